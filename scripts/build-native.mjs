@@ -1,0 +1,144 @@
+/**
+ * Compiles the CPU kernel library, dist/native/libaloft-cpu.so, from every `.cpp` under src/.
+ * `npm install` runs it as the package's install script. Only what changed is compiled again.
+ * A file named `<stem>.<isa>.cpp` is compiled for that instruction set; the others for the x86-64 (or arm64) baseline.
+ */
+import { createHash } from 'node:crypto';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const library = join(root, 'dist/native/libaloft-cpu.so');
+const compiler = process.env.CXX ?? 'g++';
+
+const COMMON_FLAGS = [
+  '-std=c++20',
+  '-O3',
+  '-fPIC',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fvisibility=hidden',
+  '-Wall',
+  '-Wextra',
+  '-Isrc',
+];
+const AVX512 = [
+  '-mavx512f',
+  '-mavx512bw',
+  '-mavx512vl',
+  '-mavx512dq',
+  '-mavx2',
+  '-mfma',
+  '-mf16c',
+  '-mprefer-vector-width=512',
+];
+const ISA_FLAGS = {
+  avx2: ['-mavx2', '-mfma', '-mf16c'],
+  avx512: AVX512,
+  avx512vnni: [...AVX512, '-mavx512vnni'],
+  amx: [...AVX512, '-mavx512vnni', '-mavx512bf16', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
+};
+
+/** Every file under src/ whose name ends so, sorted. */
+function sourcesEnding(ending) {
+  return readdirSync(join(root, 'src'), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .toSorted();
+}
+
+function flagsOf(source) {
+  const isa = /\.(\w+)\.cpp$/.exec(source)?.[1];
+  if (isa === undefined) return COMMON_FLAGS;
+  const flags = ISA_FLAGS[isa];
+  if (flags === undefined)
+    throw new Error(
+      `${source}: unknown instruction set '${isa}'; known: ${Object.keys(ISA_FLAGS).join(', ')}`,
+    );
+  return [...COMMON_FLAGS, ...flags];
+}
+
+function compile(job) {
+  return new Promise((resolve, reject) => {
+    mkdirSync(dirname(job.object), { recursive: true });
+    const child = spawn(compiler, [...job.flags, '-c', job.source, '-o', job.object], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.on('error', reject);
+    child.on('exit', (status) => {
+      if (status !== 0) return reject(new Error(`${compiler} failed on ${job.source}`));
+      writeFileSync(`${job.object}.stamp`, job.stamp);
+      resolve();
+    });
+  });
+}
+
+async function build() {
+  const isX64 = process.arch === 'x64';
+  const sources = sourcesEnding('.cpp').filter((source) => isX64 || !/\.\w+\.cpp$/.test(source));
+  const headers = createHash('sha256');
+  for (const header of [...sourcesEnding('.h'), ...sourcesEnding('.inc')])
+    headers.update(header).update(readFileSync(join(root, header)));
+  const headerStamp = headers.digest('hex');
+
+  const jobs = sources.map((source) => {
+    const flags = flagsOf(source);
+    const hash = createHash('sha256').update(headerStamp).update(flags.join(' ')).update(compiler);
+    return {
+      source,
+      flags,
+      object: join(root, 'build/native', `${source.replaceAll('/', '_')}.o`),
+      stamp: hash.update(readFileSync(join(root, source))).digest('hex'),
+    };
+  });
+  const stale = jobs.filter(
+    ({ object, stamp }) =>
+      !existsSync(`${object}.stamp`) || readFileSync(`${object}.stamp`, 'utf8') !== stamp,
+  );
+  const linkStamp = jobs.map((job) => job.stamp).join('\n');
+  const linkStampFile = `${library}.stamp`;
+  if (
+    stale.length === 0 &&
+    existsSync(library) &&
+    existsSync(linkStampFile) &&
+    readFileSync(linkStampFile, 'utf8') === linkStamp
+  )
+    return;
+
+  if (spawnSync(compiler, ['--version']).status !== 0) {
+    console.error(
+      `Aloft compiles its CPU kernels with a C++20 compiler, and '${compiler}' does not run; install one (Debian: apt-get install g++) or name one in CXX, then run npm install again.`,
+    );
+    process.exit(1);
+  }
+  process.stderr.write(`Compiling CPU kernels (${stale.length} of ${jobs.length} files) ...`);
+  const startMs = Date.now();
+  const queue = [...stale];
+  await Promise.all(
+    Array.from({ length: Math.max(1, cpus().length) }, async () => {
+      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await compile(job);
+    }),
+  );
+  mkdirSync(dirname(library), { recursive: true });
+  // nodelete: koffi unloads libraries when a thread's environment ends, but the kernels' thread pool must survive that.
+  const link = spawnSync(
+    compiler,
+    ['-shared', '-pthread', '-Wl,-z,nodelete', ...jobs.map((job) => job.object), '-o', `${library}.new`],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  if (link.status !== 0) throw new Error('linking the CPU kernel library failed');
+  renameSync(`${library}.new`, library);
+  writeFileSync(linkStampFile, linkStamp);
+  process.stderr.write(` ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
+}
+
+try {
+  await build();
+} catch (error) {
+  console.error(`\nAloft could not compile its CPU kernels: ${error.message}`);
+  process.exit(1);
+}

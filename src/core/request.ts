@@ -1,0 +1,116 @@
+import type { ErrorReport } from './errors.js';
+import type { RequestId } from './ids.js';
+import type { SamplingParams } from './sampling.js';
+
+/** Beam search instead of sampling. */
+export interface BeamParams {
+  readonly width: number;
+  /** Score = cumulative log probability / length ** lengthPenalty, as in Hugging Face transformers. */
+  readonly lengthPenalty: number;
+  readonly earlyStopping: boolean;
+}
+
+/** A request as the batcher takes it: tokens in, tokens out. Text lives above. */
+export interface TokenRequest {
+  readonly id: RequestId;
+  readonly promptTokenIds: Int32Array;
+  readonly maxOutputTokens: number;
+  readonly sampling: SamplingParams;
+  readonly beam: BeamParams | undefined;
+  /** Independent continuations to return; blocks of the prompt are shared. */
+  readonly sequenceCount: number;
+  /** Continuations to sample, of which the `sequenceCount` best by cumulative log probability are returned. */
+  readonly bestOf: number;
+  /** Any of these ends the sequence; the id itself is not part of the output. Empty: only lengths end it. */
+  readonly endIds: readonly number[];
+  /** Token sequences that end the output when generated; not part of the output. */
+  readonly stopTokenLists: readonly (readonly number[])[];
+  /** Higher runs first. Default 0. */
+  readonly priority: number;
+  /** Longest time in the queue; undefined waits for ever. */
+  readonly queueTimeoutMs: number | undefined;
+  /** Time from submission to the end; undefined has none. */
+  readonly deadlineMs: number | undefined;
+  /** Prefix blocks are shared only between requests of equal salt. */
+  readonly cacheSalt: string | undefined;
+  readonly returnContextLogits: boolean;
+  readonly returnGenerationLogits: boolean;
+}
+
+export type FinishReason = 'stop' | 'length' | 'stop_word' | 'cancelled' | 'deadline' | 'error';
+
+/** Log probability of one token with the most likely alternatives, natural logarithm. */
+export interface TokenLogprobs {
+  readonly tokenId: number;
+  readonly logprob: number;
+  /** Most likely first; length as asked for. */
+  readonly top: readonly { readonly tokenId: number; readonly logprob: number }[];
+}
+
+/** Milliseconds on the batcher's clock. */
+export interface RequestTimings {
+  readonly submittedMs: number;
+  readonly scheduledMs: number | undefined;
+  readonly firstTokenMs: number | undefined;
+  readonly finishedMs: number | undefined;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Of these, tokens whose KV came from the prefix cache. */
+  readonly cachedPromptTokens: number;
+  readonly outputTokens: number;
+}
+
+/** New tokens of one sequence of a request. */
+export interface TokenEvent {
+  readonly type: 'token';
+  readonly id: RequestId;
+  /** Which continuation: 0 .. sequenceCount - 1. */
+  readonly sequence: number;
+  readonly tokenIds: readonly number[];
+  /** One per token when asked for. */
+  readonly logprobs: readonly TokenLogprobs[] | undefined;
+  /** [tokenIds.length, vocabulary] when asked for. */
+  readonly logits: Float32Array | undefined;
+  readonly timeMs: number;
+}
+
+/** Facts about the prompt, once, before the first token, when asked for. */
+export interface PromptEvent {
+  readonly type: 'prompt';
+  readonly id: RequestId;
+  /** One per prompt token after the first. */
+  readonly logprobs: readonly TokenLogprobs[] | undefined;
+  /** [prompt tokens, vocabulary] */
+  readonly logits: Float32Array | undefined;
+}
+
+/** One sequence of a request ended; its complete result (beams are only known here). */
+export interface SequenceEvent {
+  readonly type: 'sequence';
+  readonly id: RequestId;
+  readonly sequence: number;
+  readonly finishReason: FinishReason;
+  readonly tokenIds: readonly number[];
+  readonly cumulativeLogprob: number;
+}
+
+/** The last event of a request that was served. Exactly one of `finished` and `failed` comes, whatever happens. */
+export interface FinishedEvent {
+  readonly type: 'finished';
+  readonly id: RequestId;
+  readonly usage: Usage;
+  readonly timings: RequestTimings;
+}
+
+/** The last event of a request that was not served to its end. */
+export interface FailedEvent {
+  readonly type: 'failed';
+  readonly id: RequestId;
+  readonly error: ErrorReport;
+  readonly usage: Usage;
+  readonly timings: RequestTimings;
+}
+
+export type BatcherEvent = TokenEvent | PromptEvent | SequenceEvent | FinishedEvent | FailedEvent;

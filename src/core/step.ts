@@ -1,0 +1,69 @@
+/** The step: what the scheduler asks an executor to run, as flat typed arrays that can be sent to every rank as they are. */
+import type { SamplingParams } from './sampling.js';
+
+/**
+ * One packed batch. Rows are sequences; a row contributes one or more consecutive tokens (a prompt chunk or one decode token).
+ * Arrays may be longer than needed; the counts say how much is used.
+ */
+export interface StepInput {
+  readonly stepId: number;
+  readonly tokenCount: number;
+  readonly rowCount: number;
+  readonly logitCount: number;
+  /** [tokens] token id; -1 takes the token that was last sampled for the row's slot (device-resident feedback). */
+  readonly tokenIds: Int32Array;
+  /** [tokens] position in the sequence; contiguous within a row. */
+  readonly positions: Int32Array;
+  /** [rows + 1] first token of each row; last entry = tokenCount. */
+  readonly rowOffsets: Int32Array;
+  /** [rows] slot of each row. */
+  readonly rowSlots: Int32Array;
+  /** [rows] tokens in the KV cache after this step, = last position + 1. */
+  readonly contextLengths: Int32Array;
+  /** [rows, maxBlocksPerSequence] block ids in order; unused entries are -1. */
+  readonly blockTables: Int32Array;
+  readonly maxBlocksPerSequence: number;
+  /** [logits] index of a token whose logits are wanted, ascending. */
+  readonly logitTokens: Int32Array;
+  /** [logits] row of that token. */
+  readonly logitRows: Int32Array;
+  /** [logits] -1: sample a token and make it the slot's last token; otherwise only score this token id (prompt log probabilities). */
+  readonly logitTargets: Int32Array;
+  /** [2 * n] (from, to) block pairs copied inside the cache before anything else: copy-on-write. */
+  readonly blockCopies: Int32Array;
+  /** [2 * n] (device block, host block) pairs saved to, then loaded from the host tier, before the step. */
+  readonly blocksToHost: Int32Array;
+  readonly blocksFromHost: Int32Array;
+  /** True when [logits, vocabulary] logits themselves are wanted in the output. */
+  readonly returnLogits: boolean;
+}
+
+/** What came of a step. */
+export interface StepOutput {
+  readonly stepId: number;
+  readonly logitCount: number;
+  /** [logits] sampled token, or the target that was scored. */
+  readonly tokenIds: Int32Array;
+  /** [logits] log probability of that token under the unmodified model distribution (after temperature 1, before penalties); NaN when no row asked. */
+  readonly logprobs: Float32Array;
+  /** Largest `logprobs`/`promptLogprobs` asked for by any row of this step. */
+  readonly topCount: number;
+  /** [logits, topCount] most likely first; -1 where a row asked for fewer. */
+  readonly topTokenIds: Int32Array;
+  readonly topLogprobs: Float32Array;
+  /** [logits, vocabulary] if asked for. */
+  readonly logits: Float32Array | undefined;
+  /** Time the device worked on it, ms. */
+  readonly deviceMs: number;
+}
+
+/** State that a slot keeps on the device while a sequence owns it: sampling parameters, penalties' counts, last token. */
+export interface SlotState {
+  readonly slot: number;
+  readonly sampling: SamplingParams;
+  readonly endIds: readonly number[];
+  /** For repetition penalties and bad words. */
+  readonly promptTokenIds: Int32Array;
+  /** Tokens generated so far: not empty when a preempted sequence comes back or a beam is forked. */
+  readonly outputTokenIds: Int32Array;
+}

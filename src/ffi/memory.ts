@@ -1,0 +1,95 @@
+/** Host memory outside the JavaScript heap: mapped files and anonymous areas, by address. */
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import koffi from 'koffi';
+import { AloftError } from '../core/errors.js';
+import { openLibrary, type NativeFunction } from './library.js';
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
+const MAP_FAILED = 2 ** 64; // (void *) -1, rounded to a double
+const MADV_HUGEPAGE = 14;
+
+interface LibC {
+  readonly mmap: NativeFunction;
+  readonly munmap: NativeFunction;
+  readonly madvise: NativeFunction;
+}
+
+let libc: LibC | undefined;
+
+function openLibC(): LibC {
+  if (libc === undefined) {
+    const library = openLibrary('libc.so.6');
+    libc = {
+      mmap: library.bind(
+        'uint64_t mmap(uint64_t address, size_t length, int protection, int flags, int file, int64_t offset)',
+      ),
+      munmap: library.bind('int munmap(uint64_t address, size_t length)'),
+      madvise: library.bind('int madvise(uint64_t address, size_t length, int advice)'),
+    };
+  }
+  return libc;
+}
+
+/** A range of host memory. Views are zero-copy; none may be used after `dispose`. */
+export interface HostArea {
+  readonly address: number;
+  readonly byteLength: number;
+  /** A view of at most 4 GiB (Node 20 aborts on larger ones). */
+  bytes(offset: number, length: number): Uint8Array;
+  dispose(): void;
+}
+
+function area(address: number, byteLength: number): HostArea {
+  let mapped = true;
+  return {
+    address,
+    byteLength,
+    bytes(offset, length) {
+      if (!mapped || offset < 0 || offset + length > byteLength || length > 2 ** 32) {
+        throw new AloftError(
+          'INTERNAL',
+          `view [${offset}, +${length}) of a host area of ${byteLength} bytes`,
+        );
+      }
+      return length === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(BigInt(address + offset), length));
+    },
+    dispose() {
+      if (mapped && byteLength > 0) openLibC().munmap(address, byteLength);
+      mapped = false;
+    },
+  };
+}
+
+/** Maps a whole file read-only. @throws the error of `open` when the file cannot be read */
+export function mapFile(path: string): HostArea {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    if (size === 0) return area(0, 0);
+    const address = Number(openLibC().mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0));
+    if (address >= MAP_FAILED)
+      throw new AloftError('OUT_OF_MEMORY', `Cannot map ${path} (${size} bytes) into memory.`);
+    return area(address, size);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Zeroed anonymous memory, in huge pages where the system has them; physical pages come on first touch. */
+export function allocateHost(byteLength: number): HostArea {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  const address = Number(openLibC().mmap(0, byteLength, PROT_READ | PROT_WRITE, flags, -1, 0));
+  if (address >= MAP_FAILED)
+    throw new AloftError('OUT_OF_MEMORY', `Cannot reserve ${byteLength} bytes of host memory.`);
+  openLibC().madvise(address, byteLength, MADV_HUGEPAGE);
+  return area(address, byteLength);
+}
+
+/** Address of a typed array's first element, for native calls that keep no reference. The caller keeps the array alive. */
+export function addressOf(view: ArrayBufferView): number {
+  return Number(koffi.address(view));
+}

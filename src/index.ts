@@ -1,0 +1,2 @@
+/** Aloft's public interface. */
+export { AloftError, ERROR_CATALOGUE, type ErrorCode } from './core/errors.js';

@@ -1,0 +1,42 @@
+import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
+
+/** What an executor can take in one step, fixed when it opens. */
+export interface ExecutorLimits {
+  readonly maxStepTokens: number;
+  readonly maxRows: number;
+  /** Tokens whose logits one step can return. */
+  readonly maxLogits: number;
+  readonly blockTokens: number;
+  readonly blockCount: number;
+  readonly hostBlockCount: number;
+  readonly maxSequenceTokens: number;
+  readonly vocabulary: number;
+}
+
+/** Where the memory of a device went, bytes. Printed at load and in out-of-memory errors. */
+export interface MemoryBudget {
+  readonly totalBytes: number;
+  readonly weightBytes: number;
+  readonly workspaceBytes: number;
+  readonly kvBytes: number;
+  readonly kvBytesPerToken: number;
+  readonly hostKvBytes: number;
+}
+
+/**
+ * Runs a plan on a device. Calls take effect in the order in which they are made.
+ * `submit` may return before the device is done; `collect` of the same step waits for it. At most two steps are in flight.
+ * All rows of a step are independent, except that they share the KV blocks that their tables name.
+ */
+export interface Executor {
+  readonly limits: ExecutorLimits;
+  readonly memory: MemoryBudget;
+  /** Gives a slot to a sequence; must precede the first step that names the slot. */
+  attachSlot(state: SlotState): void;
+  /** The slot's state is dropped; steps already submitted are not affected. */
+  detachSlot(slot: number): void;
+  submit(step: StepInput): void;
+  /** Results in submission order. @throws AloftError DEVICE_FAILED, OUT_OF_MEMORY */
+  collect(): Promise<StepOutput>;
+  dispose(): Promise<void>;
+}
