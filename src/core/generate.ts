@@ -1,0 +1,158 @@
+/** The text-level request that every protocol, the CLI and the Node API make, and the events that answer it. */
+import type { ErrorReport } from './errors.js';
+import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './request.js';
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+  /** Passed to the chat template as they are: tool calls, names, ... */
+  readonly [extra: string]: unknown;
+}
+
+/** What to continue. */
+export type Prompt =
+  | { readonly type: 'text'; readonly text: string; readonly addSpecialTokens: boolean }
+  | { readonly type: 'tokens'; readonly tokenIds: readonly number[] }
+  | {
+      readonly type: 'chat';
+      readonly messages: readonly ChatMessage[];
+      /** Passed to the chat template: tools, documents, flags. */
+      readonly templateArguments: Readonly<Record<string, unknown>>;
+    };
+
+/**
+ * Everything except `prompt` may be left out. Defaults: the engine's generation_config, then greedy.
+ * A temperature without topK samples from the full distribution.
+ */
+export interface GenerateRequest {
+  readonly prompt: Prompt;
+  /** Client's name for it; one is made when absent. */
+  readonly id?: string;
+  /** Default: as many as fit. */
+  readonly maxOutputTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly minTokens?: number;
+  readonly logitBias?: Readonly<Record<number, number>>;
+  readonly badWords?: readonly string[];
+  readonly badTokenLists?: readonly (readonly number[])[];
+  /** Matched on the decoded text; not part of the output unless `includeStop`. */
+  readonly stop?: readonly string[];
+  readonly stopTokenLists?: readonly (readonly number[])[];
+  readonly includeStop?: boolean;
+  /** Default: generation_config's and the tokenizer's end ids. */
+  readonly endIds?: readonly number[];
+  readonly ignoreEos?: boolean;
+  /** Absent: random, and reported in the `started` event. */
+  readonly seed?: bigint;
+  readonly logprobs?: number;
+  readonly promptLogprobs?: number;
+  readonly sequenceCount?: number;
+  readonly bestOf?: number;
+  readonly beam?: BeamParams;
+  /** Output text starts with the prompt's text. */
+  readonly echo?: boolean;
+  /** Default true. */
+  readonly skipSpecialTokens?: boolean;
+  /** Keep only the last n prompt tokens instead of refusing a long prompt. */
+  readonly truncatePromptTokens?: number;
+  readonly priority?: number;
+  readonly queueTimeoutMs?: number;
+  readonly deadlineMs?: number;
+  readonly cacheSalt?: string;
+  readonly returnContextLogits?: boolean;
+  readonly returnGenerationLogits?: boolean;
+}
+
+/** First event: what was made of the request. */
+export interface StartedEvent {
+  readonly type: 'started';
+  readonly id: string;
+  readonly promptTokenIds: readonly number[];
+  readonly seed: bigint;
+}
+
+export interface PromptScoreEvent {
+  readonly type: 'prompt';
+  readonly logprobs: readonly TextLogprobs[] | undefined;
+  /** [prompt tokens, vocabulary] */
+  readonly logits: Float32Array | undefined;
+}
+
+/** A log probability with the text of its tokens. */
+export interface TextLogprobs extends TokenLogprobs {
+  readonly text: string;
+  readonly topTexts: readonly string[];
+}
+
+/**
+ * New text of one sequence. The concatenation of all `text` of a sequence is exactly the text of its `sequence` event;
+ * `text` may be empty while a character or a possible stop string is incomplete.
+ */
+export interface TextEvent {
+  readonly type: 'text';
+  readonly sequence: number;
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly logprobs: readonly TextLogprobs[] | undefined;
+  readonly logits: Float32Array | undefined;
+}
+
+/** One sequence ended. With beams or bestOf this is the first that is heard of it. */
+export interface SequenceTextEvent {
+  readonly type: 'sequence';
+  readonly sequence: number;
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly finishReason: FinishReason;
+  /** The stop string that matched. */
+  readonly stop: string | undefined;
+  readonly cumulativeLogprob: number;
+}
+
+export interface GenerateFinishedEvent {
+  readonly type: 'finished';
+  readonly usage: Usage;
+  readonly timings: RequestTimings;
+}
+
+export interface GenerateFailedEvent {
+  readonly type: 'failed';
+  readonly error: ErrorReport;
+  readonly usage: Usage;
+  readonly timings: RequestTimings;
+}
+
+/** Exactly one of `finished` and `failed` ends the stream. */
+export type GenerateEvent =
+  | StartedEvent
+  | PromptScoreEvent
+  | TextEvent
+  | SequenceTextEvent
+  | GenerateFinishedEvent
+  | GenerateFailedEvent;
+
+/**
+ * Something that answers text requests: an engine, or a stand-in for tests.
+ * Leaving the iteration early (`break`, `return`) or aborting cancels the request within one step.
+ */
+export interface Generator {
+  readonly model: ModelCard;
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+}
+
+/** What a client may know of a loaded model. */
+export interface ModelCard {
+  readonly name: string;
+  readonly vocabulary: number;
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly maxSequenceTokens: number;
+  readonly precision: string;
+  readonly hasChatTemplate: boolean;
+}
