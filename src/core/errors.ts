@@ -69,13 +69,15 @@ export const ERROR_CATALOGUE = {
   CHECKPOINT_NOT_FOUND: notFound('A checkpoint directory or a file in it is missing.'),
   CHECKPOINT_CORRUPT: userMistake('A checkpoint file is truncated or malformed.'),
   CHECKPOINT_UNSAFE: userMistake('A pickle asks for something other than tensors; it was not executed.'),
-  CHECKPOINT_CONFIG: userMistake('config.json of a checkpoint lacks a field or has a wrong one.'),
+  CHECKPOINT_CONFIG: userMistake('The config.json of a checkpoint lacks a field or has a wrong one.'),
   TENSOR_MISSING: userMistake('The checkpoint lacks a tensor that the architecture needs.'),
   TENSOR_MISMATCH: userMistake('A tensor has another shape or type than the architecture needs.'),
   ARCHITECTURE_UNKNOWN: userMistake('No model file for this architecture.'),
   TOKENIZER_NOT_FOUND: notFound('No tokenizer.json or tokenizer.model where one is needed.'),
   TOKENIZER_INVALID: userMistake('The tokenizer file cannot be read.'),
-  SHARDING_IMPOSSIBLE: userMistake('tp_size does not divide the heads or the layer sizes.'),
+  SHARDING_IMPOSSIBLE: userMistake(
+    'The number of ranks (tp_size) does not divide the heads or the layer sizes.',
+  ),
 
   // Engines
   ENGINE_NOT_FOUND: notFound('No engine in the directory.'),

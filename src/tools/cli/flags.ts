@@ -1,0 +1,62 @@
+/** How Aloft's commands read flags: both spellings, checked values, and suggestions for typing mistakes. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { AloftError } from '../../core/errors.js';
+
+/** `--use_weight_only=x` -> `--use-weight-only=x`: TensorRT-LLM spells flags with underscores, Unix with dashes; both work. */
+export function normaliseFlags(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  return argv.map((word, index) => {
+    if (!word.startsWith('--') || (end >= 0 && index >= end)) return word;
+    const [name, ...value] = word.split('=');
+    return [name!.replaceAll('_', '-'), ...value].join('=');
+  });
+}
+
+/** A commander value parser for whole numbers from `min` to `max`. */
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+/** A commander value parser for numbers from `min` to `max`. */
+export function realNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+  };
+}
+
+/** Collects a flag that may be repeated. */
+export function repeated(text: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** `fp16` style alternatives of one flag. */
+export function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice !== undefined) return choice;
+    throw new InvalidArgumentError(`Allowed: ${choices.join(', ')}.`);
+  };
+}
+
+/** What commander says about wrong usage, as one sentence and one coded error. */
+export function usageError(command: Command, message: string): AloftError {
+  const sentence = message
+    .replace(/^error: /, '')
+    .replace(/\n/g, ' ')
+    .trim();
+  return new AloftError(
+    'USAGE',
+    `${sentence}${/[.?)]$/.test(sentence) ? '' : '.'} See '${commandPath(command)} --help'.`,
+  );
+}
+
+function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}

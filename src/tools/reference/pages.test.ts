@@ -1,0 +1,17 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { REFERENCE_PAGES } from './pages.js';
+
+const folder = fileURLToPath(new URL('../../../docs/reference/', import.meta.url));
+
+test.each(Object.entries(REFERENCE_PAGES))(
+  'docs/reference/%s is up to date (else: npm run reference)',
+  (name, render) => {
+    expect(readFileSync(`${folder}${name}`, 'utf8')).toBe(render());
+  },
+);
+
+test('docs/reference holds nothing but generated pages', () => {
+  expect(readdirSync(folder).toSorted()).toEqual(Object.keys(REFERENCE_PAGES).toSorted());
+});
