@@ -30,17 +30,21 @@ export async function main(
     await program.parseAsync(normaliseFlags(argv), { from: 'user' });
     return 0;
   } catch (thrown) {
-    return explain(thrown, program, terminal);
+    return explain(
+      thrown,
+      program.commands.find((command) => command.name() === argv[0]) ?? program,
+      terminal,
+    );
   }
 }
 
-function explain(thrown: unknown, program: Command, terminal: Terminal): number {
+function explain(thrown: unknown, command: Command, terminal: Terminal): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
-    terminal.err(program.helpInformation());
+    terminal.err(command.helpInformation());
     return 2;
   }
-  const error = thrown instanceof CommanderError ? usageError(program, thrown.message) : thrown;
+  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
   const { code, message } = reportError(error);
   terminal.err(`aloft: ${message} [${code}]\n`);
   return error instanceof AloftError ? error.kind.exit : 1;
