@@ -29,8 +29,7 @@ export function valueBytes(value: PlanValue, sizes: BufferSizes): number {
  * both included, so an op never overwrites its own input.
  */
 export function planBuffers(inferred: InferredPlan, sizes: BufferSizes): BufferLayout {
-  const align = (bytes: number): number =>
-    Math.ceil(bytes / BUFFER_ALIGNMENT_BYTES) * BUFFER_ALIGNMENT_BYTES;
+  const align = (bytes: number): number => Math.ceil(bytes / BUFFER_ALIGNMENT_BYTES) * BUFFER_ALIGNMENT_BYTES;
   const bySize = inferred.values
     .map((value) => ({ value, bytes: align(valueBytes(value, sizes)) }))
     .toSorted((a, b) => b.bytes - a.bytes || a.value.definedAt - b.value.definedAt);

@@ -139,8 +139,7 @@ function weightShape(
 ): readonly number[] {
   const shape = plan.weights[name]?.shape ?? fail(`weight '${name}' is not in the plan`);
   const fits =
-    shape.length === expected.length &&
-    expected.every((dim, axis) => dim === null || dim === shape[axis]);
+    shape.length === expected.length && expected.every((dim, axis) => dim === null || dim === shape[axis]);
   if (!fits) {
     const wanted = expected.map((dim) => dim ?? 'any').join(', ');
     fail(`weight '${name}' has shape [${shape.join(', ')}], [${wanted}] is needed`);

@@ -6,7 +6,9 @@ import type { BufferName, Plan, PlanOp, WeightFormat, WeightName } from './plan.
 export function printPlan(plan: Plan): string {
   const { dims } = plan;
   const inferred = inferPlan(plan);
-  const lines = plan.ops.map((op, index) => `${String(index).padStart(4)}  ${opText(plan, op, inferred.operands[index]!)}`);
+  const lines = plan.ops.map(
+    (op, index) => `${String(index).padStart(4)}  ${opText(plan, op, inferred.operands[index]!)}`,
+  );
   return [
     `${plan.architecture}, rank ${plan.rank} of ${plan.worldSize}, activations ${plan.activationDtype}`,
     `${dims.layerCount} layers, hidden ${dims.hidden}, ${dims.headCount} heads (${dims.kvHeadCount} key/value) of ${dims.headDim}, ` +

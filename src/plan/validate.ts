@@ -30,7 +30,8 @@ export function weightRoles(plan: Plan): ReadonlyMap<WeightName, WeightRole> {
   const roles = new Map<WeightName, WeightRole>();
   for (const op of plan.ops) {
     for (const [name, role] of weightsOf(op)) {
-      if ((roles.get(name) ?? role) !== role) fail(`uses weight '${name}' both as ${roles.get(name)} and as ${role}`);
+      if ((roles.get(name) ?? role) !== role)
+        fail(`uses weight '${name}' both as ${roles.get(name)} and as ${role}`);
       roles.set(name, role);
     }
   }

@@ -17,8 +17,12 @@ import type { RopeParams } from '../../plan/plan.js';
  */
 export function inverseFrequencies(rope: RopeParams, headDim: number, position: number): Float64Array {
   const { scaling } = rope;
-  const theta = scaling.type === 'dynamic' ? dynamicTheta(rope.theta, scaling, { headDim, position }) : rope.theta;
-  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, pair) => theta ** ((-2 * pair) / headDim));
+  const theta =
+    scaling.type === 'dynamic' ? dynamicTheta(rope.theta, scaling, { headDim, position }) : rope.theta;
+  const frequencies = Float64Array.from(
+    { length: headDim / 2 },
+    (_, pair) => theta ** ((-2 * pair) / headDim),
+  );
   if (scaling.type === 'linear') return frequencies.map((frequency) => frequency / scaling.factor);
   if (scaling.type === 'llama3') return frequencies.map((frequency) => blendedFrequency(frequency, scaling));
   return frequencies;
