@@ -139,8 +139,7 @@ function typedContents(
       return contents.fp64Contents;
     case 'BYTES':
       return contents.bytesContents;
-    case 'FP16':
-    case 'BF16':
+    default:
       throw fault(`input '${name}' of type ${datatype} must be sent in raw_input_contents`);
   }
 }

@@ -1,5 +1,5 @@
 /** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
-import Type, { type Static } from 'typebox';
+import { Type, type Static } from 'typebox';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';

@@ -1,5 +1,5 @@
 /** POST /v1/completions: https://platform.openai.com/docs/api-reference/completions */
-import Type from 'typebox';
+import { Type } from 'typebox';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';

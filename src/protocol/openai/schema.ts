@@ -1,5 +1,5 @@
 /** Members that both request kinds have. Unknown members are allowed: clients send many that do not matter here. */
-import Type, { type Static, type TSchema } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
