@@ -30,11 +30,17 @@ function partOf(name: WeightName): ModelPart {
   return name.includes('.mlp.') ? 'mlp' : 'norms';
 }
 
+interface PartSums {
+  bytes: number;
+  squaredError: number;
+  squaredSum: number;
+}
+
 /** Sums up a build while it runs. */
 export class BuildTally {
   readonly #startMs = performance.now();
-  readonly #parts = new Map(
-    MODEL_PARTS.map((part) => [part, { bytes: 0, squaredError: 0, squaredSum: 0 }] as const),
+  readonly #parts = new Map<ModelPart, PartSums>(
+    MODEL_PARTS.map((part) => [part, { bytes: 0, squaredError: 0, squaredSum: 0 }]),
   );
   #peakAnonymousBytes = 0;
 

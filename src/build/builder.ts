@@ -46,8 +46,8 @@ export async function buildEngine(
   const plans = Array.from({ length: options.worldSize }, (_, rank) =>
     fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
   );
+  for (const plan of plans) validatePlan(plan);
   checkTensors(checkpoint, definition.plan);
-
   const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);

@@ -17,7 +17,11 @@ export interface BuildSubject {
 }
 
 /** config.json in TensorRT-LLM's layout: sizes are global, plugin values are a dtype or false. */
-export function draftManifest(subject: BuildSubject, target: BuildTarget, options: BuildOptions): ManifestDraft {
+export function draftManifest(
+  subject: BuildSubject,
+  target: BuildTarget,
+  options: BuildOptions,
+): ManifestDraft {
   return {
     builder_config: builderConfig(subject, options),
     plugin_config: pluginConfig(options),
@@ -25,7 +29,10 @@ export function draftManifest(subject: BuildSubject, target: BuildTarget, option
   };
 }
 
-function builderConfig({ modelName, config }: BuildSubject, options: BuildOptions): ManifestDraft['builder_config'] {
+function builderConfig(
+  { modelName, config }: BuildSubject,
+  options: BuildOptions,
+): ManifestDraft['builder_config'] {
   const { limits, plugins } = options;
   return {
     fp8: false,

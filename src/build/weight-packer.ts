@@ -3,10 +3,10 @@ import type { PackedTensorSpec, PackReport, WeightLayout, WeightUse } from '../d
 import type { EngineWriter } from '../engine/engine-writer.js';
 import { allocateHost } from '../ffi/memory.js';
 import type { Plan, WeightName } from '../plan/plan.js';
+import { weightRoles } from '../plan/validate.js';
 import type { BuildTally } from './build-report.js';
 import type { TensorSource } from './checkpoint/checkpoint.js';
 import { useWeight } from './weight-reader.js';
-import { weightUses } from './weight-use.js';
 
 /** Brings the weights of all ranks into the device's layout. */
 export class WeightPacker {
@@ -22,7 +22,7 @@ export class WeightPacker {
     this.#tensors = tensors;
     this.#layout = layout;
     this.#plans = plans;
-    this.#uses = weightUses(plans[0]!);
+    this.#uses = weightRoles(plans[0]!);
     this.weights = Object.keys(plans[0]!.weights);
   }
 

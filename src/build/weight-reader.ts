@@ -14,7 +14,8 @@ export function useWeight<T>(
   use: (tensor: HostTensor) => T,
 ): T {
   const [first] = parts;
-  if (parts.length === 1 && first !== undefined && first.slice?.axis !== 1) return use(rowsOf(tensors, first));
+  if (parts.length === 1 && first !== undefined && first.slice?.axis !== 1)
+    return use(rowsOf(tensors, first));
   const { dtype } = tensors.info(first!.tensor)!;
   const shape = joinedShape(parts);
   const area = allocateHost(shape.reduce((product, dim) => product * dim, BYTES_PER_ELEMENT[dtype!]));
