@@ -1,5 +1,4 @@
 import type { PrecisionName } from '../core/dtype.js';
-import type { RopeScaling } from '../plan/plan.js';
 import type { WeightLayout } from '../device/weight-layout.js';
 import type { Int8Part } from './passes/quantise-int8.js';
 
@@ -24,6 +23,12 @@ export interface PluginSettings {
   readonly parallelBuild: boolean;
 }
 
+/** TensorRT-LLM's two kinds. */
+export interface RopeScalingOverride {
+  readonly type: 'linear' | 'dynamic';
+  readonly factor: number;
+}
+
 /** What a build does. Checked by whoever makes it: see resolveBuildOptions. */
 export interface BuildOptions {
   readonly outputDirectory: string;
@@ -38,7 +43,7 @@ export interface BuildOptions {
   readonly plugins: PluginSettings;
   /** Overrides of what config.json says; null keeps it. */
   readonly ropeTheta: number | null;
-  readonly ropeScaling: RopeScaling | null;
+  readonly ropeScaling: RopeScalingOverride | null;
   /** A timing cache to start from; null starts with an empty one. */
   readonly timingCachePath: string | null;
 }

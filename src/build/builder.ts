@@ -49,6 +49,7 @@ export async function buildEngine(
   for (const plan of plans) validatePlan(plan);
   checkTensors(checkpoint, definition.plan);
   const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
+  warnOfLength(config, options, hooks.log);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const writer = createEngine(
@@ -74,7 +75,17 @@ export async function buildEngine(
 /** `--rotary_base` and `--rotary_scaling` win over config.json. */
 function withOverrides(config: ModelConfig, { ropeTheta, ropeScaling }: BuildOptions): ModelConfig {
   const { theta, scaling } = config.rope;
-  return { ...config, rope: { theta: ropeTheta ?? theta, scaling: ropeScaling ?? scaling } };
+  const override =
+    ropeScaling === null ? scaling : { ...ropeScaling, originalMaxPositions: config.maxPositions };
+  return { ...config, rope: { theta: ropeTheta ?? theta, scaling: override } };
+}
+
+function warnOfLength({ maxPositions, path }: ModelConfig, { limits }: BuildOptions, log: Log): void {
+  const longest = limits.maxInputTokens + limits.maxOutputTokens;
+  if (longest > maxPositions)
+    log.warning(
+      `The engine takes sequences of ${longest} tokens, but the model was trained for ${maxPositions} (${path}); text beyond may be poor.`,
+    );
 }
 
 function startingTimingCache(device: string, path: string | null, log: Log): TimingCache {
