@@ -126,7 +126,9 @@ function shapeOf(context: OpContext): Shape | undefined {
       return undefined;
     case 'allGather': {
       const x = input(op.x);
-      return { rows: x.rows, columns: x.columns * plan.worldSize, dtype: x.dtype };
+      if (x.columns !== Math.ceil(op.columns / plan.worldSize))
+        fail(`gathers ${op.columns} columns from ${plan.worldSize} ranks with ${x.columns} each`);
+      return { rows: x.rows, columns: op.columns, dtype: x.dtype };
     }
   }
 }
