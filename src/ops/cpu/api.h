@@ -5,9 +5,8 @@
 // Exported functions take addresses as uint64_t, so that they cross the FFI as plain numbers.
 #define ALOFT_API extern "C" __attribute__((visibility("default")))
 
-// For every function that a header defines. Files of different instruction sets include the same headers; an ordinary
-// inline function would exist once, compiled for whichever of them the linker happened to keep.
-#define ALOFT_INLINE [[gnu::always_inline]] static inline
+// For what every instruction set's files share: the linker keeps one copy of an inline function, perhaps for another set.
+#define ALOFT_INLINE inline __attribute__((always_inline))
 
 namespace aloft {
 
