@@ -126,7 +126,9 @@ function shapeOf(context: OpContext): Shape | undefined {
       return undefined;
     case 'allGather': {
       const x = input(op.x);
-      return { rows: x.rows, columns: x.columns * plan.worldSize, dtype: x.dtype };
+      if (x.columns * plan.worldSize < op.columns)
+        fail(`${plan.worldSize} ranks of ${x.columns} columns are fewer than ${op.columns}`);
+      return { rows: x.rows, columns: op.columns, dtype: x.dtype };
     }
   }
 }

@@ -37,13 +37,14 @@ struct KvLayout {
   int64_t valueStride;
   int64_t isHalf; // 0: f32, 1: f16
 
-  int64_t elementBytes() const { return isHalf ? 2 : 4; }
+  // Inlined by force: files for several instruction sets share these, and the linker would keep any one copy.
+  ALOFT_INLINE int64_t elementBytes() const { return isHalf ? 2 : 4; }
   // Keys of one head in one block, [headDim, blockTokens].
-  char *keys(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+  ALOFT_INLINE char *keys(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
     return pointer<char>(layerAddress) + block * blockStrideBytes + kvHead * headDim * blockTokens * elementBytes();
   }
   // Values of one head in one block, [blockTokens, valueStride].
-  char *values(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+  ALOFT_INLINE char *values(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
     return pointer<char>(layerAddress) + block * blockStrideBytes + valueOffsetBytes +
            kvHead * blockTokens * valueStride * elementBytes();
   }
