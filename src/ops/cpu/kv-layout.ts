@@ -35,7 +35,9 @@ export function createKvLayout(dims: PlanDims, dtype: KvDtype, blockTokens: numb
   const layerStrideBytes = valueOffsetBytes + valueBytes;
   const blockStrideBytes = layerStrideBytes * dims.layerCount;
   const fields = BigInt64Array.from(
-    [blockStrideBytes, valueOffsetBytes, blockTokens, dims.kvHeadCount, dims.headDim, valueStride].map(BigInt),
+    [blockStrideBytes, valueOffsetBytes, blockTokens, dims.kvHeadCount, dims.headDim, valueStride].map(
+      BigInt,
+    ),
   );
   return {
     dtype,
@@ -48,7 +50,10 @@ export function createKvLayout(dims: PlanDims, dtype: KvDtype, blockTokens: numb
   };
 }
 
-function nativeStruct(values: readonly bigint[]): { readonly address: number; readonly fields: BigInt64Array } {
+function nativeStruct(values: readonly bigint[]): {
+  readonly address: number;
+  readonly fields: BigInt64Array;
+} {
   const fields = BigInt64Array.from(values);
   return { address: addressOf(fields), fields };
 }

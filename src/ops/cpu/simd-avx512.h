@@ -2,7 +2,12 @@
 #pragma once
 #include "levels.h"
 #include <cstdint>
+// GCC 12 warns about its own _mm512_undefined_ps() (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 
 namespace aloft::ALOFT_ISA {
 
