@@ -192,7 +192,7 @@ def heldout_loss(model, tokenizer, path):
 
 
 @torch.no_grad()
-def generate(model, tokenizer, prompt, temperature, limit=150):
+def generate(model, tokenizer, prompt, temperature, limit=200):
     """Return the continuation of `prompt`, with `</s>` where the model ended it."""
     ids = [1, *tokenizer.encode(prompt, add_special_tokens=False).ids]
     start = len(ids)
@@ -263,8 +263,9 @@ def main():
     weights = {k: v.detach().half().cpu().contiguous() for k, v in model.state_dict().items()}
     model.load_state_dict({k: v.float() for k, v in weights.items()})
     report["heldout_perplexity_fp16_weights"] = math.exp(heldout_loss(model, tokenizer, heldout))
+    (args.model / "training").mkdir(exist_ok=True)
     save_file(weights, args.model / "model.safetensors", metadata={"format": "pt"})
-    for name, value in (("config", CONFIG), ("generation_config", GENERATION), ("training_report", report)):
+    for name, value in (("config", CONFIG), ("generation_config", GENERATION), ("training/training_report", report)):
         (args.model / f"{name}.json").write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report), flush=True)
     for prompt in PROMPTS:
