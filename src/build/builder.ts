@@ -91,7 +91,9 @@ function warnOfLength({ maxPositions, path }: ModelConfig, { limits }: BuildOpti
 function startingTimingCache(device: string, path: string | null, log: Log): TimingCache {
   const cache = path === null ? undefined : readTimingCache(path, device);
   if (path !== null && cache === undefined)
-    log.warning(`Invalid timing cache, using freshly created one: ${path} is none of ${device}.`);
+    log.warning(
+      `Invalid timing cache, using freshly created one: ${path} is missing, malformed or of another device than ${device}.`,
+    );
   return cache ?? emptyTimingCache(device);
 }
 
