@@ -50,16 +50,22 @@ export function createEngine(
   const fileNames = ranks.map((_, rank) =>
     rankFileName(draft.builder_config.name, draft.builder_config.precision, ranks.length, rank),
   );
-  const files = ranks.map(
-    ({ tensors, plan }, rank) =>
-      new RankFileWriter(join(staged.path, fileNames[rank]!), tensors, metadataOf(draft, plan)),
-  );
-  let open = true;
+  const files: RankFileWriter[] = [];
+  const discard = (): void => {
+    for (const file of files) file.close();
+    staged.discard();
+  };
+  try {
+    for (const [rank, { tensors, plan }] of ranks.entries())
+      files.push(new RankFileWriter(join(staged.path, fileNames[rank]!), tensors, metadataOf(draft, plan)));
+  } catch (fault) {
+    discard();
+    throw fault;
+  }
   return {
     write: (rank, tensor, bytes) => files[rank]!.write(tensor, bytes),
     commit(side) {
       const finished = files.map((file) => file.finish());
-      open = false;
       for (const path of side.tokenizerFiles) copyFileSync(path, join(staged.path, basename(path)));
       writeTimingCache(join(staged.path, TIMING_CACHE_FILE), side.timingCache);
       const manifest: EngineManifest = {
@@ -79,11 +85,7 @@ export function createEngine(
       staged.commit();
       return manifest;
     },
-    discard() {
-      if (open) for (const file of files) file.abandon();
-      open = false;
-      staged.discard();
-    },
+    discard,
   };
 }
 

@@ -45,11 +45,11 @@ export interface RankFileLayout {
 }
 
 /** Places tensors one after another, each aligned, with padding tensors in the gaps. */
-export function layOutTensors(specs: readonly NamedTensorSpec[]): RankFileLayout {
+export function layOutTensors(specs: readonly NamedTensorSpec[], alignmentBytes: number): RankFileLayout {
   const tensors = new Map<string, SafetensorsEntry>();
   let cursor = 0;
   for (const { name, dtype, shape } of specs) {
-    const begin = Math.ceil(cursor / TENSOR_ALIGNMENT_BYTES) * TENSOR_ALIGNMENT_BYTES;
+    const begin = Math.ceil(cursor / alignmentBytes) * alignmentBytes;
     if (begin > cursor)
       tensors.set(PADDING_PREFIX + cursor, {
         code: 'U8',

@@ -114,11 +114,12 @@ export type EngineManifest = Static<typeof EngineManifestSchema>;
 
 /** JSON with keys sorted at every level and two spaces of indent, as TensorRT-LLM writes its config.json. */
 export function sortedJson(value: unknown): string {
-  const sorted = (_key: string, item: unknown): unknown =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : item;
-  return `${JSON.stringify(value, sorted, 2)}\n`;
+  return `${JSON.stringify(value, sortKeys, 2)}\n`;
+}
+
+function sortKeys(_key: string, item: unknown): unknown {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
+  return Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function writeManifest(directory: string, manifest: EngineManifest): void {

@@ -1,11 +1,15 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { AloftError, invariant } from '../core/errors.js';
+import { closeSync, openSync } from 'node:fs';
+import { invariant } from '../core/errors.js';
 import { blankChecksums, ChunkChecksums, checksum } from './checksum.js';
-import { DATA_ALIGNMENT_BYTES, layOutTensors, PADDING_PREFIX, type RankFileMetadata } from './format.js';
+import {
+  DATA_ALIGNMENT_BYTES,
+  layOutTensors,
+  PADDING_PREFIX,
+  type RankFileMetadata,
+  TENSOR_ALIGNMENT_BYTES,
+} from './format.js';
 import { encodeSafetensorsHeader, type NamedTensorSpec, type SafetensorsEntry } from './safetensors.js';
-
-/** One write call takes less than 2 GiB; smaller pieces also keep the checksum in cache. */
-const WRITE_BYTES = 8 << 20;
+import { writeBytes } from './write-bytes.js';
 
 export interface FinishedRankFile {
   readonly bytes: number;
@@ -15,7 +19,7 @@ export interface FinishedRankFile {
 /** Writes one `.engine` file, tensor by tensor in the order of its specs, so that no more than one is in memory. */
 export class RankFileWriter {
   readonly #path: string;
-  readonly #file: number;
+  readonly #fd: number;
   readonly #entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly #metadata: Omit<RankFileMetadata, 'chunk_crc32'>;
   readonly #pending: { readonly name: string; readonly entry: SafetensorsEntry }[];
@@ -23,20 +27,21 @@ export class RankFileWriter {
   readonly #dataBytes: number;
   readonly #headerBytes: number;
   #writtenBytes = 0;
+  #open = true;
 
   constructor(
     path: string,
     specs: readonly NamedTensorSpec[],
     metadata: Omit<RankFileMetadata, 'chunk_crc32'>,
   ) {
-    const { tensors, dataBytes } = layOutTensors(specs);
+    const { tensors, dataBytes } = layOutTensors(specs, TENSOR_ALIGNMENT_BYTES);
     this.#path = path;
     this.#entries = tensors;
     this.#metadata = metadata;
     this.#dataBytes = dataBytes;
     this.#pending = Array.from(tensors, ([name, entry]) => ({ name, entry })).toReversed();
     this.#headerBytes = this.#header(blankChecksums(dataBytes)).length;
-    this.#file = openSync(path, 'wx');
+    this.#fd = openSync(path, 'wx');
   }
 
   /** Appends the next tensor. */
@@ -62,14 +67,15 @@ export class RankFileWriter {
     );
     const header = this.#header(this.#checksums.digest());
     invariant(header.length === this.#headerBytes, () => `${this.#path}: the header changed its length`);
-    this.#writeAt(header, 0);
-    closeSync(this.#file);
+    writeBytes({ fd: this.#fd, path: this.#path }, header, 0);
+    this.close();
     return { bytes: this.#headerBytes + this.#dataBytes, headerChecksum: checksum(header) };
   }
 
-  /** Closes an unfinished file. */
-  abandon(): void {
-    closeSync(this.#file);
+  /** Closes the file, finished or not. */
+  close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
   }
 
   #header(checksums: string): Uint8Array {
@@ -78,25 +84,8 @@ export class RankFileWriter {
   }
 
   #append(bytes: Uint8Array): void {
-    for (let offset = 0; offset < bytes.length; offset += WRITE_BYTES) {
-      const piece = bytes.subarray(offset, offset + WRITE_BYTES);
-      this.#checksums.update(piece);
-      this.#writeAt(piece, this.#headerBytes + this.#writtenBytes);
-      this.#writtenBytes += piece.length;
-    }
-  }
-
-  #writeAt(bytes: Uint8Array, position: number): void {
-    try {
-      for (let done = 0; done < bytes.length;)
-        done += writeSync(this.#file, bytes, done, bytes.length - done, position + done);
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new AloftError(
-        'OUTPUT_FAILED',
-        `Cannot write ${this.#path}: ${reason}. Free disk space or choose another output directory.`,
-        { cause },
-      );
-    }
+    this.#checksums.update(bytes);
+    writeBytes({ fd: this.#fd, path: this.#path }, bytes, this.#headerBytes + this.#writtenBytes);
+    this.#writtenBytes += bytes.length;
   }
 }

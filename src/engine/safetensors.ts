@@ -110,12 +110,12 @@ function checkedEntry(
   if (end < begin) fail(`tensor '${name}' ends before it begins`);
   if (end > dataBytes)
     fail(`it is truncated: tensor '${name}' ends at data byte ${end}, the data at ${dataBytes}`);
-  const bits = BITS_PER_ELEMENT[dtype as string];
-  if (bits === undefined) fail(`tensor '${name}' has the unknown dtype '${dtype as string}'`);
-  const elements = (shape as number[]).reduce((product, dim) => product * dim, 1);
+  const bits = BITS_PER_ELEMENT[dtype];
+  if (bits === undefined) fail(`tensor '${name}' has the unknown dtype '${dtype}'`);
+  const elements = shape.reduce((product, dim) => product * dim, 1);
   if ((elements * bits) / 8 !== end - begin)
     fail(`tensor '${name}' takes ${end - begin} bytes, its shape and dtype need ${(elements * bits) / 8}`);
-  return { code: dtype as string, shape: shape as number[], begin, end };
+  return { code: dtype, shape: shape, begin, end };
 }
 
 export interface NamedTensorSpec {

@@ -9,6 +9,7 @@
 // Thread 0 is the caller. Ranges are static, so a thread meets the same rows (and its caches the same data) in each
 // call. A pool is used from one thread at a time. A parallel region inside a parallel region runs on its caller alone.
 #pragma once
+#include "api.h"
 #include "isa.h"
 #include <atomic>
 #include <cstdint>
@@ -21,7 +22,7 @@ struct Range {
 };
 
 // Part `index` of [0, count) cut into `parts` whose sizes differ by at most one unit of `granularity`.
-inline Range partition(int64_t count, int index, int parts, int64_t granularity = 1) {
+ALOFT_INLINE Range partition(int64_t count, int index, int parts, int64_t granularity = 1) {
   const int64_t units = (count + granularity - 1) / granularity;
   const auto cut = [&](int64_t part) {
     const int64_t at = units * part / parts * granularity;
@@ -45,11 +46,11 @@ struct Team {
   int threadCount;
   SpinBarrier *spinBarrier;
 
-  Range range(int64_t count, int64_t granularity = 1) const {
+  [[gnu::always_inline]] Range range(int64_t count, int64_t granularity = 1) const {
     return partition(count, thread, threadCount, granularity);
   }
   // All threads of the region must call it equally often.
-  void barrier() const {
+  [[gnu::always_inline]] void barrier() const {
     if (threadCount > 1) spinBarrier->wait(threadCount);
   }
 };
@@ -67,13 +68,13 @@ using Job = void (*)(void *context, Team &team);
 // Runs `job` once on every thread and returns when all are done.
 void poolRun(Pool *pool, Job job, void *context);
 
-template <typename F> void parallel(Pool *pool, F &&body) {
+template <typename F> ALOFT_INLINE void parallel(Pool *pool, F &&body) {
   using Body = std::remove_reference_t<F>;
   poolRun(pool, [](void *context, Team &team) { (*static_cast<Body *>(context))(team); }, &body);
 }
 
 // body(begin, end) on each thread that has work. `granularity` keeps cuts at multiples of it.
-template <typename F> void parallelFor(Pool *pool, int64_t count, int64_t granularity, F &&body) {
+template <typename F> ALOFT_INLINE void parallelFor(Pool *pool, int64_t count, int64_t granularity, F &&body) {
   if (count <= granularity) {
     if (count > 0) body(int64_t{0}, count);
     return;
