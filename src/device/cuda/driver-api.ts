@@ -46,6 +46,8 @@ export const DRIVER_PROTOTYPES = {
   cuModuleGetFunction: '(uint64_t function, uint64_t module, str name)',
   cuFuncGetAttribute: '(uint64_t value, int attribute, uint64_t function)',
   cuFuncSetAttribute: '(uint64_t function, int attribute, int value)',
+  cuTensorMapEncodeTiled:
+    '(uint64_t map, int type, uint32_t rank, uint64_t address, uint64_t sizes, uint64_t strides, uint64_t box, uint64_t steps, int interleave, int swizzle, int promotion, int fill)',
   cuLaunchKernelEx: '(uint64_t config, uint64_t function, uint64_t parameters, uint64_t extra)',
   cuStreamBeginCapture_v2: '(uint64_t stream, int mode)',
   cuStreamEndCapture: '(uint64_t stream, uint64_t graph)',
