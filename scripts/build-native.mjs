@@ -20,6 +20,7 @@ const COMMON_FLAGS = [
   '-fPIC',
   '-fno-math-errno',
   '-fno-trapping-math',
+  '-ffp-contract=off', // the same roundings at every level: kernels ask for fused multiply-adds where they want them
   '-fvisibility=hidden',
   '-Wall',
   '-Wextra',
@@ -34,6 +35,8 @@ const AVX512 = [
   '-mfma',
   '-mf16c',
   '-mprefer-vector-width=512',
+  '-Wno-uninitialized', // GCC 12 warns about its own AVX-512 header
+  '-Wno-maybe-uninitialized',
 ];
 const ISA_FLAGS = {
   avx2: ['-mavx2', '-mfma', '-mf16c'],
@@ -61,53 +64,55 @@ function flagsOf(source) {
   return [...COMMON_FLAGS, ...flags];
 }
 
+/** What an object was made from: compiler, flags, and the contents of every file that the last compilation read. */
+function stampOf({ flags, source, object }) {
+  const hash = createHash('sha256').update([compiler, ...flags].join(' '));
+  for (const file of [source, ...dependenciesOf(object)]) {
+    hash.update(file).update(existsSync(join(root, file)) ? readFileSync(join(root, file)) : 'missing');
+  }
+  return hash.digest('hex');
+}
+
+/** Our headers from the compiler's dependency file (`-MMD`): `object: source header \\<newline> header ...`. */
+function dependenciesOf(object) {
+  if (!existsSync(`${object}.d`)) return [];
+  const [, list = ''] = readFileSync(`${object}.d`, 'utf8').split(/:(.*)/s);
+  return list.split(/[\s\\]+/).filter((file) => file.startsWith('src/'));
+}
+
+const stampIn = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined);
+
 function compile(job) {
   return new Promise((resolve, reject) => {
     mkdirSync(dirname(job.object), { recursive: true });
-    const child = spawn(compiler, [...job.flags, '-c', job.source, '-o', job.object], {
+    const dependencies = ['-MMD', '-MF', `${job.object}.d`];
+    const child = spawn(compiler, [...job.flags, ...dependencies, '-c', job.source, '-o', job.object], {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     child.on('error', reject);
     child.on('exit', (status) => {
       if (status !== 0) return reject(new Error(`${compiler} failed on ${job.source}`));
-      writeFileSync(`${job.object}.stamp`, job.stamp);
+      writeFileSync(`${job.object}.stamp`, stampOf(job));
       resolve();
     });
   });
 }
 
+/** Names every object that is linked, in its present form. */
+const linkStampOf = (jobs) => jobs.map(({ source, object }) => `${source} ${stampIn(`${object}.stamp`)}`).join('\n');
+
 async function build() {
   const isX64 = process.arch === 'x64';
   const sources = sourcesEnding('.cpp').filter((source) => isX64 || !/\.\w+\.cpp$/.test(source));
-  const headers = createHash('sha256');
-  for (const header of [...sourcesEnding('.h'), ...sourcesEnding('.inc')])
-    headers.update(header).update(readFileSync(join(root, header)));
-  const headerStamp = headers.digest('hex');
-
-  const jobs = sources.map((source) => {
-    const flags = flagsOf(source);
-    const hash = createHash('sha256').update(headerStamp).update(flags.join(' ')).update(compiler);
-    return {
-      source,
-      flags,
-      object: join(root, 'build/native', `${source.replaceAll('/', '_')}.o`),
-      stamp: hash.update(readFileSync(join(root, source))).digest('hex'),
-    };
-  });
-  const stale = jobs.filter(
-    ({ object, stamp }) =>
-      !existsSync(`${object}.stamp`) || readFileSync(`${object}.stamp`, 'utf8') !== stamp,
-  );
-  const linkStamp = jobs.map((job) => job.stamp).join('\n');
+  const jobs = sources.map((source) => ({
+    source,
+    flags: flagsOf(source),
+    object: join(root, 'build/native', `${source.replaceAll('/', '_')}.o`),
+  }));
+  const stale = jobs.filter((job) => stampIn(`${job.object}.stamp`) !== stampOf(job));
   const linkStampFile = `${library}.stamp`;
-  if (
-    stale.length === 0 &&
-    existsSync(library) &&
-    existsSync(linkStampFile) &&
-    readFileSync(linkStampFile, 'utf8') === linkStamp
-  )
-    return;
+  if (stale.length === 0 && existsSync(library) && stampIn(linkStampFile) === linkStampOf(jobs)) return;
 
   if (spawnSync(compiler, ['--version']).status !== 0) {
     console.error(
@@ -132,7 +137,7 @@ async function build() {
   );
   if (link.status !== 0) throw new Error('linking the CPU kernel library failed');
   renameSync(`${library}.new`, library);
-  writeFileSync(linkStampFile, linkStamp);
+  writeFileSync(linkStampFile, linkStampOf(jobs));
   process.stderr.write(` ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
 }
 

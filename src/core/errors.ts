@@ -64,6 +64,7 @@ export const ERROR_CATALOGUE = {
   USAGE: userMistake('A flag or argument is unknown, missing or out of range.'),
   CONFIG_INVALID: userMistake('A configuration file has an unknown key or a value out of range.'),
   OUTPUT_EXISTS: userMistake('The output directory is not empty.'),
+  OUTPUT_FAILED: { ...userMistake('A file of the output cannot be written.'), http: 507 },
 
   // Checkpoints
   CHECKPOINT_NOT_FOUND: notFound('A checkpoint directory or a file in it is missing.'),

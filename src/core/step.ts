@@ -29,11 +29,15 @@ export interface StepInput {
   readonly logitRows: Int32Array;
   /** [logits] -1: sample a token and make it the slot's last token; otherwise only score this token id (prompt log probabilities). */
   readonly logitTargets: Int32Array;
-  /** [2 * n] (from, to) block pairs copied inside the cache before anything else: copy-on-write. */
-  readonly blockCopies: Int32Array;
-  /** [2 * n] (device block, host block) pairs saved to, then loaded from the host tier, before the step. */
+  /**
+   * Block moves before the step, exact length, applied in this order and each list from its start:
+   * [2 * n] (device block, host block) pairs saved to the host tier,
+   */
   readonly blocksToHost: Int32Array;
+  /** [2 * n] (device block, host block) pairs loaded from the host tier, */
   readonly blocksFromHost: Int32Array;
+  /** [2 * n] (from, to) pairs copied inside the cache: copy-on-write. No block is both a source and a destination. */
+  readonly blockCopies: Int32Array;
   /** True when [logits, vocabulary] logits themselves are wanted in the output. */
   readonly returnLogits: boolean;
 }

@@ -112,11 +112,16 @@ export interface AllReduceOp {
   readonly x: BufferName;
 }
 
-/** out = columns of all ranks side by side; made by the shard pass for the logits.  x [logits, n / ranks] -> out [logits, n] */
+/**
+ * out = columns of all ranks side by side, without what pads the last ranks; made by the shard pass for the logits.
+ * x [logits, ceil(columns / ranks)] -> out [logits, columns]
+ */
 export interface AllGatherOp {
   readonly kind: 'allGather';
   readonly x: BufferName;
   readonly out: BufferName;
+  /** Kept columns: the vocabulary of the model. */
+  readonly columns: number;
 }
 
 export type PlanOp =

@@ -2,9 +2,9 @@
 
 export interface Terminal {
   /** Results. */
-  out(text: string): void;
+  readonly out: (text: string) => void;
   /** Messages about the work: progress, warnings, errors. */
-  err(text: string): void;
+  readonly err: (text: string) => void;
   readonly isInteractive: boolean;
 }
 

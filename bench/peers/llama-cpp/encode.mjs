@@ -1,0 +1,47 @@
+/** f16 values to the tensor types of GGUF. */
+
+const scratchFloat = new Float32Array(1);
+const scratchBits = new Uint32Array(scratchFloat.buffer);
+
+const halfValues = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+});
+
+/** Rounds to nearest even; for normal halves and zero only, which scales of Q8_0 blocks are. */
+function normalHalfBits(value) {
+  scratchFloat[0] = value;
+  const bits = scratchBits[0];
+  if (bits < 0x38800000) return Math.round(value * 2 ** 24);
+  return (bits + 0xfff + ((bits >>> 13) & 1) - 0x38000000) >>> 13;
+}
+
+/** @param halves Uint16Array of f16 bits */
+export function toF32(halves) {
+  return Buffer.from(Float32Array.from(halves, (bits) => halfValues[bits]).buffer);
+}
+
+export function toF16(halves) {
+  return Buffer.from(halves.buffer, halves.byteOffset, halves.byteLength);
+}
+
+/** Blocks of 32 values: scale = max|x| / 127 as f16, then 32 signed bytes round(x / scale). */
+export function toQ8_0(halves) {
+  const blockCount = halves.length / 32;
+  const out = Buffer.alloc(blockCount * 34);
+  for (let block = 0; block < blockCount; block++) {
+    const first = block * 32;
+    let max = 0;
+    for (let i = first; i < first + 32; i++) max = Math.max(max, Math.abs(halfValues[halves[i]]));
+    const scale = max / 127;
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    const at = block * 34;
+    out.writeUInt16LE(normalHalfBits(scale), at);
+    for (let i = 0; i < 32; i++) out.writeInt8(Math.round(halfValues[halves[first + i]] * inverse), at + 2 + i);
+  }
+  return out;
+}

@@ -1,0 +1,214 @@
+/**
+ * Every flag of TensorRT-LLM 0.5's examples/llama/build.py, and Aloft's own. The command line is made from this table;
+ * it adds what all commands share, such as `log_level`, and what chooses the device.
+ */
+
+export type FlagKind =
+  | { readonly type: 'switch' }
+  | { readonly type: 'text' }
+  | { readonly type: 'whole'; readonly min: number; readonly max: number }
+  | { readonly type: 'real'; readonly min: number }
+  | { readonly type: 'choice'; readonly choices: readonly string[] }
+  /** May stand alone, which means `bare`. */
+  | { readonly type: 'optionalChoice'; readonly choices: readonly string[]; readonly bare: string }
+  /** A type and a factor, two words. */
+  | { readonly type: 'scaling' };
+
+/**
+ * - `yes`: does what it says
+ * - `always`: Aloft always does this; giving it is answered with `note`
+ * - `recorded`: kept in config.json for its readers, changes nothing; answered with `note`
+ * - `no`: refused; `note` says what to do instead
+ */
+export type FlagSupport = 'yes' | 'always' | 'recorded' | 'no';
+
+export interface BuildFlag {
+  /** With underscores and without dashes: `use_weight_only`. */
+  readonly name: string;
+  readonly kind: FlagKind;
+  readonly support: FlagSupport;
+  readonly meaning: string;
+  /** As shown in help; undefined when there is none. */
+  readonly fallback?: string | number;
+  readonly note?: string;
+}
+
+const SWITCH: FlagKind = { type: 'switch' };
+const TEXT: FlagKind = { type: 'text' };
+const COUNT: FlagKind = { type: 'whole', min: 1, max: 2 ** 31 - 1 };
+export const PRECISIONS = ['float32', 'bfloat16', 'float16'] as const;
+const PLUGIN: FlagKind = { type: 'optionalChoice', choices: PRECISIONS, bare: 'float16' };
+export const WEIGHT_ONLY_PRECISIONS = ['int8', 'int4', 'int4_awq', 'int4_gptq'] as const;
+
+type Row = readonly [
+  name: string,
+  kind: FlagKind,
+  meaning: string,
+  rest?: Partial<Pick<BuildFlag, 'fallback' | 'note'>>,
+];
+
+const rows = (support: FlagSupport, table: readonly Row[]): BuildFlag[] =>
+  table.map(([name, kind, meaning, rest]) => ({ name, kind, support, meaning, ...rest }));
+
+const SUPPORTED = rows('yes', [
+  ['model_dir', TEXT, 'Hugging Face LLaMA directory; without one the engine gets random weights'],
+  ['output_dir', TEXT, 'engine directory to make', { fallback: 'llama_outputs' }],
+  [
+    'dtype',
+    { type: 'choice', choices: PRECISIONS },
+    'type of weights and activations',
+    { fallback: 'float16' },
+  ],
+  ['use_weight_only', SWITCH, 'store the matrices of the layers quantised'],
+  [
+    'weight_only_precision',
+    { type: 'optionalChoice', choices: WEIGHT_ONLY_PRECISIONS, bare: 'int8' },
+    'how, with --use_weight_only',
+    { fallback: 'int8' },
+  ],
+  ['max_batch_size', COUNT, 'most sequences at a time', { fallback: 8 }],
+  ['max_input_len', COUNT, 'longest prompt in tokens', { fallback: 2048 }],
+  ['max_output_len', COUNT, 'longest continuation in tokens', { fallback: 512 }],
+  ['max_beam_width', COUNT, 'most beams of a request', { fallback: 1 }],
+  ['max_num_tokens', COUNT, 'most tokens of one step'],
+  ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 64 }],
+  ['world_size', COUNT, 'number of ranks, one engine file each', { fallback: 1 }],
+  ['tp_size', COUNT, 'tensor-parallel ways', { fallback: 1 }],
+  ['pp_size', COUNT, 'pipeline-parallel ways', { fallback: 1 }],
+  ['timing_cache', TEXT, 'timing cache to start from'],
+  ['rotary_base', { type: 'real', min: 1 }, "RoPE theta instead of the model's own"],
+  ['rotary_scaling', { type: 'scaling' }, "RoPE scaling instead of the model's own: linear|dynamic FACTOR"],
+  ['vocab_size', COUNT, 'without --model_dir: vocabulary', { fallback: 32000 }],
+  ['n_layer', COUNT, 'without --model_dir: layers', { fallback: 32 }],
+  ['n_positions', COUNT, 'without --model_dir: longest sequence', { fallback: 2048 }],
+  ['n_embd', COUNT, 'without --model_dir: hidden size', { fallback: 4096 }],
+  ['n_head', COUNT, 'without --model_dir: attention heads', { fallback: 32 }],
+  ['n_kv_head', COUNT, 'without --model_dir: key/value heads, default n_head'],
+  ['inter_size', COUNT, 'without --model_dir: size of the feed-forward layer, default from n_embd'],
+  ['multiple_of', COUNT, 'without --model_dir: rounding of inter_size', { fallback: 256 }],
+  [
+    'ffn_dim_multiplier',
+    { type: 'real', min: 0 },
+    'without --model_dir: scale of inter_size',
+    { fallback: 1 },
+  ],
+  ['hidden_act', TEXT, 'without --model_dir: activation function', { fallback: 'silu' }],
+  ['rms_norm_eps', { type: 'real', min: 0 }, 'without --model_dir: epsilon of the norms', { fallback: 1e-6 }],
+]);
+
+/** Aloft's own. */
+const OWN = rows('yes', [
+  ['force', SWITCH, 'replace the engine in the output directory'],
+  [
+    'random_seed',
+    { type: 'whole', min: 0, max: 2 ** 32 - 1 },
+    'without --model_dir: seed of the weights',
+    { fallback: 0 },
+  ],
+  ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
+  ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
+]);
+
+const ALWAYS = rows('always', [
+  ['remove_input_padding', SWITCH, 'packed input', { note: 'Input is always packed' }],
+  ['paged_kv_cache', SWITCH, 'paged KV cache', { note: 'The KV cache is always paged' }],
+  [
+    'use_inflight_batching',
+    SWITCH,
+    'in-flight batching',
+    { note: 'Every engine can run in-flight batching' },
+  ],
+  [
+    'use_gpt_attention_plugin',
+    PLUGIN,
+    'fused attention',
+    { note: 'Attention is always fused, in the precision of --dtype' },
+  ],
+]);
+
+const RECORDED = rows('recorded', [
+  [
+    'use_gemm_plugin',
+    PLUGIN,
+    'library matrix multiplication',
+    { note: 'Matrix kernels are chosen by Aloft' },
+  ],
+  ['use_rmsnorm_plugin', PLUGIN, 'RMSNorm kernel', { note: 'RMSNorm always has its own kernel' }],
+  ['enable_context_fmha', SWITCH, 'fused prefill attention', { note: 'Prefill attention is always fused' }],
+  [
+    'enable_context_fmha_fp32_acc',
+    SWITCH,
+    'the same, summed in float32',
+    { note: 'Prefill attention is always fused and sums in float32' },
+  ],
+  [
+    'use_custom_all_reduce',
+    SWITCH,
+    'peer-to-peer all-reduce',
+    { note: 'The all-reduce is chosen when the engine runs' },
+  ],
+  [
+    'parallel_build',
+    SWITCH,
+    'build ranks at once',
+    { note: 'All ranks are built in one pass over the checkpoint' },
+  ],
+  ['gpus_per_node', COUNT, 'ranks of one machine', { note: 'Ranks are placed when the engine runs' }],
+  [
+    'builder_opt',
+    { type: 'whole', min: 0, max: 5 },
+    'TensorRT optimisation level',
+    { note: 'There is no TensorRT builder to tune' },
+  ],
+  ['strongly_typed', SWITCH, 'strongly typed network', { note: 'Plans are always strongly typed' }],
+]);
+
+const SAFETENSORS_FIRST = 'convert the checkpoint to the Hugging Face format and name it with --model_dir';
+const WEIGHT_ONLY_INSTEAD = 'use --use_weight_only for INT8 weights';
+
+const UNSUPPORTED = rows('no', [
+  ['meta_ckpt_dir', TEXT, 'Meta checkpoint directory', { note: SAFETENSORS_FIRST }],
+  ['ft_model_dir', TEXT, 'FasterTransformer directory', { note: SAFETENSORS_FIRST }],
+  ['quant_ckpt_path', TEXT, 'AWQ or GPTQ checkpoint', { note: WEIGHT_ONLY_INSTEAD }],
+  ['use_smooth_quant', SWITCH, 'SmoothQuant', { note: WEIGHT_ONLY_INSTEAD }],
+  ['per_channel', SWITCH, 'SmoothQuant: scale per channel', { note: WEIGHT_ONLY_INSTEAD }],
+  ['per_token', SWITCH, 'SmoothQuant: scale per token', { note: WEIGHT_ONLY_INSTEAD }],
+  ['per_group', SWITCH, 'scales per group', { note: WEIGHT_ONLY_INSTEAD }],
+  ['group_size', COUNT, 'size of a group', { note: WEIGHT_ONLY_INSTEAD }],
+  [
+    'int8_kv_cache',
+    SWITCH,
+    'INT8 KV cache',
+    { note: 'leave it out; the cache has the precision of --dtype' },
+  ],
+  ['fp8_kv_cache', SWITCH, 'FP8 KV cache', { note: 'leave it out; the cache has the precision of --dtype' }],
+  ['enable_fp8', SWITCH, 'FP8 matrices', { note: WEIGHT_ONLY_INSTEAD }],
+  ['quantized_fp8_model_path', TEXT, 'FP8 scales', { note: WEIGHT_ONLY_INSTEAD }],
+  [
+    'use_parallel_embedding',
+    SWITCH,
+    'sharded embedding',
+    { note: 'leave it out; every rank keeps the embedding' },
+  ],
+  [
+    'embedding_sharding_dim',
+    { type: 'whole', min: 0, max: 1 },
+    'its axis',
+    { note: 'leave it out; every rank keeps the embedding' },
+  ],
+  [
+    'visualize',
+    SWITCH,
+    'write the network as ONNX',
+    { note: 'leave it out; the plan is in the metadata of each engine file' },
+  ],
+  ['enable_debug_output', SWITCH, 'all tensors as outputs', { note: 'leave it out' }],
+]);
+
+export const BUILD_FLAGS: readonly BuildFlag[] = [
+  ...SUPPORTED,
+  ...OWN,
+  ...ALWAYS,
+  ...RECORDED,
+  ...UNSUPPORTED,
+];

@@ -1,0 +1,60 @@
+import type { PrecisionName } from '../core/dtype.js';
+import type { WeightLayout } from '../device/weight-layout.js';
+import type { Int8Part } from './passes/quantise-int8.js';
+
+/** Limits that the engine promises; the KV cache and the workspace are sized by them at load. */
+export interface EngineLimits {
+  readonly maxBatchSize: number;
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly maxBeamWidth: number;
+  /** Tokens of one step; null leaves it to the executor. */
+  readonly maxStepTokens: number | null;
+  /** Tokens of one KV block. */
+  readonly blockTokens: number;
+}
+
+/** Settings of TensorRT plugins that change nothing in Aloft and are kept in config.json for its readers. */
+export interface PluginSettings {
+  readonly gemm: string | false;
+  readonly rmsNorm: string | false;
+  readonly contextFmhaType: 0 | 1 | 2;
+  readonly customAllReduce: boolean;
+  readonly parallelBuild: boolean;
+}
+
+/** TensorRT-LLM's two kinds. */
+export interface RopeScalingOverride {
+  readonly type: 'linear' | 'dynamic';
+  readonly factor: number;
+}
+
+/** What a build does. Checked by whoever makes it: see resolveBuildOptions. */
+export interface BuildOptions {
+  readonly outputDirectory: string;
+  /** Replaces the engine in the output directory. */
+  readonly replace: boolean;
+  readonly precision: PrecisionName;
+  /** Parts stored as INT8; empty for none. */
+  readonly int8Parts: ReadonlySet<Int8Part>;
+  /** Tensor-parallel ranks. */
+  readonly worldSize: number;
+  readonly limits: EngineLimits;
+  readonly plugins: PluginSettings;
+  /** Overrides of what config.json says; null keeps it. */
+  readonly ropeTheta: number | null;
+  readonly ropeScaling: RopeScalingOverride | null;
+  /** A timing cache to start from; null starts with an empty one. */
+  readonly timingCachePath: string | null;
+}
+
+/** The device that the engine is for, and who builds it. */
+export interface BuildTarget {
+  readonly layout: WeightLayout;
+  /** Full name, as the timing cache keeps it. */
+  readonly deviceName: string;
+  /** GPU architecture such as `sm_90`; null for a CPU. */
+  readonly deviceArchitecture: string | null;
+  /** Program and version, such as `aloft 0.1.0`. */
+  readonly createdBy: string;
+}

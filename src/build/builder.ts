@@ -1,0 +1,103 @@
+/** The pipeline from a checkpoint to an engine directory, one weight at a time and all ranks in one pass. */
+import { setImmediate } from 'node:timers/promises';
+import { PRECISION_DTYPE } from '../core/dtype.js';
+import type { Log } from '../core/log.js';
+import { createEngine } from '../engine/engine-writer.js';
+import { emptyTimingCache, readTimingCache, type TimingCache } from '../engine/timing-cache.js';
+import type { WeightName } from '../plan/plan.js';
+import { validatePlan } from '../plan/validate.js';
+import type { BuildOptions, BuildTarget } from './build-options.js';
+import { type BuildReport, BuildTally } from './build-report.js';
+import { checkTensors } from './check-tensors.js';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
+import type { ModelConfig } from './checkpoint/model-config.js';
+import { draftManifest } from './manifest-draft.js';
+import { modelFileFor } from './models/registry.js';
+import { fuse } from './passes/fuse.js';
+import { quantiseInt8 } from './passes/quantise-int8.js';
+import { shard } from './passes/shard.js';
+import { WeightPacker } from './weight-packer.js';
+
+export interface BuildProgress {
+  readonly weight: WeightName;
+  /** Layers that are complete. */
+  readonly layersDone: number;
+  readonly layerCount: number;
+}
+
+export interface BuildHooks {
+  readonly log: Log;
+  onProgress(progress: BuildProgress): void;
+  /** Stops between two weights; nothing is left behind. */
+  readonly signal?: AbortSignal;
+}
+
+/** @throws AloftError for every fault of the checkpoint or the options; the output directory is then as it was before */
+export async function buildEngine(
+  checkpoint: Checkpoint,
+  target: BuildTarget,
+  options: BuildOptions,
+  hooks: BuildHooks,
+): Promise<BuildReport> {
+  const tally = new BuildTally();
+  const config = withOverrides(checkpoint.config, options);
+  const model = modelFileFor(config.architecture, config.path);
+  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
+  const plans = Array.from({ length: options.worldSize }, (_, rank) =>
+    fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
+  );
+  for (const plan of plans) validatePlan(plan);
+  checkTensors(checkpoint, definition.plan);
+  const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
+  warnOfLength(config, options, hooks.log);
+  const subject = { modelName: model.name, config, generation: checkpoint.generation };
+  const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
+  const writer = createEngine(
+    { path: options.outputDirectory, replace: options.replace },
+    draftManifest(subject, target, options),
+    plans.map((plan, rank) => ({ plan, tensors: packer.specs(rank) })),
+  );
+  try {
+    for (const weight of packer.weights) {
+      packer.pack(weight, writer, tally);
+      hooks.onProgress({ weight, layersDone: layersBefore(weight, config), layerCount: config.layerCount });
+      await setImmediate(); // lets signals and the progress bar in
+      hooks.signal?.throwIfAborted();
+    }
+    const manifest = writer.commit({ tokenizerFiles: checkpoint.tokenizerFiles, timingCache });
+    return tally.finish(options.outputDirectory, manifest);
+  } catch (fault) {
+    writer.discard();
+    throw fault;
+  }
+}
+
+/** `--rotary_base` and `--rotary_scaling` win over config.json. */
+function withOverrides(config: ModelConfig, { ropeTheta, ropeScaling }: BuildOptions): ModelConfig {
+  const { theta, scaling } = config.rope;
+  const override =
+    ropeScaling === null ? scaling : { ...ropeScaling, originalMaxPositions: config.maxPositions };
+  return { ...config, rope: { theta: ropeTheta ?? theta, scaling: override } };
+}
+
+function warnOfLength({ maxPositions, path }: ModelConfig, { limits }: BuildOptions, log: Log): void {
+  const longest = limits.maxInputTokens + limits.maxOutputTokens;
+  if (longest > maxPositions)
+    log.warning(
+      `The engine takes sequences of ${longest} tokens, but the model was trained for ${maxPositions} (${path}); text beyond may be poor.`,
+    );
+}
+
+function startingTimingCache(device: string, path: string | null, log: Log): TimingCache {
+  const cache = path === null ? undefined : readTimingCache(path, device);
+  if (path !== null && cache === undefined)
+    log.warning(`Invalid timing cache, using freshly created one: ${path} is none of ${device}.`);
+  return cache ?? emptyTimingCache(device);
+}
+
+/** Layers that are complete once `weight` is written; weights come in the order of the layers. */
+function layersBefore(weight: WeightName, { layerCount }: ModelConfig): number {
+  const match = /^layers\.(\d+)\.(mlp\.proj)?/.exec(weight);
+  if (match === null) return weight.startsWith('vocab_embedding.') ? 0 : layerCount;
+  return Number(match[1]) + (match[2] === undefined ? 0 : 1);
+}

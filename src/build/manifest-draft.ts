@@ -1,0 +1,118 @@
+import type { ManifestDraft } from '../engine/engine-writer.js';
+import type { BuildOptions, BuildTarget } from './build-options.js';
+import type { GenerationConfig } from './checkpoint/generation-config.js';
+import type { ModelConfig } from './checkpoint/model-config.js';
+
+/** Bit of quant_mode. */
+const INT8_WEIGHTS = 2;
+/** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
+const WEIGHT_ONLY_PLUGIN = 'float16';
+
+/** What is being built, for whom. */
+export interface BuildSubject {
+  /** Name in engine files. */
+  readonly modelName: string;
+  readonly config: ModelConfig;
+  readonly generation: GenerationConfig;
+}
+
+/** config.json in TensorRT-LLM's layout: sizes are global, plugin values are a dtype or false. */
+export function draftManifest(
+  subject: BuildSubject,
+  target: BuildTarget,
+  options: BuildOptions,
+): ManifestDraft {
+  return {
+    builder_config: builderConfig(subject, options),
+    plugin_config: pluginConfig(options),
+    aloft: aloftSection(subject, target, options),
+  };
+}
+
+function builderConfig(
+  { modelName, config }: BuildSubject,
+  options: BuildOptions,
+): ManifestDraft['builder_config'] {
+  const { limits, plugins } = options;
+  return {
+    fp8: false,
+    hidden_act: config.activation,
+    hidden_size: config.hidden,
+    int8: false, // says that activations or the cache are INT8, which weight-only is not
+    max_batch_size: limits.maxBatchSize,
+    max_input_len: limits.maxInputTokens,
+    max_num_tokens: limits.maxStepTokens,
+    max_output_len: limits.maxOutputTokens,
+    max_position_embeddings: config.maxPositions,
+    name: modelName,
+    num_heads: config.headCount,
+    num_kv_heads: config.kvHeadCount,
+    num_layers: config.layerCount,
+    parallel_build: plugins.parallelBuild,
+    pipeline_parallel: 1,
+    precision: options.precision,
+    quant_mode: options.int8Parts.size > 0 ? INT8_WEIGHTS : 0,
+    tensor_parallel: options.worldSize,
+    use_refit: false,
+    vocab_size: config.vocabulary,
+  };
+}
+
+function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
+  const { plugins, precision, limits } = options;
+  return {
+    attention_qk_half_accumulation: false,
+    bert_attention_plugin: false,
+    context_fmha_type: plugins.contextFmhaType,
+    gemm_plugin: plugins.gemm,
+    gpt_attention_plugin: precision,
+    identity_plugin: false,
+    layernorm_plugin: false,
+    layernorm_quantization_plugin: false,
+    lookup_plugin: false,
+    nccl_plugin: options.worldSize > 1 ? precision : false,
+    paged_kv_cache: true,
+    quantize_per_token_plugin: false,
+    quantize_tensor_plugin: false,
+    remove_input_padding: true,
+    rmsnorm_plugin: plugins.rmsNorm,
+    rmsnorm_quantization_plugin: false,
+    smooth_quant_gemm_plugin: false,
+    tokens_per_block: limits.blockTokens,
+    use_custom_all_reduce: plugins.customAllReduce,
+    weight_only_groupwise_quant_matmul_plugin: false,
+    weight_only_quant_matmul_plugin: options.int8Parts.size > 0 ? WEIGHT_ONLY_PLUGIN : false,
+  };
+}
+
+function aloftSection(
+  { config, generation }: BuildSubject,
+  { layout, deviceArchitecture, createdBy }: BuildTarget,
+  { limits, int8Parts }: BuildOptions,
+): ManifestDraft['aloft'] {
+  return {
+    created_by: createdBy,
+    architecture: config.architecture,
+    device: layout.device,
+    device_architecture: deviceArchitecture,
+    layout_version: layout.version,
+    head_dim: config.headDim,
+    inter_size: config.intermediate,
+    rms_norm_eps: config.rmsNormEpsilon,
+    rotary_base: config.rope.theta,
+    rotary_scaling: config.rope.scaling,
+    tied_embeddings: config.tiedEmbeddings,
+    max_beam_width: limits.maxBeamWidth,
+    int8_parts: Array.from(int8Parts),
+    bos_id: generation.bosId,
+    pad_id: generation.padId,
+    end_ids: [...generation.endIds],
+    generation: {
+      do_sample: generation.doSample,
+      temperature: generation.temperature,
+      top_k: generation.topK,
+      top_p: generation.topP,
+      repetition_penalty: generation.repetitionPenalty,
+    },
+  };
+}

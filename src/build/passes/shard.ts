@@ -1,0 +1,119 @@
+/**
+ * Tensor parallelism: one rank's part of a plan. Column-parallel, then row-parallel linears with one sum over ranks
+ * after each pair, as in "Megatron-LM" (arXiv 1909.08053); the head is cut by vocabulary and its logits are gathered.
+ */
+import { AloftError, invariant } from '../../core/errors.js';
+import type {
+  Plan,
+  PlanDims,
+  PlanOp,
+  PlanWeight,
+  TensorSlice,
+  WeightName,
+  WeightPart,
+} from '../../plan/plan.js';
+import type { ModelDefinition, ShardRule } from '../models/model-file.js';
+
+interface Rank {
+  readonly rank: number;
+  readonly worldSize: number;
+}
+
+/** The plan of one rank. @throws AloftError SHARDING_IMPOSSIBLE */
+export function shard({ plan, shardRules }: ModelDefinition, rank: number, worldSize: number): Plan {
+  if (worldSize === 1) return plan;
+  checkShardable(plan.dims, worldSize);
+  const at: Rank = { rank, worldSize };
+  const weights: Record<WeightName, PlanWeight> = {};
+  for (const [name, weight] of Object.entries(plan.weights)) {
+    const kept = shardWeight(weight, shardRules[name] ?? 'replicated', plan.dims, at);
+    if (kept !== undefined) weights[name] = kept;
+  }
+  const dims = {
+    ...plan.dims,
+    headCount: plan.dims.headCount / worldSize,
+    kvHeadCount: Math.max(1, plan.dims.kvHeadCount / worldSize),
+    intermediate: plan.dims.intermediate / worldSize,
+  };
+  const ops = plan.ops.flatMap((op) => shardOp(op, weights, shardRules, plan.dims.vocabulary));
+  return { ...plan, rank, worldSize, dims, ops, weights };
+}
+
+function checkShardable({ headCount, kvHeadCount, intermediate }: PlanDims, worldSize: number): void {
+  const fail = (what: string): never => {
+    throw new AloftError('SHARDING_IMPOSSIBLE', `--tp_size ${worldSize} ${what}. Choose another --tp_size.`);
+  };
+  if (headCount % worldSize !== 0) fail(`does not divide the ${headCount} attention heads`);
+  if (kvHeadCount % worldSize !== 0 && worldSize % kvHeadCount !== 0)
+    fail(`neither divides the ${kvHeadCount} key/value heads nor is a multiple of them`);
+  if (intermediate % worldSize !== 0) fail(`does not divide the intermediate size ${intermediate}`);
+}
+
+/** The rank's part of a weight, or undefined when the rank has none of it. */
+function shardWeight(weight: PlanWeight, rule: ShardRule, dims: PlanDims, at: Rank): PlanWeight | undefined {
+  if (rule === 'replicated') return weight;
+  if (rule === 'firstRank') return at.rank === 0 ? weight : undefined;
+  const parts = weight.source.parts.map((part, index) => ({
+    ...part,
+    slice: sliceOf(part, index, rule, dims, at),
+  }));
+  if (rule === 'columns') {
+    const [rows, columns] = weight.shape;
+    return { ...weight, shape: [rows!, columns! / at.worldSize], source: { parts } };
+  }
+  const rows = parts.reduce((sum, { slice }) => sum + slice.end - slice.start, 0);
+  const paddedRows = rule === 'vocabularyRows' ? rowsPerRank(weight.shape[0]!, at) : rows;
+  return { ...weight, shape: [paddedRows, ...weight.shape.slice(1)], source: { parts } };
+}
+
+const rowsPerRank = (rows: number, { worldSize }: Rank): number => Math.ceil(rows / worldSize);
+
+function sliceOf(
+  { shape }: WeightPart,
+  partIndex: number,
+  rule: Exclude<ShardRule, 'replicated' | 'firstRank'>,
+  dims: PlanDims,
+  at: Rank,
+): TensorSlice {
+  const axis = rule === 'columns' ? 1 : 0;
+  const extent = shape[axis];
+  invariant(extent !== undefined, () => `a weight of shape [${shape.join(', ')}] cannot be cut by '${rule}'`);
+  if (rule === 'attentionRows' && partIndex > 0) return kvSlice(dims, at);
+  const width = rowsPerRank(extent, at);
+  const start = Math.min(extent, at.rank * width);
+  return { axis, start, end: Math.min(extent, start + width) };
+}
+
+/** Rows of k or v; with fewer heads than ranks, neighbouring ranks share a head. */
+function kvSlice({ kvHeadCount, headDim }: PlanDims, { rank, worldSize }: Rank): TensorSlice {
+  const firstHead = Math.floor((rank * kvHeadCount) / worldSize);
+  const heads = Math.max(1, kvHeadCount / worldSize);
+  return { axis: 0, start: firstHead * headDim, end: (firstHead + heads) * headDim };
+}
+
+/** The rank's form of an op, with the exchange between ranks that its weight's rule asks for. */
+function shardOp(
+  op: PlanOp,
+  weights: Readonly<Record<WeightName, PlanWeight>>,
+  rules: Readonly<Record<WeightName, ShardRule>>,
+  vocabulary: number,
+): PlanOp[] {
+  if (op.kind !== 'linear') return [op];
+  const bias = op.bias !== null && op.bias in weights ? op.bias : null;
+  switch (rules[op.weight]) {
+    case 'columns':
+      return [
+        { ...op, bias },
+        { kind: 'allReduce', x: op.out },
+      ];
+    case 'vocabularyRows': {
+      const part = `${op.out}OfRank`;
+      return [
+        { ...op, bias, out: part },
+        { kind: 'allGather', x: part, out: op.out, columns: vocabulary },
+      ];
+    }
+    default:
+      return [{ ...op, bias }];
+  }
+}

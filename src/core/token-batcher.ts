@@ -1,0 +1,37 @@
+import type { RequestId } from './ids.js';
+import type { BatcherEvent, TokenRequest } from './request.js';
+
+/** What a batcher accepts, fixed while the engine is loaded. Requests beyond it are refused before they are submitted. */
+export interface TokenLimits {
+  readonly vocabulary: number;
+  /** Longest prompt (`max_input_len`). */
+  readonly maxInputTokens: number;
+  /** Most tokens that one sequence may generate (`max_output_len`). */
+  readonly maxOutputTokens: number;
+  /** Longest prompt and output together (`max_seq_len`, positions of the model, KV cache of one sequence). */
+  readonly maxSequenceTokens: number;
+  /** Most continuations of one request: `sequenceCount`, `bestOf`. */
+  readonly maxSequenceCount: number;
+  /** Widest beam; 1 means that beam search is not available. */
+  readonly maxBeamWidth: number;
+  /** Largest `logprobs` and `promptLogprobs`. */
+  readonly maxTopLogprobs: number;
+}
+
+/**
+ * The batcher as the text layer sees it: token requests in, token events out.
+ *
+ * Contract for `onEvent`:
+ * - called on the submitter's thread, in order, possibly before `submit` returns; it does not throw;
+ * - exactly one `finished` or `failed` event per request, and nothing after it;
+ * - token events of a sequence hold only tokens that are also in its `sequence` event, in the same order (so end ids are
+ *   left out and possible stop token lists are held back); a beam or `bestOf` sequence may have no token events at all;
+ * - every sequence of a request that ends with `finished` has had its `sequence` event.
+ */
+export interface TokenBatcher {
+  readonly limits: TokenLimits;
+  /** Never throws: a request that cannot be taken is answered by a `failed` event. */
+  submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void;
+  /** Ends the request within one step with a `failed` event of code CANCELLED. Does nothing when it is unknown or over. */
+  cancel(id: RequestId): void;
+}

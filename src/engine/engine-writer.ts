@@ -1,0 +1,103 @@
+/** Writes an engine directory: rank files side by side while the builder streams weights, then the small files, then the rename. */
+import { copyFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Plan } from '../plan/plan.js';
+import { ENGINE_FORMAT_VERSION, rankFileName, TIMING_CACHE_FILE } from './format.js';
+import { type EngineManifest, writeManifest } from './manifest.js';
+import { RankFileWriter } from './rank-file-writer.js';
+import type { NamedTensorSpec } from './safetensors.js';
+import { stageDirectory } from './staging.js';
+import { type TimingCache, writeTimingCache } from './timing-cache.js';
+
+/** The manifest but for what only the writer knows. */
+export type ManifestDraft = Omit<EngineManifest, 'aloft'> & {
+  readonly aloft: Omit<EngineManifest['aloft'], 'format_version' | 'ranks' | 'tokenizer_files'>;
+};
+
+export interface RankContent {
+  readonly plan: Plan;
+  /** In the order in which they will be written. */
+  readonly tensors: readonly NamedTensorSpec[];
+}
+
+export interface EngineDirectory {
+  readonly path: string;
+  readonly replace: boolean;
+}
+
+/** What lies beside the rank files. */
+export interface SideFiles {
+  /** Paths of tokenizer and template files to copy. */
+  readonly tokenizerFiles: readonly string[];
+  readonly timingCache: TimingCache;
+}
+
+export interface EngineWriter {
+  write(rank: number, tensor: string, bytes: Uint8Array): void;
+  /** Completes the directory and moves it to its place. */
+  commit(side: SideFiles): EngineManifest;
+  /** Removes everything written. Does nothing after `commit`. */
+  discard(): void;
+}
+
+/** @throws AloftError OUTPUT_EXISTS, OUTPUT_FAILED */
+export function createEngine(
+  directory: EngineDirectory,
+  draft: ManifestDraft,
+  ranks: readonly RankContent[],
+): EngineWriter {
+  const staged = stageDirectory(directory.path, directory.replace);
+  const fileNames = ranks.map((_, rank) =>
+    rankFileName(draft.builder_config.name, draft.builder_config.precision, ranks.length, rank),
+  );
+  const files: RankFileWriter[] = [];
+  const discard = (): void => {
+    for (const file of files) file.close();
+    staged.discard();
+  };
+  try {
+    for (const [rank, { tensors, plan }] of ranks.entries())
+      files.push(new RankFileWriter(join(staged.path, fileNames[rank]!), tensors, metadataOf(draft, plan)));
+  } catch (fault) {
+    discard();
+    throw fault;
+  }
+  return {
+    write: (rank, tensor, bytes) => files[rank]!.write(tensor, bytes),
+    commit(side) {
+      const finished = files.map((file) => file.finish());
+      for (const path of side.tokenizerFiles) copyFileSync(path, join(staged.path, basename(path)));
+      writeTimingCache(join(staged.path, TIMING_CACHE_FILE), side.timingCache);
+      const manifest: EngineManifest = {
+        ...draft,
+        aloft: {
+          ...draft.aloft,
+          format_version: ENGINE_FORMAT_VERSION,
+          tokenizer_files: side.tokenizerFiles.map((path) => basename(path)),
+          ranks: finished.map(({ bytes, headerChecksum }, rank) => ({
+            file: fileNames[rank]!,
+            bytes,
+            header_crc32: headerChecksum,
+          })),
+        },
+      };
+      writeManifest(staged.path, manifest);
+      staged.commit();
+      return manifest;
+    },
+    discard,
+  };
+}
+
+function metadataOf({ aloft }: ManifestDraft, plan: Plan) {
+  return {
+    format: 'aloft-engine',
+    format_version: String(ENGINE_FORMAT_VERSION),
+    device: aloft.device,
+    device_architecture: aloft.device_architecture ?? '',
+    layout_version: String(aloft.layout_version),
+    rank: String(plan.rank),
+    world_size: String(plan.worldSize),
+    plan: JSON.stringify(plan),
+  } as const;
+}

@@ -1,0 +1,2 @@
+#define DENSE_NAME denseAvx2
+#include "dense.inc"

@@ -1,0 +1,2 @@
+#define DENSE_NAME denseAvx512
+#include "dense.inc"

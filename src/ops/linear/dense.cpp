@@ -1,0 +1,2 @@
+#define DENSE_NAME densePortable
+#include "dense.inc"

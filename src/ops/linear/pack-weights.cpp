@@ -1,0 +1,57 @@
+// Packs a whole weight on all threads, a tile at a time.
+#include "../cpu/pool.h"
+#include "pack.h"
+#include <vector>
+
+namespace aloft {
+namespace {
+
+PackTile packTile(Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= Isa::avx512) return packTileAvx512;
+  if (isa == Isa::avx2) return packTileAvx2;
+#endif
+  (void)isa;
+  return packTilePortable;
+}
+
+// Summed in the order of the tiles, so that the report does not depend on the number of threads.
+PackReport total(const std::vector<PackReport> &reports) {
+  PackReport sum;
+  for (const PackReport &report : reports) {
+    sum.squaredError += report.squaredError;
+    sum.squaredSum += report.squaredSum;
+    sum.overflowCount += report.overflowCount;
+    sum.nonFiniteCount += report.nonFiniteCount;
+  }
+  return sum;
+}
+
+} // namespace
+} // namespace aloft
+
+// report: 4 f64, the fields of PackReport in order.
+ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int sourceDType, uint64_t source, int64_t sourceRows, int64_t inCount,
+                                 int64_t outCount, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report) {
+  using namespace aloft;
+  Pool *pool = pointer<Pool>(poolAddress);
+  const LinearFormat kind = static_cast<LinearFormat>(format);
+  const PackCall call = {static_cast<DType>(sourceDType),
+                         pointer<const uint8_t>(source),
+                         sourceRows,
+                         inCount,
+                         kind,
+                         paddedInput(kind, inCount),
+                         pointer<uint8_t>(weight),
+                         pointer<float>(scale),
+                         pointer<int32_t>(sum)};
+  const PackTile kernel = packTile(poolIsa(pool));
+  std::vector<PackReport> reports(roundUp(outCount, tileRows) / tileRows);
+  parallel(pool, [&](Team &team) {
+    const auto [first, last] = team.range(static_cast<int64_t>(reports.size()));
+    float *rows = static_cast<float *>(poolScratch(pool, team.thread, tileRows * inCount * int64_t{sizeof(float)}));
+    for (int64_t tile = first; tile < last; tile++) reports[tile] = kernel(call, tile, rows);
+  });
+  const PackReport sumOfAll = total(reports);
+  std::memcpy(pointer<void>(report), &sumOfAll, sizeof sumOfAll);
+}

@@ -1,0 +1,2 @@
+#define PACK_NAME packTilePortable
+#include "pack.inc"

@@ -1,0 +1,62 @@
+/** config.pbtxt: the protobuf text format of ModelConfig, with the line of every fault. */
+import { create } from '@bufbuild/protobuf';
+import { fromText, toText } from '@bufbuild/protobuf/txtpb';
+import { ModelConfigSchema, type ModelConfig } from '../gen/model_config_pb.js';
+
+/** A fault in a configuration file. Lines count from 1. */
+export interface TextFault {
+  readonly line: number;
+  readonly message: string;
+}
+
+export type ConfigParse =
+  | { readonly type: 'config'; readonly config: ModelConfig }
+  | { readonly type: 'fault'; readonly fault: TextFault };
+
+/** Deeper nesting than any real file has; a hostile one fails instead of exhausting the stack. */
+const MAX_NESTING = 50;
+
+export function parseConfigText(text: string): ConfigParse {
+  const message = faultOf(text);
+  if (message === undefined) {
+    return { type: 'config', config: fromText(ModelConfigSchema, text, { recursionLimit: MAX_NESTING }) };
+  }
+  return { type: 'fault', fault: { line: faultLine(text, message), message } };
+}
+
+export function writeConfigText(config: ModelConfig): string {
+  return toText(ModelConfigSchema, create(ModelConfigSchema, config));
+}
+
+/** Left-over `${key}` of a template, in order, outside comments. */
+export function findPlaceholders(text: string): { readonly line: number; readonly key: string }[] {
+  return text.split('\n').flatMap((lineText, i) => {
+    const code = /^\s*#/.test(lineText) ? '' : lineText;
+    return [...code.matchAll(/\$\{([^}]*)\}/g)].map((match) => ({ line: i + 1, key: match[1] ?? '' }));
+  });
+}
+
+function faultOf(text: string): string | undefined {
+  try {
+    fromText(ModelConfigSchema, text, { recursionLimit: MAX_NESTING });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/**
+ * The parser does not tell where it stopped. It reads left to right, so the fault is on the last line of the shortest
+ * beginning of the file that already fails in the same way.
+ */
+function faultLine(text: string, message: string): number {
+  const lines = text.split('\n');
+  let low = 1;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (faultOf(lines.slice(0, middle).join('\n')) === message) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

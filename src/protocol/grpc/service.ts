@@ -1,0 +1,38 @@
+/** Service definitions for @grpc/grpc-js, made from the generated descriptors. Used by the server and the client. */
+import { fromBinary, toBinary, type DescMethod, type DescService, type Message } from '@bufbuild/protobuf';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { Health } from '../gen/health_pb.js';
+import { GRPCInferenceService } from '../gen/inference_pb.js';
+
+/** Either a message or its bytes, made by a faster encoder. */
+export type Outgoing = Message | Uint8Array;
+
+function serializer(schema: DescMethod['input']): (message: Outgoing) => Buffer {
+  return (message) => {
+    const bytes = message instanceof Uint8Array ? message : toBinary(schema, message);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+function methodDefinition(service: DescService, method: DescMethod): MethodDefinition<Outgoing, Outgoing> {
+  return {
+    path: `/${service.typeName}/${method.name}`,
+    requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+    responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+    requestSerialize: serializer(method.input),
+    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    responseSerialize: serializer(method.output),
+    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+  };
+}
+
+function serviceDefinition(service: DescService): ServiceDefinition {
+  return Object.fromEntries(
+    service.methods.map((method) => [method.name, methodDefinition(service, method)]),
+  );
+}
+
+/** inference.GRPCInferenceService: KServe v2 with Triton's extensions. */
+export const INFERENCE_SERVICE: ServiceDefinition = serviceDefinition(GRPCInferenceService);
+/** grpc.health.v1.Health */
+export const HEALTH_SERVICE: ServiceDefinition = serviceDefinition(Health);

@@ -1,0 +1,94 @@
+/**
+ * Triton's generate extension: a flat JSON object <-> tensors.
+ * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_generate.md
+ */
+import { AloftError } from '../../core/errors.js';
+import { isObject, parseJsonObject, writeJson, type JsonObject, type JsonValue } from '../json.js';
+import type { InferRequest, InferResponse, ParameterValue, TensorMetadata } from './infer.js';
+import { dataFromValues, valuesOf } from './tensor-json.js';
+import type { Tensor } from './tensor.js';
+
+/** @throws {AloftError} REQUEST_INVALID with Triton's texts. */
+export function readGenerateRequest(
+  text: string,
+  model: { readonly name: string; readonly version: string; readonly inputs: readonly TensorMetadata[] },
+): InferRequest {
+  const json = parseJsonObject(text);
+  const metadata = new Map(model.inputs.map((input) => [input.name, input]));
+  const inputs: Tensor[] = [];
+  const parameters: Record<string, ParameterValue> = {};
+  const takeKeys = (members: JsonObject, nested: boolean): void => {
+    for (const [key, value] of Object.entries(members)) {
+      const input = metadata.get(key);
+      if (key === 'parameters' && !nested) {
+        if (input !== undefined)
+          throw fault(`Keyword 'parameters' for nested schema also given as input tensor name`);
+        if (!isObject(value)) throw fault(`Expected JSON object for keyword: 'parameters'`);
+        takeKeys(value, true);
+      } else if (input === undefined) {
+        parameters[key] = readParameter(key, value);
+      } else {
+        inputs.push(readTensor(input, value));
+      }
+    }
+  };
+  takeKeys(json, false);
+  const id = typeof json['id'] === 'string' ? json['id'] : '';
+  return { modelName: model.name, modelVersion: model.version, id, parameters, inputs, outputs: [] };
+}
+
+/** The JSON object of one response: keys in alphabetical order, one-element tensors as scalars. */
+export function writeGenerateResponse(response: InferResponse): string {
+  const members: Record<string, JsonValue> = {};
+  for (const tensor of response.outputs) {
+    const values = valuesOf(tensor);
+    members[tensor.name] = values.length === 1 ? values[0]! : values;
+  }
+  Object.assign(members, response.parameters);
+  if (response.id !== '') members['id'] = response.id;
+  members['model_name'] = response.modelName;
+  members['model_version'] = response.modelVersion;
+  const keys = Object.keys(members).toSorted();
+  return writeJson(Object.fromEntries(keys.map((key) => [key, members[key]])));
+}
+
+function readTensor(input: TensorMetadata, value: JsonValue): Tensor {
+  const values: readonly JsonValue[] = Array.isArray(value) ? value : [value];
+  const data = dataFromValues(input.name, input.datatype, values);
+  return { name: input.name, datatype: input.datatype, shape: fitShape(input, values.length), data };
+}
+
+/** Triton's rule: fixed dimensions divide the element count, the innermost free one takes the rest, other free ones are 1. */
+function fitShape(input: TensorMetadata, elementCount: number): number[] {
+  let rest = elementCount;
+  for (const dim of input.shape.toReversed()) {
+    if (dim <= 0) continue;
+    if (rest % dim !== 0) throw shapeFault(input);
+    rest /= dim;
+  }
+  const shape = input.shape
+    .toReversed()
+    .map((dim) => {
+      if (dim >= 0) return dim;
+      const taken = rest;
+      rest = 1;
+      return taken;
+    })
+    .toReversed();
+  if (rest !== 1) throw shapeFault(input);
+  return shape;
+}
+
+function readParameter(key: string, value: JsonValue): ParameterValue {
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number' || typeof value === 'bigint') return value;
+  throw fault(`parameter '${key}' has invalid type. It should be either 'int', 'bool', or 'string'.`);
+}
+
+function shapeFault(input: TensorMetadata): AloftError {
+  return fault(`The schema can not convert input '${input.name}' to tensor with proper shape`);
+}
+
+function fault(message: string): AloftError {
+  return new AloftError('REQUEST_INVALID', message);
+}

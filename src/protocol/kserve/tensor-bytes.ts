@@ -1,0 +1,57 @@
+/**
+ * Raw tensor contents: little-endian row-major elements without padding; a BYTES element is a 4-byte little-endian
+ * length followed by its bytes (Triton's binary tensor data extension). All supported hosts are little-endian.
+ */
+import { AloftError } from '../../core/errors.js';
+import { ELEMENT_BYTES, type Datatype } from './datatype.js';
+import { arrayOver, type Tensor, type TensorData } from './tensor.js';
+
+/** Bytes of a tensor's raw form. */
+export function rawBytes(tensor: Tensor): Uint8Array {
+  const { data } = tensor;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let totalBytes = 0;
+  for (const element of data) totalBytes += 4 + element.length;
+  const bytes = new Uint8Array(totalBytes);
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (const element of data) {
+    view.setUint32(offset, element.length, true);
+    bytes.set(element, offset + 4);
+    offset += 4 + element.length;
+  }
+  return bytes;
+}
+
+/**
+ * Elements from their raw form. Numeric arrays are views over `bytes` when those are aligned.
+ * @throws {AloftError} REQUEST_INVALID when the bytes are not whole elements.
+ */
+export function dataFromRaw(name: string, datatype: Datatype, bytes: Uint8Array): TensorData {
+  if (datatype === 'BYTES') return byteElements(name, bytes);
+  if (bytes.length % ELEMENT_BYTES[datatype] !== 0) {
+    throw new AloftError(
+      'REQUEST_INVALID',
+      `The ${bytes.length} bytes of input '${name}' are not a whole number of ${datatype} elements.`,
+    );
+  }
+  return arrayOver(datatype, bytes);
+}
+
+function byteElements(name: string, bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const elements: Uint8Array[] = [];
+  let offset = 0;
+  while (offset < bytes.length) {
+    const length = offset + 4 <= bytes.length ? view.getUint32(offset, true) : Infinity;
+    if (offset + 4 + length > bytes.length) {
+      throw new AloftError(
+        'REQUEST_INVALID',
+        `Element ${elements.length} of BYTES input '${name}' is cut off: each element is a 4-byte length and its bytes.`,
+      );
+    }
+    elements.push(bytes.subarray(offset + 4, offset + 4 + length));
+    offset += 4 + length;
+  }
+  return elements;
+}

@@ -1,0 +1,75 @@
+/** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
+import { Type, type Static } from 'typebox';
+import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
+import type { JsonObject } from '../json.js';
+import { OpenAiRequestError } from './error.js';
+import { optional, requestReader, SHARED_MEMBERS } from './schema.js';
+import { present, sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
+
+const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
+
+const MESSAGE = Type.Object({
+  role: Type.String({ minLength: 1 }),
+  content: Type.Optional(Type.Union([Type.String(), Type.Null(), Type.Array(CONTENT_PART)])),
+});
+
+const CHAT_REQUEST = Type.Object({
+  ...SHARED_MEMBERS,
+  messages: Type.Array(MESSAGE, { minItems: 1 }),
+  max_tokens: optional(Type.Integer({ minimum: 1 })),
+  max_completion_tokens: optional(Type.Integer({ minimum: 1 })),
+  logprobs: optional(Type.Boolean()),
+  top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
+  response_format: optional(Type.Object({ type: Type.String() })),
+  tools: optional(Type.Array(Type.Object({ type: Type.String() }))),
+  tool_choice: optional(Type.Union([Type.String(), Type.Object({ type: Type.String() })])),
+  chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
+});
+
+const readMembers = requestReader(CHAT_REQUEST);
+
+export interface ChatRequest extends StreamOptions {
+  readonly request: GenerateRequest;
+}
+
+/** @throws {OpenAiRequestError} that names the wrong member. */
+export function readChatRequest(body: JsonObject): ChatRequest {
+  const json = readMembers(body);
+  const format = json.response_format?.type ?? 'text';
+  if (format !== 'text') {
+    const message = `response_format '${format}' is not supported; only 'text' is.`;
+    throw new OpenAiRequestError('response_format', message, 'UNSUPPORTED');
+  }
+  if (json.top_logprobs && !json.logprobs) {
+    throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
+  }
+  const tools = json.tool_choice === 'none' ? undefined : (json.tools ?? undefined);
+  const request: GenerateRequest = {
+    ...sharedFields(json),
+    ...present({
+      maxOutputTokens: json.max_completion_tokens ?? json.max_tokens,
+      logprobs: json.logprobs ? (json.top_logprobs ?? 0) : undefined,
+    }),
+    prompt: {
+      type: 'chat',
+      messages: json.messages.map(readMessage),
+      templateArguments: { ...json.chat_template_kwargs, ...(tools === undefined ? {} : { tools }) },
+    },
+  };
+  return { ...streamOptions(json), request };
+}
+
+function readMessage(message: Static<typeof MESSAGE>, index: number): ChatMessage {
+  const { content } = message;
+  if (typeof content === 'string') return { ...message, content };
+  const texts = (content ?? []).map((part) => {
+    if (part.type === 'text' && part.text !== undefined) return part.text;
+    const path = `messages.${index}.content`;
+    throw new OpenAiRequestError(
+      path,
+      `'${path}' has a part of type '${part.type}'; only text parts are supported.`,
+      'UNSUPPORTED',
+    );
+  });
+  return { ...message, content: texts.join('') };
+}

@@ -1,0 +1,132 @@
+/** Events -> answer of /v1/completions. */
+import type { Usage } from '../../core/request.js';
+import type { AnswerHead, BodyWriter, PromptedEvent, StreamWriter } from './answer.js';
+import { CompletionLogprobsBuilder, joinLogprobs, type CompletionLogprobs } from './logprobs.js';
+import type { StreamOptions } from './shared-request.js';
+import { openAiFinishReason, openAiUsage } from './usage.js';
+
+interface Piece {
+  readonly index: number;
+  readonly text: string;
+  readonly logprobs: CompletionLogprobs | null;
+  readonly finish_reason: 'stop' | 'length' | null;
+}
+
+/** Cuts the events of all prompts into pieces of numbered choices. */
+class Pieces {
+  readonly usages: Usage[] = [];
+  private readonly sequenceCount: number;
+  private readonly builders = new Map<number, CompletionLogprobsBuilder>();
+
+  constructor(sequenceCount: number) {
+    this.sequenceCount = sequenceCount;
+  }
+
+  of({ promptIndex, event, firstTokenText }: PromptedEvent): Piece[] {
+    const indexOf = (sequence: number) => promptIndex * this.sequenceCount + sequence;
+    switch (event.type) {
+      case 'prompt':
+        return Array.from({ length: this.sequenceCount }, (_, sequence) => {
+          const builder = this.builderOf(indexOf(sequence));
+          const logprobs = joinLogprobs([
+            builder.unscored(firstTokenText ?? ''),
+            builder.scored(event.logprobs ?? []),
+          ]);
+          return { index: indexOf(sequence), text: '', logprobs, finish_reason: null };
+        });
+      case 'text': {
+        const index = indexOf(event.sequence);
+        const logprobs = event.logprobs ? this.builderOf(index).scored(event.logprobs) : null;
+        return [{ index, text: event.text, logprobs, finish_reason: null }];
+      }
+      case 'sequence': {
+        const finish_reason = openAiFinishReason(event.finishReason);
+        return [{ index: indexOf(event.sequence), text: '', logprobs: null, finish_reason }];
+      }
+      case 'finished':
+        this.usages.push(event.usage);
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  private builderOf(index: number): CompletionLogprobsBuilder {
+    let builder = this.builders.get(index);
+    if (builder === undefined) this.builders.set(index, (builder = new CompletionLogprobsBuilder()));
+    return builder;
+  }
+}
+
+const bodyOf = (head: AnswerHead, choices: readonly Piece[]) => ({
+  ...head,
+  object: 'text_completion',
+  choices,
+});
+
+export class CompletionStreamWriter implements StreamWriter {
+  private readonly head: AnswerHead;
+  private readonly pieces: Pieces;
+  private readonly includeUsage: boolean;
+
+  constructor(head: AnswerHead, sequenceCount: number, options: StreamOptions) {
+    this.head = head;
+    this.pieces = new Pieces(sequenceCount);
+    this.includeUsage = options.includeUsage;
+  }
+
+  push(item: PromptedEvent): string[] {
+    const pieces = this.pieces
+      .of(item)
+      .filter((piece) => piece.text !== '' || piece.logprobs || piece.finish_reason);
+    const usage = this.includeUsage ? { usage: null } : {};
+    return pieces.map((piece) => JSON.stringify({ ...bodyOf(this.head, [piece]), ...usage }));
+  }
+
+  end(): string[] {
+    if (!this.includeUsage) return [];
+    return [JSON.stringify({ ...bodyOf(this.head, []), usage: openAiUsage(this.pieces.usages) })];
+  }
+}
+
+export class CompletionBodyWriter implements BodyWriter {
+  private readonly head: AnswerHead;
+  private readonly pieces: Pieces;
+  private readonly sequenceCount: number;
+  private readonly choices = new Map<
+    number,
+    { text: string; logprobs: CompletionLogprobs[]; finish: Piece['finish_reason'] }
+  >();
+
+  constructor(head: AnswerHead, sequenceCount: number) {
+    this.head = head;
+    this.sequenceCount = sequenceCount;
+    this.pieces = new Pieces(sequenceCount);
+  }
+
+  push(item: PromptedEvent): void {
+    for (const piece of this.pieces.of(item)) {
+      const choice = this.choices.get(piece.index) ?? { text: '', logprobs: [], finish: null };
+      if (piece.logprobs) choice.logprobs.push(piece.logprobs);
+      choice.finish ??= piece.finish_reason;
+      this.choices.set(piece.index, choice);
+    }
+    // The whole text is in the sequence event; with beams and best_of it is nowhere else.
+    if (item.event.type !== 'sequence') return;
+    const index = item.promptIndex * this.sequenceCount + item.event.sequence;
+    const choice = this.choices.get(index);
+    if (choice) choice.text = item.event.text;
+  }
+
+  body(): object {
+    const choices = [...this.choices.entries()]
+      .toSorted(([a], [b]) => a - b)
+      .map(([index, choice]) => ({
+        index,
+        text: choice.text,
+        logprobs: choice.logprobs.length > 0 ? joinLogprobs(choice.logprobs) : null,
+        finish_reason: choice.finish,
+      }));
+    return { ...bodyOf(this.head, choices), usage: openAiUsage(this.pieces.usages) };
+  }
+}

@@ -1,0 +1,71 @@
+/** POST /v1/completions: https://platform.openai.com/docs/api-reference/completions */
+import { Type } from 'typebox';
+import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import type { JsonObject } from '../json.js';
+import { OpenAiRequestError } from './error.js';
+import { optional, requestReader, SHARED_MEMBERS } from './schema.js';
+import { present, sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
+
+const tokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
+
+const COMPLETION_REQUEST = Type.Object({
+  ...SHARED_MEMBERS,
+  prompt: Type.Union([
+    Type.String(),
+    Type.Array(Type.String(), { minItems: 1, maxItems: 256 }),
+    tokenIds,
+    Type.Array(tokenIds, { minItems: 1, maxItems: 256 }),
+  ]),
+  max_tokens: optional(Type.Integer({ minimum: 0 })),
+  best_of: optional(Type.Integer({ minimum: 1, maximum: 128 })),
+  echo: optional(Type.Boolean()),
+  logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
+  suffix: optional(Type.String()),
+  add_special_tokens: optional(Type.Boolean()),
+});
+
+const readMembers = requestReader(COMPLETION_REQUEST);
+
+/** OpenAI's default. */
+const DEFAULT_MAX_TOKENS = 16;
+
+export interface CompletionRequest extends StreamOptions {
+  /** One per prompt; their choices are numbered one after another. */
+  readonly requests: readonly GenerateRequest[];
+}
+
+/** @throws {OpenAiRequestError} that names the wrong member. */
+export function readCompletionRequest(body: JsonObject): CompletionRequest {
+  const json = readMembers(body);
+  if (json.suffix) throw new OpenAiRequestError('suffix', `'suffix' is not supported.`, 'UNSUPPORTED');
+  const n = json.n ?? 1;
+  const bestOf = json.best_of ?? n;
+  if (bestOf < n) throw new OpenAiRequestError('best_of', `'best_of' must not be less than 'n'.`);
+  if (json.stream && bestOf > n) throw new OpenAiRequestError('best_of', `'best_of' cannot be streamed.`);
+  const fields = {
+    ...sharedFields(json),
+    ...present({
+      maxOutputTokens: json.max_tokens ?? DEFAULT_MAX_TOKENS,
+      bestOf: bestOf > n ? bestOf : undefined,
+      echo: json.echo,
+      logprobs: json.logprobs,
+      promptLogprobs: json.echo ? json.logprobs : undefined,
+    }),
+  };
+  const requests = promptsOf(json.prompt, json.add_special_tokens ?? true).map((prompt) => ({
+    ...fields,
+    prompt,
+  }));
+  return { ...streamOptions(json), requests };
+}
+
+function promptsOf(prompt: string | string[] | number[] | number[][], addSpecialTokens: boolean): Prompt[] {
+  if (typeof prompt === 'string') return [{ type: 'text', text: prompt, addSpecialTokens }];
+  const isTokenList = (list: readonly unknown[]): list is number[] => typeof list[0] === 'number';
+  if (isTokenList(prompt)) return [{ type: 'tokens', tokenIds: prompt }];
+  return prompt.map((item: string | number[]) =>
+    typeof item === 'string'
+      ? { type: 'text', text: item, addSpecialTokens }
+      : { type: 'tokens', tokenIds: item },
+  );
+}

@@ -1,0 +1,35 @@
+/** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+
+/** One event with one line of data. `data` must not contain line breaks (JSON text never does). */
+export function sseFrame(data: string): string {
+  return `data: ${data}\n\n`;
+}
+
+/** A comment line; keeps idle connections open. */
+export const SSE_COMMENT = ': \n\n';
+
+/** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */
+export class SseDecoder {
+  private readonly decoder = new TextDecoder();
+  private rest = '';
+  private dataLines: string[] = [];
+
+  /** @returns the data of every event that these bytes complete. */
+  push(bytes: Uint8Array): string[] {
+    this.rest += this.decoder.decode(bytes, { stream: true });
+    const lines = this.rest.split(/\r\n|\n|\r(?!$)/);
+    this.rest = lines.pop() ?? '';
+    const events: string[] = [];
+    for (const line of lines) this.takeLine(line, events);
+    return events;
+  }
+
+  private takeLine(line: string, events: string[]): void {
+    if (line === '') {
+      if (this.dataLines.length > 0) events.push(this.dataLines.join('\n'));
+      this.dataLines = [];
+    } else if (line.startsWith('data:')) {
+      this.dataLines.push(line.slice(line[5] === ' ' ? 6 : 5));
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** What the server needs from an engine. The server is built and tested against these interfaces alone. */
+import type { StepStats } from '../core/batcher-stats.js';
+import type { Generator } from '../core/generate.js';
+
+export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
+export type SchedulerPolicy = 'guaranteed_no_evict' | 'max_utilization';
+
+/** How to load one version of one engine model: the effective settings of its config.pbtxt. Undefined: the engine's own default. */
+export interface EngineSettings {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly engineDirectory: string;
+  /** Undefined: the tokenizer beside the engine. */
+  readonly tokenizerDirectory: string | undefined;
+  readonly batchingStrategy: BatchingStrategy;
+  readonly schedulerPolicy: SchedulerPolicy | undefined;
+  readonly maxTokensInPagedKvCache: number | undefined;
+  /** Share of the memory that is free after loading, 0 .. 1. */
+  readonly kvCacheFreeGpuMemFraction: number | undefined;
+  readonly kvCacheHostMemoryBytes: number | undefined;
+  readonly maxRunningRequestCount: number | undefined;
+  readonly maxBeamWidth: number | undefined;
+  readonly enableKvCacheReuse: boolean | undefined;
+  readonly enableChunkedContext: boolean | undefined;
+  /** Requests that may wait in the engine; undefined: the server's limit. */
+  readonly maxQueuedRequestCount: number | undefined;
+  readonly worldSize: number | undefined;
+  readonly deviceIds: readonly number[] | undefined;
+}
+
+/** Text <-> token ids, for the preprocessing and postprocessing models. */
+export interface TokenCodec {
+  encode(text: string, addSpecialTokens: boolean): Promise<readonly number[]>;
+  decode(tokenIds: readonly number[], skipSpecialTokens: boolean): string;
+  /** The end and padding ids that preprocessing reports. */
+  readonly endId: number | undefined;
+  readonly padId: number | undefined;
+}
+
+/** Bytes by what they are used for: weights, activations, KV blocks, ... Printed at start. */
+export interface MemoryUse {
+  readonly purpose: string;
+  /** `gpu`, `cpu` or `pinned`. */
+  readonly kind: 'gpu' | 'cpu' | 'pinned';
+  readonly bytes: number;
+}
+
+export interface LoadedModel {
+  readonly generator: Generator;
+  readonly codec: TokenCodec;
+  /** Rows that can run at the same time. */
+  readonly maxRunningRequestCount: number;
+  readonly blockTokens: number;
+  /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
+  readonly memory: readonly MemoryUse[];
+  /** Called after every step. @returns a function that ends the subscription. */
+  subscribe(listener: (stats: StepStats) => void): () => void;
+  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity when it is dead. */
+  heartbeatAgeMs(): number;
+  dispose(): Promise<void>;
+}
+
+export interface ModelLoader {
+  /** @throws {AloftError} that names what does not fit. */
+  load(settings: EngineSettings): Promise<LoadedModel>;
+  loadTokenizer(directory: string): Promise<TokenCodec>;
+}

@@ -1,0 +1,174 @@
+/**
+ * What each tensor of the tensorrtllm_backend models means. Several names and generations of names have one meaning:
+ * the request mapping works on meanings ("fields"), so that any ensemble that only renames tensors can be served.
+ */
+import type { ModelKind } from '../repository/model-kind.js';
+
+export type RequestField =
+  | 'text'
+  | 'tokenIds'
+  | 'tokenCount'
+  | 'maxTokens'
+  | 'endId'
+  | 'padId'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'temperature'
+  | 'lengthPenalty'
+  | 'repetitionPenalty'
+  | 'presencePenalty'
+  | 'frequencyPenalty'
+  | 'minTokens'
+  | 'seed'
+  | 'beamWidth'
+  | 'earlyStopping'
+  | 'sequenceCount'
+  | 'streaming'
+  | 'cancel'
+  | 'badWords'
+  | 'stopWords'
+  | 'badTokenLists'
+  | 'stopTokenLists'
+  | 'excludeInput'
+  | 'returnLogProbs'
+  | 'returnContextLogits'
+  | 'returnGenerationLogits'
+  | 'returnPerfMetrics'
+  | 'returnInputTokenCount'
+  | 'returnOutputTokenCount'
+  | 'returnFinishReason'
+  | 'embeddingBias'
+  /** Declared by upstream's models, not supported here: refused when sent. */
+  | 'unsupported';
+
+export type ResponseField =
+  | 'text'
+  | 'tokenIds'
+  | 'sequenceLengths'
+  | 'cumulativeLogprobs'
+  | 'outputLogprobs'
+  | 'contextLogits'
+  | 'generationLogits'
+  | 'batchIndex'
+  | 'sequenceIndex'
+  | 'arrivalNs'
+  | 'firstScheduledNs'
+  | 'firstTokenNs'
+  | 'lastTokenNs'
+  | 'inputTokenCount'
+  | 'outputTokenCount'
+  | 'finishReason'
+  /** Declared by upstream's models, not produced here. */
+  | 'absent';
+
+type Names<Field> = Readonly<Record<string, Field>>;
+
+/** Names that mean the same in text-level and token-level models. */
+const SHARED_INPUTS: Names<RequestField> = {
+  end_id: 'endId',
+  pad_id: 'padId',
+  min_p: 'minP',
+  temperature: 'temperature',
+  repetition_penalty: 'repetitionPenalty',
+  presence_penalty: 'presencePenalty',
+  frequency_penalty: 'frequencyPenalty',
+  min_length: 'minTokens',
+  min_tokens: 'minTokens',
+  random_seed: 'seed',
+  seed: 'seed',
+  beam_width: 'beamWidth',
+  early_stopping: 'earlyStopping',
+  num_return_sequences: 'sequenceCount',
+  stop: 'cancel',
+  exclude_input_in_output: 'excludeInput',
+  return_log_probs: 'returnLogProbs',
+  return_context_logits: 'returnContextLogits',
+  return_generation_logits: 'returnGenerationLogits',
+  return_perf_metrics: 'returnPerfMetrics',
+  return_num_input_tokens: 'returnInputTokenCount',
+  return_num_output_tokens: 'returnOutputTokenCount',
+  return_finish_reason: 'returnFinishReason',
+};
+
+const TEXT_INPUTS: Names<RequestField> = {
+  ...SHARED_INPUTS,
+  text_input: 'text',
+  max_tokens: 'maxTokens',
+  bad_words: 'badWords',
+  stop_words: 'stopWords',
+  top_k: 'topK',
+  top_p: 'topP',
+  length_penalty: 'lengthPenalty',
+  stream: 'streaming',
+};
+
+const ENGINE_INPUTS: Names<RequestField> = {
+  ...SHARED_INPUTS,
+  input_ids: 'tokenIds',
+  input_lengths: 'tokenCount',
+  request_output_len: 'maxTokens',
+  runtime_top_k: 'topK',
+  runtime_top_p: 'topP',
+  len_penalty: 'lengthPenalty',
+  streaming: 'streaming',
+  bad_words_list: 'badTokenLists',
+  stop_words_list: 'stopTokenLists',
+  embedding_bias: 'embeddingBias',
+};
+
+const PREPROCESSING_INPUTS: Names<RequestField> = {
+  QUERY: 'text',
+  REQUEST_OUTPUT_LEN: 'maxTokens',
+  BAD_WORDS_DICT: 'badWords',
+  STOP_WORDS_DICT: 'stopWords',
+  END_ID: 'endId',
+  PAD_ID: 'padId',
+};
+
+const SHARED_OUTPUTS: Names<ResponseField> = {
+  cum_log_probs: 'cumulativeLogprobs',
+  output_log_probs: 'outputLogprobs',
+  context_logits: 'contextLogits',
+  generation_logits: 'generationLogits',
+  batch_index: 'batchIndex',
+  sequence_index: 'sequenceIndex',
+  arrival_time_ns: 'arrivalNs',
+  first_scheduled_time_ns: 'firstScheduledNs',
+  first_token_time_ns: 'firstTokenNs',
+  last_token_time_ns: 'lastTokenNs',
+  num_input_tokens: 'inputTokenCount',
+  num_output_tokens: 'outputTokenCount',
+  finish_reason: 'finishReason',
+};
+
+const INPUTS: Readonly<Record<ModelKind, Names<RequestField>>> = {
+  ensemble: TEXT_INPUTS,
+  bls: TEXT_INPUTS,
+  engine: ENGINE_INPUTS,
+  preprocessing: PREPROCESSING_INPUTS,
+  postprocessing: {},
+};
+
+const OUTPUTS: Readonly<Record<ModelKind, Names<ResponseField>>> = {
+  ensemble: {},
+  bls: { ...SHARED_OUTPUTS, text_output: 'text' },
+  engine: { ...SHARED_OUTPUTS, output_ids: 'tokenIds', sequence_length: 'sequenceLengths' },
+  preprocessing: {},
+  postprocessing: { OUTPUT: 'text' },
+};
+
+/** The meaning of an input of a model of this kind. */
+export function inputField(kind: ModelKind, tensorName: string): RequestField {
+  const names = INPUTS[kind];
+  return Object.hasOwn(names, tensorName) ? names[tensorName]! : 'unsupported';
+}
+
+/** The meaning of an output of a model of this kind. */
+export function outputField(kind: ModelKind, tensorName: string): ResponseField {
+  const names = OUTPUTS[kind];
+  return Object.hasOwn(names, tensorName) ? names[tensorName]! : 'absent';
+}
+
+/** Fields that v0.5.0 models declare mandatory and later ones optional; optional for everybody here. */
+export const ALWAYS_OPTIONAL: ReadonlySet<RequestField> = new Set(['badWords', 'stopWords']);

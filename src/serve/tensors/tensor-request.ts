@@ -1,0 +1,187 @@
+/** Tensors of one request, by meaning -> text-level requests, one per row of the batch. */
+import { AloftError } from '../../core/errors.js';
+import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import type { InferRequest } from '../../protocol/kserve/infer.js';
+import { bigints, numbers, texts, type Tensor } from '../../protocol/kserve/tensor.js';
+import { present } from '../../protocol/openai/shared-request.js';
+import type { RequestField } from './fields.js';
+import type { ModelInterface } from './interface.js';
+import { readTokenLists, readWords } from './words.js';
+
+/** What decides the form of the answer rather than the generation. */
+export interface AnswerForm {
+  readonly isStreaming: boolean;
+  readonly isCancel: boolean;
+  readonly excludeInput: boolean | undefined;
+  /** Fills rows of unequal length. */
+  readonly padId: number;
+  readonly wants: ReadonlySet<RequestField>;
+}
+
+export interface TensorRequest {
+  readonly form: AnswerForm;
+  readonly rows: readonly GenerateRequest[];
+}
+
+/** Reads the elements of one row by meaning. */
+class Row {
+  private readonly tensors: ReadonlyMap<RequestField, Tensor>;
+  private readonly row: number;
+  private readonly batchSize: number;
+
+  constructor(tensors: ReadonlyMap<RequestField, Tensor>, row: number, batchSize: number) {
+    this.tensors = tensors;
+    this.row = row;
+    this.batchSize = batchSize;
+  }
+
+  numbers(field: RequestField): number[] | undefined {
+    const tensor = this.tensors.get(field);
+    return tensor && this.cut(numbers(tensor));
+  }
+
+  number(field: RequestField): number | undefined {
+    return this.numbers(field)?.[0];
+  }
+
+  seed(): bigint | undefined {
+    const tensor = this.tensors.get('seed');
+    const value = tensor && this.cut(bigints(tensor))[0];
+    return value === undefined ? undefined : BigInt.asUintN(64, value);
+  }
+
+  flag(field: RequestField): boolean | undefined {
+    const value = this.number(field);
+    return value === undefined ? undefined : value !== 0;
+  }
+
+  texts(field: RequestField): string[] | undefined {
+    const tensor = this.tensors.get(field);
+    return tensor && this.cut(texts(tensor));
+  }
+
+  tokenLists(field: RequestField): number[][] | undefined {
+    const tensor = this.tensors.get(field);
+    return tensor && readTokenLists(tensor.name, this.cut(numbers(tensor)));
+  }
+
+  private cut<Element>(elements: readonly Element[]): Element[] {
+    const rowLength = elements.length / this.batchSize;
+    return elements.slice(this.row * rowLength, (this.row + 1) * rowLength);
+  }
+}
+
+/** @throws {AloftError} UNSUPPORTED for a tensor without meaning here, REQUEST_INVALID for a wrong value. */
+export function readTensorRequest(
+  request: InferRequest,
+  model: ModelInterface,
+  batchSize: number,
+): TensorRequest {
+  const tensors = new Map<RequestField, Tensor>();
+  for (const tensor of request.inputs) {
+    const { field } = model.inputs.get(tensor.name)!;
+    if (field === 'unsupported' && tensor.data.length > 0) throw unsupported(tensor, request.modelName);
+    tensors.set(field, tensor);
+  }
+  const rows = Array.from({ length: batchSize }, (_, i) => new Row(tensors, i, batchSize));
+  const first = rows[0]!;
+  const wants = [...tensors.keys()].filter(
+    (field) => field.startsWith('return') && first.flag(field) === true,
+  );
+  const form: AnswerForm = {
+    isStreaming: first.flag('streaming') ?? false,
+    isCancel: first.flag('cancel') ?? false,
+    excludeInput: first.flag('excludeInput'),
+    padId: Math.max(0, first.number('padId') ?? first.number('endId') ?? 0),
+    wants: new Set(wants),
+  };
+  if (form.isCancel) return { form, rows: [] };
+  return { form, rows: rows.map((row) => rowRequest(row, form)) };
+}
+
+function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
+  const beamWidth = row.number('beamWidth') ?? 1;
+  const endId = row.number('endId');
+  // -1, and the same bits as UINT32: no end detection.
+  const ignoreEos = endId === -1 || endId === 0xffffffff;
+  const beam = {
+    width: beamWidth,
+    lengthPenalty: row.number('lengthPenalty') ?? 1,
+    earlyStopping: row.flag('earlyStopping') ?? true,
+  };
+  return {
+    prompt: promptOf(row),
+    ...present({
+      maxOutputTokens: maxOutputTokens(row),
+      ...samplingOf(row),
+      minTokens: row.number('minTokens'),
+      badWords: readWords(row.texts('badWords') ?? []),
+      stop: readWords(row.texts('stopWords') ?? []),
+      badTokenLists: row.tokenLists('badTokenLists'),
+      stopTokenLists: row.tokenLists('stopTokenLists'),
+      logitBias: logitBias(row),
+      endIds: endId === undefined || ignoreEos ? undefined : [endId],
+      ignoreEos: ignoreEos ? true : undefined,
+      seed: row.seed(),
+      beam: beamWidth > 1 ? beam : undefined,
+      sequenceCount: row.number('sequenceCount') ?? (beamWidth > 1 ? beamWidth : undefined),
+      logprobs: form.wants.has('returnLogProbs') ? 0 : undefined,
+      returnContextLogits: form.wants.has('returnContextLogits') || undefined,
+      returnGenerationLogits: form.wants.has('returnGenerationLogits') || undefined,
+    }),
+  };
+}
+
+function promptOf(row: Row): Prompt {
+  const text = row.texts('text');
+  if (text !== undefined) {
+    const [only] = text;
+    if (only === undefined) throw new AloftError('REQUEST_INVALID', 'text_input is required');
+    return { type: 'text', text: only, addSpecialTokens: true };
+  }
+  const tokenIds = row.numbers('tokenIds') ?? [];
+  const count = row.number('tokenCount') ?? tokenIds.length;
+  if (count < 1 || count > tokenIds.length) {
+    const message = `input_lengths is ${count}, but input_ids has ${tokenIds.length} ids and at least one is needed.`;
+    throw new AloftError('REQUEST_INVALID', message);
+  }
+  return { type: 'tokens', tokenIds: tokenIds.slice(0, count) };
+}
+
+function maxOutputTokens(row: Row): number {
+  const value = row.number('maxTokens');
+  if (value !== undefined && value >= 1) return value;
+  throw new AloftError(
+    'REQUEST_INVALID',
+    `max_tokens must be a single value > 0, but is ${value ?? 'missing'}.`,
+  );
+}
+
+/** TensorRT-LLM takes top_p 0 as "not set"; together with no top_k that leaves greedy. */
+function samplingOf(row: Row) {
+  const topP = row.number('topP');
+  const topK = row.number('topK');
+  const isGreedy = topP === 0 && !topK;
+  return {
+    temperature: row.number('temperature'),
+    topK: isGreedy ? 1 : topK,
+    topP: topP === 0 ? undefined : topP,
+    minP: row.number('minP'),
+    repetitionPenalty: row.number('repetitionPenalty'),
+    presencePenalty: row.number('presencePenalty'),
+    frequencyPenalty: row.number('frequencyPenalty'),
+  };
+}
+
+/** embedding_bias [vocabulary]: only what is not zero. */
+function logitBias(row: Row): Record<number, number> | undefined {
+  const bias = row.numbers('embeddingBias');
+  return bias && Object.fromEntries([...bias.entries()].filter(([, value]) => value !== 0));
+}
+
+function unsupported(tensor: Tensor, modelName: string): AloftError {
+  return new AloftError(
+    'UNSUPPORTED',
+    `Input '${tensor.name}' of model '${modelName}' is not supported here; leave it out.`,
+  );
+}

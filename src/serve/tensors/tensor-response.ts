@@ -1,0 +1,214 @@
+/** Events of the rows of one request -> responses with the model's output tensors. */
+import { floatToHalf } from '../../core/dtype.js';
+import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
+import type { FinishReason, RequestTimings, Usage } from '../../core/request.js';
+import type { Datatype } from '../../protocol/kserve/datatype.js';
+import { numberTensor, textTensor, type Tensor } from '../../protocol/kserve/tensor.js';
+import type { RequestField, ResponseField } from './fields.js';
+import type { ModelInterface } from './interface.js';
+import type { AnswerForm } from './tensor-request.js';
+
+/** One continuation, or one streamed piece of it. */
+export interface Piece {
+  readonly row: number;
+  readonly sequence: number;
+  readonly text: string;
+  readonly tokenIds: readonly number[];
+  readonly logprobs: readonly TextLogprobs[];
+  /** [tokens, vocabulary] */
+  readonly logits: Float32Array | undefined;
+  readonly cumulativeLogprob: number;
+  readonly finishReason: FinishReason | undefined;
+}
+
+/** What is known of a row besides its continuations. */
+export interface RowFacts {
+  readonly promptTokenIds: readonly number[];
+  /** [prompt tokens, vocabulary] */
+  readonly contextLogits: Float32Array | undefined;
+  readonly usage: Usage | undefined;
+  readonly timings: RequestTimings | undefined;
+}
+
+export interface TensorAnswer {
+  readonly pieces: readonly Piece[];
+  readonly rows: readonly RowFacts[];
+  readonly isStreamed: boolean;
+}
+
+/** Outputs that are made only when the request asks for them. */
+const ON_REQUEST: Readonly<Partial<Record<ResponseField, RequestField>>> = {
+  cumulativeLogprobs: 'returnLogProbs',
+  outputLogprobs: 'returnLogProbs',
+  contextLogits: 'returnContextLogits',
+  generationLogits: 'returnGenerationLogits',
+  arrivalNs: 'returnPerfMetrics',
+  firstScheduledNs: 'returnPerfMetrics',
+  firstTokenNs: 'returnPerfMetrics',
+  lastTokenNs: 'returnPerfMetrics',
+  inputTokenCount: 'returnInputTokenCount',
+  outputTokenCount: 'returnOutputTokenCount',
+  finishReason: 'returnFinishReason',
+};
+
+/** The tensors of one response, in the model's order; only those that were asked for and exist. */
+export function outputTensors(
+  answer: TensorAnswer,
+  model: ModelInterface,
+  form: AnswerForm,
+  requested: ReadonlySet<string>,
+): Tensor[] {
+  const tensors: Tensor[] = [];
+  for (const output of model.outputs.values()) {
+    const condition = ON_REQUEST[output.field];
+    const isWanted =
+      (requested.size === 0 || requested.has(output.name)) &&
+      (condition === undefined || form.wants.has(condition));
+    const tensor = isWanted ? outputTensor(output.field, output, answer, form) : undefined;
+    if (tensor !== undefined) tensors.push(tensor);
+  }
+  return tensors;
+}
+
+function outputTensor(
+  field: ResponseField,
+  { name, datatype }: { readonly name: string; readonly datatype: Datatype },
+  answer: TensorAnswer,
+  form: AnswerForm,
+): Tensor | undefined {
+  const { pieces, rows } = answer;
+  const [first] = rows;
+  const sequenceCount = rows.length === 0 ? 0 : pieces.length / rows.length;
+  const flat = (values: readonly (number | bigint)[]) => scalars(name, datatype, values);
+  switch (field) {
+    case 'text':
+      return textTensor(
+        name,
+        [pieces.length],
+        pieces.map((piece) => piece.text),
+      );
+    case 'tokenIds': {
+      const { shape, values } = padded(
+        pieces.map((piece) => piece.tokenIds),
+        form.padId,
+      );
+      return numberTensor(name, 'INT32', [rows.length, sequenceCount, ...shape], values);
+    }
+    case 'sequenceLengths':
+      return numberTensor(
+        name,
+        'INT32',
+        [rows.length, sequenceCount],
+        pieces.map((piece) => piece.tokenIds.length),
+      );
+    case 'cumulativeLogprobs':
+      return numberTensor(
+        name,
+        'FP32',
+        [rows.length, sequenceCount],
+        pieces.map((piece) => piece.cumulativeLogprob),
+      );
+    case 'outputLogprobs': {
+      const { shape, values } = padded(
+        pieces.map((piece) => piece.logprobs.map((entry) => entry.logprob)),
+        0,
+      );
+      return numberTensor(name, 'FP32', [rows.length, sequenceCount, ...shape], values);
+    }
+    case 'contextLogits':
+      return (
+        first?.contextLogits &&
+        logitsTensor(name, datatype, [1, first.promptTokenIds.length], first.contextLogits)
+      );
+    case 'generationLogits': {
+      const [piece] = pieces;
+      return piece?.logits && logitsTensor(name, datatype, [1, 1, piece.tokenIds.length], piece.logits);
+    }
+    case 'batchIndex':
+      return answer.isStreamed ? flat([pieces[0]?.row ?? 0]) : undefined;
+    case 'sequenceIndex':
+      return answer.isStreamed ? flat([pieces[0]?.sequence ?? 0]) : undefined;
+    case 'inputTokenCount':
+      return flat(rows.map((row) => row.promptTokenIds.length));
+    case 'outputTokenCount':
+      return flat(pieces.map((piece) => piece.tokenIds.length));
+    case 'finishReason':
+      return pieces.some((piece) => piece.finishReason)
+        ? textTensor(
+            name,
+            [pieces.length],
+            pieces.map((piece) => piece.finishReason ?? ''),
+          )
+        : undefined;
+    case 'arrivalNs':
+      return timeTensor(name, first?.timings, 'submittedMs');
+    case 'firstScheduledNs':
+      return timeTensor(name, first?.timings, 'scheduledMs');
+    case 'firstTokenNs':
+      return timeTensor(name, first?.timings, 'firstTokenMs');
+    case 'lastTokenNs':
+      return timeTensor(name, first?.timings, 'finishedMs');
+    case 'absent':
+      return undefined;
+  }
+}
+
+function scalars(name: string, datatype: Datatype, values: readonly (number | bigint)[]): Tensor {
+  return numberTensor(name, datatype === 'BYTES' ? 'INT32' : datatype, [values.length, 1], values);
+}
+
+/** Rows of unequal length as one block. */
+function padded(
+  rows: readonly (readonly number[])[],
+  padding: number,
+): { shape: number[]; values: number[] } {
+  const width = Math.max(0, ...rows.map((row) => row.length));
+  const values = rows.flatMap((row) => [
+    ...row,
+    ...Array.from({ length: width - row.length }, () => padding),
+  ]);
+  return { shape: [width], values };
+}
+
+function logitsTensor(
+  name: string,
+  datatype: Datatype,
+  shape: readonly number[],
+  logits: Float32Array,
+): Tensor {
+  const tokens = shape.at(-1) || 1;
+  const full = [...shape, logits.length / tokens];
+  if (datatype !== 'FP16') return { name, datatype: 'FP32', shape: full, data: logits };
+  return { name, datatype, shape: full, data: Uint16Array.from(logits, floatToHalf) };
+}
+
+/** Times are on the batcher's clock; the end of the request is now. */
+function timeTensor(
+  name: string,
+  timings: RequestTimings | undefined,
+  key: keyof RequestTimings,
+): Tensor | undefined {
+  const at = timings?.[key];
+  const finished = timings?.finishedMs;
+  if (at === undefined || finished === undefined) return undefined;
+  const epochMs = Date.now() - (finished - at);
+  return numberTensor(name, 'INT64', [1, 1], [BigInt(Math.round(epochMs * 1000)) * 1000n]);
+}
+
+/** Collects the facts of a row from its events. */
+export function emptyRow(): RowFacts {
+  return { promptTokenIds: [], contextLogits: undefined, usage: undefined, timings: undefined };
+}
+
+export function withEvent(row: RowFacts, event: GenerateEvent): RowFacts {
+  switch (event.type) {
+    case 'started':
+      return { ...row, promptTokenIds: event.promptTokenIds };
+    case 'prompt':
+      return { ...row, contextLogits: event.logits };
+    case 'finished':
+      return { ...row, usage: event.usage, timings: event.timings };
+    default:
+      return row;
+  }
+}

@@ -1,0 +1,58 @@
+/** Defaults that a model's publisher put into `generation_config.json`. */
+import { AloftError } from '../core/errors.js';
+import { readJsonIfPresent } from './tokenizer/files.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+export interface GenerationDefaults {
+  /** Sample with the values below when a request says nothing about sampling; otherwise greedy. */
+  readonly doSample: boolean;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
+  /** Tokens that end an output: those of the file and the tokenizer's `eos_token`. */
+  readonly endIds: readonly number[];
+}
+
+/** Reads `generation_config.json`; a missing file or field means off. @throws AloftError CONFIG_INVALID */
+export async function loadGenerationDefaults(
+  directory: string,
+  tokenizer: Tokenizer,
+): Promise<GenerationDefaults> {
+  const config = await readJsonIfPresent(directory, 'generation_config.json');
+  const number = (field: string, otherwise: number): number => {
+    const value = config[field] ?? otherwise;
+    if (typeof value !== 'number') throw wrongField(directory, field, 'a number');
+    return value;
+  };
+  return {
+    doSample: config['do_sample'] === true,
+    temperature: number('temperature', 1),
+    topK: number('top_k', 0),
+    topP: number('top_p', 1),
+    minP: number('min_p', 0),
+    repetitionPenalty: number('repetition_penalty', 1),
+    endIds: endIds(config['eos_token_id'], directory, tokenizer.eosId),
+  };
+}
+
+function endIds(field: unknown, directory: string, eosId: number | undefined): number[] {
+  const listed: unknown[] = Array.isArray(field)
+    ? field
+    : field === undefined || field === null
+      ? []
+      : [field];
+  const ids = listed.map((id) => {
+    if (typeof id !== 'number') throw wrongField(directory, 'eos_token_id', 'a token id or a list of them');
+    return id;
+  });
+  return [...new Set(eosId === undefined ? ids : [...ids, eosId])];
+}
+
+function wrongField(directory: string, field: string, expected: string): AloftError {
+  return new AloftError(
+    'CONFIG_INVALID',
+    `${field} in ${directory}/generation_config.json must be ${expected}; correct it or remove the file.`,
+  );
+}

@@ -1,0 +1,108 @@
+/** Checks of single request fields: their type and range. */
+import { AloftError } from '../../core/errors.js';
+import type { GenerateRequest } from '../../core/generate.js';
+import type { TokenLimits } from '../../core/token-batcher.js';
+
+export function refuse(message: string): AloftError {
+  return new AloftError('REQUEST_INVALID', message);
+}
+
+interface Range {
+  readonly isInteger?: boolean;
+  readonly min?: number;
+  /** `min` itself is refused. */
+  readonly isOpen?: boolean;
+  readonly max?: number;
+}
+
+const COUNT: Range = { isInteger: true, min: 1 };
+const DURATION: Range = { min: 0, isOpen: true };
+
+/** Ranges that do not depend on the engine. */
+const RANGES = {
+  maxOutputTokens: COUNT,
+  temperature: { min: 0 },
+  topK: { isInteger: true, min: 0 },
+  topP: { min: 0, isOpen: true, max: 1 },
+  minP: { min: 0, max: 1 },
+  repetitionPenalty: { min: 0, isOpen: true },
+  presencePenalty: {},
+  frequencyPenalty: {},
+  minTokens: { isInteger: true, min: 0 },
+  sequenceCount: COUNT,
+  bestOf: COUNT,
+  truncatePromptTokens: COUNT,
+  priority: { isInteger: true },
+  queueTimeoutMs: DURATION,
+  deadlineMs: DURATION,
+} as const satisfies Partial<Record<keyof GenerateRequest, Range>>;
+
+const MAX_SEED = 2n ** 64n - 1n;
+
+/** Checks every field by itself. @throws AloftError REQUEST_INVALID */
+export function checkFields(request: GenerateRequest, limits: TokenLimits): void {
+  for (const [field, range] of Object.entries(RANGES))
+    checkNumber(field, request[field as keyof typeof RANGES], range);
+  for (const field of ['logprobs', 'promptLogprobs'] as const)
+    checkNumber(field, request[field], { isInteger: true, min: 0, max: limits.maxTopLogprobs });
+  for (const field of ['stop', 'badWords'] as const) checkTexts(field, request[field]);
+  checkSeed(request.seed);
+  checkTokens('endIds', request.endIds, limits.vocabulary);
+  for (const field of ['stopTokenLists', 'badTokenLists'] as const)
+    for (const [i, list] of (request[field] ?? []).entries()) {
+      if (list.length === 0) throw refuse(`${field}[${i}] is empty; remove it or give its tokens.`);
+      checkTokens(`${field}[${i}]`, list, limits.vocabulary);
+    }
+  checkLogitBias(request.logitBias, limits.vocabulary);
+}
+
+/** Every entry must be a token id of the model. @throws AloftError REQUEST_INVALID */
+export function checkTokens(field: string, tokenIds: Iterable<number> | undefined, vocabulary: number): void {
+  let index = 0;
+  for (const id of tokenIds ?? []) {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabulary)
+      throw refuse(`${field}[${index}] is ${id}, but token ids of this model are 0 to ${vocabulary - 1}.`);
+    index++;
+  }
+}
+
+export function checkNumber(field: string, value: unknown, range: Range): void {
+  if (value === undefined) return;
+  const { isInteger = false, min = -Infinity, isOpen = false, max = Infinity } = range;
+  const isNumber = typeof value === 'number' && Number.isFinite(value);
+  if (isNumber && (!isInteger || Number.isInteger(value)) && value <= max)
+    if (isOpen ? value > min : value >= min) return;
+  throw refuse(`${field} must be ${describe(range)}, but is ${show(value)}.`);
+}
+
+function describe({ isInteger, min, isOpen, max }: Range): string {
+  const bounds = [
+    ...(min === undefined ? [] : [isOpen ? `above ${min}` : `at least ${min}`]),
+    ...(max === undefined ? [] : [`at most ${max}`]),
+  ];
+  return [isInteger ? 'an integer' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
+
+function checkTexts(field: string, texts: readonly unknown[] | undefined): void {
+  for (const [i, text] of (texts ?? []).entries())
+    if (typeof text !== 'string' || text === '')
+      throw refuse(`${field}[${i}] must be text of at least one character; remove it or fill it.`);
+}
+
+function checkSeed(seed: unknown): void {
+  if (seed === undefined || (typeof seed === 'bigint' && seed >= 0n && seed <= MAX_SEED)) return;
+  throw refuse(`seed must be a BigInt from 0 to ${MAX_SEED}, but is ${show(seed)}.`);
+}
+
+function checkLogitBias(bias: Readonly<Record<number, number>> | undefined, vocabulary: number): void {
+  for (const [key, value] of Object.entries(bias ?? {})) {
+    const id = Number(key);
+    if (!Number.isInteger(id) || id < 0 || id >= vocabulary)
+      throw refuse(`logitBias names token ${key}, but token ids of this model are 0 to ${vocabulary - 1}.`);
+    checkNumber(`logitBias[${key}]`, value, {});
+  }
+}

@@ -1,0 +1,90 @@
+/** How tokens are chosen, from what a request says and what the model's publisher recommends. */
+import type { GenerateRequest } from '../../core/generate.js';
+import type { BeamParams } from '../../core/request.js';
+import type { SamplingParams } from '../../core/sampling.js';
+import type { TokenLimits } from '../../core/token-batcher.js';
+import type { GenerationDefaults } from '../generation-config.js';
+import { checkNumber, refuse } from './ranges.js';
+
+type Filters = Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'>;
+
+const GREEDY_FILTERS: Filters = { temperature: 0, topK: 0, topP: 1, minP: 0 };
+
+/** Parts of the sampling parameters that are made elsewhere. */
+export interface SamplingParts {
+  readonly seed: bigint;
+  readonly badWords: readonly (readonly number[])[];
+}
+
+export function resolveSampling(
+  request: GenerateRequest,
+  defaults: GenerationDefaults,
+  parts: SamplingParts,
+): SamplingParams {
+  return {
+    ...filters(request, defaults),
+    repetitionPenalty: request.repetitionPenalty ?? defaults.repetitionPenalty,
+    presencePenalty: request.presencePenalty ?? 0,
+    frequencyPenalty: request.frequencyPenalty ?? 0,
+    minTokens: request.minTokens ?? 0,
+    logitBias: new Map(Object.entries(request.logitBias ?? {}).map(([id, bias]) => [Number(id), bias])),
+    badWords: [...(request.badTokenLists ?? []), ...parts.badWords],
+    seed: parts.seed,
+    logprobs: request.logprobs,
+    promptLogprobs: request.promptLogprobs,
+  };
+}
+
+/**
+ * A request that says anything about sampling gets exactly that and nothing else: a temperature alone samples from the full
+ * distribution. A request that says nothing gets the publisher's defaults if these sample, else greedy search.
+ */
+function filters(request: GenerateRequest, defaults: GenerationDefaults): Filters {
+  if (request.beam) return GREEDY_FILTERS;
+  const { temperature, topK, topP, minP } = request;
+  if ([temperature, topK, topP, minP].every((value) => value === undefined)) {
+    if (!defaults.doSample) return GREEDY_FILTERS;
+    return {
+      temperature: defaults.temperature,
+      topK: defaults.topK,
+      topP: defaults.topP,
+      minP: defaults.minP,
+    };
+  }
+  return { temperature: temperature ?? 1, topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0 };
+}
+
+/** Beam search as asked for; a width of 1 is greedy search. @throws AloftError REQUEST_INVALID for contradictions. */
+export function resolveBeam(request: GenerateRequest, limits: TokenLimits): BeamParams | undefined {
+  const { beam } = request;
+  if (!beam) return undefined;
+  checkNumber('beam.width', beam.width, { isInteger: true, min: 1 });
+  checkNumber('beam.lengthPenalty', beam.lengthPenalty, {});
+  if (beam.width > limits.maxBeamWidth)
+    throw refuse(
+      `beam.width is ${beam.width}, but this engine searches at most ${limits.maxBeamWidth} beams (max_beam_width); ask for less or build it with more.`,
+    );
+  refuseSamplingWithBeam(request);
+  if ((request.sequenceCount ?? 1) > beam.width)
+    throw refuse(
+      `sequenceCount is ${request.sequenceCount}, but beam.width is ${beam.width}; a search returns at most its beams.`,
+    );
+  return beam.width === 1 ? undefined : beam;
+}
+
+/** Values that switch a filter off do not contradict a beam search; clients send them unasked. */
+function refuseSamplingWithBeam(request: GenerateRequest): void {
+  const { temperature, topK = 0, topP = 1, minP = 0, bestOf, sequenceCount = 1 } = request;
+  const samples = temperature !== undefined && temperature !== 0 && temperature !== 1;
+  const fields = [
+    ...(samples ? ['temperature'] : []),
+    ...(topK > 1 ? ['topK'] : []),
+    ...(topP < 1 ? ['topP'] : []),
+    ...(minP > 0 ? ['minP'] : []),
+    ...(bestOf !== undefined && bestOf !== sequenceCount ? ['bestOf'] : []),
+  ];
+  if (fields.length === 0) return;
+  throw refuse(
+    `beam and ${fields.join(', ')} contradict each other: beam search does not sample; remove one.`,
+  );
+}

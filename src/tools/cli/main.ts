@@ -1,0 +1,51 @@
+/** The command line: the only reader of arguments and environment. Errors end here, as one sentence and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { readFileSync } from 'node:fs';
+import { AloftError, reportError } from '../../core/errors.js';
+import { normaliseFlags, usageError } from './flags.js';
+import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
+
+/** Adds one sub-command to the program. */
+export type RegisterCommand = (program: Command, terminal: Terminal) => void;
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake. */
+export async function main(
+  argv: readonly string[],
+  commands: readonly RegisterCommand[],
+  terminal: Terminal = PROCESS_TERMINAL,
+): Promise<number> {
+  const program = new Command('aloft')
+    .description('LLM inference engine and server: build, run, benchmark and serve')
+    .version(packageVersion());
+  for (const register of commands) register(program, terminal);
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
+  }
+  try {
+    await program.parseAsync(normaliseFlags(argv), { from: 'user' });
+    return 0;
+  } catch (thrown) {
+    return explain(
+      thrown,
+      program.commands.find((command) => command.name() === argv[0]) ?? program,
+      terminal,
+    );
+  }
+}
+
+function explain(thrown: unknown, command: Command, terminal: Terminal): number {
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
+    terminal.err(command.helpInformation());
+    return 2;
+  }
+  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
+  const { code, message } = reportError(error);
+  terminal.err(`aloft: ${message} [${code}]\n`);
+  return error instanceof AloftError ? error.kind.exit : 1;
+}
