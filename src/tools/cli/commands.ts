@@ -1,0 +1,6 @@
+import { registerBuild } from './build.js';
+import { registerDevices } from './devices.js';
+import type { RegisterCommand } from './main.js';
+
+/** Every sub-command, in the order of `aloft --help`. */
+export const COMMANDS: readonly RegisterCommand[] = [registerBuild, registerDevices];
