@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import { validatePlan } from '../../plan/validate.js';
