@@ -1,4 +1,4 @@
-// Packs a tile, compiled for several levels. The including file defines PACK_NAME.
+// Packs 16 rows, compiled for several levels. The including file defines PACK_NAME.
 #include "pack.h"
 #include <cmath>
 
@@ -33,16 +33,37 @@ void finishReport(PackReport &report, const float *rows, int64_t count, const Sq
   report.nonFiniteCount = static_cast<double>(nonFinite);
 }
 
-template <typename Element, typename Convert, typename Restore>
+// Where input k of a row of the tile goes: `together` inputs of a row lie side by side.
+struct Place {
+  bool tiled;
+  int64_t together, inCount;
+
+  [[gnu::always_inline]] int64_t operator()(int64_t row, int64_t k) const {
+    return tiled ? k / together * together * tileRows + row * together + k % together : row * inCount + k;
+  }
+};
+
+// Rows to store: padding rows exist in tiles only.
+int64_t storedRows(const PackCall &call, int64_t tile) {
+  const int64_t rest = call.outCount - tile * tileRows;
+  return call.tiled || rest > tileRows ? tileRows : rest;
+}
+
+template <typename Element> Element *targetOf(const PackCall &call, int64_t tile) {
+  Element *target = reinterpret_cast<Element *>(call.weight + tile * tileBytes(call.format, call.paddedIn));
+  if (call.tiled) std::memset(target, 0, tileBytes(call.format, call.paddedIn));
+  return target;
+}
+
+template <typename Element, int64_t together, typename Convert, typename Restore>
 PackReport packDense(const PackCall &call, int64_t tile, const float *rows, Convert convert, Restore restore) {
-  // bf16 keeps the two values of a pair of inputs together.
-  const int64_t together = call.format == LinearFormat::bf16 ? 2 : 1;
-  Element *out = reinterpret_cast<Element *>(call.weight + tile * tileBytes(call.format, call.paddedIn));
-  std::memset(out, 0, tileBytes(call.format, call.paddedIn));
+  Element *out = targetOf<Element>(call, tile);
+  const Place place = {call.tiled, together, call.inCount};
+  const int64_t rowCount = storedRows(call, tile);
   PackReport report;
   Squares errors;
   int64_t overflow = 0;
-  for (int64_t row = 0; row < tileRows; row++) {
+  for (int64_t row = 0; row < rowCount; row++) {
     const float *from = rows + row * call.inCount;
     for (int64_t k = 0; k < call.inCount; k++) {
       const Element stored = convert(from[k]);
@@ -50,26 +71,29 @@ PackReport packDense(const PackCall &call, int64_t tile, const float *rows, Conv
       const bool overflows = magnitudeBits(restored) >= infinityBits && magnitudeBits(from[k]) < infinityBits;
       overflow += overflows;
       errors.add(k, overflows ? 0 : static_cast<double>(from[k]) - restored);
-      out[k / together * together * tileRows + row * together + k % together] = stored;
+      out[place(row, k)] = stored;
     }
   }
-  finishReport(report, rows, tileRows * call.inCount, errors);
+  finishReport(report, rows, rowCount * call.inCount, errors);
   report.overflowCount = static_cast<double>(overflow);
   return report;
 }
 
 // Symmetric per output row: scale = max|w| / 127, q = round(w / scale) in [-127, 127].
 PackReport packInt8(const PackCall &call, int64_t tile, const float *rows) {
-  int8_t *out = reinterpret_cast<int8_t *>(call.weight + tile * tileBytes(call.format, call.paddedIn));
-  std::memset(out, 0, tileBytes(call.format, call.paddedIn));
+  int8_t *out = targetOf<int8_t>(call, tile);
+  const Place place = {call.tiled, 4, call.inCount};
+  const int64_t rowCount = storedRows(call, tile);
   PackReport report;
   Squares errors;
-  for (int64_t row = 0; row < tileRows; row++) {
+  for (int64_t row = 0; row < rowCount; row++) {
     const float *from = rows + row * call.inCount;
     uint32_t largestBits = 0;
-    for (int64_t k = 0; k < call.inCount; k++) largestBits = magnitudeBits(from[k]) > largestBits ? magnitudeBits(from[k]) : largestBits;
+    for (int64_t k = 0; k < call.inCount; k++)
+      largestBits = magnitudeBits(from[k]) > largestBits ? magnitudeBits(from[k]) : largestBits;
     const float largest = floatOfBits(largestBits);
-    const float scale = largest / 127, inverse = largest < 1e-30f ? 0 : 127 / largest;
+    const bool zero = largest < 1e-30f; // the inverse would not be finite
+    const float scale = zero ? 0 : largest / 127, inverse = zero ? 0 : 127 / largest;
     int32_t sum = 0;
     for (int64_t k = 0; k < call.inCount; k++) {
       constexpr float magic = 0x1.8p23f; // rounds to nearest even, see quantise.h
@@ -77,12 +101,12 @@ PackReport packInt8(const PackCall &call, int64_t tile, const float *rows) {
       const int32_t q = rounded > 127 ? 127 : rounded < -127 ? -127 : rounded;
       sum += q;
       errors.add(k, static_cast<double>(from[k]) - static_cast<double>(q) * scale);
-      out[k / 4 * 64 + row * 4 + k % 4] = static_cast<int8_t>(q);
+      out[place(row, k)] = static_cast<int8_t>(q);
     }
-    call.scale[tile * tileRows + row] = inverse == 0 ? 0 : scale;
-    call.sum[tile * tileRows + row] = sum;
+    call.scale[tile * tileRows + row] = scale;
+    if (call.tiled) call.sum[tile * tileRows + row] = sum;
   }
-  finishReport(report, rows, tileRows * call.inCount, errors);
+  finishReport(report, rows, rowCount * call.inCount, errors);
   return report;
 }
 
@@ -98,13 +122,13 @@ PackReport PACK_NAME(const PackCall &call, int64_t tile, float *rows) {
   }
   switch (call.format) {
   case LinearFormat::f32:
-    return packDense<float>(
+    return packDense<float, 1>(
         call, tile, rows, [](float value) { return value; }, [](float value) { return value; });
   case LinearFormat::f16:
-    return packDense<uint16_t>(
+    return packDense<uint16_t, 1>(
         call, tile, rows, [](float value) { return floatToHalf(value); }, [](uint16_t bits) { return halfToFloat(bits); });
   case LinearFormat::bf16:
-    return packDense<uint16_t>(
+    return packDense<uint16_t, 2>(
         call, tile, rows, [](float value) { return floatToBfloat16(value); },
         [](uint16_t bits) { return bfloat16ToFloat(bits); });
   case LinearFormat::int8: return packInt8(call, tile, rows);
