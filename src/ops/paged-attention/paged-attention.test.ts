@@ -10,7 +10,7 @@ import { relativeError } from '../compare.js';
 import { createKvLayout, type KvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix, type Matrix } from '../matrix.js';
-import { bindRopeAppend } from '../rope/cpu.js';
+import { bindRopeAppend, RowRotations } from '../rope/cpu.js';
 import { ropeAppendReference } from '../rope/reference.js';
 import { rotationTable } from '../rope/rotation.js';
 import { bindPagedAttention } from './cpu.js';
@@ -54,8 +54,9 @@ function runSteps(
 ) {
   const layout = createKvLayout(dimsOf(shape), shape.dtype, shape.blockTokens);
   const blocks = new Uint8Array(blockCount * layout.blockStrideBytes).fill(0xff); // NaN in f32 and f16
-  const table = rotationTable(ROPE, shape.headDim, 2048);
-  const [layer, cos, sin] = [blocks, table.cos, table.sin].map(addressOf) as [number, number, number];
+  const table = rotationTable(ROPE, shape.headDim, { positionCount: 2048 });
+  const rotations = new RowRotations(8, table);
+  const layer = addressOf(blocks);
   const view = createStepView();
   const [append, attend] = [bindRopeAppend(pool.library), bindPagedAttention(pool.library)];
   return steps.map(({ step, qkv }) => {
@@ -63,7 +64,7 @@ function runSteps(
     const rotated = qkv.data.slice();
     const out = new Float32Array(step.tokenCount * shape.heads * shape.headDim);
     const from = addressOf(rotated);
-    append(pool.handle, view.address, layout.address, layer, from, shape.heads, cos, sin);
+    append(pool.handle, view.address, layout.address, layer, from, shape.heads, rotations.address);
     attend(pool.handle, view.address, layout.address, layer, from, addressOf(out), shape.heads);
     return out;
   });
@@ -72,7 +73,11 @@ function runSteps(
 function expectedOutput(shape: Shape, step: StepInput, qkv: Matrix, blockCount: number): Float32Array {
   const cache = new ReferenceKvCache(dimsOf(shape), { ...shape, blockCount });
   const rotated = { ...qkv, data: qkv.data.slice() };
-  ropeAppendReference(rotated, step, cache, { layer: 0, rope: ROPE });
+  ropeAppendReference(rotated, step, cache, {
+    layer: 0,
+    rope: ROPE,
+    promptTokens: Array.from({ length: step.rowCount }, () => 0),
+  });
   return pagedAttentionReference(rotated, step, cache, 0).data;
 }
 

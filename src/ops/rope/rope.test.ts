@@ -10,7 +10,7 @@ import { createKvLayout, type KvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';
 import { ReferenceKvCache } from '../paged-attention/reference-cache.js';
-import { bindRopeAppend } from './cpu.js';
+import { bindRopeAppend, RowRotations } from './cpu.js';
 import { ropeAppendReference } from './reference.js';
 import { inverseFrequencies, rotationTable } from './rotation.js';
 
@@ -53,11 +53,14 @@ describe('inverse frequencies', () => {
       theta: 10_000,
       scaling: { type: 'dynamic', factor: 2, originalMaxPositions: 16 },
     };
-    expect(inverseFrequencies(rope, 8, 15)).toEqual(inverseFrequencies(PLAIN, 8, 15));
+    expect(inverseFrequencies(rope, 8, 16)).toEqual(inverseFrequencies(PLAIN, 8, 16));
     const theta = 10_000 * ((2 * 24) / 16 - 1) ** (8 / 6);
-    expect(inverseFrequencies(rope, 8, 23)[3]).toBeCloseTo(theta ** (-6 / 8), 12);
-    const table = rotationTable(rope, 8, 24);
-    expect(table.cos[23 * 4 + 1]).toBeCloseTo(Math.cos(23 * theta ** (-2 / 8)), 6);
+    expect(inverseFrequencies(rope, 8, 24)[3]).toBeCloseTo(theta ** (-6 / 8), 12);
+    const cosine = (position: number, promptTokens: number): number =>
+      rotationTable(rope, 8, { positionCount: 24, promptTokens }).cos[position * 4 + 1]!;
+    expect(cosine(23, 0)).toBeCloseTo(Math.cos(23 * theta ** (-2 / 8)), 6);
+    expect(cosine(10, 16)).toBeCloseTo(Math.cos(10 * 0.1), 6);
+    expect(cosine(10, 24)).toBeCloseTo(Math.cos(10 * theta ** (-2 / 8)), 6);
   });
 });
 
@@ -92,18 +95,27 @@ describe('ropeAppend on the CPU', () => {
       const qkv = randomMatrix(step.tokenCount, (heads + 2 * kvHeads) * headDim, seededRandom(headDim));
       const expected = { ...qkv, data: qkv.data.slice() };
       const cache = new ReferenceKvCache(dims, { blockCount: 10, blockTokens, dtype });
-      ropeAppendReference(expected, step, cache, { layer: 1, rope: PLAIN });
+      ropeAppendReference(expected, step, cache, { layer: 1, rope: PLAIN, promptTokens: [0, 0] });
 
       const layout = createKvLayout(dims, dtype, blockTokens);
-      const table = rotationTable(PLAIN, headDim, 400);
+      const table = rotationTable(PLAIN, headDim, { positionCount: 400 });
+      const rotations = new RowRotations(2, table);
       const view = createStepView();
       view.set(step);
       withEachLevel(2, (pool, isa) => {
         const actual = qkv.data.slice();
         const blocks = new Uint8Array(10 * layout.blockStrideBytes);
         const layer = addressOf(blocks) + layout.layerStrideBytes;
-        const [to, cos, sin] = [actual, table.cos, table.sin].map(addressOf) as [number, number, number];
-        bindRopeAppend(pool.library)(pool.handle, view.address, layout.address, layer, to, heads, cos, sin);
+        const to = addressOf(actual);
+        bindRopeAppend(pool.library)(
+          pool.handle,
+          view.address,
+          layout.address,
+          layer,
+          to,
+          heads,
+          rotations.address,
+        );
         expect(relativeError(actual, expected.data), isa).toBeLessThan(1e-6);
         const stored = storedTokens(blocks, actual, { dims, dtype, blockTokens });
         expect(stored.actual, isa).toEqual(stored.expected);
