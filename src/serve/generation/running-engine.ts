@@ -3,6 +3,16 @@ import { AloftError } from '../../core/errors.js';
 import type { LoadedModel } from '../loader.js';
 import { ActiveRequests } from './active-requests.js';
 
+/** QUEUE_FULL with the time after which a retry is worth it. */
+export class QueueFullError extends AloftError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super('QUEUE_FULL', message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 export class RunningEngine {
   readonly name: string;
   readonly version: string;
@@ -29,7 +39,7 @@ export class RunningEngine {
     if (this.isClosing) throw new AloftError('MODEL_UNAVAILABLE', `Model '${this.name}' is being unloaded.`);
     if (this.active.count < this.maxRequestCount) return;
     const message = `Exceeds maximum queue size: model '${this.name}' has ${this.active.count} requests running or waiting; retry later.`;
-    throw new AloftError('QUEUE_FULL', message);
+    throw new QueueFullError(message, this.retryAfterSeconds());
   }
 
   noteFinished(nowMs: number): void {
@@ -40,7 +50,7 @@ export class RunningEngine {
   }
 
   /** Seconds after which a place in the queue is likely to be free: the time the requests beyond the running ones need. */
-  retryAfterSeconds(): number {
+  private retryAfterSeconds(): number {
     const waiting = Math.max(1, this.active.count - this.loaded.maxRunningRequestCount);
     return Math.min(60, Math.max(1, Math.ceil((waiting * this.meanFinishGapMs) / 1000)));
   }

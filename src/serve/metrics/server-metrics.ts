@@ -2,6 +2,7 @@
 import { Registry } from 'prom-client';
 import type { ObserverFactory, RequestObserver } from '../generation/observer.js';
 import type { ModelRepository } from '../repository/model-repository.js';
+import type { TraceControl } from '../settings.js';
 import { registerAloftEngineMetrics } from './engine-metrics.js';
 import { EngineStatsBook, type EngineStats } from './engine-stats.js';
 import { StatisticsBook } from './model-statistics.js';
@@ -16,8 +17,11 @@ export class ServerMetrics {
   private readonly requests: RequestMetrics;
   private readonly repository: ModelRepository;
 
-  constructor(repository: ModelRepository) {
+  private readonly traces: TraceControl;
+
+  constructor(repository: ModelRepository, traces: TraceControl) {
     this.repository = repository;
+    this.traces = traces;
     const sources = {
       models: () => repository.served(),
       engines: () => this.engines(),
@@ -36,10 +40,11 @@ export class ServerMetrics {
   }
 
   readonly observe: ObserverFactory = (info) => {
+    this.engines();
     const observers: RequestObserver[] = [
       this.statistics.of(info.modelName, info.modelVersion).observe(info.arrivedMs),
       this.requests.observe(info),
-      traceRequest(info),
+      ...(this.traces.takeSample(info.modelName) ? [traceRequest(info)] : []),
     ];
     // A request for a model's view counts for the engine's own model, too, as a step of an ensemble does.
     if (info.engineName !== info.modelName) {
