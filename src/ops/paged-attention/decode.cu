@@ -5,7 +5,7 @@
 // The first item's keys are requested before the wait for the predecessor: older tokens were written by earlier steps.
 // Splits of a row leave partial sums; the block that comes last adds them in split order, so results do not depend on timing.
 //
-// Cache of a layer: [block][key, value][kvHead][token][headDim].
+// Cache of a block: [layer][key, value][kvHead][token][headDim]; `cache` points to the layer in block 0.
 #include "prelude.cuh"
 
 #ifndef SPLIT_TOKENS
@@ -41,11 +41,12 @@ struct DecodeArgs {
   const int* itemCount;
   float* partials;           // [items, kvHeads, GROUP, HEAD_DIM + 2]
   u32* arrivals;             // [rows, kvHeads], zero between launches
+  u64 blockStride;           // elements from one block to the next
   int kvHeads, maxBlocks;
 };
 
 __device__ __forceinline__ size_t cache_offset(const DecodeArgs& a, int block, int isValue, int kvHead, int token) {
-  return ((((size_t)block * 2 + isValue) * a.kvHeads + kvHead) * BLOCK_TOKENS + token) * HEAD_DIM;
+  return block * a.blockStride + (((size_t)isValue * a.kvHeads + kvHead) * BLOCK_TOKENS + token) * HEAD_DIM;
 }
 
 // Rotates this lane's elements; the partner element is HEAD_DIM / 2 away, in another lane of the same token.
@@ -64,9 +65,9 @@ __device__ __forceinline__ void rotate(float (&x)[EPL], const float* cosRow, con
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
     attention_decode(const u16* qkv, u16* cache, u16* out, const float* cosTable, const float* sinTable,
                      const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
-                     const int* itemCount, float* partials, u32* arrivals, int kvHeads, int maxBlocks) {
+                     const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks) {
   const DecodeArgs a{qkv, cache, out, cosTable, sinTable, rowOffsets, contextLengths, blockTables,
-                     items, itemCount, partials, arrivals, kvHeads, maxBlocks};
+                     items, itemCount, partials, arrivals, blockStride, kvHeads, maxBlocks};
   __shared__ float warpStats[WARPS][GROUP][2];
   __shared__ float warpSums[WARPS][GROUP][HEAD_DIM];
   __shared__ bool isLast;
