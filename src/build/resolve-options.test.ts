@@ -7,7 +7,7 @@ type Given = Record<string, string | readonly string[] | true>;
 const resolve = (given: Given) => resolveBuildOptions(new Map(Object.entries(given)));
 const withModel = (given: Given = {}) => resolve({ model_dir: 'llama', ...given });
 
-test('the defaults are TensorRT-LLM’s', () => {
+test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of a prefix is shared', () => {
   expect(withModel()).toEqual({
     source: { type: 'checkpoint', directory: 'llama' },
     options: {
@@ -22,7 +22,7 @@ test('the defaults are TensorRT-LLM’s', () => {
         maxOutputTokens: 512,
         maxBeamWidth: 1,
         maxStepTokens: null,
-        blockTokens: 64,
+        blockTokens: 16,
       },
       plugins: {
         gemm: false,

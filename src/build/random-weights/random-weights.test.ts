@@ -6,9 +6,9 @@ import { openCheckpoint } from '../checkpoint/open.js';
 import { faultOf } from '../testing/fault.js';
 import { floatsOf } from '../testing/row-major-layout.js';
 import { withDirectory } from '../testing/tiny-checkpoint.js';
-import { namedShape, randomCheckpoint } from './random-checkpoint.js';
+import { randomCheckpoint } from './random-checkpoint.js';
 import { randomTokenizer } from './random-tokenizer.js';
-import { type LlamaShape, NAMED_SHAPES } from './shapes.js';
+import { type LlamaShape, NAMED_SHAPES, namedShape } from './shapes.js';
 import { writeRandomCheckpoint } from './write-checkpoint.js';
 
 const SMALL: LlamaShape = {
