@@ -100,12 +100,7 @@ const SUPPORTED = rows('yes', [
 const OWN = rows('yes', [
   ['random_weights', TEXT, 'instead of --model_dir: a named shape with random weights, such as llama_7b'],
   ['force', SWITCH, 'replace the engine in the output directory'],
-  [
-    'random_seed',
-    { type: 'whole', min: 0, max: 2 ** 32 - 1 },
-    'seed of random weights',
-    { fallback: 0 },
-  ],
+  ['random_seed', { type: 'whole', min: 0, max: 2 ** 32 - 1 }, 'seed of random weights', { fallback: 0 }],
   ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
   ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
 ]);

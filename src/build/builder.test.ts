@@ -176,7 +176,7 @@ test('tokenizer files come along and config.json remembers what readers need', a
       nccl_plugin: false,
       paged_kv_cache: true,
       remove_input_padding: true,
-      tokens_per_block: 64,
+      tokens_per_block: 16,
     });
     expect(manifest.aloft).toMatchObject({
       end_ids: [7],

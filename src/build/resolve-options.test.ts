@@ -81,7 +81,12 @@ test('every flag of the original is known, is accepted with one line or refused 
   } as const;
   for (const { name, kind, support } of BUILD_FLAGS) {
     const value = kind.type === 'choice' ? kind.choices[0]! : sample[kind.type];
-    const given: Given = { model_dir: 'llama', use_weight_only: true, [name]: value };
+    const source: Given = name === 'random_weights' ? {} : { model_dir: 'llama' };
+    const given: Given = {
+      ...source,
+      use_weight_only: true,
+      [name]: name === 'random_weights' ? 'llama_7b' : value,
+    };
     if (support === 'no') {
       if (name === 'use_smooth_quant') continue;
       const fault = faultOf(() => resolve(given));
@@ -92,6 +97,16 @@ test('every flag of the original is known, is accepted with one line or refused 
       expect(notes.filter((note) => note.startsWith(`--${name}:`))).toHaveLength(support === 'yes' ? 0 : 1);
     }
   }
+});
+
+test('random weights take a named shape, and exclude a checkpoint', () => {
+  expect(resolve({ random_weights: 'tinyllama_1b', random_seed: '3' }).source).toMatchObject({
+    type: 'random',
+    shape: { hidden_size: 2048 },
+    seed: 3,
+  });
+  expect(faultOf(() => withModel({ random_weights: 'llama_7b' })).message).toMatch(/exclude each other/);
+  expect(faultOf(() => resolve({ random_weights: 'llama_8b' })).message).toMatch(/Did you mean/);
 });
 
 test('one of world_size and tp_size is enough', () => {

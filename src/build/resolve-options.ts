@@ -56,7 +56,8 @@ function checkContradictions(given: GivenFlags): void {
     usage('You cannot enable both SmoothQuant and INT8 weight-only together. Drop --use_smooth_quant.');
   if (both('enable_context_fmha', 'enable_context_fmha_fp32_acc'))
     usage('--enable_context_fmha and --enable_context_fmha_fp32_acc exclude each other. Drop one.');
-  if (both('model_dir', 'random_weights')) usage('--model_dir and --random_weights exclude each other. Drop one.');
+  if (both('model_dir', 'random_weights'))
+    usage('--model_dir and --random_weights exclude each other. Drop one.');
   for (const flag of ['quantize_lm_head', 'quantize_embedding'])
     if (given.has(flag) && !given.has('use_weight_only')) usage(`--${flag} needs --use_weight_only. Add it.`);
 }

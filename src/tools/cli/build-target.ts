@@ -16,7 +16,8 @@ export interface OpenBuildTarget extends BuildTarget {
 
 /** @throws AloftError DEVICE_UNAVAILABLE, COMPILER_MISSING */
 export function openBuildTarget(device: DeviceChoice): OpenBuildTarget {
-  if (device === 'cuda') throw new AloftError('UNSUPPORTED', 'Engines for CUDA cannot be built yet; use --device cpu.');
+  if (device === 'cuda')
+    throw new AloftError('UNSUPPORTED', 'Engines for CUDA cannot be built yet; use --device cpu.');
   const pool = createCpuPool();
   return {
     layout: createCpuWeightLayout(pool),

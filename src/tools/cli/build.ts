@@ -23,7 +23,12 @@ export function registerBuild(program: Command, terminal: Terminal): void {
   const command = program
     .command('build')
     .description('build an engine from a Hugging Face checkpoint')
-    .option('--device <device>', `what the engine is for: ${DEVICE_CHOICES.join(', ')}`, oneOf(DEVICE_CHOICES), 'auto')
+    .option(
+      '--device <device>',
+      `what the engine is for: ${DEVICE_CHOICES.join(', ')}`,
+      oneOf(DEVICE_CHOICES),
+      'auto',
+    )
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
@@ -33,7 +38,12 @@ export function registerBuild(program: Command, terminal: Terminal): void {
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. */
-export async function runBuild(given: GivenFlags, device: DeviceChoice, log: Log, terminal: Terminal): Promise<BuildReport> {
+export async function runBuild(
+  given: GivenFlags,
+  device: DeviceChoice,
+  log: Log,
+  terminal: Terminal,
+): Promise<BuildReport> {
   const { source, options, notes, warnings } = resolveBuildOptions(given);
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warning(warning);
@@ -53,7 +63,9 @@ export async function runBuild(given: GivenFlags, device: DeviceChoice, log: Log
 }
 
 function openSource(source: BuildSource): Checkpoint {
-  return source.type === 'checkpoint' ? openCheckpoint(source.directory) : randomCheckpoint(source.shape, source.seed);
+  return source.type === 'checkpoint'
+    ? openCheckpoint(source.directory)
+    : randomCheckpoint(source.shape, source.seed);
 }
 
 /** Bytes and quantisation error by part, then time and memory. */
@@ -78,7 +90,11 @@ interface ProgressDisplay {
 /** A bar of layers on a terminal; nothing elsewhere. */
 function progressBar(terminal: Terminal): ProgressDisplay {
   if (!terminal.isInteractive) return { update: () => {}, stop: () => {} };
-  const bar = new SingleBar({ format: 'building |{bar}| {value}/{total} layers, {weight}', hideCursor: true, clearOnComplete: true });
+  const bar = new SingleBar({
+    format: 'building |{bar}| {value}/{total} layers, {weight}',
+    hideCursor: true,
+    clearOnComplete: true,
+  });
   let isStarted = false;
   return {
     update({ weight, layersDone, layerCount }) {
@@ -103,7 +119,8 @@ function argumentOf({ kind }: BuildFlag): string {
 }
 
 function describe({ meaning, support, note, fallback }: BuildFlag): string {
-  const remark = support === 'no' ? ' [not supported]' : support === 'yes' || note === undefined ? '' : ` [${note}]`;
+  const remark =
+    support === 'no' ? ' [not supported]' : support === 'yes' || note === undefined ? '' : ` [${note}]`;
   return `${meaning}${fallback === undefined ? '' : ` (default: ${fallback})`}${remark}`;
 }
 
