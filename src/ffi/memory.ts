@@ -18,6 +18,7 @@ interface LibC {
   readonly mmap: NativeFunction;
   readonly munmap: NativeFunction;
   readonly madvise: NativeFunction;
+  readonly memcpy: NativeFunction;
 }
 
 let libc: LibC | undefined;
@@ -31,6 +32,7 @@ function openLibC(): LibC {
       ),
       munmap: library.bind('int munmap(uint64_t address, size_t length)'),
       madvise: library.bind('int madvise(uint64_t address, size_t length, int advice)'),
+      memcpy: library.bind('uint64_t memcpy(uint64_t to, uint64_t from, size_t length)'),
     };
   }
   return libc;
@@ -101,4 +103,9 @@ export function allocateHost(byteLength: number): HostArea {
 /** Address of a typed array's first element, for native calls that keep no reference. The caller keeps the array alive. */
 export function addressOf(view: ArrayBufferView): number {
   return Number(koffi.address(view));
+}
+
+/** Copies `byteLength` bytes between addresses that do not overlap. */
+export function copyHost(to: number, from: number, byteLength: number): void {
+  openLibC().memcpy(to, from, byteLength);
 }
