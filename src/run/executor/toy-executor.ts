@@ -3,7 +3,7 @@ import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
 import { EMPTY_HISTORY, extendHistory, logSoftmax, sampleToy, topTokens, toyLogits } from './toy-model.js';
 
-/** Content of a KV position that nothing was written to. */
+/** Content of a KV position that nothing was written to. Written ones are hashes >= 0. */
 const UNWRITTEN = -1;
 
 export interface ToyExecutorOptions {
@@ -25,16 +25,17 @@ interface ToySlot {
 }
 
 /**
- * An executor for tests of everything above it. Its KV cache holds token ids, and the next token is a hash of the history
- * as it is read *through the block table*: a wrong block, a missed copy or a stale slot changes the output. Like a
- * device it works through its commands late and in order, so arrays of a submitted step must stay as they are until it
- * is collected. What is wrong in any case (unwritten KV, rows that are not independent) is an error.
+ * An executor for tests of everything above it. What it writes into the KV cache at a position is a hash of the token and
+ * of all tokens before, as with a real model; the next token is a hash of the whole history as it is read *through the
+ * block table*. So a wrong block, a missed copy, a stale slot or a prefix of another prompt changes the output. Like a
+ * device it works through its commands late and in order: arrays of a submitted step must stay as they are until it is
+ * collected. What is wrong in any case (unwritten KV, rows that are not independent) is an error.
  */
 export class ToyExecutor implements Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
   private readonly options: ToyExecutorOptions;
-  private readonly kv: Int32Array; // [blocks, blockTokens] token ids
+  private readonly kv: Int32Array; // [blocks, blockTokens] hash of the history up to the position
   private readonly hostKv: Int32Array; // [hostBlocks, blockTokens]
   /** [blocks, blockTokens] row of this step that wrote the position, in the step `writerSteps` */
   private readonly writerRows: Int32Array;
@@ -136,7 +137,8 @@ export class ToyExecutor implements Executor {
       );
       this.writerSteps[address] = step.stepId;
       this.writerRows[address] = row;
-      this.kv[address] = this.tokenOf(step, row, token);
+      const before = position === 0 ? EMPTY_HISTORY : this.read(step, row, position - 1);
+      this.kv[address] = extendHistory(before, this.tokenOf(step, row, token)) >>> 1;
     }
     invariant(
       step.contextLengths[row] === step.positions[end - 1]! + 1,
@@ -175,13 +177,13 @@ export class ToyExecutor implements Executor {
 
   private read(step: StepInput, row: number, position: number): number {
     const address = this.address(step, row, position);
-    const token = this.kv[address]!;
-    invariant(token !== UNWRITTEN, () => `row ${row} reads position ${position}, which was never written`);
+    const content = this.kv[address]!;
+    invariant(content !== UNWRITTEN, () => `row ${row} reads position ${position}, which was never written`);
     invariant(
       this.writerSteps[address] !== step.stepId || this.writerRows[address] === row,
       () => `row ${row} reads what row ${this.writerRows[address]} writes in the same step`,
     );
-    return token;
+    return content;
   }
 
   private answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {

@@ -1,5 +1,6 @@
 import type { RequestId } from '../../../core/ids.js';
 import type { TokenRequest } from '../../../core/request.js';
+import { seededRandom } from '../../../core/random.js';
 import { GREEDY } from '../../../core/sampling.js';
 
 /** A request with everything at its plainest. */
@@ -32,21 +33,13 @@ export interface MixLimits {
   readonly withBeams: boolean;
 }
 
-/** Small linear congruential generator: the mix is the same on every machine. */
-export function mixedNumbers(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-}
-
 /**
  * Requests of every kind: short and long, with common beginnings, greedy and sampled, several continuations, beams,
  * stop lists, end ids, penalties, scores of prompt and output.
  */
 export function mixedRequests(count: number, seed: number, limits: MixLimits): TokenRequest[] {
-  const below = mixedNumbers(seed);
+  const random = seededRandom(seed);
+  const below = (limit: number) => Math.floor(random.next() * limit);
   const tokens = (length: number) => Int32Array.from({ length }, () => below(limits.vocabulary));
   const beginnings = [0, 1, 2].map((part) => tokens(Math.floor((limits.maxPromptTokens * (part + 1)) / 5)));
   return Array.from({ length: count }, (_, i) => {
