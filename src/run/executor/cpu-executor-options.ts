@@ -23,4 +23,6 @@ export interface CpuExecutorOptions {
   readonly kvDtype: KvDtype;
   /** Needed when the plan has more than one rank. */
   readonly collectives?: Collectives;
+  /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
+  readonly onDispose?: () => void;
 }
