@@ -64,8 +64,8 @@ const openRank = (root: string, rank = 0, worldSize = 1): EngineRank =>
   });
 
 const stored = (engine: EngineRank, name: string): number[] => {
-  const { dtype, shape, bytes } = engine.tensor(name);
-  return Array.from(floatsOf({ dtype, shape, bytes: bytes() }));
+  const tensor = engine.tensor(name);
+  return Array.from(floatsOf({ dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes() }));
 };
 const values = (...tensors: HostTensor[]): number[] =>
   tensors.flatMap((tensor) => Array.from(floatsOf(tensor)));
