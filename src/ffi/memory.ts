@@ -44,6 +44,8 @@ export interface HostArea {
   readonly byteLength: number;
   /** A view of at most 4 GiB (Node 20 aborts on larger ones). */
   bytes(offset: number, length: number): Uint8Array;
+  /** Takes the whole pages of a range out of this process; a mapped file's are read again when touched, others become zero. */
+  release(offset: number, length: number): void;
   dispose(): void;
 }
 
@@ -60,6 +62,11 @@ function area(address: number, byteLength: number): HostArea {
         );
       }
       return length === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(BigInt(address + offset), length));
+    },
+    release(offset, length) {
+      const start = Math.ceil((address + offset) / PAGE_BYTES) * PAGE_BYTES;
+      const end = Math.floor((address + Math.min(offset + length, byteLength)) / PAGE_BYTES) * PAGE_BYTES;
+      if (mapped && end > start) openLibC().madvise(start, end - start, MADV_DONTNEED);
     },
     dispose() {
       if (mapped && byteLength > 0) openLibC().munmap(address, byteLength);
@@ -81,13 +88,6 @@ export function mapFile(path: string): HostArea {
   } finally {
     closeSync(file);
   }
-}
-
-/** Takes the whole pages of a range of a mapped file out of this process; they are read again when touched. */
-export function releasePages({ address, byteLength }: HostArea, offset: number, length: number): void {
-  const start = Math.ceil((address + offset) / PAGE_BYTES) * PAGE_BYTES;
-  const end = Math.floor((address + Math.min(offset + length, byteLength)) / PAGE_BYTES) * PAGE_BYTES;
-  if (end > start) openLibC().madvise(start, end - start, MADV_DONTNEED);
 }
 
 /** Zeroed anonymous memory, in huge pages where the system has them; physical pages come on first touch. */

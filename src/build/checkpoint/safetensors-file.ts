@@ -1,7 +1,7 @@
 import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { dtypeOfCode, parseSafetensors, type SafetensorsEntry } from '../../engine/safetensors.js';
-import { mapFile, releasePages } from '../../ffi/memory.js';
+import { mapFile } from '../../ffi/memory.js';
 import type { TensorInfo, TensorSource } from './checkpoint.js';
 
 /** A source that also says which tensors it has. */
@@ -35,7 +35,7 @@ export function openSafetensorsFile(path: string): TensorFile {
       const dtype = dtypeOfCode(entry.code)!;
       const offset = dataStart + entry.begin;
       const view = area.bytes(offset, entry.end - entry.begin);
-      if (last.offset !== offset) releasePages(area, last.offset, last.length); // keeps a build small in memory
+      if (last.offset !== offset) area.release(last.offset, last.length); // keeps a build small in memory
       last = { offset, length: view.length };
       // Old writers did not pad the header, so that tensors may lie at odd addresses; a copy is aligned.
       const aligned = offset % BYTES_PER_ELEMENT[dtype] === 0;

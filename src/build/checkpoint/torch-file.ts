@@ -4,7 +4,7 @@
  */
 import { BYTES_PER_ELEMENT, type DType, elementCount } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
-import { type HostArea, mapFile, releasePages } from '../../ffi/memory.js';
+import { type HostArea, mapFile } from '../../ffi/memory.js';
 import type { TensorInfo } from './checkpoint.js';
 import { type PickleGlobal, unpickle } from './pickle.js';
 import type { TensorFile } from './safetensors-file.js';
@@ -90,7 +90,7 @@ function tensorFile(path: string, area: HostArea): TensorFile {
       const dtype = STORAGE_DTYPES[storage.typeName]!;
       const entry = entries.get(`${prefix}data/${storage.key}`);
       if (entry === undefined) return fail(`the storage '${storage.key}' of tensor '${name}' is missing`);
-      if (last !== entry) releasePages(area, last.offset, last.byteLength); // keeps a build small in memory
+      if (last !== entry) area.release(last.offset, last.byteLength); // keeps a build small in memory
       last = entry;
       const strided = { shape, strides, offset, elementBytes: BYTES_PER_ELEMENT[dtype] };
       const bytes = rowMajorBytes(bytesOf(entry), strided);
