@@ -220,7 +220,7 @@ describe('sampling on the CPU', () => {
         const expected = range(20).map((position) => sampleReference(logits, from, position));
         withEachLevel(2, (pool, isa) => {
           const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: range(20) });
-          expect([...tokenIds], `${isa} ${JSON.stringify([...Object.entries(sampling)])}`).toEqual(expected);
+          expect([...tokenIds], `${isa} ${JSON.stringify(Object.entries(sampling))}`).toEqual(expected);
         });
       }
     }
