@@ -91,7 +91,7 @@ export class CpuExecutor implements Executor {
     this.#cache = new CpuKvCache({ dims: plan.dims, dtype, blockTokens, blockCount, hostBlockCount });
     const logitsAddress = this.#workspace.address + layout.offsets.get(inferred.logits)!;
     this.#logits = { address: logitsAddress, columns: inferred.logits.columns };
-    this.#program = compileProgram({
+    const program = compileProgram({
       plan,
       inferred,
       library: pool.library,
@@ -103,7 +103,13 @@ export class CpuExecutor implements Executor {
       rotations: (rope) => this.#ropeState(rope).rows,
       collectives: options.collectives,
     });
-    this.#sample = bindSample(pool.library);
+    const { profile } = options;
+    const sample = bindSample(pool.library);
+    const isProfiled = profile !== undefined;
+    this.#program = isProfiled
+      ? program.map((instruction, i) => timed(instruction, (ms) => profile(plan.ops[i]!.kind, ms)))
+      : program;
+    this.#sample = isProfiled ? timed(sample, (ms) => profile('sample', ms)) : sample;
     this.#sampleRows = new SampleRows(limits.maxLogits);
     this.memory = {
       totalBytes: totalmem(),
@@ -232,4 +238,16 @@ export class CpuExecutor implements Executor {
       copyHost(to + i * vocabulary * 4, address + i * columns * 4, vocabulary * 4);
     return logits;
   }
+}
+
+/** `call` that tells how long it took, ms. */
+function timed<Arguments extends unknown[]>(
+  call: (...args: Arguments) => void,
+  report: (ms: number) => void,
+): (...args: Arguments) => void {
+  return (...args) => {
+    const startMs = performance.now();
+    call(...args);
+    report(performance.now() - startMs);
+  };
 }

@@ -11,7 +11,7 @@ import { quantiseRow } from '../../ops/linear/reference.js';
 import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams, WeightFormat } from '../../plan/plan.js';
 import type { LogicalWeight } from './reference-executor.js';
 
-export interface TestModelShape {
+export interface TestPlanShape {
   readonly dims: Omit<PlanDims, 'maxPositions'>;
   readonly rope: RopeParams;
   /** Of linears; tables and vectors are stored in `dense`. */
@@ -20,6 +20,9 @@ export interface TestModelShape {
   readonly bias: boolean;
   /** With `addRmsNorm` instead of `add` and `rmsNorm`. */
   readonly fused: boolean;
+}
+
+export interface TestModelShape extends TestPlanShape {
   readonly seed: number;
 }
 
@@ -46,25 +49,33 @@ export const SMALL_SHAPE: TestModelShape = {
   seed: 1,
 };
 
+/** The plan with random weights. */
 export function createTestModel(shape: TestModelShape = SMALL_SHAPE): TestModel {
-  return new TestModelBuilder(shape).build();
+  const plan = createTestPlan(shape);
+  const random = seededRandom(shape.seed);
+  const weights = Object.entries(plan.weights).map(
+    ([name, weight]) => [name, randomWeight(name, weight, random)] as const,
+  );
+  return { plan, weights: new Map(weights) };
+}
+
+/** A LLaMA-shaped plan. */
+export function createTestPlan(shape: TestPlanShape): Plan {
+  return new TestPlanBuilder(shape).build();
 }
 
 const EPSILON = 1e-5;
 
-class TestModelBuilder {
-  readonly #shape: TestModelShape;
-  readonly #random: RandomSource;
+class TestPlanBuilder {
+  readonly #shape: TestPlanShape;
   readonly #ops: PlanOp[] = [];
-  readonly #planWeights: Record<string, PlanWeight> = {};
-  readonly #weights = new Map<string, LogicalWeight>();
+  readonly #weights: Record<string, PlanWeight> = {};
 
-  constructor(shape: TestModelShape) {
+  constructor(shape: TestPlanShape) {
     this.#shape = shape;
-    this.#random = seededRandom(shape.seed);
   }
 
-  build(): TestModel {
+  build(): Plan {
     const { dims, dense } = this.#shape;
     const { vocabulary, hidden, layerCount } = dims;
     this.#ops.push({
@@ -77,17 +88,16 @@ class TestModelBuilder {
     this.#ops.push({ kind: 'gather', x: 'hidden', out: 'last' });
     this.#norm('norm.last', 'last', 'lastNormed');
     this.#linear('head', { x: 'lastNormed', out: 'logits', inputs: hidden, outputs: vocabulary });
-    const plan: Plan = {
+    return {
       architecture: 'test',
       activationDtype: dense,
       rank: 0,
       worldSize: 1,
       dims: { ...dims, maxPositions: 2048 },
       ops: this.#ops,
-      weights: this.#planWeights,
+      weights: this.#weights,
       logits: 'logits',
     };
-    return { plan, weights: this.#weights };
   }
 
   #layer(layer: number): void {
@@ -150,16 +160,19 @@ class TestModelBuilder {
     return this.#weight(name, shape, { type: 'dense', dtype: this.#shape.dense });
   }
 
-  /** Values spread so that activations keep their size and attention is neither flat nor one-hot. */
   #weight(name: string, shape: readonly number[], format: WeightFormat): string {
-    const spread = shape.length === 1 ? 1 : 3 / Math.sqrt(shape[1]!);
-    const offset = name.includes('norm') ? 1 : 0;
-    const length = elementCount(shape);
-    const data = Float32Array.from({ length }, () => offset + spread * (this.#random.next() - 0.5));
-    this.#planWeights[name] = { shape, format, source: { parts: [{ tensor: name, shape, slice: null }] } };
-    this.#weights.set(name, { shape, data: representable(data, shape, format) });
+    this.#weights[name] = { shape, format, source: { parts: [{ tensor: name, shape, slice: null }] } };
     return name;
   }
+}
+
+/** Values spread so that activations keep their size and attention is neither flat nor one-hot. */
+function randomWeight(name: string, { shape, format }: PlanWeight, random: RandomSource): LogicalWeight {
+  const spread = shape.length === 1 ? 1 : 3 / Math.sqrt(shape[1]!);
+  const offset = name.includes('norm') ? 1 : 0;
+  const length = elementCount(shape);
+  const data = Float32Array.from({ length }, () => offset + spread * (random.next() - 0.5));
+  return { shape, data: representable(data, shape, format) };
 }
 
 /** The values that are left after storage in `format`. */
