@@ -144,7 +144,7 @@ describe('slow readers', () => {
     const received = new Promise<number>((resolve) => {
       let bytes = 0;
       socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
-      socket.on('close', () => resolve(bytes));
+      for (const event of ['end', 'close']) socket.on(event, () => resolve(bytes));
       socket.pause();
     });
     await until(() => own.model.runningCount === 0 && activeCount(own) === 0, 20_000);
