@@ -171,14 +171,19 @@ async function closeServer(context: ServerContext, listeners: Listeners): Promis
   log.info('All models are stopped.');
 }
 
+const LAST_WRITES_MS = 1000;
+
 async function closeListeners({ http, grpc, metrics }: Listeners): Promise<void> {
+  // Answers that are being written may finish; a client that does not read them may not hold the server.
+  const force = setTimeout(() => http.server.closeAllConnections(), LAST_WRITES_MS);
   await http.close();
+  clearTimeout(force);
   metrics.closeAllConnections();
   await new Promise<void>((resolve) => metrics.close(() => resolve()));
   await new Promise<void>((resolve) => {
-    const force = setTimeout(() => grpc.forceShutdown(), 1000);
+    const forceGrpc = setTimeout(() => grpc.forceShutdown(), LAST_WRITES_MS);
     grpc.tryShutdown(() => {
-      clearTimeout(force);
+      clearTimeout(forceGrpc);
       resolve();
     });
   });

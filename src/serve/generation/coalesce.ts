@@ -6,13 +6,13 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /**
  * Batches of everything that arrived since the reader last asked. The first item is handed on within the turn of the
  * event loop in which it came; under load, or when the reader is slow, batches grow instead of calls.
- * Leaving early does not end `source`: its caller aborts it. `onEnd` runs once when the source itself has ended.
+ * Leaving early does not end `source`: its caller aborts it. `onEnd` runs once when the source itself has ended, with what it threw.
  * @throws {AloftError} SLOW_READER when more than `maxBufferedItems` wait.
  */
 export async function* coalesce<Item>(
   source: AsyncIterable<Item>,
   maxBufferedItems: number,
-  onEnd: () => void,
+  onEnd: (failure: unknown) => void,
 ): AsyncGenerator<Item[], void, void> {
   let buffer: Item[] = [];
   let ended = false;
@@ -29,7 +29,7 @@ export async function* coalesce<Item>(
       failure = error;
     }
     ended = true;
-    onEnd();
+    onEnd(failure);
     wake?.();
   };
   void pump();

@@ -1,9 +1,9 @@
 /** The one way of a text-level request through the server: admission, registration, batching of events, observation. */
 import { randomUUID } from 'node:crypto';
-import { AloftError, reportError } from '../../core/errors.js';
+import { AloftError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import { coalesce } from './coalesce.js';
-import type { ObserverFactory, RequestInfo, RequestObserver } from './observer.js';
+import type { ObserverFactory, RequestInfo } from './observer.js';
 import type { ActiveRequest } from './active-requests.js';
 import type { RunningEngine } from './running-engine.js';
 
@@ -47,19 +47,17 @@ export function generationRunner(limits: GenerationLimits, observe: ObserverFact
     } finally {
       // Without an assignment above the reader left early: cancelled.
       run.abort();
-      endObservation(observer, failure);
+      observer.onEnd(failure && (run.sourceFailure ?? failure), performance.now());
     }
   };
-}
-
-function endObservation(observer: RequestObserver, failure: AloftError | undefined): void {
-  observer.onEnd(failure, performance.now());
 }
 
 class GenerationRun {
   private readonly call: GenerationCall;
   private readonly controller = new AbortController();
   private readonly active: ActiveRequest;
+  /** What ended the source, even when its reader never came to see it. */
+  sourceFailure: AloftError | undefined;
   private wasStopped = false;
 
   constructor(call: GenerationCall) {
@@ -83,7 +81,8 @@ class GenerationRun {
     const onAbort = () => this.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     const events = engine.loaded.generator.generate(request, this.controller.signal);
-    const onEnd = () => {
+    const onEnd = (failure: unknown) => {
+      this.sourceFailure = failure instanceof AloftError ? failure : undefined;
       remove();
       signal.removeEventListener('abort', onAbort);
       engine.noteFinished(performance.now());
@@ -123,6 +122,5 @@ function cancelled(call: GenerationCall): AloftError {
 
 function asAloftError(error: unknown): AloftError {
   if (error instanceof AloftError) return error;
-  const report = reportError(error);
-  return new AloftError(report.code, report.message, { cause: error });
+  return new AloftError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

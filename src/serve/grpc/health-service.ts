@@ -20,7 +20,12 @@ export function healthHandlers(context: ServerContext) {
       const status = statusOf(context, service);
       if (status !== Status.SERVICE_UNKNOWN)
         return respond(null, create(HealthCheckResponseSchema, { status }));
-      respond(grpcStatus(new AloftError('MODEL_NOT_FOUND', `There is no service or model '${service}'.`)));
+      respond(
+        grpcStatus(
+          new AloftError('MODEL_NOT_FOUND', `There is no service or model '${service}'.`),
+          context.log,
+        ),
+      );
     },
     /** Tells the status at once and at every change. */
     Watch(call: ServerWritableStream<Outgoing, Outgoing>): void {

@@ -17,7 +17,7 @@ export function modelInferHandler(context: ServerContext, guard: GrpcGuard) {
     call.on('cancelled', () => controller.abort());
     modelInfer(context, guard, call, controller.signal).then(
       (bytes) => respond(null, bytes),
-      (error: unknown) => respond(grpcStatus(error)),
+      (error: unknown) => respond(grpcStatus(error, context.log)),
     );
   };
 }

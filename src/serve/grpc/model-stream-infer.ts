@@ -3,13 +3,13 @@
  * matched by id; those of other models in the order of their requests. One request's error does not end the stream.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { reportError } from '../../core/errors.js';
 import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
 import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { ServedModel } from '../repository/served-model.js';
+import { clientReport } from '../client-report.js';
 import type { ServerContext } from '../server-context.js';
 import { remainingMs } from './deadline.js';
 import { textOf, type GrpcGuard } from './guard.js';
@@ -25,7 +25,7 @@ export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard
     try {
       guard.check('ModelStreamInfer', stream.metadata);
     } catch (error) {
-      stream.emit('error', grpcStatus(error));
+      stream.emit('error', grpcStatus(error, context.log));
       return;
     }
     const session = new StreamSession(context, stream);
@@ -127,11 +127,12 @@ class StreamSession {
   }
 
   private async fail(id: string, modelName: string, error: unknown): Promise<void> {
-    const { code, message } = reportError(error);
+    const { log } = this.context;
+    const { code, message } = clientReport(error, log);
     if (code === 'CANCELLED' && this.controller.signal.aborted) return;
     if (this.endsOnError || code === 'SLOW_READER') {
       this.controller.abort();
-      this.stream.emit('error', grpcStatus(error));
+      this.stream.emit('error', grpcStatus(error, log));
       return;
     }
     await this.writer.write(streamedError(id, modelName, message)).catch(() => this.cancel());

@@ -2,6 +2,7 @@
 import { create, type DescMethod, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import { NO_SHARED_MEMORY } from '../http/shared-memory-routes.js';
@@ -22,7 +23,7 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
     handle: (
       request: MessageShape<Method['input']>,
     ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
-  ): [string, Unary] => [descriptor.name, unary(descriptor, guard, handle)];
+  ): [string, Unary] => [descriptor.name, unary(descriptor, { guard, log: context.log }, handle)];
   const noSharedMemory = (): never => {
     throw new AloftError('UNSUPPORTED', NO_SHARED_MEMORY);
   };
@@ -95,7 +96,7 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
 
 function unary<Method extends DescMethod>(
   method: Method,
-  guard: GrpcGuard,
+  { guard, log }: { readonly guard: GrpcGuard; readonly log: Log },
   handle: (
     request: MessageShape<Method['input']>,
   ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
@@ -107,7 +108,7 @@ function unary<Method extends DescMethod>(
     };
     run().then(
       (response) => respond(null, response),
-      (error: unknown) => respond(grpcStatus(error)),
+      (error: unknown) => respond(grpcStatus(error, log)),
     );
   };
 }

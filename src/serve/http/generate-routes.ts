@@ -1,6 +1,8 @@
 /** POST /v2/models/M/generate and generate_stream: Triton's JSON without tensors. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ERROR_CATALOGUE, reportError } from '../../core/errors.js';
+import { ERROR_CATALOGUE } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import { clientReport } from '../client-report.js';
 import type { InferResponse } from '../../protocol/kserve/infer.js';
 import { readGenerateRequest, writeGenerateResponse } from '../../protocol/kserve/generate.js';
 import { sseFrame } from '../../protocol/sse.js';
@@ -74,14 +76,14 @@ async function generateStream(
     }
     stream.end();
   } catch (error) {
-    await endWithError(stream, error);
+    await endWithError(stream, error, context.log);
   }
   return reply;
 }
 
 /** An error before the first response has its status; a later one is one more event. */
-async function endWithError(stream: StreamedReply, error: unknown): Promise<void> {
-  const report = reportError(error);
+async function endWithError(stream: StreamedReply, error: unknown, log: Log): Promise<void> {
+  const report = clientReport(error, log);
   if (report.code === 'CANCELLED' && stream.isOpen) return stream.end();
   stream.open(ERROR_CATALOGUE[report.code].http, retryHeaders(error));
   await stream.write(sseFrame(errorBody(report.message))).catch(() => undefined); // the client is gone: nobody to tell

@@ -24,7 +24,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   const app: FastifyInstance = fastify({
     bodyLimit: options.maxBodyBytes,
     exposeHeadRoutes: false,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 512 },
     http: { maxHeaderSize: options.maxHeaderBytes },
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
@@ -33,7 +33,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   acceptAnyBody(app);
   guard(app, options);
   app.setErrorHandler((error: FastifyError, request, reply) =>
-    sendError(request, reply, ownError(error, options)),
+    sendError(request, reply, ownError(error, options), context.log),
   );
   app.setNotFoundHandler((request, reply) => {
     if (!isOpenAi(request)) return sendJson(reply, errorBody('Not Found'), 404);
@@ -41,6 +41,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
       request,
       reply,
       new AloftError('ROUTE_NOT_FOUND', `There is no route ${request.method} ${request.url}.`),
+      context.log,
     );
   });
   const routes = [healthRoutes, metadataRoutes, inferRoute, generateRoutes, repositoryRoutes, settingsRoutes];

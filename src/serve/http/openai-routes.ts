@@ -1,7 +1,7 @@
 /** POST /v1/completions and /v1/chat/completions */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
-import { reportError } from '../../core/errors.js';
+import { clientReport } from '../client-report.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import { parseJsonObject } from '../../protocol/json.js';
 import type { BodyWriter, PromptedEvent, StreamWriter } from '../../protocol/openai/answer.js';
@@ -101,7 +101,9 @@ async function answer(
     }
     await stream.write(`${job.stream.end().map(sseFrame).join('')}${sseFrame('[DONE]')}`);
   } catch (error) {
-    await stream.write(sseFrame(JSON.stringify(openAiError(reportError(error))))).catch(() => undefined); // the client is gone: nobody to tell
+    await stream
+      .write(sseFrame(JSON.stringify(openAiError(clientReport(error, context.log)))))
+      .catch(() => undefined); // the client is gone: nobody to tell
   }
   stream.end();
   return reply;

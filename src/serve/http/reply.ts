@@ -1,6 +1,8 @@
 /** Answers that several routes give. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CATALOGUE, reportError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import { clientReport } from '../client-report.js';
 import { OpenAiRequestError, openAiError, openAiStatus } from '../../protocol/openai/error.js';
 import { QueueFullError } from '../generation/running-engine.js';
 
@@ -10,8 +12,13 @@ export function sendJson(reply: FastifyReply, text: string, status = 200): Fasti
 }
 
 /** A thrown value as an answer: Triton's form, or OpenAI's below /v1. */
-export function sendError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
-  const report = reportError(thrown);
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: unknown,
+  log: Log,
+): FastifyReply {
+  const report = clientReport(thrown, log);
   setRetryAfter(reply, thrown);
   if (isOpenAi(request)) {
     const param = thrown instanceof OpenAiRequestError ? thrown.param : null;

@@ -21,11 +21,13 @@ export class AnswerBuilder {
   private readonly facts: RowFacts[];
   private readonly sequences: Map<number, Sequence>[];
   private readonly echoTokens: boolean;
+  private readonly isMany: boolean;
   private pieces: Piece[] = [];
   private finishedRowCount = 0;
 
   /** @param options.echoTokens Whole answers start with the prompt's token ids. */
-  constructor(rowCount: number, options: { readonly echoTokens: boolean }) {
+  constructor(rowCount: number, options: { readonly echoTokens: boolean; readonly sequenceCount: number }) {
+    this.isMany = rowCount > 1 || options.sequenceCount > 1;
     this.facts = Array.from({ length: rowCount }, emptyRow);
     this.sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
     this.echoTokens = options.echoTokens;
@@ -52,7 +54,12 @@ export class AnswerBuilder {
   takePieces(): TensorAnswer[] {
     const taken = this.pieces;
     this.pieces = [];
-    return taken.map((piece) => ({ pieces: [piece], rows: [this.facts[piece.row]!], isStreamed: true }));
+    return taken.map((piece) => ({
+      pieces: [piece],
+      rows: [this.facts[piece.row]!],
+      isStreamed: true,
+      isMany: this.isMany,
+    }));
   }
 
   whole(): TensorAnswer {
@@ -61,7 +68,7 @@ export class AnswerBuilder {
         .toSorted(([a], [b]) => a - b)
         .map(([index, sequence]) => this.wholePiece(rowIndex, index, sequence)),
     );
-    return { pieces, rows: this.facts, isStreamed: false };
+    return { pieces, rows: this.facts, isStreamed: false, isMany: this.isMany };
   }
 
   private wholePiece(row: number, index: number, sequence: Sequence): Piece {

@@ -87,6 +87,7 @@ async function* answer(
   const requested = new Set(request.outputs.map((output) => output.name));
   const builder = new AnswerBuilder(running.requests.length, {
     echoTokens: running.echo && model.kind === 'engine',
+    sequenceCount: running.requests[0]?.sequenceCount ?? 1,
   });
   const tensors = (part: ReturnType<AnswerBuilder['whole']>) =>
     outputTensors(part, model.interface, form, requested);

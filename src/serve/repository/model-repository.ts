@@ -230,7 +230,7 @@ export class ModelRepository {
   private async loadAll(names: readonly string[]): Promise<void> {
     const wanted = new Set(names);
     const isLoaded = (entry: ModelEntry) =>
-      [...entry.versions.values()].some((state) => state.state === 'READY');
+      [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
     const dependents = this.list().filter(
       (entry) => isLoaded(entry) && this.dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
