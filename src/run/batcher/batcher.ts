@@ -41,7 +41,7 @@ export class Batcher implements TokenBatcher {
   private readonly slotRuns: (SequenceRun | undefined)[] = [];
   private readonly freeBuffers: StepBuffers[];
   private readonly inFlight: StepBuffers[] = [];
-  private readonly stepListeners: ((stats: StepStats) => void)[] = [];
+  private readonly stepListeners = new Set<(stats: StepStats) => void>();
   private state: BatcherHealth['state'] = 'running';
   private failure: ErrorReport | undefined;
   private heartbeatMs: number;
@@ -81,9 +81,10 @@ export class Batcher implements TokenBatcher {
     return { state, heartbeatMs, failure, inFlightCount: this.inFlight.length };
   }
 
-  /** Statistics of every step, as it is collected. */
-  onStep(listener: (stats: StepStats) => void): void {
-    this.stepListeners.push(listener);
+  /** Statistics of every step, as it is collected. @returns a function that ends the subscription */
+  onStep(listener: (stats: StepStats) => void): () => void {
+    this.stepListeners.add(listener);
+    return () => void this.stepListeners.delete(listener);
   }
 
   /** Runs the loop until {@link close}. */
@@ -328,7 +329,7 @@ export class Batcher implements TokenBatcher {
   private reportStep(step: StepBuffers, output: StepOutput, timeMs: number): void {
     const { hostMs } = this;
     this.hostMs = 0;
-    if (this.stepListeners.length === 0) return;
+    if (this.stepListeners.size === 0) return;
     const stats: StepStats = {
       type: 'step',
       stepId: step.stepId,
