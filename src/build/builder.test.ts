@@ -2,6 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SILENT_LOG } from '../core/log.js';
+import { createCpuPool } from '../device/cpu/kernel-library.js';
+import { createCpuWeightLayout } from '../device/cpu/cpu-weight-layout.js';
 import type { HostTensor } from '../core/tensor.js';
 import { openEngineRank, type EngineRank } from '../engine/rank-file-reader.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
@@ -158,6 +160,42 @@ test('two ranks share the weights as tensor parallelism wants', async () => {
   });
 });
 
+test('a rank may have nothing of a small vocabulary but padding', async () => {
+  await withDirectory(async (root) => {
+    const config = { ...TINY_CONFIG, vocab_size: 5 };
+    mkdirSync(model(root));
+    writeTinyCheckpoint(model(root), config);
+    const pool = createCpuPool({ threadCount: 1 });
+    for (const layout of [ROW_MAJOR_LAYOUT, createCpuWeightLayout(pool)]) {
+      const checkpoint = openCheckpoint(model(root));
+      await buildEngine(
+        checkpoint,
+        { ...TARGET, layout },
+        optionsFor(root, { tp_size: '4', force: true }),
+        HOOKS,
+      );
+      checkpoint.tensors.dispose();
+      const expected = {
+        rank: 3,
+        worldSize: 4,
+        device: 'cpu',
+        layoutVersion: layout.version,
+        verification: 'full',
+      } as const;
+      const engine = openEngineRank(join(root, 'engine'), expected);
+      expect(engine.plan.weights['lm_head.weight']?.source.parts[0]?.slice).toEqual({
+        axis: 0,
+        start: 5,
+        end: 5,
+      });
+      const padding = engine.tensor('lm_head.weight').bytes();
+      expect(padding.every((byte) => byte === 0)).toBe(true);
+      engine.dispose();
+    }
+    pool.dispose();
+  });
+});
+
 test('tokenizer files come along and config.json remembers what readers need', async () => {
   await withDirectory(async (root) => {
     const options = prepare(root, {
@@ -201,7 +239,7 @@ test('rotary flags win over config.json', async () => {
   });
 });
 
-test('warns of sequences beyond what the model was trained for, and of a useless timing cache', async () => {
+test('warns of long sequences, a missing tokenizer and a useless timing cache', async () => {
   await withDirectory(async (root) => {
     const warnings: string[] = [];
     const log = { ...SILENT_LOG, warning: (line: string) => warnings.push(line) };
@@ -209,9 +247,10 @@ test('warns of sequences beyond what the model was trained for, and of a useless
       ...HOOKS,
       log,
     });
-    expect(warnings).toHaveLength(2);
+    expect(warnings).toHaveLength(3);
     expect(warnings[0]).toMatch(/Invalid timing cache, using freshly created one/);
     expect(warnings[1]).toMatch(/65 tokens, but the model was trained for 64/);
+    expect(warnings[2]).toMatch(/No tokenizer\.json or tokenizer\.model in .*model/);
   });
 });
 

@@ -13,6 +13,7 @@ import { expect, test } from 'vitest';
 import { faultOf } from '../build/testing/fault.js';
 import { withDirectory } from '../build/testing/tiny-checkpoint.js';
 import type { Plan } from '../plan/plan.js';
+import { checkEngine } from './check-engine.js';
 import { createEngine, type ManifestDraft } from './engine-writer.js';
 import { CHECKSUM_CHUNK_BYTES, DATA_ALIGNMENT_BYTES, MANIFEST_FILE, PADDING_PREFIX } from './format.js';
 import { readManifest } from './manifest.js';
@@ -309,6 +310,14 @@ test.each<[Partial<EngineExpectation>, string, RegExp]>([
     const fault = faultOf(() => openEngineRank(engine, { ...EXPECTED, ...expectation }));
     expect(fault.code).toBe(code);
     expect(fault.message).toMatch(message);
+  });
+});
+
+test('a full check reads every rank and finds a flipped bit', async () => {
+  await withEngine((engine) => {
+    expect(checkEngine(engine).aloft.device).toBe('cpu');
+    flip(join(engine, FILE), -1);
+    expect(faultOf(() => checkEngine(engine)).message).toMatch(/chunk 2 of 3/);
   });
 });
 

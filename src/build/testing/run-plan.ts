@@ -81,7 +81,10 @@ class RankState {
         return linearReference(x(op.x), this.#matrix(op.weight), bias);
       }
       case 'ropeAppend':
-        ropeAppendReference(x(op.qkv), this.#step, this.#cache, op);
+        ropeAppendReference(x(op.qkv), this.#step, this.#cache, {
+          ...op,
+          promptTokens: [this.#step.tokenCount],
+        });
         return undefined;
       case 'pagedAttention':
         return pagedAttentionReference(x(op.qkv), this.#step, this.#cache, op.layer);
