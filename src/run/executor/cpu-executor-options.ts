@@ -23,6 +23,8 @@ export interface CpuExecutorOptions {
   readonly kvDtype: KvDtype;
   /** Needed when the plan has more than one rank. */
   readonly collectives?: Collectives;
+  /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
+  readonly onDispose?: () => void;
   /** Called after each kernel of a step with the time it took: for benchmarks. */
   readonly profile?: (kind: PlanOp['kind'] | 'sample', ms: number) => void;
 }

@@ -161,6 +161,7 @@ export class CpuExecutor implements Executor {
     this.#workspace.dispose();
     this.#cache.dispose();
     this.#options.pool.dispose();
+    this.#options.onDispose?.();
     return Promise.resolve();
   }
 

@@ -56,4 +56,10 @@ export class CpuKvCache {
   }
 }
 
-const NO_AREA: HostArea = { address: 0, byteLength: 0, bytes: () => new Uint8Array(0), dispose() {} };
+const NO_AREA: HostArea = {
+  address: 0,
+  byteLength: 0,
+  bytes: () => new Uint8Array(0),
+  release() {},
+  dispose() {},
+};
