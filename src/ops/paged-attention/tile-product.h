@@ -17,19 +17,27 @@ struct Product {
 
 // c += a b for rows x (16 * vectors). Each element is one chain of fused multiply-adds in the order of depth, started from
 // zero, so its bits do not depend on the shape of the tile it fell into.
+// The pragmas keep the sums in registers from start to end: GCC 12 unrolls the loops too late to see that it could.
 template <int rows, int vectors> void productTile(const Product &p) {
   F32x16 sum[rows][vectors];
+#pragma GCC unroll 8
   for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) sum[r][v] = broadcast(0.0f);
   for (int64_t k = 0; k < p.depth; k++) {
     F32x16 column[vectors];
+#pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) column[v] = load(p.b + k * p.bStride + v * lanes);
+#pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
       const F32x16 factor = broadcast(p.a[r * p.aStride + k]);
+#pragma GCC unroll 8
       for (int v = 0; v < vectors; v++) sum[r][v] = fma(factor, column[v], sum[r][v]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) {
       float *at = p.c + r * p.cStride + v * lanes;
       store(at, load(at) + sum[r][v]);

@@ -68,6 +68,7 @@ export class CpuExecutor implements Executor {
   readonly #logits: { readonly address: number; readonly columns: number };
   readonly #cache: CpuKvCache;
   readonly #stepView: StepView = createStepView();
+  readonly #tokenIds: Int32Array; // [maxStepTokens]
   readonly #program: readonly Instruction[];
   readonly #sample: SampleKernel;
   readonly #sampleRows: SampleRows;
@@ -87,6 +88,7 @@ export class CpuExecutor implements Executor {
     const layout = workspaceLayout(inferred, limits);
     this.#options = options;
     this.limits = { ...limits, vocabulary: plan.dims.vocabulary };
+    this.#tokenIds = new Int32Array(limits.maxStepTokens);
     this.#workspace = allocateHost(layout.totalBytes);
     this.#cache = new CpuKvCache({ dims: plan.dims, dtype, blockTokens, blockCount, hostBlockCount });
     const logitsAddress = this.#workspace.address + layout.offsets.get(inferred.logits)!;
@@ -136,11 +138,11 @@ export class CpuExecutor implements Executor {
     this.#cache.move(step);
     this.#stepView.set(step);
     this.#setRotations(step);
-    const tokenIds = resolveTokenIds(step, this.#slots);
+    resolveTokenIds(step, this.#slots, this.#tokenIds);
     const counts = {
       tokenCount: step.tokenCount,
       logitCount: step.logitCount,
-      tokenIds: addressOf(tokenIds),
+      tokenIds: addressOf(this.#tokenIds),
       logitTokens: addressOf(step.logitTokens),
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);

@@ -136,11 +136,11 @@ export class ReferenceExecutor implements Executor {
   #runOp(op: PlanOp, step: StepInput, buffer: (name: string) => Matrix): Matrix | undefined {
     const { collectives } = this.#options;
     switch (op.kind) {
-      case 'embedding':
-        return embeddingReference(
-          this.#matrix(op.table),
-          resolveTokenIds(step, this.#slots).subarray(0, step.tokenCount),
-        );
+      case 'embedding': {
+        const tokenIds = new Int32Array(step.tokenCount);
+        resolveTokenIds(step, this.#slots, tokenIds);
+        return embeddingReference(this.#matrix(op.table), tokenIds);
+      }
       case 'rmsNorm':
         return rmsNormReference(buffer(op.x), this.#vector(op.weight), op.epsilon);
       case 'addRmsNorm': {

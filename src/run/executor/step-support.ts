@@ -77,19 +77,17 @@ function checkPairs(pairs: Int32Array, firstLimit: number, secondLimit: number):
   }
 }
 
-/** The step's token ids with -1 replaced by what the slot sampled last. @throws AloftError INTERNAL before the first sample */
-export function resolveTokenIds(step: StepInput, slots: Slots): Int32Array {
-  if (!step.tokenIds.subarray(0, step.tokenCount).includes(-1)) return step.tokenIds;
-  const resolved = step.tokenIds.slice(0, step.tokenCount);
+/** Writes the step's token ids to `into`, -1 replaced by what the slot sampled last. @throws AloftError INTERNAL before the first sample */
+export function resolveTokenIds(step: StepInput, slots: Slots, into: Int32Array): void {
+  into.set(step.tokenIds.subarray(0, step.tokenCount));
   for (let row = 0; row < step.rowCount; row++) {
     for (let token = step.rowOffsets[row]!; token < step.rowOffsets[row + 1]!; token++) {
-      if (resolved[token] !== -1) continue;
+      if (into[token] !== -1) continue;
       const last = slots.get(step.rowSlots[row]!)!.lastTokenId;
       invariant(last !== undefined, () => `slot ${step.rowSlots[row]} has sampled no token to feed back`);
-      resolved[token] = last;
+      into[token] = last;
     }
   }
-  return resolved;
 }
 
 /** How one row of logits is to be sampled or scored. */
