@@ -32,7 +32,10 @@ export class BeamRun {
     const outputs = beams.map(({ tokens, promptCount, knownCount }) =>
       tokens.subarray(promptCount, knownCount),
     );
-    const choice = this.search.advance(outputs, beams.map(({ index }) => this.results[index]!));
+    const choice = this.search.advance(
+      outputs,
+      beams.map(({ index }) => this.results[index]!),
+    );
     this.results.fill(undefined);
     if (choice !== undefined) this.moveOn(choice);
     return choice !== undefined;

@@ -124,7 +124,11 @@ export class BeamSearch {
   private endingOf(output: Int32Array, tokenId: number): Ending | undefined {
     if (this.request.endIds.includes(tokenId)) return { finishReason: 'stop', removedCount: 1 };
     if (!this.stopLists.isEmpty) {
-      const removedCount = this.stopLists.matchedCount(Int32Array.of(...output, tokenId), 0, output.length + 1);
+      const removedCount = this.stopLists.matchedCount(
+        Int32Array.of(...output, tokenId),
+        0,
+        output.length + 1,
+      );
       if (removedCount > 0) return { finishReason: 'stop_word', removedCount };
     }
     const isFull = this.generatedCount === this.request.maxOutputTokens;

@@ -62,7 +62,12 @@ function checkLengths({ promptTokenIds, maxOutputTokens }: TokenRequest, limits:
     () => `maxOutputTokens is ${maxOutputTokens}, but at least 1 token must be asked for.`,
   );
   const promptCount = promptTokenIds.length;
-  const tooLong = (what: string, count: number, limit: number, code: 'PROMPT_TOO_LONG' | 'REQUEST_TOO_LARGE') => {
+  const tooLong = (
+    what: string,
+    count: number,
+    limit: number,
+    code: 'PROMPT_TOO_LONG' | 'REQUEST_TOO_LARGE',
+  ) => {
     if (count <= limit) return;
     throw new AloftError(code, `${what} ${count} tokens, ${count - limit} more than the limit of ${limit}.`);
   };

@@ -1,5 +1,5 @@
 /** Random traces: whatever is submitted, cancelled, delayed or preempted, the invariants of the batcher hold. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
@@ -22,7 +22,10 @@ const requestSpecs = fc.record({
   /** Prompts are beginnings of two fixed texts, so that they meet in the prefix index. */
   text: fc.nat(1),
   promptCount: fc.integer({ min: 1, max: 20 }),
-  maxOutputTokens: fc.oneof({ weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) }, { weight: 2, arbitrary: fc.integer({ min: 8, max: 20 }) }),
+  maxOutputTokens: fc.oneof(
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) },
+    { weight: 2, arbitrary: fc.integer({ min: 8, max: 20 }) },
+  ),
   kind: fc.constantFrom('greedy', 'sampled', 'continuations', 'bestOf', 'beams', 'scored', 'stopLists'),
   width: fc.integer({ min: 1, max: 4 }),
   seed: fc.nat(9),
@@ -66,13 +69,20 @@ const setups = fc.record({
 });
 type Setup = typeof setups extends fc.Arbitrary<infer S> ? S : never;
 
-const TEXTS = [0, 1].map((text) => Int32Array.from({ length: 20 }, (_, i) => (i * (7 + text) + text) % VOCABULARY));
+const TEXTS = [0, 1].map((text) =>
+  Int32Array.from({ length: 20 }, (_, i) => (i * (7 + text) + text) % VOCABULARY),
+);
 
 function requestOf(id: string, spec: RequestSpec): TokenRequest {
   const promptTokenIds = TEXTS[spec.text]!.slice(0, spec.promptCount);
   const { width, seed, endIds, priority, maxOutputTokens, queueTimeoutMs, deadlineMs, salt } = spec;
   const request = tokenRequest(id, {
-    ...{ promptTokenIds, maxOutputTokens, endIds, priority, queueTimeoutMs, deadlineMs },
+    promptTokenIds,
+    maxOutputTokens,
+    endIds,
+    priority,
+    queueTimeoutMs,
+    deadlineMs,
     cacheSalt: salt,
     sampling: { ...GREEDY, seed: BigInt(seed), temperature: spec.kind === 'greedy' ? 0 : 1 },
   });
@@ -84,7 +94,11 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
     case 'beams':
       return { ...request, beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 } };
     case 'scored':
-      return { ...request, sampling: { ...request.sampling, promptLogprobs: 1, logprobs: 1 }, returnContextLogits: true };
+      return {
+        ...request,
+        sampling: { ...request.sampling, promptLogprobs: 1, logprobs: 1 },
+        returnContextLogits: true,
+      };
     case 'stopLists':
       return { ...request, stopTokenLists: [[seed], [seed + 1, seed + 2]] };
     default:
@@ -114,9 +128,16 @@ function openBatcher(setup: Setup, clock: ManualClock): Batcher {
 /** What a request is answered when it has a large engine for itself. */
 async function answerAlone(request: TokenRequest): Promise<Outcome> {
   const roomy: Setup = {
-    ...{ batchingType: 'inflight_fused_batching', policy: 'guaranteed_no_evict', overlap: false },
-    ...{ prefixReuse: false, swap: false, blockCount: 128, hostBlockCount: 0, maxSequenceCount: 8 },
-    ...{ extraStepTokens: 64, maxQueuedRequests: undefined },
+    batchingType: 'inflight_fused_batching',
+    policy: 'guaranteed_no_evict',
+    overlap: false,
+    prefixReuse: false,
+    swap: false,
+    blockCount: 128,
+    hostBlockCount: 0,
+    maxSequenceCount: 8,
+    extraStepTokens: 64,
+    maxQueuedRequests: undefined,
   };
   const untimed = { ...request, queueTimeoutMs: undefined, deadlineMs: undefined };
   const [collector] = await runToEnd(openBatcher(roomy, new ManualClock()), [untimed]);
@@ -180,29 +201,38 @@ const REFUSALS = ['REQUEST_TOO_LARGE', 'REQUEST_INVALID', 'PROMPT_TOO_LONG'];
 
 test('invariants hold and answers are those of a request alone', { timeout: 600_000 }, async () => {
   const alone = new Map<string, Outcome>();
-  const property = fc.asyncProperty(setups, fc.array(actions, { maxLength: 12, size: 'max' }), async (setup, steps) => {
-    const trace = new Trace(setup);
-    for (const step of steps) {
-      if (step.type === 'submit') for (const spec of step.specs) trace.submit(requestOf(`${trace.submitted.length}`, spec));
-      else if (step.type === 'cancel') trace.cancel(step.which);
-      else if (step.type === 'followUp') trace.followUp(step.which);
-      else await trace.turns(step.count);
-    }
-    await trace.finish();
-    const { kv } = trace.batcher;
-    expect(kv.freeCount + kv.cachedCount).toBe(kv.blockCount);
-    for (const { request, collector } of trace.submitted) {
-      expect(collector.isOver).toBe(true);
-      expect(collector.faults).toEqual([]);
-      const { error } = collector.outcome;
-      if (error !== undefined) {
-        expect([...ENDS_BY_CHOICE, ...REFUSALS]).toContain(error);
-        continue;
+  const property = fc.asyncProperty(
+    setups,
+    fc.array(actions, { maxLength: 12, size: 'max' }),
+    async (setup, steps) => {
+      const trace = new Trace(setup);
+      for (const step of steps) {
+        if (step.type === 'submit')
+          for (const spec of step.specs) trace.submit(requestOf(`${trace.submitted.length}`, spec));
+        else if (step.type === 'cancel') trace.cancel(step.which);
+        else if (step.type === 'followUp') trace.followUp(step.which);
+        else await trace.turns(step.count);
       }
-      const key = JSON.stringify({ ...request, id: '', sampling: { ...request.sampling, seed: `${request.sampling.seed}` } });
-      if (!alone.has(key)) alone.set(key, await answerAlone(request));
-      expect(collector.outcome).toEqual(alone.get(key));
-    }
-  });
+      await trace.finish();
+      const { kv } = trace.batcher;
+      expect(kv.freeCount + kv.cachedCount).toBe(kv.blockCount);
+      for (const { request, collector } of trace.submitted) {
+        expect(collector.isOver).toBe(true);
+        expect(collector.faults).toEqual([]);
+        const { error } = collector.outcome;
+        if (error !== undefined) {
+          expect([...ENDS_BY_CHOICE, ...REFUSALS]).toContain(error);
+          continue;
+        }
+        const key = JSON.stringify({
+          ...request,
+          id: '',
+          sampling: { ...request.sampling, seed: `${request.sampling.seed}` },
+        });
+        if (!alone.has(key)) alone.set(key, await answerAlone(request));
+        expect(collector.outcome).toEqual(alone.get(key));
+      }
+    },
+  );
   await fc.assert(property, { numRuns: 3000 });
 });

@@ -88,7 +88,10 @@ export class ToyExecutor implements Executor {
 
   private run(step: StepInput): StepOutput {
     if (step.stepId === this.options.failingStepId)
-      throw new AloftError('DEVICE_FAILED', `The toy device failed at step ${step.stepId} as it was told to.`);
+      throw new AloftError(
+        'DEVICE_FAILED',
+        `The toy device failed at step ${step.stepId} as it was told to.`,
+      );
     this.moveBlocks(step);
     for (let row = 0; row < step.rowCount; row++) this.writeRow(step, row);
     const output = new ToyOutput(step, this.topCount(step), this.limits.vocabulary);
@@ -183,13 +186,7 @@ export class ToyExecutor implements Executor {
     return content;
   }
 
-  private answer(
-    step: StepInput,
-    logit: number,
-    history: number,
-    position: number,
-    output: ToyOutput,
-  ): void {
+  private answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {
     const { state, outputTokenIds } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!);
     const logits = toyLogits(history, this.limits.vocabulary);
     const target = step.logitTargets[logit]!;

@@ -132,7 +132,8 @@ export class Scheduler {
   private runGroup(group: SequenceGroup, phase: Phase): void {
     if (!this.settleBeams(group, phase)) return;
     this.residency.publish(group);
-    if (group.needsFork && group.leader.computedCount === group.commonCount && !this.fork(group, phase)) return;
+    if (group.needsFork && group.leader.computedCount === group.commonCount && !this.fork(group, phase))
+      return;
     if (group.needsFork) this.runPrompt(group.leader, group.commonCount, phase);
     else for (const sequence of group.sequences) this.runSequence(sequence, phase);
   }

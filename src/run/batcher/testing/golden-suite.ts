@@ -48,7 +48,10 @@ export function defineGoldenSuite(setup: GoldenSetup): void {
     ['without prefix reuse', { prefixReuse: false }],
     ['without prefix reuse, preempted', { prefixReuse: false, policy: 'max_utilization', ...tight }],
     ['small chunks', { maxStepTokens: setup.smallStepTokens }],
-    ['middle chunks, preempted', { maxStepTokens: 2 * setup.smallStepTokens + 3, policy: 'max_utilization', ...tight }],
+    [
+      'middle chunks, preempted',
+      { maxStepTokens: 2 * setup.smallStepTokens + 3, policy: 'max_utilization', ...tight },
+    ],
     ['swapped, overlapped', { policy: 'max_utilization', ...swap }],
     ['swapped, plain', { policy: 'max_utilization', overlap: false, ...swap }],
     ['swapped, without prefix reuse', { policy: 'max_utilization', prefixReuse: false, ...swap }],

@@ -72,7 +72,9 @@ function kindOf(i: number, below: (limit: number) => number, limits: MixLimits):
     case 6:
       return { stopTokenLists: [[below(limits.vocabulary)], [below(limits.vocabulary), 1, 2]] };
     case 7:
-      return { sampling: { ...GREEDY, repetitionPenalty: 1.3, presencePenalty: 0.5, frequencyPenalty: 0.25 } };
+      return {
+        sampling: { ...GREEDY, repetitionPenalty: 1.3, presencePenalty: 0.5, frequencyPenalty: 0.25 },
+      };
     case 8:
       return { sampling: { ...GREEDY, logprobs: 3, promptLogprobs: 2 }, returnContextLogits: true };
     case 9:

@@ -57,7 +57,9 @@ export class OutcomeCollector {
         sequence.finishReason = event.finishReason;
         sequence.cumulativeLogprob = event.cumulativeLogprob;
         if (sequence.streamed.length > 0 && sequence.streamed.join() !== event.tokenIds.join())
-          this.faults.push(`streamed ${sequence.streamed.join()}, but the sequence is ${event.tokenIds.join()}`);
+          this.faults.push(
+            `streamed ${sequence.streamed.join()}, but the sequence is ${event.tokenIds.join()}`,
+          );
         break;
       }
       case 'failed':
