@@ -100,7 +100,8 @@ function compile(job) {
 }
 
 /** Names every object that is linked, in its present form. */
-const linkStampOf = (jobs) => jobs.map(({ source, object }) => `${source} ${stampIn(`${object}.stamp`)}`).join('\n');
+const linkStampOf = (jobs) =>
+  jobs.map(({ source, object }) => `${source} ${stampIn(`${object}.stamp`)}`).join('\n');
 
 async function build() {
   const isX64 = process.arch === 'x64';

@@ -21,7 +21,8 @@ export function openCheckpoint(directory) {
   const entryOf = (name) => {
     const entry = tensors.get(name);
     if (entry === undefined) throw new Error(`${directory} lacks the tensor ${name}`);
-    if (entry.dtype !== 'F16') throw new Error(`${entry.path}: ${name} is ${entry.dtype}; this converter reads F16`);
+    if (entry.dtype !== 'F16')
+      throw new Error(`${entry.path}: ${name} is ${entry.dtype}; this converter reads F16`);
     return entry;
   };
   return {
@@ -39,7 +40,7 @@ function read(path, position, byteLength) {
   const buffer = Buffer.from(new ArrayBuffer(byteLength));
   const file = openSync(path, 'r');
   try {
-    for (let at = 0; at < byteLength; ) {
+    for (let at = 0; at < byteLength;) {
       const count = readSync(file, buffer, at, Math.min(byteLength - at, 2 ** 30), position + at);
       if (count === 0) throw new Error(`${path} is truncated`);
       at += count;

@@ -41,7 +41,8 @@ export function toQ8_0(halves) {
     const inverse = scale === 0 ? 0 : 1 / scale;
     const at = block * 34;
     out.writeUInt16LE(normalHalfBits(scale), at);
-    for (let i = 0; i < 32; i++) out.writeInt8(Math.round(halfValues[halves[first + i]] * inverse), at + 2 + i);
+    for (let i = 0; i < 32; i++)
+      out.writeInt8(Math.round(halfValues[halves[first + i]] * inverse), at + 2 + i);
   }
   return out;
 }

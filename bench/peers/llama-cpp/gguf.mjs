@@ -104,7 +104,8 @@ export function writeGguf(path, metadata, tensors) {
     let position = dataStart;
     for (const tensor of tensors) {
       const data = tensor.data();
-      if (data.length !== tensorBytes(tensor)) throw new Error(`${tensor.name}: ${data.length} bytes encoded`);
+      if (data.length !== tensorBytes(tensor))
+        throw new Error(`${tensor.name}: ${data.length} bytes encoded`);
       writeAll(file, data, position);
       position = align(position + data.length);
     }
@@ -114,5 +115,5 @@ export function writeGguf(path, metadata, tensors) {
 }
 
 function writeAll(file, data, position) {
-  for (let at = 0; at < data.length; ) at += writeSync(file, data, at, data.length - at, position + at);
+  for (let at = 0; at < data.length;) at += writeSync(file, data, at, data.length - at, position + at);
 }

@@ -16,7 +16,9 @@ const { values } = parseArgs({
   },
 });
 if (values.gguf === undefined) {
-  console.error('usage: node measure.mjs --gguf FILE [--threads N] [--prefill_tokens N] [--decode_tokens N] [--rounds N]');
+  console.error(
+    'usage: node measure.mjs --gguf FILE [--threads N] [--prefill_tokens N] [--decode_tokens N] [--rounds N]',
+  );
   process.exit(2);
 }
 const threads = Number(values.threads);

@@ -89,8 +89,7 @@ export function openCublasLt(
   const version = Number(library.bind('size_t cublasLtGetVersion()')());
   const call = (name: CallName, ...args: number[]): void => {
     const status = Number(functions[name](...args));
-    if (status !== 0)
-      throw new AloftError('DEVICE_FAILED', `${name} failed with cuBLAS status ${status}.`);
+    if (status !== 0) throw new AloftError('DEVICE_FAILED', `${name} failed with cuBLAS status ${status}.`);
   };
   const scratch = new DataView(new ArrayBuffer(64));
   const scratchAddress = addressOf(scratch);

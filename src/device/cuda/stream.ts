@@ -55,8 +55,7 @@ export function createStream(driver: CudaDriver): Stream {
       driver.call('cuMemcpyDtoHAsync_v2', hostAddress, source, byteLength, handle),
     copyOnDevice: (target, source, byteLength) =>
       driver.call('cuMemcpyDtoDAsync_v2', target, source, byteLength, handle),
-    fillWords: (target, word, wordCount) =>
-      driver.call('cuMemsetD32Async', target, word, wordCount, handle),
+    fillWords: (target, word, wordCount) => driver.call('cuMemsetD32Async', target, word, wordCount, handle),
     dispose: () => driver.call('cuStreamDestroy_v2', handle),
   };
   return stream;

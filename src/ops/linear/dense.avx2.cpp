@@ -1,2 +1,2 @@
 #define DENSE_NAME denseAvx2
-#include "dense.inc"
+#include "dense-body.h"

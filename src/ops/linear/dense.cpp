@@ -1,2 +1,2 @@
 #define DENSE_NAME densePortable
-#include "dense.inc"
+#include "dense-body.h"

@@ -1,2 +1,2 @@
 #define INT8_NAME int8Avx2
-#include "int8-words.inc"
+#include "int8-words-body.h"

@@ -31,17 +31,19 @@ PackReport total(const std::vector<PackReport> &reports) {
 } // namespace aloft
 
 // report: 4 f64, the fields of PackReport in order.
-ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int sourceDType, uint64_t source, int64_t sourceRows, int64_t inCount,
-                                 int64_t outCount, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report) {
+ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int tiled, int sourceDType, uint64_t source, int64_t sourceRows,
+                                 int64_t inCount, int64_t outCount, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report) {
   using namespace aloft;
   Pool *pool = pointer<Pool>(poolAddress);
   const LinearFormat kind = static_cast<LinearFormat>(format);
-  const PackCall call = {static_cast<DType>(sourceDType),
+  const PackCall call = {tiled != 0,
+                         static_cast<DType>(sourceDType),
                          pointer<const uint8_t>(source),
                          sourceRows,
                          inCount,
+                         outCount,
                          kind,
-                         paddedInput(kind, inCount),
+                         tiled ? paddedInput(kind, inCount) : inCount,
                          pointer<uint8_t>(weight),
                          pointer<float>(scale),
                          pointer<int32_t>(sum)};

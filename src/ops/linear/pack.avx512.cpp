@@ -1,2 +1,2 @@
 #define PACK_NAME packTileAvx512
-#include "pack.inc"
+#include "pack-body.h"

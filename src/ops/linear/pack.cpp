@@ -1,2 +1,2 @@
 #define PACK_NAME packTilePortable
-#include "pack.inc"
+#include "pack-body.h"

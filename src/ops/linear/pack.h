@@ -1,18 +1,19 @@
-// Row-major checkpoint weights into the tiles of linear.h.
+// Row-major checkpoint weights into the tiles of linear.h, or into rows of another type (for tables and vectors).
 #pragma once
 #include "linear.h"
 
 namespace aloft {
 
 struct PackCall {
+  bool tiled; // or row-major: then paddedIn = in
   DType sourceDType;
   const uint8_t *source; // [sourceRows, in], not necessarily aligned
-  int64_t sourceRows, inCount;
+  int64_t sourceRows, inCount, outCount;
   LinearFormat format;
   int64_t paddedIn;
   uint8_t *weight; // [tiles], tileBytes each
-  float *scale;    // [tiles * 16], int8 only
-  int32_t *sum;    // [tiles * 16], int8 only
+  float *scale;    // [rows], int8 only; rows = tiles * 16, or out if row-major
+  int32_t *sum;    // [rows], int8 tiles only
 };
 
 struct PackReport {
@@ -21,7 +22,7 @@ struct PackReport {
   double nonFiniteCount = 0; // infinities and NaNs of the source
 };
 
-// Packs one tile; rows beyond the source are zero. `rows` is scratch: 16 * in floats.
+// Packs one tile, or 16 rows; rows beyond the source are zero. `rows` is scratch: 16 * in floats.
 using PackTile = PackReport (*)(const PackCall &call, int64_t tile, float *rows);
 PackReport packTilePortable(const PackCall &call, int64_t tile, float *rows);
 PackReport packTileAvx2(const PackCall &call, int64_t tile, float *rows);

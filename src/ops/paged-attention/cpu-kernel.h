@@ -17,8 +17,11 @@ struct QueryView {
   int64_t queryCount() const { return tile.tokenCount * a.group; }
   int64_t position(int64_t query) const { return a.step->positions()[tile.firstToken + query / a.group]; }
   int64_t contextTokens() const { return position(queryCount() - 1) + 1; }
-  // Keys of [begin, begin + spanTokens) that a query sees; not positive when it sees none.
-  int64_t visibleTokens(int64_t query, int64_t begin) const { return position(query) + 1 - begin; }
+  // How many of the keys [begin, begin + count) a query sees; not positive when it sees none.
+  int64_t visibleTokens(int64_t query, int64_t begin, int64_t count) const {
+    const int64_t visible = position(query) + 1 - begin;
+    return visible < count ? visible : count;
+  }
   // The first query that sees the key at `token`; positions ascend with queries.
   int64_t firstQuerySeeing(int64_t token) const {
     const int64_t hidden = token - position(0);
@@ -81,7 +84,8 @@ inline void attendSpan(const QueryView &view, int64_t span, const Workspace &wor
   }
 
   for (int64_t q = 0; q < queryCount; q++)
-    softmaxRow(work.scores + q * spanTokens, view.visibleTokens(q, begin), keyCount, partial.max[q], partial.sum[q]);
+    softmaxRow(work.scores + q * spanTokens, view.visibleTokens(q, begin, keyCount), keyCount, partial.max[q],
+               partial.sum[q]);
 
   for (int64_t i = 0; i < queryCount * layout.valueStride; i++) partial.values[i] = 0;
   for (int64_t at = 0; at < keyCount; at += tileTokens) {

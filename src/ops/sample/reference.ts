@@ -48,7 +48,7 @@ function penalise(values: Float32Array, { sampling, promptTokenIds, outputTokenI
   for (const [id, count] of outputCounts) {
     const value = values[id]!;
     values[id] = value < 0 ? value * repetition : value / repetition;
-    if (count > 0) values[id] = fround(values[id]! - fround(frequency * count)) - presence;
+    if (count > 0) values[id] = fround(values[id] - fround(frequency * count)) - presence;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import type { KvDtype } from '../../ops/cpu/kv-layout.js';
-import type { Plan } from '../../plan/plan.js';
+import type { Plan, PlanOp } from '../../plan/plan.js';
 import type { Collectives } from './collectives.js';
 import type { ExecutorLimits } from './executor.js';
 
@@ -23,4 +23,8 @@ export interface CpuExecutorOptions {
   readonly kvDtype: KvDtype;
   /** Needed when the plan has more than one rank. */
   readonly collectives?: Collectives;
+  /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
+  readonly onDispose?: () => void;
+  /** Called after each kernel of a step with the time it took: for benchmarks. */
+  readonly profile?: (kind: PlanOp['kind'] | 'sample', ms: number) => void;
 }

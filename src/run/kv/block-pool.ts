@@ -105,7 +105,10 @@ export class BlockPool {
       invariant(!cached || isIndexed(block), () => `cached block ${block} is not in the prefix index`);
       invariant(isFree[block] === 0 || !isIndexed(block), () => `free block ${block} is in the prefix index`);
     }
-    invariant(cachedSeen === this.cachedUsed, () => `${cachedSeen} cached blocks, counted ${this.cachedUsed}`);
+    invariant(
+      cachedSeen === this.cachedUsed,
+      () => `${cachedSeen} cached blocks, counted ${this.cachedUsed}`,
+    );
   }
 
   private link(block: BlockId): void {

@@ -1,0 +1,103 @@
+/** The native functions of linear: running it, and packing weights for it. */
+import { addressOf } from '../../ffi/memory.js';
+import type { NativeLibrary } from '../../ffi/library.js';
+import { DTYPE_CODE, type DenseDType } from '../cpu/dtype-code.js';
+import type { LinearFormat } from './contract.js';
+import { LINEAR_FORMAT_CODE } from './packed-linear.js';
+
+/** A packed weight by address; `scale` and `sum` are 0 for dense formats, `bias` ([out] f32) where there is none. */
+export interface CpuLinearWeight {
+  readonly format: LinearFormat;
+  readonly inCount: number;
+  readonly outCount: number;
+  readonly weight: number;
+  readonly scale: number;
+  readonly sum: number;
+  readonly bias: number;
+}
+
+/** One linear, ready to run: x [tokens, in] f32 and out [tokens, out] f32 by address; they must not overlap. */
+export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
+
+/**
+ * int8 results are the same bits at every level and in every batch (see reference.ts). Dense results are the same in every
+ * batch at one level; levels differ in the last bits of f32 sums.
+ * @param pool handle of the pool to run on
+ */
+export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
+  const run = library.bind(
+    'void aloft_linear(uint64_t pool, int format, int64_t tokens, int64_t in, int64_t out, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t result)',
+  );
+  return ({ format, inCount, outCount, weight, scale, sum, bias }) => {
+    const code = LINEAR_FORMAT_CODE[format];
+    return (tokenCount, x, out) => {
+      run(pool, code, tokenCount, inCount, outCount, x, weight, scale, sum, bias, out);
+    };
+  };
+}
+
+/** A row-major matrix in a checkpoint's precision, by address; it need not be aligned. */
+export interface SourceMatrix {
+  readonly dtype: DenseDType;
+  readonly address: number;
+  readonly rowCount: number;
+  readonly columnCount: number;
+}
+
+/** What packing did to a weight. */
+export interface CpuPackReport {
+  readonly squaredError: number;
+  readonly squaredSum: number;
+  /** Finite values beyond the range of the format, stored as infinity. */
+  readonly overflowCount: number;
+  /** Infinities and NaNs of the source. */
+  readonly nonFiniteCount: number;
+}
+
+/** How the target lies in memory: tiles for linear, or rows as they are, for tables and vectors. */
+export type PackArrangement = 'tiles' | 'rows';
+
+export interface PackTarget {
+  readonly arrangement: PackArrangement;
+  readonly format: LinearFormat;
+  /** Rows of the target; those that the source lacks become zero. */
+  readonly outCount: number;
+  /** Addresses of the values, and for int8 of the [rows] scales and sums (0 where absent; sums in tiles only). */
+  readonly weight: number;
+  readonly scale: number;
+  readonly sum: number;
+}
+
+/** Converts, quantises and arranges one matrix on all threads of the pool. */
+export type CpuPacker = (source: SourceMatrix, target: PackTarget) => CpuPackReport;
+
+export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
+  const run = library.bind(
+    'void aloft_linear_pack(uint64_t pool, int tiled, int sourceDType, uint64_t source, int64_t sourceRows, int64_t in, int64_t out, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report)',
+  );
+  return (source, { arrangement, format, outCount, weight, scale, sum }) => {
+    const report = new Float64Array(4);
+    const tiled = arrangement === 'tiles' ? 1 : 0;
+    const { dtype, address, rowCount, columnCount } = source;
+    run(
+      pool,
+      tiled,
+      DTYPE_CODE[dtype],
+      address,
+      rowCount,
+      columnCount,
+      outCount,
+      LINEAR_FORMAT_CODE[format],
+      weight,
+      scale,
+      sum,
+      addressOf(report),
+    );
+    return {
+      squaredError: report[0]!,
+      squaredSum: report[1]!,
+      overflowCount: report[2]!,
+      nonFiniteCount: report[3]!,
+    };
+  };
+}

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../../core/dtype.js';
+import { seededRandom } from '../../core/random.js';
+import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { addressOf } from '../../ffi/memory.js';
+import { relativeError } from '../compare.js';
+import { randomMatrix, rowOf, zeroMatrix, type Matrix } from '../matrix.js';
+import { LINEAR_TOLERANCE, type LinearFormat } from './contract.js';
+import { bindLinear } from './cpu.js';
+import { linearInt8Reference, linearReference, quantiseRow } from './reference.js';
+import { packWeight, sourceOf } from './test-weights.js';
+
+/** [in, out]: one, odd, just off the sizes of tiles, and the longest row of LLaMA-2-7B. */
+const SHAPES = [
+  [1, 1],
+  [7, 3],
+  [32, 16],
+  [33, 17],
+  [64, 48],
+  [100, 50],
+  [257, 129],
+  [1024, 96],
+  [11008, 40],
+] as const;
+const TOKEN_COUNTS = [1, 2, 3, 5, 8, 9, 16, 17, 64, 200];
+const FORMATS = ['f32', 'f16', 'bf16', 'int8'] as const;
+
+/** The values that a dense format stores. */
+const ROUNDED: Readonly<Record<'f32' | 'f16' | 'bf16', (value: number) => number>> = {
+  f32: (value) => value,
+  f16: (value) => halfToFloat(floatToHalf(value)),
+  bf16: (value) => bfloat16ToFloat(floatToBfloat16(value)),
+};
+
+function expectedOf(format: LinearFormat, x: Matrix, weight: Matrix, bias: Float32Array | undefined): Matrix {
+  if (format !== 'int8') {
+    return linearReference(x, { ...weight, data: weight.data.map(ROUNDED[format]) }, bias);
+  }
+  const rows = Array.from({ length: weight.rowCount }, (_, row) => quantiseRow(rowOf(weight, row)));
+  return linearInt8Reference(x, rows, bias);
+}
+
+/** Runs all levels on the first tokens of `x`. */
+function runLevels(
+  format: LinearFormat,
+  x: Matrix,
+  weight: Matrix,
+  bias: Float32Array | undefined,
+  check: (out: Matrix, level: string, tokenCount: number) => void,
+): void {
+  withEachLevel(2, (pool, level) => {
+    const packed = packWeight(pool, sourceOf('f32', weight.data, weight), format);
+    const biasAddress = bias === undefined ? 0 : addressOf(bias);
+    const linear = bindLinear(pool.library, pool.handle)({ ...packed.weight, bias: biasAddress });
+    for (const tokenCount of TOKEN_COUNTS) {
+      const out = zeroMatrix(tokenCount + 1, weight.rowCount);
+      out.data.fill(-7);
+      linear(tokenCount, addressOf(x.data), addressOf(out.data));
+      check(out, level, tokenCount);
+    }
+    packed.dispose();
+  });
+}
+
+describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
+  it.each(SHAPES)('equals the reference for %i inputs and %i outputs', (inCount, outCount) => {
+    const random = seededRandom(inCount * 1000 + outCount);
+    const weight = randomMatrix(outCount, inCount, random);
+    const bias = outCount % 2 === 0 ? randomMatrix(1, outCount, random).data : undefined;
+    const x = randomMatrix(Math.max(...TOKEN_COUNTS), inCount, random);
+    const expected = expectedOf(format, x, weight, bias);
+    runLevels(format, x, weight, bias, (out, level, tokenCount) => {
+      const wanted = expected.data.subarray(0, tokenCount * outCount);
+      const actual = out.data.subarray(0, wanted.length);
+      const where = `${level}, ${tokenCount} tokens`;
+      if (format === 'int8') expect(actual, where).toEqual(wanted);
+      else expect(relativeError(actual, wanted), where).toBeLessThan(LINEAR_TOLERANCE[format]);
+      // Nothing beyond the last token is touched.
+      expect(rowOf(out, tokenCount), where).toEqual(new Float32Array(outCount).fill(-7));
+    });
+  });
+
+  it('gives a token the same bits in every batch', () => {
+    const random = seededRandom(5);
+    const weight = randomMatrix(80, 300, random);
+    const x = randomMatrix(Math.max(...TOKEN_COUNTS), 300, random);
+    const first = new Map<string, Float32Array>();
+    runLevels(format, x, weight, undefined, (out, level) => {
+      if (!first.has(level)) first.set(level, rowOf(out, 0).slice());
+      expect(rowOf(out, 0), level).toEqual(first.get(level));
+    });
+  });
+});
+
+describe('int8 linear', () => {
+  it('is near the unquantised activations, outliers included', () => {
+    const random = seededRandom(9);
+    const weight = randomMatrix(64, 512, random);
+    const x = randomMatrix(16, 512, random);
+    for (let t = 0; t < x.rowCount; t++) x.data[t * 512 + 17] = 100; // a channel far above the others
+    const rows = Array.from({ length: 64 }, (_, row) => quantiseRow(rowOf(weight, row)));
+    const restored = zeroMatrix(64, 512);
+    for (const [row, { quantised, scale }] of rows.entries()) {
+      rowOf(restored, row).set(Float32Array.from(quantised, (q) => q * scale));
+    }
+    const actual = linearInt8Reference(x, rows).data;
+    // 8-bit activations would be off by 0.1 here.
+    expect(relativeError(actual, linearReference(x, restored).data)).toBeLessThan(1e-3);
+  });
+
+  it('makes all outputs of a token NaN when an activation is, and of no other', () => {
+    const random = seededRandom(3);
+    const weight = randomMatrix(40, 70, random);
+    const x = randomMatrix(Math.max(...TOKEN_COUNTS), 70, random);
+    x.data[70 + 5] = NaN;
+    x.data[2 * 70 + 69] = Infinity;
+    runLevels('int8', x, weight, undefined, (out, level, tokenCount) => {
+      for (let t = 0; t < tokenCount; t++) {
+        const isNaN = rowOf(out, t).every((value) => Number.isNaN(value));
+        expect(isNaN, `${level}, token ${t} of ${tokenCount}`).toBe(t === 1 || t === 2);
+      }
+    });
+  });
+
+  it('holds the largest sums there can be', () => {
+    const inCount = 65536;
+    const weight: Matrix = { rowCount: 2, columnCount: inCount, data: new Float32Array(2 * inCount).fill(1) };
+    rowOf(weight, 1).fill(-1);
+    const x: Matrix = { rowCount: 200, columnCount: inCount, data: new Float32Array(200 * inCount).fill(-3) };
+    runLevels('int8', x, weight, undefined, (out, level) => {
+      expect(rowOf(out, 0)[0], level).toBeCloseTo(-3 * inCount, -1);
+      expect(rowOf(out, 0)[1], level).toBeCloseTo(3 * inCount, -1);
+    });
+  });
+});

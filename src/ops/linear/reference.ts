@@ -1,0 +1,88 @@
+/** The specification of linear, in scalar code. Kernels may change the order of f32 sums, never the integers of int8. */
+import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
+
+/** One output channel's 8-bit weights: values = quantised * scale. */
+export interface QuantisedRow {
+  readonly quantised: Int8Array;
+  readonly scale: number;
+}
+
+/** One token's 16-bit activations. */
+export interface QuantisedToken {
+  readonly quantised: Int16Array;
+  readonly scale: number;
+}
+
+/** Largest quantised activation: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
+export const MAX_ACTIVATION = 32639;
+
+const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
+
+/** Nearest integer, halves to even, as the hardware rounds. */
+function roundToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+}
+
+function largestMagnitude(values: Float32Array): number {
+  return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+}
+
+/**
+ * Symmetric per output channel: scale = max|w| / 127, q = round(w / scale). As in TensorRT-LLM's weight-only quantisation,
+ * except that it divides by 128 and clips the maximum itself; with 127 the largest weight of a row is exact and -128 unused.
+ */
+export function quantiseRow(row: Float32Array): QuantisedRow {
+  const largest = largestMagnitude(row);
+  if (largest < SMALLEST_MAXIMUM) return { quantised: new Int8Array(row.length), scale: 0 };
+  const inverse = Math.fround(127 / largest);
+  const clamp = (q: number): number => Math.max(-127, Math.min(127, q));
+  const quantised = Int8Array.from(row, (value) => clamp(roundToEven(Math.fround(value * inverse))));
+  return { quantised, scale: Math.fround(largest / 127) };
+}
+
+/**
+ * Activations for int8 weights, one scale per token. 16 bits, because 8 would add as much error as the weights have and
+ * far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
+ */
+export function quantiseToken(x: Float32Array): QuantisedToken {
+  const largest = largestMagnitude(x);
+  if (largest < SMALLEST_MAXIMUM) return { quantised: new Int16Array(x.length), scale: 0 };
+  const inverse = Math.fround(MAX_ACTIVATION / largest);
+  const quantised = Int16Array.from(x, (value) => roundToEven(Math.fround(value * inverse)));
+  return { quantised, scale: Math.fround(largest / MAX_ACTIVATION) };
+}
+
+/** x [tokens, in], weight [out, in], bias [out] -> [tokens, out], summed in double precision. */
+export function linearReference(x: Matrix, weight: Matrix, bias?: Float32Array): Matrix {
+  const out = zeroMatrix(x.rowCount, weight.rowCount);
+  for (let t = 0; t < x.rowCount; t++) {
+    const token = rowOf(x, t);
+    for (let o = 0; o < weight.rowCount; o++) {
+      const row = rowOf(weight, o);
+      let sum = 0;
+      for (let i = 0; i < row.length; i++) sum += token[i]! * row[i]!;
+      out.data[t * weight.rowCount + o] = sum + (bias?.[o] ?? 0);
+    }
+  }
+  return out;
+}
+
+/**
+ * The same with int8 weights as the CPU computes it: the dot product of the integers is exact, is rounded to f32 once,
+ * and is then multiplied by the token's and the channel's scale, each product rounded to f32. Kernels equal it bit by bit.
+ */
+export function linearInt8Reference(x: Matrix, weight: readonly QuantisedRow[], bias?: Float32Array): Matrix {
+  const out = zeroMatrix(x.rowCount, weight.length);
+  for (let t = 0; t < x.rowCount; t++) {
+    const token = quantiseToken(rowOf(x, t));
+    for (const [o, row] of weight.entries()) {
+      let sum = 0; // below 2^53 for rows up to MAX_INT8_INPUTS, so exact
+      for (let i = 0; i < row.quantised.length; i++) sum += token.quantised[i]! * row.quantised[i]!;
+      const scaled = Math.fround(Math.fround(Math.fround(sum) * token.scale) * row.scale);
+      out.data[t * weight.length + o] = bias === undefined ? scaled : scaled + bias[o]!;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,13 @@
+import { registerBench } from './bench.js';
+import { registerBuild } from './build.js';
+import { registerDevices } from './devices.js';
+import type { RegisterCommand } from './main.js';
+import { registerRun } from './run.js';
+
+/** Every sub-command, in the order of `aloft --help`. */
+export const COMMANDS: readonly RegisterCommand[] = [
+  registerBuild,
+  registerRun,
+  registerBench,
+  registerDevices,
+];
