@@ -6,6 +6,8 @@
 namespace aloft {
 namespace {
 
+int64_t groupTokens(int64_t) { return rowGroupTokens; }
+
 void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
   quantiseToBytes(call, block, first, last, 0x80);
 }
@@ -18,7 +20,7 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
     const __m512i offset = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(weightSum, 7));
     for (int row = 0; row < rows; row++) sums[i][row] = offset;
   }
-  const uint8_t *x = block.activations + t / 8 * call.paddedIn * 16 + t % 8 * 128;
+  const uint8_t *x = groupRows(call, block, t, 2);
   const uint8_t *stream[Tiles];
   for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
   for (int64_t k = 0; k < call.paddedIn; k += 64, x += 1024) {
@@ -68,6 +70,6 @@ void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstT
 
 } // namespace
 
-const PreparedKernels int8Avx512Vnni = {prepare, multiply};
+const LinearKernel int8Avx512Vnni = {2, groupTokens, prepare, multiply};
 
 } // namespace aloft
