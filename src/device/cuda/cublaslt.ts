@@ -40,6 +40,9 @@ const DATA_TYPE = { f32: 0, f16: 2, bf16: 14 } as const;
 const DESC_TRANSA = 3;
 const OP_T = 1;
 const PREFERENCE_MAX_WORKSPACE_BYTES = 1;
+/** CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_{A,B,C,D}_BYTES; without them cuBLASLt counts on 256. */
+const PREFERENCE_MIN_ALIGNMENTS = [5, 6, 7, 8];
+const OPERAND_ALIGNMENT_BYTES = 64;
 const HEURISTIC_BYTES = 96;
 const HEURISTIC_STATE_OFFSET = 72;
 const MAX_ALGORITHMS = 8;
@@ -103,9 +106,10 @@ export function openCublasLt(
   const preference = create('cublasLtMatmulPreferenceCreate');
   scratch.setBigUint64(0, BigInt(workspace.byteLength), true);
   call('cublasLtMatmulPreferenceSetAttribute', preference, PREFERENCE_MAX_WORKSPACE_BYTES, scratchAddress, 8);
+  for (const attribute of PREFERENCE_MIN_ALIGNMENTS)
+    setInt32('cublasLtMatmulPreferenceSetAttribute', preference, attribute, OPERAND_ALIGNMENT_BYTES);
   const scalars = new DataView(new ArrayBuffer(64)); // alpha = 1 at 0, beta = 0 at 4
   scalars.setFloat32(0, 1, true);
-  const scalarsAddress = addressOf(scalars);
 
   const prepare = ({ m, n, k, inputDtype, outputDtype }: MatmulShape): PreparedMatmul => {
     const descriptor = create('cublasLtMatmulDescCreate', COMPUTE_32F, DATA_TYPE.f32);
@@ -140,6 +144,7 @@ export function openCublasLt(
     algorithmCount: (shape) => preparedFor(shape).algorithmCount,
     matmul(stream, shape, pointers, algorithm = 0) {
       const plan = preparedFor(shape);
+      const scalarsAddress = addressOf(scalars); // asked each time, so that the collector keeps the buffer
       call(
         'cublasLtMatmul',
         ...[handle, plan.descriptor, scalarsAddress],

@@ -20,6 +20,8 @@ export interface CompileRequest {
   readonly source: string;
   readonly arch: string;
   readonly defines: Readonly<Record<string, string | number>>;
+  /** Approximate exp, division and square root; off where results must match a reference bit by bit. */
+  readonly isFastMath: boolean;
 }
 
 export interface CompiledUnit {
@@ -64,11 +66,12 @@ export function openNvrtc(libraryPath?: string): Nvrtc {
   call('nvrtcVersion', scratchAddress, scratchAddress + 4);
   return {
     version: `${scratch.getInt32(0, true)}.${scratch.getInt32(4, true)}`,
-    compile({ name, source, arch, defines }) {
+    compile(request) {
+      const { name, source, arch } = request;
       call('nvrtcCreateProgram', scratchAddress, source, `${name}.cu`, 0, 0, 0);
       const program = Number(scratch.getBigUint64(0, true));
       try {
-        const options = compilerOptions(arch, defines);
+        const options = compilerOptions(request);
         const status = Number(functions.nvrtcCompileProgram(program, options.length, options));
         const logBytes = read('nvrtcGetProgramLogSize', 'nvrtcGetProgramLog', program);
         const log = Buffer.from(logBytes).toString('utf8').replace(/\0+$/, '');
@@ -83,15 +86,12 @@ export function openNvrtc(libraryPath?: string): Nvrtc {
   };
 }
 
-export function compilerOptions(
-  arch: string,
-  defines: Readonly<Record<string, string | number>>,
-): readonly string[] {
+export function compilerOptions({ arch, defines, isFastMath }: CompileRequest): readonly string[] {
   return [
     `-arch=${arch}`,
     '-std=c++17',
     '-default-device',
-    '-use_fast_math',
+    ...(isFastMath ? ['-use_fast_math'] : []),
     '-lineinfo',
     '--ptxas-options=-v',
     ...Object.entries(defines).map(([name, value]) => `-D${name}=${value}`),

@@ -1,10 +1,11 @@
-// out[t] = table[tokenIds[t]]; an id of -1 takes the token that was last sampled for the row's slot.
+// out[t] = table[tokenIds[t]]; an id of -1 takes the token that was last sampled for the row's slot
+// (0 when sampling found no possible token).
 #include "prelude.cuh"
 
 __device__ __forceinline__ int token_of(const int* tokenIds, const int* tokenRows, const int* rowSlots,
                                         const int* lastTokens, int token) {
   const int id = tokenIds[token];
-  return id >= 0 ? id : lastTokens[rowSlots[tokenRows[token]]];
+  return id >= 0 ? id : max(0, lastTokens[rowSlots[tokenRows[token]]]);
 }
 
 // One block a token. table [vocab, hidden], out [tokens, hidden].

@@ -267,9 +267,4 @@ struct Ring {
     Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                          \
   }
 
-#ifdef TRIAL
-RING_KERNEL(trial_store, TRIAL_INT8, TRIAL_NT, TRIAL_R, TRIAL_WR, TRIAL_WK, TRIAL_BOXES, STORE)
-#if TRIAL_R * TRIAL_WR > 1
-RING_KERNEL(trial_swiglu, TRIAL_INT8, TRIAL_NT, TRIAL_R, TRIAL_WR, TRIAL_WK, TRIAL_BOXES, SWIGLU)
-#endif
-#endif
+// The kernels that a plan needs are appended here as RING_KERNEL lines.

@@ -246,7 +246,7 @@ __device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* so
   return s.id;
 }
 
-extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS)
+extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     sample(const float* logits, float* work, u32* counts, u8* slots, int* lastTokens, int* history, const int* logitRows,
            const int* logitTokens, const int* logitTargets, const int* rowSlots, const int* positions, int* outTokens,
            float* outLogprobs, int* outTopIds, float* outTopLogprobs, int vocabulary, int slotBytes, int maxSequence, int topCount) {

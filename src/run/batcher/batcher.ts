@@ -1,6 +1,6 @@
 import type { StepStats, WaitReason } from '../../core/batcher-stats.js';
 import type { Clock } from '../../core/clock.js';
-import { AloftError, type ErrorReport, invariant, reportError } from '../../core/errors.js';
+import { type ErrorReport, invariant, reportError } from '../../core/errors.js';
 import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, FinishReason, TokenRequest } from '../../core/request.js';
 import type { StepOutput } from '../../core/step.js';
@@ -8,22 +8,15 @@ import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import type { Executor } from '../executor/executor.js';
 import { KvCache } from '../kv/kv-cache.js';
 import { Scheduler } from '../scheduler/scheduler.js';
+import type { BatcherHealth } from './batcher-health.js';
 import { type BatcherOptions, schedulerLimits, tokenLimits } from './batcher-options.js';
-import { checkRequest } from './check-request.js';
+import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
 import { CallbackSink, type RequestSink } from './request-sink.js';
 import { RequestRun } from './request-run.js';
 import type { SequenceRun } from './sequence-run.js';
+import type { Sequence } from '../scheduler/sequence.js';
+import { SlotTable } from './slot-table.js';
 import { StepBuffers } from './step-buffers.js';
-
-/** What health checks and the watchdog look at. */
-export interface BatcherHealth {
-  readonly state: 'running' | 'failed' | 'closed';
-  /** When the loop last got on, on the batcher's clock. */
-  readonly heartbeatMs: number;
-  /** Steps submitted and not collected. */
-  readonly inFlightCount: number;
-  readonly failure: ErrorReport | undefined;
-}
 
 /**
  * In-flight batching over one executor: the imperative loop around the pure scheduler. Every turn it plans a step, submits
@@ -38,10 +31,11 @@ export class Batcher implements TokenBatcher {
   private readonly options: BatcherOptions;
   private readonly clock: Clock;
   private readonly requests = new Map<RequestId, RequestRun>();
-  private readonly slotRuns: (SequenceRun | undefined)[] = [];
+  private readonly slots: SlotTable;
   private readonly freeBuffers: StepBuffers[];
   private readonly inFlight: StepBuffers[] = [];
   private readonly stepListeners = new Set<(stats: StepStats) => void>();
+  private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
   private state: BatcherHealth['state'] = 'running';
   private failure: ErrorReport | undefined;
   private heartbeatMs: number;
@@ -56,6 +50,7 @@ export class Batcher implements TokenBatcher {
     this.options = options;
     this.clock = clock;
     this.heartbeatMs = clock.nowMs();
+    this.slots = new SlotTable(executor);
     this.limits = tokenLimits(options, executor.limits);
     const limits = schedulerLimits(options, executor.limits);
     this.kv = new KvCache({
@@ -77,8 +72,8 @@ export class Batcher implements TokenBatcher {
   }
 
   get health(): BatcherHealth {
-    const { state, heartbeatMs, failure } = this;
-    return { state, heartbeatMs, failure, inFlightCount: this.inFlight.length };
+    const { state, failure } = this;
+    return { state, failure, heartbeatMs: this.isIdle ? this.clock.nowMs() : this.heartbeatMs };
   }
 
   /** Statistics of every step, as it is collected. @returns a function that ends the subscription */
@@ -87,9 +82,16 @@ export class Batcher implements TokenBatcher {
     return () => void this.stepListeners.delete(listener);
   }
 
-  /** Runs the loop until {@link close}. */
+  /** Called once if the executor or an invariant breaks; nothing is served after that. */
+  onFailure(listener: (failure: ErrorReport) => void): void {
+    this.failureListeners.push(listener);
+  }
+
+  /** Runs the loop and its watchdog until {@link close}. */
   start(): void {
-    this.loop ??= this.runLoop();
+    if (this.loop !== undefined) return;
+    const watchdog = setInterval(() => this.checkWatchdog(), this.options.stepTimeoutMs / 4).unref();
+    this.loop = this.runLoop().finally(() => clearInterval(watchdog));
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
@@ -97,7 +99,7 @@ export class Batcher implements TokenBatcher {
   }
 
   submitTo(request: TokenRequest, sink: RequestSink): void {
-    const refusal = this.refusalOf(request);
+    const refusal = refusalOf(request, this.intakeOf(request.id));
     if (refusal !== undefined) {
       sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
       return;
@@ -117,7 +119,7 @@ export class Batcher implements TokenBatcher {
   /** Ends the loop after the step in flight; open requests fail with SHUTTING_DOWN. The executor stays open. */
   async close(): Promise<void> {
     if (this.state === 'running') this.state = 'closed';
-    this.endAll({ code: 'SHUTTING_DOWN', message: 'The engine is shutting down.' });
+    for (const request of this.requests.values()) this.end(request, SHUTTING_DOWN);
     this.wakeUp();
     if (this.state === 'closed') await this.loop;
   }
@@ -177,9 +179,9 @@ export class Batcher implements TokenBatcher {
     const plan = this.scheduler.plan();
     this.waitReason = plan.waitReason;
     if (plan.rowCount > 0) {
-      this.updateSlots(startMs);
+      this.slots.apply(plan, (sequence) => this.scheduled(sequence, startMs));
       const buffers = this.freeBuffers.pop()!;
-      buffers.fill(this.stepCount++, plan, this.kv, this.slotRuns);
+      buffers.fill(this.stepCount++, plan, this.kv, this.slots);
       this.executor.submit(buffers);
       if (this.inFlight.length === 0) this.heartbeatMs = startMs;
       this.inFlight.push(buffers);
@@ -192,26 +194,11 @@ export class Batcher implements TokenBatcher {
     return plan.rowCount > 0;
   }
 
-  private updateSlots(nowMs: number): void {
-    const plan = this.scheduler.currentPlan;
-    for (let i = 0; i < plan.detachedSlots.length; i++) {
-      const slot = plan.detachedSlots.at(i);
-      this.executor.detachSlot(slot);
-      this.slotRuns[slot] = undefined;
-    }
-    plan.detachedSlots.clear();
-    for (const sequence of plan.attached) {
-      const request = this.requests.get(sequence.group.spec.id)!;
-      request.scheduledMs ??= nowMs;
-      this.slotRuns[sequence.slot] = request.sequences[sequence.index];
-      this.executor.attachSlot({
-        slot: sequence.slot,
-        sampling: request.samplingOf(sequence.index),
-        endIds: request.tokens.endIds,
-        promptTokenIds: request.tokens.promptTokenIds,
-        outputTokenIds: sequence.tokens.slice(sequence.promptCount, sequence.knownCount),
-      });
-    }
+  /** The run of a sequence that is given a slot at `nowMs`. */
+  private scheduled({ group, index }: Sequence, nowMs: number): SequenceRun {
+    const request = this.requests.get(group.spec.id)!;
+    request.scheduledMs ??= nowMs;
+    return request.sequences[index]!;
   }
 
   /** Waits for the oldest step in flight and hands out its results. */
@@ -286,8 +273,15 @@ export class Batcher implements TokenBatcher {
     }
   }
 
-  private endAll(error: ErrorReport): void {
-    for (const request of this.requests.values()) this.end(request, error);
+  private intakeOf(id: RequestId): Intake {
+    const { blockTokens, blockCount } = this.kv;
+    return {
+      health: this.health,
+      capacity: { limits: this.limits, blockTokens, blockCount },
+      waitingCount: this.scheduler.waitingCount,
+      maxQueuedRequests: this.options.maxQueuedRequests,
+      isInProgress: this.requests.has(id),
+    };
   }
 
   /** The executor or an invariant is broken: nothing can go on. The scheduler's state is not touched any more. */
@@ -298,73 +292,28 @@ export class Batcher implements TokenBatcher {
     const requests = [...this.requests.values()];
     this.requests.clear();
     for (const request of requests) request.fail(error, this.clock.nowMs());
+    for (const listener of this.failureListeners) listener(error);
     this.wakeUp();
   }
 
-  private refusalOf(request: TokenRequest): ErrorReport | undefined {
-    if (this.state === 'closed') return { code: 'SHUTTING_DOWN', message: 'The engine is shutting down.' };
-    if (this.failure !== undefined)
-      return { code: 'MODEL_UNAVAILABLE', message: `The engine has stopped: ${this.failure.message}` };
-    try {
-      const { blockTokens, blockCount } = this.kv;
-      checkRequest(request, { limits: this.limits, blockTokens, blockCount });
-      this.checkQueue(request.id);
-    } catch (thrown) {
-      return reportError(thrown);
-    }
-    return undefined;
-  }
-
-  private checkQueue(id: RequestId): void {
-    if (this.requests.has(id))
-      throw new AloftError('REQUEST_INVALID', `Request id ${id} is already in progress; choose another.`);
-    const { maxQueuedRequests = Infinity } = this.options;
-    if (this.scheduler.waitingCount < maxQueuedRequests) return;
-    throw new AloftError(
-      'QUEUE_FULL',
-      `${this.scheduler.waitingCount} requests wait, as many as max_queue_size allows; retry later.`,
-    );
-  }
-
   private reportStep(step: StepBuffers, output: StepOutput, timeMs: number): void {
-    const { hostMs } = this;
+    const { hostMs, waitReason, kv, scheduler } = this;
     this.hostMs = 0;
     if (this.stepListeners.size === 0) return;
     const stats: StepStats = {
       type: 'step',
       stepId: step.stepId,
       timeMs,
-      decodeRowCount: step.decodeRowCount,
-      prefillRowCount: step.rowCount - step.decodeRowCount,
-      tokenCount: step.tokenCount,
-      waitingCount: this.scheduler.waitingCount,
-      runningCount: this.scheduler.runningCount,
-      freeBlockCount: this.kv.freeCount,
-      cachedBlockCount: this.kv.cachedCount,
-      totalBlockCount: this.kv.blockCount,
+      ...step.rowStats(),
+      waitingCount: scheduler.waitingCount,
+      runningCount: scheduler.runningCount,
+      freeBlockCount: kv.freeCount,
+      cachedBlockCount: kv.cachedCount,
+      totalBlockCount: kv.blockCount,
       hostMs,
       deviceMs: output.deviceMs,
-      prefixHitTokens: step.prefixHitTokens,
-      preemptionCount: step.preemptionCount,
-      waitReason: this.waitReason,
+      waitReason,
     };
     for (const listener of this.stepListeners) listener(stats);
   }
-}
-
-function refusedEvent(request: TokenRequest, error: ErrorReport, nowMs: number): BatcherEvent {
-  return {
-    type: 'failed',
-    id: request.id,
-    error,
-    usage: { promptTokens: request.promptTokenIds.length, cachedPromptTokens: 0, outputTokens: 0 },
-    timings: { submittedMs: nowMs, scheduledMs: undefined, firstTokenMs: undefined, finishedMs: nowMs },
-  };
-}
-
-function expiryReport(request: RequestRun, nowMs: number): ErrorReport {
-  const { id, deadlineMs, queueTimeoutMs } = request.tokens;
-  return nowMs >= request.group.spec.endBeforeMs
-    ? { code: 'DEADLINE_EXCEEDED', message: `Request ${id} did not end within ${deadlineMs} ms.` }
-    : { code: 'QUEUE_TIMEOUT', message: `Request ${id} waited longer than its ${queueTimeoutMs} ms.` };
 }

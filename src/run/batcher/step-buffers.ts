@@ -1,14 +1,21 @@
+import type { StepStats } from '../../core/batcher-stats.js';
 import type { StepInput } from '../../core/step.js';
 import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { RowList, StepPlan } from '../scheduler/step-plan.js';
 import type { SequenceRun } from './sequence-run.js';
+import type { SlotTable } from './slot-table.js';
 
 export interface StepShape {
   readonly maxStepTokens: number;
   readonly maxRows: number;
   readonly maxLogits: number;
 }
+
+type RowStats = Pick<
+  StepStats,
+  'tokenCount' | 'decodeRowCount' | 'prefillRowCount' | 'prefixHitTokens' | 'preemptionCount'
+>;
 
 /**
  * The arrays of one step, filled again and again. Together with them it remembers whose results the step will bring.
@@ -20,9 +27,9 @@ export class StepBuffers implements StepInput {
   rowCount = 0;
   logitCount = 0;
   returnLogits = false;
-  decodeRowCount = 0;
-  prefixHitTokens = 0;
-  preemptionCount = 0;
+  private decodeRowCount = 0;
+  private prefixHitTokens = 0;
+  private preemptionCount = 0;
   readonly tokenIds: Int32Array;
   readonly positions: Int32Array;
   readonly rowOffsets: Int32Array;
@@ -59,8 +66,7 @@ export class StepBuffers implements StepInput {
     this.rowBlockCounts = new Int32Array(shape.maxRows);
   }
 
-  /** @param slotRuns [slots] who runs where */
-  fill(stepId: number, plan: StepPlan, kv: KvCache, slotRuns: readonly (SequenceRun | undefined)[]): void {
+  fill(stepId: number, plan: StepPlan, kv: KvCache, slots: SlotTable): void {
     this.stepId = stepId;
     this.tokenCount = 0;
     this.rowCount = 0;
@@ -69,12 +75,19 @@ export class StepBuffers implements StepInput {
     this.decodeRowCount = plan.decodeRows.length;
     this.prefixHitTokens = plan.prefixHitTokens;
     this.preemptionCount = plan.preemptedGroupCount;
-    this.addRows(plan.decodeRows, kv, slotRuns);
-    this.addRows(plan.prefillRows, kv, slotRuns);
+    this.addRows(plan.decodeRows, kv, slots);
+    this.addRows(plan.prefillRows, kv, slots);
     this.rowOffsets[this.rowCount] = this.tokenCount;
     this.blocksToHost = kv.takeSaves();
     this.blocksFromHost = kv.takeLoads();
     this.blockCopies = kv.takeCopies();
+  }
+
+  /** What the step was made of, for statistics. */
+  rowStats(): RowStats {
+    const { tokenCount, decodeRowCount, prefixHitTokens, preemptionCount } = this;
+    const prefillRowCount = this.rowCount - decodeRowCount;
+    return { tokenCount, decodeRowCount, prefillRowCount, prefixHitTokens, preemptionCount };
   }
 
   runOfLogit(logit: number): SequenceRun {
@@ -90,12 +103,12 @@ export class StepBuffers implements StepInput {
     this.rowRuns.fill(undefined, 0, this.rowCount);
   }
 
-  private addRows(rows: RowList, kv: KvCache, slotRuns: readonly (SequenceRun | undefined)[]): void {
+  private addRows(rows: RowList, kv: KvCache, slots: SlotTable): void {
     for (let i = 0; i < rows.length; i++) {
       const sequence = rows.sequence(i);
       const row = this.rowCount++;
       const count = rows.counts.at(i);
-      const run = slotRuns[sequence.slot]!;
+      const run = slots.runAt(sequence.slot);
       this.rowRuns[row] = run;
       this.rowEpochs[row] = sequence.group.epoch;
       this.rowSlots[row] = sequence.slot;

@@ -1,5 +1,5 @@
 /** Random traces: whatever is submitted, cancelled, delayed or preempted, the invariants of the batcher hold. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
@@ -77,7 +77,12 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
   const promptTokenIds = TEXTS[spec.text]!.slice(0, spec.promptCount);
   const { width, seed, endIds, priority, maxOutputTokens, queueTimeoutMs, deadlineMs, salt } = spec;
   const request = tokenRequest(id, {
-    ...{ promptTokenIds, maxOutputTokens, endIds, priority, queueTimeoutMs, deadlineMs },
+    promptTokenIds,
+    maxOutputTokens,
+    endIds,
+    priority,
+    queueTimeoutMs,
+    deadlineMs,
     cacheSalt: salt,
     sampling: { ...GREEDY, seed: BigInt(seed), temperature: spec.kind === 'greedy' ? 0 : 1 },
   });
@@ -123,9 +128,16 @@ function openBatcher(setup: Setup, clock: ManualClock): Batcher {
 /** What a request is answered when it has a large engine for itself. */
 async function answerAlone(request: TokenRequest): Promise<Outcome> {
   const roomy: Setup = {
-    ...{ batchingType: 'inflight_fused_batching', policy: 'guaranteed_no_evict', overlap: false },
-    ...{ prefixReuse: false, swap: false, blockCount: 128, hostBlockCount: 0, maxSequenceCount: 8 },
-    ...{ extraStepTokens: 64, maxQueuedRequests: undefined },
+    batchingType: 'inflight_fused_batching',
+    policy: 'guaranteed_no_evict',
+    overlap: false,
+    prefixReuse: false,
+    swap: false,
+    blockCount: 128,
+    hostBlockCount: 0,
+    maxSequenceCount: 8,
+    extraStepTokens: 64,
+    maxQueuedRequests: undefined,
   };
   const untimed = { ...request, queueTimeoutMs: undefined, deadlineMs: undefined };
   const [collector] = await runToEnd(openBatcher(roomy, new ManualClock()), [untimed]);

@@ -99,7 +99,7 @@ export class BlockPool {
         () => `block ${block} counts ${owners} owners, tables name it ${expectedOwners[block]} times`,
       );
       invariant(
-        Number(owners > 0) + Number(cached) + isFree[block]! === 1,
+        1 === Number(owners > 0) + Number(cached) + isFree[block]!,
         () => `block ${block}: ${owners} owners, cached ${cached}, ${isFree[block]} times free`,
       );
       invariant(!cached || isIndexed(block), () => `cached block ${block} is not in the prefix index`);

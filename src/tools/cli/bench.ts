@@ -122,12 +122,12 @@ interface BenchEngine {
   readonly directory: string;
   /** 0 for an engine that existed. */
   readonly buildSeconds: number;
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEngine> {
   if (!flags.randomWeights) {
-    if (flags.engineDir !== undefined) return { directory: flags.engineDir, buildSeconds: 0, dispose() {} };
+    if (flags.engineDir !== undefined) return { directory: flags.engineDir, buildSeconds: 0, dispose: () => {} };
     throw new AloftError(
       'USAGE',
       'Nothing to measure: give --engine_dir, or --random_weights with a shape in -m.',

@@ -18,7 +18,7 @@ export async function main(
     .description('LLM inference engine and server: build, run, benchmark and serve')
     .version(packageVersion());
   for (const register of commands) register(program, terminal);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
   try {
@@ -31,6 +31,11 @@ export async function main(
       terminal,
     );
   }
+}
+
+/** A command and all below it. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 function explain(thrown: unknown, command: Command, terminal: Terminal): number {
