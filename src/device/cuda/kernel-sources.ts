@@ -1,7 +1,13 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { canFuseSwiglu, chooseLinear, ringKernelSource, ringUnit, type LinearProblem } from '../../ops/linear/cuda.js';
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  ringKernelSource,
+  ringUnit,
+  type LinearProblem,
+} from '../../ops/linear/cuda.js';
 import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
@@ -42,7 +48,11 @@ export function architectureName(computeCapability: number): string {
 }
 
 /** Every unit that a plan needs. */
-export function kernelUnits(plan: Plan, target: KernelTarget, blockTokens: number): readonly CompileRequest[] {
+export function kernelUnits(
+  plan: Plan,
+  target: KernelTarget,
+  blockTokens: number,
+): readonly CompileRequest[] {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
   const arch = architectureName(target.computeCapability);
   const group = headCount / kvHeadCount;
@@ -85,6 +95,9 @@ function ringLines(plan: Plan, target: KernelTarget, isInt8: boolean): readonly 
 }
 
 /** Machine code of a plan's units, by name. */
-export function compileUnits(nvrtc: Nvrtc, units: readonly CompileRequest[]): ReadonlyMap<string, CompiledUnit> {
+export function compileUnits(
+  nvrtc: Nvrtc,
+  units: readonly CompileRequest[],
+): ReadonlyMap<string, CompiledUnit> {
   return new Map(units.map((unit) => [unit.name, nvrtc.compile(unit)]));
 }

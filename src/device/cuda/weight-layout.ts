@@ -114,7 +114,8 @@ function packInt8(
 
 /** Byte of an int8 weight: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + column % 64 / 16][column % 16]. */
 export function tileOffset(row: number, column: number, columns: number): number {
-  const tile = Math.floor(row / TILE_ROWS) * ceilDiv(columns, TILE_COLUMNS) + Math.floor(column / TILE_COLUMNS);
+  const tile =
+    Math.floor(row / TILE_ROWS) * ceilDiv(columns, TILE_COLUMNS) + Math.floor(column / TILE_COLUMNS);
   const half = (row >> 3) & 1;
   const lane = (row & 7) * 4 + ((column & 63) >> 4);
   return tile * TILE_BYTES + half * (TILE_BYTES / 2) + lane * 16 + (column & 15);

@@ -25,7 +25,13 @@ import { benchmarkPlan } from './plans.js';
 
 const BLOCK_TOKENS = 16;
 const SHAPE: LlamaShape = {
-  ...{ hidden_size: 128, intermediate_size: 352, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 4 },
+  ...{
+    hidden_size: 128,
+    intermediate_size: 352,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+  },
   ...{ max_position_embeddings: 512, vocab_size: 1000, rms_norm_eps: 1e-5, rope_theta: 10000 },
 };
 
@@ -43,12 +49,25 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   { name: 'bf16 int8, no graphs', shape: SHAPE, dtype: 'bf16', isInt8: true, useGraphs: false },
   {
     name: 'bf16, grouped queries, odd sizes',
-    shape: { ...SHAPE, hidden_size: 8 * 48, num_attention_heads: 8, num_key_value_heads: 2, intermediate_size: 200, vocab_size: 1003 },
+    shape: {
+      ...SHAPE,
+      hidden_size: 8 * 48,
+      num_attention_heads: 8,
+      num_key_value_heads: 2,
+      intermediate_size: 200,
+      vocab_size: 1003,
+    },
     ...{ dtype: 'bf16', isInt8: false, useGraphs: true },
   },
   {
     name: 'int8, head size 128',
-    shape: { ...SHAPE, hidden_size: 512, num_attention_heads: 4, num_key_value_heads: 1, intermediate_size: 1376 },
+    shape: {
+      ...SHAPE,
+      hidden_size: 512,
+      num_attention_heads: 4,
+      num_key_value_heads: 1,
+      intermediate_size: 1376,
+    },
     ...{ dtype: 'f16', isInt8: true, useGraphs: true },
   },
 ];
@@ -139,12 +158,21 @@ function drawHostWeights(plan: Plan, random: () => number): HostWeights {
   const [to, from] = isBf16 ? [floatToBfloat16, bfloat16ToFloat] : [floatToHalf, halfToFloat];
   for (const [name, use] of new Map(plan.ops.flatMap((op) => [...weightsOf(op)]))) {
     const weight = plan.weights[name]!;
-    const [rowCount, columnCount] = use === 'vector' ? [1, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
+    const [rowCount, columnCount] =
+      use === 'vector' ? [1, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
     const centre = use === 'vector' ? 1 : 0;
-    const bits = Uint16Array.from({ length: rowCount * columnCount }, () => to(centre + (random() - 0.5) * 0.25));
-    const source = { dtype: isBf16 ? 'bf16' : 'f16', shape: weight.shape, bytes: new Uint8Array(bits.buffer) } as const;
+    const bits = Uint16Array.from({ length: rowCount * columnCount }, () =>
+      to(centre + (random() - 0.5) * 0.25),
+    );
+    const source = {
+      dtype: isBf16 ? 'bf16' : 'f16',
+      shape: weight.shape,
+      bytes: new Uint8Array(bits.buffer),
+    } as const;
     const specs = cudaWeightLayout.specs(name, weight, use);
-    const targets = specs.map(({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))));
+    const targets = specs.map(
+      ({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))),
+    );
     cudaWeightLayout.pack(source, weight, use, targets);
     specs.forEach((spec, index) => packed.set(spec.name, targets[index]!));
     const data = Float32Array.from(bits, from);
@@ -182,9 +210,19 @@ export interface Row {
 }
 
 /** A step over rows; the logits of each row's last token are wanted. `-1` tokens are taken from the device. */
-export function stepOf(stepId: number, rows: readonly Row[], maxBlocks: number, returnLogits: boolean): StepInput {
+export function stepOf(
+  stepId: number,
+  rows: readonly Row[],
+  maxBlocks: number,
+  returnLogits: boolean,
+): StepInput {
   const counts = rows.map((row) => row.tokens.length);
-  const rowOffsets = Int32Array.from([0, ...counts]).map(((sum) => (count) => (sum += count))(0));
+  const rowOffsets = Int32Array.from([0, ...counts]).map(
+    (
+      (sum) => (count) =>
+        (sum += count)
+    )(0),
+  );
   const blockTables = new Int32Array(rows.length * maxBlocks).fill(-1);
   rows.forEach((row, index) => blockTables.set(row.blocks, index * maxBlocks));
   const none = new Int32Array(0);
@@ -211,13 +249,35 @@ export function stepOf(stepId: number, rows: readonly Row[], maxBlocks: number, 
 const SAMPLINGS: readonly SamplingParams[] = [
   { ...GREEDY, logprobs: 3 },
   { ...GREEDY, temperature: 0.8, topK: 50, topP: 0.9, seed: 12345678901234n },
-  { ...GREEDY, temperature: 1.1, minP: 0.05, seed: 7n, repetitionPenalty: 1.3, presencePenalty: 0.2, frequencyPenalty: 0.1 },
-  { ...GREEDY, temperature: 1, topP: 0.5, seed: 99n, minTokens: 3, logitBias: new Map([[5, 2], [900, -3]]) },
+  {
+    ...GREEDY,
+    temperature: 1.1,
+    minP: 0.05,
+    seed: 7n,
+    repetitionPenalty: 1.3,
+    presencePenalty: 0.2,
+    frequencyPenalty: 0.1,
+  },
+  {
+    ...GREEDY,
+    temperature: 1,
+    topP: 0.5,
+    seed: 99n,
+    minTokens: 3,
+    logitBias: new Map([
+      [5, 2],
+      [900, -3],
+    ]),
+  },
   { ...GREEDY, badWords: [[17], [3, 4]] },
 ];
 
 /** @returns what went wrong; empty when the case passes */
-export async function runConformance(test: ConformanceCase, nvrtc: Nvrtc, libraryPath: string | undefined): Promise<string[]> {
+export async function runConformance(
+  test: ConformanceCase,
+  nvrtc: Nvrtc,
+  libraryPath: string | undefined,
+): Promise<string[]> {
   const plan = benchmarkPlan(test);
   const gpu = openGpu(0, libraryPath);
   const weights = drawHostWeights(plan, seededRandom(3));
@@ -233,7 +293,15 @@ export async function runConformance(test: ConformanceCase, nvrtc: Nvrtc, librar
     gpu,
     units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
     tensorAddress: (name) => addresses.get(name)!,
-    limits: { maxStepTokens: 1024, maxRows: 24, maxLogits: 24, blockTokens: BLOCK_TOKENS, blockCount: 0, hostBlockCount: 0, maxSequenceTokens },
+    limits: {
+      maxStepTokens: 1024,
+      maxRows: 24,
+      maxLogits: 24,
+      blockTokens: BLOCK_TOKENS,
+      blockCount: 0,
+      hostBlockCount: 0,
+      maxSequenceTokens,
+    },
     kv: { weightBytes: 0, freeFraction: 0.5, maxTokens: 16384, maxTotalBytes: undefined },
     cudaLibraryPath: libraryPath,
     useGraphs: test.useGraphs,
@@ -243,19 +311,37 @@ export async function runConformance(test: ConformanceCase, nvrtc: Nvrtc, librar
   return faults;
 }
 
-async function compareSteps(test: ConformanceCase, plan: Plan, executor: Executor, reference: ReferenceModel): Promise<string[]> {
+async function compareSteps(
+  test: ConformanceCase,
+  plan: Plan,
+  executor: Executor,
+  reference: ReferenceModel,
+): Promise<string[]> {
   const faults: string[] = [];
   const random = seededRandom(11);
   const maxBlocks = Math.ceil(executor.limits.maxSequenceTokens / BLOCK_TOKENS);
   const lengths = [5, 1, 70, 130, 33, 2, 200, 64, 17];
-  const prompts = lengths.map((length) => Array.from({ length }, () => Math.floor(random() * plan.dims.vocabulary)));
+  const prompts = lengths.map((length) =>
+    Array.from({ length }, () => Math.floor(random() * plan.dims.vocabulary)),
+  );
   const blocks = prompts.map((_, row) => Array.from({ length: maxBlocks }, (_, i) => (i * 9 + row) % 512));
   const histories = prompts.map((prompt) => [...prompt]);
   prompts.forEach((prompt, slot) => {
     const sampling = SAMPLINGS[slot % SAMPLINGS.length]!;
-    executor.attachSlot({ slot, sampling, endIds: [2], promptTokenIds: Int32Array.from(prompt), outputTokenIds: new Int32Array(0) });
+    executor.attachSlot({
+      slot,
+      sampling,
+      endIds: [2],
+      promptTokenIds: Int32Array.from(prompt),
+      outputTokenIds: new Int32Array(0),
+    });
   });
-  const rowOf = (slot: number, tokens: readonly number[], cached: number): Row => ({ slot, tokens, cached, blocks: blocks[slot]! });
+  const rowOf = (slot: number, tokens: readonly number[], cached: number): Row => ({
+    slot,
+    tokens,
+    cached,
+    blocks: blocks[slot]!,
+  });
   // Prompts whole; one in two chunks beside decodes; then decodes of growing and shrinking batches.
   const rounds: Row[][] = [
     [0, 1, 2, 3].map((slot) => rowOf(slot, prompts[slot]!, 0)),
@@ -266,16 +352,24 @@ async function compareSteps(test: ConformanceCase, plan: Plan, executor: Executo
     [rowOf(6, [-1], 0)],
   ];
   for (const [stepId, planned] of rounds.entries()) {
-    const rows = planned.map((row) => (row.tokens[0] === -1 ? { ...row, cached: histories[row.slot]!.length - 1 } : row));
+    const rows = planned.map((row) =>
+      row.tokens[0] === -1 ? { ...row, cached: histories[row.slot]!.length - 1 } : row,
+    );
     const step = stepOf(stepId, rows, maxBlocks, true);
     executor.submit(step);
     const output = await executor.collect();
-    const known = step.tokenIds.map((id, i) => (id >= 0 ? id : histories[rows[step.rowOffsets.findIndex((at) => at > i) - 1]!.slot]!.at(-1)!));
+    const known = step.tokenIds.map((id, i) =>
+      id >= 0 ? id : histories[rows[step.rowOffsets.findIndex((at) => at > i) - 1]!.slot]!.at(-1)!,
+    );
     const logits = reference.logits(step, known);
     rows.forEach((row, index) => {
       const isWhole = row.cached + row.tokens.length >= prompts[row.slot]!.length;
-      const fault = compareRow({ test, plan, output, logits, index, row, history: histories[row.slot]!, prompt: prompts[row.slot]! }, isWhole);
-      if (fault !== undefined) faults.push(`${test.name}: step ${stepId} row ${index} (slot ${row.slot}): ${fault}`);
+      const fault = compareRow(
+        { test, plan, output, logits, index, row, history: histories[row.slot]!, prompt: prompts[row.slot]! },
+        isWhole,
+      );
+      if (fault !== undefined)
+        faults.push(`${test.name}: step ${stepId} row ${index} (slot ${row.slot}): ${fault}`);
       if (isWhole) histories[row.slot]!.push(output.tokenIds[index]!);
     });
   }
@@ -293,7 +387,10 @@ interface RowCheck {
   readonly prompt: readonly number[];
 }
 
-function compareRow({ test, plan, output, logits, index, row, history, prompt }: RowCheck, isWhole: boolean): string | undefined {
+function compareRow(
+  { test, plan, output, logits, index, row, history, prompt }: RowCheck,
+  isWhole: boolean,
+): string | undefined {
   const { vocabulary } = plan.dims;
   const actual = output.logits!.subarray(index * vocabulary, (index + 1) * vocabulary);
   const expected = rowOf(logits, index);
@@ -306,13 +403,20 @@ function compareRow({ test, plan, output, logits, index, row, history, prompt }:
   if (!(error <= TOLERANCE[test.dtype])) return `logits differ by ${error}`;
   if (!isWhole) return undefined;
   const sampling = SAMPLINGS[row.slot % SAMPLINGS.length]!;
-  const context = { sampling, endIds: [2], promptTokenIds: prompt, outputTokenIds: history.slice(prompt.length) };
+  const context = {
+    sampling,
+    endIds: [2],
+    promptTokenIds: prompt,
+    outputTokenIds: history.slice(prompt.length),
+  };
   const token = sampleReference(actual, context, history.length);
   if (output.tokenIds[index] !== token) return `sampled ${output.tokenIds[index]}, the reference ${token}`;
   if (sampling.logprobs === undefined) return undefined;
   const score = scoreReference(actual, token, sampling.logprobs);
   if (!(Math.abs(score.logprob - output.logprobs[index]!) < 2e-5))
     return `log probability ${output.logprobs[index]}, the reference ${score.logprob}`;
-  const tops = Array.from(output.topTokenIds.subarray(index * output.topCount, index * output.topCount + sampling.logprobs));
+  const tops = Array.from(
+    output.topTokenIds.subarray(index * output.topCount, index * output.topCount + sampling.logprobs),
+  );
   return tops.join() === score.top.map((top) => top.tokenId).join() ? undefined : `top tokens ${tops.join()}`;
 }
