@@ -1,8 +1,12 @@
+import { engineLoader } from '../../serve/engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
+import { registerClient } from './client.js';
 import { registerDevices } from './devices.js';
 import type { RegisterCommand } from './main.js';
+import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
+import { serveCommand } from './serve.js';
 import { registerStart } from './start.js';
 
 /** Every sub-command, in the order of `aloft --help`. */
@@ -11,5 +15,8 @@ export const COMMANDS: readonly RegisterCommand[] = [
   registerBuild,
   registerRun,
   registerBench,
+  serveCommand(() => engineLoader({})),
+  registerClient,
+  registerRepo,
   registerDevices,
 ];

@@ -117,7 +117,10 @@ export class ReferenceModel {
           buffers.set(op.out, product(get(op.x), this.#weights.get(op.weight)!));
           break;
         case 'ropeAppend':
-          ropeAppendReference(get(op.qkv), step, this.#cache, op);
+          ropeAppendReference(get(op.qkv), step, this.#cache, {
+            ...op,
+            promptTokens: Array.from({ length: step.rowCount }, () => 0),
+          });
           break;
         case 'pagedAttention':
           buffers.set(op.out, pagedAttentionReference(get(op.qkv), step, this.#cache, op.layer));
