@@ -1,6 +1,7 @@
 /** Opens an engine directory on this machine's CPU. The engine thread imports this module as its executor factory. */
 import { AloftError } from '../../core/errors.js';
-import { createCpuPool } from '../../device/cpu/kernel-library.js';
+import type { IsaLevel } from '../../device/cpu/isa.js';
+import { type CpuPool, createCpuPool } from '../../device/cpu/kernel-library.js';
 import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
 import type { EngineManifest } from '../../engine/manifest.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../engine/rank-file-reader.js';
@@ -15,6 +16,8 @@ export interface OpenEngineOptions {
   readonly verification?: Verification;
   /** Default: the physical cores available to the process. */
   readonly threadCount?: number;
+  /** Use no instructions above this level. Default: the machine's highest. */
+  readonly isa?: IsaLevel;
   /** Share of the memory free after load that KV blocks may take. Default 0.5: a CPU shares its memory with everything else. */
   readonly kvCacheFreeMemFraction?: number;
   readonly maxKvTokens?: number;
@@ -40,18 +43,22 @@ export async function openExecutor(options: unknown): Promise<Executor> {
     layoutVersion: CPU_LAYOUT_VERSION,
     verification: given.verification ?? 'sample',
   });
+  let pool: CpuPool | undefined;
   try {
     const kvDtype = engine.manifest.builder_config.precision === 'float32' ? 'f32' : 'f16';
+    const limits = cpuLimits(engine, given, kvBytesPerToken(engine.plan.dims, kvDtype));
+    pool = createCpuPool(given);
     return new CpuExecutor({
       plan: engine.plan,
-      pool: createCpuPool(given.threadCount === undefined ? {} : { threadCount: given.threadCount }),
+      pool,
       tensorAddress: (name) => engine.tensor(name).address,
       weightBytes: engine.weightBytes,
-      limits: cpuLimits(engine, given, kvBytesPerToken(engine.plan.dims, kvDtype)),
+      limits,
       kvDtype,
       onDispose: () => engine.dispose(),
     });
   } catch (fault) {
+    pool?.dispose();
     engine.dispose();
     throw fault;
   }
