@@ -7,11 +7,11 @@ import type { RegisterCommand } from './main.js';
 import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
 import { serveCommand } from './serve.js';
-import { registerStart } from './start.js';
+import { startCommand } from './start.js';
 
 /** Every sub-command, in the order of `aloft --help`. */
 export const COMMANDS: readonly RegisterCommand[] = [
-  registerStart,
+  startCommand(() => engineLoader({})),
   registerBuild,
   registerRun,
   registerBench,
