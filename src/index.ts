@@ -1,2 +1,16 @@
 /** Aloft's public interface. */
 export { AloftError, ERROR_CATALOGUE, type ErrorCode } from './core/errors.js';
+export type {
+  ChatMessage,
+  GenerateEvent,
+  GenerateFailedEvent,
+  GenerateFinishedEvent,
+  GenerateRequest,
+  ModelCard,
+  Prompt,
+  SequenceTextEvent,
+  StartedEvent,
+  TextEvent,
+} from './core/generate.js';
+export type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './core/request.js';
+export { type Completion, type GenerateInput, LLM, type LoadOptions } from './llm/llm.js';

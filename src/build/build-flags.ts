@@ -71,7 +71,7 @@ const SUPPORTED = rows('yes', [
   ['max_output_len', COUNT, 'longest continuation in tokens', { fallback: 512 }],
   ['max_beam_width', COUNT, 'most beams of a request', { fallback: 1 }],
   ['max_num_tokens', COUNT, 'most tokens of one step'],
-  ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 64 }],
+  ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 16 }],
   ['world_size', COUNT, 'number of ranks, one engine file each', { fallback: 1 }],
   ['tp_size', COUNT, 'tensor-parallel ways', { fallback: 1 }],
   ['pp_size', COUNT, 'pipeline-parallel ways', { fallback: 1 }],
@@ -98,13 +98,9 @@ const SUPPORTED = rows('yes', [
 
 /** Aloft's own. */
 const OWN = rows('yes', [
+  ['random_weights', TEXT, 'instead of --model_dir: a named shape with random weights, such as llama_7b'],
   ['force', SWITCH, 'replace the engine in the output directory'],
-  [
-    'random_seed',
-    { type: 'whole', min: 0, max: 2 ** 32 - 1 },
-    'without --model_dir: seed of the weights',
-    { fallback: 0 },
-  ],
+  ['random_seed', { type: 'whole', min: 0, max: 2 ** 32 - 1 }, 'seed of random weights', { fallback: 0 }],
   ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
   ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
 ]);

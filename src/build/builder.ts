@@ -3,19 +3,21 @@ import { setImmediate } from 'node:timers/promises';
 import { PRECISION_DTYPE } from '../core/dtype.js';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
-import { emptyTimingCache, readTimingCache, type TimingCache } from '../engine/timing-cache.js';
 import type { WeightName } from '../plan/plan.js';
 import { validatePlan } from '../plan/validate.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
+import { buildWarnings } from './build-warnings.js';
 import { checkTensors } from './check-tensors.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
+import { withOverrides } from './config-overrides.js';
 import { draftManifest } from './manifest-draft.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
 import { quantiseInt8 } from './passes/quantise-int8.js';
 import { shard } from './passes/shard.js';
+import { startingTimingCache } from './starting-timing-cache.js';
 import { WeightPacker } from './weight-packer.js';
 
 export interface BuildProgress {
@@ -49,7 +51,7 @@ export async function buildEngine(
   for (const plan of plans) validatePlan(plan);
   checkTensors(checkpoint, definition.plan);
   const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
-  warnOfLength(config, options, hooks.log);
+  for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const writer = createEngine(
@@ -70,29 +72,6 @@ export async function buildEngine(
     writer.discard();
     throw fault;
   }
-}
-
-/** `--rotary_base` and `--rotary_scaling` win over config.json. */
-function withOverrides(config: ModelConfig, { ropeTheta, ropeScaling }: BuildOptions): ModelConfig {
-  const { theta, scaling } = config.rope;
-  const override =
-    ropeScaling === null ? scaling : { ...ropeScaling, originalMaxPositions: config.maxPositions };
-  return { ...config, rope: { theta: ropeTheta ?? theta, scaling: override } };
-}
-
-function warnOfLength({ maxPositions, path }: ModelConfig, { limits }: BuildOptions, log: Log): void {
-  const longest = limits.maxInputTokens + limits.maxOutputTokens;
-  if (longest > maxPositions)
-    log.warning(
-      `The engine takes sequences of ${longest} tokens, but the model was trained for ${maxPositions} (${path}); text beyond may be poor.`,
-    );
-}
-
-function startingTimingCache(device: string, path: string | null, log: Log): TimingCache {
-  const cache = path === null ? undefined : readTimingCache(path, device);
-  if (path !== null && cache === undefined)
-    log.warning(`Invalid timing cache, using freshly created one: ${path} is none of ${device}.`);
-  return cache ?? emptyTimingCache(device);
 }
 
 /** Layers that are complete once `weight` is written; weights come in the order of the layers. */

@@ -65,7 +65,10 @@ export class FlagReader {
 
   #unknown(name: string): never {
     const near = suggestion(name, Array.from(this.#flags.keys()));
-    throw new AloftError('USAGE', `There is no flag --${name}.${near === undefined ? '' : ` Did you mean --${near}?`}`);
+    throw new AloftError(
+      'USAGE',
+      `There is no flag --${name}.${near === undefined ? '' : ` Did you mean --${near}?`}`,
+    );
   }
 
   #fail(name: string, fault: string): never {

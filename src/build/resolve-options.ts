@@ -5,7 +5,7 @@ import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
 import { FlagReader, type GivenFlags } from './flag-reader.js';
 import type { Int8Part } from './passes/quantise-int8.js';
-import type { LlamaShape } from './random-weights/shapes.js';
+import { type LlamaShape, namedShape } from './random-weights/shapes.js';
 
 /** Where the weights come from. */
 export type BuildSource =
@@ -56,6 +56,8 @@ function checkContradictions(given: GivenFlags): void {
     usage('You cannot enable both SmoothQuant and INT8 weight-only together. Drop --use_smooth_quant.');
   if (both('enable_context_fmha', 'enable_context_fmha_fp32_acc'))
     usage('--enable_context_fmha and --enable_context_fmha_fp32_acc exclude each other. Drop one.');
+  if (both('model_dir', 'random_weights'))
+    usage('--model_dir and --random_weights exclude each other. Drop one.');
   for (const flag of ['quantize_lm_head', 'quantize_embedding'])
     if (given.has(flag) && !given.has('use_weight_only')) usage(`--${flag} needs --use_weight_only. Add it.`);
 }
@@ -76,11 +78,14 @@ const SHAPE_FLAGS = [
 
 function resolveSource(flags: FlagReader): BuildSource {
   if (flags.given('model_dir')) return { type: 'checkpoint', directory: flags.text('model_dir') };
+  const seed = flags.number('random_seed');
+  if (flags.given('random_weights'))
+    return { type: 'random', shape: namedShape(flags.text('random_weights')), seed };
   if (!['random_seed', ...SHAPE_FLAGS].some((name) => flags.given(name)))
     usage(
-      'Name the checkpoint with --model_dir, or the sizes of an engine with random weights, such as --n_layer 32.',
+      'Name the checkpoint with --model_dir, or a shape with --random_weights llama_7b, or the sizes of an engine with random weights, such as --n_layer 32.',
     );
-  return { type: 'random', shape: shapeOf(flags), seed: flags.number('random_seed') };
+  return { type: 'random', shape: shapeOf(flags), seed };
 }
 
 function shapeOf(flags: FlagReader): LlamaShape {

@@ -64,6 +64,13 @@ export const ERROR_CATALOGUE = {
   USAGE: userMistake('A flag or argument is unknown, missing or out of range.'),
   CONFIG_INVALID: userMistake('A configuration file has an unknown key or a value out of range.'),
   OUTPUT_EXISTS: userMistake('The output directory is not empty.'),
+  CHECK_FAILED: {
+    grpc: GRPC.FAILED_PRECONDITION,
+    http: 500,
+    exit: 1,
+    retriable: false,
+    meaning: 'A command that checks something found faults; it has printed them.',
+  },
   OUTPUT_FAILED: { ...userMistake('A file of the output cannot be written.'), http: 507 },
 
   // Checkpoints

@@ -55,7 +55,7 @@ export interface GenerateRequest {
   readonly sequenceCount?: number;
   readonly bestOf?: number;
   readonly beam?: BeamParams;
-  /** Output text starts with the prompt's text. */
+  /** Output text starts with the prompt's text, as the tokens of the prompt decode; stop strings are not looked for in it. */
   readonly echo?: boolean;
   /** Default true. */
   readonly skipSpecialTokens?: boolean;
@@ -112,6 +112,7 @@ export interface SequenceTextEvent {
   readonly finishReason: FinishReason;
   /** The stop string that matched. */
   readonly stop: string | undefined;
+  /** NaN when a stop string ended the sequence and the request did not ask for log probabilities. */
   readonly cumulativeLogprob: number;
 }
 

@@ -10,12 +10,15 @@ const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2 ** 64; // (void *) -1, rounded to a double
+const MADV_DONTNEED = 4;
 const MADV_HUGEPAGE = 14;
+const PAGE_BYTES = 4096;
 
 interface LibC {
   readonly mmap: NativeFunction;
   readonly munmap: NativeFunction;
   readonly madvise: NativeFunction;
+  readonly memcpy: NativeFunction;
 }
 
 let libc: LibC | undefined;
@@ -29,6 +32,7 @@ function openLibC(): LibC {
       ),
       munmap: library.bind('int munmap(uint64_t address, size_t length)'),
       madvise: library.bind('int madvise(uint64_t address, size_t length, int advice)'),
+      memcpy: library.bind('uint64_t memcpy(uint64_t to, uint64_t from, size_t length)'),
     };
   }
   return libc;
@@ -40,6 +44,8 @@ export interface HostArea {
   readonly byteLength: number;
   /** A view of at most 4 GiB (Node 20 aborts on larger ones). */
   bytes(offset: number, length: number): Uint8Array;
+  /** Takes the whole pages of a range out of this process; a mapped file's are read again when touched, others become zero. */
+  release(offset: number, length: number): void;
   dispose(): void;
 }
 
@@ -56,6 +62,11 @@ function area(address: number, byteLength: number): HostArea {
         );
       }
       return length === 0 ? new Uint8Array(0) : new Uint8Array(koffi.view(BigInt(address + offset), length));
+    },
+    release(offset, length) {
+      const start = Math.ceil((address + offset) / PAGE_BYTES) * PAGE_BYTES;
+      const end = Math.floor((address + Math.min(offset + length, byteLength)) / PAGE_BYTES) * PAGE_BYTES;
+      if (mapped && end > start) openLibC().madvise(start, end - start, MADV_DONTNEED);
     },
     dispose() {
       if (mapped && byteLength > 0) openLibC().munmap(address, byteLength);
@@ -92,4 +103,9 @@ export function allocateHost(byteLength: number): HostArea {
 /** Address of a typed array's first element, for native calls that keep no reference. The caller keeps the array alive. */
 export function addressOf(view: ArrayBufferView): number {
   return Number(koffi.address(view));
+}
+
+/** Copies `byteLength` bytes between addresses that do not overlap. */
+export function copyHost(to: number, from: number, byteLength: number): void {
+  openLibC().memcpy(to, from, byteLength);
 }

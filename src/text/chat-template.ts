@@ -5,6 +5,7 @@ import { AloftError } from '../core/errors.js';
 import type { ChatMessage } from '../core/generate.js';
 import { readFileIfPresent, readJsonIfPresent } from './tokenizer/files.js';
 import { isRecord } from './tokenizer/hf-json.js';
+import { equalityFunction, rewriteEquality } from './template-equality.js';
 import type { SpecialTokens } from './tokenizer/special-tokens.js';
 
 const DEFAULT = 'default';
@@ -40,6 +41,7 @@ export class ChatTemplate {
         documents: null,
         ...variables,
         ...this.#specialTokens,
+        ...equalityFunction(),
         messages,
       });
     } catch (cause) {
@@ -98,7 +100,9 @@ function templateSources(entry: unknown): Map<string, string> {
 
 function parse(source: string, name: string, origin: string): Template {
   try {
-    return new Template(source);
+    const template = new Template(source);
+    rewriteEquality(template);
+    return template;
   } catch (cause) {
     throw new AloftError(
       'TOKENIZER_INVALID',

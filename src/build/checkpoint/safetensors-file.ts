@@ -23,6 +23,7 @@ export function openSafetensorsFile(path: string): TensorFile {
     dtype: dtypeOfCode(code),
     dtypeName: code,
   });
+  let last = { offset: 0, length: 0 };
   return {
     names: Array.from(tensors.keys()),
     info(name) {
@@ -34,6 +35,8 @@ export function openSafetensorsFile(path: string): TensorFile {
       const dtype = dtypeOfCode(entry.code)!;
       const offset = dataStart + entry.begin;
       const view = area.bytes(offset, entry.end - entry.begin);
+      if (last.offset !== offset) area.release(last.offset, last.length); // keeps a build small in memory
+      last = { offset, length: view.length };
       // Old writers did not pad the header, so that tensors may lie at odd addresses; a copy is aligned.
       const aligned = offset % BYTES_PER_ELEMENT[dtype] === 0;
       return { dtype, shape: entry.shape, bytes: aligned ? view : Uint8Array.from(view) };

@@ -81,7 +81,7 @@ function tensorFile(path: string, area: HostArea): TensorFile {
   if (order !== undefined && Buffer.from(bytesOf(order)).toString('latin1') !== 'little')
     throw new AloftError('UNSUPPORTED', `${path} is big-endian. Save it again as safetensors.`);
   const tensors = readTensors(path, bytesOf(entries.get(pickleName)!), fail);
-
+  let last: ZipEntry = { offset: 0, byteLength: 0 };
   return {
     names: Array.from(tensors.keys()),
     info: (name) => infoOf(path, tensors.get(name)),
@@ -90,6 +90,8 @@ function tensorFile(path: string, area: HostArea): TensorFile {
       const dtype = STORAGE_DTYPES[storage.typeName]!;
       const entry = entries.get(`${prefix}data/${storage.key}`);
       if (entry === undefined) return fail(`the storage '${storage.key}' of tensor '${name}' is missing`);
+      if (last !== entry) area.release(last.offset, last.byteLength); // keeps a build small in memory
+      last = entry;
       const strided = { shape, strides, offset, elementBytes: BYTES_PER_ELEMENT[dtype] };
       const bytes = rowMajorBytes(bytesOf(entry), strided);
       return bytes === undefined

@@ -1,4 +1,4 @@
-import { AloftError, suggestion } from '../../core/errors.js';
+import { AloftError } from '../../core/errors.js';
 import { llama } from './llama.js';
 import type { ModelFile } from './model-file.js';
 
@@ -9,9 +9,8 @@ export function modelFileFor(architecture: string, path: string): ModelFile {
   const found = MODEL_FILES.find((file) => file.architectures.includes(architecture));
   if (found !== undefined) return found;
   const known = MODEL_FILES.flatMap((file) => file.architectures);
-  const near = suggestion(architecture, known);
   throw new AloftError(
     'ARCHITECTURE_UNKNOWN',
-    `${path}: 'architectures' names '${architecture}', which Aloft does not know. ${near === undefined ? `Known are ${known.join(', ')}.` : `Did you mean '${near}'?`}`,
+    `${path}: 'architectures' names '${architecture}', which Aloft does not know. Known are ${known.join(', ')}.`,
   );
 }

@@ -1,5 +1,5 @@
 import { elementCount } from '../../core/dtype.js';
-import { AloftError, invariant, suggestion } from '../../core/errors.js';
+import { invariant } from '../../core/errors.js';
 import { allocateHost } from '../../ffi/memory.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Checkpoint, TensorSource } from '../checkpoint/checkpoint.js';
@@ -8,19 +8,7 @@ import { JsonFile } from '../checkpoint/json-file.js';
 import { parseModelConfig } from '../checkpoint/model-config.js';
 import { modelFileFor } from '../models/registry.js';
 import { NormalPool } from './normal-pool.js';
-import { configFields, type LlamaShape, NAMED_SHAPES } from './shapes.js';
-
-/** @throws AloftError USAGE with the nearest name */
-export function namedShape(name: string): LlamaShape {
-  const found = NAMED_SHAPES[name];
-  if (found !== undefined) return found;
-  const names = Object.keys(NAMED_SHAPES);
-  const near = suggestion(name, names);
-  throw new AloftError(
-    'USAGE',
-    `There is no model shape '${name}'. ${near === undefined ? `Known are ${names.join(', ')}.` : `Did you mean '${near}'?`}`,
-  );
-}
+import { configFields, type LlamaShape } from './shapes.js';
 
 /** A checkpoint in memory: f16 matrices from a normal distribution, norms of one. The same seed gives the same weights. */
 export function randomCheckpoint(llama: LlamaShape, seed: number): Checkpoint {

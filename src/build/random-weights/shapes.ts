@@ -1,4 +1,5 @@
 /** Published LLaMA sizes by name, for engines without a checkpoint. */
+import { AloftError, suggestion } from '../../core/errors.js';
 
 /** The fields of config.json that say how large a LLaMA model is. */
 export interface LlamaShape {
@@ -64,3 +65,15 @@ export function configFields(llama: LlamaShape): Record<string, unknown> {
 
 /** Standard deviation of random matrices: the initialisation of the published models, under which activations stay of order one. */
 export const WEIGHT_DEVIATION = 0.02;
+
+/** @throws AloftError USAGE with the nearest name */
+export function namedShape(name: string): LlamaShape {
+  const found = NAMED_SHAPES[name];
+  if (found !== undefined) return found;
+  const names = Object.keys(NAMED_SHAPES);
+  const near = suggestion(name, names);
+  throw new AloftError(
+    'USAGE',
+    `There is no model shape '${name}'. ${near === undefined ? `Known are ${names.join(', ')}.` : `Did you mean '${near}'?`}`,
+  );
+}

@@ -18,12 +18,17 @@ const MAX_SHARD_BYTES = 5_000_000_000;
 const HEADER_ALIGNMENT_BYTES = 8;
 
 /** @throws AloftError OUTPUT_EXISTS, OUTPUT_FAILED */
-export function writeRandomCheckpoint(directory: string, llama: LlamaShape, seed: number): void {
+export function writeRandomCheckpoint(
+  directory: string,
+  llama: LlamaShape,
+  seed: number,
+  maxShardBytes = MAX_SHARD_BYTES,
+): void {
   const { config, tensors } = randomCheckpoint(llama, seed);
   const staged = stageDirectory(directory, false);
   try {
     const { plan } = modelFileFor(config.architecture, config.path).define(config, 'f16');
-    writeShards(staged.path, tensors, tensorShapes(plan));
+    writeShards(staged.path, tensors, cutShards(tensorShapes(plan), maxShardBytes));
     const write = (name: string, value: unknown) => writeFileSync(join(staged.path, name), sortedJson(value));
     write('config.json', configFields(llama));
     write('generation_config.json', { bos_token_id: 1, eos_token_id: 2 });
@@ -42,13 +47,7 @@ export function writeRandomCheckpoint(directory: string, llama: LlamaShape, seed
   }
 }
 
-function writeShards(
-  directory: string,
-  tensors: TensorSource,
-  shapes: ReadonlyMap<string, readonly number[]>,
-): void {
-  const specs = Array.from(shapes, ([name, shape]): NamedTensorSpec => ({ name, dtype: 'f16', shape }));
-  const shards = cutShards(specs);
+function writeShards(directory: string, tensors: TensorSource, shards: readonly NamedTensorSpec[][]): void {
   if (shards.length === 1) {
     writeShard(join(directory, 'model.safetensors'), shards[0]!, tensors);
     return;
@@ -57,22 +56,26 @@ function writeShards(
   const fileOf = (index: number) => `model-${number(index + 1)}-of-${number(shards.length)}.safetensors`;
   for (const [index, shard] of shards.entries()) writeShard(join(directory, fileOf(index)), shard, tensors);
   const weightMap = shards.flatMap((shard, index) => shard.map(({ name }) => [name, fileOf(index)] as const));
-  const totalBytes = specs.reduce((sum, { dtype, shape }) => sum + tensorBytes(dtype, shape), 0);
-  const index = { metadata: { total_size: totalBytes }, weight_map: Object.fromEntries(weightMap) };
+  const index = {
+    metadata: { total_size: bytesOf(shards.flat()) },
+    weight_map: Object.fromEntries(weightMap),
+  };
   writeFileSync(join(directory, 'model.safetensors.index.json'), sortedJson(index));
 }
 
-function cutShards(specs: readonly NamedTensorSpec[]): NamedTensorSpec[][] {
+const bytesOf = (specs: readonly NamedTensorSpec[]): number =>
+  specs.reduce((sum, { dtype, shape }) => sum + tensorBytes(dtype, shape), 0);
+
+function cutShards(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  maxShardBytes: number,
+): NamedTensorSpec[][] {
   const shards: NamedTensorSpec[][] = [[]];
-  let shardBytes = 0;
-  for (const spec of specs) {
-    const bytes = tensorBytes(spec.dtype, spec.shape);
-    if (shardBytes > 0 && shardBytes + bytes > MAX_SHARD_BYTES) {
-      shards.push([]);
-      shardBytes = 0;
-    }
-    shards.at(-1)!.push(spec);
-    shardBytes += bytes;
+  for (const [name, shape] of shapes) {
+    const spec: NamedTensorSpec = { name, dtype: 'f16', shape };
+    const current = shards.at(-1)!;
+    if (current.length > 0 && bytesOf([...current, spec]) > maxShardBytes) shards.push([spec]);
+    else current.push(spec);
   }
   return shards;
 }

@@ -1,4 +1,10 @@
-import { bfloat16ToFloat, elementCount, floatToBfloat16, floatToHalf, halfToFloat } from '../../core/dtype.js';
+import {
+  bfloat16ToFloat,
+  elementCount,
+  floatToBfloat16,
+  floatToHalf,
+  halfToFloat,
+} from '../../core/dtype.js';
 import type { HostTensor } from '../../core/tensor.js';
 import type { PackedTensorSpec, PackReport, WeightLayout } from '../../device/weight-layout.js';
 import type { PlanWeight } from '../../plan/plan.js';

@@ -22,8 +22,10 @@ function encode(value: PickleValue): Buffer {
   if (value === null) return Buffer.from('N');
   if (typeof value === 'boolean') return Buffer.from([value ? 0x88 : 0x89]);
   if (typeof value === 'number') return encodeNumber(value);
-  if (typeof value === 'string') return Buffer.concat([prefixed('X', Buffer.byteLength(value)), Buffer.from(value)]);
-  if ('tuple' in value) return Buffer.concat([Buffer.from('('), ...value.tuple.map(encode), Buffer.from('t')]);
+  if (typeof value === 'string')
+    return Buffer.concat([prefixed('X', Buffer.byteLength(value)), Buffer.from(value)]);
+  if ('tuple' in value)
+    return Buffer.concat([Buffer.from('('), ...value.tuple.map(encode), Buffer.from('t')]);
   if ('dict' in value) {
     const items = value.dict.flatMap(([key, item]) => [encode(key), encode(item)]);
     return Buffer.concat([Buffer.from('}('), ...items, Buffer.from('u')]);

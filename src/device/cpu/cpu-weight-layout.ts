@@ -9,14 +9,15 @@ import type { PlanWeight, WeightName } from '../../plan/plan.js';
 import type { PackedTensorSpec, PackReport, WeightLayout, WeightUse } from '../weight-layout.js';
 import type { CpuPool } from './kernel-library.js';
 
-const LAYOUT_VERSION = 1;
+/** Engines with another layout are refused. */
+export const CPU_LAYOUT_VERSION = 1;
 
 /** The CPU's layout; `pack` runs on the pool, which the caller disposes after the last weight. */
 export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
   const packMatrix = bindPacker(pool.library, pool.handle);
   return {
     device: 'cpu',
-    version: LAYOUT_VERSION,
+    version: CPU_LAYOUT_VERSION,
     specs: packedSpecs,
     pack(source, weight, use, targets) {
       const [address, scale = 0, sum = 0] = targets.map(addressOf);

@@ -8,17 +8,15 @@ import type { RopeParams } from '../../plan/plan.js';
  * - llama3: wavelengths above originalMaxPositions / lowFrequencyFactor are divided by the factor, those below
  *   originalMaxPositions / highFrequencyFactor are kept, those between are blended.
  * - dynamic (NTK): theta grows with the sequence: theta * (factor * n / originalMaxPositions - (factor - 1))^(d / (d - 2))
- *   for a sequence of n > originalMaxPositions tokens. transformers takes n from the forward call, so that a key's rotation
- *   depends on how the prompt was cut into calls. Here n is the token's own position + 1, which is what transformers computes
- *   for every generated token (and for prompts within originalMaxPositions), and which no chunking changes. Only a prompt
- *   that is itself longer than originalMaxPositions is rotated otherwise than by one transformers call.
+ *   once n > originalMaxPositions, see {@link rotationLength}.
  *
+ * @param sequenceTokens n, which only dynamic scaling looks at
  * @returns [headDim / 2] f64
  */
-export function inverseFrequencies(rope: RopeParams, headDim: number, position: number): Float64Array {
+export function inverseFrequencies(rope: RopeParams, headDim: number, sequenceTokens: number): Float64Array {
   const { scaling } = rope;
   const theta =
-    scaling.type === 'dynamic' ? dynamicTheta(rope.theta, scaling, { headDim, position }) : rope.theta;
+    scaling.type === 'dynamic' ? dynamicTheta(rope.theta, scaling, { headDim, sequenceTokens }) : rope.theta;
   const frequencies = Float64Array.from(
     { length: headDim / 2 },
     (_, pair) => theta ** ((-2 * pair) / headDim),
@@ -31,10 +29,10 @@ export function inverseFrequencies(rope: RopeParams, headDim: number, position: 
 function dynamicTheta(
   theta: number,
   scaling: Extract<RopeParams['scaling'], { type: 'dynamic' }>,
-  { headDim, position }: { readonly headDim: number; readonly position: number },
+  { headDim, sequenceTokens }: { readonly headDim: number; readonly sequenceTokens: number },
 ): number {
   const { factor, originalMaxPositions } = scaling;
-  const stretch = Math.max(position + 1, originalMaxPositions) / originalMaxPositions;
+  const stretch = Math.max(sequenceTokens, originalMaxPositions) / originalMaxPositions;
   return theta * (factor * stretch - (factor - 1)) ** (headDim / (headDim - 2));
 }
 
@@ -51,6 +49,21 @@ function blendedFrequency(
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
+/**
+ * The sequence length n that decides a token's rotation under dynamic scaling, as in transformers: its forward call sees the
+ * whole prompt at once and then one token at a time, so n is the prompt's length for tokens of the prompt and the token's own
+ * position + 1 for generated ones. It does not depend on how the prompt is chunked here. But tokens of a prompt longer than
+ * originalMaxPositions are rotated differently in prompts of different lengths: such blocks must not be shared as prefixes.
+ */
+export function rotationLength(position: number, promptTokens: number): number {
+  return Math.max(position + 1, promptTokens);
+}
+
+/** Whether the rotation of a sequence's tokens depends on the length of its prompt. */
+export function dependsOnPrompt({ scaling }: RopeParams, promptTokens: number): boolean {
+  return scaling.type === 'dynamic' && promptTokens > scaling.originalMaxPositions;
+}
+
 /** Cosines and sines of every position, computed in f64 and rounded once. */
 export interface RotationTable {
   /** [positions, headDim / 2] f32 */
@@ -59,14 +72,20 @@ export interface RotationTable {
   readonly sin: Float32Array;
 }
 
-export function rotationTable(rope: RopeParams, headDim: number, positionCount: number): RotationTable {
+/** @param promptTokens length of the prompt; matters only where {@link dependsOnPrompt} says so */
+export function rotationTable(
+  rope: RopeParams,
+  headDim: number,
+  { positionCount, promptTokens = 0 }: { readonly positionCount: number; readonly promptTokens?: number },
+): RotationTable {
   const pairCount = headDim / 2;
   const cos = new Float32Array(positionCount * pairCount);
   const sin = new Float32Array(positionCount * pairCount);
-  let frequencies = inverseFrequencies(rope, headDim, 0);
+  let frequencies = inverseFrequencies(rope, headDim, promptTokens);
   for (let position = 0; position < positionCount; position++) {
-    if (rope.scaling.type === 'dynamic' && position >= rope.scaling.originalMaxPositions)
-      frequencies = inverseFrequencies(rope, headDim, position);
+    const length = rotationLength(position, promptTokens);
+    if (length > promptTokens && dependsOnPrompt(rope, length))
+      frequencies = inverseFrequencies(rope, headDim, length);
     for (let pair = 0; pair < pairCount; pair++) {
       const angle = position * frequencies[pair]!;
       cos[position * pairCount + pair] = Math.cos(angle);

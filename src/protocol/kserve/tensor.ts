@@ -109,6 +109,7 @@ function wrongType(tensor: Tensor, wanted: string): AloftError {
 /** The array of a numeric tensor over existing bytes; copies when they are not aligned. */
 export function arrayOver(datatype: Exclude<Datatype, 'BYTES'>, bytes: Uint8Array): NumericArray {
   const elementBytes = ELEMENT_BYTES[datatype];
-  const aligned = bytes.byteOffset % elementBytes === 0 ? bytes : bytes.slice();
+  // Not `slice`: a Buffer's shares its memory.
+  const aligned = bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
   return new ARRAYS[datatype](aligned.buffer as ArrayBuffer, aligned.byteOffset, bytes.length / elementBytes);
 }

@@ -99,13 +99,16 @@ export class BlockPool {
         () => `block ${block} counts ${owners} owners, tables name it ${expectedOwners[block]} times`,
       );
       invariant(
-        Number(owners > 0) + Number(cached) + isFree[block]! === 1,
+        1 === Number(owners > 0) + Number(cached) + isFree[block]!,
         () => `block ${block}: ${owners} owners, cached ${cached}, ${isFree[block]} times free`,
       );
       invariant(!cached || isIndexed(block), () => `cached block ${block} is not in the prefix index`);
       invariant(isFree[block] === 0 || !isIndexed(block), () => `free block ${block} is in the prefix index`);
     }
-    invariant(cachedSeen === this.cachedUsed, () => `${cachedSeen} cached blocks, counted ${this.cachedUsed}`);
+    invariant(
+      cachedSeen === this.cachedUsed,
+      () => `${cachedSeen} cached blocks, counted ${this.cachedUsed}`,
+    );
   }
 
   private link(block: BlockId): void {

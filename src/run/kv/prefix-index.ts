@@ -74,8 +74,7 @@ export class PrefixIndex {
     this.parents[entry] = parent;
     this.salts[entry] = salt;
     this.hashes[entry] = hash;
-    for (let i = 0; i < this.blockTokens; i++)
-      this.tokens[entry * this.blockTokens + i] = tokens[start + i]!;
+    for (let i = 0; i < this.blockTokens; i++) this.tokens[entry * this.blockTokens + i] = tokens[start + i]!;
     this.nextInBucket[entry] = this.buckets[bucket]!;
     this.buckets[bucket] = entry;
     this.places[entry] = place;
@@ -123,11 +122,16 @@ export class PrefixIndex {
     return this.hash(seed, tokens, start, this.blockTokens);
   }
 
-  private isEqual(entry: number, parent: number, salt: string | undefined, tokens: Int32Array, start: number) {
+  private isEqual(
+    entry: number,
+    parent: number,
+    salt: string | undefined,
+    tokens: Int32Array,
+    start: number,
+  ) {
     if (this.parents[entry] !== parent || this.salts[entry] !== salt) return false;
     const base = entry * this.blockTokens;
-    for (let i = 0; i < this.blockTokens; i++)
-      if (this.tokens[base + i] !== tokens[start + i]) return false;
+    for (let i = 0; i < this.blockTokens; i++) if (this.tokens[base + i] !== tokens[start + i]) return false;
     return true;
   }
 }

@@ -46,6 +46,11 @@ export class Scheduler {
     return this.running.length;
   }
 
+  /** What {@link plan} returned last. */
+  get currentPlan(): StepPlan {
+    return this.stepPlan;
+  }
+
   add(group: SequenceGroup): void {
     group.arrival = this.arrivalCount++;
     group.rankMs = group.spec.submittedMs - group.spec.priority * this.limits.priorityHeadStartMs;
@@ -127,7 +132,8 @@ export class Scheduler {
   private runGroup(group: SequenceGroup, phase: Phase): void {
     if (!this.settleBeams(group, phase)) return;
     this.residency.publish(group);
-    if (group.needsFork && group.leader.computedCount === group.commonCount && !this.fork(group, phase)) return;
+    if (group.needsFork && group.leader.computedCount === group.commonCount && !this.fork(group, phase))
+      return;
     if (group.needsFork) this.runPrompt(group.leader, group.commonCount, phase);
     else for (const sequence of group.sequences) this.runSequence(sequence, phase);
   }
@@ -143,8 +149,6 @@ export class Scheduler {
     if (!this.secureBlocks(sequence.group, missing, phase)) return;
     this.kv.grow(sequence.slot, sequence.targetCount);
     this.stepPlan.decodeRows.add(sequence, 1, 0);
-    sequence.computedCount++;
-    sequence.inFlightCount++;
   }
 
   /** Runs what fits of the tokens up to `endCount`. */
@@ -158,15 +162,12 @@ export class Scheduler {
     this.kv.grow(sequence.slot, chunkEnd);
     this.budget.tokens -= chunk;
     this.budget.logits -= chunkLogits(pending, chunk);
-    const scoreCount = Math.min(chunk, pending.scoredCount);
-    this.stepPlan.prefillRows.add(sequence, chunk, scoreCount);
-    sequence.scoredCount += scoreCount;
-    sequence.computedCount = chunkEnd;
-    if (chunkEnd === sequence.targetCount) sequence.inFlightCount++;
+    this.stepPlan.prefillRows.add(sequence, chunk, Math.min(chunk, pending.scoredCount));
   }
 
   private pendingPrompt(sequence: Sequence, endCount: number) {
-    const { computedCount, scoredCount, group } = sequence;
+    const { computedCount, group } = sequence;
+    const { scoredCount } = group;
     const wantsScores = group.spec.scoresPrompt && sequence === group.leader;
     // Computed again after a preemption: what was scored before is a chunk of its own.
     const end = wantsScores && computedCount < scoredCount ? scoredCount : endCount;

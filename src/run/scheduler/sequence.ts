@@ -18,8 +18,6 @@ export class Sequence {
   knownCount: number;
   inFlightCount = 0;
   computedCount = 0;
-  /** Prompt tokens before this one have been scored, if the request wants prompt scores. */
-  scoredCount = 0;
   isFinished = false;
 
   constructor(group: SequenceGroup, index: number, spec: GroupSpec) {
@@ -99,6 +97,8 @@ export class SequenceGroup {
   /** Counts preemptions that dropped the KV: results of earlier steps do not fit the state any more. */
   epoch = 0;
   wasScheduled = false;
+  /** Prompt tokens whose logits have been asked for, if the request wants prompt scores. */
+  scoredCount = 0;
   /** Prompt tokens that the first schedule found in the prefix index. */
   cachedPromptTokens = 0;
 

@@ -6,11 +6,12 @@ import type { Sequence } from './sequence.js';
 /** Rows of a step: which tokens of which sequences run. Structure of arrays, reused from step to step. */
 export class RowList {
   private readonly sequences: (Sequence | undefined)[] = [];
-  /** [rows] first position, token count, and the range of positions whose prompt tokens are scored. */
+  /** [rows] first position, token count, and how many tokens from the first on are scored. */
   readonly starts = new Int32List();
   readonly counts = new Int32List();
-  readonly scoreStarts = new Int32List();
   readonly scoreCounts = new Int32List();
+  /** [rows] 1 when the row's last token is followed by a sampled one. */
+  readonly samples = new Int32List();
   tokenCount = 0;
 
   get length(): number {
@@ -21,21 +22,26 @@ export class RowList {
     return this.sequences[row]!;
   }
 
+  /** The next `count` tokens of `sequence` run, the first `scoreCount` of them to be scored. */
   add(sequence: Sequence, count: number, scoreCount: number): void {
+    const isSampled = sequence.computedCount + count === sequence.targetCount;
     this.sequences[this.starts.length] = sequence;
     this.starts.push(sequence.computedCount);
     this.counts.push(count);
-    this.scoreStarts.push(sequence.scoredCount);
     this.scoreCounts.push(scoreCount);
+    this.samples.push(Number(isSampled));
     this.tokenCount += count;
+    sequence.computedCount += count;
+    sequence.group.scoredCount += scoreCount;
+    if (isSampled) sequence.inFlightCount++;
   }
 
   clear(): void {
     this.sequences.fill(undefined, 0, this.starts.length);
     this.starts.clear();
     this.counts.clear();
-    this.scoreStarts.clear();
     this.scoreCounts.clear();
+    this.samples.clear();
     this.tokenCount = 0;
   }
 }

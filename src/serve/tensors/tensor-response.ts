@@ -34,6 +34,8 @@ export interface TensorAnswer {
   readonly pieces: readonly Piece[];
   readonly rows: readonly RowFacts[];
   readonly isStreamed: boolean;
+  /** More than one row or continuation: streamed pieces then tell which they belong to. */
+  readonly isMany: boolean;
 }
 
 /** Outputs that are made only when the request asks for them. */
@@ -125,9 +127,9 @@ function outputTensor(
       return piece?.logits && logitsTensor(name, datatype, [1, 1, piece.tokenIds.length], piece.logits);
     }
     case 'batchIndex':
-      return answer.isStreamed ? flat([pieces[0]?.row ?? 0]) : undefined;
+      return answer.isStreamed && answer.isMany ? flat([pieces[0]?.row ?? 0]) : undefined;
     case 'sequenceIndex':
-      return answer.isStreamed ? flat([pieces[0]?.sequence ?? 0]) : undefined;
+      return answer.isStreamed && answer.isMany ? flat([pieces[0]?.sequence ?? 0]) : undefined;
     case 'inputTokenCount':
       return flat(rows.map((row) => row.promptTokenIds.length));
     case 'outputTokenCount':

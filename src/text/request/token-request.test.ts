@@ -91,7 +91,7 @@ describe('defaults', () => {
     const beam = { width: 3, lengthPenalty: 1, earlyStopping: false };
     expect(resolve({ beam, temperature: 1, topK: 1 }, 10, sampling)).toMatchObject({
       beam,
-      sampling: { temperature: 0 },
+      sampling: { temperature: 0, repetitionPenalty: 1 },
     });
     expect(resolve({ beam: { ...beam, width: 1 } }).beam).toBeUndefined();
   });

@@ -8,9 +8,9 @@ interface Oracle {
   readonly cases: readonly { readonly text: string; readonly ids: number[]; readonly decoded: string }[];
 }
 
-/** Written by oracle/sentencepiece_ids.py. */
+/** Written by oracle/scripts/sentencepiece_ids.py. */
 function oracle(name: string): Oracle {
-  const path = new URL(`../../../oracle/data/sentencepiece/${name}.json`, import.meta.url);
+  const path = new URL(`../../../oracle/sentencepiece/${name}.json`, import.meta.url);
   return JSON.parse(readFileSync(path, 'utf8')) as Oracle;
 }
 

@@ -1,10 +1,17 @@
 /** Small tokenizers of each family, composed by hand for tests. */
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { afterAll } from 'vitest';
 import { byteLevelAlphabet } from './byte-level.js';
 import { PIECE_TYPE, type SentencePiece } from './sentencepiece.js';
+
+/** Made by {@link directoryWith} in this test file, removed at its end. */
+const directories: string[] = [];
+afterAll(async () => {
+  for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
+});
 
 const ADDED = { single_word: false, lstrip: false, rstrip: false, normalized: false };
 
@@ -175,9 +182,10 @@ export function metaspaceJson(): Record<string, unknown> {
   return { ...llama2Json(), normalizer: null, pre_tokenizer: metaspace, decoder };
 }
 
-/** A new directory with these files; objects are written as JSON. */
+/** A new directory with these files, for the length of the test file; objects are written as JSON. */
 export async function directoryWith(files: Readonly<Record<string, unknown>>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'aloft-text-'));
+  directories.push(directory);
   for (const [name, content] of Object.entries(files)) {
     const isRaw = typeof content === 'string' || content instanceof Uint8Array;
     await writeFile(join(directory, name), isRaw ? content : JSON.stringify(content));

@@ -1,17 +1,12 @@
 /** The command line: the only reader of arguments and environment. Errors end here, as one sentence and an exit code. */
 import { Command, CommanderError } from 'commander';
-import { readFileSync } from 'node:fs';
 import { AloftError, reportError } from '../../core/errors.js';
 import { normaliseFlags, usageError } from './flags.js';
+import { packageVersion } from './package-version.js';
 import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
 
 /** Adds one sub-command to the program. */
 export type RegisterCommand = (program: Command, terminal: Terminal) => void;
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 /** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake. */
 export async function main(
@@ -23,7 +18,7 @@ export async function main(
     .description('LLM inference engine and server: build, run, benchmark and serve')
     .version(packageVersion());
   for (const register of commands) register(program, terminal);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
   try {
@@ -36,6 +31,11 @@ export async function main(
       terminal,
     );
   }
+}
+
+/** A command and all below it. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 function explain(thrown: unknown, command: Command, terminal: Terminal): number {

@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest';
+import { faultOf } from '../testing/fault.js';
+import { TINY_CONFIG } from '../testing/tiny-checkpoint.js';
+import { parseGenerationConfig } from './generation-config.js';
+import { JsonFile } from './json-file.js';
+import { parseModelConfig } from './model-config.js';
+
+const parse = (fields: Record<string, unknown>) =>
+  parseModelConfig(new JsonFile('m/config.json', { ...TINY_CONFIG, ...fields }));
+
+test('reads the published keys and their defaults', () => {
+  expect(parse({ tie_word_embeddings: true, head_dim: 8, attention_bias: true })).toEqual({
+    path: 'm/config.json',
+    architecture: 'LlamaForCausalLM',
+    hidden: 16,
+    intermediate: 24,
+    layerCount: 2,
+    headCount: 4,
+    kvHeadCount: 2,
+    headDim: 8,
+    vocabulary: 37,
+    maxPositions: 64,
+    rmsNormEpsilon: 1e-5,
+    rope: { theta: 10000, scaling: { type: 'none' } },
+    activation: 'silu',
+    tiedEmbeddings: true,
+    attentionBias: true,
+    mlpBias: false,
+  });
+  const { num_key_value_heads: _, architectures: __, rope_theta: ___, ...older } = TINY_CONFIG;
+  const config = parseModelConfig(new JsonFile('m/config.json', older));
+  expect(config).toMatchObject({ kvHeadCount: 4, headDim: 4, architecture: 'LlamaForCausalLM' });
+});
+
+const LLAMA3 = {
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 32,
+};
+const LLAMA3_PARSED = {
+  type: 'llama3',
+  factor: 8,
+  lowFrequencyFactor: 1,
+  highFrequencyFactor: 4,
+  originalMaxPositions: 32,
+};
+
+test.each([
+  [{ rope_scaling: null }, { theta: 10000, scaling: { type: 'none' } }],
+  [{ rope_scaling: { type: 'linear', factor: 2 } }, { theta: 10000, scaling: { type: 'linear', factor: 2 } }],
+  [
+    { rope_scaling: { type: 'dynamic', factor: 2 } },
+    { theta: 10000, scaling: { type: 'dynamic', factor: 2, originalMaxPositions: 64 } },
+  ],
+  [
+    { rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...LLAMA3 } },
+    { theta: 5e5, scaling: LLAMA3_PARSED },
+  ],
+  [
+    { rope_parameters: { rope_type: 'llama3', rope_theta: 5e5, ...LLAMA3 } },
+    { theta: 5e5, scaling: LLAMA3_PARSED },
+  ],
+  [{ rope_parameters: { rope_type: 'default', rope_theta: 1e6 } }, { theta: 1e6, scaling: { type: 'none' } }],
+])('reads rotary settings of %j', (fields, rope) => {
+  expect(parse(fields).rope).toEqual(rope);
+});
+
+test.each([
+  [{ hidden_size: undefined }, 'CHECKPOINT_CONFIG', /'hidden_size' is missing/],
+  [{ hidden_size: 16.5 }, 'CHECKPOINT_CONFIG', /'hidden_size' is 16\.5/],
+  [{ num_hidden_layers: '2' }, 'CHECKPOINT_CONFIG', /'num_hidden_layers' is "2"/],
+  [{ num_key_value_heads: 3 }, 'CHECKPOINT_CONFIG', /'num_key_value_heads' is 3, but must be a divisor/],
+  [{ num_attention_heads: 3, num_key_value_heads: 3 }, 'CHECKPOINT_CONFIG', /'num_attention_heads' is 3/],
+  [{ head_dim: 5 }, 'CHECKPOINT_CONFIG', /'head_dim' is 5, but must be even/],
+  [{ rms_norm_eps: 0 }, 'CHECKPOINT_CONFIG', /'rms_norm_eps' is 0/],
+  [{ tie_word_embeddings: 1 }, 'CHECKPOINT_CONFIG', /'tie_word_embeddings' is 1/],
+  [{ rope_scaling: [1] }, 'CHECKPOINT_CONFIG', /'rope_scaling' is \[1\]/],
+  [{ rope_scaling: { type: 'linear' } }, 'CHECKPOINT_CONFIG', /'factor' is missing/],
+  [{ rope_scaling: { type: 'yarn', factor: 2 } }, 'UNSUPPORTED', /the type 'yarn'/],
+  [{ quantization_config: { bits: 4 } }, 'UNSUPPORTED', /quantization_config/],
+  [{ architectures: undefined, model_type: 'x' }, 'ARCHITECTURE_UNKNOWN', /'architectures' is missing/],
+])('refuses %j, naming file and field', (fields, code, message) => {
+  const fault = faultOf(() => parse(fields));
+  expect(fault.code).toBe(code);
+  expect(fault.message).toMatch(message);
+  expect(fault.message).toContain('m/config.json');
+});
+
+test('takes end ids and defaults from generation_config.json, else from config.json', () => {
+  const model = new JsonFile('config.json', { eos_token_id: 2, bos_token_id: 1, pad_token_id: -1 });
+  const empty = parseGenerationConfig(new JsonFile('generation_config.json', {}), model);
+  expect(empty).toEqual({
+    endIds: [2],
+    bosId: 1,
+    padId: null,
+    doSample: null,
+    temperature: null,
+    topK: null,
+    topP: null,
+    repetitionPenalty: null,
+  });
+  const fields = {
+    eos_token_id: [5, 6],
+    pad_token_id: 0,
+    do_sample: true,
+    temperature: 0.6,
+    top_k: 20,
+    top_p: 0.9,
+  };
+  expect(parseGenerationConfig(new JsonFile('generation_config.json', fields), model)).toMatchObject({
+    endIds: [5, 6],
+    bosId: 1,
+    padId: 0,
+    doSample: true,
+    temperature: 0.6,
+    topK: 20,
+    topP: 0.9,
+  });
+  const bad = new JsonFile('generation_config.json', { eos_token_id: 'x' });
+  expect(faultOf(() => parseGenerationConfig(bad, model)).message).toMatch(
+    /generation_config\.json: 'eos_token_id'/,
+  );
+});

@@ -1,0 +1,168 @@
+import { expect, test } from 'vitest';
+import { BUILD_FLAGS } from './build-flags.js';
+import { resolveBuildOptions } from './resolve-options.js';
+import { faultOf } from './testing/fault.js';
+
+type Given = Record<string, string | readonly string[] | true>;
+const resolve = (given: Given) => resolveBuildOptions(new Map(Object.entries(given)));
+const withModel = (given: Given = {}) => resolve({ model_dir: 'llama', ...given });
+
+test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of a prefix is shared', () => {
+  expect(withModel()).toEqual({
+    source: { type: 'checkpoint', directory: 'llama' },
+    options: {
+      outputDirectory: 'llama_outputs',
+      replace: false,
+      precision: 'float16',
+      int8Parts: new Set(),
+      worldSize: 1,
+      limits: {
+        maxBatchSize: 8,
+        maxInputTokens: 2048,
+        maxOutputTokens: 512,
+        maxBeamWidth: 1,
+        maxStepTokens: null,
+        blockTokens: 16,
+      },
+      plugins: {
+        gemm: false,
+        rmsNorm: false,
+        contextFmhaType: 0,
+        customAllReduce: false,
+        parallelBuild: false,
+      },
+      ropeTheta: null,
+      ropeScaling: null,
+      timingCachePath: null,
+    },
+    notes: [],
+    warnings: [],
+  });
+});
+
+test('the article’s third build', () => {
+  const { options, notes } = withModel({
+    dtype: 'float16',
+    use_gpt_attention_plugin: 'float16',
+    use_gemm_plugin: 'float16',
+    output_dir: 'out',
+    max_batch_size: '64',
+    max_output_len: '2048',
+    use_weight_only: true,
+    use_inflight_batching: true,
+    paged_kv_cache: true,
+    remove_input_padding: true,
+    world_size: '4',
+    tp_size: '4',
+  });
+  expect(options).toMatchObject({
+    worldSize: 4,
+    int8Parts: new Set(['layers']),
+    plugins: { gemm: 'float16' },
+  });
+  expect(notes).toEqual([
+    '--remove_input_padding: Input is always packed.',
+    '--paged_kv_cache: The KV cache is always paged.',
+    '--use_inflight_batching: Every engine can run in-flight batching.',
+    '--use_gpt_attention_plugin: Attention is always fused, in the precision of --dtype.',
+    '--use_gemm_plugin: Matrix kernels are chosen by Aloft.',
+  ]);
+});
+
+test('every flag of the original is known, is accepted with one line or refused by name', () => {
+  const sample = {
+    switch: true,
+    text: 'x',
+    whole: '1',
+    real: '2',
+    scaling: ['linear', '2'],
+    choice: '',
+    optionalChoice: true,
+  } as const;
+  for (const { name, kind, support } of BUILD_FLAGS) {
+    const value = kind.type === 'choice' ? kind.choices[0]! : sample[kind.type];
+    const source: Given = name === 'random_weights' ? {} : { model_dir: 'llama' };
+    const given: Given = {
+      ...source,
+      use_weight_only: true,
+      [name]: name === 'random_weights' ? 'llama_7b' : value,
+    };
+    if (support === 'no') {
+      if (name === 'use_smooth_quant') continue;
+      const fault = faultOf(() => resolve(given));
+      expect(fault.code).toBe('UNSUPPORTED');
+      expect(fault.message).toContain(`--${name}`);
+    } else {
+      const { notes } = resolve(given);
+      expect(notes.filter((note) => note.startsWith(`--${name}:`))).toHaveLength(support === 'yes' ? 0 : 1);
+    }
+  }
+});
+
+test('random weights take a named shape, and exclude a checkpoint', () => {
+  expect(resolve({ random_weights: 'tinyllama_1b', random_seed: '3' }).source).toMatchObject({
+    type: 'random',
+    shape: { hidden_size: 2048 },
+    seed: 3,
+  });
+  expect(faultOf(() => withModel({ random_weights: 'llama_7b' })).message).toMatch(/exclude each other/);
+  expect(faultOf(() => resolve({ random_weights: 'llama_8b' })).message).toMatch(/Did you mean/);
+});
+
+test('one of world_size and tp_size is enough', () => {
+  expect(withModel({ tp_size: '2' }).options.worldSize).toBe(2);
+  expect(withModel({ world_size: '2' }).options.worldSize).toBe(2);
+  expect(withModel({ world_size: '2', parallel_build: true }).options.plugins.parallelBuild).toBe(true);
+  expect(withModel({ parallel_build: true }).options.plugins.parallelBuild).toBe(false);
+});
+
+test.each<[Given, string, RegExp]>([
+  [{ use_smooth_quant: true, use_weight_only: true }, 'USAGE', /cannot enable both SmoothQuant and INT8/],
+  [{ enable_context_fmha: true, enable_context_fmha_fp32_acc: true }, 'USAGE', /exclude each other/],
+  [{ quantize_lm_head: true }, 'USAGE', /needs --use_weight_only/],
+  [{ world_size: '4', tp_size: '2' }, 'USAGE', /--world_size 4 must equal --tp_size 2/],
+  [{ pp_size: '2' }, 'UNSUPPORTED', /--pp_size above 1/],
+  [{ use_weight_only: true, weight_only_precision: 'int4' }, 'UNSUPPORTED', /--weight_only_precision int4/],
+  [{ weight_only_precision: 'int2' }, 'USAGE', /--weight_only_precision is 'int2', but must be one of int8/],
+  [{ dtype: 'float64' }, 'USAGE', /--dtype is 'float64'/],
+  [{ max_batch_size: '0' }, 'USAGE', /--max_batch_size is '0', but must be a whole number from 1/],
+  [{ max_batch_size: '2.5' }, 'USAGE', /--max_batch_size/],
+  [{ max_batch_size: true }, 'USAGE', /--max_batch_size/],
+  [{ builder_opt: '9' }, 'USAGE', /--builder_opt/],
+  [{ rotary_scaling: ['linear', '1'] }, 'USAGE', /--rotary_scaling linear 1 must be/],
+  [{ rotary_scaling: ['yarn', '2'] }, 'USAGE', /--rotary_scaling yarn 2 must be/],
+  [{ rotary_scaling: 'linear' }, 'USAGE', /needs two words/],
+  [{ rotary_base: '-1' }, 'USAGE', /--rotary_base/],
+  [{ model_dir: true }, 'USAGE', /--model_dir needs a value/],
+  [{ max_bach_size: '1' }, 'USAGE', /no flag --max_bach_size\. Did you mean --max_batch_size/],
+])('refuses %j', (given, code, message) => {
+  const fault = faultOf(() => withModel(given));
+  expect(fault.code).toBe(code);
+  expect(fault.message).toMatch(message);
+  expect(fault.kind.exit).toBe(2);
+});
+
+test('without a checkpoint the sizes make a model with random weights', () => {
+  expect(faultOf(() => resolve({ output_dir: 'x' })).message).toMatch(/--model_dir/);
+  const { source } = resolve({ n_layer: '2', random_seed: '5' });
+  expect(source).toMatchObject({
+    type: 'random',
+    seed: 5,
+    shape: { hidden_size: 4096, intermediate_size: 11008, num_hidden_layers: 2, num_key_value_heads: 32 },
+  });
+  const wide = resolve({
+    n_embd: '8192',
+    ffn_dim_multiplier: '1.3',
+    multiple_of: '4096',
+    n_head: '64',
+    n_kv_head: '8',
+  });
+  expect(wide.source).toMatchObject({ shape: { intermediate_size: 28672, num_key_value_heads: 8 } });
+  expect(faultOf(() => resolve({ hidden_act: 'gelu' })).code).toBe('UNSUPPORTED');
+});
+
+test('says which flags a checkpoint makes useless', () => {
+  const { warnings } = withModel({ n_layer: '2', vocab_size: '5', weight_only_precision: 'int8' });
+  expect(warnings[0]).toMatch(/--vocab_size, --n_layer: ignored/);
+  expect(warnings[1]).toMatch(/--weight_only_precision: ignored without --use_weight_only/);
+});

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { main } from '../tools/cli/main.js';
+import { registerClient } from '../tools/cli/client.js';
+import { startTestServer, until, type TestServer } from '../serve/testing/test-server.js';
+import { GrpcClient } from './grpc-client.js';
+import { HttpClient } from './http-client.js';
+import type { TextPiece, TextRequest } from './text-request.js';
+
+let server: TestServer;
+let grpc: GrpcClient;
+let http: HttpClient;
+beforeAll(async () => {
+  server = await startTestServer({ script: { tokenMs: 1 } });
+  grpc = new GrpcClient({ address: server.grpcAddress });
+  http = new HttpClient({ url: server.httpUrl });
+});
+afterAll(async () => {
+  grpc.close();
+  await server.close();
+});
+
+async function collect(pieces: AsyncIterable<TextPiece>): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const piece of pieces) texts.push(piece.text);
+  return texts;
+}
+
+describe('programs', () => {
+  const request: TextRequest = {
+    prompt: '你好 😀',
+    maxTokens: 200,
+    temperature: 0.5,
+    seed: 2n ** 63n + 1n,
+    stopWords: ['x,y', '"q"'],
+  };
+
+  test.each<[string, () => GrpcClient | HttpClient]>([
+    ['grpc', () => grpc],
+    ['http', () => http],
+  ])('%s: streamed is whole, fields arrive exactly', async (_, client) => {
+    const whole = await collect(client().generate(request));
+    const pieces = await collect(client().generate({ ...request, stream: true }));
+    expect(whole).toEqual(['你好 😀 echo of 你好 😀']);
+    expect(request.prompt + pieces.join('')).toBe(whole[0]);
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(server.model.requests.at(-1)).toMatchObject({
+      temperature: 0.5,
+      seed: 2n ** 63n + 1n,
+      stop: ['x,y', '"q"'],
+    });
+  });
+
+  test.each<[string, () => GrpcClient | HttpClient]>([
+    ['grpc', () => grpc],
+    ['http', () => http],
+  ])('%s: leaving early and aborting free the request', async (_, client) => {
+    const long: TextRequest = { prompt: 'x'.repeat(3000), maxTokens: 3000, stream: true };
+    for await (const piece of client().generate(long)) if (piece.text !== '') break;
+    await until(() => server.model.runningCount === 0);
+    const controller = new AbortController();
+    const reading = collect(client().generate(long, { signal: controller.signal }));
+    await until(() => server.model.runningCount === 1);
+    controller.abort();
+    await expect(reading).rejects.toThrow();
+    await until(() => server.model.runningCount === 0);
+  });
+
+  test('errors have codes', async () => {
+    await expect(collect(grpc.generate({ ...request, model: 'nope' }))).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    });
+    await expect(collect(http.generate({ ...request, model: 'nope' }))).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    });
+    await expect(collect(grpc.generate({ ...request, maxTokens: 0 }))).rejects.toMatchObject({
+      code: 'REQUEST_INVALID',
+    });
+  });
+
+  test('readiness', async () => {
+    expect([await grpc.isReady(), await http.isReady()]).toEqual([true, true]);
+  });
+});
+
+describe('command', () => {
+  const run = async (...words: string[]) => {
+    let out = '';
+    let err = '';
+    const terminal = {
+      out: (text: string) => void (out += text),
+      err: (text: string) => void (err += text),
+      isInteractive: false,
+    };
+    const status = await main(words, [registerClient], terminal);
+    return { status, out, err };
+  };
+  const url = () => ['-u', server.grpcAddress];
+
+  test.each([
+    'client',
+    'inflight_batcher_llm_client',
+    'end_to_end_streaming_client',
+    'end_to_end_grpc_client',
+  ])("%s takes the article's command line", async (name) => {
+    const { status, out } = await run(name, ...url(), '-p', 'What is deep learning ?', '-S', '-o', '128');
+    expect([status, out]).toEqual([0, ' echo of What is deep learning ?\n']);
+  });
+
+  test('without -S the prompt is part of the answer, as upstream', async () => {
+    expect((await run('client', ...url(), '-p', 'a', '-o', '8')).out).toBe('a echo of\n');
+    expect((await run('client', ...url(), '-p', 'a', '-o', '8', '--exclude-input-in-output')).out).toBe(
+      ' echo of\n',
+    );
+  });
+
+  test('over HTTP', async () => {
+    const address = server.httpUrl.replace('http://', '');
+    expect((await run('client', '-i', 'http', '-u', address, '-p', 'a', '-S')).out).toBe(' echo of a\n');
+  });
+
+  test('check-output, concurrency, stop-after-ms', async () => {
+    const good = await run('client', ...url(), '-p', 'a', '-S', '-c', '--expected-output', ' echo of a');
+    expect([good.status, good.out]).toEqual([0, expect.stringContaining('PASS!')]);
+    const bad = await run('client', ...url(), '-p', 'a', '-S', '-c', '--expected_output', 'b');
+    expect([bad.status, bad.out]).toEqual([1, expect.stringContaining('FAIL!')]);
+    const many = await run('client', ...url(), '-p', 'a', '-S', '--concurrency', '3');
+    expect(many.out.split('\n').filter(Boolean).toSorted()).toEqual([
+      '[0]  echo of a',
+      '[1]  echo of a',
+      '[2]  echo of a',
+    ]);
+    const stopped = await run(
+      'client',
+      ...url(),
+      '-p',
+      'x'.repeat(3000),
+      '-S',
+      '-o',
+      '3000',
+      '--stop-after-ms',
+      '100',
+    );
+    expect([stopped.status, stopped.out]).toEqual([
+      0,
+      expect.stringContaining('Got cancellation response from server'),
+    ]);
+    await until(() => server.model.runningCount === 0);
+  });
+
+  test('errors are told', async () => {
+    const unknown = await run('client', ...url(), '-p', 'a', '--model-name', 'nope');
+    expect([unknown.status, unknown.err]).toEqual([
+      1,
+      expect.stringMatching(/Received an error from server:\nRequest for unknown model: 'nope'/),
+    ]);
+    expect((await run('client', ...url())).status).toBe(2);
+  });
+});

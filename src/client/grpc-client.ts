@@ -1,0 +1,218 @@
+/** A client over gRPC, for this server and for Triton. */
+import { create, type MessageInitShape, type MessageShape, type DescMethod } from '@bufbuild/protobuf';
+import {
+  Client,
+  Metadata,
+  credentials,
+  type ClientDuplexStream,
+  type ClientUnaryCall,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { AloftError, ERROR_CATALOGUE, type ErrorCode } from '../core/errors.js';
+import {
+  GRPCInferenceService as Service,
+  type ModelInferResponse,
+  type ModelStreamInferResponse,
+} from '../protocol/gen/inference_pb.js';
+import { writeGrpcRequest } from '../protocol/grpc/infer-request.js';
+import { readGrpcResponse } from '../protocol/grpc/infer-response.js';
+import { INFERENCE_SERVICE, type Outgoing } from '../protocol/grpc/service.js';
+import type { Datatype } from '../protocol/kserve/datatype.js';
+import type { InferRequest, InferResponse } from '../protocol/kserve/infer.js';
+import { numbers, numberTensor, texts, textTensor, type Tensor } from '../protocol/kserve/tensor.js';
+import type { CallOptions } from './http-client.js';
+import { fieldTensors, type FieldTensor, type TextPiece, type TextRequest } from './text-request.js';
+
+export interface TlsOptions {
+  /** PEM texts. Without a root the system's are used. */
+  readonly rootCertificates?: Buffer;
+  readonly privateKey?: Buffer;
+  readonly certificateChain?: Buffer;
+}
+
+export interface GrpcClientOptions {
+  /** `host:port` */
+  readonly address: string;
+  readonly apiKey?: string;
+  readonly tls?: TlsOptions;
+}
+
+export class GrpcClient {
+  private readonly client: Client;
+  private readonly metadata = new Metadata();
+  private readonly inputTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
+
+  constructor({ address, apiKey, tls }: GrpcClientOptions) {
+    const channel =
+      tls === undefined
+        ? credentials.createInsecure()
+        : credentials.createSsl(
+            tls.rootCertificates ?? null,
+            tls.privateKey ?? null,
+            tls.certificateChain ?? null,
+          );
+    this.client = new Client(address, channel, {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+    });
+    if (apiKey !== undefined) this.metadata.set('authorization', `Bearer ${apiKey}`);
+  }
+
+  /** Any unary call of the service, typed by its descriptor. @throws {AloftError} with the server's message */
+  async call<Method extends DescMethod>(
+    method: Method,
+    request: MessageInitShape<Method['input']>,
+    options: CallOptions = {},
+  ): Promise<MessageShape<Method['output']>> {
+    return (await this.unary(method.name, create(method.input, request), options)) as MessageShape<
+      Method['output']
+    >;
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await this.call(Service.method.serverReady, {})).ready;
+  }
+
+  /** One request, one response. */
+  async infer(request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
+    const message = await this.unary('ModelInfer', writeGrpcRequest(request), options);
+    return readGrpcResponse(message as ModelInferResponse);
+  }
+
+  /**
+   * One request on a stream of its own; responses as they come. Leaving early or aborting cancels it on the server.
+   * @throws {AloftError} what the server said of the request
+   */
+  async *inferStream(
+    request: InferRequest,
+    options: CallOptions = {},
+  ): AsyncGenerator<InferResponse, void, void> {
+    const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE['ModelStreamInfer']!;
+    const stream: ClientDuplexStream<Outgoing, Outgoing> = this.client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      this.metadata,
+    );
+    const abort = () => stream.cancel();
+    options.signal?.addEventListener('abort', abort, { once: true });
+    stream.write(writeGrpcRequest(request));
+    stream.end();
+    try {
+      for await (const item of stream) {
+        const { errorMessage, inferResponse } = item as ModelStreamInferResponse;
+        if (errorMessage !== '') throw new AloftError('REQUEST_INVALID', errorMessage);
+        if (inferResponse !== undefined) yield readGrpcResponse(inferResponse);
+      }
+    } catch (error) {
+      throw asAloftError(error);
+    } finally {
+      options.signal?.removeEventListener('abort', abort);
+      // An error that comes after the reader has left concerns nobody.
+      stream.on('error', () => undefined);
+      stream.cancel();
+    }
+  }
+
+  /** The text of a request in pieces: many when `request.stream`, otherwise one. */
+  async *generate(request: TextRequest, options: CallOptions = {}): AsyncGenerator<TextPiece, void, void> {
+    const modelName = request.model ?? 'ensemble';
+    const types = await this.typesOf(modelName, options);
+    const inputs = fieldTensors(request).flatMap((field) => {
+      const datatype = types.get(field.name);
+      return datatype === undefined ? [] : [tensorOf({ ...field, datatype })];
+    });
+    const inferRequest: InferRequest = {
+      modelName,
+      modelVersion: '',
+      id: request.id ?? '',
+      parameters: {},
+      inputs,
+      outputs: [],
+    };
+    for await (const response of this.inferStream(inferRequest, options)) yield* piecesOf(response);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  /** Older servers have UINT32 where later ones have INT32: the model's metadata decides. */
+  private async typesOf(modelName: string, options: CallOptions): Promise<ReadonlyMap<string, Datatype>> {
+    let types = this.inputTypes.get(modelName);
+    if (types === undefined) {
+      types = this.call(Service.method.modelMetadata, { name: modelName }, options).then(
+        ({ inputs }) => new Map(inputs.map((input) => [input.name, input.datatype as Datatype])),
+      );
+      this.inputTypes.set(modelName, types);
+      types.catch(() => this.inputTypes.delete(modelName));
+    }
+    return await types;
+  }
+
+  private async unary(name: string, request: Outgoing, { signal }: CallOptions): Promise<Outgoing> {
+    const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE[name]!;
+    return await new Promise((resolve, reject) => {
+      const done = (error: ServiceError | null, response?: Outgoing) => {
+        if (response !== undefined) resolve(response);
+        else reject(asAloftError(error));
+      };
+      const call: ClientUnaryCall = this.client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.metadata,
+        done,
+      );
+      signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    });
+  }
+}
+
+function tensorOf({ name, datatype, value }: FieldTensor): Tensor {
+  if (datatype === 'BYTES') {
+    const list = typeof value === 'object' ? value : [String(value)];
+    return textTensor(name, [1, list.length], list);
+  }
+  return numberTensor(name, datatype, [1, 1], [value as number | bigint | boolean]);
+}
+
+function piecesOf({ outputs }: InferResponse): TextPiece[] {
+  const find = (name: string) => outputs.find((output) => output.name === name);
+  const text = find('text_output');
+  if (text === undefined) return [];
+  const index = find('sequence_index');
+  const first = index === undefined ? 0 : (numbers(index)[0] ?? 0);
+  const list = texts(text);
+  const logProbs = find('output_log_probs');
+  return list.map((item, i) => ({
+    text: item,
+    sequence: first + i,
+    logProbs: logProbs === undefined || list.length > 1 ? [] : numbers(logProbs),
+  }));
+}
+
+/** gRPC statuses that need no other code than the catalogue's first of that status. */
+function asAloftError(error: unknown): AloftError {
+  if (error instanceof AloftError) return error;
+  if (!(error instanceof Error)) return new AloftError('INTERNAL', String(error));
+  const status = 'code' in error ? error.code : undefined;
+  const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+  return new AloftError(STATUS_CODES.get(Number(status)) ?? 'INTERNAL', details, { cause: error });
+}
+
+const PREFERRED: readonly ErrorCode[] = [
+  'REQUEST_INVALID',
+  'MODEL_NOT_FOUND',
+  'QUEUE_FULL',
+  'MODEL_UNAVAILABLE',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'UNAUTHENTICATED',
+  'UNSUPPORTED',
+  'INTERNAL',
+];
+const STATUS_CODES: ReadonlyMap<number, ErrorCode> = new Map(
+  PREFERRED.map((code) => [ERROR_CATALOGUE[code].grpc, code]),
+);

@@ -1,0 +1,136 @@
+import { AloftError } from '../../core/errors.js';
+import { addressOf } from '../../ffi/memory.js';
+import type { KernelLaunch } from '../../ops/cuda/launch.js';
+import { FUNCTION_ATTRIBUTE, LAUNCH_ATTRIBUTE, LAUNCH_LAYOUT } from './driver-api.js';
+import type { CudaDriver } from './driver.js';
+import type { Stream } from './stream.js';
+
+/** What the compiler gave a kernel. `localBytes` above zero means spilled registers. */
+export interface KernelResources {
+  readonly registerCount: number;
+  readonly sharedBytes: number;
+  readonly localBytes: number;
+}
+
+const MAX_ARGUMENTS = 40;
+const DEFAULT_DYNAMIC_SHARED_BYTES = 48 << 10;
+const { configBytes, attributeBytes, attributeValueOffset } = LAUNCH_LAYOUT;
+
+/** Loaded machine code, and the one place where kernels are launched. */
+export interface Kernels {
+  /** Loads a unit's cubin or PTX. */
+  load(unit: string, image: Uint8Array): void;
+  /**
+   * Enqueues a kernel.
+   * @param overlap programmatic dependent launch: the kernel may start before its predecessor ends, and waits inside
+   *   (`griddepcontrol.wait`) before it touches what the predecessor wrote. Ignored before compute capability 9.0.
+   */
+  launch(stream: Stream, launch: KernelLaunch, overlap: boolean): void;
+  resources(unit: string, kernel: string): KernelResources;
+  dispose(): void;
+}
+
+export function createKernels(driver: CudaDriver, computeCapability: number): Kernels {
+  const modules = new Map<string, number>();
+  const functions = new Map<string, { handle: number; maxShared: number }>();
+  const packer = createPacker();
+  const launchRaw = driver.raw('cuLaunchKernelEx');
+
+  const functionOf = (unit: string, kernel: string): { handle: number; maxShared: number } => {
+    const key = `${unit}/${kernel}`;
+    let found = functions.get(key);
+    if (found === undefined) {
+      const module = modules.get(unit);
+      if (module === undefined)
+        throw new AloftError('INTERNAL', `No kernel unit '${unit}' is loaded (for ${kernel}).`);
+      const handle = driver.out64('cuModuleGetFunction', module, kernel);
+      found = { handle, maxShared: DEFAULT_DYNAMIC_SHARED_BYTES };
+      functions.set(key, found);
+    }
+    return found;
+  };
+
+  return {
+    load(unit, image) {
+      modules.set(unit, driver.out64('cuModuleLoadData', addressOf(image)));
+    },
+    launch(stream, launch, overlap) {
+      const found = functionOf(launch.unit, launch.kernel);
+      if (launch.sharedBytes > found.maxShared) {
+        driver.call(
+          'cuFuncSetAttribute',
+          found.handle,
+          FUNCTION_ATTRIBUTE.maxDynamicSharedBytes,
+          launch.sharedBytes,
+        );
+        found.maxShared = launch.sharedBytes;
+      }
+      packer.pack(launch, stream.handle, overlap && computeCapability >= 90);
+      const status = launchRaw(packer.configAddress, found.handle, packer.parametersAddress, 0);
+      if (status !== 0) driver.check('cuLaunchKernelEx', status);
+    },
+    resources(unit, kernel) {
+      const { handle } = functionOf(unit, kernel);
+      const attribute = (id: number): number => driver.out32('cuFuncGetAttribute', id, handle);
+      return {
+        registerCount: attribute(FUNCTION_ATTRIBUTE.registerCount),
+        sharedBytes: attribute(FUNCTION_ATTRIBUTE.sharedBytes),
+        localBytes: attribute(FUNCTION_ATTRIBUTE.localBytes),
+      };
+    },
+    dispose() {
+      for (const module of modules.values()) driver.call('cuModuleUnload', module);
+      modules.clear();
+      functions.clear();
+    },
+  };
+}
+
+interface Packer {
+  readonly configAddress: number;
+  readonly parametersAddress: number;
+  pack(launch: KernelLaunch, stream: number, overlap: boolean): void;
+}
+
+/**
+ * One buffer, reused for every launch: `CUlaunchConfig`, its one attribute, the table of argument pointers, and the
+ * arguments in slots of 8 bytes. The pointer table never changes.
+ */
+export function createPacker(): Packer {
+  const attributesAt = configBytes;
+  const tableAt = attributesAt + attributeBytes;
+  const slotsAt = tableAt + 8 * MAX_ARGUMENTS;
+  const buffer = new ArrayBuffer(slotsAt + 8 * MAX_ARGUMENTS);
+  const view = new DataView(buffer);
+  const base = addressOf(view);
+  for (let i = 0; i < MAX_ARGUMENTS; i++)
+    view.setBigUint64(tableAt + 8 * i, BigInt(base + slotsAt + 8 * i), true);
+  view.setBigUint64(LAUNCH_LAYOUT.attributesOffset, BigInt(base + attributesAt), true);
+  view.setUint32(attributesAt, LAUNCH_ATTRIBUTE.programmaticStreamSerialization, true);
+  view.setInt32(attributesAt + attributeValueOffset, 1, true);
+  const setAddress = (offset: number, value: number): void => {
+    view.setUint32(offset, value >>> 0, true);
+    view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
+  };
+  return {
+    configAddress: base,
+    parametersAddress: base + tableAt,
+    pack({ grid, blockThreads, sharedBytes, args }, stream, overlap) {
+      for (let i = 0; i < 3; i++) view.setUint32(LAUNCH_LAYOUT.gridOffset + 4 * i, grid[i]!, true);
+      view.setUint32(LAUNCH_LAYOUT.blockOffset, blockThreads, true);
+      view.setUint32(LAUNCH_LAYOUT.blockOffset + 4, 1, true);
+      view.setUint32(LAUNCH_LAYOUT.blockOffset + 8, 1, true);
+      view.setUint32(LAUNCH_LAYOUT.sharedBytesOffset, sharedBytes, true);
+      setAddress(LAUNCH_LAYOUT.streamOffset, stream);
+      view.setUint32(LAUNCH_LAYOUT.attributeCountOffset, overlap ? 1 : 0, true);
+      if (args.length > MAX_ARGUMENTS)
+        throw new AloftError('INTERNAL', `a kernel takes ${args.length} arguments; ${MAX_ARGUMENTS} at most`);
+      for (let i = 0; i < args.length; i++) {
+        const { type, value } = args[i]!;
+        if (type === 'pointer') setAddress(slotsAt + 8 * i, value);
+        else if (type === 'f32') view.setFloat32(slotsAt + 8 * i, value, true);
+        else view.setInt32(slotsAt + 8 * i, value, true);
+      }
+    },
+  };
+}

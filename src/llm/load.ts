@@ -1,0 +1,91 @@
+/** From an engine directory to something that answers: executor thread, batcher, tokenizer, text. */
+import type { ModelCard } from '../core/generate.js';
+import { type EngineManifest, readManifest } from '../engine/manifest.js';
+import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
+import { Batcher } from '../run/batcher/batcher.js';
+import type { Executor } from '../run/executor/executor.js';
+import { openExecutor } from '../run/executor/open-cpu.js';
+import { SYSTEM_CLOCK } from '../core/clock.js';
+import type { OpenEngineOptions } from '../run/executor/open-cpu.js';
+import { loadChatTemplate } from '../text/chat-template.js';
+import { type GenerationDefaults, loadGenerationDefaults } from '../text/generation-config.js';
+import { TextGenerator } from '../text/generator.js';
+import { loadTokenizer } from '../text/tokenizer/load.js';
+import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
+
+/** How an engine is opened and served. Everything has a default: the engine's own limits, then what suits most. */
+export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory'> {
+  /** Tokenizer files; default: those that were copied into the engine. */
+  readonly tokenizerDirectory?: string;
+  /** Name that clients see; default: the engine's model name. */
+  readonly modelName?: string;
+  readonly scheduler?: Partial<BatcherOptions>;
+}
+
+/** An engine without text: what benchmarks need. */
+export interface RunningEngine {
+  readonly manifest: EngineManifest;
+  readonly batcher: Batcher;
+  readonly executor: Executor;
+}
+
+/** An engine that answers texts. */
+export interface LoadedEngine extends RunningEngine {
+  readonly tokenizer: Tokenizer;
+  /** Sampling and end ids where a request leaves them out. */
+  readonly defaults: GenerationDefaults;
+  readonly text: TextGenerator;
+}
+
+/** Opens the executor on a thread of its own and starts its batcher. @throws AloftError of the engine reader and the executor */
+export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<RunningEngine> {
+  const manifest = readManifest(engineDirectory);
+  const { builder_config: build } = manifest;
+  const { tokenizerDirectory: _, modelName: __, scheduler, ...open } = options;
+  const executor = await openExecutor({ ...open, engineDirectory } satisfies OpenEngineOptions);
+  const batcher = new Batcher(
+    executor,
+    {
+      ...DEFAULT_BATCHER_OPTIONS,
+      maxInputTokens: build.max_input_len,
+      maxOutputTokens: build.max_output_len,
+      ...scheduler,
+    },
+    SYSTEM_CLOCK,
+  );
+  batcher.start();
+  return { manifest, batcher, executor };
+}
+
+export async function loadEngine(engineDirectory: string, options: LoadOptions): Promise<LoadedEngine> {
+  const tokenizerDirectory = options.tokenizerDirectory ?? engineDirectory;
+  // The tokenizer first: a missing one is found in milliseconds, before any weight is read.
+  const tokenizer = await loadTokenizer(tokenizerDirectory);
+  const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
+  const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
+  const engine = await startEngine(engineDirectory, options);
+  const model = modelCard(engine, options, chatTemplate !== undefined);
+  return {
+    ...engine,
+    tokenizer,
+    defaults,
+    text: new TextGenerator({ model, batcher: engine.batcher, tokenizer, chatTemplate, defaults }),
+  };
+}
+
+function modelCard(
+  { manifest, batcher }: RunningEngine,
+  { modelName }: LoadOptions,
+  hasChatTemplate: boolean,
+): ModelCard {
+  const { limits } = batcher;
+  return {
+    name: modelName ?? manifest.builder_config.name,
+    vocabulary: limits.vocabulary,
+    maxInputTokens: limits.maxInputTokens,
+    maxOutputTokens: limits.maxOutputTokens,
+    maxSequenceTokens: limits.maxSequenceTokens,
+    precision: manifest.builder_config.precision,
+    hasChatTemplate,
+  };
+}

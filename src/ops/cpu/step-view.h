@@ -1,0 +1,53 @@
+// What kernels need to know about the step and the KV cache. Filled by step-view.ts and kv-layout.ts: same fields, same order.
+#pragma once
+#include "api.h"
+#include <algorithm>
+
+namespace aloft {
+
+struct StepView {
+  int64_t tokenCount;
+  int64_t rowCount;
+  int64_t maxBlocksPerSequence;
+  uint64_t positionsAddress;   // [tokens] i32
+  uint64_t rowOffsetsAddress;  // [rows + 1] i32
+  uint64_t blockTablesAddress; // [rows, maxBlocksPerSequence] i32
+
+  const int32_t *positions() const { return pointer<const int32_t>(positionsAddress); }
+  const int32_t *rowOffsets() const { return pointer<const int32_t>(rowOffsetsAddress); }
+  const int32_t *blockTable(int64_t row) const {
+    return pointer<const int32_t>(blockTablesAddress) + row * maxBlocksPerSequence;
+  }
+  // The row that a token belongs to.
+  int64_t rowOf(int64_t token) const {
+    const int32_t *first = rowOffsets();
+    return std::upper_bound(first, first + rowCount + 1, static_cast<int32_t>(token)) - first - 1;
+  }
+};
+
+// One block holds `blockTokens` tokens of every layer. In a layer:
+//   keys   [kvHeads, headDim, blockTokens]      transposed, so that scores of neighbouring keys fill a vector
+//   values [kvHeads, blockTokens, valueStride]  padded to whole vectors
+struct KvLayout {
+  int64_t blockStrideBytes;
+  int64_t valueOffsetBytes; // from the keys of a layer to its values
+  int64_t blockTokens;
+  int64_t kvHeadCount;
+  int64_t headDim;
+  int64_t valueStride;
+  int64_t isHalf; // 0: f32, 1: f16
+
+  // Inlined by force: files for several instruction sets share these, and the linker would keep any one copy.
+  ALOFT_INLINE int64_t elementBytes() const { return isHalf ? 2 : 4; }
+  // Keys of one head in one block, [headDim, blockTokens].
+  ALOFT_INLINE char *keys(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+    return pointer<char>(layerAddress) + block * blockStrideBytes + kvHead * headDim * blockTokens * elementBytes();
+  }
+  // Values of one head in one block, [blockTokens, valueStride].
+  ALOFT_INLINE char *values(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+    return pointer<char>(layerAddress) + block * blockStrideBytes + valueOffsetBytes +
+           kvHead * blockTokens * valueStride * elementBytes();
+  }
+};
+
+} // namespace aloft

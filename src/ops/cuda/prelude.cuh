@@ -1,0 +1,191 @@
+// What every kernel file starts with. It needs no CUDA header, so that NVRTC alone compiles it.
+// ACT_BF16 (defined or not) chooses the 16-bit type of activations and dense weights.
+#pragma once
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef signed char i8;
+
+struct alignas(16) Vec16 {
+  u32 w[4];
+};
+
+// ---- 16-bit activations: bits are moved as u16/u32, arithmetic is done in f32 ----
+
+__device__ __forceinline__ float half_bits_to_float(u16 bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+
+// Two f32 rounded to nearest even and packed, `low` in the low half.
+__device__ __forceinline__ u32 pack_act(float low, float high) {
+  u32 packed;
+#ifdef ACT_BF16
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+#else
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+#endif
+  return packed;
+}
+
+__device__ __forceinline__ float act_low(u32 packed) {
+#ifdef ACT_BF16
+  return __uint_as_float(packed << 16);
+#else
+  return half_bits_to_float((u16)packed);
+#endif
+}
+
+__device__ __forceinline__ float act_high(u32 packed) {
+#ifdef ACT_BF16
+  return __uint_as_float(packed & 0xffff0000u);
+#else
+  return half_bits_to_float((u16)(packed >> 16));
+#endif
+}
+
+__device__ __forceinline__ float act_to_float(u16 bits) { return act_low(bits); }
+__device__ __forceinline__ u16 float_to_act(float value) { return (u16)pack_act(value, 0.f); }
+// The value as an activation holds it.
+__device__ __forceinline__ float round_act(float value) { return act_low(pack_act(value, 0.f)); }
+
+__device__ __forceinline__ void unpack8(const Vec16& v, float (&out)[8]) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    out[2 * i] = act_low(v.w[i]);
+    out[2 * i + 1] = act_high(v.w[i]);
+  }
+}
+
+__device__ __forceinline__ Vec16 pack8(const float (&in)[8]) {
+  Vec16 v;
+#pragma unroll
+  for (int i = 0; i < 4; i++) v.w[i] = pack_act(in[2 * i], in[2 * i + 1]);
+  return v;
+}
+
+// ---- memory ----
+
+__device__ __forceinline__ Vec16 zero16() { return Vec16{{0, 0, 0, 0}}; }
+
+// By words: a choice between two structs would send both to local memory.
+__device__ __forceinline__ Vec16 choose(bool first, const Vec16& a, const Vec16& b) {
+  Vec16 v;
+#pragma unroll
+  for (int i = 0; i < 4; i++) v.w[i] = first ? a.w[i] : b.w[i];
+  return v;
+}
+
+// Read once: does not displace what other kernels keep in L1.
+__device__ __forceinline__ Vec16 load_stream(const void* p) {
+  Vec16 v;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
+               : "l"(p));
+  return v;
+}
+
+// Written by an earlier kernel of the same stream; read through L1.
+__device__ __forceinline__ Vec16 load16(const void* p) {
+  Vec16 v;
+  asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
+               : "l"(p)
+               : "memory");
+  return v;
+}
+
+__device__ __forceinline__ void store16(void* p, const Vec16& v) {
+  asm volatile("st.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]),
+               "r"(v.w[3])
+               : "memory");
+}
+
+__device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
+
+// ---- programmatic dependent launch ----
+// Every kernel of a chain first lets its successor start, does what depends on nobody (weights), then waits for its
+// predecessor. Because every block waits, "my predecessor is done" implies that all earlier kernels are done.
+
+__device__ __forceinline__ void allow_successor() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+__device__ __forceinline__ void wait_predecessor() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// ---- warps ----
+
+__device__ __forceinline__ float warp_sum(float value) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask >>= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
+  return value;
+}
+
+__device__ __forceinline__ float warp_max(float value) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask >>= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
+  return value;
+}
+
+// Sum over the block in an order that depends on nothing but the block's size. `scratch` holds one float a warp.
+__device__ __forceinline__ float block_sum(float value, float* scratch) {
+  value = warp_sum(value);
+  if ((threadIdx.x & 31) == 0) scratch[threadIdx.x >> 5] = value;
+  __syncthreads();
+  float sum = 0.f;
+  for (int i = 0; i < (int)(blockDim.x >> 5); i++) sum += scratch[i];
+  __syncthreads();
+  return sum;
+}
+
+// ---- tensor cores: d[16x8] += a[16x16] · b[16x8], f32 sums ----
+
+__device__ __forceinline__ void mma16816(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+#ifdef ACT_BF16
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+#else
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+#endif
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// ---- int8 weights, stored as value + 128 ----
+
+__device__ __forceinline__ u32 permute_bytes(u32 a, u32 b, u32 selector) {
+  u32 out;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(out) : "r"(a), "r"(b), "r"(selector));
+  return out;
+}
+
+// Four stored bytes -> four activations in two registers, exact: every value in [-128, 127] fits both types.
+__device__ __forceinline__ void dequantise4(u32 bytes, u32& low, u32& high) {
+#ifdef ACT_BF16
+  // 0x4b000000 + u is 2^23 + u in f32.
+  const u32 magic = 0x4b000000u;
+  float f0 = __uint_as_float(permute_bytes(bytes, magic, 0x7650)) - 8388736.f;
+  float f1 = __uint_as_float(permute_bytes(bytes, magic, 0x7651)) - 8388736.f;
+  float f2 = __uint_as_float(permute_bytes(bytes, magic, 0x7652)) - 8388736.f;
+  float f3 = __uint_as_float(permute_bytes(bytes, magic, 0x7653)) - 8388736.f;
+  low = pack_act(f0, f1);
+  high = pack_act(f2, f3);
+#else
+  // 0x6400 + u is 1024 + u in f16; 0x6480 is 1152.
+  const u32 magic = 0x64646464u;
+  u32 l = permute_bytes(bytes, magic, 0x5140);
+  u32 h = permute_bytes(bytes, magic, 0x5342);
+  asm("sub.f16x2 %0, %1, %2;" : "=r"(low) : "r"(l), "r"(0x64806480u));
+  asm("sub.f16x2 %0, %1, %2;" : "=r"(high) : "r"(h), "r"(0x64806480u));
+#endif
+}

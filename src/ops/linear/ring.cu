@@ -1,0 +1,270 @@
+// Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the weights
+// through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
+//
+// Tensor cores multiply 16 weight rows by 8 tokens. The order of k inside a product is free as long as both operands
+// agree, so a thread takes 16 consecutive bytes of a weight row, which are the k indices of several products.
+// One warp fills the ring. The others form WR x WK: WR groups of rows, WK parts of each stage's k, whose sums meet in
+// shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
+//
+// The ring is half of the shared memory at most: the next kernel's blocks fit beside this one's, and fill their ring with
+// weights before they wait for this kernel's result.
+//
+// Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
+// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles.
+//
+// Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
+#include "prelude.cuh"
+
+enum Epilogue { STORE, STORE_F32, SWIGLU };
+
+struct RingArgs {
+  const void* xMap;    // tensor map of [rows, k] activations, box 64 x 8 NT
+  const u8* weight;    // int8 tiles, or the tensor map of a dense weight, box 64 x 16
+  const float* scale;  // [n] int8 only
+  const u16* bias;     // [n] or null
+  void* out;           // [m, outStride]
+  int m, n, k, outStride, stageCount;
+};
+
+__device__ __forceinline__ void barrier_init(u32 barrier, u32 count) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
+}
+__device__ __forceinline__ void barrier_expect(u32 barrier, u32 bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void barrier_arrive(u32 barrier) {
+  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+__device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
+  asm volatile(
+      "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}" ::"r"(
+          barrier),
+      "r"(parity)
+      : "memory");
+}
+__device__ __forceinline__ u64 evict_first_policy() {
+  u64 policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+__device__ __forceinline__ void bulk_copy_once(u32 target, const void* source, u32 bytes, u32 barrier, u64 policy) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(target),
+      "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
+      : "memory");
+}
+// A box at column k, row `row` of the mapped tensor.
+__device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k, int row, u32 barrier, u64 policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
+      "l"(map), "r"(k), "r"(row), "r"(barrier), "l"(policy)
+      : "memory");
+}
+__device__ __forceinline__ void box_copy(u32 target, const void* map, int k, int row, u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
+      "l"(map), "r"(k), "r"(row), "r"(barrier)
+      : "memory");
+}
+__device__ __forceinline__ Vec16 load_shared16(u32 address) {
+  Vec16 v;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
+  return v;
+}
+
+// NT: groups of 8 tokens. R: 16-row tiles a warp. WR x WK consumer warps. BOXES of 64 k a stage.
+template <bool INT8, int NT, int R, int WR, int WK, int BOXES, Epilogue EPILOGUE>
+struct Ring {
+  static constexpr int CONSUMERS = WR * WK, TILES = R * WR, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr int STAGE_K = 64 * BOXES;
+  static constexpr u32 TILE_BYTES = INT8 ? 1024 : 2048;  // 16 rows x 64 k
+  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * TILE_BYTES, X_BYTES = BOXES * NT * 1024;
+  static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + X_BYTES;
+  static constexpr u32 PARTIAL_BYTES = WK * TILES * NT * 8 * 16 * 4;
+
+  static __device__ __forceinline__ int tile_row(const RingArgs& a, int blockTile, int tile) {
+    if (EPILOGUE != SWIGLU) return blockTile * ROWS + tile * 16;
+    return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + blockTile * HALF * 16 + tile * 16;
+  }
+
+  // Announces the stage's bytes and requests its weights: [tile][box] int8, [box][tile] dense.
+  static __device__ __forceinline__ void fill_weights(const RingArgs& a, u32 stage, u32 barrier, int blockTile, int stageIndex, u64 policy) {
+    const int lane = threadIdx.x & 31;
+    if (INT8) {
+      const int boxCount = (a.k + 63) >> 6, box0 = stageIndex * BOXES, boxes = min(BOXES, boxCount - box0);
+      const int row = lane < TILES ? tile_row(a, blockTile, lane) : a.n;
+      const u32 live = __ballot_sync(0xffffffffu, row < a.n);
+      if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + X_BYTES);
+      __syncwarp();
+      if (row < a.n)
+        bulk_copy_once(stage + lane * BOXES * 1024, a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
+    } else {
+      if (lane == 0) barrier_expect(barrier, STAGE_BYTES);
+      __syncwarp();
+      for (int i = lane; i < BOXES * TILES; i += 32)
+        box_copy_once(stage + i * 2048, a.weight, (stageIndex * BOXES + i / TILES) * 64, tile_row(a, blockTile, i % TILES), barrier, policy);
+    }
+  }
+
+  static __device__ __forceinline__ void fill_tokens(const RingArgs& a, u32 stage, u32 barrier, int stageIndex) {
+    const int lane = threadIdx.x & 31;
+    if (lane < BOXES) box_copy(stage + WEIGHT_BYTES + lane * NT * 1024, a.xMap, (stageIndex * BOXES + lane) * 64, 0, barrier);
+  }
+
+  // 64 k of this warp's rows by all tokens. In a box, 16-byte piece p of row r lies at p ^ (r & 7).
+  static __device__ __forceinline__ void multiply_box(float (&acc)[R][NT][4], u32 stage, int wr, int box) {
+    const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    Vec16 x[NT][2];
+#pragma unroll
+    for (int n = 0; n < NT; n++)
+#pragma unroll
+      for (int p = 0; p < 2; p++)
+        x[n][p] = load_shared16(stage + WEIGHT_BYTES + (box * NT + n) * 1024 + g * 128 + (((INT8 ? t * 2 + p : p * 4 + t) ^ g) << 4));
+#pragma unroll
+    for (int r = 0; r < R; r++) {
+      const int tile = wr * R + r;
+#pragma unroll
+      for (int p = 0; p < (INT8 ? 1 : 2); p++) {
+        const u32 at = INT8 ? stage + (tile * BOXES + box) * 1024 + lane * 16
+                            : stage + (box * TILES + tile) * 2048 + g * 128 + (((p * 4 + t) ^ g) << 4);
+        const Vec16 low = load_shared16(at), high = load_shared16(at + (INT8 ? 512 : 1024));
+#pragma unroll
+        for (int i = 0; i < (INT8 ? 4 : 2); i++) {
+          u32 f[4];
+          if (INT8) {
+            dequantise4(low.w[i], f[0], f[2]);
+            dequantise4(high.w[i], f[1], f[3]);
+          } else {
+            f[0] = low.w[2 * i], f[1] = high.w[2 * i], f[2] = low.w[2 * i + 1], f[3] = high.w[2 * i + 1];
+          }
+          const int part = INT8 ? i >> 1 : p, word = INT8 ? (i & 1) * 2 : i * 2;
+#pragma unroll
+          for (int n = 0; n < NT; n++) mma16816(acc[r][n], f, x[n][part].w[word], x[n][part].w[word + 1]);
+        }
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void consumer_sync() {
+    asm volatile("bar.sync 1, %0;" ::"n"(CONSUMERS * 32) : "memory");
+  }
+
+  // Adds the WK parts and stores. `partial` is [WK][tile][token][row].
+  static __device__ __forceinline__ void finish_tile(const RingArgs& a, float* partial, int blockTile) {
+    constexpr int TOKENS = NT * 8, TILE_FLOATS = TOKENS * 16;
+    constexpr int OUT_TILES = EPILOGUE == SWIGLU ? HALF : TILES;
+    for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += CONSUMERS * 32) {
+      const int tile = index / TILE_FLOATS, within = index % TILE_FLOATS, token = within >> 4;
+      if (token >= a.m) continue;
+      float sums[2];
+#pragma unroll
+      for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
+        float sum = 0.f;
+#pragma unroll
+        for (int w = 0; w < WK; w++) sum += partial[(w * TILES + tile + j * HALF) * TILE_FLOATS + within];
+        const int channel = tile_row(a, blockTile, tile + j * HALF) + (within & 15);
+        if (channel < a.n) {
+          if (INT8) sum *= __ldg(a.scale + channel);
+          if (a.bias) sum += act_to_float(__ldg(a.bias + channel));
+        }
+        sums[j] = sum;
+      }
+      const int row = tile_row(a, blockTile, tile) + (within & 15);
+      if (row >= (EPILOGUE == SWIGLU ? a.n / 2 : a.n)) continue;
+      const size_t at = (size_t)token * a.outStride + row;
+      if (EPILOGUE == STORE) ((u16*)a.out)[at] = float_to_act(sums[0]);
+      if (EPILOGUE == STORE_F32) ((float*)a.out)[at] = sums[0];
+      if (EPILOGUE == SWIGLU) {
+        const float gate = round_act(sums[0]), up = round_act(sums[1]);
+        ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void run(const RingArgs& a) {
+    extern __shared__ __align__(1024) u8 memory[];
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    const u32 stages = shared_address(memory);  // swizzling counts on multiples of 1024
+    float* partial = (float*)(memory + a.stageCount * STAGE_BYTES);
+    const u32 full = shared_address(partial) + PARTIAL_BYTES, empty = full + 128;  // at most 16 stages
+    const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K;
+    const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
+    const int blockTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
+
+    if (threadIdx.x == 0)
+      for (int s = 0; s < a.stageCount; s++) {
+        barrier_init(full + 8 * s, 1);
+        barrier_init(empty + 8 * s, CONSUMERS);
+      }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    __syncthreads();
+    allow_successor();
+
+    if (warp == CONSUMERS) {
+      const u64 policy = evict_first_policy();
+      const int mine = (int)blockIdx.x < blockTiles ? (blockTiles - 1 - (int)blockIdx.x) / (int)gridDim.x + 1 : 0;
+      const int total = mine * stagesOfTile;
+      const int early = min(total, a.stageCount);
+      for (int i = 0; i < early; i++) {
+        const int tile = blockIdx.x + i / stagesOfTile * gridDim.x;
+        fill_weights(a, stages + i * STAGE_BYTES, full + 8 * i, tile, i % stagesOfTile, policy);
+      }
+      wait_predecessor();
+      for (int i = 0; i < early; i++) fill_tokens(a, stages + i * STAGE_BYTES, full + 8 * i, i % stagesOfTile);
+      int slot = 0, tile = blockIdx.x + early / stagesOfTile * gridDim.x, stage = early % stagesOfTile;
+      u32 parity = 0;
+      for (int i = early; i < total; i++) {
+        barrier_wait(empty + 8 * slot, parity);
+        fill_weights(a, stages + slot * STAGE_BYTES, full + 8 * slot, tile, stage, policy);
+        fill_tokens(a, stages + slot * STAGE_BYTES, full + 8 * slot, stage);
+        if (++slot == a.stageCount) slot = 0, parity ^= 1;
+        if (++stage == stagesOfTile) stage = 0, tile += gridDim.x;
+      }
+      return;
+    }
+
+    wait_predecessor();
+    const int wr = warp / WK, wk = warp % WK;
+    int slot = 0;
+    u32 parity = 0;
+    for (int blockTile = blockIdx.x; blockTile < blockTiles; blockTile += gridDim.x) {
+      float acc[R][NT][4];
+#pragma unroll
+      for (int r = 0; r < R; r++)
+#pragma unroll
+        for (int n = 0; n < NT; n++)
+#pragma unroll
+          for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
+      for (int stage = 0; stage < stagesOfTile; stage++) {
+        barrier_wait(full + 8 * slot, parity);
+#pragma unroll
+        for (int box = wk; box < BOXES; box += WK) multiply_box(acc, stages + slot * STAGE_BYTES, wr, box);
+        __syncwarp();
+        if (lane == 0) barrier_arrive(empty + 8 * slot);
+        if (++slot == a.stageCount) slot = 0, parity ^= 1;
+      }
+      consumer_sync();  // the previous tile's sums have been read
+#pragma unroll
+      for (int r = 0; r < R; r++)
+#pragma unroll
+        for (int n = 0; n < NT; n++)
+#pragma unroll
+          for (int i = 0; i < 4; i++) {
+            const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
+            partial[((wk * TILES + wr * R + r) * NT * 8 + token) * 16 + row] = acc[r][n][i];
+          }
+      consumer_sync();
+      finish_tile(a, partial, blockTile);
+    }
+  }
+};
+
+#define RING_KERNEL(name, INT8, NT, R, WR, WK, BOXES, EPILOGUE)                                                  \
+  extern "C" __global__ void __launch_bounds__((WR * WK + 1) * 32, 1)                                             \
+      name(const void* xMap, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
+           int outStride, int stageCount) {                                                                       \
+    const RingArgs a{xMap, weight, scale, bias, out, m, n, k, outStride, stageCount};                                \
+    Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                          \
+  }
+
+// The kernels that a plan needs are appended here as RING_KERNEL lines.

@@ -1,0 +1,235 @@
+// Linear layers over few rows: the time is that of reading the weights once, so everything serves the stream.
+//
+// Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
+// registers: the order of k inside a product is free as long as both operands agree, so a thread takes 16 consecutive
+// bytes of a weight row, which are the k indices of several products. Warps of a block share rows and divide k; their
+// sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
+//
+// Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k, [n/16][k/64][half][lane][16 bytes] (see cuda-pack.ts).
+#include "prelude.cuh"
+
+enum Epilogue { STORE, STORE_F32, RESIDUAL, SWIGLU };
+
+struct LinearArgs {
+  const u16* x;            // [m, k] activations
+  const u8* weight;        // dense or int8 tiles
+  const float* scale;      // [n] int8 only
+  const u16* bias;         // [n] or null
+  const u16* normWeight;   // [k] when the RMS norm of x is taken on the way in
+  const float* squareSums; // [m, squareParts] partial sums of x's squares
+  void* out;               // [m, outStride]
+  float* squareSumsOut;    // [m, gridDim.x] with RESIDUAL: partial sums of the new residual's squares
+  int m, n, k, outStride, squareParts;
+  float epsilon;
+};
+
+template <bool INT8>
+struct Chunk {
+  Vec16 low, high;  // rows g and g + 8 of the tile
+};
+
+// One chunk is 32 k of a dense weight or 64 k of an int8 one: 16 bytes a thread and row.
+template <bool INT8>
+__device__ __forceinline__ void load_chunk(Chunk<INT8>& c, const LinearArgs& a, int row, int chunk) {
+  const int lane = threadIdx.x & 31;
+  if (INT8) {
+    const u8* tile = a.weight + ((size_t)(row >> 4) * ((a.k + 63) >> 6) + chunk) * 1024 + lane * 16;
+    c.low = load_stream(tile);
+    c.high = load_stream(tile + 512);
+  } else {
+    const int k = chunk * 32 + (lane & 3) * 8;
+    const int r0 = row + (lane >> 2), r1 = r0 + 8;
+    c.low = k < a.k && r0 < a.n ? load_stream(a.weight + ((size_t)r0 * a.k + k) * 2) : zero16();
+    c.high = k < a.k && r1 < a.n ? load_stream(a.weight + ((size_t)r1 * a.k + k) * 2) : zero16();
+  }
+}
+
+template <int NT, int PARTS>
+struct Tokens {
+  Vec16 v[NT][PARTS];
+};
+
+// The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8.
+template <int NT, int PARTS, bool NORM>
+__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& t, const LinearArgs& a, int chunk,
+                                            const float (&inverseRms)[NT]) {
+  const int lane = threadIdx.x & 31;
+  const int k = chunk * 32 * PARTS + (lane & 3) * 8 * PARTS;
+#pragma unroll
+  for (int p = 0; p < PARTS; p++) {
+    float w[8];
+    if (NORM) unpack8(k + 8 * p < a.k ? load16(a.normWeight + k + 8 * p) : zero16(), w);
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      const int token = n * 8 + (lane >> 2);
+      const bool inside = token < a.m && k + 8 * p < a.k;
+      t.v[n][p] = inside ? load16(a.x + (size_t)token * a.k + k + 8 * p) : zero16();
+      if (NORM) {
+        float f[8];
+        unpack8(t.v[n][p], f);
+#pragma unroll
+        for (int i = 0; i < 8; i++) f[i] = f[i] * inverseRms[n] * w[i];
+        t.v[n][p] = pack8(f);
+      }
+    }
+  }
+}
+
+template <bool INT8, int NT>
+__device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>& c,
+                                         const Tokens<NT, INT8 ? 2 : 1>& t) {
+  if (INT8) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      u32 a[4];
+      dequantise4(c.low.w[i], a[0], a[2]);
+      dequantise4(c.high.w[i], a[1], a[3]);
+#pragma unroll
+      for (int n = 0; n < NT; n++)
+        mma16816(acc[n], a, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const u32 a[4] = {c.low.w[2 * i], c.high.w[2 * i], c.low.w[2 * i + 1], c.high.w[2 * i + 1]};
+#pragma unroll
+      for (int n = 0; n < NT; n++) mma16816(acc[n], a, t.v[n][0].w[2 * i], t.v[n][0].w[2 * i + 1]);
+    }
+  }
+}
+
+// NT: groups of 8 tokens. WARPS divide k. TILES of 16 rows a block (for SWIGLU: gate and up). STAGES chunks in flight.
+template <bool INT8, int NT, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE, bool NORM>
+__device__ __forceinline__ void linear_stream(const LinearArgs& a) {
+  constexpr int PARTS = INT8 ? 2 : 1;
+  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  const int rowsApart = EPILOGUE == SWIGLU ? a.n / 2 : 16;
+  const int row0 = blockIdx.x * 16 * (EPILOGUE == SWIGLU ? 1 : TILES);
+  const int chunkCount = (a.k + 32 * PARTS - 1) / (32 * PARTS);
+
+  allow_successor();
+  Chunk<INT8> chunks[STAGES][TILES];
+#pragma unroll
+  for (int s = 0; s < STAGES; s++)
+    if (warp + s * WARPS < chunkCount)
+#pragma unroll
+      for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
+  wait_predecessor();
+
+  float inverseRms[NT];
+  if (NORM) {
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      const int token = n * 8 + (lane >> 2);
+      float sum = 0.f;
+      if (token < a.m)
+        for (int p = lane & 3; p < a.squareParts; p += 4) sum += __ldcg(a.squareSums + (size_t)token * a.squareParts + p);
+      sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+      sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+      inverseRms[n] = rsqrtf(sum / a.k + a.epsilon);
+    }
+  }
+
+  float acc[TILES][NT][4];
+#pragma unroll
+  for (int r = 0; r < TILES; r++)
+#pragma unroll
+    for (int n = 0; n < NT; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
+
+  Tokens<NT, PARTS> tokens[STAGES];
+#pragma unroll
+  for (int s = 0; s < STAGES; s++)
+    if (warp + s * WARPS < chunkCount) load_tokens<NT, PARTS, NORM>(tokens[s], a, warp + s * WARPS, inverseRms);
+  for (int base = warp; base < chunkCount; base += WARPS * STAGES) {
+#pragma unroll
+    for (int s = 0; s < STAGES; s++) {
+      const int chunk = base + s * WARPS, next = chunk + WARPS * STAGES;
+      if (chunk < chunkCount) {
+#pragma unroll
+        for (int r = 0; r < TILES; r++) multiply<INT8, NT>(acc[r], chunks[s][r], tokens[s]);
+        if (next < chunkCount) {
+#pragma unroll
+          for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, next);
+          load_tokens<NT, PARTS, NORM>(tokens[s], a, next, inverseRms);
+        }
+      }
+    }
+  }
+
+  // [warp][tile][token][row]; rows are consecutive so that threads of a token store side by side.
+  extern __shared__ float partial[];
+  constexpr int TILE_FLOATS = NT * 8 * 16;
+#pragma unroll
+  for (int r = 0; r < TILES; r++)
+#pragma unroll
+    for (int n = 0; n < NT; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
+        partial[(warp * TILES + r) * TILE_FLOATS + token * 16 + row] = acc[r][n][i];
+      }
+  __syncthreads();
+
+  constexpr int OUT_TILES = EPILOGUE == SWIGLU ? 1 : TILES;
+  for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += WARPS * 32) {
+    const int r = index / TILE_FLOATS, within = index % TILE_FLOATS;
+    const int token = within >> 4, row = row0 + r * 16 + (within & 15);
+    float sums[2];
+#pragma unroll
+    for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
+      float sum = 0.f;
+#pragma unroll
+      for (int w = 0; w < WARPS; w++) sum += partial[(w * TILES + r + j) * TILE_FLOATS + within];
+      const int channel = row + j * rowsApart;
+      if (channel < a.n) {
+        if (INT8) sum *= a.scale[channel];
+        if (a.bias) sum += act_to_float(a.bias[channel]);
+      }
+      sums[j] = sum;
+    }
+    const bool live = token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n);
+    const size_t at = (size_t)token * a.outStride + row;
+    if (EPILOGUE == STORE && live) ((u16*)a.out)[at] = float_to_act(sums[0]);
+    if (EPILOGUE == STORE_F32 && live) ((float*)a.out)[at] = sums[0];
+    if (EPILOGUE == SWIGLU && live) {
+      const float gate = round_act(sums[0]), up = round_act(sums[1]);
+      ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
+    }
+    if (EPILOGUE == RESIDUAL) {
+      float square = 0.f;
+      if (live) {
+        const float value = round_act(act_to_float(((u16*)a.out)[at]) + round_act(sums[0]));
+        ((u16*)a.out)[at] = float_to_act(value);
+        square = value * value;
+      }
+#pragma unroll
+      for (int mask = 8; mask > 0; mask >>= 1) square += __shfl_xor_sync(0xffffffffu, square, mask);
+      if ((within & 15) == 0 && token < a.m)
+        a.squareSumsOut[(size_t)token * gridDim.x * TILES + blockIdx.x * TILES + r] = square;
+    }
+  }
+}
+
+#define LINEAR_KERNEL(name, INT8, NT, WARPS, TILES, STAGES, EPILOGUE, NORM)                                      \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(                                                 \
+      const u16* x, const u8* weight, const float* scale, const u16* bias, const u16* normWeight,                \
+      const float* squareSums, void* out, float* squareSumsOut, int m, int n, int k, int outStride,              \
+      int squareParts, float epsilon) {                                                                          \
+    const LinearArgs a{x, weight, scale, bias, normWeight, squareSums, out, squareSumsOut,                       \
+                       m, n, k, outStride, squareParts, epsilon};                                                \
+    linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE, NORM>(a);                                            \
+  }
+#define LINEAR_KERNELS(name, INT8, NT, WARPS, TILES, STAGES)                                                     \
+  LINEAR_KERNEL(name##_store, INT8, NT, WARPS, TILES, STAGES, STORE, false)                                      \
+  LINEAR_KERNEL(name##_store_norm, INT8, NT, WARPS, TILES, STAGES, STORE, true)                                  \
+  LINEAR_KERNEL(name##_f32, INT8, NT, WARPS, TILES, STAGES, STORE_F32, false)                                    \
+  LINEAR_KERNEL(name##_f32_norm, INT8, NT, WARPS, TILES, STAGES, STORE_F32, true)                                \
+  LINEAR_KERNEL(name##_residual, INT8, NT, WARPS, TILES, STAGES, RESIDUAL, false)
+
+#ifdef TRIAL  // one configuration, for the tuner
+LINEAR_KERNEL(trial_store, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, TRIAL_TILES, TRIAL_STAGES, STORE, TRIAL_NORM)
+LINEAR_KERNEL(trial_residual, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, TRIAL_TILES, TRIAL_STAGES, RESIDUAL, false)
+LINEAR_KERNEL(trial_swiglu, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, 2, TRIAL_STAGES, SWIGLU, TRIAL_NORM)
+#endif

@@ -1,0 +1,161 @@
+// Causal attention of prompt chunks over the paged KV cache, which holds the chunk's own keys and values already.
+// Flash attention (Dao 2023, arXiv:2307.08691): a block takes 64 queries of one head and walks over tiles of 64 cached
+// tokens; scores never leave the registers. Tiles are copied asynchronously into two buffers in turn.
+#include "prelude.cuh"
+
+#define QUERIES 64
+#define TILE 64
+#define PREFILL_WARPS 4
+#define STRIDE (HEAD_DIM * 2 + 16)  // bytes of a row in shared memory: eight rows fall into different banks
+
+__device__ __forceinline__ void copy_async16(u32 target, const void* source, bool inside) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0) : "memory");
+}
+
+__device__ __forceinline__ void load_matrix4(u32 (&r)[4], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address));
+}
+
+__device__ __forceinline__ void load_matrix4_transposed(u32 (&r)[4], u32 address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address));
+}
+
+// Grid: [heads, tiles]; tiles [n] row * 65536 + index of the group of 64 queries.
+extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
+    attention_prefill(const u16* qkv, const u16* cache, u16* out, const int* rowOffsets, const int* contextLengths,
+                      const int* blockTables, const int* tiles, u64 blockStride, int heads, int kvHeads, int maxBlocks) {
+  extern __shared__ __align__(128) u8 memory[];
+  allow_successor();
+  wait_predecessor();
+  const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+  const int head = blockIdx.x, kvHead = head / GROUP;
+  const int item = tiles[blockIdx.y], row = item >> 16;
+  const int first = rowOffsets[row] + (item & 0xffff) * QUERIES;      // first query of the block
+  const int newTokens = rowOffsets[row + 1] - rowOffsets[row];
+  const int before = contextLengths[row] - newTokens;                 // position of the row's first new token
+  const int position0 = before + (item & 0xffff) * QUERIES;
+  const int queries = min(QUERIES, rowOffsets[row + 1] - first);
+  const int keys = position0 + queries;
+  const int* table = blockTables + (size_t)row * maxBlocks;
+  const int rowStride = (heads + 2 * kvHeads) * HEAD_DIM;
+
+  // Query fragments, scaled at the scores.
+  u32 q[HEAD_DIM / 16][4];
+  const int q0 = warp * 16 + g, q1 = q0 + 8;
+#pragma unroll
+  for (int k = 0; k < HEAD_DIM / 16; k++)
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int query = (i & 1) ? q1 : q0, d = k * 16 + t * 2 + (i >> 1) * 8;
+      q[k][i] = query < queries ? *(const u32*)(qkv + (size_t)(first + query) * rowStride + head * HEAD_DIM + d) : 0u;
+    }
+
+  const u32 base = shared_address(memory);
+  const auto buffer = [&](int stage, int isValue) { return base + (stage * 2 + isValue) * TILE * STRIDE; };
+  const auto fetch = [&](int stage, int tile) {
+    constexpr int PIECES = HEAD_DIM / 8;
+    for (int i = threadIdx.x; i < TILE * PIECES; i += PREFILL_WARPS * 32) {
+      const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
+      const bool inside = position < keys;
+      const int block = inside ? table[position / BLOCK_TOKENS] : 0;
+      const u16* from = cache + block * blockStride + ((size_t)kvHead * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + piece * 8;
+      copy_async16(buffer(stage, 0) + token * STRIDE + piece * 16, from, inside);
+      copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)kvHeads * BLOCK_TOKENS * HEAD_DIM, inside);
+    }
+    asm volatile("cp.async.commit_group;" ::: "memory");
+  };
+
+  float acc[HEAD_DIM / 8][4];
+#pragma unroll
+  for (int n = 0; n < HEAD_DIM / 8; n++)
+#pragma unroll
+    for (int i = 0; i < 4; i++) acc[n][i] = 0.f;
+  float top[2] = {-1e30f, -1e30f}, total[2] = {0.f, 0.f};
+  const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+
+  const int tileCount = (keys + TILE - 1) / TILE;
+  fetch(0, 0);
+  for (int tile = 0; tile < tileCount; tile++) {
+    if (tile + 1 < tileCount) {
+      fetch((tile + 1) & 1, tile + 1);
+      asm volatile("cp.async.wait_group 1;" ::: "memory");
+    } else {
+      asm volatile("cp.async.wait_group 0;" ::: "memory");
+    }
+    __syncthreads();
+
+    float s[TILE / 8][4];
+#pragma unroll
+    for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) s[n][i] = 0.f;
+    const u32 keysAt = buffer(tile & 1, 0), valuesAt = buffer(tile & 1, 1);
+#pragma unroll
+    for (int k = 0; k < HEAD_DIM / 16; k++)
+#pragma unroll
+      for (int n = 0; n < TILE / 16; n++) {
+        // Four 8x8 matrices: keys n*16..+7 and +8..+15, each at d and d + 8.
+        u32 b[4];
+        load_matrix4(b, keysAt + (n * 16 + (lane & 7) + (lane >> 4) * 8) * STRIDE + k * 32 + ((lane >> 3) & 1) * 16);
+        mma16816(s[2 * n], q[k], b[0], b[1]);
+        mma16816(s[2 * n + 1], q[k], b[2], b[3]);
+      }
+
+    const int lastOfWarp = position0 + warp * 16;
+    const bool masked = tile * TILE + TILE - 1 > lastOfWarp;
+    float best[2] = {top[0], top[1]};
+#pragma unroll
+    for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        s[n][i] *= scale;
+        if (masked) {
+          const int key = tile * TILE + n * 8 + t * 2 + (i & 1), position = position0 + ((i >> 1) ? q1 : q0);
+          if (key > position) s[n][i] = -1e30f;
+        }
+        best[i >> 1] = fmaxf(best[i >> 1], s[n][i]);
+      }
+#pragma unroll
+    for (int j = 0; j < 2; j++) {
+      best[j] = fmaxf(best[j], __shfl_xor_sync(0xffffffffu, best[j], 1));
+      best[j] = fmaxf(best[j], __shfl_xor_sync(0xffffffffu, best[j], 2));
+      const float factor = exp2f(top[j] - best[j]);
+      top[j] = best[j];
+      total[j] *= factor;
+#pragma unroll
+      for (int n = 0; n < HEAD_DIM / 8; n++) acc[n][2 * j] *= factor, acc[n][2 * j + 1] *= factor;
+    }
+#pragma unroll
+    for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        s[n][i] = exp2f(s[n][i] - top[i >> 1]);
+        total[i >> 1] += s[n][i];
+      }
+#pragma unroll
+    for (int k = 0; k < TILE / 16; k++) {
+      const u32 p[4] = {pack_act(s[2 * k][0], s[2 * k][1]), pack_act(s[2 * k][2], s[2 * k][3]),
+                        pack_act(s[2 * k + 1][0], s[2 * k + 1][1]), pack_act(s[2 * k + 1][2], s[2 * k + 1][3])};
+#pragma unroll
+      for (int n = 0; n < HEAD_DIM / 16; n++) {
+        u32 b[4];
+        load_matrix4_transposed(b, valuesAt + (k * 16 + (lane & 15)) * STRIDE + n * 32 + (lane >> 4) * 16);
+        mma16816(acc[2 * n], p, b[0], b[1]);
+        mma16816(acc[2 * n + 1], p, b[2], b[3]);
+      }
+    }
+    __syncthreads();
+  }
+
+#pragma unroll
+  for (int j = 0; j < 2; j++) {
+    total[j] += __shfl_xor_sync(0xffffffffu, total[j], 1);
+    total[j] += __shfl_xor_sync(0xffffffffu, total[j], 2);
+    const int query = j ? q1 : q0;
+    if (query >= queries) continue;
+    const float inverse = 1.f / total[j];
+    u16* to = out + ((size_t)(first + query) * heads + head) * HEAD_DIM + t * 2;
+#pragma unroll
+    for (int n = 0; n < HEAD_DIM / 8; n++) *(u32*)(to + n * 8) = pack_act(acc[n][2 * j] * inverse, acc[n][2 * j + 1] * inverse);
+  }
+}

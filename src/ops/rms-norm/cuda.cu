@@ -1,0 +1,54 @@
+// out = x / rms(x) * weight, and the same after residual += delta. One block a row, which it keeps in registers.
+// HIDDEN is the row's length, a multiple of 8.
+#include "prelude.cuh"
+
+#define NORM_THREADS 256
+#define NORM_VECTORS ((HIDDEN / 8 + NORM_THREADS - 1) / NORM_THREADS)
+
+template <bool ADD>
+__device__ __forceinline__ void rms_norm_row(u16* x, const u16* delta, const u16* weight, float epsilon, u16* out) {
+  __shared__ float scratch[NORM_THREADS / 32];
+  allow_successor();
+  Vec16 w[NORM_VECTORS];
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; v++) {
+    const int i = (v * NORM_THREADS + threadIdx.x) * 8;
+    w[v] = i < HIDDEN ? load16(weight + i) : zero16();
+  }
+  wait_predecessor();
+  const size_t row = (size_t)blockIdx.x * HIDDEN;
+  float values[NORM_VECTORS][8], squares = 0.f;
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; v++) {
+    const int i = (v * NORM_THREADS + threadIdx.x) * 8;
+    unpack8(i < HIDDEN ? load16(x + row + i) : zero16(), values[v]);
+    if (ADD) {
+      float d[8];
+      unpack8(i < HIDDEN ? load16(delta + row + i) : zero16(), d);
+#pragma unroll
+      for (int j = 0; j < 8; j++) values[v][j] = round_act(values[v][j] + d[j]);
+      if (i < HIDDEN) store16(x + row + i, pack8(values[v]));
+    }
+#pragma unroll
+    for (int j = 0; j < 8; j++) squares += values[v][j] * values[v][j];
+  }
+  const float inverse = rsqrtf(block_sum(squares, scratch) / HIDDEN + epsilon);
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; v++) {
+    const int i = (v * NORM_THREADS + threadIdx.x) * 8;
+    float f[8];
+    unpack8(w[v], f);
+#pragma unroll
+    for (int j = 0; j < 8; j++) f[j] *= values[v][j] * inverse;
+    if (i < HIDDEN) store16(out + row + i, pack8(f));
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) rms_norm(u16* x, const u16* weight, float epsilon, u16* out) {
+  rms_norm_row<false>(x, nullptr, weight, epsilon, out);
+}
+
+extern "C" __global__ void __launch_bounds__(NORM_THREADS)
+    add_rms_norm(u16* residual, const u16* delta, const u16* weight, float epsilon, u16* out) {
+  rms_norm_row<true>(residual, delta, weight, epsilon, out);
+}

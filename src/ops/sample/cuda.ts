@@ -1,0 +1,94 @@
+/** Sampling on a CUDA device: how a slot's parameters lie in memory, and the launch. Pure. */
+import { AloftError } from '../../core/errors.js';
+import type { SlotState } from '../../core/step.js';
+import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
+import { topCountOf } from './contract.js';
+
+/** Words of a slot's fixed part, and of all of it. Lists beyond that are refused. */
+const HEADER_WORDS = 18;
+const SLOT_WORDS = 4096;
+export const SAMPLE_SLOT_BYTES = SLOT_WORDS * 4;
+
+/** The bytes of `SampleSlot` in cuda.cu. @throws AloftError REQUEST_INVALID when biases, end ids and bad words are too many */
+export function encodeSampleSlot({ sampling, endIds, promptTokenIds }: SlotState): ArrayBuffer {
+  const biasIds = [...sampling.logitBias.keys()];
+  const lists = [
+    ...biasIds,
+    ...floatBits([...sampling.logitBias.values()]),
+    ...endIds,
+    ...sampling.badWords.flatMap((word) => [word.length, ...word]),
+  ];
+  if (HEADER_WORDS + lists.length > SLOT_WORDS)
+    throw new AloftError(
+      'REQUEST_INVALID',
+      `Logit biases, end ids and bad words take ${lists.length} words on the device, and at most ${SLOT_WORDS - HEADER_WORDS} fit; use fewer.`,
+    );
+  const buffer = new ArrayBuffer((HEADER_WORDS + lists.length) * 4);
+  const view = new DataView(buffer);
+  const int = (word: number, value: number): void => view.setInt32(word * 4, value, true);
+  const float = (word: number, value: number): void => view.setFloat32(word * 4, value, true);
+  int(0, promptTokenIds.length);
+  int(2, sampling.minTokens);
+  int(3, sampling.topK);
+  float(4, sampling.temperature);
+  float(5, sampling.minP > 0 ? Math.log(Math.fround(sampling.minP)) : -Infinity);
+  float(6, sampling.repetitionPenalty);
+  float(7, sampling.frequencyPenalty);
+  float(8, sampling.presencePenalty);
+  int(9, topCountOf(sampling, false));
+  int(10, topCountOf(sampling, true));
+  int(11, biasIds.length);
+  int(12, sampling.badWords.length);
+  int(13, endIds.length);
+  view.setFloat64(14 * 4, sampling.topP, true);
+  view.setBigUint64(16 * 4, BigInt.asUintN(64, sampling.seed), true);
+  new Int32Array(buffer).set(lists, HEADER_WORDS);
+  return buffer;
+}
+
+function floatBits(values: readonly number[]): Int32Array {
+  return new Int32Array(Float32Array.from(values).buffer);
+}
+
+export interface SampleOperands {
+  readonly logits: number;
+  readonly work: number;
+  readonly counts: number;
+  readonly slots: number;
+  readonly lastTokens: number;
+  readonly history: number;
+  readonly logitRows: number;
+  readonly logitTokens: number;
+  readonly logitTargets: number;
+  readonly rowSlots: number;
+  readonly positions: number;
+  readonly outTokens: number;
+  readonly outLogprobs: number;
+  readonly outTopIds: number;
+  readonly outTopLogprobs: number;
+}
+
+export function sampleLaunch(
+  problem: {
+    readonly logitCount: number;
+    readonly vocabulary: number;
+    readonly maxSequenceTokens: number;
+    readonly topCount: number;
+  },
+  o: SampleOperands,
+): KernelLaunch {
+  const addresses = [o.logits, o.work, o.counts, o.slots, o.lastTokens, o.history];
+  const step = [o.logitRows, o.logitTokens, o.logitTargets, o.rowSlots, o.positions];
+  const out = [o.outTokens, o.outLogprobs, o.outTopIds, o.outTopLogprobs];
+  return {
+    unit: 'sample',
+    kernel: 'sample',
+    grid: [problem.logitCount, 1, 1],
+    blockThreads: 1024,
+    sharedBytes: 0,
+    args: [
+      ...[...addresses, ...step, ...out].map(pointer),
+      ...[problem.vocabulary, SAMPLE_SLOT_BYTES, problem.maxSequenceTokens, problem.topCount].map(i32),
+    ],
+  };
+}

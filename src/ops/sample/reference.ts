@@ -1,0 +1,141 @@
+/** The specification of `contract.ts` in code: sorts where kernels select, and has no regard for speed. */
+import type { SamplingParams } from '../../core/sampling.js';
+import { hasPenalties, isGreedy, WEIGHT_ONE } from './contract.js';
+import { randomBits } from './philox.js';
+
+/** A sequence as sampling sees it. */
+export interface SampleContext {
+  readonly sampling: SamplingParams;
+  readonly endIds: readonly number[];
+  readonly promptTokenIds: ArrayLike<number>;
+  readonly outputTokenIds: ArrayLike<number>;
+}
+
+/**
+ * The next token, or -1 when no logit is a number above minus infinity.
+ * @param logits [vocabulary] f32
+ * @param position that the token will have in its sequence
+ */
+export function sampleReference(logits: Float32Array, context: SampleContext, position: number): number {
+  const values = modifiedLogits(logits, context);
+  const { sampling } = context;
+  if (greatest(values) < 0) return greatest(logits);
+  if (isGreedy(sampling)) return greatest(values);
+  return drawReference(keptValues(values, sampling), sampling.seed, position);
+}
+
+/** Steps 1 to 5: minus infinity where a token is impossible. */
+export function modifiedLogits(logits: Float32Array, context: SampleContext): Float32Array {
+  const { sampling, endIds, outputTokenIds } = context;
+  const values = logits.map((value) => (Number.isNaN(value) ? -Infinity : value));
+  for (const [id, bias] of sampling.logitBias) values[id]! += Math.fround(bias);
+  if (hasPenalties(sampling)) penalise(values, context);
+  forbidBadWords(values, context);
+  if (outputTokenIds.length < sampling.minTokens) for (const id of endIds) values[id] = -Infinity;
+  return values;
+}
+
+function penalise(values: Float32Array, { sampling, promptTokenIds, outputTokenIds }: SampleContext): void {
+  const outputCounts = new Map<number, number>();
+  for (const id of Array.from(promptTokenIds)) outputCounts.set(id, 0);
+  for (const id of Array.from(outputTokenIds)) outputCounts.set(id, (outputCounts.get(id) ?? 0) + 1);
+  const { fround } = Math;
+  const [repetition, frequency, presence] = [
+    fround(sampling.repetitionPenalty),
+    fround(sampling.frequencyPenalty),
+    fround(sampling.presencePenalty),
+  ];
+  for (const [id, count] of outputCounts) {
+    const value = values[id]!;
+    values[id] = value < 0 ? value * repetition : value / repetition;
+    if (count > 0) values[id] = fround(values[id] - fround(frequency * count)) - presence;
+  }
+}
+
+function forbidBadWords(values: Float32Array, context: SampleContext): void {
+  const history = [...Array.from(context.promptTokenIds), ...Array.from(context.outputTokenIds)];
+  for (const word of context.sampling.badWords) {
+    const prefix = word.slice(0, -1);
+    const end = history.slice(history.length - prefix.length);
+    const completes = prefix.length <= history.length && prefix.every((id, index) => id === end[index]);
+    if (completes) values[word.at(-1)!] = -Infinity;
+  }
+}
+
+/** Steps 7 to 10: scaled values; minus infinity where a token was dropped. */
+export function keptValues(values: Float32Array, sampling: SamplingParams): Float32Array {
+  const temperature = Math.fround(sampling.temperature);
+  const scaled = values.map((value) => value / temperature);
+  const descending = scaled.toSorted().toReversed();
+  const largest = descending[0]!;
+  let threshold = -Infinity;
+  if (sampling.topK > 0 && sampling.topK < scaled.length) threshold = descending[sampling.topK - 1]!;
+  if (sampling.topP < 1) {
+    const kept = descending.filter((value) => value >= threshold);
+    threshold = topPThreshold(kept, sampling.topP);
+  }
+  if (sampling.minP > 0)
+    threshold = Math.max(threshold, Math.fround(largest + Math.fround(Math.log(Math.fround(sampling.minP)))));
+  return scaled.map((value) => (value < threshold ? -Infinity : value));
+}
+
+/** The lowest value such that all larger ones together have less than `share` of the weight. */
+function topPThreshold(descending: Float32Array, share: number): number {
+  const weights = Array.from(descending, (value) => weightOf(value, descending[0]!));
+  const target = share * weights.reduce((sum, weight) => sum + weight, 0);
+  let threshold = descending[0]!;
+  let larger = 0;
+  for (let i = 0; i < weights.length && weights[i]! > 0 && larger < target; i++) {
+    threshold = descending[i]!;
+    larger += weights[i]!;
+  }
+  return threshold;
+}
+
+/** Step 11. */
+function drawReference(values: Float32Array, seed: bigint, position: number): number {
+  const largest = values.reduce((a, b) => Math.max(a, b));
+  const weights = Array.from(values, (value) => weightOf(value, largest));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let point = Number((randomBits(seed, position) * BigInt(total)) >> 64n);
+  return weights.findIndex((weight) => {
+    point -= weight;
+    return point < 0;
+  });
+}
+
+function weightOf(value: number, largest: number): number {
+  const weight = Math.fround(Math.exp(Math.fround(value - largest))) * WEIGHT_ONE;
+  const floor = Math.floor(weight);
+  const rest = weight - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
+/** Lowest id of the largest value; -1 when there is none above minus infinity. */
+function greatest(values: Float32Array): number {
+  let best = -1;
+  values.forEach((value, id) => {
+    if (value > (values[best] ?? -Infinity)) best = id;
+  });
+  return best;
+}
+
+export interface ScoredToken {
+  readonly tokenId: number;
+  readonly logprob: number;
+}
+
+/** Log probabilities of the unmodified logits: of one token, and of the `topCount` most likely, equal ones by id. */
+export function scoreReference(
+  logits: Float32Array,
+  tokenId: number,
+  topCount: number,
+): { readonly logprob: number; readonly top: readonly ScoredToken[] } {
+  const values = logits.map((value) => (Number.isNaN(value) ? -Infinity : value));
+  const largest = values.reduce((a, b) => Math.max(a, b));
+  const logSum = largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+  const ranked = Array.from(values, (value, id) => ({ tokenId: id, logprob: value - logSum }))
+    .filter(({ logprob }) => logprob > -Infinity)
+    .toSorted((a, b) => b.logprob - a.logprob || a.tokenId - b.tokenId);
+  return { logprob: values[tokenId]! - logSum, top: ranked.slice(0, topCount) };
+}

@@ -1,0 +1,275 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../core/random.js';
+import { GREEDY, type SamplingParams } from '../../core/sampling.js';
+import type { CpuPool } from '../../device/cpu/kernel-library.js';
+import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { addressOf } from '../../ffi/memory.js';
+import { bindSample, NativeSlot, SampleRows } from './cpu.js';
+import { philox4x32 } from './philox.js';
+import {
+  keptValues,
+  modifiedLogits,
+  sampleReference,
+  scoreReference,
+  type SampleContext,
+} from './reference.js';
+
+const SAMPLING: SamplingParams = { ...GREEDY, temperature: 1 };
+
+const context = (sampling: Partial<SamplingParams>, rest: Partial<SampleContext> = {}): SampleContext => ({
+  sampling: { ...SAMPLING, ...sampling },
+  endIds: [],
+  promptTokenIds: [],
+  outputTokenIds: [],
+  ...rest,
+});
+
+/** Samples one row of logits with the kernel for each position. */
+function sampleOnCpu(
+  pool: CpuPool,
+  logits: Float32Array,
+  from: SampleContext,
+  request: { readonly positions: readonly number[]; readonly target?: number; readonly topCount?: number },
+) {
+  const { positions, target = -1, topCount = -1 } = request;
+  const slot = new NativeSlot({
+    slot: 0,
+    ...from,
+    promptTokenIds: Int32Array.from(from.promptTokenIds),
+    outputTokenIds: Int32Array.from(from.outputTokenIds),
+  });
+  const rows = new SampleRows(positions.length);
+  positions.forEach((position, row) => rows.set(row, slot, { position, target, topCount }));
+  const topStride = Math.max(topCount, 0);
+  const result = {
+    tokenIds: new Int32Array(positions.length),
+    logprobs: new Float32Array(positions.length).fill(NaN),
+    topIds: new Int32Array(positions.length * topStride).fill(-1),
+    topLogprobs: new Float32Array(positions.length * topStride).fill(NaN),
+  };
+  const all = new Float32Array(positions.length * logits.length);
+  positions.forEach((_, row) => all.set(logits, row * logits.length));
+  bindSample(pool.library)(
+    pool.handle,
+    addressOf(all),
+    logits.length,
+    logits.length,
+    rows.address,
+    positions.length,
+    topStride,
+    addressOf(result.tokenIds),
+    addressOf(result.logprobs),
+    addressOf(result.topIds),
+    addressOf(result.topLogprobs),
+  );
+  return result;
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Logits of a language model's look: a few high ones, a long tail. */
+function randomLogits(vocabulary: number, seed: number): Float32Array {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length: vocabulary }, () => 4 * Math.log(1 / (1e-9 + random.next())) - 5);
+}
+
+describe('philox', () => {
+  // Known answers of the authors' Random123 library (kat_vectors).
+  it('gives the known answers', () => {
+    const words = (text: string): bigint[] => text.split(' ').map((word) => BigInt(`0x${word}`));
+    const vectors = [
+      ['00000000 00000000 00000000 00000000', '00000000 00000000', '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
+      ['ffffffff ffffffff ffffffff ffffffff', 'ffffffff ffffffff', '408f276d 41c83b0e a20bc7c6 6d5451fd'],
+      ['243f6a88 85a308d3 13198a2e 03707344', 'a4093822 299f31d0', 'd16cfe09 94fdcceb 5001e420 24126ea1'],
+    ] as const;
+    for (const [counter, key, expected] of vectors)
+      expect(philox4x32(words(counter), words(key))).toEqual(words(expected));
+  });
+});
+
+interface WarperOracle {
+  readonly logits: readonly (readonly number[])[];
+  readonly cases: readonly {
+    readonly settings: Readonly<Record<string, number>>;
+    readonly probabilities: readonly (readonly number[])[];
+  }[];
+}
+
+const oracle = JSON.parse(
+  readFileSync(new URL('../../../oracle/warpers.json', import.meta.url), 'utf8'),
+) as WarperOracle;
+
+describe('Hugging Face transformers', () => {
+  it.each(oracle.cases.map((item) => [JSON.stringify(item.settings), item] as const))(
+    'agrees on the probabilities after %s',
+    (_, { settings, probabilities }) => {
+      const sampling = {
+        ...SAMPLING,
+        temperature: settings['temperature'] ?? 1,
+        topK: settings['top_k'] ?? 0,
+        topP: settings['top_p'] ?? 1,
+        minP: settings['min_p'] ?? 0,
+      };
+      for (const [row, logits] of oracle.logits.entries()) {
+        const values = keptValues(Float32Array.from(logits), sampling);
+        const weights = Array.from(values, (value) => Math.exp(value - Math.max(...values)));
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        for (const [id, weight] of weights.entries()) {
+          expect(weight / total, `row ${row}, token ${id}`).toBeCloseTo(probabilities[row]![id]!, 5);
+          expect(weight > 0, `row ${row}, token ${id}`).toBe(probabilities[row]![id]! > 0);
+        }
+      }
+    },
+  );
+});
+
+describe('modified logits', () => {
+  it('apply bias, penalties, bad words and min tokens in order', () => {
+    const logits = Float32Array.of(1, 2, -2, 4, 5, 6);
+    const values = modifiedLogits(
+      logits,
+      context(
+        {
+          logitBias: new Map([[0, 3]]),
+          repetitionPenalty: 2,
+          presencePenalty: 0.5,
+          frequencyPenalty: 0.25,
+          badWords: [[4], [1, 2, 3], [2, 3]],
+          minTokens: 4,
+        },
+        { endIds: [5], promptTokenIds: [0, 1], outputTokenIds: [2, 1, 2] },
+      ),
+    );
+    // 0: (1 + 3) / 2; 1: 2 / 2 - 0.5 - 0.25; 2: -2 * 2 - 0.5 - 2 * 0.25; 3: [2, 3] would be complete; 4: banned; 5: too early
+    expect([...values]).toEqual([2, 0.25, -5, -Infinity, -Infinity, -Infinity]);
+  });
+});
+
+describe('sampling on the CPU', () => {
+  const VOCABULARIES = [1, 7, 64, 1000, 32_000];
+  const SETTINGS: readonly Partial<SamplingParams>[] = [
+    {},
+    { temperature: 0 },
+    { topK: 1 },
+    { temperature: 0.3 },
+    { temperature: 5 },
+    { topK: 5 },
+    { topK: 900 },
+    { topP: 0.9 },
+    { topP: 0 },
+    { topP: 0.999 },
+    { minP: 0.05 },
+    { minP: 1 },
+    { temperature: 0.8, topK: 50, topP: 0.9, minP: 0.02 },
+    { temperature: 2, topK: 3000, topP: 0.99 },
+  ];
+
+  it.each(VOCABULARIES)('draws as the reference does from %i tokens', (vocabulary) => {
+    for (const [index, settings] of SETTINGS.entries()) {
+      const logits = randomLogits(vocabulary, index + vocabulary);
+      const from = context({ ...settings, seed: 0xfedcba9876543210n + BigInt(index) });
+      const positions = range(vocabulary > 10_000 ? 4 : 40);
+      const expected = positions.map((position) => sampleReference(logits, from, position));
+      withEachLevel(2, (pool, isa) => {
+        const { tokenIds } = sampleOnCpu(pool, logits, from, { positions });
+        expect([...tokenIds], `${isa} ${JSON.stringify(settings)}`).toEqual(expected);
+      });
+    }
+  });
+
+  it('keeps all equal values at the thresholds, and takes the lowest id when greedy', () => {
+    const logits = Float32Array.from({ length: 200 }, (_, id) => (id === 0 ? -1 : id % 5));
+    for (const settings of [{ topK: 3 }, { topP: 0.01 }, { topK: 60 }, { temperature: 0 }]) {
+      const from = context({ ...settings, seed: 9n });
+      const positions = range(100);
+      const expected = positions.map((position) => sampleReference(logits, from, position));
+      withEachLevel(1, (pool) => {
+        expect([...sampleOnCpu(pool, logits, from, { positions }).tokenIds]).toEqual(expected);
+      });
+    }
+    const topK = range(300).map((position) => sampleReference(logits, context({ topK: 3 }), position));
+    expect(new Set(topK).size).toBe(40); // every id with id % 5 = 4
+    expect(sampleReference(logits, context({ temperature: 0 }), 0)).toBe(4);
+  });
+
+  it('follows penalties, bias, bad words and min tokens', () => {
+    const logits = randomLogits(500, 77);
+    const random = seededRandom(3);
+    const history = range(60).map(() => Math.floor(random.next() * 500));
+    const rest = { endIds: [3, 4], promptTokenIds: history.slice(0, 20), outputTokenIds: history.slice(20) };
+    const settings: readonly Partial<SamplingParams>[] = [
+      { repetitionPenalty: 1.5 },
+      { repetitionPenalty: 0.7 },
+      { presencePenalty: 3, frequencyPenalty: -0.5 },
+      { minTokens: 41 },
+      { minTokens: 40 },
+      {
+        logitBias: new Map([
+          [7, 9.5],
+          [8, -100],
+          [9, 9.25],
+        ]),
+      },
+      { badWords: [[11], [history[58]!, history[59]!, 12], range(100), history] },
+      { repetitionPenalty: 1.2, frequencyPenalty: 0.4, badWords: [[history[59]!, 5]], minTokens: 100 },
+    ];
+    for (const temperature of [0, 1.5]) {
+      for (const sampling of settings) {
+        const from = context({ ...sampling, temperature, seed: 5n }, rest);
+        const expected = range(20).map((position) => sampleReference(logits, from, position));
+        withEachLevel(2, (pool, isa) => {
+          const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: range(20) });
+          expect([...tokenIds], `${isa} ${JSON.stringify(Object.entries(sampling))}`).toEqual(expected);
+        });
+      }
+    }
+  });
+
+  it('draws with the frequencies of the distribution', () => {
+    const logits = Float32Array.from([0.5, 0.25, 0.125, 0.125], Math.log);
+    withEachLevel(2, (pool) => {
+      const { tokenIds } = sampleOnCpu(pool, logits, context({ seed: 2n }), { positions: range(20_000) });
+      const counts = [0, 0, 0, 0];
+      for (const id of tokenIds) counts[id]!++;
+      const deviations = [0.5, 0.25, 0.125, 0.125].map(
+        (p, id) => (counts[id]! - 20_000 * p) / Math.sqrt(20_000 * p),
+      );
+      expect(Math.max(...deviations.map(Math.abs))).toBeLessThan(4);
+    });
+  });
+
+  it('survives NaN, infinities and bans on everything', () => {
+    const logits = Float32Array.of(NaN, -Infinity, 3, NaN, 1);
+    const nothing = Float32Array.of(NaN, -Infinity, NaN);
+    const banAll = { badWords: range(5).map((id) => [id]) };
+    withEachLevel(1, (pool) => {
+      for (const temperature of [0, 1]) {
+        const sample = (row: Float32Array, sampling: Partial<SamplingParams>): number =>
+          sampleOnCpu(pool, row, context({ temperature, topK: 1, ...sampling }), { positions: [0] })
+            .tokenIds[0]!;
+        expect([sample(logits, {}), sample(nothing, {}), sample(logits, banAll)]).toEqual([2, -1, 2]);
+        expect(sample(logits, { topK: 0, topP: 0.5, minP: 0.5 })).toBe(2);
+      }
+    });
+  });
+
+  it.each(VOCABULARIES)('reports log probabilities of %i tokens', (vocabulary) => {
+    const logits = randomLogits(vocabulary, 4);
+    if (vocabulary > 20) logits[17] = logits[9]!; // equal ones come by id
+    const target = vocabulary >> 1;
+    for (const topCount of [0, 1, 20]) {
+      const expected = scoreReference(logits, target, topCount);
+      withEachLevel(1, (pool) => {
+        const result = sampleOnCpu(pool, logits, context({}), { positions: [0], target, topCount });
+        const known = expected.top.length;
+        expect(result.tokenIds[0]).toBe(target);
+        expect(result.logprobs[0]).toBeCloseTo(expected.logprob, 4);
+        expect([...result.topIds.subarray(0, known)]).toEqual(expected.top.map(({ tokenId }) => tokenId));
+        expect([...result.topIds.subarray(known)].every((id) => id === -1)).toBe(true);
+        for (const [rank, { logprob }] of expected.top.entries())
+          expect(result.topLogprobs[rank]).toBeCloseTo(logprob, 4);
+      });
+    }
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../core/random.js';
+import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { addressOf } from '../../ffi/memory.js';
+import { relativeError } from '../compare.js';
+import { randomMatrix, zeroMatrix } from '../matrix.js';
+import { SWIGLU_TOLERANCE } from './contract.js';
+import { bindSwiglu } from './cpu.js';
+import { swigluReference } from './reference.js';
+
+describe('swigluReference', () => {
+  it('is gate times its sigmoid times up', () => {
+    const { data } = swigluReference({ rowCount: 1, columnCount: 4, data: Float32Array.of(0, 2, 5, 3) });
+    expect(data[0]).toBe(0);
+    expect(data[1]).toBeCloseTo((2 / (1 + Math.exp(-2))) * 3, 6);
+  });
+});
+
+describe('swiglu on the CPU', () => {
+  it.each([
+    [1, 1],
+    [1, 5632],
+    [3, 17],
+    [5, 1024],
+    [40, 1030],
+  ])('equals the reference for [%i, 2 * %i]', (rows, inter) => {
+    const gateUp = randomMatrix(rows, 2 * inter, seededRandom(inter));
+    gateUp.data.forEach((value, i) => (gateUp.data[i] = 8 * value));
+    const expected = swigluReference(gateUp);
+    withEachLevel(2, (pool, isa) => {
+      const out = zeroMatrix(rows, inter);
+      bindSwiglu(pool.library)(pool.handle, addressOf(gateUp.data), addressOf(out.data), rows, inter);
+      expect(relativeError(out.data, expected.data), isa).toBeLessThan(SWIGLU_TOLERANCE);
+    });
+  });
+
+  it('keeps extreme gates finite and passes NaN on', () => {
+    const gates = [-1000, -88, -87, 87, 89, 1000, NaN, -0];
+    const gateUp = Float32Array.of(...gates, ...gates.map(() => 1));
+    withEachLevel(1, (pool, isa) => {
+      const out = new Float32Array(gates.length);
+      bindSwiglu(pool.library)(pool.handle, addressOf(gateUp), addressOf(out), 1, gates.length);
+      expect(out[0], isa).toBe(-0);
+      expect(Math.abs(out[1]!), isa).toBeLessThan(1e-35);
+      expect(Array.from(out.subarray(3, 7)), isa).toEqual([87, 89, 1000, NaN]);
+    });
+  });
+});

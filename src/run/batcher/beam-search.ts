@@ -1,0 +1,165 @@
+import type { BeamParams, FinishReason, TokenRequest } from '../../core/request.js';
+import type { RequestSink } from './request-sink.js';
+import type { StopLists } from './stop-lists.js';
+
+/** The most likely next tokens of one beam, best first, with their log probabilities. */
+export interface BeamCandidates {
+  readonly tokenIds: Int32Array;
+  readonly logprobs: Float32Array;
+}
+
+/** The beams of the next step: `tokenIds[i]` is appended to what beam `parents[i]` was. */
+export interface BeamChoice {
+  readonly parents: readonly number[];
+  readonly tokenIds: readonly number[];
+}
+
+interface Continuation {
+  readonly parent: number;
+  readonly tokenId: number;
+  readonly cumulativeLogprob: number;
+  readonly ending: Ending | undefined;
+}
+
+/** Why a hypothesis is complete, and how many of its last tokens are not output. */
+interface Ending {
+  readonly finishReason: FinishReason;
+  readonly removedCount: number;
+}
+
+interface Hypothesis {
+  readonly tokenIds: readonly number[];
+  readonly cumulativeLogprob: number;
+  readonly score: number;
+  readonly finishReason: FinishReason;
+}
+
+/**
+ * Beam search as Hugging Face transformers does it (`GenerationMixin._beam_search`): of all continuations of all beams
+ * the best by cumulative log probability are looked at. Those among the first `width` that end are hypotheses, scored by
+ * cumulative log probability / length ** lengthPenalty, where the length counts a closing end id; of them the best
+ * `width` are kept. The best `width` that do not end are the next beams.
+ */
+export class BeamSearch {
+  /** Most likely tokens that each beam must report: enough although some of them may end. */
+  readonly candidateCount: number;
+  private readonly request: TokenRequest;
+  private readonly params: BeamParams;
+  private readonly stopLists: StopLists;
+  private scores: readonly number[] = [0];
+  /** Best first. */
+  private hypotheses: readonly Hypothesis[] = [];
+  private generatedCount = 0;
+
+  constructor(request: TokenRequest, params: BeamParams, stopLists: StopLists) {
+    this.request = request;
+    this.params = params;
+    this.stopLists = stopLists;
+    const endingCount = request.endIds.length + request.stopTokenLists.length;
+    this.candidateCount = params.width + Math.max(params.width, endingCount);
+  }
+
+  /** Output tokens of the hypotheses that are returned. */
+  get outputTokenCount(): number {
+    return this.returned().reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  }
+
+  /**
+   * Chooses the next beams.
+   * @param outputs per beam the tokens generated so far
+   * @returns undefined when the search is over
+   */
+  advance(outputs: readonly Int32Array[], candidates: readonly BeamCandidates[]): BeamChoice | undefined {
+    this.generatedCount++;
+    const ranked = this.rank(outputs, candidates);
+    const ended = ranked.slice(0, this.params.width).filter(({ ending }) => ending !== undefined);
+    this.keepBest(ended.map((continuation) => this.hypothesis(outputs, continuation)));
+    const next = ranked.filter(({ ending }) => ending === undefined).slice(0, this.params.width);
+    if (next.length === 0 || this.isOver(next[0]!.cumulativeLogprob)) return undefined;
+    this.scores = next.map(({ cumulativeLogprob }) => cumulativeLogprob);
+    return {
+      parents: next.map(({ parent }) => parent),
+      tokenIds: next.map(({ tokenId }) => tokenId),
+    };
+  }
+
+  emitBest(sink: RequestSink): void {
+    for (const [sequence, hypothesis] of this.returned().entries()) {
+      const { tokenIds, cumulativeLogprob, finishReason } = hypothesis;
+      sink.event({
+        type: 'sequence',
+        id: this.request.id,
+        sequence,
+        finishReason,
+        tokenIds,
+        cumulativeLogprob,
+      });
+    }
+  }
+
+  private returned(): readonly Hypothesis[] {
+    return this.hypotheses.slice(0, this.request.sequenceCount);
+  }
+
+  /** All continuations, best first; ties keep the order of beams and candidates. */
+  private rank(outputs: readonly Int32Array[], candidates: readonly BeamCandidates[]): Continuation[] {
+    const continuations: Continuation[] = [];
+    for (const [parent, { tokenIds, logprobs }] of candidates.entries()) {
+      for (const [i, tokenId] of tokenIds.entries()) {
+        const isTooEarly =
+          this.request.endIds.includes(tokenId) && this.generatedCount <= this.request.sampling.minTokens;
+        if (isTooEarly) continue;
+        const cumulativeLogprob = this.scores[parent]! + logprobs[i]!;
+        continuations.push({
+          parent,
+          tokenId,
+          cumulativeLogprob,
+          ending: this.endingOf(outputs[parent]!, tokenId),
+        });
+      }
+    }
+    return continuations.toSorted((a, b) => b.cumulativeLogprob - a.cumulativeLogprob);
+  }
+
+  private endingOf(output: Int32Array, tokenId: number): Ending | undefined {
+    if (this.request.endIds.includes(tokenId)) return { finishReason: 'stop', removedCount: 1 };
+    if (!this.stopLists.isEmpty) {
+      const removedCount = this.stopLists.matchedCount(
+        Int32Array.of(...output, tokenId),
+        0,
+        output.length + 1,
+      );
+      if (removedCount > 0) return { finishReason: 'stop_word', removedCount };
+    }
+    const isFull = this.generatedCount === this.request.maxOutputTokens;
+    return isFull ? { finishReason: 'length', removedCount: 0 } : undefined;
+  }
+
+  private hypothesis(outputs: readonly Int32Array[], continuation: Continuation): Hypothesis {
+    const { parent, tokenId, cumulativeLogprob, ending } = continuation;
+    const tokenIds = [...outputs[parent]!, tokenId];
+    return {
+      tokenIds: tokenIds.slice(0, tokenIds.length - ending!.removedCount),
+      cumulativeLogprob,
+      score: this.normalised(cumulativeLogprob),
+      finishReason: ending!.finishReason,
+    };
+  }
+
+  private keepBest(ended: readonly Hypothesis[]): void {
+    if (ended.length === 0) return;
+    this.hypotheses = [...this.hypotheses, ...ended]
+      .toSorted((a, b) => b.score - a.score)
+      .slice(0, this.params.width);
+  }
+
+  /** With enough hypotheses: always when stopping early, else when the best beam, ended now, would not beat the worst. */
+  private isOver(bestLogprob: number): boolean {
+    if (this.hypotheses.length < this.params.width) return false;
+    return this.params.earlyStopping || this.hypotheses.at(-1)!.score >= this.normalised(bestLogprob);
+  }
+
+  private normalised(cumulativeLogprob: number): number {
+    return cumulativeLogprob / this.generatedCount ** this.params.lengthPenalty;
+  }
+}

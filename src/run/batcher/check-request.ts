@@ -1,0 +1,104 @@
+import { AloftError } from '../../core/errors.js';
+import type { TokenRequest } from '../../core/request.js';
+import type { SamplingParams } from '../../core/sampling.js';
+import type { TokenLimits } from '../../core/token-batcher.js';
+
+/** What decides whether a request can ever run. */
+export interface Capacity {
+  readonly limits: TokenLimits;
+  readonly blockTokens: number;
+  readonly blockCount: number;
+}
+
+/** @throws AloftError REQUEST_INVALID, PROMPT_TOO_LONG, REQUEST_TOO_LARGE */
+export function checkRequest(request: TokenRequest, capacity: Capacity): void {
+  checkCounts(request, capacity.limits);
+  checkTokens(request, capacity.limits);
+  checkLengths(request, capacity.limits);
+  if (request.beam !== undefined) checkBeams(request);
+  checkBlocks(request, capacity);
+}
+
+/** Sequences that a request runs at the same time. */
+export function requestWidth(request: TokenRequest): number {
+  return request.beam?.width ?? request.bestOf;
+}
+
+function refuse(isRefused: boolean, message: () => string): void {
+  if (isRefused) throw new AloftError('REQUEST_INVALID', message());
+}
+
+function checkCounts({ beam, sequenceCount, bestOf, sampling }: TokenRequest, limits: TokenLimits): void {
+  const range = (name: string, value: number, min: number, max: number) =>
+    refuse(
+      !Number.isInteger(value) || value < min || value > max,
+      () => `${name} is ${value}, but this engine takes ${min} to ${max}.`,
+    );
+  range('sequenceCount', sequenceCount, 1, limits.maxSequenceCount);
+  range('bestOf', bestOf, 1, limits.maxSequenceCount);
+  if (beam !== undefined) range('beam.width', beam.width, 1, limits.maxBeamWidth);
+  const candidateCount = beam?.width ?? bestOf;
+  refuse(
+    sequenceCount > candidateCount,
+    () => `sequenceCount ${sequenceCount} is larger than the ${candidateCount} sequences to choose from.`,
+  );
+  range('logprobs', sampling.logprobs ?? 0, 0, limits.maxTopLogprobs);
+  range('promptLogprobs', sampling.promptLogprobs ?? 0, 0, limits.maxTopLogprobs);
+}
+
+function checkTokens(request: TokenRequest, { vocabulary }: TokenLimits): void {
+  const { promptTokenIds } = request;
+  refuse(promptTokenIds.length === 0, () => 'The prompt has no tokens; a sequence starts from at least one.');
+  const position = promptTokenIds.findIndex((id) => id < 0 || id >= vocabulary);
+  refuse(
+    position >= 0,
+    () => `Prompt token ${position} is ${promptTokenIds[position]}, outside the vocabulary of ${vocabulary}.`,
+  );
+}
+
+function checkLengths({ promptTokenIds, maxOutputTokens }: TokenRequest, limits: TokenLimits): void {
+  refuse(
+    !Number.isInteger(maxOutputTokens) || maxOutputTokens < 1,
+    () => `maxOutputTokens is ${maxOutputTokens}, but at least 1 token must be asked for.`,
+  );
+  const promptCount = promptTokenIds.length;
+  const tooLong = (
+    what: string,
+    count: number,
+    limit: number,
+    code: 'PROMPT_TOO_LONG' | 'REQUEST_TOO_LARGE',
+  ) => {
+    if (count <= limit) return;
+    throw new AloftError(code, `${what} ${count} tokens, ${count - limit} more than the limit of ${limit}.`);
+  };
+  tooLong('The prompt has', promptCount, limits.maxInputTokens, 'PROMPT_TOO_LONG');
+  tooLong('The request asks for', maxOutputTokens, limits.maxOutputTokens, 'REQUEST_TOO_LARGE');
+  const total = promptCount + maxOutputTokens;
+  tooLong('Prompt and output together have', total, limits.maxSequenceTokens, 'REQUEST_TOO_LARGE');
+}
+
+/** Beams are chosen from the model's own distribution, on the host: what would change it cannot be combined with them. */
+function checkBeams({ sampling }: TokenRequest): void {
+  const refuseChange = (name: keyof SamplingParams, isChanged: boolean) =>
+    refuse(isChanged, () => `${name} cannot be combined with beam search; leave it out.`);
+  refuseChange('repetitionPenalty', sampling.repetitionPenalty !== 1);
+  refuseChange('presencePenalty', sampling.presencePenalty !== 0);
+  refuseChange('frequencyPenalty', sampling.frequencyPenalty !== 0);
+  refuseChange('logitBias', sampling.logitBias.size > 0);
+  refuseChange('badWords', sampling.badWords.length > 0);
+}
+
+/** The largest number of KV blocks that the request can come to hold must exist. */
+function checkBlocks(request: TokenRequest, { blockTokens, blockCount }: Capacity): void {
+  const promptCount = request.promptTokenIds.length;
+  const width = requestWidth(request);
+  const perSequence = Math.max(1, Math.ceil((promptCount + request.maxOutputTokens - 1) / blockTokens));
+  const shared = width > 1 ? Math.floor((promptCount - 1) / blockTokens) : 0;
+  const needed = shared + width * (perSequence - shared);
+  if (needed <= blockCount) return;
+  throw new AloftError(
+    'REQUEST_TOO_LARGE',
+    `The request can grow to ${needed} KV blocks of ${blockTokens} tokens, ${needed - blockCount} more than the ${blockCount} ` +
+      'of this engine; ask for fewer tokens or sequences, or give the KV cache more memory.',
+  );
+}

@@ -1,0 +1,143 @@
+import { type ErrorReport } from '../../core/errors.js';
+import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../core/request.js';
+import type { SamplingParams } from '../../core/sampling.js';
+import { GREEDY } from '../../core/sampling.js';
+import { SequenceGroup } from '../scheduler/sequence.js';
+import { BeamRun } from './beam-run.js';
+import { BeamSearch } from './beam-search.js';
+import { requestWidth } from './check-request.js';
+import { PromptScores } from './prompt-scores.js';
+import type { RequestSink } from './request-sink.js';
+import { SequenceRun } from './sequence-run.js';
+import { StopLists } from './stop-lists.js';
+
+/** Odd constant of the golden ratio: seeds of continuations lie far apart. */
+const SEED_STRIDE = 0x9e3779b97f4a7c15n;
+
+/** An accepted request: its sequences, where its events go, and when what happened. */
+export class RequestRun {
+  readonly tokens: TokenRequest;
+  readonly sink: RequestSink;
+  readonly group: SequenceGroup;
+  readonly sequences: readonly SequenceRun[];
+  readonly stopLists: StopLists;
+  readonly promptScores: PromptScores | undefined;
+  readonly beams: BeamSearch | undefined;
+  readonly beamRun: BeamRun | undefined;
+  /** Tokens are told as they come; otherwise only the best sequences are told, at the end. */
+  readonly streams: boolean;
+  /** Log probabilities are wanted, by the client or to choose the best sequences. */
+  readonly tracksLogprobs: boolean;
+  /** Token events hold nothing but tokens. */
+  readonly isPlain: boolean;
+  readonly submittedMs: number;
+  scheduledMs: number | undefined;
+  firstTokenMs: number | undefined;
+  isOver = false;
+
+  constructor(request: TokenRequest, sink: RequestSink, nowMs: number) {
+    const { sampling, beam, stopTokenLists } = request;
+    this.tokens = request;
+    this.sink = sink;
+    this.submittedMs = nowMs;
+    this.streams = beam === undefined && request.bestOf === request.sequenceCount;
+    this.tracksLogprobs = sampling.logprobs !== undefined || !this.streams;
+    this.isPlain = sampling.logprobs === undefined && !request.returnGenerationLogits;
+    this.stopLists = new StopLists(stopTokenLists);
+    const scoresPrompt = sampling.promptLogprobs !== undefined || request.returnContextLogits;
+    this.promptScores = scoresPrompt ? new PromptScores(request) : undefined;
+    this.group = new SequenceGroup({
+      id: request.id,
+      promptTokenIds: request.promptTokenIds,
+      maxOutputTokens: request.maxOutputTokens,
+      width: requestWidth(request),
+      isBeamSearch: beam !== undefined,
+      scoresPrompt,
+      cacheSalt: request.cacheSalt,
+      priority: request.priority,
+      submittedMs: nowMs,
+      startBeforeMs: nowMs + (request.queueTimeoutMs ?? Infinity),
+      endBeforeMs: nowMs + (request.deadlineMs ?? Infinity),
+    });
+    this.sequences = this.group.sequences.map((sequence) => new SequenceRun(this, sequence));
+    this.beams = beam === undefined ? undefined : new BeamSearch(request, beam, this.stopLists);
+    this.beamRun = this.beams && new BeamRun(this.beams, this.group);
+  }
+
+  /** What the device samples with for continuation `index`. */
+  samplingOf(index: number): SamplingParams {
+    const { sampling } = this.tokens;
+    // Beams are chosen on the host, from the model's own most likely tokens.
+    if (this.beams !== undefined)
+      return { ...GREEDY, logprobs: this.beams.candidateCount, promptLogprobs: sampling.promptLogprobs };
+    const seed = BigInt.asUintN(64, sampling.seed + BigInt(index) * SEED_STRIDE);
+    return { ...sampling, seed, logprobs: this.tracksLogprobs ? (sampling.logprobs ?? 0) : undefined };
+  }
+
+  /** One sequence has ended. @returns true when it was the last */
+  endSequence(run: SequenceRun, reason: FinishReason, timeMs: number): boolean {
+    run.finishReason = reason;
+    if (this.streams) run.emitEnd(run.sequence.index, timeMs);
+    return this.sequences.every((other) => other.finishReason !== undefined);
+  }
+
+  /** All sequences have ended: tells the best ones, if they are not told yet, and the terminal event. */
+  finish(timeMs: number): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (!this.streams && this.beams === undefined)
+      for (const [rank, run] of this.bestSequences().entries()) run.emitEnd(rank, timeMs);
+    this.beams?.emitBest(this.sink);
+    this.sink.event({
+      type: 'finished',
+      id: this.tokens.id,
+      usage: this.usage(),
+      timings: this.timings(timeMs),
+    });
+  }
+
+  /** The request ends early. Sequences that were told so far are closed with `reason`. */
+  fail(error: ErrorReport, timeMs: number): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (this.streams && this.scheduledMs !== undefined)
+      for (const run of this.sequences)
+        if (run.finishReason === undefined) this.endSequence(run, reasonOf(error), timeMs);
+    this.sink.event({
+      type: 'failed',
+      id: this.tokens.id,
+      error,
+      usage: this.usage(),
+      timings: this.timings(timeMs),
+    });
+  }
+
+  private bestSequences(): readonly SequenceRun[] {
+    return this.sequences
+      .toSorted((a, b) => b.cumulativeLogprob - a.cumulativeLogprob)
+      .slice(0, this.tokens.sequenceCount);
+  }
+
+  private usage(): Usage {
+    const generated = this.sequences.reduce((sum, run) => sum + run.outputCount, 0);
+    return {
+      promptTokens: this.tokens.promptTokenIds.length,
+      cachedPromptTokens: this.group.cachedPromptTokens,
+      outputTokens: this.beams?.outputTokenCount ?? generated,
+    };
+  }
+
+  private timings(finishedMs: number): RequestTimings {
+    return {
+      submittedMs: this.submittedMs,
+      scheduledMs: this.scheduledMs,
+      firstTokenMs: this.firstTokenMs,
+      finishedMs,
+    };
+  }
+}
+
+function reasonOf({ code }: ErrorReport): FinishReason {
+  if (code === 'CANCELLED') return 'cancelled';
+  return code === 'DEADLINE_EXCEEDED' ? 'deadline' : 'error';
+}

@@ -1,0 +1,102 @@
+import type { FinishReason, SequenceEvent, TokenLogprobs } from '../../core/request.js';
+import type { StepOutput } from '../../core/step.js';
+import type { Sequence } from '../scheduler/sequence.js';
+import type { RequestRun } from './request-run.js';
+import { joinLogits, logitsAt, logprobsAt } from './step-results.js';
+
+/** The output side of a sequence: what was sampled, what of it may be shown, and why it ended. */
+export class SequenceRun {
+  readonly request: RequestRun;
+  readonly sequence: Sequence;
+  /** Sum over all that was generated, a closing end id or stop list included; NaN when nobody asked. */
+  cumulativeLogprob: number;
+  finishReason: FinishReason | undefined;
+  /** Tokens that are output: all generated ones but a stop list at the end. */
+  private stopCount = 0;
+  private emittedCount = 0;
+  /** Details of the tokens that are not emitted yet, if asked for. */
+  private readonly logprobs: TokenLogprobs[] = [];
+  private readonly logits: Float32Array[] = [];
+
+  constructor(request: RequestRun, sequence: Sequence) {
+    this.request = request;
+    this.sequence = sequence;
+    this.cumulativeLogprob = request.tracksLogprobs ? 0 : NaN;
+  }
+
+  get outputCount(): number {
+    return this.sequence.outputCount - this.stopCount;
+  }
+
+  /** Takes a sampled token. @returns why the sequence ends with it; undefined when it goes on */
+  accept(output: StepOutput, logit: number): FinishReason | undefined {
+    const { request, sequence } = this;
+    const tokenId = output.tokenIds[logit]!;
+    if (request.tracksLogprobs) this.cumulativeLogprob += output.logprobs[logit]!;
+    if (request.tokens.endIds.includes(tokenId)) return 'stop';
+    sequence.append(tokenId);
+    if (!request.isPlain) this.keepDetails(output, logit);
+    if (!request.stopLists.isEmpty) {
+      const { promptCount, knownCount, tokens } = sequence;
+      this.stopCount = request.stopLists.matchedCount(tokens, promptCount, knownCount);
+      if (this.stopCount > 0) return 'stop_word';
+    }
+    return sequence.knownCount === sequence.maxTokens ? 'length' : undefined;
+  }
+
+  /** Emits new tokens, except those that may begin a stop list. */
+  emitCertain(timeMs: number): void {
+    const { request, sequence } = this;
+    const { promptCount, knownCount, tokens } = sequence;
+    const heldCount = request.stopLists.isEmpty
+      ? 0
+      : request.stopLists.heldCount(tokens, promptCount, knownCount);
+    this.emitUpTo(sequence.outputCount - heldCount, request.streams ? sequence.index : -1, timeMs);
+  }
+
+  /** Emits what is left, then the whole sequence under the number `sequence`. */
+  emitEnd(sequence: number, timeMs: number): void {
+    this.emitUpTo(this.outputCount, sequence, timeMs);
+    this.request.sink.event(this.endEvent(sequence));
+  }
+
+  private endEvent(sequence: number): SequenceEvent {
+    const { tokens, promptCount } = this.sequence;
+    return {
+      type: 'sequence',
+      id: this.request.tokens.id,
+      sequence,
+      finishReason: this.finishReason!,
+      tokenIds: Array.from(tokens.subarray(promptCount, promptCount + this.outputCount)),
+      cumulativeLogprob: this.cumulativeLogprob,
+    };
+  }
+
+  private keepDetails(output: StepOutput, logit: number): void {
+    const { sampling, returnGenerationLogits } = this.request.tokens;
+    if (sampling.logprobs !== undefined) this.logprobs.push(logprobsAt(output, logit, sampling.logprobs));
+    if (returnGenerationLogits) this.logits.push(logitsAt(output, logit));
+  }
+
+  private emitUpTo(count: number, sequence: number, timeMs: number): void {
+    if (sequence < 0 || count <= this.emittedCount) return;
+    const { request } = this;
+    const start = this.sequence.promptCount + this.emittedCount;
+    const newCount = count - this.emittedCount;
+    this.emittedCount = count;
+    if (request.isPlain && newCount === 1) {
+      request.sink.token(sequence, this.sequence.tokens[start]!, timeMs);
+      return;
+    }
+    const { sampling, returnGenerationLogits, id } = request.tokens;
+    request.sink.event({
+      type: 'token',
+      id,
+      sequence,
+      tokenIds: Array.from(this.sequence.tokens.subarray(start, start + newCount)),
+      logprobs: sampling.logprobs === undefined ? undefined : this.logprobs.splice(0, newCount),
+      logits: returnGenerationLogits ? joinLogits(this.logits.splice(0, newCount)) : undefined,
+      timeMs,
+    });
+  }
+}

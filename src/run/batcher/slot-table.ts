@@ -1,0 +1,41 @@
+import type { Executor } from '../executor/executor.js';
+import type { Sequence } from '../scheduler/sequence.js';
+import type { StepPlan } from '../scheduler/step-plan.js';
+import type { SequenceRun } from './sequence-run.js';
+
+/** Which run holds which slot, here and on the device. */
+export class SlotTable {
+  private readonly executor: Executor;
+  private readonly runs: (SequenceRun | undefined)[] = [];
+
+  constructor(executor: Executor) {
+    this.executor = executor;
+  }
+
+  runAt(slot: number): SequenceRun {
+    return this.runs[slot]!;
+  }
+
+  /** Carries out the changes that come before a planned step. */
+  apply(plan: StepPlan, runOf: (sequence: Sequence) => SequenceRun): void {
+    for (let i = 0; i < plan.detachedSlots.length; i++) {
+      const slot = plan.detachedSlots.at(i);
+      this.executor.detachSlot(slot);
+      this.runs[slot] = undefined;
+    }
+    plan.detachedSlots.clear();
+    for (const sequence of plan.attached) this.attach(sequence, runOf(sequence));
+  }
+
+  private attach(sequence: Sequence, run: SequenceRun): void {
+    const { tokens } = run.request;
+    this.runs[sequence.slot] = run;
+    this.executor.attachSlot({
+      slot: sequence.slot,
+      sampling: run.request.samplingOf(sequence.index),
+      endIds: tokens.endIds,
+      promptTokenIds: tokens.promptTokenIds,
+      outputTokenIds: sequence.tokens.slice(sequence.promptCount, sequence.knownCount),
+    });
+  }
+}

@@ -1,0 +1,167 @@
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { StepInput } from '../../core/step.js';
+import type { KvCache } from '../kv/kv-cache.js';
+import type { Sequence } from '../scheduler/sequence.js';
+import type { RowList, StepPlan } from '../scheduler/step-plan.js';
+import type { SequenceRun } from './sequence-run.js';
+import type { SlotTable } from './slot-table.js';
+
+export interface StepShape {
+  readonly maxStepTokens: number;
+  readonly maxRows: number;
+  readonly maxLogits: number;
+}
+
+type RowStats = Pick<
+  StepStats,
+  'tokenCount' | 'decodeRowCount' | 'prefillRowCount' | 'prefixHitTokens' | 'preemptionCount'
+>;
+
+/**
+ * The arrays of one step, filled again and again. Together with them it remembers whose results the step will bring.
+ * A submitted step must not be filled until it is collected, so the batcher has one more of these than steps in flight.
+ */
+export class StepBuffers implements StepInput {
+  stepId = 0;
+  tokenCount = 0;
+  rowCount = 0;
+  logitCount = 0;
+  returnLogits = false;
+  private decodeRowCount = 0;
+  private prefixHitTokens = 0;
+  private preemptionCount = 0;
+  readonly tokenIds: Int32Array;
+  readonly positions: Int32Array;
+  readonly rowOffsets: Int32Array;
+  readonly rowSlots: Int32Array;
+  readonly contextLengths: Int32Array;
+  readonly blockTables: Int32Array;
+  readonly maxBlocksPerSequence: number;
+  readonly logitTokens: Int32Array;
+  readonly logitRows: Int32Array;
+  readonly logitTargets: Int32Array;
+  blockCopies: Int32Array = NO_PAIRS;
+  blocksToHost: Int32Array = NO_PAIRS;
+  blocksFromHost: Int32Array = NO_PAIRS;
+  /** [rows] whose row it is, and its group's epoch. */
+  private readonly rowRuns: (SequenceRun | undefined)[] = [];
+  private readonly rowEpochs: Int32Array;
+  /** [rows] what the row of `blockTables` holds: the version of a table, and how much of it. */
+  private readonly rowVersions: Float64Array;
+  private readonly rowBlockCounts: Int32Array;
+
+  constructor(shape: StepShape, maxBlocksPerSequence: number) {
+    this.maxBlocksPerSequence = maxBlocksPerSequence;
+    this.tokenIds = new Int32Array(shape.maxStepTokens);
+    this.positions = new Int32Array(shape.maxStepTokens);
+    this.rowOffsets = new Int32Array(shape.maxRows + 1);
+    this.rowSlots = new Int32Array(shape.maxRows);
+    this.contextLengths = new Int32Array(shape.maxRows);
+    this.blockTables = new Int32Array(shape.maxRows * maxBlocksPerSequence).fill(-1);
+    this.logitTokens = new Int32Array(shape.maxLogits);
+    this.logitRows = new Int32Array(shape.maxLogits);
+    this.logitTargets = new Int32Array(shape.maxLogits);
+    this.rowEpochs = new Int32Array(shape.maxRows);
+    this.rowVersions = new Float64Array(shape.maxRows);
+    this.rowBlockCounts = new Int32Array(shape.maxRows);
+  }
+
+  fill(stepId: number, plan: StepPlan, kv: KvCache, slots: SlotTable): void {
+    this.stepId = stepId;
+    this.tokenCount = 0;
+    this.rowCount = 0;
+    this.logitCount = 0;
+    this.returnLogits = false;
+    this.decodeRowCount = plan.decodeRows.length;
+    this.prefixHitTokens = plan.prefixHitTokens;
+    this.preemptionCount = plan.preemptedGroupCount;
+    this.addRows(plan.decodeRows, kv, slots);
+    this.addRows(plan.prefillRows, kv, slots);
+    this.rowOffsets[this.rowCount] = this.tokenCount;
+    this.blocksToHost = kv.takeSaves();
+    this.blocksFromHost = kv.takeLoads();
+    this.blockCopies = kv.takeCopies();
+  }
+
+  /** What the step was made of, for statistics. */
+  rowStats(): RowStats {
+    const { tokenCount, decodeRowCount, prefixHitTokens, preemptionCount } = this;
+    const prefillRowCount = this.rowCount - decodeRowCount;
+    return { tokenCount, decodeRowCount, prefillRowCount, prefixHitTokens, preemptionCount };
+  }
+
+  runOfLogit(logit: number): SequenceRun {
+    return this.rowRuns[this.logitRows[logit]!]!;
+  }
+
+  epochOfLogit(logit: number): number {
+    return this.rowEpochs[this.logitRows[logit]!]!;
+  }
+
+  /** Lets go of the runs once their results are read. */
+  release(): void {
+    this.rowRuns.fill(undefined, 0, this.rowCount);
+  }
+
+  private addRows(rows: RowList, kv: KvCache, slots: SlotTable): void {
+    for (let i = 0; i < rows.length; i++) {
+      const sequence = rows.sequence(i);
+      const row = this.rowCount++;
+      const count = rows.counts.at(i);
+      const run = slots.runAt(sequence.slot);
+      this.rowRuns[row] = run;
+      this.rowEpochs[row] = sequence.group.epoch;
+      this.rowSlots[row] = sequence.slot;
+      this.addTokens(row, sequence, rows.starts.at(i), count);
+      this.copyTable(row, sequence, kv);
+      const firstToken = this.rowOffsets[row]!;
+      if (rows.scoreCounts.at(i) > 0) this.addScores(row, run, rows.starts.at(i), rows.scoreCounts.at(i));
+      if (rows.samples.at(i) === 1) this.addSample(row, run, firstToken + count - 1);
+    }
+  }
+
+  private addTokens(row: number, sequence: Sequence, start: number, count: number): void {
+    const { tokens, knownCount } = sequence;
+    this.rowOffsets[row] = this.tokenCount;
+    this.contextLengths[row] = start + count;
+    for (let position = start; position < start + count; position++) {
+      // A token beyond the known ones is still on the device: the last that was sampled for the slot.
+      this.tokenIds[this.tokenCount] = position < knownCount ? tokens[position]! : -1;
+      this.positions[this.tokenCount++] = position;
+    }
+  }
+
+  /** Tables grow by a block now and then, so most of a row is there from the last time. */
+  private copyTable(row: number, { slot }: Sequence, kv: KvCache): void {
+    const { tables } = kv;
+    const count = tables.count(slot);
+    const heldCount = this.rowBlockCounts[row]!;
+    const isSameTable = this.rowVersions[row] === tables.version(slot);
+    const base = row * this.maxBlocksPerSequence;
+    for (let i = isSameTable ? heldCount : 0; i < count; i++) this.blockTables[base + i] = tables.at(slot, i);
+    for (let i = count; i < heldCount; i++) this.blockTables[base + i] = -1;
+    this.rowVersions[row] = tables.version(slot);
+    this.rowBlockCounts[row] = count;
+  }
+
+  private addScores(row: number, run: SequenceRun, start: number, count: number): void {
+    const firstToken = this.rowOffsets[row]!;
+    for (let i = 0; i < count; i++) this.addLogit(row, firstToken + i, run.sequence.tokens[start + i + 1]!);
+    this.returnLogits ||= run.request.tokens.returnContextLogits;
+  }
+
+  private addSample(row: number, run: SequenceRun, token: number): void {
+    this.addLogit(row, token, -1);
+    const { promptScores, tokens } = run.request;
+    const endsPrompt = promptScores !== undefined && !promptScores.isTold;
+    this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
+  }
+
+  private addLogit(row: number, token: number, target: number): void {
+    this.logitTokens[this.logitCount] = token;
+    this.logitRows[this.logitCount] = row;
+    this.logitTargets[this.logitCount++] = target;
+  }
+}
+
+const NO_PAIRS = new Int32Array(0);

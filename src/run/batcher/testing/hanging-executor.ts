@@ -1,0 +1,16 @@
+import type { StepInput } from '../../../core/step.js';
+import type { Executor } from '../../executor/executor.js';
+import { ToyExecutor, type ToyExecutorOptions } from '../../executor/toy-executor.js';
+
+/** An executor that blocks its whole thread at its third step, like a native call that never returns. */
+class HangingExecutor extends ToyExecutor {
+  override submit(step: StepInput): void {
+    if (step.stepId === 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    super.submit(step);
+  }
+}
+
+/** The factory for engine threads. @param options ToyExecutorOptions */
+export async function openExecutor(options: unknown): Promise<Executor> {
+  return new HangingExecutor(options as ToyExecutorOptions);
+}

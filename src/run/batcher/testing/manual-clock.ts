@@ -1,0 +1,14 @@
+import type { Clock } from '../../../core/clock.js';
+
+/** A clock that stands still until it is moved. */
+export class ManualClock implements Clock {
+  private timeMs = 0;
+
+  nowMs(): number {
+    return this.timeMs;
+  }
+
+  advance(byMs: number): void {
+    this.timeMs += byMs;
+  }
+}

@@ -1,0 +1,60 @@
+/** What the main thread and the engine thread say to each other. */
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { ErrorReport } from '../../core/errors.js';
+import type { RequestId } from '../../core/ids.js';
+import type { BatcherEvent, TokenRequest } from '../../core/request.js';
+import type { TokenLimits } from '../../core/token-batcher.js';
+import type { ExecutorLimits, MemoryBudget } from '../executor/executor.js';
+import type { BatcherOptions } from './batcher-options.js';
+
+/** How an engine thread makes its executor and its batcher. */
+export interface EngineThreadOptions {
+  /** Compiled module that exports `openExecutor` (see ExecutorFactory). */
+  readonly factoryUrl: string;
+  readonly factoryOptions: unknown;
+  readonly batcher: BatcherOptions;
+}
+
+export interface EngineThreadData extends EngineThreadOptions {
+  /** `performance.timeOrigin` of the main thread, so that both threads tell the same time. */
+  readonly timeOriginMs: number;
+}
+
+/** A number per request, shorter than its id. */
+export type RequestHandle = number;
+
+export type EngineCommand =
+  | { readonly type: 'submit'; readonly handle: RequestHandle; readonly request: TokenRequest }
+  | { readonly type: 'cancel'; readonly id: RequestId }
+  | { readonly type: 'close' };
+
+/** Commands of one turn of the main thread. */
+export type ToEngine = readonly EngineCommand[];
+
+export interface EngineFacts {
+  readonly limits: TokenLimits;
+  readonly executorLimits: ExecutorLimits;
+  readonly memory: MemoryBudget;
+}
+
+export type FromEngine =
+  | { readonly type: 'opened'; readonly facts: EngineFacts }
+  | { readonly type: 'openFailed'; readonly error: ErrorReport }
+  | StepMessage;
+
+/** Everything that one turn of the engine has to tell. */
+export interface StepMessage {
+  readonly type: 'step';
+  readonly timeMs: number;
+  /** [tokens, 3] handle, sequence, token id: token events with nothing else. They come before `events`. */
+  readonly tokens: Int32Array;
+  readonly events: readonly HandledEvent[];
+  readonly stats: readonly StepStats[];
+  /** Why the engine has stopped for good. */
+  readonly failure: ErrorReport | undefined;
+}
+
+export interface HandledEvent {
+  readonly handle: RequestHandle;
+  readonly event: BatcherEvent;
+}

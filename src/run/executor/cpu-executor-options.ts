@@ -1,0 +1,30 @@
+import type { CpuPool } from '../../device/cpu/kernel-library.js';
+import type { KvDtype } from '../../ops/cpu/kv-layout.js';
+import type { Plan, PlanOp } from '../../plan/plan.js';
+import type { Collectives } from './collectives.js';
+import type { ExecutorLimits } from './executor.js';
+
+/** The vocabulary follows from the plan. */
+export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
+
+export interface CpuExecutorOptions {
+  readonly plan: Plan;
+  /** Threads for the kernels. The executor takes it over and disposes it. */
+  readonly pool: CpuPool;
+  /**
+   * Address of a packed tensor of the engine: a weight's name, or the name with a suffix of the CPU's weight layout.
+   * The memory must stay mapped until `dispose`. @throws AloftError when there is no such tensor
+   */
+  readonly tensorAddress: (name: string) => number;
+  /** For the memory budget only. */
+  readonly weightBytes: number;
+  /** blockTokens: a multiple of 8 from 8 to 128. */
+  readonly limits: CpuExecutorLimits;
+  readonly kvDtype: KvDtype;
+  /** Needed when the plan has more than one rank. */
+  readonly collectives?: Collectives;
+  /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
+  readonly onDispose?: () => void;
+  /** Called after each kernel of a step with the time it took: for benchmarks. */
+  readonly profile?: (kind: PlanOp['kind'] | 'sample', ms: number) => void;
+}

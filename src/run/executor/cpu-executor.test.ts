@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest';
+import { buildStep, type StepRow } from '../../core/build-step.js';
+import { GREEDY } from '../../core/sampling.js';
+import type { StepOutput } from '../../core/step.js';
+import { levelsUpTo, type IsaLevel } from '../../device/cpu/isa.js';
+import { createCpuPool, detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js';
+import type { KvDtype } from '../../ops/cpu/kv-layout.js';
+import { relativeError } from '../../ops/compare.js';
+import { CpuExecutor } from './cpu-executor.js';
+import type { CpuExecutorLimits } from './cpu-executor-options.js';
+import { describeExecutor } from './conformance.js';
+import type { Executor } from './executor.js';
+import { packForCpu } from './pack-test-model.js';
+import { ReferenceExecutor } from './reference-executor.js';
+import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from './test-model.js';
+
+const LEVELS = levelsUpTo(detectIsa(openKernelLibrary()));
+
+interface Setting {
+  readonly isa: IsaLevel;
+  readonly kvDtype: KvDtype;
+  readonly threadCount: number;
+}
+
+function createExecutor(
+  model: TestModel,
+  limits: CpuExecutorLimits,
+  { isa, kvDtype, threadCount }: Setting,
+): Executor {
+  const pool = createCpuPool({ threadCount, isa });
+  const packed = packForCpu(model.plan, (name) => model.weights.get(name)!, pool);
+  const executor = new CpuExecutor({ plan: model.plan, pool, ...packed, limits, kvDtype });
+  const dispose = executor.dispose.bind(executor);
+  executor.dispose = async () => {
+    await dispose();
+    packed.dispose();
+  };
+  return executor;
+}
+
+const INT8: TestModelShape = {
+  ...SMALL_SHAPE,
+  format: { type: 'int8', granularity: 'channel' },
+  dense: 'f16',
+  fused: true,
+};
+
+for (const isa of LEVELS) {
+  const f32 = createTestModel();
+  describeExecutor(`CPU executor, ${isa}, f32`, (limits) =>
+    createExecutor(f32, limits, { isa, kvDtype: 'f32', threadCount: 2 }),
+  );
+  const int8 = createTestModel(INT8);
+  describeExecutor(`CPU executor, ${isa}, int8`, (limits) =>
+    createExecutor(int8, limits, { isa, kvDtype: 'f16', threadCount: 3 }),
+  );
+}
+
+const LIMITS: CpuExecutorLimits = {
+  maxStepTokens: 64,
+  maxRows: 4,
+  maxLogits: 64,
+  blockTokens: 16,
+  blockCount: 24,
+  hostBlockCount: 0,
+  maxSequenceTokens: 96,
+};
+
+/** A prompt of 40 tokens in two chunks and three decode tokens, all logits returned; a second row in the last step. */
+async function runTrace(executor: Executor): Promise<readonly StepOutput[]> {
+  const prompt = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % 101);
+  for (const slot of [0, 1])
+    executor.attachSlot({
+      slot,
+      sampling: { ...GREEDY, logprobs: 5 },
+      endIds: [],
+      promptTokenIds: Int32Array.from(prompt),
+      outputTokenIds: new Int32Array(0),
+    });
+  const row = (firstPosition: number, tokenIds: readonly number[]): StepRow => ({
+    slot: 0,
+    tokenIds,
+    firstPosition,
+    blocks: [5, 1, 20],
+    wanted: tokenIds.map((_, index) => ({ index, target: -1 })).slice(-1),
+  });
+  const other: StepRow = { slot: 1, tokenIds: prompt.slice(3, 20), firstPosition: 0, blocks: [7, 8] };
+  const steps = [
+    [row(0, prompt.slice(0, 23))],
+    [row(23, prompt.slice(23))],
+    [row(40, [3])],
+    [other, row(41, [4])],
+  ];
+  const outputs: StepOutput[] = [];
+  for (const rows of steps) {
+    executor.submit(buildStep(rows, { returnLogits: true }));
+    outputs.push(await executor.collect());
+  }
+  await executor.dispose();
+  return outputs;
+}
+
+const SHAPES: Readonly<Record<string, TestModelShape>> = {
+  plain: SMALL_SHAPE,
+  'fused with bias': { ...SMALL_SHAPE, fused: true, bias: true, seed: 2 },
+  'one key/value head, odd sizes': {
+    ...SMALL_SHAPE,
+    dims: {
+      ...SMALL_SHAPE.dims,
+      hidden: 50,
+      headCount: 5,
+      kvHeadCount: 1,
+      headDim: 10,
+      intermediate: 33,
+      vocabulary: 101,
+    },
+  },
+  f16: { ...SMALL_SHAPE, format: { type: 'dense', dtype: 'f16' }, dense: 'f16' },
+  bf16: { ...SMALL_SHAPE, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' },
+  int8: INT8,
+  'dynamic rope': {
+    ...SMALL_SHAPE,
+    rope: { theta: 10_000, scaling: { type: 'dynamic', factor: 2, originalMaxPositions: 16 } },
+  },
+  'llama3 rope': {
+    ...SMALL_SHAPE,
+    rope: {
+      theta: 500_000,
+      scaling: {
+        type: 'llama3',
+        factor: 8,
+        lowFrequencyFactor: 1,
+        highFrequencyFactor: 4,
+        originalMaxPositions: 32,
+      },
+    },
+  },
+};
+
+describe('CPU executor against the reference executor', () => {
+  it.each(
+    Object.keys(SHAPES).flatMap((name) =>
+      (['f32', 'f16'] as const).map((kvDtype) => [name, kvDtype] as const),
+    ),
+  )('computes the logits of model %s with a cache of %s', async (name, kvDtype) => {
+    const model = createTestModel(SHAPES[name]);
+    const weight = (weightName: string) => model.weights.get(weightName)!;
+    const expected = await runTrace(
+      new ReferenceExecutor({ plan: model.plan, weight, limits: LIMITS, kvDtype }),
+    );
+    for (const isa of LEVELS) {
+      const actual = await runTrace(createExecutor(model, LIMITS, { isa, kvDtype, threadCount: 2 }));
+      for (const [i, output] of actual.entries()) {
+        expect(relativeError(output.logits!, expected[i]!.logits!), `${isa}, step ${i}`).toBeLessThan(5e-4);
+        expect(output.tokenIds, isa).toEqual(expected[i]!.tokenIds);
+        expect(relativeError(output.logprobs, expected[i]!.logprobs), isa).toBeLessThan(5e-4);
+      }
+    }
+  });
+});
+
+describe('CPU executor', () => {
+  it('says where its memory went', async () => {
+    const model = createTestModel();
+    const executor = createExecutor(model, LIMITS, { isa: LEVELS[0]!, kvDtype: 'f16', threadCount: 1 });
+    const { memory } = executor;
+    // 2 layers of 2 key/value heads: keys of 8 and values padded to 16, two bytes each.
+    expect(memory.kvBytesPerToken).toBe(2 * 2 * (8 + 16) * 2);
+    expect(memory.kvBytes).toBe(24 * 16 * memory.kvBytesPerToken);
+    expect([memory.hostKvBytes, memory.weightBytes > 0, memory.workspaceBytes > 64 * 48 * 4]).toEqual([
+      0,
+      true,
+      true,
+    ]);
+    await executor.dispose();
+  });
+});

@@ -1,0 +1,255 @@
+import { totalmem } from 'node:os';
+import { AloftError, invariant } from '../../core/errors.js';
+import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
+import { addressOf, allocateHost, copyHost, type HostArea } from '../../ffi/memory.js';
+import { createStepView, type StepView } from '../../ops/cpu/step-view.js';
+import { RowRotations } from '../../ops/rope/cpu.js';
+import { dependsOnPrompt, rotationTable, type RotationTable } from '../../ops/rope/rotation.js';
+import { bindSample, NativeSlot, SampleRows, type SampleKernel } from '../../ops/sample/cpu.js';
+import { planBuffers, type BufferLayout } from '../../plan/buffers.js';
+import type { InferredPlan } from '../../plan/infer.js';
+import type { Plan, RopeParams } from '../../plan/plan.js';
+import { validatePlan } from '../../plan/validate.js';
+import type { CpuExecutorLimits, CpuExecutorOptions } from './cpu-executor-options.js';
+import { CpuKvCache } from './cpu-kv-cache.js';
+import { compileProgram, type Instruction } from './cpu-program.js';
+import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
+import { checkStep, emptyOutput, logitRequest, resolveTokenIds, type SlotView } from './step-support.js';
+
+/** A slot and, where its prompt decides it, the rotation of its tokens. */
+class CpuSlot implements SlotView {
+  readonly state: SlotState;
+  readonly native: NativeSlot;
+  rotation: RotationTable | undefined;
+
+  constructor(state: SlotState) {
+    this.state = state;
+    this.native = new NativeSlot(state);
+  }
+
+  get sampling(): SlotState['sampling'] {
+    return this.state.sampling;
+  }
+
+  get lastTokenId(): number | undefined {
+    return this.native.lastTokenId;
+  }
+}
+
+/** Rotations of the rows of a step under one set of parameters. */
+interface RopeState {
+  readonly rope: RopeParams;
+  readonly common: RotationTable;
+  readonly rows: RowRotations;
+}
+
+/** Bytes of activations that an executor with these limits allocates. */
+export function cpuWorkspaceBytes(plan: Plan, limits: CpuExecutorLimits): number {
+  return workspaceLayout(validatePlan(plan), limits).totalBytes;
+}
+
+function workspaceLayout(inferred: InferredPlan, limits: CpuExecutorLimits): BufferLayout {
+  return planBuffers(inferred, {
+    maxTokens: limits.maxStepTokens,
+    maxLogits: limits.maxLogits,
+    activationBytes: 4,
+  });
+}
+
+/**
+ * Runs a plan with the CPU kernels. A step runs at once, on the calling thread and those of the pool; `collect` hands out
+ * what is done. Results for a sequence have the same bits whatever else is in the batch and however its prompt is chunked.
+ */
+export class CpuExecutor implements Executor {
+  readonly limits: ExecutorLimits;
+  readonly memory: MemoryBudget;
+  readonly #options: CpuExecutorOptions;
+  readonly #workspace: HostArea;
+  readonly #logits: { readonly address: number; readonly columns: number };
+  readonly #cache: CpuKvCache;
+  readonly #stepView: StepView = createStepView();
+  readonly #tokenIds: Int32Array; // [maxStepTokens]
+  readonly #program: readonly Instruction[];
+  readonly #sample: SampleKernel;
+  readonly #sampleRows: SampleRows;
+  readonly #ropes: RopeState[] = [];
+  readonly #slots = new Map<number, CpuSlot>();
+  readonly #finished: StepOutput[] = [];
+
+  /** @throws AloftError OUT_OF_MEMORY, INTERNAL on an invalid plan */
+  constructor(options: CpuExecutorOptions) {
+    const { plan, limits, pool, kvDtype: dtype } = options;
+    const { blockTokens, blockCount, hostBlockCount } = limits;
+    invariant(
+      blockTokens >= 8 && blockTokens <= 128 && blockTokens % 8 === 0,
+      () => `blocks of ${blockTokens} tokens; multiples of 8 from 8 to 128 are possible`,
+    );
+    const inferred = validatePlan(plan);
+    const layout = workspaceLayout(inferred, limits);
+    this.#options = options;
+    this.limits = { ...limits, vocabulary: plan.dims.vocabulary };
+    this.#tokenIds = new Int32Array(limits.maxStepTokens);
+    this.#workspace = allocateHost(layout.totalBytes);
+    this.#cache = new CpuKvCache({ dims: plan.dims, dtype, blockTokens, blockCount, hostBlockCount });
+    const logitsAddress = this.#workspace.address + layout.offsets.get(inferred.logits)!;
+    this.#logits = { address: logitsAddress, columns: inferred.logits.columns };
+    const program = compileProgram({
+      plan,
+      inferred,
+      library: pool.library,
+      pool: pool.handle,
+      tensorAddress: options.tensorAddress,
+      workspace: { address: this.#workspace.address, layout },
+      cache: this.#cache,
+      stepView: this.#stepView,
+      rotations: (rope) => this.#ropeState(rope).rows,
+      collectives: options.collectives,
+    });
+    const { profile } = options;
+    const sample = bindSample(pool.library);
+    const isProfiled = profile !== undefined;
+    this.#program = isProfiled
+      ? program.map((instruction, i) => timed(instruction, (ms) => profile(plan.ops[i]!.kind, ms)))
+      : program;
+    this.#sample = isProfiled ? timed(sample, (ms) => profile('sample', ms)) : sample;
+    this.#sampleRows = new SampleRows(limits.maxLogits);
+    this.memory = {
+      totalBytes: totalmem(),
+      weightBytes: options.weightBytes,
+      workspaceBytes: layout.totalBytes,
+      kvBytes: this.#cache.deviceBytes,
+      kvBytesPerToken: this.#cache.layout.blockStrideBytes / blockTokens,
+      hostKvBytes: this.#cache.hostBytes,
+    };
+  }
+
+  attachSlot(state: SlotState): void {
+    invariant(!this.#slots.has(state.slot), () => `slot ${state.slot} is attached twice`);
+    this.#slots.set(state.slot, new CpuSlot(state));
+  }
+
+  detachSlot(slot: number): void {
+    this.#slots.delete(slot);
+  }
+
+  submit(step: StepInput): void {
+    const startMs = performance.now();
+    checkStep(step, this.limits, this.#slots);
+    this.#cache.move(step);
+    this.#stepView.set(step);
+    this.#setRotations(step);
+    resolveTokenIds(step, this.#slots, this.#tokenIds);
+    const counts = {
+      tokenCount: step.tokenCount,
+      logitCount: step.logitCount,
+      tokenIds: addressOf(this.#tokenIds),
+      logitTokens: addressOf(step.logitTokens),
+    };
+    if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
+    const output = this.#sampleAll(step);
+    this.#finished.push({ ...output, deviceMs: performance.now() - startMs });
+  }
+
+  collect(): Promise<StepOutput> {
+    const output = this.#finished.shift();
+    invariant(output !== undefined, () => 'no step was submitted');
+    return Promise.resolve(output);
+  }
+
+  dispose(): Promise<void> {
+    this.#slots.clear();
+    this.#workspace.dispose();
+    this.#cache.dispose();
+    this.#options.pool.dispose();
+    this.#options.onDispose?.();
+    return Promise.resolve();
+  }
+
+  #ropeState(rope: RopeParams): RopeState {
+    const known = this.#ropes.find((state) => JSON.stringify(state.rope) === JSON.stringify(rope));
+    if (known !== undefined) return known;
+    const { maxSequenceTokens: positionCount, maxRows } = this.limits;
+    const common = rotationTable(rope, this.#options.plan.dims.headDim, { positionCount });
+    const state = { rope, common, rows: new RowRotations(maxRows, common) };
+    this.#ropes.push(state);
+    return state;
+  }
+
+  #setRotations(step: StepInput): void {
+    for (const { rope, common, rows } of this.#ropes) {
+      if (rope.scaling.type !== 'dynamic') continue;
+      for (let row = 0; row < step.rowCount; row++)
+        rows.set(row, this.#rotationOf(this.#slots.get(step.rowSlots[row]!)!, rope) ?? common);
+    }
+  }
+
+  /** The slot's own table, if its prompt needs one. */
+  #rotationOf(slot: CpuSlot, rope: RopeParams): RotationTable | undefined {
+    const promptTokens = slot.state.promptTokenIds.length;
+    if (!dependsOnPrompt(rope, promptTokens)) return undefined;
+    const { maxSequenceTokens: positionCount } = this.limits;
+    slot.rotation ??= rotationTable(rope, this.#options.plan.dims.headDim, { positionCount, promptTokens });
+    return slot.rotation;
+  }
+
+  #sampleAll(step: StepInput): StepOutput {
+    const { logitCount } = step;
+    let topCount = 0;
+    for (let i = 0; i < logitCount; i++) {
+      const request = logitRequest(step, i, this.#slots);
+      topCount = Math.max(topCount, request.topCount);
+      this.#sampleRows.set(i, this.#slots.get(request.slot)!.native, request);
+    }
+    const output = emptyOutput(step, topCount);
+    if (logitCount === 0) return output;
+    this.#sample(
+      this.#options.pool.handle,
+      this.#logits.address,
+      this.#logits.columns,
+      this.limits.vocabulary,
+      this.#sampleRows.address,
+      logitCount,
+      topCount,
+      addressOf(output.tokenIds),
+      addressOf(output.logprobs),
+      addressOf(output.topTokenIds),
+      addressOf(output.topLogprobs),
+    );
+    this.#feedBack(step, output);
+    return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
+  }
+
+  /** Sampled tokens become their slots' last tokens. @throws AloftError DEVICE_FAILED on a row without a finite logit */
+  #feedBack(step: StepInput, { tokenIds }: StepOutput): void {
+    for (let i = 0; i < step.logitCount; i++) {
+      const tokenId = tokenIds[i]!;
+      if (tokenId < 0)
+        throw new AloftError('DEVICE_FAILED', `Row ${i} of step ${step.stepId} has no finite logit.`);
+      if (step.logitTargets[i] === -1)
+        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.native.append(tokenId);
+    }
+  }
+
+  /** @returns [logitCount, vocabulary] */
+  #copyLogits(logitCount: number): Float32Array {
+    const { vocabulary } = this.limits;
+    const { address, columns } = this.#logits;
+    const logits = new Float32Array(logitCount * vocabulary);
+    const to = addressOf(logits);
+    for (let i = 0; i < logitCount; i++)
+      copyHost(to + i * vocabulary * 4, address + i * columns * 4, vocabulary * 4);
+    return logits;
+  }
+}
+
+/** `call` that tells how long it took, ms. */
+function timed<Arguments extends unknown[]>(
+  call: (...args: Arguments) => void,
+  report: (ms: number) => void,
+): (...args: Arguments) => void {
+  return (...args) => {
+    const startMs = performance.now();
+    call(...args);
+    report(performance.now() - startMs);
+  };
+}

@@ -1,0 +1,152 @@
+/** The step as one block of 32-bit integers, copied to the device in one piece. */
+import type { StepInput } from '../../../core/step.js';
+import { ceilDiv } from '../../../ops/cuda/launch.js';
+
+/** Room in a descriptor. A captured graph fixes it, so that addresses stay. */
+export interface DescriptorCapacity {
+  readonly tokens: number;
+  readonly rows: number;
+  readonly logits: number;
+  /** Pieces of decode attention: (row, split of the cached tokens). */
+  readonly decodeItems: number;
+  /** Pieces of prefill attention: (row, group of 64 queries). */
+  readonly prefillTiles: number;
+  readonly maxBlocks: number;
+}
+
+const FIELDS = [
+  'itemCount',
+  'tokenIds',
+  'positions',
+  'tokenRows',
+  'rowOffsets',
+  'rowSlots',
+  'contextLengths',
+  'logitTokens',
+  'logitRows',
+  'logitTargets',
+  'decodeItems',
+  'prefillTiles',
+  'blockTables',
+] as const;
+export type DescriptorField = (typeof FIELDS)[number];
+
+export interface DescriptorLayout {
+  readonly capacity: DescriptorCapacity;
+  /** In integers. */
+  readonly offsets: Readonly<Record<DescriptorField, number>>;
+  readonly length: number;
+}
+
+const ALIGNMENT = 4;
+
+export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout {
+  const { tokens, rows, logits } = capacity;
+  const lengths: Record<DescriptorField, number> = {
+    itemCount: 1,
+    ...{ tokenIds: tokens, positions: tokens, tokenRows: tokens },
+    ...{ rowOffsets: rows + 1, rowSlots: rows, contextLengths: rows },
+    ...{ logitTokens: logits, logitRows: logits, logitTargets: logits },
+    decodeItems: capacity.decodeItems,
+    prefillTiles: capacity.prefillTiles,
+    blockTables: rows * capacity.maxBlocks,
+  };
+  let length = 0;
+  const offsets = {} as Record<DescriptorField, number>;
+  for (const field of FIELDS) {
+    offsets[field] = length;
+    length += ceilDiv(lengths[field], ALIGNMENT) * ALIGNMENT;
+  }
+  return { capacity, offsets, length };
+}
+
+/** Pieces of attention in a step. */
+export interface AttentionWork {
+  readonly decodeItems: number;
+  readonly prefillTiles: number;
+  /** Every row brings one token, whose logits are wanted, in order. */
+  readonly isDecode: boolean;
+}
+
+export interface AttentionSplit {
+  readonly splitTokens: number;
+  readonly queryTile: number;
+}
+
+export function countAttentionWork(
+  step: StepInput,
+  { splitTokens, queryTile }: AttentionSplit,
+): AttentionWork {
+  let decodeItems = 0;
+  let prefillTiles = 0;
+  for (let row = 0; row < step.rowCount; row++) {
+    const tokens = step.rowOffsets[row + 1]! - step.rowOffsets[row]!;
+    if (tokens === 1) decodeItems += ceilDiv(step.contextLengths[row]!, splitTokens);
+    else prefillTiles += ceilDiv(tokens, queryTile);
+  }
+  let isDecode = step.tokenCount === step.rowCount && step.logitCount === step.rowCount;
+  for (let i = 0; isDecode && i < step.logitCount; i++) isDecode = step.logitTokens[i] === i;
+  return { decodeItems, prefillTiles, isDecode };
+}
+
+/** Writes a step into `words`; rows, tokens and logits beyond the step's become harmless padding. */
+export function fillDescriptor(
+  words: Int32Array,
+  { capacity, offsets }: DescriptorLayout,
+  step: StepInput,
+  split: AttentionSplit,
+): void {
+  const { tokenCount, rowCount, logitCount } = step;
+  const put = (field: DescriptorField, source: Int32Array, count: number): void =>
+    words.set(source.subarray(0, count), offsets[field]);
+  put('tokenIds', step.tokenIds, tokenCount);
+  put('positions', step.positions, tokenCount);
+  put('rowOffsets', step.rowOffsets, rowCount + 1);
+  put('rowSlots', step.rowSlots, rowCount);
+  put('contextLengths', step.contextLengths, rowCount);
+  put('logitTokens', step.logitTokens, logitCount);
+  put('logitRows', step.logitRows, logitCount);
+  put('logitTargets', step.logitTargets, logitCount);
+  padDescriptor(words, { capacity, offsets }, step);
+
+  let item = offsets.decodeItems;
+  let tile = offsets.prefillTiles;
+  for (let row = 0; row < rowCount; row++) {
+    const [begin, end] = [step.rowOffsets[row]!, step.rowOffsets[row + 1]!];
+    words.fill(row, offsets.tokenRows + begin, offsets.tokenRows + end);
+    if (end - begin === 1) {
+      const splits = ceilDiv(step.contextLengths[row]!, split.splitTokens);
+      for (let i = 0; i < splits; i++) words[item++] = (row << 16) | i;
+    } else {
+      const tiles = ceilDiv(end - begin, split.queryTile);
+      for (let i = 0; i < tiles; i++) words[tile++] = (row << 16) | i;
+    }
+    const table = row * step.maxBlocksPerSequence;
+    const used = Math.min(step.maxBlocksPerSequence, capacity.maxBlocks);
+    words.set(step.blockTables.subarray(table, table + used), offsets.blockTables + row * capacity.maxBlocks);
+  }
+  words[offsets.itemCount] = item - offsets.decodeItems;
+}
+
+/** Padding tokens have id 0, one row each without a slot, and no attention. */
+function padDescriptor(
+  words: Int32Array,
+  { capacity, offsets }: Pick<DescriptorLayout, 'capacity' | 'offsets'>,
+  { tokenCount, rowCount, logitCount }: StepInput,
+): void {
+  const fill = (field: DescriptorField, value: number, from: number, to: number): void => {
+    words.fill(value, offsets[field] + from, offsets[field] + to);
+  };
+  fill('tokenIds', 0, tokenCount, capacity.tokens);
+  fill('positions', 0, tokenCount, capacity.tokens);
+  fill('rowSlots', -1, rowCount, capacity.rows);
+  fill('contextLengths', 0, rowCount, capacity.rows);
+  fill('logitTargets', -1, logitCount, capacity.logits);
+  for (let row = rowCount; row < capacity.rows; row++) words[offsets.rowOffsets + row + 1] = row + 1;
+  for (let token = tokenCount; token < capacity.tokens; token++)
+    words[offsets.tokenRows + token] = Math.min(token, capacity.rows - 1);
+  for (let logit = logitCount; logit < capacity.logits; logit++) {
+    words[offsets.logitTokens + logit] = logit;
+    words[offsets.logitRows + logit] = logit;
+  }
+}

@@ -1,0 +1,9 @@
+import { describeExecutor } from './conformance.js';
+import { ReferenceExecutor } from './reference-executor.js';
+import { createTestModel } from './test-model.js';
+
+const { plan, weights } = createTestModel();
+
+describeExecutor('reference executor', (limits) => {
+  return new ReferenceExecutor({ plan, weight: (name) => weights.get(name)!, limits, kvDtype: 'f32' });
+});

@@ -1,0 +1,267 @@
+import { AloftError, invariant } from '../../core/errors.js';
+import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
+import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
+import { EMPTY_HISTORY, extendHistory, logSoftmax, sampleToy, topTokens, toyLogits } from './toy-model.js';
+
+/** Content of a KV position that nothing was written to. Written ones are hashes >= 0. */
+const UNWRITTEN = -1;
+
+export interface ToyExecutorOptions {
+  readonly limits: ExecutorLimits;
+  /** The step with this id fails with DEVICE_FAILED; undefined never fails. */
+  readonly failingStepId?: number | undefined;
+  /** Results take this long, ms. 0 answers in the same turn. */
+  readonly delayMs?: number | undefined;
+}
+
+type Command =
+  | { readonly type: 'attach'; readonly state: SlotState }
+  | { readonly type: 'detach'; readonly slot: number }
+  | { readonly type: 'step'; readonly step: StepInput };
+
+interface ToySlot {
+  readonly state: SlotState;
+  readonly outputTokenIds: number[];
+}
+
+/**
+ * An executor for tests of everything above it. What it writes into the KV cache at a position is a hash of the token and
+ * of all tokens before, as with a real model; the next token is a hash of the whole history as it is read *through the
+ * block table*. So a wrong block, a missed copy, a stale slot or a prefix of another prompt changes the output. Like a
+ * device it works through its commands late and in order: arrays of a submitted step must stay as they are until it is
+ * collected. What is wrong in any case (unwritten KV, rows that are not independent) is an error.
+ */
+export class ToyExecutor implements Executor {
+  readonly limits: ExecutorLimits;
+  readonly memory: MemoryBudget;
+  private readonly options: ToyExecutorOptions;
+  private readonly kv: Int32Array; // [blocks, blockTokens] hash of the history up to the position
+  private readonly hostKv: Int32Array; // [hostBlocks, blockTokens]
+  /** [blocks, blockTokens] row of this step that wrote the position, in the step `writerSteps` */
+  private readonly writerRows: Int32Array;
+  private readonly writerSteps: Int32Array;
+  private readonly slots = new Map<number, ToySlot>();
+  private readonly commands: Command[] = [];
+
+  constructor(options: ToyExecutorOptions) {
+    const { limits } = options;
+    this.limits = limits;
+    this.options = options;
+    this.kv = new Int32Array(limits.blockCount * limits.blockTokens).fill(UNWRITTEN);
+    this.hostKv = new Int32Array(limits.hostBlockCount * limits.blockTokens).fill(UNWRITTEN);
+    this.writerRows = new Int32Array(this.kv.length);
+    this.writerSteps = new Int32Array(this.kv.length).fill(-1);
+    this.memory = toyMemory(this.kv.byteLength, this.hostKv.byteLength);
+  }
+
+  attachSlot(state: SlotState): void {
+    this.commands.push({ type: 'attach', state });
+  }
+
+  detachSlot(slot: number): void {
+    this.commands.push({ type: 'detach', slot });
+  }
+
+  submit(step: StepInput): void {
+    this.commands.push({ type: 'step', step });
+  }
+
+  async collect(): Promise<StepOutput> {
+    const { delayMs = 0 } = this.options;
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    for (let command = this.commands.shift(); command !== undefined; command = this.commands.shift()) {
+      if (command.type === 'step') return this.run(command.step);
+      if (command.type === 'attach') this.attach(command.state);
+      else this.slots.delete(command.slot);
+    }
+    throw new AloftError('INTERNAL', 'collect() was called without a submitted step.');
+  }
+
+  async dispose(): Promise<void> {
+    this.commands.length = 0;
+  }
+
+  private attach(state: SlotState): void {
+    invariant(!this.slots.has(state.slot), () => `slot ${state.slot} was attached twice`);
+    this.slots.set(state.slot, { state, outputTokenIds: [...state.outputTokenIds] });
+  }
+
+  private run(step: StepInput): StepOutput {
+    if (step.stepId === this.options.failingStepId)
+      throw new AloftError(
+        'DEVICE_FAILED',
+        `The toy device failed at step ${step.stepId} as it was told to.`,
+      );
+    this.moveBlocks(step);
+    for (let row = 0; row < step.rowCount; row++) this.writeRow(step, row);
+    const output = new ToyOutput(step, this.topCount(step), this.limits.vocabulary);
+    let logit = 0;
+    for (let row = 0; row < step.rowCount; row++) logit = this.answerRow(step, row, logit, output);
+    invariant(logit === step.logitCount, () => `${step.logitCount - logit} logits lie outside their rows`);
+    return output;
+  }
+
+  private moveBlocks(step: StepInput): void {
+    const { blockTokens } = this.limits;
+    const block = (kv: Int32Array, index: number) =>
+      kv.subarray(index * blockTokens, (index + 1) * blockTokens);
+    forPairs(step.blocksToHost, (device, host) => block(this.hostKv, host).set(block(this.kv, device)));
+    forPairs(step.blocksFromHost, (device, host) => block(this.kv, device).set(block(this.hostKv, host)));
+    const sources = new Set(step.blockCopies.filter((_, i) => i % 2 === 0));
+    forPairs(step.blockCopies, (from, to) => {
+      invariant(!sources.has(to), () => `block ${to} is both source and destination of copies`);
+      block(this.kv, to).set(block(this.kv, from));
+    });
+  }
+
+  /** Where position `position` of `row` lies in the cache. */
+  private address(step: StepInput, row: number, position: number): number {
+    const { blockTokens, blockCount } = this.limits;
+    const block =
+      step.blockTables[row * step.maxBlocksPerSequence + Math.floor(position / blockTokens)] ?? -1;
+    invariant(block >= 0 && block < blockCount, () => `row ${row} has no block for position ${position}`);
+    return block * blockTokens + (position % blockTokens);
+  }
+
+  private writeRow(step: StepInput, row: number): void {
+    const start = step.rowOffsets[row]!;
+    const end = step.rowOffsets[row + 1]!;
+    invariant(end > start, () => `row ${row} has no tokens`);
+    for (let token = start; token < end; token++) {
+      const position = step.positions[start]! + token - start;
+      invariant(step.positions[token] === position, () => `positions of row ${row} are not contiguous`);
+      const address = this.address(step, row, position);
+      invariant(
+        this.writerSteps[address] !== step.stepId,
+        () => `rows ${row} and ${this.writerRows[address]} write the same KV position`,
+      );
+      this.writerSteps[address] = step.stepId;
+      this.writerRows[address] = row;
+      const before = position === 0 ? EMPTY_HISTORY : this.read(step, row, position - 1);
+      this.kv[address] = extendHistory(before, this.tokenOf(step, row, token)) >>> 1;
+    }
+    invariant(
+      step.contextLengths[row] === step.positions[end - 1]! + 1,
+      () => `context length of row ${row} is not its last position + 1`,
+    );
+  }
+
+  private tokenOf(step: StepInput, row: number, token: number): number {
+    const given = step.tokenIds[token]!;
+    if (given >= 0) return given;
+    const last = this.slotOf(step.rowSlots[row]!).outputTokenIds.at(-1);
+    invariant(last !== undefined, () => `row ${row} feeds back a token, but its slot has sampled none`);
+    return last;
+  }
+
+  private slotOf(slot: number): ToySlot {
+    const found = this.slots.get(slot);
+    invariant(found !== undefined, () => `slot ${slot} is not attached`);
+    return found;
+  }
+
+  /** Reads the history of `row` and answers its logits, from `firstLogit` on. @returns the next row's first logit */
+  private answerRow(step: StepInput, row: number, firstLogit: number, output: ToyOutput): number {
+    const end = step.rowOffsets[row + 1]!;
+    const base = end - step.contextLengths[row]!; // token index of position 0
+    let history = EMPTY_HISTORY;
+    let logit = firstLogit;
+    for (let position = 0; logit < step.logitCount && step.logitTokens[logit]! < end; position++) {
+      history = extendHistory(history, this.read(step, row, position));
+      if (step.logitTokens[logit] !== base + position) continue;
+      invariant(step.logitRows[logit] === row, () => `logit ${logit} names row ${step.logitRows[logit]}`);
+      this.answer(step, logit++, history, position, output);
+    }
+    return logit;
+  }
+
+  private read(step: StepInput, row: number, position: number): number {
+    const address = this.address(step, row, position);
+    const content = this.kv[address]!;
+    invariant(content !== UNWRITTEN, () => `row ${row} reads position ${position}, which was never written`);
+    invariant(
+      this.writerSteps[address] !== step.stepId || this.writerRows[address] === row,
+      () => `row ${row} reads what row ${this.writerRows[address]} writes in the same step`,
+    );
+    return content;
+  }
+
+  private answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {
+    const { state, outputTokenIds } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!);
+    const logits = toyLogits(history, this.limits.vocabulary);
+    const target = step.logitTargets[logit]!;
+    if (target >= 0) {
+      output.set(logit, target, state.sampling.promptLogprobs, logits);
+      return;
+    }
+    const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds) };
+    const tokenId = sampleToy(logits, current, position);
+    outputTokenIds.push(tokenId);
+    output.set(logit, tokenId, state.sampling.logprobs, logits);
+  }
+
+  private topCount(step: StepInput): number {
+    let count = 0;
+    for (let logit = 0; logit < step.logitCount; logit++) {
+      const { sampling } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!).state;
+      const asked = step.logitTargets[logit]! >= 0 ? sampling.promptLogprobs : sampling.logprobs;
+      count = Math.max(count, asked ?? 0);
+    }
+    return count;
+  }
+}
+
+class ToyOutput implements StepOutput {
+  readonly stepId: number;
+  readonly logitCount: number;
+  readonly topCount: number;
+  readonly tokenIds: Int32Array;
+  readonly logprobs: Float32Array;
+  readonly topTokenIds: Int32Array;
+  readonly topLogprobs: Float32Array;
+  readonly logits: Float32Array | undefined;
+  readonly deviceMs = 0;
+
+  constructor(step: StepInput, topCount: number, vocabulary: number) {
+    this.stepId = step.stepId;
+    this.logitCount = step.logitCount;
+    this.topCount = topCount;
+    this.tokenIds = new Int32Array(step.logitCount);
+    this.logprobs = new Float32Array(step.logitCount).fill(NaN);
+    this.topTokenIds = new Int32Array(step.logitCount * topCount).fill(-1);
+    this.topLogprobs = new Float32Array(step.logitCount * topCount);
+    this.logits = step.returnLogits ? new Float32Array(step.logitCount * vocabulary) : undefined;
+  }
+
+  set(logit: number, tokenId: number, askedCount: number | undefined, logits: Float32Array): void {
+    this.tokenIds[logit] = tokenId;
+    this.logits?.set(logits, logit * logits.length);
+    if (askedCount === undefined) return;
+    const logprobs = logSoftmax(logits);
+    this.logprobs[logit] = logprobs[tokenId]!;
+    for (const [rank, token] of topTokens(logprobs, askedCount).entries()) {
+      this.topTokenIds[logit * this.topCount + rank] = token;
+      this.topLogprobs[logit * this.topCount + rank] = logprobs[token]!;
+    }
+  }
+}
+
+function forPairs(pairs: Int32Array, visit: (first: number, second: number) => void): void {
+  for (let i = 0; i < pairs.length; i += 2) visit(pairs[i]!, pairs[i + 1]!);
+}
+
+function toyMemory(kvBytes: number, hostKvBytes: number): MemoryBudget {
+  return {
+    totalBytes: kvBytes,
+    weightBytes: 0,
+    workspaceBytes: 0,
+    kvBytes,
+    kvBytesPerToken: Int32Array.BYTES_PER_ELEMENT,
+    hostKvBytes,
+  };
+}
+
+/** The factory for engine threads. @param options ToyExecutorOptions */
+export async function openExecutor(options: unknown): Promise<Executor> {
+  return new ToyExecutor(options as ToyExecutorOptions);
+}

@@ -1,0 +1,101 @@
+/** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
+import { SYSTEM_CLOCK } from '../core/clock.js';
+import { AloftError } from '../core/errors.js';
+import { type LoadedEngine, loadEngine, type LoadOptions } from '../llm/load.js';
+import type { BatcherOptions } from '../run/batcher/batcher-options.js';
+import { loadGenerationDefaults } from '../text/generation-config.js';
+import { loadTokenizer } from '../text/tokenizer/load.js';
+import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
+import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } from './loader.js';
+
+/** @param defaults what the command line sets for every engine: threads, memory share, ... */
+export function engineLoader(defaults: LoadOptions): ModelLoader {
+  return {
+    async load(settings) {
+      return loadedModel(
+        await loadEngine(settings.engineDirectory, { ...defaults, ...loadOptions(settings) }),
+      );
+    },
+    async loadTokenizer(directory) {
+      const tokenizer = await loadTokenizer(directory);
+      const { endIds } = await loadGenerationDefaults(directory, tokenizer);
+      return tokenCodec(tokenizer, endIds[0]);
+    },
+  };
+}
+
+const BATCHING_TYPE = {
+  static: 'V1',
+  inflight: 'inflight_batching',
+  inflight_fused: 'inflight_fused_batching',
+} as const;
+
+function loadOptions(settings: EngineSettings): LoadOptions {
+  if (settings.worldSize !== undefined && settings.worldSize !== 1) {
+    throw new AloftError(
+      'UNSUPPORTED',
+      `Model '${settings.modelName}' asks for ${settings.worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
+    );
+  }
+  const { maxTokensInPagedKvCache, kvCacheFreeGpuMemFraction, maxRunningRequestCount, tokenizerDirectory } =
+    settings;
+  return {
+    modelName: settings.modelName,
+    ...(tokenizerDirectory === undefined ? {} : { tokenizerDirectory }),
+    ...(maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: maxTokensInPagedKvCache }),
+    ...(kvCacheFreeGpuMemFraction === undefined ? {} : { kvCacheFreeMemFraction: kvCacheFreeGpuMemFraction }),
+    ...(maxRunningRequestCount === undefined ? {} : { maxSequenceCount: maxRunningRequestCount }),
+    ...(settings.kvCacheHostMemoryBytes === undefined
+      ? {}
+      : { hostKvBytes: settings.kvCacheHostMemoryBytes }),
+    scheduler: schedulerOptions(settings),
+  };
+}
+
+function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
+  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth } = settings;
+  return {
+    batchingType: BATCHING_TYPE[settings.batchingStrategy],
+    ...(schedulerPolicy === undefined ? {} : { policy: schedulerPolicy }),
+    ...(enableKvCacheReuse === undefined ? {} : { prefixReuse: enableKvCacheReuse }),
+    ...(maxQueuedRequestCount === undefined ? {} : { maxQueuedRequests: maxQueuedRequestCount }),
+    ...(maxBeamWidth === undefined ? {} : { maxBeamWidth }),
+  };
+}
+
+function loadedModel(engine: LoadedEngine): LoadedModel {
+  const { batcher, executor, tokenizer, text } = engine;
+  return {
+    generator: text,
+    codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
+    maxRunningRequestCount: executor.limits.maxRows,
+    blockTokens: executor.limits.blockTokens,
+    memory: memoryUse(engine),
+    subscribe: (listener) => batcher.onStep(listener),
+    heartbeatAgeMs: () => SYSTEM_CLOCK.nowMs() - batcher.health.heartbeatMs,
+    async dispose() {
+      await batcher.close();
+      await executor.dispose();
+    },
+  };
+}
+
+function memoryUse({ executor, manifest }: LoadedEngine): MemoryUse[] {
+  const kind = manifest.aloft.device === 'cuda' ? 'gpu' : 'cpu';
+  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = executor.memory;
+  return [
+    { purpose: 'weights', kind, bytes: weightBytes },
+    { purpose: 'workspace', kind, bytes: workspaceBytes },
+    { purpose: 'KV blocks', kind, bytes: kvBytes },
+    { purpose: 'host tier of KV blocks', kind: kind === 'gpu' ? 'pinned' : 'cpu', bytes: hostKvBytes },
+  ];
+}
+
+function tokenCodec(tokenizer: Tokenizer, endId: number | undefined): TokenCodec {
+  return {
+    encode: (text, addSpecialTokens) => tokenizer.encode(text, { addSpecialTokens }),
+    decode: (tokenIds, skipSpecialTokens) => tokenizer.decode(tokenIds, { skipSpecialTokens }),
+    endId: endId ?? tokenizer.eosId,
+    padId: tokenizer.padId ?? endId ?? tokenizer.eosId,
+  };
+}

@@ -1,0 +1,69 @@
+/** The requests of one engine that are not finished: for stopping by id, admission, draining and the live view. */
+import { AloftError } from '../../core/errors.js';
+
+export interface ActiveRequest {
+  readonly id: string;
+  readonly startedMs: number;
+  /** 0 until the engine has told. */
+  promptTokenCount: number;
+  outputTokenCount: number;
+  maxOutputTokenCount: number | undefined;
+  firstTokenMs: number | undefined;
+  /** Ends the request; its answer then ends normally with what it has. */
+  readonly stop: () => void;
+}
+
+export class ActiveRequests {
+  private readonly byKey = new Map<symbol, ActiveRequest>();
+  private readonly byId = new Map<string, ActiveRequest>();
+  private idle: (() => void)[] = [];
+
+  get count(): number {
+    return this.byKey.size;
+  }
+
+  values(): Iterable<ActiveRequest> {
+    return this.byKey.values();
+  }
+
+  /**
+   * @param isNamed The client chose the id, which must then be unique among running requests.
+   * @returns a function that takes the request out again.
+   * @throws {AloftError} REQUEST_INVALID
+   */
+  add(request: ActiveRequest, isNamed: boolean): () => void {
+    if (isNamed && this.byId.has(request.id)) {
+      throw new AloftError(
+        'REQUEST_INVALID',
+        `requestId ${request.id} is already in progress, request is ignored.`,
+      );
+    }
+    const key = Symbol(request.id);
+    this.byKey.set(key, request);
+    if (isNamed) this.byId.set(request.id, request);
+    return () => {
+      this.byKey.delete(key);
+      if (isNamed) this.byId.delete(request.id);
+      if (this.byKey.size > 0) return;
+      for (const resolve of this.idle) resolve();
+      this.idle = [];
+    };
+  }
+
+  /** @throws {AloftError} REQUEST_INVALID when no request of that id runs. */
+  stop(id: string): void {
+    if (id === '')
+      throw new AloftError('REQUEST_INVALID', 'Cannot send stop request without specifying a request_id');
+    const request = this.byId.get(id);
+    if (request !== undefined) return request.stop();
+    throw new AloftError(
+      'REQUEST_INVALID',
+      `Received stop request for requestId ${id} but it's not active (might be completed already).`,
+    );
+  }
+
+  /** Resolves when no request is left. */
+  async whenIdle(): Promise<void> {
+    if (this.byKey.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+}

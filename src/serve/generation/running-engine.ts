@@ -1,0 +1,73 @@
+/** A loaded engine with its requests and its limit. */
+import { AloftError } from '../../core/errors.js';
+import type { LoadedModel } from '../loader.js';
+import { ActiveRequests } from './active-requests.js';
+
+/** QUEUE_FULL with the time after which a retry is worth it. */
+export class QueueFullError extends AloftError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super('QUEUE_FULL', message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+export class RunningEngine {
+  readonly name: string;
+  readonly version: string;
+  readonly loaded: LoadedModel;
+  readonly active = new ActiveRequests();
+  /** Running and waiting requests together. */
+  readonly maxRequestCount: number;
+  private isClosing = false;
+  private lastFinishMs: number | undefined;
+  private meanFinishGapMs = 1000;
+
+  constructor(name: string, version: string, loaded: LoadedModel, maxQueuedRequestCount: number) {
+    this.name = name;
+    this.version = version;
+    this.loaded = loaded;
+    this.maxRequestCount = loaded.maxRunningRequestCount + maxQueuedRequestCount;
+  }
+
+  /**
+   * Refuses a request that should not even be queued.
+   * @throws {AloftError} QUEUE_FULL or MODEL_UNAVAILABLE
+   */
+  admit(): void {
+    if (this.isClosing) throw new AloftError('MODEL_UNAVAILABLE', `Model '${this.name}' is being unloaded.`);
+    if (this.active.count < this.maxRequestCount) return;
+    const message = `Exceeds maximum queue size: model '${this.name}' has ${this.active.count} requests running or waiting; retry later.`;
+    throw new QueueFullError(message, this.retryAfterSeconds());
+  }
+
+  noteFinished(nowMs: number): void {
+    if (this.lastFinishMs !== undefined) {
+      this.meanFinishGapMs += 0.1 * (nowMs - this.lastFinishMs - this.meanFinishGapMs);
+    }
+    this.lastFinishMs = nowMs;
+  }
+
+  /** Seconds after which a place in the queue is likely to be free: the time the requests beyond the running ones need. */
+  private retryAfterSeconds(): number {
+    const waiting = Math.max(1, this.active.count - this.loaded.maxRunningRequestCount);
+    return Math.min(60, Math.max(1, Math.ceil((waiting * this.meanFinishGapMs) / 1000)));
+  }
+
+  /** Lets requests finish, for at most `drainMs`, stops the others, and frees the engine. */
+  async close(drainMs: number): Promise<void> {
+    this.isClosing = true;
+    await withLimit(this.active.whenIdle(), drainMs);
+    for (const request of this.active.values()) request.stop();
+    await withLimit(this.active.whenIdle(), 5000);
+    await this.loaded.dispose();
+  }
+}
+
+async function withLimit(promise: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
+}

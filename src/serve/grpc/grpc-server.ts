@@ -1,0 +1,53 @@
+/** The gRPC server: inference.GRPCInferenceService and grpc.health.v1.Health. */
+import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
+import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
+import { ApiKeys } from '../api-keys.js';
+import type { ServeOptions } from '../options.js';
+import type { ServerContext } from '../server-context.js';
+import { GrpcGuard } from './guard.js';
+import { healthHandlers } from './health-service.js';
+import { modelInferHandler } from './model-infer.js';
+import { modelStreamInferHandler } from './model-stream-infer.js';
+import { unaryHandlers } from './unary.js';
+
+export function createGrpcServer(context: ServerContext): Server {
+  const { options } = context;
+  const guard = new GrpcGuard(new ApiKeys(options.apiKeys));
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxBodyBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_metadata_size': options.maxHeaderBytes,
+    'grpc.so_reuseport': 0,
+  });
+  const handlers: UntypedServiceImplementation = {
+    ...unaryHandlers(context, guard),
+    ModelInfer: modelInferHandler(context, guard),
+    ModelStreamInfer: modelStreamInferHandler(context, guard),
+  };
+  server.addService(INFERENCE_SERVICE, handlers);
+  server.addService(HEALTH_SERVICE, { ...healthHandlers(context) });
+  return server;
+}
+
+/** @returns the port. @throws {AloftError} ADDRESS_IN_USE */
+export async function listenGrpc(
+  server: Server,
+  host: string,
+  port: number,
+  tls: ServeOptions['tls'],
+): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, credentials(tls), (error, boundPort) => {
+      if (error === null) resolve(boundPort);
+      else reject(new AloftError('ADDRESS_IN_USE', error.message, { cause: error }));
+    });
+  });
+}
+
+function credentials(tls: ServeOptions['tls']): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const authority = tls.clientAuthority === undefined ? null : Buffer.from(tls.clientAuthority);
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) };
+  return ServerCredentials.createSsl(authority, [pair], authority !== null);
+}

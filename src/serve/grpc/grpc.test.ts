@@ -1,0 +1,286 @@
+import { Metadata, status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  IndependentClient,
+  collect,
+  ensembleRequest,
+  rawInt32,
+  textsOf,
+  type Message,
+} from '../testing/independent-grpc.js';
+import { startTestServer, until, type TestServer } from '../testing/test-server.js';
+
+let server: TestServer;
+let client: IndependentClient;
+
+beforeAll(async () => {
+  server = await startTestServer({
+    script: { tokenMs: 1, slotCount: 4 },
+    options: { controlMode: 'explicit', loadModels: ['*'] },
+  });
+  client = new IndependentClient(server.grpcAddress);
+});
+afterAll(async () => {
+  client.close();
+  await server.close();
+});
+
+const inner = (message: Message) => message['infer_response'] as Message;
+const finalFlag = (message: Message) =>
+  ((inner(message)['parameters'] as Message)['triton_final_response'] as Message)['bool_param'];
+
+async function exchange(requests: Message[], metadata?: Metadata): Promise<Message[]> {
+  const stream = client.stream(metadata);
+  for (const request of requests) stream.write(request);
+  stream.end();
+  return await collect(stream);
+}
+
+describe('health and metadata', () => {
+  test('every query answers', async () => {
+    expect(await client.call('ServerLive')).toEqual({ live: true });
+    expect(await client.call('ServerReady')).toEqual({ ready: true });
+    expect(await client.call('ModelReady', { name: 'ensemble' })).toEqual({ ready: true });
+    expect((await client.call('ModelReady', { name: 'nope' }))['ready'] ?? false).toBe(false);
+    expect(await client.call('Check', { service: '' })).toEqual({ status: 1 });
+    expect((await client.call('ServerMetadata'))['extensions']).toContain('binary_tensor_data');
+    const metadata = await client.call('ModelMetadata', { name: 'ensemble' });
+    expect(metadata['inputs']).toContainEqual({ name: 'text_input', datatype: 'BYTES', shape: [-1n, -1n] });
+    const { config } = await client.call('ModelConfig', { name: 'tensorrt_llm' });
+    expect(config).toMatchObject({ backend: 'tensorrtllm', max_batch_size: 8 });
+  });
+
+  test('an unknown service is NOT_FOUND', async () => {
+    await expect(client.call('Check', { service: 'nope' })).rejects.toMatchObject({ code: status.NOT_FOUND });
+  });
+});
+
+describe('ModelInfer', () => {
+  test('answers a decoupled ensemble with one response, prompt first', async () => {
+    const response = await client.call('ModelInfer', ensembleRequest('abc', 8, false, 'r1'));
+    expect(response).toMatchObject({ model_name: 'ensemble', model_version: '1', id: 'r1' });
+    expect(textsOf(response)).toEqual(['abc echo of']);
+  });
+
+  test('takes typed contents and INT32 lengths', async () => {
+    const response = await client.call('ModelInfer', {
+      model_name: 'tensorrt_llm',
+      inputs: [
+        { name: 'input_ids', datatype: 'INT32', shape: [1n, 2n], contents: { int_contents: [100, 101] } },
+        { name: 'input_lengths', datatype: 'INT32', shape: [1n, 1n], contents: { int_contents: [2] } },
+        { name: 'request_output_len', datatype: 'UINT32', shape: [1n, 1n], contents: { uint_contents: [3] } },
+      ],
+    });
+    const [raw] = response['raw_output_contents'] as Uint8Array[];
+    expect([...new Int32Array(new Uint8Array(raw!).buffer)]).toEqual([100, 101, 35, 104, 102]);
+    expect((response['outputs'] as Message[])[0]).toEqual({
+      name: 'output_ids',
+      datatype: 'INT32',
+      shape: [1n, 1n, 5n],
+    });
+  });
+
+  test.each<[string, Message, number, RegExp]>([
+    ['unknown model', { model_name: 'm' }, status.NOT_FOUND, /Request for unknown model: 'm' is not found/],
+    [
+      'unknown version',
+      { model_name: 'ensemble', model_version: '9' },
+      status.NOT_FOUND,
+      /version 9 is not found/,
+    ],
+    [
+      'missing inputs',
+      { model_name: 'ensemble', id: 'x' },
+      status.INVALID_ARGUMENT,
+      /\[request id: x\] expected number of inputs between 2 and/,
+    ],
+    ['a streamed answer', ensembleRequest('a', 4, true), status.UNIMPLEMENTED, /ModelStreamInfer/],
+    [
+      'raw and typed together',
+      { ...ensembleRequest('a', 4, false), raw_input_contents: [rawInt32(1)] },
+      status.INVALID_ARGUMENT,
+      /raw_input_contents/,
+    ],
+  ])('%s', async (_, request, code, message) => {
+    await expect(client.call('ModelInfer', request)).rejects.toMatchObject({
+      code,
+      details: expect.stringMatching(message),
+    });
+  });
+
+  test('a deadline ends the request in the engine', async () => {
+    const slow = ensembleRequest('x'.repeat(2000), 2000, false);
+    await expect(client.call('ModelInfer', slow, { deadlineMs: 30 })).rejects.toMatchObject({
+      code: status.DEADLINE_EXCEEDED,
+    });
+    await until(() => server.model.runningCount === 0);
+    expect(server.model.requests.at(-1)?.deadlineMs).toBeLessThanOrEqual(30);
+  });
+
+  test('cancelling the call frees the request', async () => {
+    const call = client.start('ModelInfer', ensembleRequest('x'.repeat(2000), 2000, false));
+    await until(() => server.model.runningCount === 1);
+    call.cancel();
+    await expect(call.response).rejects.toMatchObject({ code: status.CANCELLED });
+    await until(() => server.model.runningCount === 0);
+  });
+});
+
+describe('ModelStreamInfer', () => {
+  test('streams pieces whose sum is the whole answer, the last one flagged', async () => {
+    const prompts = ['plain', '你好，世界', '😀👍🏽 family', '  leading spaces', 'def f(x):\n    return x'];
+    for (const prompt of prompts) {
+      const pieces = await exchange([ensembleRequest(prompt, 200, true, 's')]);
+      const whole = await client.call('ModelInfer', ensembleRequest(prompt, 200, false));
+      const text = pieces.flatMap((piece) => textsOf(inner(piece))).join('');
+      expect(prompt + text).toBe(textsOf(whole)[0]);
+      expect(pieces.map(finalFlag)).toEqual(
+        [...pieces.slice(1).map(() => undefined), true].map((flag) => flag ?? false),
+      );
+    }
+  });
+
+  test('interleaves requests and matches them by id', async () => {
+    const ids = ['1', '2', '3'];
+    const pieces = await exchange(ids.map((id) => ensembleRequest(`prompt ${id}`, 64, true, id)));
+    for (const id of ids) {
+      const own = pieces.filter((piece) => inner(piece)['id'] === id);
+      expect(own.flatMap((piece) => textsOf(inner(piece))).join('')).toBe(` echo of prompt ${id}`);
+    }
+    expect(new Set(pieces.slice(0, 6).map((piece) => inner(piece)['id'])).size).toBeGreaterThan(1);
+  });
+
+  test('works without streaming, too', async () => {
+    const [only, ...others] = await exchange([ensembleRequest('abc', 100, false)]);
+    expect(others).toEqual([]);
+    expect(textsOf(inner(only!))).toEqual(['abc echo of abc']);
+    expect(finalFlag(only!)).toBe(true);
+  });
+
+  test('an error names its request and the stream goes on', async () => {
+    const messages = await exchange([
+      { model_name: 'nope', id: 'bad' },
+      ensembleRequest('ok', 4, false, 'good'),
+    ]);
+    expect(messages).toHaveLength(2);
+    const error = messages.find((message) => message['error_message'] !== undefined)!;
+    expect(error['error_message']).toMatch(/unknown model: 'nope'/);
+    expect(inner(error)['id']).toBe('bad');
+  });
+
+  test('triton_grpc_error ends the stream with a status', async () => {
+    const metadata = new Metadata();
+    metadata.set('triton_grpc_error', 'true');
+    await expect(exchange([{ model_name: 'nope' }], metadata)).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+    });
+  });
+
+  test('the stop tensor ends a running request; both get a final answer', async () => {
+    const stream = client.stream();
+    stream.write(ensembleRequest('y'.repeat(3000), 3000, true, '77'));
+    await until(() => server.model.runningCount === 1);
+    const stop = ensembleRequest('', 1, true, '77');
+    (stop['inputs'] as Message[]).push({ name: 'stop', datatype: 'BOOL', shape: [1n, 1n] });
+    (stop['raw_input_contents'] as Uint8Array[]).push(Uint8Array.of(1));
+    stop['parameters'] = { triton_enable_empty_final_response: { bool_param: true } };
+    stream.write(stop);
+    stream.end();
+    const messages = await collect(stream);
+    await until(() => server.model.runningCount === 0);
+    expect(messages.some((message) => message['error_message'] !== undefined)).toBe(false);
+    expect(messages.length).toBeLessThan(3000);
+    const empty = messages.find((message) => inner(message)['outputs'] === undefined)!;
+    expect(finalFlag(empty)).toBe(true);
+  });
+
+  test('a stop for an unknown id and without an id are errors', async () => {
+    const stop = (id: string) => {
+      const request = ensembleRequest('', 1, true, id);
+      (request['inputs'] as Message[]).push({ name: 'stop', datatype: 'BOOL', shape: [1n, 1n] });
+      (request['raw_input_contents'] as Uint8Array[]).push(Uint8Array.of(1));
+      return request;
+    };
+    const messages = await exchange([stop('5'), stop('')]);
+    const texts = messages.map((message) => message['error_message']);
+    expect(texts).toContainEqual(
+      expect.stringMatching(/Received stop request for requestId 5 but it's not active/),
+    );
+    expect(texts).toContainEqual('Cannot send stop request without specifying a request_id');
+  });
+
+  test('an id that is in use is refused', async () => {
+    const messages = await exchange([
+      ensembleRequest('z'.repeat(50), 60, true, '9'),
+      ensembleRequest('z', 60, true, '9'),
+    ]);
+    const errors = messages.flatMap((message) => message['error_message'] ?? []);
+    expect(errors).toEqual(['requestId 9 is already in progress, request is ignored.']);
+  });
+
+  test('cancelling the stream frees all its requests', async () => {
+    const stream = client.stream();
+    for (const id of ['1', '2', '3']) stream.write(ensembleRequest('w'.repeat(3000), 3000, true, id));
+    stream.on('error', () => undefined);
+    stream.on('data', () => undefined);
+    await until(() => server.model.runningCount === 3);
+    stream.cancel();
+    await until(() => server.model.runningCount === 0);
+  });
+
+  test('a half-closed stream still gets its answers', async () => {
+    const pieces = await exchange([ensembleRequest('late', 100, true)]);
+    expect(pieces.flatMap((piece) => textsOf(inner(piece))).join('')).toBe(' echo of late');
+  });
+});
+
+describe('repository, statistics and settings', () => {
+  test('index, unload and load', async () => {
+    const index = async () =>
+      ((await client.call('RepositoryIndex'))['models'] as Message[]).map((row) => [
+        row['name'],
+        row['state'],
+      ]);
+    expect(await index()).toContainEqual(['tensorrt_llm_bls', 'READY']);
+    await client.call('RepositoryModelUnload', { model_name: 'tensorrt_llm_bls' });
+    expect(await index()).toContainEqual(['tensorrt_llm_bls', 'UNAVAILABLE']);
+    expect((await client.call('ServerReady'))['ready']).toBe(true);
+    await client.call('RepositoryModelLoad', { model_name: 'tensorrt_llm_bls' });
+    expect(await index()).toContainEqual(['tensorrt_llm_bls', 'READY']);
+    await expect(client.call('RepositoryModelUnload', { model_name: 'nope' })).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+    });
+    await expect(client.call('RepositoryIndex', { repository_name: 'x' })).rejects.toMatchObject({
+      code: status.UNIMPLEMENTED,
+    });
+  });
+
+  test('statistics count requests', async () => {
+    const read = async () => {
+      const { model_stats } = await client.call('ModelStatistics', { name: 'ensemble' });
+      return (model_stats as Message[])[0]!['inference_count'] as bigint;
+    };
+    const before = await read();
+    await client.call('ModelInfer', ensembleRequest('a', 2, false));
+    expect((await read()) - before).toBe(1n);
+  });
+
+  test('trace and log settings', async () => {
+    const trace = await client.call('TraceSetting', { settings: { trace_rate: { value: ['500'] } } });
+    expect((trace['settings'] as Message)['trace_rate']).toEqual({ value: ['500'] });
+    const log = await client.call('LogSettings', { settings: { log_verbose_level: { uint32_param: 2 } } });
+    expect((log['settings'] as Message)['log_verbose_level']).toEqual({ uint32_param: 2 });
+    await expect(
+      client.call('LogSettings', { settings: { log_file: { string_param: 'x' } } }),
+    ).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+    });
+  });
+
+  test('shared memory is refused with a reason', async () => {
+    expect(await client.call('SystemSharedMemoryStatus')).toEqual({});
+    await expect(client.call('SystemSharedMemoryRegister', { name: 'r' })).rejects.toMatchObject({
+      code: status.UNIMPLEMENTED,
+    });
+  });
+});

@@ -1,0 +1,52 @@
+/** ModelInfer: one request, one response. Works on decoupled models, too, when the answer is one response. */
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
+import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
+import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
+import { GrpcResponseEncoder } from '../../protocol/grpc/infer-response.js';
+import type { Outgoing } from '../../protocol/grpc/service.js';
+import type { InferResponse } from '../../protocol/kserve/infer.js';
+import type { ServerContext } from '../server-context.js';
+import { remainingMs } from './deadline.js';
+import { textOf, type GrpcGuard } from './guard.js';
+import { grpcStatus } from './status.js';
+
+export function modelInferHandler(context: ServerContext, guard: GrpcGuard) {
+  return (call: ServerUnaryCall<Outgoing, Outgoing>, respond: sendUnaryData<Outgoing>): void => {
+    const controller = new AbortController();
+    call.on('cancelled', () => controller.abort());
+    modelInfer(context, guard, call, controller.signal).then(
+      (bytes) => respond(null, bytes),
+      (error: unknown) => respond(grpcStatus(error, context.log)),
+    );
+  };
+}
+
+async function modelInfer(
+  context: ServerContext,
+  guard: GrpcGuard,
+  call: ServerUnaryCall<Outgoing, Outgoing>,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  guard.check('ModelInfer', call.metadata);
+  const request = readGrpcRequest(call.request as ModelInferRequest);
+  const model = context.repository.resolve(request.modelName, request.modelVersion);
+  context.health.requireServing(model);
+  const batches = context.infer({
+    model,
+    request,
+    signal,
+    protocol: 'grpc',
+    traceparent: textOf(call.metadata, 'traceparent'),
+    deadlineMs: remainingMs(call.getDeadline()),
+    acceptsMany: false,
+  });
+  const responses: InferResponse[] = [];
+  for await (const batch of batches) responses.push(...batch.responses);
+  const [only] = responses;
+  if (responses.length > 1) throw new AloftError('INTERNAL', `ModelInfer got ${responses.length} responses.`);
+  const { modelName, modelVersion, id } = request;
+  return new GrpcResponseEncoder().unary(
+    only ?? { modelName, modelVersion, id, parameters: {}, outputs: [] },
+  );
+}

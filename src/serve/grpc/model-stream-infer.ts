@@ -1,0 +1,148 @@
+/**
+ * ModelStreamInfer: many requests on one stream. Answers of decoupled models come as they are made, interleaved and
+ * matched by id; those of other models in the order of their requests. One request's error does not end the stream.
+ */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
+import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
+import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
+import type { Outgoing } from '../../protocol/grpc/service.js';
+import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
+import type { ServedModel } from '../repository/served-model.js';
+import { clientReport } from '../client-report.js';
+import type { ServerContext } from '../server-context.js';
+import { remainingMs } from './deadline.js';
+import { textOf, type GrpcGuard } from './guard.js';
+import { grpcStatus } from './status.js';
+import { StreamWriter } from './stream-writer.js';
+
+type Stream = ServerDuplexStream<Outgoing, Outgoing>;
+
+const EMPTY_FINAL = 'triton_enable_empty_final_response';
+
+export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard) {
+  return (stream: Stream): void => {
+    try {
+      guard.check('ModelStreamInfer', stream.metadata);
+    } catch (error) {
+      stream.emit('error', grpcStatus(error, context.log));
+      return;
+    }
+    const session = new StreamSession(context, stream);
+    stream.on('data', (message: Outgoing) => session.take(message as ModelInferRequest));
+    // The client has sent all: the stream ends when all is answered.
+    stream.on('end', () => session.finish());
+    stream.on('cancelled', () => session.cancel());
+    // A broken connection: 'cancelled' follows, which does the work.
+    stream.on('error', () => session.cancel());
+  };
+}
+
+class StreamSession {
+  private readonly context: ServerContext;
+  private readonly stream: Stream;
+  private readonly writer: StreamWriter;
+  private readonly controller = new AbortController();
+  /** `triton_grpc_error: true` in the metadata: the first error ends the stream with a status. */
+  private readonly endsOnError: boolean;
+  private ordered: Promise<void> = Promise.resolve();
+  private openCount = 0;
+  private hasAllRequests = false;
+
+  constructor(context: ServerContext, stream: Stream) {
+    this.context = context;
+    this.stream = stream;
+    this.writer = new StreamWriter(stream, context.options.writeTimeoutMs);
+    this.endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
+  }
+
+  take(message: ModelInferRequest): void {
+    if (this.controller.signal.aborted) return;
+    this.openCount++;
+    let request: InferRequest;
+    let model: ServedModel;
+    try {
+      request = readGrpcRequest(message);
+      model = this.context.repository.resolve(request.modelName, request.modelVersion);
+      this.context.health.requireServing(model);
+    } catch (error) {
+      void this.ending(this.fail(message.id, message.modelName, error));
+      return;
+    }
+    const isDecoupled = 'engine' in model && model.isDecoupled;
+    const answered = isDecoupled
+      ? this.answer(model, request, isDecoupled)
+      : this.ordered.then(() => this.answer(model, request, isDecoupled));
+    if (!isDecoupled) this.ordered = answered;
+    void this.ending(answered);
+  }
+
+  finish(): void {
+    this.hasAllRequests = true;
+    this.endWhenAnswered();
+  }
+
+  cancel(): void {
+    this.controller.abort();
+  }
+
+  private async ending(answered: Promise<void>): Promise<void> {
+    await answered;
+    this.openCount--;
+    this.endWhenAnswered();
+  }
+
+  private endWhenAnswered(): void {
+    if (this.hasAllRequests && this.openCount === 0 && !this.controller.signal.aborted) this.stream.end();
+  }
+
+  /** Never rejects. */
+  private async answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
+    const encoder = new GrpcResponseEncoder();
+    const { [EMPTY_FINAL]: wantsEmptyFinal, ...parameters } = request.parameters;
+    try {
+      const batches = this.context.infer({
+        model,
+        request: { ...request, parameters },
+        signal: this.controller.signal,
+        protocol: 'grpc',
+        traceparent: textOf(this.stream.metadata, 'traceparent'),
+        deadlineMs: remainingMs(this.stream.getDeadline()),
+        acceptsMany: true,
+      });
+      for await (const { responses, isFinal } of batches) {
+        const last = responses.length - 1;
+        for (const [i, response] of responses.entries()) {
+          await this.writer.write(
+            encoder.streamed(isDecoupled ? flagged(response, isFinal && i === last) : response),
+          );
+        }
+        if (!isFinal || last >= 0 || !isDecoupled) continue;
+        if (wantsEmptyFinal === true)
+          await this.writer.write(encoder.streamed(flagged(emptyResponse(model, request), true)));
+      }
+    } catch (error) {
+      await this.fail(request.id, request.modelName, error);
+    }
+  }
+
+  private async fail(id: string, modelName: string, error: unknown): Promise<void> {
+    const { log } = this.context;
+    const { code, message } = clientReport(error, log);
+    if (code === 'CANCELLED' && this.controller.signal.aborted) return;
+    if (this.endsOnError || code === 'SLOW_READER') {
+      this.controller.abort();
+      this.stream.emit('error', grpcStatus(error, log));
+      return;
+    }
+    await this.writer.write(streamedError(id, modelName, message)).catch(() => this.cancel());
+  }
+}
+
+function flagged(response: InferResponse, isFinal: boolean): InferResponse {
+  return { ...response, parameters: { ...response.parameters, triton_final_response: isFinal } };
+}
+
+function emptyResponse(model: ServedModel, request: InferRequest): InferResponse {
+  return { modelName: model.name, modelVersion: model.version, id: request.id, parameters: {}, outputs: [] };
+}

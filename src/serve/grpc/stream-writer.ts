@@ -1,0 +1,49 @@
+/** Writes to a stream no faster than its client reads. */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
+import type { Outgoing } from '../../protocol/grpc/service.js';
+
+export class StreamWriter {
+  private readonly stream: ServerDuplexStream<Outgoing, Outgoing>;
+  private readonly writeTimeoutMs: number;
+  /** Shared by all requests of the stream that wait. */
+  private draining: Promise<void> | undefined;
+
+  constructor(stream: ServerDuplexStream<Outgoing, Outgoing>, writeTimeoutMs: number) {
+    this.stream = stream;
+    this.writeTimeoutMs = writeTimeoutMs;
+  }
+
+  /** @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.stream.cancelled || this.stream.destroyed)
+      throw new AloftError('CANCELLED', 'The client ended the stream.');
+    if (this.stream.write(bytes)) return;
+    this.draining ??= this.drained();
+    await this.draining;
+  }
+
+  private async drained(): Promise<void> {
+    const { stream } = this;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const settle = (error?: AloftError) => {
+          clearTimeout(timer);
+          stream.off('drain', onDrain);
+          stream.off('cancelled', onCancelled);
+          if (error === undefined) resolve();
+          else reject(error);
+        };
+        const onDrain = () => settle();
+        const onCancelled = () => settle(new AloftError('CANCELLED', 'The client ended the stream.'));
+        const onTimeout = () =>
+          settle(new AloftError('SLOW_READER', `The client has read nothing for ${this.writeTimeoutMs} ms.`));
+        const timer = setTimeout(onTimeout, this.writeTimeoutMs);
+        stream.once('drain', onDrain);
+        stream.once('cancelled', onCancelled);
+      });
+    } finally {
+      this.draining = undefined;
+    }
+  }
+}

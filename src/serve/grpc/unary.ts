@@ -1,0 +1,140 @@
+/** The RPCs with one request and one response, except ModelInfer. */
+import { create, type DescMethod, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb.js';
+import type { Outgoing } from '../../protocol/grpc/service.js';
+import { NO_SHARED_MEMORY } from '../http/shared-memory-routes.js';
+import { modelMetadata, modelStatistics } from '../model-metadata.js';
+import { configOverride } from '../repository/config-override.js';
+import { EXTENSIONS, type ServerContext } from '../server-context.js';
+import type { LogSetting } from '../settings.js';
+import type { GrpcGuard } from './guard.js';
+import { grpcStatus } from './status.js';
+
+export type Unary = handleUnaryCall<Outgoing, Outgoing>;
+
+export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<string, Unary> {
+  const { health, repository, options, logSettings, traces } = context;
+  const { method } = Service;
+  const on = <Method extends DescMethod>(
+    descriptor: Method,
+    handle: (
+      request: MessageShape<Method['input']>,
+    ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
+  ): [string, Unary] => [descriptor.name, unary(descriptor, { guard, log: context.log }, handle)];
+  const noSharedMemory = (): never => {
+    throw new AloftError('UNSUPPORTED', NO_SHARED_MEMORY);
+  };
+  return Object.fromEntries([
+    on(method.serverLive, () => ({ live: true })),
+    on(method.serverReady, () => ({ ready: health.notReadyReason() === undefined })),
+    on(method.modelReady, ({ name, version }) => ({ ready: health.isModelReady(name, version) })),
+    on(method.serverMetadata, () => ({
+      name: options.serverId,
+      version: context.version,
+      extensions: [...EXTENSIONS],
+    })),
+    on(method.modelMetadata, ({ name, version }) => {
+      const metadata = modelMetadata(context, name, version);
+      const wide = (list: typeof metadata.inputs) =>
+        list.map((tensor) => ({ ...tensor, shape: tensor.shape.map(BigInt) }));
+      return {
+        ...metadata,
+        versions: [...metadata.versions],
+        inputs: wide(metadata.inputs),
+        outputs: wide(metadata.outputs),
+      };
+    }),
+    on(method.modelConfig, ({ name, version }) => ({ config: repository.resolve(name, version).config })),
+    on(method.modelStatistics, ({ name, version }) => modelStatistics(context, name, version)),
+    on(method.repositoryIndex, ({ repositoryName, ready }) => {
+      requireNoRepository(repositoryName);
+      return { models: repository.index(ready) };
+    }),
+    on(method.repositoryModelLoad, async ({ repositoryName, modelName, parameters }) => {
+      requireNoRepository(repositoryName);
+      await repository.load(modelName, configOverride(plain(parameters)));
+      return {};
+    }),
+    on(method.repositoryModelUnload, async ({ repositoryName, modelName, parameters }) => {
+      requireNoRepository(repositoryName);
+      await repository.unload(modelName, plain(parameters)['unload_dependents'] === true);
+      return {};
+    }),
+    on(method.systemSharedMemoryStatus, () => ({})),
+    on(method.systemSharedMemoryRegister, noSharedMemory),
+    on(method.systemSharedMemoryUnregister, () => ({})),
+    on(method.cudaSharedMemoryStatus, () => ({})),
+    on(method.cudaSharedMemoryRegister, noSharedMemory),
+    on(method.cudaSharedMemoryUnregister, () => ({})),
+    on(method.traceSetting, ({ settings, modelName }) => {
+      if (modelName !== '') repository.resolve(modelName, '');
+      // An empty list clears a setting.
+      const changes = Object.entries(settings).map(([key, { value }]) => [
+        key,
+        value.length === 0 ? null : value,
+      ]);
+      traces.update(modelName, Object.fromEntries(changes));
+      const now = Object.entries(traces.settings(modelName)).map(([key, value]) => [
+        key,
+        { value: [...value] },
+      ]);
+      return { settings: Object.fromEntries(now) };
+    }),
+    on(method.logSettings, ({ settings }) => {
+      logSettings.update(plain(settings) as Record<string, LogSetting>);
+      const now = Object.entries(logSettings.settings).map(([key, value]) => [
+        key,
+        { parameterChoice: logChoice(value) },
+      ]);
+      return { settings: Object.fromEntries(now) };
+    }),
+  ]);
+}
+
+function unary<Method extends DescMethod>(
+  method: Method,
+  { guard, log }: { readonly guard: GrpcGuard; readonly log: Log },
+  handle: (
+    request: MessageShape<Method['input']>,
+  ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
+): Unary {
+  return (call, respond) => {
+    const run = async (): Promise<Outgoing> => {
+      guard.check(method.name, call.metadata);
+      return create(method.output, await handle(call.request as MessageShape<Method['input']>));
+    };
+    run().then(
+      (response) => respond(null, response),
+      (error: unknown) => respond(grpcStatus(error, log)),
+    );
+  };
+}
+
+function requireNoRepository(name: string): void {
+  if (name !== '')
+    throw new AloftError('UNSUPPORTED', `'repository_name' specification is not supported (got '${name}')`);
+}
+
+interface Choice {
+  readonly parameterChoice: { readonly value?: unknown };
+}
+
+/** Parameter messages as plain values; bytes and wide integers as text and numbers. */
+function plain(parameters: Readonly<Record<string, Choice>>): Record<string, unknown> {
+  const value = ({ parameterChoice }: Choice): unknown => {
+    const raw = parameterChoice.value;
+    if (raw instanceof Uint8Array) return Buffer.from(raw).toString('utf8');
+    return typeof raw === 'bigint' ? Number(raw) : raw;
+  };
+  return Object.fromEntries(Object.entries(parameters).map(([key, choice]) => [key, value(choice)]));
+}
+
+function logChoice(value: LogSetting) {
+  if (typeof value === 'boolean') return { case: 'boolParam', value } as const;
+  return typeof value === 'number'
+    ? ({ case: 'uint32Param', value } as const)
+    : ({ case: 'stringParam', value } as const);
+}

@@ -1,0 +1,67 @@
+/** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
+import { AloftError } from '../core/errors.js';
+import type { ModelRepository } from './repository/model-repository.js';
+import type { RunningEngine } from './generation/running-engine.js';
+import type { ServedModel } from './repository/served-model.js';
+
+export type ServerPhase = 'starting' | 'serving' | 'draining';
+
+export class ServerHealth {
+  phase: ServerPhase = 'starting';
+  private readonly repository: ModelRepository;
+  private readonly maxHeartbeatAgeMs: number;
+
+  constructor(repository: ModelRepository, maxHeartbeatAgeMs: number) {
+    this.repository = repository;
+    this.maxHeartbeatAgeMs = maxHeartbeatAgeMs;
+  }
+
+  /** Why the server is not ready; undefined when it is. */
+  notReadyReason(): string | undefined {
+    if (this.phase === 'starting') return 'STARTING: models are being loaded';
+    if (this.phase === 'draining') return 'The server is shutting down';
+    const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
+    if (stuck !== undefined) return `The step loop of '${stuck.name}' has not turned for ${age(stuck)}`;
+    const states = this.repository
+      .list()
+      .flatMap((entry) =>
+        [...entry.versions.values()].map((state) => ({ name: entry.files.name, ...state })),
+      );
+    if (this.repository.isReady) return undefined;
+    const failed = states.find((state) => state.state !== 'READY');
+    return `Model '${failed?.name}' version ${failed?.version} is ${failed?.state}${failed?.reason ? `: ${failed.reason}` : ''}`;
+  }
+
+  isModelReady(name: string, version: string): boolean {
+    if (this.phase === 'draining') return false;
+    try {
+      return this.isServing(this.repository.resolve(name, version));
+    } catch (error) {
+      if (error instanceof AloftError) return false;
+      throw error;
+    }
+  }
+
+  /** @throws {AloftError} SHUTTING_DOWN or MODEL_UNAVAILABLE when a new request cannot be taken. */
+  requireServing(model: ServedModel): void {
+    if (this.phase === 'draining') throw new AloftError('SHUTTING_DOWN', 'Server exiting');
+    if (this.isServing(model)) return;
+    throw new AloftError(
+      'MODEL_UNAVAILABLE',
+      `Model '${model.name}' does not answer: its step loop has stopped.`,
+    );
+  }
+
+  private isServing(model: ServedModel): boolean {
+    return 'codec' in model || this.isAlive(model.engine);
+  }
+
+  private isAlive(engine: RunningEngine): boolean {
+    return engine.loaded.heartbeatAgeMs() <= this.maxHeartbeatAgeMs;
+  }
+}
+
+function age(engine: RunningEngine): string {
+  const ageMs = engine.loaded.heartbeatAgeMs();
+  return ageMs === Infinity ? 'ever since it died' : `${Math.round(ageMs)} ms`;
+}

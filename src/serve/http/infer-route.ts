@@ -1,0 +1,88 @@
+/** POST /v2/models/M/infer: one request, one response, JSON or binary tensors. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { promisify } from 'node:util';
+import { deflate, gzip } from 'node:zlib';
+import { AloftError } from '../../core/errors.js';
+import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
+import { readInferRequest } from '../../protocol/kserve/http-request.js';
+import { writeInferResponse } from '../../protocol/kserve/http-response.js';
+import type { ServerContext } from '../server-context.js';
+import { inflatedBody } from './body.js';
+import { clientSignal } from './connection.js';
+import { modelOf, modelRoute } from './route.js';
+import { traceparentOf } from './trace-header.js';
+
+const encoders = { gzip: promisify(gzip), deflate: promisify(deflate) };
+const HEADER_LENGTH = 'inference-header-content-length';
+
+export function inferRoute(app: FastifyInstance, context: ServerContext): void {
+  modelRoute(app, '/infer', { POST: (request, reply) => infer(context, request, reply) });
+}
+
+async function infer(
+  context: ServerContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { name, version } = modelOf(request);
+  const model = context.repository.resolve(name, version);
+  context.health.requireServing(model);
+  const inferRequest = readInferRequest({
+    body: await inflatedBody(request, context.options.maxBodyBytes),
+    jsonBytes: headerLength(request),
+    modelName: name,
+    modelVersion: version,
+    modelInputs: [...model.interface.inputs.values()],
+  });
+  const batches = context.infer({
+    model,
+    request: inferRequest,
+    signal: clientSignal(reply),
+    protocol: 'http',
+    traceparent: traceparentOf(request),
+    deadlineMs: undefined,
+    acceptsMany: false,
+  });
+  const responses: InferResponse[] = [];
+  for await (const batch of batches) responses.push(...batch.responses);
+  const [response] = responses;
+  // A request that only stops another one has nothing to say.
+  return await send(request, reply, inferRequest, response ?? emptyResponse(inferRequest));
+}
+
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  inferRequest: InferRequest,
+  response: InferResponse,
+): Promise<FastifyReply> {
+  const { body, jsonBytes } = writeInferResponse(inferRequest, response);
+  if (jsonBytes !== undefined) reply.header(HEADER_LENGTH, jsonBytes);
+  reply.type(jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+  const encoding = acceptedEncoding(request);
+  if (encoding === undefined) return reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+  return reply.header('content-encoding', encoding).send(await encoders[encoding](body));
+}
+
+function emptyResponse(request: InferRequest): InferResponse {
+  const { modelName, modelVersion, id } = request;
+  return { modelName, modelVersion, id, parameters: {}, outputs: [] };
+}
+
+function headerLength(request: FastifyRequest): number | undefined {
+  const text = request.headers[HEADER_LENGTH];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0) return value;
+  throw new AloftError(
+    'REQUEST_INVALID',
+    `Header Inference-Header-Content-Length is '${String(text)}', but must be a count of bytes.`,
+  );
+}
+
+function acceptedEncoding(request: FastifyRequest): 'gzip' | 'deflate' | undefined {
+  const accepted = request.headers['accept-encoding'] ?? '';
+  // Browsers and HTTP libraries accept compression by themselves; only a client that asks for it alone means it.
+  if (accepted === 'gzip' || accepted === 'deflate') return accepted;
+  return undefined;
+}

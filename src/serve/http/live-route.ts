@@ -1,0 +1,32 @@
+/** GET /aloft/live: server-sent events with the state of the batchers, for the playground and for curious people. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { sseFrame } from '../../protocol/sse.js';
+import { liveSnapshot } from '../metrics/live-snapshot.js';
+import type { ServerContext } from '../server-context.js';
+import { clientSignal, StreamedReply } from './connection.js';
+import { route } from './route.js';
+
+const INTERVAL_MS = 200;
+
+export function liveRoute(app: FastifyInstance, context: ServerContext): void {
+  route(app, '/aloft/live', { GET: (_, reply) => live(context, reply) });
+}
+
+async function live(context: ServerContext, reply: FastifyReply): Promise<FastifyReply> {
+  const signal = clientSignal(reply);
+  const { writeTimeoutMs } = context.options;
+  const stream = new StreamedReply(reply, {
+    writeTimeoutMs,
+    contentType: 'text/event-stream; charset=utf-8',
+  });
+  try {
+    while (!signal.aborted && context.health.phase !== 'draining') {
+      await stream.write(sseFrame(JSON.stringify(liveSnapshot(context))));
+      await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+    }
+  } catch {
+    // Only a client that is gone or reads nothing ends a write: there is nobody to tell.
+  }
+  stream.end();
+  return reply;
+}

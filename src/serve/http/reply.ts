@@ -1,0 +1,50 @@
+/** Answers that several routes give. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ERROR_CATALOGUE, reportError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import { clientReport } from '../client-report.js';
+import { OpenAiRequestError, openAiError, openAiStatus } from '../../protocol/openai/error.js';
+import { QueueFullError } from '../generation/running-engine.js';
+
+/** A JSON text as the whole answer. */
+export function sendJson(reply: FastifyReply, text: string, status = 200): FastifyReply {
+  return reply.code(status).type('application/json').send(text);
+}
+
+/** A thrown value as an answer: Triton's form, or OpenAI's below /v1. */
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: unknown,
+  log: Log,
+): FastifyReply {
+  const report = clientReport(thrown, log);
+  setRetryAfter(reply, thrown);
+  if (isOpenAi(request)) {
+    const param = thrown instanceof OpenAiRequestError ? thrown.param : null;
+    return sendJson(reply, JSON.stringify(openAiError(report, param)), openAiStatus(report));
+  }
+  return sendJson(reply, errorBody(report.message), ERROR_CATALOGUE[report.code].http);
+}
+
+export function errorBody(message: string): string {
+  return JSON.stringify({ error: message });
+}
+
+export function isOpenAi(request: FastifyRequest): boolean {
+  return request.url.startsWith('/v1/');
+}
+
+/** Tells a client when to come again, where that helps. */
+function setRetryAfter(reply: FastifyReply, thrown: unknown): void {
+  const { code } = reportError(thrown);
+  if (!ERROR_CATALOGUE[code].retriable) return;
+  reply.header('retry-after', thrown instanceof QueueFullError ? thrown.retryAfterSeconds : 1);
+}
+
+/** The `Retry-After` that goes with an error, for answers that are written by hand. */
+export function retryHeaders(thrown: unknown): Record<string, string> {
+  const { code } = reportError(thrown);
+  if (!ERROR_CATALOGUE[code].retriable) return {};
+  return { 'retry-after': String(thrown instanceof QueueFullError ? thrown.retryAfterSeconds : 1) };
+}

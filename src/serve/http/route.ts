@@ -1,0 +1,41 @@
+/** Registers a route, and 405 for every other method on its path. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { errorBody, sendJson } from './reply.js';
+
+/** Sends its own answer. What it throws becomes an error answer. */
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
+type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
+
+const METHODS: readonly Method[] = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'];
+
+export function route(
+  app: FastifyInstance,
+  url: string,
+  handlers: Readonly<Partial<Record<Method, Handler>>>,
+): void {
+  for (const method of METHODS) {
+    const handler = handlers[method];
+    app.route({ method, url, handler: handler ?? methodNotAllowed });
+  }
+}
+
+/** The same under a model's name and under one of its versions. */
+export function modelRoute(app: FastifyInstance, rest: string, handlers: Parameters<typeof route>[2]): void {
+  route(app, `/v2/models/:model${rest}`, handlers);
+  route(app, `/v2/models/:model/versions/:version${rest}`, handlers);
+}
+
+export function pathParameter(request: FastifyRequest, name: string): string {
+  const { params } = request;
+  const value: unknown =
+    typeof params === 'object' && params !== null ? Reflect.get(params, name) : undefined;
+  return typeof value === 'string' ? value : '';
+}
+
+export function modelOf(request: FastifyRequest): { readonly name: string; readonly version: string } {
+  return { name: pathParameter(request, 'model'), version: pathParameter(request, 'version') };
+}
+
+function methodNotAllowed(_: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendJson(reply, errorBody('Method Not Allowed'), 405);
+}

@@ -1,0 +1,162 @@
+/** Collects the events of a request's rows into whole answers or streamed pieces. */
+import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
+import {
+  emptyRow,
+  withEvent,
+  type Piece,
+  type RowFacts,
+  type TensorAnswer,
+} from '../tensors/tensor-response.js';
+
+interface Sequence {
+  text: string;
+  readonly tokenIds: number[];
+  readonly logprobs: TextLogprobs[];
+  readonly logits: Float32Array[];
+  finished: Extract<GenerateEvent, { type: 'sequence' }> | undefined;
+  wasStreamed: boolean;
+}
+
+export class AnswerBuilder {
+  private readonly facts: RowFacts[];
+  private readonly sequences: Map<number, Sequence>[];
+  private readonly echoTokens: boolean;
+  private readonly isMany: boolean;
+  private pieces: Piece[] = [];
+  private finishedRowCount = 0;
+
+  /** @param options.echoTokens Whole answers start with the prompt's token ids. */
+  constructor(rowCount: number, options: { readonly echoTokens: boolean; readonly sequenceCount: number }) {
+    this.isMany = rowCount > 1 || options.sequenceCount > 1;
+    this.facts = Array.from({ length: rowCount }, emptyRow);
+    this.sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
+    this.echoTokens = options.echoTokens;
+  }
+
+  /** True when every row had its terminal event. */
+  get isComplete(): boolean {
+    return this.finishedRowCount === this.facts.length;
+  }
+
+  /** True when no row has any token. */
+  get isEmpty(): boolean {
+    return this.sequences.every((row) => row.size === 0);
+  }
+
+  push(row: number, event: GenerateEvent): void {
+    this.facts[row] = withEvent(this.facts[row]!, event);
+    if (event.type === 'finished') this.finishedRowCount++;
+    if (event.type === 'text') this.pushText(row, event);
+    if (event.type === 'sequence') this.pushEnd(row, event);
+  }
+
+  /** What came since the last call, one answer per piece. */
+  takePieces(): TensorAnswer[] {
+    const taken = this.pieces;
+    this.pieces = [];
+    return taken.map((piece) => ({
+      pieces: [piece],
+      rows: [this.facts[piece.row]!],
+      isStreamed: true,
+      isMany: this.isMany,
+    }));
+  }
+
+  whole(): TensorAnswer {
+    const pieces = this.sequences.flatMap((row, rowIndex) =>
+      [...row.entries()]
+        .toSorted(([a], [b]) => a - b)
+        .map(([index, sequence]) => this.wholePiece(rowIndex, index, sequence)),
+    );
+    return { pieces, rows: this.facts, isStreamed: false, isMany: this.isMany };
+  }
+
+  private wholePiece(row: number, index: number, sequence: Sequence): Piece {
+    const prompt = this.echoTokens ? this.facts[row]!.promptTokenIds : [];
+    return {
+      row,
+      sequence: index,
+      text: sequence.finished?.text ?? sequence.text,
+      tokenIds: [...prompt, ...(sequence.finished?.tokenIds ?? sequence.tokenIds)],
+      logprobs: sequence.logprobs,
+      logits: sequence.logits.length === 0 ? undefined : joined(sequence.logits),
+      cumulativeLogprob: sequence.finished?.cumulativeLogprob ?? sum(sequence.logprobs),
+      finishReason: sequence.finished?.finishReason,
+    };
+  }
+
+  private pushText(row: number, event: Extract<GenerateEvent, { type: 'text' }>): void {
+    const sequence = this.sequence(row, event.sequence);
+    sequence.text += event.text;
+    sequence.tokenIds.push(...event.tokenIds);
+    if (event.logprobs) sequence.logprobs.push(...event.logprobs);
+    if (event.logits) sequence.logits.push(event.logits);
+    if (event.text === '' && event.tokenIds.length === 0) return;
+    sequence.wasStreamed = true;
+    this.pieces.push({
+      row,
+      sequence: event.sequence,
+      text: event.text,
+      tokenIds: event.tokenIds,
+      logprobs: event.logprobs ?? [],
+      logits: event.logits,
+      cumulativeLogprob: sum(sequence.logprobs),
+      finishReason: undefined,
+    });
+  }
+
+  /** Beams come whole at their end; otherwise the end is told with the last piece that is still here. */
+  private pushEnd(row: number, event: Extract<GenerateEvent, { type: 'sequence' }>): void {
+    const sequence = this.sequence(row, event.sequence);
+    sequence.finished = event;
+    const { cumulativeLogprob, finishReason } = event;
+    const last = this.pieces.findLastIndex((piece) => piece.row === row && piece.sequence === event.sequence);
+    if (last >= 0) {
+      this.pieces[last] = { ...this.pieces[last]!, cumulativeLogprob, finishReason };
+      return;
+    }
+    const whole = sequence.wasStreamed
+      ? { text: '', tokenIds: [] }
+      : { text: event.text, tokenIds: event.tokenIds };
+    this.pieces.push({
+      row,
+      sequence: event.sequence,
+      ...whole,
+      logprobs: [],
+      logits: undefined,
+      cumulativeLogprob,
+      finishReason,
+    });
+  }
+
+  private sequence(row: number, index: number): Sequence {
+    const sequences = this.sequences[row]!;
+    let sequence = sequences.get(index);
+    if (sequence === undefined) {
+      sequence = {
+        text: '',
+        tokenIds: [],
+        logprobs: [],
+        logits: [],
+        finished: undefined,
+        wasStreamed: false,
+      };
+      sequences.set(index, sequence);
+    }
+    return sequence;
+  }
+}
+
+function sum(logprobs: readonly TextLogprobs[]): number {
+  return logprobs.reduce((total, entry) => total + entry.logprob, 0);
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,72 @@
+/** Follows the steps of one engine: the newest values, sums, and rates for the live view. */
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { RunningEngine } from '../generation/running-engine.js';
+
+export class EngineStats {
+  readonly engine: RunningEngine;
+  latest: StepStats | undefined;
+  stepCount = 0;
+  generatedTokenCount = 0;
+  prefillTokenCount = 0;
+  prefixHitTokenCount = 0;
+  preemptionCount = 0;
+  /** Steps in which the first waiting request waited, by reason. */
+  readonly waitSteps: Record<'blocks' | 'slots' | 'tokens', number> = { blocks: 0, slots: 0, tokens: 0 };
+  /** Steps by the number of their rows. */
+  private readonly listeners = new Set<(stats: StepStats) => void>();
+  private readonly unsubscribe: () => void;
+
+  constructor(engine: RunningEngine) {
+    this.engine = engine;
+    this.unsubscribe = engine.loaded.subscribe((stats) => this.take(stats));
+  }
+
+  onStep(listener: (stats: StepStats) => void): void {
+    this.listeners.add(listener);
+  }
+
+  close(): void {
+    this.unsubscribe();
+  }
+
+  private take(stats: StepStats): void {
+    this.latest = stats;
+    this.stepCount++;
+    this.generatedTokenCount += stats.decodeRowCount;
+    this.prefillTokenCount += stats.tokenCount - stats.decodeRowCount;
+    this.prefixHitTokenCount = stats.prefixHitTokens;
+    this.preemptionCount = stats.preemptionCount;
+    if (stats.waitReason !== undefined) this.waitSteps[stats.waitReason]++;
+    for (const listener of this.listeners) listener(stats);
+  }
+}
+
+/** The followers of all loaded engines; engines come and go. */
+export class EngineStatsBook {
+  private readonly byEngine = new Map<RunningEngine, EngineStats>();
+  private readonly onNew: (stats: EngineStats) => void;
+
+  /** @param onNew Called once for each engine when it is first seen. */
+  constructor(onNew: (stats: EngineStats) => void) {
+    this.onNew = onNew;
+  }
+
+  /** Follows exactly these engines from now on. */
+  follow(engines: readonly RunningEngine[]): void {
+    for (const [engine, stats] of this.byEngine) {
+      if (engines.includes(engine)) continue;
+      stats.close();
+      this.byEngine.delete(engine);
+    }
+    for (const engine of engines) {
+      if (this.byEngine.has(engine)) continue;
+      const stats = new EngineStats(engine);
+      this.byEngine.set(engine, stats);
+      this.onNew(stats);
+    }
+  }
+
+  values(): readonly EngineStats[] {
+    return [...this.byEngine.values()];
+  }
+}

@@ -1,0 +1,100 @@
+/** Triton's statistics of one version of one model: counts and summed durations since start. */
+import type { AloftError } from '../../core/errors.js';
+import type { GenerateEvent } from '../../core/generate.js';
+import type { RequestTimings } from '../../core/request.js';
+import type { RequestObserver } from '../generation/observer.js';
+
+/** A count and the sum of its durations. */
+export class DurationSum {
+  count = 0;
+  ns = 0;
+
+  addMs(ms: number): void {
+    this.count++;
+    this.ns += Math.max(0, Math.round(ms * 1e6));
+  }
+}
+
+export type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
+
+export class ModelStatistics {
+  readonly success = new DurationSum();
+  readonly fail = new DurationSum();
+  readonly queue = new DurationSum();
+  readonly computeInput = new DurationSum();
+  readonly computeInfer = new DurationSum();
+  readonly computeOutput = new DurationSum();
+  readonly failures: Record<FailureReason, number> = { REJECTED: 0, CANCELED: 0, BACKEND: 0, OTHER: 0 };
+  /** Unix time in ms of the last request. */
+  lastInferenceMs = 0;
+  pendingCount = 0;
+
+  observe(arrivedMs: number): RequestObserver {
+    this.pendingCount++;
+    this.lastInferenceMs = Date.now();
+    let startedMs = arrivedMs;
+    let timings: RequestTimings | undefined;
+    return {
+      onEvents: (events: readonly GenerateEvent[], nowMs: number) => {
+        for (const event of events) {
+          if (event.type === 'started') startedMs = nowMs;
+          if (event.type === 'finished') timings = event.timings;
+        }
+      },
+      onEnd: (error, nowMs) => {
+        this.pendingCount--;
+        if (error !== undefined) {
+          this.fail.addMs(nowMs - arrivedMs);
+          this.failures[failureReason(error)]++;
+          return;
+        }
+        this.success.addMs(nowMs - arrivedMs);
+        const queueMs = gap(timings?.submittedMs, timings?.scheduledMs);
+        const inferMs = gap(timings?.scheduledMs, timings?.finishedMs);
+        const inputMs = startedMs - arrivedMs;
+        this.queue.addMs(queueMs);
+        this.computeInput.addMs(inputMs);
+        this.computeInfer.addMs(inferMs);
+        this.computeOutput.addMs(nowMs - arrivedMs - queueMs - inferMs - inputMs);
+      },
+    };
+  }
+}
+
+/** Why a request failed, in Triton's words. */
+export function failureReason(error: AloftError): FailureReason {
+  switch (error.code) {
+    case 'QUEUE_FULL':
+    case 'QUEUE_TIMEOUT':
+    case 'SHUTTING_DOWN':
+    case 'MODEL_UNAVAILABLE':
+      return 'REJECTED';
+    case 'CANCELLED':
+    case 'SLOW_READER':
+    case 'DEADLINE_EXCEEDED':
+      return 'CANCELED';
+    case 'DEVICE_FAILED':
+    case 'OUT_OF_MEMORY':
+    case 'RANK_DIED':
+    case 'INTERNAL':
+      return 'BACKEND';
+    default:
+      return 'OTHER';
+  }
+}
+
+function gap(from: number | undefined, to: number | undefined): number {
+  return from === undefined || to === undefined ? 0 : to - from;
+}
+
+/** Statistics of all models by name and version. */
+export class StatisticsBook {
+  private readonly byModel = new Map<string, ModelStatistics>();
+
+  of(name: string, version: string): ModelStatistics {
+    const key = `${name}\n${version}`;
+    let statistics = this.byModel.get(key);
+    if (statistics === undefined) this.byModel.set(key, (statistics = new ModelStatistics()));
+    return statistics;
+  }
+}

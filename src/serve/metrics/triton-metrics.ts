@@ -1,0 +1,174 @@
+/** Triton's own names: nv_inference_* of models and nv_trt_llm_* of engines, filled when they are asked for. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { ServedModel } from '../repository/served-model.js';
+import type { EngineStats } from './engine-stats.js';
+import type { DurationSum, FailureReason, ModelStatistics, StatisticsBook } from './model-statistics.js';
+
+export interface MetricSources {
+  models(): readonly ServedModel[];
+  engines(): readonly EngineStats[];
+  readonly statistics: StatisticsBook;
+}
+
+/** Counters of models: name, help, value. */
+const MODEL_COUNTERS: readonly (readonly [string, string, (statistics: ModelStatistics) => number])[] = [
+  [
+    'nv_inference_request_success',
+    'Number of successful inference requests, all batch sizes',
+    (s) => s.success.count,
+  ],
+  [
+    'nv_inference_count',
+    'Number of inferences performed (does not include cached requests)',
+    (s) => s.success.count,
+  ],
+  ['nv_inference_exec_count', 'Number of model executions performed', (s) => s.success.count],
+  [
+    'nv_inference_request_duration_us',
+    'Cumulative inference request duration in microseconds',
+    (s) => us(s.success),
+  ],
+  [
+    'nv_inference_queue_duration_us',
+    'Cumulative inference queuing duration in microseconds',
+    (s) => us(s.queue),
+  ],
+  [
+    'nv_inference_compute_input_duration_us',
+    'Cumulative compute input duration in microseconds',
+    (s) => us(s.computeInput),
+  ],
+  [
+    'nv_inference_compute_infer_duration_us',
+    'Cumulative compute inference duration in microseconds',
+    (s) => us(s.computeInfer),
+  ],
+  [
+    'nv_inference_compute_output_duration_us',
+    'Cumulative inference compute output duration in microseconds',
+    (s) => us(s.computeOutput),
+  ],
+];
+
+const FAILURE_REASONS: readonly FailureReason[] = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'];
+
+function us(sum: DurationSum): number {
+  return Math.round(sum.ns / 1000);
+}
+
+export function registerModelMetrics(registry: Registry, sources: MetricSources): void {
+  const each = (write: (labels: { model: string; version: string }, statistics: ModelStatistics) => void) => {
+    for (const { name, version } of sources.models()) {
+      write({ model: name, version }, sources.statistics.of(name, version));
+    }
+  };
+  for (const [name, help, value] of MODEL_COUNTERS) {
+    const counter: Counter<'model' | 'version'> = new Counter({
+      name,
+      help,
+      labelNames: ['model', 'version'],
+      registers: [registry],
+      collect() {
+        counter.reset();
+        each((labels, statistics) => counter.inc(labels, value(statistics)));
+      },
+    });
+  }
+  const failures: Counter<'model' | 'version' | 'reason'> = new Counter({
+    name: 'nv_inference_request_failure',
+    help: 'Number of failed inference requests, all batch sizes',
+    labelNames: ['model', 'version', 'reason'],
+    registers: [registry],
+    collect() {
+      failures.reset();
+      each((labels, { failures: counts }) => {
+        for (const reason of FAILURE_REASONS) failures.inc({ ...labels, reason }, counts[reason]);
+      });
+    },
+  });
+  const pending: Gauge<'model' | 'version'> = new Gauge({
+    name: 'nv_inference_pending_request_count',
+    help: 'Instantaneous number of pending requests awaiting execution per-model',
+    labelNames: ['model', 'version'],
+    registers: [registry],
+    collect() {
+      pending.reset();
+      each((labels, { pendingCount }) => pending.set(labels, pendingCount));
+    },
+  });
+}
+
+type EngineValues = (stats: EngineStats) => Readonly<Record<string, number>>;
+
+/** Gauges of engines: name, label, values by label value. */
+const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
+  [
+    'nv_trt_llm_request_metrics',
+    'request_type',
+    ({ engine, latest }) => ({
+      waiting: latest?.waitingCount ?? 0,
+      context: latest?.prefillRowCount ?? 0,
+      scheduled: (latest?.prefillRowCount ?? 0) + (latest?.decodeRowCount ?? 0),
+      max: engine.loaded.maxRunningRequestCount,
+      active: engine.active.count,
+    }),
+  ],
+  ['nv_trt_llm_runtime_memory_metrics', 'memory_type', memoryValues],
+  [
+    'nv_trt_llm_kv_cache_block_metrics',
+    'kv_cache_block_type',
+    ({ engine, latest }) => {
+      const max = latest?.totalBlockCount ?? 0;
+      const free = latest?.freeBlockCount ?? 0;
+      const used = max - free - (latest?.cachedBlockCount ?? 0);
+      return {
+        max,
+        free,
+        used,
+        tokens_per: engine.loaded.blockTokens,
+        reused: latest?.cachedBlockCount ?? 0,
+        fraction: max === 0 ? 0 : used / max,
+      };
+    },
+  ],
+  [
+    'nv_trt_llm_inflight_batcher_metrics',
+    'inflight_batcher_specific_metric',
+    ({ latest }) => ({
+      total_context_tokens: latest === undefined ? 0 : latest.tokenCount - latest.decodeRowCount,
+      generation_requests: latest?.decodeRowCount ?? 0,
+      micro_batch_id: 0,
+      paused_requests: latest?.preemptionCount ?? 0,
+    }),
+  ],
+  [
+    'nv_trt_llm_general_metrics',
+    'general_type',
+    ({ latest }) => ({ timestamp: Math.floor(Date.now() / 1000), iteration_counter: latest?.stepId ?? 0 }),
+  ],
+];
+
+export function registerEngineMetrics(registry: Registry, sources: MetricSources): void {
+  for (const [name, label, values] of ENGINE_GAUGES) {
+    const gauge: Gauge = new Gauge({
+      name,
+      help: `TensorRT-LLM backend's ${name.slice('nv_trt_llm_'.length).replaceAll('_', ' ')} by ${label}`,
+      labelNames: ['model', 'version', label],
+      registers: [registry],
+      collect() {
+        gauge.reset();
+        for (const stats of sources.engines()) {
+          const { name: model, version } = stats.engine;
+          for (const [key, value] of Object.entries(values(stats)))
+            gauge.set({ model, version, [label]: key }, value);
+        }
+      },
+    });
+  }
+}
+
+function memoryValues({ engine }: EngineStats): Record<string, number> {
+  const sums = { cpu: 0, gpu: 0, pinned: 0 };
+  for (const { kind, bytes } of engine.loaded.memory) sums[kind] += bytes;
+  return sums;
+}

@@ -1,0 +1,77 @@
+/** The effective configuration of a server. Validated once, printed at start. */
+import type { ControlMode } from './repository/model-repository.js';
+
+export interface TlsFiles {
+  /** PEM texts. */
+  readonly certificate: string;
+  readonly key: string;
+  /** PEM of the authority that clients' certificates must come from; undefined asks for none. */
+  readonly clientAuthority: string | undefined;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one; undefined does not listen. */
+  readonly port: number | undefined;
+}
+
+export interface ServeOptions {
+  readonly serverId: string;
+  readonly modelRepositories: readonly string[];
+  /** Serves one engine without a repository. */
+  readonly engineDirectory: string | undefined;
+  readonly tokenizerDirectory: string | undefined;
+  readonly worldSize: number | undefined;
+  readonly controlMode: ControlMode;
+  readonly pollSeconds: number;
+  readonly loadModels: readonly string[];
+  readonly http: ListenOptions;
+  readonly grpc: ListenOptions;
+  readonly metrics: ListenOptions;
+  readonly tls: TlsFiles | undefined;
+  /** Empty: no key is asked for. */
+  readonly apiKeys: readonly string[];
+  /** Origins that browsers may call from; empty: none but the server's own. */
+  readonly corsOrigins: readonly string[];
+  readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxConnectionCount: number;
+  /** Requests of one engine that may wait when its configuration sets no max_queue_size. */
+  readonly maxQueuedRequestCount: number;
+  /** Events that may wait for one slow client. */
+  readonly maxBufferedEventCount: number;
+  /** A client that takes nothing for so long is disconnected. */
+  readonly writeTimeoutMs: number;
+  /** A step loop that is silent for so long counts as dead. */
+  readonly maxHeartbeatAgeMs: number;
+  /** Time that running requests have to finish at shutdown. */
+  readonly drainMs: number;
+  /** Folder of the built playground page; undefined serves none. */
+  readonly playgroundDirectory: string | undefined;
+}
+
+export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
+  serverId: 'aloft',
+  modelRepositories: [],
+  engineDirectory: undefined,
+  tokenizerDirectory: undefined,
+  worldSize: undefined,
+  controlMode: 'none',
+  pollSeconds: 15,
+  loadModels: [],
+  http: { host: '127.0.0.1', port: 8000 },
+  grpc: { host: '127.0.0.1', port: 8001 },
+  metrics: { host: '127.0.0.1', port: 8002 },
+  tls: undefined,
+  apiKeys: [],
+  corsOrigins: [],
+  maxBodyBytes: 64 * 2 ** 20,
+  maxHeaderBytes: 16 * 2 ** 10,
+  maxConnectionCount: 10_000,
+  maxQueuedRequestCount: 4096,
+  maxBufferedEventCount: 4096,
+  writeTimeoutMs: 30_000,
+  maxHeartbeatAgeMs: 10_000,
+  drainMs: 30_000,
+  playgroundDirectory: undefined,
+};

@@ -1,0 +1,84 @@
+/** A model's files and the engines that are loaded -> something that can be served. */
+import { AloftError } from '../../core/errors.js';
+import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
+import type { RunningEngine } from '../generation/running-engine.js';
+import type { TokenCodec } from '../loader.js';
+import { ALWAYS_OPTIONAL, inputField, outputField } from '../tensors/fields.js';
+import { modelInterface } from '../tensors/interface.js';
+import type { ConfigFile } from './config-file.js';
+import { queuePolicy } from './engine-settings.js';
+import { mapEnsemble, type FindConfig } from './ensemble-map.js';
+import type { ModelKind } from './model-kind.js';
+import { ParameterReader } from './parameters.js';
+import type { CodecModel, GenerationModel } from './served-model.js';
+
+export interface ModelVersion {
+  readonly name: string;
+  readonly version: string;
+  readonly file: ConfigFile;
+}
+
+/** The engine that a model uses, by name: itself, or the one its ensemble or parameters name. */
+export function engineNameOf(kind: ModelKind, file: ConfigFile, find: FindConfig): string | undefined {
+  if (kind === 'engine') return file.config.name;
+  if (kind === 'bls') return new ParameterReader(file).text('tensorrt_llm_model_name') ?? 'tensorrt_llm';
+  return kind === 'ensemble' ? mapEnsemble(file.config, find).engineName : undefined;
+}
+
+export function bindGeneration(
+  model: ModelVersion,
+  kind: GenerationModel['kind'],
+  context: { readonly engine: RunningEngine; readonly engineFile: ConfigFile; readonly find: FindConfig },
+): GenerationModel {
+  const { config } = model.file;
+  const fields =
+    kind === 'ensemble'
+      ? mapEnsemble(config, context.find).fields
+      : {
+          input: (name: string) => inputField(kind, name),
+          output: (name: string) => outputField(kind, name),
+        };
+  const policy = queuePolicy(context.engineFile);
+  const timeoutMicroseconds = policy?.defaultTimeoutMicroseconds ?? 0n;
+  return {
+    name: model.name,
+    version: model.version,
+    kind,
+    config,
+    interface: modelInterface(config, fields, ALWAYS_OPTIONAL),
+    engine: context.engine,
+    // An ensemble is decoupled as soon as one member is.
+    isDecoupled: isDecoupled(config) || isDecoupled(context.engineFile.config),
+    excludeInput: new ParameterReader(context.engineFile).boolean('exclude_input_in_output') ?? false,
+    queueTimeoutMs: timeoutMicroseconds > 0n ? Number(timeoutMicroseconds) / 1000 : undefined,
+    allowsTimeoutOverride: policy?.allowTimeoutOverride ?? true,
+  };
+}
+
+export function bindCodec(model: ModelVersion, kind: CodecModel['kind'], codec: TokenCodec): CodecModel {
+  const parameters = new ParameterReader(model.file);
+  const fields = {
+    input: (name: string) => inputField(kind, name),
+    output: (name: string) => outputField(kind, name),
+  };
+  return {
+    name: model.name,
+    version: model.version,
+    kind,
+    config: model.file.config,
+    interface: modelInterface(model.file.config, fields, ALWAYS_OPTIONAL),
+    codec,
+    addSpecialTokens: parameters.boolean('add_special_tokens') ?? true,
+    skipSpecialTokens: parameters.boolean('skip_special_tokens') ?? true,
+  };
+}
+
+/** @throws {AloftError} REPOSITORY_INVALID */
+export function requireValidEnsemble(file: ConfigFile, find: FindConfig): void {
+  const [fault] = mapEnsemble(file.config, find).faults;
+  if (fault !== undefined) throw new AloftError('REPOSITORY_INVALID', `${file.path}: ${fault}.`);
+}
+
+export function isDecoupled(config: ModelConfig): boolean {
+  return config.modelTransactionPolicy?.decoupled ?? false;
+}

@@ -1,0 +1,128 @@
+/** `aloft repo check`: all that is wrong with a model repository, without loading anything. */
+import { lineOf } from './config-file.js';
+import { readEngineSettings } from './engine-settings.js';
+import { mapEnsemble } from './ensemble-map.js';
+import type { Finding } from './finding.js';
+import { modelKind } from './model-kind.js';
+import { engineNameOf } from './bind-model.js';
+import { inputField } from '../tensors/fields.js';
+import { scanRepository, selectedVersions, type ModelFiles } from './scan.js';
+import type { ConfigFile } from './config-file.js';
+
+/**
+ * Findings sorted by file and line.
+ * @throws {AloftError} REPOSITORY_INVALID when the directory is missing.
+ */
+export function checkRepository(directory: string): Finding[] {
+  const models = scanRepository(directory);
+  const findings = models.flatMap((files) => [...files.findings, ...modelFindings(files, models)]);
+  if (models.length === 0)
+    findings.push(at('error', directory, undefined, 'there is no model in this directory.'));
+  return findings.toSorted((a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0));
+}
+
+function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Finding[] {
+  const { file } = files;
+  if (file === undefined) return [];
+  const find = (name: string) => models.find((other) => other.name === name)?.file?.config;
+  const kind = modelKind(file.config);
+  if (kind === undefined) {
+    const message = `backend '${file.config.backend}' with these tensors is no model that can be served: engine models have backend 'tensorrtllm', ensembles platform 'ensemble'.`;
+    return [at('error', file.path, lineOf(file, /^\s*(backend|platform)\s*:/), message)];
+  }
+  const findings = [...tensorFindings(file), ...versionFindings(files, file)];
+  if (kind === 'engine') {
+    for (const version of selectedVersions(file.config, files.versions)) {
+      const model = {
+        file,
+        modelName: files.name,
+        modelDirectory: files.directory,
+        worldSize: undefined,
+        tokenizerDirectory: undefined,
+      };
+      findings.push(...readEngineSettings({ ...model, version: String(version) }).findings);
+    }
+  }
+  if (kind === 'ensemble') {
+    const ensembleLine = lineOf(file, /ensemble_scheduling/);
+    for (const fault of mapEnsemble(file.config, find).faults)
+      findings.push(at('error', file.path, ensembleLine, `${fault}.`));
+    for (const key of ['instanceGroup', 'modelWarmup'] as const) {
+      if (file.config[key].length > 0)
+        findings.push(
+          at(
+            'error',
+            file.path,
+            undefined,
+            `an ensemble must not have ${key === 'instanceGroup' ? 'instance_group' : 'model_warmup'}.`,
+          ),
+        );
+    }
+  }
+  if (kind === 'bls') {
+    const engine = engineNameOf(kind, file, find);
+    if (engine !== undefined && find(engine) === undefined) {
+      const line = lineOf(file, /tensorrt_llm_model_name/);
+      findings.push(
+        at(
+          'error',
+          file.path,
+          line,
+          `the engine model '${engine}' is not in this repository; set 'tensorrt_llm_model_name'.`,
+        ),
+      );
+    }
+  }
+  if (kind !== 'ensemble' && kind !== 'postprocessing') findings.push(...unsupportedFindings(file, kind));
+  return findings;
+}
+
+function tensorFindings(file: ConfigFile): Finding[] {
+  const all = [...file.config.input, ...file.config.output];
+  return all.flatMap((tensor) => {
+    const line = lineOf(file, new RegExp(`name:\\s*["']${tensor.name}["']`));
+    const findings: Finding[] = [];
+    if (tensor.dims.length === 0)
+      findings.push(at('error', file.path, line, `tensor '${tensor.name}' has no dims.`));
+    if (tensor.dataType === 0)
+      findings.push(at('error', file.path, line, `tensor '${tensor.name}' has no data_type.`));
+    if (tensor.dims.some((dim) => dim === 0n || dim < -1n)) {
+      findings.push(
+        at(
+          'error',
+          file.path,
+          line,
+          `tensor '${tensor.name}' has a dimension that is neither -1 nor positive.`,
+        ),
+      );
+    }
+    return findings;
+  });
+}
+
+function versionFindings(files: ModelFiles, file: ConfigFile): Finding[] {
+  if (files.versions.length === 0 || selectedVersions(file.config, files.versions).length > 0) return [];
+  const line = lineOf(file, /version_policy/);
+  return [
+    at('error', file.path, line, `version_policy selects none of the versions ${files.versions.join(', ')}.`),
+  ];
+}
+
+function unsupportedFindings(file: ConfigFile, kind: 'engine' | 'bls' | 'preprocessing'): Finding[] {
+  return file.config.input
+    .filter((input) => inputField(kind, input.name) === 'unsupported')
+    .map((input) => {
+      const line = lineOf(file, new RegExp(`name:\\s*["']${input.name}["']`));
+      const severity = input.optional ? 'warning' : 'error';
+      return at(
+        severity,
+        file.path,
+        line,
+        `input '${input.name}' has no meaning here; requests that send it are refused.`,
+      );
+    });
+}
+
+function at(severity: Finding['severity'], file: string, line: number | undefined, message: string): Finding {
+  return { severity, file, line, message };
+}

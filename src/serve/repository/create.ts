@@ -1,0 +1,86 @@
+/** `aloft repo create`: a complete model repository for one engine. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { AloftError } from '../../core/errors.js';
+import { writeConfigText } from '../../protocol/grpc/config-text.js';
+import { isObject } from '../../protocol/json.js';
+import { repositoryConfigs, type RepositorySettings } from './templates.js';
+
+export type CreateOptions = Partial<Omit<RepositorySettings, 'engineDirectory'>> & {
+  readonly engineDirectory: string;
+  readonly outputDirectory: string;
+};
+
+/**
+ * Writes the five models, each with version 1. The directory appears complete or not at all.
+ * @returns the names of the models.
+ * @throws {AloftError} ENGINE_NOT_FOUND, OUTPUT_EXISTS
+ */
+export function createRepository(options: CreateOptions): string[] {
+  const output = resolve(options.outputDirectory);
+  if (existsSync(output) && readdirSync(output).length > 0) {
+    throw new AloftError(
+      'OUTPUT_EXISTS',
+      `'${output}' is not empty; remove it or choose another --model_repo.`,
+    );
+  }
+  const configs = repositoryConfigs(completeSettings(options));
+  const temporary = `${output}.partial-${process.pid}`;
+  try {
+    for (const [name, config] of configs) {
+      const directory = join(temporary, name);
+      mkdirSync(join(directory, '1'), { recursive: true });
+      writeFileSync(join(directory, 'config.pbtxt'), `${writeConfigText(config).trimEnd()}\n`);
+      // Keeps the directory in version control systems that drop empty ones.
+      writeFileSync(join(directory, '1', '.keep'), '');
+    }
+    mkdirSync(dirname(output), { recursive: true });
+    rmSync(output, { recursive: true, force: true });
+    renameSync(temporary, output);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return [...configs.keys()];
+}
+
+/** Settings with defaults; limits come from the engine's config.json. */
+export function completeSettings(options: Omit<CreateOptions, 'outputDirectory'>): RepositorySettings {
+  const engineDirectory = resolve(options.engineDirectory);
+  const limits = engineLimits(engineDirectory);
+  return {
+    engineDirectory,
+    tokenizerDirectory: resolve(options.tokenizerDirectory ?? engineDirectory),
+    maxBatchSize: options.maxBatchSize ?? limits.maxBatchSize ?? 128,
+    maxBeamWidth: options.maxBeamWidth ?? limits.maxBeamWidth ?? 1,
+    decoupled: options.decoupled ?? true,
+    schedulerPolicy: options.schedulerPolicy ?? 'guaranteed_no_evict',
+    excludeInputInOutput: options.excludeInputInOutput ?? false,
+    enableKvCacheReuse: options.enableKvCacheReuse ?? true,
+    maxQueueSize: options.maxQueueSize ?? 0,
+    kvCacheFreeGpuMemFraction: options.kvCacheFreeGpuMemFraction,
+    maxTokensInPagedKvCache: options.maxTokensInPagedKvCache,
+  };
+}
+
+interface EngineLimits {
+  readonly maxBatchSize: number | undefined;
+  readonly maxBeamWidth: number | undefined;
+}
+
+function engineLimits(engineDirectory: string): EngineLimits {
+  const path = join(engineDirectory, 'config.json');
+  if (!existsSync(path))
+    throw new AloftError('ENGINE_NOT_FOUND', `No engine in '${engineDirectory}': config.json is missing.`);
+  let config: unknown;
+  try {
+    config = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new AloftError('ENGINE_CORRUPT', `'${path}' is not JSON.`, { cause });
+  }
+  const builder = isObject(config) && isObject(config['builder_config']) ? config['builder_config'] : {};
+  const count = (key: string) => {
+    const value = builder[key];
+    return typeof value === 'number' && value >= 1 ? value : undefined;
+  };
+  return { maxBatchSize: count('max_batch_size'), maxBeamWidth: count('max_beam_width') };
+}

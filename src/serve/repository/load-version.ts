@@ -1,0 +1,171 @@
+/** Loads one version of one model: an engine, a tokenizer, or a view on an engine that is already loaded. */
+import { isAbsolute, resolve } from 'node:path';
+import { AloftError } from '../../core/errors.js';
+import { RunningEngine } from '../generation/running-engine.js';
+import type { ModelLoader } from '../loader.js';
+import {
+  bindCodec,
+  bindGeneration,
+  engineNameOf,
+  requireValidEnsemble,
+  type ModelVersion,
+} from './bind-model.js';
+import type { ConfigFile } from './config-file.js';
+import { readEngineSettings } from './engine-settings.js';
+import { mapEnsemble, stepsOf, type FindConfig } from './ensemble-map.js';
+import { formatFinding, type Finding } from './finding.js';
+import type { ModelEntry } from './model-entry.js';
+import { modelKind, type ModelKind } from './model-kind.js';
+import { ParameterReader } from './parameters.js';
+import type { ModelFiles } from './scan.js';
+import type { CodecModel, ServedModel } from './served-model.js';
+
+export interface LoadOptions {
+  readonly worldSize: number | undefined;
+  readonly maxQueuedRequestCount: number;
+  readonly drainMs: number;
+}
+
+export interface LoadedVersion {
+  readonly served: ServedModel;
+  readonly findings: readonly Finding[];
+}
+
+export class VersionLoader {
+  private readonly options: LoadOptions;
+  private readonly loader: ModelLoader;
+  private readonly findEntry: (name: string) => ModelEntry | undefined;
+  private readonly listEntries: () => Iterable<ModelEntry>;
+  private readonly enginesByKey = new Map<string, RunningEngine>();
+
+  constructor(options: LoadOptions, loader: ModelLoader, entries: ReadonlyMap<string, ModelEntry>) {
+    this.options = options;
+    this.loader = loader;
+    this.findEntry = (name) => entries.get(name);
+    this.listEntries = () => entries.values();
+  }
+
+  engines(): readonly RunningEngine[] {
+    return [...this.enginesByKey.values()];
+  }
+
+  /** @throws {AloftError} that says why the version cannot be served. */
+  async load(files: ModelFiles, version: string): Promise<LoadedVersion> {
+    const { file } = files;
+    const error = files.findings.find((finding) => finding.severity === 'error');
+    if (error !== undefined || file === undefined)
+      throw invalid(error === undefined ? `${files.name} cannot be read` : formatFinding(error));
+    const kind = modelKind(file.config);
+    if (kind === undefined) {
+      throw invalid(
+        `${file.path}: backend '${file.config.backend}' with these tensors is no model that can be served here; see 'aloft repo check'.`,
+      );
+    }
+    const model: ModelVersion = { name: files.name, version, file };
+    switch (kind) {
+      case 'engine':
+        return await this.loadEngine(model, files);
+      case 'preprocessing':
+      case 'postprocessing':
+        return { served: await this.loadCodec(model, kind, files), findings: [] };
+      default:
+        return { served: this.bindView(model, kind), findings: [] };
+    }
+  }
+
+  async unload(name: string, version: string): Promise<void> {
+    const key = `${name}/${version}`;
+    const engine = this.enginesByKey.get(key);
+    this.enginesByKey.delete(key);
+    await engine?.close(this.options.drainMs);
+  }
+
+  async closeAll(): Promise<void> {
+    const engines = this.engines();
+    this.enginesByKey.clear();
+    await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+  }
+
+  /** Names of the models that a model needs. */
+  membersOf(kind: ModelKind, file: ConfigFile): string[] {
+    const engine = engineNameOf(kind, file, this.find);
+    const members = stepsOf(file.config).map((step) => step.modelName);
+    return [...new Set([...members, ...(engine === undefined || kind === 'engine' ? [] : [engine])])];
+  }
+
+  private async loadEngine(model: ModelVersion, files: ModelFiles): Promise<LoadedVersion> {
+    const { settings, findings } = readEngineSettings({
+      file: model.file,
+      modelName: model.name,
+      modelDirectory: files.directory,
+      version: model.version,
+      worldSize: this.options.worldSize,
+      tokenizerDirectory: this.tokenizerFor(model.name),
+    });
+    const error = findings.find((finding) => finding.severity === 'error');
+    if (error !== undefined) throw invalid(formatFinding(error));
+    await this.unload(model.name, model.version);
+    const loaded = await this.loader.load(settings);
+    const maxQueued = settings.maxQueuedRequestCount ?? this.options.maxQueuedRequestCount;
+    const engine = new RunningEngine(model.name, model.version, loaded, maxQueued);
+    this.enginesByKey.set(`${model.name}/${model.version}`, engine);
+    const context = { engine, engineFile: model.file, find: this.find };
+    return { served: bindGeneration(model, 'engine', context), findings };
+  }
+
+  private async loadCodec(
+    model: ModelVersion,
+    kind: CodecModel['kind'],
+    files: ModelFiles,
+  ): Promise<CodecModel> {
+    const directory = tokenizerDirectory(model.file, files.directory);
+    if (directory !== undefined) return bindCodec(model, kind, await this.loader.loadTokenizer(directory));
+    const [engine] = this.engines();
+    if (engine !== undefined) return bindCodec(model, kind, engine.loaded.codec);
+    throw invalid(
+      `${model.file.path}: parameter 'tokenizer_dir' is not set, and no engine is loaded whose tokenizer could be used.`,
+    );
+  }
+
+  private bindView(model: ModelVersion, kind: 'ensemble' | 'bls'): ServedModel {
+    if (kind === 'ensemble') requireValidEnsemble(model.file, this.find);
+    const name = engineNameOf(kind, model.file, this.find);
+    const engineEntry = name === undefined ? undefined : this.findEntry(name);
+    const engine = this.engines().findLast((candidate) => candidate.name === name);
+    const engineFile = engineEntry?.files.file;
+    if (engine !== undefined && engineFile !== undefined) {
+      return bindGeneration(model, kind, { engine, engineFile, find: this.find });
+    }
+    const reason = [...(engineEntry?.versions.values() ?? [])].find((state) => state.reason !== '')?.reason;
+    const because = reason === undefined ? '' : ` Model '${name}' loading failed with error: ${reason}`;
+    throw invalid(
+      `${kind} '${model.name}' depends on '${name ?? 'an engine model'}' which has no loaded version.${because}`,
+    );
+  }
+
+  private readonly find: FindConfig = (name) => this.findEntry(name)?.files.file?.config;
+
+  /** The tokenizer of the preprocessing model of an ensemble that uses this engine. */
+  private tokenizerFor(engineName: string): string | undefined {
+    for (const { files } of this.listEntries()) {
+      const { file } = files;
+      if (file === undefined) continue;
+      const map = mapEnsemble(file.config, this.find);
+      if (map.engineName !== engineName || map.preprocessingName === undefined) continue;
+      const preprocessing = this.findEntry(map.preprocessingName)?.files;
+      if (preprocessing?.file !== undefined)
+        return tokenizerDirectory(preprocessing.file, preprocessing.directory);
+    }
+    return undefined;
+  }
+}
+
+function tokenizerDirectory(file: ConfigFile, modelDirectory: string | undefined): string | undefined {
+  const path = new ParameterReader(file).text('tokenizer_dir');
+  if (path === undefined) return undefined;
+  return isAbsolute(path) || modelDirectory === undefined ? resolve(path) : resolve(modelDirectory, path);
+}
+
+function invalid(message: string): AloftError {
+  return new AloftError('REPOSITORY_INVALID', message);
+}

@@ -1,0 +1,293 @@
+/** The models of a server: what is on disk, what is loaded, and the changes between the two. */
+import { AloftError, reportError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { ModelLoader } from '../loader.js';
+import { formatFinding } from './finding.js';
+import { VersionLoader } from './load-version.js';
+import { indexRows, type IndexRow, type ModelEntry, type VersionState } from './model-entry.js';
+import { modelKind, type ModelKind } from './model-kind.js';
+import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
+import type { ServedModel } from './served-model.js';
+import type { RunningEngine } from '../generation/running-engine.js';
+
+export type ControlMode = 'none' | 'explicit' | 'poll';
+
+export interface RepositoryOptions {
+  /** Directories; the first that has a model of a name wins. */
+  readonly directories: readonly string[];
+  /** Models without files, of a server for one engine. */
+  readonly memoryModels: readonly ModelFiles[];
+  readonly controlMode: ControlMode;
+  readonly pollSeconds: number;
+  /** In mode explicit: what to load at start; `*` for all. */
+  readonly initialModels: readonly string[];
+  readonly worldSize: number | undefined;
+  readonly maxQueuedRequestCount: number;
+  /** Time that requests of an unloaded model have to finish. */
+  readonly drainMs: number;
+}
+
+/** Members before what is made of them. */
+const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postprocessing', 'bls', 'ensemble'];
+
+/** As Triton's index says it. */
+const UNLOADED = 'unloaded';
+
+export class ModelRepository {
+  private readonly entries = new Map<string, ModelEntry>();
+  private readonly options: RepositoryOptions;
+  private readonly log: Log;
+  private readonly versionLoader: VersionLoader;
+  private pollTimer: NodeJS.Timeout | undefined;
+  /** Loads and unloads happen one after another. */
+  private queue: Promise<void> = Promise.resolve();
+
+  constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
+    this.options = options;
+    this.log = log;
+    this.versionLoader = new VersionLoader(options, loader, this.entries);
+  }
+
+  get controlMode(): ControlMode {
+    return this.options.controlMode;
+  }
+
+  /** Reads the directories and loads what the control mode says. Models that fail are UNAVAILABLE with their reason. */
+  async start(): Promise<void> {
+    this.rescan();
+    const { controlMode, initialModels, pollSeconds } = this.options;
+    const all = controlMode !== 'explicit' || initialModels.includes('*');
+    const names = all ? [...this.entries.keys()] : initialModels;
+    await this.serialized(() => this.loadAll(names));
+    if (controlMode === 'poll') this.pollTimer = setInterval(() => void this.poll(), pollSeconds * 1000);
+  }
+
+  /**
+   * @param version Empty: the highest that is ready.
+   * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
+   */
+  resolve(name: string, version: string): ServedModel {
+    const entry = this.entries.get(name);
+    const unknown = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNAVAILABLE', rest: string) =>
+      new AloftError(code, `Request for unknown model: '${name}' ${rest}`);
+    if (entry === undefined || entry.versions.size === 0) throw unknown('MODEL_NOT_FOUND', 'is not found');
+    if (version !== '') {
+      const state = entry.versions.get(version);
+      if (state === undefined) throw unknown('MODEL_NOT_FOUND', `version ${version} is not found`);
+      if (state.served !== undefined) return state.served;
+      throw unknown('MODEL_UNAVAILABLE', `version ${version} is not at ready state`);
+    }
+    const ready = [...entry.versions.values()].flatMap((state) => state.served ?? []);
+    const latest = ready.toSorted((a, b) => Number(a.version) - Number(b.version)).at(-1);
+    if (latest !== undefined) return latest;
+    const isLoading = [...entry.versions.values()].some((state) => state.state === 'LOADING');
+    if (isLoading) throw unknown('MODEL_UNAVAILABLE', 'is loading; retry later');
+    throw unknown('MODEL_NOT_FOUND', 'has no available versions');
+  }
+
+  index(readyOnly: boolean): IndexRow[] {
+    return this.list().flatMap((entry) => indexRows(entry, readyOnly));
+  }
+
+  /** Sorted by name. */
+  list(): ModelEntry[] {
+    return [...this.entries.values()].toSorted((a, b) => a.files.name.localeCompare(b.files.name));
+  }
+
+  served(): ServedModel[] {
+    return this.list().flatMap((entry) =>
+      [...entry.versions.values()].flatMap((state) => state.served ?? []),
+    );
+  }
+
+  engines(): readonly RunningEngine[] {
+    return this.versionLoader.engines();
+  }
+
+  /** True when no model that should be served fails to be. */
+  get isReady(): boolean {
+    const states = this.list().flatMap((entry) => [...entry.versions.values()]);
+    return states.every((state) => state.state === 'READY' || state.reason === UNLOADED);
+  }
+
+  /**
+   * Loads or reloads a model and the models made of it.
+   * @param configOverride Text of a config.pbtxt to use instead of the file.
+   * @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, REPOSITORY_INVALID when it cannot be loaded.
+   */
+  async load(name: string, configOverride?: string): Promise<void> {
+    this.requireExplicit();
+    await this.serialized(async () => {
+      this.rescan();
+      const entry = this.entries.get(name);
+      if (entry === undefined)
+        throw new AloftError(
+          'REPOSITORY_INVALID',
+          `failed to load '${name}', failed to poll from model repository`,
+        );
+      if (configOverride !== undefined && entry.files.directory !== undefined) {
+        this.setFiles(readModelFiles(name, entry.files.directory, configOverride));
+      }
+      await this.loadAll([name, ...this.dependencies(name)]);
+      const failed = [...(this.entries.get(name)?.versions.values() ?? [])].find(
+        (state) => state.state !== 'READY',
+      );
+      if (failed === undefined) return;
+      throw new AloftError(
+        'REPOSITORY_INVALID',
+        `load failed for model '${name}': version ${failed.version} is at UNAVAILABLE state: ${failed.reason};`,
+      );
+    });
+  }
+
+  /** @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, REPOSITORY_INVALID when it is not loaded. */
+  async unload(name: string, unloadDependents: boolean): Promise<void> {
+    this.requireExplicit();
+    await this.serialized(async () => {
+      const entry = this.entries.get(name);
+      if (entry === undefined || entry.versions.size === 0) {
+        throw new AloftError(
+          'REPOSITORY_INVALID',
+          `failed to unload '${name}': Model to be unloaded has not been served.`,
+        );
+      }
+      const others = unloadDependents ? this.dependencies(name) : [];
+      for (const model of [name, ...others]) await this.unloadModel(model);
+    });
+  }
+
+  /** Stops accepting, lets requests finish, and frees everything. */
+  async close(): Promise<void> {
+    clearInterval(this.pollTimer);
+    await this.serialized(() => this.versionLoader.closeAll());
+  }
+
+  private requireExplicit(): void {
+    if (this.options.controlMode === 'explicit') return;
+    throw new AloftError(
+      'MODEL_UNAVAILABLE',
+      'explicit model load / unload is not allowed if polling is enabled',
+    );
+  }
+
+  private async serialized(action: () => Promise<void>): Promise<void> {
+    const result = this.queue.then(action);
+    this.queue = result.catch(() => undefined);
+    await result;
+  }
+
+  private rescan(): string[] {
+    const found = new Map(this.options.memoryModels.map((files) => [files.name, files]));
+    for (const directory of this.options.directories) {
+      for (const files of scanRepository(directory)) if (!found.has(files.name)) found.set(files.name, files);
+    }
+    const changed = [...found.values()].filter(
+      (files) => this.entries.get(files.name)?.files.signature !== files.signature,
+    );
+    for (const files of changed) this.setFiles(files);
+    const gone = [...this.entries.keys()].filter((name) => !found.has(name));
+    return [...changed.map((files) => files.name), ...gone];
+  }
+
+  private setFiles(files: ModelFiles): void {
+    this.entries.set(files.name, { files, versions: this.entries.get(files.name)?.versions ?? new Map() });
+  }
+
+  private async poll(): Promise<void> {
+    try {
+      await this.serialized(async () => {
+        const changed = this.rescan();
+        const isGone = (name: string) => {
+          const directory = this.entries.get(name)?.files.directory;
+          return (
+            directory !== undefined &&
+            !this.options.directories.some((root) =>
+              scanRepository(root).some((files) => files.name === name),
+            )
+          );
+        };
+        for (const name of changed.filter(isGone)) {
+          await this.unloadModel(name);
+          this.entries.delete(name);
+        }
+        await this.loadAll(changed.filter((name) => this.entries.has(name)));
+      });
+    } catch (error) {
+      this.log.error(`Polling the model repository failed: ${reportError(error).message}`);
+    }
+  }
+
+  /** The members of an ensemble, or the engine of a bls model. */
+  private dependencies(name: string): string[] {
+    const file = this.entries.get(name)?.files.file;
+    const kind = file && modelKind(file.config);
+    return file === undefined || kind === undefined
+      ? []
+      : this.versionLoader.membersOf(kind, file).filter((member) => this.entries.has(member));
+  }
+
+  /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
+  private async loadAll(names: readonly string[]): Promise<void> {
+    const wanted = new Set(names);
+    const isLoaded = (entry: ModelEntry) =>
+      [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
+    const dependents = this.list().filter(
+      (entry) => isLoaded(entry) && this.dependencies(entry.files.name).some((member) => wanted.has(member)),
+    );
+    for (const entry of dependents) wanted.add(entry.files.name);
+    const rank = (name: string) => {
+      const file = this.entries.get(name)?.files.file;
+      const kind = file && modelKind(file.config);
+      return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
+    };
+    for (const name of [...wanted].toSorted((a, b) => rank(a) - rank(b))) await this.loadModel(name);
+  }
+
+  private async loadModel(name: string): Promise<void> {
+    const entry = this.entries.get(name);
+    if (entry === undefined) {
+      this.log.error(`failed to load '${name}': there is no such model in the repository.`);
+      return;
+    }
+    const { files } = entry;
+    for (const finding of files.findings) this.log[finding.severity](formatFinding(finding));
+    const versions =
+      files.file === undefined
+        ? files.versions.slice(-1)
+        : selectedVersions(files.file.config, files.versions);
+    const keep = new Set((versions.length === 0 ? [1] : versions).map(String));
+    for (const version of entry.versions.keys())
+      if (!keep.has(version)) await this.dropVersion(name, version);
+    for (const version of keep) await this.loadVersion(name, version);
+  }
+
+  private async loadVersion(name: string, version: string): Promise<void> {
+    const { files } = this.entries.get(name)!;
+    this.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    try {
+      const { served, findings } = await this.versionLoader.load(files, version);
+      for (const finding of findings) this.log[finding.severity](formatFinding(finding));
+      this.setState(name, { version, state: 'READY', reason: '', served });
+    } catch (error) {
+      const reason = reportError(error).message;
+      this.log.error(`failed to load '${name}' version ${version}: ${reason}`);
+      this.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+    }
+  }
+
+  private async unloadModel(name: string): Promise<void> {
+    for (const version of this.entries.get(name)?.versions.keys() ?? [])
+      await this.dropVersion(name, version);
+  }
+
+  private async dropVersion(name: string, version: string): Promise<void> {
+    this.setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
+    await this.versionLoader.unload(name, version);
+    this.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
+  }
+
+  private setState(name: string, state: VersionState): void {
+    const entry = this.entries.get(name)!;
+    this.entries.set(name, { ...entry, versions: new Map([...entry.versions, [state.version, state]]) });
+  }
+}

@@ -1,0 +1,402 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SILENT_LOG } from '../../core/log.js';
+import { fakeEngine, until } from '../testing/test-server.js';
+import { ScriptedLoader } from '../testing/scripted-model.js';
+import { checkRepository } from './check.js';
+import { createRepository } from './create.js';
+import { formatFinding } from './finding.js';
+import { ModelRepository, type RepositoryOptions } from './model-repository.js';
+
+let directory: string;
+let repository: string;
+let engine: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'aloft-repo-'));
+  repository = join(directory, 'models');
+  engine = fakeEngine(directory);
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const configPath = (model: string) => join(repository, model, 'config.pbtxt');
+const edit = (model: string, change: (text: string) => string) =>
+  writeFileSync(configPath(model), change(readFileSync(configPath(model), 'utf8')));
+const setParameter = (key: string, value: string) =>
+  edit(
+    'tensorrt_llm',
+    (text) => `${text}\nparameters: {\n  key: "${key}"\n  value: {\n    string_value: "${value}"\n  }\n}\n`,
+  );
+const messages = () =>
+  checkRepository(repository).map((finding) => formatFinding(finding).replace(`${repository}/`, ''));
+
+const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
+  memoryModels: [],
+  controlMode: 'none',
+  pollSeconds: 15,
+  initialModels: [],
+  worldSize: undefined,
+  maxQueuedRequestCount: 8,
+  drainMs: 100,
+};
+
+async function open(options: Partial<RepositoryOptions> = {}, loader = new ScriptedLoader()) {
+  const models = new ModelRepository(
+    { ...OPTIONS, directories: [repository], ...options },
+    loader,
+    SILENT_LOG,
+  );
+  await models.start();
+  return { models, loader };
+}
+
+/** A repository as the templates of tensorrtllm_backend v0.5.0 make it; `${...}` values can be filled. */
+function writeUpstream(values: Readonly<Record<string, string>>): void {
+  const fill = (text: string) =>
+    text.replaceAll(/\$\{(\w+)\}/g, (placeholder, key: string) => values[key] ?? placeholder);
+  const write = (model: string, text: string) => {
+    mkdirSync(join(repository, model, '1'), { recursive: true });
+    writeFileSync(configPath(model), fill(text));
+  };
+  const tensor = (name: string, type: string, dims: string, rest = '') =>
+    `{ name: "${name}" data_type: TYPE_${type} dims: [ ${dims} ] ${rest} }`;
+  const optionalTensors = ['end_id', 'pad_id', 'beam_width', 'min_length'].map((name) =>
+    tensor(name, 'UINT32', '1', 'reshape: { shape: [ ] } optional: true'),
+  );
+  write(
+    'preprocessing',
+    `name: "preprocessing"
+backend: "python"
+max_batch_size: 128
+input [ ${tensor('QUERY', 'STRING', '-1')}, ${tensor('BAD_WORDS_DICT', 'STRING', '-1')}, ${tensor('STOP_WORDS_DICT', 'STRING', '-1')}, ${tensor('REQUEST_OUTPUT_LEN', 'UINT32', '-1')} ]
+output [ ${tensor('INPUT_ID', 'INT32', '-1')}, ${tensor('REQUEST_INPUT_LEN', 'INT32', '1')}, ${tensor('BAD_WORDS_IDS', 'INT32', '2, -1')}, ${tensor('STOP_WORDS_IDS', 'INT32', '2, -1')}, ${tensor('REQUEST_OUTPUT_LEN', 'UINT32', '-1')} ]
+parameters { key: "tokenizer_dir" value: { string_value: "\${tokenizer_dir}" } }
+parameters { key: "tokenizer_type" value: { string_value: "\${tokenizer_type}" } }
+instance_group [ { count: 1 kind: KIND_CPU } ]
+`,
+  );
+  write(
+    'tensorrt_llm',
+    `name: "tensorrt_llm"
+backend: "tensorrtllm"
+max_batch_size: 128
+# decides whether answers can be streamed
+model_transaction_policy {
+  decoupled: \${decoupled_mode}
+}
+input [ ${tensor('input_ids', 'INT32', '-1')}, ${tensor('input_lengths', 'INT32', '1', 'reshape: { shape: [ ] }')}, ${tensor('request_output_len', 'UINT32', '1')}, ${optionalTensors.join(', ')}, ${tensor('stop', 'BOOL', '1', 'optional: true')}, ${tensor('streaming', 'BOOL', '1', 'optional: true')} ]
+output [ ${tensor('output_ids', 'INT32', '-1, -1')} ]
+instance_group [ { count: 1 kind : KIND_CPU } ]
+parameters: { key: "max_beam_width" value: { string_value: "1" } }
+parameters: { key: "FORCE_CPU_ONLY_INPUT_TENSORS" value: { string_value: "no" } }
+parameters: { key: "gpt_model_type" value: { string_value: "inflight_fused_batching" } }
+parameters: { key: "gpt_model_path" value: { string_value: "\${engine_dir}" } }
+parameters: { key: "max_tokens_in_paged_kv_cache" value: { string_value: "\${max_tokens_in_paged_kv_cache}" } }
+parameters: { key: "batch_scheduler_policy" value: { string_value: "\${batch_scheduler_policy}" } }
+parameters: { key: "kv_cache_free_gpu_mem_fraction" value: { string_value: "\${kv_cache_free_gpu_mem_fraction}" } }
+parameters: { key: "max_num_sequences" value: { string_value: "\${max_num_sequences}" } }
+parameters: { key: "enable_trt_overlap" value: { string_value: "\${enable_trt_overlap}" } }
+`,
+  );
+  write(
+    'postprocessing',
+    `name: "postprocessing"
+backend: "python"
+max_batch_size: 128
+input [ ${tensor('TOKENS_BATCH', 'INT32', '-1, -1')} ]
+output [ ${tensor('OUTPUT', 'STRING', '-1, -1')} ]
+parameters { key: "tokenizer_dir" value: { string_value: "\${tokenizer_dir}" } }
+`,
+  );
+  write(
+    'ensemble',
+    `name: "ensemble"
+platform: "ensemble"
+max_batch_size: 128
+input [ ${tensor('text_input', 'STRING', '-1')}, ${tensor('max_tokens', 'UINT32', '-1')}, ${tensor('bad_words', 'STRING', '-1')}, ${tensor('stop_words', 'STRING', '-1')}, ${tensor('beam_width', 'UINT32', '1', 'optional: true')}, ${tensor('stream', 'BOOL', '1', 'optional: true')} ]
+output [ ${tensor('text_output', 'STRING', '-1, -1')} ]
+ensemble_scheduling {
+  step [
+    {
+      model_name: "preprocessing"
+      model_version: -1
+      input_map { key: "QUERY" value: "text_input" }
+      input_map { key: "REQUEST_OUTPUT_LEN" value: "max_tokens" }
+      input_map { key: "BAD_WORDS_DICT" value: "bad_words" }
+      input_map { key: "STOP_WORDS_DICT" value: "stop_words" }
+      output_map { key: "REQUEST_INPUT_LEN" value: "_REQUEST_INPUT_LEN" }
+      output_map { key: "INPUT_ID" value: "_INPUT_ID" }
+      output_map { key: "REQUEST_OUTPUT_LEN" value: "_REQUEST_OUTPUT_LEN" }
+    },
+    {
+      model_name: "tensorrt_llm"
+      model_version: -1
+      input_map { key: "input_ids" value: "_INPUT_ID" }
+      input_map { key: "input_lengths" value: "_REQUEST_INPUT_LEN" }
+      input_map { key: "request_output_len" value: "_REQUEST_OUTPUT_LEN" }
+      input_map { key: "beam_width" value: "beam_width" }
+      input_map { key: "streaming" value: "stream" }
+      output_map { key: "output_ids" value: "_TOKENS_BATCH" }
+    },
+    {
+      model_name: "postprocessing"
+      model_version: -1
+      input_map { key: "TOKENS_BATCH" value: "_TOKENS_BATCH" }
+      output_map { key: "OUTPUT" value: "text_output" }
+    }
+  ]
+}
+`,
+  );
+}
+
+describe('create and check', () => {
+  test('what create writes has no finding and no placeholder', () => {
+    expect(createRepository({ engineDirectory: engine, outputDirectory: repository })).toEqual([
+      'ensemble',
+      'preprocessing',
+      'tensorrt_llm',
+      'postprocessing',
+      'tensorrt_llm_bls',
+    ]);
+    expect(messages()).toEqual([]);
+    expect(readFileSync(configPath('ensemble'), 'utf8')).not.toContain('${');
+    expect(() => createRepository({ engineDirectory: engine, outputDirectory: repository })).toThrow(
+      /not empty/,
+    );
+    expect(() =>
+      createRepository({ engineDirectory: directory, outputDirectory: join(directory, 'x') }),
+    ).toThrow(/config.json is missing/);
+  });
+
+  test('findings name file and line', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    setParameter('batch_scheduler_polcy', 'max_utilization');
+    setParameter('max_num_sequences', 'many');
+    const lines = readFileSync(configPath('tensorrt_llm'), 'utf8').split('\n');
+    const lineOfValue = (value: string) =>
+      lines.findIndex((line) => line.includes(`string_value: "${value}"`)) + 1;
+    expect(messages()).toEqual(
+      expect.arrayContaining([
+        `tensorrt_llm/config.pbtxt:${lineOfValue('many')}: error: parameter 'max_num_sequences' is 'many', but must be an integer at least 1.`,
+        expect.stringMatching(
+          /: warning: parameter 'batch_scheduler_polcy' is unknown; did you mean 'batch_scheduler_policy'\?/,
+        ),
+      ]),
+    );
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    [
+      'syntax',
+      () => edit('ensemble', (text) => `name: "ensemble"\n}\n${text}`),
+      /ensemble\/config.pbtxt:2: error: /,
+    ],
+    [
+      'unknown field',
+      () => edit('ensemble', (text) => `\n\nnmae: "x"\n${text}`),
+      /ensemble\/config.pbtxt:3: error: unknown field "nmae"/,
+    ],
+    [
+      'name',
+      () => edit('ensemble', (text) => text.replace('name: "ensemble"', 'name: "other"')),
+      /:1: error: name is 'other', but the directory is 'ensemble'/,
+    ],
+    [
+      'no version',
+      () => rmSync(join(repository, 'ensemble', '1'), { recursive: true }),
+      /ensemble: error: no version directory/,
+    ],
+    [
+      'missing member',
+      () => rmSync(join(repository, 'postprocessing'), { recursive: true }),
+      /in ensemble ensemble, step 'postprocessing' names a model that is not in the repository/,
+    ],
+    [
+      'unmapped',
+      () => edit('preprocessing', (text) => text.replace('name: "QUERY"', 'name: "QUERIES"')),
+      /input_map of 'preprocessing' names 'QUERY', which is not an input/,
+    ],
+    [
+      'type',
+      () =>
+        edit('ensemble', (text) =>
+          text.replace(/(name: "text_input"\s+data_type: )TYPE_STRING/, '$1TYPE_FP32'),
+        ),
+      /inconsistent data type: 'text_input' is FP32/,
+    ],
+    [
+      'engine',
+      () => rmSync(engine, { recursive: true }),
+      /tensorrt_llm\/config.pbtxt:\d+: error: no engine in '.*': config.json is missing/,
+    ],
+    [
+      'backend',
+      () =>
+        edit('tensorrt_llm', (text) =>
+          text.replace('"tensorrtllm"', '"onnxruntime"').replaceAll('input_ids', 'ids'),
+        ),
+      /backend 'onnxruntime' with these tensors is no model/,
+    ],
+    [
+      'choice',
+      () => edit('tensorrt_llm', (text) => text.replace('guaranteed_no_evict', 'sometimes')),
+      /'batch_scheduler_policy' is 'sometimes', but must be one of guaranteed_no_evict, max_utilization/,
+    ],
+  ])('%s', (_, spoil, message) => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    spoil();
+    expect(messages().join('\n')).toMatch(message);
+  });
+
+  test('placeholders of a template are named with file, line and key', () => {
+    writeUpstream({ engine_dir: engine });
+    const found = messages();
+    expect(found).toContainEqual(
+      expect.stringMatching(
+        /^tensorrt_llm\/config.pbtxt:6: error: the template's placeholder \$\{decoupled_mode\} is not filled in/,
+      ),
+    );
+    writeUpstream({ engine_dir: engine, decoupled_mode: 'True' });
+    expect(messages()).toContainEqual(
+      expect.stringMatching(/\$\{max_num_sequences\} is not filled in, so it counts as unspecified/),
+    );
+    expect(messages().filter((message) => message.includes(': error:'))).toEqual([]);
+  });
+});
+
+describe('loading', () => {
+  test('a filled upstream repository is served, decoupled as its engine', async () => {
+    writeUpstream({
+      engine_dir: engine,
+      decoupled_mode: 'true',
+      tokenizer_dir: '/tokenizer',
+      tokenizer_type: 'llama',
+      batch_scheduler_policy: 'max_utilization',
+      max_tokens_in_paged_kv_cache: '2560',
+      kv_cache_free_gpu_mem_fraction: '0.5',
+      max_num_sequences: '4',
+      enable_trt_overlap: 'False',
+    });
+    const { models, loader } = await open();
+    expect(models.index(false).map((row) => [row.name, row.state])).toEqual(
+      ['ensemble', 'postprocessing', 'preprocessing', 'tensorrt_llm'].map((name) => [name, 'READY']),
+    );
+    expect(loader.settings).toEqual([
+      expect.objectContaining({
+        engineDirectory: engine,
+        tokenizerDirectory: '/tokenizer',
+        schedulerPolicy: 'max_utilization',
+        batchingStrategy: 'inflight_fused',
+        maxTokensInPagedKvCache: 2560,
+        kvCacheFreeGpuMemFraction: 0.5,
+        maxRunningRequestCount: 4,
+        maxBeamWidth: 1,
+      }),
+    ]);
+    const ensemble = models.resolve('ensemble', '');
+    expect(ensemble).toMatchObject({ kind: 'ensemble', isDecoupled: true });
+    expect(ensemble.interface.inputs.get('stop_words')).toMatchObject({
+      field: 'stopWords',
+      isOptional: true,
+    });
+    await models.close();
+  });
+
+  test('tensors may be renamed by the maps', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    edit('ensemble', (text) =>
+      text.replaceAll('"text_input"', '"question"').replaceAll('"text_output"', '"answer"'),
+    );
+    const { models } = await open();
+    const { inputs, outputs } = models.resolve('ensemble', '').interface;
+    expect([inputs.get('question')?.field, outputs.get('answer')?.field]).toEqual(['text', 'text']);
+    await models.close();
+  });
+
+  test('version policy, default version and each version with its own engine', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    for (const version of ['2', '3', '010', 'x']) mkdirSync(join(repository, 'tensorrt_llm', version));
+    for (const version of ['1', '2', '3'])
+      cpSync(join(engine, 'config.json'), join(repository, 'tensorrt_llm', version, 'config.json'));
+    edit(
+      'tensorrt_llm',
+      (text) => text.replace(engine, '1') + '\nversion_policy { specific { versions: [ 1, 3 ] } }\n',
+    );
+    const { models, loader } = await open();
+    expect(loader.settings.map((settings) => settings.engineDirectory)).toEqual(
+      ['1', '3'].map((version) => join(repository, 'tensorrt_llm', version)),
+    );
+    expect(models.resolve('tensorrt_llm', '').version).toBe('3');
+    expect(models.resolve('tensorrt_llm', '1').version).toBe('1');
+    expect(() => models.resolve('tensorrt_llm', '2')).toThrow(/version 2 is not found/);
+    await models.close();
+  });
+
+  test('several engines in one repository', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    cpSync(join(repository, 'tensorrt_llm'), join(repository, 'second'), { recursive: true });
+    edit('second', (text) => text.replace('name: "tensorrt_llm"', 'name: "second"'));
+    cpSync(join(repository, 'tensorrt_llm_bls'), join(repository, 'second_bls'), { recursive: true });
+    edit('second_bls', (text) =>
+      text
+        .replace('name: "tensorrt_llm_bls"', 'name: "second_bls"')
+        .replace('string_value: "tensorrt_llm"', 'string_value: "second"'),
+    );
+    const { models } = await open();
+    const engineOf = (name: string) => {
+      const model = models.resolve(name, '');
+      return 'engine' in model ? model.engine.name : undefined;
+    };
+    expect([engineOf('second_bls'), engineOf('tensorrt_llm_bls'), engineOf('ensemble')]).toEqual([
+      'second',
+      'tensorrt_llm',
+      'tensorrt_llm',
+    ]);
+    await models.close();
+  });
+});
+
+describe('control modes', () => {
+  test('none refuses load and unload', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models } = await open();
+    await expect(models.load('ensemble')).rejects.toThrow(
+      'explicit model load / unload is not allowed if polling is enabled',
+    );
+    await models.close();
+  });
+
+  test('explicit loads what it is told; an ensemble brings its members', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models, loader } = await open({ controlMode: 'explicit' });
+    expect(models.index(false)).toContainEqual({ name: 'ensemble' });
+    expect(models.isReady).toBe(true);
+    await models.load('ensemble');
+    expect(models.index(true).map((row) => row.name)).toEqual([
+      'ensemble',
+      'postprocessing',
+      'preprocessing',
+      'tensorrt_llm',
+    ]);
+    await models.unload('ensemble', true);
+    expect(models.index(true)).toEqual([]);
+    expect(loader.models.get('tensorrt_llm')?.isDisposed).toBe(true);
+    await models.close();
+  });
+
+  test('poll follows the files', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models, loader } = await open({ controlMode: 'poll', pollSeconds: 0.02 });
+    const before = loader.settings.length;
+    setParameter('max_num_sequences', '3');
+    await until(() => loader.settings.length > before);
+    expect(loader.settings.at(-1)?.maxRunningRequestCount).toBe(3);
+    await until(() => models.index(true).length === 5);
+    rmSync(join(repository, 'tensorrt_llm_bls'), { recursive: true });
+    await until(() => !models.index(false).some((row) => row.name === 'tensorrt_llm_bls'));
+    await models.close();
+  });
+});

@@ -1,0 +1,34 @@
+/** What a request can be addressed to. */
+import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
+import type { RunningEngine } from '../generation/running-engine.js';
+import type { TokenCodec } from '../loader.js';
+import type { ModelInterface } from '../tensors/interface.js';
+
+interface ServedBase {
+  readonly name: string;
+  readonly version: string;
+  readonly config: ModelConfig;
+  readonly interface: ModelInterface;
+}
+
+/** Generates: from text (ensemble, bls) or from token ids (engine). */
+export interface GenerationModel extends ServedBase {
+  readonly kind: 'ensemble' | 'bls' | 'engine';
+  readonly engine: RunningEngine;
+  readonly isDecoupled: boolean;
+  /** Default of the request's exclude_input_in_output. */
+  readonly excludeInput: boolean;
+  /** Queue limit in ms and default priority of the configuration. */
+  readonly queueTimeoutMs: number | undefined;
+  readonly allowsTimeoutOverride: boolean;
+}
+
+/** Text -> ids or ids -> text, without an engine. */
+export interface CodecModel extends ServedBase {
+  readonly kind: 'preprocessing' | 'postprocessing';
+  readonly codec: TokenCodec;
+  readonly addSpecialTokens: boolean;
+  readonly skipSpecialTokens: boolean;
+}
+
+export type ServedModel = GenerationModel | CodecModel;

@@ -1,0 +1,296 @@
+/** The configurations that `aloft repo create` writes: tensors and maps of tensorrtllm_backend, complete values. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  DataType,
+  ModelConfigSchema,
+  ModelInstanceGroup_Kind,
+  type ModelConfig,
+} from '../../protocol/gen/model_config_pb.js';
+
+export interface RepositorySettings {
+  readonly engineDirectory: string;
+  readonly tokenizerDirectory: string;
+  readonly maxBatchSize: number;
+  readonly maxBeamWidth: number;
+  readonly decoupled: boolean;
+  readonly schedulerPolicy: 'guaranteed_no_evict' | 'max_utilization';
+  readonly excludeInputInOutput: boolean;
+  readonly enableKvCacheReuse: boolean;
+  readonly maxQueueSize: number;
+  readonly kvCacheFreeGpuMemFraction: number | undefined;
+  readonly maxTokensInPagedKvCache: number | undefined;
+}
+
+type Tensor = readonly [
+  name: string,
+  type: keyof typeof DataType,
+  dims: readonly number[],
+  kind?: 'optional',
+];
+
+const optional = (list: readonly (readonly [string, keyof typeof DataType])[]): Tensor[] =>
+  list.map(([name, type]) => [name, type, [1], 'optional']);
+
+/** What text-level and token-level models share by name. */
+const SAMPLING = optional([
+  ['end_id', 'TYPE_INT32'],
+  ['pad_id', 'TYPE_INT32'],
+  ['temperature', 'TYPE_FP32'],
+  ['repetition_penalty', 'TYPE_FP32'],
+  ['presence_penalty', 'TYPE_FP32'],
+  ['frequency_penalty', 'TYPE_FP32'],
+  ['min_length', 'TYPE_INT32'],
+  ['min_p', 'TYPE_FP32'],
+  ['random_seed', 'TYPE_UINT64'],
+  ['beam_width', 'TYPE_INT32'],
+  ['early_stopping', 'TYPE_BOOL'],
+  ['num_return_sequences', 'TYPE_INT32'],
+  ['exclude_input_in_output', 'TYPE_BOOL'],
+  ['return_log_probs', 'TYPE_BOOL'],
+  ['return_context_logits', 'TYPE_BOOL'],
+  ['return_generation_logits', 'TYPE_BOOL'],
+  ['return_perf_metrics', 'TYPE_BOOL'],
+  ['return_num_input_tokens', 'TYPE_BOOL'],
+  ['return_num_output_tokens', 'TYPE_BOOL'],
+  ['return_finish_reason', 'TYPE_BOOL'],
+]);
+
+const TEXT_INPUTS: readonly Tensor[] = [
+  ['text_input', 'TYPE_STRING', [-1]],
+  ['max_tokens', 'TYPE_INT32', [-1]],
+  ['bad_words', 'TYPE_STRING', [-1], 'optional'],
+  ['stop_words', 'TYPE_STRING', [-1], 'optional'],
+  ...optional([
+    ['top_k', 'TYPE_INT32'],
+    ['top_p', 'TYPE_FP32'],
+    ['length_penalty', 'TYPE_FP32'],
+    ['stream', 'TYPE_BOOL'],
+    ['stop', 'TYPE_BOOL'],
+  ]),
+  ...SAMPLING,
+];
+
+const ENGINE_INPUTS: readonly Tensor[] = [
+  ['input_ids', 'TYPE_INT32', [-1]],
+  ['input_lengths', 'TYPE_INT32', [1]],
+  ['request_output_len', 'TYPE_INT32', [1]],
+  ['bad_words_list', 'TYPE_INT32', [2, -1], 'optional'],
+  ['stop_words_list', 'TYPE_INT32', [2, -1], 'optional'],
+  ['embedding_bias', 'TYPE_FP32', [-1], 'optional'],
+  ...optional([
+    ['runtime_top_k', 'TYPE_INT32'],
+    ['runtime_top_p', 'TYPE_FP32'],
+    ['len_penalty', 'TYPE_FP32'],
+    ['stop', 'TYPE_BOOL'],
+    ['streaming', 'TYPE_BOOL'],
+  ]),
+  ...SAMPLING,
+];
+
+/** Outputs that the engine makes and the text-level models pass on. */
+const PASSED_OUTPUTS: readonly Tensor[] = [
+  ['cum_log_probs', 'TYPE_FP32', [-1]],
+  ['output_log_probs', 'TYPE_FP32', [-1, -1]],
+  ['context_logits', 'TYPE_FP32', [-1, -1]],
+  ['generation_logits', 'TYPE_FP32', [-1, -1, -1]],
+  ['batch_index', 'TYPE_INT32', [1]],
+  ['sequence_index', 'TYPE_INT32', [1]],
+  ['arrival_time_ns', 'TYPE_INT64', [1]],
+  ['first_scheduled_time_ns', 'TYPE_INT64', [1]],
+  ['first_token_time_ns', 'TYPE_INT64', [1]],
+  ['last_token_time_ns', 'TYPE_INT64', [1]],
+  ['num_input_tokens', 'TYPE_INT32', [1]],
+  ['num_output_tokens', 'TYPE_INT32', [1]],
+  ['finish_reason', 'TYPE_STRING', [-1]],
+];
+
+const ENGINE_OUTPUTS: readonly Tensor[] = [
+  ['output_ids', 'TYPE_INT32', [-1, -1]],
+  ['sequence_length', 'TYPE_INT32', [-1]],
+  ...PASSED_OUTPUTS,
+];
+
+/** The ensemble's names of the engine's inputs where they differ. */
+const ENSEMBLE_NAMES: Readonly<Record<string, string>> = {
+  runtime_top_k: 'top_k',
+  runtime_top_p: 'top_p',
+  len_penalty: 'length_penalty',
+  streaming: 'stream',
+  input_ids: '_INPUT_ID',
+  input_lengths: '_REQUEST_INPUT_LEN',
+  request_output_len: '_REQUEST_OUTPUT_LEN',
+  bad_words_list: '_BAD_WORDS_IDS',
+  stop_words_list: '_STOP_WORDS_IDS',
+};
+
+/** By model name. */
+export function repositoryConfigs(settings: RepositorySettings): ReadonlyMap<string, ModelConfig> {
+  const models = [
+    ensemble(settings),
+    preprocessing(settings),
+    engine(settings),
+    postprocessing(settings),
+    bls(settings),
+  ];
+  return new Map(models.map((config) => [config.name ?? '', create(ModelConfigSchema, config)]));
+}
+
+type Config = MessageInitShape<typeof ModelConfigSchema>;
+
+function inputs(tensors: readonly Tensor[]): NonNullable<Config['input']> {
+  return tensors.map(([name, type, dims, kind]) => ({
+    name,
+    dataType: DataType[type],
+    dims: dims.map(BigInt),
+    optional: kind === 'optional',
+  }));
+}
+
+function outputs(tensors: readonly Tensor[]): NonNullable<Config['output']> {
+  return tensors.map(([name, type, dims]) => ({ name, dataType: DataType[type], dims: dims.map(BigInt) }));
+}
+
+function parameters(
+  values: Readonly<Record<string, string | number | boolean | undefined>>,
+): NonNullable<Config['parameters']> {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([key, value]) => [key, { stringValue: String(value) }]));
+}
+
+const ON_CPU: Pick<Config, 'instanceGroup'> = {
+  instanceGroup: [{ count: 1, kind: ModelInstanceGroup_Kind.CPU }],
+};
+
+function engine(settings: RepositorySettings): Config {
+  return {
+    name: 'tensorrt_llm',
+    backend: 'tensorrtllm',
+    maxBatchSize: settings.maxBatchSize,
+    modelTransactionPolicy: { decoupled: settings.decoupled },
+    schedulingChoice: {
+      case: 'dynamicBatching',
+      value: { defaultQueuePolicy: { maxQueueSize: settings.maxQueueSize, allowTimeoutOverride: true } },
+    },
+    input: inputs(ENGINE_INPUTS),
+    output: outputs(ENGINE_OUTPUTS),
+    ...ON_CPU,
+    parameters: parameters({
+      gpt_model_type: 'inflight_fused_batching',
+      gpt_model_path: settings.engineDirectory,
+      tokenizer_dir: settings.tokenizerDirectory,
+      batch_scheduler_policy: settings.schedulerPolicy,
+      max_beam_width: settings.maxBeamWidth,
+      exclude_input_in_output: settings.excludeInputInOutput,
+      enable_kv_cache_reuse: settings.enableKvCacheReuse,
+      kv_cache_free_gpu_mem_fraction: settings.kvCacheFreeGpuMemFraction,
+      max_tokens_in_paged_kv_cache: settings.maxTokensInPagedKvCache,
+    }),
+  };
+}
+
+function preprocessing(settings: RepositorySettings): Config {
+  return {
+    name: 'preprocessing',
+    backend: 'python',
+    maxBatchSize: settings.maxBatchSize,
+    input: inputs([
+      ['QUERY', 'TYPE_STRING', [-1]],
+      ['REQUEST_OUTPUT_LEN', 'TYPE_INT32', [-1]],
+      ['BAD_WORDS_DICT', 'TYPE_STRING', [-1], 'optional'],
+      ['STOP_WORDS_DICT', 'TYPE_STRING', [-1], 'optional'],
+      ['END_ID', 'TYPE_INT32', [1], 'optional'],
+      ['PAD_ID', 'TYPE_INT32', [1], 'optional'],
+    ]),
+    output: outputs([
+      ['INPUT_ID', 'TYPE_INT32', [-1]],
+      ['REQUEST_INPUT_LEN', 'TYPE_INT32', [1]],
+      ['BAD_WORDS_IDS', 'TYPE_INT32', [2, -1]],
+      ['STOP_WORDS_IDS', 'TYPE_INT32', [2, -1]],
+      ['REQUEST_OUTPUT_LEN', 'TYPE_INT32', [-1]],
+      ['OUT_END_ID', 'TYPE_INT32', [1]],
+      ['OUT_PAD_ID', 'TYPE_INT32', [1]],
+    ]),
+    ...ON_CPU,
+    parameters: parameters({ tokenizer_dir: settings.tokenizerDirectory, add_special_tokens: true }),
+  };
+}
+
+function postprocessing(settings: RepositorySettings): Config {
+  return {
+    name: 'postprocessing',
+    backend: 'python',
+    maxBatchSize: settings.maxBatchSize,
+    input: inputs([
+      ['TOKENS_BATCH', 'TYPE_INT32', [-1, -1]],
+      ['SEQUENCE_LENGTH', 'TYPE_INT32', [-1], 'optional'],
+    ]),
+    output: outputs([['OUTPUT', 'TYPE_STRING', [-1]]]),
+    ...ON_CPU,
+    parameters: parameters({ tokenizer_dir: settings.tokenizerDirectory, skip_special_tokens: true }),
+  };
+}
+
+function bls(settings: RepositorySettings): Config {
+  return {
+    name: 'tensorrt_llm_bls',
+    backend: 'python',
+    maxBatchSize: settings.maxBatchSize,
+    modelTransactionPolicy: { decoupled: settings.decoupled },
+    input: inputs(TEXT_INPUTS),
+    output: outputs([['text_output', 'TYPE_STRING', [-1]], ...PASSED_OUTPUTS]),
+    ...ON_CPU,
+    parameters: parameters({ tensorrt_llm_model_name: 'tensorrt_llm', accumulate_tokens: true }),
+  };
+}
+
+function ensemble(settings: RepositorySettings): Config {
+  const engineInputs = ENGINE_INPUTS.filter(([name]) => name !== 'embedding_bias');
+  const pass = (tensors: readonly Tensor[]) =>
+    Object.fromEntries(tensors.map(([name]) => [name, ENSEMBLE_NAMES[name] ?? name]));
+  const step = (modelName: string, inputMap: Record<string, string>, outputMap: Record<string, string>) => ({
+    modelName,
+    modelVersion: -1n,
+    inputMap,
+    outputMap,
+  });
+  return {
+    name: 'ensemble',
+    platform: 'ensemble',
+    maxBatchSize: settings.maxBatchSize,
+    input: inputs(TEXT_INPUTS),
+    output: outputs([['text_output', 'TYPE_STRING', [-1]], ...PASSED_OUTPUTS]),
+    schedulingChoice: {
+      case: 'ensembleScheduling',
+      value: {
+        step: [
+          step(
+            'preprocessing',
+            {
+              QUERY: 'text_input',
+              REQUEST_OUTPUT_LEN: 'max_tokens',
+              BAD_WORDS_DICT: 'bad_words',
+              STOP_WORDS_DICT: 'stop_words',
+            },
+            {
+              INPUT_ID: '_INPUT_ID',
+              REQUEST_INPUT_LEN: '_REQUEST_INPUT_LEN',
+              REQUEST_OUTPUT_LEN: '_REQUEST_OUTPUT_LEN',
+              BAD_WORDS_IDS: '_BAD_WORDS_IDS',
+              STOP_WORDS_IDS: '_STOP_WORDS_IDS',
+            },
+          ),
+          step('tensorrt_llm', pass(engineInputs), {
+            ...pass(PASSED_OUTPUTS),
+            output_ids: '_TOKENS_BATCH',
+            sequence_length: '_SEQUENCE_LENGTH',
+          }),
+          step(
+            'postprocessing',
+            { TOKENS_BATCH: '_TOKENS_BATCH', SEQUENCE_LENGTH: '_SEQUENCE_LENGTH' },
+            { OUTPUT: 'text_output' },
+          ),
+        ],
+      },
+    },
+  };
+}

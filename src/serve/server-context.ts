@@ -1,0 +1,35 @@
+/** What every route and RPC works with. */
+import type { Log } from '../core/log.js';
+import type { RunGeneration } from './generation/run-generation.js';
+import type { ServerHealth } from './health.js';
+import type { Infer } from './inference/inference-service.js';
+import type { ServerMetrics } from './metrics/server-metrics.js';
+import type { ServeOptions } from './options.js';
+import type { ModelRepository } from './repository/model-repository.js';
+import type { SettableLog, TraceControl } from './settings.js';
+
+export interface ServerContext {
+  readonly options: ServeOptions;
+  readonly version: string;
+  readonly repository: ModelRepository;
+  readonly health: ServerHealth;
+  readonly metrics: ServerMetrics;
+  readonly infer: Infer;
+  readonly runGeneration: RunGeneration;
+  readonly log: Log;
+  readonly logSettings: SettableLog;
+  readonly traces: TraceControl;
+}
+
+export const EXTENSIONS: readonly string[] = [
+  'model_repository',
+  'model_repository(unload_dependents)',
+  'schedule_policy',
+  'model_configuration',
+  'binary_tensor_data',
+  'parameters',
+  'statistics',
+  'trace',
+  'logging',
+  'generate',
+];

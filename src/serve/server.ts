@@ -1,0 +1,190 @@
+/** Starts and stops a server. Ports open at once; models load behind them, and health tells how far they are. */
+import type { FastifyInstance } from 'fastify';
+import type { Server as GrpcServer } from '@grpc/grpc-js';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AloftError, reportError } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import { createGrpcServer, listenGrpc } from './grpc/grpc-server.js';
+import { createHttpServer } from './http/http-server.js';
+import { createMetricsServer } from './http/metrics-server.js';
+import { inferenceService } from './inference/inference-service.js';
+import { generationRunner } from './generation/run-generation.js';
+import { ServerHealth } from './health.js';
+import type { ModelLoader } from './loader.js';
+import { ServerMetrics } from './metrics/server-metrics.js';
+import type { ServeOptions } from './options.js';
+import { portHolder } from './port-holder.js';
+import { engineModels } from './repository/memory-models.js';
+import { ModelRepository } from './repository/model-repository.js';
+import type { ServerContext } from './server-context.js';
+import { SettableLog, TraceControl } from './settings.js';
+import {
+  memoryTable,
+  modelTable,
+  optionTable,
+  startedLines,
+  tryLines,
+  type BoundPorts,
+} from './startup-print.js';
+
+/** The Triton release whose interface is spoken. */
+const PROTOCOL_VERSION = '2.39.0';
+
+export interface RunningServer {
+  readonly ports: BoundPorts;
+  readonly context: ServerContext;
+  /** Resolves when all models that load at start are ready or have failed. */
+  readonly modelsLoaded: Promise<void>;
+  /** Takes no new requests, lets running ones finish within the drain time, and frees everything. */
+  close(): Promise<void>;
+}
+
+export interface ServerParts {
+  readonly loader: ModelLoader;
+  readonly log: Log;
+}
+
+/** @throws {AloftError} ADDRESS_IN_USE, or REPOSITORY_INVALID when a repository directory is missing. */
+export async function startServer(options: ServeOptions, parts: ServerParts): Promise<RunningServer> {
+  const context = createContext(options, parts);
+  const http = await createHttpServer(context);
+  const grpc = createGrpcServer(context);
+  const metrics = createMetricsServer(context.metrics);
+  const ports = await openPorts(options, { http, grpc, metrics });
+  for (const line of [...optionTable(options), ...startedLines(options, ports)]) context.log.info(line);
+  const modelsLoaded = loadModels(context, ports);
+  // Whoever awaits the promise learns of the failure; without anybody it must not end the process.
+  modelsLoaded.catch((error: unknown) => context.log.error(reportError(error).message));
+  const close = () => closeServer(context, { http, grpc, metrics });
+  return { ports, context, modelsLoaded, close };
+}
+
+interface Listeners {
+  readonly http: FastifyInstance;
+  readonly grpc: GrpcServer;
+  readonly metrics: HttpServer;
+}
+
+function createContext(options: ServeOptions, { loader, log }: ServerParts): ServerContext {
+  const logSettings = new SettableLog(log);
+  const traces = new TraceControl();
+  const repository = new ModelRepository(
+    {
+      directories: options.modelRepositories,
+      memoryModels:
+        options.engineDirectory === undefined
+          ? []
+          : engineModels(options.engineDirectory, options.tokenizerDirectory),
+      controlMode: options.controlMode,
+      pollSeconds: options.pollSeconds,
+      initialModels: options.loadModels,
+      worldSize: options.worldSize,
+      maxQueuedRequestCount: options.maxQueuedRequestCount,
+      drainMs: options.drainMs,
+    },
+    loader,
+    logSettings,
+  );
+  const metrics = new ServerMetrics(repository, traces);
+  const runGeneration = generationRunner(options, metrics.observe);
+  return {
+    options,
+    version: PROTOCOL_VERSION,
+    repository,
+    health: new ServerHealth(repository, options.maxHeartbeatAgeMs),
+    metrics,
+    infer: inferenceService(runGeneration),
+    runGeneration,
+    log: logSettings,
+    logSettings,
+    traces,
+  };
+}
+
+async function loadModels(context: ServerContext, ports: BoundPorts): Promise<void> {
+  const { repository, health, log, options } = context;
+  await repository.start();
+  if (health.phase === 'starting') health.phase = 'serving';
+  context.metrics.engines();
+  for (const engine of repository.engines()) for (const line of memoryTable(engine)) log.info(line);
+  for (const line of modelTable(repository)) log.info(line);
+  const model = repository.served().find((served) => 'engine' in served && served.kind !== 'engine');
+  if (model !== undefined) for (const line of tryLines(options, ports, model.name)) log.info(line);
+}
+
+/** All or none: what was opened is closed again when a port is taken. */
+async function openPorts(options: ServeOptions, listeners: Listeners): Promise<BoundPorts> {
+  try {
+    const grpc = await opened('gRPC', options.grpc.port, (port) =>
+      listenGrpc(listeners.grpc, options.grpc.host, port, options.tls),
+    );
+    const http = await opened('HTTP', options.http.port, async (port) => {
+      await listeners.http.listen({ host: options.http.host, port });
+      return portOf(listeners.http.server);
+    });
+    const metrics = await opened('metrics', options.metrics.port, async (port) => {
+      await new Promise<void>((resolve, reject) => {
+        listeners.metrics.once('error', reject);
+        listeners.metrics.listen(port, options.metrics.host, () => resolve());
+      });
+      return portOf(listeners.metrics);
+    });
+    return { http, grpc, metrics };
+  } catch (error) {
+    await closeListeners(listeners);
+    throw error;
+  }
+}
+
+async function opened(
+  service: string,
+  port: number | undefined,
+  open: (port: number) => Promise<number>,
+): Promise<number | undefined> {
+  if (port === undefined) return undefined;
+  try {
+    return await open(port);
+  } catch (cause) {
+    const holder = portHolder(port);
+    const isTaken = holder !== undefined || (cause instanceof Error && cause.message.includes('EADDRINUSE'));
+    if (!isTaken) throw cause;
+    const flag = `--${service.toLowerCase()}-port`;
+    const message = `Port ${port} for ${service} is taken${holder === undefined ? '' : ` by ${holder}`}; stop that or choose another with ${flag}.`;
+    throw new AloftError('ADDRESS_IN_USE', message, { cause });
+  }
+}
+
+function portOf(server: { address(): AddressInfo | string | null }): number {
+  const address = server.address();
+  if (typeof address === 'object' && address !== null) return address.port;
+  throw new AloftError('INTERNAL', 'A listening server has no port.');
+}
+
+async function closeServer(context: ServerContext, listeners: Listeners): Promise<void> {
+  const { health, repository, log } = context;
+  health.phase = 'draining';
+  const openCount = repository.engines().reduce((sum, engine) => sum + engine.active.count, 0);
+  log.info(`Waiting for in-flight requests to complete: ${openCount}.`);
+  await repository.close();
+  await closeListeners(listeners);
+  log.info('All models are stopped.');
+}
+
+const LAST_WRITES_MS = 1000;
+
+async function closeListeners({ http, grpc, metrics }: Listeners): Promise<void> {
+  // Answers that are being written may finish; a client that does not read them may not hold the server.
+  const force = setTimeout(() => http.server.closeAllConnections(), LAST_WRITES_MS);
+  await http.close();
+  clearTimeout(force);
+  metrics.closeAllConnections();
+  await new Promise<void>((resolve) => metrics.close(() => resolve()));
+  await new Promise<void>((resolve) => {
+    const forceGrpc = setTimeout(() => grpc.forceShutdown(), LAST_WRITES_MS);
+    grpc.tryShutdown(() => {
+      clearTimeout(forceGrpc);
+      resolve();
+    });
+  });
+}

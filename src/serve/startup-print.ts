@@ -1,0 +1,93 @@
+/** What a server prints when it starts: addresses first, then models, memory and how to try it. */
+import type { ServeOptions } from './options.js';
+import type { ModelRepository } from './repository/model-repository.js';
+import type { RunningEngine } from './generation/running-engine.js';
+
+export interface BoundPorts {
+  readonly http: number | undefined;
+  readonly grpc: number | undefined;
+  readonly metrics: number | undefined;
+}
+
+/** The three lines by which Triton's users recognise success. */
+export function startedLines(options: ServeOptions, ports: BoundPorts): string[] {
+  const lines: string[] = [];
+  if (ports.grpc !== undefined)
+    lines.push(`Started GRPCInferenceService at ${options.grpc.host}:${ports.grpc}`);
+  if (ports.http !== undefined) lines.push(`Started HTTPService at ${options.http.host}:${ports.http}`);
+  if (ports.metrics !== undefined)
+    lines.push(`Started Metrics Service at ${options.metrics.host}:${ports.metrics}`);
+  const isLocal = [options.http.host, options.grpc.host].every((host) =>
+    ['127.0.0.1', 'localhost', '::1'].includes(host),
+  );
+  if (isLocal)
+    lines.push('Only this machine can connect; use --host 0.0.0.0 (and --api-key-file) to serve others.');
+  else if (options.apiKeys.length === 0)
+    lines.push('Others can connect and no API key is set: use --api-key-file.');
+  return lines;
+}
+
+export function modelTable(repository: ModelRepository): string[] {
+  const rows = repository.index(false).map((row) => {
+    const status = row.reason ? `${row.state}: ${row.reason}` : (row.state ?? 'not loaded');
+    return [row.name, row.version ?? '-', status];
+  });
+  return table([['Model', 'Version', 'Status'], ...rows]);
+}
+
+export function optionTable(options: ServeOptions): string[] {
+  const { apiKeys, tls, ...rest } = options;
+  const shown = { ...rest, apiKeys: `${apiKeys.length} keys`, tls: tls === undefined ? 'off' : 'on' };
+  const rows = Object.entries(shown).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, plainValue(value)]],
+  );
+  return table([['Option', 'Value'], ...rows]);
+}
+
+export function memoryTable(engine: RunningEngine): string[] {
+  const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
+  return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
+}
+
+/** Commands that work now. */
+export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: string): string[] {
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const body = JSON.stringify({
+    text_input: 'What is deep learning ?',
+    max_tokens: 32,
+    bad_words: '',
+    stop_words: '',
+  });
+  const base = `${scheme}://${options.http.host}:${ports.http}`;
+  const lines = [];
+  if (ports.grpc !== undefined) {
+    lines.push(
+      `Client:      aloft client -u ${options.grpc.host}:${ports.grpc} -p "What is deep learning ?" -S -o 128`,
+    );
+  }
+  if (ports.http === undefined) return lines;
+  lines.push(`curl:        curl -X POST ${base}/v2/models/${modelName}/generate -d '${body}'`);
+  lines.push(`OpenAI API:  ${base}/v1`);
+  if (options.playgroundDirectory !== undefined) lines.push(`Playground:  ${base}/`);
+  return lines;
+}
+
+function plainValue(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, item]) => (Array.isArray(value) ? String(item) : `${key} ${String(item)}`))
+    .join(', ');
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
+  const lines = rows.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`,
+  );
+  return [rule, lines[0] ?? '', rule, ...lines.slice(1), rule];
+}

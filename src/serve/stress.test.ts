@@ -1,0 +1,296 @@
+import { connect, type Socket } from 'node:net';
+import { status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { AloftError } from '../core/errors.js';
+import { IndependentClient, collect, ensembleRequest } from './testing/independent-grpc.js';
+import { ScriptedLoader } from './testing/scripted-model.js';
+import { startTestServer, until, type TestOptions, type TestServer } from './testing/test-server.js';
+
+let server: TestServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+async function start(options: TestOptions): Promise<TestServer> {
+  server = await startTestServer(options);
+  return server;
+}
+
+const activeCount = ({ server: { context } }: TestServer) =>
+  context.repository.engines().reduce((sum, engine) => sum + engine.active.count, 0);
+
+const LONG = { text_input: 'x'.repeat(3000), max_tokens: 3000, stream: true };
+
+/** A hand-made HTTP request on a socket of our own. */
+function openStream(
+  { httpUrl }: TestServer,
+  path = '/v2/models/ensemble/generate_stream',
+  body: object = LONG,
+): Socket {
+  const { hostname, port } = new URL(httpUrl);
+  const text = JSON.stringify(body);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+  return socket;
+}
+
+const post = (own: TestServer, path: string, body: object, init: RequestInit = {}) =>
+  fetch(own.httpUrl + path, { ...init, method: 'POST', body: JSON.stringify(body) });
+
+describe('clients that go away', () => {
+  test.each<[string, (socket: Socket) => unknown]>([
+    ['close', (socket) => socket.destroy()],
+    ['half-close', (socket) => socket.end()],
+    ['reset', (socket) => socket.resetAndDestroy()],
+  ])('an SSE client that does %s frees its request', async (_, leave) => {
+    const own = await start({ script: { tokenMs: 1 } });
+    const socket = openStream(own);
+    socket.resume();
+    await until(() => own.model.runningCount === 1);
+    leave(socket);
+    await until(() => own.model.runningCount === 0 && activeCount(own) === 0, 1000);
+    socket.destroy();
+  });
+
+  test('a waiting request is freed, too', async () => {
+    const own = await start({ script: { tokenMs: 1, slotCount: 1 } });
+    const first = openStream(own);
+    first.resume();
+    await until(() => own.model.runningCount === 1);
+    const controller = new AbortController();
+    const second = post(
+      own,
+      '/v2/models/ensemble/generate',
+      { ...LONG, stream: false },
+      { signal: controller.signal },
+    );
+    await until(() => own.model.waitingCount === 1);
+    controller.abort();
+    await expect(second).rejects.toThrow();
+    await until(() => own.model.waitingCount === 0 && activeCount(own) === 1);
+    first.destroy();
+    await until(() => activeCount(own) === 0);
+  });
+
+  test('a thousand clients that vanish at random points leave nothing behind', async () => {
+    const own = await start({ script: { tokenMs: 1, slotCount: 64, maxWaitingCount: 2000 } });
+    const client = new IndependentClient(own.grpcAddress);
+    const paths = ['/v2/models/ensemble/generate_stream', '/v2/models/ensemble/generate', '/v1/completions'];
+    let seed = 7;
+    const random = (limit: number) => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % limit;
+    const vanish = async (index: number) => {
+      const lifetimeMs = random(120);
+      const wait = () => new Promise((resolve) => setTimeout(resolve, lifetimeMs));
+      if (index % 4 === 0) {
+        const stream = client.stream();
+        stream.on('error', () => undefined);
+        stream.on('data', () => undefined);
+        stream.write(ensembleRequest('y'.repeat(500), 500, true));
+        await wait();
+        stream.cancel();
+      } else {
+        const socket = openStream(own, paths[index % 3], {
+          ...LONG,
+          model: 'ensemble',
+          prompt: 'z',
+          stream: index % 3 !== 1,
+        });
+        socket.resume();
+        await wait();
+        if (random(2) === 0) socket.end();
+        else socket.destroy();
+        setTimeout(() => socket.destroy(), 50);
+      }
+    };
+    for (let i = 0; i < 1000; i += 100)
+      await Promise.all(Array.from({ length: 100 }, (_, j) => vanish(i + j)));
+    await until(() => activeCount(own) === 0 && own.model.runningCount === 0 && own.model.waitingCount === 0);
+    client.close();
+    const after = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 4 });
+    expect(after.status).toBe(200);
+  }, 60_000);
+});
+
+describe('slow readers', () => {
+  test('one that reads nothing is bounded and does not slow others', async () => {
+    const own = await start({
+      script: { answer: () => 'w'.repeat(100_000) },
+      options: { maxBufferedEventCount: 500, writeTimeoutMs: 60_000 },
+    });
+    const socket = openStream(own, undefined, { ...LONG, max_tokens: 100_000 });
+    socket.pause();
+    await until(() => own.model.runningCount === 1);
+    const other = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 5 });
+    expect(other.status).toBe(200);
+    await until(() => own.model.runningCount === 0 && activeCount(own) === 0, 20_000);
+    socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const text = await (await fetch(own.metricsUrl)).text();
+    expect(text).toMatch(/aloft_finished_total\{model="ensemble",reason="slow_reader"\} 1/);
+  }, 30_000);
+
+  test('one that stalls for too long is disconnected', async () => {
+    const own = await start({
+      script: { answer: () => 'w'.repeat(60_000) },
+      options: { maxBufferedEventCount: 1_000_000, writeTimeoutMs: 200 },
+    });
+    const socket = openStream(own, undefined, { ...LONG, max_tokens: 60_000 });
+    socket.pause();
+    await until(() => own.model.runningCount === 1);
+    const received = new Promise<number>((resolve) => {
+      let bytes = 0;
+      socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      for (const event of ['end', 'close']) socket.on(event, () => resolve(bytes));
+      socket.pause();
+    });
+    await until(() => own.model.runningCount === 0 && activeCount(own) === 0, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    socket.resume();
+    expect(await received).toBeLessThan(60_000 * 100);
+  }, 30_000);
+});
+
+describe('load', () => {
+  test('a full queue answers 429 with Retry-After, RESOURCE_EXHAUSTED, and 429 as OpenAI has it', async () => {
+    const own = await start({ script: { tokenMs: 2, slotCount: 1 }, options: { maxQueuedRequestCount: 1 } });
+    const sockets = [openStream(own), openStream(own)];
+    await until(() => activeCount(own) === 2);
+    const refused = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1 });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(await refused.json()).toEqual({ error: expect.stringMatching(/^Exceeds maximum queue size/) });
+    const openai = await post(own, '/v1/completions', { model: 'ensemble', prompt: 'a' });
+    expect([openai.status, await openai.json()]).toEqual([
+      429,
+      { error: expect.objectContaining({ type: 'rate_limit_error' }) },
+    ]);
+    const client = new IndependentClient(own.grpcAddress);
+    await expect(client.call('ModelInfer', ensembleRequest('a', 1, false))).rejects.toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+    });
+    client.close();
+    for (const socket of sockets) socket.destroy();
+    await until(() => activeCount(own) === 0);
+  });
+
+  test("the engine's own refusal is passed on", async () => {
+    const own = await start({ script: { tokenMs: 2, slotCount: 1, maxWaitingCount: 0 } });
+    const socket = openStream(own);
+    await until(() => own.model.runningCount === 1);
+    const refused = await post(own, '/v2/models/ensemble/generate_stream', {
+      text_input: 'a',
+      max_tokens: 1,
+      stream: true,
+    });
+    expect(refused.status).toBe(429);
+    socket.destroy();
+  });
+
+  test('queue timeout, deadline and priority reach the engine', async () => {
+    const own = await start({});
+    await post(own, '/v2/models/ensemble/generate', {
+      text_input: 'a',
+      max_tokens: 1,
+      timeout: 2_000_000,
+      priority: 3,
+    });
+    expect(own.model.requests.at(-1)).toMatchObject({ queueTimeoutMs: 2000, priority: -3 });
+  });
+});
+
+describe('health', () => {
+  test('ports are open while models load, and say so', async () => {
+    let open = () => {};
+    const loader = new ScriptedLoader();
+    loader.gate = new Promise((resolve) => (open = resolve));
+    const own = await start({ loader, whileLoading: true });
+    const ready = await fetch(`${own.httpUrl}/v2/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([503, { error: 'STARTING: models are being loaded' }]);
+    expect((await fetch(`${own.httpUrl}/v2/health/live`)).status).toBe(200);
+    const early = await post(own, '/v2/models/tensorrt_llm/generate', {});
+    expect(early.status).toBe(503);
+    const client = new IndependentClient(own.grpcAddress);
+    expect((await client.call('Check', { service: '' }))['status']).toBe(2);
+    open();
+    await own.server.modelsLoaded;
+    expect((await fetch(`${own.httpUrl}/v2/health/ready`)).status).toBe(200);
+    expect((await client.call('Check', { service: '' }))['status']).toBe(1);
+    client.close();
+  });
+
+  test('a dead step loop turns health unready and new requests away', async () => {
+    const own = await start({});
+    own.model.isDead = true;
+    const ready = await fetch(`${own.httpUrl}/v2/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { error: expect.stringMatching(/step loop of 'tensorrt_llm'/) },
+    ]);
+    expect((await fetch(`${own.httpUrl}/v2/models/ensemble/ready`)).status).toBe(400);
+    expect((await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1 })).status).toBe(
+      503,
+    );
+  });
+
+  test('an engine that cannot be loaded is named with its reason', async () => {
+    const loader = new ScriptedLoader();
+    loader.failing.set(
+      'tensorrt_llm',
+      new AloftError('ENGINE_VERSION', 'The engine has format 1, this is format 2; rebuild it.'),
+    );
+    const own = await start({ loader });
+    const ready = await fetch(`${own.httpUrl}/v2/health/ready`);
+    expect(ready.status).toBe(503);
+    const index = (await (await post(own, '/v2/repository/index', {})).json()) as {
+      name: string;
+      reason: string;
+    }[];
+    expect(index.find((row) => row.name === 'tensorrt_llm')?.reason).toMatch(/format 1/);
+    expect(index.find((row) => row.name === 'ensemble')?.reason).toMatch(
+      /depends on 'tensorrt_llm' which has no loaded version.*format 1/,
+    );
+  });
+
+  test('shutdown lets running requests finish and refuses new ones', async () => {
+    const own = await start({ script: { tokenMs: 3 } });
+    const running = post(own, '/v2/models/ensemble/generate', { text_input: 'abc', max_tokens: 100 });
+    await until(() => own.model.runningCount === 1);
+    const closing = own.server.close();
+    const refused = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1 });
+    expect([refused.status, await refused.json()]).toEqual([503, { error: 'Server exiting' }]);
+    expect(await (await running).json()).toMatchObject({ text_output: 'abc echo of abc' });
+    await closing;
+    expect(own.model.isDisposed).toBe(true);
+    server = undefined;
+  });
+
+  test('a shutdown that takes too long stops requests', async () => {
+    const own = await start({ script: { tokenMs: 3 }, options: { drainMs: 100 } });
+    const client = new IndependentClient(own.grpcAddress);
+    const stream = client.stream();
+    stream.write(ensembleRequest('x'.repeat(3000), 3000, true));
+    const messages = collect(stream).catch(() => []);
+    await until(() => own.model.runningCount === 1);
+    const startMs = performance.now();
+    await own.server.close();
+    expect(performance.now() - startMs).toBeLessThan(4000);
+    expect((await messages).length).toBeLessThan(3000);
+    client.close();
+    server = undefined;
+  });
+
+  test('a port that is taken is named with its holder', async () => {
+    const own = await start({});
+    const port = own.server.ports.http;
+    await expect(startTestServer({ options: { http: { host: '127.0.0.1', port } } })).rejects.toMatchObject({
+      code: 'ADDRESS_IN_USE',
+      message: expect.stringMatching(
+        new RegExp(`Port ${port} for HTTP is taken by process .*pid ${process.pid}.*--http-port`),
+      ),
+    });
+  });
+});

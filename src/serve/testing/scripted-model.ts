@@ -1,0 +1,337 @@
+/**
+ * A deterministic stand-in for an engine: it answers what a script says, at the pace it is told, with a limited number
+ * of slots and a queue. For tests of the server and for measuring the server's own share of the time.
+ */
+import { AloftError } from '../../core/errors.js';
+import type {
+  GenerateEvent,
+  GenerateRequest,
+  Generator,
+  ModelCard,
+  TextLogprobs,
+} from '../../core/generate.js';
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { EngineSettings, LoadedModel, ModelLoader } from '../loader.js';
+import { BYTE_CODEC, byteIds } from './byte-codec.js';
+
+export interface Script {
+  /** Text that continues a prompt; each of its UTF-8 bytes is one token. */
+  readonly answer: (promptText: string, sequence: number) => string;
+  /** Time before the first token and between tokens; 0 gives the event loop one turn. */
+  readonly firstTokenMs: number;
+  readonly tokenMs: number;
+  readonly slotCount: number;
+  readonly maxWaitingCount: number;
+  /** Fails with this error after so many tokens. */
+  readonly failAfter: { readonly tokenCount: number; readonly error: AloftError } | undefined;
+  readonly maxInputTokens: number;
+}
+
+export const DEFAULT_SCRIPT: Script = {
+  answer: (prompt) => ` echo of ${prompt}`,
+  firstTokenMs: 0,
+  tokenMs: 0,
+  slotCount: 8,
+  maxWaitingCount: 64,
+  failAfter: undefined,
+  maxInputTokens: 4096,
+};
+
+const CARD: ModelCard = {
+  name: 'scripted',
+  vocabulary: 259,
+  maxInputTokens: 4096,
+  maxOutputTokens: 4096,
+  maxSequenceTokens: 8192,
+  precision: 'float32',
+  hasChatTemplate: true,
+};
+
+/** What tests look at from outside. */
+export class ScriptedModel implements LoadedModel {
+  readonly generator: Generator;
+  readonly codec = BYTE_CODEC;
+  readonly maxRunningRequestCount: number;
+  readonly blockTokens = 64;
+  readonly memory = [{ purpose: 'weights', kind: 'cpu' as const, bytes: 2 ** 20 }];
+  /** Requests as they came, newest last. */
+  readonly requests: GenerateRequest[] = [];
+  isDead = false;
+  isDisposed = false;
+  runningCount = 0;
+  private readonly script: Script;
+  private readonly waiting: (() => void)[] = [];
+  private readonly listeners = new Set<(stats: StepStats) => void>();
+  private stepId = 0;
+
+  constructor(script: Partial<Script>) {
+    this.script = { ...DEFAULT_SCRIPT, ...script };
+    this.maxRunningRequestCount = this.script.slotCount;
+    this.generator = { model: CARD, generate: (request, signal) => this.generate(request, signal) };
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  subscribe(listener: (stats: StepStats) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  heartbeatAgeMs(): number {
+    return this.isDead ? Infinity : 1;
+  }
+
+  async dispose(): Promise<void> {
+    this.isDisposed = true;
+  }
+
+  private async *generate(
+    request: GenerateRequest,
+    signal?: AbortSignal,
+  ): AsyncGenerator<GenerateEvent, void, void> {
+    this.requests.push(request);
+    const submittedMs = performance.now();
+    const promptTokenIds = await promptIds(request);
+    const failed = (code: 'PROMPT_TOO_LONG' | 'QUEUE_FULL', message: string): GenerateEvent => ({
+      type: 'failed',
+      error: { code, message },
+      usage: { promptTokens: promptTokenIds.length, cachedPromptTokens: 0, outputTokens: 0 },
+      timings: {
+        submittedMs,
+        scheduledMs: undefined,
+        firstTokenMs: undefined,
+        finishedMs: performance.now(),
+      },
+    });
+    if (promptTokenIds.length > this.script.maxInputTokens) {
+      yield failed(
+        'PROMPT_TOO_LONG',
+        `Prompt length (${promptTokenIds.length}) exceeds maximum input length (${this.script.maxInputTokens}).`,
+      );
+      return;
+    }
+    yield { type: 'started', id: request.id ?? 'made', promptTokenIds, seed: request.seed ?? 42n };
+    if (this.runningCount >= this.script.slotCount) {
+      if (this.waiting.length >= this.script.maxWaitingCount) {
+        yield failed('QUEUE_FULL', 'The waiting queue is full; retry later.');
+        return;
+      }
+      await this.turn(signal);
+      if (signal?.aborted) return;
+    }
+    this.runningCount++;
+    try {
+      yield* this.run(request, promptTokenIds, { signal, submittedMs });
+    } finally {
+      this.runningCount--;
+      this.waiting.shift()?.();
+    }
+  }
+
+  private async *run(
+    request: GenerateRequest,
+    promptTokenIds: readonly number[],
+    { signal, submittedMs }: { readonly signal: AbortSignal | undefined; readonly submittedMs: number },
+  ): AsyncGenerator<GenerateEvent, void, void> {
+    const scheduledMs = performance.now();
+    const promptText = BYTE_CODEC.decode(promptTokenIds, true);
+    const sequenceCount = request.sequenceCount ?? 1;
+    const limit = request.maxOutputTokens ?? 64;
+    let outputTokens = 0;
+    let firstTokenMs: number | undefined;
+    if (request.promptLogprobs !== undefined) {
+      yield {
+        type: 'prompt',
+        logprobs: promptTokenIds.slice(1).map((id) => logprobOf(id, request.promptLogprobs ?? 0)),
+        logits: undefined,
+      };
+    }
+    const sequences = Array.from(
+      { length: sequenceCount },
+      (_, index) => new ScriptedSequence(this.script.answer(promptText, index), request, limit, promptText),
+    );
+    for (let step = 0; sequences.some((sequence) => !sequence.isDone); step++) {
+      await pause(step === 0 ? this.script.firstTokenMs : this.script.tokenMs, signal);
+      if (signal?.aborted) return;
+      firstTokenMs ??= performance.now();
+      this.tellStep(this.runningCount);
+      for (const [index, sequence] of sequences.entries()) {
+        if (sequence.isDone) continue;
+        yield sequence.next(index);
+        outputTokens++;
+        if (sequence.isDone) yield sequence.end(index);
+        const { failAfter } = this.script;
+        if (failAfter === undefined || outputTokens < failAfter.tokenCount) continue;
+        const { code, message } = failAfter.error;
+        const usage = { promptTokens: promptTokenIds.length, cachedPromptTokens: 0, outputTokens };
+        yield {
+          type: 'failed',
+          error: { code, message },
+          usage,
+          timings: { submittedMs, scheduledMs, firstTokenMs, finishedMs: performance.now() },
+        };
+        return;
+      }
+    }
+    yield {
+      type: 'finished',
+      usage: { promptTokens: promptTokenIds.length, cachedPromptTokens: 0, outputTokens },
+      timings: { submittedMs, scheduledMs, firstTokenMs, finishedMs: performance.now() },
+    };
+  }
+
+  /** Waits for a slot, or until aborted. */
+  private async turn(signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.waiting.push(resolve);
+      signal?.addEventListener('abort', () => {
+        const index = this.waiting.indexOf(resolve);
+        if (index >= 0) this.waiting.splice(index, 1);
+        resolve();
+      });
+    });
+  }
+
+  private tellStep(rowCount: number): void {
+    if (this.listeners.size === 0) return;
+    const stats: StepStats = {
+      type: 'step',
+      stepId: ++this.stepId,
+      timeMs: performance.now(),
+      decodeRowCount: rowCount,
+      prefillRowCount: 0,
+      tokenCount: rowCount,
+      waitingCount: this.waiting.length,
+      runningCount: this.runningCount,
+      freeBlockCount: 100 - rowCount,
+      cachedBlockCount: 0,
+      totalBlockCount: 100,
+      hostMs: 0.1,
+      deviceMs: 1,
+      prefixHitTokens: 0,
+      preemptionCount: 0,
+      waitReason: this.waiting.length > 0 ? 'slots' : undefined,
+    };
+    for (const listener of this.listeners) listener(stats);
+  }
+}
+
+/** One continuation, a token at a time; text is held back while a character is incomplete. */
+class ScriptedSequence {
+  isDone = false;
+  private readonly ids: readonly number[];
+  private readonly request: GenerateRequest;
+  private readonly limit: number;
+  private readonly decoder = new TextDecoder();
+  private readonly taken: number[] = [];
+  private text = '';
+  private prefix: string;
+
+  constructor(answer: string, request: GenerateRequest, limit: number, promptText: string) {
+    const stopAt = Math.min(
+      ...(request.stop ?? []).map((stop) => answer.indexOf(stop)).filter((index) => index >= 0),
+      answer.length,
+    );
+    this.ids = byteIds(answer.slice(0, stopAt));
+    this.request = request;
+    this.limit = Math.min(limit, Math.max(1, this.ids.length));
+    this.prefix = request.echo ? promptText : '';
+  }
+
+  next(sequence: number): GenerateEvent {
+    const id = this.ids[this.taken.length];
+    const tokenIds = id === undefined ? [] : [id];
+    this.taken.push(...tokenIds);
+    this.isDone = this.taken.length >= this.limit || id === undefined;
+    const bytes = Uint8Array.from(tokenIds, (tokenId) => tokenId - 3);
+    const text = this.prefix + this.decoder.decode(bytes, { stream: !this.isDone });
+    this.prefix = '';
+    this.text += text;
+    const { logprobs } = this.request;
+    const scored =
+      logprobs === undefined ? undefined : tokenIds.map((tokenId) => logprobOf(tokenId, logprobs));
+    return { type: 'text', sequence, text, tokenIds, logprobs: scored, logits: undefined };
+  }
+
+  end(sequence: number): GenerateEvent {
+    const finishReason = this.taken.length < this.ids.length ? 'length' : 'stop';
+    const cumulativeLogprob = this.taken.reduce((sum, id) => sum + logprobOf(id, 0).logprob, 0);
+    return {
+      type: 'sequence',
+      sequence,
+      text: this.text,
+      tokenIds: this.taken,
+      finishReason,
+      stop: undefined,
+      cumulativeLogprob,
+    };
+  }
+}
+
+function logprobOf(tokenId: number, topCount: number): TextLogprobs {
+  const text = BYTE_CODEC.decode([tokenId], true);
+  const top = Array.from({ length: topCount }, (_, i) => ({
+    tokenId: tokenId + i,
+    logprob: -(tokenId % 8) / 8 - i,
+  }));
+  return {
+    tokenId,
+    text,
+    logprob: -(tokenId % 8) / 8,
+    top,
+    topTexts: top.map((entry) => BYTE_CODEC.decode([entry.tokenId], true)),
+  };
+}
+
+async function promptIds(request: GenerateRequest): Promise<readonly number[]> {
+  const { prompt } = request;
+  if (prompt.type === 'tokens') return prompt.tokenIds;
+  if (prompt.type === 'text') return await BYTE_CODEC.encode(prompt.text, prompt.addSpecialTokens);
+  return await BYTE_CODEC.encode(
+    prompt.messages.map((message) => `${message.role}: ${message.content}\n`).join(''),
+    true,
+  );
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (ms === 0) return await new Promise((resolve) => setImmediate(resolve));
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+    signal?.addEventListener('abort', done);
+  });
+}
+
+/** Loads a scripted model for every engine; a name in `failing` cannot be loaded. */
+export class ScriptedLoader implements ModelLoader {
+  readonly models = new Map<string, ScriptedModel>();
+  readonly settings: EngineSettings[] = [];
+  readonly failing = new Map<string, AloftError>();
+  /** Loading waits for it. */
+  gate: Promise<void> = Promise.resolve();
+  private readonly script: Partial<Script>;
+
+  constructor(script: Partial<Script> = {}) {
+    this.script = script;
+  }
+
+  async load(settings: EngineSettings): Promise<LoadedModel> {
+    await this.gate;
+    const failure = this.failing.get(settings.modelName);
+    if (failure !== undefined) throw failure;
+    this.settings.push(settings);
+    const model = new ScriptedModel(this.script);
+    this.models.set(settings.modelName, model);
+    return model;
+  }
+
+  async loadTokenizer(): Promise<typeof BYTE_CODEC> {
+    return BYTE_CODEC;
+  }
+}

@@ -1,0 +1,358 @@
+import * as fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { GenerateEvent, GenerateRequest, SequenceTextEvent } from '../core/generate.js';
+import { ChatTemplate } from './chat-template.js';
+import type { GenerationDefaults } from './generation-config.js';
+import { TextGenerator } from './generator.js';
+import { type Script, ScriptedBatcher } from './scripted-batcher.js';
+import { loadTokenizer } from './tokenizer/load.js';
+import { byteLevelJson, directoryWith, llama2Json } from './tokenizer/test-tokenizers.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+const DEFAULTS: GenerationDefaults = {
+  doSample: false,
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  endIds: [2],
+};
+const MODEL = {
+  name: 'tiny',
+  vocabulary: 1000,
+  maxInputTokens: 512,
+  maxOutputTokens: 512,
+  maxSequenceTokens: 1024,
+  precision: 'float32',
+  hasChatTemplate: true,
+};
+
+let llama: Tokenizer;
+let byteLevel: Tokenizer;
+beforeAll(async () => {
+  llama = await loadTokenizer(await directoryWith({ 'tokenizer.json': llama2Json() }));
+  byteLevel = await loadTokenizer(await directoryWith({ 'tokenizer.json': byteLevelJson() }));
+});
+
+function setUp(script: Script, tokenizer: Tokenizer = llama, chatTemplate?: ChatTemplate) {
+  const batcher = new ScriptedBatcher(script);
+  return {
+    batcher,
+    generator: new TextGenerator({ model: MODEL, batcher, tokenizer, chatTemplate, defaults: DEFAULTS }),
+  };
+}
+
+const text = (prompt: string, fields: Omit<GenerateRequest, 'prompt'> = {}): GenerateRequest => ({
+  prompt: { type: 'text', text: prompt, addSpecialTokens: true },
+  ...fields,
+});
+const output = (words: string, tokenizer: Tokenizer = llama): Promise<number[]> =>
+  tokenizer.encode(words, { addSpecialTokens: false });
+
+async function collect(events: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> {
+  const all: GenerateEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+async function run(script: Script, request: GenerateRequest, tokenizer: Tokenizer = llama) {
+  const { batcher, generator } = setUp(script, tokenizer);
+  const [events] = await Promise.all([collect(generator.generate(request)), batcher.drain()]);
+  return { events, batcher };
+}
+
+const textsOf = (events: readonly GenerateEvent[], sequence = 0): string[] =>
+  events.flatMap((event) => (event.type === 'text' && event.sequence === sequence ? [event.text] : []));
+const resultsOf = (events: readonly GenerateEvent[]): SequenceTextEvent[] =>
+  events.filter((event) => event.type === 'sequence').toSorted((a, b) => a.sequence - b.sequence);
+
+describe('a text request', () => {
+  it('becomes tokens, and its tokens become text', async () => {
+    const tokenIds = await output('hello the world');
+    const { events, batcher } = await run({ sequences: [tokenIds] }, text('the', { seed: 9n, id: 'mine' }));
+    const promptTokenIds = await llama.encode('the', { addSpecialTokens: true });
+    expect(events[0]).toEqual({ type: 'started', id: 'mine', promptTokenIds, seed: 9n });
+    expect(textsOf(events)).toEqual(['hello', ' the', ' world']);
+    expect(events.slice(-2)).toEqual([
+      {
+        type: 'sequence',
+        sequence: 0,
+        text: 'hello the world',
+        tokenIds,
+        finishReason: 'stop',
+        stop: undefined,
+        cumulativeLogprob: -3,
+      },
+      {
+        type: 'finished',
+        usage: { promptTokens: promptTokenIds.length, cachedPromptTokens: 0, outputTokens: 3 },
+        timings: { submittedMs: 1, scheduledMs: 2, firstTokenMs: 3, finishedMs: 4 },
+      },
+    ]);
+    expect([...batcher.submitted[0]!.promptTokenIds]).toEqual(promptTokenIds);
+    expect(batcher.cancelled).toEqual([]);
+  });
+
+  it('gets a random seed, another each time, and reports it', async () => {
+    const seeds = await Promise.all(
+      [1, 2].map(async () => {
+        const { events, batcher } = await run({ sequences: [[300]] }, text('the'));
+        const started = events[0];
+        expect(started?.type === 'started' && started.seed).toBe(batcher.submitted[0]!.sampling.seed);
+        return batcher.submitted[0]!.sampling.seed;
+      }),
+    );
+    expect(seeds[0]).not.toBe(seeds[1]);
+  });
+
+  it('can be a conversation', async () => {
+    const source = '{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}';
+    const template = new ChatTemplate(new Map([['default', source]]), { bos_token: '<s>' }, 'test');
+    const { batcher, generator } = setUp({ sequences: [[300]] }, llama, template);
+    const prompt = {
+      type: 'chat',
+      messages: [{ role: 'user', content: 'hello' }],
+      templateArguments: {},
+    } as const;
+    await Promise.all([collect(generator.generate({ prompt })), batcher.drain()]);
+    expect([...batcher.submitted[0]!.promptTokenIds]).toEqual(
+      await llama.encode('hello', { addSpecialTokens: true }),
+    );
+  });
+
+  it('forbids bad words with and without a space before them', async () => {
+    const { batcher } = await run({ sequences: [[300]] }, text('the', { badWords: ['stop'] }));
+    const words = batcher.submitted[0]!.sampling.badWords.map((ids) => ids.map((id) => llama.tokenText(id)));
+    expect(words).toEqual([['stop'], [' stop']]);
+  });
+
+  it('has texts with its log probabilities', async () => {
+    const tokenIds = await output('hello world');
+    const { events } = await run({ sequences: [tokenIds] }, text('the', { logprobs: 1 }));
+    const logprobs = events.flatMap((event) => (event.type === 'text' ? (event.logprobs ?? []) : []));
+    expect(logprobs.map((entry) => [entry.text, entry.topTexts, entry.logprob])).toEqual([
+      [' hello', [' hello'], -0.5],
+      [' world', [' world'], -0.5],
+    ]);
+  });
+});
+
+describe('echo', () => {
+  it('joins prompt and output as one text', async () => {
+    const { events } = await run(
+      { sequences: [await output('world'), await output('the')] },
+      text('hello', { echo: true, sequenceCount: 2 }),
+    );
+    expect(textsOf(events, 0)).toEqual(['hello', ' world']);
+    expect(resultsOf(events).map((result) => result.text)).toEqual(['hello world', 'hello the']);
+  });
+
+  it('does not look for stop strings in the prompt', async () => {
+    const { events } = await run(
+      { sequences: [await output('a stop the')] },
+      text('hello stop', { echo: true, stop: ['stop'] }),
+    );
+    expect(resultsOf(events)[0]).toMatchObject({
+      text: 'hello stop a ',
+      stop: 'stop',
+      finishReason: 'stop_word',
+    });
+  });
+});
+
+describe('stop strings', () => {
+  it('end the request at once, and count only tokens that were given out', async () => {
+    const tokenIds = await output('hello stop the the the the the the');
+    const { events, batcher } = await run(
+      { sequences: [tokenIds] },
+      text('the', { stop: ['o st'], logprobs: 0 }),
+    );
+    expect(resultsOf(events)[0]).toMatchObject({
+      text: 'hell',
+      stop: 'o st',
+      finishReason: 'stop_word',
+      tokenIds: tokenIds.slice(0, 2),
+      cumulativeLogprob: -1,
+    });
+    expect(events.at(-1)).toMatchObject({ type: 'finished', usage: { outputTokens: 2 } });
+    expect(batcher.stepCount).toBe(3);
+    expect(batcher.runningCount).toBe(0);
+  });
+
+  it('let the other sequences of the request go on', async () => {
+    const sequences = [await output('stop the the the the'), await output('hello the world')];
+    const { events, batcher } = await run({ sequences }, text('the', { stop: ['stop'], sequenceCount: 2 }));
+    expect(resultsOf(events).map((result) => [result.text, result.finishReason])).toEqual([
+      ['', 'stop_word'],
+      ['hello the world', 'stop'],
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'finished', usage: { outputTokens: 4 } });
+    expect(batcher.cancelled).toHaveLength(1);
+  });
+
+  it('are cut from results that were never streamed', async () => {
+    const script = { sequences: [await output('hello stop the')], isSilent: true };
+    const beam = { width: 2, lengthPenalty: 1, earlyStopping: true };
+    const { events, batcher } = await run(script, text('the', { stop: [' stop'], includeStop: true, beam }));
+    expect(events.map((event) => event.type)).toEqual(['started', 'text', 'sequence', 'finished']);
+    expect(resultsOf(events)[0]).toMatchObject({ text: 'hello stop', stop: ' stop', cumulativeLogprob: -3 });
+    expect(batcher.cancelled).toEqual([]);
+  });
+});
+
+describe('whatever the settings', () => {
+  const settings = fc.record({
+    usesBytes: fc.boolean(),
+    sequences: fc.array(fc.array(fc.nat(330), { maxLength: 25 }), { minLength: 1, maxLength: 3 }),
+    eventTokens: fc.integer({ min: 1, max: 4 }),
+    stepsPerTurn: fc.integer({ min: 1, max: 5 }),
+    isSilent: fc.boolean(),
+    skipSpecialTokens: fc.boolean(),
+    echo: fc.boolean(),
+    includeStop: fc.boolean(),
+    stop: fc.array(fc.constantFrom('e', ' th', 'the', 'a', '\uFFFD', 'o w'), { maxLength: 2 }),
+  });
+
+  /** All text first, then the earliest end of a stop string; independent of the streaming code. */
+  function expectedText(
+    tokenizer: Tokenizer,
+    promptIds: readonly number[],
+    ids: readonly number[],
+    request: GenerateRequest,
+  ) {
+    const options = { skipSpecialTokens: request.skipSpecialTokens ?? true };
+    const start = request.echo ? tokenizer.decode(promptIds, options) : '';
+    const whole = request.echo
+      ? tokenizer.decode([...promptIds, ...ids], options)
+      : tokenizer.decode(ids, options);
+    const generated = whole.slice(start.length);
+    const ends = (request.stop ?? []).flatMap((stop) => {
+      const at = generated.indexOf(stop);
+      return at < 0 ? [] : [{ at, end: at + stop.length }];
+    });
+    const first = ends.toSorted((a, b) => a.end - b.end || a.at - b.at)[0];
+    return start + generated.slice(0, first && (request.includeStop ? first.end : first.at));
+  }
+
+  it('the streamed text is exactly the final text, and one last event comes', () => {
+    return fc.assert(
+      fc.asyncProperty(
+        settings,
+        async ({ usesBytes, sequences, eventTokens, stepsPerTurn, isSilent, ...fields }) => {
+          const tokenizer = usesBytes ? byteLevel : llama;
+          const request = text('hello a', { ...fields, sequenceCount: sequences.length });
+          const { batcher, generator } = setUp({ sequences, eventTokens, isSilent }, tokenizer);
+          const [events] = await Promise.all([
+            collect(generator.generate(request)),
+            batcher.drain(stepsPerTurn),
+          ]);
+          const promptIds = await tokenizer.encode('hello a', { addSpecialTokens: true });
+          const results = resultsOf(events);
+          expect(results).toHaveLength(sequences.length);
+          for (const [i, result] of results.entries()) {
+            expect(textsOf(events, i).join('')).toBe(result.text);
+            expect(result.text).toBe(expectedText(tokenizer, promptIds, sequences[i]!, request));
+            const streamed = events.flatMap((event) =>
+              event.type === 'text' && event.sequence === i ? event.tokenIds : [],
+            );
+            expect(streamed).toEqual(result.tokenIds);
+          }
+          expect(events.filter(({ type }) => type === 'finished' || type === 'failed')).toEqual([
+            events.at(-1),
+          ]);
+          expect(batcher.runningCount).toBe(0);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('a reader', () => {
+  it('who is slow gets merged text and holds nothing up', async () => {
+    const sequences = [await output('hello the world hello'), await output('the hello a world')];
+    const { batcher, generator } = setUp({ sequences });
+    const request = text('the', { sequenceCount: 2, logprobs: 0, returnGenerationLogits: true });
+    const stream = generator.generate(request)[Symbol.asyncIterator]();
+    const first = await Promise.all([stream.next(), batcher.drain()]);
+    expect(first[0].value).toMatchObject({ type: 'started' });
+    const events = await collect({ [Symbol.asyncIterator]: () => stream });
+    expect(events.map((event) => event.type)).toEqual(['text', 'text', 'sequence', 'sequence', 'finished']);
+    const [merged] = events;
+    expect(merged).toMatchObject({ text: 'hello the world hello', tokenIds: sequences[0] });
+    expect(merged?.type === 'text' && merged.logprobs).toHaveLength(4);
+    expect(merged?.type === 'text' && [...merged.logits!]).toEqual(sequences[0]!.flatMap((id) => [id, -id]));
+  });
+
+  it('who leaves cancels the request, also while waiting for the next event', async () => {
+    const { batcher, generator } = setUp({ sequences: [[300, 301]] });
+    const stream = generator.generate(text('the'))[Symbol.asyncIterator]();
+    await stream.next();
+    const waiting = stream.next();
+    await stream.return?.();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(batcher.cancelled).toEqual([batcher.submitted[0]!.id]);
+    batcher.step();
+    expect(batcher.runningCount).toBe(0);
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('who breaks off a loop cancels the request', async () => {
+    const { batcher, generator } = setUp({ sequences: [[300, 301, 302]] });
+    for await (const event of generator.generate(text('the'))) {
+      if (event.type === 'text') break;
+      batcher.step();
+    }
+    expect(batcher.cancelled).toHaveLength(1);
+  });
+
+  it('who left before the prompt was encoded starts nothing', async () => {
+    const { batcher, generator } = setUp({ sequences: [[300]] });
+    const stream = generator.generate(text('the'))[Symbol.asyncIterator]();
+    await stream.return?.();
+    await llama.encode('the', { addSpecialTokens: true });
+    await new Promise((resolve) => void setTimeout(resolve, 5));
+    expect(batcher.submitted).toEqual([]);
+  });
+
+  it('who aborts gets a failed event, whenever it happens', async () => {
+    const controller = new AbortController();
+    const { batcher, generator } = setUp({ sequences: [[300, 301, 302, 303]] });
+    const events = collect(generator.generate(text('the'), controller.signal));
+    while (batcher.submitted.length === 0) await new Promise((resolve) => void setImmediate(resolve));
+    batcher.step();
+    controller.abort();
+    await batcher.drain();
+    expect((await events).at(-1)).toMatchObject({
+      type: 'failed',
+      error: { code: 'CANCELLED' },
+      usage: { outputTokens: 1 },
+    });
+    const late = await collect(generator.generate(text('the'), controller.signal));
+    expect(late).toMatchObject([{ type: 'failed', error: { code: 'CANCELLED' } }]);
+    expect(batcher.submitted).toHaveLength(1);
+  });
+});
+
+describe('a bad request', () => {
+  const chat = { type: 'chat', messages: [{ role: 'user', content: 'hi' }], templateArguments: {} } as const;
+  it.each<[GenerateRequest, string, RegExp]>([
+    [text('the', { temperature: -1 }), 'REQUEST_INVALID', /^temperature must be/],
+    [
+      text('the '.repeat(600)),
+      'PROMPT_TOO_LONG',
+      /^The prompt has 60\d tokens, but this engine takes at most 512 \(max_input_len\)/,
+    ],
+    [{ prompt: { type: 'tokens', tokenIds: [] } }, 'REQUEST_INVALID', /no tokens/],
+    [{ prompt: { type: 'tokens', tokenIds: [5000] } }, 'REQUEST_INVALID', /^prompt\[0\] is 5000/],
+    [{ prompt: chat }, 'REQUEST_INVALID', /^The model tiny has no chat template/],
+  ])('is answered by one failed event (%#)', async (request, code, message) => {
+    const { batcher, generator } = setUp({ sequences: [[300]] });
+    const events = await collect(generator.generate(request));
+    expect(events).toMatchObject([
+      { type: 'failed', error: { code, message: expect.stringMatching(message) } },
+    ]);
+    expect(batcher.submitted).toEqual([]);
+  });
+});

@@ -1,0 +1,152 @@
+/** Text requests over a batcher that knows only tokens. */
+import { type Clock, SYSTEM_CLOCK } from '../core/clock.js';
+import { AloftError, reportError } from '../core/errors.js';
+import type {
+  GenerateEvent,
+  GenerateFailedEvent,
+  GenerateRequest,
+  Generator,
+  ModelCard,
+  Prompt,
+} from '../core/generate.js';
+import type { RequestId } from '../core/ids.js';
+import type { BatcherEvent, TokenRequest } from '../core/request.js';
+import type { TokenBatcher } from '../core/token-batcher.js';
+import type { ChatTemplate } from './chat-template.js';
+import { EventStream } from './event-stream.js';
+import type { GenerationDefaults } from './generation-config.js';
+import { toTokenRequest } from './request/token-request.js';
+import { TextRun } from './text-run.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+export interface TextGeneratorParts {
+  readonly model: ModelCard;
+  readonly batcher: TokenBatcher;
+  readonly tokenizer: Tokenizer;
+  /** Undefined: the model has none, and chat prompts are refused. */
+  readonly chatTemplate: ChatTemplate | undefined;
+  /** Used where a request leaves a parameter out. */
+  readonly defaults: GenerationDefaults;
+  /** Times requests that are refused before the batcher sees them. */
+  readonly clock?: Clock;
+}
+
+/** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
+export class TextGenerator implements Generator {
+  readonly #parts: TextGeneratorParts;
+
+  constructor(parts: TextGeneratorParts) {
+    this.#parts = parts;
+  }
+
+  get model(): ModelCard {
+    return this.#parts.model;
+  }
+
+  /**
+   * Every iteration is one request, submitted when it starts. A request that is refused or cancelled ends with a `failed`
+   * event, never with an exception. Breaking off the iteration or aborting `signal` cancels the request.
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
+    return { [Symbol.asyncIterator]: () => this.#start(request, signal) };
+  }
+
+  #start(request: GenerateRequest, signal: AbortSignal | undefined): EventStream {
+    const id: RequestId = crypto.randomUUID() as string as RequestId;
+    const cancel = (): void => this.#parts.batcher.cancel(id);
+    const stream = new EventStream(cancel);
+    const submittedMs = this.#nowMs();
+    this.#submit({ request, id, stream, cancel, signal }).catch((thrown: unknown) => {
+      stream.push(this.#refusal(thrown, submittedMs));
+    });
+    return stream;
+  }
+
+  async #submit(call: Call): Promise<void> {
+    const { request, id, stream, signal } = call;
+    refuseIfAborted(signal);
+    const tokens = await this.#toTokens(request, id);
+    refuseIfAborted(signal);
+    if (stream.isEnded) return;
+    const run = new TextRun(request, tokens, this.#parts.tokenizer);
+    const { seed } = tokens.sampling;
+    stream.push({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
+    if (request.echo) for (const event of run.echo()) stream.push(event);
+    signal?.addEventListener('abort', call.cancel, { once: true });
+    this.#parts.batcher.submit(tokens, (event) => deliver(event, run, call));
+  }
+
+  async #toTokens(request: GenerateRequest, id: RequestId): Promise<TokenRequest> {
+    const { batcher, defaults } = this.#parts;
+    const promptTokenIds = await this.#encodePrompt(request.prompt);
+    const badWords = await this.#encodeBadWords(request.badWords ?? []);
+    const randomSeed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
+    return toTokenRequest(
+      request,
+      { id, promptTokenIds, badWords, randomSeed },
+      { limits: batcher.limits, defaults },
+    );
+  }
+
+  async #encodePrompt(prompt: Prompt): Promise<readonly number[]> {
+    const { tokenizer, chatTemplate, model } = this.#parts;
+    switch (prompt.type) {
+      case 'tokens':
+        return prompt.tokenIds;
+      case 'text':
+        return tokenizer.encode(prompt.text, { addSpecialTokens: prompt.addSpecialTokens });
+      case 'chat': {
+        if (!chatTemplate)
+          throw new AloftError(
+            'REQUEST_INVALID',
+            `The model ${model.name} has no chat template; send the prompt as text, or put chat_template.jinja beside its tokenizer.`,
+          );
+        // The template writes the special tokens itself.
+        const text = chatTemplate.render(prompt.messages, prompt.templateArguments);
+        return tokenizer.encode(text, { addSpecialTokens: false });
+      }
+    }
+  }
+
+  /** A word is forbidden at the start of a word and inside one: its tokens differ by the leading space. */
+  async #encodeBadWords(words: readonly string[]): Promise<number[][]> {
+    const forms = new Set(words.flatMap((word) => [word, ` ${word}`]));
+    return Promise.all(Array.from(forms, (form) => this.#parts.tokenizer.encodeFragment(form)));
+  }
+
+  /** The only event of a request that the batcher never saw. */
+  #refusal(thrown: unknown, submittedMs: number): GenerateFailedEvent {
+    const finishedMs = this.#nowMs();
+    return {
+      type: 'failed',
+      error: reportError(thrown),
+      usage: { promptTokens: 0, cachedPromptTokens: 0, outputTokens: 0 },
+      timings: { submittedMs, scheduledMs: undefined, firstTokenMs: undefined, finishedMs },
+    };
+  }
+
+  #nowMs(): number {
+    return (this.#parts.clock ?? SYSTEM_CLOCK).nowMs();
+  }
+}
+
+/** One iteration: a request with its reader. */
+interface Call {
+  readonly request: GenerateRequest;
+  readonly id: RequestId;
+  readonly stream: EventStream;
+  readonly cancel: () => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+function deliver(event: BatcherEvent, run: TextRun, { stream, cancel, signal }: Call): void {
+  const isLast = event.type === 'finished' || event.type === 'failed';
+  if (isLast) signal?.removeEventListener('abort', cancel);
+  if (stream.isEnded) return;
+  for (const made of run.accept(event)) stream.push(made);
+  if (!isLast && run.hasUnwantedWork) cancel();
+}
+
+function refuseIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
+}

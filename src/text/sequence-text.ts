@@ -1,0 +1,55 @@
+/** The text of one sequence while it is generated. */
+import { Detokenizer } from './detokenizer.js';
+import { StopStrings } from './stop-strings.js';
+import type { TokenTable } from './tokenizer/token-table.js';
+
+export interface SequenceTextOptions {
+  readonly table: TokenTable;
+  readonly skipSpecialTokens: boolean;
+  readonly stops: readonly string[];
+  readonly includeStop: boolean;
+}
+
+/** Detokenizer and stop strings of one sequence, with everything that was made so far. */
+export class SequenceText {
+  readonly tokenIds: number[] = [];
+  /** All text that was returned. */
+  text = '';
+  /** Set once a stop string was found; the sequence ends there. */
+  stop: string | undefined;
+  readonly #detokenizer: Detokenizer;
+  readonly #stops: StopStrings;
+
+  constructor(options: SequenceTextOptions) {
+    this.#detokenizer = new Detokenizer(options.table, options);
+    this.#stops = new StopStrings(options.stops, options.includeStop);
+  }
+
+  /** Puts the prompt's text first. The output then continues it, leading space included; stop strings are not looked for in it. */
+  echo(promptTokenIds: Iterable<number>): string {
+    for (const id of promptTokenIds) this.text += this.#detokenizer.push(id);
+    return this.text;
+  }
+
+  /** Text that may be shown after this token. */
+  push(tokenId: number): string {
+    this.tokenIds.push(tokenId);
+    return this.#match(this.#detokenizer.push(tokenId));
+  }
+
+  /** What was held back, now that no more tokens come. */
+  end(): string {
+    const text = this.#match(this.#detokenizer.end());
+    if (this.stop !== undefined) return text;
+    const held = this.#stops.end();
+    this.text += held;
+    return text + held;
+  }
+
+  #match(piece: string): string {
+    const match = this.#stops.push(piece);
+    this.stop = match.stop;
+    this.text += match.text;
+    return match.text;
+  }
+}

@@ -1,0 +1,159 @@
+/** One request in progress: turns the batcher's token events into text events. */
+import type { GenerateEvent, GenerateRequest, TextLogprobs } from '../core/generate.js';
+import type {
+  BatcherEvent,
+  FailedEvent,
+  FinishedEvent,
+  FinishReason,
+  SequenceEvent,
+  TokenEvent,
+  TokenLogprobs,
+  TokenRequest,
+  Usage,
+} from '../core/request.js';
+import { SequenceText } from './sequence-text.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+interface Sequence {
+  readonly output: SequenceText;
+  /** Its text is complete. */
+  isDone: boolean;
+  /** The batcher still generates it. */
+  isRunning: boolean;
+  /** Of the tokens so far; NaN when the request did not ask for log probabilities. */
+  cumulativeLogprob: number;
+}
+
+export class TextRun {
+  readonly #tokenizer: Tokenizer;
+  readonly #sequences: readonly Sequence[];
+  readonly #promptTokenIds: Int32Array;
+
+  constructor(request: GenerateRequest, tokens: TokenRequest, tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+    this.#promptTokenIds = tokens.promptTokenIds;
+    const options = {
+      table: tokenizer.table,
+      skipSpecialTokens: request.skipSpecialTokens ?? true,
+      stops: request.stop ?? [],
+      includeStop: request.includeStop ?? false,
+    };
+    this.#sequences = Array.from({ length: tokens.sequenceCount }, () => ({
+      output: new SequenceText(options),
+      isDone: false,
+      isRunning: true,
+      cumulativeLogprob: request.logprobs === undefined ? NaN : 0,
+    }));
+  }
+
+  /** Every text is complete, but the batcher does not know of the stop strings that ended some. */
+  get hasUnwantedWork(): boolean {
+    return this.#isComplete && this.#sequences.some((sequence) => sequence.isRunning);
+  }
+
+  get #isComplete(): boolean {
+    return this.#sequences.every((sequence) => sequence.isDone);
+  }
+
+  /** The prompt as the first text of every sequence. */
+  echo(): GenerateEvent[] {
+    return this.#sequences.map(({ output }, sequence) =>
+      textEvent(sequence, output.echo(this.#promptTokenIds), []),
+    );
+  }
+
+  /** What the reader gets to know by this event. */
+  accept(event: BatcherEvent): GenerateEvent[] {
+    switch (event.type) {
+      case 'token':
+        return this.#acceptTokens(event);
+      case 'sequence':
+        return this.#acceptSequence(event);
+      case 'prompt':
+        return [{ type: 'prompt', logprobs: this.#withTexts(event.logprobs), logits: event.logits }];
+      case 'finished':
+        return [{ type: 'finished', usage: this.#usage(event), timings: event.timings }];
+      case 'failed':
+        return [this.#acceptFailure(event)];
+    }
+  }
+
+  #acceptTokens(event: TokenEvent): GenerateEvent[] {
+    const sequence = this.#sequences[event.sequence];
+    if (!sequence || sequence.isDone) return [];
+    const { text, takenCount } = push(sequence.output, event.tokenIds);
+    const logprobs = event.logprobs?.slice(0, takenCount);
+    for (const { logprob } of logprobs ?? []) sequence.cumulativeLogprob += logprob;
+    const events: GenerateEvent[] = [
+      {
+        ...textEvent(event.sequence, text, event.tokenIds.slice(0, takenCount)),
+        logprobs: this.#withTexts(logprobs),
+        logits: event.logits?.subarray(0, (event.logits.length / event.tokenIds.length) * takenCount),
+      },
+    ];
+    if (sequence.output.stop !== undefined) events.push(this.#finish(event.sequence, 'stop_word'));
+    return events;
+  }
+
+  /** Beams and the best of several are only heard of here: tokens that were not streamed make one last text event. */
+  #acceptSequence(event: SequenceEvent): GenerateEvent[] {
+    const sequence = this.#sequences[event.sequence];
+    if (!sequence) return [];
+    sequence.isRunning = false;
+    if (sequence.isDone) return [];
+    const { output } = sequence;
+    const unseen = event.tokenIds.slice(output.tokenIds.length);
+    const { text, takenCount } = push(output, unseen);
+    const rest = output.stop === undefined ? text + output.end() : text;
+    const events: GenerateEvent[] =
+      rest === '' && takenCount === 0 ? [] : [textEvent(event.sequence, rest, unseen.slice(0, takenCount))];
+    sequence.cumulativeLogprob = event.cumulativeLogprob;
+    const reason = output.stop === undefined ? event.finishReason : 'stop_word';
+    return [...events, this.#finish(event.sequence, reason)];
+  }
+
+  /** A request that was cancelled because all its texts were complete has not failed. */
+  #acceptFailure(event: FailedEvent): GenerateEvent {
+    const usage = this.#usage(event);
+    if (this.#isComplete) return { type: 'finished', usage, timings: event.timings };
+    return { type: 'failed', error: event.error, usage, timings: event.timings };
+  }
+
+  #finish(index: number, finishReason: FinishReason): GenerateEvent {
+    const sequence = this.#sequences[index]!;
+    const { text, tokenIds, stop } = sequence.output;
+    sequence.isDone = true;
+    const { cumulativeLogprob } = sequence;
+    return { type: 'sequence', sequence: index, text, tokenIds, finishReason, stop, cumulativeLogprob };
+  }
+
+  /** Behind a stop string the batcher may have generated more than was given out. */
+  #usage({ usage }: FinishedEvent | FailedEvent): Usage {
+    if (this.#sequences.every(({ output }) => output.stop === undefined)) return usage;
+    return {
+      ...usage,
+      outputTokens: this.#sequences.reduce((sum, { output }) => sum + output.tokenIds.length, 0),
+    };
+  }
+
+  #withTexts(logprobs: readonly TokenLogprobs[] | undefined): TextLogprobs[] | undefined {
+    return logprobs?.map((entry) => ({
+      ...entry,
+      text: this.#tokenizer.tokenText(entry.tokenId),
+      topTexts: entry.top.map(({ tokenId }) => this.#tokenizer.tokenText(tokenId)),
+    }));
+  }
+}
+
+/** Pushes tokens until a stop string is found; tokens behind it are not taken. */
+function push(output: SequenceText, tokenIds: readonly number[]): { text: string; takenCount: number } {
+  let text = '';
+  let takenCount = 0;
+  while (takenCount < tokenIds.length && output.stop === undefined)
+    text += output.push(tokenIds[takenCount++]!);
+  return { text, takenCount };
+}
+
+function textEvent(sequence: number, text: string, tokenIds: readonly number[]) {
+  return { type: 'text', sequence, text, tokenIds, logprobs: undefined, logits: undefined } as const;
+}

@@ -1,0 +1,38 @@
+/** Where and from what a result came: stored in every benchmark file. */
+import { execFileSync } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+export interface MachineRecord {
+  readonly cpu: string;
+  readonly coreCount: number;
+  readonly memoryBytes: number;
+  readonly node: string;
+  /** Commit of the working tree, with `+` when it has changes; `unknown` outside a checkout. */
+  readonly commit: string;
+  readonly command: readonly string[];
+  readonly date: string;
+}
+
+export function machineRecord(command: readonly string[]): MachineRecord {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? process.arch,
+    coreCount: cpus().length,
+    memoryBytes: totalmem(),
+    node: process.version,
+    commit: currentCommit(),
+    command,
+    date: new Date().toISOString(),
+  };
+}
+
+function currentCommit(): string {
+  const cwd = fileURLToPath(new URL('../../../', import.meta.url));
+  const git = (...words: string[]) =>
+    execFileSync('git', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : '+');
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,133 @@
+/** The static-batch sweep of `aloft bench`: cases, rows, table, files. */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { SYSTEM_CLOCK } from '../../core/clock.js';
+import type { SamplingParams } from '../../core/sampling.js';
+import type { RunningEngine } from '../../llm/load.js';
+import type { Terminal } from '../cli/terminal.js';
+import { machineRecord } from './machine.js';
+import {
+  benchmarkLine,
+  csvHeader,
+  csvLine,
+  markdownTable,
+  rowFields,
+  type SweepRow,
+  type SweepSubject,
+} from './report.js';
+import { measureCase } from './static-runner.js';
+import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
+
+export interface StaticFlags {
+  readonly model: string;
+  readonly batchSize: string;
+  readonly inputOutputLen: string;
+  readonly warmUp: number;
+  readonly numRuns: number;
+  readonly duration: number;
+  readonly csv?: true;
+  readonly json?: string;
+}
+
+export interface StaticBench {
+  readonly engine: RunningEngine;
+  readonly flags: StaticFlags;
+  readonly sampling: SamplingParams;
+  readonly buildSeconds: number;
+  readonly terminal: Terminal;
+}
+
+export async function benchStatic(bench: StaticBench): Promise<void> {
+  const { engine, flags, terminal } = bench;
+  const { builder_config: build } = engine.manifest;
+  const { cases, warnings } = planSweep(
+    parseLengths(flags.inputOutputLen),
+    parseBatchSizes(flags.batchSize),
+    {
+      maxBatch: build.max_batch_size,
+      maxInputTokens: build.max_input_len,
+      maxOutputTokens: build.max_output_len,
+    },
+  );
+  for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
+  const subject = subjectOf(bench);
+  const rows: SweepRow[] = [];
+  for (const one of cases) {
+    const row = await measureRow(bench, one);
+    printRow(subject, row, rows.length === 0, bench);
+    rows.push(row);
+  }
+  if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
+  if (flags.json !== undefined) writeFileSync(flags.json, resultJson(subject, rows));
+}
+
+/** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
+async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCase): Promise<SweepRow> {
+  const { limits, memory } = engine.executor;
+  const { blockTokens, blockCount } = limits;
+  const wantedBlocks = one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
+  if (wantedBlocks > blockCount) {
+    const blockBytes = memory.kvBytesPerToken * blockTokens;
+    return {
+      type: 'oom',
+      case: one,
+      wantedBytes: wantedBlocks * blockBytes,
+      availableBytes: blockCount * blockBytes,
+    };
+  }
+  const plan = { warmUpRuns: flags.warmUp, minRuns: flags.numRuns, minSeconds: flags.duration, sampling };
+  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
+  return {
+    type: 'measured',
+    case: one,
+    latency: latencyStatistics(times.latenciesMs),
+    runCount: times.latenciesMs.length,
+    peakGpuGiB: 0,
+    firstTokenMs: times.firstTokenMs,
+  };
+}
+
+function subjectOf({ engine: { manifest }, flags, buildSeconds }: StaticBench): SweepSubject {
+  const { builder_config: build, aloft } = manifest;
+  return {
+    modelName: flags.model,
+    worldSize: build.tensor_parallel,
+    headCount: build.num_heads,
+    kvHeadCount: build.num_kv_heads,
+    layerCount: build.num_layers,
+    hidden: build.hidden_size,
+    vocabulary: build.vocab_size,
+    precision: build.precision,
+    buildSeconds,
+    computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? 'cpu',
+    quantisation: aloft.int8_parts.length > 0 ? 'int8' : 'none',
+    device: aloft.device,
+  };
+}
+
+function printRow(
+  subject: SweepSubject,
+  row: SweepRow,
+  isFirst: boolean,
+  { flags, terminal }: StaticBench,
+): void {
+  if (!flags.csv) {
+    terminal.out(`${benchmarkLine(subject, row)}\n`);
+    return;
+  }
+  const lines = `${isFirst ? `${csvHeader(subject, row)}\n` : ''}${csvLine(subject, row)}\n`;
+  terminal.out(lines);
+  appendFileSync(csvFile(subject), lines);
+}
+
+/** The original's name for the file that CSV lines are appended to. */
+function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject): string {
+  return `${modelName}_${precision}_tp${worldSize}_plugin_fp8linear0_${computeCap}.csv`;
+}
+
+function resultJson(subject: SweepSubject, rows: readonly SweepRow[]): string {
+  const result = {
+    machine: machineRecord(process.argv.slice(1)),
+    rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
+  };
+  return `${JSON.stringify(result, undefined, 2)}\n`;
+}

@@ -1,0 +1,137 @@
+/** `aloft build`: a Hugging Face checkpoint (or random weights) -> an engine directory. */
+import { SingleBar } from 'cli-progress';
+import { type Command, Option } from 'commander';
+import { BUILD_FLAGS, type BuildFlag } from '../../build/build-flags.js';
+import type { BuildReport } from '../../build/build-report.js';
+import { buildEngine, type BuildProgress } from '../../build/builder.js';
+import type { Checkpoint } from '../../build/checkpoint/checkpoint.js';
+import { openCheckpoint } from '../../build/checkpoint/open.js';
+import type { GivenFlags } from '../../build/flag-reader.js';
+import { randomCheckpoint } from '../../build/random-weights/random-checkpoint.js';
+import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
+import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { openBuildTarget, DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
+import { oneOf } from './flags.js';
+import { formatBytes, formatTable, type Terminal } from './terminal.js';
+
+interface CommonFlags {
+  readonly device: DeviceChoice;
+  readonly logLevel: LogLevel;
+}
+
+export function registerBuild(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('build')
+    .description('build an engine from a Hugging Face checkpoint')
+    .option(
+      '--device <device>',
+      `what the engine is for: ${DEVICE_CHOICES.join(', ')}`,
+      oneOf(DEVICE_CHOICES),
+      'auto',
+    )
+    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
+  for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));
+  command.action(async (values: Record<string, unknown> & CommonFlags) => {
+    const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
+    await runBuild(givenFlags(command, values), values.device, log, terminal);
+  });
+}
+
+/** Builds and prints the report. Shared with commands that need an engine first. */
+export async function runBuild(
+  given: GivenFlags,
+  device: DeviceChoice,
+  log: Log,
+  terminal: Terminal,
+): Promise<BuildReport> {
+  const { source, options, notes, warnings } = resolveBuildOptions(given);
+  for (const note of notes) log.info(note);
+  for (const warning of warnings) log.warning(warning);
+  const checkpoint = openSource(source);
+  const target = openBuildTarget(device);
+  const progress = progressBar(terminal);
+  try {
+    const report = await buildEngine(checkpoint, target, options, { log, onProgress: progress.update });
+    progress.stop();
+    terminal.err(`${reportTable(report)}\n`);
+    return report;
+  } finally {
+    progress.stop();
+    target.dispose();
+    checkpoint.tensors.dispose();
+  }
+}
+
+function openSource(source: BuildSource): Checkpoint {
+  return source.type === 'checkpoint'
+    ? openCheckpoint(source.directory)
+    : randomCheckpoint(source.shape, source.seed);
+}
+
+/** Bytes and quantisation error by part, then time and memory. */
+function reportTable({ directory, parts, seconds, peakAnonymousBytes }: BuildReport): string {
+  const rows = parts.map(({ part, bytes, relativeError }) => [
+    part,
+    formatBytes(bytes),
+    relativeError === 0 ? 'exact' : `${(relativeError * 100).toFixed(3)}%`,
+  ]);
+  const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  return [
+    formatTable([['part', 'bytes', 'error'], ...rows, ['total', formatBytes(total), '']]),
+    `Engine ${directory} built in ${seconds.toFixed(1)} s; peak memory ${formatBytes(peakAnonymousBytes)}.`,
+  ].join('\n');
+}
+
+interface ProgressDisplay {
+  readonly update: (progress: BuildProgress) => void;
+  readonly stop: () => void;
+}
+
+/** A bar of layers on a terminal; nothing elsewhere. */
+function progressBar(terminal: Terminal): ProgressDisplay {
+  if (!terminal.isInteractive) return { update: () => {}, stop: () => {} };
+  const bar = new SingleBar({
+    format: 'building |{bar}| {value}/{total} layers, {weight}',
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let isStarted = false;
+  return {
+    update({ weight, layersDone, layerCount }) {
+      if (!isStarted) bar.start(layerCount, 0, { weight });
+      isStarted = true;
+      bar.update(layersDone, { weight });
+    },
+    stop() {
+      bar.stop();
+    },
+  };
+}
+
+function optionOf(flag: BuildFlag): Option {
+  return new Option(`--${flag.name.replaceAll('_', '-')}${argumentOf(flag)}`, describe(flag));
+}
+
+function argumentOf({ kind }: BuildFlag): string {
+  if (kind.type === 'switch') return '';
+  if (kind.type === 'scaling') return ' <type-and-factor...>';
+  return kind.type === 'optionalChoice' ? ' [value]' : ' <value>';
+}
+
+function describe({ meaning, support, note, fallback }: BuildFlag): string {
+  const remark =
+    support === 'no' ? ' [not supported]' : support === 'yes' || note === undefined ? '' : ` [${note}]`;
+  return `${meaning}${fallback === undefined ? '' : ` (default: ${fallback})`}${remark}`;
+}
+
+/** Only what the user wrote, under the names of the flag table. */
+function givenFlags(command: Command, values: Record<string, unknown>): GivenFlags {
+  const given = new Map<string, string | readonly string[] | true>();
+  for (const flag of BUILD_FLAGS) {
+    const key = new Option(`--${flag.name.replaceAll('_', '-')}`).attributeName();
+    const value = values[key];
+    if (value === undefined || command.getOptionValueSource(key) !== 'cli') continue;
+    given.set(flag.name, value as string | readonly string[] | true);
+  }
+  return given;
+}

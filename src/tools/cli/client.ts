@@ -1,0 +1,179 @@
+/** `aloft client`: the clients of tensorrtllm_backend in one, with their flags. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { runClientCommand, type ClientCommand, type TextClient } from '../../client/command.js';
+import { GrpcClient, type TlsOptions } from '../../client/grpc-client.js';
+import { HttpClient } from '../../client/http-client.js';
+import type { TextRequest } from '../../client/text-request.js';
+import { AloftError } from '../../core/errors.js';
+import { oneOf, realNumber, wholeNumber } from './flags.js';
+import type { Terminal } from './terminal.js';
+
+interface ClientFlags {
+  readonly url?: string;
+  readonly protocol: 'grpc' | 'http';
+  readonly prompt?: string;
+  readonly text?: string;
+  readonly streaming?: true;
+  readonly outputLen: number;
+  readonly requestOutputLen?: number;
+  readonly modelName: string;
+  readonly requestId?: string;
+  readonly beamWidth?: number;
+  readonly numReturnSequences?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly lengthPenalty?: number;
+  readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly minLength?: number;
+  readonly randomSeed?: bigint;
+  readonly stopWords?: readonly string[];
+  readonly badWords?: readonly string[];
+  readonly endId?: number;
+  readonly padId?: number;
+  readonly excludeInputInOutput?: true;
+  readonly returnLogProbs?: true;
+  readonly stopAfterMs?: number;
+  readonly streamTimeout?: number;
+  readonly concurrency: number;
+  readonly checkOutput?: true;
+  readonly expectedOutput?: string;
+  readonly apiKey?: string;
+  readonly ssl?: true;
+  readonly rootCertificates?: string;
+  readonly privateKey?: string;
+  readonly certificateChain?: string;
+  readonly verbose?: true;
+}
+
+/** The scripts of tensorrtllm_backend whose place this command takes. */
+const OLD_NAMES = ['inflight_batcher_llm_client', 'end_to_end_streaming_client', 'end_to_end_grpc_client'];
+
+export function registerClient(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('client')
+    .aliases(OLD_NAMES)
+    .description('send a prompt to a server and print the answer')
+    .option('-u, --url <host:port>', 'server (default: localhost:8001, http: localhost:8000)')
+    .option('-i, --protocol <protocol>', 'grpc or http', oneOf(['grpc', 'http']), 'grpc')
+    .option('-p, --prompt <text>', 'the prompt')
+    .addOption(new Option('--text <text>', 'the prompt, as inflight_batcher_llm_client has it').hideHelp())
+    .option('-S, --streaming', 'print the answer as it comes')
+    .option('-o, --output-len <n>', 'most tokens to generate', wholeNumber(1), 100)
+    .addOption(new Option('--request-output-len <n>', 'the same').argParser(wholeNumber(1)).hideHelp())
+    .option('--model-name <name>', 'ensemble or tensorrt_llm_bls', 'ensemble')
+    .option('--request-id <id>', 'name of the request')
+    .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
+    .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1))
+    .option('--temperature <x>', 'divides the logits; 0 is greedy', realNumber(0, 100))
+    .option('--top-k <n>', 'keep the k most likely tokens', wholeNumber(0))
+    .option('--top-p <x>', 'keep the most likely tokens up to this probability', realNumber(0, 1))
+    .option('--length-penalty <x>', 'for beams', realNumber(-100, 100))
+    .option('--repetition-penalty <x>', '1 is off', realNumber(0, 100))
+    .option('--presence-penalty <x>', '0 is off', realNumber(-100, 100))
+    .option('--frequency-penalty <x>', '0 is off', realNumber(-100, 100))
+    .option('--min-length <n>', 'fewest tokens', wholeNumber(0))
+    .option('--random-seed <n>', 'makes sampling repeatable', readSeed)
+    .option('--stop-words <word...>', 'texts that end the answer')
+    .option('--bad-words <word...>', 'texts that must not appear')
+    .option('--end-id <id>', 'token that ends the answer; -1 none', wholeNumber(-1))
+    .option('--pad-id <id>', 'token that fills rows', wholeNumber(0))
+    .option('--exclude-input-in-output', 'print the answer without the prompt')
+    .option('--return-log-probs', 'ask for log probabilities')
+    .option('--stop-after-ms <ms>', 'cancel after this time', wholeNumber(0))
+    .option('-t, --stream-timeout <seconds>', 'give up after this time', realNumber(0, 1e6))
+    .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
+    .option('-c, --check-output', 'compare the answer with --expected-output')
+    .option('--expected-output <text>', 'what the answer must be')
+    .option('--api-key <key>', 'key of the server')
+    .option('-s, --ssl', 'use TLS')
+    .option('-r, --root-certificates <file>', 'PEM of the authority')
+    .option('--private-key <file>', "PEM of the client's key")
+    .option('-x, --certificate-chain <file>', "PEM of the client's certificate")
+    .option('-v, --verbose', 'print times');
+  command.action(async (flags: ClientFlags) => {
+    const client = openClient(flags);
+    try {
+      const status = await runClientCommand(readCommand(flags), client, {
+        out: terminal.out,
+        error: terminal.err,
+      });
+      if (status !== 0)
+        throw new AloftError('CHECK_FAILED', 'The answer is not what was expected; see above.');
+    } finally {
+      if (client instanceof GrpcClient) client.close();
+    }
+  });
+}
+
+function openClient(flags: ClientFlags): TextClient & (GrpcClient | HttpClient) {
+  const key = flags.apiKey === undefined ? {} : { apiKey: flags.apiKey };
+  if (flags.protocol === 'http') {
+    const url = flags.url ?? 'localhost:8000';
+    return new HttpClient({ url: flags.ssl && !url.includes('://') ? `https://${url}` : url, ...key });
+  }
+  const address = flags.url ?? 'localhost:8001';
+  return new GrpcClient({ address, ...key, ...(flags.ssl ? { tls: readTls(flags) } : {}) });
+}
+
+function readTls(flags: ClientFlags): TlsOptions {
+  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  const tls = {
+    rootCertificates: file(flags.rootCertificates),
+    privateKey: file(flags.privateKey),
+    certificateChain: file(flags.certificateChain),
+  };
+  return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
+}
+
+function readCommand(flags: ClientFlags): ClientCommand {
+  if (flags.checkOutput && flags.expectedOutput === undefined) {
+    throw new AloftError('USAGE', '--check-output needs --expected-output.');
+  }
+  return {
+    request: readRequest(flags),
+    concurrency: flags.concurrency,
+    stopAfterMs: flags.stopAfterMs || undefined,
+    timeoutMs: flags.streamTimeout === undefined ? undefined : flags.streamTimeout * 1000,
+    expectedOutput: flags.expectedOutput,
+    verbose: flags.verbose ?? false,
+  };
+}
+
+function readRequest(flags: ClientFlags): TextRequest {
+  const prompt = flags.prompt ?? flags.text;
+  if (prompt === undefined)
+    throw new AloftError('USAGE', `A prompt is missing: use -p "What is deep learning ?".`);
+  const members = {
+    model: flags.modelName,
+    id: flags.requestId,
+    stream: flags.streaming ?? false,
+    beamWidth: flags.beamWidth,
+    sequenceCount: flags.numReturnSequences,
+    temperature: flags.temperature,
+    topK: flags.topK,
+    topP: flags.topP,
+    lengthPenalty: flags.lengthPenalty,
+    repetitionPenalty: flags.repetitionPenalty,
+    presencePenalty: flags.presencePenalty,
+    frequencyPenalty: flags.frequencyPenalty,
+    minLength: flags.minLength,
+    seed: flags.randomSeed,
+    stopWords: flags.stopWords,
+    badWords: flags.badWords,
+    endId: flags.endId,
+    padId: flags.padId,
+    excludeInput: flags.excludeInputInOutput,
+    returnLogProbs: flags.returnLogProbs,
+  };
+  const given = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+  return { ...given, prompt, maxTokens: flags.requestOutputLen ?? flags.outputLen };
+}
+
+function readSeed(text: string): bigint {
+  if (/^\d{1,20}$/.test(text)) return BigInt.asUintN(64, BigInt(text));
+  throw new AloftError('USAGE', `--random-seed is '${text}', but must be a whole number.`);
+}

@@ -1,0 +1,22 @@
+import { engineLoader } from '../../serve/engine-loader.js';
+import { registerBench } from './bench.js';
+import { registerBuild } from './build.js';
+import { registerClient } from './client.js';
+import { registerDevices } from './devices.js';
+import type { RegisterCommand } from './main.js';
+import { registerRepo } from './repo.js';
+import { registerRun } from './run.js';
+import { serveCommand } from './serve.js';
+import { startCommand } from './start.js';
+
+/** Every sub-command, in the order of `aloft --help`. */
+export const COMMANDS: readonly RegisterCommand[] = [
+  startCommand(() => engineLoader({})),
+  registerBuild,
+  registerRun,
+  registerBench,
+  serveCommand(() => engineLoader({})),
+  registerClient,
+  registerRepo,
+  registerDevices,
+];

@@ -1,0 +1,55 @@
+/** Flags of every command that loads an engine, and what they mean to it. */
+import type { Command } from 'commander';
+import type { LoadOptions } from '../../llm/load.js';
+import { realNumber, wholeNumber } from './flags.js';
+
+/** How an engine is opened. */
+export interface LoadFlags {
+  readonly tokenizerDir?: string;
+  readonly threads?: number;
+  readonly kvCacheFreeMemFraction?: number;
+  readonly maxTokensInPagedKvCache?: number;
+  readonly maxNumTokens?: number;
+  readonly tokensPerBlock?: number;
+}
+
+/** The same, and which engine. */
+export interface EngineFlags extends LoadFlags {
+  readonly engineDir: string;
+}
+
+export function addEngineFlags(command: Command): void {
+  command.option('--engine-dir <dir>', 'engine directory, made by aloft build', 'llama_outputs');
+  addLoadFlags(command);
+}
+
+export function addLoadFlags(command: Command): void {
+  command
+    .option('--tokenizer-dir <dir>', 'tokenizer files (default: those kept in the engine)')
+    .option('--threads <n>', 'CPU threads (default: all cores)', wholeNumber(1, 1024))
+    .option(
+      '--kv-cache-free-mem-fraction <share>',
+      'share of the memory free after load for KV blocks',
+      realNumber(0.01, 1),
+    )
+    .option('--max-tokens-in-paged-kv-cache <tokens>', 'absolute size of the KV cache', wholeNumber(1))
+    .option(
+      '--max-num-tokens <tokens>',
+      'tokens of one step at most (prompt chunks and decode together)',
+      wholeNumber(1),
+    )
+    .option('--tokens-per-block <tokens>', 'KV block size, 8 to 128', wholeNumber(8, 128));
+}
+
+export function engineOptions(flags: LoadFlags): LoadOptions {
+  return {
+    ...(flags.tokenizerDir === undefined ? {} : { tokenizerDirectory: flags.tokenizerDir }),
+    ...(flags.threads === undefined ? {} : { threadCount: flags.threads }),
+    ...(flags.kvCacheFreeMemFraction === undefined
+      ? {}
+      : { kvCacheFreeMemFraction: flags.kvCacheFreeMemFraction }),
+    ...(flags.maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: flags.maxTokensInPagedKvCache }),
+    ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),
+    ...(flags.tokensPerBlock === undefined ? {} : { blockTokens: flags.tokensPerBlock }),
+  };
+}

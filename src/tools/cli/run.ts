@@ -1,0 +1,170 @@
+/** `aloft run`: continues prompts, all of them in flight at once. */
+import type { Command } from 'commander';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { AloftError } from '../../core/errors.js';
+import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { LLM } from '../../llm/llm.js';
+import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
+import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
+import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
+import { realNumber, repeated, wholeNumber } from './flags.js';
+import type { Terminal } from './terminal.js';
+
+interface RunFlags extends EngineFlags {
+  readonly maxOutputLen: number;
+  readonly inputText?: string[];
+  readonly inputFile?: string;
+  readonly inputTokens?: string;
+  readonly chat?: true;
+  readonly addSpecialTokens: boolean;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly repetitionPenalty?: number;
+  readonly randomSeed?: string;
+  readonly endId?: number;
+  readonly ignoreEos?: true;
+  readonly stop?: string[];
+  readonly numBeams: number;
+  readonly streaming?: boolean;
+  readonly streamingInterval?: number;
+  readonly outputCsv?: string;
+}
+
+export function registerRun(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('run')
+    .description('continue text with an engine')
+    .option('--input-text <text>', `a prompt; may be repeated (default: "${DEFAULT_INPUT_TEXT}")`, repeated)
+    .option('--input-file <file>', 'prompts, one a line; a .csv file holds token ids')
+    .option('--input-tokens <file.csv>', 'the same as --input_file with a .csv file')
+    .option('--chat', 'send each text as a user message through the chat template')
+    .option('--no-add-special-tokens', 'no begin token before texts (as TensorRT-LLM 0.5 run.py did)')
+    .option('--max-output-len <tokens>', 'tokens to generate at most', wholeNumber(1), 128)
+    .option('--temperature <t>', '0 is greedy; default: the model says, else greedy', realNumber(0, 100))
+    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber(0))
+    .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1))
+    .option('--repetition-penalty <r>', 'over 1 makes repeated tokens less likely', realNumber(0.01, 100))
+    .option('--random-seed <n>', 'makes sampling repeatable (default: random)')
+    .option('--end-id <id>', 'token that ends the output (default: the model says)', wholeNumber(0))
+    .option('--ignore-eos', 'generate to the full length')
+    .option('--stop <text>', 'text that ends the output; may be repeated', repeated)
+    .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
+    .option('--streaming', 'print text as it comes (default on a terminal)')
+    .option('--no-streaming', 'print the text when it is complete')
+    .option('--output-csv <file>', 'write prompt and output ids instead of text');
+  addEngineFlags(command);
+  command.action(async (flags: RunFlags) => runCommand(flags, terminal));
+}
+
+async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
+  const prompts = readPrompts({
+    inputText: flags.inputText,
+    inputFile: flags.inputFile ?? flags.inputTokens,
+    addSpecialTokens: flags.addSpecialTokens,
+    chat: flags.chat ?? false,
+  });
+  await using llm = await LLM.load(flags.engineDir, engineOptions(flags));
+  terminal.out(`Running the ${llm.model.precision} engine ...\n`);
+  const isStreaming =
+    (flags.streaming ?? terminal.isInteractive) && prompts.length === 1 && flags.outputCsv === undefined;
+  const answers = isStreaming
+    ? [await streamOne(llm, prompts[0]!, flags, terminal)]
+    : await answerAll(llm, prompts, flags, terminal);
+  if (flags.outputCsv !== undefined) {
+    mkdirSync(dirname(flags.outputCsv), { recursive: true });
+    writeFileSync(flags.outputCsv, csvRows(answers, flags.endId ?? llm.padId));
+    terminal.out(`Wrote ${flags.outputCsv}.\n`);
+  } else if (!isStreaming) {
+    for (const answer of answers) printAnswer(llm, answer, terminal);
+  }
+}
+
+/** Prints text while it comes. */
+async function streamOne(llm: LLM, prompt: Prompt, flags: RunFlags, terminal: Terminal): Promise<Answer> {
+  let isFirst = true;
+  const answer = await collectAnswer(
+    llm.generate(toRequest(prompt, flags)),
+    (text) => {
+      if (isFirst) terminal.out(`${promptText(prompt)}Output: "`);
+      isFirst = false;
+      terminal.out(text);
+    },
+    (event) => {
+      throw new AloftError(event.error.code, event.error.message);
+    },
+  );
+  if (isFirst)
+    terminal.out(`${promptText(prompt)}Output: "${answer.sequences.map((s) => s.text).join('"\nOutput: "')}`);
+  terminal.out(`"\n${summaryLine(answer)}\n`);
+  return answer;
+}
+
+function promptText(prompt: Prompt): string {
+  if (prompt.type === 'text') return `Input: "${prompt.text}"\n`;
+  return prompt.type === 'chat'
+    ? `Input: "${prompt.messages.map((message) => message.content).join('\n')}"\n`
+    : '';
+}
+
+/** Submits every prompt at once; the batcher runs them in flight. Answers keep the order of the prompts. */
+async function answerAll(
+  llm: LLM,
+  prompts: readonly Prompt[],
+  flags: RunFlags,
+  terminal: Terminal,
+): Promise<Answer[]> {
+  let doneCount = 0;
+  const showProgress = prompts.length > 1;
+  return Promise.all(
+    prompts.map(async (prompt, index) => {
+      const answer = await collectAnswer(
+        llm.generate(toRequest(prompt, flags)),
+        () => {},
+        (event) => {
+          throw new AloftError(event.error.code, `Prompt ${index + 1}: ${event.error.message}`);
+        },
+      );
+      doneCount++;
+      if (showProgress)
+        terminal.err(
+          `\r${doneCount} of ${prompts.length} prompts done${doneCount === prompts.length ? '\n' : ''}`,
+        );
+      return answer;
+    }),
+  );
+}
+
+function printAnswer(llm: LLM, answer: Answer, terminal: Terminal): void {
+  terminal.out(`Input: "${llm.tokenizer.decode(answer.promptTokenIds, { skipSpecialTokens: true })}"\n`);
+  for (const sequence of answer.sequences) terminal.out(`Output: "${sequence.text}"\n`);
+  terminal.out(`${summaryLine(answer)}\n`);
+}
+
+function toRequest(prompt: Prompt, flags: RunFlags): GenerateRequest {
+  const isBeam = flags.numBeams > 1;
+  return {
+    prompt,
+    maxOutputTokens: flags.maxOutputLen,
+    ...(flags.temperature === undefined ? {} : { temperature: flags.temperature }),
+    ...(flags.topK === undefined ? {} : { topK: flags.topK }),
+    ...(flags.topP === undefined ? {} : { topP: flags.topP }),
+    ...(flags.repetitionPenalty === undefined ? {} : { repetitionPenalty: flags.repetitionPenalty }),
+    ...(flags.randomSeed === undefined ? {} : { seed: parseSeed(flags.randomSeed) }),
+    ...(flags.endId === undefined ? {} : { endIds: [flags.endId] }),
+    ...(flags.ignoreEos ? { ignoreEos: true } : {}),
+    ...(flags.stop === undefined ? {} : { stop: flags.stop }),
+    ...(isBeam
+      ? {
+          beam: { width: flags.numBeams, lengthPenalty: 1, earlyStopping: false },
+          sequenceCount: flags.numBeams,
+        }
+      : {}),
+  };
+}
+
+function parseSeed(text: string): bigint {
+  if (/^\d+$/.test(text) && BigInt(text) < 2n ** 64n) return BigInt(text);
+  throw new AloftError('USAGE', `--random_seed is '${text}'; give a whole number from 0 to 2^64 - 1.`);
+}

@@ -1,0 +1,105 @@
+/** `aloft start`, which is `npm start`: the demo model from its checkpoint to streamed text, then to a server. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AloftError } from '../../core/errors.js';
+import { lineLog } from '../../core/log.js';
+import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
+import { openEngineRank } from '../../engine/rank-file-reader.js';
+import type { ModelLoader } from '../../serve/loader.js';
+import { type RunningServer, startServer } from '../../serve/server.js';
+import { tryLines } from '../../serve/startup-print.js';
+import { collectAnswer, summaryLine } from '../run/output.js';
+import { runBuild } from './build.js';
+import type { RegisterCommand } from './main.js';
+import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal } from './serve.js';
+import type { Terminal } from './terminal.js';
+
+const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
+const DEMO_MODEL = join(PACKAGE, 'models/demo');
+const DEMO_ENGINE = join(PACKAGE, 'engines/demo');
+const DEMO_PROMPT = 'What is deep learning ?';
+
+interface StartFlags extends ServeFlags {
+  readonly prompt: string;
+  readonly serve: boolean;
+}
+
+/** @param makeLoader as for `aloft serve` */
+export function startCommand(makeLoader: () => ModelLoader): RegisterCommand {
+  return (program, terminal) => {
+    const command = addServeFlags(
+      program.command('start').description('build the demo model, answer a prompt and serve it'),
+    )
+      .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
+      .option('--no-serve', 'stop after the answer');
+    command.setOptionValue('logLevel', 'warning');
+    command.action(async (flags: StartFlags) => {
+      if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
+      const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+      const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
+      const server = await startServer(options, { loader: makeLoader(), log });
+      await server.modelsLoaded;
+      await answer(server, flags.prompt, terminal);
+      if (!flags.serve) return server.close();
+      terminal.out(
+        `\nServing the demo model; Ctrl-C stops it.\n${tryLines(options, server.ports, 'ensemble').join('\n')}\n`,
+      );
+      return serveUntilSignal(server, { exitOnError: true, log, terminal });
+    });
+  };
+}
+
+/** Streams the demo model's answer, through the engine that is served. */
+async function answer(server: RunningServer, prompt: string, terminal: Terminal): Promise<void> {
+  const [engine] = server.context.repository.engines();
+  if (engine === undefined) throw new AloftError('MODEL_UNAVAILABLE', 'The demo model is not loaded.');
+  terminal.out(`\n> ${prompt}\n`);
+  const answered = await collectAnswer(
+    engine.loaded.generator.generate({
+      prompt: { type: 'chat', messages: [{ role: 'user', content: prompt }], templateArguments: {} },
+      maxOutputTokens: 128,
+    }),
+    (text) => terminal.out(text),
+    ({ error }) => {
+      throw new AloftError(error.code, error.message);
+    },
+  );
+  terminal.out(`\n${summaryLine(answered)}\n`);
+}
+
+/** An engine of another version, or a damaged one, is built again. */
+function demoEngineIsUsable(): boolean {
+  try {
+    const expected = {
+      rank: 0,
+      worldSize: 1,
+      device: 'cpu',
+      layoutVersion: CPU_LAYOUT_VERSION,
+      verification: 'full',
+    } as const;
+    openEngineRank(DEMO_ENGINE, expected).dispose();
+    return true;
+  } catch (fault) {
+    if (fault instanceof AloftError) return false;
+    throw fault;
+  }
+}
+
+async function buildDemoEngine(terminal: Terminal): Promise<void> {
+  terminal.err('Building the engine of the demo model (models/demo) ...\n');
+  rmSync(DEMO_ENGINE, { recursive: true, force: true });
+  const flags = new Map<string, string>([
+    ['model_dir', DEMO_MODEL],
+    ['output_dir', DEMO_ENGINE],
+    ['max_batch_size', '16'],
+    ['max_input_len', '512'],
+    ['max_output_len', '512'],
+  ]);
+  await runBuild(
+    flags,
+    'cpu',
+    lineLog('warning', (line) => terminal.err(`${line}\n`)),
+    terminal,
+  );
+}

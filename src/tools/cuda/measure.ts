@@ -1,0 +1,82 @@
+/**
+ * Checks and measures the CUDA device: `node dist/tools/cuda/measure.js [--library-path DIR] [--out FILE] [--only check|speed]`.
+ * Prints a line per result and writes all of them as JSON.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { NAMED_SHAPES } from '../../build/random-weights/shapes.js';
+import { openDriver } from '../../device/cuda/driver.js';
+import { readProperties } from '../../device/cuda/gpu.js';
+import { openNvrtc } from '../../device/cuda/nvrtc.js';
+import { CONFORMANCE_CASES, runConformance } from './conformance.js';
+import { measureBatch, openRandomExecutor, type BatchResult } from './throughput.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    'library-path': { type: 'string' },
+    out: { type: 'string' },
+    only: { type: 'string' },
+    filter: { type: 'string' },
+  },
+});
+const libraryPath = flags['library-path'];
+const nvrtc = openNvrtc(libraryPath);
+const driver = openDriver(libraryPath);
+const machine = readProperties(driver, 0);
+console.log(JSON.stringify(machine));
+
+let failures = 0;
+if (flags.only !== 'speed') {
+  for (const test of CONFORMANCE_CASES) {
+    if (flags.filter !== undefined && !test.name.includes(flags.filter)) continue;
+    const started = performance.now();
+    const faults = await runConformance(test, nvrtc, libraryPath);
+    failures += faults.length;
+    console.log(
+      `${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+    );
+    for (const fault of faults.slice(0, 8)) console.log(`  ${fault}`);
+  }
+}
+
+const WORK = [
+  [1, 128, 128],
+  [4, 128, 128],
+  [8, 128, 128],
+  [16, 128, 128],
+  [64, 128, 128],
+  [1, 2048, 128],
+  [16, 2048, 128],
+  [16, 128, 2048],
+] as const;
+/** Multiplications and additions of the layers for one token of LLaMA-2-7B, attention not counted. */
+const LAYER_FLOPS = 2 * 32 * 202_375_168;
+
+const results: Record<string, readonly BatchResult[]> = {};
+if (flags.only !== 'check') {
+  for (const isInt8 of [false, true]) {
+    const started = performance.now();
+    const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
+    const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };
+    const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
+    const name = `llama2_7b ${isInt8 ? 'int8' : 'f16'}`;
+    console.log(
+      `${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`,
+    );
+    const list: BatchResult[] = [];
+    for (const [batch, inputTokens, outputTokens] of WORK) {
+      const work = { batch, inputTokens, outputTokens };
+      await measureBatch(executor, { ...work, outputTokens: Math.min(outputTokens, 8) });
+      const result = await measureBatch(executor, work);
+      list.push(result);
+      const tflops = (batch * inputTokens * LAYER_FLOPS) / result.prefillMs / 1e9;
+      console.log(
+        `${name} ${batch} x (${inputTokens},${outputTokens}): ${result.tokensPerSecond.toFixed(1)} tok/s, prefill ${result.prefillMs.toFixed(1)} ms (${tflops.toFixed(0)} TFLOP/s), step ${result.stepMs.toFixed(3)} ms, host ${result.hostUs.toFixed(0)} us`,
+      );
+    }
+    results[name] = list;
+    await executor.dispose();
+  }
+}
+if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+process.exitCode = failures > 0 ? 1 : 0;

@@ -1,0 +1,73 @@
+/** Plans and weights without a checkpoint, for checks and measurements on a GPU. */
+import { JsonFile } from '../../build/checkpoint/json-file.js';
+import { parseModelConfig } from '../../build/checkpoint/model-config.js';
+import { modelFileFor } from '../../build/models/registry.js';
+import { fuse } from '../../build/passes/fuse.js';
+import { quantiseInt8 } from '../../build/passes/quantise-int8.js';
+import { configFields, type LlamaShape } from '../../build/random-weights/shapes.js';
+import { tensorBytes } from '../../core/dtype.js';
+import type { Gpu } from '../../device/cuda/gpu.js';
+import type { Kernels } from '../../device/cuda/kernels.js';
+import type { Stream } from '../../device/cuda/stream.js';
+import { cudaWeightLayout } from '../../device/cuda/weight-layout.js';
+import { f32, i32, pointer } from '../../ops/cuda/launch.js';
+import { weightsOf } from '../../plan/operands.js';
+import type { Plan } from '../../plan/plan.js';
+
+export interface PlanChoice {
+  readonly shape: LlamaShape;
+  readonly dtype: 'f16' | 'bf16';
+  readonly isInt8: boolean;
+}
+
+export function benchmarkPlan({ shape, dtype, isInt8 }: PlanChoice): Plan {
+  const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
+  const { plan } = modelFileFor(config.architecture, 'random weights').define(config, dtype);
+  const fused = fuse(plan);
+  return isInt8 ? quantiseInt8(fused, new Set(['layers'])) : fused;
+}
+
+export interface DeviceWeights {
+  readonly address: (name: string) => number;
+  readonly byteLength: number;
+}
+
+const WEIGHT_AMPLITUDE = 0.034; // uniform with the deviation of a freshly initialised model, 0.02
+const INT8_SCALE = 0.02 / 73; // of uniform values in [-127, 127]
+
+/** Packed weights drawn on the device: uniform matrices, norms of one. Needs the unit `random`. */
+export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Plan): DeviceWeights {
+  const addresses = new Map<string, number>();
+  let byteLength = 0;
+  let seed = 1;
+  for (const [name, use] of new Map(plan.ops.flatMap((op) => [...weightsOf(op)]))) {
+    for (const spec of cudaWeightLayout.specs(name, plan.weights[name]!, use)) {
+      const bytes = tensorBytes(spec.dtype, spec.shape);
+      const address = gpu.allocate(bytes, spec.name);
+      addresses.set(spec.name, address);
+      byteLength += bytes;
+      if (use === 'vector') fillVector(stream, plan, address, bytes);
+      else if (spec.dtype === 'f32') fillScales(gpu, address, bytes);
+      else {
+        const kernel = spec.dtype === 'u8' || spec.dtype === 'i8' ? 'fill_int8' : 'fill_act';
+        const amplitude = kernel === 'fill_act' ? [f32(WEIGHT_AMPLITUDE)] : [];
+        const args = [pointer(address), pointer(Math.floor(bytes / 4)), ...amplitude, i32(seed++)];
+        const size = { grid: [1024, 1, 1], blockThreads: 256, sharedBytes: 0 } as const;
+        kernels.launch(stream, { unit: 'random', kernel, ...size, args }, false);
+      }
+    }
+  }
+  stream.synchronize();
+  return { byteLength, address: (name) => addresses.get(name)! };
+}
+
+const ONES_F16 = 0x3c003c00;
+const ONES_BF16 = 0x3f803f80;
+
+function fillVector(stream: Stream, plan: Plan, address: number, bytes: number): void {
+  stream.fillWords(address, plan.activationDtype === 'bf16' ? ONES_BF16 : ONES_F16, bytes / 4);
+}
+
+function fillScales(gpu: Gpu, address: number, bytes: number): void {
+  gpu.upload(address, new Float32Array(bytes / 4).fill(INT8_SCALE));
+}

@@ -1,0 +1,162 @@
+/** Measures the CUDA executor on random weights: decode tokens per second of static batches, and prefill. */
+import { GREEDY } from '../../core/sampling.js';
+import { openGpu } from '../../device/cuda/gpu.js';
+import { createKernels } from '../../device/cuda/kernels.js';
+import {
+  architectureName,
+  compileUnits,
+  kernelUnits,
+  readKernelSource,
+} from '../../device/cuda/kernel-sources.js';
+import type { Nvrtc } from '../../device/cuda/nvrtc.js';
+import { createStream } from '../../device/cuda/stream.js';
+import type { Executor } from '../../run/executor/executor.js';
+import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
+import { seededRandom, stepOf, type Row } from './conformance.js';
+import { benchmarkPlan, drawWeights, type PlanChoice } from './plans.js';
+
+const BLOCK_TOKENS = 16;
+
+export interface ThroughputLimits {
+  readonly maxStepTokens: number;
+  readonly maxRows: number;
+  readonly maxSequenceTokens: number;
+  readonly maxTotalBytes: number | undefined;
+}
+
+/** Opens an executor over weights drawn on the device. */
+export function openRandomExecutor(
+  choice: PlanChoice,
+  limits: ThroughputLimits,
+  { nvrtc, libraryPath }: { readonly nvrtc: Nvrtc; readonly libraryPath: string | undefined },
+): Executor {
+  const plan = benchmarkPlan(choice);
+  const gpu = openGpu(0, libraryPath);
+  const arch = architectureName(gpu.properties.computeCapability);
+  const defines: Record<string, number> = choice.dtype === 'bf16' ? { ACT_BF16: 1 } : {};
+  const kernels = createKernels(gpu.driver, gpu.properties.computeCapability);
+  const source = readKernelSource(['cuda/random.cu']);
+  kernels.load('random', nvrtc.compile({ name: 'random', source, arch, defines, isFastMath: true }).cubin);
+  const stream = createStream(gpu.driver);
+  const weights = drawWeights(gpu, kernels, stream, plan);
+  stream.dispose();
+  const units = compileUnits(nvrtc, kernelUnits(plan, gpu.properties, BLOCK_TOKENS));
+  return openCudaExecutor({
+    plan,
+    gpu,
+    units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
+    tensorAddress: weights.address,
+    limits: {
+      ...{ maxStepTokens: limits.maxStepTokens, maxRows: limits.maxRows, maxLogits: limits.maxRows },
+      ...{
+        blockTokens: BLOCK_TOKENS,
+        blockCount: 0,
+        hostBlockCount: 0,
+        maxSequenceTokens: limits.maxSequenceTokens,
+      },
+    },
+    kv: {
+      weightBytes: weights.byteLength,
+      freeFraction: 0.9,
+      maxTokens: undefined,
+      maxTotalBytes: limits.maxTotalBytes,
+    },
+    cudaLibraryPath: libraryPath,
+  });
+}
+
+export interface BatchWork {
+  readonly batch: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+export interface BatchResult extends BatchWork {
+  /** Generated tokens of the whole batch per second, prompt processing included. */
+  readonly tokensPerSecond: number;
+  readonly prefillMs: number;
+  /** Median device time of a decode step. */
+  readonly stepMs: number;
+  /** Host time of one decode step's calls: median. */
+  readonly hostUs: number;
+}
+
+/** A static batch with constant lengths; end ids are ignored. Steps are one ahead of their results. */
+export async function measureBatch(executor: Executor, work: BatchWork): Promise<BatchResult> {
+  const { batch, inputTokens, outputTokens } = work;
+  const random = seededRandom(5);
+  const { maxStepTokens, maxSequenceTokens } = executor.limits;
+  const blocksEach = Math.ceil((inputTokens + outputTokens) / BLOCK_TOKENS);
+  if (blocksEach * batch > executor.limits.blockCount)
+    throw new Error('the batch does not fit into the cache');
+  const maxBlocks = Math.ceil(maxSequenceTokens / BLOCK_TOKENS);
+  const prompts = Array.from({ length: batch }, () =>
+    Array.from({ length: inputTokens }, () => Math.floor(random() * executor.limits.vocabulary)),
+  );
+  const blocks = prompts.map((_, row) => Array.from({ length: blocksEach }, (_, i) => row * blocksEach + i));
+  for (let slot = 0; slot < batch; slot++)
+    executor.attachSlot({
+      ...{ slot, sampling: GREEDY, endIds: [] },
+      ...{ promptTokenIds: Int32Array.from(prompts[slot]!), outputTokenIds: new Int32Array(0) },
+    });
+  let stepId = 0;
+  const start = performance.now();
+  let rows: Row[] = [];
+  let tokens = 0;
+  let waiting = 0;
+  const flush = async (): Promise<void> => {
+    executor.submit(stepOf(stepId++, rows, maxBlocks, false));
+    [rows, tokens] = [[], 0];
+    if (++waiting === 2) {
+      await executor.collect();
+      waiting--;
+    }
+  };
+  for (let slot = 0; slot < batch; slot++) {
+    for (let cached = 0; cached < inputTokens;) {
+      const take = Math.min(inputTokens - cached, maxStepTokens - tokens);
+      rows.push({ slot, tokens: prompts[slot]!.slice(cached, cached + take), cached, blocks: blocks[slot]! });
+      cached += take;
+      tokens += take;
+      if (tokens === maxStepTokens) await flush();
+    }
+  }
+  if (rows.length > 0) await flush();
+  while (waiting > 0) {
+    await executor.collect();
+    waiting--;
+  }
+  const prefillMs = performance.now() - start;
+
+  const stepMs: number[] = [];
+  const hostUs: number[] = [];
+  const collect = async (): Promise<void> => {
+    stepMs.push((await executor.collect()).deviceMs);
+    waiting--;
+  };
+  for (let n = 1; n < outputTokens; n++) {
+    const step = stepOf(
+      stepId++,
+      prompts.map((_, slot) => ({ slot, tokens: [-1], cached: inputTokens + n - 1, blocks: blocks[slot]! })),
+      maxBlocks,
+      false,
+    );
+    const before = performance.now();
+    executor.submit(step);
+    hostUs.push((performance.now() - before) * 1000);
+    if (++waiting === 2) await collect();
+  }
+  while (waiting > 0) await collect();
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    ...work,
+    tokensPerSecond: (batch * outputTokens) / seconds,
+    prefillMs,
+    stepMs: median(stepMs),
+    hostUs: median(hostUs),
+  };
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
