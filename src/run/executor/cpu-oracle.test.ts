@@ -74,13 +74,19 @@ function attach(executor: Executor, { prompt, sampling }: Sequence): void {
 /** Logits of every token of a prompt. */
 async function promptLogits(executor: Executor, prompt: readonly number[]): Promise<readonly Float32Array[]> {
   attach(executor, { prompt });
-  const wanted = prompt.map((_, index) => ({ index, target: 0 }));
-  const row = { slot: 0, tokenIds: prompt, firstPosition: 0, blocks: BLOCKS, wanted };
-  executor.submit(buildStep([row], { returnLogits: true }));
-  const { logits } = await executor.collect();
+  const { vocabulary, maxLogits } = executor.limits;
+  const rows: Float32Array[] = [];
+  for (let firstPosition = 0; firstPosition < prompt.length; firstPosition += maxLogits) {
+    const tokenIds = prompt.slice(firstPosition, firstPosition + maxLogits);
+    const wanted = tokenIds.map((_, index) => ({ index, target: 0 }));
+    const row = { slot: 0, tokenIds, firstPosition, blocks: BLOCKS, wanted };
+    executor.submit(buildStep([row], { returnLogits: true }));
+    const { logits } = await executor.collect();
+    for (const index of tokenIds.keys())
+      rows.push(logits!.subarray(index * vocabulary, (index + 1) * vocabulary));
+  }
   executor.detachSlot(0);
-  const { vocabulary } = executor.limits;
-  return prompt.map((_, index) => logits!.subarray(index * vocabulary, (index + 1) * vocabulary));
+  return rows;
 }
 
 async function generate(executor: Executor, sequence: Sequence, count: number): Promise<number[]> {
@@ -213,8 +219,10 @@ describe('the demo model on the CPU', async () => {
   });
 
   it('continues them with the same tokens under penalties, biases, bad words and a minimum length', async () => {
-    const items = readOracle<{ items: PenaltyItem[] }>('penalties-demo.json').items.filter(isExpressible);
-    expect(items.length).toBeGreaterThan(50);
+    // Every third: all kinds come, over different prompts.
+    const all = readOracle<{ items: PenaltyItem[] }>('penalties-demo.json').items;
+    const items = all.filter((item, index) => index % 3 === 0 && isExpressible(item));
+    expect(new Set(items.map(({ options }) => JSON.stringify(options))).size).toBeGreaterThan(8);
     for (const item of items) {
       const expected = certain(item.new_ids, item.margins);
       const tokens = await generate(
