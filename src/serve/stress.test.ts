@@ -56,6 +56,21 @@ describe('clients that go away', () => {
     socket.destroy();
   });
 
+  test('all prompts of one request are freed', async () => {
+    const own = await start({ script: { tokenMs: 1, slotCount: 2 } });
+    const prompt = Array.from({ length: 6 }, () => 'x'.repeat(3000));
+    const socket = openStream(own, '/v1/completions', {
+      model: 'ensemble',
+      prompt,
+      max_tokens: 3000,
+      stream: true,
+    });
+    socket.resume();
+    await until(() => own.model.runningCount === 2 && own.model.waitingCount === 4);
+    socket.destroy();
+    await until(() => activeCount(own) === 0 && own.model.waitingCount === 0);
+  });
+
   test('a waiting request is freed, too', async () => {
     const own = await start({ script: { tokenMs: 1, slotCount: 1 } });
     const first = openStream(own);
