@@ -123,7 +123,10 @@ describe('clients that go away', () => {
     };
     for (let i = 0; i < 1000; i += 100)
       await Promise.all(Array.from({ length: 100 }, (_, j) => vanish(i + j)));
-    await until(() => activeCount(own) === 0 && own.model.runningCount === 0 && own.model.waitingCount === 0);
+    await until(
+      () => activeCount(own) === 0 && own.model.runningCount === 0 && own.model.waitingCount === 0,
+      30_000,
+    );
     client.close();
     const after = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 4 });
     expect(after.status).toBe(200);
