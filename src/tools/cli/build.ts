@@ -12,6 +12,7 @@ import { type BuildSource, resolveBuildOptions } from '../../build/resolve-optio
 import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { openBuildTarget, DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { oneOf } from './flags.js';
+import { interruptible } from './interrupt.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
 interface CommonFlags {
@@ -37,7 +38,7 @@ export function registerBuild(program: Command, terminal: Terminal): void {
   });
 }
 
-/** Builds and prints the report. Shared with commands that need an engine first. */
+/** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
 export async function runBuild(
   given: GivenFlags,
   device: DeviceChoice,
@@ -51,7 +52,9 @@ export async function runBuild(
   const target = openBuildTarget(device);
   const progress = progressBar(terminal);
   try {
-    const report = await buildEngine(checkpoint, target, options, { log, onProgress: progress.update });
+    const report = await interruptible((signal) =>
+      buildEngine(checkpoint, target, options, { log, onProgress: progress.update, signal }),
+    );
     progress.stop();
     terminal.err(`${reportTable(report)}\n`);
     return report;
