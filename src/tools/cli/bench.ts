@@ -13,6 +13,7 @@ import { parseBatchSizes, parseLengths } from '../bench/sweep.js';
 import { runBuild } from './build.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { addLoadFlags, engineOptions, type LoadFlags } from './engine-flags.js';
+import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
 import { interruptible, unlessAborted } from './interrupt.js';
 import type { Terminal } from './terminal.js';
@@ -122,6 +123,9 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const scheduler = flags.type === 'V1' ? { batchingType: 'V1' as const } : {};
   const engine = await startEngine(directory, { ...engineOptions(flags), scheduler });
   try {
+    const { limits, memory } = engine.executor;
+    const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+    log.info(`Memory:\n${memoryTable(loadedView(limits, memory, flags.maxTokensInPagedKvCache))}`);
     checkPrecision(engine, flags);
     const work =
       flags.type === 'static'
