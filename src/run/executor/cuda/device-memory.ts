@@ -58,7 +58,7 @@ export function allocateMemory(
     workspace + layout.offsets.get(stretched.get(inferred.operands[opIndex]!.get(name)!)!)!;
   const maps = createTensorMaps(gpu, mappedMatrices(plan, buffer, tensorAddress));
   const rope = plan.ops.find((op) => op.kind === 'ropeAppend')!.rope;
-  const table = rotationTable(rope, headDim, limits.maxSequenceTokens);
+  const table = rotationTable(rope, headDim, { positionCount: limits.maxSequenceTokens });
   const uploaded = (values: Float32Array, purpose: string): number => {
     const address = gpu.allocate(values.byteLength, purpose);
     gpu.upload(address, values);
