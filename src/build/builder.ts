@@ -2,6 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
+import { KERNEL_TENSOR_PREFIX } from '../device/cuda/kernel-sources.js';
+import type { NamedTensorSpec } from '../engine/safetensors.js';
 import type { WeightName } from '../plan/plan.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
@@ -42,10 +44,12 @@ export async function buildEngine(
   for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
+  // Ranks differ in weights only, so their kernels are the same.
+  const kernels = [...(target.compileKernels?.(plans[0]!, options.limits.blockTokens) ?? [])];
   const writer = createEngine(
     { path: options.outputDirectory, replace: options.replace },
     draftManifest(subject, target, options),
-    plans.map((plan, rank) => ({ plan, tensors: packer.specs(rank) })),
+    plans.map((plan, rank) => ({ plan, tensors: [...packer.specs(rank), ...kernels.map(kernelSpec)] })),
   );
   try {
     for (const weight of packer.weights) {
@@ -54,12 +58,18 @@ export async function buildEngine(
       await setImmediate(); // lets signals and the progress bar in
       hooks.signal?.throwIfAborted();
     }
+    for (const rank of plans.keys())
+      for (const [unit, code] of kernels) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
     const manifest = writer.commit({ tokenizerFiles: checkpoint.tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
   } catch (fault) {
     writer.discard();
     throw fault;
   }
+}
+
+function kernelSpec([unit, code]: readonly [string, Uint8Array]): NamedTensorSpec {
+  return { name: KERNEL_TENSOR_PREFIX + unit, dtype: 'u8', shape: [code.length] };
 }
 
 /** Layers that are complete once `weight` is written; weights come in the order of the layers. */

@@ -62,11 +62,11 @@ function storedFormat({ format }: PlanWeight, use: WeightUse): LinearFormat {
 }
 
 /** Rows and columns; a vector is one row. */
-function matrixShape(shape: readonly number[]): readonly [number, number] {
+export function matrixShape(shape: readonly number[]): readonly [number, number] {
   return shape.length === 1 ? [1, shape[0]!] : [shape[0]!, shape[1]!];
 }
 
-function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): SourceMatrix {
+export function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): SourceMatrix {
   if (dtype !== 'f32' && dtype !== 'f16' && dtype !== 'bf16') {
     throw new AloftError(
       'TENSOR_MISMATCH',
@@ -78,7 +78,7 @@ function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): 
 }
 
 /** @throws AloftError when the format cannot hold the values */
-function checkedReport(report: CpuPackReport, weight: PlanWeight, source: HostTensor): PackReport {
+export function checkedReport(report: CpuPackReport, weight: PlanWeight, source: HostTensor): PackReport {
   const { squaredError, squaredSum, overflowCount, nonFiniteCount } = report;
   if (nonFiniteCount > 0) {
     throw new AloftError(

@@ -12,6 +12,9 @@ import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
 
+/** Machine code lies in engine files as tensors of bytes with this prefix and the unit's name. */
+export const KERNEL_TENSOR_PREFIX = 'kernels.';
+
 const INCLUDE = '#include "prelude.cuh"';
 /** Kernel sources ship with the package, beside the TypeScript sources. */
 const opsFolder = new URL('../../../src/ops/', import.meta.url);

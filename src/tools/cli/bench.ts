@@ -159,7 +159,7 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const directory = join(folder, 'engine');
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
   try {
-    const report = await runBuild(randomBuildFlags(flags, directory), flags.device, log, terminal);
+    const report = await runBuild(randomBuildFlags(flags, directory), flags, log, terminal);
     return { directory, buildSeconds: report.seconds, dispose };
   } catch (fault) {
     dispose();

@@ -18,6 +18,7 @@ import { formatBytes, formatTable, type Terminal } from './terminal.js';
 interface CommonFlags {
   readonly device: DeviceChoice;
   readonly logLevel: LogLevel;
+  readonly cudaLibraryPath?: string;
 }
 
 export function registerBuild(program: Command, terminal: Terminal): void {
@@ -30,18 +31,30 @@ export function registerBuild(program: Command, terminal: Terminal): void {
       oneOf(DEVICE_CHOICES),
       'auto',
     )
+    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
-    await runBuild(givenFlags(command, values), values.device, log, terminal);
+    const place = { device: values.device, ...cudaPlace(values) };
+    await runBuild(givenFlags(command, values), place, log, terminal);
   });
+}
+
+function cudaPlace({ cudaLibraryPath }: CommonFlags): Omit<BuildPlace, 'device'> {
+  return cudaLibraryPath === undefined ? {} : { cudaLibraryPath };
+}
+
+/** The device to build for, and where its libraries lie. */
+export interface BuildPlace {
+  readonly device: DeviceChoice;
+  readonly cudaLibraryPath?: string;
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
 export async function runBuild(
   given: GivenFlags,
-  device: DeviceChoice,
+  place: BuildPlace,
   log: Log,
   terminal: Terminal,
 ): Promise<BuildReport> {
@@ -49,7 +62,7 @@ export async function runBuild(
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warning(warning);
   const checkpoint = openSource(source);
-  const target = openBuildTarget(device);
+  const target = openBuildTarget(place.device, place.cudaLibraryPath);
   const progress = progressBar(terminal);
   try {
     const report = await interruptible((signal) =>

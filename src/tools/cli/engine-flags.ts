@@ -11,6 +11,8 @@ export interface LoadFlags {
   readonly maxTokensInPagedKvCache?: number;
   readonly maxNumTokens?: number;
   readonly tokensPerBlock?: number;
+  readonly gpu?: number;
+  readonly cudaLibraryPath?: string;
 }
 
 /** The same, and which engine. */
@@ -38,7 +40,9 @@ export function addLoadFlags(command: Command): void {
       'tokens of one step at most (prompt chunks and decode together)',
       wholeNumber(1),
     )
-    .option('--tokens-per-block <tokens>', 'KV block size, 8 to 128', wholeNumber(8, 128));
+    .option('--tokens-per-block <tokens>', 'KV block size, 8 to 128', wholeNumber(8, 128))
+    .option('--gpu <n>', 'which GPU runs an engine built for CUDA', wholeNumber(0, 1024))
+    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons');
 }
 
 export function engineOptions(flags: LoadFlags): LoadOptions {
@@ -50,6 +54,8 @@ export function engineOptions(flags: LoadFlags): LoadOptions {
       : { kvCacheFreeMemFraction: flags.kvCacheFreeMemFraction }),
     ...(flags.maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: flags.maxTokensInPagedKvCache }),
     ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),
+    ...(flags.gpu === undefined ? {} : { gpu: flags.gpu }),
+    ...(flags.cudaLibraryPath === undefined ? {} : { cudaLibraryPath: flags.cudaLibraryPath }),
     ...(flags.tokensPerBlock === undefined ? {} : { blockTokens: flags.tokensPerBlock }),
   };
 }

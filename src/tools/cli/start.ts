@@ -98,7 +98,7 @@ async function buildDemoEngine(terminal: Terminal): Promise<void> {
   ]);
   await runBuild(
     flags,
-    'cpu',
+    { device: 'cpu' },
     lineLog('warning', (line) => terminal.err(`${line}\n`)),
     terminal,
   );

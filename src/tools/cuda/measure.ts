@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { NAMED_SHAPES } from '../../build/random-weights/shapes.js';
+import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { openDriver } from '../../device/cuda/driver.js';
 import { readProperties } from '../../device/cuda/gpu.js';
 import { openNvrtc } from '../../device/cuda/nvrtc.js';
@@ -21,6 +22,7 @@ const { values: flags } = parseArgs({
 });
 const libraryPath = flags['library-path'];
 const nvrtc = openNvrtc(libraryPath);
+const pool = createCpuPool();
 const driver = openDriver(libraryPath);
 const machine = readProperties(driver, 0);
 console.log(JSON.stringify(machine));
@@ -30,7 +32,7 @@ if (flags.only !== 'speed') {
   for (const test of CONFORMANCE_CASES) {
     if (flags.filter !== undefined && !test.name.includes(flags.filter)) continue;
     const started = performance.now();
-    const faults = await runConformance(test, nvrtc, libraryPath);
+    const faults = await runConformance(test, { nvrtc, pool, libraryPath });
     failures += faults.length;
     console.log(
       `${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
@@ -79,4 +81,5 @@ if (flags.only !== 'check') {
   }
 }
 if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+pool.dispose();
 process.exitCode = failures > 0 ? 1 : 0;

@@ -1,4 +1,5 @@
 /** From a plan to kernel launches: which ops become one kernel, which configuration each runs with, where operands lie. */
+import { AloftError } from '../../../core/errors.js';
 import type { GpuProperties } from '../../../device/cuda/gpu.js';
 import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.js';
 import * as small from '../../../ops/cuda/elementwise.js';
@@ -13,6 +14,7 @@ import {
 import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.js';
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
+import { outputOf, readsOf } from '../../../plan/operands.js';
 import type { BufferName, LinearOp, Plan, PlanOp, SwigluOp } from '../../../plan/plan.js';
 import type { DescriptorField } from './step-descriptor.js';
 
@@ -89,7 +91,8 @@ export function emitStep(program: Program, memory: ProgramMemory, shape: StepSha
       if (emitGatedLinear({ program, memory, shape, sink, index }, op, next)) index++;
     } else emitOp({ program, memory, shape, sink, index }, op);
   }
-  sink.kernel(sampleLaunch(sampleProblem(program, shape), sampleOperands(program, memory, shape)));
+  if (shape.logits > 0)
+    sink.kernel(sampleLaunch(sampleProblem(program, shape), sampleOperands(program, memory, shape)));
 }
 
 interface OpContext {
@@ -110,6 +113,7 @@ function columnsOf({ program, index }: OpContext, buffer: BufferName): number {
 
 function emitOp(context: OpContext, op: PlanOp): void {
   const { memory, shape, sink, index, program } = context;
+  if (shape.logits === 0 && worksOnLogits(context, op)) return;
   const at = (name: BufferName): number => memory.buffer(index, name);
   const { headCount, kvHeadCount, headDim } = program.plan.dims;
   switch (op.kind) {
@@ -162,8 +166,14 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'allReduce':
     case 'allGather':
-      throw new Error(`${op.kind} reached a single-rank program`);
+      throw new AloftError('INTERNAL', `${op.kind} reached a program of one rank`);
   }
+}
+
+/** Whether an op's rows are the tokens whose logits are wanted. */
+function worksOnLogits({ program, index }: OpContext, op: PlanOp): boolean {
+  const buffer = outputOf(op) ?? readsOf(op)[0]!;
+  return program.inferred.operands[index]!.get(buffer)!.rows === 'logits';
 }
 
 function embedding({ program, memory, shape }: OpContext, table: string, out: number): KernelLaunch {
@@ -262,8 +272,9 @@ function ringOperands({ program, memory, index }: OpContext, op: LinearOp, token
   };
 }
 
-function sampleProblem({ plan, maxSequenceTokens }: Program, { logits, topCount }: StepShape) {
-  return { logitCount: logits, vocabulary: plan.dims.vocabulary, maxSequenceTokens, topCount };
+function sampleProblem({ plan, inferred, maxSequenceTokens }: Program, { logits, topCount }: StepShape) {
+  const stride = inferred.logits.columns;
+  return { logitCount: logits, vocabulary: plan.dims.vocabulary, stride, maxSequenceTokens, topCount };
 }
 
 function sampleOperands({ plan }: Program, memory: ProgramMemory, { descriptor }: StepShape) {
