@@ -62,7 +62,7 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
 async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCase): Promise<SweepRow> {
-  const { limits, memory } = engine.executor;
+  const { executorLimits: limits, memory } = engine.batcher.facts;
   const { blockTokens, blockCount } = limits;
   const wantedBlocks = one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
   if (wantedBlocks > blockCount) {

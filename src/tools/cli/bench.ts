@@ -123,7 +123,7 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const scheduler = flags.type === 'V1' ? { batchingType: 'V1' as const } : {};
   const engine = await startEngine(directory, { ...engineOptions(flags), scheduler });
   try {
-    const { limits, memory } = engine.executor;
+    const { executorLimits: limits, memory } = engine.batcher.facts;
     const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
     log.info(`Memory:\n${memoryTable(loadedView(limits, memory, flags.maxTokensInPagedKvCache))}`);
     checkPrecision(engine, flags);
@@ -134,7 +134,6 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
     await unlessAborted(work, signal);
   } finally {
     await engine.batcher.close();
-    await engine.executor.dispose();
   }
 }
 
