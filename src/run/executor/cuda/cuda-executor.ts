@@ -93,7 +93,12 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     kernel: (launch) => kernels.launch(stream, launch, true),
     matmul: (shape, pointers) => matmuls.matmul(stream, shape, pointers),
   };
-  const program: Program = { plan, inferred, device: properties, maxSequenceTokens: limits.maxSequenceTokens };
+  const program: Program = {
+    plan,
+    inferred,
+    device: properties,
+    maxSequenceTokens: limits.maxSequenceTokens,
+  };
   const { headCount, kvHeadCount, vocabulary } = plan.dims;
   const split = { splitTokens: splitTokensFor(headCount / kvHeadCount), queryTile: QUERY_TILE };
   const maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
@@ -193,12 +198,20 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
         upload(flight, layout, step);
         emitStep(program, memory, shapeOf(layout, topCount), sink);
       }
-      stream.copyToHost(flight.results.address, memory.outTokens, topCount > 0 ? memory.outBytes : memory.outTopIds - memory.outTokens);
+      stream.copyToHost(
+        flight.results.address,
+        memory.outTokens,
+        topCount > 0 ? memory.outBytes : memory.outTopIds - memory.outTokens,
+      );
       flight.end.record(stream);
       let logits: Float32Array | undefined;
       if (step.returnLogits) {
         logits = new Float32Array(step.logitCount * vocabulary);
-        stream.copyToHost(addressOf(logits), memory.buffer(plan.ops.length - 1, plan.logits), logits.byteLength);
+        stream.copyToHost(
+          addressOf(logits),
+          memory.buffer(plan.ops.length - 1, plan.logits),
+          logits.byteLength,
+        );
       }
       pending.push({ flight, step, topCount, logits });
     },
@@ -232,7 +245,12 @@ function createFlight(gpu: Gpu, memory: { descriptorBytes: number; outBytes: num
 
 function outputOf(
   { flight, step, topCount, logits }: Pending,
-  memory: { readonly outTokens: number; readonly outLogprobs: number; readonly outTopIds: number; readonly outTopLogprobs: number },
+  memory: {
+    readonly outTokens: number;
+    readonly outLogprobs: number;
+    readonly outTopIds: number;
+    readonly outTopLogprobs: number;
+  },
 ): StepOutput {
   const at = (address: number): number => address - memory.outTokens;
   const { buffer } = flight.results;
@@ -252,7 +270,11 @@ function outputOf(
 
 function budgetOf(
   { plan, gpu, kv, limits }: CudaExecutorOptions,
-  memory: { readonly limits: CudaExecutorLimits; readonly blockBytes: number; readonly workspaceBytes: number },
+  memory: {
+    readonly limits: CudaExecutorLimits;
+    readonly blockBytes: number;
+    readonly workspaceBytes: number;
+  },
   hostBlocks: PinnedArea | undefined,
 ): MemoryBudget {
   return {

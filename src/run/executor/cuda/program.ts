@@ -67,7 +67,8 @@ export interface Program {
   readonly maxSequenceTokens: number;
 }
 
-export const xMapKey = (address: number, columns: number, rows: number): string => `x:${address}:${columns}:${rows}`;
+export const xMapKey = (address: number, columns: number, rows: number): string =>
+  `x:${address}:${columns}:${rows}`;
 export const weightMapKey = (name: string): string => `w:${name}`;
 
 /** Products of many rows are rounded up to this, so that cuBLASLt plans a bounded number of shapes. */
@@ -129,7 +130,13 @@ function emitOp(context: OpContext, op: PlanOp): void {
       return emitLinear(context, op);
     case 'ropeAppend': {
       if (shape.prefillTiles === 0) return; // the decode kernel does it
-      const problem = { tokens: shape.tokens, headCount, kvHeadCount, headDim, blockStride: memory.blockStride };
+      const problem = {
+        tokens: shape.tokens,
+        headCount,
+        kvHeadCount,
+        headDim,
+        blockStride: memory.blockStride,
+      };
       const operands = { ...attentionOperands(context, op), positions: shape.descriptor('positions') };
       const rows = { tokenRows: shape.descriptor('tokenRows') };
       return sink.kernel(
