@@ -10,6 +10,7 @@ import { startEngine, type RunningEngine } from '../../llm/load.js';
 import { benchInflight, type InflightFlags } from '../bench/inflight-command.js';
 import { benchStatic, type StaticFlags } from '../bench/static-command.js';
 import { parseBatchSizes, parseLengths } from '../bench/sweep.js';
+import { registerBenchServe } from './bench-serve.js';
 import { runBuild } from './build.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { addLoadFlags, engineOptions, type LoadFlags } from './engine-flags.js';
@@ -98,6 +99,7 @@ export function registerBench(program: Command, terminal: Terminal): void {
   command.option('--engine-dir <dir>', 'engine to measure');
   addLoadFlags(command);
   command.action(async (flags: BenchFlags) => runBench(flags, terminal));
+  registerBenchServe(command, terminal);
 }
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {

@@ -17,7 +17,9 @@ export async function main(
 ): Promise<number> {
   const program = new Command('aloft')
     .description('LLM inference engine and server: build, run, benchmark and serve')
-    .version(packageVersion());
+    .version(packageVersion())
+    // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
+    .enablePositionalOptions();
   for (const register of commands) register(program, terminal);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
