@@ -107,7 +107,7 @@ constexpr int64_t maxGroups = maxPreparedTokens / rowGroupTokens;
 
 // One or two tiles for all tokens of a block. `Source` says how the weights come:
 //   static constexpr AmxType type; static constexpr int parts; static constexpr int64_t stepInputs;
-//   WeightPanel panel<Tiles>(call, tile, firstStep, stepCount): valid until the next
+//   WeightPanel panel<Tiles>(call, tile, firstStep, stepCount): valid until the next but one
 //   void prefetch<Tiles>(call, tile, firstStep, stepCount, part, parts): one of `parts` equal parts of a panel
 //   void store(call, block, group, tile, const uint8_t *sums): 16 by 16 sums of a group and tile
 template <int Tiles, typename Source> class TileProduct {
@@ -127,24 +127,30 @@ public:
 private:
   static constexpr int64_t panelSteps = panelBytes / (2 * Source::parts * registerBytes);
 
-  WeightPanel panelAt(int64_t step) {
+  WeightPanel panelAt(int64_t step, int64_t steps) {
     const int64_t rest = stepCount - step;
-    return source.template panel<Tiles>(call, tile, step, rest < panelSteps ? rest : panelSteps);
+    return source.template panel<Tiles>(call, tile, step, rest < steps ? rest : steps);
   }
 
-  // Few tokens: the sums stay in their registers while the weights pass once.
+  // Few tokens: the sums stay in their registers while the weights pass once. A panel is made ready before the one ahead of
+  // it is used: tile loads wait long for data that was stored just before.
   template <int Groups> void stream() {
+    constexpr int64_t steps = Source::parts == 1 ? panelSteps : 1;
     zeroSums();
-    for (int64_t step = 0; step < stepCount; step += panelSteps)
+    WeightPanel next = panelAt(0, steps);
+    for (int64_t step = 0; step < stepCount; step += steps) {
+      const WeightPanel panel = next;
+      if (step + steps < stepCount) next = panelAt(step + steps, steps);
       multiplyPanel<Source::type, Source::parts, Groups, Tiles, Source::parts == 1>(block.activations + step * registerBytes,
-                                                                                    groupStride, panelAt(step));
+                                                                                    groupStride, panel);
+    }
     storeSums<Groups, Tiles>(sums);
   }
 
   // Many tokens: a panel stays in the L1 cache while they pass, and the next one is fetched meanwhile.
   void reuse() {
     for (int64_t step = 0; step < stepCount; step += panelSteps) {
-      const WeightPanel panel = panelAt(step);
+      const WeightPanel panel = panelAt(step, panelSteps);
       int64_t group = 0;
       for (; group + 2 <= groupCount; group += 2) {
         source.template prefetch<Tiles>(call, tile, step + panelSteps, panelSteps, group / 2, groupCount / 2);

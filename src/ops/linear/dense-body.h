@@ -48,7 +48,10 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
       }
       for (int i = 0; i < Tiles; i++) stream[i] += stepBytes<format>;
     }
-    for (int t = 0; t < Tokens && t < tokenCount; t++) {
+    // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 16
+    for (int t = 0; t < Tokens; t++) {
+      if (t >= tokenCount) break;
       float results[Tiles * tileRows];
       std::memcpy(results, sums[t], sizeof results);
       for (int i = 0; i < Tiles; i++) storeTile(call, token + t, tile + i, results + i * tileRows);

@@ -63,17 +63,18 @@ struct F16Weights {
   // [step][tile][high, low], one register each.
   template <int Tiles> WeightPanel panel(const LinearCall &call, int64_t tile, int64_t step, int64_t stepCount) {
     constexpr int64_t tileStride = 2 * registerBytes, stepStride = 2 * tileStride;
+    uint8_t *place = split + step * stepStride % panelBytes;
     for (int i = 0; i < Tiles; i++) {
       const uint8_t *halves = tileAt(call, tile + i) + step * registerBytes;
       for (int64_t s = 0; s < stepCount; s++) {
-        uint8_t *high = split + s * stepStride + i * tileStride;
+        uint8_t *high = place + s * stepStride + i * tileStride;
         for (int64_t line = 0; line < registerBytes; line += 64, halves += 64) {
-          aloft::prefetch(halves);
+          __builtin_prefetch(halves + 2 * registerBytes);
           splitPair(halves, high + line, high + registerBytes + line);
         }
       }
     }
-    return {split, tileStride, stepStride, stepCount};
+    return {place, tileStride, stepStride, stepCount};
   }
 
   template <int Tiles>

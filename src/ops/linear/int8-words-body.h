@@ -61,6 +61,8 @@ template <int Tokens> void multiplyTile(const LinearCall &call, const PreparedBl
         }
       }
     }
+    // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 8
     for (int i = 0; i < Tokens; i++) {
       int32_t chunkSums[tileRows];
       std::memcpy(chunkSums, sums[i], sizeof chunkSums);

@@ -41,8 +41,12 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
     for (int i = 0; i < Tiles; i++) stream[i] += 1024;
   }
   const int64_t rest = block.tokenCount - t;
+  // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 4
   for (int i = 0; i < Tiles; i++) {
-    for (int token = 0; token < Tokens && token < rest; token++) {
+#pragma GCC unroll 4
+    for (int token = 0; token < Tokens; token++) {
+      if (token >= rest) break;
       alignas(64) int32_t high[tileRows], low[tileRows];
       _mm512_store_si512(high, sums[i][2 * token]);
       _mm512_store_si512(low, sums[i][2 * token + 1]);

@@ -43,12 +43,14 @@ interface RopeState {
   readonly rows: RowRotations;
 }
 
+type WorkspaceLimits = Pick<CpuExecutorLimits, 'maxStepTokens' | 'maxLogits'>;
+
 /** Bytes of activations that an executor with these limits allocates. */
-export function cpuWorkspaceBytes(plan: Plan, limits: CpuExecutorLimits): number {
+export function cpuWorkspaceBytes(plan: Plan, limits: WorkspaceLimits): number {
   return workspaceLayout(validatePlan(plan), limits).totalBytes;
 }
 
-function workspaceLayout(inferred: InferredPlan, limits: CpuExecutorLimits): BufferLayout {
+function workspaceLayout(inferred: InferredPlan, limits: WorkspaceLimits): BufferLayout {
   return planBuffers(inferred, {
     maxTokens: limits.maxStepTokens,
     maxLogits: limits.maxLogits,

@@ -26,8 +26,8 @@ const END_ID = 2;
 const root = mkdtempSync(join(tmpdir(), 'aloft-oracle-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-function readOracle<T>(file: string): T {
-  return JSON.parse(readFileSync(join(ORACLE, file), 'utf8')) as T;
+function readOracle(file: string): unknown {
+  return JSON.parse(readFileSync(join(ORACLE, file), 'utf8'));
 }
 
 /** Builds a float32 engine of a checkpoint and opens it. */
@@ -53,7 +53,7 @@ async function openModel(checkpointDirectory: string): Promise<Executor> {
   await buildEngine(checkpoint, target, options, { log: SILENT_LOG, onProgress() {} });
   checkpoint.tensors.dispose();
   pool.dispose();
-  return openExecutor({ engineDirectory, threadCount: 2 });
+  return openExecutor({ engineDirectory, threadCount: 1 });
 }
 
 interface Sequence {
@@ -74,13 +74,19 @@ function attach(executor: Executor, { prompt, sampling }: Sequence): void {
 /** Logits of every token of a prompt. */
 async function promptLogits(executor: Executor, prompt: readonly number[]): Promise<readonly Float32Array[]> {
   attach(executor, { prompt });
-  const wanted = prompt.map((_, index) => ({ index, target: 0 }));
-  const row = { slot: 0, tokenIds: prompt, firstPosition: 0, blocks: BLOCKS, wanted };
-  executor.submit(buildStep([row], { returnLogits: true }));
-  const { logits } = await executor.collect();
+  const { vocabulary, maxLogits } = executor.limits;
+  const rows: Float32Array[] = [];
+  for (let firstPosition = 0; firstPosition < prompt.length; firstPosition += maxLogits) {
+    const tokenIds = prompt.slice(firstPosition, firstPosition + maxLogits);
+    const wanted = tokenIds.map((_, index) => ({ index, target: 0 }));
+    const row = { slot: 0, tokenIds, firstPosition, blocks: BLOCKS, wanted };
+    executor.submit(buildStep([row], { returnLogits: true }));
+    const { logits } = await executor.collect();
+    for (const index of tokenIds.keys())
+      rows.push(logits!.subarray(index * vocabulary, (index + 1) * vocabulary));
+  }
   executor.detachSlot(0);
-  const { vocabulary } = executor.limits;
-  return prompt.map((_, index) => logits!.subarray(index * vocabulary, (index + 1) * vocabulary));
+  return rows;
 }
 
 async function generate(executor: Executor, sequence: Sequence, count: number): Promise<number[]> {
@@ -114,9 +120,9 @@ function certain(tokens: readonly number[], margins: readonly number[]): readonl
 }
 
 describe('tiny checkpoints on the CPU', () => {
-  const { models } = readOracle<{ models: Record<string, { ids: number[]; argmax: number[] }> }>(
-    'logits-tiny.json',
-  );
+  const { models } = readOracle('logits-tiny.json') as {
+    models: Record<string, { ids: number[]; argmax: number[] }>;
+  };
 
   it.each(Object.entries(models))(
     '%s has the logits of transformers',
@@ -192,7 +198,7 @@ describe('the demo model on the CPU', async () => {
 
   it('has the logits of transformers, and its choice at every position', async () => {
     const file = openSafetensorsFile(join(ORACLE, 'logits-demo.safetensors'));
-    for (const [index, prompt] of readOracle<DemoLogits>('logits-demo.json').prompts.entries()) {
+    for (const [index, prompt] of (readOracle('logits-demo.json') as DemoLogits).prompts.entries()) {
       const logits = await promptLogits(executor, prompt.ids);
       const expected = floatsOf(file.read(`prompt${index}.logits`));
       const { vocabulary } = executor.limits;
@@ -205,7 +211,7 @@ describe('the demo model on the CPU', async () => {
   });
 
   it('continues prompts with the same tokens', async () => {
-    for (const { prompt_ids: prompt, new_ids, margins } of readOracle<DemoTexts>('generate-demo.json')
+    for (const { prompt_ids: prompt, new_ids, margins } of (readOracle('generate-demo.json') as DemoTexts)
       .prompts) {
       const expected = certain(new_ids, margins);
       expect(await generate(executor, { prompt }, expected.length)).toEqual(expected);
@@ -213,8 +219,10 @@ describe('the demo model on the CPU', async () => {
   });
 
   it('continues them with the same tokens under penalties, biases, bad words and a minimum length', async () => {
-    const items = readOracle<{ items: PenaltyItem[] }>('penalties-demo.json').items.filter(isExpressible);
-    expect(items.length).toBeGreaterThan(50);
+    // Every third: all kinds come, over different prompts.
+    const all = (readOracle('penalties-demo.json') as { items: PenaltyItem[] }).items;
+    const items = all.filter((item, index) => index % 3 === 0 && isExpressible(item));
+    expect(new Set(items.map(({ options }) => JSON.stringify(options))).size).toBeGreaterThan(8);
     for (const item of items) {
       const expected = certain(item.new_ids, item.margins);
       const tokens = await generate(

@@ -13,7 +13,9 @@ import { parseBatchSizes, parseLengths } from '../bench/sweep.js';
 import { runBuild } from './build.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { addLoadFlags, engineOptions, type LoadFlags } from './engine-flags.js';
+import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
+import { interruptible, unlessAborted } from './interrupt.js';
 import type { Terminal } from './terminal.js';
 
 const MODES = ['static', 'IFB', 'V1'] as const;
@@ -99,22 +101,40 @@ export function registerBench(program: Command, terminal: Terminal): void {
 }
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {
-  const { directory, buildSeconds, dispose } = await engineFor(flags, terminal);
-  try {
-    const scheduler = flags.type === 'V1' ? { batchingType: 'V1' as const } : {};
-    const engine = await startEngine(directory, { ...engineOptions(flags), scheduler });
+  await interruptible(async (signal) => {
+    const { directory, buildSeconds, dispose } = await engineFor(flags, terminal);
     try {
-      checkPrecision(engine, flags);
-      if (flags.type === 'static')
-        await benchStatic({ engine, flags, sampling: samplingOf(flags), buildSeconds, terminal });
-      else
-        await benchInflight({ engine, tokenizerDirectory: flags.tokenizerDir ?? directory, flags, terminal });
+      await measure({ directory, buildSeconds, flags, terminal, signal });
     } finally {
-      await engine.batcher.close();
-      await engine.executor.dispose();
+      dispose();
     }
+  });
+}
+
+interface Measurement {
+  readonly directory: string;
+  readonly buildSeconds: number;
+  readonly flags: BenchFlags;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+async function measure({ directory, buildSeconds, flags, terminal, signal }: Measurement): Promise<void> {
+  const scheduler = flags.type === 'V1' ? { batchingType: 'V1' as const } : {};
+  const engine = await startEngine(directory, { ...engineOptions(flags), scheduler });
+  try {
+    const { limits, memory } = engine.executor;
+    const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+    log.info(`Memory:\n${memoryTable(loadedView(limits, memory, flags.maxTokensInPagedKvCache))}`);
+    checkPrecision(engine, flags);
+    const work =
+      flags.type === 'static'
+        ? benchStatic({ engine, flags, sampling: samplingOf(flags), buildSeconds, terminal })
+        : benchInflight({ engine, tokenizerDirectory: flags.tokenizerDir ?? directory, flags, terminal });
+    await unlessAborted(work, signal);
   } finally {
-    dispose();
+    await engine.batcher.close();
+    await engine.executor.dispose();
   }
 }
 
@@ -135,14 +155,16 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
     );
   }
   const folder = mkdtempSync(join(tmpdir(), 'aloft-bench-'));
+  const dispose = () => rmSync(folder, { recursive: true, force: true });
   const directory = join(folder, 'engine');
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
-  const report = await runBuild(randomBuildFlags(flags, directory), flags, log, terminal);
-  return {
-    directory,
-    buildSeconds: report.seconds,
-    dispose: () => rmSync(folder, { recursive: true, force: true }),
-  };
+  try {
+    const report = await runBuild(randomBuildFlags(flags, directory), flags, log, terminal);
+    return { directory, buildSeconds: report.seconds, dispose };
+  } catch (fault) {
+    dispose();
+    throw fault;
+  }
 }
 
 /** The flags of `aloft build` for a temporary engine that is just large enough. */

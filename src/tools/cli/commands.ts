@@ -4,6 +4,7 @@ import { registerBuild } from './build.js';
 import { registerClient } from './client.js';
 import { registerDevices } from './devices.js';
 import type { RegisterCommand } from './main.js';
+import { registerPlanMemory } from './plan-memory.js';
 import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
 import { serveCommand } from './serve.js';
@@ -13,6 +14,7 @@ import { startCommand } from './start.js';
 export const COMMANDS: readonly RegisterCommand[] = [
   startCommand(() => engineLoader({})),
   registerBuild,
+  registerPlanMemory,
   registerRun,
   registerBench,
   serveCommand(() => engineLoader({})),

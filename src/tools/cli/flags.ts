@@ -60,3 +60,22 @@ export function usageError(command: Command, message: string): AloftError {
 function commandPath(command: Command): string {
   return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
 }
+
+const BYTE_UNITS = new Map([
+  ['', 1],
+  ['B', 1],
+  ['KIB', 2 ** 10],
+  ['MIB', 2 ** 20],
+  ['GIB', 2 ** 30],
+  ['KB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+]);
+
+/** A commander value parser for sizes: `24GiB`, `1.5 GB`, `4096`. */
+export function byteCount(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const factor = BYTE_UNITS.get((unit ?? '?').toUpperCase());
+  if (number !== undefined && factor !== undefined) return Math.floor(Number(number) * factor);
+  throw new InvalidArgumentError('It must be a number of bytes, such as 24GiB.');
+}

@@ -4,11 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { LLM } from '../../llm/llm.js';
+import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
-import { realNumber, repeated, wholeNumber } from './flags.js';
+import { oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { Terminal } from './terminal.js';
 
 interface RunFlags extends EngineFlags {
@@ -30,6 +32,7 @@ interface RunFlags extends EngineFlags {
   readonly streaming?: boolean;
   readonly streamingInterval?: number;
   readonly outputCsv?: string;
+  readonly logLevel: LogLevel;
 }
 
 export function registerRun(program: Command, terminal: Terminal): void {
@@ -53,7 +56,13 @@ export function registerRun(program: Command, terminal: Terminal): void {
     .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
     .option('--streaming', 'print text as it comes (default on a terminal)')
     .option('--no-streaming', 'print the text when it is complete')
-    .option('--output-csv <file>', 'write prompt and output ids instead of text');
+    .option('--output-csv <file>', 'write prompt and output ids instead of text')
+    .option(
+      '--log-level <level>',
+      `${LOG_LEVELS.join(', ')}; info shows where the memory goes`,
+      oneOf(LOG_LEVELS),
+      'error',
+    );
   addEngineFlags(command);
   command.action(async (flags: RunFlags) => runCommand(flags, terminal));
 }
@@ -66,6 +75,8 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
     chat: flags.chat ?? false,
   });
   await using llm = await LLM.load(flags.engineDir, engineOptions(flags));
+  const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+  log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, flags.maxTokensInPagedKvCache))}`);
   terminal.out(`Running the ${llm.model.precision} engine ...\n`);
   const isStreaming =
     (flags.streaming ?? terminal.isInteractive) && prompts.length === 1 && flags.outputCsv === undefined;
