@@ -90,6 +90,7 @@ describe.each(models)('$name', (model) => {
     openExecutor: ({ blockCount, hostBlockCount }) =>
       openExecutor({
         engineDirectory: engine.directory,
+        threadCount: 1,
         maxKvTokens: blockCount * BLOCK_TOKENS,
         hostKvBytes: hostBlockCount * blockBytes,
       }),
@@ -97,5 +98,6 @@ describe.each(models)('$name', (model) => {
     ampleBlockCount: 400,
     tightBlockCount,
     smallStepTokens: 24,
+    ways: 'essential',
   });
 });

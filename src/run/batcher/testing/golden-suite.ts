@@ -5,7 +5,7 @@ import type { Executor } from '../../executor/executor.js';
 import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../../scheduler/scheduler-limits.js';
 import { Batcher } from '../batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
-import { comparable, type OutcomeCollector, runToEnd } from './outcome.js';
+import { type OutcomeCollector, runToEnd } from './outcome.js';
 
 /** Memory that a golden run gives the executor. */
 export interface GoldenMemory {
@@ -62,7 +62,7 @@ export function defineGoldenSuite(setup: GoldenSetup): void {
       await executor.dispose();
       for (const [i, request] of setup.requests.entries()) {
         expect(together[i]!.faults, request.id).toEqual([]);
-        expect(comparable(together[i]!.outcome), request.id).toEqual(comparable(alone[i]!.outcome));
+        expect(together[i]!.outcome, request.id).toEqual(alone[i]!.outcome);
       }
       expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(batcher.kv.blockCount);
       if (memory !== undefined && options.policy === 'max_utilization')

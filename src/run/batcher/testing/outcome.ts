@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { ErrorCode } from '../../../core/errors.js';
 import type { BatcherEvent, FinishReason, TokenLogprobs, TokenRequest } from '../../../core/request.js';
 import type { Batcher } from '../batcher.js';
@@ -21,21 +20,6 @@ export interface SequenceOutcome {
   readonly logprobs: TokenLogprobs[];
   /** Digest of the generation logits; 0 when there are none. */
   logits: number;
-}
-
-/** An outcome with digests in place of logits: equal when and only when every bit is, and fast to compare. */
-export function comparable({ sequences, promptLogits, ...rest }: Outcome): unknown {
-  const digested = Array.from(sequences, ([index, { logits, ...sequence }]) => ({
-    index,
-    ...sequence,
-    logits: digest(logits),
-  }));
-  return { ...rest, promptLogits: promptLogits && digest(promptLogits), sequences: digested };
-}
-
-function digest(values: ArrayLike<number>): string {
-  const hash = createHash('sha256').update(Float32Array.from(values)).digest('hex');
-  return `${values.length} values, ${hash}`;
 }
 
 /** Collects the events of one request and checks their order. */
