@@ -40,10 +40,10 @@ interface BeamItem {
   readonly sequences: readonly { readonly new_ids: number[]; readonly score: number }[];
 }
 
-const oracle = <T>(name: string): T => JSON.parse(readFileSync(join(ROOT, 'oracle', name), 'utf8')) as T;
-const greedy = oracle<{ max_new_tokens: number; prompts: GreedyItem[] }>('generate-demo.json');
-const penalties = oracle<{ max_new_tokens: number; items: PenaltyItem[] }>('penalties-demo.json');
-const beams = oracle<{ max_new_tokens: number; items: BeamItem[] }>('beams-demo.json');
+const oracle = (name: string): unknown => JSON.parse(readFileSync(join(ROOT, 'oracle', name), 'utf8'));
+const greedy = oracle('generate-demo.json') as { max_new_tokens: number; prompts: GreedyItem[] };
+const penalties = oracle('penalties-demo.json') as { max_new_tokens: number; items: PenaltyItem[] };
+const beams = oracle('beams-demo.json') as { max_new_tokens: number; items: BeamItem[] };
 
 let directory = '';
 beforeAll(async () => {
