@@ -164,7 +164,8 @@ export class Batcher implements TokenBatcher {
   }
 
   private async nextSubmission(): Promise<void> {
-    if (this.state !== 'running') return;
+    // Looked at again, because a request may have come while the last turn was awaited.
+    if (this.state !== 'running' || !this.isIdle) return;
     await new Promise<void>((resolve) => {
       this.wake = resolve;
     });
