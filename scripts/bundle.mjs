@@ -3,7 +3,16 @@
  * without Node or network: `node scripts/bundle.mjs <directory>`, then `<directory>/aloft --help` there.
  * `tar -cJf aloft.tar.xz <directory>` makes one file of it.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,7 +65,8 @@ const isNeeded = (path) =>
 const app = join(target, 'app');
 mkdirSync(app, { recursive: true });
 for (const entry of [...readPackage(root).files, 'package.json'])
-  if (existsSync(join(root, entry))) cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
+  if (existsSync(join(root, entry)))
+    cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
 // Of the sources, only kernels are read at run time.
 for (const entry of readdirSync(join(app, 'src'), { recursive: true, withFileTypes: true }))
   if (entry.isFile() && !/\.cuh?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));

@@ -1,7 +1,13 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { canFuseSwiglu, chooseLinear, ringKernelSource, ringUnit, type LinearProblem } from '../../ops/linear/cuda.js';
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  ringKernelSource,
+  ringUnit,
+  type LinearProblem,
+} from '../../ops/linear/cuda.js';
 import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
@@ -22,7 +28,8 @@ const COMMON_FILES = [
   'rope/cuda.cu',
   'linear/dequantise.cu',
 ];
-const ATTENTION_FILES = ['paged-attention/decode.cu', 'paged-attention/prefill.cu'];
+/** Decode attention before compute capability 9.0 and from it on. */
+const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
 
 /** Row counts that stand for every configuration of few-row linears. */
 const LINEAR_ROWS = [8, 16, 32, 64];
@@ -45,19 +52,24 @@ export function architectureName(computeCapability: number): string {
 }
 
 /** Every unit that a plan needs. */
-export function kernelUnits(plan: Plan, target: KernelTarget, blockTokens: number): readonly CompileRequest[] {
+export function kernelUnits(
+  plan: Plan,
+  target: KernelTarget,
+  blockTokens: number,
+): readonly CompileRequest[] {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
   const arch = architectureName(target.computeCapability);
   const group = headCount / kvHeadCount;
   const activation: Record<string, number> = plan.activationDtype === 'bf16' ? { ACT_BF16: 1 } : {};
   const shape = { HEAD_DIM: headDim, GROUP: group, BLOCK_TOKENS: blockTokens, HIDDEN: hidden };
-  const defines = { ...activation, ...shape, SPLIT_TOKENS: splitTokensFor(group) };
+  const defines = { ...activation, ...shape, SPLIT_TOKENS: splitTokensFor(target, group, blockTokens) };
+  const decodeFile = DECODE_FILES[target.computeCapability >= 90 ? 1 : 0];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
     unit('common', readKernelSource(COMMON_FILES)),
-    unit('attention', readKernelSource(ATTENTION_FILES)),
+    unit('attention', readKernelSource([decodeFile, 'paged-attention/prefill.cu'])),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
@@ -88,6 +100,9 @@ function ringLines(plan: Plan, target: KernelTarget, isInt8: boolean): readonly 
 }
 
 /** Machine code of a plan's units, by name. */
-export function compileUnits(nvrtc: Nvrtc, units: readonly CompileRequest[]): ReadonlyMap<string, CompiledUnit> {
+export function compileUnits(
+  nvrtc: Nvrtc,
+  units: readonly CompileRequest[],
+): ReadonlyMap<string, CompiledUnit> {
   return new Map(units.map((unit) => [unit.name, nvrtc.compile(unit)]));
 }

@@ -50,7 +50,9 @@ type RingShape = readonly [
 ];
 
 /** Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. */
-const RING_SHAPES: Readonly<Record<'dense' | 'int8', Partial<Record<number, readonly [RingShape, RingShape]>>>> = {
+const RING_SHAPES: Readonly<
+  Record<'dense' | 'int8', Partial<Record<number, readonly [RingShape, RingShape]>>>
+> = {
   dense: {
     1: [
       [1, 1, 4, 4, 108, 2],
@@ -91,7 +93,8 @@ export function chooseLinear(
   device: { readonly computeCapability: number; readonly multiprocessorCount: number },
 ): LinearConfig {
   const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => problem.m <= groups * 8);
-  const shapes = tokenGroups === undefined ? undefined : RING_SHAPES[problem.isInt8 ? 'int8' : 'dense'][tokenGroups];
+  const shapes =
+    tokenGroups === undefined ? undefined : RING_SHAPES[problem.isInt8 ? 'int8' : 'dense'][tokenGroups];
   if (tokenGroups === undefined || shapes === undefined || device.computeCapability < 90)
     return { method: 'matmul' };
   const tilesPerMultiprocessor = problem.n / 16 / device.multiprocessorCount;

@@ -90,7 +90,13 @@ export function sampleLaunch(
     sharedBytes: 0,
     args: [
       ...[...addresses, ...step, ...out].map(pointer),
-      ...[problem.vocabulary, problem.stride, SAMPLE_SLOT_BYTES, problem.maxSequenceTokens, problem.topCount].map(i32),
+      ...[
+        problem.vocabulary,
+        problem.stride,
+        SAMPLE_SLOT_BYTES,
+        problem.maxSequenceTokens,
+        problem.topCount,
+      ].map(i32),
     ],
   };
 }

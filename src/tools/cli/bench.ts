@@ -127,7 +127,8 @@ interface BenchEngine {
 
 async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEngine> {
   if (!flags.randomWeights) {
-    if (flags.engineDir !== undefined) return { directory: flags.engineDir, buildSeconds: 0, dispose: () => {} };
+    if (flags.engineDir !== undefined)
+      return { directory: flags.engineDir, buildSeconds: 0, dispose: () => {} };
     throw new AloftError(
       'USAGE',
       'Nothing to measure: give --engine_dir, or --random_weights with a shape in -m.',

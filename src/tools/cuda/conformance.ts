@@ -15,7 +15,12 @@ import { weightRoles } from '../../plan/validate.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
 import { ReferenceExecutor } from '../../run/executor/reference-executor.js';
-import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from '../../run/executor/test-model.js';
+import {
+  createTestModel,
+  SMALL_SHAPE,
+  type TestModel,
+  type TestModelShape,
+} from '../../run/executor/test-model.js';
 
 const BLOCK_TOKENS = 16;
 const LIMITS = {
@@ -31,7 +36,15 @@ export interface ConformanceCase {
 
 const F16: TestModelShape = {
   ...SMALL_SHAPE,
-  dims: { ...SMALL_SHAPE.dims, hidden: 128, headCount: 4, kvHeadCount: 4, headDim: 32, intermediate: 352, vocabulary: 1000 },
+  dims: {
+    ...SMALL_SHAPE.dims,
+    hidden: 128,
+    headCount: 4,
+    kvHeadCount: 4,
+    headDim: 32,
+    intermediate: 352,
+    vocabulary: 1000,
+  },
   ...{ format: { type: 'dense', dtype: 'f16' }, dense: 'f16', fused: true },
 };
 const INT8: TestModelShape = { ...F16, format: { type: 'int8', granularity: 'channel' } };
@@ -40,10 +53,25 @@ const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' },
 export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   { name: 'f16', shape: F16, useGraphs: true },
   { name: 'int8', shape: INT8, useGraphs: true },
-  { name: 'int8 with bias, not fused, no graphs', shape: { ...INT8, bias: true, fused: false }, useGraphs: false },
+  {
+    name: 'int8 with bias, not fused, no graphs',
+    shape: { ...INT8, bias: true, fused: false },
+    useGraphs: false,
+  },
   {
     name: 'bf16, grouped queries, odd sizes',
-    shape: { ...BF16, dims: { ...BF16.dims, hidden: 384, headCount: 8, kvHeadCount: 2, headDim: 48, intermediate: 200, vocabulary: 1003 } },
+    shape: {
+      ...BF16,
+      dims: {
+        ...BF16.dims,
+        hidden: 384,
+        headCount: 8,
+        kvHeadCount: 2,
+        headDim: 48,
+        intermediate: 200,
+        vocabulary: 1003,
+      },
+    },
     useGraphs: true,
   },
   {
@@ -62,8 +90,26 @@ const TOLERANCE = { f32: 0, f16: 5e-3, bf16: 4e-2 } as const;
 const SAMPLINGS: readonly SamplingParams[] = [
   { ...GREEDY, logprobs: 3 },
   { ...GREEDY, temperature: 0.8, topK: 50, topP: 0.9, seed: 12345678901234n },
-  { ...GREEDY, temperature: 1.1, minP: 0.05, seed: 7n, repetitionPenalty: 1.3, presencePenalty: 0.2, frequencyPenalty: 0.1 },
-  { ...GREEDY, temperature: 1, topP: 0.5, seed: 99n, minTokens: 3, logitBias: new Map([[5, 2], [900, -3]]) },
+  {
+    ...GREEDY,
+    temperature: 1.1,
+    minP: 0.05,
+    seed: 7n,
+    repetitionPenalty: 1.3,
+    presencePenalty: 0.2,
+    frequencyPenalty: 0.1,
+  },
+  {
+    ...GREEDY,
+    temperature: 1,
+    topP: 0.5,
+    seed: 99n,
+    minTokens: 3,
+    logitBias: new Map([
+      [5, 2],
+      [900, -3],
+    ]),
+  },
   { ...GREEDY, badWords: [[17], [3, 4]] },
 ];
 const END_IDS = [2];
@@ -75,7 +121,9 @@ function uploadWeights(gpu: Gpu, { plan, weights }: TestModel, pool: CpuPool): R
   for (const [name, role] of weightRoles(plan)) {
     const weight = plan.weights[name]!;
     const specs = layout.specs(name, weight, role);
-    const targets = specs.map(({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))));
+    const targets = specs.map(
+      ({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))),
+    );
     const { data, shape } = weights.get(name)!;
     layout.pack({ dtype: 'f32', shape, bytes: new Uint8Array(data.buffer) }, weight, role, targets);
     specs.forEach((spec, index) => {
@@ -104,7 +152,12 @@ export async function runConformance(test: ConformanceCase, tools: ConformanceTo
     ...{ plan, gpu, limits: LIMITS, useGraphs: test.useGraphs, cudaLibraryPath: tools.libraryPath },
     units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
     tensorAddress: (name) => addresses.get(name)!,
-    kv: { weightBytes: 0, freeFraction: 0.5, maxTokens: LIMITS.blockCount * BLOCK_TOKENS, maxTotalBytes: undefined },
+    kv: {
+      weightBytes: 0,
+      freeFraction: 0.5,
+      maxTokens: LIMITS.blockCount * BLOCK_TOKENS,
+      maxTotalBytes: undefined,
+    },
   });
   const weight = (name: string) => model.weights.get(name)!;
   const reference = new ReferenceExecutor({ plan, weight, limits: LIMITS, kvDtype: 'f32' });
@@ -132,14 +185,21 @@ const PROMPT_LENGTHS = [5, 1, 70, 130, 33, 2, 200, 64, 17];
 /** Whole prompts; one in two chunks beside decodes; then decode batches that grow and shrink. */
 const ROUNDS: readonly (readonly Part[])[] = [
   [0, 1, 2, 3].map((slot) => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
-  [...[4, 5, 7, 8].map((slot): Part => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })), { slot: 6, prompt: [0, 90] }],
+  [
+    ...[4, 5, 7, 8].map((slot): Part => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
+    { slot: 6, prompt: [0, 90] },
+  ],
   [{ slot: 0 }, { slot: 6, prompt: [90, 200] }, { slot: 3 }],
   ...Array.from({ length: 4 }, () => all(9)),
   ...Array.from({ length: 3 }, () => [0, 3, 5].map((slot) => ({ slot }))),
   [{ slot: 6 }],
 ];
 
-async function compareExecutors(test: ConformanceCase, executor: Executor, reference: Executor): Promise<string[]> {
+async function compareExecutors(
+  test: ConformanceCase,
+  executor: Executor,
+  reference: Executor,
+): Promise<string[]> {
   const random = seededRandom(11);
   const { vocabulary } = executor.limits;
   const sequences = PROMPT_LENGTHS.map((length, slot): Sequence => {
@@ -148,7 +208,13 @@ async function compareExecutors(test: ConformanceCase, executor: Executor, refer
   });
   for (const { slot, prompt } of sequences) {
     const promptTokenIds = Int32Array.from(prompt);
-    const state: SlotState = { slot, sampling: samplingOf(slot), endIds: END_IDS, promptTokenIds, outputTokenIds: new Int32Array(0) };
+    const state: SlotState = {
+      slot,
+      sampling: samplingOf(slot),
+      endIds: END_IDS,
+      promptTokenIds,
+      outputTokenIds: new Int32Array(0),
+    };
     executor.attachSlot(state);
     reference.attachSlot(state);
   }
@@ -161,7 +227,11 @@ async function compareExecutors(test: ConformanceCase, executor: Executor, refer
     parts.forEach((part, index) => {
       const sequence = sequences[part.slot]!;
       const isSampled = part.prompt === undefined || part.prompt[1] === sequence.prompt.length;
-      const fault = compareRow(test, { actual, expected, index, vocabulary }, isSampled ? sequence : undefined);
+      const fault = compareRow(
+        test,
+        { actual, expected, index, vocabulary },
+        isSampled ? sequence : undefined,
+      );
       if (fault !== undefined) faults.push(`step ${stepId}, slot ${part.slot}: ${fault}`);
       if (isSampled) sequence.history.push(actual.tokenIds[index]!);
     });
@@ -187,16 +257,26 @@ interface RowPair {
   readonly vocabulary: number;
 }
 
-function compareRow(test: ConformanceCase, pair: RowPair, sequence: Sequence | undefined): string | undefined {
+function compareRow(
+  test: ConformanceCase,
+  pair: RowPair,
+  sequence: Sequence | undefined,
+): string | undefined {
   const { actual, expected, index, vocabulary } = pair;
-  const cut = (logits: Float32Array): Float32Array => logits.subarray(index * vocabulary, (index + 1) * vocabulary);
+  const cut = (logits: Float32Array): Float32Array =>
+    logits.subarray(index * vocabulary, (index + 1) * vocabulary);
   const logits = cut(actual.logits!);
   const error = relativeError(logits, cut(expected.logits!));
   if (!(error <= TOLERANCE[test.shape.dense])) return `logits differ by ${error}`;
   if (sequence === undefined) return undefined;
   const { prompt, history, slot } = sequence;
   const sampling = samplingOf(slot);
-  const context = { sampling, endIds: END_IDS, promptTokenIds: prompt, outputTokenIds: history.slice(prompt.length) };
+  const context = {
+    sampling,
+    endIds: END_IDS,
+    promptTokenIds: prompt,
+    outputTokenIds: history.slice(prompt.length),
+  };
   const token = sampleReference(logits, context, history.length);
   if (actual.tokenIds[index] !== token) return `sampled ${actual.tokenIds[index]}, the reference ${token}`;
   if (sampling.logprobs === undefined) return undefined;

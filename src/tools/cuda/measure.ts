@@ -13,7 +13,12 @@ import { CONFORMANCE_CASES, runConformance } from './conformance.js';
 import { measureBatch, openRandomExecutor, type BatchResult } from './throughput.js';
 
 const { values: flags } = parseArgs({
-  options: { 'library-path': { type: 'string' }, out: { type: 'string' }, only: { type: 'string' }, filter: { type: 'string' } },
+  options: {
+    'library-path': { type: 'string' },
+    out: { type: 'string' },
+    only: { type: 'string' },
+    filter: { type: 'string' },
+  },
 });
 const libraryPath = flags['library-path'];
 const nvrtc = openNvrtc(libraryPath);
@@ -29,7 +34,9 @@ if (flags.only !== 'speed') {
     const started = performance.now();
     const faults = await runConformance(test, { nvrtc, pool, libraryPath });
     failures += faults.length;
-    console.log(`${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+    console.log(
+      `${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+    );
     for (const fault of faults.slice(0, 8)) console.log(`  ${fault}`);
   }
 }
@@ -55,7 +62,9 @@ if (flags.only !== 'check') {
     const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };
     const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
     const name = `llama2_7b ${isInt8 ? 'int8' : 'f16'}`;
-    console.log(`${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`);
+    console.log(
+      `${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`,
+    );
     const list: BatchResult[] = [];
     for (const [batch, inputTokens, outputTokens] of WORK) {
       const work = { batch, inputTokens, outputTokens };

@@ -4,7 +4,12 @@ import { seededRandom } from '../../core/random.js';
 import { GREEDY } from '../../core/sampling.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
-import { architectureName, compileUnits, kernelUnits, readKernelSource } from '../../device/cuda/kernel-sources.js';
+import {
+  architectureName,
+  compileUnits,
+  kernelUnits,
+  readKernelSource,
+} from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createStream } from '../../device/cuda/stream.js';
 import type { Executor } from '../../run/executor/executor.js';
@@ -44,9 +49,19 @@ export function openRandomExecutor(
     tensorAddress: weights.address,
     limits: {
       ...{ maxStepTokens: limits.maxStepTokens, maxRows: limits.maxRows, maxLogits: limits.maxRows },
-      ...{ blockTokens: BLOCK_TOKENS, blockCount: 0, hostBlockCount: 0, maxSequenceTokens: limits.maxSequenceTokens },
+      ...{
+        blockTokens: BLOCK_TOKENS,
+        blockCount: 0,
+        hostBlockCount: 0,
+        maxSequenceTokens: limits.maxSequenceTokens,
+      },
     },
-    kv: { weightBytes: weights.byteLength, freeFraction: 0.9, maxTokens: undefined, maxTotalBytes: limits.maxTotalBytes },
+    kv: {
+      weightBytes: weights.byteLength,
+      freeFraction: 0.9,
+      maxTokens: undefined,
+      maxTotalBytes: limits.maxTotalBytes,
+    },
     cudaLibraryPath: libraryPath,
   });
 }
@@ -73,7 +88,8 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   const random = seededRandom(5);
   const { maxStepTokens } = executor.limits;
   const blocksEach = Math.ceil((inputTokens + outputTokens) / BLOCK_TOKENS);
-  if (blocksEach * batch > executor.limits.blockCount) throw new Error('the batch does not fit into the cache');
+  if (blocksEach * batch > executor.limits.blockCount)
+    throw new Error('the batch does not fit into the cache');
   const prompts = Array.from({ length: batch }, () =>
     Array.from({ length: inputTokens }, () => Math.floor(random.next() * executor.limits.vocabulary)),
   );

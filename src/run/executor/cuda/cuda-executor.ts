@@ -93,9 +93,15 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     kernel: (launch) => kernels.launch(stream, launch, true),
     matmul: (shape, pointers) => matmuls.matmul(stream, shape, pointers),
   };
-  const program: Program = { plan, inferred, device: properties, maxSequenceTokens: limits.maxSequenceTokens };
+  const program: Program = {
+    plan,
+    inferred,
+    device: properties,
+    maxSequenceTokens: limits.maxSequenceTokens,
+    blockTokens: limits.blockTokens,
+  };
   const { headCount, kvHeadCount, vocabulary } = plan.dims;
-  const split = { splitTokens: splitTokensFor(headCount / kvHeadCount), queryTile: QUERY_TILE };
+  const split = { splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens), queryTile: QUERY_TILE };
   const maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
   const flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, memory));
   const hostBlocks =
@@ -184,7 +190,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
       const work = countAttentionWork(step, split);
       flight.start.record(stream);
       moveBlocks(step);
-      if (useGraphs && step.rowCount > 0 && work.isDecode && topCount === 0 && step.rowCount <= MAX_GRAPH_ROWS) {
+      if (
+        useGraphs &&
+        step.rowCount > 0 &&
+        work.isDecode &&
+        topCount === 0 &&
+        step.rowCount <= MAX_GRAPH_ROWS
+      ) {
         runGraph(flight, step, work.decodeItems);
       } else if (step.tokenCount > 0) {
         const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
@@ -193,7 +205,11 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
         upload(flight, layout, step);
         emitStep(program, memory, shapeOf(layout, topCount), sink);
       }
-      stream.copyToHost(flight.results.address, memory.outTokens, topCount > 0 ? memory.outBytes : memory.outTopIds - memory.outTokens);
+      stream.copyToHost(
+        flight.results.address,
+        memory.outTokens,
+        topCount > 0 ? memory.outBytes : memory.outTopIds - memory.outTokens,
+      );
       flight.end.record(stream);
       let logits: Float32Array | undefined;
       if (step.returnLogits) {
@@ -238,7 +254,12 @@ function createFlight(gpu: Gpu, memory: { descriptorBytes: number; outBytes: num
 
 function outputOf(
   { flight, step, topCount, logits }: Pending,
-  memory: { readonly outTokens: number; readonly outLogprobs: number; readonly outTopIds: number; readonly outTopLogprobs: number },
+  memory: {
+    readonly outTokens: number;
+    readonly outLogprobs: number;
+    readonly outTopIds: number;
+    readonly outTopLogprobs: number;
+  },
 ): StepOutput {
   const at = (address: number): number => address - memory.outTokens;
   const { buffer } = flight.results;
@@ -258,7 +279,11 @@ function outputOf(
 
 function budgetOf(
   { plan, gpu, kv, limits }: CudaExecutorOptions,
-  memory: { readonly limits: CudaExecutorLimits; readonly blockBytes: number; readonly workspaceBytes: number },
+  memory: {
+    readonly limits: CudaExecutorLimits;
+    readonly blockBytes: number;
+    readonly workspaceBytes: number;
+  },
   hostBlocks: PinnedArea | undefined,
 ): MemoryBudget {
   return {

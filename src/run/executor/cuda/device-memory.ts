@@ -43,7 +43,7 @@ export function allocateMemory(
   const stretched = stretchGated(plan, inferred);
   const layout = planBuffers({ ...inferred, values: [...stretched.values()] }, sizes);
   const { vocabulary, headDim, headCount, kvHeadCount } = plan.dims;
-  const splitTokens = splitTokensFor(headCount / kvHeadCount);
+  const splitTokens = splitTokensFor(gpu.properties, headCount / kvHeadCount, limits.blockTokens);
   const maxItems = limits.maxRows * Math.ceil(limits.maxSequenceTokens / splitTokens);
   const zeroed = (byteLength: number, purpose: string): number => {
     const address = gpu.allocate(byteLength, purpose);
@@ -71,7 +71,9 @@ export function allocateMemory(
     4 * (3 * limits.maxStepTokens + limits.maxRows * (8 + maxBlocks) + 6 * maxLogits + 2 * maxItems + 1024);
   const largestInt8 = Math.max(
     0,
-    ...Object.values(plan.weights).map(({ shape, format }) => (format.type === 'int8' ? shape[0]! * shape[1]! : 0)),
+    ...Object.values(plan.weights).map(({ shape, format }) =>
+      format.type === 'int8' ? shape[0]! * shape[1]! : 0,
+    ),
   );
   const fixed = {
     partials: gpu.allocate(maxItems * headCount * (headDim + 2) * 4, 'attention partial sums'),
@@ -148,7 +150,13 @@ function mappedMatrices(
     const [rows, columns] = [shape[0]!, shape[1]!];
     const address = buffer(index, op.x);
     for (const boxRows of [8, 16, 32, 64])
-      matrices.set(xMapKey(address, columns, boxRows), { address, rows: X_MAP_ROWS, columns, boxRows, dtype });
+      matrices.set(xMapKey(address, columns, boxRows), {
+        address,
+        rows: X_MAP_ROWS,
+        columns,
+        boxRows,
+        dtype,
+      });
     if (format.type === 'dense')
       matrices.set(weightMapKey(op.weight), {
         ...{ address: tensorAddress(op.weight), rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },
@@ -157,7 +165,10 @@ function mappedMatrices(
   return matrices;
 }
 
-function createTensorMaps(gpu: Gpu, matrices: ReadonlyMap<string, MappedMatrix>): ReadonlyMap<string, number> {
+function createTensorMaps(
+  gpu: Gpu,
+  matrices: ReadonlyMap<string, MappedMatrix>,
+): ReadonlyMap<string, number> {
   if (gpu.properties.computeCapability < 90) return new Map();
   const encoded = encodeTensorMaps(gpu.driver, [...matrices.values()]);
   const address = gpu.allocate(encoded.byteLength, 'tensor maps');

@@ -67,9 +67,11 @@ export interface Program {
   readonly inferred: InferredPlan;
   readonly device: GpuProperties;
   readonly maxSequenceTokens: number;
+  readonly blockTokens: number;
 }
 
-export const xMapKey = (address: number, columns: number, rows: number): string => `x:${address}:${columns}:${rows}`;
+export const xMapKey = (address: number, columns: number, rows: number): string =>
+  `x:${address}:${columns}:${rows}`;
 export const weightMapKey = (name: string): string => `w:${name}`;
 
 /** Products of many rows are rounded up to this, so that cuBLASLt plans a bounded number of shapes. */
@@ -133,7 +135,13 @@ function emitOp(context: OpContext, op: PlanOp): void {
       return emitLinear(context, op);
     case 'ropeAppend': {
       if (shape.prefillTiles === 0) return; // the decode kernel does it
-      const problem = { tokens: shape.tokens, headCount, kvHeadCount, headDim, blockStride: memory.blockStride };
+      const problem = {
+        tokens: shape.tokens,
+        headCount,
+        kvHeadCount,
+        headDim,
+        blockStride: memory.blockStride,
+      };
       const operands = { ...attentionOperands(context, op), positions: shape.descriptor('positions') };
       const rows = { tokenRows: shape.descriptor('tokenRows') };
       return sink.kernel(
@@ -142,10 +150,11 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'pagedAttention': {
       const { decodeItems, prefillTiles, maxBlocks } = shape;
-      const sizes = { headCount, kvHeadCount, headDim, blockStride: memory.blockStride, maxBlocks };
+      const { blockTokens } = program;
+      const sizes = { headCount, kvHeadCount, headDim, blockTokens, blockStride: memory.blockStride, maxBlocks };
       const problem = { ...sizes, decodeItems, prefillTiles };
       const operands = { ...attentionOperands(context, op), out: at(op.out) };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, program.device, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(problem, operands));
       return;
     }

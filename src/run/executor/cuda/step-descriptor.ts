@@ -73,7 +73,10 @@ export interface AttentionSplit {
   readonly queryTile: number;
 }
 
-export function countAttentionWork(step: StepInput, { splitTokens, queryTile }: AttentionSplit): AttentionWork {
+export function countAttentionWork(
+  step: StepInput,
+  { splitTokens, queryTile }: AttentionSplit,
+): AttentionWork {
   let decodeItems = 0;
   let prefillTiles = 0;
   for (let row = 0; row < step.rowCount; row++) {
