@@ -18,8 +18,13 @@ const RING_SPLIT_TOKENS = 256;
  * Cached tokens in one piece of decode attention, whole cache blocks. Without the ring a piece is held in registers:
  * fewer tokens when several query heads share them.
  */
-export function splitTokensFor(target: DecodeTarget, queryHeadsPerKvHead: number, blockTokens: number): number {
-  if (target.computeCapability >= 90) return blockTokens * Math.max(1, Math.floor(RING_SPLIT_TOKENS / blockTokens));
+export function splitTokensFor(
+  target: DecodeTarget,
+  queryHeadsPerKvHead: number,
+  blockTokens: number,
+): number {
+  if (target.computeCapability >= 90)
+    return blockTokens * Math.max(1, Math.floor(RING_SPLIT_TOKENS / blockTokens));
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
 }
 
@@ -53,15 +58,28 @@ export interface AttentionProblem {
   readonly prefillTiles: number;
 }
 
-/** Shared memory of the ring, so that a block of the next kernel fits beside it. */
-const RING_BYTES = 96 << 10;
+const RING_WARPS = 8;
+const RING_THREADS = (RING_WARPS + 1) * 32;
 const MAX_RING_STAGES = 32;
-const RING_THREADS = 288;
-/** Blocks that share a multiprocessor. */
-const DECODE_RING_BLOCKS = 2;
+const RING_BYTES_PER_MULTIPROCESSOR = 128 << 10;
+
+/** Blocks of the ring kernel that share a multiprocessor: the registers of grouped queries leave room for one. */
+function ringBlocksPerMultiprocessor({ headCount, kvHeadCount }: AttentionProblem): number {
+  return headCount === kvHeadCount ? 2 : 1;
+}
+
+/** Slots of a block's ring: a multiple of the warps that take cache blocks from it, see decode-ring.cu. */
+export function ringStageCount(stageBytes: number, ringBytes: number): number {
+  const fitting = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(ringBytes / stageBytes)));
+  return fitting < RING_WARPS ? fitting : Math.floor(fitting / RING_WARPS) * RING_WARPS;
+}
 
 /** Rope, cache append and attention for rows with one new token. */
-export function decodeLaunch(problem: AttentionProblem, target: DecodeTarget, o: AttentionOperands): KernelLaunch {
+export function decodeLaunch(
+  problem: AttentionProblem,
+  target: DecodeTarget,
+  o: AttentionOperands,
+): KernelLaunch {
   const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
   const more = [o.blockTables, o.decodeItems, o.itemCount, o.partials, o.arrivals];
   const { kvHeadCount, decodeItems, blockTokens, headDim } = problem;
@@ -77,11 +95,12 @@ export function decodeLaunch(problem: AttentionProblem, target: DecodeTarget, o:
     return { unit: 'attention', kernel: 'attention_decode', ...size, args };
   }
   const stageBytes = 2 * blockTokens * headDim * 2;
-  const stageCount = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(RING_BYTES / stageBytes)));
+  const blocks = ringBlocksPerMultiprocessor(problem);
+  const stageCount = ringStageCount(stageBytes, RING_BYTES_PER_MULTIPROCESSOR / blocks);
   return {
     unit: 'attention',
     kernel: 'attention_decode_ring',
-    grid: [Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * DECODE_RING_BLOCKS), 1, 1],
+    grid: [Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * blocks), 1, 1],
     blockThreads: RING_THREADS,
     sharedBytes: stageCount * stageBytes,
     args: [...args, i32(stageCount)],

@@ -1,8 +1,11 @@
 // Attention of one new token a sequence over the paged KV cache on compute capability 9.0, with rotary embedding and the
 // cache append fused in. The same work as decode.cu, fed by bulk copies: one warp of a block copies cache blocks (a block's
 // keys of a head are contiguous, its values too) into a ring of shared memory and runs ahead over the whole list of work;
-// each of the other warps takes every DECODE_WARPS-th cache block. Copies start before the wait for the predecessor:
+// the other warps take the cache blocks in turn. Copies start before the wait for the predecessor:
 // older tokens were written by earlier steps, and the newest comes from qkv.
+//
+// A slot of the ring always serves the same warp (the number of slots is a multiple of the number of warps that take
+// blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such rounds apart.
 //
 // Work: items (row, split of SPLIT_TOKENS cached tokens) times KV heads. Splits of a row leave partial sums; the block that
 // comes last adds them in split order, so results depend on the sequence alone.
@@ -150,7 +153,7 @@ __device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShare
   }
 }
 
-extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, 2)
+extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1 ? 2 : 1)
     attention_decode_ring(const u16* qkv, u16* cache, u16* out, const float* cosTable, const float* sinTable,
                           const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
                           const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks,
@@ -180,6 +183,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, 2)
   const bool active = lane < USED_LANES;
   const int heads = kvHeads * GROUP;
   const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+  const int takers = min(DECODE_WARPS, stageCount);  // warps that take blocks
   int stage = 0;  // of the unit's first block, over all units
   for (int index = blockIdx.x; index < unitCount; index += gridDim.x) {
     const Unit u = unit_of(a, index);
@@ -197,9 +201,9 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, 2)
       for (int i = 0; i < EPL; i++) q[g][i] *= scale, acc[g][i] = 0.f;
     }
 
-    // The warp's blocks: those whose place in the ring's sequence is its own modulo DECODE_WARPS.
-    const int firstOwn = (warp - stage % DECODE_WARPS + DECODE_WARPS) % DECODE_WARPS;
-    for (int b = firstOwn; b < u.blocks; b += DECODE_WARPS) {
+    // The warp's blocks: those whose place in the ring's sequence is its own modulo the number of takers.
+    const int firstOwn = warp < takers ? (warp - stage % takers + takers) % takers : u.blocks;
+    for (int b = firstOwn; b < u.blocks; b += takers) {
       const int slot = (stage + b) % stageCount;
       const u32 at = ring + slot * RING_STAGE_BYTES;
       const int token0 = u.first + b * BLOCK_TOKENS;
