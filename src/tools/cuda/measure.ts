@@ -57,6 +57,7 @@ const LAYER_FLOPS = 2 * 32 * 202_375_168;
 const results: Record<string, readonly BatchResult[]> = {};
 if (flags.only !== 'check') {
   for (const isInt8 of [false, true]) {
+    if (flags.filter !== undefined && flags.filter !== (isInt8 ? 'int8' : 'f16')) continue;
     const started = performance.now();
     const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
     const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };

@@ -98,9 +98,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     inferred,
     device: properties,
     maxSequenceTokens: limits.maxSequenceTokens,
+    blockTokens: limits.blockTokens,
   };
   const { headCount, kvHeadCount, vocabulary } = plan.dims;
-  const split = { splitTokens: splitTokensFor(headCount / kvHeadCount), queryTile: QUERY_TILE };
+  const split = {
+    splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
+    queryTile: QUERY_TILE,
+  };
   const maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
   const flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, memory));
   const hostBlocks =
