@@ -118,21 +118,25 @@ function generateTarget(client: HttpClient, model: string | undefined): LoadTarg
 function openAiTarget(client: HttpClient, model: string): LoadTarget {
   return {
     async *send({ prompt, outputTokens }, signal) {
-      const body = {
-        model,
-        prompt,
-        max_tokens: outputTokens,
-        stream: true,
-        temperature: 0,
-        ignore_eos: true,
-      };
+      const sampling = { temperature: 0, ignore_eos: true };
+      const streaming = { stream: true, stream_options: { include_usage: true } };
+      const body = { model, prompt, max_tokens: outputTokens, ...sampling, ...streaming };
+      let seenCount = 0;
       for await (const event of client.stream('/v1/completions', body, { signal })) {
         if (event['error'] !== undefined)
           throw new AloftError('REQUEST_INVALID', JSON.stringify(event['error']));
         const [choice] = Array.isArray(event['choices']) ? event['choices'] : [];
         const text: unknown =
           typeof choice === 'object' && choice !== null ? Reflect.get(choice, 'text') : undefined;
-        if (typeof text === 'string' && text !== '') yield 1;
+        if (typeof text === 'string' && text !== '') {
+          seenCount++;
+          yield 1;
+        }
+        // A chunk may hold several tokens; the usage at the end has the true count.
+        const { usage } = event;
+        const total: unknown =
+          typeof usage === 'object' && usage !== null ? Reflect.get(usage, 'completion_tokens') : undefined;
+        if (typeof total === 'number' && total > seenCount) yield total - seenCount;
       }
     },
     close() {},
