@@ -52,8 +52,9 @@ export async function startEngine(engineDirectory: string, options: LoadOptions)
 }
 
 export async function loadEngine(engineDirectory: string, options: LoadOptions): Promise<LoadedEngine> {
+  readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth telling
   const tokenizerDirectory = options.tokenizerDirectory ?? engineDirectory;
-  // The tokenizer first: a missing one is found in milliseconds, before any weight is read.
+  // The tokenizer before the weights: a missing one is found in milliseconds.
   const tokenizer = await loadTokenizer(tokenizerDirectory);
   const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
   const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
