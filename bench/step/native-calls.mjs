@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildStep } from '../../dist/core/build-step.js';
 import { GREEDY } from '../../dist/core/sampling.js';
+import { CPU_LAYOUT_VERSION } from '../../dist/device/cpu/cpu-weight-layout.js';
 import { createCpuPool } from '../../dist/device/cpu/kernel-library.js';
 import { openEngineRank } from '../../dist/engine/rank-file-reader.js';
 import { bindAdd } from '../../dist/ops/add/cpu.js';
@@ -107,7 +108,7 @@ async function timeSteps(directory, batch, profiler) {
     rank: 0,
     worldSize: 1,
     device: 'cpu',
-    layoutVersion: 1,
+    layoutVersion: CPU_LAYOUT_VERSION,
     verification: 'sample',
   });
   const blocksEach = CONTEXT_TOKENS / BLOCK_TOKENS;

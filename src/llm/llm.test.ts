@@ -46,7 +46,7 @@ test('generate: the pieces are the text, and one finished event comes last', asy
 
 test('complete gives the whole answer, the same as the pieces', async () => {
   const { text, finishReason, usage } = await llm.complete({ prompt: 'Once upon a time', ...GREEDY });
-  expect(text).toContain('there was');
+  expect(text).toMatch(/^, .*\b(was|lived)\b/);
   expect([finishReason, usage.outputTokens]).toEqual(['length', 24]);
   expect((await llm.complete({ prompt: 'Once upon a time', ...GREEDY })).text).toBe(text);
 });
