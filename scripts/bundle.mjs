@@ -58,9 +58,9 @@ function productionFolders() {
 }
 
 /** Native modules of other platforms than this one. */
-const isForeign = (path) => /\.node$/.test(path) && !path.includes(`${process.platform}-${process.arch}`);
+const isForeign = (path) => path.endsWith('.node') && !path.includes(`${process.platform}-${process.arch}`);
 const isNeeded = (path) =>
-  !/\.(map|md|d\.ts|d\.mts|d\.cts|tsbuildinfo)$/.test(path) && !/\.test\.js$/.test(path) && !isForeign(path);
+  !/\.(map|md|d\.ts|d\.mts|d\.cts|tsbuildinfo)$/.test(path) && !path.endsWith('.test.js') && !isForeign(path);
 
 const app = join(target, 'app');
 mkdirSync(app, { recursive: true });
