@@ -1,24 +1,18 @@
 /** The pipeline from a checkpoint to an engine directory, one weight at a time and all ranks in one pass. */
 import { setImmediate } from 'node:timers/promises';
-import { PRECISION_DTYPE } from '../core/dtype.js';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
 import { KERNEL_TENSOR_PREFIX } from '../device/cuda/kernel-sources.js';
 import type { NamedTensorSpec } from '../engine/safetensors.js';
 import type { WeightName } from '../plan/plan.js';
-import { validatePlan } from '../plan/validate.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
 import { buildWarnings } from './build-warnings.js';
 import { checkTensors } from './check-tensors.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
-import { withOverrides } from './config-overrides.js';
 import { draftManifest } from './manifest-draft.js';
-import { modelFileFor } from './models/registry.js';
-import { fuse } from './passes/fuse.js';
-import { quantiseInt8 } from './passes/quantise-int8.js';
-import { shard } from './passes/shard.js';
+import { definePlans } from './plans.js';
 import { startingTimingCache } from './starting-timing-cache.js';
 import { WeightPacker } from './weight-packer.js';
 
@@ -44,14 +38,8 @@ export async function buildEngine(
   hooks: BuildHooks,
 ): Promise<BuildReport> {
   const tally = new BuildTally();
-  const config = withOverrides(checkpoint.config, options);
-  const model = modelFileFor(config.architecture, config.path);
-  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
-  const plans = Array.from({ length: options.worldSize }, (_, rank) =>
-    fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
-  );
-  for (const plan of plans) validatePlan(plan);
-  checkTensors(checkpoint, definition.plan);
+  const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
+  checkTensors(checkpoint, definition);
   const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };

@@ -18,7 +18,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
   return {
     device: 'cpu',
     version: CPU_LAYOUT_VERSION,
-    specs: packedSpecs,
+    specs: cpuSpecs,
     pack(source, weight, use, targets) {
       const [address, scale = 0, sum = 0] = targets.map(addressOf);
       const report = packMatrix(sourceMatrix(source, weight), {
@@ -35,7 +35,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
 }
 
 /** Shapes of the stored tensors. Linears: see packedLinearTensors; int8 tables have a scale per row. */
-function packedSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
+export function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
   const format = storedFormat(weight, use);
   const [rows, columns] = matrixShape(weight.shape);
   if (format === 'int8' && columns > MAX_INT8_INPUTS) {

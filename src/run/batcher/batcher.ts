@@ -10,6 +10,7 @@ import { KvCache } from '../kv/kv-cache.js';
 import { Scheduler } from '../scheduler/scheduler.js';
 import type { BatcherHealth } from './batcher-health.js';
 import { type BatcherOptions, schedulerLimits, tokenLimits } from './batcher-options.js';
+import { prefixSalt } from './prefix-salt.js';
 import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
 import { CallbackSink, type RequestSink } from './request-sink.js';
 import { RequestRun } from './request-run.js';
@@ -104,7 +105,8 @@ export class Batcher implements TokenBatcher {
       sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
       return;
     }
-    const run = new RequestRun(request, sink, this.clock.nowMs());
+    const cacheSalt = prefixSalt(request, this.executor.limits.uniformPromptTokens);
+    const run = new RequestRun({ ...request, cacheSalt }, sink, this.clock.nowMs());
     this.requests.set(request.id, run);
     this.scheduler.add(run.group);
     this.wakeUp();
@@ -162,7 +164,8 @@ export class Batcher implements TokenBatcher {
   }
 
   private async nextSubmission(): Promise<void> {
-    if (this.state !== 'running') return;
+    // Looked at again, because a request may have come while the last turn was awaited.
+    if (this.state !== 'running' || !this.isIdle) return;
     await new Promise<void>((resolve) => {
       this.wake = resolve;
     });

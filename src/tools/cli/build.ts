@@ -1,7 +1,6 @@
 /** `aloft build`: a Hugging Face checkpoint (or random weights) -> an engine directory. */
 import { SingleBar } from 'cli-progress';
-import { type Command, Option } from 'commander';
-import { BUILD_FLAGS, type BuildFlag } from '../../build/build-flags.js';
+import type { Command } from 'commander';
 import type { BuildReport } from '../../build/build-report.js';
 import { buildEngine, type BuildProgress } from '../../build/builder.js';
 import type { Checkpoint } from '../../build/checkpoint/checkpoint.js';
@@ -10,8 +9,10 @@ import type { GivenFlags } from '../../build/flag-reader.js';
 import { randomCheckpoint } from '../../build/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
 import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { addBuildFlags, givenFlags } from './build-options.js';
 import { openBuildTarget, DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { oneOf } from './flags.js';
+import { interruptible } from './interrupt.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
 interface CommonFlags {
@@ -32,7 +33,7 @@ export function registerBuild(program: Command, terminal: Terminal): void {
     )
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
-  for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));
+  addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
     const place = { device: values.device, ...cudaPlace(values) };
@@ -50,7 +51,7 @@ export interface BuildPlace {
   readonly cudaLibraryPath?: string;
 }
 
-/** Builds and prints the report. Shared with commands that need an engine first. */
+/** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
 export async function runBuild(
   given: GivenFlags,
   place: BuildPlace,
@@ -64,7 +65,9 @@ export async function runBuild(
   const target = openBuildTarget(place.device, place.cudaLibraryPath);
   const progress = progressBar(terminal);
   try {
-    const report = await buildEngine(checkpoint, target, options, { log, onProgress: progress.update });
+    const report = await interruptible((signal) =>
+      buildEngine(checkpoint, target, options, { log, onProgress: progress.update, signal }),
+    );
     progress.stop();
     terminal.err(`${reportTable(report)}\n`);
     return report;
@@ -119,32 +122,4 @@ function progressBar(terminal: Terminal): ProgressDisplay {
       bar.stop();
     },
   };
-}
-
-function optionOf(flag: BuildFlag): Option {
-  return new Option(`--${flag.name.replaceAll('_', '-')}${argumentOf(flag)}`, describe(flag));
-}
-
-function argumentOf({ kind }: BuildFlag): string {
-  if (kind.type === 'switch') return '';
-  if (kind.type === 'scaling') return ' <type-and-factor...>';
-  return kind.type === 'optionalChoice' ? ' [value]' : ' <value>';
-}
-
-function describe({ meaning, support, note, fallback }: BuildFlag): string {
-  const remark =
-    support === 'no' ? ' [not supported]' : support === 'yes' || note === undefined ? '' : ` [${note}]`;
-  return `${meaning}${fallback === undefined ? '' : ` (default: ${fallback})`}${remark}`;
-}
-
-/** Only what the user wrote, under the names of the flag table. */
-function givenFlags(command: Command, values: Record<string, unknown>): GivenFlags {
-  const given = new Map<string, string | readonly string[] | true>();
-  for (const flag of BUILD_FLAGS) {
-    const key = new Option(`--${flag.name.replaceAll('_', '-')}`).attributeName();
-    const value = values[key];
-    if (value === undefined || command.getOptionValueSource(key) !== 'cli') continue;
-    given.set(flag.name, value as string | readonly string[] | true);
-  }
-  return given;
 }

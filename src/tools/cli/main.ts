@@ -2,13 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
 import { normaliseFlags, usageError } from './flags.js';
+import { Interrupted } from './interrupt.js';
 import { packageVersion } from './package-version.js';
 import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
 
 /** Adds one sub-command to the program. */
 export type RegisterCommand = (program: Command, terminal: Terminal) => void;
 
-/** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake. */
+/** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake, 130 after Ctrl-C. */
 export async function main(
   argv: readonly string[],
   commands: readonly RegisterCommand[],
@@ -16,7 +17,9 @@ export async function main(
 ): Promise<number> {
   const program = new Command('aloft')
     .description('LLM inference engine and server: build, run, benchmark and serve')
-    .version(packageVersion());
+    .version(packageVersion())
+    // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
+    .enablePositionalOptions();
   for (const register of commands) register(program, terminal);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
@@ -47,5 +50,6 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
   const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
   const { code, message } = reportError(error);
   terminal.err(`aloft: ${message} [${code}]\n`);
+  if (error instanceof Interrupted) return error.exitStatus;
   return error instanceof AloftError ? error.kind.exit : 1;
 }
