@@ -81,6 +81,9 @@ if (flags.only !== 'check') {
     await executor.dispose();
   }
 }
-if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+const command = `node dist/tools/cuda/measure.js ${process.argv.slice(2).join(' ')}`;
+const date = new Date().toISOString();
+if (flags.out !== undefined)
+  writeFileSync(flags.out, `${JSON.stringify({ command, date, machine, results }, null, 2)}\n`);
 pool.dispose();
 process.exitCode = failures > 0 ? 1 : 0;
