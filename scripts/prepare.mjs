@@ -63,3 +63,4 @@ if (!typescriptIsCompiled()) {
   run('Compiling TypeScript', 'node_modules/.bin/tsc', ['-p', '.']);
 }
 await import('./build-native.mjs');
+await import('./build-web.mjs');

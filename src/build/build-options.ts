@@ -1,5 +1,6 @@
 import type { PrecisionName } from '../core/dtype.js';
 import type { WeightLayout } from '../device/weight-layout.js';
+import type { Plan } from '../plan/plan.js';
 import type { Int8Part } from './passes/quantise-int8.js';
 
 /** Limits that the engine promises; the KV cache and the workspace are sized by them at load. */
@@ -55,6 +56,8 @@ export interface BuildTarget {
   readonly deviceName: string;
   /** GPU architecture such as `sm_90`; null for a CPU. */
   readonly deviceArchitecture: string | null;
+  /** Machine code for a plan by name of the unit, stored in the engine beside the weights. */
+  readonly compileKernels?: (plan: Plan, blockTokens: number) => ReadonlyMap<string, Uint8Array>;
   /** Program and version, such as `aloft 0.1.0`. */
   readonly createdBy: string;
 }

@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { WeightName } from '../plan/plan.js';
 import type { PackReport } from '../device/weight-layout.js';
 import type { EngineManifest } from '../engine/manifest.js';
-
-export const MODEL_PARTS = ['embedding', 'attention', 'mlp', 'norms', 'lm_head'] as const;
-export type ModelPart = (typeof MODEL_PARTS)[number];
+import { MODEL_PARTS, type ModelPart, partOf } from './model-parts.js';
 
 export interface PartReport {
   readonly part: ModelPart;
@@ -21,13 +19,6 @@ export interface BuildReport {
   readonly seconds: number;
   /** Largest anonymous memory seen while a weight was packed; mapped checkpoint pages, which the system can drop, not counted. */
   readonly peakAnonymousBytes: number;
-}
-
-function partOf(name: WeightName): ModelPart {
-  if (name.startsWith('vocab_embedding.')) return 'embedding';
-  if (name.startsWith('lm_head.')) return 'lm_head';
-  if (name.includes('.attention.')) return 'attention';
-  return name.includes('.mlp.') ? 'mlp' : 'norms';
 }
 
 interface PartSums {

@@ -1,22 +1,18 @@
 /** The pipeline from a checkpoint to an engine directory, one weight at a time and all ranks in one pass. */
 import { setImmediate } from 'node:timers/promises';
-import { PRECISION_DTYPE } from '../core/dtype.js';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
+import { KERNEL_TENSOR_PREFIX } from '../device/cuda/kernel-sources.js';
+import type { NamedTensorSpec } from '../engine/safetensors.js';
 import type { WeightName } from '../plan/plan.js';
-import { validatePlan } from '../plan/validate.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
 import { buildWarnings } from './build-warnings.js';
 import { checkTensors } from './check-tensors.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
-import { withOverrides } from './config-overrides.js';
 import { draftManifest } from './manifest-draft.js';
-import { modelFileFor } from './models/registry.js';
-import { fuse } from './passes/fuse.js';
-import { quantiseInt8 } from './passes/quantise-int8.js';
-import { shard } from './passes/shard.js';
+import { definePlans } from './plans.js';
 import { startingTimingCache } from './starting-timing-cache.js';
 import { WeightPacker } from './weight-packer.js';
 
@@ -42,22 +38,18 @@ export async function buildEngine(
   hooks: BuildHooks,
 ): Promise<BuildReport> {
   const tally = new BuildTally();
-  const config = withOverrides(checkpoint.config, options);
-  const model = modelFileFor(config.architecture, config.path);
-  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
-  const plans = Array.from({ length: options.worldSize }, (_, rank) =>
-    fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
-  );
-  for (const plan of plans) validatePlan(plan);
-  checkTensors(checkpoint, definition.plan);
+  const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
+  checkTensors(checkpoint, definition);
   const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
+  // Ranks differ in weights only, so their kernels are the same.
+  const kernels = [...(target.compileKernels?.(plans[0]!, options.limits.blockTokens) ?? [])];
   const writer = createEngine(
     { path: options.outputDirectory, replace: options.replace },
     draftManifest(subject, target, options),
-    plans.map((plan, rank) => ({ plan, tensors: packer.specs(rank) })),
+    plans.map((plan, rank) => ({ plan, tensors: [...packer.specs(rank), ...kernels.map(kernelSpec)] })),
   );
   try {
     for (const weight of packer.weights) {
@@ -66,12 +58,18 @@ export async function buildEngine(
       await setImmediate(); // lets signals and the progress bar in
       hooks.signal?.throwIfAborted();
     }
+    for (const rank of plans.keys())
+      for (const [unit, code] of kernels) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
     const manifest = writer.commit({ tokenizerFiles: checkpoint.tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
   } catch (fault) {
     writer.discard();
     throw fault;
   }
+}
+
+function kernelSpec([unit, code]: readonly [string, Uint8Array]): NamedTensorSpec {
+  return { name: KERNEL_TENSOR_PREFIX + unit, dtype: 'u8', shape: [code.length] };
 }
 
 /** Layers that are complete once `weight` is written; weights come in the order of the layers. */

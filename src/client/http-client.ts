@@ -43,10 +43,10 @@ export class HttpClient {
     return objectOf(await checkedText(response));
   }
 
-  /** Data of the events of a POST that answers with a stream; `[DONE]` is left out. */
+  /** Data of the events of a route that answers with a stream: a POST, or a GET without a body. `[DONE]` is left out. */
   async *stream(
     path: string,
-    body: unknown,
+    body?: unknown,
     options: CallOptions = {},
   ): AsyncGenerator<JsonObject, void, void> {
     const response = await this.send(path, body, options);
@@ -76,9 +76,8 @@ export class HttpClient {
 
   private async send(path: string, body: unknown, { signal }: CallOptions): Promise<Response> {
     return await fetch(this.base + path, {
-      method: 'POST',
       headers: this.headers,
-      body: writeJson(body),
+      ...(body === undefined ? {} : { method: 'POST', body: writeJson(body) }),
       ...(signal === undefined ? {} : { signal }),
     });
   }
@@ -93,7 +92,7 @@ function piecesOf(event: JsonObject): TextPiece[] {
   const probs = event['output_log_probs'];
   const logProbs = (Array.isArray(probs) ? probs : probs === undefined ? [] : [probs]).map(Number);
   return texts.map((item, i) => ({
-    text: String(item),
+    text: typeof item === 'string' ? item : writeJson(item),
     sequence: first + i,
     logProbs: texts.length === 1 ? logProbs : [],
   }));
@@ -129,8 +128,8 @@ function errorOf(text: string): string {
 }
 
 function errorText(error: JsonValue): string {
-  if (isObject(error)) return String(error['message'] ?? '');
-  return typeof error === 'string' ? error : writeJson(error);
+  const message = isObject(error) ? error['message'] : error;
+  return typeof message === 'string' ? message : writeJson(error);
 }
 
 function codeOf(

@@ -1,4 +1,5 @@
 /** Timing for the operators' benchmarks. */
+import type { OpCost } from './cost.js';
 
 /** Least of several means, ms: the machine's other work only ever adds. */
 export function bestMs(body: () => void, totalMs = 300): number {
@@ -17,14 +18,10 @@ export function bestMs(body: () => void, totalMs = 300): number {
 }
 
 /** One line of a benchmark: time, and the rates that follow from bytes moved and operations done. */
-export function printRate(
-  title: string,
-  ms: number,
-  work: { readonly bytes?: number; readonly flops?: number },
-): void {
+export function printRate(title: string, ms: number, work: Partial<OpCost>): void {
   const rates = [
     work.bytes === undefined ? '' : `${(work.bytes / ms / 1e6).toFixed(1)} GB/s`,
-    work.flops === undefined ? '' : `${(work.flops / ms / 1e6).toFixed(1)} GFLOP/s`,
+    !work.flops ? '' : `${(work.flops / ms / 1e6).toFixed(1)} GFLOP/s`,
   ];
   console.log(
     `${title.padEnd(44)}${(1000 * ms).toFixed(1).padStart(10)} us  ${rates.filter(Boolean).join('  ')}`,

@@ -56,6 +56,21 @@ describe('clients that go away', () => {
     socket.destroy();
   });
 
+  test('all prompts of one request are freed', async () => {
+    const own = await start({ script: { tokenMs: 1, slotCount: 2 } });
+    const prompt = Array.from({ length: 6 }, () => 'x'.repeat(3000));
+    const socket = openStream(own, '/v1/completions', {
+      model: 'ensemble',
+      prompt,
+      max_tokens: 3000,
+      stream: true,
+    });
+    socket.resume();
+    await until(() => own.model.runningCount === 2 && own.model.waitingCount === 4);
+    socket.destroy();
+    await until(() => activeCount(own) === 0 && own.model.waitingCount === 0);
+  });
+
   test('a waiting request is freed, too', async () => {
     const own = await start({ script: { tokenMs: 1, slotCount: 1 } });
     const first = openStream(own);
@@ -108,7 +123,10 @@ describe('clients that go away', () => {
     };
     for (let i = 0; i < 1000; i += 100)
       await Promise.all(Array.from({ length: 100 }, (_, j) => vanish(i + j)));
-    await until(() => activeCount(own) === 0 && own.model.runningCount === 0 && own.model.waitingCount === 0);
+    await until(
+      () => activeCount(own) === 0 && own.model.runningCount === 0 && own.model.waitingCount === 0,
+      30_000,
+    );
     client.close();
     const after = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 4 });
     expect(after.status).toBe(200);

@@ -5,7 +5,7 @@ import { AloftError } from '../../core/errors.js';
 import type { Checkpoint, TensorSource } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
-import { parseModelConfig } from './model-config.js';
+import { type ModelConfig, parseModelConfig } from './model-config.js';
 import { openSafetensorsFile, type TensorFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
 
@@ -23,6 +23,17 @@ const TOKENIZER_FILES = [
 
 /** @throws AloftError CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
+  return {
+    origin: directory,
+    config: readModelConfig(directory),
+    generation: readGenerationConfig(directory),
+    tokenizerFiles: TOKENIZER_FILES.map((name) => join(directory, name)).filter((file) => existsSync(file)),
+    tensors: openTensors(directory),
+  };
+}
+
+/** The config.json of a model directory; the weights need not be there. @throws AloftError CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+export function readModelConfig(directory: string): ModelConfig {
   if (!existsSync(directory))
     throw new AloftError('CHECKPOINT_NOT_FOUND', `The model directory ${directory} does not exist.`);
   if (!statSync(directory).isDirectory())
@@ -36,13 +47,7 @@ export function openCheckpoint(directory: string): Checkpoint {
       'CHECKPOINT_NOT_FOUND',
       `${path} is missing. Name a Hugging Face model directory, which holds config.json and the weights.`,
     );
-  return {
-    origin: directory,
-    config: parseModelConfig(JsonFile.read(path)),
-    generation: readGenerationConfig(directory),
-    tokenizerFiles: TOKENIZER_FILES.map((name) => join(directory, name)).filter((file) => existsSync(file)),
-    tensors: openTensors(directory),
-  };
+  return parseModelConfig(JsonFile.read(path));
 }
 
 const FORMATS = [

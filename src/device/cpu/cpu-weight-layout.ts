@@ -18,7 +18,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
   return {
     device: 'cpu',
     version: CPU_LAYOUT_VERSION,
-    specs: packedSpecs,
+    specs: cpuSpecs,
     pack(source, weight, use, targets) {
       const [address, scale = 0, sum = 0] = targets.map(addressOf);
       const report = packMatrix(sourceMatrix(source, weight), {
@@ -35,7 +35,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
 }
 
 /** Shapes of the stored tensors. Linears: see packedLinearTensors; int8 tables have a scale per row. */
-function packedSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
+export function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
   const format = storedFormat(weight, use);
   const [rows, columns] = matrixShape(weight.shape);
   if (format === 'int8' && columns > MAX_INT8_INPUTS) {
@@ -62,11 +62,11 @@ function storedFormat({ format }: PlanWeight, use: WeightUse): LinearFormat {
 }
 
 /** Rows and columns; a vector is one row. */
-function matrixShape(shape: readonly number[]): readonly [number, number] {
+export function matrixShape(shape: readonly number[]): readonly [number, number] {
   return shape.length === 1 ? [1, shape[0]!] : [shape[0]!, shape[1]!];
 }
 
-function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): SourceMatrix {
+export function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): SourceMatrix {
   if (dtype !== 'f32' && dtype !== 'f16' && dtype !== 'bf16') {
     throw new AloftError(
       'TENSOR_MISMATCH',
@@ -78,7 +78,7 @@ function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWeight): 
 }
 
 /** @throws AloftError when the format cannot hold the values */
-function checkedReport(report: CpuPackReport, weight: PlanWeight, source: HostTensor): PackReport {
+export function checkedReport(report: CpuPackReport, weight: PlanWeight, source: HostTensor): PackReport {
   const { squaredError, squaredSum, overflowCount, nonFiniteCount } = report;
   if (nonFiniteCount > 0) {
     throw new AloftError(

@@ -4,6 +4,9 @@ import koffi from 'koffi';
 import { DEVICE_ATTRIBUTE } from './driver-api.js';
 import { openDriver, type CudaDriver } from './driver.js';
 
+/** Ampere: the first with bf16 tensor cores and asynchronous copies. */
+export const MIN_COMPUTE_CAPABILITY = 80;
+
 /** What a GPU is; sizes in bytes. */
 export interface GpuProperties {
   readonly ordinal: number;
@@ -73,7 +76,7 @@ export function openGpu(ordinal: number, libraryPath?: string): Gpu {
   if (ordinal >= count)
     throw new AloftError('DEVICE_UNAVAILABLE', `There is no GPU ${ordinal}: this machine shows ${count}.`);
   const properties = readProperties(driver, ordinal);
-  if (properties.computeCapability < 80)
+  if (properties.computeCapability < MIN_COMPUTE_CAPABILITY)
     throw new AloftError(
       'DEVICE_UNAVAILABLE',
       `GPU ${ordinal} (${properties.name}) has compute capability ${properties.computeCapability / 10}; 8.0 or later is needed.`,

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { openLibrary, type NativeLibrary } from '../../ffi/library.js';
 
@@ -74,6 +74,17 @@ function entries(folder: string): string[] {
 }
 
 /**
+ * NVRTC opens `libnvrtc-builtins.so.<version>` by its bare name, which the loader finds only in its own folders or when
+ * it is loaded already. So whoever names NVRTC by its path gets its neighbour loaded too.
+ */
+function companionsOf(path: string): string[] {
+  if (!basename(path).startsWith('libnvrtc.so') || !isAbsolute(path)) return [];
+  return entries(dirname(path))
+    .filter((name) => /^libnvrtc-builtins\.so\.\d+\.\d+$/.test(name))
+    .map((name) => join(dirname(path), name));
+}
+
+/**
  * Opens one of NVIDIA's libraries.
  * @throws AloftError DEVICE_UNAVAILABLE naming the library, where it was looked for and how to install it
  */
@@ -83,6 +94,7 @@ export function openCudaLibrary(name: CudaLibraryName, libraryPath?: string): Na
   let reason = '';
   for (const candidate of candidates) {
     try {
+      for (const companion of companionsOf(candidate)) openLibrary(companion);
       return openLibrary(candidate);
     } catch (error) {
       reason ||= error instanceof Error ? error.message : String(error);

@@ -42,6 +42,7 @@ const PROTOTYPES = {
   nvrtcDestroyProgram: '(uint64_t program)',
 } as const;
 
+/** @throws AloftError DEVICE_UNAVAILABLE when NVRTC is not installed */
 export function openNvrtc(libraryPath?: string): Nvrtc {
   const library = openCudaLibrary('nvrtc', libraryPath);
   const functions = Object.fromEntries(

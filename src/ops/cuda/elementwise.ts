@@ -43,11 +43,7 @@ export function rmsNormLaunch(
 
 export function addLaunch(count: number, residual: number, delta: number): KernelLaunch {
   const vectors = ceilDiv(count, VECTOR);
-  return launch(
-    'add',
-    [ceilDiv(vectors, THREADS), 1, 1],
-    [pointer(residual), pointer(delta), i32(vectors)],
-  );
+  return launch('add', [ceilDiv(vectors, THREADS), 1, 1], [pointer(residual), pointer(delta), i32(vectors)]);
 }
 
 export function addBiasLaunch(rows: number, columns: number, out: number, bias: number): KernelLaunch {
@@ -91,7 +87,16 @@ export function ropeAppendLaunch(
   o: RopeOperands,
 ): KernelLaunch {
   const threads = ((shape.headCount + 2 * shape.kvHeadCount) * shape.headDim) / 2 / VECTOR;
-  const addresses = [o.qkv, o.cache, o.cosTable, o.sinTable, o.positions, o.tokenRows, o.rowOffsets, o.blockTables];
+  const addresses = [
+    o.qkv,
+    o.cache,
+    o.cosTable,
+    o.sinTable,
+    o.positions,
+    o.tokenRows,
+    o.rowOffsets,
+    o.blockTables,
+  ];
   return launch(
     'rope_append',
     [ceilDiv(threads, THREADS), shape.tokens, 1],

@@ -1,7 +1,9 @@
 /** node dist/ops/embedding/embedding.bench.js */
+import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
+import { embeddingCost } from './contract.js';
 import { bindEmbedding, TABLE_DTYPES } from './cpu.js';
 
 const pool = createCpuPool();
@@ -17,7 +19,11 @@ for (const [dtype, name] of TABLE_DTYPES.entries()) {
     const ms = bestMs(() =>
       embedding(pool.handle, table.address, scalesAt!, dtype, ids!, to!, count, HIDDEN),
     );
-    printRate(`embedding ${name}, ${count} tokens of ${HIDDEN}`, ms, { bytes: 4 * count * HIDDEN });
+    printRate(
+      `embedding ${name}, ${count} tokens of ${HIDDEN}`,
+      ms,
+      embeddingCost(count, HIDDEN, { table: BYTES_PER_ELEMENT[name], activation: 4 }),
+    );
   }
 }
 table.dispose();

@@ -2,6 +2,7 @@
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
+import { gatherCost } from './contract.js';
 import { bindGather } from './cpu.js';
 
 const pool = createCpuPool();
@@ -15,6 +16,6 @@ for (const count of [1, 64, 512]) {
   ];
   const [from, rowsAt, to] = [addressOf(x), addressOf(rows), addressOf(out)];
   const ms = bestMs(() => gather(pool.handle, from, rowsAt, to, count, COLUMNS));
-  printRate(`gather ${count} of [512, ${COLUMNS}]`, ms, { bytes: 8 * count * COLUMNS });
+  printRate(`gather ${count} of [512, ${COLUMNS}]`, ms, gatherCost(count, COLUMNS, 4));
 }
 pool.dispose();

@@ -1,4 +1,4 @@
-// Dense weights by fused multiply-add, at the vector width of the including file, which defines DENSE_NAME.
+// Dense weights by multiply-add, at the vector width of the including file, which defines DENSE_NAME.
 // Every output is one chain of multiply-adds over the inputs in order, however many tokens there are, so a token's result
 // does not depend on the batch that it is in.
 #include "kernels.h"
@@ -30,36 +30,28 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
     }
   }
 
-  static void run(const LinearCall &call, int64_t token, int64_t tile) {
+  // x: [in][Tokens] f32, one group of prepared tokens, of which the first `tokenCount` exist.
+  static void run(const LinearCall &call, const float *x, int64_t token, int64_t tokenCount, int64_t tile) {
     Vector sums[Tokens][vectors] = {};
-    const float *x[Tokens];
-    for (int t = 0; t < Tokens; t++) x[t] = call.x + (token + t) * call.inCount;
     const uint8_t *stream[Tiles];
     for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
-
-    const int64_t whole = call.inCount / inputStep<format> * inputStep<format>;
-    for (int64_t k = 0; k < whole; k += inputStep<format>) {
+    for (int64_t k = 0; k < call.paddedIn; k += inputStep<format>) {
       for (int i = 0; i < Tiles; i++) prefetch(stream[i]);
 #pragma GCC unroll 2
-      for (int part = 0; part < inputStep<format>; part++) {
+      for (int part = 0; part < inputStep<format>; part++, x += Tokens) {
         Vector weights[vectors];
         load(stream, part, weights);
         for (int t = 0; t < Tokens; t++) {
-          const Vector value = broadcast(x[t][k + part]);
+          const Vector value = broadcast(x[t]);
           for (int v = 0; v < vectors; v++) sums[t][v] = multiplyAdd(weights[v], value, sums[t][v]);
         }
       }
       for (int i = 0; i < Tiles; i++) stream[i] += stepBytes<format>;
     }
-    if (whole < call.inCount) { // an odd number of inputs: the last pair has one
-      Vector weights[vectors];
-      load(stream, 0, weights);
-      for (int t = 0; t < Tokens; t++) {
-        const Vector value = broadcast(x[t][whole]);
-        for (int v = 0; v < vectors; v++) sums[t][v] = multiplyAdd(weights[v], value, sums[t][v]);
-      }
-    }
+    // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 16
     for (int t = 0; t < Tokens; t++) {
+      if (t >= tokenCount) break;
       float results[Tiles * tileRows];
       std::memcpy(results, sums[t], sizeof results);
       for (int i = 0; i < Tiles; i++) storeTile(call, token + t, tile + i, results + i * tileRows);
@@ -74,44 +66,62 @@ constexpr int maxSums = 24;
 constexpr int maxSums = 12;
 #endif
 constexpr int maxTiles = 4; // more streams than that slow the memory down
-constexpr int maxBlockTokens = maxSums / vectorsPerTile > 12 ? 12 : maxSums / vectorsPerTile;
+constexpr int maxGroupTokens = maxSums / vectorsPerTile > 12 ? 12 : maxSums / vectorsPerTile;
 
-// Tiles outside, tokens inside: a group of tiles comes from memory once and stays in the L2 cache for the other tokens.
-template <LinearFormat format, int Tokens> void multiplyBlocks(const LinearCall &call, int64_t firstTile, int64_t lastTile) {
-  constexpr int fitting = maxSums / vectorsPerTile / Tokens;
-  constexpr int group = fitting > maxTiles ? maxTiles : fitting;
-  for (int64_t tile = firstTile; tile < lastTile;) {
-    const bool full = lastTile - tile >= group;
-    for (int64_t next = 0; next < call.tokenCount; next += Tokens) {
-      // The last block overlaps the one before it, so that there is one block size. It stores the same values again.
-      const int64_t token = next + Tokens <= call.tokenCount ? next : call.tokenCount - Tokens;
-      if (full) DenseBlock<format, Tokens, group>::run(call, token, tile);
-      else DenseBlock<format, Tokens, 1>::run(call, token, tile);
+// Equal groups rather than full ones and a rest: a small rest would leave registers idle.
+int64_t groupTokens(int64_t tokenCount) {
+  const int64_t groupCount = (tokenCount + maxGroupTokens - 1) / maxGroupTokens;
+  return (tokenCount + groupCount - 1) / groupCount;
+}
+
+// The tokens of a group side by side: rows of x are often a power of two apart, where they compete for the same cache lines.
+void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
+  const int64_t width = block.groupTokens;
+  for (int64_t token = first; token < last; token += width) {
+    float *group = reinterpret_cast<float *>(block.activations) + token * call.paddedIn;
+    std::memset(group, 0, width * call.paddedIn * sizeof(float));
+    for (int64_t t = 0; t < width && token + t < last; t++) {
+      const float *x = call.x + (block.firstToken + token + t) * call.inCount;
+      for (int64_t k = 0; k < call.inCount; k++) group[k * width + t] = x[k];
     }
-    tile += full ? group : 1;
   }
 }
 
-template <LinearFormat format, int Tokens = maxBlockTokens>
-void denseMultiply(const LinearCall &call, int64_t firstTile, int64_t lastTile) {
-  // Equal blocks rather than full ones and a rest: a small rest would leave registers idle.
-  const int64_t blockCount = (call.tokenCount + maxBlockTokens - 1) / maxBlockTokens;
-  const int64_t blockTokens = (call.tokenCount + blockCount - 1) / blockCount;
-  if constexpr (Tokens > 1) {
-    if (blockTokens < Tokens) return denseMultiply<format, Tokens - 1>(call, firstTile, lastTile);
+// Tiles outside, tokens inside: a few tiles come from memory once and stay in the L2 cache for the other tokens.
+template <LinearFormat format, int Tokens>
+void multiplyGroups(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+  constexpr int fitting = maxSums / vectorsPerTile / Tokens;
+  constexpr int tiles = fitting > maxTiles ? maxTiles : fitting;
+  for (int64_t tile = firstTile; tile < lastTile;) {
+    const bool full = lastTile - tile >= tiles;
+    for (int64_t t = 0; t < block.tokenCount; t += Tokens) {
+      const float *x = reinterpret_cast<const float *>(block.activations) + t * call.paddedIn;
+      if (full) DenseBlock<format, Tokens, tiles>::run(call, x, block.firstToken + t, block.tokenCount - t, tile);
+      else DenseBlock<format, Tokens, 1>::run(call, x, block.firstToken + t, block.tokenCount - t, tile);
+    }
+    tile += full ? tiles : 1;
   }
-  multiplyBlocks<format, Tokens>(call, firstTile, lastTile);
+}
+
+template <LinearFormat format, int Tokens = maxGroupTokens>
+void multiplyFormat(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+  if constexpr (Tokens > 1) {
+    if (block.groupTokens < Tokens) return multiplyFormat<format, Tokens - 1>(call, block, firstTile, lastTile);
+  }
+  multiplyGroups<format, Tokens>(call, block, firstTile, lastTile);
+}
+
+void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+  switch (call.format) {
+  case LinearFormat::f32: return multiplyFormat<LinearFormat::f32>(call, block, firstTile, lastTile);
+  case LinearFormat::f16: return multiplyFormat<LinearFormat::f16>(call, block, firstTile, lastTile);
+  case LinearFormat::bf16: return multiplyFormat<LinearFormat::bf16>(call, block, firstTile, lastTile);
+  case LinearFormat::int8: return;
+  }
 }
 
 } // namespace
 
-void DENSE_NAME(const LinearCall &call, int64_t firstTile, int64_t lastTile) {
-  switch (call.format) {
-  case LinearFormat::f32: return denseMultiply<LinearFormat::f32>(call, firstTile, lastTile);
-  case LinearFormat::f16: return denseMultiply<LinearFormat::f16>(call, firstTile, lastTile);
-  case LinearFormat::bf16: return denseMultiply<LinearFormat::bf16>(call, firstTile, lastTile);
-  case LinearFormat::int8: return;
-  }
-}
+const LinearKernel DENSE_NAME = {4, groupTokens, prepare, multiply};
 
 } // namespace aloft

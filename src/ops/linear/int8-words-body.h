@@ -25,6 +25,8 @@ ALOFT_INLINE Words add(Words a, Words b) { return _mm256_add_epi32(a, b); }
 constexpr int blockTokens = 4;
 #endif
 
+int64_t groupTokens(int64_t) { return 1; }
+
 void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
   quantiseToWords(call, block, first, last);
   int16_t *x = reinterpret_cast<int16_t *>(block.activations);
@@ -59,6 +61,8 @@ template <int Tokens> void multiplyTile(const LinearCall &call, const PreparedBl
         }
       }
     }
+    // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 8
     for (int i = 0; i < Tokens; i++) {
       int32_t chunkSums[tileRows];
       std::memcpy(chunkSums, sums[i], sizeof chunkSums);
@@ -79,6 +83,6 @@ void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstT
 
 } // namespace
 
-const PreparedKernels INT8_NAME = {prepare, multiply};
+const LinearKernel INT8_NAME = {2, groupTokens, prepare, multiply};
 
 } // namespace aloft

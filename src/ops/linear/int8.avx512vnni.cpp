@@ -6,6 +6,8 @@
 namespace aloft {
 namespace {
 
+int64_t groupTokens(int64_t) { return rowGroupTokens; }
+
 void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
   quantiseToBytes(call, block, first, last, 0x80);
 }
@@ -18,7 +20,7 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
     const __m512i offset = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(weightSum, 7));
     for (int row = 0; row < rows; row++) sums[i][row] = offset;
   }
-  const uint8_t *x = block.activations + t / 8 * call.paddedIn * 16 + t % 8 * 128;
+  const uint8_t *x = groupRows(call, block, t, 2);
   const uint8_t *stream[Tiles];
   for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
   for (int64_t k = 0; k < call.paddedIn; k += 64, x += 1024) {
@@ -39,8 +41,12 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
     for (int i = 0; i < Tiles; i++) stream[i] += 1024;
   }
   const int64_t rest = block.tokenCount - t;
+  // Unrolled in full: an index that is not constant would keep the sums in memory instead of registers.
+#pragma GCC unroll 4
   for (int i = 0; i < Tiles; i++) {
-    for (int token = 0; token < Tokens && token < rest; token++) {
+#pragma GCC unroll 4
+    for (int token = 0; token < Tokens; token++) {
+      if (token >= rest) break;
       alignas(64) int32_t high[tileRows], low[tileRows];
       _mm512_store_si512(high, sums[i][2 * token]);
       _mm512_store_si512(low, sums[i][2 * token + 1]);
@@ -68,6 +74,6 @@ void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstT
 
 } // namespace
 
-const PreparedKernels int8Avx512Vnni = {prepare, multiply};
+const LinearKernel int8Avx512Vnni = {2, groupTokens, prepare, multiply};
 
 } // namespace aloft

@@ -3,6 +3,8 @@
 namespace aloft {
 namespace {
 
+int64_t groupTokens(int64_t) { return 1; }
+
 void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
   quantiseToWords(call, block, first, last);
 }
@@ -35,6 +37,6 @@ void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstT
 
 } // namespace
 
-const PreparedKernels int8Portable = {prepare, multiply};
+const LinearKernel int8Portable = {2, groupTokens, prepare, multiply};
 
 } // namespace aloft

@@ -10,30 +10,35 @@ namespace aloft {
 
 constexpr float maxActivation = 32639;
 
-// Dense levels: all of `call` for tiles [firstTile, lastTile).
-using DenseKernel = void (*)(const LinearCall &call, int64_t firstTile, int64_t lastTile);
-void densePortable(const LinearCall &call, int64_t firstTile, int64_t lastTile);
-void denseAvx2(const LinearCall &call, int64_t firstTile, int64_t lastTile);
-void denseAvx512(const LinearCall &call, int64_t firstTile, int64_t lastTile);
-
-// Kernels that first bring the activations of a block of tokens into a form of their own. Blocks of 8 tokens take
-// 16 bytes a padded input: 2 bytes for each value, or 16 rows of an AMX tile.
-constexpr int64_t preparedBytesPerInput = 2;
-constexpr int64_t preparedTokenGroup = 8;
-
-// Tokens [firstToken, firstToken + tokenCount) of a call, prepared.
+// Kernels first bring the activations of a block of tokens into a form of their own, on all threads, and then multiply,
+// each thread its own output tiles. Prepared tokens lie in groups.
 struct PreparedBlock {
-  int64_t firstToken, tokenCount;
+  int64_t firstToken, tokenCount; // of the call
+  int64_t groupTokens;
   uint8_t *activations; // 64-byte aligned
   float *scale;         // [tokens] f32, int8 only
 };
 
-struct PreparedKernels {
-  // Prepares tokens [first, last) of the block; `first` is a multiple of preparedTokenGroup.
+struct LinearKernel {
+  int64_t bytesPerInput; // of one prepared token
+  // Tokens of a group in a call of `tokenCount`.
+  int64_t (*groupTokens)(int64_t tokenCount);
+  // Prepares tokens [first, last) of the block; `first` is a multiple of the group.
   void (*prepare)(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last);
   void (*multiply)(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile);
 };
 
-extern const PreparedKernels int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
+// Upper limit of a block.
+constexpr int64_t maxPreparedTokens = 256;
+
+extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16;
+extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
+
+// Groups of 8 tokens, two rows of 64 bytes each a step: 16 rows are a tile register of AMX.
+constexpr int64_t rowGroupTokens = 8;
+ALOFT_INLINE uint8_t *groupRows(const LinearCall &call, const PreparedBlock &block, int64_t token, int64_t bytesPerInput) {
+  const int64_t group = token / rowGroupTokens;
+  return block.activations + group * rowGroupTokens * call.paddedIn * bytesPerInput + token % rowGroupTokens * 128;
+}
 
 } // namespace aloft

@@ -6,77 +6,80 @@
 namespace aloft {
 namespace {
 
-DenseKernel denseKernel(Isa isa) {
-#if defined(__x86_64__)
-  if (isa >= Isa::avx512) return denseAvx512;
-  if (isa == Isa::avx2) return denseAvx2;
-#endif
-  (void)isa;
-  return densePortable;
-}
+// Up to here the vector kernel reads memory a little faster than the AMX kernel; its results are the same.
+constexpr int64_t maxVnniTokens = 4;
 
-const PreparedKernels &int8Kernels(Isa isa) {
+const LinearKernel &int8Kernel(Isa isa, int64_t tokenCount) {
 #if defined(__x86_64__)
-  if (isa == Isa::amx) return int8Amx;
-  if (isa == Isa::avx512vnni) return int8Avx512Vnni;
+  if (isa == Isa::amx && tokenCount > maxVnniTokens) return int8Amx;
+  if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
   if (isa == Isa::avx2) return int8Avx2;
 #endif
-  (void)isa;
+  (void)isa, (void)tokenCount;
   return int8Portable;
+}
+
+const LinearKernel &denseKernel(Isa isa, LinearFormat format) {
+#if defined(__x86_64__)
+  if (isa == Isa::amx && format == LinearFormat::f16) return denseAmxF16;
+  if (isa == Isa::amx && format == LinearFormat::bf16) return denseAmxBf16;
+  if (isa >= Isa::avx512) return denseAvx512;
+  if (isa == Isa::avx2) return denseAvx2;
+#endif
+  (void)isa, (void)format;
+  return densePortable;
 }
 
 // Prepared activations of one block of tokens should stay in the L2 cache beside a few tiles of weights.
 constexpr int64_t preparedBytes = 1 << 20;
+constexpr int64_t minBlockTokens = 64; // fewer would read the weights too often
 
 // Up to here each thread prepares all tokens for itself, which is cheaper than waiting for another.
 constexpr int64_t maxPrivateTokens = 2;
 
-int64_t preparedBlockTokens(const LinearCall &call) {
-  const int64_t fitting = preparedBytes / (call.paddedIn * preparedBytesPerInput) / preparedTokenGroup * preparedTokenGroup;
-  const int64_t limit = fitting < 64 ? 64 : fitting;
-  return call.tokenCount < limit ? roundUp(call.tokenCount, preparedTokenGroup) : limit;
+struct Blocking {
+  int64_t groupTokens, blockTokens;
+  int64_t activationBytes, scratchBytes;
+};
+
+Blocking chooseBlocking(const LinearCall &call, const LinearKernel &kernel) {
+  const int64_t tokenBytes = call.paddedIn * kernel.bytesPerInput;
+  int64_t limit = preparedBytes / tokenBytes;
+  limit = limit < minBlockTokens ? minBlockTokens : limit > maxPreparedTokens ? maxPreparedTokens : limit;
+  const int64_t group = kernel.groupTokens(call.tokenCount);
+  const int64_t block = call.tokenCount < limit ? roundUp(call.tokenCount, group) : limit / group * group;
+  return {group, block, roundUp(block * tokenBytes, 64), roundUp(block * tokenBytes, 64) + block * int64_t{sizeof(float)}};
 }
 
-PreparedBlock placeBlock(const LinearCall &call, uint8_t *scratch, int64_t blockTokens) {
-  return {0, call.tokenCount, scratch, reinterpret_cast<float *>(scratch + blockTokens * call.paddedIn * preparedBytesPerInput)};
+PreparedBlock placeBlock(const Blocking &blocking, void *scratch) {
+  uint8_t *bytes = static_cast<uint8_t *>(scratch);
+  return {0, 0, blocking.groupTokens, bytes, reinterpret_cast<float *>(bytes + blocking.activationBytes)};
 }
 
-void runPrepared(Pool *pool, const LinearCall &call, const PreparedKernels &kernels) {
+void runLinear(Pool *pool, const LinearCall &call, const LinearKernel &kernel) {
   const int64_t tileCount = roundUp(call.outCount, tileRows) / tileRows;
-  const int64_t blockTokens = preparedBlockTokens(call);
-  const int64_t scratchBytes = blockTokens * (call.paddedIn * preparedBytesPerInput + int64_t{sizeof(float)});
-  if (call.tokenCount <= maxPrivateTokens) {
-    parallel(pool, [&](Team &team) {
-      const PreparedBlock block =
-          placeBlock(call, static_cast<uint8_t *>(poolScratch(pool, team.thread, scratchBytes)), blockTokens);
-      const auto [first, last] = team.range(tileCount);
-      kernels.prepare(call, block, 0, call.tokenCount);
-      kernels.multiply(call, block, first, last);
-    });
-    return;
-  }
-  PreparedBlock block = placeBlock(call, static_cast<uint8_t *>(poolScratch(pool, 0, scratchBytes)), blockTokens);
+  const Blocking blocking = chooseBlocking(call, kernel);
+  const bool isPrivate = call.tokenCount <= maxPrivateTokens;
+  void *shared = isPrivate ? nullptr : poolScratch(pool, 0, blocking.scratchBytes);
   parallel(pool, [&](Team &team) {
+    PreparedBlock block = placeBlock(blocking, isPrivate ? poolScratch(pool, team.thread, blocking.scratchBytes) : shared);
     const auto [firstTile, lastTile] = team.range(tileCount);
-    for (int64_t token = 0; token < call.tokenCount; token += blockTokens) {
-      PreparedBlock part = block;
-      part.firstToken = token;
-      part.tokenCount = call.tokenCount - token < blockTokens ? call.tokenCount - token : blockTokens;
-      const auto [first, last] = team.range(part.tokenCount, preparedTokenGroup);
-      kernels.prepare(call, part, first, last);
-      team.barrier();
-      kernels.multiply(call, part, firstTile, lastTile);
-      team.barrier(); // the activations are about to be overwritten
+    for (int64_t token = 0; token < call.tokenCount; token += blocking.blockTokens) {
+      const int64_t rest = call.tokenCount - token;
+      block.firstToken = token;
+      block.tokenCount = rest < blocking.blockTokens ? rest : blocking.blockTokens;
+      if (isPrivate) {
+        kernel.prepare(call, block, 0, block.tokenCount);
+      } else {
+        if (token > 0) team.barrier(); // others may still read the last block
+        const auto [first, last] = team.range(block.tokenCount, blocking.groupTokens);
+        kernel.prepare(call, block, first, last);
+        team.barrier();
+      }
+      kernel.multiply(call, block, firstTile, lastTile);
     }
   });
-}
-
-void runLinear(Pool *pool, const LinearCall &call) {
-  if (call.tokenCount <= 0) return;
-  if (call.format == LinearFormat::int8) return runPrepared(pool, call, int8Kernels(poolIsa(pool)));
-  const DenseKernel kernel = denseKernel(poolIsa(pool));
-  parallelFor(pool, roundUp(call.outCount, tileRows) / tileRows, 1, [&](int64_t first, int64_t last) { kernel(call, first, last); });
 }
 
 } // namespace
@@ -98,5 +101,7 @@ ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64
                            pointer<const int32_t>(sum),
                            pointer<const float>(bias),
                            pointer<float>(out)};
-  runLinear(pointer<Pool>(pool), call);
+  if (tokenCount <= 0) return;
+  Pool *threads = pointer<Pool>(pool);
+  runLinear(threads, call, kind == LinearFormat::int8 ? int8Kernel(poolIsa(threads), tokenCount) : denseKernel(poolIsa(threads), kind));
 }

@@ -45,13 +45,13 @@ ALOFT_INLINE const uint8_t *tileAt(const LinearCall &call, int64_t tile) {
 
 // Writes the 16 results of one token and one tile, cut at the last output row, with the bias.
 ALOFT_INLINE void storeTile(const LinearCall &call, int64_t token, int64_t tile, const float *results) {
-  const int64_t first = tile * tileRows;
-  const int64_t count = call.outCount - first < tileRows ? call.outCount - first : tileRows;
+  const int64_t first = tile * tileRows, rest = call.outCount - first;
   float *out = call.out + token * call.outCount + first;
-  if (call.bias == nullptr) {
-    for (int64_t row = 0; row < count; row++) out[row] = results[row];
+  const float *bias = call.bias == nullptr ? nullptr : call.bias + first;
+  if (rest >= tileRows && bias == nullptr) {
+    std::memcpy(out, results, tileRows * sizeof(float));
   } else {
-    for (int64_t row = 0; row < count; row++) out[row] = results[row] + call.bias[first + row];
+    for (int64_t row = 0; row < tileRows && row < rest; row++) out[row] = bias == nullptr ? results[row] : results[row] + bias[row];
   }
 }
 

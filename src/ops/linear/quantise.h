@@ -35,7 +35,7 @@ ALOFT_INLINE void quantiseToBytes(const LinearCall &call, const PreparedBlock &b
     const float *x = call.x + (block.firstToken + t) * call.inCount;
     const auto [inverse, scale] = tokenScale(x, call.inCount);
     block.scale[t] = scale;
-    uint8_t *row = block.activations + t / 8 * call.paddedIn * 16 + t % 8 * 128;
+    uint8_t *row = groupRows(call, block, t, 2);
     for (int64_t k = 0; k < call.paddedIn; k += 64, row += 1024) {
       alignas(64) float values[64] = {};
       const int64_t count = call.inCount - k < 64 ? call.inCount - k : 64;

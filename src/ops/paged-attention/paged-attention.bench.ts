@@ -1,4 +1,4 @@
-/** node dist/ops/paged-attention/paged-attention.bench.js: prefill counts operations, decode counts bytes of the cache. */
+/** node dist/ops/paged-attention/paged-attention.bench.js: decode is bound by the bytes, prefill by the operations. */
 import { buildStep } from '../../core/build-step.js';
 import { seededRandom } from '../../core/random.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
@@ -8,8 +8,10 @@ import { createKvLayout } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs, printRate } from '../measure.js';
+import { ropeAppendCost } from '../rope/contract.js';
 import { bindRopeAppend, RowRotations } from '../rope/cpu.js';
 import { rotationTable } from '../rope/rotation.js';
+import { pagedAttentionCost } from './contract.js';
 import { bindPagedAttention } from './cpu.js';
 
 const MODELS = [
@@ -24,6 +26,7 @@ const STEPS = [
   { rows: 1, tokens: 512, context: 2048 },
 ];
 const BLOCK_TOKENS = 16;
+const BYTES = { activation: 4, cache: 2 };
 const ROPE = { theta: 10_000, scaling: { type: 'none' } } as const;
 
 const pool = createCpuPool();
@@ -52,14 +55,12 @@ for (const { name, ...heads } of MODELS) {
     const appendMs = bestMs(() =>
       append(pool.handle, view.address, layout.address, layer, from, headCount, rotations.address),
     );
-    printRate(`ropeAppend ${title}`, appendMs, { bytes: 8 * qkv.data.length });
+    printRate(`ropeAppend ${title}`, appendMs, ropeAppendCost(rows * tokens, dims, BYTES));
     const attendMs = bestMs(() =>
       attend(pool.handle, view.address, layout.address, layer, from, to, headCount),
     );
-    const pairs = rows * tokens * (context - (tokens - 1) / 2);
-    const flops = 4 * pairs * headCount * headDim;
-    const bytes = 2 * rows * context * kvHeadCount * headDim * 2;
-    printRate(`pagedAttention ${title}`, attendMs, tokens === 1 ? { bytes, flops } : { flops });
+    const sequences = Array.from({ length: rows }, () => ({ tokenCount: tokens, contextTokens: context }));
+    printRate(`pagedAttention ${title}`, attendMs, pagedAttentionCost(sequences, dims, BYTES));
   }
 }
 pool.dispose();

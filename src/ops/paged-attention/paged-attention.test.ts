@@ -13,6 +13,7 @@ import { randomMatrix, type Matrix } from '../matrix.js';
 import { bindRopeAppend, RowRotations } from '../rope/cpu.js';
 import { ropeAppendReference } from '../rope/reference.js';
 import { rotationTable } from '../rope/rotation.js';
+import { PAGED_ATTENTION_TOLERANCE } from './contract.js';
 import { bindPagedAttention } from './cpu.js';
 import { ReferenceKvCache } from './reference-cache.js';
 import { pagedAttentionReference } from './reference.js';
@@ -114,8 +115,7 @@ describe('pagedAttention on the CPU', () => {
       const expected = expectedOutput(shape, step, qkv, blocks.length);
       withEachLevel(2, (pool, isa) => {
         const [actual] = runSteps(pool, shape, [{ step, qkv }], blocks.length);
-        // A key whose rotation differs in its last bit may round to another half.
-        const tolerance = shape.dtype === 'f32' ? 2e-6 : 1e-4;
+        const tolerance = PAGED_ATTENTION_TOLERANCE[shape.dtype];
         expect(relativeError(actual!, expected), `${isa}, ${tokenCount} tokens`).toBeLessThan(tolerance);
       });
     }

@@ -4,6 +4,7 @@ import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { relativeError } from '../compare.js';
 import { randomMatrix, zeroMatrix } from '../matrix.js';
+import { RMS_NORM_TOLERANCE } from './contract.js';
 import { bindRmsNorm } from './cpu.js';
 import { addRmsNormReference, rmsNormReference } from './reference.js';
 
@@ -37,7 +38,7 @@ describe('rmsNorm on the CPU', () => {
       const out = zeroMatrix(rows, columns);
       const [xAt, weightAt, outAt] = [x.data, weight, out.data].map(addressOf) as [number, number, number];
       bindRmsNorm(pool.library)(pool.handle, xAt, 0, weightAt, outAt, rows, columns, EPSILON);
-      expect(relativeError(out.data, expected.data), isa).toBeLessThan(1e-6);
+      expect(relativeError(out.data, expected.data), isa).toBeLessThan(RMS_NORM_TOLERANCE);
     });
   });
 
@@ -55,7 +56,7 @@ describe('rmsNorm on the CPU', () => {
       ) as [number, number, number, number];
       bindRmsNorm(pool.library)(pool.handle, xAt, deltaAt, weightAt, outAt, rows, columns, EPSILON);
       expect(residual.data, isa).toEqual(expectedResidual.data);
-      expect(relativeError(out.data, expected.data), isa).toBeLessThan(1e-6);
+      expect(relativeError(out.data, expected.data), isa).toBeLessThan(RMS_NORM_TOLERANCE);
     });
   });
 

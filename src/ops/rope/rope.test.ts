@@ -10,6 +10,7 @@ import { createKvLayout, type KvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';
 import { ReferenceKvCache } from '../paged-attention/reference-cache.js';
+import { ROPE_TOLERANCE } from './contract.js';
 import { bindRopeAppend, RowRotations } from './cpu.js';
 import { ropeAppendReference } from './reference.js';
 import { inverseFrequencies, rotationTable } from './rotation.js';
@@ -116,7 +117,7 @@ describe('ropeAppend on the CPU', () => {
           heads,
           rotations.address,
         );
-        expect(relativeError(actual, expected.data), isa).toBeLessThan(1e-6);
+        expect(relativeError(actual, expected.data), isa).toBeLessThan(ROPE_TOLERANCE);
         const stored = storedTokens(blocks, actual, { dims, dtype, blockTokens });
         expect(stored.actual, isa).toEqual(stored.expected);
       });

@@ -19,7 +19,7 @@ struct SampleSlot {
 };
 
 struct SampleArgs {
-  const float* logits;      // [logits, vocabulary]
+  const float* logits;      // [logits, stride], of which vocabulary count
   float* work;              // [logits, vocabulary]
   u32* counts;              // [logits, vocabulary], zero between launches
   u8* slots;                // slotBytes each
@@ -30,7 +30,7 @@ struct SampleArgs {
   float* outLogprobs;
   int* outTopIds;           // [logits, topCount]
   float* outTopLogprobs;
-  int vocabulary, slotBytes, maxSequence, topCount;
+  int vocabulary, stride, slotBytes, maxSequence, topCount;
 };
 
 struct Candidate {
@@ -249,9 +249,10 @@ __device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* so
 extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     sample(const float* logits, float* work, u32* counts, u8* slots, int* lastTokens, int* history, const int* logitRows,
            const int* logitTokens, const int* logitTargets, const int* rowSlots, const int* positions, int* outTokens,
-           float* outLogprobs, int* outTopIds, float* outTopLogprobs, int vocabulary, int slotBytes, int maxSequence, int topCount) {
+           float* outLogprobs, int* outTopIds, float* outTopLogprobs, int vocabulary, int stride, int slotBytes, int maxSequence,
+           int topCount) {
   const SampleArgs a{logits, work, counts, slots, lastTokens, history, logitRows, logitTokens, logitTargets, rowSlots, positions,
-                     outTokens, outLogprobs, outTopIds, outTopLogprobs, vocabulary, slotBytes, maxSequence, topCount};
+                     outTokens, outLogprobs, outTopIds, outTopLogprobs, vocabulary, stride, slotBytes, maxSequence, topCount};
   __shared__ Scratch s;
   allow_successor();
   wait_predecessor();
@@ -259,7 +260,7 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
   if (slotIndex < 0) return;  // a padding row
   const SampleSlot& slot = *(const SampleSlot*)(a.slots + (size_t)slotIndex * a.slotBytes);
   const int target = a.logitTargets[index], position = a.positions[a.logitTokens[index]] + 1;
-  const float* row = a.logits + (size_t)index * a.vocabulary;
+  const float* row = a.logits + (size_t)index * a.stride;
   float* work_ = a.work + (size_t)index * a.vocabulary;
   int* past = a.history + (size_t)slotIndex * a.maxSequence;
 

@@ -72,6 +72,8 @@ export function sampleLaunch(
   problem: {
     readonly logitCount: number;
     readonly vocabulary: number;
+    /** Columns of the logits; those beyond the vocabulary are padding. */
+    readonly stride: number;
     readonly maxSequenceTokens: number;
     readonly topCount: number;
   },
@@ -88,7 +90,13 @@ export function sampleLaunch(
     sharedBytes: 0,
     args: [
       ...[...addresses, ...step, ...out].map(pointer),
-      ...[problem.vocabulary, SAMPLE_SLOT_BYTES, problem.maxSequenceTokens, problem.topCount].map(i32),
+      ...[
+        problem.vocabulary,
+        problem.stride,
+        SAMPLE_SLOT_BYTES,
+        problem.maxSequenceTokens,
+        problem.topCount,
+      ].map(i32),
     ],
   };
 }

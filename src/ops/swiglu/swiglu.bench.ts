@@ -4,6 +4,7 @@ import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs, printRate } from '../measure.js';
+import { swigluCost } from './contract.js';
 import { bindSwiglu } from './cpu.js';
 
 const pool = createCpuPool();
@@ -17,6 +18,6 @@ for (const [rows, inter] of [
   const [gateUp, out] = [randomMatrix(rows, 2 * inter, seededRandom(1)), new Float32Array(rows * inter)];
   const [from, to] = [addressOf(gateUp.data), addressOf(out)];
   const ms = bestMs(() => swiglu(pool.handle, from, to, rows, inter));
-  printRate(`swiglu [${rows}, 2 * ${inter}]`, ms, { bytes: 12 * rows * inter });
+  printRate(`swiglu [${rows}, 2 * ${inter}]`, ms, swigluCost(rows, inter, 4));
 }
 pool.dispose();

@@ -4,6 +4,7 @@ import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { relativeError } from '../compare.js';
 import { randomMatrix, zeroMatrix } from '../matrix.js';
+import { SWIGLU_TOLERANCE } from './contract.js';
 import { bindSwiglu } from './cpu.js';
 import { swigluReference } from './reference.js';
 
@@ -29,7 +30,7 @@ describe('swiglu on the CPU', () => {
     withEachLevel(2, (pool, isa) => {
       const out = zeroMatrix(rows, inter);
       bindSwiglu(pool.library)(pool.handle, addressOf(gateUp.data), addressOf(out.data), rows, inter);
-      expect(relativeError(out.data, expected.data), isa).toBeLessThan(1e-6);
+      expect(relativeError(out.data, expected.data), isa).toBeLessThan(SWIGLU_TOLERANCE);
     });
   });
 

@@ -10,6 +10,7 @@ import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BatcherHealth } from './batcher-health.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
+import { prefixSalt } from './prefix-salt.js';
 import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
 import { RequestRun } from './request-run.js';
 import { CallbackSink, type RequestSink } from './request-sink.js';
@@ -77,7 +78,8 @@ export class Batcher implements TokenBatcher {
       sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
       return;
     }
-    const run = new RequestRun(request, sink, this.clock.nowMs());
+    const cacheSalt = prefixSalt(request, this.executor.limits.uniformPromptTokens);
+    const run = new RequestRun({ ...request, cacheSalt }, sink, this.clock.nowMs());
     this.requests.set(request.id, run);
     this.steps.scheduler.add(run.group);
     this.wakeUp();

@@ -1,98 +1,24 @@
 /** What every executor must keep, as a test suite: run it with a factory for each implementation and kind of weights. */
 import { describe, expect, it } from 'vitest';
 import { buildStep, type StepRow } from '../../core/build-step.js';
-import { GREEDY, type SamplingParams } from '../../core/sampling.js';
-import type { StepInput, StepOutput } from '../../core/step.js';
-import type { Executor, ExecutorLimits } from './executor.js';
-
-/** Makes an executor of one and the same random model with these limits. */
-export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>) => Executor;
-
-const BLOCK_TOKENS = 8;
-const LIMITS = {
-  maxStepTokens: 128,
-  maxRows: 8,
-  maxLogits: 128,
-  blockTokens: BLOCK_TOKENS,
-  blockCount: 64,
-  hostBlockCount: 8,
-  maxSequenceTokens: 320,
-};
-
-type StepOptions = Parameters<typeof buildStep>[1];
-
-/** Drives one executor: attaches slots, runs steps, waits for results. */
-class Driver {
-  readonly executor: Executor;
-
-  constructor(factory: ExecutorFactory) {
-    this.executor = factory(LIMITS);
-  }
-
-  attach(
-    slot: number,
-    options: {
-      sampling?: Partial<SamplingParams>;
-      prompt?: number[];
-      output?: number[];
-      endIds?: number[];
-    } = {},
-  ): void {
-    this.executor.attachSlot({
-      slot,
-      sampling: { ...GREEDY, ...options.sampling },
-      endIds: options.endIds ?? [],
-      promptTokenIds: Int32Array.from(options.prompt ?? []),
-      outputTokenIds: Int32Array.from(options.output ?? []),
-    });
-  }
-
-  step(rows: readonly StepRow[], options: StepOptions = {}): Promise<StepOutput> {
-    this.executor.submit(buildStep(rows, options));
-    return this.executor.collect();
-  }
-
-  /** Runs a sequence in chunks of these lengths; returns the logits of all its tokens. */
-  async logits(
-    tokenIds: readonly number[],
-    lengths: readonly number[],
-    blocks: readonly number[],
-  ): Promise<number[]> {
-    const all: number[] = [];
-    let first = 0;
-    for (const length of lengths) {
-      const chunk = tokenIds.slice(first, first + length);
-      const wanted = chunk.map((_, index) => ({ index, target: 0 }));
-      const row = { slot: 0, tokenIds: chunk, firstPosition: first, blocks, wanted };
-      const { logits } = await this.step([row], { returnLogits: true });
-      all.push(...logits!);
-      first += length;
-    }
-    return all;
-  }
-
-  /** Runs a prompt and `count - 1` decode steps with token feedback; returns the sampled tokens. */
-  async generate(
-    slot: number,
-    prompt: readonly number[],
-    { count, blocks }: { count: number; blocks: readonly number[] },
-  ): Promise<number[]> {
-    const tokens: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const row =
-        i === 0
-          ? { slot, tokenIds: prompt, firstPosition: 0, blocks }
-          : { slot, tokenIds: [-1], firstPosition: prompt.length + i - 1, blocks };
-      const output = await this.step([row]);
-      tokens.push(output.tokenIds[0]!);
-    }
-    return tokens;
-  }
-}
+import type { StepInput } from '../../core/step.js';
+import {
+  BLOCK_TOKENS,
+  closeTo,
+  Driver,
+  everyToken,
+  interleaved,
+  LIMITS,
+  logSoftmax,
+  range,
+  tokens,
+  type ExecutorFactory,
+  type WithDriver,
+} from './conformance-driver.js';
 
 /** @param name of the executor and its weights */
 export function describeExecutor(name: string, factory: ExecutorFactory): void {
-  const withDriver = (body: (driver: Driver) => Promise<void>) => async (): Promise<void> => {
+  const withDriver: WithDriver = (body) => async () => {
     const driver = new Driver(factory);
     try {
       await body(driver);
@@ -100,356 +26,320 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       await driver.executor.dispose();
     }
   };
+  describe(`${name}: sequences`, () => describeSequences(withDriver));
+  describe(`${name}: blocks`, () => describeBlocks(withDriver));
+  describe(`${name}: tokens`, () => describeTokens(withDriver));
+  describe(`${name}: sampling`, () => describeSampling(withDriver));
+  describe(`${name}: faults`, () => describeFaults(withDriver));
+}
 
-  describe(`${name}: sequences`, () => {
-    const PROMPT = tokens(70, 3);
-    const BLOCKS = range(9);
+function describeSequences(withDriver: WithDriver): void {
+  const PROMPT = tokens(70, 3);
+  const BLOCKS = range(9);
 
-    it(
-      'computes the same bits however a prompt is cut',
-      withDriver(async (driver) => {
-        driver.attach(0, { prompt: PROMPT });
-        const whole = await driver.logits(PROMPT, [70], BLOCKS);
-        expect(await driver.logits(PROMPT, [1, 30, 8, 31], BLOCKS)).toEqual(whole);
-        expect(
-          await driver.logits(
-            PROMPT,
-            PROMPT.map(() => 1),
-            BLOCKS,
-          ),
-        ).toEqual(whole);
-        expect(whole.every(Number.isFinite)).toBe(true);
-        expect(new Set(whole).size).toBeGreaterThan(whole.length / 2);
-      }),
-    );
+  it(
+    'computes the same bits however a prompt is cut',
+    withDriver(async (driver) => {
+      driver.attach(0, { prompt: PROMPT });
+      const whole = await driver.logits(PROMPT, [70], BLOCKS);
+      expect(await driver.logits(PROMPT, [1, 30, 8, 31], BLOCKS)).toEqual(whole);
+      expect(
+        await driver.logits(
+          PROMPT,
+          PROMPT.map(() => 1),
+          BLOCKS,
+        ),
+      ).toEqual(whole);
+      expect(whole.every(Number.isFinite)).toBe(true);
+      expect(new Set(whole).size).toBeGreaterThan(whole.length / 2);
+    }),
+  );
 
-    it(
-      'does not care which blocks a sequence has',
-      withDriver(async (driver) => {
-        driver.attach(0, { prompt: PROMPT });
-        const expected = await driver.logits(PROMPT, [70], BLOCKS);
-        expect(await driver.logits(PROMPT, [40, 30], [63, 5, 17, 0, 2, 44, 9, 31, 30])).toEqual(expected);
-      }),
-    );
+  it(
+    'does not care which blocks a sequence has',
+    withDriver(async (driver) => {
+      driver.attach(0, { prompt: PROMPT });
+      const expected = await driver.logits(PROMPT, [70], BLOCKS);
+      expect(await driver.logits(PROMPT, [40, 30], [63, 5, 17, 0, 2, 44, 9, 31, 30])).toEqual(expected);
+    }),
+  );
 
-    it(
-      'computes a sequence the same alone and among others, chunks and decode tokens mixed',
-      withDriver(async (driver) => {
-        const prompts = [tokens(20, 5), tokens(9, 6), tokens(33, 7)];
-        const alone: number[][] = [];
-        for (const [slot, prompt] of prompts.entries()) {
-          driver.attach(slot, { prompt });
-          alone.push(await driver.generate(slot, prompt, { count: 6, blocks: range(6) }));
-          driver.executor.detachSlot(slot);
-          driver.attach(slot, { prompt });
-        }
-        expect(await interleaved(driver, prompts)).toEqual(alone);
-      }),
-    );
+  it(
+    'computes a sequence the same alone and among others, chunks and decode tokens mixed',
+    withDriver(async (driver) => {
+      const prompts = [tokens(20, 5), tokens(9, 6), tokens(33, 7)];
+      const alone: number[][] = [];
+      for (const [slot, prompt] of prompts.entries()) {
+        driver.attach(slot, { prompt });
+        alone.push(await driver.generate(slot, prompt, { count: 6, blocks: range(6) }));
+        driver.executor.detachSlot(slot);
+        driver.attach(slot, { prompt });
+      }
+      expect(await interleaved(driver, prompts)).toEqual(alone);
+    }),
+  );
 
-    it(
-      'gives no logits when none are wanted',
-      withDriver(async (driver) => {
-        driver.attach(0);
-        const row = { slot: 0, tokenIds: [1, 2, 3], firstPosition: 0, blocks: [0] };
-        const output = await driver.step([{ ...row, wanted: [] }], { stepId: 7 });
-        expect([output.stepId, output.logitCount, output.tokenIds.length]).toEqual([7, 0, 0]);
-        expect(await driver.step([], { stepId: 8 })).toMatchObject({ stepId: 8, logitCount: 0 });
-      }),
-    );
-  });
+  it(
+    'gives no logits when none are wanted',
+    withDriver(async (driver) => {
+      driver.attach(0);
+      const row = { slot: 0, tokenIds: [1, 2, 3], firstPosition: 0, blocks: [0] };
+      const output = await driver.step([{ ...row, wanted: [] }], { stepId: 7 });
+      expect([output.stepId, output.logitCount, output.tokenIds.length]).toEqual([7, 0, 0]);
+      expect(await driver.step([], { stepId: 8 })).toMatchObject({ stepId: 8, logitCount: 0 });
+    }),
+  );
+}
 
-  describe(`${name}: blocks`, () => {
-    const PREFIX = tokens(12, 8);
-    const END = tokens(10, 9);
+function describeBlocks(withDriver: WithDriver): void {
+  const PREFIX = tokens(12, 8);
+  const END = tokens(10, 9);
 
-    it(
-      'copies blocks, so that a fork neither sees nor disturbs its sibling',
-      withDriver(async (driver) => {
-        driver.attach(0);
-        const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
-        driver.attach(1);
-        await driver.step([{ slot: 1, tokenIds: PREFIX, firstPosition: 0, blocks: [10, 11] }]);
-        const sibling = { slot: 1, tokenIds: tokens(10, 10), firstPosition: 12, blocks: [10, 11, 12] };
-        const fork = {
-          slot: 0,
-          tokenIds: END,
-          firstPosition: 12,
-          blocks: [10, 20, 21],
-          wanted: everyToken(END),
-        };
-        const output = await driver.step([sibling, fork], {
-          blockCopies: Int32Array.of(11, 20),
-          returnLogits: true,
-        });
-        const vocabulary = output.logits!.length / output.logitCount;
-        expect([...output.logits!.subarray(vocabulary)]).toEqual(expected.slice(12 * vocabulary));
-      }),
-    );
+  it(
+    'copies blocks, so that a fork neither sees nor disturbs its sibling',
+    withDriver(async (driver) => {
+      driver.attach(0);
+      const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
+      driver.attach(1);
+      await driver.step([{ slot: 1, tokenIds: PREFIX, firstPosition: 0, blocks: [10, 11] }]);
+      const sibling = { slot: 1, tokenIds: tokens(10, 10), firstPosition: 12, blocks: [10, 11, 12] };
+      const fork = {
+        slot: 0,
+        tokenIds: END,
+        firstPosition: 12,
+        blocks: [10, 20, 21],
+        wanted: everyToken(END),
+      };
+      const output = await driver.step([sibling, fork], {
+        blockCopies: Int32Array.of(11, 20),
+        returnLogits: true,
+      });
+      const vocabulary = output.logits!.length / output.logitCount;
+      expect([...output.logits!.subarray(vocabulary)]).toEqual(expected.slice(12 * vocabulary));
+    }),
+  );
 
-    it(
-      'saves blocks to the host tier and loads them elsewhere',
-      withDriver(async (driver) => {
-        driver.attach(0);
-        const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
-        const row = { slot: 0, firstPosition: 0, blocks: [10, 11], tokenIds: PREFIX };
-        await driver.step([row]);
-        await driver.step([{ ...row, tokenIds: tokens(12, 11) }], {
-          blocksToHost: Int32Array.of(10, 7, 11, 2),
-        });
-        const output = await driver.step(
-          [{ slot: 0, tokenIds: END, firstPosition: 12, blocks: [40, 41, 42], wanted: everyToken(END) }],
-          { blocksFromHost: Int32Array.of(40, 7, 41, 2), returnLogits: true },
-        );
-        const vocabulary = output.logits!.length / output.logitCount;
-        expect([...output.logits!]).toEqual(expected.slice(12 * vocabulary));
-      }),
-    );
+  it(
+    'saves blocks to the host tier and loads them elsewhere',
+    withDriver(async (driver) => {
+      driver.attach(0);
+      const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
+      const row = { slot: 0, firstPosition: 0, blocks: [10, 11], tokenIds: PREFIX };
+      await driver.step([row]);
+      await driver.step([{ ...row, tokenIds: tokens(12, 11) }], {
+        blocksToHost: Int32Array.of(10, 7, 11, 2),
+      });
+      const output = await driver.step(
+        [{ slot: 0, tokenIds: END, firstPosition: 12, blocks: [40, 41, 42], wanted: everyToken(END) }],
+        { blocksFromHost: Int32Array.of(40, 7, 41, 2), returnLogits: true },
+      );
+      const vocabulary = output.logits!.length / output.logitCount;
+      expect([...output.logits!]).toEqual(expected.slice(12 * vocabulary));
+    }),
+  );
 
-    it(
-      'saves a block before a copy or a load into it',
-      withDriver(async (driver) => {
-        driver.attach(0);
-        const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
-        await driver.step([{ slot: 0, tokenIds: PREFIX, firstPosition: 0, blocks: [10, 11] }]);
-        await driver.step([], {
-          blocksToHost: Int32Array.of(10, 0, 11, 1),
-          blocksFromHost: Int32Array.of(11, 0),
-          blockCopies: Int32Array.of(11, 10),
-        });
+  it(
+    'saves a block before a copy or a load into it',
+    withDriver(async (driver) => {
+      driver.attach(0);
+      const expected = await driver.logits([...PREFIX, ...END], [22], range(3));
+      await driver.step([{ slot: 0, tokenIds: PREFIX, firstPosition: 0, blocks: [10, 11] }]);
+      await driver.step([], {
+        blocksToHost: Int32Array.of(10, 0, 11, 1),
+        blocksFromHost: Int32Array.of(11, 0),
+        blockCopies: Int32Array.of(11, 10),
+      });
+      const row = {
+        slot: 0,
+        tokenIds: END,
+        firstPosition: 12,
+        blocks: [10, 30, 31],
+        wanted: everyToken(END),
+      };
+      const output = await driver.step([row], { blocksFromHost: Int32Array.of(30, 1), returnLogits: true });
+      const vocabulary = output.logits!.length / output.logitCount;
+      expect([...output.logits!]).toEqual(expected.slice(12 * vocabulary));
+    }),
+  );
+}
+
+function describeTokens(withDriver: WithDriver): void {
+  const PROMPT = tokens(11, 12);
+  const BLOCKS = range(5);
+
+  it(
+    'feeds sampled tokens back',
+    withDriver(async (driver) => {
+      driver.attach(0, { prompt: PROMPT });
+      const fed = await driver.generate(0, PROMPT, { count: 8, blocks: BLOCKS });
+      driver.executor.detachSlot(0);
+      driver.attach(0, { prompt: PROMPT });
+      const explicit: number[] = [];
+      for (let length = PROMPT.length; explicit.length < 8; length++) {
+        const tokenIds = length === PROMPT.length ? PROMPT : [explicit.at(-1)!];
         const row = {
           slot: 0,
-          tokenIds: END,
-          firstPosition: 12,
-          blocks: [10, 30, 31],
-          wanted: everyToken(END),
+          tokenIds,
+          firstPosition: length === PROMPT.length ? 0 : length - 1,
+          blocks: BLOCKS,
         };
-        const output = await driver.step([row], { blocksFromHost: Int32Array.of(30, 1), returnLogits: true });
-        const vocabulary = output.logits!.length / output.logitCount;
-        expect([...output.logits!]).toEqual(expected.slice(12 * vocabulary));
-      }),
-    );
-  });
+        explicit.push((await driver.step([row])).tokenIds[0]!);
+      }
+      expect(fed).toEqual(explicit);
+    }),
+  );
 
-  describe(`${name}: tokens`, () => {
-    const PROMPT = tokens(11, 12);
-    const BLOCKS = range(5);
+  it(
+    'takes the largest logit when greedy and scores targets by log softmax',
+    withDriver(async (driver) => {
+      driver.attach(0, { sampling: { logprobs: 3, promptLogprobs: 0 } });
+      const wanted = [
+        { index: 4, target: 17 },
+        { index: 10, target: -1 },
+      ];
+      const row = { slot: 0, tokenIds: PROMPT, firstPosition: 0, blocks: BLOCKS, wanted };
+      const output = await driver.step([row], { returnLogits: true });
+      const vocabulary = output.logits!.length / 2;
+      const [scored, sampled] = [0, 1].map((i) =>
+        logSoftmax(output.logits!.slice(i * vocabulary, (i + 1) * vocabulary)),
+      );
+      const ranked = sampled!
+        .map((logprob, id) => ({ logprob, id }))
+        .toSorted((a, b) => b.logprob - a.logprob);
+      expect([...output.tokenIds]).toEqual([17, ranked[0]!.id]);
+      expect([...output.logprobs]).toEqual([closeTo(scored![17]!), closeTo(ranked[0]!.logprob)]);
+      expect(output.topCount).toBe(3);
+      expect([...output.topTokenIds]).toEqual([-1, -1, -1, ...ranked.slice(0, 3).map(({ id }) => id)]);
+      expect([...output.topLogprobs.subarray(3)]).toEqual(
+        ranked.slice(0, 3).map(({ logprob }) => closeTo(logprob)),
+      );
+    }),
+  );
 
-    it(
-      'feeds sampled tokens back',
-      withDriver(async (driver) => {
-        driver.attach(0, { prompt: PROMPT });
-        const fed = await driver.generate(0, PROMPT, { count: 8, blocks: BLOCKS });
-        driver.executor.detachSlot(0);
-        driver.attach(0, { prompt: PROMPT });
-        const explicit: number[] = [];
-        for (let length = PROMPT.length; explicit.length < 8; length++) {
-          const tokenIds = length === PROMPT.length ? PROMPT : [explicit.at(-1)!];
-          const row = {
-            slot: 0,
-            tokenIds,
-            firstPosition: length === PROMPT.length ? 0 : length - 1,
-            blocks: BLOCKS,
-          };
-          explicit.push((await driver.step([row])).tokenIds[0]!);
-        }
-        expect(fed).toEqual(explicit);
-      }),
-    );
+  it(
+    'reports no log probabilities to rows that did not ask',
+    withDriver(async (driver) => {
+      driver.attach(0);
+      driver.attach(1, { sampling: { logprobs: 0 } });
+      const rows = [0, 1].map((slot) => ({
+        slot,
+        tokenIds: PROMPT,
+        firstPosition: 0,
+        blocks: slot === 0 ? BLOCKS : [10, 11],
+      }));
+      const output = await driver.step(rows);
+      expect([...output.logprobs]).toEqual([NaN, expect.any(Number)]);
+      expect(output.logprobs[1]).toBeLessThan(0);
+      expect([output.topCount, output.logits]).toEqual([0, undefined]);
+    }),
+  );
+}
 
-    it(
-      'takes the largest logit when greedy and scores targets by log softmax',
-      withDriver(async (driver) => {
-        driver.attach(0, { sampling: { logprobs: 3, promptLogprobs: 0 } });
-        const wanted = [
-          { index: 4, target: 17 },
-          { index: 10, target: -1 },
-        ];
-        const row = { slot: 0, tokenIds: PROMPT, firstPosition: 0, blocks: BLOCKS, wanted };
-        const output = await driver.step([row], { returnLogits: true });
-        const vocabulary = output.logits!.length / 2;
-        const [scored, sampled] = [0, 1].map((i) =>
-          logSoftmax(output.logits!.slice(i * vocabulary, (i + 1) * vocabulary)),
-        );
-        const ranked = sampled!
-          .map((logprob, id) => ({ logprob, id }))
-          .toSorted((a, b) => b.logprob - a.logprob);
-        expect([...output.tokenIds]).toEqual([17, ranked[0]!.id]);
-        expect([...output.logprobs]).toEqual([closeTo(scored![17]!), closeTo(ranked[0]!.logprob)]);
-        expect(output.topCount).toBe(3);
-        expect([...output.topTokenIds]).toEqual([-1, -1, -1, ...ranked.slice(0, 3).map(({ id }) => id)]);
-        expect([...output.topLogprobs.subarray(3)]).toEqual(
-          ranked.slice(0, 3).map(({ logprob }) => closeTo(logprob)),
-        );
-      }),
-    );
+function describeSampling(withDriver: WithDriver): void {
+  const PROMPT = tokens(11, 12);
+  const BLOCKS = range(5);
 
-    it(
-      'reports no log probabilities to rows that did not ask',
-      withDriver(async (driver) => {
-        driver.attach(0);
-        driver.attach(1, { sampling: { logprobs: 0 } });
-        const rows = [0, 1].map((slot) => ({
+  it(
+    'samples by seed and position alone',
+    withDriver(async (driver) => {
+      const sampling = { temperature: 1.2, topK: 50, topP: 0.95, seed: 1234n };
+      driver.attach(0, { sampling, prompt: PROMPT });
+      const first = await driver.generate(0, PROMPT, { count: 12, blocks: BLOCKS });
+      driver.attach(1, { sampling, prompt: PROMPT });
+      driver.attach(2, { sampling: { ...sampling, seed: 1235n }, prompt: PROMPT });
+      const blocks = [BLOCKS.map((block) => block + 10), BLOCKS.map((block) => block + 20)];
+      const results: number[][] = [[], []];
+      for (let i = 0; i < 12; i++) {
+        const rows = [1, 2].map((slot) => ({
           slot,
-          tokenIds: PROMPT,
-          firstPosition: 0,
-          blocks: slot === 0 ? BLOCKS : [10, 11],
+          tokenIds: i === 0 ? PROMPT : [-1],
+          firstPosition: i === 0 ? 0 : PROMPT.length + i - 1,
+          blocks: blocks[slot - 1]!,
         }));
-        const output = await driver.step(rows);
-        expect([...output.logprobs]).toEqual([NaN, expect.any(Number)]);
-        expect(output.logprobs[1]).toBeLessThan(0);
-        expect([output.topCount, output.logits]).toEqual([0, undefined]);
-      }),
-    );
+        const { tokenIds } = await driver.step(rows);
+        results.forEach((result, row) => result.push(tokenIds[row]!));
+      }
+      expect(results[0]).toEqual(first);
+      expect(results[1]).not.toEqual(first);
+      expect(new Set(first).size).toBeGreaterThan(3);
+    }),
+  );
 
-    it(
-      'samples by seed and position alone',
-      withDriver(async (driver) => {
-        const sampling = { temperature: 1.2, topK: 50, topP: 0.95, seed: 1234n };
-        driver.attach(0, { sampling, prompt: PROMPT });
-        const first = await driver.generate(0, PROMPT, { count: 12, blocks: BLOCKS });
-        driver.attach(1, { sampling, prompt: PROMPT });
-        driver.attach(2, { sampling: { ...sampling, seed: 1235n }, prompt: PROMPT });
-        const blocks = [BLOCKS.map((block) => block + 10), BLOCKS.map((block) => block + 20)];
-        const results: number[][] = [[], []];
-        for (let i = 0; i < 12; i++) {
-          const rows = [1, 2].map((slot) => ({
-            slot,
-            tokenIds: i === 0 ? PROMPT : [-1],
-            firstPosition: i === 0 ? 0 : PROMPT.length + i - 1,
-            blocks: blocks[slot - 1]!,
-          }));
-          const { tokenIds } = await driver.step(rows);
-          results.forEach((result, row) => result.push(tokenIds[row]!));
-        }
-        expect(results[0]).toEqual(first);
-        expect(results[1]).not.toEqual(first);
-        expect(new Set(first).size).toBeGreaterThan(3);
-      }),
-    );
+  it(
+    'continues a resumed sequence as if it had never stopped, penalties included',
+    withDriver(async (driver) => {
+      const sampling = {
+        temperature: 0.8,
+        seed: 5n,
+        repetitionPenalty: 1.3,
+        presencePenalty: 0.4,
+        frequencyPenalty: 0.3,
+      };
+      const options = { sampling: { ...sampling, minTokens: 9 }, prompt: PROMPT, endIds: range(60) };
+      driver.attach(0, options);
+      const all = await driver.generate(0, PROMPT, { count: 12, blocks: BLOCKS });
+      driver.executor.detachSlot(0);
+      const output = all.slice(0, 6);
+      driver.attach(0, { ...options, output });
+      const resumed: number[] = [];
+      for (let i = 6; i < 12; i++) {
+        const tokenIds = i === 6 ? [...PROMPT, ...output] : [-1];
+        const firstPosition = i === 6 ? 0 : PROMPT.length + i - 1;
+        resumed.push(
+          (await driver.step([{ slot: 0, tokenIds, firstPosition, blocks: BLOCKS }])).tokenIds[0]!,
+        );
+      }
+      expect([...output, ...resumed]).toEqual(all);
+      expect(all.slice(0, 9).every((id) => id >= 60)).toBe(true);
+    }),
+  );
 
-    it(
-      'continues a resumed sequence as if it had never stopped, penalties included',
-      withDriver(async (driver) => {
-        const sampling = {
-          temperature: 0.8,
-          seed: 5n,
-          repetitionPenalty: 1.3,
-          presencePenalty: 0.4,
-          frequencyPenalty: 0.3,
-        };
-        const options = { sampling: { ...sampling, minTokens: 9 }, prompt: PROMPT, endIds: range(60) };
-        driver.attach(0, options);
-        const all = await driver.generate(0, PROMPT, { count: 12, blocks: BLOCKS });
-        driver.executor.detachSlot(0);
-        const output = all.slice(0, 6);
-        driver.attach(0, { ...options, output });
-        const resumed: number[] = [];
-        for (let i = 6; i < 12; i++) {
-          const tokenIds = i === 6 ? [...PROMPT, ...output] : [-1];
-          const firstPosition = i === 6 ? 0 : PROMPT.length + i - 1;
-          resumed.push(
-            (await driver.step([{ slot: 0, tokenIds, firstPosition, blocks: BLOCKS }])).tokenIds[0]!,
-          );
-        }
-        expect([...output, ...resumed]).toEqual(all);
-        expect(all.slice(0, 9).every((id) => id >= 60)).toBe(true);
-      }),
-    );
+  it(
+    'obeys bad words and logit bias',
+    withDriver(async (driver) => {
+      driver.attach(0, { prompt: PROMPT });
+      const [first, second] = await driver.generate(0, PROMPT, { count: 2, blocks: BLOCKS });
+      driver.attach(1, {
+        prompt: PROMPT,
+        sampling: {
+          badWords: [
+            [first!, second!],
+            [99, 98],
+          ],
+        },
+      });
+      const avoided = await driver.generate(1, PROMPT, { count: 2, blocks: BLOCKS });
+      expect([avoided[0], avoided[1] === second]).toEqual([first, false]);
+      driver.attach(2, { prompt: PROMPT, sampling: { logitBias: new Map([[55, 100]]) } });
+      expect(await driver.generate(2, PROMPT, { count: 2, blocks: BLOCKS })).toEqual([55, 55]);
+    }),
+  );
+}
 
-    it(
-      'obeys bad words and logit bias',
-      withDriver(async (driver) => {
-        driver.attach(0, { prompt: PROMPT });
-        const [first, second] = await driver.generate(0, PROMPT, { count: 2, blocks: BLOCKS });
-        driver.attach(1, {
-          prompt: PROMPT,
-          sampling: {
-            badWords: [
-              [first!, second!],
-              [99, 98],
-            ],
-          },
-        });
-        const avoided = await driver.generate(1, PROMPT, { count: 2, blocks: BLOCKS });
-        expect([avoided[0], avoided[1] === second]).toEqual([first, false]);
-        driver.attach(2, { prompt: PROMPT, sampling: { logitBias: new Map([[55, 100]]) } });
-        expect(await driver.generate(2, PROMPT, { count: 2, blocks: BLOCKS })).toEqual([55, 55]);
-      }),
-    );
+function describeFaults(withDriver: WithDriver): void {
+  const ROW: StepRow = { slot: 0, tokenIds: [1, 2], firstPosition: 0, blocks: [0] };
+  const faulty: readonly (readonly [string, StepInput])[] = [
+    ['an unknown slot', buildStep([{ ...ROW, slot: 3 }])],
+    ['a token id beyond the vocabulary', buildStep([{ ...ROW, tokenIds: [1, 100_000] }])],
+    ['a block beyond the pool', buildStep([{ ...ROW, blocks: [LIMITS.blockCount] }])],
+    ['a missing block', buildStep([{ ...ROW, firstPosition: BLOCK_TOKENS - 1 }])],
+    ['a gap between positions', { ...buildStep([ROW]), positions: Int32Array.of(0, 2) }],
+    ['feedback before a first sample', buildStep([{ ...ROW, tokenIds: [-1] }])],
+    [
+      'too many tokens',
+      buildStep([{ ...ROW, tokenIds: range(LIMITS.maxStepTokens + 1), blocks: range(20) }]),
+    ],
+    [
+      'a host block beyond the tier',
+      buildStep([ROW], { blocksToHost: Int32Array.of(0, LIMITS.hostBlockCount) }),
+    ],
+  ];
+
+  it.each(faulty)('refuses %s', async (_, step) => {
+    await withDriver((driver) => {
+      driver.attach(0);
+      expect(() => driver.executor.submit(step)).toThrowError(/Broken invariant/);
+      return Promise.resolve();
+    })();
   });
-
-  describe(`${name}: faults`, () => {
-    const ROW: StepRow = { slot: 0, tokenIds: [1, 2], firstPosition: 0, blocks: [0] };
-    const faulty: readonly (readonly [string, StepInput])[] = [
-      ['an unknown slot', buildStep([{ ...ROW, slot: 3 }])],
-      ['a token id beyond the vocabulary', buildStep([{ ...ROW, tokenIds: [1, 100_000] }])],
-      ['a block beyond the pool', buildStep([{ ...ROW, blocks: [LIMITS.blockCount] }])],
-      ['a missing block', buildStep([{ ...ROW, firstPosition: BLOCK_TOKENS - 1 }])],
-      ['a gap between positions', { ...buildStep([ROW]), positions: Int32Array.of(0, 2) }],
-      ['feedback before a first sample', buildStep([{ ...ROW, tokenIds: [-1] }])],
-      [
-        'too many tokens',
-        buildStep([{ ...ROW, tokenIds: range(LIMITS.maxStepTokens + 1), blocks: range(20) }]),
-      ],
-      [
-        'a host block beyond the tier',
-        buildStep([ROW], { blocksToHost: Int32Array.of(0, LIMITS.hostBlockCount) }),
-      ],
-    ];
-
-    it.each(faulty)('refuses %s', async (_, step) => {
-      await withDriver((driver) => {
-        driver.attach(0);
-        expect(() => driver.executor.submit(step)).toThrowError(/Broken invariant/);
-        return Promise.resolve();
-      })();
-    });
-  });
-}
-
-/** Prompts and decode steps of three sequences with different starts and chunks in shared steps. */
-async function interleaved(driver: Driver, prompts: readonly (readonly number[])[]): Promise<number[][]> {
-  const chunk = [7, 9, 11];
-  const done = prompts.map(() => 0);
-  const results: number[][] = prompts.map(() => []);
-  while (results.some((result) => result.length < 6)) {
-    const rows = prompts.flatMap((prompt, slot) => {
-      if (results[slot]!.length === 6) return [];
-      const firstPosition = done[slot]!;
-      const isPrompt = firstPosition < prompt.length;
-      const tokenIds = isPrompt ? prompt.slice(firstPosition, firstPosition + chunk[slot]!) : [-1];
-      done[slot] = firstPosition + tokenIds.length;
-      const isLast = done[slot] >= prompt.length;
-      const wanted = isLast ? [{ index: tokenIds.length - 1, target: -1 }] : [];
-      return [{ slot, tokenIds, firstPosition, wanted, blocks: range(6).map((block) => 6 * slot + block) }];
-    });
-    const { tokenIds } = await driver.step(rows);
-    const samplers = rows.filter(({ wanted }) => wanted.length > 0);
-    for (const [i, { slot }] of samplers.entries()) results[slot]!.push(tokenIds[i]!);
-  }
-  return results;
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i);
-}
-
-/** Token ids below 100 that differ from one another by more than their order. */
-function tokens(count: number, seed: number): number[] {
-  return range(count).map((i) => (i * i * 7 + i * 13 + seed * 31) % 100);
-}
-
-function everyToken(tokenIds: readonly number[]): NonNullable<StepRow['wanted']> {
-  return tokenIds.map((_, index) => ({ index, target: 0 }));
-}
-
-function logSoftmax(logits: Float32Array): number[] {
-  const largest = Math.max(...logits);
-  const logSum = largest + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
-  return Array.from(logits, (value) => value - logSum);
-}
-
-function closeTo(value: number): number {
-  return expect.closeTo(value, 4) as number;
 }

@@ -12,7 +12,24 @@ import { bindRopeAppend, type RowRotations } from '../../ops/rope/cpu.js';
 import { bindSwiglu } from '../../ops/swiglu/cpu.js';
 import type { BufferLayout } from '../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../plan/infer.js';
-import type { BufferName, LinearOp, Plan, PlanOp, RopeParams, WeightFormat } from '../../plan/plan.js';
+import type {
+  AddOp,
+  AddRmsNormOp,
+  AllGatherOp,
+  AllReduceOp,
+  BufferName,
+  EmbeddingOp,
+  GatherOp,
+  LinearOp,
+  PagedAttentionOp,
+  Plan,
+  PlanOp,
+  RmsNormOp,
+  RopeAppendOp,
+  RopeParams,
+  SwigluOp,
+  WeightFormat,
+} from '../../plan/plan.js';
 import type { Collectives } from './collectives.js';
 import type { CpuKvCache } from './cpu-kv-cache.js';
 
@@ -45,7 +62,7 @@ export interface ProgramContext {
 /** One instruction per op of the plan, in order. */
 export function compileProgram(context: ProgramContext): readonly Instruction[] {
   const kernels = bindKernels(context.library, context.pool);
-  return context.plan.ops.map((op, index) => compileOp(context, kernels, { op, index }));
+  return context.plan.ops.map((op, index) => compileOp(new OpScope(context, kernels, index), op));
 }
 
 type Kernels = ReturnType<typeof bindKernels>;
@@ -63,97 +80,134 @@ function bindKernels(library: NativeLibrary, pool: number) {
   };
 }
 
-function compileOp(
-  context: ProgramContext,
-  kernels: Kernels,
-  { op, index }: { readonly op: PlanOp; readonly index: number },
-): Instruction {
-  const { plan, pool, cache, stepView, tensorAddress } = context;
-  const value = (name: BufferName): PlanValue => context.inferred.operands[index]!.get(name)!;
-  const at = (name: BufferName): number =>
-    context.workspace.address + context.workspace.layout.offsets.get(value(name))!;
-  const rowsOf = (name: BufferName): ((step: StepCounts) => number) =>
-    value(name).rows === 'tokens' ? (step) => step.tokenCount : (step) => step.logitCount;
+/** An op with what compiling it needs: addresses, shapes and weights by name. */
+class OpScope {
+  readonly context: ProgramContext;
+  readonly kernels: Kernels;
+  readonly #operands: ReadonlyMap<BufferName, PlanValue>;
 
-  switch (op.kind) {
-    case 'embedding': {
-      const { format } = plan.weights[op.table]!;
-      const [table, dtype] = [tensorAddress(op.table), TABLE_DTYPES.indexOf(tableDtype(format))];
-      const scales = format.type === 'int8' ? tensorAddress(`${op.table}.scale`) : 0;
-      const [out, columns] = [at(op.out), value(op.out).columns];
-      return ({ tokenIds, tokenCount }) =>
-        kernels.embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns);
-    }
-    case 'rmsNorm':
-    case 'addRmsNorm': {
-      const name = op.kind === 'rmsNorm' ? op.x : op.residual;
-      const [x, delta, out] = [at(name), op.kind === 'rmsNorm' ? 0 : at(op.delta), at(op.out)];
-      const [weight, columns, rows] = [tensorAddress(op.weight), value(name).columns, rowsOf(name)];
-      return (step) => kernels.rmsNorm(pool, x, delta, weight, out, rows(step), columns, op.epsilon);
-    }
-    case 'add': {
-      const [residual, delta, rows] = [at(op.residual), at(op.delta), rowsOf(op.residual)];
-      const { columns } = value(op.residual);
-      return (step) => kernels.add(pool, residual, delta, rows(step) * columns);
-    }
-    case 'linear': {
-      const linear = kernels.linear(linearWeight(context, op));
-      const [x, out, rows] = [at(op.x), at(op.out), rowsOf(op.x)];
-      return (step) => linear(rows(step), x, out);
-    }
-    case 'ropeAppend': {
-      const [qkv, layer, layout] = [at(op.qkv), cache.layerAddress(op.layer), cache.layout.address];
-      const rotations = context.rotations(op.rope).address;
-      const { headCount } = plan.dims;
-      return () => kernels.ropeAppend(pool, stepView.address, layout, layer, qkv, headCount, rotations);
-    }
-    case 'pagedAttention': {
-      const [qkv, layer, layout] = [at(op.qkv), cache.layerAddress(op.layer), cache.layout.address];
-      const [out, { headCount }] = [at(op.out), plan.dims];
-      return () => kernels.pagedAttention(pool, stepView.address, layout, layer, qkv, out, headCount);
-    }
-    case 'swiglu': {
-      const [gateUp, out, rows] = [at(op.gateUp), at(op.out), rowsOf(op.gateUp)];
-      const { columns } = value(op.out);
-      return (step) => kernels.swiglu(pool, gateUp, out, rows(step), columns);
-    }
-    case 'gather': {
-      const [x, out, { columns }] = [at(op.x), at(op.out), value(op.x)];
-      return ({ logitTokens, logitCount }) => kernels.gather(pool, x, logitTokens, out, logitCount, columns);
-    }
-    case 'allReduce': {
-      const collectives = neededCollectives(context);
-      const [x, rows, { columns }] = [at(op.x), rowsOf(op.x), value(op.x)];
-      return (step) => collectives.allReduce(x, rows(step) * columns);
-    }
-    case 'allGather': {
-      const collectives = neededCollectives(context);
-      const [x, out, rows, { columns: columnCount }] = [at(op.x), at(op.out), rowsOf(op.x), value(op.x)];
-      return (step) =>
-        collectives.allGather({ x, out, rowCount: rows(step), columnCount, outColumnCount: op.columns });
-    }
+  constructor(context: ProgramContext, kernels: Kernels, index: number) {
+    this.context = context;
+    this.kernels = kernels;
+    this.#operands = context.inferred.operands[index]!;
+  }
+
+  /** Address of a buffer. */
+  at(name: BufferName): number {
+    const { address, layout } = this.context.workspace;
+    return address + layout.offsets.get(this.#operands.get(name)!)!;
+  }
+
+  columns(name: BufferName): number {
+    return this.#operands.get(name)!.columns;
+  }
+
+  /** How many rows a buffer has in a step. */
+  rows(name: BufferName): (step: StepCounts) => number {
+    return this.#operands.get(name)!.rows === 'tokens'
+      ? (step) => step.tokenCount
+      : (step) => step.logitCount;
   }
 }
 
-function tableDtype(format: WeightFormat): (typeof TABLE_DTYPES)[number] {
-  return format.type === 'int8' ? 'i8' : format.dtype;
+function compileOp(scope: OpScope, op: PlanOp): Instruction {
+  switch (op.kind) {
+    case 'embedding':
+      return compileEmbedding(scope, op);
+    case 'rmsNorm':
+    case 'addRmsNorm':
+      return compileNorm(scope, op);
+    case 'linear':
+      return compileLinear(scope, op);
+    case 'ropeAppend':
+    case 'pagedAttention':
+      return compileAttention(scope, op);
+    case 'add':
+    case 'swiglu':
+    case 'gather':
+      return compileElementwise(scope, op);
+    case 'allReduce':
+    case 'allGather':
+      return compileCollective(scope, op);
+  }
 }
 
-function linearWeight({ plan, tensorAddress }: ProgramContext, op: LinearOp) {
+function compileEmbedding(scope: OpScope, op: EmbeddingOp): Instruction {
+  const { plan, pool, tensorAddress } = scope.context;
+  const { embedding } = scope.kernels;
+  const { format } = plan.weights[op.table]!;
+  const [table, dtype] = [tensorAddress(op.table), TABLE_DTYPES.indexOf(tableDtype(format))];
+  const scales = format.type === 'int8' ? tensorAddress(`${op.table}.scale`) : 0;
+  const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
+  return ({ tokenIds, tokenCount }) =>
+    embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns);
+}
+
+function compileNorm(scope: OpScope, op: RmsNormOp | AddRmsNormOp): Instruction {
+  const { pool, tensorAddress } = scope.context;
+  const { rmsNorm } = scope.kernels;
+  const [name, delta] = op.kind === 'rmsNorm' ? [op.x, 0] : [op.residual, scope.at(op.delta)];
+  const [x, out, weight] = [scope.at(name), scope.at(op.out), tensorAddress(op.weight)];
+  const [rows, columns] = [scope.rows(name), scope.columns(name)];
+  return (step) => rmsNorm(pool, x, delta, weight, out, rows(step), columns, op.epsilon);
+}
+
+function compileLinear(scope: OpScope, op: LinearOp): Instruction {
+  const { plan, tensorAddress } = scope.context;
   const { shape, format } = plan.weights[op.weight]!;
   const isInt8 = format.type === 'int8';
-  return {
-    format: isInt8 ? ('int8' as const) : format.dtype,
+  const linear = scope.kernels.linear({
+    format: isInt8 ? 'int8' : format.dtype,
     outCount: shape[0]!,
     inCount: shape[1]!,
     weight: tensorAddress(op.weight),
     scale: isInt8 ? tensorAddress(`${op.weight}.scale`) : 0,
     sum: isInt8 ? tensorAddress(`${op.weight}.sum`) : 0,
     bias: op.bias === null ? 0 : tensorAddress(op.bias),
-  };
+  });
+  const [x, out, rows] = [scope.at(op.x), scope.at(op.out), scope.rows(op.x)];
+  return (step) => linear(rows(step), x, out);
 }
 
-function neededCollectives({ collectives }: ProgramContext): Collectives {
+function compileAttention(scope: OpScope, op: RopeAppendOp | PagedAttentionOp): Instruction {
+  const { plan, pool, cache, stepView } = scope.context;
+  const { ropeAppend, pagedAttention } = scope.kernels;
+  const [qkv, layer, layout] = [scope.at(op.qkv), cache.layerAddress(op.layer), cache.layout.address];
+  const { headCount } = plan.dims;
+  if (op.kind === 'ropeAppend') {
+    const rotations = scope.context.rotations(op.rope).address;
+    return () => ropeAppend(pool, stepView.address, layout, layer, qkv, headCount, rotations);
+  }
+  const out = scope.at(op.out);
+  return () => pagedAttention(pool, stepView.address, layout, layer, qkv, out, headCount);
+}
+
+function compileElementwise(scope: OpScope, op: AddOp | SwigluOp | GatherOp): Instruction {
+  const { pool } = scope.context;
+  const { add, swiglu, gather } = scope.kernels;
+  if (op.kind === 'add') {
+    const [residual, delta] = [scope.at(op.residual), scope.at(op.delta)];
+    const [rows, columns] = [scope.rows(op.residual), scope.columns(op.residual)];
+    return (step) => add(pool, residual, delta, rows(step) * columns);
+  }
+  const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
+  if (op.kind === 'swiglu') {
+    const [gateUp, rows] = [scope.at(op.gateUp), scope.rows(op.gateUp)];
+    return (step) => swiglu(pool, gateUp, out, rows(step), columns);
+  }
+  const x = scope.at(op.x);
+  return ({ logitTokens, logitCount }) => gather(pool, x, logitTokens, out, logitCount, columns);
+}
+
+function compileCollective(scope: OpScope, op: AllReduceOp | AllGatherOp): Instruction {
+  const { collectives } = scope.context;
   invariant(collectives !== undefined, () => 'a plan of several ranks runs without collectives');
-  return collectives;
+  const [x, rows, columnCount] = [scope.at(op.x), scope.rows(op.x), scope.columns(op.x)];
+  if (op.kind === 'allReduce') return (step) => collectives.allReduce(x, rows(step) * columnCount);
+  const [out, outColumnCount] = [scope.at(op.out), op.columns];
+  return (step) => collectives.allGather({ x, out, rowCount: rows(step), columnCount, outColumnCount });
+}
+
+function tableDtype(format: WeightFormat): (typeof TABLE_DTYPES)[number] {
+  return format.type === 'int8' ? 'i8' : format.dtype;
 }

@@ -11,6 +11,11 @@ export interface ExecutorLimits {
   readonly hostBlockCount: number;
   readonly maxSequenceTokens: number;
   readonly vocabulary: number;
+  /**
+   * The KV of the tokens of a longer prompt depends on the prompt's length (dynamic RoPE), so that prompts of different
+   * lengths cannot share it. Absent: it never does.
+   */
+  readonly uniformPromptTokens?: number;
 }
 
 /** Where the memory of a device went, bytes. Printed at load and in out-of-memory errors. */

@@ -1,10 +1,15 @@
 /** Errors as gRPC statuses. */
-import { Metadata, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import { ERROR_CATALOGUE } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { clientReport } from '../client-report.js';
 
+const STATUSES: ReadonlyMap<number, status> = new Map(
+  Object.values(status).flatMap((value) => (typeof value === 'number' ? [[value, value]] : [])),
+);
+
 export function grpcStatus(thrown: unknown, log: Log): StatusObject {
   const report = clientReport(thrown, log);
-  return { code: ERROR_CATALOGUE[report.code].grpc, details: report.message, metadata: new Metadata() };
+  const code = STATUSES.get(ERROR_CATALOGUE[report.code].grpc) ?? status.UNKNOWN;
+  return { code, details: report.message, metadata: new Metadata() };
 }

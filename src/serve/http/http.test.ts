@@ -244,7 +244,7 @@ describe('generate', () => {
       /generate expects model to produce exactly 1 response/,
     ],
   ])('%s', async (_, body, status, message) => {
-    const response = await post('/v2/models/ensemble/generate', body as object);
+    const response = await post('/v2/models/ensemble/generate', body);
     expect(response.status).toBe(status);
     expect((await answerOf(response)).error).toMatch(message);
   });

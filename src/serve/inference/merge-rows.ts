@@ -16,7 +16,12 @@ export async function* mergeRows(
     for await (const events of only) yield [{ row: 0, events }];
     return;
   }
-  const next = (row: number) => rows[row]!.next().then((result) => ({ row, result }));
+  const next = (row: number) => {
+    const promise = rows[row]!.next().then((result) => ({ row, result }));
+    // When the loop below ends with one row, nobody awaits the others any more, and they may still fail.
+    promise.catch(() => undefined);
+    return promise;
+  };
   const pending = new Map(rows.map((_, row) => [row, next(row)]));
   try {
     while (pending.size > 0) {

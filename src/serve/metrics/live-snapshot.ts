@@ -1,46 +1,8 @@
 /** The state of all batchers at one moment. */
-import type { WaitReason } from '../../core/batcher-stats.js';
+import type { LiveEngine, LiveRequest, LiveSnapshot } from '../../protocol/live.js';
 import type { ActiveRequest } from '../generation/active-requests.js';
 import type { ServerContext } from '../server-context.js';
 import type { EngineStats } from './engine-stats.js';
-
-export interface LiveRequest {
-  /** Shortened: enough to tell requests apart. */
-  readonly id: string;
-  readonly state: 'waiting' | 'running';
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-  readonly maxOutputTokens: number | null;
-  readonly ageMs: number;
-  readonly timeToFirstTokenMs: number | null;
-}
-
-export interface LiveEngine {
-  readonly model: string;
-  readonly slotCount: number;
-  readonly runningCount: number;
-  readonly waitingCount: number;
-  readonly waitReason: WaitReason | null;
-  readonly decodeRowCount: number;
-  readonly prefillRowCount: number;
-  readonly totalBlockCount: number;
-  readonly freeBlockCount: number;
-  readonly cachedBlockCount: number;
-  readonly blockTokens: number;
-  readonly generatedTokens: number;
-  readonly stepId: number;
-  readonly deviceMs: number;
-  readonly hostMs: number;
-  readonly preemptionCount: number;
-  readonly requests: readonly LiveRequest[];
-}
-
-export interface LiveSnapshot {
-  readonly timeMs: number;
-  /** Why the server is not ready, if so. */
-  readonly notReady: string | null;
-  readonly engines: readonly LiveEngine[];
-}
 
 /** More rows than a page can show. */
 const MAX_REQUESTS = 128;

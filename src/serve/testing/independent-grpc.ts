@@ -210,9 +210,12 @@ function readField(
       wireType === WireType.LengthDelimited &&
       typeof kind.repeated === 'string' &&
       !['string', 'bytes'].includes(kind.repeated);
-    const end = packed ? reader.uint32() + reader.pos : reader.pos + 1;
-    do list.push(readValue(reader, kind.repeated));
-    while (packed && reader.pos < end);
+    if (!packed) {
+      list.push(readValue(reader, kind.repeated));
+      return;
+    }
+    const elements = new BinaryReader(reader.bytes());
+    while (elements.pos < elements.len) list.push(readValue(elements, kind.repeated));
   } else if (typeof kind === 'object' && 'map' in kind) {
     const entry = new BinaryReader(reader.bytes());
     let key = '';
@@ -229,7 +232,7 @@ function readField(
 function readValue(reader: BinaryReader, kind: Kind): Value {
   if (typeof kind === 'object') return 'message' in kind ? decode(kind.message, reader.bytes()) : '';
   const value = reader[kind]();
-  return kind === 'int64' || kind === 'uint64' ? BigInt(value as bigint) : (value as Value);
+  return typeof value === 'string' && kind !== 'string' ? BigInt(value) : value;
 }
 
 function writeScalar(writer: BinaryWriter, kind: Scalar, value: Value): void {

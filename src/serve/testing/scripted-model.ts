@@ -119,7 +119,11 @@ export class ScriptedModel implements LoadedModel {
         return;
       }
       await this.turn(signal);
-      if (signal?.aborted) return;
+      if (signal?.aborted) {
+        // The place may have been handed to this request just before it was cancelled.
+        if (this.runningCount < this.script.slotCount) this.waiting.shift()?.();
+        return;
+      }
     }
     this.runningCount++;
     try {
@@ -156,7 +160,7 @@ export class ScriptedModel implements LoadedModel {
       await pause(step === 0 ? this.script.firstTokenMs : this.script.tokenMs, signal);
       if (signal?.aborted) return;
       firstTokenMs ??= performance.now();
-      this.tellStep(this.runningCount);
+      this.tellStep(1);
       for (const [index, sequence] of sequences.entries()) {
         if (sequence.isDone) continue;
         yield sequence.next(index);
@@ -184,6 +188,7 @@ export class ScriptedModel implements LoadedModel {
 
   /** Waits for a slot, or until aborted. */
   private async turn(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return;
     await new Promise<void>((resolve) => {
       this.waiting.push(resolve);
       signal?.addEventListener('abort', () => {
@@ -205,7 +210,7 @@ export class ScriptedModel implements LoadedModel {
       tokenCount: rowCount,
       waitingCount: this.waiting.length,
       runningCount: this.runningCount,
-      freeBlockCount: 100 - rowCount,
+      freeBlockCount: 100 - this.runningCount,
       cachedBlockCount: 0,
       totalBlockCount: 100,
       hostMs: 0.1,

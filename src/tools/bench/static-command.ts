@@ -32,6 +32,7 @@ export interface StaticBench {
   readonly engine: RunningEngine;
   readonly flags: StaticFlags;
   readonly sampling: SamplingParams;
+  readonly beamWidth: number;
   readonly buildSeconds: number;
   readonly terminal: Terminal;
 }
@@ -61,10 +62,13 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
 }
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
-async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCase): Promise<SweepRow> {
-  const { limits, memory } = engine.executor;
+async function measureRow(
+  { engine, flags, sampling, beamWidth }: StaticBench,
+  one: SweepCase,
+): Promise<SweepRow> {
+  const { executorLimits: limits, memory } = engine.batcher.facts;
   const { blockTokens, blockCount } = limits;
-  const wantedBlocks = one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
+  const wantedBlocks = beamWidth * one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
   if (wantedBlocks > blockCount) {
     const blockBytes = memory.kvBytesPerToken * blockTokens;
     return {
@@ -74,7 +78,13 @@ async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCa
       availableBytes: blockCount * blockBytes,
     };
   }
-  const plan = { warmUpRuns: flags.warmUp, minRuns: flags.numRuns, minSeconds: flags.duration, sampling };
+  const plan = {
+    warmUpRuns: flags.warmUp,
+    minRuns: flags.numRuns,
+    minSeconds: flags.duration,
+    sampling,
+    beamWidth,
+  };
   const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
   return {
     type: 'measured',

@@ -1,7 +1,6 @@
 /** `aloft build`: a Hugging Face checkpoint (or random weights) -> an engine directory. */
 import { SingleBar } from 'cli-progress';
-import { type Command, Option } from 'commander';
-import { BUILD_FLAGS, type BuildFlag } from '../../build/build-flags.js';
+import type { Command } from 'commander';
 import type { BuildReport } from '../../build/build-report.js';
 import { buildEngine, type BuildProgress } from '../../build/builder.js';
 import type { Checkpoint } from '../../build/checkpoint/checkpoint.js';
@@ -10,13 +9,16 @@ import type { GivenFlags } from '../../build/flag-reader.js';
 import { randomCheckpoint } from '../../build/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
 import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { addBuildFlags, givenFlags } from './build-options.js';
 import { openBuildTarget, DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
 import { oneOf } from './flags.js';
+import { interruptible } from './interrupt.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
 interface CommonFlags {
   readonly device: DeviceChoice;
   readonly logLevel: LogLevel;
+  readonly cudaLibraryPath?: string;
 }
 
 export function registerBuild(program: Command, terminal: Terminal): void {
@@ -29,18 +31,30 @@ export function registerBuild(program: Command, terminal: Terminal): void {
       oneOf(DEVICE_CHOICES),
       'auto',
     )
+    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
-  for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));
+  addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
-    await runBuild(givenFlags(command, values), values.device, log, terminal);
+    const place = { device: values.device, ...cudaPlace(values) };
+    await runBuild(givenFlags(command, values), place, log, terminal);
   });
 }
 
-/** Builds and prints the report. Shared with commands that need an engine first. */
+function cudaPlace({ cudaLibraryPath }: CommonFlags): Omit<BuildPlace, 'device'> {
+  return cudaLibraryPath === undefined ? {} : { cudaLibraryPath };
+}
+
+/** The device to build for, and where its libraries lie. */
+export interface BuildPlace {
+  readonly device: DeviceChoice;
+  readonly cudaLibraryPath?: string;
+}
+
+/** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
 export async function runBuild(
   given: GivenFlags,
-  device: DeviceChoice,
+  place: BuildPlace,
   log: Log,
   terminal: Terminal,
 ): Promise<BuildReport> {
@@ -48,10 +62,12 @@ export async function runBuild(
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warning(warning);
   const checkpoint = openSource(source);
-  const target = openBuildTarget(device);
+  const target = openBuildTarget(place.device, place.cudaLibraryPath);
   const progress = progressBar(terminal);
   try {
-    const report = await buildEngine(checkpoint, target, options, { log, onProgress: progress.update });
+    const report = await interruptible((signal) =>
+      buildEngine(checkpoint, target, options, { log, onProgress: progress.update, signal }),
+    );
     progress.stop();
     terminal.err(`${reportTable(report)}\n`);
     return report;
@@ -106,32 +122,4 @@ function progressBar(terminal: Terminal): ProgressDisplay {
       bar.stop();
     },
   };
-}
-
-function optionOf(flag: BuildFlag): Option {
-  return new Option(`--${flag.name.replaceAll('_', '-')}${argumentOf(flag)}`, describe(flag));
-}
-
-function argumentOf({ kind }: BuildFlag): string {
-  if (kind.type === 'switch') return '';
-  if (kind.type === 'scaling') return ' <type-and-factor...>';
-  return kind.type === 'optionalChoice' ? ' [value]' : ' <value>';
-}
-
-function describe({ meaning, support, note, fallback }: BuildFlag): string {
-  const remark =
-    support === 'no' ? ' [not supported]' : support === 'yes' || note === undefined ? '' : ` [${note}]`;
-  return `${meaning}${fallback === undefined ? '' : ` (default: ${fallback})`}${remark}`;
-}
-
-/** Only what the user wrote, under the names of the flag table. */
-function givenFlags(command: Command, values: Record<string, unknown>): GivenFlags {
-  const given = new Map<string, string | readonly string[] | true>();
-  for (const flag of BUILD_FLAGS) {
-    const key = new Option(`--${flag.name.replaceAll('_', '-')}`).attributeName();
-    const value = values[key];
-    if (value === undefined || command.getOptionValueSource(key) !== 'cli') continue;
-    given.set(flag.name, value as string | readonly string[] | true);
-  }
-  return given;
 }

@@ -1,15 +1,26 @@
+import { engineLoader } from '../../serve/engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
+import { registerClient } from './client.js';
 import { registerDevices } from './devices.js';
+import { registerEngine } from './engine.js';
 import type { RegisterCommand } from './main.js';
+import { registerPlanMemory } from './plan-memory.js';
+import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
-import { registerStart } from './start.js';
+import { serveCommand } from './serve.js';
+import { startCommand } from './start.js';
 
 /** Every sub-command, in the order of `aloft --help`. */
 export const COMMANDS: readonly RegisterCommand[] = [
-  registerStart,
+  startCommand(() => engineLoader({})),
   registerBuild,
+  registerPlanMemory,
   registerRun,
   registerBench,
+  serveCommand(() => engineLoader({})),
+  registerClient,
+  registerRepo,
+  registerEngine,
   registerDevices,
 ];

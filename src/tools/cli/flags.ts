@@ -31,6 +31,13 @@ export function realNumber(min: number, max: number): (text: string) => number {
   };
 }
 
+/** `true`, `on` or `1` against `false`, `off` or `0`. */
+export function onOff(text: string): boolean {
+  if (/^(true|on|1)$/i.test(text)) return true;
+  if (/^(false|off|0)$/i.test(text)) return false;
+  throw new InvalidArgumentError(`It must be true or false.`);
+}
+
 /** Collects a flag that may be repeated. */
 export function repeated(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];
@@ -59,4 +66,23 @@ export function usageError(command: Command, message: string): AloftError {
 
 function commandPath(command: Command): string {
   return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}
+
+const BYTE_UNITS = new Map([
+  ['', 1],
+  ['B', 1],
+  ['KIB', 2 ** 10],
+  ['MIB', 2 ** 20],
+  ['GIB', 2 ** 30],
+  ['KB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+]);
+
+/** A commander value parser for sizes: `24GiB`, `1.5 GB`, `4096`. */
+export function byteCount(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const factor = BYTE_UNITS.get((unit ?? '?').toUpperCase());
+  if (number !== undefined && factor !== undefined) return Math.floor(Number(number) * factor);
+  throw new InvalidArgumentError('It must be a number of bytes, such as 24GiB.');
 }

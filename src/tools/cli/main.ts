@@ -2,22 +2,20 @@
 import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
 import { normaliseFlags, usageError } from './flags.js';
+import { Interrupted } from './interrupt.js';
 import { packageVersion } from './package-version.js';
 import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
 
 /** Adds one sub-command to the program. */
 export type RegisterCommand = (program: Command, terminal: Terminal) => void;
 
-/** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake. */
+/** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake, 130 after Ctrl-C. */
 export async function main(
   argv: readonly string[],
   commands: readonly RegisterCommand[],
   terminal: Terminal = PROCESS_TERMINAL,
 ): Promise<number> {
-  const program = new Command('aloft')
-    .description('LLM inference engine and server: build, run, benchmark and serve')
-    .version(packageVersion());
-  for (const register of commands) register(program, terminal);
+  const program = createProgram(commands, terminal);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
@@ -31,6 +29,15 @@ export async function main(
       terminal,
     );
   }
+}
+
+/** The command line's definition; nothing is read or run. */
+export function createProgram(commands: readonly RegisterCommand[], terminal: Terminal): Command {
+  const program = new Command('aloft')
+    .description('LLM inference engine and server: build, run, benchmark and serve')
+    .version(packageVersion());
+  for (const register of commands) register(program, terminal);
+  return program;
 }
 
 /** A command and all below it. */
@@ -47,5 +54,6 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
   const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
   const { code, message } = reportError(error);
   terminal.err(`aloft: ${message} [${code}]\n`);
+  if (error instanceof Interrupted) return error.exitStatus;
   return error instanceof AloftError ? error.kind.exit : 1;
 }

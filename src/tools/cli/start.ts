@@ -2,14 +2,17 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
-import { LLM } from '../../llm/llm.js';
+import type { ModelLoader } from '../../serve/loader.js';
+import { type RunningServer, startServer } from '../../serve/server.js';
+import { tryLines } from '../../serve/startup-print.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { runBuild } from './build.js';
+import type { RegisterCommand } from './main.js';
+import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal } from './serve.js';
 import type { Terminal } from './terminal.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -17,26 +20,52 @@ const DEMO_MODEL = join(PACKAGE, 'models/demo');
 const DEMO_ENGINE = join(PACKAGE, 'engines/demo');
 const DEMO_PROMPT = 'What is deep learning ?';
 
-export function registerStart(program: Command, terminal: Terminal): void {
-  program
-    .command('start')
-    .description('build the demo model, answer a prompt and serve it')
-    .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
-    .action(async ({ prompt }: { prompt: string }) => startDemo(prompt, terminal));
+interface StartFlags extends ServeFlags {
+  readonly prompt: string;
+  readonly serve: boolean;
 }
 
-async function startDemo(prompt: string, terminal: Terminal): Promise<void> {
-  if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
-  await using llm = await LLM.load(DEMO_ENGINE);
+/** @param makeLoader as for `aloft serve` */
+export function startCommand(makeLoader: () => ModelLoader): RegisterCommand {
+  return (program, terminal) => {
+    const command = addServeFlags(
+      program.command('start').description('build the demo model, answer a prompt and serve it'),
+    )
+      .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
+      .option('--no-serve', 'stop after the answer');
+    command.setOptionValue('logLevel', 'warning');
+    command.action(async (flags: StartFlags) => {
+      if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
+      const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+      const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
+      const server = await startServer(options, { loader: makeLoader(), log });
+      await server.modelsLoaded;
+      await answer(server, flags.prompt, terminal);
+      if (!flags.serve) return server.close();
+      terminal.out(
+        `\nServing the demo model; Ctrl-C stops it.\n${tryLines(options, server.ports, 'ensemble').join('\n')}\n`,
+      );
+      return serveUntilSignal(server, { exitOnError: true, log, terminal });
+    });
+  };
+}
+
+/** Streams the demo model's answer, through the engine that is served. */
+async function answer(server: RunningServer, prompt: string, terminal: Terminal): Promise<void> {
+  const [engine] = server.context.repository.engines();
+  if (engine === undefined) throw new AloftError('MODEL_UNAVAILABLE', 'The demo model is not loaded.');
   terminal.out(`\n> ${prompt}\n`);
-  const answer = await collectAnswer(
-    llm.chat([{ role: 'user', content: prompt }], { maxOutputTokens: 128 }),
+  const answered = await collectAnswer(
+    engine.loaded.generator.generate({
+      prompt: { type: 'chat', messages: [{ role: 'user', content: prompt }], templateArguments: {} },
+      maxOutputTokens: 128,
+    }),
     (text) => terminal.out(text),
     ({ error }) => {
       throw new AloftError(error.code, error.message);
     },
   );
-  terminal.out(`\n${summaryLine(answer)}\n`);
+  terminal.out(`\n${summaryLine(answered)}\n`);
 }
 
 /** An engine of another version, or a damaged one, is built again. */
@@ -69,7 +98,7 @@ async function buildDemoEngine(terminal: Terminal): Promise<void> {
   ]);
   await runBuild(
     flags,
-    'cpu',
+    { device: 'cpu' },
     lineLog('warning', (line) => terminal.err(`${line}\n`)),
     terminal,
   );

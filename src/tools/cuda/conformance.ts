@@ -1,318 +1,298 @@
-/** Compares the CUDA executor with the TypeScript references on small random models. */
-import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat, tensorBytes } from '../../core/dtype.js';
+/** Compares the CUDA executor with the reference executor on small random models. */
+import { buildStep, type StepRow } from '../../core/build-step.js';
+import { tensorBytes } from '../../core/dtype.js';
+import { seededRandom } from '../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
-import type { StepInput, StepOutput } from '../../core/step.js';
-import { openGpu } from '../../device/cuda/gpu.js';
-import { compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
+import type { SlotState, StepOutput } from '../../core/step.js';
+import type { CpuPool } from '../../device/cpu/kernel-library.js';
+import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
+import { openGpu, type Gpu } from '../../device/cuda/gpu.js';
+import { architectureName, compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
-import { cudaWeightLayout, tileOffset } from '../../device/cuda/weight-layout.js';
-import { addReference } from '../../ops/add/reference.js';
-import { embeddingReference } from '../../ops/embedding/reference.js';
-import { gatherReference } from '../../ops/gather/reference.js';
-import { rowOf, zeroMatrix, type Matrix } from '../../ops/matrix.js';
-import { ReferenceKvCache } from '../../ops/paged-attention/reference-cache.js';
-import { pagedAttentionReference } from '../../ops/paged-attention/reference.js';
-import { addRmsNormReference, rmsNormReference } from '../../ops/rms-norm/reference.js';
-import { ropeAppendReference } from '../../ops/rope/reference.js';
+import { relativeError } from '../../ops/compare.js';
 import { sampleReference, scoreReference } from '../../ops/sample/reference.js';
-import { swigluReference } from '../../ops/swiglu/reference.js';
-import { weightsOf } from '../../plan/operands.js';
-import type { Plan } from '../../plan/plan.js';
+import { weightRoles } from '../../plan/validate.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
-import type { LlamaShape } from '../../build/random-weights/shapes.js';
-import { benchmarkPlan } from './plans.js';
+import { ReferenceExecutor } from '../../run/executor/reference-executor.js';
+import {
+  createTestModel,
+  SMALL_SHAPE,
+  type TestModel,
+  type TestModelShape,
+} from '../../run/executor/test-model.js';
 
 const BLOCK_TOKENS = 16;
-const SHAPE: LlamaShape = {
-  ...{ hidden_size: 128, intermediate_size: 352, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 4 },
-  ...{ max_position_embeddings: 512, vocab_size: 1000, rms_norm_eps: 1e-5, rope_theta: 10000 },
+const LIMITS = {
+  ...{ maxStepTokens: 1024, maxRows: 24, maxLogits: 64, blockTokens: BLOCK_TOKENS, blockCount: 512 },
+  ...{ hostBlockCount: 8, maxSequenceTokens: 512 },
 };
 
 export interface ConformanceCase {
   readonly name: string;
-  readonly shape: LlamaShape;
-  readonly dtype: 'f16' | 'bf16';
-  readonly isInt8: boolean;
+  readonly shape: TestModelShape;
   readonly useGraphs: boolean;
+  /** Runs the kernels that are chosen for older devices. */
+  readonly isOldDevice?: boolean;
 }
 
+const F16: TestModelShape = {
+  ...SMALL_SHAPE,
+  dims: {
+    ...SMALL_SHAPE.dims,
+    hidden: 128,
+    headCount: 4,
+    kvHeadCount: 4,
+    headDim: 32,
+    intermediate: 352,
+    vocabulary: 1000,
+  },
+  ...{ format: { type: 'dense', dtype: 'f16' }, dense: 'f16', fused: true },
+};
+const INT8: TestModelShape = { ...F16, format: { type: 'int8', granularity: 'channel' } };
+const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
+
 export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
-  { name: 'f16', shape: SHAPE, dtype: 'f16', isInt8: false, useGraphs: true },
-  { name: 'int8', shape: SHAPE, dtype: 'f16', isInt8: true, useGraphs: true },
-  { name: 'bf16 int8, no graphs', shape: SHAPE, dtype: 'bf16', isInt8: true, useGraphs: false },
+  { name: 'f16', shape: F16, useGraphs: true },
+  { name: 'int8', shape: INT8, useGraphs: true },
+  {
+    name: 'int8 with bias, not fused, no graphs',
+    shape: { ...INT8, bias: true, fused: false },
+    useGraphs: false,
+  },
+  { name: 'int8, kernels for compute capability 8.0', shape: INT8, useGraphs: true, isOldDevice: true },
+  { name: 'bf16, kernels for compute capability 8.0', shape: BF16, useGraphs: true, isOldDevice: true },
   {
     name: 'bf16, grouped queries, odd sizes',
-    shape: { ...SHAPE, hidden_size: 8 * 48, num_attention_heads: 8, num_key_value_heads: 2, intermediate_size: 200, vocab_size: 1003 },
-    ...{ dtype: 'bf16', isInt8: false, useGraphs: true },
+    shape: {
+      ...BF16,
+      dims: {
+        ...BF16.dims,
+        hidden: 384,
+        headCount: 8,
+        kvHeadCount: 2,
+        headDim: 48,
+        intermediate: 200,
+        vocabulary: 1003,
+      },
+    },
+    useGraphs: true,
   },
   {
-    name: 'int8, head size 128',
-    shape: { ...SHAPE, hidden_size: 512, num_attention_heads: 4, num_key_value_heads: 1, intermediate_size: 1376 },
-    ...{ dtype: 'f16', isInt8: true, useGraphs: true },
+    name: 'bf16 activations, int8, head size 128',
+    shape: {
+      ...{ ...BF16, format: INT8.format },
+      dims: { ...BF16.dims, hidden: 512, headCount: 4, kvHeadCount: 1, headDim: 128, intermediate: 1376 },
+    },
+    useGraphs: true,
   },
 ];
 
 /** Largest difference of logits allowed, as a share of their largest magnitude. */
-const TOLERANCE = { f16: 5e-3, bf16: 4e-2 } as const;
-
-interface HostWeights {
-  /** As the device sees them. */
-  readonly logical: ReadonlyMap<string, Matrix>;
-  readonly packed: ReadonlyMap<string, Uint8Array>;
-}
-
-/** Logits of a step and the tokens that its rows continue with, by the references. */
-export class ReferenceModel {
-  readonly #plan: Plan;
-  readonly #weights: ReadonlyMap<string, Matrix>;
-  readonly #cache: ReferenceKvCache;
-
-  constructor(plan: Plan, weights: ReadonlyMap<string, Matrix>, blockCount: number) {
-    this.#plan = plan;
-    this.#weights = weights;
-    this.#cache = new ReferenceKvCache(plan.dims, { blockCount, blockTokens: BLOCK_TOKENS, dtype: 'f32' });
-  }
-
-  logits(step: StepInput, tokenIds: Int32Array): Matrix {
-    const buffers = new Map<string, Matrix>();
-    const get = (name: string): Matrix => buffers.get(name)!;
-    const vector = (name: string): Float32Array => this.#weights.get(name)!.data;
-    for (const op of this.#plan.ops) {
-      switch (op.kind) {
-        case 'embedding':
-          buffers.set(op.out, embeddingReference(this.#weights.get(op.table)!, tokenIds));
-          break;
-        case 'rmsNorm':
-          buffers.set(op.out, rmsNormReference(get(op.x), vector(op.weight), op.epsilon));
-          break;
-        case 'addRmsNorm': {
-          const sum = { residual: get(op.residual), delta: get(op.delta) };
-          buffers.set(op.out, addRmsNormReference(sum, vector(op.weight), op.epsilon));
-          break;
-        }
-        case 'add':
-          addReference(get(op.residual), get(op.delta));
-          break;
-        case 'linear':
-          buffers.set(op.out, product(get(op.x), this.#weights.get(op.weight)!));
-          break;
-        case 'ropeAppend':
-          ropeAppendReference(get(op.qkv), step, this.#cache, op);
-          break;
-        case 'pagedAttention':
-          buffers.set(op.out, pagedAttentionReference(get(op.qkv), step, this.#cache, op.layer));
-          break;
-        case 'swiglu':
-          buffers.set(op.out, swigluReference(get(op.gateUp)));
-          break;
-        case 'gather':
-          buffers.set(op.out, gatherReference(get(op.x), step.logitTokens.subarray(0, step.logitCount)));
-          break;
-        case 'allReduce':
-        case 'allGather':
-          throw new Error('one rank only');
-      }
-    }
-    return get(this.#plan.logits);
-  }
-}
-
-function product(x: Matrix, weight: Matrix): Matrix {
-  const out = zeroMatrix(x.rowCount, weight.rowCount);
-  for (let row = 0; row < x.rowCount; row++) {
-    const input = rowOf(x, row);
-    for (let channel = 0; channel < weight.rowCount; channel++) {
-      const w = rowOf(weight, channel);
-      let sum = 0;
-      for (let i = 0; i < input.length; i++) sum += input[i]! * w[i]!;
-      out.data[row * weight.rowCount + channel] = sum;
-    }
-  }
-  return out;
-}
-
-function drawHostWeights(plan: Plan, random: () => number): HostWeights {
-  const logical = new Map<string, Matrix>();
-  const packed = new Map<string, Uint8Array>();
-  const isBf16 = plan.activationDtype === 'bf16';
-  const [to, from] = isBf16 ? [floatToBfloat16, bfloat16ToFloat] : [floatToHalf, halfToFloat];
-  for (const [name, use] of new Map(plan.ops.flatMap((op) => [...weightsOf(op)]))) {
-    const weight = plan.weights[name]!;
-    const [rowCount, columnCount] = use === 'vector' ? [1, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
-    const centre = use === 'vector' ? 1 : 0;
-    const bits = Uint16Array.from({ length: rowCount * columnCount }, () => to(centre + (random() - 0.5) * 0.25));
-    const source = { dtype: isBf16 ? 'bf16' : 'f16', shape: weight.shape, bytes: new Uint8Array(bits.buffer) } as const;
-    const specs = cudaWeightLayout.specs(name, weight, use);
-    const targets = specs.map(({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))));
-    cudaWeightLayout.pack(source, weight, use, targets);
-    specs.forEach((spec, index) => packed.set(spec.name, targets[index]!));
-    const data = Float32Array.from(bits, from);
-    if (weight.format.type === 'int8') {
-      const scales = new Float32Array(targets[1]!.buffer);
-      for (let i = 0; i < data.length; i++) {
-        const row = Math.floor(i / columnCount);
-        data[i] = (targets[0]![tileOffset(row, i % columnCount, columnCount)]! - 128) * scales[row]!;
-      }
-    }
-    logical.set(name, { rowCount, columnCount, data });
-  }
-  return { logical, packed };
-}
-
-/** Deterministic uniform numbers: xorshift. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state >>>= 0;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-}
-
-export interface Row {
-  readonly slot: number;
-  readonly tokens: readonly number[];
-  /** Tokens that are in the cache already. */
-  readonly cached: number;
-  readonly blocks: readonly number[];
-}
-
-/** A step over rows; the logits of each row's last token are wanted. `-1` tokens are taken from the device. */
-export function stepOf(stepId: number, rows: readonly Row[], maxBlocks: number, returnLogits: boolean): StepInput {
-  const counts = rows.map((row) => row.tokens.length);
-  const rowOffsets = Int32Array.from([0, ...counts]).map(((sum) => (count) => (sum += count))(0));
-  const blockTables = new Int32Array(rows.length * maxBlocks).fill(-1);
-  rows.forEach((row, index) => blockTables.set(row.blocks, index * maxBlocks));
-  const none = new Int32Array(0);
-  return {
-    stepId,
-    tokenCount: rowOffsets.at(-1)!,
-    rowCount: rows.length,
-    logitCount: rows.length,
-    tokenIds: Int32Array.from(rows.flatMap((row) => row.tokens)),
-    positions: Int32Array.from(rows.flatMap((row) => row.tokens.map((_, i) => row.cached + i))),
-    rowOffsets,
-    rowSlots: Int32Array.from(rows, (row) => row.slot),
-    contextLengths: Int32Array.from(rows, (row) => row.cached + row.tokens.length),
-    blockTables,
-    maxBlocksPerSequence: maxBlocks,
-    logitTokens: rowOffsets.slice(1).map((end) => end - 1),
-    logitRows: Int32Array.from(rows, (_, index) => index),
-    logitTargets: new Int32Array(rows.length).fill(-1),
-    ...{ blockCopies: none, blocksToHost: none, blocksFromHost: none },
-    returnLogits,
-  };
-}
+const TOLERANCE = { f32: 0, f16: 5e-3, bf16: 4e-2 } as const;
 
 const SAMPLINGS: readonly SamplingParams[] = [
   { ...GREEDY, logprobs: 3 },
   { ...GREEDY, temperature: 0.8, topK: 50, topP: 0.9, seed: 12345678901234n },
-  { ...GREEDY, temperature: 1.1, minP: 0.05, seed: 7n, repetitionPenalty: 1.3, presencePenalty: 0.2, frequencyPenalty: 0.1 },
-  { ...GREEDY, temperature: 1, topP: 0.5, seed: 99n, minTokens: 3, logitBias: new Map([[5, 2], [900, -3]]) },
+  {
+    ...GREEDY,
+    temperature: 1.1,
+    minP: 0.05,
+    seed: 7n,
+    repetitionPenalty: 1.3,
+    presencePenalty: 0.2,
+    frequencyPenalty: 0.1,
+  },
+  {
+    ...GREEDY,
+    temperature: 1,
+    topP: 0.5,
+    seed: 99n,
+    minTokens: 3,
+    logitBias: new Map([
+      [5, 2],
+      [900, -3],
+    ]),
+  },
   { ...GREEDY, badWords: [[17], [3, 4]] },
 ];
+const END_IDS = [2];
 
-/** @returns what went wrong; empty when the case passes */
-export async function runConformance(test: ConformanceCase, nvrtc: Nvrtc, libraryPath: string | undefined): Promise<string[]> {
-  const plan = benchmarkPlan(test);
-  const gpu = openGpu(0, libraryPath);
-  const weights = drawHostWeights(plan, seededRandom(3));
+/** Packs a model's weights and copies them to the device. @returns addresses by tensor name */
+function uploadWeights(gpu: Gpu, { plan, weights }: TestModel, pool: CpuPool): ReadonlyMap<string, number> {
+  const layout = createCudaWeightLayout(pool);
   const addresses = new Map<string, number>();
-  for (const [name, bytes] of weights.packed) {
-    addresses.set(name, gpu.allocate(bytes.byteLength, name));
-    gpu.upload(addresses.get(name)!, bytes);
+  for (const [name, role] of weightRoles(plan)) {
+    const weight = plan.weights[name]!;
+    const specs = layout.specs(name, weight, role);
+    const targets = specs.map(
+      ({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))),
+    );
+    const { data, shape } = weights.get(name)!;
+    layout.pack({ dtype: 'f32', shape, bytes: new Uint8Array(data.buffer) }, weight, role, targets);
+    specs.forEach((spec, index) => {
+      const address = gpu.allocate(targets[index]!.byteLength, spec.name);
+      gpu.upload(address, targets[index]!);
+      addresses.set(spec.name, address);
+    });
   }
-  const units = compileUnits(nvrtc, kernelUnits(plan, gpu.properties, BLOCK_TOKENS));
-  const maxSequenceTokens = 512;
-  const executor = openCudaExecutor({
-    plan,
-    gpu,
-    units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
-    tensorAddress: (name) => addresses.get(name)!,
-    limits: { maxStepTokens: 1024, maxRows: 24, maxLogits: 24, blockTokens: BLOCK_TOKENS, blockCount: 0, hostBlockCount: 0, maxSequenceTokens },
-    kv: { weightBytes: 0, freeFraction: 0.5, maxTokens: 16384, maxTotalBytes: undefined },
-    cudaLibraryPath: libraryPath,
-    useGraphs: test.useGraphs,
-  });
-  const faults = await compareSteps(test, plan, executor, new ReferenceModel(plan, weights.logical, 1024));
-  await executor.dispose();
-  return faults;
+  return addresses;
 }
 
-async function compareSteps(test: ConformanceCase, plan: Plan, executor: Executor, reference: ReferenceModel): Promise<string[]> {
-  const faults: string[] = [];
-  const random = seededRandom(11);
-  const maxBlocks = Math.ceil(executor.limits.maxSequenceTokens / BLOCK_TOKENS);
-  const lengths = [5, 1, 70, 130, 33, 2, 200, 64, 17];
-  const prompts = lengths.map((length) => Array.from({ length }, () => Math.floor(random() * plan.dims.vocabulary)));
-  const blocks = prompts.map((_, row) => Array.from({ length: maxBlocks }, (_, i) => (i * 9 + row) % 512));
-  const histories = prompts.map((prompt) => [...prompt]);
-  prompts.forEach((prompt, slot) => {
-    const sampling = SAMPLINGS[slot % SAMPLINGS.length]!;
-    executor.attachSlot({ slot, sampling, endIds: [2], promptTokenIds: Int32Array.from(prompt), outputTokenIds: new Int32Array(0) });
+export interface ConformanceTools {
+  readonly nvrtc: Nvrtc;
+  readonly pool: CpuPool;
+  readonly libraryPath: string | undefined;
+}
+
+/** @returns what went wrong; empty when the case passes */
+export async function runConformance(test: ConformanceCase, tools: ConformanceTools): Promise<string[]> {
+  const model = createTestModel(test.shape);
+  const { plan } = model;
+  const opened = openGpu(0, tools.libraryPath);
+  const gpu = test.isOldDevice
+    ? { ...opened, properties: { ...opened.properties, computeCapability: 80 } }
+    : opened;
+  const addresses = uploadWeights(gpu, model, tools.pool);
+  const arch = architectureName(opened.properties.computeCapability);
+  const requests = kernelUnits(plan, gpu.properties, BLOCK_TOKENS).map((unit) => ({ ...unit, arch }));
+  const units = compileUnits(tools.nvrtc, requests);
+  const executor = openCudaExecutor({
+    ...{ plan, gpu, limits: LIMITS, useGraphs: test.useGraphs, cudaLibraryPath: tools.libraryPath },
+    units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
+    tensorAddress: (name) => addresses.get(name)!,
+    kv: {
+      weightBytes: 0,
+      freeFraction: 0.5,
+      maxTokens: LIMITS.blockCount * BLOCK_TOKENS,
+      maxTotalBytes: undefined,
+    },
   });
-  const rowOf = (slot: number, tokens: readonly number[], cached: number): Row => ({ slot, tokens, cached, blocks: blocks[slot]! });
-  // Prompts whole; one in two chunks beside decodes; then decodes of growing and shrinking batches.
-  const rounds: Row[][] = [
-    [0, 1, 2, 3].map((slot) => rowOf(slot, prompts[slot]!, 0)),
-    [...[4, 5, 7, 8].map((slot) => rowOf(slot, prompts[slot]!, 0)), rowOf(6, prompts[6]!.slice(0, 90), 0)],
-    [rowOf(0, [-1], 0), rowOf(6, prompts[6]!.slice(90), 90), rowOf(3, [-1], 0)],
-    ...Array.from({ length: 4 }, () => prompts.map((_, slot) => rowOf(slot, [-1], 0))),
-    ...Array.from({ length: 3 }, () => [0, 3, 5].map((slot) => rowOf(slot, [-1], 0))),
-    [rowOf(6, [-1], 0)],
-  ];
-  for (const [stepId, planned] of rounds.entries()) {
-    const rows = planned.map((row) => (row.tokens[0] === -1 ? { ...row, cached: histories[row.slot]!.length - 1 } : row));
-    const step = stepOf(stepId, rows, maxBlocks, true);
-    executor.submit(step);
-    const output = await executor.collect();
-    const known = step.tokenIds.map((id, i) => (id >= 0 ? id : histories[rows[step.rowOffsets.findIndex((at) => at > i) - 1]!.slot]!.at(-1)!));
-    const logits = reference.logits(step, known);
-    rows.forEach((row, index) => {
-      const isWhole = row.cached + row.tokens.length >= prompts[row.slot]!.length;
-      const fault = compareRow({ test, plan, output, logits, index, row, history: histories[row.slot]!, prompt: prompts[row.slot]! }, isWhole);
-      if (fault !== undefined) faults.push(`${test.name}: step ${stepId} row ${index} (slot ${row.slot}): ${fault}`);
-      if (isWhole) histories[row.slot]!.push(output.tokenIds[index]!);
+  const weight = (name: string) => model.weights.get(name)!;
+  const reference = new ReferenceExecutor({ plan, weight, limits: LIMITS, kvDtype: 'f32' });
+  const faults = await compareExecutors(test, executor, reference);
+  await executor.dispose();
+  return faults.map((fault) => `${test.name}: ${fault}`);
+}
+
+/** A sequence that both executors run; the device's tokens are the ones that count. */
+interface Sequence {
+  readonly slot: number;
+  readonly prompt: readonly number[];
+  readonly history: number[];
+  readonly blocks: readonly number[];
+}
+
+/** What a row of a round runs: part of the prompt, or a decode token fed back on the device. */
+interface Part {
+  readonly slot: number;
+  readonly prompt?: readonly [begin: number, end: number];
+}
+
+const all = (count: number): Part[] => Array.from({ length: count }, (_, slot) => ({ slot }));
+const PROMPT_LENGTHS = [5, 1, 70, 130, 33, 2, 400, 64, 17];
+/** Whole prompts; one in two chunks beside decodes; then decode batches that grow and shrink. */
+const ROUNDS: readonly (readonly Part[])[] = [
+  [0, 1, 2, 3].map((slot) => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
+  [
+    ...[4, 5, 7, 8].map((slot): Part => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
+    { slot: 6, prompt: [0, 90] },
+  ],
+  [{ slot: 0 }, { slot: 6, prompt: [90, 400] }, { slot: 3 }],
+  ...Array.from({ length: 4 }, () => all(9)),
+  ...Array.from({ length: 3 }, () => [0, 3, 5].map((slot) => ({ slot }))),
+  [{ slot: 6 }],
+];
+
+async function compareExecutors(
+  test: ConformanceCase,
+  executor: Executor,
+  reference: Executor,
+): Promise<string[]> {
+  const random = seededRandom(11);
+  const { vocabulary } = executor.limits;
+  const sequences = PROMPT_LENGTHS.map((length, slot): Sequence => {
+    const prompt = Array.from({ length }, () => Math.floor(random.next() * vocabulary));
+    return { slot, prompt, history: [...prompt], blocks: Array.from({ length: 32 }, (_, i) => i * 9 + slot) };
+  });
+  for (const { slot, prompt } of sequences) {
+    const promptTokenIds = Int32Array.from(prompt);
+    const state: SlotState = {
+      slot,
+      sampling: samplingOf(slot),
+      endIds: END_IDS,
+      promptTokenIds,
+      outputTokenIds: new Int32Array(0),
+    };
+    executor.attachSlot(state);
+    reference.attachSlot(state);
+  }
+  const faults: string[] = [];
+  for (const [stepId, parts] of ROUNDS.entries()) {
+    const rows = (isDevice: boolean) => parts.map((part) => rowOf(part, sequences[part.slot]!, isDevice));
+    executor.submit(buildStep(rows(true), { stepId, returnLogits: true }));
+    reference.submit(buildStep(rows(false), { stepId, returnLogits: true }));
+    const [actual, expected] = [await executor.collect(), await reference.collect()];
+    parts.forEach((part, index) => {
+      const sequence = sequences[part.slot]!;
+      const isSampled = part.prompt === undefined || part.prompt[1] === sequence.prompt.length;
+      const fault = compareRow(
+        test,
+        { actual, expected, index, vocabulary },
+        isSampled ? sequence : undefined,
+      );
+      if (fault !== undefined) faults.push(`step ${stepId}, slot ${part.slot}: ${fault}`);
+      if (isSampled) sequence.history.push(actual.tokenIds[index]!);
     });
   }
   return faults;
 }
 
-interface RowCheck {
-  readonly test: ConformanceCase;
-  readonly plan: Plan;
-  readonly output: StepOutput;
-  readonly logits: Matrix;
-  readonly index: number;
-  readonly row: Row;
-  readonly history: readonly number[];
-  readonly prompt: readonly number[];
+function samplingOf(slot: number): SamplingParams {
+  return SAMPLINGS[slot % SAMPLINGS.length]!;
 }
 
-function compareRow({ test, plan, output, logits, index, row, history, prompt }: RowCheck, isWhole: boolean): string | undefined {
-  const { vocabulary } = plan.dims;
-  const actual = output.logits!.subarray(index * vocabulary, (index + 1) * vocabulary);
-  const expected = rowOf(logits, index);
-  const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  let error = 0;
-  for (let i = 0; i < vocabulary; i++) {
-    const difference = Math.abs(actual[i]! - expected[i]!) / largest;
-    if (!(difference <= error)) error = difference;
-  }
-  if (!(error <= TOLERANCE[test.dtype])) return `logits differ by ${error}`;
-  if (!isWhole) return undefined;
-  const sampling = SAMPLINGS[row.slot % SAMPLINGS.length]!;
-  const context = { sampling, endIds: [2], promptTokenIds: prompt, outputTokenIds: history.slice(prompt.length) };
-  const token = sampleReference(actual, context, history.length);
-  if (output.tokenIds[index] !== token) return `sampled ${output.tokenIds[index]}, the reference ${token}`;
+function rowOf({ slot, prompt }: Part, sequence: Sequence, isDevice: boolean): StepRow {
+  const { history, blocks } = sequence;
+  if (prompt !== undefined)
+    return { slot, tokenIds: sequence.prompt.slice(...prompt), firstPosition: prompt[0], blocks };
+  return { slot, tokenIds: [isDevice ? -1 : history.at(-1)!], firstPosition: history.length - 1, blocks };
+}
+
+interface RowPair {
+  readonly actual: StepOutput;
+  readonly expected: StepOutput;
+  readonly index: number;
+  readonly vocabulary: number;
+}
+
+function compareRow(
+  test: ConformanceCase,
+  pair: RowPair,
+  sequence: Sequence | undefined,
+): string | undefined {
+  const { actual, expected, index, vocabulary } = pair;
+  const cut = (logits: Float32Array): Float32Array =>
+    logits.subarray(index * vocabulary, (index + 1) * vocabulary);
+  const logits = cut(actual.logits!);
+  const error = relativeError(logits, cut(expected.logits!));
+  if (!(error <= TOLERANCE[test.shape.dense])) return `logits differ by ${error}`;
+  if (sequence === undefined) return undefined;
+  const { prompt, history, slot } = sequence;
+  const sampling = samplingOf(slot);
+  const context = {
+    sampling,
+    endIds: END_IDS,
+    promptTokenIds: prompt,
+    outputTokenIds: history.slice(prompt.length),
+  };
+  const token = sampleReference(logits, context, history.length);
+  if (actual.tokenIds[index] !== token) return `sampled ${actual.tokenIds[index]}, the reference ${token}`;
   if (sampling.logprobs === undefined) return undefined;
-  const score = scoreReference(actual, token, sampling.logprobs);
-  if (!(Math.abs(score.logprob - output.logprobs[index]!) < 2e-5))
-    return `log probability ${output.logprobs[index]}, the reference ${score.logprob}`;
-  const tops = Array.from(output.topTokenIds.subarray(index * output.topCount, index * output.topCount + sampling.logprobs));
-  return tops.join() === score.top.map((top) => top.tokenId).join() ? undefined : `top tokens ${tops.join()}`;
+  const score = scoreReference(logits, token, sampling.logprobs);
+  if (!(Math.abs(score.logprob - actual.logprobs[index]!) < 2e-5))
+    return `log probability ${actual.logprobs[index]}, the reference ${score.logprob}`;
+  const { topCount, topTokenIds } = actual;
+  const tops = topTokenIds.subarray(index * topCount, index * topCount + sampling.logprobs).join();
+  return tops === score.top.map((top) => top.tokenId).join() ? undefined : `top tokens ${tops}`;
 }

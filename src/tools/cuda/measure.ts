@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { NAMED_SHAPES } from '../../build/random-weights/shapes.js';
+import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { openDriver } from '../../device/cuda/driver.js';
 import { readProperties } from '../../device/cuda/gpu.js';
 import { openNvrtc } from '../../device/cuda/nvrtc.js';
@@ -12,10 +13,16 @@ import { CONFORMANCE_CASES, runConformance } from './conformance.js';
 import { measureBatch, openRandomExecutor, type BatchResult } from './throughput.js';
 
 const { values: flags } = parseArgs({
-  options: { 'library-path': { type: 'string' }, out: { type: 'string' }, only: { type: 'string' }, filter: { type: 'string' } },
+  options: {
+    'library-path': { type: 'string' },
+    out: { type: 'string' },
+    only: { type: 'string' },
+    filter: { type: 'string' },
+  },
 });
 const libraryPath = flags['library-path'];
 const nvrtc = openNvrtc(libraryPath);
+const pool = createCpuPool();
 const driver = openDriver(libraryPath);
 const machine = readProperties(driver, 0);
 console.log(JSON.stringify(machine));
@@ -25,9 +32,11 @@ if (flags.only !== 'speed') {
   for (const test of CONFORMANCE_CASES) {
     if (flags.filter !== undefined && !test.name.includes(flags.filter)) continue;
     const started = performance.now();
-    const faults = await runConformance(test, nvrtc, libraryPath);
+    const faults = await runConformance(test, { nvrtc, pool, libraryPath });
     failures += faults.length;
-    console.log(`${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+    console.log(
+      `${faults.length === 0 ? 'pass' : 'FAIL'} ${test.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+    );
     for (const fault of faults.slice(0, 8)) console.log(`  ${fault}`);
   }
 }
@@ -48,12 +57,15 @@ const LAYER_FLOPS = 2 * 32 * 202_375_168;
 const results: Record<string, readonly BatchResult[]> = {};
 if (flags.only !== 'check') {
   for (const isInt8 of [false, true]) {
+    if (flags.filter !== undefined && flags.filter !== (isInt8 ? 'int8' : 'f16')) continue;
     const started = performance.now();
     const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
     const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };
     const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
     const name = `llama2_7b ${isInt8 ? 'int8' : 'f16'}`;
-    console.log(`${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`);
+    console.log(
+      `${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`,
+    );
     const list: BatchResult[] = [];
     for (const [batch, inputTokens, outputTokens] of WORK) {
       const work = { batch, inputTokens, outputTokens };
@@ -69,5 +81,9 @@ if (flags.only !== 'check') {
     await executor.dispose();
   }
 }
-if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+const command = `node dist/tools/cuda/measure.js ${process.argv.slice(2).join(' ')}`;
+const date = new Date().toISOString();
+if (flags.out !== undefined)
+  writeFileSync(flags.out, `${JSON.stringify({ command, date, machine, results }, null, 2)}\n`);
+pool.dispose();
 process.exitCode = failures > 0 ? 1 : 0;

@@ -9,7 +9,7 @@ import { tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
 import type { Kernels } from '../../device/cuda/kernels.js';
 import type { Stream } from '../../device/cuda/stream.js';
-import { cudaWeightLayout } from '../../device/cuda/weight-layout.js';
+import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { f32, i32, pointer } from '../../ops/cuda/launch.js';
 import { weightsOf } from '../../plan/operands.js';
 import type { Plan } from '../../plan/plan.js';
@@ -41,7 +41,7 @@ export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Pl
   let byteLength = 0;
   let seed = 1;
   for (const [name, use] of new Map(plan.ops.flatMap((op) => [...weightsOf(op)]))) {
-    for (const spec of cudaWeightLayout.specs(name, plan.weights[name]!, use)) {
+    for (const spec of cudaSpecs(name, plan.weights[name]!, use)) {
       const bytes = tensorBytes(spec.dtype, spec.shape);
       const address = gpu.allocate(bytes, spec.name);
       addresses.set(spec.name, address);

@@ -1,13 +1,19 @@
 /** Measures the CUDA executor on random weights: decode tokens per second of static batches, and prefill. */
+import { buildStep, type StepRow } from '../../core/build-step.js';
+import { seededRandom } from '../../core/random.js';
 import { GREEDY } from '../../core/sampling.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
-import { architectureName, compileUnits, kernelUnits, readKernelSource } from '../../device/cuda/kernel-sources.js';
+import {
+  architectureName,
+  compileUnits,
+  kernelUnits,
+  readKernelSource,
+} from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createStream } from '../../device/cuda/stream.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
-import { seededRandom, stepOf, type Row } from './conformance.js';
 import { benchmarkPlan, drawWeights, type PlanChoice } from './plans.js';
 
 const BLOCK_TOKENS = 16;
@@ -43,9 +49,19 @@ export function openRandomExecutor(
     tensorAddress: weights.address,
     limits: {
       ...{ maxStepTokens: limits.maxStepTokens, maxRows: limits.maxRows, maxLogits: limits.maxRows },
-      ...{ blockTokens: BLOCK_TOKENS, blockCount: 0, hostBlockCount: 0, maxSequenceTokens: limits.maxSequenceTokens },
+      ...{
+        blockTokens: BLOCK_TOKENS,
+        blockCount: 0,
+        hostBlockCount: 0,
+        maxSequenceTokens: limits.maxSequenceTokens,
+      },
     },
-    kv: { weightBytes: weights.byteLength, freeFraction: 0.9, maxTokens: undefined, maxTotalBytes: limits.maxTotalBytes },
+    kv: {
+      weightBytes: weights.byteLength,
+      freeFraction: 0.9,
+      maxTokens: undefined,
+      maxTotalBytes: limits.maxTotalBytes,
+    },
     cudaLibraryPath: libraryPath,
   });
 }
@@ -70,12 +86,12 @@ export interface BatchResult extends BatchWork {
 export async function measureBatch(executor: Executor, work: BatchWork): Promise<BatchResult> {
   const { batch, inputTokens, outputTokens } = work;
   const random = seededRandom(5);
-  const { maxStepTokens, maxSequenceTokens } = executor.limits;
+  const { maxStepTokens } = executor.limits;
   const blocksEach = Math.ceil((inputTokens + outputTokens) / BLOCK_TOKENS);
-  if (blocksEach * batch > executor.limits.blockCount) throw new Error('the batch does not fit into the cache');
-  const maxBlocks = Math.ceil(maxSequenceTokens / BLOCK_TOKENS);
+  if (blocksEach * batch > executor.limits.blockCount)
+    throw new Error('the batch does not fit into the cache');
   const prompts = Array.from({ length: batch }, () =>
-    Array.from({ length: inputTokens }, () => Math.floor(random() * executor.limits.vocabulary)),
+    Array.from({ length: inputTokens }, () => Math.floor(random.next() * executor.limits.vocabulary)),
   );
   const blocks = prompts.map((_, row) => Array.from({ length: blocksEach }, (_, i) => row * blocksEach + i));
   for (let slot = 0; slot < batch; slot++)
@@ -85,11 +101,11 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
     });
   let stepId = 0;
   const start = performance.now();
-  let rows: Row[] = [];
+  let rows: StepRow[] = [];
   let tokens = 0;
   let waiting = 0;
   const flush = async (): Promise<void> => {
-    executor.submit(stepOf(stepId++, rows, maxBlocks, false));
+    executor.submit(buildStep(rows, { stepId: stepId++ }));
     [rows, tokens] = [[], 0];
     if (++waiting === 2) {
       await executor.collect();
@@ -99,7 +115,8 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   for (let slot = 0; slot < batch; slot++) {
     for (let cached = 0; cached < inputTokens;) {
       const take = Math.min(inputTokens - cached, maxStepTokens - tokens);
-      rows.push({ slot, tokens: prompts[slot]!.slice(cached, cached + take), cached, blocks: blocks[slot]! });
+      const tokenIds = prompts[slot]!.slice(cached, cached + take);
+      rows.push({ slot, tokenIds, firstPosition: cached, blocks: blocks[slot]! });
       cached += take;
       tokens += take;
       if (tokens === maxStepTokens) await flush();
@@ -119,12 +136,10 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
     waiting--;
   };
   for (let n = 1; n < outputTokens; n++) {
-    const step = stepOf(
-      stepId++,
-      prompts.map((_, slot) => ({ slot, tokens: [-1], cached: inputTokens + n - 1, blocks: blocks[slot]! })),
-      maxBlocks,
-      false,
-    );
+    const decode = prompts.map((_, slot) => ({
+      ...{ slot, tokenIds: [-1], firstPosition: inputTokens + n - 1, blocks: blocks[slot]! },
+    }));
+    const step = buildStep(decode, { stepId: stepId++ });
     const before = performance.now();
     executor.submit(step);
     hostUs.push((performance.now() - before) * 1000);

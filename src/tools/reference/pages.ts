@@ -1,6 +1,10 @@
+import { commandReference } from './commands.js';
 import { errorReference } from './errors.js';
+import { metricReference } from './metrics.js';
 
 /** Generated pages below docs/reference/, by file name. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
+  'commands.md': commandReference,
   'errors.md': errorReference,
+  'metrics.md': metricReference,
 };

@@ -98,9 +98,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     inferred,
     device: properties,
     maxSequenceTokens: limits.maxSequenceTokens,
+    blockTokens: limits.blockTokens,
   };
   const { headCount, kvHeadCount, vocabulary } = plan.dims;
-  const split = { splitTokens: splitTokensFor(headCount / kvHeadCount), queryTile: QUERY_TILE };
+  const split = {
+    splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
+    queryTile: QUERY_TILE,
+  };
   const maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
   const flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, memory));
   const hostBlocks =
@@ -189,7 +193,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
       const work = countAttentionWork(step, split);
       flight.start.record(stream);
       moveBlocks(step);
-      if (useGraphs && work.isDecode && topCount === 0 && step.rowCount <= MAX_GRAPH_ROWS) {
+      if (
+        useGraphs &&
+        step.rowCount > 0 &&
+        work.isDecode &&
+        topCount === 0 &&
+        step.rowCount <= MAX_GRAPH_ROWS
+      ) {
         runGraph(flight, step, work.decodeItems);
       } else if (step.tokenCount > 0) {
         const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
@@ -207,11 +217,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
       let logits: Float32Array | undefined;
       if (step.returnLogits) {
         logits = new Float32Array(step.logitCount * vocabulary);
-        stream.copyToHost(
-          addressOf(logits),
-          memory.buffer(plan.ops.length - 1, plan.logits),
-          logits.byteLength,
-        );
+        const source = memory.buffer(plan.ops.length - 1, plan.logits);
+        for (let row = 0; row < step.logitCount; row++)
+          stream.copyToHost(
+            addressOf(logits) + row * vocabulary * 4,
+            source + row * inferred.logits.columns * 4,
+            vocabulary * 4,
+          );
       }
       pending.push({ flight, step, topCount, logits });
     },
@@ -297,6 +309,9 @@ function refuseUnsupported(plan: Plan, limits: CudaExecutorLimits): void {
   if (headDim % 16 !== 0 || headDim > 256) fail(`head size ${headDim} is not a multiple of 16 up to 256`);
   for (const size of [hidden, intermediate])
     if (size % 8 !== 0) fail(`layer size ${size} is not a multiple of 8`);
+  const ropes = plan.ops.flatMap((op) => (op.kind === 'ropeAppend' ? [op.rope] : []));
+  if (ropes.some(({ scaling }) => scaling.type === 'dynamic'))
+    fail("its rotary scaling 'dynamic' depends on each prompt's length");
   if (plan.worldSize > 1) fail('this build has no collectives for several GPUs');
   if (vocabulary < 1 || limits.blockTokens < 1) fail('limits are empty');
 }

@@ -43,7 +43,7 @@ export function allocateMemory(
   const stretched = stretchGated(plan, inferred);
   const layout = planBuffers({ ...inferred, values: [...stretched.values()] }, sizes);
   const { vocabulary, headDim, headCount, kvHeadCount } = plan.dims;
-  const splitTokens = splitTokensFor(headCount / kvHeadCount);
+  const splitTokens = splitTokensFor(gpu.properties, headCount / kvHeadCount, limits.blockTokens);
   const maxItems = limits.maxRows * Math.ceil(limits.maxSequenceTokens / splitTokens);
   const zeroed = (byteLength: number, purpose: string): number => {
     const address = gpu.allocate(byteLength, purpose);
@@ -58,7 +58,7 @@ export function allocateMemory(
     workspace + layout.offsets.get(stretched.get(inferred.operands[opIndex]!.get(name)!)!)!;
   const maps = createTensorMaps(gpu, mappedMatrices(plan, buffer, tensorAddress));
   const rope = plan.ops.find((op) => op.kind === 'ropeAppend')!.rope;
-  const table = rotationTable(rope, headDim, limits.maxSequenceTokens);
+  const table = rotationTable(rope, headDim, { positionCount: limits.maxSequenceTokens });
   const uploaded = (values: Float32Array, purpose: string): number => {
     const address = gpu.allocate(values.byteLength, purpose);
     gpu.upload(address, values);

@@ -1,4 +1,5 @@
 /** From a plan to kernel launches: which ops become one kernel, which configuration each runs with, where operands lie. */
+import { AloftError } from '../../../core/errors.js';
 import type { GpuProperties } from '../../../device/cuda/gpu.js';
 import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.js';
 import * as small from '../../../ops/cuda/elementwise.js';
@@ -7,12 +8,15 @@ import {
   canFuseSwiglu,
   chooseLinear,
   dequantiseLaunch,
-  ringLaunch,
+  linearLaunch,
+  type GeneratedConfig,
+  type LinearOperands,
   type LinearProblem,
 } from '../../../ops/linear/cuda.js';
 import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.js';
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
+import { outputOf, readsOf } from '../../../plan/operands.js';
 import type { BufferName, LinearOp, Plan, PlanOp, SwigluOp } from '../../../plan/plan.js';
 import type { DescriptorField } from './step-descriptor.js';
 
@@ -65,6 +69,7 @@ export interface Program {
   readonly inferred: InferredPlan;
   readonly device: GpuProperties;
   readonly maxSequenceTokens: number;
+  readonly blockTokens: number;
 }
 
 export const xMapKey = (address: number, columns: number, rows: number): string =>
@@ -89,7 +94,8 @@ export function emitStep(program: Program, memory: ProgramMemory, shape: StepSha
       if (emitGatedLinear({ program, memory, shape, sink, index }, op, next)) index++;
     } else emitOp({ program, memory, shape, sink, index }, op);
   }
-  sink.kernel(sampleLaunch(sampleProblem(program, shape), sampleOperands(program, memory, shape)));
+  if (shape.logits > 0)
+    sink.kernel(sampleLaunch(sampleProblem(program, shape), sampleOperands(program, memory, shape)));
 }
 
 interface OpContext {
@@ -110,6 +116,7 @@ function columnsOf({ program, index }: OpContext, buffer: BufferName): number {
 
 function emitOp(context: OpContext, op: PlanOp): void {
   const { memory, shape, sink, index, program } = context;
+  if (shape.logits === 0 && worksOnLogits(context, op)) return;
   const at = (name: BufferName): number => memory.buffer(index, name);
   const { headCount, kvHeadCount, headDim } = program.plan.dims;
   switch (op.kind) {
@@ -145,10 +152,18 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'pagedAttention': {
       const { decodeItems, prefillTiles, maxBlocks } = shape;
-      const sizes = { headCount, kvHeadCount, headDim, blockStride: memory.blockStride, maxBlocks };
+      const { blockTokens } = program;
+      const sizes = {
+        headCount,
+        kvHeadCount,
+        headDim,
+        blockTokens,
+        blockStride: memory.blockStride,
+        maxBlocks,
+      };
       const problem = { ...sizes, decodeItems, prefillTiles };
       const operands = { ...attentionOperands(context, op), out: at(op.out) };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, program.device, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(problem, operands));
       return;
     }
@@ -162,8 +177,14 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'allReduce':
     case 'allGather':
-      throw new Error(`${op.kind} reached a single-rank program`);
+      throw new AloftError('INTERNAL', `${op.kind} reached a program of one rank`);
   }
+}
+
+/** Whether an op's rows are the tokens whose logits are wanted. */
+function worksOnLogits({ program, index }: OpContext, op: PlanOp): boolean {
+  const buffer = outputOf(op) ?? readsOf(op)[0]!;
+  return program.inferred.operands[index]!.get(buffer)!.rows === 'logits';
 }
 
 function embedding({ program, memory, shape }: OpContext, table: string, out: number): KernelLaunch {
@@ -217,8 +238,8 @@ function emitLinear(context: OpContext, op: LinearOp): void {
   const problem = linearProblem(program.plan, op, m, false);
   const config = chooseLinear(problem, program.device);
   const out = memory.buffer(index, op.out);
-  if (config.method === 'ring') {
-    sink.kernel(ringLaunch(config, problem, ringOperands(context, op, config.tokenGroups, out)));
+  if (config.method !== 'matmul') {
+    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
     return;
   }
   let weight = memory.tensor(op.weight);
@@ -240,21 +261,30 @@ function emitGatedLinear(context: OpContext, op: LinearOp, swiglu: SwigluOp): bo
   const { program, memory, sink, index } = context;
   const problem = linearProblem(program.plan, op, rowsOf(context, op.x), true);
   const config = chooseLinear(problem, program.device);
-  if (config.method !== 'ring' || !canFuseSwiglu(config, problem.n / 2)) {
+  if (config.method === 'matmul' || !canFuseSwiglu(config, problem.n / 2)) {
     emitLinear(context, op);
     return false;
   }
   const out = memory.buffer(index + 1, swiglu.out);
-  sink.kernel(ringLaunch(config, problem, ringOperands(context, op, config.tokenGroups, out)));
+  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
   return true;
 }
 
-function ringOperands({ program, memory, index }: OpContext, op: LinearOp, tokenGroups: number, out: number) {
+function linearOperands(
+  { program, memory, index }: OpContext,
+  op: LinearOp,
+  config: GeneratedConfig,
+  out: number,
+): LinearOperands {
   const { format, shape } = program.plan.weights[op.weight]!;
   const isInt8 = format.type === 'int8';
+  const x = memory.buffer(index, op.x);
+  const isRing = config.method === 'ring';
   return {
-    xMap: memory.tensorMap(xMapKey(memory.buffer(index, op.x), shape[1]!, tokenGroups * 8)),
-    weight: isInt8 ? memory.tensor(op.weight) : memory.tensorMap(weightMapKey(op.weight)),
+    x,
+    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, config.tokenGroups * 8)) : 0,
+    weight: memory.tensor(op.weight),
+    weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : 0,
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,
     bias: op.bias === null ? 0 : memory.tensor(op.bias),
     out,
@@ -262,8 +292,9 @@ function ringOperands({ program, memory, index }: OpContext, op: LinearOp, token
   };
 }
 
-function sampleProblem({ plan, maxSequenceTokens }: Program, { logits, topCount }: StepShape) {
-  return { logitCount: logits, vocabulary: plan.dims.vocabulary, maxSequenceTokens, topCount };
+function sampleProblem({ plan, inferred, maxSequenceTokens }: Program, { logits, topCount }: StepShape) {
+  const stride = inferred.logits.columns;
+  return { logitCount: logits, vocabulary: plan.dims.vocabulary, stride, maxSequenceTokens, topCount };
 }
 
 function sampleOperands({ plan }: Program, memory: ProgramMemory, { descriptor }: StepShape) {

@@ -1,0 +1,34 @@
+/** From a model's configuration to the plans that a build writes: everything about an engine but its weights. */
+import { PRECISION_DTYPE } from '../core/dtype.js';
+import type { Plan } from '../plan/plan.js';
+import { validatePlan } from '../plan/validate.js';
+import type { BuildOptions } from './build-options.js';
+import type { ModelConfig } from './checkpoint/model-config.js';
+import { withOverrides } from './config-overrides.js';
+import type { ModelFile } from './models/model-file.js';
+import { modelFileFor } from './models/registry.js';
+import { fuse } from './passes/fuse.js';
+import { quantiseInt8 } from './passes/quantise-int8.js';
+import { shard } from './passes/shard.js';
+
+export interface BuildPlans {
+  readonly model: ModelFile;
+  /** With what the options override. */
+  readonly config: ModelConfig;
+  /** The model as its file defines it, before any pass. */
+  readonly definition: Plan;
+  /** One per rank, after all passes. */
+  readonly ranks: readonly Plan[];
+}
+
+/** @throws AloftError ARCHITECTURE_UNKNOWN, UNSUPPORTED, SHARDING_IMPOSSIBLE */
+export function definePlans(given: ModelConfig, options: BuildOptions): BuildPlans {
+  const config = withOverrides(given, options);
+  const model = modelFileFor(config.architecture, config.path);
+  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
+  const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
+    fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
+  );
+  for (const plan of ranks) validatePlan(plan);
+  return { model, config, definition: definition.plan, ranks };
+}

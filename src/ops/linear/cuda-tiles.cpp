@@ -1,0 +1,37 @@
+// Row-major int8 weights -> the tiles of the CUDA kernels (see ring.cu), on all threads.
+#include "../cpu/pool.h"
+#include <cstring>
+
+namespace aloft {
+namespace {
+
+constexpr int64_t cudaTileRows = 16, cudaTileColumns = 64, pieceBytes = 16, tileBytes = cudaTileRows * cudaTileColumns;
+
+// [rows 0-7, 8-15][lane = row % 8 * 4 + piece][16 bytes], each byte value + 128; outside the matrix is 0.
+void fillTile(const int8_t *source, int64_t rows, int64_t columns, int64_t row0, int64_t column0, uint8_t *tile) {
+  std::memset(tile, 128, tileBytes);
+  for (int64_t row = 0; row < cudaTileRows && row0 + row < rows; row++) {
+    const int8_t *from = source + (row0 + row) * columns + column0;
+    const int64_t count = columns - column0 < cudaTileColumns ? columns - column0 : cudaTileColumns;
+    for (int64_t column = 0; column < count; column++) {
+      const int64_t lane = row % 8 * 4 + column / pieceBytes;
+      tile[row / 8 * (tileBytes / 2) + lane * pieceBytes + column % pieceBytes] = static_cast<uint8_t>(from[column] + 128);
+    }
+  }
+}
+
+} // namespace
+} // namespace aloft
+
+// source [rows, columns] i8 -> target [ceil(rows / 16), ceil(columns / 64), 1024] u8
+ALOFT_API void aloft_linear_cuda_tiles(uint64_t poolAddress, uint64_t source, int64_t rows, int64_t columns, uint64_t target) {
+  using namespace aloft;
+  const int64_t across = (columns + cudaTileColumns - 1) / cudaTileColumns;
+  parallel(pointer<Pool>(poolAddress), [&](Team &team) {
+    const auto [first, last] = team.range((rows + cudaTileRows - 1) / cudaTileRows);
+    for (int64_t i = first; i < last; i++)
+      for (int64_t j = 0; j < across; j++)
+        fillTile(pointer<const int8_t>(source), rows, columns, i * cudaTileRows, j * cudaTileColumns,
+                 pointer<uint8_t>(target) + (i * across + j) * tileBytes);
+  });
+}

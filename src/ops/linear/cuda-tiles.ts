@@ -1,0 +1,42 @@
+/** The tiles in which CUDA kernels read int8 weights. */
+import type { NativeLibrary } from '../../ffi/library.js';
+import { ceilDiv } from '../cuda/launch.js';
+
+const TILE_ROWS = 16;
+const TILE_COLUMNS = 64;
+const TILE_BYTES = TILE_ROWS * TILE_COLUMNS;
+/** Stored values are unsigned: value + 128. */
+export const INT8_OFFSET = 128;
+
+/** Shape of the stored tiles of a [rows, columns] weight. */
+export function tileShape(rows: number, columns: number): readonly number[] {
+  return [ceilDiv(rows, TILE_ROWS), ceilDiv(columns, TILE_COLUMNS), TILE_BYTES];
+}
+
+/** Where a value lies: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + column % 64 / 16][column % 16]. */
+export function tileOffset(row: number, column: number, columns: number): number {
+  const tile =
+    Math.floor(row / TILE_ROWS) * ceilDiv(columns, TILE_COLUMNS) + Math.floor(column / TILE_COLUMNS);
+  const half = (row >> 3) & 1;
+  const lane = (row & 7) * 4 + ((column & 63) >> 4);
+  return tile * TILE_BYTES + half * (TILE_BYTES / 2) + lane * 16 + (column & 15);
+}
+
+export interface TilingOperands {
+  /** Address of [rows, columns] i8. */
+  readonly source: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Address of the tiles. */
+  readonly target: number;
+}
+
+/** Arranges a row-major int8 matrix in tiles on all threads of the pool. */
+export function bindTiler(library: NativeLibrary, pool: number): (operands: TilingOperands) => void {
+  const run = library.bind(
+    'void aloft_linear_cuda_tiles(uint64_t pool, uint64_t source, int64_t rows, int64_t columns, uint64_t target)',
+  );
+  return ({ source, rows, columns, target }) => {
+    run(pool, source, rows, columns, target);
+  };
+}

@@ -1,0 +1,80 @@
+/** What the limits of a step and the KV cache of a CPU executor follow from: pure, so that a dry run can ask for it. */
+import { AloftError } from '../../core/errors.js';
+import type { EngineManifest } from '../../engine/manifest.js';
+import type { Plan } from '../../plan/plan.js';
+import { cpuWorkspaceBytes } from './cpu-executor.js';
+import type { CpuExecutorLimits } from './cpu-executor-options.js';
+import { type KvDemand, kvBytesPerToken } from './memory-plan.js';
+
+/** An engine, or one that could be built. */
+export interface EngineShape {
+  readonly plan: Plan;
+  readonly weightBytes: number;
+  readonly limits: Pick<
+    EngineManifest['builder_config'],
+    'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens' | 'precision'
+  > &
+    Pick<EngineManifest['plugin_config'], 'tokens_per_block'>;
+}
+
+/** What the user may choose when an engine is opened. */
+export interface SizingOptions {
+  /** Share of the memory free after load that KV blocks may take. Default 0.5: a CPU shares its memory with everything else. */
+  readonly kvCacheFreeMemFraction?: number;
+  readonly maxKvTokens?: number;
+  readonly maxStepTokens?: number;
+  readonly maxSequenceCount?: number;
+  readonly blockTokens?: number;
+  /** Size of the host tier for evicted blocks and swapped sequences. Default 0: none. */
+  readonly hostKvBytes?: number;
+}
+
+export interface CpuSizing {
+  readonly kvDtype: 'f32' | 'f16';
+  readonly limits: Omit<CpuExecutorLimits, 'blockCount'>;
+  readonly workspaceBytes: number;
+  readonly demand: KvDemand;
+}
+
+const DEFAULT_FREE_FRACTION = 0.5;
+const DEFAULT_STEP_TOKENS = 512;
+/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
+const MIN_LOGITS = 64;
+
+/** @param availableBytes memory that the weights, the workspace and the cache have together @throws AloftError CONFIG_INVALID */
+export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes: number): CpuSizing {
+  const { plan, weightBytes, limits: built } = shape;
+  const maxRows = given.maxSequenceCount ?? built.max_batch_size;
+  const maxSequenceTokens = built.max_input_len + built.max_output_len;
+  const blockTokens = given.blockTokens ?? built.tokens_per_block;
+  const kvDtype = built.precision === 'float32' ? 'f32' : 'f16';
+  const bytesPerToken = kvBytesPerToken(plan.dims, kvDtype);
+  const limits = {
+    maxStepTokens: stepTokens(built.max_num_tokens, given, maxRows),
+    maxRows,
+    maxLogits: Math.max(maxRows, MIN_LOGITS),
+    blockTokens,
+    hostBlockCount: Math.floor((given.hostKvBytes ?? 0) / (blockTokens * bytesPerToken)),
+    maxSequenceTokens,
+  };
+  const workspaceBytes = cpuWorkspaceBytes(plan, limits);
+  const demand = {
+    blockTokens,
+    bytesPerToken,
+    freeBytes: Math.max(0, availableBytes - weightBytes - workspaceBytes),
+    freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+    maxKvTokens: given.maxKvTokens,
+    // A sequence's last block is rarely full, so each may need one more than its tokens fill.
+    usefulTokens: maxRows * (maxSequenceTokens + blockTokens),
+  };
+  return { kvDtype, limits, workspaceBytes, demand };
+}
+
+function stepTokens(builtTokens: number | null, given: SizingOptions, maxRows: number): number {
+  const wanted = given.maxStepTokens ?? builtTokens ?? Math.max(maxRows, DEFAULT_STEP_TOKENS);
+  if (wanted >= maxRows) return wanted;
+  throw new AloftError(
+    'CONFIG_INVALID',
+    `--max_num_tokens is ${wanted}, but each of ${maxRows} sequences (max_batch_size) needs one token of a step; give at least ${maxRows}.`,
+  );
+}

@@ -1,0 +1,118 @@
+/** Opens an engine directory on this machine's GPU. */
+import { AloftError } from '../../../core/errors.js';
+import { CUDA_LAYOUT_VERSION } from '../../../device/cuda/cuda-weight-layout.js';
+import { openGpu, type Gpu } from '../../../device/cuda/gpu.js';
+import { architectureName, KERNEL_TENSOR_PREFIX } from '../../../device/cuda/kernel-sources.js';
+import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import type { Executor } from '../executor.js';
+import { kvBytesPerToken } from '../memory-plan.js';
+import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
+import { KV_DTYPE } from './device-memory.js';
+
+/** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
+export interface OpenCudaOptions {
+  readonly engineDirectory: string;
+  readonly verification?: Verification;
+  /** Ordinal of the GPU. Default 0. */
+  readonly gpu?: number;
+  /** Share of the memory free after load that KV blocks may take. Default 0.9. */
+  readonly kvCacheFreeMemFraction?: number;
+  readonly maxKvTokens?: number;
+  /** Cap on weights, workspace and KV cache together. */
+  readonly maxDeviceBytes?: number;
+  readonly maxStepTokens?: number;
+  readonly maxSequenceCount?: number;
+  readonly blockTokens?: number;
+  readonly hostKvBytes?: number;
+  /** Folders of CUDA libraries, separated by colons, before the standard places. */
+  readonly cudaLibraryPath?: string;
+}
+
+const DEFAULT_FREE_FRACTION = 0.9;
+const DEFAULT_STEP_TOKENS = 8192;
+/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
+const MIN_LOGITS = 64;
+
+/** @throws AloftError of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
+export async function openExecutor(options: unknown): Promise<Executor> {
+  const given = options as OpenCudaOptions;
+  const engine = openEngineRank(given.engineDirectory, {
+    ...{ rank: 0, worldSize: 1, device: 'cuda', layoutVersion: CUDA_LAYOUT_VERSION },
+    verification: given.verification ?? 'sample',
+  });
+  try {
+    const gpu = openGpu(given.gpu ?? 0, given.cudaLibraryPath);
+    try {
+      return open(engine, gpu, given);
+    } catch (fault) {
+      gpu.dispose();
+      throw fault;
+    }
+  } finally {
+    engine.dispose();
+  }
+}
+
+function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
+  checkArchitecture(engine, gpu);
+  const addresses = new Map<string, number>();
+  const units = new Map<string, Uint8Array>();
+  for (const name of engine.tensorNames) {
+    const { byteLength, address } = engine.tensor(name);
+    if (name.startsWith(KERNEL_TENSOR_PREFIX)) {
+      units.set(name.slice(KERNEL_TENSOR_PREFIX.length), engine.tensor(name).bytes());
+      continue;
+    }
+    const target = gpu.allocate(byteLength, `the weight ${name}`);
+    gpu.driver.call('cuMemcpyHtoD_v2', target, address, byteLength);
+    addresses.set(name, target);
+  }
+  return openCudaExecutor({
+    plan: engine.plan,
+    gpu,
+    units,
+    tensorAddress: (name) => addresses.get(name)!,
+    limits: cudaLimits(engine, given),
+    kv: {
+      weightBytes: engine.weightBytes,
+      freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+      maxTokens: given.maxKvTokens,
+      maxTotalBytes: given.maxDeviceBytes,
+    },
+    cudaLibraryPath: given.cudaLibraryPath,
+  });
+}
+
+function checkArchitecture({ manifest, directory }: EngineRank, { properties }: Gpu): void {
+  const built = manifest.aloft.device_architecture;
+  const here = architectureName(properties.computeCapability);
+  if (built === here) return;
+  throw new AloftError(
+    'ENGINE_DEVICE',
+    `The engine in ${directory} was built for ${built}, and GPU ${properties.ordinal} (${properties.name}) is ${here}; build it with 'aloft build --device cuda' on this machine.`,
+  );
+}
+
+/** What the manifest and the options make of a step. */
+function cudaLimits({ manifest, plan }: EngineRank, given: OpenCudaOptions): CudaExecutorLimits {
+  const { builder_config: build, plugin_config: plugin } = manifest;
+  const maxRows = given.maxSequenceCount ?? build.max_batch_size;
+  const blockTokens = given.blockTokens ?? plugin.tokens_per_block;
+  const blockBytes = blockTokens * kvBytesPerToken(plan.dims, KV_DTYPE);
+  if (blockTokens !== plugin.tokens_per_block)
+    throw new AloftError(
+      'CONFIG_INVALID',
+      `CUDA kernels are compiled for the KV block size of the engine, ${plugin.tokens_per_block} tokens; leave --tokens-per-block out or build again.`,
+    );
+  const maxSequenceTokens = build.max_input_len + build.max_output_len;
+  const promptTokens = maxRows * maxSequenceTokens;
+  return {
+    maxStepTokens: given.maxStepTokens ?? build.max_num_tokens ?? Math.min(promptTokens, DEFAULT_STEP_TOKENS),
+    maxRows,
+    maxLogits: Math.max(maxRows, MIN_LOGITS),
+    blockTokens,
+    blockCount: 0,
+    hostBlockCount: Math.floor((given.hostKvBytes ?? 0) / blockBytes),
+    maxSequenceTokens,
+  };
+}

@@ -1,0 +1,54 @@
+/** Ctrl-C in the middle of work that must be cleaned up. */
+import { constants } from 'node:os';
+import { AloftError } from '../../core/errors.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+type StopSignal = (typeof SIGNALS)[number];
+
+/** Work that a signal stopped, after it was cleaned up. */
+export class Interrupted extends AloftError {
+  /** As shells report it: 128 and the number of the signal. */
+  readonly exitStatus: number;
+
+  constructor(signal: StopSignal) {
+    super('CANCELLED', `Stopped by ${signal}; what was begun has been removed.`);
+    this.exitStatus = exitStatusOf(signal);
+  }
+}
+
+function exitStatusOf(signal: StopSignal): number {
+  return 128 + constants.signals[signal];
+}
+
+/**
+ * Runs `work` with a signal that SIGINT and SIGTERM abort with an {@link Interrupted}; `work` cleans up and rejects with
+ * it. A second signal ends the process at once. May be nested: all are aborted.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = (signal: StopSignal): void => {
+    if (controller.signal.aborted) process.exit(exitStatusOf(signal));
+    controller.abort(new Interrupted(signal));
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, stop);
+  }
+}
+
+/** The result of `work`, or the reason of `signal` as soon as it is aborted; `work` must then be ended by the caller. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,102 @@
+/** The memory of an engine without loading it, or without building it: arithmetic over shapes. */
+import type { BuildOptions } from '../../build/build-options.js';
+import type { ModelConfig } from '../../build/checkpoint/model-config.js';
+import { MODEL_PARTS, partOf } from '../../build/model-parts.js';
+import { definePlans } from '../../build/plans.js';
+import { tensorBytes } from '../../core/dtype.js';
+import { AloftError } from '../../core/errors.js';
+import { CPU_LAYOUT_VERSION, cpuSpecs } from '../../device/cpu/cpu-weight-layout.js';
+import { openEngineRank } from '../../engine/rank-file-reader.js';
+import type { Plan } from '../../plan/plan.js';
+import { weightRoles } from '../../plan/validate.js';
+import { type EngineShape, sizeCpu, type SizingOptions } from '../../run/executor/cpu-sizing.js';
+import { planKvBlocks } from '../../run/executor/memory-plan.js';
+import { shapeOf } from '../../run/executor/open-cpu.js';
+import type { MemoryView } from './memory-view.js';
+
+/** An engine's shape with its bytes by part. */
+export interface DryEngine extends EngineShape {
+  readonly parts: MemoryView['parts'];
+}
+
+interface NamedBytes {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** An engine on disk; its header is read, its weights are not. @throws AloftError of the engine reader */
+export function dryEngine(directory: string): DryEngine {
+  const engine = openEngineRank(directory, {
+    rank: 0,
+    worldSize: 1,
+    device: 'cpu',
+    layoutVersion: CPU_LAYOUT_VERSION,
+    verification: 'sample',
+  });
+  try {
+    const tensors = engine.tensorNames.map((name) => ({ name, bytes: engine.tensor(name).byteLength }));
+    return { ...shapeOf(engine), parts: sumParts(tensors) };
+  } finally {
+    engine.dispose();
+  }
+}
+
+/** What `aloft build` would make: rank 0, for this kind of CPU. @throws AloftError as {@link definePlans} */
+export function dryBuild(config: ModelConfig, options: BuildOptions): DryEngine {
+  const plan = definePlans(config, options).ranks[0]!;
+  const parts = sumParts(packedTensors(plan));
+  const { limits, precision } = options;
+  return {
+    plan,
+    parts,
+    weightBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+    limits: {
+      precision,
+      max_batch_size: limits.maxBatchSize,
+      max_input_len: limits.maxInputTokens,
+      max_output_len: limits.maxOutputTokens,
+      max_num_tokens: limits.maxStepTokens,
+      tokens_per_block: limits.blockTokens,
+    },
+  };
+}
+
+function packedTensors(plan: Plan): NamedBytes[] {
+  return Array.from(weightRoles(plan)).flatMap(([weight, role]) =>
+    cpuSpecs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
+      name,
+      bytes: tensorBytes(dtype, shape),
+    })),
+  );
+}
+
+function sumParts(tensors: readonly NamedBytes[]): MemoryView['parts'] {
+  return MODEL_PARTS.map((part) => ({
+    part,
+    bytes: tensors.reduce((sum, { name, bytes }) => sum + (partOf(name) === part ? bytes : 0), 0),
+  }));
+}
+
+/** The budget when `availableBytes` are free before loading. @throws AloftError CONFIG_INVALID */
+export function dryBudget(engine: DryEngine, options: SizingOptions, availableBytes: number): MemoryView {
+  const { limits, workspaceBytes, demand } = sizeCpu(engine, options, availableBytes);
+  return {
+    ...limits,
+    parts: engine.parts,
+    weightBytes: engine.weightBytes,
+    workspaceBytes,
+    kvBytesPerToken: demand.bytesPerToken,
+    blockCount: blocksOrNone(demand),
+    maxKvTokens: demand.maxKvTokens,
+    free: { bytes: demand.freeBytes, fraction: demand.freeFraction },
+  };
+}
+
+function blocksOrNone(demand: Parameters<typeof planKvBlocks>[0]): number {
+  try {
+    return planKvBlocks(demand);
+  } catch (fault) {
+    if (fault instanceof AloftError && fault.code === 'OUT_OF_MEMORY') return 0;
+    throw fault;
+  }
+}
