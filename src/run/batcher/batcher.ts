@@ -27,6 +27,7 @@ export class Batcher implements TokenBatcher {
   private readonly options: BatcherOptions;
   private readonly clock: Clock;
   private readonly steps: StepDriver;
+  private readonly uniformPromptTokens: number | undefined;
   private readonly requests = new Map<RequestId, RequestRun>();
   private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
   private state: BatcherHealth['state'] = 'running';
@@ -38,6 +39,7 @@ export class Batcher implements TokenBatcher {
     this.options = options;
     this.clock = clock;
     this.limits = tokenLimits(options, executor.limits);
+    this.uniformPromptTokens = executor.limits.uniformPromptTokens;
     this.steps = new StepDriver(executor, options, clock);
   }
 
@@ -78,7 +80,7 @@ export class Batcher implements TokenBatcher {
       sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
       return;
     }
-    const cacheSalt = prefixSalt(request, this.executor.limits.uniformPromptTokens);
+    const cacheSalt = prefixSalt(request, this.uniformPromptTokens);
     const run = new RequestRun({ ...request, cacheSalt }, sink, this.clock.nowMs());
     this.requests.set(request.id, run);
     this.steps.scheduler.add(run.group);
