@@ -4,7 +4,8 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, wr
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DEMO_MODEL } from './build-and-open.js';
-import { aloft, buildIn, expectMistake, type Mistake, temporaryRoot } from './command-line.js';
+import { aloft } from '../tools/cli/testing/command-line.js';
+import { buildIn, expectMistake, type Mistake, temporaryRoot } from './command-line.js';
 
 const at = temporaryRoot();
 const run = (...flags: readonly string[]) => aloft('run', '--engine_dir', at('engine'), ...flags);

@@ -1,16 +1,9 @@
-/** Command lines run in this process, on a directory that is removed after each test. */
+/** What tests of users' mistakes share. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { COMMANDS } from '../tools/cli/commands.js';
-import { main } from '../tools/cli/main.js';
-
-export interface CommandResult {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
+import { aloft, type CommandResult } from '../tools/cli/testing/command-line.js';
 
 /** A user's mistake: how to make it, and what the command must answer. */
 export interface Mistake {
@@ -20,17 +13,6 @@ export interface Mistake {
   readonly message: RegExp;
   readonly prepare: () => void;
   readonly flags?: readonly string[];
-}
-
-export async function aloft(...argv: readonly string[]): Promise<CommandResult> {
-  let [out, err] = ['', ''];
-  const terminal = {
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-    isInteractive: false,
-  };
-  const status = await main(argv, COMMANDS, terminal);
-  return { status, out, err };
 }
 
 /** Fails unless the command ended with one sentence of this code, without output, and status 2. */
