@@ -36,7 +36,11 @@ try {
     for (const batch of [1, 8])
       rows.push(await measureEngine({ ...subject, directory, batch }, emptyCallNs.arguments8));
   }
-  const result = { machine: machineRecord(process.argv.slice(1)), emptyCallNs, rows };
+  const result = {
+    machine: machineRecord(['node', 'bench/step/native-calls.mjs', ...process.argv.slice(2)]),
+    emptyCallNs,
+    rows,
+  };
   console.table(rows);
   console.log(emptyCallNs);
   if (process.argv[2] !== undefined)

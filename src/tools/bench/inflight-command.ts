@@ -47,7 +47,7 @@ export async function benchInflight({
   const report = inflightReport(records, totalMs);
   terminal.out(`${inflightText(report)}\n`);
   if (flags.json === undefined) return;
-  const result = { machine: machineRecord(process.argv.slice(1)), workload: flags, report };
+  const result = { machine: machineRecord(['aloft', ...process.argv.slice(2)]), workload: flags, report };
   writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 

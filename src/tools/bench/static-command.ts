@@ -136,7 +136,7 @@ function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject):
 
 function resultJson(subject: SweepSubject, rows: readonly SweepRow[]): string {
   const result = {
-    machine: machineRecord(process.argv.slice(1)),
+    machine: machineRecord(['aloft', ...process.argv.slice(2)]),
     rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;
