@@ -45,6 +45,9 @@ export async function startEngine(engineDirectory: string, options: LoadOptions)
       ...DEFAULT_BATCHER_OPTIONS,
       maxInputTokens: build.max_input_len,
       maxOutputTokens: build.max_output_len,
+      // The CPU computes a step while it is submitted: overlapping hides nothing there and delays tokens by a step
+      // (time to the first token of the demo model 2.8 ms instead of 2.0).
+      overlap: manifest.aloft.device !== 'cpu',
       ...scheduler,
     },
   });

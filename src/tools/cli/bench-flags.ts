@@ -20,7 +20,7 @@ export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
   readonly numBeams: number;
   readonly maxNumSequences?: number;
   readonly schedulerPolicy: (typeof POLICIES)[number];
-  readonly enableTrtOverlap: boolean;
+  readonly enableTrtOverlap?: boolean;
   readonly type: (typeof MODES)[number];
   readonly dtype?: (typeof DTYPES)[number];
   readonly randomWeights?: true;
@@ -117,7 +117,11 @@ function addBeamAndQueueFlags(command: Command): void {
     .option('--output-dir <dir>', 'with --random_weights: keep the engine here')
     .option('--max-num-sequences <n>', "sequences at a time (default: the engine's)", wholeNumber(1))
     .option('--scheduler-policy <policy>', `IFB: ${POLICIES.join(' or ')}`, oneOf(POLICIES), POLICIES[0])
-    .option('--enable-trt-overlap [flag]', 'submit a step before the last one is read', onOff, true);
+    .option(
+      '--enable-trt-overlap [flag]',
+      'submit a step before the last one is read (default: on for GPUs)',
+      onOff,
+    );
 }
 
 /** @throws AloftError UNSUPPORTED for flags that are known and refused, USAGE for those that need another */

@@ -52,7 +52,11 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const engine = await startEngine(directory, {
     ...engineOptions(flags),
     ...(maxSequenceCount === undefined ? {} : { maxSequenceCount }),
-    scheduler: { policy, overlap, ...(flags.type === 'V1' ? { batchingType: 'V1' as const } : {}) },
+    scheduler: {
+      policy,
+      ...(overlap === undefined ? {} : { overlap }),
+      ...(flags.type === 'V1' ? { batchingType: 'V1' as const } : {}),
+    },
   });
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
