@@ -35,6 +35,10 @@ export interface EngineFacts {
   readonly limits: TokenLimits;
   readonly executorLimits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Full name of a device that is not the CPU. */
+  readonly deviceName: string | undefined;
+  /** Memory of such a device in use, by every process, once the engine was open: executors allocate nothing later. */
+  readonly deviceUsedBytes: number | undefined;
 }
 
 export type FromEngine =

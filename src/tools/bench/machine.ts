@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface MachineRecord {
   readonly cpu: string;
   readonly coreCount: number;
+  /** The GPU that ran; null on a CPU. */
+  readonly gpu: string | null;
   readonly memoryBytes: number;
   readonly node: string;
   /** Commit of the working tree, with `+` when it has changes; `unknown` outside a checkout. */
@@ -14,10 +16,11 @@ export interface MachineRecord {
   readonly date: string;
 }
 
-export function machineRecord(command: readonly string[]): MachineRecord {
+export function machineRecord(command: readonly string[], gpu?: string): MachineRecord {
   return {
     cpu: cpus()[0]?.model.trim() ?? process.arch,
     coreCount: cpus().length,
+    gpu: gpu ?? null,
     memoryBytes: totalmem(),
     node: process.version,
     commit: currentCommit(),

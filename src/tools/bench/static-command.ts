@@ -58,7 +58,8 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
     rows.push(row);
   }
   if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
-  if (flags.json !== undefined) writeFileSync(flags.json, resultJson(subject, rows));
+  if (flags.json !== undefined)
+    writeFileSync(flags.json, resultJson(subject, rows, engine.batcher.facts.deviceName));
 }
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
@@ -91,7 +92,7 @@ async function measureRow(
     case: one,
     latency: latencyStatistics(times.latenciesMs),
     runCount: times.latenciesMs.length,
-    peakGpuGiB: 0,
+    peakGpuGiB: (engine.batcher.facts.deviceUsedBytes ?? 0) / 2 ** 30,
     firstTokenMs: times.firstTokenMs,
   };
 }
@@ -134,9 +135,9 @@ function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject):
   return `${modelName}_${precision}_tp${worldSize}_plugin_fp8linear0_${computeCap}.csv`;
 }
 
-function resultJson(subject: SweepSubject, rows: readonly SweepRow[]): string {
+function resultJson(subject: SweepSubject, rows: readonly SweepRow[], deviceName?: string): string {
   const result = {
-    machine: machineRecord(['aloft', ...process.argv.slice(2)]),
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], deviceName),
     rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;

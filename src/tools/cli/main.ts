@@ -35,7 +35,9 @@ export async function main(
 export function createProgram(commands: readonly RegisterCommand[], terminal: Terminal): Command {
   const program = new Command('aloft')
     .description('LLM inference engine and server: build, run, benchmark and serve')
-    .version(packageVersion());
+    .version(packageVersion())
+    // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
+    .enablePositionalOptions();
   for (const register of commands) register(program, terminal);
   return program;
 }
