@@ -1,6 +1,7 @@
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
 import koffi from 'koffi';
+import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { DEVICE_ATTRIBUTE } from './driver-api.js';
 import { openDriver, type CudaDriver } from './driver.js';
 
@@ -73,7 +74,7 @@ export function openGpu(ordinal: number, libraryPath?: string): Gpu {
   if (ordinal >= count)
     throw new AloftError('DEVICE_UNAVAILABLE', `There is no GPU ${ordinal}: this machine shows ${count}.`);
   const properties = readProperties(driver, ordinal);
-  if (properties.computeCapability < 80)
+  if (properties.computeCapability < MIN_COMPUTE_CAPABILITY)
     throw new AloftError(
       'DEVICE_UNAVAILABLE',
       `GPU ${ordinal} (${properties.name}) has compute capability ${properties.computeCapability / 10}; 8.0 or later is needed.`,

@@ -1,19 +1,12 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  canFuseSwiglu,
-  chooseLinear,
-  ringKernelSource,
-  ringUnit,
-  type LinearProblem,
-} from '../../ops/linear/cuda.js';
+import { canFuseSwiglu, ringKernelSource, ringUnit, type LinearProblem } from '../../ops/linear/cuda.js';
+import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
+import { architectureName } from './architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
-
-/** Machine code lies in engine files as tensors of bytes with this prefix and the unit's name. */
-export const KERNEL_TENSOR_PREFIX = 'kernels.';
 
 const INCLUDE = '#include "prelude.cuh"';
 /** Kernel sources ship with the package, beside the TypeScript sources. */
@@ -40,21 +33,14 @@ export function readKernelSource(files: readonly string[], appended: readonly st
   return [prelude, ...files.map((file) => read(file).replace(INCLUDE, '')), ...appended, ''].join('\n');
 }
 
-export interface KernelTarget {
-  readonly computeCapability: number;
-  readonly multiprocessorCount: number;
-}
+export type KernelTarget = LinearTarget;
 
-/** NVRTC's name for an architecture; Hopper's own instructions need the suffix. */
-export function architectureName(computeCapability: number): string {
-  return computeCapability === 90 ? 'sm_90a' : `sm_${computeCapability}`;
-}
-
-/** Every unit that a plan needs. */
+/** Every unit that a plan needs, with the kernels that `choose` can ask for. */
 export function kernelUnits(
   plan: Plan,
   target: KernelTarget,
   blockTokens: number,
+  choose: LinearChooser = linearChooser(target),
 ): readonly CompileRequest[] {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
   const arch = architectureName(target.computeCapability);
@@ -71,13 +57,13 @@ export function kernelUnits(
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
-    const lines = ringLines(plan, target, isInt8);
+    const lines = ringLines(plan, choose, isInt8);
     if (lines.length > 0) units.push(unit(ringUnit(isInt8), readKernelSource(['linear/ring.cu'], lines)));
   }
   return units;
 }
 
-function ringLines(plan: Plan, target: KernelTarget, isInt8: boolean): readonly string[] {
+function ringLines(plan: Plan, choose: LinearChooser, isInt8: boolean): readonly string[] {
   const lines = new Set<string>();
   for (const [index, op] of plan.ops.entries()) {
     if (op.kind !== 'linear') continue;
@@ -88,7 +74,7 @@ function ringLines(plan: Plan, target: KernelTarget, isInt8: boolean): readonly 
     for (const m of LINEAR_ROWS)
       for (const epilogue of [op.outDtype === 'f32' ? 'f32' : 'store', ...(isGated ? ['swiglu'] : [])]) {
         const problem = { m, n: shape[0]!, k: shape[1]!, isInt8, epilogue } as LinearProblem;
-        const config = chooseLinear(problem, target);
+        const config = choose(problem);
         if (config.method !== 'ring') continue;
         if (epilogue === 'swiglu' && !canFuseSwiglu(config, shape[0]! / 2)) continue;
         lines.add(ringKernelSource(config, problem));

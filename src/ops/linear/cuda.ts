@@ -32,6 +32,8 @@ export interface RingConfig {
 /** cuBLASLt on dense weights; int8 weights are made dense in a scratch buffer first. */
 export interface MatmulConfig {
   readonly method: 'matmul';
+  /** Which of cuBLASLt's proposals; default 0, its first. */
+  readonly algorithm?: number;
 }
 
 export type LinearConfig = RingConfig | MatmulConfig;
@@ -140,6 +142,12 @@ function ringBytes(config: RingConfig, isInt8: boolean): { readonly stage: numbe
 
 const MAX_STAGES = 16;
 
+/** Stages of the ring that fit into the block's shared memory. */
+export function ringStages(config: RingConfig, isInt8: boolean): number {
+  const { stage, fixed } = ringBytes(config, isInt8);
+  return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+}
+
 export interface RingOperands {
   /** Device address of the tensor map of x with boxes of 8 tokenGroups rows. */
   readonly xMap: number;
@@ -153,7 +161,7 @@ export interface RingOperands {
 
 export function ringLaunch(config: RingConfig, problem: LinearProblem, operands: RingOperands): KernelLaunch {
   const { stage, fixed } = ringBytes(config, problem.isInt8);
-  const stageCount = Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+  const stageCount = ringStages(config, problem.isInt8);
   const tiles = config.tilesPerWarp * config.rowWarps;
   const outRows = problem.epilogue === 'swiglu' ? problem.n / 2 : problem.n;
   const blockRows = problem.epilogue === 'swiglu' ? tiles * 8 : tiles * 16;

@@ -2,8 +2,11 @@
 import { AloftError } from '../../../core/errors.js';
 import { CUDA_LAYOUT_VERSION } from '../../../device/cuda/cuda-weight-layout.js';
 import { openGpu, type Gpu } from '../../../device/cuda/gpu.js';
-import { architectureName, KERNEL_TENSOR_PREFIX } from '../../../device/cuda/kernel-sources.js';
+import { architectureName } from '../../../device/cuda/architecture.js';
+import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
+import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js';
 import type { Executor } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
 import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
@@ -55,6 +58,7 @@ export async function openExecutor(options: unknown): Promise<Executor> {
 
 function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
   checkArchitecture(engine, gpu);
+  const facts = engine.kernelFacts as KernelFacts;
   const addresses = new Map<string, number>();
   const units = new Map<string, Uint8Array>();
   for (const name of engine.tensorNames) {
@@ -71,6 +75,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     plan: engine.plan,
     gpu,
     units,
+    chooseLinear: (libraryVersion) => linearChooser(facts.target, parseWinners(facts.linear, libraryVersion)),
     tensorAddress: (name) => addresses.get(name)!,
     limits: cudaLimits(engine, given),
     kv: {
