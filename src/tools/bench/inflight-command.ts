@@ -47,7 +47,11 @@ export async function benchInflight({
   const report = inflightReport(records, totalMs);
   terminal.out(`${inflightText(report)}\n`);
   if (flags.json === undefined) return;
-  const result = { machine: machineRecord(process.argv.slice(1)), workload: flags, report };
+  const result = {
+    machine: machineRecord(process.argv.slice(1), engine.executor.deviceName),
+    workload: flags,
+    report,
+  };
   writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 

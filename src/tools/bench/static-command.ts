@@ -14,6 +14,7 @@ import {
   type SweepRow,
   type SweepSubject,
 } from './report.js';
+import { watchDeviceMemory } from './peak-memory.js';
 import { measureCase } from './static-runner.js';
 import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
 
@@ -57,7 +58,8 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
     rows.push(row);
   }
   if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
-  if (flags.json !== undefined) writeFileSync(flags.json, resultJson(subject, rows));
+  if (flags.json !== undefined)
+    writeFileSync(flags.json, resultJson(subject, rows, engine.executor.deviceName));
 }
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
@@ -75,13 +77,14 @@ async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCa
     };
   }
   const plan = { warmUpRuns: flags.warmUp, minRuns: flags.numRuns, minSeconds: flags.duration, sampling };
-  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
+  const peak = watchDeviceMemory(engine.executor);
+  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK).finally(peak.stop);
   return {
     type: 'measured',
     case: one,
     latency: latencyStatistics(times.latenciesMs),
     runCount: times.latenciesMs.length,
-    peakGpuGiB: 0,
+    peakGpuGiB: peak.bytes() / 2 ** 30,
     firstTokenMs: times.firstTokenMs,
   };
 }
@@ -124,9 +127,9 @@ function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject):
   return `${modelName}_${precision}_tp${worldSize}_plugin_fp8linear0_${computeCap}.csv`;
 }
 
-function resultJson(subject: SweepSubject, rows: readonly SweepRow[]): string {
+function resultJson(subject: SweepSubject, rows: readonly SweepRow[], deviceName?: string): string {
   const result = {
-    machine: machineRecord(process.argv.slice(1)),
+    machine: machineRecord(process.argv.slice(1), deviceName),
     rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;

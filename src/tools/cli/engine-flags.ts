@@ -1,7 +1,7 @@
 /** Flags of every command that loads an engine, and what they mean to it. */
 import type { Command } from 'commander';
 import type { LoadOptions } from '../../llm/load.js';
-import { realNumber, wholeNumber } from './flags.js';
+import { byteCount, realNumber, wholeNumber } from './flags.js';
 
 /** How an engine is opened. */
 export interface LoadFlags {
@@ -12,6 +12,7 @@ export interface LoadFlags {
   readonly maxNumTokens?: number;
   readonly tokensPerBlock?: number;
   readonly gpu?: number;
+  readonly maxDeviceMemory?: number;
   readonly cudaLibraryPath?: string;
 }
 
@@ -42,6 +43,11 @@ export function addLoadFlags(command: Command): void {
     )
     .option('--tokens-per-block <tokens>', 'KV block size, 8 to 128', wholeNumber(8, 128))
     .option('--gpu <n>', 'which GPU runs an engine built for CUDA', wholeNumber(0, 1024))
+    .option(
+      '--max-device-memory <bytes>',
+      'cap on weights, workspace and KV cache on a GPU together, such as 32GB',
+      byteCount,
+    )
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons');
 }
 
@@ -55,6 +61,7 @@ export function engineOptions(flags: LoadFlags): LoadOptions {
     ...(flags.maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: flags.maxTokensInPagedKvCache }),
     ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),
     ...(flags.gpu === undefined ? {} : { gpu: flags.gpu }),
+    ...(flags.maxDeviceMemory === undefined ? {} : { maxDeviceBytes: flags.maxDeviceMemory }),
     ...(flags.cudaLibraryPath === undefined ? {} : { cudaLibraryPath: flags.cudaLibraryPath }),
     ...(flags.tokensPerBlock === undefined ? {} : { blockTokens: flags.tokensPerBlock }),
   };

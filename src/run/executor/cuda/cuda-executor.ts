@@ -170,6 +170,11 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   return {
     limits: { ...limits, vocabulary },
     memory: budgetOf(options, memory, hostBlocks),
+    deviceName: `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`,
+    deviceUsedBytes() {
+      const { freeBytes, totalBytes } = gpu.memoryInfo();
+      return totalBytes - freeBytes;
+    },
     attachSlot(state: SlotState) {
       const { slot, sampling, promptTokenIds, outputTokenIds } = state;
       slotTops[slot] = topCountOf(sampling, false);
