@@ -5,8 +5,8 @@
  *     [--cuda-library-path FOLDERS]
  *
  * Parts run in order of importance, each under its own time limit and the whole under `--seconds`; a part that cannot
- * end in time is skipped and says so. Everything printed goes to DIR/acceptance.log, results to JSON files beside it, and a
- * summary comes last. Exit status 1 when a part failed.
+ * end in time is skipped and says so. Everything printed goes to DIR/acceptance.log, results to DIR/summary.json, and a summary
+ * comes last. Exit status 1 when a part failed.
  */
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -64,6 +64,7 @@ function run(program, words, limitSeconds) {
   });
 }
 
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const aloft = (words, limitSeconds) => run('bin/aloft.js', words, limitSeconds);
 
 // ---- parts ----
@@ -124,33 +125,24 @@ const ALL_LENGTHS = '128,128;2048,128;128,2048;2048,2048';
 async function sweep(name, engine, lengths, { warmUp, extra = [], limit }) {
   const runs = ['--num_runs', '1', '--duration', '0', '--warm_up', String(warmUp)];
   const cases = ['--batch_size', '1;4;8;16', '--input_output_len', lengths];
-  const files = ['--engine_dir', work(engine), '--json', out(`${name}.json`)];
+  const files = ['--engine_dir', work(engine), '--json', work(`${name}.json`)];
   const words = ['bench', '-m', 'llama2_7b', ...files, ...cases, ...runs, '--log_level', 'info'];
   const printed = await aloft([...words, ...extra, ...libraryFlags], limit);
   const table = printed.split('\n').filter((line) => line.startsWith('|'));
-  const { rows } = JSON.parse(readFileSync(out(`${name}.json`), 'utf8'));
-  const peak = Math.max(...rows.map((row) => row['gpu_peak_mem(gb)']));
-  return `peak ${peak} GiB\n${table.join('\n')}`;
+  const data = readJson(work(`${name}.json`));
+  const peak = Math.max(...data.rows.map((row) => row['gpu_peak_mem(gb)']));
+  return { text: `peak ${peak} GiB\n${table.join('\n')}`, data };
 }
 
 const CAPPED = ['--max_device_memory', '32GB', '--kv_cache_free_mem_fraction', '1'];
 
 async function inflight(engine) {
   const load = ['--num_requests', '192', '--input_len', 'constant:128', '--output_len', 'uniform:64,256'];
-  const words = [
-    'bench',
-    '--type',
-    'IFB',
-    '--engine_dir',
-    work(engine),
-    '--json',
-    out(`inflight-${engine}.json`),
-  ];
+  const words = ['bench', '--type', 'IFB', '--engine_dir', work(engine), '--json', work('inflight.json')];
   const printed = await aloft([...words, ...load, ...libraryFlags], 60);
-  return printed
-    .split('\n')
-    .filter((line) => /Output Throughput|Time to first|Time per output/.test(line))
-    .join('\n');
+  const lines = printed.split('\n');
+  const wanted = lines.filter((line) => /Output Throughput|Time to first|Time per output/.test(line));
+  return { text: wanted.join('\n'), data: readJson(work('inflight.json')) };
 }
 
 const cappedCases = { warmUp: 0, extra: CAPPED, limit: 120 };
@@ -202,7 +194,8 @@ for (const [name, leastSeconds, start] of PARTS) {
   else {
     log(`\n=== ${name}\n`);
     try {
-      result = { state: 'ok', text: await start() };
+      const made = await start();
+      result = { state: 'ok', ...(typeof made === 'string' ? { text: made } : made) };
     } catch (fault) {
       result = { state: 'FAILED', text: fault instanceof Error ? fault.message : String(fault) };
     }

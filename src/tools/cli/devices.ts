@@ -3,13 +3,20 @@ import { cpus, freemem, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js';
 import { physicalCoreCount } from '../../device/cpu/physical-cores.js';
+import { architectureName, MIN_COMPUTE_CAPABILITY } from '../../device/cuda/architecture.js';
+import type { GpuProperties } from '../../device/cuda/gpu.js';
+import { type CudaSurvey, surveyCuda } from '../../device/cuda/survey.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
 export function registerDevices(program: Command, terminal: Terminal): void {
   program
     .command('devices')
     .description('list what engines can run on here')
-    .action(() => terminal.out(`${formatTable(cpuRows())}\n`));
+    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
+    .action(({ cudaLibraryPath }: { readonly cudaLibraryPath?: string }) => {
+      const survey = surveyCuda(cudaLibraryPath);
+      terminal.out(`${formatTable(cpuRows())}\n\n${cudaText(survey)}\n`);
+    });
 }
 
 function cpuRows(): string[][] {
@@ -23,5 +30,30 @@ function cpuRows(): string[][] {
       formatBytes(totalmem()),
       formatBytes(freemem()),
     ],
+  ];
+}
+
+/** GPUs, CUDA's parts, and what is missing. */
+export function cudaText({ gpus, driver, nvrtc, cublasLt, missing }: CudaSurvey): string {
+  const parts = [
+    ['CUDA driver', driver ?? '-', 'runs engines'],
+    ['cuBLASLt', cublasLt ?? '-', 'runs engines'],
+    ['NVRTC', nvrtc ?? '-', 'builds engines'],
+  ];
+  const header = ['device', 'name', 'architecture', 'multiprocessors', 'memory', 'usable'];
+  const list = gpus.length === 0 ? 'No CUDA GPU.' : formatTable([header, ...gpus.map(gpuRow)]);
+  const table = formatTable([['library', 'version', 'for'], ...parts]);
+  return [list, '', table, ...missing.map((sentence) => `Missing: ${sentence}`)].join('\n');
+}
+
+function gpuRow(gpu: GpuProperties): string[] {
+  const isUsable = gpu.computeCapability >= MIN_COMPUTE_CAPABILITY;
+  return [
+    `cuda:${gpu.ordinal}`,
+    gpu.name,
+    architectureName(gpu.computeCapability),
+    String(gpu.multiprocessorCount),
+    formatBytes(gpu.totalBytes),
+    isUsable ? 'yes' : 'no, compute capability 8.0 or later is needed',
   ];
 }
