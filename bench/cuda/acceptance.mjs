@@ -146,7 +146,7 @@ async function inflight(engine) {
 }
 
 const cappedCases = { warmUp: 0, extra: CAPPED, limit: 120 };
-/** Name, least seconds worth starting with, work. */
+/** @type {[name: string, leastSeconds: number, start: () => Promise<string | { text: string }>][]} */
 const PARTS = [
   ['devices', 5, async () => (await aloft(['devices', ...libraryFlags], 20)).trim()],
   ['demo', 20, demo],

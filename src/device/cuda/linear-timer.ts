@@ -60,7 +60,13 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
         index === 0 || (configKey(config, 0) !== configKey(first, 0) && fits(config, properties)),
     );
   };
-  for (const isInt8 of [false, true]) loadTrials(tools, kernels.load, isInt8, problems, candidates);
+  for (const isInt8 of [false, true]) {
+    const lines = trialLines(
+      problems.filter((one) => one.isInt8 === isInt8),
+      candidates,
+    );
+    if (lines.length > 0) kernels.load(ringUnit(isInt8), compileTrials(tools, isInt8, lines));
+  }
 
   let current: { readonly key: string; readonly operands: Operands; expected?: Float32Array } | undefined;
   const operandsFor = (problem: LinearProblem): NonNullable<typeof current> => {
@@ -119,26 +125,25 @@ function matmulShape({ m, n, k, epilogue }: LinearProblem, { dtype }: TimerTools
   return { m, n, k, inputDtype: dtype, outputDtype: epilogue === 'f32' ? 'f32' : dtype };
 }
 
-function loadTrials(
-  { gpu, nvrtc, dtype }: TimerTools,
-  load: (unit: string, image: Uint8Array) => void,
-  isInt8: boolean,
+function trialLines(
   problems: readonly LinearProblem[],
   candidates: (problem: LinearProblem) => readonly LinearConfig[],
-): void {
+): string[] {
   const lines = new Set<string>();
-  for (const problem of problems.filter((one) => one.isInt8 === isInt8))
+  for (const problem of problems)
     for (const config of candidates(problem))
       if (config.method === 'ring') lines.add(ringKernelSource(config, problem));
-  if (lines.size === 0) return;
-  const { cubin } = nvrtc.compile({
+  return [...lines];
+}
+
+function compileTrials({ gpu, nvrtc, dtype }: TimerTools, isInt8: boolean, lines: string[]): Uint8Array {
+  return nvrtc.compile({
     name: ringUnit(isInt8),
-    source: readKernelSource(['linear/ring.cu'], [...lines]),
+    source: readKernelSource(['linear/ring.cu'], lines),
     arch: architectureName(gpu.properties.computeCapability),
     defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
     isFastMath: true,
-  });
-  load(ringUnit(isInt8), cubin);
+  }).cubin;
 }
 
 interface Operands {

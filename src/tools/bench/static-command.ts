@@ -78,7 +78,7 @@ async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCa
   }
   const plan = { warmUpRuns: flags.warmUp, minRuns: flags.numRuns, minSeconds: flags.duration, sampling };
   const peak = watchDeviceMemory(engine.executor);
-  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK).finally(peak.stop);
+  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK).finally(() => peak.stop());
   return {
     type: 'measured',
     case: one,
