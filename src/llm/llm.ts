@@ -72,12 +72,12 @@ export class LLM implements Generator {
 
   /** Where the device's memory went, bytes. */
   get memory(): MemoryBudget {
-    return this.#engine.executor.memory;
+    return this.#engine.batcher.facts.memory;
   }
 
   /** What one step can take. */
   get limits(): ExecutorLimits {
-    return this.#engine.executor.limits;
+    return this.#engine.batcher.facts.executorLimits;
   }
 
   /** Below the text: token requests, for benchmarks and protocols that speak tokens. */
@@ -132,7 +132,6 @@ export class LLM implements Generator {
   /** Ends running requests with CANCELLED, stops the engine's thread and frees its memory. */
   async close(): Promise<void> {
     await this.#engine.batcher.close();
-    await this.#engine.executor.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

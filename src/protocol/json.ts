@@ -45,13 +45,16 @@ export function isObject(value: unknown): value is JsonObject {
 
 /** `JSON.stringify` that writes `bigint` as a plain number. */
 export function writeJson(value: unknown): string {
-  let wide = false;
-  const text = JSON.stringify(value, (_, item: unknown) => {
-    if (typeof item !== 'bigint') return item;
-    wide = true;
-    return `${WIDE}${item}`;
-  });
-  return wide ? text.replaceAll(/"\\u0000int:(-?\d+)"/g, '$1') : text;
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    // What JSON.stringify throws for a bigint. Most values have none, and a replacer would slow all of them.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  const text = JSON.stringify(value, (_, item: unknown) =>
+    typeof item === 'bigint' ? `${WIDE}${item}` : item,
+  );
+  return text.replaceAll(/"\\u0000int:(-?\d+)"/g, '$1');
 }
 
 function narrow(digits: string): number | bigint {

@@ -64,25 +64,23 @@ function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
 }
 
 function loadedModel(engine: LoadedEngine): LoadedModel {
-  const { batcher, executor, tokenizer, text } = engine;
+  const { batcher, tokenizer, text } = engine;
+  const { executorLimits } = batcher.facts;
   return {
     generator: text,
     codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
-    maxRunningRequestCount: executor.limits.maxRows,
-    blockTokens: executor.limits.blockTokens,
+    maxRunningRequestCount: executorLimits.maxRows,
+    blockTokens: executorLimits.blockTokens,
     memory: memoryUse(engine),
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => SYSTEM_CLOCK.nowMs() - batcher.health.heartbeatMs,
-    async dispose() {
-      await batcher.close();
-      await executor.dispose();
-    },
+    dispose: () => batcher.close(),
   };
 }
 
-function memoryUse({ executor, manifest }: LoadedEngine): MemoryUse[] {
+function memoryUse({ batcher, manifest }: LoadedEngine): MemoryUse[] {
   const kind = manifest.aloft.device === 'cuda' ? 'gpu' : 'cpu';
-  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = executor.memory;
+  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
   return [
     { purpose: 'weights', kind, bytes: weightBytes },
     { purpose: 'workspace', kind, bytes: workspaceBytes },

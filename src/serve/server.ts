@@ -120,7 +120,7 @@ async function openPorts(options: ServeOptions, listeners: Listeners): Promise<B
       listenGrpc(listeners.grpc, options.grpc.host, port, options.tls),
     );
     const http = await opened('HTTP', options.http.port, async (port) => {
-      await listeners.http.listen({ host: options.http.host, port });
+      await listeners.http.listen({ host: options.http.host, port, backlog: ACCEPT_BACKLOG });
       return portOf(listeners.http.server);
     });
     const metrics = await opened('metrics', options.metrics.port, async (port) => {
@@ -170,6 +170,9 @@ async function closeServer(context: ServerContext, listeners: Listeners): Promis
   await closeListeners(listeners);
   log.info('All models are stopped.');
 }
+
+/** A burst of connections beyond Node's 511 would be dropped and come again seconds later. */
+const ACCEPT_BACKLOG = 4096;
 
 const LAST_WRITES_MS = 1000;
 

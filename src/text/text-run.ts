@@ -20,9 +20,14 @@ interface Sequence {
   isDone: boolean;
   /** The batcher still generates it. */
   isRunning: boolean;
+  /** Ended because its request failed: its text is only a part. */
+  isBrokenOff: boolean;
   /** Of the tokens so far; NaN when the request did not ask for log probabilities. */
   cumulativeLogprob: number;
 }
+
+/** Why a sequence of a request that fails ends. */
+const BROKEN_OFF: ReadonlySet<FinishReason> = new Set(['cancelled', 'deadline', 'error']);
 
 export class TextRun {
   readonly #tokenizer: Tokenizer;
@@ -42,6 +47,7 @@ export class TextRun {
       output: new SequenceText(options),
       isDone: false,
       isRunning: true,
+      isBrokenOff: false,
       cumulativeLogprob: request.logprobs === undefined ? NaN : 0,
     }));
   }
@@ -109,13 +115,15 @@ export class TextRun {
       rest === '' && takenCount === 0 ? [] : [textEvent(event.sequence, rest, unseen.slice(0, takenCount))];
     sequence.cumulativeLogprob = event.cumulativeLogprob;
     const reason = output.stop === undefined ? event.finishReason : 'stop_word';
+    sequence.isBrokenOff = BROKEN_OFF.has(reason);
     return [...events, this.#finish(event.sequence, reason)];
   }
 
   /** A request that was cancelled because all its texts were complete has not failed. */
   #acceptFailure(event: FailedEvent): GenerateEvent {
     const usage = this.#usage(event);
-    if (this.#isComplete) return { type: 'finished', usage, timings: event.timings };
+    const isWhole = this.#isComplete && !this.#sequences.some((sequence) => sequence.isBrokenOff);
+    if (isWhole) return { type: 'finished', usage, timings: event.timings };
     return { type: 'failed', error: event.error, usage, timings: event.timings };
   }
 

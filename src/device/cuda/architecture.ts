@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
 
-/** The first with bf16, asynchronous copies and enough shared memory. */
+/** Ampere: the first with bf16 tensor cores and asynchronous copies. */
 export const MIN_COMPUTE_CAPABILITY = 80;
 
 /** Multiprocessors of the usual data-centre or desktop GPU: A100, A40, L40S, H100 and H200, B200, RTX 5090. */

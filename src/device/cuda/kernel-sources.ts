@@ -1,7 +1,13 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { canFuseSwiglu, ringKernelSource, ringUnit, type LinearProblem } from '../../ops/linear/cuda.js';
+import {
+  canFuseSwiglu,
+  kernelLine,
+  linearFile,
+  linearUnit,
+  type LinearProblem,
+} from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
@@ -21,7 +27,8 @@ const COMMON_FILES = [
   'rope/cuda.cu',
   'linear/dequantise.cu',
 ];
-const ATTENTION_FILES = ['paged-attention/decode.cu', 'paged-attention/prefill.cu'];
+/** Decode attention before compute capability 9.0 and from it on. */
+const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
 
 /** Row counts that stand for every configuration of few-row linears. */
 const LINEAR_ROWS = [8, 16, 32, 64];
@@ -47,40 +54,49 @@ export function kernelUnits(
   const group = headCount / kvHeadCount;
   const activation: Record<string, number> = plan.activationDtype === 'bf16' ? { ACT_BF16: 1 } : {};
   const shape = { HEAD_DIM: headDim, GROUP: group, BLOCK_TOKENS: blockTokens, HIDDEN: hidden };
-  const defines = { ...activation, ...shape, SPLIT_TOKENS: splitTokensFor(group) };
+  const defines = { ...activation, ...shape, SPLIT_TOKENS: splitTokensFor(target, group, blockTokens) };
+  const decodeFile = DECODE_FILES[target.computeCapability >= 90 ? 1 : 0];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
     unit('common', readKernelSource(COMMON_FILES)),
-    unit('attention', readKernelSource(ATTENTION_FILES)),
+    unit('attention', readKernelSource([decodeFile, 'paged-attention/prefill.cu'])),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
-    const lines = ringLines(plan, choose, isInt8);
-    if (lines.length > 0) units.push(unit(ringUnit(isInt8), readKernelSource(['linear/ring.cu'], lines)));
+    const { files, lines } = linearLines(plan, choose, isInt8);
+    if (lines.size > 0) units.push(unit(linearUnit(isInt8), readKernelSource([...files], [...lines])));
   }
   return units;
 }
 
-function ringLines(plan: Plan, choose: LinearChooser, isInt8: boolean): readonly string[] {
-  const lines = new Set<string>();
+/** The kernels that a plan's linears run with few rows: the file that they are made from, and the lines that make them. */
+function linearLines(
+  plan: Plan,
+  choose: LinearChooser,
+  isInt8: boolean,
+): { readonly files: ReadonlySet<string>; readonly lines: ReadonlySet<string> } {
+  const [files, lines] = [new Set<string>(), new Set<string>()];
   for (const [index, op] of plan.ops.entries()) {
     if (op.kind !== 'linear') continue;
     const { shape, format } = plan.weights[op.weight]!;
     if ((format.type === 'int8') !== isInt8) continue;
     const next = plan.ops[index + 1];
     const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
+    const plain = op.outDtype === 'f32' ? ('f32' as const) : ('store' as const);
+    const size = { n: shape[0]!, k: shape[1]!, isInt8 };
     for (const m of LINEAR_ROWS)
-      for (const epilogue of [op.outDtype === 'f32' ? 'f32' : 'store', ...(isGated ? ['swiglu'] : [])]) {
-        const problem = { m, n: shape[0]!, k: shape[1]!, isInt8, epilogue } as LinearProblem;
+      for (const epilogue of isGated ? ([plain, 'swiglu'] as const) : [plain]) {
+        const problem: LinearProblem = { m, ...size, epilogue };
         const config = choose(problem);
-        if (config.method !== 'ring') continue;
-        if (epilogue === 'swiglu' && !canFuseSwiglu(config, shape[0]! / 2)) continue;
-        lines.add(ringKernelSource(config, problem));
+        if (config.method === 'matmul') continue;
+        if (epilogue === 'swiglu' && !canFuseSwiglu(config, size.n / 2)) continue;
+        files.add(linearFile(config));
+        lines.add(kernelLine(config, problem));
       }
   }
-  return [...lines];
+  return { files, lines };
 }
 
 /** Machine code of a plan's units, by name. */

@@ -3,14 +3,15 @@ import { bfloat16ToFloat, halfToFloat } from '../../core/dtype.js';
 import { ceilDiv } from '../../ops/cuda/launch.js';
 import {
   chooseLinear,
-  ringKernelSource,
-  ringLaunch,
-  ringUnit,
+  kernelLine,
+  linearFile,
+  linearLaunch,
+  linearUnit,
   type LinearConfig,
+  type LinearOperands,
   type LinearProblem,
-  type RingConfig,
 } from '../../ops/linear/cuda.js';
-import { configKey, problemKey, ringCandidates } from '../../ops/linear/cuda-tuning.js';
+import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
 import { architectureName } from './architecture.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
@@ -54,18 +55,20 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
   const [start, end] = [createEvent(gpu.driver), createEvent(gpu.driver)];
   const candidates = (problem: LinearProblem): readonly LinearConfig[] => {
     const first = chooseLinear(problem, properties);
-    const all = [first, ...ringCandidates(problem, properties), ...matmulCandidates(problem, matmuls, tools)];
+    const all = [
+      first,
+      ...kernelCandidates(problem, properties),
+      ...matmulCandidates(problem, matmuls, tools),
+    ];
     return all.filter(
       (config, index) =>
         index === 0 || (configKey(config, 0) !== configKey(first, 0) && fits(config, properties)),
     );
   };
   for (const isInt8 of [false, true]) {
-    const lines = trialLines(
-      problems.filter((one) => one.isInt8 === isInt8),
-      candidates,
-    );
-    if (lines.length > 0) kernels.load(ringUnit(isInt8), compileTrials(tools, isInt8, lines));
+    const same = problems.filter((one) => one.isInt8 === isInt8);
+    const image = compileTrials(tools, same, candidates);
+    if (image !== undefined) kernels.load(linearUnit(isInt8), image);
   }
 
   let current: { readonly key: string; readonly operands: Operands; expected?: Float32Array } | undefined;
@@ -83,10 +86,10 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
       const subject = operandsFor(problem);
       const { operands } = subject;
       const call = (copy: number): void => {
-        if (config.method === 'ring')
-          kernels.launch(stream, ringLaunch(config, problem, operands.ring(config, copy)), true);
-        else
-          matmuls.matmul(stream, matmulShape(problem, tools), operands.matmul(copy), config.algorithm ?? 0);
+        const where = operands.at(config, copy);
+        if (config.method === 'matmul')
+          matmuls.matmul(stream, matmulShape(problem, tools), where, config.algorithm ?? 0);
+        else kernels.launch(stream, linearLaunch(config, problem, where), true);
       };
       call(0);
       stream.synchronize();
@@ -111,7 +114,7 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
 }
 
 function fits(config: LinearConfig, { sharedBytesPerBlock }: GpuProperties): boolean {
-  return config.method === 'matmul' || config.sharedBytes <= sharedBytesPerBlock;
+  return config.method !== 'ring' || config.sharedBytes <= sharedBytesPerBlock;
 }
 
 /** cuBLASLt's proposals. INT8 weights of few rows stay with kernels that read them as they are. */
@@ -125,21 +128,23 @@ function matmulShape({ m, n, k, epilogue }: LinearProblem, { dtype }: TimerTools
   return { m, n, k, inputDtype: dtype, outputDtype: epilogue === 'f32' ? 'f32' : dtype };
 }
 
-function trialLines(
+/** Every kernel to try, as one unit. */
+function compileTrials(
+  { gpu, nvrtc, dtype }: TimerTools,
   problems: readonly LinearProblem[],
   candidates: (problem: LinearProblem) => readonly LinearConfig[],
-): string[] {
-  const lines = new Set<string>();
+): Uint8Array | undefined {
+  const [files, lines] = [new Set<string>(), new Set<string>()];
   for (const problem of problems)
-    for (const config of candidates(problem))
-      if (config.method === 'ring') lines.add(ringKernelSource(config, problem));
-  return [...lines];
-}
-
-function compileTrials({ gpu, nvrtc, dtype }: TimerTools, isInt8: boolean, lines: string[]): Uint8Array {
+    for (const config of candidates(problem)) {
+      if (config.method === 'matmul') continue;
+      files.add(linearFile(config));
+      lines.add(kernelLine(config, problem));
+    }
+  if (lines.size === 0) return undefined;
   return nvrtc.compile({
-    name: ringUnit(isInt8),
-    source: readKernelSource(['linear/ring.cu'], lines),
+    name: 'trials',
+    source: readKernelSource([...files], [...lines]),
     arch: architectureName(gpu.properties.computeCapability),
     defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
     isFastMath: true,
@@ -149,8 +154,7 @@ function compileTrials({ gpu, nvrtc, dtype }: TimerTools, isInt8: boolean, lines
 interface Operands {
   /** Copies of the weight. */
   readonly copyCount: number;
-  ring(config: RingConfig, copy: number): Parameters<typeof ringLaunch>[2];
-  matmul(copy: number): { readonly x: number; readonly weight: number; readonly out: number };
+  at(config: LinearConfig, copy: number): LinearOperands;
   /** The first rows of the output. */
   result(): Float32Array;
   dispose(): void;
@@ -198,12 +202,12 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
   const mapAt = (index: number): number => mapsAddress + index * TENSOR_MAP_BYTES;
   return {
     copyCount,
-    ring: ({ tokenGroups }, copy) => ({
-      xMap: mapAt(BOX_ROWS.indexOf(tokenGroups * 8)),
-      weight: isTiled ? weight + copy * weightBytes : mapAt(BOX_ROWS.length + copy),
-      ...{ scale: isInt8 ? scale : 0, bias: 0, out, multiprocessorCount: properties.multiprocessorCount },
+    at: (config, copy) => ({
+      ...{ x, weight: weight + copy * weightBytes, out },
+      xMap: config.method === 'ring' ? mapAt(BOX_ROWS.indexOf(config.tokenGroups * 8)) : 0,
+      weightMap: isTiled ? 0 : mapAt(BOX_ROWS.length + copy),
+      ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),
-    matmul: (copy) => ({ x, weight: weight + copy * weightBytes, out }),
     result() {
       const count = Math.min(m, COMPARED_ROWS) * outColumns;
       if (epilogue === 'f32') {

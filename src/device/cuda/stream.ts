@@ -43,8 +43,7 @@ export function createStream(driver: CudaDriver): Stream {
       try {
         enqueue();
       } catch (error) {
-        // Leave capture mode, so that the stream stays usable; the first error is the one to report.
-        driver.raw('cuStreamEndCapture')(handle, 0);
+        endFailedCapture(driver, handle);
         throw error;
       }
       return instantiate(driver, driver.out64WithFirst('cuStreamEndCapture', handle));
@@ -59,6 +58,15 @@ export function createStream(driver: CudaDriver): Stream {
     dispose: () => driver.call('cuStreamDestroy_v2', handle),
   };
   return stream;
+}
+
+/** Leaves capture mode, so that the stream stays usable; the error that came first is the one to report. */
+function endFailedCapture(driver: CudaDriver, stream: number): void {
+  try {
+    driver.call('cuGraphDestroy', driver.out64WithFirst('cuStreamEndCapture', stream));
+  } catch {
+    // A capture that failed has no graph.
+  }
 }
 
 function instantiate(driver: CudaDriver, graph: number): Graph {

@@ -1,6 +1,6 @@
 /** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
 import type { LinearConfig, LinearProblem } from '../../ops/linear/cuda.js';
-import { configKey, parseConfigKey, problemKey, ringCandidates } from '../../ops/linear/cuda-tuning.js';
+import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
 import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { inferPlan } from '../../plan/infer.js';
 import type { Plan } from '../../plan/plan.js';
@@ -38,7 +38,7 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
     const manyRows = operands[index]!.get(op.x)!.rows === 'tokens' ? manyRowCounts(maxStepTokens) : [];
     for (const m of [...GROUPED_ROWS, ...manyRows]) {
       const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
-      const isFused = isGated && ringCandidates(fused, target).length > 0;
+      const isFused = isGated && kernelCandidates(fused, target).length > 0;
       const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
       problems.set(problemKey(problem), problem);
     }

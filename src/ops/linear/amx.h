@@ -1,32 +1,13 @@
 // Matrix products with Intel AMX, for all formats that have them.
-// Instructions: Intel Architecture Instruction Set Extensions Programming Reference, chapter "Intel AMX".
 //
 // A tile register holds 16 rows of 64 bytes. One operand is 16 rows of prepared activations: two rows a token, whose results
 // the caller adds. The other is a packed tile's next 64 bytes of 16 output rows. A product adds to 16 by 16 sums.
 #pragma once
+#include "../cpu/amx-registers.h"
 #include "kernels.h"
-#include <immintrin.h>
 
 namespace aloft {
 namespace {
-
-constexpr int64_t registerBytes = 1024;
-
-// Configures the tile registers of this thread: eight, all full. Releases them at the end, so that context switches need not
-// save them.
-struct TileScope {
-  TileScope() {
-    struct alignas(64) {
-      uint8_t palette = 1, startRow = 0, reserved[14] = {};
-      uint16_t bytesPerRow[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } config;
-    _tile_loadconfig(&config);
-  }
-  ~TileScope() { _tile_release(); }
-  TileScope(const TileScope &) = delete;
-  TileScope &operator=(const TileScope &) = delete;
-};
 
 enum class AmxType { int8, bf16 };
 

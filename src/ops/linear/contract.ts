@@ -2,6 +2,7 @@
  * Linear: out[t][o] = bias[o] + sum over i of x[t][i] * W[o][i], with activations and results in f32 on the CPU.
  * x [tokens, in], W [out, in], bias [out] or none, out [tokens, out].
  */
+import type { OpCost } from '../cost.js';
 
 /** How W is stored. int8: W[o][i] = q[o][i] * scale[o], q in [-127, 127]. */
 export type LinearFormat = 'f32' | 'f16' | 'bf16' | 'int8';
@@ -30,10 +31,7 @@ export const LINEAR_TOLERANCE: Readonly<Record<LinearFormat, number>> = {
 export const MAX_INT8_INPUTS = 65536;
 
 /** What a call must move and compute at least. */
-export function linearCost({ tokenCount, inCount, outCount, format }: LinearProblem): {
-  readonly bytes: number;
-  readonly flops: number;
-} {
+export function linearCost({ tokenCount, inCount, outCount, format }: LinearProblem): OpCost {
   const weightBytes = inCount * outCount * WEIGHT_BYTES[format];
   const activationBytes = tokenCount * (inCount + outCount) * 4;
   return { bytes: weightBytes + activationBytes, flops: 2 * tokenCount * inCount * outCount };

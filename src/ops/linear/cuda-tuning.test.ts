@@ -6,7 +6,7 @@ import {
   parseConfigKey,
   parseWinners,
   problemKey,
-  ringCandidates,
+  kernelCandidates,
 } from './cuda-tuning.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
@@ -28,8 +28,9 @@ test.each([
 
 test('every configuration survives its key, and a proposal of another library version does not', () => {
   for (const m of [1, 16, 32, 64])
-    for (const config of ringCandidates({ ...QKV, m }, H200))
-      expect(parseConfigKey(configKey(config, 1), 2)).toEqual(config);
+    for (const target of [H200, A100])
+      for (const config of kernelCandidates({ ...QKV, m }, target))
+        expect(parseConfigKey(configKey(config, 1), 2)).toEqual(config);
   const proposal = { method: 'matmul', algorithm: 3 } as const;
   const key = configKey(proposal, 130100);
   expect(parseConfigKey(key, 130100)).toEqual(proposal);
@@ -38,25 +39,27 @@ test('every configuration survives its key, and a proposal of another library ve
     expect(parseConfigKey(bad, 1)).toBeUndefined();
 });
 
-test('candidates fit their ring, fuse where they must, and are none before Hopper', () => {
+test('candidates fit their ring, fuse where they must, and stream before Hopper', () => {
   for (const isInt8 of [true, false])
     for (const m of [8, 16, 32, 64])
       for (const epilogue of ['store', 'f32', 'swiglu'] as const) {
         const problem = { ...QKV, isInt8, m, epilogue };
-        for (const config of ringCandidates(problem, H200)) {
-          if (config.method !== 'ring') continue;
-          expect(ringStages(config, isInt8)).toBeGreaterThanOrEqual(2);
+        for (const config of kernelCandidates(problem, H200)) {
           expect(config.tokenGroups * 8).toBe(m);
+          if (config.method !== 'ring') throw new Error('not a ring');
+          expect(ringStages(config, isInt8)).toBeGreaterThanOrEqual(2);
           if (epilogue === 'swiglu') expect((config.tilesPerWarp * config.rowWarps) % 2).toBe(0);
         }
-        expect(ringCandidates(problem, A100)).toEqual([]);
+        const older = kernelCandidates(problem, A100);
+        expect(older.length > 0).toBe(m <= 16);
+        for (const config of older) expect(config).toMatchObject({ method: 'stream', tokenGroups: m / 8 });
       }
-  expect(ringCandidates(QKV, H200).length).toBeGreaterThan(3);
-  expect(ringCandidates({ ...QKV, m: 65 }, H200)).toEqual([]);
+  expect(kernelCandidates(QKV, H200).length).toBeGreaterThan(3);
+  expect(kernelCandidates({ ...QKV, m: 65 }, H200)).toEqual([]);
 });
 
 test('a measured winner is chosen for its whole class, everything else is the built-in choice', () => {
-  const [, , , other] = ringCandidates(QKV, H200);
+  const [, , , other] = kernelCandidates(QKV, H200);
   const choose = linearChooser(H200, parseWinners({ [problemKey(QKV)]: configKey(other!, 0) }, 0));
   expect(choose({ ...QKV, m: 5 })).toEqual(other);
   expect(choose({ ...QKV, m: 9 })).toEqual(chooseLinear({ ...QKV, m: 9 }, H200));

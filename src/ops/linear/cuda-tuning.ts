@@ -1,5 +1,12 @@
 /** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
-import { canFuseSwiglu, chooseLinear, ringStages, type LinearConfig, type LinearProblem } from './cuda.js';
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  ringStages,
+  type GeneratedConfig,
+  type LinearConfig,
+  type LinearProblem,
+} from './cuda.js';
 
 /** What the built-in choice depends on. */
 export interface LinearTarget {
@@ -18,11 +25,27 @@ export function problemKey({ m, n, k, isInt8, epilogue }: LinearProblem): string
   return `linear ${isInt8 ? 'int8' : 'dense'} ${n}x${k} ${epilogue} rows ${rows}`;
 }
 
+/** The numbers of each kind of kernel, in the order of its key. */
+const KEY_NUMBERS = {
+  ring: [
+    'tokenGroups',
+    'tilesPerWarp',
+    'rowWarps',
+    'kWarps',
+    'boxes',
+    'sharedBytes',
+    'blocksPerMultiprocessor',
+  ],
+  stream: ['tokenGroups', 'warps', 'tiles', 'stages'],
+} as const satisfies { readonly [M in GeneratedConfig['method']]: readonly (keyof Numbers<M>)[] };
+
+type Numbers<M> = Omit<Extract<GeneratedConfig, { method: M }>, 'method'>;
+
 /** @param libraryVersion of cuBLASLt: what an algorithm's number means depends on it */
 export function configKey(config: LinearConfig, libraryVersion: number): string {
   if (config.method === 'matmul') return `cublasLt ${libraryVersion} algorithm ${config.algorithm ?? 0}`;
-  const { tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, sharedBytes, blocksPerMultiprocessor } = config;
-  return `ring ${[tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, sharedBytes, blocksPerMultiprocessor].join(' ')}`;
+  const numbers = new Map(Object.entries(config));
+  return [config.method, ...KEY_NUMBERS[config.method].map((name) => numbers.get(name))].join(' ');
 }
 
 /** The configuration of a key, or undefined when this version cannot run it. */
@@ -32,17 +55,12 @@ export function parseConfigKey(key: string, libraryVersion: number): LinearConfi
     return Number(library[1]) === libraryVersion
       ? { method: 'matmul', algorithm: Number(library[2]) }
       : undefined;
-  if (!/^ring( \d+){7}$/.test(key)) return undefined;
-  const [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, sharedBytes, blocksPerMultiprocessor] = key
-    .split(' ')
-    .slice(1)
-    .map(Number);
-  return {
-    method: 'ring',
-    tokenGroups: tokenGroups as 1 | 2 | 4 | 8,
-    ...{ tilesPerWarp: tilesPerWarp!, rowWarps: rowWarps!, kWarps: kWarps!, boxes: boxes! },
-    ...{ sharedBytes: sharedBytes!, blocksPerMultiprocessor: blocksPerMultiprocessor! },
-  };
+  const [method, ...words] = key.split(' ');
+  if (method !== 'ring' && method !== 'stream') return undefined;
+  const names: readonly string[] = KEY_NUMBERS[method];
+  if (words.length !== names.length || !words.every((word) => /^\d+$/.test(word))) return undefined;
+  const numbers = Object.fromEntries(names.map((name, index) => [name, Number(words[index])]));
+  return { method, ...numbers } as unknown as GeneratedConfig;
 }
 
 /** Measured winners first, the built-in choice for everything else. */
@@ -80,10 +98,31 @@ const RING_TRIALS = [
 /** A ring of fewer stages cannot hide its copies. */
 const MIN_STAGES = 2;
 
-/** Ring kernels that can compute a problem of at most 64 rows, on compute capability 9.0 and later. */
-export function ringCandidates(problem: LinearProblem, { computeCapability }: LinearTarget): LinearConfig[] {
-  const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => problem.m <= groups * 8);
-  if (tokenGroups === undefined || computeCapability < 90) return [];
+/** [warps, stages] of `stream.cu` by token groups. */
+const STREAM_TRIALS = {
+  1: [
+    [4, 4],
+    [8, 2],
+    [8, 4],
+  ],
+  2: [
+    [4, 2],
+    [8, 2],
+  ],
+} as const;
+
+/** Our kernels that can compute a problem of at most 64 rows. */
+export function kernelCandidates(
+  problem: LinearProblem,
+  { computeCapability }: LinearTarget,
+): GeneratedConfig[] {
+  const all = computeCapability < 90 ? streamCandidates(problem) : ringCandidates(problem);
+  return all.filter((config) => problem.epilogue !== 'swiglu' || canFuseSwiglu(config, problem.n / 2));
+}
+
+function ringCandidates({ m, isInt8 }: LinearProblem): GeneratedConfig[] {
+  const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => m <= groups * 8);
+  if (tokenGroups === undefined) return [];
   return RING_TRIALS.map(
     ([tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor]) =>
       ({
@@ -91,9 +130,14 @@ export function ringCandidates(problem: LinearProblem, { computeCapability }: Li
         ...{ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, blocksPerMultiprocessor },
         sharedBytes: sharedKib * 1024,
       }) as const,
-  ).filter(
-    (config) =>
-      ringStages(config, problem.isInt8) >= MIN_STAGES &&
-      (problem.epilogue !== 'swiglu' || canFuseSwiglu(config, problem.n / 2)),
+  ).filter((config) => ringStages(config, isInt8) >= MIN_STAGES);
+}
+
+function streamCandidates({ m, epilogue }: LinearProblem): GeneratedConfig[] {
+  if (m > 16) return [];
+  const tokenGroups = m <= 8 ? 1 : 2;
+  const tileCounts = epilogue === 'swiglu' ? ([2] as const) : ([1, 2] as const);
+  return STREAM_TRIALS[tokenGroups].flatMap(([warps, stages]) =>
+    tileCounts.map((tiles) => ({ method: 'stream', tokenGroups, warps, tiles, stages }) as const),
   );
 }

@@ -36,7 +36,21 @@ export interface MatmulConfig {
   readonly algorithm?: number;
 }
 
-export type LinearConfig = RingConfig | MatmulConfig;
+/** A configuration of `stream.cu`, for devices without bulk copies. */
+export interface StreamConfig {
+  readonly method: 'stream';
+  readonly tokenGroups: 1 | 2;
+  /** Warps that divide k. */
+  readonly warps: number;
+  /** 16-row tiles of a block; with the swiglu epilogue one of gate and one of up. */
+  readonly tiles: 1 | 2;
+  /** Pieces of weights in flight in a thread's registers. */
+  readonly stages: number;
+}
+
+/** Kernels that a plan compiles for itself. */
+export type GeneratedConfig = RingConfig | StreamConfig;
+export type LinearConfig = GeneratedConfig | MatmulConfig;
 
 const KIB = 1024;
 /** Below this many 16-row tiles per multiprocessor, blocks of one tile share the work better than blocks of two. */
@@ -94,11 +108,11 @@ export function chooseLinear(
   problem: LinearProblem,
   device: { readonly computeCapability: number; readonly multiprocessorCount: number },
 ): LinearConfig {
+  if (device.computeCapability < 90) return chooseStream(problem);
   const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => problem.m <= groups * 8);
   const shapes =
     tokenGroups === undefined ? undefined : RING_SHAPES[problem.isInt8 ? 'int8' : 'dense'][tokenGroups];
-  if (tokenGroups === undefined || shapes === undefined || device.computeCapability < 90)
-    return { method: 'matmul' };
+  if (tokenGroups === undefined || shapes === undefined) return { method: 'matmul' };
   const tilesPerMultiprocessor = problem.n / 16 / device.multiprocessorCount;
   const isFew = tilesPerMultiprocessor < FEW_TILES_PER_MULTIPROCESSOR && problem.epilogue !== 'swiglu';
   const [tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor] = shapes[isFew ? 0 : 1];
@@ -109,26 +123,43 @@ export function chooseLinear(
   };
 }
 
+function chooseStream({ m, epilogue }: LinearProblem): LinearConfig {
+  const tiles = epilogue === 'swiglu' ? 2 : 1;
+  if (m <= 8) return { method: 'stream', tokenGroups: 1, warps: 8, tiles, stages: 4 };
+  if (m <= 16) return { method: 'stream', tokenGroups: 2, warps: 8, tiles, stages: 2 };
+  return { method: 'matmul' };
+}
+
 /** Whether gate-up and SwiGLU can be one kernel: gate and up rows must start on tiles. */
 export function canFuseSwiglu(config: LinearConfig, inter: number): boolean {
-  return config.method === 'ring' && inter % 16 === 0 && (config.tilesPerWarp * config.rowWarps) % 2 === 0;
+  if (config.method === 'matmul' || inter % 16 !== 0) return false;
+  return config.method === 'stream' || (config.tilesPerWarp * config.rowWarps) % 2 === 0;
 }
 
-export function ringKernelName(config: RingConfig, epilogue: LinearProblem['epilogue']): string {
+type Epilogue = LinearProblem['epilogue'];
+
+function kernelName(config: GeneratedConfig, epilogue: Epilogue): string {
+  return `${config.method}_${kernelNumbers(config).join('_')}_${epilogue}`;
+}
+
+/** Template parameters, in the order of the sources. */
+function kernelNumbers(config: GeneratedConfig): readonly number[] {
+  if (config.method === 'stream') return [config.tokenGroups, config.warps, config.tiles, config.stages];
   const { tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes } = config;
-  return `ring_n${tokenGroups}_t${tilesPerWarp}_${rowWarps}x${kWarps}_b${boxes}_${epilogue}`;
+  return [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes];
 }
 
-export const ringUnit = (isInt8: boolean): string => (isInt8 ? 'ring-int8' : 'ring-dense');
+/** Name of the compiled unit, and the file that its kernels are made from. */
+export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
+export const linearFile = (config: GeneratedConfig): string => `linear/${config.method}.cu`;
 
 const EPILOGUES = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' } as const;
 
-/** The line that makes `ring.cu` define the kernel. */
-export function ringKernelSource(config: RingConfig, problem: LinearProblem): string {
-  const { tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes } = config;
-  const name = ringKernelName(config, problem.epilogue);
-  const numbers = [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes].join(', ');
-  return `RING_KERNEL(${name}, ${problem.isInt8}, ${numbers}, ${EPILOGUES[problem.epilogue]})`;
+/** The line that makes the source define the kernel. */
+export function kernelLine(config: GeneratedConfig, { isInt8, epilogue }: LinearProblem): string {
+  const numbers = kernelNumbers(config).join(', ');
+  const name = kernelName(config, epilogue);
+  return `${config.method.toUpperCase()}_KERNEL(${name}, ${isInt8}, ${numbers}, ${EPILOGUES[epilogue]})`;
 }
 
 /** Shared memory of a stage and of what does not depend on the number of stages. */
@@ -148,43 +179,53 @@ export function ringStages(config: RingConfig, isInt8: boolean): number {
   return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
 }
 
-export interface RingOperands {
-  /** Device address of the tensor map of x with boxes of 8 tokenGroups rows. */
-  readonly xMap: number;
-  /** int8: the tiles; dense: the tensor map with boxes of 16 rows. */
+export interface LinearOperands {
+  /** Device address of x. */
+  readonly x: number;
+  /** Tiles or dense rows. */
   readonly weight: number;
+  /** Ring only: tensor maps of x, with boxes of 8 tokenGroups rows, and of a dense weight, with boxes of 16. */
+  readonly xMap: number;
+  readonly weightMap: number;
   readonly scale: number;
   readonly bias: number;
   readonly out: number;
   readonly multiprocessorCount: number;
 }
 
-export function ringLaunch(config: RingConfig, problem: LinearProblem, operands: RingOperands): KernelLaunch {
-  const { stage, fixed } = ringBytes(config, problem.isInt8);
-  const stageCount = ringStages(config, problem.isInt8);
-  const tiles = config.tilesPerWarp * config.rowWarps;
-  const outRows = problem.epilogue === 'swiglu' ? problem.n / 2 : problem.n;
-  const blockRows = problem.epilogue === 'swiglu' ? tiles * 8 : tiles * 16;
-  const blocks = Math.min(
-    operands.multiprocessorCount * config.blocksPerMultiprocessor,
-    ceilDiv(outRows, blockRows),
-  );
+export function linearLaunch(
+  config: GeneratedConfig,
+  problem: LinearProblem,
+  operands: LinearOperands,
+): KernelLaunch {
+  const { m, n, k, isInt8, epilogue } = problem;
+  const outRows = epilogue === 'swiglu' ? n / 2 : n;
+  const { scale, bias, out } = operands;
+  const common = [...[scale, bias, out].map(pointer), ...[m, n, k, outRows].map(i32)];
+  const code = { unit: linearUnit(isInt8), kernel: kernelName(config, epilogue) };
+  if (config.method === 'stream') {
+    const { warps, tiles, tokenGroups } = config;
+    return {
+      ...code,
+      grid: [ceilDiv(outRows, epilogue === 'swiglu' ? 16 : tiles * 16), 1, 1],
+      blockThreads: warps * 32,
+      sharedBytes: warps * tiles * tokenGroups * 8 * 16 * 4,
+      args: [pointer(operands.x), pointer(operands.weight), ...common],
+    };
+  }
+  const { stage, fixed } = ringBytes(config, isInt8);
+  const stageCount = ringStages(config, isInt8);
+  const tileRows = config.tilesPerWarp * config.rowWarps * (epilogue === 'swiglu' ? 8 : 16);
+  const blocks = operands.multiprocessorCount * config.blocksPerMultiprocessor;
   return {
-    unit: ringUnit(problem.isInt8),
-    kernel: ringKernelName(config, problem.epilogue),
-    grid: [blocks, 1, 1],
+    ...code,
+    grid: [Math.min(blocks, ceilDiv(outRows, tileRows)), 1, 1],
     blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
     sharedBytes: fixed + stageCount * stage,
     args: [
       pointer(operands.xMap),
-      pointer(operands.weight),
-      pointer(operands.scale),
-      pointer(operands.bias),
-      pointer(operands.out),
-      i32(problem.m),
-      i32(problem.n),
-      i32(problem.k),
-      i32(outRows),
+      pointer(isInt8 ? operands.weight : operands.weightMap),
+      ...common,
       i32(stageCount),
     ],
   };

@@ -85,9 +85,11 @@ describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
     const weight = randomMatrix(80, 300, random);
     const x = randomMatrix(Math.max(...TOKEN_COUNTS), 300, random);
     const first = new Map<string, Float32Array>();
-    runLevels(format, x, weight, undefined, (out, level) => {
-      if (!first.has(level)) first.set(level, rowOf(out, 0).slice());
-      expect(rowOf(out, 0), level).toEqual(first.get(level));
+    runLevels(format, x, weight, undefined, (out, level, tokenCount) => {
+      // The one exception: f16 has two kernels at this level.
+      const kernel = format === 'f16' && level === 'amx' && tokenCount <= 4 ? 'few tokens' : level;
+      if (!first.has(kernel)) first.set(kernel, rowOf(out, 0).slice());
+      expect(rowOf(out, 0), kernel).toEqual(first.get(kernel));
     });
   });
 });

@@ -26,33 +26,6 @@ struct RingArgs {
   int m, n, k, outStride, stageCount;
 };
 
-__device__ __forceinline__ void barrier_init(u32 barrier, u32 count) {
-  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
-}
-__device__ __forceinline__ void barrier_expect(u32 barrier, u32 bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
-}
-__device__ __forceinline__ void barrier_arrive(u32 barrier) {
-  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-__device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
-  asm volatile(
-      "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}" ::"r"(
-          barrier),
-      "r"(parity)
-      : "memory");
-}
-__device__ __forceinline__ u64 evict_first_policy() {
-  u64 policy;
-  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-  return policy;
-}
-__device__ __forceinline__ void bulk_copy_once(u32 target, const void* source, u32 bytes, u32 barrier, u64 policy) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(target),
-      "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
-      : "memory");
-}
 // A box at column k, row `row` of the mapped tensor.
 __device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k, int row, u32 barrier, u64 policy) {
   asm volatile(
@@ -66,12 +39,6 @@ __device__ __forceinline__ void box_copy(u32 target, const void* map, int k, int
       "l"(map), "r"(k), "r"(row), "r"(barrier)
       : "memory");
 }
-__device__ __forceinline__ Vec16 load_shared16(u32 address) {
-  Vec16 v;
-  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
-  return v;
-}
-
 // NT: groups of 8 tokens. R: 16-row tiles a warp. WR x WK consumer warps. BOXES of 64 k a stage.
 template <bool INT8, int NT, int R, int WR, int WK, int BOXES, Epilogue EPILOGUE>
 struct Ring {

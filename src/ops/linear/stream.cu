@@ -1,26 +1,22 @@
-// Linear layers over few rows: the time is that of reading the weights once, so everything serves the stream.
+// Linear layers over 1 to 16 rows before compute capability 9.0: the time is that of reading the weights once.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
 // registers: the order of k inside a product is free as long as both operands agree, so a thread takes 16 consecutive
 // bytes of a weight row, which are the k indices of several products. Warps of a block share rows and divide k; their
 // sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
 //
-// Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k, [n/16][k/64][half][lane][16 bytes] (see cuda-pack.ts).
+// Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
 #include "prelude.cuh"
 
-enum Epilogue { STORE, STORE_F32, RESIDUAL, SWIGLU };
+enum Epilogue { STORE, STORE_F32, SWIGLU };
 
 struct LinearArgs {
-  const u16* x;            // [m, k] activations
-  const u8* weight;        // dense or int8 tiles
-  const float* scale;      // [n] int8 only
-  const u16* bias;         // [n] or null
-  const u16* normWeight;   // [k] when the RMS norm of x is taken on the way in
-  const float* squareSums; // [m, squareParts] partial sums of x's squares
-  void* out;               // [m, outStride]
-  float* squareSumsOut;    // [m, gridDim.x] with RESIDUAL: partial sums of the new residual's squares
-  int m, n, k, outStride, squareParts;
-  float epsilon;
+  const u16* x;        // [m, k] activations
+  const u8* weight;    // dense or int8 tiles
+  const float* scale;  // [n] int8 only
+  const u16* bias;     // [n] or null
+  void* out;           // [m, outStride]
+  int m, n, k, outStride;
 };
 
 template <bool INT8>
@@ -50,29 +46,18 @@ struct Tokens {
 };
 
 // The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8.
-template <int NT, int PARTS, bool NORM>
-__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& t, const LinearArgs& a, int chunk,
-                                            const float (&inverseRms)[NT]) {
+template <int NT, int PARTS>
+__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& t, const LinearArgs& a, int chunk) {
   const int lane = threadIdx.x & 31;
   const int k = chunk * 32 * PARTS + (lane & 3) * 8 * PARTS;
 #pragma unroll
-  for (int p = 0; p < PARTS; p++) {
-    float w[8];
-    if (NORM) unpack8(k + 8 * p < a.k ? load16(a.normWeight + k + 8 * p) : zero16(), w);
+  for (int p = 0; p < PARTS; p++)
 #pragma unroll
     for (int n = 0; n < NT; n++) {
       const int token = n * 8 + (lane >> 2);
       const bool inside = token < a.m && k + 8 * p < a.k;
       t.v[n][p] = inside ? load16(a.x + (size_t)token * a.k + k + 8 * p) : zero16();
-      if (NORM) {
-        float f[8];
-        unpack8(t.v[n][p], f);
-#pragma unroll
-        for (int i = 0; i < 8; i++) f[i] = f[i] * inverseRms[n] * w[i];
-        t.v[n][p] = pack8(f);
-      }
     }
-  }
 }
 
 template <bool INT8, int NT>
@@ -99,7 +84,7 @@ __device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>&
 }
 
 // NT: groups of 8 tokens. WARPS divide k. TILES of 16 rows a block (for SWIGLU: gate and up). STAGES chunks in flight.
-template <bool INT8, int NT, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE, bool NORM>
+template <bool INT8, int NT, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
 __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
   constexpr int PARTS = INT8 ? 2 : 1;
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
@@ -116,20 +101,6 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
       for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
   wait_predecessor();
 
-  float inverseRms[NT];
-  if (NORM) {
-#pragma unroll
-    for (int n = 0; n < NT; n++) {
-      const int token = n * 8 + (lane >> 2);
-      float sum = 0.f;
-      if (token < a.m)
-        for (int p = lane & 3; p < a.squareParts; p += 4) sum += __ldcg(a.squareSums + (size_t)token * a.squareParts + p);
-      sum += __shfl_xor_sync(0xffffffffu, sum, 1);
-      sum += __shfl_xor_sync(0xffffffffu, sum, 2);
-      inverseRms[n] = rsqrtf(sum / a.k + a.epsilon);
-    }
-  }
-
   float acc[TILES][NT][4];
 #pragma unroll
   for (int r = 0; r < TILES; r++)
@@ -141,7 +112,7 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
   Tokens<NT, PARTS> tokens[STAGES];
 #pragma unroll
   for (int s = 0; s < STAGES; s++)
-    if (warp + s * WARPS < chunkCount) load_tokens<NT, PARTS, NORM>(tokens[s], a, warp + s * WARPS, inverseRms);
+    if (warp + s * WARPS < chunkCount) load_tokens<NT, PARTS>(tokens[s], a, warp + s * WARPS);
   for (int base = warp; base < chunkCount; base += WARPS * STAGES) {
 #pragma unroll
     for (int s = 0; s < STAGES; s++) {
@@ -152,7 +123,7 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
         if (next < chunkCount) {
 #pragma unroll
           for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, next);
-          load_tokens<NT, PARTS, NORM>(tokens[s], a, next, inverseRms);
+          load_tokens<NT, PARTS>(tokens[s], a, next);
         }
       }
     }
@@ -197,39 +168,15 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
       const float gate = round_act(sums[0]), up = round_act(sums[1]);
       ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
     }
-    if (EPILOGUE == RESIDUAL) {
-      float square = 0.f;
-      if (live) {
-        const float value = round_act(act_to_float(((u16*)a.out)[at]) + round_act(sums[0]));
-        ((u16*)a.out)[at] = float_to_act(value);
-        square = value * value;
-      }
-#pragma unroll
-      for (int mask = 8; mask > 0; mask >>= 1) square += __shfl_xor_sync(0xffffffffu, square, mask);
-      if ((within & 15) == 0 && token < a.m)
-        a.squareSumsOut[(size_t)token * gridDim.x * TILES + blockIdx.x * TILES + r] = square;
-    }
   }
 }
 
-#define LINEAR_KERNEL(name, INT8, NT, WARPS, TILES, STAGES, EPILOGUE, NORM)                                      \
-  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(                                                 \
-      const u16* x, const u8* weight, const float* scale, const u16* bias, const u16* normWeight,                \
-      const float* squareSums, void* out, float* squareSumsOut, int m, int n, int k, int outStride,              \
-      int squareParts, float epsilon) {                                                                          \
-    const LinearArgs a{x, weight, scale, bias, normWeight, squareSums, out, squareSumsOut,                       \
-                       m, n, k, outStride, squareParts, epsilon};                                                \
-    linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE, NORM>(a);                                            \
+#define STREAM_KERNEL(name, INT8, NT, WARPS, TILES, STAGES, EPILOGUE)                                              \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32)                                                         \
+      name(const u16* x, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
+           int outStride) {                                                                                        \
+    const LinearArgs a{x, weight, scale, bias, out, m, n, k, outStride};                                           \
+    linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
   }
-#define LINEAR_KERNELS(name, INT8, NT, WARPS, TILES, STAGES)                                                     \
-  LINEAR_KERNEL(name##_store, INT8, NT, WARPS, TILES, STAGES, STORE, false)                                      \
-  LINEAR_KERNEL(name##_store_norm, INT8, NT, WARPS, TILES, STAGES, STORE, true)                                  \
-  LINEAR_KERNEL(name##_f32, INT8, NT, WARPS, TILES, STAGES, STORE_F32, false)                                    \
-  LINEAR_KERNEL(name##_f32_norm, INT8, NT, WARPS, TILES, STAGES, STORE_F32, true)                                \
-  LINEAR_KERNEL(name##_residual, INT8, NT, WARPS, TILES, STAGES, RESIDUAL, false)
 
-#ifdef TRIAL  // one configuration, for the tuner
-LINEAR_KERNEL(trial_store, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, TRIAL_TILES, TRIAL_STAGES, STORE, TRIAL_NORM)
-LINEAR_KERNEL(trial_residual, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, TRIAL_TILES, TRIAL_STAGES, RESIDUAL, false)
-LINEAR_KERNEL(trial_swiglu, TRIAL_INT8, TRIAL_NT, TRIAL_WARPS, 2, TRIAL_STAGES, SWIGLU, TRIAL_NORM)
-#endif
+// The kernels that a plan needs are appended here as STREAM_KERNEL lines.

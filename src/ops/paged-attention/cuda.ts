@@ -6,8 +6,25 @@ export const QUERY_TILE = 64;
 const PREFILL_KEY_TILE = 64;
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
-/** Cached tokens in one piece of decode attention: fewer when several query heads share the registers. */
-export function splitTokensFor(queryHeadsPerKvHead: number): number {
+/** What decides how decode attention is cut and launched. */
+export interface DecodeTarget {
+  readonly computeCapability: number;
+  readonly multiprocessorCount: number;
+}
+
+const RING_SPLIT_TOKENS = 256;
+
+/**
+ * Cached tokens in one piece of decode attention, whole cache blocks. Without the ring a piece is held in registers:
+ * fewer tokens when several query heads share them.
+ */
+export function splitTokensFor(
+  target: DecodeTarget,
+  queryHeadsPerKvHead: number,
+  blockTokens: number,
+): number {
+  if (target.computeCapability >= 90)
+    return blockTokens * Math.max(1, Math.floor(RING_SPLIT_TOKENS / blockTokens));
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
 }
 
@@ -33,6 +50,7 @@ export interface AttentionProblem {
   readonly headCount: number;
   readonly kvHeadCount: number;
   readonly headDim: number;
+  readonly blockTokens: number;
   /** Elements from one block of the cache to the next. */
   readonly blockStride: number;
   readonly maxBlocks: number;
@@ -40,22 +58,52 @@ export interface AttentionProblem {
   readonly prefillTiles: number;
 }
 
+const RING_WARPS = 8;
+const RING_THREADS = (RING_WARPS + 1) * 32;
+const MAX_RING_STAGES = 32;
+const RING_BYTES_PER_MULTIPROCESSOR = 128 << 10;
+
+/** Blocks of the ring kernel that share a multiprocessor: the registers of grouped queries leave room for one. */
+function ringBlocksPerMultiprocessor({ headCount, kvHeadCount }: AttentionProblem): number {
+  return headCount === kvHeadCount ? 2 : 1;
+}
+
+/** Slots of a block's ring: a multiple of the warps that take cache blocks from it, see decode-ring.cu. */
+export function ringStageCount(stageBytes: number, ringBytes: number): number {
+  const fitting = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(ringBytes / stageBytes)));
+  return fitting < RING_WARPS ? fitting : Math.floor(fitting / RING_WARPS) * RING_WARPS;
+}
+
 /** Rope, cache append and attention for rows with one new token. */
-export function decodeLaunch(problem: AttentionProblem, o: AttentionOperands): KernelLaunch {
+export function decodeLaunch(
+  problem: AttentionProblem,
+  target: DecodeTarget,
+  o: AttentionOperands,
+): KernelLaunch {
   const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
   const more = [o.blockTables, o.decodeItems, o.itemCount, o.partials, o.arrivals];
+  const { kvHeadCount, decodeItems, blockTokens, headDim } = problem;
+  const args = [
+    ...[...addresses, ...more].map(pointer),
+    pointer(problem.blockStride),
+    i32(kvHeadCount),
+    i32(problem.maxBlocks),
+  ];
+  if (target.computeCapability < 90) {
+    const blocks = Math.min(decodeItems, MAX_DECODE_BLOCKS_PER_HEAD);
+    const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
+    return { unit: 'attention', kernel: 'attention_decode', ...size, args };
+  }
+  const stageBytes = 2 * blockTokens * headDim * 2;
+  const blocks = ringBlocksPerMultiprocessor(problem);
+  const stageCount = ringStageCount(stageBytes, RING_BYTES_PER_MULTIPROCESSOR / blocks);
   return {
     unit: 'attention',
-    kernel: 'attention_decode',
-    grid: [problem.kvHeadCount, Math.min(problem.decodeItems, MAX_DECODE_BLOCKS_PER_HEAD), 1],
-    blockThreads: 128,
-    sharedBytes: 0,
-    args: [
-      ...[...addresses, ...more].map(pointer),
-      pointer(problem.blockStride),
-      i32(problem.kvHeadCount),
-      i32(problem.maxBlocks),
-    ],
+    kernel: 'attention_decode_ring',
+    grid: [Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * blocks), 1, 1],
+    blockThreads: RING_THREADS,
+    sharedBytes: stageCount * stageBytes,
+    args: [...args, i32(stageCount)],
   };
 }
 

@@ -1,5 +1,5 @@
 /** Angles of rotary position embedding, Su et al. 2021 (arXiv:2104.09864), with the scalings of Hugging Face transformers. */
-import type { RopeParams } from '../../plan/plan.js';
+import type { Plan, RopeParams } from '../../plan/plan.js';
 
 /**
  * Angle per position of each pair of dimensions, radians: theta^(-2i / headDim) for pair i, changed by the scaling.
@@ -62,6 +62,16 @@ export function rotationLength(position: number, promptTokens: number): number {
 /** Whether the rotation of a sequence's tokens depends on the length of its prompt. */
 export function dependsOnPrompt({ scaling }: RopeParams, promptTokens: number): boolean {
   return scaling.type === 'dynamic' && promptTokens > scaling.originalMaxPositions;
+}
+
+/** The longest prompt whose rotations do not depend on its length; undefined when none does. */
+export function uniformPromptTokens({ ops }: Plan): number | undefined {
+  const limits = ops.flatMap((op) =>
+    op.kind === 'ropeAppend' && op.rope.scaling.type === 'dynamic'
+      ? [op.rope.scaling.originalMaxPositions]
+      : [],
+  );
+  return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
 /** Cosines and sines of every position, computed in f64 and rounded once. */

@@ -6,71 +6,14 @@
  *   node --expose-gc dist/run/batcher/batcher.bench.js 1000000 64      heap growth over a million steps
  */
 import { SYSTEM_CLOCK } from '../../core/clock.js';
-import type { StepInput, StepOutput } from '../../core/step.js';
-import type { Executor } from '../executor/executor.js';
 import { Batcher } from './batcher.js';
 import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { tokenRequest } from './testing/mixed-requests.js';
+import { NullExecutor } from './testing/null-executor.js';
 
 const PROMPT_TOKENS = 256;
 const OUTPUT_TOKENS = 512;
 const WARM_UP_STEPS = 2000;
-
-/** Answers every step at once with the same token. */
-class NullExecutor implements Executor {
-  readonly limits;
-  readonly memory = {
-    totalBytes: 0,
-    weightBytes: 0,
-    workspaceBytes: 0,
-    kvBytes: 0,
-    kvBytesPerToken: 0,
-    hostKvBytes: 0,
-  };
-  private readonly outputs: StepOutput[];
-  private readonly submitted: StepInput[] = [];
-
-  constructor(rowCount: number) {
-    const blockTokens = 16;
-    this.limits = {
-      maxStepTokens: rowCount + 2048,
-      maxRows: rowCount,
-      maxLogits: rowCount,
-      blockTokens,
-      blockCount: (rowCount * (PROMPT_TOKENS + OUTPUT_TOKENS)) / blockTokens,
-      hostBlockCount: 0,
-      maxSequenceTokens: 4096,
-      vocabulary: 32_000,
-    };
-    const tokenIds = new Int32Array(rowCount).fill(17);
-    this.outputs = Array.from({ length: rowCount + 1 }, (_, logitCount) => ({
-      stepId: 0,
-      logitCount,
-      tokenIds,
-      logprobs: new Float32Array(0),
-      topCount: 0,
-      topTokenIds: new Int32Array(0),
-      topLogprobs: new Float32Array(0),
-      logits: undefined,
-      deviceMs: 0,
-    }));
-  }
-
-  attachSlot(): void {}
-
-  detachSlot(): void {}
-
-  submit(step: StepInput): void {
-    this.submitted.push(step);
-  }
-
-  async collect(): Promise<StepOutput> {
-    const { stepId, logitCount } = this.submitted.shift()!;
-    return Object.assign(this.outputs[logitCount]!, { stepId });
-  }
-
-  async dispose(): Promise<void> {}
-}
 
 interface Measurement {
   readonly stepUs: Float64Array;
@@ -79,7 +22,7 @@ interface Measurement {
 
 async function measure(rowCount: number, overlap: boolean, stepCount: number): Promise<Measurement> {
   const batcher = new Batcher(
-    new NullExecutor(rowCount),
+    new NullExecutor(rowCount, PROMPT_TOKENS + OUTPUT_TOKENS),
     { ...DEFAULT_BATCHER_OPTIONS, overlap },
     SYSTEM_CLOCK,
   );

@@ -1,22 +1,22 @@
-import type { StepStats, WaitReason } from '../../core/batcher-stats.js';
+import type { StepStats } from '../../core/batcher-stats.js';
 import type { Clock } from '../../core/clock.js';
-import { type ErrorReport, invariant, reportError } from '../../core/errors.js';
+import { type ErrorReport, reportError } from '../../core/errors.js';
 import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, FinishReason, TokenRequest } from '../../core/request.js';
 import type { StepOutput } from '../../core/step.js';
 import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import type { Executor } from '../executor/executor.js';
-import { KvCache } from '../kv/kv-cache.js';
-import { Scheduler } from '../scheduler/scheduler.js';
-import type { BatcherHealth } from './batcher-health.js';
-import { type BatcherOptions, schedulerLimits, tokenLimits } from './batcher-options.js';
-import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
-import { CallbackSink, type RequestSink } from './request-sink.js';
-import { RequestRun } from './request-run.js';
-import type { SequenceRun } from './sequence-run.js';
+import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
-import { SlotTable } from './slot-table.js';
-import { StepBuffers } from './step-buffers.js';
+import type { BatcherHealth } from './batcher-health.js';
+import { type BatcherOptions, tokenLimits } from './batcher-options.js';
+import { prefixSalt } from './prefix-salt.js';
+import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
+import { RequestRun } from './request-run.js';
+import { CallbackSink, type RequestSink } from './request-sink.js';
+import type { SequenceRun } from './sequence-run.js';
+import type { StepBuffers } from './step-buffers.js';
+import { StepDriver } from './step-driver.js';
 
 /**
  * In-flight batching over one executor: the imperative loop around the pure scheduler. Every turn it plans a step, submits
@@ -24,62 +24,38 @@ import { StepBuffers } from './step-buffers.js';
  */
 export class Batcher implements TokenBatcher {
   readonly limits: TokenLimits;
-  /** For tests and integrity checks. */
-  readonly kv: KvCache;
-  readonly scheduler: Scheduler;
-  private readonly executor: Executor;
   private readonly options: BatcherOptions;
   private readonly clock: Clock;
+  private readonly steps: StepDriver;
+  private readonly uniformPromptTokens: number | undefined;
   private readonly requests = new Map<RequestId, RequestRun>();
-  private readonly slots: SlotTable;
-  private readonly freeBuffers: StepBuffers[];
-  private readonly inFlight: StepBuffers[] = [];
-  private readonly stepListeners = new Set<(stats: StepStats) => void>();
   private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
   private state: BatcherHealth['state'] = 'running';
   private failure: ErrorReport | undefined;
-  private heartbeatMs: number;
-  private stepCount = 0;
-  private hostMs = 0;
-  private waitReason: WaitReason | undefined;
   private wake: (() => void) | undefined;
   private loop: Promise<void> | undefined;
 
   constructor(executor: Executor, options: BatcherOptions, clock: Clock) {
-    this.executor = executor;
     this.options = options;
     this.clock = clock;
-    this.heartbeatMs = clock.nowMs();
-    this.slots = new SlotTable(executor);
     this.limits = tokenLimits(options, executor.limits);
-    const limits = schedulerLimits(options, executor.limits);
-    this.kv = new KvCache({
-      blockTokens: executor.limits.blockTokens,
-      blockCount: executor.limits.blockCount,
-      hostBlockCount: executor.limits.hostBlockCount,
-      slotCount: limits.maxSequenceCount,
-      maxSequenceTokens: this.limits.maxSequenceTokens,
-      prefixReuse: options.prefixReuse,
-    });
-    this.scheduler = new Scheduler(limits, this.kv);
-    const shape = {
-      maxStepTokens: limits.maxStepTokens,
-      maxRows: limits.maxSequenceCount,
-      maxLogits: limits.maxStepLogits,
-    };
-    const { maxBlocksPerSequence } = this.kv.tables;
-    this.freeBuffers = [0, 1].map(() => new StepBuffers(shape, maxBlocksPerSequence));
+    this.uniformPromptTokens = executor.limits.uniformPromptTokens;
+    this.steps = new StepDriver(executor, options, clock);
+  }
+
+  /** For inspection. */
+  get kv(): KvCache {
+    return this.steps.kv;
   }
 
   get health(): BatcherHealth {
-    const { state, failure } = this;
-    return { state, failure, heartbeatMs: this.isIdle ? this.clock.nowMs() : this.heartbeatMs };
+    const { state, failure, steps } = this;
+    return { state, failure, heartbeatMs: steps.isIdle ? this.clock.nowMs() : steps.heartbeatMs };
   }
 
   /** Statistics of every step, as it is collected. @returns a function that ends the subscription */
   onStep(listener: (stats: StepStats) => void): () => void {
-    this.stepListeners.add(listener);
-    return () => void this.stepListeners.delete(listener);
+    return this.steps.onStep(listener);
   }
 
   /** Called once if the executor or an invariant breaks; nothing is served after that. */
@@ -104,9 +80,10 @@ export class Batcher implements TokenBatcher {
       sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
       return;
     }
-    const run = new RequestRun(request, sink, this.clock.nowMs());
+    const cacheSalt = prefixSalt(request, this.uniformPromptTokens);
+    const run = new RequestRun({ ...request, cacheSalt }, sink, this.clock.nowMs());
     this.requests.set(request.id, run);
-    this.scheduler.add(run.group);
+    this.steps.scheduler.add(run.group);
     this.wakeUp();
   }
 
@@ -126,26 +103,23 @@ export class Batcher implements TokenBatcher {
 
   /** One turn of the loop, for callers that drive it themselves. @returns false when there was nothing to do */
   async turn(): Promise<boolean> {
-    if (this.isIdle) return false;
+    if (this.steps.isIdle) return false;
     this.endExpired();
-    const isLaunched = this.launch();
+    const isLaunched = this.steps.launch(this.scheduled);
     const depth = isLaunched && this.options.overlap ? 1 : 0;
-    while (this.inFlight.length > depth) await this.settle();
+    while (this.steps.inFlightCount > depth) await this.steps.settle(this.acceptStep);
     return true;
   }
 
   /** Fails everything when the step in flight takes too long. */
   checkWatchdog(): void {
-    const silentMs = this.clock.nowMs() - this.heartbeatMs;
-    if (this.inFlight.length === 0 || silentMs <= this.options.stepTimeoutMs) return;
+    const { inFlightCount, oldestStepId, heartbeatMs } = this.steps;
+    const silentMs = this.clock.nowMs() - heartbeatMs;
+    if (inFlightCount === 0 || silentMs <= this.options.stepTimeoutMs) return;
     const message =
-      `Step ${this.inFlight[0]!.stepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
+      `Step ${oldestStepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
       `${this.options.stepTimeoutMs} ms; the device hangs or the limit is too low.`;
     this.failWith({ code: 'DEVICE_FAILED', message });
-  }
-
-  private get isIdle(): boolean {
-    return this.scheduler.waitingCount + this.scheduler.runningCount + this.inFlight.length === 0;
   }
 
   private async runLoop(): Promise<void> {
@@ -155,14 +129,15 @@ export class Batcher implements TokenBatcher {
         // Messages and timers get their chance after every step, also when the executor answers at once.
         else await new Promise((resolve) => setImmediate(resolve));
       }
-      while (this.inFlight.length > 0) await this.settle();
+      while (this.steps.inFlightCount > 0) await this.steps.settle(this.acceptStep);
     } catch (thrown) {
       this.failWith(reportError(thrown));
     }
   }
 
   private async nextSubmission(): Promise<void> {
-    if (this.state !== 'running') return;
+    // Looked at again, because a request may have come while the last turn was awaited.
+    if (this.state !== 'running' || !this.steps.isIdle) return;
     await new Promise<void>((resolve) => {
       this.wake = resolve;
     });
@@ -173,48 +148,16 @@ export class Batcher implements TokenBatcher {
     this.wake = undefined;
   }
 
-  /** Plans and submits a step. @returns false when nothing can run now */
-  private launch(): boolean {
-    const startMs = this.clock.nowMs();
-    const plan = this.scheduler.plan();
-    this.waitReason = plan.waitReason;
-    if (plan.rowCount > 0) {
-      this.slots.apply(plan, (sequence) => this.scheduled(sequence, startMs));
-      const buffers = this.freeBuffers.pop()!;
-      buffers.fill(this.stepCount++, plan, this.kv, this.slots);
-      this.executor.submit(buffers);
-      if (this.inFlight.length === 0) this.heartbeatMs = startMs;
-      this.inFlight.push(buffers);
-    }
-    invariant(
-      this.inFlight.length > 0 || this.isIdle,
-      () => `requests wait for ${plan.waitReason} although nothing runs`,
-    );
-    this.hostMs += this.clock.nowMs() - startMs;
-    return plan.rowCount > 0;
-  }
-
-  /** The run of a sequence that is given a slot at `nowMs`. */
-  private scheduled({ group, index }: Sequence, nowMs: number): SequenceRun {
+  /** The run of a sequence that is given a slot. */
+  private readonly scheduled = ({ group, index }: Sequence, nowMs: number): SequenceRun => {
     const request = this.requests.get(group.spec.id)!;
     request.scheduledMs ??= nowMs;
     return request.sequences[index]!;
-  }
+  };
 
-  /** Waits for the oldest step in flight and hands out its results. */
-  private async settle(): Promise<void> {
-    const output = await this.executor.collect();
-    if (this.state === 'failed') return;
-    const startMs = this.clock.nowMs();
-    const step = this.inFlight.shift()!;
-    this.heartbeatMs = startMs;
-    invariant(output.stepId === step.stepId, () => `step ${output.stepId} came back for ${step.stepId}`);
-    for (let logit = 0; logit < output.logitCount; logit++) this.acceptLogit(step, output, logit, startMs);
-    step.release();
-    this.freeBuffers.push(step);
-    this.hostMs += this.clock.nowMs() - startMs;
-    this.reportStep(step, output, startMs);
-  }
+  private readonly acceptStep = (step: StepBuffers, output: StepOutput, timeMs: number): void => {
+    for (let logit = 0; logit < output.logitCount; logit++) this.acceptLogit(step, output, logit, timeMs);
+  };
 
   private acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): void {
     const run = step.runOfLogit(logit);
@@ -247,27 +190,27 @@ export class Batcher implements TokenBatcher {
   }
 
   private finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {
-    this.scheduler.finish(run.sequence);
+    this.steps.scheduler.finish(run.sequence);
     if (run.request.endSequence(run, reason, timeMs)) this.finish(run.request, timeMs);
   }
 
   private finish(request: RequestRun, timeMs: number): void {
     if (request.isOver) return;
-    this.scheduler.remove(request.group);
+    this.steps.scheduler.remove(request.group);
     this.requests.delete(request.tokens.id);
     request.finish(timeMs);
   }
 
   private end(request: RequestRun, error: ErrorReport): void {
     if (request.isOver) return;
-    this.scheduler.remove(request.group);
+    this.steps.scheduler.remove(request.group);
     this.requests.delete(request.tokens.id);
     request.fail(error, this.clock.nowMs());
   }
 
   private endExpired(): void {
     const nowMs = this.clock.nowMs();
-    for (const group of this.scheduler.expired(nowMs)) {
+    for (const group of this.steps.scheduler.expired(nowMs)) {
       const request = this.requests.get(group.spec.id);
       if (request?.group === group) this.end(request, expiryReport(request, nowMs));
     }
@@ -278,7 +221,7 @@ export class Batcher implements TokenBatcher {
     return {
       health: this.health,
       capacity: { limits: this.limits, blockTokens, blockCount },
-      waitingCount: this.scheduler.waitingCount,
+      waitingCount: this.steps.scheduler.waitingCount,
       maxQueuedRequests: this.options.maxQueuedRequests,
       isInProgress: this.requests.has(id),
     };
@@ -289,31 +232,11 @@ export class Batcher implements TokenBatcher {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.failure = error;
+    this.steps.abandon();
     const requests = [...this.requests.values()];
     this.requests.clear();
     for (const request of requests) request.fail(error, this.clock.nowMs());
     for (const listener of this.failureListeners) listener(error);
     this.wakeUp();
-  }
-
-  private reportStep(step: StepBuffers, output: StepOutput, timeMs: number): void {
-    const { hostMs, waitReason, kv, scheduler } = this;
-    this.hostMs = 0;
-    if (this.stepListeners.size === 0) return;
-    const stats: StepStats = {
-      type: 'step',
-      stepId: step.stepId,
-      timeMs,
-      ...step.rowStats(),
-      waitingCount: scheduler.waitingCount,
-      runningCount: scheduler.runningCount,
-      freeBlockCount: kv.freeCount,
-      cachedBlockCount: kv.cachedCount,
-      totalBlockCount: kv.blockCount,
-      hostMs,
-      deviceMs: output.deviceMs,
-      waitReason,
-    };
-    for (const listener of this.stepListeners) listener(stats);
   }
 }

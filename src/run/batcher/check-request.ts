@@ -1,5 +1,5 @@
 import { AloftError } from '../../core/errors.js';
-import type { TokenRequest } from '../../core/request.js';
+import type { BeamParams, TokenRequest } from '../../core/request.js';
 import type { SamplingParams } from '../../core/sampling.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
 
@@ -15,7 +15,7 @@ export function checkRequest(request: TokenRequest, capacity: Capacity): void {
   checkCounts(request, capacity.limits);
   checkTokens(request, capacity.limits);
   checkLengths(request, capacity.limits);
-  if (request.beam !== undefined) checkBeams(request);
+  if (request.beam !== undefined) checkBeams(request, request.beam, capacity.limits);
   checkBlocks(request, capacity);
 }
 
@@ -78,7 +78,8 @@ function checkLengths({ promptTokenIds, maxOutputTokens }: TokenRequest, limits:
 }
 
 /** Beams are chosen from the model's own distribution, on the host: what would change it cannot be combined with them. */
-function checkBeams({ sampling }: TokenRequest): void {
+function checkBeams(request: TokenRequest, { width }: BeamParams, { vocabulary }: TokenLimits): void {
+  const { sampling, endIds, stopTokenLists } = request;
   const refuseChange = (name: keyof SamplingParams, isChanged: boolean) =>
     refuse(isChanged, () => `${name} cannot be combined with beam search; leave it out.`);
   refuseChange('repetitionPenalty', sampling.repetitionPenalty !== 1);
@@ -86,6 +87,11 @@ function checkBeams({ sampling }: TokenRequest): void {
   refuseChange('frequencyPenalty', sampling.frequencyPenalty !== 0);
   refuseChange('logitBias', sampling.logitBias.size > 0);
   refuseChange('badWords', sampling.badWords.length > 0);
+  const endingCount = endIds.length + stopTokenLists.length;
+  refuse(
+    width + endingCount > vocabulary,
+    () => `${width} beams and ${endingCount} ends need more tokens than the vocabulary of ${vocabulary} has.`,
+  );
 }
 
 /** The largest number of KV blocks that the request can come to hold must exist. */

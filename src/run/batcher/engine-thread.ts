@@ -39,7 +39,12 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   batcher.start();
   post({
     type: 'opened',
-    facts: { limits: batcher.limits, executorLimits: executor.limits, memory: executor.memory },
+    facts: {
+      limits: batcher.limits,
+      executorLimits: executor.limits,
+      memory: executor.memory,
+      deviceName: executor.deviceName,
+    },
   });
 }
 

@@ -23,4 +23,5 @@ defineGoldenSuite({
   ampleBlockCount: 512,
   tightBlockCount: 40,
   smallStepTokens: 24,
+  ways: 'all',
 });

@@ -1,16 +1,14 @@
 import type { StepStats } from '../../core/batcher-stats.js';
 import type { StepInput } from '../../core/step.js';
 import type { KvCache } from '../kv/kv-cache.js';
+import type { SchedulerLimits } from '../scheduler/scheduler-limits.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { RowList, StepPlan } from '../scheduler/step-plan.js';
 import type { SequenceRun } from './sequence-run.js';
 import type { SlotTable } from './slot-table.js';
 
-export interface StepShape {
-  readonly maxStepTokens: number;
-  readonly maxRows: number;
-  readonly maxLogits: number;
-}
+/** Largest step that buffers must hold. */
+export type StepShape = Pick<SchedulerLimits, 'maxSequenceCount' | 'maxStepTokens' | 'maxStepLogits'>;
 
 type RowStats = Pick<
   StepStats,
@@ -54,16 +52,16 @@ export class StepBuffers implements StepInput {
     this.maxBlocksPerSequence = maxBlocksPerSequence;
     this.tokenIds = new Int32Array(shape.maxStepTokens);
     this.positions = new Int32Array(shape.maxStepTokens);
-    this.rowOffsets = new Int32Array(shape.maxRows + 1);
-    this.rowSlots = new Int32Array(shape.maxRows);
-    this.contextLengths = new Int32Array(shape.maxRows);
-    this.blockTables = new Int32Array(shape.maxRows * maxBlocksPerSequence).fill(-1);
-    this.logitTokens = new Int32Array(shape.maxLogits);
-    this.logitRows = new Int32Array(shape.maxLogits);
-    this.logitTargets = new Int32Array(shape.maxLogits);
-    this.rowEpochs = new Int32Array(shape.maxRows);
-    this.rowVersions = new Float64Array(shape.maxRows);
-    this.rowBlockCounts = new Int32Array(shape.maxRows);
+    this.rowOffsets = new Int32Array(shape.maxSequenceCount + 1);
+    this.rowSlots = new Int32Array(shape.maxSequenceCount);
+    this.contextLengths = new Int32Array(shape.maxSequenceCount);
+    this.blockTables = new Int32Array(shape.maxSequenceCount * maxBlocksPerSequence).fill(-1);
+    this.logitTokens = new Int32Array(shape.maxStepLogits);
+    this.logitRows = new Int32Array(shape.maxStepLogits);
+    this.logitTargets = new Int32Array(shape.maxStepLogits);
+    this.rowEpochs = new Int32Array(shape.maxSequenceCount);
+    this.rowVersions = new Float64Array(shape.maxSequenceCount);
+    this.rowBlockCounts = new Int32Array(shape.maxSequenceCount);
   }
 
   fill(stepId: number, plan: StepPlan, kv: KvCache, slots: SlotTable): void {

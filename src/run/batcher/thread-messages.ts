@@ -35,6 +35,8 @@ export interface EngineFacts {
   readonly limits: TokenLimits;
   readonly executorLimits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Full name of a device that is not the CPU. */
+  readonly deviceName: string | undefined;
 }
 
 export type FromEngine =

@@ -54,7 +54,7 @@ export class ThreadedBatcher implements TokenBatcher {
   private readonly stepTimeoutMs: number;
   private readonly open = new Map<RequestHandle, OpenRequest>();
   private readonly handles = new Map<RequestId, RequestHandle>();
-  private readonly stepListeners: ((stats: StepStats) => void)[] = [];
+  private readonly stepListeners = new Set<(stats: StepStats) => void>();
   private readonly watchdog: NodeJS.Timeout;
   private readonly exited: Promise<void>;
   private outgoing: EngineCommand[] = [];
@@ -93,9 +93,10 @@ export class ThreadedBatcher implements TokenBatcher {
     return { state, failure, heartbeatMs: isIdle ? performance.now() : this.heartbeatMs };
   }
 
-  /** Statistics of every step, as they arrive. */
-  onStep(listener: (stats: StepStats) => void): void {
-    this.stepListeners.push(listener);
+  /** Statistics of every step, as they arrive. @returns a function that ends the subscription */
+  onStep(listener: (stats: StepStats) => void): () => void {
+    this.stepListeners.add(listener);
+    return () => void this.stepListeners.delete(listener);
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {

@@ -14,7 +14,14 @@ import type { CpuExecutorLimits, CpuExecutorOptions } from './cpu-executor-optio
 import { CpuKvCache } from './cpu-kv-cache.js';
 import { compileProgram, type Instruction } from './cpu-program.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
-import { checkStep, emptyOutput, logitRequest, resolveTokenIds, type SlotView } from './step-support.js';
+import {
+  checkStep,
+  emptyOutput,
+  limitsOfPlan,
+  logitRequest,
+  resolveTokenIds,
+  type SlotView,
+} from './step-support.js';
 
 /** A slot and, where its prompt decides it, the rotation of its tokens. */
 class CpuSlot implements SlotView {
@@ -89,7 +96,7 @@ export class CpuExecutor implements Executor {
     const inferred = validatePlan(plan);
     const layout = workspaceLayout(inferred, limits);
     this.#options = options;
-    this.limits = { ...limits, vocabulary: plan.dims.vocabulary };
+    this.limits = limitsOfPlan(plan, limits);
     this.#tokenIds = new Int32Array(limits.maxStepTokens);
     this.#workspace = allocateHost(layout.totalBytes);
     this.#cache = new CpuKvCache({ dims: plan.dims, dtype, blockTokens, blockCount, hostBlockCount });

@@ -11,6 +11,11 @@ export interface ExecutorLimits {
   readonly hostBlockCount: number;
   readonly maxSequenceTokens: number;
   readonly vocabulary: number;
+  /**
+   * The KV of the tokens of a longer prompt depends on the prompt's length (dynamic RoPE), so that prompts of different
+   * lengths cannot share it. Absent: it never does.
+   */
+  readonly uniformPromptTokens?: number;
 }
 
 /** Where the memory of a device went, bytes. Printed at load and in out-of-memory errors. */
@@ -31,9 +36,7 @@ export interface MemoryBudget {
 export interface Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
-  /** Memory of the device that is in use now, by this and every other process; absent where it is the machine's own. */
-  readonly deviceUsedBytes?: () => number;
-  /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver CUDA 13.0`. */
+  /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
   /** Gives a slot to a sequence; must precede the first step that names the slot. */
   attachSlot(state: SlotState): void;

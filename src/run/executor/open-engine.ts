@@ -1,4 +1,5 @@
 /** Opens an engine on the kind of device that it was built for. */
+import { AloftError } from '../../core/errors.js';
 import { readManifest } from '../../engine/manifest.js';
 import { openExecutor as openCuda, type OpenCudaOptions } from './cuda/open-cuda.js';
 import type { Executor } from './executor.js';
@@ -10,5 +11,19 @@ export type OpenEngineOptions = OpenCpuOptions & OpenCudaOptions;
 /** @throws AloftError of the engine reader and of the device's executor */
 export async function openExecutor(options: OpenEngineOptions): Promise<Executor> {
   const { device } = readManifest(options.engineDirectory).aloft;
-  return device === 'cuda' ? openCuda(options) : openCpu(options);
+  return device === 'cuda' ? openOnGpu(options) : openCpu(options);
+}
+
+/** Says why a GPU is wanted when there is none. */
+async function openOnGpu(options: OpenEngineOptions): Promise<Executor> {
+  try {
+    return await openCuda(options);
+  } catch (cause) {
+    if (!(cause instanceof AloftError) || cause.code !== 'DEVICE_UNAVAILABLE') throw cause;
+    throw new AloftError(
+      'DEVICE_UNAVAILABLE',
+      `The engine in ${options.engineDirectory} was built for 'cuda', which cannot be used here; build one with 'aloft build --device cpu', or mend this: ${cause.message}`,
+      { cause },
+    );
+  }
 }

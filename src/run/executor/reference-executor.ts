@@ -17,7 +17,14 @@ import type { Plan, PlanOp } from '../../plan/plan.js';
 import { validatePlan } from '../../plan/validate.js';
 import type { Collectives } from './collectives.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
-import { checkStep, emptyOutput, logitRequest, resolveTokenIds, type SlotView } from './step-support.js';
+import {
+  checkStep,
+  emptyOutput,
+  limitsOfPlan,
+  logitRequest,
+  resolveTokenIds,
+  type SlotView,
+} from './step-support.js';
 
 /** A weight as a plan means it: unpacked, dequantised. */
 export interface LogicalWeight {
@@ -68,7 +75,7 @@ export class ReferenceExecutor implements Executor {
     const { logits } = validatePlan(plan);
     invariant(logits.columns >= plan.dims.vocabulary, () => 'logits are narrower than the vocabulary');
     this.#options = options;
-    this.limits = { ...limits, vocabulary: plan.dims.vocabulary };
+    this.limits = limitsOfPlan(plan, limits);
     const { blockTokens } = limits;
     this.#cache = new ReferenceKvCache(plan.dims, { blockCount: limits.blockCount, blockTokens, dtype });
     this.#hostCache = new ReferenceKvCache(plan.dims, {

@@ -2,8 +2,23 @@
 import { invariant } from '../../core/errors.js';
 import type { SamplingParams } from '../../core/sampling.js';
 import type { StepInput, StepOutput } from '../../core/step.js';
+import { uniformPromptTokens } from '../../ops/rope/rotation.js';
 import { topCountOf } from '../../ops/sample/contract.js';
+import type { Plan } from '../../plan/plan.js';
 import type { ExecutorLimits } from './executor.js';
+
+/** The limits of an executor that runs `plan`. */
+export function limitsOfPlan(
+  plan: Plan,
+  limits: Omit<ExecutorLimits, 'vocabulary' | 'uniformPromptTokens'>,
+): ExecutorLimits {
+  const uniform = uniformPromptTokens(plan);
+  return {
+    ...limits,
+    vocabulary: plan.dims.vocabulary,
+    ...(uniform === undefined ? {} : { uniformPromptTokens: uniform }),
+  };
+}
 
 /** What a step needs to know of a slot. */
 export interface SlotView {

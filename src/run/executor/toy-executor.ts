@@ -81,6 +81,16 @@ export class ToyExecutor implements Executor {
     this.commands.length = 0;
   }
 
+  /** Whether a block holds the KV of the last tokens of `tokenIds`, a whole number of blocks. */
+  holds(memory: 'device' | 'host', block: number, tokenIds: readonly number[]): boolean {
+    const { blockTokens } = this.limits;
+    const kv = memory === 'device' ? this.kv : this.hostKv;
+    const content = kv.subarray(block * blockTokens, (block + 1) * blockTokens);
+    let history = EMPTY_HISTORY;
+    const expected = tokenIds.map((tokenId) => (history = extendHistory(history, tokenId) >>> 1));
+    return expected.slice(-blockTokens).every((value, i) => value === content[i]);
+  }
+
   private attach(state: SlotState): void {
     invariant(!this.slots.has(state.slot), () => `slot ${state.slot} was attached twice`);
     this.slots.set(state.slot, { state, outputTokenIds: [...state.outputTokenIds] });

@@ -30,6 +30,12 @@ export interface SwapImage {
   readonly tables: readonly (readonly number[])[];
 }
 
+export interface IndexedPrefix {
+  readonly memory: 'device' | 'host';
+  readonly block: BlockId;
+  readonly tokenIds: readonly number[];
+}
+
 const NO_MATCH: PrefixMatch = { entries: [], costBlocks: 0 };
 
 /**
@@ -228,6 +234,14 @@ export class KvCache {
   takeLoads(): Int32Array {
     this.host.finishLoads();
     return this.host.loads.take();
+  }
+
+  /** What the prefix index knows: the last block of each prefix, in which memory it lies, and the prefix. For inspection. */
+  *prefixes(): Generator<IndexedPrefix> {
+    for (const { place, tokenIds } of this.index.prefixes()) {
+      const memory = place < this.blockCount ? 'device' : 'host';
+      yield { memory, block: (memory === 'device' ? place : place - this.blockCount) as BlockId, tokenIds };
+    }
   }
 
   /** Compares all accounting with itself. @throws AloftError INTERNAL */

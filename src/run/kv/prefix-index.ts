@@ -102,6 +102,13 @@ export class PrefixIndex {
     this.unused[this.unusedCount++] = entry;
   }
 
+  /** Every entry's place and all tokens from the start of the prompt to its end. For inspection. */
+  *prefixes(): Generator<{ readonly place: number; readonly tokenIds: readonly number[] }> {
+    for (let entry = 0; entry < this.places.length; entry++)
+      if (this.places[entry] !== NO_PLACE)
+        yield { place: this.places[entry]!, tokenIds: this.prefixOf(entry) };
+  }
+
   /** Every entry must be found by walking from its first block. @throws AloftError INTERNAL */
   checkIntegrity(): void {
     for (let entry = 0; entry < this.places.length; entry++) {
@@ -115,6 +122,12 @@ export class PrefixIndex {
       const found = this.find(parent, this.salts[entry], this.tokens, entry * this.blockTokens);
       invariant(found === entry, () => `prefix entry ${entry} is hidden by entry ${found}`);
     }
+  }
+
+  private prefixOf(entry: number): number[] {
+    const before = this.parents[entry] === NO_ENTRY ? [] : this.prefixOf(this.parents[entry]!);
+    const base = entry * this.blockTokens;
+    return [...before, ...this.tokens.subarray(base, base + this.blockTokens)];
   }
 
   private hashOf(parent: number, salt: string | undefined, tokens: Int32Array, start: number): number {

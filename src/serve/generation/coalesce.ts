@@ -1,7 +1,7 @@
 /** Decouples the engine's pace from a reader's. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AloftError } from '../../core/errors.js';
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+import type { Pacer } from './pacer.js';
 
 /**
  * Batches of everything that arrived since the reader last asked. The first item is handed on within the turn of the
@@ -11,7 +11,7 @@ const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
  */
 export async function* coalesce<Item>(
   source: AsyncIterable<Item>,
-  maxBufferedItems: number,
+  { maxBufferedItems, pacer }: { readonly maxBufferedItems: number; readonly pacer: Pacer },
   onEnd: (failure: unknown) => void,
 ): AsyncGenerator<Item[], void, void> {
   let buffer: Item[] = [];
@@ -33,12 +33,16 @@ export async function* coalesce<Item>(
     wake?.();
   };
   void pump();
+  let flushedMs = -Infinity;
   for (;;) {
     if (buffer.length === 0 && !ended) await new Promise<void>((resolve) => (wake = resolve));
     wake = undefined;
-    if (!ended) await nextTurn();
+    if (!ended) await pacer.nextTurn();
+    const waitMs = flushedMs + pacer.intervalMs - performance.now();
+    if (!ended && waitMs > 1) await sleep(waitMs);
     const batch = buffer;
     buffer = [];
+    flushedMs = performance.now();
     if (batch.length > 0) yield batch;
     else if (failure !== undefined) throw failure;
     else if (ended) return;

@@ -5,6 +5,8 @@ import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import { coalesce } from './coalesce.js';
 import type { ObserverFactory, RequestInfo } from './observer.js';
 import type { ActiveRequest } from './active-requests.js';
+import { mergeTexts } from './merge-text.js';
+import { Pacer } from './pacer.js';
 import type { RunningEngine } from './running-engine.js';
 
 export interface GenerationCall {
@@ -28,15 +30,16 @@ export type RunGeneration = (call: GenerationCall) => AsyncGenerator<GenerateEve
  * @throws {AloftError} what the engine reported, CANCELLED when the signal aborted, SLOW_READER, QUEUE_FULL.
  */
 export function generationRunner(limits: GenerationLimits, observe: ObserverFactory): RunGeneration {
+  const pacer = new Pacer();
   return async function* runGeneration(call) {
     const observer = observe(call.info);
     const run = new GenerationRun(call);
     let failure: AloftError | undefined = cancelled(call);
     try {
-      for await (const events of run.start(limits.maxBufferedEventCount)) {
+      for await (const events of run.start({ maxBufferedItems: limits.maxBufferedEventCount, pacer })) {
         run.note(events);
         observer.onEvents(events, performance.now());
-        yield events;
+        yield mergeTexts(events);
         run.throwIfFailed(events);
       }
       call.signal.throwIfAborted();
@@ -73,7 +76,7 @@ class GenerationRun {
     };
   }
 
-  async *start(maxBufferedEventCount: number): AsyncGenerator<GenerateEvent[], void, void> {
+  async *start(pacing: Parameters<typeof coalesce>[1]): AsyncGenerator<GenerateEvent[], void, void> {
     const { engine, request, signal } = this.call;
     signal.throwIfAborted();
     engine.admit();
@@ -87,7 +90,7 @@ class GenerationRun {
       signal.removeEventListener('abort', onAbort);
       engine.noteFinished(performance.now());
     };
-    yield* coalesce(events, maxBufferedEventCount, onEnd);
+    yield* coalesce(events, pacing, onEnd);
   }
 
   note(events: readonly GenerateEvent[]): void {

@@ -71,6 +71,7 @@ export class RequestMetrics {
     const labels = { model };
     const interToken = this.interToken.labels(labels);
     let lastTokenMs: number | undefined;
+    let hasEnded = false;
     return {
       onEvents: (events, nowMs) => {
         for (const event of events) {
@@ -82,6 +83,7 @@ export class RequestMetrics {
               lastTokenMs = nowMs;
               break;
             case 'sequence':
+              hasEnded = true;
               this.finishReasons.inc({ model, reason: event.finishReason });
               break;
             case 'finished': {
@@ -109,7 +111,7 @@ export class RequestMetrics {
       },
       onEnd: (error, nowMs) => {
         if (error === undefined) this.endToEnd.observe(labels, (nowMs - info.arrivedMs) / 1000);
-        else this.finishReasons.inc({ model, reason: error.code.toLowerCase() });
+        else if (!hasEnded) this.finishReasons.inc({ model, reason: error.code.toLowerCase() });
       },
     };
   }

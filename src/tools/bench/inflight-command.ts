@@ -48,7 +48,7 @@ export async function benchInflight({
   terminal.out(`${inflightText(report)}\n`);
   if (flags.json === undefined) return;
   const result = {
-    machine: machineRecord(process.argv.slice(1), engine.executor.deviceName),
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], engine.batcher.facts.deviceName),
     workload: flags,
     report,
   };

@@ -5,6 +5,7 @@ import type { SamplingParams } from '../../core/sampling.js';
 import type { RunningEngine } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { machineRecord } from './machine.js';
+import { openUsedMemory, type PeakMemory, watchPeak } from './peak-memory.js';
 import {
   benchmarkLine,
   csvHeader,
@@ -14,7 +15,6 @@ import {
   type SweepRow,
   type SweepSubject,
 } from './report.js';
-import { watchDeviceMemory } from './peak-memory.js';
 import { measureCase } from './static-runner.js';
 import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
 
@@ -27,12 +27,16 @@ export interface StaticFlags {
   readonly duration: number;
   readonly csv?: true;
   readonly json?: string;
+  /** The GPU of an engine for CUDA, and where its libraries lie. */
+  readonly gpu?: number;
+  readonly cudaLibraryPath?: string;
 }
 
 export interface StaticBench {
   readonly engine: RunningEngine;
   readonly flags: StaticFlags;
   readonly sampling: SamplingParams;
+  readonly beamWidth: number;
   readonly buildSeconds: number;
   readonly terminal: Terminal;
 }
@@ -52,21 +56,31 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
-  for (const one of cases) {
-    const row = await measureRow(bench, one);
-    printRow(subject, row, rows.length === 0, bench);
-    rows.push(row);
+  const peak =
+    subject.device === 'cuda' ? watchPeak(openUsedMemory(flags.gpu ?? 0, flags.cudaLibraryPath)) : undefined;
+  try {
+    for (const one of cases) {
+      const row = await measureRow(bench, one, peak);
+      printRow(subject, row, rows.length === 0, bench);
+      rows.push(row);
+    }
+  } finally {
+    peak?.stop();
   }
   if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
   if (flags.json !== undefined)
-    writeFileSync(flags.json, resultJson(subject, rows, engine.executor.deviceName));
+    writeFileSync(flags.json, resultJson(subject, rows, engine.batcher.facts.deviceName));
 }
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
-async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCase): Promise<SweepRow> {
-  const { limits, memory } = engine.executor;
+async function measureRow(
+  { engine, flags, sampling, beamWidth }: StaticBench,
+  one: SweepCase,
+  peak: PeakMemory | undefined,
+): Promise<SweepRow> {
+  const { executorLimits: limits, memory } = engine.batcher.facts;
   const { blockTokens, blockCount } = limits;
-  const wantedBlocks = one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
+  const wantedBlocks = beamWidth * one.batch * Math.ceil((one.inputTokens + one.outputTokens) / blockTokens);
   if (wantedBlocks > blockCount) {
     const blockBytes = memory.kvBytesPerToken * blockTokens;
     return {
@@ -76,15 +90,21 @@ async function measureRow({ engine, flags, sampling }: StaticBench, one: SweepCa
       availableBytes: blockCount * blockBytes,
     };
   }
-  const plan = { warmUpRuns: flags.warmUp, minRuns: flags.numRuns, minSeconds: flags.duration, sampling };
-  const peak = watchDeviceMemory(engine.executor);
-  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK).finally(() => peak.stop());
+  const plan = {
+    warmUpRuns: flags.warmUp,
+    minRuns: flags.numRuns,
+    minSeconds: flags.duration,
+    sampling,
+    beamWidth,
+  };
+  peak?.restart();
+  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
   return {
     type: 'measured',
     case: one,
     latency: latencyStatistics(times.latenciesMs),
     runCount: times.latenciesMs.length,
-    peakGpuGiB: peak.bytes() / 2 ** 30,
+    peakGpuGiB: (peak?.bytes() ?? 0) / 2 ** 30,
     firstTokenMs: times.firstTokenMs,
   };
 }
@@ -129,7 +149,7 @@ function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject):
 
 function resultJson(subject: SweepSubject, rows: readonly SweepRow[], deviceName?: string): string {
   const result = {
-    machine: machineRecord(process.argv.slice(1), deviceName),
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], deviceName),
     rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
   };
   return `${JSON.stringify(result, undefined, 2)}\n`;

@@ -15,9 +15,17 @@ export interface RunPlan {
   /** Measured seconds at least. */
   readonly minSeconds: number;
   readonly sampling: SamplingParams;
+  /** 1 samples; more is beam search. Beams do not count as output. */
+  readonly beamWidth: number;
 }
 
-export const DEFAULT_RUN_PLAN: RunPlan = { warmUpRuns: 2, minRuns: 10, minSeconds: 60, sampling: GREEDY };
+export const DEFAULT_RUN_PLAN: RunPlan = {
+  warmUpRuns: 2,
+  minRuns: 10,
+  minSeconds: 60,
+  sampling: GREEDY,
+  beamWidth: 1,
+};
 
 export interface CaseTimes {
   /** One per run: the whole batch, prompt and output. */
@@ -33,24 +41,24 @@ export async function measureCase(
   plan: RunPlan,
   clock: Clock,
 ): Promise<CaseTimes> {
-  for (let run = 0; run < plan.warmUpRuns; run++) await runOnce(batcher, one, plan.sampling, clock);
+  for (let run = 0; run < plan.warmUpRuns; run++) await runOnce(batcher, one, plan, clock);
   const latenciesMs: number[] = [];
   const firstTokens: number[] = [];
   const startMs = clock.nowMs();
   while (latenciesMs.length < plan.minRuns || clock.nowMs() - startMs < plan.minSeconds * 1000) {
-    const { latencyMs, firstTokenMs } = await runOnce(batcher, one, plan.sampling, clock);
+    const { latencyMs, firstTokenMs } = await runOnce(batcher, one, plan, clock);
     latenciesMs.push(latencyMs);
     firstTokens.push(firstTokenMs);
   }
   return { latenciesMs, firstTokenMs: firstTokens.reduce((sum, ms) => sum + ms, 0) / firstTokens.length };
 }
 
-async function runOnce(batcher: TokenBatcher, one: SweepCase, sampling: SamplingParams, clock: Clock) {
+async function runOnce(batcher: TokenBatcher, one: SweepCase, plan: RunPlan, clock: Clock) {
   const name = `bench-${clock.nowMs()}`;
   const startMs = clock.nowMs();
   const timings = await Promise.all(
     Array.from({ length: one.batch }, (_, row) =>
-      submit(batcher, benchmarkRequest(one, sampling, `${name}-${row}`)),
+      submit(batcher, benchmarkRequest(one, plan, `${name}-${row}`)),
     ),
   );
   const latencyMs = clock.nowMs() - startMs;
@@ -63,13 +71,13 @@ async function runOnce(batcher: TokenBatcher, one: SweepCase, sampling: Sampling
 }
 
 /** Random ids from 0 to 99, no end id, and a salt of its own: exactly `outputTokens` are made and no prefix is reused. */
-function benchmarkRequest(one: SweepCase, sampling: SamplingParams, name: string): TokenRequest {
+function benchmarkRequest(one: SweepCase, { sampling, beamWidth }: RunPlan, name: string): TokenRequest {
   return {
     id: name as RequestId,
     promptTokenIds: Int32Array.from({ length: one.inputTokens }, () => Math.floor(Math.random() * 100)),
     maxOutputTokens: one.outputTokens,
     sampling,
-    beam: undefined,
+    beam: beamWidth > 1 ? { width: beamWidth, lengthPenalty: 1, earlyStopping: false } : undefined,
     sequenceCount: 1,
     bestOf: 1,
     endIds: [],
@@ -87,7 +95,7 @@ function submit(batcher: TokenBatcher, request: TokenRequest): Promise<RequestTi
   return new Promise((resolve, reject) => {
     let tokenCount = 0;
     batcher.submit(request, (event: BatcherEvent) => {
-      if (event.type === 'token') tokenCount += event.tokenIds.length;
+      if (event.type === 'sequence') tokenCount = event.tokenIds.length;
       else if (event.type === 'failed') reject(new AloftError(event.error.code, event.error.message));
       else if (event.type === 'finished') {
         if (tokenCount === request.maxOutputTokens) resolve(event.timings);

@@ -3,6 +3,7 @@ import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
 import { registerClient } from './client.js';
 import { registerDevices } from './devices.js';
+import { registerEngine } from './engine.js';
 import type { RegisterCommand } from './main.js';
 import { registerPlanMemory } from './plan-memory.js';
 import { registerRepo } from './repo.js';
@@ -20,5 +21,6 @@ export const COMMANDS: readonly RegisterCommand[] = [
   serveCommand(() => engineLoader({})),
   registerClient,
   registerRepo,
+  registerEngine,
   registerDevices,
 ];

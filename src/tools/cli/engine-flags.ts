@@ -1,5 +1,5 @@
 /** Flags of every command that loads an engine, and what they mean to it. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { LoadOptions } from '../../llm/load.js';
 import { byteCount, realNumber, wholeNumber } from './flags.js';
 
@@ -9,6 +9,9 @@ export interface LoadFlags {
   readonly threads?: number;
   readonly kvCacheFreeMemFraction?: number;
   readonly maxTokensInPagedKvCache?: number;
+  /** Spellings of gptManagerBenchmark. */
+  readonly kvCacheFreeGpuMemFraction?: number;
+  readonly maxTokensInPagedKvcache?: number;
   readonly maxNumTokens?: number;
   readonly tokensPerBlock?: number;
   readonly gpu?: number;
@@ -35,6 +38,14 @@ export function addLoadFlags(command: Command): void {
       'share of the memory free after load for KV blocks',
       realNumber(0.01, 1),
     )
+    .addOption(
+      new Option('--kv-cache-free-gpu-mem-fraction <share>', 'the same')
+        .argParser(realNumber(0.01, 1))
+        .hideHelp(),
+    )
+    .addOption(
+      new Option('--max-tokens-in-paged-kvcache <tokens>', 'the same').argParser(wholeNumber(1)).hideHelp(),
+    )
     .option('--max-tokens-in-paged-kv-cache <tokens>', 'absolute size of the KV cache', wholeNumber(1))
     .option(
       '--max-num-tokens <tokens>',
@@ -52,13 +63,13 @@ export function addLoadFlags(command: Command): void {
 }
 
 export function engineOptions(flags: LoadFlags): LoadOptions {
+  const fraction = flags.kvCacheFreeMemFraction ?? flags.kvCacheFreeGpuMemFraction;
+  const maxKvTokens = flags.maxTokensInPagedKvCache ?? flags.maxTokensInPagedKvcache;
   return {
     ...(flags.tokenizerDir === undefined ? {} : { tokenizerDirectory: flags.tokenizerDir }),
     ...(flags.threads === undefined ? {} : { threadCount: flags.threads }),
-    ...(flags.kvCacheFreeMemFraction === undefined
-      ? {}
-      : { kvCacheFreeMemFraction: flags.kvCacheFreeMemFraction }),
-    ...(flags.maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: flags.maxTokensInPagedKvCache }),
+    ...(fraction === undefined ? {} : { kvCacheFreeMemFraction: fraction }),
+    ...(maxKvTokens === undefined ? {} : { maxKvTokens }),
     ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),
     ...(flags.gpu === undefined ? {} : { gpu: flags.gpu }),
     ...(flags.maxDeviceMemory === undefined ? {} : { maxDeviceBytes: flags.maxDeviceMemory }),

@@ -31,6 +31,13 @@ export function realNumber(min: number, max: number): (text: string) => number {
   };
 }
 
+/** `true`, `on` or `1` against `false`, `off` or `0`. */
+export function onOff(text: string): boolean {
+  if (/^(true|on|1)$/i.test(text)) return true;
+  if (/^(false|off|0)$/i.test(text)) return false;
+  throw new InvalidArgumentError(`It must be true or false.`);
+}
+
 /** Collects a flag that may be repeated. */
 export function repeated(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];

@@ -15,10 +15,7 @@ export async function main(
   commands: readonly RegisterCommand[],
   terminal: Terminal = PROCESS_TERMINAL,
 ): Promise<number> {
-  const program = new Command('aloft')
-    .description('LLM inference engine and server: build, run, benchmark and serve')
-    .version(packageVersion());
-  for (const register of commands) register(program, terminal);
+  const program = createProgram(commands, terminal);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
@@ -32,6 +29,17 @@ export async function main(
       terminal,
     );
   }
+}
+
+/** The command line's definition; nothing is read or run. */
+export function createProgram(commands: readonly RegisterCommand[], terminal: Terminal): Command {
+  const program = new Command('aloft')
+    .description('LLM inference engine and server: build, run, benchmark and serve')
+    .version(packageVersion())
+    // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
+    .enablePositionalOptions();
+  for (const register of commands) register(program, terminal);
+  return program;
 }
 
 /** A command and all below it. */

@@ -7,6 +7,7 @@ import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
+import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
@@ -30,8 +31,9 @@ interface RunFlags extends EngineFlags {
   readonly stop?: string[];
   readonly numBeams: number;
   readonly streaming?: boolean;
-  readonly streamingInterval?: number;
+  readonly streamingInterval: number;
   readonly outputCsv?: string;
+  readonly outputNpy?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -56,7 +58,9 @@ export function registerRun(program: Command, terminal: Terminal): void {
     .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
     .option('--streaming', 'print text as it comes (default on a terminal)')
     .option('--no-streaming', 'print the text when it is complete')
+    .option('--streaming-interval <n>', 'with --streaming: print every n pieces of text', wholeNumber(1), 1)
     .option('--output-csv <file>', 'write prompt and output ids instead of text')
+    .option('--output-npy <file>', '[not supported: use --output_csv]')
     .option(
       '--log-level <level>',
       `${LOG_LEVELS.join(', ')}; info shows where the memory goes`,
@@ -68,6 +72,7 @@ export function registerRun(program: Command, terminal: Terminal): void {
 }
 
 async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
+  checkNumpy(flags);
   const prompts = readPrompts({
     inputText: flags.inputText,
     inputFile: flags.inputFile ?? flags.inputTokens,
@@ -78,10 +83,11 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
   log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, flags.maxTokensInPagedKvCache))}`);
   terminal.out(`Running the ${llm.model.precision} engine ...\n`);
+  // Beams are only known at the end.
   const isStreaming =
-    (flags.streaming ?? terminal.isInteractive) && prompts.length === 1 && flags.outputCsv === undefined;
+    (flags.streaming ?? terminal.isInteractive) && flags.outputCsv === undefined && flags.numBeams === 1;
   const answers = isStreaming
-    ? [await streamOne(llm, prompts[0]!, flags, terminal)]
+    ? await streamAll(llm, prompts, flags, terminal)
     : await answerAll(llm, prompts, flags, terminal);
   if (flags.outputCsv !== undefined) {
     mkdirSync(dirname(flags.outputCsv), { recursive: true });
@@ -92,24 +98,53 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   }
 }
 
-/** Prints text while it comes. */
-async function streamOne(llm: LLM, prompt: Prompt, flags: RunFlags, terminal: Terminal): Promise<Answer> {
-  let isFirst = true;
-  const answer = await collectAnswer(
-    llm.generate(toRequest(prompt, flags)),
-    (text) => {
-      if (isFirst) terminal.out(`${promptText(prompt)}Output: "`);
-      isFirst = false;
-      terminal.out(text);
-    },
-    (event) => {
-      throw new AloftError(event.error.code, event.error.message);
-    },
+/** The original reads and writes .npy files too. @throws AloftError USAGE, UNSUPPORTED */
+function checkNumpy({ inputFile, inputTokens, outputNpy }: RunFlags): void {
+  if (outputNpy !== undefined)
+    throw new AloftError('UNSUPPORTED', '--output_npy is not supported: use --output_csv.');
+  if (inputTokens === undefined) return;
+  if (inputFile !== undefined)
+    throw new AloftError('USAGE', '--input_tokens and --input_file were both given; use one of them.');
+  if (!inputTokens.endsWith('.csv'))
+    throw new AloftError(
+      'USAGE',
+      `Input file format of --input_tokens ${inputTokens} is not supported; write ids to a .csv file, one prompt a line.`,
+    );
+}
+
+/** Prints texts while they come, prompt after prompt; all prompts run in flight meanwhile. */
+async function streamAll(
+  llm: LLM,
+  prompts: readonly Prompt[],
+  flags: RunFlags,
+  terminal: Terminal,
+): Promise<Answer[]> {
+  const ordered = new OrderedOutput(terminal.out);
+  return Promise.all(
+    prompts.map(async (prompt, index) => {
+      const pieces = new TextPieces({
+        head: `${promptText(prompt)}Output: "`,
+        interval: flags.streamingInterval,
+        out: (text) => ordered.write(index, text),
+      });
+      const answer = await collectAnswer(
+        llm.generate(toRequest(prompt, flags)),
+        (text) => pieces.add(text),
+        (event) => {
+          throw new AloftError(event.error.code, promptError(prompts, index, event.error.message));
+        },
+      );
+      pieces.flush();
+      if (pieces.isEmpty) pieces.write('');
+      ordered.write(index, `"\n${summaryLine(answer)}\n`);
+      ordered.end(index);
+      return answer;
+    }),
   );
-  if (isFirst)
-    terminal.out(`${promptText(prompt)}Output: "${answer.sequences.map((s) => s.text).join('"\nOutput: "')}`);
-  terminal.out(`"\n${summaryLine(answer)}\n`);
-  return answer;
+}
+
+function promptError(prompts: readonly Prompt[], index: number, message: string): string {
+  return prompts.length > 1 ? `Prompt ${index + 1}: ${message}` : message;
 }
 
 function promptText(prompt: Prompt): string {
@@ -134,7 +169,7 @@ async function answerAll(
         llm.generate(toRequest(prompt, flags)),
         () => {},
         (event) => {
-          throw new AloftError(event.error.code, `Prompt ${index + 1}: ${event.error.message}`);
+          throw new AloftError(event.error.code, promptError(prompts, index, event.error.message));
         },
       );
       doneCount++;

@@ -8,7 +8,7 @@ import type { ModelLoader } from '../../serve/loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions, type TlsFiles } from '../../serve/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/server.js';
-import { oneOf, realNumber, repeated, wholeNumber } from './flags.js';
+import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import type { Terminal } from './terminal.js';
 
@@ -232,10 +232,4 @@ function readText(path: string): string {
 function playgroundDirectory(): string | undefined {
   const directory = fileURLToPath(new URL('../../../web/dist', import.meta.url));
   return existsSync(directory) ? directory : undefined;
-}
-
-function onOff(text: string): boolean {
-  if (/^(true|on|1)$/i.test(text)) return true;
-  if (/^(false|off|0)$/i.test(text)) return false;
-  throw new AloftError('USAGE', `invalid value for bool option: ${text}`);
 }

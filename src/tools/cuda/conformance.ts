@@ -7,6 +7,7 @@ import type { SlotState, StepOutput } from '../../core/step.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
 import { openGpu, type Gpu } from '../../device/cuda/gpu.js';
+import { architectureName } from '../../device/cuda/architecture.js';
 import { compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { relativeError } from '../../ops/compare.js';
@@ -32,6 +33,8 @@ export interface ConformanceCase {
   readonly name: string;
   readonly shape: TestModelShape;
   readonly useGraphs: boolean;
+  /** Runs the kernels that are chosen for older devices. */
+  readonly isOldDevice?: boolean;
 }
 
 const F16: TestModelShape = {
@@ -58,6 +61,8 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
     shape: { ...INT8, bias: true, fused: false },
     useGraphs: false,
   },
+  { name: 'int8, kernels for compute capability 8.0', shape: INT8, useGraphs: true, isOldDevice: true },
+  { name: 'bf16, kernels for compute capability 8.0', shape: BF16, useGraphs: true, isOldDevice: true },
   {
     name: 'bf16, grouped queries, odd sizes',
     shape: {
@@ -145,9 +150,14 @@ export interface ConformanceTools {
 export async function runConformance(test: ConformanceCase, tools: ConformanceTools): Promise<string[]> {
   const model = createTestModel(test.shape);
   const { plan } = model;
-  const gpu = openGpu(0, tools.libraryPath);
+  const opened = openGpu(0, tools.libraryPath);
+  const gpu = test.isOldDevice
+    ? { ...opened, properties: { ...opened.properties, computeCapability: 80 } }
+    : opened;
   const addresses = uploadWeights(gpu, model, tools.pool);
-  const units = compileUnits(tools.nvrtc, kernelUnits(plan, gpu.properties, BLOCK_TOKENS));
+  const arch = architectureName(opened.properties.computeCapability);
+  const requests = kernelUnits(plan, gpu.properties, BLOCK_TOKENS).map((unit) => ({ ...unit, arch }));
+  const units = compileUnits(tools.nvrtc, requests);
   const executor = openCudaExecutor({
     ...{ plan, gpu, limits: LIMITS, useGraphs: test.useGraphs, cudaLibraryPath: tools.libraryPath },
     units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
@@ -181,7 +191,7 @@ interface Part {
 }
 
 const all = (count: number): Part[] => Array.from({ length: count }, (_, slot) => ({ slot }));
-const PROMPT_LENGTHS = [5, 1, 70, 130, 33, 2, 200, 64, 17];
+const PROMPT_LENGTHS = [5, 1, 70, 130, 33, 2, 400, 64, 17];
 /** Whole prompts; one in two chunks beside decodes; then decode batches that grow and shrink. */
 const ROUNDS: readonly (readonly Part[])[] = [
   [0, 1, 2, 3].map((slot) => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
@@ -189,7 +199,7 @@ const ROUNDS: readonly (readonly Part[])[] = [
     ...[4, 5, 7, 8].map((slot): Part => ({ slot, prompt: [0, PROMPT_LENGTHS[slot]!] })),
     { slot: 6, prompt: [0, 90] },
   ],
-  [{ slot: 0 }, { slot: 6, prompt: [90, 200] }, { slot: 3 }],
+  [{ slot: 0 }, { slot: 6, prompt: [90, 400] }, { slot: 3 }],
   ...Array.from({ length: 4 }, () => all(9)),
   ...Array.from({ length: 3 }, () => [0, 3, 5].map((slot) => ({ slot }))),
   [{ slot: 6 }],
@@ -204,7 +214,7 @@ async function compareExecutors(
   const { vocabulary } = executor.limits;
   const sequences = PROMPT_LENGTHS.map((length, slot): Sequence => {
     const prompt = Array.from({ length }, () => Math.floor(random.next() * vocabulary));
-    return { slot, prompt, history: [...prompt], blocks: Array.from({ length: 16 }, (_, i) => i * 9 + slot) };
+    return { slot, prompt, history: [...prompt], blocks: Array.from({ length: 32 }, (_, i) => i * 9 + slot) };
   });
   for (const { slot, prompt } of sequences) {
     const promptTokenIds = Int32Array.from(prompt);

@@ -57,6 +57,7 @@ const LAYER_FLOPS = 2 * 32 * 202_375_168;
 const results: Record<string, readonly BatchResult[]> = {};
 if (flags.only !== 'check') {
   for (const isInt8 of [false, true]) {
+    if (flags.filter !== undefined && flags.filter !== (isInt8 ? 'int8' : 'f16')) continue;
     const started = performance.now();
     const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
     const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };
@@ -80,6 +81,9 @@ if (flags.only !== 'check') {
     await executor.dispose();
   }
 }
-if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+const command = `node dist/tools/cuda/measure.js ${process.argv.slice(2).join(' ')}`;
+const date = new Date().toISOString();
+if (flags.out !== undefined)
+  writeFileSync(flags.out, `${JSON.stringify({ command, date, machine, results }, null, 2)}\n`);
 pool.dispose();
 process.exitCode = failures > 0 ? 1 : 0;

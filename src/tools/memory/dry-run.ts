@@ -6,6 +6,7 @@ import { definePlans } from '../../build/plans.js';
 import { tensorBytes } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { CPU_LAYOUT_VERSION, cpuSpecs } from '../../device/cpu/cpu-weight-layout.js';
+import { readManifest } from '../../engine/manifest.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
@@ -24,8 +25,14 @@ interface NamedBytes {
   readonly bytes: number;
 }
 
-/** An engine on disk; its header is read, its weights are not. @throws AloftError of the engine reader */
+/** An engine on disk; a sample of its weights is read to verify them. @throws AloftError UNSUPPORTED, and of the engine reader */
 export function dryEngine(directory: string): DryEngine {
+  const { device } = readManifest(directory).aloft;
+  if (device !== 'cpu')
+    throw new AloftError(
+      'UNSUPPORTED',
+      `plan-memory knows engines for CPUs, and ${directory} is for '${device}'; aloft run --log_level info shows its memory.`,
+    );
   const engine = openEngineRank(directory, {
     rank: 0,
     worldSize: 1,

@@ -1,6 +1,12 @@
+import { buildFlagReference } from './build-flags.js';
+import { commandReference } from './commands.js';
 import { errorReference } from './errors.js';
+import { metricReference } from './metrics.js';
 
 /** Generated pages below docs/reference/, by file name. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
+  'build-flags.md': buildFlagReference,
+  'commands.md': commandReference,
   'errors.md': errorReference,
+  'metrics.md': metricReference,
 };

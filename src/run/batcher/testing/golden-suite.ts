@@ -22,43 +22,19 @@ export interface GoldenSetup {
   readonly tightBlockCount: number;
   /** Smallest step that still has a token for every slot. */
   readonly smallStepTokens: number;
+  /** Every way of running, or only those that differ most. */
+  readonly ways: 'all' | 'essential';
 }
 
-type Run = Partial<BatcherOptions> & { readonly memory?: Partial<GoldenMemory> };
+type Way = Partial<BatcherOptions> & { readonly memory?: Partial<GoldenMemory> };
 
 /**
  * Invariant 9 for one executor: what a request is answered depends on nothing but the request. Every request is run
  * alone in the plainest way first; then all together in every way that the batcher knows.
  */
 export function defineGoldenSuite(setup: GoldenSetup): void {
-  const tight = { memory: { blockCount: setup.tightBlockCount } };
-  const swap = { memory: { blockCount: setup.tightBlockCount, hostBlockCount: 4 * setup.tightBlockCount } };
-  const runs: readonly (readonly [string, Run])[] = [
-    ...BATCHING_TYPES.flatMap((batchingType) =>
-      SCHEDULER_POLICIES.flatMap((policy) =>
-        [true, false].map(
-          (overlap) =>
-            [
-              `${batchingType}, ${policy}, ${overlap ? 'overlapped' : 'plain'}`,
-              { batchingType, policy, overlap, ...tight },
-            ] as const,
-        ),
-      ),
-    ),
-    ['without prefix reuse', { prefixReuse: false }],
-    ['without prefix reuse, preempted', { prefixReuse: false, policy: 'max_utilization', ...tight }],
-    ['small chunks', { maxStepTokens: setup.smallStepTokens }],
-    [
-      'middle chunks, preempted',
-      { maxStepTokens: 2 * setup.smallStepTokens + 3, policy: 'max_utilization', ...tight },
-    ],
-    ['swapped, overlapped', { policy: 'max_utilization', ...swap }],
-    ['swapped, plain', { policy: 'max_utilization', overlap: false, ...swap }],
-    ['swapped, without prefix reuse', { policy: 'max_utilization', prefixReuse: false, ...swap }],
-    ['host tier for evicted blocks only', { policy: 'max_utilization', swap: false, ...swap }],
-    ['a small host tier', { policy: 'max_utilization', memory: { ...swap.memory, hostBlockCount: 5 } }],
-    ['few slots', { maxSequenceCount: 5 }],
-  ];
+  const ways =
+    setup.ways === 'all' ? [...batchingWays(setup), ...memoryWays(setup)] : memoryWays(setup).slice(0, 4);
 
   describe(`golden: ${setup.name}`, () => {
     let alone: readonly OutcomeCollector[] = [];
@@ -72,8 +48,8 @@ export function defineGoldenSuite(setup: GoldenSetup): void {
       expect(alone.filter(({ outcome }) => outcome.sequences.size === 0)).toEqual([]);
     });
 
-    test.each(runs)('%s', async (_, run) => {
-      const { memory, ...options } = run;
+    test.each(ways)('%s', async (_, way) => {
+      const { memory, ...options } = way;
       const executor = await setup.openExecutor({
         blockCount: setup.ampleBlockCount,
         hostBlockCount: 0,
@@ -103,4 +79,40 @@ async function runAlone(setup: GoldenSetup): Promise<readonly OutcomeCollector[]
   for (const request of setup.requests) outcomes.push(...(await runToEnd(batcher, [request])));
   await executor.dispose();
   return outcomes;
+}
+
+type NamedWay = readonly [string, Way];
+
+const tight = ({ tightBlockCount }: GoldenSetup) => ({ memory: { blockCount: tightBlockCount } });
+const roomyHost = ({ tightBlockCount }: GoldenSetup) => ({
+  memory: { blockCount: tightBlockCount, hostBlockCount: 4 * tightBlockCount },
+});
+
+function batchingWays(setup: GoldenSetup): NamedWay[] {
+  return BATCHING_TYPES.flatMap((batchingType) =>
+    SCHEDULER_POLICIES.flatMap((policy) =>
+      [true, false].map((overlap): NamedWay => {
+        const name = `${batchingType}, ${policy}, ${overlap ? 'overlapped' : 'plain'}`;
+        return [name, { batchingType, policy, overlap, ...tight(setup) }];
+      }),
+    ),
+  );
+}
+
+/** The first few differ most: chunks, preemption with and without swap, no reuse. */
+function memoryWays(setup: GoldenSetup): NamedWay[] {
+  const policy = 'max_utilization';
+  const { smallStepTokens, tightBlockCount } = setup;
+  return [
+    ['without prefix reuse', { prefixReuse: false }],
+    ['middle chunks, preempted', { maxStepTokens: 2 * smallStepTokens + 3, policy, ...tight(setup) }],
+    ['swapped, overlapped', { policy, ...roomyHost(setup) }],
+    ['small chunks, plain', { maxStepTokens: smallStepTokens, overlap: false }],
+    ['without prefix reuse, preempted', { prefixReuse: false, policy, ...tight(setup) }],
+    ['swapped, plain', { policy, overlap: false, ...roomyHost(setup) }],
+    ['swapped, without prefix reuse', { policy, prefixReuse: false, ...roomyHost(setup) }],
+    ['host tier for evicted blocks only', { policy, swap: false, ...roomyHost(setup) }],
+    ['a small host tier', { policy, memory: { blockCount: tightBlockCount, hostBlockCount: 5 } }],
+    ['few slots', { maxSequenceCount: 5 }],
+  ];
 }

@@ -6,7 +6,8 @@ import type { Batcher } from '../batcher.js';
 export interface Outcome {
   readonly sequences: Map<number, SequenceOutcome>;
   promptLogprobs: readonly TokenLogprobs[] | undefined;
-  promptLogits: Float32Array | undefined;
+  /** Digest of the context logits; 0 when there are none. */
+  promptLogits: number;
   error: ErrorCode | undefined;
 }
 
@@ -17,7 +18,8 @@ export interface SequenceOutcome {
   /** From token events, which must agree with `tokenIds` where there are any. */
   readonly streamed: number[];
   readonly logprobs: TokenLogprobs[];
-  readonly logits: number[];
+  /** Digest of the generation logits; 0 when there are none. */
+  logits: number;
 }
 
 /** Collects the events of one request and checks their order. */
@@ -25,7 +27,7 @@ export class OutcomeCollector {
   readonly outcome: Outcome = {
     sequences: new Map(),
     promptLogprobs: undefined,
-    promptLogits: undefined,
+    promptLogits: 0,
     error: undefined,
   };
   isOver = false;
@@ -41,14 +43,14 @@ export class OutcomeCollector {
         if (sequence.finishReason !== undefined) this.faults.push('token after the sequence event');
         sequence.streamed.push(...event.tokenIds);
         sequence.logprobs.push(...(event.logprobs ?? []));
-        sequence.logits.push(...(event.logits ?? []));
+        sequence.logits = digest(sequence.logits, event.logits);
         this.tokenCount += event.tokenIds.length;
         break;
       }
       case 'prompt':
         if (this.tokenCount > 0) this.faults.push('prompt event after a token');
         this.outcome.promptLogprobs = event.logprobs;
-        this.outcome.promptLogits = event.logits;
+        this.outcome.promptLogits = digest(0, event.logits);
         break;
       case 'sequence': {
         const sequence = this.sequence(event.sequence);
@@ -80,11 +82,20 @@ export class OutcomeCollector {
       cumulativeLogprob: NaN,
       streamed: [],
       logprobs: [],
-      logits: [],
+      logits: 0,
     };
     this.outcome.sequences.set(index, fresh);
     return fresh;
   }
+}
+
+/** Folds the bits of more values into a digest; however they are cut into pieces, it is the same. */
+function digest(before: number, values: Float32Array | undefined): number {
+  if (values === undefined) return before;
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let hash = before;
+  for (const value of bits) hash = (Math.imul(hash, 31) + value) | 0;
+  return hash;
 }
 
 /** Submits everything at once, drives the batcher until it is idle and checks its accounting on the way. */

@@ -102,9 +102,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     device: properties,
     chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
     maxSequenceTokens: limits.maxSequenceTokens,
+    blockTokens: limits.blockTokens,
   };
   const { headCount, kvHeadCount, vocabulary } = plan.dims;
-  const split = { splitTokens: splitTokensFor(headCount / kvHeadCount), queryTile: QUERY_TILE };
+  const split = {
+    splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
+    queryTile: QUERY_TILE,
+  };
   const maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
   const flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, memory));
   const hostBlocks =
@@ -171,10 +175,6 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     limits: { ...limits, vocabulary },
     memory: budgetOf(options, memory, hostBlocks),
     deviceName: `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`,
-    deviceUsedBytes() {
-      const { freeBytes, totalBytes } = gpu.memoryInfo();
-      return totalBytes - freeBytes;
-    },
     attachSlot(state: SlotState) {
       const { slot, sampling, promptTokenIds, outputTokenIds } = state;
       slotTops[slot] = topCountOf(sampling, false);

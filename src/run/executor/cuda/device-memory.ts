@@ -43,7 +43,7 @@ export function allocateMemory(
   const stretched = stretchGated(plan, inferred);
   const layout = planBuffers({ ...inferred, values: [...stretched.values()] }, sizes);
   const { vocabulary, headDim, headCount, kvHeadCount } = plan.dims;
-  const splitTokens = splitTokensFor(headCount / kvHeadCount);
+  const splitTokens = splitTokensFor(gpu.properties, headCount / kvHeadCount, limits.blockTokens);
   const maxItems = limits.maxRows * Math.ceil(limits.maxSequenceTokens / splitTokens);
   const zeroed = (byteLength: number, purpose: string): number => {
     const address = gpu.allocate(byteLength, purpose);

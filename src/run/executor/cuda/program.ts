@@ -4,7 +4,14 @@ import type { GpuProperties } from '../../../device/cuda/gpu.js';
 import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.js';
 import * as small from '../../../ops/cuda/elementwise.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
-import { canFuseSwiglu, dequantiseLaunch, ringLaunch, type LinearProblem } from '../../../ops/linear/cuda.js';
+import {
+  canFuseSwiglu,
+  dequantiseLaunch,
+  linearLaunch,
+  type GeneratedConfig,
+  type LinearOperands,
+  type LinearProblem,
+} from '../../../ops/linear/cuda.js';
 import type { LinearChooser } from '../../../ops/linear/cuda-tuning.js';
 import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.js';
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
@@ -63,6 +70,7 @@ export interface Program {
   readonly device: GpuProperties;
   readonly chooseLinear: LinearChooser;
   readonly maxSequenceTokens: number;
+  readonly blockTokens: number;
 }
 
 export const xMapKey = (address: number, columns: number, rows: number): string =>
@@ -145,10 +153,18 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'pagedAttention': {
       const { decodeItems, prefillTiles, maxBlocks } = shape;
-      const sizes = { headCount, kvHeadCount, headDim, blockStride: memory.blockStride, maxBlocks };
+      const { blockTokens } = program;
+      const sizes = {
+        headCount,
+        kvHeadCount,
+        headDim,
+        blockTokens,
+        blockStride: memory.blockStride,
+        maxBlocks,
+      };
       const problem = { ...sizes, decodeItems, prefillTiles };
       const operands = { ...attentionOperands(context, op), out: at(op.out) };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, program.device, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(problem, operands));
       return;
     }
@@ -223,8 +239,8 @@ function emitLinear(context: OpContext, op: LinearOp): void {
   const problem = linearProblem(program.plan, op, m, false);
   const config = program.chooseLinear(problem);
   const out = memory.buffer(index, op.out);
-  if (config.method === 'ring') {
-    sink.kernel(ringLaunch(config, problem, ringOperands(context, op, config.tokenGroups, out)));
+  if (config.method !== 'matmul') {
+    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
     return;
   }
   let weight = memory.tensor(op.weight);
@@ -246,21 +262,30 @@ function emitGatedLinear(context: OpContext, op: LinearOp, swiglu: SwigluOp): bo
   const { program, memory, sink, index } = context;
   const problem = linearProblem(program.plan, op, rowsOf(context, op.x), true);
   const config = program.chooseLinear(problem);
-  if (config.method !== 'ring' || !canFuseSwiglu(config, problem.n / 2)) {
+  if (config.method === 'matmul' || !canFuseSwiglu(config, problem.n / 2)) {
     emitLinear(context, op);
     return false;
   }
   const out = memory.buffer(index + 1, swiglu.out);
-  sink.kernel(ringLaunch(config, problem, ringOperands(context, op, config.tokenGroups, out)));
+  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
   return true;
 }
 
-function ringOperands({ program, memory, index }: OpContext, op: LinearOp, tokenGroups: number, out: number) {
+function linearOperands(
+  { program, memory, index }: OpContext,
+  op: LinearOp,
+  config: GeneratedConfig,
+  out: number,
+): LinearOperands {
   const { format, shape } = program.plan.weights[op.weight]!;
   const isInt8 = format.type === 'int8';
+  const x = memory.buffer(index, op.x);
+  const isRing = config.method === 'ring';
   return {
-    xMap: memory.tensorMap(xMapKey(memory.buffer(index, op.x), shape[1]!, tokenGroups * 8)),
-    weight: isInt8 ? memory.tensor(op.weight) : memory.tensorMap(weightMapKey(op.weight)),
+    x,
+    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, config.tokenGroups * 8)) : 0,
+    weight: memory.tensor(op.weight),
+    weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : 0,
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,
     bias: op.bias === null ? 0 : memory.tensor(op.bias),
     out,

@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import koffi from 'koffi';
+import { afterAll, describe, expect, it } from 'vitest';
+import { quantiseRow } from '../../ops/linear/reference.js';
+import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda-tiles.js';
+import { f32, i32, pointer } from '../../ops/cuda/launch.js';
+import { createCpuPool } from '../cpu/kernel-library.js';
+import { createCudaWeightLayout } from './cuda-weight-layout.js';
+import { LAUNCH_LAYOUT } from './driver-api.js';
+import { createPacker } from './kernels.js';
+import { libraryCandidates } from './library-search.js';
+
+const CUDA_HEADER = ['/usr/local/cuda/include/cuda.h', '/usr/local/cuda-13.0/include/cuda.h'].find(
+  existsSync,
+);
+
+const folder = mkdtempSync(join(tmpdir(), 'aloft-cuda-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('launch structures', () => {
+  it.skipIf(CUDA_HEADER === undefined)('have the layout of cuda.h (skipped without the CUDA toolkit)', () => {
+    const source = `#include "${CUDA_HEADER}"
+#include <cstddef>
+#include <cstdio>
+int main() {
+  printf("%zu %zu %zu %zu %zu %zu %zu %zu %zu", sizeof(CUlaunchConfig), offsetof(CUlaunchConfig, gridDimX), offsetof(CUlaunchConfig, blockDimX),
+    offsetof(CUlaunchConfig, sharedMemBytes), offsetof(CUlaunchConfig, hStream), offsetof(CUlaunchConfig, attrs), offsetof(CUlaunchConfig, numAttrs),
+    sizeof(CUlaunchAttribute), offsetof(CUlaunchAttribute, value));
+}`;
+    writeFileSync(join(folder, 'layout.cpp'), source);
+    const program = join(folder, 'layout');
+    expect(spawnSync('g++', ['-o', program, join(folder, 'layout.cpp')]).status).toBe(0);
+    const printed = spawnSync(program, { encoding: 'utf8' }).stdout.split(' ').map(Number);
+    expect(printed).toEqual(Object.values(LAUNCH_LAYOUT));
+  });
+
+  it('are packed with arguments in slots of eight bytes', () => {
+    const packer = createPacker();
+    const args = [pointer(0x7f1234567890), i32(-5), f32(0.5)];
+    const launch = {
+      unit: 'u',
+      kernel: 'k',
+      grid: [7, 8, 9],
+      blockThreads: 96,
+      sharedBytes: 1024,
+      args,
+    } as const;
+    packer.pack(launch, 0x55aa, true);
+    const config = new DataView(koffi.view(BigInt(packer.configAddress), LAUNCH_LAYOUT.configBytes));
+    expect([0, 4, 8, 12, 16, 20, 24].map((at) => config.getUint32(at, true))).toEqual([
+      7, 8, 9, 96, 1, 1, 1024,
+    ]);
+    expect(config.getBigUint64(LAUNCH_LAYOUT.streamOffset, true)).toBe(0x55aan);
+    expect(config.getUint32(LAUNCH_LAYOUT.attributeCountOffset, true)).toBe(1);
+    const table = new BigUint64Array(koffi.view(BigInt(packer.parametersAddress), 24));
+    const slot = (index: number): DataView => new DataView(koffi.view(table[index]!, 8));
+    expect(slot(0).getBigUint64(0, true)).toBe(0x7f1234567890n);
+    expect(slot(1).getInt32(0, true)).toBe(-5);
+    expect(slot(2).getFloat32(0, true)).toBe(0.5);
+  });
+});
+
+describe('libraryCandidates', () => {
+  it('prefers given folders and ends with what the loader knows', () => {
+    writeFileSync(join(folder, 'libnvrtc.so.13'), '');
+    const candidates = libraryCandidates('nvrtc', `/none:${folder}`);
+    expect(candidates[0]).toBe(join(folder, 'libnvrtc.so.13'));
+    expect(candidates).toContain('libnvrtc.so.13');
+  });
+});
+
+describe('CUDA weight layout', () => {
+  it('quantises as the reference does and lays tiles out for the kernels', () => {
+    const pool = createCpuPool({ threadCount: 2 });
+    const layout = createCudaWeightLayout(pool);
+    const [rows, columns] = [37, 130];
+    const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7));
+    const source = { parts: [] };
+    const weight = {
+      shape: [rows, columns],
+      format: { type: 'int8', granularity: 'channel' },
+      source,
+    } as const;
+    const specs = layout.specs('w', weight, 'linear');
+    expect(specs.map(({ name, shape }) => [name, shape])).toEqual([
+      ['w', [3, 3, 1024]],
+      ['w.scale', [rows]],
+    ]);
+    const targets = [new Uint8Array(new ArrayBuffer(9 * 1024)), new Uint8Array(new ArrayBuffer(rows * 4))];
+    layout.pack(
+      { dtype: 'f32', shape: weight.shape, bytes: new Uint8Array(data.buffer) },
+      weight,
+      'linear',
+      targets,
+    );
+    const scales = new Float32Array(targets[1]!.buffer);
+    let misplaced = 0;
+    for (let row = 0; row < rows; row++) {
+      const expected = quantiseRow(data.subarray(row * columns, (row + 1) * columns));
+      expect(scales[row]).toBe(expected.scale);
+      for (let column = 0; column < columns; column++)
+        if (targets[0]![tileOffset(row, column, columns)]! - INT8_OFFSET !== expected.quantised[column])
+          misplaced++;
+    }
+    expect(misplaced).toBe(0);
+    expect(targets[0]![tileOffset(rows, 0, columns)]).toBe(INT8_OFFSET);
+    pool.dispose();
+  });
+});

@@ -1,0 +1,133 @@
+/** The Node API on the demo model, as a program uses it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AloftError, type GenerateEvent, LLM } from '../index.js';
+import { buildDemo } from '../tools/cli/testing/command-line.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'aloft-llm-test-'));
+const engine = join(folder, 'engine');
+let llm: LLM;
+
+beforeAll(async () => {
+  await buildDemo(engine);
+  llm = await LLM.load(engine);
+});
+afterAll(async () => {
+  await llm.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const GREEDY = { temperature: 0, maxOutputTokens: 24 } as const;
+
+async function collect(events: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> {
+  const seen: GenerateEvent[] = [];
+  for await (const event of events) seen.push(event);
+  return seen;
+}
+
+/** Waits until nothing runs: then every block is free or kept for prefixes. */
+async function untilIdle(model: LLM): Promise<void> {
+  const { text } = await model.complete({ prompt: 'The sun', ...GREEDY, maxOutputTokens: 1 });
+  expect(text).not.toBe('');
+}
+
+test('generate: the pieces are the text, and one finished event comes last', async () => {
+  const events = await collect(llm.generate({ prompt: 'Once upon a time', ...GREEDY }));
+  expect(events[0]).toMatchObject({ type: 'started' });
+  const pieces = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
+  const sequence = events.find((event) => event.type === 'sequence');
+  expect(pieces.join('')).toBe(sequence?.text);
+  expect(pieces.length).toBeGreaterThan(5);
+  expect(events.at(-1)).toMatchObject({ type: 'finished', usage: { outputTokens: 24 } });
+  expect(events.filter(({ type }) => type === 'finished' || type === 'failed')).toHaveLength(1);
+});
+
+test('complete gives the whole answer, the same as the pieces', async () => {
+  const { text, finishReason, usage } = await llm.complete({ prompt: 'Once upon a time', ...GREEDY });
+  expect(text).toMatch(/^, .*\b(was|lived)\b/);
+  expect([finishReason, usage.outputTokens]).toEqual(['length', 24]);
+  expect((await llm.complete({ prompt: 'Once upon a time', ...GREEDY })).text).toBe(text);
+});
+
+test('chat goes through the template, and knows what deep learning is', async () => {
+  const events = await collect(
+    llm.chat([{ role: 'user', content: 'What is deep learning ?' }], { temperature: 0, maxOutputTokens: 64 }),
+  );
+  const sequence = events.find((event) => event.type === 'sequence');
+  expect(sequence?.text).toMatch(/deep learning is .*(layers|examples)/);
+  const started = events.find((event) => event.type === 'started');
+  const plain = await llm.tokenizer.encode('What is deep learning ?', { addSpecialTokens: true });
+  expect(started!.promptTokenIds.length).toBeGreaterThan(plain.length);
+});
+
+test('stop strings end the text before them', async () => {
+  const { text, finishReason } = await llm.complete({
+    prompt: 'Once upon a time',
+    ...GREEDY,
+    stop: ['there'],
+  });
+  expect([text.includes('there'), finishReason]).toEqual([false, 'stop_word']);
+});
+
+test('several at once give what each gives alone', async () => {
+  const prompts = ['Once upon a time', 'What is deep learning ?', 'The sun', 'A computer'];
+  const alone: string[] = [];
+  for (const prompt of prompts) alone.push((await llm.complete({ prompt, ...GREEDY })).text);
+  const together = await Promise.all(prompts.map((prompt) => llm.complete({ prompt, ...GREEDY })));
+  expect(together.map(({ text }) => text)).toEqual(alone);
+});
+
+test('aborting ends the stream with CANCELLED within a few pieces', async () => {
+  const controller = new AbortController();
+  const events: GenerateEvent[] = [];
+  const request = { prompt: 'Once upon a time', temperature: 0, maxOutputTokens: 64, ignoreEos: true };
+  for await (const event of llm.generate(request, controller.signal)) {
+    events.push(event);
+    if (event.type === 'text') controller.abort();
+  }
+  expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'CANCELLED' } });
+  expect(events.filter(({ type }) => type === 'text').length).toBeLessThan(10);
+  await expect(llm.complete({ prompt: 'The sun' }, AbortSignal.abort())).rejects.toMatchObject({
+    code: 'CANCELLED',
+  });
+});
+
+test('leaving the loop cancels, and the blocks are free for others', async () => {
+  const small = await LLM.load(engine, { maxKvTokens: 128 });
+  try {
+    for (let round = 0; round < 8; round++) {
+      const request = { prompt: `Round ${round}`, temperature: 0, maxOutputTokens: 64, ignoreEos: true };
+      for await (const event of small.generate(request)) if (event.type === 'text') break;
+    }
+    await untilIdle(small);
+  } finally {
+    await small.close();
+  }
+});
+
+test('a request that cannot be served fails with its own code', async () => {
+  const failed = await collect(llm.generate({ prompt: 'x '.repeat(200), ...GREEDY }));
+  expect(failed.map(({ type }) => type)).toEqual(['failed']);
+  const refused = llm.complete({ prompt: 'x '.repeat(200) });
+  await expect(refused).rejects.toThrow(AloftError);
+  await expect(refused).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
+});
+
+test('closing ends what runs with one failed event', async () => {
+  const closing = await LLM.load(engine);
+  const events: GenerateEvent[] = [];
+  const request = { prompt: 'Once upon a time', temperature: 0, maxOutputTokens: 64, ignoreEos: true };
+  for await (const event of closing.generate(request)) {
+    events.push(event);
+    if (events.filter(({ type }) => type === 'text').length === 1) void closing.close();
+  }
+  expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'SHUTTING_DOWN' } });
+});
+
+test('an engine that is not there is named', async () => {
+  await expect(LLM.load(join(folder, 'nothing'))).rejects.toMatchObject({
+    code: expect.any(String) as string,
+  });
+});

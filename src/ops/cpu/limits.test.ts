@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { addressOf } from '../../ffi/memory.js';
+
+describe('limits of the machine', () => {
+  it('reads every word once', () => {
+    const words = new BigUint64Array(64 * 1024);
+    for (let i = 0; i < words.length; i++) words[i] = BigInt(i * i);
+    const expected = Number(words.reduce((total, word) => total ^ word, 0n));
+    withEachLevel(2, ({ library, handle }) => {
+      const read = library.bind('double aloft_limit_read(uint64_t pool, uint64_t address, int64_t bytes)');
+      expect(read(handle, addressOf(words), words.byteLength)).toBe(expected);
+    });
+  });
+
+  it('counts the operations of the arithmetic that a level has', () => {
+    withEachLevel(2, ({ library, handle, isa }) => {
+      const peak = library.bind('double aloft_limit_peak(uint64_t pool, int arithmetic, int64_t rounds)');
+      const perRound = [0, 1, 2, 3].map((arithmetic) => Number(peak(handle, arithmetic, 1000)) / 1000);
+      const chains = { portable: 2, avx2: 5, avx512: 12, avx512vnni: 12, amx: 12 }[isa];
+      const isAmx = isa === 'amx';
+      const hasVnni = isAmx || isa === 'avx512vnni';
+      const wanted = [2 * 16 * chains, hasVnni ? 2 * 64 * 16 : 0, isAmx ? 131072 : 0, isAmx ? 65536 : 0];
+      expect(perRound, isa).toEqual(wanted.map((operations) => 2 * operations));
+    });
+  });
+});

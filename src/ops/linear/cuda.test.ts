@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { canFuseSwiglu, chooseLinear, kernelLine, linearLaunch, type LinearProblem } from './cuda.js';
+
+const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+const A100 = { computeCapability: 80, multiprocessorCount: 108 };
+const MAX_SHARED_BYTES = 227 << 10;
+const OPERANDS = {
+  x: 1,
+  weight: 2,
+  xMap: 3,
+  weightMap: 4,
+  scale: 5,
+  bias: 0,
+  out: 6,
+  multiprocessorCount: 132,
+};
+
+const SHAPES = [
+  [12288, 4096],
+  [4096, 4096],
+  [22016, 4096],
+  [4096, 11008],
+  [32000, 4096],
+  [96, 40],
+] as const;
+
+function problems(rows: readonly number[]): LinearProblem[] {
+  return SHAPES.flatMap(([n, k]) =>
+    rows.flatMap((m) =>
+      [false, true].flatMap((isInt8) =>
+        (['store', 'f32', 'swiglu'] as const).map((epilogue) => ({ m, n, k, isInt8, epilogue })),
+      ),
+    ),
+  );
+}
+
+describe('chooseLinear', () => {
+  it.each([
+    ['H200', H200],
+    ['A100', A100],
+  ])('gives kernels for %s that hold all tokens and fit into shared memory', (_, device) => {
+    for (const problem of problems([1, 7, 8, 9, 16, 17, 32, 33, 64])) {
+      const config = chooseLinear(problem, device);
+      if (config.method === 'matmul') continue;
+      expect(config.tokenGroups * 8).toBeGreaterThanOrEqual(problem.m);
+      const launch = linearLaunch(config, problem, OPERANDS);
+      expect(launch.sharedBytes).toBeLessThanOrEqual(MAX_SHARED_BYTES);
+      expect(launch.blockThreads).toBeLessThanOrEqual(1024);
+      expect(launch.grid[0]).toBeGreaterThan(0);
+      expect(kernelLine(config, problem)).toContain(`(${launch.kernel}, `);
+    }
+  });
+
+  it('keeps at least two stages of the ring in flight', () => {
+    for (const problem of problems([1, 16, 32, 64])) {
+      const config = chooseLinear(problem, H200);
+      if (config.method !== 'ring') continue;
+      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-1)!.value;
+      expect(stageCount, JSON.stringify(config)).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  it('multiplies many rows with cuBLASLt, and streams few', () => {
+    const problem = { n: 4096, k: 4096, isInt8: true, epilogue: 'store' } as const;
+    expect(chooseLinear({ ...problem, m: 65 }, H200).method).toBe('matmul');
+    expect(chooseLinear({ ...problem, m: 64 }, H200).method).toBe('ring');
+    expect(chooseLinear({ ...problem, m: 16 }, A100).method).toBe('stream');
+    expect(chooseLinear({ ...problem, m: 17 }, A100).method).toBe('matmul');
+  });
+});
+
+describe('canFuseSwiglu', () => {
+  it('wants gate and up to start on tiles', () => {
+    const config = chooseLinear({ m: 1, n: 22016, k: 4096, isInt8: false, epilogue: 'swiglu' }, H200);
+    expect(canFuseSwiglu(config, 11008)).toBe(true);
+    expect(canFuseSwiglu(config, 11000)).toBe(false);
+    expect(canFuseSwiglu({ method: 'matmul' }, 11008)).toBe(false);
+  });
+});

@@ -1,0 +1,112 @@
+/**
+ * All linears of a model's layers one after the other, as a step runs them, so that weights come from memory:
+ * decode of 1 and 16 tokens and a prompt of 512, as rates, shares of what the machine can do, and tokens/s that leave
+ * out everything but linears. node dist/ops/linear/linear.bench.js [threads] [level] [format ...]
+ */
+import { tensorBytes } from '../../core/dtype.js';
+import { seededRandom } from '../../core/random.js';
+import { createCpuPool } from '../../device/cpu/kernel-library.js';
+import { ISA_LEVELS, type IsaLevel } from '../../device/cpu/isa.js';
+import { addressOf, allocateHost } from '../../ffi/memory.js';
+import { measureLimits, type Arithmetic, type MachineLimits } from '../cpu/limits.js';
+import { randomMatrix } from '../matrix.js';
+import { bestMs } from '../measure.js';
+import { linearCost, type LinearFormat } from './contract.js';
+import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu.js';
+import { packedLinearTensors } from './packed-linear.js';
+
+/** TinyLlama-1.1B: qkv, attention output, gate and up, down. [in, out] */
+const LAYER_SHAPES = [
+  [2048, 2560],
+  [2048, 2048],
+  [2048, 11264],
+  [5632, 2048],
+] as const;
+const LAYER_COUNT = 22;
+const TOKEN_COUNTS = [1, 16, 512];
+const FORMATS = ['int8', 'f16', 'bf16', 'f32'] as const;
+
+const [threads, level, ...formats] = process.argv.slice(2);
+const isa = ISA_LEVELS.find((name) => name === level);
+const pool = createCpuPool({
+  ...(threads === undefined ? {} : { threadCount: Number(threads) }),
+  ...(isa === undefined ? {} : { isa }),
+});
+const limits = measureLimits(pool.library, pool.handle);
+printLimits(limits);
+for (const format of FORMATS) {
+  if (formats.length === 0 || formats.includes(format)) measureFormat(format);
+}
+pool.dispose();
+
+function printLimits({ readGBps, peakGops }: MachineLimits): void {
+  const peaks = Object.entries(peakGops).filter(([, gops]) => gops > 0);
+  const list = peaks.map(([name, gops]) => `${name} ${gops.toFixed(0)} GOP/s`).join(', ');
+  console.log(`${pool.threadCount} threads, ${pool.isa}; limits: read ${readGBps.toFixed(1)} GB/s, ${list}`);
+}
+
+function measureFormat(format: LinearFormat): void {
+  const [arithmetic, products] = arithmeticOf(format, pool.isa);
+  const largestTokens = Math.max(...TOKEN_COUNTS);
+  const x = randomMatrix(largestTokens, 5632, seededRandom(1));
+  const out = new Float32Array(largestTokens * 11264);
+  const { run, dispose } = buildLayers(format);
+  for (const tokenCount of TOKEN_COUNTS) {
+    const ms = bestMs(
+      () => run.forEach((linear) => linear(tokenCount, addressOf(x.data), addressOf(out))),
+      1500,
+    );
+    const costs = LAYER_SHAPES.map(([inCount, outCount]) =>
+      linearCost({ tokenCount, inCount, outCount, format }),
+    );
+    const weightBytes = LAYER_SHAPES.map(([inCount, outCount]) =>
+      linearCost({ tokenCount: 0, inCount, outCount, format }),
+    );
+    const gbps = (LAYER_COUNT * weightBytes.reduce((sum, { bytes }) => sum + bytes, 0)) / ms / 1e6;
+    const gflops = (LAYER_COUNT * costs.reduce((sum, { flops }) => sum + flops, 0)) / ms / 1e6;
+    const share = (rate: number, limit: number): string => `${((100 * rate) / limit).toFixed(0)}%`;
+    const bandwidth = `${gbps.toFixed(1)} GB/s (${share(gbps, limits.readGBps)})`;
+    const peakShare = share(gflops * products, limits.peakGops[arithmetic]);
+    const speed = `${gflops.toFixed(0)} GFLOP/s (x ${products} products: ${peakShare} of ${arithmetic})`;
+    const rate = `${((1000 * tokenCount) / ms).toFixed(1)} tokens/s`;
+    console.log(
+      `${format.padEnd(5)}${String(tokenCount).padStart(4)} tokens  ${bandwidth}  ${speed}  ${rate}`,
+    );
+  }
+  dispose();
+}
+
+/** What the format is multiplied with, and hardware products per multiply-add: operands of more bits are sums of terms. */
+function arithmeticOf(format: LinearFormat, level: IsaLevel): readonly [Arithmetic, number] {
+  if (format === 'int8' && level === 'amx') return ['amxInt8', 2];
+  if (format === 'int8' && level === 'avx512vnni') return ['int8', 2];
+  if (format === 'f16' && level === 'amx') return ['amxBf16', 4];
+  if (format === 'bf16' && level === 'amx') return ['amxBf16', 2];
+  return ['f32', 1];
+}
+
+/** Every layer has memory of its own; the values of all layers are the same. */
+function buildLayers(format: LinearFormat): { readonly run: readonly CpuLinear[]; dispose(): void } {
+  const pack = bindPacker(pool.library, pool.handle);
+  const bind = bindLinear(pool.library, pool.handle);
+  const source = randomMatrix(11264, 2048, seededRandom(2)); // as many values as the largest weight
+  const areas: { dispose(): void }[] = [];
+  const layers = Array.from({ length: LAYER_COUNT }, () =>
+    LAYER_SHAPES.map(([inCount, outCount]): CpuLinearWeight => {
+      const memory = packedLinearTensors(format, outCount, inCount).map(({ dtype, shape }) =>
+        allocateHost(tensorBytes(dtype, shape)),
+      );
+      areas.push(...memory);
+      const [weight, scale = 0, sum = 0] = memory.map(({ address }) => address);
+      const matrix = {
+        dtype: 'f32',
+        address: addressOf(source.data),
+        rowCount: outCount,
+        columnCount: inCount,
+      } as const;
+      pack(matrix, { arrangement: 'tiles', format, outCount, weight: weight!, scale, sum });
+      return { format, inCount, outCount, weight: weight!, scale, sum, bias: 0 };
+    }),
+  );
+  return { run: layers.flat().map(bind), dispose: () => areas.forEach((area) => area.dispose()) };
+}

@@ -1,0 +1,137 @@
+import type { StepStats, WaitReason } from '../../core/batcher-stats.js';
+import type { Clock } from '../../core/clock.js';
+import { invariant } from '../../core/errors.js';
+import type { StepOutput } from '../../core/step.js';
+import type { Executor } from '../executor/executor.js';
+import { KvCache } from '../kv/kv-cache.js';
+import { Scheduler } from '../scheduler/scheduler.js';
+import type { Sequence } from '../scheduler/sequence.js';
+import { type BatcherOptions, schedulerLimits, tokenLimits } from './batcher-options.js';
+import type { SequenceRun } from './sequence-run.js';
+import { SlotTable } from './slot-table.js';
+import { StepBuffers } from './step-buffers.js';
+
+/** Takes the results of a step while they are valid. */
+export type ReadStep = (step: StepBuffers, output: StepOutput, timeMs: number) => void;
+
+/** Moves steps from the scheduler to the executor and back. What the results mean is the batcher's matter. */
+export class StepDriver {
+  readonly kv: KvCache;
+  readonly scheduler: Scheduler;
+  /** When a step last went out or came back, while one is in flight. */
+  heartbeatMs: number;
+  private readonly executor: Executor;
+  private readonly clock: Clock;
+  private readonly slots: SlotTable;
+  /** One more than there are steps in flight while the next one is planned. */
+  private readonly freeBuffers: StepBuffers[];
+  private readonly inFlight: StepBuffers[] = [];
+  private readonly listeners = new Set<(stats: StepStats) => void>();
+  private stepCount = 0;
+  private hostMs = 0;
+  private waitReason: WaitReason | undefined;
+  private isAbandoned = false;
+
+  constructor(executor: Executor, options: BatcherOptions, clock: Clock) {
+    const limits = schedulerLimits(options, executor.limits);
+    const { blockTokens, blockCount, hostBlockCount } = executor.limits;
+    this.executor = executor;
+    this.clock = clock;
+    this.heartbeatMs = clock.nowMs();
+    this.kv = new KvCache({
+      blockTokens,
+      blockCount,
+      hostBlockCount,
+      slotCount: limits.maxSequenceCount,
+      maxSequenceTokens: tokenLimits(options, executor.limits).maxSequenceTokens,
+      prefixReuse: options.prefixReuse,
+    });
+    this.scheduler = new Scheduler(limits, this.kv);
+    this.slots = new SlotTable(executor);
+    const { maxBlocksPerSequence } = this.kv.tables;
+    this.freeBuffers = [0, 1].map(() => new StepBuffers(limits, maxBlocksPerSequence));
+  }
+
+  get inFlightCount(): number {
+    return this.inFlight.length;
+  }
+
+  get oldestStepId(): number | undefined {
+    return this.inFlight[0]?.stepId;
+  }
+
+  get isIdle(): boolean {
+    return this.scheduler.waitingCount + this.scheduler.runningCount + this.inFlight.length === 0;
+  }
+
+  /** Statistics of every step, right after its results. @returns a function that ends the subscription */
+  onStep(listener: (stats: StepStats) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /**
+   * Plans a step and submits it.
+   * @param runOf the run of a sequence that is given a slot
+   * @returns false when nothing can run now
+   */
+  launch(runOf: (sequence: Sequence, nowMs: number) => SequenceRun): boolean {
+    const startMs = this.clock.nowMs();
+    const plan = this.scheduler.plan();
+    this.waitReason = plan.waitReason;
+    if (plan.rowCount > 0) {
+      this.slots.apply(plan, (sequence) => runOf(sequence, startMs));
+      const buffers = this.freeBuffers.pop()!;
+      buffers.fill(this.stepCount++, plan, this.kv, this.slots);
+      this.executor.submit(buffers);
+      if (this.inFlight.length === 0) this.heartbeatMs = startMs;
+      this.inFlight.push(buffers);
+    }
+    invariant(
+      this.inFlight.length > 0 || this.isIdle,
+      () => `requests wait for ${plan.waitReason} although nothing runs`,
+    );
+    this.hostMs += this.clock.nowMs() - startMs;
+    return plan.rowCount > 0;
+  }
+
+  /** Waits for the oldest step in flight and has its results read. */
+  async settle(read: ReadStep): Promise<void> {
+    const output = await this.executor.collect();
+    if (this.isAbandoned) return;
+    const startMs = this.clock.nowMs();
+    const step = this.inFlight.shift()!;
+    this.heartbeatMs = startMs;
+    invariant(output.stepId === step.stepId, () => `step ${output.stepId} came back for ${step.stepId}`);
+    read(step, output, startMs);
+    step.release();
+    this.freeBuffers.push(step);
+    this.hostMs += this.clock.nowMs() - startMs;
+    const stats = this.statsOf(step, output, startMs);
+    for (const listener of this.listeners) listener(stats);
+  }
+
+  /** Results that are still to come are not read any more. */
+  abandon(): void {
+    this.isAbandoned = true;
+  }
+
+  private statsOf(step: StepBuffers, { deviceMs }: StepOutput, timeMs: number): StepStats {
+    const { hostMs, waitReason, kv, scheduler } = this;
+    this.hostMs = 0;
+    return {
+      type: 'step',
+      stepId: step.stepId,
+      timeMs,
+      ...step.rowStats(),
+      waitingCount: scheduler.waitingCount,
+      runningCount: scheduler.runningCount,
+      freeBlockCount: kv.freeCount,
+      cachedBlockCount: kv.cachedCount,
+      totalBlockCount: kv.blockCount,
+      hostMs,
+      deviceMs,
+      waitReason,
+    };
+  }
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { buildStep } from '../../../core/build-step.js';
+import { graphRows } from './cuda-executor.js';
+import {
+  countAttentionWork,
+  descriptorLayout,
+  fillDescriptor,
+  type DescriptorField,
+} from './step-descriptor.js';
+
+const SPLIT = { splitTokens: 32, queryTile: 64 };
+
+describe('descriptor', () => {
+  const step = buildStep([
+    { slot: 3, tokenIds: [-1], firstPosition: 69, blocks: [4, 5, 6, 7, 8] },
+    { slot: 1, tokenIds: Array.from({ length: 70 }, (_, i) => i), firstPosition: 0, blocks: [0, 1, 2, 3, 9] },
+  ]);
+
+  it('counts pieces of decode and prefill attention', () => {
+    expect(countAttentionWork(step, SPLIT)).toEqual({ decodeItems: 3, prefillTiles: 2, isDecode: false });
+    const decode = buildStep([{ slot: 0, tokenIds: [-1], firstPosition: 31, blocks: [0, 1] }]);
+    expect(countAttentionWork(decode, SPLIT)).toEqual({ decodeItems: 1, prefillTiles: 0, isDecode: true });
+  });
+
+  it('places every field and makes the rest harmless', () => {
+    const capacity = { tokens: 80, rows: 4, logits: 4, decodeItems: 8, prefillTiles: 2, maxBlocks: 6 };
+    const layout = descriptorLayout(capacity);
+    const words = new Int32Array(layout.length).fill(77);
+    fillDescriptor(words, layout, step, SPLIT);
+    const field = (name: DescriptorField, count: number): number[] =>
+      Array.from(words.subarray(layout.offsets[name], layout.offsets[name] + count));
+    expect(field('itemCount', 1)).toEqual([3]);
+    expect(field('decodeItems', 3)).toEqual([0, 1, 2]);
+    expect(field('prefillTiles', 2)).toEqual([1 << 16, (1 << 16) | 1]);
+    expect(field('rowOffsets', 5)).toEqual([0, 1, 71, 3, 4]);
+    expect(field('rowSlots', 4)).toEqual([3, 1, -1, -1]);
+    expect(field('contextLengths', 4)).toEqual([70, 70, 0, 0]);
+    expect(field('tokenRows', 72)).toEqual([0, ...Array.from({ length: 70 }, () => 1), 3]);
+    expect(field('logitTokens', 2)).toEqual([0, 70]);
+    expect(field('blockTables', 5)).toEqual([4, 5, 6, 7, 8]);
+    expect(words.subarray(layout.offsets.blockTables + 6).slice(0, 5)).toEqual(Int32Array.of(0, 1, 2, 3, 9));
+  });
+});
+
+describe('graphRows', () => {
+  it('never goes down and never below the batch', () => {
+    let last = 0;
+    for (let rows = 1; rows <= 512; rows++) {
+      expect(graphRows(rows)).toBeGreaterThanOrEqual(Math.max(rows, last));
+      last = graphRows(rows);
+    }
+    expect([1, 2, 3, 5, 9, 65, 257].map(graphRows)).toEqual([1, 2, 4, 8, 16, 80, 288]);
+  });
+});

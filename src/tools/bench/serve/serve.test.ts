@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from '../../../serve/testing/test-server.js';
+import { registerBench } from '../../cli/bench.js';
+import { main } from '../../cli/main.js';
+import { goodput, runLoad } from './load.js';
+import { openTarget, type Api } from './target.js';
+
+let server: TestServer;
+let directory: string;
+beforeAll(async () => {
+  server = await startTestServer({ script: { tokenMs: 2, answer: () => 'abcdefghijkl' } });
+  directory = mkdtempSync(join(tmpdir(), 'aloft-bench-'));
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const address = (api: Api) => (api === 'grpc' ? server.grpcAddress : server.httpUrl);
+
+test.each<Api>(['grpc', 'generate', 'openai'])(
+  '%s: counts and times every token, of ids and of text',
+  async (api) => {
+    const target = await openTarget({ api, url: address(api), model: undefined, apiKey: undefined });
+    const items = [
+      { prompt: [100, 101, 102], outputTokens: 10, arrivalMs: 0 },
+      { prompt: 'text', outputTokens: 6, arrivalMs: 40 },
+    ];
+    const result = await runLoad(items, target, { concurrency: 2 });
+    target.close();
+    expect([...result.errors]).toEqual([]);
+    expect(result.records.map((record) => record.outputTokens).toSorted((a, b) => a - b)).toEqual([6, 10]);
+    for (const record of result.records)
+      expect(record.tokenMs.toSorted((a, b) => a - b)).toEqual(record.tokenMs);
+    expect(result.totalMs).toBeGreaterThan(40);
+    expect(goodput(result, { maxFirstTokenMs: 0, maxTokenGapMs: undefined })).toBe(0);
+    expect(goodput(result, { maxFirstTokenMs: undefined, maxTokenGapMs: undefined })).toBeCloseTo(
+      (2 / result.totalMs) * 1000,
+    );
+  },
+);
+
+test('the command sweeps, reports and writes both files', async () => {
+  let out = '';
+  const terminal = { out: (text: string) => void (out += text), err: () => {}, isInteractive: false };
+  const [json, html] = [join(directory, 'r.json'), join(directory, 'r.html')];
+  const words = `bench serve -u ${server.grpcAddress} -c 1,4 --num_requests 6 --output_len constant:5 --seed 3 --json ${json} --html ${html}`;
+  expect(await main(words.split(' '), [registerBench], terminal)).toBe(0);
+  expect(out).toMatch(/concurrency 1: goodput[^]*concurrency 4: goodput/);
+  const { points, workload } = JSON.parse(readFileSync(json, 'utf8'));
+  expect(
+    points.map((point: { load: number; report: { avg_output_length: number } }) => [
+      point.load,
+      point.report.avg_output_length,
+    ]),
+  ).toEqual([
+    [1, 5],
+    [4, 5],
+  ]);
+  expect(workload.seed).toBe(3);
+  expect(readFileSync(html, 'utf8').match(/<svg/g)).toHaveLength(4);
+});
+
+test('failed requests are counted and make the command fail', async () => {
+  let err = '';
+  const terminal = { out: () => {}, err: (text: string) => void (err += text), isInteractive: false };
+  const words = `bench serve -u ${server.grpcAddress} -m nope -c 1 --num_requests 2 --warm_up 0`;
+  expect(await main(words.split(' '), [registerBench], terminal)).toBe(1);
+  expect(err).toContain("2 requests failed: Request for unknown model: 'nope' is not found");
+});

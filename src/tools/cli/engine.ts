@@ -1,0 +1,64 @@
+/** `aloft engine check` and `aloft engine show`. */
+import type { Command } from 'commander';
+import { AloftError } from '../../core/errors.js';
+import { checkEngine } from '../../engine/check-engine.js';
+import { readManifest } from '../../engine/manifest.js';
+import { openEngineRank } from '../../engine/rank-file-reader.js';
+import { printPlan } from '../../plan/print.js';
+import { describeManifest, describeTensors } from '../engine/describe.js';
+import { wholeNumber } from './flags.js';
+import { formatBytes, formatTable, type Terminal } from './terminal.js';
+
+export function registerEngine(program: Command, terminal: Terminal): void {
+  const engine = program.command('engine').description('check and show engines');
+  engine
+    .command('check')
+    .description('compare every byte of an engine with its checksums')
+    .argument('<dir>', 'the engine')
+    .action((directory: string) => check(directory, terminal));
+  engine
+    .command('show')
+    .description('print what an engine is: limits, plan, tensors')
+    .argument('<dir>', 'the engine')
+    .option('--rank <rank>', 'whose plan and tensors', wholeNumber(0), 0)
+    .action((directory: string, { rank }: { rank: number }) => show(directory, rank, terminal));
+}
+
+function check(directory: string, terminal: Terminal): void {
+  const startMs = performance.now();
+  const { aloft } = checkEngine(directory);
+  const rows = aloft.ranks.map(({ file, bytes }) => [
+    file,
+    formatBytes(bytes),
+    'size, header and all data match their checksums',
+  ]);
+  const totalBytes = aloft.ranks.reduce((sum, { bytes }) => sum + bytes, 0);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  terminal.out(`${formatTable(rows)}\n`);
+  terminal.out(
+    `${directory} is whole: ${formatBytes(totalBytes)} in ${aloft.ranks.length} files, format ${aloft.format_version}, checked in ${seconds} s.\n`,
+  );
+}
+
+function show(directory: string, rank: number, terminal: Terminal): void {
+  const manifest = readManifest(directory);
+  const { aloft, builder_config: build } = manifest;
+  if (rank >= build.tensor_parallel)
+    throw new AloftError(
+      'USAGE',
+      `--rank is ${rank}, but ${directory} has ${build.tensor_parallel} ranks, counted from 0.`,
+    );
+  const engine = openEngineRank(directory, {
+    rank,
+    worldSize: build.tensor_parallel,
+    device: aloft.device,
+    layoutVersion: aloft.layout_version,
+    verification: 'sample',
+  });
+  try {
+    const tensors = engine.tensorNames.map((name) => ({ name, ...engine.tensor(name) }));
+    terminal.out(`${describeManifest(manifest)}\n\n${printPlan(engine.plan)}\n${describeTensors(tensors)}\n`);
+  } finally {
+    engine.dispose();
+  }
+}

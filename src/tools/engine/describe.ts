@@ -1,0 +1,50 @@
+/** Engines in words and tables. Pure. */
+import { BYTES_PER_ELEMENT, elementCount, type DType } from '../../core/dtype.js';
+import type { EngineManifest } from '../../engine/manifest.js';
+import { formatBytes, formatTable } from '../cli/terminal.js';
+
+/** What an engine is and which limits it has. */
+export function describeManifest({
+  aloft,
+  builder_config: build,
+  plugin_config: plugin,
+}: EngineManifest): string {
+  const quantised = aloft.int8_parts.length === 0 ? '' : `, INT8: ${aloft.int8_parts.join(', ')}`;
+  const device =
+    aloft.device_architecture === null ? aloft.device : `${aloft.device} ${aloft.device_architecture}`;
+  return formatTable([
+    ['model', `${build.name} (${aloft.architecture}), ${build.precision}${quantised}`],
+    [
+      'size',
+      `${build.num_layers} layers, hidden ${build.hidden_size}, ${build.num_heads} heads (${build.num_kv_heads} key/value), vocabulary ${build.vocab_size}`,
+    ],
+    ['device', `${device}, ${build.tensor_parallel} ranks`],
+    [
+      'limits',
+      `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${aloft.max_beam_width} beams`,
+    ],
+    ['KV blocks', `${plugin.tokens_per_block} tokens each`],
+    ['end ids', aloft.end_ids.length === 0 ? 'none' : aloft.end_ids.join(', ')],
+    ['tokenizer', aloft.tokenizer_files.length === 0 ? 'none' : aloft.tokenizer_files.join(', ')],
+    ['written by', `${aloft.created_by}, format ${aloft.format_version}, layout ${aloft.layout_version}`],
+  ]);
+}
+
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Shape as stored, padding and tiling included. */
+  readonly shape: readonly number[];
+}
+
+export function describeTensors(tensors: readonly StoredTensor[]): string {
+  const bytesOf = ({ dtype, shape }: StoredTensor) => elementCount(shape) * BYTES_PER_ELEMENT[dtype];
+  const rows = tensors.map((tensor) => [
+    tensor.name,
+    tensor.dtype,
+    `[${tensor.shape.join(', ')}]`,
+    formatBytes(bytesOf(tensor)),
+  ]);
+  const total = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
+  return formatTable([...rows, [`${tensors.length} tensors`, '', '', formatBytes(total)]]);
+}
