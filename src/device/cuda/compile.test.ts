@@ -47,7 +47,8 @@ function findCompiler(): { readonly name: string; readonly compile: Compile } | 
 const compiler = findCompiler();
 const LLAMA2 = namedShape('llama2_7b');
 const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
-/** Each operator and every way of specialising it: INT8 and dense, both types, grouped queries, head sizes, architectures; and the
+/**
+ * Each operator and every way of specialising it: INT8 and dense, both types, grouped queries, head sizes, architectures; and the
  * most bytes that a kernel may spill: a few registers stored once outside of loops cost nothing.
  */
 const CASES = [

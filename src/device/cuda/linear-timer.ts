@@ -44,7 +44,7 @@ const ROUNDS = 4;
 const COMPARED_ROWS = 8;
 const TOLERANCE = 0.01;
 
-/** Compiles what the problems need. Device memory is freed when `gpu` is disposed. */
+/** @param problems what will be timed, to compile their kernels together. Device memory is freed when `gpu` is disposed. */
 export function createLinearTimer(tools: TimerTools, problems: readonly LinearProblem[]): LinearTimer {
   const { gpu, libraryPath } = tools;
   const { properties } = gpu;
@@ -65,11 +65,15 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
         index === 0 || (configKey(config, 0) !== configKey(first, 0) && fits(config, properties)),
     );
   };
-  for (const isInt8 of [false, true]) {
+  // Compiled when first needed: with every problem in the timing cache, not at all.
+  const loaded = new Set<boolean>();
+  const loadTrials = (isInt8: boolean): void => {
+    if (loaded.has(isInt8)) return;
+    loaded.add(isInt8);
     const same = problems.filter((one) => one.isInt8 === isInt8);
     const image = compileTrials(tools, same, candidates);
     if (image !== undefined) kernels.load(linearUnit(isInt8), image);
-  }
+  };
 
   let current: { readonly key: string; readonly operands: Operands; expected?: Float32Array } | undefined;
   const operandsFor = (problem: LinearProblem): NonNullable<typeof current> => {
@@ -83,6 +87,7 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
     libraryVersion: matmuls.version,
     candidates,
     microseconds(problem, config) {
+      loadTrials(problem.isInt8);
       const subject = operandsFor(problem);
       const { operands } = subject;
       const call = (copy: number): void => {
