@@ -200,7 +200,7 @@ for (const [name, leastSeconds, start] of PARTS) {
   if (secondsLeft() < leastSeconds)
     result = { state: 'skipped', text: `${secondsLeft().toFixed(0)} s were left` };
   else {
-    log(`\n=== ${name}\n`);
+    log(`\n=== ${String(name)}\n`);
     try {
       const made = await start();
       result = { state: 'ok', ...(typeof made === 'string' ? { text: made } : made) };

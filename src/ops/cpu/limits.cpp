@@ -17,27 +17,17 @@ double peak(Isa isa, Arithmetic arithmetic, int64_t rounds) {
   return 0;
 }
 
-uint64_t readAll(const uint64_t *words, int64_t count) {
-  constexpr int64_t step = 64, ahead = 96; // words: 512 and 768 bytes
-  uint64_t sums[16] = {};
-  for (int64_t i = 0; i + step <= count; i += step) {
-    for (int64_t line = 0; line < step; line += 8) __builtin_prefetch(words + i + ahead + line);
-    for (int64_t j = 0; j < step; j++) sums[j % 16] ^= words[i + j];
-  }
-  uint64_t total = 0;
-  for (uint64_t sum : sums) total ^= sum;
-  return total;
-}
-
 } // namespace
 } // namespace aloft
 
 // Reads `byteCount` bytes once, on all threads. Returns a value that depends on all of them.
 ALOFT_API double aloft_limit_read(uint64_t poolAddress, uint64_t address, int64_t byteCount) {
   using namespace aloft;
+  Pool *pool = pointer<Pool>(poolAddress);
+  const auto read = ALOFT_SELECT(poolIsa(pool), readWords);
   std::atomic<uint64_t> total{0};
-  parallelFor(pointer<Pool>(poolAddress), byteCount / 8, 512, [&](int64_t first, int64_t last) {
-    total ^= readAll(pointer<const uint64_t>(address) + first, last - first);
+  parallelFor(pool, byteCount / 8, 512, [&](int64_t first, int64_t last) {
+    total ^= read(pointer<const uint64_t>(address) + first, last - first);
   });
   return static_cast<double>(total.load());
 }

@@ -46,34 +46,33 @@ function printLimits({ readGBps, peakGops }: MachineLimits): void {
 }
 
 function measureFormat(format: LinearFormat): void {
-  const [arithmetic, products] = arithmeticOf(format, pool.isa);
   const largestTokens = Math.max(...TOKEN_COUNTS);
   const x = randomMatrix(largestTokens, 5632, seededRandom(1));
   const out = new Float32Array(largestTokens * 11264);
-  const { run, dispose } = buildLayers(format);
+  const layers = buildLayers(format);
   for (const tokenCount of TOKEN_COUNTS) {
-    const ms = bestMs(
-      () => run.forEach((linear) => linear(tokenCount, addressOf(x.data), addressOf(out))),
-      1500,
-    );
-    const costs = LAYER_SHAPES.map(([inCount, outCount]) =>
-      linearCost({ tokenCount, inCount, outCount, format }),
-    );
-    const weightBytes = LAYER_SHAPES.map(([inCount, outCount]) =>
-      linearCost({ tokenCount: 0, inCount, outCount, format }),
-    );
-    const gbps = (LAYER_COUNT * weightBytes.reduce((sum, { bytes }) => sum + bytes, 0)) / ms / 1e6;
-    const gflops = (LAYER_COUNT * costs.reduce((sum, { flops }) => sum + flops, 0)) / ms / 1e6;
-    const share = (rate: number, limit: number): string => `${((100 * rate) / limit).toFixed(0)}%`;
-    const bandwidth = `${gbps.toFixed(1)} GB/s (${share(gbps, limits.readGBps)})`;
-    const peakShare = share(gflops * products, limits.peakGops[arithmetic]);
-    const speed = `${gflops.toFixed(0)} GFLOP/s (x ${products} products: ${peakShare} of ${arithmetic})`;
-    const rate = `${((1000 * tokenCount) / ms).toFixed(1)} tokens/s`;
-    console.log(
-      `${format.padEnd(5)}${String(tokenCount).padStart(4)} tokens  ${bandwidth}  ${speed}  ${rate}`,
-    );
+    const step = (): void => {
+      for (const linear of layers.linears) linear(tokenCount, addressOf(x.data), addressOf(out));
+    };
+    printCase(format, tokenCount, bestMs(step, 1500));
   }
-  dispose();
+  layers.dispose();
+}
+
+function printCase(format: LinearFormat, tokenCount: number, ms: number): void {
+  const total = (tokens: number, part: 'bytes' | 'flops'): number =>
+    LAYER_SHAPES.reduce((sum, [inCount, outCount]) => {
+      return sum + LAYER_COUNT * linearCost({ tokenCount: tokens, inCount, outCount, format })[part];
+    }, 0);
+  const [arithmetic, products] = arithmeticOf(format, pool.isa);
+  const weightGBps = total(0, 'bytes') / ms / 1e6;
+  const gflops = total(tokenCount, 'flops') / ms / 1e6;
+  const ofRead = ((100 * weightGBps) / limits.readGBps).toFixed(0);
+  const ofPeak = ((100 * products * gflops) / limits.peakGops[arithmetic]).toFixed(0);
+  console.log(
+    `${format.padEnd(5)}${String(tokenCount).padStart(4)} tokens  weights ${weightGBps.toFixed(1)} GB/s (${ofRead}% of reading)  ` +
+      `${gflops.toFixed(0)} GFLOP/s (in ${products} products: ${ofPeak}% of ${arithmetic})  ${((1000 * tokenCount) / ms).toFixed(1)} tokens/s`,
+  );
 }
 
 /** What the format is multiplied with, and hardware products per multiply-add: operands of more bits are sums of terms. */
@@ -86,7 +85,10 @@ function arithmeticOf(format: LinearFormat, level: IsaLevel): readonly [Arithmet
 }
 
 /** Every layer has memory of its own; the values of all layers are the same. */
-function buildLayers(format: LinearFormat): { readonly run: readonly CpuLinear[]; dispose(): void } {
+function buildLayers(format: LinearFormat): {
+  readonly linears: readonly CpuLinear[];
+  readonly dispose: () => void;
+} {
   const pack = bindPacker(pool.library, pool.handle);
   const bind = bindLinear(pool.library, pool.handle);
   const source = randomMatrix(11264, 2048, seededRandom(2)); // as many values as the largest weight
@@ -108,5 +110,10 @@ function buildLayers(format: LinearFormat): { readonly run: readonly CpuLinear[]
       return { format, inCount, outCount, weight: weight!, scale, sum, bias: 0 };
     }),
   );
-  return { run: layers.flat().map(bind), dispose: () => areas.forEach((area) => area.dispose()) };
+  return {
+    linears: layers.flat().map(bind),
+    dispose: () => {
+      for (const area of areas) area.dispose();
+    },
+  };
 }

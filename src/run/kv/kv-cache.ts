@@ -1,10 +1,9 @@
 import { invariant } from '../../core/errors.js';
 import type { BlockId, SlotId } from '../../core/ids.js';
-import { BlockPool } from './block-pool.js';
+import { BlockSupply } from './block-supply.js';
 import { BlockTables, NO_SLOT } from './block-tables.js';
-import { HostTier } from './host-tier.js';
 import { Int32List } from './int32-list.js';
-import { NO_ENTRY, PrefixIndex } from './prefix-index.js';
+import { NO_ENTRY } from './prefix-index.js';
 
 export interface KvCacheShape {
   readonly blockTokens: number;
@@ -46,9 +45,7 @@ export class KvCache {
   readonly blockTokens: number;
   readonly tables: BlockTables;
   private readonly prefixReuse: boolean;
-  private readonly device: BlockPool;
-  private readonly host: HostTier;
-  private readonly index: PrefixIndex;
+  private readonly supply: BlockSupply;
   private readonly copies = new Int32List();
   private readonly published: Int32Array; // [slots] full blocks offered to the index
   private readonly images = new Set<SwapImage>();
@@ -57,31 +54,25 @@ export class KvCache {
     this.blockTokens = shape.blockTokens;
     this.prefixReuse = shape.prefixReuse;
     this.tables = new BlockTables(shape.slotCount, this.blocksFor(shape.maxSequenceTokens));
-    this.device = new BlockPool(shape.blockCount);
-    this.host = new HostTier(shape.hostBlockCount);
-    this.index = new PrefixIndex(shape.blockCount + shape.hostBlockCount, shape.blockTokens);
+    this.supply = new BlockSupply(shape);
     this.published = new Int32Array(shape.slotCount);
   }
 
   get blockCount(): number {
-    return this.device.blockCount;
+    return this.supply.device.blockCount;
   }
 
   get freeCount(): number {
-    return this.device.freeCount;
+    return this.supply.device.freeCount;
   }
 
   get cachedCount(): number {
-    return this.device.cachedCount;
+    return this.supply.device.cachedCount;
   }
 
   /** Blocks that can be taken now: cached ones are evicted when needed. */
   get availableCount(): number {
-    return this.device.freeCount + this.device.cachedCount;
-  }
-
-  get hasHostTier(): boolean {
-    return this.host.pool.blockCount > 0;
+    return this.supply.availableCount;
   }
 
   /** Blocks that hold `tokenCount` tokens. */
@@ -101,11 +92,10 @@ export class KvCache {
     let costBlocks = 0;
     let entry = NO_ENTRY;
     for (let start = 0; start + this.blockTokens <= tokenCount; start += this.blockTokens) {
-      entry = this.index.find(entry, salt, tokens, start);
+      entry = this.supply.index.find(entry, salt, tokens, start);
       if (entry === NO_ENTRY) break;
       entries.push(entry);
-      const place = this.index.placeOf(entry);
-      if (place >= this.blockCount || this.device.isCached(place as BlockId)) costBlocks++;
+      costBlocks += this.supply.costOf(entry);
     }
     return { entries, costBlocks };
   }
@@ -115,14 +105,14 @@ export class KvCache {
     this.tables.replace(slot, []);
     this.published[slot] = match.entries.length;
     // Everything is held before anything is taken: taking evicts, and must not evict what was matched.
-    for (const entry of match.entries) this.retainPlace(this.index.placeOf(entry));
-    for (const entry of match.entries) this.tables.append(slot, this.onDevice(entry));
+    for (const entry of match.entries) this.supply.retainEntry(entry);
+    for (const entry of match.entries) this.tables.append(slot, this.supply.onDevice(entry));
   }
 
   /** Extends the table of `slot` to `tokenCount` tokens. Needs `blocksMissing` available blocks. */
   grow(slot: SlotId, tokenCount: number): void {
     for (let missing = this.blocksMissing(slot, tokenCount); missing > 0; missing--)
-      this.tables.append(slot, this.take());
+      this.tables.append(slot, this.supply.take());
   }
 
   /** Lets the prefix index know the full blocks of `slot`, whose first `tokenCount` tokens are computed and known. */
@@ -144,7 +134,7 @@ export class KvCache {
     const sharedCount = Math.floor(tokenCount / this.blockTokens);
     this.tables.replace(to, this.tables.list(from).slice(0, sharedCount));
     this.published[to] = Math.min(sharedCount, this.published[from]!);
-    for (let i = 0; i < sharedCount; i++) this.device.retain(this.tables.at(to, i));
+    for (let i = 0; i < sharedCount; i++) this.supply.device.retain(this.tables.at(to, i));
     if (this.forkCopies(tokenCount) > 0)
       this.tables.append(to, this.copyOf(this.tables.at(from, sharedCount)));
   }
@@ -157,8 +147,8 @@ export class KvCache {
     const oldTables = slots.map((slot) => this.tables.list(slot));
     const oldPublished = slots.map((slot) => this.published[slot]!);
     const newTables = parents.map((parent) => [...oldTables[parent]!]);
-    for (const table of newTables) for (const block of table) this.device.retain(block);
-    for (const table of oldTables) this.releaseAll(table);
+    for (const table of newTables) for (const block of table) this.supply.device.retain(block);
+    for (const table of oldTables) this.supply.release(table);
     const partial = this.forkCopies(tokenCount) > 0 ? Math.floor(tokenCount / this.blockTokens) : -1;
     for (const [i, table] of newTables.entries()) {
       if (partial >= 0) table[partial] = this.unshared(table[partial]!);
@@ -169,7 +159,7 @@ export class KvCache {
 
   /** Gives up the table of `slot`; published blocks stay cached until they are evicted. */
   close(slot: SlotId): void {
-    this.releaseAll(this.tables.list(slot));
+    this.supply.release(this.tables.list(slot));
     this.tables.replace(slot, []);
     this.published[slot] = 0;
   }
@@ -181,10 +171,10 @@ export class KvCache {
   swapOut(slots: readonly SlotId[]): SwapImage | undefined {
     const tables = slots.map((slot) => (slot === NO_SLOT ? [] : this.tables.list(slot)));
     const unique = [...new Set(tables.flat())];
-    if (unique.length > this.host.availableCount) return undefined;
+    if (unique.length > this.supply.host.availableCount) return undefined;
     const position = new Map(unique.map((block, i) => [block, i]));
     const image: SwapImage = {
-      hostBlocks: unique.map((block) => this.saved(block)),
+      hostBlocks: unique.map((block) => this.supply.saved(block)),
       tables: tables.map((table) => table.map((block) => position.get(block)!)),
     };
     for (const slot of slots) if (slot !== NO_SLOT) this.close(slot);
@@ -205,19 +195,19 @@ export class KvCache {
       this.published[slot] = 0;
       for (const position of image.tables[i]!) {
         const block = loaded.get(position);
-        if (block === undefined) loaded.set(position, this.loaded(image.hostBlocks[position]!));
-        else this.device.retain(block);
+        if (block === undefined) loaded.set(position, this.supply.loaded(image.hostBlocks[position]!));
+        else this.supply.device.retain(block);
         this.tables.append(slot, loaded.get(position)!);
       }
     }
     for (const [position, host] of image.hostBlocks.entries())
-      if (!loaded.has(position)) this.host.pool.release(host, false);
+      if (!loaded.has(position)) this.supply.host.pool.release(host, false);
   }
 
   /** The group of `image` ended while it was swapped out. */
   discard(image: SwapImage): void {
     this.images.delete(image);
-    for (const block of image.hostBlocks) this.host.pool.release(block, false);
+    for (const block of image.hostBlocks) this.supply.host.pool.release(block, false);
   }
 
   /** (from, to) pairs for StepInput.blockCopies since the last call. */
@@ -227,20 +217,21 @@ export class KvCache {
 
   /** (device, host) pairs for StepInput.blocksToHost since the last call. */
   takeSaves(): Int32Array {
-    return this.host.saves.take();
+    return this.supply.host.saves.take();
   }
 
   /** (device, host) pairs for StepInput.blocksFromHost since the last call. */
   takeLoads(): Int32Array {
-    this.host.finishLoads();
-    return this.host.loads.take();
+    this.supply.host.finishLoads();
+    return this.supply.host.loads.take();
   }
 
   /** What the prefix index knows: the last block of each prefix, in which memory it lies, and the prefix. For inspection. */
   *prefixes(): Generator<IndexedPrefix> {
-    for (const { place, tokenIds } of this.index.prefixes()) {
-      const memory = place < this.blockCount ? 'device' : 'host';
-      yield { memory, block: (memory === 'device' ? place : place - this.blockCount) as BlockId, tokenIds };
+    for (const { place, tokenIds } of this.supply.index.prefixes()) {
+      yield place < this.blockCount
+        ? { memory: 'device', block: place as BlockId, tokenIds }
+        : { memory: 'host', block: (place - this.blockCount) as BlockId, tokenIds };
     }
   }
 
@@ -249,15 +240,9 @@ export class KvCache {
     const deviceOwners = new Int32Array(this.blockCount);
     for (let slot = 0 as SlotId; slot < this.tables.slotCount; slot++)
       for (const block of this.tables.list(slot)) deviceOwners[block]!++;
-    const hostOwners = new Int32Array(this.host.pool.blockCount);
+    const hostOwners = new Int32Array(this.supply.host.pool.blockCount);
     for (const image of this.images) for (const block of image.hostBlocks) hostOwners[block]!++;
-    this.host.countLoading(hostOwners);
-    this.device.checkIntegrity(deviceOwners, (block) => this.index.entryAt(block) !== NO_ENTRY);
-    this.host.pool.checkIntegrity(
-      hostOwners,
-      (block) => this.index.entryAt(this.blockCount + block) !== NO_ENTRY,
-    );
-    this.index.checkIntegrity();
+    this.supply.checkIntegrity(deviceOwners, hostOwners);
   }
 
   private publishBlock(
@@ -268,88 +253,27 @@ export class KvCache {
     salt: string | undefined,
   ): void {
     const block = this.tables.at(slot, index);
-    const parent = index === 0 ? NO_ENTRY : this.index.entryAt(this.tables.at(slot, index - 1));
+    const parent = index === 0 ? NO_ENTRY : this.supply.index.entryAt(this.tables.at(slot, index - 1));
     // A block is indexed only below the block before it in the same table: then nobody can hold it without its parent.
     if (index > 0 && parent === NO_ENTRY) return;
-    if (this.index.entryAt(block) !== NO_ENTRY) return;
-    if (this.index.find(parent, salt, tokens, start) === NO_ENTRY)
-      this.index.add(parent, salt, tokens, start, block);
-  }
-
-  /** A block for a new owner, evicting the least recently used cached one when none is free. */
-  private take(): BlockId {
-    if (this.device.freeCount === 0) this.evict();
-    return this.device.take();
-  }
-
-  /** Frees the oldest cached block of the device; with a host tier its content moves there. */
-  private evict(): void {
-    const block = this.device.oldestCached();
-    const entry = this.index.entryAt(block);
-    if (this.host.availableCount > 0) {
-      const host = this.saved(block);
-      this.index.move(entry, this.blockCount + host);
-      this.host.pool.release(host, true);
-    } else {
-      this.index.remove(entry);
-    }
-    this.device.drop(block);
-  }
-
-  /** A host block that receives the content of `block`. */
-  private saved(block: BlockId): BlockId {
-    if (this.host.pool.freeCount === 0) {
-      const oldest = this.host.pool.oldestCached();
-      this.index.remove(this.index.entryAt(this.blockCount + oldest));
-      this.host.pool.drop(oldest);
-    }
-    const host = this.host.pool.take();
-    this.host.save(block, host);
-    return host;
-  }
-
-  /** A device block that receives the content of an owned host block. */
-  private loaded(host: BlockId): BlockId {
-    const block = this.take();
-    this.host.load(host, block);
-    return block;
-  }
-
-  private retainPlace(place: number): void {
-    if (place < this.blockCount) this.device.retain(place as BlockId);
-    else this.host.pool.retain((place - this.blockCount) as BlockId);
-  }
-
-  /** The device block of a matched entry, loaded from the host tier if it lies there. */
-  private onDevice(entry: number): BlockId {
-    const place = this.index.placeOf(entry);
-    if (place < this.blockCount) return place as BlockId;
-    const block = this.loaded((place - this.blockCount) as BlockId);
-    this.index.move(entry, block);
-    return block;
+    if (this.supply.index.entryAt(block) !== NO_ENTRY) return;
+    if (this.supply.index.find(parent, salt, tokens, start) === NO_ENTRY)
+      this.supply.index.add(parent, salt, tokens, start, block);
   }
 
   /** A copy of a partly filled block. */
   private copyOf(block: BlockId): BlockId {
-    const copy = this.take();
+    const copy = this.supply.take();
     this.copies.pushPair(block, copy);
     return copy;
   }
 
   /** `block` itself if nobody else holds it, else a copy that replaces the caller's hold. */
   private unshared(block: BlockId): BlockId {
-    if (this.device.referenceCount(block) === 1) return block;
-    invariant(this.index.entryAt(block) === NO_ENTRY, () => `partly filled block ${block} is indexed`);
+    if (this.supply.device.referenceCount(block) === 1) return block;
+    invariant(this.supply.index.entryAt(block) === NO_ENTRY, () => `partly filled block ${block} is indexed`);
     const copy = this.copyOf(block);
-    this.device.release(block, false);
+    this.supply.device.release(block, false);
     return copy;
-  }
-
-  /** Later blocks first, so that the oldest cached block is never the parent of another. */
-  private releaseAll(blocks: readonly BlockId[]): void {
-    for (let i = blocks.length - 1; i >= 0; i--) {
-      const block = blocks[i]!;
-      this.device.release(block, this.index.entryAt(block) !== NO_ENTRY);
-    }
   }
 }
