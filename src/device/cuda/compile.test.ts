@@ -7,10 +7,13 @@ import { expect, test } from 'vitest';
 import { namedShape } from '../../build/random-weights/shapes.js';
 import { benchmarkPlan } from '../../tools/cuda/plans.js';
 import { parseArchitecture } from './architecture.js';
-import { kernelUnits } from './kernel-sources.js';
+import { chooseLinear, kernelLine, type LinearProblem } from '../../ops/linear/cuda.js';
+import { kernelCandidates } from '../../ops/linear/cuda-tuning.js';
+import { kernelUnits, trialUnit } from './kernel-sources.js';
 import { type CompileRequest, compilerOptions, openNvrtc } from './nvrtc.js';
 import { parseResourceReport } from './resource-report.js';
 import { surveyCuda } from './survey.js';
+import { linearProblems } from './tune.js';
 
 /** @returns machine code and ptxas's report */
 type Compile = (unit: CompileRequest) => { readonly cubin: Uint8Array; readonly log: string };
@@ -53,10 +56,15 @@ const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
  */
 const CASES = [
   ['sm_90a', 'f16', true, LLAMA2, 64],
+  ['sm_90a', 'f16', false, LLAMA2, 64],
+  ['sm_90a', 'bf16', true, namedShape('llama3_8b'), 128], // four queries a key head of 128
   ['sm_90a', 'bf16', false, GROUPED, 2048], // eight queries a key head of 64: more sums than registers
+  ['sm_80', 'f16', false, LLAMA2, 64],
   ['sm_80', 'bf16', true, namedShape('llama3_8b'), 64],
   ['sm_86', 'f16', false, GROUPED, 64],
+  ['sm_86', 'bf16', true, LLAMA2, 64],
   ['sm_89', 'f16', true, LLAMA2, 64],
+  ['sm_89', 'bf16', false, GROUPED, 64],
 ] as const;
 
 test.skipIf(compiler === undefined).each(CASES)(
@@ -73,6 +81,38 @@ test.skipIf(compiler === undefined).each(CASES)(
         expect(registerCount).toBeGreaterThan(0);
       }
     }
+  },
+  300_000,
+);
+
+const TRIALS = [
+  ['sm_90a', 'f16', true],
+  ['sm_90a', 'bf16', false],
+  ['sm_80', 'f16', true],
+  ['sm_80', 'bf16', false],
+] as const;
+
+test.skipIf(compiler === undefined).each(TRIALS)(
+  `what the tuner tries on %s in %s (INT8: %s) compiles [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  (arch, dtype, isInt8) => {
+    const target = parseArchitecture(arch);
+    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 64);
+    const { computeCapability } = target;
+    const candidates = (problem: LinearProblem) => [
+      chooseLinear(problem, target),
+      ...kernelCandidates(problem, target),
+    ];
+    const same = problems.filter((problem) => problem.isInt8 === isInt8);
+    const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
+    expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
+    const names = new Set(
+      same.flatMap((problem) =>
+        candidates(problem).flatMap((config) =>
+          config.method === 'matmul' ? [] : [/\((\w+),/.exec(kernelLine(config, problem))![1]!],
+        ),
+      ),
+    );
+    expect(new Set(Object.keys(parseResourceReport(log)))).toEqual(names);
   },
   300_000,
 );

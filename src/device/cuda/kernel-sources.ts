@@ -6,6 +6,7 @@ import {
   kernelLine,
   linearFile,
   linearUnit,
+  type LinearConfig,
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
@@ -65,10 +66,18 @@ export function kernelUnits(
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
-    const { files, lines } = linearLines(plan, choose, isInt8);
+    const { files, lines } = linearLines(plan, withBuiltIn(choose, linearChooser(target)), isInt8);
     if (lines.size > 0) units.push(unit(linearUnit(isInt8), readKernelSource([...files], [...lines])));
   }
   return units;
+}
+
+/** Another version of cuBLASLt may not know the algorithm that won; then the built-in kernel runs, so it must be there. */
+function withBuiltIn(choose: LinearChooser, builtIn: LinearChooser): LinearChooser {
+  return (problem) => {
+    const config = choose(problem);
+    return config.method === 'matmul' ? builtIn(problem) : config;
+  };
 }
 
 /** The kernels that a plan's linears run with few rows: the file that they are made from, and the lines that make them. */
@@ -97,6 +106,29 @@ function linearLines(
       }
   }
   return { files, lines };
+}
+
+/** Kernels that are compared with each other on these problems, as one unit; undefined when only the matrix library competes. */
+export function trialUnit(
+  problems: readonly LinearProblem[],
+  candidates: (problem: LinearProblem) => readonly LinearConfig[],
+  { computeCapability, dtype }: { readonly computeCapability: number; readonly dtype: 'f16' | 'bf16' },
+): CompileRequest | undefined {
+  const [files, lines] = [new Set<string>(), new Set<string>()];
+  for (const problem of problems)
+    for (const config of candidates(problem)) {
+      if (config.method === 'matmul') continue;
+      files.add(linearFile(config));
+      lines.add(kernelLine(config, problem));
+    }
+  if (lines.size === 0) return undefined;
+  return {
+    name: 'trials',
+    source: readKernelSource([...files], [...lines]),
+    arch: architectureName(computeCapability),
+    defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
+    isFastMath: true,
+  };
 }
 
 /** Machine code of a plan's units, by name. */

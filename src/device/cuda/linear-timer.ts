@@ -3,8 +3,6 @@ import { bfloat16ToFloat, halfToFloat } from '../../core/dtype.js';
 import { ceilDiv } from '../../ops/cuda/launch.js';
 import {
   chooseLinear,
-  kernelLine,
-  linearFile,
   linearLaunch,
   linearUnit,
   type LinearConfig,
@@ -13,10 +11,9 @@ import {
 } from '../../ops/linear/cuda.js';
 import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
-import { architectureName } from './architecture.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
 import type { Gpu, GpuProperties } from './gpu.js';
-import { readKernelSource } from './kernel-sources.js';
+import { trialUnit } from './kernel-sources.js';
 import { createKernels } from './kernels.js';
 import type { Nvrtc } from './nvrtc.js';
 import { createEvent, createStream } from './stream.js';
@@ -71,8 +68,9 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
     if (loaded.has(isInt8)) return;
     loaded.add(isInt8);
     const same = problems.filter((one) => one.isInt8 === isInt8);
-    const image = compileTrials(tools, same, candidates);
-    if (image !== undefined) kernels.load(linearUnit(isInt8), image);
+    const { computeCapability } = properties;
+    const unit = trialUnit(same, candidates, { computeCapability, dtype: tools.dtype });
+    if (unit !== undefined) kernels.load(linearUnit(isInt8), tools.nvrtc.compile(unit).cubin);
   };
 
   let current: { readonly key: string; readonly operands: Operands; expected?: Float32Array } | undefined;
@@ -131,29 +129,6 @@ function matmulCandidates(problem: LinearProblem, matmuls: CublasLt, tools: Time
 
 function matmulShape({ m, n, k, epilogue }: LinearProblem, { dtype }: TimerTools): MatmulShape {
   return { m, n, k, inputDtype: dtype, outputDtype: epilogue === 'f32' ? 'f32' : dtype };
-}
-
-/** Every kernel to try, as one unit. */
-function compileTrials(
-  { gpu, nvrtc, dtype }: TimerTools,
-  problems: readonly LinearProblem[],
-  candidates: (problem: LinearProblem) => readonly LinearConfig[],
-): Uint8Array | undefined {
-  const [files, lines] = [new Set<string>(), new Set<string>()];
-  for (const problem of problems)
-    for (const config of candidates(problem)) {
-      if (config.method === 'matmul') continue;
-      files.add(linearFile(config));
-      lines.add(kernelLine(config, problem));
-    }
-  if (lines.size === 0) return undefined;
-  return nvrtc.compile({
-    name: 'trials',
-    source: readKernelSource([...files], [...lines]),
-    arch: architectureName(gpu.properties.computeCapability),
-    defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
-    isFastMath: true,
-  }).cubin;
 }
 
 interface Operands {

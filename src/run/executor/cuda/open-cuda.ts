@@ -59,7 +59,7 @@ export async function openExecutor(options: unknown): Promise<Executor> {
 
 function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
   checkArchitecture(engine, gpu.properties);
-  const facts = engine.kernelFacts as KernelFacts;
+  const facts = kernelFactsOf(engine);
   const addresses = new Map<string, number>();
   const units = new Map<string, Uint8Array>();
   for (const name of engine.tensorNames) {
@@ -87,6 +87,18 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     },
     cudaLibraryPath: given.cudaLibraryPath,
   });
+}
+
+/** @throws AloftError ENGINE_VERSION for engines of a builder that left no facts */
+export function kernelFactsOf({
+  kernelFacts,
+  directory,
+}: Pick<EngineRank, 'kernelFacts' | 'directory'>): KernelFacts {
+  if (kernelFacts !== undefined) return kernelFacts as KernelFacts;
+  throw new AloftError(
+    'ENGINE_VERSION',
+    `The engine in ${directory} does not say which kernels it holds, because an older Aloft built it; build it again.`,
+  );
 }
 
 /** Machine code runs on its own architecture only. @throws AloftError ENGINE_DEVICE */
