@@ -174,6 +174,28 @@ test.each(PLACEMENTS)('what is written is read back, aligned in memory: %s', asy
   });
 });
 
+test('what a loader must know about kernels is kept as it was; engines without kernels have none', async () => {
+  await withDirectory((root) => {
+    const path = join(root, 'engine');
+    const facts = { compiler: 'NVRTC 13.0', linear: { 'a "problem"': 'ring 1' } };
+    const tensors = [{ name: 'kernels.common', dtype: 'u8', shape: [5] }] as const;
+    const writer = createEngine({ path, replace: false }, DRAFT, [
+      { plan: PLAN, kernelFacts: facts, tensors },
+    ]);
+    writer.write(0, 'kernels.common', new Uint8Array([1, 2, 3, 4, 5]));
+    writer.commit({ tokenizerFiles: [], timingCache: emptyTimingCache('a GPU') });
+    const rank = openEngineRank(path, EXPECTED);
+    expect(rank.kernelFacts).toEqual(facts);
+    expect([...rank.tensor('kernels.common').bytes()]).toEqual([1, 2, 3, 4, 5]);
+    rank.dispose();
+  });
+  await withEngine((engine) => {
+    const rank = openEngineRank(engine, EXPECTED);
+    expect(rank.kernelFacts).toBeUndefined();
+    rank.dispose();
+  });
+});
+
 test('config.json has TensorRT-LLM’s keys in sorted order with two spaces', async () => {
   await withEngine((engine) => {
     const text = readFileSync(join(engine, MANIFEST_FILE), 'utf8');

@@ -31,6 +31,8 @@ export interface EngineRank {
   readonly directory: string;
   readonly manifest: EngineManifest;
   readonly plan: Plan;
+  /** What the builder left about the kernels for the device's loader; undefined where the engine holds none. */
+  readonly kernelFacts: unknown;
   /** In file order. */
   readonly tensorNames: readonly string[];
   /** Bytes of all weights. */
@@ -125,6 +127,8 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
     directory,
     manifest,
     plan: JSON.parse(header.metadata['plan']!) as Plan,
+    kernelFacts:
+      header.metadata['kernels'] === undefined ? undefined : JSON.parse(header.metadata['kernels']),
     tensorNames,
     weightBytes: area.byteLength - header.dataStart,
     has: (name) => header.tensors.has(name),

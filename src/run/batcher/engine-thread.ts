@@ -44,7 +44,6 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
       executorLimits: executor.limits,
       memory: executor.memory,
       deviceName: executor.deviceName,
-      deviceUsedBytes: executor.deviceUsedBytes?.(),
     },
   });
 }

@@ -37,8 +37,6 @@ export interface EngineFacts {
   readonly memory: MemoryBudget;
   /** Full name of a device that is not the CPU. */
   readonly deviceName: string | undefined;
-  /** Memory of such a device in use, by every process, once the engine was open: executors allocate nothing later. */
-  readonly deviceUsedBytes: number | undefined;
 }
 
 export type FromEngine =

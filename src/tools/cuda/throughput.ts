@@ -4,12 +4,8 @@ import { seededRandom } from '../../core/random.js';
 import { GREEDY } from '../../core/sampling.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
-import {
-  architectureName,
-  compileUnits,
-  kernelUnits,
-  readKernelSource,
-} from '../../device/cuda/kernel-sources.js';
+import { architectureName } from '../../device/cuda/architecture.js';
+import { compileUnits, kernelUnits, readKernelSource } from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createStream } from '../../device/cuda/stream.js';
 import type { Executor } from '../../run/executor/executor.js';
