@@ -18,6 +18,11 @@ const MAX_SEQUENCE_TOKENS = 40;
 const rarely = (values: fc.Arbitrary<number>) =>
   fc.oneof({ weight: 12, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
+const KINDS = [
+  ...(['greedy', 'sampled', 'continuations', 'bestOf'] as const),
+  ...(['beams', 'penalisedBeams', 'scored', 'stopLists'] as const),
+];
+
 const requestSpecs = fc.record({
   /** Prompts are beginnings of two fixed texts, so that they meet in the prefix index. */
   text: fc.nat(1),
@@ -26,7 +31,7 @@ const requestSpecs = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) },
     { weight: 2, arbitrary: fc.integer({ min: 8, max: 20 }) },
   ),
-  kind: fc.constantFrom('greedy', 'sampled', 'continuations', 'bestOf', 'beams', 'scored', 'stopLists'),
+  kind: fc.constantFrom(...KINDS),
   width: fc.integer({ min: 1, max: 4 }),
   seed: fc.nat(9),
   endIds: fc.constantFrom<number[][]>([], [], [], [3], [0, 1]),
@@ -93,6 +98,15 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
       return { ...request, bestOf: width };
     case 'beams':
       return { ...request, beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 } };
+    case 'penalisedBeams':
+      return {
+        ...request,
+        beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 },
+        sampling: {
+          ...{ ...GREEDY, repetitionPenalty: 1.5, frequencyPenalty: 1, minTokens: seed },
+          badWords: [[seed], [seed + 1, seed + 2]],
+        },
+      };
     case 'scored':
       return {
         ...request,
