@@ -101,6 +101,14 @@ export class Batcher implements TokenBatcher {
     this.wakeUp();
   }
 
+  endSequence(id: RequestId, sequence: number): void {
+    const request = this.requests.get(id);
+    const run = request?.streams ? request.sequences[sequence] : undefined;
+    if (run !== undefined && !run.sequence.isFinished)
+      this.finishSequence(run, 'stop_word', this.clock.nowMs());
+    this.wakeUp();
+  }
+
   /** Ends the loop after the step in flight; open requests fail with SHUTTING_DOWN. The executor stays open. */
   async close(): Promise<void> {
     if (this.state === 'running') this.state = 'closed';
@@ -172,7 +180,7 @@ export class Batcher implements TokenBatcher {
     const isSample = step.logitTargets[logit]! < 0;
     if (isSample) run.sequence.inFlightCount--;
     // Cancelled in between, or the row that the overlapped form ran before it knew of the end.
-    if (run.request.isOver || run.sequence.isFinished) return;
+    if (run.request.isOver || (isSample && run.sequence.isFinished)) return;
     if (!isSample) run.request.promptScores!.add(output, logit);
     else this.acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
   }
