@@ -3,6 +3,8 @@
  * it adds what all commands share, such as `log_level`, and what chooses the device.
  */
 
+import { KV_CACHE_NAMES } from '../core/dtype.js';
+
 export type FlagKind =
   | { readonly type: 'switch' }
   | { readonly type: 'text' }
@@ -66,6 +68,8 @@ const SUPPORTED = rows('yes', [
     'how, with --use_weight_only',
     { fallback: 'int8' },
   ],
+  ['int8_kv_cache', SWITCH, 'the same as --kv_cache_dtype int8'],
+  ['fp8_kv_cache', SWITCH, 'the same as --kv_cache_dtype fp8'],
   ['max_batch_size', COUNT, 'most sequences at a time', { fallback: 8 }],
   ['max_input_len', COUNT, 'longest prompt in tokens', { fallback: 2048 }],
   ['max_output_len', COUNT, 'longest continuation in tokens', { fallback: 512 }],
@@ -101,6 +105,12 @@ const OWN = rows('yes', [
   ['random_weights', TEXT, 'instead of --model_dir: a named shape with random weights, such as llama_7b'],
   ['force', SWITCH, 'replace the engine in the output directory'],
   ['random_seed', { type: 'whole', min: 0, max: 2 ** 32 - 1 }, 'seed of random weights', { fallback: 0 }],
+  [
+    'kv_cache_dtype',
+    { type: 'choice', choices: ['auto', ...KV_CACHE_NAMES] },
+    'type of the KV cache; int8 and fp8 (E4M3) scale each key and value by itself; auto is --dtype',
+    { fallback: 'auto' },
+  ],
   ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
   ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
 ]);
@@ -171,13 +181,6 @@ const UNSUPPORTED = rows('no', [
   ['per_token', SWITCH, 'SmoothQuant: scale per token', { note: WEIGHT_ONLY_INSTEAD }],
   ['per_group', SWITCH, 'scales per group', { note: WEIGHT_ONLY_INSTEAD }],
   ['group_size', COUNT, 'size of a group', { note: WEIGHT_ONLY_INSTEAD }],
-  [
-    'int8_kv_cache',
-    SWITCH,
-    'INT8 KV cache',
-    { note: 'leave it out; the cache has the precision of --dtype' },
-  ],
-  ['fp8_kv_cache', SWITCH, 'FP8 KV cache', { note: 'leave it out; the cache has the precision of --dtype' }],
   ['enable_fp8', SWITCH, 'FP8 matrices', { note: WEIGHT_ONLY_INSTEAD }],
   ['quantized_fp8_model_path', TEXT, 'FP8 scales', { note: WEIGHT_ONLY_INSTEAD }],
   [

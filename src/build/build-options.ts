@@ -1,4 +1,4 @@
-import type { PrecisionName } from '../core/dtype.js';
+import type { KvCacheName, PrecisionName } from '../core/dtype.js';
 import type { Log } from '../core/log.js';
 import type { WeightLayout } from '../device/weight-layout.js';
 import type { TimingCache } from '../engine/timing-cache.js';
@@ -38,6 +38,8 @@ export interface BuildOptions {
   /** Replaces the engine in the output directory. */
   readonly replace: boolean;
   readonly precision: PrecisionName;
+  /** Of the KV cache; `auto` is the precision. */
+  readonly kvCache: KvCacheName | 'auto';
   /** Parts stored as INT8; empty for none. */
   readonly int8Parts: ReadonlySet<Int8Part>;
   /** Tensor-parallel ranks. */

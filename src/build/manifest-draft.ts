@@ -3,8 +3,9 @@ import type { BuildOptions, BuildTarget } from './build-options.js';
 import type { GenerationConfig } from './checkpoint/generation-config.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 
-/** Bit of quant_mode. */
+/** Bits of quant_mode. */
 const INT8_WEIGHTS = 2;
+const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
 const WEIGHT_ONLY_PLUGIN = 'float16';
 
@@ -38,7 +39,7 @@ function builderConfig(
     fp8: false,
     hidden_act: config.activation,
     hidden_size: config.hidden,
-    int8: false, // says that activations or the cache are INT8, which weight-only is not
+    int8: false, // says that activations or an unpaged cache are INT8
     max_batch_size: limits.maxBatchSize,
     max_input_len: limits.maxInputTokens,
     max_num_tokens: limits.maxStepTokens,
@@ -51,11 +52,16 @@ function builderConfig(
     parallel_build: plugins.parallelBuild,
     pipeline_parallel: 1,
     precision: options.precision,
-    quant_mode: options.int8Parts.size > 0 ? INT8_WEIGHTS : 0,
+    quant_mode: quantMode(options),
     tensor_parallel: options.worldSize,
     use_refit: false,
     vocab_size: config.vocabulary,
   };
+}
+
+function quantMode({ int8Parts, kvCache }: BuildOptions): number {
+  const cacheBit = kvCache === 'int8' || kvCache === 'fp8' ? KV_CACHE_BITS[kvCache] : 0;
+  return (int8Parts.size > 0 ? INT8_WEIGHTS : 0) + cacheBit;
 }
 
 function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
@@ -88,7 +94,7 @@ function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
 function aloftSection(
   { config, generation }: BuildSubject,
   { layout, deviceArchitecture, createdBy }: BuildTarget,
-  { limits, int8Parts }: BuildOptions,
+  { limits, int8Parts, precision, kvCache }: BuildOptions,
 ): ManifestDraft['aloft'] {
   return {
     created_by: createdBy,
@@ -104,6 +110,7 @@ function aloftSection(
     tied_embeddings: config.tiedEmbeddings,
     max_beam_width: limits.maxBeamWidth,
     int8_parts: Array.from(int8Parts),
+    kv_cache_dtype: kvCache === 'auto' ? precision : kvCache,
     bos_id: generation.bosId,
     pad_id: generation.padId,
     end_ids: [...generation.endIds],

@@ -8,6 +8,7 @@ import { withOverrides } from './config-overrides.js';
 import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
+import { chooseKvDtype } from './passes/choose-kv-dtype.js';
 import { quantiseInt8 } from './passes/quantise-int8.js';
 import { shard } from './passes/shard.js';
 
@@ -27,7 +28,10 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
   const model = modelFileFor(config.architecture, config.path);
   const definition = model.define(config, PRECISION_DTYPE[options.precision]);
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
-    fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
+    chooseKvDtype(
+      fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
+      options.kvCache,
+    ),
   );
   for (const plan of ranks) validatePlan(plan);
   return { model, config, definition: definition.plan, ranks };

@@ -1,5 +1,5 @@
 /** From the flags of `aloft build` to what the build does, with TensorRT-LLM 0.5's rules of derivation. Pure. */
-import type { PrecisionName } from '../core/dtype.js';
+import { KV_CACHE_NAMES, type PrecisionName } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
@@ -31,6 +31,7 @@ export function resolveBuildOptions(given: GivenFlags): ResolvedBuild {
     outputDirectory: flags.text('output_dir'),
     replace: flags.given('force'),
     precision: precisionOf(flags),
+    kvCache: kvCacheOf(flags),
     int8Parts: int8Parts(flags),
     worldSize: worldSize(flags),
     limits: limitsOf(flags),
@@ -56,11 +57,16 @@ function checkContradictions(given: GivenFlags): void {
     usage('You cannot enable both SmoothQuant and INT8 weight-only together. Drop --use_smooth_quant.');
   if (both('enable_context_fmha', 'enable_context_fmha_fp32_acc'))
     usage('--enable_context_fmha and --enable_context_fmha_fp32_acc exclude each other. Drop one.');
+  const cacheTypes = KV_CACHE_FLAGS.filter((flag) => given.has(flag)).map((flag) => `--${flag}`);
+  if (cacheTypes.length > 1) usage(`${cacheTypes.join(' and ')} exclude each other. Keep one.`);
   if (both('model_dir', 'random_weights'))
     usage('--model_dir and --random_weights exclude each other. Drop one.');
   for (const flag of ['quantize_lm_head', 'quantize_embedding'])
     if (given.has(flag) && !given.has('use_weight_only')) usage(`--${flag} needs --use_weight_only. Add it.`);
 }
+
+/** Flags that say what the KV cache holds. */
+const KV_CACHE_FLAGS = ['kv_cache_dtype', 'int8_kv_cache', 'fp8_kv_cache'] as const;
 
 const SHAPE_FLAGS = [
   'vocab_size',
@@ -118,6 +124,13 @@ function derivedIntermediate(flags: FlagReader): number {
 function precisionOf(flags: FlagReader): PrecisionName {
   const name = flags.text('dtype');
   return PRECISIONS.find((precision) => precision === name)!;
+}
+
+function kvCacheOf(flags: FlagReader): BuildOptions['kvCache'] {
+  if (flags.given('int8_kv_cache')) return 'int8';
+  if (flags.given('fp8_kv_cache')) return 'fp8';
+  const chosen = flags.text('kv_cache_dtype');
+  return KV_CACHE_NAMES.find((name) => name === chosen) ?? 'auto';
 }
 
 function int8Parts(flags: FlagReader): ReadonlySet<Int8Part> {

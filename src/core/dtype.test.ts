@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
   bfloat16ToFloat,
+  e4m3ToFloat,
   elementCount,
   floatToBfloat16,
+  floatToE4m3,
   floatToHalf,
   halfToFloat,
   tensorBytes,
@@ -40,6 +42,35 @@ describe('binary16', () => {
     [2 ** -24, 1],
     [-0, 0x8000],
   ])('%d -> %i', (value, bits) => expect(floatToHalf(value)).toBe(bits));
+});
+
+describe('FP8 E4M3', () => {
+  const codes = Array.from({ length: 0x7f }, (_, bits) => bits);
+
+  test('every value survives the way to a number and back', () => {
+    const signed = [...codes, ...codes.map((bits) => bits | 0x80)];
+    expect(signed.filter((bits) => floatToE4m3(e4m3ToFloat(bits)) !== bits)).toEqual([]);
+    expect([e4m3ToFloat(0x7f), e4m3ToFloat(0xff), e4m3ToFloat(floatToE4m3(NaN))]).toEqual([NaN, NaN, NaN]);
+  });
+
+  test('numbers between two neighbours go to the nearer one, ties to the even one', () => {
+    for (const bits of codes.slice(0, -1)) {
+      const [low, high] = [e4m3ToFloat(bits), e4m3ToFloat(bits + 1)];
+      expect(floatToE4m3((low + high) / 2)).toBe(bits % 2 === 0 ? bits : bits + 1);
+      expect(floatToE4m3(low + (high - low) * 0.49)).toBe(bits);
+      expect(floatToE4m3(low + (high - low) * 0.51)).toBe(bits + 1);
+    }
+  });
+
+  test.each([
+    [1, 0x38],
+    [448, 0x7e],
+    [1e9, 0x7e],
+    [-Infinity, 0xfe],
+    [2 ** -10, 0],
+    [2 ** -9, 1],
+    [-0, 0x80],
+  ])('%d -> %i', (value, bits) => expect(floatToE4m3(value)).toBe(bits));
 });
 
 describe('bfloat16', () => {

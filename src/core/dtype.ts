@@ -23,6 +23,10 @@ export const PRECISION_DTYPE: Readonly<Record<PrecisionName, 'f32' | 'f16' | 'bf
   bfloat16: 'bf16',
 };
 
+/** What `--kv_cache_dtype` accepts besides `auto`. */
+export const KV_CACHE_NAMES = ['float16', 'bfloat16', 'float32', 'int8', 'fp8'] as const;
+export type KvCacheName = (typeof KV_CACHE_NAMES)[number];
+
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
@@ -64,6 +68,28 @@ function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
+
+/** FP8 E4M3 bits -> number. Exact. Source: OCP 8-bit Floating Point Specification (OFP8), revision 1.0. */
+export function e4m3ToFloat(bits: number): number {
+  const sign = bits & 0x80 ? -1 : 1;
+  const exponent = (bits >> 3) & 15;
+  const fraction = bits & 7;
+  if (exponent === 15 && fraction === 7) return NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -9 : (1 + fraction / 8) * 2 ** (exponent - 7));
+}
+
+/** number -> FP8 E4M3 bits, round to nearest even; beyond 448 is 448. */
+export function floatToE4m3(value: number): number {
+  scratchFloat[0] = value;
+  const bits = scratchBits[0]!;
+  const sign = (bits >>> 24) & 0x80;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7f;
+  // Subnormal: a count of 2^-9 steps.
+  if (magnitude < 0x3c800000) return sign | roundHalfToEven(Math.abs(scratchFloat[0]) * 2 ** 9);
+  const rounded = magnitude + 0x7ffff + ((magnitude >>> 20) & 1);
+  return sign | Math.min((rounded - 0x3c000000) >>> 20, 0x7e);
 }
 
 /** bfloat16 bits -> number. Exact. */

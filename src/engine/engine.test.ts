@@ -81,6 +81,7 @@ const DRAFT: ManifestDraft = {
     tied_embeddings: false,
     max_beam_width: 1,
     int8_parts: ['layers'],
+    kv_cache_dtype: 'float16',
     bos_id: 1,
     pad_id: null,
     end_ids: [2],
@@ -91,6 +92,7 @@ const DRAFT: ManifestDraft = {
 const PLAN: Plan = {
   architecture: 'LlamaForCausalLM',
   activationDtype: 'f16',
+  kvDtype: 'f16',
   rank: 0,
   worldSize: 1,
   dims: {

@@ -95,6 +95,14 @@ const AloftSection = Type.Object({
   max_beam_width: Count,
   /** What is stored as INT8: any of `layers`, `lm_head`, `embedding`. */
   int8_parts: Type.Array(Type.String()),
+  /** Of the KV cache. */
+  kv_cache_dtype: Type.Union([
+    Type.Literal('float16'),
+    Type.Literal('bfloat16'),
+    Type.Literal('float32'),
+    Type.Literal('int8'),
+    Type.Literal('fp8'),
+  ]),
   bos_id: Optional(Count),
   pad_id: Optional(Count),
   end_ids: Type.Array(Count),

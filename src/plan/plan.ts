@@ -2,6 +2,8 @@
  * The plan: what one rank computes for one packed batch of tokens, as an immutable list of ops over named buffers
  * and named weights. Model files make it, passes rewrite it, executors run it. It is plain JSON.
  */
+import type { KvDtype } from './kv-dtype.js';
+
 /**
  * Sizes known only when a step runs: `tokens` is every token of the packed batch, `logits` the tokens whose logits
  * are wanted (one a sequence, more when prompt logits are asked for).
@@ -192,6 +194,8 @@ export interface Plan {
   readonly architecture: string;
   /** `dtype` of activations on devices that compute in 16 bits; the CPU computes in f32 whatever this says. */
   readonly activationDtype: 'f32' | 'f16' | 'bf16';
+  /** Of the paged cache. The CPU keeps both 16-bit types as f16. */
+  readonly kvDtype: KvDtype;
   readonly rank: number;
   readonly worldSize: number;
   readonly dims: PlanDims;

@@ -10,7 +10,7 @@ export function printPlan(plan: Plan): string {
     (op, index) => `${String(index).padStart(4)}  ${opText(plan, op, inferred.operands[index]!)}`,
   );
   return [
-    `${plan.architecture}, rank ${plan.rank} of ${plan.worldSize}, activations ${plan.activationDtype}`,
+    `${plan.architecture}, rank ${plan.rank} of ${plan.worldSize}, activations ${plan.activationDtype}, cache ${plan.kvDtype}`,
     `${dims.layerCount} layers, hidden ${dims.hidden}, ${dims.headCount} heads (${dims.kvHeadCount} key/value) of ${dims.headDim}, ` +
       `FFN ${dims.intermediate}, vocabulary ${dims.vocabulary}, positions ${dims.maxPositions}`,
     ...lines,

@@ -47,6 +47,7 @@ export function buildTestPlan(): Plan {
   return {
     architecture: 'test',
     activationDtype: 'f16',
+    kvDtype: 'f16',
     rank: 0,
     worldSize: 1,
     dims: {

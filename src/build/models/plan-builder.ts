@@ -70,6 +70,7 @@ export class PlanBuilder {
     const plan: Plan = {
       architecture,
       activationDtype: this.#dtype,
+      kvDtype: this.#dtype,
       rank: 0,
       worldSize: 1,
       dims,

@@ -1,12 +1,20 @@
+import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { addressOf } from '../../ffi/memory.js';
+import { isQuantisedKv, KV_SCALE_BYTES, type KvDtype } from '../../plan/kv-dtype.js';
 import type { PlanDims } from '../../plan/plan.js';
 
-/** Element type of the KV cache. */
-export type KvDtype = 'f32' | 'f16';
+/** Element types of the CPU's KV cache, in the order of `enum class KvFormat` in step-view.h. */
+export const CPU_KV_DTYPES = ['f32', 'f16', 'i8', 'f8e4m3'] as const;
+export type CpuKvDtype = (typeof CPU_KV_DTYPES)[number];
+
+/** f16 takes as much memory as bf16 and is more precise within its range. */
+export function cpuKvDtype(dtype: KvDtype): CpuKvDtype {
+  return dtype === 'bf16' ? 'f16' : dtype;
+}
 
 /** How one block of the CPU's KV cache lies in memory; see step-view.h for the picture. Bytes, except where named. */
 export interface KvLayout {
-  readonly dtype: KvDtype;
+  readonly dtype: CpuKvDtype;
   readonly blockTokens: number;
   /** From one block to the next. */
   readonly blockStrideBytes: number;
@@ -14,6 +22,8 @@ export interface KvLayout {
   readonly layerStrideBytes: number;
   /** From the keys of a layer to its values. */
   readonly valueOffsetBytes: number;
+  /** From the keys of a layer to their scales. */
+  readonly scaleOffsetBytes: number;
   /** Elements from one token's values to the next. */
   readonly valueStride: number;
   /** Address of the native struct that kernels read. It lives as long as this object. */
@@ -26,36 +36,24 @@ const VECTOR_ELEMENTS = 16;
 const CACHE_LINE_BYTES = 64;
 
 /** @param blockTokens a multiple of 8 */
-export function createKvLayout(dims: PlanDims, dtype: KvDtype, blockTokens: number): KvLayout {
-  const elementBytes = dtype === 'f32' ? 4 : 2;
+export function createKvLayout(dims: PlanDims, dtype: CpuKvDtype, blockTokens: number): KvLayout {
+  const elementBytes = BYTES_PER_ELEMENT[dtype];
   const valueStride = roundUp(dims.headDim, VECTOR_ELEMENTS);
   const blockHeads = dims.kvHeadCount * blockTokens;
   const valueOffsetBytes = roundUp(blockHeads * dims.headDim * elementBytes, CACHE_LINE_BYTES);
   const valueBytes = roundUp(blockHeads * valueStride * elementBytes, CACHE_LINE_BYTES);
-  const layerStrideBytes = valueOffsetBytes + valueBytes;
+  const scaleOffsetBytes = valueOffsetBytes + valueBytes;
+  const scaleBytes = isQuantisedKv(dtype) ? roundUp(2 * blockHeads * KV_SCALE_BYTES, CACHE_LINE_BYTES) : 0;
+  const layerStrideBytes = scaleOffsetBytes + scaleBytes;
   const blockStrideBytes = layerStrideBytes * dims.layerCount;
-  const fields = BigInt64Array.from(
-    [blockStrideBytes, valueOffsetBytes, blockTokens, dims.kvHeadCount, dims.headDim, valueStride].map(
-      BigInt,
-    ),
-  );
+  const sizes = [blockTokens, dims.kvHeadCount, dims.headDim, valueStride, CPU_KV_DTYPES.indexOf(dtype)];
+  const offsets = [blockStrideBytes, valueOffsetBytes, scaleOffsetBytes];
+  const fields = BigInt64Array.from([...offsets, ...sizes].map(BigInt));
   return {
-    dtype,
-    blockTokens,
-    blockStrideBytes,
-    layerStrideBytes,
-    valueOffsetBytes,
-    valueStride,
-    ...nativeStruct([...fields, dtype === 'f16' ? 1n : 0n]),
+    ...{ dtype, blockTokens, valueStride },
+    ...{ blockStrideBytes, layerStrideBytes, valueOffsetBytes, scaleOffsetBytes },
+    ...{ address: addressOf(fields), fields },
   };
-}
-
-function nativeStruct(values: readonly bigint[]): {
-  readonly address: number;
-  readonly fields: BigInt64Array;
-} {
-  const fields = BigInt64Array.from(values);
-  return { address: addressOf(fields), fields };
 }
 
 function roundUp(value: number, multiple: number): number {

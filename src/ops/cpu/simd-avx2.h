@@ -78,6 +78,18 @@ inline void storeHalf(uint16_t *to, F32x16 a) {
   _mm_storeu_si128(halves, _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.high, _MM_FROUND_TO_NEAREST_INT));
 }
+// Signed bytes.
+inline F32x16 loadInt8(const uint8_t *from) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from));
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+// 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
+inline F32x16 loadE4m3(const uint8_t *from) {
+  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+  const __m256i halves = _mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(int16_t(0xbfff)));
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
+}
 // Nearest integers, for values in (-2^31, 2^31).
 inline void storeInt32(int32_t *to, F32x16 a) {
   __m256i *ints = reinterpret_cast<__m256i *>(to);

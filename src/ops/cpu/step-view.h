@@ -28,17 +28,27 @@ struct StepView {
 // One block holds `blockTokens` tokens of every layer. In a layer:
 //   keys   [kvHeads, headDim, blockTokens]      transposed, so that scores of neighbouring keys fill a vector
 //   values [kvHeads, blockTokens, valueStride]  padded to whole vectors
+//   formats of 8 bits: scales of keys, then of values, each [kvHeads, blockTokens] f32; element times scale is the number
+enum class KvFormat : int64_t {
+  f32 = 0,
+  f16 = 1,
+  int8 = 2,
+  // FP8 E4M3 read with f16's exponent bias, which makes it 2^-8 of its value; the scale has the factor.
+  fp8 = 3,
+};
+
 struct KvLayout {
   int64_t blockStrideBytes;
   int64_t valueOffsetBytes; // from the keys of a layer to its values
+  int64_t scaleOffsetBytes; // from the keys of a layer to their scales
   int64_t blockTokens;
   int64_t kvHeadCount;
   int64_t headDim;
   int64_t valueStride;
-  int64_t isHalf; // 0: f32, 1: f16
+  KvFormat format;
 
   // Inlined by force: files for several instruction sets share these, and the linker would keep any one copy.
-  ALOFT_INLINE int64_t elementBytes() const { return isHalf ? 2 : 4; }
+  ALOFT_INLINE int64_t elementBytes() const { return format == KvFormat::f32 ? 4 : format == KvFormat::f16 ? 2 : 1; }
   // Keys of one head in one block, [headDim, blockTokens].
   ALOFT_INLINE char *keys(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
     return pointer<char>(layerAddress) + block * blockStrideBytes + kvHead * headDim * blockTokens * elementBytes();
@@ -47,6 +57,13 @@ struct KvLayout {
   ALOFT_INLINE char *values(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
     return pointer<char>(layerAddress) + block * blockStrideBytes + valueOffsetBytes +
            kvHead * blockTokens * valueStride * elementBytes();
+  }
+  // Scales of one head's keys in one block, [blockTokens].
+  ALOFT_INLINE float *keyScales(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+    return pointer<float>(layerAddress + block * blockStrideBytes + scaleOffsetBytes) + kvHead * blockTokens;
+  }
+  ALOFT_INLINE float *valueScales(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
+    return keyScales(layerAddress, block, kvHeadCount + kvHead);
   }
 };
 

@@ -10,9 +10,9 @@ import type { OpCost } from '../cost.js';
 
 /**
  * Largest error with activations in f32, relative to the largest output. With a cache of f16, a key whose rotation differs in
- * its last bit may round to the neighbouring half.
+ * its last bit may round to the neighbouring number of the cache's type.
  */
-export const PAGED_ATTENTION_TOLERANCE = { f32: 2e-6, f16: 1e-4 } as const;
+export const PAGED_ATTENTION_TOLERANCE = { f32: 2e-6, f16: 1e-4, i8: 1e-3, f8e4m3: 1e-3 } as const;
 
 export interface AttentionRow {
   readonly tokenCount: number;

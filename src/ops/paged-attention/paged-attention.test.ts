@@ -7,7 +7,7 @@ import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { PlanDims } from '../../plan/plan.js';
 import { relativeError } from '../compare.js';
-import { createKvLayout, type KvDtype } from '../cpu/kv-layout.js';
+import { createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix, type Matrix } from '../matrix.js';
 import { bindRopeAppend, RowRotations } from '../rope/cpu.js';
@@ -25,7 +25,7 @@ interface Shape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly blockTokens: number;
-  readonly dtype: KvDtype;
+  readonly dtype: CpuKvDtype;
 }
 
 const dimsOf = ({ heads, kvHeads, headDim }: Shape): PlanDims =>
@@ -54,7 +54,7 @@ function runSteps(
   blockCount: number,
 ) {
   const layout = createKvLayout(dimsOf(shape), shape.dtype, shape.blockTokens);
-  const blocks = new Uint8Array(blockCount * layout.blockStrideBytes).fill(0xff); // NaN in f32 and f16
+  const blocks = new Uint8Array(blockCount * layout.blockStrideBytes).fill(0xff); // NaN in f32, f16 and scales
   const table = rotationTable(ROPE, shape.headDim, { positionCount: 2048 });
   const rotations = new RowRotations(8, table);
   const layer = addressOf(blocks);
@@ -105,6 +105,11 @@ const SHAPES: readonly Shape[] = [
   { heads: 8, kvHeads: 1, headDim: 64, blockTokens: 16, dtype: 'f16' },
   { heads: 2, kvHeads: 2, headDim: 128, blockTokens: 32, dtype: 'f16' },
   { heads: 72, kvHeads: 1, headDim: 8, blockTokens: 128, dtype: 'f32' },
+  { heads: 1, kvHeads: 1, headDim: 2, blockTokens: 8, dtype: 'i8' },
+  { heads: 6, kvHeads: 2, headDim: 24, blockTokens: 24, dtype: 'i8' },
+  { heads: 2, kvHeads: 2, headDim: 128, blockTokens: 16, dtype: 'i8' },
+  { heads: 3, kvHeads: 3, headDim: 40, blockTokens: 8, dtype: 'f8e4m3' },
+  { heads: 8, kvHeads: 1, headDim: 64, blockTokens: 32, dtype: 'f8e4m3' },
 ];
 
 describe('pagedAttention on the CPU', () => {

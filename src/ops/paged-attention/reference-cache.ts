@@ -1,6 +1,9 @@
 import { floatToHalf, halfToFloat } from '../../core/dtype.js';
 import type { StepInput } from '../../core/step.js';
+import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { PlanDims } from '../../plan/plan.js';
+import type { CpuKvDtype } from '../cpu/kv-layout.js';
+import { storedKv } from '../rope/quantise-kv.js';
 
 /** The paged KV cache of the references: plain arrays, values rounded to the cache's element type. */
 export class ReferenceKvCache {
@@ -9,17 +12,17 @@ export class ReferenceKvCache {
   /** [layers, blocks, blockTokens, kvHeads * headDim] f32 */
   readonly keys: Float32Array;
   readonly values: Float32Array;
-  readonly #isHalf: boolean;
+  readonly #dtype: CpuKvDtype;
   readonly #blockCount: number;
 
   constructor(
     dims: PlanDims,
-    { blockCount, blockTokens, dtype }: { blockCount: number; blockTokens: number; dtype: 'f32' | 'f16' },
+    { blockCount, blockTokens, dtype }: { blockCount: number; blockTokens: number; dtype: CpuKvDtype },
   ) {
     this.dims = dims;
     this.blockTokens = blockTokens;
     this.#blockCount = blockCount;
-    this.#isHalf = dtype === 'f16';
+    this.#dtype = dtype;
     this.keys = new Float32Array(dims.layerCount * blockCount * this.#blockFloats);
     this.values = new Float32Array(this.keys.length);
   }
@@ -34,9 +37,10 @@ export class ReferenceKvCache {
 
   /** @param key, value [kvHeads * headDim] */
   store(offset: number, key: Float32Array, value: Float32Array): void {
-    const round = (x: number): number => (this.#isHalf ? halfToFloat(floatToHalf(x)) : x);
-    this.keys.set(key.map(round), offset);
-    this.values.set(value.map(round), offset);
+    for (let head = 0; head < key.length; head += this.dims.headDim) {
+      this.keys.set(this.#stored(key.subarray(head, head + this.dims.headDim)), offset + head);
+      this.values.set(this.#stored(value.subarray(head, head + this.dims.headDim)), offset + head);
+    }
   }
 
   /** Copies a block of this cache into a block of another one (or the same), all layers. */
@@ -48,6 +52,12 @@ export class ReferenceKvCache {
       target.keys.set(this.keys.slice(source, source + size), destination);
       target.values.set(this.values.slice(source, source + size), destination);
     }
+  }
+
+  /** @param vector [headDim] of one head */
+  #stored(vector: Float32Array): Float32Array {
+    if (isQuantisedKv(this.#dtype)) return storedKv(vector, this.#dtype);
+    return this.#dtype === 'f16' ? vector.map((x) => halfToFloat(floatToHalf(x))) : vector;
   }
 
   get #tokenFloats(): number {

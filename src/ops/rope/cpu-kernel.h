@@ -2,6 +2,7 @@
 #pragma once
 #include "ops/cpu/simd.h"
 #include "ops/cpu/step-view.h"
+#include "quantise-kv.h"
 
 namespace aloft::ALOFT_ISA {
 
@@ -16,12 +17,37 @@ inline void rotateHead(float *head, const float *cos, const float *sin, int64_t 
   }
 }
 
-// key [headDim] into column `offset` of [headDim, blockTokens], value [headDim] into row `offset` of [blockTokens, valueStride].
-inline void appendHead(const KvLayout &layout, const float *key, const float *value, char *keys, char *values,
-                       int64_t offset) {
+// Where a key/value head of a token goes: key [headDim] into column `offset` of [headDim, blockTokens], value [headDim] into
+// row `offset` of [blockTokens, valueStride].
+struct CacheSlot {
+  char *keys, *values;
+  float *keyScales, *valueScales;
+  int64_t offset;
+};
+
+// The same in 8 bits, with the scales of both.
+inline void appendQuantised(const KvLayout &layout, const float *key, const float *value, const CacheSlot &slot) {
+  const int64_t headDim = layout.headDim;
+  const Quantiser keyQuantiser(layout.format, key, headDim), valueQuantiser(layout.format, value, headDim);
+  slot.keyScales[slot.offset] = keyQuantiser.scale;
+  slot.valueScales[slot.offset] = valueQuantiser.scale;
+  uint8_t codes[lanes];
+  for (int64_t i = 0; i < headDim; i += lanes) {
+    const int64_t count = headDim - i < lanes ? headDim - i : lanes;
+    keyQuantiser.store(codes, loadPartial(key + i, count));
+    for (int64_t j = 0; j < count; j++) slot.keys[(i + j) * layout.blockTokens + slot.offset] = codes[j];
+    valueQuantiser.store(reinterpret_cast<uint8_t *>(slot.values) + slot.offset * layout.valueStride + i,
+                         loadPartial(value + i, count));
+  }
+}
+
+inline void appendHead(const KvLayout &layout, const float *key, const float *value, const CacheSlot &slot) {
+  const auto [keys, values, keyScales, valueScales, offset] = slot;
+  if (layout.format == KvFormat::int8 || layout.format == KvFormat::fp8)
+    return appendQuantised(layout, key, value, slot);
   const int64_t headDim = layout.headDim;
   const int64_t valueAt = offset * layout.valueStride;
-  if (!layout.isHalf) {
+  if (layout.format == KvFormat::f32) {
     for (int64_t i = 0; i < headDim; i++)
       reinterpret_cast<float *>(keys)[i * layout.blockTokens + offset] = key[i];
     std::memcpy(reinterpret_cast<float *>(values) + valueAt, value, headDim * sizeof(float));
@@ -46,8 +72,9 @@ void ropeAppendToken(const KvLayout &layout, uint64_t layerAddress, float *qkv, 
   const float *keys = qkv + heads * headDim;
   const float *values = keys + layout.kvHeadCount * headDim;
   for (int64_t head = 0; head < layout.kvHeadCount; head++)
-    appendHead(layout, keys + head * headDim, values + head * headDim, layout.keys(layerAddress, block, head),
-               layout.values(layerAddress, block, head), offset);
+    appendHead(layout, keys + head * headDim, values + head * headDim,
+               {layout.keys(layerAddress, block, head), layout.values(layerAddress, block, head),
+                layout.keyScales(layerAddress, block, head), layout.valueScales(layerAddress, block, head), offset});
 }
 
 } // namespace aloft::ALOFT_ISA

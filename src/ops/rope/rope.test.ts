@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { buildStep } from '../../core/build-step.js';
-import { floatToHalf } from '../../core/dtype.js';
+import { BYTES_PER_ELEMENT, e4m3ToFloat, floatToHalf, halfToFloat } from '../../core/dtype.js';
 import { seededRandom } from '../../core/random.js';
 import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
+import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { PlanDims, RopeParams } from '../../plan/plan.js';
 import { relativeError } from '../compare.js';
-import { createKvLayout, type KvDtype } from '../cpu/kv-layout.js';
+import { CPU_KV_DTYPES, createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';
 import { ReferenceKvCache } from '../paged-attention/reference-cache.js';
 import { ROPE_TOLERANCE } from './contract.js';
 import { bindRopeAppend, RowRotations } from './cpu.js';
+import { quantiseKv, storedKv } from './quantise-kv.js';
 import { ropeAppendReference } from './reference.js';
 import { inverseFrequencies, rotationTable } from './rotation.js';
 
@@ -80,7 +82,7 @@ const SHAPES: readonly Shape[] = [
 ];
 
 describe('ropeAppend on the CPU', () => {
-  it.each(SHAPES.flatMap((shape) => (['f32', 'f16'] as const).map((dtype) => ({ ...shape, dtype }))))(
+  it.each(SHAPES.flatMap((shape) => CPU_KV_DTYPES.map((dtype) => ({ ...shape, dtype }))))(
     'equals the reference for %o',
     ({ heads, kvHeads, headDim, blockTokens, dtype }) => {
       const dims = { layerCount: 2, headCount: heads, kvHeadCount: kvHeads, headDim } as PlanDims;
@@ -125,30 +127,72 @@ describe('ropeAppend on the CPU', () => {
   );
 });
 
-/** Keys and values of the second row's token as they lie in block 4 of layer 1, and as the kernel's qkv says. */
+/** Keys and values of the second row's token as block 4 of layer 1 gives them back, and as the kernel's qkv says. */
 function storedTokens(
   blocks: Uint8Array,
   qkv: Float32Array,
-  { dims, dtype, blockTokens }: { dims: PlanDims; dtype: KvDtype; blockTokens: number },
+  { dims, dtype, blockTokens }: { dims: PlanDims; dtype: CpuKvDtype; blockTokens: number },
 ) {
   const layout = createKvLayout(dims, dtype, blockTokens);
   const { headCount, kvHeadCount, headDim } = dims;
   const start = 4 * layout.blockStrideBytes + layout.layerStrideBytes;
-  const elements = dtype === 'f32' ? new Float32Array(blocks.buffer) : new Uint16Array(blocks.buffer);
-  const [keysAt, valuesAt] = [start, start + layout.valueOffsetBytes].map(
-    (at) => at / elements.BYTES_PER_ELEMENT,
-  );
-  const bits = (value: number): number => (dtype === 'f32' ? value : floatToHalf(value));
+  const [valuesAt, scalesAt] = [start + layout.valueOffsetBytes, start + layout.scaleOffsetBytes];
   const token = qkv.subarray(-(headCount + 2 * kvHeadCount) * headDim);
   const offset = blockTokens - 1;
-  const [actual, expected]: [number[], number[]] = [[], []];
+  const [actual, expected]: [number[][], number[][]] = [[], []];
+  const compare = (at: number, stride: number, scaleIndex: number, column: number): void => {
+    const scale = isQuantisedKv(dtype) ? new Float32Array(blocks.buffer, scalesAt)[scaleIndex]! : 1;
+    actual.push(Array.from({ length: headDim }, (_, i) => elementAt(blocks, dtype, at, i * stride) * scale));
+    expected.push([...stored(token.slice(column * headDim, (column + 1) * headDim), dtype)]);
+  };
   for (let head = 0; head < kvHeadCount; head++) {
-    for (let i = 0; i < headDim; i++) {
-      actual.push(elements[keysAt! + (head * headDim + i) * blockTokens + offset]!);
-      actual.push(elements[valuesAt! + (head * blockTokens + offset) * layout.valueStride + i]!);
-      expected.push(bits(token[(headCount + head) * headDim + i]!));
-      expected.push(bits(token[(headCount + kvHeadCount + head) * headDim + i]!));
-    }
+    const [first, scale] = [head * blockTokens, head * blockTokens + offset];
+    const keyAt = start + (first * headDim + offset) * BYTES_PER_ELEMENT[dtype];
+    const valueAt = valuesAt + (first + offset) * layout.valueStride * BYTES_PER_ELEMENT[dtype];
+    compare(keyAt, blockTokens, scale, headCount + head);
+    compare(valueAt, 1, kvHeadCount * blockTokens + scale, headCount + kvHeadCount + head);
   }
-  return { actual, expected };
+  return { actual: actual.map(toFloats), expected };
 }
+
+const toFloats = (values: number[]): number[] => [...Float32Array.from(values)];
+
+function elementAt(blocks: Uint8Array, dtype: CpuKvDtype, at: number, index: number): number {
+  const view = new DataView(blocks.buffer, at + index * BYTES_PER_ELEMENT[dtype]);
+  switch (dtype) {
+    case 'f32':
+      return view.getFloat32(0, true);
+    case 'f16':
+      return halfToFloat(view.getUint16(0, true));
+    case 'i8':
+      return view.getInt8(0);
+    case 'f8e4m3': // the scale has the factor 2^8
+      return e4m3ToFloat(view.getUint8(0)) * 2 ** -8;
+  }
+}
+
+/** What a cache gives back for a vector. */
+function stored(vector: Float32Array, dtype: CpuKvDtype): Float32Array {
+  if (isQuantisedKv(dtype)) return storedKv(vector, dtype);
+  return dtype === 'f16' ? vector.map((x) => halfToFloat(floatToHalf(x))) : vector;
+}
+
+describe('keys and values in 8 bits', () => {
+  it('keep the largest element, round to nearest even and stop at the last code', () => {
+    const vector = Float32Array.of(-8, 4, 0.031, 0.0316, 0);
+    expect([...quantiseKv(vector, 'i8').numbers]).toEqual([-127, 64, 0, 1, 0]);
+    expect([...quantiseKv(vector, 'f8e4m3').numbers]).toEqual([-448, 224, 1.75, 1.75, 0]);
+    expect(quantiseKv(vector, 'i8').scale).toBeCloseTo(8 / 127, 9);
+    expect([...storedKv(new Float32Array(3), 'i8')]).toEqual([0, 0, 0]);
+    expect([...storedKv(Float32Array.of(1e-35, -1e-38), 'f8e4m3')].map(Math.abs)).toEqual([0, 0]);
+  });
+
+  it('lose at most half a step of int8, and a sixteenth of an element of fp8', () => {
+    const { data } = randomMatrix(1, 4096, seededRandom(3));
+    const largest = data.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+    const errors = (dtype: 'i8' | 'f8e4m3') => storedKv(data, dtype).map((x, i) => Math.abs(x - data[i]!));
+    expect(errors('i8').every((error) => error <= (largest / 254) * 1.0001)).toBe(true);
+    const step = (x: number) => Math.max(Math.abs(x) / 16, (largest / 448) * 2 ** -10);
+    expect(errors('f8e4m3').every((error, i) => error <= step(data[i]!) * 1.0001)).toBe(true);
+  });
+});

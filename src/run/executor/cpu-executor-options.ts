@@ -1,5 +1,5 @@
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
-import type { KvDtype } from '../../ops/cpu/kv-layout.js';
+import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import type { Collectives } from './collectives.js';
 import type { ExecutorLimits } from './executor.js';
@@ -20,7 +20,7 @@ export interface CpuExecutorOptions {
   readonly weightBytes: number;
   /** blockTokens: a multiple of 8 from 8 to 128. */
   readonly limits: CpuExecutorLimits;
-  readonly kvDtype: KvDtype;
+  readonly kvDtype: CpuKvDtype;
   /** Needed when the plan has more than one rank. */
   readonly collectives?: Collectives;
   /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */

@@ -4,7 +4,7 @@ import { GREEDY } from '../../core/sampling.js';
 import type { StepOutput } from '../../core/step.js';
 import { levelsUpTo, type IsaLevel } from '../../device/cpu/isa.js';
 import { createCpuPool, detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js';
-import type { KvDtype } from '../../ops/cpu/kv-layout.js';
+import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
 import { relativeError } from '../../ops/compare.js';
 import { CpuExecutor } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
@@ -18,7 +18,7 @@ const LEVELS = levelsUpTo(detectIsa(openKernelLibrary()));
 
 interface Setting {
   readonly isa: IsaLevel;
-  readonly kvDtype: KvDtype;
+  readonly kvDtype: CpuKvDtype;
   readonly threadCount: number;
 }
 

@@ -1,11 +1,11 @@
 import type { StepInput } from '../../core/step.js';
 import { allocateHost, copyHost, type HostArea } from '../../ffi/memory.js';
-import { createKvLayout, type KvDtype, type KvLayout } from '../../ops/cpu/kv-layout.js';
+import { createKvLayout, type CpuKvDtype, type KvLayout } from '../../ops/cpu/kv-layout.js';
 import type { PlanDims } from '../../plan/plan.js';
 
 export interface CpuKvCacheOptions {
   readonly dims: PlanDims;
-  readonly dtype: KvDtype;
+  readonly dtype: CpuKvDtype;
   readonly blockTokens: number;
   readonly blockCount: number;
   readonly hostBlockCount: number;

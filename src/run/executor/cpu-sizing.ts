@@ -1,6 +1,7 @@
 /** What the limits of a step and the KV cache of a CPU executor follow from: pure, so that a dry run can ask for it. */
 import { AloftError } from '../../core/errors.js';
 import type { EngineManifest } from '../../engine/manifest.js';
+import { type CpuKvDtype, cpuKvDtype } from '../../ops/cpu/kv-layout.js';
 import type { Plan } from '../../plan/plan.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
@@ -12,7 +13,7 @@ export interface EngineShape {
   readonly weightBytes: number;
   readonly limits: Pick<
     EngineManifest['builder_config'],
-    'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens' | 'precision'
+    'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens'
   > &
     Pick<EngineManifest['plugin_config'], 'tokens_per_block'>;
 }
@@ -30,7 +31,7 @@ export interface SizingOptions {
 }
 
 export interface CpuSizing {
-  readonly kvDtype: 'f32' | 'f16';
+  readonly kvDtype: CpuKvDtype;
   readonly limits: Omit<CpuExecutorLimits, 'blockCount'>;
   readonly workspaceBytes: number;
   readonly demand: KvDemand;
@@ -47,7 +48,7 @@ export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes
   const maxRows = given.maxSequenceCount ?? built.max_batch_size;
   const maxSequenceTokens = built.max_input_len + built.max_output_len;
   const blockTokens = given.blockTokens ?? built.tokens_per_block;
-  const kvDtype = built.precision === 'float32' ? 'f32' : 'f16';
+  const kvDtype = cpuKvDtype(plan.kvDtype);
   const bytesPerToken = kvBytesPerToken(plan.dims, kvDtype);
   const wantedTokens = given.maxStepTokens ?? built.max_num_tokens ?? Math.max(maxRows, DEFAULT_STEP_TOKENS);
   const limits = {

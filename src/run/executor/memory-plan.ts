@@ -1,12 +1,11 @@
 /** How many KV blocks an executor gets: pure arithmetic over what is free after weights and workspace. */
 import { AloftError } from '../../core/errors.js';
-import type { DType } from '../../core/dtype.js';
-import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
+import { type KvDtype, kvVectorBytes } from '../../plan/kv-dtype.js';
 import type { PlanDims } from '../../plan/plan.js';
 
-/** Bytes of K and V of one token over all layers of this rank. */
-export function kvBytesPerToken(dims: PlanDims, kvDtype: DType): number {
-  return 2 * dims.layerCount * dims.kvHeadCount * dims.headDim * BYTES_PER_ELEMENT[kvDtype];
+/** Bytes of K and V of one token over all layers of this rank, with their scales. */
+export function kvBytesPerToken(dims: PlanDims, kvDtype: KvDtype): number {
+  return 2 * dims.layerCount * dims.kvHeadCount * kvVectorBytes(kvDtype, dims.headDim);
 }
 
 export interface KvDemand {

@@ -6,6 +6,7 @@ import { embeddingReference } from '../../ops/embedding/reference.js';
 import { gatherReference } from '../../ops/gather/reference.js';
 import { linearReference } from '../../ops/linear/reference.js';
 import { rowOf, zeroMatrix, type Matrix } from '../../ops/matrix.js';
+import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
 import { ReferenceKvCache } from '../../ops/paged-attention/reference-cache.js';
 import { pagedAttentionReference } from '../../ops/paged-attention/reference.js';
 import { addRmsNormReference, rmsNormReference } from '../../ops/rms-norm/reference.js';
@@ -37,7 +38,7 @@ export interface ReferenceExecutorOptions {
   readonly plan: Plan;
   readonly weight: (name: string) => LogicalWeight;
   readonly limits: Omit<ExecutorLimits, 'vocabulary'>;
-  readonly kvDtype: 'f32' | 'f16';
+  readonly kvDtype: CpuKvDtype;
   /** Needed when the plan has more than one rank. */
   readonly collectives?: Collectives;
 }

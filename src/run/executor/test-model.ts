@@ -91,6 +91,7 @@ class TestPlanBuilder {
     return {
       architecture: 'test',
       activationDtype: dense,
+      kvDtype: dense,
       rank: 0,
       worldSize: 1,
       dims: { ...dims, maxPositions: 2048 },

@@ -52,13 +52,12 @@ export function dryEngine(directory: string): DryEngine {
 export function dryBuild(config: ModelConfig, options: BuildOptions): DryEngine {
   const plan = definePlans(config, options).ranks[0]!;
   const parts = sumParts(packedTensors(plan));
-  const { limits, precision } = options;
+  const { limits } = options;
   return {
     plan,
     parts,
     weightBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     limits: {
-      precision,
       max_batch_size: limits.maxBatchSize,
       max_input_len: limits.maxInputTokens,
       max_output_len: limits.maxOutputTokens,
