@@ -228,6 +228,21 @@ test('tokenizer files come along and config.json remembers what readers need', a
   });
 });
 
+test.each([
+  [{}, 'float32', 0, 'f32'],
+  [{ dtype: 'float16', int8_kv_cache: true }, 'int8', 64, 'i8'],
+  [{ kv_cache_dtype: 'fp8', use_weight_only: true }, 'fp8', 128 + 2, 'f8e4m3'],
+] as const)('flags %j record a KV cache of %s', async (flags, name, quantMode, kvDtype) => {
+  await withDirectory(async (root) => {
+    const { manifest } = await build(root, prepare(root, flags));
+    expect(manifest.aloft.kv_cache_dtype).toBe(name);
+    expect(manifest.builder_config).toMatchObject({ quant_mode: quantMode, int8: false, fp8: false });
+    const engine = openRank(root, 0, 1);
+    expect(engine.plan.kvDtype).toBe(kvDtype);
+    engine.dispose();
+  });
+});
+
 test('rotary flags win over config.json', async () => {
   await withDirectory(async (root) => {
     const { manifest } = await build(

@@ -14,6 +14,7 @@ test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of
       outputDirectory: 'llama_outputs',
       replace: false,
       precision: 'float16',
+      kvCache: 'auto',
       int8Parts: new Set(),
       worldSize: 1,
       limits: {
@@ -109,6 +110,14 @@ test('random weights take a named shape, and exclude a checkpoint', () => {
   expect(faultOf(() => resolve({ random_weights: 'llama_8b' })).message).toMatch(/Did you mean/);
 });
 
+test.each<[Given, string]>([
+  [{}, 'auto'],
+  [{ kv_cache_dtype: 'float32' }, 'float32'],
+  [{ kv_cache_dtype: 'fp8' }, 'fp8'],
+  [{ int8_kv_cache: true }, 'int8'],
+  [{ fp8_kv_cache: true }, 'fp8'],
+])('KV cache of %j is %s', (given, expected) => expect(withModel(given).options.kvCache).toBe(expected));
+
 test('one of world_size and tp_size is enough', () => {
   expect(withModel({ tp_size: '2' }).options.worldSize).toBe(2);
   expect(withModel({ world_size: '2' }).options.worldSize).toBe(2);
@@ -119,6 +128,9 @@ test('one of world_size and tp_size is enough', () => {
 test.each<[Given, string, RegExp]>([
   [{ use_smooth_quant: true, use_weight_only: true }, 'USAGE', /cannot enable both SmoothQuant and INT8/],
   [{ enable_context_fmha: true, enable_context_fmha_fp32_acc: true }, 'USAGE', /exclude each other/],
+  [{ int8_kv_cache: true, fp8_kv_cache: true }, 'USAGE', /--int8_kv_cache and --fp8_kv_cache exclude/],
+  [{ kv_cache_dtype: 'fp8', int8_kv_cache: true }, 'USAGE', /--kv_cache_dtype and --int8_kv_cache exclude/],
+  [{ kv_cache_dtype: 'int4' }, 'USAGE', /--kv_cache_dtype is 'int4', but must be one of auto, float16/],
   [{ quantize_lm_head: true }, 'USAGE', /needs --use_weight_only/],
   [{ world_size: '4', tp_size: '2' }, 'USAGE', /--world_size 4 must equal --tp_size 2/],
   [{ pp_size: '2' }, 'UNSUPPORTED', /--pp_size above 1/],

@@ -15,7 +15,13 @@ import { withDirectory } from '../build/testing/tiny-checkpoint.js';
 import type { Plan } from '../plan/plan.js';
 import { checkEngine } from './check-engine.js';
 import { createEngine, type ManifestDraft } from './engine-writer.js';
-import { CHECKSUM_CHUNK_BYTES, DATA_ALIGNMENT_BYTES, MANIFEST_FILE, PADDING_PREFIX } from './format.js';
+import {
+  CHECKSUM_CHUNK_BYTES,
+  DATA_ALIGNMENT_BYTES,
+  ENGINE_FORMAT_VERSION,
+  MANIFEST_FILE,
+  PADDING_PREFIX,
+} from './format.js';
 import { readManifest } from './manifest.js';
 import { type EngineExpectation, openEngineRank } from './rank-file-reader.js';
 import { parseSafetensors } from './safetensors.js';
@@ -291,7 +297,7 @@ test.each<[string, string, RegExp, (engine: string) => void]>([
   [
     'another format version',
     'ENGINE_VERSION',
-    /format version 99, this Aloft reads version 1/,
+    /format version 99, this Aloft reads version \d+\./,
     (e) => edit(e, (c) => (c['aloft']!['format_version'] = 99)),
   ],
   [
@@ -402,7 +408,11 @@ test('an unfinished engine leaves nothing, and leftovers of killed builds are re
 test('the manifest reads back as it was written', async () => {
   await withEngine((engine) => {
     const manifest = readManifest(engine);
-    expect(manifest.aloft).toMatchObject({ ...DRAFT.aloft, format_version: 1, tokenizer_files: [] });
+    expect(manifest.aloft).toMatchObject({
+      ...DRAFT.aloft,
+      format_version: ENGINE_FORMAT_VERSION,
+      tokenizer_files: [],
+    });
     expect(manifest.aloft.ranks).toHaveLength(1);
     expect(manifest.aloft.ranks[0]).toMatchObject({ file: FILE });
   });

@@ -149,7 +149,7 @@ describe('planBuffers', () => {
 describe('printPlan', () => {
   it('shows each op on a line', () => {
     const lines = printPlan(PLAN).split('\n');
-    expect(lines[0]).toBe('test, rank 0 of 1, activations f16');
+    expect(lines[0]).toBe('test, rank 0 of 1, activations f16, cache f16');
     expect(lines).toContain('   4  attended[tokens, 8] = pagedAttention(qkv[tokens, 16], layer 0)');
     expect(lines).toContain('  12  logits[logits, 30] f32 = linear(last[logits, 12], head[30, 12] f16)');
     expect(lines.filter((line) => /^ +\d+ {2}/.test(line))).toHaveLength(PLAN.ops.length);

@@ -52,6 +52,15 @@ const models: readonly Model[] = [
     tightBlockCount: 24,
   },
   {
+    name: 'demo model, int8 with a KV cache of int8',
+    flags: { model_dir: DEMO_MODEL, dtype: 'float16', use_weight_only: true, kv_cache_dtype: 'int8' },
+    vocabulary: 4096,
+    requestCount: 30,
+    maxPromptTokens: 40,
+    maxOutputTokens: 32,
+    tightBlockCount: 24,
+  },
+  {
     name: 'tiny random model, float32',
     flags: { model_dir: referencePath('tiny/mha-f32'), dtype: 'float32' },
     vocabulary: 96,

@@ -89,6 +89,14 @@ describe('held-out text', () => {
     expect(relativeDifference(everything, float16)).toBeLessThan(1e-2); // seen: 1.1e-4
   });
 
+  test('KV caches of int8 and fp8 within 1 % of float16', async () => {
+    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+    const int8 = perplexityOf(await losses({ dtype: 'float16', kv_cache_dtype: 'int8' }));
+    expect(relativeDifference(int8, float16)).toBeLessThan(1e-2); // seen: 5.4e-5
+    const fp8 = perplexityOf(await losses({ dtype: 'float16', kv_cache_dtype: 'fp8' }));
+    expect(relativeDifference(fp8, float16)).toBeLessThan(1e-2); // seen: 1.2e-3
+  });
+
   test('bfloat16 within 0.1 % of float32', async () => {
     const bfloat16 = perplexityOf(await losses({ dtype: 'bfloat16' }));
     expect(relativeDifference(bfloat16, reference.float32.perplexity)).toBeLessThan(1e-3); // seen: 5.3e-5

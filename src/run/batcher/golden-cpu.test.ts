@@ -1,5 +1,6 @@
 /** The golden suite over real arithmetic: random models on the CPU executor. */
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
+import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
 import { CpuExecutor } from '../executor/cpu-executor.js';
 import type { Executor } from '../executor/executor.js';
 import { packForCpu } from '../executor/pack-test-model.js';
@@ -9,7 +10,7 @@ import { mixedRequests } from './testing/mixed-requests.js';
 
 const LIMITS = { maxStepTokens: 128, maxRows: 24, maxLogits: 32, blockTokens: 8, maxSequenceTokens: 128 };
 
-function factory(shape: TestModelShape, kvDtype: 'f32' | 'f16') {
+function factory(shape: TestModelShape, kvDtype: CpuKvDtype) {
   const model = createTestModel(shape);
   return async (memory: GoldenMemory): Promise<Executor> => {
     const pool = createCpuPool({ threadCount: 1 });
@@ -37,6 +38,8 @@ const INT8: TestModelShape = {
 for (const [name, shape, kvDtype, ways] of [
   ['f32', SMALL_SHAPE, 'f32', 'all'],
   ['int8 weights, f16 cache', INT8, 'f16', 'essential'],
+  ['int8 cache', SMALL_SHAPE, 'i8', 'all'],
+  ['int8 weights, fp8 cache', INT8, 'f8e4m3', 'essential'],
 ] as const) {
   defineGoldenSuite({
     name: `CPU executor, ${name}`,

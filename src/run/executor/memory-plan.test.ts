@@ -20,9 +20,10 @@ const DEMAND = {
   usefulTokens: 1e9,
 };
 
-test('LLaMA-2-7B keeps 512 KiB of 16-bit KV a token', () => {
+test('LLaMA-2-7B keeps 512 KiB of 16-bit KV a token, and 256 KiB of 8-bit KV with 8 KiB of scales', () => {
   expect(kvBytesPerToken(LLAMA_2_7B, 'f16')).toBe(512 * 1024);
-  expect(kvBytesPerToken(LLAMA_2_7B, 'i8')).toBe(256 * 1024);
+  expect(kvBytesPerToken(LLAMA_2_7B, 'i8')).toBe((256 + 8) * 1024);
+  expect(kvBytesPerToken(LLAMA_2_7B, 'f8e4m3')).toBe((256 + 8) * 1024);
 });
 
 describe('block count', () => {

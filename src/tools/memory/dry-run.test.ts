@@ -61,6 +61,34 @@ test.each([
   expect(memoryAdvice(budget).startsWith('All')).toBe(fits);
 });
 
+/** The last of those cells: with 8-bit KV it fits, even beside float16 weights. */
+test.each([
+  ['int8', { use_weight_only: true }, true],
+  ['fp8', { use_weight_only: true }, true],
+  ['int8', {}, true],
+  ['fp8', {}, true],
+  ['auto', {}, false],
+] as const)(
+  '16 sequences of 2048 + 2048 tokens, KV cache %s, %j fit into 32 GiB: %s',
+  (kvCache, weights, fits) => {
+    const flags = {
+      max_batch_size: '16',
+      max_input_len: '2048',
+      max_output_len: '2048',
+      ...weights,
+    } as const;
+    // A card of 32 GiB, of which the driver keeps 3%.
+    const free = 0.97 * 32 * GIB;
+    const budget = dryBudget(
+      llama2({ ...flags, kv_cache_dtype: kvCache }),
+      { kvCacheFreeMemFraction: 1 },
+      free,
+    );
+    expect(budget.kvBytesPerToken).toBe(kvCache === 'auto' ? 2 * KV_NUMBERS : KV_NUMBERS + 2 * 32 * 32 * 4);
+    expect(memoryAdvice(budget).startsWith('All')).toBe(fits);
+  },
+);
+
 test('the budget counts what the free share holds, and asks for a setting that is enough', () => {
   const engine = llama2({ use_weight_only: true, max_batch_size: '8' });
   const half = dryBudget(engine, {}, 20e9);
