@@ -58,12 +58,9 @@ struct KvLayout {
     return pointer<char>(layerAddress) + block * blockStrideBytes + valueOffsetBytes +
            kvHead * blockTokens * valueStride * elementBytes();
   }
-  // Scales of one head's keys in one block, [blockTokens].
-  ALOFT_INLINE float *keyScales(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
-    return pointer<float>(layerAddress + block * blockStrideBytes + scaleOffsetBytes) + kvHead * blockTokens;
-  }
-  ALOFT_INLINE float *valueScales(uint64_t layerAddress, int64_t block, int64_t kvHead) const {
-    return keyScales(layerAddress, block, kvHeadCount + kvHead);
+  // Scales in one block, [blockTokens]: row kvHead for keys, row kvHeadCount + kvHead for values.
+  ALOFT_INLINE float *scales(uint64_t layerAddress, int64_t block, int64_t row) const {
+    return pointer<float>(layerAddress + block * blockStrideBytes + scaleOffsetBytes) + row * blockTokens;
   }
 };
 

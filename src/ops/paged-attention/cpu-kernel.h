@@ -4,7 +4,6 @@
 #pragma once
 #include "attention.h"
 #include "kv-tile.h"
-#include "tile-product.h"
 
 namespace aloft::ALOFT_ISA {
 
@@ -64,38 +63,67 @@ inline void softmaxRow(float *scores, int64_t visible, int64_t keyCount, float &
   sumOut = reduceAdd(sum16);
 }
 
+// Keys and values go from the cache into the products as they are when so few queries use them that converting them once for
+// all would cost more. The bits are the same.
+inline bool readsDirectly(const KvLayout &layout, int64_t queryCount) {
+  return queryCount <= tileRows && layout.blockTokens % lanes == 0;
+}
+
 // Attention of all queries of a tile over one span of keys, into work.partial. Queries must be loaded.
-inline void attendSpan(const QueryView &view, int64_t span, const Workspace &work, const Partial &partial) {
+template <KvFormat format>
+inline void attendSpanIn(const QueryView &view, const KvReader &reader, int64_t span, const Workspace &work,
+                         const Partial &partial) {
   const KvLayout &layout = *view.a.layout;
   const int64_t queryCount = view.queryCount();
   const int64_t begin = span * spanTokens;
   const int64_t rest = view.contextTokens() - begin;
   const int64_t keyCount = rest < spanTokens ? rest : spanTokens;
-  const KvReader reader = {layout, view.a.layerAddress, view.a.step->blockTable(view.tile.row), view.kvHead};
+  const bool isDirect = readsDirectly(layout, queryCount);
 
   for (int64_t i = 0; i < queryCount * spanTokens; i++) work.scores[i] = 0;
   for (int64_t at = 0; at < keyCount; at += tileTokens) {
     const int64_t count = keyCount - at < tileTokens ? keyCount - at : tileTokens;
     const int64_t first = view.firstQuerySeeing(begin + at);
-    reader.loadKeys(begin + at, count, work.tile);
-    product({work.queries + first * layout.headDim, layout.headDim, work.tile, tileTokens,
-             work.scores + first * spanTokens + at, spanTokens, layout.headDim},
-            queryCount - first, (count + lanes - 1) / lanes);
+    const auto multiply = [&](const auto &keys) {
+      product<std::decay_t<decltype(keys)>>({work.queries + first * layout.headDim, layout.headDim, keys, 0,
+                                             work.scores + first * spanTokens + at, spanTokens, layout.headDim},
+                                            queryCount - first, (count + lanes - 1) / lanes);
+    };
+    if (isDirect) {
+      multiply(reader.template cachedKeys<format>(begin + at, count));
+    } else {
+      reader.template loadKeys<format>(begin + at, count, work.tile);
+      multiply(Numbers{work.tile, tileTokens});
+    }
   }
 
+  reader.scaleByKeys(begin, keyCount, work.scores, queryCount);
   for (int64_t q = 0; q < queryCount; q++)
     softmaxRow(work.scores + q * spanTokens, view.visibleTokens(q, begin, keyCount), keyCount, partial.max[q],
                partial.sum[q]);
+  reader.scaleByValues(begin, keyCount, work.scores, queryCount);
 
   for (int64_t i = 0; i < queryCount * layout.valueStride; i++) partial.values[i] = 0;
   for (int64_t at = 0; at < keyCount; at += tileTokens) {
     const int64_t count = keyCount - at < tileTokens ? keyCount - at : tileTokens;
     const int64_t first = view.firstQuerySeeing(begin + at);
-    reader.loadValues(begin + at, count, work.tile);
-    product({work.scores + first * spanTokens + at, spanTokens, work.tile, layout.valueStride,
-             partial.values + first * layout.valueStride, layout.valueStride, count},
-            queryCount - first, layout.valueStride / lanes);
+    const auto multiply = [&](const auto &values) {
+      product<std::decay_t<decltype(values)>>({work.scores + first * spanTokens + at, spanTokens, values, 0,
+                                               partial.values + first * layout.valueStride, layout.valueStride, count},
+                                              queryCount - first, layout.valueStride / lanes);
+    };
+    if (isDirect) {
+      multiply(reader.template cachedValues<format>(begin + at, count));
+    } else {
+      reader.template loadValues<format>(begin + at, count, work.tile);
+      multiply(Numbers{work.tile, layout.valueStride});
+    }
   }
+}
+
+inline void attendSpan(const QueryView &view, int64_t span, const Workspace &work, const Partial &partial) {
+  const KvReader reader = {*view.a.layout, view.a.layerAddress, view.a.step->blockTable(view.tile.row), view.kvHead};
+  reader.withFormat([&](auto format) { attendSpanIn<format>(view, reader, span, work, partial); });
 }
 
 inline void clear(const Partial &total, int64_t queryCount, int64_t valueStride) {

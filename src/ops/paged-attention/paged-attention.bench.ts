@@ -3,6 +3,7 @@ import { buildStep } from '../../core/build-step.js';
 import { seededRandom } from '../../core/random.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
+import { kvVectorBytes } from '../../plan/kv-dtype.js';
 import type { PlanDims } from '../../plan/plan.js';
 import { createKvLayout } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
@@ -26,15 +27,23 @@ const STEPS = [
   { rows: 1, tokens: 512, context: 2048 },
 ];
 const BLOCK_TOKENS = 16;
-const BYTES = { activation: 4, cache: 2 };
+/** Calls walk over as many layers as a model has, so that keys and values come from memory as they do in a step. */
+const LAYERS = 32;
+const BLOCKS = 128;
 const ROPE = { theta: 10_000, scaling: { type: 'none' } } as const;
 
 const pool = createCpuPool();
 const [append, attend] = [bindRopeAppend(pool.library), bindPagedAttention(pool.library)];
-for (const { name, ...heads } of MODELS) {
-  const dims = { layerCount: 1, ...heads } as PlanDims;
-  const layout = createKvLayout(dims, 'f16', BLOCK_TOKENS);
-  const blocks = new Uint8Array(512 * layout.blockStrideBytes);
+const CASES = MODELS.flatMap((model) =>
+  (['f16', 'i8', 'f8e4m3'] as const).map((dtype) => ({ ...model, dtype })),
+);
+for (const { name, dtype, ...heads } of CASES) {
+  const dims = { layerCount: LAYERS, ...heads } as PlanDims;
+  const layout = createKvLayout(dims, dtype, BLOCK_TOKENS);
+  const bytes = { activation: 4, cache: kvVectorBytes(dtype, dims.headDim) / dims.headDim };
+  const blocks = new Uint8Array(BLOCKS * layout.blockStrideBytes).fill(0x3c); // about 1 in all types
+  let layer = 0;
+  const nextLayer = (): number => addressOf(blocks) + (layer++ % LAYERS) * layout.layerStrideBytes;
   const rotations = new RowRotations(16, rotationTable(ROPE, dims.headDim, { positionCount: 2048 }));
   for (const { rows, tokens, context } of STEPS) {
     const step = buildStep(
@@ -42,7 +51,7 @@ for (const { name, ...heads } of MODELS) {
         slot: row,
         tokenIds: Array.from({ length: tokens }, () => 0),
         firstPosition: context - tokens,
-        blocks: Array.from({ length: context / BLOCK_TOKENS }, (_, i) => (row * 32 + i) % 512),
+        blocks: Array.from({ length: context / BLOCK_TOKENS }, (_, i) => (row * 32 + i) % BLOCKS),
       })),
     );
     const { headCount, kvHeadCount, headDim } = dims;
@@ -50,17 +59,17 @@ for (const { name, ...heads } of MODELS) {
     const out = new Float32Array(rows * tokens * headCount * headDim);
     const view = createStepView();
     view.set(step);
-    const [layer, from, to] = [addressOf(blocks), addressOf(qkv.data), addressOf(out)];
-    const title = `${name}, ${rows} x ${tokens} tokens, context ${context}`;
+    const [from, to] = [addressOf(qkv.data), addressOf(out)];
+    const title = `${name}, cache ${dtype}, ${rows} x ${tokens} tokens, context ${context}`;
     const appendMs = bestMs(() =>
-      append(pool.handle, view.address, layout.address, layer, from, headCount, rotations.address),
+      append(pool.handle, view.address, layout.address, nextLayer(), from, headCount, rotations.address),
     );
-    printRate(`ropeAppend ${title}`, appendMs, ropeAppendCost(rows * tokens, dims, BYTES));
+    printRate(`ropeAppend ${title}`, appendMs, ropeAppendCost(rows * tokens, dims, bytes));
     const attendMs = bestMs(() =>
-      attend(pool.handle, view.address, layout.address, layer, from, to, headCount),
+      attend(pool.handle, view.address, layout.address, nextLayer(), from, to, headCount),
     );
     const sequences = Array.from({ length: rows }, () => ({ tokenCount: tokens, contextTokens: context }));
-    printRate(`pagedAttention ${title}`, attendMs, pagedAttentionCost(sequences, dims, BYTES));
+    printRate(`pagedAttention ${title}`, attendMs, pagedAttentionCost(sequences, dims, bytes));
   }
 }
 pool.dispose();

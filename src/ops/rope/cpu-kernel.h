@@ -74,7 +74,8 @@ void ropeAppendToken(const KvLayout &layout, uint64_t layerAddress, float *qkv, 
   for (int64_t head = 0; head < layout.kvHeadCount; head++)
     appendHead(layout, keys + head * headDim, values + head * headDim,
                {layout.keys(layerAddress, block, head), layout.values(layerAddress, block, head),
-                layout.keyScales(layerAddress, block, head), layout.valueScales(layerAddress, block, head), offset});
+                layout.scales(layerAddress, block, head), layout.scales(layerAddress, block, layout.kvHeadCount + head),
+                offset});
 }
 
 } // namespace aloft::ALOFT_ISA
