@@ -10,7 +10,8 @@ import {
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
-import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import { cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from './architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
@@ -19,13 +20,13 @@ const INCLUDE = '#include "prelude.cuh"';
 /** Kernel sources ship with the package, beside the TypeScript sources. */
 const opsFolder = new URL('../../../src/ops/', import.meta.url);
 
-const COMMON_FILES = [
+const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'embedding/cuda.cu',
   'gather/cuda.cu',
   'add/cuda.cu',
   'swiglu/cuda.cu',
   'rms-norm/cuda.cu',
-  'rope/cuda.cu',
+  ...(isQuantisedCache ? ['paged-attention/kv-cache.cuh', 'rope/cuda-8bit.cu'] : ['rope/cuda.cu']),
   'linear/dequantise.cu',
 ];
 /** Decode attention before compute capability 9.0 and from it on. */
@@ -55,14 +56,23 @@ export function kernelUnits(
   const group = headCount / kvHeadCount;
   const activation: Record<string, number> = plan.activationDtype === 'bf16' ? { ACT_BF16: 1 } : {};
   const shape = { HEAD_DIM: headDim, GROUP: group, BLOCK_TOKENS: blockTokens, HIDDEN: hidden };
-  const defines = { ...activation, ...shape, SPLIT_TOKENS: splitTokensFor(target, group, blockTokens) };
+  const cache = cacheDefines(plan, blockTokens);
+  const defines = {
+    ...activation,
+    ...cache,
+    ...shape,
+    SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
+  };
   const decodeFile = DECODE_FILES[target.computeCapability >= 90 ? 1 : 0];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
-    unit('common', readKernelSource(COMMON_FILES)),
-    unit('attention', readKernelSource([decodeFile, 'paged-attention/prefill.cu'])),
+    unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
+    unit(
+      'attention',
+      readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, 'paged-attention/prefill.cu']),
+    ),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {

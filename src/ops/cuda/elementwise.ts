@@ -4,6 +4,7 @@ import { ceilDiv, f32, i32, pointer, type KernelArgument, type KernelLaunch } fr
 const UNIT = 'common';
 const VECTOR = 8;
 const THREADS = 256;
+const WARP = 32;
 
 function launch(kernel: string, grid: KernelLaunch['grid'], args: readonly KernelArgument[]): KernelLaunch {
   return { unit: UNIT, kernel, grid, blockThreads: THREADS, sharedBytes: 0, args };
@@ -82,11 +83,14 @@ export function ropeAppendLaunch(
     readonly kvHeadCount: number;
     readonly headDim: number;
     readonly blockStride: number;
+    readonly isQuantised: boolean;
     readonly maxBlocks: number;
   },
   o: RopeOperands,
 ): KernelLaunch {
-  const threads = ((shape.headCount + 2 * shape.kvHeadCount) * shape.headDim) / 2 / VECTOR;
+  // A warp a head where a scale of the whole vector is wanted.
+  const headThreads = shape.isQuantised ? WARP : shape.headDim / 2 / VECTOR;
+  const threads = (shape.headCount + 2 * shape.kvHeadCount) * headThreads;
   const addresses = [
     o.qkv,
     o.cache,

@@ -1,10 +1,35 @@
 /** Launches of the CUDA attention kernels. Pure. */
+import { AloftError } from '../../core/errors.js';
+import { isQuantisedKv } from '../../plan/kv-dtype.js';
+import type { Plan } from '../../plan/plan.js';
 import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
 
 /** Queries that a block of the prefill kernel takes. */
 export const QUERY_TILE = 64;
 const PREFILL_KEY_TILE = 64;
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
+
+/**
+ * What tells the kernels of append and attention how the cache is stored; nothing for one of activations.
+ * @throws AloftError UNSUPPORTED for a cache that the kernels lack
+ */
+export function cacheDefines(
+  { kvDtype, activationDtype }: Pick<Plan, 'kvDtype' | 'activationDtype'>,
+  blockTokens: number,
+): Readonly<Record<string, number>> {
+  if (isQuantisedKv(kvDtype)) {
+    if (blockTokens % 2 === 0) return kvDtype === 'i8' ? { KV_INT8: 1 } : { KV_FP8: 1 };
+    throw new AloftError(
+      'UNSUPPORTED',
+      `The CUDA device has no KV cache of 8 bits with blocks of ${blockTokens} tokens; give --tokens_per_block an even number.`,
+    );
+  }
+  if (kvDtype === activationDtype) return {};
+  throw new AloftError(
+    'UNSUPPORTED',
+    `The CUDA device cannot keep a KV cache of ${kvDtype} beside activations of ${activationDtype}; build with --kv_cache_dtype auto, int8 or fp8.`,
+  );
+}
 
 /** What decides how decode attention is cut and launched. */
 export interface DecodeTarget {
@@ -53,6 +78,9 @@ export interface AttentionProblem {
   readonly blockTokens: number;
   /** Elements from one block of the cache to the next. */
   readonly blockStride: number;
+  /** Bytes of one head's keys and values in a block, with their scales. */
+  readonly headBlockBytes: number;
+  readonly isQuantised: boolean;
   readonly maxBlocks: number;
   readonly decodeItems: number;
   readonly prefillTiles: number;
@@ -82,7 +110,7 @@ export function decodeLaunch(
 ): KernelLaunch {
   const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
   const more = [o.blockTables, o.decodeItems, o.itemCount, o.partials, o.arrivals];
-  const { kvHeadCount, decodeItems, blockTokens, headDim } = problem;
+  const { kvHeadCount, decodeItems, headBlockBytes: stageBytes } = problem;
   const args = [
     ...[...addresses, ...more].map(pointer),
     pointer(problem.blockStride),
@@ -94,7 +122,6 @@ export function decodeLaunch(
     const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
     return { unit: 'attention', kernel: 'attention_decode', ...size, args };
   }
-  const stageBytes = 2 * blockTokens * headDim * 2;
   const blocks = ringBlocksPerMultiprocessor(problem);
   const stageCount = ringStageCount(stageBytes, RING_BYTES_PER_MULTIPROCESSOR / blocks);
   return {
@@ -107,6 +134,15 @@ export function decodeLaunch(
   };
 }
 
+/** Two stages of keys and values as activations; or one, and two as they are cached, with scales. See prefill.cu. */
+export function prefillSharedBytes({
+  headDim,
+  isQuantised,
+}: Pick<AttentionProblem, 'headDim' | 'isQuantised'>): number {
+  const activations = 2 * PREFILL_KEY_TILE * (headDim * 2 + 16);
+  return activations + (isQuantised ? 2 * 2 * PREFILL_KEY_TILE * (headDim + 4) : activations);
+}
+
 /** Attention for rows with several new tokens, whose keys and values are in the cache already. */
 export function prefillLaunch(problem: AttentionProblem, o: AttentionOperands): KernelLaunch {
   return {
@@ -114,7 +150,7 @@ export function prefillLaunch(problem: AttentionProblem, o: AttentionOperands): 
     kernel: 'attention_prefill',
     grid: [problem.headCount, problem.prefillTiles, 1],
     blockThreads: 128,
-    sharedBytes: 4 * PREFILL_KEY_TILE * (problem.headDim * 2 + 16),
+    sharedBytes: prefillSharedBytes(problem),
     args: [
       ...[o.qkv, o.cache, o.out, o.rowOffsets, o.contextLengths, o.blockTables, o.prefillTiles].map(pointer),
       pointer(problem.blockStride),

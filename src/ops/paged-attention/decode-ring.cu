@@ -10,7 +10,7 @@
 // Work: items (row, split of SPLIT_TOKENS cached tokens) times KV heads. Splits of a row leave partial sums; the block that
 // comes last adds them in split order, so results depend on the sequence alone.
 //
-// Cache of a block: [layer][key, value][kvHead][token][headDim]; `cache` points to the layer in block 0.
+// `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
 #include "prelude.cuh"
 
 #define DECODE_WARPS 8
@@ -19,12 +19,16 @@
 #define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
 #define TOKENS_A_WARP (32 / LANES)
 #define PASSES ((BLOCK_TOKENS + TOKENS_A_WARP - 1) / TOKENS_A_WARP)
+#ifdef KV_8BIT
+#define RING_STAGE_BYTES KV_HEAD_BYTES
+#else
 #define HALF_BYTES (BLOCK_TOKENS * HEAD_DIM * 2)  // keys or values of a cache block and head
 #define RING_STAGE_BYTES (2 * HALF_BYTES)
+#endif
 
 struct RingDecodeArgs {
   const u16* qkv;            // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
-  u16* cache;
+  KvElement* cache;
   u16* out;                  // [tokens, heads * HEAD_DIM]
   const float* cosTable;     // [positions, HEAD_DIM / 2]
   const float* sinTable;
@@ -59,6 +63,16 @@ __device__ __forceinline__ void rotate_lane(float (&x)[EPL], const float* cosRow
   }
 }
 
+// This lane's part of a token's key or value in a slot of the ring.
+__device__ __forceinline__ KvVector load_stage(u32 slot, int isValue, int token, int lane) {
+#ifdef KV_8BIT
+  const int vector = isValue * BLOCK_TOKENS + token;
+  return kv_load_shared(slot + vector * HEAD_DIM + lane * EPL, slot + 2 * KV_HALF_BYTES + vector * 4);
+#else
+  return load_shared16(slot + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2);
+#endif
+}
+
 __device__ __forceinline__ void decode_sync() { asm volatile("bar.sync 1, %0;" ::"n"(DECODE_WARPS * 32) : "memory"); }
 
 // What a unit of work covers.
@@ -90,12 +104,19 @@ __device__ __forceinline__ void produce(const RingDecodeArgs& a, u32 ring, u32 f
       for (int b = b0; b < min(b0 + 32, u.blocks); b++) {
         const int block = __shfl_sync(0xffffffffu, mine, b - b0);
         if (lane == 0) {
+#ifdef KV_8BIT
+          barrier_wait(empty + 8 * slot, parity);
+          barrier_expect(full + 8 * slot, KV_HEAD_BYTES);
+          bulk_copy(ring + slot * RING_STAGE_BYTES, a.cache + block * a.blockStride + (size_t)u.kvHead * KV_HEAD_BYTES, KV_HEAD_BYTES,
+                    full + 8 * slot);
+#else
           const u32 bytes = min(BLOCK_TOKENS, u.length - u.first - b * BLOCK_TOKENS) * HEAD_DIM * 2;
           const u16* keys = a.cache + block * a.blockStride + (size_t)u.kvHead * BLOCK_TOKENS * HEAD_DIM;
           barrier_wait(empty + 8 * slot, parity);
           barrier_expect(full + 8 * slot, 2 * bytes);
           bulk_copy(ring + slot * RING_STAGE_BYTES, keys, bytes, full + 8 * slot);
           bulk_copy(ring + slot * RING_STAGE_BYTES + HALF_BYTES, keys + (size_t)a.kvHeads * BLOCK_TOKENS * HEAD_DIM, bytes, full + 8 * slot);
+#endif
         }
         if (++slot == a.stageCount) slot = 0, parity ^= 1;
       }
@@ -154,7 +175,7 @@ __device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShare
 }
 
 extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1 ? 2 : 1)
-    attention_decode_ring(const u16* qkv, u16* cache, u16* out, const float* cosTable, const float* sinTable,
+    attention_decode_ring(const u16* qkv, KvElement* cache, u16* out, const float* cosTable, const float* sinTable,
                           const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
                           const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks,
                           int stageCount) {
@@ -207,19 +228,19 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
       const int slot = (stage + b) % stageCount;
       const u32 at = ring + slot * RING_STAGE_BYTES;
       const int token0 = u.first + b * BLOCK_TOKENS;
-      Vec16 newKey = zero16(), newValue = zero16();
+      KvVector newKey = kv_zero(), newValue = kv_zero();
       const bool hasNewest = newest - token0 < BLOCK_TOKENS;
       if (hasNewest) {
         float k[EPL];
         unpack8(active ? load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL) : zero16(), k);
         rotate_lane(k, cosRow, sinRow, lane);
-        newKey = pack8(k);
-        if (active) newValue = load16(source + (heads + kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
+        newKey = kv_from_activations<LANES>(pack8(k));
+        Vec16 v = zero16();
+        if (active) v = load16(source + (heads + kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
+        newValue = kv_from_activations<LANES>(v);
         if (sub == 0 && active) {
           const int block = blockTables[(size_t)u.row * maxBlocks + newest / BLOCK_TOKENS];
-          u16* to = cache + block * blockStride + ((size_t)u.kvHead * BLOCK_TOKENS + newest % BLOCK_TOKENS) * HEAD_DIM + lane * EPL;
-          store16(to, newKey);
-          store16(to + (size_t)kvHeads * BLOCK_TOKENS * HEAD_DIM, newValue);
+          kv_store_both(cache, blockStride, kvHeads, block, u.kvHead, newest % BLOCK_TOKENS, lane, newKey, newValue);
         }
       }
       barrier_wait(full + 8 * slot, (stage + b) / stageCount & 1);
@@ -232,8 +253,9 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
         const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
         const bool live = within < BLOCK_TOKENS && token < u.length;
         float k[EPL];
-        const Vec16 cached = active && within < BLOCK_TOKENS ? load_shared16(at + (within * HEAD_DIM + lane * EPL) * 2) : zero16();
-        unpack8(choose(token == newest, newKey, cached), k);
+        const KvVector cached = active && within < BLOCK_TOKENS ? load_stage(at, 0, within, lane) : kv_zero();
+        const KvVector key = kv_choose(token == newest, newKey, cached);
+        kv_unpack(key, k);
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
           float sum = 0.f;
@@ -241,7 +263,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
           for (int i = 0; i < EPL; i++) sum += q[g][i] * k[i];
 #pragma unroll
           for (int mask = LANES / 2; mask > 0; mask >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-          score[g][p] = live ? sum : -1e30f;
+          score[g][p] = live ? kv_scaled(sum, key) : -1e30f;
           top[g] = fmaxf(top[g], score[g][p]);
         }
       }
@@ -260,14 +282,16 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
         const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
         const bool live = within < BLOCK_TOKENS && token < u.length;
         float v[EPL];
-        const Vec16 cached = active && within < BLOCK_TOKENS ? load_shared16(at + HALF_BYTES + (within * HEAD_DIM + lane * EPL) * 2) : zero16();
-        unpack8(choose(token == newest, newValue, cached), v);
+        const KvVector cached = active && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
+        const KvVector value = kv_choose(token == newest, newValue, cached);
+        kv_unpack(value, v);
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
           const float weight = live ? exp2f(score[g][p] - best[g]) : 0.f;
           total[g] += weight;
+          const float share = kv_scaled(weight, value);
 #pragma unroll
-          for (int i = 0; i < EPL; i++) acc[g][i] += live ? weight * v[i] : 0.f;
+          for (int i = 0; i < EPL; i++) acc[g][i] += live ? share * v[i] : 0.f;
         }
       }
       __syncwarp();

@@ -5,7 +5,7 @@
 // The first item's keys are requested before the wait for the predecessor: older tokens were written by earlier steps.
 // Splits of a row leave partial sums; the block that comes last adds them in split order, so results do not depend on timing.
 //
-// Cache of a block: [layer][key, value][kvHead][token][headDim]; `cache` points to the layer in block 0.
+// `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
 #include "prelude.cuh"
 
 #ifndef SPLIT_TOKENS
@@ -30,7 +30,7 @@
 
 struct DecodeArgs {
   const u16* qkv;            // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
-  u16* cache;                // of this layer
+  KvElement* cache;          // of this layer
   u16* out;                  // [tokens, heads * HEAD_DIM]
   const float* cosTable;     // [positions, HEAD_DIM / 2]
   const float* sinTable;
@@ -44,10 +44,6 @@ struct DecodeArgs {
   u64 blockStride;           // elements from one block to the next
   int kvHeads, maxBlocks;
 };
-
-__device__ __forceinline__ size_t cache_offset(const DecodeArgs& a, int block, int isValue, int kvHead, int token) {
-  return block * a.blockStride + (((size_t)isValue * a.kvHeads + kvHead) * BLOCK_TOKENS + token) * HEAD_DIM;
-}
 
 // Rotates this lane's elements; the partner element is HEAD_DIM / 2 away, in another lane of the same token.
 __device__ __forceinline__ void rotate(float (&x)[EPL], const float* cosRow, const float* sinRow, int lane) {
@@ -63,7 +59,7 @@ __device__ __forceinline__ void rotate(float (&x)[EPL], const float* cosRow, con
 }
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32)
-    attention_decode(const u16* qkv, u16* cache, u16* out, const float* cosTable, const float* sinTable,
+    attention_decode(const u16* qkv, KvElement* cache, u16* out, const float* cosTable, const float* sinTable,
                      const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
                      const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks) {
   const DecodeArgs a{qkv, cache, out, cosTable, sinTable, rowOffsets, contextLengths, blockTables,
@@ -90,13 +86,13 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
     // Tokens of this lane: first + (p * WARPS + warp) * TOKENS_A_WARP + sub.
     const int mine = first + warp * TOKENS_A_WARP + sub;
 
-    Vec16 kv[PASSES];
+    KvVector kv[PASSES];
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
       const int token = mine + p * WARPS * TOKENS_A_WARP;
-      kv[p] = zero16();
+      kv[p] = kv_zero();
       if (token < newest && active)
-        kv[p] = load_stream(cache + cache_offset(a, __ldg(table + token / BLOCK_TOKENS), 0, kvHead, token % BLOCK_TOKENS) + lane * EPL);
+        kv[p] = kv_load(cache, blockStride, kvHeads, __ldg(table + token / BLOCK_TOKENS), 0, kvHead, token % BLOCK_TOKENS, lane);
     }
     if (!waited) wait_predecessor();
     waited = true;
@@ -113,17 +109,19 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
 #pragma unroll
       for (int i = 0; i < EPL; i++) q[g][i] *= scale;
     }
-    Vec16 newKey = zero16(), newValue = zero16();
+    KvVector newKey = kv_zero(), newValue = kv_zero();
     if (newest < first + SPLIT_TOKENS) {
       float k[EPL];
       unpack8(active ? load16(source + (heads + kvHead) * HEAD_DIM + lane * EPL) : zero16(), k);
       rotate(k, cosRow, sinRow, lane);
-      newKey = pack8(k);
-      if (active) newValue = load16(source + (heads + kvHeads + kvHead) * HEAD_DIM + lane * EPL);
+      newKey = kv_from_activations<LANES>(pack8(k));
+      Vec16 v = zero16();
+      if (active) v = load16(source + (heads + kvHeads + kvHead) * HEAD_DIM + lane * EPL);
+      newValue = kv_from_activations<LANES>(v);
       if (threadIdx.x < LANES && active) {
         const int block = table[newest / BLOCK_TOKENS];
-        store16(cache + cache_offset(a, block, 0, kvHead, newest % BLOCK_TOKENS) + lane * EPL, newKey);
-        store16(cache + cache_offset(a, block, 1, kvHead, newest % BLOCK_TOKENS) + lane * EPL, newValue);
+        kv_store(cache, blockStride, kvHeads, block, 0, kvHead, newest % BLOCK_TOKENS, lane, newKey);
+        kv_store(cache, blockStride, kvHeads, block, 1, kvHead, newest % BLOCK_TOKENS, lane, newValue);
       }
     }
 
@@ -134,9 +132,10 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
     for (int p = 0; p < PASSES; p++) {
       const int token = mine + p * WARPS * TOKENS_A_WARP;
       float k[EPL];
-      unpack8(choose(token == newest, newKey, kv[p]), k);
+      const KvVector key = kv_choose(token == newest, newKey, kv[p]);
+      kv_unpack(key, k);
       if (token < newest && active)
-        kv[p] = load_stream(cache + cache_offset(a, __ldg(table + token / BLOCK_TOKENS), 1, kvHead, token % BLOCK_TOKENS) + lane * EPL);
+        kv[p] = kv_load(cache, blockStride, kvHeads, __ldg(table + token / BLOCK_TOKENS), 1, kvHead, token % BLOCK_TOKENS, lane);
 #pragma unroll
       for (int g = 0; g < GROUP; g++) {
         float sum = 0.f;
@@ -144,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
         for (int i = 0; i < EPL; i++) sum += q[g][i] * k[i];
 #pragma unroll
         for (int mask = LANES / 2; mask > 0; mask >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-        score[g][p] = token < length ? sum : -1e30f;
+        score[g][p] = token < length ? kv_scaled(sum, key) : -1e30f;
         best[g] = fmaxf(best[g], score[g][p]);
       }
     }
@@ -162,13 +161,15 @@ extern "C" __global__ void __launch_bounds__(WARPS * 32)
     for (int p = 0; p < PASSES; p++) {
       const int token = mine + p * WARPS * TOKENS_A_WARP;
       float v[EPL];
-      unpack8(choose(token == newest, newValue, kv[p]), v);
+      const KvVector value = kv_choose(token == newest, newValue, kv[p]);
+      kv_unpack(value, v);
 #pragma unroll
       for (int g = 0; g < GROUP; g++) {
         const float weight = token < length ? exp2f(score[g][p] - best[g]) : 0.f;
         total[g] += weight;
+        const float share = kv_scaled(weight, value);
 #pragma unroll
-        for (int i = 0; i < EPL; i++) acc[g][i] += token < length ? weight * v[i] : 0.f;
+        for (int i = 0; i < EPL; i++) acc[g][i] += token < length ? share * v[i] : 0.f;
       }
     }
 #pragma unroll

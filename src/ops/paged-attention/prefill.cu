@@ -12,6 +12,16 @@ __device__ __forceinline__ void copy_async16(u32 target, const void* source, boo
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0) : "memory");
 }
 
+#ifdef KV_8BIT
+__device__ __forceinline__ void copy_async4(u32 target, const void* source, bool inside) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(inside ? 4 : 0) : "memory");
+}
+
+__device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]), "r"(v.w[3]) : "memory");
+}
+#endif
+
 __device__ __forceinline__ void load_matrix4(u32 (&r)[4], u32 address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address));
 }
@@ -22,7 +32,7 @@ __device__ __forceinline__ void load_matrix4_transposed(u32 (&r)[4], u32 address
 
 // Grid: [heads, tiles]; tiles [n] row * 65536 + index of the group of 64 queries.
 extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
-    attention_prefill(const u16* qkv, const u16* cache, u16* out, const int* rowOffsets, const int* contextLengths,
+    attention_prefill(const u16* qkv, const KvElement* cache, u16* out, const int* rowOffsets, const int* contextLengths,
                       const int* blockTables, const int* tiles, u64 blockStride, int heads, int kvHeads, int maxBlocks) {
   extern __shared__ __align__(128) u8 memory[];
   allow_successor();
@@ -51,6 +61,41 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
     }
 
   const u32 base = shared_address(memory);
+#ifdef KV_8BIT
+  // Copies arrive as they are cached, in two stages in turn, and become one pair of tiles of activations just before use.
+  constexpr int STAGE_BYTES = 2 * TILE * (HEAD_DIM + 4);
+  const auto stageAt = [&](int stage) { return base + 2 * TILE * STRIDE + stage * STAGE_BYTES; };
+  const auto fetch = [&](int stage, int tile) {
+    constexpr int PIECES = HEAD_DIM / 16;
+    const u32 keysTo = stageAt(stage), valuesTo = keysTo + TILE * HEAD_DIM, scalesTo = valuesTo + TILE * HEAD_DIM;
+    for (int i = threadIdx.x; i < TILE * PIECES; i += PREFILL_WARPS * 32) {
+      const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
+      const bool inside = position < keys;
+      const int block = inside ? table[position / BLOCK_TOKENS] : 0, within = position % BLOCK_TOKENS;
+      copy_async16(keysTo + token * HEAD_DIM + piece * 16, cache + kv_offset(blockStride, block, 0, kvHead, within) + piece * 16, inside);
+      copy_async16(valuesTo + token * HEAD_DIM + piece * 16, cache + kv_offset(blockStride, block, 1, kvHead, within) + piece * 16, inside);
+      if (piece == 0) {
+        copy_async4(scalesTo + token * 4, cache + kv_scale_offset(blockStride, block, 0, kvHead, within), inside);
+        copy_async4(scalesTo + (TILE + token) * 4, cache + kv_scale_offset(blockStride, block, 1, kvHead, within), inside);
+      }
+    }
+    asm volatile("cp.async.commit_group;" ::: "memory");
+  };
+  // Vectors 0 .. TILE - 1 are keys, the next TILE values, in the stage as in the tiles.
+  const auto convert = [&](int stage) {
+    constexpr int PIECES = HEAD_DIM / 8;
+    const u32 from = stageAt(stage);
+    for (int i = threadIdx.x; i < 2 * TILE * PIECES; i += PREFILL_WARPS * 32) {
+      const int vector = i / PIECES, piece = i % PIECES;
+      const KvVector stored = kv_load_shared(from + vector * HEAD_DIM + piece * 8, from + 2 * TILE * HEAD_DIM + vector * 4);
+      float x[8];
+      kv_unpack(stored, x);
+#pragma unroll
+      for (int j = 0; j < 8; j++) x[j] = kv_scaled(x[j], stored);
+      store_shared16(base + vector * STRIDE + piece * 16, pack8(x));
+    }
+  };
+#else
   const auto buffer = [&](int stage, int isValue) { return base + (stage * 2 + isValue) * TILE * STRIDE; };
   const auto fetch = [&](int stage, int tile) {
     constexpr int PIECES = HEAD_DIM / 8;
@@ -64,6 +109,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
   };
+#endif
 
   float acc[HEAD_DIM / 8][4];
 #pragma unroll
@@ -89,7 +135,13 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
     for (int n = 0; n < TILE / 8; n++)
 #pragma unroll
       for (int i = 0; i < 4; i++) s[n][i] = 0.f;
+#ifdef KV_8BIT
+    convert(tile & 1);
+    __syncthreads();
+    const u32 keysAt = base, valuesAt = base + TILE * STRIDE;
+#else
     const u32 keysAt = buffer(tile & 1, 0), valuesAt = buffer(tile & 1, 1);
+#endif
 #pragma unroll
     for (int k = 0; k < HEAD_DIM / 16; k++)
 #pragma unroll

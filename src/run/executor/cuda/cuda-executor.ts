@@ -13,7 +13,7 @@ import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
-import { allocateMemory, KV_DTYPE, MATMUL_WORKSPACE_BYTES } from './device-memory.js';
+import { allocateMemory, MATMUL_WORKSPACE_BYTES } from './device-memory.js';
 import { emitStep, type LaunchSink, type Program, type StepShape } from './program.js';
 import {
   countAttentionWork,
@@ -299,7 +299,7 @@ function budgetOf(
     weightBytes: kv.weightBytes,
     workspaceBytes: memory.workspaceBytes,
     kvBytes: memory.limits.blockCount * memory.blockBytes,
-    kvBytesPerToken: kvBytesPerToken(plan.dims, KV_DTYPE),
+    kvBytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype),
     hostKvBytes: hostBlocks === undefined ? 0 : limits.hostBlockCount * memory.blockBytes,
   };
 }

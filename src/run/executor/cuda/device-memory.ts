@@ -1,17 +1,18 @@
 /** Everything that a CUDA executor keeps in device memory, and where it lies. */
+import { BYTES_PER_ELEMENT } from '../../../core/dtype.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import { encodeTensorMaps, TENSOR_MAP_BYTES, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { planBuffers } from '../../../plan/buffers.js';
+import { kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
 import { kvBytesPerToken, planKvBlocks } from '../memory-plan.js';
 import { MATMUL_ROW_STEP, weightMapKey, xMapKey, type ProgramMemory } from './program.js';
 import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor.js';
 
-export const KV_DTYPE = 'f16';
 const ACTIVATION_BYTES = 2;
 const X_MAP_ROWS = 64;
 export const MATMUL_WORKSPACE_BYTES = 64 << 20;
@@ -90,7 +91,7 @@ export function allocateMemory(
     matmulWorkspace: gpu.allocate(MATMUL_WORKSPACE_BYTES, 'cuBLASLt'),
   };
 
-  const bytesPerToken = kvBytesPerToken(plan.dims, KV_DTYPE);
+  const bytesPerToken = kvBytesPerToken(plan.dims, plan.kvDtype);
   const { freeBytes } = gpu.memoryInfo();
   const blockCount = planKvBlocks({
     blockTokens: limits.blockTokens,
@@ -110,7 +111,8 @@ export function allocateMemory(
     tensor: tensorAddress,
     tensorMap: (key) => maps.get(key)!,
     cacheLayer: (layer) => kvBase + layer * layerBytes,
-    blockStride: blockBytes / ACTIVATION_BYTES,
+    blockStride: blockBytes / BYTES_PER_ELEMENT[plan.kvDtype],
+    headBlockBytes: 2 * limits.blockTokens * kvVectorBytes(plan.kvDtype, headDim),
     outTokens,
     outLogprobs: outTokens + maxLogits * 4,
     outTopIds: outTokens + maxLogits * 8,

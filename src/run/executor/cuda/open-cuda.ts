@@ -11,7 +11,6 @@ import { checkedStepTokens } from '../cpu-sizing.js';
 import type { Executor } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
 import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
-import { KV_DTYPE } from './device-memory.js';
 
 /** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
 export interface OpenCudaOptions {
@@ -120,7 +119,7 @@ function cudaLimits({ manifest, plan }: EngineRank, given: OpenCudaOptions): Cud
   const { builder_config: build, plugin_config: plugin } = manifest;
   const maxRows = given.maxSequenceCount ?? build.max_batch_size;
   const blockTokens = given.blockTokens ?? plugin.tokens_per_block;
-  const blockBytes = blockTokens * kvBytesPerToken(plan.dims, KV_DTYPE);
+  const blockBytes = blockTokens * kvBytesPerToken(plan.dims, plan.kvDtype);
   if (blockTokens !== plugin.tokens_per_block)
     throw new AloftError(
       'CONFIG_INVALID',

@@ -17,6 +17,7 @@ import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.j
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import { outputOf, readsOf } from '../../../plan/operands.js';
+import { isQuantisedKv } from '../../../plan/kv-dtype.js';
 import type { BufferName, LinearOp, Plan, PlanOp, SwigluOp } from '../../../plan/plan.js';
 import type { DescriptorField } from './step-descriptor.js';
 
@@ -36,6 +37,8 @@ export interface ProgramMemory {
   readonly cacheLayer: (layer: number) => number;
   /** Elements from one block of the cache to the next. */
   readonly blockStride: number;
+  /** Bytes of one head's keys and values in a block, with their scales. */
+  readonly headBlockBytes: number;
   readonly cosTable: number;
   readonly sinTable: number;
   readonly partials: number;
@@ -144,6 +147,7 @@ function emitOp(context: OpContext, op: PlanOp): void {
         kvHeadCount,
         headDim,
         blockStride: memory.blockStride,
+        isQuantised: isQuantisedKv(program.plan.kvDtype),
       };
       const operands = { ...attentionOperands(context, op), positions: shape.descriptor('positions') };
       const rows = { tokenRows: shape.descriptor('tokenRows') };
@@ -160,6 +164,8 @@ function emitOp(context: OpContext, op: PlanOp): void {
         headDim,
         blockTokens,
         blockStride: memory.blockStride,
+        headBlockBytes: memory.headBlockBytes,
+        isQuantised: isQuantisedKv(program.plan.kvDtype),
         maxBlocks,
       };
       const problem = { ...sizes, decodeItems, prefillTiles };
