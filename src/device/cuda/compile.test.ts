@@ -85,6 +85,37 @@ test.skipIf(compiler === undefined).each(CASES)(
   300_000,
 );
 
+const CACHES = [
+  ['sm_80', 'f16', 'i8', LLAMA2],
+  ['sm_80', 'bf16', 'f8e4m3', namedShape('llama3_8b')],
+  ['sm_89', 'f16', 'f8e4m3', LLAMA2],
+  ['sm_89', 'bf16', 'i8', namedShape('llama3_8b')],
+  ['sm_90a', 'f16', 'i8', LLAMA2],
+  ['sm_90a', 'f16', 'f8e4m3', LLAMA2],
+  ['sm_90a', 'bf16', 'i8', namedShape('llama3_8b')],
+  ['sm_90a', 'bf16', 'f8e4m3', namedShape('llama3_8b')],
+] as const;
+const MAX_CACHE_SPILL_BYTES = 160;
+
+test.skipIf(compiler === undefined).each(CACHES)(
+  `append and attention for %s in %s with a cache of %s compile [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  (arch, dtype, kvDtype, shape) => {
+    const plan = { ...benchmarkPlan({ shape, dtype, isInt8: false }), kvDtype };
+    const units = kernelUnits(plan, parseArchitecture(arch), 16);
+    for (const [name, kernel] of [
+      ['common', 'rope_append'],
+      ['attention', 'attention_prefill'],
+      ['attention', arch === 'sm_90a' ? 'attention_decode_ring' : 'attention_decode'],
+    ] as const) {
+      const { log } = compiler!.compile(units.find((unit) => unit.name === name)!);
+      const { spillBytes, registerCount } = parseResourceReport(log)[kernel]!;
+      expect(spillBytes, kernel).toBeLessThanOrEqual(MAX_CACHE_SPILL_BYTES);
+      expect(registerCount, kernel).toBeGreaterThan(0);
+    }
+  },
+  300_000,
+);
+
 const TRIALS = [
   ['sm_90a', 'f16', true],
   ['sm_90a', 'bf16', false],

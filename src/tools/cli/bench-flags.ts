@@ -1,5 +1,6 @@
 /** Flags of `aloft bench`: those of TensorRT-LLM's benchmark.py and gptManagerBenchmark, and Aloft's own. */
 import { type Command, Option } from 'commander';
+import { KV_CACHE_NAMES } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import type { InflightFlags } from '../bench/inflight-command.js';
@@ -10,6 +11,7 @@ import { onOff, oneOf, realNumber, wholeNumber } from './flags.js';
 
 const MODES = ['static', 'IFB', 'V1'] as const;
 const POLICIES = ['guaranteed_no_evict', 'max_utilization'] as const;
+const KV_CACHES = ['auto', ...KV_CACHE_NAMES];
 const DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 
 export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
@@ -25,6 +27,8 @@ export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
   readonly dtype?: (typeof DTYPES)[number];
   readonly randomWeights?: true;
   readonly useWeightOnly?: true;
+  readonly kvCacheDtype?: string;
+  readonly fp8KvCache?: true;
   readonly outputDir?: string;
   readonly maxBatchSize?: number;
   readonly maxInputLen?: number;
@@ -37,7 +41,6 @@ export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
 const REFUSED = [
   ['--refit', 'engines are not refitted; leave it out'],
   ['--enable-fp8', 'use --use_weight_only for INT8 weights'],
-  ['--fp8-kv-cache', 'leave it out; the cache has 16 bits'],
   ['--force-num-layer-1', 'build with aloft build --n_layer 1 and give --engine_dir'],
   ['--n-positions <n>', 'build with aloft build --n_positions and give --engine_dir'],
 ] as const;
@@ -76,6 +79,8 @@ export function addBenchFlags(command: Command): void {
     .option('--json <file>', 'also write a JSON file with machine, versions, commit and command')
     .option('--random-weights', 'build a temporary engine of the shape named by -m with random weights')
     .option('--use-weight-only', 'with --random_weights: INT8 weights')
+    .option('--kv-cache-dtype <type>', `with --random_weights: ${KV_CACHES.join(', ')}`, oneOf(KV_CACHES))
+    .option('--fp8-kv-cache', 'the same as --kv_cache_dtype fp8')
     .option(
       '--max-batch-size <n>',
       'with --random_weights (default: the largest of --batch_size)',

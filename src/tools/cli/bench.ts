@@ -134,6 +134,8 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
     ],
   ]);
   if (flags.useWeightOnly) given.set('use_weight_only', true);
+  if (flags.kvCacheDtype !== undefined) given.set('kv_cache_dtype', flags.kvCacheDtype);
+  if (flags.fp8KvCache) given.set('fp8_kv_cache', true);
   return given;
 }
 
