@@ -1,6 +1,7 @@
 import { AloftError } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import { addressOf } from '../../../ffi/memory.js';
+import { checkCudaPlan } from '../../../device/cuda/check-plan.js';
 import { openCublasLt } from '../../../device/cuda/cublaslt.js';
 import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels } from '../../../device/cuda/kernels.js';
@@ -37,6 +38,8 @@ export interface CudaExecutorOptions {
   /** Device address of a packed tensor of the engine. */
   readonly tensorAddress: (name: string) => number;
   readonly limits: CudaExecutorLimits;
+  /** Longest prompt; default: as long as a sequence. */
+  readonly maxPromptTokens?: number;
   readonly kv: {
     readonly weightBytes: number;
     /** Share of what is free after load that blocks may take. */
@@ -80,7 +83,7 @@ export function graphRows(rows: number): number {
 /** Runs a plan on one GPU. @throws AloftError OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
 export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   const { plan, gpu, units, cudaLibraryPath, useGraphs = true } = options;
-  refuseUnsupported(plan, options.limits);
+  checkCudaPlan(plan, options.maxPromptTokens ?? options.limits.maxSequenceTokens);
   const inferred = inferPlan(plan);
   const { driver, properties } = gpu;
   const kernels = createKernels(driver, properties.computeCapability);
@@ -302,21 +305,4 @@ function budgetOf(
     kvBytesPerToken: kvBytesPerToken(plan.dims, KV_DTYPE),
     hostKvBytes: hostBlocks === undefined ? 0 : limits.hostBlockCount * memory.blockBytes,
   };
-}
-
-/** @throws AloftError UNSUPPORTED naming what the CUDA kernels cannot do */
-function refuseUnsupported(plan: Plan, limits: CudaExecutorLimits): void {
-  const { headDim, hidden, intermediate, vocabulary } = plan.dims;
-  const fail = (why: string): never => {
-    throw new AloftError('UNSUPPORTED', `The CUDA device cannot run this model: ${why}.`);
-  };
-  if (plan.activationDtype === 'f32') fail('it computes in 16 bits; build with --dtype float16 or bfloat16');
-  if (headDim % 16 !== 0 || headDim > 256) fail(`head size ${headDim} is not a multiple of 16 up to 256`);
-  for (const size of [hidden, intermediate])
-    if (size % 8 !== 0) fail(`layer size ${size} is not a multiple of 8`);
-  const ropes = plan.ops.flatMap((op) => (op.kind === 'ropeAppend' ? [op.rope] : []));
-  if (ropes.some(({ scaling }) => scaling.type === 'dynamic'))
-    fail("its rotary scaling 'dynamic' depends on each prompt's length");
-  if (plan.worldSize > 1) fail('this build has no collectives for several GPUs');
-  if (vocabulary < 1 || limits.blockTokens < 1) fail('limits are empty');
 }

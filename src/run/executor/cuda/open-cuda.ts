@@ -79,6 +79,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     chooseLinear: (libraryVersion) => linearChooser(facts.target, parseWinners(facts.linear, libraryVersion)),
     tensorAddress: (name) => addresses.get(name)!,
     limits: cudaLimits(engine, given),
+    maxPromptTokens: engine.manifest.builder_config.max_input_len,
     kv: {
       weightBytes: engine.weightBytes,
       freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
