@@ -21,8 +21,8 @@ test('dynamic scaling runs as long as no prompt is longer than the original leng
   expect(() => checkCudaPlan(scaled({ type: 'linear', factor: 2 }), 9000)).not.toThrow();
 });
 
-test.each([
-  [{ ...PLAN, activationDtype: 'f32' } as Plan, /16 bits/],
+test.each<readonly [Plan, RegExp]>([
+  [{ ...PLAN, activationDtype: 'f32' }, /16 bits/],
   [{ ...PLAN, dims: { ...PLAN.dims, headDim: 40 } }, /head size 40/],
   [{ ...PLAN, dims: { ...PLAN.dims, hidden: 2044 } }, /layer size 2044/],
   [{ ...PLAN, worldSize: 2 }, /several GPUs/],

@@ -7,6 +7,7 @@ import { CpuExecutor } from './cpu-executor.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from './cpu-sizing.js';
 import type { Executor } from './executor.js';
 import { planKvBlocks } from './memory-plan.js';
+import type { CallListener } from './profile/timed-call.js';
 
 /** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
 export interface OpenEngineOptions extends SizingOptions {
@@ -16,6 +17,8 @@ export interface OpenEngineOptions extends SizingOptions {
   readonly threadCount?: number;
   /** Use no instructions above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;
+  /** Hears of every kernel of a step. A function stays on its thread: not for engines on a thread of their own. */
+  readonly profile?: CallListener;
 }
 
 /** @throws AloftError of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
@@ -40,6 +43,7 @@ export async function openExecutor(options: unknown): Promise<Executor> {
       weightBytes: engine.weightBytes,
       limits: { ...limits, blockCount },
       kvDtype,
+      ...(given.profile === undefined ? {} : { profile: given.profile }),
       onDispose: () => engine.dispose(),
     });
   } catch (fault) {

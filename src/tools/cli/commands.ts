@@ -6,6 +6,7 @@ import { registerDevices } from './devices.js';
 import { registerEngine } from './engine.js';
 import type { RegisterCommand } from './main.js';
 import { registerPlanMemory } from './plan-memory.js';
+import { registerProfile } from './profile.js';
 import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
 import { serveCommand } from './serve.js';
@@ -18,6 +19,7 @@ export const COMMANDS: readonly RegisterCommand[] = [
   registerPlanMemory,
   registerRun,
   registerBench,
+  registerProfile,
   serveCommand(() => engineLoader({})),
   registerClient,
   registerRepo,

@@ -14,6 +14,8 @@ import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
+import type { CallListener } from '../profile/timed-call.js';
+import { createCallTimer } from './call-timer.js';
 import { allocateMemory, KV_DTYPE, MATMUL_WORKSPACE_BYTES } from './device-memory.js';
 import { emitStep, type LaunchSink, type Program, type StepShape } from './program.js';
 import {
@@ -51,6 +53,8 @@ export interface CudaExecutorOptions {
   readonly cudaLibraryPath: string | undefined;
   /** Launches decode steps as captured graphs. Default true; off for debugging and sanitizers. */
   readonly useGraphs?: boolean;
+  /** Hears of every launch of a step, which then runs without a graph, and alone: collect it before the next one. */
+  readonly profile?: CallListener;
 }
 
 /** Steps that may be on the device or waiting for `collect`. One more than the contract's two, for a step being filled. */
@@ -82,7 +86,8 @@ export function graphRows(rows: number): number {
 
 /** Runs a plan on one GPU. @throws AloftError OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
 export function openCudaExecutor(options: CudaExecutorOptions): Executor {
-  const { plan, gpu, units, cudaLibraryPath, useGraphs = true } = options;
+  const { plan, gpu, units, cudaLibraryPath, profile } = options;
+  const useGraphs = (options.useGraphs ?? true) && profile === undefined;
   checkCudaPlan(plan, options.maxPromptTokens ?? options.limits.maxSequenceTokens);
   const inferred = inferPlan(plan);
   const { driver, properties } = gpu;
@@ -99,6 +104,7 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     kernel: (launch) => kernels.launch(stream, launch, true),
     matmul: (shape, pointers, algorithm) => matmuls.matmul(stream, shape, pointers, algorithm),
   };
+  const timer = profile && createCallTimer(sink, stream, () => createEvent(driver));
   const program: Program = {
     plan,
     inferred,
@@ -214,7 +220,8 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
         const capacity: DescriptorCapacity = { tokens, rows, logits, ...work, maxBlocks };
         const layout = descriptorLayout(capacity);
         upload(flight, layout, step);
-        emitStep(program, memory, shapeOf(layout, topCount), sink);
+        timer?.begin();
+        emitStep(program, memory, shapeOf(layout, topCount), timer?.sink ?? sink);
       }
       stream.copyToHost(
         flight.results.address,
@@ -239,10 +246,12 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
       const next = pending.shift();
       if (next === undefined) throw new AloftError('INTERNAL', 'collect() without a submitted step');
       while (!next.flight.end.isDone()) await new Promise(setImmediate);
+      if (profile !== undefined) timer?.read(profile);
       return outputOf(next, memory);
     },
     async dispose() {
       stream.synchronize();
+      timer?.dispose();
       for (const { graph } of graphs.values()) graph.dispose();
       matmuls.dispose();
       kernels.dispose();

@@ -10,6 +10,7 @@ import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js'
 import { checkedStepTokens } from '../cpu-sizing.js';
 import type { Executor } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
+import type { CallListener } from '../profile/timed-call.js';
 import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
 import { KV_DTYPE } from './device-memory.js';
 
@@ -30,6 +31,8 @@ export interface OpenCudaOptions {
   readonly hostKvBytes?: number;
   /** Folders of CUDA libraries, separated by colons, before the standard places. */
   readonly cudaLibraryPath?: string;
+  /** Hears of every launch of a step. A function stays on its thread: not for engines on a thread of their own. */
+  readonly profile?: CallListener;
 }
 
 const DEFAULT_FREE_FRACTION = 0.9;
@@ -87,6 +90,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
       maxTotalBytes: given.maxDeviceBytes,
     },
     cudaLibraryPath: given.cudaLibraryPath,
+    ...(given.profile === undefined ? {} : { profile: given.profile }),
   });
 }
 

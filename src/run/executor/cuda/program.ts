@@ -22,6 +22,8 @@ import type { DescriptorField } from './step-descriptor.js';
 
 /** Where launches go: run at once, or captured. */
 export interface LaunchSink {
+  /** Says of which op the following launches are: its index, the number of ops for sampling. Profiles listen. */
+  startOp?(index: number): void;
   kernel(launch: KernelLaunch): void;
   matmul(shape: MatmulShape, pointers: MatmulPointers, algorithm: number): void;
 }
@@ -91,10 +93,12 @@ export function emitStep(program: Program, memory: ProgramMemory, shape: StepSha
   for (let index = 0; index < plan.ops.length; index++) {
     const op = plan.ops[index]!;
     const next = plan.ops[index + 1];
+    sink.startOp?.(index);
     if (op.kind === 'linear' && next?.kind === 'swiglu' && next.gateUp === op.out) {
       if (emitGatedLinear({ program, memory, shape, sink, index }, op, next)) index++;
     } else emitOp({ program, memory, shape, sink, index }, op);
   }
+  sink.startOp?.(plan.ops.length);
   if (shape.logits > 0)
     sink.kernel(sampleLaunch(sampleProblem(program, shape), sampleOperands(program, memory, shape)));
 }
