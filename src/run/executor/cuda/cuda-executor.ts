@@ -16,7 +16,8 @@ import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
 import type { CallListener } from '../profile/timed-call.js';
 import { createCallTimer } from './call-timer.js';
-import { allocateMemory, KV_DTYPE, MATMUL_WORKSPACE_BYTES } from './device-memory.js';
+import { allocateMemory } from './device-memory.js';
+import { KV_DTYPE } from './memory-sizes.js';
 import { emitStep, type LaunchSink, type Program, type StepShape } from './program.js';
 import {
   countAttentionWork,
@@ -28,6 +29,16 @@ import {
 
 /** The vocabulary follows from the plan; blockCount from the memory that is left. */
 export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
+
+/** How much memory the KV cache gets. */
+export interface CudaKvOptions {
+  readonly weightBytes: number;
+  /** Share of what is free after load that blocks may take. */
+  readonly freeFraction: number;
+  readonly maxTokens: number | undefined;
+  /** Cap on weights, workspace and cache together; undefined is all of the device's memory. */
+  readonly maxTotalBytes: number | undefined;
+}
 
 export interface CudaExecutorOptions {
   readonly plan: Plan;
@@ -42,14 +53,7 @@ export interface CudaExecutorOptions {
   readonly limits: CudaExecutorLimits;
   /** Longest prompt; default: as long as a sequence. */
   readonly maxPromptTokens?: number;
-  readonly kv: {
-    readonly weightBytes: number;
-    /** Share of what is free after load that blocks may take. */
-    readonly freeFraction: number;
-    readonly maxTokens: number | undefined;
-    /** Cap on weights, workspace and cache together; undefined is all of the device's memory. */
-    readonly maxTotalBytes: number | undefined;
-  };
+  readonly kv: CudaKvOptions;
   readonly cudaLibraryPath: string | undefined;
   /** Launches decode steps as captured graphs. Default true; off for debugging and sanitizers. */
   readonly useGraphs?: boolean;
@@ -97,7 +101,7 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   const { limits } = memory;
   const stream = createStream(driver);
   const matmuls = openCublasLt(
-    { address: memory.matmulWorkspace, byteLength: MATMUL_WORKSPACE_BYTES },
+    { address: memory.matmulWorkspace, byteLength: memory.matmulWorkspaceBytes },
     cudaLibraryPath,
   );
   const sink: LaunchSink = {
