@@ -148,11 +148,16 @@ async function withEngine(use: (engine: string, root: string) => void): Promise<
   });
 }
 
-test('what is written is read back, aligned in memory', async () => {
+const PLACEMENTS = [
+  ['mapped', 0],
+  ['read into memory', Infinity],
+] as const;
+
+test.each(PLACEMENTS)('what is written is read back, aligned in memory: %s', async (_, maxResidentBytes) => {
   await withEngine((engine, root) => {
     expect(readdirSync(root)).toEqual(['engine']);
     expect(readdirSync(engine).toSorted()).toEqual(['config.json', FILE, 'model.cache']);
-    const rank = openEngineRank(engine, EXPECTED);
+    const rank = openEngineRank(engine, { ...EXPECTED, maxResidentBytes });
     expect(rank.plan).toEqual(PLAN);
     expect(rank.tensorNames).toEqual(['small', 'bytes', 'large']);
     for (const [index, { name, dtype, shape }] of TENSORS.entries()) {
@@ -314,11 +319,13 @@ test.each<[string, string, RegExp, (engine: string) => void]>([
 ])('finds %s', async (_, code, message, damage) => {
   await withEngine((engine) => {
     damage(engine);
-    const fault = faultOf(() => openEngineRank(engine, EXPECTED));
-    expect(fault.code).toBe(code);
-    expect(fault.message).toMatch(message);
-    expect(fault.message).toContain(engine);
-    expect(fault.kind.exit).toBe(2);
+    for (const [, maxResidentBytes] of PLACEMENTS) {
+      const fault = faultOf(() => openEngineRank(engine, { ...EXPECTED, maxResidentBytes }));
+      expect(fault.code).toBe(code);
+      expect(fault.message).toMatch(message);
+      expect(fault.message).toContain(engine);
+      expect(fault.kind.exit).toBe(2);
+    }
   });
 });
 
