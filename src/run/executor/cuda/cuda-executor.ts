@@ -5,7 +5,7 @@ import { checkCudaPlan } from '../../../device/cuda/check-plan.js';
 import { openCublasLt } from '../../../device/cuda/cublaslt.js';
 import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels } from '../../../device/cuda/kernels.js';
-import { createEvent, createStream, type CudaEvent, type Graph } from '../../../device/cuda/stream.js';
+import { createEvent, createStream, type CudaEvent } from '../../../device/cuda/stream.js';
 import { linearChooser, type LinearChooser } from '../../../ops/linear/cuda-tuning.js';
 import { QUERY_TILE, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
@@ -16,6 +16,7 @@ import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
 import type { CallListener } from '../profile/timed-call.js';
 import { createCallTimer } from './call-timer.js';
+import { createDecodeGraphs, graphSize, graphSizes, MAX_GRAPH_ROWS } from './decode-graphs.js';
 import { allocateMemory } from './device-memory.js';
 import { KV_DTYPE } from './memory-sizes.js';
 import { emitStep, type LaunchSink, type Program, type StepShape } from './program.js';
@@ -63,9 +64,6 @@ export interface CudaExecutorOptions {
 
 /** Steps that may be on the device or waiting for `collect`. One more than the contract's two, for a step being filled. */
 const IN_FLIGHT = 3;
-/** Largest decode batch that is captured. */
-const MAX_GRAPH_ROWS = 512;
-
 interface Flight {
   readonly staging: PinnedArea;
   readonly words: Int32Array;
@@ -79,13 +77,6 @@ interface Pending {
   readonly step: StepInput;
   readonly topCount: number;
   readonly logits: Float32Array | undefined;
-}
-
-/** Rows of a captured decode step: 1, 2, 4, 8, then steps of 8, 16 and 32. */
-export function graphRows(rows: number): number {
-  if (rows <= 8) return 2 ** Math.ceil(Math.log2(rows));
-  const step = rows <= 64 ? 8 : rows <= 256 ? 16 : 32;
-  return Math.ceil(rows / step) * step;
 }
 
 /** Runs a plan on one GPU. @throws AloftError OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
@@ -128,7 +119,6 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     limits.hostBlockCount > 0 ? gpu.allocatePinned(limits.hostBlockCount * memory.blockBytes) : undefined;
   const slotTops = new Int32Array(limits.maxRows).fill(-1);
   const slotPromptTops = new Int32Array(limits.maxRows).fill(-1);
-  const graphs = new Map<string, { readonly graph: Graph; readonly layout: DescriptorLayout }>();
   const pending: Pending[] = [];
   let submitted = 0;
 
@@ -147,20 +137,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     stream.copyToDevice(memory.descriptor, flight.staging.address, layout.length * 4);
   };
 
+  const graphs = createDecodeGraphs(stream, maxBlocks, (layout) =>
+    emitStep(program, memory, shapeOf(layout, 0), sink),
+  );
   const runGraph = (flight: Flight, step: StepInput, decodeItems: number): void => {
-    const rows = Math.min(graphRows(step.rowCount), limits.maxRows);
-    const items = Math.max(rows, 2 ** Math.ceil(Math.log2(decodeItems)));
-    const key = `${rows}/${items}`;
-    let found = graphs.get(key);
-    if (found === undefined) {
-      const capacity = { tokens: rows, rows, logits: rows, decodeItems: items, prefillTiles: 0, maxBlocks };
-      const layout = descriptorLayout(capacity);
-      const emit = (): void => emitStep(program, memory, shapeOf(layout, 0), sink);
-      found = { layout, graph: stream.capture(emit) };
-      graphs.set(key, found);
-    }
-    upload(flight, found.layout, step);
-    found.graph.launch(stream);
+    const { graph, layout } = graphs.graphFor(graphSize(step.rowCount, decodeItems, limits.maxRows));
+    upload(flight, layout, step);
+    graph.launch(stream);
   };
 
   const moveBlocks = (step: StepInput): void => {
@@ -188,6 +171,11 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     limits: { ...limits, vocabulary },
     memory: budgetOf(options, memory, hostBlocks),
     deviceName: `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`,
+    prepareSteps() {
+      if (!useGraphs) return;
+      const maxSplits = Math.ceil(limits.maxSequenceTokens / split.splitTokens);
+      for (const size of graphSizes(limits.maxRows, maxSplits)) graphs.graphFor(size);
+    },
     attachSlot(state: SlotState) {
       const { slot, sampling, promptTokenIds, outputTokenIds } = state;
       slotTops[slot] = topCountOf(sampling, false);
@@ -256,7 +244,7 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     async dispose() {
       stream.synchronize();
       timer?.dispose();
-      for (const { graph } of graphs.values()) graph.dispose();
+      graphs.dispose();
       matmuls.dispose();
       kernels.dispose();
       stream.dispose();
