@@ -3,7 +3,7 @@ import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
 import type { TimedCall } from '../profile/timed-call.js';
 import { createCallTimer } from './call-timer.js';
-import type { LaunchSink } from './program.js';
+import type { LaunchSink } from './op-context.js';
 
 const LAUNCH: KernelLaunch = {
   ...{ unit: 'common', kernel: 'add', grid: [1, 1, 1], blockThreads: 1, sharedBytes: 0, args: [] },

@@ -2,7 +2,7 @@
 import { invariant } from '../../../core/errors.js';
 import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
 import type { CallListener } from '../profile/timed-call.js';
-import type { LaunchSink } from './program.js';
+import type { LaunchSink } from './op-context.js';
 
 export interface CallTimer {
   /** Launches what it is given and an event after each. */

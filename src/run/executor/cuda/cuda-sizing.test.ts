@@ -4,7 +4,7 @@ import type { Gpu } from '../../../device/cuda/gpu.js';
 import { inferPlan } from '../../../plan/infer.js';
 import { benchmarkPlan } from '../../../tools/cuda/plans.js';
 import { planKvBlocks } from '../memory-plan.js';
-import type { CudaExecutorOptions } from './cuda-executor.js';
+import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';
 import { allocateMemory } from './device-memory.js';
 import { sizeCuda } from './memory-sizes.js';

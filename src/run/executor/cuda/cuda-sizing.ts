@@ -5,7 +5,7 @@ import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
 import { checkedStepTokens, type EngineShape, type SizingOptions } from '../cpu-sizing.js';
 import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
-import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor.js';
+import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, KV_DTYPE, sizeCuda } from './memory-sizes.js';
 
 export const DEFAULT_FREE_FRACTION = 0.9;

@@ -5,10 +5,10 @@ import { rotationTable } from '../../../ops/rope/rotation.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName } from '../../../plan/plan.js';
 import { planKvBlocks } from '../memory-plan.js';
-import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor.js';
+import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor-options.js';
 import { cudaKvDemand } from './cuda-sizing.js';
 import { ACTIVATION_BYTES, mappedMatrices, MAX_TOP_COUNT, sizeCuda } from './memory-sizes.js';
-import type { ProgramMemory } from './program.js';
+import type { ProgramMemory } from './op-context.js';
 
 export interface ExecutorMemory extends ProgramMemory {
   readonly limits: CudaExecutorLimits;

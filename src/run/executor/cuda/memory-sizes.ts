@@ -5,8 +5,8 @@ import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
-import type { CudaExecutorLimits } from './cuda-executor.js';
-import { MATMUL_ROW_STEP, weightMapKey, xMapKey } from './program.js';
+import type { CudaExecutorLimits } from './cuda-executor-options.js';
+import { MATMUL_ROW_STEP, weightMapKey, xMapKey } from './emit-linear.js';
 
 export const KV_DTYPE = 'f16';
 export const ACTIVATION_BYTES = 2;
