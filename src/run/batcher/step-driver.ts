@@ -111,6 +111,11 @@ export class StepDriver {
     for (const listener of this.listeners) listener(stats);
   }
 
+  /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
+  renewSlots(runs: readonly SequenceRun[]): void {
+    for (const run of runs) this.slots.renew(run);
+  }
+
   /** Results that are still to come are not read any more. */
   abandon(): void {
     this.isAbandoned = true;

@@ -26,6 +26,7 @@ export type RequestHandle = number;
 export type EngineCommand =
   | { readonly type: 'submit'; readonly handle: RequestHandle; readonly request: TokenRequest }
   | { readonly type: 'cancel'; readonly id: RequestId }
+  | { readonly type: 'endSequence'; readonly id: RequestId; readonly sequence: number }
   | { readonly type: 'close' };
 
 /** Commands of one turn of the main thread. */

@@ -20,7 +20,14 @@ export async function warmUp(executor: Executor): Promise<void> {
   const slot = 0;
   const promptTokenIds = new Int32Array(promptTokens);
   executor.attachSlot({
-    ...{ slot, sampling: GREEDY, endIds: [], promptTokenIds, outputTokenIds: new Int32Array(0) },
+    ...{
+      slot,
+      sampling: GREEDY,
+      isBeam: false,
+      endIds: [],
+      promptTokenIds,
+      outputTokenIds: new Int32Array(0),
+    },
   });
   const run = async (row: Omit<StepRow, 'slot' | 'blocks'>): Promise<void> => {
     executor.submit(buildStep([{ slot, blocks, ...row }]));

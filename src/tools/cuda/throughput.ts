@@ -92,7 +92,7 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   const blocks = prompts.map((_, row) => Array.from({ length: blocksEach }, (_, i) => row * blocksEach + i));
   for (let slot = 0; slot < batch; slot++)
     executor.attachSlot({
-      ...{ slot, sampling: GREEDY, endIds: [] },
+      ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
       ...{ promptTokenIds: Int32Array.from(prompts[slot]!), outputTokenIds: new Int32Array(0) },
     });
   let stepId = 0;

@@ -38,7 +38,7 @@ export async function profileSteps(subject: Subject, work: SweepCase): Promise<P
   const batch = createBatch(executor, work);
   batch.prompts.forEach((promptTokenIds, slot) =>
     executor.attachSlot({
-      ...{ slot, sampling: GREEDY, endIds: [] },
+      ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
       ...{ promptTokenIds, outputTokenIds: new Int32Array(0) },
     }),
   );

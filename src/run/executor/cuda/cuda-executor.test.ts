@@ -33,7 +33,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
   });
   const attach = (slot: number, sampling: SamplingParams = GREEDY) =>
     executor.attachSlot({
-      ...{ slot, sampling, endIds: [] },
+      ...{ slot, sampling, isBeam: false, endIds: [] },
       ...{ promptTokenIds: Int32Array.of(1, 2, 3), outputTokenIds: new Int32Array(0) },
     });
   /** Runs a step. @returns the driver calls that it made */
