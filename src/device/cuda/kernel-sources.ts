@@ -27,6 +27,7 @@ const COMMON_FILES = [
   'rms-norm/cuda.cu',
   'rope/cuda.cu',
   'linear/dequantise.cu',
+  'cuda/limits.cu',
 ];
 /** Decode attention before compute capability 9.0 and from it on. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
