@@ -2,14 +2,26 @@
  * Checks and measures the CUDA device on a machine with a GPU, from a bundle (scripts/bundle.mjs):
  *
  *   <bundle>/node <bundle>/app/bench/cuda/acceptance.mjs --out DIR [--work DIR] [--seconds 540] [--only part,part]
- *     [--cuda-library-path FOLDERS]
+ *     [--cuda-library-path FOLDERS] [--arch-engine DIR]
+ *
+ * `--arch-engine` is an engine of the demo model that was built with `--arch` on a machine without a GPU; without one, the part
+ * that moves such an engine builds it here.
  *
  * Parts run in order of importance, each under its own time limit and the whole under `--seconds`; a part that cannot
  * end in time is skipped and says so. Everything printed goes to DIR/acceptance.log, results to DIR/summary.json, and a summary
  * comes last. Exit status 1 when a part failed.
  */
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +34,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '540' },
     only: { type: 'string' },
     'cuda-library-path': { type: 'string' },
+    'arch-engine': { type: 'string' },
   },
 });
 const app = fileURLToPath(new URL('../..', import.meta.url));
@@ -64,6 +77,17 @@ function run(program, words, limitSeconds) {
   });
 }
 
+/** Runs a command that must fail, and with words that `pattern` finds. */
+async function refused(words, pattern) {
+  const said = await aloft(words, 60).then(
+    () => 'nothing: it succeeded',
+    (fault) => fault.message,
+  );
+  if (!pattern.test(said))
+    throw new Error(`${words[0]} should have been refused with ${pattern}, but said ${said}`);
+  return said;
+}
+
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const aloft = (words, limitSeconds) => run('bin/aloft.js', words, limitSeconds);
 
@@ -81,17 +105,27 @@ const PROMPTS = [
 ];
 const DEMO_TOKENS = 128;
 
-/** Greedy continuations of the demo model by an engine for `device`, as arrays of token ids. */
-async function demoIds(device) {
-  const [engine, csv] = [work(`demo-${device}`), work(`demo-${device}.csv`)];
-  const build = ['build', '--force', '--model_dir', join(app, 'models/demo'), '--output_dir', engine];
+/** Builds the demo model for a device. @returns what was printed */
+function buildDemo(name, device, extra = []) {
+  const build = ['build', '--force', '--model_dir', join(app, 'models/demo'), '--output_dir', work(name)];
   const limits = ['--max_input_len', '512', '--max_output_len', '256', '--max_batch_size', '8'];
-  const place = device === 'cuda' ? libraryFlags : [];
-  await aloft([...build, '--device', device, ...limits, ...place], 60);
+  return aloft([...build, '--device', device, ...limits, ...extra, ...placeOf(device)], 60);
+}
+
+const placeOf = (device) => (device === 'cuda' ? libraryFlags : []);
+
+function runWords(name, device) {
+  const csv = work(`${name}.csv`);
   writeFileSync(work('prompts.txt'), `${PROMPTS.join('\n')}\n`);
-  const read = ['run', '--engine_dir', engine, '--input_file', work('prompts.txt'), '--output_csv', csv];
+  const read = ['run', '--engine_dir', work(name), '--input_file', work('prompts.txt'), '--output_csv', csv];
   const greedy = ['--temperature', '0', '--max_output_len', String(DEMO_TOKENS), '--ignore_eos'];
-  await aloft([...read, ...greedy, ...place], 60);
+  return { csv, words: [...read, ...greedy, ...placeOf(device)] };
+}
+
+/** Greedy continuations by an engine of the demo model, as arrays of token ids. */
+async function idsOf(name, device, extra = []) {
+  const { csv, words } = runWords(name, device);
+  await aloft([...words, ...extra], 60);
   return readFileSync(csv, 'utf8')
     .trim()
     .split('\n')
@@ -99,7 +133,9 @@ async function demoIds(device) {
 }
 
 async function demo() {
-  const [cuda, cpu] = [await demoIds('cuda'), await demoIds('cpu')];
+  await buildDemo('demo-cuda', 'cuda');
+  await buildDemo('demo-cpu', 'cpu');
+  const [cuda, cpu] = [await idsOf('demo-cuda', 'cuda'), await idsOf('demo-cpu', 'cpu')];
   const equal = cpu.map((ids, i) => {
     const first = ids.findIndex((id, at) => id !== cuda[i]?.[at]);
     return first < 0 ? 'all' : first;
@@ -107,6 +143,34 @@ async function demo() {
   const same = equal.filter((count) => count === 'all').length;
   if (same === 0) throw new Error(`no text equals the CPU's; ids equal up to ${equal.join(', ')}`);
   return `${same} of ${cpu.length} greedy texts equal the CPU's over ${DEMO_TOKENS} tokens (others up to id ${equal.filter((count) => count !== 'all').join(', ') || '-'})`;
+}
+
+const sameIds = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** `--warmup` changes nothing but when the work is done. */
+async function warmup() {
+  const [cold, warm] = [await idsOf('demo-cuda', 'cuda'), await idsOf('demo-cuda', 'cuda', ['--warmup'])];
+  if (!sameIds(cold, warm)) throw new Error('tokens with --warmup are not those without');
+  return 'tokens with --warmup are those without';
+}
+
+/** Built by architecture alone, an engine is the untuned one, runs where it was moved to, and is refused on another GPU. */
+async function architectureBuild() {
+  const here = /^cuda:0 .* (sm_\d+a?) /m.exec(await aloft(['devices', ...libraryFlags], 20))[1];
+  const other = here === 'sm_80' ? 'sm_86' : 'sm_80';
+  await buildDemo('demo-untuned', 'cuda', ['--no_tune']);
+  const elsewhere = flags['arch-engine'];
+  if (elsewhere === undefined) await buildDemo('demo-arch', 'cuda', ['--arch', here, '--no_tune']);
+  else cpSync(elsewhere, work('demo-arch'), { recursive: true });
+  rmSync(work('demo-moved'), { recursive: true, force: true });
+  renameSync(work('demo-arch'), work('demo-moved'));
+  const [moved, untuned] = [await idsOf('demo-moved', 'cuda'), await idsOf('demo-untuned', 'cuda')];
+  if (!sameIds(moved, untuned))
+    throw new Error(`tokens of the --arch ${here} build are not the untuned build's`);
+  await buildDemo('demo-other', 'cuda', ['--arch', other]);
+  const pattern = new RegExp(`built for ${other}.*is ${here}.*ENGINE_DEVICE`);
+  const said = await refused(runWords('demo-other', 'cuda').words, pattern);
+  return `--arch ${here}, moved: tokens of the untuned build. --arch ${other}: ${said}`;
 }
 
 const LIMITS = ['--max_batch_size', '64', '--max_input_len', '2048', '--max_output_len', '2048'];
@@ -125,6 +189,73 @@ async function build(name, extra) {
     await aloft([...words, '--no_tune'], 150);
     throw new Error(`built untuned, because the tuned build failed: ${fault.message}`, { cause: fault });
   }
+}
+
+/** The winners that an engine holds, by problem. */
+async function winnersOf(name) {
+  const shown = await aloft(['engine', 'show', work(name)], 30);
+  return shown
+    .split('\n')
+    .filter((line) => /^linear (int8|dense) /.test(line) && / (ring|stream|cublasLt) /.test(line));
+}
+
+/** A build with the first one's model.cache measures nothing and chooses the same. */
+async function timingCache() {
+  const startedMs = performance.now();
+  await build('int8-again', [...INT8, '--timing_cache', work('int8/model.cache')]);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+  const [first, again] = [await winnersOf('int8'), await winnersOf('int8-again')];
+  if (first.length === 0 || !sameIds(first, again))
+    throw new Error('a build with model.cache chose other kernels');
+  rmSync(work('int8-again'), { recursive: true });
+  return `${first.length} problems from model.cache, built in ${seconds} s`;
+}
+
+/** The same short cases by an engine that was not tuned; winners that are slower than it are a fault of the tuner. */
+async function untuned() {
+  await build('int8-untuned', [...INT8, '--no_tune']);
+  const { data, text } = await sweep('int8-untuned', 'int8-untuned', '128,128;2048,128', {
+    warmUp: 1,
+    limit: 45,
+  });
+  const speedsOf = ({ rows }) => rows.map(({ tokens_per_sec }) => Number(tokens_per_sec));
+  const tuned = speedsOf(readJson(work('int8-short.json')));
+  const gains = speedsOf(data).map((speed, i) => tuned[i] / speed);
+  const slowest = Math.min(...gains);
+  if (!(slowest > 0.95))
+    throw new Error(`tuned over untuned: ${gains.map((gain) => gain.toFixed(3)).join(', ')}`);
+  return { text: `tuned over untuned: ${gains.map((gain) => gain.toFixed(3)).join(', ')}\n${text}`, data };
+}
+
+async function profile() {
+  const trace = out('profile-trace.json');
+  const load = ['--batch_size', '1;16', '--input_output_len', '128,16;2048,4', '--output', trace];
+  const printed = await aloft(['profile', '--engine_dir', work('int8'), ...load, ...libraryFlags], 90);
+  const { traceEvents } = readJson(trace);
+  const sumMs = (category) =>
+    traceEvents.filter(({ cat }) => cat === category).reduce((sum, { dur }) => sum + dur / 1000, 0);
+  const [steps, calls] = [sumMs('step'), sumMs('call')];
+  if (!(calls > 0.5 * steps && calls <= 1.01 * steps))
+    throw new Error(`calls take ${calls.toFixed(1)} ms of steps of ${steps.toFixed(1)} ms`);
+  // Weights of this model lie in no cache, so their ops cannot be faster than memory.
+  const shares = Array.from(printed.matchAll(/^linear .* (\d+)% +\S/gm), ([, share]) => Number(share));
+  if (shares.length === 0 || Math.max(...shares) > 110)
+    throw new Error(`shares of the limit: ${shares.join(', ')}`);
+  return printed.trim();
+}
+
+/** The blocks that a dry run predicts under a cap are those that the executor gets. */
+async function planMemory() {
+  const blocksOf = (printed) => Number(/(\d+) blocks of/.exec(printed)[1]);
+  const dry = ['plan-memory', '--engine_dir', work('int8'), '--gpu_memory_gb', '32'];
+  const planned = blocksOf(await aloft([...dry, ...CAPPED.slice(2)], 30));
+  const short = ['--input_tokens', work('ids.csv'), '--max_output_len', '1', '--output_csv', work('one.csv')];
+  writeFileSync(work('ids.csv'), '1,2,3\n');
+  const tokenizer = ['--tokenizer_dir', join(app, 'models/demo'), '--log_level', 'info'];
+  const words = ['run', '--engine_dir', work('int8'), ...short, ...tokenizer, ...CAPPED, ...libraryFlags];
+  const actual = blocksOf(await aloft(words, 60));
+  if (Math.abs(planned - actual) > 4) throw new Error(`planned ${planned} blocks, and there are ${actual}`);
+  return `planned ${planned} blocks under 32 GB, and there are ${actual}`;
 }
 
 const ALL_LENGTHS = '128,128;2048,128;128,2048;2048,2048';
@@ -170,11 +301,17 @@ const PARTS = [
         .join('\n');
     },
   ],
+  ['warmup', 10, warmup],
+  ['arch-build', 30, architectureBuild],
   ['build-int8', 20, () => build('int8', INT8)],
   ['int8-short', 15, () => sweep('int8-short', 'int8', '128,128;2048,128', { warmUp: 1, limit: 45 })],
+  ['profile', 20, profile],
+  ['int8-untuned', 40, untuned],
   ['build-fp16', 20, () => build('fp16', [])],
   ['fp16-short', 15, () => sweep('fp16-short', 'fp16', '128,128;2048,128', { warmUp: 1, limit: 45 })],
   ['int8-long', 40, () => sweep('int8-long', 'int8', '128,2048;2048,2048', { warmUp: 0, limit: 130 })],
+  ['timing-cache', 20, timingCache],
+  ['plan-memory', 15, planMemory],
   ['inflight', 15, () => inflight('int8')],
   ['fp16-long', 50, () => sweep('fp16-long', 'fp16', '128,2048;2048,2048', { warmUp: 0, limit: 160 })],
   ['int8-32gb', 50, () => sweep('int8-32gb', 'int8', ALL_LENGTHS, cappedCases)],

@@ -2,6 +2,7 @@
 import { AloftError } from '../core/errors.js';
 import type { CpuPool } from '../device/cpu/kernel-library.js';
 import { architectureName, parseArchitecture } from '../device/cuda/architecture.js';
+import { checkCudaPlan } from '../device/cuda/check-plan.js';
 import { createCudaWeightLayout } from '../device/cuda/cuda-weight-layout.js';
 import { openGpu, type GpuProperties } from '../device/cuda/gpu.js';
 import { type KernelFacts, spillingKernels } from '../device/cuda/kernel-facts.js';
@@ -67,6 +68,7 @@ interface Workshop {
 function buildKernels(shop: Workshop, request: KernelRequest): KernelPackage {
   const { nvrtc, target } = shop;
   const { plan, limits, log } = request;
+  checkCudaPlan(plan, limits.maxInputTokens);
   const tuned = tune(shop, request);
   const choose = linearChooser(target, parseWinners(tuned.linear, tuned.libraryVersion));
   const startMs = performance.now();

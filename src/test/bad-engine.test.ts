@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { CUDA_LAYOUT_VERSION } from '../device/cuda/cuda-weight-layout.js';
 import { DEMO_MODEL } from './build-and-open.js';
 import { aloft } from '../tools/cli/testing/command-line.js';
 import { buildIn, expectMistake, type Mistake, temporaryRoot } from './command-line.js';
@@ -65,7 +66,10 @@ describe('aloft run', () => {
       // Where there is a GPU, the weights are for none of its kind.
       code: existsSync('/dev/nvidiactl') ? 'ENGINE_DEVICE' : 'DEVICE_UNAVAILABLE',
       message: /engine in .*\/engine was built for .*aloft build/,
-      prepare: () => manifest((json) => (json['aloft']!['device'] = 'cuda')),
+      prepare: () =>
+        manifest((json) =>
+          Object.assign(json['aloft']!, { device: 'cuda', layout_version: CUDA_LAYOUT_VERSION }),
+        ),
     },
     {
       what: 'an engine for several ranks',

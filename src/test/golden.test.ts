@@ -40,7 +40,7 @@ const models: readonly Model[] = [
     requestCount: 30,
     maxPromptTokens: 40,
     maxOutputTokens: 32,
-    tightBlockCount: 24,
+    tightBlockCount: 17,
   },
   {
     name: 'demo model, int8',
@@ -49,7 +49,7 @@ const models: readonly Model[] = [
     requestCount: 30,
     maxPromptTokens: 40,
     maxOutputTokens: 32,
-    tightBlockCount: 24,
+    tightBlockCount: 17,
   },
   {
     name: 'demo model, int8 with a KV cache of int8',
@@ -58,7 +58,7 @@ const models: readonly Model[] = [
     requestCount: 30,
     maxPromptTokens: 40,
     maxOutputTokens: 32,
-    tightBlockCount: 24,
+    tightBlockCount: 17,
   },
   {
     name: 'tiny random model, float32',

@@ -28,6 +28,7 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'rms-norm/cuda.cu',
   ...(isQuantisedCache ? ['paged-attention/kv-cache.cuh', 'rope/cuda-8bit.cu'] : ['rope/cuda.cu']),
   'linear/dequantise.cu',
+  'cuda/limits.cu',
 ];
 /** Decode attention before compute capability 9.0 and from it on. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;

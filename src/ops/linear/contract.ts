@@ -12,6 +12,8 @@ export interface LinearProblem {
   readonly inCount: number;
   readonly outCount: number;
   readonly format: LinearFormat;
+  /** Bytes of a number of x and out; default 4, as on the CPU. */
+  readonly activationBytes?: number;
 }
 
 const WEIGHT_BYTES: Readonly<Record<LinearFormat, number>> = { f32: 4, f16: 2, bf16: 2, int8: 1 };
@@ -31,8 +33,9 @@ export const LINEAR_TOLERANCE: Readonly<Record<LinearFormat, number>> = {
 export const MAX_INT8_INPUTS = 65536;
 
 /** What a call must move and compute at least. */
-export function linearCost({ tokenCount, inCount, outCount, format }: LinearProblem): OpCost {
+export function linearCost(problem: LinearProblem): OpCost {
+  const { tokenCount, inCount, outCount, format, activationBytes: elementBytes = 4 } = problem;
   const weightBytes = inCount * outCount * WEIGHT_BYTES[format];
-  const activationBytes = tokenCount * (inCount + outCount) * 4;
+  const activationBytes = tokenCount * (inCount + outCount) * elementBytes;
   return { bytes: weightBytes + activationBytes, flops: 2 * tokenCount * inCount * outCount };
 }

@@ -20,9 +20,8 @@ export interface CpuLinearWeight {
 export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
 
 /**
- * Of a token's result, int8 gives the same bits at every level and in every batch (see reference.ts); f32 and bf16 give the
- * same bits in every batch at one level. So does f16 except at the level `amx`, where up to 4 tokens and more than
- * 4 are summed in different orders: a difference of about 1e-6 of the largest output.
+ * Of a token's result, int8 gives the same bits at every level and in every batch (see reference.ts); f32, f16 and bf16 give
+ * the same bits in every batch at one level.
  * @param pool handle of the pool to run on
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {

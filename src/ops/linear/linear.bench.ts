@@ -6,11 +6,12 @@
 import { tensorBytes } from '../../core/dtype.js';
 import { seededRandom } from '../../core/random.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
-import { ISA_LEVELS, type IsaLevel } from '../../device/cpu/isa.js';
+import { ISA_LEVELS } from '../../device/cpu/isa.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
-import { measureLimits, type Arithmetic, type MachineLimits } from '../cpu/limits.js';
+import { measureLimits, type MachineLimits } from '../cpu/limits.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs } from '../measure.js';
+import { arithmeticOf } from '../../device/cpu/linear-arithmetic.js';
 import { linearCost, type LinearFormat } from './contract.js';
 import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu.js';
 import { packedLinearTensors } from './packed-linear.js';
@@ -73,15 +74,6 @@ function printCase(format: LinearFormat, tokenCount: number, ms: number): void {
     `${format.padEnd(5)}${String(tokenCount).padStart(4)} tokens  weights ${weightGBps.toFixed(1)} GB/s (${ofRead}% of reading)  ` +
       `${gflops.toFixed(0)} GFLOP/s (in ${products} products: ${ofPeak}% of ${arithmetic})  ${((1000 * tokenCount) / ms).toFixed(1)} tokens/s`,
   );
-}
-
-/** What the format is multiplied with, and hardware products per multiply-add: operands of more bits are sums of terms. */
-function arithmeticOf(format: LinearFormat, level: IsaLevel): readonly [Arithmetic, number] {
-  if (format === 'int8' && level === 'amx') return ['amxInt8', 2];
-  if (format === 'int8' && level === 'avx512vnni') return ['int8', 2];
-  if (format === 'f16' && level === 'amx') return ['amxBf16', 4];
-  if (format === 'bf16' && level === 'amx') return ['amxBf16', 2];
-  return ['f32', 1];
 }
 
 /** Every layer has memory of its own; the values of all layers are the same. */

@@ -35,6 +35,7 @@
  * Tolerance: token ids are equal to the reference's unless u falls within the rounding of exp (about 1e-7 of the total) of
  * a boundary; log probabilities differ by at most 2e-5.
  */
+import type { OpCost } from '../cost.js';
 import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
 
 /** Units of a weight: exp(0). */
@@ -52,4 +53,9 @@ export function needsHistory(sampling: SamplingParams): boolean {
 /** How many most likely tokens a row of logits reports; -1 reports no log probabilities at all. */
 export function topCountOf(sampling: SamplingParams, isPrompt: boolean): number {
   return (isPrompt ? sampling.promptLogprobs : sampling.logprobs) ?? -1;
+}
+
+/** One reading of the logits; how often a choice reads them depends on its parameters. */
+export function sampleCost(logitCount: number, vocabulary: number): OpCost {
+  return { bytes: logitCount * vocabulary * 4, flops: 0 };
 }

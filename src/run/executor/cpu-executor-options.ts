@@ -1,8 +1,9 @@
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import type { Plan, PlanOp } from '../../plan/plan.js';
+import type { Plan } from '../../plan/plan.js';
 import type { Collectives } from './collectives.js';
 import type { ExecutorLimits } from './executor.js';
+import type { CallListener } from './profile/timed-call.js';
 
 /** The vocabulary follows from the plan. */
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
@@ -25,6 +26,6 @@ export interface CpuExecutorOptions {
   readonly collectives?: Collectives;
   /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
   readonly onDispose?: () => void;
-  /** Called after each kernel of a step with the time it took: for benchmarks. */
-  readonly profile?: (kind: PlanOp['kind'] | 'sample', ms: number) => void;
+  /** Hears of every kernel of a step: for profiles. */
+  readonly profile?: CallListener;
 }

@@ -50,7 +50,7 @@ const executor = new CpuExecutor({
     maxSequenceTokens: 2048,
   },
   kvDtype: 'f16',
-  profile: (kind, ms) => times.set(kind, (times.get(kind) ?? 0) + ms),
+  profile: ({ kernel, ms }) => times.set(kernel, (times.get(kernel) ?? 0) + ms),
 });
 
 console.log(`${pool.threadCount} threads, ${pool.isa}, weights ${(weights.weightBytes / 1e9).toFixed(2)} GB`);

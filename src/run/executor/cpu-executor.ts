@@ -84,6 +84,8 @@ export class CpuExecutor implements Executor {
   readonly #ropes: RopeState[] = [];
   readonly #slots = new Map<number, CpuSlot>();
   readonly #finished: StepOutput[] = [];
+  /** When the step that runs began. */
+  #startMs = 0;
 
   /** @throws AloftError OUT_OF_MEMORY, INTERNAL on an invalid plan */
   constructor(options: CpuExecutorOptions) {
@@ -114,13 +116,10 @@ export class CpuExecutor implements Executor {
       rotations: (rope) => this.#ropeState(rope).rows,
       collectives: options.collectives,
     });
-    const { profile } = options;
     const sample = bindSample(pool.library);
-    const isProfiled = profile !== undefined;
-    this.#program = isProfiled
-      ? program.map((instruction, i) => timed(instruction, (ms) => profile(plan.ops[i]!.kind, ms)))
-      : program;
-    this.#sample = isProfiled ? timed(sample, (ms) => profile('sample', ms)) : sample;
+    const isProfiled = options.profile !== undefined;
+    this.#program = isProfiled ? program.map((instruction, i) => this.#timed(instruction, i)) : program;
+    this.#sample = isProfiled ? this.#timed(sample, plan.ops.length) : sample;
     this.#sampleRows = new SampleRows(limits.maxLogits);
     this.memory = {
       totalBytes: totalmem(),
@@ -143,6 +142,7 @@ export class CpuExecutor implements Executor {
 
   submit(step: StepInput): void {
     const startMs = performance.now();
+    this.#startMs = startMs;
     checkStep(step, this.limits, this.#slots);
     this.#cache.move(step);
     this.#stepView.set(step);
@@ -249,16 +249,16 @@ export class CpuExecutor implements Executor {
       copyHost(to + i * vocabulary * 4, address + i * columns * 4, vocabulary * 4);
     return logits;
   }
-}
 
-/** `call` that tells how long it took, ms. */
-function timed<Arguments extends unknown[]>(
-  call: (...args: Arguments) => void,
-  report: (ms: number) => void,
-): (...args: Arguments) => void {
-  return (...args) => {
-    const startMs = performance.now();
-    call(...args);
-    report(performance.now() - startMs);
-  };
+  /** `call` that tells the profile about itself. */
+  #timed<Arguments extends unknown[]>(call: (...args: Arguments) => void, opIndex: number) {
+    const { plan, profile } = this.#options;
+    const kernel = plan.ops[opIndex]?.kind ?? 'sample';
+    return (...args: Arguments): void => {
+      const startMs = performance.now();
+      call(...args);
+      const ms = performance.now() - startMs;
+      profile?.({ opIndex, kernel, startMs: startMs - this.#startMs, ms });
+    };
+  }
 }

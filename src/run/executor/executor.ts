@@ -38,6 +38,8 @@ export interface Executor {
   readonly memory: MemoryBudget;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
+  /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
+  prepareSteps?(): void;
   /** Gives a slot to a sequence; must precede the first step that names the slot. */
   attachSlot(state: SlotState): void;
   /** The slot's state is dropped; steps already submitted are not affected. */

@@ -8,6 +8,7 @@ import { CpuExecutor } from './cpu-executor.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from './cpu-sizing.js';
 import type { Executor } from './executor.js';
 import { planKvBlocks } from './memory-plan.js';
+import type { CallListener } from './profile/timed-call.js';
 
 /** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
 export interface OpenEngineOptions extends SizingOptions {
@@ -17,6 +18,8 @@ export interface OpenEngineOptions extends SizingOptions {
   readonly threadCount?: number;
   /** Use no instructions above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;
+  /** Hears of every kernel of a step. A function stays on its thread: not for engines on a thread of their own. */
+  readonly profile?: CallListener;
   /** Map the engine file even if it would fit into huge pages: loads at once and is shared between processes, but decodes slower. */
   readonly mapWeights?: boolean;
 }
@@ -49,6 +52,7 @@ export async function openExecutor(options: unknown): Promise<Executor> {
       weightBytes: engine.weightBytes,
       limits: { ...limits, blockCount },
       kvDtype,
+      ...(given.profile === undefined ? {} : { profile: given.profile }),
       onDispose: () => engine.dispose(),
     });
   } catch (fault) {

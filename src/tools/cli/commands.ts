@@ -6,19 +6,23 @@ import { registerDevices } from './devices.js';
 import { registerEngine } from './engine.js';
 import type { RegisterCommand } from './main.js';
 import { registerPlanMemory } from './plan-memory.js';
+import { registerProfile } from './profile.js';
 import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
-import { serveCommand } from './serve.js';
+import { serveCommand, type ServeFlags } from './serve.js';
 import { startCommand } from './start.js';
+
+const loaderOf = ({ warmup }: ServeFlags) => engineLoader(warmup === undefined ? {} : { warmup });
 
 /** Every sub-command, in the order of `aloft --help`. */
 export const COMMANDS: readonly RegisterCommand[] = [
-  startCommand(() => engineLoader({})),
+  startCommand(loaderOf),
   registerBuild,
   registerPlanMemory,
   registerRun,
   registerBench,
-  serveCommand(() => engineLoader({})),
+  registerProfile,
+  serveCommand(loaderOf),
   registerClient,
   registerRepo,
   registerEngine,

@@ -95,6 +95,13 @@ describe('run', () => {
     expect(out).toMatch(/\[\d+ prompt tokens, 16 output tokens, .* ended by length\]\n$/);
   });
 
+  test('--warmup changes no text', async () => {
+    const words = ['run', '--engine_dir', engine, ...prompt, '--temperature', '0', '--max_output_len', '16'];
+    const textOf = async (...more: string[]) =>
+      /Output: "[^"]*"/.exec((await aloft(...words, ...more)).out)![0];
+    expect(await textOf('--warmup')).toBe(await textOf());
+  });
+
   test('streamed text of several prompts is the text at once, prompt after prompt', async () => {
     const both = [
       ...prompt,

@@ -18,6 +18,7 @@ export interface LoadFlags {
   readonly gpu?: number;
   readonly maxDeviceMemory?: number;
   readonly cudaLibraryPath?: string;
+  readonly warmup?: true;
 }
 
 /** The same, and which engine. */
@@ -64,7 +65,15 @@ export function addLoadFlags(command: Command): void {
       'cap on weights, workspace and KV cache on a GPU together, such as 32GB',
       byteCount,
     )
-    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons');
+    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
+    .addOption(warmupFlag());
+}
+
+export function warmupFlag(): Option {
+  return new Option(
+    '--warmup',
+    'run a sequence and capture all CUDA graphs while loading, not with the first requests',
+  );
 }
 
 export function engineOptions(flags: LoadFlags): LoadOptions {
@@ -80,6 +89,7 @@ export function engineOptions(flags: LoadFlags): LoadOptions {
     ...(flags.gpu === undefined ? {} : { gpu: flags.gpu }),
     ...(flags.maxDeviceMemory === undefined ? {} : { maxDeviceBytes: flags.maxDeviceMemory }),
     ...(flags.cudaLibraryPath === undefined ? {} : { cudaLibraryPath: flags.cudaLibraryPath }),
+    ...(flags.warmup === undefined ? {} : { warmup: true }),
     ...(flags.tokensPerBlock === undefined ? {} : { blockTokens: flags.tokensPerBlock }),
   };
 }

@@ -8,7 +8,9 @@ import type { GivenFlags } from '../../build/flag-reader.js';
 import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
 import { AloftError } from '../../core/errors.js';
 import type { SizingOptions } from '../../run/executor/cpu-sizing.js';
-import { dryBudget, dryBuild, dryEngine } from '../memory/dry-run.js';
+import { parseArchitecture } from '../../device/cuda/architecture.js';
+import { surveyCuda } from '../../device/cuda/survey.js';
+import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-run.js';
 import { memoryTable } from '../memory/memory-view.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { byteCount, realNumber, wholeNumber } from './flags.js';
@@ -17,9 +19,13 @@ import { formatBytes, type Terminal } from './terminal.js';
 interface PlanMemoryFlags {
   readonly engineDir?: string;
   readonly freeMemory?: number;
+  readonly gpuMemoryGb?: number;
+  readonly arch?: string;
   readonly kvCacheFreeMemFraction?: number;
   readonly maxTokensInPagedKvCache?: number;
 }
+
+const DEFAULT_ARCH = 'sm_90a';
 
 export function registerPlanMemory(program: Command, terminal: Terminal): void {
   const command = program
@@ -31,6 +37,12 @@ export function registerPlanMemory(program: Command, terminal: Terminal): void {
       'memory free before loading, such as 24GiB (default: what is free here)',
       byteCount,
     )
+    .option(
+      '--gpu-memory-gb <gb>',
+      'plan for a GPU with so many GB (10^9 bytes) free; needs no GPU',
+      realNumber(0.1, 10_000),
+    )
+    .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)')
     .option(
       '--kv-cache-free-mem-fraction <share>',
       'share of the memory free after load for KV blocks',
@@ -44,8 +56,8 @@ export function registerPlanMemory(program: Command, terminal: Terminal): void {
 }
 
 function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Terminal): void {
-  const engine = flags.engineDir === undefined ? unbuilt(given) : dryEngine(flags.engineDir);
-  const freeBytes = flags.freeMemory ?? process.availableMemory();
+  const engine = flags.engineDir === undefined ? unbuilt(flags, given) : dryEngine(flags.engineDir);
+  const freeBytes = freeMemory(flags, engine.gpu !== undefined);
   const budget = dryBudget(engine, sizingOptions(flags, given), freeBytes);
   terminal.out(`Free before loading: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);
   if (budget.blockCount > 0) return;
@@ -58,9 +70,28 @@ function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Termina
   );
 }
 
-function unbuilt(given: GivenFlags) {
+/** @throws AloftError USAGE when the memory of a GPU is neither given nor here */
+function freeMemory({ freeMemory: given, gpuMemoryGb }: PlanMemoryFlags, isGpu: boolean): number {
+  if (gpuMemoryGb !== undefined && !isGpu)
+    throw new AloftError(
+      'USAGE',
+      '--gpu_memory_gb is for GPUs, and the engine is for a CPU; use --free_memory.',
+    );
+  const bytes = gpuMemoryGb === undefined ? given : gpuMemoryGb * 1e9;
+  if (bytes !== undefined) return bytes;
+  if (!isGpu) return process.availableMemory();
+  const [gpu] = surveyCuda().gpus;
+  if (gpu !== undefined) return gpu.totalBytes;
+  throw new AloftError(
+    'USAGE',
+    'There is no GPU here; say how much memory it has, such as --gpu_memory_gb 80.',
+  );
+}
+
+function unbuilt({ gpuMemoryGb, arch }: PlanMemoryFlags, given: GivenFlags): DryEngine {
   const { source, options } = resolveBuildOptions(given);
-  return dryBuild(configOf(source), options);
+  const isGpu = gpuMemoryGb !== undefined || arch !== undefined;
+  return dryBuild(configOf(source), options, isGpu ? parseArchitecture(arch ?? DEFAULT_ARCH) : undefined);
 }
 
 function configOf(source: BuildSource): ModelConfig {

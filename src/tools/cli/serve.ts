@@ -8,6 +8,7 @@ import type { ModelLoader } from '../../serve/loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions, type TlsFiles } from '../../serve/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/server.js';
+import { warmupFlag } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import type { Terminal } from './terminal.js';
@@ -43,6 +44,7 @@ export interface ServeFlags {
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
   readonly playground: boolean;
+  readonly warmup?: true;
   readonly logLevel: LogLevel;
 }
 
@@ -118,6 +120,7 @@ export function addServeFlags(command: Command): Command {
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .addOption(warmupFlag())
     .option('--no-playground', 'do not serve the page at /')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   for (const option of WITHOUT_EFFECT) command.addOption(option.hideHelp());

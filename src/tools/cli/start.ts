@@ -26,7 +26,7 @@ interface StartFlags extends ServeFlags {
 }
 
 /** @param makeLoader as for `aloft serve` */
-export function startCommand(makeLoader: () => ModelLoader): RegisterCommand {
+export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
       program.command('start').description('build the demo model, answer a prompt and serve it'),
@@ -38,7 +38,7 @@ export function startCommand(makeLoader: () => ModelLoader): RegisterCommand {
       if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
       const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
       const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
-      const server = await startServer(options, { loader: makeLoader(), log });
+      const server = await startServer(options, { loader: makeLoader(flags), log });
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);
       if (!flags.serve) return server.close();

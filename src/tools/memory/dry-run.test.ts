@@ -3,15 +3,16 @@ import { configFields, namedShape } from '../../build/random-weights/shapes.js';
 import { JsonFile } from '../../build/checkpoint/json-file.js';
 import { parseModelConfig } from '../../build/checkpoint/model-config.js';
 import { resolveBuildOptions } from '../../build/resolve-options.js';
+import type { DecodeTarget } from '../../ops/paged-attention/cuda.js';
 import { dryBudget, dryBuild } from './dry-run.js';
 import { type MemoryView, memoryAdvice, memoryTable } from './memory-view.js';
 
 const GIB = 2 ** 30;
 
-function llama2(flags: Record<string, string | true>) {
+function llama2(flags: Record<string, string | true>, gpu?: DecodeTarget) {
   const given = new Map(Object.entries({ random_weights: 'llama2_7b', ...flags }));
   const config = parseModelConfig(new JsonFile('random weights', configFields(namedShape('llama2_7b'))));
-  return dryBuild(config, resolveBuildOptions(given).options);
+  return dryBuild(config, resolveBuildOptions(given).options, gpu);
 }
 
 /**
@@ -118,4 +119,18 @@ test('the table adds up', () => {
   const table = memoryTable(view);
   expect(table).toMatch(/^weights {10}12\.6 GiB$/m);
   expect(table).toMatch(/^ {2}a token {8}512\.0 KiB$/m);
+});
+
+test('on a GPU, the cache has the blocks that an executor measured', () => {
+  const flags = {
+    use_weight_only: true,
+    max_batch_size: '64',
+    max_input_len: '2048',
+    max_output_len: '2048',
+  } as const;
+  const engine = llama2(flags, { computeCapability: 90, multiprocessorCount: 132 });
+  const budget = dryBudget(engine, { kvCacheFreeMemFraction: 1 }, 32e9);
+  // bench/results/cuda/acceptance-h200.json, part int8-32gb: 24024973312 bytes of blocks under --max_device_memory 32GB.
+  expect(Math.abs(budget.blockCount - 24024973312 / (16 * 2 * KV_NUMBERS))).toBeLessThanOrEqual(2);
+  expect(dryBudget(engine, {}, 32e9).free?.fraction).toBe(0.9);
 });

@@ -6,11 +6,17 @@ import { definePlans } from '../../build/plans.js';
 import { tensorBytes } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { CPU_LAYOUT_VERSION, cpuSpecs } from '../../device/cpu/cpu-weight-layout.js';
+import { parseArchitecture } from '../../device/cuda/architecture.js';
+import { checkCudaPlan } from '../../device/cuda/check-plan.js';
+import { CUDA_LAYOUT_VERSION, cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
+import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
 import { readManifest } from '../../engine/manifest.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
+import type { DecodeTarget } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from '../../run/executor/cpu-sizing.js';
+import { sizeCudaEngine } from '../../run/executor/cuda/cuda-sizing.js';
 import { planKvBlocks } from '../../run/executor/memory-plan.js';
 import { shapeOf } from '../../run/executor/open-cpu.js';
 import type { MemoryView } from './memory-view.js';
@@ -18,6 +24,8 @@ import type { MemoryView } from './memory-view.js';
 /** An engine's shape with its bytes by part. */
 export interface DryEngine extends EngineShape {
   readonly parts: MemoryView['parts'];
+  /** The GPU that it is for; undefined for a CPU. */
+  readonly gpu: DecodeTarget | undefined;
 }
 
 interface NamedBytes {
@@ -25,37 +33,34 @@ interface NamedBytes {
   readonly bytes: number;
 }
 
-/** An engine on disk; a sample of its weights is read to verify them. @throws AloftError UNSUPPORTED, and of the engine reader */
+/** An engine on disk; a sample of its weights is read to verify them. @throws AloftError of the engine reader */
 export function dryEngine(directory: string): DryEngine {
-  const { device } = readManifest(directory).aloft;
-  if (device !== 'cpu')
-    throw new AloftError(
-      'UNSUPPORTED',
-      `plan-memory knows engines for CPUs, and ${directory} is for '${device}'; aloft run --log_level info shows its memory.`,
-    );
+  const { device, device_architecture: architecture } = readManifest(directory).aloft;
+  const layoutVersion = device === 'cuda' ? CUDA_LAYOUT_VERSION : CPU_LAYOUT_VERSION;
   const engine = openEngineRank(directory, {
-    rank: 0,
-    worldSize: 1,
-    device: 'cpu',
-    layoutVersion: CPU_LAYOUT_VERSION,
-    verification: 'sample',
+    ...{ rank: 0, worldSize: 1, device, layoutVersion, verification: 'sample' },
   });
   try {
-    const tensors = engine.tensorNames.map((name) => ({ name, bytes: engine.tensor(name).byteLength }));
-    return { ...shapeOf(engine), parts: sumParts(tensors) };
+    const tensors = engine.tensorNames
+      .filter((name) => !name.startsWith(KERNEL_TENSOR_PREFIX))
+      .map((name) => ({ name, bytes: engine.tensor(name).byteLength }));
+    const gpu = architecture === null ? undefined : parseArchitecture(architecture);
+    return { ...shapeOf(engine), parts: sumParts(tensors), gpu };
   } finally {
     engine.dispose();
   }
 }
 
-/** What `aloft build` would make: rank 0, for this kind of CPU. @throws AloftError as {@link definePlans} */
-export function dryBuild(config: ModelConfig, options: BuildOptions): DryEngine {
+/** What `aloft build` would make: rank 0, for this kind of CPU or a GPU. @throws AloftError as {@link definePlans}, UNSUPPORTED */
+export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: DecodeTarget): DryEngine {
   const plan = definePlans(config, options).ranks[0]!;
-  const parts = sumParts(packedTensors(plan));
   const { limits } = options;
+  if (gpu !== undefined) checkCudaPlan(plan, limits.maxInputTokens);
+  const parts = sumParts(packedTensors(plan, gpu === undefined ? cpuSpecs : cudaSpecs));
   return {
     plan,
     parts,
+    gpu,
     weightBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     limits: {
       max_batch_size: limits.maxBatchSize,
@@ -67,9 +72,9 @@ export function dryBuild(config: ModelConfig, options: BuildOptions): DryEngine 
   };
 }
 
-function packedTensors(plan: Plan): NamedBytes[] {
+function packedTensors(plan: Plan, specs: typeof cpuSpecs): NamedBytes[] {
   return Array.from(weightRoles(plan)).flatMap(([weight, role]) =>
-    cpuSpecs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
+    specs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
       name,
       bytes: tensorBytes(dtype, shape),
     })),
@@ -85,7 +90,11 @@ function sumParts(tensors: readonly NamedBytes[]): MemoryView['parts'] {
 
 /** The budget when `availableBytes` are free before loading. @throws AloftError CONFIG_INVALID */
 export function dryBudget(engine: DryEngine, options: SizingOptions, availableBytes: number): MemoryView {
-  const { limits, workspaceBytes, demand } = sizeCpu(engine, options, availableBytes);
+  const { gpu: target } = engine;
+  const { limits, workspaceBytes, demand } =
+    target === undefined
+      ? sizeCpu(engine, options, availableBytes)
+      : sizeCudaEngine(engine, options, { availableBytes, target });
   return {
     ...limits,
     parts: engine.parts,

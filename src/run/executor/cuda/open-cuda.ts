@@ -7,34 +7,26 @@ import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
 import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js';
-import { checkedStepTokens } from '../cpu-sizing.js';
+import type { SizingOptions } from '../cpu-sizing.js';
 import type { Executor } from '../executor.js';
-import { kvBytesPerToken } from '../memory-plan.js';
-import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
+import type { CallListener } from '../profile/timed-call.js';
+import { shapeOf } from '../open-cpu.js';
+import { openCudaExecutor } from './cuda-executor.js';
+import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 
-/** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
-export interface OpenCudaOptions {
+/** Everything but the directory may be left out; limits of the engine itself come from its manifest. The default share of free memory for KV blocks is 0.9. */
+export interface OpenCudaOptions extends SizingOptions {
   readonly engineDirectory: string;
   readonly verification?: Verification;
   /** Ordinal of the GPU. Default 0. */
   readonly gpu?: number;
-  /** Share of the memory free after load that KV blocks may take. Default 0.9. */
-  readonly kvCacheFreeMemFraction?: number;
-  readonly maxKvTokens?: number;
   /** Cap on weights, workspace and KV cache together. */
   readonly maxDeviceBytes?: number;
-  readonly maxStepTokens?: number;
-  readonly maxSequenceCount?: number;
-  readonly blockTokens?: number;
-  readonly hostKvBytes?: number;
   /** Folders of CUDA libraries, separated by colons, before the standard places. */
   readonly cudaLibraryPath?: string;
+  /** Hears of every launch of a step. A function stays on its thread: not for engines on a thread of their own. */
+  readonly profile?: CallListener;
 }
-
-const DEFAULT_FREE_FRACTION = 0.9;
-const DEFAULT_STEP_TOKENS = 8192;
-/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
-const MIN_LOGITS = 64;
 
 /** @throws AloftError of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
 export async function openExecutor(options: unknown): Promise<Executor> {
@@ -77,7 +69,8 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     units,
     chooseLinear: (libraryVersion) => linearChooser(facts.target, parseWinners(facts.linear, libraryVersion)),
     tensorAddress: (name) => addresses.get(name)!,
-    limits: cudaLimits(engine, given),
+    limits: cudaLimits(shapeOf(engine), given),
+    maxPromptTokens: engine.manifest.builder_config.max_input_len,
     kv: {
       weightBytes: engine.weightBytes,
       freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
@@ -85,6 +78,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
       maxTotalBytes: given.maxDeviceBytes,
     },
     cudaLibraryPath: given.cudaLibraryPath,
+    ...(given.profile === undefined ? {} : { profile: given.profile }),
   });
 }
 
@@ -112,30 +106,4 @@ export function checkArchitecture(
     'ENGINE_DEVICE',
     `The engine in ${directory} was built for ${built}, and GPU ${gpu.ordinal} (${gpu.name}) is ${here}; build it again with 'aloft build --device cuda --arch ${here}'.`,
   );
-}
-
-/** What the manifest and the options make of a step. */
-function cudaLimits({ manifest, plan }: EngineRank, given: OpenCudaOptions): CudaExecutorLimits {
-  const { builder_config: build, plugin_config: plugin } = manifest;
-  const maxRows = given.maxSequenceCount ?? build.max_batch_size;
-  const blockTokens = given.blockTokens ?? plugin.tokens_per_block;
-  const blockBytes = blockTokens * kvBytesPerToken(plan.dims, plan.kvDtype);
-  if (blockTokens !== plugin.tokens_per_block)
-    throw new AloftError(
-      'CONFIG_INVALID',
-      `CUDA kernels are compiled for the KV block size of the engine, ${plugin.tokens_per_block} tokens; leave --tokens-per-block out or build again.`,
-    );
-  const maxSequenceTokens = build.max_input_len + build.max_output_len;
-  const promptTokens = maxRows * maxSequenceTokens;
-  const wantedTokens =
-    given.maxStepTokens ?? build.max_num_tokens ?? Math.min(promptTokens, DEFAULT_STEP_TOKENS);
-  return {
-    maxStepTokens: checkedStepTokens(wantedTokens, maxRows),
-    maxRows,
-    maxLogits: Math.max(maxRows, MIN_LOGITS),
-    blockTokens,
-    blockCount: 0,
-    hostBlockCount: Math.floor((given.hostKvBytes ?? 0) / blockBytes),
-    maxSequenceTokens,
-  };
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { buildStep } from '../../../core/build-step.js';
-import { graphRows } from './cuda-executor.js';
 import {
   countAttentionWork,
   descriptorLayout,
@@ -39,16 +38,5 @@ describe('descriptor', () => {
     expect(field('logitTokens', 2)).toEqual([0, 70]);
     expect(field('blockTables', 5)).toEqual([4, 5, 6, 7, 8]);
     expect(words.subarray(layout.offsets.blockTables + 6).slice(0, 5)).toEqual(Int32Array.of(0, 1, 2, 3, 9));
-  });
-});
-
-describe('graphRows', () => {
-  it('never goes down and never below the batch', () => {
-    let last = 0;
-    for (let rows = 1; rows <= 512; rows++) {
-      expect(graphRows(rows)).toBeGreaterThanOrEqual(Math.max(rows, last));
-      last = graphRows(rows);
-    }
-    expect([1, 2, 3, 5, 9, 65, 257].map(graphRows)).toEqual([1, 2, 4, 8, 16, 80, 288]);
   });
 });

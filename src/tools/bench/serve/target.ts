@@ -48,13 +48,26 @@ function grpcTarget(client: GrpcClient, model: string | undefined): LoadTarget {
         inputs: grpcInputs(item),
         outputs: [],
       };
+      let seenCount = 0;
       for await (const { outputs } of client.inferStream(request, { signal })) {
+        if (outputs.length === 0) continue;
         const ids = outputs.find((output) => output.name === 'output_ids');
-        if (outputs.length > 0) yield ids === undefined ? 1 : (ids.shape.at(-1) ?? 0);
+        const count = ids === undefined ? 1 : (ids.shape.at(-1) ?? 0);
+        seenCount += count;
+        yield count;
       }
+      yield* missingTokens(item, seenCount);
     },
     close: () => client.close(),
   };
+}
+
+/**
+ * Tokens that came in one event of text with others. Requests have no end id, so a stream that ends without an error has
+ * brought all tokens that were asked for.
+ */
+function* missingTokens({ outputTokens }: WorkItem, seenCount: number): Generator<number> {
+  if (seenCount < outputTokens) yield outputTokens - seenCount;
 }
 
 function grpcInputs({ prompt, outputTokens }: WorkItem): Tensor[] {
@@ -100,6 +113,7 @@ function generateTarget(client: HttpClient, model: string | undefined): LoadTarg
               end_id: -1,
               streaming: true,
             };
+      let seenCount = 0;
       for await (const event of client.stream(
         `/v2/models/${model ?? defaultModel(item)}/generate_stream`,
         body,
@@ -108,8 +122,11 @@ function generateTarget(client: HttpClient, model: string | undefined): LoadTarg
         if (event['error'] !== undefined)
           throw new AloftError('REQUEST_INVALID', JSON.stringify(event['error']));
         const ids = event['output_ids'];
-        yield Array.isArray(ids) ? ids.length : 1;
+        const count = Array.isArray(ids) ? ids.length : 1;
+        seenCount += count;
+        yield count;
       }
+      yield* missingTokens(item, seenCount);
     },
     close() {},
   };

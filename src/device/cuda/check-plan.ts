@@ -1,0 +1,23 @@
+/** What the CUDA kernels cannot run, found before anything is compiled or loaded. */
+import { AloftError } from '../../core/errors.js';
+import { uniformPromptTokens } from '../../ops/rope/rotation.js';
+import type { Plan } from '../../plan/plan.js';
+
+/** @param maxPromptTokens longest prompt that the engine takes @throws AloftError UNSUPPORTED naming what the kernels cannot do */
+export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
+  const { headDim, hidden, intermediate } = plan.dims;
+  const fail = (why: string): never => {
+    throw new AloftError('UNSUPPORTED', `The CUDA device cannot run this model: ${why}.`);
+  };
+  if (plan.activationDtype === 'f32') fail('it computes in 16 bits; build with --dtype float16 or bfloat16');
+  if (headDim % 16 !== 0 || headDim > 256) fail(`head size ${headDim} is not a multiple of 16 up to 256`);
+  for (const size of [hidden, intermediate])
+    if (size % 8 !== 0) fail(`layer size ${size} is not a multiple of 8`);
+  const uniform = uniformPromptTokens(plan) ?? Infinity;
+  // Its kernels share one table of rotations; tokens of longer prompts are rotated by the prompt's length.
+  if (maxPromptTokens > uniform)
+    fail(
+      `its rotary scaling 'dynamic' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
+    );
+  if (plan.worldSize > 1) fail('this build has no collectives for several GPUs; leave --tp_size out');
+}

@@ -1,0 +1,146 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { namedShape } from '../../../build/random-weights/shapes.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import { benchmarkPlan } from '../../../tools/cuda/plans.js';
+import type { TimedCall } from '../profile/timed-call.js';
+import { openCudaExecutor } from './cuda-executor.js';
+import type { CudaExecutorOptions } from './cuda-executor-options.js';
+import { graphSizes } from './decode-graphs.js';
+import { createFakeCublasLt, createFakeGpu } from './testing/fake-gpu.js';
+
+const cublasLt = createFakeCublasLt();
+afterAll(() => cublasLt.dispose());
+
+const LAYERS = 2;
+const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: LAYERS };
+const plan = benchmarkPlan({ shape, dtype: 'f16', isInt8: true });
+const UNITS = ['common', 'attention', 'sample', 'linear-int8', 'linear-dense'];
+/** Embedding; in a layer norm, qkv, attention, projection, norm, gate-up with SwiGLU, down; last sum, gather, norm, head, sampling. */
+const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;
+
+function open(more: Partial<CudaExecutorOptions> = {}) {
+  const { gpu, calls, pinned } = createFakeGpu(90);
+  const executor = openCudaExecutor({
+    ...{ plan, gpu, tensorAddress: () => 4096, cudaLibraryPath: cublasLt.folder },
+    units: new Map(UNITS.map((name) => [name, new Uint8Array(8)])),
+    limits: {
+      ...{ maxStepTokens: 512, maxRows: 12, maxLogits: 64, blockTokens: 16, blockCount: 0 },
+      ...{ hostBlockCount: 4, maxSequenceTokens: 1024 },
+    },
+    kv: { weightBytes: 1e9, freeFraction: 0.5, maxTokens: undefined, maxTotalBytes: undefined },
+    ...more,
+  });
+  const attach = (slot: number, sampling: SamplingParams = GREEDY) =>
+    executor.attachSlot({
+      ...{ slot, sampling, isBeam: false, endIds: [] },
+      ...{ promptTokenIds: Int32Array.of(1, 2, 3), outputTokenIds: new Int32Array(0) },
+    });
+  /** Runs a step. @returns the driver calls that it made */
+  const run = async (rows: readonly StepRow[], options: Parameters<typeof buildStep>[1] = {}) => {
+    const first = calls.length;
+    executor.submit(buildStep(rows, options));
+    const output = await executor.collect();
+    return { made: calls.slice(first), output };
+  };
+  return { executor, calls, pinned, attach, run };
+}
+
+const decode = (slots: readonly number[], position = 40): StepRow[] =>
+  slots.map((slot) => ({ slot, tokenIds: [-1], firstPosition: position, blocks: [slot] }));
+const countOf = (calls: readonly string[], name: string): number =>
+  calls.filter((call) => call.startsWith(name)).length;
+
+describe('a decode step', () => {
+  test('is captured once a size and then launched whole', async () => {
+    const { attach, run } = open();
+    [0, 1, 2].forEach((slot) => attach(slot));
+    const first = await run(decode([0, 1]));
+    expect(countOf(first.made, 'cuLaunchKernelEx')).toBe(DECODE_LAUNCHES);
+    const between = first.made.slice(
+      first.made.indexOf('cuStreamBeginCapture_v2'),
+      first.made.indexOf('cuStreamEndCapture') + 1,
+    );
+    expect(countOf(between, 'cuLaunchKernelEx')).toBe(DECODE_LAUNCHES);
+    const again = await run(decode([1, 2], 41));
+    expect(countOf(again.made, 'cuLaunchKernelEx')).toBe(0);
+    expect(again.made.filter((call) => /Graph|Capture/.test(call))).toEqual(['cuGraphLaunch']);
+    // The descriptor goes before the graph, the results after it.
+    expect(again.made.map((call) => call.split(' ')[0])).toEqual([
+      ...['cuEventRecord', 'cuMemcpyHtoDAsync_v2', 'cuGraphLaunch', 'cuMemcpyDtoHAsync_v2', 'cuEventRecord'],
+      ...['cuEventQuery', 'cuEventElapsedTime'],
+    ]);
+    const three = await run(decode([0, 1, 2]));
+    expect(countOf(three.made, 'cuStreamBeginCapture_v2')).toBe(1);
+    expect(three.output).toMatchObject({ logitCount: 3, topCount: 0, deviceMs: 1.5 });
+  });
+
+  test('that reports log probabilities runs launch by launch, and more results come back', async () => {
+    const { attach, run } = open();
+    attach(0);
+    attach(1, { ...GREEDY, logprobs: 4 });
+    const plain = await run(decode([0]));
+    const top = await run(decode([0, 1]));
+    expect(countOf(top.made, 'cuGraphLaunch')).toBe(0);
+    expect(countOf(top.made, 'cuLaunchKernelEx')).toBe(DECODE_LAUNCHES);
+    expect(top.output.topCount).toBe(4);
+    expect(top.output.topTokenIds).toHaveLength(8);
+    const resultBytes = ({ made }: typeof top): number =>
+      Number(/\d+$/.exec(made.find((call) => call.startsWith('cuMemcpyDtoH'))!)![0]);
+    expect(resultBytes(top)).toBeGreaterThan(resultBytes(plain));
+  });
+});
+
+test('blocks move before the step: to the host, from it, on the device', async () => {
+  const { executor, attach, run } = open();
+  attach(0);
+  const moves = {
+    blocksToHost: Int32Array.of(3, 0, 4, 1),
+    blocksFromHost: Int32Array.of(5, 0),
+    blockCopies: Int32Array.of(1, 2),
+  };
+  const { made } = await run(decode([0]), moves);
+  const blockBytes = 16 * executor.memory.kvBytesPerToken;
+  expect(made.filter((call) => call.endsWith(` ${blockBytes}`)).map((call) => call.split(' ')[0])).toEqual([
+    ...['cuMemcpyDtoHAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoDAsync_v2'],
+  ]);
+  expect(made.indexOf(`cuMemcpyDtoDAsync_v2 ${blockBytes}`)).toBeLessThan(made.indexOf('cuGraphLaunch'));
+});
+
+test('prepared steps need no capture later', async () => {
+  const { executor, calls, attach, run } = open();
+  executor.prepareSteps!();
+  // Pieces of attention have 256 tokens: four in the longest sequence.
+  expect(countOf(calls, 'cuStreamBeginCapture_v2')).toBe(graphSizes(12, 4).length);
+  for (let slot = 0; slot < 12; slot++) attach(slot);
+  for (const slots of [[0], [0, 1, 2], Array.from({ length: 12 }, (_, i) => i)])
+    for (const position of [10, 300, 1000]) {
+      const { made } = await run(decode(slots, position));
+      expect(made.filter((call) => /Graph|Capture/.test(call))).toEqual(['cuGraphLaunch']);
+    }
+});
+
+test('a profiled step runs without a graph and names the op of every launch', async () => {
+  const heard: TimedCall[] = [];
+  const { attach, run } = open({ profile: (call) => heard.push(call) });
+  attach(0);
+  const { made } = await run(decode([0]));
+  expect(countOf(made, 'cuGraphLaunch')).toBe(0);
+  expect(heard).toHaveLength(DECODE_LAUNCHES);
+  const kinds = heard.map(({ opIndex }) => plan.ops[opIndex]?.kind ?? 'sample');
+  expect(kinds.slice(0, 8)).toEqual([
+    ...['embedding', 'rmsNorm', 'linear', 'pagedAttention', 'linear', 'addRmsNorm', 'linear', 'linear'],
+  ]);
+  expect(kinds.at(-1)).toBe('sample');
+  expect(heard[6]!.kernel).toMatch(/^ring_.*_swiglu$/);
+});
+
+test('the device is given back', async () => {
+  const { executor, calls, attach, run } = open();
+  attach(0);
+  await run(decode([0]));
+  await executor.dispose();
+  expect(countOf(calls, 'cuGraphExecDestroy')).toBe(1);
+  expect(countOf(calls, 'cuModuleUnload')).toBe(UNITS.length);
+  expect(calls.at(-1)).toBe('dispose');
+});

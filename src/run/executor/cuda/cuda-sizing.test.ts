@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { namedShape } from '../../../build/random-weights/shapes.js';
+import type { Gpu } from '../../../device/cuda/gpu.js';
+import { inferPlan } from '../../../plan/infer.js';
+import { benchmarkPlan } from '../../../tools/cuda/plans.js';
+import { planKvBlocks } from '../memory-plan.js';
+import type { CudaExecutorOptions } from './cuda-executor-options.js';
+import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';
+import { allocateMemory } from './device-memory.js';
+import { sizeCuda } from './memory-sizes.js';
+
+const GIB = 2 ** 30;
+const BUILT = {
+  ...{ max_batch_size: 16, max_input_len: 2048, max_output_len: 512, max_num_tokens: null },
+  tokens_per_block: 16,
+};
+
+/** Gives out addresses and counts bytes as the driver does; nothing is computed. */
+function countingGpu(computeCapability: number, totalBytes: number) {
+  let freeBytes = totalBytes;
+  let address = 2 ** 40;
+  let pageRest = 0;
+  const PAGE = 2 << 20;
+  const areas: { readonly purpose: string; readonly byteLength: number }[] = [];
+  const gpu = {
+    driver: { call: () => {}, check: () => {}, raw: () => () => 0 },
+    properties: { computeCapability, multiprocessorCount: 132 },
+    allocate(byteLength: number, purpose: string) {
+      areas.push({ purpose, byteLength });
+      if (byteLength >= PAGE / 2) freeBytes -= Math.ceil(byteLength / PAGE) * PAGE;
+      else if (byteLength > pageRest) {
+        freeBytes -= PAGE;
+        pageRest = PAGE - byteLength;
+      } else pageRest -= byteLength;
+      address += Math.ceil(byteLength / PAGE) * PAGE;
+      return address;
+    },
+    memoryInfo: () => ({ freeBytes, totalBytes }),
+    ...{ upload: () => {}, synchronize: () => {} },
+  };
+  return { gpu: gpu as unknown as Gpu, areas };
+}
+
+test.each([
+  [90, true],
+  [90, false],
+  [80, true],
+])('a dry run counts what the executor allocates (compute capability %i, INT8: %s)', (capability, isInt8) => {
+  const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8 });
+  const weightBytes = 7 * GIB;
+  const shape = { plan, weightBytes, limits: BUILT };
+  const target = { computeCapability: capability, multiprocessorCount: 132 };
+  const given = { kvCacheFreeMemFraction: 0.8 };
+  const dry = sizeCudaEngine(shape, given, { availableBytes: 20 * GIB, target });
+  const { gpu, areas } = countingGpu(capability, 20 * GIB - weightBytes);
+  const limits = cudaLimits(shape, given);
+  const kv = { weightBytes, freeFraction: 0.8, maxTokens: undefined, maxTotalBytes: undefined };
+  const options: CudaExecutorOptions = {
+    ...{ plan, gpu, limits, kv, units: new Map(), tensorAddress: () => 1, cudaLibraryPath: undefined },
+  };
+  const { bytes } = sizeCuda({ plan, inferred: inferPlan(plan) }, limits, gpu.properties);
+  const memory = allocateMemory(options, inferPlan(plan));
+  const workspaceAreas = areas.filter(({ purpose }) => purpose !== 'the KV cache');
+  expect(workspaceAreas.map(({ byteLength }) => byteLength).toSorted((a, b) => a - b)).toEqual(
+    Object.values(bytes)
+      .filter((size) => size > 0)
+      .toSorted((a, b) => a - b),
+  );
+  expect(memory.workspaceBytes).toBe(dry.workspaceBytes);
+  expect(memory.limits.blockCount).toBe(planKvBlocks(dry.demand));
+  expect(memory.limits.blockCount).toBe(Math.floor((dry.demand.freeBytes * 0.8) / (16 * 524288)));
+  expect(bytes.tensorMaps > 0).toBe(capability === 90);
+  expect(bytes.denseWeight).toBe(isInt8 ? 22016 * 4096 * 2 : 0);
+  expect(workspaceBytesOf({ bytes, maxLogits: 0, offset: () => 0 })).toBe(dry.workspaceBytes);
+});
+
+test('the block size is compiled in, and every sequence needs a token of a step', () => {
+  const plan = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', isInt8: false });
+  const shape = { plan, limits: BUILT };
+  expect(() => cudaLimits(shape, { blockTokens: 32 })).toThrow(/compiled for the KV block size/);
+  expect(() => cudaLimits(shape, { maxStepTokens: 8 })).toThrow(/--max_num_tokens is 8/);
+  expect(cudaLimits(shape, { maxSequenceCount: 2 })).toMatchObject({ maxRows: 2, maxStepTokens: 5120 });
+});

@@ -1,0 +1,53 @@
+/** What a step takes with it to the device and back: pinned memory for its descriptor and results, and two events. */
+import type { StepInput, StepOutput } from '../../../core/step.js';
+import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
+import { createEvent, type CudaEvent } from '../../../device/cuda/stream.js';
+import type { ExecutorMemory } from './device-memory.js';
+
+export interface Flight {
+  readonly staging: PinnedArea;
+  readonly words: Int32Array;
+  readonly results: PinnedArea;
+  readonly start: CudaEvent;
+  readonly end: CudaEvent;
+}
+
+/** A step whose results nobody has collected. */
+export interface PendingStep {
+  readonly flight: Flight;
+  readonly step: StepInput;
+  readonly topCount: number;
+  readonly logits: Float32Array | undefined;
+}
+
+export function createFlight(gpu: Gpu, memory: Pick<ExecutorMemory, 'descriptorBytes' | 'outBytes'>): Flight {
+  const staging = gpu.allocatePinned(memory.descriptorBytes);
+  return {
+    staging,
+    words: new Int32Array(staging.buffer),
+    results: gpu.allocatePinned(memory.outBytes),
+    start: createEvent(gpu.driver),
+    end: createEvent(gpu.driver),
+  };
+}
+
+/** Reads the results of a step that is done. */
+export function outputOf(
+  { flight, step, topCount, logits }: PendingStep,
+  memory: Pick<ExecutorMemory, 'outTokens' | 'outLogprobs' | 'outTopIds' | 'outTopLogprobs'>,
+): StepOutput {
+  const at = (address: number): number => address - memory.outTokens;
+  const { buffer } = flight.results;
+  const { logitCount } = step;
+  return {
+    stepId: step.stepId,
+    logitCount,
+    tokenIds: new Int32Array(buffer, 0, logitCount).slice(),
+    logprobs: new Float32Array(buffer, at(memory.outLogprobs), logitCount).slice(),
+    topCount,
+    topTokenIds: new Int32Array(buffer, at(memory.outTopIds), logitCount * topCount).slice(),
+    topLogprobs: new Float32Array(buffer, at(memory.outTopLogprobs), logitCount * topCount).slice(),
+    logits,
+    deviceMs: flight.end.msSince(flight.start),
+  };
+}

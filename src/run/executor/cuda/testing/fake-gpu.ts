@@ -1,0 +1,103 @@
+/** A GPU that computes nothing and writes down what its driver is asked to do. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CudaDriver } from '../../../../device/cuda/driver.js';
+import type { Gpu, PinnedArea } from '../../../../device/cuda/gpu.js';
+import { addressOf } from '../../../../ffi/memory.js';
+
+export interface FakeGpu {
+  readonly gpu: Gpu;
+  /** Names of driver calls in order, with the sizes of copies. */
+  readonly calls: string[];
+  readonly pinned: PinnedArea[];
+}
+
+const FIRST_ADDRESS = 2 ** 40;
+const COPIES = new Set(['cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcpyDtoDAsync_v2']);
+
+export function createFakeGpu(computeCapability: number): FakeGpu {
+  const calls: string[] = [];
+  const pinned: PinnedArea[] = [];
+  let [handle, address, freeBytes] = [1, FIRST_ADDRESS, 50e9];
+  const put = (name: string, args: readonly unknown[]): void => {
+    calls.push(COPIES.has(name) ? `${name} ${String(args[2])}` : name);
+  };
+  const answer =
+    <T>(value: () => T) =>
+    (name: string, ...args: readonly unknown[]): T => {
+      put(name, args);
+      return value();
+    };
+  const driver = {
+    call: answer(() => {}),
+    raw:
+      (name: string) =>
+      (...args: unknown[]) => {
+        put(name, args);
+        return 0;
+      },
+    check: () => {},
+    query: answer(() => true),
+    out64: answer(() => handle++),
+    out64WithFirst: answer(() => handle++),
+    out32: answer(() => 0),
+    outFloat: answer(() => 1.5),
+  } as unknown as CudaDriver;
+  const gpu = {
+    driver,
+    properties: {
+      ...{ ordinal: 0, name: 'fake', computeCapability, multiprocessorCount: 132, totalBytes: 50e9 },
+      ...{ l2CacheBytes: 50e6, sharedBytesPerBlock: 232448, sharedBytesPerMultiprocessor: 233472 },
+      driverCudaVersion: 13000,
+    },
+    allocate(byteLength: number) {
+      freeBytes -= byteLength;
+      address += Math.ceil(byteLength / 256) * 256;
+      return address - Math.ceil(byteLength / 256) * 256;
+    },
+    allocatePinned(byteLength: number) {
+      const buffer = new ArrayBuffer(byteLength);
+      const area = { address: addressOf(new Uint8Array(buffer)), byteLength, buffer };
+      pinned.push(area);
+      return area;
+    },
+    memoryInfo: () => ({ freeBytes, totalBytes: 50e9 }),
+    ...{ free: () => {}, upload: () => {}, download: () => {}, synchronize: () => {} },
+    dispose: () => calls.push('dispose'),
+  } as unknown as Gpu;
+  return { gpu, calls, pinned };
+}
+
+/** cuBLASLt's functions, each of which succeeds and does nothing. */
+const LIBRARY = `#include <cstddef>
+#include <cstdint>
+extern "C" {
+static uint64_t handle = 1000;
+size_t cublasLtGetVersion() { return 130100; }
+int cublasLtCreate(uint64_t *out) { *out = handle++; return 0; }
+int cublasLtDestroy(uint64_t) { return 0; }
+int cublasLtMatmulDescCreate(uint64_t *out, int, int) { *out = handle++; return 0; }
+int cublasLtMatmulDescSetAttribute(uint64_t, int, uint64_t, size_t) { return 0; }
+int cublasLtMatrixLayoutCreate(uint64_t *out, int, uint64_t, uint64_t, int64_t) { *out = handle++; return 0; }
+int cublasLtMatmulPreferenceCreate(uint64_t *out) { *out = handle++; return 0; }
+int cublasLtMatmulPreferenceSetAttribute(uint64_t, int, uint64_t, size_t) { return 0; }
+int cublasLtMatmulAlgoGetHeuristic(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, int, uint64_t, int *count) {
+  *count = 1;
+  return 0;
+}
+int cublasLtMatmul(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                   uint64_t, uint64_t, uint64_t, size_t, uint64_t) { return 0; }
+}`;
+
+/** A folder with a cuBLASLt of {@link LIBRARY}. */
+export function createFakeCublasLt(): { readonly folder: string; dispose(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'aloft-cublaslt-'));
+  const source = join(folder, 'cublaslt.cpp');
+  writeFileSync(source, LIBRARY);
+  const words = ['-shared', '-fPIC', '-o', join(folder, 'libcublasLt.so.13'), source];
+  const { status, stderr } = spawnSync('g++', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`g++ cannot compile the stand-in for cuBLASLt: ${stderr}`);
+  return { folder, dispose: () => rmSync(folder, { recursive: true, force: true }) };
+}

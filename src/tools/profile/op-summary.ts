@@ -1,0 +1,114 @@
+/** Where the time of profiled steps went, by op, beside what the device could do. Pure. */
+import type { OpCost } from '../../ops/cost.js';
+import type { Plan, PlanOp } from '../../plan/plan.js';
+import { type CostModel, opCost, weightFormat } from '../../run/executor/profile/op-cost.js';
+import type { DeviceRates } from '../../run/executor/profile/open-profiled.js';
+import { formatTable } from '../cli/terminal.js';
+import type { ProfiledStep } from './profile-steps.js';
+
+/** Ops of all layers that do the same. */
+export interface OpSummary {
+  readonly name: string;
+  /** Kernels that it ran as. */
+  readonly kernels: ReadonlySet<string>;
+  /** Sums over all steps. */
+  readonly opCount: number;
+  readonly ms: number;
+  readonly cost: OpCost;
+  /** Time that the device's measured limits allow for what was moved and computed. */
+  readonly limitMs: number;
+}
+
+/** `linear mlp.proj 4096x11008 int8`, `pagedAttention`: what is the same in all layers. */
+export function opName(plan: Plan, index: number): string {
+  const op: PlanOp | undefined = plan.ops[index];
+  if (op === undefined) return 'sample';
+  if (op.kind !== 'linear') return op.kind;
+  const role = op.weight.replace(/^layers\.\d+\./, '').replace(/\.weight$/, '');
+  return `linear ${role} ${plan.weights[op.weight]!.shape.join('x')} ${weightFormat(plan, op.weight)}`;
+}
+
+/** Slowest first. */
+export function summarise(
+  steps: readonly ProfiledStep[],
+  model: CostModel,
+  rates: DeviceRates,
+): readonly OpSummary[] {
+  const { plan } = model;
+  const sums = new Map<string, OpSummary>();
+  for (const { step, calls } of steps) {
+    const opsOfStep = new Map<number, { ms: number; kernels: Set<string> }>();
+    for (const { opIndex, kernel, ms } of calls) {
+      const op = opsOfStep.get(opIndex) ?? { ms: 0, kernels: new Set() };
+      opsOfStep.set(opIndex, op);
+      op.ms += ms;
+      op.kernels.add(kernel);
+    }
+    for (const [opIndex, { ms, kernels }] of opsOfStep) {
+      const name = opName(plan, opIndex);
+      const cost = opCost(model, opIndex, step);
+      const before = sums.get(name);
+      sums.set(name, {
+        name,
+        kernels: new Set([...(before?.kernels ?? []), ...kernels]),
+        opCount: (before?.opCount ?? 0) + 1,
+        ms: (before?.ms ?? 0) + ms,
+        cost: {
+          bytes: (before?.cost.bytes ?? 0) + cost.bytes,
+          flops: (before?.cost.flops ?? 0) + cost.flops,
+        },
+        limitMs: (before?.limitMs ?? 0) + limitMs(cost, peakOf(plan, opIndex, rates), rates),
+      });
+    }
+  }
+  return [...sums.values()].toSorted((a, b) => b.ms - a.ms);
+}
+
+function peakOf(plan: Plan, index: number, { peakGflops }: DeviceRates): number {
+  const op = plan.ops[index];
+  return peakGflops(op?.kind === 'linear' ? weightFormat(plan, op.weight) : 'f32');
+}
+
+/** Roofline, Williams et al. 2009: the slower of moving and computing. */
+function limitMs({ bytes, flops }: OpCost, peakGflops: number, { readGBps }: DeviceRates): number {
+  return Math.max(bytes / readGBps, flops / peakGflops) / 1e6;
+}
+
+/** Times are of a step. What the device spent between calls is a row of its own. */
+export function summaryTable(
+  title: string,
+  steps: readonly ProfiledStep[],
+  ops: readonly OpSummary[],
+): string {
+  const stepMs = steps.reduce((sum, { deviceMs }) => sum + deviceMs, 0);
+  const callMs = ops.reduce((sum, { ms }) => sum + ms, 0);
+  const ofStep = (ms: number): readonly string[] => [
+    (ms / steps.length).toFixed(3),
+    `${((100 * ms) / stepMs).toFixed(1)}%`,
+  ];
+  const rows = ops.map(({ name, kernels, opCount, ms, cost, limitMs: least }) => [
+    name,
+    String(Math.round(opCount / steps.length)),
+    ...ofStep(ms),
+    (cost.bytes / steps.length / 1e6).toFixed(2),
+    (cost.bytes / ms / 1e6).toFixed(1),
+    (cost.flops / ms / 1e9).toFixed(3),
+    `${((100 * least) / ms).toFixed(0)}%`,
+    [...kernels].join(' + '),
+  ]);
+  const leastMs = ops.reduce((sum, op) => sum + op.limitMs, 0);
+  const total = [
+    'whole step',
+    '',
+    ...ofStep(stepMs),
+    '',
+    '',
+    '',
+    `${((100 * leastMs) / stepMs).toFixed(0)}%`,
+  ];
+  const header = ['op', 'calls', 'ms', 'share', 'MB', 'GB/s', 'TFLOP/s', 'of limit', 'kernels'];
+  return [
+    `${title}: ${(stepMs / steps.length).toFixed(3)} ms a step, mean of ${steps.length}`,
+    formatTable([header, ...rows, ['between calls', '', ...ofStep(stepMs - callMs)], total]),
+  ].join('\n');
+}
