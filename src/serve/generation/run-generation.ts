@@ -98,11 +98,10 @@ class GenerationRun implements Flushable {
     if (this.hasEnded) return;
     const waitingCount = this.buffer.push(event);
     const { maxBufferedEventCount, flusher } = this.parts;
-    if (waitingCount > maxBufferedEventCount) this.end(slowReader(maxBufferedEventCount));
-    else if (waitingCount === 1 && !this.isReaderBusy) {
-      if (this.isFirst) flusher.flushFirst(this);
-      else flusher.flushLater(this);
-    }
+    if (waitingCount > maxBufferedEventCount) return this.end(slowReader(maxBufferedEventCount));
+    const isUrgent = this.isFirst || event.type === 'finished' || event.type === 'failed';
+    if (isUrgent) flusher.flushNow(this);
+    else if (waitingCount === 1) flusher.flushLater(this);
   }
 
   flush(): void {

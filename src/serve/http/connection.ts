@@ -48,10 +48,11 @@ export class StreamedReply {
   }
 
   /**
+   * @param isLast The end follows at once and travels with it.
    * @returns a promise when the client does not keep up; it resolves when it has caught up, and rejects as this throws.
    * @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long.
    */
-  write(text: string): Promise<void> | undefined {
+  write(text: string, isLast = false): Promise<void> | undefined {
     const { raw } = this;
     const { socket } = raw;
     if (raw.destroyed || socket?.writable === false)
@@ -60,6 +61,7 @@ export class StreamedReply {
     // costs more than the system call. A response that waits behind another on its connection has no socket yet.
     const isDirect = raw.headersSent && raw.chunkedEncoding && socket !== null;
     this.open();
+    if (isLast) socket?.cork(); // ServerResponse.end uncorks
     const isTaken = isDirect ? socket.write(httpChunk(text)) : raw.write(text);
     return isTaken ? undefined : this.drained(socket ?? raw);
   }

@@ -70,10 +70,10 @@ function generateStream(context: ServerContext, request: FastifyRequest, reply: 
   });
   const writer = new GenerateResponseWriter();
   context.infer(call, {
-    take({ responses }) {
+    take({ responses, isFinal }) {
       let frames = '';
       for (const response of responses) frames += sseFrame(writer.write(response));
-      return frames === '' ? undefined : stream.write(frames);
+      return frames === '' ? undefined : stream.write(frames, isFinal);
     },
     end(failure) {
       if (failure === undefined) stream.end();

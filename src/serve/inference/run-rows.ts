@@ -17,24 +17,22 @@ export function runRows(
 ): void {
   const [only] = calls;
   if (only === undefined) return reader.end(undefined);
-  const failing = new AbortController();
-  const signal = calls.length === 1 ? only.signal : AbortSignal.any([only.signal, failing.signal]);
+  if (calls.length === 1) {
+    return run(only, {
+      take: (events) => reader.take({ row: 0, events }),
+      end: (failure) => reader.end(failure),
+    });
+  }
+  const others = new AbortController();
+  const signal = AbortSignal.any([only.signal, others.signal]);
   let openCount = calls.length;
   const end = (failure: AloftError | undefined) => {
+    if (openCount === 0) return;
     openCount = failure === undefined ? openCount - 1 : 0;
     if (openCount > 0) return;
     reader.end(failure);
-    failing.abort();
+    if (failure !== undefined) others.abort();
   };
-  for (const [row, call] of calls.entries()) {
-    run(
-      { ...call, signal },
-      {
-        take: (events) => reader.take({ row, events }),
-        end: (failure) => {
-          if (openCount > 0) end(failure);
-        },
-      },
-    );
-  }
+  for (const [row, call] of calls.entries())
+    run({ ...call, signal }, { take: (events) => reader.take({ row, events }), end });
 }
