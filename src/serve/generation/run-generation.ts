@@ -111,7 +111,7 @@ class GenerationRun implements Flushable {
     try {
       this.note(events);
       const busy = this.parts.reader.take(mergeTexts(events));
-      if (busy !== undefined) this.waitFor(busy);
+      if (busy !== undefined) void this.waitFor(busy);
     } catch (error) {
       this.end(asAloftError(error));
     }
@@ -133,15 +133,15 @@ class GenerationRun implements Flushable {
     this.parts.observer.onEvents(events, nowMs);
   }
 
-  private waitFor(busy: Promise<void>): void {
+  private async waitFor(busy: Promise<void>): Promise<void> {
     this.isReaderBusy = true;
-    busy.then(
-      () => {
-        this.isReaderBusy = false;
-        this.flush();
-      },
-      (error: unknown) => this.end(asAloftError(error)),
-    );
+    try {
+      await busy;
+      this.isReaderBusy = false;
+      this.flush();
+    } catch (error) {
+      this.end(asAloftError(error));
+    }
   }
 
   /** The source is cancelled unless it is what has ended. */
