@@ -87,3 +87,17 @@ test('what is urgent does not wait for a pass', () => {
   advance(30);
   expect(steady.flushedMs.length).toBe(2);
 });
+
+test('what is urgent does not wait for the rest of a long pass', () => {
+  const flusher = new Flusher();
+  const streams = Array.from({ length: 100 }, () => new Stream(1));
+  for (const stream of streams) flusher.flushLater(stream);
+  vi.advanceTimersToNextTimer();
+  const first = new Stream();
+  flusher.flushNow(first);
+  vi.advanceTimersToNextTimer();
+  const doneCount = streams.filter((stream) => stream.flushedMs.length > 0).length;
+  expect([first.flushedMs.length, doneCount < 5]).toEqual([1, true]);
+  vi.runAllTimers();
+  expect(streams.every((stream) => stream.flushedMs.length === 1)).toBe(true);
+});
