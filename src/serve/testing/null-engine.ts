@@ -2,7 +2,7 @@
  * An engine that computes nothing: every request gets a token at each step, at any rate. Text is made of the tokens as
  * for a real engine, by the demo model's tokenizer. Shows what the server itself costs.
  */
-import type { BatcherEvent, TokenRequest } from '../../core/request.js';
+import type { BatcherEvent, FinishReason, TokenRequest } from '../../core/request.js';
 import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { TextGenerator } from '../../text/generator.js';
@@ -52,6 +52,11 @@ class NullBatcher implements TokenBatcher {
     this.end(running, { type: 'failed', error });
   }
 
+  endSequence(id: string): void {
+    const running = this.running.get(id);
+    if (running !== undefined) this.finish(running, 'stop_word');
+  }
+
   close(): void {
     clearInterval(this.timer);
   }
@@ -80,8 +85,13 @@ class NullBatcher implements TokenBatcher {
       logits: undefined,
       timeMs,
     });
-    if (tokenIds.length < request.maxOutputTokens) return;
-    onEvent({ type: 'sequence', id, sequence: 0, finishReason: 'length', tokenIds, cumulativeLogprob: 0 });
+    if (tokenIds.length >= request.maxOutputTokens) this.finish(running, 'length');
+  }
+
+  private finish(running: Running, finishReason: FinishReason): void {
+    const { request, onEvent, tokenIds } = running;
+    const { id } = request;
+    onEvent({ type: 'sequence', id, sequence: 0, finishReason, tokenIds, cumulativeLogprob: 0 });
     this.end(running, { type: 'finished' });
   }
 
