@@ -147,6 +147,17 @@ export interface Generator {
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
 }
 
+/** The same without an iterator between the engine and its reader: for a server with a thousand streams. */
+export interface EventGenerator {
+  readonly model: ModelCard;
+  /**
+   * Runs one request. `onEvent` is called on the caller's thread, never before this returns, and does not throw; the last
+   * event, and only the last, is `finished` or `failed`.
+   * @returns ends the request within one step with a `failed` event of code CANCELLED; does nothing when it is over
+   */
+  start(request: GenerateRequest, onEvent: (event: GenerateEvent) => void): () => void;
+}
+
 /** What a client may know of a loaded model. */
 export interface ModelCard {
   readonly name: string;

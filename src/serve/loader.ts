@@ -1,6 +1,6 @@
 /** What the server needs from an engine. The server is built and tested against these interfaces alone. */
 import type { StepStats } from '../core/batcher-stats.js';
-import type { Generator } from '../core/generate.js';
+import type { EventGenerator } from '../core/generate.js';
 
 export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
 export type SchedulerPolicy = 'guaranteed_no_evict' | 'max_utilization';
@@ -46,7 +46,7 @@ export interface MemoryUse {
 }
 
 export interface LoadedModel {
-  readonly generator: Generator;
+  readonly generator: EventGenerator;
   readonly codec: TokenCodec;
   /** Rows that can run at the same time. */
   readonly maxRunningRequestCount: number;

@@ -36,7 +36,7 @@ export interface RunningServer {
   readonly context: ServerContext;
   /** Resolves when all models that load at start are ready or have failed. */
   readonly modelsLoaded: Promise<void>;
-  /** Takes no new requests, lets running ones finish within the drain time, and frees everything. */
+  /** Takes no new requests, lets running ones finish within the drain time, and frees everything. Once is enough. */
   close(): Promise<void>;
 }
 
@@ -56,7 +56,8 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
   const modelsLoaded = loadModels(context, ports);
   // Whoever awaits the promise learns of the failure; without anybody it must not end the process.
   modelsLoaded.catch((error: unknown) => context.log.error(reportError(error).message));
-  const close = () => closeServer(context, { http, grpc, metrics });
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= closeServer(context, { http, grpc, metrics }));
   return { ports, context, modelsLoaded, close };
 }
 

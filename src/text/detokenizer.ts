@@ -1,5 +1,5 @@
 /** Tokens to text, piece by piece, so that the pieces put together are exactly the text of all tokens. */
-import type { TokenTable } from './tokenizer/token-table.js';
+import { tokenBytes, type TokenTable } from './tokenizer/token-table.js';
 
 export interface DetokenizerOptions {
   /** Leave out control tokens such as `</s>`. */
@@ -21,6 +21,8 @@ export class Detokenizer {
   readonly #skipSpecialTokens: boolean;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #isFirstToken = true;
+  /** The decoder holds no part of a character. False may also mean that nobody knows. */
+  #isBetweenCharacters = true;
   /** Spaces that are still to be dropped while nothing else has come. */
   #spacesToDrop: number;
 
@@ -35,12 +37,24 @@ export class Detokenizer {
     const table = this.#table;
     if (!(tokenId >= 0 && tokenId < table.tokenCount)) return '';
     if (this.#skipSpecialTokens && table.special[tokenId] === 1) return '';
-    let bytes = table.bytes.subarray(table.offsets[tokenId], table.offsets[tokenId + 1]);
-    if (this.#isFirstToken) {
-      this.#isFirstToken = false;
-      if (table.leadingSpace.type === 'first-token') bytes = table.leadingSpace.bytes(tokenId);
-    }
-    if (this.#spacesToDrop > 0) bytes = this.#withoutLeadingSpaces(bytes);
+    if (this.#isFirstToken || this.#spacesToDrop > 0) return this.#pushFirst(tokenId);
+    const whole = table.wholeText(tokenId);
+    if (whole === '' || (whole !== undefined && this.#isBetweenCharacters)) return whole;
+    this.#isBetweenCharacters = whole !== undefined;
+    return this.#decode(tokenBytes(table, tokenId));
+  }
+
+  /** A token at the start of the text, which has rules of its own. */
+  #pushFirst(tokenId: number): string {
+    const { leadingSpace } = this.#table;
+    const isOther = this.#isFirstToken && leadingSpace.type === 'first-token';
+    const bytes = isOther ? leadingSpace.bytes(tokenId) : tokenBytes(this.#table, tokenId);
+    this.#isFirstToken = false;
+    this.#isBetweenCharacters = false;
+    return this.#decode(this.#spacesToDrop > 0 ? this.#withoutLeadingSpaces(bytes) : bytes);
+  }
+
+  #decode(bytes: Uint8Array): string {
     return bytes.length === 0 ? '' : this.#decoder.decode(bytes, { stream: true });
   }
 

@@ -1,5 +1,11 @@
 /** The events of one request on their way to a reader who may be slower than the engine. */
-import type { GenerateEvent, TextEvent, TextLogprobs } from '../core/generate.js';
+import type {
+  EventGenerator,
+  GenerateEvent,
+  GenerateRequest,
+  TextEvent,
+  TextLogprobs,
+} from '../core/generate.js';
 
 /** Text that waits for the reader; grows in place. */
 interface PendingText {
@@ -15,6 +21,33 @@ type Entry = PendingText | Exclude<GenerateEvent, TextEvent>;
 type Result = IteratorResult<GenerateEvent, undefined>;
 
 const DONE: Result = { done: true, value: undefined };
+
+/**
+ * Every iteration is one request, submitted when it starts. Breaking off the iteration or aborting `signal` cancels the
+ * request.
+ */
+export function iterateEvents(
+  generator: EventGenerator,
+  request: GenerateRequest,
+  signal?: AbortSignal,
+): AsyncIterable<GenerateEvent> {
+  return { [Symbol.asyncIterator]: () => startStream(generator, request, signal) };
+}
+
+function startStream(
+  generator: EventGenerator,
+  request: GenerateRequest,
+  signal: AbortSignal | undefined,
+): EventStream {
+  const stream = new EventStream(() => cancel());
+  const cancel = generator.start(request, (event) => {
+    if (event.type === 'finished' || event.type === 'failed') signal?.removeEventListener('abort', cancel);
+    stream.push(event);
+  });
+  if (signal?.aborted) cancel();
+  else signal?.addEventListener('abort', cancel, { once: true });
+  return stream;
+}
 
 /**
  * An iterator that the engine fills. Text that waits is merged per sequence, so at most a handful of events wait however

@@ -2,6 +2,7 @@
 import { type Clock, SYSTEM_CLOCK } from '../core/clock.js';
 import { AloftError, reportError } from '../core/errors.js';
 import type {
+  EventGenerator,
   GenerateEvent,
   GenerateFailedEvent,
   GenerateRequest,
@@ -10,10 +11,10 @@ import type {
   Prompt,
 } from '../core/generate.js';
 import type { RequestId } from '../core/ids.js';
-import type { BatcherEvent, TokenRequest } from '../core/request.js';
+import type { TokenRequest } from '../core/request.js';
 import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
-import { EventStream } from './event-stream.js';
+import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { toTokenRequest } from './request/token-request.js';
 import { TextRun } from './text-run.js';
@@ -32,7 +33,7 @@ export interface TextGeneratorParts {
 }
 
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
-export class TextGenerator implements Generator {
+export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
 
   constructor(parts: TextGeneratorParts) {
@@ -43,49 +44,42 @@ export class TextGenerator implements Generator {
     return this.#parts.model;
   }
 
-  /**
-   * Every iteration is one request, submitted when it starts. A request that is refused or cancelled ends with a `failed`
-   * event, never with an exception. Breaking off the iteration or aborting `signal` cancels the request.
-   */
+  /** A request that is refused or cancelled ends with a `failed` event, never with an exception. */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent> {
-    return { [Symbol.asyncIterator]: () => this.#start(request, signal) };
+    return iterateEvents(this, request, signal);
   }
 
-  #start(request: GenerateRequest, signal: AbortSignal | undefined): EventStream {
-    const id: RequestId = crypto.randomUUID() as string as RequestId;
-    const cancel = (): void => this.#parts.batcher.cancel(id);
-    const stream = new EventStream(cancel);
+  start(request: GenerateRequest, onEvent: (event: GenerateEvent) => void): () => void {
+    const call: Call = {
+      request,
+      id: crypto.randomUUID() as string as RequestId,
+      onEvent,
+      isCancelled: false,
+    };
     const submittedMs = this.#nowMs();
-    this.#submit({ request, id, stream, cancel, signal }).catch((thrown: unknown) => {
-      stream.push(this.#refusal(thrown, submittedMs));
-    });
-    return stream;
+    this.#submit(call).catch((thrown: unknown) => onEvent(this.#refusal(thrown, submittedMs)));
+    return () => {
+      call.isCancelled = true;
+      this.#parts.batcher.cancel(call.id);
+    };
   }
 
   async #submit(call: Call): Promise<void> {
-    const { request, id, stream, signal } = call;
-    refuseIfAborted(signal);
+    const { request, id, onEvent } = call;
     const tokens = await this.#toTokens(request, id);
-    refuseIfAborted(signal);
-    if (stream.isEnded) return;
+    if (call.isCancelled) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
     const run = new TextRun(request, tokens, this.#parts.tokenizer);
     const { seed } = tokens.sampling;
-    stream.push({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
-    if (request.echo) for (const event of run.echo()) stream.push(event);
-    signal?.addEventListener('abort', call.cancel, { once: true });
-    this.#parts.batcher.submit(tokens, (event) => this.#deliver(event, run, call));
-  }
-
-  #deliver(event: BatcherEvent, run: TextRun, { id, stream, cancel, signal }: Call): void {
-    const isLast = event.type === 'finished' || event.type === 'failed';
-    if (isLast) signal?.removeEventListener('abort', cancel);
-    if (stream.isEnded) return;
-    for (const made of run.accept(event)) {
-      stream.push(made);
+    onEvent({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
+    if (request.echo) for (const event of run.echo()) onEvent(event);
+    const onTokenResult = (made: GenerateEvent): void => {
+      onEvent(made);
       // The text is complete, which the batcher cannot know.
-      if (event.type === 'token' && made.type === 'sequence')
-        this.#parts.batcher.endSequence(id, made.sequence);
-    }
+      if (made.type === 'sequence') this.#parts.batcher.endSequence(id, made.sequence);
+    };
+    this.#parts.batcher.submit(tokens, (event) =>
+      run.accept(event, event.type === 'token' ? onTokenResult : onEvent),
+    );
   }
 
   async #toTokens(request: GenerateRequest, id: RequestId): Promise<TokenRequest> {
@@ -142,15 +136,10 @@ export class TextGenerator implements Generator {
   }
 }
 
-/** One iteration: a request with its reader. */
+/** A request with its reader. */
 interface Call {
   readonly request: GenerateRequest;
   readonly id: RequestId;
-  readonly stream: EventStream;
-  readonly cancel: () => void;
-  readonly signal: AbortSignal | undefined;
-}
-
-function refuseIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
+  readonly onEvent: (event: GenerateEvent) => void;
+  isCancelled: boolean;
 }

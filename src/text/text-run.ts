@@ -24,6 +24,8 @@ interface Sequence {
   cumulativeLogprob: number;
 }
 
+type Emit = (event: GenerateEvent) => void;
+
 /** Why a sequence of a request that fails ends. */
 const BROKEN_OFF: ReadonlySet<FinishReason> = new Set(['cancelled', 'deadline', 'error']);
 
@@ -60,53 +62,54 @@ export class TextRun {
     );
   }
 
-  /** What the reader gets to know by this event. A `sequence` made of a `token` event tells of a stop string. */
-  accept(event: BatcherEvent): GenerateEvent[] {
+  /** Tells `emit` what the reader gets to know by this event. A `sequence` made of a `token` event tells of a stop string. */
+  accept(event: BatcherEvent, emit: Emit): void {
     switch (event.type) {
       case 'token':
-        return this.#acceptTokens(event);
+        return this.#acceptTokens(event, emit);
       case 'sequence':
-        return this.#acceptSequence(event);
+        return this.#acceptSequence(event, emit);
       case 'prompt':
-        return [{ type: 'prompt', logprobs: this.#withTexts(event.logprobs), logits: event.logits }];
+        return emit({ type: 'prompt', logprobs: this.#withTexts(event.logprobs), logits: event.logits });
       case 'finished':
-        return [{ type: 'finished', usage: this.#usage(event), timings: event.timings }];
+        return emit({ type: 'finished', usage: this.#usage(event), timings: event.timings });
       case 'failed':
-        return [this.#acceptFailure(event)];
+        return emit(this.#acceptFailure(event));
     }
   }
 
-  #acceptTokens(event: TokenEvent): GenerateEvent[] {
+  #acceptTokens(event: TokenEvent, emit: Emit): void {
     const sequence = this.#sequences[event.sequence];
-    if (!sequence || sequence.isDone) return [];
-    const { text, takenCount } = push(sequence.output, event.tokenIds);
+    if (!sequence || sequence.isDone) return;
+    const { output } = sequence;
+    const { tokenIds } = event;
+    const { text, takenCount } = push(output, tokenIds);
     const logprobs = event.logprobs?.slice(0, takenCount);
     for (const { logprob } of logprobs ?? []) sequence.cumulativeLogprob += logprob;
-    const events: GenerateEvent[] = [
-      {
-        ...textEvent(event.sequence, text, event.tokenIds.slice(0, takenCount)),
-        logprobs: this.#withTexts(logprobs),
-        logits: event.logits?.subarray(0, (event.logits.length / event.tokenIds.length) * takenCount),
-      },
-    ];
-    if (sequence.output.stop !== undefined) events.push(this.#finish(event.sequence, 'stop_word'));
-    return events;
+    emit({
+      type: 'text',
+      sequence: event.sequence,
+      text,
+      tokenIds: takenCount === tokenIds.length ? tokenIds : tokenIds.slice(0, takenCount),
+      logprobs: this.#withTexts(logprobs),
+      logits: event.logits?.subarray(0, (event.logits.length / tokenIds.length) * takenCount),
+    });
+    if (output.stop !== undefined) emit(this.#finish(event.sequence, 'stop_word'));
   }
 
   /** Beams and the best of several are only heard of here: tokens that were not streamed make one last text event. */
-  #acceptSequence(event: SequenceEvent): GenerateEvent[] {
+  #acceptSequence(event: SequenceEvent, emit: Emit): void {
     const sequence = this.#sequences[event.sequence];
-    if (!sequence || sequence.isDone) return [];
+    if (!sequence || sequence.isDone) return;
     const { output } = sequence;
     const unseen = event.tokenIds.slice(output.tokenIds.length);
     const { text, takenCount } = push(output, unseen);
     const rest = output.stop === undefined ? text + output.end() : text;
-    const events: GenerateEvent[] =
-      rest === '' && takenCount === 0 ? [] : [textEvent(event.sequence, rest, unseen.slice(0, takenCount))];
+    if (rest !== '' || takenCount > 0) emit(textEvent(event.sequence, rest, unseen.slice(0, takenCount)));
     sequence.cumulativeLogprob = event.cumulativeLogprob;
     const reason = output.stop === undefined ? event.finishReason : 'stop_word';
     sequence.isBrokenOff = BROKEN_OFF.has(reason);
-    return [...events, this.#finish(event.sequence, reason)];
+    emit(this.#finish(event.sequence, reason));
   }
 
   /** A request whose texts were all complete has not failed for its reader. */

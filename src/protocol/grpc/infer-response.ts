@@ -5,7 +5,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ModelInferResponse } from '../gen/inference_pb.js';
 import { isDatatype } from '../kserve/datatype.js';
-import type { InferResponse, ParameterValue } from '../kserve/infer.js';
+import type { InferResponse, Parameters, ParameterValue } from '../kserve/infer.js';
 import { dataFromRaw, rawBytes } from '../kserve/tensor-bytes.js';
 import type { Tensor } from '../kserve/tensor.js';
 import { readParameters } from './infer-request.js';
@@ -15,19 +15,31 @@ export class GrpcResponseEncoder {
   private headKey = '';
   private head: Uint8Array = new Uint8Array();
   private readonly outputHeads = new Map<string, Uint8Array>();
+  private readonly parameters = new WeakMap<Parameters, Uint8Array>();
 
-  /** Bytes of a ModelInferResponse. */
-  unary(response: InferResponse): Uint8Array {
-    const writer = new BinaryWriter().raw(this.headOf(response));
-    for (const [key, value] of Object.entries(response.parameters)) writeParameter(writer, key, value);
+  /** Bytes of a ModelInferResponse. @param more parameters besides the response's */
+  unary(response: InferResponse, more?: Parameters): Uint8Array {
+    const writer = new BinaryWriter().raw(this.headOf(response)).raw(this.parametersOf(response.parameters));
+    if (more !== undefined) writer.raw(this.parametersOf(more));
     for (const tensor of response.outputs) writer.raw(this.outputHeadOf(tensor));
     for (const tensor of response.outputs) writer.tag(6, WireType.LengthDelimited).bytes(rawBytes(tensor));
     return writer.finish();
   }
 
   /** Bytes of a ModelStreamInferResponse. */
-  streamed(response: InferResponse): Uint8Array {
-    return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(this.unary(response)).finish();
+  streamed(response: InferResponse, more?: Parameters): Uint8Array {
+    return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(this.unary(response, more)).finish();
+  }
+
+  /** A stream's responses share their parameter objects. */
+  private parametersOf(parameters: Parameters): Uint8Array {
+    let bytes = this.parameters.get(parameters);
+    if (bytes === undefined) {
+      const writer = new BinaryWriter();
+      for (const [key, value] of Object.entries(parameters)) writeParameter(writer, key, value);
+      this.parameters.set(parameters, (bytes = writer.finish()));
+    }
+    return bytes;
   }
 
   private headOf({ modelName, modelVersion, id }: InferResponse): Uint8Array {

@@ -37,19 +37,66 @@ export function readGenerateRequest(
   return { modelName: model.name, modelVersion: model.version, id, parameters, inputs, outputs: [] };
 }
 
-/** The JSON object of one response: keys in alphabetical order, one-element tensors as scalars. */
-export function writeGenerateResponse(response: InferResponse): string {
-  const members: Record<string, JsonValue> = {};
-  for (const tensor of response.outputs) {
-    const values = valuesOf(tensor);
-    members[tensor.name] = values.length === 1 ? values[0]! : values;
+/**
+ * Writes the JSON objects of one request's responses: keys in alphabetical order, one-element tensors as scalars.
+ * What repeats from response to response is written once.
+ */
+export class GenerateResponseWriter {
+  /** What the pieces were made for. */
+  private model: InferResponse | undefined;
+  /** Text before each value, in the order of the keys, and behind the last one. */
+  private pieces: string[] = [];
+  /** Index of the output that gives each value. */
+  private order: number[] = [];
+
+  write(response: InferResponse): string {
+    if (this.model === undefined || !hasSameMembers(this.model, response)) this.prepare(response);
+    let text = this.pieces[0]!;
+    for (let i = 0; i < this.order.length; i++)
+      text += valueJson(response.outputs[this.order[i]!]!) + this.pieces[i + 1]!;
+    return text;
   }
-  Object.assign(members, response.parameters);
-  if (response.id !== '') members['id'] = response.id;
-  members['model_name'] = response.modelName;
-  members['model_version'] = response.modelVersion;
-  const keys = Object.keys(members).toSorted();
-  return writeJson(Object.fromEntries(keys.map((key) => [key, members[key]])));
+
+  private prepare(response: InferResponse): void {
+    const { outputs, parameters, id, modelName, modelVersion } = response;
+    /** Index of an output, or JSON text that is always the same. */
+    const members = new Map<string, number | string>();
+    for (const [i, { name }] of outputs.entries()) members.set(name, i);
+    for (const [key, value] of Object.entries(parameters)) members.set(key, writeJson(value));
+    if (id !== '') members.set('id', writeJson(id));
+    members.set('model_name', writeJson(modelName)).set('model_version', writeJson(modelVersion));
+    this.model = response;
+    this.pieces = [];
+    this.order = [];
+    let piece = '{';
+    for (const [key, member] of [...members].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      piece += `${piece === '{' ? '' : ','}${writeJson(key)}:`;
+      if (typeof member === 'string') piece += member;
+      else {
+        this.pieces.push(piece);
+        this.order.push(member);
+        piece = '';
+      }
+    }
+    this.pieces.push(`${piece}}`);
+  }
+}
+
+/** All but the values of the outputs is the same. */
+function hasSameMembers(a: InferResponse, b: InferResponse): boolean {
+  return (
+    a.outputs.length === b.outputs.length &&
+    a.outputs.every(({ name }, i) => name === b.outputs[i]!.name) &&
+    a.parameters === b.parameters &&
+    a.id === b.id &&
+    a.modelName === b.modelName &&
+    a.modelVersion === b.modelVersion
+  );
+}
+
+function valueJson(tensor: Tensor): string {
+  const values = valuesOf(tensor);
+  return writeJson(values.length === 1 ? values[0] : values);
 }
 
 function readTensor(input: TensorMetadata, value: JsonValue): Tensor {

@@ -11,10 +11,17 @@ export class ChatStreamWriter implements StreamWriter {
   private readonly includeUsage: boolean;
   private readonly greeted = new Set<number>();
   private readonly usages: Usage[] = [];
+  /** What is before the index in a chunk with nothing but text, and what is behind the text. */
+  private readonly textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, options: StreamOptions) {
     this.head = head;
     this.includeUsage = options.includeUsage;
+    const body = JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [] });
+    this.textChunk = [
+      `${body.slice(0, -2)}{"index":`,
+      `},"logprobs":null,"finish_reason":null}]${options.includeUsage ? ',"usage":null' : ''}}`,
+    ];
   }
 
   push({ event }: PromptedEvent): string[] {
@@ -23,9 +30,9 @@ export class ChatStreamWriter implements StreamWriter {
     const chunks = this.greeting(event.sequence);
     if (event.type === 'sequence') {
       chunks.push(this.chunk(event.sequence, {}, null, openAiFinishReason(event.finishReason)));
-    } else if (event.text !== '' || event.logprobs !== undefined) {
-      chunks.push(this.chunk(event.sequence, { content: event.text }, event.logprobs ?? null, null));
-    }
+    } else if (event.logprobs !== undefined) {
+      chunks.push(this.chunk(event.sequence, { content: event.text }, event.logprobs, null));
+    } else if (event.text !== '') chunks.push(this.textOnly(event.sequence, event.text));
     return chunks;
   }
 
@@ -40,6 +47,12 @@ export class ChatStreamWriter implements StreamWriter {
     if (this.greeted.has(index)) return [];
     this.greeted.add(index);
     return [this.chunk(index, { role: 'assistant', content: '' }, null, null)];
+  }
+
+  /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
+  private textOnly(index: number, text: string): string {
+    const [before, behind] = this.textChunk;
+    return `${before}${index},"delta":{"content":${JSON.stringify(text)}${behind}`;
   }
 
   private chunk(

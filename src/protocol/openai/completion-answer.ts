@@ -68,24 +68,41 @@ export class CompletionStreamWriter implements StreamWriter {
   private readonly head: AnswerHead;
   private readonly pieces: Pieces;
   private readonly includeUsage: boolean;
+  /** What is before the index in a chunk with nothing but text, and what is behind the text. */
+  private readonly textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, sequenceCount: number, options: StreamOptions) {
     this.head = head;
     this.pieces = new Pieces(sequenceCount);
     this.includeUsage = options.includeUsage;
+    this.textChunk = [
+      `${JSON.stringify(bodyOf(head, [])).slice(0, -2)}{"index":`,
+      `,"logprobs":null,"finish_reason":null}]${options.includeUsage ? ',"usage":null' : ''}}`,
+    ];
   }
 
   push(item: PromptedEvent): string[] {
-    const pieces = this.pieces
-      .of(item)
-      .filter((piece) => piece.text !== '' || piece.logprobs || piece.finish_reason);
-    const usage = this.includeUsage ? { usage: null } : {};
-    return pieces.map((piece) => JSON.stringify({ ...bodyOf(this.head, [piece]), ...usage }));
+    const chunks: string[] = [];
+    for (const piece of this.pieces.of(item)) {
+      if (piece.logprobs || piece.finish_reason) chunks.push(this.chunk(piece));
+      else if (piece.text !== '') chunks.push(this.textOnly(piece));
+    }
+    return chunks;
   }
 
   end(): string[] {
     if (!this.includeUsage) return [];
     return [JSON.stringify({ ...bodyOf(this.head, []), usage: openAiUsage(this.pieces.usages) })];
+  }
+
+  private chunk(piece: Piece): string {
+    const usage = this.includeUsage ? { usage: null } : {};
+    return JSON.stringify({ ...bodyOf(this.head, [piece]), ...usage });
+  }
+
+  /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
+  private textOnly({ index, text }: Piece): string {
+    return `${this.textChunk[0]}${index},"text":${JSON.stringify(text)}${this.textChunk[1]}`;
   }
 }
 

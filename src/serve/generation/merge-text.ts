@@ -1,8 +1,9 @@
 /** Joins text that waits for the same client: one message with three tokens costs hardly more than one with one. */
-import type { GenerateEvent, TextEvent } from '../../core/generate.js';
+import type { GenerateEvent, TextEvent, TextLogprobs } from '../../core/generate.js';
 
 /** Adjacent text events of one sequence become one; all else stays as it is. */
-export function mergeTexts(events: readonly GenerateEvent[]): GenerateEvent[] {
+export function mergeTexts(events: readonly GenerateEvent[]): readonly GenerateEvent[] {
+  if (events.length === 1) return events;
   const merged: GenerateEvent[] = [];
   for (let start = 0; start < events.length;) {
     const first = events[start]!;
@@ -21,15 +22,23 @@ function isTextOf(event: GenerateEvent | undefined, sequence: number): boolean {
 }
 
 function joined(parts: readonly TextEvent[]): TextEvent {
-  const hasLogprobs = parts.some((part) => part.logprobs !== undefined);
-  const logits = parts.flatMap((part) => part.logits ?? []);
+  const tokenIds: number[] = [];
+  let text = '';
+  let logprobs: TextLogprobs[] | undefined;
+  let logits: Float32Array[] | undefined;
+  for (const part of parts) {
+    text += part.text;
+    tokenIds.push(...part.tokenIds);
+    if (part.logprobs !== undefined) (logprobs ??= []).push(...part.logprobs);
+    if (part.logits !== undefined) (logits ??= []).push(part.logits);
+  }
   return {
     type: 'text',
     sequence: parts[0]!.sequence,
-    text: parts.map((part) => part.text).join(''),
-    tokenIds: parts.flatMap((part) => part.tokenIds),
-    logprobs: hasLogprobs ? parts.flatMap((part) => part.logprobs ?? []) : undefined,
-    logits: logits.length === 0 ? undefined : joinedLogits(logits),
+    text,
+    tokenIds,
+    logprobs,
+    logits: logits && joinedLogits(logits),
   };
 }
 

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
-import { coalesce } from './coalesce.js';
-import type { ObserverFactory, RequestInfo } from './observer.js';
 import type { ActiveRequest } from './active-requests.js';
+import { Flusher, type Flushable } from './flusher.js';
 import { mergeTexts } from './merge-text.js';
-import { Pacer } from './pacer.js';
+import type { ObserverFactory, RequestInfo, RequestObserver } from './observer.js';
+import type { Reader } from './reader.js';
 import type { RunningEngine } from './running-engine.js';
 
 export interface GenerationCall {
@@ -22,49 +22,43 @@ export interface GenerationLimits {
   readonly maxBufferedEventCount: number;
 }
 
-export type RunGeneration = (call: GenerationCall) => AsyncGenerator<GenerateEvent[], void, void>;
-
 /**
- * @returns a function that runs requests. It yields batches of events; a request that was stopped by its id ends
- * without a terminal event. Leaving the iteration early cancels the request.
- * @throws {AloftError} what the engine reported, CANCELLED when the signal aborted, SLOW_READER, QUEUE_FULL.
+ * Runs a request. The reader takes everything that came since it last took something, with text joined.
+ * It ends without a failure when a request was stopped by its id, else with what the engine reported, CANCELLED when the
+ * signal aborted, SLOW_READER or QUEUE_FULL. It may end before this returns.
  */
+export type RunGeneration = (call: GenerationCall, reader: Reader<readonly GenerateEvent[]>) => void;
+
 export function generationRunner(limits: GenerationLimits, observe: ObserverFactory): RunGeneration {
-  const pacer = new Pacer();
-  return async function* runGeneration(call) {
+  const flusher = new Flusher();
+  const { maxBufferedEventCount } = limits;
+  return (call, reader) => {
     const observer = observe(call.info);
-    const run = new GenerationRun(call);
-    let failure: AloftError | undefined = cancelled(call);
-    try {
-      for await (const events of run.start({ maxBufferedItems: limits.maxBufferedEventCount, pacer })) {
-        run.note(events);
-        observer.onEvents(events, performance.now());
-        yield mergeTexts(events);
-        run.throwIfFailed(events);
-      }
-      call.signal.throwIfAborted();
-      failure = undefined;
-    } catch (error) {
-      failure = call.signal.aborted ? cancelled(call) : asAloftError(error);
-      throw failure;
-    } finally {
-      // Without an assignment above the reader left early: cancelled.
-      run.abort();
-      observer.onEnd(failure && (run.sourceFailure ?? failure), performance.now());
-    }
+    new GenerationRun(call, { reader, observer, flusher, maxBufferedEventCount }).start();
   };
 }
 
-class GenerationRun {
+interface RunParts extends GenerationLimits {
+  readonly reader: Reader<readonly GenerateEvent[]>;
+  readonly observer: RequestObserver;
+  readonly flusher: Flusher;
+}
+
+class GenerationRun implements Flushable {
   private readonly call: GenerationCall;
-  private readonly controller = new AbortController();
+  private readonly parts: RunParts;
   private readonly active: ActiveRequest;
-  /** What ended the source, even when its reader never came to see it. */
-  sourceFailure: AloftError | undefined;
+  private buffer: GenerateEvent[] = [];
+  private cancelSource: (() => void) | undefined;
+  private isFirst = true;
+  private isReaderBusy = false;
+  /** The reader has been told that nothing more comes. */
+  private hasEnded = false;
   private wasStopped = false;
 
-  constructor(call: GenerationCall) {
+  constructor(call: GenerationCall, parts: RunParts) {
     this.call = call;
+    this.parts = parts;
     this.active = {
       id: call.request.id ?? randomUUID(),
       startedMs: call.info.arrivedMs,
@@ -72,49 +66,93 @@ class GenerationRun {
       outputTokenCount: 0,
       maxOutputTokenCount: call.request.maxOutputTokens,
       firstTokenMs: undefined,
-      stop: () => this.stop(),
+      stop: () => {
+        this.wasStopped = true;
+        this.cancelSource?.();
+      },
     };
   }
 
-  async *start(pacing: Parameters<typeof coalesce>[1]): AsyncGenerator<GenerateEvent[], void, void> {
+  start(): void {
     const { engine, request, signal } = this.call;
-    signal.throwIfAborted();
-    engine.admit();
-    const remove = engine.active.add(this.active, request.id !== undefined);
-    const onAbort = () => this.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const events = engine.loaded.generator.generate(request, this.controller.signal);
-    const onEnd = (failure: unknown) => {
-      this.sourceFailure = failure instanceof AloftError ? failure : undefined;
-      remove();
-      signal.removeEventListener('abort', onAbort);
-      engine.noteFinished(performance.now());
-    };
-    yield* coalesce(events, pacing, onEnd);
+    try {
+      if (signal.aborted) throw cancelled(this.call);
+      engine.admit();
+      const remove = engine.active.add(this.active, request.id !== undefined);
+      const onAbort = () => this.end(cancelled(this.call));
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.cancelSource = engine.loaded.generator.start(request, (event) => {
+        if (event.type === 'finished' || event.type === 'failed') {
+          remove();
+          signal.removeEventListener('abort', onAbort);
+          engine.noteFinished(performance.now());
+        }
+        this.accept(event);
+      });
+    } catch (error) {
+      this.end(asAloftError(error));
+    }
   }
 
-  note(events: readonly GenerateEvent[]): void {
+  private accept(event: GenerateEvent): void {
+    if (this.hasEnded) return;
+    const waitingCount = this.buffer.push(event);
+    const { maxBufferedEventCount, flusher } = this.parts;
+    if (waitingCount > maxBufferedEventCount) return this.end(slowReader(maxBufferedEventCount));
+    const isUrgent = this.isFirst || event.type === 'finished' || event.type === 'failed';
+    if (isUrgent) flusher.flushNow(this);
+    else if (waitingCount === 1) flusher.flushLater(this);
+  }
+
+  flush(): void {
+    const events = this.buffer;
+    if (this.hasEnded || this.isReaderBusy || events.length === 0) return;
+    this.buffer = [];
+    try {
+      this.note(events);
+      const busy = this.parts.reader.take(mergeTexts(events));
+      if (busy !== undefined) void this.waitFor(busy);
+    } catch (error) {
+      this.end(asAloftError(error));
+    }
+    const last = events.at(-1);
+    if (last?.type === 'finished') this.end(undefined);
+    if (last?.type === 'failed')
+      this.end(this.wasStopped ? undefined : new AloftError(last.error.code, last.error.message));
+  }
+
+  private note(events: readonly GenerateEvent[]): void {
+    const nowMs = performance.now();
     for (const event of events) {
       if (event.type === 'started') this.active.promptTokenCount = event.promptTokenIds.length;
       if (event.type !== 'text') continue;
       this.active.outputTokenCount += event.tokenIds.length;
-      this.active.firstTokenMs ??= performance.now();
+      this.active.firstTokenMs ??= nowMs;
+      this.isFirst = false;
+    }
+    this.parts.observer.onEvents(events, nowMs);
+  }
+
+  private async waitFor(busy: Promise<void>): Promise<void> {
+    this.isReaderBusy = true;
+    try {
+      await busy;
+      this.isReaderBusy = false;
+      this.flush();
+    } catch (error) {
+      this.end(asAloftError(error));
     }
   }
 
-  throwIfFailed(events: readonly GenerateEvent[]): void {
-    const last = events.at(-1);
-    if (last?.type !== 'failed' || this.wasStopped) return;
-    throw new AloftError(last.error.code, last.error.message);
-  }
-
-  private stop(): void {
-    this.wasStopped = true;
-    this.abort();
-  }
-
-  abort(): void {
-    this.controller.abort();
+  /** The source is cancelled unless it is what has ended. */
+  private end(failure: AloftError | undefined): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.buffer = [];
+    if (failure !== undefined) this.cancelSource?.();
+    const { observer, reader } = this.parts;
+    observer.onEnd(failure, performance.now());
+    reader.end(failure);
   }
 }
 
@@ -123,7 +161,14 @@ function cancelled(call: GenerationCall): AloftError {
   return new AloftError('CANCELLED', `Request${name} was cancelled by its client.`);
 }
 
-function asAloftError(error: unknown): AloftError {
+function slowReader(limit: number): AloftError {
+  return new AloftError(
+    'SLOW_READER',
+    `The client has not read ${limit} events that wait for it, so the request was cancelled; read faster.`,
+  );
+}
+
+export function asAloftError(error: unknown): AloftError {
   if (error instanceof AloftError) return error;
   return new AloftError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -5,7 +5,7 @@ import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
 import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder } from '../../protocol/grpc/infer-response.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
-import type { InferResponse } from '../../protocol/kserve/infer.js';
+import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { remainingMs } from './deadline.js';
 import { textOf, type GrpcGuard } from './guard.js';
@@ -32,7 +32,7 @@ async function modelInfer(
   const request = readGrpcRequest(call.request as ModelInferRequest);
   const model = context.repository.resolve(request.modelName, request.modelVersion);
   context.health.requireServing(model);
-  const batches = context.infer({
+  const responses = await allResponses(context.infer, {
     model,
     request,
     signal,
@@ -41,8 +41,6 @@ async function modelInfer(
     deadlineMs: remainingMs(call.getDeadline()),
     acceptsMany: false,
   });
-  const responses: InferResponse[] = [];
-  for await (const batch of batches) responses.push(...batch.responses);
   const [only] = responses;
   if (responses.length > 1) throw new AloftError('INTERNAL', `ModelInfer got ${responses.length} responses.`);
   const { modelName, modelVersion, id } = request;

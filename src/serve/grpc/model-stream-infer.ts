@@ -7,7 +7,9 @@ import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
 import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
+import type { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
+import type { InferCall, ResponseBatch } from '../inference/inference-service.js';
 import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../client-report.js';
 import type { ServerContext } from '../server-context.js';
@@ -19,6 +21,8 @@ import { StreamWriter } from './stream-writer.js';
 type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 
 const EMPTY_FINAL = 'triton_enable_empty_final_response';
+const LAST = { triton_final_response: true };
+const NOT_LAST = { triton_final_response: false };
 
 export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard) {
   return (stream: Stream): void => {
@@ -98,32 +102,32 @@ class StreamSession {
 
   /** Never rejects. */
   private async answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
-    const encoder = new GrpcResponseEncoder();
     const { [EMPTY_FINAL]: wantsEmptyFinal, ...parameters } = request.parameters;
-    try {
-      const batches = this.context.infer({
-        model,
-        request: { ...request, parameters },
-        signal: this.controller.signal,
-        protocol: 'grpc',
-        traceparent: textOf(this.stream.metadata, 'traceparent'),
-        deadlineMs: remainingMs(this.stream.getDeadline()),
-        acceptsMany: true,
-      });
-      for await (const { responses, isFinal } of batches) {
-        const last = responses.length - 1;
-        for (const [i, response] of responses.entries()) {
-          await this.writer.write(
-            encoder.streamed(isDecoupled ? flagged(response, isFinal && i === last) : response),
-          );
-        }
-        if (!isFinal || last >= 0 || !isDecoupled) continue;
-        if (wantsEmptyFinal === true)
-          await this.writer.write(encoder.streamed(flagged(emptyResponse(model, request), true)));
+    const call: InferCall = {
+      model,
+      request: { ...request, parameters },
+      signal: this.controller.signal,
+      protocol: 'grpc',
+      traceparent: textOf(this.stream.metadata, 'traceparent'),
+      deadlineMs: remainingMs(this.stream.getDeadline()),
+      acceptsMany: true,
+    };
+    const encoder = new GrpcResponseEncoder();
+    const write = (batch: ResponseBatch) => {
+      const { responses, isFinal } = batch;
+      let busy: Promise<void> | undefined;
+      for (let i = 0; i < responses.length; i++) {
+        const flag = isFinal && i === responses.length - 1 ? LAST : NOT_LAST;
+        busy = this.writer.write(encoder.streamed(responses[i]!, isDecoupled ? flag : undefined));
       }
-    } catch (error) {
-      await this.fail(request.id, request.modelName, error);
-    }
+      if (isFinal && responses.length === 0 && isDecoupled && wantsEmptyFinal === true)
+        busy = this.writer.write(encoder.streamed(emptyResponse(model, request), LAST));
+      return busy;
+    };
+    const failure = await new Promise<AloftError | undefined>((resolve) => {
+      this.context.infer(call, { take: write, end: resolve });
+    });
+    if (failure !== undefined) await this.fail(request.id, request.modelName, failure);
   }
 
   private async fail(id: string, modelName: string, error: unknown): Promise<void> {
@@ -135,12 +139,12 @@ class StreamSession {
       this.stream.emit('error', grpcStatus(error, log));
       return;
     }
-    await this.writer.write(streamedError(id, modelName, message)).catch(() => this.cancel());
+    try {
+      await this.writer.write(streamedError(id, modelName, message));
+    } catch {
+      this.cancel(); // the client is gone: nobody to tell
+    }
   }
-}
-
-function flagged(response: InferResponse, isFinal: boolean): InferResponse {
-  return { ...response, parameters: { ...response.parameters, triton_final_response: isFinal } };
 }
 
 function emptyResponse(model: ServedModel, request: InferRequest): InferResponse {

@@ -14,13 +14,16 @@ export class StreamWriter {
     this.writeTimeoutMs = writeTimeoutMs;
   }
 
-  /** @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /**
+   * @returns a promise when the client does not keep up; it resolves when it has caught up, and rejects as this throws.
+   * @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long.
+   */
+  write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.stream.cancelled || this.stream.destroyed)
       throw new AloftError('CANCELLED', 'The client ended the stream.');
-    if (this.stream.write(bytes)) return;
+    if (this.stream.write(bytes)) return undefined;
     this.draining ??= this.drained();
-    await this.draining;
+    return this.draining;
   }
 
   private async drained(): Promise<void> {

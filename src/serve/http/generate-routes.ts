@@ -1,12 +1,12 @@
 /** POST /v2/models/M/generate and generate_stream: Triton's JSON without tensors. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ERROR_CATALOGUE } from '../../core/errors.js';
+import { AloftError, ERROR_CATALOGUE } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { clientReport } from '../client-report.js';
 import type { InferResponse } from '../../protocol/kserve/infer.js';
-import { readGenerateRequest, writeGenerateResponse } from '../../protocol/kserve/generate.js';
+import { GenerateResponseWriter, readGenerateRequest } from '../../protocol/kserve/generate.js';
 import { sseFrame } from '../../protocol/sse.js';
-import type { ResponseBatch } from '../inference/inference-service.js';
+import type { InferCall } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
@@ -23,16 +23,12 @@ export function generateRoutes(app: FastifyInstance, context: ServerContext): vo
 }
 
 /** Model and body are checked before anything is sent. */
-function start(
-  context: ServerContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): AsyncGenerator<ResponseBatch, void, void> {
+function inferCall(context: ServerContext, request: FastifyRequest, reply: FastifyReply): InferCall {
   const { name, version } = modelOf(request);
   const model = context.repository.resolve(name, version);
   context.health.requireServing(model);
   const inputs = [...model.interface.inputs.values()];
-  return context.infer({
+  return {
     model,
     request: readGenerateRequest(bodyText(request), { name, version, inputs }),
     signal: clientSignal(reply),
@@ -40,7 +36,7 @@ function start(
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: true,
-  });
+  };
 }
 
 async function generate(
@@ -48,44 +44,49 @@ async function generate(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const call = inferCall(context, request, reply);
   const responses: InferResponse[] = [];
-  for await (const batch of start(context, request, reply)) {
-    responses.push(...batch.responses);
-    // The answer is known to be an error; leaving cancels the request.
-    if (responses.length > 1) break;
-  }
+  await new Promise<void>((resolve, reject) => {
+    context.infer(call, {
+      take(batch) {
+        responses.push(...batch.responses);
+        // The answer is known to be an error; throwing ends the request.
+        if (responses.length > 1) throw new AloftError('CANCELLED', NOT_ONE_RESPONSE);
+        return undefined;
+      },
+      end: (failure) => (failure === undefined || responses.length > 1 ? resolve() : reject(failure)),
+    });
+  });
   const [only] = responses;
   if (responses.length !== 1 || only === undefined) return sendJson(reply, errorBody(NOT_ONE_RESPONSE));
-  return sendJson(reply, writeGenerateResponse(only));
+  return sendJson(reply, new GenerateResponseWriter().write(only));
 }
 
-async function generateStream(
-  context: ServerContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const batches = start(context, request, reply);
+function generateStream(context: ServerContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const call = inferCall(context, request, reply);
   const stream = new StreamedReply(reply, {
     writeTimeoutMs: context.options.writeTimeoutMs,
     contentType: 'text/event-stream; charset=utf-8',
   });
-  try {
-    for await (const { responses } of batches) {
-      const frames = responses.map((response) => sseFrame(writeGenerateResponse(response))).join('');
-      if (frames !== '') await stream.write(frames);
-    }
-    stream.end();
-  } catch (error) {
-    await endWithError(stream, error, context.log);
-  }
+  const writer = new GenerateResponseWriter();
+  context.infer(call, {
+    take({ responses, isFinal }) {
+      let frames = '';
+      for (const response of responses) frames += sseFrame(writer.write(response));
+      return frames === '' ? undefined : stream.write(frames, isFinal);
+    },
+    end(failure) {
+      if (failure === undefined) stream.end();
+      else endWithError(stream, failure, context.log);
+    },
+  });
   return reply;
 }
 
 /** An error before the first response has its status; a later one is one more event. */
-async function endWithError(stream: StreamedReply, error: unknown, log: Log): Promise<void> {
+function endWithError(stream: StreamedReply, error: AloftError, log: Log): void {
   const report = clientReport(error, log);
   if (report.code === 'CANCELLED' && stream.isOpen) return stream.end();
   stream.open(ERROR_CATALOGUE[report.code].http, retryHeaders(error));
-  await stream.write(sseFrame(errorBody(report.message))).catch(() => undefined); // the client is gone: nobody to tell
-  stream.end();
+  stream.endWith(sseFrame(errorBody(report.message)));
 }

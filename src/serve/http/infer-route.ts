@@ -6,6 +6,7 @@ import { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import { readInferRequest } from '../../protocol/kserve/http-request.js';
 import { writeInferResponse } from '../../protocol/kserve/http-response.js';
+import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { inflatedBody } from './body.js';
 import { clientSignal } from './connection.js';
@@ -34,7 +35,7 @@ async function infer(
     modelVersion: version,
     modelInputs: [...model.interface.inputs.values()],
   });
-  const batches = context.infer({
+  const [response] = await allResponses(context.infer, {
     model,
     request: inferRequest,
     signal: clientSignal(reply),
@@ -43,9 +44,6 @@ async function infer(
     deadlineMs: undefined,
     acceptsMany: false,
   });
-  const responses: InferResponse[] = [];
-  for await (const batch of batches) responses.push(...batch.responses);
-  const [response] = responses;
   // A request that only stops another one has nothing to say.
   return await send(request, reply, inferRequest, response ?? emptyResponse(inferRequest));
 }

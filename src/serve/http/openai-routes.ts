@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { clientReport } from '../client-report.js';
-import type { GenerateRequest } from '../../core/generate.js';
+import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import { parseJsonObject } from '../../protocol/json.js';
 import type { BodyWriter, PromptedEvent, StreamWriter } from '../../protocol/openai/answer.js';
 import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-answer.js';
@@ -12,7 +12,8 @@ import { readCompletionRequest } from '../../protocol/openai/completion-request.
 import { openAiError } from '../../protocol/openai/error.js';
 import type { StreamOptions } from '../../protocol/openai/shared-request.js';
 import { sseFrame } from '../../protocol/sse.js';
-import { mergeRows } from '../inference/merge-rows.js';
+import { runRows } from '../inference/run-rows.js';
+import type { Reader } from '../generation/reader.js';
 import type { GenerationModel } from '../repository/served-model.js';
 import type { ServerContext } from '../server-context.js';
 import { bodyText } from './body.js';
@@ -81,77 +82,92 @@ async function answer(
   job: Job,
 ): Promise<FastifyReply> {
   context.health.requireServing(job.model);
-  const batches = run(context, request, clientSignal(reply), job);
-  if (!job.options.stream) {
-    for await (const items of batches) for (const item of items) job.whole.push(item);
-    return sendJson(reply, JSON.stringify(job.whole.body()));
-  }
-  // The first batch decides between an error with its status and a stream.
-  const first = await batches.next();
-  const { writeTimeoutMs } = context.options;
-  const stream = new StreamedReply(reply, {
-    writeTimeoutMs,
-    contentType: 'text/event-stream; charset=utf-8',
+  const call = { context, job, signal: clientSignal(reply), traceparent: traceparentOf(request) };
+  if (job.options.stream) return await stream(call, reply);
+  await new Promise<void>((resolve, reject) => {
+    run(call, {
+      take(items) {
+        for (const item of items) job.whole.push(item);
+        return undefined;
+      },
+      end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+    });
   });
-  try {
-    if (!first.done) await stream.write(frames(job, first.value));
-    for await (const items of batches) {
-      const text = frames(job, items);
-      if (text !== '') await stream.write(text);
-    }
-    await stream.write(`${job.stream.end().map(sseFrame).join('')}${sseFrame('[DONE]')}`);
-  } catch (error) {
-    await stream
-      .write(sseFrame(JSON.stringify(openAiError(clientReport(error, context.log)))))
-      .catch(() => undefined); // the client is gone: nobody to tell
-  }
-  stream.end();
+  return sendJson(reply, JSON.stringify(job.whole.body()));
+}
+
+interface Call {
+  readonly context: ServerContext;
+  readonly job: Job;
+  readonly signal: AbortSignal;
+  readonly traceparent: string | undefined;
+}
+
+/** The first part decides between an error with its status and a stream. */
+async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
+  const { job, context } = call;
+  let opened: StreamedReply | undefined;
+  const open = () =>
+    (opened ??= new StreamedReply(reply, {
+      writeTimeoutMs: context.options.writeTimeoutMs,
+      contentType: 'text/event-stream; charset=utf-8',
+    }));
+  await new Promise<void>((resolve, reject) => {
+    run(call, {
+      take(items) {
+        let frames = '';
+        for (const item of items) for (const chunk of job.stream.push(item)) frames += sseFrame(chunk);
+        return frames === '' ? undefined : open().write(frames);
+      },
+      end(failure) {
+        if (failure !== undefined && opened === undefined) return reject(failure);
+        const chunks =
+          failure === undefined
+            ? [...job.stream.end(), '[DONE]']
+            : [JSON.stringify(openAiError(clientReport(failure, context.log)))];
+        open().endWith(chunks.map(sseFrame).join(''));
+        resolve();
+      },
+    });
+  });
   return reply;
 }
 
-function frames(job: Job, items: readonly PromptedEvent[]): string {
-  return items
-    .flatMap((item) => job.stream.push(item))
-    .map(sseFrame)
-    .join('');
-}
-
-/** Events of all prompts. The batches before the first text are joined with it, so that early errors come first. */
-async function* run(
-  context: ServerContext,
-  request: FastifyRequest,
-  signal: AbortSignal,
-  { model, requests }: Job,
-): AsyncGenerator<PromptedEvent[], void, void> {
+/** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */
+function run({ context, job, signal, traceparent }: Call, reader: Reader<readonly PromptedEvent[]>): void {
+  const { model, requests } = job;
+  const { engine, queueTimeoutMs } = model;
   const info = {
     modelName: model.name,
     modelVersion: model.version,
-    engineName: model.engine.name,
+    engineName: engine.name,
     protocol: 'openai',
     arrivedMs: performance.now(),
-    traceparent: traceparentOf(request),
+    traceparent,
   } as const;
-  const { queueTimeoutMs } = model;
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
-  const rows = mergeRows(
-    requests.map((row) =>
-      context.runGeneration({ engine: model.engine, request: { ...limits, ...row }, signal, info }),
-    ),
-  );
+  const calls = requests.map((row) => ({ engine, request: { ...limits, ...row }, signal, info }));
   const firstTokens = new Map<number, string>();
   let held: PromptedEvent[] | undefined = [];
-  for await (const batch of rows) {
-    const items = batch.flatMap(({ row, events }) =>
-      events.map((event): PromptedEvent => {
+  runRows(context.runGeneration, calls, {
+    take({ row, events }) {
+      const items = events.map((event): PromptedEvent => {
         if (event.type === 'started')
-          firstTokens.set(row, model.engine.loaded.codec.decode(event.promptTokenIds.slice(0, 1), false));
+          firstTokens.set(row, engine.loaded.codec.decode(event.promptTokenIds.slice(0, 1), false));
         return { promptIndex: row, event, firstTokenText: firstTokens.get(row) ?? '' };
-      }),
-    );
-    const pending: PromptedEvent[] = held === undefined ? items : [...held, ...items];
-    const hasText = pending.some((item) => item.event.type === 'text' || item.event.type === 'sequence');
-    held = held === undefined || hasText ? undefined : pending;
-    if (held === undefined) yield pending;
-  }
-  if (held !== undefined) yield held;
+      });
+      if (held === undefined) return reader.take(items);
+      held.push(...items);
+      if (!events.some(decidesAnswer)) return undefined;
+      const first = held;
+      held = undefined;
+      return reader.take(first);
+    },
+    end: (failure) => reader.end(failure),
+  });
+}
+
+/** From here on an answer is not an error as a whole. */
+function decidesAnswer({ type }: GenerateEvent): boolean {
+  return type === 'text' || type === 'sequence' || type === 'finished';
 }

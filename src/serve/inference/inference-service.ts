@@ -4,15 +4,16 @@ import type { GenerateRequest } from '../../core/generate.js';
 import type { InferRequest, InferResponse, ParameterValue } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestInfo } from '../generation/observer.js';
-import type { RunGeneration } from '../generation/run-generation.js';
+import type { Reader } from '../generation/reader.js';
+import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
 import type { GenerationModel, ServedModel } from '../repository/served-model.js';
 import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js';
-import { outputTensors } from '../tensors/tensor-response.js';
+import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
-import { mergeRows, type RowEvents } from './merge-rows.js';
 import { requestLimits } from './request-limits.js';
 import { runCodec } from './run-codec.js';
+import { runRows, type RowEvents } from './run-rows.js';
 
 export interface InferCall {
   readonly model: ServedModel;
@@ -32,80 +33,124 @@ export interface ResponseBatch {
   readonly isFinal: boolean;
 }
 
-export type Infer = (call: InferCall) => AsyncGenerator<ResponseBatch, void, void>;
+/** Never throws: what is wrong with a request ends its reader, at once or later. */
+export type Infer = (call: InferCall, reader: Reader<ResponseBatch>) => void;
 
-export function inferenceService(runGeneration: RunGeneration): Infer {
-  return async function* infer(call) {
-    const { model, request } = call;
-    const arrivedMs = performance.now();
-    const batchSize = validateInputs(request, model.interface);
-    if ('codec' in model) {
-      const outputs = await runCodec(model, request, batchSize);
-      yield { responses: [respond(model, request, outputs)], isFinal: true };
-      return;
+export function inferenceService(run: RunGeneration): Infer {
+  return (call, reader) => {
+    try {
+      begin(run, call, reader);
+    } catch (error) {
+      reader.end(asAloftError(error));
     }
-    const { form, rows } = readTensorRequest(request, model.interface, batchSize);
-    if (form.isCancel) {
-      model.engine.active.stop(request.id);
-      yield { responses: [], isFinal: true };
-      return;
-    }
-    requireStreamable(model, form, call.acceptsMany);
-    const info: RequestInfo = {
-      modelName: model.name,
-      modelVersion: model.version,
-      engineName: model.engine.name,
-      protocol: call.protocol,
-      arrivedMs,
-      traceparent: call.traceparent,
-    };
-    const limits = requestLimits(call, model);
-    const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
-    const requests = rows.map((row, i) =>
-      named({ ...row, ...limits, ...(echo ? { echo } : {}) }, request.id, i, rows.length),
-    );
-    const events = mergeRows(
-      requests.map((row) => runGeneration({ engine: model.engine, request: row, signal: call.signal, info })),
-    );
-    yield* answer(call, model, form, { events, requests, echo });
   };
 }
 
-interface Running {
-  readonly events: AsyncIterable<readonly RowEvents[]>;
-  readonly requests: readonly GenerateRequest[];
-  readonly echo: boolean;
+function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch>): void {
+  const { model, request } = call;
+  const arrivedMs = performance.now();
+  const batchSize = validateInputs(request, model.interface);
+  if ('codec' in model) {
+    const outputs = runCodec(model, request, batchSize);
+    return void answerOnce(
+      reader,
+      outputs.then((tensors) => [respond(model, request, tensors)]),
+    );
+  }
+  const { form, rows } = readTensorRequest(request, model.interface, batchSize);
+  if (form.isCancel) {
+    model.engine.active.stop(request.id);
+    return void answerOnce(reader, []);
+  }
+  requireStreamable(model, form, call.acceptsMany);
+  const info: RequestInfo = {
+    modelName: model.name,
+    modelVersion: model.version,
+    engineName: model.engine.name,
+    protocol: call.protocol,
+    arrivedMs,
+    traceparent: call.traceparent,
+  };
+  const limits = requestLimits(call, model);
+  const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
+  const requests = rows.map((row, i) =>
+    named({ ...row, ...limits, ...(echo ? { echo } : {}) }, request.id, i, rows.length),
+  );
+  const calls = requests.map((row) => ({ engine: model.engine, request: row, signal: call.signal, info }));
+  const builder = new AnswerBuilder(requests.length, {
+    echoTokens: echo && model.kind === 'engine',
+    sequenceCount: requests[0]?.sequenceCount ?? 1,
+  });
+  const requested = new Set(request.outputs.map((output) => output.name));
+  const tensors = outputTensors(model.interface, form, requested);
+  const responseOf = (answer: TensorAnswer) => respond(model, request, tensors(answer));
+  const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
+  runRows(run, calls, answering(builder, responseOf, reader));
 }
 
-async function* answer(
-  call: InferCall,
-  model: GenerationModel,
-  form: AnswerForm,
-  running: Running,
-): AsyncGenerator<ResponseBatch, void, void> {
-  const { request } = call;
-  const requested = new Set(request.outputs.map((output) => output.name));
-  const builder = new AnswerBuilder(running.requests.length, {
-    echoTokens: running.echo && model.kind === 'engine',
-    sequenceCount: running.requests[0]?.sequenceCount ?? 1,
-  });
-  const tensors = (part: ReturnType<AnswerBuilder['whole']>) =>
-    outputTensors(part, model.interface, form, requested);
+/** Passes on each piece as it comes. */
+function streamedAnswer(
+  builder: AnswerBuilder,
+  responseOf: (answer: TensorAnswer) => InferResponse,
+  reader: Reader<ResponseBatch>,
+): Reader<RowEvents> {
   let wasFinal = false;
-  for await (const batch of running.events) {
-    for (const { row, events } of batch) for (const event of events) builder.push(row, event);
-    if (!form.isStreaming) continue;
-    const responses = builder.takePieces().map((piece) => respond(model, request, tensors(piece)));
-    wasFinal = builder.isComplete;
-    if (responses.length > 0 || wasFinal) yield { responses, isFinal: wasFinal };
+  return {
+    take({ row, events }) {
+      for (const event of events) builder.push(row, event);
+      const responses = builder.takePieces().map(responseOf);
+      wasFinal = builder.isComplete;
+      return responses.length > 0 || wasFinal ? reader.take({ responses, isFinal: wasFinal }) : undefined;
+    },
+    end(failure) {
+      if (failure !== undefined || wasFinal) reader.end(failure);
+      else void answerOnce(reader, []);
+    },
+  };
+}
+
+/** One response at the end; none when the request was stopped before its first token. */
+function wholeAnswer(
+  builder: AnswerBuilder,
+  responseOf: (answer: TensorAnswer) => InferResponse,
+  reader: Reader<ResponseBatch>,
+): Reader<RowEvents> {
+  return {
+    take({ row, events }) {
+      for (const event of events) builder.push(row, event);
+      return undefined;
+    },
+    end(failure) {
+      if (failure !== undefined) return reader.end(failure);
+      const isStopped = !builder.isComplete && builder.isEmpty;
+      void answerOnce(reader, isStopped ? [] : [responseOf(builder.whole())]);
+    },
+  };
+}
+
+async function answerOnce(
+  reader: Reader<ResponseBatch>,
+  responses: readonly InferResponse[] | Promise<readonly InferResponse[]>,
+): Promise<void> {
+  let failure: AloftError | undefined;
+  try {
+    await reader.take({ responses: await responses, isFinal: true });
+  } catch (error) {
+    failure = asAloftError(error);
   }
-  if (form.isStreaming) {
-    if (!wasFinal) yield { responses: [], isFinal: true };
-    return;
-  }
-  const isStopped = !builder.isComplete && builder.isEmpty;
-  const responses = isStopped ? [] : [respond(model, request, tensors(builder.whole()))];
-  yield { responses, isFinal: true };
+  reader.end(failure);
+}
+
+/** All responses of a request that is answered as a whole. @throws {AloftError} */
+export async function allResponses(infer: Infer, call: InferCall): Promise<readonly InferResponse[]> {
+  const all: InferResponse[] = [];
+  await new Promise<void>((resolve, reject) => {
+    infer(call, {
+      take: ({ responses }) => void all.push(...responses),
+      end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+    });
+  });
+  return all;
 }
 
 /** Responses of an ensemble carry the parameters of a sequence, as Triton's do. */
@@ -115,12 +160,14 @@ const SEQUENCE_PARAMETERS: Readonly<Record<string, ParameterValue>> = {
   sequence_start: false,
 };
 
+const NO_PARAMETERS: Readonly<Record<string, ParameterValue>> = {};
+
 function respond(model: ServedModel, request: InferRequest, outputs: readonly Tensor[]): InferResponse {
   return {
     modelName: model.name,
     modelVersion: model.version,
     id: request.id,
-    parameters: model.kind === 'ensemble' ? SEQUENCE_PARAMETERS : {},
+    parameters: model.kind === 'ensemble' ? SEQUENCE_PARAMETERS : NO_PARAMETERS,
     outputs,
   };
 }

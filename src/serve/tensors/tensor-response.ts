@@ -53,23 +53,26 @@ const ON_REQUEST: Readonly<Partial<Record<ResponseField, RequestField>>> = {
   finishReason: 'returnFinishReason',
 };
 
-/** The tensors of one response, in the model's order; only those that were asked for and exist. */
+/** Makes the tensors of one response, in the model's order; only those that were asked for and exist. */
 export function outputTensors(
-  answer: TensorAnswer,
   model: ModelInterface,
   form: AnswerForm,
   requested: ReadonlySet<string>,
-): Tensor[] {
-  const tensors: Tensor[] = [];
-  for (const output of model.outputs.values()) {
-    const condition = ON_REQUEST[output.field];
-    const isWanted =
-      (requested.size === 0 || requested.has(output.name)) &&
-      (condition === undefined || form.wants.has(condition));
-    const tensor = isWanted ? outputTensor(output.field, output, answer, form) : undefined;
-    if (tensor !== undefined) tensors.push(tensor);
-  }
-  return tensors;
+): (answer: TensorAnswer) => Tensor[] {
+  const wanted = [...model.outputs.values()].filter(({ name, field }) => {
+    const condition = ON_REQUEST[field];
+    return (
+      (requested.size === 0 || requested.has(name)) && (condition === undefined || form.wants.has(condition))
+    );
+  });
+  return (answer) => {
+    const tensors: Tensor[] = [];
+    for (const output of wanted) {
+      const tensor = outputTensor(output.field, output, answer, form);
+      if (tensor !== undefined) tensors.push(tensor);
+    }
+    return tensors;
+  };
 }
 
 function outputTensor(

@@ -1,60 +1,63 @@
-/** An engine that does nothing: every stream gets a token at each step, at any rate. Shows what the server itself costs. */
-import type { GenerateEvent, GenerateRequest, Generator } from '../../core/generate.js';
+/**
+ * An engine that computes nothing: every request gets a token at each step, at any rate. Text is made of the tokens as
+ * for a real engine, by the demo model's tokenizer. Shows what the server itself costs.
+ */
+import type { BatcherEvent, FinishReason, TokenRequest } from '../../core/request.js';
+import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
+import { loadGenerationDefaults } from '../../text/generation-config.js';
+import { TextGenerator } from '../../text/generator.js';
+import { loadTokenizer } from '../../text/tokenizer/load.js';
 import type { LoadedModel, ModelLoader } from '../loader.js';
-import { BYTE_CODEC } from './byte-codec.js';
 
-interface Stream {
-  readonly ready: GenerateEvent[];
-  wake: (() => void) | undefined;
+interface Running {
+  readonly request: TokenRequest;
+  readonly onEvent: (event: BatcherEvent) => void;
+  readonly submittedMs: number;
+  readonly tokenIds: number[];
 }
 
-const TOKEN: GenerateEvent = {
-  type: 'text',
-  sequence: 0,
-  text: ' word',
-  tokenIds: [5],
-  logprobs: undefined,
-  logits: undefined,
-};
 const TICK_MS = 1;
+const MAX_TOKENS = 1 << 20;
 
-export class NullEngine implements LoadedModel {
-  readonly generator: Generator;
-  readonly codec = BYTE_CODEC;
-  readonly maxRunningRequestCount = 100_000;
-  readonly blockTokens = 64;
-  readonly memory = [];
-  private readonly streams = new Set<Stream>();
+class NullBatcher implements TokenBatcher {
+  readonly limits: TokenLimits = {
+    vocabulary: MAX_TOKENS,
+    maxInputTokens: MAX_TOKENS,
+    maxOutputTokens: MAX_TOKENS,
+    maxSequenceTokens: MAX_TOKENS,
+    maxSequenceCount: 1,
+    maxBeamWidth: 1,
+    maxTopLogprobs: 0,
+  };
+  private readonly running = new Map<string, Running>();
   private readonly timer: NodeJS.Timeout;
+  private readonly tokenId: number;
   private dueSteps = 0;
   private lastMs = performance.now();
 
-  constructor(stepsPerSecond: number) {
-    const maxInputTokens = 1 << 20;
-    this.generator = {
-      model: {
-        name: 'null',
-        vocabulary: 259,
-        maxInputTokens,
-        maxOutputTokens: maxInputTokens,
-        maxSequenceTokens: maxInputTokens,
-        precision: 'none',
-        hasChatTemplate: false,
-      },
-      generate: (request, signal) => this.generate(request, signal),
-    };
+  /** @param tokenId all that it ever generates */
+  constructor(stepsPerSecond: number, tokenId: number) {
+    this.tokenId = tokenId;
     this.timer = setInterval(() => this.tick(stepsPerSecond), TICK_MS);
   }
 
-  subscribe(): () => void {
-    return () => {};
+  submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
+    this.running.set(request.id, { request, onEvent, submittedMs: performance.now(), tokenIds: [] });
   }
 
-  heartbeatAgeMs(): number {
-    return 0;
+  cancel(id: string): void {
+    const running = this.running.get(id);
+    if (running === undefined) return;
+    const error = { code: 'CANCELLED', message: 'The request was cancelled.' } as const;
+    this.end(running, { type: 'failed', error });
   }
 
-  async dispose(): Promise<void> {
+  endSequence(id: string): void {
+    const running = this.running.get(id);
+    if (running !== undefined) this.finish(running, 'stop_word');
+  }
+
+  close(): void {
     clearInterval(this.timer);
   }
 
@@ -63,64 +66,95 @@ export class NullEngine implements LoadedModel {
     const nowMs = performance.now();
     this.dueSteps += ((nowMs - this.lastMs) / 1000) * stepsPerSecond;
     this.lastMs = nowMs;
-    const steps = Math.floor(this.dueSteps);
-    this.dueSteps -= steps;
-    if (steps === 0) return;
-    for (const stream of this.streams) {
-      for (let i = 0; i < steps; i++) stream.ready.push(TOKEN);
-      stream.wake?.();
-    }
+    const stepCount = Math.floor(this.dueSteps);
+    this.dueSteps -= stepCount;
+    for (let step = 0; step < stepCount; step++)
+      for (const running of this.running.values()) this.advance(running, nowMs);
   }
 
-  private async *generate(
-    request: GenerateRequest,
-    signal?: AbortSignal,
-  ): AsyncGenerator<GenerateEvent, void, void> {
-    const stream: Stream = { ready: [], wake: undefined };
-    this.streams.add(stream);
-    const wake = () => stream.wake?.();
-    signal?.addEventListener('abort', wake);
-    const submittedMs = performance.now();
-    let left = request.maxOutputTokens ?? 100;
-    try {
-      yield { type: 'started', id: request.id ?? '', promptTokenIds: [1], seed: 0n };
-      while (left > 0 && !signal?.aborted) {
-        if (stream.ready.length === 0) await new Promise<void>((resolve) => (stream.wake = resolve));
-        for (const event of stream.ready.splice(0, left)) {
-          left--;
-          yield event;
-        }
-      }
-    } finally {
-      this.streams.delete(stream);
-      signal?.removeEventListener('abort', wake);
-    }
-    const outputTokens = request.maxOutputTokens ?? 100;
-    yield {
-      type: 'sequence',
+  private advance(running: Running, timeMs: number): void {
+    const { request, onEvent, tokenIds } = running;
+    const { id } = request;
+    tokenIds.push(this.tokenId);
+    onEvent({
+      type: 'token',
+      id,
       sequence: 0,
-      text: '',
-      tokenIds: [],
-      finishReason: 'length',
-      stop: undefined,
-      cumulativeLogprob: 0,
-    };
-    yield {
-      type: 'finished',
-      usage: { promptTokens: 1, cachedPromptTokens: 0, outputTokens },
+      tokenIds: [this.tokenId],
+      logprobs: undefined,
+      logits: undefined,
+      timeMs,
+    });
+    if (tokenIds.length >= request.maxOutputTokens) this.finish(running, 'length');
+  }
+
+  private finish(running: Running, finishReason: FinishReason): void {
+    const { request, onEvent, tokenIds } = running;
+    const { id } = request;
+    onEvent({ type: 'sequence', id, sequence: 0, finishReason, tokenIds, cumulativeLogprob: 0 });
+    this.end(running, { type: 'finished' });
+  }
+
+  private end(
+    { request, onEvent, submittedMs, tokenIds }: Running,
+    end: { type: 'finished' } | Pick<Extract<BatcherEvent, { type: 'failed' }>, 'type' | 'error'>,
+  ): void {
+    this.running.delete(request.id);
+    const promptTokens = request.promptTokenIds.length;
+    onEvent({
+      ...end,
+      id: request.id,
+      usage: { promptTokens, cachedPromptTokens: 0, outputTokens: tokenIds.length },
       timings: {
         submittedMs,
         scheduledMs: submittedMs,
         firstTokenMs: submittedMs,
         finishedMs: performance.now(),
       },
-    };
+    });
   }
 }
 
-export function nullLoader(stepsPerSecond: number): ModelLoader {
-  return {
-    load: async () => new NullEngine(stepsPerSecond),
-    loadTokenizer: async () => BYTE_CODEC,
+export interface NullLoader extends ModelLoader {
+  /** Every output is this word, again and again. */
+  readonly word: string;
+}
+
+/** @param tokenizerDirectory the demo model's: any with the word as one token would do */
+export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: string): Promise<NullLoader> {
+  const word = 'water';
+  const tokenizer = await loadTokenizer(tokenizerDirectory);
+  const defaults = await loadGenerationDefaults(tokenizerDirectory, tokenizer);
+  const [tokenId, ...rest] = await tokenizer.encode(word, { addSpecialTokens: false });
+  if (tokenId === undefined || rest.length > 0) throw new Error(`'${word}' is not one token.`);
+  const codec = {
+    encode: (text: string, addSpecialTokens: boolean) => tokenizer.encode(text, { addSpecialTokens }),
+    decode: (ids: readonly number[], skipSpecialTokens: boolean) =>
+      tokenizer.decode(ids, { skipSpecialTokens }),
+    endId: tokenizer.eosId,
+    padId: tokenizer.padId,
   };
+  const load = async (): Promise<LoadedModel> => {
+    const batcher = new NullBatcher(stepsPerSecond, tokenId);
+    const model = {
+      name: 'null',
+      vocabulary: MAX_TOKENS,
+      maxInputTokens: MAX_TOKENS,
+      maxOutputTokens: MAX_TOKENS,
+      maxSequenceTokens: MAX_TOKENS,
+      precision: 'none',
+      hasChatTemplate: false,
+    };
+    return {
+      generator: new TextGenerator({ model, batcher, tokenizer, chatTemplate: undefined, defaults }),
+      codec,
+      maxRunningRequestCount: 100_000,
+      blockTokens: 64,
+      memory: [],
+      subscribe: () => () => {},
+      heartbeatAgeMs: () => 0,
+      dispose: async () => batcher.close(),
+    };
+  };
+  return { word, load, loadTokenizer: async () => codec };
 }

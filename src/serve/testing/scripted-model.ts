@@ -4,9 +4,9 @@
  */
 import { AloftError } from '../../core/errors.js';
 import type {
+  EventGenerator,
   GenerateEvent,
   GenerateRequest,
-  Generator,
   ModelCard,
   TextLogprobs,
 } from '../../core/generate.js';
@@ -49,7 +49,7 @@ const CARD: ModelCard = {
 
 /** What tests look at from outside. */
 export class ScriptedModel implements LoadedModel {
-  readonly generator: Generator;
+  readonly generator: EventGenerator;
   readonly codec = BYTE_CODEC;
   readonly maxRunningRequestCount: number;
   readonly blockTokens = 64;
@@ -67,7 +67,14 @@ export class ScriptedModel implements LoadedModel {
   constructor(script: Partial<Script>) {
     this.script = { ...DEFAULT_SCRIPT, ...script };
     this.maxRunningRequestCount = this.script.slotCount;
-    this.generator = { model: CARD, generate: (request, signal) => this.generate(request, signal) };
+    this.generator = {
+      model: CARD,
+      start: (request, onEvent) => {
+        const controller = new AbortController();
+        void this.deliver(request, controller.signal, onEvent);
+        return () => controller.abort();
+      },
+    };
   }
 
   get waitingCount(): number {
@@ -85,6 +92,26 @@ export class ScriptedModel implements LoadedModel {
 
   async dispose(): Promise<void> {
     this.isDisposed = true;
+  }
+
+  /** An iteration that ends without its last event was aborted. */
+  private async deliver(
+    request: GenerateRequest,
+    signal: AbortSignal,
+    onEvent: (event: GenerateEvent) => void,
+  ): Promise<void> {
+    let last: GenerateEvent | undefined;
+    for await (const event of this.generate(request, signal)) onEvent((last = event));
+    if (last?.type === 'finished' || last?.type === 'failed') return;
+    const error = { code: 'CANCELLED', message: 'The request was cancelled.' } as const;
+    const usage = { promptTokens: 0, cachedPromptTokens: 0, outputTokens: 0 };
+    const atMs = performance.now();
+    onEvent({
+      type: 'failed',
+      error,
+      usage,
+      timings: { submittedMs: atMs, scheduledMs: undefined, firstTokenMs: undefined, finishedMs: atMs },
+    });
   }
 
   private async *generate(

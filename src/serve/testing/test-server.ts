@@ -42,8 +42,18 @@ export interface TestOptions {
   readonly whileLoading?: boolean;
 }
 
+/** Close it, or its directory stays. */
 export async function startTestServer(test: TestOptions = {}): Promise<TestServer> {
   const directory = mkdtempSync(join(tmpdir(), 'aloft-serve-'));
+  try {
+    return await startIn(directory, test);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(directory: string, test: TestOptions): Promise<TestServer> {
   const repository = join(directory, 'models');
   createRepository({ engineDirectory: fakeEngine(directory), outputDirectory: repository });
   test.prepare?.(repository);

@@ -23,6 +23,8 @@ export interface TokenTable {
   /** [tokenCount] 1 for control tokens such as `<s>`, which plain text leaves out. */
   readonly special: Uint8Array;
   readonly leadingSpace: LeadingSpaceRule;
+  /** The text of a token whose bytes are whole characters; undefined for others, which only make text together. */
+  wholeText(tokenId: number): string | undefined;
 }
 
 /** The bytes of one token; a view. */
@@ -52,7 +54,26 @@ export function buildTokenTable(
   const leadingSpace: LeadingSpaceRule = firstToBytes
     ? { type: 'first-token', bytes: (id) => firstToBytes(tokens[id] ?? '') }
     : { type: 'strip', count: spacesToStrip };
-  return { tokenCount, ...concatenate(tokens.map(toBytes)), special, leadingSpace };
+  const { bytes, offsets } = concatenate(tokens.map(toBytes));
+  return { tokenCount, bytes, offsets, special, leadingSpace, wholeText: wholeTexts(bytes, offsets) };
+}
+
+/** Texts are made when they are first asked for: a vocabulary has far more tokens than an answer. */
+function wholeTexts(bytes: Uint8Array, offsets: Uint32Array): TokenTable['wholeText'] {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
+  const known = new Map<number, string | null>();
+  const decode = (tokenId: number): string | null => {
+    try {
+      return decoder.decode(bytes.subarray(offsets[tokenId], offsets[tokenId + 1]));
+    } catch {
+      return null; // how TextDecoder says that the bytes are not whole characters
+    }
+  };
+  return (tokenId) => {
+    let text = known.get(tokenId);
+    if (text === undefined) known.set(tokenId, (text = decode(tokenId)));
+    return text ?? undefined;
+  };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Pick<TokenTable, 'bytes' | 'offsets'> {

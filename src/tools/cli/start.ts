@@ -9,6 +9,7 @@ import { openEngineRank } from '../../engine/rank-file-reader.js';
 import type { ModelLoader } from '../../serve/loader.js';
 import { type RunningServer, startServer } from '../../serve/server.js';
 import { tryLines } from '../../serve/startup-print.js';
+import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { runBuild } from './build.js';
 import type { RegisterCommand } from './main.js';
@@ -56,7 +57,7 @@ async function answer(server: RunningServer, prompt: string, terminal: Terminal)
   if (engine === undefined) throw new AloftError('MODEL_UNAVAILABLE', 'The demo model is not loaded.');
   terminal.out(`\n> ${prompt}\n`);
   const answered = await collectAnswer(
-    engine.loaded.generator.generate({
+    iterateEvents(engine.loaded.generator, {
       prompt: { type: 'chat', messages: [{ role: 'user', content: prompt }], templateArguments: {} },
       maxOutputTokens: 128,
     }),

@@ -1,0 +1,16 @@
+/** A part of overhead.mjs: the server in a process of its own. */
+import { SILENT_LOG } from '../../dist/core/log.js';
+import { engineLoader } from '../../dist/serve/engine-loader.js';
+import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/options.js';
+import { startServer } from '../../dist/serve/server.js';
+
+const [engineDirectory, threads] = process.argv.slice(2);
+const free = { host: '127.0.0.1', port: 0 };
+const options = { ...DEFAULT_SERVE_OPTIONS, engineDirectory, http: free, grpc: free, metrics: free };
+const server = await startServer(options, {
+  loader: engineLoader({ threadCount: Number(threads) }),
+  log: SILENT_LOG,
+});
+await server.modelsLoaded;
+process.once('disconnect', () => void server.close());
+process.send(server.ports);

@@ -1,0 +1,171 @@
+/**
+ * Entry of a process that opens many streams and counts what comes: raw sockets and raw HTTP/2, no parsing, because it
+ * shares the machine with the server that it measures.
+ */
+import { constants, connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { connect } from 'node:net';
+import { encode, ensembleRequest } from './independent-grpc.js';
+
+export interface LoadJob {
+  readonly api: 'sse' | 'openai' | 'grpc';
+  readonly streamCount: number;
+  /** Tokens of each stream. */
+  readonly tokenCount: number;
+  /** The text of every token without its space, which nothing else in an answer contains. */
+  readonly word: string;
+  readonly port: number;
+}
+
+export interface LoadResult {
+  readonly tokenCount: number;
+  /** From the first connection to the end of the last stream. */
+  readonly seconds: number;
+  /** Between the moment when every stream had its first token and the moment when the first of them had all. */
+  readonly steadyTokensPerSecond: number;
+  readonly messageCount: number;
+  /** Of each stream, from the start of the client. */
+  readonly firstTokenMs: readonly number[];
+  readonly cpuMicroseconds: number;
+}
+
+process.once('message', (job: LoadJob) => {
+  run(job).then(
+    (result) => process.send?.(result),
+    (error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+});
+
+async function run(job: LoadJob): Promise<LoadResult> {
+  const startCpu = process.cpuUsage();
+  const count = new Count(job);
+  if (job.api === 'grpc') await grpcStreams(job, count);
+  else await Promise.all(Array.from({ length: job.streamCount }, () => sseStream(job, count)));
+  const cpu = process.cpuUsage(startCpu);
+  return { ...count.result(), cpuMicroseconds: cpu.user + cpu.system };
+}
+
+class Count {
+  private readonly job: LoadJob;
+  private readonly startMs = performance.now();
+  private readonly firstTokenMs: number[] = [];
+  private tokenCount = 0;
+  private messageCount = 0;
+  private steadyStart: readonly [ms: number, tokens: number] | undefined;
+  private steadyEnd: readonly [ms: number, tokens: number] | undefined;
+
+  constructor(job: LoadJob) {
+    this.job = job;
+  }
+
+  /** @returns what takes the bytes of one stream. @param mark what every message begins with */
+  stream(mark: string): (chunk: Buffer) => void {
+    const { word, tokenCount, streamCount } = this.job;
+    let own = 0;
+    /** The beginning of a word that a read has cut. */
+    let cut: Uint8Array = Buffer.alloc(0);
+    return (chunk) => {
+      this.messageCount += occurrences(chunk, mark);
+      const found = occurrences(cut.length === 0 ? chunk : Buffer.concat([cut, chunk]), word);
+      cut = chunk.subarray(chunk.length - beginningLength(chunk, word));
+      this.tokenCount += found;
+      if (own === 0 && found > 0) {
+        this.firstTokenMs.push(performance.now() - this.startMs);
+        if (this.firstTokenMs.length === streamCount) this.steadyStart = [performance.now(), this.tokenCount];
+      }
+      own += found;
+      if (own === tokenCount) this.steadyEnd ??= [performance.now(), this.tokenCount];
+    };
+  }
+
+  /** @throws when a token is missing */
+  result(): Omit<LoadResult, 'cpuMicroseconds'> {
+    const { tokenCount, messageCount, firstTokenMs, job } = this;
+    const wanted = job.streamCount * job.tokenCount;
+    if (tokenCount !== wanted) throw new Error(`${tokenCount} tokens came instead of ${wanted}.`);
+    const [startMs, startTokens] = this.steadyStart ?? [NaN, NaN];
+    const [endMs, endTokens] = this.steadyEnd ?? [NaN, NaN];
+    return {
+      tokenCount,
+      messageCount,
+      firstTokenMs,
+      seconds: (performance.now() - this.startMs) / 1000,
+      steadyTokensPerSecond: ((endTokens - startTokens) / (endMs - startMs)) * 1000,
+    };
+  }
+}
+
+function occurrences(chunk: Buffer, word: string): number {
+  let count = 0;
+  for (let at = chunk.indexOf(word); at >= 0; at = chunk.indexOf(word, at + word.length)) count++;
+  return count;
+}
+
+/** How much of the word, but not all, the end of the chunk is. */
+function beginningLength(chunk: Buffer, word: string): number {
+  let length = word.length - 1;
+  while (
+    length > 0 &&
+    !(
+      chunk.at(-length) === word.charCodeAt(0) &&
+      chunk.toString('latin1', chunk.length - length) === word.slice(0, length)
+    )
+  )
+    length--;
+  return length;
+}
+
+const BODIES = {
+  sse: (maxTokens: number) => ({ text_input: 'a', max_tokens: maxTokens, stream: true }),
+  openai: (maxTokens: number) => ({ model: 'ensemble', prompt: 'a', max_tokens: maxTokens, stream: true }),
+};
+const PATHS = { sse: '/v2/models/ensemble/generate_stream', openai: '/v1/completions' };
+
+async function sseStream(job: LoadJob, count: Count): Promise<void> {
+  const { api, tokenCount, port } = job;
+  if (api === 'grpc') return;
+  const body = JSON.stringify(BODIES[api](tokenCount));
+  const socket = connect({ host: '127.0.0.1', port });
+  socket.write(
+    `POST ${PATHS[api]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  socket.on('data', count.stream('data: {'));
+  await new Promise<void>((resolve, reject) => {
+    socket.on('close', () => resolve());
+    socket.on('error', reject);
+  });
+}
+
+const METHOD = '/inference.GRPCInferenceService/ModelStreamInfer';
+const WINDOW_BYTES = 2 ** 24;
+
+async function grpcStreams(job: LoadJob, count: Count): Promise<void> {
+  const session = connectHttp2(`http://127.0.0.1:${job.port}`, {
+    settings: { initialWindowSize: WINDOW_BYTES },
+  });
+  await new Promise((resolve, reject) => session.once('connect', resolve).once('error', reject));
+  session.setLocalWindowSize(WINDOW_BYTES);
+  await Promise.all(Array.from({ length: job.streamCount }, () => grpcStream(session, job, count)));
+  session.close();
+}
+
+async function grpcStream(session: ClientHttp2Session, job: LoadJob, count: Count): Promise<void> {
+  const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_CONTENT_TYPE, HTTP2_HEADER_TE } = constants;
+  const stream = session.request({
+    [HTTP2_HEADER_METHOD]: 'POST',
+    [HTTP2_HEADER_PATH]: METHOD,
+    [HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
+    [HTTP2_HEADER_TE]: 'trailers',
+  });
+  const message = encode('InferRequest', ensembleRequest('a', job.tokenCount, true));
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  stream.end(Buffer.concat([prefix, message]));
+  stream.on('data', count.stream('triton_final_response'));
+  await new Promise<void>((resolve, reject) => {
+    stream.on('close', () => resolve());
+    stream.on('error', reject);
+  });
+}
