@@ -2,6 +2,7 @@
 import { SYSTEM_CLOCK } from '../core/clock.js';
 import { AloftError } from '../core/errors.js';
 import { type LoadedEngine, loadEngine, type LoadOptions } from '../llm/load.js';
+import type { BatcherHealth } from '../run/batcher/batcher-health.js';
 import type { BatcherOptions } from '../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../text/generation-config.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
@@ -12,9 +13,9 @@ import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } 
 export function engineLoader(defaults: LoadOptions): ModelLoader {
   return {
     async load(settings) {
-      return loadedModel(
-        await loadEngine(settings.engineDirectory, { ...defaults, ...loadOptions(settings) }),
-      );
+      const options = loadOptions(settings);
+      const scheduler = { ...defaults.scheduler, ...options.scheduler };
+      return loadedModel(await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler }));
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -71,11 +72,18 @@ function loadedModel(engine: LoadedEngine): LoadedModel {
     codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
     maxRunningRequestCount: executorLimits.maxRows,
     blockTokens: executorLimits.blockTokens,
+    kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine),
     subscribe: (listener) => batcher.onStep(listener),
-    heartbeatAgeMs: () => SYSTEM_CLOCK.nowMs() - batcher.health.heartbeatMs,
+    heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
+    onFailure: (listener) => batcher.onFailure(listener),
     dispose: () => batcher.close(),
   };
+}
+
+/** A loop that has failed never turns again: nobody needs to wait for its heartbeat to grow old. */
+function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
+  return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
 }
 
 function memoryUse({ batcher, manifest }: LoadedEngine): MemoryUse[] {

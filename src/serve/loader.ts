@@ -1,5 +1,6 @@
 /** What the server needs from an engine. The server is built and tested against these interfaces alone. */
 import type { StepStats } from '../core/batcher-stats.js';
+import type { ErrorReport } from '../core/errors.js';
 import type { Generator } from '../core/generate.js';
 
 export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
@@ -51,12 +52,16 @@ export interface LoadedModel {
   /** Rows that can run at the same time. */
   readonly maxRunningRequestCount: number;
   readonly blockTokens: number;
+  /** Blocks of the KV cache on the device. */
+  readonly kvBlockCount: number;
   /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
   readonly memory: readonly MemoryUse[];
-  /** Called after every step. @returns a function that ends the subscription. */
+  /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
   subscribe(listener: (stats: StepStats) => void): () => void;
-  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity when it is dead. */
+  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity once it has stopped for good. */
   heartbeatAgeMs(): number;
+  /** Calls once when the engine has stopped for good, by a fault. */
+  onFailure(listener: (failure: ErrorReport) => void): void;
   dispose(): Promise<void>;
 }
 

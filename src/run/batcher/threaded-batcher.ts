@@ -55,6 +55,7 @@ export class ThreadedBatcher implements TokenBatcher {
   private readonly open = new Map<RequestHandle, OpenRequest>();
   private readonly handles = new Map<RequestId, RequestHandle>();
   private readonly stepListeners = new Set<(stats: StepStats) => void>();
+  private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
   private readonly watchdog: NodeJS.Timeout;
   private readonly exited: Promise<void>;
   private outgoing: EngineCommand[] = [];
@@ -97,6 +98,11 @@ export class ThreadedBatcher implements TokenBatcher {
   onStep(listener: (stats: StepStats) => void): () => void {
     this.stepListeners.add(listener);
     return () => void this.stepListeners.delete(listener);
+  }
+
+  /** Called once if the engine or its thread breaks; nothing is served after that. */
+  onFailure(listener: (failure: ErrorReport) => void): void {
+    this.failureListeners.push(listener);
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
@@ -187,7 +193,8 @@ export class ThreadedBatcher implements TokenBatcher {
   /** The engine is gone: what is open ends here. */
   private fail(error: ErrorReport): void {
     clearInterval(this.watchdog);
-    if (this.state === 'running') {
+    const isNew = this.state === 'running';
+    if (isNew) {
       this.state = 'failed';
       this.failure = error;
     }
@@ -195,6 +202,7 @@ export class ThreadedBatcher implements TokenBatcher {
       this.forget(handle, open);
       open.onEvent(refusedEvent(open.request, error, performance.now(), open.submittedMs));
     }
+    if (isNew) for (const listener of this.failureListeners) listener(error);
   }
 }
 

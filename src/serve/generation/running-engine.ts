@@ -1,5 +1,5 @@
 /** A loaded engine with its requests and its limit. */
-import { AloftError } from '../../core/errors.js';
+import { AloftError, type ErrorReport } from '../../core/errors.js';
 import type { LoadedModel } from '../loader.js';
 import { ActiveRequests } from './active-requests.js';
 
@@ -18,6 +18,8 @@ export class RunningEngine {
   readonly version: string;
   readonly loaded: LoadedModel;
   readonly active = new ActiveRequests();
+  /** Why the engine has stopped for good. */
+  failure: ErrorReport | undefined;
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
   private isClosing = false;
@@ -28,6 +30,7 @@ export class RunningEngine {
     this.name = name;
     this.version = version;
     this.loaded = loaded;
+    loaded.onFailure((failure) => (this.failure = failure));
     this.maxRequestCount = loaded.maxRunningRequestCount + maxQueuedRequestCount;
   }
 

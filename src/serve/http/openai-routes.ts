@@ -101,6 +101,8 @@ async function answer(
     }
     await stream.write(`${job.stream.end().map(sseFrame).join('')}${sseFrame('[DONE]')}`);
   } catch (error) {
+    // A loop that is left ends the request, but the first write comes before the loop.
+    await batches.return();
     await stream
       .write(sseFrame(JSON.stringify(openAiError(clientReport(error, context.log)))))
       .catch(() => undefined); // the client is gone: nobody to tell

@@ -23,6 +23,7 @@ export class NullEngine implements LoadedModel {
   readonly codec = BYTE_CODEC;
   readonly maxRunningRequestCount = 100_000;
   readonly blockTokens = 64;
+  readonly kvBlockCount = 0;
   readonly memory = [];
   private readonly streams = new Set<Stream>();
   private readonly timer: NodeJS.Timeout;
@@ -53,6 +54,8 @@ export class NullEngine implements LoadedModel {
   heartbeatAgeMs(): number {
     return 0;
   }
+
+  onFailure(): void {}
 
   async dispose(): Promise<void> {
     clearInterval(this.timer);
