@@ -64,6 +64,9 @@ function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
   };
 }
 
+/** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
+const LAST_STEP_MS = 5000;
+
 function loadedModel(engine: LoadedEngine): LoadedModel {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
@@ -77,7 +80,7 @@ function loadedModel(engine: LoadedEngine): LoadedModel {
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
     onFailure: (listener) => batcher.onFailure(listener),
-    dispose: () => batcher.close(),
+    dispose: () => batcher.close(LAST_STEP_MS),
   };
 }
 

@@ -126,12 +126,16 @@ export class ThreadedBatcher implements TokenBatcher {
     if (this.handles.has(id)) this.send({ type: 'cancel', id });
   }
 
-  /** Open requests fail with SHUTTING_DOWN; the executor is disposed and the thread ends. */
-  async close(): Promise<void> {
+  /**
+   * Open requests fail with SHUTTING_DOWN; the executor is disposed and the thread ends. A thread that hangs in a native
+   * call cannot be ended, and this does not resolve then.
+   * @param patienceMs time for the step at hand; default: as long as a step may take
+   */
+  async close(patienceMs = this.stepTimeoutMs): Promise<void> {
     if (!this.isClosing) {
       this.isClosing = true;
       // A thread that works may end its step; one that failed may hang in a call and gets little time.
-      const graceMs = this.state === 'running' ? this.stepTimeoutMs : FAILED_GRACE_MS;
+      const graceMs = this.state === 'running' ? patienceMs : FAILED_GRACE_MS;
       if (this.state === 'running') this.state = 'closed';
       clearInterval(this.watchdog);
       this.worker.ref();

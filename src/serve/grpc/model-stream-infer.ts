@@ -128,14 +128,15 @@ class StreamSession {
 
   private async fail(id: string, modelName: string, error: unknown): Promise<void> {
     const { log } = this.context;
-    const { code, message } = clientReport(error, log);
+    const report = clientReport(error, log);
+    const { code } = report;
     if (code === 'CANCELLED' && this.controller.signal.aborted) return;
     if (this.endsOnError || code === 'SLOW_READER') {
       this.controller.abort();
       this.stream.emit('error', grpcStatus(error, log));
       return;
     }
-    await this.writer.write(streamedError(id, modelName, message)).catch(() => this.cancel());
+    await this.writer.write(streamedError(id, modelName, report)).catch(() => this.cancel());
   }
 }
 

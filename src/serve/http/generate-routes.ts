@@ -10,7 +10,7 @@ import type { ResponseBatch } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
-import { errorBody, retryHeaders, sendJson } from './reply.js';
+import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
 import { modelOf, modelRoute } from './route.js';
 import { traceparentOf } from './trace-header.js';
 
@@ -86,6 +86,6 @@ async function endWithError(stream: StreamedReply, error: unknown, log: Log): Pr
   const report = clientReport(error, log);
   if (report.code === 'CANCELLED' && stream.isOpen) return stream.end();
   stream.open(ERROR_CATALOGUE[report.code].http, retryHeaders(error));
-  await stream.write(sseFrame(errorBody(report.message))).catch(() => undefined); // the client is gone: nobody to tell
+  await stream.write(errorEvent(report)).catch(() => undefined); // the client is gone: nobody to tell
   stream.end();
 }

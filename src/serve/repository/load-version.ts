@@ -80,10 +80,12 @@ export class VersionLoader {
     await engine?.close(this.options.drainMs);
   }
 
-  async closeAll(): Promise<void> {
+  /** @returns false when an engine hangs in a native call */
+  async closeAll(): Promise<boolean> {
     const engines = this.engines();
     this.enginesByKey.clear();
-    await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+    const ended = await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+    return ended.every(Boolean);
   }
 
   /** Names of the models that a model needs. */

@@ -40,7 +40,7 @@ export class ModelRepository {
   private readonly versionLoader: VersionLoader;
   private pollTimer: NodeJS.Timeout | undefined;
   /** Loads and unloads happen one after another. */
-  private queue: Promise<void> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
     this.options = options;
@@ -156,10 +156,10 @@ export class ModelRepository {
     });
   }
 
-  /** Stops accepting, lets requests finish, and frees everything. */
-  async close(): Promise<void> {
+  /** Stops accepting, lets requests finish, and frees everything. @returns false when an engine hangs in a native call */
+  async close(): Promise<boolean> {
     clearInterval(this.pollTimer);
-    await this.serialized(() => this.versionLoader.closeAll());
+    return await this.serialized(() => this.versionLoader.closeAll());
   }
 
   private requireExplicit(): void {
@@ -170,10 +170,10 @@ export class ModelRepository {
     );
   }
 
-  private async serialized(action: () => Promise<void>): Promise<void> {
+  private async serialized<T>(action: () => Promise<T>): Promise<T> {
     const result = this.queue.then(action);
     this.queue = result.catch(() => undefined);
-    await result;
+    return await result;
   }
 
   private rescan(): string[] {

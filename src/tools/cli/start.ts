@@ -41,7 +41,7 @@ export function startCommand(makeLoader: () => ModelLoader): RegisterCommand {
       const server = await startServer(options, { loader: makeLoader(), log });
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);
-      if (!flags.serve) return server.close();
+      if (!flags.serve) return void (await server.close());
       terminal.out(
         `\nServing the demo model; Ctrl-C stops it.\n${tryLines(options, server.ports, 'ensemble').join('\n')}\n`,
       );
