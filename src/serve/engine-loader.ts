@@ -7,7 +7,14 @@ import type { BatcherOptions } from '../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../text/generation-config.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } from './loader.js';
+import type {
+  BatchingStrategy,
+  EngineSettings,
+  LoadedModel,
+  MemoryUse,
+  ModelLoader,
+  TokenCodec,
+} from './loader.js';
 
 /** @param defaults what the command line sets for every engine: threads, memory share, ... */
 export function engineLoader(defaults: LoadOptions): ModelLoader {
@@ -15,7 +22,8 @@ export function engineLoader(defaults: LoadOptions): ModelLoader {
     async load(settings) {
       const options = loadOptions(settings);
       const scheduler = { ...defaults.scheduler, ...options.scheduler };
-      return loadedModel(await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler }));
+      const engine = await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler });
+      return loadedModel(engine, settings.batchingStrategy);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -67,12 +75,13 @@ function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
 /** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
 const LAST_STEP_MS = 5000;
 
-function loadedModel(engine: LoadedEngine): LoadedModel {
+function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy): LoadedModel {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
   return {
     generator: text,
     codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
+    batchingStrategy,
     maxRunningRequestCount: executorLimits.maxRows,
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,

@@ -49,6 +49,7 @@ export interface MemoryUse {
 export interface LoadedModel {
   readonly generator: Generator;
   readonly codec: TokenCodec;
+  readonly batchingStrategy: BatchingStrategy;
   /** Rows that can run at the same time. */
   readonly maxRunningRequestCount: number;
   readonly blockTokens: number;

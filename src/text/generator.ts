@@ -72,6 +72,7 @@ export class TextGenerator implements Generator {
     const { seed } = tokens.sampling;
     stream.push({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
     if (request.echo) for (const event of run.echo()) stream.push(event);
+    else if (request.continuesPrompt) run.follow();
     signal?.addEventListener('abort', call.cancel, { once: true });
     this.#parts.batcher.submit(tokens, (event) => deliver(event, run, call));
   }

@@ -52,6 +52,11 @@ export class TextRun {
     }));
   }
 
+  /** The answer is the rest of the prompt's text: see {@link GenerateRequest.continuesPrompt}. */
+  follow(): void {
+    for (const { output } of this.#sequences) output.follow(this.#promptTokenIds);
+  }
+
   /** Every text is complete, but the batcher does not know of the stop strings that ended some. */
   get hasUnwantedWork(): boolean {
     return this.#isComplete && this.#sequences.some((sequence) => sequence.isRunning);

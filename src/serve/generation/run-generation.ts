@@ -96,7 +96,7 @@ class GenerationRun {
   note(events: readonly GenerateEvent[]): void {
     for (const event of events) {
       if (event.type === 'started') this.active.promptTokenCount = event.promptTokenIds.length;
-      if (event.type !== 'text') continue;
+      if (event.type !== 'text' || event.tokenIds.length === 0) continue;
       this.active.outputTokenCount += event.tokenIds.length;
       this.active.firstTokenMs ??= performance.now();
     }

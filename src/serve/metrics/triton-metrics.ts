@@ -134,12 +134,28 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
   [
     'nv_trt_llm_inflight_batcher_metrics',
     'inflight_batcher_specific_metric',
-    ({ latest }) => ({
-      total_context_tokens: latest.tokenCount - latest.decodeRowCount,
-      generation_requests: latest.decodeRowCount,
-      micro_batch_id: 0,
-      paused_requests: latest.preemptionCount,
-    }),
+    ({ engine, latest }) =>
+      engine.loaded.batchingStrategy === 'static'
+        ? {}
+        : {
+            total_context_tokens: latest.tokenCount - latest.decodeRowCount,
+            generation_requests: latest.decodeRowCount,
+            // Steps are not split.
+            micro_batch_id: 0,
+            paused_requests: latest.preemptionCount,
+          },
+  ],
+  [
+    'nv_trt_llm_v1_metrics',
+    'v1_specific_metric',
+    ({ engine, latest }) =>
+      engine.loaded.batchingStrategy === 'static'
+        ? {
+            total_context_tokens: latest.tokenCount - latest.decodeRowCount,
+            total_generation_tokens: latest.decodeRowCount,
+            empty_generation_slots: engine.loaded.maxRunningRequestCount - latest.decodeRowCount,
+          }
+        : {},
   ],
   [
     'nv_trt_llm_general_metrics',

@@ -22,6 +22,7 @@ export class NullEngine implements LoadedModel {
   readonly generator: Generator;
   readonly codec = BYTE_CODEC;
   readonly maxRunningRequestCount = 100_000;
+  readonly batchingStrategy = 'inflight_fused';
   readonly blockTokens = 64;
   readonly kvBlockCount = 0;
   readonly memory = [];

@@ -52,6 +52,7 @@ export class ScriptedModel implements LoadedModel {
   readonly generator: Generator;
   readonly codec = BYTE_CODEC;
   readonly maxRunningRequestCount: number;
+  readonly batchingStrategy = 'inflight_fused';
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
   readonly memory = [{ purpose: 'weights', kind: 'cpu' as const, bytes: 2 ** 20 }];
