@@ -57,18 +57,20 @@ function loadOptions(settings: EngineSettings): LoadOptions {
     ...(settings.kvCacheHostMemoryBytes === undefined
       ? {}
       : { hostKvBytes: settings.kvCacheHostMemoryBytes }),
+    ...(settings.deviceId === undefined ? {} : { gpu: settings.deviceId }),
     scheduler: schedulerOptions(settings),
   };
 }
 
 function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
-  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth } = settings;
+  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth, overlap } = settings;
   return {
     batchingType: BATCHING_TYPE[settings.batchingStrategy],
     ...(schedulerPolicy === undefined ? {} : { policy: schedulerPolicy }),
     ...(enableKvCacheReuse === undefined ? {} : { prefixReuse: enableKvCacheReuse }),
     ...(maxQueuedRequestCount === undefined ? {} : { maxQueuedRequests: maxQueuedRequestCount }),
     ...(maxBeamWidth === undefined ? {} : { maxBeamWidth }),
+    ...(overlap === undefined ? {} : { overlap }),
   };
 }
 

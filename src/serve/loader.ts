@@ -22,11 +22,13 @@ export interface EngineSettings {
   readonly maxRunningRequestCount: number | undefined;
   readonly maxBeamWidth: number | undefined;
   readonly enableKvCacheReuse: boolean | undefined;
-  readonly enableChunkedContext: boolean | undefined;
+  /** Plan a step while the one before it runs. */
+  readonly overlap: boolean | undefined;
   /** Requests that may wait in the engine; undefined: the server's limit. */
   readonly maxQueuedRequestCount: number | undefined;
   readonly worldSize: number | undefined;
-  readonly deviceIds: readonly number[] | undefined;
+  /** Ordinal of the GPU. */
+  readonly deviceId: number | undefined;
 }
 
 /** Text <-> token ids, for the preprocessing and postprocessing models. */

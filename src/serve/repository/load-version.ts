@@ -13,6 +13,7 @@ import {
 import type { ConfigFile } from './config-file.js';
 import { readEngineSettings } from './engine-settings.js';
 import { mapEnsemble, stepsOf, type FindConfig } from './ensemble-map.js';
+import { priorityFindings } from './field-findings.js';
 import { formatFinding, type Finding } from './finding.js';
 import type { ModelEntry } from './model-entry.js';
 import { modelKind, type ModelKind } from './model-kind.js';
@@ -104,7 +105,8 @@ export class VersionLoader {
       worldSize: this.options.worldSize,
       tokenizerDirectory: this.tokenizerFor(model.name),
     });
-    const error = findings.find((finding) => finding.severity === 'error');
+    const faults = [...findings, ...priorityFindings(model.file)];
+    const error = faults.find((finding) => finding.severity === 'error');
     if (error !== undefined) throw invalid(formatFinding(error));
     await this.unload(model.name, model.version);
     const loaded = await this.loader.load(settings);
