@@ -103,7 +103,7 @@ async function overGrpcStream(request: Message): Promise<string> {
   let text = '';
   const ended = new Promise<void>((resolve, reject) => {
     stream.on('data', (message: Message) => {
-      if (message['error_message']) reject(new Error(String(message['error_message'])));
+      if (message['error_message']) reject(new Error(JSON.stringify(message['error_message'])));
       text += textsOf((message['infer_response'] ?? {}) as Message).join('');
     });
     stream.on('end', resolve);

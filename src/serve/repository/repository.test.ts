@@ -281,11 +281,7 @@ describe('create and check', () => {
   });
 
   test.each<[string, string, RegExp]>([
-    [
-      'instance_group [ { count: 4 kind: KIND_GPU } ]',
-      'count',
-      /any number of requests at once/,
-    ],
+    ['instance_group [ { count: 4 kind: KIND_GPU } ]', 'count', /any number of requests at once/],
     ['instance_group [ { count: 1 kind: KIND_GPU gpus: [ 0, 1 ] } ]', 'gpus', /'gpu_device_ids' chooses/],
     ['dynamic_batching { preferred_batch_size: [ 4 ] }', 'preferred_batch_size', /at every step/],
     [
