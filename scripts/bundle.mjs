@@ -1,7 +1,7 @@
 /**
  * Packs Node, the built package and its production dependencies into a directory that runs on a machine of the same kind
  * without Node or network: `node scripts/bundle.mjs <directory>`, then `<directory>/aloft --help` there.
- * `tar -cJf aloft.tar.xz <directory>` makes one file of it.
+ * With `--archive` it also makes `<directory>.tar.xz`.
  */
 import {
   chmodSync,
@@ -14,13 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const target = process.argv[2];
-if (target === undefined) {
-  console.error('usage: node scripts/bundle.mjs <directory>');
+const wantsArchive = process.argv.includes('--archive');
+const [target, ...rest] = process.argv.slice(2).filter((word) => word !== '--archive');
+if (target === undefined || rest.length > 0) {
+  console.error('usage: node scripts/bundle.mjs <directory> [--archive]');
   process.exit(2);
 }
 if (existsSync(target)) {
@@ -57,14 +58,19 @@ function productionFolders() {
   return found;
 }
 
-/** Native modules of other platforms than this one. */
-const isForeign = (path) => path.endsWith('.node') && !path.includes(`${process.platform}-${process.arch}`);
+/** Native modules of other platforms than this one: packages name them `linux-x64-gnu` or `linux_x64`. */
+const isForeign = (path) =>
+  path.endsWith('.node') &&
+  (path.includes('musl') || !path.replaceAll('_', '-').includes(`${process.platform}-${process.arch}`));
+/** What a program reads at run time: no types, tests, maps or documentation. */
 const isNeeded = (path) =>
-  !/\.(map|md|d\.ts|d\.mts|d\.cts|tsbuildinfo)$/.test(path) && !path.endsWith('.test.js') && !isForeign(path);
+  !/\.(map|md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
+  !/\.test\.js$|node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
+  !isForeign(path);
 
 const app = join(target, 'app');
 mkdirSync(app, { recursive: true });
-for (const entry of [...readPackage(root).files, 'package.json'])
+for (const entry of [...readPackage(root).files, 'package.json', 'bench/cuda'])
   if (existsSync(join(root, entry)))
     cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
 // Of the sources, only kernels are read at run time.
@@ -81,5 +87,14 @@ writeFileSync(
   '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\nexec "$here/node" "$here/app/bin/aloft.js" "$@"\n',
 );
 for (const file of ['node', 'aloft']) chmodSync(join(target, file), 0o755);
-const { stdout } = spawnSync('du', ['-sh', target], { encoding: 'utf8' });
-console.log(`Bundle: ${stdout.trim()}`);
+const say = (program, ...words) => spawnSync(program, words, { cwd: root, encoding: 'utf8' }).stdout?.trim();
+const commit = say('git', 'rev-parse', '--short', 'HEAD');
+// Benchmark results name it.
+if (commit) writeFileSync(join(app, 'COMMIT'), commit + (say('git', 'status', '--porcelain') ? '+' : ''));
+console.log(`Bundle: ${say('du', '-sh', resolve(target))}`);
+if (wantsArchive) {
+  const words = ['-C', dirname(resolve(target)), '-cJf', `${resolve(target)}.tar.xz`, basename(target)];
+  const { status } = spawnSync('tar', words, { stdio: 'inherit', env: { ...process.env, XZ_OPT: '-9 -T0' } });
+  if (status !== 0) throw new Error('tar failed');
+  console.log(`Archive: ${say('du', '-sh', `${resolve(target)}.tar.xz`)}`);
+}

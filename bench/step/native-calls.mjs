@@ -37,7 +37,7 @@ try {
       rows.push(await measureEngine({ ...subject, directory, batch }, emptyCallNs.arguments8));
   }
   const result = {
-    machine: machineRecord(['node', 'bench/step/native-calls.mjs', ...process.argv.slice(2)]),
+    machine: machineRecord(['node', 'bench/step/native-calls.mjs']),
     emptyCallNs,
     rows,
   };

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Write all oracle files. Usage: run_all.sh MODEL_DIR OUT_DIR
-# Needs torch, transformers, tokenizers and sentencepiece; runs on the CPU in about half a minute.
+# Needs torch, transformers, tokenizers and sentencepiece; runs on the CPU in about a minute.
 set -e
 cd "$(dirname "$0")"
 export CUDA_VISIBLE_DEVICES=
@@ -8,6 +8,6 @@ python3 tiny_models.py "$2"
 python3 warpers.py "$2"
 python3 sentencepiece_ids.py "$2"
 python3 tokenizer_and_chat.py "$1" "$2"
-for part in outputs penalties beams; do
+for part in outputs penalties beams beam_processors; do
   python3 "demo_$part.py" "$1" "$2"
 done

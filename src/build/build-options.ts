@@ -1,5 +1,7 @@
 import type { PrecisionName } from '../core/dtype.js';
+import type { Log } from '../core/log.js';
 import type { WeightLayout } from '../device/weight-layout.js';
+import type { TimingCache } from '../engine/timing-cache.js';
 import type { Plan } from '../plan/plan.js';
 import type { Int8Part } from './passes/quantise-int8.js';
 
@@ -49,6 +51,25 @@ export interface BuildOptions {
   readonly timingCachePath: string | null;
 }
 
+export interface KernelRequest {
+  /** Of any rank: ranks differ in weights only. */
+  readonly plan: Plan;
+  readonly limits: EngineLimits;
+  /** What earlier builds measured. */
+  readonly timingCache: TimingCache;
+  readonly log: Log;
+}
+
+/** Kernels of an engine, ready to be loaded. */
+export interface KernelPackage {
+  /** Machine code by name of its unit. */
+  readonly units: ReadonlyMap<string, Uint8Array>;
+  /** What the loader must know about them; kept as JSON in the engine. */
+  readonly facts: unknown;
+  /** The given one with what was measured now. */
+  readonly timingCache: TimingCache;
+}
+
 /** The device that the engine is for, and who builds it. */
 export interface BuildTarget {
   readonly layout: WeightLayout;
@@ -56,8 +77,8 @@ export interface BuildTarget {
   readonly deviceName: string;
   /** GPU architecture such as `sm_90`; null for a CPU. */
   readonly deviceArchitecture: string | null;
-  /** Machine code for a plan by name of the unit, stored in the engine beside the weights. */
-  readonly compileKernels?: (plan: Plan, blockTokens: number) => ReadonlyMap<string, Uint8Array>;
+  /** Compiles the kernels of a plan; absent where kernels come with Aloft. */
+  readonly buildKernels?: (request: KernelRequest) => KernelPackage;
   /** Program and version, such as `aloft 0.1.0`. */
   readonly createdBy: string;
 }

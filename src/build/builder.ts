@@ -2,10 +2,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
-import { KERNEL_TENSOR_PREFIX } from '../device/cuda/kernel-sources.js';
+import { KERNEL_TENSOR_PREFIX } from '../engine/format.js';
 import type { NamedTensorSpec } from '../engine/safetensors.js';
 import type { WeightName } from '../plan/plan.js';
-import type { BuildOptions, BuildTarget } from './build-options.js';
+import type { BuildOptions, BuildTarget, KernelPackage } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
 import { buildWarnings } from './build-warnings.js';
 import { checkTensors } from './check-tensors.js';
@@ -40,16 +40,21 @@ export async function buildEngine(
   const tally = new BuildTally();
   const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
   checkTensors(checkpoint, definition);
-  const timingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
+  const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
-  // Ranks differ in weights only, so their kernels are the same.
-  const kernels = [...(target.compileKernels?.(plans[0]!, options.limits.blockTokens) ?? [])];
+  const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
+  const kernels = target.buildKernels?.(request) ?? NO_KERNELS;
+  const { timingCache = startingCache } = kernels;
   const writer = createEngine(
     { path: options.outputDirectory, replace: options.replace },
     draftManifest(subject, target, options),
-    plans.map((plan, rank) => ({ plan, tensors: [...packer.specs(rank), ...kernels.map(kernelSpec)] })),
+    plans.map((plan, rank) => ({
+      plan,
+      kernelFacts: kernels.facts,
+      tensors: [...packer.specs(rank), ...Array.from(kernels.units, kernelSpec)],
+    })),
   );
   try {
     for (const weight of packer.weights) {
@@ -59,7 +64,7 @@ export async function buildEngine(
       hooks.signal?.throwIfAborted();
     }
     for (const rank of plans.keys())
-      for (const [unit, code] of kernels) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
+      for (const [unit, code] of kernels.units) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
     const manifest = writer.commit({ tokenizerFiles: checkpoint.tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
   } catch (fault) {
@@ -67,6 +72,11 @@ export async function buildEngine(
     throw fault;
   }
 }
+
+const NO_KERNELS: Omit<KernelPackage, 'timingCache'> & Partial<KernelPackage> = {
+  units: new Map(),
+  facts: undefined,
+};
 
 function kernelSpec([unit, code]: readonly [string, Uint8Array]): NamedTensorSpec {
   return { name: KERNEL_TENSOR_PREFIX + unit, dtype: 'u8', shape: [code.length] };

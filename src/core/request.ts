@@ -2,10 +2,14 @@ import type { ErrorReport } from './errors.js';
 import type { RequestId } from './ids.js';
 import type { SamplingParams } from './sampling.js';
 
-/** Beam search instead of sampling. */
+/**
+ * Beam search instead of sampling: temperature, topK, topP and minP do not count. Repetition penalty, bias of tokens, bad
+ * words and min tokens act on the log probabilities of the model, and what accumulates are the results, as in Hugging Face
+ * transformers. Presence and frequency penalties, which transformers lacks, are subtracted from the same values.
+ */
 export interface BeamParams {
   readonly width: number;
-  /** Score = cumulative log probability / length ** lengthPenalty, as in Hugging Face transformers. */
+  /** Rank = cumulative score / length ** lengthPenalty, as in Hugging Face transformers. */
   readonly lengthPenalty: number;
   readonly earlyStopping: boolean;
 }
@@ -93,6 +97,7 @@ export interface SequenceEvent {
   readonly sequence: number;
   readonly finishReason: FinishReason;
   readonly tokenIds: readonly number[];
+  /** Of a beam: the sum of its scores, which penalties and biases have changed. */
   readonly cumulativeLogprob: number;
 }
 

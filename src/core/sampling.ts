@@ -28,6 +28,18 @@ export interface SamplingParams {
   readonly promptLogprobs: number | undefined;
 }
 
+/** Whether tokens of the prompt or the output are made less, or more, likely. */
+export function hasPenalties(sampling: SamplingParams): boolean {
+  return (
+    sampling.repetitionPenalty !== 1 || sampling.presencePenalty !== 0 || sampling.frequencyPenalty !== 0
+  );
+}
+
+/** Whether what was generated before changes the values of the next tokens: a device must then know the true history. */
+export function dependsOnOutput(sampling: SamplingParams): boolean {
+  return hasPenalties(sampling) || sampling.badWords.length > 0 || sampling.minTokens > 0;
+}
+
 export const GREEDY: SamplingParams = {
   temperature: 0,
   topK: 0,

@@ -48,7 +48,10 @@ export interface StepOutput {
   readonly logitCount: number;
   /** [logits] sampled token, or the target that was scored. */
   readonly tokenIds: Int32Array;
-  /** [logits] log probability of that token under the unmodified model distribution (after temperature 1, before penalties); NaN when no row asked. */
+  /**
+   * [logits] log probability of that token under the unmodified model distribution (after temperature 1, before penalties);
+   * NaN when no row asked. For tokens sampled in a slot of a beam search its score (see `SlotState.isBeam`), here and below.
+   */
   readonly logprobs: Float32Array;
   /** Largest `logprobs`/`promptLogprobs` asked for by any row of this step. */
   readonly topCount: number;
@@ -65,6 +68,12 @@ export interface StepOutput {
 export interface SlotState {
   readonly slot: number;
   readonly sampling: SamplingParams;
+  /**
+   * A beam of a beam search: bias, penalties, bad words and min tokens act on the log probabilities of the model, and what
+   * the step reports are these scores, not renormalised, as the logits processors of Hugging Face transformers' beam search.
+   * The token chosen means nothing: the host chooses, and attaches the slot anew when the beam's history has changed.
+   */
+  readonly isBeam: boolean;
   readonly endIds: readonly number[];
   /** For repetition penalties and bad words. */
   readonly promptTokenIds: Int32Array;

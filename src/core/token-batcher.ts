@@ -34,4 +34,11 @@ export interface TokenBatcher {
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void;
   /** Ends the request within one step with a `failed` event of code CANCELLED. Does nothing when it is unknown or over. */
   cancel(id: RequestId): void;
+  /**
+   * Ends one sequence within one step and frees what it holds, for a stop that only the submitter can see, such as a stop
+   * string in the text. Its `sequence` event comes with reason `stop_word` and the tokens so far; the others go on, and the
+   * end of the last one finishes the request. Does nothing when the request is unknown or over, the sequence has ended, or
+   * sequences are told only at the end of the request (beams, `bestOf` above `sequenceCount`).
+   */
+  endSequence(id: RequestId, sequence: number): void;
 }

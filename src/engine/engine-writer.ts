@@ -16,6 +16,8 @@ export type ManifestDraft = Omit<EngineManifest, 'aloft'> & {
 
 export interface RankContent {
   readonly plan: Plan;
+  /** JSON for the device's loader; undefined when there are no kernels. */
+  readonly kernelFacts?: unknown;
   /** In the order in which they will be written. */
   readonly tensors: readonly NamedTensorSpec[];
 }
@@ -56,8 +58,10 @@ export function createEngine(
     staged.discard();
   };
   try {
-    for (const [rank, { tensors, plan }] of ranks.entries())
-      files.push(new RankFileWriter(join(staged.path, fileNames[rank]!), tensors, metadataOf(draft, plan)));
+    for (const [rank, content] of ranks.entries())
+      files.push(
+        new RankFileWriter(join(staged.path, fileNames[rank]!), content.tensors, metadataOf(draft, content)),
+      );
   } catch (fault) {
     discard();
     throw fault;
@@ -89,7 +93,7 @@ export function createEngine(
   };
 }
 
-function metadataOf({ aloft }: ManifestDraft, plan: Plan) {
+function metadataOf({ aloft }: ManifestDraft, { plan, kernelFacts }: RankContent) {
   return {
     format: 'aloft-engine',
     format_version: String(ENGINE_FORMAT_VERSION),
@@ -99,5 +103,6 @@ function metadataOf({ aloft }: ManifestDraft, plan: Plan) {
     rank: String(plan.rank),
     world_size: String(plan.worldSize),
     plan: JSON.stringify(plan),
+    ...(kernelFacts === undefined ? {} : { kernels: JSON.stringify(kernelFacts) }),
   } as const;
 }

@@ -148,11 +148,16 @@ async function withEngine(use: (engine: string, root: string) => void): Promise<
   });
 }
 
-test('what is written is read back, aligned in memory', async () => {
+const PLACEMENTS = [
+  ['mapped', 0],
+  ['read into memory', Infinity],
+] as const;
+
+test.each(PLACEMENTS)('what is written is read back, aligned in memory: %s', async (_, maxResidentBytes) => {
   await withEngine((engine, root) => {
     expect(readdirSync(root)).toEqual(['engine']);
     expect(readdirSync(engine).toSorted()).toEqual(['config.json', FILE, 'model.cache']);
-    const rank = openEngineRank(engine, EXPECTED);
+    const rank = openEngineRank(engine, { ...EXPECTED, maxResidentBytes });
     expect(rank.plan).toEqual(PLAN);
     expect(rank.tensorNames).toEqual(['small', 'bytes', 'large']);
     for (const [index, { name, dtype, shape }] of TENSORS.entries()) {
@@ -166,6 +171,28 @@ test('what is written is read back, aligned in memory', async () => {
     rank.dispose();
     expect(readTimingCache(join(engine, 'model.cache'), 'a CPU')).toEqual(emptyTimingCache('a CPU'));
     expect(readTimingCache(join(engine, 'model.cache'), 'another CPU')).toBeUndefined();
+  });
+});
+
+test('what a loader must know about kernels is kept as it was; engines without kernels have none', async () => {
+  await withDirectory((root) => {
+    const path = join(root, 'engine');
+    const facts = { compiler: 'NVRTC 13.0', linear: { 'a "problem"': 'ring 1' } };
+    const tensors = [{ name: 'kernels.common', dtype: 'u8', shape: [5] }] as const;
+    const writer = createEngine({ path, replace: false }, DRAFT, [
+      { plan: PLAN, kernelFacts: facts, tensors },
+    ]);
+    writer.write(0, 'kernels.common', new Uint8Array([1, 2, 3, 4, 5]));
+    writer.commit({ tokenizerFiles: [], timingCache: emptyTimingCache('a GPU') });
+    const rank = openEngineRank(path, EXPECTED);
+    expect(rank.kernelFacts).toEqual(facts);
+    expect([...rank.tensor('kernels.common').bytes()]).toEqual([1, 2, 3, 4, 5]);
+    rank.dispose();
+  });
+  await withEngine((engine) => {
+    const rank = openEngineRank(engine, EXPECTED);
+    expect(rank.kernelFacts).toBeUndefined();
+    rank.dispose();
   });
 });
 
@@ -292,11 +319,13 @@ test.each<[string, string, RegExp, (engine: string) => void]>([
 ])('finds %s', async (_, code, message, damage) => {
   await withEngine((engine) => {
     damage(engine);
-    const fault = faultOf(() => openEngineRank(engine, EXPECTED));
-    expect(fault.code).toBe(code);
-    expect(fault.message).toMatch(message);
-    expect(fault.message).toContain(engine);
-    expect(fault.kind.exit).toBe(2);
+    for (const [, maxResidentBytes] of PLACEMENTS) {
+      const fault = faultOf(() => openEngineRank(engine, { ...EXPECTED, maxResidentBytes }));
+      expect(fault.code).toBe(code);
+      expect(fault.message).toMatch(message);
+      expect(fault.message).toContain(engine);
+      expect(fault.kind.exit).toBe(2);
+    }
   });
 });
 

@@ -18,6 +18,9 @@ export const CHECKSUM_CHUNK_BYTES = 4 << 20;
 /** Safetensors allows no holes, so gaps before aligned tensors are tensors themselves, with this prefix. */
 export const PADDING_PREFIX = 'padding.';
 
+/** Machine code of a device lies in tensors of bytes with this prefix and the name of the unit. */
+export const KERNEL_TENSOR_PREFIX = 'kernels.';
+
 /** Keys of `__metadata__` in an engine file. All values are strings, as safetensors demands. */
 export interface RankFileMetadata {
   readonly format: 'aloft-engine';
@@ -30,6 +33,8 @@ export interface RankFileMetadata {
   readonly world_size: string;
   /** The plan as JSON. */
   readonly plan: string;
+  /** What the device's loader must know about the kernels, as JSON; absent where the engine holds none. */
+  readonly kernels?: string;
   /** CRC-32 of every chunk of the data part, eight hexadecimal digits each. */
   readonly chunk_crc32: string;
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
-import { type HostArea, mapFile } from '../ffi/memory.js';
+import { type HostArea, mapFile, readFileToHost } from '../ffi/memory.js';
 import type { Plan } from '../plan/plan.js';
 import { checksum, chunkCount, damagedChunks } from './checksum.js';
 import {
@@ -14,7 +14,7 @@ import {
 import { type EngineManifest, readManifest } from './manifest.js';
 import { dtypeOfCode, parseSafetensors, type SafetensorsHeader } from './safetensors.js';
 
-/** A packed weight, in the mapped file. */
+/** A packed weight, in the mapped or loaded file. */
 export interface EngineTensor {
   readonly dtype: DType;
   /** Shape as stored, padding and tiling included. */
@@ -26,11 +26,13 @@ export interface EngineTensor {
   bytes(): Uint8Array;
 }
 
-/** The part of an engine that one rank runs, mapped into memory. */
+/** The part of an engine that one rank runs. */
 export interface EngineRank {
   readonly directory: string;
   readonly manifest: EngineManifest;
   readonly plan: Plan;
+  /** What the builder left about the kernels for the device's loader; undefined where the engine holds none. */
+  readonly kernelFacts: unknown;
   /** In file order. */
   readonly tensorNames: readonly string[];
   /** Bytes of all weights. */
@@ -38,7 +40,7 @@ export interface EngineRank {
   /** @throws AloftError ENGINE_CORRUPT when the file has no such tensor */
   tensor(name: string): EngineTensor;
   has(name: string): boolean;
-  /** Unmaps the file; no view or address may be used afterwards. */
+  /** Gives the memory back; no view or address may be used afterwards. */
   dispose(): void;
 }
 
@@ -59,6 +61,8 @@ export interface EngineExpectation {
   readonly device: 'cpu' | 'cuda';
   readonly layoutVersion: number;
   readonly verification: Verification;
+  /** A file of up to this many bytes is read into huge pages, a larger one is mapped. Default 0. */
+  readonly maxResidentBytes?: number;
 }
 
 /** @throws AloftError ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH */
@@ -74,7 +78,7 @@ export function openEngineRank(directory: string, expected: EngineExpectation): 
   const path = join(directory, file.file);
   if (!existsSync(path))
     throw new AloftError('ENGINE_NOT_FOUND', `${path} is missing. Copy it again, or build the engine again.`);
-  const area = mapFile(path);
+  const area = file.bytes <= (expected.maxResidentBytes ?? 0) ? readFileToHost(path) : mapFile(path);
   try {
     return rankOf({ directory, path, manifest, area }, file, expected);
   } catch (fault) {
@@ -123,6 +127,8 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
     directory,
     manifest,
     plan: JSON.parse(header.metadata['plan']!) as Plan,
+    kernelFacts:
+      header.metadata['kernels'] === undefined ? undefined : JSON.parse(header.metadata['kernels']),
     tensorNames,
     weightBytes: area.byteLength - header.dataStart,
     has: (name) => header.tensors.has(name),

@@ -48,7 +48,7 @@ export async function buildTemporaryEngine(flags: BuildFlags): Promise<Temporary
 async function buildInto(directory: string, flags: BuildFlags): Promise<void> {
   const given = new Map(Object.entries({ ...flags, output_dir: directory }));
   const { source, options } = resolveBuildOptions(given);
-  const target = openBuildTarget('cpu');
+  const target = openBuildTarget({ device: 'cpu' }, options.precision, SILENT_LOG);
   let checkpoint: Checkpoint | undefined;
   try {
     checkpoint =

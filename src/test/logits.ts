@@ -20,6 +20,7 @@ export async function allLogits(
   executor.attachSlot({
     slot: SLOT,
     sampling: GREEDY,
+    isBeam: false,
     endIds: [],
     promptTokenIds: Int32Array.from(tokenIds),
     outputTokenIds: new Int32Array(0),

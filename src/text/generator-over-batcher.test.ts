@@ -118,6 +118,42 @@ it('text requests of every kind run together through the real batcher', async ()
   );
 });
 
+it('a stop string ends one of several sequences, which gives up its row of the batch', async () => {
+  const { batcher, generator } = start();
+  const rowCounts: number[] = [];
+  batcher.onStep(({ decodeRowCount }) => rowCounts.push(decodeRowCount));
+  const prompt = { type: 'text', text: 'hello the world', addSpecialTokens: true } as const;
+  const request = {
+    prompt,
+    maxOutputTokens: 60,
+    ignoreEos: true,
+    seed: 5n,
+    sequenceCount: 3,
+    temperature: 1,
+  };
+  const resultsOf = (events: readonly GenerateEvent[]) =>
+    events
+      .filter((event) => event.type === 'sequence')
+      .toSorted((a, b) => a.sequence - b.sequence)
+      .map(({ text, tokenIds, finishReason }) => ({ text, tokenIds, finishReason }));
+  const whole = resultsOf(await collect(generator.generate(request)));
+  const fullCount = rowCounts.splice(0).reduce((sum, count) => sum + count, 0);
+  // Eight characters of the first text that the others do not have.
+  const stop = whole[0]!.text.slice(20, 28);
+  expect(whole.slice(1).some(({ text }) => text.includes(stop))).toBe(false);
+  const events = await collect(generator.generate({ ...request, stop: [stop] }));
+  checkEvents(events, 3);
+  const [stopped, ...others] = resultsOf(events);
+  expect(others).toEqual(whole.slice(1));
+  expect(stopped).toMatchObject({ text: whole[0]!.text.slice(0, 20), finishReason: 'stop_word' });
+  const savedCount = 60 - stopped!.tokenIds.length;
+  const ranCount = rowCounts.reduce((sum, count) => sum + count, 0);
+  expect(savedCount).toBeGreaterThan(10);
+  // One token may be on its way when the stop string is found.
+  expect(fullCount - ranCount).toBeGreaterThanOrEqual(savedCount - 2);
+  expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(batcher.kv.blockCount);
+});
+
 it('a reader who leaves takes nothing from the others', async () => {
   const { generator } = start();
   const prompt = { type: 'text', text: 'hello the world', addSpecialTokens: true } as const;

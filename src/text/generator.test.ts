@@ -192,14 +192,24 @@ describe('stop strings', () => {
   });
 
   it('let the other sequences of the request go on', async () => {
-    const sequences = [await output('stop the the the the'), await output('hello the world')];
+    const sequences = [await output('stop the the the the the'), await output('hello the world')];
     const { events, batcher } = await run({ sequences }, text('the', { stop: ['stop'], sequenceCount: 2 }));
     expect(resultsOf(events).map((result) => [result.text, result.finishReason])).toEqual([
       ['', 'stop_word'],
       ['hello the world', 'stop'],
     ]);
     expect(events.at(-1)).toMatchObject({ type: 'finished', usage: { outputTokens: 4 } });
-    expect(batcher.cancelled).toHaveLength(1);
+    expect(batcher.ended).toEqual([{ id: batcher.submitted[0]!.id, sequence: 0 }]);
+    expect([batcher.cancelled, batcher.stepCount]).toEqual([[], 3]);
+  });
+
+  it('are reported once, even when tokens follow before the batcher knows', async () => {
+    const sequences = [await output('stop the the the the the')];
+    const { batcher, generator } = setUp({ sequences });
+    const request = text('the', { stop: ['stop'] });
+    const [events] = await Promise.all([collect(generator.generate(request)), batcher.drain(3)]);
+    expect(events.map((event) => event.type)).toEqual(['started', 'text', 'sequence', 'finished']);
+    expect(batcher.ended).toHaveLength(1);
   });
 
   it('are cut from results that were never streamed', async () => {

@@ -74,7 +74,19 @@ export class TextGenerator implements Generator {
     if (request.echo) for (const event of run.echo()) stream.push(event);
     else if (request.continuesPrompt) run.follow();
     signal?.addEventListener('abort', call.cancel, { once: true });
-    this.#parts.batcher.submit(tokens, (event) => deliver(event, run, call));
+    this.#parts.batcher.submit(tokens, (event) => this.#deliver(event, run, call));
+  }
+
+  #deliver(event: BatcherEvent, run: TextRun, { id, stream, cancel, signal }: Call): void {
+    const isLast = event.type === 'finished' || event.type === 'failed';
+    if (isLast) signal?.removeEventListener('abort', cancel);
+    if (stream.isEnded) return;
+    for (const made of run.accept(event)) {
+      stream.push(made);
+      // The text is complete, which the batcher cannot know.
+      if (event.type === 'token' && made.type === 'sequence')
+        this.#parts.batcher.endSequence(id, made.sequence);
+    }
   }
 
   async #toTokens(request: GenerateRequest, id: RequestId): Promise<TokenRequest> {
@@ -138,14 +150,6 @@ interface Call {
   readonly stream: EventStream;
   readonly cancel: () => void;
   readonly signal: AbortSignal | undefined;
-}
-
-function deliver(event: BatcherEvent, run: TextRun, { stream, cancel, signal }: Call): void {
-  const isLast = event.type === 'finished' || event.type === 'failed';
-  if (isLast) signal?.removeEventListener('abort', cancel);
-  if (stream.isEnded) return;
-  for (const made of run.accept(event)) stream.push(made);
-  if (!isLast && run.hasUnwantedWork) cancel();
 }
 
 function refuseIfAborted(signal: AbortSignal | undefined): void {

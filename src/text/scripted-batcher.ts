@@ -16,8 +16,15 @@ export interface Script {
 interface Running {
   readonly request: TokenRequest;
   readonly onEvent: (event: BatcherEvent) => void;
-  /** Tokens given out, per sequence. */
-  readonly given: number[];
+  readonly sequences: readonly RunningSequence[];
+}
+
+interface RunningSequence {
+  /** Tokens given out. */
+  givenCount: number;
+  isOver: boolean;
+  /** The submitter has ended it: the next step gives its result instead of tokens. */
+  isEnded: boolean;
 }
 
 const TIMINGS: RequestTimings = { submittedMs: 1, scheduledMs: 2, firstTokenMs: 3, finishedMs: 4 };
@@ -26,6 +33,8 @@ export class ScriptedBatcher implements TokenBatcher {
   readonly limits: TokenLimits;
   readonly submitted: TokenRequest[] = [];
   readonly cancelled: RequestId[] = [];
+  /** Sequences that the submitter has ended. */
+  readonly ended: { readonly id: RequestId; readonly sequence: number }[] = [];
   stepCount = 0;
   readonly #script: Script;
   readonly #running = new Map<RequestId, Running>();
@@ -42,15 +51,23 @@ export class ScriptedBatcher implements TokenBatcher {
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
     this.submitted.push(request);
-    const given = Array.from({ length: request.sequenceCount }, () => 0);
-    this.#running.set(request.id, { request, onEvent, given });
+    const sequences = Array.from({ length: request.sequenceCount }, () => ({
+      ...{ givenCount: 0, isOver: false, isEnded: false },
+    }));
+    this.#running.set(request.id, { request, onEvent, sequences });
   }
 
   cancel(id: RequestId): void {
     this.cancelled.push(id);
   }
 
-  /** Ends cancelled requests, then gives the next tokens of all others. */
+  endSequence(id: RequestId, sequence: number): void {
+    this.ended.push({ id, sequence });
+    const running = this.#running.get(id)?.sequences[sequence];
+    if (running !== undefined && this.#script.isSilent !== true) running.isEnded = true;
+  }
+
+  /** Ends cancelled requests and ended sequences, then gives the next tokens of all others. */
   step(): void {
     this.stepCount++;
     for (const running of this.#running.values()) {
@@ -71,46 +88,53 @@ export class ScriptedBatcher implements TokenBatcher {
 
   #advance(running: Running): void {
     const { id } = running.request;
-    for (const [sequence, given] of running.given.entries()) this.#advanceSequence(running, sequence, given);
-    const isOver = running.given.every((given) => given === Infinity);
+    for (const sequence of running.sequences.keys()) this.#advanceSequence(running, sequence);
+    const isOver = running.sequences.every((sequence) => sequence.isOver);
     if (!isOver || !this.#running.delete(id)) return;
-    running.onEvent({ type: 'finished', id, usage: this.#usage(running), timings: TIMINGS });
+    running.onEvent({ type: 'finished', id, usage: usageOf(running), timings: TIMINGS });
   }
 
-  #advanceSequence({ request, onEvent, given }: Running, sequence: number, start: number): void {
-    const { id } = request;
-    const { sequences, eventTokens = 1, isSilent = false, finishReason = 'stop' } = this.#script;
-    const all = sequences[sequence] ?? [];
-    if (start === Infinity) return;
-    const tokenIds = all.slice(start, start + eventTokens);
-    if (tokenIds.length > 0 && !isSilent) {
-      const logprobs = request.sampling.logprobs === undefined ? undefined : tokenIds.map(scriptedLogprobs);
-      const logits = request.returnGenerationLogits
-        ? Float32Array.from(tokenIds.flatMap((id) => [id, -id]))
-        : undefined;
-      onEvent({ type: 'token', id, sequence, tokenIds, logprobs, logits, timeMs: this.stepCount });
+  #advanceSequence(running: Running, index: number): void {
+    const { eventTokens = 1, finishReason = 'stop' } = this.#script;
+    const all = this.#script.sequences[index] ?? [];
+    const sequence = running.sequences[index]!;
+    if (sequence.isOver) return;
+    const start = sequence.givenCount;
+    if (!sequence.isEnded) {
+      sequence.givenCount = Math.min(start + eventTokens, all.length);
+      this.#giveTokens(running, index, all.slice(start, sequence.givenCount));
+      if (sequence.givenCount < all.length) return;
     }
-    const end = start + tokenIds.length;
-    given[sequence] = end;
-    if (end < all.length) return;
-    given[sequence] = Infinity;
-    onEvent({ type: 'sequence', id, sequence, finishReason, tokenIds: all, cumulativeLogprob: -all.length });
+    sequence.isOver = true;
+    running.onEvent({
+      ...{ type: 'sequence', id: running.request.id, sequence: index },
+      finishReason: sequence.givenCount < all.length ? 'stop_word' : finishReason,
+      tokenIds: all.slice(0, sequence.givenCount),
+      cumulativeLogprob: -sequence.givenCount,
+    });
+  }
+
+  #giveTokens({ request, onEvent }: Running, sequence: number, tokenIds: readonly number[]): void {
+    if (tokenIds.length === 0 || this.#script.isSilent === true) return;
+    const { id } = request;
+    const logprobs = request.sampling.logprobs === undefined ? undefined : tokenIds.map(scriptedLogprobs);
+    const logits = request.returnGenerationLogits
+      ? Float32Array.from(tokenIds.flatMap((token) => [token, -token]))
+      : undefined;
+    onEvent({ type: 'token', id, sequence, tokenIds, logprobs, logits, timeMs: this.stepCount });
   }
 
   #fail(running: Running): void {
     const { id } = running.request;
     this.#running.delete(id);
     const error = { code: 'CANCELLED', message: 'The client cancelled the request.' } as const;
-    running.onEvent({ type: 'failed', id, error, usage: this.#usage(running), timings: TIMINGS });
+    running.onEvent({ type: 'failed', id, error, usage: usageOf(running), timings: TIMINGS });
   }
+}
 
-  #usage({ request, given }: Running) {
-    const outputTokens = given.reduce(
-      (sum, count, i) => sum + (count === Infinity ? (this.#script.sequences[i]?.length ?? 0) : count),
-      0,
-    );
-    return { promptTokens: request.promptTokenIds.length, cachedPromptTokens: 0, outputTokens };
-  }
+function usageOf({ request, sequences }: Running) {
+  const outputTokens = sequences.reduce((sum, { givenCount }) => sum + givenCount, 0);
+  return { promptTokens: request.promptTokenIds.length, cachedPromptTokens: 0, outputTokens };
 }
 
 const scriptedLogprobs = (tokenId: number) => ({ tokenId, logprob: -0.5, top: [{ tokenId, logprob: -0.5 }] });

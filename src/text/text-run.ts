@@ -18,8 +18,6 @@ interface Sequence {
   readonly output: SequenceText;
   /** Its text is complete. */
   isDone: boolean;
-  /** The batcher still generates it. */
-  isRunning: boolean;
   /** Ended because its request failed: its text is only a part. */
   isBrokenOff: boolean;
   /** Of the tokens so far; NaN when the request did not ask for log probabilities. */
@@ -46,7 +44,6 @@ export class TextRun {
     this.#sequences = Array.from({ length: tokens.sequenceCount }, () => ({
       output: new SequenceText(options),
       isDone: false,
-      isRunning: true,
       isBrokenOff: false,
       cumulativeLogprob: request.logprobs === undefined ? NaN : 0,
     }));
@@ -55,11 +52,6 @@ export class TextRun {
   /** The answer is the rest of the prompt's text: see {@link GenerateRequest.continuesPrompt}. */
   follow(): void {
     for (const { output } of this.#sequences) output.follow(this.#promptTokenIds);
-  }
-
-  /** Every text is complete, but the batcher does not know of the stop strings that ended some. */
-  get hasUnwantedWork(): boolean {
-    return this.#isComplete && this.#sequences.some((sequence) => sequence.isRunning);
   }
 
   get #isComplete(): boolean {
@@ -73,7 +65,7 @@ export class TextRun {
     );
   }
 
-  /** What the reader gets to know by this event. */
+  /** What the reader gets to know by this event. A `sequence` made of a `token` event tells of a stop string. */
   accept(event: BatcherEvent): GenerateEvent[] {
     switch (event.type) {
       case 'token':
@@ -109,9 +101,7 @@ export class TextRun {
   /** Beams and the best of several are only heard of here: tokens that were not streamed make one last text event. */
   #acceptSequence(event: SequenceEvent): GenerateEvent[] {
     const sequence = this.#sequences[event.sequence];
-    if (!sequence) return [];
-    sequence.isRunning = false;
-    if (sequence.isDone) return [];
+    if (!sequence || sequence.isDone) return [];
     const { output } = sequence;
     const unseen = event.tokenIds.slice(output.tokenIds.length);
     const { text, takenCount } = push(output, unseen);
@@ -124,7 +114,7 @@ export class TextRun {
     return [...events, this.#finish(event.sequence, reason)];
   }
 
-  /** A request that was cancelled because all its texts were complete has not failed. */
+  /** A request whose texts were all complete has not failed for its reader. */
   #acceptFailure(event: FailedEvent): GenerateEvent {
     const usage = this.#usage(event);
     const isWhole = this.#isComplete && !this.#sequences.some((sequence) => sequence.isBrokenOff);

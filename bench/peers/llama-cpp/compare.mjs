@@ -137,10 +137,12 @@ for (const precision of PRECISIONS) {
     prefillTokensPerSecond: summary('prefill', ours, theirs),
     decodeTokensPerSecond: summary('decode', ours, theirs),
   };
-  about = { machine: ours[0].machine, peerCpuVariant: theirs[0].cpuVariant };
+  const { command: _, ...machine } = ours[0].machine;
+  about = { machine, peerCpuVariant: theirs[0].cpuVariant };
 }
 const { shape, threads, rounds } = flags;
-const report = { ...about, peer: 'node-llama-cpp 3.22.1', shape, threads, rounds, results };
+const command = `node bench/peers/llama-cpp/compare.mjs --work_dir DIR --shape ${shape} --threads ${threads} --rounds ${rounds}`;
+const report = { command, ...about, peer: 'node-llama-cpp 3.22.1', results };
 const text = `${JSON.stringify(report, undefined, 2)}\n`;
 if (flags.output !== undefined) writeFileSync(flags.output, text);
 console.log(text);

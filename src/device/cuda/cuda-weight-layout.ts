@@ -8,8 +8,8 @@ import { checkedReport, matrixShape, sourceMatrix } from '../cpu/cpu-weight-layo
 import type { CpuPool } from '../cpu/kernel-library.js';
 import type { PackedTensorSpec, WeightLayout, WeightUse } from '../weight-layout.js';
 
-/** Engines with another layout are refused. */
-export const CUDA_LAYOUT_VERSION = 1;
+/** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
+export const CUDA_LAYOUT_VERSION = 2;
 
 /** The CUDA layout; `pack` runs on the CPU's pool, which the caller disposes after the last weight. */
 export function createCudaWeightLayout(pool: CpuPool): WeightLayout {

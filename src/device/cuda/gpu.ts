@@ -1,11 +1,9 @@
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
 import koffi from 'koffi';
+import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { DEVICE_ATTRIBUTE } from './driver-api.js';
 import { openDriver, type CudaDriver } from './driver.js';
-
-/** Ampere: the first with bf16 tensor cores and asynchronous copies. */
-export const MIN_COMPUTE_CAPABILITY = 80;
 
 /** What a GPU is; sizes in bytes. */
 export interface GpuProperties {

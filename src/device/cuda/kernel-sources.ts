@@ -3,18 +3,17 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
   canFuseSwiglu,
-  chooseLinear,
   kernelLine,
   linearFile,
   linearUnit,
+  type LinearConfig,
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
+import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
+import { architectureName } from './architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
-
-/** Machine code lies in engine files as tensors of bytes with this prefix and the unit's name. */
-export const KERNEL_TENSOR_PREFIX = 'kernels.';
 
 const INCLUDE = '#include "prelude.cuh"';
 /** Kernel sources ship with the package, beside the TypeScript sources. */
@@ -42,21 +41,14 @@ export function readKernelSource(files: readonly string[], appended: readonly st
   return [prelude, ...files.map((file) => read(file).replace(INCLUDE, '')), ...appended, ''].join('\n');
 }
 
-export interface KernelTarget {
-  readonly computeCapability: number;
-  readonly multiprocessorCount: number;
-}
+export type KernelTarget = LinearTarget;
 
-/** NVRTC's name for an architecture; Hopper's own instructions need the suffix. */
-export function architectureName(computeCapability: number): string {
-  return computeCapability === 90 ? 'sm_90a' : `sm_${computeCapability}`;
-}
-
-/** Every unit that a plan needs. */
+/** Every unit that a plan needs, with the kernels that `choose` can ask for. */
 export function kernelUnits(
   plan: Plan,
   target: KernelTarget,
   blockTokens: number,
+  choose: LinearChooser = linearChooser(target),
 ): readonly CompileRequest[] {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
   const arch = architectureName(target.computeCapability);
@@ -74,16 +66,24 @@ export function kernelUnits(
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
-    const { files, lines } = linearLines(plan, target, isInt8);
+    const { files, lines } = linearLines(plan, withBuiltIn(choose, linearChooser(target)), isInt8);
     if (lines.size > 0) units.push(unit(linearUnit(isInt8), readKernelSource([...files], [...lines])));
   }
   return units;
 }
 
+/** Another version of cuBLASLt may not know the algorithm that won; then the built-in kernel runs, so it must be there. */
+function withBuiltIn(choose: LinearChooser, builtIn: LinearChooser): LinearChooser {
+  return (problem) => {
+    const config = choose(problem);
+    return config.method === 'matmul' ? builtIn(problem) : config;
+  };
+}
+
 /** The kernels that a plan's linears run with few rows: the file that they are made from, and the lines that make them. */
 function linearLines(
   plan: Plan,
-  target: KernelTarget,
+  choose: LinearChooser,
   isInt8: boolean,
 ): { readonly files: ReadonlySet<string>; readonly lines: ReadonlySet<string> } {
   const [files, lines] = [new Set<string>(), new Set<string>()];
@@ -98,7 +98,7 @@ function linearLines(
     for (const m of LINEAR_ROWS)
       for (const epilogue of isGated ? ([plain, 'swiglu'] as const) : [plain]) {
         const problem: LinearProblem = { m, ...size, epilogue };
-        const config = chooseLinear(problem, target);
+        const config = choose(problem);
         if (config.method === 'matmul') continue;
         if (epilogue === 'swiglu' && !canFuseSwiglu(config, size.n / 2)) continue;
         files.add(linearFile(config));
@@ -106,6 +106,29 @@ function linearLines(
       }
   }
   return { files, lines };
+}
+
+/** Kernels that are compared with each other on these problems, as one unit; undefined when only the matrix library competes. */
+export function trialUnit(
+  problems: readonly LinearProblem[],
+  candidates: (problem: LinearProblem) => readonly LinearConfig[],
+  { computeCapability, dtype }: { readonly computeCapability: number; readonly dtype: 'f16' | 'bf16' },
+): CompileRequest | undefined {
+  const [files, lines] = [new Set<string>(), new Set<string>()];
+  for (const problem of problems)
+    for (const config of candidates(problem)) {
+      if (config.method === 'matmul') continue;
+      files.add(linearFile(config));
+      lines.add(kernelLine(config, problem));
+    }
+  if (lines.size === 0) return undefined;
+  return {
+    name: 'trials',
+    source: readKernelSource([...files], [...lines]),
+    arch: architectureName(computeCapability),
+    defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
+    isFastMath: true,
+  };
 }
 
 /** Machine code of a plan's units, by name. */

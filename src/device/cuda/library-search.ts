@@ -100,8 +100,10 @@ export function openCudaLibrary(name: CudaLibraryName, libraryPath?: string): Na
       reason ||= error instanceof Error ? error.message : String(error);
     }
   }
+  // That a file is not there is what the sentence says already.
+  const detail = reason.includes('No such file') ? '' : ` (${reason})`;
   throw new AloftError(
     'DEVICE_UNAVAILABLE',
-    `No usable ${kind.names[0]} (${kind.what}): ${kind.install}, or name its folder with --cuda-library-path. (${reason})`,
+    `No usable ${kind.names[0]} (${kind.what}): ${kind.install}, or name its folder with --cuda-library-path.${detail}`,
   );
 }

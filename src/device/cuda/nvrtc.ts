@@ -6,6 +6,8 @@ import { openCudaLibrary } from './library-search.js';
 /** NVRTC: CUDA C++ source to machine code, in this process. Kernels use no headers, so only the library is needed. */
 export interface Nvrtc {
   readonly version: string;
+  /** Compute capabilities that it compiles for, such as 90. */
+  readonly computeCapabilities: readonly number[];
   /**
    * @param arch e.g. `sm_90a`
    * @param defines preprocessor names and values
@@ -32,6 +34,8 @@ export interface CompiledUnit {
 
 const PROTOTYPES = {
   nvrtcVersion: '(uint64_t major, uint64_t minor)',
+  nvrtcGetNumSupportedArchs: '(uint64_t count)',
+  nvrtcGetSupportedArchs: '(uint64_t capabilities)',
   nvrtcCreateProgram:
     '(uint64_t program, str source, str name, int headers, uint64_t sources, uint64_t names)',
   nvrtcCompileProgram: '(uint64_t program, int count, const char **options)',
@@ -65,8 +69,13 @@ export function openNvrtc(libraryPath?: string): Nvrtc {
   };
 
   call('nvrtcVersion', scratchAddress, scratchAddress + 4);
+  const version = `${scratch.getInt32(0, true)}.${scratch.getInt32(4, true)}`;
+  call('nvrtcGetNumSupportedArchs', scratchAddress);
+  const capabilities = new Int32Array(new ArrayBuffer(4 * scratch.getInt32(0, true)));
+  call('nvrtcGetSupportedArchs', addressOf(capabilities));
   return {
-    version: `${scratch.getInt32(0, true)}.${scratch.getInt32(4, true)}`,
+    version,
+    computeCapabilities: [...capabilities],
     compile(request) {
       const { name, source, arch } = request;
       call('nvrtcCreateProgram', scratchAddress, source, `${name}.cu`, 0, 0, 0);

@@ -32,6 +32,8 @@ export interface RingConfig {
 /** cuBLASLt on dense weights; int8 weights are made dense in a scratch buffer first. */
 export interface MatmulConfig {
   readonly method: 'matmul';
+  /** Which of cuBLASLt's proposals; default 0, its first. */
+  readonly algorithm?: number;
 }
 
 /** A configuration of `stream.cu`, for devices without bulk copies. */
@@ -171,6 +173,12 @@ function ringBytes(config: RingConfig, isInt8: boolean): { readonly stage: numbe
 
 const MAX_STAGES = 16;
 
+/** Stages of the ring that fit into the block's shared memory. */
+export function ringStages(config: RingConfig, isInt8: boolean): number {
+  const { stage, fixed } = ringBytes(config, isInt8);
+  return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+}
+
 export interface LinearOperands {
   /** Device address of x. */
   readonly x: number;
@@ -206,7 +214,7 @@ export function linearLaunch(
     };
   }
   const { stage, fixed } = ringBytes(config, isInt8);
-  const stageCount = Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+  const stageCount = ringStages(config, isInt8);
   const tileRows = config.tilesPerWarp * config.rowWarps * (epilogue === 'swiglu' ? 8 : 16);
   const blocks = operands.multiprocessorCount * config.blocksPerMultiprocessor;
   return {

@@ -25,11 +25,17 @@
  *
  * Log probabilities are of the unmodified logits: logit - ln(sum of exp(logits)).
  *
+ * Beams. The next tokens of a beam (SlotState.isBeam) are scored, not chosen: steps 1 to 5 act on the log probabilities
+ * instead of the logits, and the results are reported in place of log probabilities, most likely token first; nothing is
+ * renormalised. So does transformers' beam search with sequence_bias, repetition_penalty, bad_words_ids and min_new_tokens;
+ * step 3, which it lacks, is applied to the same scores. When nothing is possible the log probabilities are reported as
+ * they are. The token given back is the one of the highest score.
+ *
  * Cost: one to six passes over the row of logits; greedy without penalties reads it once.
  * Tolerance: token ids are equal to the reference's unless u falls within the rounding of exp (about 1e-7 of the total) of
  * a boundary; log probabilities differ by at most 2e-5.
  */
-import type { SamplingParams } from '../../core/sampling.js';
+import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
 
 /** Units of a weight: exp(0). */
 export const WEIGHT_ONE = 2 ** 30;
@@ -41,12 +47,6 @@ export function isGreedy(sampling: SamplingParams): boolean {
 /** Whether the ids of earlier tokens matter, not only their count. */
 export function needsHistory(sampling: SamplingParams): boolean {
   return hasPenalties(sampling) || sampling.badWords.length > 0;
-}
-
-export function hasPenalties(sampling: SamplingParams): boolean {
-  return (
-    sampling.repetitionPenalty !== 1 || sampling.presencePenalty !== 0 || sampling.frequencyPenalty !== 0
-  );
 }
 
 /** How many most likely tokens a row of logits reports; -1 reports no log probabilities at all. */

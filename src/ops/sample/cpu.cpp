@@ -27,6 +27,12 @@ int64_t bucketOf(float distance) {
   return scaled < bucketCount - 1 ? static_cast<int64_t>(scaled) : bucketCount - 1;
 }
 
+// The log probability of token i is values[i] - logSum.
+struct Scores {
+  const float *values;
+  double logSum;
+};
+
 class RowSampler {
 public:
   // Memory of one thread, by vocabulary.
@@ -50,6 +56,15 @@ public:
     const int64_t chosen = slot.isGreedy() ? ALOFT_SELECT(isa, argmax)(values, vocabulary) : draw(slot, position);
     // When everything is forbidden, nothing is.
     return chosen >= 0 ? chosen : ALOFT_SELECT(isa, argmax)(logits, vocabulary);
+  }
+
+  // What a beam reports: the log probabilities after the processors.
+  Scores beamScores(const SampleSlot &slot, Scores model) {
+    if (slot.isPlain()) return model;
+    for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(model.values[i] - model.logSum);
+    modify(slot);
+    const bool isAllForbidden = ALOFT_SELECT(isa, argmax)(values, vocabulary) < 0;
+    return isAllForbidden ? model : Scores{values, 0};
   }
 
 private:
@@ -191,19 +206,23 @@ ALOFT_API void aloft_sample(uint64_t poolAddress, uint64_t logitsAddress, int64_
     const auto [begin, end] = team.range(rowCount);
     for (int64_t i = begin; i < end; i++) {
       const SampleRow &row = rows[i];
+      const SampleSlot &slot = *pointer<const SampleSlot>(row.slot);
       const float *logits = pointer<const float>(logitsAddress) + i * logitStride;
-      const int64_t token = row.target >= 0
-                                ? row.target
-                                : sampler.choose(*pointer<const SampleSlot>(row.slot), logits, row.position);
+      const bool isBeam = row.target < 0 && slot.isBeam;
+      Scores scores{logits, 0};
+      if (row.topCount >= 0 || isBeam) scores.logSum = ALOFT_SELECT(isa, logSumExp)(logits, vocabulary);
+      if (isBeam) scores = sampler.beamScores(slot, scores);
+      const int64_t token = row.target >= 0 ? row.target
+                            : isBeam        ? ALOFT_SELECT(isa, argmax)(scores.values, vocabulary)
+                                            : sampler.choose(slot, logits, row.position);
       pointer<int32_t>(tokenIdsAddress)[i] = static_cast<int32_t>(token);
       if (row.topCount < 0 || token < 0) continue;
-      const double logSum = ALOFT_SELECT(isa, logSumExp)(logits, vocabulary);
-      pointer<float>(logprobsAddress)[i] = static_cast<float>(logits[token] - logSum);
+      pointer<float>(logprobsAddress)[i] = static_cast<float>(scores.values[token] - scores.logSum);
       int32_t *ids = pointer<int32_t>(topIdsAddress) + i * topStride;
       float *logprobs = pointer<float>(topLogprobsAddress) + i * topStride;
-      ALOFT_SELECT(isa, largest)(logits, vocabulary, row.topCount, ids);
+      ALOFT_SELECT(isa, largest)(scores.values, vocabulary, row.topCount, ids);
       for (int64_t rank = 0; rank < row.topCount && ids[rank] >= 0; rank++)
-        logprobs[rank] = static_cast<float>(logits[ids[rank]] - logSum);
+        logprobs[rank] = static_cast<float>(scores.values[ids[rank]] - scores.logSum);
     }
   });
 }

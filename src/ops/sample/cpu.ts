@@ -48,8 +48,9 @@ const FIELD = {
   repetitionPenalty: 16,
   presencePenalty: 17,
   frequencyPenalty: 18,
+  isBeam: 19,
 } as const;
-const FIELD_COUNT = 19;
+const FIELD_COUNT = 20;
 
 /** A slot's sampling parameters as the kernel reads them, and the tokens that they depend on. */
 export class NativeSlot {
@@ -64,7 +65,7 @@ export class NativeSlot {
   /** Arrays whose addresses are in the struct. */
   readonly #pinned: ArrayBufferView[] = [];
 
-  constructor({ sampling, endIds, promptTokenIds, outputTokenIds }: SlotState) {
+  constructor({ sampling, isBeam, endIds, promptTokenIds, outputTokenIds }: SlotState) {
     this.#integers = new BigInt64Array(FIELD_COUNT);
     this.address = addressOf(this.#integers);
     this.lastTokenId = outputTokenIds.at(-1);
@@ -82,6 +83,7 @@ export class NativeSlot {
     this.#setArrays({ sampling, endIds });
     this.#integers[FIELD.minTokens] = BigInt(sampling.minTokens);
     this.#integers[FIELD.topK] = BigInt(sampling.topK);
+    this.#integers[FIELD.isBeam] = BigInt(isBeam);
     this.#integers[FIELD.seed] = BigInt.asIntN(64, sampling.seed);
     const floats = new Float64Array(this.#integers.buffer);
     floats[FIELD.temperature] = sampling.temperature;

@@ -7,12 +7,13 @@
 #define NOTHING __int_as_float(0xff800000)  // minus infinity
 #define WEIGHT_ONE 1073741824.f
 
-// Sampling state of a sequence; written by sample-slot.ts: same fields, same order.
+// Sampling state of a sequence; written by cuda.ts: same fields, same order.
 struct SampleSlot {
   int promptCount, lastToken, minTokens, topK;
   float temperature, logMinP, repetition, frequency, presence;
   int topCount, promptTopCount;  // -1 reports nothing
   int biasCount, badWordCount, endCount;
+  int isBeam, unused;  // 1: scores are wanted instead of a choice
   double topP;
   u64 seed;
   int lists[1];  // [biasCount] ids, [biasCount] f32 values, [endCount] ids, then per bad word its length and ids
@@ -144,10 +145,10 @@ __device__ __forceinline__ u64 random_bits(u64 seed, u32 position) {
   return ((u64)c1 << 32) | c0;
 }
 
-// Steps 1 to 5: `work` becomes the modified logits.
-__device__ void modify(const SampleArgs& a, const SampleSlot& slot, const float* logits, float* work, u32* counts,
+// Steps 1 to 5: `work` becomes the modified values of logits - logSum.
+__device__ void modify(const SampleArgs& a, const SampleSlot& slot, const float* logits, float logSum, float* work, u32* counts,
                        const int* history, int historyCount, Scratch& s) {
-  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) work[i] = or_nothing(logits[i]);
+  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) work[i] = __fsub_rn(or_nothing(logits[i]), logSum);
   __syncthreads();
   const int* list = slot.lists;
   for (int i = threadIdx.x; i < slot.biasCount; i += SAMPLE_THREADS)
@@ -266,32 +267,35 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
 
   int token = target;
   const Candidate unmodified = block_best(row, a.vocabulary, s, [](float, int) { return true; });
+  const int wanted = target < 0 ? slot.topCount : slot.promptTopCount;
+  const float* scored = row;  // the log probability of a token is scored[token] - logSum
+  float logSum = 0.f;
+  if (wanted >= 0) {
+    float sum = 0.f;
+    for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) sum += expf(or_nothing(row[i]) - unmodified.value);
+    logSum = unmodified.value + logf(block_total(sum, s));
+  }
   if (target < 0) {
     const bool greedy = slot.temperature == 0.f || slot.topK == 1;
     const bool plain = slot.biasCount == 0 && slot.repetition == 1.f && slot.frequency == 0.f && slot.presence == 0.f &&
                        slot.badWordCount == 0 && position - slot.promptCount >= slot.minTokens;
     token = unmodified.id;
     if (!plain) {
-      modify(a, slot, row, work_, a.counts + (size_t)index * a.vocabulary, past, position, s);
+      const float shift = slot.isBeam ? logSum : 0.f;
+      modify(a, slot, row, shift, work_, a.counts + (size_t)index * a.vocabulary, past, position, s);
       token = block_best(work_, a.vocabulary, s, [](float, int) { return true; }).id;
+      if (slot.isBeam && token >= 0) scored = work_, logSum = 0.f;
     }
     if (token < 0) token = unmodified.id;
     else if (!greedy) token = draw(a, slot, plain ? row : work_, work_, position, s);
   }
 
-  const int wanted = target < 0 ? slot.topCount : slot.promptTopCount;
   float logprob = __int_as_float(0x7fc00000);  // NaN: nobody asked
-  float logSum = 0.f;
-  if (wanted >= 0) {
-    float sum = 0.f;
-    for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) sum += expf(or_nothing(row[i]) - unmodified.value);
-    logSum = unmodified.value + logf(block_total(sum, s));
-    if (token >= 0) logprob = or_nothing(row[token]) - logSum;
-  }
+  if (wanted >= 0 && token >= 0) logprob = or_nothing(scored[token]) - logSum;
   Candidate last{__int_as_float(0x7f800000), -1};
   for (int rank = 0; rank < a.topCount; rank++) {
     if (rank < wanted)
-      last = block_best(row, a.vocabulary, s, [&](float value, int id) {
+      last = block_best(scored, a.vocabulary, s, [&](float value, int id) {
         return value < last.value || (value == last.value && id > last.id);
       });
     else last.id = -1;

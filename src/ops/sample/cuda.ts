@@ -5,12 +5,12 @@ import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
 import { topCountOf } from './contract.js';
 
 /** Words of a slot's fixed part, and of all of it. Lists beyond that are refused. */
-const HEADER_WORDS = 18;
+const HEADER_WORDS = 20;
 const SLOT_WORDS = 4096;
 export const SAMPLE_SLOT_BYTES = SLOT_WORDS * 4;
 
 /** The bytes of `SampleSlot` in cuda.cu. @throws AloftError REQUEST_INVALID when biases, end ids and bad words are too many */
-export function encodeSampleSlot({ sampling, endIds, promptTokenIds }: SlotState): ArrayBuffer {
+export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: SlotState): ArrayBuffer {
   const biasIds = [...sampling.logitBias.keys()];
   const lists = [
     ...biasIds,
@@ -40,8 +40,9 @@ export function encodeSampleSlot({ sampling, endIds, promptTokenIds }: SlotState
   int(11, biasIds.length);
   int(12, sampling.badWords.length);
   int(13, endIds.length);
-  view.setFloat64(14 * 4, sampling.topP, true);
-  view.setBigUint64(16 * 4, BigInt.asUintN(64, sampling.seed), true);
+  int(14, Number(isBeam));
+  view.setFloat64(16 * 4, sampling.topP, true);
+  view.setBigUint64(18 * 4, BigInt.asUintN(64, sampling.seed), true);
   new Int32Array(buffer).set(lists, HEADER_WORDS);
   return buffer;
 }

@@ -1,6 +1,6 @@
 /** The specification of `contract.ts` in code: sorts where kernels select, and has no regard for speed. */
-import type { SamplingParams } from '../../core/sampling.js';
-import { hasPenalties, isGreedy, WEIGHT_ONE } from './contract.js';
+import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
+import { isGreedy, WEIGHT_ONE } from './contract.js';
 import { randomBits } from './philox.js';
 
 /** A sequence as sampling sees it. */
@@ -112,7 +112,7 @@ function weightOf(value: number, largest: number): number {
 }
 
 /** Lowest id of the largest value; -1 when there is none above minus infinity. */
-function greatest(values: Float32Array): number {
+function greatest(values: Float32Array | Float64Array): number {
   let best = -1;
   values.forEach((value, id) => {
     if (value > (values[best] ?? -Infinity)) best = id;
@@ -126,16 +126,38 @@ export interface ScoredToken {
 }
 
 /** Log probabilities of the unmodified logits: of one token, and of the `topCount` most likely, equal ones by id. */
-export function scoreReference(
+export function scoreReference(logits: Float32Array, tokenId: number, topCount: number): ReportedScores {
+  return report(logProbabilities(logits), tokenId, topCount);
+}
+
+/** Scores of the next tokens of a beam: log probabilities after steps 1 to 5. Token -1 when no logit is a number. */
+export function scoreBeamReference(
   logits: Float32Array,
-  tokenId: number,
+  context: SampleContext,
   topCount: number,
-): { readonly logprob: number; readonly top: readonly ScoredToken[] } {
+): ReportedScores & { readonly tokenId: number } {
+  const logprobs = logProbabilities(logits);
+  const modified = modifiedLogits(Float32Array.from(logprobs), context);
+  const scores = greatest(modified) < 0 ? logprobs : Float64Array.from(modified);
+  const tokenId = greatest(scores);
+  return { tokenId, ...report(scores, tokenId, topCount) };
+}
+
+export interface ReportedScores {
+  readonly logprob: number;
+  readonly top: readonly ScoredToken[];
+}
+
+function logProbabilities(logits: Float32Array): Float64Array {
   const values = logits.map((value) => (Number.isNaN(value) ? -Infinity : value));
   const largest = values.reduce((a, b) => Math.max(a, b));
   const logSum = largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
-  const ranked = Array.from(values, (value, id) => ({ tokenId: id, logprob: value - logSum }))
+  return Float64Array.from(values, (value) => value - logSum);
+}
+
+function report(scores: Float64Array, tokenId: number, topCount: number): ReportedScores {
+  const ranked = Array.from(scores, (logprob, id) => ({ tokenId: id, logprob }))
     .filter(({ logprob }) => logprob > -Infinity)
     .toSorted((a, b) => b.logprob - a.logprob || a.tokenId - b.tokenId);
-  return { logprob: values[tokenId]! - logSum, top: ranked.slice(0, topCount) };
+  return { logprob: scores[tokenId]!, top: ranked.slice(0, topCount) };
 }

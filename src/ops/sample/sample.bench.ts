@@ -39,6 +39,7 @@ for (const [vocabulary, rowCount] of [
       const slot = new NativeSlot({
         slot: 0,
         sampling,
+        isBeam: false,
         endIds: [],
         promptTokenIds,
         outputTokenIds: new Int32Array(0),

@@ -11,6 +11,7 @@ import {
   keptValues,
   modifiedLogits,
   sampleReference,
+  scoreBeamReference,
   scoreReference,
   type SampleContext,
 } from './reference.js';
@@ -30,11 +31,17 @@ function sampleOnCpu(
   pool: CpuPool,
   logits: Float32Array,
   from: SampleContext,
-  request: { readonly positions: readonly number[]; readonly target?: number; readonly topCount?: number },
+  request: {
+    readonly positions: readonly number[];
+    readonly target?: number;
+    readonly topCount?: number;
+    readonly isBeam?: boolean;
+  },
 ) {
-  const { positions, target = -1, topCount = -1 } = request;
+  const { positions, target = -1, topCount = -1, isBeam = false } = request;
   const slot = new NativeSlot({
     slot: 0,
+    isBeam,
     ...from,
     promptTokenIds: Int32Array.from(from.promptTokenIds),
     outputTokenIds: Int32Array.from(from.outputTokenIds),
@@ -221,6 +228,52 @@ describe('sampling on the CPU', () => {
         withEachLevel(2, (pool, isa) => {
           const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: range(20) });
           expect([...tokenIds], `${isa} ${JSON.stringify(Object.entries(sampling))}`).toEqual(expected);
+        });
+      }
+    }
+  });
+
+  it('scores the next tokens of a beam as the reference does', () => {
+    const random = seededRandom(8);
+    for (const [index, vocabulary] of [40, 500, 32_000].entries()) {
+      const logits = randomLogits(vocabulary, 90 + index);
+      logits[3] = NaN;
+      const below = (): number => Math.floor(random.next() * vocabulary);
+      const history = range(60).map(below);
+      const rest = {
+        endIds: [1, 2],
+        promptTokenIds: history.slice(0, 20),
+        outputTokenIds: history.slice(20),
+      };
+      const likely = scoreReference(logits, 0, 8).top.map(({ tokenId }) => tokenId);
+      const settings: readonly Partial<SamplingParams>[] = [
+        {},
+        { minTokens: 41, repetitionPenalty: 1.4 },
+        {
+          presencePenalty: 0.5,
+          frequencyPenalty: -0.25,
+          badWords: [[likely[0]!], [history[59]!, likely[1]!]],
+        },
+        {
+          logitBias: new Map([
+            [likely[2]!, 20],
+            [likely[3]!, -3],
+          ]),
+          repetitionPenalty: 0.8,
+        },
+        { badWords: range(vocabulary).map((id) => [id]) },
+      ];
+      for (const sampling of settings) {
+        const from = context({ ...sampling, temperature: 0 }, rest);
+        const expected = scoreBeamReference(logits, from, 12);
+        withEachLevel(2, (pool, isa) => {
+          const result = sampleOnCpu(pool, logits, from, { positions: [60], topCount: 12, isBeam: true });
+          const what = `${isa} ${vocabulary} ${JSON.stringify(Object.keys(sampling))}`;
+          expect(result.tokenIds[0], what).toBe(expected.tokenId);
+          expect(result.logprobs[0], what).toBeCloseTo(expected.logprob, 4);
+          expect([...result.topIds], what).toEqual(expected.top.map(({ tokenId }) => tokenId));
+          for (const [rank, { logprob }] of expected.top.entries())
+            expect(result.topLogprobs[rank], what).toBeCloseTo(logprob, 4);
         });
       }
     }

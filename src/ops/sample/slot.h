@@ -20,6 +20,7 @@ struct SampleSlot {
   int64_t topK;
   uint64_t seed;
   double temperature, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty;
+  int64_t isBeam; // 1: scores are wanted instead of a choice
 
   bool isGreedy() const { return temperature == 0 || topK == 1; }
   bool penalises() const { return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0; }

@@ -9,9 +9,17 @@ import type { Executor } from '../executor/executor.js';
 import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BatcherHealth } from './batcher-health.js';
+import type { BeamProgress } from './beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
 import { prefixSalt } from './prefix-salt.js';
-import { type Intake, SHUTTING_DOWN, expiryReport, refusalOf, refusedEvent } from './refusal.js';
+import {
+  type Intake,
+  SHUTTING_DOWN,
+  expiryReport,
+  refusalOf,
+  refusedEvent,
+  shortSearchReport,
+} from './refusal.js';
 import { RequestRun } from './request-run.js';
 import { CallbackSink, type RequestSink } from './request-sink.js';
 import type { SequenceRun } from './sequence-run.js';
@@ -93,6 +101,14 @@ export class Batcher implements TokenBatcher {
     this.wakeUp();
   }
 
+  endSequence(id: RequestId, sequence: number): void {
+    const request = this.requests.get(id);
+    const run = request?.streams ? request.sequences[sequence] : undefined;
+    if (run !== undefined && !run.sequence.isFinished)
+      this.finishSequence(run, 'stop_word', this.clock.nowMs());
+    this.wakeUp();
+  }
+
   /** Ends the loop after the step in flight; open requests fail with SHUTTING_DOWN. The executor stays open. */
   async close(): Promise<void> {
     if (this.state === 'running') this.state = 'closed';
@@ -170,7 +186,7 @@ export class Batcher implements TokenBatcher {
     const isSample = step.logitTargets[logit]! < 0;
     if (isSample) run.sequence.inFlightCount--;
     // Cancelled in between, or the row that the overlapped form ran before it knew of the end.
-    if (run.request.isOver || run.sequence.isFinished) return false;
+    if (run.request.isOver || (isSample && run.sequence.isFinished)) return false;
     if (!isSample) run.request.promptScores!.add(output, logit);
     else this.acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
     return isSample;
@@ -188,12 +204,19 @@ export class Batcher implements TokenBatcher {
     if (request.promptScores !== undefined && !request.promptScores.isTold)
       request.sink.event(request.promptScores.finish(output, logit));
     if (request.beamRun !== undefined) {
-      if (!request.beamRun.accept(run.sequence, epoch, output, logit)) this.finish(request, timeMs);
+      this.settleBeams(request, request.beamRun.accept(run.sequence, epoch, output, logit), timeMs);
       return;
     }
     const reason = run.accept(output, logit);
     if (reason === undefined) run.emitCertain(timeMs);
     else this.finishSequence(run, reason, timeMs);
+  }
+
+  private settleBeams(request: RequestRun, progress: BeamProgress, timeMs: number): void {
+    if (progress === 'movedOn' && request.beamsNeedHistory) this.steps.renewSlots(request.sequences);
+    if (progress !== 'isOver') return;
+    if (request.beams!.isShort) this.end(request, shortSearchReport(request.tokens));
+    else this.finish(request, timeMs);
   }
 
   private finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {

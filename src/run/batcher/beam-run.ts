@@ -2,6 +2,9 @@ import type { StepOutput } from '../../core/step.js';
 import type { Sequence, SequenceGroup } from '../scheduler/sequence.js';
 import type { BeamCandidates, BeamChoice, BeamSearch } from './beam-search.js';
 
+/** After a result: others are awaited, or the beams have changed, or the search is over. */
+export type BeamProgress = 'waits' | 'movedOn' | 'isOver';
+
 /** Connects a beam search with the sequences that compute it: waits for the results of all beams, then moves them on. */
 export class BeamRun {
   private readonly search: BeamSearch;
@@ -20,15 +23,14 @@ export class BeamRun {
   /**
    * Takes the result of one beam.
    * @param epoch of the group when the step was submitted
-   * @returns false when the search is over
    */
-  accept(sequence: Sequence, epoch: number, output: StepOutput, logit: number): boolean {
-    if (epoch !== this.group.epoch) return true;
+  accept(sequence: Sequence, epoch: number, output: StepOutput, logit: number): BeamProgress {
+    if (epoch !== this.group.epoch) return 'waits';
     if (epoch !== this.resultsEpoch) this.results.fill(undefined);
     this.resultsEpoch = epoch;
     this.results[sequence.index] = candidatesAt(output, logit);
     const beams = this.group.sequences.filter(({ isActive }) => isActive);
-    if (beams.some(({ index }) => this.results[index] === undefined)) return true;
+    if (beams.some(({ index }) => this.results[index] === undefined)) return 'waits';
     const outputs = beams.map(({ tokens, promptCount, knownCount }) =>
       tokens.subarray(promptCount, knownCount),
     );
@@ -37,8 +39,9 @@ export class BeamRun {
       beams.map(({ index }) => this.results[index]!),
     );
     this.results.fill(undefined);
-    if (choice !== undefined) this.moveOn(choice);
-    return choice !== undefined;
+    if (choice === undefined) return 'isOver';
+    this.moveOn(choice);
+    return 'movedOn';
   }
 
   private moveOn({ parents, tokenIds }: BeamChoice): void {

@@ -23,12 +23,12 @@ interface Setting extends BeamParams {
 function search(setting: Setting): SequenceEvent[] {
   const request = tokenRequest('a', { maxOutputTokens: setting.maxOutputTokens, endIds: [END_ID] });
   const limited = { ...request, sequenceCount: setting.width };
-  const sampling = { ...request.sampling, minTokens: setting.minTokens };
-  const beams = new BeamSearch({ ...limited, sampling }, setting, new StopLists([]));
+  const beams = new BeamSearch(limited, setting, new StopLists([]));
   let outputs: number[][] = [[]];
   for (;;) {
     const candidates = outputs.map((output) => {
       const logprobs = logprobsAfter([setting.start, ...output]);
+      if (output.length < setting.minTokens) logprobs[END_ID] = -Infinity; // as the device does
       const tokenIds = topTokens(logprobs, beams.candidateCount);
       return {
         tokenIds: Int32Array.from(tokenIds),
@@ -115,6 +115,22 @@ describe('beam search', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test('goes on with fewer continuations than beams, and tells when it ends with too few', () => {
+    const request = tokenRequest('a', { maxOutputTokens: 2, sequenceCount: 3 });
+    const params = { width: 3, lengthPenalty: 1, earlyStopping: false };
+    const one = (id: number) => ({ tokenIds: Int32Array.of(id), logprobs: Float32Array.of(-1) });
+    const beams = new BeamSearch(request, params, new StopLists([]));
+    const choice = beams.advance([Int32Array.of()], [one(7)]);
+    expect(choice).toEqual({ parents: [0, 0, 0], tokenIds: [7, 7, 7] });
+    expect(
+      beams.advance(
+        [7, 7, 7].map((id) => Int32Array.of(id)),
+        [one(1), one(2), one(3)],
+      ),
+    ).toBeUndefined();
+    expect([beams.isShort, beams.outputTokenCount]).toEqual([true, 2]);
   });
 
   test('a stop list ends a beam and is not part of it', () => {

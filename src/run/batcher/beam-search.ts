@@ -2,7 +2,7 @@ import type { BeamParams, FinishReason, TokenRequest } from '../../core/request.
 import type { RequestSink } from './request-sink.js';
 import type { StopLists } from './stop-lists.js';
 
-/** The most likely next tokens of one beam, best first, with their log probabilities. */
+/** The best next tokens of one beam, best first, with their scores: log probabilities after penalties, biases and bans. */
 export interface BeamCandidates {
   readonly tokenIds: Int32Array;
   readonly logprobs: Float32Array;
@@ -36,8 +36,8 @@ interface Hypothesis {
 
 /**
  * Beam search as Hugging Face transformers does it (`GenerationMixin._beam_search`): of all continuations of all beams
- * the best by cumulative log probability are looked at. Those among the first `width` that end are hypotheses, scored by
- * cumulative log probability / length ** lengthPenalty, where the length counts a closing end id; of them the best
+ * the best by cumulative score are looked at. Those among the first `width` that end are hypotheses, ranked by
+ * cumulative score / length ** lengthPenalty, where the length counts a closing end id; of them the best
  * `width` are kept. The best `width` that do not end are the next beams.
  */
 export class BeamSearch {
@@ -59,6 +59,11 @@ export class BeamSearch {
     this.candidateCount = params.width + Math.max(params.width, endingCount);
   }
 
+  /** The search ended with fewer hypotheses than the request wants. */
+  get isShort(): boolean {
+    return this.hypotheses.length < this.request.sequenceCount;
+  }
+
   /** Output tokens of the hypotheses that are returned. */
   get outputTokenCount(): number {
     return this.returned().reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
@@ -76,6 +81,8 @@ export class BeamSearch {
     this.keepBest(ended.map((continuation) => this.hypothesis(outputs, continuation)));
     const next = ranked.filter(({ ending }) => ending === undefined).slice(0, this.params.width);
     if (next.length === 0 || this.isOver(next[0]!.cumulativeLogprob)) return undefined;
+    // Fewer continuations than beams: the others follow the best one, and count for nothing.
+    while (next.length < this.params.width) next.push({ ...next[0]!, cumulativeLogprob: -Infinity });
     this.scores = next.map(({ cumulativeLogprob }) => cumulativeLogprob);
     return {
       parents: next.map(({ parent }) => parent),
@@ -106,10 +113,8 @@ export class BeamSearch {
     const continuations: Continuation[] = [];
     for (const [parent, { tokenIds, logprobs }] of candidates.entries()) {
       for (const [i, tokenId] of tokenIds.entries()) {
-        const isTooEarly =
-          this.request.endIds.includes(tokenId) && this.generatedCount <= this.request.sampling.minTokens;
-        if (isTooEarly) continue;
         const cumulativeLogprob = this.scores[parent]! + logprobs[i]!;
+        if (cumulativeLogprob === -Infinity) continue;
         continuations.push({
           parent,
           tokenId,

@@ -33,18 +33,6 @@ const FAULTS: readonly (readonly [string, Partial<TokenRequest>, string, string]
   ['wide beams', { beam: { ...beam, width: 5 } }, 'REQUEST_INVALID', 'beam.width is 5'],
   ['logprobs', { sampling: { ...GREEDY, logprobs: 6 } }, 'REQUEST_INVALID', 'logprobs is 6'],
   [
-    'beams with penalties',
-    { beam, sampling: { ...GREEDY, repetitionPenalty: 1.1 } },
-    'REQUEST_INVALID',
-    'repetitionPenalty cannot be combined',
-  ],
-  [
-    'beams with bias',
-    { beam, sampling: { ...GREEDY, logitBias: new Map([[1, 2]]) } },
-    'REQUEST_INVALID',
-    'logitBias cannot be combined',
-  ],
-  [
     'more blocks than exist',
     { ...prompt(9), maxOutputTokens: 30, sequenceCount: 4, bestOf: 4 },
     'REQUEST_TOO_LARGE',
@@ -61,7 +49,11 @@ describe('refuses', () => {
   test('beams that the vocabulary cannot feed', () => {
     const capacity = { ...CAPACITY, limits: { ...CAPACITY.limits, vocabulary: 5 } };
     const request = tokenRequest('a', { beam: { ...beam, width: 4 }, endIds: [1, 2] });
-    expect(() => checkRequest(request, capacity)).toThrow('vocabulary');
+    expect(() => checkRequest(request, capacity)).toThrow('4 beams beside 2 tokens');
+    const sampling = { ...GREEDY, badWords: [[3], [1, 4]], logitBias: new Map([[0, -Infinity]]) };
+    const banned = tokenRequest('a', { beam, sampling, endIds: [4] });
+    checkRequest(banned, capacity);
+    expect(() => checkRequest({ ...banned, stopTokenLists: [[3, 2]] }, capacity)).toThrow('beside 4 tokens');
   });
 });
 

@@ -1,6 +1,5 @@
 import { AloftError } from '../../core/errors.js';
 import type { BeamParams, TokenRequest } from '../../core/request.js';
-import type { SamplingParams } from '../../core/sampling.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
 
 /** What decides whether a request can ever run. */
@@ -77,20 +76,16 @@ function checkLengths({ promptTokenIds, maxOutputTokens }: TokenRequest, limits:
   tooLong('Prompt and output together have', total, limits.maxSequenceTokens, 'REQUEST_TOO_LARGE');
 }
 
-/** Beams are chosen from the model's own distribution, on the host: what would change it cannot be combined with them. */
+/** At every step each beam must find as many tokens to go on with as there are beams. */
 function checkBeams(request: TokenRequest, { width }: BeamParams, { vocabulary }: TokenLimits): void {
   const { sampling, endIds, stopTokenLists } = request;
-  const refuseChange = (name: keyof SamplingParams, isChanged: boolean) =>
-    refuse(isChanged, () => `${name} cannot be combined with beam search; leave it out.`);
-  refuseChange('repetitionPenalty', sampling.repetitionPenalty !== 1);
-  refuseChange('presencePenalty', sampling.presencePenalty !== 0);
-  refuseChange('frequencyPenalty', sampling.frequencyPenalty !== 0);
-  refuseChange('logitBias', sampling.logitBias.size > 0);
-  refuseChange('badWords', sampling.badWords.length > 0);
-  const endingCount = endIds.length + stopTokenLists.length;
+  const lastIds = [...stopTokenLists, ...sampling.badWords].map((list) => list.at(-1));
+  const biasedOut = [...sampling.logitBias].filter(([, bias]) => bias === -Infinity).map(([id]) => id);
+  const lostCount = new Set([...endIds, ...lastIds, ...biasedOut]).size;
   refuse(
-    width + endingCount > vocabulary,
-    () => `${width} beams and ${endingCount} ends need more tokens than the vocabulary of ${vocabulary} has.`,
+    width + lostCount > vocabulary,
+    () =>
+      `${width} beams beside ${lostCount} tokens that end or are forbidden need more than the vocabulary of ${vocabulary} has.`,
   );
 }
 

@@ -30,6 +30,7 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   const obey = async (command: EngineCommand): Promise<void> => {
     if (command.type === 'submit') batcher.submitTo(command.request, new OutboxSink(outbox, command.handle));
     else if (command.type === 'cancel') batcher.cancel(command.id);
+    else if (command.type === 'endSequence') batcher.endSequence(command.id, command.sequence);
     else {
       await batcher.close();
       await executor.dispose();
@@ -44,7 +45,6 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
       executorLimits: executor.limits,
       memory: executor.memory,
       deviceName: executor.deviceName,
-      deviceUsedBytes: executor.deviceUsedBytes?.(),
     },
   });
 }

@@ -46,6 +46,14 @@ export function duplicateReport({ id }: TokenRequest): ErrorReport {
   return { code: 'REQUEST_INVALID', message: `Request id ${id} is already in progress; choose another.` };
 }
 
+/** Penalties so large that they overflow can leave a beam search without tokens to go on with. */
+export function shortSearchReport({ id, sequenceCount }: TokenRequest): ErrorReport {
+  const message =
+    `Penalties and biases left request ${id} fewer than ${sequenceCount} possible sequences; ` +
+    'use smaller ones.';
+  return { code: 'REQUEST_INVALID', message };
+}
+
 export function expiryReport(request: RequestRun, nowMs: number): ErrorReport {
   const { id, deadlineMs, queueTimeoutMs } = request.tokens;
   return nowMs >= request.group.spec.endBeforeMs

@@ -1,7 +1,6 @@
 import { type ErrorReport } from '../../core/errors.js';
 import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../core/request.js';
-import type { SamplingParams } from '../../core/sampling.js';
-import { GREEDY } from '../../core/sampling.js';
+import { dependsOnOutput, type SamplingParams } from '../../core/sampling.js';
 import { SequenceGroup } from '../scheduler/sequence.js';
 import { BeamRun } from './beam-run.js';
 import { BeamSearch } from './beam-search.js';
@@ -13,6 +12,8 @@ import { StopLists } from './stop-lists.js';
 
 /** Odd constant of the golden ratio: seeds of continuations lie far apart. */
 const SEED_STRIDE = 0x9e3779b97f4a7c15n;
+
+const UNFILTERED = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
 /** An accepted request: its sequences, where its events go, and when what happened. */
 export class RequestRun {
@@ -67,11 +68,15 @@ export class RequestRun {
   /** What the device samples with for continuation `index`. */
   samplingOf(index: number): SamplingParams {
     const { sampling } = this.tokens;
-    // Beams are chosen on the host, from the model's own most likely tokens.
-    if (this.beams !== undefined)
-      return { ...GREEDY, logprobs: this.beams.candidateCount, promptLogprobs: sampling.promptLogprobs };
+    // Beams are chosen on the host, from the tokens that the device scores highest.
+    if (this.beams !== undefined) return { ...sampling, ...UNFILTERED, logprobs: this.beams.candidateCount };
     const seed = BigInt.asUintN(64, sampling.seed + BigInt(index) * SEED_STRIDE);
     return { ...sampling, seed, logprobs: this.tracksLogprobs ? (sampling.logprobs ?? 0) : undefined };
+  }
+
+  /** The device must be told what beams have become, because what they score next depends on it. */
+  get beamsNeedHistory(): boolean {
+    return this.beams !== undefined && dependsOnOutput(this.tokens.sampling);
   }
 
   /** One sequence has ended. @returns true when it was the last */

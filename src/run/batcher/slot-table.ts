@@ -1,4 +1,5 @@
 import type { Executor } from '../executor/executor.js';
+import { NO_SLOT } from '../kv/block-tables.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { StepPlan } from '../scheduler/step-plan.js';
 import type { SequenceRun } from './sequence-run.js';
@@ -27,12 +28,22 @@ export class SlotTable {
     for (const sequence of plan.attached) this.attach(sequence, runOf(sequence));
   }
 
+  /** The history of a sequence is not what the device has sampled for its slot: tells it the true one. */
+  renew(run: SequenceRun): void {
+    const { sequence } = run;
+    // Without a slot the history is told when it gets one.
+    if (sequence.slot === NO_SLOT) return;
+    this.executor.detachSlot(sequence.slot);
+    this.attach(sequence, run);
+  }
+
   private attach(sequence: Sequence, run: SequenceRun): void {
     const { tokens } = run.request;
     this.runs[sequence.slot] = run;
     this.executor.attachSlot({
       slot: sequence.slot,
       sampling: run.request.samplingOf(sequence.index),
+      isBeam: tokens.beam !== undefined,
       endIds: tokens.endIds,
       promptTokenIds: tokens.promptTokenIds,
       outputTokenIds: sequence.tokens.slice(sequence.promptCount, sequence.knownCount),

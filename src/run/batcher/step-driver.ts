@@ -127,6 +127,11 @@ export class StepDriver {
     this.tell({ stepId, ...NO_ROWS, deviceMs: 0, ...this.state(this.clock.nowMs()) });
   }
 
+  /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
+  renewSlots(runs: readonly SequenceRun[]): void {
+    for (const run of runs) this.slots.renew(run);
+  }
+
   /** Results that are still to come are not read any more. */
   abandon(): void {
     this.isAbandoned = true;

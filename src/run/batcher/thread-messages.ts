@@ -26,6 +26,7 @@ export type RequestHandle = number;
 export type EngineCommand =
   | { readonly type: 'submit'; readonly handle: RequestHandle; readonly request: TokenRequest }
   | { readonly type: 'cancel'; readonly id: RequestId }
+  | { readonly type: 'endSequence'; readonly id: RequestId; readonly sequence: number }
   | { readonly type: 'close' };
 
 /** Commands of one turn of the main thread. */
@@ -37,8 +38,6 @@ export interface EngineFacts {
   readonly memory: MemoryBudget;
   /** Full name of a device that is not the CPU. */
   readonly deviceName: string | undefined;
-  /** Memory of such a device in use, by every process, once the engine was open: executors allocate nothing later. */
-  readonly deviceUsedBytes: number | undefined;
 }
 
 export type FromEngine =

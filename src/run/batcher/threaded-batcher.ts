@@ -126,6 +126,10 @@ export class ThreadedBatcher implements TokenBatcher {
     if (this.handles.has(id)) this.send({ type: 'cancel', id });
   }
 
+  endSequence(id: RequestId, sequence: number): void {
+    if (this.handles.has(id)) this.send({ type: 'endSequence', id, sequence });
+  }
+
   /**
    * Open requests fail with SHUTTING_DOWN; the executor is disposed and the thread ends. A thread that hangs in a native
    * call cannot be ended, and this does not resolve then.

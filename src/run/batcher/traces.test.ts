@@ -18,6 +18,11 @@ const MAX_SEQUENCE_TOKENS = 40;
 const rarely = (values: fc.Arbitrary<number>) =>
   fc.oneof({ weight: 12, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
+const KINDS = [
+  ...(['greedy', 'sampled', 'continuations', 'bestOf'] as const),
+  ...(['beams', 'penalisedBeams', 'scored', 'stopLists'] as const),
+];
+
 const requestSpecs = fc.record({
   /** Prompts are beginnings of two fixed texts, so that they meet in the prefix index. */
   text: fc.nat(1),
@@ -26,7 +31,7 @@ const requestSpecs = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) },
     { weight: 2, arbitrary: fc.integer({ min: 8, max: 20 }) },
   ),
-  kind: fc.constantFrom('greedy', 'sampled', 'continuations', 'bestOf', 'beams', 'scored', 'stopLists'),
+  kind: fc.constantFrom(...KINDS),
   width: fc.integer({ min: 1, max: 4 }),
   seed: fc.nat(9),
   endIds: fc.constantFrom<number[][]>([], [], [], [3], [0, 1]),
@@ -46,6 +51,14 @@ const actions = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('cancel' as const), which: fc.nat(40) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('endSequence' as const),
+      which: fc.nat(40),
+      sequence: fc.nat(3),
+    }),
+  },
   // A conversation goes on: prompt, answer, and a little more.
   { weight: 1, arbitrary: fc.record({ type: fc.constant('followUp' as const), which: fc.nat(40) }) },
   {
@@ -93,11 +106,22 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
       return { ...request, bestOf: width };
     case 'beams':
       return { ...request, beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 } };
+    case 'penalisedBeams':
+      return {
+        ...request,
+        beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 },
+        sampling: {
+          ...{ ...GREEDY, repetitionPenalty: 1.5, frequencyPenalty: 1, minTokens: seed },
+          badWords: [[seed], [seed + 1, seed + 2]],
+        },
+      };
     case 'scored':
       return {
         ...request,
         sampling: { ...request.sampling, promptLogprobs: 1, logprobs: 1 },
         returnContextLogits: true,
+        sequenceCount: width,
+        bestOf: width,
       };
     case 'stopLists':
       return { ...request, stopTokenLists: [[seed], [seed + 1, seed + 2]] };
@@ -147,11 +171,18 @@ async function answerAlone(request: TokenRequest): Promise<Outcome> {
   return collector!.outcome;
 }
 
+interface Submitted {
+  readonly request: TokenRequest;
+  readonly collector: OutcomeCollector;
+  /** Sequences that the submitter has ended. */
+  readonly ended: Set<number>;
+}
+
 class Trace {
   readonly clock = new ManualClock();
   readonly executor: ToyExecutor;
   readonly batcher: Batcher;
-  readonly submitted: { readonly request: TokenRequest; readonly collector: OutcomeCollector }[] = [];
+  readonly submitted: Submitted[] = [];
 
   constructor(setup: Setup) {
     this.executor = openToy(setup);
@@ -160,7 +191,7 @@ class Trace {
 
   submit(request: TokenRequest): void {
     const collector = new OutcomeCollector();
-    this.submitted.push({ request, collector });
+    this.submitted.push({ request, collector, ended: new Set() });
     this.batcher.submit(request, collector.take);
   }
 
@@ -179,6 +210,21 @@ class Trace {
     if (target === undefined) return;
     this.batcher.cancel(target.request.id);
     expect(target.collector.isOver).toBe(true);
+    this.batcher.kv.checkIntegrity();
+  }
+
+  endSequence(which: number, sequence: number): void {
+    const target = this.submitted[which % Math.max(1, this.submitted.length)];
+    if (target === undefined) return;
+    const { request, collector, ended } = target;
+    const streams = request.beam === undefined && request.bestOf === request.sequenceCount;
+    const reason = () => collector.outcome.sequences.get(sequence)?.finishReason;
+    const isOpen = streams && !collector.isOver && sequence < request.sequenceCount && reason() === undefined;
+    this.batcher.endSequence(request.id, sequence);
+    if (isOpen) {
+      ended.add(sequence);
+      expect(reason()).toBe('stop_word');
+    }
     this.batcher.kv.checkIntegrity();
   }
 
@@ -204,6 +250,19 @@ class Trace {
   }
 }
 
+/** Sequences that the submitter has ended are beginnings of what they would have become; nothing else has changed. */
+function compareAnswers(actual: Outcome, alone: Outcome, ended: ReadonlySet<number>): void {
+  if (ended.size === 0) expect(actual).toEqual(alone);
+  for (const [i, sequence] of actual.sequences) {
+    const expected = alone.sequences.get(i)!;
+    if (!ended.has(i)) expect(sequence).toEqual(expected);
+    // What may be the beginning of a stop list is told when the sequence is ended.
+    const common = Math.min(sequence.tokenIds.length, expected.tokenIds.length);
+    expect(sequence.tokenIds.slice(0, common)).toEqual(expected.tokenIds.slice(0, common));
+    expect(sequence.tokenIds.length - common).toBeLessThan(2);
+  }
+}
+
 const ENDS_BY_CHOICE = ['CANCELLED', 'QUEUE_TIMEOUT', 'DEADLINE_EXCEEDED', 'QUEUE_FULL'];
 const REFUSALS = ['REQUEST_TOO_LARGE', 'REQUEST_INVALID', 'PROMPT_TOO_LONG'];
 
@@ -218,13 +277,14 @@ test('invariants hold and answers are those of a request alone', { timeout: 600_
         if (step.type === 'submit')
           for (const spec of step.specs) trace.submit(requestOf(`${trace.submitted.length}`, spec));
         else if (step.type === 'cancel') trace.cancel(step.which);
+        else if (step.type === 'endSequence') trace.endSequence(step.which, step.sequence);
         else if (step.type === 'followUp') trace.followUp(step.which);
         else await trace.turns(step.count);
       }
       await trace.finish();
       const { kv } = trace.batcher;
       expect(kv.freeCount + kv.cachedCount).toBe(kv.blockCount);
-      for (const { request, collector } of trace.submitted) {
+      for (const { request, collector, ended } of trace.submitted) {
         expect(collector.isOver).toBe(true);
         expect(collector.faults).toEqual([]);
         const { error } = collector.outcome;
@@ -238,7 +298,7 @@ test('invariants hold and answers are those of a request alone', { timeout: 600_
           sampling: { ...request.sampling, seed: `${request.sampling.seed}` },
         });
         if (!alone.has(key)) alone.set(key, await answerAlone(request));
-        expect(collector.outcome).toEqual(alone.get(key));
+        compareAnswers(collector.outcome, alone.get(key)!, ended);
       }
     },
   );

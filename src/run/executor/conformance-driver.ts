@@ -11,6 +11,17 @@ export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>) => Ex
 /** Wraps the body of a test: gives it a driver and disposes its executor. */
 export type WithDriver = (body: (driver: Driver) => Promise<void>) => () => Promise<void>;
 
+export function withDriverOf(factory: ExecutorFactory): WithDriver {
+  return (body) => async () => {
+    const driver = new Driver(factory);
+    try {
+      await body(driver);
+    } finally {
+      await driver.executor.dispose();
+    }
+  };
+}
+
 export const BLOCK_TOKENS = 8;
 export const LIMITS = {
   maxStepTokens: 128,
@@ -39,11 +50,13 @@ export class Driver {
       prompt?: number[];
       output?: number[];
       endIds?: number[];
+      isBeam?: boolean;
     } = {},
   ): void {
     this.executor.attachSlot({
       slot,
       sampling: { ...GREEDY, ...options.sampling },
+      isBeam: options.isBeam ?? false,
       endIds: options.endIds ?? [],
       promptTokenIds: Int32Array.from(options.prompt ?? []),
       outputTokenIds: Int32Array.from(options.output ?? []),

@@ -5,7 +5,6 @@ import type { StepInput } from '../../core/step.js';
 import {
   BLOCK_TOKENS,
   closeTo,
-  Driver,
   everyToken,
   interleaved,
   LIMITS,
@@ -14,22 +13,18 @@ import {
   tokens,
   type ExecutorFactory,
   type WithDriver,
+  withDriverOf,
 } from './conformance-driver.js';
+import { describeBeams } from './conformance-beams.js';
 
 /** @param name of the executor and its weights */
 export function describeExecutor(name: string, factory: ExecutorFactory): void {
-  const withDriver: WithDriver = (body) => async () => {
-    const driver = new Driver(factory);
-    try {
-      await body(driver);
-    } finally {
-      await driver.executor.dispose();
-    }
-  };
+  const withDriver = withDriverOf(factory);
   describe(`${name}: sequences`, () => describeSequences(withDriver));
   describe(`${name}: blocks`, () => describeBlocks(withDriver));
   describe(`${name}: tokens`, () => describeTokens(withDriver));
   describe(`${name}: sampling`, () => describeSampling(withDriver));
+  describeBeams(name, factory);
   describe(`${name}: faults`, () => describeFaults(withDriver));
 }
 

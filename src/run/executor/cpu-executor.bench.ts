@@ -58,6 +58,7 @@ for (const slot of Array.from({ length: 16 }, (_, i) => i))
   executor.attachSlot({
     slot,
     sampling: { ...GREEDY, temperature: 0.8, topP: 0.95, seed: 1n },
+    isBeam: false,
     endIds: [],
     promptTokenIds: new Int32Array(0),
     outputTokenIds: new Int32Array(0),

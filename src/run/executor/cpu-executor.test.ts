@@ -73,6 +73,7 @@ async function runTrace(executor: Executor): Promise<readonly StepOutput[]> {
     executor.attachSlot({
       slot,
       sampling: { ...GREEDY, logprobs: 5 },
+      isBeam: false,
       endIds: [],
       promptTokenIds: Int32Array.from(prompt),
       outputTokenIds: new Int32Array(0),

@@ -49,8 +49,9 @@ export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes
   const blockTokens = given.blockTokens ?? built.tokens_per_block;
   const kvDtype = built.precision === 'float32' ? 'f32' : 'f16';
   const bytesPerToken = kvBytesPerToken(plan.dims, kvDtype);
+  const wantedTokens = given.maxStepTokens ?? built.max_num_tokens ?? Math.max(maxRows, DEFAULT_STEP_TOKENS);
   const limits = {
-    maxStepTokens: stepTokens(built.max_num_tokens, given, maxRows),
+    maxStepTokens: checkedStepTokens(wantedTokens, maxRows),
     maxRows,
     maxLogits: Math.max(maxRows, MIN_LOGITS),
     blockTokens,
@@ -70,8 +71,8 @@ export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes
   return { kvDtype, limits, workspaceBytes, demand };
 }
 
-function stepTokens(builtTokens: number | null, given: SizingOptions, maxRows: number): number {
-  const wanted = given.maxStepTokens ?? builtTokens ?? Math.max(maxRows, DEFAULT_STEP_TOKENS);
+/** Every sequence needs room for one token of a step. @throws AloftError CONFIG_INVALID */
+export function checkedStepTokens(wanted: number, maxRows: number): number {
   if (wanted >= maxRows) return wanted;
   throw new AloftError(
     'CONFIG_INVALID',

@@ -36,8 +36,6 @@ export interface MemoryBudget {
 export interface Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
-  /** Memory of the device that is in use now, by this and every other process; absent where it is the machine's own. */
-  readonly deviceUsedBytes?: () => number;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
   /** Gives a slot to a sequence; must precede the first step that names the slot. */

@@ -3,6 +3,7 @@ import type { IsaLevel } from '../../device/cpu/isa.js';
 import { type CpuPool, createCpuPool } from '../../device/cpu/kernel-library.js';
 import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../engine/rank-file-reader.js';
+import { hasHugePages } from '../../ffi/memory.js';
 import { CpuExecutor } from './cpu-executor.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from './cpu-sizing.js';
 import type { Executor } from './executor.js';
@@ -16,21 +17,29 @@ export interface OpenEngineOptions extends SizingOptions {
   readonly threadCount?: number;
   /** Use no instructions above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;
+  /** Map the engine file even if it would fit into huge pages: loads at once and is shared between processes, but decodes slower. */
+  readonly mapWeights?: boolean;
 }
+
+/** Share of the available memory that weights in huge pages may take: the KV cache needs some too. */
+const RESIDENT_SHARE = 0.6;
 
 /** @throws AloftError of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const given = options as OpenEngineOptions;
+  const availableBytes = process.availableMemory();
+  const mayBeResident = given.mapWeights !== true && hasHugePages();
   const engine = openEngineRank(given.engineDirectory, {
     rank: 0,
     worldSize: 1,
     device: 'cpu',
     layoutVersion: CPU_LAYOUT_VERSION,
     verification: given.verification ?? 'sample',
+    maxResidentBytes: mayBeResident ? availableBytes * RESIDENT_SHARE : 0,
   });
   let pool: CpuPool | undefined;
   try {
-    const { kvDtype, limits, demand } = sizeCpu(shapeOf(engine), given, process.availableMemory());
+    const { kvDtype, limits, demand } = sizeCpu(shapeOf(engine), given, availableBytes);
     const blockCount = planKvBlocks(demand);
     pool = createCpuPool(given);
     return new CpuExecutor({

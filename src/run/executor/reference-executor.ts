@@ -10,7 +10,7 @@ import { ReferenceKvCache } from '../../ops/paged-attention/reference-cache.js';
 import { pagedAttentionReference } from '../../ops/paged-attention/reference.js';
 import { addRmsNormReference, rmsNormReference } from '../../ops/rms-norm/reference.js';
 import { ropeAppendReference } from '../../ops/rope/reference.js';
-import { sampleReference, scoreReference } from '../../ops/sample/reference.js';
+import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';
 import { swigluReference } from '../../ops/swiglu/reference.js';
 import { outputOf } from '../../plan/operands.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
@@ -199,13 +199,19 @@ export class ReferenceExecutor implements Executor {
       const row = rowOf(logits, i).subarray(0, vocabulary);
       const slot = this.#slots.get(request.slot)!;
       const context = { ...slot.state, outputTokenIds: slot.outputTokenIds };
-      const token = request.target >= 0 ? request.target : sampleReference(row, context, request.position);
+      const beam =
+        slot.state.isBeam && request.target < 0
+          ? scoreBeamReference(row, context, request.topCount)
+          : undefined;
+      const token =
+        beam?.tokenId ??
+        (request.target >= 0 ? request.target : sampleReference(row, context, request.position));
       if (token < 0)
         throw new AloftError('DEVICE_FAILED', `Row ${i} of step ${step.stepId} has no finite logit.`);
       if (request.target < 0) slot.outputTokenIds.push(token);
       output.tokenIds[i] = token;
       if (request.topCount < 0) continue;
-      const { logprob, top } = scoreReference(row, token, request.topCount);
+      const { logprob, top } = beam ?? scoreReference(row, token, request.topCount);
       output.logprobs[i] = logprob;
       for (const [rank, entry] of top.entries()) {
         output.topTokenIds[i * topCount + rank] = entry.tokenId;

@@ -1,7 +1,15 @@
 import { AloftError, invariant } from '../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
-import { EMPTY_HISTORY, extendHistory, logSoftmax, sampleToy, topTokens, toyLogits } from './toy-model.js';
+import {
+  beamScores,
+  EMPTY_HISTORY,
+  extendHistory,
+  logSoftmax,
+  sampleToy,
+  topTokens,
+  toyLogits,
+} from './toy-model.js';
 
 /** Content of a KV position that nothing was written to. Written ones are hashes >= 0. */
 const UNWRITTEN = -1;
@@ -200,14 +208,16 @@ export class ToyExecutor implements Executor {
     const { state, outputTokenIds } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!);
     const logits = toyLogits(history, this.limits.vocabulary);
     const target = step.logitTargets[logit]!;
+    output.setLogits(logit, logits);
     if (target >= 0) {
-      output.set(logit, target, state.sampling.promptLogprobs, logits);
+      output.set(logit, target, state.sampling.promptLogprobs, () => logSoftmax(logits));
       return;
     }
     const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds) };
+    const scores = () => (state.isBeam ? beamScores(logits, current) : logSoftmax(logits));
     const tokenId = sampleToy(logits, current, position);
     outputTokenIds.push(tokenId);
-    output.set(logit, tokenId, state.sampling.logprobs, logits);
+    output.set(logit, tokenId, state.sampling.logprobs, scores);
   }
 
   private topCount(step: StepInput): number {
@@ -243,11 +253,15 @@ class ToyOutput implements StepOutput {
     this.logits = step.returnLogits ? new Float32Array(step.logitCount * vocabulary) : undefined;
   }
 
-  set(logit: number, tokenId: number, askedCount: number | undefined, logits: Float32Array): void {
-    this.tokenIds[logit] = tokenId;
+  setLogits(logit: number, logits: Float32Array): void {
     this.logits?.set(logits, logit * logits.length);
+  }
+
+  /** @param scores what is reported of all tokens, if anything is */
+  set(logit: number, tokenId: number, askedCount: number | undefined, scores: () => Float64Array): void {
+    this.tokenIds[logit] = tokenId;
     if (askedCount === undefined) return;
-    const logprobs = logSoftmax(logits);
+    const logprobs = scores();
     this.logprobs[logit] = logprobs[tokenId]!;
     for (const [rank, token] of topTokens(logprobs, askedCount).entries()) {
       this.topTokenIds[logit * this.topCount + rank] = token;

@@ -4,6 +4,7 @@
  */
 import type { SamplingParams } from '../../core/sampling.js';
 import type { SlotState } from '../../core/step.js';
+import { modifiedLogits } from '../../ops/sample/reference.js';
 
 export const EMPTY_HISTORY = 0x2545f491;
 
@@ -29,9 +30,10 @@ export function logSoftmax(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (logit) => logit - logSum);
 }
 
-/** Token ids by falling value, `count` of them; ties go to the smaller id. */
-export function topTokens(values: Float64Array, count: number): number[] {
+/** Token ids by falling value, at most `count` of them; ties go to the smaller id, impossible ones are left out. */
+export function topTokens(values: Float64Array | Float32Array, count: number): number[] {
   return Array.from(values.keys())
+    .filter((token) => values[token]! > -Infinity)
     .toSorted((a, b) => values[b]! - values[a]! || a - b)
     .slice(0, count);
 }
@@ -39,11 +41,7 @@ export function topTokens(values: Float64Array, count: number): number[] {
 /** The sampled token for the sequence in `slot`, whose last token is at `position`. */
 export function sampleToy(logits: Float32Array, slot: SlotState, position: number): number {
   const { sampling } = slot;
-  const scores = Float64Array.from(logits);
-  for (const [token, bias] of sampling.logitBias) scores[token]! += bias;
-  applyPenalties(scores, slot);
-  if (slot.outputTokenIds.length < sampling.minTokens)
-    for (const token of slot.endIds) scores[token] = -Infinity;
+  const scores = allowed(modifiedLogits(logits, slot), logits);
   if (sampling.temperature === 0 || sampling.topK === 1) return topTokens(scores, 1)[0]!;
   const kept = topTokens(scores, sampling.topK === 0 ? scores.length : sampling.topK);
   const noisy = new Float64Array(scores.length).fill(-Infinity);
@@ -52,12 +50,15 @@ export function sampleToy(logits: Float32Array, slot: SlotState, position: numbe
   return topTokens(noisy, 1)[0]!;
 }
 
-function applyPenalties(scores: Float64Array, slot: SlotState): void {
-  const { repetitionPenalty, presencePenalty, frequencyPenalty } = slot.sampling;
-  for (const token of new Set([...slot.promptTokenIds, ...slot.outputTokenIds]))
-    scores[token]! *= scores[token]! > 0 ? 1 / repetitionPenalty : repetitionPenalty;
-  for (const token of new Set(slot.outputTokenIds)) scores[token]! -= presencePenalty;
-  for (const token of slot.outputTokenIds) scores[token]! -= frequencyPenalty;
+/** What a beam reports of its next tokens.  -> [vocabulary] f64 */
+export function beamScores(logits: Float32Array, slot: SlotState): Float64Array {
+  const logprobs = Float32Array.from(logSoftmax(logits));
+  return Float64Array.from(allowed(modifiedLogits(logprobs, slot), logprobs));
+}
+
+/** When everything is forbidden, nothing is. */
+function allowed(modified: Float32Array, unmodified: Float32Array): Float32Array {
+  return modified.some((value) => value > -Infinity) ? modified : unmodified;
 }
 
 /** Gumbel noise: the largest of score + noise is a sample of softmax(score). */

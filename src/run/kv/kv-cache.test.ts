@@ -187,10 +187,25 @@ describe('host tier', () => {
     const kv = open({ hostBlockCount: 5 });
     run(kv, 0, 6);
     kv.fork(slot(0), slot(1), 6);
+    takeMoves(kv);
     const image = kv.swapOut([slot(0), slot(1)])!;
     takeMoves(kv);
     kv.swapIn(image, [-1 as SlotId, slot(1)]);
     expect(takeMoves(kv).loads).toHaveLength(4);
+  });
+
+  test('a group is not swapped out before its recorded copies and loads are made', () => {
+    const kv = open({ hostBlockCount: 8 });
+    run(kv, 0, 6);
+    kv.fork(slot(0), slot(1), 6);
+    expect(kv.swapOut([slot(0), slot(1)])).toBeUndefined();
+    takeMoves(kv);
+    const image = kv.swapOut([slot(0), slot(1)])!;
+    takeMoves(kv);
+    kv.swapIn(image, [slot(0), slot(1)]);
+    expect(kv.swapOut([slot(0), slot(1)])).toBeUndefined();
+    takeMoves(kv);
+    expect(kv.swapOut([slot(0), slot(1)])).toBeDefined();
   });
 
   test('without room a group is not swapped, and a discarded image leaves nothing behind', () => {

@@ -165,13 +165,15 @@ export class KvCache {
   }
 
   /**
-   * Moves the KV of a group to the host tier and closes its slots; undefined when the host tier has no room.
+   * Moves the KV of a group to the host tier and closes its slots; undefined when the host tier has no room, or when
+   * the content of a block is still to come: saves are made before the copies and loads that were recorded earlier.
    * @param slots one per sequence, NO_SLOT for those that ended
    */
   swapOut(slots: readonly SlotId[]): SwapImage | undefined {
     const tables = slots.map((slot) => (slot === NO_SLOT ? [] : this.tables.list(slot)));
     const unique = [...new Set(tables.flat())];
-    if (unique.length > this.supply.host.availableCount) return undefined;
+    if (unique.length > this.supply.host.availableCount || unique.some((block) => this.awaitsContent(block)))
+      return undefined;
     const position = new Map(unique.map((block, i) => [block, i]));
     const image: SwapImage = {
       hostBlocks: unique.map((block) => this.supply.saved(block)),
@@ -259,6 +261,11 @@ export class KvCache {
     if (this.supply.index.entryAt(block) !== NO_ENTRY) return;
     if (this.supply.index.find(parent, salt, tokens, start) === NO_ENTRY)
       this.supply.index.add(parent, salt, tokens, start, block);
+  }
+
+  /** True while a recorded copy or load is to fill `block` with the next step. */
+  private awaitsContent(block: BlockId): boolean {
+    return this.copies.pairsHave(block, 1) || this.supply.host.loads.pairsHave(block, 0);
   }
 
   /** A copy of a partly filled block. */

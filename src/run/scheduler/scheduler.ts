@@ -169,12 +169,13 @@ export class Scheduler {
     const { computedCount, group } = sequence;
     const { scoredCount } = group;
     const wantsScores = group.spec.scoresPrompt && sequence === group.leader;
-    // Computed again after a preemption: what was scored before is a chunk of its own.
-    const end = wantsScores && computedCount < scoredCount ? scoredCount : endCount;
+    // Computed again after a preemption or by another leader: what was scored before is a chunk of its own.
+    const isRepeated = wantsScores && computedCount < scoredCount;
+    const end = isRepeated ? scoredCount : endCount;
     return {
       computedCount,
       pendingCount: end - computedCount,
-      scoredCount: wantsScores && end === endCount ? Math.max(0, group.commonCount - computedCount) : 0,
+      scoredCount: wantsScores && !isRepeated ? Math.max(0, group.commonCount - computedCount) : 0,
       endsWithSample: end === sequence.targetCount,
     };
   }

@@ -23,8 +23,7 @@ export function resolveSampling(
 ): SamplingParams {
   return {
     ...filters(request, defaults),
-    // Beams are chosen from the model's own distribution, so the publisher's penalty is left out.
-    repetitionPenalty: request.repetitionPenalty ?? (request.beam ? 1 : defaults.repetitionPenalty),
+    repetitionPenalty: request.repetitionPenalty ?? defaults.repetitionPenalty,
     presencePenalty: request.presencePenalty ?? 0,
     frequencyPenalty: request.frequencyPenalty ?? 0,
     minTokens: request.minTokens ?? 0,

@@ -87,11 +87,11 @@ describe('defaults', () => {
     expect(request).toMatchObject({ sequenceCount: 2, bestOf: 3 });
   });
 
-  it('treat a beam of one as greedy search', () => {
+  it('do not sample with beams but keep the repetition penalty, and treat a beam of one as greedy search', () => {
     const beam = { width: 3, lengthPenalty: 1, earlyStopping: false };
     expect(resolve({ beam, temperature: 1, topK: 1 }, 10, sampling)).toMatchObject({
       beam,
-      sampling: { temperature: 0, repetitionPenalty: 1 },
+      sampling: { temperature: 0, repetitionPenalty: 1.1 },
     });
     expect(resolve({ beam: { ...beam, width: 1 } }).beam).toBeUndefined();
   });

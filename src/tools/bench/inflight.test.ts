@@ -69,6 +69,10 @@ describe('workload', () => {
       '{"metadata":{},\n"samples":[{"input_ids":[1,2],"output_len":3},{"input_ids":[4],"output_len":5}]}',
     ],
     [
+      'samples-on-one-line.json',
+      '{"samples":[{"input_ids":[1,2],"output_len":3},{"input_ids":[4],"output_len":5}]}',
+    ],
+    [
       'lines.jsonl',
       '{"task_id":1,"input_ids":[1,2],"output_tokens":3}\n{"task_id":2,"input_ids":[4],"output_tokens":5}\n',
     ],

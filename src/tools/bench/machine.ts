@@ -1,6 +1,8 @@
 /** Where and from what a result came: stored in every benchmark file. */
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface MachineRecord {
@@ -10,7 +12,7 @@ export interface MachineRecord {
   readonly gpu: string | null;
   readonly memoryBytes: number;
   readonly node: string;
-  /** Commit of the working tree, with `+` when it has changes; `unknown` outside a checkout. */
+  /** Commit of the working tree, or the one that a bundle was made of, with `+` when it had changes; else `unknown`. */
   readonly commit: string;
   readonly command: readonly string[];
   readonly date: string;
@@ -31,6 +33,8 @@ export function machineRecord(command: readonly string[], gpu?: string): Machine
 
 function currentCommit(): string {
   const cwd = fileURLToPath(new URL('../../../', import.meta.url));
+  const bundled = join(cwd, 'COMMIT'); // written by scripts/bundle.mjs
+  if (existsSync(bundled)) return readFileSync(bundled, 'utf8').trim();
   const git = (...words: string[]) =>
     execFileSync('git', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {

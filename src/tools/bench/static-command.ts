@@ -5,6 +5,7 @@ import type { SamplingParams } from '../../core/sampling.js';
 import type { RunningEngine } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { machineRecord } from './machine.js';
+import { openUsedMemory, type PeakMemory, watchPeak } from './peak-memory.js';
 import {
   benchmarkLine,
   csvHeader,
@@ -26,6 +27,9 @@ export interface StaticFlags {
   readonly duration: number;
   readonly csv?: true;
   readonly json?: string;
+  /** The GPU of an engine for CUDA, and where its libraries lie. */
+  readonly gpu?: number;
+  readonly cudaLibraryPath?: string;
 }
 
 export interface StaticBench {
@@ -52,10 +56,16 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
-  for (const one of cases) {
-    const row = await measureRow(bench, one);
-    printRow(subject, row, rows.length === 0, bench);
-    rows.push(row);
+  const peak =
+    subject.device === 'cuda' ? watchPeak(openUsedMemory(flags.gpu ?? 0, flags.cudaLibraryPath)) : undefined;
+  try {
+    for (const one of cases) {
+      const row = await measureRow(bench, one, peak);
+      printRow(subject, row, rows.length === 0, bench);
+      rows.push(row);
+    }
+  } finally {
+    peak?.stop();
   }
   if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
   if (flags.json !== undefined)
@@ -66,6 +76,7 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
 async function measureRow(
   { engine, flags, sampling, beamWidth }: StaticBench,
   one: SweepCase,
+  peak: PeakMemory | undefined,
 ): Promise<SweepRow> {
   const { executorLimits: limits, memory } = engine.batcher.facts;
   const { blockTokens, blockCount } = limits;
@@ -86,13 +97,14 @@ async function measureRow(
     sampling,
     beamWidth,
   };
+  peak?.restart();
   const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
   return {
     type: 'measured',
     case: one,
     latency: latencyStatistics(times.latenciesMs),
     runCount: times.latenciesMs.length,
-    peakGpuGiB: (engine.batcher.facts.deviceUsedBytes ?? 0) / 2 ** 30,
+    peakGpuGiB: (peak?.bytes() ?? 0) / 2 ** 30,
     firstTokenMs: times.firstTokenMs,
   };
 }

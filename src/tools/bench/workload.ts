@@ -66,14 +66,7 @@ function parseRecords(path: string): unknown[] {
   }
   try {
     if (!/^\s*[[{]/.test(text)) throw new SyntaxError('it starts with neither [ nor {');
-    const isLines = /^\s*\{[^\n]*\}\s*(\n|$)/.test(text);
-    const parsed: unknown = isLines
-      ? text
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line) as unknown)
-      : JSON.parse(text);
-    const records = Array.isArray(parsed) ? parsed : (parsed as { samples?: unknown }).samples;
+    const records = hasOneObjectALine(text) ? parseLines(text) : samplesOf(JSON.parse(text));
     if (Array.isArray(records) && records.length > 0) return records;
     throw new SyntaxError('it holds no requests');
   } catch (cause) {
@@ -81,6 +74,26 @@ function parseRecords(path: string): unknown[] {
       cause,
     });
   }
+}
+
+/** The first line is a request by itself. */
+function hasOneObjectALine(text: string): boolean {
+  try {
+    return samplesOf(JSON.parse(text.trim().split('\n')[0]!)) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+function parseLines(text: string): unknown[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+function samplesOf(parsed: unknown): unknown {
+  return Array.isArray(parsed) ? parsed : (parsed as { samples?: unknown }).samples;
 }
 
 function toItem(record: unknown, where: string): Omit<WorkItem, 'arrivalMs'> {

@@ -10,15 +10,13 @@ import { randomCheckpoint } from '../../build/random-weights/random-checkpoint.j
 import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
 import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
-import { openBuildTarget, DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
+import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
-interface CommonFlags {
-  readonly device: DeviceChoice;
+interface CommonFlags extends BuildPlace {
   readonly logLevel: LogLevel;
-  readonly cudaLibraryPath?: string;
 }
 
 export function registerBuild(program: Command, terminal: Terminal): void {
@@ -31,24 +29,18 @@ export function registerBuild(program: Command, terminal: Terminal): void {
       oneOf(DEVICE_CHOICES),
       'auto',
     )
+    .option(
+      '--arch <architecture>',
+      'GPU architecture to build for, such as sm_90a; needs no GPU (default: that of the GPU here)',
+    )
+    .option('--no-tune', 'do not time kernel configurations on the GPU')
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
-    const place = { device: values.device, ...cudaPlace(values) };
-    await runBuild(givenFlags(command, values), place, log, terminal);
+    await runBuild(givenFlags(command, values), values, log, terminal);
   });
-}
-
-function cudaPlace({ cudaLibraryPath }: CommonFlags): Omit<BuildPlace, 'device'> {
-  return cudaLibraryPath === undefined ? {} : { cudaLibraryPath };
-}
-
-/** The device to build for, and where its libraries lie. */
-export interface BuildPlace {
-  readonly device: DeviceChoice;
-  readonly cudaLibraryPath?: string;
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
@@ -62,7 +54,7 @@ export async function runBuild(
   for (const note of notes) log.info(note);
   for (const warning of warnings) log.warning(warning);
   const checkpoint = openSource(source);
-  const target = openBuildTarget(place.device, place.cudaLibraryPath);
+  const target = openBuildTarget(place, options.precision, log);
   const progress = progressBar(terminal);
   try {
     const report = await interruptible((signal) =>

@@ -7,6 +7,7 @@ import { byteCount, realNumber, wholeNumber } from './flags.js';
 export interface LoadFlags {
   readonly tokenizerDir?: string;
   readonly threads?: number;
+  readonly mmapWeights?: boolean;
   readonly kvCacheFreeMemFraction?: number;
   readonly maxTokensInPagedKvCache?: number;
   /** Spellings of gptManagerBenchmark. */
@@ -33,6 +34,10 @@ export function addLoadFlags(command: Command): void {
   command
     .option('--tokenizer-dir <dir>', 'tokenizer files (default: those kept in the engine)')
     .option('--threads <n>', 'CPU threads (default: all cores)', wholeNumber(1, 1024))
+    .option(
+      '--mmap-weights',
+      'CPU: map the engine file instead of reading it into huge pages; starts sooner, decodes slower',
+    )
     .option(
       '--kv-cache-free-mem-fraction <share>',
       'share of the memory free after load for KV blocks',
@@ -68,6 +73,7 @@ export function engineOptions(flags: LoadFlags): LoadOptions {
   return {
     ...(flags.tokenizerDir === undefined ? {} : { tokenizerDirectory: flags.tokenizerDir }),
     ...(flags.threads === undefined ? {} : { threadCount: flags.threads }),
+    ...(flags.mmapWeights === undefined ? {} : { mapWeights: flags.mmapWeights }),
     ...(fraction === undefined ? {} : { kvCacheFreeMemFraction: fraction }),
     ...(maxKvTokens === undefined ? {} : { maxKvTokens }),
     ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),

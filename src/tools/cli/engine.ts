@@ -4,7 +4,9 @@ import { AloftError } from '../../core/errors.js';
 import { checkEngine } from '../../engine/check-engine.js';
 import { readManifest } from '../../engine/manifest.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
+import type { KernelFacts } from '../../device/cuda/kernel-facts.js';
 import { printPlan } from '../../plan/print.js';
+import { describeKernels } from '../engine/describe-kernels.js';
 import { describeManifest, describeTensors } from '../engine/describe.js';
 import { wholeNumber } from './flags.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
@@ -58,6 +60,8 @@ function show(directory: string, rank: number, terminal: Terminal): void {
   try {
     const tensors = engine.tensorNames.map((name) => ({ name, ...engine.tensor(name) }));
     terminal.out(`${describeManifest(manifest)}\n\n${printPlan(engine.plan)}\n${describeTensors(tensors)}\n`);
+    if (engine.kernelFacts !== undefined)
+      terminal.out(`\n${describeKernels(engine.kernelFacts as KernelFacts)}\n`);
   } finally {
     engine.dispose();
   }

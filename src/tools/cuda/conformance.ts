@@ -7,10 +7,11 @@ import type { SlotState, StepOutput } from '../../core/step.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
 import { openGpu, type Gpu } from '../../device/cuda/gpu.js';
-import { architectureName, compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
+import { architectureName } from '../../device/cuda/architecture.js';
+import { compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { relativeError } from '../../ops/compare.js';
-import { sampleReference, scoreReference } from '../../ops/sample/reference.js';
+import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';
 import { weightRoles } from '../../plan/validate.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
@@ -116,6 +117,12 @@ const SAMPLINGS: readonly SamplingParams[] = [
   },
   { ...GREEDY, badWords: [[17], [3, 4]] },
 ];
+/** One slot is a beam, with everything that changes its scores. */
+const BEAM_SLOT = 6;
+const BEAM_SAMPLING: SamplingParams = {
+  ...{ ...GREEDY, logprobs: 8, repetitionPenalty: 1.3, presencePenalty: 0.2, frequencyPenalty: 0.1 },
+  ...{ minTokens: 3, logitBias: SAMPLINGS[3]!.logitBias, badWords: [[17], [3, 4]] },
+};
 const END_IDS = [2];
 
 /** Packs a model's weights and copies them to the device. @returns addresses by tensor name */
@@ -220,6 +227,7 @@ async function compareExecutors(
     const state: SlotState = {
       slot,
       sampling: samplingOf(slot),
+      isBeam: slot === BEAM_SLOT,
       endIds: END_IDS,
       promptTokenIds,
       outputTokenIds: new Int32Array(0),
@@ -249,7 +257,7 @@ async function compareExecutors(
 }
 
 function samplingOf(slot: number): SamplingParams {
-  return SAMPLINGS[slot % SAMPLINGS.length]!;
+  return slot === BEAM_SLOT ? BEAM_SAMPLING : SAMPLINGS[slot % SAMPLINGS.length]!;
 }
 
 function rowOf({ slot, prompt }: Part, sequence: Sequence, isDevice: boolean): StepRow {
@@ -286,10 +294,11 @@ function compareRow(
     promptTokenIds: prompt,
     outputTokenIds: history.slice(prompt.length),
   };
-  const token = sampleReference(logits, context, history.length);
+  const beam = slot === BEAM_SLOT ? scoreBeamReference(logits, context, sampling.logprobs!) : undefined;
+  const token = beam?.tokenId ?? sampleReference(logits, context, history.length);
   if (actual.tokenIds[index] !== token) return `sampled ${actual.tokenIds[index]}, the reference ${token}`;
   if (sampling.logprobs === undefined) return undefined;
-  const score = scoreReference(logits, token, sampling.logprobs);
+  const score = beam ?? scoreReference(logits, token, sampling.logprobs);
   if (!(Math.abs(score.logprob - actual.logprobs[index]!) < 2e-5))
     return `log probability ${actual.logprobs[index]}, the reference ${score.logprob}`;
   const { topCount, topTokenIds } = actual;

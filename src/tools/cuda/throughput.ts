@@ -4,12 +4,8 @@ import { seededRandom } from '../../core/random.js';
 import { GREEDY } from '../../core/sampling.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
-import {
-  architectureName,
-  compileUnits,
-  kernelUnits,
-  readKernelSource,
-} from '../../device/cuda/kernel-sources.js';
+import { architectureName } from '../../device/cuda/architecture.js';
+import { compileUnits, kernelUnits, readKernelSource } from '../../device/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createStream } from '../../device/cuda/stream.js';
 import type { Executor } from '../../run/executor/executor.js';
@@ -96,7 +92,7 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   const blocks = prompts.map((_, row) => Array.from({ length: blocksEach }, (_, i) => row * blocksEach + i));
   for (let slot = 0; slot < batch; slot++)
     executor.attachSlot({
-      ...{ slot, sampling: GREEDY, endIds: [] },
+      ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
       ...{ promptTokenIds: Int32Array.from(prompts[slot]!), outputTokenIds: new Int32Array(0) },
     });
   let stepId = 0;

@@ -2,6 +2,7 @@ import { buildFlagReference } from './build-flags.js';
 import { commandReference } from './commands.js';
 import { errorReference } from './errors.js';
 import { metricReference } from './metrics.js';
+import { opReference } from './ops.js';
 
 /** Generated pages below docs/reference/, by file name. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
@@ -9,4 +10,5 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
   'commands.md': commandReference,
   'errors.md': errorReference,
   'metrics.md': metricReference,
+  'ops.md': opReference,
 };

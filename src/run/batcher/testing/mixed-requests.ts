@@ -35,7 +35,7 @@ export interface MixLimits {
 
 /**
  * Requests of every kind: short and long, with common beginnings, greedy and sampled, several continuations, beams,
- * stop lists, end ids, penalties, scores of prompt and output.
+ * stop lists, end ids, penalties, bad words, biases, scores of prompt and output.
  */
 export function mixedRequests(count: number, seed: number, limits: MixLimits): TokenRequest[] {
   const random = seededRandom(seed);
@@ -68,7 +68,7 @@ function kindOf(i: number, below: (limit: number) => number, limits: MixLimits):
     case 4:
       return { sampling: sampled, sequenceCount: 3, bestOf: 3 };
     case 5:
-      return limits.withBeams ? beams(below) : {};
+      return limits.withBeams ? beams(below, limits) : {};
     case 6:
       return { stopTokenLists: [[below(limits.vocabulary)], [below(limits.vocabulary), 1, 2]] };
     case 7:
@@ -84,8 +84,16 @@ function kindOf(i: number, below: (limit: number) => number, limits: MixLimits):
   }
 }
 
-function beams(below: (limit: number) => number): Partial<TokenRequest> {
+/** Every second search under penalties, a bias and bad words. */
+function beams(below: (limit: number) => number, { vocabulary }: MixLimits): Partial<TokenRequest> {
   const width = 2 + below(3);
   const lengthPenalty = 0.5 + below(3) / 2;
-  return { beam: { width, lengthPenalty, earlyStopping: below(2) === 0 }, sequenceCount: 1 + below(width) };
+  const beam = { width, lengthPenalty, earlyStopping: below(2) === 0 };
+  const sampling = {
+    ...{ ...GREEDY, repetitionPenalty: 1.2, presencePenalty: 0.3, frequencyPenalty: 0.2 },
+    ...{ logitBias: new Map([[below(vocabulary), 2]]), minTokens: below(6) },
+    badWords: [[below(vocabulary)], [below(vocabulary), below(vocabulary)]],
+  };
+  const isPlain = below(2) === 0;
+  return { beam, sequenceCount: 1 + below(width), sampling: isPlain ? GREEDY : sampling };
 }

@@ -5,6 +5,7 @@ import { openCublasLt } from '../../../device/cuda/cublaslt.js';
 import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type CudaEvent, type Graph } from '../../../device/cuda/stream.js';
+import { linearChooser, type LinearChooser } from '../../../ops/linear/cuda-tuning.js';
 import { QUERY_TILE, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';
@@ -31,6 +32,8 @@ export interface CudaExecutorOptions {
   readonly gpu: Gpu;
   /** Machine code by unit. */
   readonly units: ReadonlyMap<string, Uint8Array>;
+  /** How linear layers run; the units hold the kernels that it chooses. Default: the built-in choice for this GPU. */
+  readonly chooseLinear?: (libraryVersion: number) => LinearChooser;
   /** Device address of a packed tensor of the engine. */
   readonly tensorAddress: (name: string) => number;
   readonly limits: CudaExecutorLimits;
@@ -91,12 +94,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   );
   const sink: LaunchSink = {
     kernel: (launch) => kernels.launch(stream, launch, true),
-    matmul: (shape, pointers) => matmuls.matmul(stream, shape, pointers),
+    matmul: (shape, pointers, algorithm) => matmuls.matmul(stream, shape, pointers, algorithm),
   };
   const program: Program = {
     plan,
     inferred,
     device: properties,
+    chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
     maxSequenceTokens: limits.maxSequenceTokens,
     blockTokens: limits.blockTokens,
   };
@@ -171,10 +175,6 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
     limits: { ...limits, vocabulary },
     memory: budgetOf(options, memory, hostBlocks),
     deviceName: `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`,
-    deviceUsedBytes() {
-      const { freeBytes, totalBytes } = gpu.memoryInfo();
-      return totalBytes - freeBytes;
-    },
     attachSlot(state: SlotState) {
       const { slot, sampling, promptTokenIds, outputTokenIds } = state;
       slotTops[slot] = topCountOf(sampling, false);

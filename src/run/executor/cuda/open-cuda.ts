@@ -1,9 +1,13 @@
 /** Opens an engine directory on this machine's GPU. */
 import { AloftError } from '../../../core/errors.js';
 import { CUDA_LAYOUT_VERSION } from '../../../device/cuda/cuda-weight-layout.js';
-import { openGpu, type Gpu } from '../../../device/cuda/gpu.js';
-import { architectureName, KERNEL_TENSOR_PREFIX } from '../../../device/cuda/kernel-sources.js';
+import { openGpu, type Gpu, type GpuProperties } from '../../../device/cuda/gpu.js';
+import { architectureName } from '../../../device/cuda/architecture.js';
+import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
+import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js';
+import { checkedStepTokens } from '../cpu-sizing.js';
 import type { Executor } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
 import { openCudaExecutor, type CudaExecutorLimits } from './cuda-executor.js';
@@ -54,7 +58,8 @@ export async function openExecutor(options: unknown): Promise<Executor> {
 }
 
 function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
-  checkArchitecture(engine, gpu);
+  checkArchitecture(engine, gpu.properties);
+  const facts = kernelFactsOf(engine);
   const addresses = new Map<string, number>();
   const units = new Map<string, Uint8Array>();
   for (const name of engine.tensorNames) {
@@ -71,6 +76,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     plan: engine.plan,
     gpu,
     units,
+    chooseLinear: (libraryVersion) => linearChooser(facts.target, parseWinners(facts.linear, libraryVersion)),
     tensorAddress: (name) => addresses.get(name)!,
     limits: cudaLimits(engine, given),
     kv: {
@@ -83,13 +89,29 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
   });
 }
 
-function checkArchitecture({ manifest, directory }: EngineRank, { properties }: Gpu): void {
+/** @throws AloftError ENGINE_VERSION for engines of a builder that left no facts */
+export function kernelFactsOf({
+  kernelFacts,
+  directory,
+}: Pick<EngineRank, 'kernelFacts' | 'directory'>): KernelFacts {
+  if (kernelFacts !== undefined) return kernelFacts as KernelFacts;
+  throw new AloftError(
+    'ENGINE_VERSION',
+    `The engine in ${directory} does not say which kernels it holds, because an older Aloft built it; build it again.`,
+  );
+}
+
+/** Machine code runs on its own architecture only. @throws AloftError ENGINE_DEVICE */
+export function checkArchitecture(
+  { manifest, directory }: Pick<EngineRank, 'manifest' | 'directory'>,
+  gpu: Pick<GpuProperties, 'ordinal' | 'name' | 'computeCapability'>,
+): void {
   const built = manifest.aloft.device_architecture;
-  const here = architectureName(properties.computeCapability);
+  const here = architectureName(gpu.computeCapability);
   if (built === here) return;
   throw new AloftError(
     'ENGINE_DEVICE',
-    `The engine in ${directory} was built for ${built}, and GPU ${properties.ordinal} (${properties.name}) is ${here}; build it with 'aloft build --device cuda' on this machine.`,
+    `The engine in ${directory} was built for ${built}, and GPU ${gpu.ordinal} (${gpu.name}) is ${here}; build it again with 'aloft build --device cuda --arch ${here}'.`,
   );
 }
 
@@ -106,8 +128,10 @@ function cudaLimits({ manifest, plan }: EngineRank, given: OpenCudaOptions): Cud
     );
   const maxSequenceTokens = build.max_input_len + build.max_output_len;
   const promptTokens = maxRows * maxSequenceTokens;
+  const wantedTokens =
+    given.maxStepTokens ?? build.max_num_tokens ?? Math.min(promptTokens, DEFAULT_STEP_TOKENS);
   return {
-    maxStepTokens: given.maxStepTokens ?? build.max_num_tokens ?? Math.min(promptTokens, DEFAULT_STEP_TOKENS),
+    maxStepTokens: checkedStepTokens(wantedTokens, maxRows),
     maxRows,
     maxLogits: Math.max(maxRows, MIN_LOGITS),
     blockTokens,

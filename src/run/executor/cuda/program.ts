@@ -6,13 +6,13 @@ import * as small from '../../../ops/cuda/elementwise.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
 import {
   canFuseSwiglu,
-  chooseLinear,
   dequantiseLaunch,
   linearLaunch,
   type GeneratedConfig,
   type LinearOperands,
   type LinearProblem,
 } from '../../../ops/linear/cuda.js';
+import type { LinearChooser } from '../../../ops/linear/cuda-tuning.js';
 import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.js';
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
@@ -23,7 +23,7 @@ import type { DescriptorField } from './step-descriptor.js';
 /** Where launches go: run at once, or captured. */
 export interface LaunchSink {
   kernel(launch: KernelLaunch): void;
-  matmul(shape: MatmulShape, pointers: MatmulPointers): void;
+  matmul(shape: MatmulShape, pointers: MatmulPointers, algorithm: number): void;
 }
 
 /** Device addresses that do not change while the executor lives. */
@@ -68,6 +68,7 @@ export interface Program {
   readonly plan: Plan;
   readonly inferred: InferredPlan;
   readonly device: GpuProperties;
+  readonly chooseLinear: LinearChooser;
   readonly maxSequenceTokens: number;
   readonly blockTokens: number;
 }
@@ -236,7 +237,7 @@ function emitLinear(context: OpContext, op: LinearOp): void {
   const { program, memory, sink, index } = context;
   const m = rowsOf(context, op.x);
   const problem = linearProblem(program.plan, op, m, false);
-  const config = chooseLinear(problem, program.device);
+  const config = program.chooseLinear(problem);
   const out = memory.buffer(index, op.out);
   if (config.method !== 'matmul') {
     sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
@@ -252,7 +253,7 @@ function emitLinear(context: OpContext, op: LinearOp): void {
   const inputDtype = program.plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
   const outputDtype = op.outDtype === 'f32' ? 'f32' : inputDtype;
   const shape = { m: matmulRows(m), n, k, inputDtype, outputDtype } as const;
-  sink.matmul(shape, { x: memory.buffer(index, op.x), weight, out });
+  sink.matmul(shape, { x: memory.buffer(index, op.x), weight, out }, config.algorithm ?? 0);
   if (op.bias !== null) sink.kernel(small.addBiasLaunch(m, n, out, memory.tensor(op.bias)));
 }
 
@@ -260,7 +261,7 @@ function emitLinear(context: OpContext, op: LinearOp): void {
 function emitGatedLinear(context: OpContext, op: LinearOp, swiglu: SwigluOp): boolean {
   const { program, memory, sink, index } = context;
   const problem = linearProblem(program.plan, op, rowsOf(context, op.x), true);
-  const config = chooseLinear(problem, program.device);
+  const config = program.chooseLinear(problem);
   if (config.method === 'matmul' || !canFuseSwiglu(config, problem.n / 2)) {
     emitLinear(context, op);
     return false;

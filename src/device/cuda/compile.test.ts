@@ -1,0 +1,118 @@
+/** Every kernel of every specialisation compiles, with NVRTC or nvcc; skipped with a reason where neither is installed. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { namedShape } from '../../build/random-weights/shapes.js';
+import { benchmarkPlan } from '../../tools/cuda/plans.js';
+import { parseArchitecture } from './architecture.js';
+import { chooseLinear, kernelLine, type LinearProblem } from '../../ops/linear/cuda.js';
+import { kernelCandidates } from '../../ops/linear/cuda-tuning.js';
+import { kernelUnits, trialUnit } from './kernel-sources.js';
+import { type CompileRequest, compilerOptions, openNvrtc } from './nvrtc.js';
+import { parseResourceReport } from './resource-report.js';
+import { surveyCuda } from './survey.js';
+import { linearProblems } from './tune.js';
+
+/** @returns machine code and ptxas's report */
+type Compile = (unit: CompileRequest) => { readonly cubin: Uint8Array; readonly log: string };
+
+function nvccCompile(unit: CompileRequest): ReturnType<Compile> {
+  const folder = mkdtempSync(join(tmpdir(), 'aloft-nvcc-'));
+  try {
+    const [source, cubin] = [join(folder, `${unit.name}.cu`), join(folder, 'out.cubin')];
+    writeFileSync(source, unit.source);
+    // NVRTC's option for functions without annotations is unknown to nvcc, and nothing needs it.
+    const options = compilerOptions(unit).filter((option) => option !== '-default-device');
+    const words = ['-cubin', '-w', ...options, source, '-o', cubin];
+    const { status, stderr } = spawnSync('nvcc', words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`nvcc cannot compile ${unit.name} for ${unit.arch}: ${stderr}`);
+    return { cubin: readFileSync(cubin), log: stderr };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function findCompiler(): { readonly name: string; readonly compile: Compile } | undefined {
+  if (surveyCuda().nvrtc !== undefined) {
+    const nvrtc = openNvrtc();
+    return { name: `NVRTC ${nvrtc.version}`, compile: (unit) => nvrtc.compile(unit) };
+  }
+  try {
+    execFileSync('nvcc', ['--version'], { stdio: 'ignore' });
+    return { name: 'nvcc', compile: nvccCompile };
+  } catch {
+    return undefined;
+  }
+}
+
+const compiler = findCompiler();
+const LLAMA2 = namedShape('llama2_7b');
+const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
+/**
+ * Each operator and every way of specialising it: INT8 and dense, both types, grouped queries, head sizes, architectures; and the
+ * most bytes that a kernel may spill: a few registers stored once outside of loops cost nothing.
+ */
+const CASES = [
+  ['sm_90a', 'f16', true, LLAMA2, 64],
+  ['sm_90a', 'f16', false, LLAMA2, 64],
+  ['sm_90a', 'bf16', true, namedShape('llama3_8b'), 128], // four queries a key head of 128
+  ['sm_90a', 'bf16', false, GROUPED, 2048], // eight queries a key head of 64: more sums than registers
+  ['sm_80', 'f16', false, LLAMA2, 64],
+  ['sm_80', 'bf16', true, namedShape('llama3_8b'), 64],
+  ['sm_86', 'f16', false, GROUPED, 64],
+  ['sm_86', 'bf16', true, LLAMA2, 64],
+  ['sm_89', 'f16', true, LLAMA2, 64],
+  ['sm_89', 'bf16', false, GROUPED, 64],
+] as const;
+
+test.skipIf(compiler === undefined).each(CASES)(
+  `kernels for %s in %s (INT8: %s) compile and keep their registers [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  (arch, dtype, isInt8, shape, maxSpillBytes) => {
+    const plan = benchmarkPlan({ shape, dtype, isInt8 });
+    for (const unit of kernelUnits(plan, parseArchitecture(arch), 16)) {
+      const { cubin, log } = compiler!.compile(unit);
+      expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
+      const resources = Object.entries(parseResourceReport(log));
+      expect(resources.length, unit.name).toBeGreaterThan(0);
+      for (const [kernel, { spillBytes, registerCount }] of resources) {
+        expect(spillBytes, `${unit.name}/${kernel}`).toBeLessThanOrEqual(maxSpillBytes);
+        expect(registerCount).toBeGreaterThan(0);
+      }
+    }
+  },
+  300_000,
+);
+
+const TRIALS = [
+  ['sm_90a', 'f16', true],
+  ['sm_90a', 'bf16', false],
+  ['sm_80', 'f16', true],
+  ['sm_80', 'bf16', false],
+] as const;
+
+test.skipIf(compiler === undefined).each(TRIALS)(
+  `what the tuner tries on %s in %s (INT8: %s) compiles [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  (arch, dtype, isInt8) => {
+    const target = parseArchitecture(arch);
+    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 64);
+    const { computeCapability } = target;
+    const candidates = (problem: LinearProblem) => [
+      chooseLinear(problem, target),
+      ...kernelCandidates(problem, target),
+    ];
+    const same = problems.filter((problem) => problem.isInt8 === isInt8);
+    const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
+    expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
+    const names = new Set(
+      same.flatMap((problem) =>
+        candidates(problem).flatMap((config) =>
+          config.method === 'matmul' ? [] : [/\((\w+),/.exec(kernelLine(config, problem))![1]!],
+        ),
+      ),
+    );
+    expect(new Set(Object.keys(parseResourceReport(log)))).toEqual(names);
+  },
+  300_000,
+);

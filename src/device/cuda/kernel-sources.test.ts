@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { namedShape } from '../../build/random-weights/shapes.js';
+import { chooseLinear, linearUnit } from '../../ops/linear/cuda.js';
+import { linearChooser, problemKey } from '../../ops/linear/cuda-tuning.js';
+import { benchmarkPlan } from '../../tools/cuda/plans.js';
+import { parseArchitecture } from './architecture.js';
+import { kernelUnits } from './kernel-sources.js';
+import { linearProblems } from './tune.js';
+
+const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: false });
+
+test.each([
+  [false, dense],
+  [true, benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true })],
+])('without measurements, kernels are the built-in ones, with a GPU or by --arch (INT8: %s)', (_, plan) => {
+  const choose = linearChooser(H200);
+  for (const problem of linearProblems(plan, H200, 8192))
+    for (const m of [problem.m, Math.max(1, problem.m - 3)])
+      expect(choose({ ...problem, m })).toEqual(chooseLinear({ ...problem, m }, H200));
+  expect(kernelUnits(plan, parseArchitecture('sm_90a'), 16)).toEqual(kernelUnits(plan, H200, 16, choose));
+});
+
+test('where cuBLASLt won, the built-in kernel is compiled too, for another version of cuBLASLt', () => {
+  const winner = { method: 'matmul', algorithm: 2 } as const;
+  const problems = linearProblems(dense, H200, 64);
+  const all = new Map(problems.map((problem) => [problemKey(problem), winner]));
+  const sourceOf = (units: ReturnType<typeof kernelUnits>) =>
+    units.find(({ name }) => name === linearUnit(false))?.source;
+  expect(sourceOf(kernelUnits(dense, H200, 16, linearChooser(H200, all)))).toBe(
+    sourceOf(kernelUnits(dense, H200, 16)),
+  );
+});

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { namedShape } from '../../build/random-weights/shapes.js';
+import { chooseLinear, type LinearConfig } from '../../ops/linear/cuda.js';
+import { configKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
+import { benchmarkPlan } from '../../tools/cuda/plans.js';
+import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
+
+const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+const A100 = { computeCapability: 80, multiprocessorCount: 108 };
+const VERSION = 130100;
+const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+const key = (problem: Parameters<typeof problemKey>[0]): string => problemKey(problem);
+
+/** Times by configuration; every call is counted. */
+function fakeTimer(microseconds: (config: LinearConfig, index: number) => number | undefined) {
+  const calls: string[] = [];
+  const candidates: LinearTimer['candidates'] = (problem) => {
+    const first = chooseLinear(problem, H200);
+    return [first, ...kernelCandidates(problem, H200), { method: 'matmul', algorithm: 5 }];
+  };
+  const timer: LinearTimer = {
+    libraryVersion: VERSION,
+    candidates,
+    microseconds(problem, config) {
+      calls.push(problemKey(problem));
+      const keys = candidates(problem).map((one) => configKey(one, VERSION));
+      return microseconds(config, keys.indexOf(configKey(config, VERSION)));
+    },
+  };
+  return { timer, calls };
+}
+
+test('the problems of LLaMA-2-7B: four layers and the head, few rows by class, many rows up to a step', () => {
+  const keys = linearProblems(plan, H200, 1024).map(key);
+  expect(keys.filter((name) => name.includes('12288x4096'))).toEqual(
+    ['<=8', '<=16', '<=32', '<=64', '128', '256', '512', '1024'].map(
+      (rows) => `linear int8 12288x4096 store rows ${rows}`,
+    ),
+  );
+  expect(keys.filter((name) => name.includes('22016x4096 swiglu'))).toHaveLength(4);
+  expect(keys.filter((name) => name.includes('22016x4096 store'))).toHaveLength(4);
+  // The head sees one row a sequence.
+  expect(keys.filter((name) => name.includes('dense 32000x4096 f32'))).toHaveLength(4);
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
+test('only what a kernel can fuse is fused', () => {
+  const fused = linearProblems(plan, A100, 64).filter(({ epilogue }) => epilogue === 'swiglu');
+  expect(fused.map(({ m }) => m)).toEqual([8, 16]);
+});
+
+test('the fastest wins, and what does not give the same result never does', () => {
+  const problems = linearProblems(plan, H200, 128).slice(0, 1);
+  const { timer } = fakeTimer((_, index) => (index === 2 ? undefined : index === 3 ? 40 : 60 + index));
+  const timings = tuneLinears(problems, {}, timer);
+  const winner = timer.candidates(problems[0]!)[3]!;
+  expect(timings[key(problems[0]!)]).toEqual({ config: configKey(winner, VERSION), microseconds: 40 });
+});
+
+test('a gain below the noise leaves the built-in choice', () => {
+  const problems = linearProblems(plan, H200, 128).slice(0, 1);
+  const { timer } = fakeTimer((_, index) => (index === 0 ? 100 : 99));
+  const expected = configKey(chooseLinear(problems[0]!, H200), VERSION);
+  expect(tuneLinears(problems, {}, timer)[key(problems[0]!)]!.config).toBe(expected);
+});
+
+test('what is known is not measured again, unless this version cannot run it', () => {
+  const problems = linearProblems(plan, H200, 128);
+  const first = fakeTimer(() => 10);
+  const timings = tuneLinears(
+    problems,
+    { other: { config: 'ring 1 1 1 1 1 1 1', microseconds: 1 } },
+    first.timer,
+  );
+  expect(timings['other']).toBeDefined();
+  const again = fakeTimer(() => 5);
+  expect(tuneLinears(problems, timings, again.timer)).toEqual(timings);
+  expect(again.calls).toEqual([]);
+  const name = key(problems[0]!);
+  const stale = { ...timings, [name]: { config: `cublasLt ${VERSION + 1} algorithm 2`, microseconds: 1 } };
+  expect(tuneLinears(problems, stale, again.timer)[name]!.microseconds).toBe(5);
+  expect(new Set(again.calls)).toEqual(new Set([name]));
+});
+
+test('a problem that nothing solved has no entry', () => {
+  const problems = linearProblems(plan, H200, 128).slice(0, 1);
+  expect(tuneLinears(problems, {}, fakeTimer(() => undefined).timer)).toEqual({});
+});

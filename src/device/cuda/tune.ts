@@ -1,0 +1,79 @@
+/** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
+import type { LinearConfig, LinearProblem } from '../../ops/linear/cuda.js';
+import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
+import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import { inferPlan } from '../../plan/infer.js';
+import type { Plan } from '../../plan/plan.js';
+
+/** Measures configurations on a device. */
+export interface LinearTimer {
+  /** Version of cuBLASLt. */
+  readonly libraryVersion: number;
+  /** Everything worth trying, the built-in choice first. */
+  candidates(problem: LinearProblem): readonly LinearConfig[];
+  /** Time of one call, or undefined when its result is not the first candidate's. */
+  microseconds(problem: LinearProblem, config: LinearConfig): number | undefined;
+}
+
+/** Problem key -> winner and its time: the entries of a timing cache. */
+export type Timings = Readonly<Record<string, { readonly config: string; readonly microseconds: number }>>;
+
+/** Row counts that stand for a whole class of few-row problems. */
+const GROUPED_ROWS = [8, 16, 32, 64];
+const FIRST_MANY_ROWS = 128;
+/** Another configuration must be this much faster than the built-in choice: less is noise. */
+const NOISE = 0.02;
+
+/** Every linear problem that the tuner times: few rows by class, many rows at powers of two up to a step's tokens. */
+export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: number): LinearProblem[] {
+  const { operands } = inferPlan(plan);
+  const problems = new Map<string, LinearProblem>();
+  for (const [index, op] of plan.ops.entries()) {
+    if (op.kind !== 'linear') continue;
+    const { shape, format } = plan.weights[op.weight]!;
+    const base = { n: shape[0]!, k: shape[1]!, isInt8: format.type === 'int8' };
+    const plain = op.outDtype === 'f32' ? 'f32' : 'store';
+    const next = plan.ops[index + 1];
+    const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
+    const manyRows = operands[index]!.get(op.x)!.rows === 'tokens' ? manyRowCounts(maxStepTokens) : [];
+    for (const m of [...GROUPED_ROWS, ...manyRows]) {
+      const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
+      const isFused = isGated && kernelCandidates(fused, target).length > 0;
+      const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
+      problems.set(problemKey(problem), problem);
+    }
+  }
+  return [...problems.values()];
+}
+
+function manyRowCounts(maxStepTokens: number): number[] {
+  const counts: number[] = [];
+  for (let rows = FIRST_MANY_ROWS; rows <= maxStepTokens; rows *= 2) counts.push(rows);
+  return counts;
+}
+
+/** The winners of `known` that this device can run, and those of the problems that `known` lacks, measured now. */
+export function tuneLinears(problems: readonly LinearProblem[], known: Timings, timer: LinearTimer): Timings {
+  const timings: Record<string, Timings[string]> = { ...known };
+  for (const problem of problems) {
+    const key = problemKey(problem);
+    const before = known[key];
+    if (before !== undefined && parseConfigKey(before.config, timer.libraryVersion) !== undefined) continue;
+    const winner = fastest(problem, timer);
+    if (winner === undefined) delete timings[key];
+    else timings[key] = winner;
+  }
+  return timings;
+}
+
+function fastest(problem: LinearProblem, timer: LinearTimer): Timings[string] | undefined {
+  let best: { config: LinearConfig; microseconds: number; score: number } | undefined;
+  for (const [index, config] of timer.candidates(problem).entries()) {
+    const microseconds = timer.microseconds(problem, config);
+    if (microseconds === undefined) continue;
+    const score = microseconds * (index === 0 ? 1 - NOISE : 1);
+    if (best === undefined || score < best.score) best = { config, microseconds, score };
+  }
+  if (best === undefined) return undefined;
+  return { config: configKey(best.config, timer.libraryVersion), microseconds: best.microseconds };
+}

@@ -1,0 +1,143 @@
+/** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  ringStages,
+  type GeneratedConfig,
+  type LinearConfig,
+  type LinearProblem,
+} from './cuda.js';
+
+/** What the built-in choice depends on. */
+export interface LinearTarget {
+  readonly computeCapability: number;
+  readonly multiprocessorCount: number;
+}
+
+export type LinearChooser = (problem: LinearProblem) => LinearConfig;
+
+/** Rows up to which kernels with tokens in groups of 8 compete; beyond, only the matrix library does. */
+const MAX_GROUPED_ROWS = 64;
+
+/** Problems with the same key share a configuration: few rows by the number of token groups, many rows exactly. */
+export function problemKey({ m, n, k, isInt8, epilogue }: LinearProblem): string {
+  const rows = m > MAX_GROUPED_ROWS ? `${m}` : `<=${8 * 2 ** Math.ceil(Math.log2(Math.max(1, m / 8)))}`;
+  return `linear ${isInt8 ? 'int8' : 'dense'} ${n}x${k} ${epilogue} rows ${rows}`;
+}
+
+/** The numbers of each kind of kernel, in the order of its key. */
+const KEY_NUMBERS = {
+  ring: [
+    'tokenGroups',
+    'tilesPerWarp',
+    'rowWarps',
+    'kWarps',
+    'boxes',
+    'sharedBytes',
+    'blocksPerMultiprocessor',
+  ],
+  stream: ['tokenGroups', 'warps', 'tiles', 'stages'],
+} as const satisfies { readonly [M in GeneratedConfig['method']]: readonly (keyof Numbers<M>)[] };
+
+type Numbers<M> = Omit<Extract<GeneratedConfig, { method: M }>, 'method'>;
+
+/** @param libraryVersion of cuBLASLt: what an algorithm's number means depends on it */
+export function configKey(config: LinearConfig, libraryVersion: number): string {
+  if (config.method === 'matmul') return `cublasLt ${libraryVersion} algorithm ${config.algorithm ?? 0}`;
+  const numbers = new Map(Object.entries(config));
+  return [config.method, ...KEY_NUMBERS[config.method].map((name) => numbers.get(name))].join(' ');
+}
+
+/** The configuration of a key, or undefined when this version cannot run it. */
+export function parseConfigKey(key: string, libraryVersion: number): LinearConfig | undefined {
+  const library = /^cublasLt (\d+) algorithm (\d+)$/.exec(key);
+  if (library !== null)
+    return Number(library[1]) === libraryVersion
+      ? { method: 'matmul', algorithm: Number(library[2]) }
+      : undefined;
+  const [method, ...words] = key.split(' ');
+  if (method !== 'ring' && method !== 'stream') return undefined;
+  const names: readonly string[] = KEY_NUMBERS[method];
+  if (words.length !== names.length || !words.every((word) => /^\d+$/.test(word))) return undefined;
+  const numbers = Object.fromEntries(names.map((name, index) => [name, Number(words[index])]));
+  return { method, ...numbers } as unknown as GeneratedConfig;
+}
+
+/** Measured winners first, the built-in choice for everything else. */
+export function linearChooser(
+  target: LinearTarget,
+  winners: ReadonlyMap<string, LinearConfig> = new Map(),
+): LinearChooser {
+  return (problem) => winners.get(problemKey(problem)) ?? chooseLinear(problem, target);
+}
+
+/** Winners by problem from an engine's or a timing cache's keys; what this version cannot run is left out. */
+export function parseWinners(
+  keys: Readonly<Record<string, string>>,
+  libraryVersion: number,
+): Map<string, LinearConfig> {
+  const winners = new Map<string, LinearConfig>();
+  for (const [problem, key] of Object.entries(keys)) {
+    const config = parseConfigKey(key, libraryVersion);
+    if (config !== undefined) winners.set(problem, config);
+  }
+  return winners;
+}
+
+/** [tilesPerWarp, rowWarps, kWarps, boxes, shared KiB, blocks per multiprocessor]: what won anywhere in trials on an H200. */
+const RING_TRIALS = [
+  [1, 1, 4, 4, 108, 2],
+  [2, 1, 4, 4, 108, 2],
+  [1, 1, 8, 8, 108, 2],
+  [2, 1, 4, 4, 72, 3],
+  [2, 1, 4, 4, 200, 1],
+  [2, 2, 2, 2, 108, 2],
+  [2, 2, 2, 2, 72, 3],
+  [1, 2, 4, 4, 200, 1],
+] as const;
+/** A ring of fewer stages cannot hide its copies. */
+const MIN_STAGES = 2;
+
+/** [warps, stages] of `stream.cu` by token groups. */
+const STREAM_TRIALS = {
+  1: [
+    [4, 4],
+    [8, 2],
+    [8, 4],
+  ],
+  2: [
+    [4, 2],
+    [8, 2],
+  ],
+} as const;
+
+/** Our kernels that can compute a problem of at most 64 rows. */
+export function kernelCandidates(
+  problem: LinearProblem,
+  { computeCapability }: LinearTarget,
+): GeneratedConfig[] {
+  const all = computeCapability < 90 ? streamCandidates(problem) : ringCandidates(problem);
+  return all.filter((config) => problem.epilogue !== 'swiglu' || canFuseSwiglu(config, problem.n / 2));
+}
+
+function ringCandidates({ m, isInt8 }: LinearProblem): GeneratedConfig[] {
+  const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => m <= groups * 8);
+  if (tokenGroups === undefined) return [];
+  return RING_TRIALS.map(
+    ([tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor]) =>
+      ({
+        method: 'ring',
+        ...{ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, blocksPerMultiprocessor },
+        sharedBytes: sharedKib * 1024,
+      }) as const,
+  ).filter((config) => ringStages(config, isInt8) >= MIN_STAGES);
+}
+
+function streamCandidates({ m, epilogue }: LinearProblem): GeneratedConfig[] {
+  if (m > 16) return [];
+  const tokenGroups = m <= 8 ? 1 : 2;
+  const tileCounts = epilogue === 'swiglu' ? ([2] as const) : ([1, 2] as const);
+  return STREAM_TRIALS[tokenGroups].flatMap(([warps, stages]) =>
+    tileCounts.map((tiles) => ({ method: 'stream', tokenGroups, warps, tiles, stages }) as const),
+  );
+}
