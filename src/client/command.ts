@@ -122,7 +122,7 @@ function timerSignal(ms: number | undefined): { readonly signal: AbortSignal; cl
 }
 
 function errorMessage(error: unknown): string {
-  if (error instanceof AloftError) return error.message;
+  if (error instanceof AloftError) return `${error.message} [${error.code}]`;
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -8,14 +8,14 @@ import {
   type ClientUnaryCall,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { AloftError, ERROR_CATALOGUE, type ErrorCode } from '../core/errors.js';
+import { AloftError, ERROR_CATALOGUE, GRPC, isErrorCode, type ErrorCode } from '../core/errors.js';
 import {
   GRPCInferenceService as Service,
   type ModelInferResponse,
   type ModelStreamInferResponse,
 } from '../protocol/gen/inference_pb.js';
 import { writeGrpcRequest } from '../protocol/grpc/infer-request.js';
-import { readGrpcResponse } from '../protocol/grpc/infer-response.js';
+import { ERROR_CODE, readGrpcResponse } from '../protocol/grpc/infer-response.js';
 import { INFERENCE_SERVICE, type Outgoing } from '../protocol/grpc/service.js';
 import type { Datatype } from '../protocol/kserve/datatype.js';
 import type { InferRequest, InferResponse } from '../protocol/kserve/infer.js';
@@ -101,7 +101,7 @@ export class GrpcClient {
     try {
       for await (const item of stream) {
         const { errorMessage, inferResponse } = item as ModelStreamInferResponse;
-        if (errorMessage !== '') throw new AloftError('REQUEST_INVALID', errorMessage);
+        if (errorMessage !== '') throw streamError(errorMessage, inferResponse);
         if (inferResponse !== undefined) yield readGrpcResponse(inferResponse);
       }
     } catch (error) {
@@ -170,6 +170,12 @@ export class GrpcClient {
   }
 }
 
+/** Aloft tells the code in a parameter, Triton does not. */
+function streamError(message: string, response: ModelInferResponse | undefined): AloftError {
+  const code = response === undefined ? undefined : readGrpcResponse(response).parameters[ERROR_CODE];
+  return new AloftError(isErrorCode(code) ? code : 'REQUEST_INVALID', message);
+}
+
 function tensorOf({ name, datatype, value }: FieldTensor): Tensor {
   if (datatype === 'BYTES') {
     const list = typeof value === 'object' ? value : [String(value)];
@@ -199,8 +205,15 @@ function asAloftError(error: unknown): AloftError {
   if (!(error instanceof Error)) return new AloftError('INTERNAL', String(error));
   const status = 'code' in error ? error.code : undefined;
   const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+  if (status === GRPC.UNAVAILABLE && BROKEN_CONNECTION.test(details)) {
+    const message = `The server cannot be reached, or the connection broke (${details}); is it running?`;
+    return new AloftError('SERVER_UNREACHABLE', message, { cause: error });
+  }
   return new AloftError(STATUS_CODES.get(Number(status)) ?? 'INTERNAL', details, { cause: error });
 }
+
+/** How the gRPC library itself says that there is no server; servers say other things with the same status. */
+const BROKEN_CONNECTION = /^(No connection established|Connection dropped|Name resolution failed|.*ECONN)/;
 
 const PREFERRED: readonly ErrorCode[] = [
   'REQUEST_INVALID',

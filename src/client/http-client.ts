@@ -1,5 +1,5 @@
 /** A client over HTTP. Needs `fetch` and nothing of Node, so it runs in a browser, too. */
-import { AloftError } from '../core/errors.js';
+import { AloftError, isErrorCode } from '../core/errors.js';
 import { isObject, parseJson, writeJson, type JsonObject, type JsonValue } from '../protocol/json.js';
 import { SseDecoder } from '../protocol/sse.js';
 import { fieldTensors, type TextPiece, type TextRequest } from './text-request.js';
@@ -28,12 +28,12 @@ export class HttpClient {
   }
 
   async isReady(options: CallOptions = {}): Promise<boolean> {
-    return (await fetch(`${this.base}/v2/health/ready`, { ...options, headers: this.headers })).ok;
+    return (await this.fetch('/v2/health/ready', options)).ok;
   }
 
   /** GET of any route that answers with a JSON object. */
   async get(path: string, options: CallOptions = {}): Promise<JsonObject> {
-    const response = await fetch(this.base + path, { ...options, headers: this.headers });
+    const response = await this.fetch(path, options);
     return objectOf(await checkedText(response));
   }
 
@@ -75,17 +75,23 @@ export class HttpClient {
   }
 
   private async send(path: string, body: unknown, { signal }: CallOptions): Promise<Response> {
-    return await fetch(this.base + path, {
-      headers: this.headers,
+    return await this.fetch(path, {
       ...(body === undefined ? {} : { method: 'POST', body: writeJson(body) }),
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  private async fetch(path: string, init: RequestInit): Promise<Response> {
+    return await unlessBroken(() => fetch(this.base + path, { ...init, headers: this.headers }));
   }
 }
 
 function piecesOf(event: JsonObject): TextPiece[] {
   const error = event['error'];
-  if (error !== undefined) throw new AloftError('REQUEST_INVALID', errorText(error));
+  if (error !== undefined) {
+    const code = event['code'];
+    throw new AloftError(isErrorCode(code) ? code : 'REQUEST_INVALID', errorText(error));
+  }
   const text = event['text_output'];
   const texts: readonly JsonValue[] = Array.isArray(text) ? text : [text ?? ''];
   const first = Number(event['sequence_index'] ?? 0);
@@ -102,7 +108,7 @@ async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   const reader = body.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessBroken(() => reader.read());
       if (done) return;
       yield value;
     }
@@ -112,8 +118,20 @@ async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
+/** `fetch` tells broken connections as TypeErrors, and nothing else here. @throws {AloftError} SERVER_UNREACHABLE */
+async function unlessBroken<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const reason = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+    const message = `The server cannot be reached, or the connection broke (${reason}); is it running?`;
+    throw new AloftError('SERVER_UNREACHABLE', message, { cause: error });
+  }
+}
+
 async function checkedText(response: Response): Promise<string> {
-  const text = await response.text();
+  const text = await unlessBroken(() => response.text());
   if (response.ok) return text;
   throw new AloftError(codeOf(response.status), `HTTP ${response.status}: ${errorOf(text)}`);
 }

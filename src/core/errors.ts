@@ -160,6 +160,7 @@ export const ERROR_CATALOGUE = {
     meaning: 'No valid API key.',
   },
   ADDRESS_IN_USE: { ...userMistake('A port is taken by another process.'), http: 500 },
+  SERVER_UNREACHABLE: unavailable('A client cannot reach the server, or the connection broke.'),
   SHUTTING_DOWN: unavailable('The server is shutting down.'),
 
   // Faults of our own
@@ -195,6 +196,10 @@ export class AloftError extends Error {
   get kind(): ErrorKind {
     return ERROR_CATALOGUE[this.code];
   }
+}
+
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && Object.hasOwn(ERROR_CATALOGUE, text);
 }
 
 /** A plain form that crosses threads and processes. */

@@ -57,6 +57,11 @@ export interface GenerateRequest {
   readonly beam?: BeamParams;
   /** Output text starts with the prompt's text, as the tokens of the prompt decode; stop strings are not looked for in it. */
   readonly echo?: boolean;
+  /**
+   * The text is the rest of the prompt's: the space at its start is kept, so that prompt and text put together are what
+   * `echo` gives. Default false: the text stands alone, as after a chat message, and does not start with a space.
+   */
+  readonly continuesPrompt?: boolean;
   /** Default true. */
   readonly skipSpecialTokens?: boolean;
   /** Keep only the last n prompt tokens instead of refusing a long prompt. */

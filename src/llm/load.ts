@@ -17,7 +17,11 @@ export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory'> 
   /** Name that clients see; default: the engine's model name. */
   readonly modelName?: string;
   readonly scheduler?: Partial<BatcherOptions>;
+  /** Compiled module that opens the executor (see ExecutorFactory); default: the one for the engine's device. */
+  readonly executorUrl?: string;
 }
+
+const EXECUTOR_URL = new URL('../run/executor/open-engine.js', import.meta.url).href;
 
 /** An engine without text: what benchmarks need. */
 export interface RunningEngine {
@@ -37,9 +41,9 @@ export interface LoadedEngine extends RunningEngine {
 export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<RunningEngine> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;
-  const { tokenizerDirectory: _, modelName: __, scheduler, ...open } = options;
+  const { tokenizerDirectory: _, modelName: __, scheduler, executorUrl, ...open } = options;
   const batcher = await openThreadedBatcher({
-    factoryUrl: new URL('../run/executor/open-engine.js', import.meta.url).href,
+    factoryUrl: executorUrl ?? EXECUTOR_URL,
     factoryOptions: { ...open, engineDirectory } satisfies OpenEngineOptions,
     batcher: {
       ...DEFAULT_BATCHER_OPTIONS,

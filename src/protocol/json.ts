@@ -14,7 +14,8 @@ export type JsonObject = { readonly [key: string]: JsonValue };
 
 /** Marks a wide integer while it is a string; a real string cannot hold it unescaped in JSON text. */
 const WIDE = '\u0000int:';
-const WIDE_INTEGER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs;
+/** Strings, which are left alone, and whole numbers: not the digits of a fraction or of an exponent. */
+const WIDE_INTEGER = /"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/gs;
 
 /** @throws {AloftError} REQUEST_INVALID when the text is not JSON. */
 export function parseJson(text: string): JsonValue {

@@ -2,19 +2,28 @@
 import { SYSTEM_CLOCK } from '../core/clock.js';
 import { AloftError } from '../core/errors.js';
 import { type LoadedEngine, loadEngine, type LoadOptions } from '../llm/load.js';
+import type { BatcherHealth } from '../run/batcher/batcher-health.js';
 import type { BatcherOptions } from '../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../text/generation-config.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } from './loader.js';
+import type {
+  BatchingStrategy,
+  EngineSettings,
+  LoadedModel,
+  MemoryUse,
+  ModelLoader,
+  TokenCodec,
+} from './loader.js';
 
 /** @param defaults what the command line sets for every engine: threads, memory share, ... */
 export function engineLoader(defaults: LoadOptions): ModelLoader {
   return {
     async load(settings) {
-      return loadedModel(
-        await loadEngine(settings.engineDirectory, { ...defaults, ...loadOptions(settings) }),
-      );
+      const options = loadOptions(settings);
+      const scheduler = { ...defaults.scheduler, ...options.scheduler };
+      const engine = await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler });
+      return loadedModel(engine, settings.batchingStrategy);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -48,34 +57,47 @@ function loadOptions(settings: EngineSettings): LoadOptions {
     ...(settings.kvCacheHostMemoryBytes === undefined
       ? {}
       : { hostKvBytes: settings.kvCacheHostMemoryBytes }),
+    ...(settings.deviceId === undefined ? {} : { gpu: settings.deviceId }),
     scheduler: schedulerOptions(settings),
   };
 }
 
 function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
-  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth } = settings;
+  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth, overlap } = settings;
   return {
     batchingType: BATCHING_TYPE[settings.batchingStrategy],
     ...(schedulerPolicy === undefined ? {} : { policy: schedulerPolicy }),
     ...(enableKvCacheReuse === undefined ? {} : { prefixReuse: enableKvCacheReuse }),
     ...(maxQueuedRequestCount === undefined ? {} : { maxQueuedRequests: maxQueuedRequestCount }),
     ...(maxBeamWidth === undefined ? {} : { maxBeamWidth }),
+    ...(overlap === undefined ? {} : { overlap }),
   };
 }
 
-function loadedModel(engine: LoadedEngine): LoadedModel {
+/** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
+const LAST_STEP_MS = 5000;
+
+function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy): LoadedModel {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
   return {
     generator: text,
     codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
+    batchingStrategy,
     maxRunningRequestCount: executorLimits.maxRows,
     blockTokens: executorLimits.blockTokens,
+    kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine),
     subscribe: (listener) => batcher.onStep(listener),
-    heartbeatAgeMs: () => SYSTEM_CLOCK.nowMs() - batcher.health.heartbeatMs,
-    dispose: () => batcher.close(),
+    heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
+    onFailure: (listener) => batcher.onFailure(listener),
+    dispose: () => batcher.close(LAST_STEP_MS),
   };
+}
+
+/** A loop that has failed never turns again: nobody needs to wait for its heartbeat to grow old. */
+function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
+  return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
 }
 
 function memoryUse({ batcher, manifest }: LoadedEngine): MemoryUse[] {

@@ -16,12 +16,18 @@ export class ServerHealth {
     this.maxHeartbeatAgeMs = maxHeartbeatAgeMs;
   }
 
+  /** Why nothing but a restart helps; undefined while that is not so. Supervisors look at it. */
+  notLiveReason(): string | undefined {
+    const dead = this.repository.engines().find((engine) => engine.loaded.heartbeatAgeMs() === Infinity);
+    return dead === undefined ? undefined : standstill(dead);
+  }
+
   /** Why the server is not ready; undefined when it is. */
   notReadyReason(): string | undefined {
     if (this.phase === 'starting') return 'STARTING: models are being loaded';
     if (this.phase === 'draining') return 'The server is shutting down';
     const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
-    if (stuck !== undefined) return `The step loop of '${stuck.name}' has not turned for ${age(stuck)}`;
+    if (stuck !== undefined) return standstill(stuck);
     const states = this.repository
       .list()
       .flatMap((entry) =>
@@ -61,7 +67,9 @@ export class ServerHealth {
   }
 }
 
-function age(engine: RunningEngine): string {
-  const ageMs = engine.loaded.heartbeatAgeMs();
-  return ageMs === Infinity ? 'ever since it died' : `${Math.round(ageMs)} ms`;
+function standstill({ name, loaded, failure }: RunningEngine): string {
+  const ageMs = loaded.heartbeatAgeMs();
+  if (ageMs !== Infinity) return `The step loop of '${name}' has not turned for ${Math.round(ageMs)} ms`;
+  const why = failure === undefined ? '' : ` (${failure.code})`;
+  return `The step loop of '${name}' has stopped for good${why}; restart the server`;
 }

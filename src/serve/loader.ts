@@ -1,5 +1,6 @@
 /** What the server needs from an engine. The server is built and tested against these interfaces alone. */
 import type { StepStats } from '../core/batcher-stats.js';
+import type { ErrorReport } from '../core/errors.js';
 import type { EventGenerator } from '../core/generate.js';
 
 export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
@@ -21,11 +22,13 @@ export interface EngineSettings {
   readonly maxRunningRequestCount: number | undefined;
   readonly maxBeamWidth: number | undefined;
   readonly enableKvCacheReuse: boolean | undefined;
-  readonly enableChunkedContext: boolean | undefined;
+  /** Plan a step while the one before it runs. */
+  readonly overlap: boolean | undefined;
   /** Requests that may wait in the engine; undefined: the server's limit. */
   readonly maxQueuedRequestCount: number | undefined;
   readonly worldSize: number | undefined;
-  readonly deviceIds: readonly number[] | undefined;
+  /** Ordinal of the GPU. */
+  readonly deviceId: number | undefined;
 }
 
 /** Text <-> token ids, for the preprocessing and postprocessing models. */
@@ -48,15 +51,20 @@ export interface MemoryUse {
 export interface LoadedModel {
   readonly generator: EventGenerator;
   readonly codec: TokenCodec;
+  readonly batchingStrategy: BatchingStrategy;
   /** Rows that can run at the same time. */
   readonly maxRunningRequestCount: number;
   readonly blockTokens: number;
+  /** Blocks of the KV cache on the device. */
+  readonly kvBlockCount: number;
   /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
   readonly memory: readonly MemoryUse[];
-  /** Called after every step. @returns a function that ends the subscription. */
+  /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
   subscribe(listener: (stats: StepStats) => void): () => void;
-  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity when it is dead. */
+  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity once it has stopped for good. */
   heartbeatAgeMs(): number;
+  /** Calls once when the engine has stopped for good, by a fault. */
+  onFailure(listener: (failure: ErrorReport) => void): void;
   dispose(): Promise<void>;
 }
 

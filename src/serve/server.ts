@@ -36,8 +36,11 @@ export interface RunningServer {
   readonly context: ServerContext;
   /** Resolves when all models that load at start are ready or have failed. */
   readonly modelsLoaded: Promise<void>;
-  /** Takes no new requests, lets running ones finish within the drain time, and frees everything. Once is enough. */
-  close(): Promise<void>;
+  /**
+   * Takes no new requests, lets running ones finish within the drain time, and frees everything. Once is enough.
+   * @returns false when an engine hangs in a native call: the process then only ends by SIGKILL.
+   */
+  close(): Promise<boolean>;
 }
 
 export interface ServerParts {
@@ -56,7 +59,7 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
   const modelsLoaded = loadModels(context, ports);
   // Whoever awaits the promise learns of the failure; without anybody it must not end the process.
   modelsLoaded.catch((error: unknown) => context.log.error(reportError(error).message));
-  let closing: Promise<void> | undefined;
+  let closing: Promise<boolean> | undefined;
   const close = () => (closing ??= closeServer(context, { http, grpc, metrics }));
   return { ports, context, modelsLoaded, close };
 }
@@ -162,14 +165,16 @@ function portOf(server: { address(): AddressInfo | string | null }): number {
   throw new AloftError('INTERNAL', 'A listening server has no port.');
 }
 
-async function closeServer(context: ServerContext, listeners: Listeners): Promise<void> {
+async function closeServer(context: ServerContext, listeners: Listeners): Promise<boolean> {
   const { health, repository, log } = context;
   health.phase = 'draining';
   const openCount = repository.engines().reduce((sum, engine) => sum + engine.active.count, 0);
   log.info(`Waiting for in-flight requests to complete: ${openCount}.`);
-  await repository.close();
+  const isStopped = await repository.close();
   await closeListeners(listeners);
-  log.info('All models are stopped.');
+  if (isStopped) log.info('All models are stopped.');
+  else log.error('An engine hangs in a native call and cannot be stopped; the process has to be killed.');
+  return isStopped;
 }
 
 /** A burst of connections beyond Node's 511 would be dropped and come again seconds later. */

@@ -221,7 +221,16 @@ describe('load', () => {
       timeout: 2_000_000,
       priority: 3,
     });
-    expect(own.model.requests.at(-1)).toMatchObject({ queueTimeoutMs: 2000, priority: -3 });
+    expect(own.model.requests.at(-1)).toMatchObject({ queueTimeoutMs: 2000, priority: -1 });
+    const priorityOf = async (priority: number | undefined) => {
+      await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1, priority });
+      return own.model.requests.at(-1)?.priority ?? 0;
+    };
+    // 1 is the most urgent of three levels, 2 what requests without one have.
+    expect(await priorityOf(1)).toBe(1);
+    expect(await priorityOf(undefined)).toBe(0);
+    expect(await priorityOf(0)).toBe(0);
+    expect(await priorityOf(9)).toBe(0);
   });
 });
 

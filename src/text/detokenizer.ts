@@ -58,6 +58,11 @@ export class Detokenizer {
     return bytes.length === 0 ? '' : this.#decoder.decode(bytes, { stream: true });
   }
 
+  /** Forgets the bytes of an incomplete character. */
+  cut(): void {
+    this.#decoder.decode();
+  }
+
   /** The rest: U+FFFD for an incomplete character at the end, otherwise nothing. Ends the sequence. */
   end(): string {
     return this.#decoder.decode();

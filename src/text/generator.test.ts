@@ -139,6 +139,17 @@ describe('a text request', () => {
 });
 
 describe('echo', () => {
+  it('is what a text that continues its prompt is the rest of', async () => {
+    const script = async () => ({ sequences: [await output('world the')] });
+    const { events: whole } = await run(await script(), text('hello', { echo: true }));
+    const { events: rest } = await run(await script(), text('hello', { continuesPrompt: true }));
+    expect(textsOf(rest)).toEqual([' world', ' the']);
+    expect(`hello${resultsOf(rest)[0]?.text}`).toBe(resultsOf(whole)[0]?.text);
+    // Nothing precedes it: as the start of a text.
+    const { events: alone } = await run(await script(), text('', { continuesPrompt: true }));
+    expect(resultsOf(alone)[0]?.text).toBe('world the');
+  });
+
   it('joins prompt and output as one text', async () => {
     const { events } = await run(
       { sequences: [await output('world'), await output('the')] },

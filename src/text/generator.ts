@@ -72,6 +72,7 @@ export class TextGenerator implements EventGenerator, Generator {
     const { seed } = tokens.sampling;
     onEvent({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
     if (request.echo) for (const event of run.echo()) onEvent(event);
+    else if (request.continuesPrompt) run.follow();
     const onTokenResult = (made: GenerateEvent): void => {
       onEvent(made);
       // The text is complete, which the batcher cannot know.

@@ -31,6 +31,12 @@ export class SequenceText {
     return this.text;
   }
 
+  /** The output continues this prompt, which is not a part of it: the first token keeps its leading space. */
+  follow(promptTokenIds: Iterable<number>): void {
+    for (const id of promptTokenIds) this.#detokenizer.push(id);
+    this.#detokenizer.cut();
+  }
+
   /** Text that may be shown after this token. */
   push(tokenId: number): string {
     this.tokenIds.push(tokenId);

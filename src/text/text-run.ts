@@ -51,6 +51,11 @@ export class TextRun {
     }));
   }
 
+  /** The answer is the rest of the prompt's text: see {@link GenerateRequest.continuesPrompt}. */
+  follow(): void {
+    for (const { output } of this.#sequences) output.follow(this.#promptTokenIds);
+  }
+
   get #isComplete(): boolean {
     return this.#sequences.every((sequence) => sequence.isDone);
   }

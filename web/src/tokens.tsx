@@ -9,17 +9,24 @@ export function Tokens({ tokens }: { readonly tokens: readonly ScoredToken[] }) 
     <>
       <p class="text tokens">
         {tokens.map((token, i) => (
-          <button
-            type="button"
+          // Not a <button>: browsers make boxes of those, and a token with a line break would tear the text apart.
+          <span
+            role="button"
+            tabIndex={0}
             key={i}
             class="token"
             aria-pressed={chosen === i}
             aria-label={`${token.text}, ${percent(token.probability)}`}
             style={{ '--doubt': String(1 - token.probability) }}
             onClick={() => choose(chosen === i ? undefined : i)}
+            onKeyDown={(event) => {
+              if (event.key !== 'Enter' && event.key !== ' ') return;
+              event.preventDefault();
+              choose(chosen === i ? undefined : i);
+            }}
           >
             {token.text}
-          </button>
+          </span>
         ))}
       </p>
       {shown !== undefined && (

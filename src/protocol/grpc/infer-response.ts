@@ -4,6 +4,7 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ModelInferResponse } from '../gen/inference_pb.js';
+import type { ErrorReport } from '../../core/errors.js';
 import { isDatatype } from '../kserve/datatype.js';
 import type { InferResponse, Parameters, ParameterValue } from '../kserve/infer.js';
 import { dataFromRaw, rawBytes } from '../kserve/tensor-bytes.js';
@@ -65,13 +66,18 @@ export class GrpcResponseEncoder {
 /** Shapes of a stream are few: those of one token, and perhaps of a merged pair. */
 const MAX_CACHED_HEADS = 64;
 
+/** Response parameter with the code of an error on a stream, which has no status; Triton has no such. */
+export const ERROR_CODE = 'error_code';
+
 /** Bytes of a ModelStreamInferResponse that says one request failed; the stream goes on. */
-export function streamedError(id: string, modelName: string, message: string): Uint8Array {
+export function streamedError(id: string, modelName: string, { code, message }: ErrorReport): Uint8Array {
+  const head = new BinaryWriter().raw(writeHead(modelName, '', id));
+  writeParameter(head, ERROR_CODE, code);
   return new BinaryWriter()
     .tag(1, WireType.LengthDelimited)
     .string(message)
     .tag(2, WireType.LengthDelimited)
-    .bytes(writeHead(modelName, '', id))
+    .bytes(head.finish())
     .finish();
 }
 

@@ -44,6 +44,7 @@ export function readCompletionRequest(body: JsonObject): CompletionRequest {
   if (json.stream && bestOf > n) throw new OpenAiRequestError('best_of', `'best_of' cannot be streamed.`);
   const fields = {
     ...sharedFields(json),
+    continuesPrompt: true,
     ...present({
       maxOutputTokens: json.max_tokens ?? DEFAULT_MAX_TOKENS,
       bestOf: bestOf > n ? bestOf : undefined,

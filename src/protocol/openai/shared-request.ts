@@ -1,6 +1,7 @@
 /** The members that both request kinds have -> the text-level request. */
 import type { Static, TObject } from 'typebox';
 import type { GenerateRequest } from '../../core/generate.js';
+import { OpenAiRequestError } from './error.js';
 import type { SHARED_MEMBERS } from './schema.js';
 
 export type SharedRequest = Static<TObject<typeof SHARED_MEMBERS>>;
@@ -12,7 +13,10 @@ export interface StreamOptions {
   readonly includeUsage: boolean;
 }
 
+/** @throws {OpenAiRequestError} */
 export function streamOptions(json: SharedRequest): StreamOptions {
+  if (json.stream_options && !json.stream)
+    throw new OpenAiRequestError('stream_options', `'stream_options' needs 'stream': true.`);
   return {
     model: json.model,
     stream: json.stream ?? false,

@@ -141,7 +141,7 @@ export class Batcher implements TokenBatcher {
   private async runLoop(): Promise<void> {
     try {
       while (this.state === 'running') {
-        if (!(await this.turn())) await this.nextSubmission();
+        if (!(await this.turn())) await this.idle();
         // Messages and timers get their chance after every step, also when the executor answers at once.
         else await new Promise((resolve) => setImmediate(resolve));
       }
@@ -151,9 +151,11 @@ export class Batcher implements TokenBatcher {
     }
   }
 
-  private async nextSubmission(): Promise<void> {
+  /** Waits for the next submission. */
+  private async idle(): Promise<void> {
     // Looked at again, because a request may have come while the last turn was awaited.
     if (this.state !== 'running' || !this.steps.isIdle) return;
+    this.steps.tellIdle();
     await new Promise<void>((resolve) => {
       this.wake = resolve;
     });
@@ -171,18 +173,23 @@ export class Batcher implements TokenBatcher {
     return request.sequences[index]!;
   };
 
-  private readonly acceptStep = (step: StepBuffers, output: StepOutput, timeMs: number): void => {
-    for (let logit = 0; logit < output.logitCount; logit++) this.acceptLogit(step, output, logit, timeMs);
+  private readonly acceptStep = (step: StepBuffers, output: StepOutput, timeMs: number): number => {
+    let tokenCount = 0;
+    for (let logit = 0; logit < output.logitCount; logit++)
+      if (this.acceptLogit(step, output, logit, timeMs)) tokenCount++;
+    return tokenCount;
   };
 
-  private acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): void {
+  /** @returns whether a sequence took the token that was sampled there */
+  private acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): boolean {
     const run = step.runOfLogit(logit);
     const isSample = step.logitTargets[logit]! < 0;
     if (isSample) run.sequence.inFlightCount--;
     // Cancelled in between, or the row that the overlapped form ran before it knew of the end.
-    if (run.request.isOver || (isSample && run.sequence.isFinished)) return;
+    if (run.request.isOver || (isSample && run.sequence.isFinished)) return false;
     if (!isSample) run.request.promptScores!.add(output, logit);
     else this.acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
+    return isSample;
   }
 
   private acceptSample(

@@ -11,8 +11,17 @@ import type { SequenceRun } from './sequence-run.js';
 import { SlotTable } from './slot-table.js';
 import { StepBuffers } from './step-buffers.js';
 
-/** Takes the results of a step while they are valid. */
-export type ReadStep = (step: StepBuffers, output: StepOutput, timeMs: number) => void;
+/** Takes the results of a step while they are valid. @returns how many tokens sequences took */
+export type ReadStep = (step: StepBuffers, output: StepOutput, timeMs: number) => number;
+
+const NO_ROWS = {
+  tokenCount: 0,
+  decodeRowCount: 0,
+  prefillRowCount: 0,
+  outputTokenCount: 0,
+  prefixHitTokens: 0,
+  preemptionCount: 0,
+} as const;
 
 /** Moves steps from the scheduler to the executor and back. What the results mean is the batcher's matter. */
 export class StepDriver {
@@ -103,12 +112,19 @@ export class StepDriver {
     const step = this.inFlight.shift()!;
     this.heartbeatMs = startMs;
     invariant(output.stepId === step.stepId, () => `step ${output.stepId} came back for ${step.stepId}`);
-    read(step, output, startMs);
+    const outputTokenCount = read(step, output, startMs);
     step.release();
     this.freeBuffers.push(step);
     this.hostMs += this.clock.nowMs() - startMs;
-    const stats = this.statsOf(step, output, startMs);
-    for (const listener of this.listeners) listener(stats);
+    const rows = { ...step.rowStats(), outputTokenCount };
+    this.tell({ stepId: step.stepId, ...rows, deviceMs: output.deviceMs, ...this.state(startMs) });
+  }
+
+  /** Tells the state that requests have left which ended between steps. */
+  tellIdle(): void {
+    const stepId = Math.max(0, this.stepCount - 1);
+    this.waitReason = undefined;
+    this.tell({ stepId, ...NO_ROWS, deviceMs: 0, ...this.state(this.clock.nowMs()) });
   }
 
   /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
@@ -121,21 +137,21 @@ export class StepDriver {
     this.isAbandoned = true;
   }
 
-  private statsOf(step: StepBuffers, { deviceMs }: StepOutput, timeMs: number): StepStats {
+  private tell(stats: Omit<StepStats, 'type'>): void {
+    for (const listener of this.listeners) listener({ type: 'step', ...stats });
+  }
+
+  private state(timeMs: number) {
     const { hostMs, waitReason, kv, scheduler } = this;
     this.hostMs = 0;
     return {
-      type: 'step',
-      stepId: step.stepId,
       timeMs,
-      ...step.rowStats(),
       waitingCount: scheduler.waitingCount,
       runningCount: scheduler.runningCount,
       freeBlockCount: kv.freeCount,
       cachedBlockCount: kv.cachedCount,
       totalBlockCount: kv.blockCount,
       hostMs,
-      deviceMs,
       waitReason,
     };
   }

@@ -55,6 +55,7 @@ export class ThreadedBatcher implements TokenBatcher {
   private readonly open = new Map<RequestHandle, OpenRequest>();
   private readonly handles = new Map<RequestId, RequestHandle>();
   private readonly stepListeners = new Set<(stats: StepStats) => void>();
+  private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
   private readonly watchdog: NodeJS.Timeout;
   private readonly exited: Promise<void>;
   private outgoing: EngineCommand[] = [];
@@ -99,6 +100,11 @@ export class ThreadedBatcher implements TokenBatcher {
     return () => void this.stepListeners.delete(listener);
   }
 
+  /** Called once if the engine or its thread breaks; nothing is served after that. */
+  onFailure(listener: (failure: ErrorReport) => void): void {
+    this.failureListeners.push(listener);
+  }
+
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
     const isInProgress = this.handles.has(request.id);
     const refusal = stoppedReport(this.health) ?? (isInProgress ? duplicateReport(request) : undefined);
@@ -124,12 +130,16 @@ export class ThreadedBatcher implements TokenBatcher {
     if (this.handles.has(id)) this.send({ type: 'endSequence', id, sequence });
   }
 
-  /** Open requests fail with SHUTTING_DOWN; the executor is disposed and the thread ends. */
-  async close(): Promise<void> {
+  /**
+   * Open requests fail with SHUTTING_DOWN; the executor is disposed and the thread ends. A thread that hangs in a native
+   * call cannot be ended, and this does not resolve then.
+   * @param patienceMs time for the step at hand; default: as long as a step may take
+   */
+  async close(patienceMs = this.stepTimeoutMs): Promise<void> {
     if (!this.isClosing) {
       this.isClosing = true;
       // A thread that works may end its step; one that failed may hang in a call and gets little time.
-      const graceMs = this.state === 'running' ? this.stepTimeoutMs : FAILED_GRACE_MS;
+      const graceMs = this.state === 'running' ? patienceMs : FAILED_GRACE_MS;
       if (this.state === 'running') this.state = 'closed';
       clearInterval(this.watchdog);
       this.worker.ref();
@@ -191,7 +201,8 @@ export class ThreadedBatcher implements TokenBatcher {
   /** The engine is gone: what is open ends here. */
   private fail(error: ErrorReport): void {
     clearInterval(this.watchdog);
-    if (this.state === 'running') {
+    const isNew = this.state === 'running';
+    if (isNew) {
       this.state = 'failed';
       this.failure = error;
     }
@@ -199,6 +210,7 @@ export class ThreadedBatcher implements TokenBatcher {
       this.forget(handle, open);
       open.onEvent(refusedEvent(open.request, error, performance.now(), open.submittedMs));
     }
+    if (isNew) for (const listener of this.failureListeners) listener(error);
   }
 }
 

@@ -125,7 +125,7 @@ class GenerationRun implements Flushable {
     const nowMs = performance.now();
     for (const event of events) {
       if (event.type === 'started') this.active.promptTokenCount = event.promptTokenIds.length;
-      if (event.type !== 'text') continue;
+      if (event.type !== 'text' || event.tokenIds.length === 0) continue;
       this.active.outputTokenCount += event.tokenIds.length;
       this.active.firstTokenMs ??= nowMs;
       this.isFirst = false;

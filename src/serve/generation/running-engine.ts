@@ -1,5 +1,5 @@
 /** A loaded engine with its requests and its limit. */
-import { AloftError } from '../../core/errors.js';
+import { AloftError, type ErrorReport } from '../../core/errors.js';
 import type { LoadedModel } from '../loader.js';
 import { ActiveRequests } from './active-requests.js';
 
@@ -18,6 +18,8 @@ export class RunningEngine {
   readonly version: string;
   readonly loaded: LoadedModel;
   readonly active = new ActiveRequests();
+  /** Why the engine has stopped for good. */
+  failure: ErrorReport | undefined;
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
   private isClosing = false;
@@ -28,6 +30,7 @@ export class RunningEngine {
     this.name = name;
     this.version = version;
     this.loaded = loaded;
+    loaded.onFailure((failure) => (this.failure = failure));
     this.maxRequestCount = loaded.maxRunningRequestCount + maxQueuedRequestCount;
   }
 
@@ -55,19 +58,28 @@ export class RunningEngine {
     return Math.min(60, Math.max(1, Math.ceil((waiting * this.meanFinishGapMs) / 1000)));
   }
 
-  /** Lets requests finish, for at most `drainMs`, stops the others, and frees the engine. */
-  async close(drainMs: number): Promise<void> {
+  /**
+   * Lets requests finish, for at most `drainMs`, stops the others, and frees the engine.
+   * @returns false when the engine hangs in a native call: it is not freed, and a process with it only ends by SIGKILL.
+   */
+  async close(drainMs: number): Promise<boolean> {
     this.isClosing = true;
     await withLimit(this.active.whenIdle(), drainMs);
     for (const request of this.active.values()) request.stop();
-    await withLimit(this.active.whenIdle(), 5000);
-    await this.loaded.dispose();
+    await withLimit(this.active.whenIdle(), STOP_MS);
+    return await withLimit(this.loaded.dispose(), DISPOSE_MS);
   }
 }
 
-async function withLimit(promise: Promise<void>, limitMs: number): Promise<void> {
+const STOP_MS = 2000;
+/** More than a thread is given before it is ended by force. */
+const DISPOSE_MS = 8000;
+
+/** @returns whether the promise was in time */
+async function withLimit(promise: Promise<void>, limitMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
-  await Promise.race([promise, limit]);
+  const limit = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
+  const isInTime = await Promise.race([promise.then(() => true), limit]);
   clearTimeout(timer);
+  return isInTime;
 }

@@ -132,7 +132,8 @@ class StreamSession {
 
   private async fail(id: string, modelName: string, error: unknown): Promise<void> {
     const { log } = this.context;
-    const { code, message } = clientReport(error, log);
+    const report = clientReport(error, log);
+    const { code } = report;
     if (code === 'CANCELLED' && this.controller.signal.aborted) return;
     if (this.endsOnError || code === 'SLOW_READER') {
       this.controller.abort();
@@ -140,7 +141,7 @@ class StreamSession {
       return;
     }
     try {
-      await this.writer.write(streamedError(id, modelName, message));
+      await this.writer.write(streamedError(id, modelName, report));
     } catch {
       this.cancel(); // the client is gone: nobody to tell
     }

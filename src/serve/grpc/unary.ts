@@ -28,7 +28,7 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
     throw new AloftError('UNSUPPORTED', NO_SHARED_MEMORY);
   };
   return Object.fromEntries([
-    on(method.serverLive, () => ({ live: true })),
+    on(method.serverLive, () => ({ live: health.notLiveReason() === undefined })),
     on(method.serverReady, () => ({ ready: health.notReadyReason() === undefined })),
     on(method.modelReady, ({ name, version }) => ({ ready: health.isModelReady(name, version) })),
     on(method.serverMetadata, () => ({

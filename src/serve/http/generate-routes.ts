@@ -10,7 +10,7 @@ import type { InferCall } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
-import { errorBody, retryHeaders, sendJson } from './reply.js';
+import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
 import { modelOf, modelRoute } from './route.js';
 import { traceparentOf } from './trace-header.js';
 
@@ -88,5 +88,5 @@ function endWithError(stream: StreamedReply, error: AloftError, log: Log): void 
   const report = clientReport(error, log);
   if (report.code === 'CANCELLED' && stream.isOpen) return stream.end();
   stream.open(ERROR_CATALOGUE[report.code].http, retryHeaders(error));
-  stream.endWith(sseFrame(errorBody(report.message)));
+  stream.endWith(errorEvent(report));
 }

@@ -4,17 +4,25 @@ import type { ServerContext } from '../server-context.js';
 import { errorBody, sendJson } from './reply.js';
 import { modelOf, modelRoute, route } from './route.js';
 
-/** The server is live as long as this runs. Not ready is 503 with the reason; probes only look at the status. */
+/**
+ * Not live is a server with an engine that has stopped for good: nothing but a restart helps, and supervisors restart
+ * what is not live. Both answer 503 with the reason; probes only look at the status.
+ */
 export function healthRoutes(app: FastifyInstance, { health }: ServerContext): void {
-  route(app, '/v2/health/live', { GET: (_, reply) => reply.code(200).send() });
-  const ready: Parameters<typeof route>[2] = {
+  const probe = (reasonAgainst: () => string | undefined): Parameters<typeof route>[2] => ({
     GET: (_, reply) => {
-      const reason = health.notReadyReason();
+      const reason = reasonAgainst();
       return reason === undefined
         ? reply.code(200).send()
         : sendJson(reply.header('retry-after', 1), errorBody(reason), 503);
     },
-  };
+  });
+  const ready = probe(() => health.notReadyReason());
+  route(
+    app,
+    '/v2/health/live',
+    probe(() => health.notLiveReason()),
+  );
   route(app, '/v2/health/ready', ready);
   route(app, '/health', ready);
   modelRoute(app, '/ready', {

@@ -292,7 +292,7 @@ describe('generate_stream', () => {
   test('an error before the first response has its status and is an event', async () => {
     const { response, events } = await stream({ text_input: 'x'.repeat(5000), max_tokens: 1, stream: true });
     expect(response.status).toBe(400);
-    expect(events).toEqual([{ error: expect.stringMatching(/Prompt length/) }]);
+    expect(events).toEqual([{ error: expect.stringMatching(/Prompt length/), code: 'PROMPT_TOO_LONG' }]);
     const bad = await post('/v2/models/ensemble/generate_stream', { text_input: 1 });
     expect(bad.status).toBe(400);
     expect(bad.headers.get('content-type')).toContain('application/json');

@@ -1,9 +1,10 @@
 /** Answers that several routes give. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ERROR_CATALOGUE, reportError } from '../../core/errors.js';
+import { ERROR_CATALOGUE, reportError, type ErrorReport } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { clientReport } from '../client-report.js';
 import { OpenAiRequestError, openAiError, openAiStatus } from '../../protocol/openai/error.js';
+import { sseFrame } from '../../protocol/sse.js';
 import { QueueFullError } from '../generation/running-engine.js';
 
 /** A JSON text as the whole answer. */
@@ -29,6 +30,11 @@ export function sendError(
 
 export function errorBody(message: string): string {
   return JSON.stringify({ error: message });
+}
+
+/** An error as an event of a stream, which has no status of its own; Triton has no `code`. */
+export function errorEvent({ code, message }: ErrorReport): string {
+  return sseFrame(JSON.stringify({ error: message, code }));
 }
 
 export function isOpenAi(request: FastifyRequest): boolean {

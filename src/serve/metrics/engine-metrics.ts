@@ -8,7 +8,7 @@ type Value = (stats: EngineStats) => number;
 
 const COUNTERS: readonly (readonly [string, string, Value])[] = [
   ['aloft_steps_total', 'Steps of the batcher.', (stats) => stats.stepCount],
-  ['aloft_generated_tokens_total', 'Tokens from decode rows.', (stats) => stats.generatedTokenCount],
+  ['aloft_generated_tokens_total', 'Tokens that sequences were given.', (stats) => stats.generatedTokenCount],
   ['aloft_prefill_tokens_total', 'Prompt tokens that were computed.', (stats) => stats.prefillTokenCount],
   [
     'aloft_prefix_hit_tokens_total',
@@ -17,17 +17,17 @@ const COUNTERS: readonly (readonly [string, string, Value])[] = [
   ],
   [
     'aloft_preemptions_total',
-    'Sequences that gave their blocks back and were computed again.',
+    'Requests that gave their blocks back to go on later.',
     (stats) => stats.preemptionCount,
   ],
 ];
 
 const GAUGES: readonly (readonly [string, string, Value])[] = [
-  ['aloft_running_requests', 'Requests in the running batch.', ({ latest }) => latest?.runningCount ?? 0],
-  ['aloft_waiting_requests', 'Requests in the queue.', ({ latest }) => latest?.waitingCount ?? 0],
-  ['aloft_kv_blocks_total', 'Blocks of the KV cache.', ({ latest }) => latest?.totalBlockCount ?? 0],
-  ['aloft_kv_blocks_free', 'Blocks that hold nothing.', ({ latest }) => latest?.freeBlockCount ?? 0],
-  ['aloft_kv_blocks_cached', 'Blocks kept for prefixes only.', ({ latest }) => latest?.cachedBlockCount ?? 0],
+  ['aloft_running_requests', 'Requests in the running batch.', ({ latest }) => latest.runningCount],
+  ['aloft_waiting_requests', 'Requests in the queue.', ({ latest }) => latest.waitingCount],
+  ['aloft_kv_blocks_total', 'Blocks of the KV cache.', ({ latest }) => latest.totalBlockCount],
+  ['aloft_kv_blocks_free', 'Blocks that hold nothing.', ({ latest }) => latest.freeBlockCount],
+  ['aloft_kv_blocks_cached', 'Blocks kept for prefixes only.', ({ latest }) => latest.cachedBlockCount],
   [
     'aloft_heartbeat_age_seconds',
     'Time since the step loop last turned.',

@@ -4,7 +4,7 @@ import type { RunningEngine } from '../generation/running-engine.js';
 
 export class EngineStats {
   readonly engine: RunningEngine;
-  latest: StepStats | undefined;
+  latest: StepStats;
   stepCount = 0;
   generatedTokenCount = 0;
   prefillTokenCount = 0;
@@ -12,12 +12,12 @@ export class EngineStats {
   preemptionCount = 0;
   /** Steps in which the first waiting request waited, by reason. */
   readonly waitSteps: Record<'blocks' | 'slots' | 'tokens', number> = { blocks: 0, slots: 0, tokens: 0 };
-  /** Steps by the number of their rows. */
   private readonly listeners = new Set<(stats: StepStats) => void>();
   private readonly unsubscribe: () => void;
 
   constructor(engine: RunningEngine) {
     this.engine = engine;
+    this.latest = untouched(engine.loaded.kvBlockCount);
     this.unsubscribe = engine.loaded.subscribe((stats) => this.take(stats));
   }
 
@@ -31,14 +31,38 @@ export class EngineStats {
 
   private take(stats: StepStats): void {
     this.latest = stats;
+    if (stats.tokenCount === 0) return;
     this.stepCount++;
-    this.generatedTokenCount += stats.decodeRowCount;
+    this.generatedTokenCount += stats.outputTokenCount;
     this.prefillTokenCount += stats.tokenCount - stats.decodeRowCount;
-    this.prefixHitTokenCount = stats.prefixHitTokens;
-    this.preemptionCount = stats.preemptionCount;
+    this.prefixHitTokenCount += stats.prefixHitTokens;
+    this.preemptionCount += stats.preemptionCount;
     if (stats.waitReason !== undefined) this.waitSteps[stats.waitReason]++;
     for (const listener of this.listeners) listener(stats);
   }
+}
+
+/** The state of an engine before its first report. */
+function untouched(blockCount: number): StepStats {
+  return {
+    type: 'step',
+    stepId: 0,
+    timeMs: 0,
+    decodeRowCount: 0,
+    prefillRowCount: 0,
+    tokenCount: 0,
+    outputTokenCount: 0,
+    hostMs: 0,
+    deviceMs: 0,
+    prefixHitTokens: 0,
+    preemptionCount: 0,
+    waitingCount: 0,
+    runningCount: 0,
+    freeBlockCount: blockCount,
+    cachedBlockCount: 0,
+    totalBlockCount: blockCount,
+    waitReason: undefined,
+  };
 }
 
 /** The followers of all loaded engines; engines come and go. */

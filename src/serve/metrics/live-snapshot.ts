@@ -20,24 +20,22 @@ function liveEngine(
   const requests = [...engine.active.values()]
     .slice(0, MAX_REQUESTS)
     .map((request) => liveRequest(request, nowMs));
-  // The batcher sleeps when it has nothing to do, and its last step then still counts its rows.
-  const isIdle = engine.active.count === 0;
   return {
     model: engine.name,
     slotCount: engine.loaded.maxRunningRequestCount,
-    runningCount: isIdle ? 0 : (latest?.runningCount ?? 0),
-    waitingCount: isIdle ? 0 : (latest?.waitingCount ?? 0),
-    waitReason: isIdle ? null : (latest?.waitReason ?? null),
-    decodeRowCount: isIdle ? 0 : (latest?.decodeRowCount ?? 0),
-    prefillRowCount: isIdle ? 0 : (latest?.prefillRowCount ?? 0),
-    totalBlockCount: latest?.totalBlockCount ?? 0,
-    freeBlockCount: latest?.freeBlockCount ?? 0,
-    cachedBlockCount: latest?.cachedBlockCount ?? 0,
+    runningCount: latest.runningCount,
+    waitingCount: latest.waitingCount,
+    waitReason: latest.waitReason ?? null,
+    decodeRowCount: latest.decodeRowCount,
+    prefillRowCount: latest.prefillRowCount,
+    totalBlockCount: latest.totalBlockCount,
+    freeBlockCount: latest.freeBlockCount,
+    cachedBlockCount: latest.cachedBlockCount,
     blockTokens: engine.loaded.blockTokens,
     generatedTokens: generatedTokenCount,
-    stepId: latest?.stepId ?? 0,
-    deviceMs: latest?.deviceMs ?? 0,
-    hostMs: latest?.hostMs ?? 0,
+    stepId: latest.stepId,
+    deviceMs: latest.deviceMs,
+    hostMs: latest.hostMs,
     preemptionCount,
     requests,
   };

@@ -5,7 +5,8 @@ import type { RequestInfo, RequestObserver } from '../generation/observer.js';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const GAPS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 5];
 const TOKENS = [1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000];
-/** Upstream's buckets of nv_llm_*_token_len. */
+/** Upstream's buckets. */
+const UPSTREAM_FIRST_RESPONSE_MS = [100, 500, 2000, 5000];
 const UPSTREAM_TOKENS = [10, 50, 100, 500, 1000];
 
 export class RequestMetrics {
@@ -17,6 +18,7 @@ export class RequestMetrics {
   private readonly outputTokens: Histogram<'model'>;
   private readonly cachedTokens: Counter<'model'>;
   private readonly finishReasons: Counter<'model' | 'reason'>;
+  private readonly firstResponse: Histogram<'model' | 'version'>;
   private readonly inputLength: Histogram<'model' | 'version' | 'response_metric_type'>;
   private readonly outputLength: Histogram<'model' | 'version' | 'response_metric_type'>;
 
@@ -53,6 +55,13 @@ export class RequestMetrics {
       labelNames: ['model', 'reason'],
       registers: [registry],
     });
+    this.firstResponse = new Histogram({
+      name: 'nv_inference_first_response_histogram_ms',
+      help: 'Duration from request to first response in milliseconds',
+      buckets: UPSTREAM_FIRST_RESPONSE_MS,
+      labelNames: ['model', 'version'] as const,
+      registers: [registry],
+    });
     const lengthMetric = (name: string, help: string) =>
       new Histogram({
         name,
@@ -63,6 +72,11 @@ export class RequestMetrics {
       });
     this.inputLength = lengthMetric('nv_llm_input_token_len', 'Input tokens of a response.');
     this.outputLength = lengthMetric('nv_llm_output_token_len', 'Output tokens of a response.');
+  }
+
+  private observeFirst({ modelName: model, modelVersion: version }: RequestInfo, ms: number): void {
+    this.timeToFirstToken.observe({ model }, ms / 1000);
+    this.firstResponse.observe({ model, version }, ms);
   }
 
   observe(info: RequestInfo): RequestObserver {
@@ -77,8 +91,8 @@ export class RequestMetrics {
         for (const event of events) {
           switch (event.type) {
             case 'text':
-              if (lastTokenMs === undefined)
-                this.timeToFirstToken.observe(labels, (nowMs - info.arrivedMs) / 1000);
+              if (event.tokenIds.length === 0) break; // the prompt's echo, or text that was held back
+              if (lastTokenMs === undefined) this.observeFirst(info, nowMs - info.arrivedMs);
               else interToken.observe((nowMs - lastTokenMs) / 1000);
               lastTokenMs = nowMs;
               break;

@@ -15,7 +15,7 @@ export function traceRequest(info: RequestInfo): RequestObserver {
   return {
     onEvents(events) {
       for (const event of events) {
-        if (event.type === 'text' && !hasToken) {
+        if (event.type === 'text' && event.tokenIds.length > 0 && !hasToken) {
           hasToken = true;
           span.addEvent('first token');
         }

@@ -106,9 +106,9 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
     'nv_trt_llm_request_metrics',
     'request_type',
     ({ engine, latest }) => ({
-      waiting: latest?.waitingCount ?? 0,
-      context: latest?.prefillRowCount ?? 0,
-      scheduled: (latest?.prefillRowCount ?? 0) + (latest?.decodeRowCount ?? 0),
+      waiting: latest.waitingCount,
+      context: latest.prefillRowCount,
+      scheduled: latest.prefillRowCount + latest.decodeRowCount,
       max: engine.loaded.maxRunningRequestCount,
       active: engine.active.count,
     }),
@@ -117,16 +117,16 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
   [
     'nv_trt_llm_kv_cache_block_metrics',
     'kv_cache_block_type',
-    ({ engine, latest }) => {
-      const max = latest?.totalBlockCount ?? 0;
-      const free = latest?.freeBlockCount ?? 0;
-      const used = max - free - (latest?.cachedBlockCount ?? 0);
+    ({ engine, latest, prefixHitTokenCount }) => {
+      const max = latest.totalBlockCount;
+      const free = latest.freeBlockCount;
+      const used = max - free - latest.cachedBlockCount;
       return {
         max,
         free,
         used,
         tokens_per: engine.loaded.blockTokens,
-        reused: latest?.cachedBlockCount ?? 0,
+        reused: prefixHitTokenCount / engine.loaded.blockTokens,
         fraction: max === 0 ? 0 : used / max,
       };
     },
@@ -134,17 +134,33 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
   [
     'nv_trt_llm_inflight_batcher_metrics',
     'inflight_batcher_specific_metric',
-    ({ latest }) => ({
-      total_context_tokens: latest === undefined ? 0 : latest.tokenCount - latest.decodeRowCount,
-      generation_requests: latest?.decodeRowCount ?? 0,
-      micro_batch_id: 0,
-      paused_requests: latest?.preemptionCount ?? 0,
-    }),
+    ({ engine, latest }) =>
+      engine.loaded.batchingStrategy === 'static'
+        ? {}
+        : {
+            total_context_tokens: latest.tokenCount - latest.decodeRowCount,
+            generation_requests: latest.decodeRowCount,
+            // Steps are not split.
+            micro_batch_id: 0,
+            paused_requests: latest.preemptionCount,
+          },
+  ],
+  [
+    'nv_trt_llm_v1_metrics',
+    'v1_specific_metric',
+    ({ engine, latest }) =>
+      engine.loaded.batchingStrategy === 'static'
+        ? {
+            total_context_tokens: latest.tokenCount - latest.decodeRowCount,
+            total_generation_tokens: latest.decodeRowCount,
+            empty_generation_slots: engine.loaded.maxRunningRequestCount - latest.decodeRowCount,
+          }
+        : {},
   ],
   [
     'nv_trt_llm_general_metrics',
     'general_type',
-    ({ latest }) => ({ timestamp: Math.floor(Date.now() / 1000), iteration_counter: latest?.stepId ?? 0 }),
+    ({ latest }) => ({ timestamp: Math.floor(Date.now() / 1000), iteration_counter: latest.stepId }),
   ],
 ];
 

@@ -10,7 +10,7 @@ import { queuePolicy } from './engine-settings.js';
 import { mapEnsemble, type FindConfig } from './ensemble-map.js';
 import type { ModelKind } from './model-kind.js';
 import { ParameterReader } from './parameters.js';
-import type { CodecModel, GenerationModel } from './served-model.js';
+import type { CodecModel, GenerationModel, PriorityLevels } from './served-model.js';
 
 export interface ModelVersion {
   readonly name: string;
@@ -50,9 +50,17 @@ export function bindGeneration(
     // An ensemble is decoupled as soon as one member is.
     isDecoupled: isDecoupled(config) || isDecoupled(context.engineFile.config),
     excludeInput: new ParameterReader(context.engineFile).boolean('exclude_input_in_output') ?? false,
+    priorities: priorityLevels(context.engineFile),
     queueTimeoutMs: timeoutMicroseconds > 0n ? Number(timeoutMicroseconds) / 1000 : undefined,
     allowsTimeoutOverride: policy?.allowTimeoutOverride ?? true,
   };
+}
+
+function priorityLevels({ config }: ConfigFile): PriorityLevels {
+  const { schedulingChoice } = config;
+  if (schedulingChoice.case !== 'dynamicBatching') return { levelCount: 0, defaultLevel: 0 };
+  const { priorityLevels: levelCount, defaultPriorityLevel: defaultLevel } = schedulingChoice.value;
+  return { levelCount: Number(levelCount), defaultLevel: Number(defaultLevel) };
 }
 
 export function bindCodec(model: ModelVersion, kind: CodecModel['kind'], codec: TokenCodec): CodecModel {

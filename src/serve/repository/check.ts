@@ -1,6 +1,8 @@
 /** `aloft repo check`: all that is wrong with a model repository, without loading anything. */
 import { lineOf } from './config-file.js';
 import { readEngineSettings } from './engine-settings.js';
+import { idleFieldFindings, priorityFindings } from './field-findings.js';
+import { ParameterReader } from './parameters.js';
 import { mapEnsemble } from './ensemble-map.js';
 import type { Finding } from './finding.js';
 import { modelKind } from './model-kind.js';
@@ -30,7 +32,17 @@ function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Findin
     const message = `backend '${file.config.backend}' with these tensors is no model that can be served: engine models have backend 'tensorrtllm', ensembles platform 'ensemble'.`;
     return [at('error', file.path, lineOf(file, /^\s*(backend|platform)\s*:/), message)];
   }
-  const findings = [...tensorFindings(file), ...versionFindings(files, file)];
+  const findings = [
+    ...tensorFindings(file),
+    ...versionFindings(files, file),
+    ...idleFieldFindings(file),
+    ...priorityFindings(file),
+  ];
+  if (kind !== 'engine') {
+    const parameters = new ParameterReader(file);
+    parameters.reportIdle(kind);
+    findings.push(...parameters.findings);
+  }
   if (kind === 'engine') {
     for (const version of selectedVersions(file.config, files.versions)) {
       const model = {

@@ -18,66 +18,6 @@ const POLICIES: Readonly<Record<string, SchedulerPolicy>> = {
   max_utilization: 'max_utilization',
 };
 
-/** Parameters with an effect here. */
-const HONOURED = [
-  'gpt_model_type',
-  'batching_strategy',
-  'gpt_model_path',
-  'tokenizer_dir',
-  'batch_scheduler_policy',
-  'max_tokens_in_paged_kv_cache',
-  'kv_cache_free_gpu_mem_fraction',
-  'kv_cache_host_memory_bytes',
-  'max_num_sequences',
-  'max_beam_width',
-  'enable_kv_cache_reuse',
-  'enable_chunked_context',
-  'exclude_input_in_output',
-  'gpu_device_ids',
-];
-
-/** Upstream's parameters that are accepted and need nothing here. */
-const ACCEPTED = [
-  'FORCE_CPU_ONLY_INPUT_TENSORS',
-  'enable_trt_overlap',
-  'cancellation_check_period_ms',
-  'stats_check_period_ms',
-  'recv_poll_period_ms',
-  'iter_stats_max_iterations',
-  'request_stats_max_iterations',
-  'normalize_log_probs',
-  'executor_worker_path',
-  'decoding_mode',
-  'max_queue_size',
-  'tokenizer_type',
-  'enable_context_fmha_fp32_acc',
-  'multi_block_mode',
-  'cuda_graph_mode',
-  'cuda_graph_cache_size',
-  'max_attention_window_size',
-  'sink_token_length',
-  'kv_cache_onboard_blocks',
-  'gpu_weights_percent',
-  'participant_ids',
-  'num_nodes',
-  'encoder_model_path',
-  'cross_kv_cache_fraction',
-  'lora_cache_optimal_adapter_size',
-  'lora_cache_max_adapter_size',
-  'lora_cache_gpu_memory_fraction',
-  'lora_cache_host_memory_bytes',
-  'lora_prefetch_dir',
-  'medusa_choices',
-  'eagle_choices',
-  'lookahead_window_size',
-  'lookahead_ngram_size',
-  'lookahead_verification_set_size',
-  'speculative_decoding_fast_logits',
-  'guided_decoding_backend',
-  'xgrammar_tokenizer_info_path',
-  'prompt_embedding_table_dtype',
-];
-
 export interface EngineModel {
   readonly file: ConfigFile;
   readonly modelName: string;
@@ -96,11 +36,10 @@ export interface SettingsRead {
 
 export function readEngineSettings(model: EngineModel): SettingsRead {
   const parameters = new ParameterReader(model.file);
-  parameters.reportUnknown([...HONOURED, ...ACCEPTED]);
+  parameters.reportIdle('engine');
   const strategyKey =
     parameters.text('gpt_model_type') === undefined ? 'batching_strategy' : 'gpt_model_type';
   const tokenizer = parameters.text('tokenizer_dir');
-  const devices = parameters.text('gpu_device_ids');
   const settings: EngineSettings = {
     modelName: model.modelName,
     modelVersion: model.version,
@@ -117,12 +56,30 @@ export function readEngineSettings(model: EngineModel): SettingsRead {
     maxRunningRequestCount: parameters.number('max_num_sequences', { minimum: 1, integer: true }),
     maxBeamWidth: parameters.number('max_beam_width', { minimum: 1, integer: true }),
     enableKvCacheReuse: parameters.boolean('enable_kv_cache_reuse'),
-    enableChunkedContext: parameters.boolean('enable_chunked_context'),
+    overlap: parameters.boolean('enable_trt_overlap'),
     maxQueuedRequestCount: queuePolicy(model.file)?.maxQueueSize || undefined,
     worldSize: model.worldSize,
-    deviceIds: devices?.split(/[,;]/).map(Number),
+    deviceId: deviceId(parameters),
   };
   return { settings, findings: parameters.findings };
+}
+
+/** The first of gpu_device_ids: one engine of one rank runs on one GPU. */
+function deviceId(parameters: ParameterReader): number | undefined {
+  const text = parameters.text('gpu_device_ids');
+  if (text === undefined) return undefined;
+  const ids = text.split(/[,;]/).map((part) => (part.trim() === '' ? NaN : Number(part)));
+  const [first] = ids;
+  if (first === undefined || !ids.every((id) => Number.isInteger(id) && id >= 0)) {
+    const message = `parameter 'gpu_device_ids' is '${text}', but must be numbers of GPUs, such as 0.`;
+    parameters.add('error', 'gpu_device_ids', message);
+    return undefined;
+  }
+  if (ids.length > 1) {
+    const message = `parameter 'gpu_device_ids' names ${ids.length} GPUs, but a model runs on one; only GPU ${first} is used.`;
+    parameters.add('warning', 'gpu_device_ids', message);
+  }
+  return first;
 }
 
 /** The default queue policy of a configuration. */

@@ -13,6 +13,7 @@ import {
 import type { ConfigFile } from './config-file.js';
 import { readEngineSettings } from './engine-settings.js';
 import { mapEnsemble, stepsOf, type FindConfig } from './ensemble-map.js';
+import { priorityFindings } from './field-findings.js';
 import { formatFinding, type Finding } from './finding.js';
 import type { ModelEntry } from './model-entry.js';
 import { modelKind, type ModelKind } from './model-kind.js';
@@ -80,10 +81,12 @@ export class VersionLoader {
     await engine?.close(this.options.drainMs);
   }
 
-  async closeAll(): Promise<void> {
+  /** @returns false when an engine hangs in a native call */
+  async closeAll(): Promise<boolean> {
     const engines = this.engines();
     this.enginesByKey.clear();
-    await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+    const ended = await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+    return ended.every(Boolean);
   }
 
   /** Names of the models that a model needs. */
@@ -102,7 +105,8 @@ export class VersionLoader {
       worldSize: this.options.worldSize,
       tokenizerDirectory: this.tokenizerFor(model.name),
     });
-    const error = findings.find((finding) => finding.severity === 'error');
+    const faults = [...findings, ...priorityFindings(model.file)];
+    const error = faults.find((finding) => finding.severity === 'error');
     if (error !== undefined) throw invalid(formatFinding(error));
     await this.unload(model.name, model.version);
     const loaded = await this.loader.load(settings);

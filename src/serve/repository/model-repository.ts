@@ -7,7 +7,7 @@ import { VersionLoader } from './load-version.js';
 import { indexRows, type IndexRow, type ModelEntry, type VersionState } from './model-entry.js';
 import { modelKind, type ModelKind } from './model-kind.js';
 import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
-import type { ServedModel } from './served-model.js';
+import type { GenerationModel, ServedModel } from './served-model.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
 export type ControlMode = 'none' | 'explicit' | 'poll';
@@ -40,7 +40,7 @@ export class ModelRepository {
   private readonly versionLoader: VersionLoader;
   private pollTimer: NodeJS.Timeout | undefined;
   /** Loads and unloads happen one after another. */
-  private queue: Promise<void> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
     this.options = options;
@@ -156,10 +156,10 @@ export class ModelRepository {
     });
   }
 
-  /** Stops accepting, lets requests finish, and frees everything. */
-  async close(): Promise<void> {
+  /** Stops accepting, lets requests finish, and frees everything. @returns false when an engine hangs in a native call */
+  async close(): Promise<boolean> {
     clearInterval(this.pollTimer);
-    await this.serialized(() => this.versionLoader.closeAll());
+    return await this.serialized(() => this.versionLoader.closeAll());
   }
 
   private requireExplicit(): void {
@@ -170,10 +170,10 @@ export class ModelRepository {
     );
   }
 
-  private async serialized(action: () => Promise<void>): Promise<void> {
+  private async serialized<T>(action: () => Promise<T>): Promise<T> {
     const result = this.queue.then(action);
     this.queue = result.catch(() => undefined);
-    await result;
+    return await result;
   }
 
   private rescan(): string[] {
@@ -267,12 +267,22 @@ export class ModelRepository {
     try {
       const { served, findings } = await this.versionLoader.load(files, version);
       for (const finding of findings) this.log[finding.severity](formatFinding(finding));
+      if (served.kind === 'engine') this.followEngine(served);
       this.setState(name, { version, state: 'READY', reason: '', served });
     } catch (error) {
       const reason = reportError(error).message;
       this.log.error(`failed to load '${name}' version ${version}: ${reason}`);
       this.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
     }
+  }
+
+  private followEngine({ name, version, engine }: GenerationModel): void {
+    engine.loaded.onFailure(({ code, message }) => {
+      const fate = 'open requests have failed and new ones are refused until it is loaded again';
+      this.log.error(
+        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; ${fate}.`,
+      );
+    });
   }
 
   private async unloadModel(name: string): Promise<void> {

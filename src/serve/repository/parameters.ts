@@ -1,5 +1,7 @@
 /** Typed access to the `parameters` of a config.pbtxt. */
 import { suggestion } from '../../core/errors.js';
+import { HONOURED, WITHOUT_EFFECT } from './parameter-catalogue.js';
+import type { ModelKind } from './model-kind.js';
 import type { Finding } from './finding.js';
 import { lineOfParameter, type ConfigFile } from './config-file.js';
 
@@ -49,13 +51,22 @@ export class ParameterReader {
     return value;
   }
 
-  /** A warning for each parameter that has no meaning here. */
-  reportUnknown(known: readonly string[]): void {
+  /** A warning for each parameter that is set and has no effect, with the reason. */
+  reportIdle(kind: ModelKind): void {
+    const idle = WITHOUT_EFFECT[kind];
+    const known = [...HONOURED[kind], ...Object.keys(idle)];
     for (const key of Object.keys(this.file.config.parameters)) {
-      if (known.includes(key)) continue;
-      const near = suggestion(key, known);
-      const hint = near === undefined ? 'it has no effect' : `did you mean '${near}'?`;
-      this.add('warning', key, `parameter '${key}' is unknown; ${hint}.`);
+      if (HONOURED[kind].includes(key)) continue;
+      const reason = Object.hasOwn(idle, key) ? idle[key] : undefined;
+      if (reason === undefined) {
+        const near = suggestion(key, known);
+        const hint = near === undefined ? 'it has no effect' : `did you mean '${near}'?`;
+        this.add('warning', key, `parameter '${key}' is unknown; ${hint}.`);
+        continue;
+      }
+      const value = this.text(key);
+      if (value === undefined || reason.settled?.test(value)) continue;
+      this.add('warning', key, `parameter '${key}' has no effect: ${reason.why}.`);
     }
   }
 

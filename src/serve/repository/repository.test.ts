@@ -7,6 +7,7 @@ import { fakeEngine, until } from '../testing/test-server.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
 import { checkRepository } from './check.js';
 import { createRepository } from './create.js';
+import { WITHOUT_EFFECT } from './parameter-catalogue.js';
 import { formatFinding } from './finding.js';
 import { ModelRepository, type RepositoryOptions } from './model-repository.js';
 
@@ -251,6 +252,103 @@ describe('create and check', () => {
     expect(messages().join('\n')).toMatch(message);
   });
 
+  test('every parameter that has no effect is named with its line and the reason', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const idle = Object.keys(WITHOUT_EFFECT.engine);
+    for (const key of idle) setParameter(key, '37');
+    const found = messages();
+    expect(found).toHaveLength(idle.length);
+    const lines = readFileSync(configPath('tensorrt_llm'), 'utf8').split('\n');
+    for (const key of idle) {
+      // The value stands two lines below its key.
+      const line = lines.findIndex((text) => text.includes(`key: "${key}"`)) + 3;
+      expect(found).toContainEqual(
+        expect.stringMatching(
+          new RegExp(
+            `^tensorrt_llm/config.pbtxt:${line}: warning: parameter '${key}' has no effect: .{20,}\\.$`,
+          ),
+        ),
+      );
+    }
+  });
+
+  test('values that ask for what happens anyway are no finding', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    setParameter('enable_chunked_context', 'true');
+    setParameter('gpu_weights_percent', '1.0');
+    setParameter('num_nodes', '1');
+    expect(messages()).toEqual([]);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['instance_group [ { count: 4 kind: KIND_GPU } ]', 'count', /any number of requests at once/],
+    ['instance_group [ { count: 1 kind: KIND_GPU gpus: [ 0, 1 ] } ]', 'gpus', /'gpu_device_ids' chooses/],
+    ['dynamic_batching { preferred_batch_size: [ 4 ] }', 'preferred_batch_size', /at every step/],
+    [
+      'dynamic_batching { max_queue_delay_microseconds: 100 }',
+      'max_queue_delay_microseconds',
+      /at every step/,
+    ],
+    ['dynamic_batching { preserve_ordering: true }', 'preserve_ordering', /when they are complete/],
+    [
+      'dynamic_batching { default_queue_policy { timeout_action: DELAY } }',
+      'timeout_action',
+      /always refused/,
+    ],
+    [
+      'dynamic_batching { priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 1 value { max_queue_size: 3 } } }',
+      'priority_queue_policy',
+      /holds for all priorities/,
+    ],
+    ['optimization { priority: PRIORITY_MAX }', 'optimization', /when the engine is built/],
+    ['response_cache { enable: true }', 'response_cache', /not answers/],
+  ])('the field in %s has no effect', (field, name, reason) => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const block = new RegExp(`^${field.split(' ')[0]}[^]*?^[}\\]]\n`, 'm');
+    edit('tensorrt_llm', (text) => `${text.replace(block, '')}\n${field}\n`);
+    const line = readFileSync(configPath('tensorrt_llm'), 'utf8').trimEnd().split('\n').length;
+    expect(messages()).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `^tensorrt_llm/config.pbtxt:${line}: warning: '${name}' has no effect: .*${reason.source}`,
+        ),
+      ),
+    ]);
+  });
+
+  test.each<[string, RegExp]>([
+    ['priority_levels: 3', /:\d+: error: 'default_priority_level' is 0, but must be from 1 to .*, 3\.$/],
+    [
+      'default_priority_level: 2',
+      /:\d+: error: 'default_priority_level' is 2, but there are no 'priority_levels'/,
+    ],
+  ])('impossible priorities: %s', (field, message) => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    edit('tensorrt_llm', (text) =>
+      text
+        .replace(/^ *default_priority_level: 2\n/m, '')
+        .replace(/^ *priority_levels: 3\n/m, '')
+        .replace(/default_queue_policy/, `${field}\n  default_queue_policy`),
+    );
+    expect(messages()).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('parameters of the other models are checked, too', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const add = (model: string, key: string) =>
+      edit(model, (text) => `${text}parameters { key: "${key}" value { string_value: "x" } }\n`);
+    add('preprocessing', 'tokenizer_type');
+    add('postprocessing', 'skip_special_token');
+    add('tensorrt_llm_bls', 'tensorrt_llm_draft_model_name');
+    add('ensemble', 'anything');
+    expect(messages()).toEqual([
+      expect.stringMatching(/^ensemble.*'anything' is unknown; it has no effect/),
+      expect.stringMatching(/^postprocessing.*did you mean 'skip_special_tokens'/),
+      expect.stringMatching(/^preprocessing.*'tokenizer_type' has no effect: the tokenizer's files/),
+      expect.stringMatching(/^tensorrt_llm_bls.*has no effect: there is no speculative decoding/),
+    ]);
+  });
+
   test('placeholders of a template are named with file, line and key', () => {
     writeUpstream({ engine_dir: engine });
     const found = messages();
@@ -268,6 +366,57 @@ describe('create and check', () => {
 });
 
 describe('loading', () => {
+  test('every parameter with an effect reaches the engine', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const given: Readonly<Record<string, string>> = {
+      gpt_model_type: 'inflight_batching',
+      batch_scheduler_policy: 'max_utilization',
+      max_tokens_in_paged_kv_cache: '1234',
+      kv_cache_free_gpu_mem_fraction: '0.25',
+      kv_cache_host_memory_bytes: '1048576',
+      max_num_sequences: '3',
+      max_beam_width: '2',
+      enable_kv_cache_reuse: 'false',
+      enable_trt_overlap: 'True',
+      exclude_input_in_output: 'true',
+      gpu_device_ids: '1',
+      tokenizer_dir: '/tokenizer',
+    };
+    edit('tensorrt_llm', (text) => {
+      let changed = text;
+      for (const key of Object.keys(given))
+        changed = changed.replace(new RegExp(`^parameters: {\n  key: "${key}"[^]*?^}\n`, 'm'), '');
+      return changed;
+    });
+    for (const [key, value] of Object.entries(given)) setParameter(key, value);
+    edit('tensorrt_llm', (text) =>
+      text
+        .replace(/max_queue_size: \d+\n/, '')
+        .replace(/(default_queue_policy:? \{)/, '$1 max_queue_size: 5 default_timeout_microseconds: 7000 '),
+    );
+    const { models, loader } = await open();
+    expect(loader.settings[0]).toMatchObject({
+      batchingStrategy: 'inflight',
+      schedulerPolicy: 'max_utilization',
+      maxTokensInPagedKvCache: 1234,
+      kvCacheFreeGpuMemFraction: 0.25,
+      kvCacheHostMemoryBytes: 1_048_576,
+      maxRunningRequestCount: 3,
+      maxBeamWidth: 2,
+      enableKvCacheReuse: false,
+      overlap: true,
+      deviceId: 1,
+      tokenizerDirectory: '/tokenizer',
+      maxQueuedRequestCount: 5,
+    });
+    expect(models.resolve('ensemble', '')).toMatchObject({
+      excludeInput: true,
+      queueTimeoutMs: 7,
+      priorities: { levelCount: 3, defaultLevel: 2 },
+    });
+    await models.close();
+  });
+
   test('a filled upstream repository is served, decoupled as its engine', async () => {
     writeUpstream({
       engine_dir: engine,

@@ -11,6 +11,13 @@ interface ServedBase {
   readonly interface: ModelInterface;
 }
 
+/** Priorities of a model: 1 is the most urgent. `levelCount` 0: all requests are equal, as in Triton. */
+export interface PriorityLevels {
+  readonly levelCount: number;
+  /** Of requests that name none, or one that does not exist. */
+  readonly defaultLevel: number;
+}
+
 /** Generates: from text (ensemble, bls) or from token ids (engine). */
 export interface GenerationModel extends ServedBase {
   readonly kind: 'ensemble' | 'bls' | 'engine';
@@ -18,7 +25,8 @@ export interface GenerationModel extends ServedBase {
   readonly isDecoupled: boolean;
   /** Default of the request's exclude_input_in_output. */
   readonly excludeInput: boolean;
-  /** Queue limit in ms and default priority of the configuration. */
+  readonly priorities: PriorityLevels;
+  /** Of the queue policy. */
   readonly queueTimeoutMs: number | undefined;
   readonly allowsTimeoutOverride: boolean;
 }

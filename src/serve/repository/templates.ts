@@ -169,7 +169,12 @@ function engine(settings: RepositorySettings): Config {
     modelTransactionPolicy: { decoupled: settings.decoupled },
     schedulingChoice: {
       case: 'dynamicBatching',
-      value: { defaultQueuePolicy: { maxQueueSize: settings.maxQueueSize, allowTimeoutOverride: true } },
+      value: {
+        // Requests may be more or less urgent than those that say nothing.
+        priorityLevels: 3n,
+        defaultPriorityLevel: 2n,
+        defaultQueuePolicy: { maxQueueSize: settings.maxQueueSize, allowTimeoutOverride: true },
+      },
     },
     input: inputs(ENGINE_INPUTS),
     output: outputs(ENGINE_OUTPUTS),

@@ -111,6 +111,7 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
   };
   return {
     prompt: promptOf(row),
+    continuesPrompt: true,
     ...present({
       maxOutputTokens: maxOutputTokens(row),
       ...samplingOf(row),

@@ -148,10 +148,13 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
     return {
       generator: new TextGenerator({ model, batcher, tokenizer, chatTemplate: undefined, defaults }),
       codec,
+      batchingStrategy: 'inflight_fused',
       maxRunningRequestCount: 100_000,
       blockTokens: 64,
+      kvBlockCount: 0,
       memory: [],
       subscribe: () => () => {},
+      onFailure: () => {},
       heartbeatAgeMs: () => 0,
       dispose: async () => batcher.close(),
     };

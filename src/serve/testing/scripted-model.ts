@@ -52,7 +52,9 @@ export class ScriptedModel implements LoadedModel {
   readonly generator: EventGenerator;
   readonly codec = BYTE_CODEC;
   readonly maxRunningRequestCount: number;
+  readonly batchingStrategy = 'inflight_fused';
   readonly blockTokens = 64;
+  readonly kvBlockCount = 100;
   readonly memory = [{ purpose: 'weights', kind: 'cpu' as const, bytes: 2 ** 20 }];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];
@@ -89,6 +91,8 @@ export class ScriptedModel implements LoadedModel {
   heartbeatAgeMs(): number {
     return this.isDead ? Infinity : 1;
   }
+
+  onFailure(): void {}
 
   async dispose(): Promise<void> {
     this.isDisposed = true;
@@ -235,11 +239,12 @@ export class ScriptedModel implements LoadedModel {
       decodeRowCount: rowCount,
       prefillRowCount: 0,
       tokenCount: rowCount,
+      outputTokenCount: rowCount,
       waitingCount: this.waiting.length,
       runningCount: this.runningCount,
-      freeBlockCount: 100 - this.runningCount,
+      freeBlockCount: this.kvBlockCount - this.runningCount,
       cachedBlockCount: 0,
-      totalBlockCount: 100,
+      totalBlockCount: this.kvBlockCount,
       hostMs: 0.1,
       deviceMs: 1,
       prefixHitTokens: 0,

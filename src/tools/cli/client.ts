@@ -102,7 +102,7 @@ export function registerClient(program: Command, terminal: Terminal): void {
         error: terminal.err,
       });
       if (status !== 0)
-        throw new AloftError('CHECK_FAILED', 'The answer is not what was expected; see above.');
+        throw new AloftError('CHECK_FAILED', 'An answer is missing or not what was expected; see above.');
     } finally {
       if (client instanceof GrpcClient) client.close();
     }

@@ -200,7 +200,8 @@ export async function serveUntilSignal(
   log.info(`Signal (${signal}) received.`);
   if (terminal.isInteractive)
     terminal.err('Waiting for running requests; press Ctrl-C again to stop at once.\n');
-  await server.close();
+  // An orderly exit would wait for the thread that hangs.
+  if (!(await server.close())) process.kill(process.pid, 'SIGKILL');
 }
 
 function readTls(flags: ServeFlags): TlsFiles | undefined {

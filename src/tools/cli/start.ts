@@ -42,7 +42,7 @@ export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): Re
       const server = await startServer(options, { loader: makeLoader(flags), log });
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);
-      if (!flags.serve) return server.close();
+      if (!flags.serve) return void (await server.close());
       terminal.out(
         `\nServing the demo model; Ctrl-C stops it.\n${tryLines(options, server.ports, 'ensemble').join('\n')}\n`,
       );

@@ -1,0 +1,36 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseJson, writeJson, type JsonValue } from './json.js';
+
+test('integers beyond 53 bits are exact, both ways', () => {
+  const text = '{"seed":18446744073709551615,"list":[-9223372036854775808,7],"text":"12345678901234567890"}';
+  const value = parseJson(text);
+  expect(value).toEqual({
+    seed: 18_446_744_073_709_551_615n,
+    list: [-9_223_372_036_854_775_808n, 7],
+    text: '12345678901234567890',
+  });
+  expect(writeJson(value)).toBe(text);
+});
+
+test('long fractions and exponents are numbers', () => {
+  const text =
+    '[0.1234567890123456,-0.69314718055994531,1234567890123456.5,1.2345678901234567e-300,12345678901234567e3]';
+  expect(parseJson(text)).toEqual(JSON.parse(text));
+});
+
+test('all that JSON.stringify writes is read as JSON.parse reads it', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value);
+      // Integers beyond 53 bits are what this reader is for.
+      fc.pre(!/(^|[^\d.eE+-])-?\d{16,}(?![\d.eE])/.test(text));
+      expect(parseJson(text)).toEqual(JSON.parse(text) as JsonValue);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('what is no JSON is said to be none', () => {
+  expect(() => parseJson('{"a":1')).toThrow(/not valid JSON/);
+});
