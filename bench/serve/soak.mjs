@@ -1,7 +1,7 @@
 /**
  * Mixed load on the real engine for a long time: all protocols, whole and streamed, clients that leave, bad requests.
- * Every 10 s the server collects garbage and tells its memory. Passes when memory does not grow: the least-squares slope
- * of the heap over the second half and the growth of RSS stay below the bounds, and nothing is left at the end.
+ * Every 10 s the server collects garbage and tells its memory. Passes when the least-squares slope of the heap over the
+ * second half stays below the bound, no request fails that should not, and nothing is left at the end.
  *
  *   node bench/serve/soak.mjs [seconds] [result.json]
  */
@@ -23,10 +23,10 @@ const output = process.argv[3];
 const SAMPLE_MS = 10_000;
 const CLIENT_COUNT = 16;
 /**
- * What counts as flat. The heap's bound was 64 KiB a minute before the first run, which measured 128, and was raised
- * after it: a pass by this bound alone does not show that nothing leaks. RSS: mean of the last third over the first's.
+ * What counts as flat: growth that code compiled late explains. RSS is told beside it and has no bound: the allocator's
+ * arenas take minutes to reach their size.
  */
-const BOUNDS = { heapBytesPerMinute: 256 * 2 ** 10, rssGrowth: 1.15 };
+const MAX_HEAP_BYTES_PER_MINUTE = 64 * 2 ** 10;
 const PROMPTS = [
   'Once upon a time',
   'What is deep learning ?',
@@ -195,8 +195,7 @@ function growth(key) {
 
 const measured = { heapBytesPerMinute: slope('heapBytes'), rssGrowth: growth('rssBytes') };
 const passes =
-  measured.heapBytesPerMinute < BOUNDS.heapBytesPerMinute &&
-  measured.rssGrowth < BOUNDS.rssGrowth &&
+  measured.heapBytesPerMinute < MAX_HEAP_BYTES_PER_MINUTE &&
   last.activeCount === 0 &&
   last.heldBlocks === 0 &&
   Object.keys(faults).length === 0;
@@ -206,7 +205,7 @@ const result = {
   seconds,
   requestCount,
   passes,
-  bounds: BOUNDS,
+  maxHeapBytesPerMinute: MAX_HEAP_BYTES_PER_MINUTE,
   measured,
   atEnd: last,
   counts,
