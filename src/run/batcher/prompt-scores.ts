@@ -1,6 +1,7 @@
+import { joinLogits } from '../../core/logits.js';
 import type { PromptEvent, TokenLogprobs, TokenRequest } from '../../core/request.js';
 import type { StepOutput } from '../../core/step.js';
-import { joinLogits, logitsAt, logprobsAt } from './step-results.js';
+import { logitsAt, logprobsAt } from './step-results.js';
 
 /** Collects what a request wants to know about its prompt, token by token as the chunks come back. */
 export class PromptScores {

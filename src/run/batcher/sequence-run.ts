@@ -1,8 +1,9 @@
+import { joinLogits } from '../../core/logits.js';
 import type { FinishReason, SequenceEvent, TokenLogprobs } from '../../core/request.js';
 import type { StepOutput } from '../../core/step.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { RequestRun } from './request-run.js';
-import { joinLogits, logitsAt, logprobsAt } from './step-results.js';
+import { logitsAt, logprobsAt } from './step-results.js';
 
 /** The output side of a sequence: what was sampled, what of it may be shown, and why it ended. */
 export class SequenceRun {

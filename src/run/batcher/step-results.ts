@@ -18,11 +18,3 @@ export function logitsAt(output: StepOutput, logit: number): Float32Array {
   const vocabulary = output.logits!.length / output.logitCount;
   return output.logits!.slice(logit * vocabulary, (logit + 1) * vocabulary);
 }
-
-/** Rows side by side.  [rows][vocabulary] -> [rows, vocabulary] f32 */
-export function joinLogits(rows: readonly Float32Array[]): Float32Array {
-  const vocabulary = rows[0]?.length ?? 0;
-  const joined = new Float32Array(rows.length * vocabulary);
-  for (const [i, row] of rows.entries()) joined.set(row, i * vocabulary);
-  return joined;
-}

@@ -1,5 +1,6 @@
 /** Joins text that waits for the same client: one message with three tokens costs hardly more than one with one. */
 import type { GenerateEvent, TextEvent, TextLogprobs } from '../../core/generate.js';
+import { joinLogits } from '../../core/logits.js';
 
 /** Adjacent text events of one sequence become one; all else stays as it is. */
 export function mergeTexts(events: readonly GenerateEvent[]): readonly GenerateEvent[] {
@@ -38,16 +39,6 @@ function joined(parts: readonly TextEvent[]): TextEvent {
     text,
     tokenIds,
     logprobs,
-    logits: logits && joinedLogits(logits),
+    logits: logits && joinLogits(logits),
   };
-}
-
-function joinedLogits(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

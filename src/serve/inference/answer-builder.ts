@@ -1,5 +1,6 @@
 /** Collects the events of a request's rows into whole answers or streamed pieces. */
 import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
+import { joinLogits } from '../../core/logits.js';
 import {
   emptyRow,
   withEvent,
@@ -79,7 +80,7 @@ export class AnswerBuilder {
       text: sequence.finished?.text ?? sequence.text,
       tokenIds: [...prompt, ...(sequence.finished?.tokenIds ?? sequence.tokenIds)],
       logprobs: sequence.logprobs,
-      logits: sequence.logits.length === 0 ? undefined : joined(sequence.logits),
+      logits: sequence.logits.length === 0 ? undefined : joinLogits(sequence.logits),
       cumulativeLogprob: sequence.finished?.cumulativeLogprob ?? sum(sequence.logprobs),
       finishReason: sequence.finished?.finishReason,
     };
@@ -149,14 +150,4 @@ export class AnswerBuilder {
 
 function sum(logprobs: readonly TextLogprobs[]): number {
   return logprobs.reduce((total, entry) => total + entry.logprob, 0);
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }
