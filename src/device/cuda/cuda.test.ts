@@ -6,12 +6,13 @@ import koffi from 'koffi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { quantiseRow } from '../../ops/linear/reference.js';
 import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda-tiles.js';
-import { f32, i32, pointer } from '../../ops/cuda/launch.js';
+import { f32, i32, pointer, tensorMap } from '../../ops/cuda/launch.js';
 import { createCpuPool } from '../cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda-weight-layout.js';
 import { LAUNCH_LAYOUT } from './driver-api.js';
 import { createPacker } from './kernels.js';
 import { libraryCandidates } from './library-search.js';
+import { TENSOR_MAP_BYTES } from './tensor-map.js';
 
 const CUDA_HEADER = ['/usr/local/cuda/include/cuda.h', '/usr/local/cuda-13.0/include/cuda.h'].find(
   existsSync,
@@ -37,9 +38,10 @@ int main() {
     expect(printed).toEqual(Object.values(LAUNCH_LAYOUT));
   });
 
-  it('are packed with arguments in slots of eight bytes', () => {
+  it('are packed with arguments in slots that a tensor map fills', () => {
     const packer = createPacker();
-    const args = [pointer(0x7f1234567890), i32(-5), f32(0.5)];
+    const map = Uint8Array.from({ length: TENSOR_MAP_BYTES }, (_, i) => i);
+    const args = [pointer(0x7f1234567890), i32(-5), tensorMap(map), f32(0.5)];
     const launch = {
       unit: 'u',
       kernel: 'k',
@@ -55,11 +57,13 @@ int main() {
     ]);
     expect(config.getBigUint64(LAUNCH_LAYOUT.streamOffset, true)).toBe(0x55aan);
     expect(config.getUint32(LAUNCH_LAYOUT.attributeCountOffset, true)).toBe(1);
-    const table = new BigUint64Array(koffi.view(BigInt(packer.parametersAddress), 24));
+    const table = new BigUint64Array(koffi.view(BigInt(packer.parametersAddress), 32));
     const slot = (index: number): DataView => new DataView(koffi.view(table[index]!, 8));
     expect(slot(0).getBigUint64(0, true)).toBe(0x7f1234567890n);
     expect(slot(1).getInt32(0, true)).toBe(-5);
-    expect(slot(2).getFloat32(0, true)).toBe(0.5);
+    expect(new Uint8Array(koffi.view(table[2]!, TENSOR_MAP_BYTES))).toEqual(map);
+    expect(table[2]! % 64n).toBe(0n); // as `alignas(64)` in ring.cu has it
+    expect(slot(3).getFloat32(0, true)).toBe(0.5);
   });
 });
 

@@ -27,7 +27,7 @@ export interface PinnedArea {
   readonly buffer: ArrayBuffer;
 }
 
-/** One GPU with its primary context current on this thread. Owns what it allocates; `dispose` frees all of it. */
+/** One GPU with its primary context current on this thread. Owns what it allocates; `dispose` frees all of it and never throws. */
 export interface Gpu {
   readonly driver: CudaDriver;
   readonly properties: GpuProperties;
@@ -91,6 +91,14 @@ function gpuOf(driver: CudaDriver, properties: GpuProperties): Gpu {
     driver.call('cuMemGetInfo_v2', addressOf(pair), addressOf(pair) + 8);
     return { freeBytes: Number(pair[0]!), totalBytes: Number(pair[1]!) };
   };
+  /** Every call fails on a context that a kernel broke, and the failure to report is the one that came first. */
+  const release = (...words: Parameters<CudaDriver['call']>): void => {
+    try {
+      driver.call(...words);
+    } catch {
+      // The context takes its memory with it.
+    }
+  };
   return {
     driver,
     properties,
@@ -122,11 +130,11 @@ function gpuOf(driver: CudaDriver, properties: GpuProperties): Gpu {
     },
     synchronize: () => driver.call('cuCtxSynchronize'),
     dispose() {
-      for (const address of deviceAreas) driver.call('cuMemFree_v2', address);
-      for (const address of pinnedAreas) driver.call('cuMemFreeHost', address);
+      for (const address of deviceAreas) release('cuMemFree_v2', address);
+      for (const address of pinnedAreas) release('cuMemFreeHost', address);
       deviceAreas.clear();
       pinnedAreas.clear();
-      driver.call('cuDevicePrimaryCtxRelease_v2', properties.ordinal);
+      release('cuDevicePrimaryCtxRelease_v2', properties.ordinal);
     },
   };
 }

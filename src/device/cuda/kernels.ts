@@ -4,6 +4,7 @@ import type { KernelLaunch } from '../../ops/cuda/launch.js';
 import { FUNCTION_ATTRIBUTE, LAUNCH_ATTRIBUTE, LAUNCH_LAYOUT } from './driver-api.js';
 import type { CudaDriver } from './driver.js';
 import type { Stream } from './stream.js';
+import { TENSOR_MAP_BYTES } from './tensor-map.js';
 
 /** What the compiler gave a kernel. `localBytes` above zero means spilled registers. */
 export interface KernelResources {
@@ -13,6 +14,8 @@ export interface KernelResources {
 }
 
 const MAX_ARGUMENTS = 40;
+/** Room of an argument: a tensor map is the largest. */
+const SLOT_BYTES = TENSOR_MAP_BYTES;
 const DEFAULT_DYNAMIC_SHARED_BYTES = 48 << 10;
 const { configBytes, attributeBytes, attributeValueOffset } = LAUNCH_LAYOUT;
 
@@ -94,17 +97,19 @@ interface Packer {
 
 /**
  * One buffer, reused for every launch: `CUlaunchConfig`, its one attribute, the table of argument pointers, and the
- * arguments in slots of 8 bytes. The pointer table never changes.
+ * arguments in slots of one size. The pointer table never changes.
  */
 export function createPacker(): Packer {
   const attributesAt = configBytes;
   const tableAt = attributesAt + attributeBytes;
-  const slotsAt = tableAt + 8 * MAX_ARGUMENTS;
-  const buffer = new ArrayBuffer(slotsAt + 8 * MAX_ARGUMENTS);
+  const tableEnd = tableAt + 8 * MAX_ARGUMENTS;
+  const buffer = new ArrayBuffer(tableEnd + SLOT_BYTES * (MAX_ARGUMENTS + 1));
   const view = new DataView(buffer);
+  const bytes = new Uint8Array(buffer);
   const base = addressOf(view);
+  const slotsAt = Math.ceil((base + tableEnd) / SLOT_BYTES) * SLOT_BYTES - base;
   for (let i = 0; i < MAX_ARGUMENTS; i++)
-    view.setBigUint64(tableAt + 8 * i, BigInt(base + slotsAt + 8 * i), true);
+    view.setBigUint64(tableAt + 8 * i, BigInt(base + slotsAt + SLOT_BYTES * i), true);
   view.setBigUint64(LAUNCH_LAYOUT.attributesOffset, BigInt(base + attributesAt), true);
   view.setUint32(attributesAt, LAUNCH_ATTRIBUTE.programmaticStreamSerialization, true);
   view.setInt32(attributesAt + attributeValueOffset, 1, true);
@@ -127,9 +132,11 @@ export function createPacker(): Packer {
         throw new AloftError('INTERNAL', `a kernel takes ${args.length} arguments; ${MAX_ARGUMENTS} at most`);
       for (let i = 0; i < args.length; i++) {
         const { type, value } = args[i]!;
-        if (type === 'pointer') setAddress(slotsAt + 8 * i, value);
-        else if (type === 'f32') view.setFloat32(slotsAt + 8 * i, value, true);
-        else view.setInt32(slotsAt + 8 * i, value, true);
+        const slot = slotsAt + SLOT_BYTES * i;
+        if (type === 'tensorMap') bytes.set(value, slot);
+        else if (type === 'pointer') setAddress(slot, value);
+        else if (type === 'f32') view.setFloat32(slot, value, true);
+        else view.setInt32(slot, value, true);
       }
     },
   };

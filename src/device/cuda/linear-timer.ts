@@ -17,7 +17,7 @@ import { trialUnit } from './kernel-sources.js';
 import { createKernels } from './kernels.js';
 import type { Nvrtc } from './nvrtc.js';
 import { createEvent, createStream } from './stream.js';
-import { encodeTensorMaps, TENSOR_MAP_BYTES } from './tensor-map.js';
+import { encodeTensorMaps } from './tensor-map.js';
 import type { LinearTimer } from './tune.js';
 
 export interface TimerTools {
@@ -175,17 +175,14 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
           ...{ address: weight + copy * weightBytes, rows: n, columns: k, boxRows: 16, dtype },
         }))),
   ];
-  const maps = hasMaps ? encodeTensorMaps(gpu.driver, matrices) : new Uint8Array(0);
-  const mapsAddress = filled(Math.max(maps.length, TENSOR_MAP_BYTES), 0, 'tensor maps');
+  const maps = hasMaps ? encodeTensorMaps(gpu.driver, matrices) : [];
   gpu.synchronize();
-  if (hasMaps) gpu.upload(mapsAddress, maps);
-  const mapAt = (index: number): number => mapsAddress + index * TENSOR_MAP_BYTES;
   return {
     copyCount,
     at: (config, copy) => ({
       ...{ x, weight: weight + copy * weightBytes, out },
-      xMap: config.method === 'ring' ? mapAt(BOX_ROWS.indexOf(config.tokenGroups * 8)) : 0,
-      weightMap: isTiled ? 0 : mapAt(BOX_ROWS.length + copy),
+      xMap: config.method === 'ring' ? maps[BOX_ROWS.indexOf(config.tokenGroups * 8)] : undefined,
+      weightMap: maps[BOX_ROWS.length + copy],
       ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),
     result() {

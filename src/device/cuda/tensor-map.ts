@@ -1,7 +1,8 @@
 import { addressOf } from '../../ffi/memory.js';
+import type { TensorMap } from '../../ops/cuda/launch.js';
 import type { CudaDriver } from './driver.js';
 
-/** Bytes of a `CUtensorMap`; it must be 64-byte aligned on the host and on the device. */
+/** Bytes of a `CUtensorMap`; the driver writes it to a multiple of 64 bytes. */
 export const TENSOR_MAP_BYTES = 128;
 
 /** cuda.h: CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion. */
@@ -21,16 +22,18 @@ export interface MappedMatrix {
   readonly dtype: 'f16' | 'bf16';
 }
 
-/** Describes matrices to the bulk copy engine (compute capability 9.0). @returns one map after the other */
-export function encodeTensorMaps(driver: CudaDriver, matrices: readonly MappedMatrix[]): Uint8Array {
+/**
+ * Describes matrices to the bulk copy engine (compute capability 9.0). Maps are kernel arguments: the engine keeps copies of
+ * those that it read from device memory, and would take an old one for a new one at the same address.
+ */
+export function encodeTensorMaps(driver: CudaDriver, matrices: readonly MappedMatrix[]): readonly TensorMap[] {
   const buffer = new ArrayBuffer(TENSOR_MAP_BYTES + 192);
   const unaligned = addressOf(new Uint8Array(buffer));
   const start = (64 - (unaligned % 64)) % 64;
   const view = new DataView(buffer);
   const parameters = start + TENSOR_MAP_BYTES;
   const at = (offset: number): number => unaligned + parameters + offset;
-  const out = new Uint8Array(new ArrayBuffer(Math.max(1, matrices.length) * TENSOR_MAP_BYTES));
-  matrices.forEach(({ address, rows, columns, boxRows, dtype }, index) => {
+  return matrices.map(({ address, rows, columns, boxRows, dtype }) => {
     view.setBigUint64(parameters, BigInt(columns), true);
     view.setBigUint64(parameters + 8, BigInt(rows), true);
     view.setBigUint64(parameters + 16, BigInt(columns * 2), true);
@@ -43,7 +46,6 @@ export function encodeTensorMaps(driver: CudaDriver, matrices: readonly MappedMa
       ...[unaligned + start, DATA_TYPE[dtype], 2, address, at(0), at(16), at(24), at(32)],
       ...[0, SWIZZLE_128B, L2_PROMOTION_256B, 0],
     );
-    out.set(new Uint8Array(buffer, start, TENSOR_MAP_BYTES), index * TENSOR_MAP_BYTES);
+    return new Uint8Array(buffer.slice(start, start + TENSOR_MAP_BYTES));
   });
-  return out;
 }

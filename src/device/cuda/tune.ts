@@ -1,4 +1,5 @@
 /** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
+import { AloftError } from '../../core/errors.js';
 import type { LinearConfig, LinearProblem } from '../../ops/linear/cuda.js';
 import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
 import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
@@ -69,11 +70,22 @@ export function tuneLinears(problems: readonly LinearProblem[], known: Timings, 
 function fastest(problem: LinearProblem, timer: LinearTimer): Timings[string] | undefined {
   let best: { config: LinearConfig; microseconds: number; score: number } | undefined;
   for (const [index, config] of timer.candidates(problem).entries()) {
-    const microseconds = timer.microseconds(problem, config);
+    const microseconds = timed(problem, config, timer);
     if (microseconds === undefined) continue;
     const score = microseconds * (index === 0 ? 1 - NOISE : 1);
     if (best === undefined || score < best.score) best = { config, microseconds, score };
   }
   if (best === undefined) return undefined;
   return { config: configKey(best.config, timer.libraryVersion), microseconds: best.microseconds };
+}
+
+/** @throws AloftError DEVICE_FAILED that says which configuration broke the device */
+function timed(problem: LinearProblem, config: LinearConfig, timer: LinearTimer): number | undefined {
+  try {
+    return timer.microseconds(problem, config);
+  } catch (fault) {
+    const subject = `Timing '${configKey(config, timer.libraryVersion)}' for '${problemKey(problem)}' failed`;
+    const reason = fault instanceof Error ? fault.message : String(fault);
+    throw new AloftError('DEVICE_FAILED', `${subject}: ${reason} Build with --no_tune to do without timing.`);
+  }
 }

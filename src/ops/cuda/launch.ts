@@ -1,10 +1,12 @@
 /** A kernel launch as data: op folders compute it, the CUDA device performs it. */
 
+/** A `CUtensorMap` by value: 128 bytes that say how the bulk copy engine reads a matrix. */
+export type TensorMap = Uint8Array;
+
 /** One argument in its C type; device addresses are numbers below 2^53. */
-export interface KernelArgument {
-  readonly type: 'pointer' | 'i32' | 'f32';
-  readonly value: number;
-}
+export type KernelArgument =
+  | { readonly type: 'pointer' | 'i32' | 'f32'; readonly value: number }
+  | { readonly type: 'tensorMap'; readonly value: TensorMap };
 
 export interface KernelLaunch {
   /** Compiled unit that holds the kernel. */
@@ -21,6 +23,7 @@ export interface KernelLaunch {
 export const pointer = (value: number): KernelArgument => ({ type: 'pointer', value });
 export const i32 = (value: number): KernelArgument => ({ type: 'i32', value });
 export const f32 = (value: number): KernelArgument => ({ type: 'f32', value });
+export const tensorMap = (value: TensorMap): KernelArgument => ({ type: 'tensorMap', value });
 
 export function ceilDiv(a: number, b: number): number {
   return Math.ceil(a / b);

@@ -7,8 +7,8 @@ const MAX_SHARED_BYTES = 227 << 10;
 const OPERANDS = {
   x: 1,
   weight: 2,
-  xMap: 3,
-  weightMap: 4,
+  xMap: new Uint8Array(128),
+  weightMap: new Uint8Array(128),
   scale: 5,
   bias: 0,
   out: 6,
@@ -55,7 +55,7 @@ describe('chooseLinear', () => {
     for (const problem of problems([1, 16, 32, 64])) {
       const config = chooseLinear(problem, H200);
       if (config.method !== 'ring') continue;
-      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-1)!.value;
+      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-1)!.value as number;
       expect(stageCount, JSON.stringify(config)).toBeGreaterThanOrEqual(2);
     }
   });

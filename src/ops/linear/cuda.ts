@@ -1,5 +1,5 @@
 /** Which CUDA kernel computes a linear layer, and how it is launched. Pure. */
-import { ceilDiv, i32, pointer, type KernelLaunch } from '../cuda/launch.js';
+import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
 
 export interface LinearProblem {
   /** Rows of x. */
@@ -184,9 +184,10 @@ export interface LinearOperands {
   readonly x: number;
   /** Tiles or dense rows. */
   readonly weight: number;
-  /** Ring only: tensor maps of x, with boxes of 8 tokenGroups rows, and of a dense weight, with boxes of 16. */
-  readonly xMap: number;
-  readonly weightMap: number;
+  /** Ring only: of x, with boxes of 8 tokenGroups rows. */
+  readonly xMap: TensorMap | undefined;
+  /** Ring only: of a dense weight, with boxes of 16 rows. */
+  readonly weightMap: TensorMap | undefined;
   readonly scale: number;
   readonly bias: number;
   readonly out: number;
@@ -223,8 +224,8 @@ export function linearLaunch(
     blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
     sharedBytes: fixed + stageCount * stage,
     args: [
-      pointer(operands.xMap),
-      pointer(isInt8 ? operands.weight : operands.weightMap),
+      tensorMap(operands.xMap!),
+      isInt8 ? pointer(operands.weight) : tensorMap(operands.weightMap!),
       ...common,
       i32(stageCount),
     ],

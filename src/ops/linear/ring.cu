@@ -17,14 +17,31 @@
 
 enum Epilogue { STORE, STORE_F32, SWIGLU };
 
+// A CUtensorMap. It is a kernel argument and no pointer: see tensor-map.ts.
+struct alignas(64) TensorMap {
+  u64 opaque[16];
+};
+
 struct RingArgs {
-  const void* xMap;    // tensor map of [rows, k] activations, box 64 x 8 NT
-  const u8* weight;    // int8 tiles, or the tensor map of a dense weight, box 64 x 16
-  const float* scale;  // [n] int8 only
-  const u16* bias;     // [n] or null
-  void* out;           // [m, outStride]
+  const TensorMap* xMap;  // [rows, k] activations, box 64 x 8 NT
+  const void* weight;     // int8 tiles, or the tensor map of a dense weight, box 64 x 16
+  const float* scale;     // [n] int8 only
+  const u16* bias;        // [n] or null
+  void* out;              // [m, outStride]
   int m, n, k, outStride, stageCount;
 };
+
+// What a kernel takes for its weight.
+template <bool INT8>
+struct WeightArg {
+  typedef TensorMap Type;
+};
+template <>
+struct WeightArg<true> {
+  typedef const u8* Type;
+};
+__device__ __forceinline__ const void* address_of_weight(const TensorMap& map) { return &map; }
+__device__ __forceinline__ const void* address_of_weight(const u8* tiles) { return tiles; }
 
 // A box at column k, row `row` of the mapped tensor.
 __device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k, int row, u32 barrier, u64 policy) {
@@ -64,7 +81,7 @@ struct Ring {
       if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + X_BYTES);
       __syncwarp();
       if (row < a.n)
-        bulk_copy_once(stage + lane * BOXES * 1024, a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
+        bulk_copy_once(stage + lane * BOXES * 1024, (const u8*)a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
     } else {
       if (lane == 0) barrier_expect(barrier, STAGE_BYTES);
       __syncwarp();
@@ -228,9 +245,9 @@ struct Ring {
 
 #define RING_KERNEL(name, INT8, NT, R, WR, WK, BOXES, EPILOGUE)                                                  \
   extern "C" __global__ void __launch_bounds__((WR * WK + 1) * 32, 1)                                             \
-      name(const void* xMap, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
-           int outStride, int stageCount) {                                                                       \
-    const RingArgs a{xMap, weight, scale, bias, out, m, n, k, outStride, stageCount};                                \
+      name(const __grid_constant__ TensorMap xMap, const __grid_constant__ WeightArg<INT8>::Type weight,          \
+           const float* scale, const u16* bias, void* out, int m, int n, int k, int outStride, int stageCount) {  \
+    const RingArgs a{&xMap, address_of_weight(weight), scale, bias, out, m, n, k, outStride, stageCount};         \
     Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                          \
   }
 

@@ -296,8 +296,13 @@ function samplingOf(slot: number): SamplingParams {
 
 function rowOf({ slot, prompt }: Part, sequence: Sequence, isDevice: boolean): StepRow {
   const { history, blocks } = sequence;
-  if (prompt !== undefined)
-    return { slot, tokenIds: sequence.prompt.slice(...prompt), firstPosition: prompt[0], blocks };
+  if (prompt !== undefined) {
+    const [begin, end] = prompt;
+    const row = { slot, tokenIds: sequence.prompt.slice(begin, end), firstPosition: begin, blocks };
+    if (end === sequence.prompt.length) return row;
+    // Nothing may be sampled in the middle of a prompt: it would take the place of the next token in the history.
+    return { ...row, wanted: [{ index: end - begin - 1, target: sequence.prompt[end]! }] };
+  }
   return { slot, tokenIds: [isDevice ? -1 : history.at(-1)!], firstPosition: history.length - 1, blocks };
 }
 

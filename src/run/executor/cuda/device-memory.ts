@@ -1,7 +1,8 @@
 /** Everything that a CUDA executor keeps in device memory, and where it lies. */
 import { BYTES_PER_ELEMENT } from '../../../core/dtype.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
-import { encodeTensorMaps, TENSOR_MAP_BYTES, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import { encodeTensorMaps, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import type { TensorMap } from '../../../ops/cuda/launch.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
 import { kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { InferredPlan } from '../../../plan/infer.js';
@@ -96,10 +97,8 @@ export function allocateMemory(
 function createTensorMaps(
   gpu: Gpu,
   matrices: ReadonlyMap<string, MappedMatrix>,
-): ReadonlyMap<string, number> {
+): ReadonlyMap<string, TensorMap> {
   if (gpu.properties.computeCapability < 90) return new Map();
-  const encoded = encodeTensorMaps(gpu.driver, [...matrices.values()]);
-  const address = gpu.allocate(encoded.byteLength, 'tensor maps');
-  gpu.upload(address, encoded);
-  return new Map([...matrices.keys()].map((key, index) => [key, address + index * TENSOR_MAP_BYTES]));
+  const maps = encodeTensorMaps(gpu.driver, [...matrices.values()]);
+  return new Map([...matrices.keys()].map((key, index) => [key, maps[index]!]));
 }

@@ -82,9 +82,9 @@ function linearOperands(
   const isRing = config.method === 'ring';
   return {
     x,
-    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, config.tokenGroups * 8)) : 0,
+    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, config.tokenGroups * 8)) : undefined,
     weight: memory.tensor(op.weight),
-    weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : 0,
+    weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined,
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,
     bias: op.bias === null ? 0 : memory.tensor(op.bias),
     out,

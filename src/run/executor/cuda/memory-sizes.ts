@@ -1,5 +1,5 @@
 /** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
-import { TENSOR_MAP_BYTES, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import type { MappedMatrix } from '../../../device/cuda/tensor-map.js';
 import { type DecodeTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { planBuffers } from '../../../plan/buffers.js';
@@ -20,7 +20,6 @@ export interface CudaSizes {
   readonly maxLogits: number;
   readonly bytes: {
     readonly workspace: number;
-    readonly tensorMaps: number;
     readonly partials: number;
     readonly arrivals: number;
     readonly slots: number;
@@ -40,7 +39,7 @@ export interface CudaSizes {
   readonly offset: (opIndex: number, name: BufferName) => number;
 }
 
-/** @param target its attention kernels decide how many partial sums there are, and its kind whether tensor maps are used */
+/** @param target its attention kernels decide how many partial sums there are */
 export function sizeCuda(
   { plan, inferred }: { readonly plan: Plan; readonly inferred: InferredPlan },
   limits: CudaExecutorLimits,
@@ -60,14 +59,12 @@ export function sizeCuda(
   const maxBlocks = Math.ceil(maxSequenceTokens / limits.blockTokens);
   // Tensor maps of x cover 64 rows, also of the last buffer: the slack keeps them inside.
   const widest = Math.max(...inferred.values.map((value) => value.columns));
-  const maps = target.computeCapability < 90 ? 0 : mappedMatrices(plan, offset, () => 0).size;
   const rotations = maxSequenceTokens * (headDim / 2) * 4;
   return {
     maxLogits,
     offset,
     bytes: {
       workspace: layout.totalBytes + X_MAP_ROWS * widest * ACTIVATION_BYTES,
-      tensorMaps: maps * TENSOR_MAP_BYTES,
       partials: maxItems * headCount * (headDim + 2) * 4,
       arrivals: maxRows * kvHeadCount * 4,
       slots: maxRows * SAMPLE_SLOT_BYTES,

@@ -1,7 +1,7 @@
 /** What an op needs to become launches: the plan, addresses, the step's sizes, and where launches go. */
 import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.js';
 import type { GpuProperties } from '../../../device/cuda/gpu.js';
-import type { KernelLaunch } from '../../../ops/cuda/launch.js';
+import type { KernelLaunch, TensorMap } from '../../../ops/cuda/launch.js';
 import type { LinearChooser } from '../../../ops/linear/cuda-tuning.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
@@ -21,7 +21,8 @@ export interface ProgramMemory {
   readonly buffer: (opIndex: number, name: BufferName) => number;
   /** Of a packed tensor of the engine. */
   readonly tensor: (name: string) => number;
-  readonly tensorMap: (key: string) => number;
+  /** See `mappedMatrices` for keys. */
+  readonly tensorMap: (key: string) => TensorMap;
   readonly cacheLayer: (layer: number) => number;
   /** Elements from one block of the cache to the next. */
   readonly blockStride: number;
