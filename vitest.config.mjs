@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['dist/**/*.test.js'],
+    provide: { device: 'cpu' },
     pool: 'forks', // never threads: native libraries must not be unloaded with a thread
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,7 +1,8 @@
 /**
  * Packs Node, the built package and its production dependencies into a directory that runs on a machine of the same kind
  * without Node or network: `node scripts/bundle.mjs <directory>`, then `<directory>/aloft --help` there.
- * With `--archive` it also makes `<directory>.tar.xz`.
+ * With `--archive` it also makes `<directory>.tar.xz`. With `--tests` it also packs the tests that run on a GPU:
+ * `cd <directory>/app && ../node node_modules/vitest/vitest.mjs run --config vitest.cuda.config.mjs`.
  */
 import {
   chmodSync,
@@ -18,10 +19,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const wantsArchive = process.argv.includes('--archive');
-const [target, ...rest] = process.argv.slice(2).filter((word) => word !== '--archive');
+const FLAGS = ['--archive', '--tests'];
+const [wantsArchive, wantsTests] = FLAGS.map((flag) => process.argv.includes(flag));
+const [target, ...rest] = process.argv.slice(2).filter((word) => !FLAGS.includes(word));
 if (target === undefined || rest.length > 0) {
-  console.error('usage: node scripts/bundle.mjs <directory> [--archive]');
+  console.error('usage: node scripts/bundle.mjs <directory> [--archive] [--tests]');
   process.exit(2);
 }
 if (existsSync(target)) {
@@ -40,21 +42,30 @@ function resolveFolder(name, from) {
   }
 }
 
-/** Folders of all production dependencies; optional ones only where they are installed. */
-function productionFolders() {
+/** What the tests on a GPU import besides. */
+const TEST_DEPENDENCIES = ['vitest', 'openai'];
+const TEST_FILES = ['oracle', 'vitest.config.mjs', 'vitest.cuda.config.mjs', 'scripts/summary-reporter.mjs'];
+
+/** Folders of all dependencies of the bundle; optional ones only where they are installed. */
+function dependencyFolders() {
   const found = new Set();
-  const visit = (folder) => {
-    const { dependencies = {}, optionalDependencies = {} } = readPackage(folder);
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+  const visitAll = (names, folder, isOptional) => {
+    for (const name of names) {
       const dependency = resolveFolder(name, folder);
       if (dependency === undefined) {
-        if (name in optionalDependencies) continue;
+        if (isOptional(name)) continue;
         throw new Error(`${name}, which ${folder} needs, is not installed; run npm ci`);
       }
       if (!found.has(dependency)) visit((found.add(dependency), dependency));
     }
   };
+  const visit = (folder) => {
+    const { dependencies = {}, optionalDependencies = {} } = readPackage(folder);
+    const names = Object.keys({ ...dependencies, ...optionalDependencies });
+    visitAll(names, folder, (name) => name in optionalDependencies);
+  };
   visit(root);
+  if (wantsTests) visitAll(TEST_DEPENDENCIES, root, () => false);
   return found;
 }
 
@@ -62,21 +73,25 @@ function productionFolders() {
 const isForeign = (path) =>
   path.endsWith('.node') &&
   (path.includes('musl') || !path.replaceAll('_', '-').includes(`${process.platform}-${process.arch}`));
-/** What a program reads at run time: no types, tests, maps or documentation. */
+/** What a program reads at run time: no types, maps or documentation, and tests only where they are wanted. */
 const isNeeded = (path) =>
   !/\.(map|md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
-  !/\.test\.js$|node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
+  (wantsTests || !path.endsWith('.test.js')) &&
+  !/node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
   !isForeign(path);
 
 const app = join(target, 'app');
 mkdirSync(app, { recursive: true });
-for (const entry of [...readPackage(root).files, 'package.json', 'bench/cuda'])
+for (const entry of [
+  ...[...readPackage(root).files, 'package.json', 'bench/cuda'],
+  ...(wantsTests ? TEST_FILES : []),
+])
   if (existsSync(join(root, entry)))
     cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
 // Of the sources, only kernels are read at run time.
 for (const entry of readdirSync(join(app, 'src'), { recursive: true, withFileTypes: true }))
   if (entry.isFile() && !/\.cuh?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
-for (const folder of productionFolders()) {
+for (const folder of dependencyFolders()) {
   const inside = folder.slice(folder.lastIndexOf(`${join('/', 'node_modules')}/`) + 1);
   cpSync(folder, join(app, inside), { recursive: true, dereference: true, filter: isNeeded });
 }

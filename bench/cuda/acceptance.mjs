@@ -54,10 +54,14 @@ function log(text) {
 
 /** Runs a Node program of the package; resolves to its output. Rejects when it fails or takes too long. */
 function run(program, words, limitSeconds) {
+  return runLine([process.execPath, join(app, program), ...words], limitSeconds);
+}
+
+function runLine(line, limitSeconds, cwd = flags.work) {
   const seconds = Math.max(1, Math.min(limitSeconds, secondsLeft()));
-  log(`$ ${[program, ...words].join(' ')}\n`);
+  log(`$ ${line.join(' ').replaceAll(`${app}/`, '').replace(process.execPath, 'node')}\n`);
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(app, program), ...words], { cwd: flags.work });
+    const child = spawn(line[0], line.slice(1), { cwd });
     let printed = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
     const take = (chunk) => {
@@ -75,6 +79,47 @@ function run(program, words, limitSeconds) {
       else reject(new Error(`exit status ${status}: ${lastLine}`));
     });
   });
+}
+
+const CHECKS = 'dist/tools/cuda/measure.js';
+/** Most of a check's time is the reference's, on one core. */
+const SHARD_COUNT = 5;
+
+/** The comparison of every kernel with the reference, in several processes. @returns what each of them printed */
+async function conformance(before, limitSeconds) {
+  const library = flags['cuda-library-path'] ? ['--library-path', flags['cuda-library-path']] : [];
+  const shards = Array.from({ length: SHARD_COUNT }, (_, i) => ['--shard', `${i + 1}/${SHARD_COUNT}`]);
+  const line = [...before, process.execPath, join(app, CHECKS), '--only', 'check', ...library];
+  const ends = await Promise.allSettled(shards.map((shard) => runLine([...line, ...shard], limitSeconds)));
+  return ends.map((end) => {
+    if (end.status === 'rejected') throw end.reason;
+    return end.value;
+  });
+}
+
+const resultLines = (printed) => printed.split('\n').filter((line) => /^(pass|FAIL)/.test(line));
+
+/** A tool of compute-sanitizer over all of them; exits with 99 for anything that the tool reports. */
+async function sanitize(tool, limitSeconds) {
+  const printed = await conformance(
+    ['compute-sanitizer', '--tool', tool, '--error-exitcode', '99'],
+    limitSeconds,
+  );
+  const summaries = printed.map((text) => text.split('\n').find((line) => line.includes('SUMMARY')) ?? '');
+  if (!summaries.every((line) => /SUMMARY: 0 /.test(line))) throw new Error(summaries.join('; '));
+  return `${printed.flatMap(resultLines).length} cases, ${summaries[0].replace(/=+ /, '')} in every process`;
+}
+
+/** The tests of the repository that a bundle made with `--tests` holds. */
+async function tests() {
+  const vitest = join(app, 'node_modules/vitest/vitest.mjs');
+  const words = ['run', '--config', 'vitest.cuda.config.mjs', '--no-color'];
+  const printed = await runLine([process.execPath, vitest, ...words], 280, app);
+  const wanted = /answers part|of the range|perplexity|^\s*(float16|bfloat16|int8): \[|^\d+ passed/;
+  return printed
+    .split('\n')
+    .filter((line) => wanted.test(line))
+    .join('\n');
 }
 
 /** Runs a command that must fail, and with words that `pattern` finds. */
@@ -289,18 +334,10 @@ const cappedCases = { warmUp: 0, extra: CAPPED, limit: 160 };
 const PARTS = [
   ['devices', 5, async () => (await aloft(['devices', ...libraryFlags], 20)).trim()],
   ['demo', 20, demo],
-  [
-    'conformance',
-    20,
-    async () => {
-      const library = flags['cuda-library-path'] ? ['--library-path', flags['cuda-library-path']] : [];
-      const printed = await run('dist/tools/cuda/measure.js', ['--only', 'check', ...library], 100);
-      return printed
-        .split('\n')
-        .filter((line) => /^(pass|FAIL)/.test(line))
-        .join('\n');
-    },
-  ],
+  ['conformance', 20, async () => (await conformance([], 100)).flatMap(resultLines).join('\n')],
+  ['memcheck', 30, () => sanitize('memcheck', 200)],
+  ['racecheck', 30, () => sanitize('racecheck', 200)],
+  ['tests', 60, tests],
   ['warmup', 10, warmup],
   ['arch-build', 30, architectureBuild],
   ['build-int8', 20, () => build('int8', INT8)],
@@ -316,6 +353,8 @@ const PARTS = [
   ['fp16-long', 50, () => sweep('fp16-long', 'fp16', '128,2048;2048,2048', { warmUp: 0, limit: 160 })],
   ['int8-32gb', 50, () => sweep('int8-32gb', 'int8', ALL_LENGTHS, cappedCases)],
   ['fp16-32gb', 100, () => sweep('fp16-32gb', 'fp16', ALL_LENGTHS, cappedCases)],
+  ['build-fp16-kv8', 20, () => build('fp16-kv8', ['--kv_cache_dtype', 'int8'])],
+  ['fp16-kv8-32gb', 50, () => sweep('fp16-kv8-32gb', 'fp16-kv8', '2048,2048', cappedCases)],
 ];
 
 // ---- run them ----

@@ -1,4 +1,4 @@
-/** For tests that span folders: a real engine, built from a checkpoint into a temporary directory, opened on the CPU. */
+/** For tests that span folders: a real engine, built from a checkpoint into a temporary directory, opened on the tests' device. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +13,9 @@ import { SILENT_LOG } from '../core/log.js';
 import { Batcher } from '../run/batcher/batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor, type OpenEngineOptions } from '../run/executor/open-cpu.js';
+import { openExecutor, type OpenEngineOptions } from '../run/executor/open-engine.js';
 import { openBuildTarget } from '../tools/cli/build-target.js';
+import { DEVICE } from './device.js';
 
 /** The model that the repository ships. */
 export const DEMO_MODEL = fileURLToPath(new URL('../../models/demo', import.meta.url));
@@ -31,7 +32,7 @@ export interface TemporaryEngine {
 /** Everything but the directory. */
 export type OpenOptions = Omit<OpenEngineOptions, 'engineDirectory'>;
 
-/** Builds for the CPU as `aloft build` does: source and sizes come from the same flags. */
+/** Builds as `aloft build` does: source and sizes come from the same flags. Kernels are not tuned, so that results are the same on every run. */
 export async function buildTemporaryEngine(flags: BuildFlags): Promise<TemporaryEngine> {
   const root = mkdtempSync(join(tmpdir(), 'aloft-test-'));
   const dispose = () => rmSync(root, { recursive: true, force: true });
@@ -48,7 +49,7 @@ export async function buildTemporaryEngine(flags: BuildFlags): Promise<Temporary
 async function buildInto(directory: string, flags: BuildFlags): Promise<void> {
   const given = new Map(Object.entries({ ...flags, output_dir: directory }));
   const { source, options } = resolveBuildOptions(given);
-  const target = openBuildTarget({ device: 'cpu' }, options.precision, SILENT_LOG);
+  const target = openBuildTarget({ device: DEVICE, tune: false }, options.precision, SILENT_LOG);
   let checkpoint: Checkpoint | undefined;
   try {
     checkpoint =

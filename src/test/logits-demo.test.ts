@@ -10,6 +10,7 @@ import {
   type TemporaryEngine,
   withExecutor,
 } from './build-and-open.js';
+import { DEVICE, onDevice } from './device.js';
 import { allLogits, argmaxOfRows, haveSameBits, marginsOfRows, shareOfRange } from './logits.js';
 import { referenceJson, referenceTensors } from './reference-data.js';
 
@@ -33,38 +34,55 @@ interface Format {
   readonly tolerance: number;
   /** The most likely token must be the same where it leads by more than this. */
   readonly safeMargin: number;
+  /** On a GPU; null where it cannot run. Logits have a range of about 40, so a safe margin is 80 tolerances. */
+  readonly cuda: Pick<Format, 'tolerance' | 'safeMargin'> | null;
 }
 
 const int8 = { dtype: 'float16', use_weight_only: true } as const;
 const formats: readonly Format[] = [
   // Seen: 6.7e-7.
-  { name: 'float32', flags: { dtype: 'float32' }, tolerance: 1e-5, safeMargin: 0 },
+  { name: 'float32', flags: { dtype: 'float32' }, tolerance: 1e-5, safeMargin: 0, cuda: null },
   // The checkpoint is float16, so only the KV cache rounds. Seen: 2.0e-4.
-  { name: 'float16', flags: { dtype: 'float16' }, tolerance: 1e-3, safeMargin: 0 },
+  {
+    name: 'float16',
+    flags: { dtype: 'float16' },
+    ...{ tolerance: 1e-3, safeMargin: 0 },
+    cuda: { tolerance: 3e-3, safeMargin: 0.24 },
+  },
   // Seen: 7.1e-3, and one token of 176 differs, where its lead is 0.03.
   {
     name: 'float16 with a KV cache of int8',
     flags: { dtype: 'float16', kv_cache_dtype: 'int8' },
-    tolerance: 1.5e-2,
-    safeMargin: 0.1,
+    ...{ tolerance: 1.5e-2, safeMargin: 0.1 },
+    cuda: { tolerance: 1.5e-2, safeMargin: 0.24 },
   },
   // Seen: 1.9e-2, and five tokens of 176 differ, where their lead is up to 0.31.
   {
     name: 'float16 with a KV cache of fp8',
     flags: { dtype: 'float16', kv_cache_dtype: 'fp8' },
-    tolerance: 3e-2,
-    safeMargin: 0.5,
+    ...{ tolerance: 3e-2, safeMargin: 0.5 },
+    cuda: { tolerance: 3e-2, safeMargin: 0.6 },
   },
   // Weights lose three bits. Seen: 1.9e-3.
-  { name: 'bfloat16', flags: { dtype: 'bfloat16' }, tolerance: 4e-3, safeMargin: 0 },
+  {
+    name: 'bfloat16',
+    flags: { dtype: 'bfloat16' },
+    ...{ tolerance: 4e-3, safeMargin: 0 },
+    cuda: { tolerance: 2e-2, safeMargin: 1.6 },
+  },
   // Seen: 7.3e-3.
-  { name: 'int8 layers', flags: int8, tolerance: 1.5e-2, safeMargin: 0 },
+  {
+    name: 'int8 layers',
+    flags: int8,
+    ...{ tolerance: 1.5e-2, safeMargin: 0 },
+    cuda: { tolerance: 1.5e-2, safeMargin: 0.24 },
+  },
   // Seen: 1.4e-2, and two tokens of 176 differ, where their lead is below 0.06.
   {
     name: 'int8 layers, lm_head and embedding',
     flags: { ...int8, quantize_lm_head: true, quantize_embedding: true },
-    tolerance: 2.5e-2,
-    safeMargin: 0.2,
+    ...{ tolerance: 2.5e-2, safeMargin: 0.2 },
+    cuda: { tolerance: 2.5e-2, safeMargin: 0.4 },
   },
 ];
 
@@ -74,14 +92,17 @@ async function checkAgainstReference(executor: Executor, format: Format): Promis
     const logits = await allLogits(executor, ids);
     const rows = positions.map((row) => logits.subarray(row * vocabulary, (row + 1) * vocabulary));
     const kept = Float32Array.from(rows.flatMap((row) => Array.from(row)));
-    expect(shareOfRange(kept, expected.get(`prompt${i}.logits`)!)).toBeLessThan(format.tolerance);
+    const share = shareOfRange(kept, expected.get(`prompt${i}.logits`)!);
+    if (DEVICE === 'cuda')
+      console.info(`${format.name}, prompt ${i}: ${share.toExponential(1)} of the range`);
+    expect(share).toBeLessThan(format.tolerance);
     const margins = marginsOfRows(logits, vocabulary);
     const isSafe = (_: number, position: number) => margins[position]! >= format.safeMargin;
     expect(argmaxOfRows(logits, vocabulary).filter(isSafe)).toEqual(argmax.filter(isSafe));
   }
 }
 
-describe.each(formats)('demo model as $name', (format) => {
+describe.each(onDevice(formats))('demo model as $name', (format) => {
   let engine: TemporaryEngine;
   beforeAll(async () => {
     engine = await buildTemporaryEngine({ model_dir: DEMO_MODEL, ...format.flags });
@@ -90,11 +111,18 @@ describe.each(formats)('demo model as $name', (format) => {
   const open = <T>(options: OpenOptions, use: (executor: Executor) => Promise<T>) =>
     withExecutor(engine, { maxKvTokens: 128, ...options }, use);
 
-  test.each(levels)('logits are those of transformers with %s instructions', async (isa) => {
-    await open({ isa }, (executor) => checkAgainstReference(executor, format));
+  test.runIf(DEVICE === 'cuda')('logits are those of transformers', async () => {
+    await open({}, (executor) => checkAgainstReference(executor, format));
   });
 
-  test('chunks, threads and blocks do not change a bit', async () => {
+  test.runIf(DEVICE === 'cpu').each(levels)(
+    'logits are those of transformers with %s instructions',
+    async (isa) => {
+      await open({ isa }, (executor) => checkAgainstReference(executor, format));
+    },
+  );
+
+  test.runIf(DEVICE === 'cpu')('chunks, threads and blocks do not change a bit', async () => {
     const { ids } = prompts[3]!;
     const whole = await open({}, (executor) => allLogits(executor, ids));
     const variants: readonly (readonly [OpenOptions, number?])[] = [

@@ -6,6 +6,7 @@ import { GREEDY } from '../core/sampling.js';
 import { tokenRequest } from '../run/batcher/testing/mixed-requests.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import { type BuildFlags, DEMO_MODEL, withModel } from './build-and-open.js';
+import { DEVICE } from './device.js';
 import { referenceJson } from './reference-data.js';
 import { outcomesOf } from './requests.js';
 
@@ -61,7 +62,12 @@ describe('held-out text', () => {
     return Math.exp(all.reduce((sum, loss) => sum + loss, 0) / all.length);
   }
 
-  const relativeDifference = (actual: number, expected: number) => Math.abs(actual / expected - 1);
+  const relativeDifference = (actual: number, expected: number) => {
+    const difference = Math.abs(actual / expected - 1);
+    if (DEVICE === 'cuda')
+      console.info(`perplexity ${actual}, relative difference ${difference.toExponential(1)}`);
+    return difference;
+  };
 
   test('is cut into the same predictions', () => {
     const counts = held.requests.map(({ promptTokenIds }) => promptTokenIds.length - 1);
@@ -69,7 +75,7 @@ describe('held-out text', () => {
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(reference.predicted_tokens);
   });
 
-  test('float32: the losses of transformers', async () => {
+  test.runIf(DEVICE === 'cpu')('float32: the losses of transformers', async () => {
     const found = await losses({ dtype: 'float32' });
     expect(relativeDifference(perplexityOf(found), reference.float32.perplexity)).toBeLessThan(1e-5); // seen: 1.4e-7
     for (const [i, expected] of reference.float32.first_documents.entries()) {
@@ -97,8 +103,10 @@ describe('held-out text', () => {
     expect(relativeDifference(fp8, float16)).toBeLessThan(1e-2); // seen: 1.2e-3
   });
 
-  test('bfloat16 within 0.1 % of float32', async () => {
+  test('bfloat16 within 0.1 % of float32, on a GPU within 0.5 %', async () => {
     const bfloat16 = perplexityOf(await losses({ dtype: 'bfloat16' }));
-    expect(relativeDifference(bfloat16, reference.float32.perplexity)).toBeLessThan(1e-3); // seen: 5.3e-5
+    // Seen: 5.3e-5 on a CPU. On a GPU activations have eight bits, too.
+    const tolerance = DEVICE === 'cpu' ? 1e-3 : 5e-3;
+    expect(relativeDifference(bfloat16, reference.float32.perplexity)).toBeLessThan(tolerance);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Checks and measures the CUDA device: `node dist/tools/cuda/measure.js [--library-path DIR] [--out FILE] [--only check|speed]`.
- * Prints a line per result and writes all of them as JSON.
+ * Checks and measures the CUDA device: `node dist/tools/cuda/measure.js [--library-path DIR] [--out FILE] [--only check|speed]
+ * [--filter WORDS] [--shard I/N]`. Prints a line per result and writes all of them as JSON. Of the checks, `--shard 1/4` runs every
+ * fourth, so that four processes share them: most of a check's time is the reference's.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -18,6 +19,7 @@ const { values: flags } = parseArgs({
     out: { type: 'string' },
     only: { type: 'string' },
     filter: { type: 'string' },
+    shard: { type: 'string', default: '1/1' },
   },
 });
 const libraryPath = flags['library-path'];
@@ -29,7 +31,9 @@ console.log(JSON.stringify(machine));
 
 let failures = 0;
 if (flags.only !== 'speed') {
-  for (const test of CONFORMANCE_CASES) {
+  const [shard, shardCount] = flags.shard.split('/').map(Number) as [number, number];
+  for (const [index, test] of CONFORMANCE_CASES.entries()) {
+    if (index % shardCount !== shard - 1) continue;
     if (flags.filter !== undefined && !test.name.includes(flags.filter)) continue;
     const started = performance.now();
     const faults = await runConformance(test, { nvrtc, pool, libraryPath });

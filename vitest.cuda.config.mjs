@@ -1,0 +1,20 @@
+import { defineConfig, mergeConfig } from 'vitest/config';
+import cpu from './vitest.config.mjs';
+
+// The same tests on a GPU: `npx vitest run --config vitest.cuda.config.mjs`. One file at a time, because each takes
+// most of the device's memory for its KV cache.
+const { include: _, ...test } = cpu.test;
+export default mergeConfig(
+  defineConfig({ test }),
+  defineConfig({
+    test: {
+      include: ['logits-demo', 'greedy', 'perplexity', 'golden', 'serve-equality', 'serve-vanish'].map(
+        (name) => `dist/test/${name}.test.js`,
+      ),
+      provide: { device: 'cuda' },
+      fileParallelism: false,
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+    },
+  }),
+);
