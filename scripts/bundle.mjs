@@ -75,7 +75,8 @@ const isForeign = (path) =>
   (path.includes('musl') || !path.replaceAll('_', '-').includes(`${process.platform}-${process.arch}`));
 /** What a program reads at run time: no types, maps or documentation, and tests only where they are wanted. */
 const isNeeded = (path) =>
-  !/\.(map|md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
+  !/\.(md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
+  (!path.endsWith('.map') || (wantsTests && !path.includes('node_modules'))) &&
   (wantsTests || !path.endsWith('.test.js')) &&
   !/node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
   !isForeign(path);

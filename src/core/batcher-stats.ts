@@ -15,8 +15,11 @@ export interface StepStats {
   readonly tokenCount: number;
   /** Tokens that sequences took out of it: first tokens come from prompt chunks. */
   readonly outputTokenCount: number;
+  /** What the host did for a step, mostly while the device worked on another. */
   readonly hostMs: number;
   readonly deviceMs: number;
+  /** What the device waited before this step. */
+  readonly idleMs: number;
   /** Prompt tokens of the requests that started in this step that were found in the prefix cache. */
   readonly prefixHitTokens: number;
   /** Requests that gave their blocks back. */

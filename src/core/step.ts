@@ -62,6 +62,8 @@ export interface StepOutput {
   readonly logits: Float32Array | undefined;
   /** Time the device worked on it, ms. */
   readonly deviceMs: number;
+  /** Time from the end of the step before to its start, ms: what the host kept the device waiting. 0 for the first. */
+  readonly idleMs: number;
 }
 
 /** State that a slot keeps on the device while a sequence owns it: sampling parameters, penalties' counts, last token. */

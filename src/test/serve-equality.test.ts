@@ -11,6 +11,7 @@ import {
 } from '../serve/testing/independent-grpc.js';
 import { aloft } from '../tools/cli/testing/command-line.js';
 import { startDemoServer, type DemoServer } from './demo-server.js';
+import { DEVICE } from './device.js';
 
 let demo: DemoServer;
 let grpc: IndependentClient;
@@ -136,7 +137,9 @@ describe.each(CASES)('%j at %j', (prompt, sampling) => {
     const expected = await wholeText(prompt, sampling, true);
     const request = { ...extras(sampling), prompt, n: 2 };
     const whole = await openai.completions.create(request);
-    expect(whole.choices[0]?.text).toBe(expected);
+    // The last token of a prompt with several continuations is computed by itself: on a GPU by another kernel, whose roundings
+    // change what is drawn from almost equal probabilities.
+    if (DEVICE === 'cpu' || sampling.temperature === 0) expect(whole.choices[0]?.text).toBe(expected);
     const texts = ['', ''];
     for await (const chunk of await openai.completions.create({ ...request, stream: true }))
       for (const { index, text } of chunk.choices) texts[index] += text;

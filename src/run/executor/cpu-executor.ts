@@ -86,6 +86,7 @@ export class CpuExecutor implements Executor {
   readonly #finished: StepOutput[] = [];
   /** When the step that runs began. */
   #startMs = 0;
+  #lastEndMs: number | undefined;
 
   /** @throws AloftError OUT_OF_MEMORY, INTERNAL on an invalid plan */
   constructor(options: CpuExecutorOptions) {
@@ -156,7 +157,10 @@ export class CpuExecutor implements Executor {
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
     const output = this.#sampleAll(step);
-    this.#finished.push({ ...output, deviceMs: performance.now() - startMs });
+    const endMs = performance.now();
+    const idleMs = startMs - (this.#lastEndMs ?? startMs);
+    this.#lastEndMs = endMs;
+    this.#finished.push({ ...output, deviceMs: endMs - startMs, idleMs });
   }
 
   collect(): Promise<StepOutput> {

@@ -110,7 +110,7 @@ export class ReferenceExecutor implements Executor {
     this.#moveBlocks(step);
     const logits = this.#run(step);
     const output = this.#sample(step, logits);
-    this.#finished.push({ ...output, deviceMs: performance.now() - startMs });
+    this.#finished.push({ ...output, deviceMs: performance.now() - startMs, idleMs: 0 });
   }
 
   collect(): Promise<StepOutput> {

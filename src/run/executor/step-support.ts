@@ -140,5 +140,6 @@ export function emptyOutput(step: StepInput, topCount: number): StepOutput {
     topLogprobs: new Float32Array(logitCount * topCount).fill(NaN),
     logits: undefined,
     deviceMs: 0,
+    idleMs: 0,
   };
 }

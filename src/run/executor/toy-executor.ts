@@ -241,6 +241,7 @@ class ToyOutput implements StepOutput {
   readonly topLogprobs: Float32Array;
   readonly logits: Float32Array | undefined;
   readonly deviceMs = 0;
+  readonly idleMs = 0;
 
   constructor(step: StepInput, topCount: number, vocabulary: number) {
     this.stepId = step.stepId;

@@ -54,6 +54,7 @@ function untouched(blockCount: number): StepStats {
     outputTokenCount: 0,
     hostMs: 0,
     deviceMs: 0,
+    idleMs: 0,
     prefixHitTokens: 0,
     preemptionCount: 0,
     waitingCount: 0,

@@ -247,6 +247,7 @@ export class ScriptedModel implements LoadedModel {
       totalBlockCount: this.kvBlockCount,
       hostMs: 0.1,
       deviceMs: 1,
+      idleMs: 0,
       prefixHitTokens: 0,
       preemptionCount: 0,
       waitReason: this.waiting.length > 0 ? 'slots' : undefined,

@@ -1,4 +1,5 @@
 /** Lines and tables of the static-batch benchmark. Field names and order are those of TensorRT-LLM 0.5; ours come behind. */
+import type { DecodeTimes } from './decode-times.js';
 import type { LatencyStatistics, SweepCase } from './sweep.js';
 import { outputTokensPerSecond } from './sweep.js';
 
@@ -28,6 +29,7 @@ export interface MeasuredRow {
   readonly peakGpuGiB: number;
   /** Mean time to the first token of the batch's requests. */
   readonly firstTokenMs: number;
+  readonly decode: DecodeTimes;
 }
 
 /** A case that does not fit, with the bytes that say so. */
@@ -50,8 +52,11 @@ function round(value: number, digits: number): number {
 export function rowFields(subject: SweepSubject, row: SweepRow): Field[] {
   const { batch, inputTokens, outputTokens } = row.case;
   const measured = row.type === 'measured' ? row : undefined;
-  const orOom = (value: (row: MeasuredRow) => number, digits: number) =>
-    measured === undefined ? 'OOM' : round(value(measured), digits);
+  const orOom = (value: (row: MeasuredRow) => number, digits: number): string | number => {
+    if (measured === undefined) return 'OOM';
+    const number = value(measured);
+    return Number.isNaN(number) ? 'none' : round(number, digits);
+  };
   const fields: Field[] = [
     ['model_name', subject.modelName],
     ['world_size', subject.worldSize],
@@ -74,6 +79,9 @@ export function rowFields(subject: SweepSubject, row: SweepRow): Field[] {
     ['quantization', subject.quantisation],
     ['device', subject.device],
     ['first_token(ms)', orOom((m) => m.firstTokenMs, 3)],
+    ['decode_step(ms)', orOom((m) => m.decode.stepMs, 3)],
+    ['host_time(us)', orOom((m) => m.decode.hostUs, 1)],
+    ['exposed_host_time(us)', orOom((m) => m.decode.exposedUs, 1)],
     ['runs', measured?.runCount ?? 0],
   ];
   if (row.type === 'oom')

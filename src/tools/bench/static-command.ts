@@ -4,6 +4,7 @@ import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
 import type { RunningEngine } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
+import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
 import { openUsedMemory, type PeakMemory, watchPeak } from './peak-memory.js';
 import {
@@ -98,7 +99,8 @@ async function measureRow(
     beamWidth,
   };
   peak?.restart();
-  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK);
+  const decode = watchDecodeSteps(engine.batcher, one.batch);
+  const times = await measureCase(engine.batcher, one, plan, SYSTEM_CLOCK).finally(decode.stop);
   return {
     type: 'measured',
     case: one,
@@ -106,6 +108,7 @@ async function measureRow(
     runCount: times.latenciesMs.length,
     peakGpuGiB: (peak?.bytes() ?? 0) / 2 ** 30,
     firstTokenMs: times.firstTokenMs,
+    decode: decode.medians(),
   };
 }
 

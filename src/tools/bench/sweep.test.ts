@@ -40,6 +40,7 @@ const ARTICLE_ROW: SweepRow = {
   runCount: 22,
   peakGpuGiB: 22.98,
   firstTokenMs: 150,
+  decode: { stepMs: 20, hostUs: 30, exposedUs: NaN },
 };
 
 describe('sweep', () => {
@@ -82,6 +83,12 @@ describe('report', () => {
   test("the [BENCHMARK] line starts with the original's fields in the original's order", () => {
     expect(benchmarkLine(SUBJECT, ARTICLE_ROW)).toMatch(
       /^\[BENCHMARK\] model_name llama_7b world_size 1 num_heads 32 num_kv_heads 32 num_layers 32 hidden_size 4096 vocab_size 32000 precision float16 batch_size 4 input_length 128 output_length 128 gpu_peak_mem\(gb\) 22.98 build_time\(s\) 0 tokens_per_sec 182.6 percentile95\(ms\) 2805.113 percentile99\(ms\) 2805.18 latency\(ms\) 2803.97 compute_cap sm70 /,
+    );
+  });
+
+  test('a case without decode steps has no figures of them', () => {
+    expect(benchmarkLine(SUBJECT, ARTICLE_ROW)).toContain(
+      'decode_step(ms) 20 host_time(us) 30 exposed_host_time(us) none',
     );
   });
 

@@ -38,6 +38,7 @@ export class NullExecutor implements Executor {
       topLogprobs: new Float32Array(0),
       logits: undefined,
       deviceMs: 0,
+      idleMs: 0,
     }));
   }
 

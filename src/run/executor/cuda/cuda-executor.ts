@@ -154,7 +154,9 @@ class CudaExecutor implements Executor {
   }
 
   submit(step: StepInput): void {
-    const flight = this.#flights[this.#submittedCount++ % IN_FLIGHT]!;
+    const count = this.#submittedCount++;
+    const flight = this.#flights[count % IN_FLIGHT]!;
+    const before = count === 0 ? undefined : this.#flights[(count - 1) % IN_FLIGHT];
     const { outTokens, outTopIds, outBytes } = this.#areas;
     const topCount = this.#topCountOf(step);
     const work = countAttentionWork(step, this.#split);
@@ -170,7 +172,7 @@ class CudaExecutor implements Executor {
     );
     flight.end.record(this.#stream);
     const logits = step.returnLogits ? this.#copyLogits(step.logitCount) : undefined;
-    this.#pending.push({ flight, step, topCount, logits });
+    this.#pending.push({ flight, before, step, topCount, logits });
   }
 
   async collect(): Promise<StepOutput> {

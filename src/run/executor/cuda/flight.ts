@@ -15,6 +15,8 @@ export interface Flight {
 /** A step whose results nobody has collected. */
 export interface PendingStep {
   readonly flight: Flight;
+  /** The flight of the step before, whose events are recorded anew only after this step was collected. */
+  readonly before: Flight | undefined;
   readonly step: StepInput;
   readonly topCount: number;
   readonly logits: Float32Array | undefined;
@@ -33,7 +35,7 @@ export function createFlight(gpu: Gpu, memory: Pick<ExecutorMemory, 'descriptorB
 
 /** Reads the results of a step that is done. */
 export function outputOf(
-  { flight, step, topCount, logits }: PendingStep,
+  { flight, before, step, topCount, logits }: PendingStep,
   memory: Pick<ExecutorMemory, 'outTokens' | 'outLogprobs' | 'outTopIds' | 'outTopLogprobs'>,
 ): StepOutput {
   const at = (address: number): number => address - memory.outTokens;
@@ -49,5 +51,6 @@ export function outputOf(
     topLogprobs: new Float32Array(buffer, at(memory.outTopLogprobs), logitCount * topCount).slice(),
     logits,
     deviceMs: flight.end.msSince(flight.start),
+    idleMs: before === undefined ? 0 : flight.start.msSince(before.end),
   };
 }
