@@ -52,7 +52,9 @@ function typescriptIsCompiled() {
     newestMs('src', (name) => name.endsWith('.ts')),
     statSync(join(root, 'tsconfig.json')).mtimeMs,
   );
-  return statSync(stamp).mtimeMs >= sources;
+  // After `tsc --noEmit` the stamp is new, and says what was not written.
+  const isWritten = !readFileSync(stamp, 'utf8').includes('affectedFilesPendingEmit');
+  return isWritten && statSync(stamp).mtimeMs >= sources;
 }
 
 if (!dependenciesAreInstalled()) run('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
