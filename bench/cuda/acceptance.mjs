@@ -265,7 +265,7 @@ async function timingCache() {
 /** The same short cases by an engine that was not tuned; winners that are slower than it are a fault of the tuner. */
 async function untuned() {
   await build('int8-untuned', [...INT8, '--no_tune']);
-  const { data, text } = await sweep('int8-untuned', 'int8-untuned', '128,128;2048,128', {
+  const { data, text } = await sweep('int8-untuned', 'int8-untuned', SHORT, {
     warmUp: 1,
     limit: 45,
   });
@@ -315,7 +315,8 @@ async function planMemory() {
   return `planned ${planned} blocks under ${CAP_GIB} GiB, and there are ${actual}`;
 }
 
-const ALL_LENGTHS = '128,128;2048,128;128,2048;2048,2048';
+const SHORT = '128,128;2048,128';
+const LONG = '128,2048;2048,2048';
 
 /** One measured run a case; graphs are captured once for the whole sweep, so long cases need no warm-up of their own. */
 async function sweep(name, engine, lengths, { warmUp, extra = [], limit, batches = '1;4;8;16' }) {
@@ -377,18 +378,20 @@ const PARTS = [
   ['warmup', 10, warmup],
   ['arch-build', 30, architectureBuild],
   ['build-int8', 20, () => build('int8', INT8)],
-  ['int8-short', 15, () => sweep('int8-short', 'int8', '128,128;2048,128', { warmUp: 1, limit: 45 })],
+  ['int8-short', 15, () => sweep('int8-short', 'int8', SHORT, { warmUp: 1, limit: 45 })],
   ['profile', 20, profile],
   ['int8-untuned', 40, untuned],
   ['build-fp16', 20, () => build('fp16', [])],
-  ['fp16-short', 15, () => sweep('fp16-short', 'fp16', '128,128;2048,128', { warmUp: 1, limit: 45 })],
-  ['int8-long', 40, () => sweep('int8-long', 'int8', '128,2048;2048,2048', { warmUp: 0, limit: 130 })],
+  ['fp16-short', 15, () => sweep('fp16-short', 'fp16', SHORT, { warmUp: 1, limit: 45 })],
+  ['int8-long', 40, () => sweep('int8-long', 'int8', LONG, { warmUp: 0, limit: 130 })],
   ['timing-cache', 20, timingCache],
   ['plan-memory', 15, planMemory],
   ['inflight', 15, () => inflight('int8')],
-  ['fp16-long', 50, () => sweep('fp16-long', 'fp16', '128,2048;2048,2048', { warmUp: 0, limit: 160 })],
-  ['int8-capped', 50, () => sweep('int8-capped', 'int8', ALL_LENGTHS, cappedCases)],
-  ['fp16-capped', 100, () => sweep('fp16-capped', 'fp16', ALL_LENGTHS, cappedCases)],
+  ['fp16-long', 50, () => sweep('fp16-long', 'fp16', LONG, { warmUp: 0, limit: 160 })],
+  ['int8-capped-short', 20, () => sweep('int8-capped-short', 'int8', SHORT, { ...cappedCases, warmUp: 1 })],
+  ['int8-capped-long', 50, () => sweep('int8-capped-long', 'int8', LONG, cappedCases)],
+  ['fp16-capped-short', 20, () => sweep('fp16-capped-short', 'fp16', SHORT, { ...cappedCases, warmUp: 1 })],
+  ['fp16-capped-long', 100, () => sweep('fp16-capped-long', 'fp16', LONG, cappedCases)],
   ['host-time', 15, hostTime],
   ['build-fp16-kv8', 20, () => build('fp16-kv8', ['--kv_cache_dtype', 'int8'])],
   [
