@@ -82,13 +82,13 @@ function runLine(line, limitSeconds, cwd = flags.work) {
 }
 
 const CHECKS = 'dist/tools/cuda/measure.js';
-/** Most of a check's time is the reference's, on one core. */
-const SHARD_COUNT = 5;
+/** Most of a check's time is the reference's, on one core. The race checker takes 30 GB of memory for each process. */
+const SHARDS = { none: 5, memcheck: 5, racecheck: 2 };
 
 /** The comparison of every kernel with the reference, in several processes. @returns what each of them printed */
-async function conformance(before, limitSeconds) {
+async function conformance(before, limitSeconds, shardCount) {
   const library = flags['cuda-library-path'] ? ['--library-path', flags['cuda-library-path']] : [];
-  const shards = Array.from({ length: SHARD_COUNT }, (_, i) => ['--shard', `${i + 1}/${SHARD_COUNT}`]);
+  const shards = Array.from({ length: shardCount }, (_, i) => ['--shard', `${i + 1}/${shardCount}`]);
   const line = [...before, process.execPath, join(app, CHECKS), '--only', 'check', ...library];
   const ends = await Promise.allSettled(shards.map((shard) => runLine([...line, ...shard], limitSeconds)));
   return ends.map((end) => {
@@ -104,7 +104,7 @@ const FOREIGN_KERNEL = /\bat (nvjet|cutlass|cublas|sm\d+_xmma)/;
 
 /** A tool of compute-sanitizer over all of them. What it reports of kernels of cuBLASLt is counted and told, not held against us. */
 async function sanitize(tool, limitSeconds) {
-  const printed = (await conformance(['compute-sanitizer', '--tool', tool], limitSeconds))
+  const printed = (await conformance(['compute-sanitizer', '--tool', tool], limitSeconds, SHARDS[tool]))
     .join('\n')
     .split('\n');
   const reports = printed.filter((line) =>
@@ -371,9 +371,9 @@ const cappedCases = { warmUp: 0, extra: CAPPED, limit: 230 };
 const PARTS = [
   ['devices', 5, async () => (await aloft(['devices', ...libraryFlags], 20)).trim()],
   ['demo', 20, demo],
-  ['conformance', 20, async () => (await conformance([], 100)).flatMap(resultLines).join('\n')],
+  ['conformance', 20, async () => (await conformance([], 100, SHARDS.none)).flatMap(resultLines).join('\n')],
   ['memcheck', 30, () => sanitize('memcheck', 200)],
-  ['racecheck', 30, () => sanitize('racecheck', 200)],
+  ['racecheck', 90, () => sanitize('racecheck', 300)],
   ['tests', 60, tests],
   ['warmup', 10, warmup],
   ['arch-build', 30, architectureBuild],

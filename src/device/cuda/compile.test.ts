@@ -65,6 +65,7 @@ const CASES = [
   ['sm_86', 'bf16', true, LLAMA2, 64],
   ['sm_89', 'f16', true, LLAMA2, 64],
   ['sm_89', 'bf16', false, GROUPED, 64],
+  ['sm_120', 'f16', true, LLAMA2, 64],
 ] as const;
 
 test.skipIf(compiler === undefined).each(CASES)(
@@ -90,6 +91,7 @@ const CACHES = [
   ['sm_80', 'bf16', 'f8e4m3', namedShape('llama3_8b')],
   ['sm_89', 'f16', 'f8e4m3', LLAMA2],
   ['sm_89', 'bf16', 'i8', namedShape('llama3_8b')],
+  ['sm_120', 'f16', 'i8', LLAMA2],
   ['sm_90a', 'f16', 'i8', LLAMA2],
   ['sm_90a', 'f16', 'f8e4m3', LLAMA2],
   ['sm_90a', 'bf16', 'i8', namedShape('llama3_8b')],

@@ -1,6 +1,7 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { hasBulkRings } from '../../ops/cuda/capability.js';
 import {
   canFuseSwiglu,
   kernelLine,
@@ -30,7 +31,7 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'linear/dequantise.cu',
   'cuda/limits.cu',
 ];
-/** Decode attention before compute capability 9.0 and from it on. */
+/** Decode attention without rings of bulk copies and with them. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
 
 /** Row counts that stand for every configuration of few-row linears. */
@@ -64,7 +65,7 @@ export function kernelUnits(
     ...shape,
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
-  const decodeFile = DECODE_FILES[target.computeCapability >= 90 ? 1 : 0];
+  const decodeFile = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });

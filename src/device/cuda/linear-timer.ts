@@ -1,5 +1,6 @@
 /** Times linear kernels and cuBLASLt's algorithms on a GPU, on operands of the real shapes. */
 import { bfloat16ToFloat, halfToFloat } from '../../core/dtype.js';
+import { hasBulkRings } from '../../ops/cuda/capability.js';
 import { ceilDiv } from '../../ops/cuda/launch.js';
 import {
   chooseLinear,
@@ -166,7 +167,7 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
   const outColumns = epilogue === 'swiglu' ? n / 2 : n;
   const outBytes = epilogue === 'f32' ? 4 : 2;
   const out = filled(Math.max(m, 64) * outColumns * outBytes, 0, 'outputs to time');
-  const hasMaps = properties.computeCapability >= 90 && m <= 64;
+  const hasMaps = hasBulkRings(properties.computeCapability) && m <= 64;
   const matrices = [
     ...BOX_ROWS.map((boxRows) => ({ address: x, rows: 64, columns: k, boxRows, dtype })),
     ...(isTiled

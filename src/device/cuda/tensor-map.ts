@@ -26,7 +26,10 @@ export interface MappedMatrix {
  * Describes matrices to the bulk copy engine (compute capability 9.0). Maps are kernel arguments: the engine keeps copies of
  * those that it read from device memory, and would take an old one for a new one at the same address.
  */
-export function encodeTensorMaps(driver: CudaDriver, matrices: readonly MappedMatrix[]): readonly TensorMap[] {
+export function encodeTensorMaps(
+  driver: CudaDriver,
+  matrices: readonly MappedMatrix[],
+): readonly TensorMap[] {
   const buffer = new ArrayBuffer(TENSOR_MAP_BYTES + 192);
   const unaligned = addressOf(new Uint8Array(buffer));
   const start = (64 - (unaligned % 64)) % 64;

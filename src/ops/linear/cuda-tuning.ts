@@ -1,4 +1,5 @@
 /** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
+import { hasBulkRings } from '../cuda/capability.js';
 import {
   canFuseSwiglu,
   chooseLinear,
@@ -116,7 +117,7 @@ export function kernelCandidates(
   problem: LinearProblem,
   { computeCapability }: LinearTarget,
 ): GeneratedConfig[] {
-  const all = computeCapability < 90 ? streamCandidates(problem) : ringCandidates(problem);
+  const all = hasBulkRings(computeCapability) ? ringCandidates(problem) : streamCandidates(problem);
   return all.filter((config) => problem.epilogue !== 'swiglu' || canFuseSwiglu(config, problem.n / 2));
 }
 

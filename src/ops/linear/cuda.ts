@@ -1,4 +1,5 @@
 /** Which CUDA kernel computes a linear layer, and how it is launched. Pure. */
+import { hasBulkRings } from '../cuda/capability.js';
 import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
 
 export interface LinearProblem {
@@ -108,7 +109,7 @@ export function chooseLinear(
   problem: LinearProblem,
   device: { readonly computeCapability: number; readonly multiprocessorCount: number },
 ): LinearConfig {
-  if (device.computeCapability < 90) return chooseStream(problem);
+  if (!hasBulkRings(device.computeCapability)) return chooseStream(problem);
   const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => problem.m <= groups * 8);
   const shapes =
     tokenGroups === undefined ? undefined : RING_SHAPES[problem.isInt8 ? 'int8' : 'dense'][tokenGroups];

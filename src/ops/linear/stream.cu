@@ -1,4 +1,4 @@
-// Linear layers over 1 to 16 rows before compute capability 9.0: the time is that of reading the weights once.
+// Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights once.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
 // registers: the order of k inside a product is free as long as both operands agree, so a thread takes 16 consecutive

@@ -2,6 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
+import { hasBulkRings } from '../cuda/capability.js';
 import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
 
 /** Queries that a block of the prefill kernel takes. */
@@ -48,7 +49,7 @@ export function splitTokensFor(
   queryHeadsPerKvHead: number,
   blockTokens: number,
 ): number {
-  if (target.computeCapability >= 90)
+  if (hasBulkRings(target.computeCapability))
     return blockTokens * Math.max(1, Math.floor(RING_SPLIT_TOKENS / blockTokens));
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
 }
@@ -117,7 +118,7 @@ export function decodeLaunch(
     i32(kvHeadCount),
     i32(problem.maxBlocks),
   ];
-  if (target.computeCapability < 90) {
+  if (!hasBulkRings(target.computeCapability)) {
     const blocks = Math.min(decodeItems, MAX_DECODE_BLOCKS_PER_HEAD);
     const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
     return { unit: 'attention', kernel: 'attention_decode', ...size, args };

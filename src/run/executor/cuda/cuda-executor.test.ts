@@ -68,7 +68,8 @@ describe('a decode step', () => {
     // The descriptor goes before the graph, the results after it.
     expect(again.made.map((call) => call.split(' ')[0])).toEqual([
       ...['cuEventRecord', 'cuMemcpyHtoDAsync_v2', 'cuGraphLaunch', 'cuMemcpyDtoHAsync_v2', 'cuEventRecord'],
-      ...['cuEventQuery', 'cuEventElapsedTime'],
+      // How long the step took, and how long the device waited before it.
+      ...['cuEventQuery', 'cuEventElapsedTime', 'cuEventElapsedTime'],
     ]);
     const three = await run(decode([0, 1, 2]));
     expect(countOf(three.made, 'cuStreamBeginCapture_v2')).toBe(1);

@@ -2,6 +2,7 @@
 import { BYTES_PER_ELEMENT } from '../../../core/dtype.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import { encodeTensorMaps, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import { hasBulkRings } from '../../../ops/cuda/capability.js';
 import type { TensorMap } from '../../../ops/cuda/launch.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
 import { kvVectorBytes } from '../../../plan/kv-dtype.js';
@@ -98,7 +99,7 @@ function createTensorMaps(
   gpu: Gpu,
   matrices: ReadonlyMap<string, MappedMatrix>,
 ): ReadonlyMap<string, TensorMap> {
-  if (gpu.properties.computeCapability < 90) return new Map();
+  if (!hasBulkRings(gpu.properties.computeCapability)) return new Map();
   const maps = encodeTensorMaps(gpu.driver, [...matrices.values()]);
   return new Map([...matrices.keys()].map((key, index) => [key, maps[index]!]));
 }

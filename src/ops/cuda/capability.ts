@@ -1,0 +1,8 @@
+/**
+ * Whether weights and keys stream through rings of bulk copies. The copies exist from compute capability 9.0 on, and 9.0 and
+ * 10.x have the shared memory for the rings (227 KB a block). 12.x has 99 KB and runs the kernels of older GPUs.
+ * @param computeCapability 90 for 9.0
+ */
+export function hasBulkRings(computeCapability: number): boolean {
+  return computeCapability >= 90 && computeCapability < 110;
+}
