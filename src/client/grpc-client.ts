@@ -20,6 +20,7 @@ import { INFERENCE_SERVICE, type Outgoing } from '../protocol/grpc/service.js';
 import type { Datatype } from '../protocol/kserve/datatype.js';
 import type { InferRequest, InferResponse } from '../protocol/kserve/infer.js';
 import { numbers, numberTensor, texts, textTensor, type Tensor } from '../protocol/kserve/tensor.js';
+import { GrpcConnections } from './grpc-connections.js';
 import type { CallOptions } from './http-client.js';
 import { fieldTensors, type FieldTensor, type TextPiece, type TextRequest } from './text-request.js';
 
@@ -38,7 +39,7 @@ export interface GrpcClientOptions {
 }
 
 export class GrpcClient {
-  private readonly client: Client;
+  private readonly connections: GrpcConnections;
   private readonly metadata = new Metadata();
   private readonly inputTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
 
@@ -51,10 +52,13 @@ export class GrpcClient {
             tls.privateKey ?? null,
             tls.certificateChain ?? null,
           );
-    this.client = new Client(address, channel, {
+    const options = {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
-    });
+      // Otherwise all clients of one address share a connection.
+      'grpc.use_local_subchannel_pool': 1,
+    };
+    this.connections = new GrpcConnections(() => new Client(address, channel, options));
     if (apiKey !== undefined) this.metadata.set('authorization', `Bearer ${apiKey}`);
   }
 
@@ -88,14 +92,10 @@ export class GrpcClient {
     options: CallOptions = {},
   ): AsyncGenerator<InferResponse, void, void> {
     const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE['ModelStreamInfer']!;
-    const stream: ClientDuplexStream<Outgoing, Outgoing> = this.client.makeBidiStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      this.metadata,
+    const stream = this.connections.start((client): ClientDuplexStream<Outgoing, Outgoing> =>
+      client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.metadata),
     );
-    const abort = () => stream.cancel();
-    options.signal?.addEventListener('abort', abort, { once: true });
+    const ignoreSignal = cancelOnAbort(stream, options.signal);
     stream.write(writeGrpcRequest(request));
     stream.end();
     try {
@@ -107,7 +107,7 @@ export class GrpcClient {
     } catch (error) {
       throw asAloftError(error);
     } finally {
-      options.signal?.removeEventListener('abort', abort);
+      ignoreSignal();
       // An error that comes after the reader has left concerns nobody.
       stream.on('error', () => undefined);
       stream.cancel();
@@ -117,7 +117,7 @@ export class GrpcClient {
   /** The text of a request in pieces: many when `request.stream`, otherwise one. */
   async *generate(request: TextRequest, options: CallOptions = {}): AsyncGenerator<TextPiece, void, void> {
     const modelName = request.model ?? 'ensemble';
-    const types = await this.typesOf(modelName, options);
+    const types = await this.typesOf(modelName);
     const inputs = fieldTensors(request).flatMap((field) => {
       const datatype = types.get(field.name);
       return datatype === undefined ? [] : [tensorOf({ ...field, datatype })];
@@ -134,14 +134,17 @@ export class GrpcClient {
   }
 
   close(): void {
-    this.client.close();
+    this.connections.close();
   }
 
-  /** Older servers have UINT32 where later ones have INT32: the model's metadata decides. */
-  private async typesOf(modelName: string, options: CallOptions): Promise<ReadonlyMap<string, Datatype>> {
+  /**
+   * Older servers have UINT32 where later ones have INT32: the model's metadata decides. All requests wait for one answer, so
+   * none of them may cancel it.
+   */
+  private async typesOf(modelName: string): Promise<ReadonlyMap<string, Datatype>> {
     let types = this.inputTypes.get(modelName);
     if (types === undefined) {
-      types = this.call(Service.method.modelMetadata, { name: modelName }, options).then(
+      types = this.call(Service.method.modelMetadata, { name: modelName }).then(
         ({ inputs }) => new Map(inputs.map((input) => [input.name, input.datatype as Datatype])),
       );
       this.inputTypes.set(modelName, types);
@@ -154,20 +157,24 @@ export class GrpcClient {
     const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE[name]!;
     return await new Promise((resolve, reject) => {
       const done = (error: ServiceError | null, response?: Outgoing) => {
+        ignoreSignal();
         if (response !== undefined) resolve(response);
         else reject(asAloftError(error));
       };
-      const call: ClientUnaryCall = this.client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        this.metadata,
-        done,
+      const call = this.connections.start((client): ClientUnaryCall =>
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, this.metadata, done),
       );
-      signal?.addEventListener('abort', () => call.cancel(), { once: true });
+      const ignoreSignal = cancelOnAbort(call, signal);
     });
   }
+}
+
+/** @returns a function that stops listening: a signal may outlive many calls. */
+function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
+  const cancel = () => call.cancel();
+  if (signal?.aborted === true) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  return () => signal?.removeEventListener('abort', cancel);
 }
 
 /** Aloft tells the code in a parameter, Triton does not. */

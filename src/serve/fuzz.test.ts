@@ -1,6 +1,5 @@
-/** Malformed input of every kind: each is refused with a coded error, and none takes long or crashes. */
+/** Malformed input for every codec: each is refused with a coded error, and none takes long or crashes. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { AloftError } from '../core/errors.js';
 import { ModelInferRequestSchema } from '../protocol/gen/inference_pb.js';
@@ -14,63 +13,9 @@ import { numberTensor, textTensor } from '../protocol/kserve/tensor.js';
 import { readChatRequest } from '../protocol/openai/chat-request.js';
 import { readCompletionRequest } from '../protocol/openai/completion-request.js';
 import { SseDecoder } from '../protocol/sse.js';
-import { startTestServer } from './testing/test-server.js';
+import { mutate, Random } from './testing/mutate.js';
 
 const INPUT_COUNT = 20_000;
-
-/** Numerical Recipes' generator: the same inputs in every run. */
-class Random {
-  private state: number;
-  constructor(seed: number) {
-    this.state = seed >>> 0;
-  }
-  below(limit: number): number {
-    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((this.state / 2 ** 32) * limit);
-  }
-}
-
-/** Bytes changed, removed, repeated or cut off. */
-function mutate(bytes: Uint8Array, random: Random): Uint8Array {
-  let changed = Buffer.from(bytes);
-  for (let count = 1 + random.below(4); count > 0; count--) {
-    const at = random.below(changed.length + 1);
-    const end = Math.min(changed.length, at + random.below(12));
-    const kind = random.below(5);
-    if (kind === 0 && at < changed.length) changed[at] = random.below(256);
-    else if (kind === 1) changed = Buffer.concat([changed.subarray(0, at), changed.subarray(end)]);
-    else if (kind === 2) changed = Buffer.concat([changed.subarray(0, end), changed.subarray(at)]);
-    else if (kind === 3) changed = changed.subarray(0, at);
-    else
-      changed = Buffer.concat([
-        changed.subarray(0, at),
-        Buffer.from(PIECES[random.below(PIECES.length)] ?? ''),
-        changed.subarray(at),
-      ]);
-  }
-  return changed;
-}
-
-const PIECES = [
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  '\\',
-  '\u0000',
-  '-1',
-  '1e999',
-  '99999999999999999999',
-  'null',
-  '__proto__',
-  '${x}',
-  '[[[[[[[[',
-  '\n',
-  ':',
-  'é',
-  '😀',
-];
 
 const INPUTS: readonly TensorMetadata[] = [
   { name: 'text_input', datatype: 'BYTES', shape: [-1, -1] },
@@ -169,34 +114,3 @@ test('deeply nested JSON and text format are refused, not followed', () => {
   expect(() => readInferRequest(source)).toThrow(AloftError);
   expect(parseConfigText('model_warmup { inputs { key: "a" value { '.repeat(20_000)).type).toBe('fault');
 });
-
-test('a server lives through malformed connections with a flat number of requests', async () => {
-  const server = await startTestServer();
-  const random = new Random(5);
-  const valid = Buffer.from(
-    `POST /v2/models/ensemble/generate HTTP/1.1\r\nHost: x\r\nContent-Length: ${GENERATE.length}\r\n\r\n${GENERATE}`,
-  );
-  const send = async (port: number, bytes: Uint8Array) =>
-    await new Promise<void>((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port });
-      socket.on('error', () => undefined);
-      socket.on('close', () => resolve());
-      socket.resume();
-      socket.end(bytes);
-      setTimeout(() => socket.destroy(), 200);
-    });
-  try {
-    for (let i = 0; i < 1000; i += 50) {
-      const ports = [server.server.ports.http ?? 0, server.server.ports.grpc ?? 0];
-      await Promise.all(Array.from({ length: 50 }, (_, j) => send(ports[j % 2] ?? 0, mutate(valid, random))));
-    }
-    const answer = await fetch(`${server.httpUrl}/v2/models/ensemble/generate`, {
-      method: 'POST',
-      body: '{"text_input":"a","max_tokens":2}',
-    });
-    expect(answer.status).toBe(200);
-    expect(server.model.runningCount).toBe(0);
-  } finally {
-    await server.close();
-  }
-}, 60_000);

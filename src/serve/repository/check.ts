@@ -1,5 +1,5 @@
 /** `aloft repo check`: all that is wrong with a model repository, without loading anything. */
-import { lineOf } from './config-file.js';
+import { lineOf, lineOfTensor } from './config-file.js';
 import { readEngineSettings } from './engine-settings.js';
 import { idleFieldFindings, priorityFindings } from './field-findings.js';
 import { ParameterReader } from './parameters.js';
@@ -92,7 +92,7 @@ function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Findin
 function tensorFindings(file: ConfigFile): Finding[] {
   const all = [...file.config.input, ...file.config.output];
   return all.flatMap((tensor) => {
-    const line = lineOf(file, new RegExp(`name:\\s*["']${tensor.name}["']`));
+    const line = lineOfTensor(file, tensor.name);
     const findings: Finding[] = [];
     if (tensor.dims.length === 0)
       findings.push(at('error', file.path, line, `tensor '${tensor.name}' has no dims.`));
@@ -124,7 +124,7 @@ function unsupportedFindings(file: ConfigFile, kind: 'engine' | 'bls' | 'preproc
   return file.config.input
     .filter((input) => inputField(kind, input.name) === 'unsupported')
     .map((input) => {
-      const line = lineOf(file, new RegExp(`name:\\s*["']${input.name}["']`));
+      const line = lineOfTensor(file, input.name);
       const severity = input.optional ? 'warning' : 'error';
       return at(
         severity,

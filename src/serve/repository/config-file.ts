@@ -46,6 +46,11 @@ export function lineOfParameter(file: ConfigFile, key: string): number | undefin
   return lineOf(file, new RegExp(`key:\\s*["']${escape(key)}["']`), /string_value/);
 }
 
+/** The line on which a tensor is named. */
+export function lineOfTensor(file: ConfigFile, name: string): number | undefined {
+  return lineOf(file, new RegExp(`name:\\s*["']${escape(name)}["']`));
+}
+
 /** The first line that matches; with `then`, the first at or after it that matches that. */
 export function lineOf(file: ConfigFile, pattern: RegExp, then?: RegExp): number | undefined {
   const lines = file.text.split('\n');
