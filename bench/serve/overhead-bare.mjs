@@ -14,7 +14,9 @@ async function request(prompt, maxOutputTokens) {
   let ttftMs;
   let text = '';
   let tokenCount = 0;
-  for await (const event of llm.generate({ prompt, temperature: 0, maxOutputTokens })) {
+  // The server asks for the rest of the prompt's text; both ways must do the same work.
+  const input = { prompt, temperature: 0, maxOutputTokens, continuesPrompt: true };
+  for await (const event of llm.generate(input)) {
     // An answer may end before its first token, which the server's client sees as its first message, too.
     if (event.type === 'text' || event.type === 'sequence') ttftMs ??= performance.now() - startMs;
     if (event.type === 'text') text += event.text;

@@ -75,29 +75,61 @@ test('passes that take very long leave half of the time', () => {
   expect(Math.min(...gapsAt(40))).toBeGreaterThan(78);
 });
 
-test('what is urgent does not wait for a pass', () => {
+/** The callback at hand ends. */
+function endOfCallback(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
+}
+
+test('what is urgent waits for nothing but the callback at hand', async () => {
+  const flusher = new Flusher();
+  const first = new Stream();
+  flusher.flushNow(first);
+  expect(first.flushedMs.length).toBe(0);
+  await endOfCallback();
+  expect(first.flushedMs.length).toBe(1);
+});
+
+test('what is urgent does not wait for a pass', async () => {
   const flusher = new Flusher();
   const [steady, first] = [new Stream(3), new Stream()];
   flusher.flushLater(steady);
   advance(0);
   flusher.flushLater(steady);
   flusher.flushNow(first);
-  advance(0);
+  await endOfCallback();
   expect([first.flushedMs.length, steady.flushedMs.length]).toEqual([1, 1]);
   advance(30);
+  advance(1);
   expect(steady.flushedMs.length).toBe(2);
 });
 
-test('what is urgent does not wait for the rest of a long pass', () => {
+test('what is urgent does not wait for the rest of a long pass', async () => {
   const flusher = new Flusher();
   const streams = Array.from({ length: 100 }, () => new Stream(1));
   for (const stream of streams) flusher.flushLater(stream);
   vi.advanceTimersToNextTimer();
   const first = new Stream();
   flusher.flushNow(first);
-  vi.advanceTimersToNextTimer();
+  await endOfCallback();
   const doneCount = streams.filter((stream) => stream.flushedMs.length > 0).length;
   expect([first.flushedMs.length, doneCount < 5]).toEqual([1, true]);
   vi.runAllTimers();
   expect(streams.every((stream) => stream.flushedMs.length === 1)).toBe(true);
+});
+
+test('a pass gives way once to those who were just served, whoever else comes meanwhile', async () => {
+  const flusher = new Flusher();
+  const steady = new Stream();
+  flusher.flushLater(steady);
+  flusher.flushNow(new Stream());
+  await endOfCallback();
+  advance(0);
+  expect(steady.flushedMs.length).toBe(0);
+  nowMs += 0.9;
+  flusher.flushNow(new Stream());
+  await endOfCallback();
+  advance(0.1);
+  expect(steady.flushedMs.length).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(steady.flushedMs.length).toBe(1);
 });

@@ -5,6 +5,10 @@
  * A message costs the server and its client far more than the tokens in it. So the time between two passes is a multiple
  * of the time that one takes: a few streams get every token by itself, many streams larger messages instead of more. The
  * first token of a request and its end never wait, not even for the rest of a pass.
+ *
+ * Who gets those often has something to do at once: the client that was served last sends its next request, which is to
+ * catch the next step. Where clients run on the same processors, a pass right behind would keep them from it, so it gives
+ * way for a moment.
  */
 
 export interface Flushable {
@@ -21,6 +25,8 @@ const LEAST_REST = 1;
 const SLICE_MS = 0.25;
 /** Timers are not more exact than this. */
 const TIMER_MS = 1;
+/** How long a pass gives way to clients that were just served. */
+const GIVE_WAY_MS = 1;
 /** Weight of the newest pass in the mean. */
 const NEWEST = 0.2;
 
@@ -29,12 +35,13 @@ export class Flusher {
   private later: Flushable[] = [];
   private meanPassMs = 0;
   private nextPassMs = -Infinity;
+  private lastUrgentMs = -Infinity;
   /** From the moment when a pass is asked for until it ends. */
   private isPassing = false;
 
-  /** Flushes at the end of this turn of the event loop, whatever the load. */
+  /** Flushes when the callback at hand and what it has promised are done, whatever the load. */
   flushNow(stream: Flushable): void {
-    if (this.urgent.push(stream) === 1) setImmediate(() => this.flushUrgent());
+    if (this.urgent.push(stream) === 1) process.nextTick(() => this.flushUrgent());
   }
 
   /** Flushes with the next pass. */
@@ -47,14 +54,22 @@ export class Flusher {
     const streams = this.urgent;
     this.urgent = [];
     for (const stream of streams) stream.flush();
+    this.lastUrgentMs = performance.now();
   }
 
   private requestPass(): void {
     if (this.isPassing || this.later.length === 0) return;
     this.isPassing = true;
     const waitMs = this.nextPassMs - performance.now();
-    if (waitMs < TIMER_MS) setImmediate(() => this.pass());
-    else setTimeout(() => this.pass(), waitMs);
+    if (waitMs < TIMER_MS) setImmediate(() => this.giveWay());
+    else setTimeout(() => this.giveWay(), waitMs);
+  }
+
+  /** Once for a pass: whatever starts and ends meanwhile, it comes. */
+  private giveWay(): void {
+    const waitMs = this.lastUrgentMs + GIVE_WAY_MS - performance.now();
+    if (waitMs > 0) setTimeout(() => this.pass(), waitMs);
+    else this.pass();
   }
 
   private pass(): void {
@@ -64,7 +79,6 @@ export class Flusher {
   }
 
   private slice(pass: Pass): void {
-    this.flushUrgent();
     const { streams } = pass;
     const startMs = performance.now();
     let nowMs = startMs;

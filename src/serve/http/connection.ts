@@ -61,8 +61,10 @@ export class StreamedReply {
     // costs more than the system call. A response that waits behind another on its connection has no socket yet.
     const isDirect = raw.headersSent && raw.chunkedEncoding && socket !== null;
     this.open();
-    if (isLast) socket?.cork(); // ServerResponse.end uncorks
+    if (isLast || !isDirect) socket?.cork();
     const isTaken = isDirect ? socket.write(httpChunk(text)) : raw.write(text);
+    // Left to itself, Node sends the headers and a first piece when the whole callback is done. The end uncorks, too.
+    if (!isLast && !isDirect) socket?.uncork();
     return isTaken ? undefined : this.drained(socket ?? raw);
   }
 
