@@ -28,14 +28,7 @@ export class ServerHealth {
     if (this.phase === 'draining') return 'The server is shutting down';
     const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
     if (stuck !== undefined) return standstill(stuck);
-    const states = this.repository
-      .list()
-      .flatMap((entry) =>
-        [...entry.versions.values()].map((state) => ({ name: entry.files.name, ...state })),
-      );
-    if (this.repository.isReady) return undefined;
-    const failed = states.find((state) => state.state !== 'READY');
-    return `Model '${failed?.name}' version ${failed?.version} is ${failed?.state}${failed?.reason ? `: ${failed.reason}` : ''}`;
+    return this.repository.notReadyReason();
   }
 
   isModelReady(name: string, version: string): boolean {

@@ -238,6 +238,12 @@ describe('generate', () => {
       /Prompt length \(5001\) exceeds maximum input length \(4096\)/,
     ],
     [
+      'what is not supported, undeclared',
+      { text_input: 'a', max_tokens: 1, parameters: { lora_task_id: 3 } },
+      501,
+      /'lora_task_id' of model 'ensemble' is not supported/,
+    ],
+    [
       'stream',
       { text_input: 'a', max_tokens: 5, stream: true },
       200,

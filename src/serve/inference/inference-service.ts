@@ -7,6 +7,9 @@ import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
 import type { GenerationModel, ServedModel } from '../repository/served-model.js';
+import { inFieldNames } from '../../protocol/field-names.js';
+import { isUnsupportedInput } from '../tensors/fields.js';
+import { fieldNamesOf } from '../tensors/interface.js';
 import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js';
 import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
@@ -57,6 +60,7 @@ function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch
       outputs.then((tensors) => [respond(model, request, tensors)]),
     );
   }
+  refuseUnsupportedParameters(request);
   const { form, rows } = readTensorRequest(request, model.interface, batchSize);
   if (form.isCancel) {
     model.engine.active.stop(request.id);
@@ -83,9 +87,23 @@ function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch
   });
   const requested = new Set(request.outputs.map((output) => output.name));
   const tensors = outputTensors(model.interface, form, requested);
+  const namedReader: Reader<ResponseBatch> = {
+    take: (batch) => reader.take(batch),
+    end: (failure) => reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface))),
+  };
   const responseOf = (answer: TensorAnswer) => respond(model, request, tensors(answer));
   const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
-  runRows(run, calls, answering(builder, responseOf, reader));
+  runRows(run, calls, answering(builder, responseOf, namedReader));
+}
+
+/** In the JSON of `generate` an input that the model does not declare is a parameter; such an input must not be ignored. */
+function refuseUnsupportedParameters({ parameters, modelName }: InferRequest): void {
+  const key = Object.keys(parameters).find(isUnsupportedInput);
+  if (key === undefined) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `'${key}' of model '${modelName}' is not supported here; leave it out.`,
+  );
 }
 
 /** Passes on each piece as it comes. */

@@ -39,6 +39,8 @@ export class ModelRepository {
   private readonly log: Log;
   private readonly versionLoader: VersionLoader;
   private pollTimer: NodeJS.Timeout | undefined;
+  /** Models that should be loaded at start and are in no directory. */
+  private missingModels: readonly string[] = [];
   /** Loads and unloads happen one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -58,7 +60,8 @@ export class ModelRepository {
     const { controlMode, initialModels, pollSeconds } = this.options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? [...this.entries.keys()] : initialModels;
-    await this.serialized(() => this.loadAll(names));
+    this.missingModels = names.filter((name) => !this.entries.has(name) && name !== '*');
+    await this.serialized(() => this.loadAll(names.flatMap((name) => [name, ...this.dependencies(name)])));
     if (controlMode === 'poll') this.pollTimer = setInterval(() => void this.poll(), pollSeconds * 1000);
   }
 
@@ -104,10 +107,17 @@ export class ModelRepository {
     return this.versionLoader.engines();
   }
 
-  /** True when no model that should be served fails to be. */
-  get isReady(): boolean {
-    const states = this.list().flatMap((entry) => [...entry.versions.values()]);
-    return states.every((state) => state.state === 'READY' || state.reason === UNLOADED);
+  /** The first model that should be served and is not; undefined when there is none. */
+  notReadyReason(): string | undefined {
+    const missing = this.missingModels.find((name) => (this.entries.get(name)?.versions.size ?? 0) === 0);
+    if (missing !== undefined) return `Model '${missing}' is not in the repository`;
+    for (const { files, versions } of this.list()) {
+      for (const { version, state, reason } of versions.values()) {
+        if (state === 'READY' || reason === UNLOADED) continue;
+        return `Model '${files.name}' version ${version} is ${state}${reason === '' ? '' : `: ${reason}`}`;
+      }
+    }
+    return undefined;
   }
 
   /**

@@ -522,7 +522,7 @@ describe('control modes', () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     const { models, loader } = await open({ controlMode: 'explicit' });
     expect(models.index(false)).toContainEqual({ name: 'ensemble' });
-    expect(models.isReady).toBe(true);
+    expect(models.notReadyReason()).toBeUndefined();
     await models.load('ensemble');
     expect(models.index(true).map((row) => row.name)).toEqual([
       'ensemble',
@@ -534,6 +534,17 @@ describe('control modes', () => {
     expect(models.index(true)).toEqual([]);
     expect(loader.models.get('tensorrt_llm')?.isDisposed).toBe(true);
     await models.close();
+  });
+
+  test('what is loaded at start brings its members, and what is missing is named', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models } = await open({ controlMode: 'explicit', initialModels: ['ensemble'] });
+    expect(models.notReadyReason()).toBeUndefined();
+    expect(models.index(true).map((row) => row.name)).toContain('tensorrt_llm');
+    await models.close();
+    const { models: others } = await open({ controlMode: 'explicit', initialModels: ['ensembel'] });
+    expect(others.notReadyReason()).toBe("Model 'ensembel' is not in the repository");
+    await others.close();
   });
 
   test('poll follows the files', async () => {
