@@ -1,19 +1,22 @@
 /** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
 import { AloftError } from '../core/errors.js';
+import type { ServeOptions } from './options.js';
 import type { ModelRepository } from './repository/model-repository.js';
 import type { RunningEngine } from './generation/running-engine.js';
 import type { ServedModel } from './repository/served-model.js';
 
 export type ServerPhase = 'starting' | 'serving' | 'draining';
 
+export type HealthLimits = Pick<ServeOptions, 'maxHeartbeatAgeMs' | 'strictReadiness'>;
+
 export class ServerHealth {
   phase: ServerPhase = 'starting';
   private readonly repository: ModelRepository;
-  private readonly maxHeartbeatAgeMs: number;
+  private readonly limits: HealthLimits;
 
-  constructor(repository: ModelRepository, maxHeartbeatAgeMs: number) {
+  constructor(repository: ModelRepository, limits: HealthLimits) {
     this.repository = repository;
-    this.maxHeartbeatAgeMs = maxHeartbeatAgeMs;
+    this.limits = limits;
   }
 
   /** Why nothing but a restart helps; undefined while that is not so. Supervisors look at it. */
@@ -28,7 +31,7 @@ export class ServerHealth {
     if (this.phase === 'draining') return 'The server is shutting down';
     const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
     if (stuck !== undefined) return standstill(stuck);
-    return this.repository.notReadyReason();
+    return this.limits.strictReadiness ? this.repository.notReadyReason() : undefined;
   }
 
   isModelReady(name: string, version: string): boolean {
@@ -56,7 +59,7 @@ export class ServerHealth {
   }
 
   private isAlive(engine: RunningEngine): boolean {
-    return engine.loaded.heartbeatAgeMs() <= this.maxHeartbeatAgeMs;
+    return engine.loaded.heartbeatAgeMs() <= this.limits.maxHeartbeatAgeMs;
   }
 }
 
