@@ -104,7 +104,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
     repository,
     health: new ServerHealth(repository, options),
     metrics,
-    infer: inferenceService(runGeneration),
+    infer: inferenceService(runGeneration, metrics.statistics),
     runGeneration,
     log: logSettings,
     logSettings,

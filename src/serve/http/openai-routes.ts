@@ -155,6 +155,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
     modelName: model.name,
     modelVersion: model.version,
     engineName: engine.name,
+    stages: model.stages,
     protocol: 'openai',
     arrivedMs: performance.now(),
     traceparent,

@@ -6,7 +6,8 @@ import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
-import type { GenerationModel, ServedModel } from '../repository/served-model.js';
+import type { StatisticsBook } from '../metrics/model-statistics.js';
+import type { CodecModel, GenerationModel, ServedModel } from '../repository/served-model.js';
 import { inFieldNames } from '../../protocol/field-names.js';
 import { isUnsupportedInput } from '../tensors/fields.js';
 import { fieldNamesOf } from '../tensors/interface.js';
@@ -39,27 +40,50 @@ export interface ResponseBatch {
 /** Never throws: what is wrong with a request ends its reader, at once or later. */
 export type Infer = (call: InferCall, reader: Reader<ResponseBatch>) => void;
 
-export function inferenceService(run: RunGeneration): Infer {
+/** @param statistics Of models without an engine; those with one are observed by `run`. */
+export function inferenceService(run: RunGeneration, statistics: StatisticsBook): Infer {
   return (call, reader) => {
     try {
-      begin(run, call, reader);
+      const { model } = call;
+      if ('codec' in model) answerByCodec(model, call, { reader, statistics });
+      else begin(run, model, call, reader);
     } catch (error) {
       reader.end(asAloftError(error));
     }
   };
 }
 
-function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch>): void {
-  const { model, request } = call;
+function answerByCodec(
+  model: CodecModel,
+  { request }: InferCall,
+  { reader, statistics }: { readonly reader: Reader<ResponseBatch>; readonly statistics: StatisticsBook },
+): void {
+  const observer = statistics.of(model.name, model.version).observe(performance.now());
+  const answer = async () => {
+    const batchSize = validateInputs(request, model.interface);
+    return [respond(model, request, await runCodec(model, request, batchSize))];
+  };
+  void answerOnce(
+    {
+      take: (batch) => reader.take(batch),
+      end(failure) {
+        observer.onEnd(failure, performance.now());
+        reader.end(failure);
+      },
+    },
+    answer(),
+  );
+}
+
+function begin(
+  run: RunGeneration,
+  model: GenerationModel,
+  call: InferCall,
+  reader: Reader<ResponseBatch>,
+): void {
+  const { request } = call;
   const arrivedMs = performance.now();
   const batchSize = validateInputs(request, model.interface);
-  if ('codec' in model) {
-    const outputs = runCodec(model, request, batchSize);
-    return void answerOnce(
-      reader,
-      outputs.then((tensors) => [respond(model, request, tensors)]),
-    );
-  }
   refuseUnsupportedParameters(request);
   const { form, rows } = readTensorRequest(request, model.interface, batchSize);
   if (form.isCancel) {
@@ -71,6 +95,7 @@ function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch
     modelName: model.name,
     modelVersion: model.version,
     engineName: model.engine.name,
+    stages: model.stages,
     protocol: call.protocol,
     arrivedMs,
     traceparent: call.traceparent,

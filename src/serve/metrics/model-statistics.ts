@@ -65,6 +65,12 @@ export class ModelStatistics {
     };
   }
 
+  /** A request that did all its work within this time. */
+  addWork(ms: number): void {
+    this.lastInferenceMs = Date.now();
+    this.addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 });
+  }
+
   private addSuccess({ requestMs, queueMs, inputMs, inferMs, outputMs }: RequestDurations): void {
     this.success.addMs(requestMs);
     this.queue.addMs(queueMs);
@@ -82,7 +88,8 @@ function durationsOf(
 ): RequestDurations {
   const requestMs = endedMs - arrivedMs;
   const queueMs = gap(timings?.submittedMs, timings?.scheduledMs);
-  const inferMs = gap(timings?.scheduledMs, timings?.finishedMs);
+  // Without an engine all of it is work of the model.
+  const inferMs = timings === undefined ? requestMs : gap(timings.scheduledMs, timings.finishedMs);
   const inputMs = startedMs - arrivedMs;
   return { requestMs, queueMs, inputMs, inferMs, outputMs: requestMs - queueMs - inferMs - inputMs };
 }

@@ -1,6 +1,6 @@
 /** All that is measured in one server. */
 import { Registry } from 'prom-client';
-import type { ObserverFactory, RequestObserver } from '../generation/observer.js';
+import type { ObserverFactory, RequestInfo, RequestObserver } from '../generation/observer.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import { logRequest } from '../request-log.js';
 import type { SettableLog, TraceControl } from '../settings.js';
@@ -56,13 +56,10 @@ export class ServerMetrics {
   readonly observe: ObserverFactory = (info) => {
     this.engines();
     const { traces, log } = this.parts;
-    const { modelName, modelVersion, engineName } = info;
-    // A request for a model's view counts for the engine's own model, too, as a step of an ensemble does.
-    const names = engineName === modelName ? [modelName] : [modelName, engineName];
     const observers: RequestObserver[] = [
-      ...names.map((name) => this.observeModel(name, modelVersion, info.arrivedMs)),
+      ...this.observeModels(info),
       this.requests.observe(info),
-      ...(traces.takeSample(modelName) ? [traceRequest(info)] : []),
+      ...(traces.takeSample(info.modelName) ? [traceRequest(info)] : []),
       ...(log.isVerbose ? [logRequest(info, log)] : []),
     ];
     return {
@@ -75,9 +72,29 @@ export class ServerMetrics {
     };
   };
 
-  private observeModel(name: string, version: string, arrivedMs: number): RequestObserver {
-    const summarise = this.summarise;
-    const onSuccess = summarise && ((durations: RequestDurations) => summarise(name, version, durations));
-    return this.statistics.of(name, version).observe(arrivedMs, onSuccess);
+  /** The model that was asked for, and those whose work a request for an ensemble is. */
+  private observeModels({
+    modelName,
+    modelVersion,
+    engineName,
+    stages,
+    arrivedMs,
+  }: RequestInfo): RequestObserver[] {
+    const observe = (name: string, onSuccess?: (durations: RequestDurations) => void) =>
+      this.statistics.of(name, modelVersion).observe(arrivedMs, (durations) => {
+        this.summarise?.(name, modelVersion, durations);
+        onSuccess?.(durations);
+      });
+    const asked = observe(modelName, ({ inputMs, outputMs }) => {
+      if (stages.before !== undefined)
+        this.statistics.of(stages.before, this.versionOf(stages.before)).addWork(inputMs);
+      if (stages.after !== undefined)
+        this.statistics.of(stages.after, this.versionOf(stages.after)).addWork(outputMs);
+    });
+    return engineName === modelName ? [asked] : [asked, observe(engineName)];
+  }
+
+  private versionOf(name: string): string {
+    return this.repository.served().findLast((model) => model.name === name)?.version ?? '1';
   }
 }

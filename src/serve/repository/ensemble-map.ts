@@ -10,6 +10,7 @@ export interface EnsembleMap {
   readonly fields: FieldsOf;
   readonly engineName: string | undefined;
   readonly preprocessingName: string | undefined;
+  readonly postprocessingName: string | undefined;
   /** Texts of faults, each starting `in ensemble E, `. */
   readonly faults: readonly string[];
 }
@@ -27,6 +28,7 @@ export function mapEnsemble(config: ModelConfig, find: FindConfig): EnsembleMap 
     fields: { input: (name) => inputMeaning(members, name), output: (name) => outputMeaning(members, name) },
     engineName: ofKind('engine') ?? ofKind('bls'),
     preprocessingName: ofKind('preprocessing'),
+    postprocessingName: ofKind('postprocessing'),
     faults: ensembleFaults(config, members).map((fault) => `in ensemble ${config.name}, ${fault}`),
   };
 }
