@@ -50,8 +50,14 @@ export class ServerHealth {
     if (this.isServing(model)) return;
     throw new AloftError(
       'MODEL_UNAVAILABLE',
-      `Model '${model.name}' does not answer: its step loop has stopped.`,
+      `Model '${model.name}' does not answer: ${this.whySilent(model)}.`,
     );
+  }
+
+  private whySilent(model: ServedModel): string {
+    if (!('engine' in model) || this.repository.engines().includes(model.engine))
+      return 'its step loop has stopped';
+    return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
   private isServing(model: ServedModel): boolean {

@@ -110,6 +110,17 @@ describe('routes', () => {
     expect((await post('/v2/repository/mine/index', '')).status).toBe(501);
   });
 
+  test('a model whose engine is unloaded says so', async () => {
+    const ask = () => post('/v2/models/tensorrt_llm_bls/generate', { text_input: 'a', max_tokens: 1 });
+    await post('/v2/repository/models/tensorrt_llm/unload', '');
+    const refused = await ask();
+    const error =
+      "Model 'tensorrt_llm_bls' does not answer: its engine, model 'tensorrt_llm', is unloaded; load that again.";
+    expect([refused.status, await refused.json()]).toEqual([503, { error }]);
+    await post('/v2/repository/models/tensorrt_llm/load', '');
+    expect((await ask()).status).toBe(200);
+  });
+
   test('a load may bring its own configuration', async () => {
     const config = await answerOf(await get('/v2/models/postprocessing/config'));
     const changed = JSON.stringify({ ...config, max_batch_size: 3 });

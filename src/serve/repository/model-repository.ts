@@ -111,7 +111,8 @@ export class ModelRepository {
   notReadyReason(): string | undefined {
     const missing = this.missingModels.find((name) => (this.entries.get(name)?.versions.size ?? 0) === 0);
     if (missing !== undefined) return `Model '${missing}' is not in the repository`;
-    for (const { files, versions } of this.list()) {
+    const members = this.list().toSorted((a, b) => this.loadRank(a.files.name) - this.loadRank(b.files.name));
+    for (const { files, versions } of members) {
       for (const { version, state, reason } of versions.values()) {
         if (state === 'READY' || reason === UNLOADED) continue;
         return `Model '${files.name}' version ${version} is ${state}${reason === '' ? '' : `: ${reason}`}`;
@@ -245,12 +246,15 @@ export class ModelRepository {
       (entry) => isLoaded(entry) && this.dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
-    const rank = (name: string) => {
-      const file = this.entries.get(name)?.files.file;
-      const kind = file && modelKind(file.config);
-      return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
-    };
-    for (const name of [...wanted].toSorted((a, b) => rank(a) - rank(b))) await this.loadModel(name);
+    for (const name of [...wanted].toSorted((a, b) => this.loadRank(a) - this.loadRank(b)))
+      await this.loadModel(name);
+  }
+
+  /** Members come before what is made of them; first what cannot be read. */
+  private loadRank(name: string): number {
+    const file = this.entries.get(name)?.files.file;
+    const kind = file && modelKind(file.config);
+    return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
   private async loadModel(name: string): Promise<void> {
