@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../tools/cli/main.js';
 import { registerClient } from '../tools/cli/client.js';
@@ -145,6 +147,72 @@ describe('command', () => {
       expect.stringContaining('Got cancellation response from server'),
     ]);
     await until(() => server.model.runningCount === 0);
+  });
+
+  test('several answers are printed whole, and log probabilities where they are asked for', async () => {
+    const many = await run('client', ...url(), '-p', 'a', '-S', '-n', '2');
+    expect(many.out).toBe('[0]  echo of a\n[1]  echo of a\n');
+    const scored = await run('client', ...url(), '-p', 'a', '-S', '-o', '2', '--return-log-probs');
+    expect(scored.out).toMatch(/^ e\noutput_log_probs = \[-?[\d.]+,-?[\d.]+\]\n$/);
+  });
+
+  test.each([
+    ['-p', 'a', '--lora-path', 'x', /--lora-path.*there are no LoRA adapters/],
+    ['-p', 'a', '--batch-inputs', /--batch-inputs is not supported: use --concurrency/],
+  ])('%s %s %s is refused', async (...words) => {
+    const { status, err } = await run('client', ...url(), ...(words.slice(0, -1) as string[]));
+    expect([status, err]).toEqual([2, expect.stringMatching(words.at(-1) as RegExp)]);
+  });
+
+  describe('token ids, as inflight_batcher_llm_client sends them', () => {
+    const csv = (name: string, ids: string) => {
+      const path = join(server.directory, name);
+      writeFileSync(path, ids);
+      return path;
+    };
+    const tokens = (...words: string[]) => {
+      const input = csv('input.csv', '100,101');
+      return run('inflight_batcher_llm_client', ...url(), '--input-tokens-csv', input, ...words);
+    };
+
+    test('streamed and whole', async () => {
+      const streamed = await tokens('-S', '--request-output-len', '3', '-C', 'none');
+      const lines = streamed.out.split('\n');
+      expect([streamed.status, lines[0], lines.at(-2)]).toEqual([
+        0,
+        '=========',
+        expect.stringMatching(/^output_ids =  \[\[100,101(,\d+){3}\]\]$/),
+      ]);
+      expect(lines.slice(1, -2).every((line) => /^\[\d+(,\d+)*\]$/.test(line))).toBe(true);
+      const whole = await tokens('--request-output-len', '3');
+      expect(whole.out).toBe(`=========\nGot completed request\n${lines.at(-2)}\n`);
+    });
+
+    test('check', async () => {
+      const { out } = await tokens('--request-output-len', '3');
+      const [, , ...ids] = JSON.parse(/\[\[(.*)\]\]/.exec(out)![0])[0] as number[];
+      const expected = csv('output.csv', ids.join(','));
+      const good = await tokens('--request-output-len', '3', '-c', '--output-tokens-csv', expected);
+      expect([good.status, good.out]).toEqual([0, expect.stringContaining('PASS!')]);
+      const half = csv('half.csv', `${ids[0]},0`);
+      const bad = await tokens('-o', '3', '-c', '--output-tokens-csv', half);
+      expect([bad.status, bad.out]).toEqual([1, expect.stringContaining('FAIL!')]);
+      const enough = ['--correctness-threshold', '0.5'];
+      expect((await tokens('-o', '3', '-c', '--output-tokens-csv', half, ...enough)).status).toBe(0);
+      expect((await tokens('-c')).err).toMatch(/needs --output-tokens-csv/);
+    });
+
+    test.each([[[]], [['--stop-via-request-cancel']]])('stopping %j', async (how) => {
+      const input = csv('long.csv', Array.from({ length: 3000 }, () => '100').join(','));
+      const long = ['--input-tokens-csv', input, '-o', '3000', '-S', '--stop-after-ms', '100'];
+      const { status, out } = await tokens(...long, ...how);
+      expect([status, out]).toEqual([0, expect.stringContaining('Got cancellation response from server')]);
+      await until(() => server.model.runningCount === 0);
+    });
+
+    test('a model that takes text is named', async () => {
+      expect((await tokens('--model-name', 'ensemble')).err).toMatch(/'ensemble' has no input 'input_ids'/);
+    });
   });
 
   test('errors are told', async () => {

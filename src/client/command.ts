@@ -44,6 +44,9 @@ async function runOne(
   index: number,
 ): Promise<boolean> {
   const isOnly = command.concurrency === 1;
+  // Several answers at once would be torn into each other: they are printed whole.
+  const isShownAtOnce =
+    isOnly && (command.request.sequenceCount ?? 1) === 1 && (command.request.beamWidth ?? 1) === 1;
   const stop = timerSignal(command.stopAfterMs);
   const timeout = timerSignal(command.timeoutMs);
   const signal = AbortSignal.any([stop.signal, timeout.signal]);
@@ -54,13 +57,12 @@ async function runOne(
   try {
     for await (const piece of client.generate(request, { signal })) {
       answer.add(piece, performance.now());
-      if (isOnly)
-        terminal.out(
-          answer.isSingle || piece.sequence === 0 ? piece.text : `\n[${piece.sequence}] ${piece.text}`,
-        );
+      if (isShownAtOnce) terminal.out(piece.text);
     }
-    if (isOnly) terminal.out('\n');
-    else terminal.out(`[${index}] ${answer.text}\n`);
+    if (isShownAtOnce) terminal.out('\n');
+    else for (const [name, text] of answer.named(index, isOnly)) terminal.out(`[${name}] ${text}\n`);
+    if (command.request.returnLogProbs)
+      terminal.out(`output_log_probs = ${JSON.stringify(answer.logProbs)}\n`);
     if (command.verbose) terminal.error(answer.timing(startMs));
     return checkOutput(command, answer, terminal);
   } catch (error) {
@@ -85,17 +87,23 @@ class Answer {
   private firstMs: number | undefined;
   private lastMs = 0;
   private pieceCount = 0;
+  readonly logProbs: number[] = [];
 
   get text(): string {
     return this.texts.get(0) ?? '';
   }
 
-  get isSingle(): boolean {
-    return this.texts.size <= 1;
+  /** Text of each sequence with its name: the request's number, the sequence's, or both. */
+  named(index: number, isOnly: boolean): [string, string][] {
+    return [...this.texts].map(([sequence, text]) => {
+      if (isOnly) return [String(sequence), text];
+      return [this.texts.size === 1 ? String(index) : `${index}.${sequence}`, text];
+    });
   }
 
   add(piece: TextPiece, nowMs: number): void {
     this.texts.set(piece.sequence, (this.texts.get(piece.sequence) ?? '') + piece.text);
+    this.logProbs.push(...piece.logProbs);
     this.firstMs ??= nowMs;
     this.lastMs = nowMs;
     this.pieceCount++;
@@ -121,7 +129,8 @@ function timerSignal(ms: number | undefined): { readonly signal: AbortSignal; cl
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
-function errorMessage(error: unknown): string {
+/** What to print of a failed call. */
+export function errorMessage(error: unknown): string {
   if (error instanceof AloftError) return `${error.message} [${error.code}]`;
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -41,7 +41,7 @@ export interface GrpcClientOptions {
 export class GrpcClient {
   private readonly connections: GrpcConnections;
   private readonly metadata = new Metadata();
-  private readonly inputTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
+  private readonly knownTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
 
   constructor({ address, apiKey, tls }: GrpcClientOptions) {
     const channel =
@@ -117,7 +117,7 @@ export class GrpcClient {
   /** The text of a request in pieces: many when `request.stream`, otherwise one. */
   async *generate(request: TextRequest, options: CallOptions = {}): AsyncGenerator<TextPiece, void, void> {
     const modelName = request.model ?? 'ensemble';
-    const types = await this.typesOf(modelName);
+    const types = await this.inputTypes(modelName);
     const inputs = fieldTensors(request).flatMap((field) => {
       const datatype = types.get(field.name);
       return datatype === undefined ? [] : [tensorOf({ ...field, datatype })];
@@ -138,17 +138,17 @@ export class GrpcClient {
   }
 
   /**
-   * Older servers have UINT32 where later ones have INT32: the model's metadata decides. All requests wait for one answer, so
-   * none of them may cancel it.
+   * Datatypes of a model's inputs: older servers have UINT32 where later ones have INT32. All requests wait for one answer, so
+   * none of them may cancel it. @throws {AloftError}
    */
-  private async typesOf(modelName: string): Promise<ReadonlyMap<string, Datatype>> {
-    let types = this.inputTypes.get(modelName);
+  async inputTypes(modelName: string): Promise<ReadonlyMap<string, Datatype>> {
+    let types = this.knownTypes.get(modelName);
     if (types === undefined) {
       types = this.call(Service.method.modelMetadata, { name: modelName }).then(
         ({ inputs }) => new Map(inputs.map((input) => [input.name, input.datatype as Datatype])),
       );
-      this.inputTypes.set(modelName, types);
-      types.catch(() => this.inputTypes.delete(modelName));
+      this.knownTypes.set(modelName, types);
+      types.catch(() => this.knownTypes.delete(modelName));
     }
     return await types;
   }
@@ -213,10 +213,15 @@ function asAloftError(error: unknown): AloftError {
   const status = 'code' in error ? error.code : undefined;
   const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
   if (status === GRPC.UNAVAILABLE && BROKEN_CONNECTION.test(details)) {
-    const message = `The server cannot be reached, or the connection broke (${details}); is it running?`;
+    const message = `The server cannot be reached, or the connection broke (${causeOf(details)}); is it running?`;
     return new AloftError('SERVER_UNREACHABLE', message, { cause: error });
   }
   return new AloftError(STATUS_CODES.get(Number(status)) ?? 'INTERNAL', details, { cause: error });
+}
+
+/** The library wraps the system's own words in sentences of its own. */
+function causeOf(details: string): string {
+  return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }
 
 /** How the gRPC library itself says that there is no server; servers say other things with the same status. */

@@ -1,19 +1,22 @@
 /** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
 import { AloftError } from '../core/errors.js';
+import type { ServeOptions } from './options.js';
 import type { ModelRepository } from './repository/model-repository.js';
 import type { RunningEngine } from './generation/running-engine.js';
 import type { ServedModel } from './repository/served-model.js';
 
 export type ServerPhase = 'starting' | 'serving' | 'draining';
 
+export type HealthLimits = Pick<ServeOptions, 'maxHeartbeatAgeMs' | 'strictReadiness'>;
+
 export class ServerHealth {
   phase: ServerPhase = 'starting';
   private readonly repository: ModelRepository;
-  private readonly maxHeartbeatAgeMs: number;
+  private readonly limits: HealthLimits;
 
-  constructor(repository: ModelRepository, maxHeartbeatAgeMs: number) {
+  constructor(repository: ModelRepository, limits: HealthLimits) {
     this.repository = repository;
-    this.maxHeartbeatAgeMs = maxHeartbeatAgeMs;
+    this.limits = limits;
   }
 
   /** Why nothing but a restart helps; undefined while that is not so. Supervisors look at it. */
@@ -28,14 +31,7 @@ export class ServerHealth {
     if (this.phase === 'draining') return 'The server is shutting down';
     const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
     if (stuck !== undefined) return standstill(stuck);
-    const states = this.repository
-      .list()
-      .flatMap((entry) =>
-        [...entry.versions.values()].map((state) => ({ name: entry.files.name, ...state })),
-      );
-    if (this.repository.isReady) return undefined;
-    const failed = states.find((state) => state.state !== 'READY');
-    return `Model '${failed?.name}' version ${failed?.version} is ${failed?.state}${failed?.reason ? `: ${failed.reason}` : ''}`;
+    return this.limits.strictReadiness ? this.repository.notReadyReason() : undefined;
   }
 
   isModelReady(name: string, version: string): boolean {
@@ -54,8 +50,14 @@ export class ServerHealth {
     if (this.isServing(model)) return;
     throw new AloftError(
       'MODEL_UNAVAILABLE',
-      `Model '${model.name}' does not answer: its step loop has stopped.`,
+      `Model '${model.name}' does not answer: ${this.whySilent(model)}.`,
     );
+  }
+
+  private whySilent(model: ServedModel): string {
+    if (!('engine' in model) || this.repository.engines().includes(model.engine))
+      return 'its step loop has stopped';
+    return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
   private isServing(model: ServedModel): boolean {
@@ -63,7 +65,7 @@ export class ServerHealth {
   }
 
   private isAlive(engine: RunningEngine): boolean {
-    return engine.loaded.heartbeatAgeMs() <= this.maxHeartbeatAgeMs;
+    return engine.loaded.heartbeatAgeMs() <= this.limits.maxHeartbeatAgeMs;
   }
 }
 

@@ -1,5 +1,7 @@
 /** The effective configuration of a server. Validated once, printed at start. */
+import { DEFAULT_METRICS, type MetricsOptions } from './metrics/metrics-options.js';
 import type { ControlMode } from './repository/model-repository.js';
+import type { LogSettings, TraceSettings } from './settings.js';
 
 export interface TlsFiles {
   /** PEM texts. */
@@ -29,6 +31,8 @@ export interface ServeOptions {
   readonly grpc: ListenOptions;
   readonly metrics: ListenOptions;
   readonly tls: TlsFiles | undefined;
+  /** Of gRPC alone; undefined: the same as of HTTP. */
+  readonly grpcTls: TlsFiles | undefined;
   /** Empty: no key is asked for. */
   readonly apiKeys: readonly string[];
   /** Origins that browsers may call from; empty: none but the server's own. */
@@ -42,6 +46,12 @@ export interface ServeOptions {
   readonly maxBufferedEventCount: number;
   /** A client that takes nothing for so long is disconnected. */
   readonly writeTimeoutMs: number;
+  /** Ready means that all models are, not only the server. */
+  readonly strictReadiness: boolean;
+  /** Where they differ from the defaults. */
+  readonly logSettings: LogSettings;
+  readonly traceSettings: TraceSettings;
+  readonly metricsOptions: MetricsOptions;
   /** A step loop that is silent for so long counts as dead. */
   readonly maxHeartbeatAgeMs: number;
   /** Time that running requests have to finish at shutdown. */
@@ -63,6 +73,7 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   grpc: { host: '127.0.0.1', port: 8001 },
   metrics: { host: '127.0.0.1', port: 8002 },
   tls: undefined,
+  grpcTls: undefined,
   apiKeys: [],
   corsOrigins: [],
   maxBodyBytes: 64 * 2 ** 20,
@@ -71,6 +82,10 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   maxQueuedRequestCount: 4096,
   maxBufferedEventCount: 4096,
   writeTimeoutMs: 30_000,
+  strictReadiness: true,
+  logSettings: {},
+  traceSettings: {},
+  metricsOptions: DEFAULT_METRICS,
   maxHeartbeatAgeMs: 10_000,
   drainMs: 30_000,
   playgroundDirectory: undefined,

@@ -52,7 +52,9 @@ describe.skipIf(!existsSync(CHROMIUM) || !existsSync(PAGE))(
       expect(await page.locator('article.assistant .text').textContent()).toBe(
         ' Layers learn: 深度学习 😀 done.',
       );
-      expect(await page.locator('.note').textContent()).toMatch(/^ended: stop; first token after \d+ ms/);
+      expect(await page.locator('.note').textContent()).toMatch(
+        /^ended: stop; first token after \d+ ms, then \d+ tokens\/s$/,
+      );
     });
 
     test('token probabilities, with whole characters', async () => {
@@ -67,6 +69,11 @@ describe.skipIf(!existsSync(CHROMIUM) || !existsSync(PAGE))(
       expect(tokens).toContain('😀');
       await page.locator('.token').nth(1).click();
       expect(await page.locator('.alternatives tr').count()).toBe(5);
+      const isInView = `(() => {
+        const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+        return box('.alternatives').bottom <= box('.log').bottom + 1;
+      })()`;
+      expect(await page.evaluate(isInView)).toBe(true);
     });
 
     test('a crowd fills slots and queue, and can be stopped', async () => {

@@ -48,14 +48,16 @@ export interface ServerParts {
   readonly log: Log;
 }
 
-/** @throws {AloftError} ADDRESS_IN_USE, or REPOSITORY_INVALID when a repository directory is missing. */
+/** @throws {AloftError} ADDRESS_IN_USE, USAGE, or REPOSITORY_INVALID when a repository directory is missing. */
 export async function startServer(options: ServeOptions, parts: ServerParts): Promise<RunningServer> {
+  requireDifferentPorts(options);
   const context = createContext(options, parts);
   const http = await createHttpServer(context);
   const grpc = createGrpcServer(context);
   const metrics = createMetricsServer(context.metrics);
   const ports = await openPorts(options, { http, grpc, metrics });
-  for (const line of [...optionTable(options), ...startedLines(options, ports)]) context.log.info(line);
+  context.log.info(optionTable(options));
+  for (const line of startedLines(options, ports)) context.log.info(line);
   const modelsLoaded = loadModels(context, ports);
   // Whoever awaits the promise learns of the failure; without anybody it must not end the process.
   modelsLoaded.catch((error: unknown) => context.log.error(reportError(error).message));
@@ -71,8 +73,8 @@ interface Listeners {
 }
 
 function createContext(options: ServeOptions, { loader, log }: ServerParts): ServerContext {
-  const logSettings = new SettableLog(log);
-  const traces = new TraceControl();
+  const logSettings = new SettableLog(log, options.logSettings);
+  const traces = new TraceControl(options.traceSettings);
   const repository = new ModelRepository(
     {
       directories: options.modelRepositories,
@@ -90,15 +92,19 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
     loader,
     logSettings,
   );
-  const metrics = new ServerMetrics(repository, traces);
+  const metrics = new ServerMetrics(repository, {
+    traces,
+    log: logSettings,
+    options: options.metricsOptions,
+  });
   const runGeneration = generationRunner(options, metrics.observe);
   return {
     options,
     version: PROTOCOL_VERSION,
     repository,
-    health: new ServerHealth(repository, options.maxHeartbeatAgeMs),
+    health: new ServerHealth(repository, options),
     metrics,
-    infer: inferenceService(runGeneration),
+    infer: inferenceService(runGeneration, metrics.statistics),
     runGeneration,
     log: logSettings,
     logSettings,
@@ -111,17 +117,28 @@ async function loadModels(context: ServerContext, ports: BoundPorts): Promise<vo
   await repository.start();
   if (health.phase === 'starting') health.phase = 'serving';
   context.metrics.engines();
-  for (const engine of repository.engines()) for (const line of memoryTable(engine)) log.info(line);
-  for (const line of modelTable(repository)) log.info(line);
+  for (const engine of repository.engines()) log.info(memoryTable(engine));
+  log.info(modelTable(repository));
   const model = repository.served().find((served) => 'engine' in served && served.kind !== 'engine');
   if (model !== undefined) for (const line of tryLines(options, ports, model.name)) log.info(line);
+}
+
+/** @throws {AloftError} ADDRESS_IN_USE */
+function requireDifferentPorts({ http, grpc, metrics }: ServeOptions): void {
+  const services = Object.entries({ HTTP: http.port, gRPC: grpc.port, metrics: metrics.port });
+  for (const [i, [name, port]] of services.entries()) {
+    const other = services.slice(0, i).find(([, taken]) => taken === port);
+    if (port === undefined || port === 0 || other === undefined) continue;
+    const message = `${other[0]} and ${name} are both given port ${port}; choose another with --${name.toLowerCase()}-port.`;
+    throw new AloftError('ADDRESS_IN_USE', message);
+  }
 }
 
 /** All or none: what was opened is closed again when a port is taken. */
 async function openPorts(options: ServeOptions, listeners: Listeners): Promise<BoundPorts> {
   try {
     const grpc = await opened('gRPC', options.grpc.port, (port) =>
-      listenGrpc(listeners.grpc, options.grpc.host, port, options.tls),
+      listenGrpc(listeners.grpc, options.grpc.host, port, options.grpcTls ?? options.tls),
     );
     const http = await opened('HTTP', options.http.port, async (port) => {
       await listeners.http.listen({ host: options.http.host, port, backlog: ACCEPT_BACKLOG });

@@ -16,11 +16,17 @@ const LOG_DEFAULTS = {
 
 /** A log whose levels can be switched. */
 export class SettableLog implements Log {
-  private current: typeof LOG_DEFAULTS = { ...LOG_DEFAULTS };
+  private current: typeof LOG_DEFAULTS;
   private readonly target: Log;
 
-  constructor(target: Log) {
+  /** @param initial Where the settings differ from the defaults at first. */
+  constructor(target: Log, initial: LogSettings = {}) {
     this.target = target;
+    this.current = { ...LOG_DEFAULTS, ...initial };
+  }
+
+  get isVerbose(): boolean {
+    return this.current.log_verbose_level > 0;
   }
 
   get settings(): LogSettings {
@@ -53,17 +59,20 @@ export class SettableLog implements Log {
     if (this.current.log_info) this.target.info(this.stamped(message));
   }
   verbose(message: string): void {
-    if (this.current.log_verbose_level > 0) this.target.verbose(this.stamped(message));
+    if (this.isVerbose) this.target.verbose(this.stamped(message));
   }
 
+  /** The default has month, day and time, as Triton's lines do. */
   private stamped(message: string): string {
-    return this.current.log_format === 'ISO8601' ? `${new Date().toISOString()} ${message}` : message;
+    const iso = new Date().toISOString();
+    if (this.current.log_format === 'ISO8601') return `${iso} ${message}`;
+    return `${iso.slice(5, 7)}${iso.slice(8, 10)} ${iso.slice(11, 23)} ${message}`;
   }
 }
 
 export type TraceSettings = Readonly<Record<string, readonly string[]>>;
 
-/** Requests are traced through the OpenTelemetry API; without an SDK in the process that costs and does nothing. */
+/** Requests are traced through the OpenTelemetry API; where nothing takes the traces that costs and does nothing. */
 const TRACE_DEFAULTS: TraceSettings = {
   trace_file: [''],
   trace_level: ['TIMESTAMPS'],
@@ -80,6 +89,11 @@ export class TraceControl {
   private readonly byModel = new Map<string, TraceSettings>();
   private requestCount = 0;
   private tracedCount = 0;
+
+  /** @throws {AloftError} REQUEST_INVALID @param initial Where the settings differ from the defaults at first. */
+  constructor(initial: TraceSettings = {}) {
+    this.update('', initial);
+  }
 
   /** @param model Empty: the settings of all models. */
   settings(model: string): TraceSettings {

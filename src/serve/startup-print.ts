@@ -1,5 +1,5 @@
 /** What a server prints when it starts: addresses first, then models, memory and how to try it. */
-import type { ServeOptions } from './options.js';
+import type { ServeOptions, TlsFiles } from './options.js';
 import type { ModelRepository } from './repository/model-repository.js';
 import type { RunningEngine } from './generation/running-engine.js';
 
@@ -27,7 +27,7 @@ export function startedLines(options: ServeOptions, ports: BoundPorts): string[]
   return lines;
 }
 
-export function modelTable(repository: ModelRepository): string[] {
+export function modelTable(repository: ModelRepository): string {
   const rows = repository.index(false).map((row) => {
     const status = row.reason ? `${row.state}: ${row.reason}` : (row.state ?? 'not loaded');
     return [row.name, row.version ?? '-', status];
@@ -35,16 +35,18 @@ export function modelTable(repository: ModelRepository): string[] {
   return table([['Model', 'Version', 'Status'], ...rows]);
 }
 
-export function optionTable(options: ServeOptions): string[] {
-  const { apiKeys, tls, ...rest } = options;
-  const shown = { ...rest, apiKeys: `${apiKeys.length} keys`, tls: tls === undefined ? 'off' : 'on' };
+export function optionTable(options: ServeOptions): string {
+  const { apiKeys, tls, grpcTls, ...rest } = options;
+  const onOff = (files: TlsFiles | undefined) => (files === undefined ? 'off' : 'on');
+  const secrets = { apiKeys: `${apiKeys.length} keys`, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
+  const shown = { ...rest, ...secrets };
   const rows = Object.entries(shown).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, plainValue(value)]],
   );
   return table([['Option', 'Value'], ...rows]);
 }
 
-export function memoryTable(engine: RunningEngine): string[] {
+export function memoryTable(engine: RunningEngine): string {
   const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
@@ -83,11 +85,12 @@ function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
-function table(rows: readonly (readonly string[])[]): string[] {
+/** A line break first: the log's own words must not shift the first row. */
+function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
   const lines = rows.map(
     (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`,
   );
-  return [rule, lines[0] ?? '', rule, ...lines.slice(1), rule];
+  return ['', rule, lines[0] ?? '', rule, ...lines.slice(1), rule].join('\n');
 }

@@ -313,6 +313,22 @@ describe('health', () => {
     client.close();
   });
 
+  test('one port cannot serve two', async () => {
+    const same = { host: '127.0.0.1', port: 18_000 };
+    await expect(startTestServer({ options: { http: same, metrics: same } })).rejects.toMatchObject({
+      code: 'ADDRESS_IN_USE',
+      message: 'HTTP and metrics are both given port 18000; choose another with --metrics-port.',
+    });
+  });
+
+  test('without strict readiness the server is ready when a model is not', async () => {
+    const loader = new ScriptedLoader();
+    loader.failing.set('tensorrt_llm', new AloftError('ENGINE_VERSION', 'Rebuild it.'));
+    const own = await start({ loader, options: { strictReadiness: false } });
+    expect((await fetch(`${own.httpUrl}/v2/health/ready`)).status).toBe(200);
+    expect((await fetch(`${own.httpUrl}/v2/models/ensemble/ready`)).status).toBe(400);
+  });
+
   test('a port that is taken is named with its holder', async () => {
     const own = await start({});
     const port = own.server.ports.http;

@@ -103,6 +103,8 @@ test('names and values after a known load', async () => {
     expect(of('nv_inference_request_failure', `model="${model}"`, 'OTHER')).toBe(1);
     expect(of('nv_inference_request_failure', `model="${model}"`, 'BACKEND')).toBe(0);
   }
+  for (const stage of ['preprocessing', 'postprocessing'])
+    expect(of('nv_inference_count', `model="${stage}"`)).toBe(REQUESTS);
   const parts = ['queue', 'compute_input', 'compute_infer', 'compute_output'];
   const partsUs = parts.map((part) => ensemble(`nv_inference_${part}_duration_us`)!);
   const wholeUs = ensemble('nv_inference_request_duration_us')!;

@@ -103,6 +103,14 @@ test('stop: one string or several, never a part of the text', async () => {
   }
 });
 
+test("the engine's refusals name members of the request", async () => {
+  const error = await openai.chat.completions
+    .create({ model, messages, max_tokens: 100_000 })
+    .catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ status: 400, param: 'max_tokens', code: 'request_too_large' });
+  expect(String(error)).toMatch(/ max_tokens is 100000, but this engine/);
+});
+
 describe('response_format and tools', () => {
   test('text is what there is', async () => {
     const answer = await openai.chat.completions.create({

@@ -32,6 +32,8 @@ export interface Delta {
   readonly text: string;
   readonly tokens: readonly ScoredToken[];
   readonly finishReason: string | undefined;
+  /** Of the whole answer; comes last. */
+  readonly outputTokens: number | undefined;
 }
 
 export function client(apiKey: string): HttpClient {
@@ -53,6 +55,7 @@ export async function* answer(
   const shared = {
     model: target.model,
     stream: true,
+    stream_options: { include_usage: true },
     temperature: sampling.temperature,
     top_p: sampling.topP,
     ...(sampling.topK > 0 ? { top_k: sampling.topK } : {}),
@@ -67,17 +70,19 @@ export async function* answer(
   for await (const chunk of client(target.apiKey).stream(path, body, { signal: target.signal })) {
     if (chunk['error'] !== undefined) throw new Error(text(member(chunk['error'], 'message')));
     const [choice] = list(chunk['choices']);
-    if (choice === undefined) continue;
+    const outputTokens = member(chunk['usage'], 'completion_tokens');
+    if (choice === undefined && outputTokens === undefined) continue;
     const finish = member(choice, 'finish_reason');
     yield {
       text: isChat ? text(member(member(choice, 'delta'), 'content')) : text(member(choice, 'text')),
       tokens: isChat ? chatTokens(choice) : completionTokens(choice),
       finishReason: typeof finish === 'string' ? finish : undefined,
+      outputTokens: typeof outputTokens === 'number' ? outputTokens : undefined,
     };
   }
 }
 
-function chatTokens(choice: JsonValue): ScoredToken[] {
+function chatTokens(choice: JsonValue | undefined): ScoredToken[] {
   return list(member(member(choice, 'logprobs'), 'content')).map((entry) => ({
     text: text(member(entry, 'token')),
     probability: Math.exp(Number(member(entry, 'logprob'))),
@@ -88,7 +93,7 @@ function chatTokens(choice: JsonValue): ScoredToken[] {
   }));
 }
 
-function completionTokens(choice: JsonValue): ScoredToken[] {
+function completionTokens(choice: JsonValue | undefined): ScoredToken[] {
   const logprobs = member(choice, 'logprobs');
   const scores = list(member(logprobs, 'token_logprobs'));
   const tops = list(member(logprobs, 'top_logprobs'));

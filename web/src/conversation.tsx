@@ -112,6 +112,20 @@ function joined(text: string, tokens: readonly ScoredToken[]): readonly ScoredTo
   ];
 }
 
+interface AnswerTimes {
+  readonly startMs: number;
+  firstMs: number | undefined;
+  lastMs: number;
+}
+
+function endNote(reason: string, tokenCount: number, { startMs, firstMs, lastMs }: AnswerTimes): string {
+  const first = firstMs === undefined ? '' : `; first token after ${(firstMs - startMs).toFixed(0)} ms`;
+  const seconds = (lastMs - (firstMs ?? lastMs)) / 1000;
+  const rate =
+    tokenCount > 1 && seconds > 0 ? `, then ${((tokenCount - 1) / seconds).toFixed(0)} tokens/s` : '';
+  return `ended: ${reason}${first}${rate}`;
+}
+
 async function send(): Promise<void> {
   const prompt = draft.value;
   if (prompt.trim() === '' || running.value !== undefined) return;
@@ -128,29 +142,25 @@ async function send(): Promise<void> {
   show({});
   const messages = [...before, question].map(({ role, content }) => ({ role, content }));
   const input = mode.value === 'chat' ? { messages } : { prompt };
-  const startMs = performance.now();
-  let firstMs: number | undefined;
-  let pieceCount = 0;
+  const times: AnswerTimes = { startMs: performance.now(), firstMs: undefined, lastMs: 0 };
+  let finishReason = 'the server';
+  let tokenCount = 0;
   let held: ScoredToken[] = [];
   try {
     const target = { model: selectedModel.value, apiKey: apiKey.value, signal: controller.signal };
     for await (const delta of answer(target, input, sampling.value)) {
       if (delta.text !== '') {
-        firstMs ??= performance.now();
-        pieceCount++;
+        times.lastMs = performance.now();
+        times.firstMs ??= times.lastMs;
       }
+      finishReason = delta.finishReason ?? finishReason;
+      tokenCount = delta.outputTokens ?? tokenCount;
       held.push(...delta.tokens);
       const shownTokens = joined(delta.text, held);
       if (shownTokens.length > 0) held = [];
-      const seconds = (performance.now() - (firstMs ?? startMs)) / 1000;
-      const rate =
-        pieceCount > 1 && seconds > 0 ? `, ${((pieceCount - 1) / seconds).toFixed(1)} pieces/s` : '';
-      const end =
-        delta.finishReason === undefined
-          ? undefined
-          : `ended: ${delta.finishReason}; first token after ${((firstMs ?? startMs) - startMs).toFixed(0)} ms${rate}`;
-      show({ content: reply.content + delta.text, tokens: [...reply.tokens, ...shownTokens], note: end });
+      show({ content: reply.content + delta.text, tokens: [...reply.tokens, ...shownTokens] });
     }
+    show({ note: endNote(finishReason, tokenCount, times) });
   } catch (error) {
     show({
       note: controller.signal.aborted ? 'stopped' : error instanceof Error ? error.message : String(error),

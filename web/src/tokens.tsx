@@ -1,10 +1,13 @@
 /** An answer token by token: the less likely a token was, the stronger its colour. Each tells what else was likely. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ScoredToken } from './api.js';
 
 export function Tokens({ tokens }: { readonly tokens: readonly ScoredToken[] }) {
   const [chosen, choose] = useState<number | undefined>(undefined);
   const shown = chosen === undefined ? undefined : tokens[chosen];
+  const details = useRef<HTMLTableElement>(null);
+  // It stands below the answer, which may be longer than the part of it that is in view.
+  useEffect(() => details.current?.scrollIntoView({ block: 'nearest' }), [chosen]);
   return (
     <>
       <p class="text tokens">
@@ -30,7 +33,7 @@ export function Tokens({ tokens }: { readonly tokens: readonly ScoredToken[] }) 
         ))}
       </p>
       {shown !== undefined && (
-        <table class="alternatives">
+        <table class="alternatives" ref={details}>
           <caption>
             “{visible(shown.text)}” had {percent(shown.probability)}
           </caption>

@@ -29,11 +29,22 @@ export function writeConfigText(config: ModelConfig): string {
 }
 
 /** Left-over `${key}` of a template, in order, outside comments. */
-export function findPlaceholders(text: string): { readonly line: number; readonly key: string }[] {
+export function findPlaceholders(text: string): Placeholder[] {
   return text.split('\n').flatMap((lineText, i) => {
     const code = /^\s*#/.test(lineText) ? '' : lineText;
-    return [...code.matchAll(/\$\{([^}]*)\}/g)].map((match) => ({ line: i + 1, key: match[1] ?? '' }));
+    return [...code.matchAll(/\$\{([^}]*)\}/g)].map((match) => ({
+      line: i + 1,
+      key: match[1] ?? '',
+      isQuoted: /^(?:[^"']|"[^"]*"|'[^']*')*["'][^"']*$/.test(code.slice(0, match.index)),
+    }));
   });
+}
+
+export interface Placeholder {
+  readonly line: number;
+  readonly key: string;
+  /** In a string, where any text can be read. */
+  readonly isQuoted: boolean;
 }
 
 function faultOf(text: string): string | undefined {

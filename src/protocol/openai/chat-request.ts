@@ -59,7 +59,9 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   return { ...streamOptions(json), request };
 }
 
-function readMessage(message: Static<typeof MESSAGE>, index: number): ChatMessage {
+function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage {
+  // OpenAI's newer name; chat templates of open models know only the older one.
+  const message = given.role === 'developer' ? { ...given, role: 'system' } : given;
   const { content } = message;
   if (typeof content === 'string') return { ...message, content };
   const texts = (content ?? []).map((part) => {

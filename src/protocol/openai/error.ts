@@ -1,5 +1,6 @@
 /** Error objects as the OpenAI clients read them. */
-import { AloftError, ERROR_CATALOGUE, type ErrorReport } from '../../core/errors.js';
+import { AloftError, ERROR_CATALOGUE, type ErrorCode, type ErrorReport } from '../../core/errors.js';
+import { inFieldNames, renameFields, type FieldNames } from '../field-names.js';
 
 export interface OpenAiErrorBody {
   readonly error: {
@@ -14,10 +15,43 @@ export interface OpenAiErrorBody {
 export class OpenAiRequestError extends AloftError {
   readonly param: string;
 
-  constructor(param: string, message: string, code: 'REQUEST_INVALID' | 'UNSUPPORTED' = 'REQUEST_INVALID') {
+  constructor(param: string, message: string, code: ErrorCode = 'REQUEST_INVALID') {
     super(code, message);
     this.param = param;
   }
+}
+
+/** Members of both request kinds by their names in the Node API. */
+const MEMBERS: FieldNames = {
+  maxOutputTokens: 'max_tokens',
+  temperature: 'temperature',
+  topK: 'top_k',
+  topP: 'top_p',
+  minP: 'min_p',
+  repetitionPenalty: 'repetition_penalty',
+  presencePenalty: 'presence_penalty',
+  frequencyPenalty: 'frequency_penalty',
+  minTokens: 'min_tokens',
+  logitBias: 'logit_bias',
+  seed: 'seed',
+  sequenceCount: 'n',
+  bestOf: 'best_of',
+  stop: 'stop',
+  stopTokenLists: 'stop_token_ids',
+  ignoreEos: 'ignore_eos',
+  logprobs: 'logprobs',
+  promptLogprobs: 'logprobs',
+  truncatePromptTokens: 'truncate_prompt_tokens',
+  priority: 'priority',
+};
+
+/** A refusal of the engine as an error in the member that caused it, where it names one. */
+export function inMemberNames(error: AloftError): AloftError {
+  const renamed = inFieldNames(error, MEMBERS);
+  const { field } = renameFields(error.message, MEMBERS);
+  const isAboutRequest = ERROR_CATALOGUE[error.code].http === 400 && !(error instanceof OpenAiRequestError);
+  if (field === undefined || !isAboutRequest) return renamed;
+  return new OpenAiRequestError(field, renamed.message, error.code);
 }
 
 export function openAiError(report: ErrorReport, param: string | null = null): OpenAiErrorBody {
@@ -29,6 +63,11 @@ export function openAiError(report: ErrorReport, param: string | null = null): O
       code: report.code.toLowerCase(),
     },
   };
+}
+
+/** A request that no route takes. */
+export function openAiRouteError(message: string, code: string): OpenAiErrorBody {
+  return { error: { message, type: 'invalid_request_error', param: null, code } };
 }
 
 /** HTTP status: what is not supported is a mistake in the request here, as in OpenAI's own service. */

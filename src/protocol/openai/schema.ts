@@ -38,6 +38,22 @@ export const SHARED_MEMBERS = {
   cache_salt: optional(Type.String()),
 };
 
+/** Members by which clients force the form of an answer: an answer of another form would be worse than none. */
+const GUIDED_MEMBERS = [
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'structured_outputs',
+];
+
+function refuseGuided(json: JsonObject): void {
+  const member = GUIDED_MEMBERS.find((name) => json[name] !== undefined && json[name] !== null);
+  if (member === undefined) return;
+  const message = `'${member}' is not supported: there is no guided decoding; leave it out.`;
+  throw new OpenAiRequestError(member, message, 'UNSUPPORTED');
+}
+
 /**
  * A reader of one request kind.
  * @throws {OpenAiRequestError} that names the first wrong member.
@@ -45,6 +61,7 @@ export const SHARED_MEMBERS = {
 export function requestReader<Schema extends TSchema>(schema: Schema): (json: JsonObject) => Static<Schema> {
   const validator = Compile(schema);
   return (json) => {
+    refuseGuided(json);
     if (validator.Check(json)) return json;
     const [first] = validator.Errors(json);
     const path = first?.instancePath.slice(1).replaceAll('/', '.') ?? '';

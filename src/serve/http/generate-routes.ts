@@ -10,6 +10,7 @@ import type { InferCall } from '../inference/inference-service.js';
 import type { ServerContext } from '../server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
+import { loadHeader } from './load-header.js';
 import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
 import { modelOf, modelRoute } from './route.js';
 import { traceparentOf } from './trace-header.js';
@@ -59,11 +60,13 @@ async function generate(
   });
   const [only] = responses;
   if (responses.length !== 1 || only === undefined) return sendJson(reply, errorBody(NOT_ONE_RESPONSE));
+  reply.headers(loadHeader(request, call.model, context));
   return sendJson(reply, new GenerateResponseWriter().write(only));
 }
 
 function generateStream(context: ServerContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const call = inferCall(context, request, reply);
+  reply.headers(loadHeader(request, call.model, context));
   const stream = new StreamedReply(reply, {
     writeTimeoutMs: context.options.writeTimeoutMs,
     contentType: 'text/event-stream; charset=utf-8',

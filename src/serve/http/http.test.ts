@@ -110,6 +110,17 @@ describe('routes', () => {
     expect((await post('/v2/repository/mine/index', '')).status).toBe(501);
   });
 
+  test('a model whose engine is unloaded says so', async () => {
+    const ask = () => post('/v2/models/tensorrt_llm_bls/generate', { text_input: 'a', max_tokens: 1 });
+    await post('/v2/repository/models/tensorrt_llm/unload', '');
+    const refused = await ask();
+    const error =
+      "Model 'tensorrt_llm_bls' does not answer: its engine, model 'tensorrt_llm', is unloaded; load that again.";
+    expect([refused.status, await refused.json()]).toEqual([503, { error }]);
+    await post('/v2/repository/models/tensorrt_llm/load', '');
+    expect((await ask()).status).toBe(200);
+  });
+
   test('a load may bring its own configuration', async () => {
     const config = await answerOf(await get('/v2/models/postprocessing/config'));
     const changed = JSON.stringify({ ...config, max_batch_size: 3 });
@@ -118,6 +129,21 @@ describe('routes', () => {
     ).toBe(200);
     expect(await (await get('/v2/models/postprocessing/config')).json()).toMatchObject({ max_batch_size: 3 });
     expect((await post('/v2/repository/models/postprocessing/load', '')).status).toBe(200);
+  });
+
+  test('a request to a model without an engine is counted, and one that fails, too', async () => {
+    const countsOf = async () => {
+      const answer = await fetch(`${server.httpUrl}/v2/models/preprocessing/stats`);
+      const { model_stats } = (await answer.json()) as {
+        model_stats: [{ inference_count: number; inference_stats: Record<string, { count: number }> }];
+      };
+      const [{ inference_count, inference_stats }] = model_stats;
+      return [inference_count, inference_stats['fail']!.count];
+    };
+    const [before, failedBefore] = (await countsOf()) as [number, number];
+    await (await post('/v2/models/preprocessing/generate', { QUERY: 'a', REQUEST_OUTPUT_LEN: 1 })).text();
+    await (await post('/v2/models/preprocessing/generate', { QUERY: 'a' })).text();
+    expect(await countsOf()).toEqual([before + 1, failedBefore + 1]);
   });
 
   test('statistics, logging, trace', async () => {
@@ -238,6 +264,12 @@ describe('generate', () => {
       /Prompt length \(5001\) exceeds maximum input length \(4096\)/,
     ],
     [
+      'what is not supported, undeclared',
+      { text_input: 'a', max_tokens: 1, parameters: { lora_task_id: 3 } },
+      501,
+      /'lora_task_id' of model 'ensemble' is not supported/,
+    ],
+    [
       'stream',
       { text_input: 'a', max_tokens: 5, stream: true },
       200,
@@ -247,6 +279,27 @@ describe('generate', () => {
     const response = await post('/v2/models/ensemble/generate', body);
     expect(response.status).toBe(status);
     expect((await answerOf(response)).error).toMatch(message);
+  });
+
+  test.each(['generate', 'generate_stream'])('%s tells the load to balancers that ask', async (route) => {
+    const ask = async (type: string) => {
+      const body = JSON.stringify({ text_input: 'a', max_tokens: 1 });
+      const headers = { 'endpoint-load-metrics-type': type };
+      const url = `${server.httpUrl}/v2/models/ensemble/${route}`;
+      const response = await fetch(url, { method: 'POST', headers, body });
+      await response.text();
+      return response.headers.get('endpoint-load-metrics');
+    };
+    expect(await ask('text')).toMatch(
+      /^TEXT named_metrics\.kv_cache_utilization=[\d.]+, named_metrics\.max_token_capacity=\d+$/,
+    );
+    expect(JSON.parse((await ask('json'))!.replace('JSON ', ''))).toEqual({
+      named_metrics: {
+        kv_cache_utilization: expect.any(Number),
+        max_token_capacity: server.model.kvBlockCount * server.model.blockTokens,
+      },
+    });
+    expect(await ask('other')).toBeNull();
   });
 
   test('compressed bodies are refused', async () => {

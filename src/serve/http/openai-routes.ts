@@ -1,6 +1,8 @@
 /** POST /v1/completions and /v1/chat/completions */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import type { AloftError } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 import { clientReport } from '../client-report.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import { parseJsonObject } from '../../protocol/json.js';
@@ -9,7 +11,12 @@ import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-ans
 import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
-import { openAiError } from '../../protocol/openai/error.js';
+import {
+  inMemberNames,
+  openAiError,
+  OpenAiRequestError,
+  type OpenAiErrorBody,
+} from '../../protocol/openai/error.js';
 import type { StreamOptions } from '../../protocol/openai/shared-request.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { runRows } from '../inference/run-rows.js';
@@ -124,13 +131,20 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
         const chunks =
           failure === undefined
             ? [...job.stream.end(), '[DONE]']
-            : [JSON.stringify(openAiError(clientReport(failure, context.log)))];
+            : [JSON.stringify(errorObject(failure, context.log))];
         open().endWith(chunks.map(sseFrame).join(''));
         resolve();
       },
     });
   });
   return reply;
+}
+
+function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
+  return openAiError(
+    clientReport(failure, log),
+    failure instanceof OpenAiRequestError ? failure.param : undefined,
+  );
 }
 
 /** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */
@@ -141,6 +155,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
     modelName: model.name,
     modelVersion: model.version,
     engineName: engine.name,
+    stages: model.stages,
     protocol: 'openai',
     arrivedMs: performance.now(),
     traceparent,
@@ -163,7 +178,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
       held = undefined;
       return reader.take(first);
     },
-    end: (failure) => reader.end(failure),
+    end: (failure) => reader.end(failure && inMemberNames(failure)),
   });
 }
 

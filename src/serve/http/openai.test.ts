@@ -98,6 +98,22 @@ describe('chat completions', () => {
     expect(answer.choices[0]?.finish_reason).toBe('length');
   });
 
+  test("OpenAI's newer role of instructions is the one that templates know", async () => {
+    const instructed = [{ role: 'developer' as const, content: 'Be brief.' }, ...messages];
+    await openai.chat.completions.create({ model, messages: instructed, max_tokens: 1 });
+    expect(server.model.requests.at(-1)?.prompt).toMatchObject({
+      messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user' }],
+    });
+  });
+
+  test('a wrong method has the error object, too', async () => {
+    const response = await fetch(`${server.httpUrl}/v1/chat/completions`);
+    expect([response.status, await response.json()]).toEqual([
+      405,
+      { error: expect.objectContaining({ type: 'invalid_request_error', code: 'method_not_allowed' }) },
+    ]);
+  });
+
   test('tools and content parts reach the template', async () => {
     const tools = [{ type: 'function' as const, function: { name: 'f', parameters: {} } }];
     const parts = [
@@ -119,6 +135,7 @@ describe('chat completions', () => {
   test.each<[string, object, string]>([
     ['no messages', { messages: [] }, 'messages'],
     ['temperature', { messages, temperature: -1 }, 'temperature'],
+    ['guided_json', { messages, guided_json: {} }, 'guided_json'],
     ['json mode', { messages, response_format: { type: 'json_object' } }, 'response_format'],
     ['top_logprobs alone', { messages, top_logprobs: 2 }, 'top_logprobs'],
     ['images', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }, 'messages.0.content'],

@@ -1,6 +1,7 @@
 /** Registers a route, and 405 for every other method on its path. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errorBody, sendJson } from './reply.js';
+import { openAiRouteError } from '../../protocol/openai/error.js';
+import { errorBody, isOpenAi, sendJson } from './reply.js';
 
 /** Sends its own answer. What it throws becomes an error answer. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
@@ -36,6 +37,11 @@ export function modelOf(request: FastifyRequest): { readonly name: string; reado
   return { name: pathParameter(request, 'model'), version: pathParameter(request, 'version') };
 }
 
-function methodNotAllowed(_: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendJson(reply, errorBody('Method Not Allowed'), 405);
+function methodNotAllowed(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const body = isOpenAi(request)
+    ? JSON.stringify(
+        openAiRouteError(`${request.url} does not take ${request.method}.`, 'method_not_allowed'),
+      )
+    : errorBody('Method Not Allowed');
+  return sendJson(reply, body, 405);
 }

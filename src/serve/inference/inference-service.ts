@@ -6,7 +6,11 @@ import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
-import type { GenerationModel, ServedModel } from '../repository/served-model.js';
+import type { StatisticsBook } from '../metrics/model-statistics.js';
+import type { CodecModel, GenerationModel, ServedModel } from '../repository/served-model.js';
+import { inFieldNames } from '../../protocol/field-names.js';
+import { isUnsupportedInput } from '../tensors/fields.js';
+import { fieldNamesOf } from '../tensors/interface.js';
 import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js';
 import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
@@ -36,27 +40,51 @@ export interface ResponseBatch {
 /** Never throws: what is wrong with a request ends its reader, at once or later. */
 export type Infer = (call: InferCall, reader: Reader<ResponseBatch>) => void;
 
-export function inferenceService(run: RunGeneration): Infer {
+/** @param statistics Of models without an engine; those with one are observed by `run`. */
+export function inferenceService(run: RunGeneration, statistics: StatisticsBook): Infer {
   return (call, reader) => {
     try {
-      begin(run, call, reader);
+      const { model } = call;
+      if ('codec' in model) answerByCodec(model, call, { reader, statistics });
+      else begin(run, model, call, reader);
     } catch (error) {
       reader.end(asAloftError(error));
     }
   };
 }
 
-function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch>): void {
-  const { model, request } = call;
+function answerByCodec(
+  model: CodecModel,
+  { request }: InferCall,
+  { reader, statistics }: { readonly reader: Reader<ResponseBatch>; readonly statistics: StatisticsBook },
+): void {
+  const observer = statistics.of(model.name, model.version).observe(performance.now());
+  const answer = async () => {
+    const batchSize = validateInputs(request, model.interface);
+    return [respond(model, request, await runCodec(model, request, batchSize))];
+  };
+  void answerOnce(
+    {
+      take: (batch) => reader.take(batch),
+      end(failure) {
+        observer.onEnd(failure, performance.now());
+        reader.end(failure);
+      },
+    },
+    answer(),
+  );
+}
+
+function begin(
+  run: RunGeneration,
+  model: GenerationModel,
+  call: InferCall,
+  reader: Reader<ResponseBatch>,
+): void {
+  const { request } = call;
   const arrivedMs = performance.now();
   const batchSize = validateInputs(request, model.interface);
-  if ('codec' in model) {
-    const outputs = runCodec(model, request, batchSize);
-    return void answerOnce(
-      reader,
-      outputs.then((tensors) => [respond(model, request, tensors)]),
-    );
-  }
+  refuseUnsupportedParameters(request);
   const { form, rows } = readTensorRequest(request, model.interface, batchSize);
   if (form.isCancel) {
     model.engine.active.stop(request.id);
@@ -67,6 +95,7 @@ function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch
     modelName: model.name,
     modelVersion: model.version,
     engineName: model.engine.name,
+    stages: model.stages,
     protocol: call.protocol,
     arrivedMs,
     traceparent: call.traceparent,
@@ -83,9 +112,23 @@ function begin(run: RunGeneration, call: InferCall, reader: Reader<ResponseBatch
   });
   const requested = new Set(request.outputs.map((output) => output.name));
   const tensors = outputTensors(model.interface, form, requested);
+  const namedReader: Reader<ResponseBatch> = {
+    take: (batch) => reader.take(batch),
+    end: (failure) => reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface))),
+  };
   const responseOf = (answer: TensorAnswer) => respond(model, request, tensors(answer));
   const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
-  runRows(run, calls, answering(builder, responseOf, reader));
+  runRows(run, calls, answering(builder, responseOf, namedReader));
+}
+
+/** In the JSON of `generate` an input that the model does not declare is a parameter; such an input must not be ignored. */
+function refuseUnsupportedParameters({ parameters, modelName }: InferRequest): void {
+  const key = Object.keys(parameters).find(isUnsupportedInput);
+  if (key === undefined) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `'${key}' of model '${modelName}' is not supported here; leave it out.`,
+  );
 }
 
 /** Passes on each piece as it comes. */

@@ -15,6 +15,15 @@ export class DurationSum {
   }
 }
 
+/** Parts of one successful request, in ms. */
+export interface RequestDurations {
+  readonly requestMs: number;
+  readonly queueMs: number;
+  readonly inputMs: number;
+  readonly inferMs: number;
+  readonly outputMs: number;
+}
+
 export type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
 
 export class ModelStatistics {
@@ -29,7 +38,8 @@ export class ModelStatistics {
   lastInferenceMs = 0;
   pendingCount = 0;
 
-  observe(arrivedMs: number): RequestObserver {
+  /** @param onSuccess Called with the parts of a request that succeeded. */
+  observe(arrivedMs: number, onSuccess?: (durations: RequestDurations) => void): RequestObserver {
     this.pendingCount++;
     this.lastInferenceMs = Date.now();
     let startedMs = arrivedMs;
@@ -48,17 +58,40 @@ export class ModelStatistics {
           this.failures[failureReason(error)]++;
           return;
         }
-        this.success.addMs(nowMs - arrivedMs);
-        const queueMs = gap(timings?.submittedMs, timings?.scheduledMs);
-        const inferMs = gap(timings?.scheduledMs, timings?.finishedMs);
-        const inputMs = startedMs - arrivedMs;
-        this.queue.addMs(queueMs);
-        this.computeInput.addMs(inputMs);
-        this.computeInfer.addMs(inferMs);
-        this.computeOutput.addMs(nowMs - arrivedMs - queueMs - inferMs - inputMs);
+        const durations = durationsOf(arrivedMs, startedMs, nowMs, timings);
+        this.addSuccess(durations);
+        onSuccess?.(durations);
       },
     };
   }
+
+  /** A request that did all its work within this time. */
+  addWork(ms: number): void {
+    this.lastInferenceMs = Date.now();
+    this.addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 });
+  }
+
+  private addSuccess({ requestMs, queueMs, inputMs, inferMs, outputMs }: RequestDurations): void {
+    this.success.addMs(requestMs);
+    this.queue.addMs(queueMs);
+    this.computeInput.addMs(inputMs);
+    this.computeInfer.addMs(inferMs);
+    this.computeOutput.addMs(outputMs);
+  }
+}
+
+function durationsOf(
+  arrivedMs: number,
+  startedMs: number,
+  endedMs: number,
+  timings: RequestTimings | undefined,
+): RequestDurations {
+  const requestMs = endedMs - arrivedMs;
+  const queueMs = gap(timings?.submittedMs, timings?.scheduledMs);
+  // Without an engine all of it is work of the model.
+  const inferMs = timings === undefined ? requestMs : gap(timings.scheduledMs, timings.finishedMs);
+  const inputMs = startedMs - arrivedMs;
+  return { requestMs, queueMs, inputMs, inferMs, outputMs: requestMs - queueMs - inferMs - inputMs };
 }
 
 /** Why a request failed, in Triton's words. */

@@ -1,5 +1,6 @@
 /** Plain `aloft_*` metrics of requests: what a client feels. */
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { MetricsOptions } from './metrics-options.js';
 import type { RequestInfo, RequestObserver } from '../generation/observer.js';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
@@ -22,7 +23,7 @@ export class RequestMetrics {
   private readonly inputLength: Histogram<'model' | 'version' | 'response_metric_type'>;
   private readonly outputLength: Histogram<'model' | 'version' | 'response_metric_type'>;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, { histogramLatencies }: Pick<MetricsOptions, 'histogramLatencies'>) {
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name, help, buckets, labelNames: ['model'] as const, registers: [registry] });
     this.timeToFirstToken = histogram(
@@ -60,7 +61,7 @@ export class RequestMetrics {
       help: 'Duration from request to first response in milliseconds',
       buckets: UPSTREAM_FIRST_RESPONSE_MS,
       labelNames: ['model', 'version'] as const,
-      registers: [registry],
+      registers: histogramLatencies ? [registry] : [],
     });
     const lengthMetric = (name: string, help: string) =>
       new Histogram({

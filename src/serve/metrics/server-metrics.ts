@@ -1,14 +1,24 @@
 /** All that is measured in one server. */
 import { Registry } from 'prom-client';
-import type { ObserverFactory, RequestObserver } from '../generation/observer.js';
+import type { ObserverFactory, RequestInfo, RequestObserver } from '../generation/observer.js';
 import type { ModelRepository } from '../repository/model-repository.js';
-import type { TraceControl } from '../settings.js';
+import { logRequest } from '../request-log.js';
+import type { SettableLog, TraceControl } from '../settings.js';
 import { registerAloftEngineMetrics } from './engine-metrics.js';
 import { EngineStatsBook, type EngineStats } from './engine-stats.js';
-import { StatisticsBook } from './model-statistics.js';
+import { registerHostMetrics } from './host-metrics.js';
+import { latencySummaries, type ObserveDurations } from './latency-summaries.js';
+import type { MetricsOptions } from './metrics-options.js';
+import { StatisticsBook, type RequestDurations } from './model-statistics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { traceRequest } from './tracing.js';
 import { registerEngineMetrics, registerModelMetrics } from './triton-metrics.js';
+
+export interface MetricsParts {
+  readonly traces: TraceControl;
+  readonly log: SettableLog;
+  readonly options: MetricsOptions;
+}
 
 export class ServerMetrics {
   readonly registry = new Registry();
@@ -17,19 +27,23 @@ export class ServerMetrics {
   private readonly requests: RequestMetrics;
   private readonly repository: ModelRepository;
 
-  private readonly traces: TraceControl;
+  private readonly parts: MetricsParts;
+  private readonly summarise: ObserveDurations | undefined;
 
-  constructor(repository: ModelRepository, traces: TraceControl) {
+  constructor(repository: ModelRepository, parts: MetricsParts) {
     this.repository = repository;
-    this.traces = traces;
+    this.parts = parts;
+    const { options } = parts;
     const sources = {
       models: () => repository.served(),
       engines: () => this.engines(),
       statistics: this.statistics,
     };
-    registerModelMetrics(this.registry, sources);
+    registerModelMetrics(this.registry, sources, options);
+    registerHostMetrics(this.registry);
+    if (options.summaryLatencies) this.summarise = latencySummaries(this.registry, options.summaryQuantiles);
     registerEngineMetrics(this.registry, sources);
-    this.requests = new RequestMetrics(this.registry);
+    this.requests = new RequestMetrics(this.registry, options);
     this.engineStats = new EngineStatsBook(registerAloftEngineMetrics(this.registry, sources.engines));
   }
 
@@ -41,15 +55,13 @@ export class ServerMetrics {
 
   readonly observe: ObserverFactory = (info) => {
     this.engines();
+    const { traces, log } = this.parts;
     const observers: RequestObserver[] = [
-      this.statistics.of(info.modelName, info.modelVersion).observe(info.arrivedMs),
+      ...this.observeModels(info),
       this.requests.observe(info),
-      ...(this.traces.takeSample(info.modelName) ? [traceRequest(info)] : []),
+      ...(traces.takeSample(info.modelName) ? [traceRequest(info)] : []),
+      ...(log.isVerbose ? [logRequest(info, log)] : []),
     ];
-    // A request for a model's view counts for the engine's own model, too, as a step of an ensemble does.
-    if (info.engineName !== info.modelName) {
-      observers.push(this.statistics.of(info.engineName, info.modelVersion).observe(info.arrivedMs));
-    }
     return {
       onEvents: (events, nowMs) => {
         for (const observer of observers) observer.onEvents(events, nowMs);
@@ -59,4 +71,30 @@ export class ServerMetrics {
       },
     };
   };
+
+  /** The model that was asked for, and those whose work a request for an ensemble is. */
+  private observeModels({
+    modelName,
+    modelVersion,
+    engineName,
+    stages,
+    arrivedMs,
+  }: RequestInfo): RequestObserver[] {
+    const observe = (name: string, onSuccess?: (durations: RequestDurations) => void) =>
+      this.statistics.of(name, modelVersion).observe(arrivedMs, (durations) => {
+        this.summarise?.(name, modelVersion, durations);
+        onSuccess?.(durations);
+      });
+    const asked = observe(modelName, ({ inputMs, outputMs }) => {
+      if (stages.before !== undefined)
+        this.statistics.of(stages.before, this.versionOf(stages.before)).addWork(inputMs);
+      if (stages.after !== undefined)
+        this.statistics.of(stages.after, this.versionOf(stages.after)).addWork(outputMs);
+    });
+    return engineName === modelName ? [asked] : [asked, observe(engineName)];
+  }
+
+  private versionOf(name: string): string {
+    return this.repository.served().findLast((model) => model.name === name)?.version ?? '1';
+  }
 }

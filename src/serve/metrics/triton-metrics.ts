@@ -2,6 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ServedModel } from '../repository/served-model.js';
 import type { EngineStats } from './engine-stats.js';
+import type { MetricsOptions } from './metrics-options.js';
 import type { DurationSum, FailureReason, ModelStatistics, StatisticsBook } from './model-statistics.js';
 
 export interface MetricSources {
@@ -56,13 +57,18 @@ function us(sum: DurationSum): number {
   return Math.round(sum.ns / 1000);
 }
 
-export function registerModelMetrics(registry: Registry, sources: MetricSources): void {
+export function registerModelMetrics(
+  registry: Registry,
+  sources: MetricSources,
+  { counterLatencies }: Pick<MetricsOptions, 'counterLatencies'>,
+): void {
   const each = (write: (labels: { model: string; version: string }, statistics: ModelStatistics) => void) => {
     for (const { name, version } of sources.models()) {
       write({ model: name, version }, sources.statistics.of(name, version));
     }
   };
   for (const [name, help, value] of MODEL_COUNTERS) {
+    if (!counterLatencies && name.endsWith('_duration_us')) continue;
     const counter: Counter<'model' | 'version'> = new Counter({
       name,
       help,

@@ -31,13 +31,11 @@ export function bindGeneration(
   context: { readonly engine: RunningEngine; readonly engineFile: ConfigFile; readonly find: FindConfig },
 ): GenerationModel {
   const { config } = model.file;
-  const fields =
-    kind === 'ensemble'
-      ? mapEnsemble(config, context.find).fields
-      : {
-          input: (name: string) => inputField(kind, name),
-          output: (name: string) => outputField(kind, name),
-        };
+  const map = kind === 'ensemble' ? mapEnsemble(config, context.find) : undefined;
+  const fields = map?.fields ?? {
+    input: (name: string) => inputField(kind, name),
+    output: (name: string) => outputField(kind, name),
+  };
   const policy = queuePolicy(context.engineFile);
   const timeoutMicroseconds = policy?.defaultTimeoutMicroseconds ?? 0n;
   return {
@@ -47,6 +45,7 @@ export function bindGeneration(
     config,
     interface: modelInterface(config, fields, ALWAYS_OPTIONAL),
     engine: context.engine,
+    stages: { before: map?.preprocessingName, after: map?.postprocessingName },
     // An ensemble is decoupled as soon as one member is.
     isDecoupled: isDecoupled(config) || isDecoupled(context.engineFile.config),
     excludeInput: new ParameterReader(context.engineFile).boolean('exclude_input_in_output') ?? false,

@@ -30,7 +30,9 @@ export function readConfigFile(path: string, text: string): ConfigRead {
   if (placeholders.some((placeholder) => placeholder.line === line)) {
     return {
       file: undefined,
-      findings: placeholders.map((found) => placeholderFinding(path, found.line, found.key, 'error')),
+      findings: placeholders.map(({ line: at, key, isQuoted }) =>
+        placeholderFinding(path, at, key, isQuoted ? 'warning' : 'error'),
+      ),
     };
   }
   return { file: undefined, findings: [{ severity: 'error', file: path, line, message: `${message}.` }] };

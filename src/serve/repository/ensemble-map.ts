@@ -10,6 +10,7 @@ export interface EnsembleMap {
   readonly fields: FieldsOf;
   readonly engineName: string | undefined;
   readonly preprocessingName: string | undefined;
+  readonly postprocessingName: string | undefined;
   /** Texts of faults, each starting `in ensemble E, `. */
   readonly faults: readonly string[];
 }
@@ -27,6 +28,7 @@ export function mapEnsemble(config: ModelConfig, find: FindConfig): EnsembleMap 
     fields: { input: (name) => inputMeaning(members, name), output: (name) => outputMeaning(members, name) },
     engineName: ofKind('engine') ?? ofKind('bls'),
     preprocessingName: ofKind('preprocessing'),
+    postprocessingName: ofKind('postprocessing'),
     faults: ensembleFaults(config, members).map((fault) => `in ensemble ${config.name}, ${fault}`),
   };
 }
@@ -64,14 +66,18 @@ function outputMeaning(members: readonly Member[], tensor: string): ResponseFiel
 }
 
 function ensembleFaults(config: ModelConfig, members: readonly Member[]): string[] {
+  // What only follows from a missing member would bury it.
+  const missing = members.filter((member) => member.config === undefined);
+  if (missing.length > 0)
+    return missing.map(
+      ({ step }) =>
+        `step '${step.modelName}' names a model that is not in the repository, or whose config.pbtxt cannot be read`,
+    );
   const faults: string[] = [];
   const producers = new Map<string, string>(config.input.map((input) => [input.name, 'the request']));
   const types = new Map(config.input.map((input) => [input.name, datatypeOf(input.dataType)]));
   for (const { step, config: member } of members) {
-    if (member === undefined) {
-      faults.push(`step '${step.modelName}' names a model that is not in the repository`);
-      continue;
-    }
+    if (member === undefined) continue;
     faults.push(...memberFaults(config, step, member));
     for (const [output, tensor] of Object.entries(step.outputMap)) {
       const other = producers.get(tensor);

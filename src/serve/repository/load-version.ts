@@ -132,7 +132,10 @@ export class VersionLoader {
   }
 
   private bindView(model: ModelVersion, kind: 'ensemble' | 'bls'): ServedModel {
-    if (kind === 'ensemble') requireValidEnsemble(model.file, this.find);
+    if (kind === 'ensemble') {
+      this.requireReadableMembers(model);
+      requireValidEnsemble(model.file, this.find);
+    }
     const name = engineNameOf(kind, model.file, this.find);
     const engineEntry = name === undefined ? undefined : this.findEntry(name);
     const engine = this.engines().findLast((candidate) => candidate.name === name);
@@ -145,6 +148,17 @@ export class VersionLoader {
     throw invalid(
       `${kind} '${model.name}' depends on '${name ?? 'an engine model'}' which has no loaded version.${because}`,
     );
+  }
+
+  /** A member whose file cannot be read is the fault of that file, not of the ensemble's. */
+  private requireReadableMembers({ name, file }: ModelVersion): void {
+    for (const { modelName } of stepsOf(file.config)) {
+      const files = this.findEntry(modelName)?.files;
+      const [fault] = files?.findings.filter(({ severity }) => severity === 'error') ?? [];
+      if (files === undefined || files.file !== undefined || fault === undefined) continue;
+      const message = `ensemble '${name}' depends on '${modelName}' which has no loaded version. Model '${modelName}' loading failed with error: ${formatFinding(fault)}`;
+      throw invalid(message);
+    }
   }
 
   private readonly find: FindConfig = (name) => this.findEntry(name)?.files.file?.config;

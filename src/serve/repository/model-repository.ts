@@ -39,6 +39,8 @@ export class ModelRepository {
   private readonly log: Log;
   private readonly versionLoader: VersionLoader;
   private pollTimer: NodeJS.Timeout | undefined;
+  /** Models that should be loaded at start and are in no directory. */
+  private missingModels: readonly string[] = [];
   /** Loads and unloads happen one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -58,7 +60,8 @@ export class ModelRepository {
     const { controlMode, initialModels, pollSeconds } = this.options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? [...this.entries.keys()] : initialModels;
-    await this.serialized(() => this.loadAll(names));
+    this.missingModels = names.filter((name) => !this.entries.has(name) && name !== '*');
+    await this.serialized(() => this.loadAll(names.flatMap((name) => [name, ...this.dependencies(name)])));
     if (controlMode === 'poll') this.pollTimer = setInterval(() => void this.poll(), pollSeconds * 1000);
   }
 
@@ -104,10 +107,18 @@ export class ModelRepository {
     return this.versionLoader.engines();
   }
 
-  /** True when no model that should be served fails to be. */
-  get isReady(): boolean {
-    const states = this.list().flatMap((entry) => [...entry.versions.values()]);
-    return states.every((state) => state.state === 'READY' || state.reason === UNLOADED);
+  /** The first model that should be served and is not; undefined when there is none. */
+  notReadyReason(): string | undefined {
+    const missing = this.missingModels.find((name) => (this.entries.get(name)?.versions.size ?? 0) === 0);
+    if (missing !== undefined) return `Model '${missing}' is not in the repository`;
+    const members = this.list().toSorted((a, b) => this.loadRank(a.files.name) - this.loadRank(b.files.name));
+    for (const { files, versions } of members) {
+      for (const { version, state, reason } of versions.values()) {
+        if (state === 'READY' || reason === UNLOADED) continue;
+        return `Model '${files.name}' version ${version} is ${state}${reason === '' ? '' : `: ${reason}`}`;
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -235,12 +246,15 @@ export class ModelRepository {
       (entry) => isLoaded(entry) && this.dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
-    const rank = (name: string) => {
-      const file = this.entries.get(name)?.files.file;
-      const kind = file && modelKind(file.config);
-      return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
-    };
-    for (const name of [...wanted].toSorted((a, b) => rank(a) - rank(b))) await this.loadModel(name);
+    for (const name of [...wanted].toSorted((a, b) => this.loadRank(a) - this.loadRank(b)))
+      await this.loadModel(name);
+  }
+
+  /** Members come before what is made of them; first what cannot be read. */
+  private loadRank(name: string): number {
+    const file = this.entries.get(name)?.files.file;
+    const kind = file && modelKind(file.config);
+    return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
   private async loadModel(name: string): Promise<void> {

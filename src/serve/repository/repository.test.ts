@@ -357,6 +357,13 @@ describe('create and check', () => {
         /^tensorrt_llm\/config.pbtxt:6: error: the template's placeholder \$\{decoupled_mode\} is not filled in/,
       ),
     );
+    // Only what keeps the file from being read is an error, and only the root of the ensemble's trouble is told.
+    const errors = found.filter((message) => message.includes(': error:'));
+    expect(errors.map((message) => message.replace(/:.*/s, ''))).toEqual([
+      'ensemble/config.pbtxt',
+      'tensorrt_llm/config.pbtxt',
+    ]);
+    expect(errors[0]).toMatch(/step 'tensorrt_llm' names a model that is not in the repository, or whose/);
     writeUpstream({ engine_dir: engine, decoupled_mode: 'True' });
     expect(messages()).toContainEqual(
       expect.stringMatching(/\$\{max_num_sequences\} is not filled in, so it counts as unspecified/),
@@ -366,6 +373,17 @@ describe('create and check', () => {
 });
 
 describe('loading', () => {
+  test('an ensemble of a member that cannot be read tells why, and health names the member', async () => {
+    writeUpstream({ engine_dir: engine });
+    const { models } = await open();
+    const because = /Model 'tensorrt_llm' loading failed with error: .*\$\{decoupled_mode\} is not filled in/;
+    expect(models.index(false).find(({ name }) => name === 'ensemble')?.reason).toMatch(because);
+    expect(models.notReadyReason()).toMatch(
+      /^Model 'tensorrt_llm' version 1 is UNAVAILABLE: .*decoupled_mode/,
+    );
+    await models.close();
+  });
+
   test('every parameter with an effect reaches the engine', async () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     const given: Readonly<Record<string, string>> = {
@@ -522,7 +540,7 @@ describe('control modes', () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     const { models, loader } = await open({ controlMode: 'explicit' });
     expect(models.index(false)).toContainEqual({ name: 'ensemble' });
-    expect(models.isReady).toBe(true);
+    expect(models.notReadyReason()).toBeUndefined();
     await models.load('ensemble');
     expect(models.index(true).map((row) => row.name)).toEqual([
       'ensemble',
@@ -534,6 +552,17 @@ describe('control modes', () => {
     expect(models.index(true)).toEqual([]);
     expect(loader.models.get('tensorrt_llm')?.isDisposed).toBe(true);
     await models.close();
+  });
+
+  test('what is loaded at start brings its members, and what is missing is named', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models } = await open({ controlMode: 'explicit', initialModels: ['ensemble'] });
+    expect(models.notReadyReason()).toBeUndefined();
+    expect(models.index(true).map((row) => row.name)).toContain('tensorrt_llm');
+    await models.close();
+    const { models: others } = await open({ controlMode: 'explicit', initialModels: ['ensembel'] });
+    expect(others.notReadyReason()).toBe("Model 'ensembel' is not in the repository");
+    await others.close();
   });
 
   test('poll follows the files', async () => {

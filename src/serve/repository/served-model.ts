@@ -18,10 +18,18 @@ export interface PriorityLevels {
   readonly defaultLevel: number;
 }
 
+/** Names of models; undefined where an ensemble has no such step. */
+export interface Stages {
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
 /** Generates: from text (ensemble, bls) or from token ids (engine). */
 export interface GenerationModel extends ServedBase {
   readonly kind: 'ensemble' | 'bls' | 'engine';
   readonly engine: RunningEngine;
+  /** Steps of an ensemble before and after the engine. */
+  readonly stages: Stages;
   readonly isDecoupled: boolean;
   /** Default of the request's exclude_input_in_output. */
   readonly excludeInput: boolean;

@@ -158,6 +158,64 @@ const OUTPUTS: Readonly<Record<ModelKind, Names<ResponseField>>> = {
   postprocessing: { OUTPUT: 'text' },
 };
 
+/** Inputs of upstream's models that ask for what is not done here. A request that sends one as a parameter is refused, too. */
+const UNSUPPORTED_INPUTS: ReadonlySet<string> = new Set([
+  'decoder_text_input',
+  'decoder_input_ids',
+  'encoder_input_features',
+  'draft_input_ids',
+  'draft_logits',
+  'draft_acceptance_threshold',
+  'num_draft_tokens',
+  'use_draft_logits',
+  'prompt_embedding_table',
+  'prompt_table_extra_id',
+  'prompt_vocab_size',
+  'embedding_bias_words',
+  'embedding_bias_weights',
+  'lora_task_id',
+  'lora_weights',
+  'lora_config',
+  'guided_decoding_guide_type',
+  'guided_decoding_guide',
+  'image_input',
+  'image_bytes_input',
+  'image_url_input',
+  'video_bytes_input',
+  'lookahead_window_size',
+  'lookahead_ngram_size',
+  'lookahead_verification_set_size',
+  'runtime_top_p_min',
+  'runtime_top_p_decay',
+  'beam_search_diversity_rate',
+]);
+
+export function isUnsupportedInput(name: string): boolean {
+  return UNSUPPORTED_INPUTS.has(name);
+}
+
+/** Members of the Node API's request by the meaning of the input that sets them. */
+export const REQUEST_MEMBERS: readonly (readonly [RequestField, string])[] = [
+  ['maxTokens', 'maxOutputTokens'],
+  ['endId', 'endIds'],
+  ['topK', 'topK'],
+  ['topP', 'topP'],
+  ['minP', 'minP'],
+  ['lengthPenalty', 'beam.lengthPenalty'],
+  ['repetitionPenalty', 'repetitionPenalty'],
+  ['presencePenalty', 'presencePenalty'],
+  ['frequencyPenalty', 'frequencyPenalty'],
+  ['minTokens', 'minTokens'],
+  ['seed', 'seed'],
+  ['beamWidth', 'beam.width'],
+  ['sequenceCount', 'sequenceCount'],
+  ['badWords', 'badWords'],
+  ['stopWords', 'stop'],
+  ['badTokenLists', 'badTokenLists'],
+  ['stopTokenLists', 'stopTokenLists'],
+  ['embeddingBias', 'logitBias'],
+];
+
 /** The meaning of an input of a model of this kind. */
 export function inputField(kind: ModelKind, tensorName: string): RequestField {
   const names = INPUTS[kind];

@@ -2,7 +2,8 @@
 import { DataType, type ModelConfig } from '../../protocol/gen/model_config_pb.js';
 import { isDatatype, type Datatype } from '../../protocol/kserve/datatype.js';
 import type { TensorMetadata } from '../../protocol/kserve/infer.js';
-import type { RequestField, ResponseField } from './fields.js';
+import type { FieldNames } from '../../protocol/field-names.js';
+import { REQUEST_MEMBERS, type RequestField, type ResponseField } from './fields.js';
 
 export interface InputTensor extends TensorMetadata {
   readonly field: RequestField;
@@ -46,6 +47,12 @@ export function modelInterface(
     outputs: new Map(outputs.map((output) => [output.name, output])),
     maxBatchSize: config.maxBatchSize,
   };
+}
+
+/** The model's own names of what a refusal is about. */
+export function fieldNamesOf({ inputs }: ModelInterface): FieldNames {
+  const byField = new Map([...inputs.values()].map(({ name, field }) => [field, name]));
+  return Object.fromEntries(REQUEST_MEMBERS.map(([field, member]) => [member, byField.get(field) ?? member]));
 }
 
 /** KServe's name of a configuration's data type. */

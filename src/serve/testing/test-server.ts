@@ -2,7 +2,7 @@
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SILENT_LOG } from '../../core/log.js';
+import { SILENT_LOG, type Log } from '../../core/log.js';
 import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../options.js';
 import { createRepository } from '../repository/create.js';
 import { startServer, type RunningServer } from '../server.js';
@@ -38,6 +38,8 @@ export interface TestOptions {
   /** Called with the new repository before the server starts. */
   readonly prepare?: (repository: string) => void;
   readonly loader?: ScriptedLoader;
+  /** Default: none. */
+  readonly log?: Log;
   /** Do not wait for models. */
   readonly whileLoading?: boolean;
 }
@@ -68,7 +70,7 @@ async function startIn(directory: string, test: TestOptions): Promise<TestServer
     drainMs: 2000,
     ...test.options,
   };
-  const server = await startServer(options, { loader, log: SILENT_LOG });
+  const server = await startServer(options, { loader, log: test.log ?? SILENT_LOG });
   if (!test.whileLoading) await server.modelsLoaded;
   const scheme = options.tls === undefined ? 'http' : 'https';
   return {

@@ -1,23 +1,40 @@
 /** `aloft client`: the clients of tensorrtllm_backend in one, with their flags. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { runClientCommand, type ClientCommand, type TextClient } from '../../client/command.js';
+import {
+  runClientCommand,
+  type ClientCommand,
+  type TextClient,
+  type Terminal as ClientTerminal,
+} from '../../client/command.js';
 import { GrpcClient, type TlsOptions } from '../../client/grpc-client.js';
 import { HttpClient } from '../../client/http-client.js';
 import type { TextRequest } from '../../client/text-request.js';
+import { runTokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
+import { engineLoader } from '../../serve/engine-loader.js';
+import {
+  addTokenFlags,
+  readCsv,
+  readTokenCommand,
+  refuseUnsupported,
+  TOKEN_OUTPUT_LEN,
+  TOKEN_PROMPT,
+  wantsTokens,
+  type TokenFlags,
+} from './client-token-flags.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
 import type { Terminal } from './terminal.js';
 
-interface ClientFlags {
+interface ClientFlags extends TokenFlags {
   readonly url?: string;
   readonly protocol: 'grpc' | 'http';
   readonly prompt?: string;
   readonly text?: string;
   readonly streaming?: true;
-  readonly outputLen: number;
+  readonly outputLen?: number;
   readonly requestOutputLen?: number;
-  readonly modelName: string;
+  readonly modelName?: string;
   readonly requestId?: string;
   readonly beamWidth?: number;
   readonly numReturnSequences?: number;
@@ -40,7 +57,9 @@ interface ClientFlags {
   readonly streamTimeout?: number;
   readonly concurrency: number;
   readonly checkOutput?: true;
+  readonly checkOutputs?: true;
   readonly expectedOutput?: string;
+  readonly expectedOutputs?: readonly string[];
   readonly apiKey?: string;
   readonly ssl?: true;
   readonly rootCertificates?: string;
@@ -48,6 +67,8 @@ interface ClientFlags {
   readonly certificateChain?: string;
   readonly verbose?: true;
 }
+
+const TEXT_OUTPUT_LEN = 100;
 
 /** The scripts of tensorrtllm_backend whose place this command takes. */
 const OLD_NAMES = ['inflight_batcher_llm_client', 'end_to_end_streaming_client', 'end_to_end_grpc_client'];
@@ -62,9 +83,9 @@ export function registerClient(program: Command, terminal: Terminal): void {
     .option('-p, --prompt <text>', 'the prompt')
     .addOption(new Option('--text <text>', 'the prompt, as inflight_batcher_llm_client has it').hideHelp())
     .option('-S, --streaming', 'print the answer as it comes')
-    .option('-o, --output-len <n>', 'most tokens to generate', wholeNumber(1), 100)
+    .option('-o, --output-len <n>', 'most tokens to generate (default: 100; token ids: 16)', wholeNumber(1))
     .addOption(new Option('--request-output-len <n>', 'the same').argParser(wholeNumber(1)).hideHelp())
-    .option('--model-name <name>', 'ensemble or tensorrt_llm_bls', 'ensemble')
+    .option('--model-name <name>', 'default: ensemble; for token ids tensorrt_llm')
     .option('--request-id <id>', 'name of the request')
     .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
     .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1))
@@ -88,19 +109,23 @@ export function registerClient(program: Command, terminal: Terminal): void {
     .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
     .option('-c, --check-output', 'compare the answer with --expected-output')
     .option('--expected-output <text>', 'what the answer must be')
+    .addOption(new Option('--check-outputs', 'as end_to_end_grpc_client has it').hideHelp())
+    .addOption(new Option('--expected-outputs <text...>', 'as end_to_end_grpc_client has it').hideHelp())
     .option('--api-key <key>', 'key of the server')
     .option('-s, --ssl', 'use TLS')
     .option('-r, --root-certificates <file>', 'PEM of the authority')
     .option('--private-key <file>', "PEM of the client's key")
     .option('-x, --certificate-chain <file>', "PEM of the client's certificate")
     .option('-v, --verbose', 'print times');
+  addTokenFlags(command);
   command.action(async (flags: ClientFlags) => {
+    refuseUnsupported(command);
     const client = openClient(flags);
+    const streams = { out: terminal.out, error: terminal.err };
     try {
-      const status = await runClientCommand(readCommand(flags), client, {
-        out: terminal.out,
-        error: terminal.err,
-      });
+      const status = wantsTokens(flags)
+        ? await sendTokens(flags, client, streams)
+        : await runClientCommand(readCommand(flags), client, streams);
       if (status !== 0)
         throw new AloftError('CHECK_FAILED', 'An answer is missing or not what was expected; see above.');
     } finally {
@@ -130,7 +155,8 @@ function readTls(flags: ClientFlags): TlsOptions {
 }
 
 function readCommand(flags: ClientFlags): ClientCommand {
-  if (flags.checkOutput && flags.expectedOutput === undefined) {
+  const expectedOutput = flags.expectedOutput ?? flags.expectedOutputs?.join(' ');
+  if (isChecked(flags) && expectedOutput === undefined) {
     throw new AloftError('USAGE', '--check-output needs --expected-output.');
   }
   return {
@@ -138,7 +164,7 @@ function readCommand(flags: ClientFlags): ClientCommand {
     concurrency: flags.concurrency,
     stopAfterMs: flags.stopAfterMs || undefined,
     timeoutMs: flags.streamTimeout === undefined ? undefined : flags.streamTimeout * 1000,
-    expectedOutput: flags.expectedOutput,
+    expectedOutput,
     verbose: flags.verbose ?? false,
   };
 }
@@ -148,7 +174,7 @@ function readRequest(flags: ClientFlags): TextRequest {
   if (prompt === undefined)
     throw new AloftError('USAGE', `A prompt is missing: use -p "What is deep learning ?".`);
   const members = {
-    model: flags.modelName,
+    model: flags.modelName ?? 'ensemble',
     id: flags.requestId,
     stream: flags.streaming ?? false,
     beamWidth: flags.beamWidth,
@@ -170,7 +196,56 @@ function readRequest(flags: ClientFlags): TextRequest {
     returnLogProbs: flags.returnLogProbs,
   };
   const given = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
-  return { ...given, prompt, maxTokens: flags.requestOutputLen ?? flags.outputLen };
+  return { ...given, prompt, maxTokens: flags.requestOutputLen ?? flags.outputLen ?? TEXT_OUTPUT_LEN };
+}
+
+/** The prompt as ids, from a file or the tokenizer; text is printed where there is a tokenizer. */
+async function sendTokens(
+  flags: ClientFlags,
+  client: GrpcClient | HttpClient,
+  terminal: ClientTerminal,
+): Promise<0 | 1> {
+  if (!(client instanceof GrpcClient))
+    throw new AloftError('USAGE', 'Token ids are sent over gRPC; leave out --protocol http.');
+  const prompt = flags.prompt ?? flags.text ?? TOKEN_PROMPT;
+  const codec =
+    flags.tokenizerDir === undefined ? undefined : await engineLoader({}).loadTokenizer(flags.tokenizerDir);
+  const given = flags.inputTokensCsv === undefined ? undefined : readCsv(flags.inputTokensCsv);
+  const promptTokenIds = given ?? (await codec?.encode(prompt, true)) ?? [];
+  const command = readTokenCommand(flags, promptTokenIds, {
+    modelName: flags.modelName,
+    requestId: flags.requestId,
+    maxTokens: flags.requestOutputLen ?? flags.outputLen ?? TOKEN_OUTPUT_LEN,
+    isStreaming: flags.streaming ?? false,
+    stopAfterMs: flags.stopAfterMs || undefined,
+    isChecked: isChecked(flags),
+    inputs: {
+      beam_width: flags.beamWidth,
+      num_return_sequences: flags.numReturnSequences,
+      temperature: flags.temperature,
+      runtime_top_k: flags.topK,
+      runtime_top_p: flags.topP,
+      len_penalty: flags.lengthPenalty,
+      repetition_penalty: flags.repetitionPenalty,
+      presence_penalty: flags.presencePenalty,
+      frequency_penalty: flags.frequencyPenalty,
+      min_length: flags.minLength,
+      random_seed: flags.randomSeed,
+      end_id: flags.endId,
+      pad_id: flags.padId,
+      // The ids are cut off the answer again, so the server must not leave them out.
+      exclude_input_in_output: false,
+      return_log_probs: flags.returnLogProbs,
+    },
+  });
+  const decode = codec && ((ids: readonly number[]) => codec.decode(ids, true));
+  const shownPrompt = given === undefined || decode === undefined ? prompt : decode(given);
+  const text = decode && { prompt: shownPrompt, decode };
+  return await runTokenCommand(command, client, { terminal, text });
+}
+
+function isChecked({ checkOutput, checkOutputs }: ClientFlags): boolean {
+  return checkOutput ?? checkOutputs ?? false;
 }
 
 function readSeed(text: string): bigint {

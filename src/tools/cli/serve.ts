@@ -3,17 +3,21 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
 import type { ModelLoader } from '../../serve/loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions, type TlsFiles } from '../../serve/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/server.js';
+import { SettableLog } from '../../serve/settings.js';
+import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { warmupFlag } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
+import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
 import type { Terminal } from './terminal.js';
+import { addTraceFlags, readTraceOptions, type TraceFlags } from './trace-flags.js';
+import { addTritonFlags, reportTritonFlags } from './triton-flags.js';
 
-export interface ServeFlags {
+export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly modelRepo?: readonly string[];
   readonly modelRepository?: readonly string[];
   readonly modelStore?: readonly string[];
@@ -45,31 +49,49 @@ export interface ServeFlags {
   readonly corsOrigin?: readonly string[];
   readonly playground: boolean;
   readonly warmup?: true;
-  readonly logLevel: LogLevel;
+  readonly strictReadiness: boolean;
+  readonly metricsConfig?: readonly string[];
 }
-
-/** Triton's flags that need nothing here. */
-const WITHOUT_EFFECT = [
-  new Option('--disable-auto-complete-config', 'configurations are never completed'),
-  new Option('--backend-config <setting>', 'there are no back ends to configure').argParser(repeated),
-  new Option('--strict-model-config [flag]', 'configurations are always strict'),
-];
 
 /**
  * @param makeLoader Called once when the server starts.
  * @returns the command; the loader is a parameter so that the server can be started over any engine.
  */
-export function serveCommand(makeLoader: (flags: ServeFlags, log: Log) => ModelLoader): RegisterCommand {
+export function serveCommand(makeLoader: (flags: ServeFlags) => ModelLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
       program.command('serve').description('serve models over HTTP, gRPC and the OpenAI API'),
     );
     command.action(async (flags: ServeFlags) => {
-      const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
-      const server = await startServer(serveOptions(flags), { loader: makeLoader(flags, log), log });
-      await serveUntilSignal(server, { exitOnError: flags.exitOnError, log, terminal });
+      const started = await startFromFlags(command, serveOptions(flags), makeLoader(flags), terminal);
+      await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
     });
   };
+}
+
+export interface StartedServer {
+  readonly server: RunningServer;
+  /** Sends the traces that are left. */
+  readonly endTraces: () => Promise<void>;
+}
+
+/** Starts a server with the log, the traces and the notes on flags that the command line asks for. @throws {AloftError} */
+export async function startFromFlags(
+  command: Command,
+  options: ServeOptions,
+  loader: ModelLoader,
+  terminal: Terminal,
+): Promise<StartedServer> {
+  const flags = command.opts<ServeFlags>();
+  const { log, settings: logSettings } = await serveLog(flags, terminal);
+  const traces = readTraceOptions(flags, process.env);
+  reportTritonFlags(command, new SettableLog(log, logSettings));
+  const endTraces =
+    traces.target === undefined
+      ? async () => {}
+      : (await import('./trace-export.js')).exportTraces(traces.target);
+  const whole = { ...options, logSettings, traceSettings: traces.settings };
+  return { server: await startServer(whole, { loader, log }), endTraces };
 }
 
 export function addServeFlags(command: Command): Command {
@@ -122,9 +144,19 @@ export function addServeFlags(command: Command): Command {
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
     .addOption(warmupFlag())
     .option('--no-playground', 'do not serve the page at /')
-    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
-  for (const option of WITHOUT_EFFECT) command.addOption(option.hideHelp());
-  return command;
+    .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
+    .option(
+      '--metrics-config <setting>',
+      'summary_latencies=true, summary_quantiles=0.5:0.05,0.99:0.001, histogram_latencies=false, counter_latencies=false; may be repeated',
+      repeated,
+    )
+    .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
+    .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
+    .option('--grpc-server-cert <file>', 'PEM certificate')
+    .option('--grpc-server-key <file>', 'PEM key')
+    .option('--grpc-root-cert <file>', 'PEM authority of the clients');
+  addTritonFlags(command);
+  return addTraceFlags(addLogFlags(command));
 }
 
 /** @throws {AloftError} USAGE */
@@ -154,7 +186,13 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
     grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
     metrics: listen(flags.metricsAddress, flags.metricsPort, flags.allowMetrics),
-    tls: readTls(flags),
+    tls: readTls(
+      { certificate: flags.tlsCert, key: flags.tlsKey, authority: flags.tlsClientCa },
+      '--tls-cert and --tls-key',
+    ),
+    grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
+    strictReadiness: flags.strictReadiness,
+    metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
     apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile),
     corsOrigins: flags.corsOrigin ?? [],
     maxBodyBytes: flags.httpMaxInputSize,
@@ -166,14 +204,13 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
 
 interface ServeUntil {
   readonly exitOnError: boolean;
-  readonly log: Log;
   readonly terminal: Terminal;
 }
 
 /** Returns when the server is closed. A second signal ends the process at once. */
 export async function serveUntilSignal(
-  server: RunningServer,
-  { exitOnError, log, terminal }: ServeUntil,
+  { server, endTraces }: StartedServer,
+  { exitOnError, terminal }: ServeUntil,
 ): Promise<void> {
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -188,7 +225,8 @@ export async function serveUntilSignal(
     await server.close();
     throw error;
   });
-  const reason = server.context.health.notReadyReason();
+  const { health, repository, log } = server.context;
+  const reason = health.notReadyReason() ?? repository.notReadyReason();
   if (first === 'loaded' && exitOnError && reason !== undefined) {
     await server.close();
     throw new AloftError(
@@ -200,19 +238,46 @@ export async function serveUntilSignal(
   log.info(`Signal (${signal}) received.`);
   if (terminal.isInteractive)
     terminal.err('Waiting for running requests; press Ctrl-C again to stop at once.\n');
+  const isStopped = await server.close();
+  await endTraces();
   // An orderly exit would wait for the thread that hangs.
-  if (!(await server.close())) process.kill(process.pid, 'SIGKILL');
+  if (!isStopped) process.kill(process.pid, 'SIGKILL');
 }
 
-function readTls(flags: ServeFlags): TlsFiles | undefined {
-  if (flags.tlsCert === undefined && flags.tlsKey === undefined) return undefined;
-  if (flags.tlsCert === undefined || flags.tlsKey === undefined) {
-    throw new AloftError('USAGE', 'TLS needs both --tls-cert and --tls-key.');
+interface GrpcTlsFlags {
+  readonly grpcUseSsl?: boolean;
+  readonly grpcUseSslMutual?: boolean;
+  readonly grpcServerCert?: string;
+  readonly grpcServerKey?: string;
+  readonly grpcRootCert?: string;
+}
+
+function readGrpcTls(flags: GrpcTlsFlags): TlsFiles {
+  const names = '--grpc-server-cert and --grpc-server-key';
+  if (flags.grpcUseSslMutual && flags.grpcRootCert === undefined)
+    throw new AloftError('USAGE', '--grpc-use-ssl-mutual needs --grpc-root-cert.');
+  const authority = flags.grpcUseSslMutual ? flags.grpcRootCert : undefined;
+  const tls = readTls({ certificate: flags.grpcServerCert, key: flags.grpcServerKey, authority }, names);
+  if (tls === undefined) throw new AloftError('USAGE', `--grpc-use-ssl needs ${names}.`);
+  return tls;
+}
+
+interface TlsPaths {
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  readonly authority: string | undefined;
+}
+
+/** @param names The flags that give the first two. */
+function readTls({ certificate, key, authority }: TlsPaths, names: string): TlsFiles | undefined {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined) {
+    throw new AloftError('USAGE', `TLS needs both ${names}.`);
   }
   return {
-    certificate: readText(flags.tlsCert),
-    key: readText(flags.tlsKey),
-    clientAuthority: flags.tlsClientCa === undefined ? undefined : readText(flags.tlsClientCa),
+    certificate: readText(certificate),
+    key: readText(key),
+    clientAuthority: authority === undefined ? undefined : readText(authority),
   };
 }
 

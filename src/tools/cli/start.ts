@@ -7,13 +7,13 @@ import { lineLog } from '../../core/log.js';
 import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
 import type { ModelLoader } from '../../serve/loader.js';
-import { type RunningServer, startServer } from '../../serve/server.js';
+import type { RunningServer } from '../../serve/server.js';
 import { tryLines } from '../../serve/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { runBuild } from './build.js';
 import type { RegisterCommand } from './main.js';
-import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal } from './serve.js';
+import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal, startFromFlags } from './serve.js';
 import type { Terminal } from './terminal.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -37,16 +37,16 @@ export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): Re
     command.setOptionValue('logLevel', 'warning');
     command.action(async (flags: StartFlags) => {
       if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
-      const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
       const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
-      const server = await startServer(options, { loader: makeLoader(flags), log });
+      const started = await startFromFlags(command, options, makeLoader(flags), terminal);
+      const { server } = started;
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);
       if (!flags.serve) return void (await server.close());
       terminal.out(
         `\nServing the demo model; Ctrl-C stops it.\n${tryLines(options, server.ports, 'ensemble').join('\n')}\n`,
       );
-      return serveUntilSignal(server, { exitOnError: true, log, terminal });
+      return serveUntilSignal(started, { exitOnError: true, terminal });
     });
   };
 }

@@ -19,7 +19,12 @@ export interface Sweep {
 
 type Series = readonly { readonly name: string; readonly value: (point: SweepPoint) => number }[];
 
-const CHARTS: readonly { readonly title: string; readonly series: Series }[] = [
+interface ChartSpec {
+  readonly title: string;
+  readonly series: Series;
+}
+
+const CHARTS: readonly ChartSpec[] = [
   {
     title: 'Output tokens/s',
     series: [{ name: 'all requests', value: (point) => point.report.system_output_throughput_tok_s }],
@@ -49,10 +54,13 @@ const CHARTS: readonly { readonly title: string; readonly series: Series }[] = [
   },
 ];
 
-const COLOURS = ['#0b6bcb', '#c2570c', '#7a3db8'];
+/** Seen on white and on black. */
+const COLOURS = ['#2b83e0', '#d2691e', '#9a5bd6'];
 const WIDTH = 460;
 const HEIGHT = 240;
 const MARGIN = { left: 60, right: 12, top: 12, bottom: 40 };
+/** Lines of the grid above the axis, about. */
+const GRID_LINES = 4;
 
 export function htmlReport({ title, loadName, machine, points }: Sweep): string {
   const columns = [
@@ -84,56 +92,72 @@ export function htmlReport({ title, loadName, machine, points }: Sweep): string 
     list.map((cell) => `<${tag}>${typeof cell === 'number' ? round(cell) : escape(cell)}</${tag}>`).join('');
   const charts = CHARTS.map(
     (chart) =>
-      `<figure><figcaption>${chart.title}</figcaption>${lineChart(chart.series, points, loadName)}</figure>`,
+      `<figure><figcaption>${chart.title}${legend(chart.series)}</figcaption>${lineChart(chart, points, loadName)}</figure>`,
   );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title><style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1d2327}
-.charts{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-weight:600}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #d9dde0}
-text{font-size:11px;fill:#5b666d}code{font-size:.85em;overflow-wrap:anywhere}
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>
+:root{color-scheme:light dark;--ink:#1d2327;--soft:#5b666d;--line:#d9dde0}
+@media (prefers-color-scheme:dark){:root{--ink:#e8ecef;--soft:#a3adb5;--line:#384148}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:var(--ink)}
+h1{overflow-wrap:anywhere}.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1.5rem}
+figure{margin:0}figcaption{font-weight:600}figcaption span{font-weight:400;margin-left:.8rem}svg{width:100%;height:auto}
+.table{overflow-x:auto;margin-top:1.5rem}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line)}th{white-space:nowrap}
+line{stroke:var(--line)}text{font-size:11px;fill:var(--soft)}code{font-size:.85em;overflow-wrap:anywhere}
 </style></head><body><h1>${escape(title)}</h1>
 <p>${escape(machine.cpu)}, ${machine.coreCount} cores, Node ${escape(machine.node)}, commit ${escape(machine.commit)}, ${escape(machine.date)}<br><code>${escape(machine.command.join(' '))}</code></p>
 <div class="charts">${charts.join('')}</div>
-<table><thead><tr>${cells([loadName, ...columns], 'th')}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('')}</tbody></table>
+<p>Times in ms. Goodput counts the requests within the service level; without one it counts all.</p>
+<div class="table"><table><thead><tr>${cells([loadName, ...columns], 'th')}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('')}</tbody></table></div>
 </body></html>
 `;
 }
 
-function lineChart(series: Series, points: readonly SweepPoint[], loadName: string): string {
-  const loads = points.map((point) => point.load);
+/** Names of the lines in their colours; a single line needs none. */
+function legend(series: Series): string {
+  if (series.length === 1) return '';
+  return series
+    .map(({ name }, i) => `<span style="color:${COLOURS[i % COLOURS.length]}">${escape(name)}</span>`)
+    .join('');
+}
+
+/** A step of 1, 2 or 5 times a power of ten, so that the grid has round numbers. */
+function roundStep(top: number): number {
+  const rough = top / GRID_LINES;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+}
+
+function lineChart({ title, series }: ChartSpec, points: readonly SweepPoint[], loadName: string): string {
   const values = series.flatMap(({ value }) => points.map(value)).filter(Number.isFinite);
-  const top = Math.max(1e-9, ...values) * 1.05;
+  const step = roundStep(Math.max(1e-9, ...values));
+  const lineCount = Math.ceil(Math.max(...values, step) / step);
+  const top = step * lineCount;
   // Loads usually double from point to point, so equal steps read best.
   const x = (index: number) =>
     MARGIN.left + ((WIDTH - MARGIN.left - MARGIN.right) * (index + 0.5)) / points.length;
   const y = (value: number) => HEIGHT - MARGIN.bottom - ((HEIGHT - MARGIN.top - MARGIN.bottom) * value) / top;
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const at = y(top * share);
-    return `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${at}" y2="${at}" stroke="#d9dde0"/><text x="${MARGIN.left - 6}" y="${at + 4}" text-anchor="end">${round(top * share)}</text>`;
+  const grid = Array.from({ length: lineCount + 1 }, (_, i) => {
+    const at = y(step * i);
+    return `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${at}" y2="${at}"/><text x="${MARGIN.left - 6}" y="${at + 4}" text-anchor="end">${round(step * i)}</text>`;
   });
-  const labels = loads.map(
-    (load, i) => `<text x="${x(i)}" y="${HEIGHT - 22}" text-anchor="middle">${round(load)}</text>`,
+  const labels = points.map(
+    ({ load }, i) => `<text x="${x(i)}" y="${HEIGHT - 22}" text-anchor="middle">${round(load)}</text>`,
   );
-  const lines = series.map(({ name, value }, i) => {
+  const lines = series.map(({ value }, i) => {
     const colour = COLOURS[i % COLOURS.length];
-    const path = points
-      .map((point, index) => `${x(index).toFixed(1)},${y(value(point)).toFixed(1)}`)
-      .join(' ');
-    const dots = points
-      .map(
-        (point, index) =>
-          `<circle cx="${x(index).toFixed(1)}" cy="${y(value(point)).toFixed(1)}" r="3" fill="${colour}"/>`,
-      )
-      .join('');
-    return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}<text x="${MARGIN.left + 6 + i * 90}" y="${MARGIN.top + 8}" style="fill:${colour}">${escape(name)}</text>`;
+    const at = points.map((point, index) => [x(index).toFixed(1), y(value(point)).toFixed(1)] as const);
+    const dots = at.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`).join('');
+    return `<polyline points="${at.map((pair) => pair.join(',')).join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}`;
   });
-  return `<svg width="${WIDTH}" height="${HEIGHT}" role="img">${grid.join('')}${labels.join('')}<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">${escape(loadName)}</text>${lines.join('')}</svg>`;
+  const axis = `<text x="${WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">${escape(loadName)}</text>`;
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(title)} by ${escape(loadName)}">${grid.join('')}${labels.join('')}${axis}${lines.join('')}</svg>`;
 }
 
 function round(value: number): string {
   if (!Number.isFinite(value)) return '–';
-  return value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(3);
+  if (value >= 100 || Number.isInteger(value)) return value.toFixed(0);
+  return String(Number(value.toPrecision(3)));
 }
 
 function escape(text: string): string {

@@ -1,0 +1,37 @@
+/** The engine's refusals name members of the Node API; a client is told in the words of the interface it used. */
+import { AloftError, type ErrorCode } from '../core/errors.js';
+
+/** Member of GenerateRequest, or a path in it such as `beam.width` -> the interface's name of it. */
+export type FieldNames = Readonly<Record<string, string>>;
+
+const ABOUT_REQUESTS: ReadonlySet<ErrorCode> = new Set([
+  'REQUEST_INVALID',
+  'PROMPT_TOO_LONG',
+  'REQUEST_TOO_LARGE',
+]);
+
+/** Words that are no plain English: `maxOutputTokens`, `beam.width`; and the first word, which names the field at fault. */
+const FIELD_WORD = /^\w+(?:\.\w+)?|\b[a-z]+\.[a-z]\w*\b|\b[a-z]+[A-Z]\w*\b/g;
+
+export interface Renamed {
+  readonly message: string;
+  /** The first field that the message names. */
+  readonly field: string | undefined;
+}
+
+export function renameFields(message: string, names: FieldNames): Renamed {
+  let field: string | undefined;
+  const renamed = message.replaceAll(FIELD_WORD, (word) => {
+    const name = Object.hasOwn(names, word) ? names[word] : undefined;
+    field ??= name;
+    return name ?? word;
+  });
+  return { message: renamed, field };
+}
+
+/** The same error in the interface's words; errors about something else than the request stay as they are. */
+export function inFieldNames(error: AloftError, names: FieldNames): AloftError {
+  if (!ABOUT_REQUESTS.has(error.code)) return error;
+  const { message } = renameFields(error.message, names);
+  return message === error.message ? error : new AloftError(error.code, message, { cause: error });
+}

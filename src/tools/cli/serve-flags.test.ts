@@ -1,0 +1,216 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Log } from '../../core/log.js';
+import { startTestServer } from '../../serve/testing/test-server.js';
+import { normaliseFlags } from './flags.js';
+import { serveLog } from './serve-log.js';
+import { addServeFlags, serveOptions, type ServeFlags } from './serve.js';
+import type { Terminal } from './terminal.js';
+import { readTraceOptions } from './trace-flags.js';
+import { reportTritonFlags } from './triton-flags.js';
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'aloft-flags-'))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function parse(...argv: string[]): { command: Command; flags: ServeFlags } {
+  const command = addServeFlags(new Command('serve')).exitOverride();
+  command.parse(normaliseFlags(['--model_repo', 'r', ...argv]), { from: 'user' });
+  return { command, flags: command.opts<ServeFlags>() };
+}
+
+function notes(command: Command): string[] {
+  const lines: string[] = [];
+  const log: Log = { error() {}, warning() {}, info: (line) => lines.push(line), verbose() {} };
+  reportTritonFlags(command, log);
+  return lines;
+}
+
+/** Lines of the standard error stream. */
+function terminal(): { readonly lines: string[]; readonly terminal: Terminal } {
+  const lines: string[] = [];
+  return {
+    lines,
+    terminal: {
+      out() {},
+      err: (text: string) => void lines.push(text),
+      isInteractive: false,
+    },
+  };
+}
+
+describe("tritonserver's and launch_triton_server's command lines", () => {
+  test('flags that need nothing here are taken and named with the reason', () => {
+    const { command } = parse(
+      '--disable-auto-complete-config',
+      '--backend-config=python,shm-region-prefix-name=prefix0_',
+      '--http-thread-count=8',
+      '--pinned-memory-pool-byte-size',
+      '268435456',
+      '--rate-limit=off',
+      '--tensorrt_llm_model_name',
+      'tensorrt_llm',
+      '-f',
+    );
+    expect(notes(command).map((line) => line.split(' ')[0])).toEqual([
+      '--disable-auto-complete-config',
+      '--backend-config',
+      '--http-thread-count',
+      '--pinned-memory-pool-byte-size',
+      '--rate-limit',
+      '--force',
+      '--tensorrt-llm-model-name',
+    ]);
+    expect(notes(parse('--world_size=1').command)).toEqual([]);
+  });
+
+  test.each([
+    [
+      '--http-restricted-api=model-repository:k=v',
+      /--http-restricted-api is not supported: .*--api-key-file/,
+    ],
+    ['--allow-client-shm=true', /shared memory/],
+    ['--model-namespacing=1', /names of models/],
+  ])('%s is refused', (flag, message) => {
+    expect(() => notes(parse(flag).command)).toThrow(message);
+  });
+
+  test('the same switched off is fine', () => {
+    expect(notes(parse('--allow-sagemaker=false', '--model-namespacing', '0').command)).toEqual([]);
+  });
+
+  test('metrics, readiness and TLS of gRPC', () => {
+    const { flags } = parse(
+      '--metrics-config',
+      'summary_latencies=true',
+      '--metrics-config=summary_quantiles=0.5:0.05,0.9',
+      '--strict-readiness=false',
+    );
+    expect(serveOptions(flags)).toMatchObject({
+      strictReadiness: false,
+      metricsOptions: { summaryLatencies: true, summaryQuantiles: [0.5, 0.9], counterLatencies: true },
+      grpcTls: undefined,
+    });
+    expect(() => serveOptions(parse('--metrics-config', 'foo=1').flags)).toThrow(/'foo=1' is unknown/);
+    expect(() => serveOptions(parse('--grpc-use-ssl=true').flags)).toThrow(
+      /needs --grpc-server-cert and --grpc-server-key/,
+    );
+    const key = join(import.meta.dirname, 'serve-flags.test.js');
+    const grpc = parse('--grpc-use-ssl=1', '--grpc-server-cert', key, '--grpc-server-key', key).flags;
+    expect(serveOptions(grpc)).toMatchObject({
+      tls: undefined,
+      grpcTls: { certificate: readFileSync(key, 'utf8') },
+    });
+  });
+});
+
+describe('log', () => {
+  test('levels follow --log-level, and single flags go before it', async () => {
+    const settings = async (...argv: string[]) =>
+      (await serveLog(parse(...argv).flags, terminal().terminal)).settings;
+    expect(await settings()).toMatchObject({ log_info: true, log_verbose_level: 0, log_format: 'default' });
+    expect(await settings('--log-level', 'warning')).toMatchObject({ log_info: false, log_warning: true });
+    expect(await settings('--log-level=verbose')).toMatchObject({ log_verbose_level: 1 });
+    expect(await settings('--log-verbose=2', '--log-info', 'off')).toMatchObject({
+      log_info: false,
+      log_verbose_level: 2,
+    });
+  });
+
+  test('goes to a file; each request is a line at verbose level 1', async () => {
+    const path = join(directory, 'server.log');
+    const { log, settings } = await serveLog(
+      parse('--log-file', path, '--log-verbose=1').flags,
+      terminal().terminal,
+    );
+    const server = await startTestServer({ options: { logSettings: settings }, log });
+    const ask = (max_tokens: number) =>
+      fetch(`${server.httpUrl}/v2/models/ensemble/generate`, {
+        method: 'POST',
+        body: JSON.stringify({ text_input: 'x'.repeat(max_tokens > 1 ? 1 : 5000), max_tokens }),
+      });
+    await (await ask(3)).text();
+    await (await ask(1)).text();
+    await server.close();
+    const text = readFileSync(path, 'utf8');
+    expect(text).toMatch(/^\[Aloft\] \[I\] \d{4} \d\d:\d\d:\d\d\.\d{3} Started HTTPService/m);
+    expect(text).toMatch(
+      /\[V\] .* request \S+ of 'ensemble' over http, 2 prompt tokens \(0 cached\), 3 output tokens, first after [\d.]+ ms, [\d.]+ ms, ended by length$/m,
+    );
+    expect(text).toMatch(/\[V\] .* of 'ensemble' over http, [\d.]+ ms, PROMPT_TOO_LONG: /);
+  });
+
+  test('a file that cannot be written is named', async () => {
+    await expect(
+      serveLog(parse('--log-file', join(directory, 'no', 'file')).flags, terminal().terminal),
+    ).rejects.toThrow(/--log-file .* cannot be written/);
+  });
+});
+
+describe('traces', () => {
+  test("Triton's settings", () => {
+    const { flags } = parse(
+      '--trace-config=mode=opentelemetry',
+      '--trace-config',
+      'rate=100',
+      '--trace-config',
+      'level=TIMESTAMPS',
+      '--trace-config=opentelemetry,url=collector:4318/v1/traces',
+      '--trace-config=opentelemetry,resource=service.name=test',
+    );
+    expect(readTraceOptions(flags, {})).toEqual({
+      settings: { trace_rate: ['100'], trace_level: ['TIMESTAMPS'] },
+      target: { url: 'http://collector:4318/v1/traces', resource: { 'service.name': 'test' } },
+    });
+    expect(readTraceOptions({}, {}).target).toBeUndefined();
+    expect(() => readTraceOptions({ traceConfig: ['mode=triton'] }, {})).toThrow(/'mode=triton' is unknown/);
+    expect(() => readTraceOptions({ traceConfig: ['opentelemetry,url=:'] }, {})).toThrow(/is none/);
+  });
+
+  test('the environment of OpenTelemetry', () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+    expect(readTraceOptions({}, endpoint).target).toEqual({ url: undefined, resource: {} });
+    expect(readTraceOptions({}, { ...endpoint, OTEL_SDK_DISABLED: 'true' }).target).toBeUndefined();
+    expect(() => readTraceOptions({}, { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toThrow(
+      /go over HTTP/,
+    );
+  });
+
+  test('reach a collector, with the trace of the caller', async () => {
+    const bodies: string[] = [];
+    const collector = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        bodies.push(body);
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      });
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = collector.address() as AddressInfo;
+    const { exportTraces } = await import('./trace-export.js');
+    const end = exportTraces({
+      url: `http://127.0.0.1:${port}/v1/traces`,
+      resource: { 'service.name': 'tested' },
+    });
+    const server = await startTestServer();
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    await fetch(`${server.httpUrl}/v2/models/ensemble/generate`, {
+      method: 'POST',
+      headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
+      body: JSON.stringify({ text_input: 'a', max_tokens: 2 }),
+    });
+    await server.close();
+    await end();
+    collector.close();
+    const text = bodies.join('');
+    expect(text).toContain(traceId);
+    expect(text).toContain('"gen_ai.request.model"');
+    expect(text).toContain('"tested"');
+  });
+});

@@ -1,0 +1,67 @@
+/** The log of a server: Triton's flags for it, and ours. */
+import { createWriteStream } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { AloftError } from '../../core/errors.js';
+import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
+import type { LogSettings } from '../../serve/settings.js';
+import { onOff, oneOf, wholeNumber } from './flags.js';
+import type { Terminal } from './terminal.js';
+
+export interface LogFlags {
+  readonly logLevel: LogLevel;
+  readonly logVerbose?: number;
+  readonly logInfo?: boolean;
+  readonly logWarning?: boolean;
+  readonly logError?: boolean;
+  readonly logFormat: 'default' | 'ISO8601';
+  readonly logFile?: string;
+  /** launch_triton_server's: everything, into a file. */
+  readonly log?: true;
+}
+
+export function addLogFlags(command: Command): Command {
+  return command
+    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info')
+    .option('--log-verbose <level>', '1 logs each request', wholeNumber(0))
+    .addOption(new Option('--log-info <flag>', 'log this level').argParser(onOff).hideHelp())
+    .addOption(new Option('--log-warning <flag>', 'log this level').argParser(onOff).hideHelp())
+    .addOption(new Option('--log-error <flag>', 'log this level').argParser(onOff).hideHelp())
+    .option('--log-format <format>', 'of times: default or ISO8601', oneOf(['default', 'ISO8601']), 'default')
+    .option('--log-file <file>', 'append to this file instead of the standard error stream')
+    .addOption(new Option('--log', 'as --log-verbose 3, into triton_log.txt or --log-file').hideHelp());
+}
+
+export interface ServeLog {
+  readonly log: Log;
+  /** Which of its lines are written at first; clients may change it. */
+  readonly settings: LogSettings;
+}
+
+/** @throws {AloftError} USAGE when the file cannot be written. */
+export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<ServeLog> {
+  const path = flags.logFile ?? (flags.log ? 'triton_log.txt' : undefined);
+  const write = path === undefined ? (line: string) => terminal.err(`${line}\n`) : await fileWriter(path);
+  const reaches = (level: LogLevel) => LOG_LEVELS.indexOf(flags.logLevel) >= LOG_LEVELS.indexOf(level);
+  const settings: LogSettings = {
+    log_file: path ?? '',
+    log_info: flags.logInfo ?? reaches('info'),
+    log_warning: flags.logWarning ?? reaches('warning'),
+    log_error: flags.logError ?? reaches('error'),
+    log_verbose_level: flags.logVerbose ?? (flags.log ? 3 : reaches('verbose') ? 1 : 0),
+    log_format: flags.logFormat,
+  };
+  return { log: lineLog('verbose', write), settings };
+}
+
+async function fileWriter(path: string): Promise<(line: string) => void> {
+  const stream = createWriteStream(path, { flags: 'a' });
+  await new Promise<void>((resolve, reject) => {
+    stream.once('open', () => resolve());
+    stream.once('error', (cause) =>
+      reject(new AloftError('USAGE', `--log-file ${path} cannot be written.`, { cause })),
+    );
+  });
+  // A full disk later must not end the server.
+  stream.on('error', () => {});
+  return (line) => void stream.write(`${line}\n`);
+}
