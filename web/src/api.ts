@@ -1,5 +1,6 @@
 /** The server's interfaces as the page uses them. */
 import { HttpClient } from '../../src/client/http-client.js';
+import type { ScoredToken } from '../../src/client/whole-tokens.js';
 import type { JsonObject, JsonValue } from '../../src/protocol/json.js';
 import { isObject } from '../../src/protocol/json.js';
 
@@ -9,12 +10,6 @@ export interface Message {
 }
 
 /** A token with its probability and what else was likely. */
-export interface ScoredToken {
-  readonly text: string;
-  readonly probability: number;
-  readonly others: readonly { readonly text: string; readonly probability: number }[];
-}
-
 export interface Sampling {
   readonly temperature: number;
   readonly topP: number;

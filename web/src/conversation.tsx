@@ -1,7 +1,8 @@
 /** Prompt and answer: a conversation, or a text that is continued. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { answer, type ScoredToken } from './api.js';
+import { type ScoredToken, wholeTokens } from '../../src/client/whole-tokens.js';
+import { answer } from './api.js';
 import { apiKey, mode, sampling, selectedModel, turns, type Turn } from './state.js';
 import { Tokens } from './tokens.js';
 
@@ -102,16 +103,6 @@ function switchMode(kind: 'chat' | 'complete'): void {
   turns.value = [];
 }
 
-/** Tokens of one character that took several are shown as one, once the character is complete. */
-function joined(text: string, tokens: readonly ScoredToken[]): readonly ScoredToken[] {
-  const [only, ...others] = tokens;
-  if (only === undefined || text === '') return [];
-  if (others.length === 0) return [{ ...only, text }];
-  return [
-    { text, probability: tokens.reduce((product, token) => product * token.probability, 1), others: [] },
-  ];
-}
-
 interface AnswerTimes {
   readonly startMs: number;
   firstMs: number | undefined;
@@ -156,7 +147,7 @@ async function send(): Promise<void> {
       finishReason = delta.finishReason ?? finishReason;
       tokenCount = delta.outputTokens ?? tokenCount;
       held.push(...delta.tokens);
-      const shownTokens = joined(delta.text, held);
+      const shownTokens = wholeTokens(delta.text, held);
       if (shownTokens.length > 0) held = [];
       show({ content: reply.content + delta.text, tokens: [...reply.tokens, ...shownTokens] });
     }

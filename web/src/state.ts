@@ -1,7 +1,8 @@
 /** What the parts of the page share. */
 import { computed, signal } from '@preact/signals';
 import type { LiveEngine, LiveSnapshot } from '../../src/protocol/live.js';
-import { client, listModels, type Message, type Sampling, type ScoredToken } from './api.js';
+import type { ScoredToken } from '../../src/client/whole-tokens.js';
+import { client, listModels, type Message, type Sampling } from './api.js';
 
 export const apiKey = signal('');
 export const models = signal<readonly string[]>([]);

@@ -1,6 +1,6 @@
 /** An answer token by token: the less likely a token was, the stronger its colour. Each tells what else was likely. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ScoredToken } from './api.js';
+import type { ScoredToken } from '../../src/client/whole-tokens.js';
 
 export function Tokens({ tokens }: { readonly tokens: readonly ScoredToken[] }) {
   const [chosen, choose] = useState<number | undefined>(undefined);
