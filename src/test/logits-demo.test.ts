@@ -26,6 +26,8 @@ interface DemoLogits {
 const { prompts } = referenceJson('logits-demo.json') as DemoLogits;
 const expected = referenceTensors('logits-demo.safetensors');
 const levels = levelsUpTo(detectIsa(openKernelLibrary()));
+const ways: readonly (readonly [string, OpenOptions])[] =
+  DEVICE === 'cpu' ? levels.map((isa) => [`${isa} instructions`, { isa }]) : [['the kernels of the GPU', {}]];
 
 interface Format {
   readonly name: string;
@@ -111,16 +113,9 @@ describe.each(onDevice(formats))('demo model as $name', (format) => {
   const open = <T>(options: OpenOptions, use: (executor: Executor) => Promise<T>) =>
     withExecutor(engine, { maxKvTokens: 128, ...options }, use);
 
-  test.runIf(DEVICE === 'cuda')('logits are those of transformers', async () => {
-    await open({}, (executor) => checkAgainstReference(executor, format));
+  test.each(ways)('logits are those of transformers with %s', async (_, options) => {
+    await open(options, (executor) => checkAgainstReference(executor, format));
   });
-
-  test.runIf(DEVICE === 'cpu').each(levels)(
-    'logits are those of transformers with %s instructions',
-    async (isa) => {
-      await open({ isa }, (executor) => checkAgainstReference(executor, format));
-    },
-  );
 
   test.runIf(DEVICE === 'cpu')('chunks, threads and blocks do not change a bit', async () => {
     const { ids } = prompts[3]!;
