@@ -55,13 +55,16 @@ export class ServerHealth {
   }
 
   private whySilent(model: ServedModel): string {
-    if (!('engine' in model) || this.repository.engines().includes(model.engine))
-      return 'its step loop has stopped';
+    if (!('engine' in model) || this.isLoaded(model.engine)) return 'its step loop has stopped';
     return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
   private isServing(model: ServedModel): boolean {
-    return 'codec' in model || this.isAlive(model.engine);
+    return 'codec' in model || (this.isLoaded(model.engine) && this.isAlive(model.engine));
+  }
+
+  private isLoaded(engine: RunningEngine): boolean {
+    return this.repository.engines().includes(engine);
   }
 
   private isAlive(engine: RunningEngine): boolean {
