@@ -47,19 +47,24 @@ export class ServerHealth {
   /** @throws {AloftError} SHUTTING_DOWN or MODEL_UNAVAILABLE when a new request cannot be taken. */
   requireServing(model: ServedModel): void {
     if (this.phase === 'draining') throw new AloftError('SHUTTING_DOWN', 'Server exiting');
-    const why = this.whySilent(model);
-    if (why === undefined) return;
-    throw new AloftError('MODEL_UNAVAILABLE', `Model '${model.name}' does not answer: ${why}.`);
+    if (this.isServing(model)) return;
+    throw new AloftError(
+      'MODEL_UNAVAILABLE',
+      `Model '${model.name}' does not answer: ${this.whySilent(model)}.`,
+    );
   }
 
-  private whySilent(model: ServedModel): string | undefined {
-    if ('engine' in model && !this.repository.engines().includes(model.engine))
-      return `its engine, model '${model.engine.name}', is unloaded; load that again`;
-    return this.isServing(model) ? undefined : 'its step loop has stopped';
+  private whySilent(model: ServedModel): string {
+    if (!('engine' in model) || this.isLoaded(model.engine)) return 'its step loop has stopped';
+    return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
   private isServing(model: ServedModel): boolean {
-    return 'codec' in model || this.isAlive(model.engine);
+    return 'codec' in model || (this.isLoaded(model.engine) && this.isAlive(model.engine));
+  }
+
+  private isLoaded(engine: RunningEngine): boolean {
+    return this.repository.engines().includes(engine);
   }
 
   private isAlive(engine: RunningEngine): boolean {

@@ -1,4 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { AloftError } from '../core/errors.js';
@@ -211,6 +213,39 @@ describe('load', () => {
     });
     expect(refused.status).toBe(429);
     socket.destroy();
+  });
+
+  test('a priority may have a queue policy of its own', async () => {
+    const policy =
+      'priority_queue_policy { key: 3 value { max_queue_size: 1 default_timeout_microseconds: 7000000 } }';
+    const own = await start({
+      script: { tokenMs: 2, slotCount: 1 },
+      prepare: (repository) => {
+        const path = join(repository, 'tensorrt_llm', 'config.pbtxt');
+        const text = readFileSync(path, 'utf8');
+        writeFileSync(path, text.replace('default_queue_policy', `${policy}\n  default_queue_policy`));
+      },
+    });
+    const sockets = [openStream(own)];
+    const stream = (priority: number) => sockets.push(openStream(own, undefined, { ...LONG, priority }));
+    await until(() => own.model.runningCount === 1);
+    stream(3);
+    await until(() => activeCount(own) === 2);
+    expect(own.model.requests.at(-1)).toMatchObject({ queueTimeoutMs: 7000, priority: -1 });
+    const low = await post(own, '/v2/models/ensemble/generate', {
+      text_input: 'a',
+      max_tokens: 1,
+      priority: 3,
+    });
+    expect([low.status, await low.json()]).toEqual([
+      429,
+      { error: expect.stringMatching(/^Exceeds maximum queue size of priority 3: 1 requests/) },
+    ]);
+    stream(1);
+    await until(() => activeCount(own) === 3);
+    expect(own.model.requests.at(-1)?.queueTimeoutMs).toBeUndefined();
+    for (const socket of sockets) socket.destroy();
+    await until(() => activeCount(own) === 0);
   });
 
   test('queue timeout, deadline and priority reach the engine', async () => {

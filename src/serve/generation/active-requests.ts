@@ -1,8 +1,17 @@
 /** The requests of one engine that are not finished: for stopping by id, admission, draining and the live view. */
 import { AloftError } from '../../core/errors.js';
 
+/** Where a request waits. */
+export interface QueuePlace {
+  /** Its priority in the model's configuration; 0 without levels. */
+  readonly level: number;
+  /** Requests of this level that may wait; undefined: as many as of all. */
+  readonly maxWaitingCount: number | undefined;
+}
+
 export interface ActiveRequest {
   readonly id: string;
+  readonly level: number;
   readonly startedMs: number;
   /** 0 until the engine has told. */
   promptTokenCount: number;
@@ -20,6 +29,14 @@ export class ActiveRequests {
 
   get count(): number {
     return this.byKey.size;
+  }
+
+  /** Requests of a level without a token yet: they wait, or their prompts are being computed. */
+  waitingCount(level: number): number {
+    let count = 0;
+    for (const request of this.byKey.values())
+      if (request.level === level && request.firstTokenMs === undefined) count++;
+    return count;
   }
 
   values(): Iterable<ActiveRequest> {

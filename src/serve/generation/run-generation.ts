@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
-import type { ActiveRequest } from './active-requests.js';
+import type { ActiveRequest, QueuePlace } from './active-requests.js';
 import { Flusher, type Flushable } from './flusher.js';
 import { mergeTexts } from './merge-text.js';
 import type { ObserverFactory, RequestInfo, RequestObserver } from './observer.js';
@@ -12,6 +12,7 @@ import type { RunningEngine } from './running-engine.js';
 export interface GenerationCall {
   readonly engine: RunningEngine;
   readonly request: GenerateRequest;
+  readonly queue: QueuePlace;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
   readonly info: RequestInfo;
@@ -61,6 +62,7 @@ class GenerationRun implements Flushable {
     this.parts = parts;
     this.active = {
       id: call.request.id ?? randomUUID(),
+      level: call.queue.level,
       startedMs: call.info.arrivedMs,
       promptTokenCount: 0,
       outputTokenCount: 0,
@@ -74,10 +76,10 @@ class GenerationRun implements Flushable {
   }
 
   start(): void {
-    const { engine, request, signal } = this.call;
+    const { engine, request, queue, signal } = this.call;
     try {
       if (signal.aborted) throw cancelled(this.call);
-      engine.admit();
+      engine.admit(queue);
       const remove = engine.active.add(this.active, request.id !== undefined);
       const onAbort = () => this.end(cancelled(this.call));
       signal.addEventListener('abort', onAbort, { once: true });

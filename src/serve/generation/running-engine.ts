@@ -1,7 +1,7 @@
 /** A loaded engine with its requests and its limit. */
 import { AloftError, type ErrorReport } from '../../core/errors.js';
 import type { LoadedModel } from '../loader.js';
-import { ActiveRequests } from './active-requests.js';
+import { ActiveRequests, type QueuePlace } from './active-requests.js';
 
 /** QUEUE_FULL with the time after which a retry is worth it. */
 export class QueueFullError extends AloftError {
@@ -38,10 +38,17 @@ export class RunningEngine {
    * Refuses a request that should not even be queued.
    * @throws {AloftError} QUEUE_FULL or MODEL_UNAVAILABLE
    */
-  admit(): void {
+  admit({ level, maxWaitingCount }: QueuePlace): void {
     if (this.isClosing) throw new AloftError('MODEL_UNAVAILABLE', `Model '${this.name}' is being unloaded.`);
-    if (this.active.count < this.maxRequestCount) return;
-    const message = `Exceeds maximum queue size: model '${this.name}' has ${this.active.count} requests running or waiting; retry later.`;
+    if (this.active.count >= this.maxRequestCount) {
+      const message = `Exceeds maximum queue size: model '${this.name}' has ${this.active.count} requests running or waiting; retry later.`;
+      throw new QueueFullError(message, this.retryAfterSeconds());
+    }
+    // While a slot is free nobody waits.
+    if (maxWaitingCount === undefined || this.active.count < this.loaded.maxRunningRequestCount) return;
+    const waitingCount = this.active.waitingCount(level);
+    if (waitingCount < maxWaitingCount) return;
+    const message = `Exceeds maximum queue size of priority ${level}: ${waitingCount} requests of model '${this.name}' wait there; retry later.`;
     throw new QueueFullError(message, this.retryAfterSeconds());
   }
 

@@ -19,6 +19,7 @@ import {
 } from '../../protocol/openai/error.js';
 import type { StreamOptions } from '../../protocol/openai/shared-request.js';
 import { sseFrame } from '../../protocol/sse.js';
+import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
 import type { GenerationModel } from '../repository/served-model.js';
@@ -150,7 +151,10 @@ function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
 /** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */
 function run({ context, job, signal, traceparent }: Call, reader: Reader<readonly PromptedEvent[]>): void {
   const { model, requests } = job;
-  const { engine, queueTimeoutMs } = model;
+  const { engine } = model;
+  // OpenAI's requests have no levels.
+  const level = model.priorities.defaultLevel;
+  const { timeoutMs: queueTimeoutMs, maxWaitingCount } = queuePolicyFor(model, level);
   const info = {
     modelName: model.name,
     modelVersion: model.version,
@@ -161,7 +165,13 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
     traceparent,
   } as const;
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
-  const calls = requests.map((row) => ({ engine, request: { ...limits, ...row }, signal, info }));
+  const calls = requests.map((row) => ({
+    engine,
+    request: { ...limits, ...row },
+    queue: { level, maxWaitingCount },
+    signal,
+    info,
+  }));
   const firstTokens = new Map<number, string>();
   let held: PromptedEvent[] | undefined = [];
   runRows(context.runGeneration, calls, {

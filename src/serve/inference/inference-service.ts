@@ -103,9 +103,15 @@ function begin(
   const limits = requestLimits(call, model);
   const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
   const requests = rows.map((row, i) =>
-    named({ ...row, ...limits, ...(echo ? { echo } : {}) }, request.id, i, rows.length),
+    named({ ...row, ...limits.fields, ...(echo ? { echo } : {}) }, request.id, i, rows.length),
   );
-  const calls = requests.map((row) => ({ engine: model.engine, request: row, signal: call.signal, info }));
+  const calls = requests.map((row) => ({
+    engine: model.engine,
+    request: row,
+    queue: limits.queue,
+    signal: call.signal,
+    info,
+  }));
   const builder = new AnswerBuilder(requests.length, {
     echoTokens: echo && model.kind === 'engine',
     sequenceCount: requests[0]?.sequenceCount ?? 1,

@@ -1,27 +1,40 @@
 /** Time limits and priority of a request, from its parameters, its call and the model's queue policy. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
-import type { GenerationModel, PriorityLevels } from '../repository/served-model.js';
+import type { QueuePlace } from '../generation/active-requests.js';
+import type { GenerationModel, PriorityLevels, QueuePolicy } from '../repository/served-model.js';
 import type { InferCall } from './inference-service.js';
 
-type Limits = Pick<GenerateRequest, 'queueTimeoutMs' | 'deadlineMs' | 'priority'>;
-
-/** `timeout` is in microseconds and limits the queue. */
-export function requestLimits(call: InferCall, model: GenerationModel): Limits {
-  const timeout = count(call, 'timeout');
-  const priority = enginePriority(count(call, 'priority') ?? 0, model.priorities);
-  const ownMs = timeout && model.allowsTimeoutOverride ? timeout / 1000 : undefined;
-  const queueTimeoutMs = ownMs ?? model.queueTimeoutMs;
-  return {
-    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
-    ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
-    ...(priority === 0 ? {} : { priority }),
-  };
+/** What a request is told, and its place in the queue. */
+export interface RequestLimits {
+  readonly fields: Pick<GenerateRequest, 'queueTimeoutMs' | 'deadlineMs' | 'priority'>;
+  readonly queue: QueuePlace;
 }
 
-/** The engine's priorities grow with urgency, and 0 is that of a request without any. */
-function enginePriority(level: number, { levelCount, defaultLevel }: PriorityLevels): number {
-  return level >= 1 && level <= levelCount ? defaultLevel - level : 0;
+/** `timeout` is in microseconds and limits the queue. */
+export function requestLimits(call: InferCall, model: GenerationModel): RequestLimits {
+  const timeout = count(call, 'timeout');
+  const level = levelOf(count(call, 'priority') ?? 0, model.priorities);
+  const policy = queuePolicyFor(model, level);
+  const ownMs = timeout && policy.allowsTimeoutOverride ? timeout / 1000 : undefined;
+  const queueTimeoutMs = ownMs ?? policy.timeoutMs;
+  const priority = model.priorities.defaultLevel - level;
+  const fields = {
+    ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
+    ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),
+    // The engine's priorities grow with urgency, and 0 is that of a request without any.
+    ...(priority === 0 ? {} : { priority }),
+  };
+  return { fields, queue: { level, maxWaitingCount: policy.maxWaitingCount } };
+}
+
+export function queuePolicyFor({ queuePolicies }: GenerationModel, level: number): QueuePolicy {
+  return queuePolicies.byLevel.get(level) ?? queuePolicies.ofAll;
+}
+
+/** The level that was asked for where there is such, else the default one; 0 without levels. */
+function levelOf(level: number, { levelCount, defaultLevel }: PriorityLevels): number {
+  return level >= 1 && level <= levelCount ? level : defaultLevel;
 }
 
 function count(call: InferCall, key: string): number | undefined {

@@ -1,6 +1,6 @@
 /** A model's files and the engines that are loaded -> something that can be served. */
 import { AloftError } from '../../core/errors.js';
-import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
+import type { ModelConfig, ModelQueuePolicy } from '../../protocol/gen/model_config_pb.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 import type { TokenCodec } from '../loader.js';
 import { ALWAYS_OPTIONAL, inputField, outputField } from '../tensors/fields.js';
@@ -10,7 +10,13 @@ import { queuePolicy } from './engine-settings.js';
 import { mapEnsemble, type FindConfig } from './ensemble-map.js';
 import type { ModelKind } from './model-kind.js';
 import { ParameterReader } from './parameters.js';
-import type { CodecModel, GenerationModel, PriorityLevels } from './served-model.js';
+import type {
+  CodecModel,
+  GenerationModel,
+  PriorityLevels,
+  QueuePolicies,
+  QueuePolicy,
+} from './served-model.js';
 
 export interface ModelVersion {
   readonly name: string;
@@ -36,8 +42,6 @@ export function bindGeneration(
     input: (name: string) => inputField(kind, name),
     output: (name: string) => outputField(kind, name),
   };
-  const policy = queuePolicy(context.engineFile);
-  const timeoutMicroseconds = policy?.defaultTimeoutMicroseconds ?? 0n;
   return {
     name: model.name,
     version: model.version,
@@ -50,8 +54,7 @@ export function bindGeneration(
     isDecoupled: isDecoupled(config) || isDecoupled(context.engineFile.config),
     excludeInput: new ParameterReader(context.engineFile).boolean('exclude_input_in_output') ?? false,
     priorities: priorityLevels(context.engineFile),
-    queueTimeoutMs: timeoutMicroseconds > 0n ? Number(timeoutMicroseconds) / 1000 : undefined,
-    allowsTimeoutOverride: policy?.allowTimeoutOverride ?? true,
+    queuePolicies: queuePolicies(context.engineFile),
   };
 }
 
@@ -60,6 +63,36 @@ function priorityLevels({ config }: ConfigFile): PriorityLevels {
   if (schedulingChoice.case !== 'dynamicBatching') return { levelCount: 0, defaultLevel: 0 };
   const { priorityLevels: levelCount, defaultPriorityLevel: defaultLevel } = schedulingChoice.value;
   return { levelCount: Number(levelCount), defaultLevel: Number(defaultLevel) };
+}
+
+/** max_queue_size of all is the engine's own limit, so it is no part of its policy here. */
+function queuePolicies(file: ConfigFile): QueuePolicies {
+  const { schedulingChoice } = file.config;
+  const levels =
+    schedulingChoice.case === 'dynamicBatching' ? schedulingChoice.value.priorityQueuePolicy : {};
+  const byLevel = Object.entries(levels).map(([level, policy]) => {
+    const maxWaitingCount = policy.maxQueueSize || undefined;
+    return [Number(level), { ...queuePolicyOf(policy), maxWaitingCount }] as const;
+  });
+  const ofAll = queuePolicy(file);
+  return {
+    ofAll:
+      ofAll === undefined
+        ? { timeoutMs: undefined, allowsTimeoutOverride: true, maxWaitingCount: undefined }
+        : queuePolicyOf(ofAll),
+    byLevel: new Map(byLevel),
+  };
+}
+
+function queuePolicyOf({
+  defaultTimeoutMicroseconds: timeout,
+  allowTimeoutOverride,
+}: ModelQueuePolicy): QueuePolicy {
+  return {
+    timeoutMs: timeout > 0n ? Number(timeout) / 1000 : undefined,
+    allowsTimeoutOverride: allowTimeoutOverride,
+    maxWaitingCount: undefined,
+  };
 }
 
 export function bindCodec(model: ModelVersion, kind: CodecModel['kind'], codec: TokenCodec): CodecModel {

@@ -47,11 +47,6 @@ const IDLE_FIELDS: readonly IdleField[] = [
     why: 'a request that waits too long is always refused',
   },
   {
-    field: 'priority_queue_policy',
-    isSet: (config) => Object.keys(dynamicBatching(config)?.priorityQueuePolicy ?? {}).length > 0,
-    why: 'default_queue_policy holds for all priorities',
-  },
-  {
     field: 'sequence_batching',
     isSet: ({ schedulingChoice }) => schedulingChoice.case === 'sequenceBatching',
     why: 'every request stands alone; its prompt has all of a conversation',
@@ -86,11 +81,21 @@ export function idleFieldFindings(file: ConfigFile): Finding[] {
 export function priorityFindings(file: ConfigFile): Finding[] {
   const batching = dynamicBatching(file.config);
   const { priorityLevels: levels = 0n, defaultPriorityLevel: level = 0n } = batching ?? {};
-  if (levels === 0n ? level === 0n : level >= 1n && level <= levels) return [];
-  const message =
-    levels === 0n
-      ? `'default_priority_level' is ${level}, but there are no 'priority_levels'; set both or none.`
-      : `'default_priority_level' is ${level}, but must be from 1 to the priority_levels, ${levels}.`;
-  const line = lineOf(file, /default_priority_level/) ?? lineOf(file, /priority_levels/);
-  return [{ severity: 'error', file: file.path, line, message }];
+  const findings: Finding[] = [];
+  const add = (line: number | undefined, message: string) =>
+    findings.push({ severity: 'error', file: file.path, line, message });
+  if (levels === 0n ? level !== 0n : level < 1n || level > levels) {
+    add(
+      lineOf(file, /default_priority_level/) ?? lineOf(file, /priority_levels/),
+      levels === 0n
+        ? `'default_priority_level' is ${level}, but there are no 'priority_levels'; set both or none.`
+        : `'default_priority_level' is ${level}, but must be from 1 to the priority_levels, ${levels}.`,
+    );
+  }
+  for (const key of Object.keys(batching?.priorityQueuePolicy ?? {})) {
+    if (BigInt(key) >= 1n && BigInt(key) <= levels) continue;
+    const line = lineOf(file, /priority_queue_policy/);
+    add(line, `'priority_queue_policy' has the key ${key}, but the priority_levels are ${levels}.`);
+  }
+  return findings;
 }

@@ -295,11 +295,6 @@ describe('create and check', () => {
       'timeout_action',
       /always refused/,
     ],
-    [
-      'dynamic_batching { priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 1 value { max_queue_size: 3 } } }',
-      'priority_queue_policy',
-      /holds for all priorities/,
-    ],
     ['optimization { priority: PRIORITY_MAX }', 'optimization', /when the engine is built/],
     ['response_cache { enable: true }', 'response_cache', /not answers/],
   ])('the field in %s has no effect', (field, name, reason) => {
@@ -321,6 +316,10 @@ describe('create and check', () => {
     [
       'default_priority_level: 2',
       /:\d+: error: 'default_priority_level' is 2, but there are no 'priority_levels'/,
+    ],
+    [
+      'priority_levels: 3 default_priority_level: 2 priority_queue_policy { key: 4 value { max_queue_size: 1 } }',
+      /:\d+: error: 'priority_queue_policy' has the key 4, but the priority_levels are 3\.$/,
     ],
   ])('impossible priorities: %s', (field, message) => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
@@ -429,7 +428,7 @@ describe('loading', () => {
     });
     expect(models.resolve('ensemble', '')).toMatchObject({
       excludeInput: true,
-      queueTimeoutMs: 7,
+      queuePolicies: { ofAll: { timeoutMs: 7 } },
       priorities: { levelCount: 3, defaultLevel: 2 },
     });
     await models.close();

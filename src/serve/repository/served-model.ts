@@ -24,6 +24,21 @@ export interface Stages {
   readonly after: string | undefined;
 }
 
+/** How requests of one priority may wait. */
+export interface QueuePolicy {
+  readonly timeoutMs: number | undefined;
+  /** Whether a request's own timeout goes before it. */
+  readonly allowsTimeoutOverride: boolean;
+  /** Waiting requests of this priority; undefined: only the limit of all holds. */
+  readonly maxWaitingCount: number | undefined;
+}
+
+export interface QueuePolicies {
+  readonly ofAll: QueuePolicy;
+  /** Instead of it, by level. */
+  readonly byLevel: ReadonlyMap<number, QueuePolicy>;
+}
+
 /** Generates: from text (ensemble, bls) or from token ids (engine). */
 export interface GenerationModel extends ServedBase {
   readonly kind: 'ensemble' | 'bls' | 'engine';
@@ -34,9 +49,7 @@ export interface GenerationModel extends ServedBase {
   /** Default of the request's exclude_input_in_output. */
   readonly excludeInput: boolean;
   readonly priorities: PriorityLevels;
-  /** Of the queue policy. */
-  readonly queueTimeoutMs: number | undefined;
-  readonly allowsTimeoutOverride: boolean;
+  readonly queuePolicies: QueuePolicies;
 }
 
 /** Text -> ids or ids -> text, without an engine. */
