@@ -81,7 +81,6 @@ function runLine(line, limitSeconds, cwd = flags.work) {
   });
 }
 
-const CHECKS = 'dist/tools/cuda/measure.js';
 /** Most of a check's time is the reference's, on one core. The race checker takes 30 GB of memory for each process. */
 const SHARDS = { none: 5, memcheck: 5, racecheck: 2 };
 
@@ -89,7 +88,14 @@ const SHARDS = { none: 5, memcheck: 5, racecheck: 2 };
 async function conformance(before, limitSeconds, shardCount) {
   const library = flags['cuda-library-path'] ? ['--library-path', flags['cuda-library-path']] : [];
   const shards = Array.from({ length: shardCount }, (_, i) => ['--shard', `${i + 1}/${shardCount}`]);
-  const line = [...before, process.execPath, join(app, CHECKS), '--only', 'check', ...library];
+  const line = [
+    ...before,
+    process.execPath,
+    join(app, 'dist/tools/cuda/measure.js'),
+    '--only',
+    'check',
+    ...library,
+  ];
   const ends = await Promise.allSettled(shards.map((shard) => runLine([...line, ...shard], limitSeconds)));
   return ends.map((end) => {
     if (end.status === 'rejected') throw end.reason;
@@ -104,16 +110,13 @@ const FOREIGN_KERNEL = /\bat (nvjet|cutlass|cublas|sm\d+_xmma)/;
 
 /** A tool of compute-sanitizer over all of them. What it reports of kernels of cuBLASLt is counted and told, not held against us. */
 async function sanitize(tool, limitSeconds) {
-  const printed = (await conformance(['compute-sanitizer', '--tool', tool], limitSeconds, SHARDS[tool]))
-    .join('\n')
-    .split('\n');
-  const reports = printed.filter((line) =>
-    /^=+ (Error|Warning|Invalid|Race|Potential|Program hit)/.test(line),
-  );
+  const printed = await conformance(['compute-sanitizer', '--tool', tool], limitSeconds, SHARDS[tool]);
+  const reports = printed
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => /^=+ (Error|Warning|Invalid|Race|Potential|Program hit)/.test(line));
   const ours = reports.filter((line) => !FOREIGN_KERNEL.test(line));
   if (ours.length > 0) throw new Error(ours.join('\n'));
-  const cases = printed.filter((line) => line.startsWith('pass ')).length;
-  return `${cases} cases, nothing reported of our kernels, ${reports.length} reports of cuBLASLt's`;
+  return `${printed.flatMap(resultLines).length} cases, nothing reported of our kernels, ${reports.length} reports of cuBLASLt's`;
 }
 
 /** The tests of the repository that a bundle made with `--tests` holds. */
@@ -333,24 +336,14 @@ async function sweep(name, engine, lengths, { warmUp, extra = [], limit, batches
 
 /** What the host does for a decode step of 64 sequences, and what of it the device waits for. */
 async function hostTime() {
-  const runs = ['--num_runs', '2', '--duration', '0', '--warm_up', '1'];
-  const cases = ['--batch_size', '64', '--input_output_len', '128,128'];
-  const words = [
-    'bench',
-    '-m',
-    'llama2_7b',
-    '--engine_dir',
-    work('int8'),
-    ...runs,
-    ...cases,
-    ...libraryFlags,
-  ];
-  const [, step, host, exposed] =
-    /decode_step\(ms\) (\S+) host_time\(us\) (\S+) exposed_host_time\(us\) (\S+)/.exec(
-      await aloft(words, 60),
-    );
-  if (!(Number(exposed) <= 50)) throw new Error(`the device waits ${exposed} us for the host`);
-  return `batch 64: a step takes ${step} ms, the host ${host} us, of which the device waits ${exposed} us`;
+  const { data } = await sweep('host-time', 'int8', '128,128', { warmUp: 1, limit: 60, batches: '64' });
+  const [row] = data.rows;
+  const [step, host, exposed] = ['decode_step(ms)', 'host_time(us)', 'exposed_host_time(us)'].map(
+    (name) => row[name],
+  );
+  if (!(exposed <= 50)) throw new Error(`the device waits ${exposed} us for the host`);
+  const text = `batch 64: a step takes ${step} ms, the host ${host} us, of which the device waits ${exposed} us`;
+  return { text, data };
 }
 
 // What a card of 32 GiB has left for programs.

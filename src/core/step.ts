@@ -62,7 +62,7 @@ export interface StepOutput {
   readonly logits: Float32Array | undefined;
   /** Time the device worked on it, ms. */
   readonly deviceMs: number;
-  /** Time from the end of the step before to its start, ms: what the host kept the device waiting. 0 for the first. */
+  /** Time from the end of the step before to its start, ms: what the host kept the device waiting. 0 for the first, and where nobody measures. */
   readonly idleMs: number;
 }
 

@@ -21,10 +21,9 @@ const NO_ROWS = {
   outputTokenCount: 0,
   prefixHitTokens: 0,
   preemptionCount: 0,
+  deviceMs: 0,
+  idleMs: 0,
 } as const;
-
-const NO_TIMES = { deviceMs: 0, idleMs: 0 } as const;
-const deviceTimes = ({ deviceMs, idleMs }: StepOutput) => ({ deviceMs, idleMs });
 
 /** Moves steps from the scheduler to the executor and back. What the results mean is the batcher's matter. */
 export class StepDriver {
@@ -119,15 +118,16 @@ export class StepDriver {
     step.release();
     this.freeBuffers.push(step);
     this.hostMs += this.clock.nowMs() - startMs;
-    const rows = { ...step.rowStats(), outputTokenCount };
-    this.tell({ stepId: step.stepId, ...rows, ...deviceTimes(output), ...this.state(startMs) });
+    const { deviceMs, idleMs } = output;
+    const rows = { ...step.rowStats(), outputTokenCount, deviceMs, idleMs };
+    this.tell({ stepId: step.stepId, ...rows, ...this.state(startMs) });
   }
 
   /** Tells the state that requests have left which ended between steps. */
   tellIdle(): void {
     const stepId = Math.max(0, this.stepCount - 1);
     this.waitReason = undefined;
-    this.tell({ stepId, ...NO_ROWS, ...NO_TIMES, ...this.state(this.clock.nowMs()) });
+    this.tell({ stepId, ...NO_ROWS, ...this.state(this.clock.nowMs()) });
   }
 
   /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */

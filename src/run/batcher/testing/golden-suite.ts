@@ -53,13 +53,14 @@ export function defineGoldenSuite(setup: GoldenSetup): void {
     });
 
     test.each(ways)('%s', async (name, way) => {
+      const { requests, nearTies } = setup;
       const together = await runTogether(setup, way);
-      if (setup.nearTies === undefined) {
-        expectSame(setup.requests, together, alone);
+      if (nearTies === undefined) {
+        expectSame(requests, together, alone);
         return;
       }
-      expectNearlySame(`${setup.name}, ${name}`, { setup, together, alone }, setup.nearTies);
-      expectSame(setup.requests, await runTogether(setup, way), together);
+      expectNearlySame(`${setup.name}, ${name}`, { requests, together, alone }, nearTies);
+      expectSame(requests, await runTogether(setup, way), together);
     });
   });
 }

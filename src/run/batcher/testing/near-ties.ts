@@ -25,22 +25,21 @@ function tellsMargin({ sampling, beam, sequenceCount }: TokenRequest): boolean {
   return beam === undefined && sequenceCount === 1 && isPlain && sampling.temperature === 0;
 }
 
+/** The answers of two runs. */
+export interface Runs {
+  readonly requests: readonly TokenRequest[];
+  readonly together: readonly OutcomeCollector[];
+  readonly alone: readonly OutcomeCollector[];
+}
+
 /** @param name is printed with what was found */
 export function expectNearlySame(
   name: string,
-  {
-    setup,
-    together,
-    alone,
-  }: {
-    readonly setup: { readonly requests: readonly TokenRequest[] };
-    readonly together: readonly OutcomeCollector[];
-    readonly alone: readonly OutcomeCollector[];
-  },
+  { requests, together, alone }: Runs,
   { maxMargin, maxPartingsPerToken }: NearTies,
 ): void {
   let [partingCount, tokenCount, largestMargin] = [0, 0, 0];
-  for (const [i, request] of setup.requests.entries()) {
+  for (const [i, request] of requests.entries()) {
     const [actual, expected] = [together[i]!.outcome, alone[i]!.outcome];
     expect(actual.error, request.id).toBe(expected.error);
     expect([...actual.sequences.keys()], request.id).toEqual([...expected.sequences.keys()]);
