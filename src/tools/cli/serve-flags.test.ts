@@ -3,9 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { diag, trace } from '@opentelemetry/api';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Log } from '../../core/log.js';
+import { SILENT_LOG, type Log } from '../../core/log.js';
 import { startTestServer } from '../../serve/testing/test-server.js';
 import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
@@ -181,6 +182,22 @@ describe('traces', () => {
     );
   });
 
+  test('a collector that is away is logged once and does not hold up the end', async () => {
+    const warnings: string[] = [];
+    const log: Log = { ...SILENT_LOG, warning: (line) => warnings.push(line) };
+    const { exportTraces } = await import('./trace-export.js');
+    const end = exportTraces({ url: 'http://127.0.0.1:9/v1/traces', resource: {} }, log);
+    trace.getTracer('test').startSpan('one').end();
+    const startMs = performance.now();
+    expect(await end()).toBe(false);
+    expect(performance.now() - startMs).toBeLessThan(4000);
+    warnings.length = 0;
+    const endOther = exportTraces({ url: undefined, resource: {} }, log);
+    for (let i = 0; i < 2; i++) diag.error('{"stack":"Error: refused at x","message":"refused"}');
+    expect(warnings).toEqual(['Traces do not reach the collector: refused. Later faults are not logged.']);
+    expect(await endOther()).toBe(true);
+  });
+
   test('reach a collector, with the trace of the caller', async () => {
     const bodies: string[] = [];
     const collector = createServer((request, response) => {
@@ -194,10 +211,13 @@ describe('traces', () => {
     await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', () => resolve()));
     const { port } = collector.address() as AddressInfo;
     const { exportTraces } = await import('./trace-export.js');
-    const end = exportTraces({
-      url: `http://127.0.0.1:${port}/v1/traces`,
-      resource: { 'service.name': 'tested' },
-    });
+    const end = exportTraces(
+      {
+        url: `http://127.0.0.1:${port}/v1/traces`,
+        resource: { 'service.name': 'tested' },
+      },
+      SILENT_LOG,
+    );
     const server = await startTestServer();
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
     await fetch(`${server.httpUrl}/v2/models/ensemble/generate`, {

@@ -71,8 +71,8 @@ export function serveCommand(makeLoader: (flags: ServeFlags) => ModelLoader): Re
 
 export interface StartedServer {
   readonly server: RunningServer;
-  /** Sends the traces that are left. */
-  readonly endTraces: () => Promise<void>;
+  /** Sends the traces that are left. @returns false when they could not be sent in time */
+  readonly endTraces: () => Promise<boolean>;
 }
 
 /** Starts a server with the log, the traces and the notes on flags that the command line asks for. @throws {AloftError} */
@@ -88,8 +88,8 @@ export async function startFromFlags(
   reportTritonFlags(command, new SettableLog(log, logSettings));
   const endTraces =
     traces.target === undefined
-      ? async () => {}
-      : (await import('./trace-export.js')).exportTraces(traces.target);
+      ? async () => true
+      : (await import('./trace-export.js')).exportTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
   return { server: await startServer(whole, { loader, log }), endTraces };
 }
@@ -239,9 +239,10 @@ export async function serveUntilSignal(
   if (terminal.isInteractive)
     terminal.err('Waiting for running requests; press Ctrl-C again to stop at once.\n');
   const isStopped = await server.close();
-  await endTraces();
-  // An orderly exit would wait for the thread that hangs.
+  const areTracesSent = await endTraces();
+  // An orderly exit would wait for the thread that hangs, and this one for a collector that is away.
   if (!isStopped) process.kill(process.pid, 'SIGKILL');
+  if (!areTracesSent) process.exit(0);
 }
 
 interface GrpcTlsFlags {

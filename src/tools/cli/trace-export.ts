@@ -1,14 +1,19 @@
 /** Sends the spans of the server to an OpenTelemetry collector. Loaded only where there is one: it takes 130 ms. */
-import { propagation, trace } from '@opentelemetry/api';
+import { diag, DiagLogLevel, propagation, trace } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import type { Log } from '../../core/log.js';
 import { packageVersion } from './package-version.js';
 import type { TraceTarget } from './trace-flags.js';
 
-/** @returns sends what is left and stops; it does not throw */
-export function exportTraces({ url, resource }: TraceTarget): () => Promise<void> {
+/** A collector that does not answer must not hold up the end of the server for longer. */
+const LAST_SPANS_MS = 2000;
+
+/** @returns sends what is left and stops, and tells whether it could: if not, its retries keep the process alive */
+export function exportTraces({ url, resource }: TraceTarget, log: Log): () => Promise<boolean> {
+  reportFaults(log);
   const own = resourceFromAttributes({ 'service.name': 'aloft', 'service.version': packageVersion() });
   const exporter = new OTLPTraceExporter(url === undefined ? {} : { url });
   const provider = new TracerProvider({
@@ -20,9 +25,37 @@ export function exportTraces({ url, resource }: TraceTarget): () => Promise<void
   trace.setGlobalTracerProvider(provider);
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   return async () => {
-    // A collector that does not answer must not hold up the end of the server.
-    await provider.shutdown().catch(() => undefined);
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), LAST_SPANS_MS)));
+    const sent = provider.shutdown().then(
+      () => true,
+      () => true,
+    );
+    const isInTime = await Promise.race([sent, limit]);
+    clearTimeout(timer);
     trace.disable();
     propagation.disable();
+    diag.disable();
+    return isInTime;
   };
+}
+
+/** The exporter's faults are errors written as JSON, with their stacks. */
+function causeOf(text: string): string {
+  return /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text;
+}
+
+/** The first fault alone: a collector that is away would fill the log with one for each batch. */
+function reportFaults(log: Log): void {
+  let isFirst = true;
+  const report = (message: string) => {
+    if (isFirst)
+      log.warning(`Traces do not reach the collector: ${causeOf(message)}. Later faults are not logged.`);
+    isFirst = false;
+  };
+  const ignore = () => {};
+  diag.setLogger(
+    { error: report, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
+    DiagLogLevel.ERROR,
+  );
 }
