@@ -42,14 +42,10 @@ export class ModelStatistics {
   observe(arrivedMs: number, onSuccess?: (durations: RequestDurations) => void): RequestObserver {
     this.pendingCount++;
     this.lastInferenceMs = Date.now();
-    let startedMs = arrivedMs;
     let timings: RequestTimings | undefined;
     return {
-      onEvents: (events: readonly GenerateEvent[], nowMs: number) => {
-        for (const event of events) {
-          if (event.type === 'started') startedMs = nowMs;
-          if (event.type === 'finished') timings = event.timings;
-        }
+      onEvents: (events: readonly GenerateEvent[]) => {
+        for (const event of events) if (event.type === 'finished') timings = event.timings;
       },
       onEnd: (error, nowMs) => {
         this.pendingCount--;
@@ -58,7 +54,7 @@ export class ModelStatistics {
           this.failures[failureReason(error)]++;
           return;
         }
-        const durations = durationsOf(arrivedMs, startedMs, nowMs, timings);
+        const durations = durationsOf(arrivedMs, nowMs, timings);
         this.addSuccess(durations);
         onSuccess?.(durations);
       },
@@ -80,17 +76,20 @@ export class ModelStatistics {
   }
 }
 
+/**
+ * The parts follow each other without gap or overlap, so they add up to the whole: all are told by the engine's times,
+ * since events may reach this thread long after what they tell of.
+ */
 function durationsOf(
   arrivedMs: number,
-  startedMs: number,
   endedMs: number,
   timings: RequestTimings | undefined,
 ): RequestDurations {
   const requestMs = endedMs - arrivedMs;
+  const inputMs = gap(arrivedMs, timings?.submittedMs);
   const queueMs = gap(timings?.submittedMs, timings?.scheduledMs);
   // Without an engine all of it is work of the model.
   const inferMs = timings === undefined ? requestMs : gap(timings.scheduledMs, timings.finishedMs);
-  const inputMs = startedMs - arrivedMs;
   return { requestMs, queueMs, inputMs, inferMs, outputMs: requestMs - queueMs - inferMs - inputMs };
 }
 
