@@ -255,14 +255,59 @@ describe('repository, statistics and settings', () => {
     });
   });
 
-  test('statistics count requests', async () => {
-    const read = async () => {
-      const { model_stats } = await client.call('ModelStatistics', { name: 'ensemble' });
-      return (model_stats as Message[])[0]!['inference_count'] as bigint;
+  test('statistics count requests, executions and responses', async () => {
+    const read = async (model: string) => {
+      const { model_stats } = await client.call('ModelStatistics', { name: model });
+      return (model_stats as Message[])[0]!;
     };
-    const before = await read();
+    const before = await read('ensemble');
     await client.call('ModelInfer', ensembleRequest('a', 2, false));
-    expect((await read()) - before).toBe(1n);
+    const pieces = await exchange([ensembleRequest('abc', 8, true)]);
+    const after = await read('ensemble');
+    for (const key of ['inference_count', 'execution_count'])
+      expect((after[key] as bigint) - (before[key] as bigint)).toBe(2n);
+    // One row of one request in one execution, whatever the engine batches in flight.
+    const { compute_input, compute_infer, compute_output } = after['inference_stats'] as Message;
+    expect(after['batch_stats']).toEqual([{ batch_size: 1n, compute_input, compute_infer, compute_output }]);
+    const successOf = (message: Message, index: number) => {
+      const responses = (message['response_stats'] ?? {}) as Record<string, Message>;
+      return ((responses[index]?.['success'] as Message | undefined)?.['count'] ?? 0n) as bigint;
+    };
+    const gained = pieces.map((_, index) => successOf(after, index) - successOf(before, index));
+    expect(gained).toEqual([2n, ...pieces.slice(1).map(() => 1n)]);
+    const engine = await read('tensorrt_llm');
+    expect(successOf(engine, 0)).toBeGreaterThanOrEqual(successOf(after, 0));
+  });
+
+  test('a client that leaves is counted where its next response would have come', async () => {
+    const cancelled = async () => {
+      const { model_stats } = await client.call('ModelStatistics', { name: 'ensemble' });
+      const responses = (model_stats as Message[])[0]!['response_stats'] as Record<string, Message>;
+      return Object.values(responses).reduce(
+        (sum, row) => sum + (((row['cancel'] as Message)['count'] ?? 0n) as bigint),
+        0n,
+      );
+    };
+    const before = await cancelled();
+    const stream = client.stream();
+    stream.on('error', () => undefined);
+    stream.write(ensembleRequest('x'.repeat(3000), 3000, true));
+    await new Promise((resolve) => stream.once('data', resolve));
+    stream.cancel();
+    await until(() => server.model.runningCount === 0);
+    expect((await cancelled()) - before).toBe(1n);
+  });
+
+  test('the memory of an engine is told by type and device', async () => {
+    const { model_stats } = await client.call('ModelStatistics', { name: '' });
+    const usage = new Map(
+      (model_stats as Message[]).map((model) => [model['name'], model['memory_usage']] as const),
+    );
+    expect(usage.get('tensorrt_llm')).toEqual([
+      { type: 'GPU', id: 1n, byte_size: BigInt(2 ** 20 + 2 ** 10) },
+      { type: 'CPU_PINNED', byte_size: 77n },
+    ]);
+    expect(usage.get('ensemble')).toBeUndefined();
   });
 
   test('trace and log settings', async () => {

@@ -33,7 +33,14 @@ interface Answer {
   readonly text_output: string;
   readonly input: readonly object[];
   readonly model_stats: readonly {
+    readonly inference_count: number;
+    readonly execution_count: number;
     readonly inference_stats: { readonly success: { readonly count: number } };
+    readonly batch_stats: readonly {
+      readonly batch_size: number;
+      readonly compute_infer: { readonly count: number };
+    }[];
+    readonly response_stats: Readonly<Record<string, { readonly success: { readonly count: number } }>>;
   }[];
   readonly outputs: readonly { readonly name: string; readonly data: readonly unknown[] }[];
 }
@@ -144,6 +151,48 @@ describe('routes', () => {
     await (await post('/v2/models/preprocessing/generate', { QUERY: 'a', REQUEST_OUTPUT_LEN: 1 })).text();
     await (await post('/v2/models/preprocessing/generate', { QUERY: 'a' })).text();
     expect(await countsOf()).toEqual([before + 1, failedBefore + 1]);
+  });
+
+  test('batches of a model without an engine are counted by their size', async () => {
+    const statistics = async () => {
+      const { model_stats } = await answerOf(await get('/v2/models/preprocessing/stats'));
+      return model_stats[0]!;
+    };
+    const before = await statistics();
+    const column = (name: string, datatype: string, data: unknown[]) => ({
+      name,
+      datatype,
+      shape: [data.length, 1],
+      data,
+    });
+    const inputs = [
+      column('QUERY', 'BYTES', ['a', 'bc', 'd']),
+      column('REQUEST_OUTPUT_LEN', 'INT32', [1, 1, 1]),
+    ];
+    expect((await post('/v2/models/preprocessing/infer', { inputs })).status).toBe(200);
+    const after = await statistics();
+    expect(after.inference_count - before.inference_count).toBe(3);
+    expect(after.execution_count - before.execution_count).toBe(1);
+    const batch = after.batch_stats.find(({ batch_size }) => batch_size === 3);
+    expect(batch?.compute_infer.count).toBe(1);
+    expect(after).toMatchObject({ response_stats: {}, memory_usage: [] });
+  });
+
+  test('responses are counted by their index', async () => {
+    const successes = async () => {
+      const { model_stats } = await answerOf(await get('/v2/models/tensorrt_llm/stats'));
+      return Object.entries(model_stats[0]!.response_stats).map(([index, row]) => [
+        Number(index),
+        row.success.count,
+      ]);
+    };
+    const before = new Map((await successes()) as [number, number][]);
+    const body = { text_input: 'abc', max_tokens: 3, stream: true };
+    const text = await (await post('/v2/models/ensemble/generate_stream', body)).text();
+    const responseCount = text.split('data: ').length - 1;
+    const gains = (await successes()).map(([index, count]) => count! - (before.get(index!) ?? 0));
+    expect(gains.slice(0, responseCount)).toEqual(Array(responseCount).fill(1));
+    expect(gains.slice(responseCount).every((gain) => gain === 0)).toBe(true);
   });
 
   test('statistics, logging, trace', async () => {

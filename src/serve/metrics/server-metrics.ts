@@ -77,21 +77,22 @@ export class ServerMetrics {
     modelName,
     modelVersion,
     engineName,
+    engineVersion,
     stages,
     arrivedMs,
   }: RequestInfo): RequestObserver[] {
-    const observe = (name: string, onSuccess?: (durations: RequestDurations) => void) =>
-      this.statistics.of(name, modelVersion).observe(arrivedMs, (durations) => {
-        this.summarise?.(name, modelVersion, durations);
+    const observe = (name: string, version: string, onSuccess?: (durations: RequestDurations) => void) =>
+      this.statistics.of(name, version).observe(arrivedMs, (durations) => {
+        this.summarise?.(name, version, durations);
         onSuccess?.(durations);
       });
-    const asked = observe(modelName, ({ inputMs, outputMs }) => {
+    const asked = observe(modelName, modelVersion, ({ inputMs, outputMs }) => {
       if (stages.before !== undefined)
         this.statistics.of(stages.before, this.versionOf(stages.before)).addWork(inputMs);
       if (stages.after !== undefined)
         this.statistics.of(stages.after, this.versionOf(stages.after)).addWork(outputMs);
     });
-    return engineName === modelName ? [asked] : [asked, observe(engineName)];
+    return engineName === modelName ? [asked] : [asked, observe(engineName, engineVersion)];
   }
 
   private versionOf(name: string): string {

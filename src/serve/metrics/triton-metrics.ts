@@ -1,9 +1,11 @@
 /** Triton's own names: nv_inference_* of models and nv_trt_llm_* of engines, filled when they are asked for. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ServedModel } from '../repository/served-model.js';
+import type { DurationSum } from './duration-sum.js';
 import type { EngineStats } from './engine-stats.js';
+import type { FailureReason } from './failure-reason.js';
 import type { MetricsOptions } from './metrics-options.js';
-import type { DurationSum, FailureReason, ModelStatistics, StatisticsBook } from './model-statistics.js';
+import type { ModelStatistics, StatisticsBook } from './model-statistics.js';
 
 export interface MetricSources {
   models(): readonly ServedModel[];
@@ -21,7 +23,7 @@ const MODEL_COUNTERS: readonly (readonly [string, string, (statistics: ModelStat
   [
     'nv_inference_count',
     'Number of inferences performed (does not include cached requests)',
-    (s) => s.success.count,
+    (s) => s.inferenceCount,
   ],
   ['nv_inference_exec_count', 'Number of model executions performed', (s) => s.success.count],
   [
