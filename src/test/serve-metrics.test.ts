@@ -54,6 +54,7 @@ const NAMES = [
   'nv_inference_compute_infer_duration_us',
   'nv_inference_compute_output_duration_us',
   'nv_inference_pending_request_count',
+  'nv_model_load_duration_secs',
   'nv_inference_first_response_histogram_ms_bucket',
   'nv_llm_input_token_len_sum',
   'nv_llm_output_token_len_sum',

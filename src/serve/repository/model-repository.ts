@@ -4,7 +4,14 @@ import type { Log } from '../../core/log.js';
 import type { ModelLoader } from '../loader.js';
 import { formatFinding } from './finding.js';
 import { VersionLoader } from './load-version.js';
-import { indexRows, type IndexRow, type ModelEntry, type VersionState } from './model-entry.js';
+import {
+  indexRows,
+  loadTimesOf,
+  type IndexRow,
+  type LoadTime,
+  type ModelEntry,
+  type VersionState,
+} from './model-entry.js';
 import { modelKind, type ModelKind } from './model-kind.js';
 import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
 import type { GenerationModel, ServedModel } from './served-model.js';
@@ -101,6 +108,10 @@ export class ModelRepository {
     return this.list().flatMap((entry) =>
       [...entry.versions.values()].flatMap((state) => state.served ?? []),
     );
+  }
+
+  loadTimes(): LoadTime[] {
+    return this.list().flatMap(loadTimesOf);
   }
 
   engines(): readonly RunningEngine[] {
@@ -278,11 +289,13 @@ export class ModelRepository {
   private async loadVersion(name: string, version: string): Promise<void> {
     const { files } = this.entries.get(name)!;
     this.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    const startMs = performance.now();
     try {
       const { served, findings } = await this.versionLoader.load(files, version);
       for (const finding of findings) this.log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.followEngine(served);
-      this.setState(name, { version, state: 'READY', reason: '', served });
+      const loadMs = performance.now() - startMs;
+      this.setState(name, { version, state: 'READY', reason: '', served, loadMs });
     } catch (error) {
       const reason = reportError(error).message;
       this.log.error(`failed to load '${name}' version ${version}: ${reason}`);
