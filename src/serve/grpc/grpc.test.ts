@@ -250,6 +250,11 @@ describe('repository, statistics and settings', () => {
     await expect(client.call('RepositoryModelUnload', { model_name: 'nope' })).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
     });
+    await expect(client.call('RepositoryModelLoad', { model_name: 'tensorrt_lm' })).rejects.toMatchObject({
+      code: status.INTERNAL,
+      details:
+        "failed to load 'tensorrt_lm', failed to poll from model repository: there is no such model; did you mean 'tensorrt_llm'?",
+    });
     await expect(client.call('RepositoryIndex', { repository_name: 'x' })).rejects.toMatchObject({
       code: status.UNIMPLEMENTED,
     });
@@ -323,7 +328,15 @@ describe('repository, statistics and settings', () => {
   });
 
   test('shared memory is refused with a reason', async () => {
-    expect(await client.call('SystemSharedMemoryStatus')).toEqual({});
+    for (const kind of ['system', 'cuda']) {
+      const method = `${kind === 'cuda' ? 'Cuda' : 'System'}SharedMemory`;
+      expect(await client.call(`${method}Status`)).toEqual({});
+      await expect(client.call(`${method}Status`, { name: 'x' })).rejects.toMatchObject({
+        code: status.NOT_FOUND,
+        details: `Unable to find ${kind} shared memory region: 'x'`,
+      });
+      expect(await client.call(`${method}Unregister`, { name: 'x' })).toEqual({});
+    }
     await expect(client.call('SystemSharedMemoryRegister', { name: 'r' })).rejects.toMatchObject({
       code: status.UNIMPLEMENTED,
     });

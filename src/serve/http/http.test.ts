@@ -97,6 +97,19 @@ describe('routes', () => {
     expect([unknown.status, await unknown.json()]).toEqual([404, { error: 'Not Found' }]);
   });
 
+  test.each(['system', 'cuda'])('there is no %s shared memory region', async (kind) => {
+    const root = `/v2/${kind}sharedmemory`;
+    const all = await get(`${root}/status`);
+    expect([all.status, await all.text()]).toEqual([200, '[]']);
+    const one = await get(`${root}/region/x/status`);
+    expect([one.status, await one.json()]).toEqual([
+      404,
+      { error: `Unable to find ${kind} shared memory region: 'x'` },
+    ]);
+    expect((await post(`${root}/region/x/unregister`, '')).status).toBe(200);
+    expect((await post(`${root}/region/x/register`, {})).status).toBe(501);
+  });
+
   test('repository in explicit mode', async () => {
     const index = async () => await (await post('/v2/repository/index', '')).json();
     expect((await post('/v2/repository/models/tensorrt_llm_bls/unload', '')).status).toBe(200);
@@ -113,7 +126,11 @@ describe('routes', () => {
       { error: "Request for unknown model: 'tensorrt_llm_bls' has no available versions" },
     ]);
     expect((await post('/v2/repository/models/tensorrt_llm_bls/load', '')).status).toBe(200);
-    expect((await post('/v2/repository/models/nope/load', '')).status).toBe(400);
+    const unknown = await post('/v2/repository/models/nope/load', '');
+    expect([unknown.status, (await answerOf(unknown)).error]).toEqual([
+      500,
+      "failed to load 'nope', failed to poll from model repository: there is no such model; the repository index names those there are",
+    ]);
     expect((await post('/v2/repository/mine/index', '')).status).toBe(501);
   });
 

@@ -3,6 +3,7 @@ import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { ModelLoader } from '../loader.js';
 import { formatFinding } from './finding.js';
+import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionLoader } from './load-version.js';
 import {
   indexRows,
@@ -135,30 +136,21 @@ export class ModelRepository {
   /**
    * Loads or reloads a model and the models made of it.
    * @param configOverride Text of a config.pbtxt to use instead of the file.
-   * @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, REPOSITORY_INVALID when it cannot be loaded.
+   * @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, MODEL_LOAD_FAILED when there is no such model or
+   * its files have a fault, REPOSITORY_INVALID when a version cannot be loaded.
    */
   async load(name: string, configOverride?: string): Promise<void> {
     this.requireExplicit();
     await this.serialized(async () => {
       this.rescan();
       const entry = this.entries.get(name);
-      if (entry === undefined)
-        throw new AloftError(
-          'REPOSITORY_INVALID',
-          `failed to load '${name}', failed to poll from model repository`,
-        );
+      if (entry === undefined) throw unknownModelFault(name, [...this.entries.keys()]);
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
       await this.loadAll([name, ...this.dependencies(name)]);
-      const failed = [...(this.entries.get(name)?.versions.values() ?? [])].find(
-        (state) => state.state !== 'READY',
-      );
-      if (failed === undefined) return;
-      throw new AloftError(
-        'REPOSITORY_INVALID',
-        `load failed for model '${name}': version ${failed.version} is at UNAVAILABLE state: ${failed.reason};`,
-      );
+      const fault = loadFault(this.entries.get(name)!);
+      if (fault !== undefined) throw fault;
     });
   }
 

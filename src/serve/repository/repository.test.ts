@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AloftError } from '../../core/errors.js';
 import { SILENT_LOG } from '../../core/log.js';
 import { fakeEngine, until } from '../testing/test-server.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
@@ -550,6 +551,39 @@ describe('control modes', () => {
     await models.unload('ensemble', true);
     expect(models.index(true)).toEqual([]);
     expect(loader.models.get('tensorrt_llm')?.isDisposed).toBe(true);
+    await models.close();
+  });
+
+  test('a load of what is not there or has a fault in its files says so', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models } = await open({ controlMode: 'explicit' });
+    const failure = async (name: string) => {
+      const error: unknown = await models.load(name).catch((thrown: unknown) => thrown);
+      return error instanceof AloftError ? [error.code, error.message.replace(`${repository}/`, '')] : error;
+    };
+    expect(await failure('ensembel')).toEqual([
+      'MODEL_LOAD_FAILED',
+      "failed to load 'ensembel', failed to poll from model repository: there is no such model; did you mean 'ensemble'?",
+    ]);
+    edit('postprocessing', (text) => `${text}\n}`);
+    expect(await failure('postprocessing')).toEqual([
+      'MODEL_LOAD_FAILED',
+      expect.stringMatching(
+        /^failed to load 'postprocessing', failed to poll from model repository: postprocessing\/config.pbtxt:\d+: error:/,
+      ),
+    ]);
+    rmSync(join(repository, 'preprocessing', '1'), { recursive: true });
+    expect(await failure('preprocessing')).toEqual([
+      'MODEL_LOAD_FAILED',
+      expect.stringMatching(
+        /^failed to load 'preprocessing', no version is available: preprocessing: error:/,
+      ),
+    ]);
+    setParameter('max_beam_width', 'wide');
+    expect(await failure('tensorrt_llm')).toEqual([
+      'REPOSITORY_INVALID',
+      expect.stringMatching(/^load failed for model 'tensorrt_llm': version 1 is at UNAVAILABLE state: /),
+    ]);
     await models.close();
   });
 
