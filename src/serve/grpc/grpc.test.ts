@@ -96,6 +96,21 @@ describe('ModelInfer', () => {
     ],
     ['a streamed answer', ensembleRequest('a', 4, true), status.UNIMPLEMENTED, /ModelStreamInfer/],
     [
+      'a reserved parameter',
+      { ...ensembleRequest('a', 4, false), parameters: { triton_x: { bool_param: true } } },
+      status.INVALID_ARGUMENT,
+      /reserved for Triton usage.*allowed: triton_enable_empty_final_response \(got 'triton_x'\)/,
+    ],
+    [
+      'a reserved parameter of the wrong type',
+      {
+        ...ensembleRequest('a', 4, false),
+        parameters: { triton_enable_empty_final_response: { string_param: 'true' } },
+      },
+      status.INVALID_ARGUMENT,
+      /'triton_enable_empty_final_response' parameter, expected bool_param/,
+    ],
+    [
       'raw and typed together',
       { ...ensembleRequest('a', 4, false), raw_input_contents: [rawInt32(1)] },
       status.INVALID_ARGUMENT,

@@ -289,6 +289,12 @@ describe('generate', () => {
     expect(server.model.requests.at(-1)).toMatchObject({ id: 'q', maxOutputTokens: 8, temperature: 0 });
   });
 
+  test('what begins with triton_ is a parameter as any other, and has no effect', async () => {
+    const body = { text_input: 'ab', max_tokens: 8, triton_enable_empty_final_response: true, triton_x: 1 };
+    const response = await generate(body);
+    expect([response.status, (await answerOf(response)).text_output]).toEqual([200, 'ab echo of']);
+  });
+
   test('words come as string, list or JSON list', async () => {
     const stops = async (stop_words: unknown) => {
       await generate({ text_input: 'a', max_tokens: 2, stop_words });
