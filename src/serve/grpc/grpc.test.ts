@@ -172,6 +172,21 @@ describe('ModelStreamInfer', () => {
     expect(finalFlag(only!)).toBe(true);
   });
 
+  test('a request that asks is told its seed with every response, another is not', async () => {
+    const asking = { return_random_seed: { bool_param: true } };
+    const requests = [true, false].map((stream) => ({
+      ...ensembleRequest('abc', 8, stream, String(stream)),
+      parameters: asking,
+    }));
+    const messages = await exchange([...requests, ensembleRequest('abc', 8, false, 'plain')]);
+    for (const message of messages) {
+      const { id, parameters } = inner(message);
+      const seed = (parameters as Message)['random_seed'];
+      expect(seed).toEqual(id === 'plain' ? undefined : { int64_param: 42n });
+    }
+    expect(messages.length).toBeGreaterThan(3);
+  });
+
   test('an error names its request and the stream goes on', async () => {
     const messages = await exchange([
       { model_name: 'nope', id: 'bad' },

@@ -315,7 +315,30 @@ describe('generate', () => {
     expect(server.model.requests.at(-1)?.seed).toBe(18_446_744_073_709_551_615n);
   });
 
+  test.each<[string, string, string]>([
+    ['that the engine chose', '', '42'],
+    ['that was given', '"random_seed":9007199254740991,', '9007199254740991'],
+    [
+      'that not every client reads exactly as a number',
+      '"random_seed":18446744073709551615,',
+      '"18446744073709551615"',
+    ],
+  ])('a request that asks is told the seed %s', async (_, seed, told) => {
+    const body = `{"text_input":"a","max_tokens":1,${seed}"return_random_seed":true}`;
+    const text = await (await post('/v2/models/ensemble/generate', body)).text();
+    expect(text).toContain(`"model_version":"1","random_seed":${told},"sequence_end":false`);
+    const streamed = `${body.slice(0, -1)},"stream":true}`;
+    const events = await (await post('/v2/models/ensemble/generate_stream', streamed)).text();
+    expect(events).toContain(`"random_seed":${told},`);
+  });
+
   test.each<[string, unknown, number, RegExp]>([
+    [
+      'a seed asked for by a word',
+      { text_input: 'a', max_tokens: 1, return_random_seed: 'yes' },
+      400,
+      /'return_random_seed' is "yes", but must be true or false/,
+    ],
     [
       'unknown type of a parameter',
       { text_input: 'a', max_tokens: 1, other: [] },
@@ -504,6 +527,18 @@ describe('infer', () => {
       shape: [2],
       data: ['a echo of a', 'bc echo of bc'],
     });
+  });
+
+  test('the seeds of the rows of a batch, when asked for', async () => {
+    const response = await post('/v2/models/ensemble/infer', {
+      parameters: { return_random_seed: true },
+      inputs: [
+        { ...json, shape: [2, 1], data: [['a'], ['bc']] },
+        { ...tokens, shape: [2, 1], data: [[1], [1]] },
+        { name: 'random_seed', shape: [2, 1], datatype: 'UINT64', data: [[7], [8]] },
+      ],
+    });
+    expect(await response.json()).toMatchObject({ parameters: { random_seed: '7,8', sequence_id: 0 } });
   });
 
   test('compression both ways', async () => {

@@ -1,7 +1,7 @@
 /** Tensor requests against any served model, the same for HTTP and gRPC. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
-import type { InferRequest, InferResponse, ParameterValue } from '../../protocol/kserve/infer.js';
+import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
@@ -17,6 +17,7 @@ import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js'
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
 import { requestLimits } from './request-limits.js';
+import { fixedParameters, responseParameters } from './response-parameters.js';
 import { runCodec } from './run-codec.js';
 import { runRows, type RowEvents } from './run-rows.js';
 
@@ -88,6 +89,7 @@ function begin(
   const arrivedMs = performance.now();
   const batchSize = validateInputs(request, model.interface);
   refuseUnsupportedParameters(request);
+  const parametersOf = responseParameters(model, request);
   const { form, rows } = readTensorRequest(request, model.interface, batchSize);
   if (form.isCancel) {
     model.engine.active.stop(request.id);
@@ -134,7 +136,8 @@ function begin(
       reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface)));
     },
   };
-  const responseOf = (answer: TensorAnswer) => respond(model, request, tensors(answer));
+  const responseOf = (answer: TensorAnswer) =>
+    respond(model, request, tensors(answer), parametersOf(answer.rows));
   const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
   const answer = answering(builder, responseOf, namedReader);
   runRows(run, calls, {
@@ -235,23 +238,13 @@ export async function allResponses(infer: Infer, call: InferCall): Promise<reado
   return all;
 }
 
-/** Responses of an ensemble carry the parameters of a sequence, as Triton's do. */
-const SEQUENCE_PARAMETERS: Readonly<Record<string, ParameterValue>> = {
-  sequence_end: false,
-  sequence_id: 0,
-  sequence_start: false,
-};
-
-const NO_PARAMETERS: Readonly<Record<string, ParameterValue>> = {};
-
-function respond(model: ServedModel, request: InferRequest, outputs: readonly Tensor[]): InferResponse {
-  return {
-    modelName: model.name,
-    modelVersion: model.version,
-    id: request.id,
-    parameters: model.kind === 'ensemble' ? SEQUENCE_PARAMETERS : NO_PARAMETERS,
-    outputs,
-  };
+function respond(
+  model: ServedModel,
+  { id }: InferRequest,
+  outputs: readonly Tensor[],
+  parameters = fixedParameters(model),
+): InferResponse {
+  return { modelName: model.name, modelVersion: model.version, id, parameters, outputs };
 }
 
 /** The client's id, when it gave one; `0` counts as none. */

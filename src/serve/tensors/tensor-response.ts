@@ -24,6 +24,8 @@ export interface Piece {
 /** What is known of a row besides its continuations. */
 export interface RowFacts {
   readonly promptTokenIds: readonly number[];
+  /** What the row is sampled with. */
+  readonly seed: bigint | undefined;
   /** [prompt tokens, vocabulary] */
   readonly contextLogits: Float32Array | undefined;
   readonly usage: Usage | undefined;
@@ -202,13 +204,19 @@ function timeTensor(
 
 /** Collects the facts of a row from its events. */
 export function emptyRow(): RowFacts {
-  return { promptTokenIds: [], contextLogits: undefined, usage: undefined, timings: undefined };
+  return {
+    promptTokenIds: [],
+    seed: undefined,
+    contextLogits: undefined,
+    usage: undefined,
+    timings: undefined,
+  };
 }
 
 export function withEvent(row: RowFacts, event: GenerateEvent): RowFacts {
   switch (event.type) {
     case 'started':
-      return { ...row, promptTokenIds: event.promptTokenIds };
+      return { ...row, promptTokenIds: event.promptTokenIds, seed: event.seed };
     case 'prompt':
       return { ...row, contextLogits: event.logits };
     case 'finished':
