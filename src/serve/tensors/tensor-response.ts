@@ -1,7 +1,7 @@
 /** Events of the rows of one request -> responses with the model's output tensors. */
 import { floatToHalf } from '../../core/dtype.js';
 import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
-import type { FinishReason, RequestTimings, Usage } from '../../core/request.js';
+import type { FinishReason, KvBlockUsage, RequestTimings, Usage } from '../../core/request.js';
 import type { Datatype } from '../../protocol/kserve/datatype.js';
 import { numberTensor, textTensor, type Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestField, ResponseField } from './fields.js';
@@ -50,6 +50,9 @@ const ON_REQUEST: Readonly<Partial<Record<ResponseField, RequestField>>> = {
   firstScheduledNs: 'returnPerfMetrics',
   firstTokenNs: 'returnPerfMetrics',
   lastTokenNs: 'returnPerfMetrics',
+  takenBlocks: 'returnPerfMetrics',
+  freshBlocks: 'returnPerfMetrics',
+  reusedBlocks: 'returnPerfMetrics',
   inputTokenCount: 'returnInputTokenCount',
   outputTokenCount: 'returnOutputTokenCount',
   finishReason: 'returnFinishReason',
@@ -155,6 +158,12 @@ function outputTensor(
       return timeTensor(name, first?.timings, 'firstTokenMs');
     case 'lastTokenNs':
       return timeTensor(name, first?.timings, 'finishedMs');
+    case 'takenBlocks':
+      return blockTensor(name, rows, 'taken');
+    case 'freshBlocks':
+      return blockTensor(name, rows, 'fresh');
+    case 'reusedBlocks':
+      return blockTensor(name, rows, 'reused');
     case 'absent':
       return undefined;
   }
@@ -200,6 +209,12 @@ function timeTensor(
   if (at === undefined || finished === undefined) return undefined;
   const epochMs = Date.now() - (finished - at);
   return numberTensor(name, 'INT64', [1, 1], [BigInt(Math.round(epochMs * 1000)) * 1000n]);
+}
+
+/** Known at the end of a request: a streamed answer has it with its last piece. */
+function blockTensor(name: string, rows: readonly RowFacts[], key: keyof KvBlockUsage): Tensor | undefined {
+  const counts = rows.flatMap(({ usage }) => usage?.kvBlocks?.[key] ?? []);
+  return counts.length === rows.length ? scalars(name, 'INT32', counts) : undefined;
 }
 
 /** Collects the facts of a row from its events. */
