@@ -118,10 +118,7 @@ export const ERROR_CATALOGUE = {
   PROMPT_TOO_LONG: userMistake('The prompt is longer than the engine accepts.'),
   REQUEST_TOO_LARGE: userMistake('The request can never fit into the KV cache or the length limits.'),
   QUEUE_FULL: busy('The waiting queue is full; retry later.'),
-  QUEUE_TIMEOUT: {
-    ...unavailable('The request waited longer than its queue timeout.'),
-    grpc: GRPC.DEADLINE_EXCEEDED,
-  },
+  QUEUE_TIMEOUT: unavailable('The request waited longer than its queue timeout.'),
   DEADLINE_EXCEEDED: {
     grpc: GRPC.DEADLINE_EXCEEDED,
     http: 504,
@@ -141,9 +138,17 @@ export const ERROR_CATALOGUE = {
   // Serving
   MODEL_NOT_FOUND: notFound('No such model or version.'),
   MODEL_UNAVAILABLE: unavailable('The model is loading, unloading or failed.'),
+  MODEL_LOAD_FAILED: {
+    grpc: GRPC.INTERNAL,
+    http: 500,
+    exit: 2,
+    retriable: false,
+    meaning: 'A model to load is not in the repository, or its directory or configuration has a fault.',
+  },
   REPOSITORY_INVALID: userMistake(
     'A file of the model repository has a fault; the message names file and line.',
   ),
+  REGION_NOT_FOUND: notFound('No such shared memory region.'),
   ROUTE_NOT_FOUND: notFound('No such route.'),
   UNSUPPORTED: {
     grpc: GRPC.UNIMPLEMENTED,

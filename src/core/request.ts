@@ -64,6 +64,18 @@ export interface Usage {
   /** Of these, tokens whose KV came from the prefix cache. */
   readonly cachedPromptTokens: number;
   readonly outputTokens: number;
+  /** Absent for a request that never came to a KV cache. */
+  readonly kvBlocks?: KvBlockUsage;
+}
+
+/** Blocks of the device's KV cache that a request has used, from its start to its end; those taken again after a preemption, too. */
+export interface KvBlockUsage {
+  /** Taken for it. */
+  readonly taken: number;
+  /** Of these, blocks that held nothing; the others were evicted from the prefix cache. */
+  readonly fresh: number;
+  /** Found in the prefix cache when it started. */
+  readonly reused: number;
 }
 
 /** New tokens of one sequence of a request. */

@@ -23,7 +23,7 @@ export function engineLoader(defaults: LoadOptions): ModelLoader {
       const options = loadOptions(settings);
       const scheduler = { ...defaults.scheduler, ...options.scheduler };
       const engine = await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler });
-      return loadedModel(engine, settings.batchingStrategy);
+      return loadedModel(engine, settings.batchingStrategy, options.gpu ?? defaults.gpu ?? 0);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -77,7 +77,7 @@ function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
 /** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
 const LAST_STEP_MS = 5000;
 
-function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy): LoadedModel {
+function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy, gpu: number): LoadedModel {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
   return {
@@ -87,7 +87,7 @@ function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy): 
     maxRunningRequestCount: executorLimits.maxRows,
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,
-    memory: memoryUse(engine),
+    memory: memoryUse(engine, gpu),
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
     onFailure: (listener) => batcher.onFailure(listener),
@@ -100,14 +100,19 @@ function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
   return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
 }
 
-function memoryUse({ batcher, manifest }: LoadedEngine): MemoryUse[] {
-  const kind = manifest.aloft.device === 'cuda' ? 'gpu' : 'cpu';
+/** @param gpu ordinal of the GPU, where the engine runs on one */
+function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
+  const isOnGpu = manifest.aloft.device === 'cuda';
+  const device = isOnGpu
+    ? ({ kind: 'gpu', deviceId: gpu } as const)
+    : ({ kind: 'cpu', deviceId: 0 } as const);
+  const host = { kind: isOnGpu ? 'pinned' : 'cpu', deviceId: 0 } as const;
   const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
   return [
-    { purpose: 'weights', kind, bytes: weightBytes },
-    { purpose: 'workspace', kind, bytes: workspaceBytes },
-    { purpose: 'KV blocks', kind, bytes: kvBytes },
-    { purpose: 'host tier of KV blocks', kind: kind === 'gpu' ? 'pinned' : 'cpu', bytes: hostKvBytes },
+    { purpose: 'weights', ...device, bytes: weightBytes },
+    { purpose: 'workspace', ...device, bytes: workspaceBytes },
+    { purpose: 'KV blocks', ...device, bytes: kvBytes },
+    { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
   ];
 }
 

@@ -45,6 +45,8 @@ export interface MemoryUse {
   readonly purpose: string;
   /** `gpu`, `cpu` or `pinned`. */
   readonly kind: 'gpu' | 'cpu' | 'pinned';
+  /** Ordinal of the GPU; 0 for memory of the host. */
+  readonly deviceId: number;
   readonly bytes: number;
 }
 

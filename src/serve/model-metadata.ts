@@ -6,7 +6,9 @@ import {
   type ModelStatisticsSchema,
 } from '../protocol/gen/inference_pb.js';
 import type { TensorMetadata } from '../protocol/kserve/infer.js';
-import type { DurationSum } from './metrics/model-statistics.js';
+import type { DurationSum } from './metrics/duration-sum.js';
+import type { ModelStatistics } from './metrics/model-statistics.js';
+import type { MemoryUse } from './loader.js';
 import type { ServedModel } from './repository/served-model.js';
 import type { ServerContext } from './server-context.js';
 
@@ -55,29 +57,79 @@ function statisticsModels(context: ServerContext, name: string, version: string)
   return version === '' ? context.repository.served().filter((other) => other.name === name) : [model];
 }
 
-function statisticsOf(
-  context: ServerContext,
-  { name, version }: ServedModel,
-): MessageInitShape<typeof ModelStatisticsSchema> {
+type StatisticsMessage = MessageInitShape<typeof ModelStatisticsSchema>;
+
+function statisticsOf(context: ServerContext, model: ServedModel): StatisticsMessage {
+  const { name, version } = model;
   const statistics = context.metrics.statistics.of(name, version);
   const zero = { count: 0n, ns: 0n };
   return {
     name,
     version,
     lastInference: BigInt(statistics.lastInferenceMs),
-    inferenceCount: BigInt(statistics.success.count),
+    inferenceCount: BigInt(statistics.inferenceCount),
     executionCount: BigInt(statistics.success.count),
     inferenceStats: {
       success: duration(statistics.success),
       fail: duration(statistics.fail),
       queue: duration(statistics.queue),
-      computeInput: duration(statistics.computeInput),
-      computeInfer: duration(statistics.computeInfer),
-      computeOutput: duration(statistics.computeOutput),
+      ...computeDurations(statistics),
       cacheHit: zero,
       cacheMiss: zero,
     },
-    batchStats: [],
+    batchStats: [...statistics.batches]
+      .toSorted(([a], [b]) => a - b)
+      .map(([size, sums]) => ({ batchSize: BigInt(size), ...computeDurations(sums) })),
+    responseStats: responseStats(statistics),
+    // What an ensemble or a tokenizer model works with is its engine's.
+    memoryUsage: model.kind === 'engine' ? memoryUsage(model.engine.loaded.memory) : [],
+  };
+}
+
+function responseStats({ responses }: ModelStatistics): NonNullable<StatisticsMessage['responseStats']> {
+  return Object.fromEntries(
+    responses.byIndex.map((sums, index) => [
+      String(index),
+      {
+        computeInfer: duration(sums.computeInfer),
+        computeOutput: duration(sums.computeOutput),
+        success: duration(sums.success),
+        fail: duration(sums.fail),
+        emptyResponse: duration(sums.emptyResponse),
+        cancel: duration(sums.cancel),
+      },
+    ]),
+  );
+}
+
+/** Triton's names of memory types. */
+const MEMORY_TYPES: Readonly<Record<MemoryUse['kind'], string>> = {
+  gpu: 'GPU',
+  cpu: 'CPU',
+  pinned: 'CPU_PINNED',
+};
+
+/** Bytes by type and device. */
+function memoryUsage(uses: readonly MemoryUse[]): NonNullable<StatisticsMessage['memoryUsage']> {
+  const sums = new Map<string, { type: string; id: bigint; byteSize: bigint }>();
+  for (const { kind, deviceId, bytes } of uses) {
+    if (bytes === 0) continue;
+    const key = `${kind} ${deviceId}`;
+    const sum = sums.get(key) ?? { type: MEMORY_TYPES[kind], id: BigInt(deviceId), byteSize: 0n };
+    sums.set(key, { ...sum, byteSize: sum.byteSize + BigInt(bytes) });
+  }
+  return [...sums.values()];
+}
+
+function computeDurations({
+  computeInput,
+  computeInfer,
+  computeOutput,
+}: Pick<ModelStatistics, 'computeInput' | 'computeInfer' | 'computeOutput'>) {
+  return {
+    computeInput: duration(computeInput),
+    computeInfer: duration(computeInfer),
+    computeOutput: duration(computeOutput),
   };
 }
 

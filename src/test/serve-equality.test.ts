@@ -123,6 +123,18 @@ const extras = ({ temperature, seed }: Sampling) => ({
   seed,
 });
 
+test('the seed that an answer tells makes it again', async () => {
+  const { random_seed: _, ...unseeded } = members('Once upon a time', { temperature: 3, seed: 0 }, false);
+  const ask = async (body: object) => {
+    const answer = await demo.post('/v2/models/ensemble/generate', { ...body, return_random_seed: true });
+    return (await answer.json()) as { text_output: string; random_seed: number };
+  };
+  const [first, other] = [await ask(unseeded), await ask(unseeded)];
+  expect(other.random_seed).not.toBe(first.random_seed);
+  expect(other.text_output).not.toBe(first.text_output);
+  expect(await ask({ ...unseeded, random_seed: first.random_seed })).toEqual(first);
+});
+
 describe.each(CASES)('%j at %j', (prompt, sampling) => {
   test('HTTP and gRPC, streamed and whole', async () => {
     const expected = await wholeText(prompt, sampling, true);

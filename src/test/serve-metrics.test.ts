@@ -54,6 +54,7 @@ const NAMES = [
   'nv_inference_compute_infer_duration_us',
   'nv_inference_compute_output_duration_us',
   'nv_inference_pending_request_count',
+  'nv_model_load_duration_secs',
   'nv_inference_first_response_histogram_ms_bucket',
   'nv_llm_input_token_len_sum',
   'nv_llm_output_token_len_sum',
@@ -153,7 +154,15 @@ test('names and values after a known load', async () => {
   expect(blocks('tokens_per')).toBe(blockTokens);
   expect(blocks('reused')).toBe(hitTokens / blockTokens);
   expect(of('nv_trt_llm_request_metrics', '"max"')).toBe(maxRunningRequestCount);
-  expect(of('nv_trt_llm_runtime_memory_metrics', '"cpu"')).toBeGreaterThan(2 ** 20);
+  const memoryBytes = of('nv_trt_llm_runtime_memory_metrics', '"cpu"');
+  expect(memoryBytes).toBeGreaterThan(2 ** 20);
+  const statistics = await fetch(`${demo.httpUrl}/v2/models/tensorrt_llm/stats`);
+  const { model_stats } = (await statistics.json()) as {
+    model_stats: [{ memory_usage: object; batch_stats: object; inference_stats: { compute_infer: object } }];
+  };
+  const [{ memory_usage, batch_stats, inference_stats }] = model_stats;
+  expect(memory_usage).toEqual([{ type: 'CPU', id: 0, byte_size: memoryBytes }]);
+  expect(batch_stats).toMatchObject([{ batch_size: 1, compute_infer: inference_stats.compute_infer }]);
   expect(of('nv_trt_llm_general_metrics', '"iteration_counter"')).toBe(generated - 1);
   const seconds = Date.now() / 1000;
   expect(Math.abs(of('nv_trt_llm_general_metrics', '"timestamp"')! - seconds)).toBeLessThan(60);

@@ -104,6 +104,8 @@ describe('a text request', () => {
       }),
     );
     expect(seeds[0]).not.toBe(seeds[1]);
+    // A client that reads JSON numbers as doubles has it exactly.
+    for (const seed of seeds) expect(seed <= BigInt(Number.MAX_SAFE_INTEGER)).toBe(true);
   });
 
   it('can be a conversation', async () => {

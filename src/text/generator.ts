@@ -87,7 +87,8 @@ export class TextGenerator implements EventGenerator, Generator {
     const { batcher, defaults } = this.#parts;
     const promptTokenIds = await this.#encodePrompt(request.prompt);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
-    const randomSeed = crypto.getRandomValues(new BigUint64Array(1))[0]!;
+    // As many bits as every client can read from JSON.
+    const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
     return toTokenRequest(
       request,
       { id, promptTokenIds, badWords, randomSeed },

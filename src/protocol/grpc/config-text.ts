@@ -30,21 +30,36 @@ export function writeConfigText(config: ModelConfig): string {
 
 /** Left-over `${key}` of a template, in order, outside comments. */
 export function findPlaceholders(text: string): Placeholder[] {
-  return text.split('\n').flatMap((lineText, i) => {
-    const code = /^\s*#/.test(lineText) ? '' : lineText;
-    return [...code.matchAll(/\$\{([^}]*)\}/g)].map((match) => ({
-      line: i + 1,
-      key: match[1] ?? '',
-      isQuoted: /^(?:[^"']|"[^"]*"|'[^']*')*["'][^"']*$/.test(code.slice(0, match.index)),
-    }));
+  const lines = text.split('\n').map((line) => (/^\s*#/.test(line) ? '' : line));
+  let before = '';
+  return lines.flatMap((line, i) => {
+    const found = [...line.matchAll(/\$\{([^}]*)\}/g)].map((match) => {
+      const start = line.slice(0, match.index);
+      return {
+        line: i + 1,
+        key: match[1] ?? '',
+        isQuoted: /^(?:[^"']|"[^"]*"|'[^']*')*["'][^"']*$/.test(start),
+        parameter: PARAMETER_VALUE.exec(before + start)?.[1],
+      };
+    });
+    before = `${before}${line}\n`.slice(-MAX_ENTRY_LENGTH);
+    return found;
   });
 }
+
+/** An entry of `parameters` up to somewhere in its value. */
+const PARAMETER_VALUE =
+  /key\s*:\s*["']([^"']*)["']\s*[,;]?\s*value\s*:?\s*\{\s*string_value\s*:\s*["'][^"']*$/;
+/** More than a parameter takes from its key to its value. */
+const MAX_ENTRY_LENGTH = 1000;
 
 export interface Placeholder {
   readonly line: number;
   readonly key: string;
   /** In a string, where any text can be read. */
   readonly isQuoted: boolean;
+  /** Key of the parameter whose value it is in; undefined elsewhere. */
+  readonly parameter: string | undefined;
 }
 
 function faultOf(text: string): string | undefined {

@@ -15,6 +15,9 @@ import type { InferRequest, Parameters, ParameterValue } from '../kserve/infer.j
 import { rawBytes } from '../kserve/tensor-bytes.js';
 import { elementsOf, numberTensor, type Tensor } from '../kserve/tensor.js';
 
+/** Request parameter of a stream: an answer that ends without a response ends with an empty one. */
+export const EMPTY_FINAL = 'triton_enable_empty_final_response';
+
 /** @throws {AloftError} REQUEST_INVALID */
 export function readGrpcRequest(message: ModelInferRequest): InferRequest {
   const raw = message.rawInputContents;
@@ -23,17 +26,31 @@ export function readGrpcRequest(message: ModelInferRequest): InferRequest {
       `expected ${message.inputs.length} raw_input_contents, one for each input, but got ${raw.length}`,
     );
   }
+  const parameters = readParameters(message.parameters);
+  checkReserved(parameters);
   return {
     modelName: message.modelName,
     modelVersion: message.modelVersion,
     id: message.id,
-    parameters: readParameters(message.parameters),
+    parameters,
     inputs: message.inputs.map((input, i) => readInput(input, raw[i])),
     outputs: message.outputs.map((output) => ({
       name: output.name,
       parameters: readParameters(output.parameters),
     })),
   };
+}
+
+function checkReserved(parameters: Parameters): void {
+  const reserved = Object.keys(parameters).find((key) => key.startsWith('triton_') && key !== EMPTY_FINAL);
+  if (reserved !== undefined) {
+    throw fault(
+      `parameter keys starting with 'triton_' are reserved for Triton usage. Only the following keys starting with 'triton_' are allowed: ${EMPTY_FINAL} (got '${reserved}')`,
+    );
+  }
+  const value = parameters[EMPTY_FINAL];
+  if (value !== undefined && typeof value !== 'boolean')
+    throw fault(`invalid value type for '${EMPTY_FINAL}' parameter, expected bool_param.`);
 }
 
 /** The bytes of a request with raw contents, as the official clients send it. */

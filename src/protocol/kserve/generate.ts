@@ -8,7 +8,11 @@ import type { InferRequest, InferResponse, ParameterValue, TensorMetadata } from
 import { dataFromValues, valuesOf } from './tensor-json.js';
 import type { Tensor } from './tensor.js';
 
-/** @throws {AloftError} REQUEST_INVALID with Triton's texts. */
+/**
+ * A key that names no input is a parameter of the request. As upstream, those that begin with `triton_` are no exception:
+ * only `infer` and gRPC refuse them.
+ * @throws {AloftError} REQUEST_INVALID with Triton's texts.
+ */
 export function readGenerateRequest(
   text: string,
   model: { readonly name: string; readonly version: string; readonly inputs: readonly TensorMetadata[] },

@@ -43,7 +43,7 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   if (json.top_logprobs && !json.logprobs) {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
-  const tools = json.tool_choice === 'none' ? undefined : (json.tools ?? undefined);
+  const tools = toolsOf(json);
   const request: GenerateRequest = {
     ...sharedFields(json),
     ...present({
@@ -57,6 +57,25 @@ export function readChatRequest(body: JsonObject): ChatRequest {
     },
   };
   return { ...streamOptions(json), request };
+}
+
+/** Tools that the template is given. A call of one can be offered to the model, but not be forced on it. */
+function toolsOf({ tools, tool_choice: choice }: Static<typeof CHAT_REQUEST>): readonly object[] | undefined {
+  const given = tools?.length ? tools : undefined;
+  if (choice === undefined || choice === null || choice === 'auto') return given;
+  if (choice === 'none') return undefined;
+  if (typeof choice === 'string' && choice !== 'required') {
+    const message = `'tool_choice' is '${choice}', but must be 'none', 'auto' or 'required', or name a function.`;
+    throw new OpenAiRequestError('tool_choice', message);
+  }
+  if (given === undefined)
+    throw new OpenAiRequestError('tool_choice', `'tool_choice' is only allowed when 'tools' are specified.`);
+  const asked = typeof choice === 'string' ? `'${choice}'` : `of type '${choice.type}'`;
+  throw new OpenAiRequestError(
+    'tool_choice',
+    `tool_choice ${asked} is not supported: without guided decoding no call can be guaranteed; use 'auto' and name the tool in a message.`,
+    'UNSUPPORTED',
+  );
 }
 
 function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage {

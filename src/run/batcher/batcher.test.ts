@@ -161,6 +161,23 @@ describe('events', () => {
     expect(events.at(-1)).toMatchObject({ usage: { cachedPromptTokens: 12 } });
     expect(steps.reduce((sum, { prefixHitTokens }) => sum + prefixHitTokens, 0)).toBe(12);
   });
+
+  test('a request is told the blocks that it took, those that held nothing and those it found', async () => {
+    const limits = { ...LIMITS, blockCount: 6 };
+    const { batcher } = open({}, { limits });
+    const blocksOf = async (id: string, firstToken: number) => {
+      const promptTokenIds = Int32Array.from({ length: 14 }, (_, i) => firstToken + (i % 8));
+      const { events } = submit(batcher, tokenRequest(id, { promptTokenIds, maxOutputTokens: 3 }));
+      await runAll(batcher);
+      const last = events.at(-1);
+      return last?.type === 'finished' ? last.usage.kvBlocks : undefined;
+    };
+    // 14 tokens and 2 of the 3 that follow, since the last one is never run, in blocks of 4.
+    expect(await blocksOf('a', 0)).toEqual({ taken: 4, fresh: 4, reused: 0 });
+    expect(await blocksOf('b', 0)).toEqual({ taken: 1, fresh: 1, reused: 3 });
+    // Four of the six blocks are cached now, and two of them have to go.
+    expect(await blocksOf('c', 8)).toEqual({ taken: 4, fresh: 2, reused: 0 });
+  });
 });
 
 describe('ends that nobody wants', () => {

@@ -56,9 +56,11 @@ export function shortSearchReport({ id, sequenceCount }: TokenRequest): ErrorRep
 
 export function expiryReport(request: RequestRun, nowMs: number): ErrorReport {
   const { id, deadlineMs, queueTimeoutMs } = request.tokens;
-  return nowMs >= request.group.spec.endBeforeMs
-    ? { code: 'DEADLINE_EXCEEDED', message: `Request ${id} did not end within ${deadlineMs} ms.` }
-    : { code: 'QUEUE_TIMEOUT', message: `Request ${id} waited longer than its ${queueTimeoutMs} ms.` };
+  if (nowMs >= request.group.spec.endBeforeMs)
+    return { code: 'DEADLINE_EXCEEDED', message: `Request ${id} did not end within ${deadlineMs} ms.` };
+  // Begins with Triton's words.
+  const message = `Request timeout expired: it waited longer than its ${queueTimeoutMs} ms in the queue; retry later or allow it more.`;
+  return { code: 'QUEUE_TIMEOUT', message };
 }
 
 /** The only event of a request that never ran here. */

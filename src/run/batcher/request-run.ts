@@ -124,11 +124,13 @@ export class RequestRun {
   }
 
   private usage(): Usage {
+    const { taken, evicted, reused } = this.group.blocks;
     const generated = this.sequences.reduce((sum, run) => sum + run.outputCount, 0);
     return {
       promptTokens: this.tokens.promptTokenIds.length,
       cachedPromptTokens: this.group.cachedPromptTokens,
       outputTokens: this.beams?.outputTokenCount ?? generated,
+      kvBlocks: { taken, fresh: taken - evicted, reused },
     };
   }
 

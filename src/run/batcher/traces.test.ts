@@ -183,6 +183,8 @@ class Trace {
   readonly executor: ToyExecutor;
   readonly batcher: Batcher;
   readonly submitted: Submitted[] = [];
+  /** Blocks that requests were told to have used. */
+  readonly told = { taken: 0, evicted: 0 };
 
   constructor(setup: Setup) {
     this.executor = openToy(setup);
@@ -192,7 +194,13 @@ class Trace {
   submit(request: TokenRequest): void {
     const collector = new OutcomeCollector();
     this.submitted.push({ request, collector, ended: new Set() });
-    this.batcher.submit(request, collector.take);
+    this.batcher.submit(request, (event) => {
+      collector.take(event);
+      if (event.type !== 'finished' && event.type !== 'failed') return;
+      const { taken = 0, fresh = 0 } = event.usage.kvBlocks ?? {};
+      this.told.taken += taken;
+      this.told.evicted += taken - fresh;
+    });
   }
 
   followUp(which: number): void {
@@ -284,6 +292,8 @@ test('invariants hold and answers are those of a request alone', { timeout: 600_
       await trace.finish();
       const { kv } = trace.batcher;
       expect(kv.freeCount + kv.cachedCount).toBe(kv.blockCount);
+      // Every block that was ever taken is told by exactly one request.
+      expect(trace.told).toEqual({ taken: kv.takenCount, evicted: kv.evictedCount });
       for (const { request, collector, ended } of trace.submitted) {
         expect(collector.isOver).toBe(true);
         expect(collector.faults).toEqual([]);

@@ -18,6 +18,9 @@ export class BlockSupply {
   readonly device: BlockPool;
   readonly host: HostTier;
   readonly index: PrefixIndex;
+  /** Device blocks taken since the start, and of these the ones that another prefix had to leave. */
+  takenCount = 0;
+  evictedCount = 0;
 
   constructor({ blockTokens, blockCount, hostBlockCount }: SupplyShape) {
     this.device = new BlockPool(blockCount);
@@ -32,6 +35,7 @@ export class BlockSupply {
 
   /** A block for a new owner, evicting the least recently used cached one when none is free. */
   take(): BlockId {
+    this.takenCount++;
     if (this.device.freeCount === 0) this.evict();
     return this.device.take();
   }
@@ -96,6 +100,7 @@ export class BlockSupply {
 
   /** Frees the oldest cached block of the device; with a host tier its content moves there. */
   private evict(): void {
+    this.evictedCount++;
     const block = this.device.oldestCached();
     const entry = this.index.entryAt(block);
     if (this.host.availableCount > 0) {

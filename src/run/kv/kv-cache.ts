@@ -75,6 +75,16 @@ export class KvCache {
     return this.supply.availableCount;
   }
 
+  /** Device blocks taken since the start, for whatever reason; cached ones that are used again are none. */
+  get takenCount(): number {
+    return this.supply.takenCount;
+  }
+
+  /** Of {@link takenCount}, those that were evicted from the prefix index to be taken. */
+  get evictedCount(): number {
+    return this.supply.evictedCount;
+  }
+
   /** Blocks that hold `tokenCount` tokens. */
   blocksFor(tokenCount: number): number {
     return Math.ceil(tokenCount / this.blockTokens);

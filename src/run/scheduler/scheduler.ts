@@ -130,6 +130,18 @@ export class Scheduler {
   }
 
   private runGroup(group: SequenceGroup, phase: Phase): void {
+    const { takenCount, evictedCount } = this.kv;
+    this.runRows(group, phase);
+    this.charge(group, takenCount, evictedCount);
+  }
+
+  /** Counts the blocks that the group has taken since the cache's counts were these. */
+  private charge(group: SequenceGroup, takenCount: number, evictedCount: number): void {
+    group.blocks.taken += this.kv.takenCount - takenCount;
+    group.blocks.evicted += this.kv.evictedCount - evictedCount;
+  }
+
+  private runRows(group: SequenceGroup, phase: Phase): void {
     if (!this.settleBeams(group, phase)) return;
     this.residency.publish(group);
     if (group.needsFork && group.leader.computedCount === group.commonCount && !this.fork(group, phase))
@@ -260,11 +272,16 @@ export class Scheduler {
   }
 
   private start(group: SequenceGroup, match: PrefixMatch): void {
+    const { takenCount, evictedCount } = this.kv;
     this.waiting.remove(group);
     this.residency.enter(group, match);
+    this.charge(group, takenCount, evictedCount);
     this.running.add(group);
     group.state = 'running';
-    if (!group.wasScheduled) group.cachedPromptTokens = group.leader.computedCount;
+    if (!group.wasScheduled) {
+      group.cachedPromptTokens = group.leader.computedCount;
+      group.blocks.reused = match.entries.length;
+    }
     group.wasScheduled = true;
     this.stepPlan.prefixHitTokens += match.entries.length * this.kv.blockTokens;
     this.runGroup(group, 'start');

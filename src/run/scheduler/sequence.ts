@@ -101,6 +101,8 @@ export class SequenceGroup {
   scoredCount = 0;
   /** Prompt tokens that the first schedule found in the prefix index. */
   cachedPromptTokens = 0;
+  /** Device blocks taken for the group so far, of these the ones evicted for it, and those that its first start found. */
+  readonly blocks = { taken: 0, evicted: 0, reused: 0 };
 
   constructor(spec: GroupSpec) {
     this.spec = spec;

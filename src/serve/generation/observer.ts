@@ -15,6 +15,7 @@ export interface RequestInfo {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly engineName: string;
+  readonly engineVersion: string;
   /** The models of an ensemble before and after the engine, which count the request, too. */
   readonly stages: { readonly before: string | undefined; readonly after: string | undefined };
   readonly protocol: 'http' | 'grpc' | 'openai';

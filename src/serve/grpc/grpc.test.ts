@@ -96,6 +96,21 @@ describe('ModelInfer', () => {
     ],
     ['a streamed answer', ensembleRequest('a', 4, true), status.UNIMPLEMENTED, /ModelStreamInfer/],
     [
+      'a reserved parameter',
+      { ...ensembleRequest('a', 4, false), parameters: { triton_x: { bool_param: true } } },
+      status.INVALID_ARGUMENT,
+      /reserved for Triton usage.*allowed: triton_enable_empty_final_response \(got 'triton_x'\)/,
+    ],
+    [
+      'a reserved parameter of the wrong type',
+      {
+        ...ensembleRequest('a', 4, false),
+        parameters: { triton_enable_empty_final_response: { string_param: 'true' } },
+      },
+      status.INVALID_ARGUMENT,
+      /'triton_enable_empty_final_response' parameter, expected bool_param/,
+    ],
+    [
       'raw and typed together',
       { ...ensembleRequest('a', 4, false), raw_input_contents: [rawInt32(1)] },
       status.INVALID_ARGUMENT,
@@ -155,6 +170,21 @@ describe('ModelStreamInfer', () => {
     expect(others).toEqual([]);
     expect(textsOf(inner(only!))).toEqual(['abc echo of abc']);
     expect(finalFlag(only!)).toBe(true);
+  });
+
+  test('a request that asks is told its seed with every response, another is not', async () => {
+    const asking = { return_random_seed: { bool_param: true } };
+    const requests = [true, false].map((stream) => ({
+      ...ensembleRequest('abc', 8, stream, String(stream)),
+      parameters: asking,
+    }));
+    const messages = await exchange([...requests, ensembleRequest('abc', 8, false, 'plain')]);
+    for (const message of messages) {
+      const { id, parameters } = inner(message);
+      const seed = (parameters as Message)['random_seed'];
+      expect(seed).toEqual(id === 'plain' ? undefined : { int64_param: 42n });
+    }
+    expect(messages.length).toBeGreaterThan(3);
   });
 
   test('an error names its request and the stream goes on', async () => {
@@ -250,19 +280,69 @@ describe('repository, statistics and settings', () => {
     await expect(client.call('RepositoryModelUnload', { model_name: 'nope' })).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
     });
+    await expect(client.call('RepositoryModelLoad', { model_name: 'tensorrt_lm' })).rejects.toMatchObject({
+      code: status.INTERNAL,
+      details:
+        "failed to load 'tensorrt_lm', failed to poll from model repository: there is no such model; did you mean 'tensorrt_llm'?",
+    });
     await expect(client.call('RepositoryIndex', { repository_name: 'x' })).rejects.toMatchObject({
       code: status.UNIMPLEMENTED,
     });
   });
 
-  test('statistics count requests', async () => {
-    const read = async () => {
-      const { model_stats } = await client.call('ModelStatistics', { name: 'ensemble' });
-      return (model_stats as Message[])[0]!['inference_count'] as bigint;
+  test('statistics count requests, executions and responses', async () => {
+    const read = async (model: string) => {
+      const { model_stats } = await client.call('ModelStatistics', { name: model });
+      return (model_stats as Message[])[0]!;
     };
-    const before = await read();
+    const before = await read('ensemble');
     await client.call('ModelInfer', ensembleRequest('a', 2, false));
-    expect((await read()) - before).toBe(1n);
+    const pieces = await exchange([ensembleRequest('abc', 8, true)]);
+    const after = await read('ensemble');
+    for (const key of ['inference_count', 'execution_count'])
+      expect((after[key] as bigint) - (before[key] as bigint)).toBe(2n);
+    // One row of one request in one execution, whatever the engine batches in flight.
+    const { compute_input, compute_infer, compute_output } = after['inference_stats'] as Message;
+    expect(after['batch_stats']).toEqual([{ batch_size: 1n, compute_input, compute_infer, compute_output }]);
+    const successOf = (message: Message, index: number) => {
+      const responses = (message['response_stats'] ?? {}) as Record<string, Message>;
+      return ((responses[index]?.['success'] as Message | undefined)?.['count'] ?? 0n) as bigint;
+    };
+    const gained = pieces.map((_, index) => successOf(after, index) - successOf(before, index));
+    expect(gained).toEqual([2n, ...pieces.slice(1).map(() => 1n)]);
+    const engine = await read('tensorrt_llm');
+    expect(successOf(engine, 0)).toBeGreaterThanOrEqual(successOf(after, 0));
+  });
+
+  test('a client that leaves is counted where its next response would have come', async () => {
+    const cancelled = async () => {
+      const { model_stats } = await client.call('ModelStatistics', { name: 'ensemble' });
+      const responses = (model_stats as Message[])[0]!['response_stats'] as Record<string, Message>;
+      return Object.values(responses).reduce(
+        (sum, row) => sum + (((row['cancel'] as Message)['count'] ?? 0n) as bigint),
+        0n,
+      );
+    };
+    const before = await cancelled();
+    const stream = client.stream();
+    stream.on('error', () => undefined);
+    stream.write(ensembleRequest('x'.repeat(3000), 3000, true));
+    await new Promise((resolve) => stream.once('data', resolve));
+    stream.cancel();
+    await until(() => server.model.runningCount === 0);
+    expect((await cancelled()) - before).toBe(1n);
+  });
+
+  test('the memory of an engine is told by type and device', async () => {
+    const { model_stats } = await client.call('ModelStatistics', { name: '' });
+    const usage = new Map(
+      (model_stats as Message[]).map((model) => [model['name'], model['memory_usage']] as const),
+    );
+    expect(usage.get('tensorrt_llm')).toEqual([
+      { type: 'GPU', id: 1n, byte_size: BigInt(2 ** 20 + 2 ** 10) },
+      { type: 'CPU_PINNED', byte_size: 77n },
+    ]);
+    expect(usage.get('ensemble')).toBeUndefined();
   });
 
   test('trace and log settings', async () => {
@@ -278,7 +358,15 @@ describe('repository, statistics and settings', () => {
   });
 
   test('shared memory is refused with a reason', async () => {
-    expect(await client.call('SystemSharedMemoryStatus')).toEqual({});
+    for (const kind of ['system', 'cuda']) {
+      const method = `${kind === 'cuda' ? 'Cuda' : 'System'}SharedMemory`;
+      expect(await client.call(`${method}Status`)).toEqual({});
+      await expect(client.call(`${method}Status`, { name: 'x' })).rejects.toMatchObject({
+        code: status.NOT_FOUND,
+        details: `Unable to find ${kind} shared memory region: 'x'`,
+      });
+      expect(await client.call(`${method}Unregister`, { name: 'x' })).toEqual({});
+    }
     await expect(client.call('SystemSharedMemoryRegister', { name: 'r' })).rejects.toMatchObject({
       code: status.UNIMPLEMENTED,
     });

@@ -4,7 +4,7 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
-import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
+import { EMPTY_FINAL, readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import type { AloftError } from '../../core/errors.js';
@@ -20,7 +20,6 @@ import { StreamWriter } from './stream-writer.js';
 
 type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 
-const EMPTY_FINAL = 'triton_enable_empty_final_response';
 const LAST = { triton_final_response: true };
 const NOT_LAST = { triton_final_response: false };
 

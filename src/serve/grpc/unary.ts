@@ -5,11 +5,11 @@ import { AloftError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
-import { NO_SHARED_MEMORY } from '../http/shared-memory-routes.js';
 import { modelMetadata, modelStatistics } from '../model-metadata.js';
 import { configOverride } from '../repository/config-override.js';
 import { EXTENSIONS, type ServerContext } from '../server-context.js';
 import type { LogSetting } from '../settings.js';
+import { requireNoRegion, sharedMemoryRefusal, type RegionKind } from '../shared-memory.js';
 import type { GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';
 
@@ -25,7 +25,11 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
     ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
   ): [string, Unary] => [descriptor.name, unary(descriptor, { guard, log: context.log }, handle)];
   const noSharedMemory = (): never => {
-    throw new AloftError('UNSUPPORTED', NO_SHARED_MEMORY);
+    throw sharedMemoryRefusal();
+  };
+  const regionStatus = (kind: RegionKind) => (request: { readonly name: string }) => {
+    requireNoRegion(kind, request.name);
+    return {};
   };
   return Object.fromEntries([
     on(method.serverLive, () => ({ live: health.notLiveReason() === undefined })),
@@ -63,10 +67,10 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
       await repository.unload(modelName, plain(parameters)['unload_dependents'] === true);
       return {};
     }),
-    on(method.systemSharedMemoryStatus, () => ({})),
+    on(method.systemSharedMemoryStatus, regionStatus('system')),
     on(method.systemSharedMemoryRegister, noSharedMemory),
     on(method.systemSharedMemoryUnregister, () => ({})),
-    on(method.cudaSharedMemoryStatus, () => ({})),
+    on(method.cudaSharedMemoryStatus, regionStatus('cuda')),
     on(method.cudaSharedMemoryRegister, noSharedMemory),
     on(method.cudaSharedMemoryUnregister, () => ({})),
     on(method.traceSetting, ({ settings, modelName }) => {

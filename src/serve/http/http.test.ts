@@ -33,7 +33,14 @@ interface Answer {
   readonly text_output: string;
   readonly input: readonly object[];
   readonly model_stats: readonly {
+    readonly inference_count: number;
+    readonly execution_count: number;
     readonly inference_stats: { readonly success: { readonly count: number } };
+    readonly batch_stats: readonly {
+      readonly batch_size: number;
+      readonly compute_infer: { readonly count: number };
+    }[];
+    readonly response_stats: Readonly<Record<string, { readonly success: { readonly count: number } }>>;
   }[];
   readonly outputs: readonly { readonly name: string; readonly data: readonly unknown[] }[];
 }
@@ -90,6 +97,19 @@ describe('routes', () => {
     expect([unknown.status, await unknown.json()]).toEqual([404, { error: 'Not Found' }]);
   });
 
+  test.each(['system', 'cuda'])('there is no %s shared memory region', async (kind) => {
+    const root = `/v2/${kind}sharedmemory`;
+    const all = await get(`${root}/status`);
+    expect([all.status, await all.text()]).toEqual([200, '[]']);
+    const one = await get(`${root}/region/x/status`);
+    expect([one.status, await one.json()]).toEqual([
+      404,
+      { error: `Unable to find ${kind} shared memory region: 'x'` },
+    ]);
+    expect((await post(`${root}/region/x/unregister`, '')).status).toBe(200);
+    expect((await post(`${root}/region/x/register`, {})).status).toBe(501);
+  });
+
   test('repository in explicit mode', async () => {
     const index = async () => await (await post('/v2/repository/index', '')).json();
     expect((await post('/v2/repository/models/tensorrt_llm_bls/unload', '')).status).toBe(200);
@@ -106,7 +126,11 @@ describe('routes', () => {
       { error: "Request for unknown model: 'tensorrt_llm_bls' has no available versions" },
     ]);
     expect((await post('/v2/repository/models/tensorrt_llm_bls/load', '')).status).toBe(200);
-    expect((await post('/v2/repository/models/nope/load', '')).status).toBe(400);
+    const unknown = await post('/v2/repository/models/nope/load', '');
+    expect([unknown.status, (await answerOf(unknown)).error]).toEqual([
+      500,
+      "failed to load 'nope', failed to poll from model repository: there is no such model; the repository index names those there are",
+    ]);
     expect((await post('/v2/repository/mine/index', '')).status).toBe(501);
   });
 
@@ -144,6 +168,48 @@ describe('routes', () => {
     await (await post('/v2/models/preprocessing/generate', { QUERY: 'a', REQUEST_OUTPUT_LEN: 1 })).text();
     await (await post('/v2/models/preprocessing/generate', { QUERY: 'a' })).text();
     expect(await countsOf()).toEqual([before + 1, failedBefore + 1]);
+  });
+
+  test('batches of a model without an engine are counted by their size', async () => {
+    const statistics = async () => {
+      const { model_stats } = await answerOf(await get('/v2/models/preprocessing/stats'));
+      return model_stats[0]!;
+    };
+    const before = await statistics();
+    const column = (name: string, datatype: string, data: unknown[]) => ({
+      name,
+      datatype,
+      shape: [data.length, 1],
+      data,
+    });
+    const inputs = [
+      column('QUERY', 'BYTES', ['a', 'bc', 'd']),
+      column('REQUEST_OUTPUT_LEN', 'INT32', [1, 1, 1]),
+    ];
+    expect((await post('/v2/models/preprocessing/infer', { inputs })).status).toBe(200);
+    const after = await statistics();
+    expect(after.inference_count - before.inference_count).toBe(3);
+    expect(after.execution_count - before.execution_count).toBe(1);
+    const batch = after.batch_stats.find(({ batch_size }) => batch_size === 3);
+    expect(batch?.compute_infer.count).toBe(1);
+    expect(after).toMatchObject({ response_stats: {}, memory_usage: [] });
+  });
+
+  test('responses are counted by their index', async () => {
+    const successes = async () => {
+      const { model_stats } = await answerOf(await get('/v2/models/tensorrt_llm/stats'));
+      return Object.entries(model_stats[0]!.response_stats).map(([index, row]) => [
+        Number(index),
+        row.success.count,
+      ]);
+    };
+    const before = new Map((await successes()) as [number, number][]);
+    const body = { text_input: 'abc', max_tokens: 3, stream: true };
+    const text = await (await post('/v2/models/ensemble/generate_stream', body)).text();
+    const responseCount = text.split('data: ').length - 1;
+    const gains = (await successes()).map(([index, count]) => count! - (before.get(index!) ?? 0));
+    expect(gains.slice(0, responseCount)).toEqual(Array(responseCount).fill(1));
+    expect(gains.slice(responseCount).every((gain) => gain === 0)).toBe(true);
   });
 
   test('statistics, logging, trace', async () => {
@@ -223,6 +289,12 @@ describe('generate', () => {
     expect(server.model.requests.at(-1)).toMatchObject({ id: 'q', maxOutputTokens: 8, temperature: 0 });
   });
 
+  test('what begins with triton_ is a parameter as any other, and has no effect', async () => {
+    const body = { text_input: 'ab', max_tokens: 8, triton_enable_empty_final_response: true, triton_x: 1 };
+    const response = await generate(body);
+    expect([response.status, (await answerOf(response)).text_output]).toEqual([200, 'ab echo of']);
+  });
+
   test('words come as string, list or JSON list', async () => {
     const stops = async (stop_words: unknown) => {
       await generate({ text_input: 'a', max_tokens: 2, stop_words });
@@ -243,7 +315,30 @@ describe('generate', () => {
     expect(server.model.requests.at(-1)?.seed).toBe(18_446_744_073_709_551_615n);
   });
 
+  test.each<[string, string, string]>([
+    ['that the engine chose', '', '42'],
+    ['that was given', '"random_seed":9007199254740991,', '9007199254740991'],
+    [
+      'that not every client reads exactly as a number',
+      '"random_seed":18446744073709551615,',
+      '"18446744073709551615"',
+    ],
+  ])('a request that asks is told the seed %s', async (_, seed, told) => {
+    const body = `{"text_input":"a","max_tokens":1,${seed}"return_random_seed":true}`;
+    const text = await (await post('/v2/models/ensemble/generate', body)).text();
+    expect(text).toContain(`"model_version":"1","random_seed":${told},"sequence_end":false`);
+    const streamed = `${body.slice(0, -1)},"stream":true}`;
+    const events = await (await post('/v2/models/ensemble/generate_stream', streamed)).text();
+    expect(events).toContain(`"random_seed":${told},`);
+  });
+
   test.each<[string, unknown, number, RegExp]>([
+    [
+      'a seed asked for by a word',
+      { text_input: 'a', max_tokens: 1, return_random_seed: 'yes' },
+      400,
+      /'return_random_seed' is "yes", but must be true or false/,
+    ],
     [
       'unknown type of a parameter',
       { text_input: 'a', max_tokens: 1, other: [] },
@@ -432,6 +527,18 @@ describe('infer', () => {
       shape: [2],
       data: ['a echo of a', 'bc echo of bc'],
     });
+  });
+
+  test('the seeds of the rows of a batch, when asked for', async () => {
+    const response = await post('/v2/models/ensemble/infer', {
+      parameters: { return_random_seed: true },
+      inputs: [
+        { ...json, shape: [2, 1], data: [['a'], ['bc']] },
+        { ...tokens, shape: [2, 1], data: [[1], [1]] },
+        { name: 'random_seed', shape: [2, 1], datatype: 'UINT64', data: [[7], [8]] },
+      ],
+    });
+    expect(await response.json()).toMatchObject({ parameters: { random_seed: '7,8', sequence_id: 0 } });
   });
 
   test('compression both ways', async () => {

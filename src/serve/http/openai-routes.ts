@@ -159,6 +159,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
     modelName: model.name,
     modelVersion: model.version,
     engineName: engine.name,
+    engineVersion: engine.version,
     stages: model.stages,
     protocol: 'openai',
     arrivedMs: performance.now(),

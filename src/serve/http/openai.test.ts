@@ -114,8 +114,9 @@ describe('chat completions', () => {
     ]);
   });
 
+  const tools = [{ type: 'function' as const, function: { name: 'f', parameters: {} } }];
+
   test('tools and content parts reach the template', async () => {
-    const tools = [{ type: 'function' as const, function: { name: 'f', parameters: {} } }];
     const parts = [
       {
         role: 'user' as const,
@@ -130,6 +131,43 @@ describe('chat completions', () => {
       messages: [{ role: 'user', content: 'ab' }],
       templateArguments: { tools },
     });
+  });
+
+  const f = { type: 'function', function: { name: 'f' } };
+  const unsupported =
+    /^400 tool_choice .* is not supported: without guided decoding no call can be guaranteed/;
+  test.each<[string, object, string, RegExp]>([
+    ['required', { tools, tool_choice: 'required' }, 'unsupported', unsupported],
+    ['of a function', { tools, tool_choice: f }, 'unsupported', unsupported],
+    ['required without tools', { tool_choice: 'required' }, 'request_invalid', /only allowed when 'tools'/],
+    [
+      'of a function without tools',
+      { tools: [], tool_choice: f },
+      'request_invalid',
+      /only allowed when 'tools'/,
+    ],
+    ['unknown', { tools, tool_choice: 'f' }, 'request_invalid', /must be 'none', 'auto' or 'required'/],
+  ])('tool_choice %s is refused, because it would not be kept', async (_, body, code, message) => {
+    const error = await openai.chat.completions
+      .create({ model, messages, ...body } as never)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      status: 400,
+      type: 'invalid_request_error',
+      param: 'tool_choice',
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    ['auto', { tools }],
+    ['none', {}],
+  ] as const)('tool_choice %s decides what the template is given', async (choice, given) => {
+    const body = { model, messages, tools, tool_choice: choice, max_tokens: 1 };
+    await openai.chat.completions.create(body);
+    expect(server.model.requests.at(-1)?.prompt).toHaveProperty('templateArguments', given);
+    await openai.chat.completions.create({ model, messages, tool_choice: choice, max_tokens: 1 } as never);
   });
 
   test.each<[string, object, string]>([

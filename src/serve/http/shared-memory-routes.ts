@@ -1,19 +1,23 @@
-/** The shared memory routes of Triton: no region is ever registered, and registering is refused with a reason. */
+/** The shared memory routes of Triton. Unregistering what is not registered is no error, as upstream. */
 import type { FastifyInstance } from 'fastify';
-import { AloftError } from '../../core/errors.js';
+import { requireNoRegion, sharedMemoryRefusal } from '../shared-memory.js';
 import { sendJson } from './reply.js';
-import { route } from './route.js';
-
-export const NO_SHARED_MEMORY = 'Shared memory is not supported: send tensors in the request.';
+import { pathParameter, route } from './route.js';
 
 export function sharedMemoryRoutes(app: FastifyInstance): void {
-  for (const kind of ['systemsharedmemory', 'cudasharedmemory']) {
-    for (const base of [`/v2/${kind}`, `/v2/${kind}/region/:region`]) {
-      route(app, `${base}/status`, { GET: (_, reply) => sendJson(reply, '[]') });
+  for (const kind of ['system', 'cuda'] as const) {
+    const root = `/v2/${kind}sharedmemory`;
+    for (const base of [root, `${root}/region/:region`]) {
+      route(app, `${base}/status`, {
+        GET: (request, reply) => {
+          requireNoRegion(kind, pathParameter(request, 'region'));
+          return sendJson(reply, '[]');
+        },
+      });
       route(app, `${base}/unregister`, { POST: (_, reply) => reply.code(200).send() });
       route(app, `${base}/register`, {
         POST: () => {
-          throw new AloftError('UNSUPPORTED', NO_SHARED_MEMORY);
+          throw sharedMemoryRefusal();
         },
       });
     }

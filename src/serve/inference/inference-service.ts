@@ -1,12 +1,13 @@
 /** Tensor requests against any served model, the same for HTTP and gRPC. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
-import type { InferRequest, InferResponse, ParameterValue } from '../../protocol/kserve/infer.js';
+import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
 import type { StatisticsBook } from '../metrics/model-statistics.js';
+import { ResponseFollower } from '../metrics/response-statistics.js';
 import type { CodecModel, GenerationModel, ServedModel } from '../repository/served-model.js';
 import { inFieldNames } from '../../protocol/field-names.js';
 import { isUnsupportedInput } from '../tensors/fields.js';
@@ -16,6 +17,7 @@ import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js'
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
 import { requestLimits } from './request-limits.js';
+import { fixedParameters, responseParameters } from './response-parameters.js';
 import { runCodec } from './run-codec.js';
 import { runRows, type RowEvents } from './run-rows.js';
 
@@ -40,27 +42,29 @@ export interface ResponseBatch {
 /** Never throws: what is wrong with a request ends its reader, at once or later. */
 export type Infer = (call: InferCall, reader: Reader<ResponseBatch>) => void;
 
-/** @param statistics Of models without an engine; those with one are observed by `run`. */
+/** @param statistics Of models without an engine, and of responses; requests to models with one are observed by `run`. */
 export function inferenceService(run: RunGeneration, statistics: StatisticsBook): Infer {
   return (call, reader) => {
     try {
       const { model } = call;
       if ('codec' in model) answerByCodec(model, call, { reader, statistics });
-      else begin(run, model, call, reader);
+      else begin(run, model, call, { reader, statistics });
     } catch (error) {
       reader.end(asAloftError(error));
     }
   };
 }
 
-function answerByCodec(
-  model: CodecModel,
-  { request }: InferCall,
-  { reader, statistics }: { readonly reader: Reader<ResponseBatch>; readonly statistics: StatisticsBook },
-): void {
+interface AnswerParts {
+  readonly reader: Reader<ResponseBatch>;
+  readonly statistics: StatisticsBook;
+}
+
+function answerByCodec(model: CodecModel, { request }: InferCall, { reader, statistics }: AnswerParts): void {
   const observer = statistics.of(model.name, model.version).observe(performance.now());
   const answer = async () => {
     const batchSize = validateInputs(request, model.interface);
+    observer.batchSize = batchSize;
     return [respond(model, request, await runCodec(model, request, batchSize))];
   };
   void answerOnce(
@@ -79,12 +83,13 @@ function begin(
   run: RunGeneration,
   model: GenerationModel,
   call: InferCall,
-  reader: Reader<ResponseBatch>,
+  { reader, statistics }: AnswerParts,
 ): void {
   const { request } = call;
   const arrivedMs = performance.now();
   const batchSize = validateInputs(request, model.interface);
   refuseUnsupportedParameters(request);
+  const parametersOf = responseParameters(model, request);
   const { form, rows } = readTensorRequest(request, model.interface, batchSize);
   if (form.isCancel) {
     model.engine.active.stop(request.id);
@@ -95,6 +100,7 @@ function begin(
     modelName: model.name,
     modelVersion: model.version,
     engineName: model.engine.name,
+    engineVersion: model.engine.version,
     stages: model.stages,
     protocol: call.protocol,
     arrivedMs,
@@ -118,13 +124,43 @@ function begin(
   });
   const requested = new Set(request.outputs.map((output) => output.name));
   const tensors = outputTensors(model.interface, form, requested);
+  const follower = followResponses(model, statistics, arrivedMs);
   const namedReader: Reader<ResponseBatch> = {
-    take: (batch) => reader.take(batch),
-    end: (failure) => reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface))),
+    take(batch) {
+      const busy = reader.take(batch);
+      follower?.noteWritten(batch.responses.length, performance.now());
+      return busy;
+    },
+    end(failure) {
+      if (failure !== undefined) follower?.noteFailure(failure, performance.now());
+      reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface)));
+    },
   };
-  const responseOf = (answer: TensorAnswer) => respond(model, request, tensors(answer));
+  const responseOf = (answer: TensorAnswer) =>
+    respond(model, request, tensors(answer), parametersOf(answer.rows));
   const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
-  runRows(run, calls, answering(builder, responseOf, namedReader));
+  const answer = answering(builder, responseOf, namedReader);
+  runRows(run, calls, {
+    take(row) {
+      follower?.noteTokens(performance.now());
+      return answer.take(row);
+    },
+    end: (failure) => answer.end(failure),
+  });
+}
+
+/** A response of an ensemble is one of its engine's model, too. */
+function followResponses(
+  { isDecoupled, name, version, engine }: GenerationModel,
+  statistics: StatisticsBook,
+  arrivedMs: number,
+): ResponseFollower | undefined {
+  if (!isDecoupled) return undefined;
+  const models = new Set([statistics.of(name, version), statistics.of(engine.name, engine.version)]);
+  return new ResponseFollower(
+    [...models].map((model) => model.responses),
+    arrivedMs,
+  );
 }
 
 /** In the JSON of `generate` an input that the model does not declare is a parameter; such an input must not be ignored. */
@@ -202,23 +238,13 @@ export async function allResponses(infer: Infer, call: InferCall): Promise<reado
   return all;
 }
 
-/** Responses of an ensemble carry the parameters of a sequence, as Triton's do. */
-const SEQUENCE_PARAMETERS: Readonly<Record<string, ParameterValue>> = {
-  sequence_end: false,
-  sequence_id: 0,
-  sequence_start: false,
-};
-
-const NO_PARAMETERS: Readonly<Record<string, ParameterValue>> = {};
-
-function respond(model: ServedModel, request: InferRequest, outputs: readonly Tensor[]): InferResponse {
-  return {
-    modelName: model.name,
-    modelVersion: model.version,
-    id: request.id,
-    parameters: model.kind === 'ensemble' ? SEQUENCE_PARAMETERS : NO_PARAMETERS,
-    outputs,
-  };
+function respond(
+  model: ServedModel,
+  { id }: InferRequest,
+  outputs: readonly Tensor[],
+  parameters = fixedParameters(model),
+): InferResponse {
+  return { modelName: model.name, modelVersion: model.version, id, parameters, outputs };
 }
 
 /** The client's id, when it gave one; `0` counts as none. */

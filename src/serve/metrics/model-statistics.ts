@@ -1,19 +1,10 @@
 /** Triton's statistics of one version of one model: counts and summed durations since start. */
-import type { AloftError } from '../../core/errors.js';
 import type { GenerateEvent } from '../../core/generate.js';
 import type { RequestTimings } from '../../core/request.js';
 import type { RequestObserver } from '../generation/observer.js';
-
-/** A count and the sum of its durations. */
-export class DurationSum {
-  count = 0;
-  ns = 0;
-
-  addMs(ms: number): void {
-    this.count++;
-    this.ns += Math.max(0, Math.round(ms * 1e6));
-  }
-}
+import { DurationSum } from './duration-sum.js';
+import { failureReason, type FailureReason } from './failure-reason.js';
+import { ResponseStatistics } from './response-statistics.js';
 
 /** Parts of one successful request, in ms. */
 export interface RequestDurations {
@@ -24,7 +15,18 @@ export interface RequestDurations {
   readonly outputMs: number;
 }
 
-export type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
+/** What executions of one batch size took. */
+export class BatchSums {
+  readonly computeInput = new DurationSum();
+  readonly computeInfer = new DurationSum();
+  readonly computeOutput = new DurationSum();
+}
+
+/** A request as the statistics see it. */
+export interface CountedRequest extends RequestObserver {
+  /** Rows of it that the model works on at once. */
+  batchSize: number;
+}
 
 export class ModelStatistics {
   readonly success = new DurationSum();
@@ -33,17 +35,29 @@ export class ModelStatistics {
   readonly computeInput = new DurationSum();
   readonly computeInfer = new DurationSum();
   readonly computeOutput = new DurationSum();
+  /**
+   * By batch size: the rows of one request in one execution of the model. An engine batches in flight, across requests and
+   * anew at every step, so that each row of a request is an execution of batch size 1, as Triton counts for decoupled
+   * backends; the rows of its steps are in the metric `aloft_batch_rows`. Models without an engine work on the whole batch
+   * of a request at once.
+   */
+  readonly batches = new Map<number, BatchSums>();
+  /** Of a decoupled model. */
+  readonly responses = new ResponseStatistics();
+  /** Rows of requests that succeeded. */
+  inferenceCount = 0;
   readonly failures: Record<FailureReason, number> = { REJECTED: 0, CANCELED: 0, BACKEND: 0, OTHER: 0 };
   /** Unix time in ms of the last request. */
   lastInferenceMs = 0;
   pendingCount = 0;
 
   /** @param onSuccess Called with the parts of a request that succeeded. */
-  observe(arrivedMs: number, onSuccess?: (durations: RequestDurations) => void): RequestObserver {
+  observe(arrivedMs: number, onSuccess?: (durations: RequestDurations) => void): CountedRequest {
     this.pendingCount++;
     this.lastInferenceMs = Date.now();
     let timings: RequestTimings | undefined;
-    return {
+    const counted: CountedRequest = {
+      batchSize: 1,
       onEvents: (events: readonly GenerateEvent[]) => {
         for (const event of events) if (event.type === 'finished') timings = event.timings;
       },
@@ -55,24 +69,35 @@ export class ModelStatistics {
           return;
         }
         const durations = durationsOf(arrivedMs, nowMs, timings);
-        this.addSuccess(durations);
+        this.addSuccess(durations, counted.batchSize);
         onSuccess?.(durations);
       },
     };
+    return counted;
   }
 
   /** A request that did all its work within this time. */
   addWork(ms: number): void {
     this.lastInferenceMs = Date.now();
-    this.addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 });
+    this.addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 }, 1);
   }
 
-  private addSuccess({ requestMs, queueMs, inputMs, inferMs, outputMs }: RequestDurations): void {
+  private addSuccess(durations: RequestDurations, batchSize: number): void {
+    const { requestMs, queueMs, inputMs, inferMs, outputMs } = durations;
+    this.inferenceCount += batchSize;
     this.success.addMs(requestMs);
     this.queue.addMs(queueMs);
-    this.computeInput.addMs(inputMs);
-    this.computeInfer.addMs(inferMs);
-    this.computeOutput.addMs(outputMs);
+    for (const { computeInput, computeInfer, computeOutput } of [this, this.batchOf(batchSize)]) {
+      computeInput.addMs(inputMs);
+      computeInfer.addMs(inferMs);
+      computeOutput.addMs(outputMs);
+    }
+  }
+
+  private batchOf(size: number): BatchSums {
+    let sums = this.batches.get(size);
+    if (sums === undefined) this.batches.set(size, (sums = new BatchSums()));
+    return sums;
   }
 }
 
@@ -91,28 +116,6 @@ function durationsOf(
   // Without an engine all of it is work of the model.
   const inferMs = timings === undefined ? requestMs : gap(timings.scheduledMs, timings.finishedMs);
   return { requestMs, queueMs, inputMs, inferMs, outputMs: requestMs - queueMs - inferMs - inputMs };
-}
-
-/** Why a request failed, in Triton's words. */
-export function failureReason(error: AloftError): FailureReason {
-  switch (error.code) {
-    case 'QUEUE_FULL':
-    case 'QUEUE_TIMEOUT':
-    case 'SHUTTING_DOWN':
-    case 'MODEL_UNAVAILABLE':
-      return 'REJECTED';
-    case 'CANCELLED':
-    case 'SLOW_READER':
-    case 'DEADLINE_EXCEEDED':
-      return 'CANCELED';
-    case 'DEVICE_FAILED':
-    case 'OUT_OF_MEMORY':
-    case 'RANK_DIED':
-    case 'INTERNAL':
-      return 'BACKEND';
-    default:
-      return 'OTHER';
-  }
 }
 
 function gap(from: number | undefined, to: number | undefined): number {

@@ -12,7 +12,7 @@ import type { MetricsOptions } from './metrics-options.js';
 import { StatisticsBook, type RequestDurations } from './model-statistics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { traceRequest } from './tracing.js';
-import { registerEngineMetrics, registerModelMetrics } from './triton-metrics.js';
+import { registerEngineMetrics, registerLoadMetric, registerModelMetrics } from './triton-metrics.js';
 
 export interface MetricsParts {
   readonly traces: TraceControl;
@@ -37,9 +37,11 @@ export class ServerMetrics {
     const sources = {
       models: () => repository.served(),
       engines: () => this.engines(),
+      loadTimes: () => repository.loadTimes(),
       statistics: this.statistics,
     };
     registerModelMetrics(this.registry, sources, options);
+    registerLoadMetric(this.registry, sources);
     registerHostMetrics(this.registry);
     if (options.summaryLatencies) this.summarise = latencySummaries(this.registry, options.summaryQuantiles);
     registerEngineMetrics(this.registry, sources);
@@ -77,21 +79,22 @@ export class ServerMetrics {
     modelName,
     modelVersion,
     engineName,
+    engineVersion,
     stages,
     arrivedMs,
   }: RequestInfo): RequestObserver[] {
-    const observe = (name: string, onSuccess?: (durations: RequestDurations) => void) =>
-      this.statistics.of(name, modelVersion).observe(arrivedMs, (durations) => {
-        this.summarise?.(name, modelVersion, durations);
+    const observe = (name: string, version: string, onSuccess?: (durations: RequestDurations) => void) =>
+      this.statistics.of(name, version).observe(arrivedMs, (durations) => {
+        this.summarise?.(name, version, durations);
         onSuccess?.(durations);
       });
-    const asked = observe(modelName, ({ inputMs, outputMs }) => {
+    const asked = observe(modelName, modelVersion, ({ inputMs, outputMs }) => {
       if (stages.before !== undefined)
         this.statistics.of(stages.before, this.versionOf(stages.before)).addWork(inputMs);
       if (stages.after !== undefined)
         this.statistics.of(stages.after, this.versionOf(stages.after)).addWork(outputMs);
     });
-    return engineName === modelName ? [asked] : [asked, observe(engineName)];
+    return engineName === modelName ? [asked] : [asked, observe(engineName, engineVersion)];
   }
 
   private versionOf(name: string): string {

@@ -1,13 +1,17 @@
 /** Triton's own names: nv_inference_* of models and nv_trt_llm_* of engines, filled when they are asked for. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { LoadTime } from '../repository/model-entry.js';
 import type { ServedModel } from '../repository/served-model.js';
+import type { DurationSum } from './duration-sum.js';
 import type { EngineStats } from './engine-stats.js';
+import type { FailureReason } from './failure-reason.js';
 import type { MetricsOptions } from './metrics-options.js';
-import type { DurationSum, FailureReason, ModelStatistics, StatisticsBook } from './model-statistics.js';
+import type { ModelStatistics, StatisticsBook } from './model-statistics.js';
 
 export interface MetricSources {
   models(): readonly ServedModel[];
   engines(): readonly EngineStats[];
+  loadTimes(): readonly LoadTime[];
   readonly statistics: StatisticsBook;
 }
 
@@ -21,7 +25,7 @@ const MODEL_COUNTERS: readonly (readonly [string, string, (statistics: ModelStat
   [
     'nv_inference_count',
     'Number of inferences performed (does not include cached requests)',
-    (s) => s.success.count,
+    (s) => s.inferenceCount,
   ],
   ['nv_inference_exec_count', 'Number of model executions performed', (s) => s.success.count],
   [
@@ -100,6 +104,21 @@ export function registerModelMetrics(
     collect() {
       pending.reset();
       each((labels, { pendingCount }) => pending.set(labels, pendingCount));
+    },
+  });
+}
+
+/** Of an ensemble or a tokenizer model it is short: what they work with is loaded before them. */
+export function registerLoadMetric(registry: Registry, sources: Pick<MetricSources, 'loadTimes'>): void {
+  const gauge: Gauge<'model' | 'version'> = new Gauge({
+    name: 'nv_model_load_duration_secs',
+    help: 'Model load time in seconds',
+    labelNames: ['model', 'version'],
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const { name: model, version, loadMs } of sources.loadTimes())
+        gauge.set({ model, version }, loadMs / 1000);
     },
   });
 }

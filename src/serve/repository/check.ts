@@ -4,7 +4,7 @@ import { readEngineSettings } from './engine-settings.js';
 import { idleFieldFindings, priorityFindings } from './field-findings.js';
 import { ParameterReader } from './parameters.js';
 import { mapEnsemble } from './ensemble-map.js';
-import type { Finding } from './finding.js';
+import { namesWithLines, type Finding } from './finding.js';
 import { modelKind } from './model-kind.js';
 import { engineNameOf } from './bind-model.js';
 import { inputField } from '../tensors/fields.js';
@@ -120,19 +120,24 @@ function versionFindings(files: ModelFiles, file: ConfigFile): Finding[] {
   ];
 }
 
+/** An error for each that requests have to send, and one warning for all others. */
 function unsupportedFindings(file: ConfigFile, kind: 'engine' | 'bls' | 'preprocessing'): Finding[] {
-  return file.config.input
-    .filter((input) => inputField(kind, input.name) === 'unsupported')
-    .map((input) => {
-      const line = lineOfTensor(file, input.name);
-      const severity = input.optional ? 'warning' : 'error';
-      return at(
-        severity,
-        file.path,
-        line,
-        `input '${input.name}' has no meaning here; requests that send it are refused.`,
-      );
-    });
+  const inputs = file.config.input
+    .filter(({ name }) => inputField(kind, name) === 'unsupported')
+    .map(({ name, optional }) => ({ name, optional, line: lineOfTensor(file, name) }));
+  const findings = inputs
+    .filter(({ optional }) => !optional)
+    .map(({ name, line }) =>
+      at('error', file.path, line, `input '${name}' has no meaning here; requests that send it are refused.`),
+    );
+  const idle = inputs.filter(({ optional }) => optional);
+  if (idle.length === 0) return findings;
+  const subject =
+    idle.length === 1
+      ? '1 optional input has no meaning here, so requests that send it are refused'
+      : `${idle.length} optional inputs have no meaning here, so requests that send one are refused`;
+  const message = `${subject}: ${namesWithLines(idle)}.`;
+  return [...findings, at('warning', file.path, idle[0]?.line, message)];
 }
 
 function at(severity: Finding['severity'], file: string, line: number | undefined, message: string): Finding {

@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { findPlaceholders, parseConfigText } from '../../protocol/grpc/config-text.js';
 import { ModelConfigSchema, type ModelConfig } from '../../protocol/gen/model_config_pb.js';
 import type { Finding } from './finding.js';
+import { placeholderFindings } from './placeholder-findings.js';
 
 export interface ConfigFile {
   readonly path: string;
@@ -23,18 +24,12 @@ export function readConfigFile(path: string, text: string): ConfigRead {
   const parse = parseConfigText(text);
   const placeholders = findPlaceholders(text);
   if (parse.type === 'config') {
-    const findings = placeholders.map(({ line, key }) => placeholderFinding(path, line, key, 'warning'));
+    const findings = placeholderFindings(path, placeholders);
     return { file: { path, text, config: parse.config }, findings };
   }
   const { line, message } = parse.fault;
-  if (placeholders.some((placeholder) => placeholder.line === line)) {
-    return {
-      file: undefined,
-      findings: placeholders.map(({ line: at, key, isQuoted }) =>
-        placeholderFinding(path, at, key, isQuoted ? 'warning' : 'error'),
-      ),
-    };
-  }
+  if (placeholders.some((placeholder) => placeholder.line === line))
+    return { file: undefined, findings: placeholderFindings(path, placeholders) };
   return { file: undefined, findings: [{ severity: 'error', file: path, line, message: `${message}.` }] };
 }
 
@@ -60,12 +55,6 @@ export function lineOf(file: ConfigFile, pattern: RegExp, then?: RegExp): number
   if (first < 0) return undefined;
   const second = then === undefined ? first : lines.findIndex((line, i) => i >= first && then.test(line));
   return (second < 0 ? first : second) + 1;
-}
-
-function placeholderFinding(file: string, line: number, key: string, severity: Finding['severity']): Finding {
-  const fate = severity === 'warning' ? 'it counts as unspecified' : 'the file cannot be read';
-  const message = `the template's placeholder \${${key}} is not filled in, so ${fate}; put the value of '${key}' there.`;
-  return { severity, file, line, message };
 }
 
 function escape(text: string): string {

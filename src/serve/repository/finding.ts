@@ -11,3 +11,12 @@ export interface Finding {
 export function formatFinding({ severity, file, line, message }: Finding): string {
   return `${file}${line === undefined ? '' : `:${line}`}: ${severity}: ${message}`;
 }
+
+/** Names with their lines, for one finding about several parts of a file: `a, b (lines 3, 7)`. */
+export function namesWithLines(
+  parts: readonly { readonly name: string; readonly line: number | undefined }[],
+): string {
+  const lines = parts.flatMap(({ line }) => line ?? []);
+  const places = lines.length === 0 ? '' : ` (line${lines.length === 1 ? '' : 's'} ${lines.join(', ')})`;
+  return `${parts.map(({ name }) => name).join(', ')}${places}`;
+}

@@ -10,6 +10,15 @@ export interface VersionState {
   readonly reason: string;
   /** Present in state READY. */
   readonly served: ServedModel | undefined;
+  /** How long loading took; undefined in another state than READY. */
+  readonly loadMs?: number;
+}
+
+/** How long a version that is ready took to load. */
+export interface LoadTime {
+  readonly name: string;
+  readonly version: string;
+  readonly loadMs: number;
 }
 
 export interface ModelEntry {
@@ -32,4 +41,10 @@ export function indexRows(entry: ModelEntry, readyOnly: boolean): IndexRow[] {
   return [...entry.versions.values()]
     .filter((version) => !readyOnly || version.state === 'READY')
     .map(({ version, state, reason }) => ({ name, version, state, reason }));
+}
+
+export function loadTimesOf({ files: { name }, versions }: ModelEntry): LoadTime[] {
+  return [...versions.values()].flatMap(({ version, loadMs }) =>
+    loadMs === undefined ? [] : [{ name, version, loadMs }],
+  );
 }

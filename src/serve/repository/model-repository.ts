@@ -3,8 +3,16 @@ import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { ModelLoader } from '../loader.js';
 import { formatFinding } from './finding.js';
+import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionLoader } from './load-version.js';
-import { indexRows, type IndexRow, type ModelEntry, type VersionState } from './model-entry.js';
+import {
+  indexRows,
+  loadTimesOf,
+  type IndexRow,
+  type LoadTime,
+  type ModelEntry,
+  type VersionState,
+} from './model-entry.js';
 import { modelKind, type ModelKind } from './model-kind.js';
 import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
 import type { GenerationModel, ServedModel } from './served-model.js';
@@ -103,6 +111,10 @@ export class ModelRepository {
     );
   }
 
+  loadTimes(): LoadTime[] {
+    return this.list().flatMap(loadTimesOf);
+  }
+
   engines(): readonly RunningEngine[] {
     return this.versionLoader.engines();
   }
@@ -124,30 +136,21 @@ export class ModelRepository {
   /**
    * Loads or reloads a model and the models made of it.
    * @param configOverride Text of a config.pbtxt to use instead of the file.
-   * @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, REPOSITORY_INVALID when it cannot be loaded.
+   * @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, MODEL_LOAD_FAILED when there is no such model or
+   * its files have a fault, REPOSITORY_INVALID when a version cannot be loaded.
    */
   async load(name: string, configOverride?: string): Promise<void> {
     this.requireExplicit();
     await this.serialized(async () => {
       this.rescan();
       const entry = this.entries.get(name);
-      if (entry === undefined)
-        throw new AloftError(
-          'REPOSITORY_INVALID',
-          `failed to load '${name}', failed to poll from model repository`,
-        );
+      if (entry === undefined) throw unknownModelFault(name, [...this.entries.keys()]);
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
       await this.loadAll([name, ...this.dependencies(name)]);
-      const failed = [...(this.entries.get(name)?.versions.values() ?? [])].find(
-        (state) => state.state !== 'READY',
-      );
-      if (failed === undefined) return;
-      throw new AloftError(
-        'REPOSITORY_INVALID',
-        `load failed for model '${name}': version ${failed.version} is at UNAVAILABLE state: ${failed.reason};`,
-      );
+      const fault = loadFault(this.entries.get(name)!);
+      if (fault !== undefined) throw fault;
     });
   }
 
@@ -278,11 +281,13 @@ export class ModelRepository {
   private async loadVersion(name: string, version: string): Promise<void> {
     const { files } = this.entries.get(name)!;
     this.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    const startMs = performance.now();
     try {
       const { served, findings } = await this.versionLoader.load(files, version);
       for (const finding of findings) this.log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.followEngine(served);
-      this.setState(name, { version, state: 'READY', reason: '', served });
+      const loadMs = performance.now() - startMs;
+      this.setState(name, { version, state: 'READY', reason: '', served, loadMs });
     } catch (error) {
       const reason = reportError(error).message;
       this.log.error(`failed to load '${name}' version ${version}: ${reason}`);

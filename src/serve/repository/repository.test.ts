@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AloftError } from '../../core/errors.js';
 import { SILENT_LOG } from '../../core/log.js';
 import { fakeEngine, until } from '../testing/test-server.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
@@ -364,10 +365,63 @@ describe('create and check', () => {
     ]);
     expect(errors[0]).toMatch(/step 'tensorrt_llm' names a model that is not in the repository, or whose/);
     writeUpstream({ engine_dir: engine, decoupled_mode: 'True' });
-    expect(messages()).toContainEqual(
-      expect.stringMatching(/\$\{max_num_sequences\} is not filled in, so it counts as unspecified/),
-    );
     expect(messages().filter((message) => message.includes(': error:'))).toEqual([]);
+    // What has a default is told once for a file; what only the user can know, each by itself.
+    expect(messages().filter((message) => message.includes('placeholder'))).toEqual([
+      expect.stringMatching(
+        /^postprocessing.*:6: warning: the template's placeholder \$\{tokenizer_dir\} is not filled in, so it counts as unspecified/,
+      ),
+      expect.stringMatching(/^preprocessing.*:6: warning: the template's placeholder \$\{tokenizer_dir\} is/),
+      'preprocessing/config.pbtxt:7: warning: 1 parameter is left as a placeholder and takes its default: tokenizer_type (line 7).',
+      'tensorrt_llm/config.pbtxt:15: warning: 5 parameters are left as placeholders and take their defaults: max_tokens_in_paged_kv_cache, batch_scheduler_policy, kv_cache_free_gpu_mem_fraction, max_num_sequences, enable_trt_overlap (lines 15, 16, 17, 18, 19).',
+    ]);
+  });
+
+  test('a template with many parameters gives few warnings, in one line or several, with comments between', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    for (const key of Object.keys(WITHOUT_EFFECT.engine)) setParameter(key, `\${${key}}`);
+    setParameter('batching_strategy', 'before ${batching_strategy} after');
+    edit('tensorrt_llm', (text) =>
+      text.replaceAll(
+        '  value: {\n    string_value: "${',
+        '  # a ${comment}\n  value: {\n    string_value: "${',
+      ),
+    );
+    const count = Object.keys(WITHOUT_EFFECT.engine).length + 1;
+    expect(messages()).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `: warning: ${count} parameters are left as placeholders .*, batching_strategy \\(lines \\d+, .*\\)\\.$`,
+        ),
+      ),
+    ]);
+  });
+
+  test('optional inputs without a meaning are one warning, and one that must be sent is an error', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const input = (name: string, rest: string) =>
+      `input { name: "${name}" data_type: TYPE_INT32 dims: [ 1 ] ${rest} }\n`;
+    edit('tensorrt_llm', (text) => {
+      const optional = ['draft_input_ids', 'lora_task_id'].map((name) => input(name, 'optional: true'));
+      return `${text.trimEnd()}\n${optional.join('')}${input('decoder_input_ids', '')}`;
+    });
+    const [first, second, third] = [3, 2, 1].map(
+      (fromEnd) => readFileSync(configPath('tensorrt_llm'), 'utf8').split('\n').length - fromEnd,
+    );
+    expect(messages()).toEqual(
+      expect.arrayContaining([
+        `tensorrt_llm/config.pbtxt:${first}: warning: 2 optional inputs have no meaning here, so requests that send one are refused: draft_input_ids, lora_task_id (lines ${first}, ${second}).`,
+        `tensorrt_llm/config.pbtxt:${third}: error: input 'decoder_input_ids' has no meaning here; requests that send it are refused.`,
+      ]),
+    );
+  });
+
+  test('a placeholder that is no value of a parameter is told by itself', () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    edit('tensorrt_llm', (text) => text.replace('backend: "tensorrtllm"', 'backend: "${triton_backend}"'));
+    expect(messages().join('\n')).toMatch(
+      /tensorrt_llm\/config.pbtxt:\d+: warning: the template's placeholder \$\{triton_backend\} is not filled in/,
+    );
   });
 });
 
@@ -550,6 +604,39 @@ describe('control modes', () => {
     await models.unload('ensemble', true);
     expect(models.index(true)).toEqual([]);
     expect(loader.models.get('tensorrt_llm')?.isDisposed).toBe(true);
+    await models.close();
+  });
+
+  test('a load of what is not there or has a fault in its files says so', async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    const { models } = await open({ controlMode: 'explicit' });
+    const failure = async (name: string) => {
+      const error: unknown = await models.load(name).catch((thrown: unknown) => thrown);
+      return error instanceof AloftError ? [error.code, error.message.replace(`${repository}/`, '')] : error;
+    };
+    expect(await failure('ensembel')).toEqual([
+      'MODEL_LOAD_FAILED',
+      "failed to load 'ensembel', failed to poll from model repository: there is no such model; did you mean 'ensemble'?",
+    ]);
+    edit('postprocessing', (text) => `${text}\n}`);
+    expect(await failure('postprocessing')).toEqual([
+      'MODEL_LOAD_FAILED',
+      expect.stringMatching(
+        /^failed to load 'postprocessing', failed to poll from model repository: postprocessing\/config.pbtxt:\d+: error:/,
+      ),
+    ]);
+    rmSync(join(repository, 'preprocessing', '1'), { recursive: true });
+    expect(await failure('preprocessing')).toEqual([
+      'MODEL_LOAD_FAILED',
+      expect.stringMatching(
+        /^failed to load 'preprocessing', no version is available: preprocessing: error:/,
+      ),
+    ]);
+    setParameter('max_beam_width', 'wide');
+    expect(await failure('tensorrt_llm')).toEqual([
+      'REPOSITORY_INVALID',
+      expect.stringMatching(/^load failed for model 'tensorrt_llm': version 1 is at UNAVAILABLE state: /),
+    ]);
     await models.close();
   });
 

@@ -56,6 +56,9 @@ export type ResponseField =
   | 'firstScheduledNs'
   | 'firstTokenNs'
   | 'lastTokenNs'
+  | 'takenBlocks'
+  | 'freshBlocks'
+  | 'reusedBlocks'
   | 'inputTokenCount'
   | 'outputTokenCount'
   | 'finishReason'
@@ -137,6 +140,9 @@ const SHARED_OUTPUTS: Names<ResponseField> = {
   first_scheduled_time_ns: 'firstScheduledNs',
   first_token_time_ns: 'firstTokenNs',
   last_token_time_ns: 'lastTokenNs',
+  kv_cache_alloc_total_blocks: 'takenBlocks',
+  kv_cache_alloc_new_blocks: 'freshBlocks',
+  kv_cache_reused_blocks: 'reusedBlocks',
   num_input_tokens: 'inputTokenCount',
   num_output_tokens: 'outputTokenCount',
   finish_reason: 'finishReason',

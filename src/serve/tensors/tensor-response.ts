@@ -1,7 +1,7 @@
 /** Events of the rows of one request -> responses with the model's output tensors. */
 import { floatToHalf } from '../../core/dtype.js';
 import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
-import type { FinishReason, RequestTimings, Usage } from '../../core/request.js';
+import type { FinishReason, KvBlockUsage, RequestTimings, Usage } from '../../core/request.js';
 import type { Datatype } from '../../protocol/kserve/datatype.js';
 import { numberTensor, textTensor, type Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestField, ResponseField } from './fields.js';
@@ -24,6 +24,8 @@ export interface Piece {
 /** What is known of a row besides its continuations. */
 export interface RowFacts {
   readonly promptTokenIds: readonly number[];
+  /** What the row is sampled with. */
+  readonly seed: bigint | undefined;
   /** [prompt tokens, vocabulary] */
   readonly contextLogits: Float32Array | undefined;
   readonly usage: Usage | undefined;
@@ -48,6 +50,9 @@ const ON_REQUEST: Readonly<Partial<Record<ResponseField, RequestField>>> = {
   firstScheduledNs: 'returnPerfMetrics',
   firstTokenNs: 'returnPerfMetrics',
   lastTokenNs: 'returnPerfMetrics',
+  takenBlocks: 'returnPerfMetrics',
+  freshBlocks: 'returnPerfMetrics',
+  reusedBlocks: 'returnPerfMetrics',
   inputTokenCount: 'returnInputTokenCount',
   outputTokenCount: 'returnOutputTokenCount',
   finishReason: 'returnFinishReason',
@@ -153,6 +158,12 @@ function outputTensor(
       return timeTensor(name, first?.timings, 'firstTokenMs');
     case 'lastTokenNs':
       return timeTensor(name, first?.timings, 'finishedMs');
+    case 'takenBlocks':
+      return blockTensor(name, rows, 'taken');
+    case 'freshBlocks':
+      return blockTensor(name, rows, 'fresh');
+    case 'reusedBlocks':
+      return blockTensor(name, rows, 'reused');
     case 'absent':
       return undefined;
   }
@@ -200,15 +211,27 @@ function timeTensor(
   return numberTensor(name, 'INT64', [1, 1], [BigInt(Math.round(epochMs * 1000)) * 1000n]);
 }
 
+/** Known at the end of a request: a streamed answer has it with its last piece. */
+function blockTensor(name: string, rows: readonly RowFacts[], key: keyof KvBlockUsage): Tensor | undefined {
+  const counts = rows.flatMap(({ usage }) => usage?.kvBlocks?.[key] ?? []);
+  return counts.length === rows.length ? scalars(name, 'INT32', counts) : undefined;
+}
+
 /** Collects the facts of a row from its events. */
 export function emptyRow(): RowFacts {
-  return { promptTokenIds: [], contextLogits: undefined, usage: undefined, timings: undefined };
+  return {
+    promptTokenIds: [],
+    seed: undefined,
+    contextLogits: undefined,
+    usage: undefined,
+    timings: undefined,
+  };
 }
 
 export function withEvent(row: RowFacts, event: GenerateEvent): RowFacts {
   switch (event.type) {
     case 'started':
-      return { ...row, promptTokenIds: event.promptTokenIds };
+      return { ...row, promptTokenIds: event.promptTokenIds, seed: event.seed };
     case 'prompt':
       return { ...row, contextLogits: event.logits };
     case 'finished':

@@ -11,7 +11,7 @@ import type {
   TextLogprobs,
 } from '../../core/generate.js';
 import type { StepStats } from '../../core/batcher-stats.js';
-import type { EngineSettings, LoadedModel, ModelLoader } from '../loader.js';
+import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader } from '../loader.js';
 import { BYTE_CODEC, byteIds } from './byte-codec.js';
 
 export interface Script {
@@ -55,7 +55,12 @@ export class ScriptedModel implements LoadedModel {
   readonly batchingStrategy = 'inflight_fused';
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
-  readonly memory = [{ purpose: 'weights', kind: 'cpu' as const, bytes: 2 ** 20 }];
+  readonly memory: readonly MemoryUse[] = [
+    { purpose: 'weights', kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
+    { purpose: 'KV blocks', kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
+    { purpose: 'workspace', kind: 'cpu', deviceId: 0, bytes: 0 },
+    { purpose: 'host tier of KV blocks', kind: 'pinned', deviceId: 0, bytes: 77 },
+  ];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];
   isDead = false;

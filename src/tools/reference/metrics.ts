@@ -5,7 +5,11 @@ import { latencySummaries } from '../../serve/metrics/latency-summaries.js';
 import { DEFAULT_METRICS } from '../../serve/metrics/metrics-options.js';
 import { StatisticsBook } from '../../serve/metrics/model-statistics.js';
 import { RequestMetrics } from '../../serve/metrics/request-metrics.js';
-import { registerEngineMetrics, registerModelMetrics } from '../../serve/metrics/triton-metrics.js';
+import {
+  registerEngineMetrics,
+  registerLoadMetric,
+  registerModelMetrics,
+} from '../../serve/metrics/triton-metrics.js';
 
 /** What the client library keeps of a metric. */
 interface MetricFacts {
@@ -23,8 +27,14 @@ function registerRequestMetrics(registry: Registry): RequestMetrics {
 /** docs/reference/metrics.md, from the metrics that a server registers. */
 export function metricReference(): string {
   const registry = new Registry();
-  const sources = { models: () => [], engines: () => [], statistics: new StatisticsBook() };
+  const sources = {
+    models: () => [],
+    engines: () => [],
+    loadTimes: () => [],
+    statistics: new StatisticsBook(),
+  };
   registerModelMetrics(registry, sources, DEFAULT_METRICS);
+  registerLoadMetric(registry, sources);
   registerHostMetrics(registry);
   latencySummaries(registry, DEFAULT_METRICS.summaryQuantiles);
   registerEngineMetrics(registry, sources);

@@ -1,0 +1,82 @@
+/**
+ * Triton's `response_stats` of a decoupled model: what the first, the second, ... response of a request took.
+ * https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md
+ */
+import type { AloftError } from '../../core/errors.js';
+import { DurationSum } from './duration-sum.js';
+import { failureReason } from './failure-reason.js';
+
+/** Sums over all requests for one place in the order of their responses. */
+export class ResponseSums {
+  /**
+   * From the response before, or for the first one from the arrival of the request, to when the server had its tokens.
+   * The first one's thus holds the time in the queue: an engine tells that only when the request has ended.
+   */
+  readonly computeInfer = new DurationSum();
+  /** From there to when its bytes were given to the connection. */
+  readonly computeOutput = new DurationSum();
+  /** Both together. */
+  readonly success = new DurationSum();
+  // What came instead of a response, counted from the response before.
+  readonly fail = new DurationSum();
+  readonly emptyResponse = new DurationSum();
+  readonly cancel = new DurationSum();
+}
+
+export class ResponseStatistics {
+  /** As long as the longest answer had responses. */
+  readonly byIndex: ResponseSums[] = [];
+
+  at(index: number): ResponseSums {
+    return (this.byIndex[index] ??= new ResponseSums());
+  }
+}
+
+/** Follows the responses of one request and adds them to the statistics of every model that it is counted for. */
+export class ResponseFollower {
+  private readonly targets: readonly ResponseStatistics[];
+  private index = 0;
+  /** When the response before was ready, and when the newest tokens came. */
+  private sinceMs: number;
+  private tokensMs: number;
+
+  constructor(targets: readonly ResponseStatistics[], arrivedMs: number) {
+    this.targets = targets;
+    this.sinceMs = arrivedMs;
+    this.tokensMs = arrivedMs;
+  }
+
+  /** Tokens have come. */
+  noteTokens(nowMs: number): void {
+    this.tokensMs = nowMs;
+  }
+
+  /** The responses made of them are written. None: the request ended without a response of its own. */
+  noteWritten(count: number, nowMs: number): void {
+    const inferMs = this.tokensMs - this.sinceMs;
+    if (count === 0) return this.add((sums) => sums.emptyResponse.addMs(inferMs));
+    const outputMs = (nowMs - this.tokensMs) / count;
+    for (let i = 0; i < count; i++) {
+      // Those written together were computed together: the first of them has waited for it.
+      const waitedMs = i === 0 ? inferMs : 0;
+      this.add((sums) => {
+        sums.computeInfer.addMs(waitedMs);
+        sums.computeOutput.addMs(outputMs);
+        sums.success.addMs(waitedMs + outputMs);
+      });
+      this.index++;
+    }
+    this.sinceMs = this.tokensMs;
+  }
+
+  /** No response comes any more. A request that was never taken has none to tell of. */
+  noteFailure(failure: AloftError, nowMs: number): void {
+    const reason = failureReason(failure);
+    if (reason === 'REJECTED') return;
+    this.add((sums) => sums[reason === 'CANCELED' ? 'cancel' : 'fail'].addMs(nowMs - this.sinceMs));
+  }
+
+  private add(to: (sums: ResponseSums) => void): void {
+    for (const target of this.targets) to(target.at(this.index));
+  }
+}

@@ -1,0 +1,31 @@
+/** What a request to load a model is told when it cannot be loaded; the sentences begin with Triton's. */
+import { AloftError, suggestion } from '../../core/errors.js';
+import { formatFinding } from './finding.js';
+import type { ModelEntry } from './model-entry.js';
+
+export function unknownModelFault(name: string, names: readonly string[]): AloftError {
+  const near = suggestion(name, names);
+  const hint = near === undefined ? 'the repository index names those there are' : `did you mean '${near}'?`;
+  return new AloftError('MODEL_LOAD_FAILED', `${notPolled(name)}: there is no such model; ${hint}`);
+}
+
+/** Undefined: every version is ready. */
+export function loadFault({ files, versions }: ModelEntry): AloftError | undefined {
+  const { name } = files;
+  const failed = [...versions.values()].find(({ state }) => state !== 'READY');
+  if (failed === undefined) return undefined;
+  const finding = files.findings.find(({ severity }) => severity === 'error');
+  if (finding === undefined) {
+    const message = `load failed for model '${name}': version ${failed.version} is at UNAVAILABLE state: ${failed.reason};`;
+    return new AloftError('REPOSITORY_INVALID', message);
+  }
+  const stage =
+    files.file !== undefined && files.versions.length === 0
+      ? `failed to load '${name}', no version is available`
+      : notPolled(name);
+  return new AloftError('MODEL_LOAD_FAILED', `${stage}: ${formatFinding(finding)}`);
+}
+
+function notPolled(name: string): string {
+  return `failed to load '${name}', failed to poll from model repository`;
+}
