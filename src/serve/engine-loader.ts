@@ -1,4 +1,5 @@
 /** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
+import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../core/clock.js';
 import { AloftError } from '../core/errors.js';
 import { type LoadedEngine, loadEngine, type LoadOptions } from '../llm/load.js';
@@ -88,6 +89,7 @@ function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy, g
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine, gpu),
+    takesAllProcessors: batcher.facts.computeThreadCount >= availableParallelism(),
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
     onFailure: (listener) => batcher.onFailure(listener),

@@ -61,6 +61,8 @@ export interface LoadedModel {
   readonly kvBlockCount: number;
   /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
   readonly memory: readonly MemoryUse[];
+  /** Its steps leave no processor of this machine free, so that all that the server does holds them up. */
+  readonly takesAllProcessors: boolean;
   /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
   subscribe(listener: (stats: StepStats) => void): () => void;
   /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity once it has stopped for good. */

@@ -44,6 +44,7 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
       limits: batcher.limits,
       executorLimits: executor.limits,
       memory: executor.memory,
+      computeThreadCount: executor.computeThreadCount ?? 0,
       deviceName: executor.deviceName,
     },
   });

@@ -36,6 +36,8 @@ export interface EngineFacts {
   readonly limits: TokenLimits;
   readonly executorLimits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Threads that compute on this machine's processors during a step. */
+  readonly computeThreadCount: number;
   /** Full name of a device that is not the CPU. */
   readonly deviceName: string | undefined;
 }

@@ -72,6 +72,7 @@ function workspaceLayout(inferred: InferredPlan, limits: WorkspaceLimits): Buffe
 export class CpuExecutor implements Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  readonly computeThreadCount: number;
   readonly #options: CpuExecutorOptions;
   readonly #workspace: HostArea;
   readonly #logits: { readonly address: number; readonly columns: number };
@@ -122,6 +123,7 @@ export class CpuExecutor implements Executor {
     this.#program = isProfiled ? program.map((instruction, i) => this.#timed(instruction, i)) : program;
     this.#sample = isProfiled ? this.#timed(sample, plan.ops.length) : sample;
     this.#sampleRows = new SampleRows(limits.maxLogits);
+    this.computeThreadCount = pool.threadCount;
     this.memory = {
       totalBytes: totalmem(),
       weightBytes: options.weightBytes,

@@ -36,6 +36,8 @@ export interface MemoryBudget {
 export interface Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Threads that compute on this machine's processors during a step. Absent: the device does all of it. */
+  readonly computeThreadCount?: number;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
   /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */

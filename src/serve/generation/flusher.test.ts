@@ -33,8 +33,8 @@ function advance(ms: number): void {
 }
 
 /** Gaps between the flushes of a stream that has a token every millisecond, once the pace is steady. */
-function gapsAt(costMs: number): number[] {
-  const flusher = new Flusher();
+function gapsAt(costMs: number, isSparing = false): number[] {
+  const flusher = new Flusher({ isSparing });
   const stream = new Stream(costMs);
   const { flushedMs } = stream;
   let askedCount = 0;
@@ -50,7 +50,7 @@ function gapsAt(costMs: number): number[] {
 }
 
 test('all streams of a turn are served together at its end', () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher({ isSparing: false });
   const streams = [new Stream(), new Stream(), new Stream()];
   for (const stream of streams) flusher.flushLater(stream);
   expect(streams.flatMap((stream) => stream.flushedMs)).toEqual([]);
@@ -71,6 +71,13 @@ test('passes that take long are rarer, up to the longest wait', () => {
   expect(Math.max(...long)).toBeLessThan(36);
 });
 
+test('where the engine has all processors, passes are rarer, up to the same longest wait', () => {
+  const short = gapsAt(0.25, true);
+  expect(Math.min(...short)).toBeGreaterThan(9);
+  expect(Math.max(...short)).toBeLessThan(12);
+  expect(Math.max(...gapsAt(5, true))).toBeLessThan(36);
+});
+
 test('passes that take very long leave half of the time', () => {
   expect(Math.min(...gapsAt(40))).toBeGreaterThan(78);
 });
@@ -81,7 +88,7 @@ function endOfCallback(): Promise<void> {
 }
 
 test('what is urgent waits for nothing but the callback at hand', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher({ isSparing: false });
   const first = new Stream();
   flusher.flushNow(first);
   expect(first.flushedMs.length).toBe(0);
@@ -90,7 +97,7 @@ test('what is urgent waits for nothing but the callback at hand', async () => {
 });
 
 test('what is urgent does not wait for a pass', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher({ isSparing: false });
   const [steady, first] = [new Stream(3), new Stream()];
   flusher.flushLater(steady);
   advance(0);
@@ -104,7 +111,7 @@ test('what is urgent does not wait for a pass', async () => {
 });
 
 test('what is urgent does not wait for the rest of a long pass', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher({ isSparing: false });
   const streams = Array.from({ length: 100 }, () => new Stream(1));
   for (const stream of streams) flusher.flushLater(stream);
   vi.advanceTimersToNextTimer();
@@ -118,7 +125,7 @@ test('what is urgent does not wait for the rest of a long pass', async () => {
 });
 
 test('a pass gives way once to those who were just served, whoever else comes meanwhile', async () => {
-  const flusher = new Flusher();
+  const flusher = new Flusher({ isSparing: false });
   const steady = new Stream();
   flusher.flushLater(steady);
   flusher.flushNow(new Stream());

@@ -3,8 +3,9 @@
  * tokens of one step cost one callback, and the system calls follow each other closely.
  *
  * A message costs the server and its client far more than the tokens in it. So the time between two passes is a multiple
- * of the time that one takes: a few streams get every token by itself, many streams larger messages instead of more. The
- * first token of a request and its end never wait, not even for the rest of a pass.
+ * of the time that one takes: a few streams get every token by itself, many streams larger messages instead of more. An
+ * engine that computes on all processors of the machine stands still while the server works, so then the multiple is
+ * larger. The first token of a request and its end never wait, not even for the rest of a pass.
  *
  * Who gets those often has something to do at once: the client that was served last sends its next request, which is to
  * catch the next step. Where clients run on the same processors, a pass right behind would keep them from it, so it gives
@@ -15,8 +16,10 @@ export interface Flushable {
   flush(): void;
 }
 
-/** Passes take an eighth of the time, so that they hardly disturb an engine on the same processor, ... */
+/** Passes take an eighth of the time where the engine leaves a processor to the server, ... */
 const PASSES_BETWEEN = 8;
+/** ... and a fortieth where it does not, ... */
+const PASSES_BETWEEN_SPARING = 40;
 /** ... as long as no token has to wait longer than this, ... */
 const MAX_GAP_MS = 25;
 /** ... and never more than half of it. */
@@ -31,6 +34,7 @@ const GIVE_WAY_MS = 1;
 const NEWEST = 0.2;
 
 export class Flusher {
+  private readonly passesBetween: number;
   private urgent: Flushable[] = [];
   private later: Flushable[] = [];
   private meanPassMs = 0;
@@ -38,6 +42,11 @@ export class Flusher {
   private lastUrgentMs = -Infinity;
   /** From the moment when a pass is asked for until it ends. */
   private isPassing = false;
+
+  /** @param options.isSparing The engine computes on all processors. */
+  constructor({ isSparing }: { readonly isSparing: boolean }) {
+    this.passesBetween = isSparing ? PASSES_BETWEEN_SPARING : PASSES_BETWEEN;
+  }
 
   /** Flushes when the callback at hand and what it has promised are done, whatever the load. */
   flushNow(stream: Flushable): void {
@@ -93,7 +102,7 @@ export class Flusher {
 
   private endPass({ startMs, workMs }: Pass, nowMs: number): void {
     this.meanPassMs += NEWEST * (workMs - this.meanPassMs);
-    const wantedMs = Math.min(MAX_GAP_MS, PASSES_BETWEEN * this.meanPassMs);
+    const wantedMs = Math.min(MAX_GAP_MS, this.passesBetween * this.meanPassMs);
     this.nextPassMs = Math.max(startMs + wantedMs, nowMs + LEAST_REST * this.meanPassMs);
     this.isPassing = false;
     this.requestPass();

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import type { ActiveRequest, QueuePlace } from './active-requests.js';
-import { Flusher, type Flushable } from './flusher.js';
+import type { Flushable } from './flusher.js';
 import { mergeTexts } from './merge-text.js';
 import type { ObserverFactory, RequestInfo, RequestObserver } from './observer.js';
 import type { Reader } from './reader.js';
@@ -31,18 +31,16 @@ export interface GenerationLimits {
 export type RunGeneration = (call: GenerationCall, reader: Reader<readonly GenerateEvent[]>) => void;
 
 export function generationRunner(limits: GenerationLimits, observe: ObserverFactory): RunGeneration {
-  const flusher = new Flusher();
   const { maxBufferedEventCount } = limits;
   return (call, reader) => {
     const observer = observe(call.info);
-    new GenerationRun(call, { reader, observer, flusher, maxBufferedEventCount }).start();
+    new GenerationRun(call, { reader, observer, maxBufferedEventCount }).start();
   };
 }
 
 interface RunParts extends GenerationLimits {
   readonly reader: Reader<readonly GenerateEvent[]>;
   readonly observer: RequestObserver;
-  readonly flusher: Flusher;
 }
 
 class GenerationRun implements Flushable {
@@ -99,11 +97,16 @@ class GenerationRun implements Flushable {
   private accept(event: GenerateEvent): void {
     if (this.hasEnded) return;
     const waitingCount = this.buffer.push(event);
-    const { maxBufferedEventCount, flusher } = this.parts;
+    const { maxBufferedEventCount } = this.parts;
     if (waitingCount > maxBufferedEventCount) return this.end(slowReader(maxBufferedEventCount));
-    const isUrgent = this.isFirst || event.type === 'finished' || event.type === 'failed';
-    if (isUrgent) flusher.flushNow(this);
+    const { flusher } = this.call.engine;
+    if (this.isUrgent(event)) flusher.flushNow(this);
     else if (waitingCount === 1) flusher.flushLater(this);
+  }
+
+  /** The start has nothing that a client waits for. */
+  private isUrgent({ type }: GenerateEvent): boolean {
+    return (this.isFirst && type !== 'started') || type === 'finished' || type === 'failed';
   }
 
   flush(): void {

@@ -2,6 +2,7 @@
 import { AloftError, type ErrorReport } from '../../core/errors.js';
 import type { LoadedModel } from '../loader.js';
 import { ActiveRequests, type QueuePlace } from './active-requests.js';
+import { Flusher } from './flusher.js';
 
 /** QUEUE_FULL with the time after which a retry is worth it. */
 export class QueueFullError extends AloftError {
@@ -18,6 +19,7 @@ export class RunningEngine {
   readonly version: string;
   readonly loaded: LoadedModel;
   readonly active = new ActiveRequests();
+  readonly flusher: Flusher;
   /** Why the engine has stopped for good. */
   failure: ErrorReport | undefined;
   /** Running and waiting requests together. */
@@ -30,6 +32,7 @@ export class RunningEngine {
     this.name = name;
     this.version = version;
     this.loaded = loaded;
+    this.flusher = new Flusher({ isSparing: loaded.takesAllProcessors });
     loaded.onFailure((failure) => (this.failure = failure));
     this.maxRequestCount = loaded.maxRunningRequestCount + maxQueuedRequestCount;
   }

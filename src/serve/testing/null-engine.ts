@@ -152,6 +152,7 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
       maxRunningRequestCount: 100_000,
       blockTokens: 64,
       kvBlockCount: 0,
+      takesAllProcessors: false,
       memory: [],
       subscribe: () => () => {},
       onFailure: () => {},

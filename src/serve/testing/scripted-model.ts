@@ -55,6 +55,7 @@ export class ScriptedModel implements LoadedModel {
   readonly batchingStrategy = 'inflight_fused';
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
+  readonly takesAllProcessors = false;
   readonly memory: readonly MemoryUse[] = [
     { purpose: 'weights', kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
     { purpose: 'KV blocks', kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
