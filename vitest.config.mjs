@@ -8,7 +8,10 @@ export default defineConfig({
     provide: { device: 'cpu' },
     pool: 'forks', // never threads: native libraries must not be unloaded with a thread
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // No test is about how long something takes: these only end what hangs, on slow and busy machines, too.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './scripts/summary-reporter.mjs'],
   },
 });

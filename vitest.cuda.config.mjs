@@ -13,8 +13,6 @@ export default mergeConfig(
       ),
       provide: { device: 'cuda' },
       fileParallelism: false,
-      testTimeout: 120_000,
-      hookTimeout: 120_000,
     },
   }),
 );

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../tools/cli/main.js';
 import { registerClient } from '../tools/cli/client.js';
+import { byteIds } from '../serve/testing/byte-codec.js';
+import { ENDLESS_PROMPT } from '../serve/testing/scripted-model.js';
 import { startTestServer, until, type TestServer } from '../serve/testing/test-server.js';
 import { GrpcClient } from './grpc-client.js';
 import { HttpClient } from './http-client.js';
@@ -21,15 +23,18 @@ afterAll(async () => {
   await server.close();
 });
 
-async function collect(pieces: AsyncIterable<TextPiece>): Promise<string[]> {
+async function collect(pieces: AsyncIterable<TextPiece>, onPiece = () => {}): Promise<string[]> {
   const texts: string[] = [];
-  for await (const piece of pieces) texts.push(piece.text);
+  for await (const piece of pieces) {
+    texts.push(piece.text);
+    onPiece();
+  }
   return texts;
 }
 
 describe('programs', () => {
   const request: TextRequest = {
-    prompt: '你好 😀',
+    prompt: '你好 😀 and others',
     maxTokens: 200,
     temperature: 0.5,
     seed: 2n ** 63n + 1n,
@@ -41,8 +46,12 @@ describe('programs', () => {
     ['http', () => http],
   ])('%s: streamed is whole, fields arrive exactly', async (_, client) => {
     const whole = await collect(client().generate(request));
-    const pieces = await collect(client().generate({ ...request, stream: true }));
-    expect(whole).toEqual(['你好 😀 echo of 你好 😀']);
+    // The model is never further ahead of the reader than one character may be long.
+    server.model.hold(4);
+    const onPiece = () => server.model.allow(4);
+    const streamed = collect(client().generate({ ...request, stream: true }), onPiece);
+    const pieces = await streamed.finally(() => server.model.allow());
+    expect(whole).toEqual(['你好 😀 and others echo of 你好 😀 and others']);
     expect(request.prompt + pieces.join('')).toBe(whole[0]);
     expect(pieces.length).toBeGreaterThan(5);
     expect(server.model.requests.at(-1)).toMatchObject({
@@ -56,11 +65,11 @@ describe('programs', () => {
     ['grpc', () => grpc],
     ['http', () => http],
   ])('%s: leaving early and aborting free the request', async (_, client) => {
-    const long: TextRequest = { prompt: 'x'.repeat(3000), maxTokens: 3000, stream: true };
-    for await (const piece of client().generate(long)) if (piece.text !== '') break;
+    const endless: TextRequest = { prompt: ENDLESS_PROMPT, maxTokens: 3000, stream: true };
+    for await (const piece of client().generate(endless)) if (piece.text !== '') break;
     await until(() => server.model.runningCount === 0);
     const controller = new AbortController();
-    const reading = collect(client().generate(long, { signal: controller.signal }));
+    const reading = collect(client().generate(endless, { signal: controller.signal }));
     await until(() => server.model.runningCount === 1);
     controller.abort();
     await expect(reading).rejects.toThrow();
@@ -131,17 +140,8 @@ describe('command', () => {
       '[1]  echo of a',
       '[2]  echo of a',
     ]);
-    const stopped = await run(
-      'client',
-      ...url(),
-      '-p',
-      'x'.repeat(3000),
-      '-S',
-      '-o',
-      '3000',
-      '--stop-after-ms',
-      '100',
-    );
+    const endless = ['-p', ENDLESS_PROMPT, '-S', '-o', '3000'];
+    const stopped = await run('client', ...url(), ...endless, '--stop-after-ms', '100');
     expect([stopped.status, stopped.out]).toEqual([
       0,
       expect.stringContaining('Got cancellation response from server'),
@@ -203,9 +203,9 @@ describe('command', () => {
     });
 
     test.each([[[]], [['--stop-via-request-cancel']]])('stopping %j', async (how) => {
-      const input = csv('long.csv', Array.from({ length: 3000 }, () => '100').join(','));
-      const long = ['--input-tokens-csv', input, '-o', '3000', '-S', '--stop-after-ms', '100'];
-      const { status, out } = await tokens(...long, ...how);
+      const input = csv('endless.csv', byteIds(ENDLESS_PROMPT).join(','));
+      const endless = ['--input-tokens-csv', input, '-o', '3000', '-S', '--stop-after-ms', '100'];
+      const { status, out } = await tokens(...endless, ...how);
       expect([status, out]).toEqual([0, expect.stringContaining('Got cancellation response from server')]);
       await until(() => server.model.runningCount === 0);
     });

@@ -4,15 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AloftError, type GenerateEvent, LLM } from '../index.js';
+import { StepMeter } from '../test/metered-executor.js';
 import { buildDemo } from '../tools/cli/testing/command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'aloft-llm-test-'));
 const engine = join(folder, 'engine');
+const meter = new StepMeter();
 let llm: LLM;
 
 beforeAll(async () => {
   await buildDemo(engine);
-  llm = await LLM.load(engine);
+  llm = await LLM.load(engine, meter.options);
 });
 afterAll(async () => {
   await llm.close();
@@ -21,9 +23,15 @@ afterAll(async () => {
 
 const GREEDY = { temperature: 0, maxOutputTokens: 24 } as const;
 
-async function collect(events: AsyncIterable<GenerateEvent>): Promise<GenerateEvent[]> {
+async function collect(
+  events: AsyncIterable<GenerateEvent>,
+  onEvent: (event: GenerateEvent) => void = () => {},
+): Promise<GenerateEvent[]> {
   const seen: GenerateEvent[] = [];
-  for await (const event of events) seen.push(event);
+  for await (const event of events) {
+    seen.push(event);
+    onEvent(event);
+  }
   return seen;
 }
 
@@ -34,7 +42,11 @@ async function untilIdle(model: LLM): Promise<void> {
 }
 
 test('generate: the pieces are the text, and one finished event comes last', async () => {
-  const events = await collect(llm.generate({ prompt: 'Once upon a time', ...GREEDY }));
+  // The engine is never further ahead of the reader than four tokens, so that text cannot gather.
+  meter.hold(4);
+  const readOn = (event: GenerateEvent) => void (event.type === 'text' && meter.allow(event.tokenIds.length));
+  const generated = collect(llm.generate({ prompt: 'Once upon a time', ...GREEDY }), readOn);
+  const events = await generated.finally(() => meter.allow());
   expect(events[0]).toMatchObject({ type: 'started' });
   const pieces = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
   const sequence = events.find((event) => event.type === 'sequence');
@@ -83,9 +95,12 @@ test('aborting ends the stream with CANCELLED within a few pieces', async () => 
   const controller = new AbortController();
   const events: GenerateEvent[] = [];
   const request = { prompt: 'Once upon a time', temperature: 0, maxOutputTokens: 64, ignoreEos: true };
+  meter.hold(5); // the answer cannot be over before this thread has seen its beginning
   for await (const event of llm.generate(request, controller.signal)) {
     events.push(event);
-    if (event.type === 'text') controller.abort();
+    if (event.type !== 'text' || controller.signal.aborted) continue;
+    controller.abort();
+    setImmediate(() => meter.allow());
   }
   expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'CANCELLED' } });
   expect(events.filter(({ type }) => type === 'text').length).toBeLessThan(10);
@@ -116,12 +131,17 @@ test('a request that cannot be served fails with its own code', async () => {
 });
 
 test('closing ends what runs with one failed event', async () => {
-  const closing = await LLM.load(engine);
+  const closing = await LLM.load(engine, meter.options);
   const events: GenerateEvent[] = [];
   const request = { prompt: 'Once upon a time', temperature: 0, maxOutputTokens: 64, ignoreEos: true };
+  let isClosing = false;
+  meter.hold(5);
   for await (const event of closing.generate(request)) {
     events.push(event);
-    if (events.filter(({ type }) => type === 'text').length === 1) void closing.close();
+    if (event.type !== 'text' || isClosing) continue;
+    isClosing = true;
+    void closing.close();
+    setImmediate(() => meter.allow());
   }
   expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'SHUTTING_DOWN' } });
 });

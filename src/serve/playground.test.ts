@@ -29,7 +29,12 @@ describe.skipIf(!existsSync(CHROMIUM) || !existsSync(PAGE))(
 
     beforeAll(async () => {
       server = await startTestServer({
-        script: { tokenMs: 10, slotCount: 4, answer: () => ' Layers learn: 深度学习 😀 done.' },
+        script: {
+          tokenMs: 10,
+          slotCount: 4,
+          answer: () => ' Layers learn: 深度学习 😀 done.',
+          isEndless: (prompt) => /the sea|old trains/.test(prompt), // the crowd's
+        },
         options: { playgroundDirectory: PAGE },
       });
       browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });

@@ -4,7 +4,10 @@ import type { Executor } from '../run/executor/executor.js';
 import { openExecutor as openEngine, type OpenEngineOptions } from '../run/executor/open-engine.js';
 
 export interface FaultOptions {
+  /** The first step that may be the one. */
   readonly faultStepId: number;
+  /** The step has so many rows, default: 1. Until then steps are slow, so that requests that come late are there in time. */
+  readonly faultRowCount?: number;
   /**
    * `throw`: the step fails. `uncaught`: an exception that nobody catches ends the thread. `exit`: the thread ends
    * without a word. `stall`: a call that does not return.
@@ -12,13 +15,16 @@ export interface FaultOptions {
   readonly fault: 'throw' | 'uncaught' | 'exit' | 'stall';
 }
 
+const SLOW_STEP_MS = 50;
+
 /** The factory for engine threads. */
 export async function openExecutor(options: unknown): Promise<Executor> {
-  const { faultStepId, fault, ...open } = options as FaultOptions & OpenEngineOptions;
+  const { faultStepId, faultRowCount = 1, fault, ...open } = options as FaultOptions & OpenEngineOptions;
   const executor = await openEngine(open);
   const submit = executor.submit.bind(executor);
   executor.submit = (step: StepInput) => {
-    if (step.stepId === faultStepId) commit(fault);
+    if (step.rowCount < faultRowCount) sleep(SLOW_STEP_MS);
+    else if (step.stepId >= faultStepId) commit(fault);
     submit(step);
   };
   return executor;
@@ -37,6 +43,10 @@ function commit(fault: FaultOptions['fault']): void {
       process.exit(7);
       break;
     case 'stall':
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      sleep(Infinity);
   }
+}
+
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -23,21 +23,34 @@ const log: Log = {
   verbose() {},
 };
 
-async function start(fault: FaultOptions['fault'], stepTimeoutMs = 60_000): Promise<DemoServer> {
+interface StartOptions {
+  readonly faultRowCount?: number;
+  readonly stepTimeoutMs?: number;
+  readonly maxHeartbeatAgeMs?: number;
+}
+
+async function start(
+  fault: FaultOptions['fault'],
+  { faultRowCount = 1, stepTimeoutMs = 60_000, maxHeartbeatAgeMs = 60_000 }: StartOptions,
+): Promise<DemoServer> {
   const executorUrl = new URL('./faulty-executor.js', import.meta.url).href;
   // The options of the fault travel to the executor's module with its own.
   const load: LoadOptions & FaultOptions = {
     executorUrl,
     faultStepId: 12,
+    faultRowCount,
     fault,
     scheduler: { stepTimeoutMs },
   };
-  demo = await startDemoServer({ load, log, serve: { maxHeartbeatAgeMs: 500, drainMs: 200 } });
+  demo = await startDemoServer({ load, log, serve: { maxHeartbeatAgeMs, drainMs: 200 } });
   return demo;
 }
 
 const PROMPT = 'Once upon a time';
 const text = { text_input: PROMPT, max_tokens: 200, end_id: -1 };
+
+/** Of asking, below. */
+const WAY_COUNT = 6;
 
 /** What each way of asking ends with; none may wait for ever. */
 async function askEverybody(own: DemoServer) {
@@ -80,7 +93,9 @@ describe.each<[FaultOptions['fault'], string]>([
   ['stall', 'DEVICE_FAILED'],
 ])('an engine thread with the fault %s', (fault, code) => {
   test('fails open requests with a code, turns health unready and new requests away', async () => {
-    const own = await start(fault, fault === 'stall' ? 1000 : 60_000);
+    // Not before all have asked: who comes later is turned away with another code.
+    const stepTimeoutMs = fault === 'stall' ? 1000 : 60_000;
+    const own = await start(fault, { faultRowCount: WAY_COUNT, stepTimeoutMs });
     expect(await isReady(own)).toBe(true);
     const { status, body, codes } = await askEverybody(own);
     expect(status).toBe(500);
@@ -100,24 +115,25 @@ describe.each<[FaultOptions['fault'], string]>([
       expect.stringContaining(`has stopped (${code})`),
     ]);
     expect(own.engine.active.count).toBe(0);
-  }, 60_000);
+  });
 });
 
 test('a stall shows in health before the watchdog ends it', async () => {
-  const own = await start('stall', 30_000);
+  const own = await start('stall', { stepTimeoutMs: 30_000, maxHeartbeatAgeMs: 500 });
   const controller = new AbortController();
   const answer = own.post('/v2/models/ensemble/generate', text, { signal: controller.signal });
   answer.catch(() => undefined);
-  await until(() => own.engine.loaded.heartbeatAgeMs() > 500, 20_000);
-  const ready = await fetch(`${own.httpUrl}/v2/health/ready`);
-  expect([ready.status, await ready.json()]).toEqual([
-    503,
-    { error: expect.stringMatching(/has not turned for \d+ ms/) },
-  ]);
+  await until(() => own.engine.loaded.heartbeatAgeMs() > 500);
+  const ready = async () => {
+    const response = await fetch(`${own.httpUrl}/v2/health/ready`);
+    return [response.status, await response.text()];
+  };
+  // Looked at until it holds: on a busy machine the engine may also be late, and then go on.
+  await expect.poll(ready).toEqual([503, expect.stringMatching(/has not turned for \d+ ms/)]);
   expect((await fetch(`${own.httpUrl}/v2/health/live`)).status).toBe(200);
   controller.abort();
   await expect(answer).rejects.toThrow(/abort/);
-}, 60_000);
+});
 
 test('a model that died can be loaded again where models are loaded on demand', async () => {
   const executorUrl = new URL('./faulty-executor.js', import.meta.url).href;
@@ -128,4 +144,4 @@ test('a model that died can be loaded again where models are loaded on demand', 
   expect((await demo.post('/v2/repository/models/ensemble/load', {})).status).toBe(200);
   expect(await isReady(demo)).toBe(true);
   expect((await demo.post('/v2/models/ensemble/generate', { ...text, max_tokens: 5 })).status).toBe(200);
-}, 60_000);
+});

@@ -285,8 +285,13 @@ describe('ends that nobody wants', () => {
   test('close ends what is open, then refuses', async () => {
     const { batcher } = open({}, { delayMs: 5 });
     batcher.start();
-    const { collector } = submit(batcher, tokenRequest('a', { maxOutputTokens: 60 }));
-    await expect.poll(() => collector.tokenCount).toBeGreaterThan(2);
+    const collector = new OutcomeCollector();
+    await new Promise<void>((resolve) => {
+      batcher.submit(tokenRequest('a', { maxOutputTokens: 60 }), (event) => {
+        collector.take(event);
+        if (collector.tokenCount === 3) resolve();
+      });
+    });
     await batcher.close();
     expect(collector.outcome.error).toBe('SHUTTING_DOWN');
     expect(submit(batcher, tokenRequest('b')).collector.outcome.error).toBe('SHUTTING_DOWN');

@@ -54,6 +54,9 @@ function ask(batcher: ThreadedBatcher, request: TokenRequest): Promise<OutcomeCo
 }
 
 const LONG = { maxOutputTokens: 120 };
+/** Minutes, at 2 ms a token: it cannot end before it is cancelled. */
+const ENDLESS = { maxOutputTokens: 90_000 };
+const ENDLESS_TOY = { limits: { ...limits, maxSequenceTokens: 100_000, blockCount: 12_500 }, delayMs: 2 };
 
 describe('engine thread', () => {
   test('answers what a batcher on this thread answers', async () => {
@@ -90,10 +93,10 @@ describe('engine thread', () => {
   });
 
   test('a cancelled request ends with CANCELLED and what it had', async () => {
-    const batcher = await open({ delayMs: 2 });
+    const batcher = await open(ENDLESS_TOY);
     const collector = new OutcomeCollector();
     await new Promise<void>((resolve) => {
-      batcher.submit(tokenRequest('a', LONG), (event) => {
+      batcher.submit(tokenRequest('a', ENDLESS), (event) => {
         collector.take(event);
         if (collector.tokenCount === 3) batcher.cancel(tokenRequest('a').id);
         if (collector.isOver) resolve();
@@ -141,8 +144,8 @@ describe('engine thread', () => {
   });
 
   test('close ends what is open with SHUTTING_DOWN, and the thread', async () => {
-    const batcher = await open({ delayMs: 2 });
-    const answer = ask(batcher, tokenRequest('a', LONG));
+    const batcher = await open(ENDLESS_TOY);
+    const answer = ask(batcher, tokenRequest('a', ENDLESS));
     const [{ outcome }] = await Promise.all([answer, batcher.close()]);
     expect(outcome.error).toBe('SHUTTING_DOWN');
     const late = await ask(batcher, tokenRequest('b'));

@@ -1,6 +1,7 @@
 import OpenAI, { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AloftError } from '../../core/errors.js';
+import { ENDLESS_PROMPT } from '../testing/scripted-model.js';
 import { startTestServer, until, type TestServer } from '../testing/test-server.js';
 
 let server: TestServer;
@@ -187,9 +188,9 @@ describe('chat completions', () => {
 
   test('aborting frees the request', async () => {
     const controller = new AbortController();
-    const long = [{ role: 'user' as const, content: 'x'.repeat(2000) }];
+    const endless = [{ role: 'user' as const, content: ENDLESS_PROMPT }];
     const stream = await openai.chat.completions.create(
-      { model, messages: long, stream: true, max_tokens: 2000 },
+      { model, messages: endless, stream: true, max_tokens: 2000 },
       { signal: controller.signal },
     );
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;

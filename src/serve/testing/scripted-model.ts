@@ -25,7 +25,15 @@ export interface Script {
   /** Fails with this error after so many tokens. */
   readonly failAfter: { readonly tokenCount: number; readonly error: AloftError } | undefined;
   readonly maxInputTokens: number;
+  /** Whether the answer to a prompt is repeated until it is cancelled, whatever its limit. */
+  readonly isEndless: (promptText: string) => boolean;
 }
+
+/**
+ * Asks for an answer without end. A test of a cancel or a stop needs it: an answer that may also end by itself shows
+ * nothing on a machine that is fast enough, and is over too soon on one that is slow.
+ */
+export const ENDLESS_PROMPT = 'count to infinity';
 
 export const DEFAULT_SCRIPT: Script = {
   answer: (prompt) => ` echo of ${prompt}`,
@@ -35,6 +43,7 @@ export const DEFAULT_SCRIPT: Script = {
   maxWaitingCount: 64,
   failAfter: undefined,
   maxInputTokens: 4096,
+  isEndless: (prompt) => prompt.includes(ENDLESS_PROMPT),
 };
 
 const CARD: ModelCard = {
@@ -71,6 +80,9 @@ export class ScriptedModel implements LoadedModel {
   private readonly waiting: (() => void)[] = [];
   private readonly listeners = new Set<(stats: StepStats) => void>();
   private stepId = 0;
+  /** Tokens that may still be made, and who waits for more. */
+  private allowance = Infinity;
+  private readonly held: (() => void)[] = [];
 
   constructor(script: Partial<Script>) {
     this.script = { ...DEFAULT_SCRIPT, ...script };
@@ -92,6 +104,17 @@ export class ScriptedModel implements LoadedModel {
   subscribe(listener: (stats: StepStats) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
+  }
+
+  /** From now on no token is made but so many, whoever asks for them: what comes first no longer depends on time. */
+  hold(tokenCount = 0): void {
+    this.allowance = tokenCount;
+  }
+
+  /** So many more tokens may be made; default: all. */
+  allow(tokenCount = Infinity): void {
+    this.allowance += tokenCount;
+    for (const wake of this.held.splice(0)) wake();
   }
 
   heartbeatAgeMs(): number {
@@ -189,12 +212,20 @@ export class ScriptedModel implements LoadedModel {
         logits: undefined,
       };
     }
+    const isEndless = this.script.isEndless(promptText);
     const sequences = Array.from(
       { length: sequenceCount },
-      (_, index) => new ScriptedSequence(this.script.answer(promptText, index), request, limit, promptText),
+      (_, index) =>
+        new ScriptedSequence(
+          this.script.answer(promptText, index),
+          request,
+          { limit, isEndless },
+          promptText,
+        ),
     );
     for (let step = 0; sequences.some((sequence) => !sequence.isDone); step++) {
       await pause(step === 0 ? this.script.firstTokenMs : this.script.tokenMs, signal);
+      await this.permission(signal);
       if (signal?.aborted) return;
       firstTokenMs ??= performance.now();
       this.tellStep(1);
@@ -236,6 +267,16 @@ export class ScriptedModel implements LoadedModel {
     });
   }
 
+  /** Waits until a token may be made, or until aborted. */
+  private async permission(signal: AbortSignal | undefined): Promise<void> {
+    while (this.allowance < 1 && !signal?.aborted)
+      await new Promise<void>((resolve) => {
+        this.held.push(resolve);
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+    if (!signal?.aborted) this.allowance--;
+  }
+
   private tellStep(rowCount: number): void {
     if (this.listeners.size === 0) return;
     const stats: StepStats = {
@@ -268,24 +309,32 @@ class ScriptedSequence {
   private readonly ids: readonly number[];
   private readonly request: GenerateRequest;
   private readonly limit: number;
+  private readonly isEndless: boolean;
   private readonly decoder = new TextDecoder();
   private readonly taken: number[] = [];
   private text = '';
   private prefix: string;
 
-  constructor(answer: string, request: GenerateRequest, limit: number, promptText: string) {
+  constructor(
+    answer: string,
+    request: GenerateRequest,
+    { limit, isEndless }: { readonly limit: number; readonly isEndless: boolean },
+    promptText: string,
+  ) {
     const stopAt = Math.min(
       ...(request.stop ?? []).map((stop) => answer.indexOf(stop)).filter((index) => index >= 0),
       answer.length,
     );
     this.ids = byteIds(answer.slice(0, stopAt));
     this.request = request;
-    this.limit = Math.min(limit, Math.max(1, this.ids.length));
+    this.isEndless = isEndless;
+    this.limit = isEndless ? Infinity : Math.min(limit, Math.max(1, this.ids.length));
     this.prefix = request.echo ? promptText : '';
   }
 
   next(sequence: number): GenerateEvent {
-    const id = this.ids[this.taken.length];
+    const { length } = this.taken;
+    const id = this.ids[this.isEndless ? length % this.ids.length : length];
     const tokenIds = id === undefined ? [] : [id];
     this.taken.push(...tokenIds);
     this.isDone = this.taken.length >= this.limit || id === undefined;

@@ -93,8 +93,12 @@ async function startIn(directory: string, test: TestOptions): Promise<TestServer
   };
 }
 
-/** Waits until a condition holds. @throws {Error} after `limitMs`. */
-export async function until(condition: () => boolean, limitMs = 5000): Promise<void> {
+/**
+ * Waits until a condition holds. The limit only keeps a test that will fail from hanging: how long things take on a slow or
+ * busy machine is no part of any test.
+ * @throws {Error} after `limitMs`.
+ */
+export async function until(condition: () => boolean, limitMs = 60_000): Promise<void> {
   const startMs = performance.now();
   while (!condition()) {
     if (performance.now() - startMs > limitMs)

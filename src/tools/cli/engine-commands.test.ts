@@ -45,7 +45,8 @@ describe('build', () => {
     ]);
     let err = '';
     child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    // Not at 'exit': what it has printed may come later.
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     while (!existsSync(folder.path('stopped')) || readdirSync(folder.path('stopped')).length === 0)
       await setTimeout(20);
     child.kill('SIGINT');

@@ -29,10 +29,10 @@ test('times every op of the prompt and of decode steps, as table and as trace', 
     const callUs = calls.reduce((sum, call) => sum + call.dur!, 0);
     expect(callUs).toBeLessThanOrEqual(dur! * 1.0001);
   }
-}, 120_000);
+});
 
 test('a batch that the engine does not take is refused with its limits', async () => {
   const { status, err } = await aloft('profile', '--engine_dir', engine, '--batch_size', '99');
   expect(status).toBe(2);
   expect(err).toMatch(/The engine takes 4 sequences of 192 tokens, not 99 of 144/);
-}, 120_000);
+});
