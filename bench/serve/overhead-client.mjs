@@ -1,13 +1,13 @@
 /** A part of overhead.mjs: the server's client, with raw connections that stay open, as cheap as can be. */
-import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
-import { ensembleRequest, encode, decode, textsOf } from '../../dist/serve/testing/independent-grpc.js';
 import { runClosedLoop } from './closed-loop.mjs';
+import { grpcClient, grpcText } from './overhead-grpc.mjs';
 
 const [api, portText] = process.argv.slice(2);
 const port = Number(portText);
 const workers = [];
-const session = api === 'grpc' ? connectHttp2(`http://127.0.0.1:${port}`) : undefined;
+const isGrpc = api.startsWith('grpc');
+const request = isGrpc ? grpcClient(port, { keepsStreams: api === 'grpc' }) : httpRequest;
 
 const HTTP_FORMS = {
   sse: {
@@ -33,14 +33,14 @@ process.once('disconnect', () => process.exit());
 process.send('ready');
 
 async function run(job) {
-  const { answers, seconds } = await runClosedLoop(job, api === 'grpc' ? grpcRequest : httpRequest);
+  const { answers, seconds } = await runClosedLoop(job, request);
   // Parsing is not a part of the measurement.
   return { seconds, answers: answers.map(({ ttftMs, parts }) => ({ ttftMs, text: textOf(parts) })) };
 }
 
 function textOf(parts) {
   const bytes = Buffer.concat(parts);
-  return api === 'grpc' ? grpcText(bytes) : httpText(bytes);
+  return isGrpc ? grpcText(bytes) : httpText(bytes);
 }
 
 function httpRequest(prompt, tokens, worker) {
@@ -89,48 +89,4 @@ function unchunked(bytes) {
     at = lineEnd + 2 + length + 2;
   }
   return Buffer.concat(chunks);
-}
-
-function grpcRequest(prompt, tokens) {
-  const message = encode('InferRequest', withTemperature(ensembleRequest(prompt, tokens, true)));
-  const frame = Buffer.alloc(5 + message.length);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, 5);
-  return new Promise((resolve, reject) => {
-    const parts = [];
-    const startMs = performance.now();
-    let ttftMs;
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/inference.GRPCInferenceService/ModelStreamInfer',
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
-    stream.on('data', (chunk) => {
-      ttftMs ??= performance.now() - startMs;
-      parts.push(chunk);
-    });
-    stream.on('close', () => resolve({ ttftMs, parts }));
-    stream.on('error', reject);
-    stream.end(frame);
-  });
-}
-
-function withTemperature(request) {
-  return {
-    ...request,
-    inputs: [...request.inputs, { name: 'temperature', datatype: 'FP32', shape: [1n, 1n] }],
-    raw_input_contents: [...request.raw_input_contents, new Uint8Array(4)],
-  };
-}
-
-function grpcText(bytes) {
-  let text = '';
-  for (let at = 0; at < bytes.length;) {
-    const length = bytes.readUInt32BE(at + 1);
-    const message = decode('StreamResponse', bytes.subarray(at + 5, at + 5 + length));
-    text += textsOf(message.infer_response).join('');
-    at += 5 + length;
-  }
-  return text;
 }

@@ -1,12 +1,12 @@
 /**
  * What the server adds to the Node API: time to first token and tokens a second of the demo model, 16 requests at a time.
  *
- *   node bench/serve/overhead.mjs [--engine DIR] [--api sse|openai|grpc] [--threads N] [--rounds N] [--json FILE]
+ *   node bench/serve/overhead.mjs [--engine DIR] [--api sse|openai|grpc|grpc-call] [--threads N] [--rounds N] [--json FILE]
  *
  * Three processes: one calls `LLM.generate`, one serves the same engine, one is the server's client. Rounds alternate
  * between the two ways; in a round both get the same prompts, which no other round has. Their texts must be equal.
  * Time to first token is the median of a round's requests. Prints the medians of the rounds and of the ratios of paired
- * rounds.
+ * rounds. With `grpc` a worker's requests share a stream, with `grpc-call` each is a call of its own.
  */
 import { fork } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -36,7 +36,7 @@ const bare = await start('overhead-bare.mjs', [flags.engine, flags.threads]);
 const server = await start('overhead-server.mjs', [flags.engine, flags.threads]);
 const client = await start('overhead-client.mjs', [
   flags.api,
-  flags.api === 'grpc' ? server.ready.grpc : server.ready.http,
+  flags.api.startsWith('grpc') ? server.ready.grpc : server.ready.http,
 ]);
 
 const text = readFileSync('models/demo/heldout.txt', 'utf8').replaceAll('</s>', '');
