@@ -38,7 +38,9 @@ function currentCommit(): string {
   const git = (...words: string[]) =>
     execFileSync('git', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : '+');
+    // Results of other runs do not make the code another.
+    const changes = git('status', '--porcelain', '--', '.', ':!bench/results');
+    return git('rev-parse', '--short', 'HEAD') + (changes === '' ? '' : '+');
   } catch {
     return 'unknown';
   }
