@@ -89,7 +89,7 @@ function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy, g
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine, gpu),
-    takesAllProcessors: batcher.facts.computeThreadCount >= availableParallelism(),
+    takesAllProcessors: batcher.facts.computeThreadCount + 1 >= availableParallelism(),
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
     onFailure: (listener) => batcher.onFailure(listener),

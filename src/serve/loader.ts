@@ -61,7 +61,7 @@ export interface LoadedModel {
   readonly kvBlockCount: number;
   /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
   readonly memory: readonly MemoryUse[];
-  /** Its steps leave no processor of this machine free, so that all that the server does holds them up. */
+  /** Its steps and the server's own thread leave no processor of this machine free: what a message costs holds up a step. */
   readonly takesAllProcessors: boolean;
   /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
   subscribe(listener: (stats: StepStats) => void): () => void;

@@ -4,8 +4,8 @@
  *
  * A message costs the server and its client far more than the tokens in it. So the time between two passes is a multiple
  * of the time that one takes: a few streams get every token by itself, many streams larger messages instead of more. An
- * engine that computes on all processors of the machine stands still while the server works, so then the multiple is
- * larger. The first token of a request and its end never wait, not even for the rest of a pass.
+ * engine that computes on processors which the server, its clients or the kernel's network work need stands still
+ * meanwhile, so then the multiple is larger. The first token of a request and its end never wait, not even for the rest of a pass.
  *
  * Who gets those often has something to do at once: the client that was served last sends its next request, which is to
  * catch the next step. Where clients run on the same processors, a pass right behind would keep them from it, so it gives
@@ -16,9 +16,9 @@ export interface Flushable {
   flush(): void;
 }
 
-/** Passes take an eighth of the time where the engine leaves a processor to the server, ... */
+/** Passes take an eighth of the time where a processor is free, ... */
 const PASSES_BETWEEN = 8;
-/** ... and a fortieth where it does not, ... */
+/** ... and a fortieth where none is, ... */
 const PASSES_BETWEEN_SPARING = 40;
 /** ... as long as no token has to wait longer than this, ... */
 const MAX_GAP_MS = 25;
@@ -43,7 +43,7 @@ export class Flusher {
   /** From the moment when a pass is asked for until it ends. */
   private isPassing = false;
 
-  /** @param options.isSparing The engine computes on all processors. */
+  /** @param options.isSparing The engine and the server's thread have all processors. */
   constructor({ isSparing }: { readonly isSparing: boolean }) {
     this.passesBetween = isSparing ? PASSES_BETWEEN_SPARING : PASSES_BETWEEN;
   }
