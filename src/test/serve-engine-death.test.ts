@@ -94,7 +94,7 @@ describe.each<[FaultOptions['fault'], string]>([
 ])('an engine thread with the fault %s', (fault, code) => {
   test('fails open requests with a code, turns health unready and new requests away', async () => {
     // Not before all have asked: who comes later is turned away with another code.
-    const stepTimeoutMs = fault === 'stall' ? 1000 : 60_000;
+    const stepTimeoutMs = fault === 'stall' ? 5000 : 60_000;
     const own = await start(fault, { faultRowCount: WAY_COUNT, stepTimeoutMs });
     expect(await isReady(own)).toBe(true);
     const { status, body, codes } = await askEverybody(own);
