@@ -7,7 +7,7 @@ import {
 } from '../protocol/gen/inference_pb.js';
 import type { TensorMetadata } from '../protocol/kserve/infer.js';
 import type { DurationSum } from './metrics/duration-sum.js';
-import type { ModelStatistics } from './metrics/model-statistics.js';
+import type { ComputeSums, ModelStatistics } from './metrics/model-statistics.js';
 import type { MemoryUse } from './loader.js';
 import type { ServedModel } from './repository/served-model.js';
 import type { ServerContext } from './server-context.js';
@@ -121,11 +121,7 @@ function memoryUsage(uses: readonly MemoryUse[]): NonNullable<StatisticsMessage[
   return [...sums.values()];
 }
 
-function computeDurations({
-  computeInput,
-  computeInfer,
-  computeOutput,
-}: Pick<ModelStatistics, 'computeInput' | 'computeInfer' | 'computeOutput'>) {
+function computeDurations({ computeInput, computeInfer, computeOutput }: ComputeSums) {
   return {
     computeInput: duration(computeInput),
     computeInfer: duration(computeInfer),

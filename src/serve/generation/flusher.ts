@@ -5,7 +5,8 @@
  * A message costs the server and its client far more than the tokens in it. So the time between two passes is a multiple
  * of the time that one takes: a few streams get every token by itself, many streams larger messages instead of more. An
  * engine that computes on processors which the server, its clients or the kernel's network work need stands still
- * meanwhile, so then the multiple is larger. The first token of a request and its end never wait, not even for the rest of a pass.
+ * meanwhile, so then the multiple is larger. The first token of a request and its end never wait, not even for the rest of
+ * a pass.
  *
  * Who gets those often has something to do at once: the client that was served last sends its next request, which is to
  * catch the next step. Where clients run on the same processors, a pass right behind would keep them from it, so it gives

@@ -1,5 +1,6 @@
 /** A loaded engine with its requests and its limit. */
 import { AloftError, type ErrorReport } from '../../core/errors.js';
+import { withLimit } from '../../core/time-limit.js';
 import type { LoadedModel } from '../loader.js';
 import { ActiveRequests, type QueuePlace } from './active-requests.js';
 import { Flusher } from './flusher.js';
@@ -84,12 +85,3 @@ export class RunningEngine {
 const STOP_MS = 2000;
 /** More than a thread is given before it is ended by force. */
 const DISPOSE_MS = 8000;
-
-/** @returns whether the promise was in time */
-async function withLimit(promise: Promise<void>, limitMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-  const isInTime = await Promise.race([promise.then(() => true), limit]);
-  clearTimeout(timer);
-  return isInTime;
-}

@@ -19,6 +19,7 @@ import {
 } from '../../protocol/openai/error.js';
 import type { StreamOptions } from '../../protocol/openai/shared-request.js';
 import { sseFrame } from '../../protocol/sse.js';
+import { requestInfo } from '../inference/request-info.js';
 import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
@@ -155,16 +156,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
   // OpenAI's requests have no levels.
   const level = model.priorities.defaultLevel;
   const { timeoutMs: queueTimeoutMs, maxWaitingCount } = queuePolicyFor(model, level);
-  const info = {
-    modelName: model.name,
-    modelVersion: model.version,
-    engineName: engine.name,
-    engineVersion: engine.version,
-    stages: model.stages,
-    protocol: 'openai',
-    arrivedMs: performance.now(),
-    traceparent,
-  } as const;
+  const info = requestInfo(model, { protocol: 'openai', arrivedMs: performance.now(), traceparent });
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
   const calls = requests.map((row) => ({
     engine,

@@ -16,6 +16,7 @@ import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js
 import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
+import { requestInfo } from './request-info.js';
 import { requestLimits } from './request-limits.js';
 import { fixedParameters, responseParameters } from './response-parameters.js';
 import { runCodec } from './run-codec.js';
@@ -96,16 +97,7 @@ function begin(
     return void answerOnce(reader, []);
   }
   requireStreamable(model, form, call.acceptsMany);
-  const info: RequestInfo = {
-    modelName: model.name,
-    modelVersion: model.version,
-    engineName: model.engine.name,
-    engineVersion: model.engine.version,
-    stages: model.stages,
-    protocol: call.protocol,
-    arrivedMs,
-    traceparent: call.traceparent,
-  };
+  const info = requestInfo(model, { ...call, arrivedMs });
   const limits = requestLimits(call, model);
   const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
   const requests = rows.map((row, i) =>

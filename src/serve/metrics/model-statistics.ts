@@ -15,11 +15,17 @@ export interface RequestDurations {
   readonly outputMs: number;
 }
 
-/** What executions of one batch size took. */
-export class BatchSums {
+/** What executions took, in the parts of the work. */
+export class ComputeSums {
   readonly computeInput = new DurationSum();
   readonly computeInfer = new DurationSum();
   readonly computeOutput = new DurationSum();
+
+  addCompute({ inputMs, inferMs, outputMs }: RequestDurations): void {
+    this.computeInput.addMs(inputMs);
+    this.computeInfer.addMs(inferMs);
+    this.computeOutput.addMs(outputMs);
+  }
 }
 
 /** A request as the statistics see it. */
@@ -28,20 +34,17 @@ export interface CountedRequest extends RequestObserver {
   batchSize: number;
 }
 
-export class ModelStatistics {
+export class ModelStatistics extends ComputeSums {
   readonly success = new DurationSum();
   readonly fail = new DurationSum();
   readonly queue = new DurationSum();
-  readonly computeInput = new DurationSum();
-  readonly computeInfer = new DurationSum();
-  readonly computeOutput = new DurationSum();
   /**
    * By batch size: the rows of one request in one execution of the model. An engine batches in flight, across requests and
    * anew at every step, so that each row of a request is an execution of batch size 1, as Triton counts for decoupled
    * backends; the rows of its steps are in the metric `aloft_batch_rows`. Models without an engine work on the whole batch
    * of a request at once.
    */
-  readonly batches = new Map<number, BatchSums>();
+  readonly batches = new Map<number, ComputeSums>();
   /** Of a decoupled model. */
   readonly responses = new ResponseStatistics();
   /** Rows of requests that succeeded. */
@@ -83,20 +86,15 @@ export class ModelStatistics {
   }
 
   private addSuccess(durations: RequestDurations, batchSize: number): void {
-    const { requestMs, queueMs, inputMs, inferMs, outputMs } = durations;
     this.inferenceCount += batchSize;
-    this.success.addMs(requestMs);
-    this.queue.addMs(queueMs);
-    for (const { computeInput, computeInfer, computeOutput } of [this, this.batchOf(batchSize)]) {
-      computeInput.addMs(inputMs);
-      computeInfer.addMs(inferMs);
-      computeOutput.addMs(outputMs);
-    }
+    this.success.addMs(durations.requestMs);
+    this.queue.addMs(durations.queueMs);
+    for (const sums of [this, this.batchOf(batchSize)]) sums.addCompute(durations);
   }
 
-  private batchOf(size: number): BatchSums {
+  private batchOf(size: number): ComputeSums {
     let sums = this.batches.get(size);
-    if (sums === undefined) this.batches.set(size, (sums = new BatchSums()));
+    if (sums === undefined) this.batches.set(size, (sums = new ComputeSums()));
     return sums;
   }
 }

@@ -12,7 +12,7 @@ import type { MetricsOptions } from './metrics-options.js';
 import { StatisticsBook, type RequestDurations } from './model-statistics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { traceRequest } from './tracing.js';
-import { registerEngineMetrics, registerLoadMetric, registerModelMetrics } from './triton-metrics.js';
+import { registerEngineMetrics, registerModelMetrics } from './triton-metrics.js';
 
 export interface MetricsParts {
   readonly traces: TraceControl;
@@ -41,7 +41,6 @@ export class ServerMetrics {
       statistics: this.statistics,
     };
     registerModelMetrics(this.registry, sources, options);
-    registerLoadMetric(this.registry, sources);
     registerHostMetrics(this.registry);
     if (options.summaryLatencies) this.summarise = latencySummaries(this.registry, options.summaryQuantiles);
     registerEngineMetrics(this.registry, sources);

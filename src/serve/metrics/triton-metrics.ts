@@ -106,19 +106,16 @@ export function registerModelMetrics(
       each((labels, { pendingCount }) => pending.set(labels, pendingCount));
     },
   });
-}
-
-/** Of an ensemble or a tokenizer model it is short: what they work with is loaded before them. */
-export function registerLoadMetric(registry: Registry, sources: Pick<MetricSources, 'loadTimes'>): void {
-  const gauge: Gauge<'model' | 'version'> = new Gauge({
+  // Of an ensemble or a tokenizer model it is short: what they work with is loaded before them.
+  const loading: Gauge<'model' | 'version'> = new Gauge({
     name: 'nv_model_load_duration_secs',
     help: 'Model load time in seconds',
     labelNames: ['model', 'version'],
     registers: [registry],
     collect() {
-      gauge.reset();
+      loading.reset();
       for (const { name: model, version, loadMs } of sources.loadTimes())
-        gauge.set({ model, version }, loadMs / 1000);
+        loading.set({ model, version }, loadMs / 1000);
     },
   });
 }

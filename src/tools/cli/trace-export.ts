@@ -5,6 +5,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Log } from '../../core/log.js';
+import { withLimit } from '../../core/time-limit.js';
 import { packageVersion } from './package-version.js';
 import type { TraceTarget } from './trace-flags.js';
 
@@ -25,14 +26,8 @@ export function exportTraces({ url, resource }: TraceTarget, log: Log): () => Pr
   trace.setGlobalTracerProvider(provider);
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   return async () => {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), LAST_SPANS_MS)));
-    const sent = provider.shutdown().then(
-      () => true,
-      () => true,
-    );
-    const isInTime = await Promise.race([sent, limit]);
-    clearTimeout(timer);
+    const sent = provider.shutdown().catch(() => undefined);
+    const isInTime = await withLimit(sent, LAST_SPANS_MS);
     trace.disable();
     propagation.disable();
     diag.disable();

@@ -5,11 +5,7 @@ import { latencySummaries } from '../../serve/metrics/latency-summaries.js';
 import { DEFAULT_METRICS } from '../../serve/metrics/metrics-options.js';
 import { StatisticsBook } from '../../serve/metrics/model-statistics.js';
 import { RequestMetrics } from '../../serve/metrics/request-metrics.js';
-import {
-  registerEngineMetrics,
-  registerLoadMetric,
-  registerModelMetrics,
-} from '../../serve/metrics/triton-metrics.js';
+import { registerEngineMetrics, registerModelMetrics } from '../../serve/metrics/triton-metrics.js';
 
 /** What the client library keeps of a metric. */
 interface MetricFacts {
@@ -34,7 +30,6 @@ export function metricReference(): string {
     statistics: new StatisticsBook(),
   };
   registerModelMetrics(registry, sources, DEFAULT_METRICS);
-  registerLoadMetric(registry, sources);
   registerHostMetrics(registry);
   latencySummaries(registry, DEFAULT_METRICS.summaryQuantiles);
   registerEngineMetrics(registry, sources);
