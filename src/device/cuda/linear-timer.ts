@@ -6,6 +6,7 @@ import {
   chooseLinear,
   linearLaunch,
   linearUnit,
+  xMapRows,
   type LinearConfig,
   type LinearOperands,
   type LinearProblem,
@@ -141,7 +142,7 @@ interface Operands {
   dispose(): void;
 }
 
-const BOX_ROWS = [8, 16, 32, 64];
+const BOX_ROWS = [4, 8, 16, 32, 64];
 
 function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Operands {
   const { m, n, k, isInt8, epilogue } = problem;
@@ -182,7 +183,7 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
     copyCount,
     at: (config, copy) => ({
       ...{ x, weight: weight + copy * weightBytes, out },
-      xMap: config.method === 'ring' ? maps[BOX_ROWS.indexOf(config.tokenGroups * 8)] : undefined,
+      xMap: config.method === 'ring' ? maps[BOX_ROWS.indexOf(xMapRows(config, m))] : undefined,
       weightMap: maps[BOX_ROWS.length + copy],
       ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),

@@ -98,6 +98,11 @@ __device__ __forceinline__ Vec16 load16(const void* p) {
   return v;
 }
 
+// Four numbers of a table that no kernel writes.
+__device__ __forceinline__ void load_constant4(const float* p, float* to) {
+  asm("ld.global.nc.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3]) : "l"(p));
+}
+
 __device__ __forceinline__ void store16(void* p, const Vec16& v) {
   asm volatile("st.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]),
                "r"(v.w[3])
@@ -110,6 +115,10 @@ __device__ __forceinline__ Vec16 load_shared16(u32 address) {
   Vec16 v;
   asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
   return v;
+}
+
+__device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]), "r"(v.w[3]) : "memory");
 }
 
 // ---- programmatic dependent launch ----

@@ -95,6 +95,9 @@ const RING_TRIALS = [
   [2, 2, 2, 2, 108, 2],
   [2, 2, 2, 2, 72, 3],
   [1, 2, 4, 4, 200, 1],
+  [1, 1, 4, 8, 72, 3],
+  [2, 1, 4, 8, 108, 2],
+  [1, 1, 8, 16, 108, 2],
 ] as const;
 /** A ring of fewer stages cannot hide its copies. */
 const MIN_STAGES = 2;
@@ -131,7 +134,7 @@ function ringCandidates({ m, isInt8 }: LinearProblem): GeneratedConfig[] {
         ...{ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, blocksPerMultiprocessor },
         sharedBytes: sharedKib * 1024,
       }) as const,
-  ).filter((config) => ringStages(config, isInt8) >= MIN_STAGES);
+  ).filter((config) => ringStages(config, { m: tokenGroups * 8, isInt8 }) >= MIN_STAGES);
 }
 
 function streamCandidates({ m, epilogue }: LinearProblem): GeneratedConfig[] {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { canFuseSwiglu, chooseLinear, kernelLine, linearLaunch, type LinearProblem } from './cuda.js';
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  kernelLine,
+  linearLaunch,
+  xMapRows,
+  type LinearProblem,
+} from './cuda.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 const A100 = { computeCapability: 80, multiprocessorCount: 108 };
@@ -55,8 +62,25 @@ describe('chooseLinear', () => {
     for (const problem of problems([1, 16, 32, 64])) {
       const config = chooseLinear(problem, H200);
       if (config.method !== 'ring') continue;
-      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-1)!.value as number;
+      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-2)!.value as number;
       expect(stageCount, JSON.stringify(config)).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  it('gives a stage the rows of x that there are, and the ring more stages', () => {
+    const shape = { n: 12288, k: 4096, epilogue: 'store' } as const;
+    for (const isInt8 of [false, true]) {
+      const config = chooseLinear({ ...shape, isInt8, m: 8 }, H200);
+      if (config.method !== 'ring') throw new Error('not a ring');
+      const of = (m: number) => {
+        const { args, sharedBytes } = linearLaunch(config, { ...shape, isInt8, m }, OPERANDS);
+        const [stages, xRows] = args.slice(-2).map(({ value }) => value as number) as [number, number];
+        expect(sharedBytes).toBeLessThanOrEqual(config.sharedBytes);
+        return { stages, xRows, boxRows: xMapRows(config, m) };
+      };
+      expect([1, 2, 4, 5, 8].map((m) => of(m).xRows)).toEqual([1, 4, 4, 8, 8]);
+      expect([1, 2, 4, 5, 8].map((m) => of(m).boxRows)).toEqual([8, 4, 4, 8, 8]);
+      expect(of(1).stages).toBeGreaterThan(of(8).stages);
     }
   });
 

@@ -163,20 +163,37 @@ export function kernelLine(config: GeneratedConfig, { isInt8, epilogue }: Linear
   return `${config.method.toUpperCase()}_KERNEL(${name}, ${isInt8}, ${numbers}, ${EPILOGUES[epilogue]})`;
 }
 
+type RingRows = Pick<LinearProblem, 'm' | 'isInt8'>;
+
+/** Rows of x that the ring's boxes have: what x takes grows with them, and few sizes need few tensor maps. */
+function ringRows({ tokenGroups }: Pick<RingConfig, 'tokenGroups'>, m: number): number {
+  return m === 1 ? 1 : tokenGroups === 1 && m <= 4 ? 4 : tokenGroups * 8;
+}
+
+/** Rows of the boxes of the tensor map of x that a launch takes; with a single row it takes one and ignores it. */
+export const xMapRows = (config: Pick<RingConfig, 'tokenGroups'>, m: number): number =>
+  m === 1 ? 8 : ringRows(config, m);
+
 /** Shared memory of a stage and of what does not depend on the number of stages. */
-function ringBytes(config: RingConfig, isInt8: boolean): { readonly stage: number; readonly fixed: number } {
+function ringBytes(
+  config: RingConfig,
+  { m, isInt8 }: RingRows,
+): { readonly stage: number; readonly fixed: number } {
   const tiles = config.tilesPerWarp * config.rowWarps;
+  const xRows = ringRows(config, m);
+  const unit = isInt8 && xRows === 1 ? 128 : 1024;
+  const xBytes = ceilDiv(xRows * config.boxes * 128, unit) * unit;
   return {
-    stage: config.boxes * (tiles * (isInt8 ? 1024 : 2048) + config.tokenGroups * 1024),
+    stage: config.boxes * tiles * (isInt8 ? 1024 : 2048) + xBytes,
     fixed: 256 + config.kWarps * tiles * config.tokenGroups * 8 * 16 * 4,
   };
 }
 
 const MAX_STAGES = 16;
 
-/** Stages of the ring that fit into the block's shared memory. */
-export function ringStages(config: RingConfig, isInt8: boolean): number {
-  const { stage, fixed } = ringBytes(config, isInt8);
+/** Stages of the ring that fit into the block's shared memory: the fewer rows, the more. */
+export function ringStages(config: RingConfig, rows: RingRows): number {
+  const { stage, fixed } = ringBytes(config, rows);
   return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
 }
 
@@ -185,7 +202,7 @@ export interface LinearOperands {
   readonly x: number;
   /** Tiles or dense rows. */
   readonly weight: number;
-  /** Ring only: of x, with boxes of 8 tokenGroups rows. */
+  /** Ring only: of x, with boxes of `xMapRows` rows. */
   readonly xMap: TensorMap | undefined;
   /** Ring only: of a dense weight, with boxes of 16 rows. */
   readonly weightMap: TensorMap | undefined;
@@ -215,8 +232,8 @@ export function linearLaunch(
       args: [pointer(operands.x), pointer(operands.weight), ...common],
     };
   }
-  const { stage, fixed } = ringBytes(config, isInt8);
-  const stageCount = ringStages(config, isInt8);
+  const { stage, fixed } = ringBytes(config, problem);
+  const stageCount = ringStages(config, problem);
   const tileRows = config.tilesPerWarp * config.rowWarps * (epilogue === 'swiglu' ? 8 : 16);
   const blocks = operands.multiprocessorCount * config.blocksPerMultiprocessor;
   return {
@@ -225,10 +242,12 @@ export function linearLaunch(
     blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
     sharedBytes: fixed + stageCount * stage,
     args: [
+      pointer(operands.x),
       tensorMap(operands.xMap!),
       isInt8 ? pointer(operands.weight) : tensorMap(operands.weightMap!),
       ...common,
       i32(stageCount),
+      i32(ringRows(config, m)),
     ],
   };
 }

@@ -10,7 +10,8 @@
 // weights before they wait for this kernel's result.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
-// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles.
+// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles, a single row of x as it lies. The time that x takes
+// grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored, whatever they are.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
 #include "prelude.cuh"
@@ -23,12 +24,14 @@ struct alignas(64) TensorMap {
 };
 
 struct RingArgs {
-  const TensorMap* xMap;  // [rows, k] activations, box 64 x 8 NT
+  const u16* x;           // [m, k] activations
+  const TensorMap* xMap;  // of x, box 64 x xRows
   const void* weight;     // int8 tiles, or the tensor map of a dense weight, box 64 x 16
   const float* scale;     // [n] int8 only
   const u16* bias;        // [n] or null
   void* out;              // [m, outStride]
   int m, n, k, outStride, stageCount;
+  int xRows;              // rows of x in a stage: 1, 4 or 8 NT
 };
 
 // What a kernel takes for its weight.
@@ -62,13 +65,23 @@ struct Ring {
   static constexpr int CONSUMERS = WR * WK, TILES = R * WR, ROWS = TILES * 16, HALF = TILES / 2;
   static constexpr int STAGE_K = 64 * BOXES;
   static constexpr u32 TILE_BYTES = INT8 ? 1024 : 2048;  // 16 rows x 64 k
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * TILE_BYTES, X_BYTES = BOXES * NT * 1024;
-  static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + X_BYTES;
+  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * TILE_BYTES;
   static constexpr u32 PARTIAL_BYTES = WK * TILES * NT * 8 * 16 * 4;
 
   static __device__ __forceinline__ int tile_row(const RingArgs& a, int blockTile, int tile) {
     if (EPILOGUE != SWIGLU) return blockTile * ROWS + tile * 16;
     return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + blockTile * HALF * 16 + tile * 16;
+  }
+
+  // A stage has room for the rows of x that there are. Swizzled boxes start at multiples of 1024.
+  static __device__ __forceinline__ u32 stage_bytes(const RingArgs& a) {
+    const u32 unit = INT8 && a.xRows == 1 ? 128 : 1024;
+    return WEIGHT_BYTES + (a.xRows * BOXES * 128 + unit - 1) / unit * unit;
+  }
+
+  // Bytes of x that come into a stage: whole boxes, or what there is of a single row.
+  static __device__ __forceinline__ u32 x_bytes(const RingArgs& a, int stageIndex) {
+    return a.xRows == 1 ? min(STAGE_K, a.k - stageIndex * STAGE_K) * 2 : a.xRows * BOXES * 128;
   }
 
   // Announces the stage's bytes and requests its weights: [tile][box] int8, [box][tile] dense.
@@ -78,12 +91,12 @@ struct Ring {
       const int boxCount = (a.k + 63) >> 6, box0 = stageIndex * BOXES, boxes = min(BOXES, boxCount - box0);
       const int row = lane < TILES ? tile_row(a, blockTile, lane) : a.n;
       const u32 live = __ballot_sync(0xffffffffu, row < a.n);
-      if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + X_BYTES);
+      if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + x_bytes(a, stageIndex));
       __syncwarp();
       if (row < a.n)
         bulk_copy_once(stage + lane * BOXES * 1024, (const u8*)a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
     } else {
-      if (lane == 0) barrier_expect(barrier, STAGE_BYTES);
+      if (lane == 0) barrier_expect(barrier, WEIGHT_BYTES + x_bytes(a, stageIndex));
       __syncwarp();
       for (int i = lane; i < BOXES * TILES; i += 32)
         box_copy_once(stage + i * 2048, a.weight, (stageIndex * BOXES + i / TILES) * 64, tile_row(a, blockTile, i % TILES), barrier, policy);
@@ -92,18 +105,24 @@ struct Ring {
 
   static __device__ __forceinline__ void fill_tokens(const RingArgs& a, u32 stage, u32 barrier, int stageIndex) {
     const int lane = threadIdx.x & 31;
-    if (lane < BOXES) box_copy(stage + WEIGHT_BYTES + lane * NT * 1024, a.xMap, (stageIndex * BOXES + lane) * 64, 0, barrier);
+    const u32 at = stage + WEIGHT_BYTES;
+    if (a.xRows == 1) {
+      if (lane == 0) bulk_copy(at, a.x + stageIndex * STAGE_K, x_bytes(a, stageIndex), barrier);
+    } else if (lane < BOXES) {
+      box_copy(at + lane * a.xRows * 128, a.xMap, (stageIndex * BOXES + lane) * 64, 0, barrier);
+    }
   }
 
-  // 64 k of this warp's rows by all tokens. In a box, 16-byte piece p of row r lies at p ^ (r & 7).
-  static __device__ __forceinline__ void multiply_box(float (&acc)[R][NT][4], u32 stage, int wr, int box) {
+  // 64 k of this warp's rows by all tokens. Where boxes were copied, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
+  static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[R][NT][4], u32 stage, int wr, int box) {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    const int xRow = box * a.xRows + min(g, a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
     Vec16 x[NT][2];
 #pragma unroll
     for (int n = 0; n < NT; n++)
 #pragma unroll
       for (int p = 0; p < 2; p++)
-        x[n][p] = load_shared16(stage + WEIGHT_BYTES + (box * NT + n) * 1024 + g * 128 + (((INT8 ? t * 2 + p : p * 4 + t) ^ g) << 4));
+        x[n][p] = load_shared16(stage + WEIGHT_BYTES + (xRow + n * 8) * 128 + (((INT8 ? t * 2 + p : p * 4 + t) ^ swizzle) << 4));
 #pragma unroll
     for (int r = 0; r < R; r++) {
       const int tile = wr * R + r;
@@ -168,8 +187,8 @@ struct Ring {
   static __device__ __forceinline__ void run(const RingArgs& a) {
     extern __shared__ __align__(1024) u8 memory[];
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
-    const u32 stages = shared_address(memory);  // swizzling counts on multiples of 1024
-    float* partial = (float*)(memory + a.stageCount * STAGE_BYTES);
+    const u32 stages = shared_address(memory), stageBytes = stage_bytes(a);
+    float* partial = (float*)(memory + a.stageCount * stageBytes);
     const u32 full = shared_address(partial) + PARTIAL_BYTES, empty = full + 128;  // at most 16 stages
     const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K;
     const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
@@ -180,6 +199,11 @@ struct Ring {
         barrier_init(full + 8 * s, 1);
         barrier_init(empty + 8 * s, CONSUMERS);
       }
+    // A single row can end inside of a box, where weights are zero: what follows must be no NaN.
+    if (a.xRows == 1 && a.k % 64 != 0) {
+      for (u32 i = threadIdx.x * 4; i < a.stageCount * stageBytes; i += blockDim.x * 4) *(u32*)(memory + i) = 0;
+      asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+    }
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     __syncthreads();
     allow_successor();
@@ -191,16 +215,16 @@ struct Ring {
       const int early = min(total, a.stageCount);
       for (int i = 0; i < early; i++) {
         const int tile = blockIdx.x + i / stagesOfTile * gridDim.x;
-        fill_weights(a, stages + i * STAGE_BYTES, full + 8 * i, tile, i % stagesOfTile, policy);
+        fill_weights(a, stages + i * stageBytes, full + 8 * i, tile, i % stagesOfTile, policy);
       }
       wait_predecessor();
-      for (int i = 0; i < early; i++) fill_tokens(a, stages + i * STAGE_BYTES, full + 8 * i, i % stagesOfTile);
+      for (int i = 0; i < early; i++) fill_tokens(a, stages + i * stageBytes, full + 8 * i, i % stagesOfTile);
       int slot = 0, tile = blockIdx.x + early / stagesOfTile * gridDim.x, stage = early % stagesOfTile;
       u32 parity = 0;
       for (int i = early; i < total; i++) {
         barrier_wait(empty + 8 * slot, parity);
-        fill_weights(a, stages + slot * STAGE_BYTES, full + 8 * slot, tile, stage, policy);
-        fill_tokens(a, stages + slot * STAGE_BYTES, full + 8 * slot, stage);
+        fill_weights(a, stages + slot * stageBytes, full + 8 * slot, tile, stage, policy);
+        fill_tokens(a, stages + slot * stageBytes, full + 8 * slot, stage);
         if (++slot == a.stageCount) slot = 0, parity ^= 1;
         if (++stage == stagesOfTile) stage = 0, tile += gridDim.x;
       }
@@ -209,6 +233,7 @@ struct Ring {
 
     wait_predecessor();
     const int wr = warp / WK, wk = warp % WK;
+    const int boxCount = (a.k + 63) >> 6;
     int slot = 0;
     u32 parity = 0;
     for (int blockTile = blockIdx.x; blockTile < blockTiles; blockTile += gridDim.x) {
@@ -222,7 +247,8 @@ struct Ring {
       for (int stage = 0; stage < stagesOfTile; stage++) {
         barrier_wait(full + 8 * slot, parity);
 #pragma unroll
-        for (int box = wk; box < BOXES; box += WK) multiply_box(acc, stages + slot * STAGE_BYTES, wr, box);
+        for (int box = wk; box < BOXES; box += WK)
+          if (stage * BOXES + box < boxCount) multiply_box(a, acc, stages + slot * stageBytes, wr, box);
         __syncwarp();
         if (lane == 0) barrier_arrive(empty + 8 * slot);
         if (++slot == a.stageCount) slot = 0, parity ^= 1;
@@ -243,12 +269,12 @@ struct Ring {
   }
 };
 
-#define RING_KERNEL(name, INT8, NT, R, WR, WK, BOXES, EPILOGUE)                                                  \
-  extern "C" __global__ void __launch_bounds__((WR * WK + 1) * 32, 1)                                             \
-      name(const __grid_constant__ TensorMap xMap, const __grid_constant__ WeightArg<INT8>::Type weight,          \
-           const float* scale, const u16* bias, void* out, int m, int n, int k, int outStride, int stageCount) {  \
-    const RingArgs a{&xMap, address_of_weight(weight), scale, bias, out, m, n, k, outStride, stageCount};         \
-    Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                          \
+#define RING_KERNEL(name, INT8, NT, R, WR, WK, BOXES, EPILOGUE)                                                             \
+  extern "C" __global__ void __launch_bounds__((WR * WK + 1) * 32, 1)                                                       \
+      name(const u16* x, const __grid_constant__ TensorMap xMap, const __grid_constant__ WeightArg<INT8>::Type weight,      \
+           const float* scale, const u16* bias, void* out, int m, int n, int k, int outStride, int stageCount, int xRows) { \
+    const RingArgs a{x, &xMap, address_of_weight(weight), scale, bias, out, m, n, k, outStride, stageCount, xRows};         \
+    Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                                     \
   }
 
 // The kernels that a plan needs are appended here as RING_KERNEL lines.

@@ -2,7 +2,7 @@
 // cache append fused in. The same work as decode.cu, fed by bulk copies: one warp of a block copies cache blocks (a block's
 // keys of a head are contiguous, its values too) into a ring of shared memory and runs ahead over the whole list of work;
 // the other warps take the cache blocks in turn. Copies start before the wait for the predecessor:
-// older tokens were written by earlier steps, and the newest comes from qkv.
+// older tokens were written by earlier steps, and the newest comes from qkv and is put into its slot by the warp that takes it.
 //
 // A slot of the ring always serves the same warp (the number of slots is a multiple of the number of warps that take
 // blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such rounds apart.
@@ -25,6 +25,9 @@
 #define HALF_BYTES (BLOCK_TOKENS * HEAD_DIM * 2)  // keys or values of a cache block and head
 #define RING_STAGE_BYTES (2 * HALF_BYTES)
 #endif
+
+// Passes whose keys are in registers at the same time.
+#define PASSES_AT_ONCE (PASSES % 8 == 0 ? 8 : PASSES % 4 == 0 ? 4 : PASSES % 2 == 0 ? 2 : 1)
 
 struct RingDecodeArgs {
   const u16* qkv;            // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
@@ -50,18 +53,55 @@ struct DecodeShared {
   bool isLast;
 };
 
+// Angles of a position for this lane's elements; zeros in lanes without any, which keeps them out of sums.
+struct Rotation {
+  float cosine[EPL], sine[EPL];
+};
+
+__device__ __forceinline__ Rotation load_rotation(const RingDecodeArgs& a, int position, int lane) {
+  const int pair = lane % (USED_LANES / 2) * EPL;
+  const size_t at = (size_t)position * (HEAD_DIM / 2) + pair;
+  Rotation r{};
+  if (lane >= USED_LANES) return r;
+#pragma unroll
+  for (int i = 0; i < EPL; i += 4) {
+    load_constant4(a.cosTable + at + i, &r.cosine[i]);
+    load_constant4(a.sinTable + at + i, &r.sine[i]);
+  }
+  return r;
+}
+
 // Rotates this lane's elements; the partner element is HEAD_DIM / 2 away, in another lane of the same token.
-__device__ __forceinline__ void rotate_lane(float (&x)[EPL], const float* cosRow, const float* sinRow, int lane) {
+__device__ __forceinline__ void rotate_lane(float (&x)[EPL], const Rotation& r, int lane) {
   const bool upper = lane >= USED_LANES / 2;
   const int partner = upper ? lane - USED_LANES / 2 : lane + USED_LANES / 2;
-  const int pair = (upper ? partner : lane) * EPL;
 #pragma unroll
   for (int i = 0; i < EPL; i++) {
     const float other = __shfl_sync(0xffffffffu, x[i], partner, LANES);
-    const float c = lane < USED_LANES ? __ldg(cosRow + pair + i) : 0.f, s = lane < USED_LANES ? __ldg(sinRow + pair + i) : 0.f;
-    x[i] = round_act(x[i] * c + (upper ? other : -other) * s);
+    x[i] = round_act(x[i] * r.cosine[i] + (upper ? other : -other) * r.sine[i]);
   }
 }
+
+// Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one half of
+// the values and gives the other to its partner. The sum of value p ends up in lane `holder` at `place`.
+template <int P, int L, int N>
+__device__ __forceinline__ void scatter_sum(float (&values)[N]) {
+  if constexpr (L > 1) {
+    constexpr int KEPT = P > 1 ? P / 2 : 1;
+    const bool upper = threadIdx.x & (L / 2);
+#pragma unroll
+    for (int i = 0; i < KEPT; i++) {
+      const float mine = P > 1 && upper ? values[i + P - KEPT] : values[i];
+      const float given = P > 1 && !upper ? values[i + P - KEPT] : values[i];
+      values[i] = mine + __shfl_xor_sync(0xffffffffu, given, L / 2);
+    }
+    scatter_sum<KEPT, L / 2>(values);
+  }
+}
+template <int P, int L>
+__device__ __forceinline__ int holder(int p) { return P <= L ? p * (L / P) : p / (P > L ? P / L : 1); }
+template <int P, int L>
+__device__ __forceinline__ int place(int p) { return P <= L ? 0 : p % (P > L ? P / L : 1); }
 
 // This lane's part of a token's key or value in a slot of the ring.
 __device__ __forceinline__ KvVector load_stage(u32 slot, int isValue, int token, int lane) {
@@ -73,11 +113,20 @@ __device__ __forceinline__ KvVector load_stage(u32 slot, int isValue, int token,
 #endif
 }
 
+__device__ __forceinline__ void store_stage(u32 slot, int isValue, int token, int lane, const KvVector& v) {
+#ifdef KV_8BIT
+  const int vector = isValue * BLOCK_TOKENS + token;
+  kv_store_shared(slot + vector * HEAD_DIM + lane * EPL, slot + 2 * KV_HALF_BYTES + vector * 4, v);
+#else
+  store_shared16(slot + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2, v);
+#endif
+}
+
 __device__ __forceinline__ void decode_sync() { asm volatile("bar.sync 1, %0;" ::"n"(DECODE_WARPS * 32) : "memory"); }
 
-// What a unit of work covers.
+// What a unit of work covers. `newToken`: the row's token in qkv and out.
 struct Unit {
-  int item, row, split, kvHead, length, first, blocks;
+  int item, row, split, kvHead, length, first, blocks, newToken;
 };
 
 __device__ __forceinline__ Unit unit_of(const RingDecodeArgs& a, int index) {
@@ -87,6 +136,7 @@ __device__ __forceinline__ Unit unit_of(const RingDecodeArgs& a, int index) {
   u.row = a.items[u.item] >> 16;
   u.split = a.items[u.item] & 0xffff;
   u.length = a.contextLengths[u.row];
+  u.newToken = a.rowOffsets[u.row];
   u.first = u.split * SPLIT_TOKENS;
   u.blocks = (min(SPLIT_TOKENS, u.length - u.first) + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
   return u;
@@ -125,7 +175,7 @@ __device__ __forceinline__ void produce(const RingDecodeArgs& a, u32 ring, u32 f
 }
 
 // Adds the warps' sums of a unit; the last split of a row adds the splits.
-__device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShared& shared, const Unit& u, int newToken) {
+__device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShared& shared, const Unit& u) {
   const int heads = a.kvHeads * GROUP, splitCount = (u.length + SPLIT_TOKENS - 1) / SPLIT_TOKENS;
   for (int index = threadIdx.x; index < GROUP * HEAD_DIM; index += DECODE_WARPS * 32) {
     const int g = index / HEAD_DIM, d = index % HEAD_DIM;
@@ -140,7 +190,7 @@ __device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShare
       weights += factor * shared.stats[w][g][1];
     }
     if (splitCount == 1) {
-      a.out[((size_t)newToken * heads + u.kvHead * GROUP + g) * HEAD_DIM + d] = float_to_act(sum / weights);
+      a.out[((size_t)u.newToken * heads + u.kvHead * GROUP + g) * HEAD_DIM + d] = float_to_act(sum / weights);
     } else {
       float* partial = a.partials + (((size_t)u.item * a.kvHeads + u.kvHead) * GROUP + g) * (HEAD_DIM + 2);
       partial[d] = sum;
@@ -170,7 +220,7 @@ __device__ __forceinline__ void finish_unit(const RingDecodeArgs& a, DecodeShare
       sum += factor * __ldcg(partial + s * step + d);
       weights += factor * __ldcg(partial + s * step + HEAD_DIM + 1);
     }
-    a.out[((size_t)newToken * heads + u.kvHead * GROUP + g) * HEAD_DIM + d] = float_to_act(sum / weights);
+    a.out[((size_t)u.newToken * heads + u.kvHead * GROUP + g) * HEAD_DIM + d] = float_to_act(sum / weights);
   }
 }
 
@@ -200,6 +250,9 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
     return;
   }
 
+  // The step's description was there before the step.
+  Unit u{};
+  if ((int)blockIdx.x < unitCount) u = unit_of(a, blockIdx.x);
   wait_predecessor();
   const bool active = lane < USED_LANES;
   const int heads = kvHeads * GROUP;
@@ -207,64 +260,90 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   const int takers = min(DECODE_WARPS, stageCount);  // warps that take blocks
   int stage = 0;  // of the unit's first block, over all units
   for (int index = blockIdx.x; index < unitCount; index += gridDim.x) {
-    const Unit u = unit_of(a, index);
-    const int newest = u.length - 1, newToken = rowOffsets[u.row];
-    const u16* source = qkv + (size_t)newToken * (heads + 2 * kvHeads) * HEAD_DIM;
-    const float* cosRow = cosTable + (size_t)newest * (HEAD_DIM / 2);
-    const float* sinRow = sinTable + (size_t)newest * (HEAD_DIM / 2);
+    const int newest = u.length - 1;
+    const u16* source = qkv + (size_t)u.newToken * (heads + 2 * kvHeads) * HEAD_DIM;
+    // The warp's blocks: those whose place in the ring's sequence is its own modulo the number of takers.
+    const int firstOwn = warp < takers ? (warp - stage % takers + takers) % takers : u.blocks;
+    const int newestBlock = (newest - u.first) / BLOCK_TOKENS;
+    const bool hasNewest = newestBlock < u.blocks && newestBlock >= firstOwn && (newestBlock - firstOwn) % takers == 0;
+    const Rotation rotation = load_rotation(a, newest, lane);
+    Vec16 query[GROUP], newKeyBits = zero16(), newValueBits = zero16();
+#pragma unroll
+    for (int g = 0; g < GROUP; g++) query[g] = active ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16();
+    int ownBlock = 0;
+    if (hasNewest && active) {
+      ownBlock = blockTables[(size_t)u.row * maxBlocks + newest / BLOCK_TOKENS];
+      newKeyBits = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
+      newValueBits = load16(source + (heads + kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
+    }
+    KvVector newKey = kv_zero(), newValue = kv_zero();
+    if (hasNewest) {
+      float k[EPL];
+      unpack8(newKeyBits, k);
+      rotate_lane(k, rotation, lane);
+      newKey = kv_from_activations<LANES>(pack8(k));
+      newValue = kv_from_activations<LANES>(newValueBits);
+      if (sub == 0 && active)
+        kv_store_both(cache, blockStride, kvHeads, ownBlock, u.kvHead, newest % BLOCK_TOKENS, lane, newKey, newValue);
+    }
     float q[GROUP][EPL], acc[GROUP][EPL], best[GROUP], total[GROUP];
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-      unpack8(active ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16(), q[g]);
-      rotate_lane(q[g], cosRow, sinRow, lane);
+      unpack8(query[g], q[g]);
+      rotate_lane(q[g], rotation, lane);
       best[g] = -1e30f, total[g] = 0.f;
 #pragma unroll
       for (int i = 0; i < EPL; i++) q[g][i] *= scale, acc[g][i] = 0.f;
     }
 
-    // The warp's blocks: those whose place in the ring's sequence is its own modulo the number of takers.
-    const int firstOwn = warp < takers ? (warp - stage % takers + takers) % takers : u.blocks;
     for (int b = firstOwn; b < u.blocks; b += takers) {
       const int slot = (stage + b) % stageCount;
       const u32 at = ring + slot * RING_STAGE_BYTES;
       const int token0 = u.first + b * BLOCK_TOKENS;
-      KvVector newKey = kv_zero(), newValue = kv_zero();
-      const bool hasNewest = newest - token0 < BLOCK_TOKENS;
-      if (hasNewest) {
-        float k[EPL];
-        unpack8(active ? load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL) : zero16(), k);
-        rotate_lane(k, cosRow, sinRow, lane);
-        newKey = kv_from_activations<LANES>(pack8(k));
-        Vec16 v = zero16();
-        if (active) v = load16(source + (heads + kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
-        newValue = kv_from_activations<LANES>(v);
-        if (sub == 0 && active) {
-          const int block = blockTables[(size_t)u.row * maxBlocks + newest / BLOCK_TOKENS];
-          kv_store_both(cache, blockStride, kvHeads, block, u.kvHead, newest % BLOCK_TOKENS, lane, newKey, newValue);
-        }
-      }
       barrier_wait(full + 8 * slot, (stage + b) / stageCount & 1);
+      if (hasNewest && b == newestBlock) {
+        if (sub == 0 && active) {
+          store_stage(at, 0, newest % BLOCK_TOKENS, lane, newKey);
+          store_stage(at, 1, newest % BLOCK_TOKENS, lane, newValue);
+        }
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");  // the slot's next copy comes later
+        __syncwarp();
+      }
 
       float score[GROUP][PASSES], top[GROUP];
 #pragma unroll
       for (int g = 0; g < GROUP; g++) top[g] = best[g];
 #pragma unroll
-      for (int p = 0; p < PASSES; p++) {
-        const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
-        const bool live = within < BLOCK_TOKENS && token < u.length;
-        float k[EPL];
-        const KvVector cached = active && within < BLOCK_TOKENS ? load_stage(at, 0, within, lane) : kv_zero();
-        const KvVector key = kv_choose(token == newest, newKey, cached);
-        kv_unpack(key, k);
+      for (int p0 = 0; p0 < PASSES; p0 += PASSES_AT_ONCE) {
+        KvVector keys[PASSES_AT_ONCE];
+#pragma unroll
+        for (int p = 0; p < PASSES_AT_ONCE; p++) {
+          const int within = (p0 + p) * TOKENS_A_WARP + sub;
+          keys[p] = active && within < BLOCK_TOKENS ? load_stage(at, 0, within, lane) : kv_zero();
+        }
+        float sums[GROUP][PASSES_AT_ONCE];
+#pragma unroll
+        for (int p = 0; p < PASSES_AT_ONCE; p++) {
+          float k[EPL];
+          kv_unpack(keys[p], k);
+#pragma unroll
+          for (int g = 0; g < GROUP; g++) {
+            sums[g][p] = 0.f;
+#pragma unroll
+            for (int i = 0; i < EPL; i++) sums[g][p] += q[g][i] * k[i];
+          }
+        }
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
-          float sum = 0.f;
+          scatter_sum<PASSES_AT_ONCE, LANES>(sums[g]);
 #pragma unroll
-          for (int i = 0; i < EPL; i++) sum += q[g][i] * k[i];
-#pragma unroll
-          for (int mask = LANES / 2; mask > 0; mask >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-          score[g][p] = live ? kv_scaled(sum, key) : -1e30f;
-          top[g] = fmaxf(top[g], score[g][p]);
+          for (int p = 0; p < PASSES_AT_ONCE; p++) {
+            const int within = (p0 + p) * TOKENS_A_WARP + sub;
+            const bool live = within < BLOCK_TOKENS && token0 + within < u.length;
+            const float sum = __shfl_sync(0xffffffffu, sums[g][place<PASSES_AT_ONCE, LANES>(p)], holder<PASSES_AT_ONCE, LANES>(p), LANES);
+            score[g][p0 + p] = live ? kv_scaled(sum, keys[p]) : -1e30f;
+            top[g] = fmaxf(top[g], score[g][p0 + p]);
+          }
         }
       }
 #pragma unroll
@@ -282,8 +361,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
         const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
         const bool live = within < BLOCK_TOKENS && token < u.length;
         float v[EPL];
-        const KvVector cached = active && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
-        const KvVector value = kv_choose(token == newest, newValue, cached);
+        const KvVector value = active && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
         kv_unpack(value, v);
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
@@ -318,6 +396,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
       }
     }
     decode_sync();
-    finish_unit(a, shared, u, newToken);
+    finish_unit(a, shared, u);
+    if (index + (int)gridDim.x < unitCount) u = unit_of(a, index + gridDim.x);
   }
 }

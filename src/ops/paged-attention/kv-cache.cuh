@@ -179,5 +179,9 @@ __device__ __forceinline__ KvVector kv_load_shared(u32 elements, u32 scale) {
   asm volatile("ld.shared.f32 %0, [%1];" : "=f"(v.scale) : "r"(scale));
   return v;
 }
+__device__ __forceinline__ void kv_store_shared(u32 elements, u32 scale, const KvVector& v) {
+  asm volatile("st.shared.v2.u32 [%0], {%1,%2};" ::"r"(elements), "r"(v.w[0]), "r"(v.w[1]) : "memory");
+  asm volatile("st.shared.f32 [%0], %1;" ::"r"(scale), "f"(v.scale) : "memory");
+}
 
 #endif

@@ -16,10 +16,6 @@ __device__ __forceinline__ void copy_async16(u32 target, const void* source, boo
 __device__ __forceinline__ void copy_async4(u32 target, const void* source, bool inside) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(inside ? 4 : 0) : "memory");
 }
-
-__device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
-  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]), "r"(v.w[3]) : "memory");
-}
 #endif
 
 __device__ __forceinline__ void load_matrix4(u32 (&r)[4], u32 address) {

@@ -17,14 +17,21 @@ __device__ __forceinline__ void rms_norm_row(u16* x, const u16* delta, const u16
   }
   wait_predecessor();
   const size_t row = (size_t)blockIdx.x * HIDDEN;
+  Vec16 a[NORM_VECTORS], b[NORM_VECTORS];
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; v++) {
+    const int i = (v * NORM_THREADS + threadIdx.x) * 8;
+    a[v] = i < HIDDEN ? load16(x + row + i) : zero16();
+    if (ADD) b[v] = i < HIDDEN ? load16(delta + row + i) : zero16();
+  }
   float values[NORM_VECTORS][8], squares = 0.f;
 #pragma unroll
   for (int v = 0; v < NORM_VECTORS; v++) {
     const int i = (v * NORM_THREADS + threadIdx.x) * 8;
-    unpack8(i < HIDDEN ? load16(x + row + i) : zero16(), values[v]);
+    unpack8(a[v], values[v]);
     if (ADD) {
       float d[8];
-      unpack8(i < HIDDEN ? load16(delta + row + i) : zero16(), d);
+      unpack8(b[v], d);
 #pragma unroll
       for (int j = 0; j < 8; j++) values[v][j] = round_act(values[v][j] + d[j]);
       if (i < HIDDEN) store16(x + row + i, pack8(values[v]));

@@ -4,6 +4,7 @@ import {
   canFuseSwiglu,
   dequantiseLaunch,
   linearLaunch,
+  xMapRows,
   type GeneratedConfig,
   type LinearOperands,
   type LinearProblem,
@@ -39,7 +40,7 @@ export function emitLinear(context: OpContext, op: LinearOp): void {
   const config = program.chooseLinear(problem);
   const out = memory.buffer(index, op.out);
   if (config.method !== 'matmul') {
-    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
+    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { m, out })));
     return;
   }
   let weight = memory.tensor(op.weight);
@@ -66,7 +67,7 @@ export function emitGatedLinear(context: OpContext, op: LinearOp, swiglu: Swiglu
     return false;
   }
   const out = memory.buffer(index + 1, swiglu.out);
-  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, out)));
+  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { m: problem.m, out })));
   return true;
 }
 
@@ -74,7 +75,7 @@ function linearOperands(
   { program, memory, index }: OpContext,
   op: LinearOp,
   config: GeneratedConfig,
-  out: number,
+  { m, out }: { readonly m: number; readonly out: number },
 ): LinearOperands {
   const { format, shape } = program.plan.weights[op.weight]!;
   const isInt8 = format.type === 'int8';
@@ -82,7 +83,7 @@ function linearOperands(
   const isRing = config.method === 'ring';
   return {
     x,
-    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, config.tokenGroups * 8)) : undefined,
+    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, xMapRows(config, m))) : undefined,
     weight: memory.tensor(op.weight),
     weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined,
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,

@@ -115,7 +115,7 @@ export function mappedMatrices(
     const { shape, format } = plan.weights[op.weight]!;
     const [rows, columns] = [shape[0]!, shape[1]!];
     const address = buffer(index, op.x);
-    for (const boxRows of [8, 16, 32, 64])
+    for (const boxRows of [4, 8, 16, 32, 64])
       matrices.set(xMapKey(address, columns, boxRows), {
         address,
         rows: X_MAP_ROWS,
