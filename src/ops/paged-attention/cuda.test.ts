@@ -5,11 +5,12 @@ import { cacheDefines, prefillSharedBytes, ringStageCount, splitTokensFor } from
 
 describe('ringStageCount', () => {
   it('is a multiple of the warps that share it, so that a slot always serves the same warp', () => {
-    for (const stageBytes of [1024, 2048, 6144, 8192, 16384, 65536, 131072]) {
-      const count = ringStageCount(stageBytes, 128 << 10);
-      expect(count % Math.min(8, count), String(stageBytes)).toBe(0);
-      expect(count).toBeGreaterThan(0);
-    }
+    for (const warps of [6, 8])
+      for (const stageBytes of [1024, 2048, 6144, 8192, 16384, 65536, 131072]) {
+        const count = ringStageCount(stageBytes, 128 << 10, warps);
+        expect(count % Math.min(warps, count), String(stageBytes)).toBe(0);
+        expect(count).toBeGreaterThan(0);
+      }
   });
 });
 
@@ -19,6 +20,12 @@ describe('splitTokensFor', () => {
       expect(
         splitTokensFor({ computeCapability: 90, multiprocessorCount: 132 }, 1, blockTokens) % blockTokens,
       ).toBe(0);
+  });
+
+  it('gives grouped queries, which have fewer key heads, smaller pieces', () => {
+    const target = { computeCapability: 90, multiprocessorCount: 132 };
+    expect(splitTokensFor(target, 1, 16)).toBe(512);
+    expect(splitTokensFor(target, 4, 16)).toBe(256);
   });
 });
 

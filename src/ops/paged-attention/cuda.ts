@@ -38,7 +38,8 @@ export interface DecodeTarget {
   readonly multiprocessorCount: number;
 }
 
-const RING_SPLIT_TOKENS = 256;
+/** A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over the device. */
+const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
 
 /**
  * Cached tokens in one piece of decode attention, whole cache blocks. Without the ring a piece is held in registers:
@@ -49,8 +50,10 @@ export function splitTokensFor(
   queryHeadsPerKvHead: number,
   blockTokens: number,
 ): number {
-  if (hasBulkRings(target.computeCapability))
-    return blockTokens * Math.max(1, Math.floor(RING_SPLIT_TOKENS / blockTokens));
+  if (hasBulkRings(target.computeCapability)) {
+    const tokens = RING_SPLIT_TOKENS[queryHeadsPerKvHead === 1 ? 'single' : 'grouped'];
+    return blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
+  }
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
 }
 
@@ -87,20 +90,20 @@ export interface AttentionProblem {
   readonly prefillTiles: number;
 }
 
-const RING_WARPS = 8;
-const RING_THREADS = (RING_WARPS + 1) * 32;
+/**
+ * Shapes of the ring kernel: warps that take cache blocks, blocks that share a multiprocessor, and the bytes of each one's ring.
+ * The registers of grouped queries leave room for one block.
+ */
+const RING_SHAPES = {
+  single: { warps: 6, blocksPerMultiprocessor: 2, ringBytes: 96 << 10 },
+  grouped: { warps: 8, blocksPerMultiprocessor: 1, ringBytes: 128 << 10 },
+} as const;
 const MAX_RING_STAGES = 32;
-const RING_BYTES_PER_MULTIPROCESSOR = 128 << 10;
-
-/** Blocks of the ring kernel that share a multiprocessor: the registers of grouped queries leave room for one. */
-function ringBlocksPerMultiprocessor({ headCount, kvHeadCount }: AttentionProblem): number {
-  return headCount === kvHeadCount ? 2 : 1;
-}
 
 /** Slots of a block's ring: a multiple of the warps that take cache blocks from it, see decode-ring.cu. */
-export function ringStageCount(stageBytes: number, ringBytes: number): number {
+export function ringStageCount(stageBytes: number, ringBytes: number, warps: number): number {
   const fitting = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(ringBytes / stageBytes)));
-  return fitting < RING_WARPS ? fitting : Math.floor(fitting / RING_WARPS) * RING_WARPS;
+  return fitting < warps ? fitting : Math.floor(fitting / warps) * warps;
 }
 
 /** Rope, cache append and attention for rows with one new token. */
@@ -123,13 +126,18 @@ export function decodeLaunch(
     const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
     return { unit: 'attention', kernel: 'attention_decode', ...size, args };
   }
-  const blocks = ringBlocksPerMultiprocessor(problem);
-  const stageCount = ringStageCount(stageBytes, RING_BYTES_PER_MULTIPROCESSOR / blocks);
+  const { headCount } = problem;
+  const shape = RING_SHAPES[headCount === kvHeadCount ? 'single' : 'grouped'];
+  const stageCount = ringStageCount(stageBytes, shape.ringBytes, shape.warps);
   return {
     unit: 'attention',
     kernel: 'attention_decode_ring',
-    grid: [Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * blocks), 1, 1],
-    blockThreads: RING_THREADS,
+    grid: [
+      Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * shape.blocksPerMultiprocessor),
+      1,
+      1,
+    ],
+    blockThreads: (shape.warps + 1) * 32,
     sharedBytes: stageCount * stageBytes,
     args: [...args, i32(stageCount)],
   };

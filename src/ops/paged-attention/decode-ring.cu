@@ -13,7 +13,8 @@
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
 #include "prelude.cuh"
 
-#define DECODE_WARPS 8
+// With one query head a key head two blocks share a multiprocessor. Six warps each have room for two cache blocks of LLaMA-2-7B a warp.
+#define DECODE_WARPS (GROUP == 1 ? 6 : 8)
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
 #define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
