@@ -5,7 +5,7 @@ import { hasBulkRings } from '../../ops/cuda/capability.js';
 import {
   canFuseSwiglu,
   kernelLine,
-  linearFile,
+  linearFiles,
   linearUnit,
   type LinearConfig,
   type LinearProblem,
@@ -113,7 +113,7 @@ function linearLines(
         const config = choose(problem);
         if (config.method === 'matmul') continue;
         if (epilogue === 'swiglu' && !canFuseSwiglu(config, size.n / 2)) continue;
-        files.add(linearFile(config));
+        for (const file of linearFiles(config)) files.add(file);
         lines.add(kernelLine(config, problem));
       }
   }
@@ -130,7 +130,7 @@ export function trialUnit(
   for (const problem of problems)
     for (const config of candidates(problem)) {
       if (config.method === 'matmul') continue;
-      files.add(linearFile(config));
+      for (const file of linearFiles(config)) files.add(file);
       lines.add(kernelLine(config, problem));
     }
   if (lines.size === 0) return undefined;

@@ -150,9 +150,12 @@ function kernelNumbers(config: GeneratedConfig): readonly number[] {
   return [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes];
 }
 
-/** Name of the compiled unit, and the file that its kernels are made from. */
+/** Name of the compiled unit, and the files that its kernels are made from. */
 export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
-export const linearFile = (config: GeneratedConfig): string => `linear/${config.method}.cu`;
+export const linearFiles = ({ method }: GeneratedConfig): readonly string[] => [
+  ...(method === 'stream' ? [] : ['linear/boxes.cuh']),
+  `linear/${method}.cu`,
+];
 
 const EPILOGUES = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' } as const;
 
