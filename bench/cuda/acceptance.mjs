@@ -250,7 +250,7 @@ async function winnersOf(name) {
   const shown = await aloft(['engine', 'show', work(name)], 30);
   return shown
     .split('\n')
-    .filter((line) => /^linear (int8|dense) /.test(line) && / (ring|stream|cublasLt) /.test(line));
+    .filter((line) => /^linear (int8|dense) /.test(line) && /(ring|stream|wide|cublasLt) /.test(line));
 }
 
 /** A build with the first one's model.cache measures nothing and chooses the same. */

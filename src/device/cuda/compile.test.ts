@@ -129,7 +129,7 @@ test.skipIf(compiler === undefined).each(TRIALS)(
   `what the tuner tries on %s in %s (INT8: %s) compiles [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
   (arch, dtype, isInt8) => {
     const target = parseArchitecture(arch);
-    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 64);
+    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 2048);
     const { computeCapability } = target;
     const candidates = (problem: LinearProblem) => [
       chooseLinear(problem, target),

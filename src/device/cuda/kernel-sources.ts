@@ -5,12 +5,13 @@ import { hasBulkRings } from '../../ops/cuda/capability.js';
 import {
   canFuseSwiglu,
   kernelLine,
-  linearFile,
+  linearFiles,
   linearUnit,
   type LinearConfig,
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import { ROW_CLASSES } from '../../ops/linear/row-classes.js';
 import { cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
@@ -33,9 +34,6 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
 ];
 /** Decode attention without rings of bulk copies and with them. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
-
-/** Row counts that stand for every configuration of few-row linears. */
-const LINEAR_ROWS = [8, 16, 32, 64];
 
 /** Kernel files as one source, the prelude first, so that compilers need no include path. */
 export function readKernelSource(files: readonly string[], appended: readonly string[] = []): string {
@@ -92,7 +90,7 @@ function withBuiltIn(choose: LinearChooser, builtIn: LinearChooser): LinearChoos
   };
 }
 
-/** The kernels that a plan's linears run with few rows: the file that they are made from, and the lines that make them. */
+/** The kernels that a plan's linears run: the files that they are made from, and the lines that make them. */
 function linearLines(
   plan: Plan,
   choose: LinearChooser,
@@ -107,14 +105,15 @@ function linearLines(
     const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
     const plain = op.outDtype === 'f32' ? ('f32' as const) : ('store' as const);
     const size = { n: shape[0]!, k: shape[1]!, isInt8 };
-    for (const m of LINEAR_ROWS)
-      for (const epilogue of isGated ? ([plain, 'swiglu'] as const) : [plain]) {
+    for (const m of ROW_CLASSES)
+      for (const epilogue of isGated ? (['swiglu', plain] as const) : [plain]) {
         const problem: LinearProblem = { m, ...size, epilogue };
         const config = choose(problem);
         if (config.method === 'matmul') continue;
         if (epilogue === 'swiglu' && !canFuseSwiglu(config, size.n / 2)) continue;
-        files.add(linearFile(config));
+        for (const file of linearFiles(config)) files.add(file);
         lines.add(kernelLine(config, problem));
+        break; // gate and up by themselves only where they cannot be fused
       }
   }
   return { files, lines };
@@ -130,7 +129,7 @@ export function trialUnit(
   for (const problem of problems)
     for (const config of candidates(problem)) {
       if (config.method === 'matmul') continue;
-      files.add(linearFile(config));
+      for (const file of linearFiles(config)) files.add(file);
       lines.add(kernelLine(config, problem));
     }
   if (lines.size === 0) return undefined;

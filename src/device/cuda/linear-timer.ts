@@ -13,6 +13,7 @@ import {
 } from '../../ops/linear/cuda.js';
 import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
+import { BOX_ROW_COUNTS } from '../../ops/linear/row-classes.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
 import type { Gpu, GpuProperties } from './gpu.js';
 import { trialUnit } from './kernel-sources.js';
@@ -41,6 +42,8 @@ const CALLS = 12;
 const ROUNDS = 4;
 /** Rows of the result that are compared, and by how much they may differ, relative to the largest. */
 const COMPARED_ROWS = 8;
+/** Operands have room for a kernel's largest tile of few rows. */
+const MIN_ROWS = 64;
 const TOLERANCE = 0.01;
 
 /** @param problems what will be timed, to compile their kernels together. Device memory is freed when `gpu` is disposed. */
@@ -119,12 +122,17 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
 }
 
 function fits(config: LinearConfig, { sharedBytesPerBlock }: GpuProperties): boolean {
-  return config.method !== 'ring' || config.sharedBytes <= sharedBytesPerBlock;
+  return !('sharedBytes' in config) || config.sharedBytes <= sharedBytesPerBlock;
 }
 
-/** cuBLASLt's proposals. INT8 weights of few rows stay with kernels that read them as they are. */
+/** Whether INT8 weights are read as they are. If not, products read a dense copy, which is made before they are timed. */
+function readsTiles(problem: LinearProblem, properties: GpuProperties): boolean {
+  return problem.isInt8 && chooseLinear(problem, properties).method !== 'matmul';
+}
+
+/** cuBLASLt's proposals, where our kernels do not read INT8 weights as they are. */
 function matmulCandidates(problem: LinearProblem, matmuls: CublasLt, tools: TimerTools): LinearConfig[] {
-  if (problem.epilogue === 'swiglu' || (problem.isInt8 && problem.m <= 64)) return [];
+  if (problem.epilogue === 'swiglu' || readsTiles(problem, tools.gpu.properties)) return [];
   const count = matmuls.algorithmCount(matmulShape(problem, tools));
   return Array.from({ length: count }, (_, algorithm) => ({ method: 'matmul', algorithm }));
 }
@@ -142,8 +150,6 @@ interface Operands {
   dispose(): void;
 }
 
-const BOX_ROWS = [4, 8, 16, 32, 64];
-
 function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Operands {
   const { m, n, k, isInt8, epilogue } = problem;
   const { properties } = gpu;
@@ -155,22 +161,23 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
     gpu.driver.call('cuMemsetD32Async', address, word, words, 0);
     return address;
   };
-  // Tuned dense products of INT8 layers read the weight after it was made dense.
-  const isTiled = isInt8 && m <= 64;
+  const isTiled = readsTiles(problem, properties);
   const weightBytes = isTiled ? tileShape(n, k).reduce((product, dim) => product * dim) : n * k * 2;
   const copyCount = Math.max(
     1,
     Math.min(MAX_COPIES, ceilDiv(properties.l2CacheBytes * L2_MULTIPLE, weightBytes)),
   );
   const weight = filled(weightBytes * copyCount, PATTERN, 'weights to time');
-  const x = filled(Math.max(m, 64) * k * 2, PATTERN, 'inputs to time');
+  const rows = Math.max(m, MIN_ROWS);
+  const x = filled(rows * k * 2, PATTERN, 'inputs to time');
   const scale = filled(n * 4, SCALE_WORD, 'scales to time');
   const outColumns = epilogue === 'swiglu' ? n / 2 : n;
   const outBytes = epilogue === 'f32' ? 4 : 2;
-  const out = filled(Math.max(m, 64) * outColumns * outBytes, 0, 'outputs to time');
-  const hasMaps = hasBulkRings(properties.computeCapability) && m <= 64;
+  const out = filled(rows * outColumns * outBytes, 0, 'outputs to time');
+  const hasMaps = hasBulkRings(properties.computeCapability);
+  const boxRowCounts = BOX_ROW_COUNTS.filter((count) => count <= rows);
   const matrices = [
-    ...BOX_ROWS.map((boxRows) => ({ address: x, rows: 64, columns: k, boxRows, dtype })),
+    ...boxRowCounts.map((boxRows) => ({ address: x, rows, columns: k, boxRows, dtype })),
     ...(isTiled
       ? []
       : Array.from({ length: copyCount }, (_, copy) => ({
@@ -183,8 +190,8 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
     copyCount,
     at: (config, copy) => ({
       ...{ x, weight: weight + copy * weightBytes, out },
-      xMap: config.method === 'ring' ? maps[BOX_ROWS.indexOf(xMapRows(config, m))] : undefined,
-      weightMap: maps[BOX_ROWS.length + copy],
+      xMap: 'tokenGroups' in config ? maps[boxRowCounts.indexOf(xMapRows(config, m))] : undefined,
+      weightMap: maps[boxRowCounts.length + copy],
       ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),
     result() {

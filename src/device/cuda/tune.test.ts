@@ -30,18 +30,28 @@ function fakeTimer(microseconds: (config: LinearConfig, index: number) => number
   return { timer, calls };
 }
 
-test('the problems of LLaMA-2-7B: four layers and the head, few rows by class, many rows up to a step', () => {
+test('the problems of LLaMA-2-7B: four layers and the head, rows by class up to a step', () => {
   const keys = linearProblems(plan, H200, 1024).map(key);
   expect(keys.filter((name) => name.includes('12288x4096'))).toEqual(
-    ['<=8', '<=16', '<=32', '<=64', '128', '256', '512', '1024'].map(
-      (rows) => `linear int8 12288x4096 store rows ${rows}`,
+    [8, 16, 32, 64, 128, 192, 256, 384, 512, 768, 1024].map(
+      (rows) => `linear int8 12288x4096 store rows <=${rows}`,
     ),
   );
-  expect(keys.filter((name) => name.includes('22016x4096 swiglu'))).toHaveLength(4);
-  expect(keys.filter((name) => name.includes('22016x4096 store'))).toHaveLength(4);
+  expect(keys.filter((name) => name.includes('22016x4096 swiglu'))).toHaveLength(11);
+  expect(keys.filter((name) => name.includes('22016x4096 store'))).toHaveLength(0);
   // The head sees one row a sequence.
   expect(keys.filter((name) => name.includes('dense 32000x4096 f32'))).toHaveLength(4);
   expect(new Set(keys).size).toBe(keys.length);
+});
+
+test('a step of any tokens is in a class that is timed, and beyond the classes powers of two are', () => {
+  const rowsOf = (maxStepTokens: number) =>
+    linearProblems(plan, H200, maxStepTokens)
+      .map(key)
+      .filter((name) => name.includes('12288x4096'))
+      .map((name) => name.replace(/.* rows /, ''));
+  expect(rowsOf(100).at(-1)).toBe('<=128');
+  expect(rowsOf(8192).slice(-3)).toEqual(['<=2048', '4096', '8192']);
 });
 
 test('only what a kernel can fuse is fused', () => {

@@ -3,6 +3,7 @@ import { AloftError } from '../../core/errors.js';
 import type { LinearConfig, LinearProblem } from '../../ops/linear/cuda.js';
 import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
 import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import { ROW_CLASSES, rowClass } from '../../ops/linear/row-classes.js';
 import { inferPlan } from '../../plan/infer.js';
 import type { Plan } from '../../plan/plan.js';
 
@@ -19,13 +20,12 @@ export interface LinearTimer {
 /** Problem key -> winner and its time: the entries of a timing cache. */
 export type Timings = Readonly<Record<string, { readonly config: string; readonly microseconds: number }>>;
 
-/** Row counts that stand for a whole class of few-row problems. */
-const GROUPED_ROWS = [8, 16, 32, 64];
-const FIRST_MANY_ROWS = 128;
+/** Classes of the rows that the output head can have, whatever a step's tokens. */
+const FEW_ROWS = 64;
 /** Another configuration must be this much faster than the built-in choice: less is noise. */
 const NOISE = 0.02;
 
-/** Every linear problem that the tuner times: few rows by class, many rows at powers of two up to a step's tokens. */
+/** Every linear problem that the tuner times: each class of rows, and powers of two beyond, up to a step's tokens. */
 export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: number): LinearProblem[] {
   const { operands } = inferPlan(plan);
   const problems = new Map<string, LinearProblem>();
@@ -36,8 +36,8 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
     const plain = op.outDtype === 'f32' ? 'f32' : 'store';
     const next = plan.ops[index + 1];
     const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
-    const manyRows = operands[index]!.get(op.x)!.rows === 'tokens' ? manyRowCounts(maxStepTokens) : [];
-    for (const m of [...GROUPED_ROWS, ...manyRows]) {
+    const maxRows = operands[index]!.get(op.x)!.rows === 'tokens' ? maxStepTokens : FEW_ROWS;
+    for (const m of rowCounts(maxRows)) {
       const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
       const isFused = isGated && kernelCandidates(fused, target).length > 0;
       const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
@@ -47,9 +47,9 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
   return [...problems.values()];
 }
 
-function manyRowCounts(maxStepTokens: number): number[] {
-  const counts: number[] = [];
-  for (let rows = FIRST_MANY_ROWS; rows <= maxStepTokens; rows *= 2) counts.push(rows);
+function rowCounts(maxRows: number): readonly number[] {
+  const counts = ROW_CLASSES.filter((rows) => rows <= Math.max(FEW_ROWS, rowClass(maxRows)));
+  for (let rows = ROW_CLASSES.at(-1)! * 2; rows <= maxRows; rows *= 2) counts.push(rows);
   return counts;
 }
 

@@ -6,3 +6,8 @@
 export function hasBulkRings(computeCapability: number): boolean {
   return computeCapability >= 90 && computeCapability < 110;
 }
+
+/** Whether warpgroups multiply (`wgmma`): an instruction set of 9.0 that no later GPU has. */
+export function hasWarpgroupProducts(computeCapability: number): boolean {
+  return computeCapability === 90;
+}

@@ -103,6 +103,12 @@ __device__ __forceinline__ void load_constant4(const float* p, float* to) {
   asm("ld.global.nc.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3]) : "l"(p));
 }
 
+__device__ __forceinline__ u32 load4(const void* p) {
+  u32 word;
+  asm volatile("ld.global.u32 %0, [%1];" : "=r"(word) : "l"(p) : "memory");
+  return word;
+}
+
 __device__ __forceinline__ void store16(void* p, const Vec16& v) {
   asm volatile("st.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]),
                "r"(v.w[3])

@@ -13,13 +13,18 @@ export function tileShape(rows: number, columns: number): readonly number[] {
   return [ceilDiv(rows, TILE_ROWS), ceilDiv(columns, TILE_COLUMNS), TILE_BYTES];
 }
 
-/** Where a value lies: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + column % 64 / 16][column % 16]. */
+/**
+ * Where a value lies: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + t][product][2 halves][2 columns], where the
+ * columns of a lane are 2t, 2t + 1, 2t + 8 and 2t + 9 of each product of 16: the first operand of `mma.m16n8k16` and of
+ * `wgmma.m64nNk16` (PTX ISA, matrix fragments).
+ */
 export function tileOffset(row: number, column: number, columns: number): number {
   const tile =
     Math.floor(row / TILE_ROWS) * ceilDiv(columns, TILE_COLUMNS) + Math.floor(column / TILE_COLUMNS);
   const half = (row >> 3) & 1;
-  const lane = (row & 7) * 4 + ((column & 63) >> 4);
-  return tile * TILE_BYTES + half * (TILE_BYTES / 2) + lane * 16 + (column & 15);
+  const lane = (row & 7) * 4 + ((column >> 1) & 3);
+  const within = ((column >> 4) & 3) * 4 + ((column >> 3) & 1) * 2 + (column & 1);
+  return tile * TILE_BYTES + half * (TILE_BYTES / 2) + lane * 16 + within;
 }
 
 export interface TilingOperands {

@@ -1,5 +1,6 @@
 /** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
-import { hasBulkRings } from '../cuda/capability.js';
+import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
+import { ceilDiv } from '../cuda/launch.js';
 import {
   canFuseSwiglu,
   chooseLinear,
@@ -8,6 +9,8 @@ import {
   type LinearConfig,
   type LinearProblem,
 } from './cuda.js';
+import { wideConfigs } from './cuda-wide.js';
+import { MATMUL_ROW_STEP, ROW_CLASSES, rowClass } from './row-classes.js';
 
 /** What the built-in choice depends on. */
 export interface LinearTarget {
@@ -17,12 +20,9 @@ export interface LinearTarget {
 
 export type LinearChooser = (problem: LinearProblem) => LinearConfig;
 
-/** Rows up to which kernels with tokens in groups of 8 compete; beyond, only the matrix library does. */
-const MAX_GROUPED_ROWS = 64;
-
-/** Problems with the same key share a configuration: few rows by the number of token groups, many rows exactly. */
+/** Problems with the same key share a configuration: those of a class of rows, and of more rows than classes have exactly. */
 export function problemKey({ m, n, k, isInt8, epilogue }: LinearProblem): string {
-  const rows = m > MAX_GROUPED_ROWS ? `${m}` : `<=${8 * 2 ** Math.ceil(Math.log2(Math.max(1, m / 8)))}`;
+  const rows = m > ROW_CLASSES.at(-1)! ? `${m}` : `<=${rowClass(m)}`;
   return `linear ${isInt8 ? 'int8' : 'dense'} ${n}x${k} ${epilogue} rows ${rows}`;
 }
 
@@ -38,6 +38,7 @@ const KEY_NUMBERS = {
     'blocksPerMultiprocessor',
   ],
   stream: ['tokenGroups', 'warps', 'tiles', 'stages'],
+  wide: ['tokenGroups', 'tilesPerWarp', 'warpgroups', 'boxes', 'clusterBlocks', 'sharedBytes'],
 } as const satisfies { readonly [M in GeneratedConfig['method']]: readonly (keyof Numbers<M>)[] };
 
 type Numbers<M> = Omit<Extract<GeneratedConfig, { method: M }>, 'method'>;
@@ -57,7 +58,7 @@ export function parseConfigKey(key: string, libraryVersion: number): LinearConfi
       ? { method: 'matmul', algorithm: Number(library[2]) }
       : undefined;
   const [method, ...words] = key.split(' ');
-  if (method !== 'ring' && method !== 'stream') return undefined;
+  if (method !== 'ring' && method !== 'stream' && method !== 'wide') return undefined;
   const names: readonly string[] = KEY_NUMBERS[method];
   if (words.length !== names.length || !words.every((word) => /^\d+$/.test(word))) return undefined;
   const numbers = Object.fromEntries(names.map((name, index) => [name, Number(words[index])]));
@@ -69,7 +70,16 @@ export function linearChooser(
   target: LinearTarget,
   winners: ReadonlyMap<string, LinearConfig> = new Map(),
 ): LinearChooser {
-  return (problem) => winners.get(problemKey(problem)) ?? chooseLinear(problem, target);
+  return (problem) => {
+    const winner = winners.get(problemKey(problem));
+    if (winner === undefined) return chooseLinear(problem, target);
+    return winner.method === 'matmul' && !isTimedMatmul(problem) ? { method: 'matmul' } : winner;
+  };
+}
+
+/** Whether cuBLASLt's algorithms for a problem are those of its class: it plans multiples of 64 rows, and few rows as they are. */
+function isTimedMatmul({ m }: LinearProblem): boolean {
+  return m <= MATMUL_ROW_STEP || ceilDiv(m, MATMUL_ROW_STEP) * MATMUL_ROW_STEP === rowClass(m);
 }
 
 /** Winners by problem from an engine's or a timing cache's keys; what this version cannot run is left out. */
@@ -115,12 +125,17 @@ const STREAM_TRIALS = {
   ],
 } as const;
 
-/** Our kernels that can compute a problem of at most 64 rows. */
+/** Of the estimated best, so many are compared. */
+const WIDE_TRIALS = 4;
+
+/** Our kernels that are worth trying for a problem: none for more rows than they are made for. */
 export function kernelCandidates(
   problem: LinearProblem,
-  { computeCapability }: LinearTarget,
-): GeneratedConfig[] {
-  const all = hasBulkRings(computeCapability) ? ringCandidates(problem) : streamCandidates(problem);
+  { computeCapability, multiprocessorCount }: LinearTarget,
+): readonly GeneratedConfig[] {
+  const wide = hasWarpgroupProducts(computeCapability) ? wideConfigs(problem, multiprocessorCount) : [];
+  const other = hasBulkRings(computeCapability) ? ringCandidates(problem) : streamCandidates(problem);
+  const all = wide.length > 0 ? wide.slice(0, WIDE_TRIALS) : other;
   return all.filter((config) => problem.epilogue !== 'swiglu' || canFuseSwiglu(config, problem.n / 2));
 }
 

@@ -7,8 +7,11 @@ import {
   xMapRows,
   type LinearProblem,
 } from './cuda.js';
+import { wideConfigs, wideStages } from './cuda-wide.js';
+import { BOX_ROW_COUNTS } from './row-classes.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+const B200 = { computeCapability: 100, multiprocessorCount: 148 };
 const A100 = { computeCapability: 80, multiprocessorCount: 108 };
 const MAX_SHARED_BYTES = 227 << 10;
 const OPERANDS = {
@@ -46,10 +49,10 @@ describe('chooseLinear', () => {
     ['H200', H200],
     ['A100', A100],
   ])('gives kernels for %s that hold all tokens and fit into shared memory', (_, device) => {
-    for (const problem of problems([1, 7, 8, 9, 16, 17, 32, 33, 64])) {
+    for (const problem of problems([1, 7, 8, 9, 16, 17, 32, 33, 64, 65, 200, 2048])) {
       const config = chooseLinear(problem, device);
       if (config.method === 'matmul') continue;
-      expect(config.tokenGroups * 8).toBeGreaterThanOrEqual(problem.m);
+      if (config.method !== 'wide') expect(config.tokenGroups * 8).toBeGreaterThanOrEqual(problem.m);
       const launch = linearLaunch(config, problem, OPERANDS);
       expect(launch.sharedBytes).toBeLessThanOrEqual(MAX_SHARED_BYTES);
       expect(launch.blockThreads).toBeLessThanOrEqual(1024);
@@ -59,10 +62,11 @@ describe('chooseLinear', () => {
   });
 
   it('keeps at least two stages of the ring in flight', () => {
-    for (const problem of problems([1, 16, 32, 64])) {
+    for (const problem of problems([1, 16, 32, 64, 128, 1024])) {
       const config = chooseLinear(problem, H200);
-      if (config.method !== 'ring') continue;
-      const stageCount = linearLaunch(config, problem, OPERANDS).args.at(-2)!.value as number;
+      if (config.method === 'matmul') continue;
+      const { args } = linearLaunch(config, problem, OPERANDS);
+      const stageCount = args.at(config.method === 'ring' ? -2 : -1)!.value as number;
       expect(stageCount, JSON.stringify(config)).toBeGreaterThanOrEqual(2);
     }
   });
@@ -84,12 +88,55 @@ describe('chooseLinear', () => {
     }
   });
 
-  it('multiplies many rows with cuBLASLt, and streams few', () => {
+  it('multiplies many rows with cuBLASLt, streams few, and has warpgroups for those between', () => {
     const problem = { n: 4096, k: 4096, isInt8: true, epilogue: 'store' } as const;
-    expect(chooseLinear({ ...problem, m: 65 }, H200).method).toBe('matmul');
-    expect(chooseLinear({ ...problem, m: 64 }, H200).method).toBe('ring');
+    const methods = [16, 17, 2048, 2049].map((m) => chooseLinear({ ...problem, m }, H200).method);
+    expect(methods).toEqual(['ring', 'wide', 'wide', 'matmul']);
+    expect(chooseLinear({ ...problem, m: 65 }, B200).method).toBe('matmul');
+    expect(chooseLinear({ ...problem, m: 64 }, B200).method).toBe('ring');
+    expect(chooseLinear({ ...problem, m: 64, isInt8: false }, H200).method).toBe('matmul');
+    expect(chooseLinear({ ...problem, m: 64, n: 4095 }, H200).method).not.toBe('wide');
     expect(chooseLinear({ ...problem, m: 16 }, A100).method).toBe('stream');
     expect(chooseLinear({ ...problem, m: 17 }, A100).method).toBe('matmul');
+  });
+});
+
+describe('configurations of wide.cu', () => {
+  it('are those that were the fastest on an H200', () => {
+    const best = (m: number, n: number, k: number) => {
+      const [config] = wideConfigs({ m, n, k, isInt8: true, epilogue: 'store' }, 132);
+      const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config!;
+      return `${tilesPerWarp * warpgroups * 64}x${tokenGroups * 8}/${clusterBlocks}`;
+    };
+    expect(SHAPES.slice(0, 4).map(([n, k]) => best(64, n, k))).toEqual([
+      '128x64/1',
+      '64x64/2',
+      '128x64/2',
+      '64x64/2',
+    ]);
+    expect(SHAPES.slice(0, 4).map(([n, k]) => best(256, n, k))).toEqual([
+      '192x128/1',
+      '128x128/2',
+      '192x128/1',
+      '128x128/2',
+    ]);
+  });
+
+  it('launch whole clusters, no more than there are tiles for, with equal slices of tokens', () => {
+    for (const problem of problems([17, 33, 65, 129, 300, 1000, 2048]).filter(({ isInt8 }) => isInt8))
+      for (const multiprocessorCount of [132, 113, 78])
+        for (const config of wideConfigs(problem, multiprocessorCount)) {
+          const { grid } = linearLaunch(config, problem, { ...OPERANDS, multiprocessorCount });
+          const tiles =
+            Math.ceil(problem.n / (config.tilesPerWarp * config.warpgroups * 64)) *
+            Math.ceil(problem.m / (config.tokenGroups * 8));
+          expect(grid[0] % config.clusterBlocks).toBe(0);
+          expect(grid[0]).toBeLessThanOrEqual(Math.min(multiprocessorCount, tiles * config.clusterBlocks));
+          expect(config.tokenGroups % config.clusterBlocks).toBe(0);
+          expect((config.boxes * config.tilesPerWarp) % 2).toBe(0);
+          expect(BOX_ROW_COUNTS).toContain(config.tokenGroups * 8);
+          expect(wideStages(config)).toBeGreaterThanOrEqual(2);
+        }
   });
 });
 

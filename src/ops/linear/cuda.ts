@@ -1,6 +1,7 @@
 /** Which CUDA kernel computes a linear layer, and how it is launched. Pure. */
-import { hasBulkRings } from '../cuda/capability.js';
+import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
 import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
+import { type WideConfig, wideConfigs, wideNumbers, wideShape, wideStages } from './cuda-wide.js';
 
 export interface LinearProblem {
   /** Rows of x. */
@@ -50,7 +51,7 @@ export interface StreamConfig {
 }
 
 /** Kernels that a plan compiles for itself. */
-export type GeneratedConfig = RingConfig | StreamConfig;
+export type GeneratedConfig = RingConfig | StreamConfig | WideConfig;
 export type LinearConfig = GeneratedConfig | MatmulConfig;
 
 const KIB = 1024;
@@ -110,6 +111,10 @@ export function chooseLinear(
   device: { readonly computeCapability: number; readonly multiprocessorCount: number },
 ): LinearConfig {
   if (!hasBulkRings(device.computeCapability)) return chooseStream(problem);
+  if (hasWarpgroupProducts(device.computeCapability)) {
+    const [wide] = wideConfigs(problem, device.multiprocessorCount);
+    if (wide !== undefined) return wide;
+  }
   const tokenGroups = ([1, 2, 4, 8] as const).find((groups) => problem.m <= groups * 8);
   const shapes =
     tokenGroups === undefined ? undefined : RING_SHAPES[problem.isInt8 ? 'int8' : 'dense'][tokenGroups];
@@ -134,7 +139,7 @@ function chooseStream({ m, epilogue }: LinearProblem): LinearConfig {
 /** Whether gate-up and SwiGLU can be one kernel: gate and up rows must start on tiles. */
 export function canFuseSwiglu(config: LinearConfig, inter: number): boolean {
   if (config.method === 'matmul' || inter % 16 !== 0) return false;
-  return config.method === 'stream' || (config.tilesPerWarp * config.rowWarps) % 2 === 0;
+  return config.method !== 'ring' || (config.tilesPerWarp * config.rowWarps) % 2 === 0;
 }
 
 type Epilogue = LinearProblem['epilogue'];
@@ -146,13 +151,17 @@ function kernelName(config: GeneratedConfig, epilogue: Epilogue): string {
 /** Template parameters, in the order of the sources. */
 function kernelNumbers(config: GeneratedConfig): readonly number[] {
   if (config.method === 'stream') return [config.tokenGroups, config.warps, config.tiles, config.stages];
+  if (config.method === 'wide') return wideNumbers(config);
   const { tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes } = config;
   return [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes];
 }
 
-/** Name of the compiled unit, and the file that its kernels are made from. */
+/** Name of the compiled unit, and the files that its kernels are made from. */
 export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
-export const linearFile = (config: GeneratedConfig): string => `linear/${config.method}.cu`;
+export const linearFiles = ({ method }: GeneratedConfig): readonly string[] => [
+  ...(method === 'stream' ? [] : ['linear/boxes.cuh']),
+  `linear/${method}.cu`,
+];
 
 const EPILOGUES = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' } as const;
 
@@ -163,16 +172,19 @@ export function kernelLine(config: GeneratedConfig, { isInt8, epilogue }: Linear
   return `${config.method.toUpperCase()}_KERNEL(${name}, ${isInt8}, ${numbers}, ${EPILOGUES[epilogue]})`;
 }
 
+interface Grouped {
+  readonly tokenGroups: number;
+}
+
 type RingRows = Pick<LinearProblem, 'm' | 'isInt8'>;
 
 /** Rows of x that the ring's boxes have: what x takes grows with them, and few sizes need few tensor maps. */
-function ringRows({ tokenGroups }: Pick<RingConfig, 'tokenGroups'>, m: number): number {
+function ringRows({ tokenGroups }: Grouped, m: number): number {
   return m === 1 ? 1 : tokenGroups === 1 && m <= 4 ? 4 : tokenGroups * 8;
 }
 
 /** Rows of the boxes of the tensor map of x that a launch takes; with a single row it takes one and ignores it. */
-export const xMapRows = (config: Pick<RingConfig, 'tokenGroups'>, m: number): number =>
-  m === 1 ? 8 : ringRows(config, m);
+export const xMapRows = (config: Grouped, m: number): number => (m === 1 ? 8 : ringRows(config, m));
 
 /** Shared memory of a stage and of what does not depend on the number of stages. */
 function ringBytes(
@@ -202,7 +214,7 @@ export interface LinearOperands {
   readonly x: number;
   /** Tiles or dense rows. */
   readonly weight: number;
-  /** Ring only: of x, with boxes of `xMapRows` rows. */
+  /** Ring and wide: of x, with boxes of `xMapRows` rows. */
   readonly xMap: TensorMap | undefined;
   /** Ring only: of a dense weight, with boxes of 16 rows. */
   readonly weightMap: TensorMap | undefined;
@@ -231,6 +243,10 @@ export function linearLaunch(
       sharedBytes: warps * tiles * tokenGroups * 8 * 16 * 4,
       args: [pointer(operands.x), pointer(operands.weight), ...common],
     };
+  }
+  if (config.method === 'wide') {
+    const args = [tensorMap(operands.xMap!), pointer(operands.weight), ...common, i32(wideStages(config))];
+    return { ...code, ...wideShape(config, problem, operands.multiprocessorCount), args };
   }
   const { stage, fixed } = ringBytes(config, problem);
   const stageCount = ringStages(config, problem);

@@ -1,8 +1,8 @@
 // Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the weights
 // through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
 //
-// Tensor cores multiply 16 weight rows by 8 tokens. The order of k inside a product is free as long as both operands
-// agree, so a thread takes 16 consecutive bytes of a weight row, which are the k indices of several products.
+// Tensor cores multiply 16 weight rows by 8 tokens. int8 tiles lie as operands (cuda-tiles.ts). The order of k inside a product is
+// free as long as both operands agree, so of a dense row a thread takes 16 consecutive bytes, the k indices of two products.
 // One warp fills the ring. The others form WR x WK: WR groups of rows, WK parts of each stage's k, whose sums meet in
 // shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
 //
@@ -15,13 +15,6 @@
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
 #include "prelude.cuh"
-
-enum Epilogue { STORE, STORE_F32, SWIGLU };
-
-// A CUtensorMap. It is a kernel argument and no pointer: see tensor-map.ts.
-struct alignas(64) TensorMap {
-  u64 opaque[16];
-};
 
 struct RingArgs {
   const u16* x;           // [m, k] activations
@@ -46,19 +39,6 @@ struct WeightArg<true> {
 __device__ __forceinline__ const void* address_of_weight(const TensorMap& map) { return &map; }
 __device__ __forceinline__ const void* address_of_weight(const u8* tiles) { return tiles; }
 
-// A box at column k, row `row` of the mapped tensor.
-__device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k, int row, u32 barrier, u64 policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
-      "l"(map), "r"(k), "r"(row), "r"(barrier), "l"(policy)
-      : "memory");
-}
-__device__ __forceinline__ void box_copy(u32 target, const void* map, int k, int row, u32 barrier) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
-      "l"(map), "r"(k), "r"(row), "r"(barrier)
-      : "memory");
-}
 // NT: groups of 8 tokens. R: 16-row tiles a warp. WR x WK consumer warps. BOXES of 64 k a stage.
 template <bool INT8, int NT, int R, int WR, int WK, int BOXES, Epilogue EPILOGUE>
 struct Ring {
@@ -116,13 +96,16 @@ struct Ring {
   // 64 k of this warp's rows by all tokens. Where boxes were copied, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
   static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[R][NT][4], u32 stage, int wr, int box) {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
-    const int xRow = box * a.xRows + min(g, a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
+    const int row = INT8 ? lane & 7 : g;  // whose address this thread gives
+    const int xRow = box * a.xRows + min(row, a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
     Vec16 x[NT][2];
 #pragma unroll
     for (int n = 0; n < NT; n++)
 #pragma unroll
-      for (int p = 0; p < 2; p++)
-        x[n][p] = load_shared16(stage + WEIGHT_BYTES + (xRow + n * 8) * 128 + (((INT8 ? t * 2 + p : p * 4 + t) ^ swizzle) << 4));
+      for (int p = 0; p < 2; p++) {
+        const u32 at = stage + WEIGHT_BYTES + (xRow + n * 8) * 128;
+        x[n][p] = INT8 ? load_matrices(at + (((p * 4 + (lane >> 3)) ^ swizzle) << 4)) : load_shared16(at + (((p * 4 + t) ^ swizzle) << 4));
+      }
 #pragma unroll
     for (int r = 0; r < R; r++) {
       const int tile = wr * R + r;

@@ -1,8 +1,8 @@
 // Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights once.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
-// registers: the order of k inside a product is free as long as both operands agree, so a thread takes 16 consecutive
-// bytes of a weight row, which are the k indices of several products. Warps of a block share rows and divide k; their
+// registers, 16 bytes a thread. int8 tiles lie as operands (cuda-tiles.ts). Of a dense row, a thread takes 16 consecutive bytes:
+// the order of k inside a product is free as long as both operands agree. Warps of a block share rows and divide k; their
 // sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
@@ -45,19 +45,21 @@ struct Tokens {
   Vec16 v[NT][PARTS];
 };
 
-// The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8.
+// The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8: consecutive ones for a dense weight, and for an
+// int8 one two of each 8, as its tiles have them.
 template <int NT, int PARTS>
-__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& t, const LinearArgs& a, int chunk) {
-  const int lane = threadIdx.x & 31;
-  const int k = chunk * 32 * PARTS + (lane & 3) * 8 * PARTS;
+__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& tokens, const LinearArgs& a, int chunk) {
+  constexpr bool INT8 = PARTS == 2;
+  const int lane = threadIdx.x & 31, t = lane & 3;
 #pragma unroll
-  for (int p = 0; p < PARTS; p++)
+  for (int n = 0; n < NT; n++) {
+    const int token = n * 8 + (lane >> 2), k0 = chunk * 32 * PARTS;
+    const u16* x = a.x + (size_t)token * a.k + k0;
+    if (!INT8) tokens.v[n][0] = token < a.m && k0 + t * 8 < a.k ? load16(x + t * 8) : zero16();
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      const int token = n * 8 + (lane >> 2);
-      const bool inside = token < a.m && k + 8 * p < a.k;
-      t.v[n][p] = inside ? load16(a.x + (size_t)token * a.k + k + 8 * p) : zero16();
-    }
+    for (int i = 0; i < (INT8 ? 8 : 0); i++)
+      tokens.v[n][i >> 2].w[i & 3] = token < a.m && k0 + i * 8 < a.k ? load4(x + i * 8 + t * 2) : 0;
+  }
 }
 
 template <bool INT8, int NT>

@@ -32,7 +32,7 @@ export function allocateMemory(
   inferred: InferredPlan,
 ): ExecutorMemory {
   const before = gpu.memoryInfo().freeBytes;
-  const { bytes, offset, maxLogits } = sizeCuda({ plan, inferred }, limits, gpu.properties);
+  const { bytes, offset, rows, maxLogits } = sizeCuda({ plan, inferred }, limits, gpu.properties);
   const zeroed = (byteLength: number, purpose: string): number => {
     const address = gpu.allocate(byteLength, purpose);
     gpu.driver.call('cuMemsetD8Async', address, 0, byteLength, 0);
@@ -41,7 +41,7 @@ export function allocateMemory(
 
   const workspace = zeroed(bytes.workspace, 'the workspace');
   const buffer = (opIndex: number, name: BufferName): number => workspace + offset(opIndex, name);
-  const maps = createTensorMaps(gpu, mappedMatrices(plan, buffer, tensorAddress));
+  const maps = createTensorMaps(gpu, mappedMatrices(plan, buffer, tensorAddress, rows));
   const rope = plan.ops.find((op) => op.kind === 'ropeAppend')!.rope;
   const table = rotationTable(rope, plan.dims.headDim, { positionCount: limits.maxSequenceTokens });
   const uploaded = (values: Float32Array, purpose: string): number => {

@@ -9,6 +9,7 @@ import {
   type LinearOperands,
   type LinearProblem,
 } from '../../../ops/linear/cuda.js';
+import { MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
 import type { LinearOp, Plan, SwigluOp } from '../../../plan/plan.js';
 import { type OpContext, rowsOf } from './op-context.js';
 
@@ -16,12 +17,8 @@ export const xMapKey = (address: number, columns: number, rows: number): string 
   `x:${address}:${columns}:${rows}`;
 export const weightMapKey = (name: string): string => `w:${name}`;
 
-/** Products of many rows are rounded up to this, so that cuBLASLt plans a bounded number of shapes. */
-export const MATMUL_ROW_STEP = 64;
-const MATMUL_EXACT_ROWS = 64;
-
 export function matmulRows(rows: number): number {
-  return rows <= MATMUL_EXACT_ROWS ? rows : Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
+  return rows <= MATMUL_ROW_STEP ? rows : Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
 }
 
 /** The problem that a linear op poses at a number of rows. */
@@ -81,9 +78,10 @@ function linearOperands(
   const isInt8 = format.type === 'int8';
   const x = memory.buffer(index, op.x);
   const isRing = config.method === 'ring';
+  const readsBoxes = config.method !== 'stream';
   return {
     x,
-    xMap: isRing ? memory.tensorMap(xMapKey(x, shape[1]!, xMapRows(config, m))) : undefined,
+    xMap: readsBoxes ? memory.tensorMap(xMapKey(x, shape[1]!, xMapRows(config, m))) : undefined,
     weight: memory.tensor(op.weight),
     weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined,
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,

@@ -2,14 +2,16 @@
 import type { MappedMatrix } from '../../../device/cuda/tensor-map.js';
 import { type DecodeTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
+import { BOX_ROW_COUNTS, MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
-import { MATMUL_ROW_STEP, weightMapKey, xMapKey } from './emit-linear.js';
+import { weightMapKey, xMapKey } from './emit-linear.js';
 
 const ACTIVATION_BYTES = 2;
-const X_MAP_ROWS = 64;
+/** Rows that a tensor map of x has at least: of the largest box of few rows. */
+const MIN_X_MAP_ROWS = 64;
 const WEIGHT_BOX_ROWS = 16;
 const MATMUL_WORKSPACE_BYTES = 64 << 20;
 /** Most log probabilities a token can report. */
@@ -37,6 +39,8 @@ export interface CudaSizes {
   };
   /** Where a value that an op (by index) reads or writes under a buffer's name lies in the workspace. */
   readonly offset: (opIndex: number, name: BufferName) => number;
+  /** Rows that the value has room for. */
+  readonly rows: (opIndex: number, name: BufferName) => number;
 }
 
 /** @param target its attention kernels decide how many partial sums there are */
@@ -52,19 +56,22 @@ export function sizeCuda(
   const layout = planBuffers({ ...inferred, values: [...stretched.values()] }, sizes);
   const offset = (opIndex: number, name: BufferName): number =>
     layout.offsets.get(stretched.get(inferred.operands[opIndex]!.get(name)!)!)!;
+  const rows = (opIndex: number, name: BufferName): number =>
+    inferred.operands[opIndex]!.get(name)!.rows === 'tokens' ? sizes.maxTokens : maxLogits;
   const { vocabulary, headDim, headCount, kvHeadCount } = plan.dims;
   const { maxRows, maxSequenceTokens } = limits;
   const splitTokens = splitTokensFor(target, headCount / kvHeadCount, limits.blockTokens);
   const maxItems = maxRows * Math.ceil(maxSequenceTokens / splitTokens);
   const maxBlocks = Math.ceil(maxSequenceTokens / limits.blockTokens);
-  // Tensor maps of x cover 64 rows, also of the last buffer: the slack keeps them inside.
+  // Tensor maps of x cover 64 rows at least, also of the last buffer: the slack keeps them inside.
   const widest = Math.max(...inferred.values.map((value) => value.columns));
   const rotations = maxSequenceTokens * (headDim / 2) * 4;
   return {
     maxLogits,
     offset,
+    rows,
     bytes: {
-      workspace: layout.totalBytes + X_MAP_ROWS * widest * ACTIVATION_BYTES,
+      workspace: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
       partials: maxItems * headCount * (headDim + 2) * 4,
       arrivals: maxRows * kvHeadCount * 4,
       slots: maxRows * SAMPLE_SLOT_BYTES,
@@ -102,11 +109,12 @@ function stretchGated(plan: Plan, { values, operands }: InferredPlan): ReadonlyM
   return stretched;
 }
 
-/** Maps of every dense weight and of every input of a linear layer, for each number of token groups. */
+/** Maps of every dense weight and of every input of a linear layer, for each number of rows of a box. */
 export function mappedMatrices(
   plan: Plan,
   buffer: (opIndex: number, name: BufferName) => number,
   tensorAddress: (name: string) => number,
+  rowCount: CudaSizes['rows'],
 ): ReadonlyMap<string, MappedMatrix> {
   const dtype = plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
   const matrices = new Map<string, MappedMatrix>();
@@ -115,14 +123,9 @@ export function mappedMatrices(
     const { shape, format } = plan.weights[op.weight]!;
     const [rows, columns] = [shape[0]!, shape[1]!];
     const address = buffer(index, op.x);
-    for (const boxRows of [4, 8, 16, 32, 64])
-      matrices.set(xMapKey(address, columns, boxRows), {
-        address,
-        rows: X_MAP_ROWS,
-        columns,
-        boxRows,
-        dtype,
-      });
+    const xRows = Math.max(MIN_X_MAP_ROWS, rowCount(index, op.x));
+    for (const boxRows of BOX_ROW_COUNTS.filter((count) => count <= xRows))
+      matrices.set(xMapKey(address, columns, boxRows), { address, rows: xRows, columns, boxRows, dtype });
     if (format.type === 'dense')
       matrices.set(weightMapKey(op.weight), {
         ...{ address: tensorAddress(op.weight), rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },

@@ -1,0 +1,425 @@
+// int8 linear layers over 9 to some hundred rows on compute capability 9.0, where warpgroups multiply: 64 weight rows by all
+// tokens of a tile at once, weights from registers, tokens from shared memory.
+//
+// With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on the time
+// is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the order of the
+// fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens' boxes are operands as they lie.
+//
+// One warp fills the ring (weights by bulk copies of tiles, tokens by boxes of 64 k). WARPGROUPS multiply, each warp 16 rows.
+// Where there are fewer tiles of rows than multiprocessors, a CLUSTER of blocks divides k, and each block adds up a part of the
+// tile from the sums that the others wrote into its shared memory. The order of additions depends on the kernel's shape only,
+// never on other tokens.
+#include "prelude.cuh"
+
+struct WideArgs {
+  const TensorMap* xMap;  // [rows, k] activations, box 64 x 8 NT
+  const u8* weight;       // int8 tiles
+  const float* scale;     // [n]
+  const u16* bias;        // [n] or null
+  void* out;              // [m, outStride]
+  int m, n, k, outStride, stageCount;
+};
+
+// ---- warpgroup products: d[64 x 8 NT] += a[64 x 16] · b[16 x 8 NT], a in registers, b in shared memory ----
+
+// Rows of 128 bytes, swizzled, groups of 8 rows 1024 bytes apart.
+__device__ __forceinline__ u64 operand_descriptor(u32 address) {
+  return (u64)((address & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
+}
+__device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// Waits until at most PENDING groups of products run.
+template <int PENDING>
+__device__ __forceinline__ void products_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
+}
+
+#ifdef ACT_BF16
+#define WGMMA_TYPES "f32.bf16.bf16"
+#else
+#define WGMMA_TYPES "f32.f16.f16"
+#endif
+#define TEN(tens) "%" #tens "0,%" #tens "1,%" #tens "2,%" #tens "3,%" #tens "4,%" #tens "5,%" #tens "6,%" #tens "7,%" #tens "8,%" #tens "9,"
+#define FIRST_10 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,"
+#define FIRST_60 FIRST_10 TEN(1) TEN(2) TEN(3) TEN(4) TEN(5)
+#define SUMS4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define SUMS16(i) SUMS4(i), SUMS4(i + 4), SUMS4(i + 8), SUMS4(i + 12)
+#define SUMS64(i) SUMS16(i), SUMS16(i + 16), SUMS16(i + 32), SUMS16(i + 48)
+#define WGMMA(columns, sums, a0, a1, a2, a3, descriptor)                                                                        \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\nwgmma.mma_async.sync.aligned.m64n" columns "k16." WGMMA_TYPES " {" sums "}, {" a0 "," a1 "," a2 \
+  "," a3 "}, " descriptor ", yes, 1, 1, 0;}"
+#define OPERANDS "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)
+
+__device__ __forceinline__ void multiply64(float (&d)[16], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA("32", FIRST_10 "%10,%11,%12,%13,%14,%15", "%16", "%17", "%18", "%19", "%20") : SUMS16(0) : OPERANDS);
+}
+__device__ __forceinline__ void multiply64(float (&d)[32], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA("64", FIRST_10 TEN(1) TEN(2) "%30,%31", "%32", "%33", "%34", "%35", "%36") : SUMS16(0), SUMS16(16) : OPERANDS);
+}
+__device__ __forceinline__ void multiply64(float (&d)[48], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA("96", FIRST_10 TEN(1) TEN(2) TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
+               : SUMS16(0), SUMS16(16), SUMS16(32)
+               : OPERANDS);
+}
+__device__ __forceinline__ void multiply64(float (&d)[64], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA("128", FIRST_60 "%60,%61,%62,%63", "%64", "%65", "%66", "%67", "%68") : SUMS64(0) : OPERANDS);
+}
+__device__ __forceinline__ void multiply64(float (&d)[96], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA("192", FIRST_60 TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
+               : SUMS64(0), SUMS16(64), SUMS16(80)
+               : OPERANDS);
+}
+
+// ---- clusters: shared memory of the other blocks ----
+
+__device__ __forceinline__ u32 cluster_rank() {
+  u32 rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+__device__ __forceinline__ u32 address_in_block(u32 address, u32 rank) {
+  u32 mapped;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(mapped) : "r"(address), "r"(rank));
+  return mapped;
+}
+__device__ __forceinline__ void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+__device__ __forceinline__ void cluster_arrive(u32 barrier) {
+  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+__device__ __forceinline__ void cluster_wait(u32 barrier, u32 parity) {
+  asm volatile(
+      "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}" ::"r"(
+          barrier),
+      "r"(parity)
+      : "memory");
+}
+__device__ __forceinline__ void cluster_store(u32 address, float a, float b, float c, float d) {
+  asm volatile("st.shared::cluster.v4.f32 [%0], {%1,%2,%3,%4};" ::"r"(address), "f"(a), "f"(b), "f"(c), "f"(d) : "memory");
+}
+
+// An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
+__device__ __forceinline__ u32 transpose_matrix(u32 pair) {
+  u32 out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
+  return out;
+}
+
+// NT: groups of 8 tokens. R x 64 weight rows a warpgroup. BOXES of 64 k a stage. CLUSTER blocks divide the k of a tile where tiles
+// are too few for all blocks.
+template <int NT, int R, int WARPGROUPS, int BOXES, int CLUSTER, Epilogue EPILOGUE>
+struct Wide {
+  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * R, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * 1024, BOX_BYTES = NT * 1024;
+  static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
+  // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
+  static constexpr int SLICE = NT / CLUSTER;
+  static constexpr u32 FROM_BYTES = TILES * SLICE * 512, EXCHANGE_BYTES = (CLUSTER - 1) * FROM_BYTES;
+  static_assert(NT % CLUSTER == 0, "slices must be equal");
+  static_assert(BOXES * R % 2 == 0, "fragments take turns");
+  // More sums than an even share of the registers holds: the filling warp becomes a warpgroup that gives its own away.
+  static constexpr bool TAKES_REGISTERS = NT * R * WARPGROUPS > 40;
+  static constexpr int THREADS = CONSUMERS * 32 + (TAKES_REGISTERS ? 128 : 32);
+  static constexpr int FEW_REGISTERS = 24, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
+  static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;
+
+  static __device__ __forceinline__ int tile_row(const WideArgs& a, int rowTile, int tile) {
+    if (EPILOGUE != SWIGLU) return rowTile * ROWS + tile * 16;
+    return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + rowTile * HALF * 16 + tile * 16;
+  }
+
+  // What a block does: whole tiles as long as there is one for each block, then its part of the k of tiles that a cluster shares.
+  struct Work {
+    int tiles, tokenTiles, whole, stages;
+
+    __device__ __forceinline__ Work(const WideArgs& a) {
+      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER;
+      tokenTiles = (a.m + NT * 8 - 1) / (NT * 8);
+      tiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock * tokenTiles;
+      stages = (a.k + 64 * BOXES - 1) / (64 * BOXES);
+      const int rest = tiles % blocks;
+      whole = (rest + clusters - 1) / clusters < CLUSTER ? tiles - rest : tiles;
+    }
+  };
+  struct Item {
+    int tile, stage0, stages;
+    bool isShared;
+  };
+  static __device__ __forceinline__ Item first_item(const Work& work) { return item_of(work, blockIdx.x); }
+  static __device__ __forceinline__ Item item_of(const Work& work, int tile) {
+    if (CLUSTER == 1 || tile < work.whole) return {tile, 0, work.stages, false};
+    const int rank = blockIdx.x % CLUSTER, stage0 = work.stages * rank / CLUSTER;
+    return {work.whole + (int)blockIdx.x / CLUSTER, stage0, work.stages * (rank + 1) / CLUSTER - stage0, true};
+  }
+  static __device__ __forceinline__ void next_item(const Work& work, Item& item) {
+    if (item.isShared) item.tile += gridDim.x / CLUSTER;
+    else item = item_of(work, item.tile + gridDim.x);
+  }
+
+  // Announces the stage's bytes and requests its weights, [tile][box].
+  static __device__ __forceinline__ void fill_weights(const WideArgs& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
+    const int lane = threadIdx.x & 31;
+    const int boxCount = (a.k + 63) >> 6, box0 = stageIndex * BOXES, boxes = min(BOXES, boxCount - box0);
+    const int row = lane < TILES ? tile_row(a, rowTile, lane) : a.n;
+    const u32 live = __ballot_sync(0xffffffffu, row < a.n);
+    if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + BOXES * BOX_BYTES);
+    __syncwarp();
+    if (row < a.n)
+      bulk_copy_once(stage + lane * BOXES * 1024, a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
+  }
+
+  static __device__ __forceinline__ void fill_tokens(const WideArgs& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
+    const int lane = threadIdx.x & 31;
+    if (lane < BOXES)
+      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64, tokenTile * NT * 8, barrier);
+  }
+
+  // A stage of the work of a block.
+  struct Cursor {
+    Item item;
+    int stage;
+  };
+  static __device__ __forceinline__ void advance(const Work& work, Cursor& at) {
+    if (++at.stage < at.item.stages) return;
+    at.stage = 0;
+    next_item(work, at.item);
+  }
+
+  // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
+  static __device__ __forceinline__ void fill(const WideArgs& a, const Work& work, u32 ring, u32 full, u32 empty) {
+    const u64 policy = evict_first_policy();
+    const auto weights = [&](const Cursor& at, int slot) {
+      fill_weights(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tile / work.tokenTiles, at.item.stage0 + at.stage, policy);
+    };
+    const auto tokens = [&](const Cursor& at, int slot) {
+      fill_tokens(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tile % work.tokenTiles, at.item.stage0 + at.stage);
+    };
+    const Cursor start = {first_item(work), 0};
+    Cursor at = start;
+    int early = 0;
+    for (; early < a.stageCount && at.item.tile < work.tiles; early++, advance(work, at)) weights(at, early);
+    wait_predecessor();
+    at = start;
+    for (int slot = 0; slot < early; slot++, advance(work, at)) tokens(at, slot);
+    int slot = 0;
+    u32 parity = 0;
+    for (; at.item.tile < work.tiles; advance(work, at)) {
+      barrier_wait(empty + 8 * slot, parity);
+      weights(at, slot);
+      tokens(at, slot);
+      if (++slot == a.stageCount) slot = 0, parity ^= 1;
+    }
+  }
+
+  // 64 k of 16 rows: the operands of four products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
+  static __device__ __forceinline__ void load_fragments(u32 (&f)[4][4], u32 stage, int tile, int box) {
+    const u32 lane = (threadIdx.x & 31) * 16;
+    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * 1024 + (tile & 1) * 512 + lane
+                                      : stage + (tile * BOXES + box) * 1024 + lane;
+    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * 1024 : 512));
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      dequantise4(low.w[i], f[i][0], f[i][2]);
+      dequantise4(high.w[i], f[i][1], f[i][3]);
+    }
+  }
+
+  // While the products of 64 k run, the next weights are dequantised.
+  static __device__ __forceinline__ void multiply_tile(float (&acc)[R][NT * 4], const WideArgs& a, int stages, u32 ring, u32 full, u32 empty,
+                                                       int& slot, u32& parity) {
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+#pragma unroll
+    for (int r = 0; r < R; r++)
+#pragma unroll
+      for (int i = 0; i < NT * 4; i++) acc[r][i] = 0.f;
+    u32 fragments[2][4][4];
+    int last = -1;  // the slot that running products read
+    for (int stage = 0; stage < stages; stage++) {
+      const u32 at = ring + slot * STAGE_BYTES;
+      barrier_wait(full + 8 * slot, parity);
+#pragma unroll
+      for (int box = 0; box < BOXES; box++) {
+        const u64 b = operand_descriptor(at + WEIGHT_BYTES + box * BOX_BYTES);
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+          u32(&f)[4][4] = fragments[(box * R + r) & 1];
+          load_fragments(f, at, warp * R + r, box);
+          products_begin();
+#pragma unroll
+          for (int i = 0; i < 4; i++) multiply64(acc[r], f[i], b + i * 2);
+          products_commit();
+          products_wait<1>();
+          if (box == 0 && r == 0 && lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
+        }
+      }
+      last = slot;
+      if (++slot == a.stageCount) slot = 0, parity ^= 1;
+    }
+    products_wait<0>();
+    if (lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
+  }
+
+  // Rows g and g + 8 of 16 (with SWIGLU, a row of gate and its row of up), and what belongs to them.
+  struct Rows {
+    int low, high;
+    float scale[2], bias[2];
+  };
+  static __device__ __forceinline__ Rows rows_of_tile(const WideArgs& a, int rowTile, int tile) {
+    const int g = (threadIdx.x & 31) >> 2;
+    Rows rows;
+    rows.low = EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
+    rows.high = EPILOGUE == SWIGLU ? rows.low + a.n / 2 : rows.low + 8;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const int row = i == 0 ? rows.low : rows.high;
+      rows.scale[i] = row < a.n ? __ldg(a.scale + row) : 0.f;
+      rows.bias[i] = a.bias && row < a.n ? act_to_float(__ldg(a.bias + row)) : 0.f;
+    }
+    return rows;
+  }
+
+  // Two rows of 8 of a group's token, 8 tokens a warp. n is even.
+  static __device__ __forceinline__ void store_pairs(const WideArgs& a, int token0, int row0, float first, float second) {
+    const int lane = threadIdx.x & 31, token = token0 + (lane >> 2), row = row0 + (lane & 3) * 2;
+    const u32 pair = transpose_matrix(pack_act(first, second));
+    if (token < a.m && row < a.outStride) *(u32*)((u16*)a.out + (size_t)token * a.outStride + row) = pair;
+  }
+
+  // sums: of a low row for tokens 2t and 2t + 1 of the group, and of a high row.
+  static __device__ __forceinline__ void store_group(const WideArgs& a, const Rows& rows, int token0, const float (&sums)[4]) {
+    const int lane = threadIdx.x & 31, g = lane >> 2;
+    float value[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) value[i] = sums[i] * rows.scale[i >> 1] + rows.bias[i >> 1];
+    if (EPILOGUE == STORE) {
+      store_pairs(a, token0, rows.low - g, value[0], value[1]);
+      store_pairs(a, token0, rows.high - g, value[2], value[3]);
+    }
+    if (EPILOGUE == SWIGLU) {
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        const float gate = round_act(value[i]), up = round_act(value[2 + i]);
+        value[i] = gate / (1.f + __expf(-gate)) * up;
+      }
+      store_pairs(a, token0, rows.low - g, value[0], value[1]);
+    }
+    if (EPILOGUE == STORE_F32)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int token = token0 + (lane & 3) * 2 + (i & 1), row = i < 2 ? rows.low : rows.high;
+        if (token < a.m && row < a.n) ((float*)a.out)[(size_t)token * a.outStride + row] = value[i];
+      }
+  }
+
+  // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens, and stores
+  // them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its barriers.
+  static __device__ __forceinline__ void exchange(const WideArgs& a, const float (&acc)[R][NT * 4], const Rows (&rows)[R], u32 sums, u32 written,
+                                                  u32 read, u32& parity, int token0) {
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
+    const u32 mine = sums + warp * R * SLICE * 512 + lane * 16;
+    float own[R][SLICE * 4];
+    cluster_wait(read + 8 * warp, parity ^ 1);  // the others have read what this warp wrote in the exchange before
+#pragma unroll
+    for (int to = 0; to < CLUSTER; to++) {
+      const u32 target = address_in_block(mine + (rank < to ? rank : rank - 1) * FROM_BYTES, to);
+#pragma unroll
+      for (int r = 0; r < R; r++)
+#pragma unroll
+        for (int j = 0; j < SLICE; j++) {
+          const float* v = acc[r] + (to * SLICE + j) * 4;
+          if (to != rank) cluster_store(target + (r * SLICE + j) * 512, v[0], v[1], v[2], v[3]);
+          else
+#pragma unroll
+            for (int i = 0; i < 4; i++) own[r][j * 4 + i] = v[i];
+        }
+    }
+    __syncwarp();
+    if (lane < CLUSTER && lane != rank) cluster_arrive(address_in_block(written + 8 * warp, lane));
+    cluster_wait(written + 8 * warp, parity);
+#pragma unroll
+    for (int r = 0; r < R; r++)
+#pragma unroll
+      for (int j = 0; j < SLICE; j++) {
+        float total[4] = {0.f, 0.f, 0.f, 0.f};
+#pragma unroll
+        for (int from = 0; from < CLUSTER; from++) {
+          const Vec16 v = load_shared16(mine + (from < rank ? from : max(from - 1, 0)) * FROM_BYTES + (r * SLICE + j) * 512);
+#pragma unroll
+          for (int i = 0; i < 4; i++) total[i] += from == rank ? own[r][j * 4 + i] : __uint_as_float(v.w[i]);
+        }
+        store_group(a, rows[r], token0 + (rank * SLICE + j) * 8, total);
+      }
+    __syncwarp();
+    if (lane < CLUSTER && lane != rank) cluster_arrive(address_in_block(read + 8 * warp, lane));
+    parity ^= 1;
+  }
+
+  static __device__ __forceinline__ void run(const WideArgs& a) {
+    extern __shared__ __align__(1024) u8 memory[];
+    const int warp = threadIdx.x >> 5;
+    const u32 ring = shared_address(memory);  // swizzling counts on multiples of 1024
+    const u32 sums = ring + a.stageCount * STAGE_BYTES;
+    const u32 full = sums + EXCHANGE_BYTES, empty = full + 128;  // at most 16 stages
+    const u32 written = empty + 128, read = written + 8 * CONSUMERS;
+    const Work work(a);
+
+    if (threadIdx.x == 0) {
+      for (int s = 0; s < a.stageCount; s++) {
+        barrier_init(full + 8 * s, 1);
+        barrier_init(empty + 8 * s, CONSUMERS);
+      }
+      for (int w = 0; CLUSTER > 1 && w < CONSUMERS; w++) {
+        barrier_init(written + 8 * w, CLUSTER - 1);
+        barrier_init(read + 8 * w, CLUSTER - 1);
+      }
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    if (CLUSTER > 1) cluster_sync();
+    else __syncthreads();
+    allow_successor();
+
+    if (warp >= CONSUMERS) {
+      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(FEW_REGISTERS));
+      if (warp == CONSUMERS) fill(a, work, ring, full, empty);
+    } else {
+      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(MANY_REGISTERS));
+      wait_predecessor();
+      int slot = 0;
+      u32 parity = 0, exchangeParity = 0;
+      for (Item item = first_item(work); item.tile < work.tiles; next_item(work, item)) {
+        const int rowTile = item.tile / work.tokenTiles, token0 = item.tile % work.tokenTiles * NT * 8;
+        Rows rows[R];
+#pragma unroll
+        for (int r = 0; r < R; r++) rows[r] = rows_of_tile(a, rowTile, warp * R + r);
+        float acc[R][NT * 4];
+        multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
+        if (CLUSTER > 1 && item.isShared) {
+          exchange(a, acc, rows, sums, written, read, exchangeParity, token0);
+          continue;
+        }
+#pragma unroll
+        for (int r = 0; r < R; r++)
+#pragma unroll
+          for (int j = 0; j < NT; j++) {
+            const float group[4] = {acc[r][4 * j], acc[r][4 * j + 1], acc[r][4 * j + 2], acc[r][4 * j + 3]};
+            store_group(a, rows[r], token0 + j * 8, group);
+          }
+      }
+    }
+    if (CLUSTER > 1) {
+      __syncwarp();
+      cluster_sync();  // no block ends before the others have written into it
+    }
+  }
+};
+
+#define WIDE_KERNEL(name, INT8, NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE)                                                     \
+  extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::THREADS, 1)                           \
+      name(const __grid_constant__ TensorMap xMap, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n,     \
+           int k, int outStride, int stageCount) {                                                                                     \
+    const WideArgs a{&xMap, weight, scale, bias, out, m, n, k, outStride, stageCount};                                                 \
+    Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::run(a);                                                                    \
+  }
+
+// The kernels that a plan needs are appended here as WIDE_KERNEL lines.
