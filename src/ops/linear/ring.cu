@@ -17,11 +17,6 @@
 
 enum Epilogue { STORE, STORE_F32, SWIGLU };
 
-// A CUtensorMap. It is a kernel argument and no pointer: see tensor-map.ts.
-struct alignas(64) TensorMap {
-  u64 opaque[16];
-};
-
 struct RingArgs {
   const TensorMap* xMap;  // [rows, k] activations, box 64 x 8 NT
   const void* weight;     // int8 tiles, or the tensor map of a dense weight, box 64 x 16
@@ -48,12 +43,6 @@ __device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
       "l"(map), "r"(k), "r"(row), "r"(barrier), "l"(policy)
-      : "memory");
-}
-__device__ __forceinline__ void box_copy(u32 target, const void* map, int k, int row, u32 barrier) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
-      "l"(map), "r"(k), "r"(row), "r"(barrier)
       : "memory");
 }
 // NT: groups of 8 tokens. R: 16-row tiles a warp. WR x WK consumer warps. BOXES of 64 k a stage.
