@@ -9,7 +9,7 @@ import type { CpuPool } from '../cpu/kernel-library.js';
 import type { PackedTensorSpec, WeightLayout, WeightUse } from '../weight-layout.js';
 
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
-export const CUDA_LAYOUT_VERSION = 3;
+export const CUDA_LAYOUT_VERSION = 4;
 
 /** The CUDA layout; `pack` runs on the CPU's pool, which the caller disposes after the last weight. */
 export function createCudaWeightLayout(pool: CpuPool): WeightLayout {

@@ -11,7 +11,12 @@ import {
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
-import { cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import {
+  cacheDefines,
+  type PrefillKernel,
+  prefillKernelFor,
+  splitTokensFor,
+} from '../../ops/paged-attention/cuda.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from './architecture.js';
@@ -33,6 +38,14 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
 ];
 /** Decode attention without rings of bulk copies and with them. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
+const PREFILL_FILES: Readonly<Record<PrefillKernel['name'], readonly string[]>> = {
+  attention_prefill: ['paged-attention/prefill.cu'],
+  attention_prefill_wgmma: [
+    'cuda/wgmma.cuh',
+    'paged-attention/prefill-copies.cuh',
+    'paged-attention/prefill-wgmma.cu',
+  ],
+};
 
 /** Row counts that stand for every configuration of few-row linears. */
 const LINEAR_ROWS = [8, 16, 32, 64];
@@ -66,15 +79,13 @@ export function kernelUnits(
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
   const decodeFile = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
+  const prefillFiles = PREFILL_FILES[prefillKernelFor(plan, target.computeCapability, blockTokens).name];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
     unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
-    unit(
-      'attention',
-      readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, 'paged-attention/prefill.cu']),
-    ),
+    unit('attention', readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, ...prefillFiles])),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {

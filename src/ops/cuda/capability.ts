@@ -6,3 +6,8 @@
 export function hasBulkRings(computeCapability: number): boolean {
   return computeCapability >= 90 && computeCapability < 110;
 }
+
+/** Whether warpgroups multiply asynchronously (`wgmma`): 9.0 alone has these instructions. */
+export function hasWarpgroupProducts(computeCapability: number): boolean {
+  return computeCapability === 90;
+}

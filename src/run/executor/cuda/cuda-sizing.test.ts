@@ -70,7 +70,7 @@ test.each([
   expect(memory.limits.blockCount).toBe(planKvBlocks(dry.demand));
   expect(memory.limits.blockCount).toBe(Math.floor((dry.demand.freeBytes * 0.8) / (16 * 524288)));
   expect(bytes.denseWeight).toBe(isInt8 ? 22016 * 4096 * 2 : 0);
-  expect(workspaceBytesOf({ bytes, maxLogits: 0, offset: () => 0 })).toBe(dry.workspaceBytes);
+  expect(workspaceBytesOf({ bytes, maxTokens: 0, maxLogits: 0, offset: () => 0 })).toBe(dry.workspaceBytes);
 });
 
 test('the block size is compiled in, and every sequence needs a token of a step', () => {

@@ -1,6 +1,6 @@
 /** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
 import type { MappedMatrix } from '../../../device/cuda/tensor-map.js';
-import { type DecodeTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { type AttentionTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
@@ -17,6 +17,7 @@ export const MAX_TOP_COUNT = 32;
 
 export interface CudaSizes {
   /** Rounded up, as every number of rows of a product by the matrix library. */
+  readonly maxTokens: number;
   readonly maxLogits: number;
   readonly bytes: {
     readonly workspace: number;
@@ -43,11 +44,12 @@ export interface CudaSizes {
 export function sizeCuda(
   { plan, inferred }: { readonly plan: Plan; readonly inferred: InferredPlan },
   limits: CudaExecutorLimits,
-  target: DecodeTarget,
+  target: AttentionTarget,
 ): CudaSizes {
   const roundRows = (rows: number): number => Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
   const maxLogits = roundRows(limits.maxLogits);
-  const sizes = { maxTokens: roundRows(limits.maxStepTokens), maxLogits, activationBytes: ACTIVATION_BYTES };
+  const maxTokens = roundRows(limits.maxStepTokens);
+  const sizes = { maxTokens, maxLogits, activationBytes: ACTIVATION_BYTES };
   const stretched = stretchGated(plan, inferred);
   const layout = planBuffers({ ...inferred, values: [...stretched.values()] }, sizes);
   const offset = (opIndex: number, name: BufferName): number =>
@@ -61,6 +63,7 @@ export function sizeCuda(
   const widest = Math.max(...inferred.values.map((value) => value.columns));
   const rotations = maxSequenceTokens * (headDim / 2) * 4;
   return {
+    maxTokens,
     maxLogits,
     offset,
     bytes: {
