@@ -75,6 +75,8 @@ test.skipIf(compiler === undefined).each(CASES)(
     for (const unit of kernelUnits(plan, parseArchitecture(arch), 16)) {
       const { cubin, log } = compiler!.compile(unit);
       expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
+      // ptxas gives up the overlap of products with a remark (C7510 to C7520), not with an error.
+      expect(log, unit.name).not.toMatch(/wgmma.mma_async instructions are serialized/);
       const resources = Object.entries(parseResourceReport(log));
       expect(resources.length, unit.name).toBeGreaterThan(0);
       for (const [kernel, { spillBytes, registerCount }] of resources) {

@@ -21,6 +21,17 @@ test.each([
   expect(kernelUnits(plan, parseArchitecture('sm_90a'), 16)).toEqual(kernelUnits(plan, H200, 16, choose));
 });
 
+test.each([
+  ['sm_90a', {}, 'attention_prefill_wgmma'],
+  ['sm_90a', { kvDtype: 'i8' }, 'attention_prefill'],
+  ['sm_100', {}, 'attention_prefill'],
+  ['sm_80', {}, 'attention_prefill'],
+] as const)('attention for %s with %o has %s', (arch, change, kernel) => {
+  const units = kernelUnits({ ...dense, ...change }, parseArchitecture(arch), 16);
+  const { source } = units.find(({ name }) => name === 'attention')!;
+  expect(source.match(/attention_prefill\w*(?=\()/g)).toEqual([kernel]);
+});
+
 test('where cuBLASLt won, the built-in kernel is compiled too, for another version of cuBLASLt', () => {
   const winner = { method: 'matmul', algorithm: 2 } as const;
   const problems = linearProblems(dense, H200, 64);

@@ -12,7 +12,12 @@ import {
 } from '../../ops/linear/cuda.js';
 import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { ROW_CLASSES } from '../../ops/linear/row-classes.js';
-import { cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import {
+  cacheDefines,
+  type PrefillKernel,
+  prefillKernelFor,
+  splitTokensFor,
+} from '../../ops/paged-attention/cuda.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from './architecture.js';
@@ -34,6 +39,14 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
 ];
 /** Decode attention without rings of bulk copies and with them. */
 const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
+const PREFILL_FILES: Readonly<Record<PrefillKernel['name'], readonly string[]>> = {
+  attention_prefill: ['paged-attention/prefill.cu'],
+  attention_prefill_wgmma: [
+    'cuda/wgmma.cuh',
+    'paged-attention/prefill-copies.cuh',
+    'paged-attention/prefill-wgmma.cu',
+  ],
+};
 
 /** Kernel files as one source, the prelude first, so that compilers need no include path. */
 export function readKernelSource(files: readonly string[], appended: readonly string[] = []): string {
@@ -64,15 +77,13 @@ export function kernelUnits(
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
   const decodeFile = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
+  const prefillFiles = PREFILL_FILES[prefillKernelFor(plan, target.computeCapability, blockTokens).name];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
     unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
-    unit(
-      'attention',
-      readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, 'paged-attention/prefill.cu']),
-    ),
+    unit('attention', readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, ...prefillFiles])),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {

@@ -248,4 +248,17 @@ __device__ __forceinline__ void bulk_copy_once(u32 target, const void* source, u
       "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
       : "memory");
 }
+// A CUtensorMap. It is a kernel argument and no pointer: see tensor-map.ts.
+struct alignas(64) TensorMap {
+  u64 opaque[16];
+};
+// Does not read what it maps.
+__device__ __forceinline__ void prefetch_map(const TensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+// A box at a column and a row of the mapped matrix.
+__device__ __forceinline__ void box_copy(u32 target, const void* map, int column, int row, u32 barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
+      "l"(map), "r"(column), "r"(row), "r"(barrier)
+      : "memory");
+}
 #endif

@@ -5,22 +5,11 @@
 
 enum Epilogue { STORE, STORE_F32, SWIGLU };
 
-// A CUtensorMap. It is a kernel argument and no pointer: see tensor-map.ts.
-struct alignas(64) TensorMap {
-  u64 opaque[16];
-};
-
 // A box at column k, row `row` of the mapped tensor.
 __device__ __forceinline__ void box_copy_once(u32 target, const void* map, int k, int row, u32 barrier, u64 policy) {
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
       "l"(map), "r"(k), "r"(row), "r"(barrier), "l"(policy)
-      : "memory");
-}
-__device__ __forceinline__ void box_copy(u32 target, const void* map, int k, int row, u32 barrier) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
-      "l"(map), "r"(k), "r"(row), "r"(barrier)
       : "memory");
 }
 // Four 8x8 matrices of 16-bit values whose rows' addresses lanes 0-7, 8-15, 16-23 and 24-31 give: word i of lane 4 g + t is

@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { AloftError } from '../../core/errors.js';
 import { kvVectorBytes } from '../../plan/kv-dtype.js';
-import { cacheDefines, prefillSharedBytes, ringStageCount, splitTokensFor } from './cuda.js';
+import type { PlanDims } from '../../plan/plan.js';
+import {
+  type AttentionOperands,
+  cacheDefines,
+  prefillKernelFor,
+  prefillLaunch,
+  prefillSharedBytes,
+  ringStageCount,
+  splitTokensFor,
+  wgmmaBoxRows,
+  wgmmaSharedBytes,
+} from './cuda.js';
 
 describe('ringStageCount', () => {
   it('is a multiple of the warps that share it, so that a slot always serves the same warp', () => {
@@ -54,7 +65,116 @@ describe('cacheDefines', () => {
   );
 });
 
+const planOf = (kvDtype: 'f16' | 'bf16' | 'i8' | 'f8e4m3', headDim: number) => ({
+  kvDtype,
+  dims: { headDim } as PlanDims,
+});
+
+describe('prefillKernelFor', () => {
+  it.each([
+    ['f16', 128, 90, 16],
+    ['bf16', 64, 90, 8],
+    ['f16', 64, 90, 24],
+    ['bf16', 128, 90, 256],
+  ] as const)('multiplies by warpgroups: cache %s, head size %i, %i, blocks of %i', (kv, size, cc, block) => {
+    expect(prefillKernelFor(planOf(kv, size), cc, block)).toEqual({
+      name: 'attention_prefill_wgmma',
+      queryTile: 128,
+    });
+  });
+
+  it.each([
+    ['f16', 128, 80, 16], // no wgmma before 9.0
+    ['f16', 128, 100, 16], // nor after
+    ['f16', 128, 120, 16],
+    ['i8', 128, 90, 16],
+    ['f8e4m3', 64, 90, 16],
+    ['f16', 96, 90, 16], // no whole halves of 64 columns
+    ['f16', 256, 90, 16], // too many sums for the registers
+    ['bf16', 128, 90, 4], // no whole rows of the swizzle pattern
+  ] as const)('multiplies by warps: cache %s, head size %i, %i, blocks of %i', (kv, size, cc, block) => {
+    expect(prefillKernelFor(planOf(kv, size), cc, block)).toEqual({
+      name: 'attention_prefill',
+      queryTile: 64,
+    });
+  });
+});
+
+describe('wgmmaBoxRows', () => {
+  it('cuts cache blocks into boxes that a tile of keys consists of', () => {
+    for (const blockTokens of [8, 16, 24, 32, 40, 128, 192, 256]) {
+      const { cache } = wgmmaBoxRows(blockTokens);
+      expect(blockTokens % cache, String(blockTokens)).toBe(0);
+      expect(128 % cache, String(blockTokens)).toBe(0);
+      expect(cache).toBeGreaterThanOrEqual(8);
+    }
+    expect(wgmmaBoxRows(16)).toEqual({ qkv: 128, cache: 16 });
+  });
+});
+
+describe('prefillLaunch', () => {
+  const problem = {
+    ...{
+      headCount: 32,
+      kvHeadCount: 8,
+      headDim: 128,
+      blockTokens: 16,
+      blockStride: 4 * 32768,
+      headBlockBytes: 8192,
+    },
+    ...{ isQuantised: false, maxBlocks: 9, decodeItems: 0, prefillTiles: 3 },
+  };
+  const target = { computeCapability: 90, multiprocessorCount: 132 };
+  const maps = { qkv: new Uint8Array(128).fill(1), cache: new Uint8Array(128).fill(2) };
+  const operands: AttentionOperands = {
+    ...{
+      qkv: 1,
+      cache: 2,
+      out: 3,
+      cosTable: 4,
+      sinTable: 5,
+      rowOffsets: 6,
+      contextLengths: 7,
+      blockTables: 8,
+    },
+    ...{
+      decodeItems: 9,
+      itemCount: 10,
+      prefillTiles: 11,
+      partials: 12,
+      arrivals: 13,
+      maps,
+      layerOffsetBytes: 3 * 65536,
+    },
+  };
+
+  it('gives the warpgroup kernel at most one block a multiprocessor, and vectors for bytes', () => {
+    const kernel = prefillKernelFor(planOf('f16', 128), 90, 16);
+    const { grid, sharedBytes, args, kernel: name } = prefillLaunch(kernel, problem, target, operands);
+    expect(name).toBe('attention_prefill_wgmma');
+    expect(grid).toEqual([96, 1, 1]);
+    expect(sharedBytes).toBe(wgmmaSharedBytes(128));
+    expect(args.map(({ value }) => value)).toEqual([
+      ...[maps.qkv, maps.cache, 3, 6, 7, 8, 11, 13],
+      ...[(3 * 65536) / 256, (4 * 32768) / 128, 3, 32, 8, 9],
+    ]);
+    expect(prefillLaunch(kernel, { ...problem, prefillTiles: 40 }, target, operands).grid).toEqual([
+      132, 1, 1,
+    ]);
+  });
+
+  it('gives the other kernel a block for each head and tile', () => {
+    const kernel = prefillKernelFor(planOf('f16', 128), 80, 16);
+    const launch = prefillLaunch(kernel, problem, target, { ...operands, maps: undefined });
+    expect(launch).toMatchObject({ kernel: 'attention_prefill', grid: [32, 3, 1] });
+  });
+});
+
 describe('memory of a multiprocessor', () => {
+  it('holds the tiles of the warpgroup kernel: 227 KB', () => {
+    for (const headDim of [64, 128]) expect(wgmmaSharedBytes(headDim)).toBeLessThanOrEqual(227 << 10);
+  });
+
   it('holds the pieces of a cache of 8 bits at alignments that bulk copies need', () => {
     for (const headDim of [16, 48, 64, 128, 256])
       for (const blockTokens of [2, 8, 16, 24, 128])

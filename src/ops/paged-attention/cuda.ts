@@ -2,12 +2,9 @@
 import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
-import { hasBulkRings } from '../cuda/capability.js';
-import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
+import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
+import { i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
 
-/** Queries that a block of the prefill kernel takes. */
-export const QUERY_TILE = 64;
-const PREFILL_KEY_TILE = 64;
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
 /**
@@ -32,8 +29,8 @@ export function cacheDefines(
   );
 }
 
-/** What decides how decode attention is cut and launched. */
-export interface DecodeTarget {
+/** What decides how attention is cut and launched. */
+export interface AttentionTarget {
   readonly computeCapability: number;
   readonly multiprocessorCount: number;
 }
@@ -46,7 +43,7 @@ const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
  * fewer tokens when several query heads share them.
  */
 export function splitTokensFor(
-  target: DecodeTarget,
+  target: AttentionTarget,
   queryHeadsPerKvHead: number,
   blockTokens: number,
 ): number {
@@ -72,7 +69,12 @@ export interface AttentionOperands {
   readonly itemCount: number;
   readonly prefillTiles: number;
   readonly partials: number;
+  /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
+  /** Of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
+  readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap } | undefined;
+  /** Bytes from the cache's first block to `cache`. */
+  readonly layerOffsetBytes: number;
 }
 
 export interface AttentionProblem {
@@ -109,7 +111,7 @@ export function ringStageCount(stageBytes: number, ringBytes: number, warps: num
 /** Rope, cache append and attention for rows with one new token. */
 export function decodeLaunch(
   problem: AttentionProblem,
-  target: DecodeTarget,
+  target: AttentionTarget,
   o: AttentionOperands,
 ): KernelLaunch {
   const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
@@ -143,17 +145,62 @@ export function decodeLaunch(
   };
 }
 
+/** A kernel of prefill attention. */
+export interface PrefillKernel {
+  readonly name: 'attention_prefill' | 'attention_prefill_wgmma';
+  /** Queries that a block takes at a time. */
+  readonly queryTile: number;
+}
+
+/** The kernel of prefill attention that a plan gets on a device: the one place that decides. */
+export function prefillKernelFor(
+  { kvDtype, dims }: Pick<Plan, 'kvDtype' | 'dims'>,
+  computeCapability: number,
+  blockTokens: number,
+): PrefillKernel {
+  const isWgmma =
+    hasWarpgroupProducts(computeCapability) &&
+    !isQuantisedKv(kvDtype) &&
+    (dims.headDim === 64 || dims.headDim === 128) &&
+    blockTokens % MIN_BOX_ROWS === 0;
+  return isWgmma
+    ? { name: 'attention_prefill_wgmma', queryTile: WGMMA_TILE }
+    : { name: 'attention_prefill', queryTile: PREFILL_TILE };
+}
+
+/** Queries and keys of a tile: of prefill.cu, and of prefill-wgmma.cu. */
+const PREFILL_TILE = 64;
+const WGMMA_TILE = 128;
+/** Rows of the pattern that swizzles a tile. */
+const MIN_BOX_ROWS = 8;
+
+/** Rows of the boxes that prefill-copies.cuh copies: all queries of a tile; keys that lie together in a cache block. */
+export function wgmmaBoxRows(blockTokens: number): { readonly qkv: number; readonly cache: number } {
+  return { qkv: WGMMA_TILE, cache: Math.min(blockTokens & -blockTokens, WGMMA_TILE) };
+}
+
+/** Attention for rows with several new tokens, whose keys and values are in the cache already. */
+export function prefillLaunch(
+  kernel: PrefillKernel,
+  problem: AttentionProblem,
+  target: AttentionTarget,
+  operands: AttentionOperands,
+): KernelLaunch {
+  return kernel.name === 'attention_prefill'
+    ? tiledPrefillLaunch(problem, operands)
+    : wgmmaPrefillLaunch(problem, target, operands);
+}
+
 /** Two stages of keys and values as activations; or one, and two as they are cached, with scales. See prefill.cu. */
 export function prefillSharedBytes({
   headDim,
   isQuantised,
 }: Pick<AttentionProblem, 'headDim' | 'isQuantised'>): number {
-  const activations = 2 * PREFILL_KEY_TILE * (headDim * 2 + 16);
-  return activations + (isQuantised ? 2 * 2 * PREFILL_KEY_TILE * (headDim + 4) : activations);
+  const activations = 2 * PREFILL_TILE * (headDim * 2 + 16);
+  return activations + (isQuantised ? 2 * 2 * PREFILL_TILE * (headDim + 4) : activations);
 }
 
-/** Attention for rows with several new tokens, whose keys and values are in the cache already. */
-export function prefillLaunch(problem: AttentionProblem, o: AttentionOperands): KernelLaunch {
+function tiledPrefillLaunch(problem: AttentionProblem, o: AttentionOperands): KernelLaunch {
   return {
     unit: 'attention',
     kernel: 'attention_prefill',
@@ -164,6 +211,38 @@ export function prefillLaunch(problem: AttentionProblem, o: AttentionOperands): 
       ...[o.qkv, o.cache, o.out, o.rowOffsets, o.contextLengths, o.blockTables, o.prefillTiles].map(pointer),
       pointer(problem.blockStride),
       ...[problem.headCount, problem.kvHeadCount, problem.maxBlocks].map(i32),
+    ],
+  };
+}
+
+/** Slots of each ring of prefill-copies.cuh: queries, keys and values. */
+const WGMMA_SLOTS = 2;
+const WGMMA_BARRIER_BYTES = 256;
+
+/** The rings and their barriers. */
+export function wgmmaSharedBytes(headDim: number): number {
+  return 3 * WGMMA_SLOTS * WGMMA_TILE * headDim * 2 + WGMMA_BARRIER_BYTES;
+}
+
+/** @param o with maps */
+function wgmmaPrefillLaunch(
+  { headCount, kvHeadCount, headDim, blockStride, maxBlocks, prefillTiles }: AttentionProblem,
+  { multiprocessorCount }: AttentionTarget,
+  o: AttentionOperands,
+): KernelLaunch {
+  const vectorBytes = headDim * 2;
+  return {
+    unit: 'attention',
+    kernel: 'attention_prefill_wgmma',
+    grid: [Math.min(headCount * prefillTiles, multiprocessorCount), 1, 1],
+    blockThreads: 384,
+    sharedBytes: wgmmaSharedBytes(headDim),
+    args: [
+      tensorMap(o.maps!.qkv),
+      tensorMap(o.maps!.cache),
+      ...[o.out, o.rowOffsets, o.contextLengths, o.blockTables, o.prefillTiles, o.arrivals].map(pointer),
+      ...[o.layerOffsetBytes / vectorBytes, blockStride / headDim].map(i32),
+      ...[prefillTiles, headCount, kvHeadCount, maxBlocks].map(i32),
     ],
   };
 }

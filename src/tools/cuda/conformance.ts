@@ -68,6 +68,10 @@ const ODD: TestModelShape = {
     vocabulary: 1003,
   },
 };
+const HEADS_OF_64: TestModelShape = {
+  ...F16,
+  dims: { ...F16.dims, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
+};
 const WIDE_HEADS: TestModelShape = {
   ...{ ...BF16, format: INT8.format },
   dims: { ...BF16.dims, hidden: 512, headCount: 4, kvHeadCount: 1, headDim: 128, intermediate: 1376 },
@@ -84,11 +88,8 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   { name: 'int8, kernels for compute capability 8.0', shape: INT8, useGraphs: true, isOldDevice: true },
   { name: 'bf16, kernels for compute capability 8.0', shape: BF16, useGraphs: true, isOldDevice: true },
   { name: 'bf16, grouped queries, odd sizes', shape: ODD, useGraphs: true },
-  {
-    name: 'bf16 activations, int8, head size 128',
-    shape: WIDE_HEADS,
-    useGraphs: true,
-  },
+  { name: 'f16, grouped queries, head size 64', shape: HEADS_OF_64, useGraphs: true },
+  { name: 'bf16 activations, int8, head size 128', shape: WIDE_HEADS, useGraphs: true },
   { name: 'f16, cache int8', shape: F16, useGraphs: true, kvDtype: 'i8' },
   { name: 'f16, cache fp8', shape: F16, useGraphs: true, kvDtype: 'f8e4m3' },
   {

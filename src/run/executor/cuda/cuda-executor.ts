@@ -7,7 +7,7 @@ import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type Stream } from '../../../device/cuda/stream.js';
 import { addressOf } from '../../../ffi/memory.js';
 import { linearChooser } from '../../../ops/linear/cuda-tuning.js';
-import { QUERY_TILE, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';
 import { inferPlan } from '../../../plan/infer.js';
@@ -95,6 +95,7 @@ class CudaExecutor implements Executor {
     this.#matmuls = matmuls;
     this.#sink = sink;
     this.#timer = profile && createCallTimer(sink, stream, () => createEvent(driver));
+    const prefillKernel = prefillKernelFor(plan, properties.computeCapability, limits.blockTokens);
     this.#program = {
       plan,
       inferred,
@@ -102,11 +103,12 @@ class CudaExecutor implements Executor {
       chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
       maxSequenceTokens: limits.maxSequenceTokens,
       blockTokens: limits.blockTokens,
+      prefillKernel,
     };
     const { headCount, kvHeadCount, vocabulary } = plan.dims;
     this.#split = {
       splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
-      queryTile: QUERY_TILE,
+      queryTile: prefillKernel.queryTile,
     };
     this.#maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
     this.#flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, areas));

@@ -9,6 +9,7 @@ import { kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName } from '../../../plan/plan.js';
 import { planKvBlocks } from '../memory-plan.js';
+import { attentionMatrices } from './attention-maps.js';
 import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor-options.js';
 import { cudaKvDemand } from './cuda-sizing.js';
 import { mappedMatrices, MAX_TOP_COUNT, sizeCuda } from './memory-sizes.js';
@@ -41,7 +42,6 @@ export function allocateMemory(
 
   const workspace = zeroed(bytes.workspace, 'the workspace');
   const buffer = (opIndex: number, name: BufferName): number => workspace + offset(opIndex, name);
-  const maps = createTensorMaps(gpu, mappedMatrices(plan, buffer, tensorAddress, rows));
   const rope = plan.ops.find((op) => op.kind === 'ropeAppend')!.rope;
   const table = rotationTable(rope, plan.dims.headDim, { positionCount: limits.maxSequenceTokens });
   const uploaded = (values: Float32Array, purpose: string): number => {
@@ -71,6 +71,12 @@ export function allocateMemory(
   const blockBytes = demand.bytesPerToken * limits.blockTokens;
   const kvBase = zeroed(blockCount * blockBytes, 'the KV cache');
   gpu.synchronize();
+  const cache = { cacheBase: kvBase, cacheBytes: blockCount * blockBytes, blockTokens: limits.blockTokens };
+  const { computeCapability } = gpu.properties;
+  const maps = createTensorMaps(gpu, [
+    ...mappedMatrices(plan, buffer, tensorAddress, rows),
+    ...attentionMatrices(plan, computeCapability, { buffer, rows, ...cache }),
+  ]);
   const layerBytes = blockBytes / plan.dims.layerCount;
   return {
     ...fixed,
@@ -97,9 +103,12 @@ export function allocateMemory(
 
 function createTensorMaps(
   gpu: Gpu,
-  matrices: ReadonlyMap<string, MappedMatrix>,
+  matrices: readonly (readonly [key: string, matrix: MappedMatrix])[],
 ): ReadonlyMap<string, TensorMap> {
   if (!hasBulkRings(gpu.properties.computeCapability)) return new Map();
-  const maps = encodeTensorMaps(gpu.driver, [...matrices.values()]);
-  return new Map([...matrices.keys()].map((key, index) => [key, maps[index]!]));
+  const maps = encodeTensorMaps(
+    gpu.driver,
+    matrices.map(([, matrix]) => matrix),
+  );
+  return new Map(matrices.map(([key], index) => [key, maps[index]!]));
 }

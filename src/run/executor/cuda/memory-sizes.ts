@@ -1,6 +1,6 @@
 /** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
 import type { MappedMatrix } from '../../../device/cuda/tensor-map.js';
-import { type DecodeTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { type AttentionTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { BOX_ROW_COUNTS, MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
 import { planBuffers } from '../../../plan/buffers.js';
@@ -47,7 +47,7 @@ export interface CudaSizes {
 export function sizeCuda(
   { plan, inferred }: { readonly plan: Plan; readonly inferred: InferredPlan },
   limits: CudaExecutorLimits,
-  target: DecodeTarget,
+  target: AttentionTarget,
 ): CudaSizes {
   const roundRows = (rows: number): number => Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
   const maxLogits = roundRows(limits.maxLogits);

@@ -3,6 +3,7 @@ import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.
 import type { GpuProperties } from '../../../device/cuda/gpu.js';
 import type { KernelLaunch, TensorMap } from '../../../ops/cuda/launch.js';
 import type { LinearChooser } from '../../../ops/linear/cuda-tuning.js';
+import type { PrefillKernel } from '../../../ops/paged-attention/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
 import type { DescriptorField } from './step-descriptor.js';
@@ -21,7 +22,7 @@ export interface ProgramMemory {
   readonly buffer: (opIndex: number, name: BufferName) => number;
   /** Of a packed tensor of the engine. */
   readonly tensor: (name: string) => number;
-  /** See `mappedMatrices` for keys. */
+  /** See `mappedMatrices` and `attentionMatrices` for keys. */
   readonly tensorMap: (key: string) => TensorMap;
   readonly cacheLayer: (layer: number) => number;
   /** Elements from one block of the cache to the next. */
@@ -63,6 +64,7 @@ export interface Program {
   readonly chooseLinear: LinearChooser;
   readonly maxSequenceTokens: number;
   readonly blockTokens: number;
+  readonly prefillKernel: PrefillKernel;
 }
 
 /** An op of a step that is being enqueued. */

@@ -7,6 +7,7 @@ import { sampleLaunch } from '../../../ops/sample/cuda.js';
 import { isQuantisedKv } from '../../../plan/kv-dtype.js';
 import { outputOf, readsOf } from '../../../plan/operands.js';
 import type { BufferName, PlanOp } from '../../../plan/plan.js';
+import { CACHE_MAP_KEY, qkvMapKey } from './attention-maps.js';
 import { emitGatedLinear, emitLinear } from './emit-linear.js';
 import {
   columnsOf,
@@ -87,7 +88,8 @@ function emitOp(context: OpContext, op: PlanOp): void {
       const problem = { ...sizes, decodeItems, prefillTiles };
       const operands = { ...attentionOperands(context, op), out: at(op.out) };
       if (decodeItems > 0) sink.kernel(decodeLaunch(problem, program.device, operands));
-      if (prefillTiles > 0) sink.kernel(prefillLaunch(problem, operands));
+      if (prefillTiles > 0)
+        sink.kernel(prefillLaunch(program.prefillKernel, problem, program.device, operands));
       return;
     }
     case 'swiglu':
@@ -127,12 +129,19 @@ function embedding({ program, memory, shape }: OpContext, table: string, out: nu
 }
 
 function attentionOperands(
-  { memory, shape, index }: OpContext,
+  { memory, shape, index, program }: OpContext,
   op: { readonly qkv: BufferName; readonly layer: number },
 ) {
+  const qkv = memory.buffer(index, op.qkv);
+  const cache = memory.cacheLayer(op.layer);
   return {
-    qkv: memory.buffer(index, op.qkv),
-    cache: memory.cacheLayer(op.layer),
+    qkv,
+    cache,
+    layerOffsetBytes: cache - memory.cacheLayer(0),
+    maps:
+      program.prefillKernel.name === 'attention_prefill'
+        ? undefined
+        : { qkv: memory.tensorMap(qkvMapKey(qkv)), cache: memory.tensorMap(CACHE_MAP_KEY) },
     out: 0,
     cosTable: memory.cosTable,
     sinTable: memory.sinTable,

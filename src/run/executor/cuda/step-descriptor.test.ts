@@ -30,7 +30,7 @@ describe('descriptor', () => {
       Array.from(words.subarray(layout.offsets[name], layout.offsets[name] + count));
     expect(field('itemCount', 1)).toEqual([3]);
     expect(field('decodeItems', 3)).toEqual([0, 1, 2]);
-    expect(field('prefillTiles', 2)).toEqual([1 << 16, (1 << 16) | 1]);
+    expect(field('prefillTiles', 2)).toEqual([(1 << 16) | 1, 1 << 16]);
     expect(field('rowOffsets', 5)).toEqual([0, 1, 71, 3, 4]);
     expect(field('rowSlots', 4)).toEqual([3, 1, -1, -1]);
     expect(field('contextLengths', 4)).toEqual([70, 70, 0, 0]);

@@ -9,7 +9,7 @@ export interface DescriptorCapacity {
   readonly logits: number;
   /** Pieces of decode attention: (row, split of the cached tokens). */
   readonly decodeItems: number;
-  /** Pieces of prefill attention: (row, group of 64 queries). */
+  /** Pieces of prefill attention: (row, group of queries). */
   readonly prefillTiles: number;
   readonly maxBlocks: number;
 }
@@ -70,6 +70,7 @@ export interface AttentionWork {
 
 export interface AttentionSplit {
   readonly splitTokens: number;
+  /** Queries of a piece of prefill attention. */
   readonly queryTile: number;
 }
 
@@ -118,8 +119,8 @@ export function fillDescriptor(
       const splits = ceilDiv(step.contextLengths[row]!, split.splitTokens);
       for (let i = 0; i < splits; i++) words[item++] = (row << 16) | i;
     } else {
-      const tiles = ceilDiv(end - begin, split.queryTile);
-      for (let i = 0; i < tiles; i++) words[tile++] = (row << 16) | i;
+      // The last queries see the most tokens: kernels that start with them do not end with one long piece.
+      for (let i = ceilDiv(end - begin, split.queryTile) - 1; i >= 0; i--) words[tile++] = (row << 16) | i;
     }
     const table = row * step.maxBlocksPerSequence;
     const used = Math.min(step.maxBlocksPerSequence, capacity.maxBlocks);

@@ -1,0 +1,60 @@
+// Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, f32 sums in registers, k of 16.
+//
+// Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the instructions
+// themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not see that registers are
+// left alone, it puts a wait after every product and says so (remarks C7510 to C7520).
+//
+// Sums: element i of a thread is row (i & 2) * 4 + lane / 4 of its warp's 16, column i / 4 * 8 + lane % 4 * 2 + (i & 1).
+// Matrices in shared memory have rows of 128 bytes: 16-byte piece p of row r lies at p ^ (r & 7), as tensor maps write them.
+#include "prelude.cuh"
+
+__device__ __forceinline__ void wgmma_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int pending> __device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+}
+template <int n> __device__ __forceinline__ void hold(float (&sums)[n]) {
+#pragma unroll
+  for (int i = 0; i < n; i++) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
+// Of a matrix that is read along its rows, at a multiple of 32 bytes; `stride` is from 8 rows to the next 8. Or one that is read
+// along its columns, 64 of them in 128 bytes; `leading` is from 64 columns to the next 64.
+__device__ __forceinline__ u64 wgmma_matrix(u32 address, u32 stride, u32 leading) {
+  return (u64)(address >> 4) | (u64)(leading >> 4) << 16 | (u64)(stride >> 4) << 32 | 1ull << 62;
+}
+
+#ifdef ACT_BF16
+#define WGMMA(shape) "wgmma.mma_async.sync.aligned." shape ".f32.bf16.bf16 "
+#else
+#define WGMMA(shape) "wgmma.mma_async.sync.aligned." shape ".f32.f16.f16 "
+#endif
+#define WGMMA_SUMS4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define WGMMA_SUMS16(d, i) WGMMA_SUMS4(d, i), WGMMA_SUMS4(d, i + 4), WGMMA_SUMS4(d, i + 8), WGMMA_SUMS4(d, i + 12)
+#define WGMMA_NAMES32                                      \
+  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15," \
+  "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
+#define WGMMA_NAMES64                                                           \
+  WGMMA_NAMES32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47," \
+                "%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
+
+// sums[64 x 128] (+)= a[64 x 16] · b[128 x 16]ᵀ, both in shared memory, read along their rows. `add` 0 overwrites.
+__device__ __forceinline__ void wgmma_rows(float (&sums)[64], u64 a, u64 b, int add) {
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, %64, %65, p, 1, 1, 0, 0;\n}"
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32), WGMMA_SUMS16(sums, 48)
+               : "l"(a), "l"(b), "r"(add));
+}
+
+// sums[64 x 128] (+)= a[64 x 16] · b[16 x 128], a in registers as mma16816 takes it, b in shared memory, read along its columns.
+__device__ __forceinline__ void wgmma_columns(float (&sums)[64], const u32* a, u64 b, int add) {
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, {%64,%65,%66,%67}, %68, p, 1, 1, 1;\n}"
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32), WGMMA_SUMS16(sums, 48)
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+}
+
+// The same with 64 columns.
+__device__ __forceinline__ void wgmma_columns(float (&sums)[32], const u32* a, u64 b, int add) {
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n" WGMMA("m64n64k16") "{" WGMMA_NAMES32 "}, {%32,%33,%34,%35}, %36, p, 1, 1, 1;\n}"
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16)
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+}
