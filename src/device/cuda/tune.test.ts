@@ -51,7 +51,7 @@ test('a step of any tokens is in a class that is timed, and beyond the classes p
       .filter((name) => name.includes('12288x4096'))
       .map((name) => name.replace(/.* rows /, ''));
   expect(rowsOf(100).at(-1)).toBe('<=128');
-  expect(rowsOf(8192).slice(-3)).toEqual(['<=2048', '4096', '8192']);
+  expect(rowsOf(32768).slice(-3)).toEqual(['<=8192', '16384', '32768']);
 });
 
 test('only what a kernel can fuse is fused', () => {

@@ -38,7 +38,7 @@ const KEY_NUMBERS = {
     'blocksPerMultiprocessor',
   ],
   stream: ['tokenGroups', 'warps', 'tiles', 'stages'],
-  wide: ['tokenGroups', 'tilesPerWarp', 'warpgroups', 'boxes', 'clusterBlocks', 'sharedBytes'],
+  wide: ['tokenGroups', 'tilesPerWarp', 'warpgroups', 'boxes', 'clusterBlocks'],
 } as const satisfies { readonly [M in GeneratedConfig['method']]: readonly (keyof Numbers<M>)[] };
 
 type Numbers<M> = Omit<Extract<GeneratedConfig, { method: M }>, 'method'>;
@@ -122,8 +122,8 @@ const STREAM_TRIALS = {
   ],
 } as const;
 
-/** Of the estimated best, so many are compared. */
-const WIDE_TRIALS = 4;
+/** Of those that are estimated to be the fastest, so many are compared: on an H200 the fastest of all was among them. */
+const WIDE_TRIALS = 3;
 
 /** Our kernels that are worth trying for a problem: none for more rows than they are made for. */
 export function kernelCandidates(
