@@ -25,7 +25,8 @@ test.each([
   [160, '<=192'],
   [1025, '<=2048'],
   [8192, '<=8192'],
-  [8193, '8193'],
+  [8193, '>8192'],
+  [65536, '>8192'],
 ])('%i rows are the class %s', (m, rows) => {
   expect(problemKey({ ...QKV, m })).toBe(`linear int8 12288x4096 store rows ${rows}`);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { canFuseSwiglu, chooseLinear, kernelLine, linearLaunch, type LinearProblem } from './cuda.js';
-import { wideConfigs, wideStages } from './cuda-wide.js';
+import { tileBox, tileBoxes, wideConfigs, wideStages } from './cuda-wide.js';
 import { BOX_ROW_COUNTS } from './row-classes.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
@@ -103,6 +103,7 @@ describe('configurations of wide.cu', () => {
           expect(config.tokenGroups % config.clusterBlocks).toBe(0);
           expect((config.boxes * config.tilesPerWarp) % 2).toBe(0);
           expect(BOX_ROW_COUNTS).toContain(config.tokenGroups * 8);
+          expect(tileBoxes()).toContainEqual(tileBox(config, problem.epilogue));
           expect(wideStages(config)).toBeGreaterThanOrEqual(2);
         }
   });
