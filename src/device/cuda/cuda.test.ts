@@ -12,7 +12,8 @@ import { createCudaWeightLayout } from './cuda-weight-layout.js';
 import { LAUNCH_LAYOUT } from './driver-api.js';
 import { createPacker } from './kernels.js';
 import { libraryCandidates } from './library-search.js';
-import { TENSOR_MAP_BYTES } from './tensor-map.js';
+import type { CudaDriver } from './driver.js';
+import { encodeTensorMaps, TENSOR_MAP_BYTES } from './tensor-map.js';
 
 const CUDA_HEADER = ['/usr/local/cuda/include/cuda.h', '/usr/local/cuda-13.0/include/cuda.h'].find(
   existsSync,
@@ -64,6 +65,42 @@ int main() {
     expect(new Uint8Array(koffi.view(table[2]!, TENSOR_MAP_BYTES))).toEqual(map);
     expect(table[2]! % 64n).toBe(0n); // as `alignas(64)` in ring.cu has it
     expect(slot(3).getFloat32(0, true)).toBe(0.5);
+  });
+});
+
+describe('tensor maps', () => {
+  /** What the driver is told, arrays read from where it would read them. */
+  const encoded = (mapped: Parameters<typeof encodeTensorMaps>[1][number]) => {
+    const seen: Record<string, unknown>[] = [];
+    const call = (_name: string, ...args: number[]) => {
+      const [target, type, rank, address, sizes, strides, box, steps, interleave, swizzle] = args;
+      const words = (at: number, count: number) => [...new Uint32Array(koffi.view(BigInt(at), 4 * count))];
+      const longs = (at: number, count: number) =>
+        [...new BigUint64Array(koffi.view(BigInt(at), 8 * count))].map(Number);
+      seen.push({
+        ...{ type, address, interleave, swizzle, isAligned: target! % 64 === 0 },
+        ...{ sizes: longs(sizes!, rank!), strides: longs(strides!, rank! - 1) },
+        ...{ box: words(box!, rank!), steps: words(steps!, rank!) },
+      });
+    };
+    const maps = encodeTensorMaps({ call } as unknown as CudaDriver, [mapped]);
+    expect(maps.map(({ byteLength }) => byteLength)).toEqual([TENSOR_MAP_BYTES]);
+    return seen[0];
+  };
+
+  it('say rows of 16-bit values in swizzled boxes of 64 columns', () => {
+    const matrix = { address: 4096, rows: 300, columns: 200, boxRows: 192, dtype: 'bf16' } as const;
+    expect(encoded(matrix)).toEqual({
+      ...{ type: 9, address: 4096, interleave: 0, swizzle: 3, isAligned: true },
+      ...{ sizes: [200, 300], strides: [400], box: [64, 192], steps: [1, 1] },
+    });
+  });
+
+  it('say int8 tiles of 1,024 bytes as words, in boxes of some along k and some along rows', () => {
+    expect(encoded({ address: 8192, down: 7, across: 172, box: { down: 12, across: 2 } })).toEqual({
+      ...{ type: 2, address: 8192, interleave: 0, swizzle: 0, isAligned: true },
+      ...{ sizes: [256, 172, 7], strides: [1024, 172 * 1024], box: [256, 2, 12], steps: [1, 1, 1] },
+    });
   });
 });
 

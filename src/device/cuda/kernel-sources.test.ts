@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../../build/random-weights/shapes.js';
-import { chooseLinear, linearUnit } from '../../ops/linear/cuda.js';
+import { chooseLinear, kernelLine, linearUnit } from '../../ops/linear/cuda.js';
 import { linearChooser, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { benchmarkPlan } from '../../tools/cuda/plans.js';
 import { parseArchitecture } from './architecture.js';
@@ -30,6 +30,17 @@ test.each([
   const units = kernelUnits({ ...dense, ...change }, parseArchitecture(arch), 16);
   const { source } = units.find(({ name }) => name === 'attention')!;
   expect(source.match(/attention_prefill\w*(?=\()/g)).toEqual([kernel]);
+});
+
+test('an engine has the kernel for any number of rows', () => {
+  const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+  const { source } = kernelUnits(plan, H200, 16).find(({ name }) => name === linearUnit(true))!;
+  const base = { n: 22016, k: 4096, isInt8: true, epilogue: 'swiglu' } as const;
+  for (const m of [1, 9, 20, 40, 70, 150, 700, 3000, 9000, 100_000]) {
+    const config = chooseLinear({ ...base, m }, H200);
+    if (config.method === 'matmul') throw new Error('a dense copy');
+    expect(source).toContain(kernelLine(config, { ...base, m }));
+  }
 });
 
 test('where cuBLASLt won, the built-in kernel is compiled too, for another version of cuBLASLt', () => {

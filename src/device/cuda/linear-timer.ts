@@ -1,7 +1,7 @@
 /** Times linear kernels and cuBLASLt's algorithms on a GPU, on operands of the real shapes. */
 import { bfloat16ToFloat, halfToFloat } from '../../core/dtype.js';
 import { hasBulkRings } from '../../ops/cuda/capability.js';
-import { ceilDiv } from '../../ops/cuda/launch.js';
+import { ceilDiv, type TensorMap } from '../../ops/cuda/launch.js';
 import {
   chooseLinear,
   linearLaunch,
@@ -13,6 +13,7 @@ import {
 } from '../../ops/linear/cuda.js';
 import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
+import { tileBox, type WideConfig } from '../../ops/linear/cuda-wide.js';
 import { BOX_ROW_COUNTS } from '../../ops/linear/row-classes.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
 import type { Gpu, GpuProperties } from './gpu.js';
@@ -185,13 +186,21 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
         }))),
   ];
   const maps = hasMaps ? encodeTensorMaps(gpu.driver, matrices) : [];
+  const [down, across] = tileShape(n, k);
+  const tileMap = (address: number, config: WideConfig): TensorMap =>
+    encodeTensorMaps(gpu.driver, [
+      { address, down: down!, across: across!, box: tileBox(config, epilogue) },
+    ])[0]!;
   gpu.synchronize();
   return {
     copyCount,
     at: (config, copy) => ({
       ...{ x, weight: weight + copy * weightBytes, out },
       xMap: 'tokenGroups' in config ? maps[boxRowCounts.indexOf(xMapRows(config, m))] : undefined,
-      weightMap: maps[boxRowCounts.length + copy],
+      weightMap:
+        config.method === 'wide'
+          ? tileMap(weight + copy * weightBytes, config)
+          : maps[boxRowCounts.length + copy],
       ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),
     result() {

@@ -25,7 +25,7 @@ const FEW_ROWS = 64;
 /** Another configuration must be this much faster than the built-in choice: less is noise. */
 const NOISE = 0.02;
 
-/** Every linear problem that the tuner times: each class of rows, and powers of two beyond, up to a step's tokens. */
+/** Every linear problem that the tuner times: each class of rows up to a step's tokens. */
 export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: number): LinearProblem[] {
   const { operands } = inferPlan(plan);
   const problems = new Map<string, LinearProblem>();
@@ -47,11 +47,8 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
   return [...problems.values()];
 }
 
-function rowCounts(maxRows: number): readonly number[] {
-  const counts = ROW_CLASSES.filter((rows) => rows <= Math.max(FEW_ROWS, rowClass(maxRows)));
-  for (let rows = ROW_CLASSES.at(-1)! * 2; rows <= maxRows; rows *= 2) counts.push(rows);
-  return counts;
-}
+const rowCounts = (maxRows: number): readonly number[] =>
+  ROW_CLASSES.filter((rows) => rows <= Math.max(FEW_ROWS, rowClass(maxRows)));
 
 /** The winners of `known` that this device can run, and those of the problems that `known` lacks, measured now. */
 export function tuneLinears(problems: readonly LinearProblem[], known: Timings, timer: LinearTimer): Timings {

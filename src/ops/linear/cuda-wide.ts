@@ -15,36 +15,36 @@ export interface WideConfig {
   readonly boxes: number;
   /** Blocks that divide the k of a tile when there are too few tiles for all blocks. */
   readonly clusterBlocks: number;
-  /** Shared memory that a block may take. */
-  readonly sharedBytes: number;
 }
 
-const KIB = 1024;
-/** Up to here it takes less time than a dense copy of the weights and cuBLASLt (H200, LLaMA-2-7B: 1,196 to 1,266 us a layer). */
-const MAX_WIDE_ROWS = 2048;
 /** Up to here `ring.cu` is faster. */
 const MAX_RING_ROWS = 16;
-/** Tiles of this many tokens are for no more rows. */
-const FEW_TOKEN_GROUPS = 4;
 
-/** [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, shared KiB]: what won anywhere in trials on an H200. */
+/** [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, from rows, to rows]: what won anywhere in trials on an H200. */
 const SHAPES = [
-  [4, 1, 1, 4, 1, 108],
-  [4, 1, 1, 8, 2, 226],
-  [4, 1, 2, 4, 2, 226],
-  [8, 1, 1, 4, 2, 226],
-  [8, 1, 2, 4, 1, 226],
-  [8, 1, 2, 4, 2, 226],
-  [12, 1, 2, 2, 2, 226],
-  [12, 1, 3, 2, 1, 226],
-  [12, 1, 3, 2, 2, 226],
-  [16, 1, 2, 2, 1, 226],
-  [16, 1, 2, 2, 2, 226],
-  [16, 1, 3, 2, 1, 226],
-  [16, 1, 3, 2, 2, 226],
-  [16, 2, 2, 2, 1, 226],
-  [24, 1, 2, 2, 1, 226],
+  [4, 1, 1, 4, 2, 17, 32],
+  [4, 1, 2, 4, 1, 17, 32],
+  [4, 1, 2, 4, 2, 17, 32],
+  [8, 1, 1, 4, 1, 33, 512],
+  [8, 1, 1, 4, 2, 33, 512],
+  [8, 1, 2, 4, 1, 33, 512],
+  [8, 1, 2, 4, 2, 33, 512],
+  [8, 1, 3, 2, 1, 33, 512],
+  [8, 1, 3, 2, 2, 33, 512],
+  [8, 2, 2, 2, 1, 33, 512],
+  [12, 1, 2, 2, 2, 65, 512],
+  [12, 1, 3, 2, 1, 65, 512],
+  [12, 1, 3, 2, 2, 65, 512],
+  [16, 1, 1, 2, 2, 65, 256],
+  [16, 1, 2, 2, 1, 65, Infinity],
+  [16, 1, 2, 2, 2, 65, 2048],
+  [16, 1, 3, 2, 1, 65, 1024],
+  [16, 1, 3, 2, 2, 65, 1024],
+  [16, 2, 2, 1, 1, 129, Infinity],
+  [24, 1, 2, 2, 1, 129, 1024],
 ] as const;
+
+const KIB = 1024;
 
 const tileRows = ({ tilesPerWarp, warpgroups }: WideConfig): number => tilesPerWarp * warpgroups * 64;
 
@@ -60,16 +60,11 @@ export function wideConfigs(posed: LinearProblem, multiprocessorCount: number): 
   const problem = { ...posed, m: rowClass(posed.m) };
   const { m, n, isInt8 } = problem;
   // Results are stored two by two.
-  if (!isInt8 || m <= MAX_RING_ROWS || m > MAX_WIDE_ROWS || n % 2 !== 0) return [];
-  const isFew = m <= FEW_TOKEN_GROUPS * 8;
-  return SHAPES.filter(([tokenGroups]) =>
-    isFew ? tokenGroups === FEW_TOKEN_GROUPS : tokenGroups > FEW_TOKEN_GROUPS && tokenGroups * 8 < m * 1.5,
-  )
-    .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, sharedKib]) => {
-      const config: WideConfig = {
-        method: 'wide',
-        ...{ tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks },
-        sharedBytes: sharedKib * KIB,
+  if (!isInt8 || m <= MAX_RING_ROWS || n % 2 !== 0) return [];
+  return SHAPES.filter(([, , , , , from, to]) => from <= m && m <= to)
+    .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks]) => {
+      const config = {
+        ...({ method: 'wide', tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } as const),
       };
       return { config, cycles: estimatedCycles(config, problem, multiprocessorCount) };
     })
@@ -77,21 +72,24 @@ export function wideConfigs(posed: LinearProblem, multiprocessorCount: number): 
     .map(({ config }) => config);
 }
 
-/** Fitted to 12 numbers of rows by LLaMA-2-7B's four shapes on an H200: its choice takes 1% more time than the best, on average. */
+/**
+ * Fitted to 11 numbers of rows by LLaMA-2-7B's four shapes on an H200: the estimate is 6% off, and what it chooses takes 0.5% more
+ * time than the best, on average.
+ */
 const CYCLES = {
-  /** Of 64 weight rows by 64 k by a token: the tensor cores' rate. */
-  product: 2,
+  /** Of 64 weight rows by 64 k by a token: the tensor cores' rate is 2. */
+  product: 2.05,
   /** Of 64 weight rows by 64 k, whatever the tokens. */
-  fragments: 50,
-  stage: 350,
-  /** Storing a result, of 1,024. */
-  store: 2.8,
+  fragments: 40,
+  stage: 70,
+  /** Beginning and storing a tile. */
+  tile: 4700,
   /** Exchanging sums in a cluster: once, and of 1,024. */
-  exchange: 3100,
-  exchangeStore: 4.3,
+  exchange: 1400,
+  exchangedSums: 16,
 } as const;
-/** Weights from memory. */
-const BYTES_PER_CYCLE = 2400;
+/** That a multiprocessor gets from L2, and that all get from memory. */
+const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
 
 /** Clock cycles of a problem, less what does not depend on the configuration. */
 function estimatedCycles(config: WideConfig, problem: LinearProblem, multiprocessorCount: number): number {
@@ -104,11 +102,12 @@ function estimatedCycles(config: WideConfig, problem: LinearProblem, multiproces
   const parts = ceilDiv(tiles % blocks, blocks / clusterBlocks);
   const isShared = parts < clusterBlocks;
   const turns = isShared ? Math.floor(tiles / blocks) + parts / clusterBlocks : ceilDiv(tiles, blocks);
-  const perBox = (rows / 64) * (CYCLES.product * tokens + CYCLES.fragments) + CYCLES.stage / boxes;
-  const results = (rows * tokens) / 1024;
-  const exchange = isShared ? parts * (CYCLES.exchange + CYCLES.exchangeStore * results) : 0;
-  const computing = turns * (problem.k / 64) * perBox + Math.ceil(turns) * CYCLES.store * results + exchange;
-  return Math.max(computing, (problem.n * problem.k) / BYTES_PER_CYCLE);
+  const computing = (rows / 64) * (CYCLES.product * tokens + CYCLES.fragments);
+  const copying = (64 * (rows + 2 * tokens)) / BYTES_PER_CYCLE.multiprocessor;
+  const perBox = Math.max(computing, copying) + CYCLES.stage / boxes;
+  const exchange = isShared ? parts * (CYCLES.exchange + (CYCLES.exchangedSums * rows * tokens) / 1024) : 0;
+  const cycles = turns * (problem.k / 64) * perBox + Math.ceil(turns) * CYCLES.tile + exchange;
+  return Math.max(cycles, (problem.n * problem.k) / BYTES_PER_CYCLE.memory);
 }
 
 /** Template parameters, in the order of the source. */
@@ -117,6 +116,8 @@ export const wideNumbers = (config: WideConfig): readonly number[] => [
 ];
 
 const MAX_STAGES = 16;
+/** What a block may have is a little more: 227 KiB. */
+const SHARED_BYTES = 226 * KIB;
 const WARP_THREADS = 32;
 /** Above this many sums a warpgroup's thread, the filling warp becomes a warpgroup that gives its registers away (wide.cu). */
 const MAX_EVEN_GROUPS = 40;
@@ -132,10 +133,32 @@ function wideBytes(config: WideConfig): { readonly stage: number; readonly fixed
 /** Stages of the ring that fit into the block's shared memory. */
 export function wideStages(config: WideConfig): number {
   const { stage, fixed } = wideBytes(config);
-  return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+  return Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixed) / stage));
 }
 
-/** Grid, block and shared memory; arguments are those of `ring.cu`. */
+/** Tiles of 16 rows by 64 k that a copy of `wide.cu` brings. */
+export interface TileBox {
+  /** Along k. */
+  readonly across: number;
+  /** Along rows. */
+  readonly down: number;
+}
+
+/** A stage's weights come in one copy, or in one of gate and one of up. */
+export const tileBox = (
+  { tilesPerWarp, warpgroups, boxes }: WideConfig,
+  epilogue: LinearProblem['epilogue'],
+): TileBox => ({ across: boxes, down: tilesPerWarp * warpgroups * (epilogue === 'swiglu' ? 2 : 4) });
+
+/** Every box that a configuration may want. */
+export function tileBoxes(): readonly TileBox[] {
+  const boxes = SHAPES.flatMap(([, tilesPerWarp, warpgroups, across]) =>
+    [2, 4].map((tiles) => ({ across, down: tilesPerWarp * warpgroups * tiles })),
+  );
+  return [...new Map(boxes.map((box) => [`${box.across}x${box.down}`, box])).values()];
+}
+
+/** Grid, block and shared memory. */
 export function wideShape(
   config: WideConfig,
   problem: LinearProblem,

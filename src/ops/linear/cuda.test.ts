@@ -7,7 +7,7 @@ import {
   xMapRows,
   type LinearProblem,
 } from './cuda.js';
-import { wideConfigs, wideStages } from './cuda-wide.js';
+import { tileBox, tileBoxes, wideConfigs, wideStages } from './cuda-wide.js';
 import { BOX_ROW_COUNTS } from './row-classes.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
@@ -88,10 +88,10 @@ describe('chooseLinear', () => {
     }
   });
 
-  it('multiplies many rows with cuBLASLt, streams few, and has warpgroups for those between', () => {
+  it('streams few rows, and multiplies many with warpgroups where they multiply int8, else with cuBLASLt', () => {
     const problem = { n: 4096, k: 4096, isInt8: true, epilogue: 'store' } as const;
-    const methods = [16, 17, 2048, 2049].map((m) => chooseLinear({ ...problem, m }, H200).method);
-    expect(methods).toEqual(['ring', 'wide', 'wide', 'matmul']);
+    const methods = [16, 17, 8192, 8193].map((m) => chooseLinear({ ...problem, m }, H200).method);
+    expect(methods).toEqual(['ring', 'wide', 'wide', 'wide']);
     expect(chooseLinear({ ...problem, m: 65 }, B200).method).toBe('matmul');
     expect(chooseLinear({ ...problem, m: 64 }, B200).method).toBe('ring');
     expect(chooseLinear({ ...problem, m: 64, isInt8: false }, H200).method).toBe('matmul');
@@ -102,24 +102,17 @@ describe('chooseLinear', () => {
 });
 
 describe('configurations of wide.cu', () => {
-  it('are those that were the fastest on an H200', () => {
+  it('are the fastest on an H200, or within 1%', () => {
     const best = (m: number, n: number, k: number) => {
       const [config] = wideConfigs({ m, n, k, isInt8: true, epilogue: 'store' }, 132);
       const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config!;
       return `${tilesPerWarp * warpgroups * 64}x${tokenGroups * 8}/${clusterBlocks}`;
     };
-    expect(SHAPES.slice(0, 4).map(([n, k]) => best(64, n, k))).toEqual([
-      '128x64/1',
-      '64x64/2',
-      '128x64/2',
-      '64x64/2',
-    ]);
-    expect(SHAPES.slice(0, 4).map(([n, k]) => best(256, n, k))).toEqual([
-      '192x128/1',
-      '128x128/2',
-      '192x128/1',
-      '128x128/2',
-    ]);
+    const bestOf = (m: number) => SHAPES.slice(0, 4).map(([n, k]) => best(m, n, k));
+    // 17.4 us for 12288 x 4096, where 128x64/1 takes 17.2; the others were the fastest of all.
+    expect(bestOf(64)).toEqual(['192x64/2', '64x64/2', '192x64/1', '64x64/2']);
+    expect(bestOf(256)).toEqual(['192x128/1', '128x128/2', '192x128/1', '128x128/2']);
+    expect(bestOf(4096)).toEqual(['256x128/1', '256x128/1', '256x128/1', '256x128/1']);
   });
 
   it('launch whole clusters, no more than there are tiles for, with equal slices of tokens', () => {
@@ -135,6 +128,7 @@ describe('configurations of wide.cu', () => {
           expect(config.tokenGroups % config.clusterBlocks).toBe(0);
           expect((config.boxes * config.tilesPerWarp) % 2).toBe(0);
           expect(BOX_ROW_COUNTS).toContain(config.tokenGroups * 8);
+          expect(tileBoxes()).toContainEqual(tileBox(config, problem.epilogue));
           expect(wideStages(config)).toBeGreaterThanOrEqual(2);
         }
   });

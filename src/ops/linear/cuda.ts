@@ -216,7 +216,7 @@ export interface LinearOperands {
   readonly weight: number;
   /** Ring and wide: of x, with boxes of `xMapRows` rows. */
   readonly xMap: TensorMap | undefined;
-  /** Ring only: of a dense weight, with boxes of 16 rows. */
+  /** Ring: of a dense weight, with boxes of 16 rows. Wide: of the tiles, with boxes as `tileBox` says. */
   readonly weightMap: TensorMap | undefined;
   readonly scale: number;
   readonly bias: number;
@@ -245,7 +245,8 @@ export function linearLaunch(
     };
   }
   if (config.method === 'wide') {
-    const args = [tensorMap(operands.xMap!), pointer(operands.weight), ...common, i32(wideStages(config))];
+    const maps = [tensorMap(operands.xMap!), tensorMap(operands.weightMap!)];
+    const args = [...maps, ...common, i32(wideStages(config))];
     return { ...code, ...wideShape(config, problem, operands.multiprocessorCount), args };
   }
   const { stage, fixed } = ringBytes(config, problem);

@@ -1,22 +1,22 @@
-// int8 linear layers over 9 to some hundred rows on compute capability 9.0, where warpgroups multiply: 64 weight rows by all
-// tokens of a tile at once, weights from registers, tokens from shared memory.
+// int8 linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
+// tile at once, weights from registers, tokens from shared memory.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on the time
 // is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the order of the
 // fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens' boxes are operands as they lie.
 //
-// One warp fills the ring (weights by bulk copies of tiles, tokens by boxes of 64 k). WARPGROUPS multiply, each warp 16 rows.
-// Where there are fewer tiles of rows than multiprocessors, a CLUSTER of blocks divides k, and each block adds up a part of the
-// tile from the sums that the others wrote into its shared memory. The order of additions depends on the kernel's shape only,
-// never on other tokens.
+// One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 64 k. The rate of
+// copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS multiply, each warp 16 rows.
+// Where tiles are too few for all blocks, a CLUSTER of blocks divides k, and each block adds up a part of the tile from the sums
+// that the others wrote into its shared memory. The order of additions depends on the kernel's shape and on which tile it is.
 #include "prelude.cuh"
 
 struct WideArgs {
-  const TensorMap* xMap;  // [rows, k] activations, box 64 x 8 NT
-  const u8* weight;       // int8 tiles
-  const float* scale;     // [n]
-  const u16* bias;        // [n] or null
-  void* out;              // [m, outStride]
+  const TensorMap* xMap;       // [rows, k] activations, box 64 x 8 NT
+  const TensorMap* weightMap;  // int8 tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
+  const float* scale;          // [n]
+  const u16* bias;             // [n] or null
+  void* out;                   // [m, outStride]
   int m, n, k, outStride, stageCount;
 };
 
@@ -106,6 +106,15 @@ __device__ __forceinline__ u32 transpose_matrix(u32 pair) {
   return out;
 }
 
+// int8 tiles from column k / 64 `box`, row / 16 `tile` on.
+__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier, u64 policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(
+          target),
+      "l"(map), "r"(0), "r"(box), "r"(tile), "r"(barrier), "l"(policy)
+      : "memory");
+}
+
 // NT: groups of 8 tokens. R x 64 weight rows a warpgroup. BOXES of 64 k a stage. CLUSTER blocks divide the k of a tile where tiles
 // are too few for all blocks.
 template <int NT, int R, int WARPGROUPS, int BOXES, int CLUSTER, Epilogue EPILOGUE>
@@ -121,7 +130,7 @@ struct Wide {
   // More sums than an even share of the registers holds: the filling warp becomes a warpgroup that gives its own away.
   static constexpr bool TAKES_REGISTERS = NT * R * WARPGROUPS > 40;
   static constexpr int THREADS = CONSUMERS * 32 + (TAKES_REGISTERS ? 128 : 32);
-  static constexpr int FEW_REGISTERS = 24, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
+  static constexpr int FEW_REGISTERS = 40, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
   static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;
 
   static __device__ __forceinline__ int tile_row(const WideArgs& a, int rowTile, int tile) {
@@ -131,42 +140,50 @@ struct Wide {
 
   // What a block does: whole tiles as long as there is one for each block, then its part of the k of tiles that a cluster shares.
   struct Work {
-    int tiles, tokenTiles, whole, stages;
+    int tiles, rowTiles, tokenTiles, whole, stages;
 
     __device__ __forceinline__ Work(const WideArgs& a) {
       const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER;
       tokenTiles = (a.m + NT * 8 - 1) / (NT * 8);
-      tiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock * tokenTiles;
+      rowTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
+      tiles = rowTiles * tokenTiles;
       stages = (a.k + 64 * BOXES - 1) / (64 * BOXES);
+      // Tiles that are left share blocks where that takes less time, and each block has a stage of them.
       const int rest = tiles % blocks;
-      whole = (rest + clusters - 1) / clusters < CLUSTER ? tiles - rest : tiles;
+      whole = (rest + clusters - 1) / clusters < CLUSTER && stages >= CLUSTER ? tiles - rest : tiles;
     }
   };
+
+  // Tiles with the same weights are neighbours, in groups of tokens that the L2 cache holds.
+  static constexpr int NEIGHBOURS = 16;
   struct Item {
-    int tile, stage0, stages;
+    int tile, rowTile, tokenTile, stage0, stages;
     bool isShared;
   };
-  static __device__ __forceinline__ Item first_item(const Work& work) { return item_of(work, blockIdx.x); }
-  static __device__ __forceinline__ Item item_of(const Work& work, int tile) {
-    if (CLUSTER == 1 || tile < work.whole) return {tile, 0, work.stages, false};
-    const int rank = blockIdx.x % CLUSTER, stage0 = work.stages * rank / CLUSTER;
-    return {work.whole + (int)blockIdx.x / CLUSTER, stage0, work.stages * (rank + 1) / CLUSTER - stage0, true};
+  static __device__ __forceinline__ Item item_of(const Work& work, int tile, bool isShared) {
+    const int group = tile / (work.rowTiles * NEIGHBOURS), within = tile - group * work.rowTiles * NEIGHBOURS;
+    const int width = max(1, min(NEIGHBOURS, work.tokenTiles - group * NEIGHBOURS));
+    const int rank = blockIdx.x % CLUSTER, stage0 = isShared ? work.stages * rank / CLUSTER : 0;
+    const int end = isShared ? work.stages * (rank + 1) / CLUSTER : work.stages;
+    return {tile, within / width, group * NEIGHBOURS + within % width, stage0, end - stage0, isShared};
   }
-  static __device__ __forceinline__ void next_item(const Work& work, Item& item) {
-    if (item.isShared) item.tile += gridDim.x / CLUSTER;
-    else item = item_of(work, item.tile + gridDim.x);
+  static __device__ __forceinline__ Item item_from(const Work& work, int tile) {
+    const bool isShared = tile >= work.whole;
+    return item_of(work, isShared ? work.whole + (int)blockIdx.x / CLUSTER : tile, isShared);
+  }
+  static __device__ __forceinline__ Item first_item(const Work& work) { return item_from(work, blockIdx.x); }
+  static __device__ __forceinline__ Item next_item(const Work& work, const Item& item) {
+    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER, true) : item_from(work, item.tile + gridDim.x);
   }
 
-  // Announces the stage's bytes and requests its weights, [tile][box].
+  // Announces the stage's bytes and requests its weights, [tile][box]; tiles outside of the weight come as zeros.
   static __device__ __forceinline__ void fill_weights(const WideArgs& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
-    const int lane = threadIdx.x & 31;
-    const int boxCount = (a.k + 63) >> 6, box0 = stageIndex * BOXES, boxes = min(BOXES, boxCount - box0);
-    const int row = lane < TILES ? tile_row(a, rowTile, lane) : a.n;
-    const u32 live = __ballot_sync(0xffffffffu, row < a.n);
-    if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + BOXES * BOX_BYTES);
+    if ((threadIdx.x & 31) == 0) {
+      barrier_expect(barrier, STAGE_BYTES);
+      tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, 0) >> 4, barrier, policy);
+      if (EPILOGUE == SWIGLU) tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, HALF) >> 4, barrier, policy);
+    }
     __syncwarp();
-    if (row < a.n)
-      bulk_copy_once(stage + lane * BOXES * 1024, a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
   }
 
   static __device__ __forceinline__ void fill_tokens(const WideArgs& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
@@ -183,17 +200,17 @@ struct Wide {
   static __device__ __forceinline__ void advance(const Work& work, Cursor& at) {
     if (++at.stage < at.item.stages) return;
     at.stage = 0;
-    next_item(work, at.item);
+    at.item = next_item(work, at.item);
   }
 
   // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
   static __device__ __forceinline__ void fill(const WideArgs& a, const Work& work, u32 ring, u32 full, u32 empty) {
     const u64 policy = evict_first_policy();
     const auto weights = [&](const Cursor& at, int slot) {
-      fill_weights(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tile / work.tokenTiles, at.item.stage0 + at.stage, policy);
+      fill_weights(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.rowTile, at.item.stage0 + at.stage, policy);
     };
     const auto tokens = [&](const Cursor& at, int slot) {
-      fill_tokens(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tile % work.tokenTiles, at.item.stage0 + at.stage);
+      fill_tokens(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tokenTile, at.item.stage0 + at.stage);
     };
     const Cursor start = {first_item(work), 0};
     Cursor at = start;
@@ -318,20 +335,17 @@ struct Wide {
                                                   u32 read, u32& parity, int token0) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
     const u32 mine = sums + warp * R * SLICE * 512 + lane * 16;
-    float own[R][SLICE * 4];
     cluster_wait(read + 8 * warp, parity ^ 1);  // the others have read what this warp wrote in the exchange before
 #pragma unroll
     for (int to = 0; to < CLUSTER; to++) {
+      if (to == rank) continue;
       const u32 target = address_in_block(mine + (rank < to ? rank : rank - 1) * FROM_BYTES, to);
 #pragma unroll
       for (int r = 0; r < R; r++)
 #pragma unroll
         for (int j = 0; j < SLICE; j++) {
           const float* v = acc[r] + (to * SLICE + j) * 4;
-          if (to != rank) cluster_store(target + (r * SLICE + j) * 512, v[0], v[1], v[2], v[3]);
-          else
-#pragma unroll
-            for (int i = 0; i < 4; i++) own[r][j * 4 + i] = v[i];
+          cluster_store(target + (r * SLICE + j) * 512, v[0], v[1], v[2], v[3]);
         }
     }
     __syncwarp();
@@ -341,12 +355,16 @@ struct Wide {
     for (int r = 0; r < R; r++)
 #pragma unroll
       for (int j = 0; j < SLICE; j++) {
-        float total[4] = {0.f, 0.f, 0.f, 0.f};
+        float own[4], total[4] = {0.f, 0.f, 0.f, 0.f};
+#pragma unroll
+        for (int part = 0; part < CLUSTER; part++)
+#pragma unroll
+          for (int i = 0; i < 4; i++) own[i] = part == 0 || part == rank ? acc[r][(part * SLICE + j) * 4 + i] : own[i];
 #pragma unroll
         for (int from = 0; from < CLUSTER; from++) {
           const Vec16 v = load_shared16(mine + (from < rank ? from : max(from - 1, 0)) * FROM_BYTES + (r * SLICE + j) * 512);
 #pragma unroll
-          for (int i = 0; i < 4; i++) total[i] += from == rank ? own[r][j * 4 + i] : __uint_as_float(v.w[i]);
+          for (int i = 0; i < 4; i++) total[i] += from == rank ? own[i] : __uint_as_float(v.w[i]);
         }
         store_group(a, rows[r], token0 + (rank * SLICE + j) * 8, total);
       }
@@ -387,11 +405,11 @@ struct Wide {
       wait_predecessor();
       int slot = 0;
       u32 parity = 0, exchangeParity = 0;
-      for (Item item = first_item(work); item.tile < work.tiles; next_item(work, item)) {
-        const int rowTile = item.tile / work.tokenTiles, token0 = item.tile % work.tokenTiles * NT * 8;
+      for (Item item = first_item(work); item.tile < work.tiles; item = next_item(work, item)) {
+        const int token0 = item.tokenTile * NT * 8;
         Rows rows[R];
 #pragma unroll
-        for (int r = 0; r < R; r++) rows[r] = rows_of_tile(a, rowTile, warp * R + r);
+        for (int r = 0; r < R; r++) rows[r] = rows_of_tile(a, item.rowTile, warp * R + r);
         float acc[R][NT * 4];
         multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
         if (CLUSTER > 1 && item.isShared) {
@@ -416,9 +434,9 @@ struct Wide {
 
 #define WIDE_KERNEL(name, INT8, NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE)                                                     \
   extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::THREADS, 1)                           \
-      name(const __grid_constant__ TensorMap xMap, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n,     \
+      name(const __grid_constant__ TensorMap xMap, const __grid_constant__ TensorMap weightMap, const float* scale, const u16* bias, void* out, int m, int n,     \
            int k, int outStride, int stageCount) {                                                                                     \
-    const WideArgs a{&xMap, weight, scale, bias, out, m, n, k, outStride, stageCount};                                                 \
+    const WideArgs a{&xMap, &weightMap, scale, bias, out, m, n, k, outStride, stageCount};                                                 \
     Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::run(a);                                                                    \
   }
 

@@ -1,7 +1,7 @@
 /** Everything that a CUDA executor keeps in device memory, and where it lies. */
 import { BYTES_PER_ELEMENT } from '../../../core/dtype.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
-import { encodeTensorMaps, type MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import { encodeTensorMaps, type MappedMatrix, type MappedTiles } from '../../../device/cuda/tensor-map.js';
 import { hasBulkRings } from '../../../ops/cuda/capability.js';
 import type { TensorMap } from '../../../ops/cuda/launch.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
@@ -103,7 +103,7 @@ export function allocateMemory(
 
 function createTensorMaps(
   gpu: Gpu,
-  matrices: readonly (readonly [key: string, matrix: MappedMatrix])[],
+  matrices: readonly (readonly [key: string, matrix: MappedMatrix | MappedTiles])[],
 ): ReadonlyMap<string, TensorMap> {
   if (!hasBulkRings(gpu.properties.computeCapability)) return new Map();
   const maps = encodeTensorMaps(

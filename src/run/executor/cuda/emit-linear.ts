@@ -1,5 +1,6 @@
 /** From a linear op to launches: its own kernel for few rows, cuBLASLt for many, one kernel with SwiGLU where there is one. */
 import * as small from '../../../ops/cuda/elementwise.js';
+import type { TensorMap } from '../../../ops/cuda/launch.js';
 import {
   canFuseSwiglu,
   dequantiseLaunch,
@@ -9,6 +10,7 @@ import {
   type LinearOperands,
   type LinearProblem,
 } from '../../../ops/linear/cuda.js';
+import { tileBox, type TileBox } from '../../../ops/linear/cuda-wide.js';
 import { MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
 import type { LinearOp, Plan, SwigluOp } from '../../../plan/plan.js';
 import { type OpContext, rowsOf } from './op-context.js';
@@ -16,6 +18,7 @@ import { type OpContext, rowsOf } from './op-context.js';
 export const xMapKey = (address: number, columns: number, rows: number): string =>
   `x:${address}:${columns}:${rows}`;
 export const weightMapKey = (name: string): string => `w:${name}`;
+export const tileMapKey = (name: string, { across, down }: TileBox): string => `t:${name}:${across}:${down}`;
 
 export function matmulRows(rows: number): number {
   return rows <= MATMUL_ROW_STEP ? rows : Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
@@ -37,7 +40,7 @@ export function emitLinear(context: OpContext, op: LinearOp): void {
   const config = program.chooseLinear(problem);
   const out = memory.buffer(index, op.out);
   if (config.method !== 'matmul') {
-    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { m, out })));
+    sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { problem, out })));
     return;
   }
   let weight = memory.tensor(op.weight);
@@ -64,7 +67,7 @@ export function emitGatedLinear(context: OpContext, op: LinearOp, swiglu: Swiglu
     return false;
   }
   const out = memory.buffer(index + 1, swiglu.out);
-  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { m: problem.m, out })));
+  sink.kernel(linearLaunch(config, problem, linearOperands(context, op, config, { problem, out })));
   return true;
 }
 
@@ -72,18 +75,21 @@ function linearOperands(
   { program, memory, index }: OpContext,
   op: LinearOp,
   config: GeneratedConfig,
-  { m, out }: { readonly m: number; readonly out: number },
+  { problem, out }: { readonly problem: LinearProblem; readonly out: number },
 ): LinearOperands {
   const { format, shape } = program.plan.weights[op.weight]!;
   const isInt8 = format.type === 'int8';
   const x = memory.buffer(index, op.x);
-  const isRing = config.method === 'ring';
+  const weightMap = (): TensorMap | undefined => {
+    if (config.method === 'wide') return memory.tensorMap(tileMapKey(op.weight, tileBox(config, problem.epilogue)));
+    return config.method === 'ring' && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined;
+  };
   const readsBoxes = config.method !== 'stream';
   return {
     x,
-    xMap: readsBoxes ? memory.tensorMap(xMapKey(x, shape[1]!, xMapRows(config, m))) : undefined,
+    xMap: readsBoxes ? memory.tensorMap(xMapKey(x, shape[1]!, xMapRows(config, problem.m))) : undefined,
     weight: memory.tensor(op.weight),
-    weightMap: isRing && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined,
+    weightMap: weightMap(),
     scale: isInt8 ? memory.tensor(`${op.weight}.scale`) : 0,
     bias: op.bias === null ? 0 : memory.tensor(op.bias),
     out,

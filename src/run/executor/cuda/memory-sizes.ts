@@ -1,5 +1,7 @@
 /** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
-import type { MappedMatrix } from '../../../device/cuda/tensor-map.js';
+import type { MappedMatrix, MappedTiles } from '../../../device/cuda/tensor-map.js';
+import { tileShape } from '../../../ops/linear/cuda-tiles.js';
+import { tileBoxes } from '../../../ops/linear/cuda-wide.js';
 import { type AttentionTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { BOX_ROW_COUNTS, MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
@@ -7,7 +9,7 @@ import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
-import { weightMapKey, xMapKey } from './emit-linear.js';
+import { tileMapKey, weightMapKey, xMapKey } from './emit-linear.js';
 
 const ACTIVATION_BYTES = 2;
 /** Rows that a tensor map of x has at least: of the largest box of few rows. */
@@ -109,15 +111,15 @@ function stretchGated(plan: Plan, { values, operands }: InferredPlan): ReadonlyM
   return stretched;
 }
 
-/** Maps of every dense weight and of every input of a linear layer, for each number of rows of a box. */
+/** Maps of every weight and of every input of a linear layer, for each size of a box. */
 export function mappedMatrices(
   plan: Plan,
   buffer: (opIndex: number, name: BufferName) => number,
   tensorAddress: (name: string) => number,
   rowCount: CudaSizes['rows'],
-): ReadonlyMap<string, MappedMatrix> {
+): ReadonlyMap<string, MappedMatrix | MappedTiles> {
   const dtype = plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
-  const matrices = new Map<string, MappedMatrix>();
+  const matrices = new Map<string, MappedMatrix | MappedTiles>();
   for (const [index, op] of plan.ops.entries()) {
     if (op.kind !== 'linear') continue;
     const { shape, format } = plan.weights[op.weight]!;
@@ -130,6 +132,13 @@ export function mappedMatrices(
       matrices.set(weightMapKey(op.weight), {
         ...{ address: tensorAddress(op.weight), rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },
       });
+    else
+      for (const box of tileBoxes()) {
+        const [down, across] = tileShape(rows, columns);
+        matrices.set(tileMapKey(op.weight, box), {
+          ...{ address: tensorAddress(op.weight), down: down!, across: across!, box },
+        });
+      }
   }
   return matrices;
 }
