@@ -22,50 +22,32 @@ struct WideArgs {
 
 // ---- warpgroup products: d[64 x 8 NT] += a[64 x 16] · b[16 x 8 NT], a in registers, b in shared memory ----
 
-// Rows of 128 bytes, swizzled, groups of 8 rows 1024 bytes apart.
-__device__ __forceinline__ u64 operand_descriptor(u32 address) {
-  return (u64)((address & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
-}
-__device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// Waits until at most PENDING groups of products run.
-template <int PENDING>
-__device__ __forceinline__ void products_wait() {
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
-}
-
-#ifdef ACT_BF16
-#define WGMMA_TYPES "f32.bf16.bf16"
-#else
-#define WGMMA_TYPES "f32.f16.f16"
-#endif
 #define TEN(tens) "%" #tens "0,%" #tens "1,%" #tens "2,%" #tens "3,%" #tens "4,%" #tens "5,%" #tens "6,%" #tens "7,%" #tens "8,%" #tens "9,"
 #define FIRST_10 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,"
 #define FIRST_60 FIRST_10 TEN(1) TEN(2) TEN(3) TEN(4) TEN(5)
-#define SUMS4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
-#define SUMS16(i) SUMS4(i), SUMS4(i + 4), SUMS4(i + 8), SUMS4(i + 12)
+#define SUMS16(i) WGMMA_SUMS16(d, i)
 #define SUMS64(i) SUMS16(i), SUMS16(i + 16), SUMS16(i + 32), SUMS16(i + 48)
-#define WGMMA(columns, sums, a0, a1, a2, a3, descriptor)                                                                        \
-  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\nwgmma.mma_async.sync.aligned.m64n" columns "k16." WGMMA_TYPES " {" sums "}, {" a0 "," a1 "," a2 \
-  "," a3 "}, " descriptor ", yes, 1, 1, 0;}"
+#define PRODUCT(columns, sums, a0, a1, a2, a3, matrix)                                                                      \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n" WGMMA("m64n" columns "k16") "{" sums "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix \
+  ", yes, 1, 1, 0;}"
 #define OPERANDS "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)
 
 __device__ __forceinline__ void multiply64(float (&d)[16], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA("32", FIRST_10 "%10,%11,%12,%13,%14,%15", "%16", "%17", "%18", "%19", "%20") : SUMS16(0) : OPERANDS);
+  asm volatile(PRODUCT("32", FIRST_10 "%10,%11,%12,%13,%14,%15", "%16", "%17", "%18", "%19", "%20") : SUMS16(0) : OPERANDS);
 }
 __device__ __forceinline__ void multiply64(float (&d)[32], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA("64", FIRST_10 TEN(1) TEN(2) "%30,%31", "%32", "%33", "%34", "%35", "%36") : SUMS16(0), SUMS16(16) : OPERANDS);
+  asm volatile(PRODUCT("64", FIRST_10 TEN(1) TEN(2) "%30,%31", "%32", "%33", "%34", "%35", "%36") : SUMS16(0), SUMS16(16) : OPERANDS);
 }
 __device__ __forceinline__ void multiply64(float (&d)[48], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA("96", FIRST_10 TEN(1) TEN(2) TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
+  asm volatile(PRODUCT("96", FIRST_10 TEN(1) TEN(2) TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
                : SUMS16(0), SUMS16(16), SUMS16(32)
                : OPERANDS);
 }
 __device__ __forceinline__ void multiply64(float (&d)[64], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA("128", FIRST_60 "%60,%61,%62,%63", "%64", "%65", "%66", "%67", "%68") : SUMS64(0) : OPERANDS);
+  asm volatile(PRODUCT("128", FIRST_60 "%60,%61,%62,%63", "%64", "%65", "%66", "%67", "%68") : SUMS64(0) : OPERANDS);
 }
 __device__ __forceinline__ void multiply64(float (&d)[96], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA("192", FIRST_60 TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
+  asm volatile(PRODUCT("192", FIRST_60 TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
                : SUMS64(0), SUMS16(64), SUMS16(80)
                : OPERANDS);
 }
@@ -257,23 +239,23 @@ struct Wide {
       barrier_wait(full + 8 * slot, parity);
 #pragma unroll
       for (int box = 0; box < BOXES; box++) {
-        const u64 b = operand_descriptor(at + WEIGHT_BYTES + box * BOX_BYTES);
+        const u64 b = wgmma_matrix(at + WEIGHT_BYTES + box * BOX_BYTES, 1024, 16);
 #pragma unroll
         for (int r = 0; r < R; r++) {
           u32(&f)[4][4] = fragments[(box * R + r) & 1];
           load_fragments(f, at, warp * R + r, box);
-          products_begin();
+          wgmma_begin();
 #pragma unroll
           for (int i = 0; i < 4; i++) multiply64(acc[r], f[i], b + i * 2);
-          products_commit();
-          products_wait<1>();
+          wgmma_commit();
+          wgmma_wait<1>();
           if (box == 0 && r == 0 && lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
         }
       }
       last = slot;
       if (++slot == a.stageCount) slot = 0, parity ^= 1;
     }
-    products_wait<0>();
+    wgmma_wait<0>();
     if (lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
   }
 
