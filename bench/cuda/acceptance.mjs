@@ -82,7 +82,7 @@ function runLine(line, limitSeconds, cwd = flags.work) {
 }
 
 /** Most of a check's time is the reference's, on one core. The race checker takes 30 GB of memory for each process. */
-const SHARDS = { none: 5, memcheck: 5, racecheck: 2 };
+const SHARDS = { none: 5, memcheck: 5, racecheck: 3 };
 
 /** The comparison of every kernel with the reference, in several processes. @returns what each of them printed */
 async function conformance(before, limitSeconds, shardCount) {
