@@ -58,6 +58,17 @@ test('a step of any tokens is in a class that is timed', () => {
 test('only what a kernel can fuse is fused', () => {
   const fused = linearProblems(plan, A100, 64).filter(({ epilogue }) => epilogue === 'swiglu');
   expect(fused.map(({ m }) => m)).toEqual([8, 16]);
+  // 16-bit weights of 64 rows are cuBLASLt's, which has no SwiGLU: gate and up are a product by themselves.
+  const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: false });
+  const gates = linearProblems(dense, H200, 64).filter(({ n }) => n === 22016);
+  expect(gates.map(({ m, epilogue }) => `${m} ${epilogue}`)).toEqual([
+    '8 swiglu',
+    '16 swiglu',
+    '32 swiglu',
+    '64 store',
+  ]);
+  for (const problem of linearProblems(dense, H200, 8192))
+    if (problem.epilogue === 'swiglu') expect(chooseLinear(problem, H200).method).not.toBe('matmul');
 });
 
 test('the fastest wins, and what does not give the same result never does', () => {

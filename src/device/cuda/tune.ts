@@ -1,6 +1,6 @@
 /** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
 import { AloftError } from '../../core/errors.js';
-import type { LinearConfig, LinearProblem } from '../../ops/linear/cuda.js';
+import { chooseLinear, type LinearConfig, type LinearProblem } from '../../ops/linear/cuda.js';
 import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
 import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
 import { ROW_CLASSES, rowClass } from '../../ops/linear/row-classes.js';
@@ -39,7 +39,10 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
     const maxRows = operands[index]!.get(op.x)!.rows === 'tokens' ? maxStepTokens : FEW_ROWS;
     for (const m of rowCounts(maxRows)) {
       const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
-      const isFused = isGated && kernelCandidates(fused, target).length > 0;
+      // cuBLASLt has no SwiGLU: where it is the first choice, gate-up is a product by itself.
+      const canFuse =
+        chooseLinear(fused, target).method !== 'matmul' && kernelCandidates(fused, target).length > 0;
+      const isFused = isGated && canFuse;
       const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
       problems.set(problemKey(problem), problem);
     }
