@@ -81,7 +81,8 @@ function linearOperands(
   const isInt8 = format.type === 'int8';
   const x = memory.buffer(index, op.x);
   const weightMap = (): TensorMap | undefined => {
-    if (config.method === 'wide') return memory.tensorMap(tileMapKey(op.weight, tileBox(config, problem.epilogue)));
+    if (config.method === 'wide')
+      return memory.tensorMap(tileMapKey(op.weight, tileBox(config, problem.epilogue)));
     return config.method === 'ring' && !isInt8 ? memory.tensorMap(weightMapKey(op.weight)) : undefined;
   };
   const readsBoxes = config.method !== 'stream';
