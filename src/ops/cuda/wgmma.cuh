@@ -31,24 +31,25 @@ __device__ __forceinline__ u64 wgmma_matrix(u32 address, u32 stride, u32 leading
 #endif
 #define WGMMA_SUMS4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define WGMMA_SUMS16(d, i) WGMMA_SUMS4(d, i), WGMMA_SUMS4(d, i + 4), WGMMA_SUMS4(d, i + 8), WGMMA_SUMS4(d, i + 12)
-#define WGMMA_NAMES32                                      \
-  "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15," \
-  "%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
-#define WGMMA_NAMES64                                                           \
-  WGMMA_NAMES32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47," \
-                "%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
+#define WGMMA_SUMS64(d, i) WGMMA_SUMS16(d, i), WGMMA_SUMS16(d, i + 16), WGMMA_SUMS16(d, i + 32), WGMMA_SUMS16(d, i + 48)
+#define WGMMA_TEN(t) "%" #t "0,%" #t "1,%" #t "2,%" #t "3,%" #t "4,%" #t "5,%" #t "6,%" #t "7,%" #t "8,%" #t "9,"
+#define WGMMA_NAMES10 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,"
+#define WGMMA_NAMES30 WGMMA_NAMES10 WGMMA_TEN(1) WGMMA_TEN(2)
+#define WGMMA_NAMES60 WGMMA_NAMES30 WGMMA_TEN(3) WGMMA_TEN(4) WGMMA_TEN(5)
+#define WGMMA_NAMES32 WGMMA_NAMES30 "%30,%31"
+#define WGMMA_NAMES64 WGMMA_NAMES60 "%60,%61,%62,%63"
 
 // sums[64 x 128] (+)= a[64 x 16] · b[128 x 16]ᵀ, both in shared memory, read along their rows. `add` 0 overwrites.
 __device__ __forceinline__ void wgmma_rows(float (&sums)[64], u64 a, u64 b, int add) {
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, %64, %65, p, 1, 1, 0, 0;\n}"
-               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32), WGMMA_SUMS16(sums, 48)
+               : WGMMA_SUMS64(sums, 0)
                : "l"(a), "l"(b), "r"(add));
 }
 
 // sums[64 x 128] (+)= a[64 x 16] · b[16 x 128], a in registers as mma16816 takes it, b in shared memory, read along its columns.
 __device__ __forceinline__ void wgmma_columns(float (&sums)[64], const u32* a, u64 b, int add) {
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, {%64,%65,%66,%67}, %68, p, 1, 1, 1;\n}"
-               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32), WGMMA_SUMS16(sums, 48)
+               : WGMMA_SUMS64(sums, 0)
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
 }
 
@@ -57,4 +58,34 @@ __device__ __forceinline__ void wgmma_columns(float (&sums)[32], const u32* a, u
   asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n" WGMMA("m64n64k16") "{" WGMMA_NAMES32 "}, {%32,%33,%34,%35}, %36, p, 1, 1, 1;\n}"
                : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16)
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+}
+
+// sums[64 x N] += a[64 x 16] · b[N x 16]ᵀ for N of 32, 64, 96, 128 and 192, a in registers, b in shared memory, read along its rows.
+#define WGMMA_ADD_ROWS(columns, names, a0, a1, a2, a3, matrix)                                                               \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n" WGMMA("m64n" columns "k16") "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix \
+  ", yes, 1, 1, 0;}"
+#define WGMMA_OPERANDS "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)
+
+__device__ __forceinline__ void wgmma_rows(float (&sums)[16], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_ROWS("32", WGMMA_NAMES10 "%10,%11,%12,%13,%14,%15", "%16", "%17", "%18", "%19", "%20")
+               : WGMMA_SUMS16(sums, 0)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(float (&sums)[32], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_ROWS("64", WGMMA_NAMES32, "%32", "%33", "%34", "%35", "%36")
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(float (&sums)[48], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_ROWS("96", WGMMA_NAMES30 WGMMA_TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(float (&sums)[64], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_ROWS("128", WGMMA_NAMES64, "%64", "%65", "%66", "%67", "%68") : WGMMA_SUMS64(sums, 0) : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(float (&sums)[96], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES60 WGMMA_TEN(6) WGMMA_TEN(7) WGMMA_TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
+               : WGMMA_SUMS64(sums, 0), WGMMA_SUMS16(sums, 64), WGMMA_SUMS16(sums, 80)
+               : WGMMA_OPERANDS);
 }

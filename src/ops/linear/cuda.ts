@@ -159,7 +159,7 @@ function kernelNumbers(config: GeneratedConfig): readonly number[] {
 /** Name of the compiled unit, and the files that its kernels are made from. */
 export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
 export const linearFiles = ({ method }: GeneratedConfig): readonly string[] => [
-  ...(method === 'wide' ? ['cuda/wgmma.cuh'] : []),
+  ...(method === 'wide' ? ['cuda/wgmma.cuh', 'cuda/cluster.cuh'] : []),
   ...(method === 'stream' ? [] : ['linear/boxes.cuh']),
   `linear/${method}.cu`,
 ];

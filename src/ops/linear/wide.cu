@@ -20,67 +20,6 @@ struct WideArgs {
   int m, n, k, outStride, stageCount;
 };
 
-// ---- warpgroup products: d[64 x 8 NT] += a[64 x 16] · b[16 x 8 NT], a in registers, b in shared memory ----
-
-#define TEN(tens) "%" #tens "0,%" #tens "1,%" #tens "2,%" #tens "3,%" #tens "4,%" #tens "5,%" #tens "6,%" #tens "7,%" #tens "8,%" #tens "9,"
-#define FIRST_10 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,"
-#define FIRST_60 FIRST_10 TEN(1) TEN(2) TEN(3) TEN(4) TEN(5)
-#define SUMS16(i) WGMMA_SUMS16(d, i)
-#define SUMS64(i) SUMS16(i), SUMS16(i + 16), SUMS16(i + 32), SUMS16(i + 48)
-#define PRODUCT(columns, sums, a0, a1, a2, a3, matrix)                                                                      \
-  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n" WGMMA("m64n" columns "k16") "{" sums "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix \
-  ", yes, 1, 1, 0;}"
-#define OPERANDS "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)
-
-__device__ __forceinline__ void multiply64(float (&d)[16], const u32 (&a)[4], u64 b) {
-  asm volatile(PRODUCT("32", FIRST_10 "%10,%11,%12,%13,%14,%15", "%16", "%17", "%18", "%19", "%20") : SUMS16(0) : OPERANDS);
-}
-__device__ __forceinline__ void multiply64(float (&d)[32], const u32 (&a)[4], u64 b) {
-  asm volatile(PRODUCT("64", FIRST_10 TEN(1) TEN(2) "%30,%31", "%32", "%33", "%34", "%35", "%36") : SUMS16(0), SUMS16(16) : OPERANDS);
-}
-__device__ __forceinline__ void multiply64(float (&d)[48], const u32 (&a)[4], u64 b) {
-  asm volatile(PRODUCT("96", FIRST_10 TEN(1) TEN(2) TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
-               : SUMS16(0), SUMS16(16), SUMS16(32)
-               : OPERANDS);
-}
-__device__ __forceinline__ void multiply64(float (&d)[64], const u32 (&a)[4], u64 b) {
-  asm volatile(PRODUCT("128", FIRST_60 "%60,%61,%62,%63", "%64", "%65", "%66", "%67", "%68") : SUMS64(0) : OPERANDS);
-}
-__device__ __forceinline__ void multiply64(float (&d)[96], const u32 (&a)[4], u64 b) {
-  asm volatile(PRODUCT("192", FIRST_60 TEN(6) TEN(7) TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
-               : SUMS64(0), SUMS16(64), SUMS16(80)
-               : OPERANDS);
-}
-
-// ---- clusters: shared memory of the other blocks ----
-
-__device__ __forceinline__ u32 cluster_rank() {
-  u32 rank;
-  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-  return rank;
-}
-__device__ __forceinline__ u32 address_in_block(u32 address, u32 rank) {
-  u32 mapped;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(mapped) : "r"(address), "r"(rank));
-  return mapped;
-}
-__device__ __forceinline__ void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-__device__ __forceinline__ void cluster_arrive(u32 barrier) {
-  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-__device__ __forceinline__ void cluster_wait(u32 barrier, u32 parity) {
-  asm volatile(
-      "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}" ::"r"(
-          barrier),
-      "r"(parity)
-      : "memory");
-}
-__device__ __forceinline__ void cluster_store(u32 address, float a, float b, float c, float d) {
-  asm volatile("st.shared::cluster.v4.f32 [%0], {%1,%2,%3,%4};" ::"r"(address), "f"(a), "f"(b), "f"(c), "f"(d) : "memory");
-}
-
 // An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
 __device__ __forceinline__ u32 transpose_matrix(u32 pair) {
   u32 out;
@@ -246,7 +185,7 @@ struct Wide {
           load_fragments(f, at, warp * R + r, box);
           wgmma_begin();
 #pragma unroll
-          for (int i = 0; i < 4; i++) multiply64(acc[r], f[i], b + i * 2);
+          for (int i = 0; i < 4; i++) wgmma_rows(acc[r], f[i], b + i * 2);
           wgmma_commit();
           wgmma_wait<1>();
           if (box == 0 && r == 0 && lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
