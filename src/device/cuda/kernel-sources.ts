@@ -38,7 +38,10 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'cuda/limits.cu',
 ];
 /** Decode attention without rings of bulk copies and with them. */
-const DECODE_FILES = ['paged-attention/decode.cu', 'paged-attention/decode-ring.cu'] as const;
+const DECODE_FILES = [
+  ['paged-attention/decode.cu'],
+  ['paged-attention/decode-lanes.cuh', 'paged-attention/decode-ring.cu'],
+] as const;
 const PREFILL_FILES: Readonly<Record<PrefillKernel['name'], readonly string[]>> = {
   attention_prefill: ['paged-attention/prefill.cu'],
   attention_prefill_wgmma: [
@@ -76,14 +79,14 @@ export function kernelUnits(
     ...shape,
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
-  const decodeFile = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
+  const decodeFiles = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
   const prefillFiles = PREFILL_FILES[prefillKernelFor(plan, target.computeCapability, blockTokens).name];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
     ...{ name, source, arch, defines, isFastMath },
   });
   const units = [
     unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
-    unit('attention', readKernelSource(['paged-attention/kv-cache.cuh', decodeFile, ...prefillFiles])),
+    unit('attention', readKernelSource(['paged-attention/kv-cache.cuh', ...decodeFiles, ...prefillFiles])),
     unit('sample', readKernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {

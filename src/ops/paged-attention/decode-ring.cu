@@ -15,20 +15,16 @@
 
 // With one query head a key head two blocks share a multiprocessor. Six warps each have room for two cache blocks of LLaMA-2-7B a warp.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)
-#define EPL 8                        // elements a lane
-#define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
-#define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
 #define TOKENS_A_WARP (32 / LANES)
 #define PASSES ((BLOCK_TOKENS + TOKENS_A_WARP - 1) / TOKENS_A_WARP)
+// Passes whose keys are in registers at the same time.
+#define PASSES_AT_ONCE (PASSES % 8 == 0 ? 8 : PASSES % 4 == 0 ? 4 : PASSES % 2 == 0 ? 2 : 1)
 #ifdef KV_8BIT
 #define RING_STAGE_BYTES KV_HEAD_BYTES
 #else
 #define HALF_BYTES (BLOCK_TOKENS * HEAD_DIM * 2)  // keys or values of a cache block and head
 #define RING_STAGE_BYTES (2 * HALF_BYTES)
 #endif
-
-// Passes whose keys are in registers at the same time.
-#define PASSES_AT_ONCE (PASSES % 8 == 0 ? 8 : PASSES % 4 == 0 ? 4 : PASSES % 2 == 0 ? 2 : 1)
 
 struct RingDecodeArgs {
   const u16* qkv;            // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
@@ -53,56 +49,6 @@ struct DecodeShared {
   float sums[DECODE_WARPS][GROUP][HEAD_DIM];
   bool isLast;
 };
-
-// Angles of a position for this lane's elements; zeros in lanes without any, which keeps them out of sums.
-struct Rotation {
-  float cosine[EPL], sine[EPL];
-};
-
-__device__ __forceinline__ Rotation load_rotation(const RingDecodeArgs& a, int position, int lane) {
-  const int pair = lane % (USED_LANES / 2) * EPL;
-  const size_t at = (size_t)position * (HEAD_DIM / 2) + pair;
-  Rotation r{};
-  if (lane >= USED_LANES) return r;
-#pragma unroll
-  for (int i = 0; i < EPL; i += 4) {
-    load_constant4(a.cosTable + at + i, &r.cosine[i]);
-    load_constant4(a.sinTable + at + i, &r.sine[i]);
-  }
-  return r;
-}
-
-// Rotates this lane's elements; the partner element is HEAD_DIM / 2 away, in another lane of the same token.
-__device__ __forceinline__ void rotate_lane(float (&x)[EPL], const Rotation& r, int lane) {
-  const bool upper = lane >= USED_LANES / 2;
-  const int partner = upper ? lane - USED_LANES / 2 : lane + USED_LANES / 2;
-#pragma unroll
-  for (int i = 0; i < EPL; i++) {
-    const float other = __shfl_sync(0xffffffffu, x[i], partner, LANES);
-    x[i] = round_act(x[i] * r.cosine[i] + (upper ? other : -other) * r.sine[i]);
-  }
-}
-
-// Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one half of
-// the values and gives the other to its partner. The sum of value p ends up in lane `holder` at `place`.
-template <int P, int L, int N>
-__device__ __forceinline__ void scatter_sum(float (&values)[N]) {
-  if constexpr (L > 1) {
-    constexpr int KEPT = P > 1 ? P / 2 : 1;
-    const bool upper = threadIdx.x & (L / 2);
-#pragma unroll
-    for (int i = 0; i < KEPT; i++) {
-      const float mine = P > 1 && upper ? values[i + P - KEPT] : values[i];
-      const float given = P > 1 && !upper ? values[i + P - KEPT] : values[i];
-      values[i] = mine + __shfl_xor_sync(0xffffffffu, given, L / 2);
-    }
-    scatter_sum<KEPT, L / 2>(values);
-  }
-}
-template <int P, int L>
-__device__ __forceinline__ int holder(int p) { return P <= L ? p * (L / P) : p / (P > L ? P / L : 1); }
-template <int P, int L>
-__device__ __forceinline__ int place(int p) { return P <= L ? 0 : p % (P > L ? P / L : 1); }
 
 // This lane's part of a token's key or value in a slot of the ring.
 __device__ __forceinline__ KvVector load_stage(u32 slot, int isValue, int token, int lane) {
@@ -267,7 +213,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
     const int firstOwn = warp < takers ? (warp - stage % takers + takers) % takers : u.blocks;
     const int newestBlock = (newest - u.first) / BLOCK_TOKENS;
     const bool hasNewest = newestBlock < u.blocks && newestBlock >= firstOwn && (newestBlock - firstOwn) % takers == 0;
-    const Rotation rotation = load_rotation(a, newest, lane);
+    const Rotation rotation = load_rotation(cosTable, sinTable, newest, lane);
     Vec16 query[GROUP], newKeyBits = zero16(), newValueBits = zero16();
 #pragma unroll
     for (int g = 0; g < GROUP; g++) query[g] = active ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16();

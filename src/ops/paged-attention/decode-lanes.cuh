@@ -1,0 +1,56 @@
+// How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring lanes.
+#include "prelude.cuh"
+
+#define EPL 8                        // elements a lane
+#define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
+#define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
+
+// Angles of a position (tables [positions, HEAD_DIM / 2]) for this lane's elements; zeros in lanes without any, which keeps them out of sums.
+struct Rotation {
+  float cosine[EPL], sine[EPL];
+};
+
+__device__ __forceinline__ Rotation load_rotation(const float* cosTable, const float* sinTable, int position, int lane) {
+  const int pair = lane % (USED_LANES / 2) * EPL;
+  const size_t at = (size_t)position * (HEAD_DIM / 2) + pair;
+  Rotation r{};
+  if (lane >= USED_LANES) return r;
+#pragma unroll
+  for (int i = 0; i < EPL; i += 4) {
+    load_constant4(cosTable + at + i, &r.cosine[i]);
+    load_constant4(sinTable + at + i, &r.sine[i]);
+  }
+  return r;
+}
+
+// Rotates this lane's elements; the partner element is HEAD_DIM / 2 away, in another lane of the same token.
+__device__ __forceinline__ void rotate_lane(float (&x)[EPL], const Rotation& r, int lane) {
+  const bool upper = lane >= USED_LANES / 2;
+  const int partner = upper ? lane - USED_LANES / 2 : lane + USED_LANES / 2;
+#pragma unroll
+  for (int i = 0; i < EPL; i++) {
+    const float other = __shfl_sync(0xffffffffu, x[i], partner, LANES);
+    x[i] = round_act(x[i] * r.cosine[i] + (upper ? other : -other) * r.sine[i]);
+  }
+}
+
+// Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one half of
+// the values and gives the other to its partner. The sum of value p ends up in lane `holder` at `place`.
+template <int P, int L, int N>
+__device__ __forceinline__ void scatter_sum(float (&values)[N]) {
+  if constexpr (L > 1) {
+    constexpr int KEPT = P > 1 ? P / 2 : 1;
+    const bool upper = threadIdx.x & (L / 2);
+#pragma unroll
+    for (int i = 0; i < KEPT; i++) {
+      const float mine = P > 1 && upper ? values[i + P - KEPT] : values[i];
+      const float given = P > 1 && !upper ? values[i + P - KEPT] : values[i];
+      values[i] = mine + __shfl_xor_sync(0xffffffffu, given, L / 2);
+    }
+    scatter_sum<KEPT, L / 2>(values);
+  }
+}
+template <int P, int L>
+__device__ __forceinline__ int holder(int p) { return P <= L ? p * (L / P) : p / (P > L ? P / L : 1); }
+template <int P, int L>
+__device__ __forceinline__ int place(int p) { return P <= L ? 0 : p % (P > L ? P / L : 1); }
