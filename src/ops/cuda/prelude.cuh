@@ -127,6 +127,21 @@ __device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
   asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]), "r"(v.w[3]) : "memory");
 }
 
+// Four 8x8 matrices of 16-bit values whose rows' addresses lanes 0-7, 8-15, 16-23 and 24-31 give: word i of lane 4 g + t is
+// columns 2t and 2t + 1 of row g of matrix i.
+__device__ __forceinline__ Vec16 load_matrices(u32 address) {
+  Vec16 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
+  return v;
+}
+
+// Of the transposed matrices.
+__device__ __forceinline__ Vec16 load_matrices_transposed(u32 address) {
+  Vec16 v;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
+  return v;
+}
+
 // ---- programmatic dependent launch ----
 // Every kernel of a chain first lets its successor start, does what depends on nobody (weights), then waits for its
 // predecessor. Because every block waits, "my predecessor is done" implies that all earlier kernels are done.
@@ -231,6 +246,10 @@ __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
       "r"(parity)
       : "memory");
 }
+// Between the initialisation of barriers and the block's synchronisation.
+__device__ __forceinline__ void barriers_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+// Between ordinary stores into shared memory and copies or products that come after a barrier.
+__device__ __forceinline__ void shared_stores_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 __device__ __forceinline__ u64 evict_first_policy() {
   u64 policy;
   asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));

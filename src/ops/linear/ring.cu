@@ -93,7 +93,7 @@ struct Ring {
     }
   }
 
-  // 64 k of this warp's rows by all tokens. Where boxes were copied, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
+  // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
   static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[R][NT][4], u32 stage, int wr, int box) {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     const int row = INT8 ? lane & 7 : g;  // whose address this thread gives
@@ -185,9 +185,9 @@ struct Ring {
     // A single row can end inside of a box, where weights are zero: what follows must be no NaN.
     if (a.xRows == 1 && a.k % 64 != 0) {
       for (u32 i = threadIdx.x * 4; i < a.stageCount * stageBytes; i += blockDim.x * 4) *(u32*)(memory + i) = 0;
-      asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+      shared_stores_fence();
     }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    barriers_fence();
     __syncthreads();
     allow_successor();
 

@@ -313,7 +313,7 @@ struct Wide {
         barrier_init(read + 8 * w, CLUSTER - 1);
       }
     }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    barriers_fence();
     if (CLUSTER > 1) cluster_sync();
     else __syncthreads();
     allow_successor();

@@ -13,7 +13,7 @@
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
 #include "prelude.cuh"
 
-// With one query head a key head two blocks share a multiprocessor. Six warps each have room for two cache blocks of LLaMA-2-7B a warp.
+// With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's cache blocks.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)
 #define TOKENS_A_WARP (32 / LANES)
 #define PASSES ((BLOCK_TOKENS + TOKENS_A_WARP - 1) / TOKENS_A_WARP)
@@ -187,7 +187,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
       barrier_init(full + 8 * s, 1);
       barrier_init(empty + 8 * s, 1);
     }
-  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  barriers_fence();
   __syncthreads();
   allow_successor();
   const int unitCount = *itemCount * kvHeads;
@@ -253,7 +253,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
           store_stage(at, 0, newest % BLOCK_TOKENS, lane, newKey);
           store_stage(at, 1, newest % BLOCK_TOKENS, lane, newValue);
         }
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");  // the slot's next copy comes later
+        shared_stores_fence();  // the slot's next copy comes later
         __syncwarp();
       }
 

@@ -136,8 +136,8 @@ struct PrefillConsumer {
     for (int piece = keys * 8 + (threadIdx.x & 127); piece < end; piece += 128)
 #pragma unroll
       for (int half = 0; half < HALVES; half++)
-        asm volatile("st.shared.v4.u32 [%0], {%1,%1,%1,%1};" ::"r"(rows + half * TILE_HALF_BYTES + piece * 16), "r"(0) : "memory");
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        store_shared16(rows + half * TILE_HALF_BYTES + piece * 16, zero16());
+    shared_stores_fence();
     asm volatile("bar.sync %0, 128;" ::"r"(1 + WARPGROUPS + warpgroup) : "memory");
   }
 
@@ -238,7 +238,7 @@ extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
     barrier_init(shared_address(shared.keysFull + i), 1), barrier_init(shared_address(shared.keysEmpty + i), warps);
     barrier_init(shared_address(shared.valuesFull + i), 1), barrier_init(shared_address(shared.valuesEmpty + i), warps);
   }
-  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  barriers_fence();
   if (threadIdx.x == WARPGROUPS * 128) prefetch_map(&qkvMap), prefetch_map(&cacheMap);
   __syncthreads();
   allow_successor();

@@ -18,14 +18,6 @@ __device__ __forceinline__ void copy_async4(u32 target, const void* source, bool
 }
 #endif
 
-__device__ __forceinline__ void load_matrix4(u32 (&r)[4], u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address));
-}
-
-__device__ __forceinline__ void load_matrix4_transposed(u32 (&r)[4], u32 address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address));
-}
-
 // Grid: [heads, tiles]; tiles [n] row * 65536 + index of the group of 64 queries.
 extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
     attention_prefill(const u16* qkv, const KvElement* cache, u16* out, const int* rowOffsets, const int* contextLengths,
@@ -143,10 +135,9 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
 #pragma unroll
       for (int n = 0; n < TILE / 16; n++) {
         // Four 8x8 matrices: keys n*16..+7 and +8..+15, each at d and d + 8.
-        u32 b[4];
-        load_matrix4(b, keysAt + (n * 16 + (lane & 7) + (lane >> 4) * 8) * STRIDE + k * 32 + ((lane >> 3) & 1) * 16);
-        mma16816(s[2 * n], q[k], b[0], b[1]);
-        mma16816(s[2 * n + 1], q[k], b[2], b[3]);
+        const Vec16 b = load_matrices(keysAt + (n * 16 + (lane & 7) + (lane >> 4) * 8) * STRIDE + k * 32 + ((lane >> 3) & 1) * 16);
+        mma16816(s[2 * n], q[k], b.w[0], b.w[1]);
+        mma16816(s[2 * n + 1], q[k], b.w[2], b.w[3]);
       }
 
     const int lastOfWarp = position0 + warp * 16;
@@ -186,10 +177,9 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
                         pack_act(s[2 * k + 1][0], s[2 * k + 1][1]), pack_act(s[2 * k + 1][2], s[2 * k + 1][3])};
 #pragma unroll
       for (int n = 0; n < HEAD_DIM / 16; n++) {
-        u32 b[4];
-        load_matrix4_transposed(b, valuesAt + (k * 16 + (lane & 15)) * STRIDE + n * 32 + (lane >> 4) * 16);
-        mma16816(acc[2 * n], p, b[0], b[1]);
-        mma16816(acc[2 * n + 1], p, b[2], b[3]);
+        const Vec16 b = load_matrices_transposed(valuesAt + (k * 16 + (lane & 15)) * STRIDE + n * 32 + (lane >> 4) * 16);
+        mma16816(acc[2 * n], p, b.w[0], b.w[1]);
+        mma16816(acc[2 * n + 1], p, b.w[2], b.w[3]);
       }
     }
     __syncthreads();
