@@ -183,6 +183,21 @@ __device__ __forceinline__ float block_sum(float value, float* scratch) {
   return sum;
 }
 
+// Four words of each of four neighbouring lanes, transposed: lane t gets word t of each.
+__device__ __forceinline__ void transpose4(u32 (&w)[4]) {
+  const bool odd = threadIdx.x & 1, upper = threadIdx.x & 2;
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const u32 other = __shfl_xor_sync(0xffffffffu, odd ? w[i] : w[i + 1], 1);
+    (odd ? w[i] : w[i + 1]) = other;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const u32 other = __shfl_xor_sync(0xffffffffu, upper ? w[i] : w[i + 2], 2);
+    (upper ? w[i] : w[i + 2]) = other;
+  }
+}
+
 // ---- tensor cores: d[16x8] += a[16x16] · b[16x8], f32 sums ----
 
 __device__ __forceinline__ void mma16816(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {

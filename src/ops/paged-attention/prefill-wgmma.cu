@@ -141,21 +141,6 @@ struct PrefillConsumer {
     asm volatile("bar.sync %0, 128;" ::"r"(1 + WARPGROUPS + warpgroup) : "memory");
   }
 
-  // Four words of each of four neighbouring lanes, transposed.
-  static __device__ __forceinline__ void transpose4(u32 (&w)[4]) {
-    const bool odd = threadIdx.x & 1, upper = threadIdx.x & 2;
-#pragma unroll
-    for (int i = 0; i < 4; i += 2) {
-      const u32 other = __shfl_xor_sync(0xffffffffu, odd ? w[i] : w[i + 1], 1);
-      (odd ? w[i] : w[i + 1]) = other;
-    }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const u32 other = __shfl_xor_sync(0xffffffffu, upper ? w[i] : w[i + 2], 2);
-      (upper ? w[i] : w[i + 2]) = other;
-    }
-  }
-
   __device__ __forceinline__ void store(const PrefillWork& w) const {
 #pragma unroll
     for (int j = 0; j < 2; j++) {
