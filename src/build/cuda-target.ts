@@ -6,7 +6,8 @@ import { checkCudaPlan } from '../device/cuda/check-plan.js';
 import { createCudaWeightLayout } from '../device/cuda/cuda-weight-layout.js';
 import { openGpu, type GpuProperties } from '../device/cuda/gpu.js';
 import { type KernelFacts, spillingKernels } from '../device/cuda/kernel-facts.js';
-import { compileUnits, kernelUnits, type KernelTarget } from '../device/cuda/kernel-sources.js';
+import { compileUnits, kernelUnits } from '../device/cuda/kernel-sources.js';
+import type { CudaTarget } from '../ops/cuda/capability.js';
 import { createLinearTimer } from '../device/cuda/linear-timer.js';
 import { type Nvrtc, openNvrtc } from '../device/cuda/nvrtc.js';
 import { parseResourceReport } from '../device/cuda/resource-report.js';
@@ -34,7 +35,7 @@ export function openCudaTarget(pool: CpuPool, options: CudaTargetOptions): Omit<
   const wanted = options.architecture === undefined ? undefined : parseArchitecture(options.architecture);
   if (wanted === undefined && gpus[0] === undefined) throw noGpu(missing);
   const gpu = gpus.find((one) => wanted === undefined || one.computeCapability === wanted.computeCapability);
-  const target: KernelTarget = gpu ?? wanted!;
+  const target: CudaTarget = gpu ?? wanted!;
   const nvrtc = openNvrtc(options.libraryPath);
   if (!nvrtc.computeCapabilities.includes(target.computeCapability))
     throw new AloftError(
@@ -59,7 +60,7 @@ function noGpu(missing: readonly string[]): AloftError {
 
 interface Workshop {
   readonly nvrtc: Nvrtc;
-  readonly target: KernelTarget;
+  readonly target: CudaTarget;
   /** Of the target's architecture, when there is one here. */
   readonly gpu: GpuProperties | undefined;
   readonly options: CudaTargetOptions;

@@ -1,6 +1,6 @@
 /** GPU architectures: their names for the compiler, and what to assume about a GPU that is not here. */
 import { AloftError } from '../../core/errors.js';
-import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
 
 /** Ampere: the first with bf16 tensor cores and asynchronous copies. */
 export const MIN_COMPUTE_CAPABILITY = 80;
@@ -21,7 +21,7 @@ export function architectureName(computeCapability: number): string {
 }
 
 /** `sm_90a`, `sm_90`, `sm_86`, ... @throws AloftError USAGE */
-export function parseArchitecture(name: string): LinearTarget {
+export function parseArchitecture(name: string): CudaTarget {
   const match = /^sm_(\d{2,3})a?$/.exec(name);
   const computeCapability = Number(match?.[1]);
   if (match === null || computeCapability < MIN_COMPUTE_CAPABILITY)

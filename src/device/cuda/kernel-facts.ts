@@ -1,12 +1,12 @@
 /** What an engine file says about its kernels, beside their machine code. */
-import type { KernelTarget } from './kernel-sources.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
 import type { CompiledResources } from './resource-report.js';
 
 export interface KernelFacts {
   /** Such as `NVRTC 13.0`. */
   readonly compiler: string;
   /** The device for which kernels were chosen. Another device of the same architecture makes the same choices. */
-  readonly target: KernelTarget;
+  readonly target: CudaTarget;
   /** Whether configurations were timed on the device. */
   readonly isTuned: boolean;
   /** Linear problems and the configurations that won, as keys of ops/linear/cuda-tuning. */

@@ -1,7 +1,7 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { hasBulkRings } from '../../ops/cuda/capability.js';
+import { type CudaTarget, hasBulkRings } from '../../ops/cuda/capability.js';
 import {
   canFuseSwiglu,
   kernelLine,
@@ -10,7 +10,7 @@ import {
   type LinearConfig,
   type LinearProblem,
 } from '../../ops/linear/cuda.js';
-import { linearChooser, type LinearChooser, type LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import { linearChooser, type LinearChooser } from '../../ops/linear/cuda-tuning.js';
 import { ROW_CLASSES } from '../../ops/linear/row-classes.js';
 import {
   cacheDefines,
@@ -58,12 +58,10 @@ export function readKernelSource(files: readonly string[], appended: readonly st
   return [prelude, ...files.map((file) => read(file).replace(INCLUDE, '')), ...appended, ''].join('\n');
 }
 
-export type KernelTarget = LinearTarget;
-
 /** Every unit that a plan needs, with the kernels that `choose` can ask for. */
 export function kernelUnits(
   plan: Plan,
-  target: KernelTarget,
+  target: CudaTarget,
   blockTokens: number,
   choose: LinearChooser = linearChooser(target),
 ): readonly CompileRequest[] {

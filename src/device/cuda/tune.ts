@@ -1,8 +1,8 @@
 /** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
 import { AloftError } from '../../core/errors.js';
-import { chooseLinear, type LinearConfig, type LinearProblem } from '../../ops/linear/cuda.js';
-import { configKey, parseConfigKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
-import type { LinearTarget } from '../../ops/linear/cuda-tuning.js';
+import { canFuseSwiglu, chooseLinear, type LinearConfig, type LinearProblem } from '../../ops/linear/cuda.js';
+import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda-tuning.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
 import { ROW_CLASSES, rowClass } from '../../ops/linear/row-classes.js';
 import { inferPlan } from '../../plan/infer.js';
 import type { Plan } from '../../plan/plan.js';
@@ -26,7 +26,7 @@ const FEW_ROWS = 64;
 const NOISE = 0.02;
 
 /** Every linear problem that the tuner times: each class of rows up to a step's tokens. */
-export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: number): LinearProblem[] {
+export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: number): LinearProblem[] {
   const { operands } = inferPlan(plan);
   const problems = new Map<string, LinearProblem>();
   for (const [index, op] of plan.ops.entries()) {
@@ -39,10 +39,8 @@ export function linearProblems(plan: Plan, target: LinearTarget, maxStepTokens: 
     const maxRows = operands[index]!.get(op.x)!.rows === 'tokens' ? maxStepTokens : FEW_ROWS;
     for (const m of rowCounts(maxRows)) {
       const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
-      // cuBLASLt has no SwiGLU: where it is the first choice, gate-up is a product by itself.
-      const canFuse =
-        chooseLinear(fused, target).method !== 'matmul' && kernelCandidates(fused, target).length > 0;
-      const isFused = isGated && canFuse;
+      // As the executor decides: cuBLASLt has no SwiGLU, and then gate-up is a product by itself.
+      const isFused = isGated && canFuseSwiglu(chooseLinear(fused, target), fused.n / 2);
       const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
       problems.set(problemKey(problem), problem);
     }

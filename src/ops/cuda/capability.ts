@@ -1,3 +1,10 @@
+/** What kernels are chosen, cut and launched by. */
+export interface CudaTarget {
+  /** 90 for 9.0. */
+  readonly computeCapability: number;
+  readonly multiprocessorCount: number;
+}
+
 /**
  * Whether weights and keys stream through rings of bulk copies. The copies exist from compute capability 9.0 on, and 9.0 and
  * 10.x have the shared memory for the rings (227 KB a block). 12.x has 99 KB and runs the kernels of older GPUs.

@@ -1,5 +1,5 @@
 /** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
-import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
+import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
 import { ceilDiv } from '../cuda/launch.js';
 import {
   canFuseSwiglu,
@@ -11,12 +11,6 @@ import {
 } from './cuda.js';
 import { wideConfigs } from './cuda-wide.js';
 import { MATMUL_ROW_STEP, rowClass, rowClassName } from './row-classes.js';
-
-/** What the built-in choice depends on. */
-export interface LinearTarget {
-  readonly computeCapability: number;
-  readonly multiprocessorCount: number;
-}
 
 export type LinearChooser = (problem: LinearProblem) => LinearConfig;
 
@@ -66,7 +60,7 @@ export function parseConfigKey(key: string, libraryVersion: number): LinearConfi
 
 /** Measured winners first, the built-in choice for everything else. */
 export function linearChooser(
-  target: LinearTarget,
+  target: CudaTarget,
   winners: ReadonlyMap<string, LinearConfig> = new Map(),
 ): LinearChooser {
   return (problem) => {
@@ -130,7 +124,7 @@ const WIDE_TRIALS = 3;
 /** Our kernels that are worth trying for a problem: none for more rows than they are made for. */
 export function kernelCandidates(
   problem: LinearProblem,
-  { computeCapability, multiprocessorCount }: LinearTarget,
+  { computeCapability, multiprocessorCount }: CudaTarget,
 ): readonly GeneratedConfig[] {
   const wide = hasWarpgroupProducts(computeCapability) ? wideConfigs(problem, multiprocessorCount) : [];
   const other = hasBulkRings(computeCapability) ? ringCandidates(problem) : streamCandidates(problem);

@@ -1,5 +1,5 @@
 /** Which CUDA kernel computes a linear layer, and how it is launched. Pure. */
-import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
+import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
 import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
 import { type WideConfig, wideConfigs, wideNumbers, wideShape, wideStages } from './cuda-wide.js';
 
@@ -106,10 +106,7 @@ const RING_SHAPES: Readonly<
 };
 
 /** The fastest known way to compute a linear layer on a device with `multiprocessorCount` multiprocessors. */
-export function chooseLinear(
-  problem: LinearProblem,
-  device: { readonly computeCapability: number; readonly multiprocessorCount: number },
-): LinearConfig {
+export function chooseLinear(problem: LinearProblem, device: CudaTarget): LinearConfig {
   if (!hasBulkRings(device.computeCapability)) return chooseStream(problem);
   if (hasWarpgroupProducts(device.computeCapability)) {
     const [wide] = wideConfigs(problem, device.multiprocessorCount);

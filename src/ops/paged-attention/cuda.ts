@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
-import { hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
+import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
 import { i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
@@ -29,12 +29,6 @@ export function cacheDefines(
   );
 }
 
-/** What decides how attention is cut and launched. */
-export interface AttentionTarget {
-  readonly computeCapability: number;
-  readonly multiprocessorCount: number;
-}
-
 /** A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over the device. */
 const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
 
@@ -42,11 +36,7 @@ const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
  * Cached tokens in one piece of decode attention, whole cache blocks. Without the ring a piece is held in registers:
  * fewer tokens when several query heads share them.
  */
-export function splitTokensFor(
-  target: AttentionTarget,
-  queryHeadsPerKvHead: number,
-  blockTokens: number,
-): number {
+export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, blockTokens: number): number {
   if (hasBulkRings(target.computeCapability)) {
     const tokens = RING_SPLIT_TOKENS[queryHeadsPerKvHead === 1 ? 'single' : 'grouped'];
     return blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
@@ -111,7 +101,7 @@ export function ringStageCount(stageBytes: number, ringBytes: number, warps: num
 /** Rope, cache append and attention for rows with one new token. */
 export function decodeLaunch(
   problem: AttentionProblem,
-  target: AttentionTarget,
+  target: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
   const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
@@ -183,7 +173,7 @@ export function wgmmaBoxRows(blockTokens: number): { readonly qkv: number; reado
 export function prefillLaunch(
   kernel: PrefillKernel,
   problem: AttentionProblem,
-  target: AttentionTarget,
+  target: CudaTarget,
   operands: AttentionOperands,
 ): KernelLaunch {
   return kernel.name === 'attention_prefill'
@@ -227,7 +217,7 @@ export function wgmmaSharedBytes(headDim: number): number {
 /** @param o with maps */
 function wgmmaPrefillLaunch(
   { headCount, kvHeadCount, headDim, blockStride, maxBlocks, prefillTiles }: AttentionProblem,
-  { multiprocessorCount }: AttentionTarget,
+  { multiprocessorCount }: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
   const vectorBytes = headDim * 2;

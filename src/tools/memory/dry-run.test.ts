@@ -3,13 +3,13 @@ import { configFields, namedShape } from '../../build/random-weights/shapes.js';
 import { JsonFile } from '../../build/checkpoint/json-file.js';
 import { parseModelConfig } from '../../build/checkpoint/model-config.js';
 import { resolveBuildOptions } from '../../build/resolve-options.js';
-import type { AttentionTarget } from '../../ops/paged-attention/cuda.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
 import { dryBudget, dryBuild } from './dry-run.js';
 import { type MemoryView, memoryAdvice, memoryTable } from './memory-view.js';
 
 const GIB = 2 ** 30;
 
-function llama2(flags: Record<string, string | true>, gpu?: AttentionTarget) {
+function llama2(flags: Record<string, string | true>, gpu?: CudaTarget) {
   const given = new Map(Object.entries({ random_weights: 'llama2_7b', ...flags }));
   const config = parseModelConfig(new JsonFile('random weights', configFields(namedShape('llama2_7b'))));
   return dryBuild(config, resolveBuildOptions(given).options, gpu);

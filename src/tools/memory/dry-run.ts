@@ -12,7 +12,7 @@ import { CUDA_LAYOUT_VERSION, cudaSpecs } from '../../device/cuda/cuda-weight-la
 import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
 import { readManifest } from '../../engine/manifest.js';
 import { openEngineRank } from '../../engine/rank-file-reader.js';
-import type { AttentionTarget } from '../../ops/paged-attention/cuda.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from '../../run/executor/cpu-sizing.js';
@@ -25,7 +25,7 @@ import type { MemoryView } from './memory-view.js';
 export interface DryEngine extends EngineShape {
   readonly parts: MemoryView['parts'];
   /** The GPU that it is for; undefined for a CPU. */
-  readonly gpu: AttentionTarget | undefined;
+  readonly gpu: CudaTarget | undefined;
 }
 
 interface NamedBytes {
@@ -52,7 +52,7 @@ export function dryEngine(directory: string): DryEngine {
 }
 
 /** What `aloft build` would make: rank 0, for this kind of CPU or a GPU. @throws AloftError as {@link definePlans}, UNSUPPORTED */
-export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: AttentionTarget): DryEngine {
+export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: CudaTarget): DryEngine {
   const plan = definePlans(config, options).ranks[0]!;
   const { limits } = options;
   if (gpu !== undefined) checkCudaPlan(plan, limits.maxInputTokens);

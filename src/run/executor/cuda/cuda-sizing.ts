@@ -1,6 +1,6 @@
 /** What the limits of a step and the KV cache of a CUDA executor follow from: pure, so that a dry run can ask for it. */
 import { AloftError } from '../../../core/errors.js';
-import type { AttentionTarget } from '../../../ops/paged-attention/cuda.js';
+import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
 import { checkedStepTokens, type EngineShape, type SizingOptions } from '../cpu-sizing.js';
@@ -89,7 +89,7 @@ export interface CudaSizing {
 export function sizeCudaEngine(
   shape: EngineShape,
   given: SizingOptions,
-  { availableBytes, target }: { readonly availableBytes: number; readonly target: AttentionTarget },
+  { availableBytes, target }: { readonly availableBytes: number; readonly target: CudaTarget },
 ): CudaSizing {
   const { plan, weightBytes } = shape;
   const limits = cudaLimits(shape, given);

@@ -2,7 +2,8 @@
 import type { MappedMatrix, MappedTiles } from '../../../device/cuda/tensor-map.js';
 import { tileShape } from '../../../ops/linear/cuda-tiles.js';
 import { tileBoxes } from '../../../ops/linear/cuda-wide.js';
-import { type AttentionTarget, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import type { CudaTarget } from '../../../ops/cuda/capability.js';
+import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { BOX_ROW_COUNTS, MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
 import { planBuffers } from '../../../plan/buffers.js';
@@ -49,7 +50,7 @@ export interface CudaSizes {
 export function sizeCuda(
   { plan, inferred }: { readonly plan: Plan; readonly inferred: InferredPlan },
   limits: CudaExecutorLimits,
-  target: AttentionTarget,
+  target: CudaTarget,
 ): CudaSizes {
   const roundRows = (rows: number): number => Math.ceil(rows / MATMUL_ROW_STEP) * MATMUL_ROW_STEP;
   const maxLogits = roundRows(limits.maxLogits);
