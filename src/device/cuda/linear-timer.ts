@@ -14,7 +14,7 @@ import {
 import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
 import { tileBox, type WideConfig } from '../../ops/linear/cuda-wide.js';
-import { BOX_ROW_COUNTS } from '../../ops/linear/row-classes.js';
+import { boxRowCounts, MIN_X_MAP_ROWS } from '../../ops/linear/row-classes.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
 import type { Gpu, GpuProperties } from './gpu.js';
 import { trialUnit } from './kernel-sources.js';
@@ -43,8 +43,6 @@ const CALLS = 12;
 const ROUNDS = 4;
 /** Rows of the result that are compared, and by how much they may differ, relative to the largest. */
 const COMPARED_ROWS = 8;
-/** Operands have room for a kernel's largest tile of few rows. */
-const MIN_ROWS = 64;
 const TOLERANCE = 0.01;
 
 /** @param problems what will be timed, to compile their kernels together. Device memory is freed when `gpu` is disposed. */
@@ -123,7 +121,7 @@ export function createLinearTimer(tools: TimerTools, problems: readonly LinearPr
 }
 
 function fits(config: LinearConfig, { sharedBytesPerBlock }: GpuProperties): boolean {
-  return !('sharedBytes' in config) || config.sharedBytes <= sharedBytesPerBlock;
+  return config.method !== 'ring' || config.sharedBytes <= sharedBytesPerBlock;
 }
 
 /** Whether INT8 weights are read as they are. If not, products read a dense copy, which is made before they are timed. */
@@ -169,16 +167,16 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
     Math.min(MAX_COPIES, ceilDiv(properties.l2CacheBytes * L2_MULTIPLE, weightBytes)),
   );
   const weight = filled(weightBytes * copyCount, PATTERN, 'weights to time');
-  const rows = Math.max(m, MIN_ROWS);
+  const rows = Math.max(m, MIN_X_MAP_ROWS);
   const x = filled(rows * k * 2, PATTERN, 'inputs to time');
   const scale = filled(n * 4, SCALE_WORD, 'scales to time');
   const outColumns = epilogue === 'swiglu' ? n / 2 : n;
   const outBytes = epilogue === 'f32' ? 4 : 2;
   const out = filled(rows * outColumns * outBytes, 0, 'outputs to time');
   const hasMaps = hasBulkRings(properties.computeCapability);
-  const boxRowCounts = BOX_ROW_COUNTS.filter((count) => count <= rows);
+  const boxRows = boxRowCounts(rows);
   const matrices = [
-    ...boxRowCounts.map((boxRows) => ({ address: x, rows, columns: k, boxRows, dtype })),
+    ...boxRows.map((count) => ({ address: x, rows, columns: k, boxRows: count, dtype })),
     ...(isTiled
       ? []
       : Array.from({ length: copyCount }, (_, copy) => ({
@@ -188,19 +186,15 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
   const maps = hasMaps ? encodeTensorMaps(gpu.driver, matrices) : [];
   const [down, across] = tileShape(n, k);
   const tileMap = (address: number, config: WideConfig): TensorMap =>
-    encodeTensorMaps(gpu.driver, [
-      { address, down: down!, across: across!, box: tileBox(config, epilogue) },
-    ])[0]!;
+    encodeTensorMaps(gpu.driver, [{ address, down, across, box: tileBox(config, epilogue) }])[0]!;
   gpu.synchronize();
   return {
     copyCount,
     at: (config, copy) => ({
       ...{ x, weight: weight + copy * weightBytes, out },
-      xMap: 'tokenGroups' in config ? maps[boxRowCounts.indexOf(xMapRows(config, m))] : undefined,
+      xMap: 'tokenGroups' in config ? maps[boxRows.indexOf(xMapRows(config, m))] : undefined,
       weightMap:
-        config.method === 'wide'
-          ? tileMap(weight + copy * weightBytes, config)
-          : maps[boxRowCounts.length + copy],
+        config.method === 'wide' ? tileMap(weight + copy * weightBytes, config) : maps[boxRows.length + copy],
       ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
     }),
     result() {

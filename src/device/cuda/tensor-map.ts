@@ -1,5 +1,7 @@
 import { addressOf } from '../../ffi/memory.js';
 import type { TensorMap } from '../../ops/cuda/launch.js';
+import { TILE_BYTES } from '../../ops/linear/cuda-tiles.js';
+import type { TileBox } from '../../ops/linear/cuda-wide.js';
 import type { CudaDriver } from './driver.js';
 
 /** Bytes of a `CUtensorMap`; the driver writes it to a multiple of 64 bytes. */
@@ -24,14 +26,13 @@ export interface MappedMatrix {
   readonly dtype: 'f16' | 'bf16';
 }
 
-/** Tiles of 1,024 bytes, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
+/** Tiles of int8 weights, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
 export interface MappedTiles {
   readonly address: number;
   readonly down: number;
   readonly across: number;
-  readonly box: { readonly down: number; readonly across: number };
+  readonly box: TileBox;
 }
-const TILE_BYTES = 1024;
 
 /** What `cuTensorMapEncodeTiled` is told: sizes from the innermost dimension on, strides of all but the innermost. */
 interface Encoding {

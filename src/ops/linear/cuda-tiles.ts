@@ -4,12 +4,15 @@ import { ceilDiv } from '../cuda/launch.js';
 
 const TILE_ROWS = 16;
 const TILE_COLUMNS = 64;
-const TILE_BYTES = TILE_ROWS * TILE_COLUMNS;
+export const TILE_BYTES = TILE_ROWS * TILE_COLUMNS;
 /** Stored values are unsigned: value + 128. */
 export const INT8_OFFSET = 128;
 
 /** Shape of the stored tiles of a [rows, columns] weight. */
-export function tileShape(rows: number, columns: number): readonly number[] {
+export function tileShape(
+  rows: number,
+  columns: number,
+): readonly [down: number, across: number, bytes: number] {
   return [ceilDiv(rows, TILE_ROWS), ceilDiv(columns, TILE_COLUMNS), TILE_BYTES];
 }
 

@@ -29,8 +29,19 @@ export function cacheDefines(
   );
 }
 
-/** A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over the device. */
-const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
+/**
+ * Shapes of the ring kernel: cached tokens of a piece, warps that take cache blocks, blocks that share a multiprocessor, and the
+ * bytes of each one's ring. A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over
+ * the device, and their registers leave room for one block.
+ */
+const RING_SHAPES = {
+  single: { splitTokens: 512, warps: 6, blocksPerMultiprocessor: 2, ringBytes: 96 << 10 },
+  grouped: { splitTokens: 256, warps: 8, blocksPerMultiprocessor: 1, ringBytes: 128 << 10 },
+} as const;
+const MAX_RING_STAGES = 32;
+
+const ringShape = (queryHeadsPerKvHead: number) =>
+  RING_SHAPES[queryHeadsPerKvHead === 1 ? 'single' : 'grouped'];
 
 /**
  * Cached tokens in one piece of decode attention, whole cache blocks. Without the ring a piece is held in registers:
@@ -38,8 +49,8 @@ const RING_SPLIT_TOKENS = { single: 512, grouped: 256 } as const;
  */
 export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, blockTokens: number): number {
   if (hasBulkRings(target.computeCapability)) {
-    const tokens = RING_SPLIT_TOKENS[queryHeadsPerKvHead === 1 ? 'single' : 'grouped'];
-    return blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
+    const { splitTokens } = ringShape(queryHeadsPerKvHead);
+    return blockTokens * Math.max(1, Math.floor(splitTokens / blockTokens));
   }
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
 }
@@ -82,16 +93,6 @@ export interface AttentionProblem {
   readonly prefillTiles: number;
 }
 
-/**
- * Shapes of the ring kernel: warps that take cache blocks, blocks that share a multiprocessor, and the bytes of each one's ring.
- * The registers of grouped queries leave room for one block.
- */
-const RING_SHAPES = {
-  single: { warps: 6, blocksPerMultiprocessor: 2, ringBytes: 96 << 10 },
-  grouped: { warps: 8, blocksPerMultiprocessor: 1, ringBytes: 128 << 10 },
-} as const;
-const MAX_RING_STAGES = 32;
-
 /** Slots of a block's ring: a multiple of the warps that take cache blocks from it, see decode-ring.cu. */
 export function ringStageCount(stageBytes: number, ringBytes: number, warps: number): number {
   const fitting = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(ringBytes / stageBytes)));
@@ -118,18 +119,14 @@ export function decodeLaunch(
     const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
     return { unit: 'attention', kernel: 'attention_decode', ...size, args };
   }
-  const { headCount } = problem;
-  const shape = RING_SHAPES[headCount === kvHeadCount ? 'single' : 'grouped'];
-  const stageCount = ringStageCount(stageBytes, shape.ringBytes, shape.warps);
+  const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(problem.headCount / kvHeadCount);
+  const stageCount = ringStageCount(stageBytes, ringBytes, warps);
+  const blocks = target.multiprocessorCount * blocksPerMultiprocessor;
   return {
     unit: 'attention',
     kernel: 'attention_decode_ring',
-    grid: [
-      Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * shape.blocksPerMultiprocessor),
-      1,
-      1,
-    ],
-    blockThreads: (shape.warps + 1) * 32,
+    grid: [Math.min(decodeItems * kvHeadCount, blocks), 1, 1],
+    blockThreads: (warps + 1) * 32,
     sharedBytes: stageCount * stageBytes,
     args: [...args, i32(stageCount)],
   };

@@ -5,7 +5,7 @@ import { tileBoxes } from '../../../ops/linear/cuda-wide.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { BOX_ROW_COUNTS, MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
+import { boxRowCounts, MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/row-classes.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
@@ -13,8 +13,6 @@ import type { CudaExecutorLimits } from './cuda-executor-options.js';
 import { tileMapKey, weightMapKey, xMapKey } from './emit-linear.js';
 
 const ACTIVATION_BYTES = 2;
-/** Rows that a tensor map of x has at least: of the largest box of few rows. */
-const MIN_X_MAP_ROWS = 64;
 const WEIGHT_BOX_ROWS = 16;
 const MATMUL_WORKSPACE_BYTES = 64 << 20;
 /** Most log probabilities a token can report. */
@@ -127,19 +125,18 @@ export function mappedMatrices(
     const [rows, columns] = [shape[0]!, shape[1]!];
     const address = buffer(index, op.x);
     const xRows = Math.max(MIN_X_MAP_ROWS, rowCount(index, op.x));
-    for (const boxRows of BOX_ROW_COUNTS.filter((count) => count <= xRows))
+    for (const boxRows of boxRowCounts(xRows))
       matrices.set(xMapKey(address, columns, boxRows), { address, rows: xRows, columns, boxRows, dtype });
+    const weight = tensorAddress(op.weight);
     if (format.type === 'dense')
       matrices.set(weightMapKey(op.weight), {
-        ...{ address: tensorAddress(op.weight), rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },
+        ...{ address: weight, rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },
       });
-    else
-      for (const box of tileBoxes()) {
-        const [down, across] = tileShape(rows, columns);
-        matrices.set(tileMapKey(op.weight, box), {
-          ...{ address: tensorAddress(op.weight), down: down!, across: across!, box },
-        });
-      }
+    else {
+      const [down, across] = tileShape(rows, columns);
+      for (const box of tileBoxes())
+        matrices.set(tileMapKey(op.weight, box), { address: weight, down, across, box });
+    }
   }
   return matrices;
 }
