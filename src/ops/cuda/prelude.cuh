@@ -254,12 +254,11 @@ __device__ __forceinline__ void barrier_expect(u32 barrier, u32 bytes) {
 __device__ __forceinline__ void barrier_arrive(u32 barrier) {
   asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
+// `space`: whose writes are seen after the wait, and where the barrier lies.
+#define BARRIER_WAIT(space) \
+  "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity" space ".b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}"
 __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
-  asm volatile(
-      "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}" ::"r"(
-          barrier),
-      "r"(parity)
-      : "memory");
+  asm volatile(BARRIER_WAIT(".shared") ::"r"(barrier), "r"(parity) : "memory");
 }
 // Between the initialisation of barriers and the block's synchronisation.
 __device__ __forceinline__ void barriers_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
