@@ -3,8 +3,8 @@
  *   node scripts/write-random-checkpoint.mjs llama2_7b DIRECTORY [SEED]
  * For builds and comparisons that need real sizes where no real checkpoint is at hand. Needs `npm run build` first.
  */
-import { namedShape } from '../dist/build/random-weights/shapes.js';
-import { writeRandomCheckpoint } from '../dist/build/random-weights/write-checkpoint.js';
+import { namedShape } from '../dist/builder/random-weights/shapes.js';
+import { writeRandomCheckpoint } from '../dist/builder/random-weights/write-checkpoint.js';
 
 const [name, directory, seed = '0'] = process.argv.slice(2);
 if (directory === undefined) {

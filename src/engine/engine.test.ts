@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { faultOf } from '../build/testing/fault.js';
-import { withDirectory } from '../build/testing/tiny-checkpoint.js';
+import { faultOf } from '../builder/testing/fault.js';
+import { withDirectory } from '../builder/testing/tiny-checkpoint.js';
 import type { Plan } from '../plan/plan.js';
 import { checkEngine } from './check-engine.js';
 import { createEngine, type ManifestDraft } from './engine-writer.js';

@@ -6,8 +6,8 @@ import {
   tinyTensors,
   type TinyTensors,
   writeTinyCheckpoint,
-} from '../build/testing/tiny-checkpoint.js';
-import { pickle, storedZip } from '../build/testing/torch-archive.js';
+} from '../builder/testing/tiny-checkpoint.js';
+import { pickle, storedZip } from '../builder/testing/torch-archive.js';
 import { buildIn, expectMistake, type Mistake, temporaryRoot } from './command-line.js';
 import { referencePath } from './reference-data.js';
 

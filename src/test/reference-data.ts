@@ -1,7 +1,7 @@
 /** What PyTorch and Hugging Face transformers computed: the files of `oracle/`, described in its README. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openSafetensorsFile } from '../build/checkpoint/safetensors-file.js';
+import { openSafetensorsFile } from '../builder/checkpoint/safetensors-file.js';
 
 const ORACLE = new URL('../../oracle/', import.meta.url);
 

@@ -52,9 +52,9 @@ async function makeModels() {
   mkdirSync(workDir, { recursive: true });
   if (!existsSync(checkpointDir)) {
     const { writeRandomCheckpoint } = await import(
-      join(root, 'dist/build/random-weights/write-checkpoint.js')
+      join(root, 'dist/builder/random-weights/write-checkpoint.js')
     );
-    const { namedShape } = await import(join(root, 'dist/build/random-weights/shapes.js'));
+    const { namedShape } = await import(join(root, 'dist/builder/random-weights/shapes.js'));
     writeRandomCheckpoint(checkpointDir, namedShape(flags.shape), SEED);
   }
   if (!PRECISIONS.every((precision) => existsSync(ggufFile(precision))))

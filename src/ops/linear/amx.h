@@ -3,7 +3,7 @@
 // A tile register holds 16 rows of 64 bytes. One operand is 16 rows of prepared activations: two rows a token, whose results
 // the caller adds. The other is a packed tile's next 64 bytes of 16 output rows. A product adds to 16 by 16 sums.
 #pragma once
-#include "../cpu/amx-registers.h"
+#include "ops/cpu/amx-registers.h"
 #include "kernels.h"
 
 namespace aloft {

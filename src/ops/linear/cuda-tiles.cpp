@@ -1,5 +1,5 @@
 // Row-major int8 weights -> the tiles of the CUDA kernels (see cuda-tiles.ts), on all threads.
-#include "../cpu/pool.h"
+#include "ops/cpu/pool.h"
 #include <cstring>
 
 namespace aloft {

@@ -1,7 +1,7 @@
 // Picks the kernels of the pool's level and shares the work out: each thread has its own output tiles, and so its own part
 // of the weights' stream.
 #include "kernels.h"
-#include "../cpu/pool.h"
+#include "ops/cpu/pool.h"
 
 namespace aloft {
 namespace {

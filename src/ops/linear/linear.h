@@ -6,8 +6,8 @@
 //   int8:     [tiles][in / 4][16][4]    quads of inputs: an operand of vpdpbusd, a B tile of AMX
 // `in` is padded with zeros to a multiple of 64 (int8) or 32 (others), output rows to a multiple of 16.
 #pragma once
-#include "../cpu/api.h"
-#include "../cpu/dtype.h"
+#include "ops/cpu/api.h"
+#include "ops/cpu/dtype.h"
 
 namespace aloft {
 

@@ -1,5 +1,5 @@
 // Packs a whole weight on all threads, a tile at a time.
-#include "../cpu/pool.h"
+#include "ops/cpu/pool.h"
 #include "pack.h"
 #include <vector>
 

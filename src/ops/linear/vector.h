@@ -1,6 +1,6 @@
 // f32 vectors of the width that this file is compiled for, and loads of packed weights into them.
 #pragma once
-#include "../cpu/dtype.h"
+#include "ops/cpu/dtype.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

@@ -1,7 +1,7 @@
 /** The flag table of a build as options of a command. */
 import { type Command, Option } from 'commander';
-import { BUILD_FLAGS, type BuildFlag } from '../../build/build-flags.js';
-import type { GivenFlags } from '../../build/flag-reader.js';
+import { BUILD_FLAGS, type BuildFlag } from '../../builder/build-flags.js';
+import type { GivenFlags } from '../../builder/flag-reader.js';
 
 export function addBuildFlags(command: Command): void {
   for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));

@@ -1,7 +1,7 @@
 /** Which device an engine is built for, from `--device`. */
 import { cpus } from 'node:os';
-import type { BuildTarget } from '../../build/build-options.js';
-import { openCudaTarget } from '../../build/cuda-target.js';
+import type { BuildTarget } from '../../builder/build-options.js';
+import { openCudaTarget } from '../../builder/cuda/target.js';
 import { AloftError } from '../../core/errors.js';
 import type { PrecisionName } from '../../core/dtype.js';
 import type { Log } from '../../core/log.js';

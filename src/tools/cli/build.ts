@@ -1,13 +1,13 @@
 /** `aloft build`: a Hugging Face checkpoint (or random weights) -> an engine directory. */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import type { BuildReport } from '../../build/build-report.js';
-import { buildEngine, type BuildProgress } from '../../build/builder.js';
-import type { Checkpoint } from '../../build/checkpoint/checkpoint.js';
-import { openCheckpoint } from '../../build/checkpoint/open.js';
-import type { GivenFlags } from '../../build/flag-reader.js';
-import { randomCheckpoint } from '../../build/random-weights/random-checkpoint.js';
-import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
+import type { BuildReport } from '../../builder/build-report.js';
+import { buildEngine, type BuildProgress } from '../../builder/builder.js';
+import type { Checkpoint } from '../../builder/checkpoint/checkpoint.js';
+import { openCheckpoint } from '../../builder/checkpoint/open.js';
+import type { GivenFlags } from '../../builder/flag-reader.js';
+import { randomCheckpoint } from '../../builder/random-weights/random-checkpoint.js';
+import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
 import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';

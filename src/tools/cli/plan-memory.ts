@@ -1,11 +1,11 @@
 /** `aloft plan-memory`: what an engine would take and hold, without loading or building it. */
 import type { Command } from 'commander';
-import { configFields } from '../../build/random-weights/shapes.js';
-import { readModelConfig } from '../../build/checkpoint/open.js';
-import { JsonFile } from '../../build/checkpoint/json-file.js';
-import { type ModelConfig, parseModelConfig } from '../../build/checkpoint/model-config.js';
-import type { GivenFlags } from '../../build/flag-reader.js';
-import { type BuildSource, resolveBuildOptions } from '../../build/resolve-options.js';
+import { configFields } from '../../builder/random-weights/shapes.js';
+import { readModelConfig } from '../../builder/checkpoint/open.js';
+import { JsonFile } from '../../builder/checkpoint/json-file.js';
+import { type ModelConfig, parseModelConfig } from '../../builder/checkpoint/model-config.js';
+import type { GivenFlags } from '../../builder/flag-reader.js';
+import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
 import { AloftError } from '../../core/errors.js';
 import type { SizingOptions } from '../../run/executor/cpu-sizing.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';

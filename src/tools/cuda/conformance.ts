@@ -8,7 +8,7 @@ import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
 import { openGpu, type Gpu } from '../../device/cuda/gpu.js';
 import { architectureName } from '../../device/cuda/architecture.js';
-import { compileUnits, kernelUnits } from '../../device/cuda/kernel-sources.js';
+import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { relativeError } from '../../ops/compare.js';
 import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';

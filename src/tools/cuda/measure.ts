@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { NAMED_SHAPES } from '../../build/random-weights/shapes.js';
+import { NAMED_SHAPES } from '../../builder/random-weights/shapes.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { openDriver } from '../../device/cuda/driver.js';
 import { readProperties } from '../../device/cuda/gpu.js';

@@ -5,12 +5,12 @@ import { GREEDY } from '../../core/sampling.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
 import { architectureName } from '../../device/cuda/architecture.js';
-import { compileUnits, kernelUnits, readKernelSource } from '../../device/cuda/kernel-sources.js';
+import { compileUnits, kernelUnits, readKernelSource } from '../../builder/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createStream } from '../../device/cuda/stream.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
-import { benchmarkPlan, drawWeights, type PlanChoice } from './plans.js';
+import { benchmarkPlan, drawWeights, type PlanChoice } from '../../builder/testing/benchmark-plans.js';
 
 const BLOCK_TOKENS = 16;
 

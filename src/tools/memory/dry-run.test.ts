@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { configFields, namedShape } from '../../build/random-weights/shapes.js';
-import { JsonFile } from '../../build/checkpoint/json-file.js';
-import { parseModelConfig } from '../../build/checkpoint/model-config.js';
-import { resolveBuildOptions } from '../../build/resolve-options.js';
+import { configFields, namedShape } from '../../builder/random-weights/shapes.js';
+import { JsonFile } from '../../builder/checkpoint/json-file.js';
+import { parseModelConfig } from '../../builder/checkpoint/model-config.js';
+import { resolveBuildOptions } from '../../builder/resolve-options.js';
 import type { CudaTarget } from '../../ops/cuda/capability.js';
 import { dryBudget, dryBuild } from './dry-run.js';
 import { type MemoryView, memoryAdvice, memoryTable } from './memory-view.js';

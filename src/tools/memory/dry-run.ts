@@ -1,13 +1,13 @@
 /** The memory of an engine without loading it, or without building it: arithmetic over shapes. */
-import type { BuildOptions } from '../../build/build-options.js';
-import type { ModelConfig } from '../../build/checkpoint/model-config.js';
-import { MODEL_PARTS, partOf } from '../../build/model-parts.js';
-import { definePlans } from '../../build/plans.js';
+import type { BuildOptions } from '../../builder/build-options.js';
+import type { ModelConfig } from '../../builder/checkpoint/model-config.js';
+import { MODEL_PARTS, partOf } from '../../builder/model-parts.js';
+import { definePlans } from '../../builder/plans.js';
 import { tensorBytes } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { CPU_LAYOUT_VERSION, cpuSpecs } from '../../device/cpu/cpu-weight-layout.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
-import { checkCudaPlan } from '../../device/cuda/check-plan.js';
+import { checkCudaPlan } from '../../ops/cuda/check-plan.js';
 import { CUDA_LAYOUT_VERSION, cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
 import { readManifest } from '../../engine/manifest.js';

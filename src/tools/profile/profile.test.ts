@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../build/random-weights/shapes.js';
+import { namedShape } from '../../builder/random-weights/shapes.js';
 import { buildStep } from '../../core/build-step.js';
 import { inferPlan } from '../../plan/infer.js';
 import type { CostModel } from '../../run/executor/profile/op-cost.js';
-import { benchmarkPlan } from '../cuda/plans.js';
+import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
 import { chromeTrace } from './chrome-trace.js';
 import { opName, summarise, summaryTable } from './op-summary.js';
 import type { ProfiledStep } from './profile-steps.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../../build/random-weights/shapes.js';
-import { benchmarkPlan } from '../../../tools/cuda/plans.js';
+import { namedShape } from '../../../builder/random-weights/shapes.js';
+import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { attentionMatrices, CACHE_MAP_KEY, qkvMapKey } from './attention-maps.js';
 
 const plan = benchmarkPlan({

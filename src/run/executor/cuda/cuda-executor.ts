@@ -1,6 +1,6 @@
 import { AloftError } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
-import { checkCudaPlan } from '../../../device/cuda/check-plan.js';
+import { checkCudaPlan } from '../../../ops/cuda/check-plan.js';
 import { openCublasLt, type CublasLt } from '../../../device/cuda/cublaslt.js';
 import type { PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../../build/random-weights/shapes.js';
+import { namedShape } from '../../../builder/random-weights/shapes.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import { inferPlan } from '../../../plan/infer.js';
-import { benchmarkPlan } from '../../../tools/cuda/plans.js';
+import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { planKvBlocks } from '../memory-plan.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';

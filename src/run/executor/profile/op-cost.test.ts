@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../../build/random-weights/shapes.js';
+import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { buildStep } from '../../../core/build-step.js';
 import { inferPlan } from '../../../plan/infer.js';
-import { benchmarkPlan } from '../../../tools/cuda/plans.js';
+import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { type CostModel, opCost } from './op-cost.js';
 
 const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });

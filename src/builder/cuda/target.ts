@@ -1,21 +1,21 @@
 /** Builds for a CUDA device: kernels compiled by NVRTC for one architecture and, with the GPU at hand, tuned on it. */
-import { AloftError } from '../core/errors.js';
-import type { CpuPool } from '../device/cpu/kernel-library.js';
-import { architectureName, parseArchitecture } from '../device/cuda/architecture.js';
-import { checkCudaPlan } from '../device/cuda/check-plan.js';
-import { createCudaWeightLayout } from '../device/cuda/cuda-weight-layout.js';
-import { openGpu, type GpuProperties } from '../device/cuda/gpu.js';
-import { type KernelFacts, spillingKernels } from '../device/cuda/kernel-facts.js';
-import { compileUnits, kernelUnits } from '../device/cuda/kernel-sources.js';
-import type { CudaTarget } from '../ops/cuda/capability.js';
-import { createLinearTimer } from '../device/cuda/linear-timer.js';
-import { type Nvrtc, openNvrtc } from '../device/cuda/nvrtc.js';
-import { parseResourceReport } from '../device/cuda/resource-report.js';
-import { surveyCuda } from '../device/cuda/survey.js';
-import { linearProblems, type Timings, tuneLinears } from '../device/cuda/tune.js';
-import type { TimingCache } from '../engine/timing-cache.js';
-import { linearChooser, parseWinners, problemKey } from '../ops/linear/cuda-tuning.js';
-import type { BuildTarget, KernelPackage, KernelRequest } from './build-options.js';
+import { AloftError } from '../../core/errors.js';
+import type { CpuPool } from '../../device/cpu/kernel-library.js';
+import { architectureName, parseArchitecture } from '../../device/cuda/architecture.js';
+import { checkCudaPlan } from '../../ops/cuda/check-plan.js';
+import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
+import { openGpu, type GpuProperties } from '../../device/cuda/gpu.js';
+import { type KernelFacts, spillingKernels } from '../../device/cuda/kernel-facts.js';
+import { compileUnits, kernelUnits } from './kernel-sources.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
+import { createLinearTimer } from './linear-timer.js';
+import { type Nvrtc, openNvrtc } from '../../device/cuda/nvrtc.js';
+import { parseResourceReport } from '../../device/cuda/resource-report.js';
+import { surveyCuda } from '../../device/cuda/survey.js';
+import { linearProblems, type Timings, tuneLinears } from './tune.js';
+import type { TimingCache } from '../../engine/timing-cache.js';
+import { linearChooser, parseWinners, problemKey } from '../../ops/linear/cuda-tuning.js';
+import type { BuildTarget, KernelPackage, KernelRequest } from '../build-options.js';
 
 export interface CudaTargetOptions {
   /** Such as `sm_90a`; default: that of this machine's first GPU. */

@@ -20,8 +20,8 @@ import {
 } from '../../ops/paged-attention/cuda.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
-import { architectureName } from './architecture.js';
-import type { CompileRequest, CompiledUnit, Nvrtc } from './nvrtc.js';
+import { architectureName } from '../../device/cuda/architecture.js';
+import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrtc.js';
 
 const INCLUDE = '#include "prelude.cuh"';
 /** Kernel sources ship with the package, beside the TypeScript sources. */

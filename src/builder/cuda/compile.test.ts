@@ -4,15 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { namedShape } from '../../build/random-weights/shapes.js';
-import { benchmarkPlan } from '../../tools/cuda/plans.js';
-import { parseArchitecture } from './architecture.js';
+import { namedShape } from '../random-weights/shapes.js';
+import { benchmarkPlan } from '../testing/benchmark-plans.js';
+import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { chooseLinear, kernelLine, type LinearProblem } from '../../ops/linear/cuda.js';
 import { kernelCandidates } from '../../ops/linear/cuda-tuning.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
-import { type CompileRequest, compilerOptions, openNvrtc } from './nvrtc.js';
-import { parseResourceReport } from './resource-report.js';
-import { surveyCuda } from './survey.js';
+import { type CompileRequest, compilerOptions, openNvrtc } from '../../device/cuda/nvrtc.js';
+import { parseResourceReport } from '../../device/cuda/resource-report.js';
+import { surveyCuda } from '../../device/cuda/survey.js';
 import { linearProblems } from './tune.js';
 
 /** @returns machine code and ptxas's report */

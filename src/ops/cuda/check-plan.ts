@@ -1,6 +1,6 @@
 /** What the CUDA kernels cannot run, found before anything is compiled or loaded. */
 import { AloftError } from '../../core/errors.js';
-import { uniformPromptTokens } from '../../ops/rope/rotation.js';
+import { uniformPromptTokens } from '../rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';
 
 /** @param maxPromptTokens longest prompt that the engine takes @throws AloftError UNSUPPORTED naming what the kernels cannot do */

@@ -1,10 +1,10 @@
 /** Plans and weights without a checkpoint, for checks and measurements on a GPU. */
-import { JsonFile } from '../../build/checkpoint/json-file.js';
-import { parseModelConfig } from '../../build/checkpoint/model-config.js';
-import { modelFileFor } from '../../build/models/registry.js';
-import { fuse } from '../../build/passes/fuse.js';
-import { quantiseInt8 } from '../../build/passes/quantise-int8.js';
-import { configFields, type LlamaShape } from '../../build/random-weights/shapes.js';
+import { JsonFile } from '../checkpoint/json-file.js';
+import { parseModelConfig } from '../checkpoint/model-config.js';
+import { modelFileFor } from '../models/registry.js';
+import { fuse } from '../passes/fuse.js';
+import { quantiseInt8 } from '../passes/quantise-int8.js';
+import { configFields, type LlamaShape } from '../random-weights/shapes.js';
 import { tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
 import type { Kernels } from '../../device/cuda/kernels.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../build/random-weights/shapes.js';
+import { namedShape } from '../../builder/random-weights/shapes.js';
 import type { Plan, PlanOp, RopeScaling } from '../../plan/plan.js';
-import { benchmarkPlan } from '../../tools/cuda/plans.js';
+import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
 import { checkCudaPlan } from './check-plan.js';
 
 const PLAN = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', isInt8: false });

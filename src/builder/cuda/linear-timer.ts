@@ -15,13 +15,13 @@ import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-t
 import { tileShape } from '../../ops/linear/cuda-tiles.js';
 import { tileBox, type WideConfig } from '../../ops/linear/cuda-wide.js';
 import { boxRowCounts, MIN_X_MAP_ROWS } from '../../ops/linear/row-classes.js';
-import { openCublasLt, type CublasLt, type MatmulShape } from './cublaslt.js';
-import type { Gpu, GpuProperties } from './gpu.js';
+import { openCublasLt, type CublasLt, type MatmulShape } from '../../device/cuda/cublaslt.js';
+import type { Gpu, GpuProperties } from '../../device/cuda/gpu.js';
 import { trialUnit } from './kernel-sources.js';
-import { createKernels } from './kernels.js';
-import type { Nvrtc } from './nvrtc.js';
-import { createEvent, createStream } from './stream.js';
-import { encodeTensorMaps } from './tensor-map.js';
+import { createKernels } from '../../device/cuda/kernels.js';
+import type { Nvrtc } from '../../device/cuda/nvrtc.js';
+import { createEvent, createStream } from '../../device/cuda/stream.js';
+import { encodeTensorMaps } from '../../device/cuda/tensor-map.js';
 import type { LinearTimer } from './tune.js';
 
 export interface TimerTools {

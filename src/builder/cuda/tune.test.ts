@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { namedShape } from '../../build/random-weights/shapes.js';
+import { namedShape } from '../random-weights/shapes.js';
 import { chooseLinear, type LinearConfig } from '../../ops/linear/cuda.js';
 import { configKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
-import { benchmarkPlan } from '../../tools/cuda/plans.js';
+import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
