@@ -15,7 +15,7 @@ import { openEngineRank } from '../../dist/engine/rank-file-reader.js';
 import { bindAdd } from '../../dist/ops/add/cpu.js';
 import { bestMs } from '../../dist/ops/measure.js';
 import { bindRmsNorm } from '../../dist/ops/rms-norm/cpu.js';
-import { CpuExecutor } from '../../dist/run/executor/cpu-executor.js';
+import { CpuExecutor } from '../../dist/run/executor/cpu/cpu-executor.js';
 import { machineRecord } from '../../dist/tools/bench/machine.js';
 import { COMMANDS } from '../../dist/tools/cli/commands.js';
 import { main } from '../../dist/tools/cli/main.js';

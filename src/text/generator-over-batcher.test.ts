@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from '../core/clock.js';
 import type { GenerateEvent, GenerateRequest } from '../core/generate.js';
 import { Batcher } from '../run/batcher/batcher.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
-import { ToyExecutor } from '../run/executor/toy-executor.js';
+import { ToyExecutor } from '../run/executor/testing/toy-executor.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { TextGenerator } from './generator.js';
 import { loadTokenizer } from './tokenizer/load.js';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { StepStats } from '../../core/batcher-stats.js';
 import type { BatcherEvent, TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
-import { ToyExecutor } from '../executor/toy-executor.js';
+import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { ManualClock } from './testing/manual-clock.js';
@@ -146,7 +146,7 @@ test('beams and candidates of bestOf cannot be ended one by one', async () => {
 });
 
 test('through the engine thread', async () => {
-  const factoryUrl = new URL('../executor/toy-executor.js', import.meta.url).href;
+  const factoryUrl = new URL('../executor/testing/toy-executor.js', import.meta.url).href;
   const options = { factoryUrl, factoryOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
   const batcher = await openThreadedBatcher(options);
   const alone = await answerAlone({ ...THREE, maxOutputTokens: 60 });

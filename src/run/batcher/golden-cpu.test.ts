@@ -1,10 +1,10 @@
 /** The golden suite over real arithmetic: random models on the CPU executor. */
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import { CpuExecutor } from '../executor/cpu-executor.js';
+import { CpuExecutor } from '../executor/cpu/cpu-executor.js';
 import type { Executor } from '../executor/executor.js';
-import { packForCpu } from '../executor/pack-test-model.js';
-import { SMALL_SHAPE, type TestModelShape, createTestModel } from '../executor/test-model.js';
+import { packForCpu } from '../executor/testing/pack-test-model.js';
+import { SMALL_SHAPE, type TestModelShape, createTestModel } from '../executor/testing/test-model.js';
 import { type GoldenMemory, defineGoldenSuite } from './testing/golden-suite.js';
 import { mixedRequests } from './testing/mixed-requests.js';
 

@@ -1,4 +1,4 @@
-import { ToyExecutor } from '../executor/toy-executor.js';
+import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { defineGoldenSuite } from './testing/golden-suite.js';
 import { mixedRequests } from './testing/mixed-requests.js';
 

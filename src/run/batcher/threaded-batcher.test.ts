@@ -3,14 +3,14 @@ import type { StepStats } from '../../core/batcher-stats.js';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
-import { ToyExecutor, type ToyExecutorOptions } from '../executor/toy-executor.js';
+import { ToyExecutor, type ToyExecutorOptions } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { mixedRequests, tokenRequest } from './testing/mixed-requests.js';
 import { OutcomeCollector, runToEnd } from './testing/outcome.js';
 import { type ThreadedBatcher, openThreadedBatcher } from './threaded-batcher.js';
 
-const TOY = new URL('../executor/toy-executor.js', import.meta.url).href;
+const TOY = new URL('../executor/testing/toy-executor.js', import.meta.url).href;
 const HANGING = new URL('./testing/hanging-executor.js', import.meta.url).href;
 const limits = {
   maxStepTokens: 64,

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
-import { ToyExecutor } from '../executor/toy-executor.js';
+import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../scheduler/scheduler-limits.js';
 import { Batcher } from './batcher.js';
 import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';

@@ -4,7 +4,7 @@ import { readManifest } from '../../engine/manifest.js';
 import { openExecutor as openCuda, type OpenCudaOptions } from './cuda/open-cuda.js';
 import type { Executor } from './executor.js';
 import { warmUp } from './warm-up.js';
-import { openExecutor as openCpu, type OpenEngineOptions as OpenCpuOptions } from './open-cpu.js';
+import { openExecutor as openCpu, type OpenEngineOptions as OpenCpuOptions } from './cpu/open-cpu.js';
 
 /** Options that a device does not know are ignored by it. */
 export type OpenEngineOptions = OpenCpuOptions &

@@ -16,13 +16,13 @@ import { weightRoles } from '../../plan/validate.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
-import { ReferenceExecutor } from '../../run/executor/reference-executor.js';
+import { ReferenceExecutor } from '../../run/executor/reference/reference-executor.js';
 import {
   createTestModel,
   SMALL_SHAPE,
   type TestModel,
   type TestModelShape,
-} from '../../run/executor/test-model.js';
+} from '../../run/executor/testing/test-model.js';
 
 const BLOCK_TOKENS = 16;
 const LIMITS = {

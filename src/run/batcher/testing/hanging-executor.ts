@@ -1,6 +1,6 @@
 import type { StepInput } from '../../../core/step.js';
 import type { Executor } from '../../executor/executor.js';
-import { ToyExecutor, type ToyExecutorOptions } from '../../executor/toy-executor.js';
+import { ToyExecutor, type ToyExecutorOptions } from '../../executor/testing/toy-executor.js';
 
 /** An executor that blocks its whole thread at its third step, like a native call that never returns. */
 class HangingExecutor extends ToyExecutor {

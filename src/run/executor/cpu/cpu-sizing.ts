@@ -1,11 +1,11 @@
 /** What the limits of a step and the KV cache of a CPU executor follow from: pure, so that a dry run can ask for it. */
-import { AloftError } from '../../core/errors.js';
-import type { EngineManifest } from '../../engine/manifest.js';
-import { type CpuKvDtype, cpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import type { Plan } from '../../plan/plan.js';
+import { AloftError } from '../../../core/errors.js';
+import type { EngineManifest } from '../../../engine/manifest.js';
+import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
+import type { Plan } from '../../../plan/plan.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
-import { type KvDemand, kvBytesPerToken } from './memory-plan.js';
+import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
 
 /** An engine, or one that could be built. */
 export interface EngineShape {

@@ -5,11 +5,11 @@ import {
   floatToBfloat16,
   floatToHalf,
   halfToFloat,
-} from '../../core/dtype.js';
-import { seededRandom, type RandomSource } from '../../core/random.js';
-import { quantiseRow } from '../../ops/linear/reference.js';
-import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams, WeightFormat } from '../../plan/plan.js';
-import type { LogicalWeight } from './reference-executor.js';
+} from '../../../core/dtype.js';
+import { seededRandom, type RandomSource } from '../../../core/random.js';
+import { quantiseRow } from '../../../ops/linear/reference.js';
+import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams, WeightFormat } from '../../../plan/plan.js';
+import type { LogicalWeight } from '../reference/reference-executor.js';
 
 export interface TestPlanShape {
   readonly dims: Omit<PlanDims, 'maxPositions'>;

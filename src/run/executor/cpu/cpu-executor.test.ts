@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import { GREEDY } from '../../core/sampling.js';
-import type { StepOutput } from '../../core/step.js';
-import { levelsUpTo, type IsaLevel } from '../../device/cpu/isa.js';
-import { createCpuPool, detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js';
-import { CPU_KV_DTYPES, type CpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import { relativeError } from '../../ops/compare.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import { GREEDY } from '../../../core/sampling.js';
+import type { StepOutput } from '../../../core/step.js';
+import { levelsUpTo, type IsaLevel } from '../../../device/cpu/isa.js';
+import { createCpuPool, detectIsa, openKernelLibrary } from '../../../device/cpu/kernel-library.js';
+import { CPU_KV_DTYPES, type CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
+import { relativeError } from '../../../ops/compare.js';
 import { CpuExecutor } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
-import { describeExecutor } from './conformance.js';
-import type { Executor } from './executor.js';
-import { packForCpu } from './pack-test-model.js';
-import { ReferenceExecutor } from './reference-executor.js';
-import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from './test-model.js';
+import { describeExecutor } from '../testing/conformance.js';
+import type { Executor } from '../executor.js';
+import { packForCpu } from '../testing/pack-test-model.js';
+import { ReferenceExecutor } from '../reference/reference-executor.js';
+import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from '../testing/test-model.js';
 
 const LEVELS = levelsUpTo(detectIsa(openKernelLibrary()));
 

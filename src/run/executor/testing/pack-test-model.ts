@@ -1,11 +1,11 @@
 /** For tests and benchmarks: a model's weights packed as an engine for the CPU would hold them. */
-import { tensorBytes } from '../../core/dtype.js';
-import { createCpuWeightLayout } from '../../device/cpu/cpu-weight-layout.js';
-import type { CpuPool } from '../../device/cpu/kernel-library.js';
-import { allocateHost } from '../../ffi/memory.js';
-import type { Plan } from '../../plan/plan.js';
-import { weightRoles } from '../../plan/validate.js';
-import type { LogicalWeight } from './reference-executor.js';
+import { tensorBytes } from '../../../core/dtype.js';
+import { createCpuWeightLayout } from '../../../device/cpu/cpu-weight-layout.js';
+import type { CpuPool } from '../../../device/cpu/kernel-library.js';
+import { allocateHost } from '../../../ffi/memory.js';
+import type { Plan } from '../../../plan/plan.js';
+import { weightRoles } from '../../../plan/validate.js';
+import type { LogicalWeight } from '../reference/reference-executor.js';
 
 export interface PackedModel {
   readonly weightBytes: number;

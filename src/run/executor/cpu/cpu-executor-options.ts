@@ -1,9 +1,9 @@
-import type { CpuPool } from '../../device/cpu/kernel-library.js';
-import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import type { Plan } from '../../plan/plan.js';
-import type { Collectives } from './collectives.js';
-import type { ExecutorLimits } from './executor.js';
-import type { CallListener } from './profile/timed-call.js';
+import type { CpuPool } from '../../../device/cpu/kernel-library.js';
+import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
+import type { Plan } from '../../../plan/plan.js';
+import type { Collectives } from '../../../device/collectives.js';
+import type { ExecutorLimits } from '../executor.js';
+import type { CallListener } from '../profile/timed-call.js';
 
 /** The vocabulary follows from the plan. */
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;

@@ -1,6 +1,6 @@
-import { AloftError, invariant } from '../../core/errors.js';
-import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
-import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
+import { AloftError, invariant } from '../../../core/errors.js';
+import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
+import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import {
   beamScores,
   EMPTY_HISTORY,

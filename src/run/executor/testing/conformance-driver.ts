@@ -1,9 +1,9 @@
 /** Drives an executor through steps: what the conformance suite stands on. */
 import { expect } from 'vitest';
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import { GREEDY, type SamplingParams } from '../../core/sampling.js';
-import type { StepOutput } from '../../core/step.js';
-import type { Executor, ExecutorLimits } from './executor.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import type { StepOutput } from '../../../core/step.js';
+import type { Executor, ExecutorLimits } from '../executor.js';
 
 /** Makes an executor of one and the same random model with these limits. */
 export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>) => Executor;

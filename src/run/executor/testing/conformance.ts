@@ -1,7 +1,7 @@
 /** What every executor must keep, as a test suite: run it with a factory for each implementation and kind of weights. */
 import { describe, expect, it } from 'vitest';
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import type { StepInput } from '../../core/step.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import type { StepInput } from '../../../core/step.js';
 import {
   BLOCK_TOKENS,
   closeTo,

@@ -1,6 +1,6 @@
-import { describeExecutor } from './conformance.js';
+import { describeExecutor } from '../testing/conformance.js';
 import { ReferenceExecutor } from './reference-executor.js';
-import { createTestModel } from './test-model.js';
+import { createTestModel } from '../testing/test-model.js';
 
 const { plan, weights } = createTestModel();
 

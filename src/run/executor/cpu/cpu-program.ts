@@ -1,17 +1,17 @@
 /** A plan bound to the CPU's kernels, the weights' addresses and one workspace: a list of calls that a step runs in order. */
-import { invariant } from '../../core/errors.js';
-import type { NativeLibrary } from '../../ffi/library.js';
-import { bindAdd } from '../../ops/add/cpu.js';
-import type { StepView } from '../../ops/cpu/step-view.js';
-import { bindEmbedding, TABLE_DTYPES } from '../../ops/embedding/cpu.js';
-import { bindGather } from '../../ops/gather/cpu.js';
-import { bindLinear } from '../../ops/linear/cpu.js';
-import { bindPagedAttention } from '../../ops/paged-attention/cpu.js';
-import { bindRmsNorm } from '../../ops/rms-norm/cpu.js';
-import { bindRopeAppend, type RowRotations } from '../../ops/rope/cpu.js';
-import { bindSwiglu } from '../../ops/swiglu/cpu.js';
-import type { BufferLayout } from '../../plan/buffers.js';
-import type { InferredPlan, PlanValue } from '../../plan/infer.js';
+import { invariant } from '../../../core/errors.js';
+import type { NativeLibrary } from '../../../ffi/library.js';
+import { bindAdd } from '../../../ops/add/cpu.js';
+import type { StepView } from '../../../ops/cpu/step-view.js';
+import { bindEmbedding, TABLE_DTYPES } from '../../../ops/embedding/cpu.js';
+import { bindGather } from '../../../ops/gather/cpu.js';
+import { bindLinear } from '../../../ops/linear/cpu.js';
+import { bindPagedAttention } from '../../../ops/paged-attention/cpu.js';
+import { bindRmsNorm } from '../../../ops/rms-norm/cpu.js';
+import { bindRopeAppend, type RowRotations } from '../../../ops/rope/cpu.js';
+import { bindSwiglu } from '../../../ops/swiglu/cpu.js';
+import type { BufferLayout } from '../../../plan/buffers.js';
+import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type {
   AddOp,
   AddRmsNormOp,
@@ -29,8 +29,8 @@ import type {
   RopeParams,
   SwigluOp,
   WeightFormat,
-} from '../../plan/plan.js';
-import type { Collectives } from './collectives.js';
+} from '../../../plan/plan.js';
+import type { Collectives } from '../../../device/collectives.js';
 import type { CpuKvCache } from './cpu-kv-cache.js';
 
 /** What differs from step to step. */

@@ -1,23 +1,23 @@
-import { AloftError, invariant } from '../../core/errors.js';
-import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
-import { addressOf } from '../../ffi/memory.js';
-import { addReference } from '../../ops/add/reference.js';
-import { embeddingReference } from '../../ops/embedding/reference.js';
-import { gatherReference } from '../../ops/gather/reference.js';
-import { linearReference } from '../../ops/linear/reference.js';
-import { rowOf, zeroMatrix, type Matrix } from '../../ops/matrix.js';
-import type { CpuKvDtype } from '../../ops/cpu/kv-layout.js';
-import { ReferenceKvCache } from '../../ops/paged-attention/reference-cache.js';
-import { pagedAttentionReference } from '../../ops/paged-attention/reference.js';
-import { addRmsNormReference, rmsNormReference } from '../../ops/rms-norm/reference.js';
-import { ropeAppendReference } from '../../ops/rope/reference.js';
-import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';
-import { swigluReference } from '../../ops/swiglu/reference.js';
-import { outputOf } from '../../plan/operands.js';
-import type { Plan, PlanOp } from '../../plan/plan.js';
-import { validatePlan } from '../../plan/validate.js';
-import type { Collectives } from './collectives.js';
-import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
+import { AloftError, invariant } from '../../../core/errors.js';
+import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
+import { addressOf } from '../../../ffi/memory.js';
+import { addReference } from '../../../ops/add/reference.js';
+import { embeddingReference } from '../../../ops/embedding/reference.js';
+import { gatherReference } from '../../../ops/gather/reference.js';
+import { linearReference } from '../../../ops/linear/reference.js';
+import { rowOf, zeroMatrix, type Matrix } from '../../../ops/matrix.js';
+import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
+import { ReferenceKvCache } from '../../../ops/paged-attention/reference-cache.js';
+import { pagedAttentionReference } from '../../../ops/paged-attention/reference.js';
+import { addRmsNormReference, rmsNormReference } from '../../../ops/rms-norm/reference.js';
+import { ropeAppendReference } from '../../../ops/rope/reference.js';
+import { sampleReference, scoreBeamReference, scoreReference } from '../../../ops/sample/reference.js';
+import { swigluReference } from '../../../ops/swiglu/reference.js';
+import { outputOf } from '../../../plan/operands.js';
+import type { Plan, PlanOp } from '../../../plan/plan.js';
+import { validatePlan } from '../../../plan/validate.js';
+import type { Collectives } from '../../../device/collectives.js';
+import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import {
   checkStep,
   emptyOutput,
@@ -25,7 +25,7 @@ import {
   logitRequest,
   resolveTokenIds,
   type SlotView,
-} from './step-support.js';
+} from '../step-support.js';
 
 /** A weight as a plan means it: unpacked, dequantised. */
 export interface LogicalWeight {

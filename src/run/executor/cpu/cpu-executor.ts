@@ -1,19 +1,19 @@
 import { totalmem } from 'node:os';
-import { AloftError, invariant } from '../../core/errors.js';
-import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
-import { addressOf, allocateHost, copyHost, type HostArea } from '../../ffi/memory.js';
-import { createStepView, type StepView } from '../../ops/cpu/step-view.js';
-import { RowRotations } from '../../ops/rope/cpu.js';
-import { dependsOnPrompt, rotationTable, type RotationTable } from '../../ops/rope/rotation.js';
-import { bindSample, NativeSlot, SampleRows, type SampleKernel } from '../../ops/sample/cpu.js';
-import { planBuffers, type BufferLayout } from '../../plan/buffers.js';
-import type { InferredPlan } from '../../plan/infer.js';
-import type { Plan, RopeParams } from '../../plan/plan.js';
-import { validatePlan } from '../../plan/validate.js';
+import { AloftError, invariant } from '../../../core/errors.js';
+import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
+import { addressOf, allocateHost, copyHost, type HostArea } from '../../../ffi/memory.js';
+import { createStepView, type StepView } from '../../../ops/cpu/step-view.js';
+import { RowRotations } from '../../../ops/rope/cpu.js';
+import { dependsOnPrompt, rotationTable, type RotationTable } from '../../../ops/rope/rotation.js';
+import { bindSample, NativeSlot, SampleRows, type SampleKernel } from '../../../ops/sample/cpu.js';
+import { planBuffers, type BufferLayout } from '../../../plan/buffers.js';
+import type { InferredPlan } from '../../../plan/infer.js';
+import type { Plan, RopeParams } from '../../../plan/plan.js';
+import { validatePlan } from '../../../plan/validate.js';
 import type { CpuExecutorLimits, CpuExecutorOptions } from './cpu-executor-options.js';
 import { CpuKvCache } from './cpu-kv-cache.js';
 import { compileProgram, type Instruction } from './cpu-program.js';
-import type { Executor, ExecutorLimits, MemoryBudget } from './executor.js';
+import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import {
   checkStep,
   emptyOutput,
@@ -21,7 +21,7 @@ import {
   logitRequest,
   resolveTokenIds,
   type SlotView,
-} from './step-support.js';
+} from '../step-support.js';
 
 /** A slot and, where its prompt decides it, the rotation of its tokens. */
 class CpuSlot implements SlotView {

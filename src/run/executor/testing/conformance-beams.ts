@@ -1,8 +1,8 @@
 /** The part of the conformance suite about beam search: what executors report for slots that are beams. */
 import { describe, expect, it } from 'vitest';
-import type { StepRow } from '../../core/build-step.js';
-import { GREEDY, type SamplingParams } from '../../core/sampling.js';
-import type { StepOutput } from '../../core/step.js';
+import type { StepRow } from '../../../core/build-step.js';
+import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import type { StepOutput } from '../../../core/step.js';
 import {
   closeTo,
   type Driver,

@@ -1,7 +1,7 @@
-import type { StepInput } from '../../core/step.js';
-import { allocateHost, copyHost, type HostArea } from '../../ffi/memory.js';
-import { createKvLayout, type CpuKvDtype, type KvLayout } from '../../ops/cpu/kv-layout.js';
-import type { PlanDims } from '../../plan/plan.js';
+import type { StepInput } from '../../../core/step.js';
+import { allocateHost, copyHost, type HostArea } from '../../../ffi/memory.js';
+import { createKvLayout, type CpuKvDtype, type KvLayout } from '../../../ops/cpu/kv-layout.js';
+import type { PlanDims } from '../../../plan/plan.js';
 
 export interface CpuKvCacheOptions {
   readonly dims: PlanDims;

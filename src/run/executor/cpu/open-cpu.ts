@@ -1,14 +1,14 @@
 /** Opens an engine directory on this machine's CPU. The engine thread imports this module as its executor factory. */
-import type { IsaLevel } from '../../device/cpu/isa.js';
-import { type CpuPool, createCpuPool } from '../../device/cpu/kernel-library.js';
-import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
-import { type EngineRank, openEngineRank, type Verification } from '../../engine/rank-file-reader.js';
-import { hasHugePages } from '../../ffi/memory.js';
+import type { IsaLevel } from '../../../device/cpu/isa.js';
+import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
+import { CPU_LAYOUT_VERSION } from '../../../device/cpu/cpu-weight-layout.js';
+import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { hasHugePages } from '../../../ffi/memory.js';
 import { CpuExecutor } from './cpu-executor.js';
 import { type EngineShape, sizeCpu, type SizingOptions } from './cpu-sizing.js';
-import type { Executor } from './executor.js';
-import { planKvBlocks } from './memory-plan.js';
-import type { CallListener } from './profile/timed-call.js';
+import type { Executor } from '../executor.js';
+import { planKvBlocks } from '../memory-plan.js';
+import type { CallListener } from '../profile/timed-call.js';
 
 /** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
 export interface OpenEngineOptions extends SizingOptions {

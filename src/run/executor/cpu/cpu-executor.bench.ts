@@ -1,18 +1,18 @@
 /**
  * Where the time of a step goes on the CPU, for the 1.1B shape (TinyLlama) with random int8 weights:
- * decode of 1 and 16 rows at several contexts, and prefill of 512 tokens. node dist/run/executor/cpu-executor.bench.js [threads]
+ * decode of 1 and 16 rows at several contexts, and prefill of 512 tokens. node dist/run/executor/cpu/cpu-executor.bench.js [threads]
  */
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import { tensorBytes } from '../../core/dtype.js';
-import { seededRandom } from '../../core/random.js';
-import { GREEDY } from '../../core/sampling.js';
-import { createCpuWeightLayout } from '../../device/cpu/cpu-weight-layout.js';
-import { createCpuPool } from '../../device/cpu/kernel-library.js';
-import { allocateHost } from '../../ffi/memory.js';
-import type { Plan } from '../../plan/plan.js';
-import { weightRoles } from '../../plan/validate.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import { tensorBytes } from '../../../core/dtype.js';
+import { seededRandom } from '../../../core/random.js';
+import { GREEDY } from '../../../core/sampling.js';
+import { createCpuWeightLayout } from '../../../device/cpu/cpu-weight-layout.js';
+import { createCpuPool } from '../../../device/cpu/kernel-library.js';
+import { allocateHost } from '../../../ffi/memory.js';
+import type { Plan } from '../../../plan/plan.js';
+import { weightRoles } from '../../../plan/validate.js';
 import { CpuExecutor } from './cpu-executor.js';
-import { createTestPlan } from './test-model.js';
+import { createTestPlan } from '../testing/test-model.js';
 
 const BLOCK_TOKENS = 16;
 const plan = createTestPlan({

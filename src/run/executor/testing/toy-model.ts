@@ -2,9 +2,9 @@
  * A language model without weights: the logits of the next token are a hash of all tokens before it. Two histories
  * that differ anywhere give unrelated logits, so a scheduling fault cannot hide.
  */
-import type { SamplingParams } from '../../core/sampling.js';
-import type { SlotState } from '../../core/step.js';
-import { modifiedLogits } from '../../ops/sample/reference.js';
+import type { SamplingParams } from '../../../core/sampling.js';
+import type { SlotState } from '../../../core/step.js';
+import { modifiedLogits } from '../../../ops/sample/reference.js';
 
 export const EMPTY_HISTORY = 0x2545f491;
 
