@@ -7,7 +7,7 @@ import { type ModelConfig, parseModelConfig } from '../../builder/checkpoint/mod
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
 import { AloftError } from '../../core/errors.js';
-import type { SizingOptions } from '../../run/executor/cpu/cpu-sizing.js';
+import type { SizingOptions } from '../../run/executor/sizing.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { surveyCuda } from '../../device/cuda/survey.js';
 import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-run.js';

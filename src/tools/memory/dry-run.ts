@@ -15,10 +15,10 @@ import { openEngineRank } from '../../engine/rank-file-reader.js';
 import type { CudaTarget } from '../../ops/cuda/capability.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
-import { type EngineShape, sizeCpu, type SizingOptions } from '../../run/executor/cpu/cpu-sizing.js';
+import { sizeCpu } from '../../run/executor/cpu/cpu-sizing.js';
 import { sizeCudaEngine } from '../../run/executor/cuda/cuda-sizing.js';
 import { planKvBlocks } from '../../run/executor/memory-plan.js';
-import { shapeOf } from '../../run/executor/cpu/open-cpu.js';
+import { type EngineShape, shapeOf, type SizingOptions } from '../../run/executor/sizing.js';
 import type { MemoryView } from './memory-view.js';
 
 /** An engine's shape with its bytes by part. */

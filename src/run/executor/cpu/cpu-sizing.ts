@@ -1,34 +1,9 @@
 /** What the limits of a step and the KV cache of a CPU executor follow from: pure, so that a dry run can ask for it. */
-import { AloftError } from '../../../core/errors.js';
-import type { EngineManifest } from '../../../engine/manifest.js';
 import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
-import type { Plan } from '../../../plan/plan.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
 import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
-
-/** An engine, or one that could be built. */
-export interface EngineShape {
-  readonly plan: Plan;
-  readonly weightBytes: number;
-  readonly limits: Pick<
-    EngineManifest['builder_config'],
-    'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens'
-  > &
-    Pick<EngineManifest['plugin_config'], 'tokens_per_block'>;
-}
-
-/** What the user may choose when an engine is opened. */
-export interface SizingOptions {
-  /** Share of the memory free after load that KV blocks may take. Default 0.5: a CPU shares its memory with everything else. */
-  readonly kvCacheFreeMemFraction?: number;
-  readonly maxKvTokens?: number;
-  readonly maxStepTokens?: number;
-  readonly maxSequenceCount?: number;
-  readonly blockTokens?: number;
-  /** Size of the host tier for evicted blocks and swapped sequences. Default 0: none. */
-  readonly hostKvBytes?: number;
-}
+import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
 
 export interface CpuSizing {
   readonly kvDtype: CpuKvDtype;
@@ -70,13 +45,4 @@ export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes
     usefulTokens: maxRows * (maxSequenceTokens + blockTokens),
   };
   return { kvDtype, limits, workspaceBytes, demand };
-}
-
-/** Every sequence needs room for one token of a step. @throws AloftError CONFIG_INVALID */
-export function checkedStepTokens(wanted: number, maxRows: number): number {
-  if (wanted >= maxRows) return wanted;
-  throw new AloftError(
-    'CONFIG_INVALID',
-    `--max_num_tokens is ${wanted}, but each of ${maxRows} sequences (max_batch_size) needs one token of a step; give at least ${maxRows}.`,
-  );
 }

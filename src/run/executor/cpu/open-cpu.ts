@@ -2,12 +2,13 @@
 import type { IsaLevel } from '../../../device/cpu/isa.js';
 import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
 import { CPU_LAYOUT_VERSION } from '../../../device/cpu/cpu-weight-layout.js';
-import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
 import { hasHugePages } from '../../../ffi/memory.js';
 import { CpuExecutor } from './cpu-executor.js';
-import { type EngineShape, sizeCpu, type SizingOptions } from './cpu-sizing.js';
+import { sizeCpu } from './cpu-sizing.js';
 import type { Executor } from '../executor.js';
 import { planKvBlocks } from '../memory-plan.js';
+import { shapeOf, type SizingOptions } from '../sizing.js';
 import type { CallListener } from '../profile/timed-call.js';
 
 /** Everything but the directory may be left out; limits of the engine itself come from its manifest. */
@@ -60,9 +61,4 @@ export async function openExecutor(options: unknown): Promise<Executor> {
     engine.dispose();
     throw fault;
   }
-}
-
-export function shapeOf({ plan, weightBytes, manifest }: EngineRank): EngineShape {
-  const { tokens_per_block } = manifest.plugin_config;
-  return { plan, weightBytes, limits: { ...manifest.builder_config, tokens_per_block } };
 }

@@ -3,7 +3,7 @@ import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
-import { checkedStepTokens, type EngineShape, type SizingOptions } from '../cpu/cpu-sizing.js';
+import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
 import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, sizeCuda } from './memory-sizes.js';

@@ -7,10 +7,9 @@ import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
 import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js';
-import type { SizingOptions } from '../cpu/cpu-sizing.js';
 import type { Executor } from '../executor.js';
 import type { CallListener } from '../profile/timed-call.js';
-import { shapeOf } from '../cpu/open-cpu.js';
+import { shapeOf, type SizingOptions } from '../sizing.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 

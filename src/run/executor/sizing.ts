@@ -1,0 +1,43 @@
+/** Sizes that every device's executor follows from: the limits of an engine, and what the user may choose when it is opened. */
+import { AloftError } from '../../core/errors.js';
+import type { EngineManifest } from '../../engine/manifest.js';
+import type { EngineRank } from '../../engine/rank-file-reader.js';
+import type { Plan } from '../../plan/plan.js';
+
+/** An engine, or one that could be built. */
+export interface EngineShape {
+  readonly plan: Plan;
+  readonly weightBytes: number;
+  readonly limits: Pick<
+    EngineManifest['builder_config'],
+    'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens'
+  > &
+    Pick<EngineManifest['plugin_config'], 'tokens_per_block'>;
+}
+
+/** What the user may choose when an engine is opened. */
+export interface SizingOptions {
+  /** Share of the memory free after load that KV blocks may take. Default 0.5: a CPU shares its memory with everything else. */
+  readonly kvCacheFreeMemFraction?: number;
+  readonly maxKvTokens?: number;
+  readonly maxStepTokens?: number;
+  readonly maxSequenceCount?: number;
+  readonly blockTokens?: number;
+  /** Size of the host tier for evicted blocks and swapped sequences. Default 0: none. */
+  readonly hostKvBytes?: number;
+}
+
+/** The shape of an engine that lies on disk. */
+export function shapeOf({ plan, weightBytes, manifest }: EngineRank): EngineShape {
+  const { tokens_per_block } = manifest.plugin_config;
+  return { plan, weightBytes, limits: { ...manifest.builder_config, tokens_per_block } };
+}
+
+/** Every sequence needs room for one token of a step. @throws AloftError CONFIG_INVALID */
+export function checkedStepTokens(wanted: number, maxRows: number): number {
+  if (wanted >= maxRows) return wanted;
+  throw new AloftError(
+    'CONFIG_INVALID',
+    `--max_num_tokens is ${wanted}, but each of ${maxRows} sequences (max_batch_size) needs one token of a step; give at least ${maxRows}.`,
+  );
+}
