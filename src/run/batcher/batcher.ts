@@ -9,9 +9,9 @@ import type { Executor } from '../executor/executor.js';
 import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BatcherHealth } from './batcher-health.js';
-import type { BeamProgress } from './beam-run.js';
+import type { BeamProgress } from './request/beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
-import { prefixSalt } from './prefix-salt.js';
+import { prefixSalt } from './request/prefix-salt.js';
 import {
   type Intake,
   SHUTTING_DOWN,
@@ -19,12 +19,12 @@ import {
   refusalOf,
   refusedEvent,
   shortSearchReport,
-} from './refusal.js';
-import { RequestRun } from './request-run.js';
-import { CallbackSink, type RequestSink } from './request-sink.js';
-import type { SequenceRun } from './sequence-run.js';
-import type { StepBuffers } from './step-buffers.js';
-import { StepDriver } from './step-driver.js';
+} from './request/refusal.js';
+import { RequestRun } from './request/request-run.js';
+import { CallbackSink, type RequestSink } from './request/request-sink.js';
+import type { SequenceRun } from './request/sequence-run.js';
+import type { StepBuffers } from './step/step-buffers.js';
+import { StepDriver } from './step/step-driver.js';
 
 /**
  * In-flight batching over one executor: the imperative loop around the pure scheduler. Every turn it plans a step, submits

@@ -1,11 +1,11 @@
 /** What the main thread and the engine thread say to each other. */
-import type { StepStats } from '../../core/batcher-stats.js';
-import type { ErrorReport } from '../../core/errors.js';
-import type { RequestId } from '../../core/ids.js';
-import type { BatcherEvent, TokenRequest } from '../../core/request.js';
-import type { TokenLimits } from '../../core/token-batcher.js';
-import type { ExecutorLimits, MemoryBudget } from '../executor/executor.js';
-import type { BatcherOptions } from './batcher-options.js';
+import type { StepStats } from '../../../core/batcher-stats.js';
+import type { ErrorReport } from '../../../core/errors.js';
+import type { RequestId } from '../../../core/ids.js';
+import type { BatcherEvent, TokenRequest } from '../../../core/request.js';
+import type { TokenLimits } from '../../../core/token-batcher.js';
+import type { ExecutorLimits, MemoryBudget } from '../../executor/executor.js';
+import type { BatcherOptions } from '../batcher-options.js';
 
 /** How an engine thread makes its executor and its batcher. */
 export interface EngineThreadOptions {

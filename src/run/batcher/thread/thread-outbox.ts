@@ -1,8 +1,8 @@
-import type { StepStats } from '../../core/batcher-stats.js';
-import type { ErrorReport } from '../../core/errors.js';
-import type { BatcherEvent } from '../../core/request.js';
-import { Int32List } from '../kv/int32-list.js';
-import type { RequestSink } from './request-sink.js';
+import type { StepStats } from '../../../core/batcher-stats.js';
+import type { ErrorReport } from '../../../core/errors.js';
+import type { BatcherEvent } from '../../../core/request.js';
+import { Int32List } from '../../kv/int32-list.js';
+import type { RequestSink } from '../request/request-sink.js';
 import type { HandledEvent, RequestHandle, StepMessage } from './thread-messages.js';
 
 /** Posts a message and hands the listed memory over with it. */

@@ -1,6 +1,6 @@
 /** Reads single logits out of a step's output. */
-import type { TokenLogprobs } from '../../core/request.js';
-import type { StepOutput } from '../../core/step.js';
+import type { TokenLogprobs } from '../../../core/request.js';
+import type { StepOutput } from '../../../core/step.js';
 
 /** @param count alternatives wanted; the step may report more for other rows, or fewer in a small vocabulary */
 export function logprobsAt(output: StepOutput, logit: number, count: number): TokenLogprobs {

@@ -1,4 +1,4 @@
-import type { TokenRequest } from '../../core/request.js';
+import type { TokenRequest } from '../../../core/request.js';
 
 /**
  * What the prefix index keeps a request's blocks apart by: the client's salt, and the prompt's length where its KV

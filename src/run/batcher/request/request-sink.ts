@@ -1,5 +1,5 @@
-import type { RequestId } from '../../core/ids.js';
-import type { BatcherEvent } from '../../core/request.js';
+import type { RequestId } from '../../../core/ids.js';
+import type { BatcherEvent } from '../../../core/request.js';
 
 /** Where the events of one request go. */
 export interface RequestSink {

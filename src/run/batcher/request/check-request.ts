@@ -1,6 +1,6 @@
-import { AloftError } from '../../core/errors.js';
-import type { BeamParams, TokenRequest } from '../../core/request.js';
-import type { TokenLimits } from '../../core/token-batcher.js';
+import { AloftError } from '../../../core/errors.js';
+import type { BeamParams, TokenRequest } from '../../../core/request.js';
+import type { TokenLimits } from '../../../core/token-batcher.js';
 
 /** What decides whether a request can ever run. */
 export interface Capacity {

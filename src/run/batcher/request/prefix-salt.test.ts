@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { prefixSalt } from './prefix-salt.js';
-import { tokenRequest } from './testing/mixed-requests.js';
+import { tokenRequest } from '../testing/mixed-requests.js';
 
 const request = (promptTokens: number, cacheSalt?: string) =>
   tokenRequest('a', { promptTokenIds: new Int32Array(promptTokens), cacheSalt });

@@ -1,7 +1,7 @@
-import { joinLogits } from '../../core/logits.js';
-import type { FinishReason, SequenceEvent, TokenLogprobs } from '../../core/request.js';
-import type { StepOutput } from '../../core/step.js';
-import type { Sequence } from '../scheduler/sequence.js';
+import { joinLogits } from '../../../core/logits.js';
+import type { FinishReason, SequenceEvent, TokenLogprobs } from '../../../core/request.js';
+import type { StepOutput } from '../../../core/step.js';
+import type { Sequence } from '../../scheduler/sequence.js';
 import type { RequestRun } from './request-run.js';
 import { logitsAt, logprobsAt } from './step-results.js';
 

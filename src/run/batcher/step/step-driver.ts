@@ -1,13 +1,13 @@
-import type { StepStats, WaitReason } from '../../core/batcher-stats.js';
-import type { Clock } from '../../core/clock.js';
-import { invariant } from '../../core/errors.js';
-import type { StepOutput } from '../../core/step.js';
-import type { Executor } from '../executor/executor.js';
-import { KvCache } from '../kv/kv-cache.js';
-import { Scheduler } from '../scheduler/scheduler.js';
-import type { Sequence } from '../scheduler/sequence.js';
-import { type BatcherOptions, schedulerLimits, tokenLimits } from './batcher-options.js';
-import type { SequenceRun } from './sequence-run.js';
+import type { StepStats, WaitReason } from '../../../core/batcher-stats.js';
+import type { Clock } from '../../../core/clock.js';
+import { invariant } from '../../../core/errors.js';
+import type { StepOutput } from '../../../core/step.js';
+import type { Executor } from '../../executor/executor.js';
+import { KvCache } from '../../kv/kv-cache.js';
+import { Scheduler } from '../../scheduler/scheduler.js';
+import type { Sequence } from '../../scheduler/sequence.js';
+import { type BatcherOptions, schedulerLimits, tokenLimits } from '../batcher-options.js';
+import type { SequenceRun } from '../request/sequence-run.js';
 import { SlotTable } from './slot-table.js';
 import { StepBuffers } from './step-buffers.js';
 

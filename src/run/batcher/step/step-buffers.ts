@@ -1,10 +1,10 @@
-import type { StepStats } from '../../core/batcher-stats.js';
-import type { StepInput } from '../../core/step.js';
-import type { KvCache } from '../kv/kv-cache.js';
-import type { SchedulerLimits } from '../scheduler/scheduler-limits.js';
-import type { Sequence } from '../scheduler/sequence.js';
-import type { RowList, StepPlan } from '../scheduler/step-plan.js';
-import type { SequenceRun } from './sequence-run.js';
+import type { StepStats } from '../../../core/batcher-stats.js';
+import type { StepInput } from '../../../core/step.js';
+import type { KvCache } from '../../kv/kv-cache.js';
+import type { SchedulerLimits } from '../../scheduler/scheduler-limits.js';
+import type { Sequence } from '../../scheduler/sequence.js';
+import type { RowList, StepPlan } from '../../scheduler/step-plan.js';
+import type { SequenceRun } from '../request/sequence-run.js';
 import type { SlotTable } from './slot-table.js';
 
 /** Largest step that buffers must hold. */

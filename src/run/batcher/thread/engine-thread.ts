@@ -1,10 +1,10 @@
 /** Entry of the engine thread: an executor and the batcher over it, driven by messages. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import type { Clock } from '../../core/clock.js';
-import { invariant, reportError } from '../../core/errors.js';
-import { loadExecutorFactory } from '../executor/executor-factory.js';
-import type { Executor } from '../executor/executor.js';
-import { Batcher } from './batcher.js';
+import type { Clock } from '../../../core/clock.js';
+import { invariant, reportError } from '../../../core/errors.js';
+import { loadExecutorFactory } from '../../executor/executor-factory.js';
+import type { Executor } from '../../executor/executor.js';
+import { Batcher } from '../batcher.js';
 import type { EngineCommand, EngineThreadData, FromEngine, ToEngine } from './thread-messages.js';
 import { OutboxSink, ThreadOutbox } from './thread-outbox.js';
 

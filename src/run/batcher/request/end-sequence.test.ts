@@ -1,15 +1,15 @@
 /** Sequences that the submitter ends: the others of their request go on as if nothing had happened. */
 import { expect, test } from 'vitest';
-import type { StepStats } from '../../core/batcher-stats.js';
-import type { BatcherEvent, TokenRequest } from '../../core/request.js';
-import { GREEDY } from '../../core/sampling.js';
-import { ToyExecutor } from '../executor/testing/toy-executor.js';
-import { Batcher } from './batcher.js';
-import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
-import { ManualClock } from './testing/manual-clock.js';
-import { tokenRequest } from './testing/mixed-requests.js';
-import { OutcomeCollector } from './testing/outcome.js';
-import { openThreadedBatcher } from './threaded-batcher.js';
+import type { StepStats } from '../../../core/batcher-stats.js';
+import type { BatcherEvent, TokenRequest } from '../../../core/request.js';
+import { GREEDY } from '../../../core/sampling.js';
+import { ToyExecutor } from '../../executor/testing/toy-executor.js';
+import { Batcher } from '../batcher.js';
+import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { tokenRequest } from '../testing/mixed-requests.js';
+import { OutcomeCollector } from '../testing/outcome.js';
+import { openThreadedBatcher } from '../thread/threaded-batcher.js';
 
 const LIMITS = {
   ...{ maxStepTokens: 16, maxRows: 4, maxLogits: 16, blockTokens: 4, blockCount: 64 },
@@ -146,7 +146,7 @@ test('beams and candidates of bestOf cannot be ended one by one', async () => {
 });
 
 test('through the engine thread', async () => {
-  const factoryUrl = new URL('../executor/testing/toy-executor.js', import.meta.url).href;
+  const factoryUrl = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
   const options = { factoryUrl, factoryOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
   const batcher = await openThreadedBatcher(options);
   const alone = await answerAlone({ ...THREE, maxOutputTokens: 60 });

@@ -1,8 +1,8 @@
-import type { Executor } from '../executor/executor.js';
-import { NO_SLOT } from '../kv/block-tables.js';
-import type { Sequence } from '../scheduler/sequence.js';
-import type { StepPlan } from '../scheduler/step-plan.js';
-import type { SequenceRun } from './sequence-run.js';
+import type { Executor } from '../../executor/executor.js';
+import { NO_SLOT } from '../../kv/block-tables.js';
+import type { Sequence } from '../../scheduler/sequence.js';
+import type { StepPlan } from '../../scheduler/step-plan.js';
+import type { SequenceRun } from '../request/sequence-run.js';
 
 /** Which run holds which slot, here and on the device. */
 export class SlotTable {

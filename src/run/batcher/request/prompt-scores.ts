@@ -1,6 +1,6 @@
-import { joinLogits } from '../../core/logits.js';
-import type { PromptEvent, TokenLogprobs, TokenRequest } from '../../core/request.js';
-import type { StepOutput } from '../../core/step.js';
+import { joinLogits } from '../../../core/logits.js';
+import type { PromptEvent, TokenLogprobs, TokenRequest } from '../../../core/request.js';
+import type { StepOutput } from '../../../core/step.js';
 import { logitsAt, logprobsAt } from './step-results.js';
 
 /** Collects what a request wants to know about its prompt, token by token as the chunks come back. */

@@ -1,9 +1,9 @@
 /**
  * How many tokens a second cross from the engine thread to the main thread, with a device that answers at once, and how
- * much of the main thread that takes.   node dist/run/batcher/threaded-batcher.bench.js [seconds]
+ * much of the main thread that takes.   node dist/run/batcher/thread/threaded-batcher.bench.js [seconds]
  */
-import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
-import { tokenRequest } from './testing/mixed-requests.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
+import { tokenRequest } from '../testing/mixed-requests.js';
 import { openThreadedBatcher } from './threaded-batcher.js';
 
 const OUTPUT_TOKENS = 512;
@@ -12,7 +12,7 @@ const seconds = Number(process.argv[2] ?? 5);
 console.log('streams  tokens/s  steps/s  main thread busy  us/token on the main thread');
 for (const rowCount of [1, 64, 1024]) {
   const batcher = await openThreadedBatcher({
-    factoryUrl: new URL('./testing/null-executor.js', import.meta.url).href,
+    factoryUrl: new URL('../testing/null-executor.js', import.meta.url).href,
     factoryOptions: { rowCount, sequenceTokens: OUTPUT_TOKENS + 32 },
     batcher: DEFAULT_BATCHER_OPTIONS,
   });

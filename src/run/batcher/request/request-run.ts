@@ -1,7 +1,7 @@
-import { type ErrorReport } from '../../core/errors.js';
-import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../core/request.js';
-import { dependsOnOutput, type SamplingParams } from '../../core/sampling.js';
-import { SequenceGroup } from '../scheduler/sequence.js';
+import { type ErrorReport } from '../../../core/errors.js';
+import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../../core/request.js';
+import { dependsOnOutput, type SamplingParams } from '../../../core/sampling.js';
+import { SequenceGroup } from '../../scheduler/sequence.js';
 import { BeamRun } from './beam-run.js';
 import { BeamSearch } from './beam-search.js';
 import { requestWidth } from './check-request.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { TokenRequest } from '../../core/request.js';
-import { GREEDY } from '../../core/sampling.js';
+import type { TokenRequest } from '../../../core/request.js';
+import { GREEDY } from '../../../core/sampling.js';
 import { checkRequest } from './check-request.js';
-import { tokenRequest } from './testing/mixed-requests.js';
+import { tokenRequest } from '../testing/mixed-requests.js';
 
 const CAPACITY = {
   limits: {

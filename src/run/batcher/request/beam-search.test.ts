@@ -1,16 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { BeamParams, BatcherEvent, SequenceEvent } from '../../core/request.js';
+import type { BeamParams, BatcherEvent, SequenceEvent } from '../../../core/request.js';
 import {
   EMPTY_HISTORY,
   extendHistory,
   logSoftmax,
   topTokens,
   toyLogits,
-} from '../executor/testing/toy-model.js';
+} from '../../executor/testing/toy-model.js';
 import { BeamSearch } from './beam-search.js';
 import { StopLists } from './stop-lists.js';
-import { tokenRequest } from './testing/mixed-requests.js';
+import { tokenRequest } from '../testing/mixed-requests.js';
 
 const VOCABULARY = 9;
 const END_ID = 4;

@@ -1,5 +1,5 @@
-import type { StepOutput } from '../../core/step.js';
-import type { Sequence, SequenceGroup } from '../scheduler/sequence.js';
+import type { StepOutput } from '../../../core/step.js';
+import type { Sequence, SequenceGroup } from '../../scheduler/sequence.js';
 import type { BeamCandidates, BeamChoice, BeamSearch } from './beam-search.js';
 
 /** After a result: others are awaited, or the beams have changed, or the search is over. */

@@ -1,4 +1,4 @@
-import type { BeamParams, FinishReason, TokenRequest } from '../../core/request.js';
+import type { BeamParams, FinishReason, TokenRequest } from '../../../core/request.js';
 import type { RequestSink } from './request-sink.js';
 import type { StopLists } from './stop-lists.js';
 

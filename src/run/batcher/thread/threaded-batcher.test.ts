@@ -1,17 +1,17 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { StepStats } from '../../core/batcher-stats.js';
-import { SYSTEM_CLOCK } from '../../core/clock.js';
-import type { TokenRequest } from '../../core/request.js';
-import { GREEDY } from '../../core/sampling.js';
-import { ToyExecutor, type ToyExecutorOptions } from '../executor/testing/toy-executor.js';
-import { Batcher } from './batcher.js';
-import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
-import { mixedRequests, tokenRequest } from './testing/mixed-requests.js';
-import { OutcomeCollector, runToEnd } from './testing/outcome.js';
+import type { StepStats } from '../../../core/batcher-stats.js';
+import { SYSTEM_CLOCK } from '../../../core/clock.js';
+import type { TokenRequest } from '../../../core/request.js';
+import { GREEDY } from '../../../core/sampling.js';
+import { ToyExecutor, type ToyExecutorOptions } from '../../executor/testing/toy-executor.js';
+import { Batcher } from '../batcher.js';
+import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
+import { mixedRequests, tokenRequest } from '../testing/mixed-requests.js';
+import { OutcomeCollector, runToEnd } from '../testing/outcome.js';
 import { type ThreadedBatcher, openThreadedBatcher } from './threaded-batcher.js';
 
-const TOY = new URL('../executor/testing/toy-executor.js', import.meta.url).href;
-const HANGING = new URL('./testing/hanging-executor.js', import.meta.url).href;
+const TOY = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
+const HANGING = new URL('../testing/hanging-executor.js', import.meta.url).href;
 const limits = {
   maxStepTokens: 64,
   maxRows: 16,
@@ -124,7 +124,7 @@ describe('engine thread', () => {
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('max_num_sequences is 99'),
     });
-    const notAFactory = new URL('./batcher-options.js', import.meta.url).href;
+    const notAFactory = new URL('../batcher-options.js', import.meta.url).href;
     await expect(openThreadedBatcher({ ...options, factoryUrl: notAFactory })).rejects.toMatchObject({
       message: expect.stringContaining('does not export openExecutor'),
     });
