@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { chooseLinear, kernelLine, linearUnit } from '../../ops/linear/cuda.js';
-import { linearChooser, problemKey } from '../../ops/linear/cuda-tuning.js';
+import { chooseLinear, kernelLine, linearUnit } from '../../ops/linear/cuda/cuda.js';
+import { linearChooser, problemKey } from '../../ops/linear/cuda/tuning.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { kernelUnits } from './kernel-sources.js';

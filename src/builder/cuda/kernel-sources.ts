@@ -9,9 +9,9 @@ import {
   linearUnit,
   type LinearConfig,
   type LinearProblem,
-} from '../../ops/linear/cuda.js';
-import { linearChooser, type LinearChooser } from '../../ops/linear/cuda-tuning.js';
-import { ROW_CLASSES } from '../../ops/linear/row-classes.js';
+} from '../../ops/linear/cuda/cuda.js';
+import { linearChooser, type LinearChooser } from '../../ops/linear/cuda/tuning.js';
+import { ROW_CLASSES } from '../../ops/linear/cuda/row-classes.js';
 import {
   cacheDefines,
   type PrefillKernel,
@@ -34,7 +34,7 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'swiglu/cuda.cu',
   'rms-norm/cuda.cu',
   ...(isQuantisedCache ? ['paged-attention/kv-cache.cuh', 'rope/cuda-8bit.cu'] : ['rope/cuda.cu']),
-  'linear/dequantise.cu',
+  'linear/cuda/dequantise.cu',
   'cuda/limits.cu',
 ];
 /** Decode attention without rings of bulk copies and with them. */

@@ -10,11 +10,11 @@ import {
   type LinearConfig,
   type LinearOperands,
   type LinearProblem,
-} from '../../ops/linear/cuda.js';
-import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda-tuning.js';
-import { tileShape } from '../../ops/linear/cuda-tiles.js';
-import { tileBox, type WideConfig } from '../../ops/linear/cuda-wide.js';
-import { boxRowCounts, MIN_X_MAP_ROWS } from '../../ops/linear/row-classes.js';
+} from '../../ops/linear/cuda/cuda.js';
+import { configKey, kernelCandidates, problemKey } from '../../ops/linear/cuda/tuning.js';
+import { tileShape } from '../../ops/linear/cuda/tiles.js';
+import { tileBox, type WideConfig } from '../../ops/linear/cuda/wide.js';
+import { boxRowCounts, MIN_X_MAP_ROWS } from '../../ops/linear/cuda/row-classes.js';
 import { openCublasLt, type CublasLt, type MatmulShape } from '../../device/cuda/cublaslt.js';
 import type { Gpu, GpuProperties } from '../../device/cuda/gpu.js';
 import { trialUnit } from './kernel-sources.js';

@@ -14,7 +14,7 @@ import { parseResourceReport } from '../../device/cuda/resource-report.js';
 import { surveyCuda } from '../../device/cuda/survey.js';
 import { linearProblems, type Timings, tuneLinears } from './tune.js';
 import type { TimingCache } from '../../engine/timing-cache.js';
-import { linearChooser, parseWinners, problemKey } from '../../ops/linear/cuda-tuning.js';
+import { linearChooser, parseWinners, problemKey } from '../../ops/linear/cuda/tuning.js';
 import type { BuildTarget, KernelPackage, KernelRequest } from '../build-options.js';
 
 export interface CudaTargetOptions {

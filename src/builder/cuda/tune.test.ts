@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { chooseLinear, type LinearConfig } from '../../ops/linear/cuda.js';
-import { configKey, problemKey, kernelCandidates } from '../../ops/linear/cuda-tuning.js';
+import { chooseLinear, type LinearConfig } from '../../ops/linear/cuda/cuda.js';
+import { configKey, problemKey, kernelCandidates } from '../../ops/linear/cuda/tuning.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
 

@@ -1,9 +1,14 @@
 /** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
 import { AloftError } from '../../core/errors.js';
-import { canFuseSwiglu, chooseLinear, type LinearConfig, type LinearProblem } from '../../ops/linear/cuda.js';
-import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda-tuning.js';
+import {
+  canFuseSwiglu,
+  chooseLinear,
+  type LinearConfig,
+  type LinearProblem,
+} from '../../ops/linear/cuda/cuda.js';
+import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda/tuning.js';
 import type { CudaTarget } from '../../ops/cuda/capability.js';
-import { ROW_CLASSES, rowClass } from '../../ops/linear/row-classes.js';
+import { ROW_CLASSES, rowClass } from '../../ops/linear/cuda/row-classes.js';
 import { inferPlan } from '../../plan/infer.js';
 import type { Plan } from '../../plan/plan.js';
 

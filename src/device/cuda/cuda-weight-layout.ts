@@ -1,8 +1,8 @@
 /** How a CUDA device wants weights: dense in 16 bits, row by row; int8 linears in tiles that are matrix operands as they lie. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
-import { bindPacker } from '../../ops/linear/cpu.js';
-import { bindTiler, tileShape } from '../../ops/linear/cuda-tiles.js';
+import { bindPacker } from '../../ops/linear/cpu/cpu.js';
+import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
 import { checkedReport, matrixShape, sourceMatrix } from '../cpu/cpu-weight-layout.js';
 import type { CpuPool } from '../cpu/kernel-library.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import koffi from 'koffi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { quantiseRow } from '../../ops/linear/reference.js';
-import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda-tiles.js';
+import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda/tiles.js';
 import { f32, i32, pointer, tensorMap } from '../../ops/cuda/launch.js';
 import { createCpuPool } from '../cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda-weight-layout.js';

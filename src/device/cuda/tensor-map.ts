@@ -1,7 +1,7 @@
 import { addressOf } from '../../ffi/memory.js';
 import type { TensorMap } from '../../ops/cuda/launch.js';
-import { TILE_BYTES } from '../../ops/linear/cuda-tiles.js';
-import type { TileBox } from '../../ops/linear/cuda-wide.js';
+import { TILE_BYTES } from '../../ops/linear/cuda/tiles.js';
+import type { TileBox } from '../../ops/linear/cuda/wide.js';
 import type { CudaDriver } from './driver.js';
 
 /** Bytes of a `CUtensorMap`; the driver writes it to a multiple of 64 bytes. */

@@ -13,8 +13,8 @@ import { randomMatrix } from '../matrix.js';
 import { bestMs } from '../measure.js';
 import { arithmeticOf } from '../../device/cpu/linear-arithmetic.js';
 import { linearCost, type LinearFormat } from './contract.js';
-import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu.js';
-import { packedLinearTensors } from './packed-linear.js';
+import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu/cpu.js';
+import { packedLinearTensors } from './cpu/packed-linear.js';
 
 /** TinyLlama-1.1B: qkv, attention output, gate and up, down. [in, out] */
 const LAYER_SHAPES = [

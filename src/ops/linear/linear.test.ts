@@ -3,12 +3,12 @@ import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../.
 import { seededRandom } from '../../core/random.js';
 import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
-import { relativeError } from '../compare.js';
+import { relativeError } from '../testing/compare.js';
 import { randomMatrix, rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 import { LINEAR_TOLERANCE, type LinearFormat } from './contract.js';
-import { bindLinear } from './cpu.js';
+import { bindLinear } from './cpu/cpu.js';
 import { linearInt8Reference, linearReference, quantiseRow } from './reference.js';
-import { packWeight, sourceOf } from './test-weights.js';
+import { packWeight, sourceOf } from './testing/test-weights.js';
 
 /** [in, out]: one, odd, just off the sizes of tiles, and the longest row of LLaMA-2-7B. */
 const SHAPES = [

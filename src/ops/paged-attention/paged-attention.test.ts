@@ -6,7 +6,7 @@ import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { PlanDims } from '../../plan/plan.js';
-import { relativeError } from '../compare.js';
+import { relativeError } from '../testing/compare.js';
 import { createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix, type Matrix } from '../matrix.js';

@@ -6,7 +6,7 @@ import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { PlanDims, RopeParams } from '../../plan/plan.js';
-import { relativeError } from '../compare.js';
+import { relativeError } from '../testing/compare.js';
 import { CPU_KV_DTYPES, createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';

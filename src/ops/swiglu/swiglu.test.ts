@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../core/random.js';
 import { withEachLevel } from '../../device/cpu/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
-import { relativeError } from '../compare.js';
+import { relativeError } from '../testing/compare.js';
 import { randomMatrix, zeroMatrix } from '../matrix.js';
 import { SWIGLU_TOLERANCE } from './contract.js';
 import { bindSwiglu } from './cpu.js';

@@ -10,7 +10,7 @@ import { openGpu, type Gpu } from '../../device/cuda/gpu.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
-import { relativeError } from '../../ops/compare.js';
+import { relativeError } from '../../ops/testing/compare.js';
 import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';
 import { weightRoles } from '../../plan/validate.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';

@@ -5,7 +5,7 @@ import type { StepOutput } from '../../../core/step.js';
 import { levelsUpTo, type IsaLevel } from '../../../device/cpu/isa.js';
 import { createCpuPool, detectIsa, openKernelLibrary } from '../../../device/cpu/kernel-library.js';
 import { CPU_KV_DTYPES, type CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
-import { relativeError } from '../../../ops/compare.js';
+import { relativeError } from '../../../ops/testing/compare.js';
 import { CpuExecutor } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
 import { describeExecutor } from '../testing/conformance.js';

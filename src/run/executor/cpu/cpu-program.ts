@@ -5,7 +5,7 @@ import { bindAdd } from '../../../ops/add/cpu.js';
 import type { StepView } from '../../../ops/cpu/step-view.js';
 import { bindEmbedding, TABLE_DTYPES } from '../../../ops/embedding/cpu.js';
 import { bindGather } from '../../../ops/gather/cpu.js';
-import { bindLinear } from '../../../ops/linear/cpu.js';
+import { bindLinear } from '../../../ops/linear/cpu/cpu.js';
 import { bindPagedAttention } from '../../../ops/paged-attention/cpu.js';
 import { bindRmsNorm } from '../../../ops/rms-norm/cpu.js';
 import { bindRopeAppend, type RowRotations } from '../../../ops/rope/cpu.js';

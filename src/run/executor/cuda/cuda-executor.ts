@@ -6,7 +6,7 @@ import type { PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type Stream } from '../../../device/cuda/stream.js';
 import { addressOf } from '../../../ffi/memory.js';
-import { linearChooser } from '../../../ops/linear/cuda-tuning.js';
+import { linearChooser } from '../../../ops/linear/cuda/tuning.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';

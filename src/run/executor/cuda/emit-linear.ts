@@ -9,9 +9,9 @@ import {
   type GeneratedConfig,
   type LinearOperands,
   type LinearProblem,
-} from '../../../ops/linear/cuda.js';
-import { tileBox, type TileBox } from '../../../ops/linear/cuda-wide.js';
-import { MATMUL_ROW_STEP } from '../../../ops/linear/row-classes.js';
+} from '../../../ops/linear/cuda/cuda.js';
+import { tileBox, type TileBox } from '../../../ops/linear/cuda/wide.js';
+import { MATMUL_ROW_STEP } from '../../../ops/linear/cuda/row-classes.js';
 import type { LinearOp, Plan, SwigluOp } from '../../../plan/plan.js';
 import { type OpContext, rowsOf } from './op-context.js';
 

@@ -1,11 +1,11 @@
 /** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
 import type { MappedMatrix, MappedTiles } from '../../../device/cuda/tensor-map.js';
-import { tileShape } from '../../../ops/linear/cuda-tiles.js';
-import { tileBoxes } from '../../../ops/linear/cuda-wide.js';
+import { tileShape } from '../../../ops/linear/cuda/tiles.js';
+import { tileBoxes } from '../../../ops/linear/cuda/wide.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { boxRowCounts, MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/row-classes.js';
+import { boxRowCounts, MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';

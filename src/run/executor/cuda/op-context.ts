@@ -2,7 +2,7 @@
 import type { MatmulPointers, MatmulShape } from '../../../device/cuda/cublaslt.js';
 import type { GpuProperties } from '../../../device/cuda/gpu.js';
 import type { KernelLaunch, TensorMap } from '../../../ops/cuda/launch.js';
-import type { LinearChooser } from '../../../ops/linear/cuda-tuning.js';
+import type { LinearChooser } from '../../../ops/linear/cuda/tuning.js';
 import type { PrefillKernel } from '../../../ops/paged-attention/cuda.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';

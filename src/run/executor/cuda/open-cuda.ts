@@ -6,7 +6,7 @@ import { architectureName } from '../../../device/cuda/architecture.js';
 import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
-import { linearChooser, parseWinners } from '../../../ops/linear/cuda-tuning.js';
+import { linearChooser, parseWinners } from '../../../ops/linear/cuda/tuning.js';
 import type { Executor } from '../executor.js';
 import type { CallListener } from '../profile/timed-call.js';
 import { shapeOf, type SizingOptions } from '../sizing.js';

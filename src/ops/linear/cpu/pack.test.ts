@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../../core/dtype.js';
-import { seededRandom } from '../../core/random.js';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
-import { addressOf } from '../../ffi/memory.js';
-import type { DenseDType } from '../cpu/dtype-code.js';
-import { randomMatrix, rowOf, type Matrix } from '../matrix.js';
+import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../../../core/dtype.js';
+import { seededRandom } from '../../../core/random.js';
+import { withEachLevel } from '../../../device/cpu/test-pools.js';
+import { addressOf } from '../../../ffi/memory.js';
+import type { DenseDType } from '../../cpu/dtype-code.js';
+import { randomMatrix, rowOf, type Matrix } from '../../matrix.js';
 import { bindPacker } from './cpu.js';
-import { quantiseRow } from './reference.js';
-import { packWeight, sourceOf, storedAs } from './test-weights.js';
+import { quantiseRow } from '../reference.js';
+import { packWeight, sourceOf, storedAs } from '../testing/test-weights.js';
 
 const SOURCES = ['f32', 'f16', 'bf16'] as const;
 

@@ -1,7 +1,7 @@
 /** Which CUDA kernel computes a linear layer, and how it is launched. Pure. */
-import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
-import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
-import { type WideConfig, wideConfigs, wideNumbers, wideShape, wideStages } from './cuda-wide.js';
+import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../../cuda/capability.js';
+import { ceilDiv, i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../../cuda/launch.js';
+import { type WideConfig, wideConfigs, wideNumbers, wideShape, wideStages } from './wide.js';
 
 export interface LinearProblem {
   /** Rows of x. */
@@ -157,8 +157,8 @@ function kernelNumbers(config: GeneratedConfig): readonly number[] {
 export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
 export const linearFiles = ({ method }: GeneratedConfig): readonly string[] => [
   ...(method === 'wide' ? ['cuda/wgmma.cuh', 'cuda/cluster.cuh'] : []),
-  ...(method === 'stream' ? [] : ['linear/boxes.cuh']),
-  `linear/${method}.cu`,
+  ...(method === 'stream' ? [] : ['linear/cuda/boxes.cuh']),
+  `linear/cuda/${method}.cu`,
 ];
 
 const EPILOGUES = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' } as const;

@@ -7,7 +7,7 @@ import {
   parseWinners,
   problemKey,
   kernelCandidates,
-} from './cuda-tuning.js';
+} from './tuning.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 const B200 = { computeCapability: 100, multiprocessorCount: 148 };

@@ -1,12 +1,12 @@
 /** For tests and benchmarks of linear: weights packed by the native packer, with the memory that holds them. */
-import { floatToBfloat16, floatToHalf, tensorBytes } from '../../core/dtype.js';
-import type { NativeLibrary } from '../../ffi/library.js';
-import { addressOf, allocateHost } from '../../ffi/memory.js';
-import type { DenseDType } from '../cpu/dtype-code.js';
-import type { Matrix } from '../matrix.js';
-import type { LinearFormat } from './contract.js';
-import { bindPacker, type CpuLinearWeight, type CpuPackReport, type SourceMatrix } from './cpu.js';
-import { packedLinearTensors } from './packed-linear.js';
+import { floatToBfloat16, floatToHalf, tensorBytes } from '../../../core/dtype.js';
+import type { NativeLibrary } from '../../../ffi/library.js';
+import { addressOf, allocateHost } from '../../../ffi/memory.js';
+import type { DenseDType } from '../../cpu/dtype-code.js';
+import type { Matrix } from '../../matrix.js';
+import type { LinearFormat } from '../contract.js';
+import { bindPacker, type CpuLinearWeight, type CpuPackReport, type SourceMatrix } from '../cpu/cpu.js';
+import { packedLinearTensors } from '../cpu/packed-linear.js';
 
 /** Bits of a matrix in a checkpoint dtype. */
 export function storedAs(dtype: DenseDType, { data }: Matrix): Float32Array | Uint16Array {

@@ -7,7 +7,7 @@ import {
   xMapRows,
   type LinearProblem,
 } from './cuda.js';
-import { tileBox, tileBoxes, wideConfigs, wideStages } from './cuda-wide.js';
+import { tileBox, tileBoxes, wideConfigs, wideStages } from './wide.js';
 import { BOX_ROW_COUNTS } from './row-classes.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };

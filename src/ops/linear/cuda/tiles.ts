@@ -1,6 +1,6 @@
 /** The tiles in which CUDA kernels read int8 weights. */
-import type { NativeLibrary } from '../../ffi/library.js';
-import { ceilDiv } from '../cuda/launch.js';
+import type { NativeLibrary } from '../../../ffi/library.js';
+import { ceilDiv } from '../../cuda/launch.js';
 
 const TILE_ROWS = 16;
 const TILE_COLUMNS = 64;

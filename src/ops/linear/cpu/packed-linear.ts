@@ -1,7 +1,7 @@
 /** The tensors that a linear weight becomes in a CPU engine. The bytes are described in linear.h. */
-import { DTYPE_CODE } from '../cpu/dtype-code.js';
-import type { DType } from '../../core/dtype.js';
-import type { LinearFormat } from './contract.js';
+import { DTYPE_CODE } from '../../cpu/dtype-code.js';
+import type { DType } from '../../../core/dtype.js';
+import type { LinearFormat } from '../contract.js';
 
 const TILE_ROWS = 16;
 

@@ -1,6 +1,6 @@
 /** Names for linear problems and configurations, what is worth trying, and a choice that knows what was measured. Pure. */
-import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
-import { ceilDiv } from '../cuda/launch.js';
+import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../../cuda/capability.js';
+import { ceilDiv } from '../../cuda/launch.js';
 import {
   canFuseSwiglu,
   chooseLinear,
@@ -9,7 +9,7 @@ import {
   type LinearConfig,
   type LinearProblem,
 } from './cuda.js';
-import { wideConfigs } from './cuda-wide.js';
+import { wideConfigs } from './wide.js';
 import { MATMUL_ROW_STEP, rowClass, rowClassName } from './row-classes.js';
 
 export type LinearChooser = (problem: LinearProblem) => LinearConfig;

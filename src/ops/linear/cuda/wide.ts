@@ -1,5 +1,5 @@
 /** Configurations of `wide.cu`: which there are, which is estimated to be the fastest for a problem, and how it is launched. Pure. */
-import { ceilDiv, type KernelLaunch } from '../cuda/launch.js';
+import { ceilDiv, type KernelLaunch } from '../../cuda/launch.js';
 import type { LinearProblem } from './cuda.js';
 import { rowClass } from './row-classes.js';
 

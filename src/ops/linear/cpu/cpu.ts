@@ -1,8 +1,8 @@
 /** The native functions of linear: running it, and packing weights for it. */
-import { addressOf } from '../../ffi/memory.js';
-import type { NativeLibrary } from '../../ffi/library.js';
-import { DTYPE_CODE, type DenseDType } from '../cpu/dtype-code.js';
-import type { LinearFormat } from './contract.js';
+import { addressOf } from '../../../ffi/memory.js';
+import type { NativeLibrary } from '../../../ffi/library.js';
+import { DTYPE_CODE, type DenseDType } from '../../cpu/dtype-code.js';
+import type { LinearFormat } from '../contract.js';
 import { LINEAR_FORMAT_CODE } from './packed-linear.js';
 
 /** A packed weight by address; `scale` and `sum` are 0 for dense formats, `bias` ([out] f32) where there is none. */
