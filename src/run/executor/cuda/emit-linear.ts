@@ -1,5 +1,5 @@
 /** From a linear op to launches: its own kernel for few rows, cuBLASLt for many, one kernel with SwiGLU where there is one. */
-import * as small from '../../../ops/cuda/elementwise.js';
+import { addBiasLaunch } from '../../../ops/add/cuda.js';
 import type { TensorMap } from '../../../ops/cuda/launch.js';
 import {
   canFuseSwiglu,
@@ -54,7 +54,7 @@ export function emitLinear(context: OpContext, op: LinearOp): void {
   const outputDtype = op.outDtype === 'f32' ? 'f32' : inputDtype;
   const shape = { m: matmulRows(m), n, k, inputDtype, outputDtype } as const;
   sink.matmul(shape, { x: memory.buffer(index, op.x), weight, out }, config.algorithm ?? 0);
-  if (op.bias !== null) sink.kernel(small.addBiasLaunch(m, n, out, memory.tensor(op.bias)));
+  if (op.bias !== null) sink.kernel(addBiasLaunch(m, n, out, memory.tensor(op.bias)));
 }
 
 /** Gate-up and SwiGLU as one kernel. @returns false when there is none, and only gate-up was enqueued */

@@ -1,6 +1,11 @@
 /** From a plan to kernel launches: which ops become one kernel, and where operands lie. */
 import { AloftError } from '../../../core/errors.js';
-import * as small from '../../../ops/cuda/elementwise.js';
+import { addLaunch } from '../../../ops/add/cuda.js';
+import { embeddingLaunch } from '../../../ops/embedding/cuda.js';
+import { gatherLaunch } from '../../../ops/gather/cuda.js';
+import { rmsNormLaunch } from '../../../ops/rms-norm/cuda.js';
+import { ropeAppendLaunch } from '../../../ops/rope/cuda.js';
+import { swigluLaunch } from '../../../ops/swiglu/cuda.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
 import { decodeLaunch, prefillLaunch } from '../../../ops/paged-attention/cuda.js';
 import { sampleLaunch } from '../../../ops/sample/cuda.js';
@@ -48,11 +53,11 @@ function emitOp(context: OpContext, op: PlanOp): void {
       const x = op.kind === 'rmsNorm' ? op.x : op.residual;
       const delta = op.kind === 'rmsNorm' ? null : at(op.delta);
       const operands = { x: at(x), delta, weight: memory.tensor(op.weight), out: at(op.out) };
-      return sink.kernel(small.rmsNormLaunch(rowsOf(context, x), op.epsilon, operands));
+      return sink.kernel(rmsNormLaunch(rowsOf(context, x), op.epsilon, operands));
     }
     case 'add': {
       const count = rowsOf(context, op.residual) * columnsOf(context, op.residual);
-      return sink.kernel(small.addLaunch(count, at(op.residual), at(op.delta)));
+      return sink.kernel(addLaunch(count, at(op.residual), at(op.delta)));
     }
     case 'linear':
       return emitLinear(context, op);
@@ -69,7 +74,7 @@ function emitOp(context: OpContext, op: PlanOp): void {
       const operands = { ...attentionOperands(context, op), positions: shape.descriptor('positions') };
       const rows = { tokenRows: shape.descriptor('tokenRows') };
       return sink.kernel(
-        small.ropeAppendLaunch({ ...problem, maxBlocks: shape.maxBlocks }, { ...operands, ...rows }),
+        ropeAppendLaunch({ ...problem, maxBlocks: shape.maxBlocks }, { ...operands, ...rows }),
       );
     }
     case 'pagedAttention': {
@@ -94,11 +99,11 @@ function emitOp(context: OpContext, op: PlanOp): void {
     }
     case 'swiglu':
       return sink.kernel(
-        small.swigluLaunch(rowsOf(context, op.gateUp), columnsOf(context, op.out), at(op.gateUp), at(op.out)),
+        swigluLaunch(rowsOf(context, op.gateUp), columnsOf(context, op.out), at(op.gateUp), at(op.out)),
       );
     case 'gather': {
       const operands = { x: at(op.x), rows: shape.descriptor('logitTokens'), out: at(op.out) };
-      return sink.kernel(small.gatherLaunch(shape.logits, columnsOf(context, op.x), operands));
+      return sink.kernel(gatherLaunch(shape.logits, columnsOf(context, op.x), operands));
     }
     case 'allReduce':
     case 'allGather':
@@ -114,7 +119,7 @@ function worksOnLogits({ program, index }: OpContext, op: PlanOp): boolean {
 
 function embedding({ program, memory, shape }: OpContext, table: string, out: number): KernelLaunch {
   const isInt8 = program.plan.weights[table]!.format.type === 'int8';
-  return small.embeddingLaunch(
+  return embeddingLaunch(
     { tokens: shape.tokens, hidden: program.plan.dims.hidden },
     {
       table: memory.tensor(table),
