@@ -20,7 +20,7 @@ const RUNS = [
 const rows = [];
 for (const api of ['sse', 'openai', 'grpc']) {
   for (const { tokens, steps } of RUNS) {
-    const words = ['dist/serve/front-end.bench.js', api, STREAMS, tokens, steps].map(String);
+    const words = ['dist/serve/testing/front-end.bench.js', api, STREAMS, tokens, steps].map(String);
     const row = JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' }));
     console.log(JSON.stringify(row));
     rows.push(row);

@@ -3,7 +3,7 @@ import { planBuffers, valueBytes } from './buffers.js';
 import { inferPlan } from './infer.js';
 import type { Plan, PlanOp } from './plan.js';
 import { printPlan } from './print.js';
-import { buildTestPlan } from './test-plan.js';
+import { buildTestPlan } from './testing/test-plan.js';
 import { validatePlan, weightRoles } from './validate.js';
 
 const PLAN = buildTestPlan();

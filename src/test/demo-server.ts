@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Log, SILENT_LOG } from '../core/log.js';
 import type { LoadOptions } from '../llm/load.js';
-import { engineLoader } from '../serve/engine-loader.js';
+import { engineLoader } from '../serve/engine/engine-loader.js';
 import type { RunningEngine } from '../serve/generation/running-engine.js';
-import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/start/options.js';
 import { createRepository, type CreateOptions } from '../serve/repository/create.js';
-import { startServer, type RunningServer } from '../serve/server.js';
+import { startServer, type RunningServer } from '../serve/start/server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type BuildFlags } from './build-and-open.js';
 import { DEVICE, type TestDevice } from './device.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadChatTemplate } from './chat-template.js';
-import { directoryWith } from './tokenizer/test-tokenizers.js';
+import { directoryWith } from './testing/test-tokenizers.js';
 
 const SPECIAL = { bos_token: '<s>', eos_token: '</s>' };
 const LLAMA2 = `{{ bos_token }}{% for message in messages %}

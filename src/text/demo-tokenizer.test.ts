@@ -7,7 +7,7 @@ import type { ChatMessage } from '../core/generate.js';
 import { loadChatTemplate } from './chat-template.js';
 import { Detokenizer } from './detokenizer.js';
 import { loadTokenizer } from './tokenizer/load.js';
-import { directoryWith } from './tokenizer/test-tokenizers.js';
+import { directoryWith } from './testing/test-tokenizers.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
 const repositoryPath = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));

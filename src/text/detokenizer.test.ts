@@ -3,7 +3,7 @@ import { Tokenizer as LibraryTokenizer } from 'tokenizers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Detokenizer } from './detokenizer.js';
 import { loadTokenizer } from './tokenizer/load.js';
-import { byteLevelJson, directoryWith, llama2Json, metaspaceJson } from './tokenizer/test-tokenizers.js';
+import { byteLevelJson, directoryWith, llama2Json, metaspaceJson } from './testing/test-tokenizers.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
 const TEXT = fc.string({

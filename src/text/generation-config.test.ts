@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadGenerationDefaults } from './generation-config.js';
 import { loadTokenizer } from './tokenizer/load.js';
-import { directoryWith, llama2Json } from './tokenizer/test-tokenizers.js';
+import { directoryWith, llama2Json } from './testing/test-tokenizers.js';
 
 async function defaults(files: Readonly<Record<string, unknown>>) {
   const directory = await directoryWith({ 'tokenizer.json': llama2Json(), ...files });

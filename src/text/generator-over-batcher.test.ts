@@ -8,7 +8,7 @@ import { ToyExecutor } from '../run/executor/testing/toy-executor.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { TextGenerator } from './generator.js';
 import { loadTokenizer } from './tokenizer/load.js';
-import { directoryWith, llama2Json } from './tokenizer/test-tokenizers.js';
+import { directoryWith, llama2Json } from './testing/test-tokenizers.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
 const DEFAULTS: GenerationDefaults = {

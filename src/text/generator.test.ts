@@ -4,9 +4,9 @@ import type { GenerateEvent, GenerateRequest, SequenceTextEvent } from '../core/
 import { ChatTemplate } from './chat-template.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { TextGenerator } from './generator.js';
-import { type Script, ScriptedBatcher } from './scripted-batcher.js';
+import { type Script, ScriptedBatcher } from './testing/scripted-batcher.js';
 import { loadTokenizer } from './tokenizer/load.js';
-import { byteLevelJson, directoryWith, llama2Json } from './tokenizer/test-tokenizers.js';
+import { byteLevelJson, directoryWith, llama2Json } from './testing/test-tokenizers.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
 const DEFAULTS: GenerationDefaults = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 
 describe('limits of the machine', () => {

@@ -3,7 +3,7 @@ import { buildStep, type StepRow } from '../../core/build-step.js';
 import { seededRandom } from '../../core/random.js';
 import type { StepInput } from '../../core/step.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { PlanDims } from '../../plan/plan.js';
 import { relativeError } from '../testing/compare.js';

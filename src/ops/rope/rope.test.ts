@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildStep } from '../../core/build-step.js';
 import { BYTES_PER_ELEMENT, e4m3ToFloat, floatToHalf, halfToFloat } from '../../core/dtype.js';
 import { seededRandom } from '../../core/random.js';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { PlanDims, RopeParams } from '../../plan/plan.js';

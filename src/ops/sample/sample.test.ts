@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { bindSample, NativeSlot, SampleRows } from './cpu.js';
 import { philox4x32 } from './philox.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../core/random.js';
-import { withEachLevel } from '../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { relativeError } from '../testing/compare.js';
 import { randomMatrix, zeroMatrix } from '../matrix.js';

@@ -1,7 +1,7 @@
 /** A loaded engine with its requests and its limit. */
 import { AloftError, type ErrorReport } from '../../core/errors.js';
 import { withLimit } from '../../core/time-limit.js';
-import type { LoadedModel } from '../loader.js';
+import type { LoadedModel } from '../engine/loader.js';
 import { ActiveRequests, type QueuePlace } from './active-requests.js';
 import { Flusher } from './flusher.js';
 

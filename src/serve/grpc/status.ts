@@ -2,7 +2,7 @@
 import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import { ERROR_CATALOGUE } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { clientReport } from '../client-report.js';
+import { clientReport } from '../inference/client-report.js';
 
 const STATUSES: ReadonlyMap<number, status> = new Map(
   Object.values(status).flatMap((value) => (typeof value === 'number' ? [[value, value]] : [])),

@@ -5,11 +5,11 @@ import { AloftError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
-import { modelMetadata, modelStatistics } from '../model-metadata.js';
+import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
 import { configOverride } from '../repository/config-override.js';
-import { EXTENSIONS, type ServerContext } from '../server-context.js';
-import type { LogSetting } from '../settings.js';
-import { requireNoRegion, sharedMemoryRefusal, type RegionKind } from '../shared-memory.js';
+import { EXTENSIONS, type ServerContext } from '../inference/server-context.js';
+import type { LogSetting } from '../start/settings.js';
+import { requireNoRegion, sharedMemoryRefusal, type RegionKind } from '../inference/shared-memory.js';
 import type { GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';
 

@@ -2,12 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AloftError, ERROR_CATALOGUE } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { clientReport } from '../client-report.js';
+import { clientReport } from '../inference/client-report.js';
 import type { InferResponse } from '../../protocol/kserve/infer.js';
 import { GenerateResponseWriter, readGenerateRequest } from '../../protocol/kserve/generate.js';
 import { sseFrame } from '../../protocol/sse.js';
 import type { InferCall } from '../inference/inference-service.js';
-import type { ServerContext } from '../server-context.js';
+import type { ServerContext } from '../inference/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { loadHeader } from './load-header.js';

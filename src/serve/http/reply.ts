@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CATALOGUE, reportError, type ErrorReport } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { clientReport } from '../client-report.js';
+import { clientReport } from '../inference/client-report.js';
 import { OpenAiRequestError, openAiError, openAiStatus } from '../../protocol/openai/error.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { QueueFullError } from '../generation/running-engine.js';

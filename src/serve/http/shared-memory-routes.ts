@@ -1,6 +1,6 @@
 /** The shared memory routes of Triton. Unregistering what is not registered is no error, as upstream. */
 import type { FastifyInstance } from 'fastify';
-import { requireNoRegion, sharedMemoryRefusal } from '../shared-memory.js';
+import { requireNoRegion, sharedMemoryRefusal } from '../inference/shared-memory.js';
 import { sendJson } from './reply.js';
 import { pathParameter, route } from './route.js';
 

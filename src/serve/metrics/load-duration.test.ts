@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { EngineSettings, LoadedModel } from '../loader.js';
+import type { EngineSettings, LoadedModel } from '../engine/loader.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
 import { startTestServer } from '../testing/test-server.js';
 

@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { RunningEngine } from '../generation/running-engine.js';
-import type { ModelLoader } from '../loader.js';
+import type { ModelLoader } from '../engine/loader.js';
 import {
   bindCodec,
   bindGeneration,

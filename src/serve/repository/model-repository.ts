@@ -1,7 +1,7 @@
 /** The models of a server: what is on disk, what is loaded, and the changes between the two. */
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import type { ModelLoader } from '../loader.js';
+import type { ModelLoader } from '../engine/loader.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionLoader } from './load-version.js';

@@ -1,5 +1,5 @@
 /** A tokenizer of one token per UTF-8 byte, so that most characters outside ASCII take several tokens. */
-import type { TokenCodec } from '../loader.js';
+import type { TokenCodec } from '../engine/loader.js';
 
 export const BEGIN_ID = 1;
 export const END_ID = 2;

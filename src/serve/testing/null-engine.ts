@@ -7,7 +7,7 @@ import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { TextGenerator } from '../../text/generator.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
-import type { LoadedModel, ModelLoader } from '../loader.js';
+import type { LoadedModel, ModelLoader } from '../engine/loader.js';
 
 interface Running {
   readonly request: TokenRequest;

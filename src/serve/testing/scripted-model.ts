@@ -11,7 +11,7 @@ import type {
   TextLogprobs,
 } from '../../core/generate.js';
 import type { StepStats } from '../../core/batcher-stats.js';
-import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader } from '../loader.js';
+import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader } from '../engine/loader.js';
 import { BYTE_CODEC, byteIds } from './byte-codec.js';
 
 export interface Script {

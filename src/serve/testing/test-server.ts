@@ -3,9 +3,9 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SILENT_LOG, type Log } from '../../core/log.js';
-import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../start/options.js';
 import { createRepository } from '../repository/create.js';
-import { startServer, type RunningServer } from '../server.js';
+import { startServer, type RunningServer } from '../start/server.js';
 import { ScriptedLoader, type Script, type ScriptedModel } from './scripted-model.js';
 
 export interface TestServer {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from './load.js';
-import { byteLevelJson, directoryWith, llama2Json } from './test-tokenizers.js';
+import { byteLevelJson, directoryWith, llama2Json } from '../testing/test-tokenizers.js';
 
 describe('loadTokenizer', () => {
   it('takes special tokens from tokenizer_config.json, then special_tokens_map.json', async () => {

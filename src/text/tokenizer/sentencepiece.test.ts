@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from './load.js';
-import { directoryWith, sentencePieceFile, sentencePieces } from './test-tokenizers.js';
+import { directoryWith, sentencePieceFile, sentencePieces } from '../testing/test-tokenizers.js';
 
 interface Oracle {
   readonly model: string;

@@ -12,7 +12,7 @@ import { HttpClient } from '../../client/http-client.js';
 import type { TextRequest } from '../../client/text-request.js';
 import { runTokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
-import { engineLoader } from '../../serve/engine-loader.js';
+import { engineLoader } from '../../serve/engine/engine-loader.js';
 import {
   addTokenFlags,
   readCsv,

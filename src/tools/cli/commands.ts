@@ -1,4 +1,4 @@
-import { engineLoader } from '../../serve/engine-loader.js';
+import { engineLoader } from '../../serve/engine/engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
 import { registerClient } from './client.js';

@@ -3,11 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import type { ModelLoader } from '../../serve/loader.js';
-import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions, type TlsFiles } from '../../serve/options.js';
+import type { ModelLoader } from '../../serve/engine/loader.js';
+import {
+  DEFAULT_SERVE_OPTIONS as DEFAULTS,
+  type ServeOptions,
+  type TlsFiles,
+} from '../../serve/start/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
-import { startServer, type RunningServer } from '../../serve/server.js';
-import { SettableLog } from '../../serve/settings.js';
+import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { SettableLog } from '../../serve/start/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { warmupFlag } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';

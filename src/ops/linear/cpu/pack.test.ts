@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../../../core/dtype.js';
 import { seededRandom } from '../../../core/random.js';
-import { withEachLevel } from '../../../device/cpu/test-pools.js';
+import { withEachLevel } from '../../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../../ffi/memory.js';
 import type { DenseDType } from '../../cpu/dtype-code.js';
 import { randomMatrix, rowOf, type Matrix } from '../../matrix.js';

@@ -1,13 +1,13 @@
 /** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
 import { availableParallelism } from 'node:os';
-import { SYSTEM_CLOCK } from '../core/clock.js';
-import { AloftError } from '../core/errors.js';
-import { type LoadedEngine, loadEngine, type LoadOptions } from '../llm/load.js';
-import type { BatcherHealth } from '../run/batcher/batcher-health.js';
-import type { BatcherOptions } from '../run/batcher/batcher-options.js';
-import { loadGenerationDefaults } from '../text/generation-config.js';
-import { loadTokenizer } from '../text/tokenizer/load.js';
-import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
+import { SYSTEM_CLOCK } from '../../core/clock.js';
+import { AloftError } from '../../core/errors.js';
+import { type LoadedEngine, loadEngine, type LoadOptions } from '../../llm/load.js';
+import type { BatcherHealth } from '../../run/batcher/batcher-health.js';
+import type { BatcherOptions } from '../../run/batcher/batcher-options.js';
+import { loadGenerationDefaults } from '../../text/generation-config.js';
+import { loadTokenizer } from '../../text/tokenizer/load.js';
+import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
 import type {
   BatchingStrategy,
   EngineSettings,

@@ -1,7 +1,7 @@
 /** A batcher for tests: generates given tokens, one step at a time, and keeps the contract of TokenBatcher. */
-import type { RequestId } from '../core/ids.js';
-import type { BatcherEvent, FinishReason, RequestTimings, TokenRequest } from '../core/request.js';
-import type { TokenBatcher, TokenLimits } from '../core/token-batcher.js';
+import type { RequestId } from '../../core/ids.js';
+import type { BatcherEvent, FinishReason, RequestTimings, TokenRequest } from '../../core/request.js';
+import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 
 export interface Script {
   /** Output tokens of each sequence. */

@@ -1,7 +1,7 @@
 /** What a server prints when it starts: addresses first, then models, memory and how to try it. */
 import type { ServeOptions, TlsFiles } from './options.js';
-import type { ModelRepository } from './repository/model-repository.js';
-import type { RunningEngine } from './generation/running-engine.js';
+import type { ModelRepository } from '../repository/model-repository.js';
+import type { RunningEngine } from '../generation/running-engine.js';
 
 export interface BoundPorts {
   readonly http: number | undefined;

@@ -1,6 +1,6 @@
 /** API keys: constant-time comparison of digests, so that neither length nor content leaks through timing. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { AloftError } from '../core/errors.js';
+import { AloftError } from '../../core/errors.js';
 
 export class ApiKeys {
   private readonly digests: readonly Buffer[];

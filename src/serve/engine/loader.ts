@@ -1,7 +1,7 @@
 /** What the server needs from an engine. The server is built and tested against these interfaces alone. */
-import type { StepStats } from '../core/batcher-stats.js';
-import type { ErrorReport } from '../core/errors.js';
-import type { EventGenerator } from '../core/generate.js';
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { ErrorReport } from '../../core/errors.js';
+import type { EventGenerator } from '../../core/generate.js';
 
 export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
 export type SchedulerPolicy = 'guaranteed_no_evict' | 'max_utilization';

@@ -1,6 +1,6 @@
 /** The effective configuration of a server. Validated once, printed at start. */
-import { DEFAULT_METRICS, type MetricsOptions } from './metrics/metrics-options.js';
-import type { ControlMode } from './repository/model-repository.js';
+import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
+import type { ControlMode } from '../repository/model-repository.js';
 import type { LogSettings, TraceSettings } from './settings.js';
 
 export interface TlsFiles {

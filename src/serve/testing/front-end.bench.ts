@@ -1,22 +1,22 @@
 /**
  * Front-end throughput: tokens a second over many streams with an engine that computes nothing. The server is this
  * process, the client another.
- * `node dist/serve/front-end.bench.js [sse|openai|grpc] [streams] [tokens per stream] [steps per second]`
+ * `node dist/serve/testing/front-end.bench.js [sse|openai|grpc] [streams] [tokens per stream] [steps per second]`
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SILENT_LOG } from '../core/log.js';
-import { DEFAULT_SERVE_OPTIONS } from './options.js';
-import { startServer, type RunningServer } from './server.js';
-import type { LoadJob, LoadResult } from './testing/load-client.js';
-import { nullLoader } from './testing/null-engine.js';
-import { percentiles } from './testing/percentiles.js';
-import { fakeEngine } from './testing/test-server.js';
+import { SILENT_LOG } from '../../core/log.js';
+import { DEFAULT_SERVE_OPTIONS } from '../start/options.js';
+import { startServer, type RunningServer } from '../start/server.js';
+import type { LoadJob, LoadResult } from './load-client.js';
+import { nullLoader } from './null-engine.js';
+import { percentiles } from './percentiles.js';
+import { fakeEngine } from './test-server.js';
 
-const TOKENIZER = fileURLToPath(new URL('../../models/demo', import.meta.url));
+const TOKENIZER = fileURLToPath(new URL('../../../models/demo', import.meta.url));
 
 const [api = 'sse', streams = '1024', tokens = '300', steps = '100'] = process.argv.slice(2);
 if (api !== 'sse' && api !== 'openai' && api !== 'grpc') throw new Error(`No such API: ${api}`);
@@ -45,7 +45,7 @@ try {
 async function measure({ ports }: RunningServer, job: Omit<LoadJob, 'port'>) {
   const port = job.api === 'grpc' ? ports.grpc : ports.http;
   if (port === undefined) throw new Error('The server has no such port.');
-  const client = fork(fileURLToPath(new URL('testing/load-client.js', import.meta.url)));
+  const client = fork(fileURLToPath(new URL('./load-client.js', import.meta.url)));
   const startCpu = process.cpuUsage();
   const result = await new Promise<LoadResult>((resolve, reject) => {
     client.once('message', (message: LoadResult) => resolve(message));

@@ -4,12 +4,12 @@ import {
   ModelStatisticsResponseSchema,
   type ModelStatisticsResponse,
   type ModelStatisticsSchema,
-} from '../protocol/gen/inference_pb.js';
-import type { TensorMetadata } from '../protocol/kserve/infer.js';
-import type { DurationSum } from './metrics/duration-sum.js';
-import type { ComputeSums, ModelStatistics } from './metrics/model-statistics.js';
-import type { MemoryUse } from './loader.js';
-import type { ServedModel } from './repository/served-model.js';
+} from '../../protocol/gen/inference_pb.js';
+import type { TensorMetadata } from '../../protocol/kserve/infer.js';
+import type { DurationSum } from '../metrics/duration-sum.js';
+import type { ComputeSums, ModelStatistics } from '../metrics/model-statistics.js';
+import type { MemoryUse } from '../engine/loader.js';
+import type { ServedModel } from '../repository/served-model.js';
 import type { ServerContext } from './server-context.js';
 
 export interface ModelMetadata {

@@ -1,5 +1,5 @@
 /** Shared memory regions of Triton: none is ever registered, and registering one is refused with a reason. */
-import { AloftError } from '../core/errors.js';
+import { AloftError } from '../../core/errors.js';
 
 export type RegionKind = 'system' | 'cuda';
 

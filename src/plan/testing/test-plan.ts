@@ -1,4 +1,4 @@
-import type { Plan, PlanOp, PlanWeight } from './plan.js';
+import type { Plan, PlanOp, PlanWeight } from '../plan.js';
 
 /** A small valid plan with one layer and every op that one rank uses: for tests of passes and planners. */
 export function buildTestPlan(): Plan {

@@ -1,7 +1,7 @@
 /** One line of the log for each request, at verbose level 1: what a client asked for, what it got, and how long it took. */
-import type { Usage } from '../core/request.js';
-import type { Log } from '../core/log.js';
-import type { RequestInfo, RequestObserver } from './generation/observer.js';
+import type { Usage } from '../../core/request.js';
+import type { Log } from '../../core/log.js';
+import type { RequestInfo, RequestObserver } from '../generation/observer.js';
 
 export function logRequest({ modelName, protocol, arrivedMs }: RequestInfo, log: Log): RequestObserver {
   let id = '';

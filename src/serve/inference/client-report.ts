@@ -1,6 +1,6 @@
 /** What a client may learn of an error, and what only the log does. */
-import { AloftError, reportError, type ErrorReport } from '../core/errors.js';
-import type { Log } from '../core/log.js';
+import { AloftError, reportError, type ErrorReport } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 
 /** A fault of our own goes to the log with its stack; the client gets one sentence. */
 export function clientReport(thrown: unknown, log: Log): ErrorReport {

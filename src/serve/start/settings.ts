@@ -1,6 +1,6 @@
 /** The log and trace settings that clients may read and change while the server runs. */
-import { AloftError, suggestion } from '../core/errors.js';
-import type { Log } from '../core/log.js';
+import { AloftError, suggestion } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
 
 export type LogSetting = string | boolean | number;
 export type LogSettings = Readonly<Record<string, LogSetting>>;

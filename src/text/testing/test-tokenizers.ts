@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { afterAll } from 'vitest';
-import { byteLevelAlphabet } from './byte-level.js';
-import { PIECE_TYPE, type SentencePiece } from './sentencepiece.js';
+import { byteLevelAlphabet } from '../tokenizer/byte-level.js';
+import { PIECE_TYPE, type SentencePiece } from '../tokenizer/sentencepiece.js';
 
 /** Made by {@link directoryWith} in this test file, removed at its end. */
 const directories: string[] = [];
