@@ -33,8 +33,9 @@ const DESCRIBED_OP =
 
 function folderSection(name: string): string[] {
   const header = /\/\*\*([\s\S]*?)\*\//.exec(readFileSync(contractOf(name), 'utf8'))![1]!;
-  const files = readdirSync(`${SOURCES}ops/${name}`).filter((file) => /\.(cpp|cu)$/.test(file));
-  const links = files.toSorted().map((file) => `[${file}](../../src/ops/${name}/${file})`);
+  const paths = readdirSync(`${SOURCES}ops/${name}`, { encoding: 'utf8', recursive: true });
+  const kernels = paths.filter((path) => /\.(cpp|cu)$/.test(path)).toSorted();
+  const links = kernels.map((path) => `[${path}](../../src/ops/${name}/${path})`);
   return [`## ${name}`, '', plainText(header), '', `Kernels: ${links.join(', ')}`, ''];
 }
 
