@@ -30,7 +30,7 @@ export interface BuildHooks {
   readonly signal?: AbortSignal;
 }
 
-/** @throws AloftError for every fault of the checkpoint or the options; the output directory is then as it was before */
+/** @throws {AloftError} for every fault of the checkpoint or the options; the output directory is then as it was before */
 export async function buildEngine(
   checkpoint: Checkpoint,
   target: BuildTarget,

@@ -6,7 +6,7 @@ const READABLE: readonly (string | undefined)[] = ['f32', 'f16', 'bf16'];
 
 /**
  * Compares names, shapes and types of all tensors that a plan needs with the checkpoint, before any byte is read.
- * @throws AloftError TENSOR_MISSING, TENSOR_MISMATCH
+ * @throws {AloftError} TENSOR_MISSING, TENSOR_MISMATCH
  */
 export function checkTensors({ origin, config, tensors }: Checkpoint, plan: Plan): void {
   for (const [weight, { source }] of Object.entries(plan.weights)) {

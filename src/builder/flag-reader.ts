@@ -14,7 +14,7 @@ export class FlagReader {
     this.#flags = new Map(flags.map((flag) => [flag.name, flag]));
   }
 
-  /** Checks names and values of everything that was given. @throws AloftError USAGE */
+  /** Checks names and values of everything that was given. @throws {AloftError} USAGE */
   checkAll(): void {
     for (const name of this.#given.keys()) {
       const flag = this.#flags.get(name);
@@ -29,7 +29,7 @@ export class FlagReader {
     return this.#given.has(name);
   }
 
-  /** Text of a flag that is a text or a choice; its default when it is not given. @throws AloftError USAGE */
+  /** Text of a flag that is a text or a choice; its default when it is not given. @throws {AloftError} USAGE */
   text(name: string): string {
     const { kind, fallback } = this.#flags.get(name)!;
     const given = this.#given.get(name);
@@ -41,7 +41,7 @@ export class FlagReader {
     return given;
   }
 
-  /** A number, or the default when it is not given. @throws AloftError USAGE */
+  /** A number, or the default when it is not given. @throws {AloftError} USAGE */
   number(name: string): number {
     const { kind, fallback } = this.#flags.get(name)!;
     const given = this.#given.get(name);
@@ -54,7 +54,7 @@ export class FlagReader {
     return value;
   }
 
-  /** Several words. @throws AloftError USAGE */
+  /** Several words. @throws {AloftError} USAGE */
   words(name: string): readonly [string, string] {
     const given = this.#given.get(name);
     const words = typeof given === 'string' ? given.split(/[\s,]+/) : given;

@@ -22,7 +22,7 @@ export interface BuildPlans {
   readonly ranks: readonly Plan[];
 }
 
-/** @throws AloftError ARCHITECTURE_UNKNOWN, UNSUPPORTED, SHARDING_IMPOSSIBLE */
+/** @throws {AloftError} ARCHITECTURE_UNKNOWN, UNSUPPORTED, SHARDING_IMPOSSIBLE */
 export function definePlans(given: ModelConfig, options: BuildOptions): BuildPlans {
   const config = withOverrides(given, options);
   const model = modelFileFor(config.architecture, config.path);

@@ -20,7 +20,7 @@ export interface ResolvedBuild {
   readonly warnings: readonly string[];
 }
 
-/** @throws AloftError USAGE for contradictions and bad values, UNSUPPORTED for flags that Aloft refuses */
+/** @throws {AloftError} USAGE for contradictions and bad values, UNSUPPORTED for flags that Aloft refuses */
 export function resolveBuildOptions(given: GivenFlags): ResolvedBuild {
   checkContradictions(given);
   for (const flag of BUILD_FLAGS) if (flag.support === 'no' && given.has(flag.name)) refuse(flag);

@@ -83,36 +83,36 @@ async function runOne(
 
 /** Collects the pieces of one answer. */
 class Answer {
-  private readonly texts = new Map<number, string>();
-  private firstMs: number | undefined;
-  private lastMs = 0;
-  private pieceCount = 0;
+  readonly #texts = new Map<number, string>();
+  #firstMs: number | undefined;
+  #lastMs = 0;
+  #pieceCount = 0;
   readonly logProbs: number[] = [];
 
   get text(): string {
-    return this.texts.get(0) ?? '';
+    return this.#texts.get(0) ?? '';
   }
 
   /** Text of each sequence with its name: the request's number, the sequence's, or both. */
   named(index: number, isOnly: boolean): [string, string][] {
-    return [...this.texts].map(([sequence, text]) => {
+    return [...this.#texts].map(([sequence, text]) => {
       if (isOnly) return [String(sequence), text];
-      return [this.texts.size === 1 ? String(index) : `${index}.${sequence}`, text];
+      return [this.#texts.size === 1 ? String(index) : `${index}.${sequence}`, text];
     });
   }
 
   add(piece: TextPiece, nowMs: number): void {
-    this.texts.set(piece.sequence, (this.texts.get(piece.sequence) ?? '') + piece.text);
+    this.#texts.set(piece.sequence, (this.#texts.get(piece.sequence) ?? '') + piece.text);
     this.logProbs.push(...piece.logProbs);
-    this.firstMs ??= nowMs;
-    this.lastMs = nowMs;
-    this.pieceCount++;
+    this.#firstMs ??= nowMs;
+    this.#lastMs = nowMs;
+    this.#pieceCount++;
   }
 
   timing(startMs: number): string {
-    const first = ((this.firstMs ?? startMs) - startMs).toFixed(1);
-    const total = (this.lastMs - startMs).toFixed(1);
-    return `first response after ${first} ms, ${this.pieceCount} responses in ${total} ms\n`;
+    const first = ((this.#firstMs ?? startMs) - startMs).toFixed(1);
+    const total = (this.#lastMs - startMs).toFixed(1);
+    return `first response after ${first} ms, ${this.#pieceCount} responses in ${total} ms\n`;
   }
 }
 

@@ -39,9 +39,9 @@ export interface GrpcClientOptions {
 }
 
 export class GrpcClient {
-  private readonly connections: GrpcConnections;
-  private readonly metadata = new Metadata();
-  private readonly knownTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
+  readonly #connections: GrpcConnections;
+  readonly #metadata = new Metadata();
+  readonly #knownTypes = new Map<string, Promise<ReadonlyMap<string, Datatype>>>();
 
   constructor({ address, apiKey, tls }: GrpcClientOptions) {
     const channel =
@@ -58,8 +58,8 @@ export class GrpcClient {
       // Otherwise all clients of one address share a connection.
       'grpc.use_local_subchannel_pool': 1,
     };
-    this.connections = new GrpcConnections(() => new Client(address, channel, options));
-    if (apiKey !== undefined) this.metadata.set('authorization', `Bearer ${apiKey}`);
+    this.#connections = new GrpcConnections(() => new Client(address, channel, options));
+    if (apiKey !== undefined) this.#metadata.set('authorization', `Bearer ${apiKey}`);
   }
 
   /** Any unary call of the service, typed by its descriptor. @throws {AloftError} with the server's message */
@@ -68,7 +68,7 @@ export class GrpcClient {
     request: MessageInitShape<Method['input']>,
     options: CallOptions = {},
   ): Promise<MessageShape<Method['output']>> {
-    return (await this.unary(method.name, create(method.input, request), options)) as MessageShape<
+    return (await this.#unary(method.name, create(method.input, request), options)) as MessageShape<
       Method['output']
     >;
   }
@@ -79,7 +79,7 @@ export class GrpcClient {
 
   /** One request, one response. */
   async infer(request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
-    const message = await this.unary('ModelInfer', writeGrpcRequest(request), options);
+    const message = await this.#unary('ModelInfer', writeGrpcRequest(request), options);
     return readGrpcResponse(message as ModelInferResponse);
   }
 
@@ -92,8 +92,8 @@ export class GrpcClient {
     options: CallOptions = {},
   ): AsyncGenerator<InferResponse, void, void> {
     const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE['ModelStreamInfer']!;
-    const stream = this.connections.start((client): ClientDuplexStream<Outgoing, Outgoing> =>
-      client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.metadata),
+    const stream = this.#connections.start((client): ClientDuplexStream<Outgoing, Outgoing> =>
+      client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, this.#metadata),
     );
     const ignoreSignal = cancelOnAbort(stream, options.signal);
     stream.write(writeGrpcRequest(request));
@@ -134,7 +134,7 @@ export class GrpcClient {
   }
 
   close(): void {
-    this.connections.close();
+    this.#connections.close();
   }
 
   /**
@@ -142,18 +142,18 @@ export class GrpcClient {
    * none of them may cancel it. @throws {AloftError}
    */
   async inputTypes(modelName: string): Promise<ReadonlyMap<string, Datatype>> {
-    let types = this.knownTypes.get(modelName);
+    let types = this.#knownTypes.get(modelName);
     if (types === undefined) {
       types = this.call(Service.method.modelMetadata, { name: modelName }).then(
         ({ inputs }) => new Map(inputs.map((input) => [input.name, input.datatype as Datatype])),
       );
-      this.knownTypes.set(modelName, types);
-      types.catch(() => this.knownTypes.delete(modelName));
+      this.#knownTypes.set(modelName, types);
+      types.catch(() => this.#knownTypes.delete(modelName));
     }
     return await types;
   }
 
-  private async unary(name: string, request: Outgoing, { signal }: CallOptions): Promise<Outgoing> {
+  async #unary(name: string, request: Outgoing, { signal }: CallOptions): Promise<Outgoing> {
     const { path, requestSerialize, responseDeserialize } = INFERENCE_SERVICE[name]!;
     return await new Promise((resolve, reject) => {
       const done = (error: ServiceError | null, response?: Outgoing) => {
@@ -161,8 +161,8 @@ export class GrpcClient {
         if (response !== undefined) resolve(response);
         else reject(asAloftError(error));
       };
-      const call = this.connections.start((client): ClientUnaryCall =>
-        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, this.metadata, done),
+      const call = this.#connections.start((client): ClientUnaryCall =>
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, this.#metadata, done),
       );
       const ignoreSignal = cancelOnAbort(call, signal);
     });

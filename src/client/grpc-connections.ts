@@ -21,46 +21,46 @@ interface Call {
 }
 
 export class GrpcConnections {
-  private readonly connect: () => Client;
-  private readonly connections = new Set<Connection>();
-  private isClosed = false;
+  readonly #connect: () => Client;
+  readonly #connections = new Set<Connection>();
+  #isClosed = false;
 
   /** @param connect Makes a client with a connection of its own. */
   constructor(connect: () => Client) {
-    this.connect = connect;
+    this.#connect = connect;
   }
 
   /** Begins a call on a connection that has room for it. @throws {AloftError} REQUEST_INVALID after {@link close} */
   start<C extends Call>(begin: (client: Client) => C): C {
-    if (this.isClosed)
+    if (this.#isClosed)
       throw new AloftError('REQUEST_INVALID', 'This gRPC client is closed; make another one.');
-    const connection = this.withRoom();
+    const connection = this.#withRoom();
     const call = begin(connection.client);
     connection.openCount++;
-    call.once('status', ({ code }) => this.note(connection, code));
+    call.once('status', ({ code }) => this.#note(connection, code));
     return call;
   }
 
   /** Open calls may end. */
   close(): void {
-    this.isClosed = true;
-    for (const { client } of this.connections) client.close();
-    this.connections.clear();
+    this.#isClosed = true;
+    for (const { client } of this.#connections) client.close();
+    this.#connections.clear();
   }
 
-  private withRoom(): Connection {
-    for (const connection of this.connections) if (hasRoom(connection)) return connection;
-    const connection = { client: this.connect(), openCount: 0, resetCount: 0 };
-    this.connections.add(connection);
+  #withRoom(): Connection {
+    for (const connection of this.#connections) if (hasRoom(connection)) return connection;
+    const connection = { client: this.#connect(), openCount: 0, resetCount: 0 };
+    this.#connections.add(connection);
     return connection;
   }
 
-  private note(connection: Connection, code: status): void {
+  #note(connection: Connection, code: status): void {
     connection.openCount--;
     // Who ended a call that failed is not told; it may have been this side.
     if (code !== status.OK) connection.resetCount++;
     if (connection.openCount > 0 || hasRoom(connection)) return;
-    if (this.connections.delete(connection)) connection.client.close();
+    if (this.#connections.delete(connection)) connection.client.close();
   }
 }
 

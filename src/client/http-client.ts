@@ -16,30 +16,30 @@ export interface CallOptions {
 }
 
 export class HttpClient {
-  private readonly base: string;
-  private readonly headers: Readonly<Record<string, string>>;
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
 
   constructor({ url, apiKey }: HttpClientOptions) {
-    this.base = (/^https?:\/\//.test(url) ? url : `http://${url}`).replace(/\/$/, '');
-    this.headers = {
+    this.#base = (/^https?:\/\//.test(url) ? url : `http://${url}`).replace(/\/$/, '');
+    this.#headers = {
       'content-type': 'application/json',
       ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
     };
   }
 
   async isReady(options: CallOptions = {}): Promise<boolean> {
-    return (await this.fetch('/v2/health/ready', options)).ok;
+    return (await this.#fetch('/v2/health/ready', options)).ok;
   }
 
   /** GET of any route that answers with a JSON object. */
   async get(path: string, options: CallOptions = {}): Promise<JsonObject> {
-    const response = await this.fetch(path, options);
+    const response = await this.#fetch(path, options);
     return objectOf(await checkedText(response));
   }
 
   /** POST of any route that answers with a JSON object. */
   async post(path: string, body: unknown, options: CallOptions = {}): Promise<JsonObject> {
-    const response = await this.send(path, body, options);
+    const response = await this.#send(path, body, options);
     return objectOf(await checkedText(response));
   }
 
@@ -49,7 +49,7 @@ export class HttpClient {
     body?: unknown,
     options: CallOptions = {},
   ): AsyncGenerator<JsonObject, void, void> {
-    const response = await this.send(path, body, options);
+    const response = await this.#send(path, body, options);
     if (!response.ok || response.body === null) {
       await checkedText(response);
       return;
@@ -74,15 +74,15 @@ export class HttpClient {
       yield* piecesOf(event);
   }
 
-  private async send(path: string, body: unknown, { signal }: CallOptions): Promise<Response> {
-    return await this.fetch(path, {
+  async #send(path: string, body: unknown, { signal }: CallOptions): Promise<Response> {
+    return await this.#fetch(path, {
       ...(body === undefined ? {} : { method: 'POST', body: writeJson(body) }),
       ...(signal === undefined ? {} : { signal }),
     });
   }
 
-  private async fetch(path: string, init: RequestInit): Promise<Response> {
-    return await unlessBroken(() => fetch(this.base + path, { ...init, headers: this.headers }));
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    return await unlessBroken(() => fetch(this.#base + path, { ...init, headers: this.#headers }));
   }
 }
 

@@ -4,7 +4,7 @@ import { openEngineRank } from './rank-file-reader.js';
 
 /**
  * Compares every byte of an engine with its checksums, whatever device it is for.
- * @throws AloftError ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_CORRUPT with the first fault
+ * @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_CORRUPT with the first fault
  */
 export function checkEngine(directory: string): EngineManifest {
   const manifest = readManifest(directory);

@@ -42,7 +42,7 @@ export interface EngineWriter {
   discard(): void;
 }
 
-/** @throws AloftError OUTPUT_EXISTS, OUTPUT_FAILED */
+/** @throws {AloftError} OUTPUT_EXISTS, OUTPUT_FAILED */
 export function createEngine(
   directory: EngineDirectory,
   draft: ManifestDraft,

@@ -146,7 +146,7 @@ export function looksLikeEngine(directory: string): boolean {
   }
 }
 
-/** @throws AloftError ENGINE_NOT_FOUND, ENGINE_CORRUPT, ENGINE_VERSION */
+/** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_CORRUPT, ENGINE_VERSION */
 export function readManifest(directory: string): EngineManifest {
   const path = join(directory, MANIFEST_FILE);
   if (!existsSync(path))

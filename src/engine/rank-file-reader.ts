@@ -37,7 +37,7 @@ export interface EngineRank {
   readonly tensorNames: readonly string[];
   /** Bytes of all weights. */
   readonly weightBytes: number;
-  /** @throws AloftError ENGINE_CORRUPT when the file has no such tensor */
+  /** @throws {AloftError} ENGINE_CORRUPT when the file has no such tensor */
   tensor(name: string): EngineTensor;
   has(name: string): boolean;
   /** Gives the memory back; no view or address may be used afterwards. */
@@ -65,7 +65,7 @@ export interface EngineExpectation {
   readonly maxResidentBytes?: number;
 }
 
-/** @throws AloftError ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH */
+/** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH */
 export function openEngineRank(directory: string, expected: EngineExpectation): EngineRank {
   const manifest = readManifest(directory);
   checkExpectation(directory, manifest, expected);

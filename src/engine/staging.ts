@@ -15,7 +15,7 @@ export interface StagedDirectory {
 
 /**
  * @param replace lets a directory that holds an engine be replaced; the old one stays until `commit`
- * @throws AloftError OUTPUT_EXISTS, OUTPUT_FAILED
+ * @throws {AloftError} OUTPUT_EXISTS, OUTPUT_FAILED
  */
 export function stageDirectory(target: string, replace: boolean): StagedDirectory {
   const destination = resolve(target);

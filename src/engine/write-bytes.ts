@@ -4,7 +4,7 @@ import { AloftError } from '../core/errors.js';
 /** One call takes less than 2 GiB and may write less than it was given. */
 const WRITE_BYTES = 256 << 20;
 
-/** Writes all of `bytes` at `position`. @throws AloftError OUTPUT_FAILED, for example on a full disk */
+/** Writes all of `bytes` at `position`. @throws {AloftError} OUTPUT_FAILED, for example on a full disk */
 export function writeBytes(file: { fd: number; path: string }, bytes: Uint8Array, position: number): void {
   try {
     for (let done = 0; done < bytes.length;) {

@@ -24,7 +24,7 @@ export interface NativeLibrary {
 let configured = false;
 let dlopen: ((path: string, flags: number) => unknown) | undefined;
 
-/** Opens and pins a shared library. @throws AloftError DEVICE_UNAVAILABLE naming the file and what the loader said */
+/** Opens and pins a shared library. @throws {AloftError} DEVICE_UNAVAILABLE naming the file and what the loader said */
 export function openLibrary(path: string, options: { readonly global?: boolean } = {}): NativeLibrary {
   if (!configured) {
     koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });

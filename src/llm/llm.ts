@@ -56,7 +56,7 @@ export class LLM implements Generator {
 
   /**
    * Maps the engine, starts its thread and allocates the KV cache.
-   * @throws AloftError ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH, OUT_OF_MEMORY
+   * @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH, OUT_OF_MEMORY
    */
   static async load(engineDirectory: string, options: LoadOptions = {}): Promise<LLM> {
     return new LLM(await loadEngine(engineDirectory, options));
@@ -108,7 +108,7 @@ export class LLM implements Generator {
     return this.generate({ ...options, prompt: { type: 'chat', messages, templateArguments: {} } }, signal);
   }
 
-  /** Waits for the whole answer. @throws AloftError with the request's own code when it failed */
+  /** Waits for the whole answer. @throws {AloftError} with the request's own code when it failed */
   async complete(input: GenerateInput, signal?: AbortSignal): Promise<Completion> {
     const sequences: Extract<GenerateEvent, { type: 'sequence' }>[] = [];
     for await (const event of this.generate(input, signal)) {

@@ -37,7 +37,7 @@ export interface LoadedEngine extends RunningEngine {
   readonly text: TextGenerator;
 }
 
-/** Opens the executor on a thread of its own and starts its batcher. @throws AloftError of the engine reader and the executor */
+/** Opens the executor on a thread of its own and starts its batcher. @throws {AloftError} of the engine reader and the executor */
 export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<RunningEngine> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;

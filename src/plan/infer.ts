@@ -29,7 +29,7 @@ type GrowingValue = { -readonly [Key in keyof PlanValue]: PlanValue[Key] };
 
 /**
  * Infers the shape and the lifetime of every value of a plan.
- * @throws AloftError INTERNAL naming the op: a buffer read before it is defined, an unknown weight, shapes that do not fit
+ * @throws {AloftError} INTERNAL naming the op: a buffer read before it is defined, an unknown weight, shapes that do not fit
  */
 export function inferPlan(plan: Plan): InferredPlan {
   const current = new Map<BufferName, GrowingValue>();

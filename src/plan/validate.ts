@@ -7,7 +7,7 @@ import type { Plan, WeightName } from './plan.js';
  * Checks that a plan can run on its own: shapes fit, every weight is used for one purpose, every layer appends to its
  * cache before it attends to it, collectives appear only where there are several ranks, and the logits are as promised.
  * @returns the shapes that it had to infer
- * @throws AloftError INTERNAL with the first fault
+ * @throws {AloftError} INTERNAL with the first fault
  */
 export function validatePlan(plan: Plan): InferredPlan {
   const inferred = inferPlan(plan);
@@ -25,7 +25,7 @@ function fail(why: string): never {
   throw new AloftError('INTERNAL', `Plan ${why}.`);
 }
 
-/** The role of each weight of a plan. @throws AloftError INTERNAL when a weight has two roles or an unknown name */
+/** The role of each weight of a plan. @throws {AloftError} INTERNAL when a weight has two roles or an unknown name */
 export function weightRoles(plan: Plan): ReadonlyMap<WeightName, WeightRole> {
   const roles = new Map<WeightName, WeightRole>();
   for (const op of plan.ops) {

@@ -10,26 +10,26 @@ export const SSE_COMMENT = ': \n\n';
 
 /** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */
 export class SseDecoder {
-  private readonly decoder = new TextDecoder();
-  private rest = '';
-  private dataLines: string[] = [];
+  readonly #decoder = new TextDecoder();
+  #rest = '';
+  #dataLines: string[] = [];
 
   /** @returns the data of every event that these bytes complete. */
   push(bytes: Uint8Array): string[] {
-    this.rest += this.decoder.decode(bytes, { stream: true });
-    const lines = this.rest.split(/\r\n|\n|\r(?!$)/);
-    this.rest = lines.pop() ?? '';
+    this.#rest += this.#decoder.decode(bytes, { stream: true });
+    const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop() ?? '';
     const events: string[] = [];
-    for (const line of lines) this.takeLine(line, events);
+    for (const line of lines) this.#takeLine(line, events);
     return events;
   }
 
-  private takeLine(line: string, events: string[]): void {
+  #takeLine(line: string, events: string[]): void {
     if (line === '') {
-      if (this.dataLines.length > 0) events.push(this.dataLines.join('\n'));
-      this.dataLines = [];
+      if (this.#dataLines.length > 0) events.push(this.#dataLines.join('\n'));
+      this.#dataLines = [];
     } else if (line.startsWith('data:')) {
-      this.dataLines.push(line.slice(line[5] === ' ' ? 6 : 5));
+      this.#dataLines.push(line.slice(line[5] === ' ' ? 6 : 5));
     }
   }
 }

@@ -48,42 +48,48 @@ const formats: readonly Format[] = [
   {
     name: 'float16',
     flags: { dtype: 'float16' },
-    ...{ tolerance: 1e-3, safeMargin: 0 },
+    tolerance: 1e-3,
+    safeMargin: 0,
     cuda: { tolerance: 3e-3, safeMargin: 0.24 },
   },
   // Seen: 7.1e-3, and one token of 176 differs, where its lead is 0.03.
   {
     name: 'float16 with a KV cache of int8',
     flags: { dtype: 'float16', kv_cache_dtype: 'int8' },
-    ...{ tolerance: 1.5e-2, safeMargin: 0.1 },
+    tolerance: 1.5e-2,
+    safeMargin: 0.1,
     cuda: { tolerance: 1.5e-2, safeMargin: 0.24 },
   },
   // Seen: 1.9e-2, and five tokens of 176 differ, where their lead is up to 0.31.
   {
     name: 'float16 with a KV cache of fp8',
     flags: { dtype: 'float16', kv_cache_dtype: 'fp8' },
-    ...{ tolerance: 3e-2, safeMargin: 0.5 },
+    tolerance: 3e-2,
+    safeMargin: 0.5,
     cuda: { tolerance: 3e-2, safeMargin: 0.6 },
   },
   // Weights lose three bits. Seen: 1.9e-3.
   {
     name: 'bfloat16',
     flags: { dtype: 'bfloat16' },
-    ...{ tolerance: 4e-3, safeMargin: 0 },
+    tolerance: 4e-3,
+    safeMargin: 0,
     cuda: { tolerance: 2e-2, safeMargin: 1.6 },
   },
   // Seen: 7.3e-3.
   {
     name: 'int8 layers',
     flags: int8,
-    ...{ tolerance: 1.5e-2, safeMargin: 0 },
+    tolerance: 1.5e-2,
+    safeMargin: 0,
     cuda: { tolerance: 1.5e-2, safeMargin: 0.24 },
   },
   // Seen: 1.4e-2, and two tokens of 176 differ, where their lead is below 0.06.
   {
     name: 'int8 layers, lm_head and embedding',
     flags: { ...int8, quantize_lm_head: true, quantize_embedding: true },
-    ...{ tolerance: 2.5e-2, safeMargin: 0.2 },
+    tolerance: 2.5e-2,
+    safeMargin: 0.2,
     cuda: { tolerance: 2.5e-2, safeMargin: 0.4 },
   },
 ];

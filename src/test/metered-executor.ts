@@ -15,24 +15,24 @@ export class StepMeter {
   /** Load options of the engine. */
   readonly options: MeterOptions;
   /** [1] steps that may still run */
-  private readonly left: Int32Array;
+  readonly #left: Int32Array;
 
   constructor() {
     const meter = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
     this.options = { executorUrl: import.meta.url, meter };
-    this.left = new Int32Array(meter);
+    this.#left = new Int32Array(meter);
     this.allow();
   }
 
   /** From now on the engine's thread waits, and takes no messages, when it has run so many steps. */
   hold(stepCount: number): void {
-    Atomics.store(this.left, 0, stepCount);
+    Atomics.store(this.#left, 0, stepCount);
   }
 
   /** So many more steps may run; default: all. */
   allow(stepCount = UNLIMITED): void {
-    Atomics.add(this.left, 0, stepCount);
-    Atomics.notify(this.left, 0);
+    Atomics.add(this.#left, 0, stepCount);
+    Atomics.notify(this.#left, 0);
   }
 }
 

@@ -19,7 +19,7 @@ export class ChatTemplate {
   readonly #templates: ReadonlyMap<string, Template>;
   readonly #specialTokens: SpecialTokens;
 
-  /** @throws AloftError TOKENIZER_INVALID when a template cannot be parsed; `origin` is named in the message. */
+  /** @throws {AloftError} TOKENIZER_INVALID when a template cannot be parsed; `origin` is named in the message. */
   constructor(sources: ReadonlyMap<string, string>, specialTokens: SpecialTokens, origin: string) {
     this.#templates = new Map([...sources].map(([name, source]) => [name, parse(source, name, origin)]));
     this.#specialTokens = specialTokens;
@@ -28,7 +28,7 @@ export class ChatTemplate {
   /**
    * The prompt, control tokens included: encode it without adding others. The template sees the messages, the special
    * tokens, `add_generation_prompt` (true unless given) and `templateArguments`.
-   * @throws AloftError REQUEST_INVALID when the template refuses the messages.
+   * @throws {AloftError} REQUEST_INVALID when the template refuses the messages.
    */
   render(messages: readonly ChatMessage[], templateArguments: Readonly<Record<string, unknown>>): string {
     const { chat_template: name, ...variables } = templateArguments;
@@ -72,7 +72,7 @@ export class ChatTemplate {
 /**
  * Reads `chat_template.jinja`, else `chat_template.json`, else the `chat_template` of `tokenizer_config.json`.
  * Undefined when the model has none.
- * @throws AloftError TOKENIZER_INVALID
+ * @throws {AloftError} TOKENIZER_INVALID
  */
 export async function loadChatTemplate(
   directory: string,

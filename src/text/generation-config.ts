@@ -15,7 +15,7 @@ export interface GenerationDefaults {
   readonly endIds: readonly number[];
 }
 
-/** Reads `generation_config.json`; a missing file or field means off. @throws AloftError CONFIG_INVALID */
+/** Reads `generation_config.json`; a missing file or field means off. @throws {AloftError} CONFIG_INVALID */
 export async function loadGenerationDefaults(
   directory: string,
   tokenizer: Tokenizer,

@@ -15,7 +15,7 @@ export interface GenerationConfig {
   readonly repetitionPenalty: number | null;
 }
 
-/** @throws AloftError CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG */
+/** @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG */
 export function readGenerationConfig(directory: string): GenerationConfig {
   const path = join(directory, 'generation_config.json');
   const model = JsonFile.read(join(directory, 'config.json'));

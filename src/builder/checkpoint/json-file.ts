@@ -11,7 +11,7 @@ export class JsonFile {
     this.fields = fields;
   }
 
-  /** @throws AloftError CHECKPOINT_CORRUPT */
+  /** @throws {AloftError} CHECKPOINT_CORRUPT */
   static read(path: string): JsonFile {
     let parsed: unknown;
     try {
@@ -82,7 +82,7 @@ export class JsonFile {
     return typeof value === 'number' && Number.isFinite(value) ? value : this.fail(name, 'a number');
   }
 
-  /** @throws AloftError CHECKPOINT_CONFIG */
+  /** @throws {AloftError} CHECKPOINT_CONFIG */
   fail(name: string, wanted: string): never {
     const fault = this.has(name)
       ? `is ${JSON.stringify(this.fields[name])}, but must be ${wanted}`

@@ -24,7 +24,7 @@ export interface ModelConfig {
   readonly mlpBias: boolean;
 }
 
-/** @throws AloftError CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+/** @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readModelConfig(path: string): ModelConfig {
   return parseModelConfig(JsonFile.read(path));
 }

@@ -21,7 +21,7 @@ const TOKENIZER_FILES = [
   'generation_config.json',
 ];
 
-/** @throws AloftError CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+/** @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
   return {
     origin: directory,
@@ -32,7 +32,7 @@ export function openCheckpoint(directory: string): Checkpoint {
   };
 }
 
-/** The config.json of a model directory; the weights need not be there. @throws AloftError CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+/** The config.json of a model directory; the weights need not be there. @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readModelConfig(directory: string): ModelConfig {
   if (!existsSync(directory))
     throw new AloftError('CHECKPOINT_NOT_FOUND', `The model directory ${directory} does not exist.`);

@@ -24,7 +24,7 @@ export interface PickleRules {
 /** Stack marker. */
 const MARK = Symbol('mark');
 
-/** Builds the pickled value: dicts become Map, tuples and lists become arrays. @throws AloftError CHECKPOINT_UNSAFE, CHECKPOINT_CORRUPT */
+/** Builds the pickled value: dicts become Map, tuples and lists become arrays. @throws {AloftError} CHECKPOINT_UNSAFE, CHECKPOINT_CORRUPT */
 export function unpickle(bytes: Uint8Array, rules: PickleRules): unknown {
   const machine = new PickleMachine(bytes, rules);
   return machine.run();

@@ -9,7 +9,7 @@ export interface TensorFile extends TensorSource {
   readonly names: readonly string[];
 }
 
-/** Maps one safetensors file. @throws AloftError CHECKPOINT_CORRUPT */
+/** Maps one safetensors file. @throws {AloftError} CHECKPOINT_CORRUPT */
 export function openSafetensorsFile(path: string): TensorFile {
   const area = mapFile(path);
   const fail = (fault: string): never => {

@@ -52,7 +52,7 @@ class TorchTensor {
 
 type Fail = (fault: string) => never;
 
-/** Maps one file. @throws AloftError CHECKPOINT_CORRUPT, CHECKPOINT_UNSAFE, UNSUPPORTED */
+/** Maps one file. @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_UNSAFE, UNSUPPORTED */
 export function openTorchFile(path: string): TensorFile {
   const area = mapFile(path);
   try {

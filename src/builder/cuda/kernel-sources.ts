@@ -80,7 +80,11 @@ export function kernelUnits(
   const decodeFiles = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
   const prefillFiles = PREFILL_FILES[prefillKernelFor(plan, target.computeCapability, blockTokens).name];
   const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
-    ...{ name, source, arch, defines, isFastMath },
+    name,
+    source,
+    arch,
+    defines,
+    isFastMath,
   });
   const units = [
     unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),

@@ -180,7 +180,11 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
     ...(isTiled
       ? []
       : Array.from({ length: copyCount }, (_, copy) => ({
-          ...{ address: weight + copy * weightBytes, rows: n, columns: k, boxRows: 16, dtype },
+          address: weight + copy * weightBytes,
+          rows: n,
+          columns: k,
+          boxRows: 16,
+          dtype,
         }))),
   ];
   const maps = hasMaps ? encodeTensorMaps(gpu.driver, matrices) : [];
@@ -191,11 +195,15 @@ function createOperands({ gpu, dtype }: TimerTools, problem: LinearProblem): Ope
   return {
     copyCount,
     at: (config, copy) => ({
-      ...{ x, weight: weight + copy * weightBytes, out },
+      x,
+      weight: weight + copy * weightBytes,
+      out,
       xMap: 'tokenGroups' in config ? maps[boxRows.indexOf(xMapRows(config, m))] : undefined,
       weightMap:
         config.method === 'wide' ? tileMap(weight + copy * weightBytes, config) : maps[boxRows.length + copy],
-      ...{ scale: isInt8 ? scale : 0, bias: 0, multiprocessorCount: properties.multiprocessorCount },
+      scale: isInt8 ? scale : 0,
+      bias: 0,
+      multiprocessorCount: properties.multiprocessorCount,
     }),
     result() {
       const count = Math.min(m, COMPARED_ROWS) * outColumns;

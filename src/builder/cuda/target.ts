@@ -29,7 +29,7 @@ export interface CudaTargetOptions {
 /** Tokens of the largest step that is tuned when the engine's limits do not say. */
 const DEFAULT_STEP_TOKENS = 8192;
 
-/** @param pool packs weights; the caller disposes it @throws AloftError DEVICE_UNAVAILABLE, USAGE */
+/** @param pool packs weights; the caller disposes it @throws {AloftError} DEVICE_UNAVAILABLE, USAGE */
 export function openCudaTarget(pool: CpuPool, options: CudaTargetOptions): Omit<BuildTarget, 'createdBy'> {
   const { gpus, missing } = surveyCuda(options.libraryPath);
   const wanted = options.architecture === undefined ? undefined : parseArchitecture(options.architecture);

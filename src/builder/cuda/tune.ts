@@ -82,7 +82,7 @@ function fastest(problem: LinearProblem, timer: LinearTimer): Timings[string] | 
   return { config: configKey(best.config, timer.libraryVersion), microseconds: best.microseconds };
 }
 
-/** @throws AloftError DEVICE_FAILED that says which configuration broke the device */
+/** @throws {AloftError} DEVICE_FAILED that says which configuration broke the device */
 function timed(problem: LinearProblem, config: LinearConfig, timer: LinearTimer): number | undefined {
   try {
     return timer.microseconds(problem, config);

@@ -24,6 +24,6 @@ export interface ModelFile {
   readonly name: string;
   /** Values of `architectures` in config.json that it serves. */
   readonly architectures: readonly string[];
-  /** @throws AloftError UNSUPPORTED when the config asks for something that the model file lacks */
+  /** @throws {AloftError} UNSUPPORTED when the config asks for something that the model file lacks */
   define(config: ModelConfig, dtype: Plan['activationDtype']): ModelDefinition;
 }

@@ -4,7 +4,7 @@ import type { ModelFile } from './model-file.js';
 
 const MODEL_FILES: readonly ModelFile[] = [llama];
 
-/** @param path the config.json that names it, for the message. @throws AloftError ARCHITECTURE_UNKNOWN */
+/** @param path the config.json that names it, for the message. @throws {AloftError} ARCHITECTURE_UNKNOWN */
 export function modelFileFor(architecture: string, path: string): ModelFile {
   const found = MODEL_FILES.find((file) => file.architectures.includes(architecture));
   if (found !== undefined) return found;

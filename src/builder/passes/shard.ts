@@ -19,7 +19,7 @@ interface Rank {
   readonly worldSize: number;
 }
 
-/** The plan of one rank. @throws AloftError SHARDING_IMPOSSIBLE */
+/** The plan of one rank. @throws {AloftError} SHARDING_IMPOSSIBLE */
 export function shard({ plan, shardRules }: ModelDefinition, rank: number, worldSize: number): Plan {
   if (worldSize === 1) return plan;
   checkShardable(plan.dims, worldSize);

@@ -66,7 +66,7 @@ export function configFields(llama: LlamaShape): Record<string, unknown> {
 /** Standard deviation of random matrices: the initialisation of the published models, under which activations stay of order one. */
 export const WEIGHT_DEVIATION = 0.02;
 
-/** @throws AloftError USAGE with the nearest name */
+/** @throws {AloftError} USAGE with the nearest name */
 export function namedShape(name: string): LlamaShape {
   const found = NAMED_SHAPES[name];
   if (found !== undefined) return found;

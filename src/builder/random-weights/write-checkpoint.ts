@@ -17,7 +17,7 @@ import { configFields, type LlamaShape } from './shapes.js';
 const MAX_SHARD_BYTES = 5_000_000_000;
 const HEADER_ALIGNMENT_BYTES = 8;
 
-/** @throws AloftError OUTPUT_EXISTS, OUTPUT_FAILED */
+/** @throws {AloftError} OUTPUT_EXISTS, OUTPUT_FAILED */
 export function writeRandomCheckpoint(
   directory: string,
   llama: LlamaShape,

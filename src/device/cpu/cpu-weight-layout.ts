@@ -77,7 +77,7 @@ export function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWe
   return { dtype, address: addressOf(bytes), rowCount, columnCount };
 }
 
-/** @throws AloftError when the format cannot hold the values */
+/** @throws {AloftError} when the format cannot hold the values */
 export function checkedReport(report: CpuPackReport, weight: PlanWeight, source: HostTensor): PackReport {
   const { squaredError, squaredSum, overflowCount, nonFiniteCount } = report;
   if (nonFiniteCount > 0) {

@@ -8,7 +8,7 @@ import { physicalCoreCount } from './physical-cores.js';
 
 const LIBRARY_PATH = fileURLToPath(new URL('../../native/libaloft-cpu.so', import.meta.url));
 
-/** Opens the library of this installation. @throws AloftError COMPILER_MISSING when it was never compiled */
+/** Opens the library of this installation. @throws {AloftError} COMPILER_MISSING when it was never compiled */
 export function openKernelLibrary(path: string = LIBRARY_PATH): NativeLibrary {
   if (!existsSync(path)) {
     throw new AloftError(
@@ -44,7 +44,7 @@ export interface CpuPool {
   dispose(): void;
 }
 
-/** @throws AloftError COMPILER_MISSING without a library, USAGE on a thread count below 1 or a level the machine lacks */
+/** @throws {AloftError} COMPILER_MISSING without a library, USAGE on a thread count below 1 or a level the machine lacks */
 export function createCpuPool(options: CpuPoolOptions = {}): CpuPool {
   const library = openKernelLibrary();
   const highest = detectIsa(library);

@@ -20,7 +20,7 @@ export function architectureName(computeCapability: number): string {
   return computeCapability === 90 ? 'sm_90a' : `sm_${computeCapability}`;
 }
 
-/** `sm_90a`, `sm_90`, `sm_86`, ... @throws AloftError USAGE */
+/** `sm_90a`, `sm_90`, `sm_86`, ... @throws {AloftError} USAGE */
 export function parseArchitecture(name: string): CudaTarget {
   const match = /^sm_(\d{2,3})a?$/.exec(name);
   const computeCapability = Number(match?.[1]);

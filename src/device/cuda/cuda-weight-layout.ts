@@ -28,7 +28,9 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
         arrangement: 'rows',
         format: weight.format.type === 'int8' ? 'int8' : weight.format.dtype,
         outCount: rows,
-        ...{ weight: rowMajor?.address ?? target!, scale, sum: 0 },
+        weight: rowMajor?.address ?? target!,
+        scale,
+        sum: 0,
       });
       if (rowMajor !== undefined) tile({ source: rowMajor.address, rows, columns, target: target! });
       rowMajor?.dispose();

@@ -78,9 +78,15 @@ describe('tensor maps', () => {
       const longs = (at: number, count: number) =>
         [...new BigUint64Array(koffi.view(BigInt(at), 8 * count))].map(Number);
       seen.push({
-        ...{ type, address, interleave, swizzle, isAligned: target! % 64 === 0 },
-        ...{ sizes: longs(sizes!, rank!), strides: longs(strides!, rank! - 1) },
-        ...{ box: words(box!, rank!), steps: words(steps!, rank!) },
+        type,
+        address,
+        interleave,
+        swizzle,
+        isAligned: target! % 64 === 0,
+        sizes: longs(sizes!, rank!),
+        strides: longs(strides!, rank! - 1),
+        box: words(box!, rank!),
+        steps: words(steps!, rank!),
       });
     };
     const maps = encodeTensorMaps({ call } as unknown as CudaDriver, [mapped]);
@@ -91,15 +97,29 @@ describe('tensor maps', () => {
   it('say rows of 16-bit values in swizzled boxes of 64 columns', () => {
     const matrix = { address: 4096, rows: 300, columns: 200, boxRows: 192, dtype: 'bf16' } as const;
     expect(encoded(matrix)).toEqual({
-      ...{ type: 9, address: 4096, interleave: 0, swizzle: 3, isAligned: true },
-      ...{ sizes: [200, 300], strides: [400], box: [64, 192], steps: [1, 1] },
+      type: 9,
+      address: 4096,
+      interleave: 0,
+      swizzle: 3,
+      isAligned: true,
+      sizes: [200, 300],
+      strides: [400],
+      box: [64, 192],
+      steps: [1, 1],
     });
   });
 
   it('say int8 tiles of 1,024 bytes as words, in boxes of some along k and some along rows', () => {
     expect(encoded({ address: 8192, down: 7, across: 172, box: { down: 12, across: 2 } })).toEqual({
-      ...{ type: 2, address: 8192, interleave: 0, swizzle: 0, isAligned: true },
-      ...{ sizes: [256, 172, 7], strides: [1024, 172 * 1024], box: [256, 2, 12], steps: [1, 1, 1] },
+      type: 2,
+      address: 8192,
+      interleave: 0,
+      swizzle: 0,
+      isAligned: true,
+      sizes: [256, 172, 7],
+      strides: [1024, 172 * 1024],
+      box: [256, 2, 12],
+      steps: [1, 1, 1],
     });
   });
 });

@@ -17,7 +17,7 @@ type RawCall = (...args: (number | string)[]) => number;
  * calls are synchronous and there is one thread per JavaScript environment.
  */
 export interface CudaDriver {
-  /** Calls and checks. @throws AloftError OUT_OF_MEMORY, DEVICE_UNAVAILABLE, DEVICE_FAILED with the call's name */
+  /** Calls and checks. @throws {AloftError} OUT_OF_MEMORY, DEVICE_UNAVAILABLE, DEVICE_FAILED with the call's name */
   call(name: DriverFunctionName, ...args: (number | string)[]): void;
   /** Calls a function whose first parameter is a pointer to a 64-bit result; returns that result. */
   out64(name: DriverFunctionName, ...args: (number | string)[]): number;
@@ -34,7 +34,7 @@ export interface CudaDriver {
   check(name: DriverFunctionName, status: number): void;
 }
 
-/** Loads libcuda and initialises it. @throws AloftError DEVICE_UNAVAILABLE */
+/** Loads libcuda and initialises it. @throws {AloftError} DEVICE_UNAVAILABLE */
 export function openDriver(libraryPath?: string): CudaDriver {
   const library = openCudaLibrary('driver', libraryPath);
   const bound = new Map<DriverFunctionName, RawCall>();

@@ -31,7 +31,7 @@ export interface PinnedArea {
 export interface Gpu {
   readonly driver: CudaDriver;
   readonly properties: GpuProperties;
-  /** Device memory, 256-byte aligned. @throws AloftError OUT_OF_MEMORY with wanted and free bytes */
+  /** Device memory, 256-byte aligned. @throws {AloftError} OUT_OF_MEMORY with wanted and free bytes */
   allocate(byteLength: number, purpose: string): number;
   free(address: number): void;
   allocatePinned(byteLength: number): PinnedArea;
@@ -67,7 +67,7 @@ export function readProperties(driver: CudaDriver, ordinal: number): GpuProperti
   };
 }
 
-/** Opens GPU `ordinal`. @throws AloftError DEVICE_UNAVAILABLE when there is none or it is too old */
+/** Opens GPU `ordinal`. @throws {AloftError} DEVICE_UNAVAILABLE when there is none or it is too old */
 export function openGpu(ordinal: number, libraryPath?: string): Gpu {
   const driver = openDriver(libraryPath);
   const count = gpuCount(driver);

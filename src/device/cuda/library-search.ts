@@ -86,7 +86,7 @@ function companionsOf(path: string): string[] {
 
 /**
  * Opens one of NVIDIA's libraries.
- * @throws AloftError DEVICE_UNAVAILABLE naming the library, where it was looked for and how to install it
+ * @throws {AloftError} DEVICE_UNAVAILABLE naming the library, where it was looked for and how to install it
  */
 export function openCudaLibrary(name: CudaLibraryName, libraryPath?: string): NativeLibrary {
   const kind = CUDA_LIBRARIES[name];

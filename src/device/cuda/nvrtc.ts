@@ -12,7 +12,7 @@ export interface Nvrtc {
    * @param arch e.g. `sm_90a`
    * @param defines preprocessor names and values
    * @returns a cubin
-   * @throws AloftError INTERNAL with the compiler's log: our sources must compile
+   * @throws {AloftError} INTERNAL with the compiler's log: our sources must compile
    */
   compile(request: CompileRequest): CompiledUnit;
 }
@@ -46,7 +46,7 @@ const PROTOTYPES = {
   nvrtcDestroyProgram: '(uint64_t program)',
 } as const;
 
-/** @throws AloftError DEVICE_UNAVAILABLE when NVRTC is not installed */
+/** @throws {AloftError} DEVICE_UNAVAILABLE when NVRTC is not installed */
 export function openNvrtc(libraryPath?: string): Nvrtc {
   const library = openCudaLibrary('nvrtc', libraryPath);
   const functions = Object.fromEntries(

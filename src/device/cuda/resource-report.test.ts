@@ -24,7 +24,9 @@ test('registers, shared memory and spills are read by kernel', () => {
 
 test('spilling kernels are named', () => {
   const facts = {
-    ...{ compiler: 'NVRTC 13.0', isTuned: false, linear: {} },
+    compiler: 'NVRTC 13.0',
+    isTuned: false,
+    linear: {},
     target: { computeCapability: 90, multiprocessorCount: 132 },
     resources: { common: parseResourceReport(NVRTC_LOG) },
   };

@@ -50,9 +50,15 @@ export function createKvLayout(dims: PlanDims, dtype: CpuKvDtype, blockTokens: n
   const offsets = [blockStrideBytes, valueOffsetBytes, scaleOffsetBytes];
   const fields = BigInt64Array.from([...offsets, ...sizes].map(BigInt));
   return {
-    ...{ dtype, blockTokens, valueStride },
-    ...{ blockStrideBytes, layerStrideBytes, valueOffsetBytes, scaleOffsetBytes },
-    ...{ address: addressOf(fields), fields },
+    dtype,
+    blockTokens,
+    valueStride,
+    blockStrideBytes,
+    layerStrideBytes,
+    valueOffsetBytes,
+    scaleOffsetBytes,
+    address: addressOf(fields),
+    fields,
   };
 }
 

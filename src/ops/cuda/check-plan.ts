@@ -3,7 +3,7 @@ import { AloftError } from '../../core/errors.js';
 import { uniformPromptTokens } from '../rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';
 
-/** @param maxPromptTokens longest prompt that the engine takes @throws AloftError UNSUPPORTED naming what the kernels cannot do */
+/** @param maxPromptTokens longest prompt that the engine takes @throws {AloftError} UNSUPPORTED naming what the kernels cannot do */
 export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
   const { headDim, hidden, intermediate } = plan.dims;
   const fail = (why: string): never => {

@@ -122,7 +122,10 @@ describe('prefillLaunch', () => {
       blockStride: 4 * 32768,
       headBlockBytes: 8192,
     },
-    ...{ isQuantised: false, maxBlocks: 9, decodeItems: 0, prefillTiles: 3 },
+    isQuantised: false,
+    maxBlocks: 9,
+    decodeItems: 0,
+    prefillTiles: 3,
   };
   const target = { computeCapability: 90, multiprocessorCount: 132 };
   const maps = { qkv: new Uint8Array(128).fill(1), cache: new Uint8Array(128).fill(2) };

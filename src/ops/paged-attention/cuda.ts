@@ -9,7 +9,7 @@ const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
 /**
  * What tells the kernels of append and attention how the cache is stored; nothing for one of activations.
- * @throws AloftError UNSUPPORTED for a cache that the kernels lack
+ * @throws {AloftError} UNSUPPORTED for a cache that the kernels lack
  */
 export function cacheDefines(
   { kvDtype, activationDtype }: Pick<Plan, 'kvDtype' | 'activationDtype'>,

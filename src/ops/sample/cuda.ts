@@ -9,7 +9,7 @@ const HEADER_WORDS = 20;
 const SLOT_WORDS = 4096;
 export const SAMPLE_SLOT_BYTES = SLOT_WORDS * 4;
 
-/** The bytes of `SampleSlot` in cuda.cu. @throws AloftError REQUEST_INVALID when biases, end ids and bad words are too many */
+/** The bytes of `SampleSlot` in cuda.cu. @throws {AloftError} REQUEST_INVALID when biases, end ids and bad words are too many */
 export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: SlotState): ArrayBuffer {
   const biasIds = [...sampling.logitBias.keys()];
   const lists = [

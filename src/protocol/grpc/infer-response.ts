@@ -13,16 +13,18 @@ import { readParameters } from './infer-request.js';
 
 /** Encodes the responses of one call. Keep one per stream. */
 export class GrpcResponseEncoder {
-  private headKey = '';
-  private head: Uint8Array = new Uint8Array();
-  private readonly outputHeads = new Map<string, Uint8Array>();
-  private readonly parameters = new WeakMap<Parameters, Uint8Array>();
+  #headKey = '';
+  #head: Uint8Array = new Uint8Array();
+  readonly #outputHeads = new Map<string, Uint8Array>();
+  readonly #parameters = new WeakMap<Parameters, Uint8Array>();
 
   /** Bytes of a ModelInferResponse. @param more parameters besides the response's */
   unary(response: InferResponse, more?: Parameters): Uint8Array {
-    const writer = new BinaryWriter().raw(this.headOf(response)).raw(this.parametersOf(response.parameters));
-    if (more !== undefined) writer.raw(this.parametersOf(more));
-    for (const tensor of response.outputs) writer.raw(this.outputHeadOf(tensor));
+    const writer = new BinaryWriter()
+      .raw(this.#headOf(response))
+      .raw(this.#parametersOf(response.parameters));
+    if (more !== undefined) writer.raw(this.#parametersOf(more));
+    for (const tensor of response.outputs) writer.raw(this.#outputHeadOf(tensor));
     for (const tensor of response.outputs) writer.tag(6, WireType.LengthDelimited).bytes(rawBytes(tensor));
     return writer.finish();
   }
@@ -33,31 +35,31 @@ export class GrpcResponseEncoder {
   }
 
   /** A stream's responses share their parameter objects. */
-  private parametersOf(parameters: Parameters): Uint8Array {
-    let bytes = this.parameters.get(parameters);
+  #parametersOf(parameters: Parameters): Uint8Array {
+    let bytes = this.#parameters.get(parameters);
     if (bytes === undefined) {
       const writer = new BinaryWriter();
       for (const [key, value] of Object.entries(parameters)) writeParameter(writer, key, value);
-      this.parameters.set(parameters, (bytes = writer.finish()));
+      this.#parameters.set(parameters, (bytes = writer.finish()));
     }
     return bytes;
   }
 
-  private headOf({ modelName, modelVersion, id }: InferResponse): Uint8Array {
+  #headOf({ modelName, modelVersion, id }: InferResponse): Uint8Array {
     const key = `${modelName}\n${modelVersion}\n${id}`;
-    if (key !== this.headKey) {
-      this.headKey = key;
-      this.head = writeHead(modelName, modelVersion, id);
+    if (key !== this.#headKey) {
+      this.#headKey = key;
+      this.#head = writeHead(modelName, modelVersion, id);
     }
-    return this.head;
+    return this.#head;
   }
 
-  private outputHeadOf(tensor: Tensor): Uint8Array {
+  #outputHeadOf(tensor: Tensor): Uint8Array {
     const key = `${tensor.name}\n${tensor.datatype}\n${tensor.shape.join(',')}`;
-    let head = this.outputHeads.get(key);
+    let head = this.#outputHeads.get(key);
     if (head === undefined) {
       head = writeOutputHead(tensor);
-      if (this.outputHeads.size < MAX_CACHED_HEADS) this.outputHeads.set(key, head);
+      if (this.#outputHeads.size < MAX_CACHED_HEADS) this.#outputHeads.set(key, head);
     }
     return head;
   }

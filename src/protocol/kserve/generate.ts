@@ -47,21 +47,21 @@ export function readGenerateRequest(
  */
 export class GenerateResponseWriter {
   /** What the pieces were made for. */
-  private model: InferResponse | undefined;
+  #model: InferResponse | undefined;
   /** Text before each value, in the order of the keys, and behind the last one. */
-  private pieces: string[] = [];
+  #pieces: string[] = [];
   /** Index of the output that gives each value. */
-  private order: number[] = [];
+  #order: number[] = [];
 
   write(response: InferResponse): string {
-    if (this.model === undefined || !hasSameMembers(this.model, response)) this.prepare(response);
-    let text = this.pieces[0]!;
-    for (let i = 0; i < this.order.length; i++)
-      text += valueJson(response.outputs[this.order[i]!]!) + this.pieces[i + 1]!;
+    if (this.#model === undefined || !hasSameMembers(this.#model, response)) this.#prepare(response);
+    let text = this.#pieces[0]!;
+    for (let i = 0; i < this.#order.length; i++)
+      text += valueJson(response.outputs[this.#order[i]!]!) + this.#pieces[i + 1]!;
     return text;
   }
 
-  private prepare(response: InferResponse): void {
+  #prepare(response: InferResponse): void {
     const { outputs, parameters, id, modelName, modelVersion } = response;
     /** Index of an output, or JSON text that is always the same. */
     const members = new Map<string, number | string>();
@@ -69,20 +69,20 @@ export class GenerateResponseWriter {
     for (const [key, value] of Object.entries(parameters)) members.set(key, writeJson(value));
     if (id !== '') members.set('id', writeJson(id));
     members.set('model_name', writeJson(modelName)).set('model_version', writeJson(modelVersion));
-    this.model = response;
-    this.pieces = [];
-    this.order = [];
+    this.#model = response;
+    this.#pieces = [];
+    this.#order = [];
     let piece = '{';
     for (const [key, member] of [...members].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       piece += `${piece === '{' ? '' : ','}${writeJson(key)}:`;
       if (typeof member === 'string') piece += member;
       else {
-        this.pieces.push(piece);
-        this.order.push(member);
+        this.#pieces.push(piece);
+        this.#order.push(member);
         piece = '';
       }
     }
-    this.pieces.push(`${piece}}`);
+    this.#pieces.push(`${piece}}`);
   }
 }
 

@@ -53,37 +53,37 @@ export function readInferRequest(source: HttpInferBody): InferRequest {
 
 /** Hands out the binary part tensor by tensor. */
 class RawReader {
-  private readonly bytes: Uint8Array;
-  private readonly modelName: string;
-  private readonly headerGiven: boolean;
-  private offset = 0;
+  readonly #bytes: Uint8Array;
+  readonly #modelName: string;
+  readonly #headerGiven: boolean;
+  #offset = 0;
 
   constructor(bytes: Uint8Array, modelName: string, headerGiven: boolean) {
-    this.bytes = bytes;
-    this.modelName = modelName;
-    this.headerGiven = headerGiven;
+    this.#bytes = bytes;
+    this.#modelName = modelName;
+    this.#headerGiven = headerGiven;
   }
 
   take(name: string, byteCount: number): Uint8Array {
-    if (!this.headerGiven) {
+    if (!this.#headerGiven) {
       throw fault(
         `must specify valid 'Inference-Header-Content-Length' in request header and 'binary_data_size' when passing inputs in binary data format`,
       );
     }
-    const missing = this.offset + byteCount - this.bytes.length;
+    const missing = this.#offset + byteCount - this.#bytes.length;
     if (missing > 0) {
       throw fault(
-        `unexpected size for input '${name}', expecting ${missing} additional bytes for model '${this.modelName}'`,
+        `unexpected size for input '${name}', expecting ${missing} additional bytes for model '${this.#modelName}'`,
       );
     }
-    const taken = this.bytes.subarray(this.offset, this.offset + byteCount);
-    this.offset += byteCount;
+    const taken = this.#bytes.subarray(this.#offset, this.#offset + byteCount);
+    this.#offset += byteCount;
     return taken;
   }
 
   end(): void {
-    if (this.offset < this.bytes.length)
-      throw fault(`unexpected additional input data for model '${this.modelName}'`);
+    if (this.#offset < this.#bytes.length)
+      throw fault(`unexpected additional input data for model '${this.#modelName}'`);
   }
 }
 

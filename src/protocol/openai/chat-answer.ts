@@ -7,86 +7,86 @@ import type { StreamOptions } from './shared-request.js';
 import { openAiFinishReason, openAiUsage } from './usage.js';
 
 export class ChatStreamWriter implements StreamWriter {
-  private readonly head: AnswerHead;
-  private readonly includeUsage: boolean;
-  private readonly greeted = new Set<number>();
-  private readonly usages: Usage[] = [];
+  readonly #head: AnswerHead;
+  readonly #includeUsage: boolean;
+  readonly #greeted = new Set<number>();
+  readonly #usages: Usage[] = [];
   /** What is before the index in a chunk with nothing but text, and what is behind the text. */
-  private readonly textChunk: readonly [before: string, behind: string];
+  readonly #textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, options: StreamOptions) {
-    this.head = head;
-    this.includeUsage = options.includeUsage;
+    this.#head = head;
+    this.#includeUsage = options.includeUsage;
     const body = JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [] });
-    this.textChunk = [
+    this.#textChunk = [
       `${body.slice(0, -2)}{"index":`,
       `},"logprobs":null,"finish_reason":null}]${options.includeUsage ? ',"usage":null' : ''}}`,
     ];
   }
 
   push({ event }: PromptedEvent): string[] {
-    if (event.type === 'finished') this.usages.push(event.usage);
+    if (event.type === 'finished') this.#usages.push(event.usage);
     if (event.type !== 'text' && event.type !== 'sequence') return [];
-    const chunks = this.greeting(event.sequence);
+    const chunks = this.#greeting(event.sequence);
     if (event.type === 'sequence') {
-      chunks.push(this.chunk(event.sequence, {}, null, openAiFinishReason(event.finishReason)));
+      chunks.push(this.#chunk(event.sequence, {}, null, openAiFinishReason(event.finishReason)));
     } else if (event.logprobs !== undefined) {
-      chunks.push(this.chunk(event.sequence, { content: event.text }, event.logprobs, null));
-    } else if (event.text !== '') chunks.push(this.textOnly(event.sequence, event.text));
+      chunks.push(this.#chunk(event.sequence, { content: event.text }, event.logprobs, null));
+    } else if (event.text !== '') chunks.push(this.#textOnly(event.sequence, event.text));
     return chunks;
   }
 
   end(): string[] {
-    if (!this.includeUsage) return [];
-    const usage = openAiUsage(this.usages);
-    return [JSON.stringify({ ...this.head, object: 'chat.completion.chunk', choices: [], usage })];
+    if (!this.#includeUsage) return [];
+    const usage = openAiUsage(this.#usages);
+    return [JSON.stringify({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage })];
   }
 
   /** The first chunk of a choice tells the role. */
-  private greeting(index: number): string[] {
-    if (this.greeted.has(index)) return [];
-    this.greeted.add(index);
-    return [this.chunk(index, { role: 'assistant', content: '' }, null, null)];
+  #greeting(index: number): string[] {
+    if (this.#greeted.has(index)) return [];
+    this.#greeted.add(index);
+    return [this.#chunk(index, { role: 'assistant', content: '' }, null, null)];
   }
 
   /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
-  private textOnly(index: number, text: string): string {
-    const [before, behind] = this.textChunk;
+  #textOnly(index: number, text: string): string {
+    const [before, behind] = this.#textChunk;
     return `${before}${index},"delta":{"content":${JSON.stringify(text)}${behind}`;
   }
 
-  private chunk(
+  #chunk(
     index: number,
     delta: object,
     logprobs: readonly TextLogprobs[] | null,
     finish_reason: 'stop' | 'length' | null,
   ): string {
     const choice = { index, delta, logprobs: logprobs && chatLogprobs(logprobs), finish_reason };
-    const usage = this.includeUsage ? { usage: null } : {};
-    return JSON.stringify({ ...this.head, object: 'chat.completion.chunk', choices: [choice], ...usage });
+    const usage = this.#includeUsage ? { usage: null } : {};
+    return JSON.stringify({ ...this.#head, object: 'chat.completion.chunk', choices: [choice], ...usage });
   }
 }
 
 export class ChatBodyWriter implements BodyWriter {
-  private readonly head: AnswerHead;
-  private readonly logprobs = new Map<number, TextLogprobs[]>();
-  private readonly choices = new Map<number, object>();
-  private readonly usages: Usage[] = [];
+  readonly #head: AnswerHead;
+  readonly #logprobs = new Map<number, TextLogprobs[]>();
+  readonly #choices = new Map<number, object>();
+  readonly #usages: Usage[] = [];
 
   constructor(head: AnswerHead) {
-    this.head = head;
+    this.#head = head;
   }
 
   push({ event }: PromptedEvent): void {
-    if (event.type === 'finished') this.usages.push(event.usage);
+    if (event.type === 'finished') this.#usages.push(event.usage);
     if (event.type === 'text' && event.logprobs) {
-      const soFar = this.logprobs.get(event.sequence) ?? [];
+      const soFar = this.#logprobs.get(event.sequence) ?? [];
       soFar.push(...event.logprobs);
-      this.logprobs.set(event.sequence, soFar);
+      this.#logprobs.set(event.sequence, soFar);
     }
     if (event.type !== 'sequence') return;
-    const logprobs = this.logprobs.get(event.sequence);
-    this.choices.set(event.sequence, {
+    const logprobs = this.#logprobs.get(event.sequence);
+    this.#choices.set(event.sequence, {
       index: event.sequence,
       message: { role: 'assistant', content: event.text, refusal: null },
       logprobs: logprobs ? chatLogprobs(logprobs) : null,
@@ -95,7 +95,7 @@ export class ChatBodyWriter implements BodyWriter {
   }
 
   body(): object {
-    const choices = [...this.choices.entries()].toSorted(([a], [b]) => a - b).map(([, choice]) => choice);
-    return { ...this.head, object: 'chat.completion', choices, usage: openAiUsage(this.usages) };
+    const choices = [...this.#choices.entries()].toSorted(([a], [b]) => a - b).map(([, choice]) => choice);
+    return { ...this.#head, object: 'chat.completion', choices, usage: openAiUsage(this.#usages) };
   }
 }

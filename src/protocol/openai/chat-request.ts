@@ -4,7 +4,8 @@ import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { optional, requestReader, SHARED_MEMBERS } from './schema.js';
-import { present, sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
+import { present } from '../../core/present.js';
+import { sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
 
 const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
 

@@ -15,19 +15,19 @@ interface Piece {
 /** Cuts the events of all prompts into pieces of numbered choices. */
 class Pieces {
   readonly usages: Usage[] = [];
-  private readonly sequenceCount: number;
-  private readonly builders = new Map<number, CompletionLogprobsBuilder>();
+  readonly #sequenceCount: number;
+  readonly #builders = new Map<number, CompletionLogprobsBuilder>();
 
   constructor(sequenceCount: number) {
-    this.sequenceCount = sequenceCount;
+    this.#sequenceCount = sequenceCount;
   }
 
   of({ promptIndex, event, firstTokenText }: PromptedEvent): Piece[] {
-    const indexOf = (sequence: number) => promptIndex * this.sequenceCount + sequence;
+    const indexOf = (sequence: number) => promptIndex * this.#sequenceCount + sequence;
     switch (event.type) {
       case 'prompt':
-        return Array.from({ length: this.sequenceCount }, (_, sequence) => {
-          const builder = this.builderOf(indexOf(sequence));
+        return Array.from({ length: this.#sequenceCount }, (_, sequence) => {
+          const builder = this.#builderOf(indexOf(sequence));
           const logprobs = joinLogprobs([
             builder.unscored(firstTokenText ?? ''),
             builder.scored(event.logprobs ?? []),
@@ -36,7 +36,7 @@ class Pieces {
         });
       case 'text': {
         const index = indexOf(event.sequence);
-        const logprobs = event.logprobs ? this.builderOf(index).scored(event.logprobs) : null;
+        const logprobs = event.logprobs ? this.#builderOf(index).scored(event.logprobs) : null;
         return [{ index, text: event.text, logprobs, finish_reason: null }];
       }
       case 'sequence': {
@@ -51,9 +51,9 @@ class Pieces {
     }
   }
 
-  private builderOf(index: number): CompletionLogprobsBuilder {
-    let builder = this.builders.get(index);
-    if (builder === undefined) this.builders.set(index, (builder = new CompletionLogprobsBuilder()));
+  #builderOf(index: number): CompletionLogprobsBuilder {
+    let builder = this.#builders.get(index);
+    if (builder === undefined) this.#builders.set(index, (builder = new CompletionLogprobsBuilder()));
     return builder;
   }
 }
@@ -65,17 +65,17 @@ const bodyOf = (head: AnswerHead, choices: readonly Piece[]) => ({
 });
 
 export class CompletionStreamWriter implements StreamWriter {
-  private readonly head: AnswerHead;
-  private readonly pieces: Pieces;
-  private readonly includeUsage: boolean;
+  readonly #head: AnswerHead;
+  readonly #pieces: Pieces;
+  readonly #includeUsage: boolean;
   /** What is before the index in a chunk with nothing but text, and what is behind the text. */
-  private readonly textChunk: readonly [before: string, behind: string];
+  readonly #textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, sequenceCount: number, options: StreamOptions) {
-    this.head = head;
-    this.pieces = new Pieces(sequenceCount);
-    this.includeUsage = options.includeUsage;
-    this.textChunk = [
+    this.#head = head;
+    this.#pieces = new Pieces(sequenceCount);
+    this.#includeUsage = options.includeUsage;
+    this.#textChunk = [
       `${JSON.stringify(bodyOf(head, [])).slice(0, -2)}{"index":`,
       `,"logprobs":null,"finish_reason":null}]${options.includeUsage ? ',"usage":null' : ''}}`,
     ];
@@ -83,60 +83,60 @@ export class CompletionStreamWriter implements StreamWriter {
 
   push(item: PromptedEvent): string[] {
     const chunks: string[] = [];
-    for (const piece of this.pieces.of(item)) {
-      if (piece.logprobs || piece.finish_reason) chunks.push(this.chunk(piece));
-      else if (piece.text !== '') chunks.push(this.textOnly(piece));
+    for (const piece of this.#pieces.of(item)) {
+      if (piece.logprobs || piece.finish_reason) chunks.push(this.#chunk(piece));
+      else if (piece.text !== '') chunks.push(this.#textOnly(piece));
     }
     return chunks;
   }
 
   end(): string[] {
-    if (!this.includeUsage) return [];
-    return [JSON.stringify({ ...bodyOf(this.head, []), usage: openAiUsage(this.pieces.usages) })];
+    if (!this.#includeUsage) return [];
+    return [JSON.stringify({ ...bodyOf(this.#head, []), usage: openAiUsage(this.#pieces.usages) })];
   }
 
-  private chunk(piece: Piece): string {
-    const usage = this.includeUsage ? { usage: null } : {};
-    return JSON.stringify({ ...bodyOf(this.head, [piece]), ...usage });
+  #chunk(piece: Piece): string {
+    const usage = this.#includeUsage ? { usage: null } : {};
+    return JSON.stringify({ ...bodyOf(this.#head, [piece]), ...usage });
   }
 
   /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
-  private textOnly({ index, text }: Piece): string {
-    return `${this.textChunk[0]}${index},"text":${JSON.stringify(text)}${this.textChunk[1]}`;
+  #textOnly({ index, text }: Piece): string {
+    return `${this.#textChunk[0]}${index},"text":${JSON.stringify(text)}${this.#textChunk[1]}`;
   }
 }
 
 export class CompletionBodyWriter implements BodyWriter {
-  private readonly head: AnswerHead;
-  private readonly pieces: Pieces;
-  private readonly sequenceCount: number;
-  private readonly choices = new Map<
+  readonly #head: AnswerHead;
+  readonly #pieces: Pieces;
+  readonly #sequenceCount: number;
+  readonly #choices = new Map<
     number,
     { text: string; logprobs: CompletionLogprobs[]; finish: Piece['finish_reason'] }
   >();
 
   constructor(head: AnswerHead, sequenceCount: number) {
-    this.head = head;
-    this.sequenceCount = sequenceCount;
-    this.pieces = new Pieces(sequenceCount);
+    this.#head = head;
+    this.#sequenceCount = sequenceCount;
+    this.#pieces = new Pieces(sequenceCount);
   }
 
   push(item: PromptedEvent): void {
-    for (const piece of this.pieces.of(item)) {
-      const choice = this.choices.get(piece.index) ?? { text: '', logprobs: [], finish: null };
+    for (const piece of this.#pieces.of(item)) {
+      const choice = this.#choices.get(piece.index) ?? { text: '', logprobs: [], finish: null };
       if (piece.logprobs) choice.logprobs.push(piece.logprobs);
       choice.finish ??= piece.finish_reason;
-      this.choices.set(piece.index, choice);
+      this.#choices.set(piece.index, choice);
     }
     // The whole text is in the sequence event; with beams and best_of it is nowhere else.
     if (item.event.type !== 'sequence') return;
-    const index = item.promptIndex * this.sequenceCount + item.event.sequence;
-    const choice = this.choices.get(index);
+    const index = item.promptIndex * this.#sequenceCount + item.event.sequence;
+    const choice = this.#choices.get(index);
     if (choice) choice.text = item.event.text;
   }
 
   body(): object {
-    const choices = [...this.choices.entries()]
+    const choices = [...this.#choices.entries()]
       .toSorted(([a], [b]) => a - b)
       .map(([index, choice]) => ({
         index,
@@ -144,6 +144,6 @@ export class CompletionBodyWriter implements BodyWriter {
         logprobs: choice.logprobs.length > 0 ? joinLogprobs(choice.logprobs) : null,
         finish_reason: choice.finish,
       }));
-    return { ...bodyOf(this.head, choices), usage: openAiUsage(this.pieces.usages) };
+    return { ...bodyOf(this.#head, choices), usage: openAiUsage(this.#pieces.usages) };
   }
 }

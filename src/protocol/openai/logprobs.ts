@@ -11,11 +11,11 @@ export interface CompletionLogprobs {
 
 /** Builds the arrays of one choice; `text_offset` runs on from call to call. */
 export class CompletionLogprobsBuilder {
-  private textOffset = 0;
+  #textOffset = 0;
 
   /** The first token of a prompt has no probability. */
   unscored(text: string): CompletionLogprobs {
-    const offset = this.advance(text);
+    const offset = this.#advance(text);
     return { tokens: [text], token_logprobs: [null], top_logprobs: [null], text_offset: [offset] };
   }
 
@@ -26,13 +26,13 @@ export class CompletionLogprobsBuilder {
       top_logprobs: entries.map((entry) =>
         Object.fromEntries(entry.top.map((top, i) => [entry.topTexts[i] ?? '', top.logprob])),
       ),
-      text_offset: entries.map((entry) => this.advance(entry.text)),
+      text_offset: entries.map((entry) => this.#advance(entry.text)),
     };
   }
 
-  private advance(text: string): number {
-    const offset = this.textOffset;
-    this.textOffset += text.length;
+  #advance(text: string): number {
+    const offset = this.#textOffset;
+    this.#textOffset += text.length;
     return offset;
   }
 }

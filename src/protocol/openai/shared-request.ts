@@ -1,4 +1,5 @@
 /** The members that both request kinds have -> the text-level request. */
+import { present } from '../../core/present.js';
 import type { Static, TObject } from 'typebox';
 import type { GenerateRequest } from '../../core/generate.js';
 import { OpenAiRequestError } from './error.js';
@@ -48,13 +49,4 @@ export function sharedFields(json: SharedRequest): Omit<GenerateRequest, 'prompt
     priority: json.priority,
     cacheSalt: json.cache_salt,
   });
-}
-
-type Present<T> = { [Key in keyof T]?: Exclude<T[Key], null | undefined> };
-
-/** The object without its members that are null or undefined. */
-export function present<T extends object>(members: T): Present<T> {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== null && value !== undefined),
-  ) as Present<T>;
 }

@@ -46,7 +46,7 @@ export const DEFAULT_BATCHER_OPTIONS: BatcherOptions = {
   stepTimeoutMs: 120_000,
 };
 
-/** @throws AloftError CONFIG_INVALID when an option exceeds what the executor was opened with */
+/** @throws {AloftError} CONFIG_INVALID when an option exceeds what the executor was opened with */
 export function schedulerLimits(options: BatcherOptions, executor: ExecutorLimits): SchedulerLimits {
   const maxSequenceCount = within('max_num_sequences', options.maxSequenceCount, executor.maxRows);
   const maxStepTokens = within('max_num_tokens', options.maxStepTokens, executor.maxStepTokens);

@@ -32,50 +32,50 @@ import { StepDriver } from './step/step-driver.js';
  */
 export class Batcher implements TokenBatcher {
   readonly limits: TokenLimits;
-  private readonly options: BatcherOptions;
-  private readonly clock: Clock;
-  private readonly steps: StepDriver;
-  private readonly uniformPromptTokens: number | undefined;
-  private readonly requests = new Map<RequestId, RequestRun>();
-  private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
-  private state: BatcherHealth['state'] = 'running';
-  private failure: ErrorReport | undefined;
-  private wake: (() => void) | undefined;
-  private loop: Promise<void> | undefined;
+  readonly #options: BatcherOptions;
+  readonly #clock: Clock;
+  readonly #steps: StepDriver;
+  readonly #uniformPromptTokens: number | undefined;
+  readonly #requests = new Map<RequestId, RequestRun>();
+  readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
+  #state: BatcherHealth['state'] = 'running';
+  #failure: ErrorReport | undefined;
+  #wake: (() => void) | undefined;
+  #loop: Promise<void> | undefined;
 
   constructor(executor: Executor, options: BatcherOptions, clock: Clock) {
-    this.options = options;
-    this.clock = clock;
+    this.#options = options;
+    this.#clock = clock;
     this.limits = tokenLimits(options, executor.limits);
-    this.uniformPromptTokens = executor.limits.uniformPromptTokens;
-    this.steps = new StepDriver(executor, options, clock);
+    this.#uniformPromptTokens = executor.limits.uniformPromptTokens;
+    this.#steps = new StepDriver(executor, options, clock);
   }
 
   /** For inspection. */
   get kv(): KvCache {
-    return this.steps.kv;
+    return this.#steps.kv;
   }
 
   get health(): BatcherHealth {
-    const { state, failure, steps } = this;
-    return { state, failure, heartbeatMs: steps.isIdle ? this.clock.nowMs() : steps.heartbeatMs };
+    const heartbeatMs = this.#steps.isIdle ? this.#clock.nowMs() : this.#steps.heartbeatMs;
+    return { state: this.#state, failure: this.#failure, heartbeatMs };
   }
 
   /** Statistics of every step, as it is collected. @returns a function that ends the subscription */
   onStep(listener: (stats: StepStats) => void): () => void {
-    return this.steps.onStep(listener);
+    return this.#steps.onStep(listener);
   }
 
   /** Called once if the executor or an invariant breaks; nothing is served after that. */
   onFailure(listener: (failure: ErrorReport) => void): void {
-    this.failureListeners.push(listener);
+    this.#failureListeners.push(listener);
   }
 
   /** Runs the loop and its watchdog until {@link close}. */
   start(): void {
-    if (this.loop !== undefined) return;
-    const watchdog = setInterval(() => this.checkWatchdog(), this.options.stepTimeoutMs / 4).unref();
-    this.loop = this.runLoop().finally(() => clearInterval(watchdog));
+    if (this.#loop !== undefined) return;
+    const watchdog = setInterval(() => this.checkWatchdog(), this.#options.stepTimeoutMs / 4).unref();
+    this.#loop = this.#runLoop().finally(() => clearInterval(watchdog));
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
@@ -83,190 +83,184 @@ export class Batcher implements TokenBatcher {
   }
 
   submitTo(request: TokenRequest, sink: RequestSink): void {
-    const refusal = refusalOf(request, this.intakeOf(request.id));
+    const refusal = refusalOf(request, this.#intakeOf(request.id));
     if (refusal !== undefined) {
-      sink.event(refusedEvent(request, refusal, this.clock.nowMs()));
+      sink.event(refusedEvent(request, refusal, this.#clock.nowMs()));
       return;
     }
-    const cacheSalt = prefixSalt(request, this.uniformPromptTokens);
-    const run = new RequestRun({ ...request, cacheSalt }, sink, this.clock.nowMs());
-    this.requests.set(request.id, run);
-    this.steps.scheduler.add(run.group);
-    this.wakeUp();
+    const cacheSalt = prefixSalt(request, this.#uniformPromptTokens);
+    const run = new RequestRun({ ...request, cacheSalt }, sink, this.#clock.nowMs());
+    this.#requests.set(request.id, run);
+    this.#steps.scheduler.add(run.group);
+    this.#wakeUp();
   }
 
   cancel(id: RequestId): void {
-    const run = this.requests.get(id);
-    if (run !== undefined) this.end(run, { code: 'CANCELLED', message: `Request ${id} was cancelled.` });
-    this.wakeUp();
+    const run = this.#requests.get(id);
+    if (run !== undefined) this.#end(run, { code: 'CANCELLED', message: `Request ${id} was cancelled.` });
+    this.#wakeUp();
   }
 
   endSequence(id: RequestId, sequence: number): void {
-    const request = this.requests.get(id);
+    const request = this.#requests.get(id);
     const run = request?.streams ? request.sequences[sequence] : undefined;
     if (run !== undefined && !run.sequence.isFinished)
-      this.finishSequence(run, 'stop_word', this.clock.nowMs());
-    this.wakeUp();
+      this.#finishSequence(run, 'stop_word', this.#clock.nowMs());
+    this.#wakeUp();
   }
 
   /** Ends the loop after the step in flight; open requests fail with SHUTTING_DOWN. The executor stays open. */
   async close(): Promise<void> {
-    if (this.state === 'running') this.state = 'closed';
-    for (const request of this.requests.values()) this.end(request, SHUTTING_DOWN);
-    this.wakeUp();
-    if (this.state === 'closed') await this.loop;
+    if (this.#state === 'running') this.#state = 'closed';
+    for (const request of this.#requests.values()) this.#end(request, SHUTTING_DOWN);
+    this.#wakeUp();
+    if (this.#state === 'closed') await this.#loop;
   }
 
   /** One turn of the loop, for callers that drive it themselves. @returns false when there was nothing to do */
   async turn(): Promise<boolean> {
-    if (this.steps.isIdle) return false;
-    this.endExpired();
-    const isLaunched = this.steps.launch(this.scheduled);
-    const depth = isLaunched && this.options.overlap ? 1 : 0;
-    while (this.steps.inFlightCount > depth) await this.steps.settle(this.acceptStep);
+    if (this.#steps.isIdle) return false;
+    this.#endExpired();
+    const isLaunched = this.#steps.launch(this.#scheduled);
+    const depth = isLaunched && this.#options.overlap ? 1 : 0;
+    while (this.#steps.inFlightCount > depth) await this.#steps.settle(this.#acceptStep);
     return true;
   }
 
   /** Fails everything when the step in flight takes too long. */
   checkWatchdog(): void {
-    const { inFlightCount, oldestStepId, heartbeatMs } = this.steps;
-    const silentMs = this.clock.nowMs() - heartbeatMs;
-    if (inFlightCount === 0 || silentMs <= this.options.stepTimeoutMs) return;
+    const { inFlightCount, oldestStepId, heartbeatMs } = this.#steps;
+    const silentMs = this.#clock.nowMs() - heartbeatMs;
+    if (inFlightCount === 0 || silentMs <= this.#options.stepTimeoutMs) return;
     const message =
       `Step ${oldestStepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
-      `${this.options.stepTimeoutMs} ms; the device hangs or the limit is too low.`;
-    this.failWith({ code: 'DEVICE_FAILED', message });
+      `${this.#options.stepTimeoutMs} ms; the device hangs or the limit is too low.`;
+    this.#failWith({ code: 'DEVICE_FAILED', message });
   }
 
-  private async runLoop(): Promise<void> {
+  async #runLoop(): Promise<void> {
     try {
-      while (this.state === 'running') {
-        if (!(await this.turn())) await this.idle();
+      while (this.#state === 'running') {
+        if (!(await this.turn())) await this.#idle();
         // Messages and timers get their chance after every step, also when the executor answers at once.
         else await new Promise((resolve) => setImmediate(resolve));
       }
-      while (this.steps.inFlightCount > 0) await this.steps.settle(this.acceptStep);
+      while (this.#steps.inFlightCount > 0) await this.#steps.settle(this.#acceptStep);
     } catch (thrown) {
-      this.failWith(reportError(thrown));
+      this.#failWith(reportError(thrown));
     }
   }
 
   /** Waits for the next submission. */
-  private async idle(): Promise<void> {
+  async #idle(): Promise<void> {
     // Looked at again, because a request may have come while the last turn was awaited.
-    if (this.state !== 'running' || !this.steps.isIdle) return;
-    this.steps.tellIdle();
+    if (this.#state !== 'running' || !this.#steps.isIdle) return;
+    this.#steps.tellIdle();
     await new Promise<void>((resolve) => {
-      this.wake = resolve;
+      this.#wake = resolve;
     });
   }
 
-  private wakeUp(): void {
-    this.wake?.();
-    this.wake = undefined;
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
   }
 
   /** The run of a sequence that is given a slot. */
-  private readonly scheduled = ({ group, index }: Sequence, nowMs: number): SequenceRun => {
-    const request = this.requests.get(group.spec.id)!;
+  readonly #scheduled = ({ group, index }: Sequence, nowMs: number): SequenceRun => {
+    const request = this.#requests.get(group.spec.id)!;
     request.scheduledMs ??= nowMs;
     return request.sequences[index]!;
   };
 
-  private readonly acceptStep = (step: StepBuffers, output: StepOutput, timeMs: number): number => {
+  readonly #acceptStep = (step: StepBuffers, output: StepOutput, timeMs: number): number => {
     let tokenCount = 0;
     for (let logit = 0; logit < output.logitCount; logit++)
-      if (this.acceptLogit(step, output, logit, timeMs)) tokenCount++;
+      if (this.#acceptLogit(step, output, logit, timeMs)) tokenCount++;
     return tokenCount;
   };
 
   /** @returns whether a sequence took the token that was sampled there */
-  private acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): boolean {
+  #acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): boolean {
     const run = step.runOfLogit(logit);
     const isSample = step.logitTargets[logit]! < 0;
     if (isSample) run.sequence.inFlightCount--;
     // Cancelled in between, or the row that the overlapped form ran before it knew of the end.
     if (run.request.isOver || (isSample && run.sequence.isFinished)) return false;
     if (!isSample) run.request.promptScores!.add(output, logit);
-    else this.acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
+    else this.#acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
     return isSample;
   }
 
-  private acceptSample(
-    run: SequenceRun,
-    epoch: number,
-    output: StepOutput,
-    logit: number,
-    timeMs: number,
-  ): void {
+  #acceptSample(run: SequenceRun, epoch: number, output: StepOutput, logit: number, timeMs: number): void {
     const { request } = run;
     request.firstTokenMs ??= timeMs;
     if (request.promptScores !== undefined && !request.promptScores.isTold)
       request.sink.event(request.promptScores.finish(output, logit));
     if (request.beamRun !== undefined) {
-      this.settleBeams(request, request.beamRun.accept(run.sequence, epoch, output, logit), timeMs);
+      this.#settleBeams(request, request.beamRun.accept(run.sequence, epoch, output, logit), timeMs);
       return;
     }
     const reason = run.accept(output, logit);
     if (reason === undefined) run.emitCertain(timeMs);
-    else this.finishSequence(run, reason, timeMs);
+    else this.#finishSequence(run, reason, timeMs);
   }
 
-  private settleBeams(request: RequestRun, progress: BeamProgress, timeMs: number): void {
-    if (progress === 'movedOn' && request.beamsNeedHistory) this.steps.renewSlots(request.sequences);
+  #settleBeams(request: RequestRun, progress: BeamProgress, timeMs: number): void {
+    if (progress === 'movedOn' && request.beamsNeedHistory) this.#steps.renewSlots(request.sequences);
     if (progress !== 'isOver') return;
-    if (request.beams!.isShort) this.end(request, shortSearchReport(request.tokens));
-    else this.finish(request, timeMs);
+    if (request.beams!.isShort) this.#end(request, shortSearchReport(request.tokens));
+    else this.#finish(request, timeMs);
   }
 
-  private finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {
-    this.steps.scheduler.finish(run.sequence);
-    if (run.request.endSequence(run, reason, timeMs)) this.finish(run.request, timeMs);
+  #finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {
+    this.#steps.scheduler.finish(run.sequence);
+    if (run.request.endSequence(run, reason, timeMs)) this.#finish(run.request, timeMs);
   }
 
-  private finish(request: RequestRun, timeMs: number): void {
+  #finish(request: RequestRun, timeMs: number): void {
     if (request.isOver) return;
-    this.steps.scheduler.remove(request.group);
-    this.requests.delete(request.tokens.id);
+    this.#steps.scheduler.remove(request.group);
+    this.#requests.delete(request.tokens.id);
     request.finish(timeMs);
   }
 
-  private end(request: RequestRun, error: ErrorReport): void {
+  #end(request: RequestRun, error: ErrorReport): void {
     if (request.isOver) return;
-    this.steps.scheduler.remove(request.group);
-    this.requests.delete(request.tokens.id);
-    request.fail(error, this.clock.nowMs());
+    this.#steps.scheduler.remove(request.group);
+    this.#requests.delete(request.tokens.id);
+    request.fail(error, this.#clock.nowMs());
   }
 
-  private endExpired(): void {
-    const nowMs = this.clock.nowMs();
-    for (const group of this.steps.scheduler.expired(nowMs)) {
-      const request = this.requests.get(group.spec.id);
-      if (request?.group === group) this.end(request, expiryReport(request, nowMs));
+  #endExpired(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const group of this.#steps.scheduler.expired(nowMs)) {
+      const request = this.#requests.get(group.spec.id);
+      if (request?.group === group) this.#end(request, expiryReport(request, nowMs));
     }
   }
 
-  private intakeOf(id: RequestId): Intake {
+  #intakeOf(id: RequestId): Intake {
     const { blockTokens, blockCount } = this.kv;
     return {
       health: this.health,
       capacity: { limits: this.limits, blockTokens, blockCount },
-      waitingCount: this.steps.scheduler.waitingCount,
-      maxQueuedRequests: this.options.maxQueuedRequests,
-      isInProgress: this.requests.has(id),
+      waitingCount: this.#steps.scheduler.waitingCount,
+      maxQueuedRequests: this.#options.maxQueuedRequests,
+      isInProgress: this.#requests.has(id),
     };
   }
 
   /** The executor or an invariant is broken: nothing can go on. The scheduler's state is not touched any more. */
-  private failWith(error: ErrorReport): void {
-    if (this.state === 'failed') return;
-    this.state = 'failed';
-    this.failure = error;
-    this.steps.abandon();
-    const requests = [...this.requests.values()];
-    this.requests.clear();
-    for (const request of requests) request.fail(error, this.clock.nowMs());
-    for (const listener of this.failureListeners) listener(error);
-    this.wakeUp();
+  #failWith(error: ErrorReport): void {
+    if (this.#state === 'failed') return;
+    this.#state = 'failed';
+    this.#failure = error;
+    this.#steps.abandon();
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.fail(error, this.#clock.nowMs());
+    for (const listener of this.#failureListeners) listener(error);
+    this.#wakeUp();
   }
 }

@@ -111,7 +111,10 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
         ...request,
         beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 },
         sampling: {
-          ...{ ...GREEDY, repetitionPenalty: 1.5, frequencyPenalty: 1, minTokens: seed },
+          ...GREEDY,
+          repetitionPenalty: 1.5,
+          frequencyPenalty: 1,
+          minTokens: seed,
           badWords: [[seed], [seed + 1, seed + 2]],
         },
       };

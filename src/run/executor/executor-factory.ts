@@ -10,7 +10,7 @@ export interface ExecutorFactory {
   openExecutor(options: unknown): Promise<Executor>;
 }
 
-/** @param moduleUrl compiled module (`file:` URL) @throws AloftError INTERNAL when it is not a factory */
+/** @param moduleUrl compiled module (`file:` URL) @throws {AloftError} INTERNAL when it is not a factory */
 export async function loadExecutorFactory(moduleUrl: string): Promise<ExecutorFactory> {
   const loaded: unknown = await import(moduleUrl);
   if (isFactory(loaded)) return loaded;

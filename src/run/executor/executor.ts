@@ -47,7 +47,7 @@ export interface Executor {
   /** The slot's state is dropped; steps already submitted are not affected. */
   detachSlot(slot: number): void;
   submit(step: StepInput): void;
-  /** Results in submission order. @throws AloftError DEVICE_FAILED, OUT_OF_MEMORY */
+  /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;
   dispose(): Promise<void>;
 }

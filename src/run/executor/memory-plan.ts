@@ -21,7 +21,7 @@ export interface KvDemand {
   readonly usefulTokens: number;
 }
 
-/** @throws AloftError OUT_OF_MEMORY when not a single block fits */
+/** @throws {AloftError} OUT_OF_MEMORY when not a single block fits */
 export function planKvBlocks(demand: KvDemand): number {
   const blockBytes = demand.blockTokens * demand.bytesPerToken;
   const budgetBytes = demand.freeBytes * demand.freeFraction;

@@ -13,7 +13,7 @@ export type OpenEngineOptions = OpenCpuOptions &
     readonly warmup?: boolean;
   };
 
-/** @throws AloftError of the engine reader and of the device's executor */
+/** @throws {AloftError} of the engine reader and of the device's executor */
 export async function openExecutor(options: OpenEngineOptions): Promise<Executor> {
   const { device } = readManifest(options.engineDirectory).aloft;
   const executor = await (device === 'cuda' ? openOnGpu(options) : openCpu(options));

@@ -33,7 +33,7 @@ export function shapeOf({ plan, weightBytes, manifest }: EngineRank): EngineShap
   return { plan, weightBytes, limits: { ...manifest.builder_config, tokens_per_block } };
 }
 
-/** Every sequence needs room for one token of a step. @throws AloftError CONFIG_INVALID */
+/** Every sequence needs room for one token of a step. @throws {AloftError} CONFIG_INVALID */
 export function checkedStepTokens(wanted: number, maxRows: number): number {
   if (wanted >= maxRows) return wanted;
   throw new AloftError(

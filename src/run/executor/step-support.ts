@@ -29,7 +29,7 @@ export interface SlotView {
 
 export type Slots = ReadonlyMap<number, SlotView>;
 
-/** Stops on a step that would read or write out of bounds. @throws AloftError INTERNAL */
+/** Stops on a step that would read or write out of bounds. @throws {AloftError} INTERNAL */
 export function checkStep(step: StepInput, limits: ExecutorLimits, slots: Slots): void {
   const { tokenCount, rowCount, logitCount } = step;
   invariant(
@@ -92,7 +92,7 @@ function checkPairs(pairs: Int32Array, firstLimit: number, secondLimit: number):
   }
 }
 
-/** Writes the step's token ids to `into`, -1 replaced by what the slot sampled last. @throws AloftError INTERNAL before the first sample */
+/** Writes the step's token ids to `into`, -1 replaced by what the slot sampled last. @throws {AloftError} INTERNAL before the first sample */
 export function resolveTokenIds(step: StepInput, slots: Slots, into: Int32Array): void {
   into.set(step.tokenIds.subarray(0, step.tokenCount));
   for (let row = 0; row < step.rowCount; row++) {

@@ -4,8 +4,14 @@ import type { Executor, ExecutorLimits } from './executor.js';
 import { warmUp } from './warm-up.js';
 
 const LIMITS: ExecutorLimits = {
-  ...{ maxStepTokens: 100, maxRows: 4, maxLogits: 64, blockTokens: 16, blockCount: 40, hostBlockCount: 0 },
-  ...{ maxSequenceTokens: 512, vocabulary: 10 },
+  maxStepTokens: 100,
+  maxRows: 4,
+  maxLogits: 64,
+  blockTokens: 16,
+  blockCount: 40,
+  hostBlockCount: 0,
+  maxSequenceTokens: 512,
+  vocabulary: 10,
 };
 
 /** Writes down what it is asked to do. */

@@ -36,7 +36,7 @@ export class BlockSupply {
   /** A block for a new owner, evicting the least recently used cached one when none is free. */
   take(): BlockId {
     this.takenCount++;
-    if (this.device.freeCount === 0) this.evict();
+    if (this.device.freeCount === 0) this.#evict();
     return this.device.take();
   }
 
@@ -49,21 +49,21 @@ export class BlockSupply {
   /** Blocks that using an entry takes out of `availableCount`: none if somebody holds it on the device. */
   costOf(entry: number): 0 | 1 {
     const place = this.index.placeOf(entry);
-    return this.isOnHost(place) || this.device.isCached(place as BlockId) ? 1 : 0;
+    return this.#isOnHost(place) || this.device.isCached(place as BlockId) ? 1 : 0;
   }
 
   /** Holds the block of an entry, wherever it lies, so that it is not evicted. */
   retainEntry(entry: number): void {
     const place = this.index.placeOf(entry);
-    if (this.isOnHost(place)) this.host.pool.retain(this.hostBlock(place));
+    if (this.#isOnHost(place)) this.host.pool.retain(this.#hostBlock(place));
     else this.device.retain(place as BlockId);
   }
 
   /** The device block of a held entry, loaded from the host tier if it lies there. */
   onDevice(entry: number): BlockId {
     const place = this.index.placeOf(entry);
-    if (!this.isOnHost(place)) return place as BlockId;
-    const block = this.loaded(this.hostBlock(place));
+    if (!this.#isOnHost(place)) return place as BlockId;
+    const block = this.loaded(this.#hostBlock(place));
     this.index.move(entry, block);
     return block;
   }
@@ -72,7 +72,7 @@ export class BlockSupply {
   saved(block: BlockId): BlockId {
     if (this.host.pool.freeCount === 0) {
       const oldest = this.host.pool.oldestCached();
-      this.index.remove(this.index.entryAt(this.placeOnHost(oldest)));
+      this.index.remove(this.index.entryAt(this.#placeOnHost(oldest)));
       this.host.pool.drop(oldest);
     }
     const host = this.host.pool.take();
@@ -87,25 +87,25 @@ export class BlockSupply {
     return block;
   }
 
-  /** @param hostOwners owners of host blocks besides loads in progress @throws AloftError INTERNAL */
+  /** @param hostOwners owners of host blocks besides loads in progress @throws {AloftError} INTERNAL */
   checkIntegrity(deviceOwners: Int32Array, hostOwners: Int32Array): void {
     this.host.countLoading(hostOwners);
     this.device.checkIntegrity(deviceOwners, (block) => this.index.entryAt(block) !== NO_ENTRY);
     this.host.pool.checkIntegrity(
       hostOwners,
-      (block) => this.index.entryAt(this.placeOnHost(block)) !== NO_ENTRY,
+      (block) => this.index.entryAt(this.#placeOnHost(block)) !== NO_ENTRY,
     );
     this.index.checkIntegrity();
   }
 
   /** Frees the oldest cached block of the device; with a host tier its content moves there. */
-  private evict(): void {
+  #evict(): void {
     this.evictedCount++;
     const block = this.device.oldestCached();
     const entry = this.index.entryAt(block);
     if (this.host.availableCount > 0) {
       const host = this.saved(block);
-      this.index.move(entry, this.placeOnHost(host));
+      this.index.move(entry, this.#placeOnHost(host));
       this.host.pool.release(host, true);
     } else {
       this.index.remove(entry);
@@ -113,15 +113,15 @@ export class BlockSupply {
     this.device.drop(block);
   }
 
-  private isOnHost(place: number): boolean {
+  #isOnHost(place: number): boolean {
     return place >= this.device.blockCount;
   }
 
-  private hostBlock(place: number): BlockId {
+  #hostBlock(place: number): BlockId {
     return (place - this.device.blockCount) as BlockId;
   }
 
-  private placeOnHost(host: BlockId): number {
+  #placeOnHost(host: BlockId): number {
     return this.device.blockCount + host;
   }
 }

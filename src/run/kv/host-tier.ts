@@ -12,7 +12,7 @@ export class HostTier {
   readonly saves = new Int32List();
   readonly loads = new Int32List();
   /** Host blocks that stay reserved until the next step has read them. */
-  private readonly loading = new Int32List();
+  readonly #loading = new Int32List();
 
   constructor(blockCount: number) {
     this.pool = new BlockPool(blockCount);
@@ -30,17 +30,17 @@ export class HostTier {
   /** @param host owned; it is given back when the step that loads it has been handed out */
   load(host: BlockId, device: BlockId): void {
     this.loads.pushPair(device, host);
-    this.loading.push(host);
+    this.#loading.push(host);
   }
 
   /** The step with all recorded moves has been handed out. */
   finishLoads(): void {
-    for (let i = 0; i < this.loading.length; i++) this.pool.release(this.loading.at(i) as BlockId, false);
-    this.loading.clear();
+    for (let i = 0; i < this.#loading.length; i++) this.pool.release(this.#loading.at(i) as BlockId, false);
+    this.#loading.clear();
   }
 
   /** Adds one per reserved block, for the integrity check. */
   countLoading(owners: Int32Array): void {
-    for (let i = 0; i < this.loading.length; i++) owners[this.loading.at(i)]!++;
+    for (let i = 0; i < this.#loading.length; i++) owners[this.#loading.at(i)]!++;
   }
 }

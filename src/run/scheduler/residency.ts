@@ -9,29 +9,29 @@ import type { Sequence, SequenceGroup } from './sequence.js';
  * to be possible.
  */
 export class Residency {
-  private readonly kv: KvCache;
-  private readonly plan: StepPlan;
-  private readonly freeSlots: SlotId[];
+  readonly #kv: KvCache;
+  readonly #plan: StepPlan;
+  readonly #freeSlots: SlotId[];
 
   constructor(kv: KvCache, plan: StepPlan, slotCount: number) {
-    this.kv = kv;
-    this.plan = plan;
-    this.freeSlots = Array.from({ length: slotCount }, (_, i) => (slotCount - 1 - i) as SlotId);
+    this.#kv = kv;
+    this.#plan = plan;
+    this.#freeSlots = Array.from({ length: slotCount }, (_, i) => (slotCount - 1 - i) as SlotId);
   }
 
   get freeSlotCount(): number {
-    return this.freeSlots.length;
+    return this.#freeSlots.length;
   }
 
   /** Gives the group its slots and the KV that is left of it: from the host tier or from the prefix index. */
   enter(group: SequenceGroup, match: PrefixMatch): void {
     for (const sequence of group.sequences) {
       if (sequence.isFinished) continue;
-      sequence.slot = this.freeSlots.pop()!;
-      this.plan.attached.push(sequence);
+      sequence.slot = this.#freeSlots.pop()!;
+      this.#plan.attached.push(sequence);
     }
-    if (group.image === undefined) this.openTables(group, match);
-    else this.kv.swapIn(group.image, slotsOf(group));
+    if (group.image === undefined) this.#openTables(group, match);
+    else this.#kv.swapIn(group.image, slotsOf(group));
     group.image = undefined;
   }
 
@@ -40,7 +40,7 @@ export class Residency {
     const { leader } = group;
     for (const sequence of group.sequences) {
       if (sequence.isFinished || sequence === leader) continue;
-      this.kv.fork(leader.slot, sequence.slot, group.commonCount);
+      this.#kv.fork(leader.slot, sequence.slot, group.commonCount);
       sequence.computedCount = group.commonCount;
     }
     group.isForked = true;
@@ -49,7 +49,7 @@ export class Residency {
   /** Applies the host's choice of beams: beam i goes on from beam `parents[i]`. */
   reorder(group: SequenceGroup, parents: readonly number[]): void {
     const { computedCount } = group.leader;
-    this.kv.reorder(slotsOf(group), parents, computedCount);
+    this.#kv.reorder(slotsOf(group), parents, computedCount);
     for (const sequence of group.sequences) sequence.computedCount = computedCount;
     group.parents = undefined;
     group.isForked = true;
@@ -61,29 +61,29 @@ export class Residency {
     for (const sequence of group.sequences) {
       if (sequence.slot === NO_SLOT) continue;
       const tokenCount = Math.min(sequence.computedCount, sequence.knownCount);
-      this.kv.publish(sequence.slot, sequence.tokens, tokenCount, group.spec.cacheSalt);
+      this.#kv.publish(sequence.slot, sequence.tokens, tokenCount, group.spec.cacheSalt);
     }
   }
 
   /** Takes slots and blocks away from a group that will come back. */
   preempt(group: SequenceGroup, swap: boolean): void {
     this.publish(group);
-    if (swap) group.image = this.kv.swapOut(slotsOf(group));
-    if (group.image === undefined) this.forget(group);
-    for (const sequence of group.sequences) this.giveUpSlot(sequence);
+    if (swap) group.image = this.#kv.swapOut(slotsOf(group));
+    if (group.image === undefined) this.#forget(group);
+    for (const sequence of group.sequences) this.#giveUpSlot(sequence);
   }
 
   /** Takes slot and blocks away from a sequence for good. */
   leave(sequence: Sequence): void {
-    if (sequence.slot !== NO_SLOT) this.kv.close(sequence.slot);
-    this.giveUpSlot(sequence);
+    if (sequence.slot !== NO_SLOT) this.#kv.close(sequence.slot);
+    this.#giveUpSlot(sequence);
     sequence.isFinished = true;
   }
 
   /** All KV of the group has to be computed again, except what the prefix index keeps. */
-  private forget(group: SequenceGroup): void {
+  #forget(group: SequenceGroup): void {
     for (const sequence of group.sequences) {
-      if (sequence.slot !== NO_SLOT) this.kv.close(sequence.slot);
+      if (sequence.slot !== NO_SLOT) this.#kv.close(sequence.slot);
       sequence.computedCount = 0;
     }
     group.isForked = group.spec.width === 1;
@@ -91,16 +91,16 @@ export class Residency {
     group.epoch++;
   }
 
-  private openTables(group: SequenceGroup, match: PrefixMatch): void {
+  #openTables(group: SequenceGroup, match: PrefixMatch): void {
     const { leader } = group;
-    this.kv.open(leader.slot, match);
-    leader.computedCount = match.entries.length * this.kv.blockTokens;
+    this.#kv.open(leader.slot, match);
+    leader.computedCount = match.entries.length * this.#kv.blockTokens;
   }
 
-  private giveUpSlot(sequence: Sequence): void {
+  #giveUpSlot(sequence: Sequence): void {
     if (sequence.slot === NO_SLOT) return;
-    this.plan.detach(sequence.slot);
-    this.freeSlots.push(sequence.slot);
+    this.#plan.detach(sequence.slot);
+    this.#freeSlots.push(sequence.slot);
     sequence.slot = NO_SLOT;
   }
 }

@@ -71,7 +71,7 @@ class Bench {
       preempted: plan.preemptedGroupCount,
     };
     for (const rows of [plan.decodeRows, plan.prefillRows])
-      for (let i = 0; i < rows.length; i++) if (rows.samples.at(i) === 1) this.answer(rows.sequence(i));
+      for (let i = 0; i < rows.length; i++) if (rows.samples.at(i) === 1) this.#answer(rows.sequence(i));
     plan.detachedSlots.clear();
     this.kv.takeSaves();
     this.kv.takeLoads();
@@ -80,7 +80,7 @@ class Bench {
     return told;
   }
 
-  private answer(sequence: Sequence): void {
+  #answer(sequence: Sequence): void {
     sequence.inFlightCount--;
     sequence.append(7);
     if (sequence.knownCount < sequence.maxTokens) return;

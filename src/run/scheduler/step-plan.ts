@@ -5,7 +5,7 @@ import type { Sequence } from './sequence.js';
 
 /** Rows of a step: which tokens of which sequences run. Structure of arrays, reused from step to step. */
 export class RowList {
-  private readonly sequences: (Sequence | undefined)[] = [];
+  readonly #sequences: (Sequence | undefined)[] = [];
   /** [rows] first position, token count, and how many tokens from the first on are scored. */
   readonly starts = new Int32List();
   readonly counts = new Int32List();
@@ -19,13 +19,13 @@ export class RowList {
   }
 
   sequence(row: number): Sequence {
-    return this.sequences[row]!;
+    return this.#sequences[row]!;
   }
 
   /** The next `count` tokens of `sequence` run, the first `scoreCount` of them to be scored. */
   add(sequence: Sequence, count: number, scoreCount: number): void {
     const isSampled = sequence.computedCount + count === sequence.targetCount;
-    this.sequences[this.starts.length] = sequence;
+    this.#sequences[this.starts.length] = sequence;
     this.starts.push(sequence.computedCount);
     this.counts.push(count);
     this.scoreCounts.push(scoreCount);
@@ -37,7 +37,7 @@ export class RowList {
   }
 
   clear(): void {
-    this.sequences.fill(undefined, 0, this.starts.length);
+    this.#sequences.fill(undefined, 0, this.starts.length);
     this.starts.clear();
     this.counts.clear();
     this.scoreCounts.clear();

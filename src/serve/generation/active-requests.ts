@@ -23,24 +23,24 @@ export interface ActiveRequest {
 }
 
 export class ActiveRequests {
-  private readonly byKey = new Map<symbol, ActiveRequest>();
-  private readonly byId = new Map<string, ActiveRequest>();
-  private idle: (() => void)[] = [];
+  readonly #byKey = new Map<symbol, ActiveRequest>();
+  readonly #byId = new Map<string, ActiveRequest>();
+  #idle: (() => void)[] = [];
 
   get count(): number {
-    return this.byKey.size;
+    return this.#byKey.size;
   }
 
   /** Requests of a level without a token yet: they wait, or their prompts are being computed. */
   waitingCount(level: number): number {
     let count = 0;
-    for (const request of this.byKey.values())
+    for (const request of this.#byKey.values())
       if (request.level === level && request.firstTokenMs === undefined) count++;
     return count;
   }
 
   values(): Iterable<ActiveRequest> {
-    return this.byKey.values();
+    return this.#byKey.values();
   }
 
   /**
@@ -49,21 +49,21 @@ export class ActiveRequests {
    * @throws {AloftError} REQUEST_INVALID
    */
   add(request: ActiveRequest, isNamed: boolean): () => void {
-    if (isNamed && this.byId.has(request.id)) {
+    if (isNamed && this.#byId.has(request.id)) {
       throw new AloftError(
         'REQUEST_INVALID',
         `requestId ${request.id} is already in progress, request is ignored.`,
       );
     }
     const key = Symbol(request.id);
-    this.byKey.set(key, request);
-    if (isNamed) this.byId.set(request.id, request);
+    this.#byKey.set(key, request);
+    if (isNamed) this.#byId.set(request.id, request);
     return () => {
-      this.byKey.delete(key);
-      if (isNamed) this.byId.delete(request.id);
-      if (this.byKey.size > 0) return;
-      for (const resolve of this.idle) resolve();
-      this.idle = [];
+      this.#byKey.delete(key);
+      if (isNamed) this.#byId.delete(request.id);
+      if (this.#byKey.size > 0) return;
+      for (const resolve of this.#idle) resolve();
+      this.#idle = [];
     };
   }
 
@@ -71,7 +71,7 @@ export class ActiveRequests {
   stop(id: string): void {
     if (id === '')
       throw new AloftError('REQUEST_INVALID', 'Cannot send stop request without specifying a request_id');
-    const request = this.byId.get(id);
+    const request = this.#byId.get(id);
     if (request !== undefined) return request.stop();
     throw new AloftError(
       'REQUEST_INVALID',
@@ -81,6 +81,6 @@ export class ActiveRequests {
 
   /** Resolves when no request is left. */
   async whenIdle(): Promise<void> {
-    if (this.byKey.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    if (this.#byKey.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 }

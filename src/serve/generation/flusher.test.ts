@@ -15,15 +15,15 @@ afterEach(() => {
 
 class Stream implements Flushable {
   readonly flushedMs: number[] = [];
-  private readonly costMs: number;
+  readonly #costMs: number;
 
   constructor(costMs = 0) {
-    this.costMs = costMs;
+    this.#costMs = costMs;
   }
 
   flush(): void {
     this.flushedMs.push(nowMs);
-    nowMs += this.costMs;
+    nowMs += this.#costMs;
   }
 }
 

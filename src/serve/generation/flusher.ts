@@ -35,60 +35,60 @@ const GIVE_WAY_MS = 1;
 const NEWEST = 0.2;
 
 export class Flusher {
-  private readonly passesBetween: number;
-  private urgent: Flushable[] = [];
-  private later: Flushable[] = [];
-  private meanPassMs = 0;
-  private nextPassMs = -Infinity;
-  private lastUrgentMs = -Infinity;
+  readonly #passesBetween: number;
+  #urgent: Flushable[] = [];
+  #later: Flushable[] = [];
+  #meanPassMs = 0;
+  #nextPassMs = -Infinity;
+  #lastUrgentMs = -Infinity;
   /** From the moment when a pass is asked for until it ends. */
-  private isPassing = false;
+  #isPassing = false;
 
   /** @param options.isSparing The engine and the server's thread have all processors. */
   constructor({ isSparing }: { readonly isSparing: boolean }) {
-    this.passesBetween = isSparing ? PASSES_BETWEEN_SPARING : PASSES_BETWEEN;
+    this.#passesBetween = isSparing ? PASSES_BETWEEN_SPARING : PASSES_BETWEEN;
   }
 
   /** Flushes when the callback at hand and what it has promised are done, whatever the load. */
   flushNow(stream: Flushable): void {
-    if (this.urgent.push(stream) === 1) process.nextTick(() => this.flushUrgent());
+    if (this.#urgent.push(stream) === 1) process.nextTick(() => this.#flushUrgent());
   }
 
   /** Flushes with the next pass. */
   flushLater(stream: Flushable): void {
-    this.later.push(stream);
-    this.requestPass();
+    this.#later.push(stream);
+    this.#requestPass();
   }
 
-  private flushUrgent(): void {
-    const streams = this.urgent;
-    this.urgent = [];
+  #flushUrgent(): void {
+    const streams = this.#urgent;
+    this.#urgent = [];
     for (const stream of streams) stream.flush();
-    this.lastUrgentMs = performance.now();
+    this.#lastUrgentMs = performance.now();
   }
 
-  private requestPass(): void {
-    if (this.isPassing || this.later.length === 0) return;
-    this.isPassing = true;
-    const waitMs = this.nextPassMs - performance.now();
-    if (waitMs < TIMER_MS) setImmediate(() => this.giveWay());
-    else setTimeout(() => this.giveWay(), waitMs);
+  #requestPass(): void {
+    if (this.#isPassing || this.#later.length === 0) return;
+    this.#isPassing = true;
+    const waitMs = this.#nextPassMs - performance.now();
+    if (waitMs < TIMER_MS) setImmediate(() => this.#giveWay());
+    else setTimeout(() => this.#giveWay(), waitMs);
   }
 
   /** Once for a pass: whatever starts and ends meanwhile, it comes. */
-  private giveWay(): void {
-    const waitMs = this.lastUrgentMs + GIVE_WAY_MS - performance.now();
-    if (waitMs > 0) setTimeout(() => this.pass(), waitMs);
-    else this.pass();
+  #giveWay(): void {
+    const waitMs = this.#lastUrgentMs + GIVE_WAY_MS - performance.now();
+    if (waitMs > 0) setTimeout(() => this.#pass(), waitMs);
+    else this.#pass();
   }
 
-  private pass(): void {
-    const streams = this.later;
-    this.later = [];
-    this.slice({ streams, doneCount: 0, startMs: performance.now(), workMs: 0 });
+  #pass(): void {
+    const streams = this.#later;
+    this.#later = [];
+    this.#slice({ streams, doneCount: 0, startMs: performance.now(), workMs: 0 });
   }
 
-  private slice(pass: Pass): void {
+  #slice(pass: Pass): void {
     const { streams } = pass;
     const startMs = performance.now();
     let nowMs = startMs;
@@ -97,16 +97,16 @@ export class Flusher {
       nowMs = performance.now();
     }
     pass.workMs += nowMs - startMs;
-    if (pass.doneCount < streams.length) setImmediate(() => this.slice(pass));
-    else this.endPass(pass, nowMs);
+    if (pass.doneCount < streams.length) setImmediate(() => this.#slice(pass));
+    else this.#endPass(pass, nowMs);
   }
 
-  private endPass({ startMs, workMs }: Pass, nowMs: number): void {
-    this.meanPassMs += NEWEST * (workMs - this.meanPassMs);
-    const wantedMs = Math.min(MAX_GAP_MS, this.passesBetween * this.meanPassMs);
-    this.nextPassMs = Math.max(startMs + wantedMs, nowMs + LEAST_REST * this.meanPassMs);
-    this.isPassing = false;
-    this.requestPass();
+  #endPass({ startMs, workMs }: Pass, nowMs: number): void {
+    this.#meanPassMs += NEWEST * (workMs - this.#meanPassMs);
+    const wantedMs = Math.min(MAX_GAP_MS, this.#passesBetween * this.#meanPassMs);
+    this.#nextPassMs = Math.max(startMs + wantedMs, nowMs + LEAST_REST * this.#meanPassMs);
+    this.#isPassing = false;
+    this.#requestPass();
   }
 }
 

@@ -44,21 +44,21 @@ interface RunParts extends GenerationLimits {
 }
 
 class GenerationRun implements Flushable {
-  private readonly call: GenerationCall;
-  private readonly parts: RunParts;
-  private readonly active: ActiveRequest;
-  private buffer: GenerateEvent[] = [];
-  private cancelSource: (() => void) | undefined;
-  private isFirst = true;
-  private isReaderBusy = false;
+  readonly #call: GenerationCall;
+  readonly #parts: RunParts;
+  readonly #active: ActiveRequest;
+  #buffer: GenerateEvent[] = [];
+  #cancelSource: (() => void) | undefined;
+  #isFirst = true;
+  #isReaderBusy = false;
   /** The reader has been told that nothing more comes. */
-  private hasEnded = false;
-  private wasStopped = false;
+  #hasEnded = false;
+  #wasStopped = false;
 
   constructor(call: GenerationCall, parts: RunParts) {
-    this.call = call;
-    this.parts = parts;
-    this.active = {
+    this.#call = call;
+    this.#parts = parts;
+    this.#active = {
       id: call.request.id ?? randomUUID(),
       level: call.queue.level,
       startedMs: call.info.arrivedMs,
@@ -67,95 +67,95 @@ class GenerationRun implements Flushable {
       maxOutputTokenCount: call.request.maxOutputTokens,
       firstTokenMs: undefined,
       stop: () => {
-        this.wasStopped = true;
-        this.cancelSource?.();
+        this.#wasStopped = true;
+        this.#cancelSource?.();
       },
     };
   }
 
   start(): void {
-    const { engine, request, queue, signal } = this.call;
+    const { engine, request, queue, signal } = this.#call;
     try {
-      if (signal.aborted) throw cancelled(this.call);
+      if (signal.aborted) throw cancelled(this.#call);
       engine.admit(queue);
-      const remove = engine.active.add(this.active, request.id !== undefined);
-      const onAbort = () => this.end(cancelled(this.call));
+      const remove = engine.active.add(this.#active, request.id !== undefined);
+      const onAbort = () => this.#end(cancelled(this.#call));
       signal.addEventListener('abort', onAbort, { once: true });
-      this.cancelSource = engine.loaded.generator.start(request, (event) => {
+      this.#cancelSource = engine.loaded.generator.start(request, (event) => {
         if (event.type === 'finished' || event.type === 'failed') {
           remove();
           signal.removeEventListener('abort', onAbort);
           engine.noteFinished(performance.now());
         }
-        this.accept(event);
+        this.#accept(event);
       });
     } catch (error) {
-      this.end(asAloftError(error));
+      this.#end(asAloftError(error));
     }
   }
 
-  private accept(event: GenerateEvent): void {
-    if (this.hasEnded) return;
-    const waitingCount = this.buffer.push(event);
-    const { maxBufferedEventCount } = this.parts;
-    if (waitingCount > maxBufferedEventCount) return this.end(slowReader(maxBufferedEventCount));
-    const { flusher } = this.call.engine;
-    if (this.isUrgent(event)) flusher.flushNow(this);
+  #accept(event: GenerateEvent): void {
+    if (this.#hasEnded) return;
+    const waitingCount = this.#buffer.push(event);
+    const { maxBufferedEventCount } = this.#parts;
+    if (waitingCount > maxBufferedEventCount) return this.#end(slowReader(maxBufferedEventCount));
+    const { flusher } = this.#call.engine;
+    if (this.#isUrgent(event)) flusher.flushNow(this);
     else if (waitingCount === 1) flusher.flushLater(this);
   }
 
   /** The start has nothing that a client waits for. */
-  private isUrgent({ type }: GenerateEvent): boolean {
-    return (this.isFirst && type !== 'started') || type === 'finished' || type === 'failed';
+  #isUrgent({ type }: GenerateEvent): boolean {
+    return (this.#isFirst && type !== 'started') || type === 'finished' || type === 'failed';
   }
 
   flush(): void {
-    const events = this.buffer;
-    if (this.hasEnded || this.isReaderBusy || events.length === 0) return;
-    this.buffer = [];
+    const events = this.#buffer;
+    if (this.#hasEnded || this.#isReaderBusy || events.length === 0) return;
+    this.#buffer = [];
     try {
-      this.note(events);
-      const busy = this.parts.reader.take(mergeTexts(events));
-      if (busy !== undefined) void this.waitFor(busy);
+      this.#note(events);
+      const busy = this.#parts.reader.take(mergeTexts(events));
+      if (busy !== undefined) void this.#waitFor(busy);
     } catch (error) {
-      this.end(asAloftError(error));
+      this.#end(asAloftError(error));
     }
     const last = events.at(-1);
-    if (last?.type === 'finished') this.end(undefined);
+    if (last?.type === 'finished') this.#end(undefined);
     if (last?.type === 'failed')
-      this.end(this.wasStopped ? undefined : new AloftError(last.error.code, last.error.message));
+      this.#end(this.#wasStopped ? undefined : new AloftError(last.error.code, last.error.message));
   }
 
-  private note(events: readonly GenerateEvent[]): void {
+  #note(events: readonly GenerateEvent[]): void {
     const nowMs = performance.now();
     for (const event of events) {
-      if (event.type === 'started') this.active.promptTokenCount = event.promptTokenIds.length;
+      if (event.type === 'started') this.#active.promptTokenCount = event.promptTokenIds.length;
       if (event.type !== 'text' || event.tokenIds.length === 0) continue;
-      this.active.outputTokenCount += event.tokenIds.length;
-      this.active.firstTokenMs ??= nowMs;
-      this.isFirst = false;
+      this.#active.outputTokenCount += event.tokenIds.length;
+      this.#active.firstTokenMs ??= nowMs;
+      this.#isFirst = false;
     }
-    this.parts.observer.onEvents(events, nowMs);
+    this.#parts.observer.onEvents(events, nowMs);
   }
 
-  private async waitFor(busy: Promise<void>): Promise<void> {
-    this.isReaderBusy = true;
+  async #waitFor(busy: Promise<void>): Promise<void> {
+    this.#isReaderBusy = true;
     try {
       await busy;
-      this.isReaderBusy = false;
+      this.#isReaderBusy = false;
       this.flush();
     } catch (error) {
-      this.end(asAloftError(error));
+      this.#end(asAloftError(error));
     }
   }
 
   /** The source is cancelled unless it is what has ended. */
-  private end(failure: AloftError | undefined): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
-    this.buffer = [];
-    if (failure !== undefined) this.cancelSource?.();
-    const { observer, reader } = this.parts;
+  #end(failure: AloftError | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#buffer = [];
+    if (failure !== undefined) this.#cancelSource?.();
+    const { observer, reader } = this.#parts;
     observer.onEnd(failure, performance.now());
     reader.end(failure);
   }

@@ -25,9 +25,9 @@ export class RunningEngine {
   failure: ErrorReport | undefined;
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
-  private isClosing = false;
-  private lastFinishMs: number | undefined;
-  private meanFinishGapMs = 1000;
+  #isClosing = false;
+  #lastFinishMs: number | undefined;
+  #meanFinishGapMs = 1000;
 
   constructor(name: string, version: string, loaded: LoadedModel, maxQueuedRequestCount: number) {
     this.name = name;
@@ -43,30 +43,30 @@ export class RunningEngine {
    * @throws {AloftError} QUEUE_FULL or MODEL_UNAVAILABLE
    */
   admit({ level, maxWaitingCount }: QueuePlace): void {
-    if (this.isClosing) throw new AloftError('MODEL_UNAVAILABLE', `Model '${this.name}' is being unloaded.`);
+    if (this.#isClosing) throw new AloftError('MODEL_UNAVAILABLE', `Model '${this.name}' is being unloaded.`);
     if (this.active.count >= this.maxRequestCount) {
       const message = `Exceeds maximum queue size: model '${this.name}' has ${this.active.count} requests running or waiting; retry later.`;
-      throw new QueueFullError(message, this.retryAfterSeconds());
+      throw new QueueFullError(message, this.#retryAfterSeconds());
     }
     // While a slot is free nobody waits.
     if (maxWaitingCount === undefined || this.active.count < this.loaded.maxRunningRequestCount) return;
     const waitingCount = this.active.waitingCount(level);
     if (waitingCount < maxWaitingCount) return;
     const message = `Exceeds maximum queue size of priority ${level}: ${waitingCount} requests of model '${this.name}' wait there; retry later.`;
-    throw new QueueFullError(message, this.retryAfterSeconds());
+    throw new QueueFullError(message, this.#retryAfterSeconds());
   }
 
   noteFinished(nowMs: number): void {
-    if (this.lastFinishMs !== undefined) {
-      this.meanFinishGapMs += 0.1 * (nowMs - this.lastFinishMs - this.meanFinishGapMs);
+    if (this.#lastFinishMs !== undefined) {
+      this.#meanFinishGapMs += 0.1 * (nowMs - this.#lastFinishMs - this.#meanFinishGapMs);
     }
-    this.lastFinishMs = nowMs;
+    this.#lastFinishMs = nowMs;
   }
 
   /** Seconds after which a place in the queue is likely to be free: the time the requests beyond the running ones need. */
-  private retryAfterSeconds(): number {
+  #retryAfterSeconds(): number {
     const waiting = Math.max(1, this.active.count - this.loaded.maxRunningRequestCount);
-    return Math.min(60, Math.max(1, Math.ceil((waiting * this.meanFinishGapMs) / 1000)));
+    return Math.min(60, Math.max(1, Math.ceil((waiting * this.#meanFinishGapMs) / 1000)));
   }
 
   /**
@@ -74,7 +74,7 @@ export class RunningEngine {
    * @returns false when the engine hangs in a native call: it is not freed, and a process with it only ends by SIGKILL.
    */
   async close(drainMs: number): Promise<boolean> {
-    this.isClosing = true;
+    this.#isClosing = true;
     await withLimit(this.active.whenIdle(), drainMs);
     for (const request of this.active.values()) request.stop();
     await withLimit(this.active.whenIdle(), STOP_MS);

@@ -5,16 +5,16 @@ import type { ApiKeys } from '../start/api-keys.js';
 const OPEN: ReadonlySet<string> = new Set(['ServerLive', 'ServerReady', 'ModelReady', 'Check', 'Watch']);
 
 export class GrpcGuard {
-  private readonly keys: ApiKeys;
+  readonly #keys: ApiKeys;
 
   constructor(keys: ApiKeys) {
-    this.keys = keys;
+    this.#keys = keys;
   }
 
   /** @throws {AloftError} UNAUTHENTICATED */
   check(method: string, metadata: Metadata): void {
     if (OPEN.has(method)) return;
-    this.keys.require(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'));
+    this.#keys.require(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'));
   }
 }
 

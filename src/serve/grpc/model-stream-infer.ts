@@ -42,73 +42,73 @@ export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard
 }
 
 class StreamSession {
-  private readonly context: ServerContext;
-  private readonly stream: Stream;
-  private readonly writer: StreamWriter;
-  private readonly controller = new AbortController();
+  readonly #context: ServerContext;
+  readonly #stream: Stream;
+  readonly #writer: StreamWriter;
+  readonly #controller = new AbortController();
   /** `triton_grpc_error: true` in the metadata: the first error ends the stream with a status. */
-  private readonly endsOnError: boolean;
-  private ordered: Promise<void> = Promise.resolve();
-  private openCount = 0;
-  private hasAllRequests = false;
+  readonly #endsOnError: boolean;
+  #ordered: Promise<void> = Promise.resolve();
+  #openCount = 0;
+  #hasAllRequests = false;
 
   constructor(context: ServerContext, stream: Stream) {
-    this.context = context;
-    this.stream = stream;
-    this.writer = new StreamWriter(stream, context.options.writeTimeoutMs);
-    this.endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
+    this.#context = context;
+    this.#stream = stream;
+    this.#writer = new StreamWriter(stream, context.options.writeTimeoutMs);
+    this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 
   take(message: ModelInferRequest): void {
-    if (this.controller.signal.aborted) return;
-    this.openCount++;
+    if (this.#controller.signal.aborted) return;
+    this.#openCount++;
     let request: InferRequest;
     let model: ServedModel;
     try {
       request = readGrpcRequest(message);
-      model = this.context.repository.resolve(request.modelName, request.modelVersion);
-      this.context.health.requireServing(model);
+      model = this.#context.repository.resolve(request.modelName, request.modelVersion);
+      this.#context.health.requireServing(model);
     } catch (error) {
-      void this.ending(this.fail(message.id, message.modelName, error));
+      void this.#ending(this.#fail(message.id, message.modelName, error));
       return;
     }
     const isDecoupled = 'engine' in model && model.isDecoupled;
     const answered = isDecoupled
-      ? this.answer(model, request, isDecoupled)
-      : this.ordered.then(() => this.answer(model, request, isDecoupled));
-    if (!isDecoupled) this.ordered = answered;
-    void this.ending(answered);
+      ? this.#answer(model, request, isDecoupled)
+      : this.#ordered.then(() => this.#answer(model, request, isDecoupled));
+    if (!isDecoupled) this.#ordered = answered;
+    void this.#ending(answered);
   }
 
   finish(): void {
-    this.hasAllRequests = true;
-    this.endWhenAnswered();
+    this.#hasAllRequests = true;
+    this.#endWhenAnswered();
   }
 
   cancel(): void {
-    this.controller.abort();
+    this.#controller.abort();
   }
 
-  private async ending(answered: Promise<void>): Promise<void> {
+  async #ending(answered: Promise<void>): Promise<void> {
     await answered;
-    this.openCount--;
-    this.endWhenAnswered();
+    this.#openCount--;
+    this.#endWhenAnswered();
   }
 
-  private endWhenAnswered(): void {
-    if (this.hasAllRequests && this.openCount === 0 && !this.controller.signal.aborted) this.stream.end();
+  #endWhenAnswered(): void {
+    if (this.#hasAllRequests && this.#openCount === 0 && !this.#controller.signal.aborted) this.#stream.end();
   }
 
   /** Never rejects. */
-  private async answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
+  async #answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
     const { [EMPTY_FINAL]: wantsEmptyFinal, ...parameters } = request.parameters;
     const call: InferCall = {
       model,
       request: { ...request, parameters },
-      signal: this.controller.signal,
+      signal: this.#controller.signal,
       protocol: 'grpc',
-      traceparent: textOf(this.stream.metadata, 'traceparent'),
-      deadlineMs: remainingMs(this.stream.getDeadline()),
+      traceparent: textOf(this.#stream.metadata, 'traceparent'),
+      deadlineMs: remainingMs(this.#stream.getDeadline()),
       acceptsMany: true,
     };
     const encoder = new GrpcResponseEncoder();
@@ -117,30 +117,30 @@ class StreamSession {
       let busy: Promise<void> | undefined;
       for (let i = 0; i < responses.length; i++) {
         const flag = isFinal && i === responses.length - 1 ? LAST : NOT_LAST;
-        busy = this.writer.write(encoder.streamed(responses[i]!, isDecoupled ? flag : undefined));
+        busy = this.#writer.write(encoder.streamed(responses[i]!, isDecoupled ? flag : undefined));
       }
       if (isFinal && responses.length === 0 && isDecoupled && wantsEmptyFinal === true)
-        busy = this.writer.write(encoder.streamed(emptyResponse(model, request), LAST));
+        busy = this.#writer.write(encoder.streamed(emptyResponse(model, request), LAST));
       return busy;
     };
     const failure = await new Promise<AloftError | undefined>((resolve) => {
-      this.context.infer(call, { take: write, end: resolve });
+      this.#context.infer(call, { take: write, end: resolve });
     });
-    if (failure !== undefined) await this.fail(request.id, request.modelName, failure);
+    if (failure !== undefined) await this.#fail(request.id, request.modelName, failure);
   }
 
-  private async fail(id: string, modelName: string, error: unknown): Promise<void> {
-    const { log } = this.context;
+  async #fail(id: string, modelName: string, error: unknown): Promise<void> {
+    const { log } = this.#context;
     const report = clientReport(error, log);
     const { code } = report;
-    if (code === 'CANCELLED' && this.controller.signal.aborted) return;
-    if (this.endsOnError || code === 'SLOW_READER') {
-      this.controller.abort();
-      this.stream.emit('error', grpcStatus(error, log));
+    if (code === 'CANCELLED' && this.#controller.signal.aborted) return;
+    if (this.#endsOnError || code === 'SLOW_READER') {
+      this.#controller.abort();
+      this.#stream.emit('error', grpcStatus(error, log));
       return;
     }
     try {
-      await this.writer.write(streamedError(id, modelName, report));
+      await this.#writer.write(streamedError(id, modelName, report));
     } catch {
       this.cancel(); // the client is gone: nobody to tell
     }

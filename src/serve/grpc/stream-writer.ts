@@ -4,14 +4,14 @@ import { AloftError } from '../../core/errors.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 
 export class StreamWriter {
-  private readonly stream: ServerDuplexStream<Outgoing, Outgoing>;
-  private readonly writeTimeoutMs: number;
+  readonly #stream: ServerDuplexStream<Outgoing, Outgoing>;
+  readonly #writeTimeoutMs: number;
   /** Shared by all requests of the stream that wait. */
-  private draining: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
 
   constructor(stream: ServerDuplexStream<Outgoing, Outgoing>, writeTimeoutMs: number) {
-    this.stream = stream;
-    this.writeTimeoutMs = writeTimeoutMs;
+    this.#stream = stream;
+    this.#writeTimeoutMs = writeTimeoutMs;
   }
 
   /**
@@ -19,15 +19,15 @@ export class StreamWriter {
    * @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long.
    */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.stream.cancelled || this.stream.destroyed)
+    if (this.#stream.cancelled || this.#stream.destroyed)
       throw new AloftError('CANCELLED', 'The client ended the stream.');
-    if (this.stream.write(bytes)) return undefined;
-    this.draining ??= this.drained();
-    return this.draining;
+    if (this.#stream.write(bytes)) return undefined;
+    this.#draining ??= this.#drained();
+    return this.#draining;
   }
 
-  private async drained(): Promise<void> {
-    const { stream } = this;
+  async #drained(): Promise<void> {
+    const stream = this.#stream;
     try {
       await new Promise<void>((resolve, reject) => {
         const settle = (error?: AloftError) => {
@@ -40,13 +40,15 @@ export class StreamWriter {
         const onDrain = () => settle();
         const onCancelled = () => settle(new AloftError('CANCELLED', 'The client ended the stream.'));
         const onTimeout = () =>
-          settle(new AloftError('SLOW_READER', `The client has read nothing for ${this.writeTimeoutMs} ms.`));
-        const timer = setTimeout(onTimeout, this.writeTimeoutMs);
+          settle(
+            new AloftError('SLOW_READER', `The client has read nothing for ${this.#writeTimeoutMs} ms.`),
+          );
+        const timer = setTimeout(onTimeout, this.#writeTimeoutMs);
         stream.once('drain', onDrain);
         stream.once('cancelled', onCancelled);
       });
     } finally {
-      this.draining = undefined;
+      this.#draining = undefined;
     }
   }
 }

@@ -17,20 +17,20 @@ export function clientSignal(reply: FastifyReply): AbortSignal {
 
 /** An answer that is written in pieces. Nothing is sent before the first piece, so an error can still have its status. */
 export class StreamedReply {
-  private readonly raw: ServerResponse;
-  private readonly writeTimeoutMs: number;
-  private readonly headers: Readonly<Record<string, string>>;
+  readonly #raw: ServerResponse;
+  readonly #writeTimeoutMs: number;
+  readonly #headers: Readonly<Record<string, string>>;
 
   constructor(
     reply: FastifyReply,
     options: { readonly writeTimeoutMs: number; readonly contentType: string },
   ) {
     reply.hijack();
-    this.raw = reply.raw;
-    this.writeTimeoutMs = options.writeTimeoutMs;
+    this.#raw = reply.raw;
+    this.#writeTimeoutMs = options.writeTimeoutMs;
     // Headers that hooks have set, such as CORS.
     const earlier = Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]);
-    this.headers = {
+    this.#headers = {
       ...Object.fromEntries(earlier),
       'content-type': options.contentType,
       'cache-control': 'no-cache',
@@ -40,11 +40,11 @@ export class StreamedReply {
   }
 
   get isOpen(): boolean {
-    return this.raw.headersSent;
+    return this.#raw.headersSent;
   }
 
   open(status = 200, headers: Readonly<Record<string, string>> = {}): void {
-    if (!this.raw.headersSent) this.raw.writeHead(status, { ...this.headers, ...headers });
+    if (!this.#raw.headersSent) this.#raw.writeHead(status, { ...this.#headers, ...headers });
   }
 
   /**
@@ -53,7 +53,7 @@ export class StreamedReply {
    * @throws {AloftError} CANCELLED when the client is gone, SLOW_READER when it takes nothing for too long.
    */
   write(text: string, isLast = false): Promise<void> | undefined {
-    const { raw } = this;
+    const raw = this.#raw;
     const { socket } = raw;
     if (raw.destroyed || socket?.writable === false)
       throw new AloftError('CANCELLED', 'The client closed the connection.');
@@ -65,23 +65,23 @@ export class StreamedReply {
     const isTaken = isDirect ? socket.write(httpChunk(text)) : raw.write(text);
     // Left to itself, Node sends the headers and a first piece when the whole callback is done. The end uncorks, too.
     if (!isLast && !isDirect) socket?.uncork();
-    return isTaken ? undefined : this.drained(socket ?? raw);
+    return isTaken ? undefined : this.#drained(socket ?? raw);
   }
 
   /** Ends the answer. A client that is gone is no fault. */
   end(): void {
     this.open();
-    this.raw.end();
+    this.#raw.end();
   }
 
   /** Ends it with a last piece, whether or not the client keeps up. */
   endWith(text: string): void {
     this.open();
-    this.raw.end(text);
+    this.#raw.end(text);
   }
 
-  private async drained(writable: Writable): Promise<void> {
-    const { raw } = this;
+  async #drained(writable: Writable): Promise<void> {
+    const raw = this.#raw;
     await new Promise<void>((resolve, reject) => {
       const settle = (error?: AloftError) => {
         clearTimeout(timer);
@@ -93,9 +93,9 @@ export class StreamedReply {
       const onDrain = () => settle();
       const onClose = () => settle(new AloftError('CANCELLED', 'The client closed the connection.'));
       const timer = setTimeout(() => {
-        settle(new AloftError('SLOW_READER', `The client has read nothing for ${this.writeTimeoutMs} ms.`));
+        settle(new AloftError('SLOW_READER', `The client has read nothing for ${this.#writeTimeoutMs} ms.`));
         raw.destroy();
-      }, this.writeTimeoutMs);
+      }, this.#writeTimeoutMs);
       writable.once('drain', onDrain);
       raw.once('close', onClose);
     });

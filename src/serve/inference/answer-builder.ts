@@ -19,61 +19,61 @@ interface Sequence {
 }
 
 export class AnswerBuilder {
-  private readonly facts: RowFacts[];
-  private readonly sequences: Map<number, Sequence>[];
-  private readonly echoTokens: boolean;
-  private readonly isMany: boolean;
-  private pieces: Piece[] = [];
-  private finishedRowCount = 0;
+  readonly #facts: RowFacts[];
+  readonly #sequences: Map<number, Sequence>[];
+  readonly #echoTokens: boolean;
+  readonly #isMany: boolean;
+  #pieces: Piece[] = [];
+  #finishedRowCount = 0;
 
   /** @param options.echoTokens Whole answers start with the prompt's token ids. */
   constructor(rowCount: number, options: { readonly echoTokens: boolean; readonly sequenceCount: number }) {
-    this.isMany = rowCount > 1 || options.sequenceCount > 1;
-    this.facts = Array.from({ length: rowCount }, emptyRow);
-    this.sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
-    this.echoTokens = options.echoTokens;
+    this.#isMany = rowCount > 1 || options.sequenceCount > 1;
+    this.#facts = Array.from({ length: rowCount }, emptyRow);
+    this.#sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
+    this.#echoTokens = options.echoTokens;
   }
 
   /** True when every row had its terminal event. */
   get isComplete(): boolean {
-    return this.finishedRowCount === this.facts.length;
+    return this.#finishedRowCount === this.#facts.length;
   }
 
   /** True when no row has any token. */
   get isEmpty(): boolean {
-    return this.sequences.every((row) => row.size === 0);
+    return this.#sequences.every((row) => row.size === 0);
   }
 
   push(row: number, event: GenerateEvent): void {
-    this.facts[row] = withEvent(this.facts[row]!, event);
-    if (event.type === 'finished') this.finishedRowCount++;
-    if (event.type === 'text') this.pushText(row, event);
-    if (event.type === 'sequence') this.pushEnd(row, event);
+    this.#facts[row] = withEvent(this.#facts[row]!, event);
+    if (event.type === 'finished') this.#finishedRowCount++;
+    if (event.type === 'text') this.#pushText(row, event);
+    if (event.type === 'sequence') this.#pushEnd(row, event);
   }
 
   /** What came since the last call, one answer per piece. */
   takePieces(): TensorAnswer[] {
-    const taken = this.pieces;
-    this.pieces = [];
+    const taken = this.#pieces;
+    this.#pieces = [];
     return taken.map((piece) => ({
       pieces: [piece],
-      rows: [this.facts[piece.row]!],
+      rows: [this.#facts[piece.row]!],
       isStreamed: true,
-      isMany: this.isMany,
+      isMany: this.#isMany,
     }));
   }
 
   whole(): TensorAnswer {
-    const pieces = this.sequences.flatMap((row, rowIndex) =>
+    const pieces = this.#sequences.flatMap((row, rowIndex) =>
       [...row.entries()]
         .toSorted(([a], [b]) => a - b)
-        .map(([index, sequence]) => this.wholePiece(rowIndex, index, sequence)),
+        .map(([index, sequence]) => this.#wholePiece(rowIndex, index, sequence)),
     );
-    return { pieces, rows: this.facts, isStreamed: false, isMany: this.isMany };
+    return { pieces, rows: this.#facts, isStreamed: false, isMany: this.#isMany };
   }
 
-  private wholePiece(row: number, index: number, sequence: Sequence): Piece {
-    const prompt = this.echoTokens ? this.facts[row]!.promptTokenIds : [];
+  #wholePiece(row: number, index: number, sequence: Sequence): Piece {
+    const prompt = this.#echoTokens ? this.#facts[row]!.promptTokenIds : [];
     return {
       row,
       sequence: index,
@@ -86,15 +86,15 @@ export class AnswerBuilder {
     };
   }
 
-  private pushText(row: number, event: Extract<GenerateEvent, { type: 'text' }>): void {
-    const sequence = this.sequence(row, event.sequence);
+  #pushText(row: number, event: Extract<GenerateEvent, { type: 'text' }>): void {
+    const sequence = this.#sequence(row, event.sequence);
     sequence.text += event.text;
     sequence.tokenIds.push(...event.tokenIds);
     if (event.logprobs) sequence.logprobs.push(...event.logprobs);
     if (event.logits) sequence.logits.push(event.logits);
     if (event.text === '' && event.tokenIds.length === 0) return;
     sequence.wasStreamed = true;
-    this.pieces.push({
+    this.#pieces.push({
       row,
       sequence: event.sequence,
       text: event.text,
@@ -107,19 +107,21 @@ export class AnswerBuilder {
   }
 
   /** Beams come whole at their end; otherwise the end is told with the last piece that is still here. */
-  private pushEnd(row: number, event: Extract<GenerateEvent, { type: 'sequence' }>): void {
-    const sequence = this.sequence(row, event.sequence);
+  #pushEnd(row: number, event: Extract<GenerateEvent, { type: 'sequence' }>): void {
+    const sequence = this.#sequence(row, event.sequence);
     sequence.finished = event;
     const { cumulativeLogprob, finishReason } = event;
-    const last = this.pieces.findLastIndex((piece) => piece.row === row && piece.sequence === event.sequence);
+    const last = this.#pieces.findLastIndex(
+      (piece) => piece.row === row && piece.sequence === event.sequence,
+    );
     if (last >= 0) {
-      this.pieces[last] = { ...this.pieces[last]!, cumulativeLogprob, finishReason };
+      this.#pieces[last] = { ...this.#pieces[last]!, cumulativeLogprob, finishReason };
       return;
     }
     const whole = sequence.wasStreamed
       ? { text: '', tokenIds: [] }
       : { text: event.text, tokenIds: event.tokenIds };
-    this.pieces.push({
+    this.#pieces.push({
       row,
       sequence: event.sequence,
       ...whole,
@@ -130,8 +132,8 @@ export class AnswerBuilder {
     });
   }
 
-  private sequence(row: number, index: number): Sequence {
-    const sequences = this.sequences[row]!;
+  #sequence(row: number, index: number): Sequence {
+    const sequences = this.#sequences[row]!;
     let sequence = sequences.get(index);
     if (sequence === undefined) {
       sequence = {

@@ -12,24 +12,24 @@ export class EngineStats {
   preemptionCount = 0;
   /** Steps in which the first waiting request waited, by reason. */
   readonly waitSteps: Record<'blocks' | 'slots' | 'tokens', number> = { blocks: 0, slots: 0, tokens: 0 };
-  private readonly listeners = new Set<(stats: StepStats) => void>();
-  private readonly unsubscribe: () => void;
+  readonly #listeners = new Set<(stats: StepStats) => void>();
+  readonly #unsubscribe: () => void;
 
   constructor(engine: RunningEngine) {
     this.engine = engine;
     this.latest = untouched(engine.loaded.kvBlockCount);
-    this.unsubscribe = engine.loaded.subscribe((stats) => this.take(stats));
+    this.#unsubscribe = engine.loaded.subscribe((stats) => this.#take(stats));
   }
 
   onStep(listener: (stats: StepStats) => void): void {
-    this.listeners.add(listener);
+    this.#listeners.add(listener);
   }
 
   close(): void {
-    this.unsubscribe();
+    this.#unsubscribe();
   }
 
-  private take(stats: StepStats): void {
+  #take(stats: StepStats): void {
     this.latest = stats;
     if (stats.tokenCount === 0) return;
     this.stepCount++;
@@ -38,7 +38,7 @@ export class EngineStats {
     this.prefixHitTokenCount += stats.prefixHitTokens;
     this.preemptionCount += stats.preemptionCount;
     if (stats.waitReason !== undefined) this.waitSteps[stats.waitReason]++;
-    for (const listener of this.listeners) listener(stats);
+    for (const listener of this.#listeners) listener(stats);
   }
 }
 
@@ -68,30 +68,30 @@ function untouched(blockCount: number): StepStats {
 
 /** The followers of all loaded engines; engines come and go. */
 export class EngineStatsBook {
-  private readonly byEngine = new Map<RunningEngine, EngineStats>();
-  private readonly onNew: (stats: EngineStats) => void;
+  readonly #byEngine = new Map<RunningEngine, EngineStats>();
+  readonly #onNew: (stats: EngineStats) => void;
 
   /** @param onNew Called once for each engine when it is first seen. */
   constructor(onNew: (stats: EngineStats) => void) {
-    this.onNew = onNew;
+    this.#onNew = onNew;
   }
 
   /** Follows exactly these engines from now on. */
   follow(engines: readonly RunningEngine[]): void {
-    for (const [engine, stats] of this.byEngine) {
+    for (const [engine, stats] of this.#byEngine) {
       if (engines.includes(engine)) continue;
       stats.close();
-      this.byEngine.delete(engine);
+      this.#byEngine.delete(engine);
     }
     for (const engine of engines) {
-      if (this.byEngine.has(engine)) continue;
+      if (this.#byEngine.has(engine)) continue;
       const stats = new EngineStats(engine);
-      this.byEngine.set(engine, stats);
-      this.onNew(stats);
+      this.#byEngine.set(engine, stats);
+      this.#onNew(stats);
     }
   }
 
   values(): readonly EngineStats[] {
-    return [...this.byEngine.values()];
+    return [...this.#byEngine.values()];
   }
 }

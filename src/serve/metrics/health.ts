@@ -11,17 +11,17 @@ export type HealthLimits = Pick<ServeOptions, 'maxHeartbeatAgeMs' | 'strictReadi
 
 export class ServerHealth {
   phase: ServerPhase = 'starting';
-  private readonly repository: ModelRepository;
-  private readonly limits: HealthLimits;
+  readonly #repository: ModelRepository;
+  readonly #limits: HealthLimits;
 
   constructor(repository: ModelRepository, limits: HealthLimits) {
-    this.repository = repository;
-    this.limits = limits;
+    this.#repository = repository;
+    this.#limits = limits;
   }
 
   /** Why nothing but a restart helps; undefined while that is not so. Supervisors look at it. */
   notLiveReason(): string | undefined {
-    const dead = this.repository.engines().find((engine) => engine.loaded.heartbeatAgeMs() === Infinity);
+    const dead = this.#repository.engines().find((engine) => engine.loaded.heartbeatAgeMs() === Infinity);
     return dead === undefined ? undefined : standstill(dead);
   }
 
@@ -29,15 +29,15 @@ export class ServerHealth {
   notReadyReason(): string | undefined {
     if (this.phase === 'starting') return 'STARTING: models are being loaded';
     if (this.phase === 'draining') return 'The server is shutting down';
-    const stuck = this.repository.engines().find((engine) => !this.isAlive(engine));
+    const stuck = this.#repository.engines().find((engine) => !this.#isAlive(engine));
     if (stuck !== undefined) return standstill(stuck);
-    return this.limits.strictReadiness ? this.repository.notReadyReason() : undefined;
+    return this.#limits.strictReadiness ? this.#repository.notReadyReason() : undefined;
   }
 
   isModelReady(name: string, version: string): boolean {
     if (this.phase === 'draining') return false;
     try {
-      return this.isServing(this.repository.resolve(name, version));
+      return this.#isServing(this.#repository.resolve(name, version));
     } catch (error) {
       if (error instanceof AloftError) return false;
       throw error;
@@ -47,28 +47,28 @@ export class ServerHealth {
   /** @throws {AloftError} SHUTTING_DOWN or MODEL_UNAVAILABLE when a new request cannot be taken. */
   requireServing(model: ServedModel): void {
     if (this.phase === 'draining') throw new AloftError('SHUTTING_DOWN', 'Server exiting');
-    if (this.isServing(model)) return;
+    if (this.#isServing(model)) return;
     throw new AloftError(
       'MODEL_UNAVAILABLE',
-      `Model '${model.name}' does not answer: ${this.whySilent(model)}.`,
+      `Model '${model.name}' does not answer: ${this.#whySilent(model)}.`,
     );
   }
 
-  private whySilent(model: ServedModel): string {
-    if (!('engine' in model) || this.isLoaded(model.engine)) return 'its step loop has stopped';
+  #whySilent(model: ServedModel): string {
+    if (!('engine' in model) || this.#isLoaded(model.engine)) return 'its step loop has stopped';
     return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
-  private isServing(model: ServedModel): boolean {
-    return 'codec' in model || (this.isLoaded(model.engine) && this.isAlive(model.engine));
+  #isServing(model: ServedModel): boolean {
+    return 'codec' in model || (this.#isLoaded(model.engine) && this.#isAlive(model.engine));
   }
 
-  private isLoaded(engine: RunningEngine): boolean {
-    return this.repository.engines().includes(engine);
+  #isLoaded(engine: RunningEngine): boolean {
+    return this.#repository.engines().includes(engine);
   }
 
-  private isAlive(engine: RunningEngine): boolean {
-    return engine.loaded.heartbeatAgeMs() <= this.limits.maxHeartbeatAgeMs;
+  #isAlive(engine: RunningEngine): boolean {
+    return engine.loaded.heartbeatAgeMs() <= this.#limits.maxHeartbeatAgeMs;
   }
 }
 

@@ -72,7 +72,7 @@ export class ModelStatistics extends ComputeSums {
           return;
         }
         const durations = durationsOf(arrivedMs, nowMs, timings);
-        this.addSuccess(durations, counted.batchSize);
+        this.#addSuccess(durations, counted.batchSize);
         onSuccess?.(durations);
       },
     };
@@ -82,17 +82,17 @@ export class ModelStatistics extends ComputeSums {
   /** A request that did all its work within this time. */
   addWork(ms: number): void {
     this.lastInferenceMs = Date.now();
-    this.addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 }, 1);
+    this.#addSuccess({ requestMs: ms, queueMs: 0, inputMs: 0, inferMs: ms, outputMs: 0 }, 1);
   }
 
-  private addSuccess(durations: RequestDurations, batchSize: number): void {
+  #addSuccess(durations: RequestDurations, batchSize: number): void {
     this.inferenceCount += batchSize;
     this.success.addMs(durations.requestMs);
     this.queue.addMs(durations.queueMs);
-    for (const sums of [this, this.batchOf(batchSize)]) sums.addCompute(durations);
+    for (const sums of [this, this.#batchOf(batchSize)]) sums.addCompute(durations);
   }
 
-  private batchOf(size: number): ComputeSums {
+  #batchOf(size: number): ComputeSums {
     let sums = this.batches.get(size);
     if (sums === undefined) this.batches.set(size, (sums = new ComputeSums()));
     return sums;
@@ -122,12 +122,12 @@ function gap(from: number | undefined, to: number | undefined): number {
 
 /** Statistics of all models by name and version. */
 export class StatisticsBook {
-  private readonly byModel = new Map<string, ModelStatistics>();
+  readonly #byModel = new Map<string, ModelStatistics>();
 
   of(name: string, version: string): ModelStatistics {
     const key = `${name}\n${version}`;
-    let statistics = this.byModel.get(key);
-    if (statistics === undefined) this.byModel.set(key, (statistics = new ModelStatistics()));
+    let statistics = this.#byModel.get(key);
+    if (statistics === undefined) this.#byModel.set(key, (statistics = new ModelStatistics()));
     return statistics;
   }
 }

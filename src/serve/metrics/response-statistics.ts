@@ -34,49 +34,49 @@ export class ResponseStatistics {
 
 /** Follows the responses of one request and adds them to the statistics of every model that it is counted for. */
 export class ResponseFollower {
-  private readonly targets: readonly ResponseStatistics[];
-  private index = 0;
+  readonly #targets: readonly ResponseStatistics[];
+  #index = 0;
   /** When the response before was ready, and when the newest tokens came. */
-  private sinceMs: number;
-  private tokensMs: number;
+  #sinceMs: number;
+  #tokensMs: number;
 
   constructor(targets: readonly ResponseStatistics[], arrivedMs: number) {
-    this.targets = targets;
-    this.sinceMs = arrivedMs;
-    this.tokensMs = arrivedMs;
+    this.#targets = targets;
+    this.#sinceMs = arrivedMs;
+    this.#tokensMs = arrivedMs;
   }
 
   /** Tokens have come. */
   noteTokens(nowMs: number): void {
-    this.tokensMs = nowMs;
+    this.#tokensMs = nowMs;
   }
 
   /** The responses made of them are written. None: the request ended without a response of its own. */
   noteWritten(count: number, nowMs: number): void {
-    const inferMs = this.tokensMs - this.sinceMs;
-    if (count === 0) return this.add((sums) => sums.emptyResponse.addMs(inferMs));
-    const outputMs = (nowMs - this.tokensMs) / count;
+    const inferMs = this.#tokensMs - this.#sinceMs;
+    if (count === 0) return this.#add((sums) => sums.emptyResponse.addMs(inferMs));
+    const outputMs = (nowMs - this.#tokensMs) / count;
     for (let i = 0; i < count; i++) {
       // Those written together were computed together: the first of them has waited for it.
       const waitedMs = i === 0 ? inferMs : 0;
-      this.add((sums) => {
+      this.#add((sums) => {
         sums.computeInfer.addMs(waitedMs);
         sums.computeOutput.addMs(outputMs);
         sums.success.addMs(waitedMs + outputMs);
       });
-      this.index++;
+      this.#index++;
     }
-    this.sinceMs = this.tokensMs;
+    this.#sinceMs = this.#tokensMs;
   }
 
   /** No response comes any more. A request that was never taken has none to tell of. */
   noteFailure(failure: AloftError, nowMs: number): void {
     const reason = failureReason(failure);
     if (reason === 'REJECTED') return;
-    this.add((sums) => sums[reason === 'CANCELED' ? 'cancel' : 'fail'].addMs(nowMs - this.sinceMs));
+    this.#add((sums) => sums[reason === 'CANCELED' ? 'cancel' : 'fail'].addMs(nowMs - this.#sinceMs));
   }
 
-  private add(to: (sums: ResponseSums) => void): void {
-    for (const target of this.targets) to(target.at(this.index));
+  #add(to: (sums: ResponseSums) => void): void {
+    for (const target of this.#targets) to(target.at(this.#index));
   }
 }

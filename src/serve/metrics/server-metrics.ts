@@ -23,16 +23,16 @@ export interface MetricsParts {
 export class ServerMetrics {
   readonly registry = new Registry();
   readonly statistics = new StatisticsBook();
-  private readonly engineStats: EngineStatsBook;
-  private readonly requests: RequestMetrics;
-  private readonly repository: ModelRepository;
+  readonly #engineStats: EngineStatsBook;
+  readonly #requests: RequestMetrics;
+  readonly #repository: ModelRepository;
 
-  private readonly parts: MetricsParts;
-  private readonly summarise: ObserveDurations | undefined;
+  readonly #parts: MetricsParts;
+  readonly #summarise: ObserveDurations | undefined;
 
   constructor(repository: ModelRepository, parts: MetricsParts) {
-    this.repository = repository;
-    this.parts = parts;
+    this.#repository = repository;
+    this.#parts = parts;
     const { options } = parts;
     const sources = {
       models: () => repository.served(),
@@ -42,24 +42,24 @@ export class ServerMetrics {
     };
     registerModelMetrics(this.registry, sources, options);
     registerHostMetrics(this.registry);
-    if (options.summaryLatencies) this.summarise = latencySummaries(this.registry, options.summaryQuantiles);
+    if (options.summaryLatencies) this.#summarise = latencySummaries(this.registry, options.summaryQuantiles);
     registerEngineMetrics(this.registry, sources);
-    this.requests = new RequestMetrics(this.registry, options);
-    this.engineStats = new EngineStatsBook(registerAloftEngineMetrics(this.registry, sources.engines));
+    this.#requests = new RequestMetrics(this.registry, options);
+    this.#engineStats = new EngineStatsBook(registerAloftEngineMetrics(this.registry, sources.engines));
   }
 
   /** Followers of the engines that are loaded now. */
   engines(): readonly EngineStats[] {
-    this.engineStats.follow(this.repository.engines());
-    return this.engineStats.values();
+    this.#engineStats.follow(this.#repository.engines());
+    return this.#engineStats.values();
   }
 
   readonly observe: ObserverFactory = (info) => {
     this.engines();
-    const { traces, log } = this.parts;
+    const { traces, log } = this.#parts;
     const observers: RequestObserver[] = [
-      ...this.observeModels(info),
-      this.requests.observe(info),
+      ...this.#observeModels(info),
+      this.#requests.observe(info),
       ...(traces.takeSample(info.modelName) ? [traceRequest(info)] : []),
       ...(log.isVerbose ? [logRequest(info, log)] : []),
     ];
@@ -74,7 +74,7 @@ export class ServerMetrics {
   };
 
   /** The model that was asked for, and those whose work a request for an ensemble is. */
-  private observeModels({
+  #observeModels({
     modelName,
     modelVersion,
     engineName,
@@ -84,19 +84,19 @@ export class ServerMetrics {
   }: RequestInfo): RequestObserver[] {
     const observe = (name: string, version: string, onSuccess?: (durations: RequestDurations) => void) =>
       this.statistics.of(name, version).observe(arrivedMs, (durations) => {
-        this.summarise?.(name, version, durations);
+        this.#summarise?.(name, version, durations);
         onSuccess?.(durations);
       });
     const asked = observe(modelName, modelVersion, ({ inputMs, outputMs }) => {
       if (stages.before !== undefined)
-        this.statistics.of(stages.before, this.versionOf(stages.before)).addWork(inputMs);
+        this.statistics.of(stages.before, this.#versionOf(stages.before)).addWork(inputMs);
       if (stages.after !== undefined)
-        this.statistics.of(stages.after, this.versionOf(stages.after)).addWork(outputMs);
+        this.statistics.of(stages.after, this.#versionOf(stages.after)).addWork(outputMs);
     });
     return engineName === modelName ? [asked] : [asked, observe(engineName, engineVersion)];
   }
 
-  private versionOf(name: string): string {
-    return this.repository.served().findLast((model) => model.name === name)?.version ?? '1';
+  #versionOf(name: string): string {
+    return this.#repository.served().findLast((model) => model.name === name)?.version ?? '1';
   }
 }

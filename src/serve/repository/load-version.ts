@@ -33,21 +33,21 @@ export interface LoadedVersion {
 }
 
 export class VersionLoader {
-  private readonly options: LoadOptions;
-  private readonly loader: ModelLoader;
-  private readonly findEntry: (name: string) => ModelEntry | undefined;
-  private readonly listEntries: () => Iterable<ModelEntry>;
-  private readonly enginesByKey = new Map<string, RunningEngine>();
+  readonly #options: LoadOptions;
+  readonly #loader: ModelLoader;
+  readonly #findEntry: (name: string) => ModelEntry | undefined;
+  readonly #listEntries: () => Iterable<ModelEntry>;
+  readonly #enginesByKey = new Map<string, RunningEngine>();
 
   constructor(options: LoadOptions, loader: ModelLoader, entries: ReadonlyMap<string, ModelEntry>) {
-    this.options = options;
-    this.loader = loader;
-    this.findEntry = (name) => entries.get(name);
-    this.listEntries = () => entries.values();
+    this.#options = options;
+    this.#loader = loader;
+    this.#findEntry = (name) => entries.get(name);
+    this.#listEntries = () => entries.values();
   }
 
   engines(): readonly RunningEngine[] {
-    return [...this.enginesByKey.values()];
+    return [...this.#enginesByKey.values()];
   }
 
   /** @throws {AloftError} that says why the version cannot be served. */
@@ -65,65 +65,61 @@ export class VersionLoader {
     const model: ModelVersion = { name: files.name, version, file };
     switch (kind) {
       case 'engine':
-        return await this.loadEngine(model, files);
+        return await this.#loadEngine(model, files);
       case 'preprocessing':
       case 'postprocessing':
-        return { served: await this.loadCodec(model, kind, files), findings: [] };
+        return { served: await this.#loadCodec(model, kind, files), findings: [] };
       default:
-        return { served: this.bindView(model, kind), findings: [] };
+        return { served: this.#bindView(model, kind), findings: [] };
     }
   }
 
   async unload(name: string, version: string): Promise<void> {
     const key = `${name}/${version}`;
-    const engine = this.enginesByKey.get(key);
-    this.enginesByKey.delete(key);
-    await engine?.close(this.options.drainMs);
+    const engine = this.#enginesByKey.get(key);
+    this.#enginesByKey.delete(key);
+    await engine?.close(this.#options.drainMs);
   }
 
   /** @returns false when an engine hangs in a native call */
   async closeAll(): Promise<boolean> {
     const engines = this.engines();
-    this.enginesByKey.clear();
-    const ended = await Promise.all(engines.map((engine) => engine.close(this.options.drainMs)));
+    this.#enginesByKey.clear();
+    const ended = await Promise.all(engines.map((engine) => engine.close(this.#options.drainMs)));
     return ended.every(Boolean);
   }
 
   /** Names of the models that a model needs. */
   membersOf(kind: ModelKind, file: ConfigFile): string[] {
-    const engine = engineNameOf(kind, file, this.find);
+    const engine = engineNameOf(kind, file, this.#find);
     const members = stepsOf(file.config).map((step) => step.modelName);
     return [...new Set([...members, ...(engine === undefined || kind === 'engine' ? [] : [engine])])];
   }
 
-  private async loadEngine(model: ModelVersion, files: ModelFiles): Promise<LoadedVersion> {
+  async #loadEngine(model: ModelVersion, files: ModelFiles): Promise<LoadedVersion> {
     const { settings, findings } = readEngineSettings({
       file: model.file,
       modelName: model.name,
       modelDirectory: files.directory,
       version: model.version,
-      worldSize: this.options.worldSize,
-      tokenizerDirectory: this.tokenizerFor(model.name),
+      worldSize: this.#options.worldSize,
+      tokenizerDirectory: this.#tokenizerFor(model.name),
     });
     const faults = [...findings, ...priorityFindings(model.file)];
     const error = faults.find((finding) => finding.severity === 'error');
     if (error !== undefined) throw invalid(formatFinding(error));
     await this.unload(model.name, model.version);
-    const loaded = await this.loader.load(settings);
-    const maxQueued = settings.maxQueuedRequestCount ?? this.options.maxQueuedRequestCount;
+    const loaded = await this.#loader.load(settings);
+    const maxQueued = settings.maxQueuedRequestCount ?? this.#options.maxQueuedRequestCount;
     const engine = new RunningEngine(model.name, model.version, loaded, maxQueued);
-    this.enginesByKey.set(`${model.name}/${model.version}`, engine);
-    const context = { engine, engineFile: model.file, find: this.find };
+    this.#enginesByKey.set(`${model.name}/${model.version}`, engine);
+    const context = { engine, engineFile: model.file, find: this.#find };
     return { served: bindGeneration(model, 'engine', context), findings };
   }
 
-  private async loadCodec(
-    model: ModelVersion,
-    kind: CodecModel['kind'],
-    files: ModelFiles,
-  ): Promise<CodecModel> {
+  async #loadCodec(model: ModelVersion, kind: CodecModel['kind'], files: ModelFiles): Promise<CodecModel> {
     const directory = tokenizerDirectory(model.file, files.directory);
-    if (directory !== undefined) return bindCodec(model, kind, await this.loader.loadTokenizer(directory));
+    if (directory !== undefined) return bindCodec(model, kind, await this.#loader.loadTokenizer(directory));
     const [engine] = this.engines();
     if (engine !== undefined) return bindCodec(model, kind, engine.loaded.codec);
     throw invalid(
@@ -131,17 +127,17 @@ export class VersionLoader {
     );
   }
 
-  private bindView(model: ModelVersion, kind: 'ensemble' | 'bls'): ServedModel {
+  #bindView(model: ModelVersion, kind: 'ensemble' | 'bls'): ServedModel {
     if (kind === 'ensemble') {
-      this.requireReadableMembers(model);
-      requireValidEnsemble(model.file, this.find);
+      this.#requireReadableMembers(model);
+      requireValidEnsemble(model.file, this.#find);
     }
-    const name = engineNameOf(kind, model.file, this.find);
-    const engineEntry = name === undefined ? undefined : this.findEntry(name);
+    const name = engineNameOf(kind, model.file, this.#find);
+    const engineEntry = name === undefined ? undefined : this.#findEntry(name);
     const engine = this.engines().findLast((candidate) => candidate.name === name);
     const engineFile = engineEntry?.files.file;
     if (engine !== undefined && engineFile !== undefined) {
-      return bindGeneration(model, kind, { engine, engineFile, find: this.find });
+      return bindGeneration(model, kind, { engine, engineFile, find: this.#find });
     }
     const reason = [...(engineEntry?.versions.values() ?? [])].find((state) => state.reason !== '')?.reason;
     const because = reason === undefined ? '' : ` Model '${name}' loading failed with error: ${reason}`;
@@ -151,9 +147,9 @@ export class VersionLoader {
   }
 
   /** A member whose file cannot be read is the fault of that file, not of the ensemble's. */
-  private requireReadableMembers({ name, file }: ModelVersion): void {
+  #requireReadableMembers({ name, file }: ModelVersion): void {
     for (const { modelName } of stepsOf(file.config)) {
-      const files = this.findEntry(modelName)?.files;
+      const files = this.#findEntry(modelName)?.files;
       const [fault] = files?.findings.filter(({ severity }) => severity === 'error') ?? [];
       if (files === undefined || files.file !== undefined || fault === undefined) continue;
       const message = `ensemble '${name}' depends on '${modelName}' which has no loaded version. Model '${modelName}' loading failed with error: ${formatFinding(fault)}`;
@@ -161,16 +157,16 @@ export class VersionLoader {
     }
   }
 
-  private readonly find: FindConfig = (name) => this.findEntry(name)?.files.file?.config;
+  readonly #find: FindConfig = (name) => this.#findEntry(name)?.files.file?.config;
 
   /** The tokenizer of the preprocessing model of an ensemble that uses this engine. */
-  private tokenizerFor(engineName: string): string | undefined {
-    for (const { files } of this.listEntries()) {
+  #tokenizerFor(engineName: string): string | undefined {
+    for (const { files } of this.#listEntries()) {
       const { file } = files;
       if (file === undefined) continue;
-      const map = mapEnsemble(file.config, this.find);
+      const map = mapEnsemble(file.config, this.#find);
       if (map.engineName !== engineName || map.preprocessingName === undefined) continue;
-      const preprocessing = this.findEntry(map.preprocessingName)?.files;
+      const preprocessing = this.#findEntry(map.preprocessingName)?.files;
       if (preprocessing?.file !== undefined)
         return tokenizerDirectory(preprocessing.file, preprocessing.directory);
     }

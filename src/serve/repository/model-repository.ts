@@ -42,35 +42,35 @@ const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postproces
 const UNLOADED = 'unloaded';
 
 export class ModelRepository {
-  private readonly entries = new Map<string, ModelEntry>();
-  private readonly options: RepositoryOptions;
-  private readonly log: Log;
-  private readonly versionLoader: VersionLoader;
-  private pollTimer: NodeJS.Timeout | undefined;
+  readonly #entries = new Map<string, ModelEntry>();
+  readonly #options: RepositoryOptions;
+  readonly #log: Log;
+  readonly #versionLoader: VersionLoader;
+  #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
-  private missingModels: readonly string[] = [];
+  #missingModels: readonly string[] = [];
   /** Loads and unloads happen one after another. */
-  private queue: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
-    this.options = options;
-    this.log = log;
-    this.versionLoader = new VersionLoader(options, loader, this.entries);
+    this.#options = options;
+    this.#log = log;
+    this.#versionLoader = new VersionLoader(options, loader, this.#entries);
   }
 
   get controlMode(): ControlMode {
-    return this.options.controlMode;
+    return this.#options.controlMode;
   }
 
   /** Reads the directories and loads what the control mode says. Models that fail are UNAVAILABLE with their reason. */
   async start(): Promise<void> {
-    this.rescan();
-    const { controlMode, initialModels, pollSeconds } = this.options;
+    this.#rescan();
+    const { controlMode, initialModels, pollSeconds } = this.#options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
-    const names = all ? [...this.entries.keys()] : initialModels;
-    this.missingModels = names.filter((name) => !this.entries.has(name) && name !== '*');
-    await this.serialized(() => this.loadAll(names.flatMap((name) => [name, ...this.dependencies(name)])));
-    if (controlMode === 'poll') this.pollTimer = setInterval(() => void this.poll(), pollSeconds * 1000);
+    const names = all ? [...this.#entries.keys()] : initialModels;
+    this.#missingModels = names.filter((name) => !this.#entries.has(name) && name !== '*');
+    await this.#serialized(() => this.#loadAll(names.flatMap((name) => [name, ...this.#dependencies(name)])));
+    if (controlMode === 'poll') this.#pollTimer = setInterval(() => void this.#poll(), pollSeconds * 1000);
   }
 
   /**
@@ -78,7 +78,7 @@ export class ModelRepository {
    * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
-    const entry = this.entries.get(name);
+    const entry = this.#entries.get(name);
     const unknown = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNAVAILABLE', rest: string) =>
       new AloftError(code, `Request for unknown model: '${name}' ${rest}`);
     if (entry === undefined || entry.versions.size === 0) throw unknown('MODEL_NOT_FOUND', 'is not found');
@@ -102,7 +102,7 @@ export class ModelRepository {
 
   /** Sorted by name. */
   list(): ModelEntry[] {
-    return [...this.entries.values()].toSorted((a, b) => a.files.name.localeCompare(b.files.name));
+    return [...this.#entries.values()].toSorted((a, b) => a.files.name.localeCompare(b.files.name));
   }
 
   served(): ServedModel[] {
@@ -116,14 +116,16 @@ export class ModelRepository {
   }
 
   engines(): readonly RunningEngine[] {
-    return this.versionLoader.engines();
+    return this.#versionLoader.engines();
   }
 
   /** The first model that should be served and is not; undefined when there is none. */
   notReadyReason(): string | undefined {
-    const missing = this.missingModels.find((name) => (this.entries.get(name)?.versions.size ?? 0) === 0);
+    const missing = this.#missingModels.find((name) => (this.#entries.get(name)?.versions.size ?? 0) === 0);
     if (missing !== undefined) return `Model '${missing}' is not in the repository`;
-    const members = this.list().toSorted((a, b) => this.loadRank(a.files.name) - this.loadRank(b.files.name));
+    const members = this.list().toSorted(
+      (a, b) => this.#loadRank(a.files.name) - this.#loadRank(b.files.name),
+    );
     for (const { files, versions } of members) {
       for (const { version, state, reason } of versions.values()) {
         if (state === 'READY' || reason === UNLOADED) continue;
@@ -140,183 +142,183 @@ export class ModelRepository {
    * its files have a fault, REPOSITORY_INVALID when a version cannot be loaded.
    */
   async load(name: string, configOverride?: string): Promise<void> {
-    this.requireExplicit();
-    await this.serialized(async () => {
-      this.rescan();
-      const entry = this.entries.get(name);
-      if (entry === undefined) throw unknownModelFault(name, [...this.entries.keys()]);
+    this.#requireExplicit();
+    await this.#serialized(async () => {
+      this.#rescan();
+      const entry = this.#entries.get(name);
+      if (entry === undefined) throw unknownModelFault(name, [...this.#entries.keys()]);
       if (configOverride !== undefined && entry.files.directory !== undefined) {
-        this.setFiles(readModelFiles(name, entry.files.directory, configOverride));
+        this.#setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
-      await this.loadAll([name, ...this.dependencies(name)]);
-      const fault = loadFault(this.entries.get(name)!);
+      await this.#loadAll([name, ...this.#dependencies(name)]);
+      const fault = loadFault(this.#entries.get(name)!);
       if (fault !== undefined) throw fault;
     });
   }
 
   /** @throws {AloftError} MODEL_UNAVAILABLE in another mode than explicit, REPOSITORY_INVALID when it is not loaded. */
   async unload(name: string, unloadDependents: boolean): Promise<void> {
-    this.requireExplicit();
-    await this.serialized(async () => {
-      const entry = this.entries.get(name);
+    this.#requireExplicit();
+    await this.#serialized(async () => {
+      const entry = this.#entries.get(name);
       if (entry === undefined || entry.versions.size === 0) {
         throw new AloftError(
           'REPOSITORY_INVALID',
           `failed to unload '${name}': Model to be unloaded has not been served.`,
         );
       }
-      const others = unloadDependents ? this.dependencies(name) : [];
-      for (const model of [name, ...others]) await this.unloadModel(model);
+      const others = unloadDependents ? this.#dependencies(name) : [];
+      for (const model of [name, ...others]) await this.#unloadModel(model);
     });
   }
 
   /** Stops accepting, lets requests finish, and frees everything. @returns false when an engine hangs in a native call */
   async close(): Promise<boolean> {
-    clearInterval(this.pollTimer);
-    return await this.serialized(() => this.versionLoader.closeAll());
+    clearInterval(this.#pollTimer);
+    return await this.#serialized(() => this.#versionLoader.closeAll());
   }
 
-  private requireExplicit(): void {
-    if (this.options.controlMode === 'explicit') return;
+  #requireExplicit(): void {
+    if (this.#options.controlMode === 'explicit') return;
     throw new AloftError(
       'MODEL_UNAVAILABLE',
       'explicit model load / unload is not allowed if polling is enabled',
     );
   }
 
-  private async serialized<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.queue.then(action);
-    this.queue = result.catch(() => undefined);
+  async #serialized<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(action);
+    this.#queue = result.catch(() => undefined);
     return await result;
   }
 
-  private rescan(): string[] {
-    const found = new Map(this.options.memoryModels.map((files) => [files.name, files]));
-    for (const directory of this.options.directories) {
+  #rescan(): string[] {
+    const found = new Map(this.#options.memoryModels.map((files) => [files.name, files]));
+    for (const directory of this.#options.directories) {
       for (const files of scanRepository(directory)) if (!found.has(files.name)) found.set(files.name, files);
     }
     const changed = [...found.values()].filter(
-      (files) => this.entries.get(files.name)?.files.signature !== files.signature,
+      (files) => this.#entries.get(files.name)?.files.signature !== files.signature,
     );
-    for (const files of changed) this.setFiles(files);
-    const gone = [...this.entries.keys()].filter((name) => !found.has(name));
+    for (const files of changed) this.#setFiles(files);
+    const gone = [...this.#entries.keys()].filter((name) => !found.has(name));
     return [...changed.map((files) => files.name), ...gone];
   }
 
-  private setFiles(files: ModelFiles): void {
-    this.entries.set(files.name, { files, versions: this.entries.get(files.name)?.versions ?? new Map() });
+  #setFiles(files: ModelFiles): void {
+    this.#entries.set(files.name, { files, versions: this.#entries.get(files.name)?.versions ?? new Map() });
   }
 
-  private async poll(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
-      await this.serialized(async () => {
-        const changed = this.rescan();
+      await this.#serialized(async () => {
+        const changed = this.#rescan();
         const isGone = (name: string) => {
-          const directory = this.entries.get(name)?.files.directory;
+          const directory = this.#entries.get(name)?.files.directory;
           return (
             directory !== undefined &&
-            !this.options.directories.some((root) =>
+            !this.#options.directories.some((root) =>
               scanRepository(root).some((files) => files.name === name),
             )
           );
         };
         for (const name of changed.filter(isGone)) {
-          await this.unloadModel(name);
-          this.entries.delete(name);
+          await this.#unloadModel(name);
+          this.#entries.delete(name);
         }
-        await this.loadAll(changed.filter((name) => this.entries.has(name)));
+        await this.#loadAll(changed.filter((name) => this.#entries.has(name)));
       });
     } catch (error) {
-      this.log.error(`Polling the model repository failed: ${reportError(error).message}`);
+      this.#log.error(`Polling the model repository failed: ${reportError(error).message}`);
     }
   }
 
   /** The members of an ensemble, or the engine of a bls model. */
-  private dependencies(name: string): string[] {
-    const file = this.entries.get(name)?.files.file;
+  #dependencies(name: string): string[] {
+    const file = this.#entries.get(name)?.files.file;
     const kind = file && modelKind(file.config);
     return file === undefined || kind === undefined
       ? []
-      : this.versionLoader.membersOf(kind, file).filter((member) => this.entries.has(member));
+      : this.#versionLoader.membersOf(kind, file).filter((member) => this.#entries.has(member));
   }
 
   /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
-  private async loadAll(names: readonly string[]): Promise<void> {
+  async #loadAll(names: readonly string[]): Promise<void> {
     const wanted = new Set(names);
     const isLoaded = (entry: ModelEntry) =>
       [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
     const dependents = this.list().filter(
-      (entry) => isLoaded(entry) && this.dependencies(entry.files.name).some((member) => wanted.has(member)),
+      (entry) => isLoaded(entry) && this.#dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
-    for (const name of [...wanted].toSorted((a, b) => this.loadRank(a) - this.loadRank(b)))
-      await this.loadModel(name);
+    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b)))
+      await this.#loadModel(name);
   }
 
   /** Members come before what is made of them; first what cannot be read. */
-  private loadRank(name: string): number {
-    const file = this.entries.get(name)?.files.file;
+  #loadRank(name: string): number {
+    const file = this.#entries.get(name)?.files.file;
     const kind = file && modelKind(file.config);
     return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
-  private async loadModel(name: string): Promise<void> {
-    const entry = this.entries.get(name);
+  async #loadModel(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
     if (entry === undefined) {
-      this.log.error(`failed to load '${name}': there is no such model in the repository.`);
+      this.#log.error(`failed to load '${name}': there is no such model in the repository.`);
       return;
     }
     const { files } = entry;
-    for (const finding of files.findings) this.log[finding.severity](formatFinding(finding));
+    for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
     const versions =
       files.file === undefined
         ? files.versions.slice(-1)
         : selectedVersions(files.file.config, files.versions);
     const keep = new Set((versions.length === 0 ? [1] : versions).map(String));
     for (const version of entry.versions.keys())
-      if (!keep.has(version)) await this.dropVersion(name, version);
-    for (const version of keep) await this.loadVersion(name, version);
+      if (!keep.has(version)) await this.#dropVersion(name, version);
+    for (const version of keep) await this.#loadVersion(name, version);
   }
 
-  private async loadVersion(name: string, version: string): Promise<void> {
-    const { files } = this.entries.get(name)!;
-    this.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+  async #loadVersion(name: string, version: string): Promise<void> {
+    const { files } = this.#entries.get(name)!;
+    this.#setState(name, { version, state: 'LOADING', reason: '', served: undefined });
     const startMs = performance.now();
     try {
-      const { served, findings } = await this.versionLoader.load(files, version);
-      for (const finding of findings) this.log[finding.severity](formatFinding(finding));
-      if (served.kind === 'engine') this.followEngine(served);
+      const { served, findings } = await this.#versionLoader.load(files, version);
+      for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
+      if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
-      this.setState(name, { version, state: 'READY', reason: '', served, loadMs });
+      this.#setState(name, { version, state: 'READY', reason: '', served, loadMs });
     } catch (error) {
       const reason = reportError(error).message;
-      this.log.error(`failed to load '${name}' version ${version}: ${reason}`);
-      this.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      this.#log.error(`failed to load '${name}' version ${version}: ${reason}`);
+      this.#setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
     }
   }
 
-  private followEngine({ name, version, engine }: GenerationModel): void {
+  #followEngine({ name, version, engine }: GenerationModel): void {
     engine.loaded.onFailure(({ code, message }) => {
       const fate = 'open requests have failed and new ones are refused until it is loaded again';
-      this.log.error(
+      this.#log.error(
         `The engine of '${name}' version ${version} has stopped (${code}): ${message}; ${fate}.`,
       );
     });
   }
 
-  private async unloadModel(name: string): Promise<void> {
-    for (const version of this.entries.get(name)?.versions.keys() ?? [])
-      await this.dropVersion(name, version);
+  async #unloadModel(name: string): Promise<void> {
+    for (const version of this.#entries.get(name)?.versions.keys() ?? [])
+      await this.#dropVersion(name, version);
   }
 
-  private async dropVersion(name: string, version: string): Promise<void> {
-    this.setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
-    await this.versionLoader.unload(name, version);
-    this.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
+  async #dropVersion(name: string, version: string): Promise<void> {
+    this.#setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
+    await this.#versionLoader.unload(name, version);
+    this.#setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
 
-  private setState(name: string, state: VersionState): void {
-    const entry = this.entries.get(name)!;
-    this.entries.set(name, { ...entry, versions: new Map([...entry.versions, [state.version, state]]) });
+  #setState(name: string, state: VersionState): void {
+    const entry = this.#entries.get(name)!;
+    this.#entries.set(name, { ...entry, versions: new Map([...entry.versions, [state.version, state]]) });
   }
 }

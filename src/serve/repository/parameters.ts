@@ -8,15 +8,15 @@ import { lineOfParameter, type ConfigFile } from './config-file.js';
 /** Reads values, and collects a finding for each that is not usable; such a value counts as unspecified. */
 export class ParameterReader {
   readonly findings: Finding[] = [];
-  private readonly file: ConfigFile;
+  readonly #file: ConfigFile;
 
   constructor(file: ConfigFile) {
-    this.file = file;
+    this.#file = file;
   }
 
   /** The value, or undefined when missing, empty or an unfilled placeholder. */
   text(key: string): string | undefined {
-    const value = this.file.config.parameters[key]?.stringValue.trim();
+    const value = this.#file.config.parameters[key]?.stringValue.trim();
     return value === undefined || value === '' || value.includes('${') ? undefined : value;
   }
 
@@ -30,7 +30,7 @@ export class ParameterReader {
     const { minimum, maximum = Infinity, integer = false } = accept;
     if (value >= minimum && value <= maximum && (!integer || Number.isInteger(value))) return value;
     const range = maximum === Infinity ? `at least ${minimum}` : `from ${minimum} to ${maximum}`;
-    this.reject(key, text, `${integer ? 'an integer' : 'a number'} ${range}`);
+    this.#reject(key, text, `${integer ? 'an integer' : 'a number'} ${range}`);
     return undefined;
   }
 
@@ -39,7 +39,7 @@ export class ParameterReader {
     if (text === undefined) return undefined;
     if (/^(true|1)$/i.test(text)) return true;
     if (/^(false|0)$/i.test(text)) return false;
-    this.reject(key, text, 'true or false');
+    this.#reject(key, text, 'true or false');
     return undefined;
   }
 
@@ -47,7 +47,7 @@ export class ParameterReader {
     const text = this.text(key);
     if (text === undefined) return undefined;
     const value = Object.hasOwn(choices, text) ? choices[text] : undefined;
-    if (value === undefined) this.reject(key, text, `one of ${Object.keys(choices).join(', ')}`);
+    if (value === undefined) this.#reject(key, text, `one of ${Object.keys(choices).join(', ')}`);
     return value;
   }
 
@@ -55,7 +55,7 @@ export class ParameterReader {
   reportIdle(kind: ModelKind): void {
     const idle = WITHOUT_EFFECT[kind];
     const known = [...HONOURED[kind], ...Object.keys(idle)];
-    for (const key of Object.keys(this.file.config.parameters)) {
+    for (const key of Object.keys(this.#file.config.parameters)) {
       if (HONOURED[kind].includes(key)) continue;
       const reason = Object.hasOwn(idle, key) ? idle[key] : undefined;
       if (reason === undefined) {
@@ -71,10 +71,10 @@ export class ParameterReader {
   }
 
   add(severity: Finding['severity'], key: string, message: string): void {
-    this.findings.push({ severity, file: this.file.path, line: lineOfParameter(this.file, key), message });
+    this.findings.push({ severity, file: this.#file.path, line: lineOfParameter(this.#file, key), message });
   }
 
-  private reject(key: string, text: string, wanted: string): void {
+  #reject(key: string, text: string, wanted: string): void {
     this.add('error', key, `parameter '${key}' is '${text}', but must be ${wanted}.`);
   }
 }

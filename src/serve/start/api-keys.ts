@@ -3,10 +3,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { AloftError } from '../../core/errors.js';
 
 export class ApiKeys {
-  private readonly digests: readonly Buffer[];
+  readonly #digests: readonly Buffer[];
 
   constructor(keys: readonly string[]) {
-    this.digests = keys.map(digest);
+    this.#digests = keys.map(digest);
   }
 
   /**
@@ -14,10 +14,10 @@ export class ApiKeys {
    * @throws {AloftError} UNAUTHENTICATED
    */
   require(authorization: string | undefined, plainKey: string | undefined): void {
-    if (this.digests.length === 0) return;
+    if (this.#digests.length === 0) return;
     const key = /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1] ?? plainKey;
     const given = key === undefined ? undefined : digest(key);
-    const isKnown = given !== undefined && this.digests.some((known) => timingSafeEqual(known, given));
+    const isKnown = given !== undefined && this.#digests.some((known) => timingSafeEqual(known, given));
     if (isKnown) return;
     throw new AloftError(
       'UNAUTHENTICATED',

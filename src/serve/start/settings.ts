@@ -16,21 +16,21 @@ const LOG_DEFAULTS = {
 
 /** A log whose levels can be switched. */
 export class SettableLog implements Log {
-  private current: typeof LOG_DEFAULTS;
-  private readonly target: Log;
+  #current: typeof LOG_DEFAULTS;
+  readonly #target: Log;
 
   /** @param initial Where the settings differ from the defaults at first. */
   constructor(target: Log, initial: LogSettings = {}) {
-    this.target = target;
-    this.current = { ...LOG_DEFAULTS, ...initial };
+    this.#target = target;
+    this.#current = { ...LOG_DEFAULTS, ...initial };
   }
 
   get isVerbose(): boolean {
-    return this.current.log_verbose_level > 0;
+    return this.#current.log_verbose_level > 0;
   }
 
   get settings(): LogSettings {
-    return { ...this.current };
+    return { ...this.#current };
   }
 
   /** @throws {AloftError} REQUEST_INVALID; then nothing is changed. */
@@ -46,26 +46,26 @@ export class SettableLog implements Log {
       if (typeof value === 'number' && (!Number.isInteger(value) || value < 0))
         throw fault(`'${key}' must be a count`);
     }
-    this.current = { ...this.current, ...changes };
+    this.#current = { ...this.#current, ...changes };
   }
 
   error(message: string): void {
-    if (this.current.log_error) this.target.error(this.stamped(message));
+    if (this.#current.log_error) this.#target.error(this.#stamped(message));
   }
   warning(message: string): void {
-    if (this.current.log_warning) this.target.warning(this.stamped(message));
+    if (this.#current.log_warning) this.#target.warning(this.#stamped(message));
   }
   info(message: string): void {
-    if (this.current.log_info) this.target.info(this.stamped(message));
+    if (this.#current.log_info) this.#target.info(this.#stamped(message));
   }
   verbose(message: string): void {
-    if (this.isVerbose) this.target.verbose(this.stamped(message));
+    if (this.isVerbose) this.#target.verbose(this.#stamped(message));
   }
 
   /** The default has month, day and time, as Triton's lines do. */
-  private stamped(message: string): string {
+  #stamped(message: string): string {
     const iso = new Date().toISOString();
-    if (this.current.log_format === 'ISO8601') return `${iso} ${message}`;
+    if (this.#current.log_format === 'ISO8601') return `${iso} ${message}`;
     return `${iso.slice(5, 7)}${iso.slice(8, 10)} ${iso.slice(11, 23)} ${message}`;
   }
 }
@@ -85,10 +85,10 @@ const TRACE_DEFAULTS: TraceSettings = {
 const TRACE_LEVELS = ['OFF', 'TIMESTAMPS', 'TENSORS'];
 
 export class TraceControl {
-  private global: TraceSettings = TRACE_DEFAULTS;
-  private readonly byModel = new Map<string, TraceSettings>();
-  private requestCount = 0;
-  private tracedCount = 0;
+  #global: TraceSettings = TRACE_DEFAULTS;
+  readonly #byModel = new Map<string, TraceSettings>();
+  #requestCount = 0;
+  #tracedCount = 0;
 
   /** @throws {AloftError} REQUEST_INVALID @param initial Where the settings differ from the defaults at first. */
   constructor(initial: TraceSettings = {}) {
@@ -97,7 +97,7 @@ export class TraceControl {
 
   /** @param model Empty: the settings of all models. */
   settings(model: string): TraceSettings {
-    return { ...this.global, ...this.byModel.get(model) };
+    return { ...this.#global, ...this.#byModel.get(model) };
   }
 
   /**
@@ -106,14 +106,14 @@ export class TraceControl {
    */
   update(model: string, changes: Readonly<Record<string, readonly string[] | null>>): void {
     for (const [key, value] of Object.entries(changes)) checkTrace(key, value);
-    const own = { ...(model === '' ? this.global : this.byModel.get(model)) };
+    const own = { ...(model === '' ? this.#global : this.#byModel.get(model)) };
     for (const [key, value] of Object.entries(changes)) {
       if (value !== null) own[key] = value;
       else if (model === '') own[key] = TRACE_DEFAULTS[key]!;
       else delete own[key];
     }
-    if (model === '') this.global = own;
-    else this.byModel.set(model, own);
+    if (model === '') this.#global = own;
+    else this.#byModel.set(model, own);
   }
 
   /** Whether the next request of this model is traced. */
@@ -121,9 +121,9 @@ export class TraceControl {
     const { trace_level: level, trace_rate: rate, trace_count: count } = this.settings(model);
     if (level?.includes('OFF')) return false;
     const limit = Number(count?.[0]);
-    if (limit >= 0 && this.tracedCount >= limit) return false;
-    if (this.requestCount++ % Math.max(1, Number(rate?.[0])) !== 0) return false;
-    this.tracedCount++;
+    if (limit >= 0 && this.#tracedCount >= limit) return false;
+    if (this.#requestCount++ % Math.max(1, Number(rate?.[0])) !== 0) return false;
+    this.#tracedCount++;
     return true;
   }
 }

@@ -3,7 +3,7 @@ import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import { bigints, numbers, texts, type Tensor } from '../../protocol/kserve/tensor.js';
-import { present } from '../../protocol/openai/shared-request.js';
+import { present } from '../../core/present.js';
 import type { RequestField } from './fields.js';
 import type { ModelInterface } from './interface.js';
 import { readTokenLists, readWords } from './words.js';
@@ -25,19 +25,19 @@ export interface TensorRequest {
 
 /** Reads the elements of one row by meaning. */
 class Row {
-  private readonly tensors: ReadonlyMap<RequestField, Tensor>;
-  private readonly row: number;
-  private readonly batchSize: number;
+  readonly #tensors: ReadonlyMap<RequestField, Tensor>;
+  readonly #row: number;
+  readonly #batchSize: number;
 
   constructor(tensors: ReadonlyMap<RequestField, Tensor>, row: number, batchSize: number) {
-    this.tensors = tensors;
-    this.row = row;
-    this.batchSize = batchSize;
+    this.#tensors = tensors;
+    this.#row = row;
+    this.#batchSize = batchSize;
   }
 
   numbers(field: RequestField): number[] | undefined {
-    const tensor = this.tensors.get(field);
-    return tensor && this.cut(numbers(tensor));
+    const tensor = this.#tensors.get(field);
+    return tensor && this.#cut(numbers(tensor));
   }
 
   number(field: RequestField): number | undefined {
@@ -45,8 +45,8 @@ class Row {
   }
 
   seed(): bigint | undefined {
-    const tensor = this.tensors.get('seed');
-    const value = tensor && this.cut(bigints(tensor))[0];
+    const tensor = this.#tensors.get('seed');
+    const value = tensor && this.#cut(bigints(tensor))[0];
     return value === undefined ? undefined : BigInt.asUintN(64, value);
   }
 
@@ -56,18 +56,18 @@ class Row {
   }
 
   texts(field: RequestField): string[] | undefined {
-    const tensor = this.tensors.get(field);
-    return tensor && this.cut(texts(tensor));
+    const tensor = this.#tensors.get(field);
+    return tensor && this.#cut(texts(tensor));
   }
 
   tokenLists(field: RequestField): number[][] | undefined {
-    const tensor = this.tensors.get(field);
-    return tensor && readTokenLists(tensor.name, this.cut(numbers(tensor)));
+    const tensor = this.#tensors.get(field);
+    return tensor && readTokenLists(tensor.name, this.#cut(numbers(tensor)));
   }
 
-  private cut<Element>(elements: readonly Element[]): Element[] {
-    const rowLength = elements.length / this.batchSize;
-    return elements.slice(this.row * rowLength, (this.row + 1) * rowLength);
+  #cut<Element>(elements: readonly Element[]): Element[] {
+    const rowLength = elements.length / this.#batchSize;
+    return elements.slice(this.#row * rowLength, (this.#row + 1) * rowLength);
   }
 }
 

@@ -48,50 +48,52 @@ async function run(job: LoadJob): Promise<LoadResult> {
 }
 
 class Count {
-  private readonly job: LoadJob;
-  private readonly startMs = performance.now();
-  private readonly firstTokenMs: number[] = [];
-  private tokenCount = 0;
-  private messageCount = 0;
-  private steadyStart: readonly [ms: number, tokens: number] | undefined;
-  private steadyEnd: readonly [ms: number, tokens: number] | undefined;
+  readonly #job: LoadJob;
+  readonly #startMs = performance.now();
+  readonly #firstTokenMs: number[] = [];
+  #tokenCount = 0;
+  #messageCount = 0;
+  #steadyStart: readonly [ms: number, tokens: number] | undefined;
+  #steadyEnd: readonly [ms: number, tokens: number] | undefined;
 
   constructor(job: LoadJob) {
-    this.job = job;
+    this.#job = job;
   }
 
   /** @returns what takes the bytes of one stream. @param mark what every message begins with */
   stream(mark: string): (chunk: Buffer) => void {
-    const { word, tokenCount, streamCount } = this.job;
+    const { word, tokenCount, streamCount } = this.#job;
     let own = 0;
     /** The beginning of a word that a read has cut. */
     let cut: Uint8Array = Buffer.alloc(0);
     return (chunk) => {
-      this.messageCount += occurrences(chunk, mark);
+      this.#messageCount += occurrences(chunk, mark);
       const found = occurrences(cut.length === 0 ? chunk : Buffer.concat([cut, chunk]), word);
       cut = chunk.subarray(chunk.length - beginningLength(chunk, word));
-      this.tokenCount += found;
+      this.#tokenCount += found;
       if (own === 0 && found > 0) {
-        this.firstTokenMs.push(performance.now() - this.startMs);
-        if (this.firstTokenMs.length === streamCount) this.steadyStart = [performance.now(), this.tokenCount];
+        this.#firstTokenMs.push(performance.now() - this.#startMs);
+        if (this.#firstTokenMs.length === streamCount)
+          this.#steadyStart = [performance.now(), this.#tokenCount];
       }
       own += found;
-      if (own === tokenCount) this.steadyEnd ??= [performance.now(), this.tokenCount];
+      if (own === tokenCount) this.#steadyEnd ??= [performance.now(), this.#tokenCount];
     };
   }
 
   /** @throws when a token is missing */
   result(): Omit<LoadResult, 'cpuMicroseconds'> {
-    const { tokenCount, messageCount, firstTokenMs, job } = this;
+    const tokenCount = this.#tokenCount;
+    const job = this.#job;
     const wanted = job.streamCount * job.tokenCount;
     if (tokenCount !== wanted) throw new Error(`${tokenCount} tokens came instead of ${wanted}.`);
-    const [startMs, startTokens] = this.steadyStart ?? [NaN, NaN];
-    const [endMs, endTokens] = this.steadyEnd ?? [NaN, NaN];
+    const [startMs, startTokens] = this.#steadyStart ?? [NaN, NaN];
+    const [endMs, endTokens] = this.#steadyEnd ?? [NaN, NaN];
     return {
       tokenCount,
-      messageCount,
-      firstTokenMs,
-      seconds: (performance.now() - this.startMs) / 1000,
+      messageCount: this.#messageCount,
+      firstTokenMs: this.#firstTokenMs,
+      seconds: (performance.now() - this.#startMs) / 1000,
       steadyTokensPerSecond: ((endTokens - startTokens) / (endMs - startMs)) * 1000,
     };
   }

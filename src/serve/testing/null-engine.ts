@@ -29,77 +29,77 @@ class NullBatcher implements TokenBatcher {
     maxBeamWidth: 1,
     maxTopLogprobs: 0,
   };
-  private readonly running = new Map<string, Running>();
-  private readonly timer: NodeJS.Timeout;
-  private readonly tokenId: number;
-  private dueSteps = 0;
-  private lastMs = performance.now();
+  readonly #running = new Map<string, Running>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #tokenId: number;
+  #dueSteps = 0;
+  #lastMs = performance.now();
 
   /** @param tokenId all that it ever generates */
   constructor(stepsPerSecond: number, tokenId: number) {
-    this.tokenId = tokenId;
-    this.timer = setInterval(() => this.tick(stepsPerSecond), TICK_MS);
+    this.#tokenId = tokenId;
+    this.#timer = setInterval(() => this.#tick(stepsPerSecond), TICK_MS);
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
-    this.running.set(request.id, { request, onEvent, submittedMs: performance.now(), tokenIds: [] });
+    this.#running.set(request.id, { request, onEvent, submittedMs: performance.now(), tokenIds: [] });
   }
 
   cancel(id: string): void {
-    const running = this.running.get(id);
+    const running = this.#running.get(id);
     if (running === undefined) return;
     const error = { code: 'CANCELLED', message: 'The request was cancelled.' } as const;
-    this.end(running, { type: 'failed', error });
+    this.#end(running, { type: 'failed', error });
   }
 
   endSequence(id: string): void {
-    const running = this.running.get(id);
-    if (running !== undefined) this.finish(running, 'stop_word');
+    const running = this.#running.get(id);
+    if (running !== undefined) this.#finish(running, 'stop_word');
   }
 
   close(): void {
-    clearInterval(this.timer);
+    clearInterval(this.#timer);
   }
 
   /** Makes up for the steps that a late timer has missed, as an engine in a thread of its own would have run them. */
-  private tick(stepsPerSecond: number): void {
+  #tick(stepsPerSecond: number): void {
     const nowMs = performance.now();
-    this.dueSteps += ((nowMs - this.lastMs) / 1000) * stepsPerSecond;
-    this.lastMs = nowMs;
-    const stepCount = Math.floor(this.dueSteps);
-    this.dueSteps -= stepCount;
+    this.#dueSteps += ((nowMs - this.#lastMs) / 1000) * stepsPerSecond;
+    this.#lastMs = nowMs;
+    const stepCount = Math.floor(this.#dueSteps);
+    this.#dueSteps -= stepCount;
     for (let step = 0; step < stepCount; step++)
-      for (const running of this.running.values()) this.advance(running, nowMs);
+      for (const running of this.#running.values()) this.#advance(running, nowMs);
   }
 
-  private advance(running: Running, timeMs: number): void {
+  #advance(running: Running, timeMs: number): void {
     const { request, onEvent, tokenIds } = running;
     const { id } = request;
-    tokenIds.push(this.tokenId);
+    tokenIds.push(this.#tokenId);
     onEvent({
       type: 'token',
       id,
       sequence: 0,
-      tokenIds: [this.tokenId],
+      tokenIds: [this.#tokenId],
       logprobs: undefined,
       logits: undefined,
       timeMs,
     });
-    if (tokenIds.length >= request.maxOutputTokens) this.finish(running, 'length');
+    if (tokenIds.length >= request.maxOutputTokens) this.#finish(running, 'length');
   }
 
-  private finish(running: Running, finishReason: FinishReason): void {
+  #finish(running: Running, finishReason: FinishReason): void {
     const { request, onEvent, tokenIds } = running;
     const { id } = request;
     onEvent({ type: 'sequence', id, sequence: 0, finishReason, tokenIds, cumulativeLogprob: 0 });
-    this.end(running, { type: 'finished' });
+    this.#end(running, { type: 'finished' });
   }
 
-  private end(
+  #end(
     { request, onEvent, submittedMs, tokenIds }: Running,
     end: { type: 'finished' } | Pick<Extract<BatcherEvent, { type: 'failed' }>, 'type' | 'error'>,
   ): void {
-    this.running.delete(request.id);
+    this.#running.delete(request.id);
     const promptTokens = request.promptTokenIds.length;
     onEvent({
       ...end,

@@ -76,45 +76,45 @@ export class ScriptedModel implements LoadedModel {
   isDead = false;
   isDisposed = false;
   runningCount = 0;
-  private readonly script: Script;
-  private readonly waiting: (() => void)[] = [];
-  private readonly listeners = new Set<(stats: StepStats) => void>();
-  private stepId = 0;
+  readonly #script: Script;
+  readonly #waiting: (() => void)[] = [];
+  readonly #listeners = new Set<(stats: StepStats) => void>();
+  #stepId = 0;
   /** Tokens that may still be made, and who waits for more. */
-  private allowance = Infinity;
-  private readonly held: (() => void)[] = [];
+  #allowance = Infinity;
+  readonly #held: (() => void)[] = [];
 
   constructor(script: Partial<Script>) {
-    this.script = { ...DEFAULT_SCRIPT, ...script };
-    this.maxRunningRequestCount = this.script.slotCount;
+    this.#script = { ...DEFAULT_SCRIPT, ...script };
+    this.maxRunningRequestCount = this.#script.slotCount;
     this.generator = {
       model: CARD,
       start: (request, onEvent) => {
         const controller = new AbortController();
-        void this.deliver(request, controller.signal, onEvent);
+        void this.#deliver(request, controller.signal, onEvent);
         return () => controller.abort();
       },
     };
   }
 
   get waitingCount(): number {
-    return this.waiting.length;
+    return this.#waiting.length;
   }
 
   subscribe(listener: (stats: StepStats) => void): () => void {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** From now on no token is made but so many, whoever asks for them: what comes first no longer depends on time. */
   hold(tokenCount = 0): void {
-    this.allowance = tokenCount;
+    this.#allowance = tokenCount;
   }
 
   /** So many more tokens may be made; default: all. */
   allow(tokenCount = Infinity): void {
-    this.allowance += tokenCount;
-    for (const wake of this.held.splice(0)) wake();
+    this.#allowance += tokenCount;
+    for (const wake of this.#held.splice(0)) wake();
   }
 
   heartbeatAgeMs(): number {
@@ -128,13 +128,13 @@ export class ScriptedModel implements LoadedModel {
   }
 
   /** An iteration that ends without its last event was aborted. */
-  private async deliver(
+  async #deliver(
     request: GenerateRequest,
     signal: AbortSignal,
     onEvent: (event: GenerateEvent) => void,
   ): Promise<void> {
     let last: GenerateEvent | undefined;
-    for await (const event of this.generate(request, signal)) onEvent((last = event));
+    for await (const event of this.#generate(request, signal)) onEvent((last = event));
     if (last?.type === 'finished' || last?.type === 'failed') return;
     const error = { code: 'CANCELLED', message: 'The request was cancelled.' } as const;
     const usage = { promptTokens: 0, cachedPromptTokens: 0, outputTokens: 0 };
@@ -147,7 +147,7 @@ export class ScriptedModel implements LoadedModel {
     });
   }
 
-  private async *generate(
+  async *#generate(
     request: GenerateRequest,
     signal?: AbortSignal,
   ): AsyncGenerator<GenerateEvent, void, void> {
@@ -165,36 +165,36 @@ export class ScriptedModel implements LoadedModel {
         finishedMs: performance.now(),
       },
     });
-    if (promptTokenIds.length > this.script.maxInputTokens) {
+    if (promptTokenIds.length > this.#script.maxInputTokens) {
       yield failed(
         'PROMPT_TOO_LONG',
-        `Prompt length (${promptTokenIds.length}) exceeds maximum input length (${this.script.maxInputTokens}).`,
+        `Prompt length (${promptTokenIds.length}) exceeds maximum input length (${this.#script.maxInputTokens}).`,
       );
       return;
     }
     yield { type: 'started', id: request.id ?? 'made', promptTokenIds, seed: request.seed ?? 42n };
-    if (this.runningCount >= this.script.slotCount) {
-      if (this.waiting.length >= this.script.maxWaitingCount) {
+    if (this.runningCount >= this.#script.slotCount) {
+      if (this.#waiting.length >= this.#script.maxWaitingCount) {
         yield failed('QUEUE_FULL', 'The waiting queue is full; retry later.');
         return;
       }
-      await this.turn(signal);
+      await this.#turn(signal);
       if (signal?.aborted) {
         // The place may have been handed to this request just before it was cancelled.
-        if (this.runningCount < this.script.slotCount) this.waiting.shift()?.();
+        if (this.runningCount < this.#script.slotCount) this.#waiting.shift()?.();
         return;
       }
     }
     this.runningCount++;
     try {
-      yield* this.run(request, promptTokenIds, { signal, submittedMs });
+      yield* this.#run(request, promptTokenIds, { signal, submittedMs });
     } finally {
       this.runningCount--;
-      this.waiting.shift()?.();
+      this.#waiting.shift()?.();
     }
   }
 
-  private async *run(
+  async *#run(
     request: GenerateRequest,
     promptTokenIds: readonly number[],
     { signal, submittedMs }: { readonly signal: AbortSignal | undefined; readonly submittedMs: number },
@@ -212,29 +212,29 @@ export class ScriptedModel implements LoadedModel {
         logits: undefined,
       };
     }
-    const isEndless = this.script.isEndless(promptText);
+    const isEndless = this.#script.isEndless(promptText);
     const sequences = Array.from(
       { length: sequenceCount },
       (_, index) =>
         new ScriptedSequence(
-          this.script.answer(promptText, index),
+          this.#script.answer(promptText, index),
           request,
           { limit, isEndless },
           promptText,
         ),
     );
     for (let step = 0; sequences.some((sequence) => !sequence.isDone); step++) {
-      await pause(step === 0 ? this.script.firstTokenMs : this.script.tokenMs, signal);
-      await this.permission(signal);
+      await pause(step === 0 ? this.#script.firstTokenMs : this.#script.tokenMs, signal);
+      await this.#permission(signal);
       if (signal?.aborted) return;
       firstTokenMs ??= performance.now();
-      this.tellStep(1);
+      this.#tellStep(1);
       for (const [index, sequence] of sequences.entries()) {
         if (sequence.isDone) continue;
         yield sequence.next(index);
         outputTokens++;
         if (sequence.isDone) yield sequence.end(index);
-        const { failAfter } = this.script;
+        const { failAfter } = this.#script;
         if (failAfter === undefined || outputTokens < failAfter.tokenCount) continue;
         const { code, message } = failAfter.error;
         const usage = { promptTokens: promptTokenIds.length, cachedPromptTokens: 0, outputTokens };
@@ -255,39 +255,39 @@ export class ScriptedModel implements LoadedModel {
   }
 
   /** Waits for a slot, or until aborted. */
-  private async turn(signal: AbortSignal | undefined): Promise<void> {
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return;
     await new Promise<void>((resolve) => {
-      this.waiting.push(resolve);
+      this.#waiting.push(resolve);
       signal?.addEventListener('abort', () => {
-        const index = this.waiting.indexOf(resolve);
-        if (index >= 0) this.waiting.splice(index, 1);
+        const index = this.#waiting.indexOf(resolve);
+        if (index >= 0) this.#waiting.splice(index, 1);
         resolve();
       });
     });
   }
 
   /** Waits until a token may be made, or until aborted. */
-  private async permission(signal: AbortSignal | undefined): Promise<void> {
-    while (this.allowance < 1 && !signal?.aborted)
+  async #permission(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#allowance < 1 && !signal?.aborted)
       await new Promise<void>((resolve) => {
-        this.held.push(resolve);
+        this.#held.push(resolve);
         signal?.addEventListener('abort', () => resolve(), { once: true });
       });
-    if (!signal?.aborted) this.allowance--;
+    if (!signal?.aborted) this.#allowance--;
   }
 
-  private tellStep(rowCount: number): void {
-    if (this.listeners.size === 0) return;
+  #tellStep(rowCount: number): void {
+    if (this.#listeners.size === 0) return;
     const stats: StepStats = {
       type: 'step',
-      stepId: ++this.stepId,
+      stepId: ++this.#stepId,
       timeMs: performance.now(),
       decodeRowCount: rowCount,
       prefillRowCount: 0,
       tokenCount: rowCount,
       outputTokenCount: rowCount,
-      waitingCount: this.waiting.length,
+      waitingCount: this.#waiting.length,
       runningCount: this.runningCount,
       freeBlockCount: this.kvBlockCount - this.runningCount,
       cachedBlockCount: 0,
@@ -297,23 +297,23 @@ export class ScriptedModel implements LoadedModel {
       idleMs: 0,
       prefixHitTokens: 0,
       preemptionCount: 0,
-      waitReason: this.waiting.length > 0 ? 'slots' : undefined,
+      waitReason: this.#waiting.length > 0 ? 'slots' : undefined,
     };
-    for (const listener of this.listeners) listener(stats);
+    for (const listener of this.#listeners) listener(stats);
   }
 }
 
 /** One continuation, a token at a time; text is held back while a character is incomplete. */
 class ScriptedSequence {
   isDone = false;
-  private readonly ids: readonly number[];
-  private readonly request: GenerateRequest;
-  private readonly limit: number;
-  private readonly isEndless: boolean;
-  private readonly decoder = new TextDecoder();
-  private readonly taken: number[] = [];
-  private text = '';
-  private prefix: string;
+  readonly #ids: readonly number[];
+  readonly #request: GenerateRequest;
+  readonly #limit: number;
+  readonly #isEndless: boolean;
+  readonly #decoder = new TextDecoder();
+  readonly #taken: number[] = [];
+  #text = '';
+  #prefix: string;
 
   constructor(
     answer: string,
@@ -325,37 +325,37 @@ class ScriptedSequence {
       ...(request.stop ?? []).map((stop) => answer.indexOf(stop)).filter((index) => index >= 0),
       answer.length,
     );
-    this.ids = byteIds(answer.slice(0, stopAt));
-    this.request = request;
-    this.isEndless = isEndless;
-    this.limit = isEndless ? Infinity : Math.min(limit, Math.max(1, this.ids.length));
-    this.prefix = request.echo ? promptText : '';
+    this.#ids = byteIds(answer.slice(0, stopAt));
+    this.#request = request;
+    this.#isEndless = isEndless;
+    this.#limit = isEndless ? Infinity : Math.min(limit, Math.max(1, this.#ids.length));
+    this.#prefix = request.echo ? promptText : '';
   }
 
   next(sequence: number): GenerateEvent {
-    const { length } = this.taken;
-    const id = this.ids[this.isEndless ? length % this.ids.length : length];
+    const { length } = this.#taken;
+    const id = this.#ids[this.#isEndless ? length % this.#ids.length : length];
     const tokenIds = id === undefined ? [] : [id];
-    this.taken.push(...tokenIds);
-    this.isDone = this.taken.length >= this.limit || id === undefined;
+    this.#taken.push(...tokenIds);
+    this.isDone = this.#taken.length >= this.#limit || id === undefined;
     const bytes = Uint8Array.from(tokenIds, (tokenId) => tokenId - 3);
-    const text = this.prefix + this.decoder.decode(bytes, { stream: !this.isDone });
-    this.prefix = '';
-    this.text += text;
-    const { logprobs } = this.request;
+    const text = this.#prefix + this.#decoder.decode(bytes, { stream: !this.isDone });
+    this.#prefix = '';
+    this.#text += text;
+    const { logprobs } = this.#request;
     const scored =
       logprobs === undefined ? undefined : tokenIds.map((tokenId) => logprobOf(tokenId, logprobs));
     return { type: 'text', sequence, text, tokenIds, logprobs: scored, logits: undefined };
   }
 
   end(sequence: number): GenerateEvent {
-    const finishReason = this.taken.length < this.ids.length ? 'length' : 'stop';
-    const cumulativeLogprob = this.taken.reduce((sum, id) => sum + logprobOf(id, 0).logprob, 0);
+    const finishReason = this.#taken.length < this.#ids.length ? 'length' : 'stop';
+    const cumulativeLogprob = this.#taken.reduce((sum, id) => sum + logprobOf(id, 0).logprob, 0);
     return {
       type: 'sequence',
       sequence,
-      text: this.text,
-      tokenIds: this.taken,
+      text: this.#text,
+      tokenIds: this.#taken,
       finishReason,
       stop: undefined,
       cumulativeLogprob,
@@ -408,10 +408,10 @@ export class ScriptedLoader implements ModelLoader {
   readonly failing = new Map<string, AloftError>();
   /** Loading waits for it. */
   gate: Promise<void> = Promise.resolve();
-  private readonly script: Partial<Script>;
+  readonly #script: Partial<Script>;
 
   constructor(script: Partial<Script> = {}) {
-    this.script = script;
+    this.#script = script;
   }
 
   async load(settings: EngineSettings): Promise<LoadedModel> {
@@ -419,7 +419,7 @@ export class ScriptedLoader implements ModelLoader {
     const failure = this.failing.get(settings.modelName);
     if (failure !== undefined) throw failure;
     this.settings.push(settings);
-    const model = new ScriptedModel(this.script);
+    const model = new ScriptedModel(this.#script);
     this.models.set(settings.modelName, model);
     return model;
   }

@@ -6,7 +6,7 @@ import { checkTokens, refuse } from './ranges.js';
 
 /**
  * The prompt's tokens, cut to their last `truncatePromptTokens` when asked for.
- * @throws AloftError REQUEST_INVALID, PROMPT_TOO_LONG
+ * @throws {AloftError} REQUEST_INVALID, PROMPT_TOO_LONG
  */
 export function fitPrompt(
   tokenIds: readonly number[],
@@ -31,7 +31,7 @@ export function fitPrompt(
 
 /**
  * How many tokens to generate at most: what was asked for, or all that fit.
- * @throws AloftError REQUEST_TOO_LARGE when more was asked for than fits.
+ * @throws {AloftError} REQUEST_TOO_LARGE when more was asked for than fits.
  */
 export function fitOutput(promptTokens: number, request: GenerateRequest, limits: TokenLimits): number {
   const room = limits.maxSequenceTokens - promptTokens;

@@ -39,7 +39,7 @@ const RANGES = {
 
 const MAX_SEED = 2n ** 64n - 1n;
 
-/** Checks every field by itself. @throws AloftError REQUEST_INVALID */
+/** Checks every field by itself. @throws {AloftError} REQUEST_INVALID */
 export function checkFields(request: GenerateRequest, limits: TokenLimits): void {
   for (const [field, range] of Object.entries(RANGES))
     checkNumber(field, request[field as keyof typeof RANGES], range);
@@ -56,7 +56,7 @@ export function checkFields(request: GenerateRequest, limits: TokenLimits): void
   checkLogitBias(request.logitBias, limits.vocabulary);
 }
 
-/** Every entry must be a token id of the model. @throws AloftError REQUEST_INVALID */
+/** Every entry must be a token id of the model. @throws {AloftError} REQUEST_INVALID */
 export function checkTokens(field: string, tokenIds: Iterable<number> | undefined, vocabulary: number): void {
   let index = 0;
   for (const id of tokenIds ?? []) {

@@ -54,7 +54,7 @@ function filters(request: GenerateRequest, defaults: GenerationDefaults): Filter
   return { temperature: temperature ?? 1, topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0 };
 }
 
-/** Beam search as asked for; a width of 1 is greedy search. @throws AloftError REQUEST_INVALID for contradictions. */
+/** Beam search as asked for; a width of 1 is greedy search. @throws {AloftError} REQUEST_INVALID for contradictions. */
 export function resolveBeam(request: GenerateRequest, limits: TokenLimits): BeamParams | undefined {
   const { beam } = request;
   if (!beam) return undefined;

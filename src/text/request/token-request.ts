@@ -26,7 +26,7 @@ export interface EngineRules {
 }
 
 /**
- * @throws AloftError REQUEST_INVALID for a field out of range or a contradiction, PROMPT_TOO_LONG and REQUEST_TOO_LARGE for
+ * @throws {AloftError} REQUEST_INVALID for a field out of range or a contradiction, PROMPT_TOO_LONG and REQUEST_TOO_LARGE for
  * lengths beyond the engine's limits; the sentence has the figures and names the setting.
  */
 export function toTokenRequest(

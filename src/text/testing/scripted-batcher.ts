@@ -52,7 +52,9 @@ export class ScriptedBatcher implements TokenBatcher {
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
     this.submitted.push(request);
     const sequences = Array.from({ length: request.sequenceCount }, () => ({
-      ...{ givenCount: 0, isOver: false, isEnded: false },
+      givenCount: 0,
+      isOver: false,
+      isEnded: false,
     }));
     this.#running.set(request.id, { request, onEvent, sequences });
   }
@@ -107,7 +109,9 @@ export class ScriptedBatcher implements TokenBatcher {
     }
     sequence.isOver = true;
     running.onEvent({
-      ...{ type: 'sequence', id: running.request.id, sequence: index },
+      type: 'sequence',
+      id: running.request.id,
+      sequence: index,
       finishReason: sequence.givenCount < all.length ? 'stop_word' : finishReason,
       tokenIds: all.slice(0, sequence.givenCount),
       cumulativeLogprob: -sequence.givenCount,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { parseJsonObject } from './hf-json.js';
 
-/** The file's bytes, or undefined when there is no such file. @throws AloftError TOKENIZER_INVALID when it is unreadable. */
+/** The file's bytes, or undefined when there is no such file. @throws {AloftError} TOKENIZER_INVALID when it is unreadable. */
 export async function readFileIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -19,7 +19,7 @@ export async function readFileIfPresent(path: string): Promise<Buffer | undefine
   }
 }
 
-/** The object in a JSON file, or an empty one when there is no such file. @throws AloftError TOKENIZER_INVALID */
+/** The object in a JSON file, or an empty one when there is no such file. @throws {AloftError} TOKENIZER_INVALID */
 export async function readJsonIfPresent(directory: string, name: string): Promise<Record<string, unknown>> {
   const path = join(directory, name);
   const bytes = await readFileIfPresent(path);

@@ -24,7 +24,7 @@ export interface HfTokenizerJson {
 
 /**
  * Parses the text of a `tokenizer.json`.
- * @throws AloftError TOKENIZER_INVALID naming `path`.
+ * @throws {AloftError} TOKENIZER_INVALID naming `path`.
  */
 export function parseTokenizerJson(text: string, path: string): HfTokenizerJson {
   const json = parseJsonObject(text, path);
@@ -43,7 +43,7 @@ export function parseTokenizerJson(text: string, path: string): HfTokenizerJson 
   return tokenizer;
 }
 
-/** @throws AloftError TOKENIZER_INVALID when the text is not a JSON object. */
+/** @throws {AloftError} TOKENIZER_INVALID when the text is not a JSON object. */
 export function parseJsonObject(text: string, path: string): Record<string, unknown> {
   let json: unknown;
   try {

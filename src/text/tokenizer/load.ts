@@ -23,7 +23,7 @@ interface Source {
 /**
  * Reads `tokenizer.json`, else the SentencePiece model `tokenizer.model`, with the special tokens of
  * `tokenizer_config.json` or `special_tokens_map.json` beside it.
- * @throws AloftError TOKENIZER_NOT_FOUND, TOKENIZER_INVALID
+ * @throws {AloftError} TOKENIZER_NOT_FOUND, TOKENIZER_INVALID
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const source = (await readTokenizerJson(directory)) ?? (await readTokenizerModel(directory));

@@ -13,7 +13,7 @@ export interface PromptEnds {
   readonly addsEos: boolean;
 }
 
-/** @throws AloftError TOKENIZER_INVALID for a model that is neither BPE nor unigram. */
+/** @throws {AloftError} TOKENIZER_INVALID for a model that is neither BPE nor unigram. */
 export function sentencePieceToHf(
   model: SentencePieceModel,
   ends: PromptEnds,

@@ -35,7 +35,7 @@ export interface SentencePieceModel {
 /** Where the fields of a message go: field number -> what reads it. */
 type Fields = Readonly<Record<number, (reader: BinaryReader) => void>>;
 
-/** @throws AloftError TOKENIZER_INVALID naming `path`. */
+/** @throws {AloftError} TOKENIZER_INVALID naming `path`. */
 export function readSentencePieceModel(bytes: Uint8Array, path: string): SentencePieceModel {
   try {
     const model = readModel(bytes);

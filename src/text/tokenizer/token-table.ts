@@ -36,7 +36,7 @@ export function tokenBytes(table: TokenTable, id: number): Uint8Array {
 /**
  * Builds the table from the `decoder` section of a tokenizer.json.
  * @param vocabulary token text -> id, added tokens included.
- * @throws AloftError TOKENIZER_INVALID for a decoder that is not made of byte-level, Metaspace or byte-fallback stages.
+ * @throws {AloftError} TOKENIZER_INVALID for a decoder that is not made of byte-level, Metaspace or byte-fallback stages.
  */
 export function buildTokenTable(
   json: HfTokenizerJson,

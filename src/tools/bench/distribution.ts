@@ -8,7 +8,7 @@ export type LengthDistribution = (random: RandomSource) => number;
 const EXAMPLES =
   'constant:128, uniform:16,256 (low,high), normal:128,32 (mean,deviation) or geometric:64,512 (mean,cap)';
 
-/** @throws AloftError USAGE, naming `flag` */
+/** @throws {AloftError} USAGE, naming `flag` */
 export function parseDistribution(text: string, flag: string): LengthDistribution {
   const [kind, parameters = ''] = text.split(':');
   const [a, b] = parameters.split(',').map(Number);

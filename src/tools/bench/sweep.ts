@@ -24,12 +24,12 @@ export interface LatencyStatistics {
   readonly percentile99Ms: number;
 }
 
-/** `"1;4;8"` -> [1, 4, 8]. @throws AloftError USAGE */
+/** `"1;4;8"` -> [1, 4, 8]. @throws {AloftError} USAGE */
 export function parseBatchSizes(text: string): number[] {
   return text.split(';').map((part) => positiveInteger(part, '--batch_size', '"1;4;8;16"'));
 }
 
-/** `"128,128;128,2048"` -> pairs of input and output length. @throws AloftError USAGE */
+/** `"128,128;128,2048"` -> pairs of input and output length. @throws {AloftError} USAGE */
 export function parseLengths(text: string): { inputTokens: number; outputTokens: number }[] {
   const example = '"128,128;2048,128"';
   return text.split(';').map((pair) => {

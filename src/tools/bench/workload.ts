@@ -44,7 +44,7 @@ export function generateWorkload(spec: GeneratedWorkload, random: RandomSource):
 
 /**
  * Reads a data set: a JSON array or `{samples}` of `{input_ids, output_len}` (gptManagerBenchmark), or one JSON object
- * a line with `prompt` or `input_ids` and `output_tokens` (trtllm-bench). @throws AloftError USAGE with file and item
+ * a line with `prompt` or `input_ids` and `output_tokens` (trtllm-bench). @throws {AloftError} USAGE with file and item
  */
 export function readDataset(path: string, rate: RequestRate, random: RandomSource): WorkItem[] {
   const records = parseRecords(path);

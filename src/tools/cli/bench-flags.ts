@@ -129,7 +129,7 @@ function addBeamAndQueueFlags(command: Command): void {
     );
 }
 
-/** @throws AloftError UNSUPPORTED for flags that are known and refused, USAGE for those that need another */
+/** @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another */
 export function checkBenchFlags(flags: BenchFlags): void {
   const given = flags as unknown as Record<string, unknown>;
   for (const [flag, instead] of REFUSED) {

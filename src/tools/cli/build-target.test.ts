@@ -5,9 +5,15 @@ import type { CudaSurvey } from '../../device/cuda/survey.js';
 import { automaticDevice, openBuildTarget } from './build-target.js';
 
 const H200: GpuProperties = {
-  ...{ ordinal: 0, name: 'NVIDIA H200', computeCapability: 90, multiprocessorCount: 132 },
-  ...{ totalBytes: 150e9, l2CacheBytes: 60e6, sharedBytesPerBlock: 232448 },
-  ...{ sharedBytesPerMultiprocessor: 233472, driverCudaVersion: 13000 },
+  ordinal: 0,
+  name: 'NVIDIA H200',
+  computeCapability: 90,
+  multiprocessorCount: 132,
+  totalBytes: 150e9,
+  l2CacheBytes: 60e6,
+  sharedBytesPerBlock: 232448,
+  sharedBytesPerMultiprocessor: 233472,
+  driverCudaVersion: 13000,
 };
 const WHOLE: CudaSurvey = { gpus: [H200], driver: '13.0', nvrtc: '13.0', cublasLt: '13.0', missing: [] };
 

@@ -28,7 +28,7 @@ export interface OpenBuildTarget extends BuildTarget {
   dispose(): void;
 }
 
-/** @throws AloftError USAGE, DEVICE_UNAVAILABLE, COMPILER_MISSING */
+/** @throws {AloftError} USAGE, DEVICE_UNAVAILABLE, COMPILER_MISSING */
 export function openBuildTarget(place: BuildPlace, precision: PrecisionName, log: Log): OpenBuildTarget {
   const device = chosenDevice(place, precision, log);
   const pool = createCpuPool();

@@ -70,7 +70,7 @@ function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Termina
   );
 }
 
-/** @throws AloftError USAGE when the memory of a GPU is neither given nor here */
+/** @throws {AloftError} USAGE when the memory of a GPU is neither given nor here */
 function freeMemory({ freeMemory: given, gpuMemoryGb }: PlanMemoryFlags, isGpu: boolean): number {
   if (gpuMemoryGb !== undefined && !isGpu)
     throw new AloftError(

@@ -98,7 +98,7 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   }
 }
 
-/** The original reads and writes .npy files too. @throws AloftError USAGE, UNSUPPORTED */
+/** The original reads and writes .npy files too. @throws {AloftError} USAGE, UNSUPPORTED */
 function checkNumpy({ inputFile, inputTokens, outputNpy }: RunFlags): void {
   if (outputNpy !== undefined)
     throw new AloftError('UNSUPPORTED', '--output_npy is not supported: use --output_csv.');

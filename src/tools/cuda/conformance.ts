@@ -26,8 +26,13 @@ import {
 
 const BLOCK_TOKENS = 16;
 const LIMITS = {
-  ...{ maxStepTokens: 1024, maxRows: 24, maxLogits: 64, blockTokens: BLOCK_TOKENS, blockCount: 512 },
-  ...{ hostBlockCount: 8, maxSequenceTokens: 512 },
+  maxStepTokens: 1024,
+  maxRows: 24,
+  maxLogits: 64,
+  blockTokens: BLOCK_TOKENS,
+  blockCount: 512,
+  hostBlockCount: 8,
+  maxSequenceTokens: 512,
 };
 
 export interface ConformanceCase {
@@ -51,7 +56,9 @@ const F16: TestModelShape = {
     intermediate: 352,
     vocabulary: 1000,
   },
-  ...{ format: { type: 'dense', dtype: 'f16' }, dense: 'f16', fused: true },
+  format: { type: 'dense', dtype: 'f16' },
+  dense: 'f16',
+  fused: true,
 };
 const INT8: TestModelShape = { ...F16, format: { type: 'int8', granularity: 'channel' } };
 const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
@@ -73,7 +80,8 @@ const HEADS_OF_64: TestModelShape = {
   dims: { ...F16.dims, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
 };
 const WIDE_HEADS: TestModelShape = {
-  ...{ ...BF16, format: INT8.format },
+  ...BF16,
+  format: INT8.format,
   dims: { ...BF16.dims, hidden: 512, headCount: 4, kvHeadCount: 1, headDim: 128, intermediate: 1376 },
 };
 
@@ -94,16 +102,25 @@ export const CONFORMANCE_CASES: readonly ConformanceCase[] = [
   { name: 'f16, cache fp8', shape: F16, useGraphs: true, kvDtype: 'f8e4m3' },
   {
     name: 'int8, cache int8, no graphs, kernels for compute capability 8.0',
-    ...{ shape: INT8, useGraphs: false, kvDtype: 'i8', isOldDevice: true },
+    shape: INT8,
+    useGraphs: false,
+    kvDtype: 'i8',
+    isOldDevice: true,
   },
   {
     name: 'bf16, cache fp8, kernels for compute capability 8.0',
-    ...{ shape: BF16, useGraphs: true, kvDtype: 'f8e4m3', isOldDevice: true },
+    shape: BF16,
+    useGraphs: true,
+    kvDtype: 'f8e4m3',
+    isOldDevice: true,
   },
   { name: 'bf16, grouped queries, odd sizes, cache int8', shape: ODD, useGraphs: true, kvDtype: 'i8' },
   {
     name: 'bf16, grouped queries, odd sizes, cache fp8, kernels for compute capability 8.0',
-    ...{ shape: ODD, useGraphs: true, kvDtype: 'f8e4m3', isOldDevice: true },
+    shape: ODD,
+    useGraphs: true,
+    kvDtype: 'f8e4m3',
+    isOldDevice: true,
   },
   {
     name: 'bf16 activations, int8, head size 128, cache int8',
@@ -155,8 +172,14 @@ const SAMPLINGS: readonly SamplingParams[] = [
 /** One slot is a beam, with everything that changes its scores. */
 const BEAM_SLOT = 6;
 const BEAM_SAMPLING: SamplingParams = {
-  ...{ ...GREEDY, logprobs: 8, repetitionPenalty: 1.3, presencePenalty: 0.2, frequencyPenalty: 0.1 },
-  ...{ minTokens: 3, logitBias: SAMPLINGS[3]!.logitBias, badWords: [[17], [3, 4]] },
+  ...GREEDY,
+  logprobs: 8,
+  repetitionPenalty: 1.3,
+  presencePenalty: 0.2,
+  frequencyPenalty: 0.1,
+  minTokens: 3,
+  logitBias: SAMPLINGS[3]!.logitBias,
+  badWords: [[17], [3, 4]],
 };
 const END_IDS = [2];
 
@@ -200,7 +223,11 @@ export async function runConformance(test: ConformanceCase, tools: ConformanceTo
   const requests = kernelUnits(plan, gpu.properties, BLOCK_TOKENS).map((unit) => ({ ...unit, arch }));
   const units = compileUnits(tools.nvrtc, requests);
   const executor = openCudaExecutor({
-    ...{ plan, gpu, limits: LIMITS, useGraphs: test.useGraphs, cudaLibraryPath: tools.libraryPath },
+    plan,
+    gpu,
+    limits: LIMITS,
+    useGraphs: test.useGraphs,
+    cudaLibraryPath: tools.libraryPath,
     units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
     tensorAddress: (name) => addresses.get(name)!,
     kv: {

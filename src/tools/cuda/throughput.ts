@@ -44,7 +44,9 @@ export function openRandomExecutor(
     units: new Map(Array.from(units, ([name, unit]) => [name, unit.cubin])),
     tensorAddress: weights.address,
     limits: {
-      ...{ maxStepTokens: limits.maxStepTokens, maxRows: limits.maxRows, maxLogits: limits.maxRows },
+      maxStepTokens: limits.maxStepTokens,
+      maxRows: limits.maxRows,
+      maxLogits: limits.maxRows,
       ...{
         blockTokens: BLOCK_TOKENS,
         blockCount: 0,
@@ -92,8 +94,12 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   const blocks = prompts.map((_, row) => Array.from({ length: blocksEach }, (_, i) => row * blocksEach + i));
   for (let slot = 0; slot < batch; slot++)
     executor.attachSlot({
-      ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
-      ...{ promptTokenIds: Int32Array.from(prompts[slot]!), outputTokenIds: new Int32Array(0) },
+      slot,
+      sampling: GREEDY,
+      isBeam: false,
+      endIds: [],
+      promptTokenIds: Int32Array.from(prompts[slot]!),
+      outputTokenIds: new Int32Array(0),
     });
   let stepId = 0;
   const start = performance.now();
@@ -133,7 +139,10 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   };
   for (let n = 1; n < outputTokens; n++) {
     const decode = prompts.map((_, slot) => ({
-      ...{ slot, tokenIds: [-1], firstPosition: inputTokens + n - 1, blocks: blocks[slot]! },
+      slot,
+      tokenIds: [-1],
+      firstPosition: inputTokens + n - 1,
+      blocks: blocks[slot]!,
     }));
     const step = buildStep(decode, { stepId: stepId++ });
     const before = performance.now();

@@ -33,12 +33,16 @@ interface NamedBytes {
   readonly bytes: number;
 }
 
-/** An engine on disk; a sample of its weights is read to verify them. @throws AloftError of the engine reader */
+/** An engine on disk; a sample of its weights is read to verify them. @throws {AloftError} of the engine reader */
 export function dryEngine(directory: string): DryEngine {
   const { device, device_architecture: architecture } = readManifest(directory).aloft;
   const layoutVersion = device === 'cuda' ? CUDA_LAYOUT_VERSION : CPU_LAYOUT_VERSION;
   const engine = openEngineRank(directory, {
-    ...{ rank: 0, worldSize: 1, device, layoutVersion, verification: 'sample' },
+    rank: 0,
+    worldSize: 1,
+    device,
+    layoutVersion,
+    verification: 'sample',
   });
   try {
     const tensors = engine.tensorNames
@@ -51,7 +55,7 @@ export function dryEngine(directory: string): DryEngine {
   }
 }
 
-/** What `aloft build` would make: rank 0, for this kind of CPU or a GPU. @throws AloftError as {@link definePlans}, UNSUPPORTED */
+/** What `aloft build` would make: rank 0, for this kind of CPU or a GPU. @throws {AloftError} as {@link definePlans}, UNSUPPORTED */
 export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: CudaTarget): DryEngine {
   const plan = definePlans(config, options).ranks[0]!;
   const { limits } = options;
@@ -88,7 +92,7 @@ function sumParts(tensors: readonly NamedBytes[]): MemoryView['parts'] {
   }));
 }
 
-/** The budget when `availableBytes` are free before loading. @throws AloftError CONFIG_INVALID */
+/** The budget when `availableBytes` are free before loading. @throws {AloftError} CONFIG_INVALID */
 export function dryBudget(engine: DryEngine, options: SizingOptions, availableBytes: number): MemoryView {
   const { gpu: target } = engine;
   const { limits, workspaceBytes, demand } =

@@ -40,13 +40,19 @@ function stepEvents(profiled: ProfiledStep, model: CostModel, startMs: number): 
   const { stepId, tokenCount, rowCount } = step;
   return [
     {
-      ...{ name: `${phase} ${stepId}`, cat: 'step', tid: 0, ...complete(startMs, deviceMs) },
+      name: `${phase} ${stepId}`,
+      cat: 'step',
+      tid: 0,
+      ...complete(startMs, deviceMs),
       args: { tokens: tokenCount, rows: rowCount },
     },
     ...calls.map((call): TraceEvent => {
       const { bytes, flops } = opCost(model, call.opIndex, step);
       return {
-        ...{ name: call.kernel, cat: 'call', tid: 1, ...complete(startMs + call.startMs, call.ms) },
+        name: call.kernel,
+        cat: 'call',
+        tid: 1,
+        ...complete(startMs + call.startMs, call.ms),
         args: { op: opName(model.plan, call.opIndex), index: call.opIndex, opBytes: bytes, opFlops: flops },
       };
     }),

@@ -31,15 +31,19 @@ interface Batch {
   readonly prompts: readonly Int32Array[];
 }
 
-/** @throws AloftError USAGE, OUT_OF_MEMORY when the executor cannot take the batch */
+/** @throws {AloftError} USAGE, OUT_OF_MEMORY when the executor cannot take the batch */
 export async function profileSteps(subject: Subject, work: SweepCase): Promise<ProfiledStep[]> {
   const { executor } = subject;
   checkFits(executor, work);
   const batch = createBatch(executor, work);
   batch.prompts.forEach((promptTokenIds, slot) =>
     executor.attachSlot({
-      ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
-      ...{ promptTokenIds, outputTokenIds: new Int32Array(0) },
+      slot,
+      sampling: GREEDY,
+      isBeam: false,
+      endIds: [],
+      promptTokenIds,
+      outputTokenIds: new Int32Array(0),
     }),
   );
   let stepId = 0;
@@ -100,7 +104,10 @@ function createBatch({ limits }: Executor, { batch, inputTokens, outputTokens }:
     }
   const decode = Array.from({ length: outputTokens - 1 }, (_, n) =>
     prompts.map((__, slot) => ({
-      ...{ slot, tokenIds: [-1], firstPosition: inputTokens + n, blocks: blocksOf(slot) },
+      slot,
+      tokenIds: [-1],
+      firstPosition: inputTokens + n,
+      blocks: blocksOf(slot),
     })),
   );
   return { prefill, decode, prompts };

@@ -15,7 +15,10 @@ const isDown = (index: number): boolean => opName(plan, index).startsWith('linea
 const down = [...plan.ops.keys()].filter(isDown);
 /** 45 MB of INT8 weights in 20 us of a step of 2 ms: 2.25 TB/s. */
 const profiled = (submittedMs: number): ProfiledStep => ({
-  ...{ phase: 'decode', step, submittedMs, deviceMs: 2 },
+  phase: 'decode',
+  step,
+  submittedMs,
+  deviceMs: 2,
   calls: [
     ...down.map((opIndex, i) => ({ opIndex, kernel: 'ring', startMs: i * 0.03, ms: 0.02 })),
     { opIndex: plan.ops.length, kernel: 'sample', startMs: 1.5, ms: 0.1 },

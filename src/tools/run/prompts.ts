@@ -15,7 +15,7 @@ export interface PromptFlags {
   readonly chat: boolean;
 }
 
-/** @throws AloftError USAGE, naming the file and line at fault */
+/** @throws {AloftError} USAGE, naming the file and line at fault */
 export function readPrompts(flags: PromptFlags): Prompt[] {
   if (flags.inputFile !== undefined && flags.inputText !== undefined) {
     throw new AloftError('USAGE', '--input_text and --input_file were both given; use one of them.');

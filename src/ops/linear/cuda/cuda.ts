@@ -121,7 +121,12 @@ export function chooseLinear(problem: LinearProblem, device: CudaTarget): Linear
   const [tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor] = shapes[isFew ? 0 : 1];
   return {
     method: 'ring',
-    ...{ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, blocksPerMultiprocessor },
+    tokenGroups,
+    tilesPerWarp,
+    rowWarps,
+    kWarps,
+    boxes,
+    blocksPerMultiprocessor,
     sharedBytes: sharedKib * KIB,
   };
 }

@@ -139,7 +139,12 @@ function ringCandidates({ m, isInt8 }: LinearProblem): GeneratedConfig[] {
     ([tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor]) =>
       ({
         method: 'ring',
-        ...{ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes, blocksPerMultiprocessor },
+        tokenGroups,
+        tilesPerWarp,
+        rowWarps,
+        kWarps,
+        boxes,
+        blocksPerMultiprocessor,
         sharedBytes: sharedKib * 1024,
       }) as const,
   ).filter((config) => ringStages(config, { m: tokenGroups * 8, isInt8 }) >= MIN_STAGES);

@@ -63,9 +63,7 @@ export function wideConfigs(posed: LinearProblem, multiprocessorCount: number): 
   if (!isInt8 || m <= MAX_RING_ROWS || n % 2 !== 0) return [];
   return SHAPES.filter(([, , , , , from, to]) => from <= m && m <= to)
     .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks]) => {
-      const config = {
-        ...({ method: 'wide', tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } as const),
-      };
+      const config = { method: 'wide', tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } as const;
       return { config, cycles: estimatedCycles(config, problem, multiprocessorCount) };
     })
     .toSorted((a, b) => a.cycles - b.cycles)
@@ -112,7 +110,11 @@ function estimatedCycles(config: WideConfig, problem: LinearProblem, multiproces
 
 /** Template parameters, in the order of the source. */
 export const wideNumbers = (config: WideConfig): readonly number[] => [
-  ...[config.tokenGroups, config.tilesPerWarp, config.warpgroups, config.boxes, config.clusterBlocks],
+  config.tokenGroups,
+  config.tilesPerWarp,
+  config.warpgroups,
+  config.boxes,
+  config.clusterBlocks,
 ];
 
 const MAX_STAGES = 16;

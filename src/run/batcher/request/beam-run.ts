@@ -7,17 +7,17 @@ export type BeamProgress = 'waits' | 'movedOn' | 'isOver';
 
 /** Connects a beam search with the sequences that compute it: waits for the results of all beams, then moves them on. */
 export class BeamRun {
-  private readonly search: BeamSearch;
-  private readonly group: SequenceGroup;
+  readonly #search: BeamSearch;
+  readonly #group: SequenceGroup;
   /** [beams] results of the beams that have one. */
-  private readonly results: (BeamCandidates | undefined)[];
+  readonly #results: (BeamCandidates | undefined)[];
   /** The group's epoch when `results` came; others are void, because the KV they belong to is gone. */
-  private resultsEpoch = 0;
+  #resultsEpoch = 0;
 
   constructor(search: BeamSearch, group: SequenceGroup) {
-    this.search = search;
-    this.group = group;
-    this.results = group.sequences.map(() => undefined);
+    this.#search = search;
+    this.#group = group;
+    this.#results = group.sequences.map(() => undefined);
   }
 
   /**
@@ -25,27 +25,27 @@ export class BeamRun {
    * @param epoch of the group when the step was submitted
    */
   accept(sequence: Sequence, epoch: number, output: StepOutput, logit: number): BeamProgress {
-    if (epoch !== this.group.epoch) return 'waits';
-    if (epoch !== this.resultsEpoch) this.results.fill(undefined);
-    this.resultsEpoch = epoch;
-    this.results[sequence.index] = candidatesAt(output, logit);
-    const beams = this.group.sequences.filter(({ isActive }) => isActive);
-    if (beams.some(({ index }) => this.results[index] === undefined)) return 'waits';
+    if (epoch !== this.#group.epoch) return 'waits';
+    if (epoch !== this.#resultsEpoch) this.#results.fill(undefined);
+    this.#resultsEpoch = epoch;
+    this.#results[sequence.index] = candidatesAt(output, logit);
+    const beams = this.#group.sequences.filter(({ isActive }) => isActive);
+    if (beams.some(({ index }) => this.#results[index] === undefined)) return 'waits';
     const outputs = beams.map(({ tokens, promptCount, knownCount }) =>
       tokens.subarray(promptCount, knownCount),
     );
-    const choice = this.search.advance(
+    const choice = this.#search.advance(
       outputs,
-      beams.map(({ index }) => this.results[index]!),
+      beams.map(({ index }) => this.#results[index]!),
     );
-    this.results.fill(undefined);
+    this.#results.fill(undefined);
     if (choice === undefined) return 'isOver';
-    this.moveOn(choice);
+    this.#moveOn(choice);
     return 'movedOn';
   }
 
-  private moveOn({ parents, tokenIds }: BeamChoice): void {
-    const { sequences } = this.group;
+  #moveOn({ parents, tokenIds }: BeamChoice): void {
+    const { sequences } = this.#group;
     const { knownCount } = sequences[0]!;
     const histories = parents.map((parent) => sequences[parent]!.tokens.slice());
     for (const [i, sequence] of sequences.entries()) {
@@ -53,9 +53,9 @@ export class BeamRun {
       sequence.knownCount = knownCount;
       sequence.append(tokenIds[i]!);
     }
-    const isUnchanged = this.group.isForked && parents.every((parent, i) => parent === i);
-    this.group.isSpread = true;
-    this.group.parents = isUnchanged ? undefined : parents;
+    const isUnchanged = this.#group.isForked && parents.every((parent, i) => parent === i);
+    this.#group.isSpread = true;
+    this.#group.parents = isUnchanged ? undefined : parents;
   }
 }
 

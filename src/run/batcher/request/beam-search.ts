@@ -43,30 +43,30 @@ interface Hypothesis {
 export class BeamSearch {
   /** Most likely tokens that each beam must report: enough although some of them may end. */
   readonly candidateCount: number;
-  private readonly request: TokenRequest;
-  private readonly params: BeamParams;
-  private readonly stopLists: StopLists;
-  private scores: readonly number[] = [0];
+  readonly #request: TokenRequest;
+  readonly #params: BeamParams;
+  readonly #stopLists: StopLists;
+  #scores: readonly number[] = [0];
   /** Best first. */
-  private hypotheses: readonly Hypothesis[] = [];
-  private generatedCount = 0;
+  #hypotheses: readonly Hypothesis[] = [];
+  #generatedCount = 0;
 
   constructor(request: TokenRequest, params: BeamParams, stopLists: StopLists) {
-    this.request = request;
-    this.params = params;
-    this.stopLists = stopLists;
+    this.#request = request;
+    this.#params = params;
+    this.#stopLists = stopLists;
     const endingCount = request.endIds.length + request.stopTokenLists.length;
     this.candidateCount = params.width + Math.max(params.width, endingCount);
   }
 
   /** The search ended with fewer hypotheses than the request wants. */
   get isShort(): boolean {
-    return this.hypotheses.length < this.request.sequenceCount;
+    return this.#hypotheses.length < this.#request.sequenceCount;
   }
 
   /** Output tokens of the hypotheses that are returned. */
   get outputTokenCount(): number {
-    return this.returned().reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+    return this.#returned().reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   }
 
   /**
@@ -75,15 +75,15 @@ export class BeamSearch {
    * @returns undefined when the search is over
    */
   advance(outputs: readonly Int32Array[], candidates: readonly BeamCandidates[]): BeamChoice | undefined {
-    this.generatedCount++;
-    const ranked = this.rank(outputs, candidates);
-    const ended = ranked.slice(0, this.params.width).filter(({ ending }) => ending !== undefined);
-    this.keepBest(ended.map((continuation) => this.hypothesis(outputs, continuation)));
-    const next = ranked.filter(({ ending }) => ending === undefined).slice(0, this.params.width);
-    if (next.length === 0 || this.isOver(next[0]!.cumulativeLogprob)) return undefined;
+    this.#generatedCount++;
+    const ranked = this.#rank(outputs, candidates);
+    const ended = ranked.slice(0, this.#params.width).filter(({ ending }) => ending !== undefined);
+    this.#keepBest(ended.map((continuation) => this.#hypothesis(outputs, continuation)));
+    const next = ranked.filter(({ ending }) => ending === undefined).slice(0, this.#params.width);
+    if (next.length === 0 || this.#isOver(next[0]!.cumulativeLogprob)) return undefined;
     // Fewer continuations than beams: the others follow the best one, and count for nothing.
-    while (next.length < this.params.width) next.push({ ...next[0]!, cumulativeLogprob: -Infinity });
-    this.scores = next.map(({ cumulativeLogprob }) => cumulativeLogprob);
+    while (next.length < this.#params.width) next.push({ ...next[0]!, cumulativeLogprob: -Infinity });
+    this.#scores = next.map(({ cumulativeLogprob }) => cumulativeLogprob);
     return {
       parents: next.map(({ parent }) => parent),
       tokenIds: next.map(({ tokenId }) => tokenId),
@@ -91,11 +91,11 @@ export class BeamSearch {
   }
 
   emitBest(sink: RequestSink): void {
-    for (const [sequence, hypothesis] of this.returned().entries()) {
+    for (const [sequence, hypothesis] of this.#returned().entries()) {
       const { tokenIds, cumulativeLogprob, finishReason } = hypothesis;
       sink.event({
         type: 'sequence',
-        id: this.request.id,
+        id: this.#request.id,
         sequence,
         finishReason,
         tokenIds,
@@ -104,67 +104,67 @@ export class BeamSearch {
     }
   }
 
-  private returned(): readonly Hypothesis[] {
-    return this.hypotheses.slice(0, this.request.sequenceCount);
+  #returned(): readonly Hypothesis[] {
+    return this.#hypotheses.slice(0, this.#request.sequenceCount);
   }
 
   /** All continuations, best first; ties keep the order of beams and candidates. */
-  private rank(outputs: readonly Int32Array[], candidates: readonly BeamCandidates[]): Continuation[] {
+  #rank(outputs: readonly Int32Array[], candidates: readonly BeamCandidates[]): Continuation[] {
     const continuations: Continuation[] = [];
     for (const [parent, { tokenIds, logprobs }] of candidates.entries()) {
       for (const [i, tokenId] of tokenIds.entries()) {
-        const cumulativeLogprob = this.scores[parent]! + logprobs[i]!;
+        const cumulativeLogprob = this.#scores[parent]! + logprobs[i]!;
         if (cumulativeLogprob === -Infinity) continue;
         continuations.push({
           parent,
           tokenId,
           cumulativeLogprob,
-          ending: this.endingOf(outputs[parent]!, tokenId),
+          ending: this.#endingOf(outputs[parent]!, tokenId),
         });
       }
     }
     return continuations.toSorted((a, b) => b.cumulativeLogprob - a.cumulativeLogprob);
   }
 
-  private endingOf(output: Int32Array, tokenId: number): Ending | undefined {
-    if (this.request.endIds.includes(tokenId)) return { finishReason: 'stop', removedCount: 1 };
-    if (!this.stopLists.isEmpty) {
-      const removedCount = this.stopLists.matchedCount(
+  #endingOf(output: Int32Array, tokenId: number): Ending | undefined {
+    if (this.#request.endIds.includes(tokenId)) return { finishReason: 'stop', removedCount: 1 };
+    if (!this.#stopLists.isEmpty) {
+      const removedCount = this.#stopLists.matchedCount(
         Int32Array.of(...output, tokenId),
         0,
         output.length + 1,
       );
       if (removedCount > 0) return { finishReason: 'stop_word', removedCount };
     }
-    const isFull = this.generatedCount === this.request.maxOutputTokens;
+    const isFull = this.#generatedCount === this.#request.maxOutputTokens;
     return isFull ? { finishReason: 'length', removedCount: 0 } : undefined;
   }
 
-  private hypothesis(outputs: readonly Int32Array[], continuation: Continuation): Hypothesis {
+  #hypothesis(outputs: readonly Int32Array[], continuation: Continuation): Hypothesis {
     const { parent, tokenId, cumulativeLogprob, ending } = continuation;
     const tokenIds = [...outputs[parent]!, tokenId];
     return {
       tokenIds: tokenIds.slice(0, tokenIds.length - ending!.removedCount),
       cumulativeLogprob,
-      score: this.normalised(cumulativeLogprob),
+      score: this.#normalised(cumulativeLogprob),
       finishReason: ending!.finishReason,
     };
   }
 
-  private keepBest(ended: readonly Hypothesis[]): void {
+  #keepBest(ended: readonly Hypothesis[]): void {
     if (ended.length === 0) return;
-    this.hypotheses = [...this.hypotheses, ...ended]
+    this.#hypotheses = [...this.#hypotheses, ...ended]
       .toSorted((a, b) => b.score - a.score)
-      .slice(0, this.params.width);
+      .slice(0, this.#params.width);
   }
 
   /** With enough hypotheses: always when stopping early, else when the best beam, ended now, would not beat the worst. */
-  private isOver(bestLogprob: number): boolean {
-    if (this.hypotheses.length < this.params.width) return false;
-    return this.params.earlyStopping || this.hypotheses.at(-1)!.score >= this.normalised(bestLogprob);
+  #isOver(bestLogprob: number): boolean {
+    if (this.#hypotheses.length < this.#params.width) return false;
+    return this.#params.earlyStopping || this.#hypotheses.at(-1)!.score >= this.#normalised(bestLogprob);
   }
 
-  private normalised(cumulativeLogprob: number): number {
-    return cumulativeLogprob / this.generatedCount ** this.params.lengthPenalty;
+  #normalised(cumulativeLogprob: number): number {
+    return cumulativeLogprob / this.#generatedCount ** this.#params.lengthPenalty;
   }
 }

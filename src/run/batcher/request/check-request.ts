@@ -9,7 +9,7 @@ export interface Capacity {
   readonly blockCount: number;
 }
 
-/** @throws AloftError REQUEST_INVALID, PROMPT_TOO_LONG, REQUEST_TOO_LARGE */
+/** @throws {AloftError} REQUEST_INVALID, PROMPT_TOO_LONG, REQUEST_TOO_LARGE */
 export function checkRequest(request: TokenRequest, capacity: Capacity): void {
   checkCounts(request, capacity.limits);
   checkTokens(request, capacity.limits);

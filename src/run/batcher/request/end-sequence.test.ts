@@ -12,12 +12,20 @@ import { OutcomeCollector } from '../testing/outcome.js';
 import { openThreadedBatcher } from '../thread/threaded-batcher.js';
 
 const LIMITS = {
-  ...{ maxStepTokens: 16, maxRows: 4, maxLogits: 16, blockTokens: 4, blockCount: 64 },
-  ...{ hostBlockCount: 0, maxSequenceTokens: 64, vocabulary: 24 },
+  maxStepTokens: 16,
+  maxRows: 4,
+  maxLogits: 16,
+  blockTokens: 4,
+  blockCount: 64,
+  hostBlockCount: 0,
+  maxSequenceTokens: 64,
+  vocabulary: 24,
 };
 
 const THREE = tokenRequest('three', {
-  ...{ maxOutputTokens: 20, sequenceCount: 3, bestOf: 3 },
+  maxOutputTokens: 20,
+  sequenceCount: 3,
+  bestOf: 3,
   sampling: { ...GREEDY, temperature: 1, seed: 5n },
 });
 

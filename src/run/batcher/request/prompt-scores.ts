@@ -5,33 +5,33 @@ import { logitsAt, logprobsAt } from './step-results.js';
 
 /** Collects what a request wants to know about its prompt, token by token as the chunks come back. */
 export class PromptScores {
-  private readonly request: TokenRequest;
-  private readonly logprobs: TokenLogprobs[] = [];
-  private readonly logits: Float32Array[] = [];
+  readonly #request: TokenRequest;
+  readonly #logprobs: TokenLogprobs[] = [];
+  readonly #logits: Float32Array[] = [];
   isTold = false;
 
   constructor(request: TokenRequest) {
-    this.request = request;
+    this.#request = request;
   }
 
   /** @param logit scores the next prompt token */
   add(output: StepOutput, logit: number): void {
-    const { sampling, returnContextLogits } = this.request;
+    const { sampling, returnContextLogits } = this.#request;
     if (sampling.promptLogprobs !== undefined)
-      this.logprobs.push(logprobsAt(output, logit, sampling.promptLogprobs));
-    if (returnContextLogits) this.logits.push(logitsAt(output, logit));
+      this.#logprobs.push(logprobsAt(output, logit, sampling.promptLogprobs));
+    if (returnContextLogits) this.#logits.push(logitsAt(output, logit));
   }
 
   /** @param logit follows the last prompt token: everything is known now */
   finish(output: StepOutput, logit: number): PromptEvent {
-    const { sampling, returnContextLogits, id } = this.request;
-    if (returnContextLogits) this.logits.push(logitsAt(output, logit));
+    const { sampling, returnContextLogits, id } = this.#request;
+    if (returnContextLogits) this.#logits.push(logitsAt(output, logit));
     this.isTold = true;
     return {
       type: 'prompt',
       id,
-      logprobs: sampling.promptLogprobs === undefined ? undefined : this.logprobs,
-      logits: returnContextLogits ? joinLogits(this.logits) : undefined,
+      logprobs: sampling.promptLogprobs === undefined ? undefined : this.#logprobs,
+      logits: returnContextLogits ? joinLogits(this.#logits) : undefined,
     };
   }
 }

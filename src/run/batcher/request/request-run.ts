@@ -91,13 +91,13 @@ export class RequestRun {
     if (this.isOver) return;
     this.isOver = true;
     if (!this.streams && this.beams === undefined)
-      for (const [rank, run] of this.bestSequences().entries()) run.emitEnd(rank, timeMs);
+      for (const [rank, run] of this.#bestSequences().entries()) run.emitEnd(rank, timeMs);
     this.beams?.emitBest(this.sink);
     this.sink.event({
       type: 'finished',
       id: this.tokens.id,
-      usage: this.usage(),
-      timings: this.timings(timeMs),
+      usage: this.#usage(),
+      timings: this.#timings(timeMs),
     });
   }
 
@@ -112,18 +112,18 @@ export class RequestRun {
       type: 'failed',
       id: this.tokens.id,
       error,
-      usage: this.usage(),
-      timings: this.timings(timeMs),
+      usage: this.#usage(),
+      timings: this.#timings(timeMs),
     });
   }
 
-  private bestSequences(): readonly SequenceRun[] {
+  #bestSequences(): readonly SequenceRun[] {
     return this.sequences
       .toSorted((a, b) => b.cumulativeLogprob - a.cumulativeLogprob)
       .slice(0, this.tokens.sequenceCount);
   }
 
-  private usage(): Usage {
+  #usage(): Usage {
     const { taken, evicted, reused } = this.group.blocks;
     const generated = this.sequences.reduce((sum, run) => sum + run.outputCount, 0);
     return {
@@ -134,7 +134,7 @@ export class RequestRun {
     };
   }
 
-  private timings(finishedMs: number): RequestTimings {
+  #timings(finishedMs: number): RequestTimings {
     return {
       submittedMs: this.submittedMs,
       scheduledMs: this.scheduledMs,

@@ -10,18 +10,18 @@ export interface RequestSink {
 
 /** Calls the submitter on the same thread. */
 export class CallbackSink implements RequestSink {
-  private readonly id: RequestId;
-  private readonly onEvent: (event: BatcherEvent) => void;
+  readonly #id: RequestId;
+  readonly #onEvent: (event: BatcherEvent) => void;
 
   constructor(id: RequestId, onEvent: (event: BatcherEvent) => void) {
-    this.id = id;
-    this.onEvent = onEvent;
+    this.#id = id;
+    this.#onEvent = onEvent;
   }
 
   token(sequence: number, tokenId: number, timeMs: number): void {
-    this.onEvent({
+    this.#onEvent({
       type: 'token',
-      id: this.id,
+      id: this.#id,
       sequence,
       tokenIds: [tokenId],
       logprobs: undefined,
@@ -31,6 +31,6 @@ export class CallbackSink implements RequestSink {
   }
 
   event(event: BatcherEvent): void {
-    this.onEvent(event);
+    this.#onEvent(event);
   }
 }

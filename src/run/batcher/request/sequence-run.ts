@@ -13,11 +13,11 @@ export class SequenceRun {
   cumulativeLogprob: number;
   finishReason: FinishReason | undefined;
   /** Tokens that are output: all generated ones but a stop list at the end. */
-  private stopCount = 0;
-  private emittedCount = 0;
+  #stopCount = 0;
+  #emittedCount = 0;
   /** Details of the tokens that are not emitted yet, if asked for. */
-  private readonly logprobs: TokenLogprobs[] = [];
-  private readonly logits: Float32Array[] = [];
+  readonly #logprobs: TokenLogprobs[] = [];
+  readonly #logits: Float32Array[] = [];
 
   constructor(request: RequestRun, sequence: Sequence) {
     this.request = request;
@@ -26,7 +26,7 @@ export class SequenceRun {
   }
 
   get outputCount(): number {
-    return this.sequence.outputCount - this.stopCount;
+    return this.sequence.outputCount - this.#stopCount;
   }
 
   /** Takes a sampled token. @returns why the sequence ends with it; undefined when it goes on */
@@ -36,11 +36,11 @@ export class SequenceRun {
     if (request.tracksLogprobs) this.cumulativeLogprob += output.logprobs[logit]!;
     if (request.tokens.endIds.includes(tokenId)) return 'stop';
     sequence.append(tokenId);
-    if (!request.isPlain) this.keepDetails(output, logit);
+    if (!request.isPlain) this.#keepDetails(output, logit);
     if (!request.stopLists.isEmpty) {
       const { promptCount, knownCount, tokens } = sequence;
-      this.stopCount = request.stopLists.matchedCount(tokens, promptCount, knownCount);
-      if (this.stopCount > 0) return 'stop_word';
+      this.#stopCount = request.stopLists.matchedCount(tokens, promptCount, knownCount);
+      if (this.#stopCount > 0) return 'stop_word';
     }
     return sequence.knownCount === sequence.maxTokens ? 'length' : undefined;
   }
@@ -52,16 +52,16 @@ export class SequenceRun {
     const heldCount = request.stopLists.isEmpty
       ? 0
       : request.stopLists.heldCount(tokens, promptCount, knownCount);
-    this.emitUpTo(sequence.outputCount - heldCount, request.streams ? sequence.index : -1, timeMs);
+    this.#emitUpTo(sequence.outputCount - heldCount, request.streams ? sequence.index : -1, timeMs);
   }
 
   /** Emits what is left, then the whole sequence under the number `sequence`. */
   emitEnd(sequence: number, timeMs: number): void {
-    this.emitUpTo(this.outputCount, sequence, timeMs);
-    this.request.sink.event(this.endEvent(sequence));
+    this.#emitUpTo(this.outputCount, sequence, timeMs);
+    this.request.sink.event(this.#endEvent(sequence));
   }
 
-  private endEvent(sequence: number): SequenceEvent {
+  #endEvent(sequence: number): SequenceEvent {
     const { tokens, promptCount } = this.sequence;
     return {
       type: 'sequence',
@@ -73,18 +73,18 @@ export class SequenceRun {
     };
   }
 
-  private keepDetails(output: StepOutput, logit: number): void {
+  #keepDetails(output: StepOutput, logit: number): void {
     const { sampling, returnGenerationLogits } = this.request.tokens;
-    if (sampling.logprobs !== undefined) this.logprobs.push(logprobsAt(output, logit, sampling.logprobs));
-    if (returnGenerationLogits) this.logits.push(logitsAt(output, logit));
+    if (sampling.logprobs !== undefined) this.#logprobs.push(logprobsAt(output, logit, sampling.logprobs));
+    if (returnGenerationLogits) this.#logits.push(logitsAt(output, logit));
   }
 
-  private emitUpTo(count: number, sequence: number, timeMs: number): void {
-    if (sequence < 0 || count <= this.emittedCount) return;
+  #emitUpTo(count: number, sequence: number, timeMs: number): void {
+    if (sequence < 0 || count <= this.#emittedCount) return;
     const { request } = this;
-    const start = this.sequence.promptCount + this.emittedCount;
-    const newCount = count - this.emittedCount;
-    this.emittedCount = count;
+    const start = this.sequence.promptCount + this.#emittedCount;
+    const newCount = count - this.#emittedCount;
+    this.#emittedCount = count;
     if (request.isPlain && newCount === 1) {
       request.sink.token(sequence, this.sequence.tokens[start]!, timeMs);
       return;
@@ -95,8 +95,8 @@ export class SequenceRun {
       id,
       sequence,
       tokenIds: Array.from(this.sequence.tokens.subarray(start, start + newCount)),
-      logprobs: sampling.logprobs === undefined ? undefined : this.logprobs.splice(0, newCount),
-      logits: returnGenerationLogits ? joinLogits(this.logits.splice(0, newCount)) : undefined,
+      logprobs: sampling.logprobs === undefined ? undefined : this.#logprobs.splice(0, newCount),
+      logits: returnGenerationLogits ? joinLogits(this.#logits.splice(0, newCount)) : undefined,
       timeMs,
     });
   }

@@ -1,19 +1,19 @@
 /** Token sequences that end the output when they are generated. */
 export class StopLists {
-  private readonly lists: readonly (readonly number[])[];
+  readonly #lists: readonly (readonly number[])[];
 
   constructor(lists: readonly (readonly number[])[]) {
-    this.lists = lists.filter((list) => list.length > 0);
+    this.#lists = lists.filter((list) => list.length > 0);
   }
 
   get isEmpty(): boolean {
-    return this.lists.length === 0;
+    return this.#lists.length === 0;
   }
 
   /** Length of the longest list with which `tokens[start, end)` ends; 0 when there is none. */
   matchedCount(tokens: Int32Array, start: number, end: number): number {
     let longest = 0;
-    for (const list of this.lists)
+    for (const list of this.#lists)
       if (list.length > longest && endsWith(tokens, start, end, list, list.length)) longest = list.length;
     return longest;
   }
@@ -21,7 +21,7 @@ export class StopLists {
   /** How many of the last tokens may be the beginning of a list and must not be shown yet. */
   heldCount(tokens: Int32Array, start: number, end: number): number {
     let held = 0;
-    for (const list of this.lists)
+    for (const list of this.#lists)
       for (let count = held + 1; count < list.length; count++)
         if (endsWith(tokens, start, end, list, count)) held = count;
     return held;

@@ -6,26 +6,26 @@ import type { SequenceRun } from '../request/sequence-run.js';
 
 /** Which run holds which slot, here and on the device. */
 export class SlotTable {
-  private readonly executor: Executor;
-  private readonly runs: (SequenceRun | undefined)[] = [];
+  readonly #executor: Executor;
+  readonly #runs: (SequenceRun | undefined)[] = [];
 
   constructor(executor: Executor) {
-    this.executor = executor;
+    this.#executor = executor;
   }
 
   runAt(slot: number): SequenceRun {
-    return this.runs[slot]!;
+    return this.#runs[slot]!;
   }
 
   /** Carries out the changes that come before a planned step. */
   apply(plan: StepPlan, runOf: (sequence: Sequence) => SequenceRun): void {
     for (let i = 0; i < plan.detachedSlots.length; i++) {
       const slot = plan.detachedSlots.at(i);
-      this.executor.detachSlot(slot);
-      this.runs[slot] = undefined;
+      this.#executor.detachSlot(slot);
+      this.#runs[slot] = undefined;
     }
     plan.detachedSlots.clear();
-    for (const sequence of plan.attached) this.attach(sequence, runOf(sequence));
+    for (const sequence of plan.attached) this.#attach(sequence, runOf(sequence));
   }
 
   /** The history of a sequence is not what the device has sampled for its slot: tells it the true one. */
@@ -33,14 +33,14 @@ export class SlotTable {
     const { sequence } = run;
     // Without a slot the history is told when it gets one.
     if (sequence.slot === NO_SLOT) return;
-    this.executor.detachSlot(sequence.slot);
-    this.attach(sequence, run);
+    this.#executor.detachSlot(sequence.slot);
+    this.#attach(sequence, run);
   }
 
-  private attach(sequence: Sequence, run: SequenceRun): void {
+  #attach(sequence: Sequence, run: SequenceRun): void {
     const { tokens } = run.request;
-    this.runs[sequence.slot] = run;
-    this.executor.attachSlot({
+    this.#runs[sequence.slot] = run;
+    this.#executor.attachSlot({
       slot: sequence.slot,
       sampling: run.request.samplingOf(sequence.index),
       isBeam: tokens.beam !== undefined,

@@ -25,9 +25,9 @@ export class StepBuffers implements StepInput {
   rowCount = 0;
   logitCount = 0;
   returnLogits = false;
-  private decodeRowCount = 0;
-  private prefixHitTokens = 0;
-  private preemptionCount = 0;
+  #decodeRowCount = 0;
+  #prefixHitTokens = 0;
+  #preemptionCount = 0;
   readonly tokenIds: Int32Array;
   readonly positions: Int32Array;
   readonly rowOffsets: Int32Array;
@@ -42,11 +42,11 @@ export class StepBuffers implements StepInput {
   blocksToHost: Int32Array = NO_PAIRS;
   blocksFromHost: Int32Array = NO_PAIRS;
   /** [rows] whose row it is, and its group's epoch. */
-  private readonly rowRuns: (SequenceRun | undefined)[] = [];
-  private readonly rowEpochs: Int32Array;
+  readonly #rowRuns: (SequenceRun | undefined)[] = [];
+  readonly #rowEpochs: Int32Array;
   /** [rows] what the row of `blockTables` holds: the version of a table, and how much of it. */
-  private readonly rowVersions: Float64Array;
-  private readonly rowBlockCounts: Int32Array;
+  readonly #rowVersions: Float64Array;
+  readonly #rowBlockCounts: Int32Array;
 
   constructor(shape: StepShape, maxBlocksPerSequence: number) {
     this.maxBlocksPerSequence = maxBlocksPerSequence;
@@ -59,9 +59,9 @@ export class StepBuffers implements StepInput {
     this.logitTokens = new Int32Array(shape.maxStepLogits);
     this.logitRows = new Int32Array(shape.maxStepLogits);
     this.logitTargets = new Int32Array(shape.maxStepLogits);
-    this.rowEpochs = new Int32Array(shape.maxSequenceCount);
-    this.rowVersions = new Float64Array(shape.maxSequenceCount);
-    this.rowBlockCounts = new Int32Array(shape.maxSequenceCount);
+    this.#rowEpochs = new Int32Array(shape.maxSequenceCount);
+    this.#rowVersions = new Float64Array(shape.maxSequenceCount);
+    this.#rowBlockCounts = new Int32Array(shape.maxSequenceCount);
   }
 
   fill(stepId: number, plan: StepPlan, kv: KvCache, slots: SlotTable): void {
@@ -70,11 +70,11 @@ export class StepBuffers implements StepInput {
     this.rowCount = 0;
     this.logitCount = 0;
     this.returnLogits = false;
-    this.decodeRowCount = plan.decodeRows.length;
-    this.prefixHitTokens = plan.prefixHitTokens;
-    this.preemptionCount = plan.preemptedGroupCount;
-    this.addRows(plan.decodeRows, kv, slots);
-    this.addRows(plan.prefillRows, kv, slots);
+    this.#decodeRowCount = plan.decodeRows.length;
+    this.#prefixHitTokens = plan.prefixHitTokens;
+    this.#preemptionCount = plan.preemptedGroupCount;
+    this.#addRows(plan.decodeRows, kv, slots);
+    this.#addRows(plan.prefillRows, kv, slots);
     this.rowOffsets[this.rowCount] = this.tokenCount;
     this.blocksToHost = kv.takeSaves();
     this.blocksFromHost = kv.takeLoads();
@@ -83,42 +83,46 @@ export class StepBuffers implements StepInput {
 
   /** What the step was made of, for statistics. */
   rowStats(): RowStats {
-    const { tokenCount, decodeRowCount, prefixHitTokens, preemptionCount } = this;
-    const prefillRowCount = this.rowCount - decodeRowCount;
-    return { tokenCount, decodeRowCount, prefillRowCount, prefixHitTokens, preemptionCount };
+    return {
+      tokenCount: this.tokenCount,
+      decodeRowCount: this.#decodeRowCount,
+      prefillRowCount: this.rowCount - this.#decodeRowCount,
+      prefixHitTokens: this.#prefixHitTokens,
+      preemptionCount: this.#preemptionCount,
+    };
   }
 
   runOfLogit(logit: number): SequenceRun {
-    return this.rowRuns[this.logitRows[logit]!]!;
+    return this.#rowRuns[this.logitRows[logit]!]!;
   }
 
   epochOfLogit(logit: number): number {
-    return this.rowEpochs[this.logitRows[logit]!]!;
+    return this.#rowEpochs[this.logitRows[logit]!]!;
   }
 
   /** Lets go of the runs once their results are read. */
   release(): void {
-    this.rowRuns.fill(undefined, 0, this.rowCount);
+    this.#rowRuns.fill(undefined, 0, this.rowCount);
   }
 
-  private addRows(rows: RowList, kv: KvCache, slots: SlotTable): void {
+  #addRows(rows: RowList, kv: KvCache, slots: SlotTable): void {
     for (let i = 0; i < rows.length; i++) {
       const sequence = rows.sequence(i);
       const row = this.rowCount++;
       const count = rows.counts.at(i);
       const run = slots.runAt(sequence.slot);
-      this.rowRuns[row] = run;
-      this.rowEpochs[row] = sequence.group.epoch;
+      this.#rowRuns[row] = run;
+      this.#rowEpochs[row] = sequence.group.epoch;
       this.rowSlots[row] = sequence.slot;
-      this.addTokens(row, sequence, rows.starts.at(i), count);
-      this.copyTable(row, sequence, kv);
+      this.#addTokens(row, sequence, rows.starts.at(i), count);
+      this.#copyTable(row, sequence, kv);
       const firstToken = this.rowOffsets[row]!;
-      if (rows.scoreCounts.at(i) > 0) this.addScores(row, run, rows.starts.at(i), rows.scoreCounts.at(i));
-      if (rows.samples.at(i) === 1) this.addSample(row, run, firstToken + count - 1);
+      if (rows.scoreCounts.at(i) > 0) this.#addScores(row, run, rows.starts.at(i), rows.scoreCounts.at(i));
+      if (rows.samples.at(i) === 1) this.#addSample(row, run, firstToken + count - 1);
     }
   }
 
-  private addTokens(row: number, sequence: Sequence, start: number, count: number): void {
+  #addTokens(row: number, sequence: Sequence, start: number, count: number): void {
     const { tokens, knownCount } = sequence;
     this.rowOffsets[row] = this.tokenCount;
     this.contextLengths[row] = start + count;
@@ -130,32 +134,32 @@ export class StepBuffers implements StepInput {
   }
 
   /** Tables grow by a block now and then, so most of a row is there from the last time. */
-  private copyTable(row: number, { slot }: Sequence, kv: KvCache): void {
+  #copyTable(row: number, { slot }: Sequence, kv: KvCache): void {
     const { tables } = kv;
     const count = tables.count(slot);
-    const heldCount = this.rowBlockCounts[row]!;
-    const isSameTable = this.rowVersions[row] === tables.version(slot);
+    const heldCount = this.#rowBlockCounts[row]!;
+    const isSameTable = this.#rowVersions[row] === tables.version(slot);
     const base = row * this.maxBlocksPerSequence;
     for (let i = isSameTable ? heldCount : 0; i < count; i++) this.blockTables[base + i] = tables.at(slot, i);
     for (let i = count; i < heldCount; i++) this.blockTables[base + i] = -1;
-    this.rowVersions[row] = tables.version(slot);
-    this.rowBlockCounts[row] = count;
+    this.#rowVersions[row] = tables.version(slot);
+    this.#rowBlockCounts[row] = count;
   }
 
-  private addScores(row: number, run: SequenceRun, start: number, count: number): void {
+  #addScores(row: number, run: SequenceRun, start: number, count: number): void {
     const firstToken = this.rowOffsets[row]!;
-    for (let i = 0; i < count; i++) this.addLogit(row, firstToken + i, run.sequence.tokens[start + i + 1]!);
+    for (let i = 0; i < count; i++) this.#addLogit(row, firstToken + i, run.sequence.tokens[start + i + 1]!);
     this.returnLogits ||= run.request.tokens.returnContextLogits;
   }
 
-  private addSample(row: number, run: SequenceRun, token: number): void {
-    this.addLogit(row, token, -1);
+  #addSample(row: number, run: SequenceRun, token: number): void {
+    this.#addLogit(row, token, -1);
     const { promptScores, tokens } = run.request;
     const endsPrompt = promptScores !== undefined && !promptScores.isTold;
     this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
   }
 
-  private addLogit(row: number, token: number, target: number): void {
+  #addLogit(row: number, token: number, target: number): void {
     this.logitTokens[this.logitCount] = token;
     this.logitRows[this.logitCount] = row;
     this.logitTargets[this.logitCount++] = target;

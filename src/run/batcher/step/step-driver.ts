@@ -31,23 +31,23 @@ export class StepDriver {
   readonly scheduler: Scheduler;
   /** When a step last went out or came back, while one is in flight. */
   heartbeatMs: number;
-  private readonly executor: Executor;
-  private readonly clock: Clock;
-  private readonly slots: SlotTable;
+  readonly #executor: Executor;
+  readonly #clock: Clock;
+  readonly #slots: SlotTable;
   /** One more than there are steps in flight while the next one is planned. */
-  private readonly freeBuffers: StepBuffers[];
-  private readonly inFlight: StepBuffers[] = [];
-  private readonly listeners = new Set<(stats: StepStats) => void>();
-  private stepCount = 0;
-  private hostMs = 0;
-  private waitReason: WaitReason | undefined;
-  private isAbandoned = false;
+  readonly #freeBuffers: StepBuffers[];
+  readonly #inFlight: StepBuffers[] = [];
+  readonly #listeners = new Set<(stats: StepStats) => void>();
+  #stepCount = 0;
+  #hostMs = 0;
+  #waitReason: WaitReason | undefined;
+  #isAbandoned = false;
 
   constructor(executor: Executor, options: BatcherOptions, clock: Clock) {
     const limits = schedulerLimits(options, executor.limits);
     const { blockTokens, blockCount, hostBlockCount } = executor.limits;
-    this.executor = executor;
-    this.clock = clock;
+    this.#executor = executor;
+    this.#clock = clock;
     this.heartbeatMs = clock.nowMs();
     this.kv = new KvCache({
       blockTokens,
@@ -58,27 +58,27 @@ export class StepDriver {
       prefixReuse: options.prefixReuse,
     });
     this.scheduler = new Scheduler(limits, this.kv);
-    this.slots = new SlotTable(executor);
+    this.#slots = new SlotTable(executor);
     const { maxBlocksPerSequence } = this.kv.tables;
-    this.freeBuffers = [0, 1].map(() => new StepBuffers(limits, maxBlocksPerSequence));
+    this.#freeBuffers = [0, 1].map(() => new StepBuffers(limits, maxBlocksPerSequence));
   }
 
   get inFlightCount(): number {
-    return this.inFlight.length;
+    return this.#inFlight.length;
   }
 
   get oldestStepId(): number | undefined {
-    return this.inFlight[0]?.stepId;
+    return this.#inFlight[0]?.stepId;
   }
 
   get isIdle(): boolean {
-    return this.scheduler.waitingCount + this.scheduler.runningCount + this.inFlight.length === 0;
+    return this.scheduler.waitingCount + this.scheduler.runningCount + this.#inFlight.length === 0;
   }
 
   /** Statistics of every step, right after its results. @returns a function that ends the subscription */
   onStep(listener: (stats: StepStats) => void): () => void {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /**
@@ -87,66 +87,67 @@ export class StepDriver {
    * @returns false when nothing can run now
    */
   launch(runOf: (sequence: Sequence, nowMs: number) => SequenceRun): boolean {
-    const startMs = this.clock.nowMs();
+    const startMs = this.#clock.nowMs();
     const plan = this.scheduler.plan();
-    this.waitReason = plan.waitReason;
+    this.#waitReason = plan.waitReason;
     if (plan.rowCount > 0) {
-      this.slots.apply(plan, (sequence) => runOf(sequence, startMs));
-      const buffers = this.freeBuffers.pop()!;
-      buffers.fill(this.stepCount++, plan, this.kv, this.slots);
-      this.executor.submit(buffers);
-      if (this.inFlight.length === 0) this.heartbeatMs = startMs;
-      this.inFlight.push(buffers);
+      this.#slots.apply(plan, (sequence) => runOf(sequence, startMs));
+      const buffers = this.#freeBuffers.pop()!;
+      buffers.fill(this.#stepCount++, plan, this.kv, this.#slots);
+      this.#executor.submit(buffers);
+      if (this.#inFlight.length === 0) this.heartbeatMs = startMs;
+      this.#inFlight.push(buffers);
     }
     invariant(
-      this.inFlight.length > 0 || this.isIdle,
+      this.#inFlight.length > 0 || this.isIdle,
       () => `requests wait for ${plan.waitReason} although nothing runs`,
     );
-    this.hostMs += this.clock.nowMs() - startMs;
+    this.#hostMs += this.#clock.nowMs() - startMs;
     return plan.rowCount > 0;
   }
 
   /** Waits for the oldest step in flight and has its results read. */
   async settle(read: ReadStep): Promise<void> {
-    const output = await this.executor.collect();
-    if (this.isAbandoned) return;
-    const startMs = this.clock.nowMs();
-    const step = this.inFlight.shift()!;
+    const output = await this.#executor.collect();
+    if (this.#isAbandoned) return;
+    const startMs = this.#clock.nowMs();
+    const step = this.#inFlight.shift()!;
     this.heartbeatMs = startMs;
     invariant(output.stepId === step.stepId, () => `step ${output.stepId} came back for ${step.stepId}`);
     const outputTokenCount = read(step, output, startMs);
     step.release();
-    this.freeBuffers.push(step);
-    this.hostMs += this.clock.nowMs() - startMs;
+    this.#freeBuffers.push(step);
+    this.#hostMs += this.#clock.nowMs() - startMs;
     const { deviceMs, idleMs } = output;
     const rows = { ...step.rowStats(), outputTokenCount, deviceMs, idleMs };
-    this.tell({ stepId: step.stepId, ...rows, ...this.state(startMs) });
+    this.#tell({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
   }
 
   /** Tells the state that requests have left which ended between steps. */
   tellIdle(): void {
-    const stepId = Math.max(0, this.stepCount - 1);
-    this.waitReason = undefined;
-    this.tell({ stepId, ...NO_ROWS, ...this.state(this.clock.nowMs()) });
+    const stepId = Math.max(0, this.#stepCount - 1);
+    this.#waitReason = undefined;
+    this.#tell({ stepId, ...NO_ROWS, ...this.#state(this.#clock.nowMs()) });
   }
 
   /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
   renewSlots(runs: readonly SequenceRun[]): void {
-    for (const run of runs) this.slots.renew(run);
+    for (const run of runs) this.#slots.renew(run);
   }
 
   /** Results that are still to come are not read any more. */
   abandon(): void {
-    this.isAbandoned = true;
+    this.#isAbandoned = true;
   }
 
-  private tell(stats: Omit<StepStats, 'type'>): void {
-    for (const listener of this.listeners) listener({ type: 'step', ...stats });
+  #tell(stats: Omit<StepStats, 'type'>): void {
+    for (const listener of this.#listeners) listener({ type: 'step', ...stats });
   }
 
-  private state(timeMs: number) {
-    const { hostMs, waitReason, kv, scheduler } = this;
-    this.hostMs = 0;
+  #state(timeMs: number) {
+    const { kv, scheduler } = this;
+    const hostMs = this.#hostMs;
+    this.#hostMs = 0;
     return {
       timeMs,
       waitingCount: scheduler.waitingCount,
@@ -155,7 +156,7 @@ export class StepDriver {
       cachedBlockCount: kv.cachedCount,
       totalBlockCount: kv.blockCount,
       hostMs,
-      waitReason,
+      waitReason: this.#waitReason,
     };
   }
 }

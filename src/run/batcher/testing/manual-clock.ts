@@ -2,13 +2,13 @@ import type { Clock } from '../../../core/clock.js';
 
 /** A clock that stands still until it is moved. */
 export class ManualClock implements Clock {
-  private timeMs = 0;
+  #timeMs = 0;
 
   nowMs(): number {
-    return this.timeMs;
+    return this.#timeMs;
   }
 
   advance(byMs: number): void {
-    this.timeMs += byMs;
+    this.#timeMs += byMs;
   }
 }

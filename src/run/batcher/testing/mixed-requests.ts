@@ -90,8 +90,12 @@ function beams(below: (limit: number) => number, { vocabulary }: MixLimits): Par
   const lengthPenalty = 0.5 + below(3) / 2;
   const beam = { width, lengthPenalty, earlyStopping: below(2) === 0 };
   const sampling = {
-    ...{ ...GREEDY, repetitionPenalty: 1.2, presencePenalty: 0.3, frequencyPenalty: 0.2 },
-    ...{ logitBias: new Map([[below(vocabulary), 2]]), minTokens: below(6) },
+    ...GREEDY,
+    repetitionPenalty: 1.2,
+    presencePenalty: 0.3,
+    frequencyPenalty: 0.2,
+    logitBias: new Map([[below(vocabulary), 2]]),
+    minTokens: below(6),
     badWords: [[below(vocabulary)], [below(vocabulary), below(vocabulary)]],
   };
   const isPlain = below(2) === 0;

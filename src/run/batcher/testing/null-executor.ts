@@ -12,8 +12,8 @@ export class NullExecutor implements Executor {
     kvBytesPerToken: 0,
     hostKvBytes: 0,
   };
-  private readonly outputs: StepOutput[];
-  private readonly submitted: StepInput[] = [];
+  readonly #outputs: StepOutput[];
+  readonly #submitted: StepInput[] = [];
 
   constructor(rowCount: number, sequenceTokens: number) {
     const blockTokens = 16;
@@ -28,7 +28,7 @@ export class NullExecutor implements Executor {
       vocabulary: 32_000,
     };
     const tokenIds = new Int32Array(rowCount).fill(17);
-    this.outputs = Array.from({ length: rowCount + 1 }, (_, logitCount) => ({
+    this.#outputs = Array.from({ length: rowCount + 1 }, (_, logitCount) => ({
       stepId: 0,
       logitCount,
       tokenIds,
@@ -47,12 +47,12 @@ export class NullExecutor implements Executor {
   detachSlot(): void {}
 
   submit(step: StepInput): void {
-    this.submitted.push(step);
+    this.#submitted.push(step);
   }
 
   async collect(): Promise<StepOutput> {
-    const { stepId, logitCount } = this.submitted.shift()!;
-    return Object.assign(this.outputs[logitCount]!, { stepId });
+    const { stepId, logitCount } = this.#submitted.shift()!;
+    return Object.assign(this.#outputs[logitCount]!, { stepId });
   }
 
   async dispose(): Promise<void> {}

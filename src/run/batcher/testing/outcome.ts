@@ -39,7 +39,7 @@ export class OutcomeCollector {
     if (this.isOver) this.faults.push(`${event.type} after the terminal event`);
     switch (event.type) {
       case 'token': {
-        const sequence = this.sequence(event.sequence);
+        const sequence = this.#sequence(event.sequence);
         if (sequence.finishReason !== undefined) this.faults.push('token after the sequence event');
         sequence.streamed.push(...event.tokenIds);
         sequence.logprobs.push(...(event.logprobs ?? []));
@@ -53,7 +53,7 @@ export class OutcomeCollector {
         this.outcome.promptLogits = digest(0, event.logits);
         break;
       case 'sequence': {
-        const sequence = this.sequence(event.sequence);
+        const sequence = this.#sequence(event.sequence);
         if (sequence.finishReason !== undefined) this.faults.push('second sequence event');
         sequence.tokenIds = event.tokenIds;
         sequence.finishReason = event.finishReason;
@@ -73,7 +73,7 @@ export class OutcomeCollector {
     }
   };
 
-  private sequence(index: number): SequenceOutcome {
+  #sequence(index: number): SequenceOutcome {
     const known = this.outcome.sequences.get(index);
     if (known !== undefined) return known;
     const fresh: SequenceOutcome = {

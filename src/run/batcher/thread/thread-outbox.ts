@@ -10,72 +10,77 @@ export type PostStep = (message: StepMessage, transfer: ArrayBuffer[]) => void;
 
 /** Gathers what the engine thread has to tell and posts it once per turn, when the work at hand is done. */
 export class ThreadOutbox {
-  private readonly post: PostStep;
-  private readonly tokens = new Int32List(1024);
-  private events: HandledEvent[] = [];
-  private stats: StepStats[] = [];
-  private failure: ErrorReport | undefined;
-  private timeMs = 0;
-  private isScheduled = false;
+  readonly #post: PostStep;
+  readonly #tokens = new Int32List(1024);
+  #events: HandledEvent[] = [];
+  #stats: StepStats[] = [];
+  #failure: ErrorReport | undefined;
+  #timeMs = 0;
+  #isScheduled = false;
 
   constructor(post: PostStep) {
-    this.post = post;
+    this.#post = post;
   }
 
   addToken(handle: RequestHandle, sequence: number, tokenId: number, timeMs: number): void {
-    this.tokens.pushPair(handle, sequence);
-    this.tokens.push(tokenId);
-    this.timeMs = timeMs;
-    this.schedule();
+    this.#tokens.pushPair(handle, sequence);
+    this.#tokens.push(tokenId);
+    this.#timeMs = timeMs;
+    this.#schedule();
   }
 
   addEvent(handle: RequestHandle, event: BatcherEvent): void {
-    this.events.push({ handle, event });
-    this.schedule();
+    this.#events.push({ handle, event });
+    this.#schedule();
   }
 
   addStats(stats: StepStats): void {
-    this.stats.push(stats);
-    this.schedule();
+    this.#stats.push(stats);
+    this.#schedule();
   }
 
   addFailure(failure: ErrorReport): void {
-    this.failure = failure;
-    this.schedule();
+    this.#failure = failure;
+    this.#schedule();
   }
 
-  private schedule(): void {
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    queueMicrotask(() => this.flush());
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#flush());
   }
 
-  private flush(): void {
-    const { timeMs, events, stats, failure } = this;
-    const tokens = this.tokens.take();
-    this.isScheduled = false;
-    this.events = [];
-    this.stats = [];
+  #flush(): void {
+    const message = {
+      timeMs: this.#timeMs,
+      events: this.#events,
+      stats: this.#stats,
+      failure: this.#failure,
+    };
+    const tokens = this.#tokens.take();
+    this.#isScheduled = false;
+    this.#events = [];
+    this.#stats = [];
     const transfer = tokens.length > 0 ? [tokens.buffer as ArrayBuffer] : [];
-    this.post({ type: 'step', timeMs, tokens, events, stats, failure }, transfer);
+    this.#post({ type: 'step', ...message, tokens }, transfer);
   }
 }
 
 /** The events of one request on their way to the main thread. */
 export class OutboxSink implements RequestSink {
-  private readonly outbox: ThreadOutbox;
-  private readonly handle: RequestHandle;
+  readonly #outbox: ThreadOutbox;
+  readonly #handle: RequestHandle;
 
   constructor(outbox: ThreadOutbox, handle: RequestHandle) {
-    this.outbox = outbox;
-    this.handle = handle;
+    this.#outbox = outbox;
+    this.#handle = handle;
   }
 
   token(sequence: number, tokenId: number, timeMs: number): void {
-    this.outbox.addToken(this.handle, sequence, tokenId, timeMs);
+    this.#outbox.addToken(this.#handle, sequence, tokenId, timeMs);
   }
 
   event(event: BatcherEvent): void {
-    this.outbox.addEvent(this.handle, event);
+    this.#outbox.addEvent(this.#handle, event);
   }
 }

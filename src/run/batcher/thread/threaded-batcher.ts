@@ -28,7 +28,7 @@ interface OpenRequest {
   readonly onEvent: (event: BatcherEvent) => void;
 }
 
-/** Starts an engine thread. @throws AloftError whatever opening the executor throws there */
+/** Starts an engine thread. @throws {AloftError} whatever opening the executor throws there */
 export async function openThreadedBatcher(options: EngineThreadOptions): Promise<ThreadedBatcher> {
   const workerData: EngineThreadData = { ...options, timeOriginMs: performance.timeOrigin };
   const worker = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData });
@@ -50,38 +50,38 @@ export async function openThreadedBatcher(options: EngineThreadOptions): Promise
  */
 export class ThreadedBatcher implements TokenBatcher {
   readonly facts: EngineFacts;
-  private readonly worker: Worker;
-  private readonly stepTimeoutMs: number;
-  private readonly open = new Map<RequestHandle, OpenRequest>();
-  private readonly handles = new Map<RequestId, RequestHandle>();
-  private readonly stepListeners = new Set<(stats: StepStats) => void>();
-  private readonly failureListeners: ((failure: ErrorReport) => void)[] = [];
-  private readonly watchdog: NodeJS.Timeout;
-  private readonly exited: Promise<void>;
-  private outgoing: EngineCommand[] = [];
-  private lastHandle = 0;
-  private isClosing = false;
-  private heartbeatMs = performance.now();
-  private state: BatcherHealth['state'] = 'running';
-  private failure: ErrorReport | undefined;
+  readonly #worker: Worker;
+  readonly #stepTimeoutMs: number;
+  readonly #open = new Map<RequestHandle, OpenRequest>();
+  readonly #handles = new Map<RequestId, RequestHandle>();
+  readonly #stepListeners = new Set<(stats: StepStats) => void>();
+  readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
+  readonly #watchdog: NodeJS.Timeout;
+  readonly #exited: Promise<void>;
+  #outgoing: EngineCommand[] = [];
+  #lastHandle = 0;
+  #isClosing = false;
+  #heartbeatMs = performance.now();
+  #state: BatcherHealth['state'] = 'running';
+  #failure: ErrorReport | undefined;
 
   /** Use {@link openThreadedBatcher}. @param worker an engine thread that has said that it is open */
   constructor(worker: Worker, facts: EngineFacts, stepTimeoutMs: number) {
-    this.worker = worker;
+    this.#worker = worker;
     this.facts = facts;
-    this.stepTimeoutMs = stepTimeoutMs;
+    this.#stepTimeoutMs = stepTimeoutMs;
     worker.on('message', (message: FromEngine) => {
-      if (message.type === 'step') this.take(message);
+      if (message.type === 'step') this.#take(message);
     });
-    worker.on('error', (error) => this.fail({ code: 'INTERNAL', message: error.stack ?? error.message }));
-    this.exited = new Promise((resolve) => {
+    worker.on('error', (error) => this.#fail({ code: 'INTERNAL', message: error.stack ?? error.message }));
+    this.#exited = new Promise((resolve) => {
       worker.once('exit', (status) => {
-        this.fail({ code: 'INTERNAL', message: `The engine thread ended with status ${status}.` });
+        this.#fail({ code: 'INTERNAL', message: `The engine thread ended with status ${status}.` });
         resolve();
       });
     });
     worker.unref();
-    this.watchdog = setInterval(() => this.checkWatchdog(), stepTimeoutMs / 4).unref();
+    this.#watchdog = setInterval(() => this.#checkWatchdog(), stepTimeoutMs / 4).unref();
   }
 
   get limits(): TokenLimits {
@@ -89,45 +89,45 @@ export class ThreadedBatcher implements TokenBatcher {
   }
 
   get health(): BatcherHealth {
-    const { state, failure } = this;
-    const isIdle = state === 'running' && this.open.size === 0;
-    return { state, failure, heartbeatMs: isIdle ? performance.now() : this.heartbeatMs };
+    const isIdle = this.#state === 'running' && this.#open.size === 0;
+    const heartbeatMs = isIdle ? performance.now() : this.#heartbeatMs;
+    return { state: this.#state, failure: this.#failure, heartbeatMs };
   }
 
   /** Statistics of every step, as they arrive. @returns a function that ends the subscription */
   onStep(listener: (stats: StepStats) => void): () => void {
-    this.stepListeners.add(listener);
-    return () => void this.stepListeners.delete(listener);
+    this.#stepListeners.add(listener);
+    return () => void this.#stepListeners.delete(listener);
   }
 
   /** Called once if the engine or its thread breaks; nothing is served after that. */
   onFailure(listener: (failure: ErrorReport) => void): void {
-    this.failureListeners.push(listener);
+    this.#failureListeners.push(listener);
   }
 
   submit(request: TokenRequest, onEvent: (event: BatcherEvent) => void): void {
-    const isInProgress = this.handles.has(request.id);
+    const isInProgress = this.#handles.has(request.id);
     const refusal = stoppedReport(this.health) ?? (isInProgress ? duplicateReport(request) : undefined);
     if (refusal !== undefined) {
       onEvent(refusedEvent(request, refusal, performance.now()));
       return;
     }
-    if (this.open.size === 0) {
-      this.heartbeatMs = performance.now();
-      this.worker.ref();
+    if (this.#open.size === 0) {
+      this.#heartbeatMs = performance.now();
+      this.#worker.ref();
     }
-    const handle = this.nextHandle();
-    this.open.set(handle, { request, onEvent, submittedMs: performance.now() });
-    this.handles.set(request.id, handle);
-    this.send({ type: 'submit', handle, request });
+    const handle = this.#nextHandle();
+    this.#open.set(handle, { request, onEvent, submittedMs: performance.now() });
+    this.#handles.set(request.id, handle);
+    this.#send({ type: 'submit', handle, request });
   }
 
   cancel(id: RequestId): void {
-    if (this.handles.has(id)) this.send({ type: 'cancel', id });
+    if (this.#handles.has(id)) this.#send({ type: 'cancel', id });
   }
 
   endSequence(id: RequestId, sequence: number): void {
-    if (this.handles.has(id)) this.send({ type: 'endSequence', id, sequence });
+    if (this.#handles.has(id)) this.#send({ type: 'endSequence', id, sequence });
   }
 
   /**
@@ -135,82 +135,82 @@ export class ThreadedBatcher implements TokenBatcher {
    * call cannot be ended, and this does not resolve then.
    * @param patienceMs time for the step at hand; default: as long as a step may take
    */
-  async close(patienceMs = this.stepTimeoutMs): Promise<void> {
-    if (!this.isClosing) {
-      this.isClosing = true;
+  async close(patienceMs = this.#stepTimeoutMs): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
       // A thread that works may end its step; one that failed may hang in a call and gets little time.
-      const graceMs = this.state === 'running' ? patienceMs : FAILED_GRACE_MS;
-      if (this.state === 'running') this.state = 'closed';
-      clearInterval(this.watchdog);
-      this.worker.ref();
-      this.send({ type: 'close' });
-      const lastResort = setTimeout(() => void this.worker.terminate(), graceMs);
-      void this.exited.then(() => clearTimeout(lastResort));
+      const graceMs = this.#state === 'running' ? patienceMs : FAILED_GRACE_MS;
+      if (this.#state === 'running') this.#state = 'closed';
+      clearInterval(this.#watchdog);
+      this.#worker.ref();
+      this.#send({ type: 'close' });
+      const lastResort = setTimeout(() => void this.#worker.terminate(), graceMs);
+      void this.#exited.then(() => clearTimeout(lastResort));
     }
-    await this.exited;
+    await this.#exited;
   }
 
   /** Handles stay small integers: they travel in 32 bits. */
-  private nextHandle(): RequestHandle {
-    do this.lastHandle = (this.lastHandle + 1) % 2 ** 31;
-    while (this.open.has(this.lastHandle));
-    return this.lastHandle;
+  #nextHandle(): RequestHandle {
+    do this.#lastHandle = (this.#lastHandle + 1) % 2 ** 31;
+    while (this.#open.has(this.#lastHandle));
+    return this.#lastHandle;
   }
 
-  private send(command: EngineCommand): void {
-    if (this.outgoing.push(command) === 1) queueMicrotask(() => this.flush());
+  #send(command: EngineCommand): void {
+    if (this.#outgoing.push(command) === 1) queueMicrotask(() => this.#flush());
   }
 
-  private flush(): void {
-    const commands = this.outgoing;
-    this.outgoing = [];
-    this.worker.postMessage(commands, []);
+  #flush(): void {
+    const commands = this.#outgoing;
+    this.#outgoing = [];
+    this.#worker.postMessage(commands, []);
   }
 
-  private take(message: StepMessage): void {
-    this.heartbeatMs = performance.now();
+  #take(message: StepMessage): void {
+    this.#heartbeatMs = performance.now();
     const { tokens, timeMs } = message;
     for (let i = 0; i < tokens.length; i += 3)
-      this.tell(tokens[i]!, tokenEvent(tokens, i, timeMs, this.open));
-    for (const { handle, event } of message.events) this.tell(handle, event);
-    for (const stats of message.stats) for (const listener of this.stepListeners) listener(stats);
-    if (message.failure !== undefined) this.fail(message.failure);
+      this.#tell(tokens[i]!, tokenEvent(tokens, i, timeMs, this.#open));
+    for (const { handle, event } of message.events) this.#tell(handle, event);
+    for (const stats of message.stats) for (const listener of this.#stepListeners) listener(stats);
+    if (message.failure !== undefined) this.#fail(message.failure);
   }
 
-  private tell(handle: RequestHandle, event: BatcherEvent | undefined): void {
-    const request = this.open.get(handle);
+  #tell(handle: RequestHandle, event: BatcherEvent | undefined): void {
+    const request = this.#open.get(handle);
     if (request === undefined || event === undefined) return;
-    if (event.type === 'finished' || event.type === 'failed') this.forget(handle, request);
+    if (event.type === 'finished' || event.type === 'failed') this.#forget(handle, request);
     request.onEvent(event);
   }
 
-  private forget(handle: RequestHandle, { request }: OpenRequest): void {
-    this.open.delete(handle);
-    this.handles.delete(request.id);
-    if (this.open.size === 0 && this.state === 'running') this.worker.unref();
+  #forget(handle: RequestHandle, { request }: OpenRequest): void {
+    this.#open.delete(handle);
+    this.#handles.delete(request.id);
+    if (this.#open.size === 0 && this.#state === 'running') this.#worker.unref();
   }
 
-  private checkWatchdog(): void {
-    const silentMs = performance.now() - this.heartbeatMs;
-    if (this.open.size === 0 || silentMs <= this.stepTimeoutMs * WATCHDOG_PATIENCE) return;
+  #checkWatchdog(): void {
+    const silentMs = performance.now() - this.#heartbeatMs;
+    if (this.#open.size === 0 || silentMs <= this.#stepTimeoutMs * WATCHDOG_PATIENCE) return;
     const message = `The engine thread has not answered for ${Math.round(silentMs)} ms; it was ended.`;
-    this.fail({ code: 'DEVICE_FAILED', message });
-    void this.worker.terminate();
+    this.#fail({ code: 'DEVICE_FAILED', message });
+    void this.#worker.terminate();
   }
 
   /** The engine is gone: what is open ends here. */
-  private fail(error: ErrorReport): void {
-    clearInterval(this.watchdog);
-    const isNew = this.state === 'running';
+  #fail(error: ErrorReport): void {
+    clearInterval(this.#watchdog);
+    const isNew = this.#state === 'running';
     if (isNew) {
-      this.state = 'failed';
-      this.failure = error;
+      this.#state = 'failed';
+      this.#failure = error;
     }
-    for (const [handle, open] of this.open) {
-      this.forget(handle, open);
+    for (const [handle, open] of this.#open) {
+      this.#forget(handle, open);
       open.onEvent(refusedEvent(open.request, error, performance.now(), open.submittedMs));
     }
-    if (isNew) for (const listener of this.failureListeners) listener(error);
+    if (isNew) for (const listener of this.#failureListeners) listener(error);
   }
 }
 

@@ -14,7 +14,7 @@ export interface CpuExecutorOptions {
   readonly pool: CpuPool;
   /**
    * Address of a packed tensor of the engine: a weight's name, or the name with a suffix of the CPU's weight layout.
-   * The memory must stay mapped until `dispose`. @throws AloftError when there is no such tensor
+   * The memory must stay mapped until `dispose`. @throws {AloftError} when there is no such tensor
    */
   readonly tensorAddress: (name: string) => number;
   /** For the memory budget only. */

@@ -89,7 +89,7 @@ export class CpuExecutor implements Executor {
   #startMs = 0;
   #lastEndMs: number | undefined;
 
-  /** @throws AloftError OUT_OF_MEMORY, INTERNAL on an invalid plan */
+  /** @throws {AloftError} OUT_OF_MEMORY, INTERNAL on an invalid plan */
   constructor(options: CpuExecutorOptions) {
     const { plan, limits, pool, kvDtype: dtype } = options;
     const { blockTokens, blockCount, hostBlockCount } = limits;
@@ -234,7 +234,7 @@ export class CpuExecutor implements Executor {
     return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
   }
 
-  /** Sampled tokens become their slots' last tokens. @throws AloftError DEVICE_FAILED on a row without a finite logit */
+  /** Sampled tokens become their slots' last tokens. @throws {AloftError} DEVICE_FAILED on a row without a finite logit */
   #feedBack(step: StepInput, { tokenIds }: StepOutput): void {
     for (let i = 0; i < step.logitCount; i++) {
       const tokenId = tokenIds[i]!;

@@ -17,7 +17,7 @@ export class CpuKvCache {
   readonly #device: HostArea;
   readonly #host: HostArea;
 
-  /** @throws AloftError OUT_OF_MEMORY */
+  /** @throws {AloftError} OUT_OF_MEMORY */
   constructor({ dims, dtype, blockTokens, blockCount, hostBlockCount }: CpuKvCacheOptions) {
     this.layout = createKvLayout(dims, dtype, blockTokens);
     this.#device = allocateHost(blockCount * this.layout.blockStrideBytes);

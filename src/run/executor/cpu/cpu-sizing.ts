@@ -17,7 +17,7 @@ const DEFAULT_STEP_TOKENS = 512;
 /** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
 const MIN_LOGITS = 64;
 
-/** @param availableBytes memory that the weights, the workspace and the cache have together @throws AloftError CONFIG_INVALID */
+/** @param availableBytes memory that the weights, the workspace and the cache have together @throws {AloftError} CONFIG_INVALID */
 export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes: number): CpuSizing {
   const { plan, weightBytes, limits: built } = shape;
   const maxRows = given.maxSequenceCount ?? built.max_batch_size;

@@ -28,7 +28,7 @@ export interface OpenEngineOptions extends SizingOptions {
 /** Share of the available memory that weights in huge pages may take: the KV cache needs some too. */
 const RESIDENT_SHARE = 0.6;
 
-/** @throws AloftError of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
+/** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const given = options as OpenEngineOptions;
   const availableBytes = process.availableMemory();

@@ -5,11 +5,14 @@ import { attentionMatrices, CACHE_MAP_KEY, qkvMapKey } from './attention-maps.js
 
 const plan = benchmarkPlan({
   shape: { ...namedShape('llama3_8b'), num_hidden_layers: 2 },
-  ...{ dtype: 'bf16', isInt8: false },
+  dtype: 'bf16',
+  isInt8: false,
 });
 const MEMORY = {
   buffer: (opIndex: number) => 0x1000 + opIndex * 0x100,
-  ...{ rows: () => 512, cacheBase: 0x900000, blockTokens: 24 },
+  rows: () => 512,
+  cacheBase: 0x900000,
+  blockTokens: 24,
   cacheBytes: 5 * 2 * 2 * 8 * 24 * 128 * 2, // 5 blocks of 2 layers
 };
 

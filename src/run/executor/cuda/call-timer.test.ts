@@ -6,7 +6,12 @@ import { createCallTimer } from './call-timer.js';
 import type { LaunchSink } from './op-context.js';
 
 const LAUNCH: KernelLaunch = {
-  ...{ unit: 'common', kernel: 'add', grid: [1, 1, 1], blockThreads: 1, sharedBytes: 0, args: [] },
+  unit: 'common',
+  kernel: 'add',
+  grid: [1, 1, 1],
+  blockThreads: 1,
+  sharedBytes: 0,
+  args: [],
 };
 const SHAPE = { m: 1, n: 1, k: 1, inputDtype: 'f16', outputDtype: 'f16' } as const;
 
@@ -23,7 +28,9 @@ function fakeDevice() {
       record: () => (atMs = nowMs),
       msSince: (start: CudaEvent) => atMs - (start as typeof event).time(),
       time: () => atMs,
-      ...{ isDone: () => true, synchronize: () => {}, dispose: () => {} },
+      isDone: () => true,
+      synchronize: () => {},
+      dispose: () => {},
     };
     return event;
   };

@@ -22,19 +22,31 @@ const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;
 function open(more: Partial<CudaExecutorOptions> = {}) {
   const { gpu, calls, pinned } = createFakeGpu(90);
   const executor = openCudaExecutor({
-    ...{ plan, gpu, tensorAddress: () => 4096, cudaLibraryPath: cublasLt.folder },
+    plan,
+    gpu,
+    tensorAddress: () => 4096,
+    cudaLibraryPath: cublasLt.folder,
     units: new Map(UNITS.map((name) => [name, new Uint8Array(8)])),
     limits: {
-      ...{ maxStepTokens: 512, maxRows: 12, maxLogits: 64, blockTokens: 16, blockCount: 0 },
-      ...{ hostBlockCount: 4, maxSequenceTokens: 1024 },
+      maxStepTokens: 512,
+      maxRows: 12,
+      maxLogits: 64,
+      blockTokens: 16,
+      blockCount: 0,
+      hostBlockCount: 4,
+      maxSequenceTokens: 1024,
     },
     kv: { weightBytes: 1e9, freeFraction: 0.5, maxTokens: undefined, maxTotalBytes: undefined },
     ...more,
   });
   const attach = (slot: number, sampling: SamplingParams = GREEDY) =>
     executor.attachSlot({
-      ...{ slot, sampling, isBeam: false, endIds: [] },
-      ...{ promptTokenIds: Int32Array.of(1, 2, 3), outputTokenIds: new Int32Array(0) },
+      slot,
+      sampling,
+      isBeam: false,
+      endIds: [],
+      promptTokenIds: Int32Array.of(1, 2, 3),
+      outputTokenIds: new Int32Array(0),
     });
   /** Runs a step. @returns the driver calls that it made */
   const run = async (rows: readonly StepRow[], options: Parameters<typeof buildStep>[1] = {}) => {

@@ -38,7 +38,7 @@ import {
 /** Steps that may be on the device or waiting for `collect`. One more than the contract's two, for a step being filled. */
 const IN_FLIGHT = 3;
 
-/** Runs a plan on one GPU. @throws AloftError OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
+/** Runs a plan on one GPU. @throws {AloftError} OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
 export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   return new CudaExecutor(options);
 }
@@ -222,7 +222,12 @@ class CudaExecutor implements Executor {
     const { tokens, logits, decodeItems, prefillTiles, maxBlocks } = capacity;
     const { descriptor } = this.#areas;
     const shape: StepShape = {
-      ...{ tokens, logits, decodeItems, prefillTiles, maxBlocks, topCount },
+      tokens,
+      logits,
+      decodeItems,
+      prefillTiles,
+      maxBlocks,
+      topCount,
       descriptor: (field) => descriptor + 4 * offsets[field],
     };
     emitStep(this.#program, this.#areas, shape, sink);

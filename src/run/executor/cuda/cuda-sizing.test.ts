@@ -11,7 +11,10 @@ import { sizeCuda } from './memory-sizes.js';
 
 const GIB = 2 ** 30;
 const BUILT = {
-  ...{ max_batch_size: 16, max_input_len: 2048, max_output_len: 512, max_num_tokens: null },
+  max_batch_size: 16,
+  max_input_len: 2048,
+  max_output_len: 512,
+  max_num_tokens: null,
   tokens_per_block: 16,
 };
 
@@ -36,7 +39,8 @@ function countingGpu(computeCapability: number, totalBytes: number) {
       return address;
     },
     memoryInfo: () => ({ freeBytes, totalBytes }),
-    ...{ upload: () => {}, synchronize: () => {} },
+    upload: () => {},
+    synchronize: () => {},
   };
   return { gpu: gpu as unknown as Gpu, areas };
 }
@@ -56,7 +60,13 @@ test.each([
   const limits = cudaLimits(shape, given);
   const kv = { weightBytes, freeFraction: 0.8, maxTokens: undefined, maxTotalBytes: undefined };
   const options: CudaExecutorOptions = {
-    ...{ plan, gpu, limits, kv, units: new Map(), tensorAddress: () => 1, cudaLibraryPath: undefined },
+    plan,
+    gpu,
+    limits,
+    kv,
+    units: new Map(),
+    tensorAddress: () => 1,
+    cudaLibraryPath: undefined,
   };
   const { bytes } = sizeCuda({ plan, inferred: inferPlan(plan) }, limits, gpu.properties);
   const memory = allocateMemory(options, inferPlan(plan));

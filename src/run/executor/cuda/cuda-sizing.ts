@@ -13,7 +13,7 @@ const DEFAULT_STEP_TOKENS = 8192;
 /** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
 const MIN_LOGITS = 64;
 
-/** What the engine and the options make of a step; the number of blocks is still 0. @throws AloftError CONFIG_INVALID */
+/** What the engine and the options make of a step; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
 export function cudaLimits(
   { plan, limits: built }: Omit<EngineShape, 'weightBytes'>,
   given: SizingOptions,
@@ -85,7 +85,7 @@ export interface CudaSizing {
   readonly demand: KvDemand;
 }
 
-/** @param availableBytes memory for weights, workspace and cache together @throws AloftError CONFIG_INVALID */
+/** @param availableBytes memory for weights, workspace and cache together @throws {AloftError} CONFIG_INVALID */
 export function sizeCudaEngine(
   shape: EngineShape,
   given: SizingOptions,

@@ -48,7 +48,12 @@ test('a size is captured once, with a descriptor of its size', () => {
   const first = graphs.graphFor({ rows: 4, decodeItems: 8 });
   expect(graphs.graphFor({ rows: 4, decodeItems: 8 })).toBe(first);
   expect(first.layout.capacity).toEqual({
-    ...{ tokens: 4, rows: 4, logits: 4, decodeItems: 8, prefillTiles: 0, maxBlocks: 7 },
+    tokens: 4,
+    rows: 4,
+    logits: 4,
+    decodeItems: 8,
+    prefillTiles: 0,
+    maxBlocks: 7,
   });
   graphs.graphFor({ rows: 4, decodeItems: 16 });
   expect(emitted).toEqual([4, 4]);

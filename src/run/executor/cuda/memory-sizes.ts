@@ -130,7 +130,11 @@ export function mappedMatrices(
     const weight = tensorAddress(op.weight);
     if (format.type === 'dense')
       matrices.set(weightMapKey(op.weight), {
-        ...{ address: weight, rows, columns, boxRows: WEIGHT_BOX_ROWS, dtype },
+        address: weight,
+        rows,
+        columns,
+        boxRows: WEIGHT_BOX_ROWS,
+        dtype,
       });
     else {
       const [down, across] = tileShape(rows, columns);

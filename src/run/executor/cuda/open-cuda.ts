@@ -27,11 +27,14 @@ export interface OpenCudaOptions extends SizingOptions {
   readonly profile?: CallListener;
 }
 
-/** @throws AloftError of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
+/** @throws {AloftError} of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const given = options as OpenCudaOptions;
   const engine = openEngineRank(given.engineDirectory, {
-    ...{ rank: 0, worldSize: 1, device: 'cuda', layoutVersion: CUDA_LAYOUT_VERSION },
+    rank: 0,
+    worldSize: 1,
+    device: 'cuda',
+    layoutVersion: CUDA_LAYOUT_VERSION,
     verification: given.verification ?? 'sample',
   });
   try {
@@ -81,7 +84,7 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
   });
 }
 
-/** @throws AloftError ENGINE_VERSION for engines of a builder that left no facts */
+/** @throws {AloftError} ENGINE_VERSION for engines of a builder that left no facts */
 export function kernelFactsOf({
   kernelFacts,
   directory,
@@ -93,7 +96,7 @@ export function kernelFactsOf({
   );
 }
 
-/** Machine code runs on its own architecture only. @throws AloftError ENGINE_DEVICE */
+/** Machine code runs on its own architecture only. @throws {AloftError} ENGINE_DEVICE */
 export function checkArchitecture(
   { manifest, directory }: Pick<EngineRank, 'manifest' | 'directory'>,
   gpu: Pick<GpuProperties, 'ordinal' | 'name' | 'computeCapability'>,

@@ -44,9 +44,15 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
   const { tokens, rows, logits } = capacity;
   const lengths: Record<DescriptorField, number> = {
     itemCount: 1,
-    ...{ tokenIds: tokens, positions: tokens, tokenRows: tokens },
-    ...{ rowOffsets: rows + 1, rowSlots: rows, contextLengths: rows },
-    ...{ logitTokens: logits, logitRows: logits, logitTargets: logits },
+    tokenIds: tokens,
+    positions: tokens,
+    tokenRows: tokens,
+    rowOffsets: rows + 1,
+    rowSlots: rows,
+    contextLengths: rows,
+    logitTokens: logits,
+    logitRows: logits,
+    logitTargets: logits,
     decodeItems: capacity.decodeItems,
     prefillTiles: capacity.prefillTiles,
     blockTables: rows * capacity.maxBlocks,

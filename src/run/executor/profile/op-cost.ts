@@ -50,8 +50,11 @@ export function opCost({ plan, inferred, bytes }: CostModel, index: number, step
     case 'linear': {
       const [outCount, inCount] = plan.weights[op.weight]!.shape;
       return linearCost({
-        ...{ tokenCount: rows(op.x), inCount: inCount!, outCount: outCount! },
-        ...{ format: weightFormat(plan, op.weight), activationBytes: activation },
+        tokenCount: rows(op.x),
+        inCount: inCount!,
+        outCount: outCount!,
+        format: weightFormat(plan, op.weight),
+        activationBytes: activation,
       });
     }
     case 'ropeAppend':

@@ -30,7 +30,7 @@ export interface ProfiledEngine {
   readonly model: CostModel;
 }
 
-/** @throws AloftError as {@link openExecutor} does */
+/** @throws {AloftError} as {@link openExecutor} does */
 export async function openProfiled(
   options: OpenEngineOptions,
   listener: CallListener,

@@ -42,98 +42,98 @@ interface ToySlot {
 export class ToyExecutor implements Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
-  private readonly options: ToyExecutorOptions;
-  private readonly kv: Int32Array; // [blocks, blockTokens] hash of the history up to the position
-  private readonly hostKv: Int32Array; // [hostBlocks, blockTokens]
+  readonly #options: ToyExecutorOptions;
+  readonly #kv: Int32Array; // [blocks, blockTokens] hash of the history up to the position
+  readonly #hostKv: Int32Array; // [hostBlocks, blockTokens]
   /** [blocks, blockTokens] row of this step that wrote the position, in the step `writerSteps` */
-  private readonly writerRows: Int32Array;
-  private readonly writerSteps: Int32Array;
-  private readonly slots = new Map<number, ToySlot>();
-  private readonly commands: Command[] = [];
+  readonly #writerRows: Int32Array;
+  readonly #writerSteps: Int32Array;
+  readonly #slots = new Map<number, ToySlot>();
+  readonly #commands: Command[] = [];
 
   constructor(options: ToyExecutorOptions) {
     const { limits } = options;
     this.limits = limits;
-    this.options = options;
-    this.kv = new Int32Array(limits.blockCount * limits.blockTokens).fill(UNWRITTEN);
-    this.hostKv = new Int32Array(limits.hostBlockCount * limits.blockTokens).fill(UNWRITTEN);
-    this.writerRows = new Int32Array(this.kv.length);
-    this.writerSteps = new Int32Array(this.kv.length).fill(-1);
-    this.memory = toyMemory(this.kv.byteLength, this.hostKv.byteLength);
+    this.#options = options;
+    this.#kv = new Int32Array(limits.blockCount * limits.blockTokens).fill(UNWRITTEN);
+    this.#hostKv = new Int32Array(limits.hostBlockCount * limits.blockTokens).fill(UNWRITTEN);
+    this.#writerRows = new Int32Array(this.#kv.length);
+    this.#writerSteps = new Int32Array(this.#kv.length).fill(-1);
+    this.memory = toyMemory(this.#kv.byteLength, this.#hostKv.byteLength);
   }
 
   attachSlot(state: SlotState): void {
-    this.commands.push({ type: 'attach', state });
+    this.#commands.push({ type: 'attach', state });
   }
 
   detachSlot(slot: number): void {
-    this.commands.push({ type: 'detach', slot });
+    this.#commands.push({ type: 'detach', slot });
   }
 
   submit(step: StepInput): void {
-    this.commands.push({ type: 'step', step });
+    this.#commands.push({ type: 'step', step });
   }
 
   async collect(): Promise<StepOutput> {
-    const { delayMs = 0 } = this.options;
+    const { delayMs = 0 } = this.#options;
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    for (let command = this.commands.shift(); command !== undefined; command = this.commands.shift()) {
-      if (command.type === 'step') return this.run(command.step);
-      if (command.type === 'attach') this.attach(command.state);
-      else this.slots.delete(command.slot);
+    for (let command = this.#commands.shift(); command !== undefined; command = this.#commands.shift()) {
+      if (command.type === 'step') return this.#run(command.step);
+      if (command.type === 'attach') this.#attach(command.state);
+      else this.#slots.delete(command.slot);
     }
     throw new AloftError('INTERNAL', 'collect() was called without a submitted step.');
   }
 
   async dispose(): Promise<void> {
-    this.commands.length = 0;
+    this.#commands.length = 0;
   }
 
   /** Whether a block holds the KV of the last tokens of `tokenIds`, a whole number of blocks. */
   holds(memory: 'device' | 'host', block: number, tokenIds: readonly number[]): boolean {
     const { blockTokens } = this.limits;
-    const kv = memory === 'device' ? this.kv : this.hostKv;
+    const kv = memory === 'device' ? this.#kv : this.#hostKv;
     const content = kv.subarray(block * blockTokens, (block + 1) * blockTokens);
     let history = EMPTY_HISTORY;
     const expected = tokenIds.map((tokenId) => (history = extendHistory(history, tokenId) >>> 1));
     return expected.slice(-blockTokens).every((value, i) => value === content[i]);
   }
 
-  private attach(state: SlotState): void {
-    invariant(!this.slots.has(state.slot), () => `slot ${state.slot} was attached twice`);
-    this.slots.set(state.slot, { state, outputTokenIds: [...state.outputTokenIds] });
+  #attach(state: SlotState): void {
+    invariant(!this.#slots.has(state.slot), () => `slot ${state.slot} was attached twice`);
+    this.#slots.set(state.slot, { state, outputTokenIds: [...state.outputTokenIds] });
   }
 
-  private run(step: StepInput): StepOutput {
-    if (step.stepId === this.options.failingStepId)
+  #run(step: StepInput): StepOutput {
+    if (step.stepId === this.#options.failingStepId)
       throw new AloftError(
         'DEVICE_FAILED',
         `The toy device failed at step ${step.stepId} as it was told to.`,
       );
-    this.moveBlocks(step);
-    for (let row = 0; row < step.rowCount; row++) this.writeRow(step, row);
-    const output = new ToyOutput(step, this.topCount(step), this.limits.vocabulary);
+    this.#moveBlocks(step);
+    for (let row = 0; row < step.rowCount; row++) this.#writeRow(step, row);
+    const output = new ToyOutput(step, this.#topCount(step), this.limits.vocabulary);
     let logit = 0;
-    for (let row = 0; row < step.rowCount; row++) logit = this.answerRow(step, row, logit, output);
+    for (let row = 0; row < step.rowCount; row++) logit = this.#answerRow(step, row, logit, output);
     invariant(logit === step.logitCount, () => `${step.logitCount - logit} logits lie outside their rows`);
     return output;
   }
 
-  private moveBlocks(step: StepInput): void {
+  #moveBlocks(step: StepInput): void {
     const { blockTokens } = this.limits;
     const block = (kv: Int32Array, index: number) =>
       kv.subarray(index * blockTokens, (index + 1) * blockTokens);
-    forPairs(step.blocksToHost, (device, host) => block(this.hostKv, host).set(block(this.kv, device)));
-    forPairs(step.blocksFromHost, (device, host) => block(this.kv, device).set(block(this.hostKv, host)));
+    forPairs(step.blocksToHost, (device, host) => block(this.#hostKv, host).set(block(this.#kv, device)));
+    forPairs(step.blocksFromHost, (device, host) => block(this.#kv, device).set(block(this.#hostKv, host)));
     const sources = new Set(step.blockCopies.filter((_, i) => i % 2 === 0));
     forPairs(step.blockCopies, (from, to) => {
       invariant(!sources.has(to), () => `block ${to} is both source and destination of copies`);
-      block(this.kv, to).set(block(this.kv, from));
+      block(this.#kv, to).set(block(this.#kv, from));
     });
   }
 
   /** Where position `position` of `row` lies in the cache. */
-  private address(step: StepInput, row: number, position: number): number {
+  #address(step: StepInput, row: number, position: number): number {
     const { blockTokens, blockCount } = this.limits;
     const block =
       step.blockTables[row * step.maxBlocksPerSequence + Math.floor(position / blockTokens)] ?? -1;
@@ -141,22 +141,22 @@ export class ToyExecutor implements Executor {
     return block * blockTokens + (position % blockTokens);
   }
 
-  private writeRow(step: StepInput, row: number): void {
+  #writeRow(step: StepInput, row: number): void {
     const start = step.rowOffsets[row]!;
     const end = step.rowOffsets[row + 1]!;
     invariant(end > start, () => `row ${row} has no tokens`);
     for (let token = start; token < end; token++) {
       const position = step.positions[start]! + token - start;
       invariant(step.positions[token] === position, () => `positions of row ${row} are not contiguous`);
-      const address = this.address(step, row, position);
+      const address = this.#address(step, row, position);
       invariant(
-        this.writerSteps[address] !== step.stepId,
-        () => `rows ${row} and ${this.writerRows[address]} write the same KV position`,
+        this.#writerSteps[address] !== step.stepId,
+        () => `rows ${row} and ${this.#writerRows[address]} write the same KV position`,
       );
-      this.writerSteps[address] = step.stepId;
-      this.writerRows[address] = row;
-      const before = position === 0 ? EMPTY_HISTORY : this.read(step, row, position - 1);
-      this.kv[address] = extendHistory(before, this.tokenOf(step, row, token)) >>> 1;
+      this.#writerSteps[address] = step.stepId;
+      this.#writerRows[address] = row;
+      const before = position === 0 ? EMPTY_HISTORY : this.#read(step, row, position - 1);
+      this.#kv[address] = extendHistory(before, this.#tokenOf(step, row, token)) >>> 1;
     }
     invariant(
       step.contextLengths[row] === step.positions[end - 1]! + 1,
@@ -164,48 +164,48 @@ export class ToyExecutor implements Executor {
     );
   }
 
-  private tokenOf(step: StepInput, row: number, token: number): number {
+  #tokenOf(step: StepInput, row: number, token: number): number {
     const given = step.tokenIds[token]!;
     if (given >= 0) return given;
-    const last = this.slotOf(step.rowSlots[row]!).outputTokenIds.at(-1);
+    const last = this.#slotOf(step.rowSlots[row]!).outputTokenIds.at(-1);
     invariant(last !== undefined, () => `row ${row} feeds back a token, but its slot has sampled none`);
     return last;
   }
 
-  private slotOf(slot: number): ToySlot {
-    const found = this.slots.get(slot);
+  #slotOf(slot: number): ToySlot {
+    const found = this.#slots.get(slot);
     invariant(found !== undefined, () => `slot ${slot} is not attached`);
     return found;
   }
 
   /** Reads the history of `row` and answers its logits, from `firstLogit` on. @returns the next row's first logit */
-  private answerRow(step: StepInput, row: number, firstLogit: number, output: ToyOutput): number {
+  #answerRow(step: StepInput, row: number, firstLogit: number, output: ToyOutput): number {
     const end = step.rowOffsets[row + 1]!;
     const base = end - step.contextLengths[row]!; // token index of position 0
     let history = EMPTY_HISTORY;
     let logit = firstLogit;
     for (let position = 0; logit < step.logitCount && step.logitTokens[logit]! < end; position++) {
-      history = extendHistory(history, this.read(step, row, position));
+      history = extendHistory(history, this.#read(step, row, position));
       if (step.logitTokens[logit] !== base + position) continue;
       invariant(step.logitRows[logit] === row, () => `logit ${logit} names row ${step.logitRows[logit]}`);
-      this.answer(step, logit++, history, position, output);
+      this.#answer(step, logit++, history, position, output);
     }
     return logit;
   }
 
-  private read(step: StepInput, row: number, position: number): number {
-    const address = this.address(step, row, position);
-    const content = this.kv[address]!;
+  #read(step: StepInput, row: number, position: number): number {
+    const address = this.#address(step, row, position);
+    const content = this.#kv[address]!;
     invariant(content !== UNWRITTEN, () => `row ${row} reads position ${position}, which was never written`);
     invariant(
-      this.writerSteps[address] !== step.stepId || this.writerRows[address] === row,
-      () => `row ${row} reads what row ${this.writerRows[address]} writes in the same step`,
+      this.#writerSteps[address] !== step.stepId || this.#writerRows[address] === row,
+      () => `row ${row} reads what row ${this.#writerRows[address]} writes in the same step`,
     );
     return content;
   }
 
-  private answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {
-    const { state, outputTokenIds } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!);
+  #answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {
+    const { state, outputTokenIds } = this.#slotOf(step.rowSlots[step.logitRows[logit]!]!);
     const logits = toyLogits(history, this.limits.vocabulary);
     const target = step.logitTargets[logit]!;
     output.setLogits(logit, logits);
@@ -220,10 +220,10 @@ export class ToyExecutor implements Executor {
     output.set(logit, tokenId, state.sampling.logprobs, scores);
   }
 
-  private topCount(step: StepInput): number {
+  #topCount(step: StepInput): number {
     let count = 0;
     for (let logit = 0; logit < step.logitCount; logit++) {
-      const { sampling } = this.slotOf(step.rowSlots[step.logitRows[logit]!]!).state;
+      const { sampling } = this.#slotOf(step.rowSlots[step.logitRows[logit]!]!).state;
       const asked = step.logitTargets[logit]! >= 0 ? sampling.promptLogprobs : sampling.logprobs;
       count = Math.max(count, asked ?? 0);
     }

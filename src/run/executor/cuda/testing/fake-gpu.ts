@@ -48,8 +48,14 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
   const gpu = {
     driver,
     properties: {
-      ...{ ordinal: 0, name: 'fake', computeCapability, multiprocessorCount: 132, totalBytes: 50e9 },
-      ...{ l2CacheBytes: 50e6, sharedBytesPerBlock: 232448, sharedBytesPerMultiprocessor: 233472 },
+      ordinal: 0,
+      name: 'fake',
+      computeCapability,
+      multiprocessorCount: 132,
+      totalBytes: 50e9,
+      l2CacheBytes: 50e6,
+      sharedBytesPerBlock: 232448,
+      sharedBytesPerMultiprocessor: 233472,
       driverCudaVersion: 13000,
     },
     allocate(byteLength: number) {
@@ -64,7 +70,10 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
       return area;
     },
     memoryInfo: () => ({ freeBytes, totalBytes: 50e9 }),
-    ...{ free: () => {}, upload: () => {}, download: () => {}, synchronize: () => {} },
+    free: () => {},
+    upload: () => {},
+    download: () => {},
+    synchronize: () => {},
     dispose: () => calls.push('dispose'),
   } as unknown as Gpu;
   return { gpu, calls, pinned };
