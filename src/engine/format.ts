@@ -3,7 +3,7 @@ import { BYTES_PER_ELEMENT, elementCount } from '../core/dtype.js';
 import { codeOfDtype, type NamedTensorSpec, type SafetensorsEntry } from './safetensors.js';
 
 /** Raised whenever an older Aloft could misread a newer engine, or the other way round. */
-export const ENGINE_FORMAT_VERSION = 2;
+export const ENGINE_FORMAT_VERSION = 3;
 
 export const MANIFEST_FILE = 'config.json';
 export const TIMING_CACHE_FILE = 'model.cache';

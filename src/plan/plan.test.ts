@@ -5,6 +5,7 @@ import type { Plan, PlanOp } from './plan.js';
 import { printPlan } from './print.js';
 import { buildTestPlan } from './testing/test-plan.js';
 import { validatePlan, weightRoles } from './validate.js';
+import { INT8_PER_CHANNEL } from './weight-format.js';
 
 const PLAN = buildTestPlan();
 
@@ -81,7 +82,7 @@ describe('validatePlan', () => {
   });
 
   const unused = { ...PLAN.weights, spare: PLAN.weights['head']! };
-  const quantised = { ...PLAN.weights['norm.0']!, format: { type: 'int8', granularity: 'channel' } } as const;
+  const quantised = { ...PLAN.weights['norm.0']!, format: INT8_PER_CHANNEL } as const;
   it.each<readonly [string, Plan, RegExp]>([
     ['unused weights', { ...PLAN, weights: unused }, /has weight 'spare', which no op uses/],
     [

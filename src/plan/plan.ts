@@ -3,6 +3,7 @@
  * and named weights. Model files make it, passes rewrite it, executors run it. It is plain JSON.
  */
 import type { KvDtype } from './kv-dtype.js';
+import type { WeightFormat } from './weight-format.js';
 
 /**
  * Sizes known only when a step runs: `tokens` is every token of the packed batch, `logits` the tokens whose logits
@@ -139,15 +140,10 @@ export type PlanOp =
   | AllReduceOp
   | AllGatherOp;
 
-/** How a weight of the plan is stored. Quantise passes change it, nothing else does. */
-export type WeightFormat =
-  | { readonly type: 'dense'; readonly dtype: 'f32' | 'f16' | 'bf16' }
-  /** value[o][i] = q[o][i] * scale[o]; symmetric, one f32 scale per output channel stored as `<name>.scale`. */
-  | { readonly type: 'int8'; readonly granularity: 'channel' };
-
 export interface PlanWeight {
   /** Logical shape on this rank, [out, in] for linears. */
   readonly shape: readonly number[];
+  /** How it is stored. Quantise passes change it, nothing else does. */
   readonly format: WeightFormat;
   /** How the builder makes it from checkpoint tensors. */
   readonly source: WeightSource;

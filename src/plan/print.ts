@@ -1,6 +1,7 @@
 import { inferPlan, type PlanValue } from './infer.js';
 import { readsOf } from './operands.js';
-import type { BufferName, Plan, PlanOp, WeightFormat, WeightName } from './plan.js';
+import type { BufferName, Plan, PlanOp, WeightName } from './plan.js';
+import { formatText } from './weight-format.js';
 
 /** A plan as text, one op a line with shapes: for people and for golden tests of passes. */
 export function printPlan(plan: Plan): string {
@@ -51,8 +52,4 @@ function opText(plan: Plan, op: PlanOp, operands: ReadonlyMap<BufferName, PlanVa
     case 'allReduce':
       return `${op.kind}(${inputs})`;
   }
-}
-
-function formatText(format: WeightFormat): string {
-  return format.type === 'dense' ? format.dtype : `int8 per ${format.granularity}`;
 }

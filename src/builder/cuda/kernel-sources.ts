@@ -116,7 +116,7 @@ function linearLines(
   for (const [index, op] of plan.ops.entries()) {
     if (op.kind !== 'linear') continue;
     const { shape, format } = plan.weights[op.weight]!;
-    if ((format.type === 'int8') !== isInt8) continue;
+    if ((format.type === 'quantised') !== isInt8) continue;
     const next = plan.ops[index + 1];
     const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
     const plain = op.outDtype === 'f32' ? ('f32' as const) : ('store' as const);

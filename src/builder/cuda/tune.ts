@@ -37,7 +37,7 @@ export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: nu
   for (const [index, op] of plan.ops.entries()) {
     if (op.kind !== 'linear') continue;
     const { shape, format } = plan.weights[op.weight]!;
-    const base = { n: shape[0]!, k: shape[1]!, isInt8: format.type === 'int8' };
+    const base = { n: shape[0]!, k: shape[1]!, isInt8: format.type === 'quantised' };
     const plain = op.outDtype === 'f32' ? 'f32' : 'store';
     const next = plan.ops[index + 1];
     const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;

@@ -36,7 +36,7 @@ test('fuse leaves an add alone whose result is not normed at once', () => {
 
 const int8Names = (plan: Plan) =>
   Object.entries(plan.weights)
-    .filter(([, { format }]) => format.type === 'int8')
+    .filter(([, { format }]) => format.type === 'quantised')
     .map(([name]) => name);
 
 test('INT8 takes the matrices of the layers, and others only when asked', () => {

@@ -1,4 +1,5 @@
 import type { Plan, PlanWeight, WeightName } from '../../plan/plan.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 /** Parts of a model that can be stored as INT8. TensorRT-LLM's weight-only quantisation takes `layers` alone. */
 export type Int8Part = 'layers' | 'lm_head' | 'embedding';
@@ -13,7 +14,7 @@ export function quantiseInt8(plan: Plan, parts: ReadonlySet<Int8Part>): Plan {
   }
   const weights = Object.entries(plan.weights).map(([name, weight]): [WeightName, PlanWeight] => [
     name,
-    chosen.has(name) ? { ...weight, format: { type: 'int8', granularity: 'channel' } } : weight,
+    chosen.has(name) ? { ...weight, format: INT8_PER_CHANNEL } : weight,
   ]);
   return { ...plan, weights: Object.fromEntries(weights) };
 }

@@ -2,16 +2,17 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { tensorBytes } from '../../core/dtype.js';
 import type { HostTensor } from '../../core/tensor.js';
 import { quantiseRow } from '../../ops/linear/reference.js';
-import type { PlanWeight, WeightFormat } from '../../plan/plan.js';
+import type { PlanWeight } from '../../plan/plan.js';
 import type { WeightUse } from '../weight-layout.js';
 import { createCpuWeightLayout } from './cpu-weight-layout.js';
 import { createCpuPool } from './kernel-library.js';
+import { INT8_PER_CHANNEL, type WeightFormat } from '../../plan/weight-format.js';
 
 const pool = createCpuPool({ threadCount: 2 });
 const layout = createCpuWeightLayout(pool);
 afterAll(() => pool.dispose());
 
-const INT8: WeightFormat = { type: 'int8', granularity: 'channel' };
+const INT8: WeightFormat = INT8_PER_CHANNEL;
 const F16: WeightFormat = { type: 'dense', dtype: 'f16' };
 
 function weightOf(shape: readonly number[], format: WeightFormat): PlanWeight {

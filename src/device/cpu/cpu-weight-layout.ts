@@ -58,7 +58,7 @@ export function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): 
 /** Vectors are few and multiplied in f32, so they are stored so, whatever the plan says. */
 function storedFormat({ format }: PlanWeight, use: WeightUse): LinearFormat {
   if (use === 'vector') return 'f32';
-  return format.type === 'int8' ? 'int8' : format.dtype;
+  return format.type === 'quantised' ? 'int8' : format.dtype;
 }
 
 /** Rows and columns; a vector is one row. */

@@ -22,11 +22,11 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
     pack(source, weight, use, targets) {
       const [target, scale = 0] = targets.map(addressOf);
       const [rows, columns] = matrixShape(weight.shape);
-      const isTiled = weight.format.type === 'int8' && use === 'linear';
+      const isTiled = weight.format.type === 'quantised' && use === 'linear';
       const rowMajor = isTiled ? allocateHost(rows * columns) : undefined;
       const report = packRows(sourceMatrix(source, weight), {
         arrangement: 'rows',
-        format: weight.format.type === 'int8' ? 'int8' : weight.format.dtype,
+        format: weight.format.type === 'quantised' ? 'int8' : weight.format.dtype,
         outCount: rows,
         weight: rowMajor?.address ?? target!,
         scale,

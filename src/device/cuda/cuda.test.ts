@@ -14,6 +14,7 @@ import { createPacker } from './kernels.js';
 import { libraryCandidates } from './library-search.js';
 import type { CudaDriver } from './driver.js';
 import { encodeTensorMaps, TENSOR_MAP_BYTES } from './tensor-map.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 const CUDA_HEADER = ['/usr/local/cuda/include/cuda.h', '/usr/local/cuda-13.0/include/cuda.h'].find(
   existsSync,
@@ -142,7 +143,7 @@ describe('CUDA weight layout', () => {
     const source = { parts: [] };
     const weight = {
       shape: [rows, columns],
-      format: { type: 'int8', granularity: 'channel' },
+      format: INT8_PER_CHANNEL,
       source,
     } as const;
     const specs = layout.specs('w', weight, 'linear');

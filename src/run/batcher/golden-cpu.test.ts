@@ -7,6 +7,7 @@ import { packForCpu } from '../executor/testing/pack-test-model.js';
 import { SMALL_SHAPE, type TestModelShape, createTestModel } from '../executor/testing/test-model.js';
 import { type GoldenMemory, defineGoldenSuite } from './testing/golden-suite.js';
 import { mixedRequests } from './testing/mixed-requests.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 const LIMITS = { maxStepTokens: 128, maxRows: 24, maxLogits: 32, blockTokens: 8, maxSequenceTokens: 128 };
 
@@ -30,7 +31,7 @@ function factory(shape: TestModelShape, kvDtype: CpuKvDtype) {
 
 const INT8: TestModelShape = {
   ...SMALL_SHAPE,
-  format: { type: 'int8', granularity: 'channel' },
+  format: INT8_PER_CHANNEL,
   dense: 'f16',
   fused: true,
 };

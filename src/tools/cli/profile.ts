@@ -9,6 +9,7 @@ import { summarise, summaryTable } from '../profile/op-summary.js';
 import { type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 import type { Terminal } from './terminal.js';
+import { elementOf } from '../../plan/weight-format.js';
 
 interface ProfileFlags extends EngineFlags {
   readonly batchSize: string;
@@ -59,11 +60,9 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
 
 function limitsLine({ executor, rates, model: { plan } }: ProfiledEngine): string {
   const { readGBps, peakGflops } = rates;
-  const formats = Object.values(plan.weights).map(({ format }) =>
-    format.type === 'int8' ? format.type : format.dtype,
-  );
-  const peaks = [...new Set(formats)].map(
-    (format) => `${(peakGflops(format) / 1000).toFixed(2)} TFLOP/s for ${format} weights`,
+  const elements = Object.values(plan.weights).map(({ format }) => elementOf(format));
+  const peaks = [...new Set(elements)].map(
+    (element) => `${(peakGflops(element) / 1000).toFixed(2)} TFLOP/s for ${element} weights`,
   );
   const where = executor.deviceName ?? 'this CPU';
   return `Measured limits of ${where}: reading ${readGBps.toFixed(1)} GB/s, ${peaks.join(', ')}.`;

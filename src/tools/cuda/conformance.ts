@@ -23,6 +23,7 @@ import {
   type TestModel,
   type TestModelShape,
 } from '../../run/executor/testing/test-model.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 const BLOCK_TOKENS = 16;
 const LIMITS = {
@@ -60,7 +61,7 @@ const F16: TestModelShape = {
   dense: 'f16',
   fused: true,
 };
-const INT8: TestModelShape = { ...F16, format: { type: 'int8', granularity: 'channel' } };
+const INT8: TestModelShape = { ...F16, format: INT8_PER_CHANNEL };
 const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
 
 const ODD: TestModelShape = {

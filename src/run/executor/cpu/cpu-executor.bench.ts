@@ -13,6 +13,7 @@ import type { Plan } from '../../../plan/plan.js';
 import { weightRoles } from '../../../plan/validate.js';
 import { CpuExecutor } from './cpu-executor.js';
 import { createTestPlan } from '../testing/test-model.js';
+import { INT8_PER_CHANNEL } from '../../../plan/weight-format.js';
 
 const BLOCK_TOKENS = 16;
 const plan = createTestPlan({
@@ -26,7 +27,7 @@ const plan = createTestPlan({
     vocabulary: 32_000,
   },
   rope: { theta: 10_000, scaling: { type: 'none' } },
-  format: { type: 'int8', granularity: 'channel' },
+  format: INT8_PER_CHANNEL,
   dense: 'f16',
   bias: false,
   fused: true,

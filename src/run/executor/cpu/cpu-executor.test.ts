@@ -13,6 +13,7 @@ import type { Executor } from '../executor.js';
 import { packForCpu } from '../testing/pack-test-model.js';
 import { ReferenceExecutor } from '../reference/reference-executor.js';
 import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from '../testing/test-model.js';
+import { INT8_PER_CHANNEL } from '../../../plan/weight-format.js';
 
 const LEVELS = levelsUpTo(detectIsa(openKernelLibrary()));
 
@@ -40,7 +41,7 @@ function createExecutor(
 
 const INT8: TestModelShape = {
   ...SMALL_SHAPE,
-  format: { type: 'int8', granularity: 'channel' },
+  format: INT8_PER_CHANNEL,
   dense: 'f16',
   fused: true,
 };

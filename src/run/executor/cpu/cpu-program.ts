@@ -28,10 +28,10 @@ import type {
   RopeAppendOp,
   RopeParams,
   SwigluOp,
-  WeightFormat,
 } from '../../../plan/plan.js';
 import type { Collectives } from '../../../device/collectives.js';
 import type { CpuKvCache } from './cpu-kv-cache.js';
+import type { WeightFormat } from '../../../plan/weight-format.js';
 
 /** What differs from step to step. */
 export interface StepCounts {
@@ -137,7 +137,7 @@ function compileEmbedding(scope: OpScope, op: EmbeddingOp): Instruction {
   const { embedding } = scope.kernels;
   const { format } = plan.weights[op.table]!;
   const [table, dtype] = [tensorAddress(op.table), TABLE_DTYPES.indexOf(tableDtype(format))];
-  const scales = format.type === 'int8' ? tensorAddress(`${op.table}.scale`) : 0;
+  const scales = format.type === 'quantised' ? tensorAddress(`${op.table}.scale`) : 0;
   const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
   return ({ tokenIds, tokenCount }) =>
     embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns);
@@ -155,7 +155,7 @@ function compileNorm(scope: OpScope, op: RmsNormOp | AddRmsNormOp): Instruction 
 function compileLinear(scope: OpScope, op: LinearOp): Instruction {
   const { plan, tensorAddress } = scope.context;
   const { shape, format } = plan.weights[op.weight]!;
-  const isInt8 = format.type === 'int8';
+  const isInt8 = format.type === 'quantised';
   const linear = scope.kernels.linear({
     format: isInt8 ? 'int8' : format.dtype,
     outCount: shape[0]!,
@@ -209,5 +209,5 @@ function compileCollective(scope: OpScope, op: AllReduceOp | AllGatherOp): Instr
 }
 
 function tableDtype(format: WeightFormat): (typeof TABLE_DTYPES)[number] {
-  return format.type === 'int8' ? 'i8' : format.dtype;
+  return format.type === 'quantised' ? 'i8' : format.dtype;
 }

@@ -27,7 +27,7 @@ export function matmulRows(rows: number): number {
 /** The problem that a linear op poses at a number of rows. */
 function linearProblem(plan: Plan, op: LinearOp, m: number, fused: boolean): LinearProblem {
   const { shape, format } = plan.weights[op.weight]!;
-  const isInt8 = format.type === 'int8';
+  const isInt8 = format.type === 'quantised';
   const epilogue = fused ? 'swiglu' : op.outDtype === 'f32' ? 'f32' : 'store';
   return { m, n: shape[0]!, k: shape[1]!, isInt8, epilogue };
 }
@@ -78,7 +78,7 @@ function linearOperands(
   { problem, out }: { readonly problem: LinearProblem; readonly out: number },
 ): LinearOperands {
   const { format, shape } = program.plan.weights[op.weight]!;
-  const isInt8 = format.type === 'int8';
+  const isInt8 = format.type === 'quantised';
   const x = memory.buffer(index, op.x);
   const weightMap = (): TensorMap | undefined => {
     if (config.method === 'wide')

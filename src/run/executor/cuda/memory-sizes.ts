@@ -94,7 +94,7 @@ export function sizeCuda(
 /** Elements of the largest INT8 weight. */
 function largestInt8({ weights }: Plan): number {
   const counts = Object.values(weights).map(({ shape, format }) =>
-    format.type === 'int8' ? shape[0]! * shape[1]! : 0,
+    format.type === 'quantised' ? shape[0]! * shape[1]! : 0,
   );
   return Math.max(0, ...counts);
 }

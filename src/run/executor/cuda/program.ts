@@ -118,7 +118,7 @@ function worksOnLogits({ program, index }: OpContext, op: PlanOp): boolean {
 }
 
 function embedding({ program, memory, shape }: OpContext, table: string, out: number): KernelLaunch {
-  const isInt8 = program.plan.weights[table]!.format.type === 'int8';
+  const isInt8 = program.plan.weights[table]!.format.type === 'quantised';
   return embeddingLaunch(
     { tokens: shape.tokens, hidden: program.plan.dims.hidden },
     {

@@ -74,7 +74,7 @@ export function opCost({ plan, inferred, bytes }: CostModel, index: number, step
 /** How a weight is stored. */
 export function weightFormat({ weights }: Plan, name: string): LinearFormat {
   const { format } = weights[name]!;
-  return format.type === 'int8' ? 'int8' : format.dtype;
+  return format.type === 'quantised' ? 'int8' : format.dtype;
 }
 
 function attentionRows({ rowCount, rowOffsets, contextLengths }: StepInput): AttentionRow[] {

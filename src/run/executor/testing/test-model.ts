@@ -8,8 +8,9 @@ import {
 } from '../../../core/dtype.js';
 import { seededRandom, type RandomSource } from '../../../core/random.js';
 import { quantiseRow } from '../../../ops/linear/reference.js';
-import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams, WeightFormat } from '../../../plan/plan.js';
+import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../../../plan/plan.js';
 import type { LogicalWeight } from '../reference/reference-executor.js';
+import type { WeightFormat } from '../../../plan/weight-format.js';
 
 export interface TestPlanShape {
   readonly dims: Omit<PlanDims, 'maxPositions'>;
@@ -178,7 +179,7 @@ function randomWeight(name: string, { shape, format }: PlanWeight, random: Rando
 
 /** The values that are left after storage in `format`. */
 function representable(data: Float32Array, shape: readonly number[], format: WeightFormat): Float32Array {
-  if (format.type === 'int8') {
+  if (format.type === 'quantised') {
     const columns = shape[1]!;
     const out = new Float32Array(data.length);
     for (let at = 0; at < data.length; at += columns) {
