@@ -3,7 +3,7 @@ import type { Log } from '../core/log.js';
 import type { WeightLayout } from '../device/weight-layout.js';
 import type { TimingCache } from '../engine/timing-cache.js';
 import type { Plan } from '../plan/plan.js';
-import type { Int8Part } from './passes/quantise-int8.js';
+import type { Quantisation } from './passes/quantise.js';
 
 /** Limits that the engine promises; the KV cache and the workspace are sized by them at load. */
 export interface EngineLimits {
@@ -40,8 +40,8 @@ export interface BuildOptions {
   readonly precision: PrecisionName;
   /** Of the KV cache; `auto` is the precision. */
   readonly kvCache: KvCacheName | 'auto';
-  /** Parts stored as INT8; empty for none. */
-  readonly int8Parts: ReadonlySet<Int8Part>;
+  /** Parts stored quantised; null for none. */
+  readonly quantisation: Quantisation | null;
   /** Tensor-parallel ranks. */
   readonly worldSize: number;
   readonly limits: EngineLimits;

@@ -15,6 +15,7 @@ import { draftManifest } from './manifest-draft.js';
 import { definePlans } from './plans.js';
 import { startingTimingCache } from './starting-timing-cache.js';
 import { WeightPacker } from './weight-packer.js';
+import { checkFormats } from '../device/weight-layout.js';
 
 export interface BuildProgress {
   readonly weight: WeightName;
@@ -39,6 +40,7 @@ export async function buildEngine(
 ): Promise<BuildReport> {
   const tally = new BuildTally();
   const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
+  checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);

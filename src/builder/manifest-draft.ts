@@ -2,9 +2,10 @@ import type { ManifestDraft } from '../engine/engine-writer.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import type { GenerationConfig } from './checkpoint/generation-config.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
+import { formatText, type QuantisedElement } from '../plan/weight-format.js';
 
 /** Bits of quant_mode. */
-const INT8_WEIGHTS = 2;
+const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2 };
 const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
 const WEIGHT_ONLY_PLUGIN = 'float16';
@@ -59,9 +60,9 @@ function builderConfig(
   };
 }
 
-function quantMode({ int8Parts, kvCache }: BuildOptions): number {
+function quantMode({ quantisation, kvCache }: BuildOptions): number {
   const cacheBit = kvCache === 'int8' || kvCache === 'fp8' ? KV_CACHE_BITS[kvCache] : 0;
-  return (int8Parts.size > 0 ? INT8_WEIGHTS : 0) + cacheBit;
+  return (quantisation === null ? 0 : WEIGHT_BITS[quantisation.format.element]) + cacheBit;
 }
 
 function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
@@ -87,14 +88,14 @@ function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
     tokens_per_block: limits.blockTokens,
     use_custom_all_reduce: plugins.customAllReduce,
     weight_only_groupwise_quant_matmul_plugin: false,
-    weight_only_quant_matmul_plugin: options.int8Parts.size > 0 ? WEIGHT_ONLY_PLUGIN : false,
+    weight_only_quant_matmul_plugin: options.quantisation === null ? false : WEIGHT_ONLY_PLUGIN,
   };
 }
 
 function aloftSection(
   { config, generation }: BuildSubject,
   { layout, deviceArchitecture, createdBy }: BuildTarget,
-  { limits, int8Parts, precision, kvCache }: BuildOptions,
+  { limits, quantisation, precision, kvCache }: BuildOptions,
 ): ManifestDraft['aloft'] {
   return {
     created_by: createdBy,
@@ -109,7 +110,8 @@ function aloftSection(
     rotary_scaling: config.rope.scaling,
     tied_embeddings: config.tiedEmbeddings,
     max_beam_width: limits.maxBeamWidth,
-    int8_parts: Array.from(int8Parts),
+    quantised_parts: Array.from(quantisation?.parts ?? []),
+    quantised_format: quantisation === null ? null : formatText(quantisation.format),
     kv_cache_dtype: kvCache === 'auto' ? precision : kvCache,
     bos_id: generation.bosId,
     pad_id: generation.padId,

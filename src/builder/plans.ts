@@ -9,7 +9,7 @@ import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
 import { chooseKvDtype } from './passes/choose-kv-dtype.js';
-import { quantiseInt8 } from './passes/quantise-int8.js';
+import { quantise } from './passes/quantise.js';
 import { shard } from './passes/shard.js';
 
 export interface BuildPlans {
@@ -29,7 +29,7 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
   const definition = model.define(config, PRECISION_DTYPE[options.precision]);
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
     chooseKvDtype(
-      fuse(quantiseInt8(shard(definition, rank, options.worldSize), options.int8Parts)),
+      fuse(quantise(shard(definition, rank, options.worldSize), options.quantisation)),
       options.kvCache,
     ),
   );

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { BUILD_FLAGS } from './build-flags.js';
 import { resolveBuildOptions } from './resolve-options.js';
 import { faultOf } from './testing/fault.js';
+import { INT8_PER_CHANNEL } from '../plan/weight-format.js';
 
 type Given = Record<string, string | readonly string[] | true>;
 const resolve = (given: Given) => resolveBuildOptions(new Map(Object.entries(given)));
@@ -15,7 +16,7 @@ test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of
       replace: false,
       precision: 'float16',
       kvCache: 'auto',
-      int8Parts: new Set(),
+      quantisation: null,
       worldSize: 1,
       limits: {
         maxBatchSize: 8,
@@ -58,7 +59,7 @@ test('the article’s third build', () => {
   });
   expect(options).toMatchObject({
     worldSize: 4,
-    int8Parts: new Set(['layers']),
+    quantisation: { format: INT8_PER_CHANNEL, parts: new Set(['layers']) },
     plugins: { gemm: 'float16' },
   });
   expect(notes).toEqual([

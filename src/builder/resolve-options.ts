@@ -4,8 +4,9 @@ import { AloftError } from '../core/errors.js';
 import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
 import { FlagReader, type GivenFlags } from './flag-reader.js';
-import type { Int8Part } from './passes/quantise-int8.js';
+import type { Quantisation, QuantisedPart } from './passes/quantise.js';
 import { type LlamaShape, namedShape } from './random-weights/shapes.js';
+import { QUANTISED_FORMATS } from '../plan/weight-format.js';
 
 /** Where the weights come from. */
 export type BuildSource =
@@ -32,7 +33,7 @@ export function resolveBuildOptions(given: GivenFlags): ResolvedBuild {
     replace: flags.given('force'),
     precision: precisionOf(flags),
     kvCache: kvCacheOf(flags),
-    int8Parts: int8Parts(flags),
+    quantisation: quantisationOf(flags),
     worldSize: worldSize(flags),
     limits: limitsOf(flags),
     plugins: pluginsOf(flags),
@@ -133,16 +134,19 @@ function kvCacheOf(flags: FlagReader): BuildOptions['kvCache'] {
   return KV_CACHE_NAMES.find((name) => name === chosen) ?? 'auto';
 }
 
-function int8Parts(flags: FlagReader): ReadonlySet<Int8Part> {
-  const parts = new Set<Int8Part>();
-  if (!flags.given('use_weight_only')) return parts;
+function quantisationOf(flags: FlagReader): Quantisation | null {
+  if (!flags.given('use_weight_only')) return null;
   const precision = flags.text('weight_only_precision');
-  if (precision !== 'int8')
-    throw new AloftError('UNSUPPORTED', `--weight_only_precision ${precision} is not supported: use int8.`);
-  parts.add('layers');
+  const format = QUANTISED_FORMATS.get(precision);
+  if (format === undefined)
+    throw new AloftError(
+      'UNSUPPORTED',
+      `--weight_only_precision ${precision} is not supported: use ${[...QUANTISED_FORMATS.keys()].join(' or ')}.`,
+    );
+  const parts = new Set<QuantisedPart>(['layers']);
   if (flags.given('quantize_lm_head')) parts.add('lm_head');
   if (flags.given('quantize_embedding')) parts.add('embedding');
-  return parts;
+  return { format, parts };
 }
 
 /** TensorRT-LLM wants world_size = tp_size x pp_size to be spelled out; here one of them is enough. */

@@ -54,7 +54,8 @@ export class WeightPacker {
     const weight = this.#plans[rank]!.weights[name];
     if (weight === undefined) return { squaredError: 0, squaredSum: 0 };
     return useWeight(this.#tensors, weight, (source) => {
-      const report = this.#layout.pack(source, weight, this.#uses.get(name)!, targets);
+      const data = { kind: 'dense', tensor: source } as const;
+      const report = this.#layout.pack(data, weight, this.#uses.get(name)!, targets);
       tally.sampleMemory();
       return report;
     });

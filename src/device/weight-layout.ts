@@ -1,8 +1,11 @@
 import type { DType } from '../core/dtype.js';
+import { AloftError } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
-import type { PlanWeight, WeightName } from '../plan/plan.js';
+import type { Plan, PlanWeight, WeightName } from '../plan/plan.js';
+import { weightRoles } from '../plan/validate.js';
+import { formatText, sameFormat, type WeightFormat } from '../plan/weight-format.js';
 
-/** What a weight is used as, which decides its layout: looked up by row, multiplied elementwise, or multiplied as a matrix. */
+/** How an op uses a weight, which decides its layout: looked up by row, multiplied elementwise, or multiplied as a matrix. */
 export type WeightUse = 'table' | 'vector' | 'linear';
 
 /** One tensor of an engine file. */
@@ -13,6 +16,17 @@ export interface PackedTensorSpec {
   /** Shape as stored, padding and tiling included. */
   readonly shape: readonly number[];
 }
+
+/** A weight as a checkpoint holds it: numbers, or codes and scales of a checkpoint that is quantised already. */
+export type WeightData =
+  | { readonly kind: 'dense'; readonly tensor: HostTensor }
+  | {
+      readonly kind: 'quantised';
+      /** [rows, columns] in the weight's element. */
+      readonly codes: HostTensor;
+      /** [rows, groups] f32. */
+      readonly scales: HostTensor;
+    };
 
 /** Squared error of a quantised weight, to report what quantisation cost. */
 export interface PackReport {
@@ -25,12 +39,28 @@ export interface WeightLayout {
   readonly device: 'cpu' | 'cuda';
   /** Changes whenever packed bytes change meaning; engines of another version are refused. */
   readonly version: number;
+  /** Formats in which this device stores a weight of a use. */
+  formats(use: WeightUse): readonly WeightFormat[];
   /** Pure: the tensors that `pack` will fill, in order. */
   specs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[];
   /**
    * Converts, quantises and packs one weight.
-   * @param source logical row-major tensor in checkpoint precision; its rows may be fewer than the weight's (padding rows are zero)
+   * @param source logical row-major matrix; its rows may be fewer than the weight's (padding rows are zero)
    * @param targets one per spec, of exactly its bytes
+   * @throws {AloftError} CHECKPOINT_CORRUPT, TENSOR_MISMATCH when the weight's format cannot hold the source
    */
-  pack(source: HostTensor, weight: PlanWeight, use: WeightUse, targets: readonly Uint8Array[]): PackReport;
+  pack(source: WeightData, weight: PlanWeight, use: WeightUse, targets: readonly Uint8Array[]): PackReport;
+}
+
+/** Stops before anything is read or compiled when a device cannot store a weight of the plan. @throws {AloftError} UNSUPPORTED */
+export function checkFormats(plan: Plan, layout: Pick<WeightLayout, 'device' | 'formats'>): void {
+  for (const [name, use] of weightRoles(plan)) {
+    const { format } = plan.weights[name]!;
+    const known = layout.formats(use);
+    if (known.some((one) => sameFormat(one, format))) continue;
+    throw new AloftError(
+      'UNSUPPORTED',
+      `The device '${layout.device}' does not store ${name} as ${formatText(format)}; choose one of: ${known.map(formatText).join(', ')}.`,
+    );
+  }
 }

@@ -38,6 +38,41 @@ export const INT8_PER_CHANNEL: QuantisedFormat = {
   scaleDtype: 'f32',
 };
 
+/** Formats by the name that a user chooses them by. */
+export const NAMED_FORMATS: Readonly<Record<WeightElement, WeightFormat>> = {
+  f32: { type: 'dense', dtype: 'f32' },
+  f16: { type: 'dense', dtype: 'f16' },
+  bf16: { type: 'dense', dtype: 'bf16' },
+  int8: INT8_PER_CHANNEL,
+};
+
+/** The quantised ones of {@link NAMED_FORMATS}. */
+export const QUANTISED_FORMATS: ReadonlyMap<string, QuantisedFormat> = new Map(
+  Object.entries(NAMED_FORMATS).flatMap(([name, format]) => (isQuantised(format) ? [[name, format]] : [])),
+);
+
+const ELEMENT_BITS: Readonly<Record<WeightElement, number>> = { f32: 32, f16: 16, bf16: 16, int8: 8 };
+
+/** Bytes that a [rows, columns] weight has at least: its numbers, and the scales and zeros of its groups. */
+export function weightBytes(format: WeightFormat, rows: number, columns: number): number {
+  const numbers = (rows * columns * ELEMENT_BITS[elementOf(format)]) / 8;
+  if (format.type === 'dense') return numbers;
+  const groups = rows * Math.ceil(columns / (format.group ?? columns));
+  const zeros = format.hasZeros ? (groups * ELEMENT_BITS[format.element]) / 8 : 0;
+  return numbers + (groups * ELEMENT_BITS[format.scaleDtype]) / 8 + zeros;
+}
+
+/** Whether two formats store the same numbers in the same way. */
+export function sameFormat(a: WeightFormat, b: WeightFormat): boolean {
+  if (a.type === 'dense' || b.type === 'dense') return elementOf(a) === elementOf(b);
+  return (
+    a.element === b.element &&
+    a.group === b.group &&
+    a.hasZeros === b.hasZeros &&
+    a.scaleDtype === b.scaleDtype
+  );
+}
+
 export function isQuantised(format: WeightFormat): format is QuantisedFormat {
   return format.type === 'quantised';
 }

@@ -8,8 +8,9 @@ import { llama } from '../models/llama.js';
 import { faultOf } from '../testing/fault.js';
 import { TINY_CONFIG } from '../testing/tiny-checkpoint.js';
 import { fuse } from './fuse.js';
-import { quantiseInt8 } from './quantise-int8.js';
+import { quantise } from './quantise.js';
 import { shard } from './shard.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 const define = (fields: Record<string, unknown> = {}) =>
   llama.define(parseModelConfig(new JsonFile('config.json', { ...TINY_CONFIG, ...fields })), 'f16');
@@ -47,13 +48,13 @@ test('INT8 takes the matrices of the layers, and others only when asked', () => 
     'layers.0.mlp.fc_gate.weight',
     'layers.0.mlp.proj.weight',
   ];
-  expect(int8Names(quantiseInt8(plan, new Set()))).toEqual([]);
-  expect(int8Names(quantiseInt8(plan, new Set(['layers'])))).toEqual(layers);
-  expect(int8Names(quantiseInt8(plan, new Set(['layers', 'lm_head', 'embedding'])))).toEqual([
-    'vocab_embedding.weight',
-    ...layers,
-    'lm_head.weight',
-  ]);
+  expect(int8Names(quantise(plan, { format: INT8_PER_CHANNEL, parts: new Set() }))).toEqual([]);
+  expect(int8Names(quantise(plan, { format: INT8_PER_CHANNEL, parts: new Set(['layers']) }))).toEqual(layers);
+  expect(
+    int8Names(
+      quantise(plan, { format: INT8_PER_CHANNEL, parts: new Set(['layers', 'lm_head', 'embedding']) }),
+    ),
+  ).toEqual(['vocab_embedding.weight', ...layers, 'lm_head.weight']);
   expect(int8Names(plan)).toEqual([]);
 });
 
@@ -84,7 +85,8 @@ test('sharding covers every tensor once, except what ranks share', () => {
         mlp_bias: bias,
       });
       const plans = Array.from({ length: worldSize }, (_, rank) => shard(definition, rank, worldSize));
-      for (const plan of plans) validatePlan(fuse(quantiseInt8(plan, new Set(['layers']))));
+      for (const plan of plans)
+        validatePlan(fuse(quantise(plan, { format: INT8_PER_CHANNEL, parts: new Set(['layers']) })));
       const ranges = plans.map(keptRanges);
       for (const [key, [first]] of ranges[0]!) {
         const whole = key.includes('norm') || key.includes('embedding.weight<');

@@ -3,7 +3,7 @@ import { JsonFile } from '../checkpoint/json-file.js';
 import { parseModelConfig } from '../checkpoint/model-config.js';
 import { modelFileFor } from '../models/registry.js';
 import { fuse } from '../passes/fuse.js';
-import { quantiseInt8 } from '../passes/quantise-int8.js';
+import { quantise } from '../passes/quantise.js';
 import { configFields, type LlamaShape } from '../random-weights/shapes.js';
 import { tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
@@ -13,6 +13,7 @@ import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { f32, i32, pointer } from '../../ops/cuda/launch.js';
 import { weightsOf } from '../../plan/operands.js';
 import type { Plan } from '../../plan/plan.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 export interface PlanChoice {
   readonly shape: LlamaShape;
@@ -24,7 +25,7 @@ export function benchmarkPlan({ shape, dtype, isInt8 }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
   const { plan } = modelFileFor(config.architecture, 'random weights').define(config, dtype);
   const fused = fuse(plan);
-  return isInt8 ? quantiseInt8(fused, new Set(['layers'])) : fused;
+  return quantise(fused, isInt8 ? { format: INT8_PER_CHANNEL, parts: new Set(['layers']) } : null);
 }
 
 export interface DeviceWeights {

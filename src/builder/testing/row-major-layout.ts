@@ -8,11 +8,13 @@ import {
 import type { HostTensor } from '../../core/tensor.js';
 import type { PackedTensorSpec, PackReport, WeightLayout } from '../../device/weight-layout.js';
 import type { PlanWeight } from '../../plan/plan.js';
+import { NAMED_FORMATS } from '../../plan/weight-format.js';
 
 /** The simplest layout there is, for tests of the builder and as a reference for packing: logical order, nothing tiled. */
 export const ROW_MAJOR_LAYOUT: WeightLayout = {
   device: 'cpu',
   version: 1000,
+  formats: () => Object.values(NAMED_FORMATS),
   specs(name, { shape, format }) {
     if (format.type === 'dense') return [{ name, dtype: format.dtype, shape }];
     return [
@@ -21,7 +23,8 @@ export const ROW_MAJOR_LAYOUT: WeightLayout = {
     ] satisfies PackedTensorSpec[];
   },
   pack(source, weight, _use, targets) {
-    const values = floatsOf(source);
+    if (source.kind === 'quantised') throw new Error('This layout quantises itself.');
+    const values = floatsOf(source.tensor);
     return weight.format.type === 'dense'
       ? packDense(values, weight.format.dtype, targets[0]!)
       : packInt8(values, weight, targets);

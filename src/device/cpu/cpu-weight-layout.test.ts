@@ -27,7 +27,7 @@ function pack(source: HostTensor, weight: PlanWeight, use: WeightUse): Uint8Arra
   const targets = layout
     .specs('w', weight, use)
     .map(({ dtype, shape }) => new Uint8Array(tensorBytes(dtype, shape)));
-  layout.pack(source, weight, use, targets);
+  layout.pack({ kind: 'dense', tensor: source }, weight, use, targets);
   return targets;
 }
 

@@ -1,43 +1,62 @@
 /** How a CUDA device wants weights: dense in 16 bits, row by row; int8 linears in tiles that are matrix operands as they lie. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
-import { bindPacker } from '../../ops/linear/cpu/cpu.js';
+import { bindCodePacker, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import { checkedReport, matrixShape, sourceMatrix } from '../cpu/cpu-weight-layout.js';
+import { elementOf, NAMED_FORMATS, type WeightElement } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
-import type { PackedTensorSpec, WeightLayout, WeightUse } from '../weight-layout.js';
+import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
+import type { PackedTensorSpec, PackReport, WeightData, WeightLayout, WeightUse } from '../weight-layout.js';
 
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
 export const CUDA_LAYOUT_VERSION = 4;
 
+const { f16, bf16, int8 } = NAMED_FORMATS;
+
 /** The CUDA layout; `pack` runs on the CPU's pool, which the caller disposes after the last weight. */
 export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
-  const packRows = bindPacker(pool.library, pool.handle);
+  const packMatrix = bindPacker(pool.library, pool.handle);
+  const packCodes = bindCodePacker(pool.library, pool.handle);
   const tile = bindTiler(pool.library, pool.handle);
+  const packRows = (source: WeightData, weight: PlanWeight, target: PackTarget): PackReport => {
+    if (source.kind === 'dense')
+      return checkedReport(packMatrix(sourceMatrix(source.tensor, weight), target), weight, source.tensor);
+    packCodes(sourceCodes(source, weight), target);
+    return NOTHING_LOST;
+  };
   return {
     device: 'cuda',
     version: CUDA_LAYOUT_VERSION,
+    formats: (use) => (use === 'vector' ? [f16, bf16] : [f16, bf16, int8]),
     specs: cudaSpecs,
     pack(source, weight, use, targets) {
-      const [target, scale = 0] = targets.map(addressOf);
+      const [address, scale = 0] = targets.map(addressOf);
       const [rows, columns] = matrixShape(weight.shape);
-      const isTiled = weight.format.type === 'quantised' && use === 'linear';
-      const rowMajor = isTiled ? allocateHost(rows * columns) : undefined;
-      const report = packRows(sourceMatrix(source, weight), {
+      const element = elementOf(weight.format);
+      const target = {
         arrangement: 'rows',
-        format: weight.format.type === 'quantised' ? 'int8' : weight.format.dtype,
+        element,
         outCount: rows,
-        weight: rowMajor?.address ?? target!,
+        weight: address!,
         scale,
         sum: 0,
-      });
-      if (rowMajor !== undefined) tile({ source: rowMajor.address, rows, columns, target: target! });
-      rowMajor?.dispose();
-      return checkedReport(report, weight, source);
+      } as const;
+      if (use !== 'linear' || TILED[element] === undefined) return packRows(source, weight, target);
+      const rowMajor = allocateHost(rows * columns);
+      try {
+        const report = packRows(source, weight, { ...target, weight: rowMajor.address });
+        tile({ source: rowMajor.address, rows, columns, target: address! });
+        return report;
+      } finally {
+        rowMajor.dispose();
+      }
     },
   };
 }
+
+/** Shape of the tiles of linears, for the elements that lie in tiles. */
+const TILED: Readonly<Partial<Record<WeightElement, typeof tileShape>>> = { int8: tileShape };
 
 /** Shapes of the stored tensors; int8 weights have an f32 scale per row. */
 export function cudaSpecs(
@@ -55,6 +74,6 @@ export function cudaSpecs(
     return [{ name, dtype: format.dtype, shape }];
   }
   const scale: PackedTensorSpec = { name: `${name}.scale`, dtype: 'f32', shape: [rows] };
-  if (use === 'linear') return [{ name, dtype: 'u8', shape: tileShape(rows, columns) }, scale];
-  return [{ name, dtype: 'i8', shape }, scale];
+  const tiles = use === 'linear' ? TILED[format.element]?.(rows, columns) : undefined;
+  return [tiles === undefined ? { name, dtype: 'i8', shape } : { name, dtype: 'u8', shape: tiles }, scale];
 }

@@ -153,7 +153,7 @@ describe('CUDA weight layout', () => {
     ]);
     const targets = [new Uint8Array(new ArrayBuffer(9 * 1024)), new Uint8Array(new ArrayBuffer(rows * 4))];
     layout.pack(
-      { dtype: 'f32', shape: weight.shape, bytes: new Uint8Array(data.buffer) },
+      { kind: 'dense', tensor: { dtype: 'f32', shape: weight.shape, bytes: new Uint8Array(data.buffer) } },
       weight,
       'linear',
       targets,

@@ -1,11 +1,12 @@
 import type { NativeLibrary } from '../../ffi/library.js';
+import type { WeightElement } from '../../plan/weight-format.js';
 
-/** Table element types, in the order of the kernel's `TableDtype`. */
-export const TABLE_DTYPES = ['f32', 'f16', 'bf16', 'i8'] as const;
+/** Numbers of a table's elements in native calls: the kernel's `TableDtype`. */
+export const TABLE_CODE: Readonly<Record<WeightElement, number>> = { f32: 0, f16: 1, bf16: 2, int8: 3 };
 
 /**
- * out[t] = table[tokenIds[t]], by address. table [vocab, columnCount] of TABLE_DTYPES[dtype];
- * scales [vocab] f32 for i8, otherwise 0; tokenIds [tokenCount] i32; out [tokenCount, columnCount] f32.
+ * out[t] = table[tokenIds[t]], by address. table [vocab, columnCount] of the element that `dtype` is the
+ * {@link TABLE_CODE} of; scales [vocab] f32 for int8, otherwise 0; tokenIds [tokenCount] i32; out [tokenCount, columnCount] f32.
  */
 export type EmbeddingKernel = (
   pool: number,

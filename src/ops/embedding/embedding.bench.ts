@@ -1,17 +1,18 @@
 /** node dist/ops/embedding/embedding.bench.js */
-import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
+import { elementOf, NAMED_FORMATS, weightBytes } from '../../plan/weight-format.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
 import { embeddingCost } from './contract.js';
-import { bindEmbedding, TABLE_DTYPES } from './cpu.js';
+import { bindEmbedding, TABLE_CODE } from './cpu.js';
 
 const pool = createCpuPool();
 const embedding = bindEmbedding(pool.library);
 const [VOCABULARY, HIDDEN] = [32_000, 2048];
 const table = allocateHost(4 * VOCABULARY * HIDDEN);
 const scales = new Float32Array(VOCABULARY);
-for (const [dtype, name] of TABLE_DTYPES.entries()) {
+for (const [name, format] of Object.entries(NAMED_FORMATS)) {
+  const dtype = TABLE_CODE[elementOf(format)];
   for (const count of [1, 512]) {
     const tokenIds = Int32Array.from({ length: count }, (_, i) => (i * 7919) % VOCABULARY);
     const out = new Float32Array(count * HIDDEN);
@@ -22,7 +23,7 @@ for (const [dtype, name] of TABLE_DTYPES.entries()) {
     printRate(
       `embedding ${name}, ${count} tokens of ${HIDDEN}`,
       ms,
-      embeddingCost(count, HIDDEN, { table: BYTES_PER_ELEMENT[name], activation: 4 }),
+      embeddingCost(count, HIDDEN, { table: weightBytes(format, 1, HIDDEN) / HIDDEN, activation: 4 }),
     );
   }
 }

@@ -2,27 +2,24 @@
  * Linear: out[t][o] = bias[o] + sum over i of x[t][i] * W[o][i], with activations and results in f32 on the CPU.
  * x [tokens, in], W [out, in], bias [out] or none, out [tokens, out].
  */
+import { type WeightElement, type WeightFormat, weightBytes } from '../../plan/weight-format.js';
 import type { OpCost } from '../cost.js';
-
-/** How W is stored. int8: W[o][i] = q[o][i] * scale[o], q in [-127, 127]. */
-export type LinearFormat = 'f32' | 'f16' | 'bf16' | 'int8';
 
 export interface LinearProblem {
   readonly tokenCount: number;
   readonly inCount: number;
   readonly outCount: number;
-  readonly format: LinearFormat;
+  /** How W is stored. int8: W[o][i] = q[o][i] * scale[o], q in [-127, 127]. */
+  readonly format: WeightFormat;
   /** Bytes of a number of x and out; default 4, as on the CPU. */
   readonly activationBytes?: number;
 }
-
-const WEIGHT_BYTES: Readonly<Record<LinearFormat, number>> = { f32: 4, f16: 2, bf16: 2, int8: 1 };
 
 /**
  * Largest |result - reference| over the largest |reference| of a random problem, where the reference sums the products
  * of the stored weights with unrounded activations in double precision. int8 pays for activations in 16 bits.
  */
-export const LINEAR_TOLERANCE: Readonly<Record<LinearFormat, number>> = {
+export const LINEAR_TOLERANCE: Readonly<Record<WeightElement, number>> = {
   f32: 1e-5,
   f16: 2e-5,
   bf16: 2e-5,
@@ -35,7 +32,7 @@ export const MAX_INT8_INPUTS = 65536;
 /** What a call must move and compute at least. */
 export function linearCost(problem: LinearProblem): OpCost {
   const { tokenCount, inCount, outCount, format, activationBytes: elementBytes = 4 } = problem;
-  const weightBytes = inCount * outCount * WEIGHT_BYTES[format];
   const activationBytes = tokenCount * (inCount + outCount) * elementBytes;
-  return { bytes: weightBytes + activationBytes, flops: 2 * tokenCount * inCount * outCount };
+  const bytes = weightBytes(format, outCount, inCount) + activationBytes;
+  return { bytes, flops: 2 * tokenCount * inCount * outCount };
 }

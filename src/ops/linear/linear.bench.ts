@@ -1,7 +1,7 @@
 /**
  * All linears of a model's layers one after the other, as a step runs them, so that weights come from memory:
  * decode of 1 and 16 tokens and a prompt of 512, as rates, shares of what the machine can do, and tokens/s that leave
- * out everything but linears. node dist/ops/linear/linear.bench.js [threads] [level] [format ...]
+ * out everything but linears. node dist/ops/linear/linear.bench.js [threads] [level] [element ...]
  */
 import { tensorBytes } from '../../core/dtype.js';
 import { seededRandom } from '../../core/random.js';
@@ -12,7 +12,8 @@ import { measureLimits, type MachineLimits } from '../cpu/limits.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs } from '../measure.js';
 import { arithmeticOf } from '../../device/cpu/linear-arithmetic.js';
-import { linearCost, type LinearFormat } from './contract.js';
+import { linearCost } from './contract.js';
+import { NAMED_FORMATS, type WeightElement } from '../../plan/weight-format.js';
 import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu/cpu.js';
 import { packedLinearTensors } from './cpu/packed-linear.js';
 
@@ -35,8 +36,8 @@ const pool = createCpuPool({
 });
 const limits = measureLimits(pool.library, pool.handle);
 printLimits(limits);
-for (const format of FORMATS) {
-  if (formats.length === 0 || formats.includes(format)) measureFormat(format);
+for (const element of FORMATS) {
+  if (formats.length === 0 || formats.includes(element)) measureFormat(element);
 }
 pool.dispose();
 
@@ -46,38 +47,42 @@ function printLimits({ readGBps, peakGops }: MachineLimits): void {
   console.log(`${pool.threadCount} threads, ${pool.isa}; limits: read ${readGBps.toFixed(1)} GB/s, ${list}`);
 }
 
-function measureFormat(format: LinearFormat): void {
+function measureFormat(element: WeightElement): void {
   const largestTokens = Math.max(...TOKEN_COUNTS);
   const x = randomMatrix(largestTokens, 5632, seededRandom(1));
   const out = new Float32Array(largestTokens * 11264);
-  const layers = buildLayers(format);
+  const layers = buildLayers(element);
   for (const tokenCount of TOKEN_COUNTS) {
     const step = (): void => {
       for (const linear of layers.linears) linear(tokenCount, addressOf(x.data), addressOf(out));
     };
-    printCase(format, tokenCount, bestMs(step, 1500));
+    printCase(element, tokenCount, bestMs(step, 1500));
   }
   layers.dispose();
 }
 
-function printCase(format: LinearFormat, tokenCount: number, ms: number): void {
+function printCase(element: WeightElement, tokenCount: number, ms: number): void {
   const total = (tokens: number, part: 'bytes' | 'flops'): number =>
     LAYER_SHAPES.reduce((sum, [inCount, outCount]) => {
-      return sum + LAYER_COUNT * linearCost({ tokenCount: tokens, inCount, outCount, format })[part];
+      return (
+        sum +
+        LAYER_COUNT *
+          linearCost({ tokenCount: tokens, inCount, outCount, format: NAMED_FORMATS[element] })[part]
+      );
     }, 0);
-  const [arithmetic, products] = arithmeticOf(format, pool.isa);
+  const [arithmetic, products] = arithmeticOf(element, pool.isa);
   const weightGBps = total(0, 'bytes') / ms / 1e6;
   const gflops = total(tokenCount, 'flops') / ms / 1e6;
   const ofRead = ((100 * weightGBps) / limits.readGBps).toFixed(0);
   const ofPeak = ((100 * products * gflops) / limits.peakGops[arithmetic]).toFixed(0);
   console.log(
-    `${format.padEnd(5)}${String(tokenCount).padStart(4)} tokens  weights ${weightGBps.toFixed(1)} GB/s (${ofRead}% of reading)  ` +
+    `${element.padEnd(5)}${String(tokenCount).padStart(4)} tokens  weights ${weightGBps.toFixed(1)} GB/s (${ofRead}% of reading)  ` +
       `${gflops.toFixed(0)} GFLOP/s (in ${products} products: ${ofPeak}% of ${arithmetic})  ${((1000 * tokenCount) / ms).toFixed(1)} tokens/s`,
   );
 }
 
 /** Every layer has memory of its own; the values of all layers are the same. */
-function buildLayers(format: LinearFormat): {
+function buildLayers(element: WeightElement): {
   readonly linears: readonly CpuLinear[];
   readonly dispose: () => void;
 } {
@@ -87,7 +92,7 @@ function buildLayers(format: LinearFormat): {
   const areas: { dispose(): void }[] = [];
   const layers = Array.from({ length: LAYER_COUNT }, () =>
     LAYER_SHAPES.map(([inCount, outCount]): CpuLinearWeight => {
-      const memory = packedLinearTensors(format, outCount, inCount).map(({ dtype, shape }) =>
+      const memory = packedLinearTensors(element, outCount, inCount).map(({ dtype, shape }) =>
         allocateHost(tensorBytes(dtype, shape)),
       );
       areas.push(...memory);
@@ -98,8 +103,8 @@ function buildLayers(format: LinearFormat): {
         rowCount: outCount,
         columnCount: inCount,
       } as const;
-      pack(matrix, { arrangement: 'tiles', format, outCount, weight: weight!, scale, sum });
-      return { format, inCount, outCount, weight: weight!, scale, sum, bias: 0 };
+      pack(matrix, { arrangement: 'tiles', element, outCount, weight: weight!, scale, sum });
+      return { element, inCount, outCount, weight: weight!, scale, sum, bias: 0 };
     }),
   );
   return {

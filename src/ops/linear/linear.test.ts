@@ -5,7 +5,8 @@ import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { relativeError } from '../testing/compare.js';
 import { randomMatrix, rowOf, zeroMatrix, type Matrix } from '../matrix.js';
-import { LINEAR_TOLERANCE, type LinearFormat } from './contract.js';
+import { LINEAR_TOLERANCE } from './contract.js';
+import type { WeightElement } from '../../plan/weight-format.js';
 import { bindLinear } from './cpu/cpu.js';
 import { linearInt8Reference, linearReference, quantiseRow } from './reference.js';
 import { packWeight, sourceOf } from './testing/test-weights.js';
@@ -32,7 +33,12 @@ const ROUNDED: Readonly<Record<'f32' | 'f16' | 'bf16', (value: number) => number
   bf16: (value) => bfloat16ToFloat(floatToBfloat16(value)),
 };
 
-function expectedOf(format: LinearFormat, x: Matrix, weight: Matrix, bias: Float32Array | undefined): Matrix {
+function expectedOf(
+  format: WeightElement,
+  x: Matrix,
+  weight: Matrix,
+  bias: Float32Array | undefined,
+): Matrix {
   if (format !== 'int8') {
     return linearReference(x, { ...weight, data: weight.data.map(ROUNDED[format]) }, bias);
   }
@@ -42,7 +48,7 @@ function expectedOf(format: LinearFormat, x: Matrix, weight: Matrix, bias: Float
 
 /** Runs all levels on the first tokens of `x`. */
 function runLevels(
-  format: LinearFormat,
+  format: WeightElement,
   x: Matrix,
   weight: Matrix,
   bias: Float32Array | undefined,

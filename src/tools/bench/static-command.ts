@@ -125,7 +125,7 @@ function subjectOf({ engine: { manifest }, flags, buildSeconds }: StaticBench): 
     precision: build.precision,
     buildSeconds,
     computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? 'cpu',
-    quantisation: aloft.int8_parts.length > 0 ? 'int8' : 'none',
+    quantisation: aloft.quantised_format?.split(' ')[0] ?? 'none',
     device: aloft.device,
   };
 }

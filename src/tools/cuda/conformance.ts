@@ -195,7 +195,12 @@ function uploadWeights(gpu: Gpu, { plan, weights }: TestModel, pool: CpuPool): R
       ({ dtype, shape }) => new Uint8Array(new ArrayBuffer(tensorBytes(dtype, shape))),
     );
     const { data, shape } = weights.get(name)!;
-    layout.pack({ dtype: 'f32', shape, bytes: new Uint8Array(data.buffer) }, weight, role, targets);
+    layout.pack(
+      { kind: 'dense', tensor: { dtype: 'f32', shape, bytes: new Uint8Array(data.buffer) } },
+      weight,
+      role,
+      targets,
+    );
     specs.forEach((spec, index) => {
       const address = gpu.allocate(targets[index]!.byteLength, spec.name);
       gpu.upload(address, targets[index]!);

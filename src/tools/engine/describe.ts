@@ -9,7 +9,8 @@ export function describeManifest({
   builder_config: build,
   plugin_config: plugin,
 }: EngineManifest): string {
-  const quantised = aloft.int8_parts.length === 0 ? '' : `, INT8: ${aloft.int8_parts.join(', ')}`;
+  const { quantised_format: format, quantised_parts: parts } = aloft;
+  const quantised = format === null ? '' : `, ${format}: ${parts.join(', ')}`;
   const device =
     aloft.device_architecture === null ? aloft.device : `${aloft.device} ${aloft.device_architecture}`;
   return formatTable([

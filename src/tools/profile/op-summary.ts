@@ -1,10 +1,11 @@
 /** Where the time of profiled steps went, by op, beside what the device could do. Pure. */
 import type { OpCost } from '../../ops/cost.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
-import { type CostModel, opCost, weightFormat } from '../../run/executor/profile/op-cost.js';
+import { type CostModel, opCost } from '../../run/executor/profile/op-cost.js';
 import type { DeviceRates } from '../../run/executor/profile/open-profiled.js';
 import { formatTable } from '../cli/terminal.js';
 import type { ProfiledStep } from './profile-steps.js';
+import { elementOf } from '../../plan/weight-format.js';
 
 /** Ops of all layers that do the same. */
 export interface OpSummary {
@@ -25,7 +26,7 @@ export function opName(plan: Plan, index: number): string {
   if (op === undefined) return 'sample';
   if (op.kind !== 'linear') return op.kind;
   const role = op.weight.replace(/^layers\.\d+\./, '').replace(/\.weight$/, '');
-  return `linear ${role} ${plan.weights[op.weight]!.shape.join('x')} ${weightFormat(plan, op.weight)}`;
+  return `linear ${role} ${plan.weights[op.weight]!.shape.join('x')} ${elementOf(plan.weights[op.weight]!.format)}`;
 }
 
 /** Slowest first. */
@@ -66,7 +67,7 @@ export function summarise(
 
 function peakOf(plan: Plan, index: number, { peakGflops }: DeviceRates): number {
   const op = plan.ops[index];
-  return peakGflops(op?.kind === 'linear' ? weightFormat(plan, op.weight) : 'f32');
+  return peakGflops(op?.kind === 'linear' ? elementOf(plan.weights[op.weight]!.format) : 'f32');
 }
 
 /** Roofline, Williams et al. 2009: the slower of moving and computing. */

@@ -2,17 +2,14 @@
 import { addressOf } from '../../../ffi/memory.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { DTYPE_CODE, type DenseDType } from '../../cpu/dtype-code.js';
-import type { LinearFormat } from '../contract.js';
-import { LINEAR_FORMAT_CODE } from './packed-linear.js';
+import type { WeightElement } from '../../../plan/weight-format.js';
+import { LINEAR_FORMAT_CODE, type PackedAddresses } from './packed-linear.js';
 
-/** A packed weight by address; `scale` and `sum` are 0 for dense formats, `bias` ([out] f32) where there is none. */
-export interface CpuLinearWeight {
-  readonly format: LinearFormat;
+/** A packed weight by address; `bias` ([out] f32) is 0 where there is none. */
+export interface CpuLinearWeight extends PackedAddresses {
+  readonly element: WeightElement;
   readonly inCount: number;
   readonly outCount: number;
-  readonly weight: number;
-  readonly scale: number;
-  readonly sum: number;
   readonly bias: number;
 }
 
@@ -20,16 +17,16 @@ export interface CpuLinearWeight {
 export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
 
 /**
- * Of a token's result, int8 gives the same bits at every level and in every batch (see reference.ts); f32, f16 and bf16 give
- * the same bits in every batch at one level.
+ * Binds a weight to the kernel of its element. int8 gives a token the same bits at every level and in every batch
+ * (see reference.ts); f32, f16 and bf16 give the same bits in every batch at one level.
  * @param pool handle of the pool to run on
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
   const run = library.bind(
     'void aloft_linear(uint64_t pool, int format, int64_t tokens, int64_t in, int64_t out, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t result)',
   );
-  return ({ format, inCount, outCount, weight, scale, sum, bias }) => {
-    const code = LINEAR_FORMAT_CODE[format];
+  return ({ element, inCount, outCount, weight, scale, sum, bias }) => {
+    const code = LINEAR_FORMAT_CODE[element];
     return (tokenCount, x, out) => {
       run(pool, code, tokenCount, inCount, outCount, x, weight, scale, sum, bias, out);
     };
@@ -57,15 +54,12 @@ export interface CpuPackReport {
 /** How the target lies in memory: tiles for linear, or rows as they are, for tables and vectors. */
 export type PackArrangement = 'tiles' | 'rows';
 
-export interface PackTarget {
+/** Where a matrix goes: addresses of its numbers, and for int8 of the [rows] scales and, in tiles, sums. */
+export interface PackTarget extends PackedAddresses {
   readonly arrangement: PackArrangement;
-  readonly format: LinearFormat;
+  readonly element: WeightElement;
   /** Rows of the target; those that the source lacks become zero. */
   readonly outCount: number;
-  /** Addresses of the values, and for int8 of the [rows] scales and sums (0 where absent; sums in tiles only). */
-  readonly weight: number;
-  readonly scale: number;
-  readonly sum: number;
 }
 
 /** Converts, quantises and arranges one matrix on all threads of the pool. */
@@ -75,7 +69,7 @@ export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
   const run = library.bind(
     'void aloft_linear_pack(uint64_t pool, int tiled, int sourceDType, uint64_t source, int64_t sourceRows, int64_t in, int64_t out, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report)',
   );
-  return (source, { arrangement, format, outCount, weight, scale, sum }) => {
+  return (source, { arrangement, element, outCount, weight, scale, sum }) => {
     const report = new Float64Array(4);
     const tiled = arrangement === 'tiles' ? 1 : 0;
     const { dtype, address, rowCount, columnCount } = source;
@@ -87,7 +81,7 @@ export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
       rowCount,
       columnCount,
       outCount,
-      LINEAR_FORMAT_CODE[format],
+      LINEAR_FORMAT_CODE[element],
       weight,
       scale,
       sum,
@@ -99,5 +93,27 @@ export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
       overflowCount: report[2]!,
       nonFiniteCount: report[3]!,
     };
+  };
+}
+
+/** A row-major int8 matrix with an f32 scale for each row, by address: quantised before it came here. */
+export interface SourceCodes {
+  readonly codes: number;
+  readonly scales: number;
+  readonly rowCount: number;
+  readonly columnCount: number;
+}
+
+/** Arranges an int8 matrix that is quantised already on all threads of the pool: the bytes that packing its values would give. */
+export function bindCodePacker(
+  library: NativeLibrary,
+  pool: number,
+): (source: SourceCodes, target: PackTarget) => void {
+  const run = library.bind(
+    'void aloft_linear_pack_codes(uint64_t pool, int tiled, uint64_t codes, uint64_t scales, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t sum)',
+  );
+  return ({ codes, scales, rowCount, columnCount }, { arrangement, outCount, weight, scale, sum }) => {
+    const tiled = arrangement === 'tiles' ? 1 : 0;
+    run(pool, tiled, codes, scales, rowCount, columnCount, outCount, weight, scale, sum);
   };
 }

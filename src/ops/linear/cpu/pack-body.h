@@ -33,16 +33,6 @@ void finishReport(PackReport &report, const float *rows, int64_t count, const Sq
   report.nonFiniteCount = static_cast<double>(nonFinite);
 }
 
-// Where input k of a row of the tile goes: `together` inputs of a row lie side by side.
-struct Place {
-  bool tiled;
-  int64_t together, inCount;
-
-  [[gnu::always_inline]] int64_t operator()(int64_t row, int64_t k) const {
-    return tiled ? k / together * together * tileRows + row * together + k % together : row * inCount + k;
-  }
-};
-
 // Rows to store: padding rows exist in tiles only.
 int64_t storedRows(const PackCall &call, int64_t tile) {
   const int64_t rest = call.outCount - tile * tileRows;

@@ -22,6 +22,16 @@ struct PackReport {
   double nonFiniteCount = 0; // infinities and NaNs of the source
 };
 
+// Where input k of a row of the tile goes: `together` inputs of a row lie side by side.
+struct Place {
+  bool tiled;
+  int64_t together, inCount;
+
+  [[gnu::always_inline]] int64_t operator()(int64_t row, int64_t k) const {
+    return tiled ? k / together * together * tileRows + row * together + k % together : row * inCount + k;
+  }
+};
+
 // Packs one tile, or 16 rows; rows beyond the source are zero. `rows` is scratch: 16 * in floats.
 using PackTile = PackReport (*)(const PackCall &call, int64_t tile, float *rows);
 PackReport packTilePortable(const PackCall &call, int64_t tile, float *rows);

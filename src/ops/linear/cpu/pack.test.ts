@@ -134,7 +134,7 @@ describe('packing', () => {
     withEachLevel(2, (pool, level) => {
       for (const dtype of ['f16', 'bf16'] as const) {
         const out = new Float32Array(65536);
-        const target = { arrangement: 'rows', format: 'f32', outCount: 64, scale: 0, sum: 0 } as const;
+        const target = { arrangement: 'rows', element: 'f32', outCount: 64, scale: 0, sum: 0 } as const;
         const source = { dtype, address: addressOf(bits), rowCount: 64, columnCount: 1024 };
         bindPacker(pool.library, pool.handle)(source, { ...target, weight: addressOf(out) });
         expect(out, `${dtype} ${level}`).toEqual(
@@ -150,17 +150,17 @@ describe('packing', () => {
     for (const [index, value] of matrix.data.entries())
       matrix.data[index] = value * 2 ** (random.next() * 60 - 40);
     withEachLevel(2, (pool, level) => {
-      for (const [format, convert] of [
+      for (const [element, convert] of [
         ['f16', floatToHalf],
         ['bf16', floatToBfloat16],
       ] as const) {
         const out = new Uint16Array(5000);
-        const target = { arrangement: 'rows', format, outCount: 50, scale: 0, sum: 0 } as const;
+        const target = { arrangement: 'rows', element, outCount: 50, scale: 0, sum: 0 } as const;
         bindPacker(pool.library, pool.handle)(sourceOf('f32', matrix.data, matrix), {
           ...target,
           weight: addressOf(out),
         });
-        expect(out, `${format} ${level}`).toEqual(Uint16Array.from(matrix.data, convert));
+        expect(out, `${element} ${level}`).toEqual(Uint16Array.from(matrix.data, convert));
       }
     });
   });

@@ -4,7 +4,7 @@ import type { NativeLibrary } from '../../../ffi/library.js';
 import { addressOf, allocateHost } from '../../../ffi/memory.js';
 import type { DenseDType } from '../../cpu/dtype-code.js';
 import type { Matrix } from '../../matrix.js';
-import type { LinearFormat } from '../contract.js';
+import type { WeightElement } from '../../../plan/weight-format.js';
 import { bindPacker, type CpuLinearWeight, type CpuPackReport, type SourceMatrix } from '../cpu/cpu.js';
 import { packedLinearTensors } from '../cpu/packed-linear.js';
 
@@ -27,16 +27,16 @@ export interface TestWeight {
 export function packWeight(
   { library, handle }: { readonly library: NativeLibrary; readonly handle: number },
   source: SourceMatrix,
-  format: LinearFormat,
+  element: WeightElement,
   outCount: number = source.rowCount,
 ): TestWeight {
-  const specs = packedLinearTensors(format, outCount, source.columnCount);
+  const specs = packedLinearTensors(element, outCount, source.columnCount);
   const areas = specs.map(({ dtype, shape }) => allocateHost(tensorBytes(dtype, shape)));
   const [weight, scale = 0, sum = 0] = areas.map(({ address }) => address);
-  const target = { arrangement: 'tiles', format, outCount, weight: weight!, scale, sum } as const;
+  const target = { arrangement: 'tiles', element, outCount, weight: weight!, scale, sum } as const;
   const report = bindPacker(library, handle)(source, target);
   return {
-    weight: { format, inCount: source.columnCount, outCount, weight: weight!, scale, sum, bias: 0 },
+    weight: { element, inCount: source.columnCount, outCount, weight: weight!, scale, sum, bias: 0 },
     report,
     tensors: areas.map((area) => area.bytes(0, area.byteLength)),
     dispose() {

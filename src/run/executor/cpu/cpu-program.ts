@@ -3,7 +3,7 @@ import { invariant } from '../../../core/errors.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { bindAdd } from '../../../ops/add/cpu.js';
 import type { StepView } from '../../../ops/cpu/step-view.js';
-import { bindEmbedding, TABLE_DTYPES } from '../../../ops/embedding/cpu.js';
+import { bindEmbedding, TABLE_CODE } from '../../../ops/embedding/cpu.js';
 import { bindGather } from '../../../ops/gather/cpu.js';
 import { bindLinear } from '../../../ops/linear/cpu/cpu.js';
 import { bindPagedAttention } from '../../../ops/paged-attention/cpu.js';
@@ -31,7 +31,8 @@ import type {
 } from '../../../plan/plan.js';
 import type { Collectives } from '../../../device/collectives.js';
 import type { CpuKvCache } from './cpu-kv-cache.js';
-import type { WeightFormat } from '../../../plan/weight-format.js';
+import { elementOf, isQuantised } from '../../../plan/weight-format.js';
+import { packedAddresses } from '../../../ops/linear/cpu/packed-linear.js';
 
 /** What differs from step to step. */
 export interface StepCounts {
@@ -136,8 +137,8 @@ function compileEmbedding(scope: OpScope, op: EmbeddingOp): Instruction {
   const { plan, pool, tensorAddress } = scope.context;
   const { embedding } = scope.kernels;
   const { format } = plan.weights[op.table]!;
-  const [table, dtype] = [tensorAddress(op.table), TABLE_DTYPES.indexOf(tableDtype(format))];
-  const scales = format.type === 'quantised' ? tensorAddress(`${op.table}.scale`) : 0;
+  const [table, dtype] = [tensorAddress(op.table), TABLE_CODE[elementOf(format)]];
+  const scales = isQuantised(format) ? tensorAddress(`${op.table}.scale`) : 0;
   const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
   return ({ tokenIds, tokenCount }) =>
     embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns);
@@ -155,14 +156,12 @@ function compileNorm(scope: OpScope, op: RmsNormOp | AddRmsNormOp): Instruction 
 function compileLinear(scope: OpScope, op: LinearOp): Instruction {
   const { plan, tensorAddress } = scope.context;
   const { shape, format } = plan.weights[op.weight]!;
-  const isInt8 = format.type === 'quantised';
+  const element = elementOf(format);
   const linear = scope.kernels.linear({
-    format: isInt8 ? 'int8' : format.dtype,
+    ...packedAddresses(op.weight, element, tensorAddress),
+    element,
     outCount: shape[0]!,
     inCount: shape[1]!,
-    weight: tensorAddress(op.weight),
-    scale: isInt8 ? tensorAddress(`${op.weight}.scale`) : 0,
-    sum: isInt8 ? tensorAddress(`${op.weight}.sum`) : 0,
     bias: op.bias === null ? 0 : tensorAddress(op.bias),
   });
   const [x, out, rows] = [scope.at(op.x), scope.at(op.out), scope.rows(op.x)];
@@ -206,8 +205,4 @@ function compileCollective(scope: OpScope, op: AllReduceOp | AllGatherOp): Instr
   if (op.kind === 'allReduce') return (step) => collectives.allReduce(x, rows(step) * columnCount);
   const [out, outColumnCount] = [scope.at(op.out), op.columns];
   return (step) => collectives.allGather({ x, out, rowCount: rows(step), columnCount, outColumnCount });
-}
-
-function tableDtype(format: WeightFormat): (typeof TABLE_DTYPES)[number] {
-  return format.type === 'quantised' ? 'i8' : format.dtype;
 }

@@ -1,11 +1,10 @@
 /** What each op of a step must move and compute at least, from the contracts of the operators. Pure. */
-import { BYTES_PER_ELEMENT } from '../../../core/dtype.js';
 import type { StepInput } from '../../../core/step.js';
 import { addCost } from '../../../ops/add/contract.js';
 import type { OpCost } from '../../../ops/cost.js';
 import { embeddingCost } from '../../../ops/embedding/contract.js';
 import { gatherCost } from '../../../ops/gather/contract.js';
-import { linearCost, type LinearFormat } from '../../../ops/linear/contract.js';
+import { linearCost } from '../../../ops/linear/contract.js';
 import { type AttentionRow, pagedAttentionCost } from '../../../ops/paged-attention/contract.js';
 import { rmsNormCost } from '../../../ops/rms-norm/contract.js';
 import { ropeAppendCost } from '../../../ops/rope/contract.js';
@@ -13,6 +12,7 @@ import { sampleCost } from '../../../ops/sample/contract.js';
 import { swigluCost } from '../../../ops/swiglu/contract.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName, Plan } from '../../../plan/plan.js';
+import { weightBytes } from '../../../plan/weight-format.js';
 
 /** A plan on a device. */
 export interface CostModel {
@@ -35,8 +35,7 @@ export function opCost({ plan, inferred, bytes }: CostModel, index: number, step
   const { activation } = bytes;
   switch (op.kind) {
     case 'embedding': {
-      const format = weightFormat(plan, op.table);
-      const table = BYTES_PER_ELEMENT[format === 'int8' ? 'i8' : format];
+      const table = weightBytes(plan.weights[op.table]!.format, 1, dims.hidden) / dims.hidden;
       return embeddingCost(step.tokenCount, dims.hidden, { table, activation });
     }
     case 'rmsNorm':
@@ -53,7 +52,7 @@ export function opCost({ plan, inferred, bytes }: CostModel, index: number, step
         tokenCount: rows(op.x),
         inCount: inCount!,
         outCount: outCount!,
-        format: weightFormat(plan, op.weight),
+        format: plan.weights[op.weight]!.format,
         activationBytes: activation,
       });
     }
@@ -69,12 +68,6 @@ export function opCost({ plan, inferred, bytes }: CostModel, index: number, step
     case 'allGather':
       return NOTHING; // depends on the ranks' links, not on the device
   }
-}
-
-/** How a weight is stored. */
-export function weightFormat({ weights }: Plan, name: string): LinearFormat {
-  const { format } = weights[name]!;
-  return format.type === 'quantised' ? 'int8' : format.dtype;
 }
 
 function attentionRows({ rowCount, rowOffsets, contextLengths }: StepInput): AttentionRow[] {

@@ -9,7 +9,7 @@ import { readManifest } from '../../../engine/manifest.js';
 import { type EngineRank, openEngineRank } from '../../../engine/rank-file-reader.js';
 import { measureLimits } from '../../../ops/cpu/limits.js';
 import { arithmeticOf } from '../../../device/cpu/linear-arithmetic.js';
-import type { LinearFormat } from '../../../ops/linear/contract.js';
+import type { WeightElement } from '../../../plan/weight-format.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Executor } from '../executor.js';
 import { openExecutor, type OpenEngineOptions } from '../open-engine.js';
@@ -20,8 +20,8 @@ import type { CallListener } from './timed-call.js';
 export interface DeviceRates {
   /** Reading memory that no cache holds, GB/s. */
   readonly readGBps: number;
-  /** Multiply-adds (two operations each) of weights in a format, GFLOP/s. */
-  readonly peakGflops: (format: LinearFormat) => number;
+  /** Multiply-adds (two operations each) of weights of an element type, GFLOP/s. */
+  readonly peakGflops: (element: WeightElement) => number;
 }
 
 export interface ProfiledEngine {
@@ -63,8 +63,8 @@ function cpuRates(options: OpenEngineOptions): DeviceRates {
   const pool = createCpuPool(options);
   try {
     const { readGBps, peakGops } = measureLimits(pool.library, pool.handle);
-    const peakGflops = (format: LinearFormat): number => {
-      const [arithmetic, products] = arithmeticOf(format, pool.isa);
+    const peakGflops = (element: WeightElement): number => {
+      const [arithmetic, products] = arithmeticOf(element, pool.isa);
       return peakGops[arithmetic] / products;
     };
     return { readGBps, peakGflops };

@@ -28,7 +28,7 @@ export function packForCpu(plan: Plan, weight: (name: string) => LogicalWeight, 
       bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     } as const;
     layout.pack(
-      source,
+      { kind: 'dense', tensor: source },
       plan.weights[name]!,
       role,
       targets.map(({ area }) => area.bytes(0, area.byteLength)),

@@ -1,0 +1,28 @@
+import type { Plan, PlanWeight, WeightName } from '../../plan/plan.js';
+import type { QuantisedFormat } from '../../plan/weight-format.js';
+
+/** Parts of a model that can be stored quantised. TensorRT-LLM's weight-only quantisation takes `layers` alone. */
+export type QuantisedPart = 'layers' | 'lm_head' | 'embedding';
+
+/** Which parts of a model are stored in which format. */
+export interface Quantisation {
+  readonly format: QuantisedFormat;
+  readonly parts: ReadonlySet<QuantisedPart>;
+}
+
+/** Stores the matrices of the chosen parts in a quantised format; null leaves the plan as it is. */
+export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
+  if (quantisation === null) return plan;
+  const { format, parts } = quantisation;
+  const chosen = new Set<WeightName>();
+  for (const op of plan.ops) {
+    if (op.kind === 'linear' && parts.has(op.outDtype === 'f32' ? 'lm_head' : 'layers'))
+      chosen.add(op.weight);
+    if (op.kind === 'embedding' && parts.has('embedding')) chosen.add(op.table);
+  }
+  const weights = Object.entries(plan.weights).map(([name, weight]): [WeightName, PlanWeight] => [
+    name,
+    chosen.has(name) ? { ...weight, format } : weight,
+  ]);
+  return { ...plan, weights: Object.fromEntries(weights) };
+}
