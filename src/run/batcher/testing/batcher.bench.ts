@@ -2,14 +2,14 @@
  * What a step costs on the host: planning, packing, reading results and telling them, with a device that answers at once.
  * Every sequence that ends is replaced, so requests enter and leave all the time.
  *
- *   node --expose-gc dist/run/batcher/batcher.bench.js [steps]         rows 1, 64, 256, 1024
- *   node --expose-gc dist/run/batcher/batcher.bench.js 1000000 64      heap growth over a million steps
+ *   node --expose-gc dist/run/batcher/testing/batcher.bench.js [steps]         rows 1, 64, 256, 1024
+ *   node --expose-gc dist/run/batcher/testing/batcher.bench.js 1000000 64      heap growth over a million steps
  */
-import { SYSTEM_CLOCK } from '../../core/clock.js';
-import { Batcher } from './batcher.js';
-import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
-import { tokenRequest } from './testing/mixed-requests.js';
-import { NullExecutor } from './testing/null-executor.js';
+import { SYSTEM_CLOCK } from '../../../core/clock.js';
+import { Batcher } from '../batcher.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
+import { tokenRequest } from './mixed-requests.js';
+import { NullExecutor } from './null-executor.js';
 
 const PROMPT_TOKENS = 256;
 const OUTPUT_TOKENS = 512;
