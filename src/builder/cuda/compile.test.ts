@@ -1,8 +1,4 @@
 /** Every kernel of every specialisation compiles, with NVRTC or nvcc; skipped with a reason where neither is installed. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
@@ -10,42 +6,9 @@ import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { chooseLinear, kernelLine, type LinearProblem } from '../../ops/linear/cuda/cuda.js';
 import { kernelCandidates } from '../../ops/linear/cuda/tuning.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
-import { type CompileRequest, compilerOptions, openNvrtc } from '../../device/cuda/nvrtc.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
-import { surveyCuda } from '../../device/cuda/survey.js';
+import { findCompiler } from '../../device/cuda/testing/compiler.js';
 import { linearProblems } from './tune.js';
-
-/** @returns machine code and ptxas's report */
-type Compile = (unit: CompileRequest) => { readonly cubin: Uint8Array; readonly log: string };
-
-function nvccCompile(unit: CompileRequest): ReturnType<Compile> {
-  const folder = mkdtempSync(join(tmpdir(), 'aloft-nvcc-'));
-  try {
-    const [source, cubin] = [join(folder, `${unit.name}.cu`), join(folder, 'out.cubin')];
-    writeFileSync(source, unit.source);
-    // NVRTC's option for functions without annotations is unknown to nvcc, and nothing needs it.
-    const options = compilerOptions(unit).filter((option) => option !== '-default-device');
-    const words = ['-cubin', '-w', ...options, source, '-o', cubin];
-    const { status, stderr } = spawnSync('nvcc', words, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`nvcc cannot compile ${unit.name} for ${unit.arch}: ${stderr}`);
-    return { cubin: readFileSync(cubin), log: stderr };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function findCompiler(): { readonly name: string; readonly compile: Compile } | undefined {
-  if (surveyCuda().nvrtc !== undefined) {
-    const nvrtc = openNvrtc();
-    return { name: `NVRTC ${nvrtc.version}`, compile: (unit) => nvrtc.compile(unit) };
-  }
-  try {
-    execFileSync('nvcc', ['--version'], { stdio: 'ignore' });
-    return { name: 'nvcc', compile: nvccCompile };
-  } catch {
-    return undefined;
-  }
-}
 
 const compiler = findCompiler();
 const LLAMA2 = namedShape('llama2_7b');
