@@ -9,12 +9,13 @@ import { fork } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { kernelUnits, readKernelSource, trialUnit } from '../dist/builder/cuda/kernel-sources.js';
+import { kernelUnits, trialUnit } from '../dist/builder/cuda/kernel-sources.js';
 import { linearProblems } from '../dist/builder/cuda/tune.js';
 import { namedShape } from '../dist/builder/random-weights/shapes.js';
 import { benchmarkPlan } from '../dist/builder/testing/benchmark-plans.js';
 import { parseArchitecture } from '../dist/device/cuda/architecture.js';
 import { findCompiler } from '../dist/device/cuda/testing/compiler.js';
+import { kernelSource } from '../dist/ops/cuda/kernel-files.js';
 import { kernelCandidates } from '../dist/ops/linear/cuda/tuning.js';
 import { kernelHashes, sha256 } from './cubin-hashes.mjs';
 
@@ -60,10 +61,10 @@ function* requests() {
         yield { key: `${model} ${arch} ${dtype}/${weights}/${kvDtype ?? 'auto'} ${unit.name}`, unit };
     }
     for (const [dtype, defines] of Object.entries({ f16: {}, bf16: { ACT_BF16: 1 } })) {
-      const source = readKernelSource(['cuda/random.cu']);
+      const source = kernelSource(['cuda/random.cu']);
       yield {
         key: `any ${arch} ${dtype} random`,
-        unit: { name: 'random', source, arch, defines, isFastMath: true },
+        unit: { name: 'random', ...source, arch, defines, isFastMath: true },
       };
     }
   }

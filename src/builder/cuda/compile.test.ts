@@ -114,3 +114,17 @@ test.skipIf(compiler === undefined).each(TRIALS)(
   },
   300_000,
 );
+
+test.skipIf(compiler === undefined)(
+  `what does not compile is reported with its file and line [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  () => {
+    const plan = benchmarkPlan({ shape: LLAMA2, dtype: 'f16', isInt8: false });
+    const unit = kernelUnits(plan, parseArchitecture('sm_80'), 16).find(({ name }) => name === 'attention')!;
+    const path = 'paged-attention/kv-cache.cuh';
+    const lines = unit.headers.get(path)!.split('\n');
+    const broken = ['mistake();', ...lines].join('\n');
+    expect(() => compiler!.compile({ ...unit, headers: new Map([...unit.headers, [path, broken]]) })).toThrow(
+      `${path}(1): error`,
+    );
+  },
+);

@@ -28,8 +28,9 @@ test.each([
   ['sm_80', {}, 'attention_prefill'],
 ] as const)('attention for %s with %o has %s', (arch, change, kernel) => {
   const units = kernelUnits({ ...dense, ...change }, parseArchitecture(arch), 16);
-  const { source } = units.find(({ name }) => name === 'attention')!;
-  expect(source.match(/attention_prefill\w*(?=\()/g)).toEqual([kernel]);
+  const { headers } = units.find(({ name }) => name === 'attention')!;
+  const text = [...headers.values()].join('');
+  expect(text.match(/attention_prefill\w*(?=\()/g)).toEqual([kernel]);
 });
 
 test('an engine has the kernel for any number of rows', () => {

@@ -1,31 +1,21 @@
 /** The kernel sources of a plan: which files, specialised by which constants, make which unit of machine code. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type CudaTarget, hasBulkRings } from '../../ops/cuda/capability.js';
+import type { CudaTarget } from '../../ops/cuda/capability.js';
+import { kernelSource, type KernelSource } from '../../ops/cuda/kernel-files.js';
 import {
   canFuseSwiglu,
   kernelLine,
-  linearFiles,
+  linearFile,
   linearUnit,
   type LinearConfig,
   type LinearProblem,
 } from '../../ops/linear/cuda/cuda.js';
 import { linearChooser, type LinearChooser } from '../../ops/linear/cuda/tuning.js';
 import { ROW_CLASSES } from '../../ops/linear/cuda/row-classes.js';
-import {
-  cacheDefines,
-  type PrefillKernel,
-  prefillKernelFor,
-  splitTokensFor,
-} from '../../ops/paged-attention/cuda.js';
+import { attentionFiles, cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrtc.js';
-
-const INCLUDE = '#include "prelude.cuh"';
-/** Kernel sources ship with the package, beside the TypeScript sources. */
-const opsFolder = new URL('../../../src/ops/', import.meta.url);
 
 const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'embedding/cuda.cu',
@@ -33,31 +23,10 @@ const commonFiles = (isQuantisedCache: boolean): readonly string[] => [
   'add/cuda.cu',
   'swiglu/cuda.cu',
   'rms-norm/cuda.cu',
-  ...(isQuantisedCache ? ['paged-attention/kv-cache.cuh', 'rope/cuda-8bit.cu'] : ['rope/cuda.cu']),
+  isQuantisedCache ? 'rope/cuda-8bit.cu' : 'rope/cuda.cu',
   'linear/cuda/dequantise.cu',
   'cuda/limits.cu',
 ];
-/** Decode attention without rings of bulk copies and with them. */
-const DECODE_FILES = [
-  ['paged-attention/decode.cu'],
-  ['paged-attention/decode-lanes.cuh', 'paged-attention/decode-ring.cu'],
-] as const;
-const PREFILL_FILES: Readonly<Record<PrefillKernel['name'], readonly string[]>> = {
-  attention_prefill: ['paged-attention/prefill.cu'],
-  attention_prefill_wgmma: [
-    'cuda/wgmma.cuh',
-    'paged-attention/prefill-copies.cuh',
-    'paged-attention/prefill-wgmma.cu',
-  ],
-};
-
-/** Kernel files as one source, the prelude first, so that compilers need no include path. */
-export function readKernelSource(files: readonly string[], appended: readonly string[] = []): string {
-  const read = (file: string): string => readFileSync(fileURLToPath(new URL(file, opsFolder)), 'utf8');
-  const prelude = read('cuda/prelude.cuh').replace('#pragma once', '');
-  return [prelude, ...files.map((file) => read(file).replace(INCLUDE, '')), ...appended, ''].join('\n');
-}
-
 /** Every unit that a plan needs, with the kernels that `choose` can ask for. */
 export function kernelUnits(
   plan: Plan,
@@ -77,23 +46,21 @@ export function kernelUnits(
     ...shape,
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
-  const decodeFiles = DECODE_FILES[hasBulkRings(target.computeCapability) ? 1 : 0];
-  const prefillFiles = PREFILL_FILES[prefillKernelFor(plan, target.computeCapability, blockTokens).name];
-  const unit = (name: string, source: string, isFastMath = true): CompileRequest => ({
+  const unit = (name: string, source: KernelSource, isFastMath = true): CompileRequest => ({
     name,
-    source,
+    ...source,
     arch,
     defines,
     isFastMath,
   });
   const units = [
-    unit('common', readKernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
-    unit('attention', readKernelSource(['paged-attention/kv-cache.cuh', ...decodeFiles, ...prefillFiles])),
-    unit('sample', readKernelSource(['sample/cuda.cu']), false),
+    unit('common', kernelSource(commonFiles(isQuantisedKv(plan.kvDtype)))),
+    unit('attention', kernelSource(attentionFiles(plan, target.computeCapability, blockTokens))),
+    unit('sample', kernelSource(['sample/cuda.cu']), false),
   ];
   for (const isInt8 of [false, true]) {
     const { files, lines } = linearLines(plan, withBuiltIn(choose, linearChooser(target)), isInt8);
-    if (lines.size > 0) units.push(unit(linearUnit(isInt8), readKernelSource([...files], [...lines])));
+    if (lines.size > 0) units.push(unit(linearUnit(isInt8), kernelSource([...files], [...lines])));
   }
   return units;
 }
@@ -127,7 +94,7 @@ function linearLines(
         const config = choose(problem);
         if (config.method === 'matmul') continue;
         if (epilogue === 'swiglu' && !canFuseSwiglu(config, size.n / 2)) continue;
-        for (const file of linearFiles(config)) files.add(file);
+        files.add(linearFile(config));
         lines.add(kernelLine(config, problem));
         break; // gate and up by themselves only where they cannot be fused
       }
@@ -145,13 +112,13 @@ export function trialUnit(
   for (const problem of problems)
     for (const config of candidates(problem)) {
       if (config.method === 'matmul') continue;
-      for (const file of linearFiles(config)) files.add(file);
+      files.add(linearFile(config));
       lines.add(kernelLine(config, problem));
     }
   if (lines.size === 0) return undefined;
   return {
     name: 'trials',
-    source: readKernelSource([...files], [...lines]),
+    ...kernelSource([...files], [...lines]),
     arch: architectureName(computeCapability),
     defines: dtype === 'bf16' ? { ACT_BF16: 1 } : {},
     isFastMath: true,

@@ -3,7 +3,7 @@ import type { NativeFunction } from '../../ffi/library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { openCudaLibrary } from './library-search.js';
 
-/** NVRTC: CUDA C++ source to machine code, in this process. Kernels use no headers, so only the library is needed. */
+/** NVRTC: CUDA C++ source to machine code, in this process. Kernels use no CUDA headers, so only the library is needed. */
 export interface Nvrtc {
   readonly version: string;
   /** Compute capabilities that it compiles for, such as 90. */
@@ -20,6 +20,8 @@ export interface Nvrtc {
 export interface CompileRequest {
   readonly name: string;
   readonly source: string;
+  /** Texts of the files that the source includes, by the names with which they are included. Errors name them. */
+  readonly headers: ReadonlyMap<string, string>;
   readonly arch: string;
   readonly defines: Readonly<Record<string, string | number>>;
   /** Approximate exp, division and square root; off where results must match a reference bit by bit. */
@@ -37,7 +39,7 @@ const PROTOTYPES = {
   nvrtcGetNumSupportedArchs: '(uint64_t count)',
   nvrtcGetSupportedArchs: '(uint64_t capabilities)',
   nvrtcCreateProgram:
-    '(uint64_t program, str source, str name, int headers, uint64_t sources, uint64_t names)',
+    '(uint64_t program, str source, str name, int count, const char **headers, const char **names)',
   nvrtcCompileProgram: '(uint64_t program, int count, const char **options)',
   nvrtcGetProgramLogSize: '(uint64_t program, uint64_t bytes)',
   nvrtcGetProgramLog: '(uint64_t program, uint64_t log)',
@@ -77,8 +79,9 @@ export function openNvrtc(libraryPath?: string): Nvrtc {
     version,
     computeCapabilities: [...capabilities],
     compile(request) {
-      const { name, source, arch } = request;
-      call('nvrtcCreateProgram', scratchAddress, source, `${name}.cu`, 0, 0, 0);
+      const { name, source, headers, arch } = request;
+      const [texts, names] = [[...headers.values()], [...headers.keys()]];
+      call('nvrtcCreateProgram', scratchAddress, source, `${name}.cu`, names.length, texts, names);
       const program = Number(scratch.getBigUint64(0, true));
       try {
         const options = compilerOptions(request);

@@ -1,5 +1,5 @@
 // residual += delta, and the bias of a linear layer; 8 elements a thread.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 extern "C" __global__ void add(u16* residual, const u16* delta, int vectors) {
   allow_successor();

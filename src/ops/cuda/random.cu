@@ -1,5 +1,5 @@
 // Fills memory with pseudo-random values, for benchmarks with weights that no checkpoint provides.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 __device__ __forceinline__ u32 mix(u32 x) {
   x ^= x >> 16;

@@ -1,5 +1,5 @@
 // out[i] = x[rows[i]], one block a row.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 extern "C" __global__ void gather(const u16* x, const int* rows, u16* out, int columns) {
   allow_successor();

@@ -155,6 +155,19 @@ export function prefillKernelFor(
     : { name: 'attention_prefill', queryTile: PREFILL_TILE };
 }
 
+/** Files of the kernels that a plan gets: decode attention with a ring of bulk copies or without, and prefill attention. */
+export function attentionFiles(
+  plan: Pick<Plan, 'kvDtype' | 'dims'>,
+  computeCapability: number,
+  blockTokens: number,
+): readonly string[] {
+  const isWgmma = prefillKernelFor(plan, computeCapability, blockTokens).name === 'attention_prefill_wgmma';
+  return [
+    `paged-attention/${hasBulkRings(computeCapability) ? 'decode-ring' : 'decode'}.cu`,
+    `paged-attention/${isWgmma ? 'prefill-wgmma' : 'prefill'}.cu`,
+  ];
+}
+
 /** Queries and keys of a tile: of prefill.cu, and of prefill-wgmma.cu. */
 const PREFILL_TILE = 64;
 const WGMMA_TILE = 128;

@@ -1,5 +1,6 @@
 // How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring lanes.
-#include "prelude.cuh"
+#pragma once
+#include "cuda/prelude.cuh"
 
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector

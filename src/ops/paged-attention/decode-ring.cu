@@ -11,7 +11,9 @@
 // comes last adds them in split order, so results depend on the sequence alone.
 //
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
+#include "paged-attention/decode-lanes.cuh"
+#include "paged-attention/kv-cache.cuh"
 
 // With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's cache blocks.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)

@@ -5,7 +5,8 @@
 // [token] f32, scales of values [token] f32 }, so that what a head needs of a block is one contiguous piece.
 //   KV_INT8: value + 128, times the scale; the largest magnitude of a vector is 127.
 //   KV_FP8: E4M3 read with f16's exponent bias, which makes it 2^-8 of its value; the scale has the factor. Largest: 448.
-#include "prelude.cuh"
+#pragma once
+#include "cuda/prelude.cuh"
 
 #if defined(KV_INT8) || defined(KV_FP8)
 #define KV_8BIT

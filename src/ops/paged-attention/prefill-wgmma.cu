@@ -9,7 +9,9 @@
 //
 // A query's keys are added up in tiles at fixed positions, and what is masked adds zeros, so a result does not depend on how the
 // prompt was cut.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
+#include "cuda/wgmma.cuh"
+#include "paged-attention/prefill-copies.cuh"
 
 // A tile of keys for the queries of a piece of work.
 struct PrefillStep {

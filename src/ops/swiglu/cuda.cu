@@ -1,5 +1,5 @@
 // out = silu(gate) * up, 8 elements a thread. gateUp [rows, 2 * inter], out [rows, inter].
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 extern "C" __global__ void swiglu(const u16* gateUp, u16* out, int inter) {
   allow_successor();

@@ -1,8 +1,8 @@
 /** The CUDA compiler of this machine, for checks that compile kernels and need no GPU. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type CompiledUnit, type CompileRequest, compilerOptions, openNvrtc } from '../nvrtc.js';
 import { surveyCuda } from '../survey.js';
 
@@ -34,9 +34,13 @@ function nvccCompile(unit: CompileRequest): CompiledUnit {
   try {
     const [source, cubin] = [join(folder, `${unit.name}.cu`), join(folder, 'out.cubin')];
     writeFileSync(source, unit.source);
+    for (const [name, text] of unit.headers) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), text);
+    }
     // NVRTC's option for functions without annotations is unknown to nvcc, and nothing needs it.
     const options = compilerOptions(unit).filter((option) => option !== '-default-device');
-    const words = ['-cubin', '-w', ...options, source, '-o', cubin];
+    const words = ['-cubin', '-w', '-I', folder, ...options, source, '-o', cubin];
     const { status, stderr } = spawnSync('nvcc', words, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`nvcc cannot compile ${unit.name} for ${unit.arch}: ${stderr}`);
     return { cubin: readFileSync(cubin), log: stderr };

@@ -1,7 +1,7 @@
 // What the linear kernels of compute capability 9.0 share: their epilogues, and matrices that the bulk copy engine reads in
 // boxes of 64 k (swizzled, zeros outside of the tensor).
 #pragma once
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 enum Epilogue { STORE, STORE_F32, SWIGLU };
 

@@ -158,13 +158,9 @@ function kernelNumbers(config: GeneratedConfig): readonly number[] {
   return [tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes];
 }
 
-/** Name of the compiled unit, and the files that its kernels are made from. */
+/** Name of the compiled unit, and the file that has the template of a configuration's kernels. */
 export const linearUnit = (isInt8: boolean): string => (isInt8 ? 'linear-int8' : 'linear-dense');
-export const linearFiles = ({ method }: GeneratedConfig): readonly string[] => [
-  ...(method === 'wide' ? ['cuda/wgmma.cuh', 'cuda/cluster.cuh'] : []),
-  ...(method === 'stream' ? [] : ['linear/cuda/boxes.cuh']),
-  `linear/cuda/${method}.cu`,
-];
+export const linearFile = ({ method }: GeneratedConfig): string => `linear/cuda/${method}.cu`;
 
 const EPILOGUES = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' } as const;
 

@@ -1,6 +1,6 @@
 // int8 tiles to a dense row-major matrix in 16 bits, scale included: for products with so many rows that reading the
 // weights is not what takes the time.
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 // One warp a tile of 16 rows x 64 k. out [n, k].
 extern "C" __global__ void dequantise(const u8* tiles, const float* scale, u16* out, int n, int k) {

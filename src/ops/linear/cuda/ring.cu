@@ -1,7 +1,7 @@
 // Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the weights
 // through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
 //
-// Tensor cores multiply 16 weight rows by 8 tokens. int8 tiles lie as operands (cuda-tiles.ts). The order of k inside a product is
+// Tensor cores multiply 16 weight rows by 8 tokens. int8 tiles lie as operands (tiles.ts). The order of k inside a product is
 // free as long as both operands agree, so of a dense row a thread takes 16 consecutive bytes, the k indices of two products.
 // One warp fills the ring. The others form WR x WK: WR groups of rows, WK parts of each stage's k, whose sums meet in
 // shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
@@ -14,7 +14,8 @@
 // grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored, whatever they are.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
+#include "linear/cuda/boxes.cuh"
 
 struct RingArgs {
   const u16* x;           // [m, k] activations
@@ -260,4 +261,4 @@ struct Ring {
     Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                                     \
   }
 
-// The kernels that a plan needs are appended here as RING_KERNEL lines.
+// A unit includes this file and makes its kernels with RING_KERNEL lines.

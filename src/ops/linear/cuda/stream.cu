@@ -1,12 +1,12 @@
 // Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights once.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
-// registers, 16 bytes a thread. int8 tiles lie as operands (cuda-tiles.ts). Of a dense row, a thread takes 16 consecutive bytes:
+// registers, 16 bytes a thread. int8 tiles lie as operands (tiles.ts). Of a dense row, a thread takes 16 consecutive bytes:
 // the order of k inside a product is free as long as both operands agree. Warps of a block share rows and divide k; their
 // sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
-#include "prelude.cuh"
+#include "cuda/prelude.cuh"
 
 enum Epilogue { STORE, STORE_F32, SWIGLU };
 
@@ -181,4 +181,4 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
     linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
   }
 
-// The kernels that a plan needs are appended here as STREAM_KERNEL lines.
+// A unit includes this file and makes its kernels with STREAM_KERNEL lines.

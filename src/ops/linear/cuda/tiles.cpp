@@ -1,4 +1,4 @@
-// Row-major int8 weights -> the tiles of the CUDA kernels (see cuda-tiles.ts), on all threads.
+// Row-major int8 weights -> the tiles of the CUDA kernels (see tiles.ts), on all threads.
 #include "ops/cpu/pool.h"
 #include <cstring>
 

@@ -1,0 +1,31 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { kernelSource } from './kernel-files.js';
+
+const OPS = fileURLToPath(new URL('../../../src/ops/', import.meta.url));
+const FILES = readdirSync(OPS, { recursive: true, encoding: 'utf8' }).filter((path) => /\.cuh?$/.test(path));
+
+test('a source comes with the files that it includes, and with those that they include', () => {
+  const { source, headers } = kernelSource(['cuda/limits.cu', 'rope/cuda-8bit.cu'], ['LINE(1)']);
+  expect(source).toBe('#include "cuda/limits.cu"\n#include "rope/cuda-8bit.cu"\nLINE(1)\n');
+  expect([...headers.keys()].toSorted()).toEqual([
+    'cuda/limits.cu',
+    'cuda/prelude.cuh',
+    'paged-attention/kv-cache.cuh',
+    'rope/cuda-8bit.cu',
+  ]);
+  expect(headers.get('cuda/limits.cu')).toBe(readFileSync(`${OPS}cuda/limits.cu`, 'utf8'));
+});
+
+test.each(FILES)('%s includes files by their paths in src/ops, and a header is included once', (path) => {
+  const text = kernelSource([path]).headers.get(path)!;
+  for (const [, name] of text.matchAll(/#\s*include\s*(.*)/g)) expect(FILES).toContain(name!.slice(1, -1));
+  if (path.endsWith('.cuh')) expect(text).toMatch(/^#pragma once$/m);
+});
+
+test('editor.h declares every CUDA name with two underscores that kernels use', () => {
+  const declared = readFileSync(`${OPS}cuda/editor.h`, 'utf8');
+  const names = FILES.flatMap((path) => readFileSync(OPS + path, 'utf8').match(/\b__[a-z]\w*/g) ?? []);
+  for (const name of new Set(names)) expect(declared).toMatch(new RegExp(`\\b${name}\\b`));
+});
