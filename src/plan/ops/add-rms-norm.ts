@@ -1,6 +1,7 @@
 import type { BufferName, WeightName } from '../names.js';
 import { expectSameShape } from './add.js';
 import type { OpDefinition } from './op-definition.js';
+import { rmsNormCost } from './rms-norm.js';
 
 /** residual += delta; out = rmsNorm(residual)                    all [rows, hidden]; made by the fuse pass */
 export interface AddRmsNormOp {
@@ -25,4 +26,11 @@ export const addRmsNorm: OpDefinition<AddRmsNormOp> = {
     const inputs = `${at.buffer(op.residual)}, ${at.buffer(op.delta)}`;
     return `${at.buffer(op.out)} = addRmsNorm(${inputs}, ${at.weight(op.weight)}, epsilon ${op.epsilon})`;
   },
+  cost: (op, at) =>
+    rmsNormCost({
+      rowCount: at.rows(op.residual),
+      columnCount: at.columns(op.residual),
+      hasDelta: true,
+      elementBytes: at.bytes.activation,
+    }),
 };

@@ -1,4 +1,5 @@
 import type { BufferName } from '../names.js';
+import type { OpCost } from './op-cost.js';
 import { expectColumns, type InferContext, type OpDefinition } from './op-definition.js';
 
 /** residual += delta                                             [rows, hidden] */
@@ -15,6 +16,7 @@ export const add: OpDefinition<AddOp> = {
     return undefined;
   },
   print: (op, at) => `add(${at.buffer(op.residual)}, ${at.buffer(op.delta)})`,
+  cost: (op, at) => addCost(at.rows(op.residual) * at.columns(op.residual), at.bytes.activation),
 };
 
 /** Fails unless `delta` can be added to `residual`. */
@@ -22,4 +24,9 @@ export function expectSameShape(at: InferContext, residual: BufferName, delta: B
   expectColumns(at, delta, at.buffer(residual).columns);
   if (at.buffer(delta).rows !== at.buffer(residual).rows)
     at.fail(`'${residual}' and '${delta}' differ in rows`);
+}
+
+/** @param count elements @param elementBytes of activations */
+export function addCost(count: number, elementBytes: number): OpCost {
+  return { bytes: 3 * count * elementBytes, flops: count };
 }

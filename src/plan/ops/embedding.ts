@@ -1,4 +1,6 @@
 import type { BufferName, WeightName } from '../names.js';
+import { weightBytes } from '../weight-format.js';
+import type { OpCost } from './op-cost.js';
 import type { OpDefinition } from './op-definition.js';
 
 /** out[t] = table[tokenIds[t]]                                  table [vocab, hidden] -> out [tokens, hidden] */
@@ -16,4 +18,17 @@ export const embedding: OpDefinition<EmbeddingOp> = {
     return { rows: 'tokens', columns: hidden!, dtype: 'activation' };
   },
   print: (op, at) => `${at.buffer(op.out)} = embedding(${at.weight(op.table)})`,
+  cost(op, { step, dims, bytes, weight }) {
+    const table = weightBytes(weight(op.table).format, 1, dims.hidden) / dims.hidden;
+    return embeddingCost(step.tokenCount, dims.hidden, { table, activation: bytes.activation });
+  },
 };
+
+/** @param bytes of an element of the table and of an activation */
+export function embeddingCost(
+  tokenCount: number,
+  hidden: number,
+  bytes: { readonly table: number; readonly activation: number },
+): OpCost {
+  return { bytes: tokenCount * hidden * (bytes.table + bytes.activation), flops: 0 };
+}

@@ -1,4 +1,6 @@
 import type { BufferName, WeightName } from '../names.js';
+import { weightBytes, type WeightFormat } from '../weight-format.js';
+import type { OpCost } from './op-cost.js';
 import type { OpDefinition, ValueShape, WeightUse } from './op-definition.js';
 
 /** out = x · weightᵀ (+ bias)                                    x [rows, in], weight [outFeatures, in] -> out [rows, outFeatures] */
@@ -28,4 +30,31 @@ export const linear: OpDefinition<LinearOp> = {
     const bias = op.bias === null ? '' : `, bias ${op.bias}`;
     return `${at.buffer(op.out)} ${op.outDtype} = linear(${at.buffer(op.x)}, ${at.weight(op.weight)}${bias})`;
   },
+  cost(op, at) {
+    const { shape, format } = at.weight(op.weight);
+    return linearCost({
+      tokenCount: at.rows(op.x),
+      inCount: shape[1]!,
+      outCount: shape[0]!,
+      format,
+      activationBytes: at.bytes.activation,
+    });
+  },
 };
+
+export interface LinearSize {
+  readonly tokenCount: number;
+  readonly inCount: number;
+  readonly outCount: number;
+  readonly format: WeightFormat;
+  /** Bytes of an activation. */
+  readonly activationBytes: number;
+}
+
+export function linearCost({ tokenCount, inCount, outCount, format, activationBytes }: LinearSize): OpCost {
+  const activations = tokenCount * (inCount + outCount);
+  return {
+    bytes: weightBytes(format, outCount, inCount) + activations * activationBytes,
+    flops: 2 * tokenCount * inCount * outCount,
+  };
+}

@@ -1,5 +1,6 @@
 import type { PlanDims, SymbolicDim } from '../dims.js';
 import type { BufferName, WeightName } from '../names.js';
+import type { CostContext, OpCost } from './op-cost.js';
 
 /** Shape [rows, columns] and type of what a buffer holds. */
 export interface ValueShape {
@@ -37,6 +38,8 @@ export interface OpDefinition<Op> {
   readonly infer: (op: Op, at: InferContext) => DefinedShape<Op>;
   /** The op on one line, with the shapes of its operands. */
   readonly print: (op: Op, at: PrintContext) => string;
+  /** Absent: the links between ranks bound the op, not the device. */
+  readonly cost?: (op: Op, at: CostContext) => OpCost;
 }
 
 /** An op that defines a buffer has a shape for it, any other has none. */

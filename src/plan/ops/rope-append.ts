@@ -1,4 +1,6 @@
+import type { PlanDims } from '../dims.js';
 import type { BufferName } from '../names.js';
+import type { ElementBytes, OpCost } from './op-cost.js';
 import { expectColumns, expectTokenRows, type InferContext, type OpDefinition } from './op-definition.js';
 
 /** How rotary embedding turns a position into angles; from config.json's rope_theta and rope_scaling. */
@@ -38,6 +40,7 @@ export const ropeAppend: OpDefinition<RopeAppendOp> = {
     const { theta, scaling } = op.rope;
     return `ropeAppend(${at.buffer(op.qkv)}, layer ${op.layer}, theta ${theta}, scaling ${scaling.type})`;
   },
+  cost: (_op, { step, dims, bytes }) => ropeAppendCost(step.tokenCount, dims, bytes),
 };
 
 /** Fails unless a buffer holds queries, keys and values of the step's tokens. */
@@ -45,4 +48,15 @@ export function expectQkv(at: InferContext, name: BufferName): void {
   const { headCount, kvHeadCount, headDim } = at.dims;
   expectColumns(at, name, (headCount + 2 * kvHeadCount) * headDim);
   expectTokenRows(at, name);
+}
+
+export function ropeAppendCost(tokenCount: number, dims: PlanDims, bytes: ElementBytes): OpCost {
+  const { headCount, kvHeadCount, headDim } = dims;
+  const rotated = tokenCount * (headCount + kvHeadCount) * headDim;
+  const stored = tokenCount * 2 * kvHeadCount * headDim;
+  const valuesRead = tokenCount * kvHeadCount * headDim;
+  return {
+    bytes: (2 * rotated + valuesRead) * bytes.activation + stored * bytes.cache,
+    flops: 3 * rotated,
+  };
 }
