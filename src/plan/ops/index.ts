@@ -1,4 +1,4 @@
-/** The op kinds of a plan, one file each. */
+/** The op kinds of a plan, one file each, and how tables over them are typed and read. */
 import { add, type AddOp } from './add.js';
 import { addRmsNorm, type AddRmsNormOp } from './add-rms-norm.js';
 import { allGather, type AllGatherOp } from './all-gather.js';
@@ -64,4 +64,18 @@ export const OP_KINDS: { readonly [Kind in OpKind]: OpDefinition<OpOf<Kind>> } =
 
 export function definitionOf<Kind extends OpKind>(op: OpOf<Kind>): OpDefinition<OpOf<Kind>> {
   return OP_KINDS[op.kind];
+}
+
+/** A function for each op kind that takes an op of that kind first. A kind without an entry does not compile. */
+export type OpTable<Rest extends readonly unknown[], Result> = {
+  readonly [Kind in OpKind]: (op: OpOf<Kind>, ...rest: Rest) => Result;
+};
+
+/** Calls the function of the op's kind. */
+export function dispatch<Kind extends OpKind, Rest extends readonly unknown[], Result>(
+  table: OpTable<Rest, Result>,
+  op: OpOf<Kind>,
+  ...rest: Rest
+): Result {
+  return table[op.kind](op, ...rest);
 }
