@@ -9,7 +9,7 @@ import {
 import { seededRandom, type RandomSource } from '../../../core/random.js';
 import { quantiseRow } from '../../../ops/linear/reference.js';
 import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../../../plan/plan.js';
-import type { LogicalWeight } from '../reference/reference-executor.js';
+import type { LogicalWeight } from '../reference/reference-rank.js';
 import type { WeightFormat } from '../../../plan/weight-format.js';
 
 export interface TestPlanShape {
