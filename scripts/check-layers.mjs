@@ -87,9 +87,9 @@ function checkFixtures() {
     ...sources.flatMap(({ path, imports, starts }) => (isProduct(path) ? [...imports, ...starts] : [])),
   ]);
   for (const { path } of sources) {
-    // References are the specification of what they are compared with.
-    const isReference = /(^|\/)reference(\/|\.ts$)/.test(path);
-    if (path.endsWith('.ts') && isProduct(path) && !isReference && !needed.has(path))
+    // Contracts and references specify what implementations are compared with.
+    const isSpecification = /(^|\/)(contract\.ts$|reference(\/|\.ts$))/.test(path);
+    if (path.endsWith('.ts') && isProduct(path) && !isSpecification && !needed.has(path))
       faults.push(`src/${path}: only tests import it; move it to a folder named testing, or delete it`);
   }
 }

@@ -1,17 +1,19 @@
-/** Real checkpoints that transformers wrote, built and run with the operators' references, against transformers' logits. */
+/** Real checkpoints that transformers wrote, built and run by the reference executor, against transformers' logits. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { buildStep } from '../core/build-step.js';
 import { SILENT_LOG } from '../core/log.js';
-import { openEngineRank } from '../engine/rank-file-reader.js';
-import { type Matrix, rowOf } from '../ops/matrix.js';
+import { GREEDY } from '../core/sampling.js';
+import { type EngineRank, openEngineRank } from '../engine/rank-file-reader.js';
+import { ReferenceExecutor } from '../run/executor/reference/reference-executor.js';
+import type { RankModel } from '../run/executor/reference/reference-rank.js';
 import { buildEngine } from './builder.js';
 import { openCheckpoint } from './checkpoint/open.js';
 import { openSafetensorsFile } from './checkpoint/safetensors-file.js';
 import { resolveBuildOptions } from './resolve-options.js';
 import { floatsOf, ROW_MAJOR_LAYOUT } from './testing/row-major-layout.js';
-import { promptLogits } from './testing/run-plan.js';
 import { withDirectory } from './testing/tiny-checkpoint.js';
 
 const ORACLE = fileURLToPath(new URL('../../oracle/', import.meta.url));
@@ -24,7 +26,50 @@ const { models } = JSON.parse(readFileSync(join(ORACLE, 'logits-tiny.json'), 'ut
   models: Record<string, TinyModel>;
 };
 
-async function builtLogits(name: string, ids: readonly number[], worldSize: number): Promise<Matrix> {
+/** Logits of all positions of one prompt, [tokens, vocabulary]. @param ranks opened with the row-major layout, dense */
+async function promptLogits(ranks: readonly EngineRank[], ids: readonly number[]): Promise<Float32Array> {
+  const [first, ...otherRanks] = ranks.map(rankModel);
+  const count = ids.length;
+  const executor = new ReferenceExecutor({
+    ...first!,
+    otherRanks,
+    limits: {
+      maxStepTokens: count,
+      maxRows: 1,
+      maxLogits: count,
+      blockTokens: count,
+      blockCount: 1,
+      hostBlockCount: 0,
+      maxSequenceTokens: count,
+    },
+    kvDtype: 'f32',
+  });
+  executor.attachSlot({
+    slot: 0,
+    sampling: GREEDY,
+    isBeam: false,
+    endIds: [],
+    promptTokenIds: Int32Array.from(ids),
+    outputTokenIds: new Int32Array(0),
+  });
+  const wanted = ids.map((_, index) => ({ index, target: 0 }));
+  const row = { slot: 0, tokenIds: ids, firstPosition: 0, blocks: [0], wanted };
+  executor.submit(buildStep([row], { returnLogits: true }));
+  return (await executor.collect()).logits!;
+}
+
+function rankModel(rank: EngineRank): RankModel {
+  return {
+    plan: rank.plan,
+    weight(name) {
+      const tensor = rank.tensor(name);
+      const { dtype, shape } = tensor;
+      return { shape, data: floatsOf({ dtype, shape, bytes: tensor.bytes() }) };
+    },
+  };
+}
+
+async function builtLogits(name: string, ids: readonly number[], worldSize: number): Promise<Float32Array> {
   return withDirectory(async (root) => {
     const directory = join(root, 'engine');
     const given = { model_dir: name, output_dir: directory, dtype: 'float32', tp_size: String(worldSize) };
@@ -42,7 +87,7 @@ async function builtLogits(name: string, ids: readonly number[], worldSize: numb
         verification: 'full',
       }),
     );
-    const logits = promptLogits(ranks, ids);
+    const logits = await promptLogits(ranks, ids);
     for (const rank of ranks) rank.dispose();
     return logits;
   });
@@ -70,6 +115,9 @@ test.each(CASES)('$name on $worldSize ranks has the logits of transformers', asy
   const expected = floatsOf(reference.read(name));
   reference.dispose();
   const logits = await builtLogits(name, ids, worldSize);
-  expect(relativeDifference(logits.data, expected)).toBeLessThan(2e-6);
-  expect(ids.map((_, row) => argmax(rowOf(logits, row)))).toEqual(expectedArgmax);
+  const vocabulary = logits.length / ids.length;
+  expect(relativeDifference(logits, expected)).toBeLessThan(2e-6);
+  expect(ids.map((_, row) => argmax(logits.subarray(row * vocabulary, (row + 1) * vocabulary)))).toEqual(
+    expectedArgmax,
+  );
 });

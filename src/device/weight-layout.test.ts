@@ -3,14 +3,14 @@ import { elementCount, tensorBytes } from '../core/dtype.js';
 import type { HostTensor } from '../core/tensor.js';
 import { quantiseRow } from '../ops/linear/reference.js';
 import type { PlanWeight } from '../plan/plan.js';
-import { buildTestPlan } from '../plan/testing/test-plan.js';
+import { createTestPlan, TINY_PLAN_SHAPE } from '../plan/testing/test-plan.js';
 import { INT8_PER_CHANNEL, type QuantisedFormat } from '../plan/weight-format.js';
 import { createCpuWeightLayout } from './cpu/cpu-weight-layout.js';
 import { createCpuPool } from './cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda/cuda-weight-layout.js';
 import { checkFormats, type WeightData, type WeightLayout, type WeightUse } from './weight-layout.js';
 
-const PLAN = buildTestPlan();
+const PLAN = createTestPlan(TINY_PLAN_SHAPE);
 const pool = createCpuPool({ threadCount: 2 });
 const LAYOUTS: readonly WeightLayout[] = [createCpuWeightLayout(pool), createCudaWeightLayout(pool)];
 afterAll(() => pool.dispose());

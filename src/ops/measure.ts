@@ -1,5 +1,5 @@
 /** Timing for the operators' benchmarks. */
-import type { OpCost } from './cost.js';
+import type { OpCost } from '../plan/ops/op-cost.js';
 
 /** Least of several means, ms: the machine's other work only ever adds. */
 export function bestMs(body: () => void, totalMs = 300): number {

@@ -3,11 +3,11 @@ import { planBuffers, valueBytes } from './buffers.js';
 import { inferPlan } from './infer.js';
 import type { Plan, PlanOp } from './plan.js';
 import { printPlan } from './print.js';
-import { buildTestPlan } from './testing/test-plan.js';
+import { createTestPlan, TINY_PLAN_SHAPE } from './testing/test-plan.js';
 import { validatePlan, weightRoles } from './validate.js';
 import { INT8_PER_CHANNEL } from './weight-format.js';
 
-const PLAN = buildTestPlan();
+const PLAN = createTestPlan(TINY_PLAN_SHAPE);
 
 /** The plan with fields of its first op of a kind changed. */
 function withOp(kind: PlanOp['kind'], changes: Readonly<Record<string, unknown>>): Plan {
@@ -32,7 +32,8 @@ describe('inferPlan', () => {
       'gated tokens 10 activation 8 9',
       'delta tokens 12 activation 9 10',
       'last logits 12 activation 11 12',
-      'logits logits 30 f32 12 13',
+      'lastNormed logits 12 activation 12 13',
+      'logits logits 30 f32 13 14',
     ]);
     expect(operands[7]!.get('normed')).toBe(values[5]);
     expect(logits).toBe(values.at(-1));
@@ -55,8 +56,8 @@ describe('inferPlan', () => {
     ['an unknown weight', withOp('rmsNorm', { weight: 'gone' }), /weight 'gone' is not in the plan/],
     [
       'a weight of another shape',
-      withOp('rmsNorm', { weight: 'qkv' }),
-      /'qkv' has shape \[16, 12\], \[12\] is needed/,
+      withOp('rmsNorm', { weight: '0.qkv' }),
+      /'0.qkv' has shape \[16, 12\], \[12\] is needed/,
     ],
     [
       'attention of other widths',
@@ -82,13 +83,13 @@ describe('validatePlan', () => {
   });
 
   const unused = { ...PLAN.weights, spare: PLAN.weights['head']! };
-  const quantised = { ...PLAN.weights['norm.0']!, format: INT8_PER_CHANNEL } as const;
+  const quantised = { ...PLAN.weights['norm.first']!, format: INT8_PER_CHANNEL } as const;
   it.each<readonly [string, Plan, RegExp]>([
     ['unused weights', { ...PLAN, weights: unused }, /has weight 'spare', which no op uses/],
     [
       'quantised vectors',
-      { ...PLAN, weights: { ...PLAN.weights, 'norm.0': quantised } },
-      /quantises the vector 'norm.0'/,
+      { ...PLAN, weights: { ...PLAN.weights, 'norm.first': quantised } },
+      /quantises the vector 'norm.first'/,
     ],
     [
       'two roles for one weight',
@@ -149,10 +150,48 @@ describe('planBuffers', () => {
 
 describe('printPlan', () => {
   it('shows each op on a line', () => {
-    const lines = printPlan(PLAN).split('\n');
-    expect(lines[0]).toBe('test, rank 0 of 1, activations f16, cache f16');
-    expect(lines).toContain('   4  attended[tokens, 8] = pagedAttention(qkv[tokens, 16], layer 0)');
-    expect(lines).toContain('  12  logits[logits, 30] f32 = linear(last[logits, 12], head[30, 12] f16)');
-    expect(lines.filter((line) => /^ +\d+ {2}/.test(line))).toHaveLength(PLAN.ops.length);
+    expect(printPlan(PLAN).split('\n')).toEqual([
+      'test, rank 0 of 1, activations f16, cache f16',
+      '1 layers, hidden 12, 4 heads (2 key/value) of 2, FFN 10, vocabulary 30, positions 2048',
+      '   0  hidden[tokens, 12] = embedding(embedding[30, 12] f16)',
+      '   1  normed[tokens, 12] = rmsNorm(hidden[tokens, 12], norm.first[12] f16, epsilon 0.00001)',
+      '   2  qkv[tokens, 16] activation = linear(normed[tokens, 12], 0.qkv[16, 12] f16)',
+      '   3  ropeAppend(qkv[tokens, 16], layer 0, theta 10000, scaling none)',
+      '   4  attended[tokens, 8] = pagedAttention(qkv[tokens, 16], layer 0)',
+      '   5  delta[tokens, 12] activation = linear(attended[tokens, 8], 0.dense[12, 8] f16)',
+      '   6  normed[tokens, 12] = addRmsNorm(hidden[tokens, 12], delta[tokens, 12], 0.norm.ffn[12] f16, epsilon 0.00001)',
+      '   7  gateUp[tokens, 20] activation = linear(normed[tokens, 12], 0.gateUp[20, 12] f16)',
+      '   8  gated[tokens, 10] = swiglu(gateUp[tokens, 20])',
+      '   9  delta[tokens, 12] activation = linear(gated[tokens, 10], 0.down[12, 10] f16)',
+      '  10  add(hidden[tokens, 12], delta[tokens, 12])',
+      '  11  last[logits, 12] = gather(hidden[tokens, 12])',
+      '  12  lastNormed[logits, 12] = rmsNorm(last[logits, 12], norm.last[12] f16, epsilon 0.00001)',
+      '  13  logits[logits, 30] f32 = linear(lastNormed[logits, 12], head[30, 12] f16)',
+      'logits: logits',
+      '',
+    ]);
+  });
+
+  it('shows collectives and biases', () => {
+    const bias = { ...PLAN.weights['norm.last']!, shape: [30] };
+    const plan: Plan = {
+      ...PLAN,
+      worldSize: 2,
+      weights: { ...PLAN.weights, bias },
+      ops: [
+        ...PLAN.ops.map((op): PlanOp =>
+          op.kind === 'linear' && op.weight === 'head' ? { ...op, bias: 'bias' } : op,
+        ),
+        { kind: 'allReduce', x: 'logits' },
+        { kind: 'allGather', x: 'logits', out: 'all', columns: 59 },
+      ],
+    };
+    expect(printPlan(plan).split('\n').slice(-5)).toEqual([
+      '  13  logits[logits, 30] f32 = linear(lastNormed[logits, 12], head[30, 12] f16, bias bias)',
+      '  14  allReduce(logits[logits, 30])',
+      '  15  all[logits, 59] = allGather(logits[logits, 30])',
+      'logits: logits',
+      '',
+    ]);
   });
 });

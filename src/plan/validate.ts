@@ -1,6 +1,8 @@
 import { AloftError } from '../core/errors.js';
 import { inferPlan, type InferredPlan } from './infer.js';
-import { weightsOf, type WeightRole } from './operands.js';
+import { weightsOf } from './operands.js';
+import { definitionOf } from './ops/index.js';
+import type { WeightRole } from './ops/op-definition.js';
 import type { Plan, WeightName } from './plan.js';
 
 /**
@@ -13,7 +15,7 @@ export function validatePlan(plan: Plan): InferredPlan {
   const inferred = inferPlan(plan);
   checkWeights(plan);
   checkLayers(plan);
-  if (plan.worldSize === 1 && plan.ops.some((op) => op.kind === 'allReduce' || op.kind === 'allGather'))
+  if (plan.worldSize === 1 && plan.ops.some((op) => definitionOf(op).isCollective === true))
     fail('has collectives but only one rank');
   const { logits } = inferred;
   if (logits.rows !== 'logits' || logits.dtype !== 'f32' || logits.columns < plan.dims.vocabulary)
@@ -54,10 +56,11 @@ function checkLayers(plan: Plan): void {
   const appended = new Set<number>();
   const attended = new Set<number>();
   for (const op of plan.ops) {
-    if (op.kind !== 'ropeAppend' && op.kind !== 'pagedAttention') continue;
-    const { layer } = op;
+    const use = definitionOf(op).cache?.(op);
+    if (use === undefined) continue;
+    const { layer, access } = use;
     if (layer < 0 || layer >= layerCount) fail(`names layer ${layer} of ${layerCount}`);
-    const seen = op.kind === 'ropeAppend' ? appended : attended;
+    const seen = access === 'append' ? appended : attended;
     if (seen.has(layer)) fail(`runs ${op.kind} twice in layer ${layer}`);
     if (seen === attended && !appended.has(layer)) fail(`attends in layer ${layer} before it appends to it`);
     seen.add(layer);

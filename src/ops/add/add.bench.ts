@@ -2,7 +2,7 @@
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { allocateHost } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
-import { addCost } from './contract.js';
+import { addCost } from '../../plan/ops/add.js';
 import { bindAdd } from './cpu.js';
 
 const pool = createCpuPool();

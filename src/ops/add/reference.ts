@@ -1,3 +1,4 @@
+/** Add: residual += delta, both [rows, columns]. In f32 every implementation gives the same bits. */
 import type { Matrix } from '../matrix.js';
 
 /** residual += delta, in place.  Both [rows, columns] f32. */

@@ -3,7 +3,7 @@ import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { elementOf, NAMED_FORMATS, weightBytes } from '../../plan/weight-format.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
-import { embeddingCost } from './contract.js';
+import { embeddingCost } from '../../plan/ops/embedding.js';
 import { bindEmbedding, TABLE_CODE } from './cpu.js';
 
 const pool = createCpuPool();

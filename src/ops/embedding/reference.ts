@@ -1,3 +1,7 @@
+/**
+ * Embedding: out[t] = table[tokenIds[t]], table [vocab, hidden], tokenIds [tokens] i32, out [tokens, hidden].
+ * The table may be f32, f16, bf16, or i8 with an f32 scale per row. In f32 every implementation gives the same bits.
+ */
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /**

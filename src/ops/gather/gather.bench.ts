@@ -2,7 +2,7 @@
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
-import { gatherCost } from './contract.js';
+import { gatherCost } from '../../plan/ops/gather.js';
 import { bindGather } from './cpu.js';
 
 const pool = createCpuPool();

@@ -1,3 +1,4 @@
+/** Gather: out[i] = x[rows[i]], x [any, columns], rows [count] i32, out [count, columns]. Copies bits. */
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /**

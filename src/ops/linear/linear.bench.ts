@@ -12,7 +12,7 @@ import { measureLimits, type MachineLimits } from '../cpu/limits.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs } from '../measure.js';
 import { arithmeticOf } from '../../device/cpu/linear-arithmetic.js';
-import { linearCost } from './contract.js';
+import { linearCost } from '../../plan/ops/linear.js';
 import { NAMED_FORMATS, type WeightElement } from '../../plan/weight-format.js';
 import { bindLinear, bindPacker, type CpuLinear, type CpuLinearWeight } from './cpu/cpu.js';
 import { packedLinearTensors } from './cpu/packed-linear.js';
@@ -62,12 +62,12 @@ function measureFormat(element: WeightElement): void {
 }
 
 function printCase(element: WeightElement, tokenCount: number, ms: number): void {
+  const format = NAMED_FORMATS[element];
   const total = (tokens: number, part: 'bytes' | 'flops'): number =>
     LAYER_SHAPES.reduce((sum, [inCount, outCount]) => {
       return (
         sum +
-        LAYER_COUNT *
-          linearCost({ tokenCount: tokens, inCount, outCount, format: NAMED_FORMATS[element] })[part]
+        LAYER_COUNT * linearCost({ tokenCount: tokens, inCount, outCount, format, activationBytes: 4 })[part]
       );
     }, 0);
   const [arithmetic, products] = arithmeticOf(element, pool.isa);

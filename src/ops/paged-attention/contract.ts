@@ -5,36 +5,9 @@
  * A token's result has the same bits however its prompt was chunked, whatever else is in the batch, wherever its blocks lie
  * and however many threads work.
  */
-import type { PlanDims } from '../../plan/plan.js';
-import type { OpCost } from '../cost.js';
 
 /**
  * Largest error with activations in f32, relative to the largest output. With a cache of f16, a key whose rotation differs in
  * its last bit may round to the neighbouring number of the cache's type.
  */
 export const PAGED_ATTENTION_TOLERANCE = { f32: 2e-6, f16: 1e-4, i8: 1e-3, f8e4m3: 1e-3 } as const;
-
-export interface AttentionRow {
-  readonly tokenCount: number;
-  /** Tokens in the cache up to the row's last one. */
-  readonly contextTokens: number;
-}
-
-/** @param bytes of an activation and of an element of the cache */
-export function pagedAttentionCost(
-  rows: readonly AttentionRow[],
-  { headCount, kvHeadCount, headDim }: PlanDims,
-  bytes: { readonly activation: number; readonly cache: number },
-): OpCost {
-  let [pairs, queries, keys] = [0, 0, 0];
-  for (const { tokenCount, contextTokens } of rows) {
-    pairs += tokenCount * (contextTokens - (tokenCount - 1) / 2);
-    queries += tokenCount;
-    keys += contextTokens;
-  }
-  return {
-    bytes:
-      2 * queries * headCount * headDim * bytes.activation + 2 * keys * kvHeadCount * headDim * bytes.cache,
-    flops: 4 * pairs * headCount * headDim,
-  };
-}

@@ -9,10 +9,10 @@ import { createKvLayout } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs, printRate } from '../measure.js';
-import { ropeAppendCost } from '../rope/contract.js';
+import { ropeAppendCost } from '../../plan/ops/rope-append.js';
 import { bindRopeAppend, RowRotations } from '../rope/cpu.js';
 import { rotationTable } from '../rope/rotation.js';
-import { pagedAttentionCost } from './contract.js';
+import { pagedAttentionCost } from '../../plan/ops/paged-attention.js';
 import { bindPagedAttention } from './cpu.js';
 
 const MODELS = [

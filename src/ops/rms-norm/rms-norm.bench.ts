@@ -4,7 +4,7 @@ import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs, printRate } from '../measure.js';
-import { rmsNormCost } from './contract.js';
+import { rmsNormCost } from '../../plan/ops/rms-norm.js';
 import { bindRmsNorm } from './cpu.js';
 
 const pool = createCpuPool();

@@ -35,7 +35,7 @@
  * Tolerance: token ids are equal to the reference's unless u falls within the rounding of exp (about 1e-7 of the total) of
  * a boundary; log probabilities differ by at most 2e-5.
  */
-import type { OpCost } from '../cost.js';
+import type { OpCost } from '../../plan/ops/op-cost.js';
 import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
 
 /** Units of a weight: exp(0). */

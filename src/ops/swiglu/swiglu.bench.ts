@@ -4,7 +4,7 @@ import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { addressOf } from '../../ffi/memory.js';
 import { randomMatrix } from '../matrix.js';
 import { bestMs, printRate } from '../measure.js';
-import { swigluCost } from './contract.js';
+import { swigluCost } from '../../plan/ops/swiglu.js';
 import { bindSwiglu } from './cpu.js';
 
 const pool = createCpuPool();

@@ -1,67 +1,139 @@
-import type { Plan, PlanOp, PlanWeight } from '../plan.js';
+import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../plan.js';
+import type { WeightFormat } from '../weight-format.js';
 
-/** A small valid plan with one layer and every op that one rank uses: for tests of passes and planners. */
-export function buildTestPlan(): Plan {
-  const weights: Record<string, PlanWeight> = {};
-  const weight = (name: string, ...shape: number[]): string => {
-    const source = { parts: [{ tensor: name, shape, slice: null }] };
-    weights[name] = { shape, format: { type: 'dense', dtype: 'f16' }, source };
-    return name;
-  };
-  const linear = (
+export interface TestPlanShape {
+  readonly dims: Omit<PlanDims, 'maxPositions'>;
+  readonly rope: RopeParams;
+  /** Of linears; tables and vectors are stored in `dense`. */
+  readonly format: WeightFormat;
+  readonly dense: 'f32' | 'f16' | 'bf16';
+  readonly bias: boolean;
+  /** With `addRmsNorm` instead of `add` and `rmsNorm`. */
+  readonly fused: boolean;
+}
+
+/** The shape of a plan with every op that one rank uses. */
+export const TINY_PLAN_SHAPE: TestPlanShape = {
+  dims: {
+    layerCount: 1,
+    hidden: 12,
+    headCount: 4,
+    kvHeadCount: 2,
+    headDim: 2,
+    intermediate: 10,
+    vocabulary: 30,
+  },
+  rope: { theta: 10_000, scaling: { type: 'none' } },
+  format: { type: 'dense', dtype: 'f16' },
+  dense: 'f16',
+  bias: false,
+  fused: true,
+};
+
+/** A LLaMA-shaped plan for tests of planners and executors. */
+export function createTestPlan(shape: TestPlanShape): Plan {
+  return new TestPlanBuilder(shape).build();
+}
+
+const EPSILON = 1e-5;
+
+class TestPlanBuilder {
+  readonly #shape: TestPlanShape;
+  readonly #ops: PlanOp[] = [];
+  readonly #weights: Record<string, PlanWeight> = {};
+
+  constructor(shape: TestPlanShape) {
+    this.#shape = shape;
+  }
+
+  build(): Plan {
+    const { dims, dense } = this.#shape;
+    const { vocabulary, hidden, layerCount } = dims;
+    this.#ops.push({
+      kind: 'embedding',
+      table: this.#dense('embedding', [vocabulary, hidden]),
+      out: 'hidden',
+    });
+    this.#norm('norm.first', 'hidden', 'normed');
+    for (let layer = 0; layer < layerCount; layer++) this.#layer(layer);
+    this.#ops.push({ kind: 'gather', x: 'hidden', out: 'last' });
+    this.#norm('norm.last', 'last', 'lastNormed');
+    this.#linear('head', { x: 'lastNormed', out: 'logits', inputs: hidden, outputs: vocabulary });
+    return {
+      architecture: 'test',
+      activationDtype: dense,
+      kvDtype: dense,
+      rank: 0,
+      worldSize: 1,
+      dims: { ...dims, maxPositions: 2048 },
+      ops: this.#ops,
+      weights: this.#weights,
+      logits: 'logits',
+    };
+  }
+
+  #layer(layer: number): void {
+    const { hidden, headCount, kvHeadCount, headDim, intermediate, layerCount } = this.#shape.dims;
+    const [queryColumns, qkvColumns] = [headCount * headDim, (headCount + 2 * kvHeadCount) * headDim];
+    this.#linear(`${layer}.qkv`, { x: 'normed', out: 'qkv', inputs: hidden, outputs: qkvColumns });
+    this.#ops.push({ kind: 'ropeAppend', qkv: 'qkv', layer, rope: this.#shape.rope });
+    this.#ops.push({ kind: 'pagedAttention', qkv: 'qkv', layer, out: 'attended' });
+    this.#linear(`${layer}.dense`, { x: 'attended', out: 'delta', inputs: queryColumns, outputs: hidden });
+    this.#addThenNorm(`${layer}.norm.ffn`, true);
+    this.#linear(`${layer}.gateUp`, {
+      x: 'normed',
+      out: 'gateUp',
+      inputs: hidden,
+      outputs: 2 * intermediate,
+    });
+    this.#ops.push({ kind: 'swiglu', gateUp: 'gateUp', out: 'gated' });
+    this.#linear(`${layer}.down`, { x: 'gated', out: 'delta', inputs: intermediate, outputs: hidden });
+    this.#addThenNorm(`${layer}.norm.next`, layer + 1 < layerCount);
+  }
+
+  #addThenNorm(name: string, hasNorm: boolean): void {
+    if (this.#shape.fused && hasNorm) {
+      const weight = this.#dense(name, [this.#shape.dims.hidden]);
+      this.#ops.push({
+        kind: 'addRmsNorm',
+        residual: 'hidden',
+        delta: 'delta',
+        weight,
+        epsilon: EPSILON,
+        out: 'normed',
+      });
+      return;
+    }
+    this.#ops.push({ kind: 'add', residual: 'hidden', delta: 'delta' });
+    if (hasNorm) this.#norm(name, 'hidden', 'normed');
+  }
+
+  #norm(name: string, x: string, out: string): void {
+    const weight = this.#dense(name, [this.#shape.dims.hidden]);
+    this.#ops.push({ kind: 'rmsNorm', x, weight, epsilon: EPSILON, out });
+  }
+
+  #linear(
     name: string,
-    x: string,
-    out: string,
-    [outputs, inputs]: readonly [number, number],
-  ): PlanOp => ({
-    kind: 'linear',
-    x,
-    weight: weight(name, outputs, inputs),
-    bias: null,
-    out,
-    outDtype: out === 'logits' ? 'f32' : 'activation',
-  });
-  const epsilon = 1e-5;
-  const ops: PlanOp[] = [
-    { kind: 'embedding', table: weight('table', 30, 12), out: 'hidden' },
-    { kind: 'rmsNorm', x: 'hidden', weight: weight('norm.0', 12), epsilon, out: 'normed' },
-    linear('qkv', 'normed', 'qkv', [16, 12]),
-    { kind: 'ropeAppend', qkv: 'qkv', layer: 0, rope: { theta: 10_000, scaling: { type: 'none' } } },
-    { kind: 'pagedAttention', qkv: 'qkv', layer: 0, out: 'attended' },
-    linear('dense', 'attended', 'delta', [12, 8]),
     {
-      kind: 'addRmsNorm',
-      residual: 'hidden',
-      delta: 'delta',
-      weight: weight('norm.1', 12),
-      epsilon,
-      out: 'normed',
-    },
-    linear('gateUp', 'normed', 'gateUp', [20, 12]),
-    { kind: 'swiglu', gateUp: 'gateUp', out: 'gated' },
-    linear('down', 'gated', 'delta', [12, 10]),
-    { kind: 'add', residual: 'hidden', delta: 'delta' },
-    { kind: 'gather', x: 'hidden', out: 'last' },
-    linear('head', 'last', 'logits', [30, 12]),
-  ];
-  return {
-    architecture: 'test',
-    activationDtype: 'f16',
-    kvDtype: 'f16',
-    rank: 0,
-    worldSize: 1,
-    dims: {
-      layerCount: 1,
-      hidden: 12,
-      headCount: 4,
-      kvHeadCount: 2,
-      headDim: 2,
-      intermediate: 10,
-      vocabulary: 30,
-      maxPositions: 64,
-    },
-    ops,
-    weights,
-    logits: 'logits',
-  };
+      x,
+      out,
+      inputs,
+      outputs,
+    }: { readonly x: string; readonly out: string; readonly inputs: number; readonly outputs: number },
+  ): void {
+    const weight = this.#weight(name, [outputs, inputs], this.#shape.format);
+    const bias = this.#shape.bias ? this.#dense(`${name}.bias`, [outputs]) : null;
+    const outDtype = out === 'logits' ? 'f32' : 'activation';
+    this.#ops.push({ kind: 'linear', x, weight, bias, out, outDtype });
+  }
+
+  #dense(name: string, shape: readonly number[]): string {
+    return this.#weight(name, shape, { type: 'dense', dtype: this.#shape.dense });
+  }
+
+  #weight(name: string, shape: readonly number[], format: WeightFormat): string {
+    this.#weights[name] = { shape, format, source: { parts: [{ tensor: name, shape, slice: null }] } };
+    return name;
+  }
 }

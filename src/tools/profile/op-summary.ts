@@ -1,5 +1,5 @@
 /** Where the time of profiled steps went, by op, beside what the device could do. Pure. */
-import type { OpCost } from '../../ops/cost.js';
+import type { OpCost } from '../../plan/ops/op-cost.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import { type CostModel, opCost } from '../../run/executor/profile/op-cost.js';
 import type { DeviceRates } from '../../run/executor/profile/open-profiled.js';

@@ -12,7 +12,7 @@ import { allocateHost } from '../../../ffi/memory.js';
 import type { Plan } from '../../../plan/plan.js';
 import { weightRoles } from '../../../plan/validate.js';
 import { CpuExecutor } from './cpu-executor.js';
-import { createTestPlan } from '../testing/test-model.js';
+import { createTestPlan } from '../../../plan/testing/test-plan.js';
 import { INT8_PER_CHANNEL } from '../../../plan/weight-format.js';
 
 const BLOCK_TOKENS = 16;

@@ -12,7 +12,8 @@ import type { Plan, RopeParams } from '../../../plan/plan.js';
 import { validatePlan } from '../../../plan/validate.js';
 import type { CpuExecutorLimits, CpuExecutorOptions } from './cpu-executor-options.js';
 import { CpuKvCache } from './cpu-kv-cache.js';
-import { compileProgram, type Instruction } from './cpu-program.js';
+import { compileProgram } from './cpu-program.js';
+import type { Instruction } from './op-scope.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import {
   checkStep,

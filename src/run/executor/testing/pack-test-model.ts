@@ -5,7 +5,7 @@ import type { CpuPool } from '../../../device/cpu/kernel-library.js';
 import { allocateHost } from '../../../ffi/memory.js';
 import type { Plan } from '../../../plan/plan.js';
 import { weightRoles } from '../../../plan/validate.js';
-import type { LogicalWeight } from '../reference/reference-executor.js';
+import type { LogicalWeight } from '../reference/reference-rank.js';
 
 export interface PackedModel {
   readonly weightBytes: number;

@@ -8,20 +8,10 @@ import {
 } from '../../../core/dtype.js';
 import { seededRandom, type RandomSource } from '../../../core/random.js';
 import { quantiseRow } from '../../../ops/linear/reference.js';
-import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../../../plan/plan.js';
-import type { LogicalWeight } from '../reference/reference-executor.js';
+import type { Plan, PlanWeight } from '../../../plan/plan.js';
+import { createTestPlan, type TestPlanShape } from '../../../plan/testing/test-plan.js';
 import type { WeightFormat } from '../../../plan/weight-format.js';
-
-export interface TestPlanShape {
-  readonly dims: Omit<PlanDims, 'maxPositions'>;
-  readonly rope: RopeParams;
-  /** Of linears; tables and vectors are stored in `dense`. */
-  readonly format: WeightFormat;
-  readonly dense: 'f32' | 'f16' | 'bf16';
-  readonly bias: boolean;
-  /** With `addRmsNorm` instead of `add` and `rmsNorm`. */
-  readonly fused: boolean;
-}
+import type { LogicalWeight } from '../reference/reference-rank.js';
 
 export interface TestModelShape extends TestPlanShape {
   readonly seed: number;
@@ -58,114 +48,6 @@ export function createTestModel(shape: TestModelShape = SMALL_SHAPE): TestModel 
     ([name, weight]) => [name, randomWeight(name, weight, random)] as const,
   );
   return { plan, weights: new Map(weights) };
-}
-
-/** A LLaMA-shaped plan. */
-export function createTestPlan(shape: TestPlanShape): Plan {
-  return new TestPlanBuilder(shape).build();
-}
-
-const EPSILON = 1e-5;
-
-class TestPlanBuilder {
-  readonly #shape: TestPlanShape;
-  readonly #ops: PlanOp[] = [];
-  readonly #weights: Record<string, PlanWeight> = {};
-
-  constructor(shape: TestPlanShape) {
-    this.#shape = shape;
-  }
-
-  build(): Plan {
-    const { dims, dense } = this.#shape;
-    const { vocabulary, hidden, layerCount } = dims;
-    this.#ops.push({
-      kind: 'embedding',
-      table: this.#dense('embedding', [vocabulary, hidden]),
-      out: 'hidden',
-    });
-    this.#norm('norm.first', 'hidden', 'normed');
-    for (let layer = 0; layer < layerCount; layer++) this.#layer(layer);
-    this.#ops.push({ kind: 'gather', x: 'hidden', out: 'last' });
-    this.#norm('norm.last', 'last', 'lastNormed');
-    this.#linear('head', { x: 'lastNormed', out: 'logits', inputs: hidden, outputs: vocabulary });
-    return {
-      architecture: 'test',
-      activationDtype: dense,
-      kvDtype: dense,
-      rank: 0,
-      worldSize: 1,
-      dims: { ...dims, maxPositions: 2048 },
-      ops: this.#ops,
-      weights: this.#weights,
-      logits: 'logits',
-    };
-  }
-
-  #layer(layer: number): void {
-    const { hidden, headCount, kvHeadCount, headDim, intermediate, layerCount } = this.#shape.dims;
-    const [queryColumns, qkvColumns] = [headCount * headDim, (headCount + 2 * kvHeadCount) * headDim];
-    this.#linear(`${layer}.qkv`, { x: 'normed', out: 'qkv', inputs: hidden, outputs: qkvColumns });
-    this.#ops.push({ kind: 'ropeAppend', qkv: 'qkv', layer, rope: this.#shape.rope });
-    this.#ops.push({ kind: 'pagedAttention', qkv: 'qkv', layer, out: 'attended' });
-    this.#linear(`${layer}.dense`, { x: 'attended', out: 'delta', inputs: queryColumns, outputs: hidden });
-    this.#addThenNorm(`${layer}.norm.ffn`, true);
-    this.#linear(`${layer}.gateUp`, {
-      x: 'normed',
-      out: 'gateUp',
-      inputs: hidden,
-      outputs: 2 * intermediate,
-    });
-    this.#ops.push({ kind: 'swiglu', gateUp: 'gateUp', out: 'gated' });
-    this.#linear(`${layer}.down`, { x: 'gated', out: 'delta', inputs: intermediate, outputs: hidden });
-    this.#addThenNorm(`${layer}.norm.next`, layer + 1 < layerCount);
-  }
-
-  #addThenNorm(name: string, hasNorm: boolean): void {
-    if (this.#shape.fused && hasNorm) {
-      const weight = this.#dense(name, [this.#shape.dims.hidden]);
-      this.#ops.push({
-        kind: 'addRmsNorm',
-        residual: 'hidden',
-        delta: 'delta',
-        weight,
-        epsilon: EPSILON,
-        out: 'normed',
-      });
-      return;
-    }
-    this.#ops.push({ kind: 'add', residual: 'hidden', delta: 'delta' });
-    if (hasNorm) this.#norm(name, 'hidden', 'normed');
-  }
-
-  #norm(name: string, x: string, out: string): void {
-    const weight = this.#dense(name, [this.#shape.dims.hidden]);
-    this.#ops.push({ kind: 'rmsNorm', x, weight, epsilon: EPSILON, out });
-  }
-
-  #linear(
-    name: string,
-    {
-      x,
-      out,
-      inputs,
-      outputs,
-    }: { readonly x: string; readonly out: string; readonly inputs: number; readonly outputs: number },
-  ): void {
-    const weight = this.#weight(name, [outputs, inputs], this.#shape.format);
-    const bias = this.#shape.bias ? this.#dense(`${name}.bias`, [outputs]) : null;
-    const outDtype = out === 'logits' ? 'f32' : 'activation';
-    this.#ops.push({ kind: 'linear', x, weight, bias, out, outDtype });
-  }
-
-  #dense(name: string, shape: readonly number[]): string {
-    return this.#weight(name, shape, { type: 'dense', dtype: this.#shape.dense });
-  }
-
-  #weight(name: string, shape: readonly number[], format: WeightFormat): string {
-    this.#weights[name] = { shape, format, source: { parts: [{ tensor: name, shape, slice: null }] } };
-    return name;
-  }
 }
 
 /** Values spread so that activations keep their size and attention is neither flat nor one-hot. */

@@ -1,0 +1,59 @@
+/** A tiny random model on several ranks, for tests of executors: plans and the values of their weights. */
+import { elementCount } from '../../core/dtype.js';
+import { seededRandom } from '../../core/random.js';
+import type { Plan, WeightPart } from '../../plan/plan.js';
+import { JsonFile } from '../checkpoint/json-file.js';
+import { parseModelConfig } from '../checkpoint/model-config.js';
+import { llama } from '../models/llama.js';
+import { shard } from '../passes/shard.js';
+import { TINY_CONFIG } from './tiny-checkpoint.js';
+
+export interface RandomWeight {
+  readonly shape: readonly number[];
+  /** Row-major f32 */
+  readonly data: Float32Array;
+}
+
+export interface RandomRank {
+  readonly plan: Plan;
+  readonly weight: (name: string) => RandomWeight;
+}
+
+/** The model on each rank. Its vocabulary of 101 tokens divides by no number of ranks, so that the head is padded. */
+export function randomRanks(worldSize: number): RandomRank[] {
+  const fields = { ...TINY_CONFIG, vocab_size: 101, max_position_embeddings: 512 };
+  const definition = llama.define(parseModelConfig(new JsonFile('config.json', fields)), 'f32');
+  return Array.from({ length: worldSize }, (_, rank) => {
+    const plan = shard(definition, rank, worldSize);
+    const names = Object.keys(plan.weights);
+    const weights = new Map(names.map((name) => [name, randomWeight(plan, name)]));
+    return { plan, weight: (name) => weights.get(name)! };
+  });
+}
+
+/** The rank's part of a random checkpoint: its parts one after another, then zeros. */
+function randomWeight({ weights }: Plan, name: string): RandomWeight {
+  const { shape, source } = weights[name]!;
+  const data = new Float32Array(elementCount(shape));
+  let length = 0;
+  for (const part of source.parts) {
+    const values = partValues(part);
+    data.set(values, length);
+    length += values.length;
+  }
+  return { shape, data };
+}
+
+/** Values of a checkpoint tensor in the part's slice. The tensor's name is the seed, so that ranks agree. */
+function partValues({ tensor, shape, slice }: WeightPart): Float32Array {
+  const seed = Array.from(tensor).reduce((sum, letter) => Math.imul(31, sum) + letter.charCodeAt(0), 7);
+  const random = seededRandom(seed);
+  const offset = shape.length === 1 ? 1 : 0;
+  const values = Float32Array.from({ length: elementCount(shape) }, () => offset + random.next() - 0.5);
+  if (slice === null) return values;
+  const columns = shape[1] ?? 1;
+  return values.filter((_, index) => {
+    const at = slice.axis === 0 ? Math.floor(index / columns) : index % columns;
+    return at >= slice.start && at < slice.end;
+  });
+}

@@ -1,0 +1,34 @@
+import type { BufferName, WeightName } from '../names.js';
+import { weightBytes } from '../weight-format.js';
+import type { OpCost } from './op-cost.js';
+import type { OpDefinition } from './op-definition.js';
+
+/** out[t] = table[tokenIds[t]]                                  table [vocab, hidden] -> out [tokens, hidden] */
+export interface EmbeddingOp {
+  readonly kind: 'embedding';
+  readonly table: WeightName;
+  readonly out: BufferName;
+}
+
+export const embedding: OpDefinition<EmbeddingOp> = {
+  reads: () => [],
+  weights: (op) => [[op.table, 'table']],
+  infer(op, at) {
+    const [, hidden] = at.weight(op.table, [null, null]);
+    return { rows: 'tokens', columns: hidden!, dtype: 'activation' };
+  },
+  print: (op, at) => `${at.buffer(op.out)} = embedding(${at.weight(op.table)})`,
+  cost(op, { step, dims, bytes, weight }) {
+    const table = weightBytes(weight(op.table).format, 1, dims.hidden) / dims.hidden;
+    return embeddingCost(step.tokenCount, dims.hidden, { table, activation: bytes.activation });
+  },
+};
+
+/** @param bytes of an element of the table and of an activation */
+export function embeddingCost(
+  tokenCount: number,
+  hidden: number,
+  bytes: { readonly table: number; readonly activation: number },
+): OpCost {
+  return { bytes: tokenCount * hidden * (bytes.table + bytes.activation), flops: 0 };
+}

@@ -1,0 +1,60 @@
+import type { BufferName, WeightName } from '../names.js';
+import { weightBytes, type WeightFormat } from '../weight-format.js';
+import type { OpCost } from './op-cost.js';
+import type { OpDefinition, ValueShape, WeightUse } from './op-definition.js';
+
+/** out = x · weightᵀ (+ bias)                                    x [rows, in], weight [outFeatures, in] -> out [rows, outFeatures] */
+export interface LinearOp {
+  readonly kind: 'linear';
+  readonly x: BufferName;
+  readonly weight: WeightName;
+  readonly bias: WeightName | null;
+  readonly out: BufferName;
+  /** Logits are f32 whatever the activations are. */
+  readonly outDtype: ValueShape['dtype'];
+}
+
+export const linear: OpDefinition<LinearOp> = {
+  reads: (op) => [op.x],
+  weights({ weight, bias }) {
+    const matrix: WeightUse = [weight, 'linear'];
+    return bias === null ? [matrix] : [matrix, [bias, 'vector']];
+  },
+  infer(op, at) {
+    const { rows, columns } = at.buffer(op.x);
+    const [outFeatures] = at.weight(op.weight, [null, columns]);
+    if (op.bias !== null) at.weight(op.bias, [outFeatures!]);
+    return { rows, columns: outFeatures!, dtype: op.outDtype };
+  },
+  print(op, at) {
+    const bias = op.bias === null ? '' : `, bias ${op.bias}`;
+    return `${at.buffer(op.out)} ${op.outDtype} = linear(${at.buffer(op.x)}, ${at.weight(op.weight)}${bias})`;
+  },
+  cost(op, at) {
+    const { shape, format } = at.weight(op.weight);
+    return linearCost({
+      tokenCount: at.rows(op.x),
+      inCount: shape[1]!,
+      outCount: shape[0]!,
+      format,
+      activationBytes: at.bytes.activation,
+    });
+  },
+};
+
+export interface LinearSize {
+  readonly tokenCount: number;
+  readonly inCount: number;
+  readonly outCount: number;
+  readonly format: WeightFormat;
+  /** Bytes of an activation. */
+  readonly activationBytes: number;
+}
+
+export function linearCost({ tokenCount, inCount, outCount, format, activationBytes }: LinearSize): OpCost {
+  const activations = tokenCount * (inCount + outCount);
+  return {
+    bytes: weightBytes(format, outCount, inCount) + activations * activationBytes,
+    flops: 2 * tokenCount * inCount * outCount,
+  };
+}
