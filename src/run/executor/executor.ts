@@ -16,6 +16,10 @@ export interface ExecutorLimits {
    * lengths cannot share it. Absent: it never does.
    */
   readonly uniformPromptTokens?: number;
+  /** Most likely tokens that a token can report at most. Absent: the whole vocabulary. */
+  readonly maxTopLogprobs?: number;
+  /** Most numbers in the lists of a slot (`listNumberCount`). Absent: any number. */
+  readonly maxListNumbers?: number;
 }
 
 /** Where the memory of a device went, bytes. Printed at load and in out-of-memory errors. */

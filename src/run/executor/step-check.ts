@@ -1,5 +1,6 @@
 /** Checks of what an executor is given, before anything is read or written at places that the numbers name. */
 import { brokenInvariant, invariant } from '../../core/errors.js';
+import { listNumberCount } from '../../core/sampling.js';
 import type { SlotState, StepInput } from '../../core/step.js';
 import type { ExecutorLimits } from './executor.js';
 
@@ -130,7 +131,17 @@ export function checkSlot(state: SlotState, limits: ExecutorLimits, slots: Check
     tokenCount <= limits.maxSequenceTokens,
     () => `slot ${slot} is attached with ${tokenCount} tokens`,
   );
-  const { logitBias, badWords } = sampling;
+  const { logitBias, badWords, logprobs = 0, promptLogprobs = 0 } = sampling;
+  const topCount = Math.max(logprobs, promptLogprobs);
+  invariant(
+    topCount <= (limits.maxTopLogprobs ?? Infinity),
+    () => `slot ${slot} reports ${topCount} most likely tokens of ${limits.maxTopLogprobs}`,
+  );
+  const listNumbers = listNumberCount(sampling, endIds);
+  invariant(
+    listNumbers <= (limits.maxListNumbers ?? Infinity),
+    () => `slot ${slot} has ${listNumbers} numbers in lists and room for ${limits.maxListNumbers}`,
+  );
   for (const ids of [promptTokenIds, outputTokenIds, endIds, logitBias.keys(), ...badWords])
     for (const id of ids)
       if (!(id >= 0 && id < limits.vocabulary))

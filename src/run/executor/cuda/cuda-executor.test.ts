@@ -120,6 +120,12 @@ test('a step or a slot that leads out of bounds is refused before anything reach
   ];
   for (const [faultyRow, options] of faulty)
     expect(() => executor.submit(buildStep([faultyRow], options))).toThrowError(/Broken invariant/);
+  const manyBiases = new Map(Array.from({ length: 2100 }, (_, id) => [id, 1]));
+  for (const sampling of [
+    { ...GREEDY, logprobs: 33 },
+    { ...GREEDY, logitBias: manyBiases },
+  ])
+    expect(() => attach(1, sampling)).toThrowError(/Broken invariant/);
   for (const slot of [0, 12, -1]) expect(() => attach(slot)).toThrowError(/Broken invariant/);
   expect(calls.slice(before)).toEqual([]);
   expect((await run([row!])).output.logitCount).toBe(1);

@@ -8,7 +8,7 @@ import { createEvent, createStream, type Stream } from '../../../device/cuda/str
 import { addressOf } from '../../../ffi/memory.js';
 import { linearChooser } from '../../../ops/linear/cuda/tuning.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
-import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
+import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
@@ -25,6 +25,7 @@ import {
 } from './decode-graphs.js';
 import { allocateMemory, type ExecutorMemory } from './device-memory.js';
 import { createFlight, type Flight, outputOf, type PendingStep } from './flight.js';
+import { MAX_TOP_COUNT } from './memory-sizes.js';
 import type { LaunchSink, Program, StepShape } from './op-context.js';
 import { emitStep } from './program.js';
 import {
@@ -119,7 +120,12 @@ class CudaExecutor implements Executor {
     const hostBytes = limits.hostBlockCount * areas.blockBytes;
     this.#hostBlocks = hostBytes > 0 ? gpu.allocatePinned(hostBytes) : undefined;
     this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout) => this.#emit(layout, 0, sink));
-    this.limits = { ...limits, vocabulary };
+    this.limits = {
+      ...limits,
+      vocabulary,
+      maxTopLogprobs: MAX_TOP_COUNT,
+      maxListNumbers: MAX_LIST_NUMBERS,
+    };
     this.memory = budgetOf(options, areas, hostBytes);
     this.deviceName = `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`;
   }
