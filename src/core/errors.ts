@@ -105,7 +105,7 @@ export const ERROR_CATALOGUE = {
     http: 500,
     exit: 1,
     retriable: false,
-    meaning: 'A device call failed.',
+    meaning: 'A device call failed, or the device computed no finite result.',
   },
   COMPILER_MISSING: { ...unavailable('The CPU kernel library is not built.'), exit: 2, retriable: false },
   OUT_OF_MEMORY: {
@@ -222,7 +222,12 @@ export function reportError(thrown: unknown): ErrorReport {
 
 /** Stops on a broken invariant with its values. */
 export function invariant(condition: boolean, message: () => string): asserts condition {
-  if (!condition) throw new AloftError('INTERNAL', `Broken invariant: ${message()}. Please report this.`);
+  if (!condition) throw brokenInvariant(message());
+}
+
+/** The error of a broken invariant, for checks in which a closure a message would cost more than the check. */
+export function brokenInvariant(message: string): AloftError {
+  return new AloftError('INTERNAL', `Broken invariant: ${message}. Please report this.`);
 }
 
 /** The candidate nearest to `word` by edit distance, if near enough to be a likely typing mistake. */

@@ -40,6 +40,14 @@ export function dependsOnOutput(sampling: SamplingParams): boolean {
   return hasPenalties(sampling) || sampling.badWords.length > 0 || sampling.minTokens > 0;
 }
 
+/** Numbers that the lists of a sequence hold: two a logit bias, one an end id, and one more than its tokens a bad word. */
+export function listNumberCount(
+  { logitBias, badWords }: Pick<SamplingParams, 'logitBias' | 'badWords'>,
+  endIds: readonly number[],
+): number {
+  return badWords.reduce((sum, word) => sum + 1 + word.length, 2 * logitBias.size + endIds.length);
+}
+
 export const GREEDY: SamplingParams = {
   temperature: 0,
   topK: 0,

@@ -46,7 +46,10 @@ export interface StepInput {
 export interface StepOutput {
   readonly stepId: number;
   readonly logitCount: number;
-  /** [logits] sampled token, or the target that was scored. */
+  /**
+   * [logits] sampled token, or the target that was scored. -1: nothing could be sampled, because the row has no finite logit;
+   * the slot goes on as if token 0 had been sampled, and what it gives from then on means nothing.
+   */
   readonly tokenIds: Int32Array;
   /**
    * [logits] log probability of that token under the unmodified model distribution (after temperature 1, before penalties);

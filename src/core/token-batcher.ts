@@ -16,6 +16,10 @@ export interface TokenLimits {
   readonly maxBeamWidth: number;
   /** Largest `logprobs` and `promptLogprobs`. */
   readonly maxTopLogprobs: number;
+  /** Most likely tokens that a beam can be chosen from: twice its width, or its width and what can end it. Absent: any number. */
+  readonly maxBeamCandidates?: number;
+  /** Most numbers in the lists of a request (`listNumberCount`). Absent: any number. */
+  readonly maxListNumbers?: number;
 }
 
 /**

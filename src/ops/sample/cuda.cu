@@ -310,7 +310,7 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
     a.outLogprobs[index] = logprob;
     if (target < 0) {
       a.lastTokens[slotIndex] = token;
-      if (position < a.maxSequence) past[position] = token;
+      if (position < a.maxSequence) past[position] = max(0, token);  // penalties count tokens of the history by id
     }
   }
 }

@@ -1,15 +1,16 @@
 /** Sampling on a CUDA device: how a slot's parameters lie in memory, and the launch. Pure. */
-import { AloftError } from '../../core/errors.js';
 import type { SlotState } from '../../core/step.js';
 import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
 import { topCountOf } from './contract.js';
 
-/** Words of a slot's fixed part, and of all of it. Lists beyond that are refused. */
+/** Words of a slot's fixed part, and of all of it. */
 const HEADER_WORDS = 20;
 const SLOT_WORDS = 4096;
 export const SAMPLE_SLOT_BYTES = SLOT_WORDS * 4;
+/** Numbers that the lists of a slot have room for; see `listNumberCount`. */
+export const MAX_LIST_NUMBERS = SLOT_WORDS - HEADER_WORDS;
 
-/** The bytes of `SampleSlot` in cuda.cu. @throws {AloftError} REQUEST_INVALID when biases, end ids and bad words are too many */
+/** The bytes of `SampleSlot` in cuda.cu, of a slot with at most {@link MAX_LIST_NUMBERS} numbers in lists. */
 export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: SlotState): ArrayBuffer {
   const biasIds = [...sampling.logitBias.keys()];
   const lists = [
@@ -18,11 +19,6 @@ export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: S
     ...endIds,
     ...sampling.badWords.flatMap((word) => [word.length, ...word]),
   ];
-  if (HEADER_WORDS + lists.length > SLOT_WORDS)
-    throw new AloftError(
-      'REQUEST_INVALID',
-      `Logit biases, end ids and bad words take ${lists.length} words on the device, and at most ${SLOT_WORDS - HEADER_WORDS} fit; use fewer.`,
-    );
   const buffer = new ArrayBuffer((HEADER_WORDS + lists.length) * 4);
   const view = new DataView(buffer);
   const int = (word: number, value: number): void => view.setInt32(word * 4, value, true);

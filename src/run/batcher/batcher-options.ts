@@ -85,7 +85,9 @@ export function tokenLimits(options: BatcherOptions, executor: ExecutorLimits): 
     maxSequenceTokens,
     maxSequenceCount,
     maxBeamWidth: Math.min(options.maxBeamWidth, maxSequenceCount),
-    maxTopLogprobs: Math.min(options.maxTopLogprobs, executor.vocabulary),
+    maxTopLogprobs: Math.min(options.maxTopLogprobs, executor.maxTopLogprobs ?? executor.vocabulary),
+    ...(executor.maxTopLogprobs === undefined ? {} : { maxBeamCandidates: executor.maxTopLogprobs }),
+    ...(executor.maxListNumbers === undefined ? {} : { maxListNumbers: executor.maxListNumbers }),
   };
 }
 

@@ -88,6 +88,39 @@ describe('events', () => {
     });
   });
 
+  test.each([true, false])(
+    'a row without a finite logit ends its request alone, overlapped: %s',
+    async (overlap) => {
+      const { batcher } = open({ overlap }, { nanTokenId: 22 });
+      const broken = { promptTokenIds: Int32Array.of(4, 22), sequenceCount: 2 };
+      const sampling = { ...GREEDY, repetitionPenalty: 1.5 };
+      const [bad, good] = [
+        submit(batcher, tokenRequest('bad', { ...broken, sampling })),
+        submit(batcher, tokenRequest('good', { maxOutputTokens: 5 })),
+      ];
+      await runAll(batcher);
+      expect(bad.events.filter(({ type }) => type === 'token')).toEqual([]);
+      expect(bad.events.at(-1)).toMatchObject({
+        type: 'failed',
+        error: {
+          code: 'DEVICE_FAILED',
+          message: expect.stringMatching(/bad ends.*no finite logit/) as string,
+        },
+      });
+      expect(good.collector.outcome.sequences.get(0)!.tokenIds).toEqual(greedyTokens([1, 2, 3], 5));
+      expect(batcher.health.state).toBe('running');
+      expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(LIMITS.blockCount);
+    },
+  );
+
+  test('a beam search without a finite logit fails', async () => {
+    const { batcher } = open({}, { nanTokenId: 22 });
+    const beam = { width: 2, lengthPenalty: 1, earlyStopping: true };
+    const { events } = submit(batcher, tokenRequest('a', { promptTokenIds: Int32Array.of(22), beam }));
+    await runAll(batcher);
+    expect(events.map((event) => event.type === 'failed' && event.error.code)).toEqual(['DEVICE_FAILED']);
+  });
+
   test('an end id ends the sequence and is not part of it', async () => {
     const { batcher } = open();
     const tokens = greedyTokens([1, 2, 3], 8);

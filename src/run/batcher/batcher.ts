@@ -16,6 +16,7 @@ import {
   type Intake,
   SHUTTING_DOWN,
   expiryReport,
+  noFiniteLogitReport,
   refusalOf,
   refusedEvent,
   shortSearchReport,
@@ -187,6 +188,10 @@ export class Batcher implements TokenBatcher {
     if (isSample) run.sequence.inFlightCount--;
     // Cancelled in between, or the row that the overlapped form ran before it knew of the end.
     if (run.request.isOver || (isSample && run.sequence.isFinished)) return false;
+    if (isSample && output.tokenIds[logit]! < 0) {
+      this.#end(run.request, noFiniteLogitReport(run.request.tokens));
+      return false;
+    }
     if (!isSample) run.request.promptScores!.add(output, logit);
     else this.#acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
     return isSample;

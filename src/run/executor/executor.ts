@@ -16,6 +16,10 @@ export interface ExecutorLimits {
    * lengths cannot share it. Absent: it never does.
    */
   readonly uniformPromptTokens?: number;
+  /** Most likely tokens that a token can report at most. Absent: the whole vocabulary. */
+  readonly maxTopLogprobs?: number;
+  /** Most numbers in the lists of a slot (`listNumberCount`). Absent: any number. */
+  readonly maxListNumbers?: number;
 }
 
 /** Where the memory of a device went, bytes. Printed at load and in out-of-memory errors. */
@@ -42,10 +46,14 @@ export interface Executor {
   readonly deviceName?: string;
   /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
   prepareSteps?(): void;
-  /** Gives a slot to a sequence; must precede the first step that names the slot. */
+  /**
+   * Gives a free slot below `maxRows` to a sequence; must precede the first step that names the slot.
+   * @throws {AloftError} INTERNAL on a slot that is attached, and on numbers that would lead out of bounds
+   */
   attachSlot(state: SlotState): void;
   /** The slot's state is dropped; steps already submitted are not affected. */
   detachSlot(slot: number): void;
+  /** @throws {AloftError} INTERNAL on a step that would read or write out of bounds, before anything of it runs */
   submit(step: StepInput): void;
   /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;

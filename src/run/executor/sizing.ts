@@ -2,7 +2,9 @@
 import { AloftError } from '../../core/errors.js';
 import type { EngineManifest } from '../../engine/manifest.js';
 import type { EngineRank } from '../../engine/rank-file-reader.js';
+import { uniformPromptTokens } from '../../ops/rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';
+import type { ExecutorLimits } from './executor.js';
 
 /** An engine, or one that could be built. */
 export interface EngineShape {
@@ -40,4 +42,17 @@ export function checkedStepTokens(wanted: number, maxRows: number): number {
     'CONFIG_INVALID',
     `--max_num_tokens is ${wanted}, but each of ${maxRows} sequences (max_batch_size) needs one token of a step; give at least ${maxRows}.`,
   );
+}
+
+/** The limits of an executor that runs `plan`. */
+export function limitsOfPlan(
+  plan: Plan,
+  limits: Omit<ExecutorLimits, 'vocabulary' | 'uniformPromptTokens'>,
+): ExecutorLimits {
+  const uniform = uniformPromptTokens(plan);
+  return {
+    ...limits,
+    vocabulary: plan.dims.vocabulary,
+    ...(uniform === undefined ? {} : { uniformPromptTokens: uniform }),
+  };
 }

@@ -153,6 +153,7 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
     if (++waiting === 2) await collect();
   }
   while (waiting > 0) await collect();
+  for (let slot = 0; slot < batch; slot++) executor.detachSlot(slot);
   const seconds = (performance.now() - start) / 1000;
   return {
     ...work,

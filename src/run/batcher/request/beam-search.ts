@@ -34,6 +34,14 @@ interface Hypothesis {
   readonly finishReason: FinishReason;
 }
 
+/** Most likely tokens that each beam must report: enough although some of them may end. */
+export function beamCandidateCount(
+  { endIds, stopTokenLists }: Pick<TokenRequest, 'endIds' | 'stopTokenLists'>,
+  { width }: BeamParams,
+): number {
+  return width + Math.max(width, endIds.length + stopTokenLists.length);
+}
+
 /**
  * Beam search as Hugging Face transformers does it (`GenerationMixin._beam_search`): of all continuations of all beams
  * the best by cumulative score are looked at. Those among the first `width` that end are hypotheses, ranked by
@@ -41,7 +49,6 @@ interface Hypothesis {
  * `width` are kept. The best `width` that do not end are the next beams.
  */
 export class BeamSearch {
-  /** Most likely tokens that each beam must report: enough although some of them may end. */
   readonly candidateCount: number;
   readonly #request: TokenRequest;
   readonly #params: BeamParams;
@@ -55,8 +62,7 @@ export class BeamSearch {
     this.#request = request;
     this.#params = params;
     this.#stopLists = stopLists;
-    const endingCount = request.endIds.length + request.stopTokenLists.length;
-    this.candidateCount = params.width + Math.max(params.width, endingCount);
+    this.candidateCount = beamCandidateCount(request, params);
   }
 
   /** The search ended with fewer hypotheses than the request wants. */

@@ -13,6 +13,8 @@ const CAPACITY = {
     maxSequenceCount: 8,
     maxBeamWidth: 4,
     maxTopLogprobs: 5,
+    maxBeamCandidates: 8,
+    maxListNumbers: 9,
   },
   blockTokens: 4,
   blockCount: 20,
@@ -32,6 +34,18 @@ const FAULTS: readonly (readonly [string, Partial<TokenRequest>, string, string]
   ['more than there are', { sequenceCount: 3, bestOf: 2 }, 'REQUEST_INVALID', 'larger than the 2 sequences'],
   ['wide beams', { beam: { ...beam, width: 5 } }, 'REQUEST_INVALID', 'beam.width is 5'],
   ['logprobs', { sampling: { ...GREEDY, logprobs: 6 } }, 'REQUEST_INVALID', 'logprobs is 6'],
+  [
+    'more beam candidates than the device reports',
+    { beam, endIds: [1, 2, 3, 4], stopTokenLists: [[5], [6], [7]] },
+    'REQUEST_INVALID',
+    '2 beams beside 7 tokens and lists that end them need 9 candidates',
+  ],
+  [
+    'long lists',
+    { sampling: { ...GREEDY, badWords: [[1, 2]], logitBias: new Map([[3, 1]]) }, endIds: [1, 2, 3, 4, 5] },
+    'REQUEST_INVALID',
+    'take 10 numbers on the device, and 9 fit',
+  ],
   [
     'more blocks than exist',
     { ...prompt(9), maxOutputTokens: 30, sequenceCount: 4, bestOf: 4 },
@@ -60,4 +74,6 @@ describe('refuses', () => {
 test('accepts what just fits', () => {
   checkRequest(tokenRequest('a', { ...prompt(40), maxOutputTokens: 20 }), CAPACITY);
   checkRequest(tokenRequest('a', { ...prompt(9), maxOutputTokens: 16, bestOf: 4 }), CAPACITY);
+  const sampling = { ...GREEDY, badWords: [[1, 2]], logitBias: new Map([[3, 1]]) };
+  checkRequest(tokenRequest('a', { sampling, endIds: [1, 2, 3, 4] }), CAPACITY);
 });

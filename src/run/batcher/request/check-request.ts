@@ -1,6 +1,8 @@
 import { AloftError } from '../../../core/errors.js';
 import type { BeamParams, TokenRequest } from '../../../core/request.js';
+import { listNumberCount } from '../../../core/sampling.js';
 import type { TokenLimits } from '../../../core/token-batcher.js';
+import { beamCandidateCount } from './beam-search.js';
 
 /** What decides whether a request can ever run. */
 export interface Capacity {
@@ -13,6 +15,7 @@ export interface Capacity {
 export function checkRequest(request: TokenRequest, capacity: Capacity): void {
   checkCounts(request, capacity.limits);
   checkTokens(request, capacity.limits);
+  checkLists(request, capacity.limits);
   checkLengths(request, capacity.limits);
   if (request.beam !== undefined) checkBeams(request, request.beam, capacity.limits);
   checkBlocks(request, capacity);
@@ -43,6 +46,16 @@ function checkCounts({ beam, sequenceCount, bestOf, sampling }: TokenRequest, li
   );
   range('logprobs', sampling.logprobs ?? 0, 0, limits.maxTopLogprobs);
   range('promptLogprobs', sampling.promptLogprobs ?? 0, 0, limits.maxTopLogprobs);
+}
+
+/** A device may have fixed room for the lists of a sequence. */
+function checkLists({ sampling, endIds }: TokenRequest, { maxListNumbers = Infinity }: TokenLimits): void {
+  const count = listNumberCount(sampling, endIds);
+  refuse(
+    count > maxListNumbers,
+    () =>
+      `Logit biases, bad words and end ids take ${count} numbers on the device, and ${maxListNumbers} fit; use fewer.`,
+  );
 }
 
 function checkTokens(request: TokenRequest, { vocabulary }: TokenLimits): void {
@@ -77,8 +90,17 @@ function checkLengths({ promptTokenIds, maxOutputTokens }: TokenRequest, limits:
 }
 
 /** At every step each beam must find as many tokens to go on with as there are beams. */
-function checkBeams(request: TokenRequest, { width }: BeamParams, { vocabulary }: TokenLimits): void {
+function checkBeams(request: TokenRequest, beam: BeamParams, limits: TokenLimits): void {
   const { sampling, endIds, stopTokenLists } = request;
+  const { width } = beam;
+  const { vocabulary, maxBeamCandidates = Infinity } = limits;
+  const candidateCount = beamCandidateCount(request, beam);
+  refuse(
+    candidateCount > maxBeamCandidates,
+    () =>
+      `${width} beams beside ${endIds.length + stopTokenLists.length} tokens and lists that end them need ${candidateCount} candidates, ` +
+      `and this engine's device reports ${maxBeamCandidates}; ask for fewer beams or stop lists.`,
+  );
   const lastIds = [...stopTokenLists, ...sampling.badWords].map((list) => list.at(-1));
   const biasedOut = [...sampling.logitBias].filter(([, bias]) => bias === -Infinity).map(([id]) => id);
   const lostCount = new Set([...endIds, ...lastIds, ...biasedOut]).size;

@@ -54,6 +54,14 @@ export function shortSearchReport({ id, sequenceCount }: TokenRequest): ErrorRep
   return { code: 'REQUEST_INVALID', message };
 }
 
+/** Numbers that overflow give logits that are no numbers, and nothing to choose from. */
+export function noFiniteLogitReport({ id }: TokenRequest): ErrorReport {
+  const message =
+    `Request ${id} ends, because the model computed no finite logit for its next token; ` +
+    'its weights or activations overflow: build the engine with --dtype bfloat16.';
+  return { code: 'DEVICE_FAILED', message };
+}
+
 export function expiryReport(request: RequestRun, nowMs: number): ErrorReport {
   const { id, deadlineMs, queueTimeoutMs } = request.tokens;
   if (nowMs >= request.group.spec.endBeforeMs)

@@ -9,6 +9,8 @@ import { relativeError } from '../../../ops/testing/compare.js';
 import { CpuExecutor } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
 import { describeExecutor } from '../testing/conformance.js';
+import type { ModelFault, Subject } from '../testing/conformance-driver.js';
+import { breakToken } from '../testing/conformance-faults.js';
 import type { Executor } from '../executor.js';
 import { packForCpu } from '../testing/pack-test-model.js';
 import { ReferenceExecutor } from '../reference/reference-executor.js';
@@ -21,15 +23,18 @@ interface Setting {
   readonly isa: IsaLevel;
   readonly kvDtype: CpuKvDtype;
   readonly threadCount: number;
+  readonly fault?: ModelFault | undefined;
 }
 
 function createExecutor(
   model: TestModel,
   limits: CpuExecutorLimits,
-  { isa, kvDtype, threadCount }: Setting,
+  { isa, kvDtype, threadCount, fault }: Setting,
 ): Executor {
   const pool = createCpuPool({ threadCount, isa });
   const packed = packForCpu(model.plan, (name) => model.weights.get(name)!, pool);
+  if (fault !== undefined)
+    breakToken(packed.bytes('embedding'), model.plan.dims.vocabulary, fault.nanTokenId);
   const executor = new CpuExecutor({ plan: model.plan, pool, ...packed, limits, kvDtype });
   const dispose = executor.dispose.bind(executor);
   executor.dispose = async () => {
@@ -48,16 +53,17 @@ const INT8: TestModelShape = {
 
 for (const isa of LEVELS) {
   const f32 = createTestModel();
-  describeExecutor(`CPU executor, ${isa}, f32`, (limits) =>
-    createExecutor(f32, limits, { isa, kvDtype: 'f32', threadCount: 2 }),
-  );
+  const subject = (model: TestModel, setting: Omit<Setting, 'isa'>): Subject => ({
+    tolerance: 0,
+    create: (limits, fault) => createExecutor(model, limits, { isa, fault, ...setting }),
+  });
+  describeExecutor(`CPU executor, ${isa}, f32`, subject(f32, { kvDtype: 'f32', threadCount: 2 }));
   const int8 = createTestModel(INT8);
-  describeExecutor(`CPU executor, ${isa}, int8`, (limits) =>
-    createExecutor(int8, limits, { isa, kvDtype: 'f16', threadCount: 3 }),
-  );
+  describeExecutor(`CPU executor, ${isa}, int8`, subject(int8, { kvDtype: 'f16', threadCount: 3 }));
   for (const kvDtype of ['i8', 'f8e4m3'] as const)
-    describeExecutor(`CPU executor, ${isa}, f32 with a cache of ${kvDtype}`, (limits) =>
-      createExecutor(f32, limits, { isa, kvDtype, threadCount: 2 }),
+    describeExecutor(
+      `CPU executor, ${isa}, f32 with a cache of ${kvDtype}`,
+      subject(f32, { kvDtype, threadCount: 2 }),
     );
 }
 

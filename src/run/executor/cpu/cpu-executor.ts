@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { AloftError, invariant } from '../../../core/errors.js';
+import { invariant } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import { addressOf, allocateHost, copyHost, type HostArea } from '../../../ffi/memory.js';
 import { createStepView, type StepView } from '../../../ops/cpu/step-view.js';
@@ -15,17 +15,12 @@ import { CpuKvCache } from './cpu-kv-cache.js';
 import { compileProgram } from './cpu-program.js';
 import type { Instruction } from './op-scope.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import {
-  checkStep,
-  emptyOutput,
-  limitsOfPlan,
-  logitRequest,
-  resolveTokenIds,
-  type SlotView,
-} from '../step-support.js';
+import { limitsOfPlan } from '../sizing.js';
+import { checkSlot, checkStep } from '../step-check.js';
+import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
 
 /** A slot and, where its prompt decides it, the rotation of its tokens. */
-class CpuSlot implements SlotView {
+class CpuSlot implements HostSlot {
   readonly state: SlotState;
   readonly native: NativeSlot;
   rotation: RotationTable | undefined;
@@ -41,6 +36,10 @@ class CpuSlot implements SlotView {
 
   get lastTokenId(): number | undefined {
     return this.native.lastTokenId;
+  }
+
+  get hasLastToken(): boolean {
+    return this.native.lastTokenId !== undefined;
   }
 }
 
@@ -136,7 +135,7 @@ export class CpuExecutor implements Executor {
   }
 
   attachSlot(state: SlotState): void {
-    invariant(!this.#slots.has(state.slot), () => `slot ${state.slot} is attached twice`);
+    checkSlot(state, this.limits, this.#slots);
     this.#slots.set(state.slot, new CpuSlot(state));
   }
 
@@ -235,15 +234,11 @@ export class CpuExecutor implements Executor {
     return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
   }
 
-  /** Sampled tokens become their slots' last tokens. @throws {AloftError} DEVICE_FAILED on a row without a finite logit */
+  /** Sampled tokens become their slots' last tokens. */
   #feedBack(step: StepInput, { tokenIds }: StepOutput): void {
-    for (let i = 0; i < step.logitCount; i++) {
-      const tokenId = tokenIds[i]!;
-      if (tokenId < 0)
-        throw new AloftError('DEVICE_FAILED', `Row ${i} of step ${step.stepId} has no finite logit.`);
+    for (let i = 0; i < step.logitCount; i++)
       if (step.logitTargets[i] === -1)
-        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.native.append(tokenId);
-    }
+        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.native.append(Math.max(0, tokenIds[i]!));
   }
 
   /** @returns [logitCount, vocabulary] */

@@ -46,7 +46,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
       isBeam: false,
       endIds: [],
       promptTokenIds: Int32Array.of(1, 2, 3),
-      outputTokenIds: new Int32Array(0),
+      outputTokenIds: Int32Array.of(4),
     });
   /** Runs a step. @returns the driver calls that it made */
   const run = async (rows: readonly StepRow[], options: Parameters<typeof buildStep>[1] = {}) => {
@@ -58,8 +58,9 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
   return { executor, calls, pinned, attach, run };
 }
 
+const BLOCKS = Array.from({ length: 64 }, (_, block) => block);
 const decode = (slots: readonly number[], position = 40): StepRow[] =>
-  slots.map((slot) => ({ slot, tokenIds: [-1], firstPosition: position, blocks: [slot] }));
+  slots.map((slot) => ({ slot, tokenIds: [-1], firstPosition: position, blocks: BLOCKS }));
 const countOf = (calls: readonly string[], name: string): number =>
   calls.filter((call) => call.startsWith(name)).length;
 
@@ -102,6 +103,32 @@ describe('a decode step', () => {
       Number(/\d+$/.exec(made.find((call) => call.startsWith('cuMemcpyDtoH'))!)![0]);
     expect(resultBytes(top)).toBeGreaterThan(resultBytes(plain));
   });
+});
+
+test('a step or a slot that leads out of bounds is refused before anything reaches the device', async () => {
+  const { executor, calls, attach, run } = open();
+  attach(0);
+  const before = calls.length;
+  const [row] = decode([0]);
+  const { blockCount } = executor.limits;
+  const faulty: readonly (readonly [StepRow, Parameters<typeof buildStep>[1]?])[] = [
+    [{ ...row!, blocks: [0, blockCount, 1] }],
+    [{ ...row!, slot: 1 }],
+    [{ ...row!, tokenIds: [plan.dims.vocabulary] }],
+    [row!, { blocksToHost: Int32Array.of(0, executor.limits.hostBlockCount) }],
+    [row!, { blockCopies: Int32Array.of(0, blockCount) }],
+  ];
+  for (const [faultyRow, options] of faulty)
+    expect(() => executor.submit(buildStep([faultyRow], options))).toThrowError(/Broken invariant/);
+  const manyBiases = new Map(Array.from({ length: 2100 }, (_, id) => [id, 1]));
+  for (const sampling of [
+    { ...GREEDY, logprobs: 33 },
+    { ...GREEDY, logitBias: manyBiases },
+  ])
+    expect(() => attach(1, sampling)).toThrowError(/Broken invariant/);
+  for (const slot of [0, 12, -1]) expect(() => attach(slot)).toThrowError(/Broken invariant/);
+  expect(calls.slice(before)).toEqual([]);
+  expect((await run([row!])).output.logitCount).toBe(1);
 });
 
 test('blocks move before the step: to the host, from it, on the device', async () => {

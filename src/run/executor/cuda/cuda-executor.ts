@@ -8,11 +8,12 @@ import { createEvent, createStream, type Stream } from '../../../device/cuda/str
 import { addressOf } from '../../../ffi/memory.js';
 import { linearChooser } from '../../../ops/linear/cuda/tuning.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
-import { encodeSampleSlot, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
+import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
+import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import {
@@ -24,6 +25,7 @@ import {
 } from './decode-graphs.js';
 import { allocateMemory, type ExecutorMemory } from './device-memory.js';
 import { createFlight, type Flight, outputOf, type PendingStep } from './flight.js';
+import { MAX_TOP_COUNT } from './memory-sizes.js';
 import type { LaunchSink, Program, StepShape } from './op-context.js';
 import { emitStep } from './program.js';
 import {
@@ -43,10 +45,13 @@ export function openCudaExecutor(options: CudaExecutorOptions): Executor {
   return new CudaExecutor(options);
 }
 
-/** Most likely tokens that a slot's sampled and prompt tokens report; -1 without any. */
-interface SlotTops {
-  readonly sampled: Int32Array;
-  readonly prompt: Int32Array;
+/** An attached slot as the host sees it; its parameters, history and last token are on the device. */
+interface CudaSlot extends CheckedSlot {
+  hasLastToken: boolean;
+  /** Number of most likely tokens that a sampled token reports; -1 reports no log probabilities. */
+  readonly sampledTops: number;
+  /** The same for a token of the prompt. */
+  readonly promptTops: number;
 }
 
 class CudaExecutor implements Executor {
@@ -66,7 +71,7 @@ class CudaExecutor implements Executor {
   readonly #flights: readonly Flight[];
   readonly #hostBlocks: PinnedArea | undefined;
   readonly #graphs: DecodeGraphs;
-  readonly #tops: SlotTops;
+  readonly #slots = new Map<number, CudaSlot>();
   readonly #pending: PendingStep[] = [];
   #submittedCount = 0;
 
@@ -115,11 +120,12 @@ class CudaExecutor implements Executor {
     const hostBytes = limits.hostBlockCount * areas.blockBytes;
     this.#hostBlocks = hostBytes > 0 ? gpu.allocatePinned(hostBytes) : undefined;
     this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout) => this.#emit(layout, 0, sink));
-    this.#tops = {
-      sampled: new Int32Array(limits.maxRows).fill(-1),
-      prompt: new Int32Array(limits.maxRows).fill(-1),
+    this.limits = {
+      ...limits,
+      vocabulary,
+      maxTopLogprobs: MAX_TOP_COUNT,
+      maxListNumbers: MAX_LIST_NUMBERS,
     };
-    this.limits = { ...limits, vocabulary };
     this.memory = budgetOf(options, areas, hostBytes);
     this.deviceName = `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`;
   }
@@ -136,10 +142,14 @@ class CudaExecutor implements Executor {
   }
 
   attachSlot(state: SlotState): void {
+    checkSlot(state, this.limits, this.#slots);
     const { slot, sampling, promptTokenIds, outputTokenIds } = state;
     const { slots, history, lastTokens } = this.#areas;
-    this.#tops.sampled[slot] = topCountOf(sampling, false);
-    this.#tops.prompt[slot] = topCountOf(sampling, true);
+    this.#slots.set(slot, {
+      hasLastToken: outputTokenIds.length > 0,
+      sampledTops: topCountOf(sampling, false),
+      promptTops: topCountOf(sampling, true),
+    });
     // Copies from pageable memory take their source before they return.
     const copy = (target: number, source: ArrayBufferView): void => {
       if (source.byteLength > 0) this.#stream.copyToDevice(target, addressOf(source), source.byteLength);
@@ -151,16 +161,16 @@ class CudaExecutor implements Executor {
   }
 
   detachSlot(slot: number): void {
-    this.#tops.sampled[slot] = -1;
-    this.#tops.prompt[slot] = -1;
+    this.#slots.delete(slot);
   }
 
   submit(step: StepInput): void {
+    checkStep(step, this.limits, this.#slots);
     const count = this.#submittedCount++;
     const flight = this.#flights[count % IN_FLIGHT]!;
     const before = count === 0 ? undefined : this.#flights[(count - 1) % IN_FLIGHT];
     const { outTokens, outTopIds, outBytes } = this.#areas;
-    const topCount = this.#topCountOf(step);
+    const topCount = this.#noteLogits(step);
     const work = countAttentionWork(step, this.#split);
     flight.start.record(this.#stream);
     this.#moveBlocks(step);
@@ -245,14 +255,16 @@ class CudaExecutor implements Executor {
       this.#stream.copyOnDevice(block(blockCopies[i + 1]!), block(blockCopies[i]!), blockBytes);
   }
 
-  /** Largest number of most likely tokens that any logit of the step reports. */
-  #topCountOf({ logitCount, logitRows, logitTargets, rowSlots }: StepInput): number {
-    let top = 0;
+  /** Notes which slots get a last token. @returns the largest number of most likely tokens that any logit of the step reports */
+  #noteLogits({ logitCount, logitRows, logitTargets, rowSlots }: StepInput): number {
+    let topCount = 0;
     for (let i = 0; i < logitCount; i++) {
-      const tops = logitTargets[i]! < 0 ? this.#tops.sampled : this.#tops.prompt;
-      top = Math.max(top, tops[rowSlots[logitRows[i]!]!]!);
+      const slot = this.#slots.get(rowSlots[logitRows[i]!]!)!;
+      const isSampled = logitTargets[i]! < 0;
+      if (isSampled) slot.hasLastToken = true;
+      topCount = Math.max(topCount, isSampled ? slot.sampledTops : slot.promptTops);
     }
-    return top;
+    return topCount;
   }
 
   /** @returns [logits, vocabulary], complete when the stream is */

@@ -23,7 +23,6 @@ export interface ExecutorMemory extends ProgramMemory {
   readonly descriptor: number;
   readonly descriptorBytes: number;
   readonly outBytes: number;
-  readonly maxTopCount: number;
   readonly matmulWorkspace: number;
   readonly matmulWorkspaceBytes: number;
 }
@@ -97,7 +96,6 @@ export function allocateMemory(
     descriptorBytes: bytes.descriptor,
     matmulWorkspaceBytes: bytes.matmulWorkspace,
     outBytes: bytes.results,
-    maxTopCount: MAX_TOP_COUNT,
   };
 }
 

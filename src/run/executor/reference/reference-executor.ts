@@ -1,18 +1,13 @@
-import { AloftError, invariant } from '../../../core/errors.js';
+import { invariant } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import { rowOf, type Matrix } from '../../../ops/matrix.js';
 import { sampleReference, scoreBeamReference, scoreReference } from '../../../ops/sample/reference.js';
 import { validatePlan } from '../../../plan/validate.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import {
-  checkStep,
-  emptyOutput,
-  limitsOfPlan,
-  logitRequest,
-  resolveTokenIds,
-  type SlotView,
-} from '../step-support.js';
+import { limitsOfPlan } from '../sizing.js';
+import { checkSlot, checkStep } from '../step-check.js';
+import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
 import { LockstepCollectives } from './lockstep-collectives.js';
 import { type RankModel, ReferenceRank } from './reference-rank.js';
 
@@ -24,7 +19,7 @@ export interface ReferenceExecutorOptions extends RankModel {
   readonly kvDtype: CpuKvDtype;
 }
 
-class ReferenceSlot implements SlotView {
+class ReferenceSlot implements HostSlot {
   readonly state: SlotState;
   readonly outputTokenIds: number[];
 
@@ -39,6 +34,10 @@ class ReferenceSlot implements SlotView {
 
   get lastTokenId(): number | undefined {
     return this.outputTokenIds.at(-1);
+  }
+
+  get hasLastToken(): boolean {
+    return this.outputTokenIds.length > 0;
   }
 }
 
@@ -73,7 +72,7 @@ export class ReferenceExecutor implements Executor {
   }
 
   attachSlot(state: SlotState): void {
-    invariant(!this.#slots.has(state.slot), () => `slot ${state.slot} is attached twice`);
+    checkSlot(state, this.limits, this.#slots);
     this.#slots.set(state.slot, new ReferenceSlot(state));
   }
 
@@ -128,11 +127,9 @@ export class ReferenceExecutor implements Executor {
       const token =
         beam?.tokenId ??
         (request.target >= 0 ? request.target : sampleReference(row, context, request.position));
-      if (token < 0)
-        throw new AloftError('DEVICE_FAILED', `Row ${i} of step ${step.stepId} has no finite logit.`);
-      if (request.target < 0) slot.outputTokenIds.push(token);
+      if (request.target < 0) slot.outputTokenIds.push(Math.max(0, token));
       output.tokenIds[i] = token;
-      if (request.topCount < 0) continue;
+      if (request.topCount < 0 || token < 0) continue;
       const { logprob, top } = beam ?? scoreReference(row, token, request.topCount);
       output.logprobs[i] = logprob;
       for (const [rank, entry] of top.entries()) {

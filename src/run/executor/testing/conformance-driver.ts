@@ -1,19 +1,36 @@
-/** Drives an executor through steps: what the conformance suite stands on. */
+/** Drives an executor through steps, and compares what it promises to be equal: the ground of the conformance suite. */
 import { expect } from 'vitest';
 import { buildStep, type StepRow } from '../../../core/build-step.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import type { StepOutput } from '../../../core/step.js';
+import { relativeError } from '../../../ops/testing/compare.js';
 import type { Executor, ExecutorLimits } from '../executor.js';
 
+/** What is wrong with the model of an executor. */
+export interface ModelFault {
+  /** The embedding of this token is no number. */
+  readonly nanTokenId: number;
+}
+
 /** Makes an executor of one and the same random model with these limits. */
-export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>) => Executor;
+export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
+
+/** An implementation of the contract, and what it promises about equal results. */
+export interface Subject {
+  readonly create: ExecutorFactory;
+  /**
+   * Largest difference of a token's logits between steps of different classes (docs/guide/reproducibility.md), as a share of
+   * their largest magnitude. 0: a token has the same bits in any step.
+   */
+  readonly tolerance: number;
+}
 
 /** Wraps the body of a test: gives it a driver and disposes its executor. */
-export type WithDriver = (body: (driver: Driver) => Promise<void>) => () => Promise<void>;
+export type WithDriver = (body: (driver: Driver) => Promise<void>, fault?: ModelFault) => () => Promise<void>;
 
-export function withDriverOf(factory: ExecutorFactory): WithDriver {
-  return (body) => async () => {
-    const driver = new Driver(factory);
+export function withDriverOf(subject: Subject): WithDriver {
+  return (body, fault) => async () => {
+    const driver = new Driver(subject, fault);
     try {
       await body(driver);
     } finally {
@@ -38,9 +55,22 @@ type StepOptions = Parameters<typeof buildStep>[1];
 /** Drives one executor: attaches slots, runs steps, waits for results. */
 export class Driver {
   readonly executor: Executor;
+  readonly #tolerance: number;
 
-  constructor(factory: ExecutorFactory) {
-    this.executor = factory(LIMITS);
+  constructor({ create, tolerance }: Subject, fault?: ModelFault) {
+    this.executor = create(LIMITS, fault);
+    this.#tolerance = tolerance;
+  }
+
+  /** Whether a token has the same bits in any step. */
+  get isExact(): boolean {
+    return this.#tolerance === 0;
+  }
+
+  /** Compares logits of the same tokens in steps of different classes. */
+  expectSame(actual: Float32Array, expected: Float32Array): void {
+    if (this.isExact) expect(actual).toEqual(expected);
+    else expect(relativeError(actual, expected)).toBeLessThanOrEqual(this.#tolerance);
   }
 
   attach(
@@ -73,7 +103,7 @@ export class Driver {
     tokenIds: readonly number[],
     lengths: readonly number[],
     blocks: readonly number[],
-  ): Promise<number[]> {
+  ): Promise<Float32Array> {
     const all: number[] = [];
     let first = 0;
     for (const length of lengths) {
@@ -84,50 +114,72 @@ export class Driver {
       all.push(...logits!);
       first += length;
     }
-    return all;
+    return Float32Array.from(all);
   }
 
-  /** Runs a prompt and `count - 1` decode steps with token feedback; returns the sampled tokens. */
+  /** Runs a prompt and `count - 1` decode steps with token feedback. */
   async generate(
     slot: number,
     prompt: readonly number[],
     { count, blocks }: { count: number; blocks: readonly number[] },
-  ): Promise<number[]> {
-    const tokens: number[] = [];
+  ): Promise<Generated> {
+    const generated: Generated = { tokens: [], logits: [] };
     for (let i = 0; i < count; i++) {
       const row =
         i === 0
           ? { slot, tokenIds: prompt, firstPosition: 0, blocks }
           : { slot, tokenIds: [-1], firstPosition: prompt.length + i - 1, blocks };
-      const output = await this.step([row]);
-      tokens.push(output.tokenIds[0]!);
+      const output = await this.step([row], { returnLogits: true });
+      generated.tokens.push(output.tokenIds[0]!);
+      generated.logits.push(output.logits!);
     }
-    return tokens;
+    return generated;
   }
 }
 
-/** Prompts and decode steps of three sequences with different starts and chunks in shared steps. */
+/** Sampled tokens of a sequence, and the logits that each was sampled from. */
+export interface Generated {
+  readonly tokens: number[];
+  readonly logits: Float32Array[];
+}
+
+/** The logits of one row of a step's result. */
+export function logitsOf({ logits, logitCount }: StepOutput, index: number): Float32Array {
+  const vocabulary = logits!.length / logitCount;
+  return logits!.slice(index * vocabulary, (index + 1) * vocabulary);
+}
+
+/**
+ * Prompts and decode steps of three sequences with different starts and chunks in shared steps.
+ * @param given tokens to go on with instead of the sampled ones
+ */
 export async function interleaved(
   driver: Driver,
   prompts: readonly (readonly number[])[],
-): Promise<number[][]> {
+  given?: readonly (readonly number[])[],
+): Promise<Generated[]> {
   const chunk = [7, 9, 11];
   const done = prompts.map(() => 0);
-  const results: number[][] = prompts.map(() => []);
-  while (results.some((result) => result.length < 6)) {
+  const results = prompts.map((): Generated => ({ tokens: [], logits: [] }));
+  while (results.some(({ tokens }) => tokens.length < 6)) {
     const rows = prompts.flatMap((prompt, slot) => {
-      if (results[slot]!.length === 6) return [];
+      const count = results[slot]!.tokens.length;
+      if (count === 6) return [];
       const firstPosition = done[slot]!;
       const isPrompt = firstPosition < prompt.length;
-      const tokenIds = isPrompt ? prompt.slice(firstPosition, firstPosition + chunk[slot]!) : [-1];
+      const next = given?.[slot]![count - 1] ?? -1;
+      const tokenIds = isPrompt ? prompt.slice(firstPosition, firstPosition + chunk[slot]!) : [next];
       done[slot] = firstPosition + tokenIds.length;
       const isLast = done[slot] >= prompt.length;
       const wanted = isLast ? [{ index: tokenIds.length - 1, target: -1 }] : [];
       return [{ slot, tokenIds, firstPosition, wanted, blocks: range(6).map((block) => 6 * slot + block) }];
     });
-    const { tokenIds } = await driver.step(rows);
+    const output = await driver.step(rows, { returnLogits: true });
     const samplers = rows.filter(({ wanted }) => wanted.length > 0);
-    for (const [i, { slot }] of samplers.entries()) results[slot]!.push(tokenIds[i]!);
+    for (const [i, { slot }] of samplers.entries()) {
+      results[slot]!.tokens.push(output.tokenIds[i]!);
+      results[slot]!.logits.push(logitsOf(output, i));
+    }
   }
   return results;
 }

@@ -10,6 +10,8 @@ import type { LogicalWeight } from '../reference/reference-rank.js';
 export interface PackedModel {
   readonly weightBytes: number;
   readonly tensorAddress: (name: string) => number;
+  /** The bytes of a packed tensor. */
+  readonly bytes: (name: string) => Uint8Array;
   dispose(): void;
 }
 
@@ -39,6 +41,10 @@ export function packForCpu(plan: Plan, weight: (name: string) => LogicalWeight, 
   return {
     weightBytes: areas.reduce((sum, { area }) => sum + area.byteLength, 0),
     tensorAddress: (name) => byName.get(name)!.address,
+    bytes(name) {
+      const area = byName.get(name)!;
+      return area.bytes(0, area.byteLength);
+    },
     dispose() {
       for (const { area } of areas) area.dispose();
     },

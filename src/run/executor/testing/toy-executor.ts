@@ -13,11 +13,15 @@ import {
 
 /** Content of a KV position that nothing was written to. Written ones are hashes >= 0. */
 const UNWRITTEN = -1;
+/** Content of a position whose token, or one before it, is `nanTokenId`. */
+const BROKEN = -2;
 
 export interface ToyExecutorOptions {
   readonly limits: ExecutorLimits;
   /** The step with this id fails with DEVICE_FAILED; undefined never fails. */
   readonly failingStepId?: number | undefined;
+  /** Sequences have no finite logit from this token on. */
+  readonly nanTokenId?: number | undefined;
   /** Results take this long, ms. 0 answers in the same turn. */
   readonly delayMs?: number | undefined;
 }
@@ -48,6 +52,8 @@ export class ToyExecutor implements Executor {
   /** [blocks, blockTokens] row of this step that wrote the position, in the step `writerSteps` */
   readonly #writerRows: Int32Array;
   readonly #writerSteps: Int32Array;
+  /** Slots as the caller has attached them; `#slots` follows when the commands run. */
+  readonly #attached = new Set<number>();
   readonly #slots = new Map<number, ToySlot>();
   readonly #commands: Command[] = [];
 
@@ -63,10 +69,14 @@ export class ToyExecutor implements Executor {
   }
 
   attachSlot(state: SlotState): void {
+    const { slot } = state;
+    invariant(!this.#attached.has(slot), () => `slot ${slot} is attached twice`);
+    this.#attached.add(slot);
     this.#commands.push({ type: 'attach', state });
   }
 
   detachSlot(slot: number): void {
+    this.#attached.delete(slot);
     this.#commands.push({ type: 'detach', slot });
   }
 
@@ -100,16 +110,12 @@ export class ToyExecutor implements Executor {
   }
 
   #attach(state: SlotState): void {
-    invariant(!this.#slots.has(state.slot), () => `slot ${state.slot} was attached twice`);
     this.#slots.set(state.slot, { state, outputTokenIds: [...state.outputTokenIds] });
   }
 
   #run(step: StepInput): StepOutput {
     if (step.stepId === this.#options.failingStepId)
-      throw new AloftError(
-        'DEVICE_FAILED',
-        `The toy device failed at step ${step.stepId} as it was told to.`,
-      );
+      throw new AloftError('DEVICE_FAILED', `The toy device failed at step ${step.stepId}, as it had to.`);
     this.#moveBlocks(step);
     for (let row = 0; row < step.rowCount; row++) this.#writeRow(step, row);
     const output = new ToyOutput(step, this.#topCount(step), this.limits.vocabulary);
@@ -156,7 +162,9 @@ export class ToyExecutor implements Executor {
       this.#writerSteps[address] = step.stepId;
       this.#writerRows[address] = row;
       const before = position === 0 ? EMPTY_HISTORY : this.#read(step, row, position - 1);
-      this.#kv[address] = extendHistory(before, this.#tokenOf(step, row, token)) >>> 1;
+      const tokenId = this.#tokenOf(step, row, token);
+      const isBroken = before === BROKEN || tokenId === this.#options.nanTokenId;
+      this.#kv[address] = isBroken ? BROKEN : extendHistory(before, tokenId) >>> 1;
     }
     invariant(
       step.contextLengths[row] === step.positions[end - 1]! + 1,
@@ -185,7 +193,8 @@ export class ToyExecutor implements Executor {
     let history = EMPTY_HISTORY;
     let logit = firstLogit;
     for (let position = 0; logit < step.logitCount && step.logitTokens[logit]! < end; position++) {
-      history = extendHistory(history, this.#read(step, row, position));
+      const content = this.#read(step, row, position);
+      history = content === BROKEN ? BROKEN : extendHistory(history, content);
       if (step.logitTokens[logit] !== base + position) continue;
       invariant(step.logitRows[logit] === row, () => `logit ${logit} names row ${step.logitRows[logit]}`);
       this.#answer(step, logit++, history, position, output);
@@ -206,7 +215,9 @@ export class ToyExecutor implements Executor {
 
   #answer(step: StepInput, logit: number, history: number, position: number, output: ToyOutput): void {
     const { state, outputTokenIds } = this.#slotOf(step.rowSlots[step.logitRows[logit]!]!);
-    const logits = toyLogits(history, this.limits.vocabulary);
+    const isBroken = history === BROKEN;
+    const { vocabulary } = this.limits;
+    const logits = isBroken ? new Float32Array(vocabulary).fill(NaN) : toyLogits(history, vocabulary);
     const target = step.logitTargets[logit]!;
     output.setLogits(logit, logits);
     if (target >= 0) {
@@ -215,8 +226,12 @@ export class ToyExecutor implements Executor {
     }
     const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds) };
     const scores = () => (state.isBeam ? beamScores(logits, current) : logSoftmax(logits));
-    const tokenId = sampleToy(logits, current, position);
-    outputTokenIds.push(tokenId);
+    const tokenId = isBroken ? -1 : sampleToy(logits, current, position);
+    outputTokenIds.push(Math.max(0, tokenId));
+    if (isBroken) {
+      output.set(logit, tokenId, undefined, scores);
+      return;
+    }
     output.set(logit, tokenId, state.sampling.logprobs, scores);
   }
 
