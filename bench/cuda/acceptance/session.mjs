@@ -1,5 +1,5 @@
 /** What all parts of an acceptance run share: folders, the clock, the log, and the processes that they start. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -50,6 +50,8 @@ export function createSession(flags, app) {
     archEngine: flags['arch-engine'],
     libraryPath,
     libraryFlags: libraryPath === undefined ? [] : ['--cuda-library-path', libraryPath],
+    /** The first of these programs that runs. */
+    find: (programs) => programs.find((name) => spawnSync(name, ['--version']).status === 0),
     log,
     runLine,
     secondsLeft,
