@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the compiled output, because worker threads and rank processes
-// load compiled files and Node 20 cannot run TypeScript.
+// load compiled files and Node 20 cannot run TypeScript. Scripts have theirs beside them.
 export default defineConfig({
   test: {
-    include: ['dist/**/*.test.js'],
+    include: ['dist/**/*.test.js', '{bench,scripts}/**/*.test.mjs'],
     provide: { device: 'cpu' },
     pool: 'forks', // never threads: native libraries must not be unloaded with a thread
     maxWorkers: 2,

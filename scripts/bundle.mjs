@@ -17,6 +17,7 @@ import {
 import { spawnSync } from 'node:child_process';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { currentCommit } from '../dist/tools/bench/machine.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FLAGS = ['--archive', '--tests'];
@@ -77,7 +78,7 @@ const isForeign = (path) =>
 const isNeeded = (path) =>
   !/\.(md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
   (!path.endsWith('.map') || (wantsTests && !path.includes('node_modules'))) &&
-  (wantsTests || !path.endsWith('.test.js')) &&
+  (wantsTests || !/\.test\.m?js$/.test(path)) &&
   !/node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
   !isForeign(path);
 
@@ -104,9 +105,7 @@ writeFileSync(
 );
 for (const file of ['node', 'aloft']) chmodSync(join(target, file), 0o755);
 const say = (program, ...words) => spawnSync(program, words, { cwd: root, encoding: 'utf8' }).stdout?.trim();
-const commit = say('git', 'rev-parse', '--short', 'HEAD');
-// Benchmark results name it.
-if (commit) writeFileSync(join(app, 'COMMIT'), commit + (say('git', 'status', '--porcelain') ? '+' : ''));
+writeFileSync(join(app, 'COMMIT'), currentCommit()); // benchmark results name it
 console.log(`Bundle: ${say('du', '-sh', resolve(target))}`);
 if (wantsArchive) {
   const words = ['-C', dirname(resolve(target)), '-cJf', `${resolve(target)}.tar.xz`, basename(target)];

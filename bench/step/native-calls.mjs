@@ -85,7 +85,7 @@ async function measureEngine({ name, directory, batch }, callNs) {
   const plain = await timeSteps(directory, batch);
   const stepMs = Math.min(...plain.steps.map(({ ms }) => ms));
   const profiled = await timeSteps(directory, batch, {
-    profile: (_, ms) => (kernelMs += ms),
+    profile: ({ ms }) => (kernelMs += ms),
     take() {
       const ms = kernelMs;
       kernelMs = 0;
@@ -139,6 +139,7 @@ async function timeSteps(directory, batch, profiler) {
     executor.attachSlot({
       slot,
       sampling: GREEDY,
+      isBeam: false,
       endIds: [],
       promptTokenIds: new Int32Array(0),
       outputTokenIds: new Int32Array(0),

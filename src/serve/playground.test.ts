@@ -17,87 +17,82 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-// A browser is not a dependency of the package: machines without one skip this, and say so.
-describe.skipIf(!existsSync(CHROMIUM) || !existsSync(PAGE))(
-  'playground (needs /usr/bin/chromium and web/dist)',
-  () => {
-    let server: TestServer;
-    let browser: Browser;
-    let page: Page;
-    const requests: string[] = [];
-    const faults: string[] = [];
+// A browser is no dependency of the package, so a machine without one skips this.
+describe.skipIf(!existsSync(CHROMIUM))(`playground [needs ${CHROMIUM}: apt-get install chromium]`, () => {
+  let server: TestServer;
+  let browser: Browser;
+  let page: Page;
+  const requests: string[] = [];
+  const faults: string[] = [];
 
-    beforeAll(async () => {
-      server = await startTestServer({
-        script: {
-          tokenMs: 10,
-          slotCount: 4,
-          answer: () => ' Layers learn: 深度学习 😀 done.',
-          isEndless: (prompt) => /the sea|old trains/.test(prompt), // the crowd's
-        },
-        options: { playgroundDirectory: PAGE },
-      });
-      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-      page = await browser.newPage({ viewport: { width: 390, height: 844 } });
-      page.on('request', (request) => requests.push(request.url()));
-      page.on('pageerror', (error) => faults.push(error.message));
-      await page.goto(server.httpUrl);
-      await page.waitForSelector('.health.ready');
+  beforeAll(async () => {
+    server = await startTestServer({
+      script: {
+        tokenMs: 10,
+        slotCount: 4,
+        answer: () => ' Layers learn: 深度学习 😀 done.',
+        isEndless: (prompt) => /the sea|old trains/.test(prompt), // the crowd's
+      },
+      options: { playgroundDirectory: PAGE },
     });
-    afterAll(async () => {
-      await browser?.close();
-      await server?.close();
-    });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+    page.on('request', (request) => requests.push(request.url()));
+    page.on('pageerror', (error) => faults.push(error.message));
+    await page.goto(server.httpUrl);
+    await page.waitForSelector('.health.ready');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
 
-    test('a chat by keyboard alone', async () => {
-      await page.getByLabel('Prompt').focus();
-      await page.keyboard.type('What is deep learning ?');
-      await page.keyboard.press('Enter');
-      await page.waitForSelector('.note');
-      expect(await page.locator('article.assistant .text').textContent()).toBe(
-        ' Layers learn: 深度学习 😀 done.',
-      );
-      expect(await page.locator('.note').textContent()).toMatch(
-        /^ended: stop; first token after \d+ ms, then \d+ tokens\/s$/,
-      );
-    });
+  test('a chat by keyboard alone', async () => {
+    await page.getByLabel('Prompt').focus();
+    await page.keyboard.type('What is deep learning ?');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.note');
+    expect(await page.locator('article.assistant .text').textContent()).toBe(
+      ' Layers learn: 深度学习 😀 done.',
+    );
+    expect(await page.locator('.note').textContent()).toMatch(
+      /^ended: stop; first token after \d+ ms, then \d+ tokens\/s$/,
+    );
+  });
 
-    test('token probabilities, with whole characters', async () => {
-      await page.getByText('Sampling').click();
-      await page.getByLabel('Show token probabilities').check();
-      await page.getByRole('button', { name: 'Clear' }).click();
-      await page.getByLabel('Prompt').fill('again');
-      await page.keyboard.press('Enter');
-      await page.waitForSelector('.note');
-      const tokens = await page.locator('.token').allTextContents();
-      expect(tokens.join('')).toBe(' Layers learn: 深度学习 😀 done.');
-      expect(tokens).toContain('😀');
-      await page.locator('.token').nth(1).click();
-      expect(await page.locator('.alternatives tr').count()).toBe(5);
-      const isInView = `(() => {
+  test('token probabilities, with whole characters', async () => {
+    await page.getByText('Sampling').click();
+    await page.getByLabel('Show token probabilities').check();
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByLabel('Prompt').fill('again');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.note');
+    const tokens = await page.locator('.token').allTextContents();
+    expect(tokens.join('')).toBe(' Layers learn: 深度学习 😀 done.');
+    expect(tokens).toContain('😀');
+    await page.locator('.token').nth(1).click();
+    expect(await page.locator('.alternatives tr').count()).toBe(5);
+    const isInView = `(() => {
         const box = (selector) => document.querySelector(selector).getBoundingClientRect();
         return box('.alternatives').bottom <= box('.log').bottom + 1;
       })()`;
-      expect(await page.evaluate(isInView)).toBe(true);
-    });
+    expect(await page.evaluate(isInView)).toBe(true);
+  });
 
-    test('a crowd fills slots and queue, and can be stopped', async () => {
-      await page.getByRole('button', { name: 'Send 18 requests' }).click();
-      await page.waitForSelector('.queue li');
-      expect(await page.locator('.lane:not(.free)').count()).toBeGreaterThan(0);
-      await page.getByRole('button', { name: 'Stop the crowd' }).click();
-      await until(() => server.model.runningCount === 0 && server.model.waitingCount === 0);
-    });
+  test('a crowd fills slots and queue, and can be stopped', async () => {
+    await page.getByRole('button', { name: 'Send 18 requests' }).click();
+    await page.waitForSelector('.queue li');
+    expect(await page.locator('.lane:not(.free)').count()).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'Stop the crowd' }).click();
+    await until(() => server.model.runningCount === 0 && server.model.waitingCount === 0);
+  });
 
-    test('nothing overflows on a phone, nothing comes from elsewhere, nothing fails', async () => {
-      const widths = await page.evaluate(
-        '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-      );
-      expect(widths).toEqual([390, 390]);
-      expect(requests.filter((url) => !url.startsWith(server.httpUrl) && !url.startsWith('data:'))).toEqual(
-        [],
-      );
-      expect(faults).toEqual([]);
-    });
-  },
-);
+  test('nothing overflows on a phone, nothing comes from elsewhere, nothing fails', async () => {
+    const widths = await page.evaluate(
+      '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+    );
+    expect(widths).toEqual([390, 390]);
+    expect(requests.filter((url) => !url.startsWith(server.httpUrl) && !url.startsWith('data:'))).toEqual([]);
+    expect(faults).toEqual([]);
+  });
+});

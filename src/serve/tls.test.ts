@@ -10,8 +10,7 @@ import { startTestServer, type TestServer } from './testing/test-server.js';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
-// Certificates are made with the openssl command; a machine without it skips this, and says so.
-describe.skipIf(!hasOpenssl)('TLS with client certificates (needs openssl)', () => {
+describe.skipIf(!hasOpenssl)('TLS with client certificates [needs openssl: apt-get install openssl]', () => {
   let directory: string;
   let server: TestServer;
   const file = (name: string) => readFileSync(join(directory, name));

@@ -11,6 +11,7 @@ import { findCompiler } from '../../device/cuda/testing/compiler.js';
 import { linearProblems } from './tune.js';
 
 const compiler = findCompiler();
+const compilerOrNeed = compiler?.name ?? 'needs NVRTC or nvcc: install the CUDA toolkit 13.0';
 const LLAMA2 = namedShape('llama2_7b');
 const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
 /**
@@ -32,7 +33,7 @@ const CASES = [
 ] as const;
 
 test.skipIf(compiler === undefined).each(CASES)(
-  `kernels for %s in %s (INT8: %s) compile and keep their registers [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  `kernels for %s in %s (INT8: %s) compile and keep their registers [${compilerOrNeed}]`,
   (arch, dtype, isInt8, shape, maxSpillBytes) => {
     const plan = benchmarkPlan({ shape, dtype, isInt8 });
     for (const unit of kernelUnits(plan, parseArchitecture(arch), 16)) {
@@ -65,7 +66,7 @@ const CACHES = [
 const MAX_CACHE_SPILL_BYTES = 160;
 
 test.skipIf(compiler === undefined).each(CACHES)(
-  `append and attention for %s in %s with a cache of %s compile [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  `append and attention for %s in %s with a cache of %s compile [${compilerOrNeed}]`,
   (arch, dtype, kvDtype, shape) => {
     const plan = { ...benchmarkPlan({ shape, dtype, isInt8: false }), kvDtype };
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
@@ -91,7 +92,7 @@ const TRIALS = [
 ] as const;
 
 test.skipIf(compiler === undefined).each(TRIALS)(
-  `what the tuner tries on %s in %s (INT8: %s) compiles [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
+  `what the tuner tries on %s in %s (INT8: %s) compiles [${compilerOrNeed}]`,
   (arch, dtype, isInt8) => {
     const target = parseArchitecture(arch);
     const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 2048);

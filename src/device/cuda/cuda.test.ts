@@ -24,8 +24,10 @@ const folder = mkdtempSync(join(tmpdir(), 'aloft-cuda-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('launch structures', () => {
-  it.skipIf(CUDA_HEADER === undefined)('have the layout of cuda.h (skipped without the CUDA toolkit)', () => {
-    const source = `#include "${CUDA_HEADER}"
+  it.skipIf(CUDA_HEADER === undefined)(
+    'have the layout of cuda.h [needs it: install the CUDA toolkit 13.0]',
+    () => {
+      const source = `#include "${CUDA_HEADER}"
 #include <cstddef>
 #include <cstdio>
 int main() {
@@ -33,12 +35,13 @@ int main() {
     offsetof(CUlaunchConfig, sharedMemBytes), offsetof(CUlaunchConfig, hStream), offsetof(CUlaunchConfig, attrs), offsetof(CUlaunchConfig, numAttrs),
     sizeof(CUlaunchAttribute), offsetof(CUlaunchAttribute, value));
 }`;
-    writeFileSync(join(folder, 'layout.cpp'), source);
-    const program = join(folder, 'layout');
-    expect(spawnSync('g++', ['-o', program, join(folder, 'layout.cpp')]).status).toBe(0);
-    const printed = spawnSync(program, { encoding: 'utf8' }).stdout.split(' ').map(Number);
-    expect(printed).toEqual(Object.values(LAUNCH_LAYOUT));
-  });
+      writeFileSync(join(folder, 'layout.cpp'), source);
+      const program = join(folder, 'layout');
+      expect(spawnSync('g++', ['-o', program, join(folder, 'layout.cpp')]).status).toBe(0);
+      const printed = spawnSync(program, { encoding: 'utf8' }).stdout.split(' ').map(Number);
+      expect(printed).toEqual(Object.values(LAUNCH_LAYOUT));
+    },
+  );
 
   it('are packed with arguments in slots that a tensor map fills', () => {
     const packer = createPacker();

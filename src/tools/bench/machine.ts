@@ -12,7 +12,7 @@ export interface MachineRecord {
   readonly gpu: string | null;
   readonly memoryBytes: number;
   readonly node: string;
-  /** Commit of the working tree, or the one that a bundle was made of, with `+` when it had changes; else `unknown`. */
+  /** Of the working tree, or of the tree that a bundle was made of. See `currentCommit`. */
   readonly commit: string;
   readonly command: readonly string[];
   readonly date: string;
@@ -31,7 +31,8 @@ export function machineRecord(command: readonly string[], gpu?: string): Machine
   };
 }
 
-function currentCommit(): string {
+/** Short hash of the commit, with `+` when files other than results have changes; `unknown` without a repository. */
+export function currentCommit(): string {
   const cwd = fileURLToPath(new URL('../../../', import.meta.url));
   const bundled = join(cwd, 'COMMIT'); // written by scripts/bundle.mjs
   if (existsSync(bundled)) return readFileSync(bundled, 'utf8').trim();

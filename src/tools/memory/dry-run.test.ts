@@ -130,7 +130,7 @@ test('on a GPU, the cache has the blocks that an executor measured', () => {
   } as const;
   const engine = llama2(flags, { computeCapability: 90, multiprocessorCount: 132 });
   const budget = dryBudget(engine, { kvCacheFreeMemFraction: 1 }, 31 * 2 ** 30);
-  // bench/results/cuda/acceptance-h200.json, part plan-memory: 3017 blocks under --max_device_memory 31GiB.
+  // bench/results/cuda/h200-571b47f-20261126T045418.json, part plan-memory: 3017 blocks under --max_device_memory 31GiB.
   expect(Math.abs(budget.blockCount - 3017)).toBeLessThanOrEqual(2);
   expect(dryBudget(engine, {}, 32e9).free?.fraction).toBe(0.9);
 });

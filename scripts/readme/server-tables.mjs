@@ -1,0 +1,63 @@
+/** The README's blocks of the server, on a CPU. Files of one block are of one commit. */
+import { number, paragraph, source, table } from './format.mjs';
+import { commitOf, Refusal } from './results.mjs';
+
+const API_NAMES = {
+  sse: 'SSE',
+  openai: 'OpenAI',
+  grpc: 'gRPC',
+  'grpc-call': 'gRPC, a call for each request',
+};
+
+/** The one commit of several files. @throws {Refusal} they are of several */
+function sharedCommit(results) {
+  const commits = [...new Set(results.map(commitOf))];
+  if (commits.length !== 1)
+    throw new Refusal(
+      `${results.map(({ path }) => path).join(', ')} are of commits ${commits.join(' and ')}`,
+    );
+  return commits[0];
+}
+
+/** What the server adds to the Node API. */
+export function overheadBlock(results) {
+  const files = results.filter(({ path }) => path.startsWith('serve/overhead-'));
+  const commit = sharedCommit(files);
+  const apis = Object.keys(API_NAMES);
+  const order = ({ data: { settings } }) =>
+    Number(settings.threads) * apis.length + apis.indexOf(settings.api);
+  const sorted = files.toSorted((a, b) => order(a) - order(b));
+  const rows = sorted.map(({ data: { settings, summary } }) => [
+    API_NAMES[settings.api],
+    settings.threads,
+    number(summary.ttftRatio, 2),
+    number(summary.tokensPerSecondRatio, 2),
+  ]);
+  const [{ machine, settings }] = sorted.map(({ data }) => data);
+  const from = source({ script: 'bench/serve/overhead.mjs', commit, paths: sorted.map(({ path }) => path) });
+  const caption = `What the server adds to the Node API, as its figure over the API's: the demo model, ${settings.concurrency} requests
+    at a time, on a machine of ${machine.coreCount} cores, which engine, server and client share (${from}).`;
+  const header = ['API', 'engine threads', 'time to first token', 'tokens/s'];
+  return `${paragraph(caption)}\n\n${table(header, rows)}`;
+}
+
+/** What passes the front end with an engine that computes nothing. */
+export function frontEndBlock(results) {
+  const [file] = results.filter(({ path }) => path === 'serve/front-end.json');
+  const commit = commitOf(file);
+  const { rows, machine } = file.data;
+  const offers = [...new Set(rows.map((row) => row.offeredTokensPerSecond))];
+  const apis = [...new Set(rows.map((row) => row.api))];
+  const least = (api, offer) =>
+    Math.min(
+      ...rows
+        .filter((row) => row.api === api && row.offeredTokensPerSecond === offer)
+        .map((row) => row.tokensPerSecond),
+    );
+  const body = apis.map((api) => [API_NAMES[api], ...offers.map((offer) => number(least(api, offer)))]);
+  const from = source({ script: 'bench/serve/front-end.mjs', commit, paths: [file.path] });
+  const caption = `What the front end passes of the tokens of an engine that computes nothing: tokens a second that reach
+    ${number(rows[0].streams)} streams, the least of the runs, on a machine of ${machine.coreCount} cores (${from}).`;
+  const header = ['API', ...offers.map((offer) => `${number(offer)}/s offered`)];
+  return `${paragraph(caption)}\n\n${table(header, body)}`;
+}
