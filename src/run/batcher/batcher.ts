@@ -20,9 +20,8 @@ import {
   refusedEvent,
   shortSearchReport,
 } from './request/refusal.js';
-import { RequestRun } from './request/request-run.js';
+import { RequestRun, type RequestSequence } from './request/request-run.js';
 import { CallbackSink, type RequestSink } from './request/request-sink.js';
-import type { SequenceRun } from './request/sequence-run.js';
 import type { StepBuffers } from './step/step-buffers.js';
 import { StepDriver } from './step/step-driver.js';
 
@@ -167,7 +166,7 @@ export class Batcher implements TokenBatcher {
   }
 
   /** The run of a sequence that is given a slot. */
-  readonly #scheduled = ({ group, index }: Sequence, nowMs: number): SequenceRun => {
+  readonly #scheduled = ({ group, index }: Sequence, nowMs: number): RequestSequence => {
     const request = this.#requests.get(group.spec.id)!;
     request.scheduledMs ??= nowMs;
     return request.sequences[index]!;
@@ -192,7 +191,13 @@ export class Batcher implements TokenBatcher {
     return isSample;
   }
 
-  #acceptSample(run: SequenceRun, epoch: number, output: StepOutput, logit: number, timeMs: number): void {
+  #acceptSample(
+    run: RequestSequence,
+    epoch: number,
+    output: StepOutput,
+    logit: number,
+    timeMs: number,
+  ): void {
     const { request } = run;
     request.firstTokenMs ??= timeMs;
     if (request.promptScores !== undefined && !request.promptScores.isTold)
@@ -213,7 +218,7 @@ export class Batcher implements TokenBatcher {
     else this.#finish(request, timeMs);
   }
 
-  #finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {
+  #finishSequence(run: RequestSequence, reason: FinishReason, timeMs: number): void {
     this.#steps.scheduler.finish(run.sequence);
     if (run.request.endSequence(run, reason, timeMs)) this.#finish(run.request, timeMs);
   }

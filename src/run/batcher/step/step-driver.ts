@@ -7,7 +7,7 @@ import { KvCache } from '../../kv/kv-cache.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import { type BatcherOptions, schedulerLimits, tokenLimits } from '../batcher-options.js';
-import type { SequenceRun } from '../request/sequence-run.js';
+import type { RequestSequence } from '../request/request-run.js';
 import { SlotTable } from './slot-table.js';
 import { StepBuffers } from './step-buffers.js';
 
@@ -86,7 +86,7 @@ export class StepDriver {
    * @param runOf the run of a sequence that is given a slot
    * @returns false when nothing can run now
    */
-  launch(runOf: (sequence: Sequence, nowMs: number) => SequenceRun): boolean {
+  launch(runOf: (sequence: Sequence, nowMs: number) => RequestSequence): boolean {
     const startMs = this.#clock.nowMs();
     const plan = this.scheduler.plan();
     this.#waitReason = plan.waitReason;
@@ -131,7 +131,7 @@ export class StepDriver {
   }
 
   /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
-  renewSlots(runs: readonly SequenceRun[]): void {
+  renewSlots(runs: readonly RequestSequence[]): void {
     for (const run of runs) this.#slots.renew(run);
   }
 
