@@ -3,8 +3,7 @@ import type { StepStats } from '../../../core/batcher-stats.js';
 import { AloftError, type ErrorReport } from '../../../core/errors.js';
 import type { RequestId } from '../../../core/ids.js';
 import type { BatcherEvent, TokenRequest } from '../../../core/request.js';
-import type { TokenBatcher, TokenLimits } from '../../../core/token-batcher.js';
-import type { BatcherHealth } from '../batcher-health.js';
+import type { BatcherHealth, TokenBatcher, TokenLimits } from '../../../core/token-batcher.js';
 import { duplicateReport, refusedEvent, stoppedReport } from '../request/refusal.js';
 import type {
   EngineCommand,
