@@ -8,7 +8,7 @@ import {
   type HealthCheckRequest,
 } from '../../protocol/gen/health_pb.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { grpcStatus } from './status.js';
 
 const WATCH_INTERVAL_MS = 500;

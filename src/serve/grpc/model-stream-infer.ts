@@ -12,7 +12,7 @@ import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js
 import type { InferCall, ResponseBatch } from '../inference/inference-service.js';
 import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
 import { textOf, type GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';

@@ -7,7 +7,7 @@ import type { InferResponse } from '../../protocol/kserve/infer.js';
 import { GenerateResponseWriter, readGenerateRequest } from '../../protocol/kserve/generate.js';
 import { sseFrame } from '../../protocol/sse.js';
 import type { InferCall } from '../inference/inference-service.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { loadHeader } from './load-header.js';

@@ -24,7 +24,7 @@ import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
 import type { GenerationModel } from '../repository/served-model.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { openAiModel } from './openai-models.js';

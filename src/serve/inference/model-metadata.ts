@@ -10,7 +10,7 @@ import type { DurationSum } from '../metrics/duration-sum.js';
 import type { ComputeSums, ModelStatistics } from '../metrics/model-statistics.js';
 import type { MemoryUse } from '../engine/loader.js';
 import type { ServedModel } from '../repository/served-model.js';
-import type { ServerContext } from './server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 
 export interface ModelMetadata {
   readonly name: string;

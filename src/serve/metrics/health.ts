@@ -1,6 +1,6 @@
 /** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
 import { AloftError } from '../../core/errors.js';
-import type { ServeOptions } from '../start/options.js';
+import type { ServeOptions } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 import type { ServedModel } from '../repository/served-model.js';

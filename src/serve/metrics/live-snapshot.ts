@@ -1,7 +1,7 @@
 /** The state of all batchers at one moment. */
 import type { LiveEngine, LiveRequest, LiveSnapshot } from '../../protocol/live.js';
 import type { ActiveRequest } from '../generation/active-requests.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import type { EngineStats } from './engine-stats.js';
 
 /** More rows than a page can show. */

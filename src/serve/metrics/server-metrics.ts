@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import type { ObserverFactory, RequestInfo, RequestObserver } from '../generation/observer.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import { logRequest } from './request-log.js';
-import type { SettableLog, TraceControl } from '../start/settings.js';
+import type { SettableLog, TraceControl } from '../context/settings.js';
 import { registerAloftEngineMetrics } from './engine-metrics.js';
 import { EngineStatsBook, type EngineStats } from './engine-stats.js';
 import { registerHostMetrics } from './host-metrics.js';

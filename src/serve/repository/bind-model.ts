@@ -8,7 +8,7 @@ import { modelInterface } from '../tensors/interface.js';
 import type { ConfigFile } from './config-file.js';
 import { queuePolicy } from './engine-settings.js';
 import { mapEnsemble, type FindConfig } from './ensemble-map.js';
-import type { ModelKind } from './model-kind.js';
+import type { ModelKind } from '../tensors/model-kind.js';
 import { ParameterReader } from './parameters.js';
 import type {
   CodecModel,

@@ -16,7 +16,7 @@ import { mapEnsemble, stepsOf, type FindConfig } from './ensemble-map.js';
 import { priorityFindings } from './field-findings.js';
 import { formatFinding, type Finding } from './finding.js';
 import type { ModelEntry } from './model-entry.js';
-import { modelKind, type ModelKind } from './model-kind.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { ParameterReader } from './parameters.js';
 import type { ModelFiles } from './scan.js';
 import type { CodecModel, ServedModel } from './served-model.js';

@@ -13,7 +13,7 @@ import {
   type ModelEntry,
   type VersionState,
 } from './model-entry.js';
-import { modelKind, type ModelKind } from './model-kind.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
 import type { GenerationModel, ServedModel } from './served-model.js';
 import type { RunningEngine } from '../generation/running-engine.js';

@@ -13,12 +13,12 @@ import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { ModelLoader } from '../engine/loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
-import type { ServeOptions } from './options.js';
+import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
-import type { ServerContext } from '../inference/server-context.js';
-import { SettableLog, TraceControl } from './settings.js';
+import type { ServerContext } from '../context/server-context.js';
+import { SettableLog, TraceControl } from '../context/settings.js';
 import {
   memoryTable,
   modelTable,

@@ -2,7 +2,7 @@
  * What each tensor of the tensorrtllm_backend models means. Several names and generations of names have one meaning:
  * the request mapping works on meanings ("fields"), so that any ensemble that only renames tensors can be served.
  */
-import type { ModelKind } from '../repository/model-kind.js';
+import type { ModelKind } from './model-kind.js';
 
 export type RequestField =
   | 'text'

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SILENT_LOG } from '../../core/log.js';
-import { DEFAULT_SERVE_OPTIONS } from '../start/options.js';
+import { DEFAULT_SERVE_OPTIONS } from '../context/options.js';
 import { startServer, type RunningServer } from '../start/server.js';
 import type { LoadJob, LoadResult } from './load-client.js';
 import { nullLoader } from './null-engine.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SILENT_LOG, type Log } from '../../core/log.js';
-import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../start/options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../context/options.js';
 import { createRepository } from '../repository/create.js';
 import { startServer, type RunningServer } from '../start/server.js';
 import { ScriptedLoader, type Script, type ScriptedModel } from './scripted-model.js';
