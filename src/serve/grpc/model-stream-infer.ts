@@ -9,7 +9,7 @@ import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-re
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import type { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
-import type { InferCall, ResponseBatch } from '../inference/inference-service.js';
+import type { InferCall, ResponseBatch } from '../inference/infer-call.js';
 import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
 import type { ServerContext } from '../context/server-context.js';

@@ -6,7 +6,7 @@ import { clientReport } from '../inference/client-report.js';
 import type { InferResponse } from '../../protocol/kserve/infer.js';
 import { GenerateResponseWriter, readGenerateRequest } from '../../protocol/kserve/generate.js';
 import { sseFrame } from '../../protocol/sse.js';
-import type { InferCall } from '../inference/inference-service.js';
+import type { InferCall } from '../inference/infer-call.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
