@@ -11,13 +11,9 @@ import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-ans
 import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
-import {
-  inMemberNames,
-  openAiError,
-  OpenAiRequestError,
-  type OpenAiErrorBody,
-} from '../../protocol/openai/error.js';
-import type { StreamOptions } from '../../protocol/openai/shared-request.js';
+import { openAiError, OpenAiRequestError, type OpenAiErrorBody } from '../../protocol/openai/error.js';
+import { inMemberNames } from '../../protocol/openai/member-names.js';
+import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { requestInfo } from '../inference/request-info.js';
 import { queuePolicyFor } from '../inference/request-limits.js';

@@ -1,6 +1,6 @@
 import { type ErrorReport } from '../../../core/errors.js';
 import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../../core/request.js';
-import { dependsOnOutput, type SamplingParams } from '../../../core/sampling.js';
+import { dependsOnOutput, GREEDY_FILTERS, type SamplingParams } from '../../../core/sampling.js';
 import { SequenceGroup } from '../../scheduler/sequence.js';
 import { BeamRun } from './beam-run.js';
 import { BeamSearch } from './beam-search.js';
@@ -12,8 +12,6 @@ import { StopLists } from './stop-lists.js';
 
 /** Odd constant of the golden ratio: seeds of continuations lie far apart. */
 const SEED_STRIDE = 0x9e3779b97f4a7c15n;
-
-const UNFILTERED = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
 /** A sequence's output side with its request. */
 export type RequestSequence = SequenceRun<RequestRun>;
@@ -72,7 +70,8 @@ export class RequestRun implements SequenceOwner {
   samplingOf(index: number): SamplingParams {
     const { sampling } = this.tokens;
     // Beams are chosen on the host, from the tokens that the device scores highest.
-    if (this.beams !== undefined) return { ...sampling, ...UNFILTERED, logprobs: this.beams.candidateCount };
+    if (this.beams !== undefined)
+      return { ...sampling, ...GREEDY_FILTERS, logprobs: this.beams.candidateCount };
     const seed = BigInt.asUintN(64, sampling.seed + BigInt(index) * SEED_STRIDE);
     return { ...sampling, seed, logprobs: this.tracksLogprobs ? (sampling.logprobs ?? 0) : undefined };
   }
