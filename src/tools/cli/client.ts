@@ -5,7 +5,7 @@ import {
   runClientCommand,
   type ClientCommand,
   type TextClient,
-  type Terminal as ClientTerminal,
+  type ClientTerminal,
 } from '../../client/command.js';
 import { GrpcClient, type TlsOptions } from '../../client/grpc-client.js';
 import { HttpClient } from '../../client/http-client.js';
