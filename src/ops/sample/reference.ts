@@ -120,7 +120,7 @@ function greatest(values: Float32Array | Float64Array): number {
   return best;
 }
 
-export interface ScoredToken {
+export interface TokenScore {
   readonly tokenId: number;
   readonly logprob: number;
 }
@@ -145,7 +145,7 @@ export function scoreBeamReference(
 
 export interface ReportedScores {
   readonly logprob: number;
-  readonly top: readonly ScoredToken[];
+  readonly top: readonly TokenScore[];
 }
 
 function logProbabilities(logits: Float32Array): Float64Array {
