@@ -8,7 +8,7 @@ import type { RequestSequence } from '../request/request-run.js';
 import type { SlotTable } from './slot-table.js';
 
 /** Largest step that buffers must hold. */
-export type StepShape = Pick<SchedulerLimits, 'maxSequenceCount' | 'maxStepTokens' | 'maxStepLogits'>;
+export type StepCapacity = Pick<SchedulerLimits, 'maxSequenceCount' | 'maxStepTokens' | 'maxStepLogits'>;
 
 type RowStats = Pick<
   StepStats,
@@ -48,7 +48,7 @@ export class StepBuffers implements StepInput {
   readonly #rowVersions: Float64Array;
   readonly #rowBlockCounts: Int32Array;
 
-  constructor(shape: StepShape, maxBlocksPerSequence: number) {
+  constructor(shape: StepCapacity, maxBlocksPerSequence: number) {
     this.maxBlocksPerSequence = maxBlocksPerSequence;
     this.tokenIds = new Int32Array(shape.maxStepTokens);
     this.positions = new Int32Array(shape.maxStepTokens);
