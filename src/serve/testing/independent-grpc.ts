@@ -271,7 +271,7 @@ function wireTypeOf(kind: Scalar): WireType {
   return kind === 'double' ? WireType.Bit64 : WireType.Varint;
 }
 
-export type Stream = ClientDuplexStream<Message, Message>;
+export type MessageStream = ClientDuplexStream<Message, Message>;
 
 /** Calls by RPC name. */
 export class IndependentClient {
@@ -319,7 +319,7 @@ export class IndependentClient {
     return { response, cancel: () => cancel() };
   }
 
-  stream(metadata?: Metadata): Stream {
+  stream(metadata?: Metadata): MessageStream {
     const path = '/inference.GRPCInferenceService/ModelStreamInfer';
     const serialize = (message: Message) => Buffer.from(encode('InferRequest', message));
     const deserialize = (bytes: Buffer) => decode('StreamResponse', bytes);
@@ -372,7 +372,7 @@ export function ensembleRequest(prompt: string, maxTokens: number, stream: boole
 }
 
 /** All messages of a stream until it ends. @throws the stream's error */
-export async function collect(stream: Stream): Promise<Message[]> {
+export async function collect(stream: MessageStream): Promise<Message[]> {
   const messages: Message[] = [];
   await new Promise<void>((resolve, reject) => {
     stream.on('data', (message: Message) => messages.push(message));
