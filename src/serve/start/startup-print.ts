@@ -46,7 +46,7 @@ export function optionTable(options: ServeOptions): string {
   return table([['Option', 'Value'], ...rows]);
 }
 
-export function memoryTable(engine: RunningEngine): string {
+export function engineMemoryTable(engine: RunningEngine): string {
   const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
