@@ -153,7 +153,7 @@ export class Batcher implements TokenBatcher {
   async #idle(): Promise<void> {
     // Looked at again, because a request may have come while the last turn was awaited.
     if (this.#state !== 'running' || !this.#steps.isIdle) return;
-    this.#steps.tellIdle();
+    this.#steps.notifyIdle();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -199,7 +199,7 @@ export class Batcher implements TokenBatcher {
   ): void {
     const { request } = run;
     request.firstTokenMs ??= timeMs;
-    if (request.promptScores !== undefined && !request.promptScores.isTold)
+    if (request.promptScores !== undefined && !request.promptScores.isEmitted)
       request.sink.event(request.promptScores.finish(output, logit));
     if (request.beamRun !== undefined) {
       this.#settleBeams(request, request.beamRun.accept(run.sequence, epoch, output, logit), timeMs);

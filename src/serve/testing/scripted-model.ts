@@ -1,5 +1,5 @@
 /**
- * A deterministic stand-in for an engine: it answers what a script says, at the pace it is told, with a limited number
+ * A deterministic stand-in for an engine: it answers what a script says, at the pace it is given, with a limited number
  * of slots and a queue. For tests of the server and for measuring the server's own share of the time.
  */
 import { AloftError } from '../../core/errors.js';
@@ -228,7 +228,7 @@ export class ScriptedModel implements LoadedModel {
       await this.#permission(signal);
       if (signal?.aborted) return;
       firstTokenMs ??= performance.now();
-      this.#tellStep(1);
+      this.#notifyStep(1);
       for (const [index, sequence] of sequences.entries()) {
         if (sequence.isDone) continue;
         yield sequence.next(index);
@@ -277,7 +277,7 @@ export class ScriptedModel implements LoadedModel {
     if (!signal?.aborted) this.#allowance--;
   }
 
-  #tellStep(rowCount: number): void {
+  #notifyStep(rowCount: number): void {
     if (this.#listeners.size === 0) return;
     const stats: StepStats = {
       type: 'step',

@@ -97,7 +97,7 @@ test('the last sequence finishes the request; what has ended or is unknown is le
   expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(LIMITS.blockCount);
 });
 
-test('called while the token is told, also for one that waits', async () => {
+test('called while the token is emitted, also for one that waits', async () => {
   const { batcher } = open({ maxSequenceCount: 3 });
   const alone = await answerAlone(THREE);
   const collector = new OutcomeCollector();

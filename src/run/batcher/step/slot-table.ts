@@ -28,10 +28,10 @@ export class SlotTable {
     for (const sequence of plan.attached) this.#attach(sequence, runOf(sequence));
   }
 
-  /** The history of a sequence is not what the device has sampled for its slot: tells it the true one. */
+  /** Gives the device the true history of a sequence, which differs from the tokens that it has sampled for the slot. */
   renew(run: RequestSequence): void {
     const { sequence } = run;
-    // Without a slot the history is told when it gets one.
+    // A sequence without a slot brings its history when it gets one.
     if (sequence.slot === NO_SLOT) return;
     this.#executor.detachSlot(sequence.slot);
     this.#attach(sequence, run);

@@ -155,7 +155,7 @@ export class StepBuffers implements StepInput {
   #addSample(row: number, run: RequestSequence, token: number): void {
     this.#addLogit(row, token, -1);
     const { promptScores, tokens } = run.request;
-    const endsPrompt = promptScores !== undefined && !promptScores.isTold;
+    const endsPrompt = promptScores !== undefined && !promptScores.isEmitted;
     this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
   }
 

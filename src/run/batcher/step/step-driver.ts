@@ -25,7 +25,7 @@ const NO_ROWS = {
   idleMs: 0,
 } as const;
 
-/** Moves steps from the scheduler to the executor and back. What the results mean is the batcher's matter. */
+/** Moves steps from the scheduler to the executor and back. The batcher interprets the results. */
 export class StepDriver {
   readonly kv: KvCache;
   readonly scheduler: Scheduler;
@@ -120,17 +120,17 @@ export class StepDriver {
     this.#hostMs += this.#clock.nowMs() - startMs;
     const { deviceMs, idleMs } = output;
     const rows = { ...step.rowStats(), outputTokenCount, deviceMs, idleMs };
-    this.#tell({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
+    this.#notify({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
   }
 
-  /** Tells the state that requests have left which ended between steps. */
-  tellIdle(): void {
+  /** Reports the state without a step: requests that end between steps free their blocks there. */
+  notifyIdle(): void {
     const stepId = Math.max(0, this.#stepCount - 1);
     this.#waitReason = undefined;
-    this.#tell({ stepId, ...NO_ROWS, ...this.#state(this.#clock.nowMs()) });
+    this.#notify({ stepId, ...NO_ROWS, ...this.#state(this.#clock.nowMs()) });
   }
 
-  /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
+  /** Gives the device the histories of sequences that the host has changed; before the next step is launched. */
   renewSlots(runs: readonly RequestSequence[]): void {
     for (const run of runs) this.#slots.renew(run);
   }
@@ -140,7 +140,7 @@ export class StepDriver {
     this.#isAbandoned = true;
   }
 
-  #tell(stats: Omit<StepStats, 'type'>): void {
+  #notify(stats: Omit<StepStats, 'type'>): void {
     for (const listener of this.#listeners) listener({ type: 'step', ...stats });
   }
 

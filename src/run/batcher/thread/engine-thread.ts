@@ -25,9 +25,9 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   batcher.onStep((stats) => outbox.addStats(stats));
   batcher.onFailure((failure) => outbox.addFailure(failure));
   port.on('message', (commands: ToEngine) => {
-    for (const command of commands) void obey(command);
+    for (const command of commands) void handleCommand(command);
   });
-  const obey = async (command: EngineCommand): Promise<void> => {
+  const handleCommand = async (command: EngineCommand): Promise<void> => {
     if (command.type === 'submit') batcher.submitTo(command.request, new OutboxSink(outbox, command.handle));
     else if (command.type === 'cancel') batcher.cancel(command.id);
     else if (command.type === 'endSequence') batcher.endSequence(command.id, command.sequence);

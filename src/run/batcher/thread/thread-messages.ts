@@ -16,7 +16,7 @@ export interface EngineThreadOptions {
 }
 
 export interface EngineThreadData extends EngineThreadOptions {
-  /** `performance.timeOrigin` of the main thread, so that both threads tell the same time. */
+  /** `performance.timeOrigin` of the main thread, so that times of both threads compare. */
   readonly timeOriginMs: number;
 }
 
@@ -47,7 +47,7 @@ export type FromEngine =
   | { readonly type: 'openFailed'; readonly error: ErrorReport }
   | StepMessage;
 
-/** Everything that one turn of the engine has to tell. */
+/** Everything that one turn of the engine reports. */
 export interface StepMessage {
   readonly type: 'step';
   readonly timeMs: number;

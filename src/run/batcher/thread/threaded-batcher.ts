@@ -170,13 +170,13 @@ export class ThreadedBatcher implements TokenBatcher {
     this.#heartbeatMs = performance.now();
     const { tokens, timeMs } = message;
     for (let i = 0; i < tokens.length; i += 3)
-      this.#tell(tokens[i]!, tokenEvent(tokens, i, timeMs, this.#open));
-    for (const { handle, event } of message.events) this.#tell(handle, event);
+      this.#notify(tokens[i]!, tokenEvent(tokens, i, timeMs, this.#open));
+    for (const { handle, event } of message.events) this.#notify(handle, event);
     for (const stats of message.stats) for (const listener of this.#stepListeners) listener(stats);
     if (message.failure !== undefined) this.#fail(message.failure);
   }
 
-  #tell(handle: RequestHandle, event: BatcherEvent | undefined): void {
+  #notify(handle: RequestHandle, event: BatcherEvent | undefined): void {
     const request = this.#open.get(handle);
     if (request === undefined || event === undefined) return;
     if (event.type === 'finished' || event.type === 'failed') this.#forget(handle, request);
