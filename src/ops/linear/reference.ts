@@ -9,13 +9,13 @@ export interface QuantisedRow {
 }
 
 /** One token's 16-bit activations. */
-export interface QuantisedToken {
+interface QuantisedToken {
   readonly quantised: Int16Array;
   readonly scale: number;
 }
 
 /** Largest quantised activation: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
-export const MAX_ACTIVATION = 32639;
+const MAX_ACTIVATION = 32639;
 
 const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
 
@@ -40,7 +40,7 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
  * Activations for int8 weights, one scale per token. 16 bits, because 8 would add as much error as the weights have and
  * far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
  */
-export function quantiseToken(x: Float32Array): QuantisedToken {
+function quantiseToken(x: Float32Array): QuantisedToken {
   const largest = largestMagnitude(x);
   if (largest < SMALLEST_MAXIMUM) return { quantised: new Int16Array(x.length), scale: 0 };
   const inverse = Math.fround(MAX_ACTIVATION / largest);

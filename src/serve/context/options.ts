@@ -12,7 +12,7 @@ export interface TlsFiles {
   readonly clientAuthority: string | undefined;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one; undefined does not listen. */
   readonly port: number | undefined;

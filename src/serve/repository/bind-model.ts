@@ -119,6 +119,6 @@ export function requireValidEnsemble(file: ConfigFile, find: FindConfig): void {
   if (fault !== undefined) throw new AloftError('REPOSITORY_INVALID', `${file.path}: ${fault}.`);
 }
 
-export function isDecoupled(config: ModelConfig): boolean {
+function isDecoupled(config: ModelConfig): boolean {
   return config.modelTransactionPolicy?.decoupled ?? false;
 }

@@ -12,15 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 
-export type Value =
-  | string
-  | number
-  | bigint
-  | boolean
-  | Uint8Array
-  | Message
-  | Value[]
-  | { [key: string]: Value };
+type Value = string | number | bigint | boolean | Uint8Array | Message | Value[] | { [key: string]: Value };
 export interface Message {
   [field: string]: Value;
 }

@@ -35,7 +35,7 @@ export interface ModelScript {
  */
 export const ENDLESS_PROMPT = 'count to infinity';
 
-export const DEFAULT_SCRIPT: ModelScript = {
+const DEFAULT_SCRIPT: ModelScript = {
   answer: (prompt) => ` echo of ${prompt}`,
   firstTokenMs: 0,
   tokenMs: 0,
