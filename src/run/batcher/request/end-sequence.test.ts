@@ -154,8 +154,8 @@ test('beams and candidates of bestOf cannot be ended one by one', async () => {
 });
 
 test('through the engine thread', async () => {
-  const factoryUrl = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
-  const options = { factoryUrl, factoryOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
+  const executorUrl = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
+  const options = { executorUrl, executorOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
   const batcher = await openThreadedBatcher(options);
   const alone = await answerAlone({ ...THREE, maxOutputTokens: 60 });
   const collector = new OutcomeCollector();

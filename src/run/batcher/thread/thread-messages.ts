@@ -9,9 +9,9 @@ import type { BatcherOptions } from '../batcher-options.js';
 
 /** How an engine thread makes its executor and its batcher. */
 export interface EngineThreadOptions {
-  /** Compiled module that exports `openExecutor` (see ExecutorFactory). */
-  readonly factoryUrl: string;
-  readonly factoryOptions: unknown;
+  /** Compiled module that exports `openExecutor` (see ExecutorModule). */
+  readonly executorUrl: string;
+  readonly executorOptions: unknown;
   readonly batcher: BatcherOptions;
 }
 
