@@ -114,3 +114,17 @@ export function importedFixtures(sources) {
     .flatMap(({ path, imports, starts }) => [...imports, ...starts].map((target) => [path, target]))
     .filter(([, target]) => !isProduct(target));
 }
+
+const DECLARATION =
+  /^export (?:abstract )?(?:async )?(?:type|interface|class|const|function\*?|enum)\s+(\w+)/gm;
+/** Names that modules export because whoever loads them by URL asks for them. */
+const LOADED_NAMES = new Set(['openExecutor']);
+
+/** Finds names that several modules declare and export. @returns for each the name and the paths */
+export function collidingNames(sources) {
+  const places = new Map();
+  for (const { path, text } of sources.filter(({ path }) => path.endsWith('.ts') && !isGenerated(path)))
+    for (const name of new Set(Array.from(text.matchAll(DECLARATION), ([, declared]) => declared)))
+      places.set(name, [...(places.get(name) ?? []), path]);
+  return [...places].filter(([name, paths]) => paths.length > 1 && !LOADED_NAMES.has(name));
+}

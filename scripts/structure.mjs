@@ -12,7 +12,14 @@
  * Product files are those that are not tests, benchmarks, or fixtures in `testing/` and `test/`.
  */
 import { parseArgs } from 'node:util';
-import { importCircles, importedFixtures, isGenerated, isProduct, readSources } from './imports.mjs';
+import {
+  collidingNames,
+  importCircles,
+  importedFixtures,
+  isGenerated,
+  isProduct,
+  readSources,
+} from './imports.mjs';
 
 const MAX_LINES = 300;
 const DEVICE_COMPARISON = /[!=]==\s*'(?:cuda|cpu)'|'(?:cuda|cpu)'\s*[!=]==|case '(?:cuda|cpu)'/g;
@@ -33,6 +40,11 @@ const COUNTS = [
     what: 'fixtures that product code imports',
     bound: 0,
     places: importedFixtures(sources).map((pair) => pair.join(' -> ')),
+  },
+  {
+    what: 'exported names of several things',
+    bound: 0,
+    places: collidingNames(sources).map(([name, paths]) => `${name}: ${paths.join(', ')}`),
   },
 ];
 

@@ -8,6 +8,7 @@ export type {
   GenerateRequest,
   ModelCard,
   Prompt,
+  PromptScoreEvent,
   SequenceTextEvent,
   StartedEvent,
   TextEvent,

@@ -1,7 +1,7 @@
 /** A part of overhead.mjs: the server in a process of its own. */
 import { SILENT_LOG } from '../../dist/core/log.js';
 import { engineLoader } from '../../dist/serve/engine/engine-loader.js';
-import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/start/options.js';
+import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/context/options.js';
 import { startServer } from '../../dist/serve/start/server.js';
 
 const [engineDirectory, threads] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRepository } from '../../dist/serve/repository/create.js';
 import { engineLoader } from '../../dist/serve/engine/engine-loader.js';
-import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/start/options.js';
+import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/context/options.js';
 import { startServer } from '../../dist/serve/start/server.js';
 import { SILENT_LOG } from '../../dist/core/log.js';
 import { heapAfterCollection } from './soak-heap.mjs';

@@ -5,7 +5,7 @@
 
 import { KV_CACHE_NAMES } from '../core/dtype.js';
 
-export type FlagKind =
+type FlagKind =
   | { readonly type: 'switch' }
   | { readonly type: 'text' }
   | { readonly type: 'whole'; readonly min: number; readonly max: number }
@@ -40,7 +40,7 @@ const TEXT: FlagKind = { type: 'text' };
 const COUNT: FlagKind = { type: 'whole', min: 1, max: 2 ** 31 - 1 };
 export const PRECISIONS = ['float32', 'bfloat16', 'float16'] as const;
 const PLUGIN: FlagKind = { type: 'optionalChoice', choices: PRECISIONS, bare: 'float16' };
-export const WEIGHT_ONLY_PRECISIONS = ['int8', 'int4', 'int4_awq', 'int4_gptq'] as const;
+const WEIGHT_ONLY_PRECISIONS = ['int8', 'int4', 'int4_awq', 'int4_gptq'] as const;
 
 type Row = readonly [
   name: string,

@@ -4,7 +4,7 @@ import type { PackReport } from '../device/weight-layout.js';
 import type { EngineManifest } from '../engine/manifest.js';
 import { MODEL_PARTS, type ModelPart, partOf } from './model-parts.js';
 
-export interface PartReport {
+interface PartReport {
   readonly part: ModelPart;
   /** Bytes in the engine, over all ranks. */
   readonly bytes: number;

@@ -19,7 +19,7 @@ export interface ClientCommand {
   readonly verbose: boolean;
 }
 
-export interface Terminal {
+export interface ClientTerminal {
   out(text: string): void;
   error(text: string): void;
 }
@@ -28,7 +28,7 @@ export interface Terminal {
 export async function runClientCommand(
   command: ClientCommand,
   client: TextClient,
-  terminal: Terminal,
+  terminal: ClientTerminal,
 ): Promise<0 | 1> {
   const runs = Array.from({ length: command.concurrency }, (_, index) =>
     runOne(command, client, terminal, index),
@@ -40,7 +40,7 @@ export async function runClientCommand(
 async function runOne(
   command: ClientCommand,
   client: TextClient,
-  terminal: Terminal,
+  terminal: ClientTerminal,
   index: number,
 ): Promise<boolean> {
   const isOnly = command.concurrency === 1;
@@ -116,7 +116,7 @@ class Answer {
   }
 }
 
-function checkOutput({ expectedOutput }: ClientCommand, answer: Answer, terminal: Terminal): boolean {
+function checkOutput({ expectedOutput }: ClientCommand, answer: Answer, terminal: ClientTerminal): boolean {
   if (expectedOutput === undefined) return true;
   const isRight = answer.text === expectedOutput;
   terminal.out(`expected_output = ${expectedOutput}\n=====\n${isRight ? 'PASS!' : 'FAIL!'}\n=====\n`);

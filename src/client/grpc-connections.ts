@@ -57,7 +57,7 @@ export class GrpcConnections {
 
   #note(connection: Connection, code: status): void {
     connection.openCount--;
-    // Who ended a call that failed is not told; it may have been this side.
+    // An error does not say who ended the call; it may have been this side.
     if (code !== status.OK) connection.resetCount++;
     if (connection.openCount > 0 || hasRoom(connection)) return;
     if (this.#connections.delete(connection)) connection.client.close();

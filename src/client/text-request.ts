@@ -1,7 +1,16 @@
 /** A request for text against an ensemble or bls model, and what comes back; the same over gRPC and HTTP. */
+import {
+  SAMPLING_FIELD_NAMES,
+  samplingField,
+  type SamplingFieldName,
+  type SamplingNumbers,
+} from '../core/sampling-fields.js';
 import type { Datatype } from '../protocol/kserve/datatype.js';
 
-export interface TextRequest {
+/** Sampling parameters that have the same name here as in the Node API. */
+type SharedName = Exclude<SamplingFieldName, 'minTokens'>;
+
+export interface TextRequest extends Partial<Pick<SamplingNumbers, SharedName>> {
   /** Default `ensemble`. */
   readonly model?: string;
   readonly prompt: string;
@@ -13,13 +22,8 @@ export interface TextRequest {
   readonly badWords?: readonly string[];
   readonly endId?: number;
   readonly padId?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
   readonly lengthPenalty?: number;
-  readonly repetitionPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
+  /** Fewest tokens. */
   readonly minLength?: number;
   readonly seed?: bigint;
   readonly beamWidth?: number;
@@ -46,6 +50,10 @@ export interface FieldTensor {
 }
 
 const FIELDS: readonly (readonly [keyof TextRequest, string, Datatype])[] = [
+  ...SAMPLING_FIELD_NAMES.map((name) => {
+    const { tensor } = samplingField(name);
+    return [name === 'minTokens' ? 'minLength' : name, tensor.text, tensor.type] as const;
+  }),
   ['prompt', 'text_input', 'BYTES'],
   ['maxTokens', 'max_tokens', 'INT32'],
   ['badWords', 'bad_words', 'BYTES'],
@@ -53,14 +61,7 @@ const FIELDS: readonly (readonly [keyof TextRequest, string, Datatype])[] = [
   ['stream', 'stream', 'BOOL'],
   ['endId', 'end_id', 'INT32'],
   ['padId', 'pad_id', 'INT32'],
-  ['temperature', 'temperature', 'FP32'],
-  ['topK', 'top_k', 'INT32'],
-  ['topP', 'top_p', 'FP32'],
   ['lengthPenalty', 'length_penalty', 'FP32'],
-  ['repetitionPenalty', 'repetition_penalty', 'FP32'],
-  ['presencePenalty', 'presence_penalty', 'FP32'],
-  ['frequencyPenalty', 'frequency_penalty', 'FP32'],
-  ['minLength', 'min_length', 'INT32'],
   ['seed', 'random_seed', 'UINT64'],
   ['beamWidth', 'beam_width', 'INT32'],
   ['sequenceCount', 'num_return_sequences', 'INT32'],

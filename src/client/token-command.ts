@@ -4,7 +4,7 @@ import { AloftError } from '../core/errors.js';
 import type { InferRequest, InferResponse } from '../protocol/kserve/infer.js';
 import { numberTensor, numbers, type Tensor } from '../protocol/kserve/tensor.js';
 import type { Datatype } from '../protocol/kserve/datatype.js';
-import { errorMessage, type Terminal } from './command.js';
+import { errorMessage, type ClientTerminal } from './command.js';
 import type { GrpcClient } from './grpc-client.js';
 
 export interface TokenCommand {
@@ -37,7 +37,7 @@ export interface TokenText {
 export async function runTokenCommand(
   command: TokenCommand,
   client: GrpcClient,
-  { terminal, text }: { readonly terminal: Terminal; readonly text: TokenText | undefined },
+  { terminal, text }: { readonly terminal: ClientTerminal; readonly text: TokenText | undefined },
 ): Promise<0 | 1> {
   terminal.out('=========\n');
   try {
@@ -56,7 +56,7 @@ export async function runTokenCommand(
 }
 
 /** Prompt and answer of each beam. */
-async function ask(command: TokenCommand, client: GrpcClient, terminal: Terminal): Promise<number[][]> {
+async function ask(command: TokenCommand, client: GrpcClient, terminal: ClientTerminal): Promise<number[][]> {
   const types = await client.inputTypes(command.modelName);
   if (!types.has('input_ids')) {
     const message = `Model '${command.modelName}' has no input 'input_ids'; for a model that takes text leave out --tokenizer-dir and --input-tokens-csv.`;
@@ -82,7 +82,7 @@ async function ask(command: TokenCommand, client: GrpcClient, terminal: Terminal
 interface Taking {
   readonly command: TokenCommand;
   readonly beams: number[][];
-  readonly terminal: Terminal;
+  readonly terminal: ClientTerminal;
 }
 
 function take(response: InferResponse, { command, beams, terminal }: Taking): void {
@@ -179,7 +179,7 @@ async function stopLater({ stop, ...command }: TokenCommand, parts: Stopping): P
   }
 }
 
-function checkTokens(command: TokenCommand, generated: readonly number[], terminal: Terminal): 0 | 1 {
+function checkTokens(command: TokenCommand, generated: readonly number[], terminal: ClientTerminal): 0 | 1 {
   const expected = command.expectedTokenIds;
   if (expected === undefined) return 0;
   const right = expected.filter((id, i) => generated[i] === id).length;

@@ -64,10 +64,11 @@ export function floatToHalf(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 
-function roundHalfToEven(value: number): number {
+/** Nearest integer, halves to the even one, as the hardware rounds. */
+export function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
 }
 
 /** FP8 E4M3 bits -> number. Exact. Source: OCP 8-bit Floating Point Specification (OFP8), revision 1.0. */

@@ -1,5 +1,6 @@
 /** The text-level request that every protocol, the CLI and the Node API make, and the events that answer it. */
 import type { ErrorReport } from './errors.js';
+import type { SamplingNumbers } from './sampling-fields.js';
 import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './request.js';
 
 export interface ChatMessage {
@@ -24,20 +25,12 @@ export type Prompt =
  * Everything except `prompt` may be left out. Defaults: the engine's generation_config, then greedy.
  * A temperature without topK samples from the full distribution.
  */
-export interface GenerateRequest {
+export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly prompt: Prompt;
   /** Client's name for it; one is made when absent. */
   readonly id?: string;
   /** Default: as many as fit. */
   readonly maxOutputTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly minP?: number;
-  readonly repetitionPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly minTokens?: number;
   readonly logitBias?: Readonly<Record<number, number>>;
   readonly badWords?: readonly string[];
   readonly badTokenLists?: readonly (readonly number[])[];

@@ -1,21 +1,15 @@
+import {
+  byName,
+  FILTER_NAMES,
+  type FilterName,
+  PENALTY_NAMES,
+  SAMPLING_FIELD_NAMES,
+  SAMPLING_FIELDS,
+  type SamplingNumbers,
+} from './sampling-fields.js';
+
 /** How the next token of one sequence is chosen. Same meaning on every device. */
-export interface SamplingParams {
-  /** Divides the logits. 0 means greedy. Default 1. */
-  readonly temperature: number;
-  /** Keep the k most likely tokens; 0 keeps all; 1 is greedy. */
-  readonly topK: number;
-  /** Keep the smallest set of most likely tokens whose probability reaches this; 1 keeps all. */
-  readonly topP: number;
-  /** Drop tokens less likely than this share of the most likely one; 0 keeps all. */
-  readonly minP: number;
-  /** Hugging Face definition: logits of tokens in prompt or output are divided (if > 0) or multiplied (if < 0). 1 is off. */
-  readonly repetitionPenalty: number;
-  /** OpenAI definition: subtracted once from tokens already generated. 0 is off. */
-  readonly presencePenalty: number;
-  /** OpenAI definition: subtracted per earlier generation of the token. 0 is off. */
-  readonly frequencyPenalty: number;
-  /** End ids are impossible before this many tokens were generated. */
-  readonly minTokens: number;
+export interface SamplingParams extends SamplingNumbers {
   /** Added to the logits of single tokens, before everything else. */
   readonly logitBias: ReadonlyMap<number, number>;
   /** Token sequences that must not be completed. */
@@ -28,17 +22,14 @@ export interface SamplingParams {
   readonly promptLogprobs: number | undefined;
 }
 
-/** Whether tokens of the prompt or the output are made less, or more, likely. */
-export function hasPenalties(sampling: SamplingParams): boolean {
-  return (
-    sampling.repetitionPenalty !== 1 || sampling.presencePenalty !== 0 || sampling.frequencyPenalty !== 0
-  );
-}
+/** Value of each parameter that changes nothing. */
+export const NEUTRAL: SamplingNumbers = byName(SAMPLING_FIELD_NAMES, (name) => SAMPLING_FIELDS[name].neutral);
 
-/** Whether what was generated before changes the values of the next tokens: a device must then know the true history. */
-export function dependsOnOutput(sampling: SamplingParams): boolean {
-  return hasPenalties(sampling) || sampling.badWords.length > 0 || sampling.minTokens > 0;
-}
+/** Filters of greedy search. */
+export const GREEDY_FILTERS: Pick<SamplingNumbers, FilterName> = {
+  ...byName(FILTER_NAMES, (name) => NEUTRAL[name]),
+  temperature: SAMPLING_FIELDS.temperature.greedy,
+};
 
 /** Numbers that the lists of a sequence hold: two a logit bias, one an end id, and one more than its tokens a bad word. */
 export function listNumberCount(
@@ -49,17 +40,21 @@ export function listNumberCount(
 }
 
 export const GREEDY: SamplingParams = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  minTokens: 0,
+  ...NEUTRAL,
+  ...GREEDY_FILTERS,
   logitBias: new Map(),
   badWords: [],
   seed: 0n,
   logprobs: undefined,
   promptLogprobs: undefined,
 };
+
+/** True if tokens of the prompt or the output are made less, or more, likely. */
+export function hasPenalties(sampling: SamplingNumbers): boolean {
+  return PENALTY_NAMES.some((name) => sampling[name] !== NEUTRAL[name]);
+}
+
+/** True if earlier output changes the values of the next tokens: a device must then know the true history. */
+export function dependsOnOutput(sampling: SamplingParams): boolean {
+  return hasPenalties(sampling) || sampling.badWords.length > 0 || sampling.minTokens > 0;
+}

@@ -1,3 +1,4 @@
+import type { ErrorReport } from './errors.js';
 import type { RequestId } from './ids.js';
 import type { BatcherEvent, TokenRequest } from './request.js';
 
@@ -42,7 +43,16 @@ export interface TokenBatcher {
    * Ends one sequence within one step and frees what it holds, for a stop that only the submitter can see, such as a stop
    * string in the text. Its `sequence` event comes with reason `stop_word` and the tokens so far; the others go on, and the
    * end of the last one finishes the request. Does nothing when the request is unknown or over, the sequence has ended, or
-   * sequences are told only at the end of the request (beams, `bestOf` above `sequenceCount`).
+   * sequences are emitted only at the end of the request (beams, `bestOf` above `sequenceCount`).
    */
   endSequence(id: RequestId, sequence: number): void;
+}
+
+/** State of a batcher, for health checks. */
+export interface BatcherHealth {
+  readonly state: 'running' | 'failed' | 'closed';
+  /** Time of the loop's last turn, on the batcher's clock; now, while there is nothing to do. */
+  readonly heartbeatMs: number;
+  /** Why the state is `failed`. */
+  readonly failure: ErrorReport | undefined;
 }

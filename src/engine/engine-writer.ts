@@ -28,7 +28,7 @@ export interface EngineDirectory {
 }
 
 /** What lies beside the rank files. */
-export interface SideFiles {
+interface SideFiles {
   /** Paths of tokenizer and template files to copy. */
   readonly tokenizerFiles: readonly string[];
   readonly timingCache: TimingCache;

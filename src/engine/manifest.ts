@@ -113,7 +113,7 @@ const AloftSection = Type.Object({
   ranks: Type.Array(RankFile),
 });
 
-export const EngineManifestSchema = Type.Object({
+const EngineManifestSchema = Type.Object({
   aloft: AloftSection,
   builder_config: BuilderConfig,
   plugin_config: PluginConfig,

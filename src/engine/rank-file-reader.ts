@@ -15,7 +15,7 @@ import { type EngineManifest, readManifest } from './manifest.js';
 import { dtypeOfCode, parseSafetensors, type SafetensorsHeader } from './safetensors.js';
 
 /** A packed weight, in the mapped or loaded file. */
-export interface EngineTensor {
+interface EngineTensor {
   readonly dtype: DType;
   /** Shape as stored, padding and tiling included. */
   readonly shape: readonly number[];

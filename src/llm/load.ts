@@ -17,7 +17,7 @@ export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory'> 
   /** Name that clients see; default: the engine's model name. */
   readonly modelName?: string;
   readonly scheduler?: Partial<BatcherOptions>;
-  /** Compiled module that opens the executor (see ExecutorFactory); default: the one for the engine's device. */
+  /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
   readonly executorUrl?: string;
 }
 
@@ -43,8 +43,8 @@ export async function startEngine(engineDirectory: string, options: LoadOptions)
   const { builder_config: build } = manifest;
   const { tokenizerDirectory: _, modelName: __, scheduler, executorUrl, ...open } = options;
   const batcher = await openThreadedBatcher({
-    factoryUrl: executorUrl ?? EXECUTOR_URL,
-    factoryOptions: { ...open, engineDirectory } satisfies OpenEngineOptions,
+    executorUrl: executorUrl ?? EXECUTOR_URL,
+    executorOptions: { ...open, engineDirectory } satisfies OpenEngineOptions,
     batcher: {
       ...DEFAULT_BATCHER_OPTIONS,
       maxInputTokens: build.max_input_len,

@@ -1,4 +1,4 @@
-/** The engine's refusals name members of the Node API; a client is told in the words of the interface it used. */
+/** The engine's refusals name members of the Node API; a client gets them in the words of the interface that it used. */
 import { AloftError, type ErrorCode } from '../core/errors.js';
 
 /** Member of GenerateRequest, or a path in it such as `beam.width` -> the interface's name of it. */
@@ -29,7 +29,7 @@ export function renameFields(message: string, names: FieldNames): Renamed {
   return { message: renamed, field };
 }
 
-/** The same error in the interface's words; errors about something else than the request stay as they are. */
+/** The same error in the interface's words; other errors stay as they are. */
 export function inFieldNames(error: AloftError, names: FieldNames): AloftError {
   if (!ABOUT_REQUESTS.has(error.code)) return error;
   const { message } = renameFields(error.message, names);

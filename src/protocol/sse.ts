@@ -5,9 +5,6 @@ export function sseFrame(data: string): string {
   return `data: ${data}\n\n`;
 }
 
-/** A comment line; keeps idle connections open. */
-export const SSE_COMMENT = ': \n\n';
-
 /** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */
 export class SseDecoder {
   readonly #decoder = new TextDecoder();

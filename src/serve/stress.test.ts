@@ -7,7 +7,7 @@ import { AloftError } from '../core/errors.js';
 import { IndependentClient, collect, ensembleRequest } from './testing/independent-grpc.js';
 import { ENDLESS_PROMPT, ScriptedLoader } from './testing/scripted-model.js';
 import { startTestServer, until, type TestOptions, type TestServer } from './testing/test-server.js';
-import { DEFAULT_SERVE_OPTIONS } from './start/options.js';
+import { DEFAULT_SERVE_OPTIONS } from './context/options.js';
 
 let server: TestServer | undefined;
 afterEach(async () => {

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { buildEngine } from '../builder/builder.js';
 import type { Checkpoint } from '../builder/checkpoint/checkpoint.js';
 import { openCheckpoint } from '../builder/checkpoint/open.js';
@@ -17,8 +16,7 @@ import { openExecutor, type OpenEngineOptions } from '../run/executor/open-engin
 import { openBuildTarget } from '../tools/cli/build-target.js';
 import { DEVICE } from './device.js';
 
-/** The model that the repository ships. */
-export const DEMO_MODEL = fileURLToPath(new URL('../../models/demo', import.meta.url));
+export { DEMO_MODEL } from '../tools/cli/testing/command-line.js';
 
 /** Flags of `aloft build`, by their names with underscores. */
 export type BuildFlags = Readonly<Record<string, string | true>>;

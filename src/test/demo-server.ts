@@ -6,7 +6,7 @@ import { type Log, SILENT_LOG } from '../core/log.js';
 import type { LoadOptions } from '../llm/load.js';
 import { engineLoader } from '../serve/engine/engine-loader.js';
 import type { RunningEngine } from '../serve/generation/running-engine.js';
-import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/start/options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/context/options.js';
 import { createRepository, type CreateOptions } from '../serve/repository/create.js';
 import { startServer, type RunningServer } from '../serve/start/server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type BuildFlags } from './build-and-open.js';

@@ -17,7 +17,7 @@ export interface FaultOptions {
 
 const SLOW_STEP_MS = 50;
 
-/** The factory for engine threads. */
+/** Lets engine threads load this module. */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const { faultStepId, faultRowCount = 1, fault, ...open } = options as FaultOptions & OpenEngineOptions;
   const executor = await openEngine(open);

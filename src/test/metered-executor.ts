@@ -36,7 +36,7 @@ export class StepMeter {
   }
 }
 
-/** The factory for engine threads. */
+/** Lets engine threads load this module. */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const { meter, ...open } = options as MeterOptions & OpenEngineOptions;
   const executor = await openEngine(open);

@@ -5,13 +5,13 @@ import {
   IndependentClient,
   ensembleRequest,
   type Message,
-  type Stream,
+  type MessageStream,
 } from '../serve/testing/independent-grpc.js';
 import { startDemoServer, type DemoServer } from './demo-server.js';
 
 let demo: DemoServer;
 let grpc: IndependentClient;
-let busy: Stream;
+let busy: MessageStream;
 beforeAll(async () => {
   demo = await startDemoServer({ build: { max_batch_size: '1', max_output_len: '4096' } });
   grpc = new IndependentClient(demo.grpcAddress);

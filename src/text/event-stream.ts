@@ -53,7 +53,7 @@ function startStream(
  * An iterator that the engine fills. Text that waits is merged per sequence, so at most a handful of events wait however
  * slow the reader is, and a slow reader never holds the engine up. Ends with the first `finished` or `failed` event.
  */
-export class EventStream implements AsyncIterator<GenerateEvent, undefined> {
+class EventStream implements AsyncIterator<GenerateEvent, undefined> {
   readonly #entries: Entry[] = [];
   readonly #waiters: ((result: Result) => void)[] = [];
   readonly #onLeave: () => void;

@@ -1,16 +1,18 @@
 /** Defaults that a model's publisher put into `generation_config.json`. */
 import { AloftError } from '../core/errors.js';
+import {
+  byName,
+  PUBLISHED_NAMES,
+  type PublishedName,
+  SAMPLING_FIELDS,
+  type SamplingNumbers,
+} from '../core/sampling-fields.js';
 import { readJsonIfPresent } from './tokenizer/files.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
-export interface GenerationDefaults {
-  /** Sample with the values below when a request says nothing about sampling; otherwise greedy. */
+export interface GenerationDefaults extends Pick<SamplingNumbers, PublishedName> {
+  /** True if requests that say nothing about sampling sample with the filters recommended here. */
   readonly doSample: boolean;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
   /** Tokens that end an output: those of the file and the tokenizer's `eos_token`. */
   readonly endIds: readonly number[];
 }
@@ -28,11 +30,10 @@ export async function loadGenerationDefaults(
   };
   return {
     doSample: config['do_sample'] === true,
-    temperature: number('temperature', 1),
-    topK: number('top_k', 0),
-    topP: number('top_p', 1),
-    minP: number('min_p', 0),
-    repetitionPenalty: number('repetition_penalty', 1),
+    ...byName(PUBLISHED_NAMES, (name) => {
+      const { published, neutral } = SAMPLING_FIELDS[name];
+      return number(published, neutral);
+    }),
     endIds: endIds(config['eos_token_id'], directory, tokenizer.eosId),
   };
 }

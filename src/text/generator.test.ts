@@ -4,7 +4,7 @@ import type { GenerateEvent, GenerateRequest, SequenceTextEvent } from '../core/
 import { ChatTemplate } from './chat-template.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { TextGenerator } from './generator.js';
-import { type Script, ScriptedBatcher } from './testing/scripted-batcher.js';
+import { type BatcherScript, ScriptedBatcher } from './testing/scripted-batcher.js';
 import { loadTokenizer } from './tokenizer/load.js';
 import { byteLevelJson, directoryWith, llama2Json } from './testing/test-tokenizers.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   byteLevel = await loadTokenizer(await directoryWith({ 'tokenizer.json': byteLevelJson() }));
 });
 
-function setUp(script: Script, tokenizer: Tokenizer = llama, chatTemplate?: ChatTemplate) {
+function setUp(script: BatcherScript, tokenizer: Tokenizer = llama, chatTemplate?: ChatTemplate) {
   const batcher = new ScriptedBatcher(script);
   return {
     batcher,
@@ -56,7 +56,7 @@ async function collect(events: AsyncIterable<GenerateEvent>): Promise<GenerateEv
   return all;
 }
 
-async function run(script: Script, request: GenerateRequest, tokenizer: Tokenizer = llama) {
+async function run(script: BatcherScript, request: GenerateRequest, tokenizer: Tokenizer = llama) {
   const { batcher, generator } = setUp(script, tokenizer);
   const [events] = await Promise.all([collect(generator.generate(request)), batcher.drain()]);
   return { events, batcher };

@@ -1,7 +1,7 @@
 /** The typed form of a checkpoint's config.json, with the keys of published LLaMA files and those of transformers 5. */
 import { AloftError } from '../../core/errors.js';
 import type { RopeParams, RopeScaling } from '../../plan/plan.js';
-import { JsonFile } from './json-file.js';
+import type { JsonFile } from './json-file.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -25,10 +25,6 @@ export interface ModelConfig {
 }
 
 /** @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
-export function readModelConfig(path: string): ModelConfig {
-  return parseModelConfig(JsonFile.read(path));
-}
-
 export function parseModelConfig(file: JsonFile): ModelConfig {
   if (file.has('quantization_config'))
     throw new AloftError(

@@ -11,12 +11,10 @@ export const DRIVER_PROTOTYPES = {
   cuDeviceGetName: '(uint64_t name, int length, int device)',
   cuDeviceGetAttribute: '(uint64_t value, int attribute, int device)',
   cuDeviceTotalMem_v2: '(uint64_t bytes, int device)',
-  cuDeviceCanAccessPeer: '(uint64_t can, int device, int peer)',
   cuDevicePrimaryCtxRetain: '(uint64_t context, int device)',
   cuDevicePrimaryCtxRelease_v2: '(int device)',
   cuCtxSetCurrent: '(uint64_t context)',
   cuCtxSynchronize: '()',
-  cuCtxEnablePeerAccess: '(uint64_t peerContext, uint32_t flags)',
   cuMemGetInfo_v2: '(uint64_t free, uint64_t total)',
   cuMemAlloc_v2: '(uint64_t address, size_t bytes)',
   cuMemFree_v2: '(uint64_t address)',
@@ -29,12 +27,9 @@ export const DRIVER_PROTOTYPES = {
   cuMemcpyDtoDAsync_v2: '(uint64_t target, uint64_t source, size_t bytes, uint64_t stream)',
   cuMemsetD8Async: '(uint64_t target, uint8_t value, size_t bytes, uint64_t stream)',
   cuMemsetD32Async: '(uint64_t target, uint32_t value, size_t words, uint64_t stream)',
-  cuIpcGetMemHandle: '(uint64_t handle, uint64_t address)',
-  cuIpcCloseMemHandle: '(uint64_t address)',
   cuStreamCreate: '(uint64_t stream, uint32_t flags)',
   cuStreamDestroy_v2: '(uint64_t stream)',
   cuStreamSynchronize: '(uint64_t stream)',
-  cuStreamWaitEvent: '(uint64_t stream, uint64_t event, uint32_t flags)',
   cuEventCreate: '(uint64_t event, uint32_t flags)',
   cuEventDestroy_v2: '(uint64_t event)',
   cuEventRecord: '(uint64_t event, uint64_t stream)',
@@ -52,9 +47,6 @@ export const DRIVER_PROTOTYPES = {
   cuStreamBeginCapture_v2: '(uint64_t stream, int mode)',
   cuStreamEndCapture: '(uint64_t stream, uint64_t graph)',
   cuGraphInstantiateWithFlags: '(uint64_t executable, uint64_t graph, uint64_t flags)',
-  cuGraphExecUpdate_v2: '(uint64_t executable, uint64_t graph, uint64_t result)',
-  cuGraphGetNodes: '(uint64_t graph, uint64_t nodes, uint64_t count)',
-  cuGraphUpload: '(uint64_t executable, uint64_t stream)',
   cuGraphLaunch: '(uint64_t executable, uint64_t stream)',
   cuGraphExecDestroy: '(uint64_t executable)',
   cuGraphDestroy: '(uint64_t graph)',
@@ -64,10 +56,7 @@ export type DriverFunctionName = keyof typeof DRIVER_PROTOTYPES;
 
 /** `CUdevice_attribute` values that we read. */
 export const DEVICE_ATTRIBUTE = {
-  clockKHz: 13,
   multiprocessorCount: 16,
-  memoryClockKHz: 36,
-  memoryBusBits: 37,
   l2CacheBytes: 38,
   computeMajor: 75,
   computeMinor: 76,
@@ -77,12 +66,10 @@ export const DEVICE_ATTRIBUTE = {
 
 /** `CUfunction_attribute` values that we read or set. */
 export const FUNCTION_ATTRIBUTE = {
-  maxThreadsPerBlock: 0,
   sharedBytes: 1,
   localBytes: 3,
   registerCount: 4,
   maxDynamicSharedBytes: 8,
-  preferredSharedCarveout: 9,
 } as const;
 
 /** Byte layout of `CUlaunchConfig` and `CUlaunchAttribute` on 64-bit Linux; compared with cuda.h by a test. */
@@ -99,7 +86,7 @@ export const LAUNCH_LAYOUT = {
 } as const;
 
 /** `CUlaunchAttributeID` values that we use. */
-export const LAUNCH_ATTRIBUTE = { clusterDimension: 4, programmaticStreamSerialization: 6 } as const;
+export const LAUNCH_ATTRIBUTE = { programmaticStreamSerialization: 6 } as const;
 
 export const CUDA_SUCCESS = 0;
 export const CUDA_ERROR_OUT_OF_MEMORY = 2;

@@ -1,4 +1,5 @@
 /** The specification of linear, in scalar code. Kernels may change the order of f32 sums, never the integers of int8. */
+import { roundHalfToEven } from '../../core/dtype.js';
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /** One output channel's 8-bit weights: values = quantised * scale. */
@@ -8,22 +9,15 @@ export interface QuantisedRow {
 }
 
 /** One token's 16-bit activations. */
-export interface QuantisedToken {
+interface QuantisedToken {
   readonly quantised: Int16Array;
   readonly scale: number;
 }
 
 /** Largest quantised activation: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
-export const MAX_ACTIVATION = 32639;
+const MAX_ACTIVATION = 32639;
 
 const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
-
-/** Nearest integer, halves to even, as the hardware rounds. */
-function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-}
 
 function largestMagnitude(values: Float32Array): number {
   return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
@@ -38,7 +32,7 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
   if (largest < SMALLEST_MAXIMUM) return { quantised: new Int8Array(row.length), scale: 0 };
   const inverse = Math.fround(127 / largest);
   const clamp = (q: number): number => Math.max(-127, Math.min(127, q));
-  const quantised = Int8Array.from(row, (value) => clamp(roundToEven(Math.fround(value * inverse))));
+  const quantised = Int8Array.from(row, (value) => clamp(roundHalfToEven(Math.fround(value * inverse))));
   return { quantised, scale: Math.fround(largest / 127) };
 }
 
@@ -46,11 +40,11 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
  * Activations for int8 weights, one scale per token. 16 bits, because 8 would add as much error as the weights have and
  * far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
  */
-export function quantiseToken(x: Float32Array): QuantisedToken {
+function quantiseToken(x: Float32Array): QuantisedToken {
   const largest = largestMagnitude(x);
   if (largest < SMALLEST_MAXIMUM) return { quantised: new Int16Array(x.length), scale: 0 };
   const inverse = Math.fround(MAX_ACTIVATION / largest);
-  const quantised = Int16Array.from(x, (value) => roundToEven(Math.fround(value * inverse)));
+  const quantised = Int16Array.from(x, (value) => roundHalfToEven(Math.fround(value * inverse)));
   return { quantised, scale: Math.fround(largest / MAX_ACTIVATION) };
 }
 

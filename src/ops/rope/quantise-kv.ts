@@ -1,4 +1,4 @@
-import { e4m3ToFloat, floatToE4m3 } from '../../core/dtype.js';
+import { e4m3ToFloat, floatToE4m3, roundHalfToEven } from '../../core/dtype.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 
 /** The number that the largest magnitude of a vector becomes. */
@@ -17,7 +17,7 @@ export interface QuantisedVector {
 export function quantiseKv(vector: Float32Array, dtype: QuantisedKvDtype): QuantisedVector {
   const largest = vector.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   const inverse = largest > SMALLEST ? Math.fround(LARGEST[dtype] / largest) : 0;
-  const round = dtype === 'i8' ? roundToEven : (value: number) => e4m3ToFloat(floatToE4m3(value));
+  const round = dtype === 'i8' ? roundHalfToEven : (value: number) => e4m3ToFloat(floatToE4m3(value));
   return {
     numbers: vector.map((value) => round(Math.fround(value * inverse))),
     scale: Math.fround(largest / LARGEST[dtype]),
@@ -28,10 +28,4 @@ export function quantiseKv(vector: Float32Array, dtype: QuantisedKvDtype): Quant
 export function storedKv(vector: Float32Array, dtype: QuantisedKvDtype): Float32Array {
   const { numbers, scale } = quantiseKv(vector, dtype);
   return numbers.map((number) => number * scale);
-}
-
-function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
 }

@@ -1,4 +1,5 @@
 /** The specification of `contract.ts` in code: sorts where kernels select, and has no regard for speed. */
+import { roundHalfToEven } from '../../core/dtype.js';
 import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
 import { isGreedy, WEIGHT_ONE } from './contract.js';
 import { randomBits } from './philox.js';
@@ -105,10 +106,7 @@ function drawReference(values: Float32Array, seed: bigint, position: number): nu
 }
 
 function weightOf(value: number, largest: number): number {
-  const weight = Math.fround(Math.exp(Math.fround(value - largest))) * WEIGHT_ONE;
-  const floor = Math.floor(weight);
-  const rest = weight - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return roundHalfToEven(Math.fround(Math.exp(Math.fround(value - largest))) * WEIGHT_ONE);
 }
 
 /** Lowest id of the largest value; -1 when there is none above minus infinity. */
@@ -120,7 +118,7 @@ function greatest(values: Float32Array | Float64Array): number {
   return best;
 }
 
-export interface ScoredToken {
+export interface TokenScore {
   readonly tokenId: number;
   readonly logprob: number;
 }
@@ -145,7 +143,7 @@ export function scoreBeamReference(
 
 export interface ReportedScores {
   readonly logprob: number;
-  readonly top: readonly ScoredToken[];
+  readonly top: readonly TokenScore[];
 }
 
 function logProbabilities(logits: Float32Array): Float64Array {

@@ -4,7 +4,7 @@ import { fromText, toText } from '@bufbuild/protobuf/txtpb';
 import { ModelConfigSchema, type ModelConfig } from '../gen/model_config_pb.js';
 
 /** A fault in a configuration file. Lines count from 1. */
-export interface TextFault {
+interface TextFault {
   readonly line: number;
   readonly message: string;
 }

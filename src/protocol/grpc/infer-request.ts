@@ -80,7 +80,7 @@ export function readParameters(parameters: Readonly<Record<string, InferParamete
   return read;
 }
 
-export function writeParameters(parameters: Parameters): Record<string, InferParameter> {
+function writeParameters(parameters: Parameters): Record<string, InferParameter> {
   return Object.fromEntries(
     Object.entries(parameters).map(([key, value]) => [
       key,

@@ -1,5 +1,5 @@
 /** Element types of the KServe v2 protocol: https://github.com/kserve/open-inference-protocol */
-export const DATATYPES = [
+const DATATYPES = [
   'BOOL',
   'UINT8',
   'UINT16',

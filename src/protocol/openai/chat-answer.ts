@@ -3,7 +3,7 @@ import type { TextLogprobs } from '../../core/generate.js';
 import type { Usage } from '../../core/request.js';
 import type { AnswerHead, BodyWriter, PromptedEvent, StreamWriter } from './answer.js';
 import { chatLogprobs } from './logprobs.js';
-import type { StreamOptions } from './shared-request.js';
+import type { StreamOptions } from './stream-options.js';
 import { openAiFinishReason, openAiUsage } from './usage.js';
 
 export class ChatStreamWriter implements StreamWriter {

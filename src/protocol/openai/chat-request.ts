@@ -1,11 +1,12 @@
 /** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
-import { Type, type Static } from 'typebox';
+import { type Static, type TObject, Type } from 'typebox';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
-import { optional, requestReader, SHARED_MEMBERS } from './schema.js';
-import { present } from '../../core/present.js';
-import { sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
+import { ownFields } from './member-names.js';
+import { optional, sharedFields } from './members.js';
+import { requestReader } from './request-reader.js';
+import { streamOptions, type StreamOptions } from './stream-options.js';
 
 const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
 
@@ -14,8 +15,7 @@ const MESSAGE = Type.Object({
   content: Type.Optional(Type.Union([Type.String(), Type.Null(), Type.Array(CONTENT_PART)])),
 });
 
-const CHAT_REQUEST = Type.Object({
-  ...SHARED_MEMBERS,
+const CHAT_MEMBERS = {
   messages: Type.Array(MESSAGE, { minItems: 1 }),
   max_tokens: optional(Type.Integer({ minimum: 1 })),
   max_completion_tokens: optional(Type.Integer({ minimum: 1 })),
@@ -25,9 +25,9 @@ const CHAT_REQUEST = Type.Object({
   tools: optional(Type.Array(Type.Object({ type: Type.String() }))),
   tool_choice: optional(Type.Union([Type.String(), Type.Object({ type: Type.String() })])),
   chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
-});
+};
 
-const readMembers = requestReader(CHAT_REQUEST);
+const readMembers = requestReader(CHAT_MEMBERS);
 
 export interface ChatRequest extends StreamOptions {
   readonly request: GenerateRequest;
@@ -47,7 +47,7 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   const tools = toolsOf(json);
   const request: GenerateRequest = {
     ...sharedFields(json),
-    ...present({
+    ...ownFields({
       maxOutputTokens: json.max_completion_tokens ?? json.max_tokens,
       logprobs: json.logprobs ? (json.top_logprobs ?? 0) : undefined,
     }),
@@ -61,7 +61,10 @@ export function readChatRequest(body: JsonObject): ChatRequest {
 }
 
 /** Tools that the template is given. A call of one can be offered to the model, but not be forced on it. */
-function toolsOf({ tools, tool_choice: choice }: Static<typeof CHAT_REQUEST>): readonly object[] | undefined {
+function toolsOf({
+  tools,
+  tool_choice: choice,
+}: Static<TObject<typeof CHAT_MEMBERS>>): readonly object[] | undefined {
   const given = tools?.length ? tools : undefined;
   if (choice === undefined || choice === null || choice === 'auto') return given;
   if (choice === 'none') return undefined;

@@ -2,7 +2,7 @@
 import type { Usage } from '../../core/request.js';
 import type { AnswerHead, BodyWriter, PromptedEvent, StreamWriter } from './answer.js';
 import { CompletionLogprobsBuilder, joinLogprobs, type CompletionLogprobs } from './logprobs.js';
-import type { StreamOptions } from './shared-request.js';
+import type { StreamOptions } from './stream-options.js';
 import { openAiFinishReason, openAiUsage } from './usage.js';
 
 interface Piece {

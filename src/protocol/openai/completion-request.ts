@@ -3,14 +3,14 @@ import { Type } from 'typebox';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
-import { optional, requestReader, SHARED_MEMBERS } from './schema.js';
-import { present } from '../../core/present.js';
-import { sharedFields, streamOptions, type StreamOptions } from './shared-request.js';
+import { ownFields } from './member-names.js';
+import { optional, sharedFields } from './members.js';
+import { requestReader } from './request-reader.js';
+import { streamOptions, type StreamOptions } from './stream-options.js';
 
 const tokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 
-const COMPLETION_REQUEST = Type.Object({
-  ...SHARED_MEMBERS,
+const COMPLETION_MEMBERS = {
   prompt: Type.Union([
     Type.String(),
     Type.Array(Type.String(), { minItems: 1, maxItems: 256 }),
@@ -23,9 +23,9 @@ const COMPLETION_REQUEST = Type.Object({
   logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
   suffix: optional(Type.String()),
   add_special_tokens: optional(Type.Boolean()),
-});
+};
 
-const readMembers = requestReader(COMPLETION_REQUEST);
+const readMembers = requestReader(COMPLETION_MEMBERS);
 
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -39,14 +39,15 @@ export interface CompletionRequest extends StreamOptions {
 export function readCompletionRequest(body: JsonObject): CompletionRequest {
   const json = readMembers(body);
   if (json.suffix) throw new OpenAiRequestError('suffix', `'suffix' is not supported.`, 'UNSUPPORTED');
-  const n = json.n ?? 1;
+  const shared = sharedFields(json);
+  const n = shared.sequenceCount ?? 1;
   const bestOf = json.best_of ?? n;
   if (bestOf < n) throw new OpenAiRequestError('best_of', `'best_of' must not be less than 'n'.`);
   if (json.stream && bestOf > n) throw new OpenAiRequestError('best_of', `'best_of' cannot be streamed.`);
   const fields = {
-    ...sharedFields(json),
+    ...shared,
     continuesPrompt: true,
-    ...present({
+    ...ownFields({
       maxOutputTokens: json.max_tokens ?? DEFAULT_MAX_TOKENS,
       bestOf: bestOf > n ? bestOf : undefined,
       echo: json.echo,

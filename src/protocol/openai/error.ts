@@ -1,6 +1,5 @@
 /** Error objects as the OpenAI clients read them. */
 import { AloftError, ERROR_CATALOGUE, type ErrorCode, type ErrorReport } from '../../core/errors.js';
-import { inFieldNames, renameFields, type FieldNames } from '../field-names.js';
 
 export interface OpenAiErrorBody {
   readonly error: {
@@ -19,39 +18,6 @@ export class OpenAiRequestError extends AloftError {
     super(code, message);
     this.param = param;
   }
-}
-
-/** Members of both request kinds by their names in the Node API. */
-const MEMBERS: FieldNames = {
-  maxOutputTokens: 'max_tokens',
-  temperature: 'temperature',
-  topK: 'top_k',
-  topP: 'top_p',
-  minP: 'min_p',
-  repetitionPenalty: 'repetition_penalty',
-  presencePenalty: 'presence_penalty',
-  frequencyPenalty: 'frequency_penalty',
-  minTokens: 'min_tokens',
-  logitBias: 'logit_bias',
-  seed: 'seed',
-  sequenceCount: 'n',
-  bestOf: 'best_of',
-  stop: 'stop',
-  stopTokenLists: 'stop_token_ids',
-  ignoreEos: 'ignore_eos',
-  logprobs: 'logprobs',
-  promptLogprobs: 'logprobs',
-  truncatePromptTokens: 'truncate_prompt_tokens',
-  priority: 'priority',
-};
-
-/** A refusal of the engine as an error in the member that caused it, where it names one. */
-export function inMemberNames(error: AloftError): AloftError {
-  const renamed = inFieldNames(error, MEMBERS);
-  const { field } = renameFields(error.message, MEMBERS);
-  const isAboutRequest = ERROR_CATALOGUE[error.code].http === 400 && !(error instanceof OpenAiRequestError);
-  if (field === undefined || !isAboutRequest) return renamed;
-  return new OpenAiRequestError(field, renamed.message, error.code);
 }
 
 export function openAiError(report: ErrorReport, param: string | null = null): OpenAiErrorBody {

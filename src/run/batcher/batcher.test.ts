@@ -195,7 +195,7 @@ describe('events', () => {
     expect(steps.reduce((sum, { prefixHitTokens }) => sum + prefixHitTokens, 0)).toBe(12);
   });
 
-  test('a request is told the blocks that it took, those that held nothing and those it found', async () => {
+  test('a request reports the blocks that it took, those that held nothing and those it found', async () => {
     const limits = { ...LIMITS, blockCount: 6 };
     const { batcher } = open({}, { limits });
     const blocksOf = async (id: string, firstToken: number) => {

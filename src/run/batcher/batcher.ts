@@ -4,11 +4,10 @@ import { type ErrorReport, reportError } from '../../core/errors.js';
 import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, FinishReason, TokenRequest } from '../../core/request.js';
 import type { StepOutput } from '../../core/step.js';
-import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
+import type { BatcherHealth, TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import type { Executor } from '../executor/executor.js';
 import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
-import type { BatcherHealth } from './batcher-health.js';
 import type { BeamProgress } from './request/beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
 import { prefixSalt } from './request/prefix-salt.js';
@@ -21,9 +20,8 @@ import {
   refusedEvent,
   shortSearchReport,
 } from './request/refusal.js';
-import { RequestRun } from './request/request-run.js';
+import { RequestRun, type RequestSequence } from './request/request-run.js';
 import { CallbackSink, type RequestSink } from './request/request-sink.js';
-import type { SequenceRun } from './request/sequence-run.js';
 import type { StepBuffers } from './step/step-buffers.js';
 import { StepDriver } from './step/step-driver.js';
 
@@ -156,7 +154,7 @@ export class Batcher implements TokenBatcher {
   async #idle(): Promise<void> {
     // Looked at again, because a request may have come while the last turn was awaited.
     if (this.#state !== 'running' || !this.#steps.isIdle) return;
-    this.#steps.tellIdle();
+    this.#steps.notifyIdle();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
@@ -168,7 +166,7 @@ export class Batcher implements TokenBatcher {
   }
 
   /** The run of a sequence that is given a slot. */
-  readonly #scheduled = ({ group, index }: Sequence, nowMs: number): SequenceRun => {
+  readonly #scheduled = ({ group, index }: Sequence, nowMs: number): RequestSequence => {
     const request = this.#requests.get(group.spec.id)!;
     request.scheduledMs ??= nowMs;
     return request.sequences[index]!;
@@ -197,10 +195,16 @@ export class Batcher implements TokenBatcher {
     return isSample;
   }
 
-  #acceptSample(run: SequenceRun, epoch: number, output: StepOutput, logit: number, timeMs: number): void {
+  #acceptSample(
+    run: RequestSequence,
+    epoch: number,
+    output: StepOutput,
+    logit: number,
+    timeMs: number,
+  ): void {
     const { request } = run;
     request.firstTokenMs ??= timeMs;
-    if (request.promptScores !== undefined && !request.promptScores.isTold)
+    if (request.promptScores !== undefined && !request.promptScores.isEmitted)
       request.sink.event(request.promptScores.finish(output, logit));
     if (request.beamRun !== undefined) {
       this.#settleBeams(request, request.beamRun.accept(run.sequence, epoch, output, logit), timeMs);
@@ -218,7 +222,7 @@ export class Batcher implements TokenBatcher {
     else this.#finish(request, timeMs);
   }
 
-  #finishSequence(run: SequenceRun, reason: FinishReason, timeMs: number): void {
+  #finishSequence(run: RequestSequence, reason: FinishReason, timeMs: number): void {
     this.#steps.scheduler.finish(run.sequence);
     if (run.request.endSequence(run, reason, timeMs)) this.#finish(run.request, timeMs);
   }

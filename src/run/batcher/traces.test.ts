@@ -186,8 +186,8 @@ class Trace {
   readonly executor: ToyExecutor;
   readonly batcher: Batcher;
   readonly submitted: Submitted[] = [];
-  /** Blocks that requests were told to have used. */
-  readonly told = { taken: 0, evicted: 0 };
+  /** Blocks that requests reported. */
+  readonly reported = { taken: 0, evicted: 0 };
 
   constructor(setup: Setup) {
     this.executor = openToy(setup);
@@ -201,8 +201,8 @@ class Trace {
       collector.take(event);
       if (event.type !== 'finished' && event.type !== 'failed') return;
       const { taken = 0, fresh = 0 } = event.usage.kvBlocks ?? {};
-      this.told.taken += taken;
-      this.told.evicted += taken - fresh;
+      this.reported.taken += taken;
+      this.reported.evicted += taken - fresh;
     });
   }
 
@@ -267,7 +267,7 @@ function compareAnswers(actual: Outcome, alone: Outcome, ended: ReadonlySet<numb
   for (const [i, sequence] of actual.sequences) {
     const expected = alone.sequences.get(i)!;
     if (!ended.has(i)) expect(sequence).toEqual(expected);
-    // What may be the beginning of a stop list is told when the sequence is ended.
+    // What may be the beginning of a stop list is emitted when the sequence is ended.
     const common = Math.min(sequence.tokenIds.length, expected.tokenIds.length);
     expect(sequence.tokenIds.slice(0, common)).toEqual(expected.tokenIds.slice(0, common));
     expect(sequence.tokenIds.length - common).toBeLessThan(2);
@@ -295,8 +295,8 @@ test('invariants hold and answers are those of a request alone', { timeout: 600_
       await trace.finish();
       const { kv } = trace.batcher;
       expect(kv.freeCount + kv.cachedCount).toBe(kv.blockCount);
-      // Every block that was ever taken is told by exactly one request.
-      expect(trace.told).toEqual({ taken: kv.takenCount, evicted: kv.evictedCount });
+      // Every block that was ever taken is reported by exactly one request.
+      expect(trace.reported).toEqual({ taken: kv.takenCount, evicted: kv.evictedCount });
       for (const { request, collector, ended } of trace.submitted) {
         expect(collector.isOver).toBe(true);
         expect(collector.faults).toEqual([]);

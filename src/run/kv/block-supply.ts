@@ -10,6 +10,13 @@ export interface SupplyShape {
   readonly hostBlockCount: number;
 }
 
+/** A prefix in the index, with its last block. */
+export interface IndexedPrefix {
+  readonly memory: 'device' | 'host';
+  readonly block: BlockId;
+  readonly tokenIds: readonly number[];
+}
+
 /**
  * Where blocks come from and go to: the device's pool, the prefix index that keeps released blocks useful, and the host
  * tier that keeps evicted ones. Places of the index are device blocks, then host blocks.
@@ -96,6 +103,15 @@ export class BlockSupply {
       (block) => this.index.entryAt(this.#placeOnHost(block)) !== NO_ENTRY,
     );
     this.index.checkIntegrity();
+  }
+
+  /** Prefixes in the index, for inspection. */
+  *prefixes(): Generator<IndexedPrefix> {
+    for (const { place, tokenIds } of this.index.prefixes()) {
+      yield this.#isOnHost(place)
+        ? { memory: 'host', block: this.#hostBlock(place), tokenIds }
+        : { memory: 'device', block: place as BlockId, tokenIds };
+    }
   }
 
   /** Frees the oldest cached block of the device; with a host tier its content moves there. */

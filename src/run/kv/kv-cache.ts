@@ -1,6 +1,6 @@
 import { invariant } from '../../core/errors.js';
 import type { BlockId, SlotId } from '../../core/ids.js';
-import { BlockSupply } from './block-supply.js';
+import { BlockSupply, type IndexedPrefix } from './block-supply.js';
 import { BlockTables, NO_SLOT } from './block-tables.js';
 import { Int32List } from './int32-list.js';
 import { NO_ENTRY } from './prefix-index.js';
@@ -15,7 +15,7 @@ export interface KvCacheShape {
   readonly prefixReuse: boolean;
 }
 
-/** What the prefix index knows of a prompt. Valid until the cache changes. */
+/** Entries of the prefix index that a prompt begins with. Valid until the cache changes. */
 export interface PrefixMatch {
   readonly entries: readonly number[];
   /** Blocks that the match takes out of `availableCount`: cached on the device or in host memory. */
@@ -27,12 +27,6 @@ export interface SwapImage {
   readonly hostBlocks: readonly BlockId[];
   /** Per sequence: indexes into `hostBlocks`. */
   readonly tables: readonly (readonly number[])[];
-}
-
-export interface IndexedPrefix {
-  readonly memory: 'device' | 'host';
-  readonly block: BlockId;
-  readonly tokenIds: readonly number[];
 }
 
 const NO_MATCH: PrefixMatch = { entries: [], costBlocks: 0 };
@@ -241,13 +235,9 @@ export class KvCache {
     return this.#supply.host.loads.take();
   }
 
-  /** What the prefix index knows: the last block of each prefix, in which memory it lies, and the prefix. For inspection. */
-  *prefixes(): Generator<IndexedPrefix> {
-    for (const { place, tokenIds } of this.#supply.index.prefixes()) {
-      yield place < this.blockCount
-        ? { memory: 'device', block: place as BlockId, tokenIds }
-        : { memory: 'host', block: (place - this.blockCount) as BlockId, tokenIds };
-    }
+  /** Prefixes in the index, for inspection. */
+  prefixes(): Generator<IndexedPrefix> {
+    return this.#supply.prefixes();
   }
 
   /** Compares all accounting with itself. @throws {AloftError} INTERNAL */

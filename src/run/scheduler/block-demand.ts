@@ -7,7 +7,7 @@ import type { Sequence, SequenceGroup } from './sequence.js';
  * How many tokens of a sequence admission reckons with: under `guaranteed_no_evict` the longest that it can become
  * (without its last token, which is never run), under `max_utilization` those of today and one more block.
  */
-export function horizonTokens(sequence: Sequence, policy: SchedulerPolicy, blockTokens: number): number {
+function horizonTokens(sequence: Sequence, policy: SchedulerPolicy, blockTokens: number): number {
   const longest = sequence.maxTokens - 1;
   if (policy === 'guaranteed_no_evict') return longest;
   return Math.min(sequence.targetCount + blockTokens, longest);

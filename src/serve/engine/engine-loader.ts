@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import { AloftError } from '../../core/errors.js';
+import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine, type LoadOptions } from '../../llm/load.js';
-import type { BatcherHealth } from '../../run/batcher/batcher-health.js';
 import type { BatcherOptions } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';

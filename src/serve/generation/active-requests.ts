@@ -13,7 +13,7 @@ export interface ActiveRequest {
   readonly id: string;
   readonly level: number;
   readonly startedMs: number;
-  /** 0 until the engine has told. */
+  /** 0 until the engine has reported it. */
   promptTokenCount: number;
   outputTokenCount: number;
   maxOutputTokenCount: number | undefined;

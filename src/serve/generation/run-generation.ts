@@ -51,7 +51,7 @@ class GenerationRun implements Flushable {
   #cancelSource: (() => void) | undefined;
   #isFirst = true;
   #isReaderBusy = false;
-  /** The reader has been told that nothing more comes. */
+  /** True once the reader knows that nothing more comes. */
   #hasEnded = false;
   #wasStopped = false;
 

@@ -2,9 +2,9 @@
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
 import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
-import { ApiKeys } from '../start/api-keys.js';
-import type { ServeOptions } from '../start/options.js';
-import type { ServerContext } from '../inference/server-context.js';
+import { ApiKeys } from '../context/api-keys.js';
+import type { ServeOptions } from '../context/options.js';
+import type { ServerContext } from '../context/server-context.js';
 import { GrpcGuard } from './guard.js';
 import { healthHandlers } from './health-service.js';
 import { modelInferHandler } from './model-infer.js';

@@ -1,6 +1,6 @@
 /** API keys of gRPC calls, in the metadata `authorization` or `x-api-key`. Health needs none. */
 import type { Metadata } from '@grpc/grpc-js';
-import type { ApiKeys } from '../start/api-keys.js';
+import type { ApiKeys } from '../context/api-keys.js';
 
 const OPEN: ReadonlySet<string> = new Set(['ServerLive', 'ServerReady', 'ModelReady', 'Check', 'Watch']);
 

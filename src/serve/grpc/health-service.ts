@@ -8,7 +8,7 @@ import {
   type HealthCheckRequest,
 } from '../../protocol/gen/health_pb.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { grpcStatus } from './status.js';
 
 const WATCH_INTERVAL_MS = 500;
@@ -30,14 +30,14 @@ export function healthHandlers(context: ServerContext) {
     /** Tells the status at once and at every change. */
     Watch(call: ServerWritableStream<Outgoing, Outgoing>): void {
       const { service } = call.request as HealthCheckRequest;
-      let told: Status | undefined;
-      const tell = () => {
+      let written: Status | undefined;
+      const notify = () => {
         const status = statusOf(context, service);
-        if (status !== told) call.write(create(HealthCheckResponseSchema, { status }));
-        told = status;
+        if (status !== written) call.write(create(HealthCheckResponseSchema, { status }));
+        written = status;
       };
-      tell();
-      const timer = setInterval(tell, WATCH_INTERVAL_MS);
+      notify();
+      const timer = setInterval(notify, WATCH_INTERVAL_MS);
       call.on('cancelled', () => clearInterval(timer));
       call.on('close', () => clearInterval(timer));
     },

@@ -6,7 +6,7 @@ import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder } from '../../protocol/grpc/infer-response.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import { allResponses } from '../inference/inference-service.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
 import { textOf, type GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';

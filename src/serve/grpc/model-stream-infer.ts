@@ -9,14 +9,14 @@ import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-re
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import type { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
-import type { InferCall, ResponseBatch } from '../inference/inference-service.js';
+import type { InferCall, ResponseBatch } from '../inference/infer-call.js';
 import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
 import { textOf, type GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';
-import { StreamWriter } from './stream-writer.js';
+import { PacedWriter } from './paced-writer.js';
 
 type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 
@@ -44,7 +44,7 @@ export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard
 class StreamSession {
   readonly #context: ServerContext;
   readonly #stream: Stream;
-  readonly #writer: StreamWriter;
+  readonly #writer: PacedWriter;
   readonly #controller = new AbortController();
   /** `triton_grpc_error: true` in the metadata: the first error ends the stream with a status. */
   readonly #endsOnError: boolean;
@@ -55,7 +55,7 @@ class StreamSession {
   constructor(context: ServerContext, stream: Stream) {
     this.#context = context;
     this.#stream = stream;
-    this.#writer = new StreamWriter(stream, context.options.writeTimeoutMs);
+    this.#writer = new PacedWriter(stream, context.options.writeTimeoutMs);
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 

@@ -7,8 +7,8 @@ import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb
 import type { Outgoing } from '../../protocol/grpc/service.js';
 import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
 import { configOverride } from '../repository/config-override.js';
-import { EXTENSIONS, type ServerContext } from '../inference/server-context.js';
-import type { LogSetting } from '../start/settings.js';
+import { EXTENSIONS, type ServerContext } from '../context/server-context.js';
+import type { LogSetting } from '../context/settings.js';
 import { requireNoRegion, sharedMemoryRefusal, type RegionKind } from '../inference/shared-memory.js';
 import type { GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';

@@ -1,6 +1,6 @@
 /** GET /v2/health/live, /v2/health/ready, /v2/models/M/ready */
 import type { FastifyInstance } from 'fastify';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { errorBody, sendJson } from './reply.js';
 import { modelOf, modelRoute, route } from './route.js';
 

@@ -1,9 +1,9 @@
 /** The HTTP server: routes, limits, keys, CORS. */
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { AloftError } from '../../core/errors.js';
-import { ApiKeys } from '../start/api-keys.js';
-import type { ServeOptions } from '../start/options.js';
-import type { ServerContext } from '../inference/server-context.js';
+import { ApiKeys } from '../context/api-keys.js';
+import type { ServeOptions } from '../context/options.js';
+import type { ServerContext } from '../context/server-context.js';
 import { acceptAnyBody } from './body.js';
 import { generateRoutes } from './generate-routes.js';
 import { healthRoutes } from './health-routes.js';

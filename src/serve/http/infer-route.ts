@@ -7,7 +7,7 @@ import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js
 import { readInferRequest } from '../../protocol/kserve/http-request.js';
 import { writeInferResponse } from '../../protocol/kserve/http-response.js';
 import { allResponses } from '../inference/inference-service.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { inflatedBody } from './body.js';
 import { clientSignal } from './connection.js';
 import { modelOf, modelRoute } from './route.js';

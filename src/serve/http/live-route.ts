@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { sseFrame } from '../../protocol/sse.js';
 import { liveSnapshot } from '../metrics/live-snapshot.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { route } from './route.js';
 

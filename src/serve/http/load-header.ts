@@ -1,7 +1,7 @@
 /** The load of a model's engine in the header of an answer, for balancers that ask for it: ORCA, as Triton sends it. */
 import type { FastifyRequest } from 'fastify';
 import type { ServedModel } from '../repository/served-model.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 
 const HEADER = 'endpoint-load-metrics';
 

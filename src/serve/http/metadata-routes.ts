@@ -5,7 +5,7 @@ import { ModelStatisticsResponseSchema } from '../../protocol/gen/inference_pb.j
 import { messageJson } from '../../protocol/grpc/message-json.js';
 import { writeJson } from '../../protocol/json.js';
 import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
-import { EXTENSIONS, type ServerContext } from '../inference/server-context.js';
+import { EXTENSIONS, type ServerContext } from '../context/server-context.js';
 import { sendJson } from './reply.js';
 import { modelOf, modelRoute, route } from './route.js';
 

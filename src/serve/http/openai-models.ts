@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { AloftError } from '../../core/errors.js';
 import type { GenerationModel } from '../repository/served-model.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { sendJson } from './reply.js';
 import { modelOf, route } from './route.js';
 

@@ -11,20 +11,16 @@ import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-ans
 import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
-import {
-  inMemberNames,
-  openAiError,
-  OpenAiRequestError,
-  type OpenAiErrorBody,
-} from '../../protocol/openai/error.js';
-import type { StreamOptions } from '../../protocol/openai/shared-request.js';
+import { openAiError, OpenAiRequestError, type OpenAiErrorBody } from '../../protocol/openai/error.js';
+import { inMemberNames } from '../../protocol/openai/member-names.js';
+import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { requestInfo } from '../inference/request-info.js';
 import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
 import type { GenerationModel } from '../repository/served-model.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { openAiModel } from './openai-models.js';

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AloftError } from '../../core/errors.js';
 import { isObject, parseJsonObject, type JsonObject } from '../../protocol/json.js';
 import { configOverride } from '../repository/config-override.js';
-import type { ServerContext } from '../inference/server-context.js';
+import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { sendJson } from './reply.js';
 import { modelOf, pathParameter, route, type Handler } from './route.js';

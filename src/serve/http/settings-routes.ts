@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AloftError } from '../../core/errors.js';
 import { parseJsonObject, type JsonValue } from '../../protocol/json.js';
-import type { ServerContext } from '../inference/server-context.js';
-import type { LogSetting } from '../start/settings.js';
+import type { ServerContext } from '../context/server-context.js';
+import type { LogSetting } from '../context/settings.js';
 import { bodyText } from './body.js';
 import { sendJson } from './reply.js';
 import { modelOf, route } from './route.js';

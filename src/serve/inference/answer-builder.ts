@@ -106,7 +106,7 @@ export class AnswerBuilder {
     });
   }
 
-  /** Beams come whole at their end; otherwise the end is told with the last piece that is still here. */
+  /** Beams come whole at their end; otherwise the last piece that is still here carries the end. */
   #pushEnd(row: number, event: Extract<GenerateEvent, { type: 'sequence' }>): void {
     const sequence = this.#sequence(row, event.sequence);
     sequence.finished = event;

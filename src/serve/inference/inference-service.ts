@@ -3,7 +3,6 @@ import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
-import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import { asAloftError, type RunGeneration } from '../generation/run-generation.js';
 import type { StatisticsBook } from '../metrics/model-statistics.js';
@@ -16,34 +15,14 @@ import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js
 import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
+import type { Infer, InferCall, ResponseBatch } from './infer-call.js';
 import { requestInfo } from './request-info.js';
 import { requestLimits } from './request-limits.js';
 import { fixedParameters, responseParameters } from './response-parameters.js';
 import { runCodec } from './run-codec.js';
 import { runRows, type RowEvents } from './run-rows.js';
 
-export interface InferCall {
-  readonly model: ServedModel;
-  readonly request: InferRequest;
-  readonly signal: AbortSignal;
-  readonly protocol: RequestInfo['protocol'];
-  readonly traceparent: string | undefined;
-  /** Time the client gives, in ms from now. */
-  readonly deadlineMs: number | undefined;
-  /** Refused when the model's answer may have many parts and the caller can carry only one. */
-  readonly acceptsMany: boolean;
-}
-
-/** Responses that are ready together. The last batch is final; it may be empty. */
-export interface ResponseBatch {
-  readonly responses: readonly InferResponse[];
-  readonly isFinal: boolean;
-}
-
-/** Never throws: what is wrong with a request ends its reader, at once or later. */
-export type Infer = (call: InferCall, reader: Reader<ResponseBatch>) => void;
-
-/** @param statistics Of models without an engine, and of responses; requests to models with one are observed by `run`. */
+/** @param statistics counts responses, and requests to models without an engine; `run` observes requests to the others */
 export function inferenceService(run: RunGeneration, statistics: StatisticsBook): Infer {
   return (call, reader) => {
     try {

@@ -10,7 +10,14 @@ import type { DurationSum } from '../metrics/duration-sum.js';
 import type { ComputeSums, ModelStatistics } from '../metrics/model-statistics.js';
 import type { MemoryUse } from '../engine/loader.js';
 import type { ServedModel } from '../repository/served-model.js';
-import type { ServerContext } from './server-context.js';
+import type { ServerMetrics } from '../metrics/server-metrics.js';
+import type { ModelRepository } from '../repository/model-repository.js';
+
+/** Parts of the server that know about models. */
+export interface ModelSources {
+  readonly repository: ModelRepository;
+  readonly metrics: ServerMetrics;
+}
 
 export interface ModelMetadata {
   readonly name: string;
@@ -20,9 +27,9 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorMetadata[];
 }
 
-export function modelMetadata(context: ServerContext, name: string, version: string): ModelMetadata {
-  const model = context.repository.resolve(name, version);
-  const versions = context.repository
+export function modelMetadata(sources: ModelSources, name: string, version: string): ModelMetadata {
+  const model = sources.repository.resolve(name, version);
+  const versions = sources.repository
     .served()
     .filter((other) => other.name === name)
     .map((other) => other.version);
@@ -42,26 +49,26 @@ export function modelMetadata(context: ServerContext, name: string, version: str
 
 /** @param name Empty: all models. */
 export function modelStatistics(
-  context: ServerContext,
+  sources: ModelSources,
   name: string,
   version: string,
 ): ModelStatisticsResponse {
-  const models = name === '' ? context.repository.served() : statisticsModels(context, name, version);
+  const models = name === '' ? sources.repository.served() : statisticsModels(sources, name, version);
   return create(ModelStatisticsResponseSchema, {
-    modelStats: models.map((model) => statisticsOf(context, model)),
+    modelStats: models.map((model) => statisticsOf(sources, model)),
   });
 }
 
-function statisticsModels(context: ServerContext, name: string, version: string): ServedModel[] {
-  const model = context.repository.resolve(name, version);
-  return version === '' ? context.repository.served().filter((other) => other.name === name) : [model];
+function statisticsModels(sources: ModelSources, name: string, version: string): ServedModel[] {
+  const model = sources.repository.resolve(name, version);
+  return version === '' ? sources.repository.served().filter((other) => other.name === name) : [model];
 }
 
 type StatisticsMessage = MessageInitShape<typeof ModelStatisticsSchema>;
 
-function statisticsOf(context: ServerContext, model: ServedModel): StatisticsMessage {
+function statisticsOf(sources: ModelSources, model: ServedModel): StatisticsMessage {
   const { name, version } = model;
-  const statistics = context.metrics.statistics.of(name, version);
+  const statistics = sources.metrics.statistics.of(name, version);
   const zero = { count: 0n, ns: 0n };
   return {
     name,

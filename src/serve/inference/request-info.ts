@@ -1,7 +1,7 @@
 import type { RequestInfo } from '../generation/observer.js';
 import type { GenerationModel } from '../repository/served-model.js';
 
-/** What observers are told of a request to a model. */
+/** Facts about a request to a model for its observers. */
 export function requestInfo(
   { name, version, engine, stages }: GenerationModel,
   call: Pick<RequestInfo, 'protocol' | 'arrivedMs' | 'traceparent'>,

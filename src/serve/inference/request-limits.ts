@@ -3,9 +3,9 @@ import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { QueuePlace } from '../generation/active-requests.js';
 import type { GenerationModel, PriorityLevels, QueuePolicy } from '../repository/served-model.js';
-import type { InferCall } from './inference-service.js';
+import type { InferCall } from './infer-call.js';
 
-/** What a request is told, and its place in the queue. */
+/** Time limits and priority of a request, and its place in the queue. */
 export interface RequestLimits {
   readonly fields: Pick<GenerateRequest, 'queueTimeoutMs' | 'deadlineMs' | 'priority'>;
   readonly queue: QueuePlace;

@@ -1,13 +1,17 @@
 /** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
 import { AloftError } from '../../core/errors.js';
-import type { ServeOptions } from '../start/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 import type { ServedModel } from '../repository/served-model.js';
 
 export type ServerPhase = 'starting' | 'serving' | 'draining';
 
-export type HealthLimits = Pick<ServeOptions, 'maxHeartbeatAgeMs' | 'strictReadiness'>;
+export interface HealthLimits {
+  /** A step loop that is silent for so long counts as dead. */
+  readonly maxHeartbeatAgeMs: number;
+  /** Ready means that all models are, not only the server. */
+  readonly strictReadiness: boolean;
+}
 
 export class ServerHealth {
   phase: ServerPhase = 'starting';

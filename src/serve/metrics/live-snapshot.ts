@@ -1,13 +1,20 @@
 /** The state of all batchers at one moment. */
 import type { LiveEngine, LiveRequest, LiveSnapshot } from '../../protocol/live.js';
 import type { ActiveRequest } from '../generation/active-requests.js';
-import type { ServerContext } from '../inference/server-context.js';
 import type { EngineStats } from './engine-stats.js';
+import type { ServerHealth } from './health.js';
+import type { ServerMetrics } from './server-metrics.js';
 
 /** More rows than a page can show. */
 const MAX_REQUESTS = 128;
 
-export function liveSnapshot({ metrics, health }: ServerContext): LiveSnapshot {
+/** Parts of the server that the snapshot shows. */
+export interface LiveSources {
+  readonly metrics: ServerMetrics;
+  readonly health: ServerHealth;
+}
+
+export function liveSnapshot({ metrics, health }: LiveSources): LiveSnapshot {
   const timeMs = performance.now();
   const engines = metrics.engines().map((stats) => liveEngine(stats, timeMs));
   return { timeMs, notReady: health.notReadyReason() ?? null, engines };

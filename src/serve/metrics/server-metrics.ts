@@ -1,9 +1,9 @@
 /** All that is measured in one server. */
 import { Registry } from 'prom-client';
+import type { Log } from '../../core/log.js';
 import type { ObserverFactory, RequestInfo, RequestObserver } from '../generation/observer.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import { logRequest } from './request-log.js';
-import type { SettableLog, TraceControl } from '../start/settings.js';
 import { registerAloftEngineMetrics } from './engine-metrics.js';
 import { EngineStatsBook, type EngineStats } from './engine-stats.js';
 import { registerHostMetrics } from './host-metrics.js';
@@ -15,8 +15,10 @@ import { traceRequest } from './tracing.js';
 import { registerEngineMetrics, registerModelMetrics } from './triton-metrics.js';
 
 export interface MetricsParts {
-  readonly traces: TraceControl;
-  readonly log: SettableLog;
+  /** Decides which requests are traced. */
+  readonly traces: { takeSample(model: string): boolean };
+  /** Gets a line for each request while it is verbose. */
+  readonly log: Log & { readonly isVerbose: boolean };
   readonly options: MetricsOptions;
 }
 

@@ -8,7 +8,7 @@ import { modelInterface } from '../tensors/interface.js';
 import type { ConfigFile } from './config-file.js';
 import { queuePolicy } from './engine-settings.js';
 import { mapEnsemble, type FindConfig } from './ensemble-map.js';
-import type { ModelKind } from './model-kind.js';
+import type { ModelKind } from '../tensors/model-kind.js';
 import { ParameterReader } from './parameters.js';
 import type {
   CodecModel,
@@ -119,6 +119,6 @@ export function requireValidEnsemble(file: ConfigFile, find: FindConfig): void {
   if (fault !== undefined) throw new AloftError('REPOSITORY_INVALID', `${file.path}: ${fault}.`);
 }
 
-export function isDecoupled(config: ModelConfig): boolean {
+function isDecoupled(config: ModelConfig): boolean {
   return config.modelTransactionPolicy?.decoupled ?? false;
 }

@@ -5,7 +5,7 @@ import { idleFieldFindings, priorityFindings } from './field-findings.js';
 import { ParameterReader } from './parameters.js';
 import { mapEnsemble } from './ensemble-map.js';
 import { namesWithLines, type Finding } from './finding.js';
-import { modelKind } from './model-kind.js';
+import { modelKind } from '../tensors/model-kind.js';
 import { engineNameOf } from './bind-model.js';
 import { inputField } from '../tensors/fields.js';
 import { scanRepository, selectedVersions, type ModelFiles } from './scan.js';

@@ -2,7 +2,7 @@
 import type { ModelConfig, ModelEnsembling_Step } from '../../protocol/gen/model_config_pb.js';
 import { inputField, outputField, type RequestField, type ResponseField } from '../tensors/fields.js';
 import { datatypeOf, type FieldsOf } from '../tensors/interface.js';
-import { modelKind } from './model-kind.js';
+import { modelKind } from '../tensors/model-kind.js';
 
 export type FindConfig = (modelName: string) => ModelConfig | undefined;
 

@@ -1,4 +1,4 @@
-/** What a request to load a model is told when it cannot be loaded; the sentences begin with Triton's. */
+/** Faults of requests to load a model that cannot be loaded; the sentences begin with Triton's. */
 import { AloftError, suggestion } from '../../core/errors.js';
 import { formatFinding } from './finding.js';
 import type { ModelEntry } from './model-entry.js';

@@ -15,8 +15,8 @@ import { readEngineSettings } from './engine-settings.js';
 import { mapEnsemble, stepsOf, type FindConfig } from './ensemble-map.js';
 import { priorityFindings } from './field-findings.js';
 import { formatFinding, type Finding } from './finding.js';
-import type { ModelEntry } from './model-entry.js';
-import { modelKind, type ModelKind } from './model-kind.js';
+import type { ModelTable } from './model-table.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { ParameterReader } from './parameters.js';
 import type { ModelFiles } from './scan.js';
 import type { CodecModel, ServedModel } from './served-model.js';
@@ -35,15 +35,13 @@ export interface LoadedVersion {
 export class VersionLoader {
   readonly #options: LoadOptions;
   readonly #loader: ModelLoader;
-  readonly #findEntry: (name: string) => ModelEntry | undefined;
-  readonly #listEntries: () => Iterable<ModelEntry>;
+  readonly #models: ModelTable;
   readonly #enginesByKey = new Map<string, RunningEngine>();
 
-  constructor(options: LoadOptions, loader: ModelLoader, entries: ReadonlyMap<string, ModelEntry>) {
+  constructor(options: LoadOptions, loader: ModelLoader, models: ModelTable) {
     this.#options = options;
     this.#loader = loader;
-    this.#findEntry = (name) => entries.get(name);
-    this.#listEntries = () => entries.values();
+    this.#models = models;
   }
 
   engines(): readonly RunningEngine[] {
@@ -133,7 +131,7 @@ export class VersionLoader {
       requireValidEnsemble(model.file, this.#find);
     }
     const name = engineNameOf(kind, model.file, this.#find);
-    const engineEntry = name === undefined ? undefined : this.#findEntry(name);
+    const engineEntry = name === undefined ? undefined : this.#models.get(name);
     const engine = this.engines().findLast((candidate) => candidate.name === name);
     const engineFile = engineEntry?.files.file;
     if (engine !== undefined && engineFile !== undefined) {
@@ -149,7 +147,7 @@ export class VersionLoader {
   /** A member whose file cannot be read is the fault of that file, not of the ensemble's. */
   #requireReadableMembers({ name, file }: ModelVersion): void {
     for (const { modelName } of stepsOf(file.config)) {
-      const files = this.#findEntry(modelName)?.files;
+      const files = this.#models.get(modelName)?.files;
       const [fault] = files?.findings.filter(({ severity }) => severity === 'error') ?? [];
       if (files === undefined || files.file !== undefined || fault === undefined) continue;
       const message = `ensemble '${name}' depends on '${modelName}' which has no loaded version. Model '${modelName}' loading failed with error: ${formatFinding(fault)}`;
@@ -157,16 +155,16 @@ export class VersionLoader {
     }
   }
 
-  readonly #find: FindConfig = (name) => this.#findEntry(name)?.files.file?.config;
+  readonly #find: FindConfig = (name) => this.#models.get(name)?.files.file?.config;
 
   /** The tokenizer of the preprocessing model of an ensemble that uses this engine. */
   #tokenizerFor(engineName: string): string | undefined {
-    for (const { files } of this.#listEntries()) {
+    for (const { files } of this.#models.values()) {
       const { file } = files;
       if (file === undefined) continue;
       const map = mapEnsemble(file.config, this.#find);
       if (map.engineName !== engineName || map.preprocessingName === undefined) continue;
-      const preprocessing = this.#findEntry(map.preprocessingName)?.files;
+      const preprocessing = this.#models.get(map.preprocessingName)?.files;
       if (preprocessing?.file !== undefined)
         return tokenizerDirectory(preprocessing.file, preprocessing.directory);
     }

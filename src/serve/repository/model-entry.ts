@@ -2,7 +2,7 @@
 import type { ModelFiles } from './scan.js';
 import type { ServedModel } from './served-model.js';
 
-export type ModelState = 'UNKNOWN' | 'READY' | 'UNAVAILABLE' | 'LOADING' | 'UNLOADING';
+type ModelState = 'UNKNOWN' | 'READY' | 'UNAVAILABLE' | 'LOADING' | 'UNLOADING';
 
 export interface VersionState {
   readonly version: string;

@@ -5,15 +5,9 @@ import type { ModelLoader } from '../engine/loader.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionLoader } from './load-version.js';
-import {
-  indexRows,
-  loadTimesOf,
-  type IndexRow,
-  type LoadTime,
-  type ModelEntry,
-  type VersionState,
-} from './model-entry.js';
-import { modelKind, type ModelKind } from './model-kind.js';
+import type { IndexRow, LoadTime, ModelEntry } from './model-entry.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
+import { ModelTable, UNLOADED } from './model-table.js';
 import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
 import type { GenerationModel, ServedModel } from './served-model.js';
 import type { RunningEngine } from '../generation/running-engine.js';
@@ -38,11 +32,8 @@ export interface RepositoryOptions {
 /** Members before what is made of them. */
 const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postprocessing', 'bls', 'ensemble'];
 
-/** As Triton's index says it. */
-const UNLOADED = 'unloaded';
-
 export class ModelRepository {
-  readonly #entries = new Map<string, ModelEntry>();
+  readonly #table = new ModelTable();
   readonly #options: RepositoryOptions;
   readonly #log: Log;
   readonly #versionLoader: VersionLoader;
@@ -55,7 +46,7 @@ export class ModelRepository {
   constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#versionLoader = new VersionLoader(options, loader, this.#entries);
+    this.#versionLoader = new VersionLoader(options, loader, this.#table);
   }
 
   get controlMode(): ControlMode {
@@ -67,8 +58,8 @@ export class ModelRepository {
     this.#rescan();
     const { controlMode, initialModels, pollSeconds } = this.#options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
-    const names = all ? [...this.#entries.keys()] : initialModels;
-    this.#missingModels = names.filter((name) => !this.#entries.has(name) && name !== '*');
+    const names = all ? this.#table.names : initialModels;
+    this.#missingModels = names.filter((name) => !this.#table.has(name) && name !== '*');
     await this.#serialized(() => this.#loadAll(names.flatMap((name) => [name, ...this.#dependencies(name)])));
     if (controlMode === 'poll') this.#pollTimer = setInterval(() => void this.#poll(), pollSeconds * 1000);
   }
@@ -78,41 +69,24 @@ export class ModelRepository {
    * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
-    const entry = this.#entries.get(name);
-    const unknown = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNAVAILABLE', rest: string) =>
-      new AloftError(code, `Request for unknown model: '${name}' ${rest}`);
-    if (entry === undefined || entry.versions.size === 0) throw unknown('MODEL_NOT_FOUND', 'is not found');
-    if (version !== '') {
-      const state = entry.versions.get(version);
-      if (state === undefined) throw unknown('MODEL_NOT_FOUND', `version ${version} is not found`);
-      if (state.served !== undefined) return state.served;
-      throw unknown('MODEL_UNAVAILABLE', `version ${version} is not at ready state`);
-    }
-    const ready = [...entry.versions.values()].flatMap((state) => state.served ?? []);
-    const latest = ready.toSorted((a, b) => Number(a.version) - Number(b.version)).at(-1);
-    if (latest !== undefined) return latest;
-    const isLoading = [...entry.versions.values()].some((state) => state.state === 'LOADING');
-    if (isLoading) throw unknown('MODEL_UNAVAILABLE', 'is loading; retry later');
-    throw unknown('MODEL_NOT_FOUND', 'has no available versions');
+    return this.#table.resolve(name, version);
   }
 
   index(readyOnly: boolean): IndexRow[] {
-    return this.list().flatMap((entry) => indexRows(entry, readyOnly));
+    return this.#table.index(readyOnly);
   }
 
   /** Sorted by name. */
   list(): ModelEntry[] {
-    return [...this.#entries.values()].toSorted((a, b) => a.files.name.localeCompare(b.files.name));
+    return this.#table.list();
   }
 
   served(): ServedModel[] {
-    return this.list().flatMap((entry) =>
-      [...entry.versions.values()].flatMap((state) => state.served ?? []),
-    );
+    return this.#table.served();
   }
 
   loadTimes(): LoadTime[] {
-    return this.list().flatMap(loadTimesOf);
+    return this.#table.loadTimes();
   }
 
   engines(): readonly RunningEngine[] {
@@ -121,7 +95,7 @@ export class ModelRepository {
 
   /** The first model that should be served and is not; undefined when there is none. */
   notReadyReason(): string | undefined {
-    const missing = this.#missingModels.find((name) => (this.#entries.get(name)?.versions.size ?? 0) === 0);
+    const missing = this.#missingModels.find((name) => (this.#table.get(name)?.versions.size ?? 0) === 0);
     if (missing !== undefined) return `Model '${missing}' is not in the repository`;
     const members = this.list().toSorted(
       (a, b) => this.#loadRank(a.files.name) - this.#loadRank(b.files.name),
@@ -145,13 +119,13 @@ export class ModelRepository {
     this.#requireExplicit();
     await this.#serialized(async () => {
       this.#rescan();
-      const entry = this.#entries.get(name);
-      if (entry === undefined) throw unknownModelFault(name, [...this.#entries.keys()]);
+      const entry = this.#table.get(name);
+      if (entry === undefined) throw unknownModelFault(name, this.#table.names);
       if (configOverride !== undefined && entry.files.directory !== undefined) {
-        this.#setFiles(readModelFiles(name, entry.files.directory, configOverride));
+        this.#table.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
       await this.#loadAll([name, ...this.#dependencies(name)]);
-      const fault = loadFault(this.#entries.get(name)!);
+      const fault = loadFault(this.#table.get(name)!);
       if (fault !== undefined) throw fault;
     });
   }
@@ -160,7 +134,7 @@ export class ModelRepository {
   async unload(name: string, unloadDependents: boolean): Promise<void> {
     this.#requireExplicit();
     await this.#serialized(async () => {
-      const entry = this.#entries.get(name);
+      const entry = this.#table.get(name);
       if (entry === undefined || entry.versions.size === 0) {
         throw new AloftError(
           'REPOSITORY_INVALID',
@@ -198,15 +172,11 @@ export class ModelRepository {
       for (const files of scanRepository(directory)) if (!found.has(files.name)) found.set(files.name, files);
     }
     const changed = [...found.values()].filter(
-      (files) => this.#entries.get(files.name)?.files.signature !== files.signature,
+      (files) => this.#table.get(files.name)?.files.signature !== files.signature,
     );
-    for (const files of changed) this.#setFiles(files);
-    const gone = [...this.#entries.keys()].filter((name) => !found.has(name));
+    for (const files of changed) this.#table.setFiles(files);
+    const gone = this.#table.names.filter((name) => !found.has(name));
     return [...changed.map((files) => files.name), ...gone];
-  }
-
-  #setFiles(files: ModelFiles): void {
-    this.#entries.set(files.name, { files, versions: this.#entries.get(files.name)?.versions ?? new Map() });
   }
 
   async #poll(): Promise<void> {
@@ -214,7 +184,7 @@ export class ModelRepository {
       await this.#serialized(async () => {
         const changed = this.#rescan();
         const isGone = (name: string) => {
-          const directory = this.#entries.get(name)?.files.directory;
+          const directory = this.#table.get(name)?.files.directory;
           return (
             directory !== undefined &&
             !this.#options.directories.some((root) =>
@@ -224,9 +194,9 @@ export class ModelRepository {
         };
         for (const name of changed.filter(isGone)) {
           await this.#unloadModel(name);
-          this.#entries.delete(name);
+          this.#table.delete(name);
         }
-        await this.#loadAll(changed.filter((name) => this.#entries.has(name)));
+        await this.#loadAll(changed.filter((name) => this.#table.has(name)));
       });
     } catch (error) {
       this.#log.error(`Polling the model repository failed: ${reportError(error).message}`);
@@ -235,11 +205,11 @@ export class ModelRepository {
 
   /** The members of an ensemble, or the engine of a bls model. */
   #dependencies(name: string): string[] {
-    const file = this.#entries.get(name)?.files.file;
+    const file = this.#table.get(name)?.files.file;
     const kind = file && modelKind(file.config);
     return file === undefined || kind === undefined
       ? []
-      : this.#versionLoader.membersOf(kind, file).filter((member) => this.#entries.has(member));
+      : this.#versionLoader.membersOf(kind, file).filter((member) => this.#table.has(member));
   }
 
   /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
@@ -257,13 +227,13 @@ export class ModelRepository {
 
   /** Members come before what is made of them; first what cannot be read. */
   #loadRank(name: string): number {
-    const file = this.#entries.get(name)?.files.file;
+    const file = this.#table.get(name)?.files.file;
     const kind = file && modelKind(file.config);
     return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
   async #loadModel(name: string): Promise<void> {
-    const entry = this.#entries.get(name);
+    const entry = this.#table.get(name);
     if (entry === undefined) {
       this.#log.error(`failed to load '${name}': there is no such model in the repository.`);
       return;
@@ -281,19 +251,19 @@ export class ModelRepository {
   }
 
   async #loadVersion(name: string, version: string): Promise<void> {
-    const { files } = this.#entries.get(name)!;
-    this.#setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    const { files } = this.#table.get(name)!;
+    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
     const startMs = performance.now();
     try {
       const { served, findings } = await this.#versionLoader.load(files, version);
       for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
-      this.#setState(name, { version, state: 'READY', reason: '', served, loadMs });
+      this.#table.setState(name, { version, state: 'READY', reason: '', served, loadMs });
     } catch (error) {
       const reason = reportError(error).message;
       this.#log.error(`failed to load '${name}' version ${version}: ${reason}`);
-      this.#setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
     }
   }
 
@@ -307,18 +277,13 @@ export class ModelRepository {
   }
 
   async #unloadModel(name: string): Promise<void> {
-    for (const version of this.#entries.get(name)?.versions.keys() ?? [])
+    for (const version of this.#table.get(name)?.versions.keys() ?? [])
       await this.#dropVersion(name, version);
   }
 
   async #dropVersion(name: string, version: string): Promise<void> {
-    this.#setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
+    this.#table.setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
     await this.#versionLoader.unload(name, version);
-    this.#setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
-  }
-
-  #setState(name: string, state: VersionState): void {
-    const entry = this.#entries.get(name)!;
-    this.#entries.set(name, { ...entry, versions: new Map([...entry.versions, [state.version, state]]) });
+    this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
 }

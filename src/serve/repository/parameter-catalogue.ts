@@ -1,5 +1,5 @@
 /** Every parameter that a config.pbtxt may have: which have an effect here, and why the others have none. */
-import type { ModelKind } from './model-kind.js';
+import type { ModelKind } from '../tensors/model-kind.js';
 
 /** Parameters that are read. */
 export const HONOURED: Readonly<Record<ModelKind, readonly string[]>> = {

@@ -1,7 +1,7 @@
 /** Typed access to the `parameters` of a config.pbtxt. */
 import { suggestion } from '../../core/errors.js';
 import { HONOURED, WITHOUT_EFFECT } from './parameter-catalogue.js';
-import type { ModelKind } from './model-kind.js';
+import type { ModelKind } from '../tensors/model-kind.js';
 import type { Finding } from './finding.js';
 import { lineOfParameter, type ConfigFile } from './config-file.js';
 

@@ -19,7 +19,7 @@ export interface PriorityLevels {
 }
 
 /** Names of models; undefined where an ensemble has no such step. */
-export interface Stages {
+interface Stages {
   readonly before: string | undefined;
   readonly after: string | undefined;
 }

@@ -1,4 +1,4 @@
-/** The configurations that `aloft repo create` writes: tensors and maps of tensorrtllm_backend, complete values. */
+/** Configurations that `aloft repo create` writes: the models of tensorrtllm_backend, with complete values. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   DataType,
@@ -6,6 +6,14 @@ import {
   ModelInstanceGroup_Kind,
   type ModelConfig,
 } from '../../protocol/gen/model_config_pb.js';
+import {
+  ENGINE_INPUTS,
+  ENGINE_OUTPUTS,
+  ENSEMBLE_NAMES,
+  PASSED_OUTPUTS,
+  type TemplateTensor,
+  TEXT_INPUTS,
+} from './template-tensors.js';
 
 export interface RepositorySettings {
   readonly engineDirectory: string;
@@ -21,111 +29,6 @@ export interface RepositorySettings {
   readonly maxTokensInPagedKvCache: number | undefined;
 }
 
-type Tensor = readonly [
-  name: string,
-  type: keyof typeof DataType,
-  dims: readonly number[],
-  kind?: 'optional',
-];
-
-const optional = (list: readonly (readonly [string, keyof typeof DataType])[]): Tensor[] =>
-  list.map(([name, type]) => [name, type, [1], 'optional']);
-
-/** What text-level and token-level models share by name. */
-const SAMPLING = optional([
-  ['end_id', 'TYPE_INT32'],
-  ['pad_id', 'TYPE_INT32'],
-  ['temperature', 'TYPE_FP32'],
-  ['repetition_penalty', 'TYPE_FP32'],
-  ['presence_penalty', 'TYPE_FP32'],
-  ['frequency_penalty', 'TYPE_FP32'],
-  ['min_length', 'TYPE_INT32'],
-  ['min_p', 'TYPE_FP32'],
-  ['random_seed', 'TYPE_UINT64'],
-  ['beam_width', 'TYPE_INT32'],
-  ['early_stopping', 'TYPE_BOOL'],
-  ['num_return_sequences', 'TYPE_INT32'],
-  ['exclude_input_in_output', 'TYPE_BOOL'],
-  ['return_log_probs', 'TYPE_BOOL'],
-  ['return_context_logits', 'TYPE_BOOL'],
-  ['return_generation_logits', 'TYPE_BOOL'],
-  ['return_perf_metrics', 'TYPE_BOOL'],
-  ['return_num_input_tokens', 'TYPE_BOOL'],
-  ['return_num_output_tokens', 'TYPE_BOOL'],
-  ['return_finish_reason', 'TYPE_BOOL'],
-]);
-
-const TEXT_INPUTS: readonly Tensor[] = [
-  ['text_input', 'TYPE_STRING', [-1]],
-  ['max_tokens', 'TYPE_INT32', [-1]],
-  ['bad_words', 'TYPE_STRING', [-1], 'optional'],
-  ['stop_words', 'TYPE_STRING', [-1], 'optional'],
-  ...optional([
-    ['top_k', 'TYPE_INT32'],
-    ['top_p', 'TYPE_FP32'],
-    ['length_penalty', 'TYPE_FP32'],
-    ['stream', 'TYPE_BOOL'],
-    ['stop', 'TYPE_BOOL'],
-  ]),
-  ...SAMPLING,
-];
-
-const ENGINE_INPUTS: readonly Tensor[] = [
-  ['input_ids', 'TYPE_INT32', [-1]],
-  ['input_lengths', 'TYPE_INT32', [1]],
-  ['request_output_len', 'TYPE_INT32', [1]],
-  ['bad_words_list', 'TYPE_INT32', [2, -1], 'optional'],
-  ['stop_words_list', 'TYPE_INT32', [2, -1], 'optional'],
-  ['embedding_bias', 'TYPE_FP32', [-1], 'optional'],
-  ...optional([
-    ['runtime_top_k', 'TYPE_INT32'],
-    ['runtime_top_p', 'TYPE_FP32'],
-    ['len_penalty', 'TYPE_FP32'],
-    ['stop', 'TYPE_BOOL'],
-    ['streaming', 'TYPE_BOOL'],
-  ]),
-  ...SAMPLING,
-];
-
-/** Outputs that the engine makes and the text-level models pass on. */
-const PASSED_OUTPUTS: readonly Tensor[] = [
-  ['cum_log_probs', 'TYPE_FP32', [-1]],
-  ['output_log_probs', 'TYPE_FP32', [-1, -1]],
-  ['context_logits', 'TYPE_FP32', [-1, -1]],
-  ['generation_logits', 'TYPE_FP32', [-1, -1, -1]],
-  ['batch_index', 'TYPE_INT32', [1]],
-  ['sequence_index', 'TYPE_INT32', [1]],
-  ['kv_cache_alloc_new_blocks', 'TYPE_INT32', [1]],
-  ['kv_cache_reused_blocks', 'TYPE_INT32', [1]],
-  ['kv_cache_alloc_total_blocks', 'TYPE_INT32', [1]],
-  ['arrival_time_ns', 'TYPE_INT64', [1]],
-  ['first_scheduled_time_ns', 'TYPE_INT64', [1]],
-  ['first_token_time_ns', 'TYPE_INT64', [1]],
-  ['last_token_time_ns', 'TYPE_INT64', [1]],
-  ['num_input_tokens', 'TYPE_INT32', [1]],
-  ['num_output_tokens', 'TYPE_INT32', [1]],
-  ['finish_reason', 'TYPE_STRING', [-1]],
-];
-
-const ENGINE_OUTPUTS: readonly Tensor[] = [
-  ['output_ids', 'TYPE_INT32', [-1, -1]],
-  ['sequence_length', 'TYPE_INT32', [-1]],
-  ...PASSED_OUTPUTS,
-];
-
-/** The ensemble's names of the engine's inputs where they differ. */
-const ENSEMBLE_NAMES: Readonly<Record<string, string>> = {
-  runtime_top_k: 'top_k',
-  runtime_top_p: 'top_p',
-  len_penalty: 'length_penalty',
-  streaming: 'stream',
-  input_ids: '_INPUT_ID',
-  input_lengths: '_REQUEST_INPUT_LEN',
-  request_output_len: '_REQUEST_OUTPUT_LEN',
-  bad_words_list: '_BAD_WORDS_IDS',
-  stop_words_list: '_STOP_WORDS_IDS',
-};
-
 /** By model name. */
 export function repositoryConfigs(settings: RepositorySettings): ReadonlyMap<string, ModelConfig> {
   const models = [
@@ -140,7 +43,7 @@ export function repositoryConfigs(settings: RepositorySettings): ReadonlyMap<str
 
 type Config = MessageInitShape<typeof ModelConfigSchema>;
 
-function inputs(tensors: readonly Tensor[]): NonNullable<Config['input']> {
+function inputs(tensors: readonly TemplateTensor[]): NonNullable<Config['input']> {
   return tensors.map(([name, type, dims, kind]) => ({
     name,
     dataType: DataType[type],
@@ -149,7 +52,7 @@ function inputs(tensors: readonly Tensor[]): NonNullable<Config['input']> {
   }));
 }
 
-function outputs(tensors: readonly Tensor[]): NonNullable<Config['output']> {
+function outputs(tensors: readonly TemplateTensor[]): NonNullable<Config['output']> {
   return tensors.map(([name, type, dims]) => ({ name, dataType: DataType[type], dims: dims.map(BigInt) }));
 }
 
@@ -253,7 +156,7 @@ function bls(settings: RepositorySettings): Config {
 
 function ensemble(settings: RepositorySettings): Config {
   const engineInputs = ENGINE_INPUTS.filter(([name]) => name !== 'embedding_bias');
-  const pass = (tensors: readonly Tensor[]) =>
+  const pass = (tensors: readonly TemplateTensor[]) =>
     Object.fromEntries(tensors.map(([name]) => [name, ENSEMBLE_NAMES[name] ?? name]));
   const step = (modelName: string, inputMap: Record<string, string>, outputMap: Record<string, string>) => ({
     modelName,

@@ -13,14 +13,14 @@ import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { ModelLoader } from '../engine/loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
-import type { ServeOptions } from './options.js';
+import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
-import type { ServerContext } from '../inference/server-context.js';
-import { SettableLog, TraceControl } from './settings.js';
+import type { ServerContext } from '../context/server-context.js';
+import { SettableLog, TraceControl } from '../context/settings.js';
 import {
-  memoryTable,
+  engineMemoryTable,
   modelTable,
   optionTable,
   startedLines,
@@ -117,7 +117,7 @@ async function loadModels(context: ServerContext, ports: BoundPorts): Promise<vo
   await repository.start();
   if (health.phase === 'starting') health.phase = 'serving';
   context.metrics.engines();
-  for (const engine of repository.engines()) log.info(memoryTable(engine));
+  for (const engine of repository.engines()) log.info(engineMemoryTable(engine));
   log.info(modelTable(repository));
   const model = repository.served().find((served) => 'engine' in served && served.kind !== 'engine');
   if (model !== undefined) for (const line of tryLines(options, ports, model.name)) log.info(line);

@@ -1,5 +1,5 @@
 /** What a server prints when it starts: addresses first, then models, memory and how to try it. */
-import type { ServeOptions, TlsFiles } from './options.js';
+import type { ServeOptions, TlsFiles } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
@@ -46,7 +46,7 @@ export function optionTable(options: ServeOptions): string {
   return table([['Option', 'Value'], ...rows]);
 }
 
-export function memoryTable(engine: RunningEngine): string {
+export function engineMemoryTable(engine: RunningEngine): string {
   const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }

@@ -1,25 +1,19 @@
 /**
- * What each tensor of the tensorrtllm_backend models means. Several names and generations of names have one meaning:
+ * Meanings of the tensors of tensorrtllm_backend's models. Several names and generations of names have one meaning:
  * the request mapping works on meanings ("fields"), so that any ensemble that only renames tensors can be served.
  */
-import type { ModelKind } from '../repository/model-kind.js';
+import { SAMPLING_FIELD_NAMES, samplingField, type SamplingFieldName } from '../../core/sampling-fields.js';
+import type { ModelKind } from './model-kind.js';
 
 export type RequestField =
+  | SamplingFieldName
   | 'text'
   | 'tokenIds'
   | 'tokenCount'
   | 'maxTokens'
   | 'endId'
   | 'padId'
-  | 'topK'
-  | 'topP'
-  | 'minP'
-  | 'temperature'
   | 'lengthPenalty'
-  | 'repetitionPenalty'
-  | 'presencePenalty'
-  | 'frequencyPenalty'
-  | 'minTokens'
   | 'seed'
   | 'beamWidth'
   | 'earlyStopping'
@@ -67,17 +61,21 @@ export type ResponseField =
 
 type Names<Field> = Readonly<Record<string, Field>>;
 
+function samplingInputs(level: 'text' | 'engine'): Names<RequestField> {
+  const names = SAMPLING_FIELD_NAMES.flatMap((field) => {
+    const { tensor } = samplingField(field);
+    return [tensor[level], ...(tensor.alias === undefined ? [] : [tensor.alias])].map((name) => [
+      name,
+      field,
+    ]);
+  });
+  return Object.fromEntries(names);
+}
+
 /** Names that mean the same in text-level and token-level models. */
 const SHARED_INPUTS: Names<RequestField> = {
   end_id: 'endId',
   pad_id: 'padId',
-  min_p: 'minP',
-  temperature: 'temperature',
-  repetition_penalty: 'repetitionPenalty',
-  presence_penalty: 'presencePenalty',
-  frequency_penalty: 'frequencyPenalty',
-  min_length: 'minTokens',
-  min_tokens: 'minTokens',
   random_seed: 'seed',
   seed: 'seed',
   beam_width: 'beamWidth',
@@ -96,23 +94,21 @@ const SHARED_INPUTS: Names<RequestField> = {
 
 const TEXT_INPUTS: Names<RequestField> = {
   ...SHARED_INPUTS,
+  ...samplingInputs('text'),
   text_input: 'text',
   max_tokens: 'maxTokens',
   bad_words: 'badWords',
   stop_words: 'stopWords',
-  top_k: 'topK',
-  top_p: 'topP',
   length_penalty: 'lengthPenalty',
   stream: 'streaming',
 };
 
 const ENGINE_INPUTS: Names<RequestField> = {
   ...SHARED_INPUTS,
+  ...samplingInputs('engine'),
   input_ids: 'tokenIds',
   input_lengths: 'tokenCount',
   request_output_len: 'maxTokens',
-  runtime_top_k: 'topK',
-  runtime_top_p: 'topP',
   len_penalty: 'lengthPenalty',
   streaming: 'streaming',
   bad_words_list: 'badTokenLists',
@@ -200,26 +196,43 @@ export function isUnsupportedInput(name: string): boolean {
   return UNSUPPORTED_INPUTS.has(name);
 }
 
-/** Members of the Node API's request by the meaning of the input that sets them. */
+/** Members of the Node API's request, or paths in it, that inputs set; undefined where no refusal can be about one. */
+const MEMBERS: Readonly<Record<Exclude<RequestField, SamplingFieldName>, string | undefined>> = {
+  text: undefined,
+  tokenIds: undefined,
+  tokenCount: undefined,
+  maxTokens: 'maxOutputTokens',
+  endId: 'endIds',
+  padId: undefined,
+  lengthPenalty: 'beam.lengthPenalty',
+  seed: 'seed',
+  beamWidth: 'beam.width',
+  earlyStopping: undefined,
+  sequenceCount: 'sequenceCount',
+  streaming: undefined,
+  cancel: undefined,
+  badWords: 'badWords',
+  stopWords: 'stop',
+  badTokenLists: 'badTokenLists',
+  stopTokenLists: 'stopTokenLists',
+  excludeInput: undefined,
+  returnLogProbs: undefined,
+  returnContextLogits: undefined,
+  returnGenerationLogits: undefined,
+  returnPerfMetrics: undefined,
+  returnInputTokenCount: undefined,
+  returnOutputTokenCount: undefined,
+  returnFinishReason: undefined,
+  embeddingBias: 'logitBias',
+  unsupported: undefined,
+};
+
+/** Meanings of inputs with the members that they set. */
 export const REQUEST_MEMBERS: readonly (readonly [RequestField, string])[] = [
-  ['maxTokens', 'maxOutputTokens'],
-  ['endId', 'endIds'],
-  ['topK', 'topK'],
-  ['topP', 'topP'],
-  ['minP', 'minP'],
-  ['lengthPenalty', 'beam.lengthPenalty'],
-  ['repetitionPenalty', 'repetitionPenalty'],
-  ['presencePenalty', 'presencePenalty'],
-  ['frequencyPenalty', 'frequencyPenalty'],
-  ['minTokens', 'minTokens'],
-  ['seed', 'seed'],
-  ['beamWidth', 'beam.width'],
-  ['sequenceCount', 'sequenceCount'],
-  ['badWords', 'badWords'],
-  ['stopWords', 'stop'],
-  ['badTokenLists', 'badTokenLists'],
-  ['stopTokenLists', 'stopTokenLists'],
-  ['embeddingBias', 'logitBias'],
+  ...SAMPLING_FIELD_NAMES.map((name) => [name, name] as const),
+  ...Object.entries(MEMBERS).flatMap(([field, member]) =>
+    member === undefined ? [] : [[field as keyof typeof MEMBERS, member] as const],
+  ),
 ];
 
 /** The meaning of an input of a model of this kind. */

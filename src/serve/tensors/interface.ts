@@ -10,7 +10,7 @@ export interface InputTensor extends TensorMetadata {
   readonly isOptional: boolean;
 }
 
-export interface OutputTensor extends TensorMetadata {
+interface OutputTensor extends TensorMetadata {
   readonly field: ResponseField;
 }
 

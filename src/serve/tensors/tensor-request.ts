@@ -1,14 +1,15 @@
 /** Tensors of one request, by meaning -> text-level requests, one per row of the batch. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { present } from '../../core/present.js';
+import { byName, SAMPLING_FIELD_NAMES, type SamplingFieldName } from '../../core/sampling-fields.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import { bigints, numbers, texts, type Tensor } from '../../protocol/kserve/tensor.js';
-import { present } from '../../core/present.js';
 import type { RequestField } from './fields.js';
 import type { ModelInterface } from './interface.js';
 import { readTokenLists, readWords } from './words.js';
 
-/** What decides the form of the answer rather than the generation. */
+/** Wishes that decide the form of the answer rather than the generation. */
 export interface AnswerForm {
   readonly isStreaming: boolean;
   readonly isCancel: boolean;
@@ -115,7 +116,6 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
     ...present({
       maxOutputTokens: maxOutputTokens(row),
       ...samplingOf(row),
-      minTokens: row.number('minTokens'),
       badWords: readWords(row.texts('badWords') ?? []),
       stop: readWords(row.texts('stopWords') ?? []),
       badTokenLists: row.tokenLists('badTokenLists'),
@@ -159,19 +159,10 @@ function maxOutputTokens(row: Row): number {
 }
 
 /** TensorRT-LLM takes top_p 0 as "not set"; together with no top_k that leaves greedy. */
-function samplingOf(row: Row) {
-  const topP = row.number('topP');
-  const topK = row.number('topK');
-  const isGreedy = topP === 0 && !topK;
-  return {
-    temperature: row.number('temperature'),
-    topK: isGreedy ? 1 : topK,
-    topP: topP === 0 ? undefined : topP,
-    minP: row.number('minP'),
-    repetitionPenalty: row.number('repetitionPenalty'),
-    presencePenalty: row.number('presencePenalty'),
-    frequencyPenalty: row.number('frequencyPenalty'),
-  };
+function samplingOf(row: Row): { readonly [Name in SamplingFieldName]: number | undefined } {
+  const given = byName(SAMPLING_FIELD_NAMES, (name) => row.number(name));
+  if (given.topP !== 0) return given;
+  return { ...given, topP: undefined, topK: given.topK || 1 };
 }
 
 /** embedding_bias [vocabulary]: only what is not zero. */

@@ -1,8 +1,8 @@
 /** A tokenizer of one token per UTF-8 byte, so that most characters outside ASCII take several tokens. */
 import type { TokenCodec } from '../engine/loader.js';
 
-export const BEGIN_ID = 1;
-export const END_ID = 2;
+const BEGIN_ID = 1;
+const END_ID = 2;
 const FIRST_BYTE_ID = 3;
 
 export const BYTE_CODEC: TokenCodec = {
@@ -21,6 +21,6 @@ export function byteIds(text: string): number[] {
   return Array.from(new TextEncoder().encode(text), (byte) => byte + FIRST_BYTE_ID);
 }
 
-export function isByte(id: number): boolean {
+function isByte(id: number): boolean {
   return id >= FIRST_BYTE_ID;
 }

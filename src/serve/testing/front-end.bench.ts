@@ -9,11 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SILENT_LOG } from '../../core/log.js';
-import { DEFAULT_SERVE_OPTIONS } from '../start/options.js';
+import { DEFAULT_SERVE_OPTIONS } from '../context/options.js';
 import { startServer, type RunningServer } from '../start/server.js';
 import type { LoadJob, LoadResult } from './load-client.js';
 import { nullLoader } from './null-engine.js';
-import { percentiles } from './percentiles.js';
 import { fakeEngine } from './test-server.js';
 
 const TOKENIZER = fileURLToPath(new URL('../../../models/demo', import.meta.url));
@@ -55,7 +54,8 @@ async function measure({ ports }: RunningServer, job: Omit<LoadJob, 'port'>) {
   const cpu = process.cpuUsage(startCpu);
   client.kill();
   const { tokenCount, seconds, firstTokenMs } = result;
-  const firstToken = percentiles(firstTokenMs);
+  const sorted = firstTokenMs.toSorted((a, b) => a - b);
+  const nearestRank = (share: number) => Math.round(sorted[Math.ceil(sorted.length * share) - 1] ?? NaN);
   return {
     api: job.api,
     streams: job.streamCount,
@@ -66,7 +66,7 @@ async function measure({ ports }: RunningServer, job: Omit<LoadJob, 'port'>) {
     tokensPerMessage: rounded(tokenCount / result.messageCount),
     serverCpuMicrosecondsPerToken: rounded((cpu.user + cpu.system) / tokenCount),
     clientCpuMicrosecondsPerToken: rounded(result.cpuMicroseconds / tokenCount),
-    firstTokenMs: { p50: Math.round(firstToken.p50), p99: Math.round(firstToken.p99) },
+    firstTokenMs: { p50: nearestRank(0.5), p99: nearestRank(0.99) },
   };
 }
 

@@ -12,15 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 
-export type Value =
-  | string
-  | number
-  | bigint
-  | boolean
-  | Uint8Array
-  | Message
-  | Value[]
-  | { [key: string]: Value };
+type Value = string | number | bigint | boolean | Uint8Array | Message | Value[] | { [key: string]: Value };
 export interface Message {
   [field: string]: Value;
 }
@@ -271,7 +263,7 @@ function wireTypeOf(kind: Scalar): WireType {
   return kind === 'double' ? WireType.Bit64 : WireType.Varint;
 }
 
-export type Stream = ClientDuplexStream<Message, Message>;
+export type MessageStream = ClientDuplexStream<Message, Message>;
 
 /** Calls by RPC name. */
 export class IndependentClient {
@@ -319,7 +311,7 @@ export class IndependentClient {
     return { response, cancel: () => cancel() };
   }
 
-  stream(metadata?: Metadata): Stream {
+  stream(metadata?: Metadata): MessageStream {
     const path = '/inference.GRPCInferenceService/ModelStreamInfer';
     const serialize = (message: Message) => Buffer.from(encode('InferRequest', message));
     const deserialize = (bytes: Buffer) => decode('StreamResponse', bytes);
@@ -372,7 +364,7 @@ export function ensembleRequest(prompt: string, maxTokens: number, stream: boole
 }
 
 /** All messages of a stream until it ends. @throws the stream's error */
-export async function collect(stream: Stream): Promise<Message[]> {
+export async function collect(stream: MessageStream): Promise<Message[]> {
   const messages: Message[] = [];
   await new Promise<void>((resolve, reject) => {
     stream.on('data', (message: Message) => messages.push(message));

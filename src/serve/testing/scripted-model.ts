@@ -1,5 +1,5 @@
 /**
- * A deterministic stand-in for an engine: it answers what a script says, at the pace it is told, with a limited number
+ * A deterministic stand-in for an engine: it answers what a script says, at the pace it is given, with a limited number
  * of slots and a queue. For tests of the server and for measuring the server's own share of the time.
  */
 import { AloftError } from '../../core/errors.js';
@@ -14,7 +14,7 @@ import type { StepStats } from '../../core/batcher-stats.js';
 import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader } from '../engine/loader.js';
 import { BYTE_CODEC, byteIds } from './byte-codec.js';
 
-export interface Script {
+export interface ModelScript {
   /** Text that continues a prompt; each of its UTF-8 bytes is one token. */
   readonly answer: (promptText: string, sequence: number) => string;
   /** Time before the first token and between tokens; 0 gives the event loop one turn. */
@@ -35,7 +35,7 @@ export interface Script {
  */
 export const ENDLESS_PROMPT = 'count to infinity';
 
-export const DEFAULT_SCRIPT: Script = {
+const DEFAULT_SCRIPT: ModelScript = {
   answer: (prompt) => ` echo of ${prompt}`,
   firstTokenMs: 0,
   tokenMs: 0,
@@ -76,7 +76,7 @@ export class ScriptedModel implements LoadedModel {
   isDead = false;
   isDisposed = false;
   runningCount = 0;
-  readonly #script: Script;
+  readonly #script: ModelScript;
   readonly #waiting: (() => void)[] = [];
   readonly #listeners = new Set<(stats: StepStats) => void>();
   #stepId = 0;
@@ -84,7 +84,7 @@ export class ScriptedModel implements LoadedModel {
   #allowance = Infinity;
   readonly #held: (() => void)[] = [];
 
-  constructor(script: Partial<Script>) {
+  constructor(script: Partial<ModelScript>) {
     this.#script = { ...DEFAULT_SCRIPT, ...script };
     this.maxRunningRequestCount = this.#script.slotCount;
     this.generator = {
@@ -228,7 +228,7 @@ export class ScriptedModel implements LoadedModel {
       await this.#permission(signal);
       if (signal?.aborted) return;
       firstTokenMs ??= performance.now();
-      this.#tellStep(1);
+      this.#notifyStep(1);
       for (const [index, sequence] of sequences.entries()) {
         if (sequence.isDone) continue;
         yield sequence.next(index);
@@ -277,7 +277,7 @@ export class ScriptedModel implements LoadedModel {
     if (!signal?.aborted) this.#allowance--;
   }
 
-  #tellStep(rowCount: number): void {
+  #notifyStep(rowCount: number): void {
     if (this.#listeners.size === 0) return;
     const stats: StepStats = {
       type: 'step',
@@ -408,9 +408,9 @@ export class ScriptedLoader implements ModelLoader {
   readonly failing = new Map<string, AloftError>();
   /** Loading waits for it. */
   gate: Promise<void> = Promise.resolve();
-  readonly #script: Partial<Script>;
+  readonly #script: Partial<ModelScript>;
 
-  constructor(script: Partial<Script> = {}) {
+  constructor(script: Partial<ModelScript> = {}) {
     this.#script = script;
   }
 

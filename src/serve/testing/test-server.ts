@@ -3,10 +3,10 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SILENT_LOG, type Log } from '../../core/log.js';
-import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../start/options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../context/options.js';
 import { createRepository } from '../repository/create.js';
 import { startServer, type RunningServer } from '../start/server.js';
-import { ScriptedLoader, type Script, type ScriptedModel } from './scripted-model.js';
+import { ScriptedLoader, type ModelScript, type ScriptedModel } from './scripted-model.js';
 
 export interface TestServer {
   readonly server: RunningServer;
@@ -33,7 +33,7 @@ export function fakeEngine(parent: string): string {
 }
 
 export interface TestOptions {
-  readonly script?: Partial<Script>;
+  readonly script?: Partial<ModelScript>;
   readonly options?: Partial<ServeOptions>;
   /** Called with the new repository before the server starts. */
   readonly prepare?: (repository: string) => void;

@@ -1,41 +1,32 @@
 /** Checks of single request fields: their type and range. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import {
+  byName,
+  type NumberRange,
+  SAMPLING_FIELD_NAMES,
+  SAMPLING_FIELDS,
+} from '../../core/sampling-fields.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
 
 export function refuse(message: string): AloftError {
   return new AloftError('REQUEST_INVALID', message);
 }
 
-interface Range {
-  readonly isInteger?: boolean;
-  readonly min?: number;
-  /** `min` itself is refused. */
-  readonly isOpen?: boolean;
-  readonly max?: number;
-}
-
-const COUNT: Range = { isInteger: true, min: 1 };
-const DURATION: Range = { min: 0, isOpen: true };
+const COUNT: NumberRange = { isInteger: true, min: 1 };
+const DURATION: NumberRange = { min: 0, isOpen: true };
 
 /** Ranges that do not depend on the engine. */
 const RANGES = {
   maxOutputTokens: COUNT,
-  temperature: { min: 0 },
-  topK: { isInteger: true, min: 0 },
-  topP: { min: 0, isOpen: true, max: 1 },
-  minP: { min: 0, max: 1 },
-  repetitionPenalty: { min: 0, isOpen: true },
-  presencePenalty: {},
-  frequencyPenalty: {},
-  minTokens: { isInteger: true, min: 0 },
+  ...byName(SAMPLING_FIELD_NAMES, (name) => SAMPLING_FIELDS[name].range),
   sequenceCount: COUNT,
   bestOf: COUNT,
   truncatePromptTokens: COUNT,
   priority: { isInteger: true },
   queueTimeoutMs: DURATION,
   deadlineMs: DURATION,
-} as const satisfies Partial<Record<keyof GenerateRequest, Range>>;
+} as const satisfies Partial<Record<keyof GenerateRequest, NumberRange>>;
 
 const MAX_SEED = 2n ** 64n - 1n;
 
@@ -66,7 +57,7 @@ export function checkTokens(field: string, tokenIds: Iterable<number> | undefine
   }
 }
 
-export function checkNumber(field: string, value: unknown, range: Range): void {
+export function checkNumber(field: string, value: unknown, range: NumberRange): void {
   if (value === undefined) return;
   const { isInteger = false, min = -Infinity, isOpen = false, max = Infinity } = range;
   const isNumber = typeof value === 'number' && Number.isFinite(value);
@@ -75,7 +66,7 @@ export function checkNumber(field: string, value: unknown, range: Range): void {
   throw refuse(`${field} must be ${describe(range)}, but is ${show(value)}.`);
 }
 
-function describe({ isInteger, min, isOpen, max }: Range): string {
+function describe({ isInteger, min, isOpen, max }: NumberRange): string {
   const bounds = [
     ...(min === undefined ? [] : [isOpen ? `above ${min}` : `at least ${min}`]),
     ...(max === undefined ? [] : [`at most ${max}`]),

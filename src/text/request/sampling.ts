@@ -1,14 +1,20 @@
 /** How tokens are chosen, from what a request says and what the model's publisher recommends. */
 import type { GenerateRequest } from '../../core/generate.js';
 import type { BeamParams } from '../../core/request.js';
-import type { SamplingParams } from '../../core/sampling.js';
+import {
+  byName,
+  FILTER_NAMES,
+  type FilterName,
+  SAMPLING_FIELD_NAMES,
+  samplingField,
+  type SamplingNumbers,
+} from '../../core/sampling-fields.js';
+import { GREEDY_FILTERS, NEUTRAL, type SamplingParams } from '../../core/sampling.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
 import type { GenerationDefaults } from '../generation-config.js';
 import { checkNumber, refuse } from './ranges.js';
 
-type Filters = Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'>;
-
-const GREEDY_FILTERS: Filters = { temperature: 0, topK: 0, topP: 1, minP: 0 };
+type Filters = Pick<SamplingParams, FilterName>;
 
 /** Parts of the sampling parameters that are made elsewhere. */
 export interface SamplingParts {
@@ -21,12 +27,10 @@ export function resolveSampling(
   defaults: GenerationDefaults,
   parts: SamplingParts,
 ): SamplingParams {
+  const published: Partial<SamplingNumbers> = defaults;
   return {
+    ...byName(SAMPLING_FIELD_NAMES, (name) => request[name] ?? published[name] ?? NEUTRAL[name]),
     ...filters(request, defaults),
-    repetitionPenalty: request.repetitionPenalty ?? defaults.repetitionPenalty,
-    presencePenalty: request.presencePenalty ?? 0,
-    frequencyPenalty: request.frequencyPenalty ?? 0,
-    minTokens: request.minTokens ?? 0,
     logitBias: new Map(Object.entries(request.logitBias ?? {}).map(([id, bias]) => [Number(id), bias])),
     badWords: [...(request.badTokenLists ?? []), ...parts.badWords],
     seed: parts.seed,
@@ -41,17 +45,9 @@ export function resolveSampling(
  */
 function filters(request: GenerateRequest, defaults: GenerationDefaults): Filters {
   if (request.beam) return GREEDY_FILTERS;
-  const { temperature, topK, topP, minP } = request;
-  if ([temperature, topK, topP, minP].every((value) => value === undefined)) {
-    if (!defaults.doSample) return GREEDY_FILTERS;
-    return {
-      temperature: defaults.temperature,
-      topK: defaults.topK,
-      topP: defaults.topP,
-      minP: defaults.minP,
-    };
-  }
-  return { temperature: temperature ?? 1, topK: topK ?? 0, topP: topP ?? 1, minP: minP ?? 0 };
+  if (FILTER_NAMES.some((name) => request[name] !== undefined))
+    return byName(FILTER_NAMES, (name) => request[name] ?? NEUTRAL[name]);
+  return defaults.doSample ? byName(FILTER_NAMES, (name) => defaults[name]) : GREEDY_FILTERS;
 }
 
 /** Beam search as asked for; a width of 1 is greedy search. @throws {AloftError} REQUEST_INVALID for contradictions. */
@@ -74,15 +70,12 @@ export function resolveBeam(request: GenerateRequest, limits: TokenLimits): Beam
 
 /** Values that switch a filter off do not contradict a beam search; clients send them unasked. */
 function refuseSamplingWithBeam(request: GenerateRequest): void {
-  const { temperature, topK = 0, topP = 1, minP = 0, bestOf, sequenceCount = 1 } = request;
-  const samples = temperature !== undefined && temperature !== 0 && temperature !== 1;
-  const fields = [
-    ...(samples ? ['temperature'] : []),
-    ...(topK > 1 ? ['topK'] : []),
-    ...(topP < 1 ? ['topP'] : []),
-    ...(minP > 0 ? ['minP'] : []),
-    ...(bestOf !== undefined && bestOf !== sequenceCount ? ['bestOf'] : []),
-  ];
+  const { bestOf, sequenceCount = 1 } = request;
+  const samples = FILTER_NAMES.filter((name) => {
+    const { neutral, greedy } = samplingField(name);
+    return request[name] !== undefined && request[name] !== neutral && request[name] !== greedy;
+  });
+  const fields = [...samples, ...(bestOf !== undefined && bestOf !== sequenceCount ? ['bestOf'] : [])];
   if (fields.length === 0) return;
   throw refuse(
     `beam and ${fields.join(', ')} contradict each other: beam search does not sample; remove one.`,

@@ -3,7 +3,7 @@ import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, FinishReason, RequestTimings, TokenRequest } from '../../core/request.js';
 import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 
-export interface Script {
+export interface BatcherScript {
   /** Output tokens of each sequence. */
   readonly sequences: readonly (readonly number[])[];
   /** Tokens per event. Default 1. */
@@ -36,10 +36,10 @@ export class ScriptedBatcher implements TokenBatcher {
   /** Sequences that the submitter has ended. */
   readonly ended: { readonly id: RequestId; readonly sequence: number }[] = [];
   stepCount = 0;
-  readonly #script: Script;
+  readonly #script: BatcherScript;
   readonly #running = new Map<RequestId, Running>();
 
-  constructor(script: Script, limits: Partial<TokenLimits> = {}) {
+  constructor(script: BatcherScript, limits: Partial<TokenLimits> = {}) {
     this.#script = script;
     const all = { vocabulary: 1000, maxInputTokens: 512, maxOutputTokens: 512, maxSequenceTokens: 1024 };
     this.limits = { ...all, maxSequenceCount: 8, maxBeamWidth: 8, maxTopLogprobs: 5, ...limits };

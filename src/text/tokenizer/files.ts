@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { parseJsonObject } from './hf-json.js';
+import { parseFileObject } from './hf-json.js';
 
 /** The file's bytes, or undefined when there is no such file. @throws {AloftError} TOKENIZER_INVALID when it is unreadable. */
 export async function readFileIfPresent(path: string): Promise<Buffer | undefined> {
@@ -23,5 +23,5 @@ export async function readFileIfPresent(path: string): Promise<Buffer | undefine
 export async function readJsonIfPresent(directory: string, name: string): Promise<Record<string, unknown>> {
   const path = join(directory, name);
   const bytes = await readFileIfPresent(path);
-  return bytes ? parseJsonObject(bytes.toString('utf8'), path) : {};
+  return bytes ? parseFileObject(bytes.toString('utf8'), path) : {};
 }

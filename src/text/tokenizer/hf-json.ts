@@ -27,7 +27,7 @@ export interface HfTokenizerJson {
  * @throws {AloftError} TOKENIZER_INVALID naming `path`.
  */
 export function parseTokenizerJson(text: string, path: string): HfTokenizerJson {
-  const json = parseJsonObject(text, path);
+  const json = parseFileObject(text, path);
   const model = asComponent(json['model']);
   if (!model) throw invalid(path, 'has no "model" section; it is not a tokenizer.json');
   const tokenizer = {
@@ -44,7 +44,7 @@ export function parseTokenizerJson(text: string, path: string): HfTokenizerJson 
 }
 
 /** @throws {AloftError} TOKENIZER_INVALID when the text is not a JSON object. */
-export function parseJsonObject(text: string, path: string): Record<string, unknown> {
+export function parseFileObject(text: string, path: string): Record<string, unknown> {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -4,7 +4,7 @@ import { readJsonIfPresent } from './files.js';
 
 const NAMES = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
 
-export type SpecialTokenName = (typeof NAMES)[number];
+type SpecialTokenName = (typeof NAMES)[number];
 export type SpecialTokens = Readonly<Partial<Record<SpecialTokenName, string>>>;
 
 /** From `tokenizer_config.json`, else `special_tokens_map.json`, else `fallback`. */

@@ -4,7 +4,7 @@ import { byteLevelDecoder } from './byte-level.js';
 import { type Component, type HfTokenizerJson, isRecord, stages, stringField } from './hf-json.js';
 
 /** How the very start of a text differs from the sum of its tokens. */
-export type LeadingSpaceRule =
+type LeadingSpaceRule =
   /** The first `count` spaces of the text are dropped (`Strip`); usually 1, the dummy prefix of SentencePiece. */
   | { readonly type: 'strip'; readonly count: number }
   /** The first token has other bytes than elsewhere: without its word-start marks (`Metaspace`). */

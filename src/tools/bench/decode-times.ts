@@ -11,7 +11,7 @@ export interface DecodeTimes {
   readonly exposedUs: number;
 }
 
-/** Where steps are told. */
+/** A source of step statistics. */
 export interface StepSource {
   onStep(listener: (stats: StepStats) => void): () => void;
 }

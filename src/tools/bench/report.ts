@@ -21,7 +21,7 @@ export interface SweepSubject {
   readonly device: string;
 }
 
-export interface MeasuredRow {
+interface MeasuredRow {
   readonly type: 'measured';
   readonly case: SweepCase;
   readonly latency: LatencyStatistics;
@@ -33,7 +33,7 @@ export interface MeasuredRow {
 }
 
 /** A case that does not fit, with the bytes that say so. */
-export interface OutOfMemoryRow {
+interface OutOfMemoryRow {
   readonly type: 'oom';
   readonly case: SweepCase;
   readonly wantedBytes: number;

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.js';
 import { AloftError } from '../../core/errors.js';
 import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, RequestTimings, TokenRequest } from '../../core/request.js';
-import { GREEDY, type SamplingParams } from '../../core/sampling.js';
+import type { SamplingParams } from '../../core/sampling.js';
 import type { TokenBatcher } from '../../core/token-batcher.js';
 import type { SweepCase } from './sweep.js';
 
@@ -18,14 +18,6 @@ export interface RunPlan {
   /** 1 samples; more is beam search. Beams do not count as output. */
   readonly beamWidth: number;
 }
-
-export const DEFAULT_RUN_PLAN: RunPlan = {
-  warmUpRuns: 2,
-  minRuns: 10,
-  minSeconds: 60,
-  sampling: GREEDY,
-  beamWidth: 1,
-};
 
 export interface CaseTimes {
   /** One per run: the whole batch, prompt and output. */

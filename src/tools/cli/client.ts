@@ -5,13 +5,14 @@ import {
   runClientCommand,
   type ClientCommand,
   type TextClient,
-  type Terminal as ClientTerminal,
+  type ClientTerminal,
 } from '../../client/command.js';
 import { GrpcClient, type TlsOptions } from '../../client/grpc-client.js';
 import { HttpClient } from '../../client/http-client.js';
 import type { TextRequest } from '../../client/text-request.js';
 import { runTokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
+import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { engineLoader } from '../../serve/engine/engine-loader.js';
 import {
   addTokenFlags,
@@ -24,6 +25,7 @@ import {
   type TokenFlags,
 } from './client-token-flags.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
+import { addSamplingFlags, samplingFlags, samplingTensors } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
 
 interface ClientFlags extends TokenFlags {
@@ -38,14 +40,9 @@ interface ClientFlags extends TokenFlags {
   readonly requestId?: string;
   readonly beamWidth?: number;
   readonly numReturnSequences?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
+  /** Sampling parameters, from flags of their own. */
+  readonly sampling: Partial<SamplingNumbers>;
   readonly lengthPenalty?: number;
-  readonly repetitionPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly minLength?: number;
   readonly randomSeed?: bigint;
   readonly stopWords?: readonly string[];
   readonly badWords?: readonly string[];
@@ -88,15 +85,9 @@ export function registerClient(program: Command, terminal: Terminal): void {
     .option('--model-name <name>', 'default: ensemble; for token ids tensorrt_llm')
     .option('--request-id <id>', 'name of the request')
     .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
-    .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1))
-    .option('--temperature <x>', 'divides the logits; 0 is greedy', realNumber(0, 100))
-    .option('--top-k <n>', 'keep the k most likely tokens', wholeNumber(0))
-    .option('--top-p <x>', 'keep the most likely tokens up to this probability', realNumber(0, 1))
+    .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1));
+  addSamplingFlags(command)
     .option('--length-penalty <x>', 'for beams', realNumber(-100, 100))
-    .option('--repetition-penalty <x>', '1 is off', realNumber(0, 100))
-    .option('--presence-penalty <x>', '0 is off', realNumber(-100, 100))
-    .option('--frequency-penalty <x>', '0 is off', realNumber(-100, 100))
-    .option('--min-length <n>', 'fewest tokens', wholeNumber(0))
     .option('--random-seed <n>', 'makes sampling repeatable', readSeed)
     .option('--stop-words <word...>', 'texts that end the answer')
     .option('--bad-words <word...>', 'texts that must not appear')
@@ -118,8 +109,9 @@ export function registerClient(program: Command, terminal: Terminal): void {
     .option('-x, --certificate-chain <file>', "PEM of the client's certificate")
     .option('-v, --verbose', 'print times');
   addTokenFlags(command);
-  command.action(async (flags: ClientFlags) => {
+  command.action(async (options: Omit<ClientFlags, 'sampling'>) => {
     refuseUnsupported(command);
+    const flags = { ...options, sampling: samplingFlags(command) };
     const client = openClient(flags);
     const streams = { out: terminal.out, error: terminal.err };
     try {
@@ -173,20 +165,16 @@ function readRequest(flags: ClientFlags): TextRequest {
   const prompt = flags.prompt ?? flags.text;
   if (prompt === undefined)
     throw new AloftError('USAGE', `A prompt is missing: use -p "What is deep learning ?".`);
+  const { minTokens: minLength, ...sampling } = flags.sampling;
   const members = {
+    ...sampling,
+    minLength,
     model: flags.modelName ?? 'ensemble',
     id: flags.requestId,
     stream: flags.streaming ?? false,
     beamWidth: flags.beamWidth,
     sequenceCount: flags.numReturnSequences,
-    temperature: flags.temperature,
-    topK: flags.topK,
-    topP: flags.topP,
     lengthPenalty: flags.lengthPenalty,
-    repetitionPenalty: flags.repetitionPenalty,
-    presencePenalty: flags.presencePenalty,
-    frequencyPenalty: flags.frequencyPenalty,
-    minLength: flags.minLength,
     seed: flags.randomSeed,
     stopWords: flags.stopWords,
     badWords: flags.badWords,
@@ -222,14 +210,8 @@ async function sendTokens(
     inputs: {
       beam_width: flags.beamWidth,
       num_return_sequences: flags.numReturnSequences,
-      temperature: flags.temperature,
-      runtime_top_k: flags.topK,
-      runtime_top_p: flags.topP,
+      ...samplingTensors(flags.sampling),
       len_penalty: flags.lengthPenalty,
-      repetition_penalty: flags.repetitionPenalty,
-      presence_penalty: flags.presencePenalty,
-      frequency_penalty: flags.frequencyPenalty,
-      min_length: flags.minLength,
       random_seed: flags.randomSeed,
       end_id: flags.endId,
       pad_id: flags.padId,

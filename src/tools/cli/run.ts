@@ -5,13 +5,15 @@ import { dirname } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
-import { oneOf, realNumber, repeated, wholeNumber } from './flags.js';
+import { oneOf, repeated, wholeNumber } from './flags.js';
+import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
 
 interface RunFlags extends EngineFlags {
@@ -21,10 +23,8 @@ interface RunFlags extends EngineFlags {
   readonly inputTokens?: string;
   readonly chat?: true;
   readonly addSpecialTokens: boolean;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly repetitionPenalty?: number;
+  /** Sampling parameters, from flags of their own. */
+  readonly sampling: Partial<SamplingNumbers>;
   readonly randomSeed?: string;
   readonly endId?: number;
   readonly ignoreEos?: true;
@@ -46,11 +46,8 @@ export function registerRun(program: Command, terminal: Terminal): void {
     .option('--input-tokens <file.csv>', 'the same as --input_file with a .csv file')
     .option('--chat', 'send each text as a user message through the chat template')
     .option('--no-add-special-tokens', 'no begin token before texts (as TensorRT-LLM 0.5 run.py did)')
-    .option('--max-output-len <tokens>', 'tokens to generate at most', wholeNumber(1), 128)
-    .option('--temperature <t>', '0 is greedy; default: the model says, else greedy', realNumber(0, 100))
-    .option('--top-k <k>', 'keep the k most likely tokens; 0 keeps all', wholeNumber(0))
-    .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1))
-    .option('--repetition-penalty <r>', 'over 1 makes repeated tokens less likely', realNumber(0.01, 100))
+    .option('--max-output-len <tokens>', 'tokens to generate at most', wholeNumber(1), 128);
+  addSamplingFlags(command)
     .option('--random-seed <n>', 'makes sampling repeatable (default: random)')
     .option('--end-id <id>', 'token that ends the output (default: the model says)', wholeNumber(0))
     .option('--ignore-eos', 'generate to the full length')
@@ -68,7 +65,9 @@ export function registerRun(program: Command, terminal: Terminal): void {
       'error',
     );
   addEngineFlags(command);
-  command.action(async (flags: RunFlags) => runCommand(flags, terminal));
+  command.action(async (flags: Omit<RunFlags, 'sampling'>) =>
+    runCommand({ ...flags, sampling: samplingFlags(command) }, terminal),
+  );
 }
 
 async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
@@ -193,10 +192,7 @@ function toRequest(prompt: Prompt, flags: RunFlags): GenerateRequest {
   return {
     prompt,
     maxOutputTokens: flags.maxOutputLen,
-    ...(flags.temperature === undefined ? {} : { temperature: flags.temperature }),
-    ...(flags.topK === undefined ? {} : { topK: flags.topK }),
-    ...(flags.topP === undefined ? {} : { topP: flags.topP }),
-    ...(flags.repetitionPenalty === undefined ? {} : { repetitionPenalty: flags.repetitionPenalty }),
+    ...flags.sampling,
     ...(flags.randomSeed === undefined ? {} : { seed: parseSeed(flags.randomSeed) }),
     ...(flags.endId === undefined ? {} : { endIds: [flags.endId] }),
     ...(flags.ignoreEos ? { ignoreEos: true } : {}),

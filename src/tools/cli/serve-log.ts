@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
-import type { LogSettings } from '../../serve/start/settings.js';
+import type { LogSettings } from '../../serve/context/settings.js';
 import { onOff, oneOf, wholeNumber } from './flags.js';
 import type { Terminal } from './terminal.js';
 

@@ -8,10 +8,10 @@ import {
   DEFAULT_SERVE_OPTIONS as DEFAULTS,
   type ServeOptions,
   type TlsFiles,
-} from '../../serve/start/options.js';
+} from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
-import { SettableLog } from '../../serve/start/settings.js';
+import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { warmupFlag } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';

@@ -1,7 +1,7 @@
 /** Where traces go: Triton's --trace-config, or the environment variables of OpenTelemetry. */
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import type { TraceSettings } from '../../serve/start/settings.js';
+import type { TraceSettings } from '../../serve/context/settings.js';
 import { repeated } from './flags.js';
 
 export interface TraceFlags {

@@ -52,7 +52,7 @@ export interface CpuPackReport {
 }
 
 /** How the target lies in memory: tiles for linear, or rows as they are, for tables and vectors. */
-export type PackArrangement = 'tiles' | 'rows';
+type PackArrangement = 'tiles' | 'rows';
 
 /** Where a matrix goes: addresses of its numbers, and for int8 of the [rows] scales and, in tiles, sums. */
 export interface PackTarget extends PackedAddresses {

@@ -123,7 +123,7 @@ describe('beam search', () => {
     );
   });
 
-  test('goes on with fewer continuations than beams, and tells when it ends with too few', () => {
+  test('goes on with fewer continuations than beams, and reports when it ends with too few', () => {
     const request = tokenRequest('a', { maxOutputTokens: 2, sequenceCount: 3 });
     const params = { width: 3, lengthPenalty: 1, earlyStopping: false };
     const one = (id: number) => ({ tokenIds: Int32Array.of(id), logprobs: Float32Array.of(-1) });

@@ -97,7 +97,7 @@ test('the last sequence finishes the request; what has ended or is unknown is le
   expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(LIMITS.blockCount);
 });
 
-test('called while the token is told, also for one that waits', async () => {
+test('called while the token is emitted, also for one that waits', async () => {
   const { batcher } = open({ maxSequenceCount: 3 });
   const alone = await answerAlone(THREE);
   const collector = new OutcomeCollector();
@@ -154,8 +154,8 @@ test('beams and candidates of bestOf cannot be ended one by one', async () => {
 });
 
 test('through the engine thread', async () => {
-  const factoryUrl = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
-  const options = { factoryUrl, factoryOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
+  const executorUrl = new URL('../../executor/testing/toy-executor.js', import.meta.url).href;
+  const options = { executorUrl, executorOptions: { limits: LIMITS }, batcher: DEFAULT_BATCHER_OPTIONS };
   const batcher = await openThreadedBatcher(options);
   const alone = await answerAlone({ ...THREE, maxOutputTokens: 60 });
   const collector = new OutcomeCollector();

@@ -3,12 +3,12 @@ import type { PromptEvent, TokenLogprobs, TokenRequest } from '../../../core/req
 import type { StepOutput } from '../../../core/step.js';
 import { logitsAt, logprobsAt } from './step-results.js';
 
-/** Collects what a request wants to know about its prompt, token by token as the chunks come back. */
+/** Collects log probabilities and logits of a prompt, token by token as the chunks come back. */
 export class PromptScores {
   readonly #request: TokenRequest;
   readonly #logprobs: TokenLogprobs[] = [];
   readonly #logits: Float32Array[] = [];
-  isTold = false;
+  isEmitted = false;
 
   constructor(request: TokenRequest) {
     this.#request = request;
@@ -26,7 +26,7 @@ export class PromptScores {
   finish(output: StepOutput, logit: number): PromptEvent {
     const { sampling, returnContextLogits, id } = this.#request;
     if (returnContextLogits) this.#logits.push(logitsAt(output, logit));
-    this.isTold = true;
+    this.isEmitted = true;
     return {
       type: 'prompt',
       id,

@@ -1,7 +1,7 @@
 /** Why requests end before or instead of being served. */
 import { type ErrorReport, reportError } from '../../../core/errors.js';
 import type { BatcherEvent, TokenRequest } from '../../../core/request.js';
-import type { BatcherHealth } from '../batcher-health.js';
+import type { BatcherHealth } from '../../../core/token-batcher.js';
 import { type Capacity, checkRequest } from './check-request.js';
 import type { RequestRun } from './request-run.js';
 

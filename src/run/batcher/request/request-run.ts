@@ -1,35 +1,36 @@
 import { type ErrorReport } from '../../../core/errors.js';
 import type { FinishReason, RequestTimings, TokenRequest, Usage } from '../../../core/request.js';
-import { dependsOnOutput, type SamplingParams } from '../../../core/sampling.js';
+import { dependsOnOutput, GREEDY_FILTERS, type SamplingParams } from '../../../core/sampling.js';
 import { SequenceGroup } from '../../scheduler/sequence.js';
 import { BeamRun } from './beam-run.js';
 import { BeamSearch } from './beam-search.js';
 import { requestWidth } from './check-request.js';
 import { PromptScores } from './prompt-scores.js';
 import type { RequestSink } from './request-sink.js';
-import { SequenceRun } from './sequence-run.js';
+import { type SequenceOwner, SequenceRun } from './sequence-run.js';
 import { StopLists } from './stop-lists.js';
 
 /** Odd constant of the golden ratio: seeds of continuations lie far apart. */
 const SEED_STRIDE = 0x9e3779b97f4a7c15n;
 
-const UNFILTERED = { temperature: 0, topK: 0, topP: 1, minP: 0 };
+/** A sequence's output side with its request. */
+export type RequestSequence = SequenceRun<RequestRun>;
 
 /** An accepted request: its sequences, where its events go, and when what happened. */
-export class RequestRun {
+export class RequestRun implements SequenceOwner {
   readonly tokens: TokenRequest;
   readonly sink: RequestSink;
   readonly group: SequenceGroup;
-  readonly sequences: readonly SequenceRun[];
+  readonly sequences: readonly RequestSequence[];
   readonly stopLists: StopLists;
   readonly promptScores: PromptScores | undefined;
   readonly beams: BeamSearch | undefined;
   readonly beamRun: BeamRun | undefined;
-  /** Tokens are told as they come; otherwise only the best sequences are told, at the end. */
+  /** True if tokens are emitted as they are sampled. Beams and `bestOf` emit only their best sequences, at the end. */
   readonly streams: boolean;
-  /** Log probabilities are wanted, by the client or to choose the best sequences. */
+  /** True if log probabilities are wanted, by the client or to choose the best sequences. */
   readonly tracksLogprobs: boolean;
-  /** Token events hold nothing but tokens. */
+  /** True if token events hold nothing but tokens. */
   readonly isPlain: boolean;
   readonly submittedMs: number;
   scheduledMs: number | undefined;
@@ -65,28 +66,29 @@ export class RequestRun {
     this.beamRun = this.beams && new BeamRun(this.beams, this.group);
   }
 
-  /** What the device samples with for continuation `index`. */
+  /** Parameters with which the device samples continuation `index`. */
   samplingOf(index: number): SamplingParams {
     const { sampling } = this.tokens;
     // Beams are chosen on the host, from the tokens that the device scores highest.
-    if (this.beams !== undefined) return { ...sampling, ...UNFILTERED, logprobs: this.beams.candidateCount };
+    if (this.beams !== undefined)
+      return { ...sampling, ...GREEDY_FILTERS, logprobs: this.beams.candidateCount };
     const seed = BigInt.asUintN(64, sampling.seed + BigInt(index) * SEED_STRIDE);
     return { ...sampling, seed, logprobs: this.tracksLogprobs ? (sampling.logprobs ?? 0) : undefined };
   }
 
-  /** The device must be told what beams have become, because what they score next depends on it. */
+  /** True if the device needs the beams' true histories, because the scores of the next tokens depend on them. */
   get beamsNeedHistory(): boolean {
     return this.beams !== undefined && dependsOnOutput(this.tokens.sampling);
   }
 
   /** One sequence has ended. @returns true when it was the last */
-  endSequence(run: SequenceRun, reason: FinishReason, timeMs: number): boolean {
+  endSequence(run: RequestSequence, reason: FinishReason, timeMs: number): boolean {
     run.finishReason = reason;
     if (this.streams) run.emitEnd(run.sequence.index, timeMs);
     return this.sequences.every((other) => other.finishReason !== undefined);
   }
 
-  /** All sequences have ended: tells the best ones, if they are not told yet, and the terminal event. */
+  /** Emits the best sequences, unless they were streamed, and the terminal event. All sequences have ended before. */
   finish(timeMs: number): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -101,7 +103,7 @@ export class RequestRun {
     });
   }
 
-  /** The request ends early. Sequences that were told so far are closed with `reason`. */
+  /** Ends the request early. Sequences that were streamed are closed with the reason that belongs to `error`. */
   fail(error: ErrorReport, timeMs: number): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -117,7 +119,7 @@ export class RequestRun {
     });
   }
 
-  #bestSequences(): readonly SequenceRun[] {
+  #bestSequences(): readonly RequestSequence[] {
     return this.sequences
       .toSorted((a, b) => b.cumulativeLogprob - a.cumulativeLogprob)
       .slice(0, this.tokens.sequenceCount);

@@ -1,13 +1,27 @@
 import { joinLogits } from '../../../core/logits.js';
-import type { FinishReason, SequenceEvent, TokenLogprobs } from '../../../core/request.js';
+import type { FinishReason, SequenceEvent, TokenLogprobs, TokenRequest } from '../../../core/request.js';
 import type { StepOutput } from '../../../core/step.js';
 import type { Sequence } from '../../scheduler/sequence.js';
-import type { RequestRun } from './request-run.js';
+import type { RequestSink } from './request-sink.js';
 import { logitsAt, logprobsAt } from './step-results.js';
+import type { StopLists } from './stop-lists.js';
 
-/** The output side of a sequence: what was sampled, what of it may be shown, and why it ended. */
-export class SequenceRun {
-  readonly request: RequestRun;
+/** Parts of a request that its sequences read. */
+export interface SequenceOwner {
+  readonly tokens: TokenRequest;
+  readonly sink: RequestSink;
+  readonly stopLists: StopLists;
+  /** True if tokens are emitted as they are sampled. */
+  readonly streams: boolean;
+  /** True if log probabilities are added up. */
+  readonly tracksLogprobs: boolean;
+  /** True if token events hold nothing but tokens. */
+  readonly isPlain: boolean;
+}
+
+/** Output side of a sequence: the tokens that were sampled, those of them that may be shown, and why it ended. */
+export class SequenceRun<Owner extends SequenceOwner> {
+  readonly request: Owner;
   readonly sequence: Sequence;
   /** Sum over all that was generated, a closing end id or stop list included; NaN when nobody asked. */
   cumulativeLogprob: number;
@@ -19,7 +33,7 @@ export class SequenceRun {
   readonly #logprobs: TokenLogprobs[] = [];
   readonly #logits: Float32Array[] = [];
 
-  constructor(request: RequestRun, sequence: Sequence) {
+  constructor(request: Owner, sequence: Sequence) {
     this.request = request;
     this.sequence = sequence;
     this.cumulativeLogprob = request.tracksLogprobs ? 0 : NaN;

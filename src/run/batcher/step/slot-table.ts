@@ -2,23 +2,23 @@ import type { Executor } from '../../executor/executor.js';
 import { NO_SLOT } from '../../kv/block-tables.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import type { StepPlan } from '../../scheduler/step-plan.js';
-import type { SequenceRun } from '../request/sequence-run.js';
+import type { RequestSequence } from '../request/request-run.js';
 
 /** Which run holds which slot, here and on the device. */
 export class SlotTable {
   readonly #executor: Executor;
-  readonly #runs: (SequenceRun | undefined)[] = [];
+  readonly #runs: (RequestSequence | undefined)[] = [];
 
   constructor(executor: Executor) {
     this.#executor = executor;
   }
 
-  runAt(slot: number): SequenceRun {
+  runAt(slot: number): RequestSequence {
     return this.#runs[slot]!;
   }
 
   /** Carries out the changes that come before a planned step. */
-  apply(plan: StepPlan, runOf: (sequence: Sequence) => SequenceRun): void {
+  apply(plan: StepPlan, runOf: (sequence: Sequence) => RequestSequence): void {
     for (let i = 0; i < plan.detachedSlots.length; i++) {
       const slot = plan.detachedSlots.at(i);
       this.#executor.detachSlot(slot);
@@ -28,16 +28,16 @@ export class SlotTable {
     for (const sequence of plan.attached) this.#attach(sequence, runOf(sequence));
   }
 
-  /** The history of a sequence is not what the device has sampled for its slot: tells it the true one. */
-  renew(run: SequenceRun): void {
+  /** Gives the device the true history of a sequence, which differs from the tokens that it has sampled for the slot. */
+  renew(run: RequestSequence): void {
     const { sequence } = run;
-    // Without a slot the history is told when it gets one.
+    // A sequence without a slot brings its history when it gets one.
     if (sequence.slot === NO_SLOT) return;
     this.#executor.detachSlot(sequence.slot);
     this.#attach(sequence, run);
   }
 
-  #attach(sequence: Sequence, run: SequenceRun): void {
+  #attach(sequence: Sequence, run: RequestSequence): void {
     const { tokens } = run.request;
     this.#runs[sequence.slot] = run;
     this.#executor.attachSlot({

@@ -4,11 +4,11 @@ import type { KvCache } from '../../kv/kv-cache.js';
 import type { SchedulerLimits } from '../../scheduler/scheduler-limits.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import type { RowList, StepPlan } from '../../scheduler/step-plan.js';
-import type { SequenceRun } from '../request/sequence-run.js';
+import type { RequestSequence } from '../request/request-run.js';
 import type { SlotTable } from './slot-table.js';
 
 /** Largest step that buffers must hold. */
-export type StepShape = Pick<SchedulerLimits, 'maxSequenceCount' | 'maxStepTokens' | 'maxStepLogits'>;
+export type StepCapacity = Pick<SchedulerLimits, 'maxSequenceCount' | 'maxStepTokens' | 'maxStepLogits'>;
 
 type RowStats = Pick<
   StepStats,
@@ -42,13 +42,13 @@ export class StepBuffers implements StepInput {
   blocksToHost: Int32Array = NO_PAIRS;
   blocksFromHost: Int32Array = NO_PAIRS;
   /** [rows] whose row it is, and its group's epoch. */
-  readonly #rowRuns: (SequenceRun | undefined)[] = [];
+  readonly #rowRuns: (RequestSequence | undefined)[] = [];
   readonly #rowEpochs: Int32Array;
   /** [rows] what the row of `blockTables` holds: the version of a table, and how much of it. */
   readonly #rowVersions: Float64Array;
   readonly #rowBlockCounts: Int32Array;
 
-  constructor(shape: StepShape, maxBlocksPerSequence: number) {
+  constructor(shape: StepCapacity, maxBlocksPerSequence: number) {
     this.maxBlocksPerSequence = maxBlocksPerSequence;
     this.tokenIds = new Int32Array(shape.maxStepTokens);
     this.positions = new Int32Array(shape.maxStepTokens);
@@ -92,7 +92,7 @@ export class StepBuffers implements StepInput {
     };
   }
 
-  runOfLogit(logit: number): SequenceRun {
+  runOfLogit(logit: number): RequestSequence {
     return this.#rowRuns[this.logitRows[logit]!]!;
   }
 
@@ -146,16 +146,16 @@ export class StepBuffers implements StepInput {
     this.#rowBlockCounts[row] = count;
   }
 
-  #addScores(row: number, run: SequenceRun, start: number, count: number): void {
+  #addScores(row: number, run: RequestSequence, start: number, count: number): void {
     const firstToken = this.rowOffsets[row]!;
     for (let i = 0; i < count; i++) this.#addLogit(row, firstToken + i, run.sequence.tokens[start + i + 1]!);
     this.returnLogits ||= run.request.tokens.returnContextLogits;
   }
 
-  #addSample(row: number, run: SequenceRun, token: number): void {
+  #addSample(row: number, run: RequestSequence, token: number): void {
     this.#addLogit(row, token, -1);
     const { promptScores, tokens } = run.request;
-    const endsPrompt = promptScores !== undefined && !promptScores.isTold;
+    const endsPrompt = promptScores !== undefined && !promptScores.isEmitted;
     this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
   }
 

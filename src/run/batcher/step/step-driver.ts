@@ -7,7 +7,7 @@ import { KvCache } from '../../kv/kv-cache.js';
 import { Scheduler } from '../../scheduler/scheduler.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import { type BatcherOptions, schedulerLimits, tokenLimits } from '../batcher-options.js';
-import type { SequenceRun } from '../request/sequence-run.js';
+import type { RequestSequence } from '../request/request-run.js';
 import { SlotTable } from './slot-table.js';
 import { StepBuffers } from './step-buffers.js';
 
@@ -25,7 +25,7 @@ const NO_ROWS = {
   idleMs: 0,
 } as const;
 
-/** Moves steps from the scheduler to the executor and back. What the results mean is the batcher's matter. */
+/** Moves steps from the scheduler to the executor and back. The batcher interprets the results. */
 export class StepDriver {
   readonly kv: KvCache;
   readonly scheduler: Scheduler;
@@ -86,7 +86,7 @@ export class StepDriver {
    * @param runOf the run of a sequence that is given a slot
    * @returns false when nothing can run now
    */
-  launch(runOf: (sequence: Sequence, nowMs: number) => SequenceRun): boolean {
+  launch(runOf: (sequence: Sequence, nowMs: number) => RequestSequence): boolean {
     const startMs = this.#clock.nowMs();
     const plan = this.scheduler.plan();
     this.#waitReason = plan.waitReason;
@@ -120,18 +120,18 @@ export class StepDriver {
     this.#hostMs += this.#clock.nowMs() - startMs;
     const { deviceMs, idleMs } = output;
     const rows = { ...step.rowStats(), outputTokenCount, deviceMs, idleMs };
-    this.#tell({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
+    this.#notify({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
   }
 
-  /** Tells the state that requests have left which ended between steps. */
-  tellIdle(): void {
+  /** Reports the state without a step: requests that end between steps free their blocks there. */
+  notifyIdle(): void {
     const stepId = Math.max(0, this.#stepCount - 1);
     this.#waitReason = undefined;
-    this.#tell({ stepId, ...NO_ROWS, ...this.#state(this.#clock.nowMs()) });
+    this.#notify({ stepId, ...NO_ROWS, ...this.#state(this.#clock.nowMs()) });
   }
 
-  /** Tells the device the histories of sequences that the host has changed; before the next step is launched. */
-  renewSlots(runs: readonly SequenceRun[]): void {
+  /** Gives the device the histories of sequences that the host has changed; before the next step is launched. */
+  renewSlots(runs: readonly RequestSequence[]): void {
     for (const run of runs) this.#slots.renew(run);
   }
 
@@ -140,7 +140,7 @@ export class StepDriver {
     this.#isAbandoned = true;
   }
 
-  #tell(stats: Omit<StepStats, 'type'>): void {
+  #notify(stats: Omit<StepStats, 'type'>): void {
     for (const listener of this.#listeners) listener({ type: 'step', ...stats });
   }
 

@@ -10,7 +10,7 @@ class HangingExecutor extends ToyExecutor {
   }
 }
 
-/** The factory for engine threads. @param options ToyExecutorOptions */
+/** Lets engine threads load this module. @param options ToyExecutorOptions */
 export async function openExecutor(options: unknown): Promise<Executor> {
   return new HangingExecutor(options as ToyExecutorOptions);
 }

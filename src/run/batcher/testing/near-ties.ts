@@ -12,15 +12,15 @@ export interface NearTies {
   readonly maxPartingsPerToken: number;
 }
 
-/** The same request, which also tells how far ahead each token was. */
+/** The same request, which also reports how far ahead each token was. */
 export function withMargins(request: TokenRequest): TokenRequest {
-  if (!tellsMargin(request)) return request;
+  if (!reportsMargin(request)) return request;
   const { sampling } = request;
   return { ...request, sampling: { ...sampling, logprobs: Math.max(2, sampling.logprobs ?? 0) } };
 }
 
 /** Whether the likeliest token is the one that is taken: not after penalties, biases and bans. */
-function tellsMargin({ sampling, beam, sequenceCount }: TokenRequest): boolean {
+function reportsMargin({ sampling, beam, sequenceCount }: TokenRequest): boolean {
   const isPlain = !dependsOnOutput(sampling) && sampling.logitBias.size === 0;
   return beam === undefined && sequenceCount === 1 && isPlain && sampling.temperature === 0;
 }
@@ -48,7 +48,7 @@ export function expectNearlySame(
       tokenCount += at === undefined ? sequence.tokenIds.length : at + 1;
       if (at === undefined) continue;
       partingCount++;
-      const margin = tellsMargin(request) ? marginAt(sequence, at) : undefined;
+      const margin = reportsMargin(request) ? marginAt(sequence, at) : undefined;
       if (margin === undefined) continue;
       expect(margin, request.id).toBeLessThan(maxMargin);
       largestMargin = Math.max(largestMargin, margin);

@@ -58,7 +58,7 @@ export class NullExecutor implements Executor {
   async dispose(): Promise<void> {}
 }
 
-/** The factory for engine threads. @param options row count and tokens per sequence */
+/** Lets engine threads load this module. @param options row count and tokens per sequence */
 export async function openExecutor(options: unknown): Promise<Executor> {
   const { rowCount, sequenceTokens } = options as {
     readonly rowCount: number;

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../../core/errors.js';
 import type { BatcherEvent, FinishReason, TokenLogprobs, TokenRequest } from '../../../core/request.js';
 import type { Batcher } from '../batcher.js';
 
-/** Everything that a request was told, put together: what must not depend on how it was scheduled. */
+/** All events of a request, put together: they must not depend on how it was scheduled. */
 export interface Outcome {
   readonly sequences: Map<number, SequenceOutcome>;
   promptLogprobs: readonly TokenLogprobs[] | undefined;
@@ -32,7 +32,7 @@ export class OutcomeCollector {
   };
   isOver = false;
   readonly faults: string[] = [];
-  /** Tokens told so far; lets tests cancel at a certain point. */
+  /** Tokens emitted so far; lets tests cancel at a certain point. */
   tokenCount = 0;
 
   readonly take = (event: BatcherEvent): void => {

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Clock } from '../../../core/clock.js';
 import { invariant, reportError } from '../../../core/errors.js';
-import { loadExecutorFactory } from '../../executor/executor-factory.js';
+import { loadExecutorModule } from '../../executor/executor-module.js';
 import type { Executor } from '../../executor/executor.js';
 import { Batcher } from '../batcher.js';
 import type { EngineCommand, EngineThreadData, FromEngine, ToEngine } from './thread-messages.js';
@@ -13,8 +13,8 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   let executor: Executor;
   let batcher: Batcher;
   try {
-    const factory = await loadExecutorFactory(data.factoryUrl);
-    executor = await factory.openExecutor(data.factoryOptions);
+    const module = await loadExecutorModule(data.executorUrl);
+    executor = await module.openExecutor(data.executorOptions);
     batcher = new Batcher(executor, data.batcher, sharedClock(data.timeOriginMs));
   } catch (thrown) {
     post({ type: 'openFailed', error: reportError(thrown) });
@@ -25,9 +25,9 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   batcher.onStep((stats) => outbox.addStats(stats));
   batcher.onFailure((failure) => outbox.addFailure(failure));
   port.on('message', (commands: ToEngine) => {
-    for (const command of commands) void obey(command);
+    for (const command of commands) void handleCommand(command);
   });
-  const obey = async (command: EngineCommand): Promise<void> => {
+  const handleCommand = async (command: EngineCommand): Promise<void> => {
     if (command.type === 'submit') batcher.submitTo(command.request, new OutboxSink(outbox, command.handle));
     else if (command.type === 'cancel') batcher.cancel(command.id);
     else if (command.type === 'endSequence') batcher.endSequence(command.id, command.sequence);

@@ -9,14 +9,14 @@ import type { BatcherOptions } from '../batcher-options.js';
 
 /** How an engine thread makes its executor and its batcher. */
 export interface EngineThreadOptions {
-  /** Compiled module that exports `openExecutor` (see ExecutorFactory). */
-  readonly factoryUrl: string;
-  readonly factoryOptions: unknown;
+  /** Compiled module that exports `openExecutor` (see ExecutorModule). */
+  readonly executorUrl: string;
+  readonly executorOptions: unknown;
   readonly batcher: BatcherOptions;
 }
 
 export interface EngineThreadData extends EngineThreadOptions {
-  /** `performance.timeOrigin` of the main thread, so that both threads tell the same time. */
+  /** `performance.timeOrigin` of the main thread, so that times of both threads compare. */
   readonly timeOriginMs: number;
 }
 
@@ -47,7 +47,7 @@ export type FromEngine =
   | { readonly type: 'openFailed'; readonly error: ErrorReport }
   | StepMessage;
 
-/** Everything that one turn of the engine has to tell. */
+/** Everything that one turn of the engine reports. */
 export interface StepMessage {
   readonly type: 'step';
   readonly timeMs: number;

@@ -8,7 +8,7 @@ import type { HandledEvent, RequestHandle, StepMessage } from './thread-messages
 /** Posts a message and hands the listed memory over with it. */
 export type PostStep = (message: StepMessage, transfer: ArrayBuffer[]) => void;
 
-/** Gathers what the engine thread has to tell and posts it once per turn, when the work at hand is done. */
+/** Gathers the events and statistics of the engine thread and posts them once per turn, when the work at hand is done. */
 export class ThreadOutbox {
   readonly #post: PostStep;
   readonly #tokens = new Int32List(1024);

@@ -12,8 +12,8 @@ const seconds = Number(process.argv[2] ?? 5);
 console.log('streams  tokens/s  steps/s  main thread busy  us/token on the main thread');
 for (const rowCount of [1, 64, 1024]) {
   const batcher = await openThreadedBatcher({
-    factoryUrl: new URL('../testing/null-executor.js', import.meta.url).href,
-    factoryOptions: { rowCount, sequenceTokens: OUTPUT_TOKENS + 32 },
+    executorUrl: new URL('../testing/null-executor.js', import.meta.url).href,
+    executorOptions: { rowCount, sequenceTokens: OUTPUT_TOKENS + 32 },
     batcher: DEFAULT_BATCHER_OPTIONS,
   });
   let [requestCount, tokenCount, stepCount] = [0, 0, 0];

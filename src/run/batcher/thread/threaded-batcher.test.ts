@@ -31,11 +31,11 @@ afterEach(async () => {
 async function open(
   changes: Partial<ToyExecutorOptions> = {},
   options: Partial<BatcherOptions> = {},
-  factoryUrl = TOY,
+  executorUrl = TOY,
 ): Promise<ThreadedBatcher> {
   const batcher = await openThreadedBatcher({
-    factoryUrl,
-    factoryOptions: { limits, ...changes },
+    executorUrl,
+    executorOptions: { limits, ...changes },
     batcher: { ...DEFAULT_BATCHER_OPTIONS, ...options },
   });
   opened.push(batcher);
@@ -116,16 +116,16 @@ describe('engine thread', () => {
     expect(late.outcome.error).toBe('MODEL_UNAVAILABLE');
   });
 
-  test('a factory that fails makes opening fail with its error', async () => {
-    const options = { factoryUrl: TOY, factoryOptions: { limits }, batcher: DEFAULT_BATCHER_OPTIONS };
+  test('a module that fails makes opening fail with its error', async () => {
+    const options = { executorUrl: TOY, executorOptions: { limits }, batcher: DEFAULT_BATCHER_OPTIONS };
     await expect(
       openThreadedBatcher({ ...options, batcher: { ...options.batcher, maxSequenceCount: 99 } }),
     ).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('max_num_sequences is 99'),
     });
-    const notAFactory = new URL('../batcher-options.js', import.meta.url).href;
-    await expect(openThreadedBatcher({ ...options, factoryUrl: notAFactory })).rejects.toMatchObject({
+    const withoutExecutor = new URL('../batcher-options.js', import.meta.url).href;
+    await expect(openThreadedBatcher({ ...options, executorUrl: withoutExecutor })).rejects.toMatchObject({
       message: expect.stringContaining('does not export openExecutor'),
     });
   });

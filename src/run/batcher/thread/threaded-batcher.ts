@@ -3,8 +3,7 @@ import type { StepStats } from '../../../core/batcher-stats.js';
 import { AloftError, type ErrorReport } from '../../../core/errors.js';
 import type { RequestId } from '../../../core/ids.js';
 import type { BatcherEvent, TokenRequest } from '../../../core/request.js';
-import type { TokenBatcher, TokenLimits } from '../../../core/token-batcher.js';
-import type { BatcherHealth } from '../batcher-health.js';
+import type { BatcherHealth, TokenBatcher, TokenLimits } from '../../../core/token-batcher.js';
 import { duplicateReport, refusedEvent, stoppedReport } from '../request/refusal.js';
 import type {
   EngineCommand,
@@ -171,13 +170,13 @@ export class ThreadedBatcher implements TokenBatcher {
     this.#heartbeatMs = performance.now();
     const { tokens, timeMs } = message;
     for (let i = 0; i < tokens.length; i += 3)
-      this.#tell(tokens[i]!, tokenEvent(tokens, i, timeMs, this.#open));
-    for (const { handle, event } of message.events) this.#tell(handle, event);
+      this.#notify(tokens[i]!, tokenEvent(tokens, i, timeMs, this.#open));
+    for (const { handle, event } of message.events) this.#notify(handle, event);
     for (const stats of message.stats) for (const listener of this.#stepListeners) listener(stats);
     if (message.failure !== undefined) this.#fail(message.failure);
   }
 
-  #tell(handle: RequestHandle, event: BatcherEvent | undefined): void {
+  #notify(handle: RequestHandle, event: BatcherEvent | undefined): void {
     const request = this.#open.get(handle);
     if (request === undefined || event === undefined) return;
     if (event.type === 'finished' || event.type === 'failed') this.#forget(handle, request);

@@ -301,7 +301,7 @@ function toyMemory(kvBytes: number, hostKvBytes: number): MemoryBudget {
   };
 }
 
-/** The factory for engine threads. @param options ToyExecutorOptions */
+/** Lets engine threads load this module. @param options ToyExecutorOptions */
 export async function openExecutor(options: unknown): Promise<Executor> {
   return new ToyExecutor(options as ToyExecutorOptions);
 }

@@ -9,8 +9,8 @@ import { inflightReport, inflightText } from '../latency-report.js';
 import { machineRecord } from '../machine.js';
 import { generateWorkload, readDataset, type WorkItem } from '../workload.js';
 import { htmlReport, type SweepPoint } from './html-report.js';
-import { goodput, runLoad, type LoadResult } from './load.js';
-import { openTarget, type Api, type LoadTarget } from './target.js';
+import { goodput, sendWorkload, type WorkloadRun } from './send-workload.js';
+import { openTarget, type Api, type BenchTarget } from './target.js';
 
 export interface ServeBenchFlags {
   readonly api: Api;
@@ -77,7 +77,7 @@ export async function benchServe(flags: ServeBenchFlags, terminal: Terminal): Pr
   if (errorCount > 0) throw new AloftError('CHECK_FAILED', `${errorCount} requests failed; see above.`);
 }
 
-function pointOf(flags: ServeBenchFlags, load: Load, result: LoadResult): SweepPoint {
+function pointOf(flags: ServeBenchFlags, load: Load, result: WorkloadRun): SweepPoint {
   const level = { maxFirstTokenMs: flags.sloTtftMs, maxTokenGapMs: flags.sloTpotMs };
   const errorCount = [...result.errors.values()].reduce((sum, count) => sum + count, 0);
   return {
@@ -89,10 +89,10 @@ function pointOf(flags: ServeBenchFlags, load: Load, result: LoadResult): SweepP
 }
 
 /** Not measured: connections, compilation and caches are made. */
-async function warmUp(flags: ServeBenchFlags, target: LoadTarget, terminal: Terminal): Promise<void> {
+async function warmUp(flags: ServeBenchFlags, target: BenchTarget, terminal: Terminal): Promise<void> {
   if (flags.warmUp === 0) return;
   const items = workload(flags, flags.warmUp, Infinity).slice(0, flags.warmUp);
-  const { errors } = await runLoad(items, target, { concurrency: flags.warmUp });
+  const { errors } = await sendWorkload(items, target, { concurrency: flags.warmUp });
   const [first] = errors;
   if (first !== undefined) terminal.err(`A warm-up request failed: ${first[0]}\n`);
 }
@@ -100,9 +100,9 @@ async function warmUp(flags: ServeBenchFlags, target: LoadTarget, terminal: Term
 async function runPoint(
   flags: ServeBenchFlags,
   load: Load,
-  target: LoadTarget,
+  target: BenchTarget,
   terminal: Terminal,
-): Promise<LoadResult> {
+): Promise<WorkloadRun> {
   const items = workload(flags, flags.numRequests, load.rate);
   const bar = terminal.isInteractive
     ? new SingleBar({
@@ -112,7 +112,7 @@ async function runPoint(
       })
     : undefined;
   bar?.start(items.length, 0);
-  const result = await runLoad(items, target, {
+  const result = await sendWorkload(items, target, {
     concurrency: load.concurrency,
     onProgress: (doneCount) => bar?.update(doneCount),
   });

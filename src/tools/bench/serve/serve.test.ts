@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../../serve/testing/test-server.js';
 import { registerBench } from '../../cli/bench.js';
 import { main } from '../../cli/main.js';
-import { goodput, runLoad } from './load.js';
+import { goodput, sendWorkload } from './send-workload.js';
 import { openTarget, type Api } from './target.js';
 
 let server: TestServer;
@@ -29,7 +29,7 @@ test.each<Api>(['grpc', 'generate', 'openai'])(
       { prompt: [100, 101, 102], outputTokens: 10, arrivalMs: 0 },
       { prompt: 'text', outputTokens: 6, arrivalMs: 40 },
     ];
-    const result = await runLoad(items, target, { concurrency: 2 });
+    const result = await sendWorkload(items, target, { concurrency: 2 });
     target.close();
     expect([...result.errors]).toEqual([]);
     expect(result.records.map((record) => record.outputTokens).toSorted((a, b) => a - b)).toEqual([6, 10]);

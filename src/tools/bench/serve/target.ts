@@ -9,7 +9,7 @@ import type { WorkItem } from '../workload.js';
 export const APIS = ['grpc', 'generate', 'openai'] as const;
 export type Api = (typeof APIS)[number];
 
-export interface LoadTarget {
+export interface BenchTarget {
   /** Yields the number of tokens in each piece as it arrives. @throws {AloftError} */
   send(item: WorkItem, signal: AbortSignal): AsyncIterable<number>;
   close(): void;
@@ -23,7 +23,7 @@ export interface TargetOptions {
   readonly apiKey: string | undefined;
 }
 
-export async function openTarget(options: TargetOptions): Promise<LoadTarget> {
+export async function openTarget(options: TargetOptions): Promise<BenchTarget> {
   const key = options.apiKey === undefined ? {} : { apiKey: options.apiKey };
   if (options.api === 'grpc')
     return grpcTarget(new GrpcClient({ address: options.url, ...key }), options.model);
@@ -36,7 +36,7 @@ function defaultModel(item: WorkItem): string {
   return typeof item.prompt === 'string' ? 'ensemble' : 'tensorrt_llm';
 }
 
-function grpcTarget(client: GrpcClient, model: string | undefined): LoadTarget {
+function grpcTarget(client: GrpcClient, model: string | undefined): BenchTarget {
   return {
     async *send(item, signal) {
       const modelName = model ?? defaultModel(item);
@@ -92,7 +92,7 @@ function grpcInputs({ prompt, outputTokens }: WorkItem): Tensor[] {
   ];
 }
 
-function generateTarget(client: HttpClient, model: string | undefined): LoadTarget {
+function generateTarget(client: HttpClient, model: string | undefined): BenchTarget {
   return {
     async *send(item, signal) {
       const { prompt, outputTokens } = item;
@@ -132,7 +132,7 @@ function generateTarget(client: HttpClient, model: string | undefined): LoadTarg
   };
 }
 
-function openAiTarget(client: HttpClient, model: string): LoadTarget {
+function openAiTarget(client: HttpClient, model: string): BenchTarget {
   return {
     async *send({ prompt, outputTokens }, signal) {
       const sampling = { temperature: 0, ignore_eos: true };

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { COMMANDS } from '../commands.js';
 import { main } from '../main.js';
 
+/** The model that the repository ships. */
 export const DEMO_MODEL = fileURLToPath(new URL('../../../../models/demo', import.meta.url));
 
 export interface CommandResult {

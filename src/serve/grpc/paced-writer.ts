@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
 import type { Outgoing } from '../../protocol/grpc/service.js';
 
-export class StreamWriter {
+export class PacedWriter {
   readonly #stream: ServerDuplexStream<Outgoing, Outgoing>;
   readonly #writeTimeoutMs: number;
   /** Shared by all requests of the stream that wait. */

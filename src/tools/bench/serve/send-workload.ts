@@ -2,26 +2,26 @@
 import { reportError } from '../../../core/errors.js';
 import type { RequestRecord } from '../latency-report.js';
 import type { WorkItem } from '../workload.js';
-import type { LoadTarget } from './target.js';
+import type { BenchTarget } from './target.js';
 
-export interface LoadOptions {
+export interface SendOptions {
   /** Infinity: only arrivals limit. */
   readonly concurrency: number;
   readonly onProgress?: (doneCount: number) => void;
 }
 
-export interface LoadResult {
+export interface WorkloadRun {
   readonly records: readonly RequestRecord[];
   /** Messages of failed requests with their counts. */
   readonly errors: ReadonlyMap<string, number>;
   readonly totalMs: number;
 }
 
-export async function runLoad(
+export async function sendWorkload(
   items: readonly WorkItem[],
-  target: LoadTarget,
-  options: LoadOptions,
-): Promise<LoadResult> {
+  target: BenchTarget,
+  options: SendOptions,
+): Promise<WorkloadRun> {
   const records: RequestRecord[] = [];
   const errors = new Map<string, number>();
   const startMs = performance.now();
@@ -44,7 +44,7 @@ export async function runLoad(
   return { records, errors, totalMs: performance.now() - startMs };
 }
 
-async function measure(item: WorkItem, target: LoadTarget): Promise<RequestRecord> {
+async function measure(item: WorkItem, target: BenchTarget): Promise<RequestRecord> {
   const startMs = performance.now();
   const tokenMs: number[] = [];
   for await (const tokenCount of target.send(item, new AbortController().signal)) {
@@ -72,7 +72,7 @@ export interface ServiceLevel {
 }
 
 /** Requests a second that kept the service level. */
-export function goodput({ records, totalMs }: LoadResult, level: ServiceLevel): number {
+export function goodput({ records, totalMs }: WorkloadRun, level: ServiceLevel): number {
   const isGood = (record: RequestRecord) => {
     const gap = ((record.tokenMs.at(-1) ?? 0) - record.firstTokenMs) / Math.max(1, record.outputTokens - 1);
     return (

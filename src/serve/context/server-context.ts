@@ -2,11 +2,11 @@
 import type { Log } from '../../core/log.js';
 import type { RunGeneration } from '../generation/run-generation.js';
 import type { ServerHealth } from '../metrics/health.js';
-import type { Infer } from './inference-service.js';
+import type { Infer } from '../inference/infer-call.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
-import type { ServeOptions } from '../start/options.js';
+import type { ServeOptions } from './options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
-import type { SettableLog, TraceControl } from '../start/settings.js';
+import type { SettableLog, TraceControl } from './settings.js';
 
 export interface ServerContext {
   readonly options: ServeOptions;

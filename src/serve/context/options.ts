@@ -1,4 +1,5 @@
 /** The effective configuration of a server. Validated once, printed at start. */
+import type { HealthLimits } from '../metrics/health.js';
 import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
 import type { ControlMode } from '../repository/model-repository.js';
 import type { LogSettings, TraceSettings } from './settings.js';
@@ -11,13 +12,13 @@ export interface TlsFiles {
   readonly clientAuthority: string | undefined;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one; undefined does not listen. */
   readonly port: number | undefined;
 }
 
-export interface ServeOptions {
+export interface ServeOptions extends HealthLimits {
   readonly serverId: string;
   readonly modelRepositories: readonly string[];
   /** Serves one engine without a repository. */
@@ -31,7 +32,7 @@ export interface ServeOptions {
   readonly grpc: ListenOptions;
   readonly metrics: ListenOptions;
   readonly tls: TlsFiles | undefined;
-  /** Of gRPC alone; undefined: the same as of HTTP. */
+  /** TLS files for gRPC. Undefined: use those for HTTP. */
   readonly grpcTls: TlsFiles | undefined;
   /** Empty: no key is asked for. */
   readonly apiKeys: readonly string[];
@@ -46,14 +47,10 @@ export interface ServeOptions {
   readonly maxBufferedEventCount: number;
   /** A client that takes nothing for so long is disconnected. */
   readonly writeTimeoutMs: number;
-  /** Ready means that all models are, not only the server. */
-  readonly strictReadiness: boolean;
   /** Where they differ from the defaults. */
   readonly logSettings: LogSettings;
   readonly traceSettings: TraceSettings;
   readonly metricsOptions: MetricsOptions;
-  /** A step loop that is silent for so long counts as dead. */
-  readonly maxHeartbeatAgeMs: number;
   /** Time that running requests have to finish at shutdown. */
   readonly drainMs: number;
   /** Folder of the built playground page; undefined serves none. */
