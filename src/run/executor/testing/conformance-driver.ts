@@ -13,7 +13,7 @@ export interface ModelFault {
 }
 
 /** Makes an executor of one and the same random model with these limits. */
-export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
+type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
 
 /** An implementation of the contract, and what it promises about equal results. */
 export interface Subject {
