@@ -4,16 +4,15 @@ import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
 import { KERNEL_TENSOR_PREFIX } from '../engine/format.js';
 import type { NamedTensorSpec } from '../engine/safetensors.js';
+import { startingTimingCache } from '../engine/timing-cache.js';
 import type { WeightName } from '../plan/plan.js';
 import type { BuildOptions, BuildTarget, KernelPackage } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
-import { buildWarnings } from './build-warnings.js';
-import { checkTensors } from './check-tensors.js';
+import { buildWarnings, checkTensors } from './check-checkpoint.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import { draftManifest } from './manifest-draft.js';
 import { definePlans } from './plans.js';
-import { startingTimingCache } from './starting-timing-cache.js';
 import { WeightPacker } from './weight-packer.js';
 import { checkFormats } from '../device/weight-layout.js';
 

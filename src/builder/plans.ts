@@ -1,10 +1,9 @@
 /** From a model's configuration to the plans that a build writes: everything about an engine but its weights. */
 import { PRECISION_DTYPE } from '../core/dtype.js';
-import type { Plan } from '../plan/plan.js';
+import type { Plan, RopeScaling } from '../plan/plan.js';
 import { validatePlan } from '../plan/validate.js';
-import type { BuildOptions } from './build-options.js';
+import type { BuildOptions, RopeScalingOverride } from './build-options.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
-import { withOverrides } from './config-overrides.js';
 import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
@@ -35,4 +34,20 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
   );
   for (const plan of ranks) validatePlan(plan);
   return { model, config, definition: definition.plan, ranks };
+}
+
+/** `--rotary_base` and `--rotary_scaling` win over config.json. */
+function withOverrides(config: ModelConfig, { ropeTheta, ropeScaling }: BuildOptions): ModelConfig {
+  const { theta, scaling } = config.rope;
+  return {
+    ...config,
+    rope: {
+      theta: ropeTheta ?? theta,
+      scaling: ropeScaling === null ? scaling : completed(ropeScaling, config),
+    },
+  };
+}
+
+function completed({ type, factor }: RopeScalingOverride, { maxPositions }: ModelConfig): RopeScaling {
+  return type === 'linear' ? { type, factor } : { type, factor, originalMaxPositions: maxPositions };
 }

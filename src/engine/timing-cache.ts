@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
+import type { Log } from '../core/log.js';
 import { sortedJson } from './manifest.js';
 
 const TimingCacheSchema = Type.Object({
@@ -28,6 +29,16 @@ export function readTimingCache(path: string, device: string): TimingCache | und
   } catch {
     return undefined;
   }
+}
+
+/** The timing cache at `path` if it can serve `device`, else an empty one, with TensorRT-LLM's warning when a path was given. */
+export function startingTimingCache(device: string, path: string | null, log: Log): TimingCache {
+  const cache = path === null ? undefined : readTimingCache(path, device);
+  if (path !== null && cache === undefined)
+    log.warning(
+      `Invalid timing cache, using freshly created one: ${path} is missing, malformed or of another device than ${device}.`,
+    );
+  return cache ?? emptyTimingCache(device);
 }
 
 export function writeTimingCache(path: string, cache: TimingCache): void {

@@ -8,7 +8,7 @@ export interface BufferLayout {
 }
 
 /** A cache line and the widest vector register. */
-export const BUFFER_ALIGNMENT_BYTES = 64;
+const BUFFER_ALIGNMENT_BYTES = 64;
 
 export interface BufferSizes {
   readonly maxTokens: number;

@@ -38,7 +38,7 @@ export interface WeightPart {
 }
 
 /** Parts concatenated along axis 0, then zero rows up to the weight's own shape (padded vocabulary). */
-export interface WeightSource {
+interface WeightSource {
   readonly parts: readonly WeightPart[];
 }
 

@@ -4,12 +4,12 @@
  */
 
 /** Element type of weights that are stored as they are. */
-export type DenseDtype = 'f32' | 'f16' | 'bf16';
+type DenseDtype = 'f32' | 'f16' | 'bf16';
 
 /** Element type of weights that are stored as integers with scales. */
 export type QuantisedElement = 'int8';
 
-export interface DenseFormat {
+interface DenseFormat {
   readonly type: 'dense';
   readonly dtype: DenseDtype;
 }

@@ -8,7 +8,7 @@ import { llama } from '../models/llama.js';
 import { shard } from '../passes/shard.js';
 import { TINY_CONFIG } from './tiny-checkpoint.js';
 
-export interface RandomWeight {
+interface RandomWeight {
   readonly shape: readonly number[];
   /** Row-major f32 */
   readonly data: Float32Array;

@@ -7,7 +7,7 @@ import type { Stream } from './stream.js';
 import { TENSOR_MAP_BYTES } from './tensor-map.js';
 
 /** What the compiler gave a kernel. `localBytes` above zero means spilled registers. */
-export interface KernelResources {
+interface KernelResources {
   readonly registerCount: number;
   readonly sharedBytes: number;
   readonly localBytes: number;

@@ -10,7 +10,7 @@ interface CudaLibraryKind {
   readonly install: string;
 }
 
-export const CUDA_LIBRARIES = {
+const CUDA_LIBRARIES = {
   driver: {
     what: 'the CUDA driver',
     names: ['libcuda.so.1'],

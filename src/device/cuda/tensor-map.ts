@@ -14,7 +14,7 @@ const NO_SWIZZLE = 0;
 const SWIZZLE_128B = 3;
 const L2_PROMOTION_256B = 3;
 /** Columns of a box: 128 bytes, the width of the swizzle pattern. */
-export const BOX_COLUMNS = 64;
+const BOX_COLUMNS = 64;
 
 /** A row-major [rows, columns] matrix of 16-bit values in device memory, to be copied in boxes of 64 columns. */
 export interface MappedMatrix {

@@ -118,7 +118,7 @@ function greatest(values: Float32Array | Float64Array): number {
   return best;
 }
 
-export interface TokenScore {
+interface TokenScore {
   readonly tokenId: number;
   readonly logprob: number;
 }

@@ -12,8 +12,7 @@ import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { loadHeader } from './load-header.js';
 import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
-import { modelOf, modelRoute } from './route.js';
-import { traceparentOf } from './trace-header.js';
+import { modelOf, modelRoute, traceparentOf } from './route.js';
 
 const NOT_ONE_RESPONSE =
   'generate expects model to produce exactly 1 response, use generate stream for model that generates various number of responses';

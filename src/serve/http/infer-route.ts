@@ -10,8 +10,7 @@ import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../context/server-context.js';
 import { inflatedBody } from './body.js';
 import { clientSignal } from './connection.js';
-import { modelOf, modelRoute } from './route.js';
-import { traceparentOf } from './trace-header.js';
+import { modelOf, modelRoute, traceparentOf } from './route.js';
 
 const encoders = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const HEADER_LENGTH = 'inference-header-content-length';

@@ -25,8 +25,7 @@ import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { openAiModel } from './openai-models.js';
 import { sendJson } from './reply.js';
-import { route } from './route.js';
-import { traceparentOf } from './trace-header.js';
+import { route, traceparentOf } from './route.js';
 
 export function openAiRoutes(app: FastifyInstance, context: ServerContext): void {
   route(app, '/v1/completions', { POST: (request, reply) => complete(context, request, reply) });

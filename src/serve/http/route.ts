@@ -1,4 +1,4 @@
-/** Registers a route, and 405 for every other method on its path. */
+/** Routes, and the parts of a request that several of them read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { openAiRouteError } from '../../protocol/openai/error.js';
 import { errorBody, isOpenAi, sendJson } from './reply.js';
@@ -9,6 +9,7 @@ type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'];
 
+/** Registers a route, and 405 for every other method on its path. */
 export function route(
   app: FastifyInstance,
   url: string,
@@ -35,6 +36,12 @@ export function pathParameter(request: FastifyRequest, name: string): string {
 
 export function modelOf(request: FastifyRequest): { readonly name: string; readonly version: string } {
   return { name: pathParameter(request, 'model'), version: pathParameter(request, 'version') };
+}
+
+/** The W3C trace context of a request: https://www.w3.org/TR/trace-context/ */
+export function traceparentOf(request: FastifyRequest): string | undefined {
+  const value = request.headers['traceparent'];
+  return typeof value === 'string' ? value : undefined;
 }
 
 function methodNotAllowed(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -18,7 +18,7 @@ export interface ProfiledStep {
 }
 
 /** The executor, and the calls of the step that it ran last. */
-export interface Subject {
+export interface ProfileSubject {
   readonly executor: Executor;
   /** Hands over the calls heard since it was asked before. */
   readonly takeCalls: () => readonly TimedCall[];
@@ -32,7 +32,7 @@ interface Batch {
 }
 
 /** @throws {AloftError} USAGE, OUT_OF_MEMORY when the executor cannot take the batch */
-export async function profileSteps(subject: Subject, work: SweepCase): Promise<ProfiledStep[]> {
+export async function profileSteps(subject: ProfileSubject, work: SweepCase): Promise<ProfiledStep[]> {
   const { executor } = subject;
   checkFits(executor, work);
   const batch = createBatch(executor, work);

@@ -24,7 +24,7 @@ import {
   MAX_GRAPH_ROWS,
 } from './decode-graphs.js';
 import { allocateMemory, type ExecutorMemory } from './device-memory.js';
-import { createFlight, type Flight, outputOf, type PendingStep } from './flight.js';
+import { createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
 import { MAX_TOP_COUNT } from './memory-sizes.js';
 import type { LaunchSink, Program, StepShape } from './op-context.js';
 import { emitStep } from './program.js';
@@ -193,7 +193,7 @@ class CudaExecutor implements Executor {
     while (!next.flight.end.isDone()) await new Promise(setImmediate);
     const { profile } = this.#options;
     if (profile !== undefined) this.#timer?.read(profile);
-    return outputOf(next, this.#areas);
+    return stepOutputOf(next, this.#areas);
   }
 
   async dispose(): Promise<void> {

@@ -34,7 +34,7 @@ export function createFlight(gpu: Gpu, memory: Pick<ExecutorMemory, 'descriptorB
 }
 
 /** Reads the results of a step that is done. */
-export function outputOf(
+export function stepOutputOf(
   { flight, before, step, topCount, logits }: PendingStep,
   memory: Pick<ExecutorMemory, 'outTokens' | 'outLogprobs' | 'outTopIds' | 'outTopLogprobs'>,
 ): StepOutput {

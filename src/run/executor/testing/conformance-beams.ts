@@ -6,7 +6,7 @@ import type { StepOutput } from '../../../core/step.js';
 import {
   closeTo,
   type Driver,
-  logSoftmax,
+  logProbabilitiesOf,
   range,
   type Subject,
   tokens,
@@ -34,7 +34,7 @@ function beamScores(logits: Float32Array, context: BeamContext): number[] {
         .map((part) => `,${part}`)
         .join(''),
     );
-  return logSoftmax(logits).map((logprob, id) => {
+  return logProbabilitiesOf(logits).map((logprob, id) => {
     if (sampling.badWords.some((word) => completes(word, id))) return -Infinity;
     if (output.length < sampling.minTokens && endIds.includes(id)) return -Infinity;
     const biased = logprob + (sampling.logitBias.get(id) ?? 0);
@@ -99,7 +99,7 @@ export function describeBeams(name: string, subject: Subject): void {
             minTokens: 9,
           },
         }));
-        expectScores(plain, logSoftmax(logits));
+        expectScores(plain, logProbabilitiesOf(logits));
         expectScores(changed, beamScores(logits, context));
       }),
     );

@@ -13,7 +13,7 @@ export interface ModelFault {
 }
 
 /** Makes an executor of one and the same random model with these limits. */
-export type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
+type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
 
 /** An implementation of the contract, and what it promises about equal results. */
 export interface Subject {
@@ -197,7 +197,7 @@ export function everyToken(tokenIds: readonly number[]): NonNullable<StepRow['wa
   return tokenIds.map((_, index) => ({ index, target: 0 }));
 }
 
-export function logSoftmax(logits: Float32Array): number[] {
+export function logProbabilitiesOf(logits: Float32Array): number[] {
   const largest = Math.max(...logits);
   const logSum = largest + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
   return Array.from(logits, (value) => value - logSum);

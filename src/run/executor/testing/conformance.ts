@@ -10,7 +10,7 @@ import {
   type Generated,
   interleaved,
   logitsOf,
-  logSoftmax,
+  logProbabilitiesOf,
   range,
   type Subject,
   tokens,
@@ -229,7 +229,7 @@ function describeTokens(withDriver: WithDriver): void {
       const output = await driver.step([row], { returnLogits: true });
       const vocabulary = output.logits!.length / 2;
       const [scored, sampled] = [0, 1].map((i) =>
-        logSoftmax(output.logits!.slice(i * vocabulary, (i + 1) * vocabulary)),
+        logProbabilitiesOf(output.logits!.slice(i * vocabulary, (i + 1) * vocabulary)),
       );
       const ranked = sampled!
         .map((logprob, id) => ({ logprob, id }))
