@@ -1,3 +1,4 @@
+import type { DeviceName } from '../core/device.js';
 import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
@@ -36,7 +37,7 @@ export interface PackReport {
 
 /** How one kind of device wants weights to lie in an engine file. Engines load without any further transform. */
 export interface WeightLayout {
-  readonly device: 'cpu' | 'cuda';
+  readonly device: DeviceName;
   /** Changes whenever packed bytes change meaning; engines of another version are refused. */
   readonly version: number;
   /** Formats in which this device stores a weight of a use. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Log, SILENT_LOG } from '../core/log.js';
+import type { DeviceName } from '../core/device.js';
 import type { LoadOptions } from '../llm/load.js';
 import { engineLoader } from '../serve/engine/engine-loader.js';
 import type { RunningEngine } from '../serve/generation/running-engine.js';
@@ -10,7 +11,7 @@ import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/context/optio
 import { createRepository, type CreateOptions } from '../serve/repository/create.js';
 import { startServer, type RunningServer } from '../serve/start/server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type BuildFlags } from './build-and-open.js';
-import { DEVICE, type TestDevice } from './device.js';
+import { DEVICE } from './device.js';
 
 export interface DemoServer {
   readonly server: RunningServer;
@@ -38,7 +39,7 @@ export interface DemoOptions {
  * A GPU multiplies a whole prompt and the rest of one whose beginning is cached with other kernels. Tests that ask the same
  * thing twice and want the same bits do without the prefix index there.
  */
-const LOAD: Record<TestDevice, LoadOptions> = { cpu: {}, cuda: { scheduler: { prefixReuse: false } } };
+const LOAD: Record<DeviceName, LoadOptions> = { cpu: {}, cuda: { scheduler: { prefixReuse: false } } };
 const BUILD = { max_batch_size: '8', max_input_len: '256', max_output_len: '256' };
 
 export async function startDemoServer(options: DemoOptions = {}): Promise<DemoServer> {

@@ -25,6 +25,8 @@ export interface SizingOptions {
   readonly maxStepTokens?: number;
   readonly maxSequenceCount?: number;
   readonly blockTokens?: number;
+  /** Cap on weights, workspace and KV cache together on a device with memory of its own. Default: all of it. */
+  readonly maxDeviceBytes?: number;
   /** Size of the host tier for evicted blocks and swapped sequences. Default 0: none. */
   readonly hostKvBytes?: number;
 }

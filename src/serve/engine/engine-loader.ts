@@ -1,6 +1,7 @@
 /** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
 import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
+import { DEVICE_TRAITS } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine, type LoadOptions } from '../../llm/load.js';
@@ -104,11 +105,9 @@ function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
 
 /** @param gpu ordinal of the GPU, where the engine runs on one */
 function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
-  const isOnGpu = manifest.aloft.device === 'cuda';
-  const device = isOnGpu
-    ? ({ kind: 'gpu', deviceId: gpu } as const)
-    : ({ kind: 'cpu', deviceId: 0 } as const);
-  const host = { kind: isOnGpu ? 'pinned' : 'cpu', deviceId: 0 } as const;
+  const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
+  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
+  const host = { kind: hostMemoryKind, deviceId: 0 };
   const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
   return [
     { purpose: 'weights', ...device, bytes: weightBytes },

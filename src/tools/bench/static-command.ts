@@ -2,11 +2,13 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
+import { DEVICES } from '../../device/device.js';
+import type { DevicePlace } from '../../device/device-support.js';
 import type { RunningEngine } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
-import { openUsedMemory, type PeakMemory, watchPeak } from './peak-memory.js';
+import { type PeakMemory, watchPeak } from './peak-memory.js';
 import {
   benchmarkLine,
   csvHeader,
@@ -19,7 +21,7 @@ import {
 import { measureCase } from './static-runner.js';
 import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
 
-export interface StaticFlags {
+export interface StaticFlags extends DevicePlace {
   readonly model: string;
   readonly batchSize: string;
   readonly inputOutputLen: string;
@@ -28,9 +30,6 @@ export interface StaticFlags {
   readonly duration: number;
   readonly csv?: true;
   readonly json?: string;
-  /** The GPU of an engine for CUDA, and where its libraries lie. */
-  readonly gpu?: number;
-  readonly cudaLibraryPath?: string;
 }
 
 export interface StaticBench {
@@ -57,8 +56,8 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
-  const peak =
-    subject.device === 'cuda' ? watchPeak(openUsedMemory(flags.gpu ?? 0, flags.cudaLibraryPath)) : undefined;
+  const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(flags);
+  const peak = gauge === undefined ? undefined : watchPeak(gauge);
   try {
     for (const one of cases) {
       const row = await measureRow(bench, one, peak);
@@ -124,7 +123,7 @@ function subjectOf({ engine: { manifest }, flags, buildSeconds }: StaticBench): 
     vocabulary: build.vocab_size,
     precision: build.precision,
     buildSeconds,
-    computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? 'cpu',
+    computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? aloft.device,
     quantisation: aloft.quantised_format?.split(' ')[0] ?? 'none',
     device: aloft.device,
   };

@@ -2,10 +2,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
-import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
-import { openEngineRank } from '../../engine/rank-file-reader.js';
+import { openRank } from '../../run/executor/open-rank.js';
 import type { ModelLoader } from '../../serve/engine/loader.js';
 import type { RunningServer } from '../../serve/start/server.js';
 import { tryLines } from '../../serve/start/startup-print.js';
@@ -19,6 +19,7 @@ import type { Terminal } from './terminal.js';
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
 const DEMO_MODEL = join(PACKAGE, 'models/demo');
 const DEMO_ENGINE = join(PACKAGE, 'engines/demo');
+const DEMO_DEVICE: DeviceName = 'cpu';
 const DEMO_PROMPT = 'What is deep learning ?';
 
 interface StartFlags extends ServeFlags {
@@ -72,14 +73,7 @@ async function answer(server: RunningServer, prompt: string, terminal: Terminal)
 /** An engine of another version, or a damaged one, is built again. */
 function demoEngineIsUsable(): boolean {
   try {
-    const expected = {
-      rank: 0,
-      worldSize: 1,
-      device: 'cpu',
-      layoutVersion: CPU_LAYOUT_VERSION,
-      verification: 'full',
-    } as const;
-    openEngineRank(DEMO_ENGINE, expected).dispose();
+    openRank({ engineDirectory: DEMO_ENGINE, verification: 'full' }, { device: DEMO_DEVICE }).dispose();
     return true;
   } catch (fault) {
     if (fault instanceof AloftError) return false;
@@ -99,7 +93,7 @@ async function buildDemoEngine(terminal: Terminal): Promise<void> {
   ]);
   await runBuild(
     flags,
-    { device: 'cpu' },
+    { device: DEMO_DEVICE },
     lineLog('warning', (line) => terminal.err(`${line}\n`)),
     terminal,
   );

@@ -1,8 +1,9 @@
-/** What the limits of a step and the KV cache of a CUDA executor follow from: pure, so that a dry run can ask for it. */
+/** Limits of a step and size of the KV cache of a CUDA executor. Pure, so that a dry run can ask for them. */
 import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
+import type { ExecutorSizing } from '../backend.js';
 import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
 import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
@@ -79,23 +80,17 @@ export function workspaceBytesOf({ bytes }: CudaSizes): number {
 
 const isLarge = (size: number): boolean => size >= PAGE_BYTES / 2;
 
-export interface CudaSizing {
-  readonly limits: CudaExecutorLimits;
-  readonly workspaceBytes: number;
-  readonly demand: KvDemand;
-}
-
 /** @param availableBytes memory for weights, workspace and cache together @throws {AloftError} CONFIG_INVALID */
 export function sizeCudaEngine(
   shape: EngineShape,
   given: SizingOptions,
   { availableBytes, target }: { readonly availableBytes: number; readonly target: CudaTarget },
-): CudaSizing {
+): ExecutorSizing {
   const { plan, weightBytes } = shape;
   const limits = cudaLimits(shape, given);
   const workspaceBytes = workspaceBytesOf(sizeCuda({ plan, inferred: inferPlan(plan) }, limits, target));
   const freeFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
-  const kv = { weightBytes, freeFraction, maxTokens: given.maxKvTokens, maxTotalBytes: undefined };
+  const kv = { weightBytes, freeFraction, maxTokens: given.maxKvTokens, maxTotalBytes: given.maxDeviceBytes };
   const freeBytes = Math.max(0, availableBytes - weightBytes - workspaceBytes);
   return { limits, workspaceBytes, demand: cudaKvDemand({ plan, limits, kv }, freeBytes, workspaceBytes) };
 }

@@ -1,0 +1,45 @@
+import type { DeviceName } from '../core/device.js';
+import type { PrecisionName } from '../core/dtype.js';
+import type { Plan } from '../plan/plan.js';
+import type { WeightLayout } from './weight-layout.js';
+
+/** Devices of one kind that this machine has. */
+export interface DeviceSurvey {
+  /** Name of the first one; undefined without any. */
+  readonly name: string | undefined;
+  /** Bytes that an engine would find on the first one before it loads. */
+  readonly memoryBytes: number;
+  /** Sentence on why engines cannot be built for it and run on it; undefined if they can. */
+  readonly obstacle: string | undefined;
+}
+
+/** Which device of its kind, and where its libraries lie. */
+export interface DevicePlace {
+  /** Ordinal of the GPU. Default 0. */
+  readonly gpu?: number;
+  /** Folders of CUDA libraries, separated by colons, before the standard places. */
+  readonly cudaLibraryPath?: string;
+}
+
+/** Memory in use on a device now, by this and every other process. */
+export interface MemoryGauge {
+  usedBytes(): number;
+  dispose(): void;
+}
+
+/** What one kind of device is to everything above it. */
+export interface DeviceSupport {
+  readonly name: DeviceName;
+  /** Version of the weight layout; engines of another version are refused. */
+  readonly layoutVersion: number;
+  /** Tensors that an engine stores for a weight. Pure. */
+  readonly specs: WeightLayout['specs'];
+  /** Precisions that engines for it can have. */
+  readonly precisions: readonly PrecisionName[];
+  /** @throws {AloftError} UNSUPPORTED naming what the device's kernels cannot do with the plan */
+  checkPlan(plan: Plan, maxInputTokens: number): void;
+  /** Looks at this machine without taking a device. */
+  survey(place: DevicePlace): DeviceSurvey;
+  /** Opens a gauge of the device's memory. Absent where it is the memory of the whole machine. */
+  openMemoryGauge?(place: DevicePlace): MemoryGauge;
+}
