@@ -1,5 +1,6 @@
 import type { DeviceName } from '../core/device.js';
 import type { PrecisionName } from '../core/dtype.js';
+import type { OpeningOptions } from '../core/engine-options.js';
 import type { Plan } from '../plan/plan.js';
 import type { WeightLayout } from './weight-layout.js';
 
@@ -14,12 +15,7 @@ export interface DeviceSurvey {
 }
 
 /** Which device of its kind, and where its libraries lie. */
-export interface DevicePlace {
-  /** Ordinal of the GPU. Default 0. */
-  readonly gpu?: number;
-  /** Folders of CUDA libraries, separated by colons, before the standard places. */
-  readonly cudaLibraryPath?: string;
-}
+export type DevicePlace = Pick<OpeningOptions, 'gpu' | 'cudaLibraryPath'>;
 
 /** Memory in use on a device now, by this and every other process. */
 export interface MemoryGauge {

@@ -2,7 +2,7 @@
 import { DEVICE_TRAITS } from '../core/device.js';
 import type { ModelCard } from '../core/generate.js';
 import { type EngineManifest, readManifest } from '../engine/manifest.js';
-import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import { openThreadedBatcher, type ThreadedBatcher } from '../run/batcher/thread/threaded-batcher.js';
 import type { OpenEngineOptions } from '../run/executor/open-options.js';
 import { loadChatTemplate } from '../text/chat-template.js';
@@ -10,17 +10,7 @@ import { type GenerationDefaults, loadGenerationDefaults } from '../text/generat
 import { TextGenerator } from '../text/generator.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-
-/** How an engine is opened and served. Everything has a default: the engine's own limits, then what suits most. */
-export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory' | 'rank' | 'worldSize'> {
-  /** Tokenizer files; default: those that were copied into the engine. */
-  readonly tokenizerDirectory?: string;
-  /** Name that clients see; default: the engine's model name. */
-  readonly modelName?: string;
-  readonly scheduler?: Partial<BatcherOptions>;
-  /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
-  readonly executorUrl?: string;
-}
+import type { LoadOptions } from './load-options.js';
 
 const EXECUTOR_URL = new URL('../run/executor/open-engine.js', import.meta.url).href;
 

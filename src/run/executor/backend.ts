@@ -1,9 +1,10 @@
+import type { OpeningOptions } from '../../core/engine-options.js';
 import type { EngineRank } from '../../engine/rank-file-reader.js';
 import type { WeightElement } from '../../plan/weight-format.js';
 import type { Executor, ExecutorLimits } from './executor.js';
 import type { KvDemand } from './memory-plan.js';
 import type { OpenEngineOptions } from './open-options.js';
-import type { EngineShape, SizingOptions } from './sizing.js';
+import type { EngineShape } from './sizing.js';
 
 /** Where an engine would run, for a size that is computed without the device. */
 export interface SizingPlace {
@@ -34,7 +35,7 @@ export interface ExecutorBackend {
   /** Bytes of a number between two ops. */
   readonly activationBytes: number;
   /** Pure. @throws {AloftError} CONFIG_INVALID */
-  size(shape: EngineShape, given: SizingOptions, place: SizingPlace): ExecutorSizing;
+  size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing;
   /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID, DEVICE_UNAVAILABLE */
   open(options: OpenEngineOptions): Promise<Executor>;
   /** @param engine holds the kernels of a device that compiles them */

@@ -21,7 +21,7 @@ import {
 import { measureCase } from './static-runner.js';
 import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
 
-export interface StaticFlags extends DevicePlace {
+export interface StaticFlags {
   readonly model: string;
   readonly batchSize: string;
   readonly inputOutputLen: string;
@@ -35,6 +35,8 @@ export interface StaticFlags extends DevicePlace {
 export interface StaticBench {
   readonly engine: RunningEngine;
   readonly flags: StaticFlags;
+  /** The device that runs the engine. */
+  readonly place: DevicePlace;
   readonly sampling: SamplingParams;
   readonly beamWidth: number;
   readonly buildSeconds: number;
@@ -56,7 +58,7 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
-  const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(flags);
+  const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(bench.place);
   const peak = gauge === undefined ? undefined : watchPeak(gauge);
   try {
     for (const one of cases) {

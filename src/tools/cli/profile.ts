@@ -38,8 +38,7 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
     calls = [];
     return taken;
   };
-  const { tokenizerDirectory: _, modelName: __, scheduler: ___, ...options } = engineOptions(flags);
-  const engine = await openProfiled({ ...options, engineDirectory: flags.engineDir }, (call) =>
+  const engine = await openProfiled({ ...engineOptions(flags), engineDirectory: flags.engineDir }, (call) =>
     calls.push(call),
   );
   try {

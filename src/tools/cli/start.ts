@@ -6,14 +6,20 @@ import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { openRank } from '../../run/executor/open-rank.js';
-import type { ModelLoader } from '../../serve/engine/loader.js';
 import type { RunningServer } from '../../serve/start/server.js';
 import { tryLines } from '../../serve/start/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { runBuild } from './build.js';
 import type { RegisterCommand } from './main.js';
-import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal, startFromFlags } from './serve.js';
+import {
+  addServeFlags,
+  type MakeLoader,
+  type ServeFlags,
+  serveOptions,
+  serveUntilSignal,
+  startFromFlags,
+} from './serve.js';
 import type { Terminal } from './terminal.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -27,8 +33,7 @@ interface StartFlags extends ServeFlags {
   readonly serve: boolean;
 }
 
-/** @param makeLoader as for `aloft serve` */
-export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): RegisterCommand {
+export function startCommand(makeLoader: MakeLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
       program.command('start').description('build the demo model, answer a prompt and serve it'),
@@ -39,7 +44,7 @@ export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): Re
     command.action(async (flags: StartFlags) => {
       if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
       const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
-      const started = await startFromFlags(command, options, makeLoader(flags), terminal);
+      const started = await startFromFlags(command, options, makeLoader(options), terminal);
       const { server } = started;
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);

@@ -5,6 +5,7 @@ import { MODEL_PARTS, partOf } from '../../builder/model-parts.js';
 import { definePlans } from '../../builder/plans.js';
 import type { DeviceName } from '../../core/device.js';
 import { tensorBytes } from '../../core/dtype.js';
+import type { OpeningOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
 import { DEVICES } from '../../device/device.js';
 import type { WeightLayout } from '../../device/weight-layout.js';
@@ -14,7 +15,7 @@ import { weightRoles } from '../../plan/validate.js';
 import { loadBackend } from '../../run/executor/backends.js';
 import { planKvBlocks } from '../../run/executor/memory-plan.js';
 import { openRank } from '../../run/executor/open-rank.js';
-import { type EngineShape, shapeOf, type SizingOptions } from '../../run/executor/sizing.js';
+import { type EngineShape, shapeOf } from '../../run/executor/sizing.js';
 import type { MemoryView } from './memory-view.js';
 
 /** The device that an engine is for. */
@@ -89,7 +90,7 @@ function sumParts(tensors: readonly NamedBytes[]): MemoryView['parts'] {
 /** The budget when `availableBytes` are free before loading. @throws {AloftError} CONFIG_INVALID */
 export async function dryBudget(
   engine: DryEngine,
-  options: SizingOptions,
+  options: OpeningOptions,
   availableBytes: number,
 ): Promise<MemoryView> {
   const { device, architecture } = engine;
@@ -103,7 +104,7 @@ export async function dryBudget(
     kvBytesPerToken: demand.bytesPerToken,
     blockCount: blocksOrNone(demand),
     maxKvTokens: demand.maxKvTokens,
-    free: { bytes: demand.freeBytes, fraction: demand.freeFraction },
+    free: { bytes: demand.freeBytes, fraction: demand.kvCacheFreeMemFraction },
   };
 }
 

@@ -1,9 +1,10 @@
 /** Limits of a step and size of the KV cache of a CPU executor. Pure, so that a dry run can ask for them. */
+import type { OpeningOptions } from '../../../core/engine-options.js';
 import type { ExecutorSizing, SizingPlace } from '../backend.js';
 import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
 import { kvBytesPerToken } from '../memory-plan.js';
-import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
+import { checkedStepTokens, type EngineShape } from '../sizing.js';
 
 export interface CpuSizing extends ExecutorSizing {
   readonly kvDtype: CpuKvDtype;
@@ -17,7 +18,7 @@ const MIN_LOGITS = 64;
 /** @throws {AloftError} CONFIG_INVALID */
 export function sizeCpu(
   shape: EngineShape,
-  given: SizingOptions,
+  given: OpeningOptions,
   { availableBytes }: Pick<SizingPlace, 'availableBytes'>,
 ): CpuSizing {
   const { plan, weightBytes, limits: built } = shape;
@@ -40,7 +41,7 @@ export function sizeCpu(
     blockTokens,
     bytesPerToken,
     freeBytes: Math.max(0, availableBytes - weightBytes - workspaceBytes),
-    freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+    kvCacheFreeMemFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
     maxKvTokens: given.maxKvTokens,
     // A sequence's last block is rarely full, so each may need one more than its tokens fill.
     usefulTokens: maxRows * (maxSequenceTokens + blockTokens),

@@ -1,3 +1,4 @@
+import type { OpeningOptions } from '../../../core/engine-options.js';
 import { invariant } from '../../../core/errors.js';
 import { parseArchitecture } from '../../../device/cuda/architecture.js';
 import { openGpu } from '../../../device/cuda/gpu.js';
@@ -6,14 +7,14 @@ import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../backend.js';
 import type { OpenEngineOptions } from '../open-options.js';
-import type { EngineShape, SizingOptions } from '../sizing.js';
+import type { EngineShape } from '../sizing.js';
 import { sizeCudaEngine } from './cuda-sizing.js';
 import { openCudaEngine } from './open-cuda.js';
 
 /** CUDA GPUs in the table of executors. */
 export const CUDA_BACKEND: ExecutorBackend = { activationBytes: 2, size, open: openCudaEngine, measureRates };
 
-function size(shape: EngineShape, given: SizingOptions, place: SizingPlace): ExecutorSizing {
+function size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing {
   const { availableBytes, architecture } = place;
   invariant(architecture !== null, () => 'a CUDA engine has no architecture');
   return sizeCudaEngine(shape, given, { availableBytes, target: parseArchitecture(architecture) });

@@ -11,10 +11,10 @@ export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 export interface CudaKvOptions {
   readonly weightBytes: number;
   /** Share of what is free after load that blocks may take. */
-  readonly freeFraction: number;
-  readonly maxTokens: number | undefined;
+  readonly kvCacheFreeMemFraction: number;
+  readonly maxKvTokens: number | undefined;
   /** Cap on weights, workspace and cache together; undefined is all of the device's memory. */
-  readonly maxTotalBytes: number | undefined;
+  readonly maxDeviceBytes: number | undefined;
 }
 
 export interface CudaExecutorOptions {

@@ -36,7 +36,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
       hostBlockCount: 4,
       maxSequenceTokens: 1024,
     },
-    kv: { weightBytes: 1e9, freeFraction: 0.5, maxTokens: undefined, maxTotalBytes: undefined },
+    kv: { weightBytes: 1e9, kvCacheFreeMemFraction: 0.5, maxKvTokens: undefined, maxDeviceBytes: undefined },
     ...more,
   });
   const attach = (slot: number, sampling: SamplingParams = GREEDY) =>

@@ -58,7 +58,7 @@ test.each([
   const dry = sizeCudaEngine(shape, given, { availableBytes: 20 * GIB, target });
   const { gpu, areas } = countingGpu(capability, 20 * GIB - weightBytes);
   const limits = cudaLimits(shape, given);
-  const kv = { weightBytes, freeFraction: 0.8, maxTokens: undefined, maxTotalBytes: undefined };
+  const kv = { weightBytes, kvCacheFreeMemFraction: 0.8, maxKvTokens: undefined, maxDeviceBytes: undefined };
   const options: CudaExecutorOptions = {
     plan,
     gpu,

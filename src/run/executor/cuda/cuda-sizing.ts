@@ -1,10 +1,11 @@
 /** Limits of a step and size of the KV cache of a CUDA executor. Pure, so that a dry run can ask for them. */
+import type { OpeningOptions } from '../../../core/engine-options.js';
 import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorSizing } from '../backend.js';
-import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
+import { checkedStepTokens, type EngineShape } from '../sizing.js';
 import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, sizeCuda } from './memory-sizes.js';
@@ -17,7 +18,7 @@ const MIN_LOGITS = 64;
 /** What the engine and the options make of a step; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
 export function cudaLimits(
   { plan, limits: built }: Omit<EngineShape, 'weightBytes'>,
-  given: SizingOptions,
+  given: OpeningOptions,
 ): CudaExecutorLimits {
   const maxRows = given.maxSequenceCount ?? built.max_batch_size;
   const blockTokens = given.blockTokens ?? built.tokens_per_block;
@@ -58,9 +59,9 @@ export function cudaKvDemand(
   return {
     blockTokens: limits.blockTokens,
     bytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype),
-    freeBytes: Math.min(freeBytes, (kv.maxTotalBytes ?? Infinity) - kv.weightBytes - workspaceBytes),
-    freeFraction: kv.freeFraction,
-    maxKvTokens: kv.maxTokens,
+    freeBytes: Math.min(freeBytes, (kv.maxDeviceBytes ?? Infinity) - kv.weightBytes - workspaceBytes),
+    kvCacheFreeMemFraction: kv.kvCacheFreeMemFraction,
+    maxKvTokens: kv.maxKvTokens,
     usefulTokens: limits.maxRows * (limits.maxSequenceTokens + limits.blockTokens),
   };
 }
@@ -83,14 +84,19 @@ const isLarge = (size: number): boolean => size >= PAGE_BYTES / 2;
 /** @param availableBytes memory for weights, workspace and cache together @throws {AloftError} CONFIG_INVALID */
 export function sizeCudaEngine(
   shape: EngineShape,
-  given: SizingOptions,
+  given: OpeningOptions,
   { availableBytes, target }: { readonly availableBytes: number; readonly target: CudaTarget },
 ): ExecutorSizing {
   const { plan, weightBytes } = shape;
   const limits = cudaLimits(shape, given);
   const workspaceBytes = workspaceBytesOf(sizeCuda({ plan, inferred: inferPlan(plan) }, limits, target));
-  const freeFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
-  const kv = { weightBytes, freeFraction, maxTokens: given.maxKvTokens, maxTotalBytes: given.maxDeviceBytes };
+  const kvCacheFreeMemFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
+  const kv = {
+    weightBytes,
+    kvCacheFreeMemFraction,
+    maxKvTokens: given.maxKvTokens,
+    maxDeviceBytes: given.maxDeviceBytes,
+  };
   const freeBytes = Math.max(0, availableBytes - weightBytes - workspaceBytes);
   return { limits, workspaceBytes, demand: cudaKvDemand({ plan, limits, kv }, freeBytes, workspaceBytes) };
 }

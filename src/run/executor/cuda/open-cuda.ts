@@ -55,9 +55,9 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenEngineOptions): Executor 
     maxPromptTokens: engine.manifest.builder_config.max_input_len,
     kv: {
       weightBytes: engine.weightBytes,
-      freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
-      maxTokens: given.maxKvTokens,
-      maxTotalBytes: given.maxDeviceBytes,
+      kvCacheFreeMemFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+      maxKvTokens: given.maxKvTokens,
+      maxDeviceBytes: given.maxDeviceBytes,
     },
     cudaLibraryPath: given.cudaLibraryPath,
     ...present({ profile: given.profile }),
