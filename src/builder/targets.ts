@@ -1,4 +1,4 @@
-/** The table of build targets: how an engine is built for each kind of device. */
+/** The table of build targets: one for each kind of device. */
 import type { DeviceName } from '../core/device.js';
 import { present } from '../core/present.js';
 import { cpuName } from '../device/cpu/cpu-device.js';
@@ -7,7 +7,7 @@ import type { CpuPool } from '../device/cpu/kernel-library.js';
 import type { BuildTarget } from './build-options.js';
 import { openCudaTarget } from './cuda/target.js';
 
-/** What the user may choose about the device besides its kind. */
+/** Choices about the device of a build besides its kind. */
 export interface TargetOptions {
   /** Architecture such as `sm_90a`; default: that of the device here. */
   readonly arch?: string;

@@ -4,7 +4,7 @@
  */
 
 /**
- * How running batches are formed, by TensorRT-LLM's names:
+ * Ways to form running batches, by TensorRT-LLM's names:
  * `V1` starts a batch when the one before has ended; `inflight_batching` lets requests enter and leave at every step,
  * prompts and single tokens in separate steps; `inflight_fused_batching` also mixes both in one step.
  */
@@ -12,13 +12,13 @@ export const BATCHING_TYPES = ['V1', 'inflight_batching', 'inflight_fused_batchi
 export type BatchingType = (typeof BATCHING_TYPES)[number];
 
 /**
- * When a request may start: `guaranteed_no_evict` when the blocks for its longest possible output are certain,
+ * Conditions on which a request may start: `guaranteed_no_evict` when the blocks for its longest possible output are certain,
  * `max_utilization` when those for its next tokens are free; the latter preempts when blocks run out.
  */
 export const SCHEDULER_POLICIES = ['guaranteed_no_evict', 'max_utilization'] as const;
 export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
 
-/** How an engine is opened. A device ignores what it does not know. */
+/** Options that an engine is opened with. A device ignores those that it does not know. */
 export interface OpeningOptions {
   /** Threads of a CPU. Default: the physical cores available to the process. */
   readonly threadCount?: number;
@@ -46,16 +46,19 @@ export interface OpeningOptions {
   readonly warmup?: boolean;
 }
 
-/** How an engine's requests are scheduled. */
+/** Options of the scheduler of an engine's requests. */
 export interface SchedulingOptions {
+  /** Way to form running batches. Default `inflight_fused_batching`. */
   readonly batchingType?: BatchingType;
+  /** Condition on which a request may start. Default `guaranteed_no_evict`. */
   readonly policy?: SchedulerPolicy;
-  /** Requests that may wait; one more is answered QUEUE_FULL. */
+  /** Number of requests that may wait; one more is answered QUEUE_FULL. Default: any number. */
   readonly maxQueuedRequests?: number;
+  /** Largest number of beams of a request. Default 16. */
   readonly maxBeamWidth?: number;
-  /** Prompt prefixes that are still in the KV cache are not computed again. */
+  /** True if prompt prefixes that are still in the KV cache are not computed again. Default true. */
   readonly prefixReuse?: boolean;
-  /** Step n + 1 is submitted before the tokens of step n are read. Same results; hides the host's work behind the device's. */
+  /** True if step n + 1 is submitted before the tokens of step n are read: same results, the host's work hidden behind the device's. Default: on for GPUs. */
   readonly overlap?: boolean;
 }
 

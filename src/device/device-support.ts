@@ -14,7 +14,7 @@ export interface DeviceSurvey {
   readonly obstacle: string | undefined;
 }
 
-/** Which device of its kind, and where its libraries lie. */
+/** Choice of one device of its kind, and the place of its libraries. */
 export type DevicePlace = Pick<OpeningOptions, 'gpu' | 'cudaLibraryPath'>;
 
 /** Memory in use on a device now, by this and every other process. */
@@ -23,7 +23,7 @@ export interface MemoryGauge {
   dispose(): void;
 }
 
-/** What one kind of device is to everything above it. */
+/** One kind of device, as everything above it sees it. */
 export interface DeviceSupport {
   readonly name: DeviceName;
   /** Version of the weight layout; engines of another version are refused. */

@@ -1,4 +1,4 @@
-/** The table of devices: what each kind of device is. How engines run on it stands in `src/run/executor/backends.ts`. */
+/** The table of devices: one entry for each kind. Their executors stand in `src/run/executor/backends.ts`. */
 import type { DeviceName } from '../core/device.js';
 import { CPU_DEVICE } from './cpu/cpu-device.js';
 import { CUDA_DEVICE } from './cuda/cuda-device.js';

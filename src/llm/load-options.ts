@@ -3,7 +3,7 @@ import type { EngineOptions } from '../core/engine-options.js';
 import type { BatcherOptions } from '../run/batcher/batcher-options.js';
 import type { OpenEngineOptions } from '../run/executor/open-options.js';
 
-/** How an engine is opened and served. Everything has a default: the engine's own limits, then what suits most. */
+/** Options of an engine that is opened and served. Everything has a default: the engine's own limits, then what suits most. */
 export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory' | 'rank' | 'worldSize'> {
   /** Tokenizer files; default: those that were copied into the engine. */
   readonly tokenizerDirectory?: string;

@@ -6,7 +6,7 @@ import type { KvDemand } from './memory-plan.js';
 import type { OpenEngineOptions } from './open-options.js';
 import type { EngineShape } from './sizing.js';
 
-/** Where an engine would run, for a size that is computed without the device. */
+/** Device that an engine would run on, for sizes that are computed without it. */
 export interface SizingPlace {
   /** Memory that weights, workspace and KV cache have together. */
   readonly availableBytes: number;
@@ -18,7 +18,7 @@ export interface SizingPlace {
 export interface ExecutorSizing {
   readonly limits: Omit<ExecutorLimits, 'vocabulary' | 'blockCount'>;
   readonly workspaceBytes: number;
-  /** What decides how many KV blocks there are. */
+  /** Demand that decides the number of KV blocks. */
   readonly demand: KvDemand;
 }
 
@@ -30,7 +30,7 @@ export interface DeviceRates {
   readonly peakGflops: (element: WeightElement) => number;
 }
 
-/** How engines for one kind of device are sized, opened and measured. */
+/** Executor of one kind of device: sizes, opens and measures engines for it. */
 export interface ExecutorBackend {
   /** Bytes of a number between two ops. */
   readonly activationBytes: number;

@@ -1,4 +1,4 @@
-/** The table of executors: how engines run on each kind of device. What such a device is stands in `src/device/device.ts`. */
+/** The table of executors: one backend for each kind of device. The devices themselves stand in `src/device/device.ts`. */
 import type { DeviceName } from '../../core/device.js';
 import type { ExecutorBackend } from './backend.js';
 

@@ -19,7 +19,7 @@ export async function openExecutor(options: OpenEngineOptions): Promise<Executor
   }
 }
 
-/** Says why a device is wanted when there is none. */
+/** Explains a device that is missing by the engine that asks for it. */
 async function openOnDevice(options: OpenEngineOptions): Promise<Executor> {
   const { engineDirectory } = options;
   const { device } = readManifest(engineDirectory).aloft;

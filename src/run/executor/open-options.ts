@@ -3,7 +3,7 @@ import type { IsaLevel } from '../../device/cpu/isa.js';
 import type { EngineRankRequest } from './open-rank.js';
 import type { CallListener } from './profile/timed-call.js';
 
-/** Which engine is opened, and how. Everything but the directory may be left out. */
+/** Engine to open, with its options. Everything but the directory may be left out. */
 export interface OpenEngineOptions extends EngineRankRequest, OpeningOptions {
   /** Use no instructions of a CPU above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;

@@ -1,10 +1,10 @@
-/** The one way from a request for a rank of an engine to its open file. */
+/** Opens the file of one rank of an engine: the only way to it for executors, profiles and dry runs. */
 import type { DeviceName } from '../../core/device.js';
 import { DEVICES } from '../../device/device.js';
 import { readManifest } from '../../engine/manifest.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../engine/rank-file-reader.js';
 
-/** Which rank of which engine a process runs. Everything but the directory may be left out. */
+/** Rank of an engine that a process runs. Everything but the directory may be left out. */
 export interface EngineRankRequest {
   readonly engineDirectory: string;
   /** Rank of this process. Default 0. */
@@ -15,7 +15,7 @@ export interface EngineRankRequest {
   readonly verification?: Verification;
 }
 
-/** What a device's opener asks for besides. */
+/** Needs of the device that opens the file. */
 export interface RankFileNeeds {
   /** Device that runs the rank. Default: the one that the engine was built for. */
   readonly device?: DeviceName;

@@ -1,10 +1,10 @@
-/** What the server needs from an engine. The server is built and tested against these interfaces alone. */
+/** Interfaces of an engine to the server, which is built and tested against them alone. */
 import type { StepStats } from '../../core/batcher-stats.js';
 import type { BatchingType, EngineOptions } from '../../core/engine-options.js';
 import type { ErrorReport } from '../../core/errors.js';
 import type { EventGenerator } from '../../core/generate.js';
 
-/** How to load one version of one engine model: the effective settings of its config.pbtxt. */
+/** Settings of one version of one engine model: what its config.pbtxt asks for. */
 export interface EngineSettings {
   readonly modelName: string;
   readonly modelVersion: string;

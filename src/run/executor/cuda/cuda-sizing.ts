@@ -15,7 +15,7 @@ const DEFAULT_STEP_TOKENS = 8192;
 /** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
 const MIN_LOGITS = 64;
 
-/** What the engine and the options make of a step; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
+/** Limits of a step by the engine and the options; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
 export function cudaLimits(
   { plan, limits: built }: Omit<EngineShape, 'weightBytes'>,
   given: OpeningOptions,
@@ -44,7 +44,7 @@ export function cudaLimits(
 }
 
 /**
- * What decides how many blocks there are.
+ * Demand that decides the number of KV blocks.
  * @param freeBytes free once weights and workspace are allocated
  */
 export function cudaKvDemand(
