@@ -2,7 +2,7 @@ import type { DeviceName } from '../core/device.js';
 import type { PrecisionName } from '../core/dtype.js';
 import type { OpeningOptions } from '../core/engine-options.js';
 import type { Plan } from '../plan/plan.js';
-import type { WeightLayout } from './weight-layout.js';
+import type { StoredLayout } from './weight-layout.js';
 
 /** Devices of one kind that this machine has. */
 export interface DeviceSurvey {
@@ -26,10 +26,8 @@ export interface MemoryGauge {
 /** One kind of device, as everything above it sees it. */
 export interface DeviceSupport {
   readonly name: DeviceName;
-  /** Version of the weight layout; engines of another version are refused. */
-  readonly layoutVersion: number;
-  /** Tensors that an engine stores for a weight. Pure. */
-  readonly specs: WeightLayout['specs'];
+  /** Layout of the weights in its engines. */
+  readonly layout: StoredLayout;
   /** Precisions that engines for it can have. */
   readonly precisions: readonly PrecisionName[];
   /** @throws {AloftError} UNSUPPORTED naming what the device's kernels cannot do with the plan */

@@ -2,7 +2,7 @@
 import type { StepInput } from '../core/step.js';
 import type { Executor } from '../run/executor/executor.js';
 import { openExecutor as openEngine } from '../run/executor/open-engine.js';
-import type { OpenEngineOptions } from '../run/executor/open-options.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
 
 const UNLIMITED = 2 ** 30;
 

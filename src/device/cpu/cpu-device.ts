@@ -1,7 +1,7 @@
 /** The CPU in the table of devices. */
 import { cpus } from 'node:os';
 import type { DeviceSupport } from '../device-support.js';
-import { CPU_LAYOUT_VERSION, cpuSpecs } from './cpu-weight-layout.js';
+import { CPU_LAYOUT } from './cpu-weight-layout.js';
 
 /** Name of this machine's processor, or its architecture where the system does not say. */
 export function cpuName(): string {
@@ -10,8 +10,7 @@ export function cpuName(): string {
 
 export const CPU_DEVICE: DeviceSupport = {
   name: 'cpu',
-  layoutVersion: CPU_LAYOUT_VERSION,
-  specs: cpuSpecs,
+  layout: CPU_LAYOUT,
   precisions: ['float32', 'float16', 'bfloat16'],
   checkPlan() {
     // CPU kernels take sizes of every kind.

@@ -1,14 +1,13 @@
 /** CUDA GPUs in the table of devices. */
 import { checkCudaPlan } from '../../ops/cuda/check-plan.js';
 import type { DeviceSupport, DeviceSurvey, MemoryGauge } from '../device-support.js';
-import { CUDA_LAYOUT_VERSION, cudaSpecs } from './cuda-weight-layout.js';
+import { CUDA_LAYOUT } from './cuda-weight-layout.js';
 import { openGpu } from './gpu.js';
 import { type CudaSurvey, surveyCuda, usableGpu } from './survey.js';
 
 export const CUDA_DEVICE: DeviceSupport = {
   name: 'cuda',
-  layoutVersion: CUDA_LAYOUT_VERSION,
-  specs: cudaSpecs,
+  layout: CUDA_LAYOUT,
   precisions: ['float16', 'bfloat16'],
   checkPlan: checkCudaPlan,
   survey: ({ cudaLibraryPath }) => deviceSurvey(surveyCuda(cudaLibraryPath)),

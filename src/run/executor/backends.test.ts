@@ -29,7 +29,7 @@ test.each(DEVICE_NAMES)('to run on %s, no executor of another device is loaded',
 
 test.each(DEVICE_NAMES)('the entries of %s in the tables agree', (device) => {
   const support = DEVICES[device];
-  expect(support.name).toBe(device);
+  expect([support.name, support.layout.device]).toEqual([device, device]);
   expect(support.precisions.length).toBeGreaterThan(0);
   // The memory of the host is everybody's: only a device's own can be watched.
   expect('openMemoryGauge' in support).toBe(DEVICE_TRAITS[device].memoryKind === 'gpu');

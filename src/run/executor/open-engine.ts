@@ -3,7 +3,7 @@ import { AloftError } from '../../core/errors.js';
 import { readManifest } from '../../engine/manifest.js';
 import { loadBackend } from './backends.js';
 import type { Executor } from './executor.js';
-import type { OpenEngineOptions } from './open-options.js';
+import type { OpenEngineOptions } from './opening/open-options.js';
 import { warmUp } from './warm-up.js';
 
 /** @throws {AloftError} of the engine reader and of the device's executor */

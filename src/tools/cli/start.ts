@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
-import { openRank } from '../../run/executor/open-rank.js';
+import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { RunningServer } from '../../serve/start/server.js';
 import { tryLines } from '../../serve/start/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';

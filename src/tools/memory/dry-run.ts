@@ -8,14 +8,14 @@ import { tensorBytes } from '../../core/dtype.js';
 import type { OpeningOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
 import { DEVICES } from '../../device/device.js';
-import type { WeightLayout } from '../../device/weight-layout.js';
+import { checkFormats, type StoredLayout } from '../../device/weight-layout.js';
 import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
 import { loadBackend } from '../../run/executor/backends.js';
-import { planKvBlocks } from '../../run/executor/memory-plan.js';
-import { openRank } from '../../run/executor/open-rank.js';
-import { type EngineShape, shapeOf } from '../../run/executor/sizing.js';
+import { planKvBlocks } from '../../run/executor/opening/memory-plan.js';
+import { openRank } from '../../run/executor/opening/open-rank.js';
+import { type EngineShape, shapeOf } from '../../run/executor/opening/sizing.js';
 import type { MemoryView } from './memory-view.js';
 
 /** The device that an engine is for. */
@@ -54,8 +54,9 @@ export function dryBuild(config: ModelConfig, options: BuildOptions, target: Dry
   const plan = definePlans(config, options).ranks[0]!;
   const { limits } = options;
   const device = DEVICES[target.device];
+  checkFormats(plan, device.layout);
   device.checkPlan(plan, limits.maxInputTokens);
-  const parts = sumParts(packedTensors(plan, device.specs));
+  const parts = sumParts(packedTensors(plan, device.layout));
   return {
     ...target,
     plan,
@@ -71,9 +72,9 @@ export function dryBuild(config: ModelConfig, options: BuildOptions, target: Dry
   };
 }
 
-function packedTensors(plan: Plan, specs: WeightLayout['specs']): NamedBytes[] {
+function packedTensors(plan: Plan, layout: StoredLayout): NamedBytes[] {
   return Array.from(weightRoles(plan)).flatMap(([weight, role]) =>
-    specs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
+    layout.specs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
       name,
       bytes: tensorBytes(dtype, shape),
     })),

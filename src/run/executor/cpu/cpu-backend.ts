@@ -1,8 +1,8 @@
 import { createCpuPool } from '../../../device/cpu/kernel-library.js';
 import { arithmeticOf } from '../../../device/cpu/linear-arithmetic.js';
 import { measureLimits } from '../../../ops/cpu/limits.js';
-import type { DeviceRates, ExecutorBackend } from '../backend.js';
-import type { OpenEngineOptions } from '../open-options.js';
+import type { DeviceRates, ExecutorBackend } from '../opening/backend.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
 import { sizeCpu } from './cpu-sizing.js';
 import { openCpuExecutor } from './open-cpu.js';
 

@@ -1,10 +1,10 @@
 /** Limits of a step and size of the KV cache of a CPU executor. Pure, so that a dry run can ask for them. */
 import type { OpeningOptions } from '../../../core/engine-options.js';
-import type { ExecutorSizing, SizingPlace } from '../backend.js';
+import type { ExecutorSizing, SizingPlace } from '../opening/backend.js';
 import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
-import { kvBytesPerToken } from '../memory-plan.js';
-import { checkedStepTokens, type EngineShape } from '../sizing.js';
+import { kvBytesPerToken } from '../opening/memory-plan.js';
+import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
 
 export interface CpuSizing extends ExecutorSizing {
   readonly kvDtype: CpuKvDtype;

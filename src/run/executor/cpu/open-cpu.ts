@@ -3,10 +3,10 @@ import { present } from '../../../core/present.js';
 import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
 import { hasHugePages } from '../../../ffi/memory.js';
 import type { Executor } from '../executor.js';
-import { planKvBlocks } from '../memory-plan.js';
-import type { OpenEngineOptions } from '../open-options.js';
-import { openRank } from '../open-rank.js';
-import { shapeOf } from '../sizing.js';
+import { planKvBlocks } from '../opening/memory-plan.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import { openRank } from '../opening/open-rank.js';
+import { shapeOf } from '../opening/sizing.js';
 import { CpuExecutor } from './cpu-executor.js';
 import { sizeCpu } from './cpu-sizing.js';
 

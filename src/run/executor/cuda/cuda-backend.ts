@@ -5,9 +5,9 @@ import { openGpu } from '../../../device/cuda/gpu.js';
 import { measureGpuLimits } from '../../../device/cuda/limits.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
-import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../backend.js';
-import type { OpenEngineOptions } from '../open-options.js';
-import type { EngineShape } from '../sizing.js';
+import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../opening/backend.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { EngineShape } from '../opening/sizing.js';
 import { sizeCudaEngine } from './cuda-sizing.js';
 import { openCudaEngine } from './open-cuda.js';
 

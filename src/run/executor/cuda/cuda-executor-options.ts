@@ -2,7 +2,7 @@ import type { Gpu } from '../../../device/cuda/gpu.js';
 import type { LinearChooser } from '../../../ops/linear/cuda/tuning.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorLimits } from '../executor.js';
-import type { CallListener } from '../profile/timed-call.js';
+import type { CallListener } from '../opening/timed-call.js';
 
 /** The vocabulary follows from the plan; blockCount from the memory that is left. */
 export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;

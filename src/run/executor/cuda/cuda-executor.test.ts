@@ -3,7 +3,7 @@ import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { buildStep, type StepRow } from '../../../core/build-step.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
-import type { TimedCall } from '../profile/timed-call.js';
+import type { TimedCall } from '../opening/timed-call.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { graphSizes } from './decode-graphs.js';

@@ -3,7 +3,7 @@ import { namedShape } from '../../../builder/random-weights/shapes.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import { inferPlan } from '../../../plan/infer.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
-import { planKvBlocks } from '../memory-plan.js';
+import { planKvBlocks } from '../opening/memory-plan.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';
 import { allocateMemory } from './device-memory.js';

@@ -4,9 +4,9 @@ import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
-import type { ExecutorSizing } from '../backend.js';
-import { checkedStepTokens, type EngineShape } from '../sizing.js';
-import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
+import type { ExecutorSizing } from '../opening/backend.js';
+import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
+import { type KvDemand, kvBytesPerToken } from '../opening/memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, sizeCuda } from './memory-sizes.js';
 

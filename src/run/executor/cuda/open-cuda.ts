@@ -8,9 +8,9 @@ import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import { linearChooser, parseWinners } from '../../../ops/linear/cuda/tuning.js';
 import type { Executor } from '../executor.js';
-import type { OpenEngineOptions } from '../open-options.js';
-import { openRank } from '../open-rank.js';
-import { shapeOf } from '../sizing.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import { openRank } from '../opening/open-rank.js';
+import { shapeOf } from '../opening/sizing.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 

@@ -1,13 +1,13 @@
 /** Opens an engine so that every call of its steps is timed, and measures what its device can do. */
 import { inferPlan } from '../../../plan/infer.js';
-import type { DeviceRates } from '../backend.js';
+import type { DeviceRates } from '../opening/backend.js';
 import { loadBackend } from '../backends.js';
 import type { Executor } from '../executor.js';
 import { openExecutor } from '../open-engine.js';
-import type { OpenEngineOptions } from '../open-options.js';
-import { openRank } from '../open-rank.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import { openRank } from '../opening/open-rank.js';
 import type { CostModel } from './op-cost.js';
-import type { CallListener } from './timed-call.js';
+import type { CallListener } from '../opening/timed-call.js';
 
 export interface ProfiledEngine {
   readonly executor: Executor;

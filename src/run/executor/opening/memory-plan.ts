@@ -1,7 +1,7 @@
 /** How many KV blocks an executor gets: pure arithmetic over what is free after weights and workspace. */
-import { AloftError } from '../../core/errors.js';
-import { type KvDtype, kvVectorBytes } from '../../plan/kv-dtype.js';
-import type { PlanDims } from '../../plan/plan.js';
+import { AloftError } from '../../../core/errors.js';
+import { type KvDtype, kvVectorBytes } from '../../../plan/kv-dtype.js';
+import type { PlanDims } from '../../../plan/plan.js';
 
 /** Bytes of K and V of one token over all layers of this rank, with their scales. */
 export function kvBytesPerToken(dims: PlanDims, kvDtype: KvDtype): number {

@@ -1,10 +1,10 @@
 /** Sizes that every device's executor follows from: the shape and the limits of an engine. */
-import { AloftError } from '../../core/errors.js';
-import type { EngineManifest } from '../../engine/manifest.js';
-import type { EngineRank } from '../../engine/rank-file-reader.js';
-import { uniformPromptTokens } from '../../ops/rope/rotation.js';
-import type { Plan } from '../../plan/plan.js';
-import type { ExecutorLimits } from './executor.js';
+import { AloftError } from '../../../core/errors.js';
+import type { EngineManifest } from '../../../engine/manifest.js';
+import type { EngineRank } from '../../../engine/rank-file-reader.js';
+import { uniformPromptTokens } from '../../../ops/rope/rotation.js';
+import type { Plan } from '../../../plan/plan.js';
+import type { ExecutorLimits } from '../executor.js';
 
 /** An engine, or one that could be built. */
 export interface EngineShape {

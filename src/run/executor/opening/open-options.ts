@@ -1,7 +1,7 @@
-import type { OpeningOptions } from '../../core/engine-options.js';
-import type { IsaLevel } from '../../device/cpu/isa.js';
+import type { OpeningOptions } from '../../../core/engine-options.js';
+import type { IsaLevel } from '../../../device/cpu/isa.js';
 import type { EngineRankRequest } from './open-rank.js';
-import type { CallListener } from './profile/timed-call.js';
+import type { CallListener } from './timed-call.js';
 
 /** Engine to open, with its options. Everything but the directory may be left out. */
 export interface OpenEngineOptions extends EngineRankRequest, OpeningOptions {

@@ -1,7 +1,7 @@
-import type { OpeningOptions } from '../../core/engine-options.js';
-import type { EngineRank } from '../../engine/rank-file-reader.js';
-import type { WeightElement } from '../../plan/weight-format.js';
-import type { Executor, ExecutorLimits } from './executor.js';
+import type { OpeningOptions } from '../../../core/engine-options.js';
+import type { EngineRank } from '../../../engine/rank-file-reader.js';
+import type { WeightElement } from '../../../plan/weight-format.js';
+import type { Executor, ExecutorLimits } from '../executor.js';
 import type { KvDemand } from './memory-plan.js';
 import type { OpenEngineOptions } from './open-options.js';
 import type { EngineShape } from './sizing.js';

@@ -1,8 +1,8 @@
 /** Opens the file of one rank of an engine: the only way to it for executors, profiles and dry runs. */
-import type { DeviceName } from '../../core/device.js';
-import { DEVICES } from '../../device/device.js';
-import { readManifest } from '../../engine/manifest.js';
-import { type EngineRank, openEngineRank, type Verification } from '../../engine/rank-file-reader.js';
+import type { DeviceName } from '../../../core/device.js';
+import { DEVICES } from '../../../device/device.js';
+import { readManifest } from '../../../engine/manifest.js';
+import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
 
 /** Rank of an engine that a process runs. Everything but the directory may be left out. */
 export interface EngineRankRequest {
@@ -27,7 +27,7 @@ export interface RankFileNeeds {
 export function openRank(request: EngineRankRequest, needs: RankFileNeeds = {}): EngineRank {
   const { engineDirectory, rank = 0, worldSize = 1, verification = 'sample' } = request;
   const { device = readManifest(engineDirectory).aloft.device, maxResidentBytes = 0 } = needs;
-  const { layoutVersion } = DEVICES[device];
+  const { version: layoutVersion } = DEVICES[device].layout;
   return openEngineRank(engineDirectory, {
     rank,
     worldSize,

@@ -1,31 +1,30 @@
+/** One request for each rank of an engine opens that rank's file, and no other. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { buildEngine } from '../../builder/builder.js';
-import { openCheckpoint } from '../../builder/checkpoint/open.js';
-import { resolveBuildOptions } from '../../builder/resolve-options.js';
-import { BUILD_TARGETS } from '../../builder/targets.js';
-import { faultOf } from '../../builder/testing/fault.js';
-import { withDirectory, writeTinyCheckpoint } from '../../builder/testing/tiny-checkpoint.js';
-import { SILENT_LOG } from '../../core/log.js';
-import { createCpuPool } from '../../device/cpu/kernel-library.js';
-import { openRank } from './open-rank.js';
+import { buildEngine } from '../builder/builder.js';
+import { openCheckpoint } from '../builder/checkpoint/open.js';
+import { resolveBuildOptions } from '../builder/resolve-options.js';
+import { faultOf } from '../builder/testing/fault.js';
+import { withDirectory, writeTinyCheckpoint } from '../builder/testing/tiny-checkpoint.js';
+import { SILENT_LOG } from '../core/log.js';
+import { openRank } from '../run/executor/opening/open-rank.js';
+import { openBuildTarget } from '../tools/cli/build-target.js';
 
-/** Builds an engine of the tiny checkpoint for the CPU. */
+/** Builds an engine of the tiny checkpoint for the CPU, which a GPU would not take in several ranks. */
 async function buildTiny(root: string, rankCount: number): Promise<string> {
   const engineDirectory = join(root, 'engine');
   writeTinyCheckpoint(root);
   const given = { model_dir: root, output_dir: engineDirectory, tp_size: String(rankCount) };
   const { options } = resolveBuildOptions(new Map(Object.entries(given)));
-  const pool = createCpuPool({ threadCount: 1 });
   const checkpoint = openCheckpoint(root);
-  const target = { ...BUILD_TARGETS.cpu(pool, {}), createdBy: 'test' };
+  const target = openBuildTarget({ device: 'cpu' }, options.precision, SILENT_LOG);
   await buildEngine(checkpoint, target, options, { log: SILENT_LOG, onProgress() {} });
   checkpoint.tensors.dispose();
-  pool.dispose();
+  target.dispose();
   return engineDirectory;
 }
 
-test('a request names the rank; without words it is the only one', async () => {
+test('a request that names no rank is for the only one, on the device of the engine', async () => {
   await withDirectory(async (root) => {
     const engineDirectory = await buildTiny(root, 1);
     const engine = openRank({ engineDirectory });
