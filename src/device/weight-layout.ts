@@ -1,3 +1,4 @@
+import type { DeviceName } from '../core/device.js';
 import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
@@ -34,15 +35,19 @@ export interface PackReport {
   readonly squaredSum: number;
 }
 
-/** How one kind of device wants weights to lie in an engine file. Engines load without any further transform. */
-export interface WeightLayout {
-  readonly device: 'cpu' | 'cuda';
+/** Layout of weights in an engine file for one kind of device, without the packing. Engines load without any further transform. */
+export interface StoredLayout {
+  readonly device: DeviceName;
   /** Changes whenever packed bytes change meaning; engines of another version are refused. */
   readonly version: number;
   /** Formats in which this device stores a weight of a use. */
   formats(use: WeightUse): readonly WeightFormat[];
   /** Pure: the tensors that `pack` will fill, in order. */
   specs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[];
+}
+
+/** A layout with the packing, which needs native state. */
+export interface WeightLayout extends StoredLayout {
   /**
    * Converts, quantises and packs one weight.
    * @param source logical row-major matrix; its rows may be fewer than the weight's (padding rows are zero)
@@ -53,7 +58,7 @@ export interface WeightLayout {
 }
 
 /** Stops before anything is read or compiled when a device cannot store a weight of the plan. @throws {AloftError} UNSUPPORTED */
-export function checkFormats(plan: Plan, layout: Pick<WeightLayout, 'device' | 'formats'>): void {
+export function checkFormats(plan: Plan, layout: Pick<StoredLayout, 'device' | 'formats'>): void {
   for (const [name, use] of weightRoles(plan)) {
     const { format } = plan.weights[name]!;
     const known = layout.formats(use);

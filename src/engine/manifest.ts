@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
+import { DEVICE_NAMES } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
 import { ENGINE_FORMAT_VERSION, MANIFEST_FILE } from './format.js';
 
@@ -81,7 +82,7 @@ const AloftSection = Type.Object({
   format_version: Count,
   created_by: Type.String(),
   architecture: Type.String(),
-  device: Type.Union([Type.Literal('cpu'), Type.Literal('cuda')]),
+  device: Type.Enum([...DEVICE_NAMES]),
   /** GPU architecture such as `sm_90`; null for a CPU. */
   device_architecture: Optional(Type.String()),
   layout_version: Count,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DeviceName } from '../core/device.js';
 import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import { type HostArea, mapFile, readFileToHost } from '../ffi/memory.js';
@@ -58,7 +59,7 @@ export interface EngineExpectation {
   readonly rank: number;
   /** Ranks that were started. */
   readonly worldSize: number;
-  readonly device: 'cpu' | 'cuda';
+  readonly device: DeviceName;
   readonly layoutVersion: number;
   readonly verification: Verification;
   /** A file of up to this many bytes is read into huge pages, a larger one is mapped. Default 0. */

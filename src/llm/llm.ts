@@ -13,9 +13,10 @@ import type { TokenBatcher } from '../core/token-batcher.js';
 import type { EngineManifest } from '../engine/manifest.js';
 import type { ExecutorLimits, MemoryBudget } from '../run/executor/executor.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-import { type LoadedEngine, loadEngine, type LoadOptions } from './load.js';
+import { type LoadedEngine, loadEngine } from './load.js';
+import type { LoadOptions } from './load-options.js';
 
-export type { LoadOptions } from './load.js';
+export type { LoadOptions } from './load-options.js';
 
 /** A request as programs write it: a text is continued as it is, with the tokenizer's begin token before it. */
 export type GenerateInput = string | (Omit<GenerateRequest, 'prompt'> & { readonly prompt: string | Prompt });

@@ -1,25 +1,16 @@
 /** From an engine directory to something that answers: executor thread, batcher, tokenizer, text. */
+import { DEVICE_TRAITS } from '../core/device.js';
 import type { ModelCard } from '../core/generate.js';
 import { type EngineManifest, readManifest } from '../engine/manifest.js';
-import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import { openThreadedBatcher, type ThreadedBatcher } from '../run/batcher/thread/threaded-batcher.js';
-import type { OpenEngineOptions } from '../run/executor/open-engine.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
 import { loadChatTemplate } from '../text/chat-template.js';
 import { type GenerationDefaults, loadGenerationDefaults } from '../text/generation-config.js';
 import { TextGenerator } from '../text/generator.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-
-/** How an engine is opened and served. Everything has a default: the engine's own limits, then what suits most. */
-export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory'> {
-  /** Tokenizer files; default: those that were copied into the engine. */
-  readonly tokenizerDirectory?: string;
-  /** Name that clients see; default: the engine's model name. */
-  readonly modelName?: string;
-  readonly scheduler?: Partial<BatcherOptions>;
-  /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
-  readonly executorUrl?: string;
-}
+import type { LoadOptions } from './load-options.js';
 
 const EXECUTOR_URL = new URL('../run/executor/open-engine.js', import.meta.url).href;
 
@@ -49,9 +40,9 @@ export async function startEngine(engineDirectory: string, options: LoadOptions)
       ...DEFAULT_BATCHER_OPTIONS,
       maxInputTokens: build.max_input_len,
       maxOutputTokens: build.max_output_len,
-      // The CPU computes a step while it is submitted: overlapping hides nothing there and delays tokens by a step
-      // (time to the first token of the demo model 2.8 ms instead of 2.0).
-      overlap: manifest.aloft.device !== 'cpu',
+      // Where a step is computed while it is submitted, overlapping hides nothing and delays tokens by a step (on a CPU,
+      // time to the first token of the demo model 2.8 ms instead of 2.0).
+      overlap: !DEVICE_TRAITS[manifest.aloft.device].computesWhileSubmitting,
       ...scheduler,
     },
   });

@@ -178,7 +178,7 @@ describe('slow readers', () => {
 
 describe('load', () => {
   test('a full queue answers 429 with Retry-After, RESOURCE_EXHAUSTED, and 429 as OpenAI has it', async () => {
-    const own = await start({ script: { tokenMs: 2, slotCount: 1 }, options: { maxQueuedRequestCount: 1 } });
+    const own = await start({ script: { tokenMs: 2, slotCount: 1 }, options: { maxQueuedRequests: 1 } });
     const sockets = [openStream(own), openStream(own)];
     await until(() => activeCount(own) === 2);
     const refused = await post(own, '/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1 });

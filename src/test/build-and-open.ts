@@ -12,7 +12,8 @@ import { SILENT_LOG } from '../core/log.js';
 import { Batcher } from '../run/batcher/batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor, type OpenEngineOptions } from '../run/executor/open-engine.js';
+import { openExecutor } from '../run/executor/open-engine.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
 import { openBuildTarget } from '../tools/cli/build-target.js';
 import { DEVICE } from './device.js';
 

@@ -3,14 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Log, SILENT_LOG } from '../core/log.js';
-import type { LoadOptions } from '../llm/load.js';
+import type { DeviceName } from '../core/device.js';
+import type { EngineOptions } from '../core/engine-options.js';
+import type { LoadOptions } from '../llm/load-options.js';
 import { engineLoader } from '../serve/engine/engine-loader.js';
 import type { RunningEngine } from '../serve/generation/running-engine.js';
 import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/context/options.js';
 import { createRepository, type CreateOptions } from '../serve/repository/create.js';
 import { startServer, type RunningServer } from '../serve/start/server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type BuildFlags } from './build-and-open.js';
-import { DEVICE, type TestDevice } from './device.js';
+import { DEVICE } from './device.js';
 
 export interface DemoServer {
   readonly server: RunningServer;
@@ -38,7 +40,7 @@ export interface DemoOptions {
  * A GPU multiplies a whole prompt and the rest of one whose beginning is cached with other kernels. Tests that ask the same
  * thing twice and want the same bits do without the prefix index there.
  */
-const LOAD: Record<TestDevice, LoadOptions> = { cpu: {}, cuda: { scheduler: { prefixReuse: false } } };
+const REPOSITORY: Readonly<Record<DeviceName, EngineOptions>> = { cpu: {}, cuda: { prefixReuse: false } };
 const BUILD = { max_batch_size: '8', max_input_len: '256', max_output_len: '256' };
 
 export async function startDemoServer(options: DemoOptions = {}): Promise<DemoServer> {
@@ -48,13 +50,14 @@ export async function startDemoServer(options: DemoOptions = {}): Promise<DemoSe
   createRepository({
     engineDirectory: engine.directory,
     outputDirectory: repository,
+    options: REPOSITORY[DEVICE],
     ...options.repository,
   });
   const free = { host: '127.0.0.1', port: 0 };
   const serve = { modelRepositories: [repository], http: free, grpc: free, metrics: free, drainMs: 2000 };
   const server = await startServer(
     { ...DEFAULT_SERVE_OPTIONS, ...serve, ...options.serve },
-    { loader: engineLoader({ ...LOAD[DEVICE], ...options.load }), log: options.log ?? SILENT_LOG },
+    { loader: engineLoader(options.load ?? {}), log: options.log ?? SILENT_LOG },
   );
   await server.modelsLoaded;
   const httpUrl = `http://127.0.0.1:${server.ports.http}`;

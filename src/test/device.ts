@@ -1,15 +1,15 @@
 /** Which device the tests that span folders run on: vitest's configuration provides it. */
 import { inject } from 'vitest';
-
-export type TestDevice = 'cpu' | 'cuda';
+import type { DeviceName } from '../core/device.js';
+import { DEVICES } from '../device/device.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    readonly device: TestDevice;
+    readonly device: DeviceName;
   }
 }
 
-export const DEVICE: TestDevice = inject('device');
+export const DEVICE: DeviceName = inject('device');
 
 /**
  * Of formats that name what each device allows, those that the device runs. On a CPU activations are float32; on a GPU they
@@ -18,6 +18,6 @@ export const DEVICE: TestDevice = inject('device');
 export function onDevice<T extends { readonly cuda: Partial<T> | null }>(
   formats: readonly T[],
 ): readonly T[] {
-  if (DEVICE === 'cpu') return formats;
+  if (DEVICES[DEVICE].precisions.includes('float32')) return formats;
   return formats.flatMap((format) => (format.cuda === null ? [] : [{ ...format, ...format.cuda }]));
 }

@@ -1,7 +1,8 @@
 /** The real executor of an engine, until a chosen step: then a fault of a chosen kind, on the engine's thread. */
 import type { StepInput } from '../core/step.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor as openEngine, type OpenEngineOptions } from '../run/executor/open-engine.js';
+import { openExecutor as openEngine } from '../run/executor/open-engine.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
 
 export interface FaultOptions {
   /** The first step that may be the one. */

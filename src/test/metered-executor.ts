@@ -1,7 +1,8 @@
 /** The real executor of an engine, which runs as many steps as a test allows: what comes first then does not depend on time. */
 import type { StepInput } from '../core/step.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor as openEngine, type OpenEngineOptions } from '../run/executor/open-engine.js';
+import { openExecutor as openEngine } from '../run/executor/open-engine.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
 
 const UNLIMITED = 2 ** 30;
 

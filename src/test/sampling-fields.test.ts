@@ -33,14 +33,9 @@ const REPOSITORY: RepositorySettings = {
   engineDirectory: '/engine',
   tokenizerDirectory: '/engine',
   maxBatchSize: 8,
-  maxBeamWidth: 1,
   decoupled: false,
-  schedulerPolicy: 'guaranteed_no_evict',
   excludeInputInOutput: false,
-  enableKvCacheReuse: true,
-  maxQueueSize: 0,
-  kvCacheFreeGpuMemFraction: undefined,
-  maxTokensInPagedKvCache: undefined,
+  options: {},
 };
 
 function tokenRequest(fields: Partial<SamplingNumbers>) {

@@ -3,7 +3,7 @@ import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
 import { GrpcClient, HttpClient } from '../client/index.js';
 import type { Log } from '../core/log.js';
-import type { LoadOptions } from '../llm/load.js';
+import type { LoadOptions } from '../llm/load-options.js';
 import { until } from '../serve/testing/test-server.js';
 import { startDemoServer, type DemoServer } from './demo-server.js';
 import type { FaultOptions } from './faulty-executor.js';

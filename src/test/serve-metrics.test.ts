@@ -18,7 +18,7 @@ import { StepMeter } from './metered-executor.js';
 const meter = new StepMeter();
 let demo: DemoServer;
 beforeAll(async () => {
-  demo = await startDemoServer({ load: meter.options, serve: { maxQueuedRequestCount: 64 } });
+  demo = await startDemoServer({ load: meter.options, serve: { maxQueuedRequests: 64 } });
 });
 afterAll(() => demo.close());
 
@@ -160,7 +160,7 @@ test('names and values after a known load', async () => {
     ensemble('aloft_request_seconds_sum')! + 5,
   );
 
-  const { blockTokens, kvBlockCount, maxRunningRequestCount } = demo.engine.loaded;
+  const { blockTokens, kvBlockCount, maxSequenceCount } = demo.engine.loaded;
   const hitTokens = REQUESTS * Math.floor((PROMPT.length - 1) / blockTokens) * blockTokens;
   expect(of('aloft_prefix_hit_tokens_total')).toBe(hitTokens);
   expect(of('aloft_prefill_tokens_total')).toBe((REQUESTS + 1) * PROMPT.length - hitTokens);
@@ -180,7 +180,7 @@ test('names and values after a known load', async () => {
   expect(blocks('fraction')).toBe(0);
   expect(blocks('tokens_per')).toBe(blockTokens);
   expect(blocks('reused')).toBe(hitTokens / blockTokens);
-  expect(of('nv_trt_llm_request_metrics', '"max"')).toBe(maxRunningRequestCount);
+  expect(of('nv_trt_llm_request_metrics', '"max"')).toBe(maxSequenceCount);
   const memoryBytes = of('nv_trt_llm_runtime_memory_metrics', '"cpu"');
   expect(memoryBytes).toBeGreaterThan(2 ** 20);
   const statistics = await fetch(`${demo.httpUrl}/v2/models/tensorrt_llm/stats`);

@@ -7,7 +7,7 @@ import { packedLinearTensors } from '../../ops/linear/cpu/packed-linear.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
 import { elementOf, NAMED_FORMATS, type WeightElement, type WeightFormat } from '../../plan/weight-format.js';
 import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
-import type { PackedTensorSpec, WeightLayout, WeightUse } from '../weight-layout.js';
+import type { PackedTensorSpec, StoredLayout, WeightLayout, WeightUse } from '../weight-layout.js';
 import type { CpuPool } from './kernel-library.js';
 
 /** Engines with another layout are refused. */
@@ -16,15 +16,19 @@ export const CPU_LAYOUT_VERSION = 1;
 /** Every use takes every format: the CPU converts as it packs. */
 const FORMATS: readonly WeightFormat[] = Object.values(NAMED_FORMATS);
 
+export const CPU_LAYOUT: StoredLayout = {
+  device: 'cpu',
+  version: CPU_LAYOUT_VERSION,
+  formats: () => FORMATS,
+  specs: cpuSpecs,
+};
+
 /** The CPU's layout; `pack` runs on the pool, which the caller disposes after the last weight. */
 export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
   const packMatrix = bindPacker(pool.library, pool.handle);
   const packCodes = bindCodePacker(pool.library, pool.handle);
   return {
-    device: 'cpu',
-    version: CPU_LAYOUT_VERSION,
-    formats: () => FORMATS,
-    specs: cpuSpecs,
+    ...CPU_LAYOUT,
     pack(source, weight, use, targets) {
       const [address, scale = 0, sum = 0] = targets.map(addressOf);
       const target = {

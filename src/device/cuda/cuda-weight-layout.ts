@@ -7,12 +7,26 @@ import type { PlanWeight, WeightName } from '../../plan/plan.js';
 import { elementOf, NAMED_FORMATS, type WeightElement } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
 import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
-import type { PackedTensorSpec, PackReport, WeightData, WeightLayout, WeightUse } from '../weight-layout.js';
+import type {
+  PackedTensorSpec,
+  PackReport,
+  WeightData,
+  StoredLayout,
+  WeightLayout,
+  WeightUse,
+} from '../weight-layout.js';
 
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
 export const CUDA_LAYOUT_VERSION = 4;
 
 const { f16, bf16, int8 } = NAMED_FORMATS;
+
+export const CUDA_LAYOUT: StoredLayout = {
+  device: 'cuda',
+  version: CUDA_LAYOUT_VERSION,
+  formats: (use) => (use === 'vector' ? [f16, bf16] : [f16, bf16, int8]),
+  specs: cudaSpecs,
+};
 
 /** The CUDA layout; `pack` runs on the CPU's pool, which the caller disposes after the last weight. */
 export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
@@ -26,10 +40,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
     return NOTHING_LOST;
   };
   return {
-    device: 'cuda',
-    version: CUDA_LAYOUT_VERSION,
-    formats: (use) => (use === 'vector' ? [f16, bf16] : [f16, bf16, int8]),
-    specs: cudaSpecs,
+    ...CUDA_LAYOUT,
     pack(source, weight, use, targets) {
       const [address, scale = 0] = targets.map(addressOf);
       const [rows, columns] = matrixShape(weight.shape);

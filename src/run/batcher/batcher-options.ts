@@ -1,12 +1,11 @@
+import type { SchedulingOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
 import type { ExecutorLimits } from '../executor/executor.js';
-import type { BatchingType, SchedulerLimits, SchedulerPolicy } from '../scheduler/scheduler-limits.js';
+import type { SchedulerLimits } from '../scheduler/scheduler-limits.js';
 
 /** How an engine is served. Undefined limits are the executor's own. */
-export interface BatcherOptions {
-  readonly batchingType: BatchingType;
-  readonly policy: SchedulerPolicy;
+export interface BatcherOptions extends Required<Omit<SchedulingOptions, 'maxQueuedRequests'>> {
   /** Sequences that run at the same time (`max_num_sequences`). */
   readonly maxSequenceCount: number | undefined;
   /** Tokens of one step (`max_num_tokens`): prompts beyond it are computed in chunks. */
@@ -15,14 +14,9 @@ export interface BatcherOptions {
   readonly maxQueuedRequests: number | undefined;
   readonly maxInputTokens: number | undefined;
   readonly maxOutputTokens: number | undefined;
-  readonly maxBeamWidth: number;
   readonly maxTopLogprobs: number;
-  /** Prompt prefixes that are still in the KV cache are not computed again (`enable_kv_cache_reuse`). */
-  readonly prefixReuse: boolean;
   /** Preempted sequences go to the executor's host tier, if it has one, instead of being computed again. */
   readonly swap: boolean;
-  /** Step n + 1 is submitted before the tokens of step n are read. Same results; hides the host's work behind the device's. */
-  readonly overlap: boolean;
   /** How much earlier than it came a request ranks for each step of priority, ms. */
   readonly priorityHeadStartMs: number;
   /** A step that takes longer than this is taken for dead and fails everything, ms. */

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
-import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../scheduler/scheduler-limits.js';
+import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../../core/engine-options.js';
 import { Batcher } from './batcher.js';
 import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { ManualClock } from './testing/manual-clock.js';

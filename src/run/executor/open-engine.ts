@@ -1,22 +1,14 @@
-/** Opens an engine on the kind of device that it was built for. */
+/** Opens an engine on the kind of device that it was built for. The engine thread imports this module as its executor factory. */
 import { AloftError } from '../../core/errors.js';
 import { readManifest } from '../../engine/manifest.js';
-import { openExecutor as openCuda, type OpenCudaOptions } from './cuda/open-cuda.js';
+import { loadBackend } from './backends.js';
 import type { Executor } from './executor.js';
+import type { OpenEngineOptions } from './opening/open-options.js';
 import { warmUp } from './warm-up.js';
-import { openExecutor as openCpu, type OpenEngineOptions as OpenCpuOptions } from './cpu/open-cpu.js';
-
-/** Options that a device does not know are ignored by it. */
-export type OpenEngineOptions = OpenCpuOptions &
-  OpenCudaOptions & {
-    /** Run a sequence that nobody asked for, and capture every graph, before the executor is handed out. Default false. */
-    readonly warmup?: boolean;
-  };
 
 /** @throws {AloftError} of the engine reader and of the device's executor */
 export async function openExecutor(options: OpenEngineOptions): Promise<Executor> {
-  const { device } = readManifest(options.engineDirectory).aloft;
-  const executor = await (device === 'cuda' ? openOnGpu(options) : openCpu(options));
+  const executor = await openOnDevice(options);
   if (options.warmup !== true) return executor;
   try {
     await warmUp(executor);
@@ -27,15 +19,18 @@ export async function openExecutor(options: OpenEngineOptions): Promise<Executor
   }
 }
 
-/** Says why a GPU is wanted when there is none. */
-async function openOnGpu(options: OpenEngineOptions): Promise<Executor> {
+/** Explains a device that is missing by the engine that asks for it. */
+async function openOnDevice(options: OpenEngineOptions): Promise<Executor> {
+  const { engineDirectory } = options;
+  const { device } = readManifest(engineDirectory).aloft;
+  const backend = await loadBackend(device);
   try {
-    return await openCuda(options);
+    return await backend.open(options);
   } catch (cause) {
     if (!(cause instanceof AloftError) || cause.code !== 'DEVICE_UNAVAILABLE') throw cause;
     throw new AloftError(
       'DEVICE_UNAVAILABLE',
-      `The engine in ${options.engineDirectory} was built for 'cuda', which cannot be used here; build one with 'aloft build --device cpu', or mend this: ${cause.message}`,
+      `The engine in ${engineDirectory} was built for '${device}', which cannot be used here; build one with 'aloft build --device cpu', or fix this: ${cause.message}`,
       { cause },
     );
   }

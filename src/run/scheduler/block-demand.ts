@@ -1,6 +1,6 @@
 /** How many KV blocks groups will want: what admission compares with what is available. Pure arithmetic. */
 import type { KvCache, PrefixMatch } from '../kv/kv-cache.js';
-import type { SchedulerPolicy } from './scheduler-limits.js';
+import type { SchedulerPolicy } from '../../core/engine-options.js';
 import type { Sequence, SequenceGroup } from './sequence.js';
 
 /**

@@ -1,17 +1,4 @@
-/**
- * How running batches are formed, by TensorRT-LLM's names:
- * `V1` starts a batch when the one before has ended; `inflight_batching` lets requests enter and leave at every step,
- * prompts and single tokens in separate steps; `inflight_fused_batching` also mixes both in one step.
- */
-export const BATCHING_TYPES = ['V1', 'inflight_batching', 'inflight_fused_batching'] as const;
-export type BatchingType = (typeof BATCHING_TYPES)[number];
-
-/**
- * When a request may start: `guaranteed_no_evict` when the blocks for its longest possible output are certain,
- * `max_utilization` when those for its next tokens are free; the latter preempts when blocks run out.
- */
-export const SCHEDULER_POLICIES = ['guaranteed_no_evict', 'max_utilization'] as const;
-export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
+import type { BatchingType, SchedulerPolicy } from '../../core/engine-options.js';
 
 /** Everything that the scheduler must know besides its queues and the KV cache. */
 export interface SchedulerLimits {

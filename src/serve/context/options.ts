@@ -1,4 +1,5 @@
 /** The effective configuration of a server. Validated once, printed at start. */
+import type { EngineOptions } from '../../core/engine-options.js';
 import type { HealthLimits } from '../metrics/health.js';
 import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
 import type { ControlMode } from '../repository/model-repository.js';
@@ -25,6 +26,8 @@ export interface ServeOptions extends HealthLimits {
   readonly engineDirectory: string | undefined;
   readonly tokenizerDirectory: string | undefined;
   readonly worldSize: number | undefined;
+  /** Options of every engine whose config.pbtxt does not set them. */
+  readonly engineOptions: EngineOptions;
   readonly controlMode: ControlMode;
   readonly pollSeconds: number;
   readonly loadModels: readonly string[];
@@ -42,7 +45,7 @@ export interface ServeOptions extends HealthLimits {
   readonly maxHeaderBytes: number;
   readonly maxConnectionCount: number;
   /** Requests of one engine that may wait when its configuration sets no max_queue_size. */
-  readonly maxQueuedRequestCount: number;
+  readonly maxQueuedRequests: number;
   /** Events that may wait for one slow client. */
   readonly maxBufferedEventCount: number;
   /** A client that takes nothing for so long is disconnected. */
@@ -63,6 +66,7 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   engineDirectory: undefined,
   tokenizerDirectory: undefined,
   worldSize: undefined,
+  engineOptions: {},
   controlMode: 'none',
   pollSeconds: 15,
   loadModels: [],
@@ -76,7 +80,7 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   maxBodyBytes: 64 * 2 ** 20,
   maxHeaderBytes: 16 * 2 ** 10,
   maxConnectionCount: 10_000,
-  maxQueuedRequestCount: 4096,
+  maxQueuedRequests: 4096,
   maxBufferedEventCount: 4096,
   writeTimeoutMs: 30_000,
   strictReadiness: true,

@@ -1,30 +1,32 @@
 /** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
 import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
+import { DEVICE_TRAITS } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
-import { type LoadedEngine, loadEngine, type LoadOptions } from '../../llm/load.js';
-import type { BatcherOptions } from '../../run/batcher/batcher-options.js';
+import { type LoadedEngine, loadEngine } from '../../llm/load.js';
+import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
 import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
-import type {
-  BatchingStrategy,
-  EngineSettings,
-  LoadedModel,
-  MemoryUse,
-  ModelLoader,
-  TokenCodec,
-} from './loader.js';
+import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } from './loader.js';
 
-/** @param defaults what the command line sets for every engine: threads, memory share, ... */
+/** @param defaults options of every engine whose configuration does not set them: those of the command line */
 export function engineLoader(defaults: LoadOptions): ModelLoader {
   return {
     async load(settings) {
-      const options = loadOptions(settings);
-      const scheduler = { ...defaults.scheduler, ...options.scheduler };
-      const engine = await loadEngine(settings.engineDirectory, { ...defaults, ...options, scheduler });
-      return loadedModel(engine, settings.batchingStrategy, options.gpu ?? defaults.gpu ?? 0);
+      requireOneRank(settings);
+      const { scheduler, ...own } = loadOptionsOf(settings.options);
+      const { modelName, tokenizerDirectory } = settings;
+      const options: LoadOptions = {
+        ...defaults,
+        ...own,
+        ...present({ modelName, tokenizerDirectory }),
+        scheduler: { ...defaults.scheduler, ...scheduler },
+      };
+      return loadedModel(await loadEngine(settings.engineDirectory, options), options);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -34,58 +36,26 @@ export function engineLoader(defaults: LoadOptions): ModelLoader {
   };
 }
 
-const BATCHING_TYPE = {
-  static: 'V1',
-  inflight: 'inflight_batching',
-  inflight_fused: 'inflight_fused_batching',
-} as const;
-
-function loadOptions(settings: EngineSettings): LoadOptions {
-  if (settings.worldSize !== undefined && settings.worldSize !== 1) {
-    throw new AloftError(
-      'UNSUPPORTED',
-      `Model '${settings.modelName}' asks for ${settings.worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
-    );
-  }
-  const { maxTokensInPagedKvCache, kvCacheFreeGpuMemFraction, maxRunningRequestCount, tokenizerDirectory } =
-    settings;
-  return {
-    modelName: settings.modelName,
-    ...(tokenizerDirectory === undefined ? {} : { tokenizerDirectory }),
-    ...(maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: maxTokensInPagedKvCache }),
-    ...(kvCacheFreeGpuMemFraction === undefined ? {} : { kvCacheFreeMemFraction: kvCacheFreeGpuMemFraction }),
-    ...(maxRunningRequestCount === undefined ? {} : { maxSequenceCount: maxRunningRequestCount }),
-    ...(settings.kvCacheHostMemoryBytes === undefined
-      ? {}
-      : { hostKvBytes: settings.kvCacheHostMemoryBytes }),
-    ...(settings.deviceId === undefined ? {} : { gpu: settings.deviceId }),
-    scheduler: schedulerOptions(settings),
-  };
-}
-
-function schedulerOptions(settings: EngineSettings): Partial<BatcherOptions> {
-  const { schedulerPolicy, enableKvCacheReuse, maxQueuedRequestCount, maxBeamWidth, overlap } = settings;
-  return {
-    batchingType: BATCHING_TYPE[settings.batchingStrategy],
-    ...(schedulerPolicy === undefined ? {} : { policy: schedulerPolicy }),
-    ...(enableKvCacheReuse === undefined ? {} : { prefixReuse: enableKvCacheReuse }),
-    ...(maxQueuedRequestCount === undefined ? {} : { maxQueuedRequests: maxQueuedRequestCount }),
-    ...(maxBeamWidth === undefined ? {} : { maxBeamWidth }),
-    ...(overlap === undefined ? {} : { overlap }),
-  };
+/** @throws {AloftError} UNSUPPORTED */
+function requireOneRank({ modelName, worldSize }: EngineSettings): void {
+  if (worldSize === undefined || worldSize === 1) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `Model '${modelName}' asks for ${worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
+  );
 }
 
 /** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
 const LAST_STEP_MS = 5000;
 
-function loadedModel(engine: LoadedEngine, batchingStrategy: BatchingStrategy, gpu: number): LoadedModel {
+function loadedModel(engine: LoadedEngine, { gpu = 0, scheduler }: LoadOptions): LoadedModel {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
   return {
     generator: text,
     codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
-    batchingStrategy,
-    maxRunningRequestCount: executorLimits.maxRows,
+    batchingType: scheduler?.batchingType ?? DEFAULT_BATCHER_OPTIONS.batchingType,
+    maxSequenceCount: executorLimits.maxRows,
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine, gpu),
@@ -104,11 +74,9 @@ function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
 
 /** @param gpu ordinal of the GPU, where the engine runs on one */
 function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
-  const isOnGpu = manifest.aloft.device === 'cuda';
-  const device = isOnGpu
-    ? ({ kind: 'gpu', deviceId: gpu } as const)
-    : ({ kind: 'cpu', deviceId: 0 } as const);
-  const host = { kind: isOnGpu ? 'pinned' : 'cpu', deviceId: 0 } as const;
+  const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
+  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
+  const host = { kind: hostMemoryKind, deviceId: 0 };
   const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
   return [
     { purpose: 'weights', ...device, bytes: weightBytes },

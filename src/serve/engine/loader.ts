@@ -1,34 +1,20 @@
-/** What the server needs from an engine. The server is built and tested against these interfaces alone. */
+/** Interfaces of an engine to the server, which is built and tested against them alone. */
 import type { StepStats } from '../../core/batcher-stats.js';
+import type { BatchingType, EngineOptions } from '../../core/engine-options.js';
 import type { ErrorReport } from '../../core/errors.js';
 import type { EventGenerator } from '../../core/generate.js';
 
-export type BatchingStrategy = 'static' | 'inflight' | 'inflight_fused';
-export type SchedulerPolicy = 'guaranteed_no_evict' | 'max_utilization';
-
-/** How to load one version of one engine model: the effective settings of its config.pbtxt. Undefined: the engine's own default. */
+/** Settings of one version of one engine model: what its config.pbtxt asks for. */
 export interface EngineSettings {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly engineDirectory: string;
   /** Undefined: the tokenizer beside the engine. */
   readonly tokenizerDirectory: string | undefined;
-  readonly batchingStrategy: BatchingStrategy;
-  readonly schedulerPolicy: SchedulerPolicy | undefined;
-  readonly maxTokensInPagedKvCache: number | undefined;
-  /** Share of the memory that is free after loading, 0 .. 1. */
-  readonly kvCacheFreeGpuMemFraction: number | undefined;
-  readonly kvCacheHostMemoryBytes: number | undefined;
-  readonly maxRunningRequestCount: number | undefined;
-  readonly maxBeamWidth: number | undefined;
-  readonly enableKvCacheReuse: boolean | undefined;
-  /** Plan a step while the one before it runs. */
-  readonly overlap: boolean | undefined;
-  /** Requests that may wait in the engine; undefined: the server's limit. */
-  readonly maxQueuedRequestCount: number | undefined;
+  /** Number of ranks that are asked for; undefined: as the engine was built. */
   readonly worldSize: number | undefined;
-  /** Ordinal of the GPU. */
-  readonly deviceId: number | undefined;
+  /** Options that the configuration sets; for others the server's defaults apply, then the engine's own. */
+  readonly options: EngineOptions;
 }
 
 /** Text <-> token ids, for the preprocessing and postprocessing models. */
@@ -53,9 +39,9 @@ export interface MemoryUse {
 export interface LoadedModel {
   readonly generator: EventGenerator;
   readonly codec: TokenCodec;
-  readonly batchingStrategy: BatchingStrategy;
-  /** Rows that can run at the same time. */
-  readonly maxRunningRequestCount: number;
+  readonly batchingType: BatchingType;
+  /** Sequences that can run at the same time. */
+  readonly maxSequenceCount: number;
   readonly blockTokens: number;
   /** Blocks of the KV cache on the device. */
   readonly kvBlockCount: number;

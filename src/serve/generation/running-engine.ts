@@ -29,13 +29,13 @@ export class RunningEngine {
   #lastFinishMs: number | undefined;
   #meanFinishGapMs = 1000;
 
-  constructor(name: string, version: string, loaded: LoadedModel, maxQueuedRequestCount: number) {
+  constructor(name: string, version: string, loaded: LoadedModel, maxQueuedRequests: number) {
     this.name = name;
     this.version = version;
     this.loaded = loaded;
     this.flusher = new Flusher({ isSparing: loaded.takesAllProcessors });
     loaded.onFailure((failure) => (this.failure = failure));
-    this.maxRequestCount = loaded.maxRunningRequestCount + maxQueuedRequestCount;
+    this.maxRequestCount = loaded.maxSequenceCount + maxQueuedRequests;
   }
 
   /**
@@ -49,7 +49,7 @@ export class RunningEngine {
       throw new QueueFullError(message, this.#retryAfterSeconds());
     }
     // While a slot is free nobody waits.
-    if (maxWaitingCount === undefined || this.active.count < this.loaded.maxRunningRequestCount) return;
+    if (maxWaitingCount === undefined || this.active.count < this.loaded.maxSequenceCount) return;
     const waitingCount = this.active.waitingCount(level);
     if (waitingCount < maxWaitingCount) return;
     const message = `Exceeds maximum queue size of priority ${level}: ${waitingCount} requests of model '${this.name}' wait there; retry later.`;
@@ -65,7 +65,7 @@ export class RunningEngine {
 
   /** Seconds after which a place in the queue is likely to be free: the time the requests beyond the running ones need. */
   #retryAfterSeconds(): number {
-    const waiting = Math.max(1, this.active.count - this.loaded.maxRunningRequestCount);
+    const waiting = Math.max(1, this.active.count - this.loaded.maxSequenceCount);
     return Math.min(60, Math.max(1, Math.ceil((waiting * this.#meanFinishGapMs) / 1000)));
   }
 

@@ -29,7 +29,7 @@ function liveEngine(
     .map((request) => liveRequest(request, nowMs));
   return {
     model: engine.name,
-    slotCount: engine.loaded.maxRunningRequestCount,
+    slotCount: engine.loaded.maxSequenceCount,
     runningCount: latest.runningCount,
     waitingCount: latest.waitingCount,
     waitReason: latest.waitReason ?? null,

@@ -131,7 +131,7 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
       waiting: latest.waitingCount,
       context: latest.prefillRowCount,
       scheduled: latest.prefillRowCount + latest.decodeRowCount,
-      max: engine.loaded.maxRunningRequestCount,
+      max: engine.loaded.maxSequenceCount,
       active: engine.active.count,
     }),
   ],
@@ -157,7 +157,7 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
     'nv_trt_llm_inflight_batcher_metrics',
     'inflight_batcher_specific_metric',
     ({ engine, latest }) =>
-      engine.loaded.batchingStrategy === 'static'
+      engine.loaded.batchingType === 'V1'
         ? {}
         : {
             total_context_tokens: latest.tokenCount - latest.decodeRowCount,
@@ -171,11 +171,11 @@ const ENGINE_GAUGES: readonly (readonly [string, string, EngineValues])[] = [
     'nv_trt_llm_v1_metrics',
     'v1_specific_metric',
     ({ engine, latest }) =>
-      engine.loaded.batchingStrategy === 'static'
+      engine.loaded.batchingType === 'V1'
         ? {
             total_context_tokens: latest.tokenCount - latest.decodeRowCount,
             total_generation_tokens: latest.decodeRowCount,
-            empty_generation_slots: engine.loaded.maxRunningRequestCount - latest.decodeRowCount,
+            empty_generation_slots: engine.loaded.maxSequenceCount - latest.decodeRowCount,
           }
         : {},
   ],

@@ -6,7 +6,7 @@ import type { TokenCodec } from '../engine/loader.js';
 import { ALWAYS_OPTIONAL, inputField, outputField } from '../tensors/fields.js';
 import { modelInterface } from '../tensors/interface.js';
 import type { ConfigFile } from './config-file.js';
-import { queuePolicy } from './engine-settings.js';
+import { queuePolicy } from './option-parameters.js';
 import { mapEnsemble, type FindConfig } from './ensemble-map.js';
 import type { ModelKind } from '../tensors/model-kind.js';
 import { ParameterReader } from './parameters.js';

@@ -1,6 +1,7 @@
 /** `aloft repo create`: a complete model repository for one engine. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { EngineOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
 import { writeConfigText } from '../../protocol/grpc/config-text.js';
 import { isObject } from '../../protocol/json.js';
@@ -10,6 +11,9 @@ export type CreateOptions = Partial<Omit<RepositorySettings, 'engineDirectory'>>
   readonly engineDirectory: string;
   readonly outputDirectory: string;
 };
+
+/** Options that a written configuration names although they are defaults, so that whoever edits it finds them. */
+const WRITTEN: EngineOptions = { policy: 'guaranteed_no_evict', prefixReuse: true };
 
 /**
  * Writes the five models, each with version 1. The directory appears complete or not at all.
@@ -24,7 +28,8 @@ export function createRepository(options: CreateOptions): string[] {
       `'${output}' is not empty; remove it or choose another --model_repo.`,
     );
   }
-  const configs = repositoryConfigs(completeSettings(options));
+  const written = { ...WRITTEN, ...options.options };
+  const configs = repositoryConfigs(completeSettings({ ...options, options: written }));
   const temporary = `${output}.partial-${process.pid}`;
   try {
     for (const [name, config] of configs) {
@@ -51,14 +56,13 @@ export function completeSettings(options: Omit<CreateOptions, 'outputDirectory'>
     engineDirectory,
     tokenizerDirectory: resolve(options.tokenizerDirectory ?? engineDirectory),
     maxBatchSize: options.maxBatchSize ?? limits.maxBatchSize ?? 128,
-    maxBeamWidth: options.maxBeamWidth ?? limits.maxBeamWidth ?? 1,
     decoupled: options.decoupled ?? true,
-    schedulerPolicy: options.schedulerPolicy ?? 'guaranteed_no_evict',
     excludeInputInOutput: options.excludeInputInOutput ?? false,
-    enableKvCacheReuse: options.enableKvCacheReuse ?? true,
-    maxQueueSize: options.maxQueueSize ?? 0,
-    kvCacheFreeGpuMemFraction: options.kvCacheFreeGpuMemFraction,
-    maxTokensInPagedKvCache: options.maxTokensInPagedKvCache,
+    options: {
+      batchingType: 'inflight_fused_batching',
+      maxBeamWidth: limits.maxBeamWidth ?? 1,
+      ...options.options,
+    },
   };
 }
 

@@ -23,7 +23,7 @@ import type { CodecModel, ServedModel } from './served-model.js';
 
 export interface LoadOptions {
   readonly worldSize: number | undefined;
-  readonly maxQueuedRequestCount: number;
+  readonly maxQueuedRequests: number;
   readonly drainMs: number;
 }
 
@@ -108,7 +108,7 @@ export class VersionLoader {
     if (error !== undefined) throw invalid(formatFinding(error));
     await this.unload(model.name, model.version);
     const loaded = await this.#loader.load(settings);
-    const maxQueued = settings.maxQueuedRequestCount ?? this.#options.maxQueuedRequestCount;
+    const maxQueued = settings.options.maxQueuedRequests ?? this.#options.maxQueuedRequests;
     const engine = new RunningEngine(model.name, model.version, loaded, maxQueued);
     this.#enginesByKey.set(`${model.name}/${model.version}`, engine);
     const context = { engine, engineFile: model.file, find: this.#find };

@@ -24,7 +24,7 @@ export interface RepositoryOptions {
   /** In mode explicit: what to load at start; `*` for all. */
   readonly initialModels: readonly string[];
   readonly worldSize: number | undefined;
-  readonly maxQueuedRequestCount: number;
+  readonly maxQueuedRequests: number;
   /** Time that requests of an unloaded model have to finish. */
   readonly drainMs: number;
 }

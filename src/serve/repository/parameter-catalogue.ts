@@ -1,23 +1,14 @@
 /** Every parameter that a config.pbtxt may have: which have an effect here, and why the others have none. */
+import { ENGINE_OPTIONS } from '../../core/engine-option-table.js';
 import type { ModelKind } from '../tensors/model-kind.js';
 
 /** Parameters that are read. */
 export const HONOURED: Readonly<Record<ModelKind, readonly string[]>> = {
   engine: [
-    'gpt_model_type',
-    'batching_strategy',
     'gpt_model_path',
     'tokenizer_dir',
-    'batch_scheduler_policy',
-    'max_tokens_in_paged_kv_cache',
-    'kv_cache_free_gpu_mem_fraction',
-    'kv_cache_host_memory_bytes',
-    'max_num_sequences',
-    'max_beam_width',
-    'enable_kv_cache_reuse',
-    'enable_trt_overlap',
     'exclude_input_in_output',
-    'gpu_device_ids',
+    ...Object.values(ENGINE_OPTIONS).flatMap(({ parameters = [] }) => parameters),
   ],
   preprocessing: ['tokenizer_dir', 'add_special_tokens'],
   postprocessing: ['tokenizer_dir', 'skip_special_tokens'],

@@ -1,4 +1,5 @@
 /** Typed access to the `parameters` of a config.pbtxt. */
+import type { EngineOption } from '../../core/engine-option-table.js';
 import { suggestion } from '../../core/errors.js';
 import { HONOURED, WITHOUT_EFFECT } from './parameter-catalogue.js';
 import type { ModelKind } from '../tensors/model-kind.js';
@@ -43,12 +44,34 @@ export class ParameterReader {
     return undefined;
   }
 
-  choice<Value extends string>(key: string, choices: Readonly<Record<string, Value>>): Value | undefined {
+  choice<Value>(key: string, choices: Readonly<Record<string, Value>>): Value | undefined {
     const text = this.text(key);
     if (text === undefined) return undefined;
     const value = Object.hasOwn(choices, text) ? choices[text] : undefined;
     if (value === undefined) this.#reject(key, text, `one of ${Object.keys(choices).join(', ')}`);
     return value;
+  }
+
+  /** Value of an engine option, from the first of its parameters that is set. */
+  option({ parameters = [], values }: EngineOption): unknown {
+    const key = parameters.find((parameter) => this.text(parameter) !== undefined);
+    if (key === undefined) return undefined;
+    switch (values.type) {
+      case 'whole':
+      case 'real': {
+        const maximum = values.max ?? Infinity;
+        return this.number(key, { minimum: values.min, maximum, integer: values.type === 'whole' });
+      }
+      case 'bytes':
+        return this.number(key, { minimum: 0, integer: true });
+      case 'switch':
+      case 'onOff':
+        return this.boolean(key);
+      case 'choice':
+        return this.choice(key, values.choices);
+      case 'text':
+        return this.text(key);
+    }
   }
 
   /** A warning for each parameter that is set and has no effect, with the reason. */

@@ -40,7 +40,7 @@ const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
   pollSeconds: 15,
   initialModels: [],
   worldSize: undefined,
-  maxQueuedRequestCount: 8,
+  maxQueuedRequests: 8,
   drainMs: 100,
 };
 
@@ -467,18 +467,20 @@ describe('loading', () => {
     );
     const { models, loader } = await open();
     expect(loader.settings[0]).toMatchObject({
-      batchingStrategy: 'inflight',
-      schedulerPolicy: 'max_utilization',
-      maxTokensInPagedKvCache: 1234,
-      kvCacheFreeGpuMemFraction: 0.25,
-      kvCacheHostMemoryBytes: 1_048_576,
-      maxRunningRequestCount: 3,
-      maxBeamWidth: 2,
-      enableKvCacheReuse: false,
-      overlap: true,
-      deviceId: 1,
       tokenizerDirectory: '/tokenizer',
-      maxQueuedRequestCount: 5,
+      options: {
+        batchingType: 'inflight_batching',
+        policy: 'max_utilization',
+        maxKvTokens: 1234,
+        kvCacheFreeMemFraction: 0.25,
+        hostKvBytes: 1_048_576,
+        maxSequenceCount: 3,
+        maxBeamWidth: 2,
+        prefixReuse: false,
+        overlap: true,
+        gpu: 1,
+        maxQueuedRequests: 5,
+      },
     });
     expect(models.resolve('ensemble', '')).toMatchObject({
       excludeInput: true,
@@ -508,12 +510,15 @@ describe('loading', () => {
       expect.objectContaining({
         engineDirectory: engine,
         tokenizerDirectory: '/tokenizer',
-        schedulerPolicy: 'max_utilization',
-        batchingStrategy: 'inflight_fused',
-        maxTokensInPagedKvCache: 2560,
-        kvCacheFreeGpuMemFraction: 0.5,
-        maxRunningRequestCount: 4,
-        maxBeamWidth: 1,
+        options: {
+          policy: 'max_utilization',
+          batchingType: 'inflight_fused_batching',
+          maxKvTokens: 2560,
+          kvCacheFreeMemFraction: 0.5,
+          maxSequenceCount: 4,
+          maxBeamWidth: 1,
+          overlap: false,
+        },
       }),
     ]);
     const ensemble = models.resolve('ensemble', '');
@@ -657,7 +662,7 @@ describe('control modes', () => {
     const before = loader.settings.length;
     setParameter('max_num_sequences', '3');
     await until(() => loader.settings.length > before);
-    expect(loader.settings.at(-1)?.maxRunningRequestCount).toBe(3);
+    expect(loader.settings.at(-1)?.options.maxSequenceCount).toBe(3);
     await until(() => models.index(true).length === 5);
     rmSync(join(repository, 'tensorrt_llm_bls'), { recursive: true });
     await until(() => !models.index(false).some((row) => row.name === 'tensorrt_llm_bls'));

@@ -15,18 +15,17 @@ import {
   TEXT_INPUTS,
 } from './template-tensors.js';
 
+import type { EngineOptions } from '../../core/engine-options.js';
+import { optionParameters } from './option-parameters.js';
+
 export interface RepositorySettings {
   readonly engineDirectory: string;
   readonly tokenizerDirectory: string;
   readonly maxBatchSize: number;
-  readonly maxBeamWidth: number;
   readonly decoupled: boolean;
-  readonly schedulerPolicy: 'guaranteed_no_evict' | 'max_utilization';
   readonly excludeInputInOutput: boolean;
-  readonly enableKvCacheReuse: boolean;
-  readonly maxQueueSize: number;
-  readonly kvCacheFreeGpuMemFraction: number | undefined;
-  readonly maxTokensInPagedKvCache: number | undefined;
+  /** Options that the engine's configuration sets. */
+  readonly options: EngineOptions;
 }
 
 /** By model name. */
@@ -79,22 +78,20 @@ function engine(settings: RepositorySettings): Config {
         // Requests may be more or less urgent than those that say nothing.
         priorityLevels: 3n,
         defaultPriorityLevel: 2n,
-        defaultQueuePolicy: { maxQueueSize: settings.maxQueueSize, allowTimeoutOverride: true },
+        defaultQueuePolicy: {
+          maxQueueSize: settings.options.maxQueuedRequests ?? 0,
+          allowTimeoutOverride: true,
+        },
       },
     },
     input: inputs(ENGINE_INPUTS),
     output: outputs(ENGINE_OUTPUTS),
     ...ON_CPU,
     parameters: parameters({
-      gpt_model_type: 'inflight_fused_batching',
       gpt_model_path: settings.engineDirectory,
       tokenizer_dir: settings.tokenizerDirectory,
-      batch_scheduler_policy: settings.schedulerPolicy,
-      max_beam_width: settings.maxBeamWidth,
       exclude_input_in_output: settings.excludeInputInOutput,
-      enable_kv_cache_reuse: settings.enableKvCacheReuse,
-      kv_cache_free_gpu_mem_fraction: settings.kvCacheFreeGpuMemFraction,
-      max_tokens_in_paged_kv_cache: settings.maxTokensInPagedKvCache,
+      ...optionParameters(settings.options),
     }),
   };
 }

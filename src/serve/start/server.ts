@@ -86,7 +86,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       pollSeconds: options.pollSeconds,
       initialModels: options.loadModels,
       worldSize: options.worldSize,
-      maxQueuedRequestCount: options.maxQueuedRequestCount,
+      maxQueuedRequests: options.maxQueuedRequests,
       drainMs: options.drainMs,
     },
     loader,

@@ -148,8 +148,8 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
     return {
       generator: new TextGenerator({ model, batcher, tokenizer, chatTemplate: undefined, defaults }),
       codec,
-      batchingStrategy: 'inflight_fused',
-      maxRunningRequestCount: 100_000,
+      batchingType: 'inflight_fused_batching',
+      maxSequenceCount: 100_000,
       blockTokens: 64,
       kvBlockCount: 0,
       takesAllProcessors: false,

@@ -60,8 +60,8 @@ const CARD: ModelCard = {
 export class ScriptedModel implements LoadedModel {
   readonly generator: EventGenerator;
   readonly codec = BYTE_CODEC;
-  readonly maxRunningRequestCount: number;
-  readonly batchingStrategy = 'inflight_fused';
+  readonly maxSequenceCount: number;
+  readonly batchingType = 'inflight_fused_batching';
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
   readonly takesAllProcessors = false;
@@ -86,7 +86,7 @@ export class ScriptedModel implements LoadedModel {
 
   constructor(script: Partial<ModelScript>) {
     this.#script = { ...DEFAULT_SCRIPT, ...script };
-    this.maxRunningRequestCount = this.#script.slotCount;
+    this.maxSequenceCount = this.#script.slotCount;
     this.generator = {
       model: CARD,
       start: (request, onEvent) => {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuName } from '../../device/cpu/cpu-device.js';
 
 export interface MachineRecord {
   readonly cpu: string;
@@ -20,7 +21,7 @@ export interface MachineRecord {
 
 export function machineRecord(command: readonly string[], gpu?: string): MachineRecord {
   return {
-    cpu: cpus()[0]?.model.trim() ?? process.arch,
+    cpu: cpuName(),
     coreCount: cpus().length,
     gpu: gpu ?? null,
     memoryBytes: totalmem(),

@@ -1,5 +1,5 @@
-/** The largest use of a GPU's memory while something runs. */
-import { openGpu } from '../../device/cuda/gpu.js';
+/** Watches the largest use of a device's memory while something runs. */
+import type { MemoryGauge } from '../../device/device-support.js';
 
 /** Often enough to see a case of a second; asking takes microseconds. */
 const SAMPLE_MS = 100;
@@ -11,25 +11,8 @@ export interface PeakMemory {
   stop(): void;
 }
 
-/** Memory in use on a GPU now, by this and every other process. */
-export interface UsedMemory {
-  usedBytes(): number;
-  dispose(): void;
-}
-
-export function openUsedMemory(gpu: number, cudaLibraryPath: string | undefined): UsedMemory {
-  const opened = openGpu(gpu, cudaLibraryPath);
-  return {
-    usedBytes() {
-      const { freeBytes, totalBytes } = opened.memoryInfo();
-      return totalBytes - freeBytes;
-    },
-    dispose: () => opened.dispose(),
-  };
-}
-
-/** Asks from time to time, and once more whenever it is asked. It takes over and disposes `memory`. */
-export function watchPeak(memory: UsedMemory): PeakMemory {
+/** Samples at regular intervals, and once more whenever the peak is asked for. Takes over and disposes `memory`. */
+export function watchPeak(memory: MemoryGauge): PeakMemory {
   let largest = 0;
   const sample = (): void => {
     largest = Math.max(largest, memory.usedBytes());

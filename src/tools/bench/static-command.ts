@@ -2,11 +2,13 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
+import { DEVICES } from '../../device/device.js';
+import type { DevicePlace } from '../../device/device-support.js';
 import type { RunningEngine } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
-import { openUsedMemory, type PeakMemory, watchPeak } from './peak-memory.js';
+import { type PeakMemory, watchPeak } from './peak-memory.js';
 import {
   benchmarkLine,
   csvHeader,
@@ -28,14 +30,13 @@ export interface StaticFlags {
   readonly duration: number;
   readonly csv?: true;
   readonly json?: string;
-  /** The GPU of an engine for CUDA, and where its libraries lie. */
-  readonly gpu?: number;
-  readonly cudaLibraryPath?: string;
 }
 
 export interface StaticBench {
   readonly engine: RunningEngine;
   readonly flags: StaticFlags;
+  /** The device that runs the engine. */
+  readonly place: DevicePlace;
   readonly sampling: SamplingParams;
   readonly beamWidth: number;
   readonly buildSeconds: number;
@@ -57,8 +58,8 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
-  const peak =
-    subject.device === 'cuda' ? watchPeak(openUsedMemory(flags.gpu ?? 0, flags.cudaLibraryPath)) : undefined;
+  const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(bench.place);
+  const peak = gauge === undefined ? undefined : watchPeak(gauge);
   try {
     for (const one of cases) {
       const row = await measureRow(bench, one, peak);
@@ -124,7 +125,7 @@ function subjectOf({ engine: { manifest }, flags, buildSeconds }: StaticBench): 
     vocabulary: build.vocab_size,
     precision: build.precision,
     buildSeconds,
-    computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? 'cpu',
+    computeCap: aloft.device_architecture?.replace('_', '').replace(/[a-z]$/, '') ?? aloft.device,
     quantisation: aloft.quantised_format?.split(' ')[0] ?? 'none',
     device: aloft.device,
   };

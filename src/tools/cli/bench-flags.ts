@@ -6,11 +6,10 @@ import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import type { InflightFlags } from '../bench/inflight-command.js';
 import type { StaticFlags } from '../bench/static-command.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
-import { addLoadFlags, type LoadFlags } from './engine-flags.js';
-import { onOff, oneOf, realNumber, wholeNumber } from './flags.js';
+import { addLoadFlags, addSchedulingFlags, type LoadFlags } from './engine-flags.js';
+import { oneOf, realNumber, wholeNumber } from './flags.js';
 
 const MODES = ['static', 'IFB', 'V1'] as const;
-const POLICIES = ['guaranteed_no_evict', 'max_utilization'] as const;
 const KV_CACHES = ['auto', ...KV_CACHE_NAMES];
 const DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 
@@ -20,9 +19,6 @@ export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
   readonly topK: number;
   readonly topP: number;
   readonly numBeams: number;
-  readonly maxNumSequences?: number;
-  readonly schedulerPolicy: (typeof POLICIES)[number];
-  readonly enableTrtOverlap?: boolean;
   readonly type: (typeof MODES)[number];
   readonly dtype?: (typeof DTYPES)[number];
   readonly randomWeights?: true;
@@ -110,23 +106,17 @@ export function addBenchFlags(command: Command): void {
     )
     .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0)
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
-  addBeamAndQueueFlags(command);
+  addBeamFlags(command);
   addLoadFlags(command);
+  addSchedulingFlags(command);
   for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
   for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
 }
 
-function addBeamAndQueueFlags(command: Command): void {
+function addBeamFlags(command: Command): void {
   command
     .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1)
-    .option('--output-dir <dir>', 'with --random_weights: keep the engine here')
-    .option('--max-num-sequences <n>', "sequences at a time (default: the engine's)", wholeNumber(1))
-    .option('--scheduler-policy <policy>', `IFB: ${POLICIES.join(' or ')}`, oneOf(POLICIES), POLICIES[0])
-    .option(
-      '--enable-trt-overlap [flag]',
-      'submit a step before the last one is read (default: on for GPUs)',
-      onOff,
-    );
+    .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
 }
 
 /** @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another */

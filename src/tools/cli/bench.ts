@@ -6,7 +6,9 @@ import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
+import { present } from '../../core/present.js';
 import { startEngine, type RunningEngine } from '../../llm/load.js';
+import { loadOptionsOf } from '../../llm/load-options.js';
 import { benchInflight } from '../bench/inflight-command.js';
 import { benchStatic } from '../bench/static-command.js';
 import { parseBatchSizes, parseLengths } from '../bench/sweep.js';
@@ -48,26 +50,20 @@ interface Measurement {
 }
 
 async function measure({ directory, buildSeconds, flags, terminal, signal }: Measurement): Promise<void> {
-  const { maxNumSequences: maxSequenceCount, schedulerPolicy: policy, enableTrtOverlap: overlap } = flags;
-  const engine = await startEngine(directory, {
-    ...engineOptions(flags),
-    ...(maxSequenceCount === undefined ? {} : { maxSequenceCount }),
-    scheduler: {
-      policy,
-      ...(overlap === undefined ? {} : { overlap }),
-      ...(flags.type === 'V1' ? { batchingType: 'V1' as const } : {}),
-    },
-  });
+  const options = engineOptions(flags);
+  const batchingType = flags.type === 'V1' ? flags.type : undefined;
+  const engine = await startEngine(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
     const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
-    log.info(`Memory:\n${memoryTable(loadedView(limits, memory, flags.maxTokensInPagedKvCache))}`);
+    log.info(`Memory:\n${memoryTable(loadedView(limits, memory, options.maxKvTokens))}`);
     checkPrecision(engine, flags);
     const work =
       flags.type === 'static'
         ? benchStatic({
             engine,
             flags,
+            place: options,
             sampling: samplingOf(flags),
             beamWidth: flags.numBeams,
             buildSeconds,
@@ -95,7 +91,11 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const directory = flags.outputDir ?? join(folder, 'engine');
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
   try {
-    const report = await runBuild(randomBuildFlags(flags, directory), flags, log, terminal);
+    const place = {
+      device: flags.device,
+      ...present({ cudaLibraryPath: engineOptions(flags).cudaLibraryPath }),
+    };
+    const report = await runBuild(randomBuildFlags(flags, directory), place, log, terminal);
     return { directory, buildSeconds: report.seconds, dispose };
   } catch (fault) {
     dispose();

@@ -1,26 +1,27 @@
-/** Which device an engine is built for, from `--device`. */
-import { cpus } from 'node:os';
+/** Chooses the device that an engine is built for, from `--device` and `--arch`. */
 import type { BuildTarget } from '../../builder/build-options.js';
-import { openCudaTarget } from '../../builder/cuda/target.js';
-import { AloftError } from '../../core/errors.js';
+import { BUILD_TARGETS, type TargetOptions } from '../../builder/targets.js';
+import { DEVICE_NAMES, DEVICE_TRAITS, type DeviceName } from '../../core/device.js';
 import type { PrecisionName } from '../../core/dtype.js';
+import { AloftError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import { createCpuWeightLayout } from '../../device/cpu/cpu-weight-layout.js';
+import { present } from '../../core/present.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
-import { type CudaSurvey, surveyCuda, usableGpu } from '../../device/cuda/survey.js';
+import { DEVICES } from '../../device/device.js';
+import type { DeviceSurvey } from '../../device/device-support.js';
 import { packageVersion } from './package-version.js';
 
-export const DEVICE_CHOICES = ['auto', 'cpu', 'cuda'] as const;
-export type DeviceChoice = (typeof DEVICE_CHOICES)[number];
+export type DeviceChoice = 'auto' | DeviceName;
+export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', ...DEVICE_NAMES];
+
+/** Device whose architectures `--arch` names. */
+export const ARCH_DEVICE: DeviceName = 'cuda';
+/** Devices that `--device auto` tries before it takes the CPU, best first. */
+const PREFERRED: readonly DeviceName[] = ['cuda'];
 
 /** The device to build for, and how. */
-export interface BuildPlace {
+export interface BuildPlace extends TargetOptions {
   readonly device: DeviceChoice;
-  /** GPU architecture such as `sm_90a`; default: that of the GPU here. */
-  readonly arch?: string;
-  readonly cudaLibraryPath?: string;
-  /** Time kernel configurations on the GPU. Default true. */
-  readonly tune?: boolean;
 }
 
 /** A target with the native state that packing needs; dispose it after the build. */
@@ -32,50 +33,43 @@ export interface OpenBuildTarget extends BuildTarget {
 export function openBuildTarget(place: BuildPlace, precision: PrecisionName, log: Log): OpenBuildTarget {
   const device = chosenDevice(place, precision, log);
   const pool = createCpuPool();
-  const createdBy = `aloft ${packageVersion()}`;
   const dispose = (): void => pool.dispose();
-  if (device === 'cpu')
-    return {
-      layout: createCpuWeightLayout(pool),
-      deviceName: cpus()[0]?.model.trim() ?? process.arch,
-      deviceArchitecture: null,
-      createdBy,
-      dispose,
-    };
   try {
-    const { arch, cudaLibraryPath, tune } = place;
-    const target = openCudaTarget(pool, {
-      ...(arch === undefined ? {} : { architecture: arch }),
-      ...(cudaLibraryPath === undefined ? {} : { libraryPath: cudaLibraryPath }),
-      ...(tune === undefined ? {} : { tune }),
-    });
-    return { ...target, createdBy, dispose };
+    return { ...BUILD_TARGETS[device](pool, place), createdBy: `aloft ${packageVersion()}`, dispose };
   } catch (fault) {
     dispose();
     throw fault;
   }
 }
 
-function chosenDevice(place: BuildPlace, precision: PrecisionName, log: Log): 'cpu' | 'cuda' {
-  if (place.arch !== undefined && place.device === 'cpu')
-    throw new AloftError('USAGE', '--arch names a GPU architecture; use it with --device cuda.');
-  if (place.device !== 'auto') return place.device;
-  if (place.arch !== undefined) return 'cuda';
-  const { device, why } = automaticDevice(surveyCuda(place.cudaLibraryPath), precision);
-  if (why !== undefined) log.warning(why);
-  return device;
+function chosenDevice(
+  { device, arch, cudaLibraryPath }: BuildPlace,
+  precision: PrecisionName,
+  log: Log,
+): DeviceName {
+  if (device !== 'auto') {
+    if (arch === undefined || DEVICE_TRAITS[device].hasArchitectures) return device;
+    throw new AloftError('USAGE', `--arch names a GPU architecture; use it with --device ${ARCH_DEVICE}.`);
+  }
+  if (arch !== undefined) return ARCH_DEVICE;
+  const choice = automaticDevice((name) => DEVICES[name].survey(present({ cudaLibraryPath })), precision);
+  if (choice.why !== undefined) log.warning(choice.why);
+  return choice.device;
 }
 
-/** `--device auto`: a GPU if one can be used, else the CPU; why a GPU that is there was passed over. */
+/** Chooses for `--device auto`: a GPU if one can be used, else the CPU; says why a GPU that is there was passed over. */
 export function automaticDevice(
-  survey: CudaSurvey,
+  survey: (device: DeviceName) => DeviceSurvey,
   precision: PrecisionName,
-): { readonly device: 'cpu' | 'cuda'; readonly why?: string } {
-  const [first] = survey.gpus;
-  if (first === undefined) return { device: 'cpu' };
-  const why = `Building for the CPU although there is a GPU (${first.name})`;
-  if (precision === 'float32') return { device: 'cpu', why: `${why}: GPUs compute in 16 bits.` };
-  if (usableGpu(survey) !== undefined) return { device: 'cuda' };
-  const reason = survey.missing[0] ?? 'its compute capability is below 8.0.';
-  return { device: 'cpu', why: `${why}: ${reason}` };
+): { readonly device: DeviceName; readonly why?: string } {
+  const reasons: string[] = [];
+  for (const device of PREFERRED) {
+    const { name, obstacle } = survey(device);
+    if (name === undefined) continue;
+    const { precisions } = DEVICES[device];
+    if (precisions.includes(precision) && obstacle === undefined) return { device };
+    const why = precisions.includes(precision) ? obstacle : `it computes in ${precisions.join(' or ')}.`;
+    reasons.push(`Building for the CPU although there is a GPU (${name}): ${why}`);
+  }
+  return { device: 'cpu', ...present({ why: reasons[0] }) };
 }

@@ -12,6 +12,7 @@ import { HttpClient } from '../../client/http-client.js';
 import type { TextRequest } from '../../client/text-request.js';
 import { runTokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { engineLoader } from '../../serve/engine/engine-loader.js';
 import {
@@ -127,7 +128,7 @@ export function registerClient(program: Command, terminal: Terminal): void {
 }
 
 function openClient(flags: ClientFlags): TextClient & (GrpcClient | HttpClient) {
-  const key = flags.apiKey === undefined ? {} : { apiKey: flags.apiKey };
+  const key = present({ apiKey: flags.apiKey });
   if (flags.protocol === 'http') {
     const url = flags.url ?? 'localhost:8000';
     return new HttpClient({ url: flags.ssl && !url.includes('://') ? `https://${url}` : url, ...key });

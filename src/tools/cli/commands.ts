@@ -1,3 +1,4 @@
+import { loadOptionsOf } from '../../llm/load-options.js';
 import { engineLoader } from '../../serve/engine/engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
@@ -9,20 +10,20 @@ import { registerPlanMemory } from './plan-memory.js';
 import { registerProfile } from './profile.js';
 import { registerRepo } from './repo.js';
 import { registerRun } from './run.js';
-import { serveCommand, type ServeFlags } from './serve.js';
+import { type MakeLoader, serveCommand } from './serve.js';
 import { startCommand } from './start.js';
 
-const loaderOf = ({ warmup }: ServeFlags) => engineLoader(warmup === undefined ? {} : { warmup });
+const makeLoader: MakeLoader = ({ engineOptions }) => engineLoader(loadOptionsOf(engineOptions));
 
 /** Every sub-command, in the order of `aloft --help`. */
 export const COMMANDS: readonly RegisterCommand[] = [
-  startCommand(loaderOf),
+  startCommand(makeLoader),
   registerBuild,
   registerPlanMemory,
   registerRun,
   registerBench,
   registerProfile,
-  serveCommand(loaderOf),
+  serveCommand(makeLoader),
   registerClient,
   registerRepo,
   registerEngine,

@@ -1,6 +1,8 @@
 /** `aloft devices`: what this machine can run engines on. */
-import { cpus, freemem, totalmem } from 'node:os';
+import { freemem, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { DEVICE_NAMES, type DeviceName } from '../../core/device.js';
+import { cpuName } from '../../device/cpu/cpu-device.js';
 import { detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js';
 import { physicalCoreCount } from '../../device/cpu/physical-cores.js';
 import { architectureName, MIN_COMPUTE_CAPABILITY } from '../../device/cuda/architecture.js';
@@ -14,17 +16,23 @@ export function registerDevices(program: Command, terminal: Terminal): void {
     .description('list what engines can run on here')
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .action(({ cudaLibraryPath }: { readonly cudaLibraryPath?: string }) => {
-      const survey = surveyCuda(cudaLibraryPath);
-      terminal.out(`${formatTable(cpuRows())}\n\n${cudaText(survey)}\n`);
+      const texts = DEVICE_NAMES.map((device) => LISTINGS[device](cudaLibraryPath));
+      terminal.out(`${texts.join('\n\n')}\n`);
     });
 }
+
+/** Prints what this machine has of each kind of device. */
+const LISTINGS: Readonly<Record<DeviceName, (cudaLibraryPath: string | undefined) => string>> = {
+  cpu: () => formatTable(cpuRows()),
+  cuda: (cudaLibraryPath) => cudaText(surveyCuda(cudaLibraryPath)),
+};
 
 function cpuRows(): string[][] {
   return [
     ['device', 'name', 'cores', 'kernels', 'memory', 'free'],
     [
       'cpu',
-      cpus()[0]?.model.trim() ?? process.arch,
+      cpuName(),
       String(physicalCoreCount()),
       detectIsa(openKernelLibrary()),
       formatBytes(totalmem()),

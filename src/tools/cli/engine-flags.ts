@@ -1,30 +1,29 @@
-/** Flags of every command that loads an engine, and what they mean to it. */
+/** Flags of the commands that load an engine, made from the table of engine options. */
 import { type Command, Option } from 'commander';
-import type { LoadOptions } from '../../llm/load.js';
-import { byteCount, realNumber, wholeNumber } from './flags.js';
+import {
+  ENGINE_OPTIONS,
+  type EngineOption,
+  OPENING_OPTIONS,
+  type OptionValues,
+  SCHEDULING_OPTIONS,
+} from '../../core/engine-option-table.js';
+import type { EngineOptionName, EngineOptions } from '../../core/engine-options.js';
+import { present } from '../../core/present.js';
+import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
+import { byteCount, onOff, oneOf, realNumber, wholeNumber } from './flags.js';
 
-/** How an engine is opened. */
+/** Flags beside the table's: where an engine is and which tokenizer it gets. */
 export interface LoadFlags {
   readonly tokenizerDir?: string;
-  readonly threads?: number;
-  readonly mmapWeights?: boolean;
-  readonly kvCacheFreeMemFraction?: number;
-  readonly maxTokensInPagedKvCache?: number;
-  /** Spellings of gptManagerBenchmark. */
-  readonly kvCacheFreeGpuMemFraction?: number;
-  readonly maxTokensInPagedKvcache?: number;
-  readonly maxNumTokens?: number;
-  readonly tokensPerBlock?: number;
-  readonly gpu?: number;
-  readonly maxDeviceMemory?: number;
-  readonly cudaLibraryPath?: string;
-  readonly warmup?: true;
 }
 
-/** The same, and which engine. */
 export interface EngineFlags extends LoadFlags {
   readonly engineDir: string;
 }
+
+const hasFlag = (name: string): boolean => ENGINE_OPTIONS[name as EngineOptionName].flag !== undefined;
+const OPENING_NAMES = Object.keys(OPENING_OPTIONS).filter(hasFlag) as EngineOptionName[];
+const SCHEDULING_NAMES = Object.keys(SCHEDULING_OPTIONS).filter(hasFlag) as EngineOptionName[];
 
 export function addEngineFlags(command: Command): void {
   command.option('--engine-dir <dir>', 'engine directory, made by aloft build', 'llama_outputs');
@@ -32,64 +31,73 @@ export function addEngineFlags(command: Command): void {
 }
 
 export function addLoadFlags(command: Command): void {
-  command
-    .option('--tokenizer-dir <dir>', 'tokenizer files (default: those kept in the engine)')
-    .option('--threads <n>', 'CPU threads (default: all cores)', wholeNumber(1, 1024))
-    .option(
-      '--mmap-weights',
-      'CPU: map the engine file instead of reading it into huge pages; starts sooner, decodes slower',
-    )
-    .option(
-      '--kv-cache-free-mem-fraction <share>',
-      'share of the memory free after load for KV blocks',
-      realNumber(0.01, 1),
-    )
-    .addOption(
-      new Option('--kv-cache-free-gpu-mem-fraction <share>', 'the same')
-        .argParser(realNumber(0.01, 1))
-        .hideHelp(),
-    )
-    .addOption(
-      new Option('--max-tokens-in-paged-kvcache <tokens>', 'the same').argParser(wholeNumber(1)).hideHelp(),
-    )
-    .option('--max-tokens-in-paged-kv-cache <tokens>', 'absolute size of the KV cache', wholeNumber(1))
-    .option(
-      '--max-num-tokens <tokens>',
-      'tokens of one step at most (prompt chunks and decode together)',
-      wholeNumber(1),
-    )
-    .option('--tokens-per-block <tokens>', 'KV block size, 8 to 128', wholeNumber(8, 128))
-    .option('--gpu <n>', 'which GPU runs an engine built for CUDA', wholeNumber(0, 1024))
-    .option(
-      '--max-device-memory <bytes>',
-      'cap on weights, workspace and KV cache on a GPU together, such as 32GB',
-      byteCount,
-    )
-    .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
-    .addOption(warmupFlag());
+  command.option('--tokenizer-dir <dir>', 'tokenizer files (default: those kept in the engine)');
+  addOptionFlags(command, OPENING_NAMES);
 }
 
-export function warmupFlag(): Option {
-  return new Option(
-    '--warmup',
-    'run a sequence and capture all CUDA graphs while loading, not with the first requests',
-  );
+export function addSchedulingFlags(command: Command): void {
+  addOptionFlags(command, SCHEDULING_NAMES);
 }
 
-export function engineOptions(flags: LoadFlags): LoadOptions {
-  const fraction = flags.kvCacheFreeMemFraction ?? flags.kvCacheFreeGpuMemFraction;
-  const maxKvTokens = flags.maxTokensInPagedKvCache ?? flags.maxTokensInPagedKvcache;
+/** Adds every flag of the table, below a heading of their own. */
+export function addOptionGroup(command: Command, heading: string): void {
+  addOptionFlags(command, [...OPENING_NAMES, ...SCHEDULING_NAMES], heading);
+}
+
+export function addOptionFlags(command: Command, names: readonly EngineOptionName[], heading?: string): void {
+  for (const name of names) {
+    for (const option of commandOptions(ENGINE_OPTIONS[name]))
+      command.addOption(heading === undefined ? option : option.helpGroup(heading));
+  }
+}
+
+/** Values of the table's flags among those that a command has parsed, under the options' names. */
+export function engineOptions(values: object): EngineOptions {
+  const parsed = new Map<string, unknown>(Object.entries(values));
+  const given = Object.entries(ENGINE_OPTIONS).map(([name, option]) => {
+    const keys = commandOptions(option).map((flag) => flag.attributeName());
+    return [name, keys.map((key) => parsed.get(key)).find((value) => value !== undefined)] as const;
+  });
+  return present(Object.fromEntries(given));
+}
+
+/** Options of a load by flags that {@link addLoadFlags} and {@link addSchedulingFlags} added. */
+export function loadOptions(flags: LoadFlags): LoadOptions {
   return {
-    ...(flags.tokenizerDir === undefined ? {} : { tokenizerDirectory: flags.tokenizerDir }),
-    ...(flags.threads === undefined ? {} : { threadCount: flags.threads }),
-    ...(flags.mmapWeights === undefined ? {} : { mapWeights: flags.mmapWeights }),
-    ...(fraction === undefined ? {} : { kvCacheFreeMemFraction: fraction }),
-    ...(maxKvTokens === undefined ? {} : { maxKvTokens }),
-    ...(flags.maxNumTokens === undefined ? {} : { maxStepTokens: flags.maxNumTokens }),
-    ...(flags.gpu === undefined ? {} : { gpu: flags.gpu }),
-    ...(flags.maxDeviceMemory === undefined ? {} : { maxDeviceBytes: flags.maxDeviceMemory }),
-    ...(flags.cudaLibraryPath === undefined ? {} : { cudaLibraryPath: flags.cudaLibraryPath }),
-    ...(flags.warmup === undefined ? {} : { warmup: true }),
-    ...(flags.tokensPerBlock === undefined ? {} : { blockTokens: flags.tokensPerBlock }),
+    ...loadOptionsOf(engineOptions(flags)),
+    ...present({ tokenizerDirectory: flags.tokenizerDir }),
   };
+}
+
+/** The flag of an option, then its other spellings; none for an option without a flag. */
+function commandOptions({ flag, aliases = [], meaning, fallback, values }: EngineOption): Option[] {
+  if (flag === undefined) return [];
+  const parse = parserOf(values);
+  const option = (flags: string, description: string): Option => {
+    const made = new Option(flags, description);
+    return parse === undefined ? made : made.argParser(parse);
+  };
+  const description = fallback === undefined ? meaning : `${meaning} (default: ${fallback})`;
+  return [option(flag, description), ...aliases.map((alias) => option(alias, 'the same').hideHelp())];
+}
+
+/** Parser of a flag's text; undefined where the text is the value, or there is none. */
+export function parserOf(values: OptionValues): ((text: string) => unknown) | undefined {
+  switch (values.type) {
+    case 'whole':
+      return wholeNumber(values.min, values.max);
+    case 'real':
+      return realNumber(values.min, values.max ?? Infinity);
+    case 'bytes':
+      return byteCount;
+    case 'onOff':
+      return onOff;
+    case 'choice': {
+      const choose = oneOf(Object.keys(values.choices));
+      return (text) => values.choices[choose(text)];
+    }
+    case 'switch':
+    case 'text':
+      return undefined;
+  }
 }

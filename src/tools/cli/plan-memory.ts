@@ -6,14 +6,18 @@ import { JsonFile } from '../../builder/checkpoint/json-file.js';
 import { type ModelConfig, parseModelConfig } from '../../builder/checkpoint/model-config.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
+import { DEVICE_TRAITS, type DeviceName } from '../../core/device.js';
+import { ENGINE_OPTIONS } from '../../core/engine-option-table.js';
+import type { OpeningOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
-import type { SizingOptions } from '../../run/executor/sizing.js';
-import { parseArchitecture } from '../../device/cuda/architecture.js';
-import { surveyCuda } from '../../device/cuda/survey.js';
+import { present } from '../../core/present.js';
+import { DEVICES } from '../../device/device.js';
 import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-run.js';
 import { memoryTable } from '../memory/memory-view.js';
+import { ARCH_DEVICE } from './build-target.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
-import { byteCount, realNumber, wholeNumber } from './flags.js';
+import { addOptionFlags, engineOptions, parserOf } from './engine-flags.js';
+import { byteCount, realNumber } from './flags.js';
 import { formatBytes, type Terminal } from './terminal.js';
 
 interface PlanMemoryFlags {
@@ -21,8 +25,6 @@ interface PlanMemoryFlags {
   readonly freeMemory?: number;
   readonly gpuMemoryGb?: number;
   readonly arch?: string;
-  readonly kvCacheFreeMemFraction?: number;
-  readonly maxTokensInPagedKvCache?: number;
 }
 
 const DEFAULT_ARCH = 'sm_90a';
@@ -42,23 +44,18 @@ export function registerPlanMemory(program: Command, terminal: Terminal): void {
       'plan for a GPU with so many GB (10^9 bytes) free; needs no GPU',
       realNumber(0.1, 10_000),
     )
-    .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)')
-    .option(
-      '--kv-cache-free-mem-fraction <share>',
-      'share of the memory free after load for KV blocks',
-      realNumber(0.01, 1),
-    )
-    .option('--max-tokens-in-paged-kv-cache <tokens>', 'absolute size of the KV cache', wholeNumber(1));
+    .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)');
+  addOptionFlags(command, ['kvCacheFreeMemFraction', 'maxKvTokens']);
   addBuildFlags(command);
   command.action((values: Record<string, unknown> & PlanMemoryFlags) =>
     planMemory(values, givenFlags(command, values), terminal),
   );
 }
 
-function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Terminal): void {
+async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Terminal): Promise<void> {
   const engine = flags.engineDir === undefined ? unbuilt(flags, given) : dryEngine(flags.engineDir);
-  const freeBytes = freeMemory(flags, engine.gpu !== undefined);
-  const budget = dryBudget(engine, sizingOptions(flags, given), freeBytes);
+  const freeBytes = freeMemory(flags, engine.device);
+  const budget = await dryBudget(engine, sizingOptions(flags, given), freeBytes);
   terminal.out(`Free before loading: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);
   if (budget.blockCount > 0) return;
   const missing = engine.weightBytes + budget.workspaceBytes - freeBytes;
@@ -71,17 +68,16 @@ function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Termina
 }
 
 /** @throws {AloftError} USAGE when the memory of a GPU is neither given nor here */
-function freeMemory({ freeMemory: given, gpuMemoryGb }: PlanMemoryFlags, isGpu: boolean): number {
-  if (gpuMemoryGb !== undefined && !isGpu)
+function freeMemory({ freeMemory: given, gpuMemoryGb }: PlanMemoryFlags, device: DeviceName): number {
+  if (gpuMemoryGb !== undefined && !DEVICE_TRAITS[device].hasArchitectures)
     throw new AloftError(
       'USAGE',
       '--gpu_memory_gb is for GPUs, and the engine is for a CPU; use --free_memory.',
     );
   const bytes = gpuMemoryGb === undefined ? given : gpuMemoryGb * 1e9;
   if (bytes !== undefined) return bytes;
-  if (!isGpu) return process.availableMemory();
-  const [gpu] = surveyCuda().gpus;
-  if (gpu !== undefined) return gpu.totalBytes;
+  const { name, memoryBytes } = DEVICES[device].survey({});
+  if (name !== undefined) return memoryBytes;
   throw new AloftError(
     'USAGE',
     'There is no GPU here; say how much memory it has, such as --gpu_memory_gb 80.',
@@ -90,8 +86,9 @@ function freeMemory({ freeMemory: given, gpuMemoryGb }: PlanMemoryFlags, isGpu: 
 
 function unbuilt({ gpuMemoryGb, arch }: PlanMemoryFlags, given: GivenFlags): DryEngine {
   const { source, options } = resolveBuildOptions(given);
-  const isGpu = gpuMemoryGb !== undefined || arch !== undefined;
-  return dryBuild(configOf(source), options, isGpu ? parseArchitecture(arch ?? DEFAULT_ARCH) : undefined);
+  const isForGpu = gpuMemoryGb !== undefined || arch !== undefined;
+  const gpu = { device: ARCH_DEVICE, architecture: arch ?? DEFAULT_ARCH };
+  return dryBuild(configOf(source), options, isForGpu ? gpu : { device: 'cpu', architecture: null });
 }
 
 function configOf(source: BuildSource): ModelConfig {
@@ -101,13 +98,16 @@ function configOf(source: BuildSource): ModelConfig {
 }
 
 /** With --engine_dir, flags that a build has too are those of the load. */
-function sizingOptions(flags: PlanMemoryFlags, given: GivenFlags): SizingOptions {
-  const { kvCacheFreeMemFraction, maxTokensInPagedKvCache } = flags;
-  const [stepTokens, blockTokens] = [given.get('max_num_tokens'), given.get('tokens_per_block')];
-  return {
-    ...(kvCacheFreeMemFraction === undefined ? {} : { kvCacheFreeMemFraction }),
-    ...(maxTokensInPagedKvCache === undefined ? {} : { maxKvTokens: maxTokensInPagedKvCache }),
-    ...(stepTokens === undefined ? {} : { maxStepTokens: wholeNumber(1)(String(stepTokens)) }),
-    ...(blockTokens === undefined ? {} : { blockTokens: wholeNumber(8, 128)(String(blockTokens)) }),
+function sizingOptions(flags: PlanMemoryFlags, given: GivenFlags): OpeningOptions {
+  const { kvCacheFreeMemFraction, maxKvTokens } = engineOptions(flags);
+  const parsed = (name: 'maxStepTokens' | 'blockTokens', flag: string): number | undefined => {
+    const text = given.get(flag);
+    return text === undefined ? undefined : Number(parserOf(ENGINE_OPTIONS[name].values)?.(String(text)));
   };
+  return present({
+    kvCacheFreeMemFraction,
+    maxKvTokens,
+    maxStepTokens: parsed('maxStepTokens', 'max_num_tokens'),
+    blockTokens: parsed('blockTokens', 'tokens_per_block'),
+  });
 }

@@ -1,7 +1,7 @@
 /** `aloft profile`: where the time of a step goes, op by op. */
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { TimedCall } from '../../run/executor/profile/timed-call.js';
+import type { TimedCall } from '../../run/executor/opening/timed-call.js';
 import { openProfiled, type ProfiledEngine } from '../../run/executor/profile/open-profiled.js';
 import { parseBatchSizes, parseLengths, type SweepCase } from '../bench/sweep.js';
 import { chromeTrace } from '../profile/chrome-trace.js';
@@ -38,8 +38,7 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
     calls = [];
     return taken;
   };
-  const { tokenizerDirectory: _, modelName: __, scheduler: ___, ...options } = engineOptions(flags);
-  const engine = await openProfiled({ ...options, engineDirectory: flags.engineDir }, (call) =>
+  const engine = await openProfiled({ ...engineOptions(flags), engineDirectory: flags.engineDir }, (call) =>
     calls.push(call),
   );
   try {

@@ -5,13 +5,14 @@ import { dirname } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
-import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
+import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js';
 import { oneOf, repeated, wholeNumber } from './flags.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
@@ -78,9 +79,10 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
     addSpecialTokens: flags.addSpecialTokens,
     chat: flags.chat ?? false,
   });
-  await using llm = await LLM.load(flags.engineDir, engineOptions(flags));
+  const options = loadOptions(flags);
+  await using llm = await LLM.load(flags.engineDir, options);
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
-  log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, flags.maxTokensInPagedKvCache))}`);
+  log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, options.maxKvTokens))}`);
   terminal.out(`Running the ${llm.model.precision} engine ...\n`);
   // Beams are only known at the end.
   const isStreaming =
@@ -193,16 +195,14 @@ function toRequest(prompt: Prompt, flags: RunFlags): GenerateRequest {
     prompt,
     maxOutputTokens: flags.maxOutputLen,
     ...flags.sampling,
-    ...(flags.randomSeed === undefined ? {} : { seed: parseSeed(flags.randomSeed) }),
-    ...(flags.endId === undefined ? {} : { endIds: [flags.endId] }),
-    ...(flags.ignoreEos ? { ignoreEos: true } : {}),
-    ...(flags.stop === undefined ? {} : { stop: flags.stop }),
-    ...(isBeam
-      ? {
-          beam: { width: flags.numBeams, lengthPenalty: 1, earlyStopping: false },
-          sequenceCount: flags.numBeams,
-        }
-      : {}),
+    ...present({
+      seed: flags.randomSeed === undefined ? undefined : parseSeed(flags.randomSeed),
+      endIds: flags.endId === undefined ? undefined : [flags.endId],
+      ignoreEos: flags.ignoreEos,
+      stop: flags.stop,
+      beam: isBeam ? { width: flags.numBeams, lengthPenalty: 1, earlyStopping: false } : undefined,
+      sequenceCount: isBeam ? flags.numBeams : undefined,
+    }),
   };
 }
 

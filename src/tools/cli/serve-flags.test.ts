@@ -20,7 +20,9 @@ beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'aloft-flags-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function parse(...argv: string[]): { command: Command; flags: ServeFlags } {
-  const command = addServeFlags(new Command('serve')).exitOverride();
+  const command = addServeFlags(new Command('serve'))
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
   command.parse(normaliseFlags(['--model_repo', 'r', ...argv]), { from: 'user' });
   return { command, flags: command.opts<ServeFlags>() };
 }
@@ -83,6 +85,42 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
 
   test('the same switched off is fine', () => {
     expect(notes(parse('--allow-sagemaker=false', '--model-namespacing', '0').command)).toEqual([]);
+  });
+
+  test('options of engines, in all their spellings', () => {
+    const options = (...argv: string[]) => serveOptions(parse(...argv).flags).engineOptions;
+    expect(options()).toEqual({});
+    expect(
+      options(
+        ...['--gpu', '1', '--threads=2', '--warmup', '--mmap_weights', '--cuda_library_path', '/cuda:/more'],
+        ...['--max_device_memory', '32GB', '--max_num_tokens', '64', '--tokens_per_block', '8'],
+        ...['--kv_cache_free_gpu_mem_fraction', '0.3', '--max_tokens_in_paged_kvcache', '99'],
+        ...['--max_num_sequences', '3', '--scheduler_policy=max_utilization', '--enable_trt_overlap'],
+      ),
+    ).toEqual({
+      gpu: 1,
+      threadCount: 2,
+      warmup: true,
+      mapWeights: true,
+      cudaLibraryPath: '/cuda:/more',
+      maxDeviceBytes: 32e9,
+      maxStepTokens: 64,
+      blockTokens: 8,
+      kvCacheFreeMemFraction: 0.3,
+      maxKvTokens: 99,
+      maxSequenceCount: 3,
+      policy: 'max_utilization',
+      overlap: true,
+    });
+    expect(options('--enable-trt-overlap', 'off')).toEqual({ overlap: false });
+    expect(options('--kv-cache-free-mem-fraction=0.5')).toEqual({ kvCacheFreeMemFraction: 0.5 });
+    expect(() => parse('--scheduler-policy', 'best')).toThrow(/guaranteed_no_evict, max_utilization/);
+  });
+
+  test('the help says which options a config.pbtxt may override', () => {
+    const help = parse().command.helpInformation();
+    const [, group] = help.split(/^Engine options.*their config\.pbtxt may override:$/m);
+    expect(group).toMatch(/--gpu <n>[^]*--scheduler-policy <policy>/);
   });
 
   test('metrics, readiness and TLS of gRPC', () => {

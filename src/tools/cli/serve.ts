@@ -13,7 +13,7 @@ import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
-import { warmupFlag } from './engine-flags.js';
+import { addOptionGroup, engineOptions } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
@@ -52,22 +52,22 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
   readonly playground: boolean;
-  readonly warmup?: true;
   readonly strictReadiness: boolean;
   readonly metricsConfig?: readonly string[];
 }
 
-/**
- * @param makeLoader Called once when the server starts.
- * @returns the command; the loader is a parameter so that the server can be started over any engine.
- */
-export function serveCommand(makeLoader: (flags: ServeFlags) => ModelLoader): RegisterCommand {
+/** Makes the loader of a server's engines from its options, once when it starts. */
+export type MakeLoader = (options: ServeOptions) => ModelLoader;
+
+/** @returns the command; the loader is a parameter so that the server can be started over any engine */
+export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
       program.command('serve').description('serve models over HTTP, gRPC and the OpenAI API'),
     );
     command.action(async (flags: ServeFlags) => {
-      const started = await startFromFlags(command, serveOptions(flags), makeLoader(flags), terminal);
+      const options = serveOptions(flags);
+      const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
     });
   };
@@ -139,14 +139,13 @@ export function addServeFlags(command: Command): Command {
       '--max-queued-requests <n>',
       'requests of a model that may wait',
       wholeNumber(0),
-      DEFAULTS.maxQueuedRequestCount,
+      DEFAULTS.maxQueuedRequests,
     )
     .option('--api-key-file <file>', 'one key a line; requests then need one')
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
-    .addOption(warmupFlag())
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -159,6 +158,10 @@ export function addServeFlags(command: Command): Command {
     .option('--grpc-server-cert <file>', 'PEM certificate')
     .option('--grpc-server-key <file>', 'PEM key')
     .option('--grpc-root-cert <file>', 'PEM authority of the clients');
+  addOptionGroup(
+    command,
+    'Engine options; for models of a repository defaults, which their config.pbtxt may override:',
+  );
   addTritonFlags(command);
   return addTraceFlags(addLogFlags(command));
 }
@@ -184,6 +187,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     engineDirectory: flags.engineDir,
     tokenizerDirectory: flags.tokenizerDir,
     worldSize: flags.worldSize,
+    engineOptions: engineOptions(flags),
     controlMode: flags.modelControlMode,
     pollSeconds: flags.repositoryPollSecs,
     loadModels: flags.loadModel ?? [],
@@ -200,7 +204,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile),
     corsOrigins: flags.corsOrigin ?? [],
     maxBodyBytes: flags.httpMaxInputSize,
-    maxQueuedRequestCount: flags.maxQueuedRequests,
+    maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
     playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
   };

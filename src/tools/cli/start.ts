@@ -2,23 +2,30 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
-import { CPU_LAYOUT_VERSION } from '../../device/cpu/cpu-weight-layout.js';
-import { openEngineRank } from '../../engine/rank-file-reader.js';
-import type { ModelLoader } from '../../serve/engine/loader.js';
+import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { RunningServer } from '../../serve/start/server.js';
 import { tryLines } from '../../serve/start/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { runBuild } from './build.js';
 import type { RegisterCommand } from './main.js';
-import { addServeFlags, type ServeFlags, serveOptions, serveUntilSignal, startFromFlags } from './serve.js';
+import {
+  addServeFlags,
+  type MakeLoader,
+  type ServeFlags,
+  serveOptions,
+  serveUntilSignal,
+  startFromFlags,
+} from './serve.js';
 import type { Terminal } from './terminal.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
 const DEMO_MODEL = join(PACKAGE, 'models/demo');
 const DEMO_ENGINE = join(PACKAGE, 'engines/demo');
+const DEMO_DEVICE: DeviceName = 'cpu';
 const DEMO_PROMPT = 'What is deep learning ?';
 
 interface StartFlags extends ServeFlags {
@@ -26,8 +33,7 @@ interface StartFlags extends ServeFlags {
   readonly serve: boolean;
 }
 
-/** @param makeLoader as for `aloft serve` */
-export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): RegisterCommand {
+export function startCommand(makeLoader: MakeLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
       program.command('start').description('build the demo model, answer a prompt and serve it'),
@@ -38,7 +44,7 @@ export function startCommand(makeLoader: (flags: ServeFlags) => ModelLoader): Re
     command.action(async (flags: StartFlags) => {
       if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
       const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
-      const started = await startFromFlags(command, options, makeLoader(flags), terminal);
+      const started = await startFromFlags(command, options, makeLoader(options), terminal);
       const { server } = started;
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);
@@ -72,14 +78,7 @@ async function answer(server: RunningServer, prompt: string, terminal: Terminal)
 /** An engine of another version, or a damaged one, is built again. */
 function demoEngineIsUsable(): boolean {
   try {
-    const expected = {
-      rank: 0,
-      worldSize: 1,
-      device: 'cpu',
-      layoutVersion: CPU_LAYOUT_VERSION,
-      verification: 'full',
-    } as const;
-    openEngineRank(DEMO_ENGINE, expected).dispose();
+    openRank({ engineDirectory: DEMO_ENGINE, verification: 'full' }, { device: DEMO_DEVICE }).dispose();
     return true;
   } catch (fault) {
     if (fault instanceof AloftError) return false;
@@ -99,7 +98,7 @@ async function buildDemoEngine(terminal: Terminal): Promise<void> {
   ]);
   await runBuild(
     flags,
-    { device: 'cpu' },
+    { device: DEMO_DEVICE },
     lineLog('warning', (line) => terminal.err(`${line}\n`)),
     terminal,
   );

@@ -5,6 +5,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Log } from '../../core/log.js';
+import { present } from '../../core/present.js';
 import { withLimit } from '../../core/time-limit.js';
 import { packageVersion } from './package-version.js';
 import type { TraceTarget } from './trace-flags.js';
@@ -16,7 +17,7 @@ const LAST_SPANS_MS = 2000;
 export function exportTraces({ url, resource }: TraceTarget, log: Log): () => Promise<boolean> {
   reportFaults(log);
   const own = resourceFromAttributes({ 'service.name': 'aloft', 'service.version': packageVersion() });
-  const exporter = new OTLPTraceExporter(url === undefined ? {} : { url });
+  const exporter = new OTLPTraceExporter(present({ url }));
   const provider = new TracerProvider({
     resource: own
       .merge(detectResources({ detectors: [envDetector] }))

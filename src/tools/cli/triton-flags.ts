@@ -11,7 +11,7 @@ const KEEPALIVE = "the gRPC library's own limits hold";
 const FORWARD = 'headers are not forwarded to models';
 const RATE = 'the scheduler of each engine decides what runs';
 const BACKENDS = 'there are no back ends to configure';
-const DEVICES = "the parameter 'gpu_device_ids' of a model chooses its GPU";
+const DEVICES = "the parameter 'gpu_device_ids' of a model, or --gpu, chooses its GPU";
 const ONE_PROCESS = 'all models run in this process';
 
 /** Flag with its value, and why it needs nothing. */

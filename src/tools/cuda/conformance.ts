@@ -238,9 +238,9 @@ export async function runConformance(test: ConformanceCase, tools: ConformanceTo
     tensorAddress: (name) => addresses.get(name)!,
     kv: {
       weightBytes: 0,
-      freeFraction: 0.5,
-      maxTokens: LIMITS.blockCount * BLOCK_TOKENS,
-      maxTotalBytes: undefined,
+      kvCacheFreeMemFraction: 0.5,
+      maxKvTokens: LIMITS.blockCount * BLOCK_TOKENS,
+      maxDeviceBytes: undefined,
     },
   });
   const weight = (name: string) => model.weights.get(name)!;

@@ -64,7 +64,7 @@ if (flags.only !== 'check') {
     if (flags.filter !== undefined && flags.filter !== (isInt8 ? 'int8' : 'f16')) continue;
     const started = performance.now();
     const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
-    const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxTotalBytes: undefined };
+    const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxDeviceBytes: undefined };
     const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
     const name = `llama2_7b ${isInt8 ? 'int8' : 'f16'}`;
     console.log(

@@ -19,7 +19,7 @@ export interface ThroughputLimits {
   readonly maxStepTokens: number;
   readonly maxRows: number;
   readonly maxSequenceTokens: number;
-  readonly maxTotalBytes: number | undefined;
+  readonly maxDeviceBytes: number | undefined;
 }
 
 /** Opens an executor over weights drawn on the device. */
@@ -58,9 +58,9 @@ export function openRandomExecutor(
     },
     kv: {
       weightBytes: weights.byteLength,
-      freeFraction: 0.9,
-      maxTokens: undefined,
-      maxTotalBytes: limits.maxTotalBytes,
+      kvCacheFreeMemFraction: 0.9,
+      maxKvTokens: undefined,
+      maxDeviceBytes: limits.maxDeviceBytes,
     },
     cudaLibraryPath: libraryPath,
   });

@@ -3,29 +3,31 @@ import type { BuildOptions } from '../../builder/build-options.js';
 import type { ModelConfig } from '../../builder/checkpoint/model-config.js';
 import { MODEL_PARTS, partOf } from '../../builder/model-parts.js';
 import { definePlans } from '../../builder/plans.js';
+import type { DeviceName } from '../../core/device.js';
 import { tensorBytes } from '../../core/dtype.js';
+import type { OpeningOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
-import { CPU_LAYOUT_VERSION, cpuSpecs } from '../../device/cpu/cpu-weight-layout.js';
-import { parseArchitecture } from '../../device/cuda/architecture.js';
-import { checkCudaPlan } from '../../ops/cuda/check-plan.js';
-import { CUDA_LAYOUT_VERSION, cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
+import { DEVICES } from '../../device/device.js';
+import { checkFormats, type StoredLayout } from '../../device/weight-layout.js';
 import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
-import { readManifest } from '../../engine/manifest.js';
-import { openEngineRank } from '../../engine/rank-file-reader.js';
-import type { CudaTarget } from '../../ops/cuda/capability.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
-import { sizeCpu } from '../../run/executor/cpu/cpu-sizing.js';
-import { sizeCudaEngine } from '../../run/executor/cuda/cuda-sizing.js';
-import { planKvBlocks } from '../../run/executor/memory-plan.js';
-import { type EngineShape, shapeOf, type SizingOptions } from '../../run/executor/sizing.js';
+import { loadBackend } from '../../run/executor/backends.js';
+import { planKvBlocks } from '../../run/executor/opening/memory-plan.js';
+import { openRank } from '../../run/executor/opening/open-rank.js';
+import { type EngineShape, shapeOf } from '../../run/executor/opening/sizing.js';
 import type { MemoryView } from './memory-view.js';
 
+/** The device that an engine is for. */
+export interface DryTarget {
+  readonly device: DeviceName;
+  /** Architecture of the kernels, such as `sm_90a`; null where kernels come with Aloft. */
+  readonly architecture: string | null;
+}
+
 /** An engine's shape with its bytes by part. */
-export interface DryEngine extends EngineShape {
+export interface DryEngine extends EngineShape, DryTarget {
   readonly parts: MemoryView['parts'];
-  /** The GPU that it is for; undefined for a CPU. */
-  readonly gpu: CudaTarget | undefined;
 }
 
 interface NamedBytes {
@@ -35,36 +37,30 @@ interface NamedBytes {
 
 /** An engine on disk; a sample of its weights is read to verify them. @throws {AloftError} of the engine reader */
 export function dryEngine(directory: string): DryEngine {
-  const { device, device_architecture: architecture } = readManifest(directory).aloft;
-  const layoutVersion = device === 'cuda' ? CUDA_LAYOUT_VERSION : CPU_LAYOUT_VERSION;
-  const engine = openEngineRank(directory, {
-    rank: 0,
-    worldSize: 1,
-    device,
-    layoutVersion,
-    verification: 'sample',
-  });
+  const engine = openRank({ engineDirectory: directory });
   try {
     const tensors = engine.tensorNames
       .filter((name) => !name.startsWith(KERNEL_TENSOR_PREFIX))
       .map((name) => ({ name, bytes: engine.tensor(name).byteLength }));
-    const gpu = architecture === null ? undefined : parseArchitecture(architecture);
-    return { ...shapeOf(engine), parts: sumParts(tensors), gpu };
+    const { device, device_architecture: architecture } = engine.manifest.aloft;
+    return { ...shapeOf(engine), parts: sumParts(tensors), device, architecture };
   } finally {
     engine.dispose();
   }
 }
 
-/** What `aloft build` would make: rank 0, for this kind of CPU or a GPU. @throws {AloftError} as {@link definePlans}, UNSUPPORTED */
-export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: CudaTarget): DryEngine {
+/** The engine that `aloft build` would make: its first rank. @throws {AloftError} as {@link definePlans}, UNSUPPORTED */
+export function dryBuild(config: ModelConfig, options: BuildOptions, target: DryTarget): DryEngine {
   const plan = definePlans(config, options).ranks[0]!;
   const { limits } = options;
-  if (gpu !== undefined) checkCudaPlan(plan, limits.maxInputTokens);
-  const parts = sumParts(packedTensors(plan, gpu === undefined ? cpuSpecs : cudaSpecs));
+  const device = DEVICES[target.device];
+  checkFormats(plan, device.layout);
+  device.checkPlan(plan, limits.maxInputTokens);
+  const parts = sumParts(packedTensors(plan, device.layout));
   return {
+    ...target,
     plan,
     parts,
-    gpu,
     weightBytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     limits: {
       max_batch_size: limits.maxBatchSize,
@@ -76,9 +72,9 @@ export function dryBuild(config: ModelConfig, options: BuildOptions, gpu?: CudaT
   };
 }
 
-function packedTensors(plan: Plan, specs: typeof cpuSpecs): NamedBytes[] {
+function packedTensors(plan: Plan, layout: StoredLayout): NamedBytes[] {
   return Array.from(weightRoles(plan)).flatMap(([weight, role]) =>
-    specs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
+    layout.specs(weight, plan.weights[weight]!, role).map(({ name, dtype, shape }) => ({
       name,
       bytes: tensorBytes(dtype, shape),
     })),
@@ -93,12 +89,14 @@ function sumParts(tensors: readonly NamedBytes[]): MemoryView['parts'] {
 }
 
 /** The budget when `availableBytes` are free before loading. @throws {AloftError} CONFIG_INVALID */
-export function dryBudget(engine: DryEngine, options: SizingOptions, availableBytes: number): MemoryView {
-  const { gpu: target } = engine;
-  const { limits, workspaceBytes, demand } =
-    target === undefined
-      ? sizeCpu(engine, options, availableBytes)
-      : sizeCudaEngine(engine, options, { availableBytes, target });
+export async function dryBudget(
+  engine: DryEngine,
+  options: OpeningOptions,
+  availableBytes: number,
+): Promise<MemoryView> {
+  const { device, architecture } = engine;
+  const backend = await loadBackend(device);
+  const { limits, workspaceBytes, demand } = backend.size(engine, options, { availableBytes, architecture });
   return {
     ...limits,
     parts: engine.parts,
@@ -107,7 +105,7 @@ export function dryBudget(engine: DryEngine, options: SizingOptions, availableBy
     kvBytesPerToken: demand.bytesPerToken,
     blockCount: blocksOrNone(demand),
     maxKvTokens: demand.maxKvTokens,
-    free: { bytes: demand.freeBytes, fraction: demand.freeFraction },
+    free: { bytes: demand.freeBytes, fraction: demand.kvCacheFreeMemFraction },
   };
 }
 

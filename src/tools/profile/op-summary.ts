@@ -2,7 +2,7 @@
 import type { OpCost } from '../../plan/ops/op-cost.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import { type CostModel, opCost } from '../../run/executor/profile/op-cost.js';
-import type { DeviceRates } from '../../run/executor/profile/open-profiled.js';
+import type { DeviceRates } from '../../run/executor/opening/backend.js';
 import { formatTable } from '../cli/terminal.js';
 import type { ProfiledStep } from './profile-steps.js';
 import { elementOf } from '../../plan/weight-format.js';

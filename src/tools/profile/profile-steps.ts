@@ -5,7 +5,7 @@ import { seededRandom } from '../../core/random.js';
 import { GREEDY } from '../../core/sampling.js';
 import type { StepInput } from '../../core/step.js';
 import type { Executor } from '../../run/executor/executor.js';
-import type { TimedCall } from '../../run/executor/profile/timed-call.js';
+import type { TimedCall } from '../../run/executor/opening/timed-call.js';
 import type { SweepCase } from '../bench/sweep.js';
 
 export interface ProfiledStep {

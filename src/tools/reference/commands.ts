@@ -29,11 +29,25 @@ function sectionsOf(command: Command, parent: string): string[] {
     sentence(command.description()),
     ...(aliases.length === 0 ? [] : ['', `Also: ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`]),
     '',
-    ...(options.length === 0
-      ? []
-      : ['| Flag | Meaning | Default |', '| --- | --- | --- |', ...options.map(rowOf), '']),
+    ...tablesOf(options),
     ...command.commands.flatMap((child) => sectionsOf(child, name)),
   ];
+}
+
+/** A table for the options of each heading in the command's help; those without one come first. */
+function tablesOf(options: readonly Option[]): string[] {
+  const headings = [...new Set(options.map(({ helpGroupHeading }) => helpGroupHeading))];
+  const ordered = [
+    ...headings.filter((one) => one === undefined),
+    ...headings.filter((one) => one !== undefined),
+  ];
+  return ordered.flatMap((heading) => [
+    ...(heading === undefined ? [] : [heading, '']),
+    '| Flag | Meaning | Default |',
+    '| --- | --- | --- |',
+    ...options.filter(({ helpGroupHeading }) => helpGroupHeading === heading).map(rowOf),
+    '',
+  ]);
 }
 
 function sentence(text: string): string {

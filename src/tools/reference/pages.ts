@@ -1,5 +1,6 @@
 import { buildFlagReference } from './build-flags.js';
 import { commandReference } from './commands.js';
+import { engineOptionReference } from './engine-options.js';
 import { errorReference } from './errors.js';
 import { metricReference } from './metrics.js';
 import { opReference } from './ops.js';
@@ -8,6 +9,7 @@ import { opReference } from './ops.js';
 export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
   'build-flags.md': buildFlagReference,
   'commands.md': commandReference,
+  'engine-options.md': engineOptionReference,
   'errors.md': errorReference,
   'metrics.md': metricReference,
   'ops.md': opReference,

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { SYSTEM_CLOCK } from '../../../core/clock.js';
 import type { TokenRequest } from '../../../core/request.js';
 import type { Executor } from '../../executor/executor.js';
-import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../../scheduler/scheduler-limits.js';
+import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../../../core/engine-options.js';
 import { Batcher } from '../batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';
 import { expectNearlySame, type NearTies, withMargins } from './near-ties.js';

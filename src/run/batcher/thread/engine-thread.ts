@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Clock } from '../../../core/clock.js';
 import { invariant, reportError } from '../../../core/errors.js';
-import { loadExecutorModule } from '../../executor/executor-module.js';
+import { loadExecutorModule } from '../../executor/opening/executor-module.js';
 import type { Executor } from '../../executor/executor.js';
 import { Batcher } from '../batcher.js';
 import type { EngineCommand, EngineThreadData, FromEngine, ToEngine } from './thread-messages.js';

@@ -3,7 +3,7 @@ import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { Collectives } from '../../../device/collectives.js';
 import type { ExecutorLimits } from '../executor.js';
-import type { CallListener } from '../profile/timed-call.js';
+import type { CallListener } from '../opening/timed-call.js';
 
 /** The vocabulary follows from the plan. */
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;

@@ -15,7 +15,7 @@ import { CpuKvCache } from './cpu-kv-cache.js';
 import { compileProgram } from './cpu-program.js';
 import type { Instruction } from './op-scope.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import { limitsOfPlan } from '../sizing.js';
+import { limitsOfPlan } from '../opening/sizing.js';
 import { checkSlot, checkStep } from '../step-check.js';
 import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
 

@@ -1,15 +1,13 @@
-/** What the limits of a step and the KV cache of a CPU executor follow from: pure, so that a dry run can ask for it. */
+/** Limits of a step and size of the KV cache of a CPU executor. Pure, so that a dry run can ask for them. */
+import type { OpeningOptions } from '../../../core/engine-options.js';
+import type { ExecutorSizing, SizingPlace } from '../opening/backend.js';
 import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
-import type { CpuExecutorLimits } from './cpu-executor-options.js';
-import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
-import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
+import { kvBytesPerToken } from '../opening/memory-plan.js';
+import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
 
-export interface CpuSizing {
+export interface CpuSizing extends ExecutorSizing {
   readonly kvDtype: CpuKvDtype;
-  readonly limits: Omit<CpuExecutorLimits, 'blockCount'>;
-  readonly workspaceBytes: number;
-  readonly demand: KvDemand;
 }
 
 const DEFAULT_FREE_FRACTION = 0.5;
@@ -17,8 +15,12 @@ const DEFAULT_STEP_TOKENS = 512;
 /** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
 const MIN_LOGITS = 64;
 
-/** @param availableBytes memory that the weights, the workspace and the cache have together @throws {AloftError} CONFIG_INVALID */
-export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes: number): CpuSizing {
+/** @throws {AloftError} CONFIG_INVALID */
+export function sizeCpu(
+  shape: EngineShape,
+  given: OpeningOptions,
+  { availableBytes }: Pick<SizingPlace, 'availableBytes'>,
+): CpuSizing {
   const { plan, weightBytes, limits: built } = shape;
   const maxRows = given.maxSequenceCount ?? built.max_batch_size;
   const maxSequenceTokens = built.max_input_len + built.max_output_len;
@@ -39,7 +41,7 @@ export function sizeCpu(shape: EngineShape, given: SizingOptions, availableBytes
     blockTokens,
     bytesPerToken,
     freeBytes: Math.max(0, availableBytes - weightBytes - workspaceBytes),
-    freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+    kvCacheFreeMemFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
     maxKvTokens: given.maxKvTokens,
     // A sequence's last block is rarely full, so each may need one more than its tokens fill.
     usefulTokens: maxRows * (maxSequenceTokens + blockTokens),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
-import type { TimedCall } from '../profile/timed-call.js';
+import type { TimedCall } from '../opening/timed-call.js';
 import { createCallTimer } from './call-timer.js';
 import type { LaunchSink } from './op-context.js';
 

@@ -1,7 +1,7 @@
 /** Times every launch of a step with events between them. The step then runs launch by launch, not as a graph. */
 import { invariant } from '../../../core/errors.js';
 import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
-import type { CallListener } from '../profile/timed-call.js';
+import type { CallListener } from '../opening/timed-call.js';
 import type { LaunchSink } from './op-context.js';
 
 export interface CallTimer {

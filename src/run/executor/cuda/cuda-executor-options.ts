@@ -2,7 +2,7 @@ import type { Gpu } from '../../../device/cuda/gpu.js';
 import type { LinearChooser } from '../../../ops/linear/cuda/tuning.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorLimits } from '../executor.js';
-import type { CallListener } from '../profile/timed-call.js';
+import type { CallListener } from '../opening/timed-call.js';
 
 /** The vocabulary follows from the plan; blockCount from the memory that is left. */
 export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
@@ -11,10 +11,10 @@ export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 export interface CudaKvOptions {
   readonly weightBytes: number;
   /** Share of what is free after load that blocks may take. */
-  readonly freeFraction: number;
-  readonly maxTokens: number | undefined;
+  readonly kvCacheFreeMemFraction: number;
+  readonly maxKvTokens: number | undefined;
   /** Cap on weights, workspace and cache together; undefined is all of the device's memory. */
-  readonly maxTotalBytes: number | undefined;
+  readonly maxDeviceBytes: number | undefined;
 }
 
 export interface CudaExecutorOptions {

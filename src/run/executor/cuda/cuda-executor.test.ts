@@ -3,7 +3,7 @@ import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { buildStep, type StepRow } from '../../../core/build-step.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
-import type { TimedCall } from '../profile/timed-call.js';
+import type { TimedCall } from '../opening/timed-call.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { graphSizes } from './decode-graphs.js';
@@ -36,7 +36,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
       hostBlockCount: 4,
       maxSequenceTokens: 1024,
     },
-    kv: { weightBytes: 1e9, freeFraction: 0.5, maxTokens: undefined, maxTotalBytes: undefined },
+    kv: { weightBytes: 1e9, kvCacheFreeMemFraction: 0.5, maxKvTokens: undefined, maxDeviceBytes: undefined },
     ...more,
   });
   const attach = (slot: number, sampling: SamplingParams = GREEDY) =>

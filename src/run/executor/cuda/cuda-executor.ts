@@ -12,7 +12,7 @@ import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../
 import { topCountOf } from '../../../ops/sample/contract.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import { kvBytesPerToken } from '../memory-plan.js';
+import { kvBytesPerToken } from '../opening/memory-plan.js';
 import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';

@@ -3,7 +3,7 @@ import { namedShape } from '../../../builder/random-weights/shapes.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import { inferPlan } from '../../../plan/infer.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
-import { planKvBlocks } from '../memory-plan.js';
+import { planKvBlocks } from '../opening/memory-plan.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';
 import { allocateMemory } from './device-memory.js';
@@ -58,7 +58,7 @@ test.each([
   const dry = sizeCudaEngine(shape, given, { availableBytes: 20 * GIB, target });
   const { gpu, areas } = countingGpu(capability, 20 * GIB - weightBytes);
   const limits = cudaLimits(shape, given);
-  const kv = { weightBytes, freeFraction: 0.8, maxTokens: undefined, maxTotalBytes: undefined };
+  const kv = { weightBytes, kvCacheFreeMemFraction: 0.8, maxKvTokens: undefined, maxDeviceBytes: undefined };
   const options: CudaExecutorOptions = {
     plan,
     gpu,

@@ -1,10 +1,12 @@
-/** What the limits of a step and the KV cache of a CUDA executor follow from: pure, so that a dry run can ask for it. */
+/** Limits of a step and size of the KV cache of a CUDA executor. Pure, so that a dry run can ask for them. */
+import type { OpeningOptions } from '../../../core/engine-options.js';
 import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { inferPlan } from '../../../plan/infer.js';
 import type { Plan } from '../../../plan/plan.js';
-import { checkedStepTokens, type EngineShape, type SizingOptions } from '../sizing.js';
-import { type KvDemand, kvBytesPerToken } from '../memory-plan.js';
+import type { ExecutorSizing } from '../opening/backend.js';
+import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
+import { type KvDemand, kvBytesPerToken } from '../opening/memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, sizeCuda } from './memory-sizes.js';
 
@@ -13,10 +15,10 @@ const DEFAULT_STEP_TOKENS = 8192;
 /** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
 const MIN_LOGITS = 64;
 
-/** What the engine and the options make of a step; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
+/** Limits of a step by the engine and the options; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
 export function cudaLimits(
   { plan, limits: built }: Omit<EngineShape, 'weightBytes'>,
-  given: SizingOptions,
+  given: OpeningOptions,
 ): CudaExecutorLimits {
   const maxRows = given.maxSequenceCount ?? built.max_batch_size;
   const blockTokens = given.blockTokens ?? built.tokens_per_block;
@@ -42,7 +44,7 @@ export function cudaLimits(
 }
 
 /**
- * What decides how many blocks there are.
+ * Demand that decides the number of KV blocks.
  * @param freeBytes free once weights and workspace are allocated
  */
 export function cudaKvDemand(
@@ -57,9 +59,9 @@ export function cudaKvDemand(
   return {
     blockTokens: limits.blockTokens,
     bytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype),
-    freeBytes: Math.min(freeBytes, (kv.maxTotalBytes ?? Infinity) - kv.weightBytes - workspaceBytes),
-    freeFraction: kv.freeFraction,
-    maxKvTokens: kv.maxTokens,
+    freeBytes: Math.min(freeBytes, (kv.maxDeviceBytes ?? Infinity) - kv.weightBytes - workspaceBytes),
+    kvCacheFreeMemFraction: kv.kvCacheFreeMemFraction,
+    maxKvTokens: kv.maxKvTokens,
     usefulTokens: limits.maxRows * (limits.maxSequenceTokens + limits.blockTokens),
   };
 }
@@ -79,23 +81,22 @@ export function workspaceBytesOf({ bytes }: CudaSizes): number {
 
 const isLarge = (size: number): boolean => size >= PAGE_BYTES / 2;
 
-export interface CudaSizing {
-  readonly limits: CudaExecutorLimits;
-  readonly workspaceBytes: number;
-  readonly demand: KvDemand;
-}
-
 /** @param availableBytes memory for weights, workspace and cache together @throws {AloftError} CONFIG_INVALID */
 export function sizeCudaEngine(
   shape: EngineShape,
-  given: SizingOptions,
+  given: OpeningOptions,
   { availableBytes, target }: { readonly availableBytes: number; readonly target: CudaTarget },
-): CudaSizing {
+): ExecutorSizing {
   const { plan, weightBytes } = shape;
   const limits = cudaLimits(shape, given);
   const workspaceBytes = workspaceBytesOf(sizeCuda({ plan, inferred: inferPlan(plan) }, limits, target));
-  const freeFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
-  const kv = { weightBytes, freeFraction, maxTokens: given.maxKvTokens, maxTotalBytes: undefined };
+  const kvCacheFreeMemFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
+  const kv = {
+    weightBytes,
+    kvCacheFreeMemFraction,
+    maxKvTokens: given.maxKvTokens,
+    maxDeviceBytes: given.maxDeviceBytes,
+  };
   const freeBytes = Math.max(0, availableBytes - weightBytes - workspaceBytes);
   return { limits, workspaceBytes, demand: cudaKvDemand({ plan, limits, kv }, freeBytes, workspaceBytes) };
 }

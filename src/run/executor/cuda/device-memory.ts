@@ -8,7 +8,7 @@ import { rotationTable } from '../../../ops/rope/rotation.js';
 import { kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { BufferName } from '../../../plan/plan.js';
-import { planKvBlocks } from '../memory-plan.js';
+import { planKvBlocks } from '../opening/memory-plan.js';
 import { attentionMatrices } from './attention-maps.js';
 import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor-options.js';
 import { cudaKvDemand } from './cuda-sizing.js';

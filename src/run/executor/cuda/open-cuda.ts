@@ -1,42 +1,22 @@
 /** Opens an engine directory on this machine's GPU. */
 import { AloftError } from '../../../core/errors.js';
-import { CUDA_LAYOUT_VERSION } from '../../../device/cuda/cuda-weight-layout.js';
+import { present } from '../../../core/present.js';
 import { openGpu, type Gpu, type GpuProperties } from '../../../device/cuda/gpu.js';
 import { architectureName } from '../../../device/cuda/architecture.js';
 import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
-import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import { linearChooser, parseWinners } from '../../../ops/linear/cuda/tuning.js';
 import type { Executor } from '../executor.js';
-import type { CallListener } from '../profile/timed-call.js';
-import { shapeOf, type SizingOptions } from '../sizing.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import { openRank } from '../opening/open-rank.js';
+import { shapeOf } from '../opening/sizing.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 
-/** Everything but the directory may be left out; limits of the engine itself come from its manifest. The default share of free memory for KV blocks is 0.9. */
-export interface OpenCudaOptions extends SizingOptions {
-  readonly engineDirectory: string;
-  readonly verification?: Verification;
-  /** Ordinal of the GPU. Default 0. */
-  readonly gpu?: number;
-  /** Cap on weights, workspace and KV cache together. */
-  readonly maxDeviceBytes?: number;
-  /** Folders of CUDA libraries, separated by colons, before the standard places. */
-  readonly cudaLibraryPath?: string;
-  /** Hears of every launch of a step. A function stays on its thread: not for engines on a thread of their own. */
-  readonly profile?: CallListener;
-}
-
 /** @throws {AloftError} of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
-export async function openExecutor(options: unknown): Promise<Executor> {
-  const given = options as OpenCudaOptions;
-  const engine = openEngineRank(given.engineDirectory, {
-    rank: 0,
-    worldSize: 1,
-    device: 'cuda',
-    layoutVersion: CUDA_LAYOUT_VERSION,
-    verification: given.verification ?? 'sample',
-  });
+export async function openCudaEngine(given: OpenEngineOptions): Promise<Executor> {
+  const engine = openRank(given, { device: 'cuda' });
   try {
     const gpu = openGpu(given.gpu ?? 0, given.cudaLibraryPath);
     try {
@@ -50,7 +30,7 @@ export async function openExecutor(options: unknown): Promise<Executor> {
   }
 }
 
-function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
+function open(engine: EngineRank, gpu: Gpu, given: OpenEngineOptions): Executor {
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
   const addresses = new Map<string, number>();
@@ -75,12 +55,12 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenCudaOptions): Executor {
     maxPromptTokens: engine.manifest.builder_config.max_input_len,
     kv: {
       weightBytes: engine.weightBytes,
-      freeFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
-      maxTokens: given.maxKvTokens,
-      maxTotalBytes: given.maxDeviceBytes,
+      kvCacheFreeMemFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
+      maxKvTokens: given.maxKvTokens,
+      maxDeviceBytes: given.maxDeviceBytes,
     },
     cudaLibraryPath: given.cudaLibraryPath,
-    ...(given.profile === undefined ? {} : { profile: given.profile }),
+    ...present({ profile: given.profile }),
   });
 }
 

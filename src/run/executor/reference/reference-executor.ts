@@ -5,7 +5,7 @@ import { rowOf, type Matrix } from '../../../ops/matrix.js';
 import { sampleReference, scoreBeamReference, scoreReference } from '../../../ops/sample/reference.js';
 import { validatePlan } from '../../../plan/validate.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import { limitsOfPlan } from '../sizing.js';
+import { limitsOfPlan } from '../opening/sizing.js';
 import { checkSlot, checkStep } from '../step-check.js';
 import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
 import { LockstepCollectives } from './lockstep-collectives.js';

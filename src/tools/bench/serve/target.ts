@@ -2,6 +2,7 @@
 import { GrpcClient } from '../../../client/grpc-client.js';
 import { HttpClient } from '../../../client/http-client.js';
 import { AloftError } from '../../../core/errors.js';
+import { present } from '../../../core/present.js';
 import type { Tensor } from '../../../protocol/kserve/tensor.js';
 import { numberTensor, textTensor } from '../../../protocol/kserve/tensor.js';
 import type { WorkItem } from '../workload.js';
@@ -24,7 +25,7 @@ export interface TargetOptions {
 }
 
 export async function openTarget(options: TargetOptions): Promise<BenchTarget> {
-  const key = options.apiKey === undefined ? {} : { apiKey: options.apiKey };
+  const key = present({ apiKey: options.apiKey });
   if (options.api === 'grpc')
     return grpcTarget(new GrpcClient({ address: options.url, ...key }), options.model);
   const client = new HttpClient({ url: options.url, ...key });

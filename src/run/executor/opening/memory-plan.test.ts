@@ -15,7 +15,7 @@ const DEMAND = {
   blockTokens: 16,
   bytesPerToken: 1024,
   freeBytes: 1024 * 1600,
-  freeFraction: 0.5,
+  kvCacheFreeMemFraction: 0.5,
   maxKvTokens: undefined,
   usefulTokens: 1e9,
 };

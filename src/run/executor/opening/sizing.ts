@@ -1,10 +1,10 @@
-/** Sizes that every device's executor follows from: the limits of an engine, and what the user may choose when it is opened. */
-import { AloftError } from '../../core/errors.js';
-import type { EngineManifest } from '../../engine/manifest.js';
-import type { EngineRank } from '../../engine/rank-file-reader.js';
-import { uniformPromptTokens } from '../../ops/rope/rotation.js';
-import type { Plan } from '../../plan/plan.js';
-import type { ExecutorLimits } from './executor.js';
+/** Sizes that every device's executor follows from: the shape and the limits of an engine. */
+import { AloftError } from '../../../core/errors.js';
+import type { EngineManifest } from '../../../engine/manifest.js';
+import type { EngineRank } from '../../../engine/rank-file-reader.js';
+import { uniformPromptTokens } from '../../../ops/rope/rotation.js';
+import type { Plan } from '../../../plan/plan.js';
+import type { ExecutorLimits } from '../executor.js';
 
 /** An engine, or one that could be built. */
 export interface EngineShape {
@@ -15,18 +15,6 @@ export interface EngineShape {
     'max_batch_size' | 'max_input_len' | 'max_output_len' | 'max_num_tokens'
   > &
     Pick<EngineManifest['plugin_config'], 'tokens_per_block'>;
-}
-
-/** What the user may choose when an engine is opened. */
-export interface SizingOptions {
-  /** Share of the memory free after load that KV blocks may take. Default 0.5: a CPU shares its memory with everything else. */
-  readonly kvCacheFreeMemFraction?: number;
-  readonly maxKvTokens?: number;
-  readonly maxStepTokens?: number;
-  readonly maxSequenceCount?: number;
-  readonly blockTokens?: number;
-  /** Size of the host tier for evicted blocks and swapped sequences. Default 0: none. */
-  readonly hostKvBytes?: number;
 }
 
 /** The shape of an engine that lies on disk. */

@@ -1,5 +1,5 @@
-import { AloftError } from '../../core/errors.js';
-import type { Executor } from './executor.js';
+import { AloftError } from '../../../core/errors.js';
+import type { Executor } from '../executor.js';
 
 /**
  * A module that opens executors. The engine thread loads it by URL and opens its executor itself, so that native handles,

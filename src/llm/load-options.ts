@@ -1,0 +1,26 @@
+import { SCHEDULING_OPTIONS } from '../core/engine-option-table.js';
+import type { EngineOptions } from '../core/engine-options.js';
+import type { BatcherOptions } from '../run/batcher/batcher-options.js';
+import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+
+/** Options of an engine that is opened and served. Everything has a default: the engine's own limits, then what suits most. */
+export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory' | 'rank' | 'worldSize'> {
+  /** Tokenizer files; default: those that were copied into the engine. */
+  readonly tokenizerDirectory?: string;
+  /** Name that clients see; default: the engine's model name. */
+  readonly modelName?: string;
+  readonly scheduler?: Partial<BatcherOptions>;
+  /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
+  readonly executorUrl?: string;
+}
+
+/** Separates options that a user gave in one list into those of the executor and those of its scheduler. */
+export function loadOptionsOf(options: EngineOptions): LoadOptions {
+  const entries = Object.entries(options);
+  const isScheduling = ([name]: readonly [string, unknown]): boolean =>
+    Object.hasOwn(SCHEDULING_OPTIONS, name);
+  return {
+    ...Object.fromEntries(entries.filter((entry) => !isScheduling(entry))),
+    scheduler: Object.fromEntries(entries.filter(isScheduling)),
+  };
+}

@@ -1,0 +1,37 @@
+import type { OpeningOptions } from '../../../core/engine-options.js';
+import { invariant } from '../../../core/errors.js';
+import { parseArchitecture } from '../../../device/cuda/architecture.js';
+import { openGpu } from '../../../device/cuda/gpu.js';
+import { measureGpuLimits } from '../../../device/cuda/limits.js';
+import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
+import type { EngineRank } from '../../../engine/rank-file-reader.js';
+import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../opening/backend.js';
+import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { EngineShape } from '../opening/sizing.js';
+import { sizeCudaEngine } from './cuda-sizing.js';
+import { openCudaEngine } from './open-cuda.js';
+
+/** CUDA GPUs in the table of executors. */
+export const CUDA_BACKEND: ExecutorBackend = { activationBytes: 2, size, open: openCudaEngine, measureRates };
+
+function size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing {
+  const { availableBytes, architecture } = place;
+  invariant(architecture !== null, () => 'a CUDA engine has no architecture');
+  return sizeCudaEngine(shape, given, { availableBytes, target: parseArchitecture(architecture) });
+}
+
+/** Every product on a GPU is one of 16-bit numbers. */
+function measureRates(
+  engine: EngineRank,
+  { gpu: ordinal = 0, cudaLibraryPath }: OpenEngineOptions,
+): DeviceRates {
+  const gpu = openGpu(ordinal, cudaLibraryPath);
+  try {
+    const common = engine.tensor(`${KERNEL_TENSOR_PREFIX}common`).bytes();
+    const dtype = engine.plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
+    const limits = measureGpuLimits({ gpu, common, dtype, libraryPath: cudaLibraryPath });
+    return { readGBps: limits.readGBps, peakGflops: () => limits.matmulGflops };
+  } finally {
+    gpu.dispose();
+  }
+}
