@@ -8,7 +8,7 @@ import type { BuildTarget } from './build-options.js';
 import { openCudaTarget } from './cuda/target.js';
 
 /** Choices about the device of a build besides its kind. */
-export interface TargetOptions {
+export interface BuildTargetOptions {
   /** Architecture such as `sm_90a`; default: that of the device here. */
   readonly arch?: string;
   readonly cudaLibraryPath?: string;
@@ -17,7 +17,7 @@ export interface TargetOptions {
 }
 
 /** @param pool packs weights; the caller disposes it @throws {AloftError} DEVICE_UNAVAILABLE, USAGE */
-type OpenTarget = (pool: CpuPool, options: TargetOptions) => Omit<BuildTarget, 'createdBy'>;
+type OpenTarget = (pool: CpuPool, options: BuildTargetOptions) => Omit<BuildTarget, 'createdBy'>;
 
 export const BUILD_TARGETS: Readonly<Record<DeviceName, OpenTarget>> = {
   cpu: (pool) => ({

@@ -15,13 +15,13 @@ import type { LoadOptions } from './load-options.js';
 const EXECUTOR_URL = new URL('../run/executor/open-engine.js', import.meta.url).href;
 
 /** An engine without text: what benchmarks need. */
-export interface RunningEngine {
+export interface StartedEngine {
   readonly manifest: EngineManifest;
   readonly batcher: ThreadedBatcher;
 }
 
 /** An engine that answers texts. */
-export interface LoadedEngine extends RunningEngine {
+export interface LoadedEngine extends StartedEngine {
   readonly tokenizer: Tokenizer;
   /** Sampling and end ids where a request leaves them out. */
   readonly defaults: GenerationDefaults;
@@ -29,7 +29,7 @@ export interface LoadedEngine extends RunningEngine {
 }
 
 /** Opens the executor on a thread of its own and starts its batcher. @throws {AloftError} of the engine reader and the executor */
-export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<RunningEngine> {
+export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<StartedEngine> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;
   const { tokenizerDirectory: _, modelName: __, scheduler, executorUrl, ...open } = options;
@@ -67,7 +67,7 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
 }
 
 function modelCard(
-  { manifest, batcher }: RunningEngine,
+  { manifest, batcher }: StartedEngine,
   { modelName }: LoadOptions,
   hasChatTemplate: boolean,
 ): ModelCard {

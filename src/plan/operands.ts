@@ -1,6 +1,6 @@
 import type { BufferName } from './names.js';
 import { definitionOf, type PlanOp } from './ops/index.js';
-import type { WeightUse } from './ops/op-definition.js';
+import type { WeightReference } from './ops/op-definition.js';
 
 /** Buffers that an op reads, those that it changes in place included. */
 export function readsOf(op: PlanOp): readonly BufferName[] {
@@ -13,6 +13,6 @@ export function outputOf(op: PlanOp): BufferName | undefined {
 }
 
 /** Weights that an op needs, with their role. */
-export function weightsOf(op: PlanOp): readonly WeightUse[] {
+export function weightsOf(op: PlanOp): readonly WeightReference[] {
   return definitionOf(op).weights?.(op) ?? [];
 }

@@ -1,7 +1,7 @@
 import type { BufferName, WeightName } from '../names.js';
 import { weightBytes, type WeightFormat } from '../weight-format.js';
 import type { OpCost } from './op-cost.js';
-import type { OpDefinition, ValueShape, WeightUse } from './op-definition.js';
+import type { OpDefinition, ValueShape, WeightReference } from './op-definition.js';
 
 /** out = x · weightᵀ (+ bias)                                    x [rows, in], weight [outFeatures, in] -> out [rows, outFeatures] */
 export interface LinearOp {
@@ -17,7 +17,7 @@ export interface LinearOp {
 export const linear: OpDefinition<LinearOp> = {
   reads: (op) => [op.x],
   weights({ weight, bias }) {
-    const matrix: WeightUse = [weight, 'linear'];
+    const matrix: WeightReference = [weight, 'linear'];
     return bias === null ? [matrix] : [matrix, [bias, 'vector']];
   },
   infer(op, at) {

@@ -13,7 +13,7 @@ export interface ValueShape {
 /** How an op uses a weight: as a table of rows, as a vector, or as a matrix that multiplies. */
 export type WeightRole = 'table' | 'vector' | 'linear';
 
-export type WeightUse = readonly [name: WeightName, role: WeightRole];
+export type WeightReference = readonly [name: WeightName, role: WeightRole];
 
 /** How an op touches the paged cache of a layer. */
 export interface CacheUse {
@@ -29,7 +29,7 @@ export interface OpDefinition<Op> {
   /** Buffers that the op reads, those that it changes in place included. */
   readonly reads: (op: Op) => readonly BufferName[];
   /** Weights that the op needs. Absent: none. */
-  readonly weights?: (op: Op) => readonly WeightUse[];
+  readonly weights?: (op: Op) => readonly WeightReference[];
   /** The layer whose cache the op touches. Absent: it touches no cache. */
   readonly cache?: (op: Op) => CacheUse;
   /** True if ranks exchange data in the op, so that only plans of several ranks may have it. */

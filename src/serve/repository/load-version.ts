@@ -21,7 +21,7 @@ import { ParameterReader } from './parameters.js';
 import type { ModelFiles } from './scan.js';
 import type { CodecModel, ServedModel } from './served-model.js';
 
-export interface LoadOptions {
+export interface VersionLoadOptions {
   readonly worldSize: number | undefined;
   readonly maxQueuedRequests: number;
   readonly drainMs: number;
@@ -33,12 +33,12 @@ export interface LoadedVersion {
 }
 
 export class VersionLoader {
-  readonly #options: LoadOptions;
+  readonly #options: VersionLoadOptions;
   readonly #loader: ModelLoader;
   readonly #models: ModelTable;
   readonly #enginesByKey = new Map<string, RunningEngine>();
 
-  constructor(options: LoadOptions, loader: ModelLoader, models: ModelTable) {
+  constructor(options: VersionLoadOptions, loader: ModelLoader, models: ModelTable) {
     this.#options = options;
     this.#loader = loader;
     this.#models = models;

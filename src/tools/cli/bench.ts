@@ -7,7 +7,7 @@ import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import { present } from '../../core/present.js';
-import { startEngine, type RunningEngine } from '../../llm/load.js';
+import { startEngine, type StartedEngine } from '../../llm/load.js';
 import { loadOptionsOf } from '../../llm/load-options.js';
 import { benchInflight } from '../bench/inflight-command.js';
 import { benchStatic } from '../bench/static-command.js';
@@ -140,7 +140,7 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
 }
 
 /** The original insists that `--dtype` is the engine's; so does Aloft when it was given. */
-function checkPrecision({ manifest }: RunningEngine, flags: BenchFlags): void {
+function checkPrecision({ manifest }: StartedEngine, flags: BenchFlags): void {
   const { precision } = manifest.builder_config;
   if (flags.dtype === undefined || flags.dtype === precision) return;
   throw new AloftError(

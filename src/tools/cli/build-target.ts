@@ -1,6 +1,6 @@
 /** Chooses the device that an engine is built for, from `--device` and `--arch`. */
 import type { BuildTarget } from '../../builder/build-options.js';
-import { BUILD_TARGETS, type TargetOptions } from '../../builder/targets.js';
+import { BUILD_TARGETS, type BuildTargetOptions } from '../../builder/targets.js';
 import { DEVICE_NAMES, DEVICE_TRAITS, type DeviceName } from '../../core/device.js';
 import type { PrecisionName } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
@@ -20,7 +20,7 @@ export const ARCH_DEVICE: DeviceName = 'cuda';
 const PREFERRED: readonly DeviceName[] = ['cuda'];
 
 /** The device to build for, and how. */
-export interface BuildPlace extends TargetOptions {
+export interface BuildPlace extends BuildTargetOptions {
   readonly device: DeviceChoice;
 }
 

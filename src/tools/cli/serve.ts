@@ -1,14 +1,10 @@
 /** `aloft serve`: flags -> options, start, wait for a signal, drain. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import type { ModelLoader } from '../../serve/engine/loader.js';
-import {
-  DEFAULT_SERVE_OPTIONS as DEFAULTS,
-  type ServeOptions,
-  type TlsFiles,
-} from '../../serve/context/options.js';
+import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
 import { SettableLog } from '../../serve/context/settings.js';
@@ -17,6 +13,7 @@ import { addOptionGroup, engineOptions } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
+import { type GrpcTlsFlags, readGrpcTls, readKeys, readTls } from './serve-secrets.js';
 import type { Terminal } from './terminal.js';
 import { addTraceFlags, readTraceOptions, type TraceFlags } from './trace-flags.js';
 import { addTritonFlags, reportTritonFlags } from './triton-flags.js';
@@ -251,60 +248,6 @@ export async function serveUntilSignal(
   // An orderly exit would wait for the thread that hangs, and this one for a collector that is away.
   if (!isStopped) process.kill(process.pid, 'SIGKILL');
   if (!areTracesSent) process.exit(0);
-}
-
-interface GrpcTlsFlags {
-  readonly grpcUseSsl?: boolean;
-  readonly grpcUseSslMutual?: boolean;
-  readonly grpcServerCert?: string;
-  readonly grpcServerKey?: string;
-  readonly grpcRootCert?: string;
-}
-
-function readGrpcTls(flags: GrpcTlsFlags): TlsFiles {
-  const names = '--grpc-server-cert and --grpc-server-key';
-  if (flags.grpcUseSslMutual && flags.grpcRootCert === undefined)
-    throw new AloftError('USAGE', '--grpc-use-ssl-mutual needs --grpc-root-cert.');
-  const authority = flags.grpcUseSslMutual ? flags.grpcRootCert : undefined;
-  const tls = readTls({ certificate: flags.grpcServerCert, key: flags.grpcServerKey, authority }, names);
-  if (tls === undefined) throw new AloftError('USAGE', `--grpc-use-ssl needs ${names}.`);
-  return tls;
-}
-
-interface TlsPaths {
-  readonly certificate: string | undefined;
-  readonly key: string | undefined;
-  readonly authority: string | undefined;
-}
-
-/** @param names The flags that give the first two. */
-function readTls({ certificate, key, authority }: TlsPaths, names: string): TlsFiles | undefined {
-  if (certificate === undefined && key === undefined) return undefined;
-  if (certificate === undefined || key === undefined) {
-    throw new AloftError('USAGE', `TLS needs both ${names}.`);
-  }
-  return {
-    certificate: readText(certificate),
-    key: readText(key),
-    clientAuthority: authority === undefined ? undefined : readText(authority),
-  };
-}
-
-function readKeys(path: string): string[] {
-  const keys = readText(path)
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  if (keys.length === 0) throw new AloftError('USAGE', `--api-key-file ${path} holds no key.`);
-  return keys;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new AloftError('USAGE', `'${path}' cannot be read.`, { cause });
-  }
 }
 
 function playgroundDirectory(): string | undefined {

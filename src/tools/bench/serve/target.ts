@@ -16,7 +16,7 @@ export interface BenchTarget {
   close(): void;
 }
 
-export interface TargetOptions {
+export interface BenchTargetOptions {
   readonly api: Api;
   readonly url: string;
   /** Undefined: tensorrt_llm for token ids and ensemble for text; for OpenAI the first model. */
@@ -24,7 +24,7 @@ export interface TargetOptions {
   readonly apiKey: string | undefined;
 }
 
-export async function openTarget(options: TargetOptions): Promise<BenchTarget> {
+export async function openTarget(options: BenchTargetOptions): Promise<BenchTarget> {
   const key = present({ apiKey: options.apiKey });
   if (options.api === 'grpc')
     return grpcTarget(new GrpcClient({ address: options.url, ...key }), options.model);
