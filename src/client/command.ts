@@ -1,4 +1,4 @@
-/** What `aloft client` does with its parsed options: send a prompt, print the text as it comes, check, stop, repeat. */
+/** The work of `aloft client` once its options are parsed: sends a prompt, prints the text as it comes, checks, stops, repeats. */
 import { AloftError } from '../core/errors.js';
 import type { TextPiece, TextRequest } from './text-request.js';
 
@@ -129,7 +129,7 @@ function timerSignal(ms: number | undefined): { readonly signal: AbortSignal; cl
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
-/** What to print of a failed call. */
+/** Text to print for a failed call. */
 export function errorMessage(error: unknown): string {
   if (error instanceof AloftError) return `${error.message} [${error.code}]`;
   if (!(error instanceof Error)) return String(error);

@@ -177,7 +177,7 @@ function cancelOnAbort(call: { cancel(): void }, signal: AbortSignal | undefined
   return () => signal?.removeEventListener('abort', cancel);
 }
 
-/** Aloft tells the code in a parameter, Triton does not. */
+/** Aloft sends the code in a parameter; Triton sends none. */
 function streamError(message: string, response: ModelInferResponse | undefined): AloftError {
   const code = response === undefined ? undefined : readGrpcResponse(response).parameters[ERROR_CODE];
   return new AloftError(isErrorCode(code) ? code : 'REQUEST_INVALID', message);
@@ -224,7 +224,7 @@ function causeOf(details: string): string {
   return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }
 
-/** How the gRPC library itself says that there is no server; servers say other things with the same status. */
+/** Messages with which the gRPC library itself reports that there is no server; servers use the same status with others. */
 const BROKEN_CONNECTION = /^(No connection established|Connection dropped|Name resolution failed|.*ECONN)/;
 
 const PREFERRED: readonly ErrorCode[] = [

@@ -15,7 +15,7 @@ interface Connection {
   resetCount: number;
 }
 
-/** What all kinds of calls have in common. */
+/** Parts that all kinds of calls share. */
 interface Call {
   once(event: 'status', listener: (status: StatusObject) => void): unknown;
 }

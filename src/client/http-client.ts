@@ -118,7 +118,7 @@ async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-/** `fetch` tells broken connections as TypeErrors, and nothing else here. @throws {AloftError} SERVER_UNREACHABLE */
+/** Reports broken connections, which are the only TypeErrors that `fetch` throws here. @throws {AloftError} SERVER_UNREACHABLE */
 async function unlessBroken<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

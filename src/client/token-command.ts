@@ -1,4 +1,4 @@
-/** What `aloft client` does on the level of token ids, as tensorrtllm_backend's inflight_batcher_llm_client does it. */
+/** The work of `aloft client` with token ids, as tensorrtllm_backend's inflight_batcher_llm_client does it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AloftError } from '../core/errors.js';
 import type { InferRequest, InferResponse } from '../protocol/kserve/infer.js';
@@ -19,7 +19,7 @@ export interface TokenCommand {
   /** Outputs to ask for; empty: all. */
   readonly requestedOutputs: readonly string[];
   readonly stop: { readonly afterMs: number; readonly by: 'tensor' | 'cancel' } | undefined;
-  /** What must be generated; undefined does not check. */
+  /** Output that must be generated; undefined does not check. */
   readonly expectedTokenIds: readonly number[] | undefined;
   /** Share of expected tokens that must be right, 0 .. 1. */
   readonly correctnessThreshold: number;

@@ -49,7 +49,7 @@ export function writeJson(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    // What JSON.stringify throws for a bigint. Most values have none, and a replacer would slow all of them.
+    // JSON.stringify throws a TypeError for a bigint. Most values have none, and a replacer would slow all of them.
     if (!(error instanceof TypeError)) throw error;
   }
   const text = JSON.stringify(value, (_, item: unknown) =>

@@ -2,7 +2,7 @@
 import type { WaitReason } from '../core/batcher-stats.js';
 
 export interface LiveRequest {
-  /** Shortened: enough to tell requests apart. */
+  /** Beginning of the id: enough to distinguish requests. */
   readonly id: string;
   readonly state: 'waiting' | 'running';
   readonly promptTokens: number;

@@ -87,7 +87,7 @@ export class TextGenerator implements EventGenerator, Generator {
     const { batcher, defaults } = this.#parts;
     const promptTokenIds = await this.#encodePrompt(request.prompt);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
-    // As many bits as every client can read from JSON.
+    // Every client can read this many bits from JSON.
     const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
     return toTokenRequest(
       request,

@@ -43,7 +43,7 @@ export class SequenceText {
     return this.#match(this.#detokenizer.push(tokenId));
   }
 
-  /** What was held back, now that no more tokens come. */
+  /** Returns the text that was held back, now that no more tokens come. */
   end(): string {
     const text = this.#match(this.#detokenizer.end());
     if (this.stop !== undefined) return text;

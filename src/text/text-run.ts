@@ -20,7 +20,7 @@ interface Sequence {
   isDone: boolean;
   /** Ended because its request failed: its text is only a part. */
   isBrokenOff: boolean;
-  /** Of the tokens so far; NaN when the request did not ask for log probabilities. */
+  /** Sum of the log probabilities of the tokens so far; NaN when the request did not ask for them. */
   cumulativeLogprob: number;
 }
 
@@ -67,7 +67,7 @@ export class TextRun {
     );
   }
 
-  /** Tells `emit` what the reader gets to know by this event. A `sequence` made of a `token` event tells of a stop string. */
+  /** Emits the text events that one batcher event produces. A `token` event yields a `sequence` event only if a stop string ended the text. */
   accept(event: BatcherEvent, emit: Emit): void {
     switch (event.type) {
       case 'token':

@@ -72,7 +72,7 @@ function faultOf(text: string): string | undefined {
 }
 
 /**
- * The parser does not tell where it stopped. It reads left to right, so the fault is on the last line of the shortest
+ * The parser does not report where it stopped. It reads left to right, so the fault is on the last line of the shortest
  * beginning of the file that already fails in the same way.
  */
 function faultLine(text: string, message: string): number {

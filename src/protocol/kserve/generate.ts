@@ -43,10 +43,10 @@ export function readGenerateRequest(
 
 /**
  * Writes the JSON objects of one request's responses: keys in alphabetical order, one-element tensors as scalars.
- * What repeats from response to response is written once.
+ * Text that repeats from response to response is written once.
  */
 export class GenerateResponseWriter {
-  /** What the pieces were made for. */
+  /** Request that the pieces answer. */
   #model: InferResponse | undefined;
   /** Text before each value, in the order of the keys, and behind the last one. */
   #pieces: string[] = [];

@@ -30,7 +30,7 @@ export interface InferResponse {
   readonly outputs: readonly Tensor[];
 }
 
-/** An input or output as model metadata tells it. With batching, shapes start with -1. */
+/** An input or output in model metadata. With batching, shapes start with -1. */
 export interface TensorMetadata {
   readonly name: string;
   readonly datatype: Datatype;

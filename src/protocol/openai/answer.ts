@@ -1,4 +1,4 @@
-/** What both forms of an answer, whole and streamed, have in common. */
+/** Members that both forms of an answer, whole and streamed, share. */
 import type { GenerateEvent } from '../../core/generate.js';
 
 /** Names one answer. */

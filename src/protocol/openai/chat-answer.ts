@@ -11,7 +11,7 @@ export class ChatStreamWriter implements StreamWriter {
   readonly #includeUsage: boolean;
   readonly #greeted = new Set<number>();
   readonly #usages: Usage[] = [];
-  /** What is before the index in a chunk with nothing but text, and what is behind the text. */
+  /** JSON before the index of a chunk that holds only text, and JSON behind the text. */
   readonly #textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, options: StreamOptions) {
@@ -42,14 +42,14 @@ export class ChatStreamWriter implements StreamWriter {
     return [JSON.stringify({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage })];
   }
 
-  /** The first chunk of a choice tells the role. */
+  /** The first chunk of a choice carries the role. */
   #greeting(index: number): string[] {
     if (this.#greeted.has(index)) return [];
     this.#greeted.add(index);
     return [this.#chunk(index, { role: 'assistant', content: '' }, null, null)];
   }
 
-  /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
+  /** Writes the same as {@link chunk}, with all but two values written beforehand: most chunks are of this kind. */
   #textOnly(index: number, text: string): string {
     const [before, behind] = this.#textChunk;
     return `${before}${index},"delta":{"content":${JSON.stringify(text)}${behind}`;

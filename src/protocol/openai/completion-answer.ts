@@ -68,7 +68,7 @@ export class CompletionStreamWriter implements StreamWriter {
   readonly #head: AnswerHead;
   readonly #pieces: Pieces;
   readonly #includeUsage: boolean;
-  /** What is before the index in a chunk with nothing but text, and what is behind the text. */
+  /** JSON before the index of a chunk that holds only text, and JSON behind the text. */
   readonly #textChunk: readonly [before: string, behind: string];
 
   constructor(head: AnswerHead, sequenceCount: number, options: StreamOptions) {
@@ -100,7 +100,7 @@ export class CompletionStreamWriter implements StreamWriter {
     return JSON.stringify({ ...bodyOf(this.#head, [piece]), ...usage });
   }
 
-  /** What {@link chunk} writes, with all but two values written beforehand: most chunks are of this kind. */
+  /** Writes the same as {@link chunk}, with all but two values written beforehand: most chunks are of this kind. */
   #textOnly({ index, text }: Piece): string {
     return `${this.#textChunk[0]}${index},"text":${JSON.stringify(text)}${this.#textChunk[1]}`;
   }

@@ -1,7 +1,7 @@
 /** Log probabilities in the two forms of the OpenAI interface. */
 import type { TextLogprobs } from '../../core/generate.js';
 
-/** Of /v1/completions: parallel arrays. */
+/** Log probabilities in /v1/completions: parallel arrays. */
 export interface CompletionLogprobs {
   readonly tokens: string[];
   readonly token_logprobs: (number | null)[];
@@ -52,7 +52,7 @@ interface ChatToken {
   readonly bytes: readonly number[];
 }
 
-/** Of /v1/chat/completions: one object per token. */
+/** Log probabilities in /v1/chat/completions: one object per token. */
 export interface ChatLogprobs {
   readonly content: (ChatToken & { readonly top_logprobs: readonly ChatToken[] })[];
   readonly refusal: null;

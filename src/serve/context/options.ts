@@ -50,7 +50,7 @@ export interface ServeOptions extends HealthLimits {
   readonly maxBufferedEventCount: number;
   /** A client that takes nothing for so long is disconnected. */
   readonly writeTimeoutMs: number;
-  /** Where they differ from the defaults. */
+  /** Settings that differ from the defaults. */
   readonly logSettings: LogSettings;
   readonly traceSettings: TraceSettings;
   readonly metricsOptions: MetricsOptions;

@@ -1,4 +1,4 @@
-/** What every route and RPC works with. */
+/** The parts of a server that every route and RPC works with. */
 import type { Log } from '../../core/log.js';
 import type { RunGeneration } from '../generation/run-generation.js';
 import type { ServerHealth } from '../metrics/health.js';

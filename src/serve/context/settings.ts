@@ -116,7 +116,7 @@ export class TraceControl {
     else this.#byModel.set(model, own);
   }
 
-  /** Whether the next request of this model is traced. */
+  /** Returns true if the next request of this model is traced. */
   takeSample(model: string): boolean {
     const { trace_level: level, trace_rate: rate, trace_count: count } = this.settings(model);
     if (level?.includes('OFF')) return false;

@@ -1,7 +1,7 @@
 /** The requests of one engine that are not finished: for stopping by id, admission, draining and the live view. */
 import { AloftError } from '../../core/errors.js';
 
-/** Where a request waits. */
+/** Place of a request in the queue. */
 export interface QueuePlace {
   /** Its priority in the model's configuration; 0 without levels. */
   readonly level: number;

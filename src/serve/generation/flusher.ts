@@ -8,7 +8,7 @@
  * meanwhile, so then the multiple is larger. The first token of a request and its end never wait, not even for the rest of
  * a pass.
  *
- * Who gets those often has something to do at once: the client that was served last sends its next request, which is to
+ * Their receiver often has something to do at once: the client that was served last sends its next request, which is to
  * catch the next step. Where clients run on the same processors, a pass right behind would keep them from it, so it gives
  * way for a moment.
  */
@@ -29,7 +29,7 @@ const LEAST_REST = 1;
 const SLICE_MS = 0.25;
 /** Timers are not more exact than this. */
 const TIMER_MS = 1;
-/** How long a pass gives way to clients that were just served. */
+/** Time for which a pass gives way to clients that were just served, ms. */
 const GIVE_WAY_MS = 1;
 /** Weight of the newest pass in the mean. */
 const NEWEST = 0.2;

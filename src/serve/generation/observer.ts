@@ -1,4 +1,4 @@
-/** Who watches requests: statistics, metrics and traces. */
+/** Observers of requests: statistics, metrics and traces. */
 import type { GenerateEvent } from '../../core/generate.js';
 import type { AloftError } from '../../core/errors.js';
 

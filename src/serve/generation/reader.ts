@@ -1,4 +1,4 @@
-/** Where an answer goes while it is made. */
+/** Receiver of an answer while it is made. */
 import type { AloftError } from '../../core/errors.js';
 
 export interface Reader<Part> {

@@ -142,7 +142,7 @@ class StreamSession {
     try {
       await this.#writer.write(streamedError(id, modelName, report));
     } catch {
-      this.cancel(); // the client is gone: nobody to tell
+      this.cancel(); // the client is gone, so there is no one to answer
     }
   }
 }

@@ -25,7 +25,7 @@ async function live(context: ServerContext, reply: FastifyReply): Promise<Fastif
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
   } catch {
-    // Only a client that is gone or reads nothing ends a write: there is nobody to tell.
+    // A write ends only when the client is gone or reads nothing, so there is no one to answer.
   }
   stream.end();
   return reply;

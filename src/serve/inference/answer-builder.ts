@@ -51,7 +51,7 @@ export class AnswerBuilder {
     if (event.type === 'sequence') this.#pushEnd(row, event);
   }
 
-  /** What came since the last call, one answer per piece. */
+  /** Answers to the pieces that came since the last call, one each. */
   takePieces(): TensorAnswer[] {
     const taken = this.#pieces;
     this.#pieces = [];

@@ -1,4 +1,4 @@
-/** What a client may learn of an error, and what only the log does. */
+/** Divides an error into the part that a client may see and the part that only the log gets. */
 import { AloftError, reportError, type ErrorReport } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 

@@ -88,7 +88,7 @@ function statisticsOf(sources: ModelSources, model: ServedModel): StatisticsMess
       .toSorted(([a], [b]) => a - b)
       .map(([size, sums]) => ({ batchSize: BigInt(size), ...computeDurations(sums) })),
     responseStats: responseStats(statistics),
-    // What an ensemble or a tokenizer model works with is its engine's.
+    // An ensemble and a tokenizer model work with parts of their engine.
     memoryUsage: model.kind === 'engine' ? memoryUsage(model.engine.loaded.memory) : [],
   };
 }

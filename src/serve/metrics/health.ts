@@ -1,4 +1,4 @@
-/** Whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
+/** Decides whether the server and its models can answer, from the state of the repository and the engines' heartbeats. */
 import { AloftError } from '../../core/errors.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';

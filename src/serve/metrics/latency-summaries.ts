@@ -2,7 +2,7 @@
 import { Summary, type Registry } from 'prom-client';
 import type { RequestDurations } from './model-statistics.js';
 
-/** As long as a summary looks back, in five steps. */
+/** The time that a summary looks back, in five steps. */
 const WINDOW_SECONDS = 300;
 
 const NAMES: readonly (readonly [keyof RequestDurations, string, string])[] = [

@@ -15,7 +15,7 @@ export interface RequestDurations {
   readonly outputMs: number;
 }
 
-/** What executions took, in the parts of the work. */
+/** Durations of executions, by the parts of the work. */
 export class ComputeSums {
   readonly computeInput = new DurationSum();
   readonly computeInfer = new DurationSum();
@@ -45,7 +45,7 @@ export class ModelStatistics extends ComputeSums {
    * of a request at once.
    */
   readonly batches = new Map<number, ComputeSums>();
-  /** Of a decoupled model. */
+  /** Statistics of responses; a decoupled model has many for a request. */
   readonly responses = new ResponseStatistics();
   /** Rows of requests that succeeded. */
   inferenceCount = 0;
@@ -100,8 +100,8 @@ export class ModelStatistics extends ComputeSums {
 }
 
 /**
- * The parts follow each other without gap or overlap, so they add up to the whole: all are told by the engine's times,
- * since events may reach this thread long after what they tell of.
+ * The parts follow each other without gap or overlap, so they add up to the whole: all come from the engine's clock,
+ * since events may reach this thread long after they happened.
  */
 function durationsOf(
   arrivedMs: number,

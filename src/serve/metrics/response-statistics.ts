@@ -10,21 +10,21 @@ import { failureReason } from './failure-reason.js';
 export class ResponseSums {
   /**
    * From the response before, or for the first one from the arrival of the request, to when the server had its tokens.
-   * The first one's thus holds the time in the queue: an engine tells that only when the request has ended.
+   * The first one thus includes the time in the queue: an engine reports that only when the request has ended.
    */
   readonly computeInfer = new DurationSum();
   /** From there to when its bytes were given to the connection. */
   readonly computeOutput = new DurationSum();
   /** Both together. */
   readonly success = new DurationSum();
-  // What came instead of a response, counted from the response before.
+  // Ends without a response, counted from the response before.
   readonly fail = new DurationSum();
   readonly emptyResponse = new DurationSum();
   readonly cancel = new DurationSum();
 }
 
 export class ResponseStatistics {
-  /** As long as the longest answer had responses. */
+  /** One entry for each response of the longest answer. */
   readonly byIndex: ResponseSums[] = [];
 
   at(index: number): ResponseSums {
@@ -69,7 +69,7 @@ export class ResponseFollower {
     this.#sinceMs = this.#tokensMs;
   }
 
-  /** No response comes any more. A request that was never taken has none to tell of. */
+  /** Ends the request. Requests that were refused have no responses to count. */
   noteFailure(failure: AloftError, nowMs: number): void {
     const reason = failureReason(failure);
     if (reason === 'REJECTED') return;

@@ -106,7 +106,7 @@ export function registerModelMetrics(
       each((labels, { pendingCount }) => pending.set(labels, pendingCount));
     },
   });
-  // Of an ensemble or a tokenizer model it is short: what they work with is loaded before them.
+  // An ensemble or a tokenizer model loads quickly: its parts are loaded before it.
   const loading: Gauge<'model' | 'version'> = new Gauge({
     name: 'nv_model_load_duration_secs',
     help: 'Model load time in seconds',

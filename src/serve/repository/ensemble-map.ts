@@ -66,7 +66,7 @@ function outputMeaning(members: readonly Member[], tensor: string): ResponseFiel
 }
 
 function ensembleFaults(config: ModelConfig, members: readonly Member[]): string[] {
-  // What only follows from a missing member would bury it.
+  // Findings that only follow from a missing member would bury it.
   const missing = members.filter((member) => member.config === undefined);
   if (missing.length > 0)
     return missing.map(

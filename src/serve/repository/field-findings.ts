@@ -4,7 +4,7 @@ import { lineOf, type ConfigFile } from './config-file.js';
 import type { Finding } from './finding.js';
 
 interface IdleField {
-  /** As it is written in the file. */
+  /** Name as it is written in the file. */
   readonly field: string;
   readonly isSet: (config: ModelConfig) => boolean;
   readonly why: string;

@@ -1,10 +1,10 @@
-/** What is wrong or remarkable in a model repository. */
+/** A fault or a remark about a model repository. */
 export interface Finding {
   readonly severity: 'error' | 'warning';
   readonly file: string;
   /** From 1; undefined when the finding is about the whole file or directory. */
   readonly line: number | undefined;
-  /** What is wrong and how to fix it. */
+  /** Sentence that names the fault and the fix. */
   readonly message: string;
 }
 

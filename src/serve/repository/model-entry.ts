@@ -10,11 +10,11 @@ export interface VersionState {
   readonly reason: string;
   /** Present in state READY. */
   readonly served: ServedModel | undefined;
-  /** How long loading took; undefined in another state than READY. */
+  /** Duration of loading; undefined in another state than READY. */
   readonly loadMs?: number;
 }
 
-/** How long a version that is ready took to load. */
+/** Duration of loading of a version that is ready. */
 export interface LoadTime {
   readonly name: string;
   readonly version: string;

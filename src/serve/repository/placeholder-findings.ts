@@ -1,4 +1,4 @@
-/** What placeholders that a template has left in a config.pbtxt mean. */
+/** Findings about placeholders that a template has left in a config.pbtxt. */
 import type { Placeholder } from '../../protocol/grpc/config-text.js';
 import { namesWithLines, type Finding } from './finding.js';
 

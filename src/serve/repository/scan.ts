@@ -11,7 +11,7 @@ export interface ModelFiles {
   readonly name: string;
   /** Undefined for a model that lives in memory only. */
   readonly directory: string | undefined;
-  /** Undefined when the file cannot be read; the findings tell why. */
+  /** Undefined when the file cannot be read; the findings say why. */
   readonly file: ConfigFile | undefined;
   /** All versions, ascending. */
   readonly versions: readonly number[];

@@ -1,4 +1,4 @@
-/** What a request can be addressed to. */
+/** The models that a request can be addressed to. */
 import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 import type { TokenCodec } from '../engine/loader.js';
@@ -14,7 +14,7 @@ interface ServedBase {
 /** Priorities of a model: 1 is the most urgent. `levelCount` 0: all requests are equal, as in Triton. */
 export interface PriorityLevels {
   readonly levelCount: number;
-  /** Of requests that name none, or one that does not exist. */
+  /** Priority of requests that name none, or one that does not exist. */
   readonly defaultLevel: number;
 }
 
@@ -24,10 +24,10 @@ interface Stages {
   readonly after: string | undefined;
 }
 
-/** How requests of one priority may wait. */
+/** Limits of waiting for the requests of one priority. */
 export interface QueuePolicy {
   readonly timeoutMs: number | undefined;
-  /** Whether a request's own timeout goes before it. */
+  /** True if a request's own timeout has precedence. */
   readonly allowsTimeoutOverride: boolean;
   /** Waiting requests of this priority; undefined: only the limit of all holds. */
   readonly maxWaitingCount: number | undefined;

@@ -1,4 +1,4 @@
-/** Who holds a TCP port, from /proc (Linux only). */
+/** Finds the process that holds a TCP port, from /proc (Linux only). */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 
 /** `process NAME (pid N)`; undefined when it cannot be found out. */

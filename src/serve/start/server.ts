@@ -1,4 +1,4 @@
-/** Starts and stops a server. Ports open at once; models load behind them, and health tells how far they are. */
+/** Starts and stops a server. Ports open at once; models load behind them, and the health routes report how far they are. */
 import type { FastifyInstance } from 'fastify';
 import type { Server as GrpcServer } from '@grpc/grpc-js';
 import type { Server as HttpServer } from 'node:http';

@@ -1,4 +1,4 @@
-/** What a server prints when it starts: addresses first, then models, memory and how to try it. */
+/** Text that a server prints when it starts: addresses first, then models, memory and how to try it. */
 import type { ServeOptions, TlsFiles } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';

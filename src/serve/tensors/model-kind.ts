@@ -1,4 +1,4 @@
-/** What a configuration is: decided by backend, parameters and tensors, never by the model's name. */
+/** Kind of a model, decided by its backend, parameters and tensors, never by its name. */
 import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
 
 /**

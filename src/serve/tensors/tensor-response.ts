@@ -21,10 +21,10 @@ export interface Piece {
   readonly finishReason: FinishReason | undefined;
 }
 
-/** What is known of a row besides its continuations. */
+/** Facts about a row besides its continuations. */
 export interface RowFacts {
   readonly promptTokenIds: readonly number[];
-  /** What the row is sampled with. */
+  /** Sampling parameters of the row. */
   readonly seed: bigint | undefined;
   /** [prompt tokens, vocabulary] */
   readonly contextLogits: Float32Array | undefined;
@@ -36,7 +36,7 @@ export interface TensorAnswer {
   readonly pieces: readonly Piece[];
   readonly rows: readonly RowFacts[];
   readonly isStreamed: boolean;
-  /** More than one row or continuation: streamed pieces then tell which they belong to. */
+  /** True for more than one row or continuation: streamed pieces then name theirs. */
   readonly isMany: boolean;
 }
 

@@ -23,7 +23,7 @@ export interface LoadResult {
   /** Between the moment when every stream had its first token and the moment when the first of them had all. */
   readonly steadyTokensPerSecond: number;
   readonly messageCount: number;
-  /** Of each stream, from the start of the client. */
+  /** Time of the first token of each stream, from the start of the client. */
   readonly firstTokenMs: readonly number[];
   readonly cpuMicroseconds: number;
 }
@@ -105,7 +105,7 @@ function occurrences(chunk: Buffer, word: string): number {
   return count;
 }
 
-/** How much of the word, but not all, the end of the chunk is. */
+/** Length of the longest proper prefix of `word` that ends `chunk`. */
 function beginningLength(chunk: Buffer, word: string): number {
   let length = word.length - 1;
   while (

@@ -25,7 +25,7 @@ export interface ModelScript {
   /** Fails with this error after so many tokens. */
   readonly failAfter: { readonly tokenCount: number; readonly error: AloftError } | undefined;
   readonly maxInputTokens: number;
-  /** Whether the answer to a prompt is repeated until it is cancelled, whatever its limit. */
+  /** True if the answer to a prompt is repeated until it is cancelled, whatever its limit. */
   readonly isEndless: (promptText: string) => boolean;
 }
 
@@ -56,7 +56,7 @@ const CARD: ModelCard = {
   hasChatTemplate: true,
 };
 
-/** What tests look at from outside. */
+/** State that tests look at from outside. */
 export class ScriptedModel implements LoadedModel {
   readonly generator: EventGenerator;
   readonly codec = BYTE_CODEC;

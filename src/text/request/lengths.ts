@@ -1,4 +1,4 @@
-/** How long prompt and output may be. */
+/** Limits of the lengths of prompt and output. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
@@ -30,7 +30,7 @@ export function fitPrompt(
 }
 
 /**
- * How many tokens to generate at most: what was asked for, or all that fit.
+ * Largest number of tokens to generate: as many as were asked for, or all that fit.
  * @throws {AloftError} REQUEST_TOO_LARGE when more was asked for than fits.
  */
 export function fitOutput(promptTokens: number, request: GenerateRequest, limits: TokenLimits): number {

@@ -1,4 +1,4 @@
-/** How tokens are chosen, from what a request says and what the model's publisher recommends. */
+/** Sampling parameters of a request: its own, and the recommendations of the model's publisher for the rest. */
 import type { GenerateRequest } from '../../core/generate.js';
 import type { BeamParams } from '../../core/request.js';
 import {

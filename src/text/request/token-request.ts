@@ -9,7 +9,7 @@ import { fitOutput, fitPrompt } from './lengths.js';
 import { checkFields, refuse } from './ranges.js';
 import { resolveBeam, resolveSampling } from './sampling.js';
 
-/** What the text layer found out before: the tokens behind the request's texts, and names for it. */
+/** Results of the text layer that come before: the tokens of the request's texts, and its names. */
 export interface EncodedRequest {
   readonly id: RequestId;
   readonly promptTokenIds: readonly number[];
@@ -19,7 +19,7 @@ export interface EncodedRequest {
   readonly randomSeed: bigint;
 }
 
-/** What the engine allows and recommends. */
+/** Limits and recommendations of the engine. */
 export interface EngineRules {
   readonly limits: TokenLimits;
   readonly defaults: GenerationDefaults;

@@ -7,7 +7,7 @@ const MARK = '▁';
 const UNIGRAM = 1;
 const BPE = 2;
 
-/** What `tokenizer_config.json` may say about the start and end of a prompt. */
+/** Members of `tokenizer_config.json` about the start and end of a prompt. */
 export interface PromptEnds {
   readonly addsBos: boolean;
   readonly addsEos: boolean;

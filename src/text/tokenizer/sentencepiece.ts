@@ -32,7 +32,7 @@ export interface SentencePieceModel {
   readonly removesExtraSpaces: boolean;
 }
 
-/** Where the fields of a message go: field number -> what reads it. */
+/** Readers of a message's fields, by field number. */
 type Fields = Readonly<Record<number, (reader: BinaryReader) => void>>;
 
 /** @throws {AloftError} TOKENIZER_INVALID naming `path`. */

@@ -1,9 +1,9 @@
-/** What each token id stands for, as bytes: all that decoding needs, without a call into the tokenizer library. */
+/** Bytes of each token id: all that decoding needs, without a call into the tokenizer library. */
 import { AloftError } from '../../core/errors.js';
 import { byteLevelDecoder } from './byte-level.js';
 import { type Component, type HfTokenizerJson, isRecord, stages, stringField } from './hf-json.js';
 
-/** How the very start of a text differs from the sum of its tokens. */
+/** Difference between the very start of a text and the sum of its tokens. */
 type LeadingSpaceRule =
   /** The first `count` spaces of the text are dropped (`Strip`); usually 1, the dummy prefix of SentencePiece. */
   | { readonly type: 'strip'; readonly count: number }

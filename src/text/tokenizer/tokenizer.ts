@@ -42,7 +42,7 @@ export class Tokenizer {
 
   /**
    * Tokens of a text as it appears in the middle of another, without the space that SentencePiece puts before a text.
-   * Where the vocabulary has no such form, the tokens of the text alone.
+   * Without such a form in the vocabulary, these are the tokens of the text alone.
    */
   async encodeFragment(text: string): Promise<number[]> {
     const alone = await this.encode(text, { addSpecialTokens: false });
