@@ -30,7 +30,7 @@ export interface BuildFlag {
   readonly kind: FlagKind;
   readonly support: FlagSupport;
   readonly meaning: string;
-  /** As shown in help; undefined when there is none. */
+  /** Default as shown in help; undefined when there is none. */
   readonly fallback?: string | number;
   readonly note?: string;
 }

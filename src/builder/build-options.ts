@@ -32,13 +32,13 @@ export interface RopeScalingOverride {
   readonly factor: number;
 }
 
-/** What a build does. Checked by whoever makes it: see resolveBuildOptions. */
+/** Options of a build, checked by their maker: see resolveBuildOptions. */
 export interface BuildOptions {
   readonly outputDirectory: string;
   /** Replaces the engine in the output directory. */
   readonly replace: boolean;
   readonly precision: PrecisionName;
-  /** Of the KV cache; `auto` is the precision. */
+  /** Element type of the KV cache; `auto` is the precision. */
   readonly kvCache: KvCacheName | 'auto';
   /** Parts stored quantised; null for none. */
   readonly quantisation: Quantisation | null;
@@ -54,10 +54,10 @@ export interface BuildOptions {
 }
 
 export interface KernelRequest {
-  /** Of any rank: ranks differ in weights only. */
+  /** Plan of any rank: ranks differ in weights only. */
   readonly plan: Plan;
   readonly limits: EngineLimits;
-  /** What earlier builds measured. */
+  /** Measurements of earlier builds. */
   readonly timingCache: TimingCache;
   readonly log: Log;
 }
@@ -66,7 +66,7 @@ export interface KernelRequest {
 export interface KernelPackage {
   /** Machine code by name of its unit. */
   readonly units: ReadonlyMap<string, Uint8Array>;
-  /** What the loader must know about them; kept as JSON in the engine. */
+  /** Facts about the kernels that the loader needs; kept as JSON in the engine. */
   readonly facts: unknown;
   /** The given one with what was measured now. */
   readonly timingCache: TimingCache;

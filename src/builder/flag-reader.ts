@@ -1,7 +1,7 @@
 import { AloftError, suggestion } from '../core/errors.js';
 import type { BuildFlag } from './build-flags.js';
 
-/** What was typed: name with underscores -> its text, its words, or true when it stood alone. */
+/** Flags as they were typed: name with underscores -> its text, its words, or true when it stood alone. */
 export type GivenFlags = ReadonlyMap<string, string | readonly string[] | true>;
 
 /** Reads given flags by the rules of a table. Asking for a name that the table lacks is a fault of the program. */

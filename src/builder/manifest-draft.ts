@@ -10,7 +10,7 @@ const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
 const WEIGHT_ONLY_PLUGIN = 'float16';
 
-/** What is being built, for whom. */
+/** The model that is built. */
 export interface BuildSubject {
   /** Name in engine files. */
   readonly modelName: string;

@@ -8,7 +8,7 @@ import type { Quantisation, QuantisedPart } from './passes/quantise.js';
 import { type LlamaShape, namedShape } from './random-weights/shapes.js';
 import { QUANTISED_FORMATS } from '../plan/weight-format.js';
 
-/** Where the weights come from. */
+/** Source of the weights. */
 export type BuildSource =
   | { readonly type: 'checkpoint'; readonly directory: string }
   | { readonly type: 'random'; readonly shape: LlamaShape; readonly seed: number };

@@ -1,5 +1,5 @@
 /**
- * What happened in the batcher, for metrics and the playground's live view. There is one report for each step, and one
+ * Reports of the batcher, for metrics and the playground's live view. There is one report for each step, and one
  * without rows whenever the batcher falls idle: requests that end between steps free their blocks there.
  */
 export interface StepStats {
@@ -7,7 +7,7 @@ export interface StepStats {
   /** Steps since start; a report without rows repeats that of the last step. */
   readonly stepId: number;
   readonly timeMs: number;
-  // Of this step.
+  // Counts of this step.
   /** Rows that decode one token, and rows that run a prompt chunk. Both 0: no step, only the state below. */
   readonly decodeRowCount: number;
   readonly prefillRowCount: number;
@@ -15,10 +15,10 @@ export interface StepStats {
   readonly tokenCount: number;
   /** Tokens that sequences took out of it: first tokens come from prompt chunks. */
   readonly outputTokenCount: number;
-  /** What the host did for a step, mostly while the device worked on another. */
+  /** Time of the host for a step, mostly while the device worked on another, ms. */
   readonly hostMs: number;
   readonly deviceMs: number;
-  /** What the device waited before this step. */
+  /** Time that the device waited before this step, ms. */
   readonly idleMs: number;
   /** Prompt tokens of the requests that started in this step that were found in the prefix cache. */
   readonly prefixHitTokens: number;

@@ -23,7 +23,7 @@ export const PRECISION_DTYPE: Readonly<Record<PrecisionName, 'f32' | 'f16' | 'bf
   bfloat16: 'bf16',
 };
 
-/** What `--kv_cache_dtype` accepts besides `auto`. */
+/** Names that `--kv_cache_dtype` accepts besides `auto`. */
 export const KV_CACHE_NAMES = ['float16', 'bfloat16', 'float32', 'int8', 'fp8'] as const;
 export type KvCacheName = (typeof KV_CACHE_NAMES)[number];
 

@@ -10,7 +10,7 @@ export interface ChatMessage {
   readonly [extra: string]: unknown;
 }
 
-/** What to continue. */
+/** Text or tokens to continue. */
 export type Prompt =
   | { readonly type: 'text'; readonly text: string; readonly addSpecialTokens: boolean }
   | { readonly type: 'tokens'; readonly tokenIds: readonly number[] }
@@ -156,7 +156,7 @@ export interface EventGenerator {
   start(request: GenerateRequest, onEvent: (event: GenerateEvent) => void): () => void;
 }
 
-/** What a client may know of a loaded model. */
+/** Facts about a loaded model that a client may see. */
 export interface ModelCard {
   readonly name: string;
   readonly vocabulary: number;

@@ -2,7 +2,7 @@
 export const LOG_LEVELS = ['internal_error', 'error', 'warning', 'info', 'verbose'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Where messages for people go. Passed in, never global; nothing that a caller must know is only logged. */
+/** Receiver of messages for people. Passed in, never global; nothing that a caller must know is only logged. */
 export interface Log {
   error(message: string): void;
   warning(message: string): void;

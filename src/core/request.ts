@@ -61,7 +61,7 @@ export interface RequestTimings {
 
 export interface Usage {
   readonly promptTokens: number;
-  /** Of these, tokens whose KV came from the prefix cache. */
+  /** Prompt tokens whose KV came from the prefix cache. */
   readonly cachedPromptTokens: number;
   readonly outputTokens: number;
   /** Absent for a request that never came to a KV cache. */
@@ -72,7 +72,7 @@ export interface Usage {
 export interface KvBlockUsage {
   /** Taken for it. */
   readonly taken: number;
-  /** Of these, blocks that held nothing; the others were evicted from the prefix cache. */
+  /** Taken blocks that held nothing; the others were evicted from the prefix cache. */
   readonly fresh: number;
   /** Found in the prefix cache when it started. */
   readonly reused: number;
@@ -109,7 +109,7 @@ export interface SequenceEvent {
   readonly sequence: number;
   readonly finishReason: FinishReason;
   readonly tokenIds: readonly number[];
-  /** Of a beam: the sum of its scores, which penalties and biases have changed. */
+  /** Sum of a beam's scores, which penalties and biases have changed. */
   readonly cumulativeLogprob: number;
 }
 

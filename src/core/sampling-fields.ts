@@ -14,7 +14,7 @@ export interface NumberRange {
 
 interface SamplingField {
   /**
-   * How the parameter acts. A filter looks at the logits alone and decides which tokens may be drawn; beam search has none. A
+   * Way in which the parameter acts. A filter looks at the logits alone and decides which tokens may be drawn; beam search has none. A
    * penalty depends on the tokens before, a length on their count.
    */
   readonly kind: 'filter' | 'penalty' | 'length';

@@ -8,7 +8,7 @@ import {
   type SamplingNumbers,
 } from './sampling-fields.js';
 
-/** How the next token of one sequence is chosen. Same meaning on every device. */
+/** Parameters that choose the next token of one sequence. Same meaning on every device. */
 export interface SamplingParams extends SamplingNumbers {
   /** Added to the logits of single tokens, before everything else. */
   readonly logitBias: ReadonlyMap<number, number>;
@@ -16,7 +16,7 @@ export interface SamplingParams extends SamplingNumbers {
   readonly badWords: readonly (readonly number[])[];
   /** Seeds the counter-based generator together with the position; equal seeds give equal output in any batch. */
   readonly seed: bigint;
-  /** How many most likely tokens to report with log probabilities for each output token; 0 reports none, undefined no log probabilities at all. */
+  /** Number of most likely tokens to report with log probabilities for each output token; 0 reports none, undefined no log probabilities at all. */
   readonly logprobs: number | undefined;
   /** The same for the tokens of the prompt. */
   readonly promptLogprobs: number | undefined;

@@ -42,7 +42,7 @@ export interface StepInput {
   readonly returnLogits: boolean;
 }
 
-/** What came of a step. */
+/** Results of a step. */
 export interface StepOutput {
   readonly stepId: number;
   readonly logitCount: number;

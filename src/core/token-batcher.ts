@@ -2,7 +2,7 @@ import type { ErrorReport } from './errors.js';
 import type { RequestId } from './ids.js';
 import type { BatcherEvent, TokenRequest } from './request.js';
 
-/** What a batcher accepts, fixed while the engine is loaded. Requests beyond it are refused before they are submitted. */
+/** Limits of the requests that a batcher accepts, fixed while the engine is loaded. Requests beyond it are refused before they are submitted. */
 export interface TokenLimits {
   readonly vocabulary: number;
   /** Longest prompt (`max_input_len`). */

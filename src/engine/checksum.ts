@@ -9,7 +9,7 @@ export function chunkCount(dataBytes: number): number {
   return Math.ceil(dataBytes / CHECKSUM_CHUNK_BYTES);
 }
 
-/** As many digits as the checksums of `dataBytes` will take, to reserve their place in a header. */
+/** Zeros in the number of digits that the checksums of `dataBytes` take, to reserve their place in a header. */
 export function blankChecksums(dataBytes: number): string {
   return '0'.repeat(HEX_DIGITS * chunkCount(dataBytes));
 }

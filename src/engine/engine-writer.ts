@@ -27,7 +27,7 @@ export interface EngineDirectory {
   readonly replace: boolean;
 }
 
-/** What lies beside the rank files. */
+/** Files that lie beside the rank files. */
 interface SideFiles {
   /** Paths of tokenizer and template files to copy. */
   readonly tokenizerFiles: readonly string[];

@@ -1,4 +1,4 @@
-/** What the files of an engine directory look like; the one place that knows. */
+/** Form of the files of an engine directory; the one place that knows it. */
 import { BYTES_PER_ELEMENT, elementCount } from '../core/dtype.js';
 import { codeOfDtype, type NamedTensorSpec, type SafetensorsEntry } from './safetensors.js';
 
@@ -33,7 +33,7 @@ export interface RankFileMetadata {
   readonly world_size: string;
   /** The plan as JSON. */
   readonly plan: string;
-  /** What the device's loader must know about the kernels, as JSON; absent where the engine holds none. */
+  /** Facts about the kernels for the device's loader, as JSON; absent where the engine holds none. */
   readonly kernels?: string;
   /** CRC-32 of every chunk of the data part, eight hexadecimal digits each. */
   readonly chunk_crc32: string;

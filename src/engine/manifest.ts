@@ -94,10 +94,10 @@ const AloftSection = Type.Object({
   rotary_scaling: Type.Object({ type: Type.String() }, { additionalProperties: true }),
   tied_embeddings: Type.Boolean(),
   max_beam_width: Count,
-  /** What is stored quantised: any of `layers`, `lm_head`, `embedding`; and how, such as `int8 per channel`. */
+  /** Parts that are stored quantised (any of `layers`, `lm_head`, `embedding`), and their format, such as `int8 per channel`. */
   quantised_parts: Type.Array(Type.String()),
   quantised_format: Optional(Type.String()),
-  /** Of the KV cache. */
+  /** Element type of the KV cache. */
   kv_cache_dtype: Type.Union([
     Type.Literal('float16'),
     Type.Literal('bfloat16'),

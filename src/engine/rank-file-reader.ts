@@ -32,7 +32,7 @@ export interface EngineRank {
   readonly directory: string;
   readonly manifest: EngineManifest;
   readonly plan: Plan;
-  /** What the builder left about the kernels for the device's loader; undefined where the engine holds none. */
+  /** Facts about the kernels that the builder left for the device's loader; undefined where the engine holds none. */
   readonly kernelFacts: unknown;
   /** In file order. */
   readonly tensorNames: readonly string[];
@@ -46,7 +46,7 @@ export interface EngineRank {
 }
 
 /**
- * How much of the data is compared with its checksums. The header, the file size and the versions are always checked.
+ * Share of the data that is compared with its checksums. The header, the file size and the versions are always checked.
  * `sample` reads everything up to {@link SAMPLE_BYTES} and evenly spread chunks of that total beyond, which finds
  * truncated, zeroed and mixed-up files but may miss a single flipped bit; `full` reads everything (0.5 s a GB).
  */
@@ -54,7 +54,7 @@ export type Verification = 'full' | 'sample';
 
 const SAMPLE_BYTES = 512 << 20;
 
-/** What the reader's device and process need the engine to be. */
+/** Properties that the reader's device and process need an engine to have. */
 export interface EngineExpectation {
   readonly rank: number;
   /** Ranks that were started. */

@@ -5,7 +5,7 @@ import { AloftError } from '../core/errors.js';
 import { looksLikeEngine } from './manifest.js';
 
 export interface StagedDirectory {
-  /** Where to write. */
+  /** Directory to write to. */
   readonly path: string;
   /** Moves the result to the target. */
   commit(): void;

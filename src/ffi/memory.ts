@@ -120,7 +120,7 @@ export function readFileToHost(path: string): HostArea {
   }
 }
 
-/** Whether {@link allocateHost} can get huge pages. */
+/** Returns true if {@link allocateHost} can get huge pages. */
 export function hasHugePages(): boolean {
   try {
     return !readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8').includes('[never]');

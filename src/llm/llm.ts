@@ -71,12 +71,12 @@ export class LLM implements Generator {
     return this.#engine.manifest;
   }
 
-  /** Where the device's memory went, bytes. */
+  /** Use of the device's memory, bytes. */
   get memory(): MemoryBudget {
     return this.#engine.batcher.facts.memory;
   }
 
-  /** What one step can take. */
+  /** Limits of one step. */
   get limits(): ExecutorLimits {
     return this.#engine.batcher.facts.executorLimits;
   }

@@ -3,7 +3,7 @@ import type { HostTensor } from '../../core/tensor.js';
 import type { GenerationConfig } from './generation-config.js';
 import type { ModelConfig } from './model-config.js';
 
-/** What is known of a tensor before it is read. */
+/** Facts about a tensor before it is read. */
 export interface TensorInfo {
   /** The file that holds it, for messages. */
   readonly file: string;

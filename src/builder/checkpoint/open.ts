@@ -9,7 +9,7 @@ import { type ModelConfig, parseModelConfig } from './model-config.js';
 import { openSafetensorsFile, type TensorFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
 
-/** What a tokenizer, a chat template and generation may need, in the directory of a checkpoint or an engine. */
+/** Files that a tokenizer, a chat template and generation may need, in the directory of a checkpoint or an engine. */
 const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer.model',

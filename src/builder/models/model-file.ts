@@ -2,7 +2,7 @@ import type { Plan, WeightName } from '../../plan/plan.js';
 import type { ModelConfig } from '../checkpoint/model-config.js';
 
 /**
- * How a weight is divided over tensor-parallel ranks.
+ * Division of a weight over tensor-parallel ranks.
  * - `replicated`: every rank has all of it
  * - `rows`: each of its parts is cut into equal ranges of rows (output features)
  * - `attentionRows`: parts q, k, v are cut by heads; key/value heads are repeated when there are fewer than ranks

@@ -28,7 +28,7 @@ export interface LinearSpec {
   readonly outDtype?: LinearOp['outDtype'];
 }
 
-/** Collects ops and weights while a model file tells its layers in order. */
+/** Collects ops and weights while a model file states its layers in order. */
 export class PlanBuilder {
   readonly #dtype: Plan['activationDtype'];
   readonly #ops: PlanOp[] = [];

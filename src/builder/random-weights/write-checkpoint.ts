@@ -13,7 +13,7 @@ import { randomCheckpoint, tensorShapes } from './random-checkpoint.js';
 import { randomTokenizer } from './random-tokenizer.js';
 import { configFields, type LlamaShape } from './shapes.js';
 
-/** As published checkpoints are cut. */
+/** Shard size used by published checkpoints. */
 const MAX_SHARD_BYTES = 5_000_000_000;
 const HEADER_ALIGNMENT_BYTES = 8;
 

@@ -4,7 +4,7 @@ import type { TokenLimits } from '../../core/token-batcher.js';
 import type { ExecutorLimits } from '../executor/executor.js';
 import type { SchedulerLimits } from '../scheduler/scheduler-limits.js';
 
-/** How an engine is served. Undefined limits are the executor's own. */
+/** Settings of a batcher. Undefined limits are the executor's own. */
 export interface BatcherOptions extends Required<Omit<SchedulingOptions, 'maxQueuedRequests'>> {
   /** Sequences that run at the same time (`max_num_sequences`). */
   readonly maxSequenceCount: number | undefined;
@@ -17,7 +17,7 @@ export interface BatcherOptions extends Required<Omit<SchedulingOptions, 'maxQue
   readonly maxTopLogprobs: number;
   /** Preempted sequences go to the executor's host tier, if it has one, instead of being computed again. */
   readonly swap: boolean;
-  /** How much earlier than it came a request ranks for each step of priority, ms. */
+  /** Head start in the ranking that each step of priority gives a request, ms. */
   readonly priorityHeadStartMs: number;
   /** A step that takes longer than this is taken for dead and fails everything, ms. */
   readonly stepTimeoutMs: number;
@@ -65,7 +65,7 @@ export function schedulerLimits(options: BatcherOptions, executor: ExecutorLimit
   };
 }
 
-/** What the batcher lets the text layer know. */
+/** Facts about the batcher for the text layer. */
 export function tokenLimits(options: BatcherOptions, executor: ExecutorLimits): TokenLimits {
   const maxSequenceCount = options.maxSequenceCount ?? executor.maxRows;
   const maxSequenceTokens = Math.min(

@@ -18,7 +18,7 @@ export interface IndexedPrefix {
 }
 
 /**
- * Where blocks come from and go to: the device's pool, the prefix index that keeps released blocks useful, and the host
+ * Source and destination of blocks: the device's pool, the prefix index that keeps released blocks useful, and the host
  * tier that keeps evicted ones. Places of the index are device blocks, then host blocks.
  */
 export class BlockSupply {

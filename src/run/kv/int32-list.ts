@@ -25,7 +25,7 @@ export class Int32List {
     this.push(second);
   }
 
-  /** Whether a pair of the list holds `value` as its first (`side` 0) or second (`side` 1) part. */
+  /** Returns true if a pair of the list holds `value` as its first (`side` 0) or second (`side` 1) part. */
   pairsHave(value: number, side: 0 | 1): boolean {
     for (let i = side; i < this.#used; i += 2) if (this.#values[i] === value) return true;
     return false;

@@ -32,7 +32,7 @@ export interface SwapImage {
 const NO_MATCH: PrefixMatch = { entries: [], costBlocks: 0 };
 
 /**
- * Who holds which KV block: block tables by slot, sharing, copy-on-write, prefix reuse, eviction, the host tier.
+ * Owners of all KV blocks: block tables by slot, sharing, copy-on-write, prefix reuse, eviction, the host tier.
  * Only accounting: block moves are recorded and handed out with the next step (`takeCopies`, `takeSaves`, `takeLoads`).
  */
 export class KvCache {
@@ -74,7 +74,7 @@ export class KvCache {
     return this.#supply.takenCount;
   }
 
-  /** Of {@link takenCount}, those that were evicted from the prefix index to be taken. */
+  /** Blocks among {@link takenCount} that were evicted from the prefix index to be taken. */
   get evictedCount(): number {
     return this.#supply.evictedCount;
   }
@@ -119,7 +119,7 @@ export class KvCache {
       this.tables.append(slot, this.#supply.take());
   }
 
-  /** Lets the prefix index know the full blocks of `slot`, whose first `tokenCount` tokens are computed and known. */
+  /** Adds the full blocks of `slot` to the prefix index, whose first `tokenCount` tokens are computed and known. */
   publish(slot: SlotId, tokens: Int32Array, tokenCount: number, salt: string | undefined): void {
     const fullCount = Math.floor(tokenCount / this.blockTokens);
     if (!this.#prefixReuse || this.#published[slot]! >= fullCount) return;

@@ -1,10 +1,10 @@
-/** How many KV blocks groups will want: what admission compares with what is available. Pure arithmetic. */
+/** Number of KV blocks that groups will want, which admission compares with the available ones. Pure arithmetic. */
 import type { KvCache, PrefixMatch } from '../kv/kv-cache.js';
 import type { SchedulerPolicy } from '../../core/engine-options.js';
 import type { Sequence, SequenceGroup } from './sequence.js';
 
 /**
- * How many tokens of a sequence admission reckons with: under `guaranteed_no_evict` the longest that it can become
+ * Number of tokens of a sequence that admission reckons with: under `guaranteed_no_evict` the longest that it can become
  * (without its last token, which is never run), under `max_utilization` those of today and one more block.
  */
 function horizonTokens(sequence: Sequence, policy: SchedulerPolicy, blockTokens: number): number {

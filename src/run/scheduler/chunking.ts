@@ -1,4 +1,4 @@
-/** What a step can still take. */
+/** Room that a step still has. */
 export interface StepBudget {
   tokens: number;
   logits: number;
@@ -16,7 +16,7 @@ export interface PendingTokens {
 }
 
 /**
- * How many of the pending tokens run in this step. A chunk that does not reach the end stops at a block boundary if the
+ * Number of pending tokens that run in this step. A chunk that does not reach the end stops at a block boundary if the
  * budget reaches one, so that a block is filled by one step and can be shared whole.
  */
 export function chunkTokens(pending: PendingTokens, budget: StepBudget, blockTokens: number): number {

@@ -55,7 +55,7 @@ export class Residency {
     group.isForked = true;
   }
 
-  /** Tells the prefix index about the full blocks that earlier steps have computed. */
+  /** Adds the full blocks that earlier steps have computed to the prefix index. */
   publish(group: SequenceGroup): void {
     if (group.parents !== undefined) return; // tokens are those of the new beams, tables still of the old ones
     for (const sequence of group.sequences) {

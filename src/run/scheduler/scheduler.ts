@@ -46,7 +46,7 @@ export class Scheduler {
     return this.#running.length;
   }
 
-  /** What {@link plan} returned last. */
+  /** Last result of {@link plan}. */
   get currentPlan(): StepPlan {
     return this.#stepPlan;
   }
@@ -163,7 +163,7 @@ export class Scheduler {
     this.#stepPlan.decodeRows.add(sequence, 1, 0);
   }
 
-  /** Runs what fits of the tokens up to `endCount`. */
+  /** Runs as many of the tokens up to `endCount` as fit. */
   #runPrompt(sequence: Sequence, endCount: number, phase: Phase): void {
     if (phase === 'decode') return;
     const pending = this.#pendingPrompt(sequence, endCount);
@@ -262,7 +262,7 @@ export class Scheduler {
     return this.#kv.match(leader.tokens, spec.scoresPrompt ? 0 : tokenCount, spec.cacheSalt);
   }
 
-  /** What a group lacks besides blocks of its own. */
+  /** Resource that a group lacks besides blocks of its own. */
   #reasonToWait(group: SequenceGroup): WaitReason | undefined {
     // Blocks were just taken away, so this is no time to start; and a result on its way may end the group.
     if (this.#stepPlan.preemptedGroupCount > 0 || group.isInFlight) return 'blocks';

@@ -3,7 +3,7 @@ import { NO_SLOT } from '../kv/block-tables.js';
 import type { SwapImage } from '../kv/kv-cache.js';
 
 /**
- * One continuation of a prompt. Three counts tell where it stands: `knownCount` tokens are known to the host,
+ * One continuation of a prompt. Three counts say where it stands: `knownCount` tokens are known to the host,
  * `inFlightCount` more are sampled by steps that are not read yet, and the KV of `computedCount` tokens is written by
  * the steps submitted so far. A step always runs some of the tokens from `computedCount` on.
  */
@@ -92,7 +92,7 @@ export class SequenceGroup {
   isForked: boolean;
   /** Beam search: which beam each beam continues, to be applied before the next step. */
   parents: readonly number[] | undefined;
-  /** Where the KV is while the group is swapped out. */
+  /** Place of the KV while the group is swapped out. */
   image: SwapImage | undefined;
   /** Counts preemptions that dropped the KV: results of earlier steps do not fit the state any more. */
   epoch = 0;

@@ -46,7 +46,7 @@ export class RowList {
   }
 }
 
-/** What runs next. Valid until the scheduler plans again. */
+/** The next step. Valid until the scheduler plans again. */
 export class StepPlan {
   /** Sequences that run their last token, then sequences that run a part of their prompt. */
   readonly decodeRows = new RowList();

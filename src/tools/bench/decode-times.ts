@@ -1,11 +1,11 @@
-/** What decode steps of a whole batch take, on the device and on the host. */
+/** Durations of decode steps of a whole batch, on the device and on the host. */
 import type { StepStats } from '../../core/batcher-stats.js';
 
 /** Medians over steps. All are NaN when no step decoded a whole batch, as with one output token. */
 export interface DecodeTimes {
   /** Time on the device. */
   readonly stepMs: number;
-  /** What the host does for a step: planning, submitting, reading results. */
+  /** Time of the host for a step: planning, submitting, reading results. */
   readonly hostUs: number;
   /** The part of it that the device waits for: with steps one ahead of their results, next to nothing. */
   readonly exposedUs: number;

@@ -24,7 +24,7 @@ export interface InflightFlags {
 
 export interface InflightBench {
   readonly engine: StartedEngine;
-  /** Where the tokenizer of text prompts is. */
+  /** Directory of the tokenizer of text prompts. */
   readonly tokenizerDirectory: string;
   readonly flags: InflightFlags;
   readonly terminal: Terminal;

@@ -1,6 +1,6 @@
 /** Statistics of an in-flight run, with the names of trtllm-bench's report (surface: performance, streaming_metrics). */
 
-/** What one request saw. Milliseconds from its arrival. */
+/** Times of one request, in milliseconds from its arrival. */
 export interface RequestRecord {
   readonly inputTokens: number;
   readonly outputTokens: number;

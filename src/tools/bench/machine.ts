@@ -1,4 +1,4 @@
-/** Where and from what a result came: stored in every benchmark file. */
+/** Origin of a result (machine, commit, command): stored in every benchmark file. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -13,7 +13,7 @@ export interface MachineRecord {
   readonly gpu: string | null;
   readonly memoryBytes: number;
   readonly node: string;
-  /** Of the working tree, or of the tree that a bundle was made of. See `currentCommit`. */
+  /** Commit of the working tree, or of the tree that a bundle was made of. See `currentCommit`. */
   readonly commit: string;
   readonly command: readonly string[];
   readonly date: string;

@@ -3,7 +3,7 @@ import type { DecodeTimes } from './decode-times.js';
 import type { LatencyStatistics, SweepCase } from './sweep.js';
 import { outputTokensPerSecond } from './sweep.js';
 
-/** What stays the same over a sweep. */
+/** Facts that stay the same over a sweep. */
 export interface SweepSubject {
   readonly modelName: string;
   readonly worldSize: number;

@@ -26,7 +26,7 @@ export interface CaseTimes {
   readonly firstTokenMs: number;
 }
 
-/** As the original: runs while fewer than `minRuns` are done or less than `minSeconds` have passed. */
+/** Runs, as the original does, while fewer than `minRuns` are done or less than `minSeconds` have passed. */
 export async function measureCase(
   batcher: TokenBatcher,
   one: SweepCase,

@@ -11,7 +11,7 @@ export interface SweepCase {
   readonly outputTokens: number;
 }
 
-/** What an engine accepts; cases beyond it are skipped with a warning, as the original does. */
+/** Limits of an engine; cases beyond them are skipped with a warning, as the original does. */
 export interface SweepLimits {
   readonly maxBatch: number;
   readonly maxInputTokens: number;

@@ -1,4 +1,4 @@
-/** What an in-flight benchmark sends: prompts with output lengths, and when each arrives. */
+/** Workload of an in-flight benchmark: prompts with output lengths, and when each arrives. */
 import { readFileSync } from 'node:fs';
 import { AloftError } from '../../core/errors.js';
 import type { RandomSource } from '../../core/random.js';

@@ -22,7 +22,7 @@ export interface TokenFlags {
 export const TOKEN_PROMPT = 'Born in north-east France, Soyer trained as a';
 export const TOKEN_OUTPUT_LEN = 16;
 
-/** Of upstream's clients; nothing here can do what they ask for. */
+/** Flags of upstream's clients that nothing here can honour. */
 const NOT_SUPPORTED: readonly (readonly [string, string])[] = [
   ['--draft-tokens-csv <file>', 'there is no speculative decoding'],
   ['--lookahead_config <config>', 'there is no speculative decoding'],

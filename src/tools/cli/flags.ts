@@ -1,4 +1,4 @@
-/** How Aloft's commands read flags: both spellings, checked values, and suggestions for typing mistakes. */
+/** Reads the flags of Aloft's commands: both spellings, checked values, and suggestions for typing mistakes. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { AloftError } from '../../core/errors.js';
 
@@ -52,7 +52,7 @@ export function oneOf<T extends string>(choices: readonly T[]): (text: string) =
   };
 }
 
-/** What commander says about wrong usage, as one sentence and one coded error. */
+/** Turns commander's report of wrong usage into one sentence and one coded error. */
 export function usageError(command: Command, message: string): AloftError {
   const sentence = message
     .replace(/^error: /, '')

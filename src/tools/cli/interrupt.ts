@@ -7,7 +7,7 @@ type StopSignal = (typeof SIGNALS)[number];
 
 /** Work that a signal stopped, after it was cleaned up. */
 export class Interrupted extends AloftError {
-  /** As shells report it: 128 and the number of the signal. */
+  /** Exit status as shells report it: 128 and the number of the signal. */
   readonly exitStatus: number;
 
   constructor(signal: StopSignal) {

@@ -1,4 +1,4 @@
-/** What commands print with. The only holder of the process's streams. */
+/** Printing of commands. The only holder of the process's streams. */
 
 export interface Terminal {
   /** Results. */

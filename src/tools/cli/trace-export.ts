@@ -13,7 +13,7 @@ import type { TraceTarget } from './trace-flags.js';
 /** A collector that does not answer must not hold up the end of the server for longer. */
 const LAST_SPANS_MS = 2000;
 
-/** @returns sends what is left and stops, and tells whether it could: if not, its retries keep the process alive */
+/** @returns a function that sends what is left, stops, and returns true if it could: if not, its retries keep the process alive */
 export function exportTraces({ url, resource }: TraceTarget, log: Log): () => Promise<boolean> {
   reportFaults(log);
   const own = resourceFromAttributes({ 'service.name': 'aloft', 'service.version': packageVersion() });

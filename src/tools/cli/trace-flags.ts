@@ -1,4 +1,4 @@
-/** Where traces go: Triton's --trace-config, or the environment variables of OpenTelemetry. */
+/** Destination of traces: Triton's --trace-config, or the environment variables of OpenTelemetry. */
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import type { TraceSettings } from '../../serve/context/settings.js';
@@ -9,7 +9,7 @@ export interface TraceFlags {
 }
 
 export interface TraceTarget {
-  /** Where an OTLP collector takes traces over HTTP; undefined leaves it to the environment. */
+  /** URL at which an OTLP collector takes traces over HTTP; undefined leaves it to the environment. */
   readonly url: string | undefined;
   readonly resource: Readonly<Record<string, string>>;
 }

@@ -3,7 +3,7 @@ import { BYTES_PER_ELEMENT, elementCount, type DType } from '../../core/dtype.js
 import type { EngineManifest } from '../../engine/manifest.js';
 import { formatBytes, formatTable } from '../cli/terminal.js';
 
-/** What an engine is and which limits it has. */
+/** Table of an engine's properties and limits. */
 export function describeManifest({
   aloft,
   builder_config: build,

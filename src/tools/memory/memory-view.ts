@@ -1,4 +1,4 @@
-/** Where the memory of an engine goes, as a table, with what to change when sequences do not fit. Pure. */
+/** Table of an engine's memory, with advice on what to change when sequences do not fit. Pure. */
 import type { ExecutorLimits, MemoryBudget } from '../../run/executor/executor.js';
 import { formatBytes, formatTable } from '../cli/terminal.js';
 

@@ -1,4 +1,4 @@
-/** Where the time of profiled steps went, by op, beside what the device could do. Pure. */
+/** Time of profiled steps by op, beside the limits of the device. Pure. */
 import type { OpCost } from '../../plan/ops/op-cost.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import { type CostModel, opCost } from '../../run/executor/profile/op-cost.js';

@@ -7,7 +7,7 @@ import { StatisticsBook } from '../../serve/metrics/model-statistics.js';
 import { RequestMetrics } from '../../serve/metrics/request-metrics.js';
 import { registerEngineMetrics, registerModelMetrics } from '../../serve/metrics/triton-metrics.js';
 
-/** What the client library keeps of a metric. */
+/** A metric as the client library keeps it. */
 interface MetricFacts {
   readonly name: string;
   readonly help: string;

@@ -1,4 +1,4 @@
-/** What `aloft run` prints: the lines of TensorRT-LLM's run.py, then what a user wants to know of the run. */
+/** Output of `aloft run`: the lines of TensorRT-LLM's run.py, then what a user wants to know of the run. */
 import type { GenerateEvent, GenerateFinishedEvent, SequenceTextEvent } from '../../core/generate.js';
 
 /** The whole answer to one prompt. */

@@ -4,7 +4,7 @@ import { listNumberCount } from '../../../core/sampling.js';
 import type { TokenLimits } from '../../../core/token-batcher.js';
 import { beamCandidateCount } from './beam-search.js';
 
-/** What decides whether a request can ever run. */
+/** Limits that decide whether a request can ever run. */
 export interface Capacity {
   readonly limits: TokenLimits;
   readonly blockTokens: number;

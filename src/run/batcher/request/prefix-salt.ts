@@ -1,7 +1,7 @@
 import type { TokenRequest } from '../../../core/request.js';
 
 /**
- * What the prefix index keeps a request's blocks apart by: the client's salt, and the prompt's length where its KV
+ * Salt by which the prefix index keeps a request's blocks apart: the client's own, and the prompt's length where its KV
  * depends on it. Different pairs never give equal salts.
  * @param uniformPromptTokens see ExecutorLimits
  */

@@ -35,7 +35,7 @@ export function refusalOf(request: TokenRequest, intake: Intake): ErrorReport | 
   return { code: 'QUEUE_FULL', message };
 }
 
-/** What a batcher that does not run any more answers. */
+/** Answer of a batcher that does not run any more. */
 export function stoppedReport({ state, failure }: BatcherHealth): ErrorReport | undefined {
   if (state === 'running') return undefined;
   if (failure === undefined) return SHUTTING_DOWN;

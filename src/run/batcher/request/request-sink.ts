@@ -1,7 +1,7 @@
 import type { RequestId } from '../../../core/ids.js';
 import type { BatcherEvent } from '../../../core/request.js';
 
-/** Where the events of one request go. */
+/** Receiver of the events of one request. */
 export interface RequestSink {
   /** A token event with nothing but the token: the common case, for which no object need be made. */
   token(sequence: number, tokenId: number, timeMs: number): void;

@@ -18,7 +18,7 @@ export class StopLists {
     return longest;
   }
 
-  /** How many of the last tokens may be the beginning of a list and must not be shown yet. */
+  /** Number of last tokens that may be the beginning of a list and must not be shown yet. */
   heldCount(tokens: Int32Array, start: number, end: number): number {
     let held = 0;
     for (const list of this.#lists)
@@ -28,7 +28,7 @@ export class StopLists {
   }
 }
 
-/** Whether `tokens[start, end)` ends with the first `count` tokens of `list`. */
+/** Returns true if `tokens[start, end)` ends with the first `count` tokens of `list`. */
 function endsWith(
   tokens: Int32Array,
   start: number,

@@ -81,7 +81,7 @@ export class StepBuffers implements StepInput {
     this.blockCopies = kv.takeCopies();
   }
 
-  /** What the step was made of, for statistics. */
+  /** Composition of the step, for statistics. */
   rowStats(): RowStats {
     return {
       tokenCount: this.tokenCount,

@@ -1,5 +1,5 @@
 /**
- * What a step costs on the host: planning, packing, reading results and emitting them, with a device that answers at once.
+ * Measures the cost of a step on the host: planning, packing, reading results and emitting them, with a device that answers at once.
  * Every sequence that ends is replaced, so requests enter and leave all the time.
  *
  *   node --expose-gc dist/run/batcher/testing/batcher.bench.js [steps]         rows 1, 64, 256, 1024

@@ -25,7 +25,7 @@ export interface GoldenSetup {
   readonly smallStepTokens: number;
   /** Every way of running, or only those that differ most. */
   readonly ways: 'all' | 'essential';
-  /** Where kernels round by the size of a step: what may differ. Default: nothing, all bits are the same. */
+  /** Allowed differences where kernels round by the size of a step. Default: none, all bits are the same. */
   readonly nearTies?: NearTies;
 }
 

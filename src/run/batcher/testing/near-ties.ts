@@ -4,7 +4,7 @@ import type { TokenRequest } from '../../../core/request.js';
 import { dependsOnOutput } from '../../../core/sampling.js';
 import type { OutcomeCollector, SequenceOutcome } from './outcome.js';
 
-/** How far answers may part. */
+/** Limits of how far answers may part. */
 export interface NearTies {
   /** Largest lead of the best token's log probability at which a greedy answer may take another one. */
   readonly maxMargin: number;
@@ -19,7 +19,7 @@ export function withMargins(request: TokenRequest): TokenRequest {
   return { ...request, sampling: { ...sampling, logprobs: Math.max(2, sampling.logprobs ?? 0) } };
 }
 
-/** Whether the likeliest token is the one that is taken: not after penalties, biases and bans. */
+/** Returns true if the likeliest token is the one that is taken: not after penalties, biases and bans. */
 function reportsMargin({ sampling, beam, sequenceCount }: TokenRequest): boolean {
   const isPlain = !dependsOnOutput(sampling) && sampling.logitBias.size === 0;
   return beam === undefined && sequenceCount === 1 && isPlain && sampling.temperature === 0;

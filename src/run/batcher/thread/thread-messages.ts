@@ -1,4 +1,4 @@
-/** What the main thread and the engine thread say to each other. */
+/** Messages between the main thread and the engine thread. */
 import type { StepStats } from '../../../core/batcher-stats.js';
 import type { ErrorReport } from '../../../core/errors.js';
 import type { RequestId } from '../../../core/ids.js';
@@ -7,7 +7,7 @@ import type { TokenLimits } from '../../../core/token-batcher.js';
 import type { ExecutorLimits, MemoryBudget } from '../../executor/executor.js';
 import type { BatcherOptions } from '../batcher-options.js';
 
-/** How an engine thread makes its executor and its batcher. */
+/** Data from which an engine thread makes its executor and its batcher. */
 export interface EngineThreadOptions {
   /** Compiled module that exports `openExecutor` (see ExecutorModule). */
   readonly executorUrl: string;

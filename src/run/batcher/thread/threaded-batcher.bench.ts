@@ -1,5 +1,5 @@
 /**
- * How many tokens a second cross from the engine thread to the main thread, with a device that answers at once, and how
+ * Measures how many tokens a second cross from the engine thread to the main thread, with a device that answers at once, and how
  * much of the main thread that takes.   node dist/run/batcher/thread/threaded-batcher.bench.js [seconds]
  */
 import { DEFAULT_BATCHER_OPTIONS } from '../batcher-options.js';

@@ -15,7 +15,7 @@ import type {
   StepMessage,
 } from './thread-messages.js';
 
-/** How much longer than the engine's own watchdog the main thread waits for a sign of life. */
+/** Time that the main thread waits for a sign of life beyond the engine's own watchdog, ms. */
 const WATCHDOG_PATIENCE = 1.5;
 
 /** Time for a failed engine to give back its device before its thread is ended, ms. */

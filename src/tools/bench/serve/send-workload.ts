@@ -65,7 +65,7 @@ async function until(atMs: number): Promise<void> {
   if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
-/** What counts as good service; undefined limits nothing. */
+/** Limits of good service; undefined limits nothing. */
 export interface ServiceLevel {
   readonly maxFirstTokenMs: number | undefined;
   readonly maxTokenGapMs: number | undefined;
