@@ -50,7 +50,7 @@ export async function startEngine(engineDirectory: string, options: LoadOptions)
 }
 
 export async function loadEngine(engineDirectory: string, options: LoadOptions): Promise<LoadedEngine> {
-  readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth telling
+  readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth reporting
   const tokenizerDirectory = options.tokenizerDirectory ?? engineDirectory;
   // The tokenizer before the weights: a missing one is found in milliseconds.
   const tokenizer = await loadTokenizer(tokenizerDirectory);
