@@ -1,5 +1,5 @@
 /** The executor of an engine, in a thread that tells the size of its heap when asked over a broadcast channel. */
-import { openExecutor as openEngine } from '../../dist/run/executor/open-engine.js';
+import { openExecutor as openEngine } from '../../dist/run/executor/open-executor.js';
 import { heapAfterCollection } from './soak-heap.mjs';
 
 export async function openExecutor(options) {

@@ -1,10 +1,10 @@
 import { SCHEDULING_OPTIONS } from '../core/engine-option-table.js';
 import type { EngineOptions } from '../core/engine-options.js';
 import type { BatcherOptions } from '../run/batcher/batcher-options.js';
-import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 
 /** Options of an engine that is opened and served. Everything has a default: the engine's own limits, then what suits most. */
-export interface LoadOptions extends Omit<OpenEngineOptions, 'engineDirectory' | 'rank' | 'worldSize'> {
+export interface LoadOptions extends Omit<OpenExecutorOptions, 'engineDirectory' | 'rank' | 'worldSize'> {
   /** Tokenizer files; default: those that were copied into the engine. */
   readonly tokenizerDirectory?: string;
   /** Name that clients see; default: the engine's model name. */

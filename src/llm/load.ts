@@ -4,7 +4,7 @@ import type { ModelCard } from '../core/generate.js';
 import { type EngineManifest, readManifest } from '../engine/manifest.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import { openThreadedBatcher, type ThreadedBatcher } from '../run/batcher/thread/threaded-batcher.js';
-import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 import { loadChatTemplate } from '../text/chat-template.js';
 import { type GenerationDefaults, loadGenerationDefaults } from '../text/generation-config.js';
 import { TextGenerator } from '../text/generator.js';
@@ -12,16 +12,16 @@ import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
 import type { LoadOptions } from './load-options.js';
 
-const EXECUTOR_URL = new URL('../run/executor/open-engine.js', import.meta.url).href;
+const EXECUTOR_URL = new URL('../run/executor/open-executor.js', import.meta.url).href;
 
-/** An engine without text: what benchmarks need. */
-export interface StartedEngine {
+/** An engine in a batcher, without text; benchmarks need no more. */
+export interface LoadedBatcher {
   readonly manifest: EngineManifest;
   readonly batcher: ThreadedBatcher;
 }
 
 /** An engine that answers texts. */
-export interface LoadedEngine extends StartedEngine {
+export interface LoadedEngine extends LoadedBatcher {
   readonly tokenizer: Tokenizer;
   /** Sampling and end ids where a request leaves them out. */
   readonly defaults: GenerationDefaults;
@@ -29,13 +29,13 @@ export interface LoadedEngine extends StartedEngine {
 }
 
 /** Opens the executor on a thread of its own and starts its batcher. @throws {AloftError} of the engine reader and the executor */
-export async function startEngine(engineDirectory: string, options: LoadOptions): Promise<StartedEngine> {
+export async function loadBatcher(engineDirectory: string, options: LoadOptions): Promise<LoadedBatcher> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;
   const { tokenizerDirectory: _, modelName: __, scheduler, executorUrl, ...open } = options;
   const batcher = await openThreadedBatcher({
     executorUrl: executorUrl ?? EXECUTOR_URL,
-    executorOptions: { ...open, engineDirectory } satisfies OpenEngineOptions,
+    executorOptions: { ...open, engineDirectory } satisfies OpenExecutorOptions,
     batcher: {
       ...DEFAULT_BATCHER_OPTIONS,
       maxInputTokens: build.max_input_len,
@@ -56,7 +56,7 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
   const tokenizer = await loadTokenizer(tokenizerDirectory);
   const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
   const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
-  const engine = await startEngine(engineDirectory, options);
+  const engine = await loadBatcher(engineDirectory, options);
   const model = modelCard(engine, options, chatTemplate !== undefined);
   return {
     ...engine,
@@ -67,7 +67,7 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
 }
 
 function modelCard(
-  { manifest, batcher }: StartedEngine,
+  { manifest, batcher }: LoadedBatcher,
   { modelName }: LoadOptions,
   hasChatTemplate: boolean,
 ): ModelCard {

@@ -12,8 +12,8 @@ import { SILENT_LOG } from '../core/log.js';
 import { Batcher } from '../run/batcher/batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor } from '../run/executor/open-engine.js';
-import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+import { openExecutor } from '../run/executor/open-executor.js';
+import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 import { openBuildTarget } from '../tools/cli/build-target.js';
 import { DEVICE } from './device.js';
 
@@ -29,7 +29,7 @@ export interface TemporaryEngine {
 }
 
 /** Everything but the directory. */
-export type OpenOptions = Omit<OpenEngineOptions, 'engineDirectory'>;
+export type OpenOptions = Omit<OpenExecutorOptions, 'engineDirectory'>;
 
 /** Builds as `aloft build` does: source and sizes come from the same flags. Kernels are not tuned, so that results are the same on every run. */
 export async function buildTemporaryEngine(flags: BuildFlags): Promise<TemporaryEngine> {

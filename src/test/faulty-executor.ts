@@ -1,8 +1,8 @@
 /** The real executor of an engine, until a chosen step: then a fault of a chosen kind, on the engine's thread. */
 import type { StepInput } from '../core/step.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor as openEngine } from '../run/executor/open-engine.js';
-import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+import { openExecutor as openEngine } from '../run/executor/open-executor.js';
+import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 
 export interface FaultOptions {
   /** The first step that may be the one. */
@@ -20,7 +20,7 @@ const SLOW_STEP_MS = 50;
 
 /** Lets engine threads load this module. */
 export async function openExecutor(options: unknown): Promise<Executor> {
-  const { faultStepId, faultRowCount = 1, fault, ...open } = options as FaultOptions & OpenEngineOptions;
+  const { faultStepId, faultRowCount = 1, fault, ...open } = options as FaultOptions & OpenExecutorOptions;
   const executor = await openEngine(open);
   const submit = executor.submit.bind(executor);
   executor.submit = (step: StepInput) => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { defineGoldenSuite } from '../run/batcher/testing/golden-suite.js';
 import type { NearTies } from '../run/batcher/testing/near-ties.js';
 import { mixedRequests } from '../run/batcher/testing/mixed-requests.js';
-import { openExecutor } from '../run/executor/open-engine.js';
+import { openExecutor } from '../run/executor/open-executor.js';
 import {
   type BuildFlags,
   buildTemporaryEngine,

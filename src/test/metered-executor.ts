@@ -1,8 +1,8 @@
 /** The real executor of an engine, which runs as many steps as a test allows: what comes first then does not depend on time. */
 import type { StepInput } from '../core/step.js';
 import type { Executor } from '../run/executor/executor.js';
-import { openExecutor as openEngine } from '../run/executor/open-engine.js';
-import type { OpenEngineOptions } from '../run/executor/opening/open-options.js';
+import { openExecutor as openEngine } from '../run/executor/open-executor.js';
+import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 
 const UNLIMITED = 2 ** 30;
 
@@ -39,7 +39,7 @@ export class StepMeter {
 
 /** Lets engine threads load this module. */
 export async function openExecutor(options: unknown): Promise<Executor> {
-  const { meter, ...open } = options as MeterOptions & OpenEngineOptions;
+  const { meter, ...open } = options as MeterOptions & OpenExecutorOptions;
   const executor = await openEngine(open);
   const left = new Int32Array(meter);
   const submit = executor.submit.bind(executor);

@@ -12,7 +12,7 @@ function executorModules(device: DeviceName): string[] {
     import { register } from 'node:module';
     register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
     const { loadBackend } = await import(${JSON.stringify(new URL('./backends.js', import.meta.url).href)});
-    await import(${JSON.stringify(new URL('./open-engine.js', import.meta.url).href)});
+    await import(${JSON.stringify(new URL('./open-executor.js', import.meta.url).href)});
     await loadBackend(${JSON.stringify(device)});`;
   const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',

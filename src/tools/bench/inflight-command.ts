@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import { AloftError } from '../../core/errors.js';
 import { seededRandom } from '../../core/random.js';
-import type { StartedEngine } from '../../llm/load.js';
+import type { LoadedBatcher } from '../../llm/load.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { parseDistribution } from './distribution.js';
@@ -23,7 +23,7 @@ export interface InflightFlags {
 }
 
 export interface InflightBench {
-  readonly engine: StartedEngine;
+  readonly engine: LoadedBatcher;
   /** Directory of the tokenizer of text prompts. */
   readonly tokenizerDirectory: string;
   readonly flags: InflightFlags;
@@ -55,7 +55,7 @@ export async function benchInflight({
   writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-function workload(flags: InflightFlags, engine: StartedEngine): WorkItem[] {
+function workload(flags: InflightFlags, engine: LoadedBatcher): WorkItem[] {
   const random = seededRandom(flags.seed);
   if (flags.dataset !== undefined) return readDataset(flags.dataset, flags.requestRate, random);
   return generateWorkload(

@@ -4,7 +4,7 @@ import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
 import { DEVICES } from '../../device/device.js';
 import type { DevicePlace } from '../../device/device-support.js';
-import type { StartedEngine } from '../../llm/load.js';
+import type { LoadedBatcher } from '../../llm/load.js';
 import type { Terminal } from '../cli/terminal.js';
 import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
@@ -33,7 +33,7 @@ export interface StaticFlags {
 }
 
 export interface StaticBench {
-  readonly engine: StartedEngine;
+  readonly engine: LoadedBatcher;
   readonly flags: StaticFlags;
   /** The device that runs the engine. */
   readonly place: DevicePlace;

@@ -7,7 +7,7 @@ import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import { present } from '../../core/present.js';
-import { startEngine, type StartedEngine } from '../../llm/load.js';
+import { loadBatcher, type LoadedBatcher } from '../../llm/load.js';
 import { loadOptionsOf } from '../../llm/load-options.js';
 import { benchInflight } from '../bench/inflight-command.js';
 import { benchStatic } from '../bench/static-command.js';
@@ -52,7 +52,7 @@ interface Measurement {
 async function measure({ directory, buildSeconds, flags, terminal, signal }: Measurement): Promise<void> {
   const options = engineOptions(flags);
   const batchingType = flags.type === 'V1' ? flags.type : undefined;
-  const engine = await startEngine(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
+  const engine = await loadBatcher(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
     const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
@@ -140,7 +140,7 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
 }
 
 /** The original insists that `--dtype` is the engine's; so does Aloft when it was given. */
-function checkPrecision({ manifest }: StartedEngine, flags: BenchFlags): void {
+function checkPrecision({ manifest }: LoadedBatcher, flags: BenchFlags): void {
   const { precision } = manifest.builder_config;
   if (flags.dtype === undefined || flags.dtype === precision) return;
   throw new AloftError(

@@ -2,7 +2,7 @@ import { createCpuPool } from '../../../device/cpu/kernel-library.js';
 import { arithmeticOf } from '../../../device/cpu/linear-arithmetic.js';
 import { measureLimits } from '../../../ops/cpu/limits.js';
 import type { DeviceRates, ExecutorBackend } from '../opening/backend.js';
-import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { sizeCpu } from './cpu-sizing.js';
 import { openCpuExecutor } from './open-cpu.js';
 
@@ -14,7 +14,7 @@ export const CPU_BACKEND: ExecutorBackend = {
   measureRates: (_engine, given) => measureRates(given),
 };
 
-function measureRates(given: OpenEngineOptions): DeviceRates {
+function measureRates(given: OpenExecutorOptions): DeviceRates {
   const pool = createCpuPool(given);
   try {
     const { readGBps, peakGops } = measureLimits(pool.library, pool.handle);

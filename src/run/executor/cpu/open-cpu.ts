@@ -4,7 +4,7 @@ import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.
 import { hasHugePages } from '../../../ffi/memory.js';
 import type { Executor } from '../executor.js';
 import { planKvBlocks } from '../opening/memory-plan.js';
-import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { openRank } from '../opening/open-rank.js';
 import { shapeOf } from '../opening/sizing.js';
 import { CpuExecutor } from './cpu-executor.js';
@@ -14,7 +14,7 @@ import { sizeCpu } from './cpu-sizing.js';
 const RESIDENT_SHARE = 0.6;
 
 /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
-export async function openCpuExecutor(given: OpenEngineOptions): Promise<Executor> {
+export async function openCpuExecutor(given: OpenExecutorOptions): Promise<Executor> {
   const availableBytes = process.availableMemory();
   const mayBeResident = given.mapWeights !== true && hasHugePages();
   const maxResidentBytes = mayBeResident ? availableBytes * RESIDENT_SHARE : 0;

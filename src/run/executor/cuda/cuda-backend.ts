@@ -6,7 +6,7 @@ import { measureGpuLimits } from '../../../device/cuda/limits.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../opening/backend.js';
-import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { OpenExecutorOptions } from '../opening/open-options.js';
 import type { EngineShape } from '../opening/sizing.js';
 import { sizeCudaEngine } from './cuda-sizing.js';
 import { openCudaEngine } from './open-cuda.js';
@@ -23,7 +23,7 @@ function size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): Ex
 /** Every product on a GPU is one of 16-bit numbers. */
 function measureRates(
   engine: EngineRank,
-  { gpu: ordinal = 0, cudaLibraryPath }: OpenEngineOptions,
+  { gpu: ordinal = 0, cudaLibraryPath }: OpenExecutorOptions,
 ): DeviceRates {
   const gpu = openGpu(ordinal, cudaLibraryPath);
   try {

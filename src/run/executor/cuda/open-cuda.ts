@@ -8,14 +8,14 @@ import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import { linearChooser, parseWinners } from '../../../ops/linear/cuda/tuning.js';
 import type { Executor } from '../executor.js';
-import type { OpenEngineOptions } from '../opening/open-options.js';
+import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { openRank } from '../opening/open-rank.js';
 import { shapeOf } from '../opening/sizing.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 
 /** @throws {AloftError} of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
-export async function openCudaEngine(given: OpenEngineOptions): Promise<Executor> {
+export async function openCudaEngine(given: OpenExecutorOptions): Promise<Executor> {
   const engine = openRank(given, { device: 'cuda' });
   try {
     const gpu = openGpu(given.gpu ?? 0, given.cudaLibraryPath);
@@ -30,7 +30,7 @@ export async function openCudaEngine(given: OpenEngineOptions): Promise<Executor
   }
 }
 
-function open(engine: EngineRank, gpu: Gpu, given: OpenEngineOptions): Executor {
+function open(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Executor {
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
   const addresses = new Map<string, number>();

@@ -3,7 +3,7 @@ import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import type { WeightElement } from '../../../plan/weight-format.js';
 import type { Executor, ExecutorLimits } from '../executor.js';
 import type { KvDemand } from './memory-plan.js';
-import type { OpenEngineOptions } from './open-options.js';
+import type { OpenExecutorOptions } from './open-options.js';
 import type { EngineShape } from './sizing.js';
 
 /** Device that an engine would run on, for sizes that are computed without it. */
@@ -37,7 +37,7 @@ export interface ExecutorBackend {
   /** Pure. @throws {AloftError} CONFIG_INVALID */
   size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing;
   /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID, DEVICE_UNAVAILABLE */
-  open(options: OpenEngineOptions): Promise<Executor>;
+  open(options: OpenExecutorOptions): Promise<Executor>;
   /** @param engine holds the kernels of a device that compiles them */
-  measureRates(engine: EngineRank, given: OpenEngineOptions): DeviceRates;
+  measureRates(engine: EngineRank, given: OpenExecutorOptions): DeviceRates;
 }

@@ -4,7 +4,7 @@ import type { EngineRankRequest } from './open-rank.js';
 import type { CallListener } from './timed-call.js';
 
 /** Engine to open, with its options. Everything but the directory may be left out. */
-export interface OpenEngineOptions extends EngineRankRequest, OpeningOptions {
+export interface OpenExecutorOptions extends EngineRankRequest, OpeningOptions {
   /** Use no instructions of a CPU above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;
   /** Receives every call of a step. A function stays on its thread: not for engines on a thread of their own. */

@@ -3,8 +3,8 @@ import { inferPlan } from '../../../plan/infer.js';
 import type { DeviceRates } from '../opening/backend.js';
 import { loadBackend } from '../backends.js';
 import type { Executor } from '../executor.js';
-import { openExecutor } from '../open-engine.js';
-import type { OpenEngineOptions } from '../opening/open-options.js';
+import { openExecutor } from '../open-executor.js';
+import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { openRank } from '../opening/open-rank.js';
 import type { CostModel } from './op-cost.js';
 import type { CallListener } from '../opening/timed-call.js';
@@ -17,7 +17,7 @@ export interface ProfiledEngine {
 
 /** @throws {AloftError} as {@link openExecutor} does */
 export async function openProfiled(
-  options: OpenEngineOptions,
+  options: OpenExecutorOptions,
   listener: CallListener,
 ): Promise<ProfiledEngine> {
   const engine = openRank(options);

@@ -1,13 +1,13 @@
-/** Opens an engine on the kind of device that it was built for. The engine thread imports this module as its executor factory. */
+/** Opens an engine on the kind of device that it was built for. The engine thread loads this module (see ExecutorModule). */
 import { AloftError } from '../../core/errors.js';
 import { readManifest } from '../../engine/manifest.js';
 import { loadBackend } from './backends.js';
 import type { Executor } from './executor.js';
-import type { OpenEngineOptions } from './opening/open-options.js';
+import type { OpenExecutorOptions } from './opening/open-options.js';
 import { warmUp } from './warm-up.js';
 
 /** @throws {AloftError} of the engine reader and of the device's executor */
-export async function openExecutor(options: OpenEngineOptions): Promise<Executor> {
+export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const executor = await openOnDevice(options);
   if (options.warmup !== true) return executor;
   try {
@@ -20,7 +20,7 @@ export async function openExecutor(options: OpenEngineOptions): Promise<Executor
 }
 
 /** Explains a device that is missing by the engine that asks for it. */
-async function openOnDevice(options: OpenEngineOptions): Promise<Executor> {
+async function openOnDevice(options: OpenExecutorOptions): Promise<Executor> {
   const { engineDirectory } = options;
   const { device } = readManifest(engineDirectory).aloft;
   const backend = await loadBackend(device);
