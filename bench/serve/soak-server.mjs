@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRepository } from '../../dist/serve/repository/create.js';
-import { engineLoader } from '../../dist/serve/engine/engine-loader.js';
+import { llmEngineLoader } from '../../dist/serve/engine/llm-engine-loader.js';
 import { DEFAULT_SERVE_OPTIONS } from '../../dist/serve/context/options.js';
 import { startServer } from '../../dist/serve/start/server.js';
 import { SILENT_LOG } from '../../dist/core/log.js';
@@ -16,7 +16,7 @@ const limits = { maxBodyBytes: 2 ** 20, maxQueuedRequestCount: 16, drainMs: 5000
 const executorUrl = new URL('./soak-executor.mjs', import.meta.url).href;
 const server = await startServer(
   { ...DEFAULT_SERVE_OPTIONS, modelRepositories: [outputDirectory], ...ports, ...limits },
-  { loader: engineLoader({ executorUrl }), log: SILENT_LOG },
+  { loader: llmEngineLoader({ executorUrl }), log: SILENT_LOG },
 );
 await server.modelsLoaded;
 const engineThread = new BroadcastChannel('soak-heap');

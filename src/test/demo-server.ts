@@ -6,7 +6,7 @@ import { type Log, SILENT_LOG } from '../core/log.js';
 import type { DeviceName } from '../core/device.js';
 import type { EngineOptions } from '../core/engine-options.js';
 import type { LoadOptions } from '../llm/load-options.js';
-import { engineLoader } from '../serve/engine/engine-loader.js';
+import { llmEngineLoader } from '../serve/engine/llm-engine-loader.js';
 import type { RunningEngine } from '../serve/generation/running-engine.js';
 import { DEFAULT_SERVE_OPTIONS, type ServeOptions } from '../serve/context/options.js';
 import { createRepository, type CreateOptions } from '../serve/repository/create.js';
@@ -57,7 +57,7 @@ export async function startDemoServer(options: DemoOptions = {}): Promise<DemoSe
   const serve = { modelRepositories: [repository], http: free, grpc: free, metrics: free, drainMs: 2000 };
   const server = await startServer(
     { ...DEFAULT_SERVE_OPTIONS, ...serve, ...options.serve },
-    { loader: engineLoader(options.load ?? {}), log: options.log ?? SILENT_LOG },
+    { loader: llmEngineLoader(options.load ?? {}), log: options.log ?? SILENT_LOG },
   );
   await server.modelsLoaded;
   const httpUrl = `http://127.0.0.1:${server.ports.http}`;

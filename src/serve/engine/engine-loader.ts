@@ -1,96 +1,65 @@
-/** The real engines behind the server's {@link ModelLoader}: `src/llm` with the settings of a config.pbtxt. */
-import { availableParallelism } from 'node:os';
-import { SYSTEM_CLOCK } from '../../core/clock.js';
-import { DEVICE_TRAITS } from '../../core/device.js';
-import { AloftError } from '../../core/errors.js';
-import { present } from '../../core/present.js';
-import type { BatcherHealth } from '../../core/token-batcher.js';
-import { type LoadedEngine, loadEngine } from '../../llm/load.js';
-import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
-import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
-import { loadGenerationDefaults } from '../../text/generation-config.js';
-import { loadTokenizer } from '../../text/tokenizer/load.js';
-import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
-import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader, TokenCodec } from './loader.js';
+/** Interfaces of an engine to the server, which is built and tested against them alone. */
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { BatchingType, EngineOptions } from '../../core/engine-options.js';
+import type { ErrorReport } from '../../core/errors.js';
+import type { EventGenerator } from '../../core/generate.js';
 
-/** @param defaults options of every engine whose configuration does not set them: those of the command line */
-export function engineLoader(defaults: LoadOptions): ModelLoader {
-  return {
-    async load(settings) {
-      requireOneRank(settings);
-      const { scheduler, ...own } = loadOptionsOf(settings.options);
-      const { modelName, tokenizerDirectory } = settings;
-      const options: LoadOptions = {
-        ...defaults,
-        ...own,
-        ...present({ modelName, tokenizerDirectory }),
-        scheduler: { ...defaults.scheduler, ...scheduler },
-      };
-      return loadedModel(await loadEngine(settings.engineDirectory, options), options);
-    },
-    async loadTokenizer(directory) {
-      const tokenizer = await loadTokenizer(directory);
-      const { endIds } = await loadGenerationDefaults(directory, tokenizer);
-      return tokenCodec(tokenizer, endIds[0]);
-    },
-  };
+/** Settings of one version of one engine model: what its config.pbtxt asks for. */
+export interface EngineSettings {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly engineDirectory: string;
+  /** Undefined: the tokenizer beside the engine. */
+  readonly tokenizerDirectory: string | undefined;
+  /** Number of ranks that are asked for; undefined: as the engine was built. */
+  readonly worldSize: number | undefined;
+  /** Options that the configuration sets; for others the server's defaults apply, then the engine's own. */
+  readonly options: EngineOptions;
 }
 
-/** @throws {AloftError} UNSUPPORTED */
-function requireOneRank({ modelName, worldSize }: EngineSettings): void {
-  if (worldSize === undefined || worldSize === 1) return;
-  throw new AloftError(
-    'UNSUPPORTED',
-    `Model '${modelName}' asks for ${worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
-  );
+/** Text <-> token ids, for the preprocessing and postprocessing models. */
+export interface TokenCodec {
+  encode(text: string, addSpecialTokens: boolean): Promise<readonly number[]>;
+  decode(tokenIds: readonly number[], skipSpecialTokens: boolean): string;
+  /** The end and padding ids that preprocessing reports. */
+  readonly endId: number | undefined;
+  readonly padId: number | undefined;
 }
 
-/** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
-const LAST_STEP_MS = 5000;
-
-function loadedModel(engine: LoadedEngine, { gpu = 0, scheduler }: LoadOptions): LoadedModel {
-  const { batcher, tokenizer, text } = engine;
-  const { executorLimits } = batcher.facts;
-  return {
-    generator: text,
-    codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
-    batchingType: scheduler?.batchingType ?? DEFAULT_BATCHER_OPTIONS.batchingType,
-    maxSequenceCount: executorLimits.maxRows,
-    blockTokens: executorLimits.blockTokens,
-    kvBlockCount: executorLimits.blockCount,
-    memory: memoryUse(engine, gpu),
-    takesAllProcessors: batcher.facts.computeThreadCount + 1 >= availableParallelism(),
-    subscribe: (listener) => batcher.onStep(listener),
-    heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
-    onFailure: (listener) => batcher.onFailure(listener),
-    dispose: () => batcher.close(LAST_STEP_MS),
-  };
+/** Bytes by what they are used for: weights, activations, KV blocks, ... Printed at start. */
+export interface MemoryUse {
+  readonly purpose: string;
+  /** `gpu`, `cpu` or `pinned`. */
+  readonly kind: 'gpu' | 'cpu' | 'pinned';
+  /** Ordinal of the GPU; 0 for memory of the host. */
+  readonly deviceId: number;
+  readonly bytes: number;
 }
 
-/** A loop that has failed never turns again: nobody needs to wait for its heartbeat to grow old. */
-function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
-  return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
+export interface ServableEngine {
+  readonly generator: EventGenerator;
+  readonly codec: TokenCodec;
+  readonly batchingType: BatchingType;
+  /** Sequences that can run at the same time. */
+  readonly maxSequenceCount: number;
+  readonly blockTokens: number;
+  /** Blocks of the KV cache on the device. */
+  readonly kvBlockCount: number;
+  /** Why `prompt + output` of this engine is limited as it is, where memory goes, for the startup print. */
+  readonly memory: readonly MemoryUse[];
+  /** Its steps and the server's own thread leave no processor of this machine free: what a message costs holds up a step. */
+  readonly takesAllProcessors: boolean;
+  /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
+  subscribe(listener: (stats: StepStats) => void): () => void;
+  /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity once it has stopped for good. */
+  heartbeatAgeMs(): number;
+  /** Calls once when the engine has stopped for good, by a fault. */
+  onFailure(listener: (failure: ErrorReport) => void): void;
+  dispose(): Promise<void>;
 }
 
-/** @param gpu ordinal of the GPU, where the engine runs on one */
-function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
-  const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
-  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
-  const host = { kind: hostMemoryKind, deviceId: 0 };
-  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
-  return [
-    { purpose: 'weights', ...device, bytes: weightBytes },
-    { purpose: 'workspace', ...device, bytes: workspaceBytes },
-    { purpose: 'KV blocks', ...device, bytes: kvBytes },
-    { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
-  ];
-}
-
-function tokenCodec(tokenizer: Tokenizer, endId: number | undefined): TokenCodec {
-  return {
-    encode: (text, addSpecialTokens) => tokenizer.encode(text, { addSpecialTokens }),
-    decode: (tokenIds, skipSpecialTokens) => tokenizer.decode(tokenIds, { skipSpecialTokens }),
-    endId: endId ?? tokenizer.eosId,
-    padId: tokenizer.padId ?? endId ?? tokenizer.eosId,
-  };
+export interface EngineLoader {
+  /** @throws {AloftError} that names what does not fit. */
+  load(settings: EngineSettings): Promise<ServableEngine>;
+  loadTokenizer(directory: string): Promise<TokenCodec>;
 }

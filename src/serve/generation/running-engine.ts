@@ -1,7 +1,7 @@
 /** A loaded engine with its requests and its limit. */
 import { AloftError, type ErrorReport } from '../../core/errors.js';
 import { withLimit } from '../../core/time-limit.js';
-import type { LoadedModel } from '../engine/loader.js';
+import type { ServableEngine } from '../engine/engine-loader.js';
 import { ActiveRequests, type QueuePlace } from './active-requests.js';
 import { Flusher } from './flusher.js';
 
@@ -18,7 +18,7 @@ export class QueueFullError extends AloftError {
 export class RunningEngine {
   readonly name: string;
   readonly version: string;
-  readonly loaded: LoadedModel;
+  readonly loaded: ServableEngine;
   readonly active = new ActiveRequests();
   readonly flusher: Flusher;
   /** Why the engine has stopped for good. */
@@ -29,7 +29,7 @@ export class RunningEngine {
   #lastFinishMs: number | undefined;
   #meanFinishGapMs = 1000;
 
-  constructor(name: string, version: string, loaded: LoadedModel, maxQueuedRequests: number) {
+  constructor(name: string, version: string, loaded: ServableEngine, maxQueuedRequests: number) {
     this.name = name;
     this.version = version;
     this.loaded = loaded;

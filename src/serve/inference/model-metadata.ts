@@ -8,7 +8,7 @@ import {
 import type { TensorMetadata } from '../../protocol/kserve/infer.js';
 import type { DurationSum } from '../metrics/duration-sum.js';
 import type { ComputeSums, ModelStatistics } from '../metrics/model-statistics.js';
-import type { MemoryUse } from '../engine/loader.js';
+import type { MemoryUse } from '../engine/engine-loader.js';
 import type { ServedModel } from '../repository/served-model.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
 import type { ModelRepository } from '../repository/model-repository.js';

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { EngineSettings, LoadedModel } from '../engine/loader.js';
+import type { EngineSettings, ServableEngine } from '../engine/engine-loader.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
 import { startTestServer } from '../testing/test-server.js';
 
 const LOAD_MS = 80;
 
 class SlowLoader extends ScriptedLoader {
-  override async load(settings: EngineSettings): Promise<LoadedModel> {
+  override async load(settings: EngineSettings): Promise<ServableEngine> {
     await delay(LOAD_MS);
     return await super.load(settings);
   }

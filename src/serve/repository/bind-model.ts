@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { ModelConfig, ModelQueuePolicy } from '../../protocol/gen/model_config_pb.js';
 import type { RunningEngine } from '../generation/running-engine.js';
-import type { TokenCodec } from '../engine/loader.js';
+import type { TokenCodec } from '../engine/engine-loader.js';
 import { ALWAYS_OPTIONAL, inputField, outputField } from '../tensors/fields.js';
 import { modelInterface } from '../tensors/interface.js';
 import type { ConfigFile } from './config-file.js';

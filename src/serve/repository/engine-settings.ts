@@ -1,7 +1,7 @@
 /** config.pbtxt of an engine model -> how to load its engine. Names, values and defaults are tensorrtllm_backend's. */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import type { EngineSettings } from '../engine/loader.js';
+import type { EngineSettings } from '../engine/engine-loader.js';
 import type { ConfigFile } from './config-file.js';
 import type { Finding } from './finding.js';
 import { readOptions } from './option-parameters.js';

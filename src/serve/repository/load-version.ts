@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { RunningEngine } from '../generation/running-engine.js';
-import type { ModelLoader } from '../engine/loader.js';
+import type { EngineLoader } from '../engine/engine-loader.js';
 import {
   bindCodec,
   bindGeneration,
@@ -34,11 +34,11 @@ export interface LoadedVersion {
 
 export class VersionLoader {
   readonly #options: VersionLoadOptions;
-  readonly #loader: ModelLoader;
+  readonly #loader: EngineLoader;
   readonly #models: ModelTable;
   readonly #enginesByKey = new Map<string, RunningEngine>();
 
-  constructor(options: VersionLoadOptions, loader: ModelLoader, models: ModelTable) {
+  constructor(options: VersionLoadOptions, loader: EngineLoader, models: ModelTable) {
     this.#options = options;
     this.#loader = loader;
     this.#models = models;

@@ -1,7 +1,7 @@
 /** The models of a server: what is on disk, what is loaded, and the changes between the two. */
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import type { ModelLoader } from '../engine/loader.js';
+import type { EngineLoader } from '../engine/engine-loader.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionLoader } from './load-version.js';
@@ -43,7 +43,7 @@ export class ModelRepository {
   /** Loads and unloads happen one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(options: RepositoryOptions, loader: ModelLoader, log: Log) {
+  constructor(options: RepositoryOptions, loader: EngineLoader, log: Log) {
     this.#options = options;
     this.#log = log;
     this.#versionLoader = new VersionLoader(options, loader, this.#table);

@@ -1,7 +1,7 @@
 /** The models that a request can be addressed to. */
 import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
 import type { RunningEngine } from '../generation/running-engine.js';
-import type { TokenCodec } from '../engine/loader.js';
+import type { TokenCodec } from '../engine/engine-loader.js';
 import type { ModelInterface } from '../tensors/interface.js';
 
 interface ServedBase {

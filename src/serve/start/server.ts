@@ -11,7 +11,7 @@ import { createMetricsServer } from '../http/metrics-server.js';
 import { inferenceService } from '../inference/inference-service.js';
 import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
-import type { ModelLoader } from '../engine/loader.js';
+import type { EngineLoader } from '../engine/engine-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
@@ -44,7 +44,7 @@ export interface RunningServer {
 }
 
 export interface ServerParts {
-  readonly loader: ModelLoader;
+  readonly loader: EngineLoader;
   readonly log: Log;
 }
 

@@ -1,5 +1,5 @@
 /** A tokenizer of one token per UTF-8 byte, so that most characters outside ASCII take several tokens. */
-import type { TokenCodec } from '../engine/loader.js';
+import type { TokenCodec } from '../engine/engine-loader.js';
 
 const BEGIN_ID = 1;
 const END_ID = 2;

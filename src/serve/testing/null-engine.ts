@@ -7,7 +7,7 @@ import type { TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { TextGenerator } from '../../text/generator.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
-import type { LoadedModel, ModelLoader } from '../engine/loader.js';
+import type { ServableEngine, EngineLoader } from '../engine/engine-loader.js';
 
 interface Running {
   readonly request: TokenRequest;
@@ -115,7 +115,7 @@ class NullBatcher implements TokenBatcher {
   }
 }
 
-export interface NullLoader extends ModelLoader {
+export interface NullLoader extends EngineLoader {
   /** Every output is this word, again and again. */
   readonly word: string;
 }
@@ -134,7 +134,7 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
     endId: tokenizer.eosId,
     padId: tokenizer.padId,
   };
-  const load = async (): Promise<LoadedModel> => {
+  const load = async (): Promise<ServableEngine> => {
     const batcher = new NullBatcher(stepsPerSecond, tokenId);
     const model = {
       name: 'null',

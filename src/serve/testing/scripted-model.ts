@@ -11,7 +11,7 @@ import type {
   TextLogprobs,
 } from '../../core/generate.js';
 import type { StepStats } from '../../core/batcher-stats.js';
-import type { EngineSettings, LoadedModel, MemoryUse, ModelLoader } from '../engine/loader.js';
+import type { EngineSettings, ServableEngine, MemoryUse, EngineLoader } from '../engine/engine-loader.js';
 import { BYTE_CODEC, byteIds } from './byte-codec.js';
 
 export interface ModelScript {
@@ -57,7 +57,7 @@ const CARD: ModelCard = {
 };
 
 /** State that tests look at from outside. */
-export class ScriptedModel implements LoadedModel {
+export class ScriptedModel implements ServableEngine {
   readonly generator: EventGenerator;
   readonly codec = BYTE_CODEC;
   readonly maxSequenceCount: number;
@@ -402,7 +402,7 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 }
 
 /** Loads a scripted model for every engine; a name in `failing` cannot be loaded. */
-export class ScriptedLoader implements ModelLoader {
+export class ScriptedLoader implements EngineLoader {
   readonly models = new Map<string, ScriptedModel>();
   readonly settings: EngineSettings[] = [];
   readonly failing = new Map<string, AloftError>();
@@ -414,7 +414,7 @@ export class ScriptedLoader implements ModelLoader {
     this.#script = script;
   }
 
-  async load(settings: EngineSettings): Promise<LoadedModel> {
+  async load(settings: EngineSettings): Promise<ServableEngine> {
     await this.gate;
     const failure = this.failing.get(settings.modelName);
     if (failure !== undefined) throw failure;

@@ -14,7 +14,7 @@ import { runTokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
-import { engineLoader } from '../../serve/engine/engine-loader.js';
+import { llmEngineLoader } from '../../serve/engine/llm-engine-loader.js';
 import {
   addTokenFlags,
   readCsv,
@@ -198,7 +198,9 @@ async function sendTokens(
     throw new AloftError('USAGE', 'Token ids are sent over gRPC; leave out --protocol http.');
   const prompt = flags.prompt ?? flags.text ?? TOKEN_PROMPT;
   const codec =
-    flags.tokenizerDir === undefined ? undefined : await engineLoader({}).loadTokenizer(flags.tokenizerDir);
+    flags.tokenizerDir === undefined
+      ? undefined
+      : await llmEngineLoader({}).loadTokenizer(flags.tokenizerDir);
   const given = flags.inputTokensCsv === undefined ? undefined : readCsv(flags.inputTokensCsv);
   const promptTokenIds = given ?? (await codec?.encode(prompt, true)) ?? [];
   const command = readTokenCommand(flags, promptTokenIds, {

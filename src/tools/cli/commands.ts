@@ -1,5 +1,5 @@
 import { loadOptionsOf } from '../../llm/load-options.js';
-import { engineLoader } from '../../serve/engine/engine-loader.js';
+import { llmEngineLoader } from '../../serve/engine/llm-engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
 import { registerClient } from './client.js';
@@ -13,7 +13,7 @@ import { registerRun } from './run.js';
 import { type MakeLoader, serveCommand } from './serve.js';
 import { startCommand } from './start.js';
 
-const makeLoader: MakeLoader = ({ engineOptions }) => engineLoader(loadOptionsOf(engineOptions));
+const makeLoader: MakeLoader = ({ engineOptions }) => llmEngineLoader(loadOptionsOf(engineOptions));
 
 /** Every sub-command, in the order of `aloft --help`. */
 export const COMMANDS: readonly RegisterCommand[] = [

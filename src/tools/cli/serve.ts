@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import type { ModelLoader } from '../../serve/engine/loader.js';
+import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
@@ -54,7 +54,7 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
 }
 
 /** Makes the loader of a server's engines from its options, once when it starts. */
-export type MakeLoader = (options: ServeOptions) => ModelLoader;
+export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
@@ -80,7 +80,7 @@ export interface StartedServer {
 export async function startFromFlags(
   command: Command,
   options: ServeOptions,
-  loader: ModelLoader,
+  loader: EngineLoader,
   terminal: Terminal,
 ): Promise<StartedServer> {
   const flags = command.opts<ServeFlags>();

@@ -1,0 +1,96 @@
+/** The real engines behind the server's {@link EngineLoader}: `src/llm` with the settings of a config.pbtxt. */
+import { availableParallelism } from 'node:os';
+import { SYSTEM_CLOCK } from '../../core/clock.js';
+import { DEVICE_TRAITS } from '../../core/device.js';
+import { AloftError } from '../../core/errors.js';
+import { present } from '../../core/present.js';
+import type { BatcherHealth } from '../../core/token-batcher.js';
+import { type LoadedEngine, loadEngine } from '../../llm/load.js';
+import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
+import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
+import { loadGenerationDefaults } from '../../text/generation-config.js';
+import { loadTokenizer } from '../../text/tokenizer/load.js';
+import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
+import type { EngineSettings, ServableEngine, MemoryUse, EngineLoader, TokenCodec } from './engine-loader.js';
+
+/** @param defaults options of every engine whose configuration does not set them: those of the command line */
+export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
+  return {
+    async load(settings) {
+      requireOneRank(settings);
+      const { scheduler, ...own } = loadOptionsOf(settings.options);
+      const { modelName, tokenizerDirectory } = settings;
+      const options: LoadOptions = {
+        ...defaults,
+        ...own,
+        ...present({ modelName, tokenizerDirectory }),
+        scheduler: { ...defaults.scheduler, ...scheduler },
+      };
+      return loadedModel(await loadEngine(settings.engineDirectory, options), options);
+    },
+    async loadTokenizer(directory) {
+      const tokenizer = await loadTokenizer(directory);
+      const { endIds } = await loadGenerationDefaults(directory, tokenizer);
+      return tokenCodec(tokenizer, endIds[0]);
+    },
+  };
+}
+
+/** @throws {AloftError} UNSUPPORTED */
+function requireOneRank({ modelName, worldSize }: EngineSettings): void {
+  if (worldSize === undefined || worldSize === 1) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `Model '${modelName}' asks for ${worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
+  );
+}
+
+/** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
+const LAST_STEP_MS = 5000;
+
+function loadedModel(engine: LoadedEngine, { gpu = 0, scheduler }: LoadOptions): ServableEngine {
+  const { batcher, tokenizer, text } = engine;
+  const { executorLimits } = batcher.facts;
+  return {
+    generator: text,
+    codec: tokenCodec(tokenizer, engine.defaults.endIds[0]),
+    batchingType: scheduler?.batchingType ?? DEFAULT_BATCHER_OPTIONS.batchingType,
+    maxSequenceCount: executorLimits.maxRows,
+    blockTokens: executorLimits.blockTokens,
+    kvBlockCount: executorLimits.blockCount,
+    memory: memoryUse(engine, gpu),
+    takesAllProcessors: batcher.facts.computeThreadCount + 1 >= availableParallelism(),
+    subscribe: (listener) => batcher.onStep(listener),
+    heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),
+    onFailure: (listener) => batcher.onFailure(listener),
+    dispose: () => batcher.close(LAST_STEP_MS),
+  };
+}
+
+/** A loop that has failed never turns again: nobody needs to wait for its heartbeat to grow old. */
+function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
+  return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
+}
+
+/** @param gpu ordinal of the GPU, where the engine runs on one */
+function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
+  const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
+  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
+  const host = { kind: hostMemoryKind, deviceId: 0 };
+  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
+  return [
+    { purpose: 'weights', ...device, bytes: weightBytes },
+    { purpose: 'workspace', ...device, bytes: workspaceBytes },
+    { purpose: 'KV blocks', ...device, bytes: kvBytes },
+    { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
+  ];
+}
+
+function tokenCodec(tokenizer: Tokenizer, endId: number | undefined): TokenCodec {
+  return {
+    encode: (text, addSpecialTokens) => tokenizer.encode(text, { addSpecialTokens }),
+    decode: (tokenIds, skipSpecialTokens) => tokenizer.decode(tokenIds, { skipSpecialTokens }),
+    endId: endId ?? tokenizer.eosId,
+    padId: tokenizer.padId ?? endId ?? tokenizer.eosId,
+  };
+}
