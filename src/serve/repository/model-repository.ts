@@ -4,7 +4,7 @@ import type { Log } from '../../core/log.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
-import { VersionLoader } from './load-version.js';
+import { VersionBinder } from './bind-version.js';
 import type { IndexRow, LoadTime, ModelEntry } from './model-entry.js';
 import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { ModelTable, UNLOADED } from './model-table.js';
@@ -36,7 +36,7 @@ export class ModelRepository {
   readonly #table = new ModelTable();
   readonly #options: RepositoryOptions;
   readonly #log: Log;
-  readonly #versionLoader: VersionLoader;
+  readonly #binder: VersionBinder;
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
@@ -46,7 +46,7 @@ export class ModelRepository {
   constructor(options: RepositoryOptions, loader: EngineLoader, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#versionLoader = new VersionLoader(options, loader, this.#table);
+    this.#binder = new VersionBinder(options, loader, this.#table);
   }
 
   get controlMode(): ControlMode {
@@ -90,7 +90,7 @@ export class ModelRepository {
   }
 
   engines(): readonly RunningEngine[] {
-    return this.#versionLoader.engines();
+    return this.#binder.engines();
   }
 
   /** The first model that should be served and is not; undefined when there is none. */
@@ -149,7 +149,7 @@ export class ModelRepository {
   /** Stops accepting, lets requests finish, and frees everything. @returns false when an engine hangs in a native call */
   async close(): Promise<boolean> {
     clearInterval(this.#pollTimer);
-    return await this.#serialized(() => this.#versionLoader.closeAll());
+    return await this.#serialized(() => this.#binder.closeAll());
   }
 
   #requireExplicit(): void {
@@ -209,7 +209,7 @@ export class ModelRepository {
     const kind = file && modelKind(file.config);
     return file === undefined || kind === undefined
       ? []
-      : this.#versionLoader.membersOf(kind, file).filter((member) => this.#table.has(member));
+      : this.#binder.membersOf(kind, file).filter((member) => this.#table.has(member));
   }
 
   /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
@@ -255,7 +255,7 @@ export class ModelRepository {
     this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
     const startMs = performance.now();
     try {
-      const { served, findings } = await this.#versionLoader.load(files, version);
+      const { served, findings } = await this.#binder.bind(files, version);
       for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
@@ -283,7 +283,7 @@ export class ModelRepository {
 
   async #dropVersion(name: string, version: string): Promise<void> {
     this.#table.setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
-    await this.#versionLoader.unload(name, version);
+    await this.#binder.release(name, version);
     this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
 }

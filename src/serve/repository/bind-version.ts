@@ -1,4 +1,4 @@
-/** Loads one version of one model: an engine, a tokenizer, or a view on an engine that is already loaded. */
+/** Binds a version of a model to what answers its requests: an engine, which is loaded first, a tokenizer, or an engine that is loaded already. */
 import { isAbsolute, resolve } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { RunningEngine } from '../generation/running-engine.js';
@@ -21,24 +21,24 @@ import { ParameterReader } from './parameters.js';
 import type { ModelFiles } from './scan.js';
 import type { CodecModel, ServedModel } from './served-model.js';
 
-export interface VersionLoadOptions {
+export interface BindOptions {
   readonly worldSize: number | undefined;
   readonly maxQueuedRequests: number;
   readonly drainMs: number;
 }
 
-export interface LoadedVersion {
+export interface BoundVersion {
   readonly served: ServedModel;
   readonly findings: readonly Finding[];
 }
 
-export class VersionLoader {
-  readonly #options: VersionLoadOptions;
+export class VersionBinder {
+  readonly #options: BindOptions;
   readonly #loader: EngineLoader;
   readonly #models: ModelTable;
   readonly #enginesByKey = new Map<string, RunningEngine>();
 
-  constructor(options: VersionLoadOptions, loader: EngineLoader, models: ModelTable) {
+  constructor(options: BindOptions, loader: EngineLoader, models: ModelTable) {
     this.#options = options;
     this.#loader = loader;
     this.#models = models;
@@ -49,7 +49,7 @@ export class VersionLoader {
   }
 
   /** @throws {AloftError} that says why the version cannot be served. */
-  async load(files: ModelFiles, version: string): Promise<LoadedVersion> {
+  async bind(files: ModelFiles, version: string): Promise<BoundVersion> {
     const { file } = files;
     const error = files.findings.find((finding) => finding.severity === 'error');
     if (error !== undefined || file === undefined)
@@ -72,7 +72,8 @@ export class VersionLoader {
     }
   }
 
-  async unload(name: string, version: string): Promise<void> {
+  /** Frees the engine of a version, if it has one of its own. */
+  async release(name: string, version: string): Promise<void> {
     const key = `${name}/${version}`;
     const engine = this.#enginesByKey.get(key);
     this.#enginesByKey.delete(key);
@@ -94,7 +95,7 @@ export class VersionLoader {
     return [...new Set([...members, ...(engine === undefined || kind === 'engine' ? [] : [engine])])];
   }
 
-  async #loadEngine(model: ModelVersion, files: ModelFiles): Promise<LoadedVersion> {
+  async #loadEngine(model: ModelVersion, files: ModelFiles): Promise<BoundVersion> {
     const { settings, findings } = readEngineSettings({
       file: model.file,
       modelName: model.name,
@@ -106,7 +107,7 @@ export class VersionLoader {
     const faults = [...findings, ...priorityFindings(model.file)];
     const error = faults.find((finding) => finding.severity === 'error');
     if (error !== undefined) throw invalid(formatFinding(error));
-    await this.unload(model.name, model.version);
+    await this.release(model.name, model.version);
     const loaded = await this.#loader.load(settings);
     const maxQueued = settings.options.maxQueuedRequests ?? this.#options.maxQueuedRequests;
     const engine = new RunningEngine(model.name, model.version, loaded, maxQueued);
