@@ -49,7 +49,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
 }
 
 /** Shapes of the stored tensors. Linears: see packedLinearTensors; int8 tables have a scale per row. */
-export function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
+function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[] {
   const element = storedElement(weight, use);
   const [rows, columns] = matrixShape(weight.shape);
   if (element === 'int8' && columns > MAX_INT8_INPUTS) {
