@@ -16,7 +16,7 @@ export type WeightRole = 'table' | 'vector' | 'linear';
 export type WeightReference = readonly [name: WeightName, role: WeightRole];
 
 /** How an op touches the paged cache of a layer. */
-export interface CacheUse {
+interface CacheUse {
   readonly layer: number;
   readonly access: 'append' | 'attend';
 }

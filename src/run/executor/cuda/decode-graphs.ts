@@ -40,7 +40,7 @@ export function graphSizes(maxRows: number, maxSplits: number): readonly GraphSi
 
 const keyOf = ({ rows, decodeItems }: GraphSize): string => `${rows}/${decodeItems}`;
 
-export interface CapturedStep {
+interface CapturedStep {
   readonly graph: Graph;
   /** Where the step's descriptor has its fields. */
   readonly layout: DescriptorLayout;
