@@ -5,7 +5,7 @@ import { startDemoServer, type DemoServer } from './demo-server.js';
 
 let demo: DemoServer;
 beforeAll(async () => {
-  demo = await startDemoServer({ load: { scheduler: { prefixReuse: true } } });
+  demo = await startDemoServer({ repository: { options: { prefixReuse: true } } });
 });
 afterAll(() => demo.close());
 

@@ -7,7 +7,7 @@ import { metricOf, startDemoServer, type DemoServer } from './demo-server.js';
 let demo: DemoServer;
 let grpc: IndependentClient;
 beforeAll(async () => {
-  demo = await startDemoServer({ load: { scheduler: { prefixReuse: true } } });
+  demo = await startDemoServer({ repository: { options: { prefixReuse: true } } });
   grpc = new IndependentClient(demo.grpcAddress);
 });
 afterAll(async () => {
