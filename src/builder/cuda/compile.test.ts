@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
-import { chooseLinear, kernelLine, type LinearProblem } from '../../ops/linear/cuda/cuda.js';
-import { kernelCandidates } from '../../ops/linear/cuda/tuning.js';
+import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
+import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
+import { methodOf } from '../../ops/linear/cuda/methods.js';
+import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
 import { findCompiler } from '../../device/cuda/testing/compiler.js';
@@ -97,18 +99,17 @@ test.skipIf(compiler === undefined).each(TRIALS)(
     const target = parseArchitecture(arch);
     const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 2048);
     const { computeCapability } = target;
-    const candidates = (problem: LinearProblem) => [
+    const candidates = (problem: CudaLinearProblem) => [
       chooseLinear(problem, target),
       ...kernelCandidates(problem, target),
     ];
-    const same = problems.filter((problem) => problem.isInt8 === isInt8);
+    const unit = isInt8 ? 'linear-int8' : 'linear-dense';
+    const same = problems.filter(({ format }) => linearUnit(format) === unit);
     const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
     expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
     const names = new Set(
       same.flatMap((problem) =>
-        candidates(problem).flatMap((config) =>
-          config.method === 'matmul' ? [] : [/\((\w+),/.exec(kernelLine(config, problem))![1]!],
-        ),
+        candidates(problem).flatMap((config) => methodOf(config).kernel(config, problem)?.name ?? []),
       ),
     );
     expect(new Set(Object.keys(parseResourceReport(log)))).toEqual(names);

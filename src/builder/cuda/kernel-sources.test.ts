@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { chooseLinear, kernelLine, linearUnit } from '../../ops/linear/cuda/cuda.js';
-import { linearChooser, problemKey } from '../../ops/linear/cuda/tuning.js';
+import { chooseLinear, linearChooser } from '../../ops/linear/cuda/choose.js';
+import { problemKey } from '../../ops/linear/cuda/keys.js';
+import { methodOf } from '../../ops/linear/cuda/methods.js';
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { kernelUnits } from './kernel-sources.js';
@@ -35,12 +37,12 @@ test.each([
 
 test('an engine has the kernel for any number of rows', () => {
   const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
-  const { source } = kernelUnits(plan, H200, 16).find(({ name }) => name === linearUnit(true))!;
-  const base = { n: 22016, k: 4096, isInt8: true, epilogue: 'swiglu' } as const;
+  const { source } = kernelUnits(plan, H200, 16).find(({ name }) => name === 'linear-int8')!;
+  const base = { n: 22016, k: 4096, format: INT8_PER_CHANNEL, epilogue: 'swiglu' } as const;
   for (const m of [1, 9, 20, 40, 70, 150, 700, 3000, 9000, 100_000]) {
-    const config = chooseLinear({ ...base, m }, H200);
-    if (config.method === 'matmul') throw new Error('a dense copy');
-    expect(source).toContain(kernelLine(config, { ...base, m }));
+    const problem = { ...base, m };
+    const config = chooseLinear(problem, H200);
+    expect(source).toContain(methodOf(config).kernel(config, problem)!.line);
   }
 });
 
@@ -49,7 +51,7 @@ test('where cuBLASLt won, the built-in kernel is compiled too, for another versi
   const problems = linearProblems(dense, H200, 64);
   const all = new Map(problems.map((problem) => [problemKey(problem), winner]));
   const sourceOf = (units: ReturnType<typeof kernelUnits>) =>
-    units.find(({ name }) => name === linearUnit(false))?.source;
+    units.find(({ name }) => name === 'linear-dense')?.source;
   expect(sourceOf(kernelUnits(dense, H200, 16, linearChooser(H200, all)))).toBe(
     sourceOf(kernelUnits(dense, H200, 16)),
   );

@@ -8,13 +8,15 @@ import { openGpu, type GpuProperties } from '../../device/cuda/gpu.js';
 import { type KernelFacts, spillingKernels } from '../../device/cuda/kernel-facts.js';
 import { compileUnits, kernelUnits } from './kernel-sources.js';
 import type { CudaTarget } from '../../ops/cuda/capability.js';
+import { cudaDtype } from '../../ops/cuda/dtype.js';
 import { createLinearTimer } from './linear-timer.js';
 import { type Nvrtc, openNvrtc } from '../../device/cuda/nvrtc.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
 import { surveyCuda } from '../../device/cuda/survey.js';
 import { linearProblems, type Timings, tuneLinears } from './tune.js';
 import type { TimingCache } from '../../engine/timing-cache.js';
-import { linearChooser, parseWinners, problemKey } from '../../ops/linear/cuda/tuning.js';
+import { linearChooser } from '../../ops/linear/cuda/choose.js';
+import { parseWinners, problemKey } from '../../ops/linear/cuda/keys.js';
 import type { BuildTarget, KernelPackage, KernelRequest } from '../build-options.js';
 
 export interface CudaTargetOptions {
@@ -58,19 +60,19 @@ function noGpu(missing: readonly string[]): AloftError {
   );
 }
 
-interface Workshop {
+interface KernelBuild {
   readonly nvrtc: Nvrtc;
   readonly target: CudaTarget;
-  /** Of the target's architecture, when there is one here. */
+  /** The GPU of the target's architecture that is here; undefined without one. */
   readonly gpu: GpuProperties | undefined;
   readonly options: CudaTargetOptions;
 }
 
-function buildKernels(shop: Workshop, request: KernelRequest): KernelPackage {
-  const { nvrtc, target } = shop;
+function buildKernels(build: KernelBuild, request: KernelRequest): KernelPackage {
+  const { nvrtc, target } = build;
   const { plan, limits, log } = request;
   checkCudaPlan(plan, limits.maxInputTokens);
-  const tuned = tune(shop, request);
+  const tuned = tune(build, request);
   const choose = linearChooser(target, parseWinners(tuned.linear, tuned.libraryVersion));
   const startMs = performance.now();
   const compiled = compileUnits(nvrtc, kernelUnits(plan, target, limits.blockTokens, choose));
@@ -102,11 +104,14 @@ interface Tuned {
   /** Winners by problem. */
   readonly linear: Readonly<Record<string, string>>;
   readonly cache: TimingCache;
-  /** Of cuBLASLt; 0 without tuning. */
+  /** cuBLASLt version; 0 if nothing was tuned. */
   readonly libraryVersion: number;
 }
 
-function tune({ gpu, nvrtc, options }: Workshop, { plan, limits, timingCache, log }: KernelRequest): Tuned {
+function tune(
+  { gpu, nvrtc, options }: KernelBuild,
+  { plan, limits, timingCache, log }: KernelRequest,
+): Tuned {
   if (gpu === undefined || options.tune === false) {
     const why = gpu === undefined ? 'no GPU of this architecture is here' : 'as asked';
     log.warning(`Not tuned (${why}): kernels have built-in configurations.`);
@@ -116,7 +121,7 @@ function tune({ gpu, nvrtc, options }: Workshop, { plan, limits, timingCache, lo
   const opened = openGpu(gpu.ordinal, options.libraryPath);
   try {
     const problems = linearProblems(plan, gpu, limits.maxStepTokens ?? DEFAULT_STEP_TOKENS);
-    const dtype = plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
+    const dtype = cudaDtype(plan);
     const tools = { gpu: opened, nvrtc, dtype, libraryPath: options.libraryPath } as const;
     const timer = createLinearTimer(tools, problems);
     const timings = tuneLinears(problems, ofDtype(timingCache, dtype), timer);

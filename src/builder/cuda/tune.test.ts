@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { chooseLinear, type LinearConfig } from '../../ops/linear/cuda/cuda.js';
-import { configKey, problemKey, kernelCandidates } from '../../ops/linear/cuda/tuning.js';
+import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
+import { configKey, problemKey } from '../../ops/linear/cuda/keys.js';
+import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
 import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
 

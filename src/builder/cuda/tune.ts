@@ -1,15 +1,13 @@
-/** Which linear problems a plan poses, and the choice of the fastest configuration for each. Timing itself is a {@link LinearTimer}'s. */
+/** Which linear problems a plan poses, and the choice of the fastest configuration for each. A {@link LinearTimer} measures. */
 import { AloftError } from '../../core/errors.js';
-import {
-  canFuseSwiglu,
-  chooseLinear,
-  type LinearConfig,
-  type LinearProblem,
-} from '../../ops/linear/cuda/cuda.js';
-import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda/tuning.js';
 import type { CudaTarget } from '../../ops/cuda/capability.js';
+import { lowerForCuda } from '../../ops/cuda/lower.js';
+import { chooseLinear } from '../../ops/linear/cuda/choose.js';
+import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda/keys.js';
+import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
+import { solveLinear } from '../../ops/linear/cuda/op.js';
+import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { ROW_CLASSES, rowClass } from '../../ops/linear/cuda/row-classes.js';
-import { inferPlan } from '../../plan/infer.js';
 import type { Plan } from '../../plan/plan.js';
 
 /** Measures configurations on a device. */
@@ -17,9 +15,9 @@ export interface LinearTimer {
   /** Version of cuBLASLt. */
   readonly libraryVersion: number;
   /** Everything worth trying, the built-in choice first. */
-  candidates(problem: LinearProblem): readonly LinearConfig[];
+  candidates(problem: CudaLinearProblem): readonly LinearConfig[];
   /** Time of one call, or undefined when its result is not the first candidate's. */
-  microseconds(problem: LinearProblem, config: LinearConfig): number | undefined;
+  microseconds(problem: CudaLinearProblem, config: LinearConfig): number | undefined;
 }
 
 /** Problem key -> winner and its time: the entries of a timing cache. */
@@ -31,22 +29,14 @@ const FEW_ROWS = 64;
 const NOISE = 0.02;
 
 /** Every linear problem that the tuner times: each class of rows up to a step's tokens. */
-export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: number): LinearProblem[] {
-  const { operands } = inferPlan(plan);
-  const problems = new Map<string, LinearProblem>();
-  for (const [index, op] of plan.ops.entries()) {
+export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: number): CudaLinearProblem[] {
+  const { inferred, ops } = lowerForCuda(plan);
+  const problems = new Map<string, CudaLinearProblem>();
+  for (const op of ops) {
     if (op.kind !== 'linear') continue;
-    const { shape, format } = plan.weights[op.weight]!;
-    const base = { n: shape[0]!, k: shape[1]!, isInt8: format.type === 'quantised' };
-    const plain = op.outDtype === 'f32' ? 'f32' : 'store';
-    const next = plan.ops[index + 1];
-    const isGated = next?.kind === 'swiglu' && next.gateUp === op.out;
-    const maxRows = operands[index]!.get(op.x)!.rows === 'tokens' ? maxStepTokens : FEW_ROWS;
-    for (const m of rowCounts(maxRows)) {
-      const fused: LinearProblem = { ...base, m, epilogue: 'swiglu' };
-      // As the executor decides: cuBLASLt has no SwiGLU, and then gate-up is a product by itself.
-      const isFused = isGated && canFuseSwiglu(chooseLinear(fused, target), fused.n / 2);
-      const problem: LinearProblem = isFused ? fused : { ...base, m, epilogue: plain };
+    const { rows } = inferred.operands[op.index]!.get(op.x)!;
+    for (const m of rowCounts(rows === 'tokens' ? maxStepTokens : FEW_ROWS)) {
+      const { problem } = solveLinear(op, plan, m, (posed) => chooseLinear(posed, target));
       problems.set(problemKey(problem), problem);
     }
   }
@@ -57,7 +47,11 @@ const rowCounts = (maxRows: number): readonly number[] =>
   ROW_CLASSES.filter((rows) => rows <= Math.max(FEW_ROWS, rowClass(maxRows)));
 
 /** The winners of `known` that this device can run, and those of the problems that `known` lacks, measured now. */
-export function tuneLinears(problems: readonly LinearProblem[], known: Timings, timer: LinearTimer): Timings {
+export function tuneLinears(
+  problems: readonly CudaLinearProblem[],
+  known: Timings,
+  timer: LinearTimer,
+): Timings {
   const timings: Record<string, Timings[string]> = { ...known };
   for (const problem of problems) {
     const key = problemKey(problem);
@@ -70,7 +64,7 @@ export function tuneLinears(problems: readonly LinearProblem[], known: Timings, 
   return timings;
 }
 
-function fastest(problem: LinearProblem, timer: LinearTimer): Timings[string] | undefined {
+function fastest(problem: CudaLinearProblem, timer: LinearTimer): Timings[string] | undefined {
   let best: { config: LinearConfig; microseconds: number; score: number } | undefined;
   for (const [index, config] of timer.candidates(problem).entries()) {
     const microseconds = timed(problem, config, timer);
@@ -83,7 +77,7 @@ function fastest(problem: LinearProblem, timer: LinearTimer): Timings[string] | 
 }
 
 /** @throws {AloftError} DEVICE_FAILED that says which configuration broke the device */
-function timed(problem: LinearProblem, config: LinearConfig, timer: LinearTimer): number | undefined {
+function timed(problem: CudaLinearProblem, config: LinearConfig, timer: LinearTimer): number | undefined {
   try {
     return timer.microseconds(problem, config);
   } catch (fault) {

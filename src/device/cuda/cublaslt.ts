@@ -1,30 +1,11 @@
 import { AloftError } from '../../core/errors.js';
 import type { NativeFunction } from '../../ffi/library.js';
 import { addressOf } from '../../ffi/memory.js';
+import type { MatmulPointers, MatmulShape } from '../../ops/cuda/sink.js';
 import { openCudaLibrary } from './library-search.js';
 import type { Stream } from './stream.js';
 
-/**
- * The one product we ask of cuBLASLt: out[m, n] = x[m, k] · weight[n, k]ᵀ, all row-major, 16-bit inputs, f32 sums.
- * cuBLASLt is column-major, so it computes outᵀ[n, m] = weightᵀᵀ · xᵀ.
- */
-export interface MatmulShape {
-  /** Rows of x. */
-  readonly m: number;
-  /** Output features. */
-  readonly n: number;
-  /** Input features. */
-  readonly k: number;
-  readonly inputDtype: 'f16' | 'bf16';
-  readonly outputDtype: 'f16' | 'bf16' | 'f32';
-}
-
-export interface MatmulPointers {
-  readonly x: number;
-  readonly weight: number;
-  readonly out: number;
-}
-
+/** The matrix library. It is column-major, so out = x · weightᵀ is outᵀ[n, m] = weightᵀᵀ · xᵀ to it. */
 export interface CublasLt {
   readonly version: number;
   /** Enqueues the product. `algorithm` is an index into {@link algorithmCount}'s list; 0 is cuBLASLt's first choice. */

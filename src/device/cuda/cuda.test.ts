@@ -7,13 +7,14 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { quantiseRow } from '../../ops/linear/reference.js';
 import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda/tiles.js';
 import { f32, i32, pointer, tensorMap } from '../../ops/cuda/launch.js';
+import type { Mapped } from '../../ops/cuda/mapped.js';
 import { createCpuPool } from '../cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda-weight-layout.js';
 import { LAUNCH_LAYOUT } from './driver-api.js';
 import { createPacker } from './kernels.js';
 import { libraryCandidates } from './library-search.js';
 import type { CudaDriver } from './driver.js';
-import { encodeTensorMaps, TENSOR_MAP_BYTES } from './tensor-map.js';
+import { createTensorMapEncoder, TENSOR_MAP_BYTES } from './tensor-map.js';
 import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
 
 const CUDA_HEADER = ['/usr/local/cuda/include/cuda.h', '/usr/local/cuda-13.0/include/cuda.h'].find(
@@ -73,8 +74,8 @@ int main() {
 });
 
 describe('tensor maps', () => {
-  /** What the driver is told, arrays read from where it would read them. */
-  const encoded = (mapped: Parameters<typeof encodeTensorMaps>[1][number]) => {
+  /** Arguments of the driver's call, arrays read from where it would read them. */
+  const encoded = (mapped: Mapped) => {
     const seen: Record<string, unknown>[] = [];
     const call = (_name: string, ...args: number[]) => {
       const [target, type, rank, address, sizes, strides, box, steps, interleave, swizzle] = args;
@@ -93,8 +94,10 @@ describe('tensor maps', () => {
         steps: words(steps!, rank!),
       });
     };
-    const maps = encodeTensorMaps({ call } as unknown as CudaDriver, [mapped]);
-    expect(maps.map(({ byteLength }) => byteLength)).toEqual([TENSOR_MAP_BYTES]);
+    const tensorMap = createTensorMapEncoder({ call } as unknown as CudaDriver);
+    expect(tensorMap(mapped)).toHaveLength(TENSOR_MAP_BYTES);
+    expect(tensorMap({ ...mapped })).toBe(tensorMap(mapped));
+    expect(seen).toHaveLength(1);
     return seen[0];
   };
 

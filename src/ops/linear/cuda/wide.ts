@@ -1,9 +1,14 @@
-/** Configurations of `wide.cu`: which there are, which is estimated to be the fastest for a problem, and how it is launched. Pure. */
-import { ceilDiv, type KernelLaunch } from '../../cuda/launch.js';
-import type { LinearProblem } from './cuda.js';
+/** Many rows of x on compute capability 9.0, whose warpgroups multiply: configurations of `wide.cu` and their estimated times. */
+import { elementOf, type WeightElement } from '../../../plan/weight-format.js';
+import { hasWarpgroupProducts } from '../../cuda/capability.js';
+import { ceilDiv, i32, tensorMap } from '../../cuda/launch.js';
+import type { TileBox } from '../../cuda/mapped.js';
+import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
+import type { LinearMethod } from './method.js';
+import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
+import { tileShape } from './tiles.js';
 
-/** A configuration of `wide.cu`. */
 export interface WideConfig {
   readonly method: 'wide';
   /** Groups of 8 tokens in a tile. */
@@ -17,8 +22,11 @@ export interface WideConfig {
   readonly clusterBlocks: number;
 }
 
+const READS: ReadonlySet<WeightElement> = new Set(['int8']);
 /** Up to here `ring.cu` is faster. */
 const MAX_RING_ROWS = 16;
+/** So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them. */
+const TRIAL_COUNT = 3;
 
 /** [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, from rows, to rows]: what won anywhere in trials on an H200. */
 const SHAPES = [
@@ -48,19 +56,19 @@ const KIB = 1024;
 
 const tileRows = ({ tilesPerWarp, warpgroups }: WideConfig): number => tilesPerWarp * warpgroups * 64;
 
-const tileCount = (config: WideConfig, { m, n }: LinearProblem): number =>
+const tileCount = (config: WideConfig, { m, n }: CudaLinearProblem): number =>
   ceilDiv(n, tileRows(config)) * ceilDiv(m, config.tokenGroups * 8);
 
-/** Blocks of a device that hold whole clusters. */
+/** Number of a device's blocks that make whole clusters. */
 const blockCount = ({ clusterBlocks }: WideConfig, multiprocessorCount: number): number =>
   Math.floor(multiprocessorCount / clusterBlocks) * clusterBlocks;
 
 /** Configurations for the class of a problem on compute capability 9.0, those first that are estimated to be the fastest. */
-export function wideConfigs(posed: LinearProblem, multiprocessorCount: number): readonly WideConfig[] {
+export function wideConfigs(posed: CudaLinearProblem, multiprocessorCount: number): readonly WideConfig[] {
   const problem = { ...posed, m: rowClass(posed.m) };
-  const { m, n, isInt8 } = problem;
+  const { m, n, format } = problem;
   // Results are stored two by two.
-  if (!isInt8 || m <= MAX_RING_ROWS || n % 2 !== 0) return [];
+  if (!READS.has(elementOf(format)) || m <= MAX_RING_ROWS || n % 2 !== 0) return [];
   return SHAPES.filter(([, , , , , from, to]) => from <= m && m <= to)
     .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks]) => {
       const config = { method: 'wide', tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } as const;
@@ -75,22 +83,26 @@ export function wideConfigs(posed: LinearProblem, multiprocessorCount: number): 
  * time than the best, on average.
  */
 const CYCLES = {
-  /** Of 64 weight rows by 64 k by a token: the tensor cores' rate is 2. */
+  /** For 64 weight rows by 64 k by a token: the tensor cores' rate is 2. */
   product: 2.05,
-  /** Of 64 weight rows by 64 k, whatever the tokens. */
+  /** For 64 weight rows by 64 k, whatever the tokens. */
   fragments: 40,
   stage: 70,
   /** Beginning and storing a tile. */
   tile: 4700,
-  /** Exchanging sums in a cluster: once, and of 1,024. */
+  /** Exchanging sums in a cluster: once, and for each 1,024 of them. */
   exchange: 1400,
   exchangedSums: 16,
 } as const;
-/** That a multiprocessor gets from L2, and that all get from memory. */
+/** Bandwidth in bytes per clock: from L2 to one multiprocessor, and from memory to all of them. */
 const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
 
-/** Clock cycles of a problem, less what does not depend on the configuration. */
-function estimatedCycles(config: WideConfig, problem: LinearProblem, multiprocessorCount: number): number {
+/** Clock cycles of a problem, without those that do not depend on the configuration. */
+function estimatedCycles(
+  config: WideConfig,
+  problem: CudaLinearProblem,
+  multiprocessorCount: number,
+): number {
   const { tokenGroups, boxes, clusterBlocks } = config;
   const rows = tileRows(config);
   const tokens = tokenGroups * 8;
@@ -108,17 +120,17 @@ function estimatedCycles(config: WideConfig, problem: LinearProblem, multiproces
   return Math.max(cycles, (problem.n * problem.k) / BYTES_PER_CYCLE.memory);
 }
 
-/** Template parameters, in the order of the source. */
-export const wideNumbers = (config: WideConfig): readonly number[] => [
-  config.tokenGroups,
-  config.tilesPerWarp,
-  config.warpgroups,
-  config.boxes,
-  config.clusterBlocks,
-];
+/** Template parameters. */
+const numbersOf = ({
+  tokenGroups,
+  tilesPerWarp,
+  warpgroups,
+  boxes,
+  clusterBlocks,
+}: WideConfig): readonly number[] => [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks];
 
 const MAX_STAGES = 16;
-/** What a block may have is a little more: 227 KiB. */
+/** Shared memory of a block. The device has a little more: 227 KiB. */
 const SHARED_BYTES = 226 * KIB;
 const WARP_THREADS = 32;
 /** Above this many sums a warpgroup's thread, the filling warp becomes a warpgroup that gives its registers away (wide.cu). */
@@ -132,50 +144,51 @@ function wideBytes(config: WideConfig): { readonly stage: number; readonly fixed
   return { stage: boxes * (tiles + tokenGroups) * KIB, fixed: exchange + 256 + warpgroups * 64 };
 }
 
-/** Stages of the ring that fit into the block's shared memory. */
+/** Number of stages of the ring that fit into the block's shared memory. */
 export function wideStages(config: WideConfig): number {
   const { stage, fixed } = wideBytes(config);
   return Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixed) / stage));
 }
 
-/** Tiles of 16 rows by 64 k that a copy of `wide.cu` brings. */
-export interface TileBox {
-  /** Along k. */
-  readonly across: number;
-  /** Along rows. */
-  readonly down: number;
-}
+/** Box of the tiles' map: a stage's weights come in one copy, or in one of gate and one of up. */
+const tileBox = ({ tilesPerWarp, warpgroups, boxes }: WideConfig, epilogue: Epilogue): TileBox => ({
+  across: boxes,
+  down: tilesPerWarp * warpgroups * (epilogue === 'swiglu' ? 2 : 4),
+});
 
-/** A stage's weights come in one copy, or in one of gate and one of up. */
-export const tileBox = (
-  { tilesPerWarp, warpgroups, boxes }: WideConfig,
-  epilogue: LinearProblem['epilogue'],
-): TileBox => ({ across: boxes, down: tilesPerWarp * warpgroups * (epilogue === 'swiglu' ? 2 : 4) });
-
-/** Every box that a configuration may want. */
-export function tileBoxes(): readonly TileBox[] {
-  const boxes = SHAPES.flatMap(([, tilesPerWarp, warpgroups, across]) =>
-    [2, 4].map((tiles) => ({ across, down: tilesPerWarp * warpgroups * tiles })),
-  );
-  return [...new Map(boxes.map((box) => [`${box.across}x${box.down}`, box])).values()];
-}
-
-/** Grid, block and shared memory. */
-export function wideShape(
-  config: WideConfig,
-  problem: LinearProblem,
-  multiprocessorCount: number,
-): Pick<KernelLaunch, 'grid' | 'blockThreads' | 'sharedBytes'> {
-  const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
-  const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
-  const { stage, fixed } = wideBytes(config);
-  const blocks = Math.min(
-    blockCount(config, multiprocessorCount),
-    tileCount(config, problem) * clusterBlocks,
-  );
-  return {
-    grid: [blocks, 1, 1],
-    blockThreads: (warpgroups * 4 + (isFillingWarpgroup ? 4 : 1)) * WARP_THREADS,
-    sharedBytes: fixed + wideStages(config) * stage,
-  };
-}
+export const wide: LinearMethod<WideConfig> = {
+  ...numberedKeys('wide', ['tokenGroups', 'tilesPerWarp', 'warpgroups', 'boxes', 'clusterBlocks']),
+  reads: READS,
+  builtIn: (problem, target) => wide.candidates(problem, target)[0],
+  candidates: (problem, { computeCapability, multiprocessorCount }) =>
+    hasWarpgroupProducts(computeCapability)
+      ? wideConfigs(problem, multiprocessorCount).slice(0, TRIAL_COUNT)
+      : [],
+  fusesSwiglu: (_, inter) => inter % 16 === 0,
+  fits: () => true,
+  kernel: (config, problem) => generatedKernel('wide', numbersOf(config), problem),
+  maps(config, { n, k, epilogue }, { x, xRows, weight, dtype }) {
+    const [down, across] = tileShape(n, k);
+    return [
+      { address: x, rows: xRows, columns: k, boxRows: config.tokenGroups * 8, dtype },
+      { address: weight, down, across, box: tileBox(config, epilogue) },
+    ];
+  },
+  launch(config, problem, operands, sink) {
+    const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
+    const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
+    const { stage, fixed } = wideBytes(config);
+    const stageCount = wideStages(config);
+    const blocks = Math.min(
+      blockCount(config, operands.multiprocessorCount),
+      tileCount(config, problem) * clusterBlocks,
+    );
+    sink.kernel({
+      ...kernelCode('wide', numbersOf(config), problem),
+      grid: [blocks, 1, 1],
+      blockThreads: (warpgroups * 4 + (isFillingWarpgroup ? 4 : 1)) * WARP_THREADS,
+      sharedBytes: fixed + stageCount * stage,
+      args: [...operands.maps.map(tensorMap), ...commonArguments(problem, operands), i32(stageCount)],
+    });
+  },
+};

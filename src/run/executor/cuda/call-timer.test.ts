@@ -3,7 +3,7 @@ import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
 import type { KernelLaunch } from '../../../ops/cuda/launch.js';
 import type { TimedCall } from '../opening/timed-call.js';
 import { createCallTimer } from './call-timer.js';
-import type { LaunchSink } from './op-context.js';
+import type { LaunchSink } from '../../../ops/cuda/sink.js';
 
 const LAUNCH: KernelLaunch = {
   unit: 'common',

@@ -1,8 +1,8 @@
 /** Times every launch of a step with events between them. The step then runs launch by launch, not as a graph. */
 import { invariant } from '../../../core/errors.js';
 import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
+import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import type { CallListener } from '../opening/timed-call.js';
-import type { LaunchSink } from './op-context.js';
 
 export interface CallTimer {
   /** Launches what it is given and an event after each. */

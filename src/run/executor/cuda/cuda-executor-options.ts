@@ -1,5 +1,5 @@
 import type { Gpu } from '../../../device/cuda/gpu.js';
-import type { LinearChooser } from '../../../ops/linear/cuda/tuning.js';
+import type { LinearChooser } from '../../../ops/linear/cuda/choose.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorLimits } from '../executor.js';
 import type { CallListener } from '../opening/timed-call.js';

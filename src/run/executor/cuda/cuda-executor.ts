@@ -6,11 +6,15 @@ import type { PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type Stream } from '../../../device/cuda/stream.js';
 import { addressOf } from '../../../ffi/memory.js';
-import { linearChooser } from '../../../ops/linear/cuda/tuning.js';
+import { MAX_TOP_COUNT } from '../../../ops/cuda/areas.js';
+import { lowerForCuda } from '../../../ops/cuda/lower.js';
+import type { CudaStep } from '../../../ops/cuda/scope.js';
+import type { LaunchSink } from '../../../ops/cuda/sink.js';
+import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { topCountOf } from '../../../ops/sample/contract.js';
-import { inferPlan } from '../../../plan/infer.js';
+import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../opening/memory-plan.js';
 import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
@@ -25,9 +29,7 @@ import {
 } from './decode-graphs.js';
 import { allocateMemory, type ExecutorMemory } from './device-memory.js';
 import { createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
-import { MAX_TOP_COUNT } from './memory-sizes.js';
-import type { LaunchSink, Program, StepShape } from './op-context.js';
-import { emitStep } from './program.js';
+import { bindProgram, type Program } from './program.js';
 import {
   type AttentionSplit,
   type AttentionWork,
@@ -66,6 +68,7 @@ class CudaExecutor implements Executor {
   readonly #sink: LaunchSink;
   readonly #timer: CallTimer | undefined;
   readonly #program: Program;
+  readonly #logits: PlanValue;
   readonly #split: AttentionSplit;
   readonly #maxBlocks: number;
   readonly #flights: readonly Flight[];
@@ -78,11 +81,11 @@ class CudaExecutor implements Executor {
   constructor(options: CudaExecutorOptions) {
     const { plan, gpu, units, profile } = options;
     checkCudaPlan(plan, options.maxPromptTokens ?? options.limits.maxSequenceTokens);
-    const inferred = inferPlan(plan);
+    const lowered = lowerForCuda(plan);
     const { driver, properties } = gpu;
     const kernels = createKernels(driver, properties.computeCapability);
     for (const [name, image] of units) kernels.load(name, image);
-    const areas = allocateMemory(options, inferred);
+    const areas = allocateMemory(options, lowered);
     const { limits } = areas;
     const stream = createStream(driver);
     const matmuls = openCublasLt(
@@ -100,20 +103,19 @@ class CudaExecutor implements Executor {
     this.#matmuls = matmuls;
     this.#sink = sink;
     this.#timer = profile && createCallTimer(sink, stream, () => createEvent(driver));
-    const prefillKernel = prefillKernelFor(plan, properties.computeCapability, limits.blockTokens);
-    this.#program = {
-      plan,
-      inferred,
-      device: properties,
+    this.#program = bindProgram(lowered, {
+      ...lowered,
+      memory: areas,
+      target: properties,
       chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
       maxSequenceTokens: limits.maxSequenceTokens,
       blockTokens: limits.blockTokens,
-      prefillKernel,
-    };
+    });
+    this.#logits = lowered.inferred.logits;
     const { headCount, kvHeadCount, vocabulary } = plan.dims;
     this.#split = {
       splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
-      queryTile: prefillKernel.queryTile,
+      queryTile: prefillKernelFor(plan, properties.computeCapability, limits.blockTokens).queryTile,
     };
     this.#maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
     this.#flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, areas));
@@ -231,7 +233,7 @@ class CudaExecutor implements Executor {
   #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {
     const { tokens, logits, decodeItems, prefillTiles, maxBlocks } = capacity;
     const { descriptor } = this.#areas;
-    const shape: StepShape = {
+    const shape: CudaStep = {
       tokens,
       logits,
       decodeItems,
@@ -240,7 +242,7 @@ class CudaExecutor implements Executor {
       topCount,
       descriptor: (field) => descriptor + 4 * offsets[field],
     };
-    emitStep(this.#program, this.#areas, shape, sink);
+    this.#program(shape, sink);
   }
 
   #moveBlocks({ blocksToHost, blocksFromHost, blockCopies }: StepInput): void {
@@ -269,14 +271,13 @@ class CudaExecutor implements Executor {
 
   /** @returns [logits, vocabulary], complete when the stream is */
   #copyLogits(logitCount: number): Float32Array {
-    const { plan, inferred } = this.#program;
     const { vocabulary } = this.limits;
     const logits = new Float32Array(logitCount * vocabulary);
-    const source = this.#areas.buffer(plan.ops.length - 1, plan.logits);
+    const source = this.#areas.valueAddress(this.#logits);
     for (let row = 0; row < logitCount; row++)
       this.#stream.copyToHost(
         addressOf(logits) + row * vocabulary * 4,
-        source + row * inferred.logits.columns * 4,
+        source + row * this.#logits.columns * 4,
         vocabulary * 4,
       );
     return logits;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
-import { inferPlan } from '../../../plan/infer.js';
+import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { planKvBlocks } from '../opening/memory-plan.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
@@ -68,8 +68,8 @@ test.each([
     tensorAddress: () => 1,
     cudaLibraryPath: undefined,
   };
-  const { bytes } = sizeCuda({ plan, inferred: inferPlan(plan) }, limits, gpu.properties);
-  const memory = allocateMemory(options, inferPlan(plan));
+  const { bytes } = sizeCuda(lowerForCuda(plan), limits, gpu.properties);
+  const memory = allocateMemory(options, lowerForCuda(plan));
   const workspaceAreas = areas.filter(({ purpose }) => purpose !== 'the KV cache');
   expect(workspaceAreas.map(({ byteLength }) => byteLength).toSorted((a, b) => a - b)).toEqual(
     Object.values(bytes)
@@ -79,7 +79,7 @@ test.each([
   expect(memory.workspaceBytes).toBe(dry.workspaceBytes);
   expect(memory.limits.blockCount).toBe(planKvBlocks(dry.demand));
   expect(memory.limits.blockCount).toBe(Math.floor((dry.demand.freeBytes * 0.8) / (16 * 524288)));
-  expect(bytes.denseWeight).toBe(isInt8 ? 22016 * 4096 * 2 : 0);
+  expect(bytes.denseCopy).toBe(isInt8 ? 22016 * 4096 * 2 : 0);
   expect(workspaceBytesOf({ bytes, maxLogits: 0, offset: () => 0, rows: () => 0 })).toBe(dry.workspaceBytes);
 });
 

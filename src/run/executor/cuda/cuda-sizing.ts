@@ -2,7 +2,7 @@
 import type { OpeningOptions } from '../../../core/engine-options.js';
 import { AloftError } from '../../../core/errors.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
-import { inferPlan } from '../../../plan/infer.js';
+import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorSizing } from '../opening/backend.js';
 import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
@@ -89,7 +89,7 @@ export function sizeCudaEngine(
 ): ExecutorSizing {
   const { plan, weightBytes } = shape;
   const limits = cudaLimits(shape, given);
-  const workspaceBytes = workspaceBytesOf(sizeCuda({ plan, inferred: inferPlan(plan) }, limits, target));
+  const workspaceBytes = workspaceBytesOf(sizeCuda(lowerForCuda(plan), limits, target));
   const kvCacheFreeMemFraction = given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION;
   const kv = {
     weightBytes,

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildStep } from '../../../core/build-step.js';
-import {
-  countAttentionWork,
-  descriptorLayout,
-  fillDescriptor,
-  type DescriptorField,
-} from './step-descriptor.js';
+import type { DescriptorField } from '../../../ops/cuda/step-fields.js';
+import { countAttentionWork, descriptorLayout, fillDescriptor } from './step-descriptor.js';
 
 const SPLIT = { splitTokens: 32, queryTile: 64 };
 

@@ -1,6 +1,7 @@
 /** The step as one block of 32-bit integers, copied to the device in one piece. */
 import type { StepInput } from '../../../core/step.js';
 import { ceilDiv } from '../../../ops/cuda/launch.js';
+import { DESCRIPTOR_FIELDS, type DescriptorField } from '../../../ops/cuda/step-fields.js';
 
 /** Room in a descriptor. A captured graph fixes it, so that addresses stay. */
 export interface DescriptorCapacity {
@@ -13,23 +14,6 @@ export interface DescriptorCapacity {
   readonly prefillTiles: number;
   readonly maxBlocks: number;
 }
-
-const FIELDS = [
-  'itemCount',
-  'tokenIds',
-  'positions',
-  'tokenRows',
-  'rowOffsets',
-  'rowSlots',
-  'contextLengths',
-  'logitTokens',
-  'logitRows',
-  'logitTargets',
-  'decodeItems',
-  'prefillTiles',
-  'blockTables',
-] as const;
-export type DescriptorField = (typeof FIELDS)[number];
 
 export interface DescriptorLayout {
   readonly capacity: DescriptorCapacity;
@@ -59,7 +43,7 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
   };
   let length = 0;
   const offsets = {} as Record<DescriptorField, number>;
-  for (const field of FIELDS) {
+  for (const field of DESCRIPTOR_FIELDS) {
     offsets[field] = length;
     length += ceilDiv(lengths[field], ALIGNMENT) * ALIGNMENT;
   }

@@ -1,0 +1,98 @@
+/** Areas of device memory that an executor keeps beside weights and KV cache: name, purpose and size of each. Pure. */
+import type { PlanDims } from '../../plan/plan.js';
+import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
+import { ACTIVATION_BYTES } from './dtype.js';
+
+/** Most log probabilities that a token can report. */
+export const MAX_TOP_COUNT = 32;
+/** Parts of the results, for each logit: token id, its log probability, then most likely tokens and their log probabilities. */
+const RESULT_WORDS = 2 + 2 * MAX_TOP_COUNT;
+const WORD = 4;
+const MATMUL_WORKSPACE_BYTES = 64 << 20;
+
+/** Numbers that sizes follow from. */
+export interface AreaSizes {
+  readonly dims: PlanDims;
+  readonly maxStepTokens: number;
+  readonly maxRows: number;
+  readonly maxLogits: number;
+  readonly maxSequenceTokens: number;
+  /** Blocks of the longest sequence. */
+  readonly maxBlocks: number;
+  /** Pieces of decode attention in the largest step. */
+  readonly maxDecodeItems: number;
+  /** Bytes of all values between ops. */
+  readonly workspaceBytes: number;
+  /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
+  readonly denseCopyCount: number;
+}
+
+interface Area {
+  /** Words for the error message when memory is not enough. */
+  readonly purpose: string;
+  /** Whether it has to be zeros at first. */
+  readonly isZeroed: boolean;
+  /** Bytes; an area of none is not allocated. */
+  readonly bytes: (sizes: AreaSizes) => number;
+}
+
+const area = (purpose: string, bytes: Area['bytes'], isZeroed = false): Area => ({
+  purpose,
+  bytes,
+  isZeroed,
+});
+const rotationBytes = ({ maxSequenceTokens, dims }: AreaSizes): number =>
+  maxSequenceTokens * (dims.headDim / 2) * WORD;
+const logitBytes = ({ maxLogits, dims }: AreaSizes): number => maxLogits * dims.vocabulary * WORD;
+
+export const AREAS = {
+  workspace: area('the workspace', ({ workspaceBytes }) => workspaceBytes, true),
+  results: area('results', ({ maxLogits }) => maxLogits * RESULT_WORDS * WORD),
+  partials: area(
+    'attention partial sums',
+    ({ maxDecodeItems, dims }) => maxDecodeItems * dims.headCount * (dims.headDim + 2) * WORD,
+  ),
+  arrivals: area('attention counters', ({ maxRows, dims }) => maxRows * dims.kvHeadCount * WORD, true),
+  slots: area('sampling parameters', ({ maxRows }) => maxRows * SAMPLE_SLOT_BYTES),
+  lastTokens: area('last tokens', ({ maxRows }) => maxRows * WORD, true),
+  history: area('token history', ({ maxRows, maxSequenceTokens }) => maxRows * maxSequenceTokens * WORD),
+  sampleWork: area('sampling', logitBytes),
+  sampleCounts: area('sampling', logitBytes, true),
+  denseCopy: area('dense weights', ({ denseCopyCount }) => denseCopyCount * ACTIVATION_BYTES),
+  cosTable: area('rotary tables', rotationBytes),
+  sinTable: area('rotary tables', rotationBytes),
+  descriptor: area('the step descriptor', descriptorBytes),
+  matmulWorkspace: area('cuBLASLt', () => MATMUL_WORKSPACE_BYTES),
+} as const satisfies Readonly<Record<string, Area>>;
+
+export type AreaName = keyof typeof AREAS;
+export const AREA_NAMES = Object.keys(AREAS) as readonly AreaName[];
+
+function descriptorBytes(sizes: AreaSizes): number {
+  const { maxStepTokens, maxRows, maxBlocks, maxLogits, maxDecodeItems } = sizes;
+  return WORD * (3 * maxStepTokens + maxRows * (8 + maxBlocks) + 6 * maxLogits + 2 * maxDecodeItems + 1024);
+}
+
+/** Values by area. */
+export function areaRecord(value: (name: AreaName) => number): Readonly<Record<AreaName, number>> {
+  return Object.fromEntries(AREA_NAMES.map((name) => [name, value(name)])) as Record<AreaName, number>;
+}
+
+/** Addresses of the parts of the results. */
+export interface ResultParts {
+  readonly outTokens: number;
+  readonly outLogprobs: number;
+  readonly outTopIds: number;
+  readonly outTopLogprobs: number;
+}
+
+/** Cuts the area of results into its parts. */
+export function resultParts(results: number, maxLogits: number): ResultParts {
+  const column = maxLogits * WORD;
+  return {
+    outTokens: results,
+    outLogprobs: results + column,
+    outTopIds: results + 2 * column,
+    outTopLogprobs: results + (2 + MAX_TOP_COUNT) * column,
+  };
+}

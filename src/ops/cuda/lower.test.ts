@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { namedShape } from '../../builder/random-weights/shapes.js';
+import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
+import { inferPlan } from '../../plan/infer.js';
+import type { Plan, PlanOp } from '../../plan/plan.js';
+import { kernelLifetimes, lowerForCuda, planOpCount } from './lower.js';
+
+const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: 2 };
+const PLAN = benchmarkPlan({ shape, dtype: 'f16', isInt8: true });
+
+const withOps = (change: (ops: PlanOp[]) => PlanOp[]): Plan => ({ ...PLAN, ops: change([...PLAN.ops]) });
+const indexOf = (kind: PlanOp['kind']): number => PLAN.ops.findIndex((op) => op.kind === kind);
+
+describe('lowering for a GPU', () => {
+  it('makes one op of what one kernel can compute, and ends with sampling', () => {
+    const { ops } = lowerForCuda(PLAN);
+    const layer = ['linear', 'attention', 'linear', 'addRmsNorm', 'linear', 'linear'];
+    expect(ops.map(({ kind }) => kind)).toEqual([
+      ...['embedding', 'rmsNorm', ...layer, 'addRmsNorm', ...layer],
+      ...['add', 'gather', 'rmsNorm', 'linear', 'sample'],
+    ]);
+    expect(ops.flatMap((op) => (op.kind === 'linear' && op.gate ? [op.weight] : []))).toEqual([
+      ...['layers.0.mlp.fc_gate.weight', 'layers.1.mlp.fc_gate.weight'],
+    ]);
+  });
+
+  it('covers every op of the plan once, in order', () => {
+    const { ops } = lowerForCuda(PLAN);
+    let next = 0;
+    for (const op of ops) {
+      expect(op.index).toBe(next);
+      next += planOpCount(op);
+    }
+    expect(next).toBe(PLAN.ops.length + 1);
+  });
+
+  it('leaves SwiGLU by itself where its input does not come from the linear before it', () => {
+    const at = indexOf('swiglu');
+    const plan = withOps((ops) => {
+      const twin = { ...ops[at - 1]!, out: 'other' } as PlanOp;
+      return ops.toSpliced(at, 0, twin);
+    });
+    const kinds = lowerForCuda(plan)
+      .ops.slice(at - 1)
+      .map(({ kind }) => kind);
+    expect(kinds).toContain('swiglu');
+  });
+
+  it('refuses attention without its append, and what needs other ranks', () => {
+    const append = indexOf('ropeAppend');
+    expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 1)))).toThrow(/does not follow/);
+    expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 0, ops[append]!)))).toThrow(
+      /ropeAppend\) is not followed/,
+    );
+    const reduce: PlanOp = { kind: 'allReduce', x: (PLAN.ops[append] as { qkv: string }).qkv };
+    expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 0, reduce)))).toThrow(/one rank/);
+  });
+});
+
+describe('lifetimes of values', () => {
+  it('begin where the kernel begins that defines them', () => {
+    const lowered = lowerForCuda(PLAN);
+    const lives = kernelLifetimes(lowered);
+    const definedAt = (index: number): number => {
+      const op = PLAN.ops[index]!;
+      return lives.get(lowered.inferred.operands[index]!.get('out' in op ? op.out : '')!)!.definedAt;
+    };
+    // SwiGLU's result is written while gate-up still reads its input, and attention's while queries are rotated.
+    for (const kind of ['swiglu', 'pagedAttention'] as const)
+      expect(definedAt(indexOf(kind))).toBe(indexOf(kind) - 1);
+    for (const kind of ['rmsNorm', 'linear', 'gather'] as const)
+      expect(definedAt(indexOf(kind))).toBe(indexOf(kind));
+    const { values } = inferPlan(PLAN);
+    expect([...lives.values()].map(({ lastUsedAt }) => lastUsedAt)).toEqual(
+      values.map(({ lastUsedAt }) => lastUsedAt),
+    );
+  });
+});

@@ -1,0 +1,101 @@
+/** A plan as the list of what a GPU runs: the one place that decides which ops of a plan become one. Pure. */
+import { AloftError } from '../../core/errors.js';
+import { type InferredPlan, inferPlan, type PlanValue } from '../../plan/infer.js';
+import type {
+  AllGatherOp,
+  AllReduceOp,
+  LinearOp,
+  PagedAttentionOp,
+  Plan,
+  PlanOp,
+  RopeAppendOp,
+  SwigluOp,
+} from '../../plan/plan.js';
+
+/** A linear layer. Where its kernel can end with SwiGLU, `gate` is part of it; otherwise `gate` is launched after it. */
+export interface CudaLinear extends LinearOp {
+  /** Index of the first of its ops in the plan. */
+  readonly index: number;
+  /** The SwiGLU that is next in the plan and takes the layer's result. */
+  readonly gate: SwigluOp | undefined;
+}
+
+/** Rotation, append to the cache and attention. Decode attention does all of it in one kernel. */
+export interface CudaAttention {
+  readonly kind: 'attention';
+  readonly index: number;
+  readonly append: RopeAppendOp;
+  readonly attend: PagedAttentionOp;
+}
+
+/** Sampling: behind the last op of the plan. */
+export interface CudaSampling {
+  readonly kind: 'sample';
+  readonly index: number;
+}
+
+/** Ops that become something else, or that a plan of one rank does not have. */
+type Special = LinearOp | RopeAppendOp | PagedAttentionOp | AllReduceOp | AllGatherOp;
+type Indexed<Op> = Op extends PlanOp ? Op & { readonly index: number } : never;
+
+export type CudaOp = Indexed<Exclude<PlanOp, Special>> | CudaLinear | CudaAttention | CudaSampling;
+export type CudaOpOf<Kind extends CudaOp['kind']> = Extract<CudaOp, { readonly kind: Kind }>;
+
+export interface LoweredPlan {
+  readonly plan: Plan;
+  readonly inferred: InferredPlan;
+  readonly ops: readonly CudaOp[];
+}
+
+/** @throws {AloftError} INTERNAL for a plan that is invalid or has what no pass makes for one GPU */
+export function lowerForCuda(plan: Plan): LoweredPlan {
+  const inferred = inferPlan(plan);
+  const ops: CudaOp[] = [];
+  let index = 0;
+  while (index < plan.ops.length) {
+    const op = lowerOp(plan, index);
+    ops.push(op);
+    index += planOpCount(op);
+  }
+  return { plan, inferred, ops: [...ops, { kind: 'sample', index }] };
+}
+
+function lowerOp({ ops }: Plan, index: number): CudaOp {
+  const op = ops[index]!;
+  const next = ops[index + 1];
+  switch (op.kind) {
+    case 'linear':
+      return { ...op, index, gate: next?.kind === 'swiglu' && next.gateUp === op.out ? next : undefined };
+    case 'ropeAppend':
+      if (next?.kind !== 'pagedAttention' || next.qkv !== op.qkv || next.layer !== op.layer)
+        throw new AloftError('INTERNAL', `Plan op ${index} (ropeAppend) is not followed by its attention.`);
+      return { kind: 'attention', index, append: op, attend: next };
+    case 'pagedAttention':
+      throw new AloftError('INTERNAL', `Plan op ${index} (pagedAttention) does not follow its ropeAppend.`);
+    case 'allReduce':
+    case 'allGather':
+      throw new AloftError('INTERNAL', `Plan op ${index} (${op.kind}) is in a program of one rank.`);
+    default:
+      return { ...op, index };
+  }
+}
+
+/** Number of plan ops that an op stands for. */
+export function planOpCount(op: CudaOp): number {
+  if (op.kind === 'linear') return op.gate === undefined ? 1 : 2;
+  return op.kind === 'attention' ? 2 : 1;
+}
+
+/**
+ * Values with the lives that the kernels give them: an op that stands for several may write its results while it still
+ * reads its operands, so everything that it defines lives from its first op on.
+ */
+export function kernelLifetimes({ inferred, ops }: LoweredPlan): ReadonlyMap<PlanValue, PlanValue> {
+  const lives = new Map(inferred.values.map((value) => [value, value]));
+  for (const op of ops) {
+    const covered = inferred.operands.slice(op.index, op.index + planOpCount(op));
+    for (const value of covered.flatMap((operands) => [...operands.values()]))
+      if (value.definedAt > op.index) lives.set(value, { ...value, definedAt: op.index });
+  }
+  return lives;
+}

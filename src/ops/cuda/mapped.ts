@@ -1,0 +1,30 @@
+/** Matrices that kernels read through tensor maps, as data: op folders describe them, the CUDA device encodes them. */
+import type { CudaDtype } from './dtype.js';
+
+/** A row-major [rows, columns] matrix of 16-bit values in device memory, to be copied in boxes of 64 columns. */
+export interface MappedMatrix {
+  readonly address: number;
+  readonly rows: number;
+  /** A multiple of 8: rows start at multiples of 16 bytes. */
+  readonly columns: number;
+  readonly boxRows: number;
+  readonly dtype: CudaDtype;
+}
+
+/** Tiles of 16 rows by 64 columns that one copy brings. */
+export interface TileBox {
+  /** Along columns. */
+  readonly across: number;
+  /** Along rows. */
+  readonly down: number;
+}
+
+/** Tiles of int8 weights, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
+export interface MappedTiles {
+  readonly address: number;
+  readonly down: number;
+  readonly across: number;
+  readonly box: TileBox;
+}
+
+export type Mapped = MappedMatrix | MappedTiles;

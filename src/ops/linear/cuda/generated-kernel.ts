@@ -1,0 +1,65 @@
+/** What the methods with kernels of their own share: names of generated kernels, keys that list numbers, and arguments. */
+import type { WeightFormat } from '../../../plan/weight-format.js';
+import { i32, type KernelArgument, pointer } from '../../cuda/launch.js';
+import type { GeneratedKernel, LinearMethod, LinearOperands } from './method.js';
+import { type CudaLinearProblem, type Epilogue, outColumns } from './problem.js';
+import { storedWeights } from './stored-weights.js';
+
+const EPILOGUES: Readonly<Record<Epilogue, string>> = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' };
+
+/** Unit that has the kernels for weights in a format. */
+export const linearUnit = (format: WeightFormat): string => `linear-${storedWeights(format).key}`;
+
+/** Unit and name of a kernel, as launches need them. @param numbers template parameters, in the order of the source */
+export function kernelCode(
+  method: string,
+  numbers: readonly number[],
+  { format, epilogue }: Pick<CudaLinearProblem, 'format' | 'epilogue'>,
+): { readonly unit: string; readonly kernel: string } {
+  return {
+    unit: linearUnit(format),
+    kernel: `${method}_${numbers.join('_')}_${epilogue}`,
+  };
+}
+
+/** A kernel of the template in `<method>.cu`. */
+export function generatedKernel(
+  method: string,
+  numbers: readonly number[],
+  problem: Pick<CudaLinearProblem, 'format' | 'epilogue'>,
+): GeneratedKernel {
+  const { unit, kernel: name } = kernelCode(method, numbers, problem);
+  const parameters = [
+    storedWeights(problem.format).templateArgument,
+    ...numbers,
+    EPILOGUES[problem.epilogue],
+  ];
+  const line = `${method.toUpperCase()}_KERNEL(${[name, ...parameters].join(', ')})`;
+  return { unit, name, file: `linear/cuda/${method}.cu`, line };
+}
+
+/** Arguments that follow the matrices. */
+export function commonArguments(
+  problem: CudaLinearProblem,
+  { scale, bias, out }: LinearOperands,
+): readonly KernelArgument[] {
+  const { m, n, k } = problem;
+  return [...[scale, bias, out].map(pointer), ...[m, n, k, outColumns(problem)].map(i32)];
+}
+
+/** Keys of configurations that are a name and numbers. @param fields in the order of the key */
+export function numberedKeys<Config extends { readonly method: string }>(
+  method: Config['method'],
+  fields: readonly (keyof Config)[],
+): Pick<LinearMethod<Config>, 'key' | 'parse'> {
+  return {
+    key: (config) => [method, ...fields.map((field) => config[field])].join(' '),
+    parse(key) {
+      const [first, ...words] = key.split(' ');
+      if (first !== method || words.length !== fields.length) return undefined;
+      if (!words.every((word) => /^\d+$/.test(word))) return undefined;
+      const numbers = Object.fromEntries(fields.map((field, index) => [field, Number(words[index])]));
+      return { method, ...numbers } as unknown as Config;
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/** The methods of computing linear layers on a GPU. To add one: its file, and its line in the table. */
+import type { LinearMethod } from './method.js';
+import { matmul } from './matmul.js';
+import { ring } from './ring.js';
+import { stream } from './stream.js';
+import { wide } from './wide.js';
+
+/** Methods with kernels of ours. Where several run a problem, the first is the fastest. */
+export const KERNEL_METHODS = { wide, ring, stream };
+/** All methods; the last runs every problem. */
+export const METHODS = { ...KERNEL_METHODS, matmul };
+
+type ConfigOf<Method> = Method extends LinearMethod<infer Config> ? Config : never;
+export type LinearConfig = ConfigOf<(typeof METHODS)[keyof typeof METHODS]>;
+
+/** The method of a configuration. */
+export const methodOf = ({ method }: LinearConfig): LinearMethod<LinearConfig> => METHODS[method];

@@ -1,0 +1,103 @@
+/** Linear layers of a plan on a GPU: the problems that they pose, the kernels that solve them, and the launches. */
+import type { Plan } from '../../../plan/plan.js';
+import { isQuantised, type WeightFormat } from '../../../plan/weight-format.js';
+import { commonPart, type CudaOpDefinition } from '../../cuda/definition.js';
+import { cudaDtype } from '../../cuda/dtype.js';
+import type { CudaLinear } from '../../cuda/lower.js';
+import type { CudaScope } from '../../cuda/scope.js';
+import { swigluLaunch } from '../../swiglu/cuda.js';
+import { canEndWith, kernelChooser, type LinearChooser } from './choose.js';
+import type { LinearMethod, LinearOperands } from './method.js';
+import { type LinearConfig, methodOf } from './methods.js';
+import type { CudaLinearProblem } from './problem.js';
+import { MIN_X_MAP_ROWS, ROW_CLASSES, rowClass } from './row-classes.js';
+
+/** A problem, and the configuration that solves it. */
+interface Solution {
+  readonly problem: CudaLinearProblem;
+  readonly config: LinearConfig;
+}
+
+/** Solves a layer for a number of rows: with SwiGLU where there is one kernel for both, else without. */
+export function solveLinear(op: CudaLinear, plan: Plan, m: number, choose: LinearChooser): Solution {
+  const { shape, format } = plan.weights[op.weight]!;
+  const size = { m, n: shape[0]!, k: shape[1]!, format };
+  if (op.gate !== undefined) {
+    const problem = { ...size, epilogue: 'swiglu' } as const;
+    const config = choose(problem);
+    if (canEndWith(config, problem)) return { problem, config };
+  }
+  const problem = { ...size, epilogue: op.outDtype === 'f32' ? 'f32' : 'store' } as const;
+  return { problem, config: choose(problem) };
+}
+
+/** A layer at the numbers of rows of one class, with all addresses. */
+interface Variant extends Solution {
+  readonly method: LinearMethod<LinearConfig>;
+  readonly operands: LinearOperands;
+}
+
+export const linear: CudaOpDefinition<CudaLinear> = {
+  *kernels(op, { plan, target, chooseLinear }) {
+    // For products by the matrix library: a dense copy before them, and what follows them.
+    yield commonPart('linear/cuda/dequantise.cu');
+    yield commonPart('add/cuda.cu');
+    if (op.gate !== undefined) yield commonPart('swiglu/cuda.cu');
+    const choose = kernelChooser(chooseLinear, target);
+    for (const m of ROW_CLASSES) {
+      const { problem, config } = solveLinear(op, plan, m, choose);
+      const kernel = methodOf(config).kernel(config, problem);
+      if (kernel !== undefined) yield kernel;
+    }
+  },
+  bind(op, scope) {
+    const { gate, index } = op;
+    const rows = scope.rows(op.x);
+    const variants = bindVariants(op, scope);
+    const gateUp = scope.at(op.out);
+    const gated = gate && { out: scope.next().at(gate.out), columns: scope.next().columns(gate.out) };
+    return (step, sink) => {
+      const m = rows(step);
+      const { method, config, problem, operands } = variants.get(rowClass(m))!;
+      method.launch(config, { ...problem, m }, operands, sink);
+      if (gated === undefined || problem.epilogue === 'swiglu') return;
+      sink.startOp?.(index + 1);
+      sink.kernel(swigluLaunch(m, gated.columns, gateUp, gated.out));
+    };
+  },
+};
+
+/** Variants by class, of every class that a step can have. */
+function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Variant> {
+  const { plan, memory, chooseLinear } = scope.context;
+  const xRows = Math.max(MIN_X_MAP_ROWS, memory.valueRows(scope.value(op.x)));
+  const matrices = { dtype: cudaDtype(plan), x: scope.at(op.x), xRows, weight: memory.tensor(op.weight) };
+  const fixed = {
+    ...matrices,
+    ...parametersOf(op, scope, plan.weights[op.weight]!.format),
+    denseCopy: memory.denseCopy,
+    multiprocessorCount: scope.context.target.multiprocessorCount,
+  };
+  const classes = ROW_CLASSES.filter((rows) => rows <= rowClass(xRows));
+  return new Map(
+    classes.map((m) => {
+      const { problem, config } = solveLinear(op, plan, m, chooseLinear);
+      const method = methodOf(config);
+      const maps = method.maps(config, problem, matrices).map(memory.tensorMap);
+      const out = problem.epilogue === 'swiglu' ? scope.next().at(op.gate!.out) : scope.at(op.out);
+      return [m, { problem, config, method, operands: { ...fixed, maps, out } }];
+    }),
+  );
+}
+
+/** Addresses of scales and bias; 0 for those that a layer does not have. */
+function parametersOf(
+  { weight, bias }: CudaLinear,
+  { context: { memory } }: CudaScope,
+  format: WeightFormat,
+): Pick<LinearOperands, 'scale' | 'bias'> {
+  return {
+    scale: isQuantised(format) ? memory.tensor(`${weight}.scale`) : 0,
+    bias: bias === null ? 0 : memory.tensor(bias),
+  };
+}

@@ -1,0 +1,226 @@
+/** Few rows of x on devices with bulk copies, which stream the weights through a ring: configurations of `ring.cu`. */
+import type { WeightElement } from '../../../plan/weight-format.js';
+import { hasBulkRings } from '../../cuda/capability.js';
+import { ceilDiv, i32, pointer, tensorMap } from '../../cuda/launch.js';
+import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
+import type { LinearMethod } from './method.js';
+import { type CudaLinearProblem, outColumns } from './problem.js';
+import { type StoredWeights, storedWeights } from './stored-weights.js';
+
+export interface RingConfig {
+  readonly method: 'ring';
+  /** Groups of 8 tokens. */
+  readonly tokenGroups: 1 | 2 | 4 | 8;
+  /** 16-row tiles of a warp. */
+  readonly tilesPerWarp: number;
+  readonly rowWarps: number;
+  readonly kWarps: number;
+  /** Boxes of 64 k in a stage. */
+  readonly boxes: number;
+  /** Shared memory that a block may take. */
+  readonly sharedBytes: number;
+  /** Blocks that share a multiprocessor. */
+  readonly blocksPerMultiprocessor: number;
+}
+
+const KIB = 1024;
+/** Below this many 16-row tiles per multiprocessor, blocks of one tile share the work better than blocks of two. */
+const FEW_TILES_PER_MULTIPROCESSOR = 4;
+
+type RingShape = readonly [
+  tilesPerWarp: number,
+  rowWarps: number,
+  kWarps: number,
+  boxes: number,
+  sharedKib: number,
+  blocksPerMultiprocessor: number,
+];
+type TokenGroups = RingConfig['tokenGroups'];
+
+/** Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. */
+const SHAPES: Readonly<
+  Partial<
+    Record<StoredWeights['key'], Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>>
+  >
+> = {
+  dense: {
+    1: [
+      [1, 1, 4, 4, 108, 2],
+      [2, 1, 4, 4, 108, 2],
+    ],
+    2: [
+      [1, 1, 4, 4, 108, 2],
+      [2, 1, 4, 4, 108, 2],
+    ],
+    4: [
+      [2, 1, 4, 4, 200, 1],
+      [2, 2, 2, 2, 108, 2],
+    ],
+  },
+  int8: {
+    1: [
+      [1, 1, 8, 8, 108, 2],
+      [2, 1, 4, 4, 72, 3],
+    ],
+    2: [
+      [1, 1, 8, 8, 108, 2],
+      [2, 1, 4, 4, 72, 3],
+    ],
+    4: [
+      [2, 1, 4, 4, 200, 1],
+      [2, 2, 2, 2, 72, 3],
+    ],
+    8: [
+      [1, 2, 4, 4, 200, 1],
+      [2, 2, 2, 2, 108, 2],
+    ],
+  },
+};
+
+/** Shapes that won anywhere in trials on an H200. */
+const TRIALS: readonly RingShape[] = [
+  [1, 1, 4, 4, 108, 2],
+  [2, 1, 4, 4, 108, 2],
+  [1, 1, 8, 8, 108, 2],
+  [2, 1, 4, 4, 72, 3],
+  [2, 1, 4, 4, 200, 1],
+  [2, 2, 2, 2, 108, 2],
+  [2, 2, 2, 2, 72, 3],
+  [1, 2, 4, 4, 200, 1],
+  [1, 1, 4, 8, 72, 3],
+  [2, 1, 4, 8, 108, 2],
+  [1, 1, 8, 16, 108, 2],
+];
+/** A ring of fewer stages cannot hide its copies. */
+const MIN_STAGES = 2;
+const MAX_STAGES = 16;
+/** Rows of the boxes of dense weights. */
+const WEIGHT_BOX_ROWS = 16;
+
+const tokenGroupsFor = (m: number): TokenGroups | undefined =>
+  ([1, 2, 4, 8] as const).find((groups) => m <= groups * 8);
+
+function configOf(tokenGroups: TokenGroups, shape: RingShape): RingConfig {
+  const [tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor] = shape;
+  const sharedBytes = sharedKib * KIB;
+  return {
+    method: 'ring',
+    tokenGroups,
+    tilesPerWarp,
+    rowWarps,
+    kWarps,
+    boxes,
+    sharedBytes,
+    blocksPerMultiprocessor,
+  };
+}
+
+/** Rows of x that the ring's boxes have: what x takes grows with them, and few sizes need few tensor maps. */
+function ringRows({ tokenGroups }: RingConfig, m: number): number {
+  return m === 1 ? 1 : tokenGroups === 1 && m <= FEW_BOX_ROWS ? FEW_BOX_ROWS : tokenGroups * 8;
+}
+const FEW_BOX_ROWS = 4;
+
+/** Rows of the boxes of the tensor maps of x, ascending. A launch of a single row takes a map, too, and ignores it. */
+const xBoxRows = ({ tokenGroups }: RingConfig): readonly number[] =>
+  tokenGroups === 1 ? [FEW_BOX_ROWS, 8] : [tokenGroups * 8];
+
+type Rows = Pick<CudaLinearProblem, 'm' | 'format'>;
+
+/** Shared memory of a stage and of what does not depend on the number of stages. */
+function ringBytes(
+  config: RingConfig,
+  { m, format }: Rows,
+): { readonly stage: number; readonly fixed: number } {
+  const { isTiled, tileBytes } = storedWeights(format);
+  const tiles = config.tilesPerWarp * config.rowWarps;
+  const xRows = ringRows(config, m);
+  const unit = isTiled && xRows === 1 ? 128 : 1024;
+  const xBytes = ceilDiv(xRows * config.boxes * 128, unit) * unit;
+  return {
+    stage: config.boxes * tiles * tileBytes + xBytes,
+    fixed: 256 + config.kWarps * tiles * config.tokenGroups * 8 * 16 * 4,
+  };
+}
+
+/** Number of stages of the ring that fit into the block's shared memory: the fewer rows, the more. */
+export function ringStages(config: RingConfig, rows: Rows): number {
+  const { stage, fixed } = ringBytes(config, rows);
+  return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+}
+
+/** Template parameters. */
+const numbersOf = ({ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes }: RingConfig): readonly number[] => [
+  tokenGroups,
+  tilesPerWarp,
+  rowWarps,
+  kWarps,
+  boxes,
+];
+
+export const ring: LinearMethod<RingConfig> = {
+  ...numberedKeys('ring', [
+    'tokenGroups',
+    'tilesPerWarp',
+    'rowWarps',
+    'kWarps',
+    'boxes',
+    'sharedBytes',
+    'blocksPerMultiprocessor',
+  ]),
+  reads: new Set<WeightElement>(['f16', 'bf16', 'int8']),
+  builtIn({ m, n, format, epilogue }, { computeCapability, multiprocessorCount }) {
+    const tokenGroups = tokenGroupsFor(m);
+    if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return undefined;
+    const shapes = SHAPES[storedWeights(format).key]?.[tokenGroups];
+    if (shapes === undefined) return undefined;
+    const isFew = n / 16 / multiprocessorCount < FEW_TILES_PER_MULTIPROCESSOR && epilogue !== 'swiglu';
+    return configOf(tokenGroups, shapes[isFew ? 0 : 1]);
+  },
+  candidates({ m, format }, { computeCapability }) {
+    const tokenGroups = tokenGroupsFor(m);
+    if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return [];
+    return TRIALS.map((shape) => configOf(tokenGroups, shape)).filter(
+      (config) => ringStages(config, { m: tokenGroups * 8, format }) >= MIN_STAGES,
+    );
+  },
+  fusesSwiglu: ({ tilesPerWarp, rowWarps }, inter) => inter % 16 === 0 && (tilesPerWarp * rowWarps) % 2 === 0,
+  fits: ({ sharedBytes }, { sharedBytesPerBlock }) => sharedBytes <= sharedBytesPerBlock,
+  kernel: (config, problem) => generatedKernel('ring', numbersOf(config), problem),
+  maps(config, { n, k, format }, { x, xRows, weight, dtype }) {
+    const boxes = xBoxRows(config).map((boxRows) => ({
+      address: x,
+      rows: xRows,
+      columns: k,
+      boxRows,
+      dtype,
+    }));
+    if (storedWeights(format).isTiled) return boxes;
+    return [...boxes, { address: weight, rows: n, columns: k, boxRows: WEIGHT_BOX_ROWS, dtype }];
+  },
+  launch(config, problem, operands, sink) {
+    const { m, format, epilogue } = problem;
+    const { x, weight, maps, multiprocessorCount } = operands;
+    const { stage, fixed } = ringBytes(config, problem);
+    const stageCount = ringStages(config, problem);
+    const xRows = ringRows(config, m);
+    const boxes = xBoxRows(config);
+    const xMap = maps[xRows === 1 ? boxes.length - 1 : boxes.indexOf(xRows)]!;
+    const tileRows = config.tilesPerWarp * config.rowWarps * (epilogue === 'swiglu' ? 8 : 16);
+    const blocks = multiprocessorCount * config.blocksPerMultiprocessor;
+    sink.kernel({
+      ...kernelCode('ring', numbersOf(config), problem),
+      grid: [Math.min(blocks, ceilDiv(outColumns(problem), tileRows)), 1, 1],
+      blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
+      sharedBytes: fixed + stageCount * stage,
+      args: [
+        pointer(x),
+        tensorMap(xMap),
+        storedWeights(format).isTiled ? pointer(weight) : tensorMap(maps[boxes.length]!),
+        ...commonArguments(problem, operands),
+        i32(stageCount),
+        i32(xRows),
+      ],
+    });
+  },
+};

@@ -1,0 +1,70 @@
+/** Devices, problems and operands for tests of linear layers on a GPU. */
+import { NAMED_FORMATS, type WeightElement } from '../../../../plan/weight-format.js';
+import type { KernelLaunch } from '../../../cuda/launch.js';
+import { createRecordingSink } from '../../../cuda/testing/recording-sink.js';
+import type { LinearOperands } from '../method.js';
+import { type LinearConfig, methodOf } from '../methods.js';
+import type { CudaLinearProblem } from '../problem.js';
+
+export const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+export const B200 = { computeCapability: 100, multiprocessorCount: 148 };
+export const A100 = { computeCapability: 80, multiprocessorCount: 108 };
+export const { int8: INT8, f16: DENSE } = NAMED_FORMATS;
+
+export const OPERANDS: LinearOperands = {
+  dtype: 'f16',
+  x: 0x1000,
+  xRows: 8192,
+  weight: 0x2000,
+  maps: [],
+  scale: 0x3000,
+  bias: 0,
+  out: 0x4000,
+  denseCopy: 0x5000,
+  multiprocessorCount: 132,
+};
+
+/** LLaMA-2-7B's layers and head, and a small one whose sizes are no multiples of a tile. */
+export const SHAPES = [
+  [12288, 4096],
+  [4096, 4096],
+  [22016, 4096],
+  [4096, 11008],
+  [32000, 4096],
+  [96, 40],
+] as const;
+
+/** Every shape, for each number of rows, element and epilogue. */
+export function problemsOf(
+  rows: readonly number[],
+  elements: readonly WeightElement[] = ['f16', 'int8'],
+): CudaLinearProblem[] {
+  return SHAPES.flatMap(([n, k]) =>
+    rows.flatMap((m) =>
+      elements.flatMap((element) =>
+        (['store', 'f32', 'swiglu'] as const).map((epilogue) => ({
+          m,
+          n,
+          k,
+          format: NAMED_FORMATS[element],
+          epilogue,
+        })),
+      ),
+    ),
+  );
+}
+
+/** The kernel that a configuration launches; each of its maps is a byte that says which. */
+export function kernelLaunchOf(
+  config: LinearConfig,
+  problem: CudaLinearProblem,
+  operands: LinearOperands = OPERANDS,
+): KernelLaunch {
+  const sink = createRecordingSink();
+  const method = methodOf(config);
+  const maps = method.maps(config, problem, operands).map((_, index) => Uint8Array.of(index));
+  method.launch(config, problem, { ...operands, maps }, sink);
+  if (sink.launches.length !== 1)
+    throw new Error(`${config.method} launches ${sink.launches.length} kernels`);
+  return sink.launches[0]!;
+}

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { namedShape } from '../../../builder/random-weights/shapes.js';
+import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
+import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
+import { lowerForCuda } from '../../../ops/cuda/lower.js';
+import type { Mapped } from '../../../ops/cuda/mapped.js';
+import type { CudaContext, CudaStep } from '../../../ops/cuda/scope.js';
+import { createRecordingSink } from '../../../ops/cuda/testing/recording-sink.js';
+import { linearChooser } from '../../../ops/linear/cuda/choose.js';
+import { sizeCuda } from './memory-sizes.js';
+import { bindProgram } from './program.js';
+
+const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+const A100 = { computeCapability: 80, multiprocessorCount: 108 };
+const WORKSPACE = 2 ** 40;
+const KV_BASE = 2 ** 41;
+const LIMITS = {
+  maxStepTokens: 1024,
+  maxRows: 16,
+  maxLogits: 64,
+  blockTokens: 16,
+  blockCount: 0,
+  hostBlockCount: 0,
+  maxSequenceTokens: 2048,
+};
+const STEP: CudaStep = {
+  tokens: 4,
+  logits: 4,
+  decodeItems: 4,
+  prefillTiles: 0,
+  maxBlocks: 128,
+  topCount: 0,
+  descriptor: () => 0x500,
+};
+
+/** Binds two layers of LLaMA-2-7B, without a device. */
+function bind(target: typeof H200, isInt8: boolean) {
+  const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
+  const lowered = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', isInt8 }));
+  const { offset, rows } = sizeCuda(lowered, LIMITS, target);
+  const mapped: Mapped[] = [];
+  const context: CudaContext = {
+    ...lowered,
+    target,
+    blockTokens: LIMITS.blockTokens,
+    maxSequenceTokens: LIMITS.maxSequenceTokens,
+    chooseLinear: linearChooser(target),
+    memory: {
+      ...areaRecord(() => 0x100),
+      ...resultParts(0x100, 64),
+      valueAddress: (value) => WORKSPACE + offset(value),
+      valueRows: rows,
+      tensor: () => 0x300,
+      tensorMap: (one) => Uint8Array.of(mapped.push(one) % 256),
+      kvBase: KV_BASE,
+      kvBytes: 2 ** 24,
+      cacheLayer: (layer) => KV_BASE + layer * 2 ** 20,
+      blockStride: 2 ** 18,
+      headBlockBytes: 2 ** 13,
+    },
+  };
+  const program = bindProgram(lowered, context);
+  const run = (step: Partial<CudaStep>) => {
+    const sink = createRecordingSink();
+    program({ ...STEP, ...step }, sink);
+    return sink;
+  };
+  return { run, mapped, lowered };
+}
+
+/** Names of kernels without the numbers of configurations. */
+const namesOf = ({ calls }: ReturnType<ReturnType<typeof bind>['run']>): string[] =>
+  calls.map(([, name]) => name.replace(/(_\d+)+/, ''));
+
+const layer = [
+  'ring_store',
+  'attention_decode_ring',
+  'ring_store',
+  'add_rms_norm',
+  'ring_swiglu',
+  'ring_store',
+];
+const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
+
+describe('launches of a step on an H200, INT8', () => {
+  const { run, mapped, lowered } = bind(H200, true);
+
+  it('of decode: one kernel rotates, appends and attends, one computes gate, up and SwiGLU', () => {
+    expect(namesOf(run({}))).toEqual([
+      ...['embedding', 'rms_norm', ...layer, 'add_rms_norm', ...layer],
+      ...HEAD,
+    ]);
+  });
+
+  it('of a prompt: warpgroups multiply and attend', () => {
+    const prompt = ['wide_store', 'rope_append', 'attention_prefill_wgmma', 'wide_store', 'add_rms_norm'];
+    const layers = [...prompt, 'wide_swiglu', 'wide_store'];
+    const step = { tokens: 300, logits: 1, decodeItems: 0, prefillTiles: 3 };
+    expect(namesOf(run(step))).toEqual([
+      ...['embedding', 'rms_norm', ...layers, 'add_rms_norm', ...layers],
+      ...HEAD,
+    ]);
+  });
+
+  it('of both: each kind of attention takes its rows', () => {
+    const names = namesOf(run({ tokens: 40, decodeItems: 3, prefillTiles: 1 }));
+    expect(names.filter((name) => /attention|rope/.test(name))).toEqual([
+      ...['rope_append', 'attention_decode_ring', 'attention_prefill_wgmma'],
+      ...['rope_append', 'attention_decode_ring', 'attention_prefill_wgmma'],
+    ]);
+  });
+
+  it('without logits: ends with the last layer', () => {
+    const names = namesOf(run({ tokens: 300, logits: 0, decodeItems: 0, prefillTiles: 3 }));
+    expect(names.at(-1)).toBe('add');
+    expect(names).not.toContain('sample');
+  });
+
+  it('belong to the ops that profiles know', () => {
+    const kindsOf = (step: Partial<CudaStep>) =>
+      run(step).calls.map(([index]) => lowered.plan.ops[index]?.kind ?? 'sample');
+    expect(kindsOf({}).slice(2, 6)).toEqual(['linear', 'pagedAttention', 'linear', 'addRmsNorm']);
+    expect(kindsOf({ tokens: 40, prefillTiles: 1 }).slice(2, 6)).toEqual([
+      ...['linear', 'ropeAppend', 'pagedAttention', 'pagedAttention'],
+    ]);
+    expect(kindsOf({}).at(-1)).toBe('sample');
+  });
+
+  it('look up every tensor map when the program is bound', () => {
+    const before = mapped.length;
+    expect(before).toBeGreaterThan(0);
+    for (const tokens of [1, 3, 8, 40, 200, 1000]) run({ tokens, prefillTiles: 1 });
+    expect(mapped).toHaveLength(before);
+  });
+});
+
+describe('launches of a step on an A100, dense', () => {
+  const { run, mapped, lowered } = bind(A100, false);
+
+  it('of decode: streams', () => {
+    expect(namesOf(run({})).slice(2, 8)).toEqual([
+      ...[
+        'stream_store',
+        'attention_decode',
+        'stream_store',
+        'add_rms_norm',
+        'stream_swiglu',
+        'stream_store',
+      ],
+    ]);
+    expect(mapped).toEqual([]);
+  });
+
+  it('of a prompt: products by the library, and SwiGLU by itself', () => {
+    const sink = run({ tokens: 300, logits: 1, decodeItems: 0, prefillTiles: 5 });
+    expect(namesOf(sink).slice(2, 10)).toEqual([
+      ...[
+        'matmul',
+        'rope_append',
+        'attention_prefill',
+        'matmul',
+        'add_rms_norm',
+        'matmul',
+        'swiglu',
+        'matmul',
+      ],
+    ]);
+    const swiglu = sink.calls.find(([, name]) => name === 'swiglu')!;
+    expect(lowered.plan.ops[swiglu[0]]?.kind).toBe('swiglu');
+    // Its input is the product before it, whose rows are rounded up.
+    expect(sink.matmuls[2]!.shape).toMatchObject({ m: 320, n: 22016 });
+    const launch = sink.launches.find(({ kernel }) => kernel === 'swiglu')!;
+    expect(launch.args[0]!.value).toBe(sink.matmuls[2]!.pointers.out);
+    expect(launch.args[1]!.value).toBe(sink.matmuls[3]!.pointers.x);
+  });
+});
