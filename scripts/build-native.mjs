@@ -64,7 +64,7 @@ function flagsOf(source) {
   return [...COMMON_FLAGS, ...flags];
 }
 
-/** What an object was made from: compiler, flags, and the contents of every file that the last compilation read. */
+/** Hash of all that an object was made from: compiler, flags, and the contents of every file that the last compilation read. */
 function stampOf({ flags, source, object }) {
   const hash = createHash('sha256').update([compiler, ...flags].join(' '));
   for (const file of [source, ...dependenciesOf(object)]) {

@@ -43,7 +43,7 @@ function resolveFolder(name, from) {
   }
 }
 
-/** What the tests on a GPU import besides. */
+/** Packages that the tests on a GPU import besides. */
 const TEST_DEPENDENCIES = ['vitest', 'openai'];
 const TEST_FILES = ['oracle', 'vitest.config.mjs', 'vitest.cuda.config.mjs', 'scripts/summary-reporter.mjs'];
 
@@ -74,7 +74,7 @@ function dependencyFolders() {
 const isForeign = (path) =>
   path.endsWith('.node') &&
   (path.includes('musl') || !path.replaceAll('_', '-').includes(`${process.platform}-${process.arch}`));
-/** What a program reads at run time: no types, maps or documentation, and tests only where they are wanted. */
+/** True for files that a program reads at run time: no types, maps or documentation, and tests only where they are wanted. */
 const isNeeded = (path) =>
   !/\.(md|d\.[cm]?ts|tsbuildinfo)$/.test(path) &&
   (!path.endsWith('.map') || (wantsTests && !path.includes('node_modules'))) &&
@@ -90,7 +90,7 @@ for (const entry of [
 ])
   if (existsSync(join(root, entry)))
     cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
-// Of the sources, only kernels are read at run time.
+// Kernels are the only sources that are read at run time.
 for (const entry of readdirSync(join(app, 'src'), { recursive: true, withFileTypes: true }))
   if (entry.isFile() && !/\.cuh?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
 for (const folder of dependencyFolders()) {

@@ -20,7 +20,7 @@ const isIn = (path, folder) => path === folder || path.startsWith(`${folder}/`);
 /** The layer that owns a path relative to src/, or undefined for files directly in src/. */
 const layerOf = (path) => folders.find((folder) => isIn(path, folder));
 
-/** Whether a list allows the file to import the target; notes the entry that does. */
+/** Returns true if a list allows the file to import the target; notes the entry that does. */
 function isAllowed(path, target) {
   const [from, to] = [layerOf(path), layerOf(target)];
   if (to === undefined || from === to) return true;

@@ -1,5 +1,5 @@
 /**
- * What in-flight batching gains over static padded batches: the same requests, the same engine, the same number of
+ * Measures the gain of in-flight batching over static padded batches: the same requests, the same engine, the same number of
  * sequences at a time. A static padded batch takes requests in order of arrival, and computes each of its rows until the
  * longest one has ended, as batches without in-flight batching do; only the tokens that were asked for count.
  *   node bench/batching/gain.mjs --engine_dir DIR [--batch 16] [--requests 128] [--input_len 16]

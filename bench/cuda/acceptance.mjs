@@ -46,7 +46,7 @@ const { values: flags } = parseArgs({
 const session = createSession(flags, fileURLToPath(new URL('../..', import.meta.url)));
 const { commit, ...record } = machineRecord([]);
 
-/** What ran in this work folder at this commit, and whether it was ok: parts by name. */
+/** Parts that ran in this work folder at this commit, by name, with their outcome. */
 const doneFile = session.work('done.json');
 const before = existsSync(doneFile) ? readJson(doneFile) : undefined;
 const done = before?.commit === commit ? before.parts : {};

@@ -2,7 +2,7 @@
 import { connect } from 'node:http2';
 import { ensembleRequest, encode, decode, textsOf } from '../../dist/serve/testing/independent-grpc.js';
 
-/** How the last answer of a request ends: `triton_final_response` in its parameters, true. */
+/** End of a request's last answer: `triton_final_response` in its parameters, true. */
 const FINAL = Buffer.from('triton_final_response\x12\x02\x08\x01', 'latin1');
 
 /** @param keepsStreams each worker has one stream for all its requests, as Triton's `start_stream` gives it; else each request is a call */

@@ -1,5 +1,5 @@
 /**
- * What the server adds to the Node API: time to first token and tokens a second of the demo model, 16 requests at a time.
+ * Measures the overhead of the server over the Node API: time to first token and tokens a second of the demo model, 16 requests at a time.
  *
  *   node bench/serve/overhead.mjs [--engine DIR] [--api sse|openai|grpc|grpc-call] [--threads N] [--rounds N] [--json FILE]
  *

@@ -1,4 +1,4 @@
-/** The executor of an engine, in a thread that tells the size of its heap when asked over a broadcast channel. */
+/** The executor of an engine, in a thread that reports the size of its heap when asked over a broadcast channel. */
 import { openExecutor as openEngine } from '../../dist/run/executor/open-executor.js';
 import { heapAfterCollection } from './soak-heap.mjs';
 

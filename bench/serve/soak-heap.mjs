@@ -1,10 +1,10 @@
-/** What a thread's heap holds once all that can be freed is freed. Needs `--expose-gc`. */
+/** Size of a thread's heap once all that can be freed is freed. Needs `--expose-gc`. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapCodeStatistics, getHeapSpaceStatistics } from 'node:v8';
 
 /** @returns bytes in use: of the heap, of its spaces, and of code and its metadata as V8 counts them */
 export async function heapAfterCollection() {
-  // What one collection finalises runs in a turn of its own, and only the next collection frees it.
+  // Finalisers of one collection run in a turn of their own, and only the next collection frees their objects.
   for (let i = 0; i < 3; i++) {
     globalThis.gc();
     await nextTurn();

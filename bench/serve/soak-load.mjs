@@ -1,4 +1,4 @@
-/** What the clients of the soak do: whole and streamed requests of all protocols, clients that leave, bad requests. */
+/** Clients of the soak: whole and streamed requests of all protocols, clients that leave, bad requests. */
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** The server of the soak: the demo model in a process of its own that tells its memory when asked. */
+/** The server of the soak: the demo model in a process of its own that reports its memory when asked. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRepository } from '../../dist/serve/repository/create.js';
@@ -22,7 +22,7 @@ await server.modelsLoaded;
 const engineThread = new BroadcastChannel('soak-heap');
 
 process.on('message', (question) => {
-  if (question === 'sample') void sample().then((told) => process.send(told));
+  if (question === 'sample') void sample().then((memory) => process.send(memory));
   else void server.close().then(() => process.exit());
 });
 const [{ engine }] = server.context.metrics.engines();

@@ -1,6 +1,6 @@
 /**
  * Mixed load on the real engine for a long time: all protocols, whole and streamed, clients that leave, bad requests.
- * Every 10 s or later the clients pause, the server collects garbage and tells its memory. Passes when, over the second half, the
+ * Every 10 s or later the clients pause, the server collects garbage and reports its memory. Passes when, over the second half, the
  * least-squares slope of neither the main thread's heap nor the engine thread's reaches the bound, no request fails that
  * should not, and at no pause is a request or a block left. The first half is the warm-up: the compiler is at work in it.
  *
@@ -24,12 +24,12 @@ const output = process.argv[3];
 const SAMPLE_MS = 10_000;
 /**
  * A collection in a pause throws compiled code away, up to 300 KiB of it, which the next thousand requests bring back. With
- * fewer between two samples the heap would tell how busy the machine was.
+ * fewer between two samples the heap would show how busy the machine was.
  */
 const MIN_REQUESTS = 1500;
 const CLIENT_COUNT = 16;
 /**
- * What counts as flat: growth that code compiled late explains. RSS is told beside it and has no bound: the allocator's
+ * Bound of a flat heap: growth that code compiled late explains. RSS is reported beside it and has no bound: the allocator's
  * arenas take minutes to reach their size.
  */
 const MAX_HEAP_BYTES_PER_MINUTE = 64 * 2 ** 10;

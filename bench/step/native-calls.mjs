@@ -1,5 +1,5 @@
 /**
- * What calling each kernel from TypeScript costs a step on the CPU: native calls per step times the cost of an empty
+ * Measures the cost of calling each kernel from TypeScript, for a step on the CPU: native calls per step times the cost of an empty
  * call, against the time of a decode step. Builds the demo engine and a TinyLlama-shaped INT8 engine in a temporary folder.
  *   node scripts/prepare.mjs && node bench/step/native-calls.mjs [result.json]
  */

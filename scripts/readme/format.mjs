@@ -22,7 +22,7 @@ export function paragraph(text) {
   return lines.join('\n');
 }
 
-/** Where figures come from: the script, its commit and links to the result files, relative to the README. */
+/** Origin of figures: the script, its commit and links to the result files, relative to the README. */
 export function source({ script, commit, paths }) {
   const files = [...new Set(paths)].toSorted(byText).map((path) => `bench/results/${path}`);
   const links =

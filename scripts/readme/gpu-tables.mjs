@@ -73,7 +73,7 @@ export function speedBlock(session) {
   return `${paragraph(caption)}\n\n${table([...header, ...ours], rows)}`;
 }
 
-/** How many cases fit into capped memory. */
+/** Number of cases that fit into capped memory. */
 export function memoryBlock(session) {
   const paths = [];
   const fitting = ENGINES.map((engine) => {

@@ -15,7 +15,7 @@ export const GPUS = {
 };
 
 const LLAMA2_7B = { layers: 32, hidden: 4096, intermediate: 11008, vocabulary: 32000 };
-/** Of a stored weight of the layers. The head and the embedding are 16-bit in both; scales of INT8 are not counted. */
+/** Bytes of a stored weight of the layers. The head and the embedding are 16-bit in both; scales of INT8 are not counted. */
 const WEIGHT_BYTES = { int8: 1, none: 2 };
 const HALF_BYTES = 2;
 
@@ -45,7 +45,7 @@ export function leastSeconds({ bytesPerSecond, flops }, request) {
   return seconds;
 }
 
-/** Whether rows of a benchmark are of the model that `leastSeconds` computes for. */
+/** Returns true if rows of a benchmark are of the model that `leastSeconds` computes for. */
 export const isLlama2 = (row) =>
   row.num_layers === LLAMA2_7B.layers &&
   row.hidden_size === LLAMA2_7B.hidden &&

@@ -92,7 +92,7 @@ export function sessionsOf(results, gpu) {
 }
 
 /**
- * What `make` makes of the newest session from which it can be made.
+ * Result of `make` for the newest session that holds everything it needs.
  * @param note is called with a sentence for each newer session that was passed over
  * @throws {Error} it can be made from none
  */

@@ -19,7 +19,7 @@ function sharedCommit(results) {
   return commits[0];
 }
 
-/** What the server adds to the Node API. */
+/** Overhead of the server over the Node API. */
 export function overheadBlock(results) {
   const files = results.filter(({ path }) => path.startsWith('serve/overhead-'));
   const commit = sharedCommit(files);
@@ -41,7 +41,7 @@ export function overheadBlock(results) {
   return `${paragraph(caption)}\n\n${table(header, rows)}`;
 }
 
-/** What passes the front end with an engine that computes nothing. */
+/** Throughput of the front end with an engine that computes nothing. */
 export function frontEndBlock(results) {
   const [file] = results.filter(({ path }) => path === 'serve/front-end.json');
   const commit = commitOf(file);

@@ -215,7 +215,7 @@ describe('command', () => {
     });
   });
 
-  test('errors are told', async () => {
+  test('errors are reported', async () => {
     const unknown = await run('client', ...url(), '-p', 'a', '--model-name', 'nope');
     expect([unknown.status, unknown.err]).toEqual([
       1,

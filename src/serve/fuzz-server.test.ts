@@ -129,7 +129,7 @@ describe('requests', () => {
 
 const SERVICE = '/inference.GRPCInferenceService';
 
-/** What the gRPC library itself says of bytes that are no message has this status, too. */
+/** Status of the gRPC library's own answer to bytes that are no message, too. */
 function isRefusal({ code, details }: ServiceError): boolean {
   if (code === status.INTERNAL) return details.startsWith('Error deserializing request');
   return code !== status.UNKNOWN && code !== status.UNAVAILABLE;

@@ -93,7 +93,7 @@ test.each<[string, Uint8Array, (bytes: Uint8Array) => unknown]>([
   expect(refused).toBeLessThan(INPUT_COUNT);
 });
 
-/** What the gRPC library does with bytes that are no message: the call ends with a status. */
+/** Answer of the gRPC library to bytes that are no message: the call ends with a status. */
 function decodeOrRefuse(bytes: Uint8Array) {
   try {
     return fromBinary(ModelInferRequestSchema, bytes);

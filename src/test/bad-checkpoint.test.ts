@@ -1,4 +1,4 @@
-/** What can be wrong with a checkpoint or with the flags of `aloft build`. */
+/** Faults of checkpoints and of the flags of `aloft build`. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-/** What can be wrong with an engine or a prompt of `aloft run`. */
+/** Faults of engines and of prompts of `aloft run`. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +63,7 @@ describe('aloft run', () => {
     },
     {
       what: 'an engine for another device',
-      // Where there is a GPU, the weights are for none of its kind.
+      // On a machine with a GPU, the weights are for another kind of device.
       code: existsSync('/dev/nvidiactl') ? 'ENGINE_DEVICE' : 'DEVICE_UNAVAILABLE',
       message: /engine in .*\/engine was built for .*aloft build/,
       prepare: () =>

@@ -40,7 +40,7 @@ function withoutEnd(ids: readonly number[]): readonly number[] {
   return ids.slice(0, ids.findLastIndex((id) => id !== END_ID) + 1);
 }
 
-/** As transformers scores: an end id counts as a token. */
+/** Score as transformers computes it: an end id counts as a token. */
 function scoreOf(
   { tokenIds, finishReason, cumulativeLogprob }: SequenceOutcome,
   lengthPenalty: number,

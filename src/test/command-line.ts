@@ -1,4 +1,4 @@
-/** What tests of users' mistakes share. */
+/** Fixtures that tests of users' mistakes share. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

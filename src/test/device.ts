@@ -12,7 +12,7 @@ declare module 'vitest' {
 export const DEVICE: DeviceName = inject('device');
 
 /**
- * Of formats that name what each device allows, those that the device runs. On a CPU activations are float32; on a GPU they
+ * Formats that the device under test runs, among those that name their devices. On a CPU activations are float32; on a GPU they
  * are rounded to 16 bits after every op, so its tolerances are wider, and float32 models are not built for it.
  */
 export function onDevice<T extends { readonly cuda: Partial<T> | null }>(

@@ -1,4 +1,4 @@
-/** What PyTorch and Hugging Face transformers computed: the files of `oracle/`, described in its README. */
+/** Results of PyTorch and Hugging Face transformers: the files of `oracle/`, described in its README. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openSafetensorsFile } from '../builder/checkpoint/safetensors-file.js';

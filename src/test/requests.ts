@@ -19,7 +19,7 @@ export async function outcomesOf(
   });
 }
 
-/** What transformers generated: an end id at the end is part of `new_ids`. */
+/** Tokens that transformers generated: an end id at the end is part of `new_ids`. */
 export interface ReferenceOutput {
   readonly prompt_ids: readonly number[];
   readonly new_ids: readonly number[];

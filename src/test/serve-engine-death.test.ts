@@ -49,10 +49,10 @@ async function start(
 const PROMPT = 'Once upon a time';
 const text = { text_input: PROMPT, max_tokens: 200, end_id: -1 };
 
-/** Of asking, below. */
+/** Ways of asking, below. */
 const WAY_COUNT = 6;
 
-/** What each way of asking ends with; none may wait for ever. */
+/** End of each way of asking; none may wait for ever. */
 async function askEverybody(own: DemoServer) {
   const { httpUrl, grpcAddress } = own;
   const openai = new OpenAI({ baseURL: `${httpUrl}/v1`, apiKey: 'none', maxRetries: 0 });

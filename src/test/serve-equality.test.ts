@@ -123,7 +123,7 @@ const extras = ({ temperature, seed }: Sampling) => ({
   seed,
 });
 
-test('the seed that an answer tells makes it again', async () => {
+test('the seed in an answer makes it again', async () => {
   const { random_seed: _, ...unseeded } = members('Once upon a time', { temperature: 3, seed: 0 }, false);
   const ask = async (body: object) => {
     const answer = await demo.post('/v2/models/ensemble/generate', { ...body, return_random_seed: true });

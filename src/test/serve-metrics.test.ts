@@ -165,7 +165,7 @@ test('names and values after a known load', async () => {
   expect(of('aloft_prefix_hit_tokens_total')).toBe(hitTokens);
   expect(of('aloft_prefill_tokens_total')).toBe((REQUESTS + 1) * PROMPT.length - hitTokens);
   const cached = ensemble('aloft_cached_prompt_tokens_total')!;
-  expect(cached).toBe(hitTokens - hitTokens / REQUESTS); // the one that was cut off told no usage
+  expect(cached).toBe(hitTokens - hitTokens / REQUESTS); // the one that was cut off reported no usage
   const generated = of('aloft_generated_tokens_total')!;
   expect(generated).toBeGreaterThan(REQUESTS * OUTPUT_TOKENS);
   expect(generated).toBeLessThanOrEqual(REQUESTS * OUTPUT_TOKENS + 200);
@@ -222,7 +222,7 @@ describe('traces', () => {
   }
   const spans: Recorded[] = [];
   const PARENT = Symbol('traceparent');
-  /** What an SDK puts behind the API, as far as the server uses it. */
+  /** The part of an SDK behind the API that the server uses. */
   const tracer = {
     startSpan(name: string, options: SpanOptions, parent: Context): Span {
       const span: Recorded = {

@@ -15,7 +15,7 @@ afterAll(async () => {
   await demo.close();
 });
 
-/** Where in its life a client leaves: at once, after so many bytes or messages of the answer, or at its end. */
+/** Moment at which a client leaves: at once, after so many bytes or messages of the answer, or at its end. */
 const POINTS = [0, 0, 1, 1, 2, 3, 5, 8, 13, 21, Infinity];
 const MAX_TOKENS = 40;
 const PROMPTS = [
@@ -122,7 +122,7 @@ function vanish(index: number, random: (limit: number) => number): Promise<void>
   }
 }
 
-/** What is not as in a server that has just started. */
+/** Differences from a server that has just started. */
 async function leftBehind(): Promise<Record<string, number | undefined>> {
   const text = await demo.metrics();
   const blocks = (kind: string) => metricOf(text, `aloft_kv_blocks_${kind}`) ?? NaN;

@@ -24,7 +24,7 @@ describe('chat templates', () => {
     expect(template.render(messages, {})).toBe('<s>[INST] Hi [/INST] Hello. </s>[INST] Who are you? [/INST]');
   });
 
-  it('open the answer unless told otherwise', async () => {
+  it('open the answer unless asked not to', async () => {
     const template = await load({ 'chat_template.jinja': CHATML });
     expect(template.render([user('Hi')], {})).toBe('<|user|>Hi\n<|assistant|>');
     expect(template.render([user('Hi')], { add_generation_prompt: false })).toBe('<|user|>Hi\n');

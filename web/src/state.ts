@@ -1,4 +1,4 @@
-/** What the parts of the page share. */
+/** State that the parts of the page share. */
 import { computed, signal } from '@preact/signals';
 import type { LiveEngine, LiveSnapshot } from '../../src/protocol/live.js';
 import type { ScoredToken } from '../../src/client/whole-tokens.js';

@@ -1,4 +1,4 @@
-/** An answer token by token: the less likely a token was, the stronger its colour. Each tells what else was likely. */
+/** An answer token by token: the less likely a token was, the stronger its colour. Each shows what else was likely. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ScoredToken } from '../../src/client/whole-tokens.js';
 

@@ -1,4 +1,4 @@
-/** What all parts of an acceptance run share: folders, the clock, the log, and the processes that they start. */
+/** State that all parts of an acceptance run share: folders, the clock, the log, and the processes that they start. */
 import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -42,7 +42,7 @@ export const short = (session, name, engine) =>
 export const long = (session, name, engine) =>
   sweep(session, name, { engine, lengths: LONG, warmUp: 0, limit: 160 });
 
-/** What a card of 32 GiB has left for programs. */
+/** Memory that a card of 32 GiB has left for programs. */
 export const CAP_GIB = 31;
 export const CAPPED = ['--max_device_memory', `${CAP_GIB}GiB`, '--kv_cache_free_mem_fraction', '1'];
 
@@ -52,7 +52,7 @@ export function capped(session, name, { engine, lengths, batches }) {
   return sweep(session, name, { engine, lengths, batches, warmUp, extra: CAPPED, limit: 230 });
 }
 
-/** What the host does for a decode step of 64 sequences, and how much of it the device waits for. */
+/** Host time of a decode step of 64 sequences, and the part of it that the device waits for. */
 export async function hostTime(session) {
   const how = { engine: 'int8', lengths: '128,128', warmUp: 1, limit: 60, batches: '64' };
   const { data } = await sweep(session, 'host-time', how);

@@ -7,7 +7,7 @@ import { unpickle } from './pickle.js';
 
 const RULES = { path: 'f.bin', globals: new Map(), persistent: (id: unknown) => id };
 
-/** What CPython 3.11 writes for {'a': [1, -2, 70000, 2.5, None, True, 2**40], 'b': (1, (2, 3))} in protocol 4. */
+/** Bytes that CPython 3.11 writes for {'a': [1, -2, 70000, 2.5, None, True, 2**40], 'b': (1, (2, 3))} in protocol 4. */
 const PROTOCOL_4 =
   '8004953a000000000000007d94288c0161945d94284b014afeffffff4a701101004740040000000000004e888a06000000000001658c0162944b014b024b0386948694752e';
 

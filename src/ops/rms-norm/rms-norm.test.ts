@@ -42,7 +42,7 @@ describe('rmsNorm on the CPU', () => {
     });
   });
 
-  it.each(SHAPES)('adds first when told to, for [%i, %i]', (rows, columns) => {
+  it.each(SHAPES)('adds first when asked to, for [%i, %i]', (rows, columns) => {
     const random = seededRandom(rows + columns);
     const [x, delta] = [randomMatrix(rows, columns, random), randomMatrix(rows, columns, random)];
     const weight = randomMatrix(1, columns, random).data;

@@ -171,7 +171,7 @@ function elementAt(blocks: Uint8Array, dtype: CpuKvDtype, at: number, index: num
   }
 }
 
-/** What a cache gives back for a vector. */
+/** Vector as a cache gives it back. */
 function stored(vector: Float32Array, dtype: CpuKvDtype): Float32Array {
   if (isQuantisedKv(dtype)) return storedKv(vector, dtype);
   return dtype === 'f16' ? vector.map((x) => halfToFloat(floatToHalf(x))) : vector;

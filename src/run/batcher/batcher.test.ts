@@ -54,7 +54,7 @@ async function runAll(batcher: Batcher): Promise<void> {
   while (await batcher.turn()) continue;
 }
 
-/** What the toy model says greedily after a prompt. */
+/** Greedy continuation of a prompt by the toy model. */
 function greedyTokens(prompt: readonly number[], count: number): number[] {
   const tokens = [...prompt];
   // The executor keeps histories as positive hashes; see ToyExecutor.

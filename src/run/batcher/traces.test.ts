@@ -155,7 +155,7 @@ function openBatcher(setup: Setup, executor: ToyExecutor, clock: ManualClock): B
   return new Batcher(executor, { ...DEFAULT_BATCHER_OPTIONS, ...options, priorityHeadStartMs: 5 }, clock);
 }
 
-/** What a request is answered when it has a large engine for itself. */
+/** Answer to a request that has a large engine for itself. */
 async function answerAlone(request: TokenRequest): Promise<Outcome> {
   const roomy: Setup = {
     batchingType: 'inflight_fused_batching',
@@ -255,7 +255,7 @@ class Trace {
       this.batcher.kv.checkIntegrity();
       expect(turn, 'turns until everything has ended').toBeLessThan(20 * tokenCount);
     }
-    // What the prefix index promises is what the memory holds.
+    // The memory holds what the prefix index promises.
     for (const { memory, block, tokenIds } of this.batcher.kv.prefixes())
       expect(this.executor.holds(memory, block, tokenIds), `${memory} block ${block}`).toBe(true);
   }
@@ -267,7 +267,7 @@ function compareAnswers(actual: Outcome, alone: Outcome, ended: ReadonlySet<numb
   for (const [i, sequence] of actual.sequences) {
     const expected = alone.sequences.get(i)!;
     if (!ended.has(i)) expect(sequence).toEqual(expected);
-    // What may be the beginning of a stop list is emitted when the sequence is ended.
+    // Tokens that may be the beginning of a stop list are emitted when the sequence is ended.
     const common = Math.min(sequence.tokenIds.length, expected.tokenIds.length);
     expect(sequence.tokenIds.slice(0, common)).toEqual(expected.tokenIds.slice(0, common));
     expect(sequence.tokenIds.length - common).toBeLessThan(2);

@@ -59,12 +59,12 @@ class Bench {
     return group;
   }
 
-  /** Plans a step, answers it, and tells what ran: `id:tokens`, decode rows first. */
+  /** Plans a step, answers it, and returns what ran: `id:tokens`, decode rows first. */
   step(): { decode: string[]; prefill: string[]; reason: string | undefined; preempted: number } {
     const plan = this.scheduler.plan();
     const names = (rows: RowList) =>
       Array.from({ length: rows.length }, (_, i) => `${rows.sequence(i).group.spec.id}:${rows.counts.at(i)}`);
-    const told = {
+    const ran = {
       decode: names(plan.decodeRows),
       prefill: names(plan.prefillRows),
       reason: plan.waitReason,
@@ -77,7 +77,7 @@ class Bench {
     this.kv.takeLoads();
     this.kv.takeCopies();
     this.kv.checkIntegrity();
-    return told;
+    return ran;
   }
 
   #answer(sequence: Sequence): void {
@@ -198,15 +198,15 @@ describe('preemption', () => {
     const bench = new Bench({ policy: 'max_utilization', ...limits }, 8, hostBlockCount);
     const first = bench.add('first', 8, 16);
     const last = bench.add('last', 8, 16);
-    let told = bench.step();
-    while (told.preempted === 0) told = bench.step();
-    return { bench, first, last, told };
+    let ran = bench.step();
+    while (ran.preempted === 0) ran = bench.step();
+    return { bench, first, last, ran };
   }
 
   test('takes the blocks of the last in rank, which starts again when there is room', () => {
-    const { bench, first, last, told } = crowded();
+    const { bench, first, last, ran } = crowded();
     expect([first.state, last.state]).toEqual(['running', 'waiting']);
-    expect(told.reason).toBe('blocks');
+    expect(ran.reason).toBe('blocks');
     expect(last.sequences[0]!.computedCount).toBe(0);
     while (bench.finished.length < 2) bench.step();
     expect(bench.finished).toEqual(['first', 'last']);
@@ -218,7 +218,7 @@ describe('preemption', () => {
     const small = new Bench({ policy: 'max_utilization' }, 8);
     small.add('first', 8, 16);
     small.add('last', 8, 16);
-    for (let told = small.step(); told.preempted === 0; told = small.step()) continue;
+    for (let ran = small.step(); ran.preempted === 0; ran = small.step()) continue;
     expect(small.scheduler.runningCount).toBe(1);
     expect(bench.scheduler.waitingCount).toBe(1);
   });

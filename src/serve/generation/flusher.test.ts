@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Flusher, type Flushable } from './flusher.js';
 
-/** What streams do costs time on this clock only. */
+/** Work of streams costs time on this clock only. */
 let nowMs = 0;
 beforeEach(() => {
   nowMs = 1000;
@@ -39,7 +39,7 @@ function gapsAt(costMs: number, isSparing = false): number[] {
   const { flushedMs } = stream;
   let askedCount = 0;
   for (let step = 0; step < 3000; step++) {
-    // As a stream does: only what comes first after a flush asks for the next.
+    // A stream does so, too: only the first piece after a flush asks for the next.
     if (flushedMs.length === askedCount) {
       flusher.flushLater(stream);
       askedCount++;

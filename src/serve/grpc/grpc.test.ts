@@ -185,7 +185,7 @@ describe('ModelStreamInfer', () => {
     expect(finalFlag(only!)).toBe(true);
   });
 
-  test('a request that asks is told its seed with every response, another is not', async () => {
+  test('a request that asks gets its seed with every response, another does not', async () => {
     const asking = { return_random_seed: { bool_param: true } };
     const requests = [true, false].map((stream) => ({
       ...ensembleRequest('abc', 8, stream, String(stream)),
@@ -337,7 +337,7 @@ describe('repository, statistics and settings', () => {
     expect((await cancelled()) - before).toBe(1n);
   });
 
-  test('the memory of an engine is told by type and device', async () => {
+  test('the memory of an engine is reported by type and device', async () => {
     const { model_stats } = await client.call('ModelStatistics', { name: '' });
     const usage = new Map(
       (model_stats as Message[]).map((model) => [model['name'], model['memory_usage']] as const),

@@ -27,7 +27,7 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {})
     headers,
     body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   });
-/** What the answers of these routes hold, as far as the tests look. */
+/** Members of these routes' answers that the tests look at. */
 interface Answer {
   readonly error: string;
   readonly text_output: string;
@@ -323,13 +323,13 @@ describe('generate', () => {
       '"random_seed":18446744073709551615,',
       '"18446744073709551615"',
     ],
-  ])('a request that asks is told the seed %s', async (_, seed, told) => {
+  ])('a request that asks gets the seed %s', async (_, seed, reported) => {
     const body = `{"text_input":"a","max_tokens":1,${seed}"return_random_seed":true}`;
     const text = await (await post('/v2/models/ensemble/generate', body)).text();
-    expect(text).toContain(`"model_version":"1","random_seed":${told},"sequence_end":false`);
+    expect(text).toContain(`"model_version":"1","random_seed":${reported},"sequence_end":false`);
     const streamed = `${body.slice(0, -1)},"stream":true}`;
     const events = await (await post('/v2/models/ensemble/generate_stream', streamed)).text();
-    expect(events).toContain(`"random_seed":${told},`);
+    expect(events).toContain(`"random_seed":${reported},`);
   });
 
   test.each<[string, unknown, number, RegExp]>([
@@ -376,7 +376,7 @@ describe('generate', () => {
     expect((await answerOf(response)).error).toMatch(message);
   });
 
-  test.each(['generate', 'generate_stream'])('%s tells the load to balancers that ask', async (route) => {
+  test.each(['generate', 'generate_stream'])('%s reports the load to balancers that ask', async (route) => {
     const ask = async (type: string) => {
       const body = JSON.stringify({ text_input: 'a', max_tokens: 1 });
       const headers = { 'endpoint-load-metrics-type': type };

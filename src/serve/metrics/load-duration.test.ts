@@ -13,7 +13,7 @@ class SlowLoader extends ScriptedLoader {
   }
 }
 
-test('the time to load is told for each version that is ready', async () => {
+test('the time to load is reported for each version that is ready', async () => {
   const server = await startTestServer({
     loader: new SlowLoader(),
     options: { controlMode: 'explicit', loadModels: ['*'] },

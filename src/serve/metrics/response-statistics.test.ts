@@ -4,7 +4,7 @@ import { ResponseFollower, ResponseStatistics } from './response-statistics.js';
 
 const NONE = { count: 0, ns: 0 };
 
-/** What is counted at an index, without what is not. */
+/** Counts at an index that are not zero. */
 function counted(statistics: ResponseStatistics, index: number): object {
   return Object.fromEntries(Object.entries(statistics.at(index)).filter(([, sum]) => sum.count > 0));
 }

@@ -357,7 +357,7 @@ describe('create and check', () => {
         /^tensorrt_llm\/config.pbtxt:6: error: the template's placeholder \$\{decoupled_mode\} is not filled in/,
       ),
     );
-    // Only what keeps the file from being read is an error, and only the root of the ensemble's trouble is told.
+    // An error is only what keeps the file from being read, and the ensemble reports only the root of its trouble.
     const errors = found.filter((message) => message.includes(': error:'));
     expect(errors.map((message) => message.replace(/:.*/s, ''))).toEqual([
       'ensemble/config.pbtxt',
@@ -366,7 +366,7 @@ describe('create and check', () => {
     expect(errors[0]).toMatch(/step 'tensorrt_llm' names a model that is not in the repository, or whose/);
     writeUpstream({ engine_dir: engine, decoupled_mode: 'True' });
     expect(messages().filter((message) => message.includes(': error:'))).toEqual([]);
-    // What has a default is told once for a file; what only the user can know, each by itself.
+    // Placeholders with a default are reported once for a file; those that only the user can know, each by itself.
     expect(messages().filter((message) => message.includes('placeholder'))).toEqual([
       expect.stringMatching(
         /^postprocessing.*:6: warning: the template's placeholder \$\{tokenizer_dir\} is not filled in, so it counts as unspecified/,
@@ -416,7 +416,7 @@ describe('create and check', () => {
     );
   });
 
-  test('a placeholder that is no value of a parameter is told by itself', () => {
+  test('a placeholder that is no value of a parameter is reported by itself', () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     edit('tensorrt_llm', (text) => text.replace('backend: "tensorrtllm"', 'backend: "${triton_backend}"'));
     expect(messages().join('\n')).toMatch(
@@ -426,7 +426,7 @@ describe('create and check', () => {
 });
 
 describe('loading', () => {
-  test('an ensemble of a member that cannot be read tells why, and health names the member', async () => {
+  test('an ensemble of a member that cannot be read says why, and health names the member', async () => {
     writeUpstream({ engine_dir: engine });
     const { models } = await open();
     const because = /Model 'tensorrt_llm' loading failed with error: .*\$\{decoupled_mode\} is not filled in/;
@@ -594,7 +594,7 @@ describe('control modes', () => {
     await models.close();
   });
 
-  test('explicit loads what it is told; an ensemble brings its members', async () => {
+  test('explicit loads what is asked for; an ensemble brings its members', async () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     const { models, loader } = await open({ controlMode: 'explicit' });
     expect(models.index(false)).toContainEqual({ name: 'ensemble' });

@@ -68,7 +68,7 @@ describe('defaults', () => {
     expect(resolve({ temperature: 0 }, 10, sampling).sampling).toMatchObject({ ...off, temperature: 0 });
   });
 
-  it('end at the end ids that the model can generate, unless told otherwise', () => {
+  it('end at the end ids that the model can generate, unless the request names others', () => {
     expect(resolve({}).endIds).toEqual([2]);
     expect(resolve({ endIds: [7, 8] }).endIds).toEqual([7, 8]);
     expect(resolve({ ignoreEos: true }).endIds).toEqual([]);

@@ -4,11 +4,11 @@ import { watchDecodeSteps } from './decode-times.js';
 
 function fakeSource() {
   const listeners = new Set<(stats: StepStats) => void>();
-  const tell = (stats: Partial<StepStats>) => {
+  const emit = (stats: Partial<StepStats>) => {
     for (const listener of listeners) listener({ prefillRowCount: 0, idleMs: 0, ...stats } as StepStats);
   };
   return {
-    tell,
+    emit,
     onStep(listener: (stats: StepStats) => void) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -19,16 +19,16 @@ function fakeSource() {
 test('medians are over steps that decode the whole batch and nothing else', () => {
   const source = fakeSource();
   const watch = watchDecodeSteps(source, 4);
-  source.tell({ decodeRowCount: 3, deviceMs: 100, hostMs: 100 });
-  source.tell({ decodeRowCount: 4, prefillRowCount: 1, deviceMs: 100, hostMs: 100 });
+  source.emit({ decodeRowCount: 3, deviceMs: 100, hostMs: 100 });
+  source.emit({ decodeRowCount: 4, prefillRowCount: 1, deviceMs: 100, hostMs: 100 });
   for (const ms of [3, 1, 2])
-    source.tell({ decodeRowCount: 4, deviceMs: ms, hostMs: ms / 1000, idleMs: ms / 2000 });
+    source.emit({ decodeRowCount: 4, deviceMs: ms, hostMs: ms / 1000, idleMs: ms / 2000 });
   expect(watch.medians()).toEqual({ stepMs: 2, hostUs: 2, exposedUs: 1 });
   watch.stop();
-  source.tell({ decodeRowCount: 4, deviceMs: 100, hostMs: 100 });
+  source.emit({ decodeRowCount: 4, deviceMs: 100, hostMs: 100 });
   expect(watch.medians().stepMs).toBe(2);
 });
 
-test('without a decode step there is nothing to tell', () => {
+test('without a decode step there is nothing to emit', () => {
   expect(watchDecodeSteps(fakeSource(), 1).medians()).toEqual({ stepMs: NaN, hostUs: NaN, exposedUs: NaN });
 });

@@ -81,7 +81,7 @@ describe('a decode step', () => {
     // The descriptor goes before the graph, the results after it.
     expect(again.made.map((call) => call.split(' ')[0])).toEqual([
       ...['cuEventRecord', 'cuMemcpyHtoDAsync_v2', 'cuGraphLaunch', 'cuMemcpyDtoHAsync_v2', 'cuEventRecord'],
-      // How long the step took, and how long the device waited before it.
+      // Duration of the step, and of the device's wait before it.
       ...['cuEventQuery', 'cuEventElapsedTime', 'cuEventElapsedTime'],
     ]);
     const three = await run(decode([0, 1, 2]));
