@@ -27,7 +27,7 @@ export interface Delta {
   readonly text: string;
   readonly tokens: readonly ScoredToken[];
   readonly finishReason: string | undefined;
-  /** Usage of the whole answer; comes last. */
+  /** Tokens of the whole answer; comes last. */
   readonly outputTokens: number | undefined;
 }
 
