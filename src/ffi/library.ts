@@ -17,8 +17,9 @@ export type NativeFunction = (...args: unknown[]) => number | bigint;
 export interface NativeLibrary {
   /** Binds `declaration`, a C prototype in koffi's syntax. Addresses are declared `uint64_t` so that they stay numbers. */
   bind(declaration: string): NativeFunction;
-  /** Address of a symbol, or 0 when it is missing. */
   has(symbol: string): boolean;
+  /** Address of a symbol, for native code that calls it. @throws an error that names a symbol that is missing */
+  address(symbol: string): number;
 }
 
 let configured = false;
@@ -43,6 +44,7 @@ export function openLibrary(path: string, options: { readonly global?: boolean }
   }
   return {
     bind: (declaration) => library.func(declaration),
+    address: (symbol) => Number(library.symbol(symbol)),
     has(symbol) {
       try {
         library.symbol(symbol, 'void');

@@ -30,6 +30,8 @@ export const DRIVER_PROTOTYPES = {
   cuStreamCreate: '(uint64_t stream, uint32_t flags)',
   cuStreamDestroy_v2: '(uint64_t stream)',
   cuStreamSynchronize: '(uint64_t stream)',
+  cuStreamWaitEvent: '(uint64_t stream, uint64_t event, uint32_t flags)',
+  cuStreamAddCallback: '(uint64_t stream, uint64_t callback, uint64_t data, uint32_t flags)',
   cuEventCreate: '(uint64_t event, uint32_t flags)',
   cuEventDestroy_v2: '(uint64_t event)',
   cuEventRecord: '(uint64_t event, uint64_t stream)',

@@ -7,7 +7,7 @@ import type { TimedCall } from '../opening/timed-call.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { graphSizes } from './decode-graphs.js';
-import { createFakeCublasLt, createFakeGpu } from './testing/fake-gpu.js';
+import { createFakeCublasLt, createFakeGpu, FAKE_WORK_MS } from './testing/fake-gpu.js';
 
 const cublasLt = createFakeCublasLt();
 afterAll(() => cublasLt.dispose());
@@ -20,7 +20,8 @@ const UNITS = ['common', 'attention', 'sample', 'linear-int8', 'linear-dense'];
 const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;
 
 function open(more: Partial<CudaExecutorOptions> = {}) {
-  const { gpu, calls, pinned } = createFakeGpu(90);
+  const fake = createFakeGpu(90);
+  const { gpu, calls } = fake;
   const executor = openCudaExecutor({
     plan,
     gpu,
@@ -55,7 +56,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
     const output = await executor.collect();
     return { made: calls.slice(first), output };
   };
-  return { executor, calls, pinned, attach, run };
+  return { fake, executor, calls, attach, run };
 }
 
 const BLOCKS = Array.from({ length: 64 }, (_, block) => block);
@@ -81,12 +82,14 @@ describe('a decode step', () => {
     // The descriptor goes before the graph, the results after it.
     expect(again.made.map((call) => call.split(' ')[0])).toEqual([
       ...['cuEventRecord', 'cuMemcpyHtoDAsync_v2', 'cuGraphLaunch', 'cuMemcpyDtoHAsync_v2', 'cuEventRecord'],
+      // Another stream signals the end to the host.
+      ...['cuStreamWaitEvent', 'cuStreamAddCallback'],
       // Duration of the step, and of the device's wait before it.
       ...['cuEventQuery', 'cuEventElapsedTime', 'cuEventElapsedTime'],
     ]);
     const three = await run(decode([0, 1, 2]));
     expect(countOf(three.made, 'cuStreamBeginCapture_v2')).toBe(1);
-    expect(three.output).toMatchObject({ logitCount: 3, topCount: 0, deviceMs: 1.5 });
+    expect(three.output).toMatchObject({ logitCount: 3, topCount: 0 });
   });
 
   test('that reports log probabilities runs launch by launch, and more results come back', async () => {
@@ -129,6 +132,47 @@ test('a step or a slot that leads out of bounds is refused before anything reach
   for (const slot of [0, 12, -1]) expect(() => attach(slot)).toThrowError(/Broken invariant/);
   expect(calls.slice(before)).toEqual([]);
   expect((await run([row!])).output.logitCount).toBe(1);
+});
+
+test('a step reports the time that the device worked on it, and that it had nothing to do before', async () => {
+  const { fake, attach, run } = open();
+  attach(0);
+  attach(1, { ...GREEDY, logprobs: 0 });
+  const { cuMemcpyHtoDAsync_v2: upload, cuMemcpyDtoHAsync_v2: download } = FAKE_WORK_MS;
+  const copies = upload! + download!;
+  const first = await run(decode([0]));
+  expect(first.output).toMatchObject({ deviceMs: FAKE_WORK_MS['cuGraphLaunch']! + copies, idleMs: 0 });
+  fake.idle(3);
+  const scored = await run(decode([1]), { returnLogits: false });
+  expect(scored.output).toMatchObject({ deviceMs: FAKE_WORK_MS['cuGraphLaunch']! + copies, idleMs: 3 });
+  const prompt = { slot: 0, tokenIds: [1, 2], firstPosition: 0, blocks: [0] };
+  const { made, output } = await run([prompt]);
+  const launches = countOf(made, 'cuLaunchKernelEx');
+  expect(launches).toBeGreaterThan(DECODE_LAUNCHES);
+  expect(output).toMatchObject({
+    deviceMs: launches * FAKE_WORK_MS['cuLaunchKernelEx']! + copies,
+    idleMs: 0,
+  });
+});
+
+test('a step that is not done is waited for without asking, and its signal ends the wait', async () => {
+  const { fake, executor, calls, attach } = open();
+  attach(0);
+  attach(1);
+  fake.hold();
+  executor.submit(buildStep(decode([0]), { stepId: 1 }));
+  executor.submit(buildStep(decode([1]), { stepId: 2 }));
+  let collected = 0;
+  const both = [1, 2].map(async (stepId) => {
+    expect((await executor.collect()).stepId).toBe(stepId);
+    collected++;
+  });
+  const asked = countOf(calls, 'cuEventQuery');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect([collected, countOf(calls, 'cuEventQuery')]).toEqual([0, asked]);
+  fake.release();
+  await Promise.all(both);
+  expect(countOf(calls, 'cuEventQuery')).toBe(asked + 2);
 });
 
 test('blocks move before the step: to the host, from it, on the device', async () => {

@@ -1,6 +1,7 @@
 import { AloftError } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import { checkCudaPlan } from '../../../ops/cuda/check-plan.js';
+import { type CompletionSignal, createCompletionSignal } from '../../../device/cuda/completion-signal.js';
 import { openCublasLt, type CublasLt } from '../../../device/cuda/cublaslt.js';
 import type { PinnedArea } from '../../../device/cuda/gpu.js';
 import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
@@ -64,6 +65,8 @@ class CudaExecutor implements Executor {
   readonly #kernels: Kernels;
   readonly #areas: ExecutorMemory;
   readonly #stream: Stream;
+  /** The end of each step. */
+  readonly #signal: CompletionSignal;
   readonly #matmuls: CublasLt;
   readonly #sink: LaunchSink;
   readonly #timer: CallTimer | undefined;
@@ -100,6 +103,7 @@ class CudaExecutor implements Executor {
     this.#kernels = kernels;
     this.#areas = areas;
     this.#stream = stream;
+    this.#signal = createCompletionSignal(driver);
     this.#matmuls = matmuls;
     this.#sink = sink;
     this.#timer = profile && createCallTimer(sink, stream, () => createEvent(driver));
@@ -185,6 +189,7 @@ class CudaExecutor implements Executor {
       topCount > 0 ? outBytes : outTopIds - outTokens,
     );
     flight.end.record(this.#stream);
+    this.#signal.signalAfter(flight.end);
     const logits = step.returnLogits ? this.#copyLogits(step.logitCount) : undefined;
     this.#pending.push({ flight, before, step, topCount, logits });
   }
@@ -192,7 +197,7 @@ class CudaExecutor implements Executor {
   async collect(): Promise<StepOutput> {
     const next = this.#pending.shift();
     if (next === undefined) throw new AloftError('INTERNAL', 'collect() without a submitted step');
-    while (!next.flight.end.isDone()) await new Promise(setImmediate);
+    while (!next.flight.end.isDone()) await this.#signal.next();
     const { profile } = this.#options;
     if (profile !== undefined) this.#timer?.read(profile);
     return stepOutputOf(next, this.#areas);
@@ -200,6 +205,7 @@ class CudaExecutor implements Executor {
 
   async dispose(): Promise<void> {
     this.#stream.synchronize();
+    this.#signal.dispose();
     this.#timer?.dispose();
     this.#graphs.dispose();
     this.#matmuls.dispose();

@@ -1,6 +1,6 @@
-/** A GPU that computes nothing and writes down what its driver is asked to do. */
+/** A GPU that computes nothing: it writes down what its driver is asked to do, and keeps a clock of its own. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CudaDriver } from '../../../../device/cuda/driver.js';
@@ -12,7 +12,21 @@ export interface FakeGpu {
   /** Names of driver calls in order, with the sizes of copies. */
   readonly calls: string[];
   readonly pinned: PinnedArea[];
+  /** The device has nothing to do for so long. */
+  idle(ms: number): void;
+  /** From now on no event comes, until `release`. */
+  hold(): void;
+  /** Lets the events come, and then signals that were asked for. */
+  release(): void;
 }
+
+/** How long the device works on a call, ms. */
+export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
+  cuLaunchKernelEx: 1,
+  cuGraphLaunch: 8,
+  cuMemcpyHtoDAsync_v2: 0.25,
+  cuMemcpyDtoHAsync_v2: 0.5,
+};
 
 const FIRST_ADDRESS = 2 ** 40;
 const COPIES = new Set(['cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcpyDtoDAsync_v2']);
@@ -20,15 +34,28 @@ const COPIES = new Set(['cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcp
 export function createFakeGpu(computeCapability: number): FakeGpu {
   const calls: string[] = [];
   const pinned: PinnedArea[] = [];
-  let [handle, address, freeBytes] = [1, FIRST_ADDRESS, 50e9];
+  const eventMs = new Map<unknown, number>();
+  const signals: number[] = [];
+  let [handle, address, freeBytes, nowMs] = [1, FIRST_ADDRESS, 50e9, 0];
+  let [isCapturing, isHeld] = [false, false];
+  const raiseSignals = (): void => {
+    for (const descriptor of signals.splice(0)) writeSync(descriptor, 'x');
+  };
   const put = (name: string, args: readonly unknown[]): void => {
     calls.push(COPIES.has(name) ? `${name} ${String(args[2])}` : name);
+    if (name === 'cuStreamBeginCapture_v2') isCapturing = true;
+    else if (name === 'cuStreamEndCapture') isCapturing = false;
+    else if (name === 'cuEventRecord') eventMs.set(args[0], nowMs);
+    else if (name === 'cuStreamAddCallback') {
+      signals.push(args[2] as number);
+      if (!isHeld) raiseSignals();
+    } else if (!isCapturing) nowMs += FAKE_WORK_MS[name] ?? 0;
   };
   const answer =
-    <T>(value: () => T) =>
+    <T>(value: (...args: readonly unknown[]) => T) =>
     (name: string, ...args: readonly unknown[]): T => {
       put(name, args);
-      return value();
+      return value(...args);
     };
   const driver = {
     call: answer(() => {}),
@@ -39,11 +66,11 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
         return 0;
       },
     check: () => {},
-    query: answer(() => true),
+    query: answer(() => !isHeld),
     out64: answer(() => handle++),
     out64WithFirst: answer(() => handle++),
     out32: answer(() => 0),
-    outFloat: answer(() => 1.5),
+    outFloat: answer((start, end) => eventMs.get(end)! - eventMs.get(start)!),
   } as unknown as CudaDriver;
   const gpu = {
     driver,
@@ -76,7 +103,17 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
     synchronize: () => {},
     dispose: () => calls.push('dispose'),
   } as unknown as Gpu;
-  return { gpu, calls, pinned };
+  return {
+    gpu,
+    calls,
+    pinned,
+    idle: (ms) => void (nowMs += ms),
+    hold: () => void (isHeld = true),
+    release() {
+      isHeld = false;
+      raiseSignals();
+    },
+  };
 }
 
 /** cuBLASLt's functions, each of which succeeds and does nothing. */
