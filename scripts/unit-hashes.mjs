@@ -16,7 +16,7 @@ import { benchmarkPlan } from '../dist/builder/testing/benchmark-plans.js';
 import { parseArchitecture } from '../dist/device/cuda/architecture.js';
 import { findCompiler } from '../dist/device/cuda/testing/compiler.js';
 import { kernelSource } from '../dist/ops/cuda/kernel-files.js';
-import { kernelCandidates } from '../dist/ops/linear/cuda/tuning.js';
+import { kernelCandidates } from '../dist/ops/linear/cuda/choose.js';
 import { kernelHashes, sha256 } from './cubin-hashes.mjs';
 
 const PROCESSES = 2;
@@ -34,16 +34,16 @@ const TINY = {
   vocab_size: 1001,
 };
 const MODELS = { llama2_7b: namedShape('llama2_7b'), tinyllama_1b: namedShape('tinyllama_1b'), tiny: TINY };
-/** Model, type of activations, whether weights are INT8, type of the KV cache (null: as activations). */
+/** Model, type of activations, weights, type of the KV cache (null: as activations). */
 const VARIANTS = [
-  ['llama2_7b', 'f16', false, null],
-  ['llama2_7b', 'bf16', true, 'i8'],
-  ['llama2_7b', 'f16', true, 'f8e4m3'],
-  ['tinyllama_1b', 'bf16', false, null],
-  ['tinyllama_1b', 'f16', true, 'i8'],
-  ['tinyllama_1b', 'bf16', true, 'f8e4m3'],
-  ['tiny', 'f16', true, null],
-  ['tiny', 'bf16', false, 'i8'],
+  ['llama2_7b', 'f16', 'dense', null],
+  ['llama2_7b', 'bf16', 'int8', 'i8'],
+  ['llama2_7b', 'f16', 'int8', 'f8e4m3'],
+  ['tinyllama_1b', 'bf16', 'dense', null],
+  ['tinyllama_1b', 'f16', 'int8', 'i8'],
+  ['tinyllama_1b', 'bf16', 'int8', 'f8e4m3'],
+  ['tiny', 'f16', 'int8', null],
+  ['tiny', 'bf16', 'dense', 'i8'],
 ];
 
 /** Everything to compile: the product's own units of each variant, what its tuner tries, and the kernels that draw weights. */
@@ -51,9 +51,8 @@ function* requests() {
   for (const arch of ARCHITECTURES) {
     const target = parseArchitecture(arch);
     const { computeCapability } = target;
-    for (const [model, dtype, isInt8, kvDtype] of VARIANTS) {
-      const plan = benchmarkPlan({ shape: MODELS[model], dtype, isInt8 });
-      const weights = isInt8 ? 'int8' : 'dense';
+    for (const [model, dtype, weights, kvDtype] of VARIANTS) {
+      const plan = benchmarkPlan({ shape: MODELS[model], dtype, weights });
       const units = kernelUnits({ ...plan, kvDtype: kvDtype ?? plan.kvDtype }, target, BLOCK_TOKENS);
       const problems = linearProblems(plan, target, MAX_STEP_TOKENS);
       const candidates = (problem) => kernelCandidates(problem, target);

@@ -21,23 +21,23 @@ const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
  * most bytes that a kernel may spill: a few registers stored once outside of loops cost nothing.
  */
 const CASES = [
-  ['sm_90a', 'f16', true, LLAMA2, 64],
-  ['sm_90a', 'f16', false, LLAMA2, 64],
-  ['sm_90a', 'bf16', true, namedShape('llama3_8b'), 128], // four queries a key head of 128
-  ['sm_90a', 'bf16', false, GROUPED, 2048], // eight queries a key head of 64: more sums than registers
-  ['sm_80', 'f16', false, LLAMA2, 64],
-  ['sm_80', 'bf16', true, namedShape('llama3_8b'), 64],
-  ['sm_86', 'f16', false, GROUPED, 64],
-  ['sm_86', 'bf16', true, LLAMA2, 64],
-  ['sm_89', 'f16', true, LLAMA2, 64],
-  ['sm_89', 'bf16', false, GROUPED, 64],
-  ['sm_120', 'f16', true, LLAMA2, 64],
+  ['sm_90a', 'f16', 'int8', LLAMA2, 64],
+  ['sm_90a', 'f16', 'dense', LLAMA2, 64],
+  ['sm_90a', 'bf16', 'int8', namedShape('llama3_8b'), 128], // four queries a key head of 128
+  ['sm_90a', 'bf16', 'dense', GROUPED, 2048], // eight queries a key head of 64: more sums than registers
+  ['sm_80', 'f16', 'dense', LLAMA2, 64],
+  ['sm_80', 'bf16', 'int8', namedShape('llama3_8b'), 64],
+  ['sm_86', 'f16', 'dense', GROUPED, 64],
+  ['sm_86', 'bf16', 'int8', LLAMA2, 64],
+  ['sm_89', 'f16', 'int8', LLAMA2, 64],
+  ['sm_89', 'bf16', 'dense', GROUPED, 64],
+  ['sm_120', 'f16', 'int8', LLAMA2, 64],
 ] as const;
 
 test.skipIf(compiler === undefined).each(CASES)(
-  `kernels for %s in %s (INT8: %s) compile and keep their registers [${compilerOrNeed}]`,
-  (arch, dtype, isInt8, shape, maxSpillBytes) => {
-    const plan = benchmarkPlan({ shape, dtype, isInt8 });
+  `kernels for %s in %s with %s weights compile and keep their registers [${compilerOrNeed}]`,
+  (arch, dtype, weights, shape, maxSpillBytes) => {
+    const plan = benchmarkPlan({ shape, dtype, weights });
     for (const unit of kernelUnits(plan, parseArchitecture(arch), 16)) {
       const { cubin, log } = compiler!.compile(unit);
       expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
@@ -70,7 +70,7 @@ const MAX_CACHE_SPILL_BYTES = 160;
 test.skipIf(compiler === undefined).each(CACHES)(
   `append and attention for %s in %s with a cache of %s compile [${compilerOrNeed}]`,
   (arch, dtype, kvDtype, shape) => {
-    const plan = { ...benchmarkPlan({ shape, dtype, isInt8: false }), kvDtype };
+    const plan = { ...benchmarkPlan({ shape, dtype, weights: 'dense' }), kvDtype };
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     for (const [name, kernel] of [
       ['common', 'rope_append'],
@@ -87,23 +87,23 @@ test.skipIf(compiler === undefined).each(CACHES)(
 );
 
 const TRIALS = [
-  ['sm_90a', 'f16', true],
-  ['sm_90a', 'bf16', false],
-  ['sm_80', 'f16', true],
-  ['sm_80', 'bf16', false],
+  ['sm_90a', 'f16', 'int8'],
+  ['sm_90a', 'bf16', 'dense'],
+  ['sm_80', 'f16', 'int8'],
+  ['sm_80', 'bf16', 'dense'],
 ] as const;
 
 test.skipIf(compiler === undefined).each(TRIALS)(
-  `what the tuner tries on %s in %s (INT8: %s) compiles [${compilerOrNeed}]`,
-  (arch, dtype, isInt8) => {
+  `what the tuner tries on %s in %s with %s weights compiles [${compilerOrNeed}]`,
+  (arch, dtype, weights) => {
     const target = parseArchitecture(arch);
-    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, isInt8 }), target, 2048);
+    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, weights }), target, 2048);
     const { computeCapability } = target;
     const candidates = (problem: CudaLinearProblem) => [
       chooseLinear(problem, target),
       ...kernelCandidates(problem, target),
     ];
-    const unit = isInt8 ? 'linear-int8' : 'linear-dense';
+    const unit = `linear-${weights}`;
     const same = problems.filter(({ format }) => linearUnit(format) === unit);
     const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
     expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
@@ -120,7 +120,7 @@ test.skipIf(compiler === undefined).each(TRIALS)(
 test.skipIf(compiler === undefined)(
   `what does not compile is reported with its file and line [${compiler?.name ?? 'needs NVRTC or nvcc, and neither is installed'}]`,
   () => {
-    const plan = benchmarkPlan({ shape: LLAMA2, dtype: 'f16', isInt8: false });
+    const plan = benchmarkPlan({ shape: LLAMA2, dtype: 'f16', weights: 'dense' });
     const unit = kernelUnits(plan, parseArchitecture('sm_80'), 16).find(({ name }) => name === 'attention')!;
     const path = 'paged-attention/kv-cache.cuh';
     const lines = unit.headers.get(path)!.split('\n');

@@ -10,12 +10,12 @@ import { kernelUnits } from './kernel-sources.js';
 import { linearProblems } from './tune.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
-const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: false });
+const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'dense' });
 
 test.each([
-  [false, dense],
-  [true, benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true })],
-])('without measurements, kernels are the built-in ones, with a GPU or by --arch (INT8: %s)', (_, plan) => {
+  ['dense', dense],
+  ['int8', benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' })],
+])('without measurements, kernels are the built-in ones, with a GPU or by --arch (%s weights)', (_, plan) => {
   const choose = linearChooser(H200);
   for (const problem of linearProblems(plan, H200, 8192))
     for (const m of [problem.m, Math.max(1, problem.m - 3)])
@@ -36,7 +36,7 @@ test.each([
 });
 
 test('an engine has the kernel for any number of rows', () => {
-  const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+  const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
   const { source } = kernelUnits(plan, H200, 16).find(({ name }) => name === 'linear-int8')!;
   const base = { n: 22016, k: 4096, format: INT8_PER_CHANNEL, epilogue: 'swiglu' } as const;
   for (const m of [1, 9, 20, 40, 70, 150, 700, 3000, 9000, 100_000]) {

@@ -9,7 +9,7 @@ import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 const A100 = { computeCapability: 80, multiprocessorCount: 108 };
 const VERSION = 130100;
-const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
 const key = (problem: Parameters<typeof problemKey>[0]): string => problemKey(problem);
 
 /** Times by configuration; every call is counted. */
@@ -60,7 +60,7 @@ test('only what a kernel can fuse is fused', () => {
   const fused = linearProblems(plan, A100, 64).filter(({ epilogue }) => epilogue === 'swiglu');
   expect(fused.map(({ m }) => m)).toEqual([8, 16]);
   // 16-bit weights of 64 rows are cuBLASLt's, which has no SwiGLU: gate and up are a product by themselves.
-  const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: false });
+  const dense = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'dense' });
   const gates = linearProblems(dense, H200, 64).filter(({ n }) => n === 22016);
   expect(gates.map(({ m, epilogue }) => `${m} ${epilogue}`)).toEqual([
     '8 swiglu',

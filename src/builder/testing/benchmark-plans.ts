@@ -13,19 +13,20 @@ import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { f32, i32, pointer } from '../../ops/cuda/launch.js';
 import { weightsOf } from '../../plan/operands.js';
 import type { Plan } from '../../plan/plan.js';
-import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
+import { QUANTISED_FORMATS, type QuantisedElement } from '../../plan/weight-format.js';
 
 export interface PlanChoice {
   readonly shape: LlamaShape;
   readonly dtype: 'f16' | 'bf16';
-  readonly isInt8: boolean;
+  readonly weights: 'dense' | QuantisedElement;
 }
 
-export function benchmarkPlan({ shape, dtype, isInt8 }: PlanChoice): Plan {
+export function benchmarkPlan({ shape, dtype, weights }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
   const { plan } = modelFileFor(config.architecture, 'random weights').define(config, dtype);
   const fused = fuse(plan);
-  return quantise(fused, isInt8 ? { format: INT8_PER_CHANNEL, parts: new Set(['layers']) } : null);
+  const format = QUANTISED_FORMATS.get(weights);
+  return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
 }
 
 export interface DeviceWeights {

@@ -2,9 +2,11 @@
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bindCodePacker, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';
+import { CUDA_FORMATS } from '../../ops/cuda/formats.js';
+import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import { elementOf, NAMED_FORMATS, type WeightElement } from '../../plan/weight-format.js';
+import { elementOf } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
 import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
 import type {
@@ -19,12 +21,10 @@ import type {
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
 export const CUDA_LAYOUT_VERSION = 4;
 
-const { f16, bf16, int8 } = NAMED_FORMATS;
-
 export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',
   version: CUDA_LAYOUT_VERSION,
-  formats: (use) => (use === 'vector' ? [f16, bf16] : [f16, bf16, int8]),
+  formats: (use) => CUDA_FORMATS[use],
   specs: cudaSpecs,
 };
 
@@ -53,7 +53,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
         scale,
         sum: 0,
       } as const;
-      if (use !== 'linear' || TILED[element] === undefined) return packRows(source, weight, target);
+      if (use !== 'linear' || !storedWeights(weight.format).isTiled) return packRows(source, weight, target);
       const rowMajor = allocateHost(rows * columns);
       try {
         const report = packRows(source, weight, { ...target, weight: rowMajor.address });
@@ -65,9 +65,6 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
     },
   };
 }
-
-/** Shape of the tiles of linears, for the elements that lie in tiles. */
-const TILED: Readonly<Partial<Record<WeightElement, typeof tileShape>>> = { int8: tileShape };
 
 /** Shapes of the stored tensors; int8 weights have an f32 scale per row. */
 export function cudaSpecs(
@@ -85,6 +82,9 @@ export function cudaSpecs(
     return [{ name, dtype: format.dtype, shape }];
   }
   const scale: PackedTensorSpec = { name: `${name}.scale`, dtype: 'f32', shape: [rows] };
-  const tiles = use === 'linear' ? TILED[format.element]?.(rows, columns) : undefined;
-  return [tiles === undefined ? { name, dtype: 'i8', shape } : { name, dtype: 'u8', shape: tiles }, scale];
+  const isTiled = use === 'linear' && storedWeights(format).isTiled;
+  return [
+    isTiled ? { name, dtype: 'u8', shape: tileShape(rows, columns) } : { name, dtype: 'i8', shape },
+    scale,
+  ];
 }

@@ -1,4 +1,5 @@
 /** What a GPU can do at most, measured when it is asked: profiles print their share of it. */
+import type { CudaDtype } from '../../ops/cuda/dtype.js';
 import { i32, pointer } from '../../ops/cuda/launch.js';
 import { openCublasLt } from './cublaslt.js';
 import type { Gpu } from './gpu.js';
@@ -26,7 +27,7 @@ export interface GpuLimitTools {
   readonly gpu: Gpu;
   /** Machine code of the engine's unit `common`. */
   readonly common: Uint8Array;
-  readonly dtype: 'f16' | 'bf16';
+  readonly dtype: CudaDtype;
   readonly libraryPath: string | undefined;
 }
 

@@ -4,7 +4,7 @@ import type { Plan, PlanOp, RopeScaling } from '../../plan/plan.js';
 import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
 import { checkCudaPlan } from './check-plan.js';
 
-const PLAN = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', isInt8: false });
+const PLAN = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', weights: 'dense' });
 
 function scaled(scaling: RopeScaling): Plan {
   const withScaling = (op: PlanOp): PlanOp =>

@@ -1,7 +1,7 @@
 import type { Plan } from '../../plan/plan.js';
 import type { LinearChooser } from '../linear/cuda/choose.js';
 import type { CudaTarget } from './capability.js';
-import type { CudaScope, Instruction } from './scope.js';
+import type { CudaScope, CudaInstruction } from './scope.js';
 
 /** Whom kernels are for. */
 export interface KernelContext {
@@ -25,7 +25,7 @@ export interface CudaOpDefinition<Op> {
   /** Kernels that engines must hold for the op. */
   kernels(op: Op, context: KernelContext): Iterable<UnitPart>;
   /** Looks up what is the same in every step, and returns what enqueues the op. */
-  bind(op: Op, scope: CudaScope): Instruction;
+  bind(op: Op, scope: CudaScope): CudaInstruction;
 }
 
 /** A file with small kernels, which are compiled as they are. */

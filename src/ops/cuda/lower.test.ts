@@ -6,7 +6,7 @@ import type { Plan, PlanOp } from '../../plan/plan.js';
 import { kernelLifetimes, lowerForCuda, planOpCount } from './lower.js';
 
 const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: 2 };
-const PLAN = benchmarkPlan({ shape, dtype: 'f16', isInt8: true });
+const PLAN = benchmarkPlan({ shape, dtype: 'f16', weights: 'int8' });
 
 const withOps = (change: (ops: PlanOp[]) => PlanOp[]): Plan => ({ ...PLAN, ops: change([...PLAN.ops]) });
 const indexOf = (kind: PlanOp['kind']): number => PLAN.ops.findIndex((op) => op.kind === kind);

@@ -4,14 +4,14 @@ import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
 import { gatherLaunch } from '../gather/cuda.js';
-import { linear } from '../linear/cuda/op.js';
-import { attention } from '../paged-attention/cuda-op.js';
+import { linearOp } from '../linear/cuda/op.js';
+import { attentionOp } from '../paged-attention/cuda-op.js';
 import { rmsNormLaunch } from '../rms-norm/cuda.js';
 import { sampleLaunch } from '../sample/cuda.js';
 import { swigluLaunch } from '../swiglu/cuda.js';
 import { commonPart, type CudaOpDefinition } from './definition.js';
 import type { CudaOp, CudaOpOf } from './lower.js';
-import type { CudaScope, Instruction } from './scope.js';
+import type { CudaScope, CudaInstruction } from './scope.js';
 
 const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<Kind>> } = {
   embedding: {
@@ -55,8 +55,8 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
       return (step, sink) => sink.kernel(addLaunch(rows(step) * columns, residual, delta));
     },
   },
-  linear,
-  attention,
+  linear: linearOp,
+  attention: attentionOp,
   swiglu: {
     kernels: () => [commonPart('swiglu/cuda.cu')],
     bind(op, scope) {
@@ -90,13 +90,13 @@ function bindNorm(
   x: number,
   delta: number | null,
   scope: CudaScope,
-): Instruction {
+): CudaInstruction {
   const operands = { x, delta, weight: scope.context.memory.tensor(op.weight), out: scope.at(op.out) };
   const rows = scope.rows(op.out);
   return (step, sink) => sink.kernel(rmsNormLaunch(rows(step), op.epsilon, operands));
 }
 
-function bindSampling({ context }: CudaScope): Instruction {
+function bindSampling({ context }: CudaScope): CudaInstruction {
   const { plan, inferred, memory, maxSequenceTokens } = context;
   const { logits: value } = inferred;
   const shape = { vocabulary: plan.dims.vocabulary, stride: value.columns, maxSequenceTokens };

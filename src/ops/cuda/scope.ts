@@ -1,7 +1,7 @@
 import type { InferredPlan, PlanValue } from '../../plan/infer.js';
 import type { BufferName, Plan } from '../../plan/plan.js';
 import type { LinearChooser } from '../linear/cuda/choose.js';
-import type { AreaName } from './areas.js';
+import type { AreaName, ResultParts } from './areas.js';
 import type { CudaTarget } from './capability.js';
 import type { TensorMap } from './launch.js';
 import type { Mapped } from './mapped.js';
@@ -23,10 +23,10 @@ export interface CudaStep {
 }
 
 /** Enqueues an op of a step. */
-export type Instruction = (step: CudaStep, sink: LaunchSink) => void;
+export type CudaInstruction = (step: CudaStep, sink: LaunchSink) => void;
 
-/** Device addresses that do not change while an executor lives: its areas by name, and everything else that kernels read. */
-export interface CudaMemory extends Readonly<Record<AreaName, number>> {
+/** Device addresses that do not change while an executor lives: areas by name, parts of the results, and all else that kernels read. */
+export interface CudaMemory extends Readonly<Record<AreaName, number>>, ResultParts {
   /** Address of a value of the plan, and the rows that it has room for. */
   readonly valueAddress: (value: PlanValue) => number;
   readonly valueRows: (value: PlanValue) => number;
@@ -42,11 +42,6 @@ export interface CudaMemory extends Readonly<Record<AreaName, number>> {
   readonly blockStride: number;
   /** Bytes of one head's keys and values in a block, with their scales. */
   readonly headBlockBytes: number;
-  /** Addresses of the parts of the area `results`. */
-  readonly outTokens: number;
-  readonly outLogprobs: number;
-  readonly outTopIds: number;
-  readonly outTopLogprobs: number;
 }
 
 /** A plan on a device: what is the same in every step. */

@@ -16,7 +16,7 @@ import {
   wgmmaBoxRows,
 } from './cuda.js';
 
-export const attention: CudaOpDefinition<CudaAttention> = {
+export const attentionOp: CudaOpDefinition<CudaAttention> = {
   kernels: (_, { plan, target, blockTokens }) => [
     commonPart(isQuantisedKv(plan.kvDtype) ? 'rope/cuda-8bit.cu' : 'rope/cuda.cu'),
     ...attentionFiles(plan, target.computeCapability, blockTokens).map((file): UnitPart => ({

@@ -60,13 +60,14 @@ const LAYER_FLOPS = 2 * 32 * 202_375_168;
 
 const results: Record<string, readonly BatchResult[]> = {};
 if (flags.only !== 'check') {
-  for (const isInt8 of [false, true]) {
-    if (flags.filter !== undefined && flags.filter !== (isInt8 ? 'int8' : 'f16')) continue;
+  for (const weights of ['dense', 'int8'] as const) {
+    const word = weights === 'dense' ? 'f16' : weights;
+    if (flags.filter !== undefined && flags.filter !== word) continue;
     const started = performance.now();
-    const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', isInt8 } as const;
+    const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', weights } as const;
     const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxDeviceBytes: undefined };
     const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
-    const name = `llama2_7b ${isInt8 ? 'int8' : 'f16'}`;
+    const name = `llama2_7b ${word}`;
     console.log(
       `${name}: open in ${((performance.now() - started) / 1000).toFixed(1)} s, ${JSON.stringify(executor.memory)}`,
     );

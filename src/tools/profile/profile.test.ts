@@ -8,7 +8,7 @@ import { chromeTrace } from './chrome-trace.js';
 import { opName, summarise, summaryTable } from './op-summary.js';
 import type { ProfiledStep } from './profile-steps.js';
 
-const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
 const model: CostModel = { plan, inferred: inferPlan(plan), bytes: { activation: 2, cache: 2 } };
 const step = buildStep([{ slot: 0, tokenIds: [-1], firstPosition: 15, blocks: [0] }]);
 const isDown = (index: number): boolean => opName(plan, index).startsWith('linear mlp.proj');

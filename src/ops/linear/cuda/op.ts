@@ -37,7 +37,7 @@ interface Variant extends Solution {
   readonly operands: LinearOperands;
 }
 
-export const linear: CudaOpDefinition<CudaLinear> = {
+export const linearOp: CudaOpDefinition<CudaLinear> = {
   *kernels(op, { plan, target, chooseLinear }) {
     // For products by the matrix library: a dense copy before them, and what follows them.
     yield commonPart('linear/cuda/dequantise.cu');

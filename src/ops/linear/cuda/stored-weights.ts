@@ -40,7 +40,7 @@ export const LINEAR_FORMATS: readonly WeightFormat[] = Object.entries(NAMED_FORM
   .filter(([element]) => element in STORED)
   .map(([, format]) => format);
 
-/** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; `checkCudaPlan` finds those first */
+/** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; a build checks for those before it begins */
 export function storedWeights(format: WeightFormat): StoredWeights {
   const stored = STORED[elementOf(format)];
   if (stored !== undefined) return stored;

@@ -9,7 +9,7 @@ export interface CallTimer {
   readonly sink: LaunchSink;
   /** Begins a step. The step before must have been read: one is timed at a time. */
   begin(): void;
-  /** Tells the times of a step that is done. */
+  /** Reports the times of a step that is done. */
   read(listener: CallListener): void;
   dispose(): void;
 }

@@ -4,6 +4,7 @@ import { parseArchitecture } from '../../../device/cuda/architecture.js';
 import { openGpu } from '../../../device/cuda/gpu.js';
 import { measureGpuLimits } from '../../../device/cuda/limits.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
+import { ACTIVATION_BYTES, cudaDtype } from '../../../ops/cuda/dtype.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
 import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '../opening/backend.js';
 import type { OpenExecutorOptions } from '../opening/open-options.js';
@@ -12,7 +13,12 @@ import { sizeCudaEngine } from './cuda-sizing.js';
 import { openCudaEngine } from './open-cuda.js';
 
 /** CUDA GPUs in the table of executors. */
-export const CUDA_BACKEND: ExecutorBackend = { activationBytes: 2, size, open: openCudaEngine, measureRates };
+export const CUDA_BACKEND: ExecutorBackend = {
+  activationBytes: ACTIVATION_BYTES,
+  size,
+  open: openCudaEngine,
+  measureRates,
+};
 
 function size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing {
   const { availableBytes, architecture } = place;
@@ -28,7 +34,7 @@ function measureRates(
   const gpu = openGpu(ordinal, cudaLibraryPath);
   try {
     const common = engine.tensor(`${KERNEL_TENSOR_PREFIX}common`).bytes();
-    const dtype = engine.plan.activationDtype === 'bf16' ? 'bf16' : 'f16';
+    const dtype = cudaDtype(engine.plan);
     const limits = measureGpuLimits({ gpu, common, dtype, libraryPath: cudaLibraryPath });
     return { readGBps: limits.readGBps, peakGflops: () => limits.matmulGflops };
   } finally {

@@ -14,7 +14,7 @@ afterAll(() => cublasLt.dispose());
 
 const LAYERS = 2;
 const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: LAYERS };
-const plan = benchmarkPlan({ shape, dtype: 'f16', isInt8: true });
+const plan = benchmarkPlan({ shape, dtype: 'f16', weights: 'int8' });
 const UNITS = ['common', 'attention', 'sample', 'linear-int8', 'linear-dense'];
 /** Embedding; in a layer norm, qkv, attention, projection, norm, gate-up with SwiGLU, down; last sum, gather, norm, head, sampling. */
 const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;

@@ -46,45 +46,55 @@ function countingGpu(computeCapability: number, totalBytes: number) {
 }
 
 test.each([
-  [90, true],
-  [90, false],
-  [80, true],
-])('a dry run counts what the executor allocates (compute capability %i, INT8: %s)', (capability, isInt8) => {
-  const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8 });
-  const weightBytes = 7 * GIB;
-  const shape = { plan, weightBytes, limits: BUILT };
-  const target = { computeCapability: capability, multiprocessorCount: 132 };
-  const given = { kvCacheFreeMemFraction: 0.8 };
-  const dry = sizeCudaEngine(shape, given, { availableBytes: 20 * GIB, target });
-  const { gpu, areas } = countingGpu(capability, 20 * GIB - weightBytes);
-  const limits = cudaLimits(shape, given);
-  const kv = { weightBytes, kvCacheFreeMemFraction: 0.8, maxKvTokens: undefined, maxDeviceBytes: undefined };
-  const options: CudaExecutorOptions = {
-    plan,
-    gpu,
-    limits,
-    kv,
-    units: new Map(),
-    tensorAddress: () => 1,
-    cudaLibraryPath: undefined,
-  };
-  const { bytes } = sizeCuda(lowerForCuda(plan), limits, gpu.properties);
-  const memory = allocateMemory(options, lowerForCuda(plan));
-  const workspaceAreas = areas.filter(({ purpose }) => purpose !== 'the KV cache');
-  expect(workspaceAreas.map(({ byteLength }) => byteLength).toSorted((a, b) => a - b)).toEqual(
-    Object.values(bytes)
-      .filter((size) => size > 0)
-      .toSorted((a, b) => a - b),
-  );
-  expect(memory.workspaceBytes).toBe(dry.workspaceBytes);
-  expect(memory.limits.blockCount).toBe(planKvBlocks(dry.demand));
-  expect(memory.limits.blockCount).toBe(Math.floor((dry.demand.freeBytes * 0.8) / (16 * 524288)));
-  expect(bytes.denseCopy).toBe(isInt8 ? 22016 * 4096 * 2 : 0);
-  expect(workspaceBytesOf({ bytes, maxLogits: 0, offset: () => 0, rows: () => 0 })).toBe(dry.workspaceBytes);
-});
+  [90, 'int8'],
+  [90, 'dense'],
+  [80, 'int8'],
+] as const)(
+  'a dry run counts what the executor allocates (compute capability %i, %s weights)',
+  (capability, weights) => {
+    const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights });
+    const weightBytes = 7 * GIB;
+    const shape = { plan, weightBytes, limits: BUILT };
+    const target = { computeCapability: capability, multiprocessorCount: 132 };
+    const given = { kvCacheFreeMemFraction: 0.8 };
+    const dry = sizeCudaEngine(shape, given, { availableBytes: 20 * GIB, target });
+    const { gpu, areas } = countingGpu(capability, 20 * GIB - weightBytes);
+    const limits = cudaLimits(shape, given);
+    const kv = {
+      weightBytes,
+      kvCacheFreeMemFraction: 0.8,
+      maxKvTokens: undefined,
+      maxDeviceBytes: undefined,
+    };
+    const options: CudaExecutorOptions = {
+      plan,
+      gpu,
+      limits,
+      kv,
+      units: new Map(),
+      tensorAddress: () => 1,
+      cudaLibraryPath: undefined,
+    };
+    const { bytes } = sizeCuda(lowerForCuda(plan), limits, gpu.properties);
+    const memory = allocateMemory(options, lowerForCuda(plan));
+    const workspaceAreas = areas.filter(({ purpose }) => purpose !== 'the KV cache');
+    expect(workspaceAreas.map(({ byteLength }) => byteLength).toSorted((a, b) => a - b)).toEqual(
+      Object.values(bytes)
+        .filter((size) => size > 0)
+        .toSorted((a, b) => a - b),
+    );
+    expect(memory.workspaceBytes).toBe(dry.workspaceBytes);
+    expect(memory.limits.blockCount).toBe(planKvBlocks(dry.demand));
+    expect(memory.limits.blockCount).toBe(Math.floor((dry.demand.freeBytes * 0.8) / (16 * 524288)));
+    expect(bytes.denseCopy).toBe(weights === 'int8' ? 22016 * 4096 * 2 : 0);
+    expect(workspaceBytesOf({ bytes, maxLogits: 0, offset: () => 0, rows: () => 0 })).toBe(
+      dry.workspaceBytes,
+    );
+  },
+);
 
 test('the block size is compiled in, and every sequence needs a token of a step', () => {
-  const plan = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', isInt8: false });
+  const plan = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', weights: 'dense' });
   const shape = { plan, limits: BUILT };
   expect(() => cudaLimits(shape, { blockTokens: 32 })).toThrow(/compiled for the KV block size/);
   expect(() => cudaLimits(shape, { maxStepTokens: 8 })).toThrow(/--max_num_tokens is 8/);

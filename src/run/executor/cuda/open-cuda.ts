@@ -34,18 +34,7 @@ export async function openCudaEngine(given: OpenExecutorOptions): Promise<Execut
 function open(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Executor {
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
-  const addresses = new Map<string, number>();
-  const units = new Map<string, Uint8Array>();
-  for (const name of engine.tensorNames) {
-    const { byteLength, address } = engine.tensor(name);
-    if (name.startsWith(KERNEL_TENSOR_PREFIX)) {
-      units.set(name.slice(KERNEL_TENSOR_PREFIX.length), engine.tensor(name).bytes());
-      continue;
-    }
-    const target = gpu.allocate(byteLength, `the weight ${name}`);
-    gpu.driver.call('cuMemcpyHtoD_v2', target, address, byteLength);
-    addresses.set(name, target);
-  }
+  const { units, addresses } = takeTensors(engine, gpu);
   return openCudaExecutor({
     plan: engine.plan,
     gpu,
@@ -63,6 +52,30 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Executo
     cudaLibraryPath: given.cudaLibraryPath,
     ...present({ profile: given.profile }),
   });
+}
+
+interface TakenTensors {
+  /** Machine code by unit. */
+  readonly units: ReadonlyMap<string, Uint8Array>;
+  /** Device addresses of the weights by tensor. */
+  readonly addresses: ReadonlyMap<string, number>;
+}
+
+/** Copies an engine's weights to the device and its machine code to the heap. @throws {AloftError} OUT_OF_MEMORY */
+function takeTensors(engine: EngineRank, gpu: Gpu): TakenTensors {
+  const addresses = new Map<string, number>();
+  const units = new Map<string, Uint8Array>();
+  for (const name of engine.tensorNames) {
+    const tensor = engine.tensor(name);
+    if (name.startsWith(KERNEL_TENSOR_PREFIX)) {
+      units.set(name.slice(KERNEL_TENSOR_PREFIX.length), tensor.bytes());
+      continue;
+    }
+    const target = gpu.allocate(tensor.byteLength, `the weight ${name}`);
+    gpu.driver.call('cuMemcpyHtoD_v2', target, tensor.address, tensor.byteLength);
+    addresses.set(name, target);
+  }
+  return { units, addresses };
 }
 
 /** @throws {AloftError} ENGINE_VERSION for engines of a builder that left no facts */

@@ -34,9 +34,9 @@ const STEP: CudaStep = {
 };
 
 /** Binds two layers of LLaMA-2-7B, without a device. */
-function bind(target: typeof H200, isInt8: boolean) {
+function bind(target: typeof H200, weights: 'dense' | 'int8') {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
-  const lowered = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', isInt8 }));
+  const lowered = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', weights }));
   const { offset, rows } = sizeCuda(lowered, LIMITS, target);
   const mapped: Mapped[] = [];
   const context: CudaContext = {
@@ -83,7 +83,7 @@ const layer = [
 const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
 
 describe('launches of a step on an H200, INT8', () => {
-  const { run, mapped, lowered } = bind(H200, true);
+  const { run, mapped, lowered } = bind(H200, 'int8');
 
   it('of decode: one kernel rotates, appends and attends, one computes gate, up and SwiGLU', () => {
     expect(namesOf(run({}))).toEqual([
@@ -135,7 +135,7 @@ describe('launches of a step on an H200, INT8', () => {
 });
 
 describe('launches of a step on an A100, dense', () => {
-  const { run, mapped, lowered } = bind(A100, false);
+  const { run, mapped, lowered } = bind(A100, 'dense');
 
   it('of decode: streams', () => {
     expect(namesOf(run({})).slice(2, 8)).toEqual([

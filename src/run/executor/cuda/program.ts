@@ -1,7 +1,7 @@
 /** A plan bound to a GPU: instructions that enqueue its ops, with everything looked up that is the same in every step. */
 import type { LoweredPlan } from '../../../ops/cuda/lower.js';
 import { cudaOpOf } from '../../../ops/cuda/ops.js';
-import { type CudaContext, CudaScope, type CudaStep, type Instruction } from '../../../ops/cuda/scope.js';
+import { type CudaContext, CudaScope, type CudaStep, type CudaInstruction } from '../../../ops/cuda/scope.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { outputOf, readsOf } from '../../../plan/operands.js';
 
@@ -10,7 +10,7 @@ export type Program = (step: CudaStep, sink: LaunchSink) => void;
 
 interface BoundOp {
   readonly index: number;
-  readonly enqueue: Instruction;
+  readonly enqueue: CudaInstruction;
   /** Whether it works on the tokens whose logits are wanted, of which a step may have none. */
   readonly isOnLogits: boolean;
 }

@@ -5,7 +5,7 @@ import { inferPlan } from '../../../plan/infer.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { type CostModel, opCost } from './op-cost.js';
 
-const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', isInt8: true });
+const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
 const model: CostModel = { plan, inferred: inferPlan(plan), bytes: { activation: 2, cache: 2 } };
 
 /** Parameters of LLaMA-2-7B by hand. */
