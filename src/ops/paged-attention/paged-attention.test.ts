@@ -4,7 +4,7 @@ import { seededRandom } from '../../core/random.js';
 import type { StepInput } from '../../core/step.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
-import { addressOf } from '../../ffi/memory.js';
+import { addressOf, allocateHost } from '../../ffi/memory.js';
 import type { PlanDims } from '../../plan/plan.js';
 import { relativeError } from '../testing/compare.js';
 import { createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
@@ -54,21 +54,26 @@ function runSteps(
   blockCount: number,
 ) {
   const layout = createKvLayout(dimsOf(shape), shape.dtype, shape.blockTokens);
-  const blocks = new Uint8Array(blockCount * layout.blockStrideBytes).fill(0xff); // NaN in f32, f16 and scales
+  // Areas, because an array may be collected as soon as only its address is used.
+  const blocks = allocateHost(blockCount * layout.blockStrideBytes);
+  const rotated = allocateHost(Math.max(...steps.map(({ qkv }) => qkv.data.byteLength)));
+  blocks.bytes(0, blocks.byteLength).fill(0xff); // NaN in f32, f16 and scales
   const table = rotationTable(ROPE, shape.headDim, { positionCount: 2048 });
   const rotations = new RowRotations(8, table);
-  const layer = addressOf(blocks);
   const view = createStepView();
   const [append, attend] = [bindRopeAppend(pool.library), bindPagedAttention(pool.library)];
-  return steps.map(({ step, qkv }) => {
+  const outputs = steps.map(({ step, qkv: { data } }) => {
     view.set(step);
-    const rotated = qkv.data.slice();
+    rotated.bytes(0, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     const out = new Float32Array(step.tokenCount * shape.heads * shape.headDim);
-    const from = addressOf(rotated);
+    const [layer, from] = [blocks.address, rotated.address];
     append(pool.handle, view.address, layout.address, layer, from, shape.heads, rotations.address);
     attend(pool.handle, view.address, layout.address, layer, from, addressOf(out), shape.heads);
     return out;
   });
+  blocks.dispose();
+  rotated.dispose();
+  return outputs;
 }
 
 function expectedOutput(shape: Shape, step: StepInput, qkv: Matrix, blockCount: number): Float32Array {

@@ -15,6 +15,8 @@ interface Part {
 export class LockstepCollectives implements Collectives {
   readonly #rankCount: number;
   #parts: Part[] = [];
+  /** Result of the last exchange, which must stay alive while it is copied by its address. */
+  #result: Float32Array = new Float32Array(0);
 
   constructor(rankCount: number) {
     this.#rankCount = rankCount;
@@ -54,7 +56,7 @@ export class LockstepCollectives implements Collectives {
     invariant(parts[0]!.values.length === count, () => 'ranks exchange different numbers of values');
     if (parts.length < this.#rankCount) return;
     this.#parts = [];
-    const result = join(parts.map((part) => part.values));
-    for (const part of parts) copyHost(part.out, addressOf(result), result.byteLength);
+    this.#result = join(parts.map((part) => part.values));
+    for (const { out } of parts) copyHost(out, addressOf(this.#result), this.#result.byteLength);
   }
 }
