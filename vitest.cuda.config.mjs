@@ -8,9 +8,14 @@ export default mergeConfig(
   defineConfig({ test }),
   defineConfig({
     test: {
-      include: ['logits-demo', 'greedy', 'perplexity', 'golden', 'serve-equality', 'serve-vanish'].map(
-        (name) => `dist/test/${name}.test.js`,
-      ),
+      include: [
+        // Kernels first: where they are wrong, everything after them is.
+        'dist/ops/**/cuda-kernel.test.js',
+        'dist/test/cuda/*.test.js',
+        ...['logits-demo', 'greedy', 'perplexity', 'golden', 'serve-equality', 'serve-vanish'].map(
+          (name) => `dist/test/${name}.test.js`,
+        ),
+      ],
       provide: { device: 'cuda' },
       fileParallelism: false,
     },

@@ -8,7 +8,7 @@ const SHARDS = { none: 5, memcheck: 5, racecheck: 3 };
 /** The comparison of every kernel with the reference, in several processes. @returns what each of them printed */
 async function compareAll(session, { before = [], limitSeconds, shardCount }) {
   const library = session.libraryPath === undefined ? [] : ['--library-path', session.libraryPath];
-  const program = [process.execPath, join(session.app, 'dist/tools/cuda/measure.js'), '--only', 'check'];
+  const program = [process.execPath, join(session.app, 'dist/test/cuda/check.js')];
   const shards = Array.from({ length: shardCount }, (_, i) => ['--shard', `${i + 1}/${shardCount}`]);
   const ends = await Promise.allSettled(
     shards.map((shard) => session.runLine([...before, ...program, ...library, ...shard], limitSeconds)),

@@ -19,6 +19,7 @@ import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../opening/memory-plan.js';
 import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
+import { moveBlocks } from './block-moves.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import {
@@ -179,7 +180,7 @@ class CudaExecutor implements Executor {
     const topCount = this.#noteLogits(step);
     const work = countAttentionWork(step, this.#split);
     flight.start.record(this.#stream);
-    this.#moveBlocks(step);
+    moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
     const isCaptured = this.#usesGraphs && work.isDecode && topCount === 0 && step.rowCount <= MAX_GRAPH_ROWS;
     if (step.rowCount > 0 && isCaptured) this.#launchGraph(flight, step, work);
     else if (step.tokenCount > 0) this.#launchEach(flight, step, { ...work, topCount });
@@ -249,18 +250,6 @@ class CudaExecutor implements Executor {
       descriptor: (field) => descriptor + 4 * offsets[field],
     };
     this.#program(shape, sink);
-  }
-
-  #moveBlocks({ blocksToHost, blocksFromHost, blockCopies }: StepInput): void {
-    const { kvBase, blockBytes } = this.#areas;
-    const block = (index: number): number => kvBase + index * blockBytes;
-    const host = (index: number): number => this.#hostBlocks!.address + index * blockBytes;
-    for (let i = 0; i < blocksToHost.length; i += 2)
-      this.#stream.copyToHost(host(blocksToHost[i + 1]!), block(blocksToHost[i]!), blockBytes);
-    for (let i = 0; i < blocksFromHost.length; i += 2)
-      this.#stream.copyToDevice(block(blocksFromHost[i]!), host(blocksFromHost[i + 1]!), blockBytes);
-    for (let i = 0; i < blockCopies.length; i += 2)
-      this.#stream.copyOnDevice(block(blockCopies[i + 1]!), block(blockCopies[i]!), blockBytes);
   }
 
   /** Notes which slots get a last token. @returns the largest number of most likely tokens that any logit of the step reports */

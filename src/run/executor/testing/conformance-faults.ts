@@ -101,9 +101,10 @@ export function describeFaults(withDriver: WithDriver): void {
         const alone = await driver.step([SOUND], { returnLogits: true });
         driver.attach(0, { prompt: [...BROKEN.tokenIds], sampling: PENALTIES });
         const both = await driver.step([BROKEN, SOUND], { returnLogits: true });
-        expect([...both.tokenIds]).toEqual([-1, alone.tokenIds[0]]);
+        const sound = logitsOf(both, 1);
+        expect([...both.tokenIds]).toEqual([-1, sound.indexOf(Math.max(...sound))]);
         expect([...both.topTokenIds.subarray(0, 2)]).toEqual([-1, -1]);
-        driver.expectSame(logitsOf(both, 1), alone.logits!);
+        driver.expectSame(sound, alone.logits!);
         // The overlapped form submits the next step before it knows, so the row must be able to go on.
         await driver.step([
           { slot: 0, tokenIds: [-1], firstPosition: BROKEN.tokenIds.length, blocks: [4, 5] },

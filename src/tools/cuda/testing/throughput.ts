@@ -1,17 +1,17 @@
 /** Measures the CUDA executor on random weights: decode tokens per second of static batches, and prefill. */
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import { seededRandom } from '../../core/random.js';
-import { GREEDY } from '../../core/sampling.js';
-import { openGpu } from '../../device/cuda/gpu.js';
-import { createKernels } from '../../device/cuda/kernels.js';
-import { architectureName } from '../../device/cuda/architecture.js';
-import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js';
-import { kernelSource } from '../../ops/cuda/kernel-files.js';
-import type { Nvrtc } from '../../device/cuda/nvrtc.js';
-import { createStream } from '../../device/cuda/stream.js';
-import type { Executor } from '../../run/executor/executor.js';
-import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
-import { benchmarkPlan, drawWeights, type PlanChoice } from '../../builder/testing/benchmark-plans.js';
+import { buildStep, type StepRow } from '../../../core/build-step.js';
+import { seededRandom } from '../../../core/random.js';
+import { GREEDY } from '../../../core/sampling.js';
+import { openGpu } from '../../../device/cuda/gpu.js';
+import { createKernels } from '../../../device/cuda/kernels.js';
+import { architectureName } from '../../../device/cuda/architecture.js';
+import { compileUnits, kernelUnits } from '../../../builder/cuda/kernel-sources.js';
+import { kernelSource } from '../../../ops/cuda/kernel-files.js';
+import type { Nvrtc } from '../../../device/cuda/nvrtc.js';
+import { createStream } from '../../../device/cuda/stream.js';
+import type { Executor } from '../../../run/executor/executor.js';
+import { openCudaExecutor } from '../../../run/executor/cuda/cuda-executor.js';
+import { benchmarkPlan, drawWeights, type PlanChoice } from '../../../builder/testing/benchmark-plans.js';
 
 const BLOCK_TOKENS = 16;
 
@@ -164,6 +164,6 @@ export async function measureBatch(executor: Executor, work: BatchWork): Promise
   };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }

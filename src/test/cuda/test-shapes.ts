@@ -1,0 +1,52 @@
+/** Small random models that reach every kernel of a GPU between them. */
+import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
+import { SMALL_SHAPE, type TestModelShape } from '../../run/executor/testing/test-model.js';
+
+const DIMS = {
+  ...SMALL_SHAPE.dims,
+  hidden: 128,
+  headCount: 4,
+  kvHeadCount: 4,
+  headDim: 32,
+  intermediate: 352,
+  vocabulary: 1000,
+};
+
+export const F16: TestModelShape = {
+  ...SMALL_SHAPE,
+  dims: DIMS,
+  format: { type: 'dense', dtype: 'f16' },
+  dense: 'f16',
+  fused: true,
+};
+
+export const INT8: TestModelShape = { ...F16, format: INT8_PER_CHANNEL };
+
+export const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
+
+/** Grouped queries, and sizes that are no multiple of any tile. */
+export const ODD: TestModelShape = {
+  ...BF16,
+  dims: {
+    ...DIMS,
+    hidden: 384,
+    headCount: 8,
+    kvHeadCount: 2,
+    headDim: 48,
+    intermediate: 200,
+    vocabulary: 1003,
+  },
+};
+
+/** Heads of a size for which compute capability 9.0 has a prefill kernel of its own. */
+export const HEADS_OF_64: TestModelShape = {
+  ...F16,
+  dims: { ...DIMS, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
+};
+
+/** The same with the other size, bf16 activations and INT8 weights. */
+export const HEADS_OF_128: TestModelShape = {
+  ...BF16,
+  format: INT8.format,
+  dims: { ...DIMS, hidden: 512, headCount: 4, kvHeadCount: 1, headDim: 128, intermediate: 1376 },
+};
