@@ -22,7 +22,7 @@ export interface GeneratedKernel {
 }
 
 /** Addresses of a layer's matrices. */
-export interface LinearMatrices {
+interface LinearMatrices {
   readonly dtype: CudaDtype;
   readonly x: number;
   /** Rows that x has room for, whatever the rows of a step. */
@@ -51,7 +51,10 @@ export interface LinearOperands extends LinearMatrices {
 export interface LinearMethod<Config> {
   /** Elements of weights that it reads as they are stored. */
   readonly reads: ReadonlySet<WeightElement>;
-  /** The configuration that runs a problem where nothing was measured; undefined where another method is faster or has to. */
+  /**
+   * The configuration that runs a problem where nothing was measured, the same for all rows of a class; undefined where another
+   * method is faster or has to.
+   */
   builtIn(problem: CudaLinearProblem, target: CudaTarget): Config | undefined;
   /** Configurations that are worth timing for a problem, the most promising first. */
   candidates(problem: CudaLinearProblem, target: TuningTarget): readonly Config[];

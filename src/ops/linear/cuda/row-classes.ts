@@ -15,18 +15,11 @@ const LARGEST = ROW_CLASSES.at(-1)!;
 /** The class of a number of rows. */
 export const rowClass = (rows: number): number => ROW_CLASSES.find((most) => rows <= most) ?? LARGEST;
 
-/** `<=64`, or `>8192` of the last class. */
+/** Name of the class of a number of rows: `<=64`, or `>8192` for the last. */
 export function rowClassName(rows: number): string {
   const most = rowClass(rows);
   return most === LARGEST ? `>${ROW_CLASSES.at(-2)!}` : `<=${most}`;
 }
 
-/** Rows that a tensor map of x has at least: those of the largest box of few rows. */
+/** Fewest rows of a tensor map of x: those of the largest box of few rows. */
 export const MIN_X_MAP_ROWS = 64;
-
-/** Rows of the boxes in which kernels read x: tokens of their tiles. */
-export const BOX_ROW_COUNTS: readonly number[] = [4, 8, 16, 32, 64, 96, 128, 192];
-
-/** Those of an x of so many rows. */
-export const boxRowCounts = (rows: number): readonly number[] =>
-  BOX_ROW_COUNTS.filter((count) => count <= rows);
