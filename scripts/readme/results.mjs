@@ -79,12 +79,12 @@ class Session {
   }
 }
 
-/** The sessions of a GPU, newest first. */
+/** The sessions of a GPU, newest first. Results of other benchmarks on the same GPU have no parts and belong to none. */
 export function sessionsOf(results, gpu) {
   const groups = new Map();
   for (const result of results) {
-    const { commit, machine } = result.data;
-    if (machine.gpu !== gpu) continue;
+    const { commit, machine, parts } = result.data;
+    if (parts === undefined || machine.gpu !== gpu) continue;
     const key = JSON.stringify([commit, machine]);
     groups.set(key, [...(groups.get(key) ?? []), result]);
   }
