@@ -66,7 +66,7 @@ export const AREAS = {
 } as const satisfies Readonly<Record<string, Area>>;
 
 export type AreaName = keyof typeof AREAS;
-export const AREA_NAMES = Object.keys(AREAS) as readonly AreaName[];
+const AREA_NAMES = Object.keys(AREAS) as readonly AreaName[];
 
 function descriptorBytes(sizes: AreaSizes): number {
   const { maxStepTokens, maxRows, maxBlocks, maxLogits, maxDecodeItems } = sizes;

@@ -4,7 +4,7 @@ import type { CudaTarget } from './capability.js';
 import type { CudaScope, CudaInstruction } from './scope.js';
 
 /** Whom kernels are for. */
-export interface KernelContext {
+interface KernelContext {
   readonly plan: Plan;
   readonly target: CudaTarget;
   readonly blockTokens: number;

@@ -29,7 +29,7 @@ export interface CudaAttention {
 }
 
 /** Sampling: behind the last op of the plan. */
-export interface CudaSampling {
+interface CudaSampling {
   readonly kind: 'sample';
   readonly index: number;
 }

@@ -2,7 +2,7 @@
 import type { CudaDtype } from './dtype.js';
 
 /** A row-major [rows, columns] matrix of 16-bit values in device memory, to be copied in boxes of 64 columns. */
-export interface MappedMatrix {
+interface MappedMatrix {
   readonly address: number;
   readonly rows: number;
   /** A multiple of 8: rows start at multiples of 16 bytes. */
@@ -20,7 +20,7 @@ export interface TileBox {
 }
 
 /** Tiles of int8 weights, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
-export interface MappedTiles {
+interface MappedTiles {
   readonly address: number;
   readonly down: number;
   readonly across: number;

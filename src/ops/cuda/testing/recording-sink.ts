@@ -1,7 +1,7 @@
 import type { KernelLaunch } from '../launch.js';
 import type { LaunchSink, MatmulPointers, MatmulShape } from '../sink.js';
 
-export interface RecordedMatmul {
+interface RecordedMatmul {
   readonly shape: MatmulShape;
   readonly pointers: MatmulPointers;
   readonly algorithm: number;

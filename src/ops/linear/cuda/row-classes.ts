@@ -23,10 +23,3 @@ export function rowClassName(rows: number): string {
 
 /** Rows that a tensor map of x has at least: those of the largest box of few rows. */
 export const MIN_X_MAP_ROWS = 64;
-
-/** Rows of the boxes in which kernels read x: tokens of their tiles. */
-export const BOX_ROW_COUNTS: readonly number[] = [4, 8, 16, 32, 64, 96, 128, 192];
-
-/** Those of an x of so many rows. */
-export const boxRowCounts = (rows: number): readonly number[] =>
-  BOX_ROW_COUNTS.filter((count) => count <= rows);
