@@ -1,5 +1,7 @@
 // residual += delta, and the bias of a linear layer; 8 elements a thread.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 
 extern "C" __global__ void add(u16* residual, const u16* delta, int vectors) {
   allow_successor();

@@ -1,5 +1,5 @@
 // The rate at which this GPU reads memory, for reports that say how close a kernel comes to it.
-#include "cuda/prelude.cuh"
+#include "cuda/memory.cuh"
 
 // Reads every 16-byte piece once. `out` gets a sum that zeros never give: so the reads stay, and nothing is written.
 extern "C" __global__ void read_limit(const Vec16* data, int pieces, u32* out) {

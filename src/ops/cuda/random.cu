@@ -1,5 +1,5 @@
 // Fills memory with pseudo-random values, for benchmarks with weights that no checkpoint provides.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
 
 __device__ __forceinline__ u32 mix(u32 x) {
   x ^= x >> 16;

@@ -1,6 +1,8 @@
 // out[t] = table[tokenIds[t]]; an id of -1 takes the token that was last sampled for the row's slot
 // (0 when sampling found no possible token).
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 
 __device__ __forceinline__ int token_of(const int* tokenIds, const int* tokenRows, const int* rowSlots,
                                         const int* lastTokens, int token) {

@@ -1,5 +1,6 @@
 // out[i] = x[rows[i]], one block a row.
-#include "cuda/prelude.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 
 extern "C" __global__ void gather(const u16* x, const int* rows, u16* out, int columns) {
   allow_successor();

@@ -1,6 +1,7 @@
 // How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring lanes.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/memory.cuh"
 
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector

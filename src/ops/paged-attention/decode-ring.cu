@@ -11,7 +11,10 @@
 // comes last adds them in split order, so results depend on the sequence alone.
 //
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 #include "paged-attention/decode-lanes.cuh"
 #include "paged-attention/kv-cache.cuh"
 

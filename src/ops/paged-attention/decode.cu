@@ -6,7 +6,9 @@
 // Splits of a row leave partial sums; the block that comes last adds them in split order, so results do not depend on timing.
 //
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 #include "paged-attention/kv-cache.cuh"
 
 #ifndef SPLIT_TOKENS

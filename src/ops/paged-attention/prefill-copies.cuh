@@ -1,7 +1,8 @@
 // What the two sides of prefill-wgmma.cu share, and the side that copies: queries, keys and values into rings of tiles in shared
 // memory. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor maps write it.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/async.cuh"
+#include "cuda/memory.cuh"
 
 #define TILE 128                           // queries; and keys, or values
 #define WARPGROUPS 2                       // that multiply

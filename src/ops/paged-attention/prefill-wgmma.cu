@@ -9,7 +9,11 @@
 //
 // A query's keys are added up in tiles at fixed positions, and what is masked adds zeros, so a result does not depend on how the
 // prompt was cut.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/warp.cuh"
 #include "cuda/wgmma.cuh"
 #include "paged-attention/prefill-copies.cuh"
 

@@ -1,7 +1,10 @@
 // Causal attention of prompt chunks over the paged KV cache, which holds the chunk's own keys and values already.
 // Flash attention (Dao 2023, arXiv:2307.08691): a block takes 64 queries of one head and walks over tiles of 64 cached
 // tokens; scores never leave the registers. Tiles are copied asynchronously into two buffers in turn.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/mma.cuh"
 #include "paged-attention/kv-cache.cuh"
 
 #define QUERIES 64

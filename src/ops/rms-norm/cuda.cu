@@ -1,6 +1,9 @@
 // out = x / rms(x) * weight, and the same after residual += delta. One block a row, which it keeps in registers.
 // HIDDEN is the row's length, a multiple of 8.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/warp.cuh"
 
 #define NORM_THREADS 256
 #define NORM_VECTORS ((HIDDEN / 8 + NORM_THREADS - 1) / NORM_THREADS)

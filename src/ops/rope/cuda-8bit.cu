@@ -1,7 +1,9 @@
 // Rotates q and k of the step's tokens in place and appends k and v to a layer of a paged cache of 8 bits, each with the scale of
 // its vector. Rows with a single new token are left to the decode kernel of attention, which does this itself.
 // `cache` points to the layer in block 0; kv-cache.cuh says how it lies there.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/warp.cuh"
 #include "paged-attention/kv-cache.cuh"
 
 // A warp takes one head of a token: blockIdx.y is the token, x covers the heads.

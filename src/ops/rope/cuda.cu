@@ -1,7 +1,9 @@
 // Rotates q and k of the step's tokens in place and appends k and v to a layer of the paged cache.
 // Rows with a single new token are left to the decode kernel of attention, which does this itself.
 // Cache of a block: [layer][key, value][kvHead][token][headDim]; `cache` points to the layer in block 0.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 
 // A thread takes 8 pairs (i, i + headDim / 2) of one head: blockIdx.y is the token, x covers heads and pairs.
 extern "C" __global__ void rope_append(u16* qkv, u16* cache, const float* cosTable, const float* sinTable, const int* positions,

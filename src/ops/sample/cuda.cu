@@ -1,7 +1,8 @@
 // Choosing the next token as contract.ts says, one block a row of logits. Compiled without fast math: exp must be accurate.
 // Thresholds are found by radix selection over the bits of the values: four passes of 256 bins each, over counts for top-k,
 // over weights for top-p. Weights are whole numbers, so that every sum is exact in any order.
-#include "cuda/prelude.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/warp.cuh"
 
 #define SAMPLE_THREADS 1024
 #define NOTHING __int_as_float(0xff800000)  // minus infinity

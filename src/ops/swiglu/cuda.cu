@@ -1,5 +1,7 @@
 // out = silu(gate) * up, 8 elements a thread. gateUp [rows, 2 * inter], out [rows, inter].
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 
 extern "C" __global__ void swiglu(const u16* gateUp, u16* out, int inter) {
   allow_successor();

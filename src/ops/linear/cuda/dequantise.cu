@@ -1,6 +1,10 @@
 // int8 tiles to a dense row-major matrix in 16 bits, scale included: for products with so many rows that reading the
 // weights is not what takes the time.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/warp.cuh"
 
 // One warp a tile of 16 rows x 64 k. out [n, k].
 extern "C" __global__ void dequantise(const u8* tiles, const float* scale, u16* out, int n, int k) {

@@ -14,8 +14,13 @@
 // grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored, whatever they are.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
-#include "cuda/prelude.cuh"
-#include "linear/cuda/boxes.cuh"
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/mma.cuh"
+#include "linear/cuda/epilogue.cuh"
 
 struct RingArgs {
   const u16* x;           // [m, k] activations

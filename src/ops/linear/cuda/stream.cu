@@ -6,9 +6,12 @@
 // sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
 //
 // Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
-#include "cuda/prelude.cuh"
-
-enum Epilogue { STORE, STORE_F32, SWIGLU };
+#include "cuda/act.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/mma.cuh"
+#include "linear/cuda/epilogue.cuh"
 
 struct LinearArgs {
   const u16* x;        // [m, k] activations

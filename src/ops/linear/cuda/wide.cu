@@ -9,10 +9,14 @@
 // copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS multiply, each warp 16 rows.
 // Where tiles are too few for all blocks, a CLUSTER of blocks divides k, and each block adds up a part of the tile from the sums
 // that the others wrote into its shared memory. The order of additions depends on the kernel's shape and on which tile it is.
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
 #include "cuda/cluster.cuh"
-#include "cuda/prelude.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 #include "cuda/wgmma.cuh"
-#include "linear/cuda/boxes.cuh"
+#include "linear/cuda/epilogue.cuh"
 
 struct WideArgs {
   const TensorMap* xMap;       // [rows, k] activations, box 64 x 8 NT
