@@ -16,6 +16,7 @@
 #include "cuda/warp.cuh"
 #include "cuda/wgmma.cuh"
 #include "paged-attention/prefill-copies.cuh"
+#include "paged-attention/scores.cuh"
 
 // A tile of keys for the queries of a piece of work.
 struct PrefillStep {
@@ -91,10 +92,10 @@ struct PrefillConsumer {
   // From scores to weights: exponentials of their distance to the row's largest so far. The sums shrink as it grows.
   __device__ __forceinline__ void weigh(const PrefillStep& step) {
     const PrefillWork& w = step.work;
-    if (step.tile == 0) top[0] = top[1] = -1e30f, total[0] = total[1] = 0.f;
+    if (step.tile == 0) top[0] = top[1] = MASKED_SCORE, total[0] = total[1] = 0.f;
     // The first query sees itself and what came before.
     if ((step.tile + 1) * TILE > w.position0 + warpgroup * WARPGROUP_QUERIES + 1) mask(w.position0 + query0 - step.tile * TILE);
-    const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+    const float scale = score_scale();
     float factor[2], offset[2], sum[2][2] = {};
 #pragma unroll
     for (int j = 0; j < 2; j++) {
@@ -129,7 +130,7 @@ struct PrefillConsumer {
     const int column = (threadIdx.x & 3) * 2;
 #pragma unroll
     for (int i = 0; i < 64; i++)
-      if (column + (i >> 2) * 8 + (i & 1) > last + (i & 2) * 4) s[i] = -1e30f;
+      if (column + (i >> 2) * 8 + (i & 1) > last + (i & 2) * 4) s[i] = MASKED_SCORE;
   }
 
   // A box that is only partly keys brings whatever lies in the cache after them. Its weight is zero, so it must be a number.

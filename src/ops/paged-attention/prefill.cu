@@ -6,6 +6,7 @@
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "paged-attention/kv-cache.cuh"
+#include "paged-attention/scores.cuh"
 
 #define QUERIES 64
 #define TILE 64
@@ -108,8 +109,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
   for (int n = 0; n < HEAD_DIM / 8; n++)
 #pragma unroll
     for (int i = 0; i < 4; i++) acc[n][i] = 0.f;
-  float top[2] = {-1e30f, -1e30f}, total[2] = {0.f, 0.f};
-  const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+  float top[2] = {MASKED_SCORE, MASKED_SCORE}, total[2] = {0.f, 0.f};
+  const float scale = score_scale();
 
   const int tileCount = (keys + TILE - 1) / TILE;
   fetch(0, 0);
@@ -154,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
         s[n][i] *= scale;
         if (masked) {
           const int key = tile * TILE + n * 8 + t * 2 + (i & 1), position = position0 + ((i >> 1) ? q1 : q0);
-          if (key > position) s[n][i] = -1e30f;
+          if (key > position) s[n][i] = MASKED_SCORE;
         }
         best[i >> 1] = fmaxf(best[i >> 1], s[n][i]);
       }
