@@ -2,6 +2,7 @@
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
+#include "cuda/swiglu.cuh"
 
 extern "C" __global__ void swiglu(const u16* gateUp, u16* out, int inter) {
   allow_successor();
@@ -13,6 +14,6 @@ extern "C" __global__ void swiglu(const u16* gateUp, u16* out, int inter) {
   unpack8(load16(row + i), gate);
   unpack8(load16(row + inter + i), up);
 #pragma unroll
-  for (int j = 0; j < 8; j++) gate[j] = gate[j] / (1.f + __expf(-gate[j])) * up[j];
+  for (int j = 0; j < 8; j++) gate[j] = swiglu(gate[j], up[j]);
   store16(out + (size_t)blockIdx.y * inter + i, pack8(gate));
 }

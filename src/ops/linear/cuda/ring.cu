@@ -3,8 +3,8 @@
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. int8 tiles lie as operands (tiles.ts). The order of k inside a product is
 // free as long as both operands agree, so of a dense row a thread takes 16 consecutive bytes, the k indices of two products.
-// One warp fills the ring. The others form WR x WK: WR groups of rows, WK parts of each stage's k, whose sums meet in
-// shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
+// One warp fills the ring. The others form ROW_WARPS groups of rows by K_WARPS parts of each stage's k, whose sums meet in shared
+// memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
 //
 // The ring is half of the shared memory at most: the next kernel's blocks fit beside this one's, and fill their ring with
 // weights before they wait for this kernel's result.
@@ -30,7 +30,7 @@ struct RingArgs {
   const u16* bias;        // [n] or null
   void* out;              // [m, outStride]
   int m, n, k, outStride, stageCount;
-  int xRows;              // rows of x in a stage: 1, 4 or 8 NT
+  int xRows;              // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
 };
 
 // What a kernel takes for its weight.
@@ -45,14 +45,14 @@ struct WeightArg<true> {
 __device__ __forceinline__ const void* address_of_weight(const TensorMap& map) { return &map; }
 __device__ __forceinline__ const void* address_of_weight(const u8* tiles) { return tiles; }
 
-// NT: groups of 8 tokens. R: 16-row tiles a warp. WR x WK consumer warps. BOXES of 64 k a stage.
-template <bool INT8, int NT, int R, int WR, int WK, int BOXES, Epilogue EPILOGUE>
+// TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows, ROW_WARPS x K_WARPS that multiply, BOXES of 64 k in a stage.
+template <bool INT8, int TOKEN_GROUPS, int TILES_PER_WARP, int ROW_WARPS, int K_WARPS, int BOXES, Epilogue EPILOGUE>
 struct Ring {
-  static constexpr int CONSUMERS = WR * WK, TILES = R * WR, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr int CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS, ROWS = TILES * 16, HALF = TILES / 2;
   static constexpr int STAGE_K = 64 * BOXES;
   static constexpr u32 TILE_BYTES = INT8 ? 1024 : 2048;  // 16 rows x 64 k
   static constexpr u32 WEIGHT_BYTES = BOXES * TILES * TILE_BYTES;
-  static constexpr u32 PARTIAL_BYTES = WK * TILES * NT * 8 * 16 * 4;
+  static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKEN_GROUPS * 8 * 16 * 4;
 
   static __device__ __forceinline__ int tile_row(const RingArgs& a, int blockTile, int tile) {
     if (EPILOGUE != SWIGLU) return blockTile * ROWS + tile * 16;
@@ -100,21 +100,21 @@ struct Ring {
   }
 
   // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
-  static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[R][NT][4], u32 stage, int wr, int box) {
+  static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], u32 stage, int rowWarp, int box) {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     const int row = INT8 ? lane & 7 : g;  // whose address this thread gives
     const int xRow = box * a.xRows + min(row, a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
-    Vec16 x[NT][2];
+    Vec16 x[TOKEN_GROUPS][2];
 #pragma unroll
-    for (int n = 0; n < NT; n++)
+    for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
       for (int p = 0; p < 2; p++) {
         const u32 at = stage + WEIGHT_BYTES + (xRow + n * 8) * 128;
         x[n][p] = INT8 ? load_matrices(at + (((p * 4 + (lane >> 3)) ^ swizzle) << 4)) : load_shared16(at + (((p * 4 + t) ^ swizzle) << 4));
       }
 #pragma unroll
-    for (int r = 0; r < R; r++) {
-      const int tile = wr * R + r;
+    for (int r = 0; r < TILES_PER_WARP; r++) {
+      const int tile = rowWarp * TILES_PER_WARP + r;
 #pragma unroll
       for (int p = 0; p < (INT8 ? 1 : 2); p++) {
         const u32 at = INT8 ? stage + (tile * BOXES + box) * 1024 + lane * 16
@@ -131,7 +131,7 @@ struct Ring {
           }
           const int part = INT8 ? i >> 1 : p, word = INT8 ? (i & 1) * 2 : i * 2;
 #pragma unroll
-          for (int n = 0; n < NT; n++) mma16816(acc[r][n], f, x[n][part].w[word], x[n][part].w[word + 1]);
+          for (int n = 0; n < TOKEN_GROUPS; n++) mma16816(acc[r][n], f, x[n][part].w[word], x[n][part].w[word + 1]);
         }
       }
     }
@@ -141,9 +141,9 @@ struct Ring {
     asm volatile("bar.sync 1, %0;" ::"n"(CONSUMERS * 32) : "memory");
   }
 
-  // Adds the WK parts and stores. `partial` is [WK][tile][token][row].
+  // Adds the K_WARPS parts and stores. `partial` is [K_WARPS][tile][token][row].
   static __device__ __forceinline__ void finish_tile(const RingArgs& a, float* partial, int blockTile) {
-    constexpr int TOKENS = NT * 8, TILE_FLOATS = TOKENS * 16;
+    constexpr int TOKENS = TOKEN_GROUPS * 8, TILE_FLOATS = TOKENS * 16;
     constexpr int OUT_TILES = EPILOGUE == SWIGLU ? HALF : TILES;
     for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += CONSUMERS * 32) {
       const int tile = index / TILE_FLOATS, within = index % TILE_FLOATS, token = within >> 4;
@@ -153,7 +153,7 @@ struct Ring {
       for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
         float sum = 0.f;
 #pragma unroll
-        for (int w = 0; w < WK; w++) sum += partial[(w * TILES + tile + j * HALF) * TILE_FLOATS + within];
+        for (int w = 0; w < K_WARPS; w++) sum += partial[(w * TILES + tile + j * HALF) * TILE_FLOATS + within];
         const int channel = tile_row(a, blockTile, tile + j * HALF) + (within & 15);
         if (channel < a.n) {
           if (INT8) sum *= __ldg(a.scale + channel);
@@ -163,13 +163,7 @@ struct Ring {
       }
       const int row = tile_row(a, blockTile, tile) + (within & 15);
       if (row >= (EPILOGUE == SWIGLU ? a.n / 2 : a.n)) continue;
-      const size_t at = (size_t)token * a.outStride + row;
-      if (EPILOGUE == STORE) ((u16*)a.out)[at] = float_to_act(sums[0]);
-      if (EPILOGUE == STORE_F32) ((float*)a.out)[at] = sums[0];
-      if (EPILOGUE == SWIGLU) {
-        const float gate = round_act(sums[0]), up = round_act(sums[1]);
-        ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
-      }
+      store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
     }
   }
 
@@ -221,36 +215,36 @@ struct Ring {
     }
 
     wait_predecessor();
-    const int wr = warp / WK, wk = warp % WK;
+    const int rowWarp = warp / K_WARPS, kWarp = warp % K_WARPS;
     const int boxCount = (a.k + 63) >> 6;
     int slot = 0;
     u32 parity = 0;
     for (int blockTile = blockIdx.x; blockTile < blockTiles; blockTile += gridDim.x) {
-      float acc[R][NT][4];
+      float acc[TILES_PER_WARP][TOKEN_GROUPS][4];
 #pragma unroll
-      for (int r = 0; r < R; r++)
+      for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
-        for (int n = 0; n < NT; n++)
+        for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
           for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
       for (int stage = 0; stage < stagesOfTile; stage++) {
         barrier_wait(full + 8 * slot, parity);
 #pragma unroll
-        for (int box = wk; box < BOXES; box += WK)
-          if (stage * BOXES + box < boxCount) multiply_box(a, acc, stages + slot * stageBytes, wr, box);
+        for (int box = kWarp; box < BOXES; box += K_WARPS)
+          if (stage * BOXES + box < boxCount) multiply_box(a, acc, stages + slot * stageBytes, rowWarp, box);
         __syncwarp();
         if (lane == 0) barrier_arrive(empty + 8 * slot);
         if (++slot == a.stageCount) slot = 0, parity ^= 1;
       }
       consumer_sync();  // the previous tile's sums have been read
 #pragma unroll
-      for (int r = 0; r < R; r++)
+      for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
-        for (int n = 0; n < NT; n++)
+        for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
           for (int i = 0; i < 4; i++) {
             const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
-            partial[((wk * TILES + wr * R + r) * NT * 8 + token) * 16 + row] = acc[r][n][i];
+            partial[((kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKEN_GROUPS * 8 + token) * 16 + row] = acc[r][n][i];
           }
       consumer_sync();
       finish_tile(a, partial, blockTile);
@@ -258,12 +252,12 @@ struct Ring {
   }
 };
 
-#define RING_KERNEL(name, INT8, NT, R, WR, WK, BOXES, EPILOGUE)                                                             \
-  extern "C" __global__ void __launch_bounds__((WR * WK + 1) * 32, 1)                                                       \
+#define RING_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE)                                                             \
+  extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1)                                                       \
       name(const u16* x, const __grid_constant__ TensorMap xMap, const __grid_constant__ WeightArg<INT8>::Type weight,      \
            const float* scale, const u16* bias, void* out, int m, int n, int k, int outStride, int stageCount, int xRows) { \
     const RingArgs a{x, &xMap, address_of_weight(weight), scale, bias, out, m, n, k, outStride, stageCount, xRows};         \
-    Ring<INT8, NT, R, WR, WK, BOXES, EPILOGUE>::run(a);                                                                     \
+    Ring<INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run(a);                                                                     \
   }
 
 // A unit includes this file and makes its kernels with RING_KERNEL lines.

@@ -43,19 +43,19 @@ __device__ __forceinline__ void load_chunk(Chunk<INT8>& c, const LinearArgs& a, 
   }
 }
 
-template <int NT, int PARTS>
+template <int TOKEN_GROUPS, int PARTS>
 struct Tokens {
-  Vec16 v[NT][PARTS];
+  Vec16 v[TOKEN_GROUPS][PARTS];
 };
 
 // The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8: consecutive ones for a dense weight, and for an
 // int8 one two of each 8, as its tiles have them.
-template <int NT, int PARTS>
-__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& tokens, const LinearArgs& a, int chunk) {
+template <int TOKEN_GROUPS, int PARTS>
+__device__ __forceinline__ void load_tokens(Tokens<TOKEN_GROUPS, PARTS>& tokens, const LinearArgs& a, int chunk) {
   constexpr bool INT8 = PARTS == 2;
   const int lane = threadIdx.x & 31, t = lane & 3;
 #pragma unroll
-  for (int n = 0; n < NT; n++) {
+  for (int n = 0; n < TOKEN_GROUPS; n++) {
     const int token = n * 8 + (lane >> 2), k0 = chunk * 32 * PARTS;
     const u16* x = a.x + (size_t)token * a.k + k0;
     if (!INT8) tokens.v[n][0] = token < a.m && k0 + t * 8 < a.k ? load16(x + t * 8) : zero16();
@@ -65,9 +65,9 @@ __device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& tokens, const Lin
   }
 }
 
-template <bool INT8, int NT>
-__device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>& c,
-                                         const Tokens<NT, INT8 ? 2 : 1>& t) {
+template <bool INT8, int TOKEN_GROUPS>
+__device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Chunk<INT8>& c,
+                                         const Tokens<TOKEN_GROUPS, INT8 ? 2 : 1>& t) {
   if (INT8) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -75,7 +75,7 @@ __device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>&
       dequantise4(c.low.w[i], a[0], a[2]);
       dequantise4(c.high.w[i], a[1], a[3]);
 #pragma unroll
-      for (int n = 0; n < NT; n++)
+      for (int n = 0; n < TOKEN_GROUPS; n++)
         mma16816(acc[n], a, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
     }
   } else {
@@ -83,13 +83,13 @@ __device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>&
     for (int i = 0; i < 2; i++) {
       const u32 a[4] = {c.low.w[2 * i], c.high.w[2 * i], c.low.w[2 * i + 1], c.high.w[2 * i + 1]};
 #pragma unroll
-      for (int n = 0; n < NT; n++) mma16816(acc[n], a, t.v[n][0].w[2 * i], t.v[n][0].w[2 * i + 1]);
+      for (int n = 0; n < TOKEN_GROUPS; n++) mma16816(acc[n], a, t.v[n][0].w[2 * i], t.v[n][0].w[2 * i + 1]);
     }
   }
 }
 
-// NT: groups of 8 tokens. WARPS divide k. TILES of 16 rows a block (for SWIGLU: gate and up). STAGES chunks in flight.
-template <bool INT8, int NT, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
+// TOKEN_GROUPS of 8 tokens, WARPS that divide k, TILES of 16 rows in a block (with SWIGLU: gate and up), STAGES chunks in flight.
+template <bool INT8, int TOKEN_GROUPS, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
 __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
   constexpr int PARTS = INT8 ? 2 : 1;
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
@@ -106,29 +106,29 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
       for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
   wait_predecessor();
 
-  float acc[TILES][NT][4];
+  float acc[TILES][TOKEN_GROUPS][4];
 #pragma unroll
   for (int r = 0; r < TILES; r++)
 #pragma unroll
-    for (int n = 0; n < NT; n++)
+    for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
       for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
 
-  Tokens<NT, PARTS> tokens[STAGES];
+  Tokens<TOKEN_GROUPS, PARTS> tokens[STAGES];
 #pragma unroll
   for (int s = 0; s < STAGES; s++)
-    if (warp + s * WARPS < chunkCount) load_tokens<NT, PARTS>(tokens[s], a, warp + s * WARPS);
+    if (warp + s * WARPS < chunkCount) load_tokens<TOKEN_GROUPS, PARTS>(tokens[s], a, warp + s * WARPS);
   for (int base = warp; base < chunkCount; base += WARPS * STAGES) {
 #pragma unroll
     for (int s = 0; s < STAGES; s++) {
       const int chunk = base + s * WARPS, next = chunk + WARPS * STAGES;
       if (chunk < chunkCount) {
 #pragma unroll
-        for (int r = 0; r < TILES; r++) multiply<INT8, NT>(acc[r], chunks[s][r], tokens[s]);
+        for (int r = 0; r < TILES; r++) multiply<INT8, TOKEN_GROUPS>(acc[r], chunks[s][r], tokens[s]);
         if (next < chunkCount) {
 #pragma unroll
           for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, next);
-          load_tokens<NT, PARTS>(tokens[s], a, next);
+          load_tokens<TOKEN_GROUPS, PARTS>(tokens[s], a, next);
         }
       }
     }
@@ -136,11 +136,11 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
 
   // [warp][tile][token][row]; rows are consecutive so that threads of a token store side by side.
   extern __shared__ float partial[];
-  constexpr int TILE_FLOATS = NT * 8 * 16;
+  constexpr int TILE_FLOATS = TOKEN_GROUPS * 8 * 16;
 #pragma unroll
   for (int r = 0; r < TILES; r++)
 #pragma unroll
-    for (int n = 0; n < NT; n++)
+    for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
@@ -165,23 +165,17 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
       }
       sums[j] = sum;
     }
-    const bool live = token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n);
-    const size_t at = (size_t)token * a.outStride + row;
-    if (EPILOGUE == STORE && live) ((u16*)a.out)[at] = float_to_act(sums[0]);
-    if (EPILOGUE == STORE_F32 && live) ((float*)a.out)[at] = sums[0];
-    if (EPILOGUE == SWIGLU && live) {
-      const float gate = round_act(sums[0]), up = round_act(sums[1]);
-      ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
-    }
+    if (token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n))
+      store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
   }
 }
 
-#define STREAM_KERNEL(name, INT8, NT, WARPS, TILES, STAGES, EPILOGUE)                                              \
+#define STREAM_KERNEL(name, INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                                              \
   extern "C" __global__ void __launch_bounds__(WARPS * 32)                                                         \
       name(const u16* x, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
            int outStride) {                                                                                        \
     const LinearArgs a{x, weight, scale, bias, out, m, n, k, outStride};                                           \
-    linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
+    linear_stream<INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
   }
 
 // A unit includes this file and makes its kernels with STREAM_KERNEL lines.
