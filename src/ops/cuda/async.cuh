@@ -39,7 +39,9 @@ __device__ __forceinline__ void bulk_copy_once(u32 target, const void* source, u
       "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
       : "memory");
 }
-// A CUtensorMap. Kernels take it by value: see tensor-map.ts.
+// A CUtensorMap. Copies read it where the kernel's parameters lie (see tensor-map.ts), so the struct that has it is
+// __grid_constant__. The compiler loads fields of such a struct again after every asm statement that clobbers memory; kernels
+// therefore use a view of it: a copy of its other fields, which registers hold, and pointers to its maps.
 struct alignas(64) TensorMap {
   u64 opaque[16];
 };

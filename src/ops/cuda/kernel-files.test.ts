@@ -18,6 +18,7 @@ test('a source comes with the files that it includes, and with those that they i
     'cuda/types.cuh',
     'cuda/warp.cuh',
     'paged-attention/kv-cache.cuh',
+    'rope/args.cuh',
     'rope/cuda-8bit.cu',
   ]);
   expect(headers.get('cuda/limits.cu')).toBe(readFileSync(`${OPS}cuda/limits.cu`, 'utf8'));

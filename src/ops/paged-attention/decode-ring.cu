@@ -210,12 +210,7 @@ struct DecodeConsumer {
 };
 
 extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1 ? 2 : 1)
-    attention_decode_ring(const u16* qkv, KvElement* cache, u16* out, const float* cosTable, const float* sinTable,
-                          const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
-                          const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks,
-                          int stageCount) {
-  const DecodeArgs a{qkv, cache, out, cosTable, sinTable, rowOffsets, contextLengths, blockTables,
-                     items, itemCount, partials, arrivals, blockStride, kvHeads, maxBlocks, stageCount};
+    attention_decode_ring(const DecodeArgs a) {
   extern __shared__ __align__(128) u8 memory[];
   __shared__ DecodeShared shared;
   const DecodeRing ring = {shared_address(memory), shared_address(shared.full), shared_address(shared.empty)};

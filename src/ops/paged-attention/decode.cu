@@ -137,11 +137,7 @@ struct DecodeWarp {
 
 // Grid: [kvHeads, blocks that share the items].
 extern "C" __global__ void __launch_bounds__(DECODE_WARPS * 32)
-    attention_decode(const u16* qkv, KvElement* cache, u16* out, const float* cosTable, const float* sinTable,
-                     const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* items,
-                     const int* itemCount, float* partials, u32* arrivals, u64 blockStride, int kvHeads, int maxBlocks) {
-  const DecodeArgs a{qkv, cache, out, cosTable, sinTable, rowOffsets, contextLengths, blockTables,
-                     items, itemCount, partials, arrivals, blockStride, kvHeads, maxBlocks, 0};
+    attention_decode(const DecodeArgs a) {
   __shared__ WarpSums<DECODE_WARPS> sums;
   DecodeWarp warp{a, sums, (int)threadIdx.x >> 5, (int)threadIdx.x & (LANES - 1), (int)(threadIdx.x & 31) / LANES};
   allow_successor();

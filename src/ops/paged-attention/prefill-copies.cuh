@@ -17,9 +17,7 @@
 #define BOXES (HALVES * TILE / BOX_ROWS)
 static_assert(HEAD_DIM % 64 == 0 && HEAD_DIM <= 128 && BOX_ROWS >= 8, "see prefillKernelFor in cuda.ts");
 
-struct PrefillArgs {
-  const TensorMap* qkvMap;    // [tokens, (heads + 2 kvHeads) * HEAD_DIM], box 64 x TILE
-  const TensorMap* cacheMap;  // [vectors, HEAD_DIM], the whole cache, box 64 x BOX_ROWS
+struct WgmmaPrefillScalars {
   u16* out;                   // [tokens, heads * HEAD_DIM]
   const int* rowOffsets;      // [rows + 1]
   const int* contextLengths;  // [rows]
@@ -29,6 +27,14 @@ struct PrefillArgs {
   int firstVector;            // of the layer in block 0
   int blockVectors;           // from one block to the next
   int tileCount, heads, kvHeads, maxBlocks;
+};
+struct WgmmaPrefillArgs : WgmmaPrefillScalars {
+  TensorMap qkvMap;    // [tokens, (heads + 2 kvHeads) * HEAD_DIM], box 64 x TILE
+  TensorMap cacheMap;  // [vectors, HEAD_DIM], the whole cache, box 64 x BOX_ROWS
+};
+// The arguments as code uses them, see async.cuh.
+struct WgmmaPrefillView : WgmmaPrefillScalars {
+  const TensorMap *qkvMap, *cacheMap;
 };
 
 // A tile of queries of one head; without queries: the end.
@@ -62,7 +68,7 @@ struct RingPlace {
 
 // One warp; each lane copies a box.
 struct PrefillProducer {
-  const PrefillArgs& a;
+  const WgmmaPrefillView& a;
   PrefillShared& shared;
   PrefillTiles tiles;
   RingPlace queryAt, keyAt, valueAt;

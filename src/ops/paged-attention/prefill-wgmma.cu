@@ -26,7 +26,7 @@ struct PrefillStep {
 
 // A warpgroup and its 64 queries.
 struct PrefillConsumer {
-  const PrefillArgs& a;
+  const WgmmaPrefillView& a;
   PrefillShared& shared;
   PrefillTiles tiles;
   int warpgroup, query0;  // of the block's queries, this thread's first
@@ -215,11 +215,8 @@ struct PrefillConsumer {
 
 // Work: tiles of queries times heads. The first of each block is given by its index; then who is ready first takes the next.
 extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
-    attention_prefill_wgmma(const __grid_constant__ TensorMap qkvMap, const __grid_constant__ TensorMap cacheMap, u16* out,
-                            const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* tiles, u32* taken,
-                            int firstVector, int blockVectors, int tileCount, int heads, int kvHeads, int maxBlocks) {
-  const PrefillArgs a{&qkvMap, &cacheMap, out, rowOffsets, contextLengths, blockTables, tiles, taken,
-                      firstVector, blockVectors, tileCount, heads, kvHeads, maxBlocks};
+    attention_prefill_wgmma(const __grid_constant__ WgmmaPrefillArgs args) {
+  const WgmmaPrefillView a{args, &args.qkvMap, &args.cacheMap};
   extern __shared__ __align__(1024) u8 memory[];  // swizzling counts on multiples of 1024
   const u32 base = shared_address(memory);
   const PrefillTiles at = {base, base + SLOTS * TILE_BYTES, base + 2 * SLOTS * TILE_BYTES};
@@ -231,7 +228,7 @@ extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
     barrier_init(shared_address(shared.valuesFull + i), 1), barrier_init(shared_address(shared.valuesEmpty + i), warps);
   }
   barriers_fence();
-  if (threadIdx.x == WARPGROUPS * 128) prefetch_map(&qkvMap), prefetch_map(&cacheMap);
+  if (threadIdx.x == WARPGROUPS * 128) prefetch_map(a.qkvMap), prefetch_map(a.cacheMap);
   __syncthreads();
   allow_successor();
   wait_predecessor();

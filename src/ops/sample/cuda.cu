@@ -18,7 +18,7 @@ struct SampleRow {
 
   __device__ __forceinline__ bool is_greedy() const { return slot.temperature == 0.f || slot.topK == 1; }
   __device__ __forceinline__ bool has_penalties() const {
-    return slot.repetition != 1.f || slot.frequency != 0.f || slot.presence != 0.f;
+    return slot.repetitionPenalty != 1.f || slot.frequencyPenalty != 0.f || slot.presencePenalty != 0.f;
   }
   // Whether the choice is made among the logits as they are.
   __device__ __forceinline__ bool is_plain() const {
@@ -35,7 +35,7 @@ __device__ __forceinline__ SampleRow row_of(const SampleArgs& a, int index, int 
           a.logits + (size_t)index * a.stride,
           a.work + (size_t)index * a.vocabulary,
           a.counts + (size_t)index * a.vocabulary,
-          a.history + (size_t)slotIndex * a.maxSequence};
+          a.history + (size_t)slotIndex * a.maxSequenceTokens};
 }
 
 // Scores of a row: the log probability of a token is values[token] - logSum.
@@ -61,8 +61,8 @@ __device__ __forceinline__ void penalise(const SampleArgs& a, const SampleRow& r
     if (row.counts[i] == 0) continue;
     const u32 count = row.counts[i] & 0x7fffffffu;
     float value = row.work[i];
-    value = value < 0.f ? __fmul_rn(value, slot.repetition) : __fdiv_rn(value, slot.repetition);
-    if (count > 0) value = __fsub_rn(__fsub_rn(value, __fmul_rn(slot.frequency, (float)count)), slot.presence);
+    value = value < 0.f ? __fmul_rn(value, slot.repetitionPenalty) : __fdiv_rn(value, slot.repetitionPenalty);
+    if (count > 0) value = __fsub_rn(__fsub_rn(value, __fmul_rn(slot.frequencyPenalty, (float)count)), slot.presencePenalty);
     row.work[i] = value;
     row.counts[i] = 0;
   }
@@ -72,7 +72,7 @@ __device__ __forceinline__ void penalise(const SampleArgs& a, const SampleRow& r
 // Forbids the last tokens of bad words, and ends of sequences that are too short. One thread calls it.
 __device__ __forceinline__ void forbid(const SampleRow& row) {
   const SampleSlot& slot = row.slot;
-  const int* ends = slot.lists + 2 * slot.biasCount;
+  const int* ends = slot.lists() + 2 * slot.biasCount;
   const int* word = ends + slot.endCount;
   for (int w = 0; w < slot.badWordCount; w++, word += word[0] + 1) {
     const int prefix = word[0] - 1;
@@ -90,8 +90,8 @@ __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) 
   for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) row.work[i] = __fsub_rn(or_nothing(row.logits[i]), logSum);
   __syncthreads();
   for (int i = threadIdx.x; i < slot.biasCount; i += SAMPLE_THREADS) {
-    const int id = slot.lists[i];
-    row.work[id] = __fadd_rn(row.work[id], __int_as_float(slot.lists[slot.biasCount + i]));
+    const int id = slot.lists()[i];
+    row.work[id] = __fadd_rn(row.work[id], __int_as_float(slot.lists()[slot.biasCount + i]));
   }
   __syncthreads();
   if (row.has_penalties()) penalise(a, row);
@@ -138,12 +138,7 @@ __device__ __forceinline__ void report_top(const SampleArgs& a, int index, int w
 }
 
 extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
-    sample(const float* logits, float* work, u32* counts, u8* slots, int* lastTokens, int* history, const int* logitRows,
-           const int* logitTokens, const int* logitTargets, const int* rowSlots, const int* positions, int* outTokens,
-           float* outLogprobs, int* outTopIds, float* outTopLogprobs, int vocabulary, int stride, int slotBytes, int maxSequence,
-           int topCount) {
-  const SampleArgs a{logits, work, counts, slots, lastTokens, history, logitRows, logitTokens, logitTargets, rowSlots, positions,
-                     outTokens, outLogprobs, outTopIds, outTopLogprobs, vocabulary, stride, slotBytes, maxSequence, topCount};
+    sample(const SampleArgs a) {
   __shared__ Scratch s;
   allow_successor();
   wait_predecessor();
@@ -164,5 +159,5 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
   if (row.target >= 0) return;
   a.lastTokens[slotIndex] = token;
   // Penalties count tokens of the history by id.
-  if (row.position < a.maxSequence) row.history[row.position] = max(0, token);
+  if (row.position < a.maxSequenceTokens) row.history[row.position] = max(0, token);
 }

@@ -2,29 +2,35 @@
 #pragma once
 #include "cuda/types.cuh"
 
-// Sampling state of a sequence; written by cuda.ts: same fields, same order.
+// Sampling parameters of a sequence. Its lists follow: [biasCount] ids, [biasCount] f32 values, [endCount] ids, then per bad word
+// its length and its ids.
 struct SampleSlot {
-  int promptCount, lastToken, minTokens, topK;
-  float temperature, logMinP, repetition, frequency, presence;
-  int topCount, promptTopCount;  // -1 reports nothing
-  int biasCount, badWordCount, endCount;
-  int isBeam, unused;  // 1: scores are wanted instead of a choice
   double topP;
   u64 seed;
-  int lists[1];  // [biasCount] ids, [biasCount] f32 values, [endCount] ids, then per bad word its length and ids
+  float temperature, logMinP, repetitionPenalty, frequencyPenalty, presencePenalty;
+  int topK, minTokens, promptCount;
+  int topCount, promptTopCount;  // likeliest tokens to report; -1 reports no log probabilities
+  int biasCount, badWordCount, endCount;
+  int isBeam;  // 1: scores are wanted instead of a choice
+
+  __device__ __forceinline__ const int* lists() const { return (const int*)(this + 1); }
 };
 
 struct SampleArgs {
   const float* logits;      // [logits, stride], of which vocabulary count
   float* work;              // [logits, vocabulary]
   u32* counts;              // [logits, vocabulary], zero between launches
-  u8* slots;                // slotBytes each
+  const u8* slots;          // [slots, slotBytes]
   int* lastTokens;          // [slots]
-  int* history;             // [slots, maxSequence] token ids by position
-  const int *logitRows, *logitTokens, *logitTargets, *rowSlots, *positions;
-  int* outTokens;
-  float* outLogprobs;
+  int* history;             // [slots, maxSequenceTokens] token ids by position
+  const int* logitRows;     // [logits]
+  const int* logitTokens;   // [logits]
+  const int* logitTargets;  // [logits]
+  const int* rowSlots;      // [rows]
+  const int* positions;     // [tokens]
+  int* outTokens;           // [logits]
+  float* outLogprobs;       // [logits]
   int* outTopIds;           // [logits, topCount]
-  float* outTopLogprobs;
-  int vocabulary, stride, slotBytes, maxSequence, topCount;
+  float* outTopLogprobs;    // [logits, topCount]
+  int vocabulary, stride, slotBytes, maxSequenceTokens, topCount;
 };

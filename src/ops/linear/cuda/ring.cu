@@ -22,28 +22,23 @@
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
 
-struct RingArgs {
-  const u16* x;           // [m, k] activations
-  const TensorMap* xMap;  // of x, box 64 x xRows
-  const void* weight;     // int8 tiles, or the tensor map of a dense weight, box 64 x 16
-  const float* scale;     // [n] int8 only
-  const u16* bias;        // [n] or null
-  void* out;              // [m, outStride]
+struct RingScalars {
+  const u16* x;        // [m, k] activations
+  const u8* weight;    // tiles of an int8 weight
+  const float* scale;  // [n] of an int8 weight
+  const u16* bias;     // [n] or null
+  void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;
-  int xRows;              // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
+  int xRows;           // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
 };
-
-// What a kernel takes for its weight.
-template <bool INT8>
-struct WeightArg {
-  typedef TensorMap Type;
+struct RingArgs : RingScalars {
+  TensorMap xMap;       // of x, box 64 x xRows
+  TensorMap weightMap;  // of a dense weight, box 64 x 16
 };
-template <>
-struct WeightArg<true> {
-  typedef const u8* Type;
+// The arguments as code uses them, see async.cuh.
+struct RingView : RingScalars {
+  const TensorMap *xMap, *weightMap;
 };
-__device__ __forceinline__ const void* address_of_weight(const TensorMap& map) { return &map; }
-__device__ __forceinline__ const void* address_of_weight(const u8* tiles) { return tiles; }
 
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows, ROW_WARPS x K_WARPS that multiply, BOXES of 64 k in a stage.
 template <bool INT8, int TOKEN_GROUPS, int TILES_PER_WARP, int ROW_WARPS, int K_WARPS, int BOXES, Epilogue EPILOGUE>
@@ -54,24 +49,24 @@ struct Ring {
   static constexpr u32 WEIGHT_BYTES = BOXES * TILES * TILE_BYTES;
   static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKEN_GROUPS * 8 * 16 * 4;
 
-  static __device__ __forceinline__ int tile_row(const RingArgs& a, int blockTile, int tile) {
+  static __device__ __forceinline__ int tile_row(const RingView& a, int blockTile, int tile) {
     if (EPILOGUE != SWIGLU) return blockTile * ROWS + tile * 16;
     return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + blockTile * HALF * 16 + tile * 16;
   }
 
   // A stage has room for the rows of x that there are. Swizzled boxes start at multiples of 1024.
-  static __device__ __forceinline__ u32 stage_bytes(const RingArgs& a) {
+  static __device__ __forceinline__ u32 stage_bytes(const RingView& a) {
     const u32 unit = INT8 && a.xRows == 1 ? 128 : 1024;
     return WEIGHT_BYTES + (a.xRows * BOXES * 128 + unit - 1) / unit * unit;
   }
 
   // Bytes of x that come into a stage: whole boxes, or what there is of a single row.
-  static __device__ __forceinline__ u32 x_bytes(const RingArgs& a, int stageIndex) {
+  static __device__ __forceinline__ u32 x_bytes(const RingView& a, int stageIndex) {
     return a.xRows == 1 ? min(STAGE_K, a.k - stageIndex * STAGE_K) * 2 : a.xRows * BOXES * 128;
   }
 
   // Announces the stage's bytes and requests its weights: [tile][box] int8, [box][tile] dense.
-  static __device__ __forceinline__ void fill_weights(const RingArgs& a, u32 stage, u32 barrier, int blockTile, int stageIndex, u64 policy) {
+  static __device__ __forceinline__ void fill_weights(const RingView& a, u32 stage, u32 barrier, int blockTile, int stageIndex, u64 policy) {
     const int lane = threadIdx.x & 31;
     if (INT8) {
       const int boxCount = (a.k + 63) >> 6, box0 = stageIndex * BOXES, boxes = min(BOXES, boxCount - box0);
@@ -80,16 +75,16 @@ struct Ring {
       if (lane == 0) barrier_expect(barrier, __popc(live) * boxes * 1024 + x_bytes(a, stageIndex));
       __syncwarp();
       if (row < a.n)
-        bulk_copy_once(stage + lane * BOXES * 1024, (const u8*)a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
+        bulk_copy_once(stage + lane * BOXES * 1024, a.weight + ((size_t)(row >> 4) * boxCount + box0) * 1024, boxes * 1024, barrier, policy);
     } else {
       if (lane == 0) barrier_expect(barrier, WEIGHT_BYTES + x_bytes(a, stageIndex));
       __syncwarp();
       for (int i = lane; i < BOXES * TILES; i += 32)
-        box_copy_once(stage + i * 2048, a.weight, (stageIndex * BOXES + i / TILES) * 64, tile_row(a, blockTile, i % TILES), barrier, policy);
+        box_copy_once(stage + i * 2048, a.weightMap, (stageIndex * BOXES + i / TILES) * 64, tile_row(a, blockTile, i % TILES), barrier, policy);
     }
   }
 
-  static __device__ __forceinline__ void fill_tokens(const RingArgs& a, u32 stage, u32 barrier, int stageIndex) {
+  static __device__ __forceinline__ void fill_tokens(const RingView& a, u32 stage, u32 barrier, int stageIndex) {
     const int lane = threadIdx.x & 31;
     const u32 at = stage + WEIGHT_BYTES;
     if (a.xRows == 1) {
@@ -100,7 +95,7 @@ struct Ring {
   }
 
   // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
-  static __device__ __forceinline__ void multiply_box(const RingArgs& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], u32 stage, int rowWarp, int box) {
+  static __device__ __forceinline__ void multiply_box(const RingView& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], u32 stage, int rowWarp, int box) {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     const int row = INT8 ? lane & 7 : g;  // whose address this thread gives
     const int xRow = box * a.xRows + min(row, a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
@@ -142,7 +137,7 @@ struct Ring {
   }
 
   // Adds the K_WARPS parts and stores. `partial` is [K_WARPS][tile][token][row].
-  static __device__ __forceinline__ void finish_tile(const RingArgs& a, float* partial, int blockTile) {
+  static __device__ __forceinline__ void finish_tile(const RingView& a, float* partial, int blockTile) {
     constexpr int TOKENS = TOKEN_GROUPS * 8, TILE_FLOATS = TOKENS * 16;
     constexpr int OUT_TILES = EPILOGUE == SWIGLU ? HALF : TILES;
     for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += CONSUMERS * 32) {
@@ -167,7 +162,7 @@ struct Ring {
     }
   }
 
-  static __device__ __forceinline__ void run(const RingArgs& a) {
+  static __device__ __forceinline__ void run(const RingView& a) {
     extern __shared__ __align__(1024) u8 memory[];
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     const u32 stages = shared_address(memory), stageBytes = stage_bytes(a);
@@ -252,12 +247,9 @@ struct Ring {
   }
 };
 
-#define RING_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE)                                                             \
-  extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1)                                                       \
-      name(const u16* x, const __grid_constant__ TensorMap xMap, const __grid_constant__ WeightArg<INT8>::Type weight,      \
-           const float* scale, const u16* bias, void* out, int m, int n, int k, int outStride, int stageCount, int xRows) { \
-    const RingArgs a{x, &xMap, address_of_weight(weight), scale, bias, out, m, n, k, outStride, stageCount, xRows};         \
-    Ring<INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run(a);                                                                     \
+#define RING_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE)                                     \
+  extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1) name(const __grid_constant__ RingArgs args) {          \
+    Ring<INT8, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run({args, &args.xMap, &args.weightMap});              \
   }
 
 // A unit includes this file and makes its kernels with RING_KERNEL lines.

@@ -13,10 +13,11 @@
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
 
-struct LinearArgs {
+// Taken as __grid_constant__: with these in registers, fewer blocks share a multiprocessor.
+struct StreamArgs {
   const u16* x;        // [m, k] activations
-  const u8* weight;    // dense or int8 tiles
-  const float* scale;  // [n] int8 only
+  const u8* weight;    // in its format
+  const float* scale;  // [n] of an int8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride;
@@ -29,7 +30,7 @@ struct Chunk {
 
 // One chunk is 32 k of a dense weight or 64 k of an int8 one: 16 bytes a thread and row.
 template <bool INT8>
-__device__ __forceinline__ void load_chunk(Chunk<INT8>& c, const LinearArgs& a, int row, int chunk) {
+__device__ __forceinline__ void load_chunk(Chunk<INT8>& c, const StreamArgs& a, int row, int chunk) {
   const int lane = threadIdx.x & 31;
   if (INT8) {
     const u8* tile = a.weight + ((size_t)(row >> 4) * ((a.k + 63) >> 6) + chunk) * 1024 + lane * 16;
@@ -51,7 +52,7 @@ struct Tokens {
 // The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8: consecutive ones for a dense weight, and for an
 // int8 one two of each 8, as its tiles have them.
 template <int TOKEN_GROUPS, int PARTS>
-__device__ __forceinline__ void load_tokens(Tokens<TOKEN_GROUPS, PARTS>& tokens, const LinearArgs& a, int chunk) {
+__device__ __forceinline__ void load_tokens(Tokens<TOKEN_GROUPS, PARTS>& tokens, const StreamArgs& a, int chunk) {
   constexpr bool INT8 = PARTS == 2;
   const int lane = threadIdx.x & 31, t = lane & 3;
 #pragma unroll
@@ -90,7 +91,7 @@ __device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Ch
 
 // TOKEN_GROUPS of 8 tokens, WARPS that divide k, TILES of 16 rows in a block (with SWIGLU: gate and up), STAGES chunks in flight.
 template <bool INT8, int TOKEN_GROUPS, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
-__device__ __forceinline__ void linear_stream(const LinearArgs& a) {
+__device__ __forceinline__ void linear_stream(const StreamArgs& a) {
   constexpr int PARTS = INT8 ? 2 : 1;
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   const int rowsApart = EPILOGUE == SWIGLU ? a.n / 2 : 16;
@@ -170,12 +171,9 @@ __device__ __forceinline__ void linear_stream(const LinearArgs& a) {
   }
 }
 
-#define STREAM_KERNEL(name, INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                                              \
-  extern "C" __global__ void __launch_bounds__(WARPS * 32)                                                         \
-      name(const u16* x, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
-           int outStride) {                                                                                        \
-    const LinearArgs a{x, weight, scale, bias, out, m, n, k, outStride};                                           \
-    linear_stream<INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
+#define STREAM_KERNEL(name, INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                                        \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(const __grid_constant__ StreamArgs args) {             \
+    linear_stream<INT8, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>(args);                                           \
   }
 
 // A unit includes this file and makes its kernels with STREAM_KERNEL lines.

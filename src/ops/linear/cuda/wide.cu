@@ -18,13 +18,19 @@
 #include "cuda/wgmma.cuh"
 #include "linear/cuda/epilogue.cuh"
 
-struct WideArgs {
-  const TensorMap* xMap;       // [rows, k] activations, box 64 x 8 TOKEN_GROUPS
-  const TensorMap* weightMap;  // int8 tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
-  const float* scale;          // [n]
-  const u16* bias;             // [n] or null
-  void* out;                   // [m, outStride]
+struct WideScalars {
+  const float* scale;  // [n]
+  const u16* bias;     // [n] or null
+  void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;
+};
+struct WideArgs : WideScalars {
+  TensorMap xMap;       // [rows, k] activations, box 64 x 8 TOKEN_GROUPS
+  TensorMap weightMap;  // tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
+};
+// The arguments as code uses them, see async.cuh.
+struct WideView : WideScalars {
+  const TensorMap *xMap, *weightMap;
 };
 
 // An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
@@ -61,7 +67,7 @@ struct Wide {
   static constexpr int FEW_REGISTERS = 40, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
   static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;
 
-  static __device__ __forceinline__ int tile_row(const WideArgs& a, int rowTile, int tile) {
+  static __device__ __forceinline__ int tile_row(const WideView& a, int rowTile, int tile) {
     if (EPILOGUE != SWIGLU) return rowTile * ROWS + tile * 16;
     return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + rowTile * HALF * 16 + tile * 16;
   }
@@ -70,7 +76,7 @@ struct Wide {
   struct Work {
     int tiles, rowTiles, tokenTiles, whole, stages;
 
-    __device__ __forceinline__ Work(const WideArgs& a) {
+    __device__ __forceinline__ Work(const WideView& a) {
       const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER_BLOCKS;
       tokenTiles = (a.m + TOKEN_GROUPS * 8 - 1) / (TOKEN_GROUPS * 8);
       rowTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
@@ -105,7 +111,7 @@ struct Wide {
   }
 
   // Announces the stage's bytes and requests its weights, [tile][box]; tiles outside of the weight come as zeros.
-  static __device__ __forceinline__ void fill_weights(const WideArgs& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
+  static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
       barrier_expect(barrier, STAGE_BYTES);
       tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, 0) >> 4, barrier, policy);
@@ -114,7 +120,7 @@ struct Wide {
     __syncwarp();
   }
 
-  static __device__ __forceinline__ void fill_tokens(const WideArgs& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
+  static __device__ __forceinline__ void fill_tokens(const WideView& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
     const int lane = threadIdx.x & 31;
     if (lane < BOXES)
       box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64, tokenTile * TOKEN_GROUPS * 8, barrier);
@@ -132,7 +138,7 @@ struct Wide {
   }
 
   // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
-  static __device__ __forceinline__ void fill(const WideArgs& a, const Work& work, u32 ring, u32 full, u32 empty) {
+  static __device__ __forceinline__ void fill(const WideView& a, const Work& work, u32 ring, u32 full, u32 empty) {
     const u64 policy = evict_first_policy();
     const auto weights = [&](const Cursor& at, int slot) {
       fill_weights(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.rowTile, at.item.stage0 + at.stage, policy);
@@ -171,7 +177,7 @@ struct Wide {
   }
 
   // While the products of 64 k run, the next weights are dequantised.
-  static __device__ __forceinline__ void multiply_tile(float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideArgs& a, int stages, u32 ring, u32 full, u32 empty,
+  static __device__ __forceinline__ void multiply_tile(float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a, int stages, u32 ring, u32 full, u32 empty,
                                                        int& slot, u32& parity) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
 #pragma unroll
@@ -210,7 +216,7 @@ struct Wide {
     int low, high;
     float scale[2], bias[2];
   };
-  static __device__ __forceinline__ Rows rows_of_tile(const WideArgs& a, int rowTile, int tile) {
+  static __device__ __forceinline__ Rows rows_of_tile(const WideView& a, int rowTile, int tile) {
     const int g = (threadIdx.x & 31) >> 2;
     Rows rows;
     rows.low = EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
@@ -225,14 +231,14 @@ struct Wide {
   }
 
   // Two rows of 8 of a group's token, 8 tokens a warp. n is even.
-  static __device__ __forceinline__ void store_pairs(const WideArgs& a, int token0, int row0, float first, float second) {
+  static __device__ __forceinline__ void store_pairs(const WideView& a, int token0, int row0, float first, float second) {
     const int lane = threadIdx.x & 31, token = token0 + (lane >> 2), row = row0 + (lane & 3) * 2;
     const u32 pair = transpose_matrix(pack_act(first, second));
     if (token < a.m && row < a.outStride) *(u32*)((u16*)a.out + (size_t)token * a.outStride + row) = pair;
   }
 
   // sums: of a low row for tokens 2t and 2t + 1 of the group, and of a high row.
-  static __device__ __forceinline__ void store_group(const WideArgs& a, const Rows& rows, int token0, const float (&sums)[4]) {
+  static __device__ __forceinline__ void store_group(const WideView& a, const Rows& rows, int token0, const float (&sums)[4]) {
     const int lane = threadIdx.x & 31, g = lane >> 2;
     float value[4];
 #pragma unroll
@@ -256,7 +262,7 @@ struct Wide {
 
   // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens, and stores
   // them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its barriers.
-  static __device__ __forceinline__ void exchange(const WideArgs& a, const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written,
+  static __device__ __forceinline__ void exchange(const WideView& a, const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written,
                                                   u32 read, u32& parity, int token0) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
     const u32 mine = sums + warp * TILES_PER_WARP * SLICE * 512 + lane * 16;
@@ -298,7 +304,7 @@ struct Wide {
     parity ^= 1;
   }
 
-  static __device__ __forceinline__ void run(const WideArgs& a) {
+  static __device__ __forceinline__ void run(const WideView& a) {
     extern __shared__ __align__(1024) u8 memory[];
     const int warp = threadIdx.x >> 5;
     const u32 ring = shared_address(memory);  // swizzling counts on multiples of 1024
@@ -357,12 +363,11 @@ struct Wide {
   }
 };
 
-#define WIDE_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)                                                     \
-  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)                           \
-      name(const __grid_constant__ TensorMap xMap, const __grid_constant__ TensorMap weightMap, const float* scale, const u16* bias, void* out, int m, int n,     \
-           int k, int outStride, int stageCount) {                                                                                     \
-    const WideArgs a{&xMap, &weightMap, scale, bias, out, m, n, k, outStride, stageCount};                                                 \
-    Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run(a);                                                                    \
+#define WIDE_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)                             \
+  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1)                                                                      \
+      __launch_bounds__(Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)                     \
+      name(const __grid_constant__ WideArgs args) {                                                                                      \
+    Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run({args, &args.xMap, &args.weightMap});           \
   }
 
 // A unit includes this file and makes its kernels with WIDE_KERNEL lines.
