@@ -7,7 +7,7 @@
 #include "cuda/warp.cuh"
 
 struct DequantiseArgs {
-  const u8* tiles;     // int8, see tiles.ts
+  const u8* tiles;     // int8, see weights.cuh
   const float* scale;  // [n]
   u16* out;            // [n, k]
   int n, k;

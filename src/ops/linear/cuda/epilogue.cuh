@@ -16,3 +16,11 @@ __device__ __forceinline__ void store_sums(void* out, size_t at, const float (&s
   if (EPILOGUE == STORE_F32) ((float*)out)[at] = sums[0];
   if (EPILOGUE == SWIGLU) ((u16*)out)[at] = float_to_act(swiglu_of_sums(sums[0], sums[1]));
 }
+
+// A sum times the scale of its channel, if weights have scales, plus its bias, if there is one.
+template <bool IS_SCALED>
+__device__ __forceinline__ float finish_sum(float sum, int channel, const float* scale, const u16* bias) {
+  if (IS_SCALED) sum *= __ldg(scale + channel);
+  if (bias) sum += act_to_float(__ldg(bias + channel));
+  return sum;
+}

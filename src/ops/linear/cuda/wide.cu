@@ -1,4 +1,4 @@
-// int8 linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
+// Linear layers with int8 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
 // tile at once, weights from registers, tokens from shared memory.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on the time
@@ -12,11 +12,11 @@
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/cluster.cuh"
-#include "cuda/int8.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/wgmma.cuh"
 #include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/weights.cuh"
 
 struct WideScalars {
   const float* scale;  // [n]
@@ -40,7 +40,7 @@ __device__ __forceinline__ u32 transpose_matrix(u32 pair) {
   return out;
 }
 
-// int8 tiles from column k / 64 `box`, row / 16 `tile` on.
+// Copies tiles from column k / 64 `box`, row / 16 `tile` on.
 __device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier, u64 policy) {
   asm volatile(
       "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(
@@ -51,10 +51,12 @@ __device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int
 
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that divide the k
 // of a tile where tiles are too few for all blocks.
-template <int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS, Epilogue EPILOGUE>
+template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS, Epilogue EPILOGUE>
 struct Wide {
+  typedef Weights<FORMAT> W;
+  static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
   static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, ROWS = TILES * 16, HALF = TILES / 2;
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * 1024, BOX_BYTES = TOKEN_GROUPS * 1024;
+  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
   static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
   static constexpr int SLICE = TOKEN_GROUPS / CLUSTER_BLOCKS;
@@ -166,14 +168,11 @@ struct Wide {
   // 64 k of 16 rows: the operands of four products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
   static __device__ __forceinline__ void load_fragments(u32 (&f)[4][4], u32 stage, int tile, int box) {
     const u32 lane = (threadIdx.x & 31) * 16;
-    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * 1024 + (tile & 1) * 512 + lane
-                                      : stage + (tile * BOXES + box) * 1024 + lane;
-    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * 1024 : 512));
+    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
+                                      : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
+    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      dequantise4(low.w[i], f[i][0], f[i][2]);
-      dequantise4(high.w[i], f[i][1], f[i][3]);
-    }
+    for (int i = 0; i < W::PRODUCTS; i++) W::fragment(f[i], low, high, i);
   }
 
   // While the products of 64 k run, the next weights are dequantised.
@@ -363,11 +362,11 @@ struct Wide {
   }
 };
 
-#define WIDE_KERNEL(name, INT8, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)                             \
-  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1)                                                                      \
-      __launch_bounds__(Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)                     \
-      name(const __grid_constant__ WideArgs args) {                                                                                      \
-    Wide<TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run({args, &args.xMap, &args.weightMap});           \
+#define WIDE_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)             \
+  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(                                   \
+      Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)               \
+      name(const __grid_constant__ WideArgs args) {                                                                      \
+    Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run({args, &args.xMap, &args.weightMap});                  \
   }
 
 // A unit includes this file and makes its kernels with WIDE_KERNEL lines.
