@@ -10,7 +10,7 @@ import type { Gpu } from '../../device/cuda/gpu.js';
 import type { Kernels } from '../../device/cuda/kernels.js';
 import type { Stream } from '../../device/cuda/stream.js';
 import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
-import { f32, i32, pointer } from '../../ops/cuda/launch.js';
+import { FILL_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { weightsOf } from '../../plan/operands.js';
 import type { Plan } from '../../plan/plan.js';
 import { QUANTISED_FORMATS, type QuantisedElement } from '../../plan/weight-format.js';
@@ -52,8 +52,8 @@ export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Pl
       else if (spec.dtype === 'f32') fillScales(gpu, address, bytes);
       else {
         const kernel = spec.dtype === 'u8' || spec.dtype === 'i8' ? 'fill_int8' : 'fill_act';
-        const amplitude = kernel === 'fill_act' ? [f32(WEIGHT_AMPLITUDE)] : [];
-        const args = [pointer(address), pointer(Math.floor(bytes / 4)), ...amplitude, i32(seed++)];
+        const words = Math.floor(bytes / 4);
+        const args = FILL_ARGS.of({ out: address, words, amplitude: WEIGHT_AMPLITUDE, seed: seed++ });
         const size = { grid: [1024, 1, 1], blockThreads: 256, sharedBytes: 0 } as const;
         kernels.launch(stream, { unit: 'random', kernel, ...size, args }, false);
       }

@@ -6,8 +6,8 @@ import koffi from 'koffi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { quantiseRow } from '../../ops/linear/reference.js';
 import { INT8_OFFSET, tileOffset } from '../../ops/linear/cuda/tiles.js';
-import { f32, i32, pointer, tensorMap } from '../../ops/cuda/launch.js';
 import type { Mapped } from '../../ops/cuda/mapped.js';
+import { Struct } from '../../ops/struct.js';
 import { createCpuPool } from '../cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda-weight-layout.js';
 import { LAUNCH_LAYOUT } from './driver-api.js';
@@ -44,32 +44,34 @@ int main() {
     },
   );
 
-  it('are packed with arguments in slots that a tensor map fills', () => {
+  it('are packed with one parameter, a struct that begins where a tensor map may', () => {
     const packer = createPacker();
     const map = Uint8Array.from({ length: TENSOR_MAP_BYTES }, (_, i) => i);
-    const args = [pointer(0x7f1234567890), i32(-5), tensorMap(map), f32(0.5)];
-    const launch = {
-      unit: 'u',
-      kernel: 'k',
-      grid: [7, 8, 9],
-      blockThreads: 96,
-      sharedBytes: 1024,
-      args,
-    } as const;
-    packer.pack(launch, 0x55aa, true);
+    const struct = new Struct('Args', 'nowhere.cu', { count: 'i32', map: 'tensorMap', at: 'address' });
+    const args = struct.of({ at: 0x7f1234567890, map, count: -5 });
+    const size = { grid: [7, 8, 9], blockThreads: 96, sharedBytes: 1024 } as const;
+    packer.pack({ unit: 'u', kernel: 'k', ...size, args }, 0x55aa, true);
     const config = new DataView(koffi.view(BigInt(packer.configAddress), LAUNCH_LAYOUT.configBytes));
     expect([0, 4, 8, 12, 16, 20, 24].map((at) => config.getUint32(at, true))).toEqual([
       7, 8, 9, 96, 1, 1, 1024,
     ]);
     expect(config.getBigUint64(LAUNCH_LAYOUT.streamOffset, true)).toBe(0x55aan);
     expect(config.getUint32(LAUNCH_LAYOUT.attributeCountOffset, true)).toBe(1);
-    const table = new BigUint64Array(koffi.view(BigInt(packer.parametersAddress), 32));
-    const slot = (index: number): DataView => new DataView(koffi.view(table[index]!, 8));
-    expect(slot(0).getBigUint64(0, true)).toBe(0x7f1234567890n);
-    expect(slot(1).getInt32(0, true)).toBe(-5);
-    expect(new Uint8Array(koffi.view(table[2]!, TENSOR_MAP_BYTES))).toEqual(map);
-    expect(table[2]! % 64n).toBe(0n); // as `alignas(64)` in ring.cu has it
-    expect(slot(3).getFloat32(0, true)).toBe(0.5);
+    const [at] = new BigUint64Array(koffi.view(BigInt(packer.parametersAddress), 8));
+    expect(at! % 64n).toBe(0n);
+    const bytes = new Uint8Array(koffi.view(at!, struct.byteLength));
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    expect(view.getInt32(0, true)).toBe(-5);
+    expect(bytes.slice(64, 192)).toEqual(map);
+    expect(view.getBigUint64(192, true)).toBe(0x7f1234567890n);
+  });
+
+  it('are refused when a struct is too large', () => {
+    const names = Array.from({ length: 9 }, (_, i) => [`map${i}`, 'tensorMap'] as const);
+    const struct = new Struct('Large', 'nowhere.cu', Object.fromEntries(names));
+    const size = { grid: [1, 1, 1], blockThreads: 32, sharedBytes: 0 } as const;
+    const launch = { unit: 'u', kernel: 'k', ...size, args: struct.of({}) };
+    expect(() => createPacker().pack(launch, 0, false)).toThrow('Large takes 1152 bytes');
   });
 });
 

@@ -1,10 +1,10 @@
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { KernelLaunch } from '../../ops/cuda/launch.js';
+import { structMemory } from '../../ops/struct.js';
 import { FUNCTION_ATTRIBUTE, LAUNCH_ATTRIBUTE, LAUNCH_LAYOUT } from './driver-api.js';
 import type { CudaDriver } from './driver.js';
 import type { Stream } from './stream.js';
-import { TENSOR_MAP_BYTES } from './tensor-map.js';
 
 /** What the compiler gave a kernel. `localBytes` above zero means spilled registers. */
 interface KernelResources {
@@ -13,9 +13,10 @@ interface KernelResources {
   readonly localBytes: number;
 }
 
-const MAX_ARGUMENTS = 40;
-/** Room of an argument: a tensor map is the largest. */
-const SLOT_BYTES = TENSOR_MAP_BYTES;
+/** Room for a kernel's parameter: the most that a kernel of ours takes, and some more. */
+const MAX_ARGS_BYTES = 1024;
+/** That of a tensor map. */
+const ARGS_ALIGNMENT = 64;
 const DEFAULT_DYNAMIC_SHARED_BYTES = 48 << 10;
 const { configBytes, attributeBytes, attributeValueOffset } = LAUNCH_LAYOUT;
 
@@ -96,27 +97,21 @@ interface Packer {
 }
 
 /**
- * One buffer, reused for every launch: `CUlaunchConfig`, its one attribute, the table of argument pointers, and the
- * arguments in slots of one size. The pointer table never changes.
+ * One buffer, reused for every launch: `CUlaunchConfig`, its one attribute, the table of pointers to parameters, which has one
+ * and never changes, and the parameter, a struct.
  */
 export function createPacker(): Packer {
   const attributesAt = configBytes;
   const tableAt = attributesAt + attributeBytes;
-  const tableEnd = tableAt + 8 * MAX_ARGUMENTS;
-  const buffer = new ArrayBuffer(tableEnd + SLOT_BYTES * (MAX_ARGUMENTS + 1));
-  const view = new DataView(buffer);
-  const bytes = new Uint8Array(buffer);
+  const tableEnd = tableAt + 8;
+  const memory = structMemory(new ArrayBuffer(tableEnd + ARGS_ALIGNMENT + MAX_ARGS_BYTES));
+  const { view } = memory;
   const base = addressOf(view);
-  const slotsAt = Math.ceil((base + tableEnd) / SLOT_BYTES) * SLOT_BYTES - base;
-  for (let i = 0; i < MAX_ARGUMENTS; i++)
-    view.setBigUint64(tableAt + 8 * i, BigInt(base + slotsAt + SLOT_BYTES * i), true);
+  const argsAt = Math.ceil((base + tableEnd) / ARGS_ALIGNMENT) * ARGS_ALIGNMENT - base;
+  view.setBigUint64(tableAt, BigInt(base + argsAt), true);
   view.setBigUint64(LAUNCH_LAYOUT.attributesOffset, BigInt(base + attributesAt), true);
   view.setUint32(attributesAt, LAUNCH_ATTRIBUTE.programmaticStreamSerialization, true);
   view.setInt32(attributesAt + attributeValueOffset, 1, true);
-  const setAddress = (offset: number, value: number): void => {
-    view.setUint32(offset, value >>> 0, true);
-    view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
-  };
   return {
     configAddress: base,
     parametersAddress: base + tableAt,
@@ -126,18 +121,16 @@ export function createPacker(): Packer {
       view.setUint32(LAUNCH_LAYOUT.blockOffset + 4, 1, true);
       view.setUint32(LAUNCH_LAYOUT.blockOffset + 8, 1, true);
       view.setUint32(LAUNCH_LAYOUT.sharedBytesOffset, sharedBytes, true);
-      setAddress(LAUNCH_LAYOUT.streamOffset, stream);
+      view.setUint32(LAUNCH_LAYOUT.streamOffset, stream >>> 0, true);
+      view.setUint32(LAUNCH_LAYOUT.streamOffset + 4, Math.floor(stream / 2 ** 32), true);
       view.setUint32(LAUNCH_LAYOUT.attributeCountOffset, overlap ? 1 : 0, true);
-      if (args.length > MAX_ARGUMENTS)
-        throw new AloftError('INTERNAL', `a kernel takes ${args.length} arguments; ${MAX_ARGUMENTS} at most`);
-      for (let i = 0; i < args.length; i++) {
-        const { type, value } = args[i]!;
-        const slot = slotsAt + SLOT_BYTES * i;
-        if (type === 'tensorMap') bytes.set(value, slot);
-        else if (type === 'pointer') setAddress(slot, value);
-        else if (type === 'f32') view.setFloat32(slot, value, true);
-        else view.setInt32(slot, value, true);
-      }
+      const { struct, values } = args;
+      if (struct.byteLength > MAX_ARGS_BYTES)
+        throw new AloftError(
+          'INTERNAL',
+          `${struct.name} takes ${struct.byteLength} bytes, and a launch has ${MAX_ARGS_BYTES}; raise MAX_ARGS_BYTES in kernels.ts.`,
+        );
+      struct.write(memory, argsAt, values);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** What a GPU can do at most, measured when it is asked: profiles print their share of it. */
 import type { CudaDtype } from '../../ops/cuda/dtype.js';
-import { i32, pointer } from '../../ops/cuda/launch.js';
+import { READ_LIMIT_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { openCublasLt } from './cublaslt.js';
 import type { Gpu } from './gpu.js';
 import { createKernels } from './kernels.js';
@@ -59,7 +59,7 @@ export function measureGpuLimits({ gpu, common, dtype, libraryPath }: GpuLimitTo
   };
   stream.fillWords(data, 0, readBytes / 4);
   const readMs = bestMs(() => {
-    const args = [pointer(data), i32(Math.floor(readBytes / 16)), pointer(workspace)];
+    const args = READ_LIMIT_ARGS.of({ data, out: workspace, pieces: Math.floor(readBytes / 16) });
     const grid = [properties.multiprocessorCount * READ_BLOCKS_PER_MULTIPROCESSOR, 1, 1] as const;
     const size = { grid, blockThreads: READ_THREADS, sharedBytes: 0 };
     kernels.launch(stream, { unit: 'common', kernel: 'read_limit', ...size, args }, false);

@@ -1,7 +1,7 @@
 import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
-import { addressOf } from '../../ffi/memory.js';
 import { isQuantisedKv, KV_SCALE_BYTES, type KvDtype } from '../../plan/kv-dtype.js';
 import type { PlanDims } from '../../plan/plan.js';
+import { Struct, StructArray } from '../struct.js';
 
 /** Element types of the CPU's KV cache, in the order of `enum class KvFormat` in step-view.h. */
 export const CPU_KV_DTYPES = ['f32', 'f16', 'i8', 'f8e4m3'] as const;
@@ -11,6 +11,17 @@ export type CpuKvDtype = (typeof CPU_KV_DTYPES)[number];
 export function cpuKvDtype(dtype: KvDtype): CpuKvDtype {
   return dtype === 'bf16' ? 'f16' : dtype;
 }
+
+export const KV_LAYOUT = new Struct('KvLayout', 'cpu/step-view.h', {
+  blockStrideBytes: 'i64',
+  valueOffsetBytes: 'i64',
+  scaleOffsetBytes: 'i64',
+  blockTokens: 'i64',
+  kvHeadCount: 'i64',
+  headDim: 'i64',
+  valueStride: 'i64',
+  format: 'i64',
+});
 
 /** How one block of the CPU's KV cache lies in memory; see step-view.h for the picture. Bytes, except where named. */
 export interface KvLayout {
@@ -29,7 +40,7 @@ export interface KvLayout {
   /** Address of the native struct that kernels read. It lives as long as this object. */
   readonly address: number;
   /** Keeps the struct alive. */
-  readonly fields: BigInt64Array;
+  readonly fields: StructArray;
 }
 
 const VECTOR_ELEMENTS = 16;
@@ -46,9 +57,17 @@ export function createKvLayout(dims: PlanDims, dtype: CpuKvDtype, blockTokens: n
   const scaleBytes = isQuantisedKv(dtype) ? roundUp(2 * blockHeads * KV_SCALE_BYTES, CACHE_LINE_BYTES) : 0;
   const layerStrideBytes = scaleOffsetBytes + scaleBytes;
   const blockStrideBytes = layerStrideBytes * dims.layerCount;
-  const sizes = [blockTokens, dims.kvHeadCount, dims.headDim, valueStride, CPU_KV_DTYPES.indexOf(dtype)];
-  const offsets = [blockStrideBytes, valueOffsetBytes, scaleOffsetBytes];
-  const fields = BigInt64Array.from([...offsets, ...sizes].map(BigInt));
+  const fields = new StructArray(KV_LAYOUT, 1);
+  fields.set(0, {
+    blockStrideBytes,
+    valueOffsetBytes,
+    scaleOffsetBytes,
+    blockTokens,
+    kvHeadCount: dims.kvHeadCount,
+    headDim: dims.headDim,
+    valueStride,
+    format: CPU_KV_DTYPES.indexOf(dtype),
+  });
   return {
     dtype,
     blockTokens,
@@ -57,7 +76,7 @@ export function createKvLayout(dims: PlanDims, dtype: CpuKvDtype, blockTokens: n
     layerStrideBytes,
     valueOffsetBytes,
     scaleOffsetBytes,
-    address: addressOf(fields),
+    address: fields.address,
     fields,
   };
 }

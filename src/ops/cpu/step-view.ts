@@ -1,5 +1,15 @@
 import type { StepInput } from '../../core/step.js';
 import { addressOf } from '../../ffi/memory.js';
+import { Struct, StructArray } from '../struct.js';
+
+export const STEP_VIEW = new Struct('StepView', 'cpu/step-view.h', {
+  tokenCount: 'i64',
+  rowCount: 'i64',
+  maxBlocksPerSequence: 'i64',
+  positionsAddress: 'address',
+  rowOffsetsAddress: 'address',
+  blockTablesAddress: 'address',
+});
 
 /** The native view of the running step: one struct that kernels read, rewritten before each step. */
 export interface StepView {
@@ -8,20 +18,21 @@ export interface StepView {
   set(step: StepInput): void;
 }
 
-/** Fields and order as `StepView` in step-view.h. */
 export function createStepView(): StepView {
-  const fields = new BigInt64Array(6);
+  const fields = new StructArray(STEP_VIEW, 1);
   const held: StepInput[] = [];
   return {
-    address: addressOf(fields),
+    address: fields.address,
     set(step) {
       held[0] = step;
-      fields[0] = BigInt(step.tokenCount);
-      fields[1] = BigInt(step.rowCount);
-      fields[2] = BigInt(step.maxBlocksPerSequence);
-      fields[3] = BigInt(addressOf(step.positions));
-      fields[4] = BigInt(addressOf(step.rowOffsets));
-      fields[5] = BigInt(addressOf(step.blockTables));
+      fields.set(0, {
+        tokenCount: step.tokenCount,
+        rowCount: step.rowCount,
+        maxBlocksPerSequence: step.maxBlocksPerSequence,
+        positionsAddress: addressOf(step.positions),
+        rowOffsetsAddress: addressOf(step.rowOffsets),
+        blockTablesAddress: addressOf(step.blockTables),
+      });
     },
   };
 }

@@ -1,6 +1,6 @@
 // Blocks of a cluster write into each other's shared memory, compute capability 9.0.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/async.cuh"
 
 __device__ __forceinline__ u32 cluster_rank() {
   u32 rank;

@@ -10,9 +10,15 @@ test('a source comes with the files that it includes, and with those that they i
   const { source, headers } = kernelSource(['cuda/limits.cu', 'rope/cuda-8bit.cu'], ['LINE(1)']);
   expect(source).toBe('#include "cuda/limits.cu"\n#include "rope/cuda-8bit.cu"\nLINE(1)\n');
   expect([...headers.keys()].toSorted()).toEqual([
+    'cuda/act.cuh',
+    'cuda/int8.cuh',
+    'cuda/launch.cuh',
     'cuda/limits.cu',
-    'cuda/prelude.cuh',
+    'cuda/memory.cuh',
+    'cuda/types.cuh',
+    'cuda/warp.cuh',
     'paged-attention/kv-cache.cuh',
+    'rope/args.cuh',
     'rope/cuda-8bit.cu',
   ]);
   expect(headers.get('cuda/limits.cu')).toBe(readFileSync(`${OPS}cuda/limits.cu`, 'utf8'));

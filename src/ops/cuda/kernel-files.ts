@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** A source to compile, with every file that it includes. */
 export interface KernelSource {
   readonly source: string;
-  /** Text by the name with which it is included, such as `cuda/prelude.cuh`. */
+  /** Text by the name with which it is included, such as `cuda/act.cuh`. */
   readonly headers: ReadonlyMap<string, string>;
 }
 

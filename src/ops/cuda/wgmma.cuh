@@ -7,7 +7,7 @@
 // Sums: element i of a thread is row (i & 2) * 4 + lane / 4 of its warp's 16, column i / 4 * 8 + lane % 4 * 2 + (i & 1).
 // Matrices in shared memory have rows of 128 bytes: 16-byte piece p of row r lies at p ^ (r & 7), as tensor maps write them.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/types.cuh"
 
 __device__ __forceinline__ void wgmma_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }

@@ -1,22 +1,35 @@
 /** CUDA launch of the embedding: a block a token. */
-import { i32, type KernelLaunch, pointer } from '../cuda/launch.js';
+import type { KernelLaunch } from '../cuda/launch.js';
 import { smallLaunch } from '../cuda/small-launch.js';
+import { Struct, type ValuesOf } from '../struct.js';
 
+export const EMBEDDING_ARGS = new Struct('EmbeddingArgs', 'embedding/cuda.cu', {
+  table: 'address',
+  scale: 'address',
+  tokenIds: 'address',
+  tokenRows: 'address',
+  rowSlots: 'address',
+  lastTokens: 'address',
+  out: 'address',
+  hidden: 'i32',
+});
+
+/** @param scale that of an INT8 table, else 0 */
 export function embeddingLaunch(
-  shape: { readonly tokens: number; readonly hidden: number },
-  o: {
-    readonly table: number;
-    /** Of an int8 table, else 0. */
-    readonly scale: number;
-    readonly tokenIds: number;
-    readonly tokenRows: number;
-    readonly rowSlots: number;
-    readonly lastTokens: number;
-    readonly out: number;
-  },
+  { tokens, hidden }: { readonly tokens: number; readonly hidden: number },
+  {
+    table,
+    scale,
+    tokenIds,
+    tokenRows,
+    rowSlots,
+    lastTokens,
+    out,
+  }: Omit<ValuesOf<typeof EMBEDDING_ARGS>, 'hidden'>,
 ): KernelLaunch {
-  const tables = o.scale === 0 ? [o.table] : [o.table, o.scale];
-  const addresses = [...tables, o.tokenIds, o.tokenRows, o.rowSlots, o.lastTokens, o.out];
-  const kernel = o.scale === 0 ? 'embedding' : 'embedding_int8';
-  return smallLaunch(kernel, [shape.tokens, 1, 1], [...addresses.map(pointer), i32(shape.hidden)]);
+  return smallLaunch(
+    scale === 0 ? 'embedding' : 'embedding_int8',
+    [tokens, 1, 1],
+    EMBEDDING_ARGS.of({ table, scale, tokenIds, tokenRows, rowSlots, lastTokens, out, hidden }),
+  );
 }

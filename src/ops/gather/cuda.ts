@@ -1,11 +1,19 @@
 /** CUDA launch of the gather: a block a row. */
-import { i32, type KernelLaunch, pointer } from '../cuda/launch.js';
+import type { KernelLaunch } from '../cuda/launch.js';
 import { smallLaunch } from '../cuda/small-launch.js';
+import { Struct, type ValuesOf } from '../struct.js';
+
+export const GATHER_ARGS = new Struct('GatherArgs', 'gather/cuda.cu', {
+  x: 'address',
+  rows: 'address',
+  out: 'address',
+  columns: 'i32',
+});
 
 export function gatherLaunch(
   count: number,
   columns: number,
-  o: { readonly x: number; readonly rows: number; readonly out: number },
+  { x, rows, out }: Omit<ValuesOf<typeof GATHER_ARGS>, 'columns'>,
 ): KernelLaunch {
-  return smallLaunch('gather', [count, 1, 1], [pointer(o.x), pointer(o.rows), pointer(o.out), i32(columns)]);
+  return smallLaunch('gather', [count, 1, 1], GATHER_ARGS.of({ x, rows, out, columns }));
 }

@@ -157,10 +157,24 @@ describe('prefillLaunch', () => {
     expect(name).toBe('attention_prefill_wgmma');
     expect(grid).toEqual([96, 1, 1]);
     expect(sharedBytes).toBe(wgmmaSharedBytes(128));
-    expect(args.map(({ value }) => value)).toEqual([
-      ...[maps.qkv, maps.cache, 3, 6, 7, 8, 11, 13],
-      ...[(3 * 65536) / 256, (4 * 32768) / 128, 3, 32, 8, 9],
-    ]);
+    expect(args).toMatchObject({
+      values: {
+        qkvMap: maps.qkv,
+        cacheMap: maps.cache,
+        out: 3,
+        rowOffsets: 6,
+        contextLengths: 7,
+        blockTables: 8,
+        tiles: 11,
+        taken: 13,
+        firstVector: (3 * 65536) / 256,
+        blockVectors: (4 * 32768) / 128,
+        tileCount: 3,
+        heads: 32,
+        kvHeads: 8,
+        maxBlocks: 9,
+      },
+    });
     expect(prefillLaunch(kernel, { ...problem, prefillTiles: 40 }, target, operands).grid).toEqual([
       132, 1, 1,
     ]);

@@ -3,7 +3,9 @@ import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
-import { i32, pointer, tensorMap, type KernelLaunch, type TensorMap } from '../cuda/launch.js';
+import type { KernelLaunch, TensorMap } from '../cuda/launch.js';
+import type { StructValue } from '../struct.js';
+import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './cuda-args.js';
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
@@ -105,19 +107,17 @@ export function decodeLaunch(
   target: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
-  const addresses = [o.qkv, o.cache, o.out, o.cosTable, o.sinTable, o.rowOffsets, o.contextLengths];
-  const more = [o.blockTables, o.decodeItems, o.itemCount, o.partials, o.arrivals];
   const { kvHeadCount, decodeItems, headBlockBytes: stageBytes } = problem;
-  const args = [
-    ...[...addresses, ...more].map(pointer),
-    pointer(problem.blockStride),
-    i32(kvHeadCount),
-    i32(problem.maxBlocks),
-  ];
   if (!hasBulkRings(target.computeCapability)) {
     const blocks = Math.min(decodeItems, MAX_DECODE_BLOCKS_PER_HEAD);
-    const size = { grid: [kvHeadCount, blocks, 1], blockThreads: 128, sharedBytes: 0 } as const;
-    return { unit: 'attention', kernel: 'attention_decode', ...size, args };
+    return {
+      unit: 'attention',
+      kernel: 'attention_decode',
+      grid: [kvHeadCount, blocks, 1],
+      blockThreads: 128,
+      sharedBytes: 0,
+      args: decodeArgs(problem, o, 0),
+    };
   }
   const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(problem.headCount / kvHeadCount);
   const stageCount = ringStageCount(stageBytes, ringBytes, warps);
@@ -128,8 +128,33 @@ export function decodeLaunch(
     grid: [Math.min(decodeItems * kvHeadCount, blocks), 1, 1],
     blockThreads: (warps + 1) * 32,
     sharedBytes: stageCount * stageBytes,
-    args: [...args, i32(stageCount)],
+    args: decodeArgs(problem, o, stageCount),
   };
+}
+
+function decodeArgs(
+  { blockStride, kvHeadCount, maxBlocks }: AttentionProblem,
+  o: AttentionOperands,
+  stageCount: number,
+): StructValue {
+  return DECODE_ARGS.of({
+    qkv: o.qkv,
+    cache: o.cache,
+    out: o.out,
+    cosTable: o.cosTable,
+    sinTable: o.sinTable,
+    rowOffsets: o.rowOffsets,
+    contextLengths: o.contextLengths,
+    blockTables: o.blockTables,
+    items: o.decodeItems,
+    itemCount: o.itemCount,
+    partials: o.partials,
+    arrivals: o.arrivals,
+    blockStride,
+    kvHeads: kvHeadCount,
+    maxBlocks,
+    stageCount,
+  });
 }
 
 /** A kernel of prefill attention. */
@@ -207,11 +232,19 @@ function tiledPrefillLaunch(problem: AttentionProblem, o: AttentionOperands): Ke
     grid: [problem.headCount, problem.prefillTiles, 1],
     blockThreads: 128,
     sharedBytes: prefillSharedBytes(problem),
-    args: [
-      ...[o.qkv, o.cache, o.out, o.rowOffsets, o.contextLengths, o.blockTables, o.prefillTiles].map(pointer),
-      pointer(problem.blockStride),
-      ...[problem.headCount, problem.kvHeadCount, problem.maxBlocks].map(i32),
-    ],
+    args: PREFILL_ARGS.of({
+      qkv: o.qkv,
+      cache: o.cache,
+      out: o.out,
+      rowOffsets: o.rowOffsets,
+      contextLengths: o.contextLengths,
+      blockTables: o.blockTables,
+      tiles: o.prefillTiles,
+      blockStride: problem.blockStride,
+      heads: problem.headCount,
+      kvHeads: problem.kvHeadCount,
+      maxBlocks: problem.maxBlocks,
+    }),
   };
 }
 
@@ -237,12 +270,21 @@ function wgmmaPrefillLaunch(
     grid: [Math.min(headCount * prefillTiles, multiprocessorCount), 1, 1],
     blockThreads: 384,
     sharedBytes: wgmmaSharedBytes(headDim),
-    args: [
-      tensorMap(o.maps!.qkv),
-      tensorMap(o.maps!.cache),
-      ...[o.out, o.rowOffsets, o.contextLengths, o.blockTables, o.prefillTiles, o.arrivals].map(pointer),
-      ...[o.layerOffsetBytes / vectorBytes, blockStride / headDim].map(i32),
-      ...[prefillTiles, headCount, kvHeadCount, maxBlocks].map(i32),
-    ],
+    args: WGMMA_PREFILL_ARGS.of({
+      qkvMap: o.maps!.qkv,
+      cacheMap: o.maps!.cache,
+      out: o.out,
+      rowOffsets: o.rowOffsets,
+      contextLengths: o.contextLengths,
+      blockTables: o.blockTables,
+      tiles: o.prefillTiles,
+      taken: o.arrivals,
+      firstVector: o.layerOffsetBytes / vectorBytes,
+      blockVectors: blockStride / headDim,
+      tileCount: prefillTiles,
+      heads: headCount,
+      kvHeads: kvHeadCount,
+      maxBlocks,
+    }),
   };
 }

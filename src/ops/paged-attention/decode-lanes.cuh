@@ -1,16 +1,19 @@
 // How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring lanes.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/memory.cuh"
 
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
 #define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
+#define TOKENS_A_WARP (32 / LANES)   // that a warp takes at once
 
-// Angles of a position (tables [positions, HEAD_DIM / 2]) for this lane's elements; zeros in lanes without any, which keeps them out of sums.
+// Angles of a position for this lane's elements. They are zeros in lanes without elements, which keeps those out of sums.
 struct Rotation {
   float cosine[EPL], sine[EPL];
 };
 
+// Tables: [positions, HEAD_DIM / 2].
 __device__ __forceinline__ Rotation load_rotation(const float* cosTable, const float* sinTable, int position, int lane) {
   const int pair = lane % (USED_LANES / 2) * EPL;
   const size_t at = (size_t)position * (HEAD_DIM / 2) + pair;
@@ -33,6 +36,18 @@ __device__ __forceinline__ void rotate_lane(float (&x)[EPL], const Rotation& r, 
     const float other = __shfl_sync(0xffffffffu, x[i], partner, LANES);
     x[i] = round_act(x[i] * r.cosine[i] + (upper ? other : -other) * r.sine[i]);
   }
+}
+
+// The largest of a value, and its sum, over the tokens that a warp takes at once.
+__device__ __forceinline__ float max_over_tokens(float value) {
+#pragma unroll
+  for (int mask = LANES; mask < 32; mask <<= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
+  return value;
+}
+__device__ __forceinline__ float sum_over_tokens(float value) {
+#pragma unroll
+  for (int mask = LANES; mask < 32; mask <<= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
+  return value;
 }
 
 // Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one half of

@@ -6,7 +6,9 @@
 //   KV_INT8: value + 128, times the scale; the largest magnitude of a vector is 127.
 //   KV_FP8: E4M3 read with f16's exponent bias, which makes it 2^-8 of its value; the scale has the factor. Largest: 448.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/memory.cuh"
 
 #if defined(KV_INT8) || defined(KV_FP8)
 #define KV_8BIT

@@ -1,7 +1,8 @@
 // What the two sides of prefill-wgmma.cu share, and the side that copies: queries, keys and values into rings of tiles in shared
 // memory. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor maps write it.
 #pragma once
-#include "cuda/prelude.cuh"
+#include "cuda/async.cuh"
+#include "cuda/memory.cuh"
 
 #define TILE 128                           // queries; and keys, or values
 #define WARPGROUPS 2                       // that multiply
@@ -16,9 +17,7 @@
 #define BOXES (HALVES * TILE / BOX_ROWS)
 static_assert(HEAD_DIM % 64 == 0 && HEAD_DIM <= 128 && BOX_ROWS >= 8, "see prefillKernelFor in cuda.ts");
 
-struct PrefillArgs {
-  const TensorMap* qkvMap;    // [tokens, (heads + 2 kvHeads) * HEAD_DIM], box 64 x TILE
-  const TensorMap* cacheMap;  // [vectors, HEAD_DIM], the whole cache, box 64 x BOX_ROWS
+struct WgmmaPrefillScalars {
   u16* out;                   // [tokens, heads * HEAD_DIM]
   const int* rowOffsets;      // [rows + 1]
   const int* contextLengths;  // [rows]
@@ -28,6 +27,14 @@ struct PrefillArgs {
   int firstVector;            // of the layer in block 0
   int blockVectors;           // from one block to the next
   int tileCount, heads, kvHeads, maxBlocks;
+};
+struct WgmmaPrefillArgs : WgmmaPrefillScalars {
+  TensorMap qkvMap;    // [tokens, (heads + 2 kvHeads) * HEAD_DIM], box 64 x TILE
+  TensorMap cacheMap;  // [vectors, HEAD_DIM], the whole cache, box 64 x BOX_ROWS
+};
+// The arguments as code uses them, see async.cuh.
+struct WgmmaPrefillView : WgmmaPrefillScalars {
+  const TensorMap *qkvMap, *cacheMap;
 };
 
 // A tile of queries of one head; without queries: the end.
@@ -61,7 +68,7 @@ struct RingPlace {
 
 // One warp; each lane copies a box.
 struct PrefillProducer {
-  const PrefillArgs& a;
+  const WgmmaPrefillView& a;
   PrefillShared& shared;
   PrefillTiles tiles;
   RingPlace queryAt, keyAt, valueAt;

@@ -9,9 +9,14 @@
 //
 // A query's keys are added up in tiles at fixed positions, and what is masked adds zeros, so a result does not depend on how the
 // prompt was cut.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/warp.cuh"
 #include "cuda/wgmma.cuh"
 #include "paged-attention/prefill-copies.cuh"
+#include "paged-attention/scores.cuh"
 
 // A tile of keys for the queries of a piece of work.
 struct PrefillStep {
@@ -21,7 +26,7 @@ struct PrefillStep {
 
 // A warpgroup and its 64 queries.
 struct PrefillConsumer {
-  const PrefillArgs& a;
+  const WgmmaPrefillView& a;
   PrefillShared& shared;
   PrefillTiles tiles;
   int warpgroup, query0;  // of the block's queries, this thread's first
@@ -87,10 +92,10 @@ struct PrefillConsumer {
   // From scores to weights: exponentials of their distance to the row's largest so far. The sums shrink as it grows.
   __device__ __forceinline__ void weigh(const PrefillStep& step) {
     const PrefillWork& w = step.work;
-    if (step.tile == 0) top[0] = top[1] = -1e30f, total[0] = total[1] = 0.f;
+    if (step.tile == 0) top[0] = top[1] = MASKED_SCORE, total[0] = total[1] = 0.f;
     // The first query sees itself and what came before.
     if ((step.tile + 1) * TILE > w.position0 + warpgroup * WARPGROUP_QUERIES + 1) mask(w.position0 + query0 - step.tile * TILE);
-    const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+    const float scale = score_scale();
     float factor[2], offset[2], sum[2][2] = {};
 #pragma unroll
     for (int j = 0; j < 2; j++) {
@@ -125,7 +130,7 @@ struct PrefillConsumer {
     const int column = (threadIdx.x & 3) * 2;
 #pragma unroll
     for (int i = 0; i < 64; i++)
-      if (column + (i >> 2) * 8 + (i & 1) > last + (i & 2) * 4) s[i] = -1e30f;
+      if (column + (i >> 2) * 8 + (i & 1) > last + (i & 2) * 4) s[i] = MASKED_SCORE;
   }
 
   // A box that is only partly keys brings whatever lies in the cache after them. Its weight is zero, so it must be a number.
@@ -210,11 +215,8 @@ struct PrefillConsumer {
 
 // Work: tiles of queries times heads. The first of each block is given by its index; then who is ready first takes the next.
 extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
-    attention_prefill_wgmma(const __grid_constant__ TensorMap qkvMap, const __grid_constant__ TensorMap cacheMap, u16* out,
-                            const int* rowOffsets, const int* contextLengths, const int* blockTables, const int* tiles, u32* taken,
-                            int firstVector, int blockVectors, int tileCount, int heads, int kvHeads, int maxBlocks) {
-  const PrefillArgs a{&qkvMap, &cacheMap, out, rowOffsets, contextLengths, blockTables, tiles, taken,
-                      firstVector, blockVectors, tileCount, heads, kvHeads, maxBlocks};
+    attention_prefill_wgmma(const __grid_constant__ WgmmaPrefillArgs args) {
+  const WgmmaPrefillView a{args, &args.qkvMap, &args.cacheMap};
   extern __shared__ __align__(1024) u8 memory[];  // swizzling counts on multiples of 1024
   const u32 base = shared_address(memory);
   const PrefillTiles at = {base, base + SLOTS * TILE_BYTES, base + 2 * SLOTS * TILE_BYTES};
@@ -226,7 +228,7 @@ extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
     barrier_init(shared_address(shared.valuesFull + i), 1), barrier_init(shared_address(shared.valuesEmpty + i), warps);
   }
   barriers_fence();
-  if (threadIdx.x == WARPGROUPS * 128) prefetch_map(&qkvMap), prefetch_map(&cacheMap);
+  if (threadIdx.x == WARPGROUPS * 128) prefetch_map(a.qkvMap), prefetch_map(a.cacheMap);
   __syncthreads();
   allow_successor();
   wait_predecessor();

@@ -1,8 +1,12 @@
 // Causal attention of prompt chunks over the paged KV cache, which holds the chunk's own keys and values already.
 // Flash attention (Dao 2023, arXiv:2307.08691): a block takes 64 queries of one head and walks over tiles of 64 cached
 // tokens; scores never leave the registers. Tiles are copied asynchronously into two buffers in turn.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/mma.cuh"
 #include "paged-attention/kv-cache.cuh"
+#include "paged-attention/scores.cuh"
 
 #define QUERIES 64
 #define TILE 64
@@ -19,24 +23,34 @@ __device__ __forceinline__ void copy_async4(u32 target, const void* source, bool
 }
 #endif
 
-// Grid: [heads, tiles]; tiles [n] row * 65536 + index of the group of 64 queries.
-extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
-    attention_prefill(const u16* qkv, const KvElement* cache, u16* out, const int* rowOffsets, const int* contextLengths,
-                      const int* blockTables, const int* tiles, u64 blockStride, int heads, int kvHeads, int maxBlocks) {
+struct PrefillArgs {
+  const u16* qkv;             // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
+  const KvElement* cache;     // of the layer, in block 0
+  u16* out;                   // [tokens, heads * HEAD_DIM]
+  const int* rowOffsets;      // [rows + 1]
+  const int* contextLengths;  // [rows]
+  const int* blockTables;     // [rows, maxBlocks]
+  const int* tiles;           // [tiles] row * 65536 + index of the group of 64 queries
+  u64 blockStride;            // elements from one block to the next
+  int heads, kvHeads, maxBlocks;
+};
+
+// Grid: [heads, tiles].
+extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefill(const PrefillArgs a) {
   extern __shared__ __align__(128) u8 memory[];
   allow_successor();
   wait_predecessor();
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
   const int head = blockIdx.x, kvHead = head / GROUP;
-  const int item = tiles[blockIdx.y], row = item >> 16;
-  const int first = rowOffsets[row] + (item & 0xffff) * QUERIES;      // first query of the block
-  const int newTokens = rowOffsets[row + 1] - rowOffsets[row];
-  const int before = contextLengths[row] - newTokens;                 // position of the row's first new token
+  const int item = a.tiles[blockIdx.y], row = item >> 16;
+  const int first = a.rowOffsets[row] + (item & 0xffff) * QUERIES;  // first query of the block
+  const int newTokens = a.rowOffsets[row + 1] - a.rowOffsets[row];
+  const int before = a.contextLengths[row] - newTokens;             // position of the row's first new token
   const int position0 = before + (item & 0xffff) * QUERIES;
-  const int queries = min(QUERIES, rowOffsets[row + 1] - first);
+  const int queries = min(QUERIES, a.rowOffsets[row + 1] - first);
   const int keys = position0 + queries;
-  const int* table = blockTables + (size_t)row * maxBlocks;
-  const int rowStride = (heads + 2 * kvHeads) * HEAD_DIM;
+  const int* table = a.blockTables + (size_t)row * a.maxBlocks;
+  const int rowStride = (a.heads + 2 * a.kvHeads) * HEAD_DIM;
 
   // Query fragments, scaled at the scores.
   u32 q[HEAD_DIM / 16][4];
@@ -46,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const int query = (i & 1) ? q1 : q0, d = k * 16 + t * 2 + (i >> 1) * 8;
-      q[k][i] = query < queries ? *(const u32*)(qkv + (size_t)(first + query) * rowStride + head * HEAD_DIM + d) : 0u;
+      q[k][i] = query < queries ? *(const u32*)(a.qkv + (size_t)(first + query) * rowStride + head * HEAD_DIM + d) : 0u;
     }
 
   const u32 base = shared_address(memory);
@@ -61,11 +75,11 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
       const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
       const bool inside = position < keys;
       const int block = inside ? table[position / BLOCK_TOKENS] : 0, within = position % BLOCK_TOKENS;
-      copy_async16(keysTo + token * HEAD_DIM + piece * 16, cache + kv_offset(blockStride, block, 0, kvHead, within) + piece * 16, inside);
-      copy_async16(valuesTo + token * HEAD_DIM + piece * 16, cache + kv_offset(blockStride, block, 1, kvHead, within) + piece * 16, inside);
+      copy_async16(keysTo + token * HEAD_DIM + piece * 16, a.cache + kv_offset(a.blockStride, block, 0, kvHead, within) + piece * 16, inside);
+      copy_async16(valuesTo + token * HEAD_DIM + piece * 16, a.cache + kv_offset(a.blockStride, block, 1, kvHead, within) + piece * 16, inside);
       if (piece == 0) {
-        copy_async4(scalesTo + token * 4, cache + kv_scale_offset(blockStride, block, 0, kvHead, within), inside);
-        copy_async4(scalesTo + (TILE + token) * 4, cache + kv_scale_offset(blockStride, block, 1, kvHead, within), inside);
+        copy_async4(scalesTo + token * 4, a.cache + kv_scale_offset(a.blockStride, block, 0, kvHead, within), inside);
+        copy_async4(scalesTo + (TILE + token) * 4, a.cache + kv_scale_offset(a.blockStride, block, 1, kvHead, within), inside);
       }
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -92,9 +106,9 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
       const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
       const bool inside = position < keys;
       const int block = inside ? table[position / BLOCK_TOKENS] : 0;
-      const u16* from = cache + block * blockStride + ((size_t)kvHead * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + piece * 8;
+      const u16* from = a.cache + block * a.blockStride + ((size_t)kvHead * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + piece * 8;
       copy_async16(buffer(stage, 0) + token * STRIDE + piece * 16, from, inside);
-      copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)kvHeads * BLOCK_TOKENS * HEAD_DIM, inside);
+      copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)a.kvHeads * BLOCK_TOKENS * HEAD_DIM, inside);
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
   };
@@ -105,8 +119,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
   for (int n = 0; n < HEAD_DIM / 8; n++)
 #pragma unroll
     for (int i = 0; i < 4; i++) acc[n][i] = 0.f;
-  float top[2] = {-1e30f, -1e30f}, total[2] = {0.f, 0.f};
-  const float scale = rsqrtf((float)HEAD_DIM) * 1.44269504f;  // scores in powers of two
+  float top[2] = {MASKED_SCORE, MASKED_SCORE}, total[2] = {0.f, 0.f};
+  const float scale = score_scale();
 
   const int tileCount = (keys + TILE - 1) / TILE;
   fetch(0, 0);
@@ -151,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
         s[n][i] *= scale;
         if (masked) {
           const int key = tile * TILE + n * 8 + t * 2 + (i & 1), position = position0 + ((i >> 1) ? q1 : q0);
-          if (key > position) s[n][i] = -1e30f;
+          if (key > position) s[n][i] = MASKED_SCORE;
         }
         best[i >> 1] = fmaxf(best[i >> 1], s[n][i]);
       }
@@ -193,7 +207,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32)
     const int query = j ? q1 : q0;
     if (query >= queries) continue;
     const float inverse = 1.f / total[j];
-    u16* to = out + ((size_t)(first + query) * heads + head) * HEAD_DIM + t * 2;
+    u16* to = a.out + ((size_t)(first + query) * a.heads + head) * HEAD_DIM + t * 2;
 #pragma unroll
     for (int n = 0; n < HEAD_DIM / 8; n++) *(u32*)(to + n * 8) = pack_act(acc[n][2 * j] * inverse, acc[n][2 * j + 1] * inverse);
   }

@@ -1,6 +1,22 @@
 /** CUDA launch that rotates queries and keys and appends keys and values to the cache. */
-import { ceilDiv, i32, type KernelLaunch, pointer } from '../cuda/launch.js';
+import { ceilDiv, type KernelLaunch } from '../cuda/launch.js';
 import { SMALL_THREADS, smallLaunch, VECTOR } from '../cuda/small-launch.js';
+import { Struct } from '../struct.js';
+
+export const ROPE_ARGS = new Struct('RopeArgs', 'rope/args.cuh', {
+  qkv: 'address',
+  cache: 'address',
+  cosTable: 'address',
+  sinTable: 'address',
+  positions: 'address',
+  tokenRows: 'address',
+  rowOffsets: 'address',
+  blockTables: 'address',
+  blockStride: 'u64',
+  heads: 'i32',
+  kvHeads: 'i32',
+  maxBlocks: 'i32',
+});
 
 const WARP = 32;
 
@@ -27,26 +43,26 @@ export function ropeAppendLaunch(
   },
   o: RopeOperands,
 ): KernelLaunch {
+  const { tokens, headCount: heads, kvHeadCount: kvHeads, blockStride, maxBlocks } = shape;
   // A warp a head where a scale of the whole vector is wanted.
   const headThreads = shape.isQuantised ? WARP : shape.headDim / 2 / VECTOR;
-  const threads = (shape.headCount + 2 * shape.kvHeadCount) * headThreads;
-  const addresses = [
-    o.qkv,
-    o.cache,
-    o.cosTable,
-    o.sinTable,
-    o.positions,
-    o.tokenRows,
-    o.rowOffsets,
-    o.blockTables,
-  ];
+  const threads = (heads + 2 * kvHeads) * headThreads;
   return smallLaunch(
     'rope_append',
-    [ceilDiv(threads, SMALL_THREADS), shape.tokens, 1],
-    [
-      ...addresses.map(pointer),
-      pointer(shape.blockStride),
-      ...[shape.headCount, shape.kvHeadCount, shape.maxBlocks].map(i32),
-    ],
+    [ceilDiv(threads, SMALL_THREADS), tokens, 1],
+    ROPE_ARGS.of({
+      qkv: o.qkv,
+      cache: o.cache,
+      cosTable: o.cosTable,
+      sinTable: o.sinTable,
+      positions: o.positions,
+      tokenRows: o.tokenRows,
+      rowOffsets: o.rowOffsets,
+      blockTables: o.blockTables,
+      blockStride,
+      heads,
+      kvHeads,
+      maxBlocks,
+    }),
   );
 }

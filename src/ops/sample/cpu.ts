@@ -1,6 +1,7 @@
 import { addressOf } from '../../ffi/memory.js';
 import type { NativeLibrary } from '../../ffi/library.js';
 import type { SlotState } from '../../core/step.js';
+import { type FieldsOf, Struct, StructArray } from '../struct.js';
 import { needsHistory } from './contract.js';
 
 /**
@@ -27,37 +28,42 @@ export function bindSample(library: NativeLibrary): SampleKernel {
   );
 }
 
-/** 64-bit fields of SampleSlot in slot.h, in order. */
-const FIELD = {
-  history: 0,
-  promptCount: 1,
-  outputCount: 2,
-  biasIds: 3,
-  biasValues: 4,
-  biasCount: 5,
-  badWords: 6,
-  badWordCount: 7,
-  endIds: 8,
-  endIdCount: 9,
-  minTokens: 10,
-  topK: 11,
-  seed: 12,
-  temperature: 13,
-  topP: 14,
-  minP: 15,
-  repetitionPenalty: 16,
-  presencePenalty: 17,
-  frequencyPenalty: 18,
-  isBeam: 19,
-} as const;
-const FIELD_COUNT = 20;
+export const SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.h', {
+  history: 'address',
+  promptCount: 'i64',
+  outputCount: 'i64',
+  biasIds: 'address',
+  biasValues: 'address',
+  biasCount: 'i64',
+  badWords: 'address',
+  badWordCount: 'i64',
+  endIds: 'address',
+  endIdCount: 'i64',
+  minTokens: 'i64',
+  topK: 'i64',
+  seed: 'u64',
+  temperature: 'f64',
+  topP: 'f64',
+  minP: 'f64',
+  repetitionPenalty: 'f64',
+  presencePenalty: 'f64',
+  frequencyPenalty: 'f64',
+  isBeam: 'i64',
+});
+
+export const SAMPLE_ROW = new Struct('SampleRow', 'sample/slot.h', {
+  slot: 'address',
+  position: 'i64',
+  target: 'i64',
+  topCount: 'i64',
+});
 
 /** A slot's sampling parameters as the kernel reads them, and the tokens that they depend on. */
 export class NativeSlot {
   readonly address: number;
   /** The token sampled last, undefined before the first. */
   lastTokenId: number | undefined;
-  readonly #integers: BigInt64Array;
+  readonly #fields = new StructArray(SAMPLE_SLOT, 1);
   readonly #keepsHistory: boolean;
   #tokenCount: number;
   #outputCount: number;
@@ -66,8 +72,7 @@ export class NativeSlot {
   readonly #pinned: ArrayBufferView[] = [];
 
   constructor({ sampling, isBeam, endIds, promptTokenIds, outputTokenIds }: SlotState) {
-    this.#integers = new BigInt64Array(FIELD_COUNT);
-    this.address = addressOf(this.#integers);
+    this.address = this.#fields.address;
     this.lastTokenId = outputTokenIds.at(-1);
     this.#keepsHistory = needsHistory(sampling);
     this.#tokenCount = promptTokenIds.length + outputTokenIds.length;
@@ -78,20 +83,28 @@ export class NativeSlot {
       this.#history.set(promptTokenIds);
       this.#history.set(outputTokenIds, promptTokenIds.length);
     }
-    this.#integers[FIELD.promptCount] = BigInt(promptTokenIds.length);
-    this.#integers[FIELD.outputCount] = BigInt(outputTokenIds.length);
-    this.#setArrays({ sampling, endIds });
-    this.#integers[FIELD.minTokens] = BigInt(sampling.minTokens);
-    this.#integers[FIELD.topK] = BigInt(sampling.topK);
-    this.#integers[FIELD.isBeam] = BigInt(isBeam);
-    this.#integers[FIELD.seed] = BigInt.asIntN(64, sampling.seed);
-    const floats = new Float64Array(this.#integers.buffer);
-    floats[FIELD.temperature] = sampling.temperature;
-    floats[FIELD.topP] = sampling.topP;
-    floats[FIELD.minP] = sampling.minP;
-    floats[FIELD.repetitionPenalty] = sampling.repetitionPenalty;
-    floats[FIELD.presencePenalty] = sampling.presencePenalty;
-    floats[FIELD.frequencyPenalty] = sampling.frequencyPenalty;
+    const { logitBias, badWords } = sampling;
+    this.#fields.set(0, {
+      promptCount: promptTokenIds.length,
+      outputCount: outputTokenIds.length,
+      biasIds: this.#pin(Int32Array.from(logitBias.keys())),
+      biasValues: this.#pin(Float32Array.from(logitBias.values())),
+      biasCount: logitBias.size,
+      badWords: this.#pin(Int32Array.from(badWords.flatMap((word) => [word.length, ...word]))),
+      badWordCount: badWords.length,
+      endIds: this.#pin(Int32Array.from(endIds)),
+      endIdCount: endIds.length,
+      minTokens: sampling.minTokens,
+      topK: sampling.topK,
+      seed: sampling.seed,
+      temperature: sampling.temperature,
+      topP: sampling.topP,
+      minP: sampling.minP,
+      repetitionPenalty: sampling.repetitionPenalty,
+      presencePenalty: sampling.presencePenalty,
+      frequencyPenalty: sampling.frequencyPenalty,
+      isBeam: Number(isBeam),
+    });
   }
 
   /** Takes note of a sampled token. */
@@ -102,44 +115,31 @@ export class NativeSlot {
       this.#history[this.#tokenCount] = tokenId;
     }
     this.#tokenCount++;
-    this.#integers[FIELD.outputCount] = BigInt(++this.#outputCount);
+    this.#fields.set(0, { outputCount: ++this.#outputCount });
   }
 
   #grow(): void {
     const grown = new Int32Array(Math.max(64, 2 * this.#tokenCount));
     grown.set(this.#history);
     this.#history = grown;
-    this.#integers[FIELD.history] = BigInt(addressOf(grown));
+    this.#fields.set(0, { history: addressOf(grown) });
   }
 
-  #setArrays({ sampling, endIds }: Pick<SlotState, 'sampling' | 'endIds'>): void {
-    const { logitBias, badWords } = sampling;
-    this.#pin(FIELD.biasIds, Int32Array.from(logitBias.keys()));
-    this.#pin(FIELD.biasValues, Float32Array.from(logitBias.values()));
-    this.#integers[FIELD.biasCount] = BigInt(logitBias.size);
-    this.#pin(FIELD.badWords, Int32Array.from(badWords.flatMap((word) => [word.length, ...word])));
-    this.#integers[FIELD.badWordCount] = BigInt(badWords.length);
-    this.#pin(FIELD.endIds, Int32Array.from(endIds));
-    this.#integers[FIELD.endIdCount] = BigInt(endIds.length);
-  }
-
-  #pin(field: number, array: Int32Array | Float32Array): void {
+  /** Keeps an array alive. @returns its address, or 0 of an empty one */
+  #pin(array: Int32Array | Float32Array): number {
     this.#pinned.push(array);
-    if (array.length > 0) this.#integers[field] = BigInt(addressOf(array));
+    return array.length > 0 ? addressOf(array) : 0;
   }
 }
-
-/** 64-bit fields of SampleRow in slot.h. */
-const ROW_FIELDS = 4;
 
 /** The rows of one sampling call. */
 export class SampleRows {
   readonly address: number;
-  readonly #fields: BigInt64Array;
+  readonly #rows: StructArray<FieldsOf<typeof SAMPLE_ROW>>;
 
   constructor(maxRows: number) {
-    this.#fields = new BigInt64Array(maxRows * ROW_FIELDS);
-    this.address = addressOf(this.#fields);
+    this.#rows = new StructArray(SAMPLE_ROW, maxRows);
+    this.address = this.#rows.address;
   }
 
   /** @param target token to score, or -1 to sample one @param topCount -1 reports no log probabilities */
@@ -152,10 +152,6 @@ export class SampleRows {
       topCount,
     }: { readonly position: number; readonly target: number; readonly topCount: number },
   ): void {
-    const at = row * ROW_FIELDS;
-    this.#fields[at] = BigInt(slot.address);
-    this.#fields[at + 1] = BigInt(position);
-    this.#fields[at + 2] = BigInt(target);
-    this.#fields[at + 3] = BigInt(topCount);
+    this.#rows.set(row, { slot: slot.address, position, target, topCount });
   }
 }

@@ -1,45 +1,85 @@
 /** Sampling on a CUDA device: how a slot's parameters lie in memory, and the launch. Pure. */
 import type { SlotState } from '../../core/step.js';
-import { i32, pointer, type KernelLaunch } from '../cuda/launch.js';
+import type { KernelLaunch } from '../cuda/launch.js';
+import { Struct, structMemory } from '../struct.js';
 import { topCountOf } from './contract.js';
 
-/** Words of a slot's fixed part, and of all of it. */
-const HEADER_WORDS = 20;
-const SLOT_WORDS = 4096;
-export const SAMPLE_SLOT_BYTES = SLOT_WORDS * 4;
-/** Numbers that the lists of a slot have room for; see `listNumberCount`. */
-export const MAX_LIST_NUMBERS = SLOT_WORDS - HEADER_WORDS;
+export const SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.cuh', {
+  topP: 'f64',
+  seed: 'u64',
+  temperature: 'f32',
+  logMinP: 'f32',
+  repetitionPenalty: 'f32',
+  frequencyPenalty: 'f32',
+  presencePenalty: 'f32',
+  topK: 'i32',
+  minTokens: 'i32',
+  promptCount: 'i32',
+  topCount: 'i32',
+  promptTopCount: 'i32',
+  biasCount: 'i32',
+  badWordCount: 'i32',
+  endCount: 'i32',
+  isBeam: 'i32',
+});
 
-/** The bytes of `SampleSlot` in cuda.cu, of a slot with at most {@link MAX_LIST_NUMBERS} numbers in lists. */
+export const SAMPLE_ARGS = new Struct('SampleArgs', 'sample/slot.cuh', {
+  logits: 'address',
+  work: 'address',
+  counts: 'address',
+  slots: 'address',
+  lastTokens: 'address',
+  history: 'address',
+  logitRows: 'address',
+  logitTokens: 'address',
+  logitTargets: 'address',
+  rowSlots: 'address',
+  positions: 'address',
+  outTokens: 'address',
+  outLogprobs: 'address',
+  outTopIds: 'address',
+  outTopLogprobs: 'address',
+  vocabulary: 'i32',
+  stride: 'i32',
+  slotBytes: 'i32',
+  maxSequenceTokens: 'i32',
+  topCount: 'i32',
+});
+
+const WORD_BYTES = 4;
+export const SAMPLE_SLOT_BYTES = 16384;
+/** Numbers that the lists of a slot have room for; see `listNumberCount`. */
+export const MAX_LIST_NUMBERS = (SAMPLE_SLOT_BYTES - SAMPLE_SLOT.byteLength) / WORD_BYTES;
+
+/** The bytes of a slot: its `SampleSlot`, and lists of at most {@link MAX_LIST_NUMBERS} numbers. */
 export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: SlotState): ArrayBuffer {
-  const biasIds = [...sampling.logitBias.keys()];
+  const { logitBias, badWords } = sampling;
   const lists = [
-    ...biasIds,
-    ...floatBits([...sampling.logitBias.values()]),
+    ...logitBias.keys(),
+    ...floatBits([...logitBias.values()]),
     ...endIds,
-    ...sampling.badWords.flatMap((word) => [word.length, ...word]),
+    ...badWords.flatMap((word) => [word.length, ...word]),
   ];
-  const buffer = new ArrayBuffer((HEADER_WORDS + lists.length) * 4);
-  const view = new DataView(buffer);
-  const int = (word: number, value: number): void => view.setInt32(word * 4, value, true);
-  const float = (word: number, value: number): void => view.setFloat32(word * 4, value, true);
-  int(0, promptTokenIds.length);
-  int(2, sampling.minTokens);
-  int(3, sampling.topK);
-  float(4, sampling.temperature);
-  float(5, sampling.minP > 0 ? Math.log(Math.fround(sampling.minP)) : -Infinity);
-  float(6, sampling.repetitionPenalty);
-  float(7, sampling.frequencyPenalty);
-  float(8, sampling.presencePenalty);
-  int(9, topCountOf(sampling, false));
-  int(10, topCountOf(sampling, true));
-  int(11, biasIds.length);
-  int(12, sampling.badWords.length);
-  int(13, endIds.length);
-  int(14, Number(isBeam));
-  view.setFloat64(16 * 4, sampling.topP, true);
-  view.setBigUint64(18 * 4, BigInt.asUintN(64, sampling.seed), true);
-  new Int32Array(buffer).set(lists, HEADER_WORDS);
+  const buffer = new ArrayBuffer(SAMPLE_SLOT.byteLength + lists.length * WORD_BYTES);
+  SAMPLE_SLOT.write(structMemory(buffer), 0, {
+    topP: sampling.topP,
+    seed: sampling.seed,
+    temperature: sampling.temperature,
+    logMinP: sampling.minP > 0 ? Math.log(Math.fround(sampling.minP)) : -Infinity,
+    repetitionPenalty: sampling.repetitionPenalty,
+    frequencyPenalty: sampling.frequencyPenalty,
+    presencePenalty: sampling.presencePenalty,
+    topK: sampling.topK,
+    minTokens: sampling.minTokens,
+    promptCount: promptTokenIds.length,
+    topCount: topCountOf(sampling, false),
+    promptTopCount: topCountOf(sampling, true),
+    biasCount: logitBias.size,
+    badWordCount: badWords.length,
+    endCount: endIds.length,
+    isBeam: Number(isBeam),
+  });
+  new Int32Array(buffer).set(lists, SAMPLE_SLOT.byteLength / WORD_BYTES);
   return buffer;
 }
 
@@ -76,24 +116,33 @@ export function sampleLaunch(
   },
   o: SampleOperands,
 ): KernelLaunch {
-  const addresses = [o.logits, o.work, o.counts, o.slots, o.lastTokens, o.history];
-  const step = [o.logitRows, o.logitTokens, o.logitTargets, o.rowSlots, o.positions];
-  const out = [o.outTokens, o.outLogprobs, o.outTopIds, o.outTopLogprobs];
   return {
     unit: 'sample',
     kernel: 'sample',
     grid: [problem.logitCount, 1, 1],
     blockThreads: 1024,
     sharedBytes: 0,
-    args: [
-      ...[...addresses, ...step, ...out].map(pointer),
-      ...[
-        problem.vocabulary,
-        problem.stride,
-        SAMPLE_SLOT_BYTES,
-        problem.maxSequenceTokens,
-        problem.topCount,
-      ].map(i32),
-    ],
+    args: SAMPLE_ARGS.of({
+      logits: o.logits,
+      work: o.work,
+      counts: o.counts,
+      slots: o.slots,
+      lastTokens: o.lastTokens,
+      history: o.history,
+      logitRows: o.logitRows,
+      logitTokens: o.logitTokens,
+      logitTargets: o.logitTargets,
+      rowSlots: o.rowSlots,
+      positions: o.positions,
+      outTokens: o.outTokens,
+      outLogprobs: o.outLogprobs,
+      outTopIds: o.outTopIds,
+      outTopLogprobs: o.outTopLogprobs,
+      vocabulary: problem.vocabulary,
+      stride: problem.stride,
+      slotBytes: SAMPLE_SLOT_BYTES,
+      maxSequenceTokens: problem.maxSequenceTokens,
+      topCount: problem.topCount,
+    }),
   };
 }

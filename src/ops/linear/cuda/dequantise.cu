@@ -1,20 +1,31 @@
-// int8 tiles to a dense row-major matrix in 16 bits, scale included: for products with so many rows that reading the
+// Makes a dense row-major matrix in 16 bits of int8 tiles and their scales: for products with so many rows that reading the
 // weights is not what takes the time.
-#include "cuda/prelude.cuh"
+#include "cuda/act.cuh"
+#include "cuda/int8.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/warp.cuh"
 
-// One warp a tile of 16 rows x 64 k. out [n, k].
-extern "C" __global__ void dequantise(const u8* tiles, const float* scale, u16* out, int n, int k) {
+struct DequantiseArgs {
+  const u8* tiles;     // int8, see weights.cuh
+  const float* scale;  // [n]
+  u16* out;            // [n, k]
+  int n, k;
+};
+
+// One warp a tile of 16 rows by 64 k.
+extern "C" __global__ void dequantise(const DequantiseArgs a) {
   allow_successor();
   wait_predecessor();
-  const int boxes = (k + 63) >> 6, lane = threadIdx.x & 31;
+  const int boxes = (a.k + 63) >> 6, lane = threadIdx.x & 31;
   const int tile = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
   const int row0 = tile / boxes * 16, k0 = tile % boxes * 64 + (lane & 3) * 8;
-  if (row0 >= n) return;
+  if (row0 >= a.n) return;
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    const Vec16 bytes = load_stream(tiles + (size_t)tile * 1024 + half * 512 + lane * 16);
+    const Vec16 bytes = load_stream(a.tiles + (size_t)tile * 1024 + half * 512 + lane * 16);
     const int row = row0 + half * 8 + (lane >> 2);
-    const float s = row < n ? scale[row] : 0.f;
+    const float s = row < a.n ? a.scale[row] : 0.f;
 #pragma unroll
     for (int part = 0; part < 2; part++) {
       Vec16 words;  // k 2t and 2t + 1 of each 8 of half of the tile's
@@ -27,7 +38,7 @@ extern "C" __global__ void dequantise(const u8* tiles, const float* scale, u16* 
       }
       transpose4(words.w);
       const int column = k0 + part * 32;
-      if (row < n && column < k) store16(out + (size_t)row * k + column, words);
+      if (row < a.n && column < a.k) store16(a.out + (size_t)row * a.k + column, words);
     }
   }
 }

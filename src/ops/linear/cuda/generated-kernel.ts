@@ -1,6 +1,7 @@
 /** What the methods with kernels of their own share: names of generated kernels, keys that list numbers, and arguments. */
 import type { WeightFormat } from '../../../plan/weight-format.js';
-import { i32, type KernelArgument, pointer } from '../../cuda/launch.js';
+import type { ValuesOf } from '../../struct.js';
+import type { STREAM_ARGS } from './args.js';
 import type { GeneratedKernel, LinearMethod, LinearOperands } from './method.js';
 import { type CudaLinearProblem, type Epilogue, outColumns } from './problem.js';
 import { storedWeights } from './stored-weights.js';
@@ -38,13 +39,13 @@ export function generatedKernel(
   return { unit, name, file: `linear/cuda/${method}.cu`, line };
 }
 
-/** Arguments that follow the matrices. */
+/** Fields that the arguments of all kernels have. */
 export function commonArguments(
   problem: CudaLinearProblem,
   { scale, bias, out }: LinearOperands,
-): readonly KernelArgument[] {
+): Omit<ValuesOf<typeof STREAM_ARGS>, 'x' | 'weight'> {
   const { m, n, k } = problem;
-  return [...[scale, bias, out].map(pointer), ...[m, n, k, outColumns(problem)].map(i32)];
+  return { scale, bias, out, m, n, k, outStride: outColumns(problem) };
 }
 
 /** Keys of configurations that are a name and numbers. @param fields in the order of the key */

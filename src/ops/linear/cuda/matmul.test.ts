@@ -32,7 +32,7 @@ test('quantised weights are made dense first, and a bias is added afterwards', (
   expect(full.calls.map(([, name]) => name)).toEqual(['dequantise', 'matmul', 'add_bias']);
   expect(full.matmuls[0]!.pointers.weight).toBe(OPERANDS.denseCopy);
   const { weight, scale, denseCopy } = OPERANDS;
-  expect(full.launches[0]!.args.map(({ value }) => value)).toEqual([weight, scale, denseCopy, 12288, 4096]);
+  expect(full.launches[0]!.args.values).toEqual({ tiles: weight, scale, out: denseCopy, n: 12288, k: 4096 });
 });
 
 test('it never ends with SwiGLU', () => {

@@ -2,8 +2,9 @@
 import type { WeightElement } from '../../../plan/weight-format.js';
 import { addBiasLaunch } from '../../add/cuda.js';
 import type { CudaDtype } from '../../cuda/dtype.js';
-import { ceilDiv, i32, type KernelLaunch, pointer } from '../../cuda/launch.js';
+import { ceilDiv, type KernelLaunch } from '../../cuda/launch.js';
 import type { MatmulShape } from '../../cuda/sink.js';
+import { DEQUANTISE_ARGS } from './args.js';
 import type { LinearMethod } from './method.js';
 import type { CudaLinearProblem } from './problem.js';
 import { MATMUL_ROW_STEP, rowClass } from './row-classes.js';
@@ -84,6 +85,6 @@ function dequantiseLaunch(
     grid: [ceilDiv(ceilDiv(n, 16) * ceilDiv(k, 64), warps), 1, 1],
     blockThreads: warps * 32,
     sharedBytes: 0,
-    args: [pointer(weight), pointer(scale), pointer(out), i32(n), i32(k)],
+    args: DEQUANTISE_ARGS.of({ tiles: weight, scale, out, n, k }),
   };
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { chooseLinear, kernelCandidates } from './choose.js';
 import type { Mapped } from '../../cuda/mapped.js';
+import type { ValuesOf } from '../../struct.js';
+import type { RING_ARGS } from './args.js';
 import { ring, type RingConfig, ringStages } from './ring.js';
 import { B200, DENSE, H200, INT8, kernelLaunchOf, OPERANDS, problemsOf } from './testing/problems.js';
 
@@ -18,7 +20,7 @@ describe('configurations of ring.cu', () => {
     expect(chosen.length).toBeGreaterThan(50);
     for (const { problem, config } of chosen) {
       expect(config.tokenGroups * 8).toBeGreaterThanOrEqual(problem.m);
-      expect(kernelLaunchOf(config, problem).args.at(-2)!.value).toBeGreaterThanOrEqual(2);
+      expect(kernelLaunchOf(config, problem).args.values['stageCount']).toBeGreaterThanOrEqual(2);
     }
     for (const format of [INT8, DENSE])
       for (const m of [8, 16, 32, 64])
@@ -32,10 +34,10 @@ describe('configurations of ring.cu', () => {
       const boxes = ring.maps(config, { ...shape, format, m: 8 }, OPERANDS);
       const launchOf = (m: number) => {
         const { args, sharedBytes } = kernelLaunchOf(config, { ...shape, format, m });
-        const [stages, xRows] = args.slice(-2).map(({ value }) => value as number) as [number, number];
+        const { stageCount, xRows, xMap } = args.values as ValuesOf<typeof RING_ARGS>;
         expect(sharedBytes).toBeLessThanOrEqual(config.sharedBytes);
-        const xMap = boxes[(args[1]!.value as Uint8Array)[0]!] as Mapped & { boxRows: number };
-        return { stages, xRows, boxRows: xMap.boxRows };
+        const { boxRows } = boxes[xMap![0]!] as Mapped & { boxRows: number };
+        return { stages: stageCount, xRows, boxRows };
       };
       expect([1, 2, 4, 5, 8].map((m) => launchOf(m).xRows)).toEqual([1, 4, 4, 8, 8]);
       expect([1, 2, 4, 5, 8].map((m) => launchOf(m).boxRows)).toEqual([8, 4, 4, 8, 8]);
@@ -44,14 +46,14 @@ describe('configurations of ring.cu', () => {
   });
 
   it('read dense weights through a map of their own, and int8 tiles as they lie', () => {
-    const argument = (format: typeof INT8, m: number) => {
+    const valuesOf = (format: typeof INT8, m: number) => {
       const problem = { ...shape, format, m };
-      return kernelLaunchOf(chooseLinear(problem, H200), problem).args[2];
+      return kernelLaunchOf(chooseLinear(problem, H200), problem).args.values;
     };
-    expect(argument(INT8, 8)).toEqual({ type: 'pointer', value: OPERANDS.weight });
+    expect(valuesOf(INT8, 8)).toMatchObject({ weight: OPERANDS.weight, weightMap: undefined });
     // Behind the two boxes of x that few rows have, and behind the one of more rows.
-    expect(argument(DENSE, 8)).toEqual({ type: 'tensorMap', value: Uint8Array.of(2) });
-    expect(argument(DENSE, 16)).toEqual({ type: 'tensorMap', value: Uint8Array.of(1) });
+    expect(valuesOf(DENSE, 8)['weightMap']).toEqual(Uint8Array.of(2));
+    expect(valuesOf(DENSE, 16)['weightMap']).toEqual(Uint8Array.of(1));
   });
 
   it('fuse gate-up and SwiGLU only where both start on tiles', () => {

@@ -1,7 +1,8 @@
 /** Few rows of x on devices with bulk copies, which stream the weights through a ring: configurations of `ring.cu`. */
 import type { WeightElement } from '../../../plan/weight-format.js';
 import { hasBulkRings } from '../../cuda/capability.js';
-import { ceilDiv, i32, pointer, tensorMap } from '../../cuda/launch.js';
+import { ceilDiv } from '../../cuda/launch.js';
+import { RING_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
 import type { LinearMethod } from './method.js';
 import { type CudaLinearProblem, outColumns } from './problem.js';
@@ -199,7 +200,7 @@ export const ring: LinearMethod<RingConfig> = {
     return [...boxes, { address: weight, rows: n, columns: k, boxRows: WEIGHT_BOX_ROWS, dtype }];
   },
   launch(config, problem, operands, sink) {
-    const { m, format, epilogue } = problem;
+    const { m, epilogue } = problem;
     const { x, weight, maps, multiprocessorCount } = operands;
     const { stage, fixed } = ringBytes(config, problem);
     const stageCount = ringStages(config, problem);
@@ -213,14 +214,16 @@ export const ring: LinearMethod<RingConfig> = {
       grid: [Math.min(blocks, ceilDiv(outColumns(problem), tileRows)), 1, 1],
       blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
       sharedBytes: fixed + stageCount * stage,
-      args: [
-        pointer(x),
-        tensorMap(xMap),
-        storedWeights(format).isTiled ? pointer(weight) : tensorMap(maps[boxes.length]!),
+      args: RING_ARGS.of({
+        x,
+        weight,
         ...commonArguments(problem, operands),
-        i32(stageCount),
-        i32(xRows),
-      ],
+        stageCount,
+        xRows,
+        xMap,
+        // Tiles are copied as they lie.
+        weightMap: maps[boxes.length],
+      }),
     });
   },
 };

@@ -11,7 +11,7 @@ import {
 export interface StoredWeights {
   /** Word in names of units and in keys of problems. Both 16-bit types have the same: an engine has activations of one type. */
   readonly key: 'dense' | 'int8';
-  /** First template argument of the kernels: whether weights are INT8. */
+  /** First template argument of the kernels, of `enum WeightFormat` in weights.cuh. */
   readonly templateArgument: string;
   /** Whether weights lie in tiles of 16 rows by 64 columns with a scale for each row, or row by row. */
   readonly isTiled: boolean;
@@ -23,7 +23,7 @@ export interface StoredWeights {
 
 const DENSE: StoredWeights = {
   key: 'dense',
-  templateArgument: 'false',
+  templateArgument: 'DENSE',
   isTiled: false,
   tileBytes: 2048,
   dequantise: undefined,
@@ -32,7 +32,7 @@ const DENSE: StoredWeights = {
 const STORED: Readonly<Partial<Record<WeightElement, StoredWeights>>> = {
   f16: DENSE,
   bf16: DENSE,
-  int8: { key: 'int8', templateArgument: 'true', isTiled: true, tileBytes: 1024, dequantise: 'dequantise' },
+  int8: { key: 'int8', templateArgument: 'INT8', isTiled: true, tileBytes: 1024, dequantise: 'dequantise' },
 };
 
 /** Formats of {@link STORED}. */

@@ -1,184 +1,157 @@
 // Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights once.
 //
-// Tensor cores multiply 16 weight rows by 8 tokens. Weights are the A operand and come from global memory straight into
-// registers, 16 bytes a thread. int8 tiles lie as operands (tiles.ts). Of a dense row, a thread takes 16 consecutive bytes:
-// the order of k inside a product is free as long as both operands agree. Warps of a block share rows and divide k; their
-// sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
-//
-// Weights: dense [n, k] row-major; int8 in tiles of 16 rows x 64 k: [n/16][k/64][rows 0-7, 8-15][lane][16 bytes].
-#include "cuda/prelude.cuh"
+// Tensor cores multiply 16 weight rows by 8 tokens. Weights are the first operand and come from global memory straight into
+// registers, 16 bytes a thread; weights.cuh says how formats of weights become operands. Warps of a block share rows and divide
+// k; their sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
+#include "cuda/act.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "cuda/mma.cuh"
+#include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/weights.cuh"
 
-enum Epilogue { STORE, STORE_F32, SWIGLU };
-
-struct LinearArgs {
+// Taken as __grid_constant__: with these in registers, fewer blocks share a multiprocessor.
+struct StreamArgs {
   const u16* x;        // [m, k] activations
-  const u8* weight;    // dense or int8 tiles
-  const float* scale;  // [n] int8 only
+  const u8* weight;    // in its format
+  const float* scale;  // [n] of an int8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride;
 };
 
-template <bool INT8>
+// 16 bytes of a thread's weight rows g and g + 8 of a tile, and the tokens that they are multiplied with.
 struct Chunk {
-  Vec16 low, high;  // rows g and g + 8 of the tile
+  Vec16 low, high;
 };
-
-// One chunk is 32 k of a dense weight or 64 k of an int8 one: 16 bytes a thread and row.
-template <bool INT8>
-__device__ __forceinline__ void load_chunk(Chunk<INT8>& c, const LinearArgs& a, int row, int chunk) {
-  const int lane = threadIdx.x & 31;
-  if (INT8) {
-    const u8* tile = a.weight + ((size_t)(row >> 4) * ((a.k + 63) >> 6) + chunk) * 1024 + lane * 16;
-    c.low = load_stream(tile);
-    c.high = load_stream(tile + 512);
-  } else {
-    const int k = chunk * 32 + (lane & 3) * 8;
-    const int r0 = row + (lane >> 2), r1 = r0 + 8;
-    c.low = k < a.k && r0 < a.n ? load_stream(a.weight + ((size_t)r0 * a.k + k) * 2) : zero16();
-    c.high = k < a.k && r1 < a.n ? load_stream(a.weight + ((size_t)r1 * a.k + k) * 2) : zero16();
-  }
-}
-
-template <int NT, int PARTS>
+template <WeightFormat FORMAT, int TOKEN_GROUPS>
 struct Tokens {
-  Vec16 v[NT][PARTS];
+  Vec16 v[TOKEN_GROUPS][Weights<FORMAT>::PRODUCTS / 2];
 };
 
-// The k indices of a chunk, 8 a Vec16, of this thread's token in each group of 8: consecutive ones for a dense weight, and for an
-// int8 one two of each 8, as its tiles have them.
-template <int NT, int PARTS>
-__device__ __forceinline__ void load_tokens(Tokens<NT, PARTS>& tokens, const LinearArgs& a, int chunk) {
-  constexpr bool INT8 = PARTS == 2;
-  const int lane = threadIdx.x & 31, t = lane & 3;
+template <WeightFormat FORMAT>
+__device__ __forceinline__ void load_chunk(Chunk& c, const StreamArgs& a, int row, int chunk) {
+  Weights<FORMAT>::load_chunk(c.low, c.high, a.weight, row, chunk, a.n, a.k);
+}
+
+template <WeightFormat FORMAT, int TOKEN_GROUPS>
+__device__ __forceinline__ void load_tokens(Tokens<FORMAT, TOKEN_GROUPS>& tokens, const StreamArgs& a, int chunk) {
+  const int k0 = chunk * Weights<FORMAT>::CHUNK_K;
 #pragma unroll
-  for (int n = 0; n < NT; n++) {
-    const int token = n * 8 + (lane >> 2), k0 = chunk * 32 * PARTS;
-    const u16* x = a.x + (size_t)token * a.k + k0;
-    if (!INT8) tokens.v[n][0] = token < a.m && k0 + t * 8 < a.k ? load16(x + t * 8) : zero16();
-#pragma unroll
-    for (int i = 0; i < (INT8 ? 8 : 0); i++)
-      tokens.v[n][i >> 2].w[i & 3] = token < a.m && k0 + i * 8 < a.k ? load4(x + i * 8 + t * 2) : 0;
+  for (int n = 0; n < TOKEN_GROUPS; n++) {
+    const int token = n * 8 + ((threadIdx.x & 31) >> 2);
+    Weights<FORMAT>::load_chunk_tokens(tokens.v[n], a.x + (size_t)token * a.k + k0, k0, a.k, token < a.m);
   }
 }
 
-template <bool INT8, int NT>
-__device__ __forceinline__ void multiply(float (&acc)[NT][4], const Chunk<INT8>& c,
-                                         const Tokens<NT, INT8 ? 2 : 1>& t) {
-  if (INT8) {
+template <WeightFormat FORMAT, int TOKEN_GROUPS>
+__device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Chunk& c, const Tokens<FORMAT, TOKEN_GROUPS>& t) {
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      u32 a[4];
-      dequantise4(c.low.w[i], a[0], a[2]);
-      dequantise4(c.high.w[i], a[1], a[3]);
+  for (int i = 0; i < Weights<FORMAT>::PRODUCTS; i++) {
+    u32 f[4];
+    Weights<FORMAT>::fragment(f, c.low, c.high, i);
 #pragma unroll
-      for (int n = 0; n < NT; n++)
-        mma16816(acc[n], a, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
-    }
-  } else {
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const u32 a[4] = {c.low.w[2 * i], c.high.w[2 * i], c.low.w[2 * i + 1], c.high.w[2 * i + 1]};
-#pragma unroll
-      for (int n = 0; n < NT; n++) mma16816(acc[n], a, t.v[n][0].w[2 * i], t.v[n][0].w[2 * i + 1]);
-    }
+    for (int n = 0; n < TOKEN_GROUPS; n++) mma16816(acc[n], f, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
   }
 }
 
-// NT: groups of 8 tokens. WARPS divide k. TILES of 16 rows a block (for SWIGLU: gate and up). STAGES chunks in flight.
-template <bool INT8, int NT, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
-__device__ __forceinline__ void linear_stream(const LinearArgs& a) {
-  constexpr int PARTS = INT8 ? 2 : 1;
-  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-  const int rowsApart = EPILOGUE == SWIGLU ? a.n / 2 : 16;
-  const int row0 = blockIdx.x * 16 * (EPILOGUE == SWIGLU ? 1 : TILES);
-  const int chunkCount = (a.k + 32 * PARTS - 1) / (32 * PARTS);
+// TOKEN_GROUPS of 8 tokens, WARPS that divide k, TILES of 16 rows in a block (with SWIGLU: gate and up), STAGES chunks in flight.
+template <WeightFormat FORMAT, int TOKEN_GROUPS, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
+struct Stream {
+  // Places of a block: its first row, and from one tile of rows to the next.
+  static __device__ __forceinline__ int first_row() { return blockIdx.x * 16 * (EPILOGUE == SWIGLU ? 1 : TILES); }
+  static __device__ __forceinline__ int rows_apart(const StreamArgs& a) { return EPILOGUE == SWIGLU ? a.n / 2 : 16; }
 
-  allow_successor();
-  Chunk<INT8> chunks[STAGES][TILES];
+  // The sums of this warp's part of k.
+  static __device__ __forceinline__ void multiply_part(const StreamArgs& a, float (&acc)[TILES][TOKEN_GROUPS][4]) {
+    const int warp = threadIdx.x >> 5, row0 = first_row(), rowsApart = rows_apart(a);
+    const int chunkCount = (a.k + Weights<FORMAT>::CHUNK_K - 1) / Weights<FORMAT>::CHUNK_K;
+    Chunk chunks[STAGES][TILES];
 #pragma unroll
-  for (int s = 0; s < STAGES; s++)
-    if (warp + s * WARPS < chunkCount)
+    for (int s = 0; s < STAGES; s++)
+      if (warp + s * WARPS < chunkCount)
 #pragma unroll
-      for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
-  wait_predecessor();
+        for (int r = 0; r < TILES; r++) load_chunk<FORMAT>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
+    wait_predecessor();
 
-  float acc[TILES][NT][4];
 #pragma unroll
-  for (int r = 0; r < TILES; r++)
+    for (int r = 0; r < TILES; r++)
 #pragma unroll
-    for (int n = 0; n < NT; n++)
+      for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
-      for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
+        for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
 
-  Tokens<NT, PARTS> tokens[STAGES];
+    Tokens<FORMAT, TOKEN_GROUPS> tokens[STAGES];
 #pragma unroll
-  for (int s = 0; s < STAGES; s++)
-    if (warp + s * WARPS < chunkCount) load_tokens<NT, PARTS>(tokens[s], a, warp + s * WARPS);
-  for (int base = warp; base < chunkCount; base += WARPS * STAGES) {
+    for (int s = 0; s < STAGES; s++)
+      if (warp + s * WARPS < chunkCount) load_tokens(tokens[s], a, warp + s * WARPS);
+    for (int base = warp; base < chunkCount; base += WARPS * STAGES) {
 #pragma unroll
-    for (int s = 0; s < STAGES; s++) {
-      const int chunk = base + s * WARPS, next = chunk + WARPS * STAGES;
-      if (chunk < chunkCount) {
+      for (int s = 0; s < STAGES; s++) {
+        const int chunk = base + s * WARPS, next = chunk + WARPS * STAGES;
+        if (chunk < chunkCount) {
 #pragma unroll
-        for (int r = 0; r < TILES; r++) multiply<INT8, NT>(acc[r], chunks[s][r], tokens[s]);
-        if (next < chunkCount) {
+          for (int r = 0; r < TILES; r++) multiply<FORMAT, TOKEN_GROUPS>(acc[r], chunks[s][r], tokens[s]);
+          if (next < chunkCount) {
 #pragma unroll
-          for (int r = 0; r < TILES; r++) load_chunk<INT8>(chunks[s][r], a, row0 + r * rowsApart, next);
-          load_tokens<NT, PARTS>(tokens[s], a, next);
+            for (int r = 0; r < TILES; r++) load_chunk<FORMAT>(chunks[s][r], a, row0 + r * rowsApart, next);
+            load_tokens(tokens[s], a, next);
+          }
         }
       }
     }
   }
 
-  // [warp][tile][token][row]; rows are consecutive so that threads of a token store side by side.
-  extern __shared__ float partial[];
-  constexpr int TILE_FLOATS = NT * 8 * 16;
+  // Puts a warp's sums into `partial`, [warp][tile][token][row]; rows are consecutive, so that threads of a token store side by side.
+  static __device__ __forceinline__ void put_sums(const float (&acc)[TILES][TOKEN_GROUPS][4], float* partial) {
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
 #pragma unroll
-  for (int r = 0; r < TILES; r++)
+    for (int r = 0; r < TILES; r++)
 #pragma unroll
-    for (int n = 0; n < NT; n++)
+      for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
-        partial[(warp * TILES + r) * TILE_FLOATS + token * 16 + row] = acc[r][n][i];
-      }
-  __syncthreads();
+        for (int i = 0; i < 4; i++) {
+          const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
+          partial[(warp * TILES + r) * TOKEN_GROUPS * 8 * 16 + token * 16 + row] = acc[r][n][i];
+        }
+  }
 
-  constexpr int OUT_TILES = EPILOGUE == SWIGLU ? 1 : TILES;
-  for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += WARPS * 32) {
-    const int r = index / TILE_FLOATS, within = index % TILE_FLOATS;
-    const int token = within >> 4, row = row0 + r * 16 + (within & 15);
-    float sums[2];
+  // Adds the parts of k and stores.
+  static __device__ __forceinline__ void finish(const StreamArgs& a, const float* partial) {
+    constexpr int TILE_FLOATS = TOKEN_GROUPS * 8 * 16, OUT_TILES = EPILOGUE == SWIGLU ? 1 : TILES;
+    const int row0 = first_row(), rowsApart = rows_apart(a);
+    for (int index = threadIdx.x; index < OUT_TILES * TILE_FLOATS; index += WARPS * 32) {
+      const int r = index / TILE_FLOATS, within = index % TILE_FLOATS;
+      const int token = within >> 4, row = row0 + r * 16 + (within & 15);
+      float sums[2];
 #pragma unroll
-    for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
-      float sum = 0.f;
+      for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
+        float sum = 0.f;
 #pragma unroll
-      for (int w = 0; w < WARPS; w++) sum += partial[(w * TILES + r + j) * TILE_FLOATS + within];
-      const int channel = row + j * rowsApart;
-      if (channel < a.n) {
-        if (INT8) sum *= a.scale[channel];
-        if (a.bias) sum += act_to_float(a.bias[channel]);
+        for (int w = 0; w < WARPS; w++) sum += partial[(w * TILES + r + j) * TILE_FLOATS + within];
+        const int channel = row + j * rowsApart;
+        if (channel < a.n) sum = finish_sum<Weights<FORMAT>::IS_SCALED>(sum, channel, a.scale, a.bias);
+        sums[j] = sum;
       }
-      sums[j] = sum;
-    }
-    const bool live = token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n);
-    const size_t at = (size_t)token * a.outStride + row;
-    if (EPILOGUE == STORE && live) ((u16*)a.out)[at] = float_to_act(sums[0]);
-    if (EPILOGUE == STORE_F32 && live) ((float*)a.out)[at] = sums[0];
-    if (EPILOGUE == SWIGLU && live) {
-      const float gate = round_act(sums[0]), up = round_act(sums[1]);
-      ((u16*)a.out)[at] = float_to_act(gate / (1.f + __expf(-gate)) * up);
+      if (token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n))
+        store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
     }
   }
-}
 
-#define STREAM_KERNEL(name, INT8, NT, WARPS, TILES, STAGES, EPILOGUE)                                              \
-  extern "C" __global__ void __launch_bounds__(WARPS * 32)                                                         \
-      name(const u16* x, const u8* weight, const float* scale, const u16* bias, void* out, int m, int n, int k,    \
-           int outStride) {                                                                                        \
-    const LinearArgs a{x, weight, scale, bias, out, m, n, k, outStride};                                           \
-    linear_stream<INT8, NT, WARPS, TILES, STAGES, EPILOGUE>(a);                                                    \
+  static __device__ __forceinline__ void run(const StreamArgs& a) {
+    extern __shared__ float partial[];
+    allow_successor();
+    float acc[TILES][TOKEN_GROUPS][4];
+    multiply_part(a, acc);
+    put_sums(acc, partial);
+    __syncthreads();
+    finish(a, partial);
+  }
+};
+
+#define STREAM_KERNEL(name, FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                                         \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(const __grid_constant__ StreamArgs args) {               \
+    Stream<FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>::run(args);                                             \
   }
 
 // A unit includes this file and makes its kernels with STREAM_KERNEL lines.

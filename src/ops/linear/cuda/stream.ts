@@ -1,7 +1,8 @@
 /** Few rows on devices without rings of bulk copies: configurations of `stream.cu`. */
 import type { WeightElement } from '../../../plan/weight-format.js';
 import { hasBulkRings } from '../../cuda/capability.js';
-import { ceilDiv, pointer } from '../../cuda/launch.js';
+import { ceilDiv } from '../../cuda/launch.js';
+import { STREAM_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
 import type { LinearMethod } from './method.js';
 import { outColumns } from './problem.js';
@@ -70,7 +71,7 @@ export const stream: LinearMethod<StreamConfig> = {
       grid: [ceilDiv(outColumns(problem), blockRows), 1, 1],
       blockThreads: warps * 32,
       sharedBytes: warps * tiles * tokenGroups * 8 * 16 * 4,
-      args: [pointer(operands.x), pointer(operands.weight), ...commonArguments(problem, operands)],
+      args: STREAM_ARGS.of({ x: operands.x, weight: operands.weight, ...commonArguments(problem, operands) }),
     });
   },
 };

@@ -1,4 +1,4 @@
-// int8 linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
+// Linear layers with int8 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
 // tile at once, weights from registers, tokens from shared memory.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on the time
@@ -7,20 +7,30 @@
 //
 // One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 64 k. The rate of
 // copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS multiply, each warp 16 rows.
-// Where tiles are too few for all blocks, a CLUSTER of blocks divides k, and each block adds up a part of the tile from the sums
-// that the others wrote into its shared memory. The order of additions depends on the kernel's shape and on which tile it is.
+// Where tiles are too few for all blocks, a cluster of CLUSTER_BLOCKS divides k, and each block adds up a part of the tile from the
+// sums that the others wrote into its shared memory. The order of additions depends on the kernel's shape and on which tile it is.
+#include "cuda/act.cuh"
+#include "cuda/async.cuh"
 #include "cuda/cluster.cuh"
-#include "cuda/prelude.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
 #include "cuda/wgmma.cuh"
-#include "linear/cuda/boxes.cuh"
+#include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/weights.cuh"
 
-struct WideArgs {
-  const TensorMap* xMap;       // [rows, k] activations, box 64 x 8 NT
-  const TensorMap* weightMap;  // int8 tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
-  const float* scale;          // [n]
-  const u16* bias;             // [n] or null
-  void* out;                   // [m, outStride]
+struct WideScalars {
+  const float* scale;  // [n]
+  const u16* bias;     // [n] or null
+  void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;
+};
+struct WideArgs : WideScalars {
+  TensorMap xMap;       // [rows, k] activations, box 64 x 8 TOKEN_GROUPS
+  TensorMap weightMap;  // tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
+};
+// The arguments as code uses them, see async.cuh.
+struct WideView : WideScalars {
+  const TensorMap *xMap, *weightMap;
 };
 
 // An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
@@ -30,7 +40,7 @@ __device__ __forceinline__ u32 transpose_matrix(u32 pair) {
   return out;
 }
 
-// int8 tiles from column k / 64 `box`, row / 16 `tile` on.
+// Copies tiles from column k / 64 `box`, row / 16 `tile` on.
 __device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier, u64 policy) {
   asm volatile(
       "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(
@@ -39,25 +49,27 @@ __device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int
       : "memory");
 }
 
-// NT: groups of 8 tokens. R x 64 weight rows a warpgroup. BOXES of 64 k a stage. CLUSTER blocks divide the k of a tile where tiles
-// are too few for all blocks.
-template <int NT, int R, int WARPGROUPS, int BOXES, int CLUSTER, Epilogue EPILOGUE>
+// TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that divide the k
+// of a tile where tiles are too few for all blocks.
+template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS, Epilogue EPILOGUE>
 struct Wide {
-  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * R, ROWS = TILES * 16, HALF = TILES / 2;
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * 1024, BOX_BYTES = NT * 1024;
+  typedef Weights<FORMAT> W;
+  static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
+  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
   static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
-  static constexpr int SLICE = NT / CLUSTER;
-  static constexpr u32 FROM_BYTES = TILES * SLICE * 512, EXCHANGE_BYTES = (CLUSTER - 1) * FROM_BYTES;
-  static_assert(NT % CLUSTER == 0, "slices must be equal");
-  static_assert(BOXES * R % 2 == 0, "fragments take turns");
+  static constexpr int SLICE = TOKEN_GROUPS / CLUSTER_BLOCKS;
+  static constexpr u32 FROM_BYTES = TILES * SLICE * 512, EXCHANGE_BYTES = (CLUSTER_BLOCKS - 1) * FROM_BYTES;
+  static_assert(TOKEN_GROUPS % CLUSTER_BLOCKS == 0, "slices must be equal");
+  static_assert(BOXES * TILES_PER_WARP % 2 == 0, "fragments take turns");
   // More sums than an even share of the registers holds: the filling warp becomes a warpgroup that gives its own away.
-  static constexpr bool TAKES_REGISTERS = NT * R * WARPGROUPS > 40;
+  static constexpr bool TAKES_REGISTERS = TOKEN_GROUPS * TILES_PER_WARP * WARPGROUPS > 40;
   static constexpr int THREADS = CONSUMERS * 32 + (TAKES_REGISTERS ? 128 : 32);
   static constexpr int FEW_REGISTERS = 40, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
   static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;
 
-  static __device__ __forceinline__ int tile_row(const WideArgs& a, int rowTile, int tile) {
+  static __device__ __forceinline__ int tile_row(const WideView& a, int rowTile, int tile) {
     if (EPILOGUE != SWIGLU) return rowTile * ROWS + tile * 16;
     return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + rowTile * HALF * 16 + tile * 16;
   }
@@ -66,15 +78,15 @@ struct Wide {
   struct Work {
     int tiles, rowTiles, tokenTiles, whole, stages;
 
-    __device__ __forceinline__ Work(const WideArgs& a) {
-      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER;
-      tokenTiles = (a.m + NT * 8 - 1) / (NT * 8);
+    __device__ __forceinline__ Work(const WideView& a) {
+      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER_BLOCKS;
+      tokenTiles = (a.m + TOKEN_GROUPS * 8 - 1) / (TOKEN_GROUPS * 8);
       rowTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
       tiles = rowTiles * tokenTiles;
       stages = (a.k + 64 * BOXES - 1) / (64 * BOXES);
       // Tiles that are left share blocks where that takes less time, and each block has a stage of them.
       const int rest = tiles % blocks;
-      whole = (rest + clusters - 1) / clusters < CLUSTER && stages >= CLUSTER ? tiles - rest : tiles;
+      whole = (rest + clusters - 1) / clusters < CLUSTER_BLOCKS && stages >= CLUSTER_BLOCKS ? tiles - rest : tiles;
     }
   };
 
@@ -87,21 +99,21 @@ struct Wide {
   static __device__ __forceinline__ Item item_of(const Work& work, int tile, bool isShared) {
     const int group = tile / (work.rowTiles * NEIGHBOURS), within = tile - group * work.rowTiles * NEIGHBOURS;
     const int width = max(1, min(NEIGHBOURS, work.tokenTiles - group * NEIGHBOURS));
-    const int rank = blockIdx.x % CLUSTER, stage0 = isShared ? work.stages * rank / CLUSTER : 0;
-    const int end = isShared ? work.stages * (rank + 1) / CLUSTER : work.stages;
+    const int rank = blockIdx.x % CLUSTER_BLOCKS, stage0 = isShared ? work.stages * rank / CLUSTER_BLOCKS : 0;
+    const int end = isShared ? work.stages * (rank + 1) / CLUSTER_BLOCKS : work.stages;
     return {tile, within / width, group * NEIGHBOURS + within % width, stage0, end - stage0, isShared};
   }
   static __device__ __forceinline__ Item item_from(const Work& work, int tile) {
     const bool isShared = tile >= work.whole;
-    return item_of(work, isShared ? work.whole + (int)blockIdx.x / CLUSTER : tile, isShared);
+    return item_of(work, isShared ? work.whole + (int)blockIdx.x / CLUSTER_BLOCKS : tile, isShared);
   }
   static __device__ __forceinline__ Item first_item(const Work& work) { return item_from(work, blockIdx.x); }
   static __device__ __forceinline__ Item next_item(const Work& work, const Item& item) {
-    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER, true) : item_from(work, item.tile + gridDim.x);
+    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER_BLOCKS, true) : item_from(work, item.tile + gridDim.x);
   }
 
   // Announces the stage's bytes and requests its weights, [tile][box]; tiles outside of the weight come as zeros.
-  static __device__ __forceinline__ void fill_weights(const WideArgs& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
+  static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
       barrier_expect(barrier, STAGE_BYTES);
       tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, 0) >> 4, barrier, policy);
@@ -110,10 +122,10 @@ struct Wide {
     __syncwarp();
   }
 
-  static __device__ __forceinline__ void fill_tokens(const WideArgs& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
+  static __device__ __forceinline__ void fill_tokens(const WideView& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
     const int lane = threadIdx.x & 31;
     if (lane < BOXES)
-      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64, tokenTile * NT * 8, barrier);
+      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64, tokenTile * TOKEN_GROUPS * 8, barrier);
   }
 
   // A stage of the work of a block.
@@ -128,7 +140,7 @@ struct Wide {
   }
 
   // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
-  static __device__ __forceinline__ void fill(const WideArgs& a, const Work& work, u32 ring, u32 full, u32 empty) {
+  static __device__ __forceinline__ void fill(const WideView& a, const Work& work, u32 ring, u32 full, u32 empty) {
     const u64 policy = evict_first_policy();
     const auto weights = [&](const Cursor& at, int slot) {
       fill_weights(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.rowTile, at.item.stage0 + at.stage, policy);
@@ -156,24 +168,21 @@ struct Wide {
   // 64 k of 16 rows: the operands of four products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
   static __device__ __forceinline__ void load_fragments(u32 (&f)[4][4], u32 stage, int tile, int box) {
     const u32 lane = (threadIdx.x & 31) * 16;
-    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * 1024 + (tile & 1) * 512 + lane
-                                      : stage + (tile * BOXES + box) * 1024 + lane;
-    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * 1024 : 512));
+    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
+                                      : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
+    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      dequantise4(low.w[i], f[i][0], f[i][2]);
-      dequantise4(high.w[i], f[i][1], f[i][3]);
-    }
+    for (int i = 0; i < W::PRODUCTS; i++) W::fragment(f[i], low, high, i);
   }
 
   // While the products of 64 k run, the next weights are dequantised.
-  static __device__ __forceinline__ void multiply_tile(float (&acc)[R][NT * 4], const WideArgs& a, int stages, u32 ring, u32 full, u32 empty,
+  static __device__ __forceinline__ void multiply_tile(float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a, int stages, u32 ring, u32 full, u32 empty,
                                                        int& slot, u32& parity) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
 #pragma unroll
-    for (int r = 0; r < R; r++)
+    for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
-      for (int i = 0; i < NT * 4; i++) acc[r][i] = 0.f;
+      for (int i = 0; i < TOKEN_GROUPS * 4; i++) acc[r][i] = 0.f;
     u32 fragments[2][4][4];
     int last = -1;  // the slot that running products read
     for (int stage = 0; stage < stages; stage++) {
@@ -183,9 +192,9 @@ struct Wide {
       for (int box = 0; box < BOXES; box++) {
         const u64 b = wgmma_matrix(at + WEIGHT_BYTES + box * BOX_BYTES, 1024, 16);
 #pragma unroll
-        for (int r = 0; r < R; r++) {
-          u32(&f)[4][4] = fragments[(box * R + r) & 1];
-          load_fragments(f, at, warp * R + r, box);
+        for (int r = 0; r < TILES_PER_WARP; r++) {
+          u32(&f)[4][4] = fragments[(box * TILES_PER_WARP + r) & 1];
+          load_fragments(f, at, warp * TILES_PER_WARP + r, box);
           wgmma_begin();
 #pragma unroll
           for (int i = 0; i < 4; i++) wgmma_rows(acc[r], f[i], b + i * 2);
@@ -206,7 +215,7 @@ struct Wide {
     int low, high;
     float scale[2], bias[2];
   };
-  static __device__ __forceinline__ Rows rows_of_tile(const WideArgs& a, int rowTile, int tile) {
+  static __device__ __forceinline__ Rows rows_of_tile(const WideView& a, int rowTile, int tile) {
     const int g = (threadIdx.x & 31) >> 2;
     Rows rows;
     rows.low = EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
@@ -221,14 +230,14 @@ struct Wide {
   }
 
   // Two rows of 8 of a group's token, 8 tokens a warp. n is even.
-  static __device__ __forceinline__ void store_pairs(const WideArgs& a, int token0, int row0, float first, float second) {
+  static __device__ __forceinline__ void store_pairs(const WideView& a, int token0, int row0, float first, float second) {
     const int lane = threadIdx.x & 31, token = token0 + (lane >> 2), row = row0 + (lane & 3) * 2;
     const u32 pair = transpose_matrix(pack_act(first, second));
     if (token < a.m && row < a.outStride) *(u32*)((u16*)a.out + (size_t)token * a.outStride + row) = pair;
   }
 
   // sums: of a low row for tokens 2t and 2t + 1 of the group, and of a high row.
-  static __device__ __forceinline__ void store_group(const WideArgs& a, const Rows& rows, int token0, const float (&sums)[4]) {
+  static __device__ __forceinline__ void store_group(const WideView& a, const Rows& rows, int token0, const float (&sums)[4]) {
     const int lane = threadIdx.x & 31, g = lane >> 2;
     float value[4];
 #pragma unroll
@@ -239,10 +248,7 @@ struct Wide {
     }
     if (EPILOGUE == SWIGLU) {
 #pragma unroll
-      for (int i = 0; i < 2; i++) {
-        const float gate = round_act(value[i]), up = round_act(value[2 + i]);
-        value[i] = gate / (1.f + __expf(-gate)) * up;
-      }
+      for (int i = 0; i < 2; i++) value[i] = swiglu_of_sums(value[i], value[2 + i]);
       store_pairs(a, token0, rows.low - g, value[0], value[1]);
     }
     if (EPILOGUE == STORE_F32)
@@ -255,17 +261,17 @@ struct Wide {
 
   // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens, and stores
   // them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its barriers.
-  static __device__ __forceinline__ void exchange(const WideArgs& a, const float (&acc)[R][NT * 4], const Rows (&rows)[R], u32 sums, u32 written,
+  static __device__ __forceinline__ void exchange(const WideView& a, const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written,
                                                   u32 read, u32& parity, int token0) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
-    const u32 mine = sums + warp * R * SLICE * 512 + lane * 16;
+    const u32 mine = sums + warp * TILES_PER_WARP * SLICE * 512 + lane * 16;
     cluster_wait(read + 8 * warp, parity ^ 1);  // the others have read what this warp wrote in the exchange before
 #pragma unroll
-    for (int to = 0; to < CLUSTER; to++) {
+    for (int to = 0; to < CLUSTER_BLOCKS; to++) {
       if (to == rank) continue;
       const u32 target = address_in_block(mine + (rank < to ? rank : rank - 1) * FROM_BYTES, to);
 #pragma unroll
-      for (int r = 0; r < R; r++)
+      for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
         for (int j = 0; j < SLICE; j++) {
           const float* v = acc[r] + (to * SLICE + j) * 4;
@@ -273,19 +279,19 @@ struct Wide {
         }
     }
     __syncwarp();
-    if (lane < CLUSTER && lane != rank) cluster_arrive(address_in_block(written + 8 * warp, lane));
+    if (lane < CLUSTER_BLOCKS && lane != rank) cluster_arrive(address_in_block(written + 8 * warp, lane));
     cluster_wait(written + 8 * warp, parity);
 #pragma unroll
-    for (int r = 0; r < R; r++)
+    for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
       for (int j = 0; j < SLICE; j++) {
         float own[4], total[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
-        for (int part = 0; part < CLUSTER; part++)
+        for (int part = 0; part < CLUSTER_BLOCKS; part++)
 #pragma unroll
           for (int i = 0; i < 4; i++) own[i] = part == 0 || part == rank ? acc[r][(part * SLICE + j) * 4 + i] : own[i];
 #pragma unroll
-        for (int from = 0; from < CLUSTER; from++) {
+        for (int from = 0; from < CLUSTER_BLOCKS; from++) {
           const Vec16 v = load_shared16(mine + (from < rank ? from : max(from - 1, 0)) * FROM_BYTES + (r * SLICE + j) * 512);
 #pragma unroll
           for (int i = 0; i < 4; i++) total[i] += from == rank ? own[i] : __uint_as_float(v.w[i]);
@@ -293,11 +299,11 @@ struct Wide {
         store_group(a, rows[r], token0 + (rank * SLICE + j) * 8, total);
       }
     __syncwarp();
-    if (lane < CLUSTER && lane != rank) cluster_arrive(address_in_block(read + 8 * warp, lane));
+    if (lane < CLUSTER_BLOCKS && lane != rank) cluster_arrive(address_in_block(read + 8 * warp, lane));
     parity ^= 1;
   }
 
-  static __device__ __forceinline__ void run(const WideArgs& a) {
+  static __device__ __forceinline__ void run(const WideView& a) {
     extern __shared__ __align__(1024) u8 memory[];
     const int warp = threadIdx.x >> 5;
     const u32 ring = shared_address(memory);  // swizzling counts on multiples of 1024
@@ -311,13 +317,13 @@ struct Wide {
         barrier_init(full + 8 * s, 1);
         barrier_init(empty + 8 * s, CONSUMERS);
       }
-      for (int w = 0; CLUSTER > 1 && w < CONSUMERS; w++) {
-        barrier_init(written + 8 * w, CLUSTER - 1);
-        barrier_init(read + 8 * w, CLUSTER - 1);
+      for (int w = 0; CLUSTER_BLOCKS > 1 && w < CONSUMERS; w++) {
+        barrier_init(written + 8 * w, CLUSTER_BLOCKS - 1);
+        barrier_init(read + 8 * w, CLUSTER_BLOCKS - 1);
       }
     }
     barriers_fence();
-    if (CLUSTER > 1) cluster_sync();
+    if (CLUSTER_BLOCKS > 1) cluster_sync();
     else __syncthreads();
     allow_successor();
 
@@ -330,38 +336,37 @@ struct Wide {
       int slot = 0;
       u32 parity = 0, exchangeParity = 0;
       for (Item item = first_item(work); item.tile < work.tiles; item = next_item(work, item)) {
-        const int token0 = item.tokenTile * NT * 8;
-        Rows rows[R];
+        const int token0 = item.tokenTile * TOKEN_GROUPS * 8;
+        Rows rows[TILES_PER_WARP];
 #pragma unroll
-        for (int r = 0; r < R; r++) rows[r] = rows_of_tile(a, item.rowTile, warp * R + r);
-        float acc[R][NT * 4];
+        for (int r = 0; r < TILES_PER_WARP; r++) rows[r] = rows_of_tile(a, item.rowTile, warp * TILES_PER_WARP + r);
+        float acc[TILES_PER_WARP][TOKEN_GROUPS * 4];
         multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
-        if (CLUSTER > 1 && item.isShared) {
+        if (CLUSTER_BLOCKS > 1 && item.isShared) {
           exchange(a, acc, rows, sums, written, read, exchangeParity, token0);
           continue;
         }
 #pragma unroll
-        for (int r = 0; r < R; r++)
+        for (int r = 0; r < TILES_PER_WARP; r++)
 #pragma unroll
-          for (int j = 0; j < NT; j++) {
+          for (int j = 0; j < TOKEN_GROUPS; j++) {
             const float group[4] = {acc[r][4 * j], acc[r][4 * j + 1], acc[r][4 * j + 2], acc[r][4 * j + 3]};
             store_group(a, rows[r], token0 + j * 8, group);
           }
       }
     }
-    if (CLUSTER > 1) {
+    if (CLUSTER_BLOCKS > 1) {
       __syncwarp();
       cluster_sync();  // no block ends before the others have written into it
     }
   }
 };
 
-#define WIDE_KERNEL(name, INT8, NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE)                                                     \
-  extern "C" __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::THREADS, 1)                           \
-      name(const __grid_constant__ TensorMap xMap, const __grid_constant__ TensorMap weightMap, const float* scale, const u16* bias, void* out, int m, int n,     \
-           int k, int outStride, int stageCount) {                                                                                     \
-    const WideArgs a{&xMap, &weightMap, scale, bias, out, m, n, k, outStride, stageCount};                                                 \
-    Wide<NT, R, WARPGROUPS, BOXES, CLUSTER, EPILOGUE>::run(a);                                                                    \
+#define WIDE_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)             \
+  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(                                   \
+      Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)               \
+      name(const __grid_constant__ WideArgs args) {                                                                      \
+    Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run({args, &args.xMap, &args.weightMap});                  \
   }
 
 // A unit includes this file and makes its kernels with WIDE_KERNEL lines.

@@ -1,8 +1,9 @@
 /** Many rows of x on compute capability 9.0, whose warpgroups multiply: configurations of `wide.cu` and their estimated times. */
 import { elementOf, type WeightElement } from '../../../plan/weight-format.js';
 import { hasWarpgroupProducts } from '../../cuda/capability.js';
-import { ceilDiv, i32, tensorMap } from '../../cuda/launch.js';
+import { ceilDiv } from '../../cuda/launch.js';
 import type { TileBox } from '../../cuda/mapped.js';
+import { WIDE_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
 import type { LinearMethod } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
@@ -179,6 +180,7 @@ export const wide: LinearMethod<WideConfig> = {
     const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
     const { stage, fixed } = wideBytes(config);
     const stageCount = wideStages(config);
+    const [xMap, weightMap] = operands.maps;
     const blocks = Math.min(
       blockCount(config, operands.multiprocessorCount),
       tileCount(config, problem) * clusterBlocks,
@@ -188,7 +190,7 @@ export const wide: LinearMethod<WideConfig> = {
       grid: [blocks, 1, 1],
       blockThreads: (warpgroups * 4 + (isFillingWarpgroup ? 4 : 1)) * WARP_THREADS,
       sharedBytes: fixed + stageCount * stage,
-      args: [...operands.maps.map(tensorMap), ...commonArguments(problem, operands), i32(stageCount)],
+      args: WIDE_ARGS.of({ ...commonArguments(problem, operands), stageCount, xMap, weightMap }),
     });
   },
 };

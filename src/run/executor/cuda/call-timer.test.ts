@@ -1,18 +1,11 @@
 import { expect, test } from 'vitest';
 import type { CudaEvent, Stream } from '../../../device/cuda/stream.js';
-import type { KernelLaunch } from '../../../ops/cuda/launch.js';
+import { addLaunch } from '../../../ops/add/cuda.js';
 import type { TimedCall } from '../opening/timed-call.js';
 import { createCallTimer } from './call-timer.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 
-const LAUNCH: KernelLaunch = {
-  unit: 'common',
-  kernel: 'add',
-  grid: [1, 1, 1],
-  blockThreads: 1,
-  sharedBytes: 0,
-  args: [],
-};
+const LAUNCH = addLaunch(8, 0, 0);
 const SHAPE = { m: 1, n: 1, k: 1, inputDtype: 'f16', outputDtype: 'f16' } as const;
 
 /** A device on which a kernel takes 2 ms and a product 5. */

@@ -170,7 +170,7 @@ describe('launches of a step on an A100, dense', () => {
     // Its input is the product before it, whose rows are rounded up.
     expect(sink.matmuls[2]!.shape).toMatchObject({ m: 320, n: 22016 });
     const launch = sink.launches.find(({ kernel }) => kernel === 'swiglu')!;
-    expect(launch.args[0]!.value).toBe(sink.matmuls[2]!.pointers.out);
-    expect(launch.args[1]!.value).toBe(sink.matmuls[3]!.pointers.x);
+    expect(launch.args.values['gateUp']).toBe(sink.matmuls[2]!.pointers.out);
+    expect(launch.args.values['out']).toBe(sink.matmuls[3]!.pointers.x);
   });
 });

@@ -1,0 +1,51 @@
+// Loads and stores of words and of 16 bytes, in global and in shared memory.
+#pragma once
+#include "cuda/types.cuh"
+
+// Loads data that is read once: it does not displace what other kernels keep in L1.
+__device__ __forceinline__ Vec16 load_stream(const void* p) {
+  Vec16 v;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
+               : "l"(p));
+  return v;
+}
+
+// Loads through L1 what an earlier kernel of the same stream wrote.
+__device__ __forceinline__ Vec16 load16(const void* p) {
+  Vec16 v;
+  asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
+               : "l"(p)
+               : "memory");
+  return v;
+}
+
+// Loads four numbers of a table that no kernel writes.
+__device__ __forceinline__ void load_constant4(const float* p, float* to) {
+  asm("ld.global.nc.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3]) : "l"(p));
+}
+
+__device__ __forceinline__ u32 load4(const void* p) {
+  u32 word;
+  asm volatile("ld.global.u32 %0, [%1];" : "=r"(word) : "l"(p) : "memory");
+  return word;
+}
+
+__device__ __forceinline__ void store16(void* p, const Vec16& v) {
+  asm volatile("st.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]),
+               "r"(v.w[3])
+               : "memory");
+}
+
+__device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
+
+__device__ __forceinline__ Vec16 load_shared16(u32 address) {
+  Vec16 v;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3]) : "r"(address));
+  return v;
+}
+
+__device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]), "r"(v.w[3]) : "memory");
+}

@@ -1,0 +1,51 @@
+/** What the CUDA kernels of linear layers take, field by field. */
+import { Struct } from '../../struct.js';
+
+export const RING_ARGS = new Struct('RingArgs', 'linear/cuda/ring.cu', {
+  x: 'address',
+  weight: 'address',
+  scale: 'address',
+  bias: 'address',
+  out: 'address',
+  m: 'i32',
+  n: 'i32',
+  k: 'i32',
+  outStride: 'i32',
+  stageCount: 'i32',
+  xRows: 'i32',
+  xMap: 'tensorMap',
+  weightMap: 'tensorMap',
+});
+
+export const STREAM_ARGS = new Struct('StreamArgs', 'linear/cuda/stream.cu', {
+  x: 'address',
+  weight: 'address',
+  scale: 'address',
+  bias: 'address',
+  out: 'address',
+  m: 'i32',
+  n: 'i32',
+  k: 'i32',
+  outStride: 'i32',
+});
+
+export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide.cu', {
+  scale: 'address',
+  bias: 'address',
+  out: 'address',
+  m: 'i32',
+  n: 'i32',
+  k: 'i32',
+  outStride: 'i32',
+  stageCount: 'i32',
+  xMap: 'tensorMap',
+  weightMap: 'tensorMap',
+});
+
+export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise.cu', {
+  tiles: 'address',
+  scale: 'address',
+  out: 'address',
+  n: 'i32',
+  k: 'i32',
+});

@@ -1,0 +1,95 @@
+// The end of decode attention: the sums of a block's warps become those of its split, and the splits of a row its result.
+// Splits are added in their order by the block that comes last, so that a result does not depend on timing.
+#pragma once
+#include "paged-attention/decode-lanes.cuh"
+#include "paged-attention/decode-unit.cuh"
+#include "paged-attention/scores.cuh"
+
+// What each warp of a block has found for a unit.
+template <int WARPS>
+struct WarpSums {
+  float stats[WARPS][GROUP][2];        // the largest score; the sum of weights
+  float values[WARPS][GROUP][HEAD_DIM];  // the sum of weighted values
+  bool isLast;                         // the block's split is the last of its row to be done
+
+  // Called by the lanes that hold the warp's sums.
+  __device__ __forceinline__ void put(int warp, int lane, const float (&acc)[GROUP][EPL], const float (&best)[GROUP],
+                                      const float (&total)[GROUP]) {
+#pragma unroll
+    for (int g = 0; g < GROUP; g++) {
+#pragma unroll
+      for (int i = 0; i < EPL; i++) values[warp][g][lane * EPL + i] = acc[g][i];
+      if (lane == 0) stats[warp][g][0] = best[g], stats[warp][g][1] = total[g];
+    }
+  }
+};
+
+__device__ __forceinline__ u16* result_of(const DecodeArgs& a, const Unit& u, int g) {
+  return a.out + ((size_t)u.newToken * a.heads() + u.kvHead * GROUP + g) * HEAD_DIM;
+}
+
+// Sums of a split and a query head: values [HEAD_DIM], the largest score, the sum of weights.
+__device__ __forceinline__ float* partial_of(const DecodeArgs& a, const Unit& u, int item, int g) {
+  return a.partials + (((size_t)item * a.kvHeads + u.kvHead) * GROUP + g) * (HEAD_DIM + 2);
+}
+
+// Adds the warps' sums: the result of a row with one split, else the split's part of it.
+template <int WARPS>
+__device__ __forceinline__ void merge_warps(const DecodeArgs& a, const Unit& u, const WarpSums<WARPS>& warps) {
+  for (int index = threadIdx.x; index < GROUP * HEAD_DIM; index += WARPS * 32) {
+    const int g = index / HEAD_DIM, d = index % HEAD_DIM;
+    float top = MASKED_SCORE;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) top = fmaxf(top, warps.stats[w][g][0]);
+    float sum = 0.f, weights = 0.f;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) {
+      const float factor = exp2f(warps.stats[w][g][0] - top);
+      sum += factor * warps.values[w][g][d];
+      weights += factor * warps.stats[w][g][1];
+    }
+    if (u.splits() == 1) {
+      result_of(a, u, g)[d] = float_to_act(sum / weights);
+    } else {
+      float* partial = partial_of(a, u, u.item, g);
+      partial[d] = sum;
+      if (d == 0) partial[HEAD_DIM] = top, partial[HEAD_DIM + 1] = weights;
+    }
+  }
+}
+
+template <int WARPS>
+__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u) {
+  const size_t step = (size_t)a.kvHeads * GROUP * (HEAD_DIM + 2);
+  for (int index = threadIdx.x; index < GROUP * HEAD_DIM; index += WARPS * 32) {
+    const int g = index / HEAD_DIM, d = index % HEAD_DIM;
+    const float* partial = partial_of(a, u, u.item - u.split, g);
+    float top = MASKED_SCORE;
+    for (int s = 0; s < u.splits(); s++) top = fmaxf(top, __ldcg(partial + s * step + HEAD_DIM));
+    float sum = 0.f, weights = 0.f;
+    for (int s = 0; s < u.splits(); s++) {
+      const float factor = exp2f(__ldcg(partial + s * step + HEAD_DIM) - top);
+      sum += factor * __ldcg(partial + s * step + d);
+      weights += factor * __ldcg(partial + s * step + HEAD_DIM + 1);
+    }
+    result_of(a, u, g)[d] = float_to_act(sum / weights);
+  }
+}
+
+// Takes the unit's sums of all warps, which have been put before the last `sync` of these warps.
+template <int WARPS, typename Sync>
+__device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, WarpSums<WARPS>& warps, Sync sync) {
+  merge_warps(a, u, warps);
+  if (u.splits() == 1) return;
+  __threadfence();
+  sync();
+  if (threadIdx.x == 0) {
+    u32* arrival = a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
+    warps.isLast = atomicAdd(arrival, 1u) == (u32)u.splits() - 1;
+    if (warps.isLast) *arrival = 0;
+  }
+  sync();
+  if (!warps.isLast) return;
+  __threadfence();
+  merge_splits<WARPS>(a, u);
+}
