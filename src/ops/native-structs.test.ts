@@ -15,8 +15,8 @@ import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from './linear/cud
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
 import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
-import { SAMPLE_ROW, SAMPLE_SLOT as CPU_SAMPLE_SLOT } from './sample/cpu.js';
-import { SAMPLE_ARGS, SAMPLE_SLOT } from './sample/cuda.js';
+import { SAMPLE_ROW, CPU_SAMPLE_SLOT } from './sample/cpu.js';
+import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from './sample/cuda.js';
 import type { FieldType, Struct } from './struct.js';
 import { SWIGLU_ARGS } from './swiglu/cuda.js';
 
@@ -39,7 +39,7 @@ const STRUCTS: readonly Struct[] = [
   PREFILL_ARGS,
   WGMMA_PREFILL_ARGS,
   SAMPLE_ARGS,
-  SAMPLE_SLOT,
+  CUDA_SAMPLE_SLOT,
   CPU_SAMPLE_SLOT,
   SAMPLE_ROW,
   STEP_VIEW,

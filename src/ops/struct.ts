@@ -24,8 +24,8 @@ export type StructValues<F extends StructFields> = {
       : number;
 };
 
-export type FieldsOf<S> = S extends Struct<infer F> ? F : never;
-export type ValuesOf<S> = StructValues<FieldsOf<S>>;
+export type FieldsOfStruct<S> = S extends Struct<infer F> ? F : never;
+export type ValuesOf<S> = StructValues<FieldsOfStruct<S>>;
 
 /** One field of a struct and where it lies. */
 export interface StructField {

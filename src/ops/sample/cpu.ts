@@ -1,7 +1,7 @@
 import { addressOf } from '../../ffi/memory.js';
 import type { NativeLibrary } from '../../ffi/library.js';
 import type { SlotState } from '../../core/step.js';
-import { type FieldsOf, Struct, StructArray } from '../struct.js';
+import { type FieldsOfStruct, Struct, StructArray } from '../struct.js';
 import { needsHistory } from './contract.js';
 
 /**
@@ -28,7 +28,7 @@ export function bindSample(library: NativeLibrary): SampleKernel {
   );
 }
 
-export const SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.h', {
+export const CPU_SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.h', {
   history: 'address',
   promptCount: 'i64',
   outputCount: 'i64',
@@ -63,7 +63,7 @@ export class NativeSlot {
   readonly address: number;
   /** The token sampled last, undefined before the first. */
   lastTokenId: number | undefined;
-  readonly #fields = new StructArray(SAMPLE_SLOT, 1);
+  readonly #fields = new StructArray(CPU_SAMPLE_SLOT, 1);
   readonly #keepsHistory: boolean;
   #tokenCount: number;
   #outputCount: number;
@@ -135,7 +135,7 @@ export class NativeSlot {
 /** The rows of one sampling call. */
 export class SampleRows {
   readonly address: number;
-  readonly #rows: StructArray<FieldsOf<typeof SAMPLE_ROW>>;
+  readonly #rows: StructArray<FieldsOfStruct<typeof SAMPLE_ROW>>;
 
   constructor(maxRows: number) {
     this.#rows = new StructArray(SAMPLE_ROW, maxRows);

@@ -4,7 +4,7 @@ import type { KernelLaunch } from '../cuda/launch.js';
 import { Struct, structMemory } from '../struct.js';
 import { topCountOf } from './contract.js';
 
-export const SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.cuh', {
+export const CUDA_SAMPLE_SLOT = new Struct('SampleSlot', 'sample/slot.cuh', {
   topP: 'f64',
   seed: 'u64',
   temperature: 'f32',
@@ -49,7 +49,7 @@ export const SAMPLE_ARGS = new Struct('SampleArgs', 'sample/slot.cuh', {
 const WORD_BYTES = 4;
 export const SAMPLE_SLOT_BYTES = 16384;
 /** Numbers that the lists of a slot have room for; see `listNumberCount`. */
-export const MAX_LIST_NUMBERS = (SAMPLE_SLOT_BYTES - SAMPLE_SLOT.byteLength) / WORD_BYTES;
+export const MAX_LIST_NUMBERS = (SAMPLE_SLOT_BYTES - CUDA_SAMPLE_SLOT.byteLength) / WORD_BYTES;
 
 /** The bytes of a slot: its `SampleSlot`, and lists of at most {@link MAX_LIST_NUMBERS} numbers. */
 export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: SlotState): ArrayBuffer {
@@ -60,8 +60,8 @@ export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: S
     ...endIds,
     ...badWords.flatMap((word) => [word.length, ...word]),
   ];
-  const buffer = new ArrayBuffer(SAMPLE_SLOT.byteLength + lists.length * WORD_BYTES);
-  SAMPLE_SLOT.write(structMemory(buffer), 0, {
+  const buffer = new ArrayBuffer(CUDA_SAMPLE_SLOT.byteLength + lists.length * WORD_BYTES);
+  CUDA_SAMPLE_SLOT.write(structMemory(buffer), 0, {
     topP: sampling.topP,
     seed: sampling.seed,
     temperature: sampling.temperature,
@@ -79,7 +79,7 @@ export function encodeSampleSlot({ sampling, isBeam, endIds, promptTokenIds }: S
     endCount: endIds.length,
     isBeam: Number(isBeam),
   });
-  new Int32Array(buffer).set(lists, SAMPLE_SLOT.byteLength / WORD_BYTES);
+  new Int32Array(buffer).set(lists, CUDA_SAMPLE_SLOT.byteLength / WORD_BYTES);
   return buffer;
 }
 
