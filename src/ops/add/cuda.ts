@@ -3,13 +3,13 @@ import { ceilDiv, type KernelLaunch } from '../cuda/launch.js';
 import { SMALL_THREADS, smallLaunch, VECTOR } from '../cuda/small-launch.js';
 import { Struct } from '../struct.js';
 
-export const ADD_ARGS = new Struct('AddArgs', 'add/cuda.cu', {
+export const ADD_ARGS = new Struct('AddArgs', 'add/add.cu', {
   residual: 'address',
   delta: 'address',
   vectors: 'i32',
 });
 
-export const ADD_BIAS_ARGS = new Struct('AddBiasArgs', 'add/cuda.cu', {
+export const ADD_BIAS_ARGS = new Struct('AddBiasArgs', 'add/add.cu', {
   out: 'address',
   bias: 'address',
   columns: 'i32',

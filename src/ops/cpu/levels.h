@@ -1,7 +1,7 @@
 // Kernels that are written once and compiled for several instruction sets.
 //
 // A kernel body is a header that defines functions in namespace aloft::ALOFT_ISA, a name that follows from the compiler's
-// flags. Three files include it: cpu.cpp (portable), cpu.avx2.cpp and cpu.avx512.cpp. The namespaces keep the compiled
+// flags. Three files include it: <op>.cpp (portable), <op>.avx2.cpp and <op>.avx512.cpp. The namespaces keep the compiled
 // variants apart: the linker would merge equal names, and old machines would meet instructions that they lack.
 #pragma once
 #include "isa.h"

@@ -7,8 +7,8 @@ const OPS = fileURLToPath(new URL('../../../src/ops/', import.meta.url));
 const FILES = readdirSync(OPS, { recursive: true, encoding: 'utf8' }).filter((path) => /\.cuh?$/.test(path));
 
 test('a source comes with the files that it includes, and with those that they include', () => {
-  const { source, headers } = kernelSource(['cuda/limits.cu', 'rope/cuda-8bit.cu'], ['LINE(1)']);
-  expect(source).toBe('#include "cuda/limits.cu"\n#include "rope/cuda-8bit.cu"\nLINE(1)\n');
+  const { source, headers } = kernelSource(['cuda/limits.cu', 'rope/rope-8bit.cu'], ['LINE(1)']);
+  expect(source).toBe('#include "cuda/limits.cu"\n#include "rope/rope-8bit.cu"\nLINE(1)\n');
   expect([...headers.keys()].toSorted()).toEqual([
     'cuda/act.cuh',
     'cuda/int8.cuh',
@@ -19,7 +19,7 @@ test('a source comes with the files that it includes, and with those that they i
     'cuda/warp.cuh',
     'paged-attention/kv-cache.cuh',
     'rope/args.cuh',
-    'rope/cuda-8bit.cu',
+    'rope/rope-8bit.cu',
   ]);
   expect(headers.get('cuda/limits.cu')).toBe(readFileSync(`${OPS}cuda/limits.cu`, 'utf8'));
 });

@@ -15,7 +15,7 @@ import type { CudaScope, CudaInstruction } from './scope.js';
 
 const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<Kind>> } = {
   embedding: {
-    kernels: () => [commonPart('embedding/cuda.cu')],
+    kernels: () => [commonPart('embedding/embedding.cu')],
     bind({ table, out }, scope) {
       const { plan, memory } = scope.context;
       const shape = { hidden: plan.dims.hidden };
@@ -40,15 +40,15 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     },
   },
   rmsNorm: {
-    kernels: () => [commonPart('rms-norm/cuda.cu')],
+    kernels: () => [commonPart('rms-norm/rms-norm.cu')],
     bind: (op, scope) => bindNorm(op, scope.at(op.x), null, scope),
   },
   addRmsNorm: {
-    kernels: () => [commonPart('rms-norm/cuda.cu')],
+    kernels: () => [commonPart('rms-norm/rms-norm.cu')],
     bind: (op, scope) => bindNorm(op, scope.at(op.residual), scope.at(op.delta), scope),
   },
   add: {
-    kernels: () => [commonPart('add/cuda.cu')],
+    kernels: () => [commonPart('add/add.cu')],
     bind(op, scope) {
       const [residual, delta] = [scope.at(op.residual), scope.at(op.delta)];
       const [rows, columns] = [scope.rows(op.residual), scope.columns(op.residual)];
@@ -58,7 +58,7 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
   linear: linearOp,
   attention: attentionOp,
   swiglu: {
-    kernels: () => [commonPart('swiglu/cuda.cu')],
+    kernels: () => [commonPart('swiglu/swiglu.cu')],
     bind(op, scope) {
       const [gateUp, out, rows] = [scope.at(op.gateUp), scope.at(op.out), scope.rows(op.gateUp)];
       const columns = scope.columns(op.out);
@@ -66,7 +66,7 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     },
   },
   gather: {
-    kernels: () => [commonPart('gather/cuda.cu')],
+    kernels: () => [commonPart('gather/gather.cu')],
     bind(op, scope) {
       const [x, out, columns] = [scope.at(op.x), scope.at(op.out), scope.columns(op.x)];
       return ({ logits, descriptor }, sink) =>
@@ -74,7 +74,7 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     },
   },
   sample: {
-    kernels: () => [{ unit: 'sample', file: 'sample/cuda.cu' }],
+    kernels: () => [{ unit: 'sample', file: 'sample/sample.cu' }],
     bind: (_, scope) => bindSampling(scope),
   },
 };

@@ -3,7 +3,7 @@ import type { KernelLaunch } from '../cuda/launch.js';
 import { smallLaunch } from '../cuda/small-launch.js';
 import { Struct, type ValuesOf } from '../struct.js';
 
-export const EMBEDDING_ARGS = new Struct('EmbeddingArgs', 'embedding/cuda.cu', {
+export const EMBEDDING_ARGS = new Struct('EmbeddingArgs', 'embedding/embedding.cu', {
   table: 'address',
   scale: 'address',
   tokenIds: 'address',

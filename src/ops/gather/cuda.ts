@@ -3,7 +3,7 @@ import type { KernelLaunch } from '../cuda/launch.js';
 import { smallLaunch } from '../cuda/small-launch.js';
 import { Struct, type ValuesOf } from '../struct.js';
 
-export const GATHER_ARGS = new Struct('GatherArgs', 'gather/cuda.cu', {
+export const GATHER_ARGS = new Struct('GatherArgs', 'gather/gather.cu', {
   x: 'address',
   rows: 'address',
   out: 'address',

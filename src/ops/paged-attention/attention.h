@@ -1,4 +1,4 @@
-// What the scheduling half (cpu.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
+// What the scheduling half (paged-attention.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
 #pragma once
 #include "ops/cpu/step-view.h"
 

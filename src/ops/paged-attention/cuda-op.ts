@@ -18,7 +18,7 @@ import {
 
 export const attentionOp: CudaOpDefinition<CudaAttention> = {
   kernels: (_, { plan, target, blockTokens }) => [
-    commonPart(isQuantisedKv(plan.kvDtype) ? 'rope/cuda-8bit.cu' : 'rope/cuda.cu'),
+    commonPart(isQuantisedKv(plan.kvDtype) ? 'rope/rope-8bit.cu' : 'rope/rope.cu'),
     ...attentionFiles(plan, target.computeCapability, blockTokens).map((file): UnitPart => ({
       unit: 'attention',
       file,

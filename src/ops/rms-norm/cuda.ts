@@ -3,7 +3,7 @@ import type { KernelLaunch } from '../cuda/launch.js';
 import { smallLaunch } from '../cuda/small-launch.js';
 import { Struct } from '../struct.js';
 
-export const RMS_NORM_ARGS = new Struct('RmsNormArgs', 'rms-norm/cuda.cu', {
+export const RMS_NORM_ARGS = new Struct('RmsNormArgs', 'rms-norm/rms-norm.cu', {
   x: 'address',
   delta: 'address',
   weight: 'address',

@@ -3,7 +3,7 @@ import { ceilDiv, type KernelLaunch } from '../cuda/launch.js';
 import { SMALL_THREADS, smallLaunch, VECTOR } from '../cuda/small-launch.js';
 import { Struct } from '../struct.js';
 
-export const SWIGLU_ARGS = new Struct('SwigluArgs', 'swiglu/cuda.cu', {
+export const SWIGLU_ARGS = new Struct('SwigluArgs', 'swiglu/swiglu.cu', {
   gateUp: 'address',
   out: 'address',
   inter: 'i32',

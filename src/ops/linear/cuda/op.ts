@@ -41,8 +41,8 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
   *kernels(op, { plan, target, chooseLinear }) {
     // For products by the matrix library: a dense copy before them, and what follows them.
     yield commonPart('linear/cuda/dequantise.cu');
-    yield commonPart('add/cuda.cu');
-    if (op.gate !== undefined) yield commonPart('swiglu/cuda.cu');
+    yield commonPart('add/add.cu');
+    if (op.gate !== undefined) yield commonPart('swiglu/swiglu.cu');
     const choose = kernelChooser(chooseLinear, target);
     for (const m of ROW_CLASSES) {
       const { problem, config } = solveLinear(op, plan, m, choose);
