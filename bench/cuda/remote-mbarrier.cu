@@ -129,8 +129,10 @@ int main(int argc, char** argv) {
   uint32_t wrongCount = 0;
   check(cudaMalloc(&wrong, sizeof *wrong), "cudaMalloc");
   check(cudaMemset(wrong, 0, sizeof *wrong), "cudaMemset");
-  if (usesMbarriers) exchange<true><<<2, WARPS * THREADS>>>(wrong);
-  else exchange<false><<<2, WARPS * THREADS>>>(wrong);
+  if (usesMbarriers)
+    exchange<true><<<2, WARPS * THREADS>>>(wrong);
+  else
+    exchange<false><<<2, WARPS * THREADS>>>(wrong);
   check(cudaGetLastError(), "the launch");
   check(cudaMemcpy(&wrongCount, wrong, sizeof wrongCount, cudaMemcpyDeviceToHost), "the kernel");
   check(cudaFree(wrong), "cudaFree");

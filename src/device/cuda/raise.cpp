@@ -3,8 +3,9 @@
 #include "ops/cpu/api.h"
 #include <unistd.h>
 
-// A CUstreamCallback: writes a byte to the descriptor in `data`. A full or closed pipe takes none, and nothing is lost by that.
-ALOFT_API void aloft_raise(void *, int, void *data) {
+// A CUstreamCallback: writes a byte to the descriptor in `data`. A full or closed pipe takes none, and nothing is lost
+// by that.
+ALOFT_API void aloft_raise(void*, int, void* data) {
   const char byte = 1;
   [[maybe_unused]] const ssize_t written = write(static_cast<int>(reinterpret_cast<intptr_t>(data)), &byte, 1);
 }

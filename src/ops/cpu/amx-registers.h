@@ -16,15 +16,15 @@ struct alignas(64) TileConfiguration {
 };
 constexpr TileConfiguration configuration;
 
-// Configures the tile registers of this thread: eight, all full. Releases them at the end, so that context switches need not
-// save them.
+// Configures the tile registers of this thread: eight, all full. Releases them at the end, so that context switches
+// need not save them.
 struct TileScope {
   // The intrinsic tells GCC 12 only of the first 8 bytes: stores to a local configuration would be left out as dead.
   TileScope() { _tile_loadconfig(&configuration); }
   ~TileScope() { _tile_release(); }
-  TileScope(const TileScope &) = delete;
-  TileScope &operator=(const TileScope &) = delete;
+  TileScope(const TileScope&) = delete;
+  TileScope& operator=(const TileScope&) = delete;
 };
 
-} // namespace
-} // namespace aloft
+}  // namespace
+}  // namespace aloft

@@ -52,7 +52,7 @@ ALOFT_INLINE uint16_t floatToBfloat16(float value) {
 }
 
 // `count` elements to f32. The source need not be aligned: checkpoint files do not promise it.
-ALOFT_INLINE void toFloats(DType dtype, const uint8_t *source, int64_t count, float *out) {
+ALOFT_INLINE void toFloats(DType dtype, const uint8_t* source, int64_t count, float* out) {
   if (dtype == DType::f32) {
     std::memcpy(out, source, count * 4);
     return;
@@ -64,4 +64,4 @@ ALOFT_INLINE void toFloats(DType dtype, const uint8_t *source, int64_t count, fl
   }
 }
 
-} // namespace aloft
+}  // namespace aloft

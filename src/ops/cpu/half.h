@@ -30,4 +30,4 @@ inline uint16_t floatToHalf(float value) {
 
 inline float bfloatToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

@@ -46,17 +46,17 @@ bool requestTilePermission() {
 #endif
 }
 
-} // namespace
+}  // namespace
 
 Isa detectIsa() {
   constexpr unsigned ymmStates = 0x6, zmmStates = 0xe6, tileStates = 0x60000;
   const Leaf basic = cpuid(1, 0), extended = cpuid(7, 0), more = cpuid(7, 1);
   const bool osSavesExtended = bit(basic.ecx, 27);
-  const bool avx2 = osSavesExtended && hasStates(ymmStates) && bit(extended.ebx, 5) && bit(basic.ecx, 12) &&
-                    bit(basic.ecx, 29);
+  const bool avx2 =
+      osSavesExtended && hasStates(ymmStates) && bit(extended.ebx, 5) && bit(basic.ecx, 12) && bit(basic.ecx, 29);
   if (!avx2) return Isa::portable;
-  const bool avx512 = hasStates(zmmStates) && bit(extended.ebx, 16) && bit(extended.ebx, 17) &&
-                      bit(extended.ebx, 30) && bit(extended.ebx, 31);
+  const bool avx512 = hasStates(zmmStates) && bit(extended.ebx, 16) && bit(extended.ebx, 17) && bit(extended.ebx, 30) &&
+                      bit(extended.ebx, 31);
   if (!avx512) return Isa::avx2;
   if (!bit(extended.ecx, 11)) return Isa::avx512;
   const bool amx = bit(extended.edx, 22) && bit(extended.edx, 24) && bit(extended.edx, 25) && bit(more.eax, 5) &&
@@ -67,6 +67,6 @@ Isa detectIsa() {
 Isa detectIsa() { return Isa::portable; }
 #endif
 
-} // namespace aloft
+}  // namespace aloft
 
 ALOFT_API int aloft_isa_detect() { return static_cast<int>(aloft::detectIsa()); }

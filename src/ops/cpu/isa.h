@@ -4,14 +4,14 @@
 namespace aloft {
 
 enum class Isa : int {
-  portable = 0,   // what the compiler makes of plain C++ for the baseline (SSE2 on x86-64, NEON on arm64)
-  avx2 = 1,       // AVX2, FMA, F16C
-  avx512 = 2,     // AVX-512 F, BW, VL, DQ
-  avx512vnni = 3, // and VNNI: 8-bit dot products
-  amx = 4,        // and AVX-512 BF16, AMX tile, int8, bf16
+  portable = 0,    // what the compiler makes of plain C++ for the baseline (SSE2 on x86-64, NEON on arm64)
+  avx2 = 1,        // AVX2, FMA, F16C
+  avx512 = 2,      // AVX-512 F, BW, VL, DQ
+  avx512vnni = 3,  // and VNNI: 8-bit dot products
+  amx = 4,         // and AVX-512 BF16, AMX tile, int8, bf16
 };
 
 // The highest level of this machine that the operating system lets this process use. Asks for the AMX permission.
 Isa detectIsa();
 
-} // namespace aloft
+}  // namespace aloft

@@ -1,8 +1,9 @@
 // Kernels that are written once and compiled for several instruction sets.
 //
-// A kernel body is a header that defines functions in namespace aloft::ALOFT_ISA, a name that follows from the compiler's
-// flags. Three files include it: <op>.cpp (portable), <op>.avx2.cpp and <op>.avx512.cpp. The namespaces keep the compiled
-// variants apart: the linker would merge equal names, and old machines would meet instructions that they lack.
+// A kernel body is a header that defines functions in namespace aloft::ALOFT_ISA, a name that follows from the
+// compiler's flags. Three files include it: <op>.cpp (portable), <op>.avx2.cpp and <op>.avx512.cpp. The namespaces keep
+// the compiled variants apart: the linker would merge equal names, and old machines would meet instructions that they
+// lack.
 #pragma once
 #include "isa.h"
 
@@ -15,22 +16,22 @@
 #endif
 
 // Declares `result name parameters` in every variant.
-#define ALOFT_DECLARE_LEVELS(result, name, parameters)                                                                 \
-  namespace aloft::portable {                                                                                          \
-  result name parameters;                                                                                              \
-  }                                                                                                                    \
-  namespace aloft::avx2 {                                                                                              \
-  result name parameters;                                                                                              \
-  }                                                                                                                    \
-  namespace aloft::avx512 {                                                                                            \
-  result name parameters;                                                                                              \
+#define ALOFT_DECLARE_LEVELS(result, name, parameters) \
+  namespace aloft::portable {                          \
+  result name parameters;                              \
+  }                                                    \
+  namespace aloft::avx2 {                              \
+  result name parameters;                              \
+  }                                                    \
+  namespace aloft::avx512 {                            \
+  result name parameters;                              \
   }
 
 // The variant of a declared function for a level.
 #if defined(__x86_64__)
-#define ALOFT_SELECT(isa, name)                                                                                        \
-  ((isa) >= aloft::Isa::avx512 ? aloft::avx512::name                                                                   \
-   : (isa) >= aloft::Isa::avx2 ? aloft::avx2::name                                                                     \
+#define ALOFT_SELECT(isa, name)                      \
+  ((isa) >= aloft::Isa::avx512 ? aloft::avx512::name \
+   : (isa) >= aloft::Isa::avx2 ? aloft::avx2::name   \
                                : aloft::portable::name)
 #else
 #define ALOFT_SELECT(isa, name) (aloft::portable::name)

@@ -14,21 +14,21 @@ double peakF32(int64_t rounds) {
   constexpr int chains = 2;
 #endif
   F32x16 sums[chains], factor = broadcast(0.5f);
-  for (F32x16 &sum : sums) sum = broadcast(1.0f);
+  for (F32x16& sum : sums) sum = broadcast(1.0f);
   for (int64_t round = 0; round < rounds; round++) {
 #pragma GCC unroll 12
     for (int i = 0; i < chains; i++) sums[i] = fma(sums[i], factor, factor);
   }
   F32x16 total = broadcast(0.0f);
-  for (const F32x16 &sum : sums) total = total + sum;
+  for (const F32x16& sum : sums) total = total + sum;
   const double operations = 2.0 * lanes * chains * static_cast<double>(rounds);
   // The sums converge to 1: the test keeps the compiler from leaving the work out.
   return reduceAdd(total) > 0 ? operations : 0;
 }
 
-uint64_t readWords(const uint64_t *words, int64_t count) {
+uint64_t readWords(const uint64_t* words, int64_t count) {
   typedef uint64_t Line __attribute__((vector_size(64)));
-  constexpr int64_t width = 8, ahead = 80; // words: a cache line, and 640 bytes
+  constexpr int64_t width = 8, ahead = 80;  // words: a cache line, and 640 bytes
   Line even = {}, odd = {}, line;
   int64_t i = 0;
   for (; i + 2 * width <= count; i += 2 * width) {
@@ -46,4 +46,4 @@ uint64_t readWords(const uint64_t *words, int64_t count) {
   return total;
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

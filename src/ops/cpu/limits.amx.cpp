@@ -25,4 +25,4 @@ double peakBf16Amx(int64_t rounds) {
   return 2.0 * 4 * 16 * 16 * 32 * static_cast<double>(rounds);
 }
 
-} // namespace aloft
+}  // namespace aloft

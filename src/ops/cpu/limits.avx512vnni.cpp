@@ -13,11 +13,11 @@ double peakInt8Vnni(int64_t rounds) {
 #pragma GCC unroll 16
     for (int i = 0; i < chains; i++) {
       sums[i] = _mm512_dpbusd_epi32(sums[i], factor, factor);
-      __asm__ volatile("" : "+v"(sums[i])); // equal chains would be computed once
+      __asm__ volatile("" : "+v"(sums[i]));  // equal chains would be computed once
     }
   }
   __asm__ volatile("" : : "v"(sums[0]));
   return 2.0 * 64 * chains * static_cast<double>(rounds);
 }
 
-} // namespace aloft
+}  // namespace aloft

@@ -17,13 +17,13 @@ double peak(Isa isa, Arithmetic arithmetic, int64_t rounds) {
   return 0;
 }
 
-} // namespace
-} // namespace aloft
+}  // namespace
+}  // namespace aloft
 
 // Reads `byteCount` bytes once, on all threads. Returns a value that depends on all of them.
 ALOFT_API double aloft_limit_read(uint64_t poolAddress, uint64_t address, int64_t byteCount) {
   using namespace aloft;
-  Pool *pool = pointer<Pool>(poolAddress);
+  Pool* pool = pointer<Pool>(poolAddress);
   const auto read = ALOFT_SELECT(poolIsa(pool), readWords);
   std::atomic<uint64_t> total{0};
   parallelFor(pool, byteCount / 8, 512, [&](int64_t first, int64_t last) {
@@ -32,11 +32,12 @@ ALOFT_API double aloft_limit_read(uint64_t poolAddress, uint64_t address, int64_
   return static_cast<double>(total.load());
 }
 
-// Runs `rounds` of arithmetic (enum Arithmetic) on all threads. Returns the operations done, 0 where the level has none such.
+// Runs `rounds` of arithmetic (enum Arithmetic) on all threads. Returns the operations done, 0 where the level has none
+// such.
 ALOFT_API double aloft_limit_peak(uint64_t poolAddress, int arithmetic, int64_t rounds) {
   using namespace aloft;
-  Pool *pool = pointer<Pool>(poolAddress);
+  Pool* pool = pointer<Pool>(poolAddress);
   std::atomic<double> total{0};
-  parallel(pool, [&](Team &) { total += peak(poolIsa(pool), static_cast<Arithmetic>(arithmetic), rounds); });
+  parallel(pool, [&](Team&) { total += peak(poolIsa(pool), static_cast<Arithmetic>(arithmetic), rounds); });
   return total.load();
 }

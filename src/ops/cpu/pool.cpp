@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto spinTime = std::chrono::microseconds(60);
 
 // Polls `done` for spinTime. Looks at the clock only now and then: reading it costs more than a poll.
-template <typename F> bool spinUntil(F &&done) {
+template <typename F> bool spinUntil(F&& done) {
   const auto deadline = Clock::now() + spinTime;
   for (;;) {
     for (int i = 0; i < 64; i++) {
@@ -37,7 +37,7 @@ template <typename F> bool spinUntil(F &&done) {
 }
 
 // For waits that end soon: another thread is at work, perhaps descheduled.
-template <typename F> void spinThenYield(F &&done) {
+template <typename F> void spinThenYield(F&& done) {
   if (spinUntil(done)) return;
   while (!done()) std::this_thread::yield();
 }
@@ -45,7 +45,7 @@ template <typename F> void spinThenYield(F &&done) {
 thread_local bool insideRegion = false;
 
 struct FreeDeleter {
-  void operator()(void *memory) const { std::free(memory); }
+  void operator()(void* memory) const { std::free(memory); }
 };
 
 struct alignas(64) Scratch {
@@ -53,7 +53,7 @@ struct alignas(64) Scratch {
   int64_t bytes = 0;
 };
 
-} // namespace
+}  // namespace
 
 void SpinBarrier::wait(int threadCount) {
   const unsigned current = round.load(std::memory_order_acquire);
@@ -68,19 +68,18 @@ void SpinBarrier::wait(int threadCount) {
 class Pool {
 public:
   Pool(int threadCount, Isa isa) : isa(isa), scratch(threadCount) {
-    for (int thread = 1; thread < threadCount; thread++)
-      workers.emplace_back([this, thread] { work(thread); });
+    for (int thread = 1; thread < threadCount; thread++) workers.emplace_back([this, thread] { work(thread); });
   }
 
   ~Pool() {
     stopping = true;
     announce();
-    for (std::thread &worker : workers) worker.join();
+    for (std::thread& worker : workers) worker.join();
   }
 
   int threadCount() const { return static_cast<int>(workers.size()) + 1; }
 
-  void run(Job newJob, void *newContext) {
+  void run(Job newJob, void* newContext) {
     if (workers.empty() || insideRegion) {
       Team alone = {0, 1, nullptr};
       newJob(newContext, alone);
@@ -95,7 +94,7 @@ public:
   }
 
   const Isa isa;
-  std::vector<Scratch> scratch; // [threads]
+  std::vector<Scratch> scratch;  // [threads]
 
 private:
   void runAs(int thread) {
@@ -130,7 +129,7 @@ private:
 
   std::vector<std::thread> workers;
   Job job = nullptr;
-  void *context = nullptr;
+  void* context = nullptr;
   bool stopping = false;
   SpinBarrier barrier;
   alignas(64) std::atomic<unsigned> generation{0};
@@ -140,12 +139,12 @@ private:
   std::condition_variable wake;
 };
 
-int poolThreadCount(const Pool *pool) { return pool->threadCount(); }
+int poolThreadCount(const Pool* pool) { return pool->threadCount(); }
 
-Isa poolIsa(const Pool *pool) { return pool->isa; }
+Isa poolIsa(const Pool* pool) { return pool->isa; }
 
-void *poolScratch(Pool *pool, int thread, int64_t bytes) {
-  Scratch &own = pool->scratch[thread];
+void* poolScratch(Pool* pool, int thread, int64_t bytes) {
+  Scratch& own = pool->scratch[thread];
   if (own.bytes < bytes) {
     const int64_t rounded = (bytes + 4095) / 4096 * 4096;
     own.memory.reset(std::aligned_alloc(4096, rounded));
@@ -154,12 +153,12 @@ void *poolScratch(Pool *pool, int thread, int64_t bytes) {
   return own.memory.get();
 }
 
-void poolRun(Pool *pool, Job job, void *context) { pool->run(job, context); }
+void poolRun(Pool* pool, Job job, void* context) { pool->run(job, context); }
 
-} // namespace aloft
+}  // namespace aloft
 
-// Makes a pool of `threadCount` threads (the caller is one of them) whose kernels use instruction-set level `isa`, or the
-// machine's highest when that is lower. Returns its handle.
+// Makes a pool of `threadCount` threads (the caller is one of them) whose kernels use instruction-set level `isa`, or
+// the machine's highest when that is lower. Returns its handle.
 ALOFT_API uint64_t aloft_pool_create(int threadCount, int isa) {
   const aloft::Isa highest = aloft::detectIsa();
   const aloft::Isa wanted = static_cast<aloft::Isa>(isa);
@@ -168,4 +167,6 @@ ALOFT_API uint64_t aloft_pool_create(int threadCount, int isa) {
 
 ALOFT_API void aloft_pool_destroy(uint64_t pool) { delete aloft::pointer<aloft::Pool>(pool); }
 
-ALOFT_API int aloft_pool_isa(uint64_t pool) { return static_cast<int>(aloft::poolIsa(aloft::pointer<aloft::Pool>(pool))); }
+ALOFT_API int aloft_pool_isa(uint64_t pool) {
+  return static_cast<int>(aloft::poolIsa(aloft::pointer<aloft::Pool>(pool)));
+}

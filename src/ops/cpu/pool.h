@@ -44,7 +44,7 @@ private:
 struct Team {
   int thread;
   int threadCount;
-  SpinBarrier *spinBarrier;
+  SpinBarrier* spinBarrier;
 
   [[gnu::always_inline]] Range range(int64_t count, int64_t granularity = 1) const {
     return partition(count, thread, threadCount, granularity);
@@ -57,32 +57,32 @@ struct Team {
 
 class Pool;
 
-int poolThreadCount(const Pool *pool);
+int poolThreadCount(const Pool* pool);
 // The level that kernels given this pool dispatch on.
-Isa poolIsa(const Pool *pool);
+Isa poolIsa(const Pool* pool);
 // Scratch memory of a thread, 64-byte aligned, at least `bytes`; contents do not outlive the kernel call.
 // Call it before the parallel region or inside it, for the own thread only.
-void *poolScratch(Pool *pool, int thread, int64_t bytes);
+void* poolScratch(Pool* pool, int thread, int64_t bytes);
 
-using Job = void (*)(void *context, Team &team);
+using Job = void (*)(void* context, Team& team);
 // Runs `job` once on every thread and returns when all are done.
-void poolRun(Pool *pool, Job job, void *context);
+void poolRun(Pool* pool, Job job, void* context);
 
-template <typename F> ALOFT_INLINE void parallel(Pool *pool, F &&body) {
+template <typename F> ALOFT_INLINE void parallel(Pool* pool, F&& body) {
   using Body = std::remove_reference_t<F>;
-  poolRun(pool, [](void *context, Team &team) { (*static_cast<Body *>(context))(team); }, &body);
+  poolRun(pool, [](void* context, Team& team) { (*static_cast<Body*>(context))(team); }, &body);
 }
 
 // body(begin, end) on each thread that has work. `granularity` keeps cuts at multiples of it.
-template <typename F> ALOFT_INLINE void parallelFor(Pool *pool, int64_t count, int64_t granularity, F &&body) {
+template <typename F> ALOFT_INLINE void parallelFor(Pool* pool, int64_t count, int64_t granularity, F&& body) {
   if (count <= granularity) {
     if (count > 0) body(int64_t{0}, count);
     return;
   }
-  parallel(pool, [&](Team &team) {
+  parallel(pool, [&](Team& team) {
     const auto [begin, end] = team.range(count, granularity);
     if (begin < end) body(begin, end);
   });
 }
 
-} // namespace aloft
+}  // namespace aloft

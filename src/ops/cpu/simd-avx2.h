@@ -15,25 +15,17 @@ struct F32x16 {
 };
 using Mask16 = F32x16;
 
-inline F32x16 load(const float *from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
-inline void store(float *to, F32x16 a) {
+inline F32x16 load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
+inline void store(float* to, F32x16 a) {
   _mm256_storeu_ps(to, a.low);
   _mm256_storeu_ps(to + 8, a.high);
 }
 inline F32x16 broadcast(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
 
-inline F32x16 operator+(F32x16 a, F32x16 b) {
-  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
-}
-inline F32x16 operator-(F32x16 a, F32x16 b) {
-  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
-}
-inline F32x16 operator*(F32x16 a, F32x16 b) {
-  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
-}
-inline F32x16 operator/(F32x16 a, F32x16 b) {
-  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
-}
+inline F32x16 operator+(F32x16 a, F32x16 b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
+inline F32x16 operator-(F32x16 a, F32x16 b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
+inline F32x16 operator*(F32x16 a, F32x16 b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
+inline F32x16 operator/(F32x16 a, F32x16 b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
 inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
@@ -69,32 +61,32 @@ inline F32x16 select(Mask16 mask, F32x16 yes, F32x16 no) {
 inline bool any(Mask16 mask) { return _mm256_movemask_ps(_mm256_or_ps(mask.low, mask.high)) != 0; }
 
 // IEEE binary16 in memory.
-inline F32x16 loadHalf(const uint16_t *from) {
-  const __m128i *halves = reinterpret_cast<const __m128i *>(from);
+inline F32x16 loadHalf(const uint16_t* from) {
+  const __m128i* halves = reinterpret_cast<const __m128i*>(from);
   return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
 }
-inline void storeHalf(uint16_t *to, F32x16 a) {
-  __m128i *halves = reinterpret_cast<__m128i *>(to);
+inline void storeHalf(uint16_t* to, F32x16 a) {
+  __m128i* halves = reinterpret_cast<__m128i*>(to);
   _mm_storeu_si128(halves, _mm256_cvtps_ph(a.low, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.high, _MM_FROUND_TO_NEAREST_INT));
 }
 // Signed bytes.
-inline F32x16 loadInt8(const uint8_t *from) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from));
+inline F32x16 loadInt8(const uint8_t* from) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
   return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
           _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
 }
 // 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
-inline F32x16 loadE4m3(const uint8_t *from) {
-  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+inline F32x16 loadE4m3(const uint8_t* from) {
+  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   const __m256i halves = _mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(int16_t(0xbfff)));
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
 }
 // Nearest integers, for values in (-2^31, 2^31).
-inline void storeInt32(int32_t *to, F32x16 a) {
-  __m256i *ints = reinterpret_cast<__m256i *>(to);
+inline void storeInt32(int32_t* to, F32x16 a) {
+  __m256i* ints = reinterpret_cast<__m256i*>(to);
   _mm256_storeu_si256(ints, _mm256_cvtps_epi32(a.low));
   _mm256_storeu_si256(ints + 1, _mm256_cvtps_epi32(a.high));
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

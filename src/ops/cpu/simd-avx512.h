@@ -20,8 +20,8 @@ struct F32x16 {
 };
 using Mask16 = __mmask16;
 
-inline F32x16 load(const float *from) { return {_mm512_loadu_ps(from)}; }
-inline void store(float *to, F32x16 a) { _mm512_storeu_ps(to, a.v); }
+inline F32x16 load(const float* from) { return {_mm512_loadu_ps(from)}; }
+inline void store(float* to, F32x16 a) { _mm512_storeu_ps(to, a.v); }
 inline F32x16 broadcast(float a) { return {_mm512_set1_ps(a)}; }
 
 inline F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -42,22 +42,22 @@ inline F32x16 select(Mask16 mask, F32x16 yes, F32x16 no) { return {_mm512_mask_b
 inline bool any(Mask16 mask) { return mask != 0; }
 
 // IEEE binary16 in memory.
-inline F32x16 loadHalf(const uint16_t *from) {
-  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from)))};
+inline F32x16 loadHalf(const uint16_t* from) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
 }
-inline void storeHalf(uint16_t *to, F32x16 a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+inline void storeHalf(uint16_t* to, F32x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
 // Signed bytes.
-inline F32x16 loadInt8(const uint8_t *from) {
-  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from))))};
+inline F32x16 loadInt8(const uint8_t* from) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))))};
 }
 // 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
-inline F32x16 loadE4m3(const uint8_t *from) {
-  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+inline F32x16 loadE4m3(const uint8_t* from) {
+  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   return {_mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(int16_t(0xbfff))))};
 }
 // Nearest integers, for values in (-2^31, 2^31).
-inline void storeInt32(int32_t *to, F32x16 a) { _mm512_storeu_si512(to, _mm512_cvtps_epi32(a.v)); }
+inline void storeInt32(int32_t* to, F32x16 a) { _mm512_storeu_si512(to, _mm512_cvtps_epi32(a.v)); }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

@@ -20,14 +20,14 @@ struct Mask16 {
   IntVector4 part[4];
 };
 
-template <typename F> inline F32x16 eachPart(F &&make) { return {{make(0), make(1), make(2), make(3)}}; }
+template <typename F> inline F32x16 eachPart(F&& make) { return {{make(0), make(1), make(2), make(3)}}; }
 
-inline F32x16 load(const float *from) {
+inline F32x16 load(const float* from) {
   F32x16 a;
   std::memcpy(&a, from, sizeof a);
   return a;
 }
-inline void store(float *to, F32x16 a) { std::memcpy(to, &a, sizeof a); }
+inline void store(float* to, F32x16 a) { std::memcpy(to, &a, sizeof a); }
 inline F32x16 broadcast(float a) {
   return eachPart([&](int) { return Vector4{a, a, a, a}; });
 }
@@ -81,29 +81,29 @@ inline F32x16 timesPowerOfTwo(F32x16 a, F32x16 n) {
 }
 
 // IEEE binary16 in memory.
-inline F32x16 loadHalf(const uint16_t *from) {
+inline F32x16 loadHalf(const uint16_t* from) {
   F32x16 a;
   for (int i = 0; i < 16; i++) a.part[i / 4][i % 4] = halfToFloat(from[i]);
   return a;
 }
-inline void storeHalf(uint16_t *to, F32x16 a) {
+inline void storeHalf(uint16_t* to, F32x16 a) {
   for (int i = 0; i < 16; i++) to[i] = floatToHalf(a.part[i / 4][i % 4]);
 }
 // Signed bytes.
-inline F32x16 loadInt8(const uint8_t *from) {
+inline F32x16 loadInt8(const uint8_t* from) {
   F32x16 a;
   for (int i = 0; i < 16; i++) a.part[i / 4][i % 4] = static_cast<int8_t>(from[i]);
   return a;
 }
 // 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
-inline F32x16 loadE4m3(const uint8_t *from) {
+inline F32x16 loadE4m3(const uint8_t* from) {
   uint16_t halves[16];
   for (int i = 0; i < 16; i++) halves[i] = uint16_t((from[i] & 0x80) << 8 | (from[i] & 0x7f) << 7);
   return loadHalf(halves);
 }
 // Nearest integers, for values in (-2^31, 2^31).
-inline void storeInt32(int32_t *to, F32x16 a) {
+inline void storeInt32(int32_t* to, F32x16 a) {
   for (int i = 0; i < 16; i++) to[i] = static_cast<int32_t>(__builtin_lrintf(a.part[i / 4][i % 4]));
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

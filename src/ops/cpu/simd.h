@@ -22,14 +22,14 @@ constexpr int lanes = 16;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 // The first `count` lanes from memory, 0 in the others. 0 <= count <= 16.
-inline F32x16 loadPartial(const float *from, int64_t count) {
+inline F32x16 loadPartial(const float* from, int64_t count) {
   if (count == lanes) return load(from);
   alignas(64) float buffer[lanes] = {};
   std::memcpy(buffer, from, count * sizeof(float));
   return load(buffer);
 }
 
-inline void storePartial(float *to, F32x16 value, int64_t count) {
+inline void storePartial(float* to, F32x16 value, int64_t count) {
   if (count == lanes) return store(to, value);
   alignas(64) float buffer[lanes];
   store(buffer, value);
@@ -60,8 +60,8 @@ inline float reduceMax(F32x16 value) {
 }
 
 // e^x with a relative error below 2e-7; exactly 0 below -87.33 and exactly 1 at 0; infinity above 88.72; NaN stays NaN.
-// x = n ln 2 + r with |r| <= ln(2) / 2, ln 2 split in two so that n times its first part is exact, and
-// e^r = 1 + r + r^2 q(r), where q interpolates (e^r - 1 - r) / r^2 at six Chebyshev nodes (relative error 2.3e-10 before rounding).
+// x = n ln 2 + r with |r| <= ln(2) / 2, ln 2 split in two so that n times its first part is exact, and e^r = 1 + r +
+// r^2 q(r), where q interpolates (e^r - 1 - r) / r^2 at six Chebyshev nodes (relative error 2.3e-10 before rounding).
 inline F32x16 exp(F32x16 x) {
   const F32x16 clamped = min(broadcast(88.72f), max(broadcast(-87.33f), x));
   const F32x16 n = roundToNearest(clamped * broadcast(1.442695041f));
@@ -78,4 +78,4 @@ inline F32x16 exp(F32x16 x) {
   return result;
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

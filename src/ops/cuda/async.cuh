@@ -13,10 +13,11 @@ __device__ __forceinline__ void barrier_arrive(u32 barrier) {
   asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 // `space` says whose writes are seen after the wait, and where the barrier lies.
-#define BARRIER_WAIT(space) \
-  "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity" space ".b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}"
+#define BARRIER_WAIT(space)                                    \
+  "{\n.reg .pred done;\nWAIT:\nmbarrier.try_wait.parity" space \
+  ".b64 done, [%0], %1;\n@done bra DONE;\nbra WAIT;\nDONE:\n}"
 __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
-  asm volatile(BARRIER_WAIT(".shared") ::"r"(barrier), "r"(parity) : "memory");
+  asm volatile(BARRIER_WAIT(".shared")::"r"(barrier), "r"(parity) : "memory");
 }
 // Stands between the initialisation of barriers and the block's synchronisation.
 __device__ __forceinline__ void barriers_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
@@ -35,29 +36,35 @@ __device__ __forceinline__ void bulk_copy(u32 target, const void* source, u32 by
 // Copies data that will not be read again soon.
 __device__ __forceinline__ void bulk_copy_once(u32 target, const void* source, u32 bytes, u32 barrier, u64 policy) {
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(target),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
+          "r"(target),
       "l"(source), "r"(bytes), "r"(barrier), "l"(policy)
       : "memory");
 }
 // A CUtensorMap. Copies read it where the kernel's parameters lie (see tensor-map.ts), so the struct that has it is
-// __grid_constant__. The compiler loads fields of such a struct again after every asm statement that clobbers memory; kernels
-// therefore use a view of it: a copy of its other fields, which registers hold, and pointers to its maps.
+// __grid_constant__. The compiler loads fields of such a struct again after every asm statement that clobbers memory;
+// kernels therefore use a view of it: a copy of its other fields, which registers hold, and pointers to its maps.
 struct alignas(64) TensorMap {
   u64 opaque[16];
 };
 // Fetches the map itself, not what it maps.
-__device__ __forceinline__ void prefetch_map(const TensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+__device__ __forceinline__ void prefetch_map(const TensorMap* map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
 // Copies the box at a column and a row of the mapped matrix.
 __device__ __forceinline__ void box_copy(u32 target, const void* map, int column, int row, u32 barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(target),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
+          target),
       "l"(map), "r"(column), "r"(row), "r"(barrier)
       : "memory");
 }
 // Copies a box that will not be read again soon.
-__device__ __forceinline__ void box_copy_once(u32 target, const void* map, int column, int row, u32 barrier, u64 policy) {
+__device__ __forceinline__ void box_copy_once(u32 target, const void* map, int column, int row, u32 barrier,
+                                              u64 policy) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
       "l"(map), "r"(column), "r"(row), "r"(barrier), "l"(policy)
       : "memory");
 }

@@ -19,8 +19,9 @@ __device__ __forceinline__ void cluster_arrive(u32 barrier) {
   asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 __device__ __forceinline__ void cluster_wait(u32 barrier, u32 parity) {
-  asm volatile(BARRIER_WAIT(".acquire.cluster.shared::cta") ::"r"(barrier), "r"(parity) : "memory");
+  asm volatile(BARRIER_WAIT(".acquire.cluster.shared::cta")::"r"(barrier), "r"(parity) : "memory");
 }
 __device__ __forceinline__ void cluster_store(u32 address, float a, float b, float c, float d) {
-  asm volatile("st.shared::cluster.v4.f32 [%0], {%1,%2,%3,%4};" ::"r"(address), "f"(a), "f"(b), "f"(c), "f"(d) : "memory");
+  asm volatile("st.shared::cluster.v4.f32 [%0], {%1,%2,%3,%4};" ::"r"(address), "f"(a), "f"(b), "f"(c), "f"(d)
+               : "memory");
 }

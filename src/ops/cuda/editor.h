@@ -1,5 +1,6 @@
-// The CUDA names that kernels use, declared for editors. clangd includes this file before every kernel file (see .clangd), so that
-// an editor parses kernels on a machine without CUDA headers. NVRTC and nvcc know these names themselves and never read it.
+// The CUDA names that kernels use, declared for editors. clangd includes this file before every kernel file (see
+// .clangd), so that an editor parses kernels on a machine without CUDA headers. NVRTC and nvcc know these names
+// themselves and never read it.
 #pragma once
 
 #define __device__ __attribute__((device))

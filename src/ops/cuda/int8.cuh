@@ -8,7 +8,8 @@ __device__ __forceinline__ u32 permute_bytes(u32 a, u32 b, u32 selector) {
   return out;
 }
 
-// Turns four stored bytes into four activations in two registers. It is exact: every value in [-128, 127] fits both types.
+// Turns four stored bytes into four activations in two registers. It is exact: every value in [-128, 127] fits both
+// types.
 __device__ __forceinline__ void dequantise4(u32 bytes, u32& low, u32& high) {
 #ifdef ACT_BF16
   // 0x4b000000 + u is 2^23 + u in f32.

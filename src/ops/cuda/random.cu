@@ -20,7 +20,8 @@ struct FillArgs {
 extern "C" __global__ void fill_act(const FillArgs a) {
   for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < a.words; i += (u64)gridDim.x * blockDim.x) {
     const u32 bits = mix((u32)i * 2654435761u + a.seed + (u32)(i >> 32));
-    a.out[i] = pack_act(((bits & 0xffff) / 32767.5f - 1.f) * a.amplitude, ((bits >> 16) / 32767.5f - 1.f) * a.amplitude);
+    a.out[i] =
+        pack_act(((bits & 0xffff) / 32767.5f - 1.f) * a.amplitude, ((bits >> 16) / 32767.5f - 1.f) * a.amplitude);
   }
 }
 

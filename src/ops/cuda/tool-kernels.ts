@@ -1,4 +1,4 @@
-/** What the kernels of cuda/limits.cu and cuda/random.cu take, field by field. */
+/** Arguments of the kernels in cuda/limits.cu and cuda/random.cu. */
 import { Struct } from '../struct.js';
 
 export const READ_LIMIT_ARGS = new Struct('ReadLimitArgs', 'cuda/limits.cu', {

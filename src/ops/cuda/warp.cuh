@@ -1,4 +1,4 @@
-// What the threads of a warp and of a block compute together.
+// Computations that the threads of a warp or a block share.
 #pragma once
 #include "cuda/types.cuh"
 

@@ -1,11 +1,14 @@
 // Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, f32 sums in registers, k of 16.
 //
-// Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the instructions
-// themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not see that registers are
-// left alone, it puts a wait after every product and says so (remarks C7510 to C7520).
+// Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the
+// instructions themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not
+// see that registers are left alone, it puts a wait after every product and says so (remarks C7510 to C7520).
 //
-// Sums: element i of a thread is row (i & 2) * 4 + lane / 4 of its warp's 16, column i / 4 * 8 + lane % 4 * 2 + (i & 1).
-// Matrices in shared memory have rows of 128 bytes: 16-byte piece p of row r lies at p ^ (r & 7), as tensor maps write them.
+// Sums: element i of a thread is row (i & 2) * 4 + lane / 4 of its warp's 16, and column
+// i / 4 * 8 + lane % 4 * 2 + (i & 1).
+//
+// Matrices in shared memory have rows of 128 bytes: 16-byte piece p of row r lies at p ^ (r & 7), as tensor maps write
+// them.
 #pragma once
 #include "cuda/types.cuh"
 
@@ -19,8 +22,9 @@ template <int n> __device__ __forceinline__ void hold(float (&sums)[n]) {
   for (int i = 0; i < n; i++) asm volatile("" : "+f"(sums[i])::"memory");
 }
 
-// Of a matrix that is read along its rows, at a multiple of 32 bytes; `stride` is from 8 rows to the next 8. Or one that is read
-// along its columns, 64 of them in 128 bytes; `leading` is from 64 columns to the next 64.
+// Descriptor of a matrix in shared memory. A matrix that is read along its rows begins at a multiple of 32 bytes, and
+// `stride` is the distance from 8 rows to the next 8. One that is read along its columns has 64 columns in 128 bytes,
+// and `leading` is the distance from 64 columns to the next 64.
 __device__ __forceinline__ u64 wgmma_matrix(u32 address, u32 stride, u32 leading) {
   return (u64)(address >> 4) | (u64)(leading >> 4) << 16 | (u64)(stride >> 4) << 32 | 1ull << 62;
 }
@@ -40,31 +44,40 @@ __device__ __forceinline__ u64 wgmma_matrix(u32 address, u32 stride, u32 leading
 #define WGMMA_NAMES32 WGMMA_NAMES30 "%30,%31"
 #define WGMMA_NAMES64 WGMMA_NAMES60 "%60,%61,%62,%63"
 
+// clang-format off: an instruction's text stays in one piece.
+
 // sums[64 x 128] (+)= a[64 x 16] · b[128 x 16]ᵀ, both in shared memory, read along their rows. `add` 0 overwrites.
 __device__ __forceinline__ void wgmma_rows(float (&sums)[64], u64 a, u64 b, int add) {
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, %64, %65, p, 1, 1, 0, 0;\n}"
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
+               WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, %64, %65, p, 1, 1, 0, 0;\n}"
                : WGMMA_SUMS64(sums, 0)
                : "l"(a), "l"(b), "r"(add));
 }
 
-// sums[64 x 128] (+)= a[64 x 16] · b[16 x 128], a in registers as mma16816 takes it, b in shared memory, read along its columns.
+// sums[64 x 128] (+)= a[64 x 16] · b[16 x 128], a in registers as mma16816 takes it, b in shared memory, read along its
+// columns.
 __device__ __forceinline__ void wgmma_columns(float (&sums)[64], const u32* a, u64 b, int add) {
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n" WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, {%64,%65,%66,%67}, %68, p, 1, 1, 1;\n}"
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
+               WGMMA("m64n128k16") "{" WGMMA_NAMES64 "}, {%64,%65,%66,%67}, %68, p, 1, 1, 1;\n}"
                : WGMMA_SUMS64(sums, 0)
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
 }
 
 // The same with 64 columns.
 __device__ __forceinline__ void wgmma_columns(float (&sums)[32], const u32* a, u64 b, int add) {
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n" WGMMA("m64n64k16") "{" WGMMA_NAMES32 "}, {%32,%33,%34,%35}, %36, p, 1, 1, 1;\n}"
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
+               WGMMA("m64n64k16") "{" WGMMA_NAMES32 "}, {%32,%33,%34,%35}, %36, p, 1, 1, 1;\n}"
                : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16)
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
 }
 
-// sums[64 x N] += a[64 x 16] · b[N x 16]ᵀ for N of 32, 64, 96, 128 and 192, a in registers, b in shared memory, read along its rows.
-#define WGMMA_ADD_ROWS(columns, names, a0, a1, a2, a3, matrix)                                                               \
-  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n" WGMMA("m64n" columns "k16") "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix \
-  ", yes, 1, 1, 0;}"
+// sums[64 x N] += a[64 x 16] · b[N x 16]ᵀ for N of 32, 64, 96, 128 and 192, a in registers, b in shared memory, read
+// along its rows.
+#define WGMMA_ADD_ROWS(columns, names, a0, a1, a2, a3, matrix)                              \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n"                                               \
+  WGMMA("m64n" columns "k16") "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix ", yes, 1, 1, 0;}"
+// clang-format on
+
 #define WGMMA_OPERANDS "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)
 
 __device__ __forceinline__ void wgmma_rows(float (&sums)[16], const u32 (&a)[4], u64 b) {
@@ -78,15 +91,19 @@ __device__ __forceinline__ void wgmma_rows(float (&sums)[32], const u32 (&a)[4],
                : WGMMA_OPERANDS);
 }
 __device__ __forceinline__ void wgmma_rows(float (&sums)[48], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA_ADD_ROWS("96", WGMMA_NAMES30 WGMMA_TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50", "%51", "%52")
+  asm volatile(WGMMA_ADD_ROWS("96", WGMMA_NAMES30 WGMMA_TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50",
+                              "%51", "%52")
                : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32)
                : WGMMA_OPERANDS);
 }
 __device__ __forceinline__ void wgmma_rows(float (&sums)[64], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA_ADD_ROWS("128", WGMMA_NAMES64, "%64", "%65", "%66", "%67", "%68") : WGMMA_SUMS64(sums, 0) : WGMMA_OPERANDS);
+  asm volatile(WGMMA_ADD_ROWS("128", WGMMA_NAMES64, "%64", "%65", "%66", "%67", "%68")
+               : WGMMA_SUMS64(sums, 0)
+               : WGMMA_OPERANDS);
 }
 __device__ __forceinline__ void wgmma_rows(float (&sums)[96], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES60 WGMMA_TEN(6) WGMMA_TEN(7) WGMMA_TEN(8) "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
+  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES60 WGMMA_TEN(6) WGMMA_TEN(7) WGMMA_TEN(8) "%90,%91,%92,%93,%94,%95",
+                              "%96", "%97", "%98", "%99", "%100")
                : WGMMA_SUMS64(sums, 0), WGMMA_SUMS16(sums, 64), WGMMA_SUMS16(sums, 80)
                : WGMMA_OPERANDS);
 }

@@ -25,7 +25,8 @@ extern "C" __global__ void embedding(const EmbeddingArgs a) {
   allow_successor();
   wait_predecessor();
   const u16* row = (const u16*)a.table + (size_t)id_of(a, blockIdx.x) * a.hidden;
-  for (int i = threadIdx.x * 8; i < a.hidden; i += blockDim.x * 8) store16(a.out + (size_t)blockIdx.x * a.hidden + i, load16(row + i));
+  for (int i = threadIdx.x * 8; i < a.hidden; i += blockDim.x * 8)
+    store16(a.out + (size_t)blockIdx.x * a.hidden + i, load16(row + i));
 }
 
 // The same from int8 rows with one scale each.
@@ -35,5 +36,6 @@ extern "C" __global__ void embedding_int8(const EmbeddingArgs a) {
   const int id = id_of(a, blockIdx.x);
   const i8* row = (const i8*)a.table + (size_t)id * a.hidden;
   const float scale = a.scale[id];
-  for (int i = threadIdx.x; i < a.hidden; i += blockDim.x) a.out[(size_t)blockIdx.x * a.hidden + i] = float_to_act(row[i] * scale);
+  for (int i = threadIdx.x; i < a.hidden; i += blockDim.x)
+    a.out[(size_t)blockIdx.x * a.hidden + i] = float_to_act(row[i] * scale);
 }

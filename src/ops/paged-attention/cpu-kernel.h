@@ -1,6 +1,6 @@
-// Body of the paged attention kernels, compiled for each instruction set.
-// Softmax over parts of the keys: Milakov and Gimelshein 2018 (arXiv:1805.02867); tiles: Dao et al. 2022 (arXiv:2205.14135);
-// parts in parallel for few queries: flash decoding (Dao et al. 2023).
+// Body of the paged attention kernels, compiled for each instruction set. Softmax over parts of the keys: Milakov and
+// Gimelshein 2018 (arXiv:1805.02867); tiles: Dao et al. 2022 (arXiv:2205.14135); parts in parallel for few queries:
+// flash decoding (Dao et al. 2023).
 #pragma once
 #include "attention.h"
 #include "kv-tile.h"
@@ -9,8 +9,8 @@ namespace aloft::ALOFT_ISA {
 
 // Queries of one tile and one key/value head, and the keys that they may see.
 struct QueryView {
-  const Attention &a;
-  const QueryTile &tile;
+  const Attention& a;
+  const QueryTile& tile;
   int64_t kvHead;
 
   int64_t queryCount() const { return tile.tokenCount * a.group; }
@@ -28,14 +28,14 @@ struct QueryView {
   }
 };
 
-inline void loadQueries(const QueryView &view, float *queries) {
-  const Attention &a = view.a;
+inline void loadQueries(const QueryView& view, float* queries) {
+  const Attention& a = view.a;
   const int64_t headDim = a.layout->headDim;
   const int64_t columns = (a.heads + 2 * a.layout->kvHeadCount) * headDim;
   const F32x16 scale = broadcast(1.0f / std::sqrt(static_cast<float>(headDim)));
   for (int64_t q = 0; q < view.queryCount(); q++) {
     const int64_t head = view.kvHead * a.group + q % a.group;
-    const float *from = a.qkv + (view.tile.firstToken + q / a.group) * columns + head * headDim;
+    const float* from = a.qkv + (view.tile.firstToken + q / a.group) * columns + head * headDim;
     for (int64_t i = 0; i < headDim; i += lanes) {
       const int64_t count = headDim - i < lanes ? headDim - i : lanes;
       storePartial(queries + q * headDim + i, loadPartial(from + i, count) * scale, count);
@@ -44,7 +44,7 @@ inline void loadQueries(const QueryView &view, float *queries) {
 }
 
 // Turns the scores of one query into weights exp(score - max) for the `visible` keys and 0 for the others.
-inline void softmaxRow(float *scores, int64_t visible, int64_t keyCount, float &maxOut, float &sumOut) {
+inline void softmaxRow(float* scores, int64_t visible, int64_t keyCount, float& maxOut, float& sumOut) {
   const F32x16 lowest = broadcast(-infinity), index = laneIndex();
   F32x16 max16 = lowest;
   for (int64_t i = 0; i < visible; i += lanes) {
@@ -63,17 +63,17 @@ inline void softmaxRow(float *scores, int64_t visible, int64_t keyCount, float &
   sumOut = reduceAdd(sum16);
 }
 
-// Keys and values go from the cache into the products as they are when so few queries use them that converting them once for
-// all would cost more. The bits are the same.
-inline bool readsDirectly(const KvLayout &layout, int64_t queryCount) {
+// Keys and values go from the cache into the products as they are when so few queries use them that converting them
+// once for all would cost more. The bits are the same.
+inline bool readsDirectly(const KvLayout& layout, int64_t queryCount) {
   return queryCount <= tileRows && layout.blockTokens % lanes == 0;
 }
 
 // Attention of all queries of a tile over one span of keys, into work.partial. Queries must be loaded.
 template <KvFormat format>
-inline void attendSpanIn(const QueryView &view, const KvReader &reader, int64_t span, const Workspace &work,
-                         const Partial &partial) {
-  const KvLayout &layout = *view.a.layout;
+inline void attendSpanIn(const QueryView& view, const KvReader& reader, int64_t span, const Workspace& work,
+                         const Partial& partial) {
+  const KvLayout& layout = *view.a.layout;
   const int64_t queryCount = view.queryCount();
   const int64_t begin = span * spanTokens;
   const int64_t rest = view.contextTokens() - begin;
@@ -84,7 +84,7 @@ inline void attendSpanIn(const QueryView &view, const KvReader &reader, int64_t 
   for (int64_t at = 0; at < keyCount; at += tileTokens) {
     const int64_t count = keyCount - at < tileTokens ? keyCount - at : tileTokens;
     const int64_t first = view.firstQuerySeeing(begin + at);
-    const auto multiply = [&](const auto &keys) {
+    const auto multiply = [&](const auto& keys) {
       product<std::decay_t<decltype(keys)>>({work.queries + first * layout.headDim, layout.headDim, keys, 0,
                                              work.scores + first * spanTokens + at, spanTokens, layout.headDim},
                                             queryCount - first, (count + lanes - 1) / lanes);
@@ -107,7 +107,7 @@ inline void attendSpanIn(const QueryView &view, const KvReader &reader, int64_t 
   for (int64_t at = 0; at < keyCount; at += tileTokens) {
     const int64_t count = keyCount - at < tileTokens ? keyCount - at : tileTokens;
     const int64_t first = view.firstQuerySeeing(begin + at);
-    const auto multiply = [&](const auto &values) {
+    const auto multiply = [&](const auto& values) {
       product<std::decay_t<decltype(values)>>({work.scores + first * spanTokens + at, spanTokens, values, 0,
                                                partial.values + first * layout.valueStride, layout.valueStride, count},
                                               queryCount - first, layout.valueStride / lanes);
@@ -121,12 +121,12 @@ inline void attendSpanIn(const QueryView &view, const KvReader &reader, int64_t 
   }
 }
 
-inline void attendSpan(const QueryView &view, int64_t span, const Workspace &work, const Partial &partial) {
+inline void attendSpan(const QueryView& view, int64_t span, const Workspace& work, const Partial& partial) {
   const KvReader reader = {*view.a.layout, view.a.layerAddress, view.a.step->blockTable(view.tile.row), view.kvHead};
   reader.withFormat([&](auto format) { attendSpanIn<format>(view, reader, span, work, partial); });
 }
 
-inline void clear(const Partial &total, int64_t queryCount, int64_t valueStride) {
+inline void clear(const Partial& total, int64_t queryCount, int64_t valueStride) {
   for (int64_t q = 0; q < queryCount; q++) {
     total.max[q] = -infinity;
     total.sum[q] = 0;
@@ -135,12 +135,12 @@ inline void clear(const Partial &total, int64_t queryCount, int64_t valueStride)
 }
 
 // Adds the next span's partial result to the total. An empty side leaves the other's bits as they are.
-inline void merge(const Partial &total, const Partial &next, int64_t queryCount, int64_t valueStride) {
+inline void merge(const Partial& total, const Partial& next, int64_t queryCount, int64_t valueStride) {
   for (int64_t q = 0; q < queryCount; q++) {
     const float max = total.max[q] > next.max[q] ? total.max[q] : next.max[q];
     if (max == -infinity) continue;
     const F32x16 keep = exp(broadcast(total.max[q] - max)), take = exp(broadcast(next.max[q] - max));
-    const auto blend = [&](float *to, const float *from, int64_t count) {
+    const auto blend = [&](float* to, const float* from, int64_t count) {
       storePartial(to, fma(loadPartial(to, count), keep, loadPartial(from, count) * take), count);
     };
     blend(total.sum + q, next.sum + q, 1);
@@ -150,12 +150,12 @@ inline void merge(const Partial &total, const Partial &next, int64_t queryCount,
   }
 }
 
-inline void writeOut(const QueryView &view, const Partial &total) {
-  const Attention &a = view.a;
+inline void writeOut(const QueryView& view, const Partial& total) {
+  const Attention& a = view.a;
   const int64_t headDim = a.layout->headDim, valueStride = a.layout->valueStride;
   for (int64_t q = 0; q < view.queryCount(); q++) {
     const int64_t head = view.kvHead * a.group + q % a.group;
-    float *to = a.out + ((view.tile.firstToken + q / a.group) * a.heads + head) * headDim;
+    float* to = a.out + ((view.tile.firstToken + q / a.group) * a.heads + head) * headDim;
     const F32x16 scale = broadcast(1.0f / total.sum[q]);
     for (int64_t i = 0; i < headDim; i += lanes) {
       const int64_t count = headDim - i < lanes ? headDim - i : lanes;
@@ -165,7 +165,7 @@ inline void writeOut(const QueryView &view, const Partial &total) {
 }
 
 // One tile and key/value head from queries to output.
-void attendTile(const Attention &a, const QueryTile &tile, int64_t kvHead, const Workspace &work) {
+void attendTile(const Attention& a, const QueryTile& tile, int64_t kvHead, const Workspace& work) {
   const QueryView view = {a, tile, kvHead};
   const int64_t queryCount = view.queryCount(), valueStride = a.layout->valueStride;
   loadQueries(view, work.queries);
@@ -177,24 +177,25 @@ void attendTile(const Attention &a, const QueryTile &tile, int64_t kvHead, const
   writeOut(view, work.total);
 }
 
-// The same in two steps, so that the spans of one tile can go to several threads: first each span into its own partial ...
-void attendTileSpan(const Attention &a, const QueryTile &tile, int64_t kvHead, int64_t span, const Workspace &work,
-                    const Partial &partial) {
+// The same in two steps, so that the spans of one tile can go to several threads: first each span into its own partial
+// ...
+void attendTileSpan(const Attention& a, const QueryTile& tile, int64_t kvHead, int64_t span, const Workspace& work,
+                    const Partial& partial) {
   const QueryView view = {a, tile, kvHead};
   loadQueries(view, work.queries);
   attendSpan(view, span, work, partial);
 }
 
 // ... then all spans of the tile, `partials` being their memory in order.
-void mergeTile(const Attention &a, const QueryTile &tile, int64_t kvHead, float *partials, const Workspace &work) {
+void mergeTile(const Attention& a, const QueryTile& tile, int64_t kvHead, float* partials, const Workspace& work) {
   const QueryView view = {a, tile, kvHead};
   const int64_t queryCount = view.queryCount(), valueStride = a.layout->valueStride;
   clear(work.total, queryCount, valueStride);
   for (int64_t span = 0; span < tile.spanCount; span++) {
-    float *memory = partials + span * Partial::floats(queryCount, valueStride);
+    float* memory = partials + span * Partial::floats(queryCount, valueStride);
     merge(work.total, Partial::at(memory, queryCount, valueStride), queryCount, valueStride);
   }
   writeOut(view, work.total);
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

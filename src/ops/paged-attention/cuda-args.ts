@@ -1,4 +1,4 @@
-/** What the CUDA attention kernels take, field by field. */
+/** Arguments of the CUDA attention kernels. */
 import { Struct } from '../struct.js';
 
 export const DECODE_ARGS = new Struct('DecodeArgs', 'paged-attention/decode-unit.cuh', {

@@ -1,5 +1,6 @@
-// The ring of cache blocks of decode-ring.cu, and the warp that copies them into it. Slots are filled unit by unit, and block by
-// block of a unit's split. A slot holds what a head needs of a block: keys, values and, where the cache has 8 bits, their scales.
+// The ring of cache blocks of decode-ring.cu, and the warp that copies them into it. Slots are filled unit by unit, and
+// block by block of a unit's split. A slot holds what a head needs of a block: keys, values and, where the cache has 8
+// bits, their scales.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/memory.cuh"
@@ -38,7 +39,9 @@ __device__ __forceinline__ void store_stage(u32 slot, int isValue, int token, in
 #endif
 }
 
-__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) { return unit_of(a, index / a.kvHeads, index % a.kvHeads); }
+__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
+  return unit_of(a, index / a.kvHeads, index % a.kvHeads);
+}
 
 // The warp that copies.
 struct DecodeProducer {

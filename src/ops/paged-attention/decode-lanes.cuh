@@ -1,4 +1,5 @@
-// How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring lanes.
+// How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring
+// lanes.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/memory.cuh"
@@ -6,15 +7,17 @@
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
 #define LANES (USED_LANES > 16 ? 32 : USED_LANES > 8 ? 16 : USED_LANES > 4 ? 8 : USED_LANES > 2 ? 4 : 2)
-#define TOKENS_A_WARP (32 / LANES)   // that a warp takes at once
+#define TOKENS_A_WARP (32 / LANES)  // that a warp takes at once
 
-// Angles of a position for this lane's elements. They are zeros in lanes without elements, which keeps those out of sums.
+// Angles of a position for this lane's elements. They are zeros in lanes without elements, which keeps those out of
+// sums.
 struct Rotation {
   float cosine[EPL], sine[EPL];
 };
 
 // Tables: [positions, HEAD_DIM / 2].
-__device__ __forceinline__ Rotation load_rotation(const float* cosTable, const float* sinTable, int position, int lane) {
+__device__ __forceinline__ Rotation load_rotation(const float* cosTable, const float* sinTable, int position,
+                                                  int lane) {
   const int pair = lane % (USED_LANES / 2) * EPL;
   const size_t at = (size_t)position * (HEAD_DIM / 2) + pair;
   Rotation r{};
@@ -50,8 +53,8 @@ __device__ __forceinline__ float sum_over_tokens(float value) {
   return value;
 }
 
-// Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one half of
-// the values and gives the other to its partner. The sum of value p ends up in lane `holder` at `place`.
+// Sums each of P values over L neighbouring lanes with few exchanges, both powers of two: in a step a lane keeps one
+// half of the values and gives the other to its partner. The sum of value p ends up in lane `holder` at `place`.
 template <int P, int L, int N>
 __device__ __forceinline__ void scatter_sum(float (&values)[N]) {
   if constexpr (L > 1) {
@@ -67,6 +70,10 @@ __device__ __forceinline__ void scatter_sum(float (&values)[N]) {
   }
 }
 template <int P, int L>
-__device__ __forceinline__ int holder(int p) { return P <= L ? p * (L / P) : p / (P > L ? P / L : 1); }
+__device__ __forceinline__ int holder(int p) {
+  return P <= L ? p * (L / P) : p / (P > L ? P / L : 1);
+}
 template <int P, int L>
-__device__ __forceinline__ int place(int p) { return P <= L ? 0 : p % (P > L ? P / L : 1); }
+__device__ __forceinline__ int place(int p) {
+  return P <= L ? 0 : p % (P > L ? P / L : 1);
+}

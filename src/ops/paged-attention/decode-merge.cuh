@@ -1,16 +1,16 @@
-// The end of decode attention: the sums of a block's warps become those of its split, and the splits of a row its result.
-// Splits are added in their order by the block that comes last, so that a result does not depend on timing.
+// The end of decode attention: the sums of a block's warps become those of its split, and the splits of a row its
+// result. Splits are added in their order by the block that comes last, so that a result does not depend on timing.
 #pragma once
 #include "paged-attention/decode-lanes.cuh"
 #include "paged-attention/decode-unit.cuh"
 #include "paged-attention/scores.cuh"
 
-// What each warp of a block has found for a unit.
+// Sums that each warp of a block has found for a unit.
 template <int WARPS>
 struct WarpSums {
-  float stats[WARPS][GROUP][2];        // the largest score; the sum of weights
+  float stats[WARPS][GROUP][2];          // the largest score; the sum of weights
   float values[WARPS][GROUP][HEAD_DIM];  // the sum of weighted values
-  bool isLast;                         // the block's split is the last of its row to be done
+  bool isLast;                           // the block's split is the last of its row to be done
 
   // Called by the lanes that hold the warp's sums.
   __device__ __forceinline__ void put(int warp, int lane, const float (&acc)[GROUP][EPL], const float (&best)[GROUP],

@@ -1,11 +1,12 @@
-// Attention of one new token a sequence over the paged KV cache on compute capability 9.0, with rotary embedding and the
-// cache append fused in. It does the work of decode.cu, fed by bulk copies: one warp of a block copies cache blocks into a ring of
-// shared memory and runs ahead over the whole list of work (decode-copies.cuh); the other warps take the cache blocks in turn.
-// Copies start before the wait for the predecessor: earlier steps wrote the older tokens. The newest comes from qkv, and the warp
-// that takes its block puts it into the slot.
+// Attention of one new token a sequence over the paged KV cache on compute capability 9.0, with rotary embedding and
+// the cache append fused in. It does the work of decode.cu, fed by bulk copies: one warp of a block copies cache blocks
+// into a ring of shared memory and runs ahead over the whole list of work (decode-copies.cuh); the other warps take the
+// cache blocks in turn. Copies start before the wait for the predecessor: earlier steps wrote the older tokens. The
+// newest comes from qkv, and the warp that takes its block puts it into the slot.
 //
 // A slot of the ring always serves the same warp (the number of slots is a multiple of the number of warps that take
-// blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such rounds apart.
+// blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such
+// rounds apart.
 //
 // The blocks of the grid take the units of the list in turn. kv-cache.cuh says how the cache lies in memory.
 #include "cuda/act.cuh"
@@ -19,7 +20,8 @@
 #include "paged-attention/kv-cache.cuh"
 #include "paged-attention/scores.cuh"
 
-// With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's cache blocks.
+// With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's
+// cache blocks.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)
 #define PASSES ((BLOCK_TOKENS + TOKENS_A_WARP - 1) / TOKENS_A_WARP)
 // Passes whose keys are in registers at the same time.
@@ -40,8 +42,8 @@ struct DecodeConsumer {
   int takers;           // warps that take blocks
   int stage;            // of the unit's first block, counted over all units
   Unit u;
-  int firstOwn;      // the first of the blocks that are this warp's: each takers-th
-  int newestBlock;   // the one that the new token belongs to; -1 if it is not this warp's
+  int firstOwn;     // the first of the blocks that are this warp's: each takers-th
+  int newestBlock;  // the one that the new token belongs to; -1 if it is not this warp's
   KvVector newKey, newValue;
   float q[GROUP][EPL];                               // scaled so that products are scores
   float acc[GROUP][EPL], best[GROUP], total[GROUP];  // sums of weighted values; the largest score; sums of weights
@@ -58,7 +60,8 @@ struct DecodeConsumer {
     const Rotation rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
     Vec16 query[GROUP], newKeyBits = zero16(), newValueBits = zero16();
 #pragma unroll
-    for (int g = 0; g < GROUP; g++) query[g] = active() ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16();
+    for (int g = 0; g < GROUP; g++)
+      query[g] = active() ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16();
     int ownBlock = 0;
     if (newestBlock >= 0 && active()) {
       ownBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
@@ -73,7 +76,8 @@ struct DecodeConsumer {
       newKey = kv_from_activations<LANES>(pack8(k));
       newValue = kv_from_activations<LANES>(newValueBits);
       if (sub == 0 && active())
-        kv_store_both(a.cache, a.blockStride, a.kvHeads, ownBlock, u.kvHead, newest % BLOCK_TOKENS, lane, newKey, newValue);
+        kv_store_both(a.cache, a.blockStride, a.kvHeads, ownBlock, u.kvHead, newest % BLOCK_TOKENS, lane, newKey,
+                      newValue);
     }
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
@@ -127,7 +131,8 @@ struct DecodeConsumer {
         for (int p = 0; p < PASSES_AT_ONCE; p++) {
           const int within = (p0 + p) * TOKENS_A_WARP + sub;
           const bool live = within < BLOCK_TOKENS && token0 + within < u.length;
-          const float sum = __shfl_sync(0xffffffffu, sums[g][place<PASSES_AT_ONCE, LANES>(p)], holder<PASSES_AT_ONCE, LANES>(p), LANES);
+          const float sum = __shfl_sync(0xffffffffu, sums[g][place<PASSES_AT_ONCE, LANES>(p)],
+                                        holder<PASSES_AT_ONCE, LANES>(p), LANES);
           score[g][p0 + p] = live ? kv_scaled(sum, keys[p]) : MASKED_SCORE;
           top[g] = fmaxf(top[g], score[g][p0 + p]);
         }

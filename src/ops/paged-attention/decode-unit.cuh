@@ -13,11 +13,11 @@ struct DecodeArgs {
   const int* blockTables;     // [rows, maxBlocks]
   const int* items;           // [itemCount] row * 65536 + split of SPLIT_TOKENS cached tokens
   const int* itemCount;
-  float* partials;            // [items, kvHeads, GROUP, HEAD_DIM + 2]
-  u32* arrivals;              // [rows, kvHeads], zero between launches
-  u64 blockStride;            // elements from one block to the next
+  float* partials;  // [items, kvHeads, GROUP, HEAD_DIM + 2]
+  u32* arrivals;    // [rows, kvHeads], zero between launches
+  u64 blockStride;  // elements from one block to the next
   int kvHeads, maxBlocks;
-  int stageCount;             // slots of the ring of decode-ring.cu
+  int stageCount;  // slots of the ring of decode-ring.cu
 
   __device__ __forceinline__ int heads() const { return kvHeads * GROUP; }
 };

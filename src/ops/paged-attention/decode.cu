@@ -21,15 +21,17 @@ struct DecodeWarp {
   WarpSums<DECODE_WARPS>& sums;
   int warp, lane, sub;  // `lane` of those that share a token, `sub` the token of those that the warp takes at once
   Unit u;
-  KvVector kv[PASSES];                               // keys of this lane's tokens, then values
+  KvVector kv[PASSES];  // keys of this lane's tokens, then values
   KvVector newKey, newValue;
-  float q[GROUP][EPL];                               // scaled so that products are scores
+  float q[GROUP][EPL];  // scaled so that products are scores
   float score[GROUP][PASSES];
   float acc[GROUP][EPL], best[GROUP], total[GROUP];  // sums of weighted values; the largest score; sums of weights
 
   __device__ __forceinline__ bool active() const { return lane < USED_LANES; }
   // Position of this lane's token in a pass.
-  __device__ __forceinline__ int token(int pass) const { return u.first + (pass * DECODE_WARPS + warp) * TOKENS_A_WARP + sub; }
+  __device__ __forceinline__ int token(int pass) const {
+    return u.first + (pass * DECODE_WARPS + warp) * TOKENS_A_WARP + sub;
+  }
 
   __device__ __forceinline__ KvVector load(int token, int isValue) const {
     const int block = __ldg(a.blockTables + (size_t)u.row * a.maxBlocks + token / BLOCK_TOKENS);
@@ -68,7 +70,8 @@ struct DecodeWarp {
     newValue = kv_from_activations<LANES>(value);
     if (threadIdx.x >= LANES || !active()) return;
     const int block = a.blockTables[(size_t)u.row * a.maxBlocks + u.newest() / BLOCK_TOKENS];
-    kv_store_both(a.cache, a.blockStride, a.kvHeads, block, u.kvHead, u.newest() % BLOCK_TOKENS, lane, newKey, newValue);
+    kv_store_both(a.cache, a.blockStride, a.kvHeads, block, u.kvHead, u.newest() % BLOCK_TOKENS, lane, newKey,
+                  newValue);
   }
 
   // Scores the keys. Each key makes room for its token's value, which is requested.
@@ -136,8 +139,7 @@ struct DecodeWarp {
 };
 
 // Grid: [kvHeads, blocks that share the items].
-extern "C" __global__ void __launch_bounds__(DECODE_WARPS * 32)
-    attention_decode(const DecodeArgs a) {
+extern "C" __global__ void __launch_bounds__(DECODE_WARPS * 32) attention_decode(const DecodeArgs a) {
   __shared__ WarpSums<DECODE_WARPS> sums;
   DecodeWarp warp{a, sums, (int)threadIdx.x >> 5, (int)threadIdx.x & (LANES - 1), (int)(threadIdx.x & 31) / LANES};
   allow_successor();

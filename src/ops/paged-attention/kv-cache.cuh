@@ -1,10 +1,13 @@
 // How keys and values lie in the paged cache, and how threads get at them: eight neighbouring elements a lane.
 //
 // 16 bits: a block is [layer][key, value][kvHead][token][headDim], elements are activations.
-// 8 bits (KV_INT8 or KV_FP8): a block is [layer][kvHead] of { keys [token][headDim], values [token][headDim], scales of keys
-// [token] f32, scales of values [token] f32 }, so that what a head needs of a block is one contiguous piece.
+//
+// 8 bits (KV_INT8 or KV_FP8): a block is [layer][kvHead] of { keys [token][headDim], values [token][headDim], scales of
+// keys [token] f32, scales of values [token] f32 }, so that the part of a block that a head needs is one contiguous
+// piece.
 //   KV_INT8: value + 128, times the scale; the largest magnitude of a vector is 127.
-//   KV_FP8: E4M3 read with f16's exponent bias, which makes it 2^-8 of its value; the scale has the factor. Largest: 448.
+//   KV_FP8: E4M3 read with f16's exponent bias, which makes it 2^-8 of its value; the scale has the factor. The largest
+//     is 448.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/int8.cuh"
@@ -20,26 +23,29 @@ typedef u16 KvElement;
 typedef Vec16 KvVector;
 
 __device__ __forceinline__ KvVector kv_zero() { return zero16(); }
-__device__ __forceinline__ KvVector kv_choose(bool first, const KvVector& a, const KvVector& b) { return choose(first, a, b); }
+__device__ __forceinline__ KvVector kv_choose(bool first, const KvVector& a, const KvVector& b) {
+  return choose(first, a, b);
+}
 __device__ __forceinline__ void kv_unpack(const KvVector& v, float (&out)[8]) { unpack8(v, out); }
 __device__ __forceinline__ float kv_scaled(float sum, const KvVector&) { return sum; }
 template <int lanes> __device__ __forceinline__ const KvVector& kv_from_activations(const Vec16& v) { return v; }
 
 // Offset of a token's key or value.
-__device__ __forceinline__ size_t kv_offset(u64 blockStride, int kvHeads, int block, int isValue, int kvHead, int token) {
+__device__ __forceinline__ size_t kv_offset(u64 blockStride, int kvHeads, int block, int isValue, int kvHead,
+                                            int token) {
   return block * blockStride + (((size_t)isValue * kvHeads + kvHead) * BLOCK_TOKENS + token) * HEAD_DIM;
 }
-__device__ __forceinline__ KvVector kv_load(const KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue, int kvHead,
-                                            int token, int lane) {
+__device__ __forceinline__ KvVector kv_load(const KvElement* cache, u64 blockStride, int kvHeads, int block,
+                                            int isValue, int kvHead, int token, int lane) {
   return load_stream(cache + kv_offset(blockStride, kvHeads, block, isValue, kvHead, token) + lane * 8);
 }
-__device__ __forceinline__ void kv_store(KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue, int kvHead, int token,
-                                         int lane, const KvVector& v) {
+__device__ __forceinline__ void kv_store(KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue,
+                                         int kvHead, int token, int lane, const KvVector& v) {
   store16(cache + kv_offset(blockStride, kvHeads, block, isValue, kvHead, token) + lane * 8, v);
 }
 // Key and value of a token.
-__device__ __forceinline__ void kv_store_both(KvElement* cache, u64 blockStride, int kvHeads, int block, int kvHead, int token, int lane,
-                                              const KvVector& key, const KvVector& value) {
+__device__ __forceinline__ void kv_store_both(KvElement* cache, u64 blockStride, int kvHeads, int block, int kvHead,
+                                              int token, int lane, const KvVector& key, const KvVector& value) {
   KvElement* to = cache + block * blockStride + ((size_t)kvHead * BLOCK_TOKENS + token) * HEAD_DIM + lane * 8;
   store16(to, key);
   store16(to + (size_t)kvHeads * BLOCK_TOKENS * HEAD_DIM, value);
@@ -47,8 +53,8 @@ __device__ __forceinline__ void kv_store_both(KvElement* cache, u64 blockStride,
 
 #else
 
-#define KV_HALF_BYTES (BLOCK_TOKENS * HEAD_DIM)                 // keys or values of a block and head
-#define KV_HEAD_BYTES (2 * KV_HALF_BYTES + 8 * BLOCK_TOKENS)    // with the scales of both
+#define KV_HALF_BYTES (BLOCK_TOKENS * HEAD_DIM)               // keys or values of a block and head
+#define KV_HEAD_BYTES (2 * KV_HALF_BYTES + 8 * BLOCK_TOKENS)  // with the scales of both
 
 typedef u8 KvElement;
 // Eight elements and the scale of the vector that they belong to.
@@ -59,7 +65,7 @@ struct KvVector {
 
 __device__ __forceinline__ KvVector kv_zero() { return KvVector{{0, 0}, 0.f}; }
 
-// By words, as `choose`.
+// Chooses word by word, as `choose` does.
 __device__ __forceinline__ KvVector kv_choose(bool first, const KvVector& a, const KvVector& b) {
   KvVector v;
   v.w[0] = first ? a.w[0] : b.w[0];
@@ -80,7 +86,8 @@ __device__ __forceinline__ void kv_unpack(const KvVector& v, float (&out)[8]) {
     out[4 * i + 2] = __uint_as_float(permute_bytes(v.w[i], magic, 0x7652)) - 8388736.f;
     out[4 * i + 3] = __uint_as_float(permute_bytes(v.w[i], magic, 0x7653)) - 8388736.f;
 #else
-    // Bytes to the upper halves of 16-bit words, then exponent and fraction down by one: a half without its topmost exponent bit.
+    // Bytes to the upper halves of 16-bit words, then exponent and fraction down by one: a half without its topmost
+    // exponent bit.
 #pragma unroll
     for (int j = 0; j < 2; j++) {
       const u32 words = permute_bytes(v.w[i], 0, j == 0 ? 0x1404 : 0x3424);
@@ -94,8 +101,9 @@ __device__ __forceinline__ void kv_unpack(const KvVector& v, float (&out)[8]) {
 
 __device__ __forceinline__ float kv_scaled(float sum, const KvVector& v) { return sum * v.scale; }
 
-// What elements are multiplied with before they are stored, and after: the largest magnitude becomes the largest code.
-// Vectors too small to divide by become zeros. Divisions round correctly, as in the references, whatever the compiler's flags.
+// Factors before elements are stored, and after they are loaded: the largest magnitude becomes the largest code.
+// Vectors too small to divide by become zeros. Divisions round correctly, as in the references, whatever the compiler's
+// flags.
 __device__ __forceinline__ float kv_inverse_of(float largest) {
 #ifdef KV_INT8
   const float top = 127.f;
@@ -133,7 +141,8 @@ template <int lanes> __device__ __forceinline__ KvVector kv_from_activations(con
 #pragma unroll
   for (int i = 0; i < 8; i++) largest = fmaxf(largest, fabsf(x[i]));
 #pragma unroll
-  for (int mask = lanes / 2; mask > 0; mask >>= 1) largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, mask));
+  for (int mask = lanes / 2; mask > 0; mask >>= 1)
+    largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, mask));
   const float inverse = kv_inverse_of(largest);
   KvVector v = {{0, 0}, kv_scale_of(largest)};
 #pragma unroll
@@ -146,12 +155,13 @@ __device__ __forceinline__ size_t kv_offset(u64 blockStride, int block, int isVa
   return block * blockStride + (size_t)kvHead * KV_HEAD_BYTES + (isValue * BLOCK_TOKENS + token) * HEAD_DIM;
 }
 __device__ __forceinline__ size_t kv_scale_offset(u64 blockStride, int block, int isValue, int kvHead, int token) {
-  return block * blockStride + (size_t)kvHead * KV_HEAD_BYTES + 2 * KV_HALF_BYTES + (isValue * BLOCK_TOKENS + token) * 4;
+  return block * blockStride + (size_t)kvHead * KV_HEAD_BYTES + 2 * KV_HALF_BYTES +
+         (isValue * BLOCK_TOKENS + token) * 4;
 }
 
-// Read once: does not displace what other kernels keep in L1.
-__device__ __forceinline__ KvVector kv_load(const KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue, int kvHead,
-                                            int token, int lane) {
+// Loads data that is read once: it does not displace what other kernels keep in L1.
+__device__ __forceinline__ KvVector kv_load(const KvElement* cache, u64 blockStride, int kvHeads, int block,
+                                            int isValue, int kvHead, int token, int lane) {
   const u8* from = cache + kv_offset(blockStride, block, isValue, kvHead, token) + lane * 8;
   KvVector v;
   asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(v.w[0]), "=r"(v.w[1]) : "l"(from));
@@ -160,17 +170,18 @@ __device__ __forceinline__ KvVector kv_load(const KvElement* cache, u64 blockStr
                : "l"(cache + kv_scale_offset(blockStride, block, isValue, kvHead, token)));
   return v;
 }
-__device__ __forceinline__ void kv_store(KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue, int kvHead, int token,
-                                         int lane, const KvVector& v) {
+__device__ __forceinline__ void kv_store(KvElement* cache, u64 blockStride, int kvHeads, int block, int isValue,
+                                         int kvHead, int token, int lane, const KvVector& v) {
   u8* to = cache + kv_offset(blockStride, block, isValue, kvHead, token) + lane * 8;
   asm volatile("st.global.v2.u32 [%0], {%1,%2};" ::"l"(to), "r"(v.w[0]), "r"(v.w[1]) : "memory");
   if (lane == 0)
-    asm volatile("st.global.f32 [%0], %1;" ::"l"(cache + kv_scale_offset(blockStride, block, isValue, kvHead, token)), "f"(v.scale)
+    asm volatile("st.global.f32 [%0], %1;" ::"l"(cache + kv_scale_offset(blockStride, block, isValue, kvHead, token)),
+                 "f"(v.scale)
                  : "memory");
 }
 
-__device__ __forceinline__ void kv_store_both(KvElement* cache, u64 blockStride, int kvHeads, int block, int kvHead, int token, int lane,
-                                              const KvVector& key, const KvVector& value) {
+__device__ __forceinline__ void kv_store_both(KvElement* cache, u64 blockStride, int kvHeads, int block, int kvHead,
+                                              int token, int lane, const KvVector& key, const KvVector& value) {
   kv_store(cache, blockStride, kvHeads, block, 0, kvHead, token, lane, key);
   kv_store(cache, blockStride, kvHeads, block, 1, kvHead, token, lane, value);
 }

@@ -1,16 +1,16 @@
-// What the two sides of prefill-wgmma.cu share, and the side that copies: queries, keys and values into rings of tiles in shared
-// memory. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor maps write it.
+// The half of prefill-wgmma.cu that copies queries, keys and values into rings of tiles in shared memory, and what both
+// halves share. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor maps write it.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/memory.cuh"
 
-#define TILE 128                           // queries; and keys, or values
-#define WARPGROUPS 2                       // that multiply
+#define TILE 128      // queries; and keys, or values
+#define WARPGROUPS 2  // that multiply
 #define WARPGROUP_QUERIES (TILE / WARPGROUPS)
 #define HALVES (HEAD_DIM / 64)
 #define TILE_HALF_BYTES (TILE * 128)
 #define TILE_BYTES (HALVES * TILE_HALF_BYTES)
-#define SLOTS 2                            // of each ring: queries, keys, values
+#define SLOTS 2  // of each ring: queries, keys, values
 // Rows of a box: the largest power of two that divides a cache block, so that no box leaves its block.
 #define LOWEST_BIT(n) ((n) & -(n))
 #define BOX_ROWS (LOWEST_BIT(BLOCK_TOKENS) < TILE ? LOWEST_BIT(BLOCK_TOKENS) : TILE)
@@ -39,7 +39,7 @@ struct WgmmaPrefillView : WgmmaPrefillScalars {
 
 // A tile of queries of one head; without queries: the end.
 struct PrefillWork {
-  int first;      // token of the first query
+  int first;  // token of the first query
   int queries;
   int position0;  // of the first query in its sequence
   int head;
@@ -92,17 +92,18 @@ struct PrefillProducer {
     if ((threadIdx.x & 31) == 0) {
       const u32 taken = atomicAdd(a.taken, 1u);
       index = gridDim.x + taken;
-      // Of as many as there are pieces of work this is the last: each block takes in vain once.
+      // Every block draws one ticket too many; the last of them resets the counter for the next launch.
       if (taken == (u32)(a.tileCount * a.heads) - 1) *a.taken = 0;
     }
     return work_at(__shfl_sync(0xffffffffu, index, 0));
   }
 
-  // Where this lane's box of a tile of keys starts. Beyond the keys it is outside of the cache, which reads as zeros.
+  // First vector of this lane's box of a tile of keys. Beyond the keys it is outside of the cache and reads as zeros.
   __device__ __forceinline__ int box_vector(const PrefillWork& w, int tile) const {
     const int position = tile * TILE + (threadIdx.x & 31) / HALVES * BOX_ROWS;
     if (position >= w.keys()) return -(1 << 30);
-    return a.firstVector + table[position / BLOCK_TOKENS] * a.blockVectors + w.head / GROUP * BLOCK_TOKENS + position % BLOCK_TOKENS;
+    return a.firstVector + table[position / BLOCK_TOKENS] * a.blockVectors + w.head / GROUP * BLOCK_TOKENS +
+           position % BLOCK_TOKENS;
   }
 
   __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, int vector) {
@@ -112,10 +113,13 @@ struct PrefillProducer {
     if (lane == 0) barrier_expect(filled, TILE_BYTES);
     __syncwarp();
     if (lane < BOXES)
-      box_copy(ring + at.slot * TILE_BYTES + half * TILE_HALF_BYTES + box * BOX_ROWS * 128, a.cacheMap, half * 64, vector, filled);
+      box_copy(ring + at.slot * TILE_BYTES + half * TILE_HALF_BYTES + box * BOX_ROWS * 128, a.cacheMap, half * 64,
+               vector, filled);
     at.advance();
   }
-  __device__ __forceinline__ void fill_keys(int vector) { fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, vector); }
+  __device__ __forceinline__ void fill_keys(int vector) {
+    fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, vector);
+  }
   __device__ __forceinline__ void fill_values(int keyVector) {
     fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, keyVector + a.kvHeads * BLOCK_TOKENS);
   }
@@ -130,7 +134,8 @@ struct PrefillProducer {
     __syncwarp();
     // Rows after the last query belong to others: their results are not stored.
     if (w.queries > 0 && lane < HALVES)
-      box_copy(tiles.queries + slot * TILE_BYTES + lane * TILE_HALF_BYTES, a.qkvMap, w.head * HEAD_DIM + lane * 64, w.first, filled);
+      box_copy(tiles.queries + slot * TILE_BYTES + lane * TILE_HALF_BYTES, a.qkvMap, w.head * HEAD_DIM + lane * 64,
+               w.first, filled);
     queryAt.advance();
   }
 

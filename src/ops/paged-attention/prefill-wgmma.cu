@@ -1,14 +1,14 @@
-// Causal attention of prompt chunks over a paged KV cache of activations, compute capability 9.0. The same work as prefill.cu.
-// Flash attention with asynchronous tensor cores (Shah et al. 2024, arXiv:2407.08608): a block takes 128 queries of one head.
-// Two warpgroups of 64 queries each multiply (wgmma.cuh); one more warp copies tiles of 128 keys and of their values into rings,
-// and runs ahead into the block's next piece of work (prefill-copies.cuh).
+// Causal attention of prompt chunks over a paged KV cache of activations, compute capability 9.0. The same work as
+// prefill.cu. Flash attention with asynchronous tensor cores (Shah et al. 2024, arXiv:2407.08608): a block takes 128
+// queries of one head. Two warpgroups of 64 queries each multiply (wgmma.cuh); one more warp copies tiles of 128 keys
+// and of their values into rings, and runs ahead into the block's next piece of work (prefill-copies.cuh).
 //
-// A warpgroup requests the sums of one tile together with the scores of the next, also from one piece of work to the next, and
-// then works on exponentials. The warpgroups take turns at requesting: one's products are computed during the other's
-// exponentials. (Beginning with the exponentials while the own sums are computed made it no faster on an H200.)
+// A warpgroup requests the sums of one tile together with the scores of the next, also from one piece of work to the
+// next, and then works on exponentials. The warpgroups take turns at requesting: one's products are computed during the
+// other's exponentials. (Beginning with the exponentials while the own sums are computed made it no faster on an H200.)
 //
-// A query's keys are added up in tiles at fixed positions, and what is masked adds zeros, so a result does not depend on how the
-// prompt was cut.
+// A query's keys are added up in tiles at fixed positions, and what is masked adds zeros, so a result does not depend
+// on how the prompt was cut.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"
@@ -31,15 +31,22 @@ struct PrefillConsumer {
   PrefillTiles tiles;
   int warpgroup, query0;  // of the block's queries, this thread's first
   RingPlace queryAt, keyAt, valueAt;
-  float s[64], acc[HEAD_DIM / 2], top[2], total[2];  // scores; sums of values; of each row the largest score and the sum of weights
-  u32 p[32];                                         // weights of the step whose values come next
+  float s[64], acc[HEAD_DIM / 2], top[2],
+      total[2];  // scores; sums of values; of each row the largest score and the sum of weights
+  u32 p[32];     // weights of the step whose values come next
 
-  __device__ __forceinline__ void turn_wait() { asm volatile("bar.sync %0, %1;" ::"r"(1 + warpgroup), "n"(WARPGROUPS * 128) : "memory"); }
+  __device__ __forceinline__ void turn_wait() {
+    asm volatile("bar.sync %0, %1;" ::"r"(1 + warpgroup), "n"(WARPGROUPS * 128) : "memory");
+  }
   __device__ __forceinline__ void turn_pass() {
     asm volatile("bar.arrive %0, %1;" ::"r"(1 + (warpgroup ^ 1)), "n"(WARPGROUPS * 128) : "memory");
   }
-  __device__ __forceinline__ void wait_keys() { barrier_wait(shared_address(shared.keysFull + keyAt.slot), keyAt.parity); }
-  __device__ __forceinline__ void wait_values() { barrier_wait(shared_address(shared.valuesFull + valueAt.slot), valueAt.parity); }
+  __device__ __forceinline__ void wait_keys() {
+    barrier_wait(shared_address(shared.keysFull + keyAt.slot), keyAt.parity);
+  }
+  __device__ __forceinline__ void wait_values() {
+    barrier_wait(shared_address(shared.valuesFull + valueAt.slot), valueAt.parity);
+  }
   __device__ __forceinline__ PrefillWork wait_work() {
     barrier_wait(shared_address(shared.queriesFull + queryAt.slot), queryAt.parity);
     return shared.work[queryAt.slot];
@@ -65,9 +72,12 @@ struct PrefillConsumer {
   // Requests the sums of the step's values.
   __device__ __forceinline__ void request_sums(const PrefillStep& step) {
     const int seen = min(step.work.keys(), step.work.position0 + (warpgroup + 1) * WARPGROUP_QUERIES);
-    // Values after the last query have no weight: half a tile for the first warpgroup where the tiles of queries and keys are aligned.
-    if (seen <= step.tile * TILE + TILE / 2) request_sums<TILE / 2>(step.tile > 0);
-    else request_sums<TILE>(step.tile > 0);
+    // Values after the last query have no weight: half a tile for the first warpgroup where the tiles of queries and
+    // keys are aligned.
+    if (seen <= step.tile * TILE + TILE / 2)
+      request_sums<TILE / 2>(step.tile > 0);
+    else
+      request_sums<TILE>(step.tile > 0);
   }
   template <int values> __device__ __forceinline__ void request_sums(bool add) {
     const u32 rows = tiles.values + valueAt.slot * TILE_BYTES;
@@ -78,7 +88,7 @@ struct PrefillConsumer {
     wgmma_commit();
   }
 
-  // What follows a step whose scores are there, once its keys have come.
+  // Step after one whose scores are there. Returns when its keys have come.
   __device__ __forceinline__ PrefillStep step_after(const PrefillStep& step) {
     PrefillStep next = {step.work, step.tile + 1};
     if (step.tile == step.work.last_tile()) {
@@ -94,14 +104,16 @@ struct PrefillConsumer {
     const PrefillWork& w = step.work;
     if (step.tile == 0) top[0] = top[1] = MASKED_SCORE, total[0] = total[1] = 0.f;
     // The first query sees itself and what came before.
-    if ((step.tile + 1) * TILE > w.position0 + warpgroup * WARPGROUP_QUERIES + 1) mask(w.position0 + query0 - step.tile * TILE);
+    if ((step.tile + 1) * TILE > w.position0 + warpgroup * WARPGROUP_QUERIES + 1)
+      mask(w.position0 + query0 - step.tile * TILE);
     const float scale = score_scale();
     float factor[2], offset[2], sum[2][2] = {};
 #pragma unroll
     for (int j = 0; j < 2; j++) {
       float best[2] = {s[2 * j], s[2 * j + 1]};
 #pragma unroll
-      for (int i = 4; i < 64; i += 4) best[0] = fmaxf(best[0], s[i + 2 * j]), best[1] = fmaxf(best[1], s[i + 2 * j + 1]);
+      for (int i = 4; i < 64; i += 4)
+        best[0] = fmaxf(best[0], s[i + 2 * j]), best[1] = fmaxf(best[1], s[i + 2 * j + 1]);
       float largest = fmaxf(top[j], fmaxf(best[0], best[1]));
       largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, 1));
       largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, 2));
@@ -133,7 +145,8 @@ struct PrefillConsumer {
       if (column + (i >> 2) * 8 + (i & 1) > last + (i & 2) * 4) s[i] = MASKED_SCORE;
   }
 
-  // A box that is only partly keys brings whatever lies in the cache after them. Its weight is zero, so it must be a number.
+  // A box that is only partly keys brings whatever lies in the cache after them. Its weight is zero, so it must be a
+  // number.
   __device__ __forceinline__ void clear_values(const PrefillStep& step) {
     const int keys = step.work.keys() - step.tile * TILE;
     if (keys >= TILE || keys % BOX_ROWS == 0) return;
@@ -142,8 +155,7 @@ struct PrefillConsumer {
     const int end = (keys + BOX_ROWS - 1) / BOX_ROWS * BOX_ROWS * 8;
     for (int piece = keys * 8 + (threadIdx.x & 127); piece < end; piece += 128)
 #pragma unroll
-      for (int half = 0; half < HALVES; half++)
-        store_shared16(rows + half * TILE_HALF_BYTES + piece * 16, zero16());
+      for (int half = 0; half < HALVES; half++) store_shared16(rows + half * TILE_HALF_BYTES + piece * 16, zero16());
     shared_stores_fence();
     asm volatile("bar.sync %0, 128;" ::"r"(1 + WARPGROUPS + warpgroup) : "memory");
   }
@@ -213,7 +225,8 @@ struct PrefillConsumer {
   }
 };
 
-// Work: tiles of queries times heads. The first of each block is given by its index; then who is ready first takes the next.
+// Work: tiles of queries times heads. The first of each block is given by its index; then who is ready first takes the
+// next.
 extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
     attention_prefill_wgmma(const __grid_constant__ WgmmaPrefillArgs args) {
   const WgmmaPrefillView a{args, &args.qkvMap, &args.cacheMap};
@@ -223,7 +236,8 @@ extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
   PrefillShared& shared = *(PrefillShared*)(memory + 3 * SLOTS * TILE_BYTES);
   if (threadIdx.x < SLOTS) {
     const int i = threadIdx.x, warps = WARPGROUPS * 4;
-    barrier_init(shared_address(shared.queriesFull + i), 1), barrier_init(shared_address(shared.queriesEmpty + i), warps);
+    barrier_init(shared_address(shared.queriesFull + i), 1),
+        barrier_init(shared_address(shared.queriesEmpty + i), warps);
     barrier_init(shared_address(shared.keysFull + i), 1), barrier_init(shared_address(shared.keysEmpty + i), warps);
     barrier_init(shared_address(shared.valuesFull + i), 1), barrier_init(shared_address(shared.valuesEmpty + i), warps);
   }

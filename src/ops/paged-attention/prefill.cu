@@ -14,12 +14,14 @@
 #define STRIDE (HEAD_DIM * 2 + 16)  // bytes of a row in shared memory: eight rows fall into different banks
 
 __device__ __forceinline__ void copy_async16(u32 target, const void* source, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0)
+               : "memory");
 }
 
 #ifdef KV_8BIT
 __device__ __forceinline__ void copy_async4(u32 target, const void* source, bool inside) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(inside ? 4 : 0) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(inside ? 4 : 0)
+               : "memory");
 }
 #endif
 
@@ -45,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
   const int item = a.tiles[blockIdx.y], row = item >> 16;
   const int first = a.rowOffsets[row] + (item & 0xffff) * QUERIES;  // first query of the block
   const int newTokens = a.rowOffsets[row + 1] - a.rowOffsets[row];
-  const int before = a.contextLengths[row] - newTokens;             // position of the row's first new token
+  const int before = a.contextLengths[row] - newTokens;  // position of the row's first new token
   const int position0 = before + (item & 0xffff) * QUERIES;
   const int queries = min(QUERIES, a.rowOffsets[row + 1] - first);
   const int keys = position0 + queries;
@@ -65,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
 
   const u32 base = shared_address(memory);
 #ifdef KV_8BIT
-  // Copies arrive as they are cached, in two stages in turn, and become one pair of tiles of activations just before use.
+  // Copies arrive as they are cached, in two stages in turn, and become one pair of tiles of activations just before
+  // use.
   constexpr int STAGE_BYTES = 2 * TILE * (HEAD_DIM + 4);
   const auto stageAt = [&](int stage) { return base + 2 * TILE * STRIDE + stage * STAGE_BYTES; };
   const auto fetch = [&](int stage, int tile) {
@@ -75,11 +78,14 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
       const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
       const bool inside = position < keys;
       const int block = inside ? table[position / BLOCK_TOKENS] : 0, within = position % BLOCK_TOKENS;
-      copy_async16(keysTo + token * HEAD_DIM + piece * 16, a.cache + kv_offset(a.blockStride, block, 0, kvHead, within) + piece * 16, inside);
-      copy_async16(valuesTo + token * HEAD_DIM + piece * 16, a.cache + kv_offset(a.blockStride, block, 1, kvHead, within) + piece * 16, inside);
+      copy_async16(keysTo + token * HEAD_DIM + piece * 16,
+                   a.cache + kv_offset(a.blockStride, block, 0, kvHead, within) + piece * 16, inside);
+      copy_async16(valuesTo + token * HEAD_DIM + piece * 16,
+                   a.cache + kv_offset(a.blockStride, block, 1, kvHead, within) + piece * 16, inside);
       if (piece == 0) {
         copy_async4(scalesTo + token * 4, a.cache + kv_scale_offset(a.blockStride, block, 0, kvHead, within), inside);
-        copy_async4(scalesTo + (TILE + token) * 4, a.cache + kv_scale_offset(a.blockStride, block, 1, kvHead, within), inside);
+        copy_async4(scalesTo + (TILE + token) * 4, a.cache + kv_scale_offset(a.blockStride, block, 1, kvHead, within),
+                    inside);
       }
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -90,7 +96,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
     const u32 from = stageAt(stage);
     for (int i = threadIdx.x; i < 2 * TILE * PIECES; i += PREFILL_WARPS * 32) {
       const int vector = i / PIECES, piece = i % PIECES;
-      const KvVector stored = kv_load_shared(from + vector * HEAD_DIM + piece * 8, from + 2 * TILE * HEAD_DIM + vector * 4);
+      const KvVector stored =
+          kv_load_shared(from + vector * HEAD_DIM + piece * 8, from + 2 * TILE * HEAD_DIM + vector * 4);
       float x[8];
       kv_unpack(stored, x);
 #pragma unroll
@@ -106,9 +113,11 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
       const int token = i / PIECES, piece = i % PIECES, position = tile * TILE + token;
       const bool inside = position < keys;
       const int block = inside ? table[position / BLOCK_TOKENS] : 0;
-      const u16* from = a.cache + block * a.blockStride + ((size_t)kvHead * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + piece * 8;
+      const u16* from = a.cache + block * a.blockStride +
+                        ((size_t)kvHead * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + piece * 8;
       copy_async16(buffer(stage, 0) + token * STRIDE + piece * 16, from, inside);
-      copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)a.kvHeads * BLOCK_TOKENS * HEAD_DIM, inside);
+      copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)a.kvHeads * BLOCK_TOKENS * HEAD_DIM,
+                   inside);
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
   };
@@ -150,7 +159,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
 #pragma unroll
       for (int n = 0; n < TILE / 16; n++) {
         // Four 8x8 matrices: keys n*16..+7 and +8..+15, each at d and d + 8.
-        const Vec16 b = load_matrices(keysAt + (n * 16 + (lane & 7) + (lane >> 4) * 8) * STRIDE + k * 32 + ((lane >> 3) & 1) * 16);
+        const Vec16 b =
+            load_matrices(keysAt + (n * 16 + (lane & 7) + (lane >> 4) * 8) * STRIDE + k * 32 + ((lane >> 3) & 1) * 16);
         mma16816(s[2 * n], q[k], b.w[0], b.w[1]);
         mma16816(s[2 * n + 1], q[k], b.w[2], b.w[3]);
       }
@@ -192,7 +202,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
                         pack_act(s[2 * k + 1][0], s[2 * k + 1][1]), pack_act(s[2 * k + 1][2], s[2 * k + 1][3])};
 #pragma unroll
       for (int n = 0; n < HEAD_DIM / 16; n++) {
-        const Vec16 b = load_matrices_transposed(valuesAt + (k * 16 + (lane & 15)) * STRIDE + n * 32 + (lane >> 4) * 16);
+        const Vec16 b =
+            load_matrices_transposed(valuesAt + (k * 16 + (lane & 15)) * STRIDE + n * 32 + (lane >> 4) * 16);
         mma16816(acc[2 * n], p, b.w[0], b.w[1]);
         mma16816(acc[2 * n + 1], p, b.w[2], b.w[3]);
       }
@@ -209,6 +220,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
     const float inverse = 1.f / total[j];
     u16* to = a.out + ((size_t)(first + query) * a.heads + head) * HEAD_DIM + t * 2;
 #pragma unroll
-    for (int n = 0; n < HEAD_DIM / 8; n++) *(u32*)(to + n * 8) = pack_act(acc[n][2 * j] * inverse, acc[n][2 * j + 1] * inverse);
+    for (int n = 0; n < HEAD_DIM / 8; n++)
+      *(u32*)(to + n * 8) = pack_act(acc[n][2 * j] * inverse, acc[n][2 * j + 1] * inverse);
   }
 }

@@ -6,7 +6,7 @@ namespace aloft::ALOFT_ISA {
 
 // out = x / sqrt(mean(x^2) + epsilon) * weight for one row of `columns`.
 // With a delta, x += delta first, in place.
-void rmsNormRow(float *x, const float *delta, const float *weight, float *out, int64_t columns, float epsilon) {
+void rmsNormRow(float* x, const float* delta, const float* weight, float* out, int64_t columns, float epsilon) {
   const int64_t whole = columns / lanes * lanes;
   const int64_t rest = columns - whole;
   const auto sumAt = [&](int64_t i, int64_t count) {
@@ -36,4 +36,4 @@ void rmsNormRow(float *x, const float *delta, const float *weight, float *out, i
   if (rest > 0) storePartial(out + i, loadPartial(x + i, rest) * scale * loadPartial(weight + i, rest), rest);
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

@@ -62,7 +62,9 @@ __device__ __forceinline__ void rms_norm_row(const RmsNormArgs& args) {
   }
 }
 
-extern "C" __global__ void __launch_bounds__(NORM_THREADS) rms_norm(const RmsNormArgs args) { rms_norm_row<false>(args); }
+extern "C" __global__ void __launch_bounds__(NORM_THREADS) rms_norm(const RmsNormArgs args) {
+  rms_norm_row<false>(args);
+}
 
 extern "C" __global__ void __launch_bounds__(NORM_THREADS) add_rms_norm(const RmsNormArgs args) {
   rms_norm_row<true>(args);

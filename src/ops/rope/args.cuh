@@ -1,4 +1,4 @@
-// What the kernels that rotate and append read and write.
+// Arguments of the kernels that rotate queries and keys and append keys and values.
 #pragma once
 #include "paged-attention/kv-cache.cuh"
 

@@ -18,10 +18,10 @@ inline uint8_t floatToE4m3(float value) {
 // Takes the scale of a vector and stores its elements; the largest magnitude becomes the largest code.
 struct Quantiser {
   KvFormat format;
-  float scale;   // what a stored element is multiplied with; see KvFormat
-  float inverse; // 0 for vectors too small to divide by
+  float scale;    // what a stored element is multiplied with; see KvFormat
+  float inverse;  // 0 for vectors too small to divide by
 
-  Quantiser(KvFormat format, const float *x, int64_t count) : format(format) {
+  Quantiser(KvFormat format, const float* x, int64_t count) : format(format) {
     const F32x16 zero = broadcast(0.0f);
     F32x16 largest16 = zero;
     for (int64_t i = 0; i < count; i += lanes) {
@@ -34,7 +34,7 @@ struct Quantiser {
   }
 
   // 16 elements.
-  void store(uint8_t *codes, F32x16 x) const {
+  void store(uint8_t* codes, F32x16 x) const {
     const F32x16 scaled = x * broadcast(inverse);
     if (format == KvFormat::int8) {
       int32_t whole[lanes];
@@ -48,4 +48,4 @@ struct Quantiser {
   }
 };
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

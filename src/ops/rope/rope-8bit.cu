@@ -1,6 +1,6 @@
-// Rotates q and k of the step's tokens in place and appends k and v to a layer of a paged cache of 8 bits, each with the scale of
-// its vector. Rows with a single new token are left to the decode kernel of attention, which does this itself.
-// kv-cache.cuh says how the cache lies in memory.
+// Rotates q and k of the step's tokens in place and appends k and v to a layer of a paged cache of 8 bits, each with
+// the scale of its vector. Rows with a single new token are left to the decode kernel of attention, which does this
+// itself. kv-cache.cuh says how the cache lies in memory.
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/warp.cuh"
@@ -27,7 +27,8 @@ extern "C" __global__ void rope_append(const RopeArgs args) {
     low[p] = act_to_float(at[pair]);
     high[p] = act_to_float(at[pair + HALF]);
     if (rotates) {
-      const float c = __ldg(args.cosTable + (size_t)position * HALF + pair), s = __ldg(args.sinTable + (size_t)position * HALF + pair);
+      const float c = __ldg(args.cosTable + (size_t)position * HALF + pair),
+                  s = __ldg(args.sinTable + (size_t)position * HALF + pair);
       const float x = low[p], y = high[p];
       low[p] = round_act(x * c - y * s);
       high[p] = round_act(y * c + x * s);
@@ -40,7 +41,8 @@ extern "C" __global__ void rope_append(const RopeArgs args) {
   largest = warp_max(largest);
   const float inverse = kv_inverse_of(largest);
   const int isValue = !rotates, kvHead = head - args.heads - isValue * args.kvHeads;
-  const int block = args.blockTables[(size_t)row * args.maxBlocks + position / BLOCK_TOKENS], within = position % BLOCK_TOKENS;
+  const int block = args.blockTables[(size_t)row * args.maxBlocks + position / BLOCK_TOKENS],
+            within = position % BLOCK_TOKENS;
   u8* to = args.cache + kv_offset(args.blockStride, block, isValue, kvHead, within);
 #pragma unroll
   for (int p = 0; p < PAIRS; p++) {
@@ -49,5 +51,6 @@ extern "C" __global__ void rope_append(const RopeArgs args) {
     to[pair] = (u8)kv_encode(low[p] * inverse);
     to[pair + HALF] = (u8)kv_encode(high[p] * inverse);
   }
-  if (lane == 0) *(float*)(args.cache + kv_scale_offset(args.blockStride, block, isValue, kvHead, within)) = kv_scale_of(largest);
+  if (lane == 0)
+    *(float*)(args.cache + kv_scale_offset(args.blockStride, block, isValue, kvHead, within)) = kv_scale_of(largest);
 }

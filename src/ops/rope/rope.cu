@@ -24,7 +24,8 @@ extern "C" __global__ void rope_append(const RopeArgs args) {
     unpack8(high, b);
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-      const float c = __ldg(args.cosTable + (size_t)position * HALF + pair + i), s = __ldg(args.sinTable + (size_t)position * HALF + pair + i);
+      const float c = __ldg(args.cosTable + (size_t)position * HALF + pair + i),
+                  s = __ldg(args.sinTable + (size_t)position * HALF + pair + i);
       const float x = a[i], y = b[i];
       a[i] = x * c - y * s;
       b[i] = y * c + x * s;
@@ -37,7 +38,8 @@ extern "C" __global__ void rope_append(const RopeArgs args) {
   if (head >= args.heads) {
     const int isValue = head >= args.heads + args.kvHeads, kvHead = head - args.heads - isValue * args.kvHeads;
     const int block = args.blockTables[(size_t)row * args.maxBlocks + position / BLOCK_TOKENS];
-    u16* to = args.cache + block * args.blockStride + (((size_t)isValue * args.kvHeads + kvHead) * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + pair;
+    u16* to = args.cache + block * args.blockStride +
+              (((size_t)isValue * args.kvHeads + kvHead) * BLOCK_TOKENS + position % BLOCK_TOKENS) * HEAD_DIM + pair;
     store16(to, low);
     store16(to + HALF, high);
   }

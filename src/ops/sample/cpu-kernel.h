@@ -7,13 +7,14 @@ namespace aloft::ALOFT_ISA {
 
 inline F32x16 orLowest(F32x16 value) { return select(value > broadcast(-infinity), value, broadcast(-infinity)); }
 
-inline F32x16 loadOrLowest(const float *from, int64_t count) {
+inline F32x16 loadOrLowest(const float* from, int64_t count) {
   if (count >= lanes) return orLowest(load(from));
-  return select(laneIndex() < broadcast(static_cast<float>(count)), orLowest(loadPartial(from, count)), broadcast(-infinity));
+  return select(laneIndex() < broadcast(static_cast<float>(count)), orLowest(loadPartial(from, count)),
+                broadcast(-infinity));
 }
 
 // The lowest id among the largest values; -1 when there is none above minus infinity.
-int64_t argmax(const float *values, int64_t vocabulary) {
+int64_t argmax(const float* values, int64_t vocabulary) {
   float best = -infinity;
   int64_t bestChunk = -1;
   for (int64_t chunk = 0; chunk < vocabulary; chunk += chunkTokens) {
@@ -33,7 +34,7 @@ int64_t argmax(const float *values, int64_t vocabulary) {
 }
 
 // values /= temperature in place; returns the largest.
-float divideAll(float *values, int64_t vocabulary, float temperature) {
+float divideAll(float* values, int64_t vocabulary, float temperature) {
   const F32x16 divisor = broadcast(temperature);
   F32x16 max16 = broadcast(-infinity);
   for (int64_t i = 0; i < vocabulary; i += lanes) {
@@ -46,8 +47,9 @@ float divideAll(float *values, int64_t vocabulary, float temperature) {
 }
 
 // weights[i] = round(exp(values[i] - max) * weightOne), or 0 below `threshold`; their sums per chunk.
-void weigh(const float *values, int64_t vocabulary, float max, float threshold, int32_t *weights, int64_t *chunkSums) {
-  const F32x16 shift = broadcast(max), lowest = broadcast(threshold), one = broadcast(weightOne), zero = broadcast(0.0f);
+void weigh(const float* values, int64_t vocabulary, float max, float threshold, int32_t* weights, int64_t* chunkSums) {
+  const F32x16 shift = broadcast(max), lowest = broadcast(threshold), one = broadcast(weightOne),
+               zero = broadcast(0.0f);
   for (int64_t chunk = 0; chunk < vocabulary; chunk += chunkTokens) {
     const int64_t end = chunk + chunkTokens < vocabulary ? chunk + chunkTokens : vocabulary;
     for (int64_t i = chunk; i < end; i += lanes) {
@@ -68,7 +70,7 @@ void weigh(const float *values, int64_t vocabulary, float max, float threshold, 
 }
 
 // ln(sum of exp(values)); sums of chunks in f32, of chunks' sums in f64.
-double logSumExp(const float *values, int64_t vocabulary) {
+double logSumExp(const float* values, int64_t vocabulary) {
   const int64_t best = argmax(values, vocabulary);
   if (best < 0) return -infinity;
   const F32x16 shift = broadcast(values[best]);
@@ -83,7 +85,7 @@ double logSumExp(const float *values, int64_t vocabulary) {
 }
 
 // Ids of the `count` largest values, largest first, equal values by id; -1 where there are fewer above minus infinity.
-void largest(const float *values, int64_t vocabulary, int64_t count, int32_t *ids) {
+void largest(const float* values, int64_t vocabulary, int64_t count, int32_t* ids) {
   for (int64_t rank = 0; rank < count; rank++) ids[rank] = -1;
   const auto insert = [&](int64_t id) {
     int64_t rank = count - 1;
@@ -98,4 +100,4 @@ void largest(const float *values, int64_t vocabulary, int64_t count, int32_t *id
   }
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

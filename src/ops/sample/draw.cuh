@@ -24,14 +24,17 @@ __device__ __forceinline__ u64 random_bits(u64 seed, u32 position) {
   return ((u64)c1 << 32) | c0;
 }
 
-__device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* source, float* work, u32 position, Scratch& s) {
-  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) work[i] = __fdiv_rn(or_nothing(source[i]), slot.temperature);
+__device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* source, float* work, u32 position,
+                    Scratch& s) {
+  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
+    work[i] = __fdiv_rn(or_nothing(source[i]), slot.temperature);
   __syncthreads();
   const float largest = block_best(work, a.vocabulary, s, [](float, int) { return true; }).value;
   float threshold = NOTHING;
   if (slot.topK > 0 && slot.topK < a.vocabulary) {
     const u64 wanted = slot.topK;
-    threshold = select_down(work, a.vocabulary, s, [](float) { return (u64)1; }, [wanted](u64 sum) { return sum >= wanted; });
+    threshold =
+        select_down(work, a.vocabulary, s, [](float) { return (u64)1; }, [wanted](u64 sum) { return sum >= wanted; });
   }
   const auto weight = [&](float value) { return value < threshold ? 0u : weight_of(value, largest); };
   // A thread sums consecutive ids, so that the running sum by id is a sum over threads before it.
@@ -63,8 +66,9 @@ __device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* so
     running(mine);
     const double target = slot.topP * (double)s.chosen;
     __syncthreads();
-    threshold = select_down(work, a.vocabulary, s, [&](float value) { return (u64)weight(value); },
-                            [target](u64 sum) { return (double)sum >= target; });
+    threshold = select_down(
+        work, a.vocabulary, s, [&](float value) { return (u64)weight(value); },
+        [target](u64 sum) { return (double)sum >= target; });
   }
   threshold = fmaxf(threshold, __fadd_rn(largest, slot.logMinP));
   const u64 earlier = running(mine);

@@ -19,4 +19,4 @@ inline uint64_t philox(uint64_t seed, uint32_t position) {
   return uint64_t{counter[1]} << 32 | counter[0];
 }
 
-} // namespace aloft
+}  // namespace aloft

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <limits>
 
-ALOFT_DECLARE_LEVELS(int64_t, argmax, (const float *, int64_t))
-ALOFT_DECLARE_LEVELS(float, divideAll, (float *, int64_t, float))
-ALOFT_DECLARE_LEVELS(void, weigh, (const float *, int64_t, float, float, int32_t *, int64_t *))
-ALOFT_DECLARE_LEVELS(double, logSumExp, (const float *, int64_t))
-ALOFT_DECLARE_LEVELS(void, largest, (const float *, int64_t, int64_t, int32_t *))
+ALOFT_DECLARE_LEVELS(int64_t, argmax, (const float*, int64_t))
+ALOFT_DECLARE_LEVELS(float, divideAll, (float*, int64_t, float))
+ALOFT_DECLARE_LEVELS(void, weigh, (const float*, int64_t, float, float, int32_t*, int64_t*))
+ALOFT_DECLARE_LEVELS(double, logSumExp, (const float*, int64_t))
+ALOFT_DECLARE_LEVELS(void, largest, (const float*, int64_t, int64_t, int32_t*))
 
 namespace {
 
@@ -29,7 +29,7 @@ int64_t bucketOf(float distance) {
 
 // The log probability of token i is values[i] - logSum.
 struct Scores {
-  const float *values;
+  const float* values;
   double logSum;
 };
 
@@ -40,16 +40,16 @@ public:
     return 4 * vocabulary * sizeof(int32_t) + (chunkCount(vocabulary) + bucketCount) * sizeof(int64_t);
   }
 
-  RowSampler(Isa isa, int64_t vocabulary, void *scratch) : isa(isa), vocabulary(vocabulary) {
-    chunkSums = static_cast<int64_t *>(scratch);
+  RowSampler(Isa isa, int64_t vocabulary, void* scratch) : isa(isa), vocabulary(vocabulary) {
+    chunkSums = static_cast<int64_t*>(scratch);
     buckets = chunkSums + chunkCount(vocabulary);
-    values = reinterpret_cast<float *>(buckets + bucketCount);
-    bucketIds = reinterpret_cast<int32_t *>(values + vocabulary);
+    values = reinterpret_cast<float*>(buckets + bucketCount);
+    bucketIds = reinterpret_cast<int32_t*>(values + vocabulary);
     weights = bucketIds + vocabulary;
     marks = weights + vocabulary;
   }
 
-  int64_t choose(const SampleSlot &slot, const float *logits, int64_t position) {
+  int64_t choose(const SampleSlot& slot, const float* logits, int64_t position) {
     if (slot.isPlain() && slot.isGreedy()) return ALOFT_SELECT(isa, argmax)(logits, vocabulary);
     std::copy(logits, logits + vocabulary, values);
     if (!slot.isPlain()) modify(slot);
@@ -59,7 +59,7 @@ public:
   }
 
   // What a beam reports: the log probabilities after the processors.
-  Scores beamScores(const SampleSlot &slot, Scores model) {
+  Scores beamScores(const SampleSlot& slot, Scores model) {
     if (slot.isPlain()) return model;
     for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(model.values[i] - model.logSum);
     modify(slot);
@@ -68,9 +68,9 @@ public:
   }
 
 private:
-  void modify(const SampleSlot &slot) {
-    const int32_t *biasIds = pointer<const int32_t>(slot.biasIds);
-    const float *biasValues = pointer<const float>(slot.biasValues);
+  void modify(const SampleSlot& slot) {
+    const int32_t* biasIds = pointer<const int32_t>(slot.biasIds);
+    const float* biasValues = pointer<const float>(slot.biasValues);
     for (int64_t i = 0; i < slot.biasCount; i++) values[biasIds[i]] += biasValues[i];
     if (slot.penalises()) penalise(slot);
     forbidBadWords(slot);
@@ -79,8 +79,8 @@ private:
   }
 
   // Each token of the history once: marks count its occurrences in the output, plus one.
-  void penalise(const SampleSlot &slot) {
-    const int32_t *history = pointer<const int32_t>(slot.history);
+  void penalise(const SampleSlot& slot) {
+    const int32_t* history = pointer<const int32_t>(slot.history);
     const int64_t count = slot.promptCount + slot.outputCount;
     for (int64_t i = 0; i < count; i++) marks[history[i]] = 1;
     for (int64_t i = slot.promptCount; i < count; i++) marks[history[i]]++;
@@ -88,19 +88,19 @@ private:
     const float presence = static_cast<float>(slot.presencePenalty);
     const float frequency = static_cast<float>(slot.frequencyPenalty);
     for (int64_t i = 0; i < count; i++) {
-      int32_t &mark = marks[history[i]];
+      int32_t& mark = marks[history[i]];
       if (mark == 0) continue;
-      float &value = values[history[i]];
+      float& value = values[history[i]];
       value = value < 0 ? value * repetition : value / repetition;
       if (mark > 1) value = value - frequency * static_cast<float>(mark - 1) - presence;
       mark = 0;
     }
   }
 
-  void forbidBadWords(const SampleSlot &slot) {
-    const int32_t *history = pointer<const int32_t>(slot.history);
+  void forbidBadWords(const SampleSlot& slot) {
+    const int32_t* history = pointer<const int32_t>(slot.history);
     const int64_t count = slot.promptCount + slot.outputCount;
-    const int32_t *word = pointer<const int32_t>(slot.badWords);
+    const int32_t* word = pointer<const int32_t>(slot.badWords);
     for (int64_t i = 0; i < slot.badWordCount; i++) {
       const int64_t prefix = *word++ - 1;
       if (prefix <= count && std::equal(word, word + prefix, history + count - prefix)) values[word[prefix]] = lowest;
@@ -108,7 +108,7 @@ private:
     }
   }
 
-  int64_t draw(const SampleSlot &slot, int64_t position) {
+  int64_t draw(const SampleSlot& slot, int64_t position) {
     const float max = ALOFT_SELECT(isa, divideAll)(values, vocabulary, static_cast<float>(slot.temperature));
     if (max == lowest) return -1;
     float threshold = lowest;
@@ -147,8 +147,8 @@ private:
     for (int64_t i = 0; i < vocabulary; i++) buckets[bucketOf(max - values[i])]++;
     int64_t bucket = 0, before = 0;
     for (; before + buckets[bucket] < k; bucket++) before += buckets[bucket];
-    int32_t *end = collectBucket(max, bucket, [](int64_t) { return true; });
-    int32_t *ranked = bucketIds + (k - 1 - before);
+    int32_t* end = collectBucket(max, bucket, [](int64_t) { return true; });
+    int32_t* ranked = bucketIds + (k - 1 - before);
     std::nth_element(bucketIds, ranked, end, [&](int32_t a, int32_t b) { return values[a] > values[b]; });
     return values[*ranked];
   }
@@ -162,10 +162,10 @@ private:
     const auto isBelow = [&](int64_t weight) { return static_cast<double>(weight) < target; };
     int64_t bucket = 0, before = 0;
     for (; bucket < bucketCount - 1 && isBelow(before + buckets[bucket]); bucket++) before += buckets[bucket];
-    int32_t *end = collectBucket(max, bucket, [&](int64_t id) { return weights[id] > 0; });
+    int32_t* end = collectBucket(max, bucket, [&](int64_t id) { return weights[id] > 0; });
     std::sort(bucketIds, end, [&](int32_t a, int32_t b) { return values[a] > values[b]; });
     float threshold = max;
-    for (int32_t *id = bucketIds; id < end && isBelow(before); id++) {
+    for (int32_t* id = bucketIds; id < end && isBelow(before); id++) {
       threshold = values[*id];
       before += weights[*id];
     }
@@ -173,8 +173,8 @@ private:
   }
 
   // Ids of the accepted tokens of a bucket, into bucketIds.
-  template <typename F> int32_t *collectBucket(float max, int64_t bucket, F &&accepts) {
-    int32_t *end = bucketIds;
+  template <typename F> int32_t* collectBucket(float max, int64_t bucket, F&& accepts) {
+    int32_t* end = bucketIds;
     for (int64_t id = 0; id < vocabulary; id++)
       if (bucketOf(max - values[id]) == bucket && accepts(id)) *end++ = static_cast<int32_t>(id);
     return end;
@@ -182,15 +182,15 @@ private:
 
   const Isa isa;
   const int64_t vocabulary;
-  int64_t *chunkSums;
-  int64_t *buckets;
-  float *values;
-  int32_t *bucketIds;
-  int32_t *weights;
-  int32_t *marks;
+  int64_t* chunkSums;
+  int64_t* buckets;
+  float* values;
+  int32_t* bucketIds;
+  int32_t* weights;
+  int32_t* marks;
 };
 
-} // namespace
+}  // namespace
 
 // Samples or scores each row of logits.  logits [rows, logitStride] f32, of which `vocabulary` columns count
 // tokenIds [rows] i32: the token, -1 where no logit is a number above minus infinity
@@ -198,16 +198,16 @@ private:
 ALOFT_API void aloft_sample(uint64_t poolAddress, uint64_t logitsAddress, int64_t logitStride, int64_t vocabulary,
                             uint64_t rowsAddress, int64_t rowCount, int64_t topStride, uint64_t tokenIdsAddress,
                             uint64_t logprobsAddress, uint64_t topIdsAddress, uint64_t topLogprobsAddress) {
-  Pool *pool = pointer<Pool>(poolAddress);
+  Pool* pool = pointer<Pool>(poolAddress);
   const Isa isa = poolIsa(pool);
-  const SampleRow *rows = pointer<const SampleRow>(rowsAddress);
-  parallel(pool, [&](Team &team) {
+  const SampleRow* rows = pointer<const SampleRow>(rowsAddress);
+  parallel(pool, [&](Team& team) {
     RowSampler sampler(isa, vocabulary, poolScratch(pool, team.thread, RowSampler::scratchBytes(vocabulary)));
     const auto [begin, end] = team.range(rowCount);
     for (int64_t i = begin; i < end; i++) {
-      const SampleRow &row = rows[i];
-      const SampleSlot &slot = *pointer<const SampleSlot>(row.slot);
-      const float *logits = pointer<const float>(logitsAddress) + i * logitStride;
+      const SampleRow& row = rows[i];
+      const SampleSlot& slot = *pointer<const SampleSlot>(row.slot);
+      const float* logits = pointer<const float>(logitsAddress) + i * logitStride;
       const bool isBeam = row.target < 0 && slot.isBeam;
       Scores scores{logits, 0};
       if (row.topCount >= 0 || isBeam) scores.logSum = ALOFT_SELECT(isa, logSumExp)(logits, vocabulary);
@@ -218,8 +218,8 @@ ALOFT_API void aloft_sample(uint64_t poolAddress, uint64_t logitsAddress, int64_
       pointer<int32_t>(tokenIdsAddress)[i] = static_cast<int32_t>(token);
       if (row.topCount < 0 || token < 0) continue;
       pointer<float>(logprobsAddress)[i] = static_cast<float>(scores.values[token] - scores.logSum);
-      int32_t *ids = pointer<int32_t>(topIdsAddress) + i * topStride;
-      float *logprobs = pointer<float>(topLogprobsAddress) + i * topStride;
+      int32_t* ids = pointer<int32_t>(topIdsAddress) + i * topStride;
+      float* logprobs = pointer<float>(topLogprobsAddress) + i * topStride;
       ALOFT_SELECT(isa, largest)(scores.values, vocabulary, row.topCount, ids);
       for (int64_t rank = 0; rank < row.topCount && ids[rank] >= 0; rank++)
         logprobs[rank] = static_cast<float>(scores.values[ids[rank]] - scores.logSum);

@@ -1,4 +1,5 @@
-// Choosing the next token as contract.ts says, one block a row of logits. Compiled without fast math: exp must be accurate.
+// Choosing the next token as contract.ts says, one block a row of logits. Compiled without fast math: exp must be
+// accurate.
 #include "cuda/launch.cuh"
 #include "cuda/warp.cuh"
 #include "sample/draw.cuh"
@@ -8,13 +9,13 @@
 // A row of logits and what belongs to its sequence.
 struct SampleRow {
   int index, slotIndex;
-  int target;            // token to score instead of a choice, or negative
-  int position;          // of the chosen token in its sequence: as many tokens come before it
+  int target;    // token to score instead of a choice, or negative
+  int position;  // of the chosen token in its sequence: as many tokens come before it
   const SampleSlot& slot;
-  const float* logits;   // [vocabulary]
-  float* work;           // [vocabulary]
-  u32* counts;           // [vocabulary]
-  int* history;          // token ids by position
+  const float* logits;  // [vocabulary]
+  float* work;          // [vocabulary]
+  u32* counts;          // [vocabulary]
+  int* history;         // token ids by position
 
   __device__ __forceinline__ bool is_greedy() const { return slot.temperature == 0.f || slot.topK == 1; }
   __device__ __forceinline__ bool has_penalties() const {
@@ -22,7 +23,8 @@ struct SampleRow {
   }
   // Whether the choice is made among the logits as they are.
   __device__ __forceinline__ bool is_plain() const {
-    return slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 && position - slot.promptCount >= slot.minTokens;
+    return slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 &&
+           position - slot.promptCount >= slot.minTokens;
   }
 };
 
@@ -62,7 +64,8 @@ __device__ __forceinline__ void penalise(const SampleArgs& a, const SampleRow& r
     const u32 count = row.counts[i] & 0x7fffffffu;
     float value = row.work[i];
     value = value < 0.f ? __fmul_rn(value, slot.repetitionPenalty) : __fdiv_rn(value, slot.repetitionPenalty);
-    if (count > 0) value = __fsub_rn(__fsub_rn(value, __fmul_rn(slot.frequencyPenalty, (float)count)), slot.presencePenalty);
+    if (count > 0)
+      value = __fsub_rn(__fsub_rn(value, __fmul_rn(slot.frequencyPenalty, (float)count)), slot.presencePenalty);
     row.work[i] = value;
     row.counts[i] = 0;
   }
@@ -87,7 +90,8 @@ __device__ __forceinline__ void forbid(const SampleRow& row) {
 // Steps 1 to 5: the row's work becomes the modified values of logits - logSum.
 __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) {
   const SampleSlot& slot = row.slot;
-  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS) row.work[i] = __fsub_rn(or_nothing(row.logits[i]), logSum);
+  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
+    row.work[i] = __fsub_rn(or_nothing(row.logits[i]), logSum);
   __syncthreads();
   for (int i = threadIdx.x; i < slot.biasCount; i += SAMPLE_THREADS) {
     const int id = slot.lists()[i];
@@ -107,7 +111,8 @@ __device__ __forceinline__ float log_sum_of(const float* logits, int count, floa
 }
 
 // The row's next token. Beams are scored by their modified values.
-__device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow& row, int likeliest, Scores& scores, Scratch& s) {
+__device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow& row, int likeliest, Scores& scores,
+                                            Scratch& s) {
   const bool plain = row.is_plain();
   int token = likeliest;
   if (!plain) {
@@ -121,14 +126,16 @@ __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow
 }
 
 // Reports the `wanted` likeliest tokens of a row, and nothing in the places after them.
-__device__ __forceinline__ void report_top(const SampleArgs& a, int index, int wanted, const Scores& scores, Scratch& s) {
+__device__ __forceinline__ void report_top(const SampleArgs& a, int index, int wanted, const Scores& scores,
+                                           Scratch& s) {
   Candidate last{__int_as_float(0x7f800000), -1};
   for (int rank = 0; rank < a.topCount; rank++) {
     if (rank < wanted)
       last = block_best(scores.values, a.vocabulary, s, [&](float value, int id) {
         return value < last.value || (value == last.value && id > last.id);
       });
-    else last.id = -1;
+    else
+      last.id = -1;
     if (threadIdx.x == 0) {
       a.outTopIds[(size_t)index * a.topCount + rank] = last.id;
       a.outTopLogprobs[(size_t)index * a.topCount + rank] = last.id < 0 ? NOTHING : last.value - scores.logSum;
@@ -137,8 +144,7 @@ __device__ __forceinline__ void report_top(const SampleArgs& a, int index, int w
   }
 }
 
-extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1)
-    sample(const SampleArgs a) {
+extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample(const SampleArgs a) {
   __shared__ Scratch s;
   allow_successor();
   wait_predecessor();

@@ -1,6 +1,6 @@
-// Searches of a block through one row of values: the best, the sum, and the value at which a running sum reaches a target.
-// Thresholds are found by radix selection over the bits of the values: four passes of 256 bins each, over counts for top-k,
-// over weights for top-p. Weights are whole numbers, so that every sum is exact in any order.
+// Searches of a block through one row of values: the best, the sum, and the value at which a running sum reaches a
+// target. Thresholds are found by radix selection over the bits of the values: four passes of 256 bins each, over
+// counts for top-k, over weights for top-p. Weights are whole numbers, so that every sum is exact in any order.
 #pragma once
 #include "cuda/warp.cuh"
 
@@ -38,7 +38,8 @@ __device__ Candidate block_best(const float* values, int count, Scratch& s, Take
   }
 #pragma unroll
   for (int mask = 16; mask > 0; mask >>= 1)
-    best = better(best, Candidate{__shfl_xor_sync(0xffffffffu, best.value, mask), __shfl_xor_sync(0xffffffffu, best.id, mask)});
+    best = better(
+        best, Candidate{__shfl_xor_sync(0xffffffffu, best.value, mask), __shfl_xor_sync(0xffffffffu, best.id, mask)});
   __syncthreads();
   if ((threadIdx.x & 31) == 0) s.candidates[threadIdx.x >> 5] = best;
   __syncthreads();
@@ -61,7 +62,9 @@ __device__ __forceinline__ u32 key_of(float value) {
   const u32 bits = __float_as_uint(value + 0.f);  // -0 becomes 0
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
-__device__ __forceinline__ float value_of(u32 key) { return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
+__device__ __forceinline__ float value_of(u32 key) {
+  return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
 
 // Going down from the largest value, the first at which the running sum of `amount` reaches `target`.
 template <typename Amount, typename Reached>

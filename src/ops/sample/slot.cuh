@@ -1,9 +1,9 @@
-// What the sampling kernel reads and writes.
+// Structs that the sampling kernel takes and reads.
 #pragma once
 #include "cuda/types.cuh"
 
-// Sampling parameters of a sequence. Its lists follow: [biasCount] ids, [biasCount] f32 values, [endCount] ids, then per bad word
-// its length and its ids.
+// Sampling parameters of a sequence. Its lists follow: [biasCount] ids, [biasCount] f32 values, [endCount] ids, then
+// per bad word its length and its ids.
 struct SampleSlot {
   double topP;
   u64 seed;

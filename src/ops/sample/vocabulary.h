@@ -12,4 +12,4 @@ inline int64_t chunkCount(int64_t vocabulary) { return (vocabulary + chunkTokens
 // exp(value - max) in units of 2^-30, which makes sums exact whatever their order.
 constexpr float weightOne = 0x1p30f;
 
-} // namespace aloft
+}  // namespace aloft

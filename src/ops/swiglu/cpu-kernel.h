@@ -5,7 +5,7 @@
 namespace aloft::ALOFT_ISA {
 
 // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]
-void swigluSpan(const float *gate, const float *up, float *out, int64_t count) {
+void swigluSpan(const float* gate, const float* up, float* out, int64_t count) {
   const F32x16 zero = broadcast(0.0f), one = broadcast(1.0f);
   const auto gated = [&](F32x16 g, F32x16 u) { return g / (one + exp(zero - g)) * u; };
   int64_t i = 0;
@@ -14,4 +14,4 @@ void swigluSpan(const float *gate, const float *up, float *out, int64_t count) {
   if (rest > 0) storePartial(out + i, gated(loadPartial(gate + i, rest), loadPartial(up + i, rest)), rest);
 }
 
-} // namespace aloft::ALOFT_ISA
+}  // namespace aloft::ALOFT_ISA

@@ -1,5 +1,6 @@
 // f16 and bf16 weights with AMX, which multiplies bf16 and adds in f32. Nothing is rounded to bf16 that has more bits:
-// activations become the sum of two bf16 (16 significant bits, where f32 has 24), f16 weights too (exactly: 8 + 3 bits).
+// activations become the sum of two bf16 (16 significant bits, where f32 has 24), f16 weights too (exactly: 8 + 3
+// bits).
 #include "amx.h"
 
 namespace aloft {
@@ -8,10 +9,10 @@ namespace {
 int64_t groupTokens(int64_t) { return rowGroupTokens; }
 
 // Row 2t: the values of token t in bf16; row 2t + 1: what is left of them.
-void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
+void prepare(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
   for (int64_t t = first; t < last; t++) {
-    const float *x = call.x + (block.firstToken + t) * call.inCount;
-    uint16_t *row = reinterpret_cast<uint16_t *>(groupRows(call, block, t, 4));
+    const float* x = call.x + (block.firstToken + t) * call.inCount;
+    uint16_t* row = reinterpret_cast<uint16_t*>(groupRows(call, block, t, 4));
     for (int64_t k = 0; k < call.paddedIn; k += 32, row += registerBytes / 2) {
       alignas(64) float values[32] = {};
       std::memcpy(values, x + k, (call.inCount - k < 32 ? call.inCount - k : 32) * sizeof(float));
@@ -23,8 +24,8 @@ void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, 
   }
 }
 
-void storeRows(const LinearCall &call, const PreparedBlock &block, int64_t group, int64_t tile, const uint8_t *sums) {
-  const auto *rows = reinterpret_cast<const float(*)[tileRows]>(sums);
+void storeRows(const LinearCall& call, const PreparedBlock& block, int64_t group, int64_t tile, const uint8_t* sums) {
+  const auto* rows = reinterpret_cast<const float (*)[tileRows]>(sums);
   const int64_t t = group * rowGroupTokens;
   for (int64_t i = 0; i < rowGroupTokens && t + i < block.tokenCount; i++) {
     alignas(64) float results[tileRows];
@@ -37,16 +38,17 @@ struct Bf16Weights : PackedWeights {
   static constexpr AmxType type = AmxType::bf16;
   static constexpr int64_t stepInputs = 32;
 
-  void store(const LinearCall &call, const PreparedBlock &block, int64_t group, int64_t tile, const uint8_t *sums) const {
+  void store(const LinearCall& call, const PreparedBlock& block, int64_t group, int64_t tile,
+             const uint8_t* sums) const {
     storeRows(call, block, group, tile, sums);
   }
 };
 
 // Two inputs of 16 rows, as pairs of bf16: the upper 16 bits, and what they leave.
-ALOFT_INLINE void splitPair(const uint8_t *halves, uint8_t *high, uint8_t *low) {
+ALOFT_INLINE void splitPair(const uint8_t* halves, uint8_t* high, uint8_t* low) {
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
-  const __m512 even = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(halves)));
-  const __m512 odd = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(halves + 32)));
+  const __m512 even = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
+  const __m512 odd = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves + 32)));
   const __m512i evenHigh = _mm512_and_si512(_mm512_castps_si512(even), upper);
   const __m512i oddHigh = _mm512_and_si512(_mm512_castps_si512(odd), upper);
   const __m512i evenLow = _mm512_castps_si512(_mm512_sub_ps(even, _mm512_castsi512_ps(evenHigh)));
@@ -61,13 +63,13 @@ struct F16Weights {
   static constexpr int64_t stepInputs = 32;
 
   // [step][tile][high, low], one register each.
-  template <int Tiles> WeightPanel panel(const LinearCall &call, int64_t tile, int64_t step, int64_t stepCount) {
+  template <int Tiles> WeightPanel panel(const LinearCall& call, int64_t tile, int64_t step, int64_t stepCount) {
     constexpr int64_t tileStride = 2 * registerBytes, stepStride = 2 * tileStride;
-    uint8_t *place = split + step * stepStride % panelBytes;
+    uint8_t* place = split + step * stepStride % panelBytes;
     for (int i = 0; i < Tiles; i++) {
-      const uint8_t *halves = tileAt(call, tile + i) + step * registerBytes;
+      const uint8_t* halves = tileAt(call, tile + i) + step * registerBytes;
       for (int64_t s = 0; s < stepCount; s++) {
-        uint8_t *high = place + s * stepStride + i * tileStride;
+        uint8_t* high = place + s * stepStride + i * tileStride;
         for (int64_t line = 0; line < registerBytes; line += 64, halves += 64) {
           __builtin_prefetch(halves + 2 * registerBytes);
           splitPair(halves, high + line, high + registerBytes + line);
@@ -78,25 +80,28 @@ struct F16Weights {
   }
 
   template <int Tiles>
-  void prefetch(const LinearCall &call, int64_t tile, int64_t step, int64_t stepCount, int64_t part, int64_t parts) const {
+  void prefetch(const LinearCall& call, int64_t tile, int64_t step, int64_t stepCount, int64_t part,
+                int64_t parts) const {
     for (int i = 0; i < Tiles; i++)
       prefetchPart(tileAt(call, tile + i) + step * registerBytes, stepCount * registerBytes, part, parts);
   }
 
-  void store(const LinearCall &call, const PreparedBlock &block, int64_t group, int64_t tile, const uint8_t *sums) const {
+  void store(const LinearCall& call, const PreparedBlock& block, int64_t group, int64_t tile,
+             const uint8_t* sums) const {
     storeRows(call, block, group, tile, sums);
   }
 
   alignas(64) uint8_t split[panelBytes];
 };
 
-template <typename Weights> void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+template <typename Weights> void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile,
+                                          int64_t lastTile) {
   multiplyAmx(call, block, firstTile, lastTile, Weights());
 }
 
-} // namespace
+}  // namespace
 
 const LinearKernel denseAmxF16 = {4, groupTokens, prepare, multiply<F16Weights>};
 const LinearKernel denseAmxBf16 = {4, groupTokens, prepare, multiply<Bf16Weights>};
 
-} // namespace aloft
+}  // namespace aloft

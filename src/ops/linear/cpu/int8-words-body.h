@@ -1,8 +1,8 @@
-// int8 weights by multiplying 16-bit words (vpmaddwd), for levels without 8-bit dot products. The including file defines
-// INT8_NAME and is compiled for AVX2 or AVX-512.
+// int8 weights by multiplying 16-bit words (vpmaddwd), for levels without 8-bit dot products. The including file
+// defines INT8_NAME and is compiled for AVX2 or AVX-512.
 //
-// A quad of weights w0 w1 w2 w3 is split into the words (w0, w2) and (w1, w3) by shifts; activations are stored in that order,
-// so that each 4 bytes of them are one broadcast operand.
+// A quad of weights w0 w1 w2 w3 is split into the words (w0, w2) and (w1, w3) by shifts; activations are stored in that
+// order, so that each 4 bytes of them are one broadcast operand.
 #include "quantise.h"
 #include "vector.h"
 
@@ -27,9 +27,9 @@ constexpr int blockTokens = 4;
 
 int64_t groupTokens(int64_t) { return 1; }
 
-void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
+void prepare(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
   quantiseToWords(call, block, first, last);
-  int16_t *x = reinterpret_cast<int16_t *>(block.activations);
+  int16_t* x = reinterpret_cast<int16_t*>(block.activations);
   for (int64_t i = first * call.paddedIn; i < last * call.paddedIn; i += 4) {
     const int16_t second = x[i + 1];
     x[i + 1] = x[i + 2];
@@ -40,10 +40,10 @@ void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, 
 // 512 * 127 * 32639 is just below 2^31: so many products fit into 32 bits.
 constexpr int64_t chunkInputs = 512;
 
-template <int Tokens> void multiplyTile(const LinearCall &call, const PreparedBlock &block, int64_t t, int64_t tile) {
-  const int16_t *x[Tokens];
-  for (int i = 0; i < Tokens; i++) x[i] = reinterpret_cast<const int16_t *>(block.activations) + (t + i) * call.paddedIn;
-  const uint8_t *stream = tileAt(call, tile);
+template <int Tokens> void multiplyTile(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t tile) {
+  const int16_t* x[Tokens];
+  for (int i = 0; i < Tokens; i++) x[i] = reinterpret_cast<const int16_t*>(block.activations) + (t + i) * call.paddedIn;
+  const uint8_t* stream = tileAt(call, tile);
   int64_t totals[Tokens][tileRows] = {};
   for (int64_t chunk = 0; chunk < call.paddedIn; chunk += chunkInputs) {
     const int64_t end = chunk + chunkInputs < call.paddedIn ? chunk + chunkInputs : call.paddedIn;
@@ -56,7 +56,8 @@ template <int Tokens> void multiplyTile(const LinearCall &call, const PreparedBl
         for (int i = 0; i < Tokens; i++) {
           int32_t pairs[2];
           std::memcpy(pairs, x[i] + k, 8);
-          const Words products = add(multiplyPairs(even, broadcastWord(pairs[0])), multiplyPairs(odd, broadcastWord(pairs[1])));
+          const Words products =
+              add(multiplyPairs(even, broadcastWord(pairs[0])), multiplyPairs(odd, broadcastWord(pairs[1])));
           sums[i][v] = add(sums[i][v], products);
         }
       }
@@ -72,7 +73,7 @@ template <int Tokens> void multiplyTile(const LinearCall &call, const PreparedBl
   for (int i = 0; i < Tokens; i++) storeTotals(call, block, t + i, tile, totals[i]);
 }
 
-void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {
   for (int64_t tile = firstTile; tile < lastTile; tile++) {
     int64_t t = 0;
     for (; t + blockTokens <= block.tokenCount; t += blockTokens) multiplyTile<blockTokens>(call, block, t, tile);
@@ -81,8 +82,8 @@ void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstT
   }
 }
 
-} // namespace
+}  // namespace
 
 const LinearKernel INT8_NAME = {2, groupTokens, prepare, multiply};
 
-} // namespace aloft
+}  // namespace aloft

@@ -1,5 +1,5 @@
-// vpdpbusd multiplies unsigned by signed bytes: the activations carry an offset of 128, which the sums of the weights' rows
-// take out again.
+// vpdpbusd multiplies unsigned by signed bytes: the activations carry an offset of 128, which the sums of the weights'
+// rows take out again.
 #include "quantise.h"
 #include <immintrin.h>
 
@@ -8,11 +8,12 @@ namespace {
 
 int64_t groupTokens(int64_t) { return rowGroupTokens; }
 
-void prepare(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last) {
+void prepare(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
   quantiseToBytes(call, block, first, last, 0x80);
 }
 
-template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, const PreparedBlock &block, int64_t t, int64_t tile) {
+template <int Tokens, int Tiles> void multiplyBlock(const LinearCall& call, const PreparedBlock& block, int64_t t,
+                                                    int64_t tile) {
   constexpr int rows = 2 * Tokens;
   __m512i sums[Tiles][rows];
   for (int i = 0; i < Tiles; i++) {
@@ -20,8 +21,8 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
     const __m512i offset = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(weightSum, 7));
     for (int row = 0; row < rows; row++) sums[i][row] = offset;
   }
-  const uint8_t *x = groupRows(call, block, t, 2);
-  const uint8_t *stream[Tiles];
+  const uint8_t* x = groupRows(call, block, t, 2);
+  const uint8_t* stream[Tiles];
   for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
   for (int64_t k = 0; k < call.paddedIn; k += 64, x += 1024) {
 #pragma GCC unroll 4
@@ -55,25 +56,28 @@ template <int Tokens, int Tiles> void multiplyBlock(const LinearCall &call, cons
   }
 }
 
-template <int Tiles> void multiplyTiles(const LinearCall &call, const PreparedBlock &block, int64_t tile) {
+template <int Tiles> void multiplyTiles(const LinearCall& call, const PreparedBlock& block, int64_t tile) {
   for (int64_t t = 0; t < block.tokenCount; t += 4) {
     const int64_t rest = block.tokenCount - t;
-    if (rest == 1) multiplyBlock<1, Tiles>(call, block, t, tile);
-    else if (rest == 2) multiplyBlock<2, Tiles>(call, block, t, tile);
-    else multiplyBlock<4, Tiles>(call, block, t, tile); // of 3 tokens, with one too many
+    if (rest == 1)
+      multiplyBlock<1, Tiles>(call, block, t, tile);
+    else if (rest == 2)
+      multiplyBlock<2, Tiles>(call, block, t, tile);
+    else
+      multiplyBlock<4, Tiles>(call, block, t, tile);  // of 3 tokens, with one too many
   }
 }
 
 // 3 tiles of 4 tokens, two rows each, are 24 of 32 registers. Tiles outside, tokens inside: a group of tiles comes from
 // memory once and stays in the L2 cache for the other tokens.
-void multiply(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile) {
+void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {
   int64_t tile = firstTile;
   for (; tile + 3 <= lastTile; tile += 3) multiplyTiles<3>(call, block, tile);
   for (; tile < lastTile; tile++) multiplyTiles<1>(call, block, tile);
 }
 
-} // namespace
+}  // namespace
 
 const LinearKernel int8Avx512Vnni = {2, groupTokens, prepare, multiply};
 
-} // namespace aloft
+}  // namespace aloft

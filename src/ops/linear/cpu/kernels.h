@@ -1,8 +1,9 @@
 // What each instruction-set level offers to the dispatcher in linear.cpp.
 //
-// int8 weights are multiplied with activations quantised to 16 bits, one scale per token: q = round(x / max|x| * 32639).
-// The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is rounded to
-// f32 once. 8-bit multipliers get q as two bytes, q = 256 * high + low, both in [-128, 127]; that is why 32639 and not 32767.
+// int8 weights are multiplied with activations quantised to 16 bits, one scale per token: q = round(x / max|x| *
+// 32639). The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is
+// rounded to f32 once. 8-bit multipliers get q as two bytes, q = 256 * high + low, both in [-128, 127]; that is why
+// 32639 and not 32767.
 #pragma once
 #include "linear.h"
 
@@ -13,19 +14,19 @@ constexpr float maxActivation = 32639;
 // Kernels first bring the activations of a block of tokens into a form of their own, on all threads, and then multiply,
 // each thread its own output tiles. Prepared tokens lie in groups.
 struct PreparedBlock {
-  int64_t firstToken, tokenCount; // of the call
+  int64_t firstToken, tokenCount;  // of the call
   int64_t groupTokens;
-  uint8_t *activations; // 64-byte aligned
-  float *scale;         // [tokens] f32, int8 only
+  uint8_t* activations;  // 64-byte aligned
+  float* scale;          // [tokens] f32, int8 only
 };
 
 struct LinearKernel {
-  int64_t bytesPerInput; // of one prepared token
+  int64_t bytesPerInput;  // of one prepared token
   // Tokens of a group in a call of `tokenCount`.
   int64_t (*groupTokens)(int64_t tokenCount);
   // Prepares tokens [first, last) of the block; `first` is a multiple of the group.
-  void (*prepare)(const LinearCall &call, const PreparedBlock &block, int64_t first, int64_t last);
-  void (*multiply)(const LinearCall &call, const PreparedBlock &block, int64_t firstTile, int64_t lastTile);
+  void (*prepare)(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last);
+  void (*multiply)(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile);
 };
 
 // Upper limit of a block.
@@ -36,9 +37,10 @@ extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, in
 
 // Groups of 8 tokens, two rows of 64 bytes each a step: 16 rows are a tile register of AMX.
 constexpr int64_t rowGroupTokens = 8;
-ALOFT_INLINE uint8_t *groupRows(const LinearCall &call, const PreparedBlock &block, int64_t token, int64_t bytesPerInput) {
+ALOFT_INLINE uint8_t* groupRows(const LinearCall& call, const PreparedBlock& block, int64_t token,
+                                int64_t bytesPerInput) {
   const int64_t group = token / rowGroupTokens;
   return block.activations + group * rowGroupTokens * call.paddedIn * bytesPerInput + token % rowGroupTokens * 128;
 }
 
-} // namespace aloft
+}  // namespace aloft

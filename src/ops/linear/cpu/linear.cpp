@@ -1,16 +1,17 @@
-// Picks the kernels of the pool's level and shares the work out: each thread has its own output tiles, and so its own part
-// of the weights' stream.
+// Picks the kernels of the pool's level and shares the work out: each thread has its own output tiles, and so its own
+// part of the weights' stream.
 #include "kernels.h"
 #include "ops/cpu/pool.h"
 
 namespace aloft {
 namespace {
 
-// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits. f16 must not
-// change kernels with the number of tokens: sums would be rounded in another order, and a token's result would depend on its batch.
+// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits. f16
+// must not change kernels with the number of tokens: sums would be rounded in another order, and a token's result would
+// depend on its batch.
 constexpr int64_t maxVectorTokens = 4;
 
-const LinearKernel &int8Kernel(Isa isa, int64_t tokenCount) {
+const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount) {
 #if defined(__x86_64__)
   if (isa == Isa::amx && tokenCount > maxVectorTokens) return int8Amx;
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
@@ -21,7 +22,7 @@ const LinearKernel &int8Kernel(Isa isa, int64_t tokenCount) {
   return int8Portable;
 }
 
-const LinearKernel &denseKernel(Isa isa, LinearFormat format) {
+const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
 #if defined(__x86_64__)
   if (isa == Isa::amx && format == LinearFormat::f16) return denseAmxF16;
   if (isa == Isa::amx && format == LinearFormat::bf16) return denseAmxBf16;
@@ -34,7 +35,7 @@ const LinearKernel &denseKernel(Isa isa, LinearFormat format) {
 
 // Prepared activations of one block of tokens should stay in the L2 cache beside a few tiles of weights.
 constexpr int64_t preparedBytes = 1 << 20;
-constexpr int64_t minBlockTokens = 64; // fewer would read the weights too often
+constexpr int64_t minBlockTokens = 64;  // fewer would read the weights too often
 
 // Up to here each thread prepares all tokens for itself, which is cheaper than waiting for another.
 constexpr int64_t maxPrivateTokens = 2;
@@ -44,27 +45,29 @@ struct Blocking {
   int64_t activationBytes, scratchBytes;
 };
 
-Blocking chooseBlocking(const LinearCall &call, const LinearKernel &kernel) {
+Blocking chooseBlocking(const LinearCall& call, const LinearKernel& kernel) {
   const int64_t tokenBytes = call.paddedIn * kernel.bytesPerInput;
   int64_t limit = preparedBytes / tokenBytes;
   limit = limit < minBlockTokens ? minBlockTokens : limit > maxPreparedTokens ? maxPreparedTokens : limit;
   const int64_t group = kernel.groupTokens(call.tokenCount);
   const int64_t block = call.tokenCount < limit ? roundUp(call.tokenCount, group) : limit / group * group;
-  return {group, block, roundUp(block * tokenBytes, 64), roundUp(block * tokenBytes, 64) + block * int64_t{sizeof(float)}};
+  return {group, block, roundUp(block * tokenBytes, 64),
+          roundUp(block * tokenBytes, 64) + block * int64_t{sizeof(float)}};
 }
 
-PreparedBlock placeBlock(const Blocking &blocking, void *scratch) {
-  uint8_t *bytes = static_cast<uint8_t *>(scratch);
-  return {0, 0, blocking.groupTokens, bytes, reinterpret_cast<float *>(bytes + blocking.activationBytes)};
+PreparedBlock placeBlock(const Blocking& blocking, void* scratch) {
+  uint8_t* bytes = static_cast<uint8_t*>(scratch);
+  return {0, 0, blocking.groupTokens, bytes, reinterpret_cast<float*>(bytes + blocking.activationBytes)};
 }
 
-void runLinear(Pool *pool, const LinearCall &call, const LinearKernel &kernel) {
+void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
   const int64_t tileCount = roundUp(call.outCount, tileRows) / tileRows;
   const Blocking blocking = chooseBlocking(call, kernel);
   const bool isPrivate = call.tokenCount <= maxPrivateTokens;
-  void *shared = isPrivate ? nullptr : poolScratch(pool, 0, blocking.scratchBytes);
-  parallel(pool, [&](Team &team) {
-    PreparedBlock block = placeBlock(blocking, isPrivate ? poolScratch(pool, team.thread, blocking.scratchBytes) : shared);
+  void* shared = isPrivate ? nullptr : poolScratch(pool, 0, blocking.scratchBytes);
+  parallel(pool, [&](Team& team) {
+    PreparedBlock block =
+        placeBlock(blocking, isPrivate ? poolScratch(pool, team.thread, blocking.scratchBytes) : shared);
     const auto [firstTile, lastTile] = team.range(tileCount);
     for (int64_t token = 0; token < call.tokenCount; token += blocking.blockTokens) {
       const int64_t rest = call.tokenCount - token;
@@ -73,7 +76,7 @@ void runLinear(Pool *pool, const LinearCall &call, const LinearKernel &kernel) {
       if (isPrivate) {
         kernel.prepare(call, block, 0, block.tokenCount);
       } else {
-        if (token > 0) team.barrier(); // others may still read the last block
+        if (token > 0) team.barrier();  // others may still read the last block
         const auto [first, last] = team.range(block.tokenCount, blocking.groupTokens);
         kernel.prepare(call, block, first, last);
         team.barrier();
@@ -83,12 +86,12 @@ void runLinear(Pool *pool, const LinearCall &call, const LinearKernel &kernel) {
   });
 }
 
-} // namespace
-} // namespace aloft
+}  // namespace
+}  // namespace aloft
 
 // Addresses of scale, sum (int8 only) and bias may be 0.
-ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64_t inCount, int64_t outCount, uint64_t x,
-                            uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t out) {
+ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64_t inCount, int64_t outCount,
+                            uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t out) {
   using namespace aloft;
   const LinearFormat kind = static_cast<LinearFormat>(format);
   const LinearCall call = {kind,
@@ -103,6 +106,8 @@ ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64
                            pointer<const float>(bias),
                            pointer<float>(out)};
   if (tokenCount <= 0) return;
-  Pool *threads = pointer<Pool>(pool);
-  runLinear(threads, call, kind == LinearFormat::int8 ? int8Kernel(poolIsa(threads), tokenCount) : denseKernel(poolIsa(threads), kind));
+  Pool* threads = pointer<Pool>(pool);
+  runLinear(
+      threads, call,
+      kind == LinearFormat::int8 ? int8Kernel(poolIsa(threads), tokenCount) : denseKernel(poolIsa(threads), kind));
 }

@@ -1,6 +1,7 @@
 // The linear operator on the CPU: out[t][o] = bias[o] + sum over i of x[t][i] * W[o][i].
 //
-// Packed weights are tiles of 16 output rows; each tile is one contiguous stream that a kernel reads once, front to back.
+// Packed weights are tiles of 16 output rows; each tile is one contiguous stream that a kernel reads once, front to
+// back.
 //   f32, f16: [tiles][in][16]           one vector per input
 //   bf16:     [tiles][in / 2][16][2]    pairs of inputs: a B tile of AMX
 //   int8:     [tiles][in / 4][16][4]    quads of inputs: an operand of vpdpbusd, a B tile of AMX
@@ -30,35 +31,36 @@ ALOFT_INLINE int64_t tileBytes(LinearFormat format, int64_t paddedIn) {
 struct LinearCall {
   LinearFormat format;
   int64_t tokenCount, inCount, outCount;
-  int64_t paddedIn;      // inCount rounded up to what the format's tiles hold
-  const float *x;        // [tokens, in] f32
-  const uint8_t *weight; // packed tiles
-  const float *scale;    // [tiles * 16] f32, int8 only
-  const int32_t *sum;    // [tiles * 16] i32, int8 only: sum of each row's quantised weights
-  const float *bias;     // [out] f32 or null
-  float *out;            // [tokens, out] f32
+  int64_t paddedIn;       // inCount rounded up to what the format's tiles hold
+  const float* x;         // [tokens, in] f32
+  const uint8_t* weight;  // packed tiles
+  const float* scale;     // [tiles * 16] f32, int8 only
+  const int32_t* sum;     // [tiles * 16] i32, int8 only: sum of each row's quantised weights
+  const float* bias;      // [out] f32 or null
+  float* out;             // [tokens, out] f32
 };
 
-ALOFT_INLINE const uint8_t *tileAt(const LinearCall &call, int64_t tile) {
+ALOFT_INLINE const uint8_t* tileAt(const LinearCall& call, int64_t tile) {
   return call.weight + tile * tileBytes(call.format, call.paddedIn);
 }
 
 // Writes the 16 results of one token and one tile, cut at the last output row, with the bias.
-ALOFT_INLINE void storeTile(const LinearCall &call, int64_t token, int64_t tile, const float *results) {
+ALOFT_INLINE void storeTile(const LinearCall& call, int64_t token, int64_t tile, const float* results) {
   const int64_t first = tile * tileRows, rest = call.outCount - first;
-  float *out = call.out + token * call.outCount + first;
-  const float *bias = call.bias == nullptr ? nullptr : call.bias + first;
+  float* out = call.out + token * call.outCount + first;
+  const float* bias = call.bias == nullptr ? nullptr : call.bias + first;
   if (rest >= tileRows && bias == nullptr) {
     std::memcpy(out, results, tileRows * sizeof(float));
   } else {
-    for (int64_t row = 0; row < tileRows && row < rest; row++) out[row] = bias == nullptr ? results[row] : results[row] + bias[row];
+    for (int64_t row = 0; row < tileRows && row < rest; row++)
+      out[row] = bias == nullptr ? results[row] : results[row] + bias[row];
   }
 }
 
-// Weights are used once in a pass over the model: fetch them this far ahead of use. Of 0 to 4096 bytes, 512 to 1024 gave
-// the highest read rate on Sapphire Rapids (19 against 15 GB/s a core without).
+// Weights are used once in a pass over the model: fetch them this far ahead of use. Of 0 to 4096 bytes, 512 to 1024
+// gave the highest read rate on Sapphire Rapids (19 against 15 GB/s a core without).
 constexpr int64_t prefetchBytes = 768;
 
-ALOFT_INLINE void prefetch(const uint8_t *address) { __builtin_prefetch(address + prefetchBytes, 0, 3); }
+ALOFT_INLINE void prefetch(const uint8_t* address) { __builtin_prefetch(address + prefetchBytes, 0, 3); }
 
-} // namespace aloft
+}  // namespace aloft

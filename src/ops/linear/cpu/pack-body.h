@@ -21,7 +21,7 @@ struct Squares {
   }
 };
 
-void finishReport(PackReport &report, const float *rows, int64_t count, const Squares &errors) {
+void finishReport(PackReport& report, const float* rows, int64_t count, const Squares& errors) {
   Squares squares;
   int64_t nonFinite = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -34,27 +34,27 @@ void finishReport(PackReport &report, const float *rows, int64_t count, const Sq
 }
 
 // Rows to store: padding rows exist in tiles only.
-int64_t storedRows(const PackCall &call, int64_t tile) {
+int64_t storedRows(const PackCall& call, int64_t tile) {
   const int64_t rest = call.outCount - tile * tileRows;
   return call.tiled || rest > tileRows ? tileRows : rest;
 }
 
-template <typename Element> Element *targetOf(const PackCall &call, int64_t tile) {
-  Element *target = reinterpret_cast<Element *>(call.weight + tile * tileBytes(call.format, call.paddedIn));
+template <typename Element> Element* targetOf(const PackCall& call, int64_t tile) {
+  Element* target = reinterpret_cast<Element*>(call.weight + tile * tileBytes(call.format, call.paddedIn));
   if (call.tiled) std::memset(target, 0, tileBytes(call.format, call.paddedIn));
   return target;
 }
 
 template <typename Element, int64_t together, typename Convert, typename Restore>
-PackReport packDense(const PackCall &call, int64_t tile, const float *rows, Convert convert, Restore restore) {
-  Element *out = targetOf<Element>(call, tile);
+PackReport packDense(const PackCall& call, int64_t tile, const float* rows, Convert convert, Restore restore) {
+  Element* out = targetOf<Element>(call, tile);
   const Place place = {call.tiled, together, call.inCount};
   const int64_t rowCount = storedRows(call, tile);
   PackReport report;
   Squares errors;
   int64_t overflow = 0;
   for (int64_t row = 0; row < rowCount; row++) {
-    const float *from = rows + row * call.inCount;
+    const float* from = rows + row * call.inCount;
     for (int64_t k = 0; k < call.inCount; k++) {
       const Element stored = convert(from[k]);
       const float restored = restore(stored);
@@ -70,23 +70,23 @@ PackReport packDense(const PackCall &call, int64_t tile, const float *rows, Conv
 }
 
 // Symmetric per output row: scale = max|w| / 127, q = round(w / scale) in [-127, 127].
-PackReport packInt8(const PackCall &call, int64_t tile, const float *rows) {
-  int8_t *out = targetOf<int8_t>(call, tile);
+PackReport packInt8(const PackCall& call, int64_t tile, const float* rows) {
+  int8_t* out = targetOf<int8_t>(call, tile);
   const Place place = {call.tiled, 4, call.inCount};
   const int64_t rowCount = storedRows(call, tile);
   PackReport report;
   Squares errors;
   for (int64_t row = 0; row < rowCount; row++) {
-    const float *from = rows + row * call.inCount;
+    const float* from = rows + row * call.inCount;
     uint32_t largestBits = 0;
     for (int64_t k = 0; k < call.inCount; k++)
       largestBits = magnitudeBits(from[k]) > largestBits ? magnitudeBits(from[k]) : largestBits;
     const float largest = floatOfBits(largestBits);
-    const bool zero = largest < 1e-30f; // the inverse would not be finite
+    const bool zero = largest < 1e-30f;  // the inverse would not be finite
     const float scale = zero ? 0 : largest / 127, inverse = zero ? 0 : 127 / largest;
     int32_t sum = 0;
     for (int64_t k = 0; k < call.inCount; k++) {
-      constexpr float magic = 0x1.8p23f; // rounds to nearest even, see quantise.h
+      constexpr float magic = 0x1.8p23f;  // rounds to nearest even, see quantise.h
       const int32_t rounded = static_cast<int32_t>(bitsOfFloat(from[k] * inverse + magic) - bitsOfFloat(magic));
       const int32_t q = rounded > 127 ? 127 : rounded < -127 ? -127 : rounded;
       sum += q;
@@ -100,30 +100,34 @@ PackReport packInt8(const PackCall &call, int64_t tile, const float *rows) {
   return report;
 }
 
-} // namespace
+}  // namespace
 
-PackReport PACK_NAME(const PackCall &call, int64_t tile, float *rows) {
+PackReport PACK_NAME(const PackCall& call, int64_t tile, float* rows) {
   for (int64_t i = 0; i < tileRows; i++) {
     const int64_t row = tile * tileRows + i;
-    float *to = rows + i * call.inCount;
+    float* to = rows + i * call.inCount;
     if (row < call.sourceRows)
-      toFloats(call.sourceDType, call.source + row * call.inCount * bytesPerElement(call.sourceDType), call.inCount, to);
-    else std::memset(to, 0, call.inCount * sizeof(float));
+      toFloats(call.sourceDType, call.source + row * call.inCount * bytesPerElement(call.sourceDType), call.inCount,
+               to);
+    else
+      std::memset(to, 0, call.inCount * sizeof(float));
   }
   switch (call.format) {
-  case LinearFormat::f32:
-    return packDense<float, 1>(
-        call, tile, rows, [](float value) { return value; }, [](float value) { return value; });
-  case LinearFormat::f16:
-    return packDense<uint16_t, 1>(
-        call, tile, rows, [](float value) { return floatToHalf(value); }, [](uint16_t bits) { return halfToFloat(bits); });
-  case LinearFormat::bf16:
-    return packDense<uint16_t, 2>(
-        call, tile, rows, [](float value) { return floatToBfloat16(value); },
-        [](uint16_t bits) { return bfloat16ToFloat(bits); });
-  case LinearFormat::int8: return packInt8(call, tile, rows);
+    case LinearFormat::f32:
+      return packDense<float, 1>(
+          call, tile, rows, [](float value) { return value; }, [](float value) { return value; });
+    case LinearFormat::f16:
+      return packDense<uint16_t, 1>(
+          call, tile, rows, [](float value) { return floatToHalf(value); },
+          [](uint16_t bits) { return halfToFloat(bits); });
+    case LinearFormat::bf16:
+      return packDense<uint16_t, 2>(
+          call, tile, rows, [](float value) { return floatToBfloat16(value); },
+          [](uint16_t bits) { return bfloat16ToFloat(bits); });
+    case LinearFormat::int8:
+      return packInt8(call, tile, rows);
   }
   return {};
 }
 
-} // namespace aloft
+}  // namespace aloft

@@ -16,9 +16,9 @@ PackTile packTile(Isa isa) {
 }
 
 // Summed in the order of the tiles, so that the report does not depend on the number of threads.
-PackReport total(const std::vector<PackReport> &reports) {
+PackReport total(const std::vector<PackReport>& reports) {
   PackReport sum;
-  for (const PackReport &report : reports) {
+  for (const PackReport& report : reports) {
     sum.squaredError += report.squaredError;
     sum.squaredSum += report.squaredSum;
     sum.overflowCount += report.overflowCount;
@@ -27,14 +27,15 @@ PackReport total(const std::vector<PackReport> &reports) {
   return sum;
 }
 
-} // namespace
-} // namespace aloft
+}  // namespace
+}  // namespace aloft
 
 // report: 4 f64, the fields of PackReport in order.
 ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int tiled, int sourceDType, uint64_t source, int64_t sourceRows,
-                                 int64_t inCount, int64_t outCount, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report) {
+                                 int64_t inCount, int64_t outCount, int format, uint64_t weight, uint64_t scale,
+                                 uint64_t sum, uint64_t report) {
   using namespace aloft;
-  Pool *pool = pointer<Pool>(poolAddress);
+  Pool* pool = pointer<Pool>(poolAddress);
   const LinearFormat kind = static_cast<LinearFormat>(format);
   const PackCall call = {tiled != 0,
                          static_cast<DType>(sourceDType),
@@ -49,9 +50,9 @@ ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int tiled, int sourceDTyp
                          pointer<int32_t>(sum)};
   const PackTile kernel = packTile(poolIsa(pool));
   std::vector<PackReport> reports(roundUp(outCount, tileRows) / tileRows);
-  parallel(pool, [&](Team &team) {
+  parallel(pool, [&](Team& team) {
     const auto [first, last] = team.range(static_cast<int64_t>(reports.size()));
-    float *rows = static_cast<float *>(poolScratch(pool, team.thread, tileRows * inCount * int64_t{sizeof(float)}));
+    float* rows = static_cast<float*>(poolScratch(pool, team.thread, tileRows * inCount * int64_t{sizeof(float)}));
     for (int64_t tile = first; tile < last; tile++) reports[tile] = kernel(call, tile, rows);
   });
   const PackReport sumOfAll = total(reports);

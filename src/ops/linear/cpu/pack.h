@@ -5,21 +5,21 @@
 namespace aloft {
 
 struct PackCall {
-  bool tiled; // or row-major: then paddedIn = in
+  bool tiled;  // or row-major: then paddedIn = in
   DType sourceDType;
-  const uint8_t *source; // [sourceRows, in], not necessarily aligned
+  const uint8_t* source;  // [sourceRows, in], not necessarily aligned
   int64_t sourceRows, inCount, outCount;
   LinearFormat format;
   int64_t paddedIn;
-  uint8_t *weight; // [tiles], tileBytes each
-  float *scale;    // [rows], int8 only; rows = tiles * 16, or out if row-major
-  int32_t *sum;    // [rows], int8 tiles only
+  uint8_t* weight;  // [tiles], tileBytes each
+  float* scale;     // [rows], int8 only; rows = tiles * 16, or out if row-major
+  int32_t* sum;     // [rows], int8 tiles only
 };
 
 struct PackReport {
   double squaredError = 0, squaredSum = 0;
-  double overflowCount = 0;  // finite values that the format cannot hold
-  double nonFiniteCount = 0; // infinities and NaNs of the source
+  double overflowCount = 0;   // finite values that the format cannot hold
+  double nonFiniteCount = 0;  // infinities and NaNs of the source
 };
 
 // Where input k of a row of the tile goes: `together` inputs of a row lie side by side.
@@ -33,9 +33,9 @@ struct Place {
 };
 
 // Packs one tile, or 16 rows; rows beyond the source are zero. `rows` is scratch: 16 * in floats.
-using PackTile = PackReport (*)(const PackCall &call, int64_t tile, float *rows);
-PackReport packTilePortable(const PackCall &call, int64_t tile, float *rows);
-PackReport packTileAvx2(const PackCall &call, int64_t tile, float *rows);
-PackReport packTileAvx512(const PackCall &call, int64_t tile, float *rows);
+using PackTile = PackReport (*)(const PackCall& call, int64_t tile, float* rows);
+PackReport packTilePortable(const PackCall& call, int64_t tile, float* rows);
+PackReport packTileAvx2(const PackCall& call, int64_t tile, float* rows);
+PackReport packTileAvx512(const PackCall& call, int64_t tile, float* rows);
 
-} // namespace aloft
+}  // namespace aloft

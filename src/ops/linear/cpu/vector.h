@@ -16,11 +16,11 @@ using Words = __m512i;
 
 ALOFT_INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
 ALOFT_INLINE Vector multiplyAdd(Vector a, Vector b, Vector sum) { return _mm512_fmadd_ps(a, b, sum); }
-ALOFT_INLINE Vector loadFloats(const uint8_t *from) { return _mm512_loadu_ps(from); }
-ALOFT_INLINE Vector loadHalves(const uint8_t *from) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from)));
+ALOFT_INLINE Vector loadFloats(const uint8_t* from) { return _mm512_loadu_ps(from); }
+ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
-ALOFT_INLINE Words loadWords(const uint8_t *from) { return _mm512_loadu_si512(from); }
+ALOFT_INLINE Words loadWords(const uint8_t* from) { return _mm512_loadu_si512(from); }
 
 #elif defined(__AVX2__)
 
@@ -30,15 +30,13 @@ using Words = __m256i;
 
 ALOFT_INLINE Vector broadcast(float value) { return _mm256_set1_ps(value); }
 ALOFT_INLINE Vector multiplyAdd(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
-ALOFT_INLINE Vector loadFloats(const uint8_t *from) { return _mm256_loadu_ps(reinterpret_cast<const float *>(from)); }
-ALOFT_INLINE Vector loadHalves(const uint8_t *from) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+ALOFT_INLINE Vector loadFloats(const uint8_t* from) { return _mm256_loadu_ps(reinterpret_cast<const float*>(from)); }
+ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
-ALOFT_INLINE Words loadWords(const uint8_t *from) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from));
-}
+ALOFT_INLINE Words loadWords(const uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
-#else // 128 bits: SSE2 or NEON, written in the compiler's vector types
+#else  // 128 bits: SSE2 or NEON, written in the compiler's vector types
 
 constexpr int lanes = 4;
 typedef float Vector __attribute__((vector_size(16)));
@@ -46,18 +44,18 @@ typedef uint32_t Words __attribute__((vector_size(16)));
 
 ALOFT_INLINE Vector broadcast(float value) { return Vector{value, value, value, value}; }
 ALOFT_INLINE Vector multiplyAdd(Vector a, Vector b, Vector sum) { return a * b + sum; }
-ALOFT_INLINE Vector loadFloats(const uint8_t *from) {
+ALOFT_INLINE Vector loadFloats(const uint8_t* from) {
   Vector out;
   std::memcpy(&out, from, sizeof out);
   return out;
 }
-ALOFT_INLINE Words loadWords(const uint8_t *from) {
+ALOFT_INLINE Words loadWords(const uint8_t* from) {
   Words out;
   std::memcpy(&out, from, sizeof out);
   return out;
 }
 // Packed weights are finite, so infinity and NaN need no care here (compare halfToFloat).
-ALOFT_INLINE Vector loadHalves(const uint8_t *from) {
+ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
   typedef uint16_t Halves __attribute__((vector_size(8)));
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
@@ -85,4 +83,4 @@ ALOFT_INLINE Vector evenBfloats(Words pairs) { return reinterpret_cast<Vector>(p
 ALOFT_INLINE Vector oddBfloats(Words pairs) { return reinterpret_cast<Vector>(pairs & 0xffff0000); }
 #endif
 
-} // namespace aloft
+}  // namespace aloft

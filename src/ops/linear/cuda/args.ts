@@ -1,4 +1,4 @@
-/** What the CUDA kernels of linear layers take, field by field. */
+/** Arguments of the CUDA kernels of linear layers. */
 import { Struct } from '../../struct.js';
 
 export const RING_ARGS = new Struct('RingArgs', 'linear/cuda/ring.cu', {

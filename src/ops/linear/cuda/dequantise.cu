@@ -1,5 +1,5 @@
-// Makes a dense row-major matrix in 16 bits of int8 tiles and their scales: for products with so many rows that reading the
-// weights is not what takes the time.
+// Makes a dense row-major matrix in 16 bits of int8 tiles and their scales: for products with so many rows that reading
+// the weights is not what takes the time.
 #include "cuda/act.cuh"
 #include "cuda/int8.cuh"
 #include "cuda/launch.cuh"

@@ -1,4 +1,4 @@
-// What a linear kernel does with its sums.
+// Epilogues: how a linear kernel turns its sums into results.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/swiglu.cuh"

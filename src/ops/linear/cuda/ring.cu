@@ -1,16 +1,17 @@
-// Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the weights
-// through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
+// Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the
+// weights through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
 //
-// Tensor cores multiply 16 weight rows by 8 tokens; weights.cuh says how formats of weights become operands.
-// One warp fills the ring. The others form ROW_WARPS groups of rows by K_WARPS parts of each stage's k, whose sums meet in shared
-// memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
+// Tensor cores multiply 16 weight rows by 8 tokens; weights.cuh says how formats of weights become operands. One warp
+// fills the ring. The others form ROW_WARPS groups of rows by K_WARPS parts of each stage's k, whose sums meet in
+// shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
 //
-// The ring is half of the shared memory at most: the next kernel's blocks fit beside this one's, and fill their ring with
-// weights before they wait for this kernel's result.
+// The ring is half of the shared memory at most: the next kernel's blocks fit beside this one's, and fill their ring
+// with weights before they wait for this kernel's result.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
-// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles, a single row of x as it lies. The time that x takes
-// grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored, whatever they are.
+// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles, a single row of x as it lies. The time
+// that x takes grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored,
+// whatever they are.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"
@@ -26,7 +27,7 @@ struct RingScalars {
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;
-  int xRows;           // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
+  int xRows;  // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
 };
 struct RingArgs : RingScalars {
   TensorMap xMap;       // of x, box 64 x xRows
@@ -38,11 +39,13 @@ struct RingView : RingScalars {
 };
 
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows, ROW_WARPS x K_WARPS that multiply, BOXES of 64 k in a stage.
-template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int ROW_WARPS, int K_WARPS, int BOXES, Epilogue EPILOGUE>
+template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int ROW_WARPS, int K_WARPS, int BOXES,
+          Epilogue EPILOGUE>
 struct Ring {
   typedef RingView View;
   typedef Weights<FORMAT> W;
-  static constexpr int CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr int CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS, ROWS = TILES * 16,
+                       HALF = TILES / 2;
   static constexpr int STAGE_BOXES = BOXES, STAGE_K = 64 * BOXES;
   static constexpr int OUT_ROWS = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
   static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES;
@@ -77,7 +80,8 @@ struct Ring {
   }
 
   // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
-  static __device__ __forceinline__ void fill(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty, int blockTiles) {
+  static __device__ __forceinline__ void fill(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty,
+                                              int blockTiles) {
     const u64 policy = evict_first_policy();
     const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K;
     const int mine = (int)blockIdx.x < blockTiles ? (blockTiles - 1 - (int)blockIdx.x) / (int)gridDim.x + 1 : 0;
@@ -100,15 +104,17 @@ struct Ring {
     }
   }
 
-  // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
-  static __device__ __forceinline__ void multiply_box(const RingView& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], u32 stage,
-                                                      int rowWarp, int box) {
+  // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a /
+  // 128 % 8).
+  static __device__ __forceinline__ void multiply_box(const RingView& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4],
+                                                      u32 stage, int rowWarp, int box) {
     const int xRow = box * a.xRows + min(W::token_row(), a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
     Vec16 x[TOKEN_GROUPS][2];
 #pragma unroll
     for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
-      for (int half = 0; half < 2; half++) x[n][half] = W::load_tokens(stage + WEIGHT_BYTES + (xRow + n * 8) * 128, half, swizzle);
+      for (int half = 0; half < 2; half++)
+        x[n][half] = W::load_tokens(stage + WEIGHT_BYTES + (xRow + n * 8) * 128, half, swizzle);
 #pragma unroll
     for (int r = 0; r < TILES_PER_WARP; r++) {
 #pragma unroll
@@ -132,8 +138,8 @@ struct Ring {
   }
 
   // Puts a warp's sums into `partial`, [K_WARPS][tile][token][row].
-  static __device__ __forceinline__ void put_sums(const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], float* partial, int rowWarp,
-                                                  int kWarp) {
+  static __device__ __forceinline__ void put_sums(const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], float* partial,
+                                                  int rowWarp, int kWarp) {
     const int lane = threadIdx.x & 31;
 #pragma unroll
     for (int r = 0; r < TILES_PER_WARP; r++)
@@ -142,7 +148,8 @@ struct Ring {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
-          partial[((kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKEN_GROUPS * 8 + token) * 16 + row] = acc[r][n][i];
+          partial[((kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKEN_GROUPS * 8 + token) * 16 + row] =
+              acc[r][n][i];
         }
   }
 
@@ -169,8 +176,8 @@ struct Ring {
   }
 
   // The warps that multiply.
-  static __device__ __forceinline__ void multiply(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty, float* partial,
-                                                  int blockTiles) {
+  static __device__ __forceinline__ void multiply(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty,
+                                                  float* partial, int blockTiles) {
     const int warp = threadIdx.x >> 5, rowWarp = warp / K_WARPS, kWarp = warp % K_WARPS;
     const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, boxCount = (a.k + 63) >> 6;
     int slot = 0;
@@ -227,10 +234,11 @@ struct Ring {
   }
 };
 
-#define RING_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE)                     \
-  extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1)                                        \
-      name(const __grid_constant__ RingArgs args) {                                                                      \
-    Ring<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run({args, &args.xMap, &args.weightMap});                          \
+#define RING_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE) \
+  extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1)                    \
+      name(const __grid_constant__ RingArgs args) {                                                  \
+    Ring<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run(            \
+        {args, &args.xMap, &args.weightMap});                                                        \
   }
 
 // A unit includes this file and makes its kernels with RING_KERNEL lines.

@@ -1,8 +1,10 @@
-// Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights once.
+// Linear layers over 1 to 16 rows on devices without rings of bulk copies: the time is that of reading the weights
+// once.
 //
-// Tensor cores multiply 16 weight rows by 8 tokens. Weights are the first operand and come from global memory straight into
-// registers, 16 bytes a thread; weights.cuh says how formats of weights become operands. Warps of a block share rows and divide
-// k; their sums meet in shared memory. The order of additions depends on the kernel's shape only, never on the other tokens.
+// Tensor cores multiply 16 weight rows by 8 tokens. Weights are the first operand and come from global memory straight
+// into registers, 16 bytes a thread; weights.cuh says how formats of weights become operands. Warps of a block share
+// rows and divide k; their sums meet in shared memory. The order of additions depends on the kernel's shape only, never
+// on the other tokens.
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
@@ -45,17 +47,20 @@ __device__ __forceinline__ void load_tokens(Tokens<FORMAT, TOKEN_GROUPS>& tokens
 }
 
 template <WeightFormat FORMAT, int TOKEN_GROUPS>
-__device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Chunk& c, const Tokens<FORMAT, TOKEN_GROUPS>& t) {
+__device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Chunk& c,
+                                         const Tokens<FORMAT, TOKEN_GROUPS>& t) {
 #pragma unroll
   for (int i = 0; i < Weights<FORMAT>::PRODUCTS; i++) {
     u32 f[4];
     Weights<FORMAT>::fragment(f, c.low, c.high, i);
 #pragma unroll
-    for (int n = 0; n < TOKEN_GROUPS; n++) mma16816(acc[n], f, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
+    for (int n = 0; n < TOKEN_GROUPS; n++)
+      mma16816(acc[n], f, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
   }
 }
 
-// TOKEN_GROUPS of 8 tokens, WARPS that divide k, TILES of 16 rows in a block (with SWIGLU: gate and up), STAGES chunks in flight.
+// TOKEN_GROUPS of 8 tokens, WARPS that divide k, TILES of 16 rows in a block (with SWIGLU: gate and up), STAGES chunks
+// in flight.
 template <WeightFormat FORMAT, int TOKEN_GROUPS, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
 struct Stream {
   // Places of a block: its first row, and from one tile of rows to the next.
@@ -102,7 +107,8 @@ struct Stream {
     }
   }
 
-  // Puts a warp's sums into `partial`, [warp][tile][token][row]; rows are consecutive, so that threads of a token store side by side.
+  // Puts a warp's sums into `partial`, [warp][tile][token][row]; rows are consecutive, so that threads of a token store
+  // side by side.
   static __device__ __forceinline__ void put_sums(const float (&acc)[TILES][TOKEN_GROUPS][4], float* partial) {
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
 #pragma unroll
@@ -149,9 +155,9 @@ struct Stream {
   }
 };
 
-#define STREAM_KERNEL(name, FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                                         \
-  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(const __grid_constant__ StreamArgs args) {               \
-    Stream<FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>::run(args);                                             \
+#define STREAM_KERNEL(name, FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE)                          \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32) name(const __grid_constant__ StreamArgs args) { \
+    Stream<FORMAT, TOKEN_GROUPS, WARPS, TILES, STAGES, EPILOGUE>::run(args);                               \
   }
 
 // A unit includes this file and makes its kernels with STREAM_KERNEL lines.

@@ -1,14 +1,16 @@
-// Linear layers with int8 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of a
-// tile at once, weights from registers, tokens from shared memory.
+// Linear layers with int8 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight
+// rows by all tokens of a tile at once, weights from registers, tokens from shared memory.
 //
-// With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on the time
-// is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the order of the
-// fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens' boxes are operands as they lie.
+// With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
+// the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
+// order of the fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens'
+// boxes are operands as they lie.
 //
-// One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 64 k. The rate of
-// copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS multiply, each warp 16 rows.
-// Where tiles are too few for all blocks, a cluster of CLUSTER_BLOCKS divides k, and each block adds up a part of the tile from the
-// sums that the others wrote into its shared memory. The order of additions depends on the kernel's shape and on which tile it is.
+// One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 64 k.
+// The rate of copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS
+// multiply, each warp 16 rows. Where tiles are too few for all blocks, a cluster of CLUSTER_BLOCKS divides k, and each
+// block adds up a part of the tile from the sums that the others wrote into its shared memory. The order of additions
+// depends on the kernel's shape and on which tile it is.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/cluster.cuh"
@@ -41,21 +43,24 @@ __device__ __forceinline__ u32 transpose_matrix(u32 pair) {
 }
 
 // Copies tiles from column k / 64 `box`, row / 16 `tile` on.
-__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier, u64 policy) {
+__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier,
+                                                u64 policy) {
   asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(
-          target),
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(target),
       "l"(map), "r"(0), "r"(box), "r"(tile), "r"(barrier), "l"(policy)
       : "memory");
 }
 
-// TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that divide the k
-// of a tile where tiles are too few for all blocks.
-template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS, Epilogue EPILOGUE>
+// TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that
+// divide the k of a tile where tiles are too few for all blocks.
+template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS,
+          Epilogue EPILOGUE>
 struct Wide {
   typedef Weights<FORMAT> W;
   static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
-  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, ROWS = TILES * 16, HALF = TILES / 2;
+  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, ROWS = TILES * 16,
+                       HALF = TILES / 2;
   static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
   static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
@@ -74,12 +79,14 @@ struct Wide {
     return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + rowTile * HALF * 16 + tile * 16;
   }
 
-  // What a block does: whole tiles as long as there is one for each block, then its part of the k of tiles that a cluster shares.
+  // Work of a block: whole tiles as long as there is one for each block, then its part of the k of tiles that a cluster
+  // shares.
   struct Work {
     int tiles, rowTiles, tokenTiles, whole, stages;
 
     __device__ __forceinline__ Work(const WideView& a) {
-      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x, clusters = blocks / CLUSTER_BLOCKS;
+      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x,
+                clusters = blocks / CLUSTER_BLOCKS;
       tokenTiles = (a.m + TOKEN_GROUPS * 8 - 1) / (TOKEN_GROUPS * 8);
       rowTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
       tiles = rowTiles * tokenTiles;
@@ -109,23 +116,29 @@ struct Wide {
   }
   static __device__ __forceinline__ Item first_item(const Work& work) { return item_from(work, blockIdx.x); }
   static __device__ __forceinline__ Item next_item(const Work& work, const Item& item) {
-    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER_BLOCKS, true) : item_from(work, item.tile + gridDim.x);
+    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER_BLOCKS, true)
+                         : item_from(work, item.tile + gridDim.x);
   }
 
   // Announces the stage's bytes and requests its weights, [tile][box]; tiles outside of the weight come as zeros.
-  static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile, int stageIndex, u64 policy) {
+  static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile,
+                                                      int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
       barrier_expect(barrier, STAGE_BYTES);
       tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, 0) >> 4, barrier, policy);
-      if (EPILOGUE == SWIGLU) tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, HALF) >> 4, barrier, policy);
+      if (EPILOGUE == SWIGLU)
+        tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, HALF) >> 4,
+                        barrier, policy);
     }
     __syncwarp();
   }
 
-  static __device__ __forceinline__ void fill_tokens(const WideView& a, u32 stage, u32 barrier, int tokenTile, int stageIndex) {
+  static __device__ __forceinline__ void fill_tokens(const WideView& a, u32 stage, u32 barrier, int tokenTile,
+                                                     int stageIndex) {
     const int lane = threadIdx.x & 31;
     if (lane < BOXES)
-      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64, tokenTile * TOKEN_GROUPS * 8, barrier);
+      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64,
+               tokenTile * TOKEN_GROUPS * 8, barrier);
   }
 
   // A stage of the work of a block.
@@ -168,15 +181,18 @@ struct Wide {
   // 64 k of 16 rows: the operands of four products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
   static __device__ __forceinline__ void load_fragments(u32 (&f)[4][4], u32 stage, int tile, int box) {
     const u32 lane = (threadIdx.x & 31) * 16;
-    const u32 at = EPILOGUE == SWIGLU ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
-                                      : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
-    const Vec16 low = load_shared16(at), high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
+    const u32 at = EPILOGUE == SWIGLU
+                       ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
+                       : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
+    const Vec16 low = load_shared16(at),
+                high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
 #pragma unroll
     for (int i = 0; i < W::PRODUCTS; i++) W::fragment(f[i], low, high, i);
   }
 
   // While the products of 64 k run, the next weights are dequantised.
-  static __device__ __forceinline__ void multiply_tile(float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a, int stages, u32 ring, u32 full, u32 empty,
+  static __device__ __forceinline__ void multiply_tile(float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4],
+                                                       const WideView& a, int stages, u32 ring, u32 full, u32 empty,
                                                        int& slot, u32& parity) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
 #pragma unroll
@@ -218,7 +234,8 @@ struct Wide {
   static __device__ __forceinline__ Rows rows_of_tile(const WideView& a, int rowTile, int tile) {
     const int g = (threadIdx.x & 31) >> 2;
     Rows rows;
-    rows.low = EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
+    rows.low =
+        EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
     rows.high = EPILOGUE == SWIGLU ? rows.low + a.n / 2 : rows.low + 8;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -230,14 +247,16 @@ struct Wide {
   }
 
   // Two rows of 8 of a group's token, 8 tokens a warp. n is even.
-  static __device__ __forceinline__ void store_pairs(const WideView& a, int token0, int row0, float first, float second) {
+  static __device__ __forceinline__ void store_pairs(const WideView& a, int token0, int row0, float first,
+                                                     float second) {
     const int lane = threadIdx.x & 31, token = token0 + (lane >> 2), row = row0 + (lane & 3) * 2;
     const u32 pair = transpose_matrix(pack_act(first, second));
     if (token < a.m && row < a.outStride) *(u32*)((u16*)a.out + (size_t)token * a.outStride + row) = pair;
   }
 
   // sums: of a low row for tokens 2t and 2t + 1 of the group, and of a high row.
-  static __device__ __forceinline__ void store_group(const WideView& a, const Rows& rows, int token0, const float (&sums)[4]) {
+  static __device__ __forceinline__ void store_group(const WideView& a, const Rows& rows, int token0,
+                                                     const float (&sums)[4]) {
     const int lane = threadIdx.x & 31, g = lane >> 2;
     float value[4];
 #pragma unroll
@@ -259,10 +278,13 @@ struct Wide {
       }
   }
 
-  // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens, and stores
-  // them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its barriers.
-  static __device__ __forceinline__ void exchange(const WideView& a, const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written,
-                                                  u32 read, u32& parity, int token0) {
+  // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens,
+  // and stores them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its
+  // barriers.
+  static __device__ __forceinline__ void exchange(const WideView& a,
+                                                  const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4],
+                                                  const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written, u32 read,
+                                                  u32& parity, int token0) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
     const u32 mine = sums + warp * TILES_PER_WARP * SLICE * 512 + lane * 16;
     cluster_wait(read + 8 * warp, parity ^ 1);  // the others have read what this warp wrote in the exchange before
@@ -292,7 +314,8 @@ struct Wide {
           for (int i = 0; i < 4; i++) own[i] = part == 0 || part == rank ? acc[r][(part * SLICE + j) * 4 + i] : own[i];
 #pragma unroll
         for (int from = 0; from < CLUSTER_BLOCKS; from++) {
-          const Vec16 v = load_shared16(mine + (from < rank ? from : max(from - 1, 0)) * FROM_BYTES + (r * SLICE + j) * 512);
+          const Vec16 v =
+              load_shared16(mine + (from < rank ? from : max(from - 1, 0)) * FROM_BYTES + (r * SLICE + j) * 512);
 #pragma unroll
           for (int i = 0; i < 4; i++) total[i] += from == rank ? own[i] : __uint_as_float(v.w[i]);
         }
@@ -323,8 +346,10 @@ struct Wide {
       }
     }
     barriers_fence();
-    if (CLUSTER_BLOCKS > 1) cluster_sync();
-    else __syncthreads();
+    if (CLUSTER_BLOCKS > 1)
+      cluster_sync();
+    else
+      __syncthreads();
     allow_successor();
 
     if (warp >= CONSUMERS) {
@@ -362,11 +387,12 @@ struct Wide {
   }
 };
 
-#define WIDE_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)             \
-  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(                                   \
-      Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)               \
-      name(const __grid_constant__ WideArgs args) {                                                                      \
-    Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run({args, &args.xMap, &args.weightMap});                  \
+#define WIDE_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE) \
+  extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(                       \
+      Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, 1)   \
+      name(const __grid_constant__ WideArgs args) {                                                          \
+    Wide<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::run(            \
+        {args, &args.xMap, &args.weightMap});                                                                \
   }
 
 // A unit includes this file and makes its kernels with WIDE_KERNEL lines.
