@@ -8,6 +8,7 @@ export type PythonErrorType =
   | 'UndefinedError'
   | 'SecurityError'
   | 'FilterArgumentError'
+  | 'RuntimeError'
   | 'SyntaxError'
   | 'AssertionError'
   | 'AttributeError'

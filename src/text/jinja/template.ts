@@ -52,10 +52,12 @@ export class Template {
       isSoft: false,
       escaping: 'off',
       isInLoop: false,
+      isInDefaults: false,
+      isFolding: false,
     };
     const { run, blocks } = withinStack(() => {
       const body = parseTemplate(source);
-      return { run: compileRoot(body, frame, ['self']), blocks: compileBlocks(body, frame) };
+      return { run: compileRoot(body, frame), blocks: compileBlocks(body, frame) };
     });
     this.#run = run;
     this.#blocks = blocks;
@@ -82,11 +84,11 @@ export class Template {
       given.has(name) ? given.get(name) : LIBRARY.globals.get(name);
     try {
       this.#run(rendering, new Context(lookUp, this.#blocks));
+      const { output: text, hasPrintedNone, hasPrintedWatched } = rendering;
+      return { text, hasPrintedNone, hasPrintedWatched };
     } catch (error) {
       throw located(error, rendering);
     }
-    const { output: text, hasPrintedNone, hasPrintedWatched } = rendering;
-    return { text, hasPrintedNone, hasPrintedWatched };
   }
 }
 

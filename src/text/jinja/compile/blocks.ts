@@ -9,8 +9,9 @@ import { enterScope, type Frame, readVariable, writeName } from './frame.js';
 import { noteNames, undeclaredNames } from './symbol-visitor.js';
 import { FunctionScope, Symbols } from './symbols.js';
 
-/** A function of the whole template: its root, or a block. */
-export function compileRoot(body: Body, frame: Frame, special: readonly ('self' | 'super')[]): RunBlock {
+/** A function of the whole template: its root, or the block of that name. */
+export function compileRoot(body: Body, frame: Frame, blockName?: string): RunBlock {
+  const special = blockName === undefined ? ['self'] : ['self', 'super'];
   const used = special.filter((name) => undeclaredNames(body, special).has(name));
   for (const name of used) frame.symbols.declareParameter(name);
   noteNames(frame.symbols, body);
@@ -20,13 +21,14 @@ export function compileRoot(body: Body, frame: Frame, special: readonly ('self' 
   return (rendering, context) => {
     const activation = new Activation(frame.symbols.scope.slotCount, rendering, context);
     for (const { name, write } of setters)
-      write(activation, name === 'self' ? new TemplateReference(context) : noParentBlock());
+      write(activation, name === 'self' ? new TemplateReference(context) : noParentBlock(blockName ?? ''));
     enter(activation);
     run(activation);
   };
 }
 
-const noParentBlock = (): Undefined => new Undefined(() => 'there is no parent block');
+const noParentBlock = (name: string): Undefined =>
+  new Undefined(() => `there is no parent block called '${name}'.`);
 
 /** All blocks of a template by their names. @throws {PythonError} when two have the same */
 export function compileBlocks(body: Body, frame: Frame): Map<string, RunBlock> {
@@ -35,7 +37,7 @@ export function compileBlocks(body: Body, frame: Frame): Map<string, RunBlock> {
     if (blocks.has(name))
       throw new PythonError('TemplateAssertionError', `block '${name}' defined twice`, line);
     const blockFrame: Frame = { ...frame, symbols: new Symbols(new FunctionScope()), isTopLevel: false };
-    blocks.set(name, compileRoot(content, blockFrame, ['self', 'super']));
+    blocks.set(name, compileRoot(content, blockFrame, name));
   }
   return blocks;
 }
@@ -79,6 +81,10 @@ class TemplateReference extends PythonObject {
   override attribute(name: string): Value | undefined {
     const run = this.#context.blocks.get(name);
     return run && new BlockReference(run, this.#context);
+  }
+
+  override repr(): string {
+    return '<TemplateReference None>';
   }
 }
 

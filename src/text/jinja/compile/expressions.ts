@@ -23,10 +23,20 @@ import type {
 } from '../syntax/nodes.js';
 import type { Activation, Evaluate } from './activation.js';
 import { compileCall, compileFilter, compileTest } from './calls.js';
+import { foldToConstant, impossible, isVariable } from './folding.js';
 import { type Frame, readName } from './frame.js';
 
 export function compileExpression(node: Expression, frame: Frame): Evaluate {
   frame.state.partCount++;
+  if (node.kind !== 'constant' && !frame.isFolding && frame.escaping !== 'volatile') {
+    const value = foldToConstant(node, frame);
+    if (value !== undefined) return constant(value);
+  }
+  return compileParts(node, frame);
+}
+
+function compileParts(node: Expression, frame: Frame): Evaluate {
+  if (frame.isFolding && isVariable(node)) return impossible;
   const compile = (part: Expression): Evaluate => compileExpression(part, frame);
   switch (node.kind) {
     case 'constant':
@@ -54,7 +64,7 @@ export function compileExpression(node: Expression, frame: Frame): Evaluate {
     case 'attribute':
       return attribute(compile(node.object), node.name);
     case 'item':
-      return item(node, compile);
+      return item(node, frame);
     case 'call':
       return compileCall(node, frame);
     case 'filter':
@@ -91,11 +101,13 @@ function conditional({ test, value, otherwise, line }: Conditional, frame: Frame
   const [isMet, whenMet] = [compileExpression(test, frame), compileExpression(value, frame)];
   const whenNot =
     otherwise === undefined
-      ? () =>
-          new Undefined(
-            () =>
-              `the inline if-expression on line ${line} evaluated to false and no else section was defined.`,
-          )
+      ? frame.isFolding
+        ? impossible
+        : () =>
+            new Undefined(
+              () =>
+                `the inline if-expression on line ${line} evaluated to false and no else section was defined.`,
+            )
       : compileExpression(otherwise, frame);
   return (activation) => (isTrue(isMet(activation)) ? whenMet(activation) : whenNot(activation));
 }
@@ -180,24 +192,32 @@ const attribute =
   (activation) =>
     getAttribute(activation.rendering, object(activation), name);
 
-function item({ object, key }: Item, compile: (part: Expression) => Evaluate): Evaluate {
+function item({ object, key }: Item, frame: Frame): Evaluate {
+  const compile = (part: Expression): Evaluate => compileExpression(part, frame);
   const container = compile(object);
-  if (key.kind === 'slice') return sliceOf(container, key, compile);
+  if (key.kind === 'slice') return sliceOf(container, key, frame);
   const index = compile(key);
   return (activation) => getItem(activation.rendering, container(activation), index(activation));
 }
 
-function sliceOf(
-  container: Evaluate,
-  { start, stop, step }: Slice,
-  compile: (part: Expression) => Evaluate,
-): Evaluate {
+function sliceOf(container: Evaluate, { start, stop, step }: Slice, frame: Frame): Evaluate {
   const bound = (part: Expression | undefined): Evaluate =>
-    part === undefined ? constant(null) : compile(part);
+    part === undefined ? constant(null) : compileExpression(part, frame);
   const [first, last, by] = [bound(start), bound(stop), bound(step)];
+  const run = frame.isFolding ? sliceOfConstant : slice;
   return (activation) => {
     const object = container(activation);
     const bounds = { start: first(activation), stop: last(activation), step: by(activation) };
-    return slice(activation.rendering, object, bounds);
+    return run(activation.rendering, object, bounds);
   };
 }
+
+/** A slice that is undefined where the types have none. */
+const sliceOfConstant: typeof slice = (rendering, object, bounds) => {
+  try {
+    return slice(rendering, object, bounds);
+  } catch (error) {
+    if (!(error instanceof PythonError) || error.type !== 'TypeError') throw error;
+    return new Undefined(() => error.message);
+  }
+};

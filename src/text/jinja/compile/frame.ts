@@ -1,6 +1,6 @@
 /** The place of the compiler in the template, and code that reads and writes variables from there. */
 import type { Library, Rendering } from '../values/callable.js';
-import { Undefined, type Value } from '../values/value.js';
+import { PythonObject, Undefined, type Value } from '../values/value.js';
 import type { Body, Expression } from '../syntax/nodes.js';
 import type { Activation, Evaluate, Execute } from './activation.js';
 import { FunctionScope, type Load, Symbols, type Variable } from './symbols.js';
@@ -27,6 +27,10 @@ export interface Frame {
   readonly escaping: Escaping;
   /** Whether a loop of the same function is around. */
   readonly isInLoop: boolean;
+  /** Whether defaults of parameters are evaluated, so that later ones have no value yet. */
+  readonly isInDefaults: boolean;
+  /** Whether the expression is a constant that is evaluated while the template is compiled. */
+  readonly isFolding: boolean;
 }
 
 /** Whether output of the frame is escaped now. */
@@ -73,15 +77,27 @@ export function readVariable(frame: Frame, variable: Variable): ReadSlot {
   return (activation) => outward(activation, count).slots[slot];
 }
 
-/** Reads a name; one that has no value gives undefined. */
-export function readName(frame: Frame, name: string): Evaluate {
-  const read = readVariable(frame, frame.symbols.find(name)!);
-  return (activation) => read(activation) ?? notDefined(read(activation), name);
+/** Jinja's mark of a variable without a value. Templates see it where a macro outlives the loop whose target it reads. */
+class Missing extends PythonObject {
+  readonly typeName = 'MissingType';
+
+  override repr(): string {
+    return 'missing';
+  }
 }
 
-/** None, which `??` takes for a missing value, or undefined. */
-const notDefined = (value: Value | undefined, name: string): Value =>
-  value === undefined ? new Undefined(() => `'${name}' is undefined`) : value;
+const MISSING = new Missing();
+
+/** Reads a name; one that has no value gives undefined. Parameters have a value, save while defaults are evaluated. */
+export function readName(frame: Frame, name: string): Evaluate {
+  const read = readVariable(frame, frame.symbols.find(name)!);
+  const isFilled = frame.symbols.isParameter(name) && !frame.isInDefaults;
+  return (activation) => {
+    const value = read(activation);
+    if (value !== undefined) return value;
+    return isFilled ? MISSING : new Undefined(() => `'${name}' is undefined`);
+  };
+}
 
 export type Write = (activation: Activation, value: Value) => void;
 

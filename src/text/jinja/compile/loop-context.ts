@@ -97,7 +97,7 @@ export class LoopContext extends Callable {
       case 'previtem':
         return this.#index0 === 0 ? new Undefined(() => 'there is no previous item') : this.#before;
       case 'nextitem':
-        return this.#peek() ?? new Undefined(() => 'there is no next item');
+        return this.#next();
       case 'cycle':
         return new BoundFunction('cycle', (_, given) => this.#cycle(given));
       case 'changed':
@@ -105,6 +105,11 @@ export class LoopContext extends Callable {
       default:
         return undefined;
     }
+  }
+
+  #next(): Value {
+    const item = this.#peek();
+    return item === undefined ? new Undefined(() => 'there is no next item') : item;
   }
 
   #cycle({ positional }: CallArguments): Value {

@@ -1,7 +1,7 @@
 /** Compiles macros, call blocks and `{% generation %}`. */
-import { PythonError, typeError } from '../python-error.js';
+import { PythonError } from '../python-error.js';
 import { positionalOnly } from '../values/callable.js';
-import { textOf, typeName, Undefined, type Value } from '../values/value.js';
+import { Undefined } from '../values/value.js';
 import type { CallBlock, Macro as MacroNode, Name } from '../syntax/nodes.js';
 import { Activation, type Evaluate, type Execute, NORMAL } from './activation.js';
 import { compileCallWith } from './calls.js';
@@ -27,16 +27,9 @@ export function compileCallBlock(node: CallBlock, frame: Frame): Execute {
     const { rendering } = activation;
     const body = make(activation);
     const result = call ? call(activation, body) : body.call(rendering, positionalOnly());
-    rendering.write(outputText(result));
+    rendering.writePart(result);
     return NORMAL;
   };
-}
-
-/** What a call block or a filter block puts out has to be text. @throws {PythonError} TypeError */
-export function outputText(value: Value): string {
-  const text = textOf(value);
-  if (text === undefined) throw typeError(`sequence item 0: expected str instance, ${typeName(value)} found`);
-  return text;
 }
 
 const SPECIAL = ['caller', 'kwargs', 'varargs'] as const;
@@ -112,6 +105,6 @@ function compileFill(
   const value: Evaluate =
     byDefault === undefined
       ? () => new Undefined(() => `parameter '${name}' was not provided`)
-      : frame.state.expression(byDefault, frame);
+      : frame.state.expression(byDefault, { ...frame, isInDefaults: true });
   return (activation: Activation): void => write(activation, value(activation));
 }

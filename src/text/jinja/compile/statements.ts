@@ -3,8 +3,8 @@ import { PythonError } from '../python-error.js';
 import type { Rendering } from '../values/callable.js';
 import { escape } from '../values/html.js';
 import { isTrue } from '../values/iterate.js';
-import { str } from '../values/printing.js';
-import { Markup, type Value } from '../values/value.js';
+import { repr, str } from '../values/printing.js';
+import { Markup, textOf, Undefined, type Value } from '../values/value.js';
 import { descendants } from '../syntax/children.js';
 import type {
   Assign,
@@ -31,9 +31,10 @@ import {
 import { compileNamespaceCheck, compileTarget } from './assignments.js';
 import { compileBlock } from './blocks.js';
 import { compileBlockFilter, compileCondition } from './calls.js';
+import { foldToValue } from './folding.js';
 import { enterScope, type Frame, innerFrame, isEscaped, leaveScope, readVariable } from './frame.js';
 import { compileFor } from './loops.js';
-import { compileCallBlock, compileMacro, outputText } from './macros.js';
+import { compileCallBlock, compileMacro } from './macros.js';
 import { noteNames } from './symbol-visitor.js';
 
 export function compileBody(nodes: Body, frame: Frame): Execute {
@@ -125,6 +126,9 @@ function compileOutput({ parts }: Output, frame: Frame): Execute {
 }
 
 function compilePrint(node: Expression, frame: Frame): Part {
+  const constant = foldToValue(node, frame);
+  if (constant !== undefined && !(frame.escaping === 'volatile' && hasFilter(node)))
+    return printConstant(constant, frame);
   const evaluate = frame.state.expression(node, frame);
   const { line } = node;
   if (frame.escaping === 'off')
@@ -139,6 +143,22 @@ function compilePrint(node: Expression, frame: Frame): Part {
     rendering.write(isEscaped(frame, rendering) ? escape(rendering, value).text : str(rendering, value));
   };
 }
+
+const hasFilter = (node: Expression): boolean =>
+  [...descendants([node], 'filter'), ...descendants([node], 'test')].length > 0;
+
+/** Where only the rendering knows whether to escape, Jinja puts constants out as they are. */
+function printConstant(value: Value, { escaping }: Frame): Part {
+  let text: string | undefined;
+  return ({ rendering }) => {
+    text ??= escaping === 'on' ? escape(rendering, value).text : constantText(rendering, value);
+    rendering.write(text);
+  };
+}
+
+/** The text of a constant, which says nothing of the variables: its printing is not noticed. */
+const constantText = (rendering: Rendering, value: Value): string =>
+  textOf(value) ?? (value instanceof Undefined ? '' : repr(rendering, value));
 
 function compileIf(node: If, frame: Frame): Execute {
   const soft: Frame = { ...frame, isSoft: true };
@@ -191,8 +211,9 @@ function compileCapture(body: Body, frame: Frame): Capture {
     const { rendering } = activation;
     const outer = rendering.beginCapture();
     const signal = run(activation);
-    const text = rendering.endCapture(outer);
-    return signal === NORMAL ? text : signal;
+    if (signal === NORMAL) return rendering.endCapture(outer);
+    rendering.dropCapture(outer);
+    return signal;
   };
 }
 
@@ -231,7 +252,7 @@ function compileFilterBlock({ filter, body }: FilterBlock, frame: Frame): Execut
     enter(activation);
     const text = capture(activation);
     if (typeof text !== 'string') return text;
-    rendering.write(outputText(change(activation, blockText(frame, rendering, text))));
+    rendering.writePart(change(activation, blockText(frame, rendering, text)));
     leave(activation);
     return NORMAL;
   };

@@ -64,7 +64,17 @@ export class Symbols {
   }
 
   find(name: string): Variable | undefined {
-    return this.#references.get(name)?.variable ?? this.#parent?.find(name);
+    return this.#reference(name)?.variable;
+  }
+
+  /** Whether a name is a parameter of a macro or of a loop, here or around here. */
+  isParameter(name: string): boolean {
+    return this.#reference(name)?.load.type === 'parameter';
+  }
+
+  #reference(name: string): Reference | undefined {
+    const own = this.#references.get(name);
+    return own === undefined && this.#parent !== undefined ? this.#parent.#reference(name) : own;
   }
 
   /** The first values of this scope's own variables. */

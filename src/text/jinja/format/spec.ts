@@ -42,7 +42,7 @@ function parseSpec(rendering: Rendering, text: string, type: string): Spec {
   if (match === null) throw valueError(`Invalid format specifier '${text}' for object of type '${type}'`);
   const [, fill, align, sign, z, alternate, zero, width, grouping, precision, letter] = match;
   const spec: Spec = {
-    fill: fill ?? (zero === undefined || align !== undefined ? (zero ? '0' : ' ') : '0'),
+    fill: fill ?? (zero === undefined ? ' ' : '0'),
     align: (align ?? (zero === undefined ? '' : '=')) as Spec['align'],
     sign: sign ?? '',
     hasNoNegativeZero: z !== undefined,

@@ -47,7 +47,8 @@ const first = native<[Value]>('first', ['seq'], (rendering, [items]) => {
 const last = native<[Value]>('last', ['seq'], (rendering, [value]) => {
   const items = reversible(rendering, value);
   if (items === undefined) throw typeError(`'${typeName(value)}' object is not reversible`);
-  return items.at(-1) ?? undefinedBecause('No last item, sequence was empty.');
+  const item = items.at(-1);
+  return item === undefined ? undefinedBecause('No last item, sequence was empty.') : item;
 });
 
 /** Items of what Python can walk backwards. */

@@ -9,6 +9,7 @@ import { escape, escapeHtml } from '../values/html.js';
 import { equals } from '../values/compare.js';
 import { itemsOf, listOf } from '../values/iterate.js';
 import { bitLength, exactRatio, floatOf, integer, numberOf } from '../values/numbers.js';
+import { repr } from '../values/printing.js';
 import { isList, Markup, textOf, Tuple, typeName, type Value } from '../values/value.js';
 import { TEXT_CHANGES, TEXT_QUESTIONS, wantIndex } from './text-methods.js';
 
@@ -24,11 +25,10 @@ const dictMethod = (
 ];
 
 const DICT_METHODS: Functions = new Map([
-  dictMethod(
-    'get',
-    ['key', ['default', null]],
-    (dict, [key, byDefault]) => dictGet(dict, key!) ?? byDefault!,
-  ),
+  dictMethod('get', ['key', ['default', null]], (dict, [key, byDefault]) => {
+    const value = dictGet(dict, key!);
+    return value === undefined ? byDefault! : value;
+  }),
   dictMethod('items', [], (dict) => new DictView(dict, 'items')),
   dictMethod('keys', [], (dict) => new DictView(dict, 'keys')),
   dictMethod('values', [], (dict) => new DictView(dict, 'values')),
@@ -67,7 +67,9 @@ const SEQUENCE_METHODS: Functions = new Map([
         }) as [number, number];
         for (let i = start; i < Math.min(stop, items.length); i++)
           if (equals(rendering, items[i]!, value)) return i;
-        throw valueError(`${isList(self) ? 'value' : 'tuple.index(x): x'} is not in ${typeName(self)}`);
+        throw valueError(
+          `${isList(self) ? repr(rendering, value) : 'tuple.index(x): x'} is not in ${typeName(self)}`,
+        );
       },
     ),
   ],
@@ -155,7 +157,7 @@ const safe =
   (name: string, run: NativeFunction): NativeFunction =>
   (rendering, { positional, named }) => {
     const escaped = positional.map((arg, i) => {
-      if (i !== ESCAPED_ARGUMENTS[name] || (name !== 'join' && textOf(arg) === undefined)) return arg;
+      if (i !== ESCAPED_ARGUMENTS[name]) return arg;
       if (name !== 'join') return escape(rendering, arg).text;
       return [...itemsOf(rendering, arg)].map((item) => escape(rendering, item).text);
     });

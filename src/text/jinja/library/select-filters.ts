@@ -13,7 +13,8 @@ function named(rendering: Rendering, kind: 'filter' | 'test', name: Value): Nati
   const table = kind === 'filter' ? rendering.library.filters : rendering.library.tests;
   const found = table.get(textOf(name) ?? '');
   if (found !== undefined) return found;
-  const hint = name instanceof Undefined ? ' (did you forget to quote the callable name?)' : '';
+  const hint =
+    name instanceof Undefined ? ` (${name.message}; did you forget to quote the callable name?)` : '';
   throw new PythonError('TemplateRuntimeError', `No ${kind} named ${repr(rendering, name)}.${hint}`);
 }
 

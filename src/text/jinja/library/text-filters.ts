@@ -11,7 +11,7 @@ import { refuseUndefined } from '../values/numbers.js';
 import { add, modulo } from '../values/operators.js';
 import { str } from '../values/printing.js';
 import { characters, splitLines, textLength } from '../values/text.js';
-import { Markup, textOf, Tuple, typeName, Undefined, type Value } from '../values/value.js';
+import { isList, Markup, textOf, Tuple, typeName, Undefined, type Value } from '../values/value.js';
 import { isAlphanumeric } from './character-classes.js';
 import { capitalize } from './letter-case.js';
 import { prettyPrint } from './pretty-print.js';
@@ -85,6 +85,8 @@ const indent = native<[Value, Value, Value, Value]>(
     const text = textOf(value);
     if (text === undefined) {
       refuseUndefined(value);
+      if (isList(value))
+        throw new PythonError('AttributeError', "'list' object has no attribute 'splitlines'");
       throw typeError(`unsupported operand type(s) for +=: '${typeName(value)}' and 'str'`);
     }
     const lines = splitLines(`${text}\n`);

@@ -1,4 +1,5 @@
 /** Parses what follows an operand: attributes, items, slices, calls, filters and tests. */
+import { PythonError } from '../python-error.js';
 import type { Arguments, Expression, Filter } from './nodes.js';
 import type { ParserState } from './parser-state.js';
 import { parsePrimary } from './primary.js';
@@ -105,7 +106,7 @@ function parseArguments(state: ParserState): Arguments {
   }
   stream.expectOperator(')');
   if (new Set(named.map(({ name }) => name)).size < named.length)
-    throw syntaxError('keyword argument repeated', line);
+    throw new PythonError('SyntaxError', 'keyword argument repeated', line);
   return { positional, named, restPositional, restNamed };
 }
 

@@ -90,8 +90,6 @@ export interface TupleOptions {
   readonly isTarget?: boolean;
   readonly withNamespace?: boolean;
   readonly hasConditional?: boolean;
-  /** A name that ends the tuple. */
-  readonly endName?: string;
   /** An empty tuple is allowed in parentheses only. */
   readonly isInParentheses?: boolean;
 }
@@ -104,7 +102,7 @@ export function parseTuple(state: ParserState, options: TupleOptions = {}): Expr
   let isTuple = false;
   for (;;) {
     if (items.length > 0) stream.expectOperator(',');
-    if (isTupleEnd(state, options.endName)) break;
+    if (isTupleEnd(state)) break;
     items.push(
       options.isTarget === true
         ? parsePrimary(state, options.withNamespace)
@@ -120,8 +118,8 @@ export function parseTuple(state: ParserState, options: TupleOptions = {}): Expr
   return nesting.checked({ kind: 'tuple', items, line });
 }
 
-function isTupleEnd({ stream }: ParserState, endName: string | undefined): boolean {
+/** `in` does not end a tuple, nor does it for Jinja: a comma before it is an error. */
+function isTupleEnd({ stream }: ParserState): boolean {
   const { type } = stream.current;
-  if (type === 'variable_end' || type === 'block_end' || stream.isOperator(')')) return true;
-  return endName !== undefined && stream.isName(endName);
+  return type === 'variable_end' || type === 'block_end' || stream.isOperator(')');
 }

@@ -1,4 +1,5 @@
 /** Parses tags. */
+import { PythonError } from '../python-error.js';
 import type {
   Body,
   CallBlock,
@@ -69,9 +70,9 @@ function parseFilterChain(state: ParserState): Filter | undefined {
 function parseFor(state: StatementState): For {
   const { stream } = state;
   const { line } = stream.next();
-  const target = parseTarget(state, { endName: 'in' });
+  const target = parseTarget(state);
   stream.expectName('in');
-  const items = parseTuple(state, { hasConditional: false, endName: 'recursive' });
+  const items = parseTuple(state, { hasConditional: false });
   const test = stream.skipName('if') ? state.parseExpression() : undefined;
   const isRecursive = stream.skipName('recursive');
   const body = state.parseBody('endfor', 'else');
@@ -112,7 +113,11 @@ function parseParameters(state: ParserState): Parameters {
     if (names.length > 0) stream.expectOperator(',');
     const name = parseTargetName(state, 'parameter');
     if (names.some((other) => other.name === name.name))
-      throw syntaxError(`duplicate argument '${name.name}' in function definition`, name.line);
+      throw new PythonError(
+        'SyntaxError',
+        `duplicate argument '${name.name}' in function definition`,
+        name.line,
+      );
     if (stream.skipOperator('=')) defaults.push(state.parseExpression());
     else if (defaults.length > 0)
       throw syntaxError('non-default argument follows default argument', name.line);

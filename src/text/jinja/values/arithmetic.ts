@@ -41,8 +41,17 @@ export function multiply(rendering: Rendering, a: Value, b: Value): Value {
   }
   const repeated = repeat(rendering, a, b) ?? repeat(rendering, b, a);
   if (repeated !== undefined) return repeated;
+  const sequence = [a, b].find(isSequence);
+  if (sequence !== undefined) {
+    const times = sequence === a ? b : a;
+    refuseUndefined(times);
+    throw typeError(`can't multiply sequence by non-int of type '${typeName(times)}'`);
+  }
   return compute(rendering, '*', a, b, { ints: multiplyInts, floats: (x, y) => x * y });
 }
+
+const isSequence = (value: Value): boolean =>
+  textOf(value) !== undefined || isList(value) || value instanceof Tuple;
 
 const multiplyInts: IntOperation = (rendering, a, b) => {
   rendering.makeInteger(bitLength(a) + bitLength(b));

@@ -1,6 +1,7 @@
 /** What templates can call, and the state of a rendering that calls get. */
 import { Budget, exceeded, type TemplateLimits } from '../limits.js';
-import { PythonObject, type Value } from './value.js';
+import { PythonError } from '../python-error.js';
+import { PythonObject, textOf, typeName, type Value } from './value.js';
 
 export interface CallArguments {
   readonly positional: readonly Value[];
@@ -38,6 +39,12 @@ export interface RenderingOptions {
   readonly watched: ReadonlySet<unknown>;
 }
 
+/** What was written before a text of its own began. */
+export interface Capture {
+  readonly output: string;
+  readonly fault: PythonError | undefined;
+}
+
 /** State of one rendering: its output, its budget, the line it is at. */
 export class Rendering extends Budget {
   readonly library: Library;
@@ -45,11 +52,14 @@ export class Rendering extends Budget {
   readonly #watched: ReadonlySet<unknown>;
   line = 1;
   autoescape = false;
+  /** Lists, dictionaries and objects whose printed form is being made. */
+  readonly printing = new Set<unknown>();
   /** Whether None became text. */
   hasPrintedNone = false;
   /** Whether a watched dictionary became text as a whole. */
   hasPrintedWatched = false;
   #output = '';
+  #fault: PythonError | undefined;
 
   constructor(options: RenderingOptions) {
     super(options.limits);
@@ -58,7 +68,9 @@ export class Rendering extends Budget {
     this.#watched = options.watched;
   }
 
+  /** All output. @throws {PythonError} TypeError when a part was no text */
   get output(): string {
+    if (this.#fault !== undefined) throw this.#fault;
     return this.#output;
   }
 
@@ -68,18 +80,37 @@ export class Rendering extends Budget {
       throw exceeded('characters of output', this.limits.maxTextLength);
   }
 
-  /** Starts a text of its own; `endCapture` gets what this returns. */
-  beginCapture(): string {
-    const outer = this.#output;
+  /** Writes what has to be text. If it is none, the end of the text raises an error, as Python does when it joins the parts. */
+  writePart(value: Value): void {
+    const text = textOf(value);
+    if (text !== undefined) this.write(text);
+    else
+      this.#fault ??= new PythonError(
+        'TypeError',
+        `sequence item 0: expected str instance, ${typeName(value)} found`,
+      );
+  }
+
+  /** Starts a text of its own; one of the next two methods gets what this returns. */
+  beginCapture(): Capture {
+    const outer = { output: this.#output, fault: this.#fault };
     this.#output = '';
+    this.#fault = undefined;
     return outer;
   }
 
-  /** The text since `beginCapture`. */
-  endCapture(outer: string): string {
+  /** The text since `beginCapture`. @throws {PythonError} TypeError when a part was no text */
+  endCapture(outer: Capture): string {
+    if (this.#fault !== undefined) throw this.#fault;
     const text = this.#output;
-    this.#output = outer;
+    this.dropCapture(outer);
     return text;
+  }
+
+  /** Forgets the text since `beginCapture`. */
+  dropCapture(outer: Capture): void {
+    this.#output = outer.output;
+    this.#fault = outer.fault;
   }
 
   notePrinted(value: Value): void {

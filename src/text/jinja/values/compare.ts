@@ -140,12 +140,55 @@ export function sortedBy(
   isReversed: boolean,
 ): Value[] {
   const keyed = items.map((item) => ({ item, key: keyOf(item) }));
-  const compare = (a: Value, b: Value): number => {
+  // Python sorts the reversed list and reverses it again.
+  if (isReversed) keyed.reverse();
+  const isBefore = (a: Keyed, b: Keyed): boolean => {
     rendering.spend(1);
-    return isOrdered(rendering, a, b, '<') ? -1 : isOrdered(rendering, b, a, '<') ? 1 : 0;
+    return isOrdered(rendering, a.key, b.key, '<');
   };
-  const sorted = isReversed
-    ? keyed.toSorted((a, b) => compare(b.key, a.key))
-    : keyed.toSorted((a, b) => compare(a.key, b.key));
-  return sorted.map(({ item }) => item);
+  const sorted =
+    keyed.length < SHORT_LIST ? insertionSort(keyed, isBefore) : keyed.toSorted(orderBy(isBefore));
+  const result = sorted.map(({ item }) => item);
+  return isReversed ? result.toReversed() : result;
+}
+
+interface Keyed {
+  readonly item: Value;
+  readonly key: Value;
+}
+type IsBefore = (a: Keyed, b: Keyed) => boolean;
+
+const orderBy =
+  (isBefore: IsBefore) =>
+  (a: Keyed, b: Keyed): number =>
+    isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0;
+
+/** Python sorts shorter lists by binary insertion. Which of several errors comes up depends on the order of comparisons. */
+const SHORT_LIST = 64;
+
+function insertionSort(items: readonly Keyed[], isBefore: IsBefore): Keyed[] {
+  const sorted = [...items];
+  const runEnd = sortFirstRun(sorted, isBefore);
+  for (let i = runEnd; i < sorted.length; i++) {
+    const pivot = sorted[i]!;
+    let [low, high] = [0, i];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(pivot, sorted[middle]!)) high = middle;
+      else low = middle + 1;
+    }
+    sorted.splice(i, 1);
+    sorted.splice(low, 0, pivot);
+  }
+  return sorted;
+}
+
+/** Reverses a falling run at the start. Returns the end of the run. */
+function sortFirstRun(items: Keyed[], isBefore: IsBefore): number {
+  if (items.length < 2) return items.length;
+  const isFalling = isBefore(items[1]!, items[0]!);
+  let end = 2;
+  while (end < items.length && isBefore(items[end]!, items[end - 1]!) === isFalling) end++;
+  if (isFalling) items.splice(0, end, ...items.slice(0, end).toReversed());
+  return end;
 }

@@ -27,7 +27,8 @@ export function hashKey(value: Value): HashKey {
   if (number !== undefined) return hashNumber(number);
   if (value instanceof Tuple) return `\0t${value.items.map((item) => tupleKey(hashKey(item))).join('')}`;
   if (value instanceof Undefined) return UNDEFINED_KEY;
-  if (value instanceof Dict || !(value instanceof PythonObject))
+  const isView = value instanceof DictView && value.kind !== 'values';
+  if (isView || value instanceof Dict || !(value instanceof PythonObject))
     throw typeError(`unhashable type: '${typeName(value)}'`);
   return value;
 }
@@ -158,4 +159,7 @@ export class DictView extends PythonObject {
 
 /** Whether a value can be a key; lists and dictionaries cannot. */
 export const isUnhashable = (value: Value): boolean =>
-  isList(value) || isDict(value) || (value instanceof Tuple && value.items.some(isUnhashable));
+  isList(value) ||
+  isDict(value) ||
+  (value instanceof DictView && value.kind !== 'values') ||
+  (value instanceof Tuple && value.items.some(isUnhashable));

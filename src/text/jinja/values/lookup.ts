@@ -2,24 +2,28 @@
 import { PythonError, typeError } from '../python-error.js';
 import { Callable, type CallArguments, type NativeFunction, type Rendering } from './callable.js';
 import { dictGet, isDict, isUnhashable } from './dict.js';
+import { isInternalAttribute } from './internal-attributes.js';
 import { indexOf, numberOf } from './numbers.js';
 import { repr } from './printing.js';
 import { Range } from './range.js';
 import { characters, isSimple } from './text.js';
-import { isList, Markup, PythonObject, textOf, Tuple, typeName, Undefined, type Value } from './value.js';
+import {
+  ADDRESS,
+  isList,
+  Markup,
+  PythonObject,
+  textOf,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from './value.js';
 
 /** Methods that change their object, by its type. The sandbox has them, but does not let them be used. */
 const MUTATORS: Readonly<Record<string, readonly string[]>> = {
   list: ['append', 'clear', 'extend', 'insert', 'pop', 'remove', 'reverse', 'sort'],
   dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
 };
-
-/** Attributes that every object of Python has. */
-const OBJECT_ATTRIBUTES: ReadonlySet<string> = new Set(
-  'class delattr dir doc eq format ge getattribute getstate gt hash init init_subclass le lt ne new reduce reduce_ex repr setattr sizeof str subclasshook'
-    .split(' ')
-    .map((name) => `__${name}__`),
-);
 
 class BoundMethod extends Callable {
   readonly typeName = 'builtin_function_or_method';
@@ -39,13 +43,17 @@ class BoundMethod extends Callable {
   }
 
   override repr(): string {
-    return `<built-in method ${this.#name} of ${typeName(this.#self)} object>`;
+    return `<built-in method ${this.#name} of ${typeName(this.#self)} object at ${ADDRESS}>`;
   }
 }
 
 /** `object.name`: an attribute, else an item, else undefined. @throws {PythonError} for undefined objects */
 export function getAttribute(rendering: Rendering, object: Value, name: string): Value {
-  return attributeOf(rendering, object, name) ?? itemOf(object, name) ?? missing(rendering, object, name);
+  // None is a value: `??` would pass over it.
+  const attribute = attributeOf(rendering, object, name);
+  if (attribute !== undefined) return attribute;
+  const item = itemOf(object, name);
+  return item === undefined ? missing(rendering, object, name) : item;
 }
 
 /** `object[key]`: an item, else an attribute, else undefined. @throws {PythonError} for undefined objects */
@@ -54,12 +62,14 @@ export function getItem(rendering: Rendering, object: Value, key: Value): Value 
   if (item !== undefined) return item;
   const name = textOf(key);
   const attribute = name === undefined ? undefined : attributeOf(rendering, object, name);
-  return attribute ?? missing(rendering, object, key);
+  return attribute === undefined ? missing(rendering, object, key) : attribute;
 }
 
 /** `object.name` without items. */
-export const getPlainAttribute = (rendering: Rendering, object: Value, name: string): Value =>
-  attributeOf(rendering, object, name) ?? missing(rendering, object, name);
+export function getPlainAttribute(rendering: Rendering, object: Value, name: string): Value {
+  const attribute = attributeOf(rendering, object, name);
+  return attribute === undefined ? missing(rendering, object, name) : attribute;
+}
 
 const methodOf = (rendering: Rendering, object: Value, name: string): NativeFunction | undefined =>
   rendering.library.methods.get(typeName(object))?.get(name);
@@ -69,7 +79,7 @@ function attributeOf(rendering: Rendering, object: Value, name: string): Value |
   if (method !== undefined) return new BoundMethod(object, name, method);
   const own = object instanceof PythonObject ? object.attribute(name) : undefined;
   if (own !== undefined) return own;
-  if (OBJECT_ATTRIBUTES.has(name) || MUTATORS[typeName(object)]?.includes(name))
+  if (isInternalAttribute(typeName(object), name) || MUTATORS[typeName(object)]?.includes(name))
     return new Undefined(
       () => `access to attribute '${name}' of '${typeName(object)}' object is unsafe.`,
       'SecurityError',
@@ -108,7 +118,7 @@ function itemOf(object: Value, key: Value): Value | undefined {
 function missing(rendering: Rendering, object: Value, name: Value): Undefined {
   return new Undefined(() => {
     const label = typeLabel(object);
-    return typeof name === 'string'
+    return textOf(name) !== undefined
       ? `'${label}' has no attribute ${repr(rendering, name)}`
       : `${label} has no element ${repr(rendering, name)}`;
   });

@@ -3,7 +3,7 @@ import { PythonError, typeError } from '../python-error.js';
 import { Callable, type CallArguments, type Rendering } from './callable.js';
 import { type AnyDict, Dict, dictPairs, isDict } from './dict.js';
 import { itemsOf, lengthOf, listOf } from './iterate.js';
-import { Tuple, typeName, PythonObject, textOf, type Value } from './value.js';
+import { ADDRESS, PythonObject, textOf, Tuple, Undefined, type Value } from './value.js';
 
 /** `namespace(...)`: the one thing that `{% set %}` can change from within a loop. */
 export class Namespace extends PythonObject {
@@ -45,7 +45,7 @@ export class Cycler extends PythonObject {
 
   constructor(items: readonly Value[]) {
     super();
-    if (items.length === 0) throw new PythonError('TypeError', 'at least one item has to be provided');
+    if (items.length === 0) throw new PythonError('RuntimeError', 'at least one item has to be provided');
     this.#items = items;
   }
 
@@ -128,7 +128,7 @@ export class BoundFunction extends Callable {
   }
 
   override repr(): string {
-    return this.typeName === 'type' ? `<class '${this.#name}'>` : `<function ${this.#name}>`;
+    return this.typeName === 'type' ? `<class '${this.#name}'>` : `<function ${this.#name} at ${ADDRESS}>`;
   }
 }
 
@@ -141,6 +141,7 @@ export function makeDict(rendering: Rendering, { positional, named }: CallArgume
 }
 
 function* pairsOf(rendering: Rendering, value: Value): Generator<readonly [Value, Value]> {
+  if (value instanceof Undefined) value.fail();
   if (isDict(value)) {
     yield* dictPairs(value);
     return;

@@ -39,7 +39,10 @@ export function repr(rendering: Rendering, value: Value): string {
 }
 
 function reprNested(rendering: Rendering, value: PythonObject | readonly Value[] | AnyDict): string {
+  // Only a namespace can hold itself.
+  if (rendering.printing.has(value)) return reprContainer(value, () => '{...}', '...');
   rendering.enter();
+  rendering.printing.add(value);
   const reprOf = (part: Value): string => {
     const text = repr(rendering, part);
     rendering.join(text.length);
@@ -47,24 +50,29 @@ function reprNested(rendering: Rendering, value: PythonObject | readonly Value[]
     return text;
   };
   const text = reprContainer(value, reprOf);
+  rendering.printing.delete(value);
   rendering.leave();
   rendering.join(text.length);
   return text;
 }
 
+/** @param within stands for the parts of a list, tuple or dictionary */
 function reprContainer(
   value: PythonObject | readonly Value[] | AnyDict,
   reprOf: (part: Value) => string,
+  within?: string,
 ): string {
-  if (isList(value)) return `[${value.map(reprOf).join(', ')}]`;
+  if (isList(value)) return `[${within ?? value.map(reprOf).join(', ')}]`;
   if (value instanceof Tuple) {
+    if (within !== undefined) return `(${within})`;
     const items = value.items.map(reprOf);
     return items.length === 1 ? `(${items[0]},)` : `(${items.join(', ')})`;
   }
   if (value instanceof Markup) return `Markup(${reprText(value.text)})`;
   if (value instanceof PythonObject && !(value instanceof Dict)) return value.repr(reprOf);
-  const pairs = Array.from(dictPairs(value), ([key, entry]) => `${reprOf(key)}: ${reprOf(entry)}`);
-  return `{${pairs.join(', ')}}`;
+  const pairs = (): string[] =>
+    Array.from(dictPairs(value), ([key, entry]) => `${reprOf(key)}: ${reprOf(entry)}`);
+  return `{${within ?? pairs().join(', ')}}`;
 }
 
 export function reprInteger(value: bigint): string {

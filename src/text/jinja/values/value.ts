@@ -19,6 +19,9 @@ export interface JsonObject {
   readonly [key: string]: Value;
 }
 
+/** Address that is printed of all objects. */
+export const ADDRESS = '0x7f0000000000';
+
 export abstract class PythonObject {
   /** Name of the type, as Python's messages write it. */
   abstract readonly typeName: string;
@@ -47,9 +50,9 @@ export abstract class PythonObject {
     return undefined;
   }
 
-  /** Printed form; `reprOf` prints a part. */
+  /** Printed form; `reprOf` prints a part. Python's has an address, which says nothing. */
   repr(_reprOf: (part: Value) => string): string {
-    return `<${this.qualifiedTypeName} object>`;
+    return `<${this.qualifiedTypeName} object at ${ADDRESS}>`;
   }
 }
 
@@ -154,9 +157,14 @@ export class Undefined extends PythonObject {
     return 'Undefined';
   }
 
+  /** What its uses raise. */
+  get message(): string {
+    return this.#message();
+  }
+
   /** @throws {PythonError} always */
   fail(): never {
-    throw new PythonError(this.#error, this.#message());
+    throw new PythonError(this.#error, this.message);
   }
 }
 
