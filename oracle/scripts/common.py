@@ -9,7 +9,7 @@ from pathlib import Path
 def provenance(script, seed=None):
     """Return which script, seed and library versions made a file."""
     versions = {}
-    for name in ("torch", "transformers", "tokenizers", "sentencepiece", "jinja2"):
+    for name in ("torch", "transformers", "tokenizers", "sentencepiece"):
         if name in sys.modules:
             versions[name] = sys.modules[name].__version__
     return {"script": Path(script).name, "script_sha256": hashlib.sha256(Path(script).read_bytes()).hexdigest(),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import jinja2
 
-from common import provenance, write_json
-from jinja_environment import make_environment, render
+from common import write_json
+from jinja.environment import make_environment, provenance_with, render
 
 VARIABLES = json.loads(r"""{
  "messages": [
@@ -552,7 +552,7 @@ def main():
     items = [{"template": source, **render(environment, source, json.loads(json.dumps(VARIABLES)))} for source in sources]
     folder = Path(sys.argv[1]) / "jinja"
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "probes.json", {"provenance": provenance(__file__), "variables": VARIABLES, "items": items})
+    write_json(folder / "probes.json", {"provenance": provenance_with(__file__), "variables": VARIABLES, "items": items})
     print(len(items), "probes,", sum("error" in item for item in items), "errors")
 
 

@@ -3,7 +3,7 @@
 Usage: jinja_programs.py OUT_DIR [COUNT [SEED]]
 
 Expressions are made by the type that they should have; now and then one of another type is put in its place, so that
-errors come up, too. All programs see VARIABLES. The result is gzipped JSON: for each program its text and what it
+errors come up, too. All programs see VARIABLES. What each of them makes is in a file of gzipped JSON: its text and what it
 renders, or the type and the message of its error.
 """
 
@@ -13,8 +13,8 @@ import random
 import sys
 from pathlib import Path
 
-from common import provenance
-from jinja_environment import make_environment, render
+from common import write_json
+from jinja.environment import make_environment, provenance_with, render
 
 COUNT = 10_000
 SEED = 20260309
@@ -295,7 +295,7 @@ class Grammar:
 
 
 def main():
-    """Write OUT_DIR/jinja/programs.json.gz."""
+    """Write OUT_DIR/jinja/programs.json and OUT_DIR/jinja/program-results.json.gz."""
     count = int(sys.argv[2]) if len(sys.argv) > 2 else COUNT
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else SEED
     environment, grammar, items, seen = make_environment(), Grammar(seed), [], set()
@@ -312,11 +312,13 @@ def main():
         if len(result.get("text", "")) > 4000 or result.get("error") == "MemoryError":
             continue
         items.append([source, result["text"]] if "text" in result else [source, None, result["error"], result["message"]])
-    value = {"provenance": provenance(__file__, seed), "variables": VARIABLES, "items": items}
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    path = Path(sys.argv[1]) / "jinja" / "programs.json.gz"
-    path.write_bytes(gzip.compress(data, 9, mtime=0))
-    print(len(items), "programs,", sum(len(item) > 2 for item in items), "errors,", len(data), "bytes,", path.stat().st_size, "compressed")
+    folder = Path(sys.argv[1]) / "jinja"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "programs.json", {"provenance": provenance_with(__file__, seed=seed), "variables": VARIABLES})
+    data = json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode()
+    compressed = gzip.compress(data, 9, mtime=0)
+    (folder / "program-results.json.gz").write_bytes(compressed)
+    print(len(items), "programs,", sum(len(item) > 2 for item in items), "errors,", len(data), "bytes,", len(compressed), "compressed")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { PythonError } from './python-error.js';
 import { Template } from './template.js';
 
-const FOLDER = fileURLToPath(new URL('../../../oracle/jinja/', import.meta.url));
-const readJson = (name: string): unknown => JSON.parse(readFileSync(FOLDER + name, 'utf8'));
+const ORACLE = fileURLToPath(new URL('../../../oracle/', import.meta.url));
+const readText = (name: string): string => readFileSync(ORACLE + name, 'utf8');
+const readJson = (name: string): unknown => JSON.parse(readText(name));
 
 /** The oracle's clock. */
 const now = (): Date => new Date(2026, 2, 9, 14, 5, 7);
@@ -47,7 +48,7 @@ const essence = ({ text, error, message }: Result): Result =>
     : { error, message: WITH_MESSAGE.has(error) ? (message ?? '') : '' };
 
 describe('templates of one line', () => {
-  const { variables, items } = readJson('probes.json') as {
+  const { variables, items } = readJson('jinja/probes.json') as {
     variables: Variables;
     items: (Result & { template: string })[];
   };
@@ -60,11 +61,11 @@ describe('templates of one line', () => {
 });
 
 describe('templates of the families', () => {
-  const { tokens, results } = readJson('templates.json') as {
+  const { tokens, results } = readJson('jinja/templates.json') as {
     tokens: Variables;
     results: Record<string, Record<string, Result>>;
   };
-  const conversations = readJson('conversations.json') as Record<string, Variables>;
+  const conversations = readJson('scripts/jinja/conversations.json') as Record<string, Variables>;
 
   it('are more than 60, with twelve conversations each', () => {
     expect(Object.keys(results).length).toBeGreaterThanOrEqual(60);
@@ -74,7 +75,7 @@ describe('templates of the families', () => {
   });
 
   it.each(Object.entries(results))('%s', (name, expected) => {
-    const template = new Template(readFileSync(`${FOLDER}templates/${name}.jinja`, 'utf8'));
+    const template = new Template(readText(`scripts/jinja/templates/${name}.jinja`));
     for (const [conversation, result] of Object.entries(expected)) {
       const variables = { tools: null, documents: null, ...tokens, ...conversations[conversation] };
       expect({ conversation, ...render(template, variables) }).toEqual({ conversation, ...result });
@@ -83,9 +84,9 @@ describe('templates of the families', () => {
 });
 
 it('10,000 programs from a grammar of the constructs', () => {
-  const { variables, items } = JSON.parse(
-    gunzipSync(readFileSync(`${FOLDER}programs.json.gz`)).toString('utf8'),
-  ) as { variables: Variables; items: [string, string | null, string?, string?][] };
+  const { variables } = readJson('jinja/programs.json') as { variables: Variables };
+  const results = gunzipSync(readFileSync(`${ORACLE}jinja/program-results.json.gz`));
+  const items = JSON.parse(results.toString('utf8')) as [string, string | null, string?, string?][];
   expect(items).toHaveLength(10_000);
   const differences = items.flatMap(([source, text, error, message]) => {
     const expected = essence(text === null ? { error: error!, message: message! } : { text });

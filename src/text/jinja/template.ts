@@ -21,7 +21,7 @@ import type { Value } from './values/value.js';
 export interface RenderOptions {
   readonly limits?: TemplateLimits;
   readonly now?: () => Date;
-  /** Dictionaries among the variables whose printing is to be noticed. */
+  /** Lists and dictionaries among the variables whose printing is to be noticed. */
   readonly watched?: Iterable<unknown>;
 }
 
@@ -29,8 +29,10 @@ export interface Rendered {
   readonly text: string;
   /** Whether None became text. */
   readonly hasPrintedNone: boolean;
-  /** Whether a watched dictionary became text as a whole. */
+  /** Whether a watched list or dictionary became text as a whole. */
   readonly hasPrintedWatched: boolean;
+  /** Whether a loop walked over the characters of a text. */
+  readonly hasWalkedText: boolean;
 }
 
 export class Template {
@@ -84,8 +86,8 @@ export class Template {
       given.has(name) ? given.get(name) : LIBRARY.globals.get(name);
     try {
       this.#run(rendering, new Context(lookUp, this.#blocks));
-      const { output: text, hasPrintedNone, hasPrintedWatched } = rendering;
-      return { text, hasPrintedNone, hasPrintedWatched };
+      const { output: text, hasPrintedNone, hasPrintedWatched, hasWalkedText } = rendering;
+      return { text, hasPrintedNone, hasPrintedWatched, hasWalkedText };
     } catch (error) {
       throw located(error, rendering);
     }

@@ -69,3 +69,18 @@ export function compileNamespaceCheck(target: Expression, frame: Frame): (activa
         throw new PythonError('TemplateRuntimeError', 'cannot assign attribute on non-namespace object');
   };
 }
+
+/** Lets blocks see what is assigned to at the top level. */
+export function compilePublishing(
+  target: Expression,
+  frame: Frame,
+): ((activation: Activation) => void) | undefined {
+  if (!frame.isTopLevel) return undefined;
+  const variables = Array.from(descendants([target], 'name'), ({ name }) => ({
+    name,
+    read: readVariable(frame, frame.symbols.find(name)!),
+  }));
+  return (activation) => {
+    for (const { name, read } of variables) activation.context.set(name, read(activation)!);
+  };
+}

@@ -1,11 +1,11 @@
 /** Compiles calls, filters and tests. */
 import { PythonError, typeError } from '../python-error.js';
-import { type CallArguments, type NativeFunction, NO_NAMED, type Rendering } from '../values/callable.js';
+import { type CallArguments, type TemplateFunction, NO_NAMED, type Rendering } from '../values/callable.js';
 import { dictPairs, isDict } from '../values/dict.js';
 import { isTrue, listOf } from '../values/iterate.js';
 import { callMethod, callValue } from '../values/lookup.js';
 import { repr } from '../values/printing.js';
-import { textOf, typeName, Undefined, type Value } from '../values/value.js';
+import { asText, typeName, Undefined, type Value } from '../values/value.js';
 import type { Arguments, Call, Expression, Filter, Test } from '../syntax/nodes.js';
 import type { Activation, Evaluate } from './activation.js';
 import type { Frame } from './frame.js';
@@ -38,7 +38,7 @@ function addNamed(rendering: Rendering, named: Map<string, Value>, rest: Value):
     throw typeError(`argument after ** must be a mapping, not ${typeName(rest)}`);
   }
   for (const [key, value] of dictPairs(rest)) {
-    const name = textOf(key);
+    const name = asText(key);
     if (name === undefined) throw typeError('keywords must be strings');
     if (named.has(name)) throw typeError(`got multiple values for keyword argument ${repr(rendering, key)}`);
     named.set(name, value);
@@ -74,7 +74,7 @@ export function compileCallWith({ callee, given }: Call, name: string, frame: Fr
 }
 
 /** The filter or test, or what raises the error of an unknown one. @throws {PythonError} TemplateAssertionError */
-function lookUp(kind: 'filter' | 'test', { name, line }: Filter | Test, frame: Frame): NativeFunction {
+function lookUp(kind: 'filter' | 'test', { name, line }: Filter | Test, frame: Frame): TemplateFunction {
   const { library } = frame.state;
   const found = (kind === 'filter' ? library.filters : library.tests).get(name);
   if (found !== undefined) return found;

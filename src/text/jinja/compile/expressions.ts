@@ -5,7 +5,7 @@ import { contains, equals, isOrdered } from '../values/compare.js';
 import { Dict } from '../values/dict.js';
 import { isTrue } from '../values/iterate.js';
 import { getAttribute, getItem, slice } from '../values/lookup.js';
-import { add, joinAsMarkup, joinAsText, modulo } from '../values/operators.js';
+import { addValues, joinAsMarkup, joinAsText, modulo } from '../values/operators.js';
 import { Tuple, Undefined, type Value } from '../values/value.js';
 import { PythonError } from '../python-error.js';
 import type {
@@ -19,7 +19,7 @@ import type {
   Item,
   Logical,
   Slice,
-  Unary,
+  UnaryOperation,
 } from '../syntax/nodes.js';
 import type { Activation, Evaluate } from './activation.js';
 import { compileCall, compileFilter, compileTest } from './calls.js';
@@ -115,7 +115,7 @@ function conditional({ test, value, otherwise, line }: Conditional, frame: Frame
 type Operation = (rendering: Rendering, left: Value, right: Value) => Value;
 
 const OPERATIONS: Readonly<Record<BinaryOperator, Operation>> = {
-  '+': add,
+  '+': addValues,
   '-': subtract,
   '*': multiply,
   '/': divide,
@@ -139,7 +139,7 @@ function logical({ operator, left, right }: Logical, compile: (part: Expression)
   };
 }
 
-function unary({ operator, operand }: Unary, compile: (part: Expression) => Evaluate): Evaluate {
+function unary({ operator, operand }: UnaryOperation, compile: (part: Expression) => Evaluate): Evaluate {
   const evaluate = compile(operand);
   if (operator === 'not') return (activation) => !isTrue(evaluate(activation));
   const run = operator === '-' ? negate : plus;

@@ -3,7 +3,7 @@ import type { Library, Rendering } from '../values/callable.js';
 import { PythonObject, Undefined, type Value } from '../values/value.js';
 import type { Body, Expression } from '../syntax/nodes.js';
 import type { Activation, Evaluate, Execute } from './activation.js';
-import { FunctionScope, type Load, Symbols, type Variable } from './symbols.js';
+import { FunctionScope, type InitialValue, Symbols, type Variable } from './symbols.js';
 
 /** Functions by which parts of the compiler use each other, and what they count. */
 export interface CompilerState {
@@ -15,7 +15,7 @@ export interface CompilerState {
 }
 
 /** Whether output is escaped: known, or to be asked at run time. */
-export type Escaping = 'off' | 'on' | 'volatile';
+type Escaping = 'off' | 'on' | 'volatile';
 
 export interface Frame {
   readonly state: CompilerState;
@@ -119,7 +119,7 @@ export function enterScope(frame: Frame): Step {
   return inSequence(steps);
 }
 
-function loadStep(frame: Frame, { slot }: Variable, load: Load): Step | undefined {
+function loadStep(frame: Frame, { slot }: Variable, load: InitialValue): Step | undefined {
   switch (load.type) {
     case 'parameter':
       return undefined;

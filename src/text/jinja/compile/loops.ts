@@ -93,6 +93,7 @@ function compileLoop(node: For, around: Frame, outside: Frame): RunLoop {
   };
   return (activation, items, depth0, recurse) => {
     const { rendering } = activation;
+    if (typeof items === 'string' && items !== '') rendering.hasWalkedText = true;
     const all = iterate(rendering, items);
     const kept = filter === undefined ? all : filter(activation, all);
     const count = setLoop

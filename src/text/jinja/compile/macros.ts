@@ -2,14 +2,14 @@
 import { PythonError } from '../python-error.js';
 import { positionalOnly } from '../values/callable.js';
 import { Undefined } from '../values/value.js';
-import type { CallBlock, Macro as MacroNode, Name } from '../syntax/nodes.js';
+import type { CallBlock, MacroDefinition, Name } from '../syntax/nodes.js';
 import { Activation, type Evaluate, type Execute, NORMAL } from './activation.js';
 import { compileCallWith } from './calls.js';
 import { enterScope, type Frame, functionFrame, type Write, writeName } from './frame.js';
 import { Macro, type MacroShape, type RunMacro } from './macro.js';
 import { noteNames, undeclaredNames } from './symbol-visitor.js';
 
-export function compileMacro(node: MacroNode, frame: Frame): Execute {
+export function compileMacro(node: MacroDefinition, frame: Frame): Execute {
   const make = compileDefinition(node, frame);
   const assign = writeName(frame, node.name);
   return (activation) => {
@@ -35,7 +35,10 @@ export function compileCallBlock(node: CallBlock, frame: Frame): Execute {
 const SPECIAL = ['caller', 'kwargs', 'varargs'] as const;
 
 /** Compiles the function; what is returned makes the value when the definition is reached. */
-function compileDefinition(node: MacroNode | CallBlock, frame: Frame): (activation: Activation) => Macro {
+function compileDefinition(
+  node: MacroDefinition | CallBlock,
+  frame: Frame,
+): (activation: Activation) => Macro {
   const inner = functionFrame(frame);
   const { names } = node.parameters;
   const parts = [...names, ...node.parameters.defaults, ...node.body];
@@ -58,7 +61,7 @@ function compileDefinition(node: MacroNode | CallBlock, frame: Frame): (activati
 }
 
 function refuseCallerWithoutDefault(
-  { parameters, line }: MacroNode | CallBlock,
+  { parameters, line }: MacroDefinition | CallBlock,
   used: ReadonlySet<string>,
 ): void {
   const position = parameters.names.findIndex(({ name }) => name === 'caller');
@@ -72,7 +75,7 @@ function refuseCallerWithoutDefault(
 }
 
 function compileFunction(
-  { parameters, body }: MacroNode | CallBlock,
+  { parameters, body }: MacroDefinition | CallBlock,
   frame: Frame,
   special: readonly string[],
 ): (definedIn: Activation) => RunMacro {
@@ -98,7 +101,7 @@ function compileFunction(
 /** Gives a parameter that a call left out its default. */
 function compileFill(
   { name }: Name,
-  byDefault: MacroNode['parameters']['defaults'][number] | undefined,
+  byDefault: MacroDefinition['parameters']['defaults'][number] | undefined,
   frame: Frame,
 ) {
   const write: Write = writeName(frame, name);

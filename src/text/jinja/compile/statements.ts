@@ -1,40 +1,25 @@
 /** Compiles statements to functions. */
 import { PythonError } from '../python-error.js';
-import type { Rendering } from '../values/callable.js';
-import { escape } from '../values/html.js';
 import { isTrue } from '../values/iterate.js';
-import { repr, str } from '../values/printing.js';
-import { Markup, textOf, Undefined, type Value } from '../values/value.js';
-import { descendants } from '../syntax/children.js';
 import type {
   Assign,
-  AssignBlock,
   AutoEscape,
   Body,
   Expression,
-  FilterBlock,
   If,
   LoopControl,
-  Output,
   Statement,
   With,
 } from '../syntax/nodes.js';
-import {
-  type Activation,
-  BREAK,
-  CONTINUE,
-  type Evaluate,
-  type Execute,
-  NORMAL,
-  type Signal,
-} from './activation.js';
-import { compileNamespaceCheck, compileTarget } from './assignments.js';
+import { BREAK, CONTINUE, type Evaluate, type Execute, NORMAL } from './activation.js';
+import { compileNamespaceCheck, compilePublishing, compileTarget } from './assignments.js';
 import { compileBlock } from './blocks.js';
-import { compileBlockFilter, compileCondition } from './calls.js';
-import { foldToValue } from './folding.js';
-import { enterScope, type Frame, innerFrame, isEscaped, leaveScope, readVariable } from './frame.js';
+import { compileCondition } from './calls.js';
+import { compileAssignBlock, compileFilterBlock } from './captures.js';
+import { enterScope, type Frame, innerFrame, leaveScope } from './frame.js';
 import { compileFor } from './loops.js';
 import { compileCallBlock, compileMacro } from './macros.js';
+import { compileOutput } from './output.js';
 import { noteNames } from './symbol-visitor.js';
 
 export function compileBody(nodes: Body, frame: Frame): Execute {
@@ -105,61 +90,6 @@ function compileLoopControl({ kind, line }: LoopControl, { isInLoop }: Frame): E
   return kind === 'break' ? () => BREAK : () => CONTINUE;
 }
 
-type Part = (activation: Activation) => void;
-
-function compileOutput({ parts }: Output, frame: Frame): Execute {
-  const writes = parts.map((part): Part => {
-    if (part.kind !== 'data') return compilePrint(part, frame);
-    const { text } = part;
-    return ({ rendering }) => rendering.write(text);
-  });
-  const [only] = writes;
-  if (writes.length === 1)
-    return (activation) => {
-      only!(activation);
-      return NORMAL;
-    };
-  return (activation) => {
-    for (const write of writes) write(activation);
-    return NORMAL;
-  };
-}
-
-function compilePrint(node: Expression, frame: Frame): Part {
-  const constant = foldToValue(node, frame);
-  if (constant !== undefined && !(frame.escaping === 'volatile' && hasFilter(node)))
-    return printConstant(constant, frame);
-  const evaluate = frame.state.expression(node, frame);
-  const { line } = node;
-  if (frame.escaping === 'off')
-    return (activation) => {
-      const { rendering } = activation;
-      rendering.line = line;
-      rendering.write(str(rendering, evaluate(activation)));
-    };
-  return (activation) => {
-    const { rendering } = activation;
-    const value = evaluate(activation);
-    rendering.write(isEscaped(frame, rendering) ? escape(rendering, value).text : str(rendering, value));
-  };
-}
-
-const hasFilter = (node: Expression): boolean =>
-  [...descendants([node], 'filter'), ...descendants([node], 'test')].length > 0;
-
-/** Where only the rendering knows whether to escape, Jinja puts constants out as they are. */
-function printConstant(value: Value, { escaping }: Frame): Part {
-  let text: string | undefined;
-  return ({ rendering }) => {
-    text ??= escaping === 'on' ? escape(rendering, value).text : constantText(rendering, value);
-    rendering.write(text);
-  };
-}
-
-/** The text of a constant, which says nothing of the variables: its printing is not noticed. */
-const constantText = (rendering: Rendering, value: Value): string =>
-  textOf(value) ?? (value instanceof Undefined ? '' : repr(rendering, value));
-
 function compileIf(node: If, frame: Frame): Execute {
   const soft: Frame = { ...frame, isSoft: true };
   const branches = [node, ...node.elifs].map(({ test, body, line }) => ({
@@ -186,74 +116,6 @@ function compileAssign({ target, value }: Assign, frame: Frame): Execute {
     check?.(activation);
     assign(activation, evaluate(activation));
     publish?.(activation);
-    return NORMAL;
-  };
-}
-
-/** Lets blocks see what is assigned to at the top level. */
-function compilePublishing(target: Expression, frame: Frame): Part | undefined {
-  if (!frame.isTopLevel) return undefined;
-  const variables = Array.from(descendants([target], 'name'), ({ name }) => ({
-    name,
-    read: readVariable(frame, frame.symbols.find(name)!),
-  }));
-  return (activation) => {
-    for (const { name, read } of variables) activation.context.set(name, read(activation)!);
-  };
-}
-
-/** Runs a body and returns its text, or the signal by which a loop control left it. */
-type Capture = (activation: Activation) => string | Signal;
-
-function compileCapture(body: Body, frame: Frame): Capture {
-  const run = frame.state.body(body, frame);
-  return (activation) => {
-    const { rendering } = activation;
-    const outer = rendering.beginCapture();
-    const signal = run(activation);
-    if (signal === NORMAL) return rendering.endCapture(outer);
-    rendering.dropCapture(outer);
-    return signal;
-  };
-}
-
-function compileAssignBlock({ target, filter, body }: AssignBlock, frame: Frame): Execute {
-  const inner = innerFrame(frame);
-  noteNames(inner.symbols, [...(filter ? [filter] : []), ...body]);
-  const capture = compileCapture(body, inner);
-  const change = filter && compileBlockFilter(filter, inner);
-  const assign = compileTarget(target, frame);
-  const publish = compilePublishing(target, frame);
-  const [enter, leave] = [enterScope(inner), leaveScope(inner)];
-  return (activation) => {
-    const { rendering } = activation;
-    enter(activation);
-    const text = capture(activation);
-    if (typeof text !== 'string') return text;
-    const value = change ? change(activation, blockText(frame, rendering, text)) : text;
-    assign(activation, rendering.autoescape ? new Markup(str(rendering, value)) : value);
-    publish?.(activation);
-    leave(activation);
-    return NORMAL;
-  };
-}
-
-const blockText = (frame: Frame, rendering: Rendering, text: string): Value =>
-  isEscaped(frame, rendering) ? new Markup(text) : text;
-
-function compileFilterBlock({ filter, body }: FilterBlock, frame: Frame): Execute {
-  const inner = innerFrame(frame);
-  noteNames(inner.symbols, [...body, filter]);
-  const capture = compileCapture(body, inner);
-  const change = compileBlockFilter(filter, inner);
-  const [enter, leave] = [enterScope(inner), leaveScope(inner)];
-  return (activation) => {
-    const { rendering } = activation;
-    enter(activation);
-    const text = capture(activation);
-    if (typeof text !== 'string') return text;
-    rendering.writePart(change(activation, blockText(frame, rendering, text)));
-    leave(activation);
     return NORMAL;
   };
 }

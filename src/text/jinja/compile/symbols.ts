@@ -34,17 +34,17 @@ export interface Variable {
 }
 
 /** How a variable gets its first value when a scope is entered. */
-export type Load =
+export type InitialValue =
   | { readonly type: 'parameter' | 'undefined' }
   | { readonly type: 'context'; readonly name: string }
   | { readonly type: 'alias'; readonly of: Variable };
 
-const PARAMETER: Load = { type: 'parameter' };
-const UNDEFINED: Load = { type: 'undefined' };
+const PARAMETER: InitialValue = { type: 'parameter' };
+const UNDEFINED: InitialValue = { type: 'undefined' };
 
 interface Reference {
   readonly variable: Variable;
-  readonly load: Load;
+  readonly load: InitialValue;
 }
 
 /** The names of one scope. */
@@ -78,7 +78,7 @@ export class Symbols {
   }
 
   /** The first values of this scope's own variables. */
-  *loads(): Generator<{ readonly variable: Variable; readonly load: Load }> {
+  *loads(): Generator<{ readonly variable: Variable; readonly load: InitialValue }> {
     yield* this.#references.values();
   }
 
@@ -89,7 +89,7 @@ export class Symbols {
     return stored;
   }
 
-  #define(name: string, load: Load): void {
+  #define(name: string, load: InitialValue): void {
     const slot = this.scope.slot(this.#level, name);
     this.#references.set(name, { variable: { scope: this.scope, slot }, load });
   }

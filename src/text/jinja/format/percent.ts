@@ -5,7 +5,7 @@ import { dictGet, isDict } from '../values/dict.js';
 import { floatOf, intOf, numberOf, toFloat, truncateFloat } from '../values/numbers.js';
 import { escapeNonAscii, repr, str } from '../values/printing.js';
 import { isSimple, substring } from '../values/text.js';
-import { isList, textOf, Tuple, typeName, Undefined, type Value } from '../values/value.js';
+import { isList, asText, Tuple, typeName, Undefined, type Value } from '../values/value.js';
 import { floatDigits, integerDigits, pad, signOf } from './number-format.js';
 
 interface Directive {
@@ -176,7 +176,7 @@ function padText(rendering: Rendering, text: string, { precision, width, flags }
 }
 
 function characterOf(value: Value): string {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) {
     if (Array.from(text).length === 1) return text;
   } else {

@@ -2,7 +2,7 @@
 import type { Rendering } from '../values/callable.js';
 import { getItem } from '../values/lookup.js';
 import { characters } from '../values/text.js';
-import { Markup, textOf, Undefined, type Value } from '../values/value.js';
+import { Markup, asText, Undefined, type Value } from '../values/value.js';
 import { decimalValue, isDigit } from './character-classes.js';
 
 export type Getter = (item: Value) => Value;
@@ -36,7 +36,7 @@ export function attributesGetter(
   paths: Value,
   finish: Getter,
 ): (item: Value) => Value[] {
-  const text = textOf(paths);
+  const text = asText(paths);
   const getters = (text === undefined ? [paths] : text.split(',')).map((path) =>
     attributeGetter(rendering, path, { finish }),
   );
@@ -45,7 +45,7 @@ export function attributesGetter(
 
 function partsOf(path: Value): Value[] {
   if (path === null) return [];
-  const text = textOf(path);
+  const text = asText(path);
   if (text === undefined) return [path];
   return text.split('.').map((part) => {
     const digits = characters(part);

@@ -1,6 +1,6 @@
 /** Jinja's tests: what may stand behind `is`. */
 import { native } from '../values/arguments.js';
-import { Callable, type Functions, type NativeFunction } from '../values/callable.js';
+import { Callable, type Functions, type TemplateFunction } from '../values/callable.js';
 import { contains, equals, isOrdered, type Ordering } from '../values/compare.js';
 import { hashKey, isDict } from '../values/dict.js';
 import { sizeOf, tryIterate } from '../values/iterate.js';
@@ -8,10 +8,10 @@ import { intOf, isFloat, isNumber } from '../values/numbers.js';
 import { modulo } from '../values/operators.js';
 import { str } from '../values/printing.js';
 import { Range } from '../values/range.js';
-import { isList, Markup, textOf, Tuple, Undefined, type Value } from '../values/value.js';
+import { isList, Markup, asText, Tuple, Undefined, type Value } from '../values/value.js';
 import { hasCase } from './letter-case.js';
 
-type Condition = readonly [name: string, run: NativeFunction];
+type Condition = readonly [name: string, run: TemplateFunction];
 
 const is = (name: string, test: (value: Value) => boolean): Condition => [
   name,
@@ -19,10 +19,10 @@ const is = (name: string, test: (value: Value) => boolean): Condition => [
 ];
 
 /** A test of a value by another one. */
-const compared = (run: NativeFunction, ...names: readonly string[]): Condition[] =>
+const compared = (run: TemplateFunction, ...names: readonly string[]): Condition[] =>
   names.map((name) => [name, run] as const);
 
-const ordered = (operator: Ordering): NativeFunction =>
+const ordered = (operator: Ordering): TemplateFunction =>
   native<[Value, Value]>(operator, ['a', 'b'], (rendering, [a, b]) => isOrdered(rendering, a, b, operator));
 
 const equal = native<[Value, Value]>('eq', ['a', 'b'], (rendering, [a, b]) => equals(rendering, a, b));
@@ -41,7 +41,7 @@ const divisibleBy = native<[Value, Value]>('divisibleby', ['value', 'num'], (ren
 );
 
 const isSequence = (value: Value): boolean =>
-  textOf(value) !== undefined ||
+  asText(value) !== undefined ||
   isList(value) ||
   isDict(value) ||
   value instanceof Tuple ||
@@ -70,7 +70,7 @@ const known = (name: string, table: 'filters' | 'tests'): Condition => [
   name,
   native<[Value]>(name, ['value'], (rendering, [value]) => {
     hashKey(value);
-    return rendering.library[table].has(textOf(value) ?? '');
+    return rendering.library[table].has(asText(value) ?? '');
   }),
 ];
 
@@ -90,7 +90,7 @@ export const CONDITIONS: Functions = new Map([
   is('float', isFloat),
   cased('lower'),
   cased('upper'),
-  is('string', (value) => textOf(value) !== undefined),
+  is('string', (value) => asText(value) !== undefined),
   is('mapping', isDict),
   is('number', isNumber),
   is('sequence', isSequence),

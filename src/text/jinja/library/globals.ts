@@ -1,7 +1,7 @@
 /** Functions that every template sees: Jinja's, and those that transformers adds. */
 import { PythonError, typeError } from '../python-error.js';
 import { native } from '../values/arguments.js';
-import type { CallArguments, NativeFunction } from '../values/callable.js';
+import type { CallArguments, TemplateFunction } from '../values/callable.js';
 import { intOf } from '../values/numbers.js';
 import { BoundFunction, Cycler, Joiner, makeDict, Namespace } from '../values/objects.js';
 import { str } from '../values/printing.js';
@@ -33,7 +33,7 @@ function makeRange({ positional, named }: CallArguments): Range {
 
 const joiner = native<[Value]>('joiner', [['sep', ', ']], (_, [separator]) => new Joiner(separator));
 
-const constructorOf = (name: string, run: NativeFunction): BoundFunction =>
+const constructorOf = (name: string, run: TemplateFunction): BoundFunction =>
   new BoundFunction(name, run, 'type');
 
 export const GLOBALS: ReadonlyMap<string, Value> = new Map<string, Value>([

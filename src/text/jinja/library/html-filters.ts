@@ -7,7 +7,7 @@ import { escape, escapeHtml } from '../values/html.js';
 import { isTrue, itemsOf, listOf, tryIterate } from '../values/iterate.js';
 import { repr, str } from '../values/printing.js';
 import { splitWords } from '../values/text.js';
-import { Markup, textOf, typeName, Undefined, type Value } from '../values/value.js';
+import { Markup, asText, typeName, Undefined, type Value } from '../values/value.js';
 import { unescapeHtml } from './entities.js';
 import { urlize } from './urlize.js';
 
@@ -48,7 +48,7 @@ const xmlattr = native<[Value, Value]>(
     const attributes: string[] = [];
     for (const [key, value] of dictPairs(given)) {
       if (value === null || value instanceof Undefined) continue;
-      const name = textOf(key);
+      const name = asText(key);
       if (name === undefined) throw typeError(`expected string or bytes-like object, got '${typeName(key)}'`);
       if (/[ \t\n\r\f\v/>=]/.test(name))
         throw valueError(`Invalid character in attribute name: ${repr(rendering, key)}`);
@@ -60,7 +60,7 @@ const xmlattr = native<[Value, Value]>(
 );
 
 const urlencode = native<[Value]>('urlencode', ['value'], (rendering, [value]) => {
-  if (textOf(value) !== undefined || tryIterate(rendering, value) === undefined)
+  if (asText(value) !== undefined || tryIterate(rendering, value) === undefined)
     return quote(rendering, value, true);
   const pairs = isDict(value)
     ? [...dictPairs(value)]

@@ -1,13 +1,13 @@
-/** Filters over items: first, join, sort, batch, groupby and their kin. */
+/** Filters over items: first, join, sum, batch, slice and their kin. */
 import { PythonError, typeError } from '../python-error.js';
 import { native } from '../values/arguments.js';
-import type { Functions, NativeFunction, Rendering } from '../values/callable.js';
-import { equals, isOrdered, sortedBy } from '../values/compare.js';
-import { dictKeys, dictPairs, DictView, hashKey, isDict } from '../values/dict.js';
+import type { Functions, Rendering } from '../values/callable.js';
+import { equals, isOrdered } from '../values/compare.js';
+import { dictKeys, dictPairs, DictView, isDict } from '../values/dict.js';
 import { escape } from '../values/html.js';
-import { isTrue, itemsOf, iterate, lengthOf, listOf, tryIterate } from '../values/iterate.js';
+import { itemsOf, iterate, lengthOf, listOf, tryIterate } from '../values/iterate.js';
 import { getItem } from '../values/lookup.js';
-import { add } from '../values/operators.js';
+import { addValues } from '../values/operators.js';
 import { str } from '../values/printing.js';
 import { Range } from '../values/range.js';
 import { characters } from '../values/text.js';
@@ -15,29 +15,16 @@ import {
   isList,
   Markup,
   OneWayIterator,
-  textOf,
+  asText,
   Tuple,
   typeName,
   Undefined,
   type Value,
 } from '../values/value.js';
-import { attributeGetter, attributesGetter, caseOption, ignoreCase } from './attribute-getter.js';
+import { attributeGetter } from './attribute-getter.js';
 import { wantIndex } from './text-methods.js';
 
 const undefinedBecause = (message: string): Undefined => new Undefined(() => message);
-
-/** One group of `groupby`: a tuple whose parts have names. */
-class Group extends Tuple {
-  override readonly typeName = '_GroupTuple';
-
-  override get qualifiedTypeName(): string {
-    return 'jinja2.filters._GroupTuple';
-  }
-
-  override attribute(name: string): Value | undefined {
-    return name === 'grouper' ? this.items[0] : name === 'list' ? this.items[1] : undefined;
-  }
-}
 
 const first = native<[Value]>('first', ['seq'], (rendering, [items]) => {
   const next = iterate(rendering, items).next();
@@ -53,7 +40,7 @@ const last = native<[Value]>('last', ['seq'], (rendering, [value]) => {
 
 /** Items of what Python can walk backwards. */
 function reversible(rendering: Rendering, value: Value): readonly Value[] | undefined {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) {
     rendering.makeItems(text.length);
     return characters(text);
@@ -75,7 +62,7 @@ const REVERSED_TYPES: Readonly<Record<string, string>> = {
 };
 
 const reverse = native<[Value]>('reverse', ['value'], (rendering, [value]) => {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) {
     rendering.makeItems(text.length);
     const reversed = characters(text).toReversed().join('');
@@ -115,76 +102,14 @@ function joined(rendering: Rendering, items: readonly Value[], separator: Value)
   return texts.join(between);
 }
 
-const sort = native<[Value, Value, Value, Value]>(
-  'sort',
-  ['value', ['reverse', false], ['case_sensitive', false], ['attribute', null]],
-  (rendering, [value, isReversed, isCaseSensitive, attribute]) => {
-    const finish = isTrue(isCaseSensitive) ? (item: Value) => item : ignoreCase;
-    const keyOf = attributesGetter(rendering, attribute, finish);
-    return sortedBy(rendering, listOf(rendering, value), keyOf, isTrue(isReversed));
-  },
-);
-
-const dictsort = native<[Value, Value, Value, Value]>(
-  'dictsort',
-  ['value', ['case_sensitive', false], ['by', 'key'], ['reverse', false]],
-  (rendering, [dict, isCaseSensitive, by, isReversed]) => {
-    const position = ['key', 'value'].indexOf(textOf(by) ?? '');
-    if (position < 0)
-      throw new PythonError('FilterArgumentError', 'You can only sort by either "key" or "value"');
-    if (dict instanceof Undefined) dict.fail();
-    if (!isDict(dict))
-      throw new PythonError('AttributeError', `'${typeName(dict)}' object has no attribute 'items'`);
-    const pairs = Array.from(dictPairs(dict), (pair) => new Tuple(pair));
-    const keyOf = (pair: Value): Value => {
-      const part = (pair as Tuple).items[position]!;
-      return isTrue(isCaseSensitive) ? part : ignoreCase(part);
-    };
-    return sortedBy(rendering, pairs, keyOf, isTrue(isReversed));
-  },
-);
-
-const unique = native<[Value, Value, Value]>(
-  'unique',
-  ['value', ['case_sensitive', false], ['attribute', null]],
-  (rendering, [value, isCaseSensitive, attribute]) => {
-    const get = attributeGetter(rendering, attribute, caseOption(isTrue(isCaseSensitive)));
-    return new OneWayIterator(uniqueItems(rendering, value, get));
-  },
-);
-
-function* uniqueItems(rendering: Rendering, value: Value, get: (item: Value) => Value): Generator<Value> {
-  const seen = new Set();
-  for (const item of itemsOf(rendering, value)) {
-    const key = hashKey(get(item));
-    if (!seen.has(key)) yield item;
-    seen.add(key);
-  }
-}
-
-const extreme = (name: string, operator: '<' | '>'): NativeFunction =>
-  native<[Value, Value, Value]>(
-    name,
-    ['value', ['case_sensitive', false], ['attribute', null]],
-    (rendering, [value, isCaseSensitive, attribute]) => {
-      const get = attributeGetter(rendering, attribute, caseOption(isTrue(isCaseSensitive)));
-      let best: { readonly item: Value; readonly key: Value } | undefined;
-      for (const item of itemsOf(rendering, value)) {
-        const key = get(item);
-        if (best === undefined || isOrdered(rendering, key, best.key, operator)) best = { item, key };
-      }
-      return best === undefined ? undefinedBecause('No aggregated item, sequence was empty.') : best.item;
-    },
-  );
-
 const sum = native<[Value, Value, Value]>(
   'sum',
   ['iterable', ['attribute', null], ['start', 0]],
   (rendering, [items, attribute, start]) => {
-    if (textOf(start) !== undefined) throw typeError("sum() can't sum strings [use ''.join(seq) instead]");
+    if (asText(start) !== undefined) throw typeError("sum() can't sum strings [use ''.join(seq) instead]");
     const get = attributeGetter(rendering, attribute);
     let total = start;
-    for (const item of itemsOf(rendering, items)) total = add(rendering, total, get(item));
+    for (const item of itemsOf(rendering, items)) total = addValues(rendering, total, get(item));
     return total;
   },
 );
@@ -242,26 +167,6 @@ function* slices(
   }
 }
 
-const groupby = native<[Value, Value, Value, Value]>(
-  'groupby',
-  ['value', 'attribute', ['default', null], ['case_sensitive', false]],
-  (rendering, [value, attribute, byDefault, isCaseSensitive]) => {
-    const getKey = attributeGetter(rendering, attribute, {
-      byDefault,
-      ...caseOption(isTrue(isCaseSensitive)),
-    });
-    const getName = attributeGetter(rendering, attribute, { byDefault });
-    const groups: { readonly key: Value; readonly items: Value[] }[] = [];
-    for (const item of sortedBy(rendering, listOf(rendering, value), getKey, false)) {
-      const key = getKey(item);
-      const group = groups.at(-1);
-      if (group !== undefined && equals(rendering, group.key, key)) group.items.push(item);
-      else groups.push({ key, items: [item] });
-    }
-    return groups.map(({ items }) => new Group([getName(items[0]!), items]));
-  },
-);
-
 const items = native<[Value]>('items', ['value'], (_, [value]) => new OneWayIterator(pairsOf(value)));
 
 function* pairsOf(value: Value): Generator<Value> {
@@ -281,20 +186,14 @@ const length = native<[Value]>('length', ['obj'], (_, [value]) => lengthOf(value
 export const ITEM_FILTERS: Functions = new Map([
   ['batch', batch],
   ['count', length],
-  ['dictsort', dictsort],
   ['first', first],
-  ['groupby', groupby],
   ['items', items],
   ['join', join],
   ['last', last],
   ['length', length],
   ['list', native<[Value]>('list', ['value'], (rendering, [value]) => listOf(rendering, value))],
-  ['max', extreme('max', '>')],
-  ['min', extreme('min', '<')],
   ['random', random],
   ['reverse', reverse],
   ['slice', slice],
-  ['sort', sort],
   ['sum', sum],
-  ['unique', unique],
 ]);

@@ -1,7 +1,7 @@
 /** `tojson` as transformers defines it: `json.dumps` without escapes for HTML. */
 import { typeError } from '../python-error.js';
 import { native } from '../values/arguments.js';
-import type { NativeFunction, Rendering } from '../values/callable.js';
+import type { TemplateFunction, Rendering } from '../values/callable.js';
 import { sortedBy } from '../values/compare.js';
 import { type AnyDict, dictPairs, isDict } from '../values/dict.js';
 import { reprFloat } from '../values/float-text.js';
@@ -9,7 +9,7 @@ import { isTrue, listOf } from '../values/iterate.js';
 import { indexOf, numberOf } from '../values/numbers.js';
 import { reprInteger } from '../values/printing.js';
 import { isSimple } from '../values/text.js';
-import { isList, textOf, Tuple, typeName, type Value } from '../values/value.js';
+import { isList, asText, Tuple, typeName, type Value } from '../values/value.js';
 
 interface Style {
   readonly asciiOnly: boolean;
@@ -20,7 +20,7 @@ interface Style {
   readonly sortKeys: boolean;
 }
 
-export const tojson: NativeFunction = native<[Value, Value, Value, Value, Value]>(
+export const tojson: TemplateFunction = native<[Value, Value, Value, Value, Value]>(
   'tojson',
   ['x', ['ensure_ascii', false], ['indent', null], ['separators', null], ['sort_keys', false]],
   (rendering, [value, asciiOnly, indent, separators, sortKeys]) => {
@@ -39,7 +39,7 @@ export const tojson: NativeFunction = native<[Value, Value, Value, Value, Value]
 
 function indentText(rendering: Rendering, indent: Value): string | undefined {
   if (indent === null) return undefined;
-  const text = textOf(indent);
+  const text = asText(indent);
   if (text !== undefined) return text;
   const width = indexOf(indent);
   if (width === undefined)
@@ -54,7 +54,7 @@ function separatorTexts(
   indent: string | undefined,
 ): [string, string] {
   if (separators === null) return [indent === undefined ? ', ' : ',', ': '];
-  const texts = listOf(rendering, separators).map(textOf);
+  const texts = listOf(rendering, separators).map(asText);
   const [item, key] = texts;
   if (texts.length !== 2 || item === undefined || key === undefined)
     throw typeError('separators must be two texts: between items, and after keys');
@@ -72,7 +72,7 @@ class JsonWriter {
 
   /** @param newline a line break with the indentation of the value's own line */
   write(value: Value, newline: string): string {
-    const text = textOf(value);
+    const text = asText(value);
     if (text !== undefined) return this.#text(text);
     if (value === null) return 'null';
     if (typeof value === 'boolean') return value ? 'true' : 'false';
@@ -144,7 +144,7 @@ function floatText(value: number): string {
 }
 
 function keyText(key: Value): string {
-  const text = textOf(key);
+  const text = asText(key);
   if (text !== undefined) return text;
   if (key === null) return 'null';
   if (typeof key === 'boolean') return key ? 'true' : 'false';

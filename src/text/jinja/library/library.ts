@@ -5,8 +5,9 @@ import { GLOBALS } from './globals.js';
 import { HTML_FILTERS } from './html-filters.js';
 import { ITEM_FILTERS } from './item-filters.js';
 import { tojson } from './json.js';
-import { METHODS } from './methods.js';
+import { TYPE_METHODS } from './methods.js';
 import { NUMBER_FILTERS } from './number-filters.js';
+import { ORDER_FILTERS } from './order-filters.js';
 import { SELECT_FILTERS } from './select-filters.js';
 import { TEXT_FILTERS } from './text-filters.js';
 import { native } from '../values/arguments.js';
@@ -31,6 +32,7 @@ export const LIBRARY: Library = {
     ...HTML_FILTERS,
     ...ITEM_FILTERS,
     ...NUMBER_FILTERS,
+    ...ORDER_FILTERS,
     ...SELECT_FILTERS,
     ...TEXT_FILTERS,
     ['attr', attr],
@@ -39,6 +41,6 @@ export const LIBRARY: Library = {
     ['tojson', tojson],
   ]),
   tests: CONDITIONS,
-  methods: METHODS,
+  methods: TYPE_METHODS,
   globals: GLOBALS,
 };

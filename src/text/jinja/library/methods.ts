@@ -3,21 +3,21 @@ import { type FormatField, formatBraces } from '../format/braces.js';
 import { formatSpec } from '../format/spec.js';
 import { PythonError, typeError, valueError } from '../python-error.js';
 import { native, type Parameter } from '../values/arguments.js';
-import { type CallArguments, type Functions, type NativeFunction } from '../values/callable.js';
+import { type CallArguments, type Functions, type TemplateFunction } from '../values/callable.js';
 import { type AnyDict, Dict, dictGet, dictPairs, DictView, isDict } from '../values/dict.js';
 import { escape, escapeHtml } from '../values/html.js';
 import { equals } from '../values/compare.js';
 import { itemsOf, listOf } from '../values/iterate.js';
 import { bitLength, exactRatio, floatOf, integer, numberOf } from '../values/numbers.js';
 import { repr } from '../values/printing.js';
-import { isList, Markup, textOf, Tuple, typeName, type Value } from '../values/value.js';
+import { isList, Markup, asText, Tuple, typeName, type Value } from '../values/value.js';
 import { TEXT_CHANGES, TEXT_QUESTIONS, wantIndex } from './text-methods.js';
 
 const dictMethod = (
   name: string,
   parameters: readonly Parameter[],
   run: (dict: AnyDict, args: readonly Value[]) => Value,
-): readonly [string, NativeFunction] => [
+): readonly [string, TemplateFunction] => [
   name,
   native<readonly [Value, ...Value[]]>(name, ['self', ...parameters], (_, [self, ...rest]) =>
     run(self as AnyDict, rest),
@@ -80,7 +80,7 @@ const LIST_METHODS: Functions = new Map([
   ['copy', native<[Value]>('copy', ['self'], (rendering, [self]) => [...listOf(rendering, self)])],
 ]);
 
-const numberMethod = (name: string, run: (value: Value) => Value): readonly [string, NativeFunction] => [
+const numberMethod = (name: string, run: (value: Value) => Value): readonly [string, TemplateFunction] => [
   name,
   native<[Value]>(name, ['self'], (_, [self]) => run(self)),
 ];
@@ -115,15 +115,15 @@ function reduced({ numerator, denominator }: { numerator: bigint; denominator: b
 function formatters(
   wrap: (text: string) => Value,
   formatField?: FormatField,
-): (readonly [string, NativeFunction])[] {
-  const format: NativeFunction = (rendering, { positional: [self, ...positional], named }) =>
-    wrap(formatBraces(rendering, textOf(self!) ?? '', { positional, named }, formatField));
-  const formatMap: NativeFunction = (rendering, { positional: [self, mapping, ...rest], named }) => {
+): (readonly [string, TemplateFunction])[] {
+  const format: TemplateFunction = (rendering, { positional: [self, ...positional], named }) =>
+    wrap(formatBraces(rendering, asText(self!) ?? '', { positional, named }, formatField));
+  const formatMap: TemplateFunction = (rendering, { positional: [self, mapping, ...rest], named }) => {
     if (named.size > 0) throw typeError('format_map() takes no keyword arguments');
     if (mapping === undefined || rest.length > 0)
       throw typeError(`format_map() takes exactly one argument (${mapping ? rest.length + 1 : 0} given)`);
     const given: CallArguments = { positional: [], named: namesOf(mapping) };
-    return wrap(formatBraces(rendering, textOf(self!) ?? '', given, formatField));
+    return wrap(formatBraces(rendering, asText(self!) ?? '', given, formatField));
   };
   return [
     ['format', format],
@@ -135,7 +135,7 @@ function namesOf(mapping: Value): ReadonlyMap<string, Value> {
   if (!isDict(mapping)) throw typeError(`'${typeName(mapping)}' object is not a mapping`);
   return new Map(
     Array.from(dictPairs(mapping)).flatMap(([key, value]) => {
-      const name = textOf(key);
+      const name = asText(key);
       return name === undefined ? [] : [[name, value] as const];
     }),
   );
@@ -154,7 +154,7 @@ const ESCAPED_ARGUMENTS: Readonly<Record<string, number>> = {
 
 /** A method of `str` on safe text: its result is safe, and so are texts that become a part of it. */
 const safe =
-  (name: string, run: NativeFunction): NativeFunction =>
+  (name: string, run: TemplateFunction): TemplateFunction =>
   (rendering, { positional, named }) => {
     const escaped = positional.map((arg, i) => {
       if (i !== ESCAPED_ARGUMENTS[name]) return arg;
@@ -183,7 +183,7 @@ const MARKUP_METHODS: Functions = new Map([
   ...formatters((text) => new Markup(text), escapeField),
 ]);
 
-export const METHODS: ReadonlyMap<string, Functions> = new Map([
+export const TYPE_METHODS: ReadonlyMap<string, Functions> = new Map([
   ['str', TEXT_METHODS],
   ['Markup', MARKUP_METHODS],
   ['dict', DICT_METHODS],

@@ -6,7 +6,7 @@ import type { Functions } from '../values/callable.js';
 import { fixed, roundedQuotient, roundFloat } from '../values/float-text.js';
 import { isTrue } from '../values/iterate.js';
 import { exactRatio, float, floatOf, intOf, integer, numberOf, truncateFloat } from '../values/numbers.js';
-import { textOf, typeName, Undefined, type Value } from '../values/value.js';
+import { asText, typeName, Undefined, type Value } from '../values/value.js';
 import { parseFloatText, parseInteger } from './number-text.js';
 import { wantIndex } from './text-methods.js';
 
@@ -19,7 +19,7 @@ const abs = native<[Value]>('abs', ['x'], (_, [value]) => {
 
 /** `int(value)` @throws {PythonError} */
 function toInteger(value: Value, base: number): Value {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) return parseInteger(text, base);
   const number = numberOf(value);
   if (number !== undefined) return number.isFloat ? truncateFloat(number.value) : number.value;
@@ -31,7 +31,7 @@ function toInteger(value: Value, base: number): Value {
 
 /** `float(value)` @throws {PythonError} */
 function toFloatValue(value: Value): Value {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) return parseFloatText(text);
   const number = numberOf(value);
   if (number !== undefined) return float(floatOf(number));
@@ -80,7 +80,7 @@ const round = native<[Value, Value, Value]>(
   'round',
   ['value', ['precision', 0], ['method', 'common']],
   (rendering, [value, precision, given]) => {
-    const method = textOf(given);
+    const method = asText(given);
     if (method === 'common') return roundValue(value, precision);
     if (method !== 'ceil' && method !== 'floor')
       throw new PythonError('FilterArgumentError', 'method must be common, ceil or floor');

@@ -1,17 +1,17 @@
 /** map, select, reject, selectattr, rejectattr: filters that take the name of a filter or test. */
 import { PythonError } from '../python-error.js';
-import type { CallArguments, Functions, NativeFunction, Rendering } from '../values/callable.js';
+import type { CallArguments, Functions, TemplateFunction, Rendering } from '../values/callable.js';
 import { hashKey } from '../values/dict.js';
 import { isTrue, itemsOf } from '../values/iterate.js';
 import { repr } from '../values/printing.js';
-import { OneWayIterator, textOf, Undefined, type Value } from '../values/value.js';
+import { OneWayIterator, asText, Undefined, type Value } from '../values/value.js';
 import { attributeGetter, type Getter } from './attribute-getter.js';
 
 /** The filter or test of that name. @throws {PythonError} TemplateRuntimeError */
-function named(rendering: Rendering, kind: 'filter' | 'test', name: Value): NativeFunction {
+function named(rendering: Rendering, kind: 'filter' | 'test', name: Value): TemplateFunction {
   hashKey(name);
   const table = kind === 'filter' ? rendering.library.filters : rendering.library.tests;
-  const found = table.get(textOf(name) ?? '');
+  const found = table.get(asText(name) ?? '');
   if (found !== undefined) return found;
   const hint =
     name instanceof Undefined ? ` (${name.message}; did you forget to quote the callable name?)` : '';
@@ -20,11 +20,15 @@ function named(rendering: Rendering, kind: 'filter' | 'test', name: Value): Nati
 
 /** Calls a filter or test with the item and further arguments. */
 const applied =
-  (rendering: Rendering, run: () => NativeFunction, { positional, named: keywords }: CallArguments): Getter =>
+  (
+    rendering: Rendering,
+    run: () => TemplateFunction,
+    { positional, named: keywords }: CallArguments,
+  ): Getter =>
   (item) =>
     run()(rendering, { positional: [item, ...positional], named: keywords });
 
-const map: NativeFunction = (rendering, { positional: [value, ...rest], named: keywords }) =>
+const map: TemplateFunction = (rendering, { positional: [value, ...rest], named: keywords }) =>
   new OneWayIterator(mapped(rendering, value!, { positional: rest, named: keywords }));
 
 function* mapped(rendering: Rendering, value: Value, given: CallArguments): Generator<Value> {
@@ -53,7 +57,7 @@ interface Selection {
 }
 
 const select =
-  (selection: Selection): NativeFunction =>
+  (selection: Selection): TemplateFunction =>
   (rendering, { positional: [value, ...rest], named: keywords }) =>
     new OneWayIterator(selected(rendering, value!, { positional: rest, named: keywords }, selection));
 

@@ -2,16 +2,16 @@
 import { formatPercent } from '../format/percent.js';
 import { PythonError, typeError } from '../python-error.js';
 import { native, type Parameter } from '../values/arguments.js';
-import type { Functions, NativeFunction, Rendering } from '../values/callable.js';
+import type { Functions, TemplateFunction, Rendering } from '../values/callable.js';
 import { Dict } from '../values/dict.js';
 import { escape } from '../values/html.js';
 import { isTrue, lengthOf } from '../values/iterate.js';
 import { slice } from '../values/lookup.js';
 import { refuseUndefined } from '../values/numbers.js';
-import { add, modulo } from '../values/operators.js';
+import { addValues, modulo } from '../values/operators.js';
 import { str } from '../values/printing.js';
 import { characters, splitLines, textLength } from '../values/text.js';
-import { isList, Markup, textOf, Tuple, typeName, Undefined, type Value } from '../values/value.js';
+import { isList, Markup, asText, Tuple, typeName, Undefined, type Value } from '../values/value.js';
 import { isAlphanumeric } from './character-classes.js';
 import { capitalize } from './letter-case.js';
 import { prettyPrint } from './pretty-print.js';
@@ -24,7 +24,7 @@ function textFilter(
   name: string,
   parameters: readonly Parameter[],
   run: (text: string, args: readonly Value[], rendering: Rendering) => string,
-): readonly [string, NativeFunction] {
+): readonly [string, TemplateFunction] {
   const filter = native<readonly [Value, ...Value[]]>(
     name,
     ['s', ...parameters],
@@ -81,8 +81,8 @@ const indent = native<[Value, Value, Value, Value]>(
   'indent',
   ['s', ['width', 4], ['first', false], ['blank', false]],
   (rendering, [value, width, first, blank]) => {
-    const indentation = textOf(width) ?? spaces(rendering, width);
-    const text = textOf(value);
+    const indentation = asText(width) ?? spaces(rendering, width);
+    const text = asText(value);
     if (text === undefined) {
       refuseUndefined(value);
       if (isList(value))
@@ -120,13 +120,13 @@ const truncate = native<[Value, Value, Value, Value, Value]>(
     if (leeway < 0) throw new PythonError('AssertionError', `expected leeway >= 0, got ${leeway}`);
     if (lengthOf(value) <= length + leeway) return value;
     const kept = slice(rendering, value, { start: null, stop: length - endLength, step: null });
-    if (isTrue(killsWords)) return add(rendering, kept, end);
-    const text = textOf(kept);
+    if (isTrue(killsWords)) return addValues(rendering, kept, end);
+    const text = asText(kept);
     if (text === undefined)
       throw new PythonError('AttributeError', `'${typeName(value)}' object has no attribute 'rsplit'`);
     const space = text.lastIndexOf(' ');
     const whole = space < 0 ? text : text.slice(0, space);
-    return add(rendering, value instanceof Markup ? new Markup(whole) : whole, end);
+    return addValues(rendering, value instanceof Markup ? new Markup(whole) : whole, end);
   },
 );
 
@@ -134,7 +134,7 @@ const wordwrap = native<[Value, Value, Value, Value, Value]>(
   'wordwrap',
   ['s', ['width', 79], ['break_long_words', true], ['wrapstring', null], ['break_on_hyphens', true]],
   (rendering, [value, width, breaksLongWords, separator, breaksOnHyphens]) => {
-    const text = textOf(value);
+    const text = asText(value);
     if (value instanceof Undefined) value.fail();
     if (text === undefined)
       throw new PythonError('AttributeError', `'${typeName(value)}' object has no attribute 'splitlines'`);
@@ -171,7 +171,7 @@ function countWords(text: string): number {
   return count;
 }
 
-const format: NativeFunction = (rendering, { positional: [value, ...rest], named }) => {
+const format: TemplateFunction = (rendering, { positional: [value, ...rest], named }) => {
   if (rest.length > 0 && named.size > 0)
     throw new PythonError(
       'FilterArgumentError',

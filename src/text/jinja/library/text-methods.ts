@@ -1,12 +1,12 @@
 /** Methods of `str`. */
 import { typeError, unsupported, valueError } from '../python-error.js';
 import { type Parameter, native } from '../values/arguments.js';
-import type { NativeFunction, Rendering } from '../values/callable.js';
+import type { TemplateFunction, Rendering } from '../values/callable.js';
 import { itemsOf } from '../values/iterate.js';
 import { indexOf } from '../values/numbers.js';
 import { isPrintable } from '../values/printing.js';
 import { characters, isSpace, splitLines, textLength } from '../values/text.js';
-import { textOf, Tuple, typeName, type Value } from '../values/value.js';
+import { asText, Tuple, typeName, type Value } from '../values/value.js';
 import { isAlpha, isAlphanumeric, isDecimal, isDigit, isIdentifier, isNumeric } from './character-classes.js';
 import { capitalize, caseFold, hasCase, isTitle, swapCase, titleWords } from './letter-case.js';
 import {
@@ -25,7 +25,7 @@ import { makeTranslation, translate } from './translate.js';
 
 /** @throws {PythonError} TypeError when it is no text */
 export function wantText(value: Value, what: string): string {
-  const text = textOf(value);
+  const text = asText(value);
   if (text === undefined) throw typeError(`${what} must be str, not ${typeName(value)}`);
   return text;
 }
@@ -39,7 +39,7 @@ export function wantIndex(value: Value): number {
 
 const optionalIndex = (value: Value): number | undefined => (value === null ? undefined : wantIndex(value));
 
-type Method = readonly [name: string, run: NativeFunction];
+type Method = readonly [name: string, run: TemplateFunction];
 
 /** A method that gets the text and its arguments; the reading of the text is counted. */
 function method(
@@ -51,7 +51,7 @@ function method(
     name,
     ['self', ...parameters],
     (rendering, [self, ...rest]) => {
-      const text = textOf(self) ?? '';
+      const text = asText(self) ?? '';
       rendering.read(text.length);
       return run(text, rest, rendering);
     },
@@ -80,7 +80,7 @@ const edge = (name: 'startsWith' | 'endsWith'): Method =>
     const affixes = affix instanceof Tuple ? affix.items : [affix!];
     const what = `${name.toLowerCase()} first arg must be str or a tuple of str, not ${typeName(affix!)}`;
     return affixes.some((one) => {
-      const wanted = textOf(one);
+      const wanted = asText(one);
       if (wanted === undefined) throw typeError(what);
       return part?.[name](wanted) === true;
     });
@@ -141,7 +141,7 @@ function join(text: string, items: Value, rendering: Rendering): string {
   const parts: string[] = [];
   let length = 0;
   for (const item of itemsOf(rendering, items)) {
-    const part = textOf(item);
+    const part = asText(item);
     if (part === undefined)
       throw typeError(`sequence item ${parts.length}: expected str instance, ${typeName(item)} found`);
     parts.push(part);
@@ -176,7 +176,7 @@ function fillZeros(text: string, width: number, rendering: Rendering): string {
 }
 
 /** Methods whose result is text made of this text; on safe text the result is safe. */
-export const TEXT_CHANGES: ReadonlyMap<string, NativeFunction> = new Map([
+export const TEXT_CHANGES: ReadonlyMap<string, TemplateFunction> = new Map([
   change('capitalize', capitalize),
   change('casefold', caseFold),
   change('lower', (text) => text.toLowerCase()),
@@ -219,7 +219,7 @@ export const TEXT_CHANGES: ReadonlyMap<string, NativeFunction> = new Map([
 ]);
 
 /** Methods whose result says something of the text. */
-export const TEXT_QUESTIONS: ReadonlyMap<string, NativeFunction> = new Map([
+export const TEXT_QUESTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
   finder('find', false, false),
   finder('rfind', true, false),
   finder('index', false, true),

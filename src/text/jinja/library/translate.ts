@@ -5,13 +5,13 @@ import { Dict, dictPairs, isDict } from '../values/dict.js';
 import { intOf } from '../values/numbers.js';
 import { getItem } from '../values/lookup.js';
 import { characters } from '../values/text.js';
-import { textOf, typeName, Undefined, type Value } from '../values/value.js';
+import { asText, typeName, Undefined, type Value } from '../values/value.js';
 
 /** A table from code points to what takes their place; None deletes. */
 export function makeTranslation(from: Value, to: Value, deleted: Value): Dict {
   if (to === null) return fromMapping(from);
   const [source, target, removed] = [from, to, deleted ?? ''].map((part) => {
-    const text = textOf(part);
+    const text = asText(part);
     if (text === undefined) throw typeError(`maketrans() argument must be str, not ${typeName(part)}`);
     return characters(text);
   }) as [string[], string[], string[]];
@@ -29,7 +29,7 @@ function fromMapping(mapping: Value): Dict {
   if (!isDict(mapping)) throw typeError('if you give only one argument to maketrans it must be a dict');
   return Dict.of(
     Array.from(dictPairs(mapping), ([key, value]) => {
-      const text = textOf(key);
+      const text = asText(key);
       if (text === undefined) return [key, value] as const;
       if (characters(text).length !== 1)
         throw valueError('string keys in translate table must be of length 1');
@@ -53,7 +53,7 @@ function replacement(value: Value): string {
   if (value === null) return '';
   const code = intOf(value);
   if (code === undefined) {
-    const text = textOf(value);
+    const text = asText(value);
     if (text === undefined) throw typeError('character mapping must return integer, None or str');
     return text;
   }

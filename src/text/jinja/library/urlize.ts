@@ -1,7 +1,7 @@
 /** `urlize`: addresses in text become links. Everything is found by walking, never by patterns that can backtrack. */
 import { PythonError } from '../python-error.js';
 import { native } from '../values/arguments.js';
-import type { NativeFunction, Rendering } from '../values/callable.js';
+import type { TemplateFunction, Rendering } from '../values/callable.js';
 import { escape, escapeHtml } from '../values/html.js';
 import { isTrue, listOf } from '../values/iterate.js';
 import { characters, isSpace, splitWords, substring, textLength } from '../values/text.js';
@@ -16,7 +16,7 @@ interface LinkOptions {
   readonly schemes: readonly string[];
 }
 
-export const urlize: NativeFunction = native<[Value, Value, Value, Value, Value, Value]>(
+export const urlize: TemplateFunction = native<[Value, Value, Value, Value, Value, Value]>(
   'urlize',
   [
     'value',

@@ -1,5 +1,5 @@
 /** The parts of a node, in the order in which Jinja walks them. */
-import type { Arguments, Expression, Node, Parameters, Statement } from './nodes.js';
+import type { Arguments, Expression, Node, MacroParameters, Statement } from './nodes.js';
 
 const present = <Part>(...parts: readonly (Part | undefined)[]): Part[] =>
   parts.filter((part) => part !== undefined);
@@ -10,7 +10,7 @@ const argumentParts = ({ positional, named, restPositional, restNamed }: Argumen
   ...present(restPositional, restNamed),
 ];
 
-const parameterParts = ({ names, defaults }: Parameters): Expression[] => [...names, ...defaults];
+const parameterParts = ({ names, defaults }: MacroParameters): Expression[] => [...names, ...defaults];
 
 function expressionParts(node: Expression): readonly Expression[] {
   switch (node.kind) {

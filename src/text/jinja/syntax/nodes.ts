@@ -15,24 +15,24 @@ export interface Name extends Located {
   readonly use: 'load' | 'store' | 'parameter';
 }
 /** `namespace.attribute` as the target of an assignment. */
-export interface NamespaceTarget extends Located {
+interface NamespaceTarget extends Located {
   readonly kind: 'namespaceTarget';
   readonly name: string;
   readonly attribute: string;
 }
-export interface Constant extends Located {
+interface Constant extends Located {
   readonly kind: 'constant';
   readonly value: Value;
 }
-export interface ListOf extends Located {
+interface ListOf extends Located {
   readonly kind: 'list';
   readonly items: readonly Expression[];
 }
-export interface TupleOf extends Located {
+interface TupleOf extends Located {
   readonly kind: 'tuple';
   readonly items: readonly Expression[];
 }
-export interface DictOf extends Located {
+interface DictOf extends Located {
   readonly kind: 'dict';
   readonly pairs: readonly { readonly key: Expression; readonly value: Expression }[];
 }
@@ -55,7 +55,7 @@ export interface Logical extends Located {
   readonly left: Expression;
   readonly right: Expression;
 }
-export interface Unary extends Located {
+export interface UnaryOperation extends Located {
   readonly kind: 'unary';
   readonly operator: '+' | '-' | 'not';
   readonly operand: Expression;
@@ -70,7 +70,7 @@ export interface Comparison extends Located {
   readonly first: Expression;
   readonly rest: readonly { readonly operator: Comparator; readonly operand: Expression }[];
 }
-export interface Attribute extends Located {
+interface Attribute extends Located {
   readonly kind: 'attribute';
   readonly object: Expression;
   readonly name: string;
@@ -122,7 +122,7 @@ export type Expression =
   | Conditional
   | Binary
   | Logical
-  | Unary
+  | UnaryOperation
   | Concatenation
   | Comparison
   | Attribute
@@ -161,22 +161,22 @@ export interface If extends Located {
   readonly elifs: readonly If[];
   readonly otherwise: Body;
 }
-export interface Parameters {
+export interface MacroParameters {
   readonly names: readonly Name[];
   /** Of the last parameters. */
   readonly defaults: readonly Expression[];
 }
-export interface Macro extends Located {
+export interface MacroDefinition extends Located {
   readonly kind: 'macro';
   readonly name: string;
-  readonly parameters: Parameters;
+  readonly parameters: MacroParameters;
   readonly body: Body;
 }
 export interface CallBlock extends Located {
   readonly kind: 'callBlock';
   /** Undefined for `{% generation %}`, whose body is called by nothing. */
   readonly call: Call | undefined;
-  readonly parameters: Parameters;
+  readonly parameters: MacroParameters;
   readonly body: Body;
 }
 export interface FilterBlock extends Located {
@@ -221,7 +221,7 @@ export type Statement =
   | Output
   | For
   | If
-  | Macro
+  | MacroDefinition
   | CallBlock
   | FilterBlock
   | With

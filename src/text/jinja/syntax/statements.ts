@@ -7,9 +7,9 @@ import type {
   Filter,
   For,
   If,
-  Macro,
+  MacroDefinition,
   Name,
-  Parameters,
+  MacroParameters,
   Statement,
   With,
 } from './nodes.js';
@@ -104,7 +104,7 @@ function parseIf(state: StatementState): If {
   return { ...first!, elifs: others, otherwise };
 }
 
-function parseParameters(state: ParserState): Parameters {
+function parseParameters(state: ParserState): MacroParameters {
   const { stream } = state;
   stream.expectOperator('(');
   const names: Name[] = [];
@@ -127,14 +127,14 @@ function parseParameters(state: ParserState): Parameters {
   return { names, defaults };
 }
 
-function parseMacro(state: StatementState): Macro {
+function parseMacro(state: StatementState): MacroDefinition {
   const { line } = state.stream.next();
   const { name } = parseTargetName(state, 'store');
   const parameters = parseParameters(state);
   return { kind: 'macro', name, parameters, body: parseClosedBody(state, 'endmacro'), line };
 }
 
-const NO_PARAMETERS: Parameters = { names: [], defaults: [] };
+const NO_PARAMETERS: MacroParameters = { names: [], defaults: [] };
 
 function parseCallBlock(state: StatementState): CallBlock {
   const { line } = state.stream.next();

@@ -2,7 +2,7 @@
 import { typeError } from '../python-error.js';
 import { exceeded } from '../limits.js';
 import { float, integer } from './numbers.js';
-import type { JsonObject, Value } from './value.js';
+import { type JsonRecord, PythonObject, type Value } from './value.js';
 
 /** From here on a whole number prints with an exponent, so it was a float in all likelihood. */
 const FIRST_EXPONENT = 1e21;
@@ -11,7 +11,7 @@ export interface AdmitOptions {
   /** Lists and objects within each other. */
   readonly maxDepth: number;
   /** Is called with each object that had to be copied. */
-  readonly onCopy?: (original: object, copy: JsonObject) => void;
+  readonly onCopy?: (original: object, copy: JsonRecord) => void;
 }
 
 /** @throws {AloftError} REQUEST_INVALID beyond the depth; {PythonError} TypeError for what JSON cannot hold */
@@ -37,7 +37,7 @@ class Admission {
       case 'undefined':
         return null;
       case 'object':
-        if (value === null) return null;
+        if (value === null || value instanceof PythonObject) return value;
         if (levels === 0) throw exceeded('levels of nesting', this.#options.maxDepth);
         return Array.isArray(value) ? this.#list(value, levels - 1) : this.#object(value, levels - 1);
       default:
@@ -68,7 +68,7 @@ class Admission {
       .map(([name, value]) => [name, this.admit(value, levels)] as const);
     const isSame =
       admitted.length === entries.length && admitted.every(([, value], i) => value === entries[i]![1]);
-    if (isSame) return object as JsonObject;
+    if (isSame) return object as JsonRecord;
     const copy = Object.fromEntries(admitted);
     this.#options.onCopy?.(object, copy);
     return copy;

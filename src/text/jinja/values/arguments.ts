@@ -1,6 +1,6 @@
 /** Binds what a call gives to the parameters of a function, as Python does. */
 import { typeError } from '../python-error.js';
-import type { CallArguments, NativeFunction, Rendering } from './callable.js';
+import type { CallArguments, TemplateFunction, Rendering } from './callable.js';
 import type { Value } from './value.js';
 
 /** A parameter's name, and its default where it has one. */
@@ -11,12 +11,12 @@ export function native<Values extends readonly Value[]>(
   name: string,
   parameters: { readonly [Index in keyof Values]: Parameter },
   run: (rendering: Rendering, values: Values) => Value,
-): NativeFunction {
+): TemplateFunction {
   return (rendering, given) => run(rendering, bind(name, parameters, given) as unknown as Values);
 }
 
 /** @throws {PythonError} TypeError for arguments that are missing, unknown or too many */
-export function bind(name: string, parameters: readonly Parameter[], given: CallArguments): readonly Value[] {
+function bind(name: string, parameters: readonly Parameter[], given: CallArguments): readonly Value[] {
   const { positional, named } = given;
   if (positional.length > parameters.length)
     throw typeError(

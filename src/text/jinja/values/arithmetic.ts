@@ -12,7 +12,7 @@ import {
   numberOf,
   refuseUndefined,
 } from './numbers.js';
-import { isList, Markup, textOf, Tuple, typeName, type Value } from './value.js';
+import { isList, Markup, asText, Tuple, typeName, type Value } from './value.js';
 
 type IntOperation = (rendering: Rendering, a: Int, b: Int) => Value;
 
@@ -51,7 +51,7 @@ export function multiply(rendering: Rendering, a: Value, b: Value): Value {
 }
 
 const isSequence = (value: Value): boolean =>
-  textOf(value) !== undefined || isList(value) || value instanceof Tuple;
+  asText(value) !== undefined || isList(value) || value instanceof Tuple;
 
 const multiplyInts: IntOperation = (rendering, a, b) => {
   rendering.makeInteger(bitLength(a) + bitLength(b));
@@ -63,7 +63,7 @@ function repeat(rendering: Rendering, sequence: Value, times: Value): Value | un
   const count = indexOf(times);
   if (count === undefined) return undefined;
   const positive = Math.max(0, count);
-  const text = textOf(sequence);
+  const text = asText(sequence);
   if (text !== undefined) {
     rendering.make(text.length * positive);
     const repeated = text === '' ? '' : text.repeat(positive);

@@ -1,7 +1,7 @@
 /** What templates can call, and the state of a rendering that calls get. */
 import { Budget, exceeded, type TemplateLimits } from '../limits.js';
 import { PythonError } from '../python-error.js';
-import { PythonObject, textOf, typeName, type Value } from './value.js';
+import { PythonObject, asText, typeName, type Value } from './value.js';
 
 export interface CallArguments {
   readonly positional: readonly Value[];
@@ -19,9 +19,9 @@ export abstract class Callable extends PythonObject {
 }
 
 /** A filter, a test or a function by its name. For filters and tests the first positional argument is the value on the left. */
-export type NativeFunction = (rendering: Rendering, given: CallArguments) => Value;
+export type TemplateFunction = (rendering: Rendering, given: CallArguments) => Value;
 
-export type Functions = ReadonlyMap<string, NativeFunction>;
+export type Functions = ReadonlyMap<string, TemplateFunction>;
 
 export interface Library {
   readonly filters: Functions;
@@ -58,6 +58,8 @@ export class Rendering extends Budget {
   hasPrintedNone = false;
   /** Whether a watched dictionary became text as a whole. */
   hasPrintedWatched = false;
+  /** Whether a loop walked over the characters of a text. */
+  hasWalkedText = false;
   #output = '';
   #fault: PythonError | undefined;
 
@@ -82,7 +84,7 @@ export class Rendering extends Budget {
 
   /** Writes what has to be text. If it is none, the end of the text raises an error, as Python does when it joins the parts. */
   writePart(value: Value): void {
-    const text = textOf(value);
+    const text = asText(value);
     if (text !== undefined) this.write(text);
     else
       this.#fault ??= new PythonError(

@@ -6,7 +6,7 @@ import { itemsOf, tryIterate } from './iterate.js';
 import { numberOf } from './numbers.js';
 import { Range } from './range.js';
 import { compareTexts } from './text.js';
-import { isList, textOf, Tuple, typeName, Undefined, type Value } from './value.js';
+import { isList, asText, Tuple, typeName, Undefined, type Value } from './value.js';
 
 export function equals(rendering: Rendering, a: Value, b: Value): boolean {
   if (typeof a === 'string' && typeof b === 'string') {
@@ -16,7 +16,7 @@ export function equals(rendering: Rendering, a: Value, b: Value): boolean {
   }
   if (a === b) return true;
   if (a === null || b === null) return false;
-  const [text, otherText] = [textOf(a), textOf(b)];
+  const [text, otherText] = [asText(a), asText(b)];
   if (text !== undefined || otherText !== undefined) return text === otherText;
   const [number, otherNumber] = [numberOf(a), numberOf(b)];
   // Loose equality compares numbers with big integers by value.
@@ -67,7 +67,7 @@ export type Ordering = '<' | '<=' | '>' | '>=';
 export function isOrdered(rendering: Rendering, a: Value, b: Value, operator: Ordering): boolean {
   const [number, otherNumber] = [numberOf(a), numberOf(b)];
   if (number && otherNumber) return holds(number.value, otherNumber.value, operator);
-  const [text, otherText] = [textOf(a), textOf(b)];
+  const [text, otherText] = [asText(a), asText(b)];
   if (text !== undefined && otherText !== undefined) {
     rendering.read(Math.min(text.length, otherText.length));
     return holds(compareTexts(text, otherText), 0, operator);
@@ -112,9 +112,9 @@ function holds(a: number | bigint, b: number | bigint, operator: Ordering): bool
 
 /** `item in container` @throws {PythonError} TypeError */
 export function contains(rendering: Rendering, container: Value, item: Value): boolean {
-  const text = textOf(container);
+  const text = asText(container);
   if (text !== undefined) {
-    const part = textOf(item);
+    const part = asText(item);
     if (part === undefined)
       throw typeError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
     rendering.read(text.length);

@@ -2,11 +2,11 @@
 import { typeError } from '../python-error.js';
 import { numberOf } from './numbers.js';
 import {
-  isJsonObject,
+  isJsonRecord,
   isList,
-  type JsonObject,
+  type JsonRecord,
   PythonObject,
-  textOf,
+  asText,
   Tuple,
   typeName,
   Undefined,
@@ -20,7 +20,7 @@ const UNDEFINED_KEY = '\0u';
 
 /** @throws {PythonError} TypeError for lists and dictionaries */
 export function hashKey(value: Value): HashKey {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) return text.startsWith('\0') ? `\0s${text}` : text;
   if (value === null) return null;
   const number = numberOf(value)?.value;
@@ -93,14 +93,14 @@ function* keysOf(entries: Iterable<Entry>): Generator<Value> {
 }
 
 /** A dictionary from JSON or made by a template. */
-export type AnyDict = Dict | JsonObject;
+export type AnyDict = Dict | JsonRecord;
 
-export const isDict = (value: Value): value is AnyDict => value instanceof Dict || isJsonObject(value);
+export const isDict = (value: Value): value is AnyDict => value instanceof Dict || isJsonRecord(value);
 
 /** The value of a key, or undefined. @throws {PythonError} TypeError for keys that have no hash */
 export function dictGet(dict: AnyDict, key: Value): Value | undefined {
   if (dict instanceof Dict) return dict.get(key);
-  const name = textOf(key);
+  const name = asText(key);
   if (name === undefined) {
     hashKey(key);
     return undefined;

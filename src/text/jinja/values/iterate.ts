@@ -2,7 +2,7 @@
 import { typeError } from '../python-error.js';
 import type { Rendering } from './callable.js';
 import { dictKeys, dictSize, isDict } from './dict.js';
-import { isList, type JsonObject, PythonObject, textOf, typeName, type Value } from './value.js';
+import { isList, type JsonRecord, PythonObject, asText, typeName, type Value } from './value.js';
 import { characters, textLength } from './text.js';
 
 export function isTrue(value: Value): boolean {
@@ -22,14 +22,14 @@ export function isTrue(value: Value): boolean {
   }
 }
 
-function hasKeys(value: JsonObject): boolean {
+function hasKeys(value: JsonRecord): boolean {
   for (const _ in value) return true;
   return false;
 }
 
 /** `len(value)`, or undefined for types without length. */
 export function sizeOf(value: Value): number | undefined {
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) return textLength(text);
   if (isList(value)) return value.length;
   if (isDict(value)) return dictSize(value);
@@ -46,7 +46,7 @@ export function lengthOf(value: Value): number {
 /** An iterator over the items, or undefined for types without items. */
 export function tryIterate(rendering: Rendering, value: Value): Iterator<Value> | undefined {
   if (isList(value)) return value.values();
-  const text = textOf(value);
+  const text = asText(value);
   if (text !== undefined) {
     rendering.makeItems(text.length);
     return characters(text).values();
@@ -63,7 +63,7 @@ export function iterate(rendering: Rendering, value: Value): Iterator<Value> {
 }
 
 /** Items one by one, each counted as a step. */
-export function* counted(rendering: Rendering, items: Iterator<Value>): Generator<Value> {
+function* counted(rendering: Rendering, items: Iterator<Value>): Generator<Value> {
   for (let next = items.next(); next.done !== true; next = items.next()) {
     rendering.spend(1);
     yield next.value;

@@ -1,6 +1,6 @@
 /** `a.b`, `a['b']`, `a[1:2]` and calls, as Jinja's immutable sandbox does them. */
 import { PythonError, typeError } from '../python-error.js';
-import { Callable, type CallArguments, type NativeFunction, type Rendering } from './callable.js';
+import { Callable, type CallArguments, type TemplateFunction, type Rendering } from './callable.js';
 import { dictGet, isDict, isUnhashable } from './dict.js';
 import { isInternalAttribute } from './internal-attributes.js';
 import { indexOf, numberOf } from './numbers.js';
@@ -12,7 +12,7 @@ import {
   isList,
   Markup,
   PythonObject,
-  textOf,
+  asText,
   Tuple,
   typeName,
   Undefined,
@@ -29,9 +29,9 @@ class BoundMethod extends Callable {
   readonly typeName = 'builtin_function_or_method';
   readonly #self: Value;
   readonly #name: string;
-  readonly #method: NativeFunction;
+  readonly #method: TemplateFunction;
 
-  constructor(self: Value, name: string, method: NativeFunction) {
+  constructor(self: Value, name: string, method: TemplateFunction) {
     super();
     this.#self = self;
     this.#name = name;
@@ -60,7 +60,7 @@ export function getAttribute(rendering: Rendering, object: Value, name: string):
 export function getItem(rendering: Rendering, object: Value, key: Value): Value {
   const item = itemOf(object, key);
   if (item !== undefined) return item;
-  const name = textOf(key);
+  const name = asText(key);
   const attribute = name === undefined ? undefined : attributeOf(rendering, object, name);
   return attribute === undefined ? missing(rendering, object, key) : attribute;
 }
@@ -71,7 +71,7 @@ export function getPlainAttribute(rendering: Rendering, object: Value, name: str
   return attribute === undefined ? missing(rendering, object, name) : attribute;
 }
 
-const methodOf = (rendering: Rendering, object: Value, name: string): NativeFunction | undefined =>
+const methodOf = (rendering: Rendering, object: Value, name: string): TemplateFunction | undefined =>
   rendering.library.methods.get(typeName(object))?.get(name);
 
 function attributeOf(rendering: Rendering, object: Value, name: string): Value | undefined {
@@ -105,7 +105,7 @@ function itemOf(object: Value, key: Value): Value | undefined {
   if (index === undefined) return undefined;
   if (isList(object)) return object.at(index);
   if (object instanceof Tuple) return object.items.at(index);
-  const text = textOf(object);
+  const text = asText(object);
   if (text !== undefined) {
     const character = isSimple(text) ? text.at(index) : characters(text).at(index);
     return object instanceof Markup && character !== undefined ? new Markup(character) : character;
@@ -118,7 +118,7 @@ function itemOf(object: Value, key: Value): Value | undefined {
 function missing(rendering: Rendering, object: Value, name: Value): Undefined {
   return new Undefined(() => {
     const label = typeLabel(object);
-    return textOf(name) !== undefined
+    return asText(name) !== undefined
       ? `'${label}' has no attribute ${repr(rendering, name)}`
       : `${label} has no element ${repr(rendering, name)}`;
   });
@@ -153,7 +153,7 @@ export interface SliceBounds {
 /** `object[start:stop:step]`; None stands for a bound that is not given. @throws {PythonError} */
 export function slice(rendering: Rendering, object: Value, bounds: SliceBounds): Value {
   if (object instanceof Undefined) object.fail();
-  const text = textOf(object);
+  const text = asText(object);
   if (text !== undefined) {
     const sliced = sliceText(rendering, text, bounds);
     return typeof object === 'string' ? sliced : new Markup(sliced);

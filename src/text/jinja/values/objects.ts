@@ -3,7 +3,7 @@ import { PythonError, typeError } from '../python-error.js';
 import { Callable, type CallArguments, type Rendering } from './callable.js';
 import { type AnyDict, Dict, dictPairs, isDict } from './dict.js';
 import { itemsOf, lengthOf, listOf } from './iterate.js';
-import { ADDRESS, PythonObject, textOf, Tuple, Undefined, type Value } from './value.js';
+import { ADDRESS, PythonObject, asText, Tuple, Undefined, type Value } from './value.js';
 
 /** `namespace(...)`: the one thing that `{% set %}` can change from within a loop. */
 export class Namespace extends PythonObject {
@@ -14,7 +14,7 @@ export class Namespace extends PythonObject {
     super();
     this.#attributes = new Map(
       Array.from(dictPairs(initial)).flatMap(([key, value]) => {
-        const name = textOf(key);
+        const name = asText(key);
         return name === undefined ? [] : [[name, value] as const];
       }),
     );

@@ -6,15 +6,15 @@ import type { Rendering } from './callable.js';
 import { escape, escapeHtml } from './html.js';
 import { refuseUndefined } from './numbers.js';
 import { str } from './printing.js';
-import { isList, Markup, textOf, Tuple, typeName, type Value } from './value.js';
+import { isList, Markup, asText, Tuple, typeName, type Value } from './value.js';
 
-export function add(rendering: Rendering, a: Value, b: Value): Value {
+export function addValues(rendering: Rendering, a: Value, b: Value): Value {
   if (typeof a === 'string' && typeof b === 'string') return joinTexts(rendering, a, b);
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b;
     if (Number.isInteger(a) && Number.isInteger(b) && Number.isSafeInteger(sum)) return sum;
   }
-  return textOf(a) === undefined && textOf(b) === undefined && !isSequence(a) && !isSequence(b)
+  return asText(a) === undefined && asText(b) === undefined && !isSequence(a) && !isSequence(b)
     ? addNumbers(rendering, a, b)
     : concatenate(rendering, a, b);
 }
@@ -27,7 +27,7 @@ function joinTexts(rendering: Rendering, a: string, b: string): string {
 }
 
 function concatenate(rendering: Rendering, a: Value, b: Value): Value {
-  if (textOf(a) !== undefined && textOf(b) !== undefined)
+  if (asText(a) !== undefined && asText(b) !== undefined)
     return new Markup(joinTexts(rendering, escape(rendering, a).text, escape(rendering, b).text));
   if (isList(a) && isList(b)) return joinLists(rendering, a, b);
   if (a instanceof Tuple && b instanceof Tuple) return new Tuple(joinLists(rendering, a.items, b.items));
@@ -45,7 +45,7 @@ function joinLists(rendering: Rendering, a: readonly Value[], b: readonly Value[
 }
 
 export function modulo(rendering: Rendering, a: Value, b: Value): Value {
-  const format = textOf(a);
+  const format = asText(a);
   if (format === undefined) return moduloNumbers(rendering, a, b);
   rendering.read(format.length);
   if (typeof a === 'string') return formatPercent(rendering, format, b);

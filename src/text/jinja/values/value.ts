@@ -13,9 +13,9 @@
  */
 import { PythonError } from '../python-error.js';
 
-export type Value = null | boolean | number | bigint | string | PythonObject | readonly Value[] | JsonObject;
+export type Value = null | boolean | number | bigint | string | PythonObject | readonly Value[] | JsonRecord;
 
-export interface JsonObject {
+export interface JsonRecord {
   readonly [key: string]: Value;
 }
 
@@ -171,11 +171,11 @@ export class Undefined extends PythonObject {
 export const isList = (value: Value): value is readonly Value[] => Array.isArray(value);
 
 /** Whether a value is a dictionary that came from JSON. */
-export const isJsonObject = (value: Value): value is JsonObject =>
+export const isJsonRecord = (value: Value): value is JsonRecord =>
   typeof value === 'object' && value !== null && !(value instanceof PythonObject) && !Array.isArray(value);
 
 /** The text of a string, marked as safe or not; undefined for other types. */
-export const textOf = (value: Value): string | undefined =>
+export const asText = (value: Value): string | undefined =>
   typeof value === 'string' ? value : value instanceof Markup ? value.text : undefined;
 
 /** `type(value).__name__` */

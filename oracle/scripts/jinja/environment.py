@@ -5,15 +5,27 @@ escape for HTML, `raise_exception`, `strftime_now`, and `{% generation %}` aroun
 stands still here.
 """
 
+import hashlib
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 
 import jinja2
 import jinja2.ext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from common import provenance
+
+SCRIPTS = Path(__file__).parent.parent
 NOW = datetime(2026, 3, 9, 14, 5, 7)
+
+
+def provenance_with(script, inputs=(), seed=None):
+    """Return the provenance of a script, with the hashes of this file and of further files of the folder."""
+    paths = [Path(__file__), *inputs]
+    hashes = {path.relative_to(SCRIPTS).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {**provenance(script, seed), "versions": {"jinja2": jinja2.__version__}, "inputs": hashes}
 
 
 class Generation(jinja2.ext.Extension):
