@@ -1,11 +1,14 @@
 #!/bin/sh
 # Write all oracle files. Usage: run_all.sh MODEL_DIR OUT_DIR
-# Needs torch, transformers, tokenizers and sentencepiece; runs on the CPU in about a minute.
+# Needs torch, transformers, tokenizers, sentencepiece and jinja2; runs on the CPU in about two minutes.
 set -e
 cd "$(dirname "$0")"
 export CUDA_VISIBLE_DEVICES=
 python3 tiny_models.py "$2"
 python3 warpers.py "$2"
+for part in probes templates programs; do
+  python3 "jinja_$part.py" "$2"
+done
 python3 sentencepiece_ids.py "$2"
 python3 tokenizer_and_chat.py "$1" "$2"
 for part in outputs penalties beams beam_processors; do

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SILENT_LOG } from '../core/log.js';
@@ -208,8 +208,12 @@ test('tokenizer files come along and config.json remembers what readers need', a
     });
     writeFileSync(join(root, 'model', 'tokenizer.json'), '{"x":1}');
     writeFileSync(join(root, 'model', 'generation_config.json'), '{"eos_token_id":[7],"temperature":0.5}');
+    const named = join('additional_chat_templates', 'tool_use.jinja');
+    mkdirSync(join(root, 'model', 'additional_chat_templates'));
+    writeFileSync(join(root, 'model', named), 'T');
     const { manifest } = await build(root, options);
     expect(readFileSync(join(root, 'engine', 'tokenizer.json'), 'utf8')).toBe('{"x":1}');
+    expect(readFileSync(join(root, 'engine', named), 'utf8')).toBe('T');
     expect(manifest.builder_config).toMatchObject({ max_batch_size: 4, precision: 'float32', quant_mode: 0 });
     expect(manifest.plugin_config).toMatchObject({
       gemm_plugin: 'float16',
@@ -225,7 +229,7 @@ test('tokenizer files come along and config.json remembers what readers need', a
       generation: { temperature: 0.5 },
       head_dim: 4,
       inter_size: 24,
-      tokenizer_files: ['tokenizer.json', 'generation_config.json'],
+      tokenizer_files: ['tokenizer.json', 'generation_config.json', named],
     });
     expect(faultOf(() => openRank(root, 0, 2)).code).toBe('WORLD_SIZE_MISMATCH');
   });

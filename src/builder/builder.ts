@@ -66,7 +66,8 @@ export async function buildEngine(
     }
     for (const rank of plans.keys())
       for (const [unit, code] of kernels.units) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
-    const manifest = writer.commit({ tokenizerFiles: checkpoint.tokenizerFiles, timingCache });
+    const { origin: tokenizerDirectory, tokenizerFiles } = checkpoint;
+    const manifest = writer.commit({ tokenizerDirectory, tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
   } catch (fault) {
     writer.discard();

@@ -5,7 +5,8 @@ import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } f
 
 export interface ChatMessage {
   readonly role: string;
-  readonly content: string;
+  /** Null where there is none, as in a message that only calls tools. */
+  readonly content: string | null;
   /** Passed to the chat template as they are: tool calls, names, ... */
   readonly [extra: string]: unknown;
 }

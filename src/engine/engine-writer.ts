@@ -1,6 +1,6 @@
 /** Writes an engine directory: rank files side by side while the builder streams weights, then the small files, then the rename. */
-import { copyFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Plan } from '../plan/plan.js';
 import { ENGINE_FORMAT_VERSION, rankFileName, TIMING_CACHE_FILE } from './format.js';
 import { type EngineManifest, writeManifest } from './manifest.js';
@@ -29,6 +29,8 @@ export interface EngineDirectory {
 
 /** Files that lie beside the rank files. */
 interface SideFiles {
+  /** Directory of the files below, which keep their place in it; without it all come to lie in the engine's directory itself. */
+  readonly tokenizerDirectory?: string;
   /** Paths of tokenizer and template files to copy. */
   readonly tokenizerFiles: readonly string[];
   readonly timingCache: TimingCache;
@@ -70,14 +72,21 @@ export function createEngine(
     write: (rank, tensor, bytes) => files[rank]!.write(tensor, bytes),
     commit(side) {
       const finished = files.map((file) => file.finish());
-      for (const path of side.tokenizerFiles) copyFileSync(path, join(staged.path, basename(path)));
+      const copies = side.tokenizerFiles.map((path) => ({
+        path,
+        name: copyName(path, side.tokenizerDirectory),
+      }));
+      for (const { path, name } of copies) {
+        mkdirSync(dirname(join(staged.path, name)), { recursive: true });
+        copyFileSync(path, join(staged.path, name));
+      }
       writeTimingCache(join(staged.path, TIMING_CACHE_FILE), side.timingCache);
       const manifest: EngineManifest = {
         ...draft,
         aloft: {
           ...draft.aloft,
           format_version: ENGINE_FORMAT_VERSION,
-          tokenizer_files: side.tokenizerFiles.map((path) => basename(path)),
+          tokenizer_files: copies.map(({ name }) => name),
           ranks: finished.map(({ bytes, headerChecksum }, rank) => ({
             file: fileNames[rank]!,
             bytes,
@@ -92,6 +101,9 @@ export function createEngine(
     discard,
   };
 }
+
+const copyName = (path: string, directory: string | undefined): string =>
+  directory === undefined ? basename(path) : relative(directory, path);
 
 function metadataOf({ aloft }: ManifestDraft, { plan, kernelFacts }: RankContent) {
   return {

@@ -5,7 +5,7 @@ import { type EngineManifest, readManifest } from '../engine/manifest.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import { openThreadedBatcher, type ThreadedBatcher } from '../run/batcher/thread/threaded-batcher.js';
 import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
-import { loadChatTemplate } from '../text/chat-template.js';
+import { loadChatTemplate } from '../text/load-chat-template.js';
 import { type GenerationDefaults, loadGenerationDefaults } from '../text/generation-config.js';
 import { TextGenerator } from '../text/generator.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';

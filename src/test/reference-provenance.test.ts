@@ -16,6 +16,7 @@ const WRITTEN_WITH: readonly (readonly [path: RegExp, json: string])[] = [
   [/^logits-demo\.safetensors$/, 'logits-demo.json'],
   [/^logits-tiny\.safetensors$/, 'logits-tiny.json'],
   [/^tiny\//, 'logits-tiny.json'],
+  [/^jinja\/program-results\.json\.gz$/, 'jinja/programs.json'],
   [/^tokenizers\/metaspace\/tokenizer\.json$/, 'tokenizer-demo.json'],
 ];
 
@@ -27,7 +28,12 @@ const OUTPUTS = readdirSync(referencePath('.'), { recursive: true, withFileTypes
   .toSorted();
 
 interface Output {
-  readonly provenance?: { readonly script: string; readonly script_sha256: string };
+  readonly provenance?: {
+    readonly script: string;
+    readonly script_sha256: string;
+    /** Hashes of further files in the folder of the scripts. */
+    readonly inputs?: Readonly<Record<string, string>>;
+  };
 }
 
 const scriptSha256 = (script: string): string =>
@@ -44,10 +50,11 @@ test.each(OUTPUTS)('%s was made by the script that is here', (output) => {
   expect(existsSync(referencePath(json)), `${json}, written together with ${output}`).toBe(true);
   const { provenance } = referenceJson(json) as Output;
   expect(provenance, `${json} begins with its provenance`).toBeDefined();
-  const { script, script_sha256 } = provenance!;
-  expect(scriptSha256(script), `${script} has changed since it wrote ${json}: run it again`).toBe(
-    script_sha256,
-  );
+  const { script, script_sha256, inputs } = provenance!;
+  for (const [file, sha256] of Object.entries({ ...inputs, [script]: script_sha256 }))
+    expect(scriptSha256(file), `${file} has changed since ${script} wrote ${json}: run it again`).toBe(
+      sha256,
+    );
 });
 
 test('what all scripts share has not changed since', () => {

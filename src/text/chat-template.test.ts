@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { loadChatTemplate } from './chat-template.js';
+import type { ChatMessage } from '../core/generate.js';
+import { ChatTemplate } from './chat-template.js';
+import { loadChatTemplate } from './load-chat-template.js';
 import { directoryWith } from './testing/test-tokenizers.js';
 
 const SPECIAL = { bos_token: '<s>', eos_token: '</s>' };
@@ -57,6 +59,26 @@ describe('chat templates', () => {
     );
   });
 
+  it('are found by name in additional_chat_templates', async () => {
+    const template = await load({
+      'chat_template.jinja': 'D{{ messages[0].content }}',
+      'additional_chat_templates/tool_use.jinja': 'T{{ messages[0].content }}',
+      'additional_chat_templates/rag.jinja': 'R{{ documents | length }}',
+      'additional_chat_templates/notes.txt': 'N',
+    });
+    expect(template.render([user('hi')], {})).toBe('Dhi');
+    expect(template.render([user('hi')], { tools: [{ type: 'function' }] })).toBe('Thi');
+    expect(template.render([user('hi')], { chat_template: 'rag', documents: [{}, {}] })).toBe('R2');
+    expect(() => template.render([], { chat_template: 'notes' })).toThrowError(
+      /it has: default, rag, tool_use/,
+    );
+  });
+
+  it('may begin with a byte order mark', async () => {
+    const template = await load({ 'chat_template.jinja': '\ufeff{{ messages[0].content }}' });
+    expect(template.render([user('hi')], {})).toBe('hi');
+  });
+
   it('know the date', async () => {
     const template = await load({ 'chat_template.jinja': '{{ strftime_now("%Y") }}' });
     expect(template.render([], {})).toBe(String(new Date().getFullYear()));
@@ -76,7 +98,175 @@ describe('chat templates', () => {
   it('are refused at load when they cannot be parsed', async () => {
     await expect(load({ 'chat_template.jinja': '{% if %}' })).rejects.toMatchObject({
       code: 'TOKENIZER_INVALID',
-      message: expect.stringMatching(/^The chat template "default" in .* cannot be parsed/),
+      message: expect.stringMatching(
+        /^The chat template "default" in .* cannot be parsed \(line 1: Expected an/,
+      ),
     });
+  });
+
+  it('name the line of an error', async () => {
+    const template = await load({
+      'chat_template.jinja': 'a\n{% if true %}\n{{ messages[0].no.role }}{% endif %}',
+    });
+    expect(() => template.render([user('a')], {})).toThrowError(
+      "The model's chat template does not accept these messages: 'dict object' has no attribute 'no' (UndefinedError in line 3).",
+    );
+  });
+});
+
+const render = (source: string, messages: readonly ChatMessage[], variables = {}): string =>
+  new ChatTemplate(new Map([['default', source]]), SPECIAL, 'test').render(messages, variables);
+
+/** A conversation with an earlier call of a tool, as OpenAI's protocol carries it. */
+const withCall = (given: unknown, content: string | null = null): ChatMessage[] => [
+  user('go'),
+  {
+    role: 'assistant',
+    content,
+    tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: given } }],
+  },
+  { role: 'tool', tool_call_id: 'c1', content: 'ok' },
+];
+const ARGUMENTS = 'messages[1].tool_calls[0].function.arguments';
+
+describe('arguments of earlier tool calls', () => {
+  it.each([
+    ['an object', '{"k": 1}', '{"k": 1}'],
+    ['in another notation', '{"k":1,\n"l":[ true ,null]}', '{"k": 1, "l": [true, null]}'],
+    [
+      'floats and large integers',
+      '{"a": 1.0, "b": 12345678901234567890, "c": 1e2}',
+      '{"a": 1.0, "b": 12345678901234567890, "c": 100.0}',
+    ],
+    [
+      'keys in their order',
+      '{"b": 1, "2": 2, "1": {"10": 3, "9": 4}}',
+      '{"b": 1, "2": 2, "1": {"10": 3, "9": 4}}',
+    ],
+    ['nothing', '', '{}'],
+    ['null', null, '{}'],
+    ['a null in JSON', 'null', '{}'],
+    ['left out', undefined, '{}'],
+    ['no JSON', 'k = 1', '"k = 1"'],
+    ['a list', '[1]', '[1]'],
+    ['encoded twice', '"{\\"k\\": 1}"', '"{\\"k\\": 1}"'],
+    ['an object of a program', { k: 1 }, '{"k": 1}'],
+    ['deep', `${'['.repeat(99)}${']'.repeat(99)}`, `${'['.repeat(99)}${']'.repeat(99)}`],
+  ])('are decoded once: %s', (_, given, expected) => {
+    expect(render(`{{ ${ARGUMENTS} | tojson }}`, withCall(given))).toBe(expected);
+  });
+
+  it('can be walked over', () => {
+    const items = `{% for k, v in ${ARGUMENTS} | items %}{{ k }}={{ v }};{% endfor %}{% for k in ${ARGUMENTS}.keys() %}{{ k }}{% endfor %}`;
+    expect(render(items, withCall('{"items": [1], "keys": 2}'))).toBe('items=[1];keys=2;itemskeys');
+  });
+
+  it.each([
+    ['added to a text', `{{ '{"a": ' + ${ARGUMENTS} + '}' }}`, '{"a": {"k":1}}'],
+    ['joined with ~', `{{ 'a' ~ ${ARGUMENTS} }}`, 'a{"k":1}'],
+    ['printed', `{{ ${ARGUMENTS} }}`, '{"k":1}'],
+    ['through a filter', `{{ ${ARGUMENTS} | trim }}`, '{"k":1}'],
+    ['in a format', `{{ '%s' % ${ARGUMENTS} }}{{ '{}'.format(${ARGUMENTS}) }}`, '{"k":1}{"k":1}'],
+    ['with a method of texts', `{{ ${ARGUMENTS}.strip() }}`, '{"k":1}'],
+    [
+      'after a test',
+      `{% if ${ARGUMENTS} is string %}{{ ${ARGUMENTS} }}{% else %}{{ ${ARGUMENTS} | tojson }}{% endif %}`,
+      '{"k": 1}',
+    ],
+    [
+      'as a part of what is printed',
+      `{{ messages[1].tool_calls[0].function }}`,
+      "{'name': 'f', 'arguments': {'k': 1}}",
+    ],
+  ])('reach a template as it uses them: %s', (_, source, expected) => {
+    expect(render(source, withCall('{"k":1}'))).toBe(expected);
+    expect(render(source, withCall('{"k":1}', 'text'))).toBe(expected);
+  });
+
+  it('become text for a template that wants text, where a program gives objects', () => {
+    const given = { k: [1, 'a,\n b'], l: {} };
+    expect(render(`{{ 'x' + ${ARGUMENTS} }}`, withCall(given))).toBe('x{"k": [1, "a,\\n b"], "l": {}}');
+  });
+
+  it('of a call that a template pastes go with content that it tests for', () => {
+    const source = `{% for m in messages %}{% if m.role == 'assistant' and m.content is none %}{{ 'CALL ' + m.tool_calls[0].function.arguments }}{% elif m.role == 'assistant' %}{{ 'SAY ' + m.content }}{% endif %}{% endfor %}`;
+    expect(render(source, withCall('{"k":1}'))).toBe('CALL {"k":1}');
+    expect(render(source, withCall('{"k":1}', 'hm'))).toBe('SAY hm');
+  });
+
+  it('and the messages are as they were afterwards', () => {
+    const messages = withCall('{"k":1}');
+    const before = structuredClone(messages);
+    render(`{{ 'a' + ${ARGUMENTS} }}`, messages);
+    expect(messages).toEqual(before);
+  });
+});
+
+describe('content that is null', () => {
+  it.each([
+    ['tested', `{{ messages[1].content is none }}`, 'True'],
+    ['added to a text', `{{ 'a' + messages[1].content + 'b' }}`, 'ab'],
+    ['printed', `[{{ messages[1].content }}]`, '[]'],
+    ['through a filter', `[{{ messages[1].content | trim }}]`, '[]'],
+    ['with a method', `[{{ messages[1].content.strip() }}]`, '[]'],
+    [
+      'through a macro',
+      `{% macro text(c) %}{% if c is string %}{{ c }}{% else %}{{ c }}{% endif %}{% endmacro %}[{{ text(messages[1].content) }}]`,
+      '[]',
+    ],
+    ['or', `[{{ messages[1].content or 'x' }}]`, '[x]'],
+    ['where None is printed anyway', `{{ messages[1].content is none }} {{ tools }}`, 'True None'],
+  ])('reaches a template as it uses it: %s', (_, source, expected) => {
+    expect(render(source, withCall('{}'))).toBe(expected);
+  });
+});
+
+describe('content', () => {
+  it('is a list of parts for a template that walks over it', () => {
+    const source = `{% for m in messages %}{% for part in m.content %}{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}<image>{% endif %}{% endfor %}|{% endfor %}`;
+    expect(render(source, [user('one'), user('two')])).toBe('one|two|');
+  });
+
+  it('is a text for a template that knows both', () => {
+    const source = `{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}parts{% endif %}{% endfor %}`;
+    expect(render(source, [user('one')])).toBe('one');
+  });
+
+  it('stays a text where a template walks over its characters', () => {
+    expect(render(`{% for c in messages[0].content %}{{ c + '.' }}{% endfor %}`, [user('one')])).toBe(
+      'o.n.e.',
+    );
+  });
+});
+
+/** Cases from the field: what Python gives for templates that people run. */
+describe('Python', () => {
+  const tools = [
+    { type: 'function', function: { name: 'f', parameters: { properties: { items: { type: 'string' } } } } },
+  ];
+  it.each([
+    ['undefined through a filter', '[{{ messages[0].nope | trim }}]', '[]'],
+    [
+      'undefined of a parameter',
+      '{{ tools[0].function.parameters.properties["items"].description | trim }}',
+      '',
+    ],
+    ['None through a filter', '{{ nothing | selectattr("type", "equalto", "x") | list | length }}', '0'],
+    ['a key that hides a method', '{% for k, v in p.items() %}{{ k }},{% endfor %}', 'items,b,'],
+    ['characters to strip', `[{{ ' a\\n'.lstrip('\\n') }}]{{ '--a--'.strip('-') }}`, '[ a\n]a'],
+    [
+      'printing',
+      `{{ true }} {{ none }} {{ ['a', 1] }} {{ {'k': none} }} {{ 4/2 }}`,
+      "True None ['a', 1] {'k': None} 2.0",
+    ],
+    ['a dictionary as text', `{{ {'k': 1} | string }} {{ 'a' ~ none }}`, "{'k': 1} aNone"],
+    ['signs of remainders', '{{ -7 % 3 }} {{ -7 // 2 }}', '2 -4'],
+    [
+      'equality',
+      `{{ '' == false }} {{ '1' == 1 }} {{ 1 == true }} {{ missing == none }}`,
+      'False False True False',
+    ],
+  ])('%s', (_, source, expected) => {
+    expect(render(source, [user('')], { tools, nothing: null, p: { items: [1], b: 2 } })).toBe(expected);
   });
 });

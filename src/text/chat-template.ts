@@ -1,18 +1,18 @@
 /** Turns chat messages into the prompt text that a model was trained on. */
-import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
 import { AloftError } from '../core/errors.js';
 import type { ChatMessage } from '../core/generate.js';
-import { readFileIfPresent, readJsonIfPresent } from './tokenizer/files.js';
-import { isRecord } from './tokenizer/hf-json.js';
-import { equalityFunction, rewriteEquality } from './template-equality.js';
+import { formsOf, type MessageForm, shapeMessages } from './chat-messages.js';
+import { PythonError } from './jinja/python-error.js';
+import { type Rendered, Template } from './jinja/template.js';
 import type { SpecialTokens } from './tokenizer/special-tokens.js';
 
-const DEFAULT = 'default';
+export const DEFAULT_TEMPLATE = 'default';
 const WITH_TOOLS = 'tool_use';
 
+type Variables = Readonly<Record<string, unknown>>;
+
 /**
- * The chat templates of one model, parsed once. A model may have several by name; `tool_use` is taken when a request has
+ * The chat templates of one model, compiled once. A model may have several by name; `tool_use` is taken when a request has
  * tools, and the template argument `chat_template` asks for one by its name.
  */
 export class ChatTemplate {
@@ -28,37 +28,29 @@ export class ChatTemplate {
   /**
    * The prompt, control tokens included: encode it without adding others. The template sees the messages, the special
    * tokens, `add_generation_prompt` (true unless given) and `templateArguments`.
-   * @throws {AloftError} REQUEST_INVALID when the template refuses the messages.
+   * @throws {AloftError} REQUEST_INVALID when the template refuses the messages, or needs too much for them.
    */
-  render(messages: readonly ChatMessage[], templateArguments: Readonly<Record<string, unknown>>): string {
-    const { chat_template: name, ...variables } = templateArguments;
-    const template = this.#choose(name, variables['tools']);
+  render(messages: readonly ChatMessage[], templateArguments: Variables): string {
+    const { chat_template: name, ...given } = templateArguments;
+    const template = this.#choose(name, given['tools']);
+    const variables = {
+      add_generation_prompt: true,
+      // As transformers does: templates test `tools is none` as well as `tools is defined`.
+      tools: null,
+      documents: null,
+      ...given,
+      ...this.#specialTokens,
+    };
     try {
-      return template.render({
-        add_generation_prompt: true,
-        // As transformers does: templates test `tools is none` as well as `tools is defined`.
-        tools: null,
-        documents: null,
-        ...variables,
-        ...this.#specialTokens,
-        ...equalityFunction(),
-        messages,
-      });
+      return new MessageRendering(template, variables, messages).run();
     } catch (cause) {
-      const reason = (cause as Error).message.replace(/\.$/, '');
-      throw new AloftError(
-        'REQUEST_INVALID',
-        `The model's chat template does not accept these messages: ${reason}.`,
-        {
-          cause,
-        },
-      );
+      throw cause instanceof PythonError ? refusal(cause) : cause;
     }
   }
 
   #choose(name: unknown, tools: unknown): Template {
     const hasTools = Array.isArray(tools) && tools.length > 0 && this.#templates.has(WITH_TOOLS);
-    const wanted = typeof name === 'string' ? name : hasTools ? WITH_TOOLS : DEFAULT;
+    const wanted = typeof name === 'string' ? name : hasTools ? WITH_TOOLS : DEFAULT_TEMPLATE;
     const template = this.#templates.get(wanted);
     if (template) return template;
     const known = [...this.#templates.keys()].join(', ');
@@ -69,44 +61,77 @@ export class ChatTemplate {
   }
 }
 
-/**
- * Reads `chat_template.jinja`, else `chat_template.json`, else the `chat_template` of `tokenizer_config.json`.
- * Undefined when the model has none.
- * @throws {AloftError} TOKENIZER_INVALID
- */
-export async function loadChatTemplate(
-  directory: string,
-  specialTokens: SpecialTokens,
-): Promise<ChatTemplate | undefined> {
-  const jinja = await readFileIfPresent(join(directory, 'chat_template.jinja'));
-  const entry =
-    jinja?.toString('utf8') ??
-    (await readJsonIfPresent(directory, 'chat_template.json'))['chat_template'] ??
-    (await readJsonIfPresent(directory, 'tokenizer_config.json'))['chat_template'];
-  const sources = templateSources(entry);
-  return sources.size > 0 ? new ChatTemplate(sources, specialTokens, directory) : undefined;
+/** Finds the form of the messages that a template expects, by rendering. */
+class MessageRendering {
+  readonly #template: Template;
+  readonly #variables: Variables;
+  readonly #messages: readonly ChatMessage[];
+
+  constructor(template: Template, variables: Variables, messages: readonly ChatMessage[]) {
+    this.#template = template;
+    this.#variables = variables;
+    this.#messages = messages;
+  }
+
+  /** @throws {PythonError} the error of the first form when all of them fail */
+  run(): string {
+    let error: unknown;
+    let fallback: string | undefined;
+    for (const form of formsOf(this.#messages)) {
+      try {
+        const rendered = this.#render(form);
+        if (!isMisshapen(rendered)) return this.#withParts(form, rendered);
+        fallback ??= rendered.text;
+      } catch (cause) {
+        if (!(cause instanceof PythonError)) throw cause;
+        error ??= cause;
+      }
+    }
+    if (fallback === undefined) throw error;
+    return fallback;
+  }
+
+  #render(form: MessageForm): Rendered {
+    const { messages, watched } = shapeMessages(this.#messages, form);
+    return this.#template.render({ ...this.#variables, messages }, { watched });
+  }
+
+  /** Content as a list of parts, where the template walked over a text as if it were one. */
+  #withParts(form: MessageForm, rendered: Rendered): string {
+    if (!rendered.hasWalkedText) return rendered.text;
+    try {
+      const inParts = this.#render({ ...form, content: 'parts' });
+      return isMisshapen(inParts) ? rendered.text : inParts.text;
+    } catch (cause) {
+      if (cause instanceof PythonError) return rendered.text;
+      throw cause;
+    }
+  }
 }
 
-/** A template alone, `{ name: template }`, or a list of `{ name, template }`. */
-function templateSources(entry: unknown): Map<string, string> {
-  if (typeof entry === 'string') return new Map([[DEFAULT, entry]]);
-  const pairs = Array.isArray(entry)
-    ? entry.filter(isRecord).map((item) => [item['name'], item['template']])
-    : Object.entries(isRecord(entry) ? entry : {});
-  return new Map(
-    pairs.filter((pair): pair is [string, string] => pair.every((part) => typeof part === 'string')),
+/** Whether a value of the messages became text in Python's notation, which no model was trained on. */
+const isMisshapen = ({ hasPrintedNone, hasPrintedWatched }: Rendered): boolean =>
+  hasPrintedNone || hasPrintedWatched;
+
+/** The template's own words as they are; other errors with their line. */
+function refusal(cause: PythonError): AloftError {
+  const reason = cause.message.replace(/\.$/, '');
+  const place = cause.type === 'TemplateError' ? '' : ` (${cause.type} in line ${cause.line})`;
+  return new AloftError(
+    'REQUEST_INVALID',
+    `The model's chat template does not accept these messages: ${reason}${place}.`,
+    { cause },
   );
 }
 
 function parse(source: string, name: string, origin: string): Template {
   try {
-    const template = new Template(source);
-    rewriteEquality(template);
-    return template;
+    return new Template(source);
   } catch (cause) {
+    const { message, line } = cause as PythonError;
     throw new AloftError(
       'TOKENIZER_INVALID',
-      `The chat template "${name}" in ${origin} cannot be parsed (${(cause as Error).message}); correct or remove it.`,
+      `The chat template "${name}" in ${origin} cannot be parsed (line ${line}: ${message}); correct or remove it.`,
       { cause },
     );
   }

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { Tokenizer as LibraryTokenizer } from 'tokenizers';
 import { describe, expect, it } from 'vitest';
 import type { ChatMessage } from '../core/generate.js';
-import { loadChatTemplate } from './chat-template.js';
+import { loadChatTemplate } from './load-chat-template.js';
 import { Detokenizer } from './detokenizer.js';
 import { loadTokenizer } from './tokenizer/load.js';
 import { directoryWith } from './testing/test-tokenizers.js';

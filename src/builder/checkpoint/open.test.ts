@@ -43,8 +43,15 @@ test('lists the tokenizer files that are there', async () => {
     writeTinyCheckpoint(directory);
     writeFileSync(join(directory, 'tokenizer.json'), '{}');
     writeFileSync(join(directory, 'README.md'), '');
+    const named = join(directory, 'additional_chat_templates');
+    mkdirSync(named);
+    for (const name of ['tool_use.jinja', 'rag.jinja', 'notes.txt']) writeFileSync(join(named, name), '');
     const { tokenizerFiles, tensors } = openCheckpoint(directory);
-    expect(tokenizerFiles).toEqual([join(directory, 'tokenizer.json')]);
+    expect(tokenizerFiles).toEqual([
+      join(directory, 'tokenizer.json'),
+      join(named, 'rag.jinja'),
+      join(named, 'tool_use.jinja'),
+    ]);
     tensors.dispose();
   });
 });

@@ -1,5 +1,5 @@
 /** Opens a Hugging Face model directory. */
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import type { Checkpoint, TensorSource } from './checkpoint.js';
@@ -21,13 +21,24 @@ const TOKENIZER_FILES = [
   'generation_config.json',
 ];
 
+/** Folder of named chat templates, one file each. */
+const NAMED_TEMPLATES = 'additional_chat_templates';
+
+function tokenizerFiles(directory: string): string[] {
+  const files = TOKENIZER_FILES.map((name) => join(directory, name)).filter((file) => existsSync(file));
+  const folder = join(directory, NAMED_TEMPLATES);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return files;
+  const named = readdirSync(folder).filter((name) => name.endsWith('.jinja'));
+  return [...files, ...named.toSorted().map((name) => join(folder, name))];
+}
+
 /** @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
   return {
     origin: directory,
     config: readModelConfig(directory),
     generation: readGenerationConfig(directory),
-    tokenizerFiles: TOKENIZER_FILES.map((name) => join(directory, name)).filter((file) => existsSync(file)),
+    tokenizerFiles: tokenizerFiles(directory),
     tensors: openTensors(directory),
   };
 }

@@ -83,11 +83,20 @@ function toolsOf({
 }
 
 function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage {
+  const content = readContent(given.content, index);
+  const members = Object.entries(given).filter(([name, value]) => !isAbsent(name, value));
   // OpenAI's newer name; chat templates of open models know only the older one.
-  const message = given.role === 'developer' ? { ...given, role: 'system' } : given;
-  const { content } = message;
-  if (typeof content === 'string') return { ...message, content };
-  const texts = (content ?? []).map((part) => {
+  const role = given.role === 'developer' ? 'system' : given.role;
+  return { ...Object.fromEntries(members), role, content };
+}
+
+/** Whether a member says nothing. Templates take a list of calls that is there for a message that makes some. */
+const isAbsent = (name: string, value: unknown): boolean =>
+  value === null || (name === 'tool_calls' && Array.isArray(value) && value.length === 0);
+
+function readContent(content: Static<typeof MESSAGE>['content'], index: number): string | null {
+  if (content === undefined || content === null || typeof content === 'string') return content ?? null;
+  const texts = content.map((part) => {
     if (part.type === 'text' && part.text !== undefined) return part.text;
     const path = `messages.${index}.content`;
     throw new OpenAiRequestError(
@@ -96,5 +105,5 @@ function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage 
       'UNSUPPORTED',
     );
   });
-  return { ...message, content: texts.join('') };
+  return texts.join('');
 }

@@ -134,6 +134,31 @@ describe('chat completions', () => {
     });
   });
 
+  test('earlier calls of tools reach the template as they were sent, without members that say nothing', async () => {
+    const call = { id: 'c1', type: 'function' as const, function: { name: 'f', arguments: '{"k": 1}' } };
+    const earlier = [
+      { role: 'user' as const, content: 'go' },
+      { role: 'assistant' as const, content: null, refusal: null, tool_calls: [call] },
+      { role: 'assistant' as const, tool_calls: [call] },
+      { role: 'assistant' as const, content: 'done', tool_calls: [] },
+      { role: 'tool' as const, tool_call_id: 'c1', content: 'ok' },
+      { role: 'developer' as const, content: 'be brief', name: 'boss' },
+    ];
+    await openai.chat.completions.create({ model, messages: earlier, max_tokens: 1 });
+    expect(server.model.requests.at(-1)?.prompt).toEqual({
+      type: 'chat',
+      messages: [
+        { role: 'user', content: 'go' },
+        { role: 'assistant', content: null, tool_calls: [call] },
+        { role: 'assistant', content: null, tool_calls: [call] },
+        { role: 'assistant', content: 'done' },
+        { role: 'tool', tool_call_id: 'c1', content: 'ok' },
+        { role: 'system', content: 'be brief', name: 'boss' },
+      ],
+      templateArguments: {},
+    });
+  });
+
   const f = { type: 'function', function: { name: 'f' } };
   const unsupported =
     /^400 tool_choice .* is not supported: without guided decoding no call can be guaranteed/;

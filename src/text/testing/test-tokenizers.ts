@@ -1,7 +1,7 @@
 /** Small tokenizers of each family, composed by hand for tests. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { afterAll } from 'vitest';
 import { byteLevelAlphabet } from '../tokenizer/byte-level.js';
@@ -188,6 +188,7 @@ export async function directoryWith(files: Readonly<Record<string, unknown>>): P
   directories.push(directory);
   for (const [name, content] of Object.entries(files)) {
     const isRaw = typeof content === 'string' || content instanceof Uint8Array;
+    await mkdir(dirname(join(directory, name)), { recursive: true });
     await writeFile(join(directory, name), isRaw ? content : JSON.stringify(content));
   }
   return directory;
