@@ -61,11 +61,18 @@ type Table<Options> = {
 };
 
 export const OPENING_OPTIONS: Table<OpeningOptions> = {
+  worldSize: {
+    meaning: 'ranks that run the engine together, each in a process of its own',
+    unit: 'ranks',
+    values: { type: 'whole', min: 1, max: 64 },
+    fallback: 'as the engine was built',
+    flag: '--world-size <n>',
+  },
   threadCount: {
-    meaning: 'CPU threads',
+    meaning: 'CPU threads of each rank',
     unit: 'threads',
     values: { type: 'whole', min: 1, max: 1024 },
-    fallback: 'all cores',
+    fallback: 'all cores, shared between ranks',
     flag: '--threads <n>',
   },
   mapWeights: {

@@ -20,7 +20,9 @@ export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
 
 /** Options that an engine is opened with. A device ignores those that it does not know. */
 export interface OpeningOptions {
-  /** Threads of a CPU. Default: the physical cores available to the process. */
+  /** Number of ranks that run the engine together. Default: as many as it was built for. */
+  readonly worldSize?: number;
+  /** Threads of a CPU for each rank. Default: the physical cores available to the process, shared equally between ranks. */
   readonly threadCount?: number;
   /** Map the engine file even if it would fit into huge pages: loads at once and is shared between processes, but decodes slower. */
   readonly mapWeights?: boolean;
