@@ -26,6 +26,7 @@ export interface OpenRanks {
  */
 export class RankExecutor implements Executor {
   readonly limits: ExecutorLimits;
+  /** Memory of rank 0; the other ranks take about as much each. */
   readonly memory: MemoryBudget;
   readonly computeThreadCount: number;
   readonly #ranks: OpenRanks;

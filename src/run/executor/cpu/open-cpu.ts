@@ -29,7 +29,12 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
   const maxResidentBytes = mayBeResident ? availableBytes * RESIDENT_SHARE : 0;
   const engine = openRank(given, { device: 'cpu', maxResidentBytes });
   try {
-    const { kvDtype, limits, demand } = sizeCpu(shapeOf(engine), given, { availableBytes });
+    const hostKvBytes = (given.hostKvBytes ?? 0) / worldSize;
+    const { kvDtype, limits, demand } = sizeCpu(
+      shapeOf(engine),
+      { ...given, hostKvBytes },
+      { availableBytes },
+    );
     return {
       blockCount: planKvBlocks(demand),
       open({ blockCount, ...connection }) {
