@@ -1,5 +1,5 @@
 /** The table of engine options: flags of the command line, readers of config.pbtxt and the reference page follow from it. */
-import type { EngineOptions, OpeningOptions, SchedulingOptions } from './engine-options.js';
+import type { EngineOptionName, EngineOptions, OpeningOptions, SchedulingOptions } from './engine-options.js';
 
 interface NumberValues {
   readonly type: 'whole' | 'real';
@@ -60,7 +60,7 @@ type Table<Options> = {
   readonly [Name in keyof Options]-?: EngineOption<ValuesOf<NonNullable<Options[Name]>>>;
 };
 
-export const OPENING_OPTIONS: Table<OpeningOptions> = {
+export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
   worldSize: {
     meaning: 'ranks that run the engine together, each in a process of its own',
     unit: 'ranks',
@@ -206,4 +206,7 @@ export const SCHEDULING_OPTIONS: Table<SchedulingOptions> = {
   },
 };
 
-export const ENGINE_OPTIONS: Table<EngineOptions> = { ...OPENING_OPTIONS, ...SCHEDULING_OPTIONS };
+export const ENGINE_OPTIONS: Table<Pick<EngineOptions, EngineOptionName>> = {
+  ...OPENING_OPTIONS,
+  ...SCHEDULING_OPTIONS,
+};

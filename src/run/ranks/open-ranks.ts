@@ -1,13 +1,16 @@
 /** Opens an engine on several ranks of this host: rank 0 on this thread, each other one in a process of its own. */
+import type { JobPlace } from '../../core/job-place.js';
 import { present } from '../../core/present.js';
 import { RankGroup } from '../../device/cpu/rank-group.js';
 import { SharedCollectives } from '../../device/cpu/shared-collectives.js';
 import type { Executor } from '../executor/executor.js';
 import type { PreparedRank } from '../executor/opening/prepared-rank.js';
-import { RankProcess } from './launch.js';
+import { gatherRanks } from './job.js';
+import { forkRank, INHERITED_MEMORY } from './launch.js';
 import { RankSender } from './rank-channel.js';
 import { RankExecutor } from './rank-executor.js';
-import { createRankMemory, type RankMemory } from './rank-memory.js';
+import type { RankPeer } from './rank-peer.js';
+import { createRankMemory } from './rank-memory.js';
 import { loadRankModule } from './rank-module.js';
 import { StepBroadcast } from './step-broadcast.js';
 
@@ -18,6 +21,8 @@ export interface RanksRequest {
   readonly rankOptions: unknown;
   /** Options of rank 0, which need not survive a clone. Default: those of all ranks. */
   readonly leaderOptions?: unknown;
+  /** Job whose processes are the ranks. Default: this process starts the others. */
+  readonly place?: JobPlace;
   /** Time that a rank waits for another one that lives, ms. Default: ten seconds. */
   readonly patienceMs?: number;
 }
@@ -27,11 +32,17 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
   const { worldSize: rankCount, patienceMs } = request;
   const memory = createRankMemory(rankCount);
   const group = new RankGroup(memory.groupAddress, { rank: 0, rankCount, ...present({ patienceMs }) });
-  const processes: RankProcess[] = [];
+  const processes: RankPeer[] = [];
   try {
-    startProcesses(processes, group, memory);
+    group.register(0, process.pid);
+    if (request.place !== undefined) processes.push(...(await gatherRanks(request.place)));
+    else for (let rank = 1; rank < rankCount; rank++) processes.push(forkRank(rank, memory.descriptor));
+    // Before anything is loaded, so that the end of any process is noticed from the beginning.
+    for (const { rank, pid } of processes) group.register(rank, pid);
     const broadcast = new StepBroadcast(new RankSender(group, memory), group);
-    const leader = await openAll(request, processes, (prepared, blockCount) =>
+    const isJob = request.place !== undefined;
+    const memoryPath = isJob ? `/proc/${process.pid}/fd/${memory.descriptor}` : INHERITED_MEMORY;
+    const leader = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
       prepared.open({
         blockCount,
         collectives: new SharedCollectives(group),
@@ -48,28 +59,17 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
   }
 }
 
-/** Every process is registered before anything is loaded, so that its end is noticed from the beginning. */
-function startProcesses(into: RankProcess[], group: RankGroup, { descriptor }: RankMemory): void {
-  group.register(0, process.pid);
-  for (let rank = 1; rank < group.rankCount; rank++) {
-    const started = new RankProcess(rank, descriptor);
-    into.push(started);
-    group.register(rank, started.pid);
-  }
-}
-
 /** Prepares all ranks at the same time, and opens them with the number of KV blocks that the smallest has room for. */
 async function openAll(
-  { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs }: RanksRequest,
-  processes: readonly RankProcess[],
+  request: RanksRequest,
+  memoryPath: string,
+  processes: readonly RankPeer[],
   openLeader: (prepared: PreparedRank, blockCount: number) => Executor,
 ): Promise<Executor> {
-  const parentPid = process.pid;
+  const { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs } = request;
+  const common = { worldSize, leaderPid: process.pid, memoryPath, rankUrl, rankOptions, patienceMs };
   const asked = together(processes, (started) =>
-    started.ask(
-      { type: 'prepare', rank: started.rank, worldSize, parentPid, rankUrl, rankOptions, patienceMs },
-      'prepared',
-    ),
+    started.ask({ type: 'prepare', rank: started.rank, ...common }, 'prepared'),
   );
   const module = await loadRankModule(rankUrl);
   const prepared = await module.prepareRank(leaderOptions, { rank: 0, worldSize });
@@ -89,8 +89,8 @@ async function openAll(
 
 /** Asks all ranks. Their failure counts where the result is awaited, which may be after another failure, or never. */
 function together<Answer>(
-  processes: readonly RankProcess[],
-  ask: (started: RankProcess) => Promise<Answer>,
+  processes: readonly RankPeer[],
+  ask: (started: RankPeer) => Promise<Answer>,
 ): Promise<Answer[]> {
   const answers = Promise.all(processes.map(ask));
   answers.catch(() => undefined);

@@ -15,7 +15,7 @@ const CONTEXT_BLOCKS = 64;
 const memory = createRankMemory(2);
 const group = new RankGroup(memory.groupAddress, { rank: 0, rankCount: 2 });
 const worker = new Worker(new URL('./testing/follower-thread.js', import.meta.url), {
-  workerData: { descriptor: memory.descriptor },
+  workerData: { memoryPath: `/proc/self/fd/${memory.descriptor}` },
 });
 const sender = new RankSender(group, memory);
 

@@ -25,7 +25,7 @@ afterEach(async () => {
 function open(): RankSender {
   const memory = createRankMemory(2);
   const group = new RankGroup(memory.groupAddress, { rank: 0, rankCount: 2 });
-  const worker = new Worker(FOLLOWER, { workerData: { descriptor: memory.descriptor } });
+  const worker = new Worker(FOLLOWER, { workerData: { memoryPath: `/proc/self/fd/${memory.descriptor}` } });
   const sender = new RankSender(group, memory);
   opened.push({ sender, worker });
   return sender;

@@ -2,7 +2,7 @@ import { AloftError, type ErrorReport, reportError } from '../../core/errors.js'
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 import { RankError, type RankGroup } from '../../device/cpu/rank-group.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor/executor.js';
-import type { RankProcess } from './launch.js';
+import type { RankPeer } from './rank-peer.js';
 import type { RankMemory } from './rank-memory.js';
 import type { StepBroadcast } from './step-broadcast.js';
 
@@ -14,7 +14,7 @@ export interface OpenRanks {
   /** Executor of rank 0, on this thread. */
   readonly leader: Executor;
   /** Other ranks. */
-  readonly processes: readonly RankProcess[];
+  readonly processes: readonly RankPeer[];
   readonly broadcast: StepBroadcast;
   readonly group: RankGroup;
   readonly memory: RankMemory;
@@ -108,7 +108,7 @@ export class RankExecutor implements Executor {
   }
 
   /** A rank ended while nobody waited for it. */
-  #noticeEnd(process: RankProcess, how: string): void {
+  #noticeEnd(process: RankPeer, how: string): void {
     if (this.#isClosing || this.#failure !== undefined) return;
     const { rank, pid } = process;
     const first = this.#ranks.group.fail('RANK_DIED', rank);

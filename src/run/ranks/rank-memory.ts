@@ -1,4 +1,5 @@
 /** The memory that ranks of one host share: their group, the message at hand, what each rank did last, and its last words. */
+import { openSync } from 'node:fs';
 import { rankGroupBytes } from '../../device/cpu/rank-group.js';
 import { type ErrorReport, isErrorCode } from '../../core/errors.js';
 import { createSharedMemory, openSharedMemory, type SharedMemory } from '../../ffi/shared-memory.js';
@@ -29,9 +30,9 @@ export function createRankMemory(rankCount: number): RankMemory {
   return viewsOf(createSharedMemory('aloft-ranks', offsetsOf(rankCount).totalBytes), rankCount);
 }
 
-/** @throws {AloftError} OUT_OF_MEMORY, COMPILER_MISSING */
-export function joinRankMemory(descriptor: number, rankCount: number): RankMemory {
-  return viewsOf(openSharedMemory(descriptor, offsetsOf(rankCount).totalBytes), rankCount);
+/** @param path of the memory in the system's list of a process's files @throws {AloftError} OUT_OF_MEMORY, COMPILER_MISSING */
+export function joinRankMemory(path: string, rankCount: number): RankMemory {
+  return viewsOf(openSharedMemory(openSync(path, 'r+'), offsetsOf(rankCount).totalBytes), rankCount);
 }
 
 function offsetsOf(rankCount: number) {

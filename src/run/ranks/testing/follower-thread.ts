@@ -4,8 +4,8 @@ import { RankError, RankGroup } from '../../../device/cpu/rank-group.js';
 import { RankReceiver } from '../rank-channel.js';
 import { joinRankMemory } from '../rank-memory.js';
 
-const { descriptor } = workerData as { readonly descriptor: number };
-const memory = joinRankMemory(descriptor, 2);
+const { memoryPath } = workerData as { readonly memoryPath: string };
+const memory = joinRankMemory(memoryPath, 2);
 const receiver = new RankReceiver(new RankGroup(memory.groupAddress, { rank: 1, rankCount: 2 }), memory);
 
 /** The message that ends this thread, which waits in native code where nothing else reaches it. */
