@@ -1,5 +1,5 @@
 /** The table of engine options: flags of the command line, readers of config.pbtxt and the reference page follow from it. */
-import type { EngineOptions, OpeningOptions, SchedulingOptions } from './engine-options.js';
+import type { EngineOptionName, EngineOptions, OpeningOptions, SchedulingOptions } from './engine-options.js';
 
 interface NumberValues {
   readonly type: 'whole' | 'real';
@@ -60,12 +60,19 @@ type Table<Options> = {
   readonly [Name in keyof Options]-?: EngineOption<ValuesOf<NonNullable<Options[Name]>>>;
 };
 
-export const OPENING_OPTIONS: Table<OpeningOptions> = {
+export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
+  worldSize: {
+    meaning: 'ranks that run the engine together, each in a process of its own',
+    unit: 'ranks',
+    values: { type: 'whole', min: 1, max: 64 },
+    fallback: 'as the engine was built',
+    flag: '--world-size <n>',
+  },
   threadCount: {
-    meaning: 'CPU threads',
+    meaning: 'CPU threads of each rank',
     unit: 'threads',
     values: { type: 'whole', min: 1, max: 1024 },
-    fallback: 'all cores',
+    fallback: 'all cores, shared between ranks',
     flag: '--threads <n>',
   },
   mapWeights: {
@@ -199,4 +206,7 @@ export const SCHEDULING_OPTIONS: Table<SchedulingOptions> = {
   },
 };
 
-export const ENGINE_OPTIONS: Table<EngineOptions> = { ...OPENING_OPTIONS, ...SCHEDULING_OPTIONS };
+export const ENGINE_OPTIONS: Table<Pick<EngineOptions, EngineOptionName>> = {
+  ...OPENING_OPTIONS,
+  ...SCHEDULING_OPTIONS,
+};

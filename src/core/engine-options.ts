@@ -2,6 +2,7 @@
  * Options of an engine. Each has one name from the command line and config.pbtxt down to the device: the member's name
  * here. Meaning, unit, range, default and the names on the wire stand in `engine-option-table.ts`.
  */
+import type { JobPlace } from './job-place.js';
 
 /**
  * Ways to form running batches, by TensorRT-LLM's names:
@@ -20,7 +21,11 @@ export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
 
 /** Options that an engine is opened with. A device ignores those that it does not know. */
 export interface OpeningOptions {
-  /** Threads of a CPU. Default: the physical cores available to the process. */
+  /** Job whose processes are the ranks. No flag and no parameter sets it: the launcher does. Default: this process starts the others. */
+  readonly place?: JobPlace;
+  /** Number of ranks that run the engine together. Default: as many as it was built for. */
+  readonly worldSize?: number;
+  /** Threads of a CPU for each rank. Default: the physical cores available to the process, shared equally between ranks. */
   readonly threadCount?: number;
   /** Map the engine file even if it would fit into huge pages: loads at once and is shared between processes, but decodes slower. */
   readonly mapWeights?: boolean;
@@ -64,4 +69,5 @@ export interface SchedulingOptions {
 
 export interface EngineOptions extends OpeningOptions, SchedulingOptions {}
 
-export type EngineOptionName = keyof EngineOptions;
+/** Options that users set. */
+export type EngineOptionName = Exclude<keyof EngineOptions, 'place'>;

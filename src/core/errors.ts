@@ -176,6 +176,20 @@ export const ERROR_CATALOGUE = {
     retriable: true,
     meaning: 'A rank process ended.',
   },
+  RANK_LATE: {
+    grpc: GRPC.UNAVAILABLE,
+    http: 503,
+    exit: 1,
+    retriable: true,
+    meaning: 'A rank process is stopped, or did not answer in time.',
+  },
+  RANK_DIVERGED: {
+    grpc: GRPC.INTERNAL,
+    http: 500,
+    exit: 1,
+    retriable: false,
+    meaning: 'A rank ran another step than rank 0, or exchanged something else.',
+  },
   INTERNAL: {
     grpc: GRPC.INTERNAL,
     http: 500,

@@ -6,6 +6,7 @@ import { openLibrary, type NativeFunction } from './library.js';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
+const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
@@ -136,6 +137,14 @@ export function allocateHost(byteLength: number): HostArea {
   if (address >= MAP_FAILED)
     throw new AloftError('OUT_OF_MEMORY', `Cannot reserve ${byteLength} bytes of host memory.`);
   openLibC().madvise(address, byteLength, MADV_HUGEPAGE);
+  return area(address, byteLength);
+}
+
+/** Maps an open file for reading and writing by every process that maps it. @throws {AloftError} OUT_OF_MEMORY */
+export function mapShared(file: number, byteLength: number): HostArea {
+  const address = Number(openLibC().mmap(0, byteLength, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+  if (address >= MAP_FAILED)
+    throw new AloftError('OUT_OF_MEMORY', `Cannot map ${byteLength} bytes of shared memory.`);
   return area(address, byteLength);
 }
 

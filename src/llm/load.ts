@@ -12,7 +12,7 @@ import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
 import type { LoadOptions } from './load-options.js';
 
-const EXECUTOR_URL = new URL('../run/executor/open-executor.js', import.meta.url).href;
+const EXECUTOR_URL = new URL('../run/ranks/open-engine.js', import.meta.url).href;
 
 /** An engine in a batcher, without text; benchmarks need no more. */
 export interface LoadedBatcher {

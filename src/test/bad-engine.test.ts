@@ -76,6 +76,13 @@ describe('aloft run', () => {
       code: 'WORLD_SIZE_MISMATCH',
       message: /built for 2 ranks, 1 /,
       prepare: () => manifest((json) => (json['builder_config']!['tensor_parallel'] = 2)),
+      flags: ['--world_size', '1'],
+    },
+    {
+      what: 'an engine that lacks a rank',
+      code: 'ENGINE_CORRUPT',
+      message: /config\.json names no file for rank 1\./,
+      prepare: () => manifest((json) => (json['builder_config']!['tensor_parallel'] = 2)),
     },
     {
       what: 'a flipped bit in the first weights',

@@ -39,14 +39,32 @@ export function shard({ plan, shardRules }: ModelDefinition, rank: number, world
   return { ...plan, rank, worldSize, dims, ops, weights };
 }
 
-function checkShardable({ headCount, kvHeadCount, intermediate }: PlanDims, worldSize: number): void {
-  const fail = (what: string): never => {
-    throw new AloftError('SHARDING_IMPOSSIBLE', `--tp_size ${worldSize} ${what}. Choose another --tp_size.`);
-  };
-  if (headCount % worldSize !== 0) fail(`does not divide the ${headCount} attention heads`);
+function checkShardable(dims: PlanDims, worldSize: number): void {
+  const obstacle = shardingObstacle(dims, worldSize);
+  if (obstacle === undefined) return;
+  const sizes = worldSizesOf(dims).join(', ');
+  throw new AloftError(
+    'SHARDING_IMPOSSIBLE',
+    `--tp_size ${worldSize} ${obstacle}. This model divides over these numbers of ranks: ${sizes}.`,
+  );
+}
+
+/** Numbers of ranks up to 64 that a model divides over. */
+function worldSizesOf(dims: PlanDims): number[] {
+  const sizes = Array.from({ length: 64 }, (_, i) => i + 1);
+  return sizes.filter((worldSize) => shardingObstacle(dims, worldSize) === undefined);
+}
+
+/** Why a model does not divide over so many ranks. */
+function shardingObstacle(
+  { headCount, kvHeadCount, intermediate }: PlanDims,
+  worldSize: number,
+): string | undefined {
+  if (headCount % worldSize !== 0) return `does not divide the ${headCount} attention heads`;
   if (kvHeadCount % worldSize !== 0 && worldSize % kvHeadCount !== 0)
-    fail(`neither divides the ${kvHeadCount} key/value heads nor is a multiple of them`);
-  if (intermediate % worldSize !== 0) fail(`does not divide the intermediate size ${intermediate}`);
+    return `neither divides the ${kvHeadCount} key/value heads nor is a multiple of them`;
+  if (intermediate % worldSize !== 0) return `does not divide the intermediate size ${intermediate}`;
+  return undefined;
 }
 
 /** The rank's part of a weight, or undefined when the rank has none of it. */

@@ -126,6 +126,19 @@ export class Batcher implements TokenBatcher {
     return true;
   }
 
+  /** The executor or an invariant is broken: nothing can go on. The scheduler's state is not touched any more. */
+  fail(error: ErrorReport): void {
+    if (this.#state === 'failed') return;
+    this.#state = 'failed';
+    this.#failure = error;
+    this.#steps.abandon();
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.fail(error, this.#clock.nowMs());
+    for (const listener of this.#failureListeners) listener(error);
+    this.#wakeUp();
+  }
+
   /** Fails everything when the step in flight takes too long. */
   checkWatchdog(): void {
     const { inFlightCount, oldestStepId, heartbeatMs } = this.#steps;
@@ -134,7 +147,7 @@ export class Batcher implements TokenBatcher {
     const message =
       `Step ${oldestStepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
       `${this.#options.stepTimeoutMs} ms; the device hangs or the limit is too low.`;
-    this.#failWith({ code: 'DEVICE_FAILED', message });
+    this.fail({ code: 'DEVICE_FAILED', message });
   }
 
   async #runLoop(): Promise<void> {
@@ -146,7 +159,7 @@ export class Batcher implements TokenBatcher {
       }
       while (this.#steps.inFlightCount > 0) await this.#steps.settle(this.#acceptStep);
     } catch (thrown) {
-      this.#failWith(reportError(thrown));
+      this.fail(reportError(thrown));
     }
   }
 
@@ -258,18 +271,5 @@ export class Batcher implements TokenBatcher {
       maxQueuedRequests: this.#options.maxQueuedRequests,
       isInProgress: this.#requests.has(id),
     };
-  }
-
-  /** The executor or an invariant is broken: nothing can go on. The scheduler's state is not touched any more. */
-  #failWith(error: ErrorReport): void {
-    if (this.#state === 'failed') return;
-    this.#state = 'failed';
-    this.#failure = error;
-    this.#steps.abandon();
-    const requests = [...this.#requests.values()];
-    this.#requests.clear();
-    for (const request of requests) request.fail(error, this.#clock.nowMs());
-    for (const listener of this.#failureListeners) listener(error);
-    this.#wakeUp();
   }
 }

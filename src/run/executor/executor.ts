@@ -1,3 +1,4 @@
+import type { ErrorReport } from '../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 
 /** What an executor can take in one step, fixed when it opens. */
@@ -57,5 +58,7 @@ export interface Executor {
   submit(step: StepInput): void;
   /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;
+  /** Reports once that the executor broke while nobody asked it for anything. Absent where that cannot happen. */
+  onFailure?(listener: (failure: ErrorReport) => void): void;
   dispose(): Promise<void>;
 }

@@ -1,22 +1,15 @@
-/** Opens an engine on the kind of device that it was built for. The engine thread loads this module (see ExecutorModule). */
+/** Opens an engine on the kind of device that it was built for. */
 import { AloftError } from '../../core/errors.js';
 import { readManifest } from '../../engine/manifest.js';
 import { loadBackend } from './backends.js';
 import type { Executor } from './executor.js';
 import type { OpenExecutorOptions } from './opening/open-options.js';
-import { warmUp } from './warm-up.js';
+import { warmedUp } from './warm-up.js';
 
 /** @throws {AloftError} of the engine reader and of the device's executor */
 export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const executor = await openOnDevice(options);
-  if (options.warmup !== true) return executor;
-  try {
-    await warmUp(executor);
-    return executor;
-  } catch (fault) {
-    await executor.dispose();
-    throw fault;
-  }
+  return options.warmup === true ? warmedUp(executor) : executor;
 }
 
 /** Explains a device that is missing by the engine that asks for it. */

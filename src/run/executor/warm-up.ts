@@ -39,3 +39,14 @@ export async function warmUp(executor: Executor): Promise<void> {
   await run({ tokenIds: [-1], firstPosition: promptTokens });
   executor.detachSlot(slot);
 }
+
+/** The executor after {@link warmUp}; disposed of if that fails. */
+export async function warmedUp(executor: Executor): Promise<Executor> {
+  try {
+    await warmUp(executor);
+    return executor;
+  } catch (fault) {
+    await executor.dispose();
+    throw fault;
+  }
+}

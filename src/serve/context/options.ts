@@ -25,7 +25,6 @@ export interface ServeOptions extends HealthLimits {
   /** Serves one engine without a repository. */
   readonly engineDirectory: string | undefined;
   readonly tokenizerDirectory: string | undefined;
-  readonly worldSize: number | undefined;
   /** Options of every engine whose config.pbtxt does not set them. */
   readonly engineOptions: EngineOptions;
   readonly controlMode: ControlMode;
@@ -65,7 +64,6 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   modelRepositories: [],
   engineDirectory: undefined,
   tokenizerDirectory: undefined,
-  worldSize: undefined,
   engineOptions: {},
   controlMode: 'none',
   pollSeconds: 15,

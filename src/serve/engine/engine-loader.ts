@@ -11,8 +11,6 @@ export interface EngineSettings {
   readonly engineDirectory: string;
   /** Undefined: the tokenizer beside the engine. */
   readonly tokenizerDirectory: string | undefined;
-  /** Number of ranks that are asked for; undefined: as the engine was built. */
-  readonly worldSize: number | undefined;
   /** Options that the configuration sets; for others the server's defaults apply, then the engine's own. */
   readonly options: EngineOptions;
 }

@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import { DEVICE_TRAITS } from '../../core/device.js';
-import { AloftError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine } from '../../llm/load.js';
@@ -11,13 +10,12 @@ import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
 import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
-import type { EngineSettings, ServableEngine, MemoryUse, EngineLoader, TokenCodec } from './engine-loader.js';
+import type { ServableEngine, MemoryUse, EngineLoader, TokenCodec } from './engine-loader.js';
 
 /** @param defaults options of every engine whose configuration does not set them: those of the command line */
 export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
   return {
     async load(settings) {
-      requireOneRank(settings);
       const { scheduler, ...own } = loadOptionsOf(settings.options);
       const { modelName, tokenizerDirectory } = settings;
       const options: LoadOptions = {
@@ -34,15 +32,6 @@ export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
       return tokenCodec(tokenizer, endIds[0]);
     },
   };
-}
-
-/** @throws {AloftError} UNSUPPORTED */
-function requireOneRank({ modelName, worldSize }: EngineSettings): void {
-  if (worldSize === undefined || worldSize === 1) return;
-  throw new AloftError(
-    'UNSUPPORTED',
-    `Model '${modelName}' asks for ${worldSize} ranks, but one server process runs one rank; build the engine with --tp_size 1 and use --world_size 1.`,
-  );
 }
 
 /** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */

@@ -17,6 +17,8 @@ export function failureReason(error: AloftError): FailureReason {
     case 'DEVICE_FAILED':
     case 'OUT_OF_MEMORY':
     case 'RANK_DIED':
+    case 'RANK_LATE':
+    case 'RANK_DIVERGED':
     case 'INTERNAL':
       return 'BACKEND';
     default:

@@ -22,7 +22,6 @@ import type { ModelFiles } from './scan.js';
 import type { CodecModel, ServedModel } from './served-model.js';
 
 export interface BindOptions {
-  readonly worldSize: number | undefined;
   readonly maxQueuedRequests: number;
   readonly drainMs: number;
 }
@@ -101,7 +100,6 @@ export class VersionBinder {
       modelName: model.name,
       modelDirectory: files.directory,
       version: model.version,
-      worldSize: this.#options.worldSize,
       tokenizerDirectory: this.#tokenizerFor(model.name),
     });
     const faults = [...findings, ...priorityFindings(model.file)];

@@ -49,7 +49,6 @@ function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Findin
         file,
         modelName: files.name,
         modelDirectory: files.directory,
-        worldSize: undefined,
         tokenizerDirectory: undefined,
       };
       findings.push(...readEngineSettings({ ...model, version: String(version) }).findings);

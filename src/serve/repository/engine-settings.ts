@@ -13,7 +13,6 @@ export interface EngineModel {
   /** Undefined for a model that lives in memory only. */
   readonly modelDirectory: string | undefined;
   readonly version: string;
-  readonly worldSize: number | undefined;
   /** From the preprocessing model that feeds this engine, where the engine itself names none. */
   readonly tokenizerDirectory: string | undefined;
 }
@@ -32,7 +31,6 @@ export function readEngineSettings(model: EngineModel): SettingsRead {
     modelVersion: model.version,
     engineDirectory: engineDirectory(model, parameters),
     tokenizerDirectory: tokenizer === undefined ? model.tokenizerDirectory : fromModel(model, tokenizer),
-    worldSize: model.worldSize,
     options: readOptions(model.file, parameters),
   };
   return { settings, findings: parameters.findings };

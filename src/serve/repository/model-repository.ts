@@ -23,7 +23,6 @@ export interface RepositoryOptions {
   readonly pollSeconds: number;
   /** In mode explicit: what to load at start; `*` for all. */
   readonly initialModels: readonly string[];
-  readonly worldSize: number | undefined;
   readonly maxQueuedRequests: number;
   /** Time that requests of an unloaded model have to finish. */
   readonly drainMs: number;

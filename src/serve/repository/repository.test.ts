@@ -39,7 +39,6 @@ const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
   controlMode: 'none',
   pollSeconds: 15,
   initialModels: [],
-  worldSize: undefined,
   maxQueuedRequests: 8,
   drainMs: 100,
 };

@@ -85,7 +85,6 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       controlMode: options.controlMode,
       pollSeconds: options.pollSeconds,
       initialModels: options.loadModels,
-      worldSize: options.worldSize,
       maxQueuedRequests: options.maxQueuedRequests,
       drainMs: options.drainMs,
     },

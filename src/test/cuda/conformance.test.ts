@@ -3,7 +3,7 @@ import { afterAll } from 'vitest';
 import { describeOnGpu } from '../../device/cuda/testing/on-gpu.js';
 import { describeExecutor } from '../../run/executor/testing/conformance.js';
 import type { Subject } from '../../run/executor/testing/conformance-driver.js';
-import { breakToken } from '../../run/executor/testing/conformance-faults.js';
+import { breakToken } from '../../run/executor/testing/break-token.js';
 import { createTestModel, type TestModelShape } from '../../run/executor/testing/test-model.js';
 import { type CudaSetting, type CudaTools, openCudaTools, openTestExecutor } from './open-test-executor.js';
 import { CACHE_TOLERANCE, TOLERANCE } from './tolerances.js';

@@ -133,6 +133,9 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
       ),
     ],
   ]);
+  const { worldSize } = engineOptions(flags);
+  if (worldSize !== undefined)
+    for (const flag of ['world_size', 'tp_size']) given.set(flag, String(worldSize));
   if (flags.useWeightOnly) given.set('use_weight_only', true);
   if (flags.kvCacheDtype !== undefined) given.set('kv_cache_dtype', flags.kvCacheDtype);
   if (flags.fp8KvCache) given.set('fp8_kv_cache', true);

@@ -10,6 +10,7 @@ import {
 import type { EngineOptionName, EngineOptions } from '../../core/engine-options.js';
 import { present } from '../../core/present.js';
 import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
+import { jobPlace } from './job-place.js';
 import { byteCount, onOff, oneOf, realNumber, wholeNumber } from './flags.js';
 
 /** Flags beside the table's: where an engine is and which tokenizer it gets. */
@@ -51,14 +52,14 @@ export function addOptionFlags(command: Command, names: readonly EngineOptionNam
   }
 }
 
-/** Values of the table's flags among those that a command has parsed, under the options' names. */
+/** Values of the table's flags among those that a command has parsed, under the options' names, and the job of this process. */
 export function engineOptions(values: object): EngineOptions {
   const parsed = new Map<string, unknown>(Object.entries(values));
   const given = Object.entries(ENGINE_OPTIONS).map(([name, option]) => {
     const keys = commandOptions(option).map((flag) => flag.attributeName());
     return [name, keys.map((key) => parsed.get(key)).find((value) => value !== undefined)] as const;
   });
-  return present(Object.fromEntries(given));
+  return { ...present(Object.fromEntries(given)), ...present({ place: jobPlace(process.env) }) };
 }
 
 /** Options of a load by flags that {@link addLoadFlags} and {@link addSchedulingFlags} added. */

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
 import { normaliseFlags, usageError } from './flags.js';
+import { jobPlace } from './job-place.js';
 import { Interrupted } from './interrupt.js';
 import { packageVersion } from './package-version.js';
 import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
@@ -20,8 +21,11 @@ export async function main(
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
   try {
-    await program.parseAsync(normaliseFlags(argv), { from: 'user' });
-    return 0;
+    const untilFollowed = await joinJob();
+    if (untilFollowed === undefined) return 0;
+    const status = await parse(program, argv);
+    await untilFollowed();
+    return status;
   } catch (thrown) {
     return explain(
       thrown,
@@ -29,6 +33,29 @@ export async function main(
       terminal,
     );
   }
+}
+
+/**
+ * Under a launcher, rank 0 runs the command line and the other ranks follow it: they print nothing and open no ports.
+ * @returns a function to call when the command has ended well; undefined for a rank that has followed to the end
+ */
+async function joinJob(): Promise<(() => Promise<void>) | undefined> {
+  const place = jobPlace(process.env);
+  if (place === undefined) return () => Promise.resolve();
+  const { followJob, showLife } = await import('../../run/ranks/job.js');
+  if (place.rank === 0) return showLife(place);
+  if (await followJob(place)) return undefined;
+  process.exit(1); // rank 0 has printed why
+}
+
+/** Runs the command. Commander throws when it has printed a version or help, which is no failure. */
+async function parse(program: Command, argv: readonly string[]): Promise<0> {
+  try {
+    await program.parseAsync(normaliseFlags(argv), { from: 'user' });
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError && thrown.exitCode === 0)) throw thrown;
+  }
+  return 0;
 }
 
 /** The command line's definition; nothing is read or run. */
@@ -48,7 +75,6 @@ function withSubcommands(command: Command): Command[] {
 }
 
 function explain(thrown: unknown, command: Command, terminal: Terminal): number {
-  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
     terminal.err(command.helpInformation());
     return 2;

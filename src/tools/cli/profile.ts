@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { TimedCall } from '../../run/executor/opening/timed-call.js';
 import { openProfiled, type ProfiledEngine } from '../../run/executor/profile/open-profiled.js';
+import { openExecutor } from '../../run/ranks/open-engine.js';
 import { parseBatchSizes, parseLengths, type SweepCase } from '../bench/sweep.js';
 import { chromeTrace } from '../profile/chrome-trace.js';
 import { summarise, summaryTable } from '../profile/op-summary.js';
@@ -38,8 +39,10 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
     calls = [];
     return taken;
   };
-  const engine = await openProfiled({ ...engineOptions(flags), engineDirectory: flags.engineDir }, (call) =>
-    calls.push(call),
+  const engine = await openProfiled(
+    { ...engineOptions(flags), engineDirectory: flags.engineDir },
+    (call) => calls.push(call),
+    openExecutor,
   );
   try {
     terminal.out(`${limitsLine(engine)}\n`);

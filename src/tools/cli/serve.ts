@@ -24,7 +24,6 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly modelStore?: readonly string[];
   readonly engineDir?: string;
   readonly tokenizerDir?: string;
-  readonly worldSize?: number;
   readonly id: string;
   readonly host: string;
   readonly httpAddress?: string;
@@ -104,7 +103,6 @@ export function addServeFlags(command: Command): Command {
     .addOption(new Option('--model-store <dir>', 'the same').argParser(repeated).hideHelp())
     .option('--engine-dir <dir>', 'serve one engine without a repository')
     .option('--tokenizer-dir <dir>', 'tokenizer for --engine-dir (default: beside the engine)')
-    .option('--world-size <n>', 'ranks (default: as the engine was built)', wholeNumber(1))
     .option('--id <name>', 'name of the server', DEFAULTS.serverId)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
     .option('--http-address <address>', 'for HTTP alone')
@@ -183,7 +181,6 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     modelRepositories,
     engineDirectory: flags.engineDir,
     tokenizerDirectory: flags.tokenizerDir,
-    worldSize: flags.worldSize,
     engineOptions: engineOptions(flags),
     controlMode: flags.modelControlMode,
     pollSeconds: flags.repositoryPollSecs,

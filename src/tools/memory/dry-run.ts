@@ -10,6 +10,7 @@ import { AloftError } from '../../core/errors.js';
 import { DEVICES } from '../../device/device.js';
 import { checkFormats, type StoredLayout } from '../../device/weight-layout.js';
 import { KERNEL_TENSOR_PREFIX } from '../../engine/format.js';
+import { readManifest } from '../../engine/manifest.js';
 import type { Plan } from '../../plan/plan.js';
 import { weightRoles } from '../../plan/validate.js';
 import { loadBackend } from '../../run/executor/backends.js';
@@ -35,9 +36,10 @@ interface NamedBytes {
   readonly bytes: number;
 }
 
-/** An engine on disk; a sample of its weights is read to verify them. @throws {AloftError} of the engine reader */
+/** Rank 0 of an engine on disk; a sample of its weights is read to verify them. @throws {AloftError} of the engine reader */
 export function dryEngine(directory: string): DryEngine {
-  const engine = openRank({ engineDirectory: directory });
+  const { tensor_parallel: worldSize } = readManifest(directory).builder_config;
+  const engine = openRank({ engineDirectory: directory, worldSize });
   try {
     const tensors = engine.tensorNames
       .filter((name) => !name.startsWith(KERNEL_TENSOR_PREFIX))

@@ -24,6 +24,7 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   const outbox = new ThreadOutbox(post);
   batcher.onStep((stats) => outbox.addStats(stats));
   batcher.onFailure((failure) => outbox.addFailure(failure));
+  executor.onFailure?.((failure) => batcher.fail(failure));
   port.on('message', (commands: ToEngine) => {
     for (const command of commands) void handleCommand(command);
   });

@@ -4,13 +4,14 @@ import { measureLimits } from '../../../ops/cpu/limits.js';
 import type { DeviceRates, ExecutorBackend } from '../opening/backend.js';
 import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { sizeCpu } from './cpu-sizing.js';
-import { openCpuExecutor } from './open-cpu.js';
+import { openCpuExecutor, prepareCpuRank } from './open-cpu.js';
 
 /** The CPU in the table of executors. */
 export const CPU_BACKEND: ExecutorBackend = {
   activationBytes: 4,
   size: sizeCpu,
   open: openCpuExecutor,
+  prepare: prepareCpuRank,
   measureRates: (_engine, given) => measureRates(given),
 };
 

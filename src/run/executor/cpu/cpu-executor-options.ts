@@ -1,14 +1,15 @@
 import type { CpuPool } from '../../../device/cpu/kernel-library.js';
 import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import type { Plan } from '../../../plan/plan.js';
-import type { Collectives } from '../../../device/collectives.js';
 import type { ExecutorLimits } from '../executor.js';
+import type { RankAgreement } from '../opening/prepared-rank.js';
 import type { CallListener } from '../opening/timed-call.js';
 
 /** The vocabulary follows from the plan. */
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 
-export interface CpuExecutorOptions {
+/** A plan of more than one rank needs collectives. */
+export interface CpuExecutorOptions extends Omit<RankAgreement, 'blockCount'> {
   readonly plan: Plan;
   /** Threads for the kernels. The executor takes it over and disposes it. */
   readonly pool: CpuPool;
@@ -22,8 +23,6 @@ export interface CpuExecutorOptions {
   /** blockTokens: a multiple of 8 from 8 to 128. */
   readonly limits: CpuExecutorLimits;
   readonly kvDtype: CpuKvDtype;
-  /** Needed when the plan has more than one rank. */
-  readonly collectives?: Collectives;
   /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
   readonly onDispose?: () => void;
   /** Hears of every kernel of a step: for profiles. */

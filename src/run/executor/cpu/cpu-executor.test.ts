@@ -10,7 +10,7 @@ import { CpuExecutor } from './cpu-executor.js';
 import type { CpuExecutorLimits } from './cpu-executor-options.js';
 import { describeExecutor } from '../testing/conformance.js';
 import type { ModelFault, Subject } from '../testing/conformance-driver.js';
-import { breakToken } from '../testing/conformance-faults.js';
+import { breakToken } from '../testing/break-token.js';
 import type { Executor } from '../executor.js';
 import { packForCpu } from '../testing/pack-test-model.js';
 import { ReferenceExecutor } from '../reference/reference-executor.js';

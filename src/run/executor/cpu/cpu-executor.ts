@@ -147,10 +147,11 @@ export class CpuExecutor implements Executor {
     const startMs = performance.now();
     this.#startMs = startMs;
     checkStep(step, this.limits, this.#slots);
+    resolveTokenIds(step, this.#slots, this.#tokenIds);
+    this.#options.announce?.(step, this.#tokenIds);
     this.#cache.move(step);
     this.#stepView.set(step);
     this.#setRotations(step);
-    resolveTokenIds(step, this.#slots, this.#tokenIds);
     const counts = {
       tokenCount: step.tokenCount,
       logitCount: step.logitCount,
@@ -158,7 +159,8 @@ export class CpuExecutor implements Executor {
       logitTokens: addressOf(step.logitTokens),
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
-    const output = this.#sampleAll(step);
+    // Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ.
+    const output = this.#options.plan.rank === 0 ? this.#sampleAll(step) : emptyOutput(step, 0);
     const endMs = performance.now();
     const idleMs = startMs - (this.#lastEndMs ?? startMs);
     this.#lastEndMs = endMs;

@@ -1,11 +1,13 @@
 /** Opens an engine directory on this machine's CPU. */
 import { present } from '../../../core/present.js';
 import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
+import { physicalCoreCount } from '../../../device/cpu/physical-cores.js';
 import { hasHugePages } from '../../../ffi/memory.js';
 import type { Executor } from '../executor.js';
 import { planKvBlocks } from '../opening/memory-plan.js';
 import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { openRank } from '../opening/open-rank.js';
+import type { PreparedRank } from '../opening/prepared-rank.js';
 import { shapeOf } from '../opening/sizing.js';
 import { CpuExecutor } from './cpu-executor.js';
 import { sizeCpu } from './cpu-sizing.js';
@@ -15,27 +17,51 @@ const RESIDENT_SHARE = 0.6;
 
 /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
 export async function openCpuExecutor(given: OpenExecutorOptions): Promise<Executor> {
-  const availableBytes = process.availableMemory();
+  const prepared = prepareCpuRank(given);
+  return prepared.open({ blockCount: prepared.blockCount });
+}
+
+/** Ranks share this machine's memory and cores in equal parts. @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
+export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
+  const { worldSize = 1 } = given;
+  const availableBytes = process.availableMemory() / worldSize;
   const mayBeResident = given.mapWeights !== true && hasHugePages();
   const maxResidentBytes = mayBeResident ? availableBytes * RESIDENT_SHARE : 0;
   const engine = openRank(given, { device: 'cpu', maxResidentBytes });
-  let pool: CpuPool | undefined;
   try {
-    const { kvDtype, limits, demand } = sizeCpu(shapeOf(engine), given, { availableBytes });
-    const blockCount = planKvBlocks(demand);
-    pool = createCpuPool(given);
-    return new CpuExecutor({
-      plan: engine.plan,
-      pool,
-      tensorAddress: (name) => engine.tensor(name).address,
-      weightBytes: engine.weightBytes,
-      limits: { ...limits, blockCount },
-      kvDtype,
-      ...present({ profile: given.profile }),
-      onDispose: () => engine.dispose(),
-    });
+    const hostKvBytes = (given.hostKvBytes ?? 0) / worldSize;
+    const { kvDtype, limits, demand } = sizeCpu(
+      shapeOf(engine),
+      { ...given, hostKvBytes },
+      { availableBytes },
+    );
+    return {
+      blockCount: planKvBlocks(demand),
+      open({ blockCount, ...connection }) {
+        let pool: CpuPool | undefined;
+        try {
+          const threadCount = given.threadCount ?? Math.max(1, Math.floor(physicalCoreCount() / worldSize));
+          pool = createCpuPool({ ...given, threadCount });
+          return new CpuExecutor({
+            plan: engine.plan,
+            pool,
+            tensorAddress: (name) => engine.tensor(name).address,
+            weightBytes: engine.weightBytes,
+            limits: { ...limits, blockCount },
+            kvDtype,
+            ...connection,
+            ...present({ profile: given.profile }),
+            onDispose: () => engine.dispose(),
+          });
+        } catch (fault) {
+          pool?.dispose();
+          engine.dispose();
+          throw fault;
+        }
+      },
+      dispose: () => engine.dispose(),
+    };
   } catch (fault) {
-    pool?.dispose();
     engine.dispose();
     throw fault;
   }

@@ -4,6 +4,7 @@ import type { WeightElement } from '../../../plan/weight-format.js';
 import type { Executor, ExecutorLimits } from '../executor.js';
 import type { KvDemand } from './memory-plan.js';
 import type { OpenExecutorOptions } from './open-options.js';
+import type { PreparedRank } from './prepared-rank.js';
 import type { EngineShape } from './sizing.js';
 
 /** Device that an engine would run on, for sizes that are computed without it. */
@@ -38,6 +39,8 @@ export interface ExecutorBackend {
   size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing;
   /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID, DEVICE_UNAVAILABLE */
   open(options: OpenExecutorOptions): Promise<Executor>;
+  /** Prepares one of several ranks. Absent where ranks cannot exchange anything. @throws {AloftError} as {@link open} */
+  prepare?(options: OpenExecutorOptions): PreparedRank;
   /** @param engine holds the kernels of a device that compiles them */
   measureRates(engine: EngineRank, given: OpenExecutorOptions): DeviceRates;
 }

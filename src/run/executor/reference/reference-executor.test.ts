@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { randomRanks } from '../../../builder/testing/random-ranks.js';
 import { describeExecutor } from '../testing/conformance.js';
 import { LIMITS, type ModelFault } from '../testing/conformance-driver.js';
-import { breakToken } from '../testing/conformance-faults.js';
+import { breakToken } from '../testing/break-token.js';
 import { createTestModel } from '../testing/test-model.js';
 import { ReferenceExecutor } from './reference-executor.js';
 import type { RankModel } from './reference-rank.js';

@@ -13,7 +13,10 @@ export interface ModelFault {
 }
 
 /** Makes an executor of one and the same random model with these limits. */
-type ExecutorFactory = (limits: Omit<ExecutorLimits, 'vocabulary'>, fault?: ModelFault) => Executor;
+type ExecutorFactory = (
+  limits: Omit<ExecutorLimits, 'vocabulary'>,
+  fault?: ModelFault,
+) => Executor | Promise<Executor>;
 
 /** An implementation of the contract, and what it promises about equal results. */
 export interface Subject {
@@ -30,7 +33,7 @@ export type WithDriver = (body: (driver: Driver) => Promise<void>, fault?: Model
 
 export function withDriverOf(subject: Subject): WithDriver {
   return (body, fault) => async () => {
-    const driver = new Driver(subject, fault);
+    const driver = new Driver(await subject.create(LIMITS, fault), subject.tolerance);
     try {
       await body(driver);
     } finally {
@@ -57,8 +60,8 @@ export class Driver {
   readonly executor: Executor;
   readonly #tolerance: number;
 
-  constructor({ create, tolerance }: Subject, fault?: ModelFault) {
-    this.executor = create(LIMITS, fault);
+  constructor(executor: Executor, tolerance: number) {
+    this.executor = executor;
     this.#tolerance = tolerance;
   }
 

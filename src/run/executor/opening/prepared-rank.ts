@@ -1,0 +1,38 @@
+/** Opening in two phases: every rank says how many KV blocks it has room for, then all open with the smallest number. */
+import type { StepInput } from '../../../core/step.js';
+import type { Collectives } from '../../../device/collectives.js';
+import type { Executor } from '../executor.js';
+
+/** What the ranks of an engine have agreed on, and a rank's connection to the others. */
+export interface RankAgreement {
+  readonly blockCount: number;
+  /** Absent: there is one rank. */
+  readonly collectives?: Collectives;
+  /**
+   * Receives every step that passed the checks, before it runs: rank 0 sends it to the others.
+   * @param tokenIds ids of its tokens, with those in the place of -1 that the slots sampled last; valid during the call
+   */
+  readonly announce?: (step: StepInput, tokenIds: Int32Array) => void;
+}
+
+/** A rank whose file is open and whose sizes are known. */
+export interface PreparedRank {
+  /** KV blocks that this rank has room for. */
+  readonly blockCount: number;
+  /** May be called once; takes over what was prepared. @throws {AloftError} OUT_OF_MEMORY, DEVICE_UNAVAILABLE */
+  open(agreement: RankAgreement): Executor;
+  /** Gives back a rank that is not opened. */
+  dispose(): void;
+}
+
+/** Place of a rank among others. */
+export interface RankNumber {
+  readonly rank: number;
+  readonly worldSize: number;
+}
+
+/** A module that prepares ranks; the processes of ranks load it by URL. */
+export interface RankModule {
+  /** @param options whatever survives the structured clone algorithm; the module checks it */
+  prepareRank(options: unknown, number: RankNumber): Promise<PreparedRank>;
+}

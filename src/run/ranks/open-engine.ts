@@ -1,0 +1,26 @@
+/** Opens an engine on one rank or several. The engine thread loads this module (see ExecutorModule). */
+import { readManifest } from '../../engine/manifest.js';
+import { present } from '../../core/present.js';
+import type { Executor } from '../executor/executor.js';
+import { openExecutor as openOneRank } from '../executor/open-executor.js';
+import type { OpenExecutorOptions } from '../executor/opening/open-options.js';
+import { warmedUp } from '../executor/warm-up.js';
+
+const RANK_URL = new URL('../executor/prepare-rank.js', import.meta.url).href;
+
+/** @throws {AloftError} of the engine reader and of the device's executor, WORLD_SIZE_MISMATCH, UNSUPPORTED, RANK_DIED */
+export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
+  const { tensor_parallel: engineRanks } = readManifest(options.engineDirectory).builder_config;
+  const { place, worldSize = place?.worldSize ?? engineRanks, profile: _, ...others } = options;
+  // The reader of engines refuses a number that is not the engine's, before any process is started.
+  if (worldSize === 1 || worldSize !== engineRanks) return openOneRank({ ...options, worldSize });
+  const { openRanks } = await import('./open-ranks.js');
+  const executor = await openRanks({
+    worldSize,
+    rankUrl: RANK_URL,
+    rankOptions: others,
+    leaderOptions: options,
+    ...present({ place }),
+  });
+  return options.warmup === true ? warmedUp(executor) : executor;
+}

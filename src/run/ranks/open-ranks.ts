@@ -1,0 +1,98 @@
+/** Opens an engine on several ranks of this host: rank 0 on this thread, each other one in a process of its own. */
+import type { JobPlace } from '../../core/job-place.js';
+import { present } from '../../core/present.js';
+import { RankGroup } from '../../device/cpu/rank-group.js';
+import { SharedCollectives } from '../../device/cpu/shared-collectives.js';
+import type { Executor } from '../executor/executor.js';
+import type { PreparedRank } from '../executor/opening/prepared-rank.js';
+import { gatherRanks } from './job.js';
+import { forkRank, INHERITED_MEMORY } from './launch.js';
+import { RankSender } from './rank-channel.js';
+import { RankExecutor } from './rank-executor.js';
+import type { RankPeer } from './rank-peer.js';
+import { createRankMemory } from './rank-memory.js';
+import { loadRankModule } from './rank-module.js';
+import { StepBroadcast } from './step-broadcast.js';
+
+export interface RanksRequest {
+  readonly worldSize: number;
+  /** Compiled module that prepares ranks (see RankModule). */
+  readonly rankUrl: string;
+  readonly rankOptions: unknown;
+  /** Options of rank 0, which need not survive a clone. Default: those of all ranks. */
+  readonly leaderOptions?: unknown;
+  /** Job whose processes are the ranks. Default: this process starts the others. */
+  readonly place?: JobPlace;
+  /** Time that a rank waits for another one that lives, ms. Default: ten seconds. */
+  readonly patienceMs?: number;
+}
+
+/** @throws {AloftError} what the opening of any rank throws, RANK_DIED, COMPILER_MISSING, OUT_OF_MEMORY */
+export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
+  const { worldSize: rankCount, patienceMs } = request;
+  const memory = createRankMemory(rankCount);
+  const group = new RankGroup(memory.groupAddress, { rank: 0, rankCount, ...present({ patienceMs }) });
+  const processes: RankPeer[] = [];
+  try {
+    group.register(0, process.pid);
+    if (request.place !== undefined) processes.push(...(await gatherRanks(request.place)));
+    else for (let rank = 1; rank < rankCount; rank++) processes.push(forkRank(rank, memory.descriptor));
+    // Before anything is loaded, so that the end of any process is noticed from the beginning.
+    for (const { rank, pid } of processes) group.register(rank, pid);
+    const broadcast = new StepBroadcast(new RankSender(group, memory), group);
+    const isJob = request.place !== undefined;
+    const memoryPath = isJob ? `/proc/${process.pid}/fd/${memory.descriptor}` : INHERITED_MEMORY;
+    const leader = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
+      prepared.open({
+        blockCount,
+        collectives: new SharedCollectives(group),
+        announce: broadcast.announce,
+      }),
+    );
+    return new RankExecutor({ leader, processes, broadcast, group, memory });
+  } catch (fault) {
+    for (const process of processes) process.kill();
+    await Promise.all(processes.map(({ ended }) => ended));
+    group.dispose();
+    memory.dispose();
+    throw fault;
+  }
+}
+
+/** Prepares all ranks at the same time, and opens them with the number of KV blocks that the smallest has room for. */
+async function openAll(
+  request: RanksRequest,
+  memoryPath: string,
+  processes: readonly RankPeer[],
+  openLeader: (prepared: PreparedRank, blockCount: number) => Executor,
+): Promise<Executor> {
+  const { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs } = request;
+  const common = { worldSize, leaderPid: process.pid, memoryPath, rankUrl, rankOptions, patienceMs };
+  const asked = together(processes, (started) =>
+    started.ask({ type: 'prepare', rank: started.rank, ...common }, 'prepared'),
+  );
+  const module = await loadRankModule(rankUrl);
+  const prepared = await module.prepareRank(leaderOptions, { rank: 0, worldSize });
+  const counts = await asked.catch((fault: unknown) => {
+    prepared.dispose();
+    throw fault;
+  });
+  const blockCount = Math.min(prepared.blockCount, ...counts.map((answer) => answer.blockCount));
+  const opened = together(processes, (started) => started.ask({ type: 'open', blockCount }, 'opened'));
+  const leader = openLeader(prepared, blockCount);
+  await opened.catch(async (fault: unknown) => {
+    await leader.dispose();
+    throw fault;
+  });
+  return leader;
+}
+
+/** Asks all ranks. Their failure counts where the result is awaited, which may be after another failure, or never. */
+function together<Answer>(
+  processes: readonly RankPeer[],
+  ask: (started: RankPeer) => Promise<Answer>,
+): Promise<Answer[]> {
+  const answers = Promise.all(processes.map(ask));
+  answers.catch(() => undefined);
+  return answers;
+}

@@ -1,0 +1,104 @@
+/** The demo model on one, two and four ranks of this host: the same text, a server over two, and what is refused. */
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { LLM } from '../llm/llm.js';
+import { openExecutor } from '../run/ranks/open-engine.js';
+import { until } from '../serve/testing/test-server.js';
+import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
+import { startDemoServer, type DemoServer } from './demo-server.js';
+import { childrenOf } from './processes.js';
+
+const BUILD = { model_dir: DEMO_MODEL, max_batch_size: '4', max_input_len: '128', max_output_len: '128' };
+const PROMPTS = ['Once upon a time', 'What is deep learning ?', 'The sun'];
+
+const engines: TemporaryEngine[] = [];
+afterAll(() => engines.forEach((engine) => engine.dispose()));
+
+async function demoEngine(rankCount: number): Promise<string> {
+  const count = String(rankCount);
+  const engine = await buildTemporaryEngine({ ...BUILD, tp_size: count, world_size: count });
+  engines.push(engine);
+  return engine.directory;
+}
+
+async function answers(directory: string): Promise<string[]> {
+  await using llm = await LLM.load(directory, { threadCount: 1 });
+  const all = await Promise.all(
+    PROMPTS.map((prompt) => llm.complete({ prompt, temperature: 0, maxOutputTokens: 48, ignoreEos: true })),
+  );
+  return all.map(({ text }) => text);
+}
+
+describe('the demo model', () => {
+  test('gives the same greedy text on one, two and four ranks', async () => {
+    const [one, two, four] = await Promise.all([1, 2, 4].map(demoEngine));
+    const expected = await answers(one!);
+    expect(await answers(two!)).toEqual(expected);
+    expect(await answers(four!)).toEqual(expected);
+    expect(childrenOf(process.pid)).toEqual([]);
+  });
+
+  test.each([
+    [2, 1, /built for 2 ranks, 1 were started. Start with --world_size 2/],
+    [2, 4, /built for 2 ranks, 4 were started. Start with --world_size 2/],
+    [1, 2, /built for 1 ranks, 2 were started. Start with --world_size 1/],
+  ])('built for %i ranks is refused for %i', async (built, worldSize, message) => {
+    const directory = await demoEngine(built);
+    await expect(LLM.load(directory, { worldSize })).rejects.toMatchObject({
+      code: 'WORLD_SIZE_MISMATCH',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(childrenOf(process.pid)).toEqual([]);
+  });
+
+  test('an option that no rank can take is the one error of opening', async () => {
+    const engineDirectory = await demoEngine(2);
+    await expect(openExecutor({ engineDirectory, maxStepTokens: 1 })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+    expect(childrenOf(process.pid)).toEqual([]);
+  });
+});
+
+describe('a server over two ranks', () => {
+  let demo: DemoServer | undefined;
+  afterEach(async () => {
+    await demo?.close();
+    demo = undefined;
+  });
+
+  const isReady = async ({ httpUrl }: DemoServer) =>
+    (await fetch(`${httpUrl}/v2/health/ready`)).status === 200;
+  const text = { text_input: 'Once upon a time', max_tokens: 200, end_id: -1 };
+
+  test('answers, and when a rank is killed under load fails open requests with its code and is ready no more', async () => {
+    demo = await startDemoServer({ build: { tp_size: '2', world_size: '2' }, load: { threadCount: 1 } });
+    const own = demo;
+    const first = await own.post('/v2/models/ensemble/generate', { ...text, max_tokens: 8 });
+    expect([first.status, await isReady(own)]).toEqual([200, true]);
+    let runningCount = 0;
+    own.engine.loaded.subscribe((stats) => (runningCount = stats.runningCount));
+    const open = Array.from({ length: 4 }, () => own.post('/v2/models/ensemble/generate', text));
+    await until(() => runningCount > 0);
+    const [rank] = childrenOf(process.pid);
+    process.kill(rank!, 'SIGKILL');
+    const startMs = performance.now();
+    for (const response of await Promise.all(open))
+      expect([response.status, await response.text()]).toEqual([
+        503,
+        expect.stringContaining('Rank 1 of 2') as string,
+      ]);
+    expect(performance.now() - startMs).toBeLessThan(2000);
+    expect(await isReady(own)).toBe(false);
+    expect(childrenOf(process.pid)).toEqual([]);
+  });
+
+  test('is ready no more when a rank is killed while nothing runs', async () => {
+    demo = await startDemoServer({ build: { tp_size: '2', world_size: '2' }, load: { threadCount: 1 } });
+    const own = demo;
+    expect(await isReady(own)).toBe(true);
+    process.kill(childrenOf(process.pid)[0]!, 'SIGKILL');
+    await expect.poll(() => isReady(own)).toBe(false);
+    const late = await own.post('/v2/models/ensemble/generate', text);
+    expect(late.status).toBe(503);
+  });
+});
