@@ -44,7 +44,7 @@ const MARGIN = 0xa5;
 const MATMUL_WORKSPACE_BYTES = 64 << 20;
 
 /** @param body defines tests; `open` may be called in them, and gives kernels that live until the test ends */
-export function describeKernels(
+export function describeGpuKernels(
   name: string,
   body: (open: (choice: KernelChoice) => TestKernels) => void,
 ): void {

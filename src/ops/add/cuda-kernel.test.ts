@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
 import { randomMatrix } from '../matrix.js';
 import { CUDA_DTYPES, roundActivations } from '../testing/activations.js';
@@ -16,7 +16,7 @@ const BIASED = [
   [40, 22016],
 ] as const;
 
-describeKernels('add', (open) => {
+describeGpuKernels('add', (open) => {
   it.each(CUDA_DTYPES.flatMap((dtype) => COUNTS.map((count) => [dtype, count] as const)))(
     'equals the reference in %s for %i values',
     (dtype, count) => {

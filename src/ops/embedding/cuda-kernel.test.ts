@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
 import { randomMatrix } from '../matrix.js';
 import { CUDA_DTYPES, roundActivations } from '../testing/activations.js';
@@ -49,7 +49,7 @@ function run(
   return kernels.activations(out, tokens * hidden);
 }
 
-describeKernels('embedding', (open) => {
+describeGpuKernels('embedding', (open) => {
   it.each(CASES)('copies the bits in %s for %i tokens of %i', (dtype, tokens, hidden) => {
     const kernels = open({ dtype });
     const random = seededRandom(hidden);

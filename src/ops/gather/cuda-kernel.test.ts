@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
 import { randomMatrix } from '../matrix.js';
 import { CUDA_DTYPES, roundActivations } from '../testing/activations.js';
@@ -15,7 +15,7 @@ const SIZES = [
 ] as const;
 const ROWS = 70;
 
-describeKernels('gather', (open) => {
+describeGpuKernels('gather', (open) => {
   it.each(CUDA_DTYPES.flatMap((dtype) => SIZES.map((size) => [dtype, ...size] as const)))(
     'copies the bits in %s of %i rows of %i',
     (dtype, count, columns) => {

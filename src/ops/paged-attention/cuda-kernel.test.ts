@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { describeKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import { rowOf } from '../matrix.js';
 import { ropeAppendLaunch } from '../rope/cuda.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
 import { decodeLaunch, prefillLaunch } from './cuda.js';
-import { AttentionCase, type AttentionRow } from './testing/attention-case.js';
+import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
   heads: { headCount, kvHeadCount, headDim },
@@ -50,12 +50,12 @@ const toleranceOf = ({ dtype, kvDtype }: KernelChoice, roundings: number): numbe
   roundings * roundoff(dtype) + (kvDtype === undefined ? 0 : CACHE_TOLERANCE[kvDtype]);
 
 /** Contexts around the sizes of blocks and of pieces: 64, 128, 256 or 512 tokens. */
-const DECODE_ROWS: readonly AttentionRow[] = [
+const DECODE_ROWS: readonly AttendingRow[] = [
   0, 1, 14, 15, 16, 63, 64, 130, 255, 256, 511, 512, 700, 1030, 1600,
 ].map((cached) => ({ cached, fresh: 1 }));
 
 /** Prompts around the sizes of tiles, 64 and 128 queries, whole and as later chunks; one row decodes. */
-const PREFILL_ROWS: readonly AttentionRow[] = [
+const PREFILL_ROWS: readonly AttendingRow[] = [
   { cached: 0, fresh: 2 },
   { cached: 0, fresh: 64 },
   { cached: 5, fresh: 1 },
@@ -65,7 +65,7 @@ const PREFILL_ROWS: readonly AttentionRow[] = [
   { cached: 400, fresh: 257 },
 ];
 
-describeKernels('pagedAttention', (open) => {
+describeGpuKernels('pagedAttention', (open) => {
   it.each(CASES)('decodes with the kernels of %s', (_, choice) => {
     const kernels = open(choice);
     const attention = new AttentionCase(kernels, DECODE_ROWS);

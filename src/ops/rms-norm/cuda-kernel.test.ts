@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
 import { randomMatrix } from '../matrix.js';
 import { CUDA_DTYPES, largestUlps, roundActivations } from '../testing/activations.js';
@@ -21,7 +21,7 @@ const EPSILON = 1e-5;
 /** The result is rounded once; the sum of squares and the root are in f32. */
 const MAX_ULPS = 0.52;
 
-describeKernels('rmsNorm', (open) => {
+describeGpuKernels('rmsNorm', (open) => {
   it.each(CASES)('equals the reference in %s for %i rows of %i heads', (dtype, rows, headCount) => {
     const columns = headCount * HEAD_DIM;
     const kernels = open({ dtype, heads: { headCount, kvHeadCount: headCount, headDim: HEAD_DIM } });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { describeKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
-import { AttentionCase, type AttentionRow } from '../paged-attention/testing/attention-case.js';
+import { describeGpuKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
+import { AttentionCase, type AttendingRow } from '../paged-attention/testing/attention-case.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
 import { ropeAppendLaunch } from './cuda.js';
@@ -13,7 +13,7 @@ const HEADS = [
 ];
 const CACHES = [undefined, 'i8', 'f8e4m3'] as const;
 /** Rows with a single new token are left to decode attention. */
-const ROWS: readonly AttentionRow[] = [
+const ROWS: readonly AttendingRow[] = [
   { cached: 0, fresh: 2 },
   { cached: 5, fresh: 1 },
   { cached: 13, fresh: 17 },
@@ -26,7 +26,7 @@ const CHOICES: readonly KernelChoice[] = [
 ];
 const CASES = CHOICES.map((choice) => [JSON.stringify(choice), choice] as const);
 
-describeKernels('ropeAppend', (open) => {
+describeGpuKernels('ropeAppend', (open) => {
   it.each(CASES)('rotates and appends with %s', (_, choice) => {
     const kernels = open(choice);
     const attention = new AttentionCase(kernels, ROWS);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
 import { firstDifference } from '../testing/compare.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES, sampleLaunch } from './cuda.js';
 import { type SampleContext, sampleReference, scoreBeamReference, scoreReference } from './reference.js';
@@ -9,7 +9,7 @@ import {
   historyOf,
   historySettings,
   randomLogits,
-  range,
+  countUp,
   SETTINGS,
   VOCABULARIES,
 } from './testing/sample-cases.js';
@@ -50,7 +50,7 @@ function sample(kernels: TestKernels, rows: readonly Row[], topCount = 0) {
     );
     history.set([...prompt, ...output], i * MAX_SEQUENCE_TOKENS);
   }
-  const indices = Int32Array.from(range(count));
+  const indices = Int32Array.from(countUp(count));
   const operands = {
     logits: kernels.upload(logits),
     work: kernels.reserve(4 * count * vocabulary),
@@ -83,7 +83,7 @@ function sample(kernels: TestKernels, rows: readonly Row[], topCount = 0) {
   };
 }
 
-describeKernels('sample', (open) => {
+describeGpuKernels('sample', (open) => {
   it.each([...VOCABULARIES, LARGEST_VOCABULARY])(
     'draws as the reference does from %i tokens',
     (vocabulary) => {
@@ -91,7 +91,7 @@ describeKernels('sample', (open) => {
         const kernels = open({ dtype: 'f16' });
         const logits = randomLogits(vocabulary, index + vocabulary);
         const context = contextOf({ ...settings, seed: 0xfedcba9876543210n + BigInt(index) });
-        const positions = range(vocabulary > 10_000 ? 4 : 40);
+        const positions = countUp(vocabulary > 10_000 ? 4 : 40);
         const { tokenIds, lastTokens, history } = sample(
           kernels,
           positions.map((position) => ({ logits, context, position })),
@@ -111,7 +111,7 @@ describeKernels('sample', (open) => {
     for (const settings of [{ topK: 3 }, { topP: 0.01 }, { topK: 60 }, { temperature: 0 }]) {
       const kernels = open({ dtype: 'f16' });
       const context = contextOf({ ...settings, seed: 9n });
-      const rows = range(100).map((position) => ({ logits, context, position }));
+      const rows = countUp(100).map((position) => ({ logits, context, position }));
       const expected = rows.map(({ position }) => sampleReference(logits, context, position));
       expect([...sample(kernels, rows).tokenIds]).toEqual(expected);
     }
@@ -123,7 +123,7 @@ describeKernels('sample', (open) => {
     const rest = historyOf(500, 3);
     const rows = [0, 1.5].flatMap((temperature) =>
       historySettings(rest).flatMap((settings) =>
-        range(20).map((seed) => ({
+        countUp(20).map((seed) => ({
           logits,
           context: contextOf({ ...settings, temperature, seed: BigInt(seed) }, rest),
           position: 60,
@@ -164,7 +164,7 @@ describeKernels('sample', (open) => {
     const kernels = open({ dtype: 'f16' });
     const some = Float32Array.of(NaN, -Infinity, 3, NaN, 1);
     const nothing = Float32Array.of(NaN, -Infinity, NaN, NaN, -Infinity);
-    const banAll = { badWords: range(5).map((id) => [id]) };
+    const banAll = { badWords: countUp(5).map((id) => [id]) };
     const rows = [0, 1].flatMap((temperature) => [
       { logits: some, context: contextOf({ temperature, topK: 1 }), position: 0 },
       { logits: nothing, context: contextOf({ temperature, topK: 1 }), position: 0 },
@@ -189,7 +189,7 @@ describeKernels('sample', (open) => {
       expect(result.tokenIds[0]).toBe(target);
       expect(result.logprobs[0]).toBeCloseTo(logprob, 4);
       const ids = top.map(({ tokenId }) => tokenId);
-      expect([...result.topIds]).toEqual([...ids, ...range(topCount - ids.length).map(() => -1)]);
+      expect([...result.topIds]).toEqual([...ids, ...countUp(topCount - ids.length).map(() => -1)]);
       for (const [rank, entry] of top.entries())
         expect(result.topLogprobs[rank]).toBeCloseTo(entry.logprob, 4);
     }

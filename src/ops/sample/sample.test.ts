@@ -11,7 +11,7 @@ import {
   historyOf,
   historySettings,
   randomLogits,
-  range,
+  countUp,
   SETTINGS,
   VOCABULARIES,
 } from './testing/sample-cases.js';
@@ -149,7 +149,7 @@ describe('sampling on the CPU', () => {
     for (const [index, settings] of SETTINGS.entries()) {
       const logits = randomLogits(vocabulary, index + vocabulary);
       const from = contextOf({ ...settings, seed: 0xfedcba9876543210n + BigInt(index) });
-      const positions = range(vocabulary > 10_000 ? 4 : 40);
+      const positions = countUp(vocabulary > 10_000 ? 4 : 40);
       const expected = positions.map((position) => sampleReference(logits, from, position));
       withEachLevel(2, (pool, isa) => {
         const { tokenIds } = sampleOnCpu(pool, logits, from, { positions });
@@ -162,13 +162,13 @@ describe('sampling on the CPU', () => {
     const logits = Float32Array.from({ length: 200 }, (_, id) => (id === 0 ? -1 : id % 5));
     for (const settings of [{ topK: 3 }, { topP: 0.01 }, { topK: 60 }, { temperature: 0 }]) {
       const from = contextOf({ ...settings, seed: 9n });
-      const positions = range(100);
+      const positions = countUp(100);
       const expected = positions.map((position) => sampleReference(logits, from, position));
       withEachLevel(1, (pool) => {
         expect([...sampleOnCpu(pool, logits, from, { positions }).tokenIds]).toEqual(expected);
       });
     }
-    const topK = range(300).map((position) => sampleReference(logits, contextOf({ topK: 3 }), position));
+    const topK = countUp(300).map((position) => sampleReference(logits, contextOf({ topK: 3 }), position));
     expect(new Set(topK).size).toBe(40); // every id with id % 5 = 4
     expect(sampleReference(logits, contextOf({ temperature: 0 }), 0)).toBe(4);
   });
@@ -180,9 +180,9 @@ describe('sampling on the CPU', () => {
     for (const temperature of [0, 1.5]) {
       for (const sampling of settings) {
         const from = contextOf({ ...sampling, temperature, seed: 5n }, rest);
-        const expected = range(20).map((position) => sampleReference(logits, from, position));
+        const expected = countUp(20).map((position) => sampleReference(logits, from, position));
         withEachLevel(2, (pool, isa) => {
-          const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: range(20) });
+          const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: countUp(20) });
           expect([...tokenIds], `${isa} ${JSON.stringify(Object.entries(sampling))}`).toEqual(expected);
         });
       }
@@ -214,7 +214,7 @@ describe('sampling on the CPU', () => {
   it('draws with the frequencies of the distribution', () => {
     const logits = Float32Array.from([0.5, 0.25, 0.125, 0.125], Math.log);
     withEachLevel(2, (pool) => {
-      const { tokenIds } = sampleOnCpu(pool, logits, contextOf({ seed: 2n }), { positions: range(20_000) });
+      const { tokenIds } = sampleOnCpu(pool, logits, contextOf({ seed: 2n }), { positions: countUp(20_000) });
       const counts = [0, 0, 0, 0];
       for (const id of tokenIds) counts[id]!++;
       const deviations = [0.5, 0.25, 0.125, 0.125].map(
@@ -227,7 +227,7 @@ describe('sampling on the CPU', () => {
   it('survives NaN, infinities and bans on everything', () => {
     const logits = Float32Array.of(NaN, -Infinity, 3, NaN, 1);
     const nothing = Float32Array.of(NaN, -Infinity, NaN);
-    const banAll = { badWords: range(5).map((id) => [id]) };
+    const banAll = { badWords: countUp(5).map((id) => [id]) };
     withEachLevel(1, (pool) => {
       for (const temperature of [0, 1]) {
         const sample = (row: Float32Array, sampling: Partial<SamplingParams>): number =>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeKernels } from '../../builder/testing/test-kernels.js';
+import { describeGpuKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
 import { randomMatrix } from '../matrix.js';
 import { CUDA_DTYPES, largestUlps, roundActivations } from '../testing/activations.js';
@@ -15,7 +15,7 @@ const SIZES = [
 /** The result is rounded once; its exponential is a little less exact than f32. */
 const MAX_ULPS = 0.52;
 
-describeKernels('swiglu', (open) => {
+describeGpuKernels('swiglu', (open) => {
   it.each(CUDA_DTYPES.flatMap((dtype) => SIZES.map((size) => [dtype, ...size] as const)))(
     'equals the reference in %s for [%i, 2 * %i]',
     (dtype, rows, inter) => {

@@ -1,6 +1,6 @@
 /** Every method of linear layers on a GPU against the reference, in the configurations that are tried for a problem. */
 import { expect, it } from 'vitest';
-import { describeKernels, type KernelChoice } from '../../../builder/testing/test-kernels.js';
+import { describeGpuKernels, type KernelChoice } from '../../../builder/testing/test-kernels.js';
 import { NAMED_FORMATS } from '../../../plan/weight-format.js';
 import { CUDA_DTYPES, roundoff } from '../../testing/activations.js';
 import { canEndWith } from './choose.js';
@@ -63,7 +63,7 @@ const CASES = [false, true].flatMap((isOldDevice) =>
 /** Sums are in f32. */
 const SUM_TOLERANCE = 2e-4;
 
-describeKernels('linear', (open) => {
+describeGpuKernels('linear', (open) => {
   it.each(CASES)('%s', (_, { choice, element, epilogue }) => {
     const format = NAMED_FORMATS[element];
     const problems = SIZES[epilogue].flatMap(([n, k]) => ROWS.map((m) => ({ m, n, k, format, epilogue })));

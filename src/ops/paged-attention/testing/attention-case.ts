@@ -21,7 +21,7 @@ import { pagedAttentionReference } from '../reference.js';
 import { CudaCache, type VectorPlace } from './cuda-cache.js';
 
 /** Tokens of a sequence: those that are cached, and those that the step brings. */
-export interface AttentionRow {
+export interface AttendingRow {
   readonly cached: number;
   readonly fresh: number;
 }
@@ -41,7 +41,7 @@ export class AttentionCase {
   readonly #kernels: TestKernels;
   readonly #reference: ReferenceKvCache;
 
-  constructor(kernels: TestKernels, rows: readonly AttentionRow[]) {
+  constructor(kernels: TestKernels, rows: readonly AttendingRow[]) {
     const { plan, blockTokens, dtype } = kernels;
     const { dims, kvDtype } = plan;
     const random = seededRandom(rows.length + dims.headDim);
@@ -243,7 +243,7 @@ export class AttentionCase {
 const referenceDtype = (kvDtype: KvDtype) => (isQuantisedKv(kvDtype) ? kvDtype : 'f32');
 
 /** The step of these rows, whose blocks lie scattered in a pool with some that belong to nobody. */
-function stepOf(rows: readonly AttentionRow[], blockTokens: number, random: RandomSource) {
+function stepOf(rows: readonly AttendingRow[], blockTokens: number, random: RandomSource) {
   const counts = rows.map(({ cached, fresh }) => ceilDiv(cached + fresh, blockTokens));
   const blockCount = counts.reduce((sum, count) => sum + count, 3);
   const order = Array.from({ length: blockCount }, (_, block) => ({ block, key: random.next() }));

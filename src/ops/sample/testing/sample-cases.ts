@@ -17,7 +17,7 @@ export const contextOf = (
   ...rest,
 });
 
-export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+export const countUp = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Logits of a language model's look: a few high ones, a long tail. */
 export function randomLogits(vocabulary: number, seed: number): Float32Array {
@@ -48,7 +48,7 @@ export const SETTINGS: readonly Partial<SamplingParams>[] = [
 /** A prompt of 20 tokens and 40 tokens of output, with two end ids. */
 export function historyOf(vocabulary: number, seed: number): Omit<SampleContext, 'sampling'> {
   const random = seededRandom(seed);
-  const history = range(60).map(() => Math.floor(random.next() * vocabulary));
+  const history = countUp(60).map(() => Math.floor(random.next() * vocabulary));
   return { endIds: [3, 4], promptTokenIds: history.slice(0, 20), outputTokenIds: history.slice(20) };
 }
 
@@ -71,7 +71,7 @@ export function historySettings({
         [9, 9.25],
       ]),
     },
-    { badWords: [[11], [history[58]!, history[59]!, 12], range(100), history] },
+    { badWords: [[11], [history[58]!, history[59]!, 12], countUp(100), history] },
     { repetitionPenalty: 1.2, frequencyPenalty: 0.4, badWords: [[history[59]!, 5]], minTokens: 100 },
   ];
 }
@@ -98,6 +98,6 @@ export function beamSettings(
       ]),
       repetitionPenalty: 0.8,
     },
-    { badWords: range(logits.length).map((id) => [id]) },
+    { badWords: countUp(logits.length).map((id) => [id]) },
   ];
 }
