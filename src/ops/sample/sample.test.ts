@@ -1,11 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { bindSample, NativeSlot, SampleRows } from './cpu.js';
+import {
+  beamSettings,
+  contextOf,
+  historyOf,
+  historySettings,
+  randomLogits,
+  countUp,
+  SETTINGS,
+  VOCABULARIES,
+} from './testing/sample-cases.js';
 import { philox4x32 } from './philox.js';
 import {
   keptValues,
@@ -15,16 +24,6 @@ import {
   scoreReference,
   type SampleContext,
 } from './reference.js';
-
-const SAMPLING: SamplingParams = { ...GREEDY, temperature: 1 };
-
-const context = (sampling: Partial<SamplingParams>, rest: Partial<SampleContext> = {}): SampleContext => ({
-  sampling: { ...SAMPLING, ...sampling },
-  endIds: [],
-  promptTokenIds: [],
-  outputTokenIds: [],
-  ...rest,
-});
 
 /** Samples one row of logits with the kernel for each position. */
 function sampleOnCpu(
@@ -73,14 +72,6 @@ function sampleOnCpu(
   return result;
 }
 
-const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-/** Logits of a language model's look: a few high ones, a long tail. */
-function randomLogits(vocabulary: number, seed: number): Float32Array {
-  const random = seededRandom(seed);
-  return Float32Array.from({ length: vocabulary }, () => 4 * Math.log(1 / (1e-9 + random.next())) - 5);
-}
-
 describe('philox', () => {
   // Known answers of the authors' Random123 library (kat_vectors).
   it('gives the known answers', () => {
@@ -112,7 +103,7 @@ describe('Hugging Face transformers', () => {
     'agrees on the probabilities after %s',
     (_, { settings, probabilities }) => {
       const sampling = {
-        ...SAMPLING,
+        ...GREEDY,
         temperature: settings['temperature'] ?? 1,
         topK: settings['top_k'] ?? 0,
         topP: settings['top_p'] ?? 1,
@@ -136,7 +127,7 @@ describe('modified logits', () => {
     const logits = Float32Array.of(1, 2, -2, 4, 5, 6);
     const values = modifiedLogits(
       logits,
-      context(
+      contextOf(
         {
           logitBias: new Map([[0, 3]]),
           repetitionPenalty: 2,
@@ -154,29 +145,11 @@ describe('modified logits', () => {
 });
 
 describe('sampling on the CPU', () => {
-  const VOCABULARIES = [1, 7, 64, 1000, 32_000];
-  const SETTINGS: readonly Partial<SamplingParams>[] = [
-    {},
-    { temperature: 0 },
-    { topK: 1 },
-    { temperature: 0.3 },
-    { temperature: 5 },
-    { topK: 5 },
-    { topK: 900 },
-    { topP: 0.9 },
-    { topP: 0 },
-    { topP: 0.999 },
-    { minP: 0.05 },
-    { minP: 1 },
-    { temperature: 0.8, topK: 50, topP: 0.9, minP: 0.02 },
-    { temperature: 2, topK: 3000, topP: 0.99 },
-  ];
-
   it.each(VOCABULARIES)('draws as the reference does from %i tokens', (vocabulary) => {
     for (const [index, settings] of SETTINGS.entries()) {
       const logits = randomLogits(vocabulary, index + vocabulary);
-      const from = context({ ...settings, seed: 0xfedcba9876543210n + BigInt(index) });
-      const positions = range(vocabulary > 10_000 ? 4 : 40);
+      const from = contextOf({ ...settings, seed: 0xfedcba9876543210n + BigInt(index) });
+      const positions = countUp(vocabulary > 10_000 ? 4 : 40);
       const expected = positions.map((position) => sampleReference(logits, from, position));
       withEachLevel(2, (pool, isa) => {
         const { tokenIds } = sampleOnCpu(pool, logits, from, { positions });
@@ -188,45 +161,28 @@ describe('sampling on the CPU', () => {
   it('keeps all equal values at the thresholds, and takes the lowest id when greedy', () => {
     const logits = Float32Array.from({ length: 200 }, (_, id) => (id === 0 ? -1 : id % 5));
     for (const settings of [{ topK: 3 }, { topP: 0.01 }, { topK: 60 }, { temperature: 0 }]) {
-      const from = context({ ...settings, seed: 9n });
-      const positions = range(100);
+      const from = contextOf({ ...settings, seed: 9n });
+      const positions = countUp(100);
       const expected = positions.map((position) => sampleReference(logits, from, position));
       withEachLevel(1, (pool) => {
         expect([...sampleOnCpu(pool, logits, from, { positions }).tokenIds]).toEqual(expected);
       });
     }
-    const topK = range(300).map((position) => sampleReference(logits, context({ topK: 3 }), position));
+    const topK = countUp(300).map((position) => sampleReference(logits, contextOf({ topK: 3 }), position));
     expect(new Set(topK).size).toBe(40); // every id with id % 5 = 4
-    expect(sampleReference(logits, context({ temperature: 0 }), 0)).toBe(4);
+    expect(sampleReference(logits, contextOf({ temperature: 0 }), 0)).toBe(4);
   });
 
   it('follows penalties, bias, bad words and min tokens', () => {
     const logits = randomLogits(500, 77);
-    const random = seededRandom(3);
-    const history = range(60).map(() => Math.floor(random.next() * 500));
-    const rest = { endIds: [3, 4], promptTokenIds: history.slice(0, 20), outputTokenIds: history.slice(20) };
-    const settings: readonly Partial<SamplingParams>[] = [
-      { repetitionPenalty: 1.5 },
-      { repetitionPenalty: 0.7 },
-      { presencePenalty: 3, frequencyPenalty: -0.5 },
-      { minTokens: 41 },
-      { minTokens: 40 },
-      {
-        logitBias: new Map([
-          [7, 9.5],
-          [8, -100],
-          [9, 9.25],
-        ]),
-      },
-      { badWords: [[11], [history[58]!, history[59]!, 12], range(100), history] },
-      { repetitionPenalty: 1.2, frequencyPenalty: 0.4, badWords: [[history[59]!, 5]], minTokens: 100 },
-    ];
+    const rest = historyOf(500, 3);
+    const settings = historySettings(rest);
     for (const temperature of [0, 1.5]) {
       for (const sampling of settings) {
-        const from = context({ ...sampling, temperature, seed: 5n }, rest);
-        const expected = range(20).map((position) => sampleReference(logits, from, position));
+        const from = contextOf({ ...sampling, temperature, seed: 5n }, rest);
+        const expected = countUp(20).map((position) => sampleReference(logits, from, position));
         withEachLevel(2, (pool, isa) => {
-          const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: range(20) });
+          const { tokenIds } = sampleOnCpu(pool, logits, from, { positions: countUp(20) });
           expect([...tokenIds], `${isa} ${JSON.stringify(Object.entries(sampling))}`).toEqual(expected);
         });
       }
@@ -234,37 +190,13 @@ describe('sampling on the CPU', () => {
   });
 
   it('scores the next tokens of a beam as the reference does', () => {
-    const random = seededRandom(8);
     for (const [index, vocabulary] of [40, 500, 32_000].entries()) {
       const logits = randomLogits(vocabulary, 90 + index);
       logits[3] = NaN;
-      const below = (): number => Math.floor(random.next() * vocabulary);
-      const history = range(60).map(below);
-      const rest = {
-        endIds: [1, 2],
-        promptTokenIds: history.slice(0, 20),
-        outputTokenIds: history.slice(20),
-      };
-      const likely = scoreReference(logits, 0, 8).top.map(({ tokenId }) => tokenId);
-      const settings: readonly Partial<SamplingParams>[] = [
-        {},
-        { minTokens: 41, repetitionPenalty: 1.4 },
-        {
-          presencePenalty: 0.5,
-          frequencyPenalty: -0.25,
-          badWords: [[likely[0]!], [history[59]!, likely[1]!]],
-        },
-        {
-          logitBias: new Map([
-            [likely[2]!, 20],
-            [likely[3]!, -3],
-          ]),
-          repetitionPenalty: 0.8,
-        },
-        { badWords: range(vocabulary).map((id) => [id]) },
-      ];
+      const rest = historyOf(vocabulary, 8 + index);
+      const settings = beamSettings(logits, rest);
       for (const sampling of settings) {
-        const from = context({ ...sampling, temperature: 0 }, rest);
+        const from = contextOf({ ...sampling, temperature: 0 }, rest);
         const expected = scoreBeamReference(logits, from, 12);
         withEachLevel(2, (pool, isa) => {
           const result = sampleOnCpu(pool, logits, from, { positions: [60], topCount: 12, isBeam: true });
@@ -282,7 +214,7 @@ describe('sampling on the CPU', () => {
   it('draws with the frequencies of the distribution', () => {
     const logits = Float32Array.from([0.5, 0.25, 0.125, 0.125], Math.log);
     withEachLevel(2, (pool) => {
-      const { tokenIds } = sampleOnCpu(pool, logits, context({ seed: 2n }), { positions: range(20_000) });
+      const { tokenIds } = sampleOnCpu(pool, logits, contextOf({ seed: 2n }), { positions: countUp(20_000) });
       const counts = [0, 0, 0, 0];
       for (const id of tokenIds) counts[id]!++;
       const deviations = [0.5, 0.25, 0.125, 0.125].map(
@@ -295,11 +227,11 @@ describe('sampling on the CPU', () => {
   it('survives NaN, infinities and bans on everything', () => {
     const logits = Float32Array.of(NaN, -Infinity, 3, NaN, 1);
     const nothing = Float32Array.of(NaN, -Infinity, NaN);
-    const banAll = { badWords: range(5).map((id) => [id]) };
+    const banAll = { badWords: countUp(5).map((id) => [id]) };
     withEachLevel(1, (pool) => {
       for (const temperature of [0, 1]) {
         const sample = (row: Float32Array, sampling: Partial<SamplingParams>): number =>
-          sampleOnCpu(pool, row, context({ temperature, topK: 1, ...sampling }), { positions: [0] })
+          sampleOnCpu(pool, row, contextOf({ temperature, topK: 1, ...sampling }), { positions: [0] })
             .tokenIds[0]!;
         expect([sample(logits, {}), sample(nothing, {}), sample(logits, banAll)]).toEqual([2, -1, 2]);
         expect(sample(logits, { topK: 0, topP: 0.5, minP: 0.5 })).toBe(2);
@@ -314,7 +246,7 @@ describe('sampling on the CPU', () => {
     for (const topCount of [0, 1, 20]) {
       const expected = scoreReference(logits, target, topCount);
       withEachLevel(1, (pool) => {
-        const result = sampleOnCpu(pool, logits, context({}), { positions: [0], target, topCount });
+        const result = sampleOnCpu(pool, logits, contextOf({}), { positions: [0], target, topCount });
         const known = expected.top.length;
         expect(result.tokenIds[0]).toBe(target);
         expect(result.logprobs[0]).toBeCloseTo(expected.logprob, 4);

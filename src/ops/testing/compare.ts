@@ -9,3 +9,10 @@ export function relativeError(actual: Float32Array, expected: Float32Array): num
   }
   return error;
 }
+
+/** Index of the first number that is another one, -1 if there is none. Matchers of the test runner take seconds for a million. */
+export function firstDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  const count = Math.max(actual.length, expected.length);
+  for (let i = 0; i < count; i++) if (!Object.is(actual[i], expected[i])) return i;
+  return -1;
+}

@@ -1,0 +1,134 @@
+/** A linear layer with random numbers on a GPU, and how far its results are from the reference's. */
+import type { TestKernels } from '../../../../builder/testing/test-kernels.js';
+import { seededRandom } from '../../../../core/random.js';
+import { type Matrix, randomMatrix, rowOf } from '../../../matrix.js';
+import { roundActivations } from '../../../testing/activations.js';
+import { relativeError } from '../../../testing/compare.js';
+import { linearReference } from '../../reference.js';
+import { type LinearConfig, methodOf } from '../methods.js';
+import { type CudaLinearProblem, outColumns } from '../problem.js';
+import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
+import { storedWeights } from '../stored-weights.js';
+import { INT8_OFFSET, tileOffset, tileShape } from '../tiles.js';
+
+/** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
+const MAX_ROWS = 24;
+const MAX_COLUMNS = 192;
+
+export class LinearCase {
+  readonly name: string;
+  readonly #kernels: TestKernels;
+  readonly #problem: CudaLinearProblem;
+  readonly #x: Matrix;
+  readonly #weight: Matrix;
+  readonly #bias: Float32Array;
+  /** Addresses. */
+  readonly #at: {
+    readonly x: number;
+    readonly weight: number;
+    readonly scale: number;
+    readonly bias: number;
+  };
+  /** Rows and columns of the result that are compared, and what the reference computes there. */
+  readonly #rows: readonly number[];
+  readonly #columns: readonly number[];
+  readonly #expected: Float32Array;
+
+  constructor(kernels: TestKernels, problem: CudaLinearProblem) {
+    const { m, n, k, format, epilogue } = problem;
+    const random = seededRandom(m + n + k);
+    const rounded = (rows: number, columns: number): Matrix => {
+      const { data } = randomMatrix(rows, columns, random);
+      return { rowCount: rows, columnCount: columns, data: roundActivations(data, kernels.dtype) };
+    };
+    this.name = `[${m}, ${k}] x [${n}, ${k}] ${epilogue}`;
+    this.#kernels = kernels;
+    this.#problem = problem;
+    this.#x = rounded(m, k);
+    this.#bias = rounded(1, n).data;
+    const x = kernels.reserve(2 * this.#xRows * k);
+    kernels.write(x, this.#x.data);
+    const bias = kernels.uploadActivations(this.#bias);
+    if (storedWeights(format).isTiled) {
+      const codes = Int8Array.from({ length: n * k }, () => Math.floor(random.next() * 255) - 127);
+      const scales = Float32Array.from({ length: n }, () => (0.5 + random.next()) / 127);
+      const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
+      this.#weight = { rowCount: n, columnCount: k, data: values };
+      const weight = kernels.upload(tilesOf(codes, n, k));
+      this.#at = { x, weight, scale: kernels.upload(scales), bias };
+    } else {
+      this.#weight = rounded(n, k);
+      this.#at = { x, weight: kernels.uploadActivations(this.#weight.data), scale: 0, bias };
+    }
+    this.#rows = spread(m, MAX_ROWS);
+    this.#columns = spread(outColumns(problem), MAX_COLUMNS);
+    this.#expected = this.#reference();
+  }
+
+  /** Largest difference from the reference, in units of the largest magnitude. */
+  errorOf(config: LinearConfig): number {
+    const { dtype, target, tensorMap } = this.#kernels;
+    const { n, k, epilogue } = this.#problem;
+    const method = methodOf(config);
+    const matrices = { dtype, x: this.#at.x, xRows: this.#xRows, weight: this.#at.weight };
+    const maps = method.maps(config, this.#problem, matrices).map(tensorMap);
+    const columns = outColumns(this.#problem);
+    const isFloat = epilogue === 'f32';
+    // The matrix library computes whole steps of rows.
+    const outRows = config.method === 'matmul' ? this.#xRows : this.#problem.m;
+    const out = this.#kernels.reserve(outRows * columns * (isFloat ? 4 : 2));
+    const denseCopy = config.method === 'matmul' ? this.#kernels.reserve(2 * n * k) : 0;
+    const { multiprocessorCount } = target;
+    const { scale, bias } = this.#at;
+    const operands = { ...matrices, maps, scale, bias, out, denseCopy, multiprocessorCount };
+    method.launch(config, this.#problem, operands, this.#kernels.sink);
+    const count = this.#problem.m * columns;
+    const all = isFloat ? this.#kernels.floats(out, count) : this.#kernels.activations(out, count);
+    const compared = this.#rows.flatMap((row) => this.#columns.map((column) => all[row * columns + column]!));
+    return relativeError(Float32Array.from(compared), this.#expected);
+  }
+
+  /** Rows that x has room for. */
+  get #xRows(): number {
+    const steps = Math.ceil(this.#problem.m / MATMUL_ROW_STEP);
+    return Math.max(MIN_X_MAP_ROWS, steps * MATMUL_ROW_STEP);
+  }
+
+  /** [compared rows, compared columns] */
+  #reference(): Float32Array {
+    const { epilogue } = this.#problem;
+    const columns = outColumns(this.#problem);
+    const x = pick(this.#x, this.#rows);
+    const product = (outputs: readonly number[]): Float32Array =>
+      linearReference(
+        x,
+        pick(this.#weight, outputs),
+        Float32Array.from(outputs, (output) => this.#bias[output]!),
+      ).data;
+    if (epilogue !== 'swiglu') return product(this.#columns);
+    const [gate, up] = [product(this.#columns), product(this.#columns.map((column) => columns + column))];
+    return gate.map((value, i) => (value / (1 + Math.exp(-value))) * up[i]!);
+  }
+}
+
+/** At most `most` of `count` indices, evenly spread, the first and the last among them. */
+function spread(count: number, most: number): number[] {
+  if (count <= most) return Array.from({ length: count }, (_, i) => i);
+  return Array.from({ length: most }, (_, i) => Math.floor((i * (count - 1)) / (most - 1)));
+}
+
+function pick(matrix: Matrix, rows: readonly number[]): Matrix {
+  const data = new Float32Array(rows.length * matrix.columnCount);
+  for (const [i, row] of rows.entries()) data.set(rowOf(matrix, row), i * matrix.columnCount);
+  return { rowCount: rows.length, columnCount: matrix.columnCount, data };
+}
+
+/** INT8 weights in tiles; what is beside the matrix is zero. */
+function tilesOf(codes: Int8Array, rows: number, columns: number): Uint8Array {
+  const byteLength = tileShape(rows, columns).reduce((product, size) => product * size);
+  const tiles = new Uint8Array(byteLength).fill(INT8_OFFSET);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      tiles[tileOffset(row, column, columns)] = codes[row * columns + column]! + INT8_OFFSET;
+  return tiles;
+}

@@ -1,0 +1,132 @@
+import { expect, it } from 'vitest';
+import { describeGpuKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
+import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
+import { rowOf } from '../matrix.js';
+import { ropeAppendLaunch } from '../rope/cuda.js';
+import { roundoff } from '../testing/activations.js';
+import { firstDifference, relativeError } from '../testing/compare.js';
+import { decodeLaunch, prefillLaunch } from './cuda.js';
+import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
+
+const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
+  heads: { headCount, kvHeadCount, headDim },
+});
+const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST] = [
+  heads(1, 1, 16),
+  heads(4, 4, 32),
+  heads(8, 2, 48),
+  heads(8, 2, 64),
+  heads(2, 2, 128),
+  heads(4, 1, 128),
+  heads(2, 1, 256),
+];
+/** Each size of heads; then each type of cache, each kernel that older devices have, and other blocks, with some of the sizes. */
+const CHOICES: readonly KernelChoice[] = [
+  ...[TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST].map((size) => ({ dtype: 'f16' as const, ...size })),
+  { dtype: 'bf16', ...ODD },
+  { dtype: 'bf16', ...FULL },
+  { dtype: 'f16', ...SINGLE, kvDtype: 'i8' },
+  { dtype: 'f16', ...LARGEST, kvDtype: 'i8', blockTokens: 8 },
+  { dtype: 'bf16', ...GROUPED, kvDtype: 'i8' },
+  { dtype: 'f16', ...ODD, kvDtype: 'f8e4m3' },
+  { dtype: 'bf16', ...FULL, kvDtype: 'f8e4m3', blockTokens: 24 },
+  { dtype: 'f16', ...HALF, blockTokens: 24 },
+  { dtype: 'f16', ...SINGLE, isOldDevice: true },
+  { dtype: 'f16', ...LARGEST, isOldDevice: true },
+  { dtype: 'bf16', ...GROUPED, isOldDevice: true, blockTokens: 8 },
+  { dtype: 'f16', ...ODD, isOldDevice: true, kvDtype: 'i8' },
+  { dtype: 'bf16', ...FULL, isOldDevice: true, kvDtype: 'f8e4m3' },
+];
+const CASES = CHOICES.map((choice) => [JSON.stringify(choice), choice] as const);
+
+/** In 8 bits a key that is rounded to the neighbouring activation may get the neighbouring code. */
+const CACHE_TOLERANCE: Readonly<Record<QuantisedKvDtype, number>> = { i8: 1e-2, f8e4m3: 3e-2 };
+/** Distance of the largest code from the next, as a share of the largest. */
+const LARGEST_STEP: Readonly<Record<QuantisedKvDtype, number>> = { i8: 1 / 127, f8e4m3: 32 / 448 };
+/** Roundings of the output, and of weights and queries. */
+const DECODE_ROUNDINGS = 4;
+const PREFILL_ROUNDINGS = 8;
+const toleranceOf = ({ dtype, kvDtype }: KernelChoice, roundings: number): number =>
+  roundings * roundoff(dtype) + (kvDtype === undefined ? 0 : CACHE_TOLERANCE[kvDtype]);
+
+/** Contexts around the sizes of blocks and of pieces: 64, 128, 256 or 512 tokens. */
+const DECODE_ROWS: readonly AttendingRow[] = [
+  0, 1, 14, 15, 16, 63, 64, 130, 255, 256, 511, 512, 700, 1030, 1600,
+].map((cached) => ({ cached, fresh: 1 }));
+
+/** Prompts around the sizes of tiles, 64 and 128 queries, whole and as later chunks; one row decodes. */
+const PREFILL_ROWS: readonly AttendingRow[] = [
+  { cached: 0, fresh: 2 },
+  { cached: 0, fresh: 64 },
+  { cached: 5, fresh: 1 },
+  { cached: 7, fresh: 65 },
+  { cached: 130, fresh: 127 },
+  { cached: 0, fresh: 129 },
+  { cached: 400, fresh: 257 },
+];
+
+describeGpuKernels('pagedAttention', (open) => {
+  it.each(CASES)('decodes with the kernels of %s', (_, choice) => {
+    const kernels = open(choice);
+    const attention = new AttentionCase(kernels, DECODE_ROWS);
+    const operands = attention.upload();
+    // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
+    for (let i = 0; i < 2; i++) kernels.run(decodeLaunch(attention.problem, kernels.target, operands));
+
+    const expected = attention.expected();
+    const out = kernels.activations(operands.out, expected.data.length);
+    const actual = { ...expected, data: out };
+    const tolerance = toleranceOf(choice, DECODE_ROUNDINGS);
+    for (const [row, { cached }] of DECODE_ROWS.entries())
+      expect(relativeError(rowOf(actual, row), rowOf(expected, row)), `${cached} tokens`).toBeLessThan(
+        tolerance,
+      );
+
+    const { rowCount } = attention.step;
+    const counters = kernels.integers(operands.arrivals, rowCount * attention.dims.kvHeadCount);
+    expect(counters.every((count) => count === 0)).toBe(true);
+    // The new token is in the cache, and nothing else has changed.
+    const found = attention.download(operands);
+    const rotated = attention.rotated();
+    const { cache } = attention;
+    attention.eachFresh((row, position, token) => {
+      for (const place of attention.placesOf(row, position)) {
+        cache.write(place, attention.vectorOf(rotated, token, place));
+        const error = relativeError(found.read(place), cache.read(place));
+        // A neighbouring activation, or in 8 bits a neighbouring code.
+        const step = choice.kvDtype === undefined ? 0 : LARGEST_STEP[choice.kvDtype];
+        expect(error).toBeLessThan(step + 2.01 * roundoff(choice.dtype));
+        cache.copyFrom(found, place);
+      }
+    });
+    expect(firstDifference(found.bytes, cache.bytes)).toBe(-1);
+  });
+
+  it.each(CASES)('attends with the kernels of %s', (_, choice) => {
+    const kernels = open(choice);
+    const attention = new AttentionCase(kernels, PREFILL_ROWS);
+    const operands = attention.upload();
+    const { problem, prefillKernel, step } = attention;
+    kernels.run(ropeAppendLaunch({ ...problem, tokens: step.tokenCount }, operands));
+    for (let i = 0; i < 2; i++) kernels.run(prefillLaunch(prefillKernel, problem, kernels.target, operands));
+
+    const expected = attention.expected();
+    const out = kernels.activations(operands.out, expected.data.length);
+    const tolerance = toleranceOf(choice, PREFILL_ROUNDINGS);
+    for (const [row, { cached, fresh }] of PREFILL_ROWS.entries()) {
+      const [begin, end] = [step.rowOffsets[row]!, step.rowOffsets[row + 1]!].map(
+        (at) => at * expected.columnCount,
+      );
+      const found = out.subarray(begin, end);
+      // A row of one token is decode attention's, which did not run.
+      if (fresh === 1) expect(found.every((value) => value === 0)).toBe(true);
+      else
+        expect(
+          relativeError(found, expected.data.subarray(begin, end)),
+          `${fresh} tokens after ${cached}`,
+        ).toBeLessThan(tolerance);
+    }
+    const counters = kernels.integers(operands.arrivals, step.rowCount * attention.dims.kvHeadCount);
+    expect(counters.every((count) => count === 0)).toBe(true);
+  });
+});

@@ -1,0 +1,103 @@
+/** What every implementation of sampling is tested with. */
+import { seededRandom } from '../../../core/random.js';
+import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import { type SampleContext, scoreReference } from '../reference.js';
+
+const SAMPLING: SamplingParams = { ...GREEDY, temperature: 1 };
+
+/** A sequence that draws, with these changes. */
+export const contextOf = (
+  sampling: Partial<SamplingParams>,
+  rest: Partial<SampleContext> = {},
+): SampleContext => ({
+  sampling: { ...SAMPLING, ...sampling },
+  endIds: [],
+  promptTokenIds: [],
+  outputTokenIds: [],
+  ...rest,
+});
+
+export const countUp = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Logits of a language model's look: a few high ones, a long tail. */
+export function randomLogits(vocabulary: number, seed: number): Float32Array {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length: vocabulary }, () => 4 * Math.log(1 / (1e-9 + random.next())) - 5);
+}
+
+export const VOCABULARIES: readonly number[] = [1, 7, 64, 1000, 32_000];
+
+/** Every way of choosing by the logits alone. */
+export const SETTINGS: readonly Partial<SamplingParams>[] = [
+  {},
+  { temperature: 0 },
+  { topK: 1 },
+  { temperature: 0.3 },
+  { temperature: 5 },
+  { topK: 5 },
+  { topK: 900 },
+  { topP: 0.9 },
+  { topP: 0 },
+  { topP: 0.999 },
+  { minP: 0.05 },
+  { minP: 1 },
+  { temperature: 0.8, topK: 50, topP: 0.9, minP: 0.02 },
+  { temperature: 2, topK: 3000, topP: 0.99 },
+];
+
+/** A prompt of 20 tokens and 40 tokens of output, with two end ids. */
+export function historyOf(vocabulary: number, seed: number): Omit<SampleContext, 'sampling'> {
+  const random = seededRandom(seed);
+  const history = countUp(60).map(() => Math.floor(random.next() * vocabulary));
+  return { endIds: [3, 4], promptTokenIds: history.slice(0, 20), outputTokenIds: history.slice(20) };
+}
+
+/** Every way in which earlier tokens matter. @param context of {@link historyOf} */
+export function historySettings({
+  promptTokenIds,
+  outputTokenIds,
+}: Omit<SampleContext, 'sampling'>): readonly Partial<SamplingParams>[] {
+  const history = [...Array.from(promptTokenIds), ...Array.from(outputTokenIds)];
+  return [
+    { repetitionPenalty: 1.5 },
+    { repetitionPenalty: 0.7 },
+    { presencePenalty: 3, frequencyPenalty: -0.5 },
+    { minTokens: 41 },
+    { minTokens: 40 },
+    {
+      logitBias: new Map([
+        [7, 9.5],
+        [8, -100],
+        [9, 9.25],
+      ]),
+    },
+    { badWords: [[11], [history[58]!, history[59]!, 12], countUp(100), history] },
+    { repetitionPenalty: 1.2, frequencyPenalty: 0.4, badWords: [[history[59]!, 5]], minTokens: 100 },
+  ];
+}
+
+/** Everything that changes the scores of a beam's next tokens; the last forbids all. @param context of {@link historyOf} */
+export function beamSettings(
+  logits: Float32Array,
+  { outputTokenIds }: Omit<SampleContext, 'sampling'>,
+): readonly Partial<SamplingParams>[] {
+  const likely = scoreReference(logits, 0, 8).top.map(({ tokenId }) => tokenId);
+  const last = Array.from(outputTokenIds).at(-1)!;
+  return [
+    {},
+    { minTokens: 41, repetitionPenalty: 1.4 },
+    {
+      presencePenalty: 0.5,
+      frequencyPenalty: -0.25,
+      badWords: [[likely[0]!], [last, likely[1]!]],
+    },
+    {
+      logitBias: new Map([
+        [likely[2]!, 20],
+        [likely[3]!, -3],
+      ]),
+      repetitionPenalty: 0.8,
+    },
+    { badWords: countUp(logits.length).map((id) => [id]) },
+  ];
+}
