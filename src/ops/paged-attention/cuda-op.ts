@@ -3,9 +3,8 @@ import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import { commonPart, type CudaOpDefinition, type UnitPart } from '../cuda/definition.js';
 import { cudaDtype } from '../cuda/dtype.js';
 import type { CudaAttention } from '../cuda/lower.js';
-import type { CudaScope } from '../cuda/scope.js';
-import type { DescriptorField } from '../cuda/step-fields.js';
-import { ropeAppendLaunch } from '../rope/cuda.js';
+import type { CudaScope, CudaStep } from '../cuda/scope.js';
+import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
 import {
   attentionFiles,
   type AttentionOperands,
@@ -27,57 +26,69 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
   bind(op, scope) {
     const { plan, memory, target, blockTokens } = scope.context;
     const { headCount, kvHeadCount, headDim } = plan.dims;
-    const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
-    const fixed = fixedOperands(op, scope, prefillKernel);
     const { blockStride, headBlockBytes } = memory;
-    const shape = { headCount, kvHeadCount, headDim, blockStride, isQuantised: isQuantisedKv(plan.kvDtype) };
-    const sizes = { ...shape, blockTokens, headBlockBytes };
-    return ({ tokens, decodeItems, prefillTiles, maxBlocks, descriptor }, sink) => {
-      const operands = {
-        ...fixed,
-        rowOffsets: descriptor('rowOffsets'),
-        contextLengths: descriptor('contextLengths'),
-        blockTables: descriptor('blockTables'),
-        decodeItems: descriptor('decodeItems'),
-        itemCount: descriptor('itemCount'),
-        prefillTiles: descriptor('prefillTiles'),
-      };
+    const isQuantised = isQuantisedKv(plan.kvDtype);
+    const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
+    const operandsOf = bindOperands(op, scope, prefillKernel);
+    return (step, sink) => {
+      const { tokens, decodeItems, prefillTiles, maxBlocks } = step;
+      const operands = operandsOf(step);
+      // A step of decode attention alone leaves rotation and append to it.
       if (prefillTiles > 0) {
-        // A step of decode attention alone leaves rotation and append to it.
-        const rows = { positions: descriptor('positions'), tokenRows: descriptor('tokenRows') };
-        sink.kernel(ropeAppendLaunch({ ...shape, tokens, maxBlocks }, { ...operands, ...rows }));
+        const shape = { tokens, headCount, kvHeadCount, headDim, blockStride, isQuantised, maxBlocks };
+        sink.kernel(ropeAppendLaunch(shape, operands));
       }
       sink.startOp?.(op.index + 1);
-      const problem = { ...sizes, maxBlocks, decodeItems, prefillTiles };
+      const problem = {
+        headCount,
+        kvHeadCount,
+        headDim,
+        blockTokens,
+        blockStride,
+        headBlockBytes,
+        isQuantised,
+        maxBlocks,
+        decodeItems,
+        prefillTiles,
+      };
       if (decodeItems > 0) sink.kernel(decodeLaunch(problem, target, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(prefillKernel, problem, target, operands));
     };
   },
 };
 
-/** Operands whose addresses depend on the step: fields of its descriptor. */
-type StepOperand = keyof AttentionOperands & DescriptorField;
-
-/** Addresses that are the same in every step. */
-function fixedOperands(
+/** Returns a function that adds the fields of a step's descriptor to the addresses that are the same in every step. */
+function bindOperands(
   { attend }: CudaAttention,
   scope: CudaScope,
   prefillKernel: PrefillKernel,
-): Omit<AttentionOperands, StepOperand> {
+): (step: CudaStep) => AttentionOperands & RopeOperands {
   const { memory } = scope.context;
   const { cosTable, sinTable, partials, arrivals } = memory;
+  const [qkv, out] = [scope.at(attend.qkv), scope.next().at(attend.out)];
   const cache = memory.cacheLayer(attend.layer);
-  return {
-    qkv: scope.at(attend.qkv),
+  const layerOffsetBytes = cache - memory.cacheLayer(0);
+  const maps = prefillKernel.name === 'attention_prefill' ? undefined : attentionMaps(attend.qkv, scope);
+  // One literal: to spread an object of so many members takes ten times as long, for each layer of each step.
+  return ({ descriptor }) => ({
+    qkv,
     cache,
-    layerOffsetBytes: cache - memory.cacheLayer(0),
-    maps: prefillKernel.name === 'attention_prefill' ? undefined : attentionMaps(attend.qkv, scope),
-    out: scope.next().at(attend.out),
+    layerOffsetBytes,
+    maps,
+    out,
     cosTable,
     sinTable,
     partials,
     arrivals,
-  };
+    positions: descriptor('positions'),
+    tokenRows: descriptor('tokenRows'),
+    rowOffsets: descriptor('rowOffsets'),
+    contextLengths: descriptor('contextLengths'),
+    blockTables: descriptor('blockTables'),
+    decodeItems: descriptor('decodeItems'),
+    itemCount: descriptor('itemCount'),
+    prefillTiles: descriptor('prefillTiles'),
+  });
 }
 
 /** Maps of the queries, keys and values of a step's tokens, and of the whole cache as a matrix of keys and values. */

@@ -59,8 +59,9 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
     return (step, sink) => {
       const m = rows(step);
       const { method, config, problem, operands } = variants.get(rowClass(m))!;
-      method.launch(config, { ...problem, m }, operands, sink);
-      if (gated === undefined || problem.epilogue === 'swiglu') return;
+      const { n, k, format, epilogue } = problem;
+      method.launch(config, { m, n, k, format, epilogue }, operands, sink);
+      if (gated === undefined || epilogue === 'swiglu') return;
       sink.startOp?.(index + 1);
       sink.kernel(swigluLaunch(m, gated.columns, gateUp, gated.out));
     };
