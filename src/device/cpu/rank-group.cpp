@@ -1,8 +1,7 @@
-// Ranks of one host: counters and buffers in memory that their processes share, and the exchanges over them.
-//
-// A rank waits for a counter of another one: it polls for a moment, then sleeps in the kernel (futex) in slices. After
-// each slice it looks whether every rank lives (pidfd), whether one is stopped, and whether its patience is over. No wait
-// is endless, except that for work: there, only the life of rank 0 counts.
+// Ranks of one host: counters and buffers in memory that their processes share, and the exchanges over them.  A
+// rank waits for a counter of another one: it polls for a moment, then sleeps in the kernel (futex) in slices.
+// After each slice it looks whether every rank lives (pidfd), whether one is stopped, and whether its patience is
+// over. No wait is endless, except that for work: there, only the life of rank 0 counts.
 #include "ops/cpu/api.h"
 #include <algorithm>
 #include <atomic>
@@ -59,8 +58,8 @@ constexpr int sliceMs = 20;
 constexpr int stoppedLimitMs = 1000;
 
 struct Group {
-  Shared *shared;
-  float *buffers; // [ranks, 2, pieceCount]
+  Shared* shared;
+  float* buffers;  // [ranks, 2, pieceCount]
   int64_t pieceCount;
   int rank, rankCount;
   int patienceMs;
@@ -78,32 +77,32 @@ void pause() {
 #endif
 }
 
-bool hasReached(const Counter &counter, uint32_t target) {
+bool hasReached(const Counter& counter, uint32_t target) {
   return static_cast<int32_t>(counter.value.load(std::memory_order_seq_cst) - target) >= 0;
 }
 
-void wakeAll(Counter &counter) {
+void wakeAll(Counter& counter) {
   if (counter.sleeperCount.load(std::memory_order_seq_cst) > 0)
     syscall(SYS_futex, &counter.value, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 // Sequentially consistent with the check of a sleeper: it sees the new value, or this sees the sleeper.
-void advance(Counter &counter, uint32_t value) {
+void advance(Counter& counter, uint32_t value) {
   counter.value.store(value, std::memory_order_seq_cst);
   wakeAll(counter);
 }
 
-int fail(Group &group, Fault fault, int rank) {
+int fail(Group& group, Fault fault, int rank) {
   int32_t none = 0;
   group.shared->failure.compare_exchange_strong(none, fault * 256 + rank);
   return group.shared->failure.load();
 }
 
-bool isAlive(Group &group, int rank) {
-  int &descriptor = group.pidfds[rank];
+bool isAlive(Group& group, int rank) {
+  int& descriptor = group.pidfds[rank];
   if (descriptor < 0) {
     const int32_t pid = group.shared->ranks[rank].pid.load();
-    if (pid == 0) return true; // not registered yet
+    if (pid == 0) return true;  // not registered yet
     descriptor = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
     if (descriptor < 0) return errno != ESRCH;
   }
@@ -120,24 +119,24 @@ bool isStopped(int pid) {
   close(file);
   if (length <= 0) return false;
   text[length] = 0;
-  const char *end = std::strrchr(text, ')'); // of the name, which may hold anything
+  const char* end = std::strrchr(text, ')');  // of the name, which may hold anything
   return end != nullptr && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
 // Looks at the other ranks after a slice of waiting. Returns 0 while all is well.
-int checkRanks(Group &group) {
+int checkRanks(Group& group) {
   if (const int failure = group.shared->failure.load()) return failure;
   for (int rank = 0; rank < group.rankCount; rank++) {
     if (rank == group.rank) continue;
     if (!isAlive(group, rank)) return fail(group, died, rank);
-    int &stoppedMs = group.stoppedMs[rank];
+    int& stoppedMs = group.stoppedMs[rank];
     stoppedMs = isStopped(group.shared->ranks[rank].pid.load()) ? stoppedMs + sliceMs : 0;
     if (stoppedMs >= stoppedLimitMs) return fail(group, late, rank);
   }
   return 0;
 }
 
-bool spin(const Counter &counter, uint32_t target) {
+bool spin(const Counter& counter, uint32_t target) {
   const auto deadline = Clock::now() + spinTime;
   do {
     for (int i = 0; i < 64; i++) {
@@ -149,7 +148,7 @@ bool spin(const Counter &counter, uint32_t target) {
 }
 
 // Sleeps until the counter moves, for `ms` at most. Returns false when the time is over.
-bool sleepSlice(Counter &counter, uint32_t target, int ms) {
+bool sleepSlice(Counter& counter, uint32_t target, int ms) {
   counter.sleeperCount.fetch_add(1, std::memory_order_seq_cst);
   const uint32_t seen = counter.value.load(std::memory_order_seq_cst);
   bool isOver = false;
@@ -163,7 +162,7 @@ bool sleepSlice(Counter &counter, uint32_t target, int ms) {
 
 // Waits until a counter of `rank` reaches `target`. Time is counted in slices, so that it stands still while this
 // process itself is stopped. Returns 0, or the failure.
-int waitFor(Group &group, Counter &counter, uint32_t target, int rank) {
+int waitFor(Group& group, Counter& counter, uint32_t target, int rank) {
   if (hasReached(counter, target) || (group.maySpin && spin(counter, target))) return 0;
   for (int waitedMs = 0; !hasReached(counter, target);) {
     if (sleepSlice(counter, target, sliceMs)) continue;
@@ -175,21 +174,22 @@ int waitFor(Group &group, Counter &counter, uint32_t target, int rank) {
   return 0;
 }
 
-float *bufferOf(const Group &group, int rank) {
+float* bufferOf(const Group& group, int rank) {
   return group.buffers + (rank * 2 + (group.round & 1)) * group.pieceCount;
 }
 
-// Shows `count` numbers to all ranks and waits for theirs, which lie in their buffers of this round until the call after
-// the next. One wait a round is enough: a rank that writes a buffer again has seen every rank arrive in the round between.
-int exchangePiece(Group &group, const float *values, int64_t count, Exchange kind) {
+// Shows `count` numbers to all ranks and waits for theirs, which lie in their buffers of this round until the call
+// after the next. One wait a round is enough: a rank that writes a buffer again has seen every rank arrive in the
+// round between.
+int exchangePiece(Group& group, const float* values, int64_t count, Exchange kind) {
   group.round++;
-  RankState &own = group.shared->ranks[group.rank];
+  RankState& own = group.shared->ranks[group.rank];
   std::memcpy(bufferOf(group, group.rank), values, count * sizeof(float));
   const int64_t exchange = count * 4 + kind;
   own.exchange[group.round & 1].store(exchange, std::memory_order_relaxed);
   advance(own.arrived, group.round);
   for (int rank = 0; rank < group.rankCount; rank++) {
-    RankState &other = group.shared->ranks[rank];
+    RankState& other = group.shared->ranks[rank];
     if (const int failure = waitFor(group, other.arrived, group.round, rank)) return failure;
     if (other.exchange[group.round & 1].load(std::memory_order_relaxed) != exchange)
       return fail(group, diverged, rank == 0 ? group.rank : rank);
@@ -198,20 +198,22 @@ int exchangePiece(Group &group, const float *values, int64_t count, Exchange kin
 }
 
 // Adds up the buffers of this round in the order of ranks, in tiles that stay in the nearest cache.
-void sumBuffers(const Group &group, float *out, int64_t count) {
+void sumBuffers(const Group& group, float* out, int64_t count) {
   constexpr int64_t tile = 2048;
   for (int64_t begin = 0; begin < count; begin += tile) {
     const int64_t length = std::min(tile, count - begin);
     std::memcpy(out + begin, bufferOf(group, 0) + begin, length * sizeof(float));
     for (int rank = 1; rank < group.rankCount; rank++) {
-      const float *part = bufferOf(group, rank) + begin;
+      const float* part = bufferOf(group, rank) + begin;
       for (int64_t i = 0; i < length; i++) out[begin + i] += part[i];
     }
   }
 }
 
-// Numbers [begin, end) of a rank's matrix of `columns` columns go to its columns of `out`, which may lack the last ones.
-void placePart(const float *part, int rank, int64_t begin, int64_t end, int64_t columns, float *out, int64_t outColumns) {
+// Numbers [begin, end) of a rank's matrix of `columns` columns go to its columns of `out`, which may lack the last
+// ones.
+void placePart(const float* part, int rank, int64_t begin, int64_t end, int64_t columns, float* out,
+               int64_t outColumns) {
   for (int64_t at = begin; at < end;) {
     const int64_t row = at / columns, column = at % columns;
     const int64_t length = std::min(columns - column, end - at);
@@ -222,8 +224,8 @@ void placePart(const float *part, int rank, int64_t begin, int64_t end, int64_t 
   }
 }
 
-} // namespace
-} // namespace aloft
+}  // namespace
+}  // namespace aloft
 
 using namespace aloft;
 
@@ -234,7 +236,7 @@ ALOFT_API int64_t aloft_ranks_bytes(int rankCount, int64_t pieceCount) {
 
 // Joins the group in the shared memory at `address`. Returns a handle.
 ALOFT_API uint64_t aloft_ranks_join(uint64_t address, int rank, int rankCount, int64_t pieceCount, int patienceMs) {
-  auto *group = new Group{};
+  auto* group = new Group{};
   group->shared = pointer<Shared>(address);
   group->buffers = pointer<float>(address + sizeof(Shared));
   group->pieceCount = pieceCount;
@@ -247,7 +249,7 @@ ALOFT_API uint64_t aloft_ranks_join(uint64_t address, int rank, int rankCount, i
 }
 
 ALOFT_API void aloft_ranks_leave(uint64_t handle) {
-  auto *group = pointer<Group>(handle);
+  auto* group = pointer<Group>(handle);
   for (const int descriptor : group->pidfds)
     if (descriptor >= 0) close(descriptor);
   delete group;
@@ -268,8 +270,8 @@ ALOFT_API uint32_t aloft_ranks_round(uint64_t handle) { return pointer<Group>(ha
 
 // x [count] f32 becomes the sum over ranks. Returns 0, or the failure.
 ALOFT_API int aloft_ranks_all_reduce(uint64_t handle, uint64_t x, int64_t count) {
-  Group &group = *pointer<Group>(handle);
-  float *values = pointer<float>(x);
+  Group& group = *pointer<Group>(handle);
+  float* values = pointer<float>(x);
   for (int64_t begin = 0; begin < count; begin += group.pieceCount) {
     const int64_t length = std::min(group.pieceCount, count - begin);
     if (const int failure = exchangePiece(group, values + begin, length, sum)) return failure;
@@ -281,8 +283,8 @@ ALOFT_API int aloft_ranks_all_reduce(uint64_t handle, uint64_t x, int64_t count)
 // x [rows, columns] f32 of all ranks side by side: out [rows, outColumns] f32. Returns 0, or the failure.
 ALOFT_API int aloft_ranks_all_gather(uint64_t handle, uint64_t x, uint64_t out, int64_t rows, int64_t columns,
                                      int64_t outColumns) {
-  Group &group = *pointer<Group>(handle);
-  const float *values = pointer<const float>(x);
+  Group& group = *pointer<Group>(handle);
+  const float* values = pointer<const float>(x);
   const int64_t count = rows * columns;
   for (int64_t begin = 0; begin < count; begin += group.pieceCount) {
     const int64_t end = std::min(begin + group.pieceCount, count);
@@ -300,8 +302,8 @@ ALOFT_API void aloft_ranks_command(uint64_t handle, uint32_t number) {
 
 // Other ranks: waits for message `number` as long as rank 0 lives. Returns 0, or the failure.
 ALOFT_API int aloft_ranks_await_command(uint64_t handle, uint32_t number) {
-  Group &group = *pointer<Group>(handle);
-  Counter &commanded = group.shared->commanded;
+  Group& group = *pointer<Group>(handle);
+  Counter& commanded = group.shared->commanded;
   if (group.maySpin && spin(commanded, number)) return 0;
   while (!hasReached(commanded, number)) {
     if (sleepSlice(commanded, number, sliceMs)) continue;
@@ -313,13 +315,13 @@ ALOFT_API int aloft_ranks_await_command(uint64_t handle, uint32_t number) {
 
 // Other ranks: message `number` is read and done.
 ALOFT_API void aloft_ranks_echo(uint64_t handle, uint32_t number) {
-  Group &group = *pointer<Group>(handle);
+  Group& group = *pointer<Group>(handle);
   advance(group.shared->ranks[group.rank].echoed, number);
 }
 
 // Rank 0: waits until all others have done message `number`. Returns 0, or the failure.
 ALOFT_API int aloft_ranks_await_echo(uint64_t handle, uint32_t number) {
-  Group &group = *pointer<Group>(handle);
+  Group& group = *pointer<Group>(handle);
   if (const int failure = group.shared->failure.load()) return failure;
   for (int rank = 1; rank < group.rankCount; rank++)
     if (const int failure = waitFor(group, group.shared->ranks[rank].echoed, number, rank)) return failure;
