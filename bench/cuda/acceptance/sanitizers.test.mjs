@@ -20,7 +20,7 @@ function machine({ mbarrier = EVIDENCE, clusterBarrier = summary(0), kernels = E
     app: '/app',
     libraryFlags: [],
     find: () => nvcc ?? undefined,
-    work: (name) => `/work/${name}`,
+    work: (name) => `/some/folder/${name}`,
     aloft: async () => devices,
     async runLine(line) {
       if (line[0] === nvcc) return '';
