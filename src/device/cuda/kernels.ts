@@ -17,7 +17,8 @@ interface KernelResources {
 const MAX_ARGS_BYTES = 1024;
 /** That of a tensor map. */
 const ARGS_ALIGNMENT = 64;
-const DEFAULT_DYNAMIC_SHARED_BYTES = 48 << 10;
+/** Shared memory of a block, static and dynamic together, that a kernel gets without asking for more. */
+const DEFAULT_SHARED_BYTES = 48 << 10;
 const { configBytes, attributeBytes, attributeValueOffset } = LAUNCH_LAYOUT;
 
 /** Loaded machine code, and the one place where kernels are launched. */
@@ -48,7 +49,8 @@ export function createKernels(driver: CudaDriver, computeCapability: number): Ke
       if (module === undefined)
         throw new AloftError('INTERNAL', `No kernel unit '${unit}' is loaded (for ${kernel}).`);
       const handle = driver.out64('cuModuleGetFunction', module, kernel);
-      found = { handle, maxShared: DEFAULT_DYNAMIC_SHARED_BYTES };
+      const staticShared = driver.out32('cuFuncGetAttribute', FUNCTION_ATTRIBUTE.sharedBytes, handle);
+      found = { handle, maxShared: DEFAULT_SHARED_BYTES - staticShared };
       functions.set(key, found);
     }
     return found;

@@ -83,8 +83,9 @@ export function describeBeams(name: string, subject: Subject): void {
       'score by log probability after bias, penalties, bad words and min tokens',
       withDriver(async (driver) => {
         const { plain, changed, context, logits } = await scored(driver, (likely) => ({
-          prompt: [...PROMPT, likely[4]!],
-          output: [...OUTPUT, likely[5]!, likely[6]!, likely[6]!, 7],
+          // As many tokens as the step brings: an executor may take their number from the position.
+          prompt: [...PROMPT.slice(1), likely[4]!],
+          output: [likely[5]!, likely[6]!, likely[6]!, 7],
           endIds: [likely[2]!],
           sampling: {
             repetitionPenalty: 1.3,
