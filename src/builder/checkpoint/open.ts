@@ -5,7 +5,8 @@ import { AloftError } from '../../core/errors.js';
 import type { Checkpoint, TensorSource } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
-import { type ModelConfig, parseModelConfig } from './model-config.js';
+import { readConfig } from '../models/registry.js';
+import type { ModelConfig } from './model-config.js';
 import { openSafetensorsFile, type TensorFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
 
@@ -58,7 +59,7 @@ export function readModelConfig(directory: string): ModelConfig {
       'CHECKPOINT_NOT_FOUND',
       `${path} is missing. Name a Hugging Face model directory, which holds config.json and the weights.`,
     );
-  return parseModelConfig(JsonFile.read(path));
+  return readConfig(JsonFile.read(path));
 }
 
 const FORMATS = [
