@@ -43,7 +43,7 @@ void copyRow(const Table& table, int64_t row, float* out) {
 // out[t] = factor * table[tokenIds[t]]  tokenIds [tokens] i32, out [tokens, columns] f32
 ALOFT_API void aloft_embedding(uint64_t poolAddress, uint64_t tableAddress, uint64_t scalesAddress, int dtype,
                                uint64_t tokenIdsAddress, uint64_t outAddress, int64_t tokens, int64_t columns,
-                              double factor) {
+                               double factor) {
   using namespace aloft;
   const Table table = {tableAddress, scalesAddress, static_cast<TableDtype>(dtype), columns};
   const int32_t* tokenIds = pointer<const int32_t>(tokenIdsAddress);

@@ -168,8 +168,8 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
 
     const int firstOfWarp = position0 + warp * 16;
     // Where a window hides a query's first tile, its keys get equal weights, which the first key that it sees makes 0.
-    const bool masked = tile * TILE + TILE - 1 > firstOfWarp ||
-                        !in_window(tile * TILE, first_visible(firstOfWarp + 15, a.window));
+    const bool masked =
+        tile * TILE + TILE - 1 > firstOfWarp || !in_window(tile * TILE, first_visible(firstOfWarp + 15, a.window));
     float best[2] = {top[0], top[1]};
 #pragma unroll
     for (int n = 0; n < TILE / 8; n++)
