@@ -183,8 +183,8 @@ struct DecodeConsumer {
     score_block(at, token0, score, top);
     rescale(top);
     weigh_block(at, token0, score);
-    // Each lane for its own reads: racecheck does not follow one lane that arrives for its warp after __syncwarp.
-    barrier_arrive(ring.empty + 8 * slot);
+    __syncwarp();
+    if ((threadIdx.x & 31) == 0) barrier_arrive(ring.empty + 8 * slot);
   }
 
   // Adds up what the warps have found.
@@ -223,7 +223,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   if (threadIdx.x == 0)
     for (int s = 0; s < a.stageCount; s++) {
       barrier_init(ring.full + 8 * s, 1);
-      barrier_init(ring.empty + 8 * s, 32);
+      barrier_init(ring.empty + 8 * s, 1);
     }
   barriers_fence();
   __syncthreads();
