@@ -27,7 +27,7 @@ constexpr int maxRanks = 64;
 // Kinds of failure; `src/device/cpu/rank-group.ts` has the same numbers.
 enum Fault { died = 1, late = 2, diverged = 3 };
 
-// What an exchange is; both sides must mean the same.
+// Kind and size of an exchange; both sides must mean the same.
 enum Exchange { sum = 1, gather = 2 };
 
 struct alignas(64) Counter {
@@ -39,7 +39,7 @@ struct RankState {
   Counter arrived;
   Counter echoed;
   alignas(64) std::atomic<int32_t> pid;
-  // What the rank exchanges in even and in odd rounds: count * 4 + kind.
+  // Exchanges of the rank in even and in odd rounds: count * 4 + kind.
   std::atomic<int64_t> exchange[2];
 };
 

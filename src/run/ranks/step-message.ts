@@ -106,7 +106,7 @@ export function followedSlot(slot: number, promptTokens: number): SlotState {
   };
 }
 
-/** What a rank did in a step, or rank 0 expects it to have done: equal on all ranks. */
+/** Work that a rank did in a step, or that rank 0 expects it to have done: equal on all ranks. */
 export function echoOf({ stepId, rowCount, tokenCount }: StepInput, round: number): readonly number[] {
   return [stepId, rowCount, tokenCount, round | 0];
 }
