@@ -7,18 +7,12 @@ import { Template } from './template.js';
 const LARGE_OBJECT = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, i]));
 const VARIABLES = { n: 2, s: 'Hello', large: LARGE_OBJECT, other: { ...LARGE_OBJECT } };
 
-/** Generous: none takes more than 3 s where nothing else runs. */
-const MAX_MS = 60_000;
-
 function errorOf(source: string, variables: Readonly<Record<string, unknown>> = VARIABLES): unknown {
-  const start = performance.now();
   try {
     new Template(source).render(variables);
     return undefined;
   } catch (error) {
     return error;
-  } finally {
-    expect(performance.now() - start).toBeLessThan(MAX_MS);
   }
 }
 
