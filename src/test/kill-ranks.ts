@@ -62,7 +62,7 @@ export async function killRank(engineDirectory: string, { who, afterMs }: Kill):
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is wrong with the end of a command whose rank was killed; undefined when it is as it should be. */
-export function faultOf({ who }: Kill, { status, out, err }: Ending): string | undefined {
+export function endingFault({ who }: Kill, { status, out, err }: Ending): string | undefined {
   // A process that was killed when all was done harms nobody.
   if (status === 0)
     return out.includes('480 output tokens') ? undefined : 'it reports success without its tokens';
