@@ -23,6 +23,8 @@ type LeadingSpaceRule =
  */
 export interface TokenTable {
   readonly tokenCount: number;
+  /** Bytes of the longest token. */
+  readonly longestTokenBytes: number;
   /** [sum of lengths] */
   readonly bytes: Uint8Array;
   /** [tokenCount + 1] start of each token in `bytes`. */
@@ -54,6 +56,7 @@ export function buildTokenTable(
   const decoder = readDecoder(json.decoder, path);
   const entries = Object.entries(vocabulary);
   const tokenCount = entries.reduce((most, [, id]) => Math.max(most, id + 1), 0);
+  if (tokenCount > MAX_TOKEN_ID + 1) throw tooManyIds(tokenCount, path);
   const tokens = Array.from({ length: tokenCount }, () => '');
   for (const [token, id] of entries) tokens[id] = token;
   const special = new Uint8Array(tokenCount);
@@ -69,7 +72,17 @@ export function buildTokenTable(
     ? { type: 'first-token', bytes: (id) => firstToBytes(tokens[id] ?? '') }
     : { type: 'strip', count: spacesToStrip };
   const { bytes, offsets } = concatenate(tokens.map(toBytes));
-  return { tokenCount, bytes, offsets, special, leadingSpace, wholeText: wholeTexts(bytes, offsets) };
+  const longestTokenBytes = offsets.reduce((most, end, i) => Math.max(most, end - (offsets[i - 1] ?? 0)), 1);
+  const wholeText = wholeTexts(bytes, offsets);
+  return { tokenCount, longestTokenBytes, bytes, offsets, special, leadingSpace, wholeText };
+}
+
+/** The largest vocabularies have less than a twentieth of it; the table has an entry for every id up to the highest. */
+const MAX_TOKEN_ID = 2 ** 22;
+
+function tooManyIds(count: number, path: string): AloftError {
+  const message = `${path} has a token of id ${count - 1}, but ids are at most ${MAX_TOKEN_ID}; correct the file.`;
+  return new AloftError('TOKENIZER_INVALID', message);
 }
 
 /** Texts are made when they are first asked for: a vocabulary has far more tokens than an answer. */
