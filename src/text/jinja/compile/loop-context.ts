@@ -59,7 +59,8 @@ export class LoopContext extends Callable {
 
   override get size(): number {
     this.#length ??=
-      (this.#source.origin === undefined ? undefined : sizeOf(this.#source.origin)) ?? this.#countItems();
+      (this.#source.origin === undefined ? undefined : sizeOf(this.#rendering, this.#source.origin)) ??
+      this.#countItems();
     return this.#length;
   }
 

@@ -83,7 +83,7 @@ export class Macro extends Callable {
       values.push(rest.get('caller') ?? new Undefined(() => 'No caller defined'));
       rest.delete('caller');
     }
-    if (usesNamed) values.push(Dict.of(rest));
+    if (usesNamed) values.push(Dict.ofNames(rest));
     else if (rest.size > 0) this.#refuseNamed(rest);
     if (usesPositional) values.push(new Tuple(positional.slice(parameters.length)));
     else if (positional.length > parameters.length)

@@ -36,8 +36,10 @@ class BraceFormat {
 
   run(format: string, nesting: number): string {
     if (nesting < 0) throw valueError('Max string recursion exceeded');
+    this.#rendering.walk(format.length);
     let result = '';
     for (const part of parse(format)) {
+      this.#rendering.spend(1);
       result += 'text' in part ? part.text : this.#fill(part, nesting);
       this.#rendering.join(result.length);
     }

@@ -117,7 +117,7 @@ class JsonWriter {
   #enclose(brackets: string, parts: readonly string[], newline: string): string {
     const { indent, itemSeparator } = this.#style;
     if (parts.length === 0) return brackets;
-    this.#rendering.spend(parts.length);
+    this.#rendering.spend(parts.length * 8);
     const inner = indent === undefined ? '' : newline + indent;
     const length = parts.reduce((sum, part) => sum + part.length + itemSeparator.length + inner.length, 0);
     this.#rendering.join(length);
