@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
-import { scalingOf } from './rope-scaling.js';
+import { ropeOf } from './rope-config.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -39,7 +39,7 @@ export interface ModelConfig {
 export interface ConfigDefaults {
   readonly tiedEmbeddings?: boolean;
   readonly activation?: string;
-  /** Share of a head's dimensions that are rotated. */
+  /** Share of a head's dimensions that are rotated. Absent: the architecture rotates whole heads, and refuses a file with another share. */
   readonly partialRotaryFactor?: number;
 }
 
@@ -68,7 +68,7 @@ export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}):
     vocabulary: file.count('vocab_size'),
     maxPositions: file.count('max_position_embeddings', 2048),
     rmsNormEpsilon: file.positive('rms_norm_eps', 1e-6),
-    rope: ropeOf(file, file.section('rope_parameters'), headDim, defaults.partialRotaryFactor),
+    rope: ropeOf(file, headDim, defaults),
     activation: file.text('hidden_act', defaults.activation ?? 'silu'),
     tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
@@ -103,25 +103,4 @@ export function checkHeads(
     file.fail('num_attention_heads', `a divisor of hidden_size (${hidden})`);
   for (const size of [headDim, rope.rotaryDim ?? headDim])
     if (size % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
-}
-
-/**
- * `rope_theta` and `rope_scaling` of published files, or the section of transformers 5.
- * @param merged `rope_parameters` or a section of it
- * @param partialRotaryFactor share of a head that is rotated where the file says nothing
- */
-export function ropeOf(
-  file: JsonFile,
-  merged: JsonFile | undefined,
-  headDim: number,
-  partialRotaryFactor = 1,
-): RopeParams {
-  const section = merged ?? file.section('rope_scaling');
-  const factor = file.positive('partial_rotary_factor', partialRotaryFactor);
-  const rotaryDim = Math.trunc(headDim * (merged?.positive('partial_rotary_factor', factor) ?? factor));
-  return {
-    theta: (merged ?? file).positive('rope_theta', 10000),
-    scaling: section === undefined ? { type: 'none' } : scalingOf(file, section, rotaryDim),
-    ...(rotaryDim === headDim ? {} : { rotaryDim }),
-  };
 }

@@ -27,7 +27,7 @@ export function scalingOf(file: JsonFile, section: JsonFile, rotaryDim: number):
         factor: section.positive('factor'),
         lowFrequencyFactor: section.positive('low_freq_factor'),
         highFrequencyFactor: section.positive('high_freq_factor'),
-        originalMaxPositions: section.count('original_max_position_embeddings'),
+        originalMaxPositions: trainedPositions(file, section),
       };
     case 'yarn':
       return yarnOf(file, section);
@@ -42,10 +42,16 @@ export function scalingOf(file: JsonFile, section: JsonFile, rotaryDim: number):
   }
 }
 
-/** Positions that the model was first trained for: of the scaling, of the file, or all that it has. */
+const POSITIONS = 'original_max_position_embeddings';
+
+/** Positions that the model was first trained for: of the scaling, or beside it. */
+function trainedPositions(file: JsonFile, section: JsonFile, fallback?: number): number {
+  return (section.has(POSITIONS) ? section : file).count(POSITIONS, fallback);
+}
+
+/** The same; all positions that the model has where it says nothing of them. */
 function originalPositions(file: JsonFile, section: JsonFile): number {
-  const name = 'original_max_position_embeddings';
-  return section.count(name, file.count(name, file.count('max_position_embeddings', 2048)));
+  return trainedPositions(file, section, file.count('max_position_embeddings', 2048));
 }
 
 function yarnOf(file: JsonFile, section: JsonFile): RopeScaling {

@@ -10,7 +10,7 @@ import type { ModelConfig } from '../checkpoint/model-config.js';
 import type { ModelDefinition } from './model-file.js';
 import { PlanBuilder, type SourceRows } from './plan-builder.js';
 
-/** What distinguishes a decoder beside its sizes: where its weights lie in a checkpoint, and which parts it has. */
+/** The parts that a decoder has, and where their weights lie in a checkpoint. */
 export interface DecoderLayout {
   /** Names of checkpoint tensors without their `.weight`. */
   readonly embedding: string;

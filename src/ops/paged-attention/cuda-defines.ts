@@ -1,10 +1,10 @@
-/** What of a plan the CUDA attention kernels are specialised by, as constants. Pure. */
+/** Macros that specialise the CUDA attention kernels for a plan. Pure. */
 import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 
 /**
- * What tells the kernels of append and attention how the cache is stored; nothing for one of activations.
+ * Macros that choose how the kernels of append and attention store the cache; none for a cache of activations.
  * @throws {AloftError} UNSUPPORTED for a cache that the kernels lack
  */
 export function cacheDefines(
@@ -25,7 +25,7 @@ export function cacheDefines(
   );
 }
 
-/** What makes the kernels of attention heed windows and cap scores; nothing for a plan without either. */
+/** Macros by which the kernels of attention heed windows and cap scores; none for a plan without either. */
 export function scoreDefines({ ops }: Pick<Plan, 'ops'>): Readonly<Record<string, number>> {
   const { windows, softCaps } = scoresOf(ops);
   return {

@@ -38,7 +38,7 @@ export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, 
 /** Device addresses that both kernels read. */
 export interface AttentionOperands {
   readonly qkv: number;
-  /** Of the layer, in block 0. */
+  /** Address of the layer's keys and values in block 0. */
   readonly cache: number;
   readonly out: number;
   readonly cosTable: number;
@@ -52,7 +52,7 @@ export interface AttentionOperands {
   readonly partials: number;
   /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
-  /** Of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
+  /** Maps of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
   readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap } | undefined;
   /** Bytes from the cache's first block to `cache`. */
   readonly layerOffsetBytes: number;
@@ -145,7 +145,7 @@ export interface PrefillKernel {
   readonly queryTile: number;
 }
 
-/** What of a plan the kernels of attention are chosen by. */
+/** Members of a plan that the kernels of attention are chosen by. */
 type PlanOfAttention = Pick<Plan, 'kvDtype' | 'dims' | 'ops'>;
 
 /** The kernel of prefill attention that a plan gets on a device: the one place that decides. */

@@ -13,7 +13,7 @@ export interface PagedAttentionOp extends AttentionScores {
   readonly out: BufferName;
 }
 
-/** What becomes of the scores of a token. Without either member it sees all tokens up to itself, by scores as they are. */
+/** Changes of a token's scores. Without either member it sees all tokens up to itself, by scores as they are. */
 export interface AttentionScores {
   /** Number of the newest tokens that a token sees, itself among them. */
   readonly window?: number;
