@@ -63,12 +63,10 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program
-        .command('serve')
-        .description('serve models over HTTP, gRPC and the OpenAI API')
-        .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
     command.action(async (engine: string | undefined, given: ServeFlags) => {
       if (engine !== undefined && given.engineDir !== undefined)
