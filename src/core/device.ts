@@ -4,6 +4,8 @@ export interface DeviceTraits {
   readonly computesWhileSubmitting: boolean;
   /** Kernels are compiled into the engine for one architecture; otherwise they come with Aloft. */
   readonly hasArchitectures: boolean;
+  /** Ranks of one host take their memory from the same device; otherwise each has one of its own. */
+  readonly isSharedByRanks: boolean;
   /** Kind of memory, in Triton's words, that holds weights, workspace and KV blocks. */
   readonly memoryKind: 'cpu' | 'gpu';
   /** Kind of host memory that holds the host tier of KV blocks. */
@@ -18,12 +20,14 @@ export const DEVICE_TRAITS = {
   cpu: {
     computesWhileSubmitting: true,
     hasArchitectures: false,
+    isSharedByRanks: true,
     memoryKind: 'cpu',
     hostMemoryKind: 'cpu',
   },
   cuda: {
     computesWhileSubmitting: false,
     hasArchitectures: true,
+    isSharedByRanks: false,
     memoryKind: 'gpu',
     hostMemoryKind: 'pinned',
   },

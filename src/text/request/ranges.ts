@@ -1,6 +1,7 @@
 /** Checks of single request fields: their type and range. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import { isWithin, rangeText } from '../../core/number-range.js';
 import { type RequestLimitName, requireWithin } from '../../core/request-limits.js';
 import {
   byName,
@@ -57,20 +58,8 @@ export function checkTokens(field: string, tokenIds: Iterable<number> | undefine
 }
 
 export function checkNumber(field: string, value: unknown, range: NumberRange): void {
-  if (value === undefined) return;
-  const { isInteger = false, min = -Infinity, isOpen = false, max = Infinity } = range;
-  const isNumber = typeof value === 'number' && Number.isFinite(value);
-  if (isNumber && (!isInteger || Number.isInteger(value)) && value <= max)
-    if (isOpen ? value > min : value >= min) return;
-  throw refuse(`${field} must be ${describe(range)}, but is ${show(value)}.`);
-}
-
-function describe({ isInteger, min, isOpen, max }: NumberRange): string {
-  const bounds = [
-    ...(min === undefined ? [] : [isOpen ? `above ${min}` : `at least ${min}`]),
-    ...(max === undefined ? [] : [`at most ${max}`]),
-  ];
-  return [isInteger ? 'an integer' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
+  if (value === undefined || isWithin(value, range)) return;
+  throw refuse(`${field} must be ${rangeText(range)}, but is ${show(value)}.`);
 }
 
 function show(value: unknown): string {

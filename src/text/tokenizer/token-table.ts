@@ -1,7 +1,14 @@
 /** Bytes of each token id: all that decoding needs, without a call into the tokenizer library. */
 import { AloftError } from '../../core/errors.js';
 import { byteLevelDecoder } from './byte-level.js';
-import { type Component, type HfTokenizerJson, isRecord, stages, stringField } from './hf-json.js';
+import {
+  type AddedToken,
+  type Component,
+  type HfTokenizerJson,
+  isRecord,
+  stages,
+  stringField,
+} from './hf-json.js';
 
 /** Difference between the very start of a text and the sum of its tokens. */
 type LeadingSpaceRule =
@@ -37,11 +44,12 @@ export function tokenBytes(table: TokenTable, id: number): Uint8Array {
 
 /**
  * Builds the table from the `decoder` section of a tokenizer.json.
+ * @param json its added tokens may be without ids; the last of equal ones counts
  * @param vocabulary token text -> id, added tokens included.
  * @throws {AloftError} TOKENIZER_INVALID for a decoder that is not made of byte-level, Metaspace or byte-fallback stages.
  */
 export function buildTokenTable(
-  json: HfTokenizerJson,
+  json: Pick<HfTokenizerJson, 'decoder'> & { readonly added_tokens: readonly Omit<AddedToken, 'id'>[] },
   vocabulary: Readonly<Record<string, number>>,
   path: string,
 ): TokenTable {
@@ -52,7 +60,13 @@ export function buildTokenTable(
   const tokens = Array.from({ length: tokenCount }, () => '');
   for (const [token, id] of entries) tokens[id] = token;
   const special = new Uint8Array(tokenCount);
-  for (const token of json.added_tokens) if (token.special && token.id < tokenCount) special[token.id] = 1;
+  for (const { content, special: isSpecial } of json.added_tokens) {
+    const id = vocabulary[content];
+    if (id === undefined) continue;
+    // Where a piece of the vocabulary has the same id, the added token is the one that the model was trained with.
+    tokens[id] = content;
+    special[id] = isSpecial ? 1 : 0;
+  }
   const { toBytes, firstToBytes, spacesToStrip } = decoder;
   const leadingSpace: LeadingSpaceRule = firstToBytes
     ? { type: 'first-token', bytes: (id) => firstToBytes(tokens[id] ?? '') }
