@@ -5,6 +5,7 @@ import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import { type HostArea, mapFile, readFileToHost } from '../ffi/memory.js';
 import type { Plan } from '../plan/plan.js';
+import { parsePlan } from './plan-schema.js';
 import { checksum, chunkCount, damagedChunks } from './checksum.js';
 import {
   CHECKSUM_CHUNK_BYTES,
@@ -127,7 +128,7 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
   return {
     directory,
     manifest,
-    plan: JSON.parse(header.metadata['plan']!) as Plan,
+    plan: checkedPlan(open, header, expected),
     kernelFacts:
       header.metadata['kernels'] === undefined ? undefined : JSON.parse(header.metadata['kernels']),
     tensorNames,
@@ -151,6 +152,18 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
     },
     dispose: () => area.dispose(),
   };
+}
+
+/** @throws {AloftError} ENGINE_CORRUPT unless it is the plan of this rank */
+function checkedPlan({ path }: OpenFile, { metadata }: SafetensorsHeader, expected: EngineExpectation): Plan {
+  const fail = (fault: string): never => {
+    throw new AloftError('ENGINE_CORRUPT', `${path} is damaged: ${fault}. Build the engine again.`);
+  };
+  const plan = parsePlan(metadata['plan'] ?? '', fail);
+  const { rank, worldSize } = plan;
+  if (rank !== expected.rank || worldSize !== expected.worldSize)
+    fail(`its plan is for rank ${rank} of ${worldSize}, not ${expected.rank} of ${expected.worldSize}`);
+  return plan;
 }
 
 /** Size and header checksum first: what they vouch for need not be doubted again. */

@@ -74,7 +74,31 @@ export function parseSafetensors(file: ByteSource, fail: (fault: string) => neve
   const tensors = new Map<string, SafetensorsEntry>();
   for (const [name, value] of Object.entries(entries))
     tensors.set(name, checkedEntry(name, value, dataBytes, fail));
+  checkTiling(tensors, dataBytes, fail);
+  checkMetadata(metadata, fail);
   return { metadata: (metadata ?? {}) as Record<string, string>, tensors, dataStart };
+}
+
+/** The tensors are the data part, without holes and without two in one place, as the reference implementation demands. */
+function checkTiling(
+  tensors: ReadonlyMap<string, SafetensorsEntry>,
+  dataBytes: number,
+  fail: (fault: string) => never,
+): void {
+  let end = 0;
+  for (const [name, entry] of [...tensors].toSorted(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
+    if (entry.begin < end) fail(`tensor '${name}' begins inside of another`);
+    if (entry.begin > end) fail(`there is a hole of ${entry.begin - end} bytes before tensor '${name}'`);
+    end = entry.end;
+  }
+  if (end < dataBytes) fail(`${dataBytes - end} bytes behind its last tensor belong to none`);
+}
+
+function checkMetadata(metadata: unknown, fail: (fault: string) => never): void {
+  if (metadata === undefined || metadata === null) return;
+  const isMap = typeof metadata === 'object' && !Array.isArray(metadata);
+  if (!isMap || !Object.values(metadata).every((value) => typeof value === 'string'))
+    fail(`its '__metadata__' is not a map of strings`);
 }
 
 function parseHeaderJson(bytes: Uint8Array, fail: (fault: string) => never): Record<string, unknown> {
