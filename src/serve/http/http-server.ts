@@ -13,6 +13,7 @@ import { metadataRoutes } from './metadata-routes.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { playgroundRoutes } from './playground-routes.js';
+import { allowOrigin, answerPreflight } from './preflight.js';
 import { errorBody, isOpenAi, sendError, sendJson } from './reply.js';
 import { repositoryRoutes } from './repository-routes.js';
 import { settingsRoutes } from './settings-routes.js';
@@ -25,7 +26,8 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     bodyLimit: options.maxBodyBytes,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 512 },
+    // Clients join the base address and a path in many ways.
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     http: { maxHeaderSize: options.maxHeaderBytes },
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
   });
@@ -65,17 +67,8 @@ function guard(app: FastifyInstance, options: ServeOptions): void {
     const isAllowedOrigin =
       origin !== undefined && (options.corsOrigins.includes(origin) || options.corsOrigins.includes('*'));
     if (isAllowedOrigin) {
-      reply.header('access-control-allow-origin', origin).header('vary', 'origin');
-      if (request.method === 'OPTIONS') {
-        reply
-          .header('access-control-allow-methods', 'GET, POST')
-          .header(
-            'access-control-allow-headers',
-            'authorization, content-type, inference-header-content-length',
-          )
-          .header('access-control-max-age', '600');
-        return await reply.code(204).send();
-      }
+      allowOrigin(reply, origin);
+      if (request.method === 'OPTIONS') return await answerPreflight(request, reply);
     }
     if (isOpen(request.url)) return;
     const plainKey = request.headers['x-api-key'];

@@ -9,7 +9,7 @@ type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'];
 
-/** Registers a route, and 405 for every other method on its path. */
+/** Registers a route, and 405 for every other method on its path. HEAD is GET without the body. */
 export function route(
   app: FastifyInstance,
   url: string,
@@ -19,6 +19,7 @@ export function route(
     const handler = handlers[method];
     app.route({ method, url, handler: handler ?? methodNotAllowed });
   }
+  app.route({ method: 'HEAD', url, handler: handlers.GET ?? methodNotAllowed });
 }
 
 /** The same under a model's name and under one of its versions. */

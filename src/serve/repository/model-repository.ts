@@ -39,6 +39,8 @@ export class ModelRepository {
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
+  /** False until the directories were read for the first time: until then any name may be that of a model. */
+  #isScanned = false;
   /** Loads and unloads happen one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -55,6 +57,7 @@ export class ModelRepository {
   /** Reads the directories and loads what the control mode says. Models that fail are UNAVAILABLE with their reason. */
   async start(): Promise<void> {
     this.#rescan();
+    this.#isScanned = true;
     const { controlMode, initialModels, pollSeconds } = this.#options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? this.#table.names : initialModels;
@@ -68,6 +71,11 @@ export class ModelRepository {
    * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
+    if (!this.#isScanned)
+      throw new AloftError(
+        'MODEL_UNAVAILABLE',
+        `The models are being loaded, '${name}' may be one of them; retry later.`,
+      );
     return this.#table.resolve(name, version);
   }
 
@@ -220,8 +228,19 @@ export class ModelRepository {
       (entry) => isLoaded(entry) && this.#dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
+    // At once, so that none looks as if it did not exist while others are loaded.
+    for (const name of wanted) this.#announce(name);
     for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b)))
       await this.#loadModel(name);
+  }
+
+  /** Marks the versions that will be loaded, where none answers yet. */
+  #announce(name: string): void {
+    const entry = this.#table.get(name);
+    if (entry === undefined || [...entry.versions.values()].some(({ served }) => served !== undefined))
+      return;
+    for (const version of versionsToLoad(entry.files))
+      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
   }
 
   /** Members come before what is made of them; first what cannot be read. */
@@ -239,11 +258,7 @@ export class ModelRepository {
     }
     const { files } = entry;
     for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
-    const versions =
-      files.file === undefined
-        ? files.versions.slice(-1)
-        : selectedVersions(files.file.config, files.versions);
-    const keep = new Set((versions.length === 0 ? [1] : versions).map(String));
+    const keep = new Set(versionsToLoad(files));
     for (const version of entry.versions.keys())
       if (!keep.has(version)) await this.#dropVersion(name, version);
     for (const version of keep) await this.#loadVersion(name, version);
@@ -285,4 +300,10 @@ export class ModelRepository {
     await this.#binder.release(name, version);
     this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
+}
+
+/** Versions that the policy selects; 1 where there is none, for a fault to be shown on. */
+function versionsToLoad({ file, versions }: ModelFiles): string[] {
+  const selected = file === undefined ? versions.slice(-1) : selectedVersions(file.config, versions);
+  return (selected.length === 0 ? [1] : selected).map(String);
 }

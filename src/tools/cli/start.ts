@@ -94,7 +94,6 @@ async function buildDemoEngine(terminal: Terminal): Promise<void> {
     ['output_dir', DEMO_ENGINE],
     ['max_batch_size', '16'],
     ['max_input_len', '512'],
-    ['max_output_len', '512'],
   ]);
   await runBuild(
     flags,
