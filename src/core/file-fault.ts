@@ -1,7 +1,7 @@
 /** Faults of the file system as errors that say what to do. */
 import { AloftError } from './errors.js';
 
-/** What a code of the system means to the user. */
+/** Meaning of a code of the system for the user. */
 const MEANINGS: Readonly<Record<string, string>> = {
   EACCES: 'may not be read by this user; change its permissions or its owner',
   EPERM: 'may not be read by this user; change its permissions or its owner',

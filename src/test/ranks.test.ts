@@ -5,7 +5,7 @@ import { openExecutor } from '../run/ranks/open-engine.js';
 import { until } from '../serve/testing/test-server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
 import { startDemoServer, type DemoServer } from './demo-server.js';
-import { childrenOf } from './processes.js';
+import { childPids } from './processes.js';
 
 const BUILD = { model_dir: DEMO_MODEL, max_batch_size: '4', max_input_len: '128', max_output_len: '128' };
 const PROMPTS = ['Once upon a time', 'What is deep learning ?', 'The sun'];
@@ -34,7 +34,7 @@ describe('the demo model', () => {
     const expected = await answers(one!);
     expect(await answers(two!)).toEqual(expected);
     expect(await answers(four!)).toEqual(expected);
-    expect(childrenOf(process.pid)).toEqual([]);
+    expect(childPids(process.pid)).toEqual([]);
   });
 
   test.each([
@@ -47,7 +47,7 @@ describe('the demo model', () => {
       code: 'WORLD_SIZE_MISMATCH',
       message: expect.stringMatching(message) as string,
     });
-    expect(childrenOf(process.pid)).toEqual([]);
+    expect(childPids(process.pid)).toEqual([]);
   });
 
   test('an option that no rank can take is the one error of opening', async () => {
@@ -55,7 +55,7 @@ describe('the demo model', () => {
     await expect(openExecutor({ engineDirectory, maxStepTokens: 1 })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
     });
-    expect(childrenOf(process.pid)).toEqual([]);
+    expect(childPids(process.pid)).toEqual([]);
   });
 });
 
@@ -79,7 +79,7 @@ describe('a server over two ranks', () => {
     own.engine.loaded.subscribe((stats) => (runningCount = stats.runningCount));
     const open = Array.from({ length: 4 }, () => own.post('/v2/models/ensemble/generate', text));
     await until(() => runningCount > 0);
-    const [rank] = childrenOf(process.pid);
+    const [rank] = childPids(process.pid);
     process.kill(rank!, 'SIGKILL');
     const startMs = performance.now();
     for (const response of await Promise.all(open))
@@ -89,14 +89,14 @@ describe('a server over two ranks', () => {
       ]);
     expect(performance.now() - startMs).toBeLessThan(2000);
     expect(await isReady(own)).toBe(false);
-    expect(childrenOf(process.pid)).toEqual([]);
+    expect(childPids(process.pid)).toEqual([]);
   });
 
   test('is ready no more when a rank is killed while nothing runs', async () => {
     demo = await startDemoServer({ build: { tp_size: '2', world_size: '2' }, load: { threadCount: 1 } });
     const own = demo;
     expect(await isReady(own)).toBe(true);
-    process.kill(childrenOf(process.pid)[0]!, 'SIGKILL');
+    process.kill(childPids(process.pid)[0]!, 'SIGKILL');
     await expect.poll(() => isReady(own)).toBe(false);
     const late = await own.post('/v2/models/ensemble/generate', text);
     expect(late.status).toBe(503);

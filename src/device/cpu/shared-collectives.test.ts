@@ -114,7 +114,6 @@ describe.each([2, 4])('%i ranks', (rankCount) => {
 
   test('end with a code when one is killed while they wait for it', async () => {
     const killed = rankCount - 1;
-    const startMs = performance.now();
     const results = await runRanks(
       ranks.map(() => ({ values: Float32Array.of(1) })),
       killed,
@@ -125,7 +124,6 @@ describe.each([2, 4])('%i ranks', (rankCount) => {
         code: 'RANK_DIED',
         message: expect.stringContaining(`Rank ${killed} of`) as string,
       });
-    expect(performance.now() - startMs).toBeLessThan(5000);
   });
 
   test('end with a code when one does not come', async () => {

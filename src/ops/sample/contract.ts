@@ -54,7 +54,7 @@ export function needsHistory(sampling: SamplingParams): boolean {
   return hasPenalties(sampling) || sampling.badWords.length > 0;
 }
 
-/** How many most likely tokens a row of logits reports; -1 reports no log probabilities at all. */
+/** Number of most likely tokens that a row of logits reports; -1 reports no log probabilities at all. */
 export function topCountOf(sampling: SamplingParams, isPrompt: boolean): number {
   return (isPrompt ? sampling.promptLogprobs : sampling.logprobs) ?? -1;
 }

@@ -59,7 +59,7 @@ public:
     return chosen >= 0 ? chosen : ALOFT_SELECT(isa, argmax)(logits, vocabulary);
   }
 
-  // What a beam reports: the log probabilities after the processors.
+  // Scores that a beam reports: the log probabilities after the processors.
   Scores beamScores(const SampleSlot& slot, Scores model) {
     if (slot.isPlain()) return model;
     for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(bounded(model.values[i]) - model.logSum);

@@ -1,4 +1,4 @@
-// What the choosing half (sample.cpp) and the vector half (cpu-kernel.h) of sampling share.
+// Types that the choosing half (sample.cpp) and the vector half (cpu-kernel.h) of sampling share.
 #pragma once
 #include <cstdint>
 #include <limits>

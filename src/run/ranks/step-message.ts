@@ -54,13 +54,13 @@ export function stepParts(
   ];
 }
 
-export interface StepMessage {
+export interface SentStep {
   readonly changes: readonly SlotChange[];
   readonly step: StepInput;
 }
 
 /** @param message of kind STEP; the step's arrays are views of it */
-export function readStep(message: Int32Array): StepMessage {
+export function readStep(message: Int32Array): SentStep {
   const [, stepId = 0, tokenCount = 0, rowCount = 0, logitCount = 0, maxBlocksPerSequence = 0] = message;
   const [changeCount = 0, toHost = 0, fromHost = 0, copies = 0] = message.subarray(6, HEADER_LENGTH);
   let at = HEADER_LENGTH;
@@ -106,7 +106,7 @@ export function followedSlot(slot: number, promptTokens: number): SlotState {
   };
 }
 
-/** What a rank did in a step, or rank 0 expects it to have done: equal on all ranks. */
+/** Work that a rank did in a step, or that rank 0 expects it to have done: equal on all ranks. */
 export function echoOf({ stepId, rowCount, tokenCount }: StepInput, round: number): readonly number[] {
   return [stepId, rowCount, tokenCount, round | 0];
 }

@@ -55,7 +55,7 @@ function extraTokens(
   { settings, declared, isOlder }: TokenFiles,
   known: readonly AddedToken[],
 ): Omit<AddedToken, 'id'>[] {
-  // What an older save says about a token is a guess, and the tokenizer's own file knows it.
+  // An older save guesses at its tokens; the tokenizer's own file knows them.
   const knownIds = new Set(isOlder ? known.map(({ id }) => id) : []);
   const added = declared.filter(({ id }) => !knownIds.has(id));
   const present = new Set([...known, ...added].map(({ content }) => content));

@@ -1,4 +1,4 @@
-/** What every implementation of sampling is tested with. */
+/** Cases that every implementation of sampling is tested with. */
 import { seededRandom } from '../../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import { type SampleContext, scoreReference } from '../reference.js';

@@ -1,4 +1,4 @@
-/** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
+/** Device memory that a CUDA executor takes, and the layout of its workspace. Pure, so that a dry run can ask for it. */
 import { type AreaName, AREAS, areaRecord } from '../../../ops/cuda/areas.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { ACTIVATION_BYTES } from '../../../ops/cuda/dtype.js';
@@ -6,6 +6,7 @@ import { kernelLifetimes, type LoweredPlan } from '../../../ops/cuda/lower.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
@@ -38,6 +39,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxRows,
     maxLogits,
     maxSequenceTokens,
+    ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),
     maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,

@@ -4,7 +4,7 @@ import { Callable, type CallArguments, type Rendering } from '../values/callable
 import { Dict } from '../values/dict.js';
 import { Markup, Tuple, Undefined, type Value } from '../values/value.js';
 
-/** What is known of a macro when it is compiled. */
+/** Facts of a macro that are known when it is compiled. */
 export interface MacroShape {
   /** Undefined for the body of a call block. */
   readonly name: string | undefined;

@@ -9,7 +9,7 @@ import { formatSpec } from './spec.js';
 /** Fields within the specifications of fields within ... */
 const MAX_NESTING = 2;
 
-/** How a value becomes text, given its specification. */
+/** Turns a value into text, given its specification. */
 export type FormatField = (rendering: Rendering, value: Value, spec: string) => string;
 
 interface Literal {

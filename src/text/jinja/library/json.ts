@@ -13,7 +13,7 @@ import { isList, asText, Tuple, typeName, type Value } from '../values/value.js'
 
 interface Style {
   readonly asciiOnly: boolean;
-  /** What one level is indented by; undefined for one line. */
+  /** Indentation of one level; undefined for one line. */
   readonly indent: string | undefined;
   readonly itemSeparator: string;
   readonly keySeparator: string;

@@ -15,7 +15,7 @@ const isWordCharacter = (character: string | undefined): boolean =>
   character !== undefined && (character === '_' || isAlphanumeric(character));
 const isLetter = (character: string | undefined): boolean =>
   isWordCharacter(character) && !isDecimal(character!);
-/** What a dash may follow. */
+/** Characters that a dash may follow. */
 const isWordPunctuation = (character: string | undefined): boolean =>
   isWordCharacter(character) || (character !== undefined && `!"'&.,?`.includes(character));
 
