@@ -2,6 +2,8 @@
 export interface DeviceTraits {
   /** A step is computed while it is submitted, so submitting the next one early hides nothing. */
   readonly computesWhileSubmitting: boolean;
+  /** Ranks of one host share the memory of the device; otherwise each has a device of its own. */
+  readonly isSharedByRanks: boolean;
   /** Kernels are compiled into the engine for one architecture; otherwise they come with Aloft. */
   readonly hasArchitectures: boolean;
   /** Kind of memory, in Triton's words, that holds weights, workspace and KV blocks. */
@@ -17,12 +19,14 @@ export interface DeviceTraits {
 export const DEVICE_TRAITS = {
   cpu: {
     computesWhileSubmitting: true,
+    isSharedByRanks: true,
     hasArchitectures: false,
     memoryKind: 'cpu',
     hostMemoryKind: 'cpu',
   },
   cuda: {
     computesWhileSubmitting: false,
+    isSharedByRanks: false,
     hasArchitectures: true,
     memoryKind: 'gpu',
     hostMemoryKind: 'pinned',

@@ -19,5 +19,4 @@ export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
     fail(
       `its rotary scaling 'dynamic' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
     );
-  if (plan.worldSize > 1) fail('this build has no collectives for several GPUs; leave --tp_size out');
 }
