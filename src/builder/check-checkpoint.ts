@@ -42,10 +42,10 @@ export function checkTensors({ origin, config, tensors }: Checkpoint, plan: Plan
 
 /** Faults of a checkpoint that a build can go on with, but its user should know. */
 export function buildWarnings(
-  { config, origin, tokenizerFiles }: Checkpoint,
+  { config, origin, tokenizerFiles, warnings: known }: Checkpoint,
   { limits }: BuildOptions,
 ): string[] {
-  const warnings: string[] = [];
+  const warnings = [...known];
   const longest = limits.maxInputTokens + limits.maxOutputTokens;
   if (longest > config.maxPositions)
     warnings.push(

@@ -2,10 +2,10 @@
 export interface DeviceTraits {
   /** A step is computed while it is submitted, so submitting the next one early hides nothing. */
   readonly computesWhileSubmitting: boolean;
-  /** Ranks of one host share the memory of the device; otherwise each has a device of its own. */
-  readonly isSharedByRanks: boolean;
   /** Kernels are compiled into the engine for one architecture; otherwise they come with Aloft. */
   readonly hasArchitectures: boolean;
+  /** Ranks of one host take their memory from the same device; otherwise each has one of its own. */
+  readonly isSharedByRanks: boolean;
   /** Kind of memory, in Triton's words, that holds weights, workspace and KV blocks. */
   readonly memoryKind: 'cpu' | 'gpu';
   /** Kind of host memory that holds the host tier of KV blocks. */
@@ -19,15 +19,15 @@ export interface DeviceTraits {
 export const DEVICE_TRAITS = {
   cpu: {
     computesWhileSubmitting: true,
-    isSharedByRanks: true,
     hasArchitectures: false,
+    isSharedByRanks: true,
     memoryKind: 'cpu',
     hostMemoryKind: 'cpu',
   },
   cuda: {
     computesWhileSubmitting: false,
-    isSharedByRanks: false,
     hasArchitectures: true,
+    isSharedByRanks: false,
     memoryKind: 'gpu',
     hostMemoryKind: 'pinned',
   },

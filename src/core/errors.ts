@@ -71,6 +71,11 @@ export const ERROR_CATALOGUE = {
     retriable: false,
     meaning: 'A command that checks something found faults; it has printed them.',
   },
+  FILE_UNREADABLE: userMistake('A file is there and cannot be read, mostly because this user may not.'),
+  TOO_MANY_FILES: {
+    ...unavailable('The process may have no more files open; raise its limit (ulimit -n).'),
+    exit: 2,
+  },
   OUTPUT_FAILED: { ...userMistake('A file of the output cannot be written.'), http: 507 },
 
   // Checkpoints

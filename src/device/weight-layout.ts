@@ -6,7 +6,7 @@ import type { Plan, PlanWeight, WeightName } from '../plan/plan.js';
 import { weightRoles } from '../plan/validate.js';
 import { formatText, sameFormat, type WeightFormat } from '../plan/weight-format.js';
 
-/** How an op uses a weight, which decides its layout: looked up by row, multiplied elementwise, or multiplied as a matrix. */
+/** Use that an op makes of a weight, which decides its layout: looked up by row, multiplied elementwise, or as a matrix. */
 export type WeightUse = 'table' | 'vector' | 'linear';
 
 /** One tensor of an engine file. */

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import koffi from 'koffi';
 import { AloftError } from '../core/errors.js';
+import { readingFile } from '../core/file-fault.js';
 import { openLibrary, type NativeFunction } from './library.js';
 
 const PROT_READ = 1;
@@ -77,11 +78,14 @@ function area(address: number, byteLength: number): HostArea {
   };
 }
 
-/** Maps a whole file read-only. @throws the error of `open` when the file cannot be read */
+/** Maps a whole file read-only. @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY */
 export function mapFile(path: string): HostArea {
-  const file = openSync(path, 'r');
+  const file = readingFile(path, () => openSync(path, 'r'));
   try {
-    const { size } = fstatSync(file);
+    const stats = fstatSync(file);
+    const { size } = stats;
+    if (stats.isDirectory())
+      throw new AloftError('FILE_UNREADABLE', `${path} is a directory, not a file; name the file.`);
     if (size === 0) return area(0, 0);
     const address = Number(openLibC().mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0));
     if (address >= MAP_FAILED)
@@ -95,16 +99,16 @@ export function mapFile(path: string): HostArea {
 /**
  * Reads a whole file into anonymous memory in huge pages. Kernels that stream through it are bound by memory, and read it
  * faster than through the 4 KiB pages of a mapped file.
- * @throws the error of `open` or `read`; AloftError OUT_OF_MEMORY
+ * @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY, ENGINE_CORRUPT
  */
 export function readFileToHost(path: string): HostArea {
-  const file = openSync(path, 'r');
+  const file = readingFile(path, () => openSync(path, 'r'));
   const { size } = fstatSync(file);
   const target = size === 0 ? area(0, 0) : allocateHost(size);
   try {
     for (let offset = 0; offset < size;) {
       const piece = target.bytes(offset, Math.min(READ_BYTES, size - offset));
-      const count = readSync(file, piece, 0, piece.length, offset);
+      const count = readingFile(path, () => readSync(file, piece, 0, piece.length, offset));
       if (count === 0)
         throw new AloftError(
           'ENGINE_CORRUPT',

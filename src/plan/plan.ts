@@ -15,9 +15,9 @@ export type * from './ops/index.js';
 export interface PlanWeight {
   /** Logical shape on this rank, [out, in] for linears. */
   readonly shape: readonly number[];
-  /** How it is stored. Quantise passes change it, nothing else does. */
+  /** Format in which it is stored. Quantise passes change it, nothing else does. */
   readonly format: WeightFormat;
-  /** How the builder makes it from checkpoint tensors. */
+  /** Recipe by which the builder makes it from checkpoint tensors. */
   readonly source: WeightSource;
 }
 
@@ -46,7 +46,7 @@ export interface Plan {
   readonly architecture: string;
   /** `dtype` of activations on devices that compute in 16 bits; the CPU computes in f32 whatever this says. */
   readonly activationDtype: 'f32' | 'f16' | 'bf16';
-  /** Of the paged cache. The CPU keeps both 16-bit types as f16. */
+  /** Type of the paged cache. The CPU keeps both 16-bit types as f16. */
   readonly kvDtype: KvDtype;
   readonly rank: number;
   readonly worldSize: number;

@@ -37,11 +37,15 @@ export function randomKills(count: number, seed: number): Kill[] {
 /**
  * Runs a command that takes a while, kills one of its processes, and waits until none is left. Nobody is killed when the
  * process has ended before.
+ * @param flags of the command besides
  */
-export async function killRank(engineDirectory: string, { who, afterMs }: Kill): Promise<Ending> {
-  const command = spawn(process.execPath, [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export async function killRank(
+  engineDirectory: string,
+  { who, afterMs }: Kill,
+  flags: readonly string[] = [],
+): Promise<Ending> {
+  const words = [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS, ...flags];
+  const command = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err]: [string[], string[]] = [[], []];
   command.stdout.on('data', (chunk: Buffer) => out.push(chunk.toString()));
   command.stderr.on('data', (chunk: Buffer) => err.push(chunk.toString()));
@@ -61,7 +65,7 @@ export async function killRank(engineDirectory: string, { who, afterMs }: Kill):
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What is wrong with the end of a command whose rank was killed; undefined when it is as it should be. */
+/** Fault in the end of a command whose rank was killed; undefined when it is as it should be. */
 export function killFault({ who }: Kill, { status, out, err }: Ending): string | undefined {
   // A process that was killed when all was done harms nobody.
   if (status === 0)

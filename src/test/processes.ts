@@ -1,4 +1,4 @@
-/** What the system says about processes. */
+/** Facts that the system reports about processes. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Processes that a process has started and that have not ended. */

@@ -379,3 +379,54 @@ describe('a bad request', () => {
     expect(batcher.submitted).toEqual([]);
   });
 });
+
+describe('what a request may cost', () => {
+  const countingTokenizer = () => {
+    const calls: string[] = [];
+    const encode: Tokenizer['encode'] = (words, options) => {
+      calls.push(words);
+      return llama.encode(words, options);
+    };
+    const tokenizer = new Proxy(llama, {
+      get: (target, name) => (name === 'encode' ? encode : Reflect.get(target, name, target)),
+    });
+    return { calls, tokenizer };
+  };
+
+  const refusedEvents = (request: GenerateRequest, tokenizer: Tokenizer) =>
+    collect(setUp({ sequences: [] }, tokenizer).generator.generate(request));
+
+  it('is checked before a text that cannot fit is tokenised', async () => {
+    const { calls, tokenizer } = countingTokenizer();
+    const { longestTokenBytes } = tokenizer.table;
+    const events = await refusedEvents(text('a'.repeat(512 * longestTokenBytes + 1)), tokenizer);
+    expect(events).toMatchObject([{ type: 'failed', error: { code: 'PROMPT_TOO_LONG' } }]);
+    expect(calls).toEqual([]);
+  });
+
+  it('of a text that is cut depends on what is kept', async () => {
+    const { calls, tokenizer } = countingTokenizer();
+    const words = 'hello the world '.repeat(100_000);
+    const { batcher } = await run(
+      { sequences: [await output('the')] },
+      text(words, { truncatePromptTokens: 5 }),
+      tokenizer,
+    );
+    expect(calls.map(({ length }) => length < 10_000)).toEqual([true]);
+    const whole = await llama.encode(words, { addSpecialTokens: true });
+    expect([...batcher.submitted[0]!.promptTokenIds]).toEqual(whole.slice(-5));
+  });
+
+  it.each(['stop', 'badWords'] as const)('has a limit of %s', async (field) => {
+    const { calls, tokenizer } = countingTokenizer();
+    for (const words of [
+      Array.from({ length: 257 }, (_, i) => `w${i}`),
+      ['x'.repeat(1025)],
+      Array.from({ length: 20 }, (_, i) => `${i}${'x'.repeat(1000)}`),
+    ]) {
+      const events = await refusedEvents(text('the', { [field]: words }), tokenizer);
+      expect(events).toMatchObject([{ type: 'failed', error: { code: 'REQUEST_INVALID' } }]);
+    }
+    expect(calls).toEqual([]);
+  });
+});

@@ -16,9 +16,12 @@ import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
+import { fitText } from './request/lengths.js';
+import { checkNumber, checkWords } from './request/ranges.js';
 import { toTokenRequest } from './request/token-request.js';
 import { TextRun } from './text-run.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
+import { Turns } from './turns.js';
 
 export interface TextGeneratorParts {
   readonly model: ModelCard;
@@ -32,9 +35,18 @@ export interface TextGeneratorParts {
   readonly clock?: Clock;
 }
 
+/** Length of a text that takes the tokenizer some milliseconds, characters. */
+const LONG_TEXT_CHARACTERS = 32_768;
+/** Half of the threads that Node has for such work. */
+const LONG_TEXTS_AT_A_TIME = 2;
+/** Bad words that are tokenised at the same time. */
+const WORDS_AT_A_TIME = 8;
+
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
 export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
+  /** Turns of long texts: they must not take all threads of the tokenizer from short ones. */
+  readonly #longTexts = new Turns(LONG_TEXTS_AT_A_TIME);
 
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
@@ -66,8 +78,8 @@ export class TextGenerator implements EventGenerator, Generator {
 
   async #submit(call: Call): Promise<void> {
     const { request, id, onEvent } = call;
-    const tokens = await this.#toTokens(request, id);
-    if (call.isCancelled) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
+    const tokens = await this.#toTokens(call);
+    requireWanted(call);
     const run = new TextRun(request, tokens, this.#parts.tokenizer);
     const { seed } = tokens.sampling;
     onEvent({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
@@ -83,9 +95,12 @@ export class TextGenerator implements EventGenerator, Generator {
     );
   }
 
-  async #toTokens(request: GenerateRequest, id: RequestId): Promise<TokenRequest> {
+  async #toTokens(call: Call): Promise<TokenRequest> {
+    const { request, id } = call;
     const { batcher, defaults } = this.#parts;
-    const promptTokenIds = await this.#encodePrompt(request.prompt);
+    checkWords(request);
+    checkNumber('truncatePromptTokens', request.truncatePromptTokens, { isInteger: true, min: 1 });
+    const promptTokenIds = await this.#encodePrompt(request.prompt, call);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
     // Every client can read this many bits from JSON.
     const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
@@ -96,13 +111,13 @@ export class TextGenerator implements EventGenerator, Generator {
     );
   }
 
-  async #encodePrompt(prompt: Prompt): Promise<readonly number[]> {
-    const { tokenizer, chatTemplate, model } = this.#parts;
+  async #encodePrompt(prompt: Prompt, call: Call): Promise<readonly number[]> {
+    const { chatTemplate, model } = this.#parts;
     switch (prompt.type) {
       case 'tokens':
         return prompt.tokenIds;
       case 'text':
-        return tokenizer.encode(prompt.text, { addSpecialTokens: prompt.addSpecialTokens });
+        return this.#encodeText(prompt.text, prompt.addSpecialTokens, call);
       case 'chat': {
         if (!chatTemplate)
           throw new AloftError(
@@ -111,15 +126,31 @@ export class TextGenerator implements EventGenerator, Generator {
           );
         // The template writes the special tokens itself.
         const text = chatTemplate.render(prompt.messages, prompt.templateArguments);
-        return tokenizer.encode(text, { addSpecialTokens: false });
+        return this.#encodeText(text, false, call);
       }
     }
   }
 
+  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+    const { tokenizer, batcher } = this.#parts;
+    const { longestTokenBytes } = tokenizer.table;
+    const fitting = fitText(text, call.request, batcher.limits, longestTokenBytes);
+    if (fitting.length <= LONG_TEXT_CHARACTERS) return tokenizer.encode(fitting, { addSpecialTokens });
+    return this.#longTexts.take(() => {
+      requireWanted(call);
+      return tokenizer.encode(fitting, { addSpecialTokens });
+    });
+  }
+
   /** A word is forbidden at the start of a word and inside one: its tokens differ by the leading space. */
   async #encodeBadWords(words: readonly string[]): Promise<number[][]> {
-    const forms = new Set(words.flatMap((word) => [word, ` ${word}`]));
-    return Promise.all(Array.from(forms, (form) => this.#parts.tokenizer.encodeFragment(form)));
+    const forms = [...new Set(words.flatMap((word) => [word, ` ${word}`]))];
+    const lists: number[][] = [];
+    for (let i = 0; i < forms.length; i += WORDS_AT_A_TIME) {
+      const group = forms.slice(i, i + WORDS_AT_A_TIME);
+      lists.push(...(await Promise.all(group.map((form) => this.#parts.tokenizer.encodeFragment(form)))));
+    }
+    return lists;
   }
 
   /** The only event of a request that the batcher never saw. */
@@ -144,4 +175,9 @@ interface Call {
   readonly id: RequestId;
   readonly onEvent: (event: GenerateEvent) => void;
   isCancelled: boolean;
+}
+
+/** @throws {AloftError} CANCELLED */
+function requireWanted({ isCancelled }: Call): void {
+  if (isCancelled) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
 }

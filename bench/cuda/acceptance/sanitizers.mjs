@@ -1,35 +1,44 @@
 /** Parts that compare every kernel with the reference, plainly and under compute-sanitizer. */
 import { join } from 'node:path';
+import { MODEL_CASES } from '../../../dist/test/cuda/model-cases.js';
 import { hazardsOf, judgeReports, withCounts } from './race-reports.mjs';
 
-/** Most of a check's time is the reference's, on one core. The race checker takes 30 GB of memory for each process. */
-const SHARDS = { none: 5, memcheck: 5, racecheck: 3 };
+/**
+ * Processes at a time. Most of a check's time is the reference's, on one core. The race checker takes some 30 GB of memory for
+ * the first case of a process, and more for each one after it.
+ */
+const AT_ONCE = { none: 6, memcheck: 6, racecheck: 3 };
 
-/** The comparison of every kernel with the reference, in several processes. @returns what each of them printed */
-async function compareAll(session, { before = [], limitSeconds, shardCount }) {
+/** The comparison of every kernel with the reference, each case in a process of its own. @returns what each of them printed */
+async function compareAll(session, { before = [], limitSeconds, atOnce }) {
   const library = session.libraryPath === undefined ? [] : ['--library-path', session.libraryPath];
   const program = [process.execPath, join(session.app, 'dist/test/cuda/check.js')];
-  const shards = Array.from({ length: shardCount }, (_, i) => ['--shard', `${i + 1}/${shardCount}`]);
-  const ends = await Promise.allSettled(
-    shards.map((shard) => session.runLine([...before, ...program, ...library, ...shard], limitSeconds)),
-  );
-  return ends.map((end) => {
-    if (end.status === 'rejected') throw end.reason;
-    return end.value;
+  const lines = MODEL_CASES.map((_, i) => {
+    const shard = ['--shard', `${i + 1}/${MODEL_CASES.length}`];
+    return [...before, ...program, ...library, ...shard];
   });
+  const printed = [];
+  const takeTurns = async () => {
+    for (let line = lines.shift(); line !== undefined; line = lines.shift())
+      printed.push(await session.runLine(line, limitSeconds));
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, takeTurns));
+  const failed = ends.find(({ status }) => status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return printed;
 }
 
 const resultLines = (printed) => printed.split('\n').filter((line) => /^(pass|FAIL)/.test(line));
 
 export async function conformance(session) {
-  const printed = await compareAll(session, { limitSeconds: 100, shardCount: SHARDS.none });
+  const printed = await compareAll(session, { limitSeconds: 60, atOnce: AT_ONCE.none });
   return printed.flatMap(resultLines).join('\n');
 }
 
 /** The comparison under a tool, and what the tool reports of it. Reports in cuBLASLt's kernels are counted and do not fail it. */
 async function sanitize(session, tool, limitSeconds, excused) {
   const before = ['compute-sanitizer', '--tool', tool, '--print-limit', '0'];
-  const printed = await compareAll(session, { before, limitSeconds, shardCount: SHARDS[tool] });
+  const printed = await compareAll(session, { before, limitSeconds, atOnce: AT_ONCE[tool] });
   const verdicts = printed.map((text) => judgeReports(text, excused));
   return {
     caseCount: printed.flatMap(resultLines).length,
@@ -46,7 +55,7 @@ const outcome = ({ caseCount, faults, foreignCount }) =>
   ].join('\n');
 
 export async function memcheck(session) {
-  const checked = await sanitize(session, 'memcheck', 200);
+  const checked = await sanitize(session, 'memcheck', 100);
   return { ok: checked.faults.length === 0, text: outcome(checked) };
 }
 
@@ -67,7 +76,7 @@ export async function racecheck(session) {
     faults: [`remote-mbarrier: ${message}`],
     text: 'remote mbarriers: no evidence, so nothing is excused',
   }));
-  const checked = await sanitize(session, 'racecheck', 500, evidence.holds ? EXCHANGE : undefined);
+  const checked = await sanitize(session, 'racecheck', 200, evidence.holds ? EXCHANGE : undefined);
   const exchange = { reports: checked.excused.length, hazards: hazardsOf(checked.excused) };
   const faults = [...evidence.faults, ...checked.faults];
   const text = [

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { MODEL_CASES } from '../../../dist/test/cuda/model-cases.js';
 import { memcheck, racecheck } from './sanitizers.mjs';
+
+const CASES = MODEL_CASES.length;
 
 const DEVICES = 'cuda:0  NVIDIA H200  sm_90a        132              139.8 GiB  yes';
 const summary = (count) =>
@@ -36,8 +39,8 @@ describe('racecheck', () => {
     const { ok, text, data } = await racecheck(machine({}));
     expect(text.split('\n')).toEqual([
       'remote mbarriers, all right; 1 reports with 100 hazards (mbarrier), all right; 0 reports with 0 hazards (cluster-barrier)',
-      'exchange over a cluster (cluster_store, load_shared16): 3 reports with 300 hazards excused',
-      '3 cases, 0 reports in kernels of cuBLASLt, none in ours',
+      `exchange over a cluster (cluster_store, load_shared16): ${CASES} reports with ${CASES * 100} hazards excused`,
+      `${CASES} cases, 0 reports in kernels of cuBLASLt, none in ours`,
     ]);
     expect([ok, data]).toEqual([
       true,
@@ -46,14 +49,18 @@ describe('racecheck', () => {
           { name: 'mbarrier', values: 'all right', reports: 1, hazards: 100 },
           { name: 'cluster-barrier', values: 'all right', reports: 0, hazards: 0 },
         ],
-        exchange: { reports: 3, hazards: 300 },
+        exchange: { reports: CASES, hazards: CASES * 100 },
         foreignCount: 0,
       },
     ]);
   });
 
   test.each([
-    ['follows remote mbarriers', { mbarrier: summary(0) }, /^3 x Error: Write in cluster_store/m],
+    [
+      'follows remote mbarriers',
+      { mbarrier: summary(0) },
+      new RegExp(`^${CASES} x Error: Write in cluster_store`, 'm'),
+    ],
     ['reports the other variant, too', { clusterBarrier: EVIDENCE }, /barrier.cluster orders it/],
     [
       'reports something else of the evidence',

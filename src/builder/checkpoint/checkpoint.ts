@@ -31,4 +31,6 @@ export interface Checkpoint {
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;
+  /** Faults of the files that a build can go on with, but its user should know. */
+  readonly warnings: readonly string[];
 }

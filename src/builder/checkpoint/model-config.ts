@@ -55,7 +55,8 @@ export function parseModelConfig(file: JsonFile): ModelConfig {
   return config;
 }
 
-function architectureOf(file: JsonFile): string {
+/** First of `architectures`. @throws {AloftError} ARCHITECTURE_UNKNOWN */
+export function architectureOf(file: JsonFile): string {
   const architectures: unknown = file.fields['architectures'];
   if (Array.isArray(architectures) && typeof architectures[0] === 'string') return architectures[0];
   if (file.fields['model_type'] === 'llama') return 'LlamaForCausalLM';
@@ -73,24 +74,41 @@ function checkHeads(file: JsonFile, { headCount, kvHeadCount, headDim, hidden }:
   if (headDim % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
 }
 
-/** `rope_theta` and `rope_scaling` of published files, or `rope_parameters` of transformers 5. */
+/**
+ * The rotary settings, wherever they were published: `rope_theta` and `rope_scaling` side by side, or both in `rope_parameters`
+ * since transformers 5, or a mixture of these. As there, `rope_scaling` goes before `rope_parameters`, and a base in either
+ * before the one beside them.
+ */
 function ropeOf(file: JsonFile): RopeParams {
-  const merged = file.section('rope_parameters');
-  if (merged !== undefined)
-    return { theta: merged.positive('rope_theta', 10000), scaling: scalingOf(file, merged) };
-  return {
-    theta: file.positive('rope_theta', 10000),
-    scaling: scalingOf(file, file.section('rope_scaling')),
-  };
+  const section = nonEmpty(file.section('rope_scaling')) ?? file.section('rope_parameters');
+  const theta = section?.has('rope_theta')
+    ? section.positive('rope_theta')
+    : file.positive('rope_theta', 10000);
+  requireWholeRotation(section ?? file);
+  requireWholeRotation(file);
+  return { theta, scaling: scalingOf(file, section) };
+}
+
+const nonEmpty = (section: JsonFile | undefined): JsonFile | undefined =>
+  section === undefined || Object.keys(section.fields).length === 0 ? undefined : section;
+
+/** Part of a head that is rotated; models that rotate less than all of it are other architectures. */
+function requireWholeRotation(section: JsonFile): void {
+  const share = section.optionalNumber('partial_rotary_factor') ?? 1;
+  if (share === 1) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `${section.path}: 'partial_rotary_factor' is ${share}; only models that rotate whole heads are supported.`,
+  );
 }
 
 function scalingOf(file: JsonFile, section: JsonFile | undefined): RopeScaling {
   if (section === undefined) return { type: 'none' };
   const type = section.text('rope_type', section.text('type', 'default'));
-  const originalMaxPositions = section.count(
-    'original_max_position_embeddings',
-    file.count('max_position_embeddings', 2048),
-  );
+  const positions = 'original_max_position_embeddings';
+  // The length of the training may stand beside the section, too.
+  const trained = section.has(positions) ? section : file;
+  const originalMaxPositions = trained.count(positions, file.count('max_position_embeddings', 2048));
   switch (type) {
     case 'default':
       return { type: 'none' };
@@ -104,7 +122,7 @@ function scalingOf(file: JsonFile, section: JsonFile | undefined): RopeScaling {
         factor: section.positive('factor'),
         lowFrequencyFactor: section.positive('low_freq_factor'),
         highFrequencyFactor: section.positive('high_freq_factor'),
-        originalMaxPositions: section.count('original_max_position_embeddings'),
+        originalMaxPositions: trained.count(positions),
       };
     default:
       throw new AloftError(

@@ -20,6 +20,7 @@ export function randomCheckpoint(llama: LlamaShape, seed: number): Checkpoint {
     config,
     generation: parseGenerationConfig(new JsonFile(file.path, {}), file),
     tokenizerFiles: [],
+    warnings: [],
     tensors: randomTensors(tensorShapes(plan), seed),
   };
 }

@@ -23,7 +23,7 @@ import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
 import { benchmarkPlan } from './benchmark-plans.js';
 
-/** What kernels are compiled for. */
+/** Target that kernels are compiled for. */
 export interface KernelChoice {
   readonly dtype: CudaDtype;
   /** Sizes of heads; rows have `headCount * headDim` numbers. Default: one head of 16. */

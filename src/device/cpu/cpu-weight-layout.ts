@@ -1,4 +1,4 @@
-/** How weights lie in a CPU engine: linears in tiles, tables row by row, vectors as f32. */
+/** Layout of weights in a CPU engine: linears in tiles, tables row by row, vectors as f32. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
 import { MAX_INT8_INPUTS } from '../../ops/linear/contract.js';

@@ -7,7 +7,7 @@
 namespace aloft {
 namespace {
 
-// What an exchange is; both sides must mean the same.
+// Kind and size of an exchange; both sides must mean the same.
 enum Exchange { sum = 1, gather = 2 };
 
 float* bufferOf(const Group& group, int rank) {

@@ -1,4 +1,4 @@
-// How ranks of one host wait for each other: counters in memory that their processes share.  A rank waits for a counter
+// Waits of ranks of one host for each other: counters in memory that their processes share.  A rank waits for a counter
 // of another one: it polls for a moment, then sleeps in the kernel (futex) in slices. After each slice it looks whether
 // every rank lives (pidfd), whether one is stopped, and whether its patience is over. No wait is endless, except that
 // for work: there, only the life of rank 0 counts.
@@ -33,7 +33,7 @@ struct RankState {
   Counter arrived;
   Counter echoed;
   alignas(64) std::atomic<int32_t> pid;
-  // What the rank exchanges in even and in odd rounds: count * 4 + kind.
+  // Exchanges of the rank in even and in odd rounds: count * 4 + kind.
   std::atomic<int64_t> exchange[2];
 };
 

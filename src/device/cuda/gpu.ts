@@ -5,7 +5,7 @@ import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { DEVICE_ATTRIBUTE } from './driver-api.js';
 import { openDriver, type CudaDriver } from './driver.js';
 
-/** What a GPU is; sizes in bytes. */
+/** Facts of a GPU; sizes in bytes. */
 export interface GpuProperties {
   readonly ordinal: number;
   readonly name: string;

@@ -1,4 +1,4 @@
-/** What the CUDA kernels cannot run, found before anything is compiled or loaded. */
+/** Check for what the CUDA kernels cannot run, made before anything is compiled or loaded. */
 import { AloftError } from '../../core/errors.js';
 import { uniformPromptTokens } from '../rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';

@@ -9,7 +9,7 @@ import type { Mapped } from './mapped.js';
 import type { LaunchSink } from './sink.js';
 import type { DescriptorField } from './step-fields.js';
 
-/** What differs from step to step. */
+/** Values that differ from step to step. */
 export interface CudaStep {
   readonly tokens: number;
   readonly logits: number;

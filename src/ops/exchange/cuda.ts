@@ -127,7 +127,7 @@ export function reduceNormLaunch(rows: number, operands: ReduceNormOperands): Ke
 /** Sizes of what is gathered. */
 export interface GatherShape {
   readonly rows: number;
-  /** Of each rank. */
+  /** Columns of each rank. */
   readonly columns: number;
   readonly outColumns: number;
 }

@@ -44,7 +44,7 @@ struct Region {
   u32 filledVectors;
 };
 
-// How data are stored: two values of 16 bits or one of 32 in a word.
+// Forms in which data are stored: two values of 16 bits or one of 32 in a word.
 struct Halves {
   static constexpr u32 SENTINEL = 0x80008000u;
   static __device__ __forceinline__ u32 cleaned(u32 word) {

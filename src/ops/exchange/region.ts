@@ -95,7 +95,7 @@ function sizesOf({ worldSize, hidden, gatherColumns, maxLogits }: ExchangeShape)
   } as const satisfies Readonly<Record<RegionName, readonly [number, number, number]>>;
 }
 
-/** What a region's description says besides sizes. */
+/** Place of a rank: the part of a description that sizes do not decide. */
 export interface RegionPlace {
   readonly rank: number;
   /** Address of this rank's memory on its own device. */

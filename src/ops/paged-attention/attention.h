@@ -1,4 +1,4 @@
-// What the scheduling half (paged-attention.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
+// Types that the scheduling half (paged-attention.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
 #pragma once
 #include "ops/cpu/step-view.h"
 
@@ -46,7 +46,7 @@ struct Partial {
   }
 };
 
-// What one thread works in.
+// Scratch memory of one thread.
 struct Workspace {
   float* queries;   // [queries, headDim], scaled by 1 / sqrt(headDim)
   float* scores;    // [queries, spanTokens]; softmax turns them into weights

@@ -16,7 +16,7 @@ struct QueryView {
   int64_t queryCount() const { return tile.tokenCount * a.group; }
   int64_t position(int64_t query) const { return a.step->positions()[tile.firstToken + query / a.group]; }
   int64_t contextTokens() const { return position(queryCount() - 1) + 1; }
-  // How many of the keys [begin, begin + count) a query sees; not positive when it sees none.
+  // Number of the keys [begin, begin + count) that a query sees; not positive when it sees none.
   int64_t visibleTokens(int64_t query, int64_t begin, int64_t count) const {
     const int64_t visible = position(query) + 1 - begin;
     return visible < count ? visible : count;

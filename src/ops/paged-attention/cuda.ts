@@ -10,7 +10,7 @@ import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './cuda-args.js';
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
 /**
- * What tells the kernels of append and attention how the cache is stored; nothing for one of activations.
+ * Macros that choose how the kernels of append and attention store the cache; none for a cache of activations.
  * @throws {AloftError} UNSUPPORTED for a cache that the kernels lack
  */
 export function cacheDefines(
@@ -60,7 +60,7 @@ export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, 
 /** Device addresses that both kernels read. */
 export interface AttentionOperands {
   readonly qkv: number;
-  /** Of the layer, in block 0. */
+  /** Address of the layer's keys and values in block 0. */
   readonly cache: number;
   readonly out: number;
   readonly cosTable: number;
@@ -74,7 +74,7 @@ export interface AttentionOperands {
   readonly partials: number;
   /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
-  /** Of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
+  /** Maps of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
   readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap } | undefined;
   /** Bytes from the cache's first block to `cache`. */
   readonly layerOffsetBytes: number;

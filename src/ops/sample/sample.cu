@@ -17,7 +17,7 @@ struct SampleRow {
   u32* counts;          // [vocabulary]
   int* history;         // token ids by position
 
-  __device__ __forceinline__ bool is_greedy() const { return slot.temperature == 0.f || slot.topK == 1; }
+  __device__ __forceinline__ bool is_greedy() const { return !(slot.temperature > 0.f) || slot.topK == 1; }
   __device__ __forceinline__ bool has_penalties() const {
     return slot.repetitionPenalty != 1.f || slot.frequencyPenalty != 0.f || slot.presencePenalty != 0.f;
   }
@@ -91,7 +91,7 @@ __device__ __forceinline__ void forbid(const SampleRow& row) {
 __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) {
   const SampleSlot& slot = row.slot;
   for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
-    row.work[i] = __fsub_rn(or_nothing(row.logits[i]), logSum);
+    row.work[i] = __fsub_rn(bounded(row.logits[i]), logSum);
   __syncthreads();
   for (int i = threadIdx.x; i < slot.biasCount; i += SAMPLE_THREADS) {
     const int id = slot.lists()[i];
@@ -106,7 +106,7 @@ __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) 
 // Logarithm of the sum of the exponentials of a row.
 __device__ __forceinline__ float log_sum_of(const float* logits, int count, float largest, Scratch& s) {
   float sum = 0.f;
-  for (int i = threadIdx.x; i < count; i += SAMPLE_THREADS) sum += expf(or_nothing(logits[i]) - largest);
+  for (int i = threadIdx.x; i < count; i += SAMPLE_THREADS) sum += expf(bounded(logits[i]) - largest);
   return largest + logf(block_total(sum, s));
 }
 
@@ -122,7 +122,8 @@ __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow
   }
   if (token < 0) return likeliest;
   if (row.is_greedy()) return token;
-  return draw(a, row.slot, plain ? row.logits : row.work, row.work, row.position, s);
+  const int drawn = draw(a, row.slot, plain ? row.logits : row.work, row.work, row.position, s);
+  return drawn >= 0 ? drawn : likeliest;
 }
 
 // Reports the `wanted` likeliest tokens of a row, and nothing in the places after them.
@@ -157,7 +158,7 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample(const Sam
   if (wanted >= 0) scores.logSum = log_sum_of(row.logits, a.vocabulary, likeliest.value, s);
   const int token = row.target < 0 ? choose_token(a, row, likeliest.id, scores, s) : row.target;
   float logprob = __int_as_float(0x7fc00000);  // NaN: nobody asked
-  if (wanted >= 0 && token >= 0) logprob = or_nothing(scores.values[token]) - scores.logSum;
+  if (wanted >= 0 && token >= 0) logprob = bounded(scores.values[token]) - scores.logSum;
   report_top(a, index, wanted, scores, s);
   if (threadIdx.x != 0) return;
   a.outTokens[index] = token;

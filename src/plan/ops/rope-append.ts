@@ -3,7 +3,7 @@ import type { BufferName } from '../names.js';
 import type { ElementBytes, OpCost } from './op-cost.js';
 import { expectColumns, expectTokenRows, type InferContext, type OpDefinition } from './op-definition.js';
 
-/** How rotary embedding turns a position into angles; from config.json's rope_theta and rope_scaling. */
+/** Parameters with which rotary embedding turns a position into angles; from config.json's rope_theta and rope_scaling. */
 export type RopeScaling =
   | { readonly type: 'none' }
   | { readonly type: 'linear'; readonly factor: number }

@@ -4,7 +4,7 @@ import type { WeightFormat } from '../weight-format.js';
 export interface TestPlanShape {
   readonly dims: Omit<PlanDims, 'maxPositions'>;
   readonly rope: RopeParams;
-  /** Of linears; tables and vectors are stored in `dense`. */
+  /** Format of linears; tables and vectors are stored in `dense`. */
   readonly format: WeightFormat;
   readonly dense: 'f32' | 'f16' | 'bf16';
   readonly bias: boolean;

@@ -1,6 +1,7 @@
 /** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
 import { type Static, type TObject, Type } from 'typebox';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
@@ -12,17 +13,23 @@ const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type
 
 const MESSAGE = Type.Object({
   role: Type.String({ minLength: 1 }),
-  content: Type.Optional(Type.Union([Type.String(), Type.Null(), Type.Array(CONTENT_PART)])),
+  content: Type.Optional(
+    Type.Union([
+      Type.String(),
+      Type.Null(),
+      Type.Array(CONTENT_PART, { maxItems: REQUEST_LIMITS.messageParts.max }),
+    ]),
+  ),
 });
 
 const CHAT_MEMBERS = {
-  messages: Type.Array(MESSAGE, { minItems: 1 }),
+  messages: Type.Array(MESSAGE, { minItems: 1, maxItems: REQUEST_LIMITS.messages.max }),
   max_tokens: optional(Type.Integer({ minimum: 1 })),
   max_completion_tokens: optional(Type.Integer({ minimum: 1 })),
   logprobs: optional(Type.Boolean()),
   top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
   response_format: optional(Type.Object({ type: Type.String() })),
-  tools: optional(Type.Array(Type.Object({ type: Type.String() }))),
+  tools: optional(Type.Array(Type.Object({ type: Type.String() }), { maxItems: REQUEST_LIMITS.tools.max })),
   tool_choice: optional(Type.Union([Type.String(), Type.Object({ type: Type.String() })])),
   chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
 };

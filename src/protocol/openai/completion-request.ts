@@ -1,6 +1,7 @@
 /** POST /v1/completions: https://platform.openai.com/docs/api-reference/completions */
 import { Type } from 'typebox';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
@@ -13,9 +14,9 @@ const tokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 const COMPLETION_MEMBERS = {
   prompt: Type.Union([
     Type.String(),
-    Type.Array(Type.String(), { minItems: 1, maxItems: 256 }),
+    Type.Array(Type.String(), { minItems: 1, maxItems: REQUEST_LIMITS.prompts.max }),
     tokenIds,
-    Type.Array(tokenIds, { minItems: 1, maxItems: 256 }),
+    Type.Array(tokenIds, { minItems: 1, maxItems: REQUEST_LIMITS.prompts.max }),
   ]),
   max_tokens: optional(Type.Integer({ minimum: 0 })),
   best_of: optional(Type.Integer({ minimum: 1, maximum: 128 })),

@@ -1,7 +1,7 @@
 import type { ErrorReport } from '../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 
-/** What an executor can take in one step, fixed when it opens. */
+/** Limits of one step of an executor, fixed when it opens. */
 export interface ExecutorLimits {
   readonly maxStepTokens: number;
   readonly maxRows: number;

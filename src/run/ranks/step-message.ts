@@ -150,7 +150,7 @@ export function followedSlot({ slot, promptTokens, lastToken, ...tops }: Attache
 }
 
 /**
- * What a rank did in a step, or rank 0 expects it to have done: equal on all ranks.
+ * Work that a rank did in a step, or that rank 0 expects it to have done: equal on all ranks.
  * @param round exchanges of the host so far @param launch see {@link Executor.launch}
  */
 export function echoOf(

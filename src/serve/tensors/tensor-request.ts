@@ -38,7 +38,7 @@ class Row {
 
   numbers(field: RequestField): number[] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && this.#cut(numbers(tensor));
+    return tensor && numbers(this.#cut(tensor));
   }
 
   number(field: RequestField): number | undefined {
@@ -47,7 +47,7 @@ class Row {
 
   seed(): bigint | undefined {
     const tensor = this.#tensors.get('seed');
-    const value = tensor && this.#cut(bigints(tensor))[0];
+    const value = tensor && bigints(this.#cut(tensor))[0];
     return value === undefined ? undefined : BigInt.asUintN(64, value);
   }
 
@@ -58,17 +58,18 @@ class Row {
 
   texts(field: RequestField): string[] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && this.#cut(texts(tensor));
+    return tensor && texts(this.#cut(tensor));
   }
 
   tokenLists(field: RequestField): number[][] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && readTokenLists(tensor.name, this.#cut(numbers(tensor)));
+    return tensor && readTokenLists(tensor.name, numbers(this.#cut(tensor)));
   }
 
-  #cut<Element>(elements: readonly Element[]): Element[] {
-    const rowLength = elements.length / this.#batchSize;
-    return elements.slice(this.#row * rowLength, (this.#row + 1) * rowLength);
+  /** The part of a tensor that belongs to this row, without the rest being read. */
+  #cut(tensor: Tensor): Tensor {
+    const rowLength = tensor.data.length / this.#batchSize;
+    return { ...tensor, data: tensor.data.slice(this.#row * rowLength, (this.#row + 1) * rowLength) };
   }
 }
 

@@ -13,7 +13,7 @@ import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
 import type { Executor } from '../../run/executor/executor.js';
 import type { TestModel } from '../../run/executor/testing/test-model.js';
 
-/** What stays the same from one executor to the next. */
+/** Tools that stay the same from one executor to the next. */
 export interface CudaTools {
   readonly libraryPath: string | undefined;
   readonly nvrtc: Nvrtc;
@@ -42,7 +42,7 @@ export function openCudaTools(libraryPath?: string): CudaTools {
   };
 }
 
-/** How a model runs. */
+/** Setting in which a model runs. */
 export interface CudaSetting {
   readonly model: TestModel;
   /** Type of the KV cache. Default: that of activations. */

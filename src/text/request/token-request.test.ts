@@ -104,18 +104,21 @@ describe('defaults', () => {
 
 const beam = { width: 2, lengthPenalty: 1, earlyStopping: false };
 const invalid: [Fields, string][] = [
-  [{ temperature: -1 }, 'temperature must be a number at least 0, but is -1.'],
-  [{ temperature: NaN }, 'temperature must be a number at least 0, but is NaN.'],
+  [{ temperature: -1 }, 'temperature must be a number at least 0 and at most 100, but is -1.'],
+  [{ temperature: NaN }, 'temperature must be a number at least 0 and at most 100, but is NaN.'],
   [{ topP: 0 }, 'topP must be a number above 0 and at most 1, but is 0.'],
   [{ topP: 1.5 }, 'topP must be a number above 0 and at most 1, but is 1.5.'],
-  [{ topK: 2.5 }, 'topK must be an integer at least 0, but is 2.5.'],
+  [{ topK: 2.5 }, 'topK must be an integer at least 0 and at most 2147483647, but is 2.5.'],
   [{ minP: '0.1' as unknown as number }, 'minP must be a number at least 0 and at most 1, but is "0.1".'],
   [{ maxOutputTokens: 0 }, 'maxOutputTokens must be an integer at least 1, but is 0.'],
-  [{ presencePenalty: Infinity }, 'presencePenalty must be a number, but is Infinity.'],
+  [
+    { presencePenalty: Infinity },
+    'presencePenalty must be a number at least -100 and at most 100, but is Infinity.',
+  ],
   [{ logprobs: 6 }, 'logprobs must be an integer at least 0 and at most 5, but is 6.'],
   [{ seed: -1n }, 'seed must be a BigInt from 0 to 18446744073709551615, but is -1.'],
   [{ logitBias: { 100: 1 } }, 'logitBias names token 100, but token ids of this model are 0 to 99.'],
-  [{ logitBias: { 5: NaN } }, 'logitBias[5] must be a number, but is NaN.'],
+  [{ logitBias: { 5: NaN } }, 'logitBias[5] must be a number at least -1e+30 and at most 1e+30, but is NaN.'],
   [{ stop: ['a', ''] }, 'stop[1] must be text of at least one character; remove it or fill it.'],
   [{ endIds: [-1] }, 'endIds[0] is -1, but token ids of this model are 0 to 99.'],
   [{ stopTokenLists: [[]] }, 'stopTokenLists[0] is empty; remove it or give its tokens.'],

@@ -2,6 +2,7 @@ import { loadOptionsOf } from '../../llm/load-options.js';
 import { llmEngineLoader } from '../../serve/engine/llm-engine-loader.js';
 import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
+import { registerChat } from './chat.js';
 import { registerClient } from './client.js';
 import { registerDevices } from './devices.js';
 import { registerEngine } from './engine.js';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly RegisterCommand[] = [
   registerBuild,
   registerPlanMemory,
   registerRun,
+  registerChat,
   registerBench,
   registerProfile,
   serveCommand(makeLoader),

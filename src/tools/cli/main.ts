@@ -1,6 +1,7 @@
 /** The command line: the only reader of arguments and environment. Errors end here, as one sentence and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
+import { systemFault } from '../../core/file-fault.js';
 import { normaliseFlags, usageError } from './flags.js';
 import { jobPlace } from './job-place.js';
 import { Interrupted } from './interrupt.js';
@@ -79,7 +80,7 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
     terminal.err(command.helpInformation());
     return 2;
   }
-  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
+  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : systemFault(thrown);
   const { code, message } = reportError(error);
   terminal.err(`aloft: ${message} [${code}]\n`);
   if (error instanceof Interrupted) return error.exitStatus;

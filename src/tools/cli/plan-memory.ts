@@ -55,8 +55,8 @@ export function registerPlanMemory(program: Command, terminal: Terminal): void {
 async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Terminal): Promise<void> {
   const engine = flags.engineDir === undefined ? unbuilt(flags, given) : dryEngine(flags.engineDir);
   const { worldSize } = engine.plan;
-  const isShared = DEVICE_TRAITS[engine.device].isSharedByRanks;
-  const freeBytes = freeMemory(flags, engine.device) / (isShared ? worldSize : 1);
+  const { isSharedByRanks } = DEVICE_TRAITS[engine.device];
+  const freeBytes = freeMemory(flags, engine.device) / (isSharedByRanks ? worldSize : 1);
   const budget = await dryBudget(engine, sizingOptions(flags, given), freeBytes);
   const whose = worldSize === 1 ? '' : ` for each of ${worldSize} ranks`;
   terminal.out(`Free before loading${whose}: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);

@@ -10,6 +10,7 @@ import { startServer, type RunningServer } from '../../serve/start/server.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { addOptionGroup, engineOptions } from './engine-flags.js';
+import { engineDirectoryOf } from './engine-source.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
@@ -59,9 +60,19 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
   return (program, terminal) => {
     const command = addServeFlags(
-      program.command('serve').description('serve models over HTTP, gRPC and the OpenAI API'),
+      program
+        .command('serve')
+        .description('serve models over HTTP, gRPC and the OpenAI API')
+        .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)'),
     );
-    command.action(async (flags: ServeFlags) => {
+    command.action(async (engine: string | undefined, given: ServeFlags) => {
+      if (engine !== undefined && given.engineDir !== undefined)
+        throw new AloftError(
+          'USAGE',
+          `An engine (${engine}) and --engine_dir were both given; use one of them.`,
+        );
+      const named = engine === undefined ? {} : { engineDir: await engineDirectoryOf(engine, terminal) };
+      const flags = { ...given, ...named };
       const options = serveOptions(flags);
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });

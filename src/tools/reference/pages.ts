@@ -2,6 +2,7 @@ import { buildFlagReference } from './build-flags.js';
 import { commandReference } from './commands.js';
 import { engineOptionReference } from './engine-options.js';
 import { errorReference } from './errors.js';
+import { limitReference } from './limits.js';
 import { metricReference } from './metrics.js';
 import { opReference } from './ops.js';
 
@@ -11,6 +12,7 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
   'commands.md': commandReference,
   'engine-options.md': engineOptionReference,
   'errors.md': errorReference,
+  'limits.md': limitReference,
   'metrics.md': metricReference,
   'ops.md': opReference,
 };

@@ -29,7 +29,7 @@ export const STREAM_ARGS = new Struct('StreamArgs', 'linear/cuda/stream.cu', {
   outStride: 'i32',
 });
 
-export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide.cu', {
+export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', {
   scale: 'address',
   bias: 'address',
   out: 'address',

@@ -19,28 +19,9 @@
 #include "cuda/wgmma.cuh"
 #include "linear/cuda/epilogue.cuh"
 #include "linear/cuda/weights.cuh"
-
-struct WideScalars {
-  const float* scale;  // [n]
-  const u16* bias;     // [n] or null
-  void* out;           // [m, outStride]
-  int m, n, k, outStride, stageCount;
-};
-struct WideArgs : WideScalars {
-  TensorMap xMap;       // [rows, k] activations, box 64 x 8 TOKEN_GROUPS
-  TensorMap weightMap;  // tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
-};
-// The arguments as code uses them, see async.cuh.
-struct WideView : WideScalars {
-  const TensorMap *xMap, *weightMap;
-};
-
-// An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
-__device__ __forceinline__ u32 transpose_matrix(u32 pair) {
-  u32 out;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
-  return out;
-}
+#include "linear/cuda/wide-args.cuh"
+#include "linear/cuda/wide-store.cuh"
+#include "linear/cuda/wide-work.cuh"
 
 // Copies tiles from column k / 64 `box`, row / 16 `tile` on.
 __device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier,
@@ -59,8 +40,11 @@ template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGRO
 struct Wide {
   typedef Weights<FORMAT> W;
   static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
-  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, ROWS = TILES * 16,
-                       HALF = TILES / 2;
+  static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, HALF = TILES / 2;
+  typedef WideWork<TILES * 16, TOKEN_GROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE> Work;
+  typedef typename Work::Item Item;
+  typedef WideStore<Work, EPILOGUE> Store;
+  typedef typename Store::Rows Rows;
   static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
   static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
@@ -74,60 +58,14 @@ struct Wide {
   static constexpr int FEW_REGISTERS = 40, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
   static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;
 
-  static __device__ __forceinline__ int tile_row(const WideView& a, int rowTile, int tile) {
-    if (EPILOGUE != SWIGLU) return rowTile * ROWS + tile * 16;
-    return (tile < HALF ? 0 : a.n / 2 - HALF * 16) + rowTile * HALF * 16 + tile * 16;
-  }
-
-  // Work of a block: whole tiles as long as there is one for each block, then its part of the k of tiles that a cluster
-  // shares.
-  struct Work {
-    int tiles, rowTiles, tokenTiles, whole, stages;
-
-    __device__ __forceinline__ Work(const WideView& a) {
-      const int rowsOfBlock = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS, blocks = gridDim.x,
-                clusters = blocks / CLUSTER_BLOCKS;
-      tokenTiles = (a.m + TOKEN_GROUPS * 8 - 1) / (TOKEN_GROUPS * 8);
-      rowTiles = ((EPILOGUE == SWIGLU ? a.n / 2 : a.n) + rowsOfBlock - 1) / rowsOfBlock;
-      tiles = rowTiles * tokenTiles;
-      stages = (a.k + 64 * BOXES - 1) / (64 * BOXES);
-      // Tiles that are left share blocks where that takes less time, and each block has a stage of them.
-      const int rest = tiles % blocks;
-      whole = (rest + clusters - 1) / clusters < CLUSTER_BLOCKS && stages >= CLUSTER_BLOCKS ? tiles - rest : tiles;
-    }
-  };
-
-  // Tiles with the same weights are neighbours, in groups of tokens that the L2 cache holds.
-  static constexpr int NEIGHBOURS = 16;
-  struct Item {
-    int tile, rowTile, tokenTile, stage0, stages;
-    bool isShared;
-  };
-  static __device__ __forceinline__ Item item_of(const Work& work, int tile, bool isShared) {
-    const int group = tile / (work.rowTiles * NEIGHBOURS), within = tile - group * work.rowTiles * NEIGHBOURS;
-    const int width = max(1, min(NEIGHBOURS, work.tokenTiles - group * NEIGHBOURS));
-    const int rank = blockIdx.x % CLUSTER_BLOCKS, stage0 = isShared ? work.stages * rank / CLUSTER_BLOCKS : 0;
-    const int end = isShared ? work.stages * (rank + 1) / CLUSTER_BLOCKS : work.stages;
-    return {tile, within / width, group * NEIGHBOURS + within % width, stage0, end - stage0, isShared};
-  }
-  static __device__ __forceinline__ Item item_from(const Work& work, int tile) {
-    const bool isShared = tile >= work.whole;
-    return item_of(work, isShared ? work.whole + (int)blockIdx.x / CLUSTER_BLOCKS : tile, isShared);
-  }
-  static __device__ __forceinline__ Item first_item(const Work& work) { return item_from(work, blockIdx.x); }
-  static __device__ __forceinline__ Item next_item(const Work& work, const Item& item) {
-    return item.isShared ? item_of(work, item.tile + gridDim.x / CLUSTER_BLOCKS, true)
-                         : item_from(work, item.tile + gridDim.x);
-  }
-
   // Announces the stage's bytes and requests its weights, [tile][box]; tiles outside of the weight come as zeros.
   static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile,
                                                       int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
       barrier_expect(barrier, STAGE_BYTES);
-      tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, 0) >> 4, barrier, policy);
+      tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, 0) >> 4, barrier, policy);
       if (EPILOGUE == SWIGLU)
-        tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, tile_row(a, rowTile, HALF) >> 4,
+        tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, HALF) >> 4,
                         barrier, policy);
     }
     __syncwarp();
@@ -149,7 +87,7 @@ struct Wide {
   static __device__ __forceinline__ void advance(const Work& work, Cursor& at) {
     if (++at.stage < at.item.stages) return;
     at.stage = 0;
-    at.item = next_item(work, at.item);
+    at.item = work.next_item(at.item);
   }
 
   // The filling warp: weights of as many stages as the ring has before the predecessor's result is there.
@@ -161,7 +99,7 @@ struct Wide {
     const auto tokens = [&](const Cursor& at, int slot) {
       fill_tokens(a, ring + slot * STAGE_BYTES, full + 8 * slot, at.item.tokenTile, at.item.stage0 + at.stage);
     };
-    const Cursor start = {first_item(work), 0};
+    const Cursor start = {work.first_item(), 0};
     Cursor at = start;
     int early = 0;
     for (; early < a.stageCount && at.item.tile < work.tiles; early++, advance(work, at)) weights(at, early);
@@ -226,58 +164,6 @@ struct Wide {
     if (lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
   }
 
-  // Rows g and g + 8 of 16 (with SWIGLU, a row of gate and its row of up), and what belongs to them.
-  struct Rows {
-    int low, high;
-    float scale[2], bias[2];
-  };
-  static __device__ __forceinline__ Rows rows_of_tile(const WideView& a, int rowTile, int tile) {
-    const int g = (threadIdx.x & 31) >> 2;
-    Rows rows;
-    rows.low =
-        EPILOGUE == SWIGLU ? tile_row(a, rowTile, tile >> 1) + (tile & 1) * 8 + g : tile_row(a, rowTile, tile) + g;
-    rows.high = EPILOGUE == SWIGLU ? rows.low + a.n / 2 : rows.low + 8;
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const int row = i == 0 ? rows.low : rows.high;
-      rows.scale[i] = row < a.n ? __ldg(a.scale + row) : 0.f;
-      rows.bias[i] = a.bias && row < a.n ? act_to_float(__ldg(a.bias + row)) : 0.f;
-    }
-    return rows;
-  }
-
-  // Two rows of 8 of a group's token, 8 tokens a warp. n is even.
-  static __device__ __forceinline__ void store_pairs(const WideView& a, int token0, int row0, float first,
-                                                     float second) {
-    const int lane = threadIdx.x & 31, token = token0 + (lane >> 2), row = row0 + (lane & 3) * 2;
-    const u32 pair = transpose_matrix(pack_act(first, second));
-    if (token < a.m && row < a.outStride) *(u32*)((u16*)a.out + (size_t)token * a.outStride + row) = pair;
-  }
-
-  // sums: of a low row for tokens 2t and 2t + 1 of the group, and of a high row.
-  static __device__ __forceinline__ void store_group(const WideView& a, const Rows& rows, int token0,
-                                                     const float (&sums)[4]) {
-    const int lane = threadIdx.x & 31, g = lane >> 2;
-    float value[4];
-#pragma unroll
-    for (int i = 0; i < 4; i++) value[i] = sums[i] * rows.scale[i >> 1] + rows.bias[i >> 1];
-    if (EPILOGUE == STORE) {
-      store_pairs(a, token0, rows.low - g, value[0], value[1]);
-      store_pairs(a, token0, rows.high - g, value[2], value[3]);
-    }
-    if (EPILOGUE == SWIGLU) {
-#pragma unroll
-      for (int i = 0; i < 2; i++) value[i] = swiglu_of_sums(value[i], value[2 + i]);
-      store_pairs(a, token0, rows.low - g, value[0], value[1]);
-    }
-    if (EPILOGUE == STORE_F32)
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const int token = token0 + (lane & 3) * 2 + (i & 1), row = i < 2 ? rows.low : rows.high;
-        if (token < a.m && row < a.n) ((float*)a.out)[(size_t)token * a.outStride + row] = value[i];
-      }
-  }
-
   // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens,
   // and stores them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its
   // barriers.
@@ -319,7 +205,7 @@ struct Wide {
 #pragma unroll
           for (int i = 0; i < 4; i++) total[i] += from == rank ? own[i] : __uint_as_float(v.w[i]);
         }
-        store_group(a, rows[r], token0 + (rank * SLICE + j) * 8, total);
+        Store::group(a, rows[r], token0 + (rank * SLICE + j) * 8, total);
       }
     __syncwarp();
     if (lane < CLUSTER_BLOCKS && lane != rank) cluster_arrive(address_in_block(read + 8 * warp, lane));
@@ -360,11 +246,12 @@ struct Wide {
       wait_predecessor();
       int slot = 0;
       u32 parity = 0, exchangeParity = 0;
-      for (Item item = first_item(work); item.tile < work.tiles; item = next_item(work, item)) {
+      for (Item item = work.first_item(); item.tile < work.tiles; item = work.next_item(item)) {
         const int token0 = item.tokenTile * TOKEN_GROUPS * 8;
         Rows rows[TILES_PER_WARP];
 #pragma unroll
-        for (int r = 0; r < TILES_PER_WARP; r++) rows[r] = rows_of_tile(a, item.rowTile, warp * TILES_PER_WARP + r);
+        for (int r = 0; r < TILES_PER_WARP; r++)
+          rows[r] = Store::rows_of_tile(a, item.rowTile, warp * TILES_PER_WARP + r);
         float acc[TILES_PER_WARP][TOKEN_GROUPS * 4];
         multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
         if (CLUSTER_BLOCKS > 1 && item.isShared) {
@@ -376,7 +263,7 @@ struct Wide {
 #pragma unroll
           for (int j = 0; j < TOKEN_GROUPS; j++) {
             const float group[4] = {acc[r][4 * j], acc[r][4 * j + 1], acc[r][4 * j + 2], acc[r][4 * j + 3]};
-            store_group(a, rows[r], token0 + j * 8, group);
+            Store::group(a, rows[r], token0 + j * 8, group);
           }
       }
     }

@@ -109,7 +109,7 @@ function estimatedCycles(
   const tokens = tokenGroups * 8;
   const tiles = tileCount(config, problem);
   const blocks = Math.min(blockCount(config, multiprocessorCount), tiles * clusterBlocks);
-  // As `Work` in wide.cu: whole tiles, then parts of tiles where that takes less time.
+  // As `WideWork` in wide-work.cuh: whole tiles, then parts of tiles where that takes less time.
   const parts = ceilDiv(tiles % blocks, blocks / clusterBlocks);
   const isShared = parts < clusterBlocks;
   const turns = isShared ? Math.floor(tiles / blocks) + parts / clusterBlocks : ceilDiv(tiles, blocks);

@@ -74,7 +74,7 @@ export class AttentionCase {
     return rotated;
   }
 
-  /** What the reference attends to, from the numbers that a device has between its kernels. -> [tokens, heads * headDim] */
+  /** Result of the reference, from the numbers that a device has between its kernels. -> [tokens, heads * headDim] */
   expected(): Matrix {
     const rotated = this.#rounded(this.rotated());
     this.eachFresh((row, position, token) => {

@@ -8,7 +8,7 @@ import type { CallListener } from '../opening/timed-call.js';
 /** The vocabulary follows from the plan; blockCount from the memory that is left. */
 export type CudaExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 
-/** How much memory the KV cache gets. */
+/** Memory that the KV cache gets. */
 export interface CudaKvOptions {
   readonly weightBytes: number;
   /** Share of what is free after load that blocks may take. */
@@ -24,7 +24,7 @@ export interface CudaExecutorOptions {
   readonly gpu: Gpu;
   /** Machine code by unit. */
   readonly units: ReadonlyMap<string, Uint8Array>;
-  /** How linear layers run; the units hold the kernels that it chooses. Default: the built-in choice for this GPU. */
+  /** Choice of the kernels of linear layers; the units hold those that it chooses. Default: the built-in choice for this GPU. */
   readonly chooseLinear?: (libraryVersion: number) => LinearChooser;
   /** Device address of a packed tensor of the engine. */
   readonly tensorAddress: (name: string) => number;

@@ -28,7 +28,7 @@ const SIGNAL_BYTES = 64;
 const MANY_RANKS_ONE_SHOT_ROWS = 64;
 const MARK = 0x1a10f7;
 
-/** What a rank brings to the connection. */
+/** Parts of a rank that the connection uses. */
 interface LinkParts {
   readonly plan: Plan;
   readonly group: RankGroup;

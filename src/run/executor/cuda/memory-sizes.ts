@@ -1,4 +1,4 @@
-/** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
+/** Device memory that a CUDA executor takes, and the layout of its workspace. Pure, so that a dry run can ask for it. */
 import { type AreaName, AREAS, areaRecord } from '../../../ops/cuda/areas.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { ACTIVATION_BYTES } from '../../../ops/cuda/dtype.js';

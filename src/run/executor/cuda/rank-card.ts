@@ -1,4 +1,4 @@
-/** What a rank shows the others of its host before they connect: its GPU, and the memory that they store into. */
+/** Card that a rank shows the others of its host before they connect: its GPU, and the memory that they store into. */
 import { AloftError } from '../../../core/errors.js';
 import { MEMORY_HANDLE_BYTES } from '../../../device/cuda/peer-memory.js';
 

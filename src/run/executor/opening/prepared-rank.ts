@@ -3,7 +3,7 @@ import type { StepInput } from '../../../core/step.js';
 import type { RankGroup } from '../../../device/cpu/rank-group.js';
 import type { Executor } from '../executor.js';
 
-/** What the ranks of an engine have agreed on, and a rank's connection to the others. */
+/** Agreement of the ranks of an engine, and a rank's connection to the others. */
 export interface RankAgreement {
   readonly blockCount: number;
   /** Ranks of this host. Absent: there is one rank. */

@@ -24,7 +24,7 @@ export interface ReferenceStep {
   readonly promptTokens: readonly number[];
 }
 
-/** What an op reads and changes on one rank. */
+/** State that an op reads and changes on one rank. */
 export interface ReferenceScope {
   readonly step: ReferenceStep;
   readonly cache: ReferenceKvCache;

@@ -50,7 +50,7 @@ export function sampleToy(logits: Float32Array, slot: SlotState, position: numbe
   return topTokens(noisy, 1)[0]!;
 }
 
-/** What a beam reports of its next tokens.  -> [vocabulary] f64 */
+/** Scores that a beam reports of its next tokens.  -> [vocabulary] f64 */
 export function beamScores(logits: Float32Array, slot: SlotState): Float64Array {
   const logprobs = Float32Array.from(logSoftmax(logits));
   return Float64Array.from(allowed(modifiedLogits(logprobs, slot), logprobs));

@@ -20,7 +20,7 @@ export interface FakeGpu {
   release(): void;
 }
 
-/** How long the device works on a call, ms. */
+/** Time that the device works on a call, ms. */
 export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
   cuLaunchKernelEx: 1,
   cuGraphLaunch: 8,
