@@ -42,7 +42,7 @@ export async function buildEngine(
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
-  for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
+  for (const warning of buildWarnings(checkpoint, definition, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
