@@ -67,6 +67,7 @@ function openShards(directory: string, indexPath: string, open: (path: string) =
   return {
     info: (name) => shardOf(name)?.info(name),
     read: (name) => shardOf(name)!.read(name),
+    lostPages: () => [...opened.values()].reduce((sum, shard) => sum + (shard.lostPages?.() ?? 0), 0),
     dispose,
   };
 }

@@ -51,6 +51,7 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
             kvDtype,
             ...connection,
             ...present({ profile: given.profile }),
+            lostPages: () => engine.lostPages(),
             onDispose: () => engine.dispose(),
           });
         } catch (fault) {
