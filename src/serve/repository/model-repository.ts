@@ -41,6 +41,8 @@ export class ModelRepository {
   #missingModels: readonly string[] = [];
   /** Files with which a model was loaded last. */
   readonly #loadedFiles = new Map<string, ModelFiles>();
+  /** False until the directories were read for the first time: until then any name may be that of a model. */
+  #isScanned = false;
   /** Loads and unloads happen one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -57,6 +59,7 @@ export class ModelRepository {
   /** Reads the directories and loads what the control mode says. Models that fail are UNAVAILABLE with their reason. */
   async start(): Promise<void> {
     this.#rescan();
+    this.#isScanned = true;
     const { controlMode, initialModels, pollSeconds } = this.#options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? this.#table.names : initialModels;
@@ -70,6 +73,11 @@ export class ModelRepository {
    * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
+    if (!this.#isScanned)
+      throw new AloftError(
+        'MODEL_UNAVAILABLE',
+        `The models are being loaded, '${name}' may be one of them; retry later.`,
+      );
     return this.#table.resolve(name, version);
   }
 
@@ -226,6 +234,8 @@ export class ModelRepository {
       (entry) => isLoaded(entry) && this.#dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
+    // At once, so that none looks as if it did not exist while others are loaded.
+    for (const name of wanted) this.#announce(name);
     const faults = new Map<string, AloftError>();
     for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b))) {
       const fault = await this.#loadModel(name);
@@ -233,6 +243,15 @@ export class ModelRepository {
     }
     this.#binder.drainReplaced();
     return faults;
+  }
+
+  /** Marks the versions that will be loaded, where none answers yet. */
+  #announce(name: string): void {
+    const entry = this.#table.get(name);
+    if (entry === undefined || [...entry.versions.values()].some(({ served }) => served !== undefined))
+      return;
+    for (const version of versionsToLoad(entry.files))
+      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
   }
 
   /** Members come before what is made of them; first what cannot be read. */
@@ -250,11 +269,10 @@ export class ModelRepository {
     }
     const { files } = entry;
     for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
+    // A version whose files cannot be read is served on.
     const served = [...entry.versions.values()].filter((state) => state.served !== undefined);
-    const earlier =
-      served.length > 0 ? served.map(({ version }) => Number(version)) : files.versions.slice(-1);
-    const versions = files.file === undefined ? earlier : selectedVersions(files.file.config, files.versions);
-    const keep = new Set((versions.length === 0 ? [1] : versions).map(String));
+    const isServedOn = files.file === undefined && served.length > 0;
+    const keep = new Set(isServedOn ? served.map(({ version }) => version) : versionsToLoad(files));
     for (const version of entry.versions.keys())
       if (!keep.has(version)) await this.#dropVersion(name, version);
     let fault: AloftError | undefined;
@@ -334,4 +352,10 @@ export class ModelRepository {
     await this.#binder.release(name, version);
     this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
+}
+
+/** Versions that the policy selects; 1 where there is none, for a fault to be shown on. */
+function versionsToLoad({ file, versions }: ModelFiles): string[] {
+  const selected = file === undefined ? versions.slice(-1) : selectedVersions(file.config, versions);
+  return (selected.length === 0 ? [1] : selected).map(String);
 }

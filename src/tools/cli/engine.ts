@@ -11,8 +11,7 @@ import { describeManifest, describeTensors } from '../engine/describe.js';
 import { wholeNumber } from './flags.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
-export function registerEngine(program: Command, terminal: Terminal): void {
-  const engine = program.command('engine').description('check and show engines');
+export function registerEngine(engine: Command, terminal: Terminal): void {
   engine
     .command('check')
     .description(

@@ -7,6 +7,7 @@ import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { parseServedName } from '../../serve/context/served-names.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { addOptionGroup, engineOptions } from './engine-flags.js';
@@ -53,6 +54,9 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
+  readonly servedModelName?: readonly string[];
+  readonly strictLengths: boolean;
+  readonly sseKeepaliveSecs?: number;
   readonly playground: boolean;
   readonly strictReadiness: boolean;
   readonly metricsConfig?: readonly string[];
@@ -63,12 +67,10 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program
-        .command('serve')
-        .description('serve models over HTTP, gRPC and the OpenAI API')
-        .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
     command.action(async (engine: string | undefined, given: ServeFlags) => {
       if (engine !== undefined && given.engineDir !== undefined)
@@ -181,6 +183,21 @@ export function addServeFlags(command: Command): Command {
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .option(
+      '--served-model-name <name>',
+      'name of the model in the OpenAI API, or NAME=MODEL where there are several; may be repeated',
+      repeated,
+    )
+    .option(
+      '--strict-lengths',
+      'refuse OpenAI requests whose max_tokens do not fit instead of cutting them',
+      false,
+    )
+    .option(
+      '--sse-keepalive-secs <seconds>',
+      'send a comment on OpenAI streams that are silent for so long (default: never)',
+      realNumber(0.001, 86_400),
+    )
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -241,6 +258,9 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     sharesPrefixCache: flags.sharePrefixCache ?? false,
     allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],
+    servedNames: (flags.servedModelName ?? []).map(parseServedName),
+    strictLengths: flags.strictLengths,
+    keepAliveMs: flags.sseKeepaliveSecs === undefined ? undefined : flags.sseKeepaliveSecs * 1000,
     maxOpenBodyBytes: flags.maxOpenBodyBytes,
     bodyTimeoutMs: flags.bodyTimeoutSecs * 1000,
     maxBodyBytes: flags.httpMaxInputSize,

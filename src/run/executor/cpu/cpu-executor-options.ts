@@ -1,3 +1,4 @@
+import type { Collectives } from '../../../device/collectives.js';
 import type { CpuPool } from '../../../device/cpu/kernel-library.js';
 import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import type { Plan } from '../../../plan/plan.js';
@@ -9,7 +10,9 @@ import type { CallListener } from '../opening/timed-call.js';
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 
 /** A plan of more than one rank needs collectives. */
-export interface CpuExecutorOptions extends Omit<RankAgreement, 'blockCount'> {
+export interface CpuExecutorOptions extends Pick<RankAgreement, 'announce'> {
+  /** Absent: there is one rank. */
+  readonly collectives?: Collectives;
   readonly plan: Plan;
   /** Threads for the kernels. The executor takes it over and disposes it. */
   readonly pool: CpuPool;
