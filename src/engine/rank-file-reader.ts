@@ -42,6 +42,8 @@ export interface EngineRank {
   /** @throws {AloftError} ENGINE_CORRUPT when the file has no such tensor */
   tensor(name: string): EngineTensor;
   has(name: string): boolean;
+  /** Number of pages of the mapped file that were truncated away under it; weights in them are zeros. */
+  lostPages(): number;
   /** Gives the memory back; no view or address may be used afterwards. */
   dispose(): void;
 }
@@ -71,11 +73,12 @@ export interface EngineExpectation {
 export function openEngineRank(directory: string, expected: EngineExpectation): EngineRank {
   const manifest = readManifest(directory);
   checkExpectation(directory, manifest, expected);
-  const file = manifest.aloft.ranks[expected.rank];
-  if (file === undefined)
+  const { ranks } = manifest.aloft;
+  const file = ranks[expected.rank];
+  if (file === undefined || ranks.length < expected.worldSize)
     throw new AloftError(
       'ENGINE_CORRUPT',
-      `${directory}: config.json names no file for rank ${expected.rank}.`,
+      `${directory}: config.json names no file for rank ${ranks.length}.`,
     );
   const path = join(directory, file.file);
   if (!existsSync(path))
@@ -150,6 +153,7 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
         bytes: () => area.bytes(offset, byteLength),
       };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
 }
@@ -195,6 +199,8 @@ function verifyData({ area, path }: OpenFile, header: SafetensorsHeader, verific
   const stride = verification === 'full' ? 1 : Math.max(1, Math.floor(dataBytes / SAMPLE_BYTES));
   const read = (offset: number, length: number) => area.bytes(header.dataStart + offset, length);
   const [damaged] = damagedChunks(read, dataBytes, expected, stride);
+  if (area.lostPages() > 0)
+    throw new AloftError('ENGINE_CORRUPT', `${path} became shorter while it was read. Copy it again.`);
   if (damaged === undefined) return;
   const begin = damaged * CHECKSUM_CHUNK_BYTES;
   const end = Math.min(begin + CHECKSUM_CHUNK_BYTES, dataBytes);

@@ -101,7 +101,27 @@ function checkMetadata(metadata: unknown, fail: (fault: string) => never): void 
     fail(`its '__metadata__' is not a map of strings`);
 }
 
+/** Entries hold lists; nothing is deeper. A header of brackets would take the parser minutes and all memory. */
+const HEADER_DEPTH = 4;
+
+/** True if brackets outside of strings are nested deeper. */
+function isDeeperThan(json: Uint8Array, limit: number): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i]!;
+    if (byte === 0x5c && isInString) i++;
+    else if (byte === 0x22) isInString = !isInString;
+    else if (isInString) continue;
+    else if (byte === 0x7b || byte === 0x5b) depth++;
+    else if (byte === 0x7d || byte === 0x5d) depth--;
+    if (depth > limit) return true;
+  }
+  return false;
+}
+
 function parseHeaderJson(bytes: Uint8Array, fail: (fault: string) => never): Record<string, unknown> {
+  if (isDeeperThan(bytes, HEADER_DEPTH)) fail('its safetensors header is nested too deeply');
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));

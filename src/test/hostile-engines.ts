@@ -26,7 +26,7 @@ interface LyingPlan {
 }
 
 /** Parts of an engine that a lie may change. */
-export interface EngineParts {
+interface EngineParts {
   readonly tensors: Record<string, Entry>;
   readonly plan: LyingPlan;
   readonly config: Record<string, Record<string, unknown>>;
