@@ -281,7 +281,7 @@ export class ModelRepository {
     return fault;
   }
 
-  /** What is served goes on until its successor is there. */
+  /** Loads a version. The one that is served goes on until its successor is there. */
   async #loadVersion(files: ModelFiles, version: string): Promise<AloftError | undefined> {
     const { name } = files;
     const earlier = this.#table.get(name)!.versions.get(version)?.served;
@@ -316,7 +316,7 @@ export class ModelRepository {
   async #keep(files: ModelFiles, version: string, earlier: ServedModel): Promise<ServedModel | undefined> {
     const loaded = this.#restoreFiles(files);
     if (loaded === undefined) return undefined;
-    // What is made of an engine is bound again: its engine may be another one by now.
+    // Ensembles and BLS models are bound again: their engine may be another one by now.
     const isView = earlier.kind === 'ensemble' || earlier.kind === 'bls';
     if (!isView) return this.#binder.isLive(earlier) ? earlier : undefined;
     try {
