@@ -20,6 +20,8 @@ export interface TensorSource {
   info(name: string): TensorInfo | undefined;
   /** A row-major tensor, usually a view of a mapped file; valid until the next `read`. `name` must be known to `info`. */
   read(name: string): HostTensor;
+  /** Number of pages that were read and are gone, because a file became shorter. Absent: nothing is mapped. */
+  lostPages?(): number;
   dispose(): void;
 }
 

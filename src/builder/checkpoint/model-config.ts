@@ -52,6 +52,9 @@ export interface ConfigDefaults {
   readonly partialRotaryFactor?: number;
 }
 
+/** The deepest published models have less than a fifth of it. */
+const MAX_LAYERS = 1000;
+
 /** Reads the fields that published decoders share. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}): ModelConfig {
   if (file.has('quantization_config'))
@@ -70,7 +73,7 @@ export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}):
     ),
     hidden,
     intermediate: file.count('intermediate_size'),
-    layerCount: file.count('num_hidden_layers'),
+    layerCount: file.count('num_hidden_layers', undefined, MAX_LAYERS),
     headCount,
     kvHeadCount: file.count('num_key_value_heads', headCount),
     headDim,

@@ -36,6 +36,7 @@ export function openSafetensorsFile(path: string): TensorSource {
       const aligned = offset % BYTES_PER_ELEMENT[dtype] === 0;
       return { dtype, shape: entry.shape, bytes: aligned ? view : Uint8Array.from(view) };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
 }

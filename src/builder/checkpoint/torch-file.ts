@@ -97,6 +97,7 @@ function tensorFile(path: string, area: HostArea): TensorSource {
         ? fail(`tensor '${name}' reaches beyond its storage of ${entry.byteLength} bytes`)
         : { dtype, shape, bytes };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
 }

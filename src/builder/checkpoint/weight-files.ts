@@ -72,6 +72,7 @@ function openShards(
     names: Object.keys(map),
     info: (name) => shardOf(name)?.info(name),
     read: (name) => shardOf(name)!.read(name),
+    lostPages: () => [...opened.values()].reduce((sum, shard) => sum + (shard.lostPages?.() ?? 0), 0),
     dispose,
   };
 }

@@ -23,7 +23,6 @@ export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
     );
   checkExperts(plan, fail);
   if (new Set(scoresOf(plan.ops).softCaps).size > 1) fail('its layers have different soft caps');
-  if (plan.worldSize > 1) fail('this build has no collectives for several GPUs; leave --tp_size out');
 }
 
 function checkExperts({ ops, weights }: Plan, fail: (why: string) => never): void {

@@ -7,9 +7,11 @@ import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { parseServedName } from '../../serve/context/served-names.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { addOptionGroup, engineOptions } from './engine-flags.js';
+import { engineDirectoryOf } from './engine-source.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import type { RegisterCommand } from './main.js';
 import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
@@ -43,10 +45,18 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
+  readonly adminKeyFile?: string;
+  readonly sharePrefixCache?: boolean;
+  readonly allowedHost?: readonly string[];
+  readonly maxOpenBodyBytes: number;
+  readonly bodyTimeoutSecs: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
+  readonly servedModelName?: readonly string[];
+  readonly strictLengths: boolean;
+  readonly sseKeepaliveSecs?: number;
   readonly playground: boolean;
   readonly strictReadiness: boolean;
   readonly metricsConfig?: readonly string[];
@@ -57,11 +67,19 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program.command('serve').description('serve models over HTTP, gRPC and the OpenAI API'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
-    command.action(async (flags: ServeFlags) => {
+    command.action(async (engine: string | undefined, given: ServeFlags) => {
+      if (engine !== undefined && given.engineDir !== undefined)
+        throw new AloftError(
+          'USAGE',
+          `An engine (${engine}) and --engine_dir were both given; use one of them.`,
+        );
+      const named = engine === undefined ? {} : { engineDir: await engineDirectoryOf(engine, terminal) };
+      const flags = { ...given, ...named };
       const options = serveOptions(flags);
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
@@ -71,6 +89,8 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
 
 export interface StartedServer {
   readonly server: RunningServer;
+  /** Opens the log's file again; absent where the log is no file. */
+  readonly reopenLog: (() => void) | undefined;
   /** Sends the traces that are left. @returns false when they could not be sent in time */
   readonly endTraces: () => Promise<boolean>;
 }
@@ -83,7 +103,7 @@ export async function startFromFlags(
   terminal: Terminal,
 ): Promise<StartedServer> {
   const flags = command.opts<ServeFlags>();
-  const { log, settings: logSettings } = await serveLog(flags, terminal);
+  const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
   const endTraces =
@@ -91,7 +111,7 @@ export async function startFromFlags(
       ? async () => true
       : (await import('./trace-export.js')).exportTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
-  return { server: await startServer(whole, { loader, log }), endTraces };
+  return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }
 
 export function addServeFlags(command: Command): Command {
@@ -107,7 +127,7 @@ export function addServeFlags(command: Command): Command {
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
     .option('--http-address <address>', 'for HTTP alone')
     .option('--grpc-address <address>', 'for gRPC alone')
-    .option('--metrics-address <address>', 'for metrics alone')
+    .option('--metrics-address <address>', 'for metrics, which --host does not move (default: 127.0.0.1)')
     .option('--http-port <port>', 'HTTP', port, http.port ?? 0)
     .option('--grpc-port <port>', 'gRPC', port, grpc.port ?? 0)
     .option('--metrics-port <port>', 'Prometheus metrics', port, metrics.port ?? 0)
@@ -137,10 +157,47 @@ export function addServeFlags(command: Command): Command {
       DEFAULTS.maxQueuedRequests,
     )
     .option('--api-key-file <file>', 'one key a line; requests then need one')
+    .option(
+      '--admin-key-file <file>',
+      'one key a line; loading, unloading, log and trace settings then need one of these',
+    )
+    .option('--share-prefix-cache', 'let keys find the prompts of other keys in the prefix cache')
+    .option(
+      '--allowed-host <name>',
+      'name by which a server without keys may be called, besides its addresses; * is any; may be repeated',
+      repeated,
+    )
+    .option(
+      '--max-open-body-bytes <bytes>',
+      'bodies of all requests that are not answered',
+      wholeNumber(1),
+      DEFAULTS.maxOpenBodyBytes,
+    )
+    .option(
+      '--body-timeout-secs <seconds>',
+      'time of a body in any case; a longer one needs 16 KB/s',
+      realNumber(0.1, 86_400),
+      DEFAULTS.bodyTimeoutMs / 1000,
+    )
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .option(
+      '--served-model-name <name>',
+      'name of the model in the OpenAI API, or NAME=MODEL where there are several; may be repeated',
+      repeated,
+    )
+    .option(
+      '--strict-lengths',
+      'refuse OpenAI requests whose max_tokens do not fit instead of cutting them',
+      false,
+    )
+    .option(
+      '--sse-keepalive-secs <seconds>',
+      'send a comment on OpenAI streams that are silent for so long (default: never)',
+      realNumber(0.001, 86_400),
+    )
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -187,7 +244,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     loadModels: flags.loadModel ?? [],
     http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
     grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
-    metrics: listen(flags.metricsAddress, flags.metricsPort, flags.allowMetrics),
+    // Metrics have no keys: they leave this machine only on purpose.
+    metrics: listen(flags.metricsAddress ?? DEFAULTS.metrics.host, flags.metricsPort, flags.allowMetrics),
     tls: readTls(
       { certificate: flags.tlsCert, key: flags.tlsKey, authority: flags.tlsClientCa },
       '--tls-cert and --tls-key',
@@ -195,8 +253,16 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
     strictReadiness: flags.strictReadiness,
     metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
-    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile),
+    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile, '--api-key-file'),
+    adminKeys: flags.adminKeyFile === undefined ? [] : readKeys(flags.adminKeyFile, '--admin-key-file'),
+    sharesPrefixCache: flags.sharePrefixCache ?? false,
+    allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],
+    servedNames: (flags.servedModelName ?? []).map(parseServedName),
+    strictLengths: flags.strictLengths,
+    keepAliveMs: flags.sseKeepaliveSecs === undefined ? undefined : flags.sseKeepaliveSecs * 1000,
+    maxOpenBodyBytes: flags.maxOpenBodyBytes,
+    bodyTimeoutMs: flags.bodyTimeoutSecs * 1000,
     maxBodyBytes: flags.httpMaxInputSize,
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
@@ -211,7 +277,7 @@ interface ServeUntil {
 
 /** Returns when the server is closed. A second signal ends the process at once. */
 export async function serveUntilSignal(
-  { server, endTraces }: StartedServer,
+  { server, reopenLog, endTraces }: StartedServer,
   { exitOnError, terminal }: ServeUntil,
 ): Promise<void> {
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -221,6 +287,8 @@ export async function serveUntilSignal(
         resolve(signal);
       });
     }
+    // Sent by logrotate after it has renamed the file, and by terminals that close.
+    process.on('SIGHUP', () => (reopenLog === undefined ? resolve('SIGHUP') : reopenLog()));
   });
   const loaded = server.modelsLoaded.then(() => 'loaded' as const);
   const first = await Promise.race([signalled, loaded]).catch(async (error: unknown) => {
