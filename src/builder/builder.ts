@@ -68,7 +68,7 @@ export async function buildEngine(
     for (const rank of plans.keys())
       for (const [unit, code] of kernels.units) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
     requireWhole(checkpoint);
-    const { origin: tokenizerDirectory, tokenizerFiles } = checkpoint;
+    const { origin, tokenizerDirectory = origin, tokenizerFiles } = checkpoint;
     const manifest = writer.commit({ tokenizerDirectory, tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
   } catch (fault) {

@@ -31,6 +31,8 @@ export interface Checkpoint {
   readonly origin: string;
   readonly config: ModelConfig;
   readonly generation: GenerationConfig;
+  /** Folder of the files of tokenizer and templates. Absent: the origin. */
+  readonly tokenizerDirectory?: string;
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;

@@ -1,6 +1,7 @@
-/** Opens a Hugging Face model directory. */
+/** Opens a Hugging Face model directory, or a GGUF file. */
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
+import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
 import type { Checkpoint } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
@@ -33,8 +34,11 @@ function tokenizerFiles(directory: string): string[] {
   return [...files, ...readableFiles(folder, named)];
 }
 
-/** @throws {AloftError} CHECKPOINT_*, FILE_UNREADABLE, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+const isGguf = (path: string): boolean => path.endsWith('.gguf') && statsOf(path)?.isFile() === true;
+
+/** Opens a model directory or a GGUF file. @throws {AloftError} CHECKPOINT_*, FILE_UNREADABLE, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
+  if (isGguf(directory)) return openGguf(directory);
   const file = readConfigFile(directory);
   const config = readConfig(file);
   const generation = readGenerationConfig(directory);
@@ -52,6 +56,7 @@ export function openCheckpoint(directory: string): Checkpoint {
 
 /** The config.json of a model directory; the weights need not be there. @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readModelConfig(directory: string): ModelConfig {
+  if (isGguf(directory)) return readGgufConfig(directory);
   return readConfig(readConfigFile(directory));
 }
 
@@ -62,7 +67,7 @@ function readConfigFile(directory: string): JsonFile {
   if (!stats.isDirectory())
     throw new AloftError(
       'CHECKPOINT_NOT_FOUND',
-      `${directory} is a file. Name the directory that holds config.json and the weights.`,
+      `${directory} is a file. Name the directory that holds config.json and the weights, or a file that ends in .gguf.`,
     );
   const path = join(directory, 'config.json');
   if (!isThere(path))
