@@ -63,7 +63,8 @@ const PluginConfig = Type.Object({
 });
 
 const RankFile = Type.Object({
-  file: Type.String(),
+  /** A name in the engine's directory. */
+  file: Type.String({ pattern: '^[^/\\\\]*[^/\\\\.][^/\\\\]*$', maxLength: 255 }),
   bytes: Count,
   /** CRC-32 of the file's header, which holds the checksums of the data. */
   header_crc32: Type.String(),

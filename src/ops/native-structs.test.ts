@@ -10,6 +10,17 @@ import { KV_LAYOUT } from './cpu/kv-layout.js';
 import { STEP_VIEW } from './cpu/step-view.js';
 import { FILL_ARGS, READ_LIMIT_ARGS } from './cuda/tool-kernels.js';
 import { EMBEDDING_ARGS } from './embedding/cuda.js';
+import {
+  ALL_GATHER_ARGS,
+  ALL_REDUCE_ARGS,
+  PLACE_GATHERED_ARGS,
+  PLACE_TOKENS_ARGS,
+  PROOF_ARGS,
+  REDUCE_NORM_ARGS,
+  SHARE_TOKENS_ARGS,
+  TAKE_TOKENS_ARGS,
+  TWO_SHOT_ARGS,
+} from './exchange/cuda.js';
 import { GATHER_ARGS } from './gather/cuda.js';
 import { GEGLU_ARGS } from './geglu/cuda.js';
 import { HEAD_NORM_ARGS } from './head-norm/cuda.js';
@@ -27,6 +38,15 @@ const OPS = fileURLToPath(new URL('../../src/ops/', import.meta.url));
 const STRUCTS: readonly Struct[] = [
   ADD_ARGS,
   ADD_BIAS_ARGS,
+  ALL_GATHER_ARGS,
+  ALL_REDUCE_ARGS,
+  PLACE_GATHERED_ARGS,
+  PLACE_TOKENS_ARGS,
+  PROOF_ARGS,
+  REDUCE_NORM_ARGS,
+  SHARE_TOKENS_ARGS,
+  TAKE_TOKENS_ARGS,
+  TWO_SHOT_ARGS,
   EMBEDDING_ARGS,
   FILL_ARGS,
   GATHER_ARGS,

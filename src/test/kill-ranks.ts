@@ -37,11 +37,15 @@ export function randomKills(count: number, seed: number): Kill[] {
 /**
  * Runs a command that takes a while, kills one of its processes, and waits until none is left. Nobody is killed when the
  * process has ended before.
+ * @param flags of the command besides
  */
-export async function killRank(engineDirectory: string, { who, afterMs }: Kill): Promise<Ending> {
-  const command = spawn(process.execPath, [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export async function killRank(
+  engineDirectory: string,
+  { who, afterMs }: Kill,
+  flags: readonly string[] = [],
+): Promise<Ending> {
+  const words = [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS, ...flags];
+  const command = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err]: [string[], string[]] = [[], []];
   command.stdout.on('data', (chunk: Buffer) => out.push(chunk.toString()));
   command.stderr.on('data', (chunk: Buffer) => err.push(chunk.toString()));

@@ -79,6 +79,37 @@ test.skipIf(compiler === undefined).each([
   300_000,
 );
 
+const RANKS = [
+  ['sm_90a', 'f16', 2],
+  ['sm_90a', 'bf16', 8],
+  ['sm_80', 'f16', 4],
+  ['sm_89', 'bf16', 3],
+  ['sm_120', 'f16', 2],
+] as const;
+const EXCHANGES = [
+  ...['all_reduce_one_shot', 'all_reduce_two_shot', 'reduce_add_rms_norm', 'all_gather', 'place_gathered'],
+  ...['share_tokens', 'take_tokens', 'place_tokens', 'store_marks', 'read_marks'],
+];
+
+test.skipIf(compiler === undefined).each(RANKS)(
+  `exchanges for %s in %s between %i ranks compile and keep their registers [${compilerOrNeed}]`,
+  (arch, dtype, worldSize) => {
+    // 48 heads divide by each of these numbers of ranks.
+    const shape = {
+      ...GROUPED,
+      num_attention_heads: 48,
+      num_key_value_heads: 48,
+      hidden_size: 48 * 64,
+      intermediate_size: 4800,
+    };
+    const plan = benchmarkPlan({ shape, dtype, weights: 'dense', ranks: { rank: 0, worldSize } });
+    const common = kernelUnits(plan, parseArchitecture(arch), 16).find(({ name }) => name === 'common')!;
+    const resources = parseResourceReport(compiler!.compile(common).log);
+    for (const kernel of EXCHANGES) expect(resources[kernel]?.spillBytes, kernel).toBeLessThanOrEqual(64);
+  },
+  300_000,
+);
+
 const CACHES = [
   ['sm_80', 'f16', 'i8', LLAMA2],
   ['sm_80', 'bf16', 'f8e4m3', namedShape('llama3_8b')],

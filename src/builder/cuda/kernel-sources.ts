@@ -63,6 +63,7 @@ function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Reado
     GROUP: group,
     BLOCK_TOKENS: blockTokens,
     HIDDEN: hidden,
+    ...(plan.worldSize > 1 ? { RANKS: plan.worldSize } : {}),
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
 }

@@ -4,6 +4,7 @@ import { parseModelConfig } from '../checkpoint/model-config.js';
 import { modelFileFor } from '../models/registry.js';
 import { fuse } from '../passes/fuse.js';
 import { quantise } from '../passes/quantise.js';
+import { shard } from '../passes/shard.js';
 import { configFields, type LlamaShape } from '../random-weights/shapes.js';
 import { tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
@@ -19,12 +20,14 @@ export interface PlanChoice {
   readonly shape: LlamaShape;
   readonly dtype: 'f16' | 'bf16';
   readonly weights: 'dense' | QuantisedElement;
+  /** Default: one rank. */
+  readonly ranks?: { readonly rank: number; readonly worldSize: number };
 }
 
-export function benchmarkPlan({ shape, dtype, weights }: PlanChoice): Plan {
+export function benchmarkPlan({ shape, dtype, weights, ranks }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
-  const { plan } = modelFileFor(config.architecture, 'random weights').define(config, dtype);
-  const fused = fuse(plan);
+  const definition = modelFileFor(config.architecture, 'random weights').define(config, dtype);
+  const fused = fuse(shard(definition, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
   const format = QUANTISED_FORMATS.get(weights);
   return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
 }

@@ -136,7 +136,8 @@ ALOFT_API void aloft_ranks_command(uint64_t handle, uint32_t number) {
   advance(pointer<Group>(handle)->shared->commanded, number);
 }
 
-// Other ranks: waits for message `number` as long as rank 0 lives. Returns 0, or the failure.
+// Other ranks: waits for message `number` for a slice of time at most. Returns 0 when it has come, -1 when it has not,
+// or the failure.
 ALOFT_API int aloft_ranks_await_command(uint64_t handle, uint32_t number) {
   Group& group = *pointer<Group>(handle);
   Counter& commanded = group.shared->commanded;
@@ -145,6 +146,7 @@ ALOFT_API int aloft_ranks_await_command(uint64_t handle, uint32_t number) {
     if (sleepSlice(commanded, number, sliceMs)) continue;
     if (const int failure = group.shared->failure.load()) return failure;
     if (!isAlive(group, 0)) return fail(group, died, 0);
+    return hasReached(commanded, number) ? 0 : -1;
   }
   return 0;
 }

@@ -28,6 +28,8 @@ export interface AreaSizes {
   readonly workspaceBytes: number;
   /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
   readonly denseCopyCount: number;
+  /** Bytes that the other ranks store into; 0 for one rank. */
+  readonly exchangeBytes: number;
 }
 
 interface Area {
@@ -65,6 +67,7 @@ export const AREAS = {
   cosTable: area('rotary tables', allRotationBytes),
   sinTable: area('rotary tables', allRotationBytes),
   descriptor: area('the step descriptor', descriptorBytes),
+  exchange: area('exchange between ranks', ({ exchangeBytes }) => exchangeBytes),
   matmulWorkspace: area('cuBLASLt', () => MATMUL_WORKSPACE_BYTES),
 } as const satisfies Readonly<Record<string, Area>>;
 

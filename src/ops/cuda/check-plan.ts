@@ -21,7 +21,6 @@ export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
       `its rotary scaling '${scalingOf(plan)}' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
     );
   if (new Set(scoresOf(plan.ops).softCaps).size > 1) fail('its layers have different soft caps');
-  if (plan.worldSize > 1) fail('this build has no collectives for several GPUs; leave --tp_size out');
 }
 
 /** Kinds of scalings that depend on the length of prompts. */

@@ -3,6 +3,8 @@ import type { AddRmsNormOp, RmsNormOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
+import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
+import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
 import { gegluLaunch } from '../geglu/cuda.js';
 import { headNormLaunch } from '../head-norm/cuda.js';
@@ -103,9 +105,12 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
         sink.kernel(gatherLaunch(logits, columns, { x, rows: descriptor('logitTokens'), out }));
     },
   },
+  allReduce: allReduceOp,
+  reduceNorm: reduceNormOp,
+  allGather: allGatherOp,
   sample: {
     kernels: () => [{ unit: 'sample', file: 'sample/sample.cu' }],
-    bind: (_, scope) => bindSampling(scope),
+    bind: (_, scope) => bindTokens(scope),
   },
 };
 
@@ -124,6 +129,21 @@ function bindNorm(
   const operands = { x, delta, weight: scope.context.memory.tensor(op.weight), out: scope.at(op.out) };
   const rows = scope.rows(op.out);
   return (step, sink) => sink.kernel(rmsNormLaunch(rows(step), op.epsilon, operands));
+}
+
+/** Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ. */
+function bindTokens(scope: CudaScope): CudaInstruction {
+  const { ranks, memory } = scope.context;
+  const sample = bindSampling(scope);
+  if (ranks === undefined) return sample;
+  return (step, sink) => {
+    if (ranks.rank === 0) sample(step, sink);
+    const { logits, descriptor } = step;
+    const [rowSlots, logitRows] = [descriptor('rowSlots'), descriptor('logitRows')];
+    const logitTargets = descriptor('logitTargets');
+    const { lastTokens, outTokens } = memory;
+    enqueueTokens(ranks, outTokens, { lastTokens, rowSlots, logitRows, logitTargets, logits }, sink);
+  };
 }
 
 function bindSampling({ context }: CudaScope): CudaInstruction {

@@ -1,5 +1,6 @@
 import type { InferredPlan, PlanValue } from '../../plan/infer.js';
 import type { BufferName, Plan } from '../../plan/plan.js';
+import type { RankConnection } from '../exchange/ranks.js';
 import type { LinearChooser } from '../linear/cuda/choose.js';
 import type { AreaName, ResultParts } from './areas.js';
 import type { CudaTarget } from './capability.js';
@@ -53,6 +54,8 @@ export interface CudaContext {
   readonly blockTokens: number;
   readonly maxSequenceTokens: number;
   readonly chooseLinear: LinearChooser;
+  /** Absent: there is one rank. */
+  readonly ranks?: RankConnection;
 }
 
 /** Addresses and sizes of the operands of one op of the plan, by name. */

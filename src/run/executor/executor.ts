@@ -45,6 +45,8 @@ export interface Executor {
   readonly computeThreadCount?: number;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
+  /** Number that says how the last step was launched, equal on all ranks of an engine. Absent where there is one way. */
+  readonly launch?: number;
   /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
   prepareSteps?(): void;
   /**
@@ -58,6 +60,10 @@ export interface Executor {
   submit(step: StepInput): void;
   /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;
+  /** Looks at what runs, without waiting. Absent where steps run while they are submitted. @throws {AloftError} DEVICE_FAILED, RANK_LATE */
+  checkDevice?(): void;
+  /** Ends waits of this rank for others on the device: a rank has died. Results are worth nothing from then on. */
+  stopWaiting?(): void;
   /** Reports once that the executor broke while nobody asked it for anything. Absent where that cannot happen. */
   onFailure?(listener: (failure: ErrorReport) => void): void;
   dispose(): Promise<void>;

@@ -39,6 +39,8 @@ export class ModelRepository {
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
+  /** Files with which a model was loaded last. */
+  readonly #loadedFiles = new Map<string, ModelFiles>();
   /** False until the directories were read for the first time: until then any name may be that of a model. */
   #isScanned = false;
   /** Loads and unloads happen one after another. */
@@ -131,8 +133,9 @@ export class ModelRepository {
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.#table.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
-      await this.#loadAll([name, ...this.#dependencies(name)]);
-      const fault = loadFault(this.#table.get(name)!);
+      const names = [name, ...this.#dependencies(name)];
+      const faults = await this.#loadAll(names);
+      const fault = names.map((one) => faults.get(one)).find((one) => one !== undefined);
       if (fault !== undefined) throw fault;
     });
   }
@@ -219,8 +222,11 @@ export class ModelRepository {
       : this.#binder.membersOf(kind, file).filter((member) => this.#table.has(member));
   }
 
-  /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
-  async #loadAll(names: readonly string[]): Promise<void> {
+  /**
+   * Loads models in an order that has members first, then again what is made of them and was loaded before.
+   * @returns faults by model; a model that was served before still is, as it was
+   */
+  async #loadAll(names: readonly string[]): Promise<ReadonlyMap<string, AloftError>> {
     const wanted = new Set(names);
     const isLoaded = (entry: ModelEntry) =>
       [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
@@ -230,8 +236,13 @@ export class ModelRepository {
     for (const entry of dependents) wanted.add(entry.files.name);
     // At once, so that none looks as if it did not exist while others are loaded.
     for (const name of wanted) this.#announce(name);
-    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b)))
-      await this.#loadModel(name);
+    const faults = new Map<string, AloftError>();
+    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b))) {
+      const fault = await this.#loadModel(name);
+      if (fault !== undefined) faults.set(name, fault);
+    }
+    this.#binder.drainReplaced();
+    return faults;
   }
 
   /** Marks the versions that will be loaded, where none answers yet. */
@@ -250,35 +261,76 @@ export class ModelRepository {
     return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
-  async #loadModel(name: string): Promise<void> {
+  async #loadModel(name: string): Promise<AloftError | undefined> {
     const entry = this.#table.get(name);
     if (entry === undefined) {
       this.#log.error(`failed to load '${name}': there is no such model in the repository.`);
-      return;
+      return unknownModelFault(name, this.#table.names);
     }
     const { files } = entry;
     for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
-    const keep = new Set(versionsToLoad(files));
+    // A version whose files cannot be read is served on.
+    const served = [...entry.versions.values()].filter((state) => state.served !== undefined);
+    const isServedOn = files.file === undefined && served.length > 0;
+    const keep = new Set(isServedOn ? served.map(({ version }) => version) : versionsToLoad(files));
     for (const version of entry.versions.keys())
       if (!keep.has(version)) await this.#dropVersion(name, version);
-    for (const version of keep) await this.#loadVersion(name, version);
+    let fault: AloftError | undefined;
+    for (const version of keep) fault = (await this.#loadVersion(files, version)) ?? fault;
+    if (fault === undefined) this.#loadedFiles.set(name, files);
+    return fault;
   }
 
-  async #loadVersion(name: string, version: string): Promise<void> {
-    const { files } = this.#table.get(name)!;
-    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+  /** Loads a version. The one that is served goes on until its successor is there. */
+  async #loadVersion(files: ModelFiles, version: string): Promise<AloftError | undefined> {
+    const { name } = files;
+    const earlier = this.#table.get(name)!.versions.get(version)?.served;
+    if (earlier === undefined)
+      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
     const startMs = performance.now();
     try {
-      const { served, findings } = await this.#binder.bind(files, version);
+      const { served, findings, fault } = await this.#binder.bind(files, version);
       for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
       this.#table.setState(name, { version, state: 'READY', reason: '', served, loadMs });
+      if (fault === undefined) return undefined;
+      this.#restoreFiles(files);
+      return this.#loadFault(files, version, fault.message);
     } catch (error) {
       const reason = reportError(error).message;
-      this.#log.error(`failed to load '${name}' version ${version}: ${reason}`);
-      this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      const kept = earlier && (await this.#keep(files, version, earlier));
+      if (kept === undefined)
+        this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      else this.#table.setState(name, { version, state: 'READY', reason: '', served: kept });
+      return this.#loadFault(files, version, reason);
     }
+  }
+
+  #loadFault(files: ModelFiles, version: string, reason: string): AloftError {
+    this.#log.error(`failed to load '${files.name}' version ${version}: ${reason}`);
+    return loadFault(files, { version, reason });
+  }
+
+  /** The version as it was before a load that failed; undefined when it cannot answer any more. */
+  async #keep(files: ModelFiles, version: string, earlier: ServedModel): Promise<ServedModel | undefined> {
+    const loaded = this.#restoreFiles(files);
+    if (loaded === undefined) return undefined;
+    // Ensembles and BLS models are bound again: their engine may be another one by now.
+    const isView = earlier.kind === 'ensemble' || earlier.kind === 'bls';
+    if (!isView) return this.#binder.isLive(earlier) ? earlier : undefined;
+    try {
+      return (await this.#binder.bind(loaded, version)).served;
+    } catch {
+      return undefined; // its engine is gone, too, and the fault of the load says why
+    }
+  }
+
+  /** The files with which the model was loaded last, under the signature of those that failed: polling must not try these again. */
+  #restoreFiles({ name, signature }: ModelFiles): ModelFiles | undefined {
+    const loaded = this.#loadedFiles.get(name);
+    if (loaded !== undefined) this.#table.setFiles({ ...loaded, signature });
+    return loaded;
   }
 
   #followEngine({ name, version, engine }: GenerationModel): void {

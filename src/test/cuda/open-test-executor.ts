@@ -4,7 +4,7 @@ import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js'
 import { type CpuPool, createCpuPool } from '../../device/cpu/kernel-library.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
-import { type Gpu, openGpu } from '../../device/cuda/gpu.js';
+import { type Gpu, type GpuProperties, openGpu } from '../../device/cuda/gpu.js';
 import { type Nvrtc, openNvrtc } from '../../device/cuda/nvrtc.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import { weightRoles } from '../../plan/validate.js';
@@ -17,6 +17,7 @@ import type { TestModel } from '../../run/executor/testing/test-model.js';
 export interface CudaTools {
   readonly libraryPath: string | undefined;
   readonly nvrtc: Nvrtc;
+  readonly properties: GpuProperties;
   readonly pool: CpuPool;
   /** Machine code that was compiled, by what it was compiled for. */
   readonly compiled: Map<string, ReadonlyMap<string, Uint8Array>>;
@@ -30,6 +31,7 @@ export function openCudaTools(libraryPath?: string): CudaTools {
   const pool = createCpuPool();
   return {
     libraryPath,
+    properties: holder.properties,
     nvrtc: openNvrtc(libraryPath),
     pool,
     compiled: new Map(),
@@ -99,9 +101,9 @@ export function openTestExecutor(
 }
 
 /** Packs a model's weights and copies them to the device. @returns addresses by tensor name */
-function uploadWeights(
+export function uploadWeights(
   gpu: Gpu,
-  { model: { plan, weights }, change }: CudaSetting,
+  { model: { plan, weights }, change }: Pick<CudaSetting, 'model' | 'change'>,
   pool: CpuPool,
 ): ReadonlyMap<string, number> {
   const layout = createCudaWeightLayout(pool);

@@ -67,12 +67,10 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program
-        .command('serve')
-        .description('serve models over HTTP, gRPC and the OpenAI API')
-        .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
     command.action(async (engine: string | undefined, given: ServeFlags) => {
       if (engine !== undefined && given.engineDir !== undefined)
@@ -91,6 +89,8 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
 
 export interface StartedServer {
   readonly server: RunningServer;
+  /** Opens the log's file again; absent where the log is no file. */
+  readonly reopenLog: (() => void) | undefined;
   /** Sends the traces that are left. @returns false when they could not be sent in time */
   readonly endTraces: () => Promise<boolean>;
 }
@@ -103,7 +103,7 @@ export async function startFromFlags(
   terminal: Terminal,
 ): Promise<StartedServer> {
   const flags = command.opts<ServeFlags>();
-  const { log, settings: logSettings } = await serveLog(flags, terminal);
+  const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
   const endTraces =
@@ -111,7 +111,7 @@ export async function startFromFlags(
       ? async () => true
       : (await import('./trace-export.js')).exportTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
-  return { server: await startServer(whole, { loader, log }), endTraces };
+  return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }
 
 export function addServeFlags(command: Command): Command {
@@ -277,7 +277,7 @@ interface ServeUntil {
 
 /** Returns when the server is closed. A second signal ends the process at once. */
 export async function serveUntilSignal(
-  { server, endTraces }: StartedServer,
+  { server, reopenLog, endTraces }: StartedServer,
   { exitOnError, terminal }: ServeUntil,
 ): Promise<void> {
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -287,6 +287,8 @@ export async function serveUntilSignal(
         resolve(signal);
       });
     }
+    // Sent by logrotate after it has renamed the file, and by terminals that close.
+    process.on('SIGHUP', () => (reopenLog === undefined ? resolve('SIGHUP') : reopenLog()));
   });
   const loaded = server.modelsLoaded.then(() => 'loaded' as const);
   const first = await Promise.race([signalled, loaded]).catch(async (error: unknown) => {

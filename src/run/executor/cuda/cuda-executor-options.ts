@@ -1,3 +1,4 @@
+import type { CollectivesWay } from '../../../core/engine-options.js';
 import type { Gpu } from '../../../device/cuda/gpu.js';
 import type { LinearChooser } from '../../../ops/linear/cuda/choose.js';
 import type { Plan } from '../../../plan/plan.js';
@@ -32,6 +33,10 @@ export interface CudaExecutorOptions {
   readonly maxPromptTokens?: number;
   readonly kv: CudaKvOptions;
   readonly cudaLibraryPath: string | undefined;
+  /** Way between ranks. Default `auto`. */
+  readonly collectives?: CollectivesWay | undefined;
+  /** Whether ranks may share a GPU. Default false. */
+  readonly shareGpu?: boolean | undefined;
   /** Launches decode steps as captured graphs. Default true; off for debugging and sanitizers. */
   readonly useGraphs?: boolean;
   /** Hears of every launch of a step, which then runs without a graph, and alone: collect it before the next one. */

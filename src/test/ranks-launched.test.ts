@@ -1,4 +1,4 @@
-/** Ranks that mpirun starts, on this host. Needs Debian's openmpi-bin, which `.ci/run` installs. */
+/** Ranks that a launcher starts, on this host. mpirun needs Debian's openmpi-bin, which `.ci/run` installs. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -30,9 +30,9 @@ interface Ended {
   readonly err: string;
 }
 
-function run(command: string, argv: readonly string[]): Promise<Ended> {
+function run(command: string, argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(command, argv, (error, out, err) =>
+    execFile(command, argv, { env: { ...process.env, ...env } }, (error, out, err) =>
       resolve({ status: error === null ? 0 : Number(error.code), out, err }),
     );
   });
@@ -71,8 +71,48 @@ describe.skipIf(!existsSync(MPIRUN))('mpirun', () => {
     expect([status, err.match(/\[WORLD_SIZE_MISMATCH\]/g)?.length]).toEqual([2, 1]);
   });
 
+  test('also takes each rank as a program of its own', async () => {
+    const program = ['-n', '1', process.execPath, ALOFT, ...greedy(await demoEngine(2))];
+    const words = ['--allow-run-as-root', '--oversubscribe', ...program, ':', ...program];
+    const { status, ...printed } = await run(MPIRUN, words);
+    expect([status, textOf({ status, ...printed })?.length]).toEqual([0, 1]);
+  });
+
   test('runs a command that loads no engine once', async () => {
     const { status, out } = await mpirun(2, '--version');
     expect([status, out.trim().split('\n').length]).toEqual([0, 1]);
+  });
+});
+
+describe.each([
+  [
+    'torchrun',
+    (rank: number, job: string) => ({
+      RANK: `${rank}`,
+      WORLD_SIZE: '2',
+      LOCAL_WORLD_SIZE: '2',
+      MASTER_ADDR: '127.0.0.1',
+      MASTER_PORT: job,
+    }),
+  ],
+  [
+    'srun',
+    (rank: number, job: string) => ({
+      SLURM_PROCID: `${rank}`,
+      SLURM_STEP_NUM_TASKS: '2',
+      SLURM_STEP_NUM_NODES: '1',
+      SLURM_JOB_ID: job,
+      SLURM_STEP_ID: '0',
+    }),
+  ],
+])('variables of %s', (_, variables) => {
+  const start = (rank: number, argv: readonly string[]) =>
+    run(process.execPath, [ALOFT, ...argv], variables(rank, `${process.pid}`));
+
+  test('make processes ranks of one job', async () => {
+    const argv = greedy(await demoEngine(2));
+    // The other rank comes first: it waits for rank 0.
+    const [second, first] = await Promise.all([start(1, argv), start(0, argv)]);
+    expect([first.status, textOf(first)?.length, second.status, second.out]).toEqual([0, 1, 0, '']);
   });
 });
