@@ -45,7 +45,7 @@ export class RequestRun implements SequenceOwner {
     this.streams = beam === undefined && request.bestOf === request.sequenceCount;
     this.tracksLogprobs = sampling.logprobs !== undefined || !this.streams;
     this.isPlain = sampling.logprobs === undefined && !request.returnGenerationLogits;
-    // As transformers does, a list ends a beam whatever its length: min tokens hold off its end ids alone.
+    // Beams end as in transformers, whose least number of tokens holds off end ids only.
     this.stopLists = new StopLists(stopTokenLists, beam === undefined ? sampling.minTokens : 0);
     const scoresPrompt = sampling.promptLogprobs !== undefined || request.returnContextLogits;
     this.promptScores = scoresPrompt ? new PromptScores(request) : undefined;
