@@ -22,12 +22,15 @@ import {
   TWO_SHOT_ARGS,
 } from './exchange/cuda.js';
 import { GATHER_ARGS } from './gather/cuda.js';
+import { GEGLU_ARGS } from './geglu/cuda.js';
+import { HEAD_NORM_ARGS } from './head-norm/cuda.js';
 import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from './linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
 import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
 import { SAMPLE_ROW, CPU_SAMPLE_SLOT } from './sample/cpu.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from './sample/cuda.js';
+import { SOFT_CAP_ARGS } from './soft-cap/cuda.js';
 import type { FieldType, Struct } from './struct.js';
 import { SWIGLU_ARGS } from './swiglu/cuda.js';
 
@@ -47,6 +50,9 @@ const STRUCTS: readonly Struct[] = [
   EMBEDDING_ARGS,
   FILL_ARGS,
   GATHER_ARGS,
+  GEGLU_ARGS,
+  HEAD_NORM_ARGS,
+  SOFT_CAP_ARGS,
   READ_LIMIT_ARGS,
   RMS_NORM_ARGS,
   ROPE_ARGS,

@@ -35,6 +35,22 @@ export interface WeightPart {
   readonly shape: readonly number[];
   /** Kept part; null keeps all. */
   readonly slice: TensorSlice | null;
+  /** Order of the rows of each head in the checkpoint. Absent: pairs of a rotation as {@link RopeParams} wants them. */
+  readonly headRows?: HeadRows;
+  /** Added to every value. Absent: 0. */
+  readonly offset?: number;
+}
+
+/**
+ * Order of the rows of a head in a checkpoint that rotates part of a head, or neighbours: which rows turn together. The builder
+ * reorders them, which changes no score as queries and keys are reordered alike.
+ */
+export interface HeadRows {
+  readonly headDim: number;
+  /** Rows that are rotated, the first ones of a head. */
+  readonly rotaryDim: number;
+  /** Pairs (2i, 2i + 1) rather than (i, i + rotaryDim / 2). */
+  readonly isInterleaved: boolean;
 }
 
 /** Parts concatenated along axis 0, then zero rows up to the weight's own shape (padded vocabulary). */

@@ -1,7 +1,8 @@
-/** The typed form of a checkpoint's config.json, with the keys of published LLaMA files and those of transformers 5. */
+/** The typed form of a checkpoint's config.json, with the keys of published files and those of transformers 5. */
 import { AloftError } from '../../core/errors.js';
-import type { RopeParams, RopeScaling } from '../../plan/plan.js';
+import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
+import { scalingOf } from './rope-scaling.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -22,10 +23,28 @@ export interface ModelConfig {
   readonly tiedEmbeddings: boolean;
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
+  /** Whether the pairs of dimensions that are rotated together are neighbours in the checkpoint. Absent: false. */
+  readonly isInterleaved?: boolean;
+  /** Attention windows by layer; null: the layer sees all tokens. Absent: all layers do. */
+  readonly windows?: readonly (number | null)[];
+  /** Rotation of the layers with a window, where it is another one. */
+  readonly windowRope?: RopeParams;
+  /** Scores are divided by its root. Absent: the size of a head. */
+  readonly scoreDim?: number;
+  readonly attentionSoftCap?: number;
+  readonly logitSoftCap?: number;
 }
 
-/** @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
-export function parseModelConfig(file: JsonFile): ModelConfig {
+/** Values of fields that a config.json of an architecture may leave out. */
+export interface ConfigDefaults {
+  readonly tiedEmbeddings?: boolean;
+  readonly activation?: string;
+  /** Share of a head's dimensions that are rotated. */
+  readonly partialRotaryFactor?: number;
+}
+
+/** Reads the fields that published decoders share. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}): ModelConfig {
   if (file.has('quantization_config'))
     throw new AloftError(
       'UNSUPPORTED',
@@ -33,21 +52,25 @@ export function parseModelConfig(file: JsonFile): ModelConfig {
     );
   const hidden = file.count('hidden_size');
   const headCount = file.count('num_attention_heads');
+  const headDim = file.count('head_dim', Math.floor(hidden / headCount));
   const config: ModelConfig = {
     path: file.path,
-    architecture: architectureOf(file),
+    architecture: architectureOf(
+      file,
+      file.fields['model_type'] === 'llama' ? 'LlamaForCausalLM' : undefined,
+    ),
     hidden,
     intermediate: file.count('intermediate_size'),
     layerCount: file.count('num_hidden_layers'),
     headCount,
     kvHeadCount: file.count('num_key_value_heads', headCount),
-    headDim: file.count('head_dim', Math.floor(hidden / headCount)),
+    headDim,
     vocabulary: file.count('vocab_size'),
     maxPositions: file.count('max_position_embeddings', 2048),
     rmsNormEpsilon: file.positive('rms_norm_eps', 1e-6),
-    rope: ropeOf(file),
-    activation: file.text('hidden_act', 'silu'),
-    tiedEmbeddings: file.flag('tie_word_embeddings', false),
+    rope: ropeOf(file, ropeSection(file), headDim, defaults.partialRotaryFactor),
+    activation: file.text('hidden_act', defaults.activation ?? 'silu'),
+    tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
     mlpBias: file.flag('mlp_bias', false),
   };
@@ -55,79 +78,60 @@ export function parseModelConfig(file: JsonFile): ModelConfig {
   return config;
 }
 
-/** First of `architectures`. @throws {AloftError} ARCHITECTURE_UNKNOWN */
-export function architectureOf(file: JsonFile): string {
+/**
+ * The first of `architectures`.
+ * @param byType the architecture that `model_type` stands for, if it is known
+ * @throws {AloftError} ARCHITECTURE_UNKNOWN
+ */
+export function architectureOf(file: JsonFile, byType: string | undefined): string {
   const architectures: unknown = file.fields['architectures'];
   if (Array.isArray(architectures) && typeof architectures[0] === 'string') return architectures[0];
-  if (file.fields['model_type'] === 'llama') return 'LlamaForCausalLM';
+  if (byType !== undefined) return byType;
   throw new AloftError(
     'ARCHITECTURE_UNKNOWN',
     `${file.path}: 'architectures' is missing, so the kind of model is unknown. Add it, for example ["LlamaForCausalLM"].`,
   );
 }
 
-function checkHeads(file: JsonFile, { headCount, kvHeadCount, headDim, hidden }: ModelConfig): void {
+export function checkHeads(
+  file: JsonFile,
+  { headCount, kvHeadCount, headDim, hidden, rope }: ModelConfig,
+): void {
   if (headCount % kvHeadCount !== 0)
     file.fail('num_key_value_heads', `a divisor of num_attention_heads (${headCount})`);
-  if (!file.has('head_dim') && headCount * headDim !== hidden)
+  if (!file.has('head_dim') && !file.has('kv_channels') && headCount * headDim !== hidden)
     file.fail('num_attention_heads', `a divisor of hidden_size (${hidden})`);
-  if (headDim % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
+  for (const size of [headDim, rope.rotaryDim ?? headDim])
+    if (size % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
+}
+
+/** The section with the scaling: `rope_scaling` goes before `rope_parameters`, as in transformers. */
+function ropeSection(file: JsonFile): JsonFile | undefined {
+  const scaling = file.section('rope_scaling');
+  const isEmpty = scaling === undefined || Object.keys(scaling.fields).length === 0;
+  return isEmpty ? file.section('rope_parameters') : scaling;
 }
 
 /**
  * The rotary settings, wherever they were published: `rope_theta` and `rope_scaling` side by side, or both in `rope_parameters`
- * since transformers 5, or a mixture of these. As there, `rope_scaling` goes before `rope_parameters`, and a base in either
- * before the one beside them.
+ * since transformers 5, or a mixture of these. A base in the section goes before the one beside it.
+ * @param section with the scaling; `rope_parameters` may have one for each kind of layer
+ * @param partialRotaryFactor share of a head that is rotated where the file says nothing
  */
-function ropeOf(file: JsonFile): RopeParams {
-  const section = nonEmpty(file.section('rope_scaling')) ?? file.section('rope_parameters');
+export function ropeOf(
+  file: JsonFile,
+  section: JsonFile | undefined,
+  headDim: number,
+  partialRotaryFactor = 1,
+): RopeParams {
+  const share = file.positive('partial_rotary_factor', partialRotaryFactor);
+  const rotaryDim = Math.trunc(headDim * (section?.positive('partial_rotary_factor', share) ?? share));
   const theta = section?.has('rope_theta')
     ? section.positive('rope_theta')
     : file.positive('rope_theta', 10000);
-  requireWholeRotation(section ?? file);
-  requireWholeRotation(file);
-  return { theta, scaling: scalingOf(file, section) };
-}
-
-const nonEmpty = (section: JsonFile | undefined): JsonFile | undefined =>
-  section === undefined || Object.keys(section.fields).length === 0 ? undefined : section;
-
-/** Part of a head that is rotated; models that rotate less than all of it are other architectures. */
-function requireWholeRotation(section: JsonFile): void {
-  const share = section.optionalNumber('partial_rotary_factor') ?? 1;
-  if (share === 1) return;
-  throw new AloftError(
-    'UNSUPPORTED',
-    `${section.path}: 'partial_rotary_factor' is ${share}; only models that rotate whole heads are supported.`,
-  );
-}
-
-function scalingOf(file: JsonFile, section: JsonFile | undefined): RopeScaling {
-  if (section === undefined) return { type: 'none' };
-  const type = section.text('rope_type', section.text('type', 'default'));
-  const positions = 'original_max_position_embeddings';
-  // The length of the training may stand beside the section, too.
-  const trained = section.has(positions) ? section : file;
-  const originalMaxPositions = trained.count(positions, file.count('max_position_embeddings', 2048));
-  switch (type) {
-    case 'default':
-      return { type: 'none' };
-    case 'linear':
-      return { type, factor: section.positive('factor') };
-    case 'dynamic':
-      return { type, factor: section.positive('factor'), originalMaxPositions };
-    case 'llama3':
-      return {
-        type,
-        factor: section.positive('factor'),
-        lowFrequencyFactor: section.positive('low_freq_factor'),
-        highFrequencyFactor: section.positive('high_freq_factor'),
-        originalMaxPositions: trained.count(positions),
-      };
-    default:
-      throw new AloftError(
-        'UNSUPPORTED',
-        `${file.path}: 'rope_scaling' has the type '${type}'; supported are default, linear, dynamic and llama3.`,
-      );
-  }
+  return {
+    theta,
+    scaling: section === undefined ? { type: 'none' } : scalingOf(file, section, rotaryDim),
+    ...(rotaryDim === headDim ? {} : { rotaryDim }),
+  };
 }

@@ -1,11 +1,11 @@
 /** Opens a Hugging Face model directory. */
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { modelFileFor } from '../models/registry.js';
+import { readConfig } from '../models/registry.js';
 import type { Checkpoint } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
-import { architectureOf, type ModelConfig, parseModelConfig } from './model-config.js';
+import type { ModelConfig } from './model-config.js';
 import { noCheckpoint } from './no-checkpoint.js';
 import { isThere, namesIn, readableFiles, statsOf } from './paths.js';
 import { openWeights } from './weight-files.js';
@@ -36,7 +36,7 @@ function tokenizerFiles(directory: string): string[] {
 /** @throws {AloftError} CHECKPOINT_*, FILE_UNREADABLE, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
   const file = readConfigFile(directory);
-  const config = modelConfigOf(file);
+  const config = readConfig(file);
   const generation = readGenerationConfig(directory);
   const files = tokenizerFiles(directory);
   const { tensors, warnings } = openWeights(directory);
@@ -52,13 +52,7 @@ export function openCheckpoint(directory: string): Checkpoint {
 
 /** The config.json of a model directory; the weights need not be there. @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readModelConfig(directory: string): ModelConfig {
-  return modelConfigOf(readConfigFile(directory));
-}
-
-/** The kind of model first: another kind has other fields, and that they are missing is no fault of the file. */
-function modelConfigOf(file: JsonFile): ModelConfig {
-  modelFileFor(architectureOf(file), file.path);
-  return parseModelConfig(file);
+  return readConfig(readConfigFile(directory));
 }
 
 function readConfigFile(directory: string): JsonFile {

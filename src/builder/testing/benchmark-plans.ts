@@ -13,7 +13,7 @@ import type { Stream } from '../../device/cuda/stream.js';
 import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { FILL_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { weightsOf } from '../../plan/operands.js';
-import type { Plan } from '../../plan/plan.js';
+import type { AttentionScores, Plan, PlanWeight } from '../../plan/plan.js';
 import { QUANTISED_FORMATS, type QuantisedElement } from '../../plan/weight-format.js';
 
 export interface PlanChoice {
@@ -30,6 +30,30 @@ export function benchmarkPlan({ shape, dtype, weights, ranks }: PlanChoice): Pla
   const fused = fuse(shard(definition, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
   const format = QUANTISED_FORMATS.get(weights);
   return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
+}
+
+/** The plan with what Gemma's layers have beside the ops of LLaMA. */
+export function asInGemma(plan: Plan): Plan {
+  const headNorm: PlanWeight = {
+    shape: [plan.dims.headDim],
+    format: { type: 'dense', dtype: plan.activationDtype },
+    source: { parts: [] },
+  };
+  const ops = plan.ops.flatMap((op): Plan['ops'] => {
+    if (op.kind === 'swiglu') return [{ ...op, kind: 'geglu' }];
+    if (op.kind !== 'ropeAppend') return [op];
+    return [
+      { kind: 'headNorm', qkv: op.qkv, queryWeight: 'headNorm', keyWeight: 'headNorm', epsilon: 1e-6 },
+      op,
+    ];
+  });
+  const softCap = { kind: 'softCap', x: plan.logits, cap: 30 } as const;
+  return { ...plan, ops: [...ops, softCap], weights: { ...plan.weights, headNorm } };
+}
+
+/** The plan with this window and soft cap in all layers. */
+export function withScores(plan: Plan, scores: AttentionScores): Plan {
+  return { ...plan, ops: plan.ops.map((op) => (op.kind === 'pagedAttention' ? { ...op, ...scores } : op)) };
 }
 
 export interface DeviceWeights {

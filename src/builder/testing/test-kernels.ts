@@ -18,10 +18,10 @@ import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { decodeActivations, encodeActivations } from '../../ops/testing/activations.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
-import type { Plan } from '../../plan/plan.js';
+import type { AttentionScores, Plan } from '../../plan/plan.js';
 import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
-import { benchmarkPlan } from './benchmark-plans.js';
+import { asInGemma, benchmarkPlan, withScores } from './benchmark-plans.js';
 
 /** Target that kernels are compiled for. */
 export interface KernelChoice {
@@ -31,6 +31,10 @@ export interface KernelChoice {
   /** Type of the KV cache. Default: that of activations. */
   readonly kvDtype?: QuantisedKvDtype | undefined;
   readonly blockTokens?: number;
+  /** Window and soft cap of attention. */
+  readonly scores?: AttentionScores;
+  /** Adds the ops that Gemma has beside those of LLaMA. */
+  readonly isGemma?: boolean;
   /** Chooses the kernels of compute capability 8.0. */
   readonly isOldDevice?: boolean;
 }
@@ -94,7 +98,8 @@ export class TestKernels {
   constructor(device: TestDevice, choice: KernelChoice) {
     const { dtype, heads = ONE_HEAD, kvDtype, blockTokens = DEFAULT_BLOCK_TOKENS, isOldDevice } = choice;
     const { driver, properties } = device.gpu;
-    const plan = planOf(dtype, heads);
+    const llama = withScores(planOf(dtype, heads), choice.scores ?? {});
+    const plan = choice.isGemma === true ? asInGemma(llama) : llama;
     this.#device = device;
     this.dtype = dtype;
     this.blockTokens = blockTokens;

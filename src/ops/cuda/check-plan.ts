@@ -1,6 +1,7 @@
 /** Check for what the CUDA kernels cannot run, made before anything is compiled or loaded. */
 import { AloftError } from '../../core/errors.js';
-import { uniformPromptTokens } from '../rope/rotation.js';
+import { scoresOf } from '../paged-attention/cuda-defines.js';
+import { dependsOnPrompt, uniformPromptTokens } from '../rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';
 
 /** @param maxPromptTokens longest prompt that the engine takes @throws {AloftError} UNSUPPORTED naming what the kernels cannot do */
@@ -17,6 +18,15 @@ export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
   // Its kernels share one table of rotations; tokens of longer prompts are rotated by the prompt's length.
   if (maxPromptTokens > uniform)
     fail(
-      `its rotary scaling 'dynamic' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
+      `its rotary scaling '${scalingOf(plan)}' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
     );
+  if (new Set(scoresOf(plan.ops).softCaps).size > 1) fail('its layers have different soft caps');
+}
+
+/** Kinds of scalings that depend on the length of prompts. */
+function scalingOf({ ops }: Plan): string {
+  const ropes = ops.flatMap((op) =>
+    op.kind === 'ropeAppend' && dependsOnPrompt(op.rope, Infinity) ? [op.rope] : [],
+  );
+  return [...new Set(ropes.map(({ scaling }) => scaling.type))].join();
 }

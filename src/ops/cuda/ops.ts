@@ -6,10 +6,13 @@ import { embeddingLaunch } from '../embedding/cuda.js';
 import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
 import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
+import { gegluLaunch } from '../geglu/cuda.js';
+import { headNormLaunch } from '../head-norm/cuda.js';
 import { linearOp } from '../linear/cuda/op.js';
 import { attentionOp } from '../paged-attention/cuda-op.js';
 import { rmsNormLaunch } from '../rms-norm/cuda.js';
 import { sampleLaunch } from '../sample/cuda.js';
+import { softCapLaunch } from '../soft-cap/cuda.js';
 import { swigluLaunch } from '../swiglu/cuda.js';
 import { commonPart, type CudaOpDefinition } from './definition.js';
 import type { CudaOp, CudaOpOf } from './lower.js';
@@ -18,9 +21,9 @@ import type { CudaScope, CudaInstruction } from './scope.js';
 const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<Kind>> } = {
   embedding: {
     kernels: () => [commonPart('embedding/embedding.cu')],
-    bind({ table, out }, scope) {
+    bind({ table, out, scale: factor = 1 }, scope) {
       const { plan, memory } = scope.context;
-      const shape = { hidden: plan.dims.hidden };
+      const shape = { hidden: plan.dims.hidden, factor };
       const operands = {
         table: memory.tensor(table),
         scale: isQuantised(plan.weights[table]!.format) ? memory.tensor(`${table}.scale`) : 0,
@@ -65,6 +68,33 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
       const [gateUp, out, rows] = [scope.at(op.gateUp), scope.at(op.out), scope.rows(op.gateUp)];
       const columns = scope.columns(op.out);
       return (step, sink) => sink.kernel(swigluLaunch(rows(step), columns, gateUp, out));
+    },
+  },
+  geglu: {
+    kernels: () => [commonPart('geglu/geglu.cu')],
+    bind(op, scope) {
+      const [gateUp, out, rows] = [scope.at(op.gateUp), scope.at(op.out), scope.rows(op.gateUp)];
+      const columns = scope.columns(op.out);
+      return (step, sink) => sink.kernel(gegluLaunch(rows(step), columns, gateUp, out));
+    },
+  },
+  headNorm: {
+    kernels: () => [commonPart('head-norm/head-norm.cu')],
+    bind(op, scope) {
+      const { plan, memory } = scope.context;
+      const { headCount, kvHeadCount } = plan.dims;
+      const shape = { headCount, kvHeadCount, epsilon: op.epsilon };
+      const [queryWeight, keyWeight] = [memory.tensor(op.queryWeight), memory.tensor(op.keyWeight)];
+      const operands = { qkv: scope.at(op.qkv), queryWeight, keyWeight };
+      const rows = scope.rows(op.qkv);
+      return (step, sink) => sink.kernel(headNormLaunch(rows(step), shape, operands));
+    },
+  },
+  softCap: {
+    kernels: () => [commonPart('soft-cap/soft-cap.cu')],
+    bind(op, scope) {
+      const [x, rows, columns] = [scope.at(op.x), scope.rows(op.x), scope.columns(op.x)];
+      return (step, sink) => sink.kernel(softCapLaunch(rows(step), columns, x, op.cap));
     },
   },
   gather: {

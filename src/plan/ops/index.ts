@@ -5,11 +5,14 @@ import { allGather, type AllGatherOp } from './all-gather.js';
 import { allReduce, type AllReduceOp } from './all-reduce.js';
 import { embedding, type EmbeddingOp } from './embedding.js';
 import { gather, type GatherOp } from './gather.js';
+import { geglu, type GegluOp } from './geglu.js';
+import { headNorm, type HeadNormOp } from './head-norm.js';
 import { linear, type LinearOp } from './linear.js';
 import type { OpDefinition } from './op-definition.js';
 import { pagedAttention, type PagedAttentionOp } from './paged-attention.js';
 import { rmsNorm, type RmsNormOp } from './rms-norm.js';
 import { ropeAppend, type RopeAppendOp } from './rope-append.js';
+import { softCap, type SoftCapOp } from './soft-cap.js';
 import { swiglu, type SwigluOp } from './swiglu.js';
 
 export type {
@@ -19,12 +22,16 @@ export type {
   AllReduceOp,
   EmbeddingOp,
   GatherOp,
+  GegluOp,
+  HeadNormOp,
   LinearOp,
   PagedAttentionOp,
   RmsNormOp,
   RopeAppendOp,
+  SoftCapOp,
   SwigluOp,
 };
+export type { AttentionScores } from './paged-attention.js';
 export type { RopeParams, RopeScaling } from './rope-append.js';
 
 export type PlanOp =
@@ -36,6 +43,9 @@ export type PlanOp =
   | RopeAppendOp
   | PagedAttentionOp
   | SwigluOp
+  | GegluOp
+  | HeadNormOp
+  | SoftCapOp
   | GatherOp
   | AllReduceOp
   | AllGatherOp;
@@ -57,6 +67,9 @@ export const OP_KINDS: { readonly [Kind in OpKind]: OpDefinition<OpOf<Kind>> } =
   ropeAppend,
   pagedAttention,
   swiglu,
+  geglu,
+  headNorm,
+  softCap,
   gather,
   allReduce,
   allGather,

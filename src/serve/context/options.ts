@@ -38,10 +38,22 @@ export interface ServeOptions extends HealthLimits {
   readonly grpcTls: TlsFiles | undefined;
   /** Empty: no key is asked for. */
   readonly apiKeys: readonly string[];
+  /** Keys that administration needs; empty: what use needs. */
+  readonly adminKeys: readonly string[];
+  /** True if callers with different keys may find each other's prompts in the prefix cache. */
+  readonly sharesPrefixCache: boolean;
+  /** Names by which a server without keys may be called, besides its addresses; `*` allows all. */
+  readonly allowedHosts: readonly string[];
   /** Origins that browsers may call from; empty: none but the server's own. */
   readonly corsOrigins: readonly string[];
   readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
+  /** Bytes of the bodies of all requests that are not answered. */
+  readonly maxOpenBodyBytes: number;
+  /** Time that a body has in any case; a longer one needs 16 KB/s. */
+  readonly bodyTimeoutMs: number;
+  /** Calls of one gRPC connection at the same time. */
+  readonly maxStreamsPerConnection: number;
   readonly maxConnectionCount: number;
   /** Requests of one engine that may wait when its configuration sets no max_queue_size. */
   readonly maxQueuedRequests: number;
@@ -74,9 +86,15 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   tls: undefined,
   grpcTls: undefined,
   apiKeys: [],
+  adminKeys: [],
+  sharesPrefixCache: false,
+  allowedHosts: [],
   corsOrigins: [],
   maxBodyBytes: 64 * 2 ** 20,
   maxHeaderBytes: 16 * 2 ** 10,
+  maxOpenBodyBytes: 512 * 2 ** 20,
+  bodyTimeoutMs: 30_000,
+  maxStreamsPerConnection: 4096,
   maxConnectionCount: 10_000,
   maxQueuedRequests: 4096,
   maxBufferedEventCount: 4096,

@@ -12,6 +12,7 @@ import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { loadHeader } from './load-header.js';
 import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
+import { credentialsOf } from './guard.js';
 import { modelOf, modelRoute, traceparentOf } from './route.js';
 
 const NOT_ONE_RESPONSE =
@@ -33,6 +34,7 @@ function inferCall(context: ServerContext, request: FastifyRequest, reply: Fasti
     request: readGenerateRequest(bodyText(request), { name, version, inputs }),
     signal: clientSignal(reply),
     protocol: 'http',
+    tenant: context.access.tenantOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: true,

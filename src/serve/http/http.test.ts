@@ -258,8 +258,8 @@ describe('routes', () => {
 
   test('limits: body and header', async () => {
     const large = await generate({ text_input: 'x'.repeat(200_000), max_tokens: 1 });
-    expect(large.status).toBe(400);
-    expect(await large.text()).toContain('http-max-input-size');
+    expect(large.status).toBe(413);
+    expect(await large.text()).toContain('larger than 100000 bytes');
     const header = await raw('/v2', { 'x-large': 'y'.repeat(20_000) }, Buffer.alloc(0));
     expect(header.status).toBe(431);
   });

@@ -16,6 +16,7 @@ import { inMemberNames } from '../../protocol/openai/member-names.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { requestInfo } from '../inference/request-info.js';
+import { withTenant } from '../inference/cache-salt.js';
 import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
@@ -23,6 +24,7 @@ import type { GenerationModel } from '../repository/served-model.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
+import { credentialsOf } from './guard.js';
 import { openAiModel } from './openai-models.js';
 import { sendJson } from './reply.js';
 import { route, traceparentOf } from './route.js';
@@ -86,7 +88,8 @@ async function answer(
   job: Job,
 ): Promise<FastifyReply> {
   context.health.requireServing(job.model);
-  const call = { context, job, signal: clientSignal(reply), traceparent: traceparentOf(request) };
+  const tenant = context.access.tenantOf(credentialsOf(request));
+  const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
   if (job.options.stream) return await stream(call, reply);
   await new Promise<void>((resolve, reject) => {
     run(call, {
@@ -103,6 +106,7 @@ async function answer(
 interface Call {
   readonly context: ServerContext;
   readonly job: Job;
+  readonly tenant: string | undefined;
   readonly signal: AbortSignal;
   readonly traceparent: string | undefined;
 }
@@ -145,7 +149,10 @@ function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
 }
 
 /** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */
-function run({ context, job, signal, traceparent }: Call, reader: Reader<readonly PromptedEvent[]>): void {
+function run(
+  { context, job, tenant, signal, traceparent }: Call,
+  reader: Reader<readonly PromptedEvent[]>,
+): void {
   const { model, requests } = job;
   const { engine } = model;
   // OpenAI's requests have no levels.
@@ -155,7 +162,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
   const calls = requests.map((row) => ({
     engine,
-    request: { ...limits, ...row },
+    request: withTenant({ ...limits, ...row }, tenant),
     queue: { level, maxWaitingCount },
     signal,
     info,

@@ -9,6 +9,8 @@ export interface InferCall {
   readonly request: InferRequest;
   readonly signal: AbortSignal;
   readonly protocol: RequestInfo['protocol'];
+  /** Caller's part of the prefix cache; undefined where all share one. */
+  readonly tenant: string | undefined;
   readonly traceparent: string | undefined;
   /** Time the client gives, in ms from now. */
   readonly deadlineMs: number | undefined;

@@ -13,6 +13,7 @@ import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
+import { Access } from '../context/access.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
@@ -54,7 +55,7 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
   const context = createContext(options, parts);
   const http = await createHttpServer(context);
   const grpc = createGrpcServer(context);
-  const metrics = createMetricsServer(context.metrics);
+  const metrics = createMetricsServer(context.metrics, options);
   const ports = await openPorts(options, { http, grpc, metrics });
   context.log.info(optionTable(options));
   for (const line of startedLines(options, ports)) context.log.info(line);
@@ -99,6 +100,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
   const runGeneration = generationRunner(options, metrics.observe);
   return {
     options,
+    access: new Access(options),
     version: PROTOCOL_VERSION,
     repository,
     health: new ServerHealth(repository, options),

@@ -17,15 +17,19 @@ export function startedLines(options: ServeOptions, ports: BoundPorts): string[]
   if (ports.http !== undefined) lines.push(`Started HTTPService at ${options.http.host}:${ports.http}`);
   if (ports.metrics !== undefined)
     lines.push(`Started Metrics Service at ${options.metrics.host}:${ports.metrics}`);
-  const isLocal = [options.http.host, options.grpc.host].every((host) =>
-    ['127.0.0.1', 'localhost', '::1'].includes(host),
-  );
+  const isLocal = [options.http.host, options.grpc.host].every(isLoopback);
   if (isLocal)
     lines.push('Only this machine can connect; use --host 0.0.0.0 (and --api-key-file) to serve others.');
   else if (options.apiKeys.length === 0)
     lines.push('Others can connect and no API key is set: use --api-key-file.');
+  if (ports.metrics !== undefined && options.apiKeys.length > 0 && !isLoopback(options.metrics.host))
+    lines.push(
+      'Metrics are open to others without a key: leave --metrics-address out to keep them on this machine.',
+    );
   return lines;
 }
+
+const isLoopback = (host: string): boolean => ['127.0.0.1', 'localhost', '::1'].includes(host);
 
 export function modelTable(repository: ModelRepository): string {
   const rows = repository.index(false).map((row) => {
@@ -36,9 +40,10 @@ export function modelTable(repository: ModelRepository): string {
 }
 
 export function optionTable(options: ServeOptions): string {
-  const { apiKeys, tls, grpcTls, ...rest } = options;
+  const { apiKeys, adminKeys, tls, grpcTls, ...rest } = options;
   const onOff = (files: TlsFiles | undefined) => (files === undefined ? 'off' : 'on');
-  const secrets = { apiKeys: `${apiKeys.length} keys`, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
+  const keys = { apiKeys: `${apiKeys.length} keys`, adminKeys: `${adminKeys.length} keys` };
+  const secrets = { ...keys, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
   const shown = { ...rest, ...secrets };
   const rows = Object.entries(shown).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, plainValue(value)]],

@@ -24,7 +24,7 @@ const RANGES: ReadonlyMap<string, NumberRange> = new Map([
   ['seed', { isInteger: true, min: 0, max: Number.MAX_SAFE_INTEGER }],
   ...SAMPLING_FIELD_NAMES.map(samplingField).map(({ openAi, range }) => [openAi.name, range] as const),
 ]);
-export const SETTING_NAMES: readonly string[] = [...RANGES.keys(), 'stop'];
+const SETTING_NAMES: readonly string[] = [...RANGES.keys(), 'stop'];
 
 /**
  * The settings with one changed. A stop text is added to those that are there.

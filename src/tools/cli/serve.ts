@@ -44,6 +44,11 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
+  readonly adminKeyFile?: string;
+  readonly sharePrefixCache?: boolean;
+  readonly allowedHost?: readonly string[];
+  readonly maxOpenBodyBytes: number;
+  readonly bodyTimeoutSecs: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
@@ -118,7 +123,7 @@ export function addServeFlags(command: Command): Command {
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
     .option('--http-address <address>', 'for HTTP alone')
     .option('--grpc-address <address>', 'for gRPC alone')
-    .option('--metrics-address <address>', 'for metrics alone')
+    .option('--metrics-address <address>', 'for metrics, which --host does not move (default: 127.0.0.1)')
     .option('--http-port <port>', 'HTTP', port, http.port ?? 0)
     .option('--grpc-port <port>', 'gRPC', port, grpc.port ?? 0)
     .option('--metrics-port <port>', 'Prometheus metrics', port, metrics.port ?? 0)
@@ -148,6 +153,28 @@ export function addServeFlags(command: Command): Command {
       DEFAULTS.maxQueuedRequests,
     )
     .option('--api-key-file <file>', 'one key a line; requests then need one')
+    .option(
+      '--admin-key-file <file>',
+      'one key a line; loading, unloading, log and trace settings then need one of these',
+    )
+    .option('--share-prefix-cache', 'let keys find the prompts of other keys in the prefix cache')
+    .option(
+      '--allowed-host <name>',
+      'name by which a server without keys may be called, besides its addresses; * is any; may be repeated',
+      repeated,
+    )
+    .option(
+      '--max-open-body-bytes <bytes>',
+      'bodies of all requests that are not answered',
+      wholeNumber(1),
+      DEFAULTS.maxOpenBodyBytes,
+    )
+    .option(
+      '--body-timeout-secs <seconds>',
+      'time of a body in any case; a longer one needs 16 KB/s',
+      realNumber(0.1, 86_400),
+      DEFAULTS.bodyTimeoutMs / 1000,
+    )
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
@@ -198,7 +225,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     loadModels: flags.loadModel ?? [],
     http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
     grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
-    metrics: listen(flags.metricsAddress, flags.metricsPort, flags.allowMetrics),
+    // Metrics have no keys: they leave this machine only on purpose.
+    metrics: listen(flags.metricsAddress ?? DEFAULTS.metrics.host, flags.metricsPort, flags.allowMetrics),
     tls: readTls(
       { certificate: flags.tlsCert, key: flags.tlsKey, authority: flags.tlsClientCa },
       '--tls-cert and --tls-key',
@@ -206,8 +234,13 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
     strictReadiness: flags.strictReadiness,
     metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
-    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile),
+    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile, '--api-key-file'),
+    adminKeys: flags.adminKeyFile === undefined ? [] : readKeys(flags.adminKeyFile, '--admin-key-file'),
+    sharesPrefixCache: flags.sharePrefixCache ?? false,
+    allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],
+    maxOpenBodyBytes: flags.maxOpenBodyBytes,
+    bodyTimeoutMs: flags.bodyTimeoutSecs * 1000,
     maxBodyBytes: flags.httpMaxInputSize,
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,

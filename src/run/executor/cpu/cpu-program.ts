@@ -3,14 +3,17 @@ import type { NativeLibrary } from '../../../ffi/library.js';
 import { bindAdd } from '../../../ops/add/cpu.js';
 import { bindEmbedding, TABLE_CODE } from '../../../ops/embedding/cpu.js';
 import { bindGather } from '../../../ops/gather/cpu.js';
+import { bindGeglu, type GegluKernel } from '../../../ops/geglu/cpu.js';
+import { bindHeadNorm } from '../../../ops/head-norm/cpu.js';
 import { bindLinear } from '../../../ops/linear/cpu/cpu.js';
 import { packedAddresses } from '../../../ops/linear/cpu/packed-linear.js';
 import { bindPagedAttention } from '../../../ops/paged-attention/cpu.js';
 import { bindRmsNorm } from '../../../ops/rms-norm/cpu.js';
 import { bindRopeAppend } from '../../../ops/rope/cpu.js';
-import { bindSwiglu } from '../../../ops/swiglu/cpu.js';
+import { bindSoftCap } from '../../../ops/soft-cap/cpu.js';
+import { bindSwiglu, type SwigluKernel } from '../../../ops/swiglu/cpu.js';
 import { dispatch, type OpTable } from '../../../plan/ops/index.js';
-import type { BufferName, WeightName } from '../../../plan/plan.js';
+import type { BufferName, GegluOp, SwigluOp, WeightName } from '../../../plan/plan.js';
 import { elementOf, isQuantised } from '../../../plan/weight-format.js';
 import { type Instruction, OpScope, type ProgramContext } from './op-scope.js';
 
@@ -27,10 +30,13 @@ function bindKernels(library: NativeLibrary, pool: number) {
     add: bindAdd(library),
     embedding: bindEmbedding(library),
     gather: bindGather(library),
+    geglu: bindGeglu(library),
+    headNorm: bindHeadNorm(library),
     linear: bindLinear(library, pool),
     pagedAttention: bindPagedAttention(library),
     rmsNorm: bindRmsNorm(library),
     ropeAppend: bindRopeAppend(library),
+    softCap: bindSoftCap(library),
     swiglu: bindSwiglu(library),
   };
 }
@@ -43,8 +49,9 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
     const [table, dtype] = [tensorAddress(op.table), TABLE_CODE[elementOf(format)]];
     const scales = isQuantised(format) ? tensorAddress(`${op.table}.scale`) : 0;
     const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
+    const { scale = 1 } = op;
     return ({ tokenIds, tokenCount }) =>
-      embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns);
+      embedding(pool, table, scales, dtype, tokenIds, out, tokenCount, columns, scale);
   },
   rmsNorm: (op, scope, kernels) => lowerNorm({ ...op, delta: 0 }, scope, kernels),
   addRmsNorm: (op, scope, kernels) =>
@@ -81,13 +88,23 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
     const [qkv, layer, layout] = [scope.at(op.qkv), cache.layerAddress(op.layer), cache.layout.address];
     const { headCount } = plan.dims;
     const out = scope.at(op.out);
-    return () => pagedAttention(pool, stepView.address, layout, layer, qkv, out, headCount);
+    const { window = 0, softCap = 0 } = op;
+    return () => pagedAttention(pool, stepView.address, layout, layer, qkv, out, headCount, window, softCap);
   },
-  swiglu(op, scope, { swiglu }) {
+  swiglu: (op, scope, { swiglu }) => lowerGated(op, scope, swiglu),
+  geglu: (op, scope, { geglu }) => lowerGated(op, scope, geglu),
+  headNorm(op, scope, { headNorm }) {
+    const { plan, pool, tensorAddress } = scope.context;
+    const { headCount, kvHeadCount, headDim } = plan.dims;
+    const [qkv, rows] = [scope.at(op.qkv), scope.rows(op.qkv)];
+    const [query, key] = [tensorAddress(op.queryWeight), tensorAddress(op.keyWeight)];
+    const { epsilon } = op;
+    return (step) => headNorm(pool, qkv, query, key, rows(step), headCount, kvHeadCount, headDim, epsilon);
+  },
+  softCap(op, scope, { softCap }) {
     const { pool } = scope.context;
-    const [gateUp, rows] = [scope.at(op.gateUp), scope.rows(op.gateUp)];
-    const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
-    return (step) => swiglu(pool, gateUp, out, rows(step), columns);
+    const [x, rows, columns] = [scope.at(op.x), scope.rows(op.x), scope.columns(op.x)];
+    return (step) => softCap(pool, x, op.cap, rows(step) * columns);
   },
   gather(op, scope, { gather }) {
     const { pool } = scope.context;
@@ -106,6 +123,18 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
     return (step) => collectives.allGather({ x, out, rowCount: rows(step), columnCount, outColumnCount });
   },
 };
+
+/** A gated activation between the halves of a feed-forward layer. */
+function lowerGated(
+  op: SwigluOp | GegluOp,
+  scope: OpScope,
+  activate: SwigluKernel | GegluKernel,
+): Instruction {
+  const { pool } = scope.context;
+  const [gateUp, rows] = [scope.at(op.gateUp), scope.rows(op.gateUp)];
+  const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
+  return (step) => activate(pool, gateUp, out, rows(step), columns);
+}
 
 /** A norm, after the vectors at address `delta` are added to `x` if there are any. */
 interface Norm {

@@ -5,6 +5,7 @@ import { createTensorMapEncoder } from '../../../device/cuda/tensor-map.js';
 import { type AreaName, AREAS, areaRecord, resultParts } from '../../../ops/cuda/areas.js';
 import type { LoweredPlan } from '../../../ops/cuda/lower.js';
 import type { CudaMemory } from '../../../ops/cuda/scope.js';
+import { distinctRopes, rotationOffset } from '../../../ops/rope/cuda-tables.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
 import { kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { MemoryBudget } from '../executor.js';
@@ -116,14 +117,17 @@ function zeroed(gpu: Gpu, byteLength: number, purpose: string): number {
   return address;
 }
 
-/** Fills the rotary tables; all layers share them. */
+/** Fills the rotary tables. */
 function uploadRotations(
   gpu: Gpu,
-  { plan, ops }: LoweredPlan,
+  { plan }: LoweredPlan,
   at: { readonly cosTable: number; readonly sinTable: number; readonly positionCount: number },
 ): void {
-  const { rope } = ops.find((op) => op.kind === 'attention')!.append;
-  const table = rotationTable(rope, plan.dims.headDim, { positionCount: at.positionCount });
-  gpu.upload(at.cosTable, table.cos);
-  gpu.upload(at.sinTable, table.sin);
+  const { positionCount } = at;
+  for (const rope of distinctRopes(plan)) {
+    const table = rotationTable(rope, plan.dims.headDim, { positionCount });
+    const offset = rotationOffset(plan, rope, positionCount);
+    gpu.upload(at.cosTable + offset, table.cos);
+    gpu.upload(at.sinTable + offset, table.sin);
+  }
 }

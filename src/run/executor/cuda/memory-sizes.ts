@@ -7,6 +7,7 @@ import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-cl
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
 import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
@@ -39,6 +40,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxRows,
     maxLogits,
     maxSequenceTokens,
+    ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),
     maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
