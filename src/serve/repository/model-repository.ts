@@ -24,9 +24,14 @@ export interface RepositoryOptions {
   /** In mode explicit: what to load at start; `*` for all. */
   readonly initialModels: readonly string[];
   readonly maxQueuedRequests: number;
+  /** Whether an engine that has stopped is loaded again. */
+  readonly restart: boolean;
   /** Time that requests of an unloaded model have to finish. */
   readonly drainMs: number;
 }
+
+/** Times that an engine is loaded again without having answered anything in between. */
+const MAX_VAIN_RESTARTS = 3;
 
 /** Members before what is made of them. */
 const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postprocessing', 'bls', 'ensemble'];
@@ -39,6 +44,8 @@ export class ModelRepository {
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
+  /** Restarts of engines by model and version, since one last answered. */
+  readonly #vainRestarts = new Map<string, number>();
   /** Loads and unloads happen one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -266,13 +273,30 @@ export class ModelRepository {
     }
   }
 
-  #followEngine({ name, version, engine }: GenerationModel): void {
+  #followEngine(served: GenerationModel): void {
+    const { name, version, engine } = served;
+    const key = `${name}/${version}`;
     engine.loaded.onFailure(({ code, message }) => {
-      const fate = 'open requests have failed and new ones are refused until it is loaded again';
+      if (engine.hasAnswered) this.#vainRestarts.delete(key);
+      const count = this.#vainRestarts.get(key) ?? 0;
+      const isRestarted = this.#options.restart && count < MAX_VAIN_RESTARTS;
+      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
       this.#log.error(
-        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; ${fate}.`,
+        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
       );
+      if (!isRestarted) return;
+      this.#vainRestarts.set(key, count + 1);
+      void this.#serialized(() => this.#restart(served));
     });
+  }
+
+  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
+  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
+    const isThere = this.#binder.engines().includes(engine);
+    if (!isThere) return;
+    await this.#loadAll([name]);
+    const state = this.#table.get(name)?.versions.get(version)?.state;
+    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
   }
 
   async #unloadModel(name: string): Promise<void> {
