@@ -1,5 +1,6 @@
 /** The pipeline from a checkpoint to an engine directory, one weight at a time and all ranks in one pass. */
 import { setImmediate } from 'node:timers/promises';
+import { AloftError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
 import { KERNEL_TENSOR_PREFIX } from '../engine/format.js';
@@ -42,7 +43,7 @@ export async function buildEngine(
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
-  for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
+  for (const warning of buildWarnings(checkpoint, definition, options)) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
@@ -66,6 +67,7 @@ export async function buildEngine(
     }
     for (const rank of plans.keys())
       for (const [unit, code] of kernels.units) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
+    requireWhole(checkpoint);
     const { origin: tokenizerDirectory, tokenizerFiles } = checkpoint;
     const manifest = writer.commit({ tokenizerDirectory, tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
@@ -73,6 +75,15 @@ export async function buildEngine(
     writer.discard();
     throw fault;
   }
+}
+
+/** @throws {AloftError} CHECKPOINT_CORRUPT when weights were read as zeros */
+function requireWhole({ origin, tensors }: Checkpoint): void {
+  if ((tensors.lostPages?.() ?? 0) === 0) return;
+  throw new AloftError(
+    'CHECKPOINT_CORRUPT',
+    `A file of ${origin} became shorter while it was read. Download it again.`,
+  );
 }
 
 const NO_KERNELS: Omit<KernelPackage, 'timingCache'> & Partial<KernelPackage> = {

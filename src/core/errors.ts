@@ -121,6 +121,9 @@ export const ERROR_CATALOGUE = {
   // Requests
   REQUEST_INVALID: userMistake('A request field is missing, malformed or contradicts another.'),
   PROMPT_TOO_LONG: userMistake('The prompt is longer than the engine accepts.'),
+  CONTEXT_LENGTH_EXCEEDED: userMistake(
+    'The prompt and the output that was asked for are longer than a sequence can be.',
+  ),
   REQUEST_TOO_LARGE: userMistake('The request can never fit into the KV cache or the length limits.'),
   BODY_TOO_LARGE: { ...userMistake('The body of a request is larger than its route takes.'), http: 413 },
   BODY_TOO_SLOW: {

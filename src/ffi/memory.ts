@@ -1,9 +1,10 @@
 /** Host memory outside the JavaScript heap: mapped files and anonymous areas, by address. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import koffi from 'koffi';
 import { AloftError } from '../core/errors.js';
 import { readingFile } from '../core/file-fault.js';
 import { openLibrary, type NativeFunction } from './library.js';
+import { watchMapping, type WatchedMapping } from './mapped-faults.js';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -49,10 +50,12 @@ export interface HostArea {
   bytes(offset: number, length: number): Uint8Array;
   /** Takes the whole pages of a range out of this process; a mapped file's are read again when touched, others become zero. */
   release(offset: number, length: number): void;
+  /** Number of pages of a mapped file that were read and had been truncated away; they read as zeros. */
+  lostPages(): number;
   dispose(): void;
 }
 
-function area(address: number, byteLength: number): HostArea {
+function area(address: number, byteLength: number, watched?: WatchedMapping): HostArea {
   let mapped = true;
   return {
     address,
@@ -71,15 +74,26 @@ function area(address: number, byteLength: number): HostArea {
       const end = Math.floor((address + Math.min(offset + length, byteLength)) / PAGE_BYTES) * PAGE_BYTES;
       if (mapped && end > start) openLibC().madvise(start, end - start, MADV_DONTNEED);
     },
+    lostPages: () => (mapped ? (watched?.lostPages() ?? 0) : 0),
     dispose() {
+      if (mapped) watched?.forget();
       if (mapped && byteLength > 0) openLibC().munmap(address, byteLength);
       mapped = false;
     },
   };
 }
 
+/** To open a pipe would wait for whoever writes to it. @throws {AloftError} FILE_UNREADABLE */
+function requireRegularFile(path: string): void {
+  const stats = statSync(path);
+  // A directory has an error of its own when it is read.
+  if (stats.isFile() || stats.isDirectory()) return;
+  throw new AloftError('FILE_UNREADABLE', `${path} is no file but a device, pipe or socket; name the file.`);
+}
+
 /** Maps a whole file read-only. @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY */
 export function mapFile(path: string): HostArea {
+  requireRegularFile(path);
   const file = readingFile(path, () => openSync(path, 'r'));
   try {
     const stats = fstatSync(file);
@@ -90,7 +104,7 @@ export function mapFile(path: string): HostArea {
     const address = Number(openLibC().mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0));
     if (address >= MAP_FAILED)
       throw new AloftError('OUT_OF_MEMORY', `Cannot map ${path} (${size} bytes) into memory.`);
-    return area(address, size);
+    return area(address, size, watchMapping(address, size));
   } finally {
     closeSync(file);
   }
@@ -102,6 +116,7 @@ export function mapFile(path: string): HostArea {
  * @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY, ENGINE_CORRUPT
  */
 export function readFileToHost(path: string): HostArea {
+  requireRegularFile(path);
   const file = readingFile(path, () => openSync(path, 'r'));
   const { size } = fstatSync(file);
   const target = size === 0 ? area(0, 0) : allocateHost(size);

@@ -365,7 +365,7 @@ describe('a bad request', () => {
     [
       text('the '.repeat(600)),
       'PROMPT_TOO_LONG',
-      /^The prompt has 60\d tokens, but this engine takes at most 512 \(max_input_len\)/,
+      /^The prompt has 60\d tokens, but this model's maximum context length is 1024 tokens, of which a prompt takes at most 512 \(max_input_len\)/,
     ],
     [{ prompt: { type: 'tokens', tokenIds: [] } }, 'REQUEST_INVALID', /no tokens/],
     [{ prompt: { type: 'tokens', tokenIds: [5000] } }, 'REQUEST_INVALID', /^prompt\[0\] is 5000/],

@@ -29,10 +29,11 @@ export class JsonFile {
   }
 
   /** A whole number of at least 1. @param fallback value when the field is absent; without one it is required */
-  count(name: string, fallback?: number): number {
+  /** @param max what no model comes near; sizes beyond it would be made before anything else can refuse them */
+  count(name: string, fallback?: number, max = 2 ** 24): number {
     const value = this.#value(name, fallback);
-    if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
-    return this.fail(name, 'a whole number of at least 1');
+    const isCount = Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= max;
+    return isCount ? (value as number) : this.fail(name, `a whole number from 1 to ${max}`);
   }
 
   positive(name: string, fallback?: number): number {

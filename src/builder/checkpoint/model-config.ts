@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
-import { scalingOf } from './rope-scaling.js';
+import { ropeOf } from './rope-config.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -39,9 +39,12 @@ export interface ModelConfig {
 export interface ConfigDefaults {
   readonly tiedEmbeddings?: boolean;
   readonly activation?: string;
-  /** Share of a head's dimensions that are rotated. */
+  /** Share of a head's dimensions that are rotated. Absent: the architecture rotates whole heads, and refuses a file with another share. */
   readonly partialRotaryFactor?: number;
 }
+
+/** The deepest published models have less than a fifth of it. */
+const MAX_LAYERS = 1000;
 
 /** Reads the fields that published decoders share. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}): ModelConfig {
@@ -61,14 +64,14 @@ export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}):
     ),
     hidden,
     intermediate: file.count('intermediate_size'),
-    layerCount: file.count('num_hidden_layers'),
+    layerCount: file.count('num_hidden_layers', undefined, MAX_LAYERS),
     headCount,
     kvHeadCount: file.count('num_key_value_heads', headCount),
     headDim,
     vocabulary: file.count('vocab_size'),
     maxPositions: file.count('max_position_embeddings', 2048),
     rmsNormEpsilon: file.positive('rms_norm_eps', 1e-6),
-    rope: ropeOf(file, ropeSection(file), headDim, defaults.partialRotaryFactor),
+    rope: ropeOf(file, headDim, defaults),
     activation: file.text('hidden_act', defaults.activation ?? 'silu'),
     tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
@@ -103,35 +106,4 @@ export function checkHeads(
     file.fail('num_attention_heads', `a divisor of hidden_size (${hidden})`);
   for (const size of [headDim, rope.rotaryDim ?? headDim])
     if (size % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
-}
-
-/** The section with the scaling: `rope_scaling` goes before `rope_parameters`, as in transformers. */
-function ropeSection(file: JsonFile): JsonFile | undefined {
-  const scaling = file.section('rope_scaling');
-  const isEmpty = scaling === undefined || Object.keys(scaling.fields).length === 0;
-  return isEmpty ? file.section('rope_parameters') : scaling;
-}
-
-/**
- * The rotary settings, wherever they were published: `rope_theta` and `rope_scaling` side by side, or both in `rope_parameters`
- * since transformers 5, or a mixture of these. A base in the section goes before the one beside it.
- * @param section with the scaling; `rope_parameters` may have one for each kind of layer
- * @param partialRotaryFactor share of a head that is rotated where the file says nothing
- */
-export function ropeOf(
-  file: JsonFile,
-  section: JsonFile | undefined,
-  headDim: number,
-  partialRotaryFactor = 1,
-): RopeParams {
-  const share = file.positive('partial_rotary_factor', partialRotaryFactor);
-  const rotaryDim = Math.trunc(headDim * (section?.positive('partial_rotary_factor', share) ?? share));
-  const theta = section?.has('rope_theta')
-    ? section.positive('rope_theta')
-    : file.positive('rope_theta', 10000);
-  return {
-    theta,
-    scaling: section === undefined ? { type: 'none' } : scalingOf(file, section, rotaryDim),
-    ...(rotaryDim === headDim ? {} : { rotaryDim }),
-  };
 }

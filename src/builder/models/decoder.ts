@@ -10,7 +10,7 @@ import type { ModelConfig } from '../checkpoint/model-config.js';
 import type { ModelDefinition } from './model-file.js';
 import { PlanBuilder, type SourceRows } from './plan-builder.js';
 
-/** Differences of a decoder from others beside its sizes: places of its weights in a checkpoint, and the parts that it has. */
+/** The parts that a decoder has, and where their weights lie in a checkpoint. */
 export interface DecoderLayout {
   /** Names of checkpoint tensors without their `.weight`. */
   readonly embedding: string;

@@ -22,11 +22,10 @@ const COMPLETION_MEMBERS = {
   best_of: optional(Type.Integer({ minimum: 1, maximum: 128 })),
   echo: optional(Type.Boolean()),
   logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
-  suffix: optional(Type.String()),
   add_special_tokens: optional(Type.Boolean()),
 };
 
-const readMembers = requestReader(COMPLETION_MEMBERS);
+const readMembers = requestReader('completions', COMPLETION_MEMBERS);
 
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -39,7 +38,6 @@ export interface CompletionRequest extends StreamOptions {
 /** @throws {OpenAiRequestError} that names the wrong member. */
 export function readCompletionRequest(body: JsonObject): CompletionRequest {
   const json = readMembers(body);
-  if (json.suffix) throw new OpenAiRequestError('suffix', `'suffix' is not supported.`, 'UNSUPPORTED');
   const shared = sharedFields(json);
   const n = shared.sequenceCount ?? 1;
   const bestOf = json.best_of ?? n;

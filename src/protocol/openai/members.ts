@@ -22,7 +22,12 @@ const count = (minimum: number, maximum?: number) =>
 export const FORM_MEMBERS = {
   model: Type.String({ minLength: 1, maxLength: REQUEST_LIMITS.idCharacters.max }),
   stream: optional(Type.Boolean()),
-  stream_options: optional(Type.Object({ include_usage: optional(Type.Boolean()) })),
+  stream_options: optional(
+    Type.Object({
+      include_usage: optional(Type.Boolean()),
+      continuous_usage_stats: optional(Type.Literal(false)),
+    }),
+  ),
   user: optional(Type.String()),
 };
 
@@ -84,6 +89,10 @@ const REQUEST_MEMBERS: Readonly<Record<string, RequestMember>> = {
     'stopTokenLists',
     Type.Array(count(0), { maxItems: REQUEST_LIMITS.tokenLists.max }),
     (ids) => ids.map((id) => [id]),
+  ),
+  bad_words: sets(
+    'badWords',
+    Type.Array(Type.String({ minLength: 1 }), { maxItems: REQUEST_LIMITS.words.max }),
   ),
   include_stop_str_in_output: sets('includeStop', Type.Boolean()),
   skip_special_tokens: sets('skipSpecialTokens', Type.Boolean()),

@@ -1,25 +1,10 @@
-/** Checks of a request's members. Unknown members are allowed: clients send many that do not matter here. */
+/** Checks of a request's members. Members that no list knows are allowed: clients send many that do not matter here. */
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { FORM_MEMBERS, REQUEST_SCHEMAS } from './members.js';
-
-/** Members by which clients force the form of an answer: an answer of another form would be worse than none. */
-const GUIDED_MEMBERS = [
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
-  'structured_outputs',
-];
-
-function refuseGuided(json: JsonObject): void {
-  const member = GUIDED_MEMBERS.find((name) => json[name] !== undefined && json[name] !== null);
-  if (member === undefined) return;
-  const message = `'${member}' is not supported: there is no guided decoding; leave it out.`;
-  throw new OpenAiRequestError(member, message, 'UNSUPPORTED');
-}
+import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 
 /**
  * A reader of one request kind.
@@ -27,11 +12,12 @@ function refuseGuided(json: JsonObject): void {
  * @throws {OpenAiRequestError} that names the first wrong member
  */
 export function requestReader<Own extends TProperties>(
+  kind: RequestKind,
   own: Own,
 ): (json: JsonObject) => JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>> {
   const validator = Compile(Type.Object({ ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own }));
   return (json) => {
-    refuseGuided(json);
+    refuseUnhonoured(kind, json);
     if (validator.Check(json)) return json as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
     const [first] = validator.Errors(json);
     const path = first?.instancePath.slice(1).replaceAll('/', '.') ?? '';

@@ -3,6 +3,7 @@ import type { EngineOptions } from '../../core/engine-options.js';
 import type { HealthLimits } from '../metrics/health.js';
 import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
 import type { ControlMode } from '../repository/model-repository.js';
+import type { ServedName } from './served-names.js';
 import type { LogSettings, TraceSettings } from './settings.js';
 
 export interface TlsFiles {
@@ -55,6 +56,12 @@ export interface ServeOptions extends HealthLimits {
   /** Calls of one gRPC connection at the same time. */
   readonly maxStreamsPerConnection: number;
   readonly maxConnectionCount: number;
+  /** Further names of models in the OpenAI interface. */
+  readonly servedNames: readonly ServedName[];
+  /** Refuses OpenAI requests whose output may not fit instead of cutting it to what is left. */
+  readonly strictLengths: boolean;
+  /** Time without an event after which a stream of the OpenAI interface gets a comment, so that proxies keep it; undefined never. */
+  readonly keepAliveMs: number | undefined;
   /** Requests of one engine that may wait when its configuration sets no max_queue_size. */
   readonly maxQueuedRequests: number;
   /** Events that may wait for one slow client. */
@@ -98,6 +105,9 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   bodyTimeoutMs: 30_000,
   maxStreamsPerConnection: 4096,
   maxConnectionCount: 10_000,
+  servedNames: [],
+  strictLengths: false,
+  keepAliveMs: undefined,
   maxQueuedRequests: 4096,
   maxBufferedEventCount: 4096,
   writeTimeoutMs: 30_000,

@@ -59,5 +59,7 @@ export interface ServableEngine {
 export interface EngineLoader {
   /** @throws {AloftError} that names what does not fit. */
   load(settings: EngineSettings): Promise<ServableEngine>;
+  /** Checks all that can be checked without loading. @throws {AloftError} that names what does not fit */
+  check(settings: EngineSettings): Promise<void>;
   loadTokenizer(directory: string): Promise<TokenCodec>;
 }

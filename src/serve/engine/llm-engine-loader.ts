@@ -5,6 +5,7 @@ import { DEVICE_TRAITS } from '../../core/device.js';
 import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine } from '../../llm/load.js';
+import { checkEngine } from '../../llm/check.js';
 import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
@@ -25,6 +26,10 @@ export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
         scheduler: { ...defaults.scheduler, ...scheduler },
       };
       return loadedModel(await loadEngine(settings.engineDirectory, options), options);
+    },
+    async check({ engineDirectory, tokenizerDirectory = engineDirectory }) {
+      checkEngine(engineDirectory);
+      await loadTokenizer(tokenizerDirectory);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);

@@ -1,8 +1,9 @@
 /** Checks of a request before its body is read: the browser that sends it, and the caller's rights. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AccessGroup, Credentials } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
 import { BrowserRules } from './browser-rules.js';
+import { allowOrigin, answerPreflight } from './preflight.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -18,23 +19,13 @@ export function guard(app: FastifyInstance, { options, access }: ServerContext):
   app.addHook('onRequest', async (request, reply) => {
     const { origin } = request.headers;
     if (rules.isAllowedOrigin(origin)) {
-      reply.header('access-control-allow-origin', origin).header('vary', 'origin');
-      if (request.method === 'OPTIONS') return await answerPreflight(reply);
+      allowOrigin(reply, origin);
+      if (request.method === 'OPTIONS') return await answerPreflight(request, reply);
     }
     const group = request.routeOptions.config.access ?? 'inference';
     rules.check(request.headers, group === 'page');
     access.require(group, credentialsOf(request));
   });
-}
-
-async function answerPreflight(reply: FastifyReply): Promise<FastifyReply> {
-  const headers = 'authorization, x-api-key, content-type, inference-header-content-length';
-  return await reply
-    .header('access-control-allow-methods', 'GET, POST')
-    .header('access-control-allow-headers', headers)
-    .header('access-control-max-age', '600')
-    .code(204)
-    .send();
 }
 
 export function credentialsOf(request: FastifyRequest): Credentials {

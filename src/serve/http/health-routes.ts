@@ -15,7 +15,7 @@ export function healthRoutes(app: FastifyInstance, { health }: ServerContext): v
     GET: (_, reply) => {
       const reason = reasonAgainst();
       return reason === undefined
-        ? reply.code(200).send()
+        ? reply.code(200).header('content-length', 0).send()
         : sendJson(reply.header('retry-after', 1), errorBody(reason), 503);
     },
   });
@@ -30,7 +30,7 @@ export function healthRoutes(app: FastifyInstance, { health }: ServerContext): v
   route(app, '/health', ready, HEALTH);
   const modelReady: Handler = (request, reply) => {
     const { name, version } = modelOf(request);
-    if (health.isModelReady(name, version)) return reply.code(200).send();
+    if (health.isModelReady(name, version)) return reply.code(200).header('content-length', 0).send();
     return sendJson(reply, errorBody('Model version not ready'), 400);
   };
   modelRoute(app, '/ready', { GET: modelReady }, HEALTH);

@@ -26,7 +26,12 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     bodyLimit: Math.min(options.maxBodyBytes, REQUEST_LIMITS.jsonBytes.max),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
+    // Clients join the base address and a path in many ways.
+    routerOptions: {
+      maxParamLength: MAX_PARAMETER_CHARACTERS,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+    },
     // Faults that the framework finds before there is a route.
     frameworkErrors: (error, request, reply) => {
       sendError(request, reply, ownError(error), context.log);

@@ -27,6 +27,7 @@ import { clientSignal, StreamedReply } from './connection.js';
 import { credentialsOf } from './guard.js';
 import { openAiModel } from './openai-models.js';
 import { sendJson } from './reply.js';
+import { Silence } from './silence.js';
 import { route, traceparentOf } from './route.js';
 
 export function openAiRoutes(app: FastifyInstance, context: ServerContext): void {
@@ -39,6 +40,8 @@ interface Job {
   readonly options: StreamOptions;
   readonly model: GenerationModel;
   readonly requests: readonly GenerateRequest[];
+  /** Member of the body that errors of the prompt are about. */
+  readonly promptMember: 'messages' | 'prompt';
   readonly stream: StreamWriter;
   readonly whole: BodyWriter;
 }
@@ -56,6 +59,7 @@ async function complete(
     options,
     model,
     requests: options.requests,
+    promptMember: 'prompt',
     stream: new CompletionStreamWriter(head, sequenceCount, options),
     whole: new CompletionBodyWriter(head, sequenceCount),
   });
@@ -72,6 +76,7 @@ async function chat(
     options,
     model: openAiModel(context, options.model),
     requests: [options.request],
+    promptMember: 'messages',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),
   });
@@ -120,14 +125,18 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
       writeTimeoutMs: context.options.writeTimeoutMs,
       contentType: 'text/event-stream; charset=utf-8',
     }));
+  const silence = new Silence(context.options.keepAliveMs, () => open().write(KEEP_ALIVE));
   await new Promise<void>((resolve, reject) => {
     run(call, {
       take(items) {
         let frames = '';
         for (const item of items) for (const chunk of job.stream.push(item)) frames += sseFrame(chunk);
-        return frames === '' ? undefined : open().write(frames);
+        if (frames === '') return undefined;
+        silence.restart();
+        return open().write(frames);
       },
       end(failure) {
+        silence.end();
         if (failure !== undefined && opened === undefined) return reject(failure);
         const chunks =
           failure === undefined
@@ -140,6 +149,9 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
   });
   return reply;
 }
+
+/** A comment, which readers of event streams skip. */
+const KEEP_ALIVE = ': keep-alive\n\n';
 
 function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
   return openAiError(
@@ -162,7 +174,7 @@ function run(
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
   const calls = requests.map((row) => ({
     engine,
-    request: withTenant({ ...limits, ...row }, tenant),
+    request: withTenant({ ...limits, ...row, shortensOutput: !context.options.strictLengths }, tenant),
     queue: { level, maxWaitingCount },
     signal,
     info,
@@ -183,7 +195,7 @@ function run(
       held = undefined;
       return reader.take(first);
     },
-    end: (failure) => reader.end(failure && inMemberNames(failure)),
+    end: (failure) => reader.end(failure && inMemberNames(failure, job.promptMember)),
   });
 }
 

@@ -38,7 +38,7 @@ export function errorEvent({ code, message }: ErrorReport): string {
 }
 
 export function isOpenAi(request: FastifyRequest): boolean {
-  return request.url.startsWith('/v1/');
+  return /^\/+v1(?:\/|$)/.test(request.url);
 }
 
 /** Tells a client when to come again, where that helps. */

@@ -9,9 +9,9 @@ import { errorBody, isOpenAi, sendJson } from './reply.js';
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
 type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
 
-const METHODS: readonly Method[] = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'];
+const METHODS: readonly (Method | 'HEAD')[] = ['GET', 'HEAD', 'POST', 'DELETE', 'PUT', 'PATCH'];
 
-/** Registers a route, and 405 for every other method on its path. */
+/** Registers a route, and 405 for every other method on its path. HEAD is GET without the body. */
 export function route(
   app: FastifyInstance,
   url: string,
@@ -19,7 +19,7 @@ export function route(
   { access = 'inference', maxBodyBytes }: RouteOptions = {},
 ): void {
   for (const method of METHODS) {
-    const handler = handlers[method] ?? methodNotAllowed;
+    const handler = handlers[method === 'HEAD' ? 'GET' : method] ?? methodNotAllowed;
     app.route({
       method,
       url,

@@ -21,7 +21,7 @@ const DURATION: NumberRange = { min: 0, isOpen: true };
 
 /** Ranges that do not depend on the engine. */
 const RANGES = {
-  maxOutputTokens: COUNT,
+  maxOutputTokens: { isInteger: true, min: 0 },
   ...byName(SAMPLING_FIELD_NAMES, (name) => SAMPLING_FIELDS[name].range),
   sequenceCount: COUNT,
   bestOf: COUNT,

@@ -31,6 +31,8 @@ export interface TokenTable {
   readonly offsets: Uint32Array;
   /** [tokenCount] 1 for control tokens such as `<s>`, which plain text leaves out. */
   readonly special: Uint8Array;
+  /** Ids and texts of the control tokens. */
+  readonly specialTexts: ReadonlyMap<number, string>;
   readonly leadingSpace: LeadingSpaceRule;
   /** The text of a token whose bytes are whole characters; undefined for others, which only make text together. */
   wholeText(tokenId: number): string | undefined;
@@ -74,7 +76,8 @@ export function buildTokenTable(
   const { bytes, offsets } = concatenate(tokens.map(toBytes));
   const longestTokenBytes = offsets.reduce((most, end, i) => Math.max(most, end - (offsets[i - 1] ?? 0)), 1);
   const wholeText = wholeTexts(bytes, offsets);
-  return { tokenCount, longestTokenBytes, bytes, offsets, special, leadingSpace, wholeText };
+  const specialTexts = new Map(tokens.flatMap((text, id) => (special[id] === 1 ? [[id, text]] : [])));
+  return { tokenCount, longestTokenBytes, bytes, offsets, special, specialTexts, leadingSpace, wholeText };
 }
 
 /** The largest vocabularies have less than a twentieth of it; the table has an entry for every id up to the highest. */

@@ -71,6 +71,11 @@ export class Tokenizer {
     return Buffer.from(tokenBytes(this.table, tokenId)).toString('utf8');
   }
 
+  /** UTF-8 of one token; a view. */
+  tokenBytes(tokenId: number): Uint8Array {
+    return tokenBytes(this.table, tokenId);
+  }
+
   #idOf(token: string | undefined): number | undefined {
     return token === undefined ? undefined : this.#library.tokenId(token);
   }

@@ -23,10 +23,8 @@ interface ChatFlags extends LoadFlags {
   readonly set?: readonly string[];
 }
 
-export function registerChat(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('chat')
-    .description('talk with a model in the terminal')
+export function registerChat(command: Command, terminal: Terminal): void {
+  command
     .argument('[engine]', 'an engine, or a checkpoint, which is built once (default: the demo model)')
     .option('-u, --url <host:port>', 'talk with a server instead, such as localhost:8000')
     .option('--api-key <key>', 'key of the server')

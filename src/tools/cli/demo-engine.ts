@@ -25,7 +25,6 @@ export async function demoEngine(terminal: Terminal): Promise<string> {
     ['output_dir', directory],
     ['max_batch_size', '16'],
     ['max_input_len', '512'],
-    ['max_output_len', '512'],
   ]);
   const log = lineLog('warning', (line) => terminal.err(`${line}\n`));
   await runBuild(flags, { device: DEMO_DEVICE }, log, terminal);

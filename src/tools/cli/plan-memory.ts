@@ -29,10 +29,8 @@ interface PlanMemoryFlags {
 
 const DEFAULT_ARCH = 'sm_90a';
 
-export function registerPlanMemory(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('plan-memory')
-    .description('say what an engine takes and holds, without building or loading it')
+export function registerPlanMemory(command: Command, terminal: Terminal): void {
+  command
     .option('--engine-dir <dir>', 'an engine; without one, the flags of aloft build say what would be built')
     .option(
       '--free-memory <bytes>',

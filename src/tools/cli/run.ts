@@ -39,10 +39,8 @@ interface RunFlags extends EngineFlags {
   readonly logLevel: LogLevel;
 }
 
-export function registerRun(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('run')
-    .description('continue text with an engine')
+export function registerRun(command: Command, terminal: Terminal): void {
+  command
     .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)')
     .argument('[text...]', 'prompts (instead of --input-text); - reads one from standard input')
     .option('--input-text <text>', `a prompt; may be repeated (default: "${DEFAULT_INPUT_TEXT}")`, repeated)

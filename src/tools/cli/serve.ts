@@ -7,6 +7,7 @@ import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { parseServedName } from '../../serve/context/served-names.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import { addOptionGroup, engineOptions } from './engine-flags.js';
@@ -54,6 +55,9 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
+  readonly servedModelName?: readonly string[];
+  readonly strictLengths: boolean;
+  readonly sseKeepaliveSecs?: number;
   readonly playground: boolean;
   readonly strictReadiness: boolean;
   readonly metricsConfig?: readonly string[];
@@ -64,12 +68,10 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program
-        .command('serve')
-        .description('serve models over HTTP, gRPC and the OpenAI API')
-        .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
     command.action(async (engine: string | undefined, given: ServeFlags) => {
       if (engine !== undefined && given.engineDir !== undefined)
@@ -88,6 +90,8 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
 
 export interface StartedServer {
   readonly server: RunningServer;
+  /** Opens the log's file again; absent where the log is no file. */
+  readonly reopenLog: (() => void) | undefined;
   /** Sends the traces that are left. @returns false when they could not be sent in time */
   readonly endTraces: () => Promise<boolean>;
 }
@@ -100,7 +104,7 @@ export async function startFromFlags(
   terminal: Terminal,
 ): Promise<StartedServer> {
   const flags = command.opts<ServeFlags>();
-  const { log, settings: logSettings } = await serveLog(flags, terminal);
+  const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
   const endTraces =
@@ -108,7 +112,7 @@ export async function startFromFlags(
       ? async () => true
       : (await import('./trace-export.js')).exportTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
-  return { server: await startServer(whole, { loader, log }), endTraces };
+  return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }
 
 export function addServeFlags(command: Command): Command {
@@ -181,6 +185,21 @@ export function addServeFlags(command: Command): Command {
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .option(
+      '--served-model-name <name>',
+      'name of the model in the OpenAI API, or NAME=MODEL where there are several; may be repeated',
+      repeated,
+    )
+    .option(
+      '--strict-lengths',
+      'refuse OpenAI requests whose max_tokens do not fit instead of cutting them',
+      false,
+    )
+    .option(
+      '--sse-keepalive-secs <seconds>',
+      'send a comment on OpenAI streams that are silent for so long (default: never)',
+      realNumber(0.001, 86_400),
+    )
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -241,6 +260,9 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     sharesPrefixCache: flags.sharePrefixCache ?? false,
     allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],
+    servedNames: (flags.servedModelName ?? []).map(parseServedName),
+    strictLengths: flags.strictLengths,
+    keepAliveMs: flags.sseKeepaliveSecs === undefined ? undefined : flags.sseKeepaliveSecs * 1000,
     maxOpenBodyBytes: flags.maxOpenBodyBytes,
     bodyTimeoutMs: flags.bodyTimeoutSecs * 1000,
     maxBodyBytes: flags.httpMaxInputSize,
@@ -258,7 +280,7 @@ interface ServeUntil {
 
 /** Returns when the server is closed. A second signal ends the process at once. */
 export async function serveUntilSignal(
-  { server, endTraces }: StartedServer,
+  { server, reopenLog, endTraces }: StartedServer,
   { exitOnError, terminal }: ServeUntil,
 ): Promise<void> {
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -268,6 +290,8 @@ export async function serveUntilSignal(
         resolve(signal);
       });
     }
+    // Sent by logrotate after it has renamed the file, and by terminals that close.
+    process.on('SIGHUP', () => (reopenLog === undefined ? resolve('SIGHUP') : reopenLog()));
   });
   const loaded = server.modelsLoaded.then(() => 'loaded' as const);
   const first = await Promise.race([signalled, loaded]).catch(async (error: unknown) => {

@@ -24,10 +24,8 @@ interface StartFlags extends ServeFlags {
 }
 
 export function startCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program.command('start').description('build the demo model, answer a prompt and serve it'),
-    )
+  return (command, terminal) => {
+    addServeFlags(command)
       .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
       .option('--no-serve', 'stop after the answer');
     command.setOptionValue('logLevel', 'warning');

@@ -6,11 +6,11 @@ import { expect, test } from 'vitest';
 import { main, type RegisterCommand } from './main.js';
 
 async function outcomeOf(action: () => unknown): Promise<{ status: number; lines: string }> {
-  const register: RegisterCommand = (program) =>
-    void program.command('work').action(async () => void (await action()));
+  const register: RegisterCommand = (command) => void command.action(async () => void (await action()));
+  const work = { name: 'work', description: '', load: () => Promise.resolve(register) };
   let lines = '';
   const err = (text: string) => void (lines += text);
-  const status = await main(['work'], [register], { out() {}, err, isInteractive: false });
+  const status = await main(['work'], [work], { out() {}, err, isInteractive: false });
   return { status, lines };
 }
 

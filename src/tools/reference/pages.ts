@@ -7,7 +7,7 @@ import { metricReference } from './metrics.js';
 import { opReference } from './ops.js';
 
 /** Generated pages below docs/reference/, by file name. */
-export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
+export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'build-flags.md': buildFlagReference,
   'commands.md': commandReference,
   'engine-options.md': engineOptionReference,

@@ -45,7 +45,7 @@ export class RequestRun implements SequenceOwner {
     this.streams = beam === undefined && request.bestOf === request.sequenceCount;
     this.tracksLogprobs = sampling.logprobs !== undefined || !this.streams;
     this.isPlain = sampling.logprobs === undefined && !request.returnGenerationLogits;
-    this.stopLists = new StopLists(stopTokenLists);
+    this.stopLists = new StopLists(stopTokenLists, sampling.minTokens);
     const scoresPrompt = sampling.promptLogprobs !== undefined || request.returnContextLogits;
     this.promptScores = scoresPrompt ? new PromptScores(request) : undefined;
     this.group = new SequenceGroup({

@@ -26,6 +26,8 @@ export interface CpuExecutorOptions extends Pick<RankAgreement, 'announce'> {
   /** blockTokens: a multiple of 8 from 8 to 128. */
   readonly limits: CpuExecutorLimits;
   readonly kvDtype: CpuKvDtype;
+  /** Number of pages of weights that were lost under their mapping: see `EngineRank`. Absent: weights are not mapped. */
+  readonly lostPages?: () => number;
   /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
   readonly onDispose?: () => void;
   /** Hears of every kernel of a step: for profiles. */

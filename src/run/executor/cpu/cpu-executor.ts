@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { invariant } from '../../../core/errors.js';
+import { AloftError, invariant } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import { addressOf, allocateHost, copyHost, type HostArea } from '../../../ffi/memory.js';
 import { createStepView, type StepView } from '../../../ops/cpu/step-view.js';
@@ -161,12 +161,23 @@ export class CpuExecutor implements Executor {
       logitTokens: addressOf(step.logitTokens),
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
+    this.#requireWeights();
     // Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ.
     const output = this.#options.plan.rank === 0 ? this.#sampleAll(step) : emptyOutput(step, 0);
     const endMs = performance.now();
     const idleMs = startMs - (this.#lastEndMs ?? startMs);
     this.#lastEndMs = endMs;
     this.#finished.push({ ...output, deviceMs: endMs - startMs, idleMs });
+  }
+
+  /** @throws {AloftError} ENGINE_CORRUPT when weights have become zeros */
+  #requireWeights(): void {
+    const lostPages = this.#options.lostPages?.() ?? 0;
+    if (lostPages === 0) return;
+    throw new AloftError(
+      'ENGINE_CORRUPT',
+      `The engine's file was made shorter while it was in use: ${lostPages} pages of weights are gone. Replace engines by renaming them, and load this one again.`,
+    );
   }
 
   collect(): Promise<StepOutput> {

@@ -52,6 +52,7 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
             kvDtype,
             ...present({ collectives: group && new SharedCollectives(group), announce }),
             ...present({ profile: given.profile }),
+            lostPages: () => engine.lostPages(),
             onDispose: () => engine.dispose(),
           });
         } catch (fault) {
