@@ -36,6 +36,7 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly loadModel?: readonly string[];
   readonly exitTimeoutSecs: number;
   readonly exitOnError: boolean;
+  readonly restart?: boolean;
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
@@ -91,6 +92,7 @@ export function addServeFlags(command: Command): Command {
       DEFAULTS.drainMs / 1000,
     )
     .option('--exit-on-error <flag>', 'stop when a model cannot be loaded at start', onOff, true)
+    .option('--restart', 'load an engine again that has stopped, such as one whose rank died')
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
       '--max-queued-requests <n>',
@@ -208,6 +210,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     maxBodyBytes: flags.httpMaxInputSize,
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
+    restart: flags.restart ?? false,
     playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
   };
 }
