@@ -41,6 +41,7 @@ const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
   initialModels: [],
   maxQueuedRequests: 8,
   drainMs: 100,
+  restart: false,
 };
 
 async function open(options: Partial<RepositoryOptions> = {}, loader = new ScriptedLoader()) {

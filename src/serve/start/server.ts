@@ -89,6 +89,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       initialModels: options.loadModels,
       maxQueuedRequests: options.maxQueuedRequests,
       drainMs: options.drainMs,
+      restart: options.restart,
     },
     loader,
     logSettings,
