@@ -5,6 +5,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
+import { bareHost } from '../../core/network-address.js';
 import { createGrpcServer, listenGrpc } from '../grpc/grpc-server.js';
 import { createHttpServer } from '../http/http-server.js';
 import { createMetricsServer } from '../http/metrics-server.js';
@@ -143,13 +144,13 @@ async function openPorts(options: ServeOptions, listeners: Listeners): Promise<B
       listenGrpc(listeners.grpc, options.grpc.host, port, options.grpcTls ?? options.tls),
     );
     const http = await opened('HTTP', options.http.port, async (port) => {
-      await listeners.http.listen({ host: options.http.host, port, backlog: ACCEPT_BACKLOG });
+      await listeners.http.listen({ host: bareHost(options.http.host), port, backlog: ACCEPT_BACKLOG });
       return portOf(listeners.http.server);
     });
     const metrics = await opened('metrics', options.metrics.port, async (port) => {
       await new Promise<void>((resolve, reject) => {
         listeners.metrics.once('error', reject);
-        listeners.metrics.listen(port, options.metrics.host, () => resolve());
+        listeners.metrics.listen(port, bareHost(options.metrics.host), () => resolve());
       });
       return portOf(listeners.metrics);
     });

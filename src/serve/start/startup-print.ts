@@ -1,4 +1,5 @@
 /** Text that a server prints when it starts: addresses first, then models, memory and how to try it. */
+import { bareHost, hostAndPort } from '../../core/network-address.js';
 import type { ServeOptions, TlsFiles } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
@@ -13,10 +14,11 @@ export interface BoundPorts {
 export function startedLines(options: ServeOptions, ports: BoundPorts): string[] {
   const lines: string[] = [];
   if (ports.grpc !== undefined)
-    lines.push(`Started GRPCInferenceService at ${options.grpc.host}:${ports.grpc}`);
-  if (ports.http !== undefined) lines.push(`Started HTTPService at ${options.http.host}:${ports.http}`);
+    lines.push(`Started GRPCInferenceService at ${hostAndPort(options.grpc.host, ports.grpc)}`);
+  if (ports.http !== undefined)
+    lines.push(`Started HTTPService at ${hostAndPort(options.http.host, ports.http)}`);
   if (ports.metrics !== undefined)
-    lines.push(`Started Metrics Service at ${options.metrics.host}:${ports.metrics}`);
+    lines.push(`Started Metrics Service at ${hostAndPort(options.metrics.host, ports.metrics)}`);
   const isLocal = [options.http.host, options.grpc.host].every(isLoopback);
   if (isLocal)
     lines.push('Only this machine can connect; use --host 0.0.0.0 (and --api-key-file) to serve others.');
@@ -29,7 +31,7 @@ export function startedLines(options: ServeOptions, ports: BoundPorts): string[]
   return lines;
 }
 
-const isLoopback = (host: string): boolean => ['127.0.0.1', 'localhost', '::1'].includes(host);
+const isLoopback = (host: string): boolean => ['127.0.0.1', 'localhost', '::1'].includes(bareHost(host));
 
 export function modelTable(repository: ModelRepository): string {
   const rows = repository.index(false).map((row) => {
@@ -65,11 +67,11 @@ export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: st
     bad_words: '',
     stop_words: '',
   });
-  const base = `${scheme}://${options.http.host}:${ports.http}`;
+  const base = `${scheme}://${hostAndPort(options.http.host, ports.http!)}`;
   const lines = [];
   if (ports.grpc !== undefined) {
     lines.push(
-      `Client:      aloft client -u ${options.grpc.host}:${ports.grpc} -p "What is deep learning ?" -S -o 128`,
+      `Client:      aloft client -u ${hostAndPort(options.grpc.host, ports.grpc)} -p "What is deep learning ?" -S -o 128`,
     );
   }
   if (ports.http === undefined) return lines;
