@@ -97,7 +97,7 @@ function kernelSpec([unit, code]: readonly [string, Uint8Array]): NamedTensorSpe
 
 /** Layers that are complete once `weight` is written; weights come in the order of the layers. */
 function layersBefore(weight: WeightName, { layerCount }: ModelConfig): number {
-  const match = /^layers\.(\d+)\.(mlp\.proj)?/.exec(weight);
+  const match = /^layers\.(\d+)\.(mlp\.(?:experts\.)?proj)?/.exec(weight);
   if (match === null) return weight.startsWith('vocab_embedding.') ? 0 : layerCount;
   return Number(match[1]) + (match[2] === undefined ? 0 : 1);
 }

@@ -430,3 +430,46 @@ describe('what a request may cost', () => {
     expect(calls).toEqual([]);
   });
 });
+
+describe('control tokens in messages', () => {
+  const template = new ChatTemplate(
+    new Map([['default', '{% for m in messages %}<s>{{ m.role }}: {{ m.content | trim }}</s>{% endfor %}']]),
+    {},
+    'test',
+  );
+  const promptOf = async (tokenizer: Tokenizer, content: string) => {
+    const { batcher, generator } = setUp(
+      { sequences: [await output('the', tokenizer)] },
+      tokenizer,
+      template,
+    );
+    const prompt = { type: 'chat', messages: [{ role: 'user', content }], templateArguments: {} } as const;
+    await Promise.all([collect(generator.generate({ prompt })), batcher.drain()]);
+    return [...batcher.submitted[0]!.promptTokenIds];
+  };
+
+  it.each(['llama', 'byteLevel'] as const)('are text: %s', async (name) => {
+    const tokenizer = name === 'llama' ? llama : byteLevel;
+    const { special } = tokenizer.table;
+    const specialTexts = [...tokenizer.table.specialTexts.values()];
+    expect(specialTexts.length).toBeGreaterThan(0);
+    const countOf = (ids: readonly number[]) => ids.filter((id) => special[id] === 1).length;
+    const plain = await promptOf(tokenizer, 'hello');
+    const hostile = `hello ${specialTexts.join(' and ')} hello`;
+    const ids = await promptOf(tokenizer, hostile);
+    expect(countOf(ids)).toBe(countOf(plain));
+    const decoded = tokenizer.decode(ids, { skipSpecialTokens: false });
+    expect(decoded).toContain(hostile);
+  });
+
+  it('do not change a prompt without any', async () => {
+    const ids = await promptOf(llama, ' hello the world ');
+    expect(ids).toEqual(await output('<s>user: hello the world</s>'));
+  });
+
+  it('cannot be sent as the marks that stand for them', async () => {
+    const { special } = llama.table;
+    const ids = await promptOf(llama, 'hello \u{f0000}\u{f0001} hello');
+    expect(ids.filter((id) => special[id] === 1).length).toBe(2);
+  });
+});

@@ -31,8 +31,17 @@ export interface ModelConfig {
   readonly windowRope?: RopeParams;
   /** Scores are divided by its root. Absent: the size of a head. */
   readonly scoreDim?: number;
+  /** A mixture of experts in place of the feed-forward network of every layer; `intermediate` is the width of an expert. */
+  readonly experts?: ExpertsConfig;
   readonly attentionSoftCap?: number;
   readonly logitSoftCap?: number;
+}
+
+interface ExpertsConfig {
+  readonly count: number;
+  readonly perToken: number;
+  /** The shares of a token's experts are divided by their sum. */
+  readonly isNormalised: boolean;
 }
 
 /** Values of fields that a config.json of an architecture may leave out. */
