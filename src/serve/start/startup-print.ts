@@ -54,7 +54,13 @@ export function optionTable(options: ServeOptions): string {
 }
 
 export function engineMemoryTable(engine: RunningEngine): string {
-  const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
+  const { memory } = engine.loaded;
+  const hasRanks = memory.some(({ rank }) => rank > 0);
+  const rows = memory.map(({ purpose, rank, kind, bytes }) => [
+    hasRanks ? `${purpose}, rank ${rank}` : purpose,
+    kind,
+    mebibytes(bytes),
+  ]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
 
