@@ -39,9 +39,25 @@ function withWideIntegers(text: string): JsonValue {
     marked += `${text.slice(rest, start)}"${mark}${text.slice(start, end)}"`;
     rest = end;
   }
-  return JSON.parse(marked + text.slice(rest), (_, value) =>
-    typeof value === 'string' && value.startsWith(mark) ? narrow(value.slice(mark.length)) : value,
-  );
+  return unmarked(JSON.parse(marked + text.slice(rest)) as Parsed, mark);
+}
+
+type Parsed = string | number | boolean | null | bigint | Parsed[] | { [key: string]: Parsed };
+
+/** Puts numbers in the place of marked texts, in place. A reviver of JSON.parse does the same in ten times the time. */
+function unmarked(value: Parsed, mark: string): Parsed {
+  if (typeof value === 'string') return value.startsWith(mark) ? narrow(value.slice(mark.length)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = unmarked(value[i]!, mark);
+    return value;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const plain = unmarked(item, mark);
+    // Only what has changed is written: to write a key such as __proto__ would be no plain assignment.
+    if (plain !== item) value[key] = plain;
+  }
+  return value;
 }
 
 /** @throws {AloftError} REQUEST_INVALID when the text is not a JSON object. An empty text is `{}`. */

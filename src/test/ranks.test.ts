@@ -1,11 +1,12 @@
 /** The demo model on one, two and four ranks of this host: the same text, a server over two, and what is refused. */
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { GrpcClient, HttpClient } from '../client/index.js';
 import { SILENT_LOG } from '../core/log.js';
 import { LLM } from '../llm/llm.js';
 import { openExecutor } from '../run/ranks/open-engine.js';
 import { until } from '../serve/testing/test-server.js';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
-import { startDemoServer, type DemoServer } from './demo-server.js';
+import { metricOf, startDemoServer, type DemoServer } from './demo-server.js';
 import { childPids } from './processes.js';
 
 const BUILD = { model_dir: DEMO_MODEL, max_batch_size: '4', max_input_len: '128', max_output_len: '128' };
@@ -87,6 +88,44 @@ describe('a server over two ranks', () => {
     await expect.poll(() => isReady(own)).toBe(true);
     expect(await ask()).toEqual(before);
     expect(childPids(process.pid)).toHaveLength(1);
+  });
+
+  test('streams to the client of Triton, serves many in flight as one by one, and reports the memory of each rank', async () => {
+    demo = await startDemoServer(twoRanks);
+    const own = demo;
+    const greedy = (prompt: string) => ({ prompt, maxTokens: 24, endId: -1, topK: 1 });
+    const http = new HttpClient({ url: own.httpUrl });
+    const grpc = new GrpcClient({ address: own.grpcAddress });
+    const textOf = async (pieces: AsyncIterable<{ readonly text: string }>) => {
+      let all = '';
+      for await (const { text: piece } of pieces) all += piece;
+      return all;
+    };
+    try {
+      const alone: string[] = [];
+      for (const prompt of PROMPTS) alone.push(await textOf(http.generate(greedy(prompt))));
+      const asks = PROMPTS.flatMap((prompt) => [
+        textOf(http.generate({ ...greedy(prompt), stream: true })),
+        textOf(grpc.generate({ ...greedy(prompt), stream: true })),
+      ]);
+      const together = await Promise.all(asks);
+      const ends = alone.flatMap((whole, i) => [whole, whole].map((one) => one.slice(PROMPTS[i]!.length)));
+      expect(together.map((one, i) => ends[i]!.endsWith(one.slice(-40)))).toEqual(ends.map(() => true));
+    } finally {
+      grpc.close();
+    }
+    const metrics = await own.metrics();
+    for (const rank of ['0', '1'])
+      for (const purpose of ['weights', 'KV blocks'])
+        expect(
+          metricOf(metrics, 'aloft_rank_memory_bytes', `rank="${rank}"`, `purpose="${purpose}"`),
+        ).toBeGreaterThan(0);
+    // The names by which a gateway's endpoint picker finds replicas with room.
+    for (const [name, label] of [
+      ['nv_trt_llm_request_metrics', 'request_type="waiting"'],
+      ['nv_trt_llm_kv_cache_block_metrics', 'kv_cache_block_type="fraction"'],
+    ] as const)
+      expect(metricOf(metrics, name, label)).toBeGreaterThanOrEqual(0);
   });
 
   test('leaves an engine that only ever stops', async () => {

@@ -24,6 +24,7 @@ import { SettableLog, TraceControl } from '../context/settings.js';
 import {
   engineMemoryTable,
   modelTable,
+  changedOptionTable,
   optionTable,
   startedLines,
   tryLines,
@@ -58,7 +59,9 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
   const grpc = createGrpcServer(context);
   const metrics = createMetricsServer(context.metrics, options);
   const ports = await openPorts(options, { http, grpc, metrics });
-  context.log.info(optionTable(options));
+  context.log.verbose(optionTable(options));
+  const changed = changedOptionTable(options);
+  if (changed !== undefined) context.log.info(changed);
   for (const line of startedLines(options, ports)) context.log.info(line);
   const modelsLoaded = loadModels(context, ports);
   // Whoever awaits the promise learns of the failure; without anybody it must not end the process.

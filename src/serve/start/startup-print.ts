@@ -1,6 +1,6 @@
 /** Text that a server prints when it starts: addresses first, then models, memory and how to try it. */
 import { bareHost, hostAndPort } from '../../core/network-address.js';
-import type { ServeOptions, TlsFiles } from '../context/options.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions, type TlsFiles } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
@@ -41,20 +41,36 @@ export function modelTable(repository: ModelRepository): string {
   return table([['Model', 'Version', 'Status'], ...rows]);
 }
 
+/** Options that are not at their defaults; undefined when all are. */
+export function changedOptionTable(options: ServeOptions): string | undefined {
+  const defaults = new Map(optionRows(DEFAULT_SERVE_OPTIONS));
+  const rows = optionRows(options).filter(([name, value]) => defaults.get(name) !== value);
+  return rows.length === 0 ? undefined : table([['Option', 'Value'], ...rows]);
+}
+
 export function optionTable(options: ServeOptions): string {
+  return table([['Option', 'Value'], ...optionRows(options)]);
+}
+
+/** Names and values, without secrets. */
+function optionRows(options: ServeOptions): (readonly [string, string])[] {
   const { apiKeys, adminKeys, tls, grpcTls, ...rest } = options;
   const onOff = (files: TlsFiles | undefined) => (files === undefined ? 'off' : 'on');
   const keys = { apiKeys: `${apiKeys.length} keys`, adminKeys: `${adminKeys.length} keys` };
   const secrets = { ...keys, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
-  const shown = { ...rest, ...secrets };
-  const rows = Object.entries(shown).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, plainValue(value)]],
+  return Object.entries({ ...rest, ...secrets }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, plainValue(value)] as const],
   );
-  return table([['Option', 'Value'], ...rows]);
 }
 
 export function engineMemoryTable(engine: RunningEngine): string {
-  const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
+  const { memory } = engine.loaded;
+  const hasRanks = memory.some(({ rank }) => rank > 0);
+  const rows = memory.map(({ purpose, rank, kind, bytes }) => [
+    hasRanks ? `${purpose}, rank ${rank}` : purpose,
+    kind,
+    mebibytes(bytes),
+  ]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
 
