@@ -15,6 +15,7 @@ const numbered = (rowCount: number, dtype: 'f32' | 'bf16' = 'f32'): HostTensor =
 function read(tensor: HostTensor, parts: readonly Omit<WeightPart, 'tensor' | 'shape'>[]): number[] {
   const { shape, dtype } = tensor;
   const tensors: TensorSource = {
+    names: ['numbered'],
     info: () => ({ file: 'test', shape, dtype, dtypeName: dtype }),
     read: () => tensor,
     dispose() {},

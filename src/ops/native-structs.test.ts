@@ -10,6 +10,7 @@ import { KV_LAYOUT } from './cpu/kv-layout.js';
 import { STEP_VIEW } from './cpu/step-view.js';
 import { FILL_ARGS, READ_LIMIT_ARGS } from './cuda/tool-kernels.js';
 import { EMBEDDING_ARGS } from './embedding/cuda.js';
+import { EXPERT_ARGS, ROUTE_ARGS } from './experts/cuda.js';
 import {
   ALL_GATHER_ARGS,
   ALL_REDUCE_ARGS,
@@ -50,6 +51,8 @@ const STRUCTS: readonly Struct[] = [
   EMBEDDING_ARGS,
   FILL_ARGS,
   GATHER_ARGS,
+  EXPERT_ARGS,
+  ROUTE_ARGS,
   GEGLU_ARGS,
   HEAD_NORM_ARGS,
   SOFT_CAP_ARGS,

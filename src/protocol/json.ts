@@ -1,6 +1,7 @@
 /** JSON with exact 64-bit integers: numbers that a double cannot hold are `bigint` on both sides. */
 import { randomUUID } from 'node:crypto';
 import { AloftError } from '../core/errors.js';
+import { withoutMark } from '../core/file-json.js';
 import { checkJsonCost, wideIntegers } from './json-cost.js';
 
 export type JsonValue =
@@ -17,7 +18,8 @@ export type JsonObject = { readonly [key: string]: JsonValue };
 /**
  * @throws {AloftError} REQUEST_INVALID when the text is not JSON, or has more levels, members or values than the limits allow.
  */
-export function parseJson(text: string): JsonValue {
+export function parseJson(source: string): JsonValue {
+  const text = withoutMark(source);
   const mayHaveWideIntegers = checkJsonCost(text);
   try {
     const value: JsonValue = JSON.parse(text);

@@ -23,18 +23,13 @@ interface Family {
   readonly logits: readonly Float32Array[];
 }
 
-/** Families whose layers are not built here yet. */
-const UNSUPPORTED = ['mixtral', 'qwen3-moe'];
-
 const FAMILIES: readonly Family[] = ['families', 'chatglm'].flatMap((folder) =>
-  readdirSync(referencePath(folder))
-    .filter((name) => !UNSUPPORTED.includes(name))
-    .map((name) => {
-      const path = `${folder}/${name}`;
-      const { prompts } = referenceJson(`${path}/reference.json`) as { prompts: readonly Prompt[] };
-      const tensors = referenceTensors(`${path}/logits.safetensors`);
-      return { path, prompts, logits: prompts.map((_, i) => tensors.get(`prompt${i}.logits`)!) };
-    }),
+  readdirSync(referencePath(folder)).map((name) => {
+    const path = `${folder}/${name}`;
+    const { prompts } = referenceJson(`${path}/reference.json`) as { prompts: readonly Prompt[] };
+    const tensors = referenceTensors(`${path}/logits.safetensors`);
+    return { path, prompts, logits: prompts.map((_, i) => tensors.get(`prompt${i}.logits`)!) };
+  }),
 );
 
 /**
@@ -47,6 +42,23 @@ const FORMATS: readonly (readonly [name: string, flags: BuildFlags, tolerance: n
   ['float16', { dtype: 'float16' }, 2e-3],
   ['int8', { dtype: 'float32', use_weight_only: true }, 8e-2],
 ];
+
+/** Largest error of each row, as a share of the range of all. */
+function errorsOfRows(actual: Float32Array, expected: Float32Array, columns: number): number[] {
+  const range = expected.reduce((a, b) => Math.max(a, b)) - expected.reduce((a, b) => Math.min(a, b));
+  return Array.from({ length: expected.length / columns }, (_, row) => {
+    const errors = expected
+      .subarray(row * columns, (row + 1) * columns)
+      .map((value, i) => Math.abs(actual[row * columns + i]! - value));
+    return Math.max(...errors) / range;
+  });
+}
+
+/** Tokens that may get another expert where two are almost equally likely, and logits of their own with it. */
+function maxRerouted({ path, prompts }: Family, prompt: number): number {
+  const hasExperts = path.endsWith('mixtral') || path.endsWith('moe');
+  return hasExperts ? Math.ceil(0.15 * prompts[prompt]!.ids.length) : 0;
+}
 
 async function logitsOf({ path, prompts }: Family, flags: BuildFlags, chunkTokens?: number) {
   return withModel({ model_dir: referencePath(path), ...flags }, { maxKvTokens: 64 }, async (executor) => {
@@ -83,7 +95,9 @@ describe.each(FAMILIES)('$path', (family) => {
   test.each(FORMATS)('has the logits of its reference as %s', async (name, flags, tolerance) => {
     const { logits, vocabulary } = await logitsOf(family, flags);
     for (const [i, values] of logits.entries()) {
-      expect(shareOfRange(values, family.logits[i]!), `prompt ${i}`).toBeLessThan(tolerance);
+      const errors = errorsOfRows(values, family.logits[i]!, vocabulary);
+      const changedCount = errors.filter((error) => error >= tolerance).length;
+      expect(changedCount, `prompt ${i}`).toBeLessThanOrEqual(name === 'int8' ? maxRerouted(family, i) : 0);
       if (name === 'float32') expect(argmaxOfRows(values, vocabulary)).toEqual(family.prompts[i]!.argmax);
     }
   });

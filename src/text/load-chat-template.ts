@@ -3,16 +3,18 @@ import { readdir } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { fileFault } from '../core/file-fault.js';
 import { ChatTemplate, DEFAULT_TEMPLATE } from './chat-template.js';
+import { chatglmTemplate } from './tokenizer/chatglm.js';
 import { isAbsent, readJsonIfPresent, readTextIfPresent } from './tokenizer/files.js';
 import { isRecord } from './tokenizer/hf-json.js';
 import type { SpecialTokens } from './tokenizer/special-tokens.js';
+import { readTokenFiles } from './tokenizer/token-files.js';
 
 /** Folder of named templates, one file each, as transformers saves them. */
 const NAMED_TEMPLATES = 'additional_chat_templates';
 
 /**
  * Reads `chat_template.jinja`, else `chat_template.json`, else the `chat_template` of `tokenizer_config.json`, and the named
- * templates of `additional_chat_templates`. Undefined when the model has none.
+ * templates of `additional_chat_templates`; without any of them the format of the tokenizer's class. Undefined when it has none.
  * @throws {AloftError} TOKENIZER_INVALID, FILE_UNREADABLE
  */
 export async function loadChatTemplate(
@@ -26,6 +28,10 @@ export async function loadChatTemplate(
     (await readJsonIfPresent(directory, 'tokenizer_config.json'))['chat_template'];
   const named = await readNamed(join(directory, NAMED_TEMPLATES));
   const sources = new Map([...templateSources(entry), ...named]);
+  if (sources.size === 0) {
+    const ofClass = chatglmTemplate(await readTokenFiles(directory));
+    if (ofClass !== undefined) sources.set(DEFAULT_TEMPLATE, ofClass);
+  }
   return sources.size > 0 ? new ChatTemplate(sources, specialTokens, directory) : undefined;
 }
 

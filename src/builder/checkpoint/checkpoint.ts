@@ -16,6 +16,7 @@ export interface TensorInfo {
 
 /** Named tensors, read one at a time. */
 export interface TensorSource {
+  readonly names: readonly string[];
   info(name: string): TensorInfo | undefined;
   /** A row-major tensor, usually a view of a mapped file; valid until the next `read`. `name` must be known to `info`. */
   read(name: string): HostTensor;

@@ -71,6 +71,39 @@ test.each([
     { theta: 5e5, scaling: LLAMA3_PARSED },
   ],
   [{ rope_parameters: { rope_type: 'default', rope_theta: 1e6 } }, { theta: 1e6, scaling: { type: 'none' } }],
+  [
+    {
+      rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 16 },
+    },
+    { theta: 10000, scaling: { ...YARN, attentionFactor: 0.1 * Math.log(4) + 1 } },
+  ],
+  [
+    {
+      rope_scaling: {
+        rope_type: 'yarn',
+        factor: 4,
+        original_max_position_embeddings: 16,
+        attention_factor: 2,
+      },
+    },
+    { theta: 10000, scaling: { ...YARN, attentionFactor: 2 } },
+  ],
+  [
+    {
+      original_max_position_embeddings: 16,
+      rope_scaling: { type: 'longrope', short_factor: [1, 2], long_factor: [3, 4] },
+    },
+    {
+      theta: 10000,
+      scaling: {
+        type: 'longrope',
+        shortFactors: [1, 2],
+        longFactors: [3, 4],
+        originalMaxPositions: 16,
+        attentionFactor: Math.sqrt(1 + Math.log(4) / Math.log(16)),
+      },
+    },
+  ],
   // The base beside the section, in either of the two sections, and the section's own first.
   [
     { rope_theta: 5e5, rope_parameters: { rope_type: 'default' } },
@@ -105,40 +138,6 @@ test.each([
     { theta: 5e5, scaling: LLAMA3_PARSED },
   ],
   [{ partial_rotary_factor: 1 }, { theta: 10000, scaling: { type: 'none' } }],
-  [
-    {
-      partial_rotary_factor: 0.5,
-      rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 16 },
-    },
-    { theta: 10000, rotaryDim: 2, scaling: { ...YARN, attentionFactor: 0.1 * Math.log(4) + 1 } },
-  ],
-  [
-    {
-      rope_scaling: {
-        rope_type: 'yarn',
-        factor: 4,
-        original_max_position_embeddings: 16,
-        attention_factor: 2,
-      },
-    },
-    { theta: 10000, scaling: { ...YARN, attentionFactor: 2 } },
-  ],
-  [
-    {
-      original_max_position_embeddings: 16,
-      rope_scaling: { type: 'longrope', short_factor: [1, 2], long_factor: [3, 4] },
-    },
-    {
-      theta: 10000,
-      scaling: {
-        type: 'longrope',
-        shortFactors: [1, 2],
-        longFactors: [3, 4],
-        originalMaxPositions: 16,
-        attentionFactor: Math.sqrt(1 + Math.log(4) / Math.log(16)),
-      },
-    },
-  ],
 ])('reads rotary settings of %j', (fields, rope) => {
   expect(parse(fields).rope).toEqual(rope);
 });
@@ -154,13 +153,19 @@ test.each([
   [{ tie_word_embeddings: 1 }, 'CHECKPOINT_CONFIG', /'tie_word_embeddings' is 1/],
   [{ rope_scaling: [1] }, 'CHECKPOINT_CONFIG', /'rope_scaling' is \[1\]/],
   [{ rope_scaling: { type: 'linear' } }, 'CHECKPOINT_CONFIG', /'factor' is missing/],
-  [{ rms_norm_eps: NaN }, 'CHECKPOINT_CONFIG', /'rms_norm_eps' is NaN, but must be a number above 0/],
   [{ rope_scaling: { type: 'mrope', factor: 2 } }, 'UNSUPPORTED', /the type 'mrope'/],
   [
     { rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1, 2] } },
     'CHECKPOINT_CONFIG',
     /'short_factor' is \[1\], but must be a list of 2 numbers above 0/,
   ],
+  [{ partial_rotary_factor: 0.5 }, 'UNSUPPORTED', /'partial_rotary_factor' is 0\.5/],
+  [
+    { rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.25 } },
+    'UNSUPPORTED',
+    /'partial_rotary_factor' is 0\.25/,
+  ],
+  [{ rms_norm_eps: NaN }, 'CHECKPOINT_CONFIG', /'rms_norm_eps' is NaN, but must be a number above 0/],
   [{ quantization_config: { bits: 4 } }, 'UNSUPPORTED', /quantization_config/],
   [{ architectures: undefined, model_type: 'x' }, 'ARCHITECTURE_UNKNOWN', /'architectures' is missing/],
 ])('refuses %j, naming file and field', (fields, code, message) => {

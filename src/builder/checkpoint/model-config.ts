@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
-import { scalingOf } from './rope-scaling.js';
+import { ropeOf } from './rope-config.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -31,15 +31,24 @@ export interface ModelConfig {
   readonly windowRope?: RopeParams;
   /** Scores are divided by its root. Absent: the size of a head. */
   readonly scoreDim?: number;
+  /** A mixture of experts in place of the feed-forward network of every layer; `intermediate` is the width of an expert. */
+  readonly experts?: ExpertsConfig;
   readonly attentionSoftCap?: number;
   readonly logitSoftCap?: number;
+}
+
+interface ExpertsConfig {
+  readonly count: number;
+  readonly perToken: number;
+  /** The shares of a token's experts are divided by their sum. */
+  readonly isNormalised: boolean;
 }
 
 /** Values of fields that a config.json of an architecture may leave out. */
 export interface ConfigDefaults {
   readonly tiedEmbeddings?: boolean;
   readonly activation?: string;
-  /** Share of a head's dimensions that are rotated. */
+  /** Share of a head's dimensions that are rotated. Absent: the architecture rotates whole heads, and refuses a file with another share. */
   readonly partialRotaryFactor?: number;
 }
 
@@ -71,7 +80,7 @@ export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}):
     vocabulary: file.count('vocab_size'),
     maxPositions: file.count('max_position_embeddings', 2048),
     rmsNormEpsilon: file.positive('rms_norm_eps', 1e-6),
-    rope: ropeOf(file, ropeSection(file), headDim, defaults.partialRotaryFactor),
+    rope: ropeOf(file, headDim, defaults),
     activation: file.text('hidden_act', defaults.activation ?? 'silu'),
     tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
@@ -106,35 +115,4 @@ export function checkHeads(
     file.fail('num_attention_heads', `a divisor of hidden_size (${hidden})`);
   for (const size of [headDim, rope.rotaryDim ?? headDim])
     if (size % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
-}
-
-/** The section with the scaling: `rope_scaling` goes before `rope_parameters`, as in transformers. */
-function ropeSection(file: JsonFile): JsonFile | undefined {
-  const scaling = file.section('rope_scaling');
-  const isEmpty = scaling === undefined || Object.keys(scaling.fields).length === 0;
-  return isEmpty ? file.section('rope_parameters') : scaling;
-}
-
-/**
- * The rotary settings, wherever they were published: `rope_theta` and `rope_scaling` side by side, or both in `rope_parameters`
- * since transformers 5, or a mixture of these. A base in the section goes before the one beside it.
- * @param section with the scaling; `rope_parameters` may have one for each kind of layer
- * @param partialRotaryFactor share of a head that is rotated where the file says nothing
- */
-export function ropeOf(
-  file: JsonFile,
-  section: JsonFile | undefined,
-  headDim: number,
-  partialRotaryFactor = 1,
-): RopeParams {
-  const share = file.positive('partial_rotary_factor', partialRotaryFactor);
-  const rotaryDim = Math.trunc(headDim * (section?.positive('partial_rotary_factor', share) ?? share));
-  const theta = section?.has('rope_theta')
-    ? section.positive('rope_theta')
-    : file.positive('rope_theta', 10000);
-  return {
-    theta,
-    scaling: section === undefined ? { type: 'none' } : scalingOf(file, section, rotaryDim),
-    ...(rotaryDim === headDim ? {} : { rotaryDim }),
-  };
 }

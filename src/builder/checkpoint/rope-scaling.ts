@@ -3,8 +3,6 @@ import { AloftError } from '../../core/errors.js';
 import type { RopeScaling } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
 
-const TRAINED = 'original_max_position_embeddings';
-
 /**
  * @param section `rope_scaling`, or what has its fields in transformers 5
  * @param rotaryDim dimensions of a head that are rotated
@@ -29,8 +27,7 @@ export function scalingOf(file: JsonFile, section: JsonFile, rotaryDim: number):
         factor: section.positive('factor'),
         lowFrequencyFactor: section.positive('low_freq_factor'),
         highFrequencyFactor: section.positive('high_freq_factor'),
-        // It may stand beside the section, too.
-        originalMaxPositions: (section.has(TRAINED) ? section : file).count(TRAINED),
+        originalMaxPositions: trainedPositions(file, section),
       };
     case 'yarn':
       return yarnOf(file, section);
@@ -45,9 +42,16 @@ export function scalingOf(file: JsonFile, section: JsonFile, rotaryDim: number):
   }
 }
 
-/** Positions that the model was first trained for: of the scaling, of the file, or all that it has. */
+const POSITIONS = 'original_max_position_embeddings';
+
+/** Positions that the model was first trained for: of the scaling, or beside it. */
+function trainedPositions(file: JsonFile, section: JsonFile, fallback?: number): number {
+  return (section.has(POSITIONS) ? section : file).count(POSITIONS, fallback);
+}
+
+/** The same; all positions that the model has where it says nothing of them. */
 function originalPositions(file: JsonFile, section: JsonFile): number {
-  return section.count(TRAINED, file.count(TRAINED, file.count('max_position_embeddings', 2048)));
+  return trainedPositions(file, section, file.count('max_position_embeddings', 2048));
 }
 
 function yarnOf(file: JsonFile, section: JsonFile): RopeScaling {

@@ -8,7 +8,7 @@ import { JsonFile } from './json-file.js';
 import { noCheckpoint } from './no-checkpoint.js';
 import { requireRegularFile } from '../../ffi/memory.js';
 import { isThere } from './paths.js';
-import { openSafetensorsFile, type TensorFile } from './safetensors-file.js';
+import { openSafetensorsFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
 
 const FORMATS = [
@@ -47,11 +47,15 @@ export function openWeights(directory: string): OpenedWeights {
   );
 }
 
-function openShards(directory: string, indexPath: string, open: (path: string) => TensorFile): TensorSource {
+function openShards(
+  directory: string,
+  indexPath: string,
+  open: (path: string) => TensorSource,
+): TensorSource {
   const map = JsonFile.read(indexPath).section('weight_map')?.fields;
   if (map === undefined)
     throw new AloftError('CHECKPOINT_CORRUPT', `${indexPath}: 'weight_map' is missing. Download it again.`);
-  const opened = new Map<string, TensorFile>();
+  const opened = new Map<string, TensorSource>();
   const dispose = (): void => {
     for (const shard of opened.values()) shard.dispose();
   };
@@ -64,8 +68,9 @@ function openShards(directory: string, indexPath: string, open: (path: string) =
     dispose();
     throw fault;
   }
-  const shardOf = (name: string): TensorFile | undefined => opened.get(String(map[name]));
+  const shardOf = (name: string): TensorSource | undefined => opened.get(String(map[name]));
   return {
+    names: Object.keys(map),
     info: (name) => shardOf(name)?.info(name),
     read: (name) => shardOf(name)!.read(name),
     lostPages: () => [...opened.values()].reduce((sum, shard) => sum + (shard.lostPages?.() ?? 0), 0),

@@ -1,7 +1,7 @@
 /** Every kernel of every specialisation compiles, with NVRTC or nvcc; skipped with a reason where neither is installed. */
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { asInGemma, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
+import { asInGemma, asMixture, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
@@ -64,15 +64,16 @@ test.skipIf(compiler === undefined).each([
   ['sm_90a', 'f16', MISTRAL, { window: 4096 }],
   ['sm_89', 'f16', MISTRAL, { window: 4096 }],
 ] as const)(
-  `kernels for %s in %s with windows, soft caps and norms of heads compile [${compilerOrNeed}]`,
+  `kernels for %s in %s with windows, soft caps, norms of heads and experts compile [${compilerOrNeed}]`,
   (arch, dtype, shape, scores) => {
-    const plan = withScores(asInGemma(benchmarkPlan({ shape, dtype, weights: 'dense' })), scores);
+    const gemma = asInGemma(benchmarkPlan({ shape, dtype, weights: 'dense' }));
+    const plan = withScores(asMixture(gemma), scores);
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     const kernels = units
       .filter(({ name }) => name === 'attention' || name === 'common')
       .flatMap((unit) => Object.entries(parseResourceReport(compiler!.compile(unit).log)));
     const found = kernels.map(([kernel]) => kernel);
-    for (const kernel of ['geglu', 'head_norm', 'soft_cap', 'attention_prefill'])
+    for (const kernel of ['head_norm', 'soft_cap', 'route_experts', 'expert_down_int8', 'attention_prefill'])
       expect(found).toContain(kernel);
     for (const [kernel, { spillBytes }] of kernels) expect(spillBytes, kernel).toBeLessThanOrEqual(128);
   },

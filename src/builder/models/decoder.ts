@@ -10,7 +10,7 @@ import type { ModelConfig } from '../checkpoint/model-config.js';
 import type { ModelDefinition } from './model-file.js';
 import { PlanBuilder, type SourceRows } from './plan-builder.js';
 
-/** Differences of a decoder from others beside its sizes: places of its weights in a checkpoint, and the parts that it has. */
+/** The parts that a decoder has, and where their weights lie in a checkpoint. */
 export interface DecoderLayout {
   /** Names of checkpoint tensors without their `.weight`. */
   readonly embedding: string;
@@ -31,7 +31,7 @@ export interface LayerLayout {
   /** Norm of what attention adds to the residual. */
   readonly attentionOutputNorm?: string;
   readonly mlpNorm: string;
-  readonly mlp: MlpLayout;
+  readonly mlp: MlpLayout | ExpertsLayout;
   /** Norm of what the feed-forward network adds to the residual. */
   readonly mlpOutputNorm?: string;
 }
@@ -52,6 +52,12 @@ export interface MlpLayout {
   readonly gateUp: readonly [SourceRows, SourceRows];
   readonly down: string;
   readonly hasBias: boolean;
+}
+
+/** A mixture of experts. */
+interface ExpertsLayout {
+  readonly router: string;
+  readonly expert: (expert: number) => { readonly gate: string; readonly up: string; readonly down: string };
 }
 
 export function defineDecoder(
@@ -100,7 +106,8 @@ class Decoder {
     this.#attention(layer, attention);
     this.#addToResidual(`${name}.attention_output_layernorm`, attentionOutputNorm);
     this.#norm({ ...block, name: `${name}.post_layernorm`, from: mlpNorm });
-    this.#mlp(`${name}.mlp`, mlp);
+    if ('router' in mlp) this.#experts(`${name}.mlp`, mlp);
+    else this.#mlp(`${name}.mlp`, mlp);
     this.#addToResidual(`${name}.mlp_output_layernorm`, mlpOutputNorm);
   }
 
@@ -206,5 +213,39 @@ class Decoder {
       x: 'gated',
       out: 'delta',
     });
+  }
+
+  #experts(name: string, { router, expert }: ExpertsLayout): void {
+    const { hidden, intermediate: rows, experts } = this.#config;
+    const { count, perToken, isNormalised } = experts!;
+    this.#plan.linear({
+      name: `${name}.router`,
+      rule: 'replicated',
+      from: [{ tensor: router, rows: count }],
+      inputs: hidden,
+      hasBias: false,
+      x: 'normed',
+      out: 'routerLogits',
+      outDtype: 'f32',
+    });
+    const logits = 'routerLogits';
+    this.#plan.op({ kind: 'routeExperts', logits, expertsPerToken: perToken, isNormalised, out: 'routes' });
+    const layouts = Array.from({ length: count }, (_, i) => expert(i));
+    const gateUps = layouts.flatMap(({ gate, up }) => [gate, up]);
+    const gateUp = this.#plan.weight(
+      `${name}.experts.fc_gate.weight`,
+      'rows',
+      gateUps.map((tensor) => ({ tensor: `${tensor}.weight`, rows })),
+      hidden,
+    );
+    const down = this.#plan.weight(
+      `${name}.experts.proj.weight`,
+      'columns',
+      layouts.map((one) => ({ tensor: `${one.down}.weight`, rows: hidden })),
+      rows,
+    );
+    const shared = { routes: 'routes', expertCount: count } as const;
+    this.#plan.op({ kind: 'expertGateUp', ...shared, x: 'normed', weight: gateUp, out: 'gated' });
+    this.#plan.op({ kind: 'expertDown', ...shared, gated: 'gated', weight: down, out: 'delta' });
   }
 }

@@ -1,6 +1,7 @@
 /** config.json of Gemma 2 and of the text models of Gemma 3. */
 import type { JsonFile } from '../checkpoint/json-file.js';
-import { type ModelConfig, parseModelConfig, ropeOf } from '../checkpoint/model-config.js';
+import { type ModelConfig, parseModelConfig } from '../checkpoint/model-config.js';
+import { ropeOf } from '../checkpoint/rope-config.js';
 import { windowsWhere } from './windows.js';
 
 /** Layers of Gemma 3 from one that sees all tokens to the next. */
@@ -25,7 +26,7 @@ function gemma3Ropes(file: JsonFile, { headDim, rope }: ModelConfig): Pick<Model
   const merged = file.section('rope_parameters');
   const [full, sliding] = [merged?.section('full_attention'), merged?.section('sliding_attention')];
   if (full !== undefined && sliding !== undefined)
-    return { rope: ropeOf(file, full, headDim), windowRope: ropeOf(file, sliding, headDim) };
+    return { rope: ropeOf(file, headDim, { section: full }), windowRope: ropeOf(file, headDim, { section: sliding }) };
   const theta = file.positive('rope_local_base_freq', 10_000);
   const base = { ...rope, theta: file.positive('rope_theta', 1_000_000) };
   return { rope: base, windowRope: { theta, scaling: { type: 'none' } } };

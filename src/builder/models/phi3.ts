@@ -10,7 +10,10 @@ export const phi3: ModelFile = {
   name: 'phi3',
   architectures: ['Phi3ForCausalLM'],
   modelType: 'phi3',
-  readConfig: (file) => ({ ...parseModelConfig(file), ...windowsWhere(file, () => true) }),
+  readConfig: (file) => ({
+    ...parseModelConfig(file, { partialRotaryFactor: 1 }),
+    ...windowsWhere(file, () => true),
+  }),
   define(config, dtype) {
     expectActivation(config, 'silu');
     const layout = publishedLayout(config);

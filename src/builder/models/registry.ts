@@ -7,15 +7,19 @@ import { glm, glm4 } from './glm.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
 import type { ModelFile } from './model-file.js';
+import { mixtral } from './mixtral.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
+import { qwen3Moe } from './qwen3-moe.js';
 
 const MODEL_FILES: readonly ModelFile[] = [
   llama,
   mistral,
+  mixtral,
   qwen2,
   qwen3,
+  qwen3Moe,
   gemma2,
   gemma3,
   phi3,

@@ -128,6 +128,8 @@ function shardOp(
   rules: Readonly<Record<WeightName, ShardRule>>,
   vocabulary: number,
 ): PlanOp[] {
+  if (op.kind === 'expertDown' && rules[op.weight] === 'columns')
+    return [op, { kind: 'allReduce', x: op.out }];
   if (op.kind !== 'linear') return [op];
   const bias = op.bias !== null && op.bias in weights ? op.bias : null;
   switch (rules[op.weight]) {

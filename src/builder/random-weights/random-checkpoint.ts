@@ -38,6 +38,7 @@ function randomTensors(shapes: ReadonlyMap<string, readonly number[]>, seed: num
   const largest = Math.max(...Array.from(shapes.values(), elementCount));
   const area = allocateHost(2 * largest);
   return {
+    names: [...shapes.keys()],
     info(name) {
       const shape = shapes.get(name);
       return shape === undefined

@@ -51,6 +51,42 @@ export function asInGemma(plan: Plan): Plan {
   return { ...plan, ops: [...ops, softCap], weights: { ...plan.weights, headNorm } };
 }
 
+/** The plan with four experts in place of each feed-forward network, two of them for a token; its weights have no source. */
+export function asMixture(plan: Plan): Plan {
+  const { hidden, intermediate } = plan.dims;
+  const expertCount = 4;
+  const dense = { type: 'dense', dtype: plan.activationDtype } as const;
+  const weight = (shape: readonly number[]): PlanWeight => ({ shape, format: dense, source: { parts: [] } });
+  const gated = plan.ops.filter((op) => op.kind === 'swiglu' || op.kind === 'geglu');
+  const gateUps = new Set(gated.map(({ gateUp }) => gateUp));
+  const ops = plan.ops.flatMap((op): Plan['ops'] => {
+    if (op.kind === 'linear' && gateUps.has(op.out)) {
+      const router = { ...op, weight: 'router', bias: null, out: 'routerLogits', outDtype: 'f32' } as const;
+      const shared = { routes: 'routes', expertCount } as const;
+      return [
+        router,
+        {
+          kind: 'routeExperts',
+          logits: 'routerLogits',
+          expertsPerToken: 2,
+          isNormalised: true,
+          out: 'routes',
+        },
+        { kind: 'expertGateUp', ...shared, x: op.x, weight: 'gateUps', out: 'gatedOfExperts' },
+        { kind: 'expertDown', ...shared, gated: 'gatedOfExperts', weight: 'downs', out: 'delta' },
+      ];
+    }
+    if (op.kind === 'swiglu' || op.kind === 'geglu') return [];
+    return op.kind === 'linear' && op.x === 'gated' ? [] : [op];
+  });
+  const experts = {
+    router: weight([expertCount, hidden]),
+    gateUps: weight([expertCount * 2 * intermediate, hidden]),
+    downs: weight([expertCount * hidden, intermediate]),
+  };
+  return { ...plan, ops, weights: { ...plan.weights, ...experts } };
+}
+
 /** The plan with this window and soft cap in all layers. */
 export function withScores(plan: Plan, scores: AttentionScores): Plan {
   return { ...plan, ops: plan.ops.map((op) => (op.kind === 'pagedAttention' ? { ...op, ...scores } : op)) };

@@ -21,7 +21,7 @@ import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { AttentionScores, Plan } from '../../plan/plan.js';
 import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
-import { asInGemma, benchmarkPlan, withScores } from './benchmark-plans.js';
+import { asInGemma, asMixture, benchmarkPlan, withScores } from './benchmark-plans.js';
 
 /** Target that kernels are compiled for. */
 export interface KernelChoice {
@@ -35,6 +35,8 @@ export interface KernelChoice {
   readonly scores?: AttentionScores;
   /** Adds the ops that Gemma has beside those of LLaMA. */
   readonly isGemma?: boolean;
+  /** Adds the ops of a mixture of experts. */
+  readonly isMixture?: boolean;
   /** Chooses the kernels of compute capability 8.0. */
   readonly isOldDevice?: boolean;
 }
@@ -99,7 +101,8 @@ export class TestKernels {
     const { dtype, heads = ONE_HEAD, kvDtype, blockTokens = DEFAULT_BLOCK_TOKENS, isOldDevice } = choice;
     const { driver, properties } = device.gpu;
     const llama = withScores(planOf(dtype, heads), choice.scores ?? {});
-    const plan = choice.isGemma === true ? asInGemma(llama) : llama;
+    const dense = choice.isGemma === true ? asInGemma(llama) : llama;
+    const plan = choice.isMixture === true ? asMixture(dense) : dense;
     this.#device = device;
     this.dtype = dtype;
     this.blockTokens = blockTokens;

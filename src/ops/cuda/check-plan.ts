@@ -1,5 +1,6 @@
 /** Check for what the CUDA kernels cannot run, made before anything is compiled or loaded. */
 import { AloftError } from '../../core/errors.js';
+import { MAX_EXPERTS, MAX_EXPERTS_PER_TOKEN } from '../experts/cuda.js';
 import { scoresOf } from '../paged-attention/cuda-defines.js';
 import { dependsOnPrompt, uniformPromptTokens } from '../rope/rotation.js';
 import type { Plan } from '../../plan/plan.js';
@@ -20,7 +21,19 @@ export function checkCudaPlan(plan: Plan, maxPromptTokens: number): void {
     fail(
       `its rotary scaling '${scalingOf(plan)}' depends on the length of prompts over ${uniform} tokens; build with --max_input_len ${uniform} or less, or with --device cpu`,
     );
+  checkExperts(plan, fail);
   if (new Set(scoresOf(plan.ops).softCaps).size > 1) fail('its layers have different soft caps');
+}
+
+function checkExperts({ ops, weights }: Plan, fail: (why: string) => never): void {
+  for (const op of ops) {
+    if (op.kind === 'routeExperts' && op.expertsPerToken > MAX_EXPERTS_PER_TOKEN)
+      fail(`${op.expertsPerToken} experts a token are more than ${MAX_EXPERTS_PER_TOKEN}`);
+    if (op.kind !== 'expertDown') continue;
+    if (op.expertCount > MAX_EXPERTS) fail(`${op.expertCount} experts are more than ${MAX_EXPERTS}`);
+    const inter = weights[op.weight]!.shape[1]!;
+    if (inter % 8 !== 0) fail(`${inter} columns of experts are no multiple of 8`);
+  }
 }
 
 /** Kinds of scalings that depend on the length of prompts. */

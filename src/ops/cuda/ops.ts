@@ -1,8 +1,9 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import type { AddRmsNormOp, RmsNormOp } from '../../plan/plan.js';
+import type { AddRmsNormOp, BufferName, ExpertDownOp, ExpertGateUpOp, RmsNormOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
+import { expertDownLaunch, expertGateUpLaunch, routeLaunch } from '../experts/cuda.js';
 import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
 import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
@@ -90,6 +91,37 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
       return (step, sink) => sink.kernel(headNormLaunch(rows(step), shape, operands));
     },
   },
+  routeExperts: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const args = {
+        logits: scope.at(op.logits),
+        routes: scope.at(op.out),
+        experts: scope.columns(op.logits),
+        perToken: op.expertsPerToken,
+        normalises: op.isNormalised ? 1 : 0,
+      };
+      const rows = scope.rows(op.logits);
+      return (step, sink) => sink.kernel(routeLaunch(rows(step), args));
+    },
+  },
+  expertGateUp: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const { columns, ...args } = expertArgs(op, op.x, scope);
+      const rows = scope.rows(op.x);
+      const ofLaunch = { ...args, columns: columns / 2 };
+      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), ofLaunch));
+    },
+  },
+  expertDown: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const args = expertArgs(op, op.gated, scope);
+      const rows = scope.rows(op.gated);
+      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), args));
+    },
+  },
   softCap: {
     kernels: () => [commonPart('soft-cap/soft-cap.cu')],
     bind(op, scope) {
@@ -113,6 +145,22 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     bind: (_, scope) => bindTokens(scope),
   },
 };
+
+/** Arguments of the kernels of experts; `columns` are the rows of an expert's matrix. */
+function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: CudaScope) {
+  const { plan, memory } = scope.context;
+  const { shape, format } = plan.weights[op.weight]!;
+  return {
+    x: scope.at(x),
+    routes: scope.at(op.routes),
+    weight: memory.tensor(op.weight),
+    scale: isQuantised(format) ? memory.tensor(`${op.weight}.scale`) : 0,
+    out: scope.at(op.out),
+    in: shape[1]!,
+    columns: shape[0]! / op.expertCount,
+    perToken: scope.columns(op.routes) / 2,
+  };
+}
 
 /** The definition of an op's kind. */
 export function cudaOpOf<Kind extends CudaOp['kind']>(op: CudaOpOf<Kind>): CudaOpDefinition<CudaOpOf<Kind>> {

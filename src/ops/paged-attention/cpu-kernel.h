@@ -16,9 +16,9 @@ struct QueryView {
   int64_t queryCount() const { return tile.tokenCount * a.group; }
   int64_t position(int64_t query) const { return a.step->positions()[tile.firstToken + query / a.group]; }
   int64_t contextTokens() const { return position(queryCount() - 1) + 1; }
-  // Number of the keys [begin, begin + count) that lie before what a query sees; not positive when none does.
+  // Number of the keys from `begin` on that lie before what a query sees; not positive when none does.
   int64_t hiddenTokens(int64_t query, int64_t begin) const { return a.firstVisible(position(query)) - begin; }
-  // Number of the same keys that lie up to the query itself; not positive when none does.
+  // Number of the keys [begin, begin + count) up to the query itself; not positive when there is none.
   int64_t visibleTokens(int64_t query, int64_t begin, int64_t count) const {
     const int64_t visible = position(query) + 1 - begin;
     return visible < count ? visible : count;

@@ -1,4 +1,4 @@
-/** Properties of a plan that the CUDA attention kernels are specialised by, as macros. Pure. */
+/** Macros that specialise the CUDA attention kernels for a plan. Pure. */
 import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
@@ -25,7 +25,7 @@ export function cacheDefines(
   );
 }
 
-/** Macros that make the kernels of attention honour windows and cap scores; none for a plan without either. */
+/** Macros by which the kernels of attention heed windows and cap scores; none for a plan without either. */
 export function scoreDefines({ ops }: Pick<Plan, 'ops'>): Readonly<Record<string, number>> {
   const { windows, softCaps } = scoresOf(ops);
   return {

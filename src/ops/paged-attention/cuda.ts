@@ -145,7 +145,7 @@ export interface PrefillKernel {
   readonly queryTile: number;
 }
 
-/** Properties of a plan that the kernels of attention are chosen by. */
+/** Members of a plan that the kernels of attention are chosen by. */
 type PlanOfAttention = Pick<Plan, 'kvDtype' | 'dims' | 'ops'>;
 
 /** The kernel of prefill attention that a plan gets on a device: the one place that decides. */

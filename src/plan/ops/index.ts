@@ -4,6 +4,8 @@ import { addRmsNorm, type AddRmsNormOp } from './add-rms-norm.js';
 import { allGather, type AllGatherOp } from './all-gather.js';
 import { allReduce, type AllReduceOp } from './all-reduce.js';
 import { embedding, type EmbeddingOp } from './embedding.js';
+import { expertDown, type ExpertDownOp } from './expert-down.js';
+import { expertGateUp, type ExpertGateUpOp } from './expert-gate-up.js';
 import { gather, type GatherOp } from './gather.js';
 import { geglu, type GegluOp } from './geglu.js';
 import { headNorm, type HeadNormOp } from './head-norm.js';
@@ -12,6 +14,7 @@ import type { OpDefinition } from './op-definition.js';
 import { pagedAttention, type PagedAttentionOp } from './paged-attention.js';
 import { rmsNorm, type RmsNormOp } from './rms-norm.js';
 import { ropeAppend, type RopeAppendOp } from './rope-append.js';
+import { routeExperts, type RouteExpertsOp } from './route-experts.js';
 import { softCap, type SoftCapOp } from './soft-cap.js';
 import { swiglu, type SwigluOp } from './swiglu.js';
 
@@ -21,6 +24,8 @@ export type {
   AllGatherOp,
   AllReduceOp,
   EmbeddingOp,
+  ExpertDownOp,
+  ExpertGateUpOp,
   GatherOp,
   GegluOp,
   HeadNormOp,
@@ -28,6 +33,7 @@ export type {
   PagedAttentionOp,
   RmsNormOp,
   RopeAppendOp,
+  RouteExpertsOp,
   SoftCapOp,
   SwigluOp,
 };
@@ -46,6 +52,9 @@ export type PlanOp =
   | GegluOp
   | HeadNormOp
   | SoftCapOp
+  | RouteExpertsOp
+  | ExpertGateUpOp
+  | ExpertDownOp
   | GatherOp
   | AllReduceOp
   | AllGatherOp;
@@ -70,6 +79,9 @@ export const OP_KINDS: { readonly [Kind in OpKind]: OpDefinition<OpOf<Kind>> } =
   geglu,
   headNorm,
   softCap,
+  routeExperts,
+  expertGateUp,
+  expertDown,
   gather,
   allReduce,
   allGather,

@@ -10,8 +10,8 @@ export interface ValueShape {
   readonly dtype: 'activation' | 'f32';
 }
 
-/** Use that an op makes of a weight: as a table of rows, as a vector, or as a matrix that multiplies. */
-export type WeightRole = 'table' | 'vector' | 'linear';
+/** Use that an op makes of a weight: as a table of rows, as a vector, as a matrix that multiplies, or as the matrices of several experts. */
+export type WeightRole = 'table' | 'vector' | 'linear' | 'experts';
 
 export type WeightReference = readonly [name: WeightName, role: WeightRole];
 

@@ -6,20 +6,19 @@ import type { OpDefinition } from './op-definition.js';
 import { expectQkv } from './rope-append.js';
 
 /** Causal attention of the new tokens over the paged cache of `layer`.  q part of qkv -> out [tokens, heads * headDim] */
-export interface PagedAttentionOp extends AttentionScores {
+export interface PagedAttentionOp {
   readonly kind: 'pagedAttention';
   readonly qkv: BufferName;
   readonly layer: number;
   readonly out: BufferName;
-}
-
-/** Changes to the scores of a token. Without either member it sees all tokens up to itself, by scores as they are. */
-export interface AttentionScores {
-  /** Number of the newest tokens that a token sees, itself among them. */
+  /** Number of the newest tokens that a token sees, itself among them. Absent: it sees all up to itself. */
   readonly window?: number;
-  /** Scores s become softCap * tanh(s / softCap). */
+  /** Scores s become softCap * tanh(s / softCap). Absent: they stay. */
   readonly softCap?: number;
 }
+
+/** Changes of a token's scores. */
+export type AttentionScores = Pick<PagedAttentionOp, 'window' | 'softCap'>;
 
 export const pagedAttention: OpDefinition<PagedAttentionOp> = {
   reads: (op) => [op.qkv],

@@ -12,7 +12,11 @@ export interface TestPlanShape {
   readonly fused: boolean;
   /** With what Gemma's layers have beside those of LLaMA, see {@link GEMMA}. Absent: false. */
   readonly isGemma?: boolean;
+  /** With a mixture of experts in place of the feed-forward networks, see {@link MIXTURE}. Absent: false. */
+  readonly isMixture?: boolean;
 }
+
+const MIXTURE = { expertCount: 4, expertsPerToken: 2 } as const;
 
 /** Every second layer has a window, shorter than most sequences of tests, and a rotation of its own. */
 const GEMMA = { window: 11, softCap: 2, logitSoftCap: 5, embeddingScale: 1.5, windowTheta: 100 } as const;
@@ -80,13 +84,21 @@ class TestPlanBuilder {
   }
 
   #layer(layer: number): void {
-    const { hidden, headCount, kvHeadCount, headDim, intermediate, layerCount } = this.#shape.dims;
+    const { hidden, headCount, kvHeadCount, headDim, layerCount } = this.#shape.dims;
     const [queryColumns, qkvColumns] = [headCount * headDim, (headCount + 2 * kvHeadCount) * headDim];
     this.#linear(`${layer}.qkv`, { x: 'normed', out: 'qkv', inputs: hidden, outputs: qkvColumns });
     this.#attend(layer);
     this.#linear(`${layer}.dense`, { x: 'attended', out: 'delta', inputs: queryColumns, outputs: hidden });
     const attended = this.#outputNorm(`${layer}.norm.attended`);
     this.#addThenNorm(`${layer}.norm.ffn`, attended, true);
+    if (this.#shape.isMixture === true) this.#experts(layer);
+    else this.#feedForward(layer);
+    const gated = this.#outputNorm(`${layer}.norm.gated`);
+    this.#addThenNorm(`${layer}.norm.next`, gated, layer + 1 < layerCount);
+  }
+
+  #feedForward(layer: number): void {
+    const { hidden, intermediate } = this.#shape.dims;
     this.#linear(`${layer}.gateUp`, {
       x: 'normed',
       out: 'gateUp',
@@ -95,8 +107,25 @@ class TestPlanBuilder {
     });
     this.#ops.push({ kind: this.#isGemma ? 'geglu' : 'swiglu', gateUp: 'gateUp', out: 'gated' });
     this.#linear(`${layer}.down`, { x: 'gated', out: 'delta', inputs: intermediate, outputs: hidden });
-    const gated = this.#outputNorm(`${layer}.norm.gated`);
-    this.#addThenNorm(`${layer}.norm.next`, gated, layer + 1 < layerCount);
+  }
+
+  #experts(layer: number): void {
+    const { hidden, intermediate } = this.#shape.dims;
+    const { expertCount, expertsPerToken } = MIXTURE;
+    const matrix = (name: string, rows: number, columns: number) =>
+      this.#weight(`${layer}.${name}`, [expertCount * rows, columns], this.#shape.format);
+    const [gateUp, down] = [
+      matrix('gateUps', 2 * intermediate, hidden),
+      matrix('downs', hidden, intermediate),
+    ];
+    const router = this.#dense(`${layer}.router`, [expertCount, hidden]);
+    const shared = { routes: 'routes', expertCount } as const;
+    this.#ops.push(
+      { kind: 'linear', x: 'normed', weight: router, bias: null, out: 'routerLogits', outDtype: 'f32' },
+      { kind: 'routeExperts', logits: 'routerLogits', expertsPerToken, isNormalised: true, out: 'routes' },
+      { kind: 'expertGateUp', ...shared, x: 'normed', weight: gateUp, out: 'gated' },
+      { kind: 'expertDown', ...shared, gated: 'gated', weight: down, out: 'delta' },
+    );
   }
 
   get #isGemma(): boolean {

@@ -39,6 +39,7 @@ async function modelInfer(
     traceparent: textOf(call.metadata, 'traceparent'),
     deadlineMs: remainingMs(call.getDeadline()),
     acceptsMany: false,
+    isStream: false,
   });
   const [only] = responses;
   if (responses.length > 1) throw new AloftError('INTERNAL', `ModelInfer got ${responses.length} responses.`);

@@ -2,6 +2,7 @@
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
+import { EngineRestarts } from './engine-restarts.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionBinder } from './bind-version.js';
@@ -24,6 +25,8 @@ export interface RepositoryOptions {
   /** In mode explicit: what to load at start; `*` for all. */
   readonly initialModels: readonly string[];
   readonly maxQueuedRequests: number;
+  /** Whether an engine that has stopped is loaded again. */
+  readonly restart: boolean;
   /** Time that requests of an unloaded model have to finish. */
   readonly drainMs: number;
 }
@@ -36,6 +39,7 @@ export class ModelRepository {
   readonly #options: RepositoryOptions;
   readonly #log: Log;
   readonly #binder: VersionBinder;
+  readonly #restarts: EngineRestarts;
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
@@ -50,6 +54,7 @@ export class ModelRepository {
     this.#options = options;
     this.#log = log;
     this.#binder = new VersionBinder(options, loader, this.#table);
+    this.#restarts = new EngineRestarts(options.restart);
   }
 
   get controlMode(): ControlMode {
@@ -281,7 +286,7 @@ export class ModelRepository {
     return fault;
   }
 
-  /** What is served goes on until its successor is there. */
+  /** Loads a version. The one that is served goes on until its successor is there. */
   async #loadVersion(files: ModelFiles, version: string): Promise<AloftError | undefined> {
     const { name } = files;
     const earlier = this.#table.get(name)!.versions.get(version)?.served;
@@ -316,7 +321,7 @@ export class ModelRepository {
   async #keep(files: ModelFiles, version: string, earlier: ServedModel): Promise<ServedModel | undefined> {
     const loaded = this.#restoreFiles(files);
     if (loaded === undefined) return undefined;
-    // What is made of an engine is bound again: its engine may be another one by now.
+    // Ensembles and BLS models are bound again: their engine may be another one by now.
     const isView = earlier.kind === 'ensemble' || earlier.kind === 'bls';
     if (!isView) return this.#binder.isLive(earlier) ? earlier : undefined;
     try {
@@ -333,13 +338,26 @@ export class ModelRepository {
     return loaded;
   }
 
-  #followEngine({ name, version, engine }: GenerationModel): void {
+  #followEngine(served: GenerationModel): void {
+    const { name, version, engine } = served;
     engine.loaded.onFailure(({ code, message }) => {
-      const fate = 'open requests have failed and new ones are refused until it is loaded again';
+      const isRestarted = this.#restarts.allow(engine);
+      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
       this.#log.error(
-        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; ${fate}.`,
+        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
       );
+      if (isRestarted) void this.#serialized(() => this.#restart(served));
     });
+  }
+
+  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
+  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
+    if (!this.#binder.engines().includes(engine)) return;
+    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    await this.#binder.release(name, version);
+    await this.#loadAll([name]);
+    const state = this.#table.get(name)?.versions.get(version)?.state;
+    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
   }
 
   async #unloadModel(name: string): Promise<void> {

@@ -66,10 +66,10 @@ export class ScriptedModel implements ServableEngine {
   readonly kvBlockCount = 100;
   readonly takesAllProcessors = false;
   readonly memory: readonly MemoryUse[] = [
-    { purpose: 'weights', kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
-    { purpose: 'KV blocks', kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
-    { purpose: 'workspace', kind: 'cpu', deviceId: 0, bytes: 0 },
-    { purpose: 'host tier of KV blocks', kind: 'pinned', deviceId: 0, bytes: 77 },
+    { purpose: 'weights', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
+    { purpose: 'KV blocks', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
+    { purpose: 'workspace', rank: 0, kind: 'cpu', deviceId: 0, bytes: 0 },
+    { purpose: 'host tier of KV blocks', rank: 0, kind: 'pinned', deviceId: 0, bytes: 77 },
   ];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];

@@ -45,12 +45,12 @@ export class TokenizerLibrary implements TextEncoding {
 
   /** Puts these tokens around every prompt, and no others. @throws {AloftError} TOKENIZER_INVALID */
   setEnds({ before, after }: PromptEnds): void {
-    const known = [before, after].flatMap((token) => {
-      const id = token === undefined ? undefined : this.tokenId(token);
+    const known = [...before, ...after].flatMap((token) => {
+      const id = this.tokenId(token);
       return id === undefined ? [] : [[token, id] as [string, number]];
     });
-    const place = (token: string | undefined, type: 0 | 1): string[] =>
-      known.some(([text]) => text === token) ? [`${token}:${type}`] : [];
+    const place = (tokens: readonly string[], type: 0 | 1): string[] =>
+      tokens.filter((token) => known.some(([text]) => text === token)).map((token) => `${token}:${type}`);
     const around = (sequence: 'A' | 'B', type: 0 | 1) =>
       [...place(before, type), `$${sequence}:${type}`, ...place(after, type)].join(' ');
     try {

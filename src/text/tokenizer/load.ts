@@ -1,6 +1,7 @@
 /** Opens the tokenizer of a checkpoint or engine directory. */
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
+import { withChatglmTokens } from './chatglm.js';
 import { readFileIfPresent, readTextIfPresent } from './files.js';
 import { type AddedToken, type HfTokenizerJson, parseTokenizerJson } from './hf-json.js';
 import { TokenizerLibrary } from './library.js';
@@ -21,6 +22,8 @@ interface Source {
   readonly text: string;
   /** Control tokens that the file itself names. */
   readonly specialTokens: SpecialTokens;
+  /** The files beside it, with the tokens that the tokenizer's class adds. */
+  readonly files: TokenFiles;
   /** True if the settings decide which tokens stand around a prompt. */
   readonly hasOwnEnds: boolean;
 }
@@ -41,7 +44,7 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const specialTokens = namedTokens(files, source.specialTokens);
   await tryPatterns(source.json, source.path);
   const library = TokenizerLibrary.open(source.text, source.path);
-  const extra = extraTokens(files, source.json.added_tokens);
+  const extra = extraTokens(source.files, source.json.added_tokens);
   library.add(extra);
   if (source.hasOwnEnds) library.setEnds(promptEnds(files, specialTokens));
   const json = { ...source.json, added_tokens: [...source.json.added_tokens, ...extra] };
@@ -74,7 +77,8 @@ async function readTokenizerJson(directory: string, files: TokenFiles): Promise<
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
   const json = parseTokenizerJson(text, path);
-  return { path, text, json, specialTokens: defaultTokens(files), hasOwnEnds: hasOwnEnds(files) };
+  const specialTokens = defaultTokens(files);
+  return { path, text, json, files, specialTokens, hasOwnEnds: hasOwnEnds(files) };
 }
 
 async function readTokenizerModel(directory: string, files: TokenFiles): Promise<Source | undefined> {
@@ -82,12 +86,14 @@ async function readTokenizerModel(directory: string, files: TokenFiles): Promise
   const bytes = await readFileIfPresent(path);
   if (!bytes) return undefined;
   const model = readSentencePieceModel(bytes, path);
+  const completed = withChatglmTokens(files, model.pieces.length);
   // Through its text, so that it passes the same checks as a published tokenizer.json.
-  const text = JSON.stringify(sentencePieceToHf(model, files, path));
+  const text = JSON.stringify(sentencePieceToHf(model, completed, path));
   return {
     path,
     text,
     json: parseTokenizerJson(text, path),
+    files: completed,
     specialTokens: namedPieces(model),
     hasOwnEnds: true,
   };

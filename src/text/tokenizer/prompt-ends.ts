@@ -1,10 +1,11 @@
 /** Tokens that transformers puts before and after every prompt, whatever `tokenizer.json` says. */
+import { CHATGLM_ENDS, isChatglm } from './chatglm.js';
 import type { SpecialTokens } from './special-tokens.js';
 import type { TokenFiles } from './token-files.js';
 
 export interface PromptEnds {
-  readonly before: string | undefined;
-  readonly after: string | undefined;
+  readonly before: readonly string[];
+  readonly after: readonly string[];
 }
 
 /** Classes that make their post-processor from `add_bos_token` (default true) and `add_eos_token` (default false). */
@@ -26,15 +27,14 @@ export function defaultTokens(files: TokenFiles): SpecialTokens {
 
 /** True if the tokens around a prompt come from the settings; otherwise the post-processor of `tokenizer.json` adds them. */
 export function hasOwnEnds(files: TokenFiles): boolean {
-  return OWN_ENDS.test(className(files));
+  return OWN_ENDS.test(className(files)) || isChatglm(files);
 }
 
-export function promptEnds(
-  { settings }: TokenFiles,
-  { bos_token: bos, eos_token: eos }: SpecialTokens,
-): PromptEnds {
+export function promptEnds(files: TokenFiles, { bos_token: bos, eos_token: eos }: SpecialTokens): PromptEnds {
+  if (isChatglm(files)) return { before: CHATGLM_ENDS, after: [] };
+  const { settings } = files;
   return {
-    before: settings['add_bos_token'] === false ? undefined : bos,
-    after: settings['add_eos_token'] === true ? eos : undefined,
+    before: settings['add_bos_token'] === false || bos === undefined ? [] : [bos],
+    after: settings['add_eos_token'] === true && eos !== undefined ? [eos] : [],
   };
 }

@@ -1,19 +1,33 @@
 /** A plan bound to the CPU's kernels, the weights' addresses and one workspace: a list of calls that a step runs in order. */
+import { AloftError } from '../../../core/errors.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { bindAdd } from '../../../ops/add/cpu.js';
 import { bindEmbedding, TABLE_CODE } from '../../../ops/embedding/cpu.js';
+import {
+  bindExpertDown,
+  bindExpertGateUp,
+  bindRoute,
+  type CpuExpertWeights,
+} from '../../../ops/experts/cpu.js';
 import { bindGather } from '../../../ops/gather/cpu.js';
 import { bindGeglu, type GegluKernel } from '../../../ops/geglu/cpu.js';
 import { bindHeadNorm } from '../../../ops/head-norm/cpu.js';
 import { bindLinear } from '../../../ops/linear/cpu/cpu.js';
-import { packedAddresses } from '../../../ops/linear/cpu/packed-linear.js';
+import { packedAddresses, TILE_ROWS } from '../../../ops/linear/cpu/packed-linear.js';
 import { bindPagedAttention } from '../../../ops/paged-attention/cpu.js';
 import { bindRmsNorm } from '../../../ops/rms-norm/cpu.js';
 import { bindRopeAppend } from '../../../ops/rope/cpu.js';
 import { bindSoftCap } from '../../../ops/soft-cap/cpu.js';
 import { bindSwiglu, type SwigluKernel } from '../../../ops/swiglu/cpu.js';
 import { dispatch, type OpTable } from '../../../plan/ops/index.js';
-import type { BufferName, GegluOp, SwigluOp, WeightName } from '../../../plan/plan.js';
+import type {
+  BufferName,
+  ExpertDownOp,
+  ExpertGateUpOp,
+  GegluOp,
+  SwigluOp,
+  WeightName,
+} from '../../../plan/plan.js';
 import { elementOf, isQuantised } from '../../../plan/weight-format.js';
 import { type Instruction, OpScope, type ProgramContext } from './op-scope.js';
 
@@ -29,6 +43,8 @@ function bindKernels(library: NativeLibrary, pool: number) {
   return {
     add: bindAdd(library),
     embedding: bindEmbedding(library),
+    expertDown: bindExpertDown(library, pool),
+    expertGateUp: bindExpertGateUp(library, pool),
     gather: bindGather(library),
     geglu: bindGeglu(library),
     headNorm: bindHeadNorm(library),
@@ -36,6 +52,7 @@ function bindKernels(library: NativeLibrary, pool: number) {
     pagedAttention: bindPagedAttention(library),
     rmsNorm: bindRmsNorm(library),
     ropeAppend: bindRopeAppend(library),
+    route: bindRoute(library, pool),
     softCap: bindSoftCap(library),
     swiglu: bindSwiglu(library),
   };
@@ -101,6 +118,24 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
     const { epsilon } = op;
     return (step) => headNorm(pool, qkv, query, key, rows(step), headCount, kvHeadCount, headDim, epsilon);
   },
+  routeExperts(op, scope, kernels) {
+    const route = kernels.route({ ...op, expertCount: scope.columns(op.logits) });
+    const [logits, out, rows] = [scope.at(op.logits), scope.at(op.out), scope.rows(op.logits)];
+    return (step) => route(rows(step), logits, out);
+  },
+  expertGateUp(op, scope, kernels) {
+    const weights = expertWeights(op, scope);
+    const run = kernels.expertGateUp({ ...weights, outCount: weights.outCount / 2 });
+    const [x, routes, out] = [scope.at(op.x), scope.at(op.routes), scope.at(op.out)];
+    const rows = scope.rows(op.x);
+    return (step) => run(rows(step), x, routes, out);
+  },
+  expertDown(op, scope, kernels) {
+    const run = kernels.expertDown(expertWeights(op, scope));
+    const [gated, routes, out] = [scope.at(op.gated), scope.at(op.routes), scope.at(op.out)];
+    const rows = scope.rows(op.gated);
+    return (step) => run(rows(step), gated, routes, out);
+  },
   softCap(op, scope, { softCap }) {
     const { pool } = scope.context;
     const [x, rows, columns] = [scope.at(op.x), scope.rows(op.x), scope.columns(op.x)];
@@ -123,6 +158,30 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
     return (step) => collectives.allGather({ x, out, rowCount: rows(step), columnCount, outColumnCount });
   },
 };
+
+/** The matrices of a layer's experts. @throws {AloftError} UNSUPPORTED where those of one are not whole tiles */
+function expertWeights(
+  { weight, routes, expertCount }: ExpertGateUpOp | ExpertDownOp,
+  scope: OpScope,
+): CpuExpertWeights {
+  const { plan, tensorAddress } = scope.context;
+  const { shape, format } = plan.weights[weight]!;
+  const element = elementOf(format);
+  const outCount = shape[0]! / expertCount;
+  if (outCount % TILE_ROWS !== 0)
+    throw new AloftError(
+      'UNSUPPORTED',
+      `${weight} has ${outCount} rows for each expert on a rank, but the CPU's kernels take multiples of ${TILE_ROWS}; build for fewer ranks.`,
+    );
+  return {
+    ...packedAddresses(weight, element, tensorAddress),
+    element,
+    inCount: shape[1]!,
+    outCount,
+    expertCount,
+    expertsPerToken: scope.columns(routes) / 2,
+  };
+}
 
 /** A gated activation between the halves of a feed-forward layer. */
 function lowerGated(

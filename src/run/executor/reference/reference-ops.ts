@@ -4,6 +4,11 @@ import type { Collectives } from '../../../device/collectives.js';
 import { addressOf } from '../../../ffi/memory.js';
 import { addReference } from '../../../ops/add/reference.js';
 import { embeddingReference } from '../../../ops/embedding/reference.js';
+import {
+  expertDownReference,
+  expertGateUpReference,
+  routeReference,
+} from '../../../ops/experts/reference.js';
 import { gatherReference } from '../../../ops/gather/reference.js';
 import { gegluReference } from '../../../ops/geglu/reference.js';
 import { headNormReference } from '../../../ops/head-norm/reference.js';
@@ -72,6 +77,11 @@ export const REFERENCE_OPS: OpTable<[at: ReferenceScope], Matrix | undefined> = 
     });
     return undefined;
   },
+  routeExperts: (op, at) => routeReference(at.buffer(op.logits), op),
+  expertGateUp: (op, at) =>
+    expertGateUpReference(at.buffer(op.x), at.buffer(op.routes), at.matrix(op.weight), op.expertCount),
+  expertDown: (op, at) =>
+    expertDownReference(at.buffer(op.gated), at.buffer(op.routes), at.matrix(op.weight), op.expertCount),
   softCap(op, at) {
     softCapReference(at.buffer(op.x), op.cap);
     return undefined;
