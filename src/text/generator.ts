@@ -14,6 +14,7 @@ import type { RequestId } from '../core/ids.js';
 import type { TokenRequest } from '../core/request.js';
 import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
+import { ControlTokens } from './control-tokens.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { fitText } from './request/lengths.js';
@@ -48,8 +49,11 @@ export class TextGenerator implements EventGenerator, Generator {
   /** Turns of long texts: they must not take all threads of the tokenizer from short ones. */
   readonly #longTexts = new Turns(LONG_TEXTS_AT_A_TIME);
 
+  readonly #controlTokens: ControlTokens;
+
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
+    this.#controlTokens = new ControlTokens(parts.tokenizer);
   }
 
   get model(): ModelCard {
@@ -125,16 +129,22 @@ export class TextGenerator implements EventGenerator, Generator {
             `The model ${model.name} has no chat template; send the prompt as text, or put chat_template.jinja beside its tokenizer.`,
           );
         // The template writes the special tokens itself.
-        const text = chatTemplate.render(prompt.messages, prompt.templateArguments);
-        return this.#encodeText(text, false, call);
+        const { messages, templateArguments } = this.#controlTokens.hide(prompt);
+        const text = this.#fitText(chatTemplate.render(messages, templateArguments), call);
+        return this.#controlTokens.encode(text, (part) => this.#encodeText(part, false, call));
       }
     }
   }
 
-  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+  /** @throws {AloftError} PROMPT_TOO_LONG */
+  #fitText(text: string, { request }: Call): string {
     const { tokenizer, batcher } = this.#parts;
-    const { longestTokenBytes } = tokenizer.table;
-    const fitting = fitText(text, call.request, batcher.limits, longestTokenBytes);
+    return fitText(text, request, batcher.limits, tokenizer.table.longestTokenBytes);
+  }
+
+  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+    const { tokenizer } = this.#parts;
+    const fitting = this.#fitText(text, call);
     if (fitting.length <= LONG_TEXT_CHARACTERS) return tokenizer.encode(fitting, { addSpecialTokens });
     return this.#longTexts.take(() => {
       requireWanted(call);

@@ -119,7 +119,10 @@ export class TextRun {
     const unseen = event.tokenIds.slice(output.tokenIds.length);
     const { text, takenCount } = push(output, unseen);
     const rest = output.stop === undefined ? text + output.end() : text;
-    if (rest !== '' || takenCount > 0) emit(textEvent(event.sequence, rest, unseen.slice(0, takenCount)));
+    if (rest !== '' || takenCount > 0) {
+      const logprobs = this.#withTexts(event.logprobs?.slice(0, takenCount));
+      emit({ ...textEvent(event.sequence, rest, unseen.slice(0, takenCount)), logprobs });
+    }
     sequence.cumulativeLogprob = event.cumulativeLogprob;
     const reason = output.stop === undefined ? event.finishReason : 'stop_word';
     sequence.isBrokenOff = BROKEN_OFF.has(reason);

@@ -41,6 +41,8 @@ export interface MemoryBudget {
 export interface Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Memory of every rank, in order. Absent: there is one. */
+  readonly rankMemory?: readonly MemoryBudget[];
   /** Threads that compute on this machine's processors during a step. Absent: the device does all of it. */
   readonly computeThreadCount?: number;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */

@@ -57,7 +57,7 @@ export async function runFollower(prepare: Prepare, link: LeaderLink): Promise<b
   let executor: Executor;
   try {
     executor = await openFollower(prepare, group, link);
-    await link.send({ type: 'opened' });
+    await link.send({ type: 'opened', memory: executor.memory });
   } catch (thrown) {
     // Rank 0 may wait for this one in an exchange, where no message reaches it.
     endGroup(thrown);

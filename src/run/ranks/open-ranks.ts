@@ -9,7 +9,7 @@ import type { PreparedRank } from '../executor/opening/prepared-rank.js';
 import { gatherRanks } from './job.js';
 import { forkRank, INHERITED_MEMORY } from './launch.js';
 import { RankSender } from './rank-channel.js';
-import { RankExecutor } from './rank-executor.js';
+import { type OpenRanks, RankExecutor } from './rank-executor.js';
 import type { RankPeer } from './rank-peer.js';
 import { createRankMemory } from './rank-memory.js';
 import { loadRankModule } from './rank-module.js';
@@ -43,10 +43,10 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
     const broadcast = new StepBroadcast(new RankSender(group, memory), group);
     const isJob = request.place !== undefined;
     const memoryPath = isJob ? `/proc/${process.pid}/fd/${memory.descriptor}` : INHERITED_MEMORY;
-    const leader = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
+    const { leader, rankMemory } = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
       prepared.open({ blockCount, group, announce: broadcast.announce }),
     );
-    return new RankExecutor({ leader, processes, broadcast, group, memory });
+    return new RankExecutor({ leader, rankMemory, processes, broadcast, group, memory });
   } catch (fault) {
     const report = fault instanceof RankError ? memory.readReport(fault.rank) : undefined;
     for (const process of processes) process.kill();
@@ -63,7 +63,7 @@ async function openAll(
   memoryPath: string,
   processes: readonly RankPeer[],
   openLeader: (prepared: PreparedRank, blockCount: number) => Executor,
-): Promise<Executor> {
+): Promise<Pick<OpenRanks, 'leader' | 'rankMemory'>> {
   const { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs } = request;
   const common = { worldSize, leaderPid: process.pid, memoryPath, rankUrl, rankOptions, patienceMs };
   const asked = together(processes, (started) =>
@@ -79,11 +79,11 @@ async function openAll(
   const opened = together(processes, (started) => started.ask({ type: 'open', blockCount }, 'opened'));
   await immediate(); // the messages are on their way before this rank waits for the others
   const leader = openLeader(prepared, blockCount);
-  await opened.catch(async (fault: unknown) => {
+  const others = await opened.catch(async (fault: unknown) => {
     await leader.dispose();
     throw fault;
   });
-  return leader;
+  return { leader, rankMemory: [leader.memory, ...others.map(({ memory }) => memory)] };
 }
 
 /** Asks all ranks. Their failure counts where the result is awaited, which may be after another failure, or never. */

@@ -21,6 +21,8 @@ const BREAKING: ReadonlySet<ErrorCode> = new Set([
 export interface OpenRanks {
   /** Executor of rank 0, on this thread. */
   readonly leader: Executor;
+  /** Memory of every rank, in order. */
+  readonly rankMemory: readonly MemoryBudget[];
   /** Other ranks. */
   readonly processes: readonly RankPeer[];
   readonly broadcast: StepBroadcast;
@@ -34,8 +36,9 @@ export interface OpenRanks {
  */
 export class RankExecutor implements Executor {
   readonly limits: ExecutorLimits;
-  /** Memory of rank 0; the other ranks take about as much each. */
+  /** Memory of rank 0. */
   readonly memory: MemoryBudget;
+  readonly rankMemory: readonly MemoryBudget[];
   readonly computeThreadCount?: number;
   readonly deviceName?: string;
   readonly prepareSteps?: () => void;
@@ -49,6 +52,7 @@ export class RankExecutor implements Executor {
     this.#ranks = ranks;
     this.limits = leader.limits;
     this.memory = leader.memory;
+    this.rankMemory = ranks.rankMemory;
     const { computeThreadCount, deviceName } = leader;
     if (computeThreadCount !== undefined)
       this.computeThreadCount = computeThreadCount * (processes.length + 1);

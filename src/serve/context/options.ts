@@ -74,6 +74,8 @@ export interface ServeOptions extends HealthLimits {
   readonly metricsOptions: MetricsOptions;
   /** Time that running requests have to finish at shutdown. */
   readonly drainMs: number;
+  /** Whether an engine that has stopped, such as one whose rank died, is loaded again. */
+  readonly restart: boolean;
   /** Folder of the built playground page; undefined serves none. */
   readonly playgroundDirectory: string | undefined;
 }
@@ -115,5 +117,6 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   metricsOptions: DEFAULT_METRICS,
   maxHeartbeatAgeMs: 10_000,
   drainMs: 30_000,
+  restart: false,
   playgroundDirectory: undefined,
 };

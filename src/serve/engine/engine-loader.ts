@@ -27,6 +27,8 @@ export interface TokenCodec {
 /** Bytes by what they are used for: weights, activations, KV blocks, ... Printed at start. */
 export interface MemoryUse {
   readonly purpose: string;
+  /** Rank of the engine that uses it. */
+  readonly rank: number;
   /** `gpu`, `cpu` or `pinned`. */
   readonly kind: 'gpu' | 'cpu' | 'pinned';
   /** Ordinal of the GPU; 0 for memory of the host. */

@@ -66,18 +66,19 @@ function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
   return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
 }
 
-/** @param gpu ordinal of the GPU, where the engine runs on one */
+/** @param gpu ordinal of the GPU of rank 0, where the engine runs on one; the other ranks have those after it */
 function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
   const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
-  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
-  const host = { kind: hostMemoryKind, deviceId: 0 };
-  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
-  return [
-    { purpose: 'weights', ...device, bytes: weightBytes },
-    { purpose: 'workspace', ...device, bytes: workspaceBytes },
-    { purpose: 'KV blocks', ...device, bytes: kvBytes },
-    { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
-  ];
+  return batcher.facts.rankMemory.flatMap(({ weightBytes, workspaceBytes, kvBytes, hostKvBytes }, rank) => {
+    const device = { rank, kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu + rank : 0 };
+    const host = { rank, kind: hostMemoryKind, deviceId: 0 };
+    return [
+      { purpose: 'weights', ...device, bytes: weightBytes },
+      { purpose: 'workspace', ...device, bytes: workspaceBytes },
+      { purpose: 'KV blocks', ...device, bytes: kvBytes },
+      { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
+    ];
+  });
 }
 
 function tokenCodec(tokenizer: Tokenizer, endId: number | undefined): TokenCodec {

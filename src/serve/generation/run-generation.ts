@@ -88,7 +88,7 @@ class GenerationRun implements Flushable {
         if (event.type === 'finished' || event.type === 'failed') {
           remove();
           signal.removeEventListener('abort', onAbort);
-          engine.noteFinished(performance.now());
+          engine.noteFinished(performance.now(), event.type);
         }
         this.#accept(event);
       });

@@ -23,6 +23,8 @@ export class RunningEngine {
   readonly flusher: Flusher;
   /** Why the engine has stopped for good. */
   failure: ErrorReport | undefined;
+  /** Whether any request was answered to its end. */
+  hasAnswered = false;
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
   #isClosing = false;
@@ -56,7 +58,8 @@ export class RunningEngine {
     throw new QueueFullError(message, this.#retryAfterSeconds());
   }
 
-  noteFinished(nowMs: number): void {
+  noteFinished(nowMs: number, event: 'finished' | 'failed'): void {
+    if (event === 'finished') this.hasAnswered = true;
     if (this.#lastFinishMs !== undefined) {
       this.#meanFinishGapMs += 0.1 * (nowMs - this.#lastFinishMs - this.#meanFinishGapMs);
     }

@@ -14,7 +14,7 @@ import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
-import { credentialsOf, textOf } from './guard.js';
+import { callCredentials, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 import { PacedWriter } from './paced-writer.js';
 
@@ -51,7 +51,7 @@ class StreamSession {
     this.#context = context;
     this.#stream = stream;
     this.#writer = new PacedWriter(stream, context.options.writeTimeoutMs);
-    this.#tenant = context.access.tenantOf(credentialsOf(stream.metadata));
+    this.#tenant = context.access.tenantOf(callCredentials(stream.metadata));
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 
@@ -73,9 +73,9 @@ class StreamSession {
       return;
     }
     const isDecoupled = 'engine' in model && model.isDecoupled;
-    const answered = isDecoupled
-      ? this.#answer(model, request, isDecoupled)
-      : this.#ordered.then(() => this.#answer(model, request, isDecoupled));
+    // All run at once; of those whose order counts each waits with its answer until the one before it has written its own.
+    const turn = isDecoupled ? undefined : this.#ordered;
+    const answered = this.#answer(model, request, turn);
     if (!isDecoupled) this.#ordered = answered;
     void this.#ending(answered);
   }
@@ -99,8 +99,9 @@ class StreamSession {
     if (this.#hasAllRequests && this.#openCount === 0 && !this.#controller.signal.aborted) this.#stream.end();
   }
 
-  /** Never rejects. */
-  async #answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
+  /** @param turn what must be written before; undefined for decoupled models, whose answers may interleave. Never rejects. */
+  async #answer(model: ServedModel, request: InferRequest, turn: Promise<void> | undefined): Promise<void> {
+    const isDecoupled = turn === undefined;
     const { [EMPTY_FINAL]: wantsEmptyFinal, ...parameters } = request.parameters;
     const call: InferCall = {
       model,
@@ -111,6 +112,7 @@ class StreamSession {
       traceparent: textOf(this.#stream.metadata, 'traceparent'),
       deadlineMs: remainingMs(this.#stream.getDeadline()),
       acceptsMany: true,
+      isStream: true,
     };
     const encoder = new GrpcResponseEncoder();
     const write = (batch: ResponseBatch) => {
@@ -125,8 +127,10 @@ class StreamSession {
       return busy;
     };
     const failure = await new Promise<AloftError | undefined>((resolve) => {
-      this.#context.infer(call, { take: write, end: resolve });
+      const take = turn === undefined ? write : (batch: ResponseBatch) => turn.then(() => write(batch));
+      this.#context.infer(call, { take, end: resolve });
     });
+    await turn;
     if (failure !== undefined) await this.#fail(request.id, request.modelName, failure);
   }
 

@@ -53,6 +53,7 @@ async function infer(
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: false,
+    isStream: false,
   });
   // A request that only stops another one has nothing to say.
   return await send(request, reply, inferRequest, response ?? emptyResponse(inferRequest));
@@ -66,7 +67,8 @@ async function send(
 ): Promise<FastifyReply> {
   const { body, jsonBytes } = writeInferResponse(inferRequest, response);
   if (jsonBytes !== undefined) reply.header(HEADER_LENGTH, jsonBytes);
-  reply.type(jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+  const type = jsonBytes === undefined ? 'application/json' : 'application/octet-stream';
+  reply.header('content-type', type);
   const encoding = acceptedEncoding(request);
   if (encoding === undefined) return reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
   return reply.header('content-encoding', encoding).send(await encoders[encoding](body));

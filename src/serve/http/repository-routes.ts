@@ -11,8 +11,12 @@ import { modelOf, pathParameter, route, type Handler } from './route.js';
 
 export function repositoryRoutes(app: FastifyInstance, { repository }: ServerContext): void {
   both(app, '/index', 'metadata', (request, reply) => {
-    const { ready } = parseJsonObject(bodyText(request));
-    return sendJson(reply, JSON.stringify(repository.index(ready === true)));
+    const { ready = false } = parseJsonObject(bodyText(request));
+    if (typeof ready !== 'boolean') {
+      const message = `'ready' of the repository index is ${JSON.stringify(ready)}, but must be true or false.`;
+      throw new AloftError('REQUEST_INVALID', message);
+    }
+    return sendJson(reply, JSON.stringify(repository.index(ready)));
   });
   both(app, '/models/:model/load', 'administration', async (request, reply) => {
     await repository.load(modelOf(request).name, configOverride(parametersOf(request)));

@@ -16,6 +16,8 @@ export interface InferCall {
   readonly deadlineMs: number | undefined;
   /** Refused when the model's answer may have many parts and the caller can carry only one. */
   readonly acceptsMany: boolean;
+  /** True for calls that are made to carry many responses: each sequence of a decoupled model is then one, streamed or not. */
+  readonly isStream: boolean;
 }
 
 /** Responses that are ready together. The last batch is final; it may be empty. */

@@ -97,6 +97,7 @@ function begin(
   }));
   const builder = new AnswerBuilder(requests.length, {
     echoTokens: echo && model.kind === 'engine',
+    splitsTokens: model.kind === 'engine',
     sequenceCount: requests[0]?.sequenceCount ?? 1,
   });
   const requested = new Set(request.outputs.map((output) => output.name));
@@ -115,8 +116,10 @@ function begin(
   };
   const responseOf = (answer: TensorAnswer) =>
     respond(model, request, tensors(answer), parametersOf(answer.rows));
-  const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
-  const answer = answering(builder, responseOf, namedReader);
+  const answersOf = () => (call.isStream && model.isDecoupled ? builder.wholes() : [builder.whole()]);
+  const answer = form.isStreaming
+    ? streamedAnswer(builder, responseOf, namedReader)
+    : wholeAnswer(builder, () => answersOf().map(responseOf), namedReader);
   runRows(run, calls, {
     take(row) {
       follower?.noteTokens(performance.now());
@@ -171,10 +174,10 @@ function streamedAnswer(
   };
 }
 
-/** One response at the end; none when the request was stopped before its first token. */
+/** All responses at the end; none when the request was stopped before its first token. */
 function wholeAnswer(
   builder: AnswerBuilder,
-  responseOf: (answer: TensorAnswer) => InferResponse,
+  responses: () => InferResponse[],
   reader: Reader<ResponseBatch>,
 ): Reader<RowEvents> {
   return {
@@ -185,7 +188,7 @@ function wholeAnswer(
     end(failure) {
       if (failure !== undefined) return reader.end(failure);
       const isStopped = !builder.isComplete && builder.isEmpty;
-      void answerOnce(reader, isStopped ? [] : [responseOf(builder.whole())]);
+      void answerOnce(reader, isStopped ? [] : responses());
     },
   };
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { dirname, join, resolve } from 'node:path';
 import type { EngineOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
+import { readingFile } from '../../core/file-fault.js';
 import { writeConfigText } from '../../protocol/grpc/config-text.js';
 import { isObject } from '../../protocol/json.js';
 import { repositoryConfigs, type RepositorySettings } from './templates.js';
@@ -75,16 +76,20 @@ function engineLimits(engineDirectory: string): EngineLimits {
   const path = join(engineDirectory, 'config.json');
   if (!existsSync(path))
     throw new AloftError('ENGINE_NOT_FOUND', `No engine in '${engineDirectory}': config.json is missing.`);
+  const text = readingFile(path, () => readFileSync(path, 'utf8'));
   let config: unknown;
   try {
-    config = JSON.parse(readFileSync(path, 'utf8'));
+    config = JSON.parse(text);
   } catch (cause) {
     throw new AloftError('ENGINE_CORRUPT', `'${path}' is not JSON.`, { cause });
   }
-  const builder = isObject(config) && isObject(config['builder_config']) ? config['builder_config'] : {};
-  const count = (key: string) => {
-    const value = builder[key];
+  const count = (section: 'builder_config' | 'aloft', key: string) => {
+    const members = isObject(config) ? config[section] : undefined;
+    const value = isObject(members) ? members[key] : undefined;
     return typeof value === 'number' && value >= 1 ? value : undefined;
   };
-  return { maxBatchSize: count('max_batch_size'), maxBeamWidth: count('max_beam_width') };
+  return {
+    maxBatchSize: count('builder_config', 'max_batch_size'),
+    maxBeamWidth: count('aloft', 'max_beam_width'),
+  };
 }

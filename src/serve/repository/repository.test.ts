@@ -41,6 +41,7 @@ const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
   initialModels: [],
   maxQueuedRequests: 8,
   drainMs: 100,
+  restart: false,
 };
 
 async function open(options: Partial<RepositoryOptions> = {}, loader = new ScriptedLoader()) {
@@ -402,7 +403,7 @@ describe('create and check', () => {
       `input { name: "${name}" data_type: TYPE_INT32 dims: [ 1 ] ${rest} }\n`;
     edit('tensorrt_llm', (text) => {
       const optional = ['draft_input_ids', 'lora_task_id'].map((name) => input(name, 'optional: true'));
-      return `${text.trimEnd()}\n${optional.join('')}${input('decoder_input_ids', '')}`;
+      return `${text.trimEnd()}\n${optional.join('')}${input('prompt_vocab_size', '')}`;
     });
     const [first, second, third] = [3, 2, 1].map(
       (fromEnd) => readFileSync(configPath('tensorrt_llm'), 'utf8').split('\n').length - fromEnd,
@@ -410,7 +411,7 @@ describe('create and check', () => {
     expect(messages()).toEqual(
       expect.arrayContaining([
         `tensorrt_llm/config.pbtxt:${first}: warning: 2 optional inputs have no meaning here, so requests that send one are refused: draft_input_ids, lora_task_id (lines ${first}, ${second}).`,
-        `tensorrt_llm/config.pbtxt:${third}: error: input 'decoder_input_ids' has no meaning here; requests that send it are refused.`,
+        `tensorrt_llm/config.pbtxt:${third}: error: input 'prompt_vocab_size' has no meaning here; requests that send it are refused.`,
       ]),
     );
   });

@@ -90,6 +90,7 @@ export function readTensorRequest(
   const wants = [...tensors.keys()].filter(
     (field) => field.startsWith('return') && first.flag(field) === true,
   );
+  if (alwaysHasLogprobs(model)) wants.push('returnLogProbs');
   const form: AnswerForm = {
     isStreaming: first.flag('streaming') ?? false,
     isCancel: first.flag('cancel') ?? false,
@@ -99,6 +100,12 @@ export function readTensorRequest(
   };
   if (form.isCancel) return { form, rows: [] };
   return { form, rows: rows.map((row) => rowRequest(row, form)) };
+}
+
+/** True for models as of v0.6.1, whose postprocessing needs the log probabilities of every answer; logits came with later versions. */
+function alwaysHasLogprobs({ inputs, outputs }: ModelInterface): boolean {
+  const asksForLogits = [...inputs.values()].some(({ field }) => field === 'returnContextLogits');
+  return !asksForLogits && [...outputs.values()].some(({ field }) => field === 'cumulativeLogprobs');
 }
 
 function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
@@ -159,11 +166,15 @@ function maxOutputTokens(row: Row): number {
   );
 }
 
-/** TensorRT-LLM takes top_p 0 as "not set"; together with no top_k that leaves greedy. */
+/**
+ * TensorRT-LLM takes top_p 0 as "not set", and together with no top_k that leaves greedy. Its clients always send a temperature of
+ * 1.0, which without top_k and top_p is greedy there, too; any other temperature samples.
+ */
 function samplingOf(row: Row): { readonly [Name in SamplingFieldName]: number | undefined } {
   const given = byName(SAMPLING_FIELD_NAMES, (name) => row.number(name));
-  if (given.topP !== 0) return given;
-  return { ...given, topP: undefined, topK: given.topK || 1 };
+  if (given.topP === 0) return { ...given, topP: undefined, topK: given.topK || 1 };
+  const isUnset = given.topK === undefined && given.topP === undefined && given.minP === undefined;
+  return isUnset && given.temperature === 1 ? { ...given, temperature: undefined, topK: 1 } : given;
 }
 
 /** embedding_bias [vocabulary]: only what is not zero. */

@@ -1,69 +1,19 @@
 /** Exchanges of ranks that share one GPU: each is a process, and they store into each other's memory. */
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { present } from '../../core/present.js';
 import { floatToHalf, halfToFloat } from '../../core/dtype.js';
-import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js';
-import { RankGroup, rankGroupBytes } from '../../device/cpu/rank-group.js';
-import { openDriver } from '../../device/cuda/driver.js';
-import { readProperties } from '../../device/cuda/gpu.js';
 import { openNccl } from '../../device/cuda/nccl.js';
-import { openNvrtc } from '../../device/cuda/nvrtc.js';
 import { describeOnGpu } from '../../device/cuda/testing/on-gpu.js';
 import { describeCollectives } from '../../device/testing/collective-suite.js';
-import { createSharedMemory } from '../../ffi/shared-memory.js';
-import {
-  exchangePlan,
-  type ExchangeReport,
-  type ExchangeSetup,
-  type ExchangeWork,
-  HIDDEN,
-} from './exchange-process.js';
+import { type ExchangeReport, type ExchangeWork, HIDDEN } from './exchange-rank.js';
+import { commonFor, runExchanges } from './exchange-ranks.js';
 
-const PROCESS = fileURLToPath(new URL('./exchange-process.js', import.meta.url));
-const PATIENCE_MS = 20_000;
 const units = new Map<number, Uint8Array>();
 
-/** Machine code for so many ranks. */
-function commonFor(rankCount: number): Uint8Array {
-  let found = units.get(rankCount);
-  if (found === undefined) {
-    const target = readProperties(openDriver(), 0);
-    const requests = kernelUnits(exchangePlan(0, rankCount), target, 16).filter(
-      ({ name }) => name === 'common',
-    );
-    units.set(rankCount, (found = compileUnits(openNvrtc(), requests).get('common')!.cubin));
-  }
-  return found;
-}
-
-/** Runs a process for each rank. */
-async function runRanks(works: readonly ExchangeWork[], patienceMs = PATIENCE_MS): Promise<ExchangeReport[]> {
-  const rankCount = works.length;
-  const common = commonFor(rankCount);
-  const memory = createSharedMemory('aloft-test', rankGroupBytes(rankCount));
-  const group = new RankGroup(memory.area.address, { rank: 0, rankCount });
-  const processes = works.map((_, rank) => {
-    const stdio = ['ignore', 'inherit', 'inherit', 'ipc', memory.descriptor] as const;
-    const started = fork(PROCESS, [], { stdio: [...stdio], serialization: 'advanced', execArgv: [] });
-    group.register(rank, started.pid!);
-    return started;
-  });
-  const reports = processes.map((started, rank) => {
-    const setup: ExchangeSetup = { rank, rankCount, patienceMs, common, work: works[rank]! };
-    started.send(setup);
-    return new Promise<ExchangeReport>((resolve) => {
-      started.once('message', (report) => resolve(report as ExchangeReport));
-      started.once('exit', (status, signal) =>
-        resolve({ fault: { code: 'RANK_DIED', message: `rank ${rank} ended: ${status ?? signal}` } }),
-      );
-    });
-  });
-  const all = await Promise.all(reports);
-  for (const started of processes) started.kill('SIGKILL');
-  group.dispose();
-  memory.dispose();
-  return all;
+function runRanks(works: readonly ExchangeWork[], patienceMs?: number): Promise<ExchangeReport[]> {
+  const common = units.get(works.length) ?? commonFor(works.length);
+  units.set(works.length, common);
+  return runExchanges(common, works, present({ patienceMs }));
 }
 
 const same = (rankCount: number, work: ExchangeWork): ExchangeWork[] =>

@@ -64,6 +64,10 @@ export function resolveBeam(request: GenerateRequest, limits: TokenLimits): Beam
       `beam.width is ${beam.width}, but this engine searches at most ${limits.maxBeamWidth} beams (max_beam_width); ask for less or build it with more.`,
     );
   refuseSamplingWithBeam(request);
+  if (beam.width > 1 && request.returnGenerationLogits)
+    throw refuse(
+      'returnGenerationLogits is not supported with beams, whose logits are not kept; leave one of them out.',
+    );
   if ((request.sequenceCount ?? 1) > beam.width)
     throw refuse(
       `sequenceCount is ${request.sequenceCount}, but beam.width is ${beam.width}; a search returns at most its beams.`,

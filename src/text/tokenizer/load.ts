@@ -5,6 +5,7 @@ import { withChatglmTokens } from './chatglm.js';
 import { readFileIfPresent, readTextIfPresent } from './files.js';
 import { type AddedToken, type HfTokenizerJson, parseTokenizerJson } from './hf-json.js';
 import { TokenizerLibrary } from './library.js';
+import { tryPatterns } from './pattern-trial.js';
 import { defaultTokens, hasOwnEnds, promptEnds } from './prompt-ends.js';
 import { readSentencePieceModel, type SentencePieceModel } from './sentencepiece.js';
 import { sentencePieceToHf } from './sentencepiece-to-hf.js';
@@ -41,6 +42,7 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
       `No tokenizer.json or tokenizer.model in ${directory}; copy it there from the checkpoint, or name the directory that has it (tokenizer_dir).`,
     );
   const specialTokens = namedTokens(files, source.specialTokens);
+  await tryPatterns(source.json, source.path);
   const library = TokenizerLibrary.open(source.text, source.path);
   const extra = extraTokens(source.files, source.json.added_tokens);
   library.add(extra);

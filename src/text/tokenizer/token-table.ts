@@ -77,7 +77,16 @@ export function buildTokenTable(
   const longestTokenBytes = offsets.reduce((most, end, i) => Math.max(most, end - (offsets[i - 1] ?? 0)), 1);
   const wholeText = wholeTexts(bytes, offsets);
   const specialTexts = new Map(tokens.flatMap((text, id) => (special[id] === 1 ? [[id, text]] : [])));
-  return { tokenCount, longestTokenBytes, bytes, offsets, special, specialTexts, leadingSpace, wholeText };
+  return {
+    tokenCount,
+    longestTokenBytes,
+    bytes,
+    offsets,
+    special,
+    specialTexts,
+    leadingSpace,
+    wholeText,
+  };
 }
 
 /** The largest vocabularies have less than a twentieth of it; the table has an entry for every id up to the highest. */

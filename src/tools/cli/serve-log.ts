@@ -83,7 +83,7 @@ class LogFile {
     this.#stream.write(`${line}\n`);
   }
 
-  /** What was written before goes to the file that had the name then. */
+  /** Lines from before go to the file that had the name then. */
   reopen(): void {
     this.#stream.end();
     this.#stream = appending(this.#path);

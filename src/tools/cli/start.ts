@@ -6,14 +6,8 @@ import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { demoEngine } from './demo-engine.js';
 import type { RegisterCommand } from './main.js';
-import {
-  addServeFlags,
-  type MakeLoader,
-  type ServeFlags,
-  serveOptions,
-  serveUntilSignal,
-  startFromFlags,
-} from './serve.js';
+import { type MakeLoader, serveUntilSignal, startFromFlags } from './serve.js';
+import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
 
 const DEMO_PROMPT = 'What is deep learning ?';
