@@ -49,7 +49,7 @@ extern "C" __global__ void route_experts(const RouteArgs a) {
     for (int mask = 16; mask > 0; mask >>= 1) {
       const float other = __shfl_xor_sync(0xffffffffu, best, mask);
       const int otherExpert = __shfl_xor_sync(0xffffffffu, expert, mask);
-      const isLarger = expert == MAX_EXPERTS || other > best || (other == best && otherExpert < expert);
+      const bool isLarger = expert == MAX_EXPERTS || other > best || (other == best && otherExpert < expert);
       if (otherExpert < MAX_EXPERTS && isLarger) best = other, expert = otherExpert;
     }
     if ((expert & 31) == lane) chosen |= 1u << (expert / 32);
