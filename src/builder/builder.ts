@@ -9,7 +9,7 @@ import { startingTimingCache } from '../engine/timing-cache.js';
 import type { WeightName } from '../plan/plan.js';
 import type { BuildOptions, BuildTarget, KernelPackage } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
-import { buildWarnings, checkTensors } from './check-checkpoint.js';
+import { buildWarnings, cacheWarnings, checkTensors } from './check-checkpoint.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import { draftManifest } from './manifest-draft.js';
@@ -43,7 +43,11 @@ export async function buildEngine(
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
-  for (const warning of buildWarnings(checkpoint, definition, options)) hooks.log.warning(warning);
+  const warnings = [
+    ...buildWarnings(checkpoint, definition, options),
+    ...cacheWarnings(target.layout.device, options),
+  ];
+  for (const warning of warnings) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };

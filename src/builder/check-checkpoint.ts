@@ -1,3 +1,4 @@
+import { DEVICE_TRAITS, type DeviceName } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
 import type { Plan, WeightPart } from '../plan/plan.js';
 import type { BuildOptions } from './build-options.js';
@@ -75,4 +76,14 @@ export function buildWarnings(
       `No tokenizer.json or tokenizer.model in ${origin}: text needs --tokenizer_dir when the engine runs.`,
     );
   return warnings;
+}
+
+/** The range of a cache that is not held in the type that was asked for. */
+export function cacheWarnings(device: DeviceName, { kvCache, precision }: BuildOptions): string[] {
+  const { bfloat16Cache: held } = DEVICE_TRAITS[device];
+  const asked = kvCache === 'auto' ? precision : kvCache;
+  if (asked !== 'bfloat16' || held === asked) return [];
+  return [
+    `A ${device} holds the bfloat16 KV cache as ${held}: as large and more precise, but its values end at 65,504. Build with --kv_cache_dtype float32 if those of the model go beyond.`,
+  ];
 }

@@ -84,7 +84,7 @@ function area(address: number, byteLength: number, watched?: WatchedMapping): Ho
 }
 
 /** To open a pipe would wait for whoever writes to it. @throws {AloftError} FILE_UNREADABLE */
-function requireRegularFile(path: string): void {
+export function requireRegularFile(path: string): void {
   const stats = statSync(path);
   // A directory has an error of its own when it is read.
   if (stats.isFile() || stats.isDirectory()) return;

@@ -49,11 +49,10 @@ const isClosing = (code: number): boolean => code === 0x7d || code === 0x5d;
 
 /** Index of the quote that ends the string which begins at `start`; the length of the text when none does. */
 export function endOfString(text: string, start: number): number {
-  let end = start + 1;
-  while (end < text.length) {
-    const code = text.charCodeAt(end);
-    if (code === QUOTE) return end;
-    end += code === BACKSLASH ? 2 : 1;
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slash = end;
+    while (text.charCodeAt(slash - 1) === BACKSLASH && slash - 1 > start) slash--;
+    if ((end - slash) % 2 === 0) return end;
   }
   return text.length;
 }

@@ -1,6 +1,7 @@
 /** JSON with exact 64-bit integers: numbers that a double cannot hold are `bigint` on both sides. */
 import { randomUUID } from 'node:crypto';
 import { AloftError } from '../core/errors.js';
+import { withoutMark } from '../core/file-json.js';
 import { checkJsonCost, wideIntegers } from './json-cost.js';
 
 export type JsonValue =
@@ -17,7 +18,8 @@ export type JsonObject = { readonly [key: string]: JsonValue };
 /**
  * @throws {AloftError} REQUEST_INVALID when the text is not JSON, or has more levels, members or values than the limits allow.
  */
-export function parseJson(text: string): JsonValue {
+export function parseJson(source: string): JsonValue {
+  const text = withoutMark(source);
   const mayHaveWideIntegers = checkJsonCost(text);
   try {
     const value: JsonValue = JSON.parse(text);
@@ -37,9 +39,25 @@ function withWideIntegers(text: string): JsonValue {
     marked += `${text.slice(rest, start)}"${mark}${text.slice(start, end)}"`;
     rest = end;
   }
-  return JSON.parse(marked + text.slice(rest), (_, value) =>
-    typeof value === 'string' && value.startsWith(mark) ? narrow(value.slice(mark.length)) : value,
-  );
+  return unmarked(JSON.parse(marked + text.slice(rest)) as Parsed, mark);
+}
+
+type Parsed = string | number | boolean | null | bigint | Parsed[] | { [key: string]: Parsed };
+
+/** Puts numbers in the place of marked texts, in place. A reviver of JSON.parse does the same in ten times the time. */
+function unmarked(value: Parsed, mark: string): Parsed {
+  if (typeof value === 'string') return value.startsWith(mark) ? narrow(value.slice(mark.length)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = unmarked(value[i]!, mark);
+    return value;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const plain = unmarked(item, mark);
+    // Only what has changed is written: to write a key such as __proto__ would be no plain assignment.
+    if (plain !== item) value[key] = plain;
+  }
+  return value;
 }
 
 /** @throws {AloftError} REQUEST_INVALID when the text is not a JSON object. An empty text is `{}`. */

@@ -295,3 +295,8 @@ describe('a last message that goes on', () => {
     expect(() => render(source, messages, goOn)).toThrowError(/^continue_final_message needs a last message/);
   });
 });
+
+it('refuses a template that is far longer than any', () => {
+  const source = 'x{{ messages }}'.repeat(30_000);
+  expect(() => new ChatTemplate(new Map([['default', source]]), {}, 'here')).toThrow(/450000 characters/);
+});

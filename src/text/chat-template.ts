@@ -146,7 +146,15 @@ function refusal(cause: PythonError): AloftError {
   );
 }
 
+/** Published templates have a twentieth of it; parsing more keeps everybody waiting. */
+const MAX_TEMPLATE_CHARACTERS = 256 * 1024;
+
 function parse(source: string, name: string, origin: string): Template {
+  if (source.length > MAX_TEMPLATE_CHARACTERS)
+    throw new AloftError(
+      'TOKENIZER_INVALID',
+      `The chat template "${name}" in ${origin} has ${source.length} characters, and ${MAX_TEMPLATE_CHARACTERS} are read at most; correct or remove it.`,
+    );
   try {
     return new Template(source);
   } catch (cause) {

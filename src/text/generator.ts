@@ -130,16 +130,21 @@ export class TextGenerator implements EventGenerator, Generator {
           );
         // The template writes the special tokens itself.
         const { messages, templateArguments } = this.#controlTokens.hide(prompt);
-        const text = chatTemplate.render(messages, templateArguments);
+        const text = this.#fitText(chatTemplate.render(messages, templateArguments), call);
         return this.#controlTokens.encode(text, (part) => this.#encodeText(part, false, call));
       }
     }
   }
 
-  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+  /** @throws {AloftError} PROMPT_TOO_LONG */
+  #fitText(text: string, { request }: Call): string {
     const { tokenizer, batcher } = this.#parts;
-    const { longestTokenBytes } = tokenizer.table;
-    const fitting = fitText(text, call.request, batcher.limits, longestTokenBytes);
+    return fitText(text, request, batcher.limits, tokenizer.table.longestTokenBytes);
+  }
+
+  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+    const { tokenizer } = this.#parts;
+    const fitting = this.#fitText(text, call);
     if (fitting.length <= LONG_TEXT_CHARACTERS) return tokenizer.encode(fitting, { addSpecialTokens });
     return this.#longTexts.take(() => {
       requireWanted(call);

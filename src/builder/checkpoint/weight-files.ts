@@ -6,6 +6,7 @@ import { readingFile } from '../../core/file-fault.js';
 import type { TensorSource } from './checkpoint.js';
 import { JsonFile } from './json-file.js';
 import { noCheckpoint } from './no-checkpoint.js';
+import { requireRegularFile } from '../../ffi/memory.js';
 import { isThere } from './paths.js';
 import { openSafetensorsFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
@@ -97,6 +98,8 @@ const POINTER_START = 'version https://git-lfs';
 
 /** A clone without Git LFS has short text files in place of the weights. */
 function refusePointer(path: string): void {
+  // A pipe would be waited for.
+  requireRegularFile(path);
   if (startOf(path) === POINTER_START)
     throw new AloftError(
       'CHECKPOINT_CORRUPT',

@@ -12,7 +12,15 @@ const withContents = (contents: object) =>
   );
 
 test.each([
-  ['inputs', Buffer.alloc(600_000, Buffer.from([0x2a, 0]))],
+  ['inputs', Buffer.from([0x2a, 0])],
+  ['outputs', Buffer.from([0x32, 0])],
+  ['parameters', Buffer.from([0x22, 0])],
+])('too many %s are refused', (_, field) => {
+  check(Buffer.alloc(2 * 4096, field))();
+  expect(check(Buffer.alloc(2 * 4097, field))).toThrow(/4096 are accepted/);
+});
+
+test.each([
   ['raw contents', Buffer.alloc(600_000, Buffer.from([0x3a, 0]))],
   ['unknown fields', Buffer.alloc(600_000, Buffer.from([0x78, 1]))],
   ['packed integers', withContents({ intContents: Array.from({ length: 270_000 }, () => 300) })],

@@ -60,6 +60,7 @@ class WireCounter {
   readonly #bytes: Uint8Array;
   #offset = 0;
   #count = 0;
+  #partCount = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -96,7 +97,11 @@ class WireCounter {
     const inside = this.#offset;
     const after = Math.min(end, inside + length);
     const message = shape.messages.get(field);
-    if (message !== undefined) this.count(message, inside, after);
+    if (message !== undefined) {
+      if (++this.#partCount > REQUEST_LIMITS.messageParts.max)
+        throw beyondLimit('messageParts', 'The message');
+      this.count(message, inside, after);
+    }
     const elementBytes = shape.packed.get(field);
     if (elementBytes !== undefined)
       this.#add(elementBytes > 0 ? length / elementBytes : this.#varintCount(inside, after));

@@ -17,7 +17,7 @@ const MESSAGE = Type.Object({
     Type.Union([
       Type.String(),
       Type.Null(),
-      Type.Array(CONTENT_PART, { maxItems: REQUEST_LIMITS.messageParts.max }),
+      Type.Array(CONTENT_PART, { maxItems: REQUEST_LIMITS.contentParts.max }),
     ]),
   ),
 });
@@ -28,7 +28,7 @@ const TEMPLATE_MEMBERS = {
   continue_final_message: optional(Type.Boolean()),
   /** Name of one of the model's templates. */
   chat_template: optional(Type.String({ minLength: 1, maxLength: REQUEST_LIMITS.idCharacters.max })),
-  documents: optional(Type.Array(Type.Object({}), { maxItems: REQUEST_LIMITS.messageParts.max })),
+  documents: optional(Type.Array(Type.Object({}), { maxItems: REQUEST_LIMITS.contentParts.max })),
   reasoning_effort: optional(Type.String()),
 };
 
@@ -89,6 +89,13 @@ function templateArgumentsOf(json: ChatMembers): Readonly<Record<string, unknown
     ...Object.fromEntries(given),
     ...(tools === undefined ? {} : { tools }),
   };
+  const { chat_template: template } = json;
+  if (typeof template === 'string' && /\{[{%#]/.test(template))
+    throw new OpenAiRequestError(
+      'chat_template',
+      `'chat_template' is a template, but must be the name of one of the model's; templates of clients are not run.`,
+      'UNSUPPORTED',
+    );
   if (all['continue_final_message'] === true && all['add_generation_prompt'] === true)
     throw new OpenAiRequestError(
       'continue_final_message',

@@ -1,6 +1,7 @@
 /** The gRPC server: inference.GRPCInferenceService and grpc.health.v1.Health. */
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
+import { hostAndPort } from '../../core/network-address.js';
 import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
 import type { ServeOptions } from '../context/options.js';
 import type { ServerContext } from '../context/server-context.js';
@@ -38,7 +39,7 @@ export async function listenGrpc(
   tls: ServeOptions['tls'],
 ): Promise<number> {
   return await new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, credentials(tls), (error, boundPort) => {
+    server.bindAsync(hostAndPort(host, port), credentials(tls), (error, boundPort) => {
       if (error === null) resolve(boundPort);
       else reject(new AloftError('ADDRESS_IN_USE', error.message, { cause: error }));
     });

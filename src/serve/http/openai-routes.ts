@@ -15,6 +15,7 @@ import { openAiError, OpenAiRequestError, type OpenAiErrorBody } from '../../pro
 import { inMemberNames } from '../../protocol/openai/member-names.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import { sseFrame } from '../../protocol/sse.js';
+import { templateValues } from '../../text/template-values.js';
 import { requestInfo } from '../inference/request-info.js';
 import { withTenant } from '../inference/cache-salt.js';
 import { queuePolicyFor } from '../inference/request-limits.js';
@@ -70,16 +71,27 @@ async function chat(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const options = readChatRequest(parseJsonObject(bodyText(request)));
+  const text = bodyText(request);
+  const options = readChatRequest(parseJsonObject(text));
   const head = answerHead('chatcmpl', options);
   return await answer(context, request, reply, {
     options,
     model: openAiModel(context, options.model),
-    requests: [options.request],
+    requests: [withPythonValues(options.request, text)],
     promptMember: 'messages',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),
   });
+}
+
+/** Chat templates are programs for Python, which reads some JSON otherwise. */
+function withPythonValues(request: GenerateRequest, text: string): GenerateRequest {
+  const { prompt } = request;
+  if (prompt.type !== 'chat') return request;
+  return {
+    ...request,
+    prompt: { ...prompt, templateArguments: templateValues(text, prompt.templateArguments) },
+  };
 }
 
 function answerHead(prefix: string, { model }: StreamOptions) {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { AloftError } from '../../core/errors.js';
 import { type HfTokenizerJson, isRecord } from './hf-json.js';
 
-const PROGRAM = fileURLToPath(new URL('pattern-trial-process.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./pattern-trial-process.js', import.meta.url));
 
 /** The trial takes a tenth of a second; a pattern that needs so long holds up every request. */
 const LIMIT_MS = 20_000;

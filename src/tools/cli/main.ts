@@ -6,7 +6,7 @@ import { normaliseFlags, usageError } from './flags.js';
 import { jobPlace } from './job-place.js';
 import { Interrupted } from './interrupt.js';
 import { packageVersion } from './package-version.js';
-import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
+import { processTerminal, type Terminal } from './terminal.js';
 
 /** Gives a sub-command its flags, arguments and action. */
 export type RegisterCommand = (command: Command, terminal: Terminal) => void;
@@ -24,7 +24,7 @@ export interface CommandEntry {
 export async function main(
   argv: readonly string[],
   commands: readonly CommandEntry[],
-  terminal: Terminal = PROCESS_TERMINAL,
+  terminal: Terminal = processTerminal(),
 ): Promise<number> {
   const named = new Set(argv);
   const isNamed = ({ name, aliases = [] }: CommandEntry): boolean =>
