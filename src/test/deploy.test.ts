@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import { parse, parseAllDocuments } from 'yaml';
 import { DEFAULT_SERVE_OPTIONS } from '../serve/context/options.js';
 import { COMMANDS } from '../tools/cli/commands.js';
-import { PROCESS_TERMINAL } from '../tools/cli/terminal.js';
+import { processTerminal } from '../tools/cli/terminal.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const KUBERNETES = join(ROOT, 'deploy/kubernetes');
@@ -58,7 +58,7 @@ const container = template.spec.containers[0]!;
 async function expectTaken([name, ...args]: readonly string[]): Promise<void> {
   const register = await COMMANDS.find((one) => one.name === name)!.load();
   const command = new Command(name);
-  register(command, PROCESS_TERMINAL);
+  register(command, processTerminal());
   expect(command.parseOptions([...args])).toEqual({ operands: [], unknown: [] });
 }
 
