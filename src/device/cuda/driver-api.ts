@@ -12,6 +12,7 @@ export const DRIVER_PROTOTYPES = {
   cuDeviceGetAttribute: '(uint64_t value, int attribute, int device)',
   cuDeviceGetUuid_v2: '(uint64_t uuid, int device)',
   cuDeviceTotalMem_v2: '(uint64_t bytes, int device)',
+  cuDeviceCanAccessPeer: '(uint64_t can, int device, int peer)',
   cuDevicePrimaryCtxRetain: '(uint64_t context, int device)',
   cuDevicePrimaryCtxRelease_v2: '(int device)',
   cuCtxSetCurrent: '(uint64_t context)',

@@ -15,6 +15,7 @@
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
+#include "exchange/peer-memory.cuh"
 
 #define BUFFERS 3
 // Looks at a slot between two looks at the clock and at the host's memory, which is slow to reach.
@@ -67,33 +68,6 @@ template <typename Form> __device__ __forceinline__ Vec16 cleaned(const Vec16& v
 // Words may arrive one by one.
 template <typename Form> __device__ __forceinline__ bool is_whole(const Vec16& v) {
   return !(Form::is_empty(v.w[0]) || Form::is_empty(v.w[1]) || Form::is_empty(v.w[2]) || Form::is_empty(v.w[3]));
-}
-
-__device__ __forceinline__ Vec16 load_from_peer(const Vec16* p) {
-  Vec16 v;
-  asm volatile("ld.relaxed.sys.global.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.w[0]), "=r"(v.w[1]), "=r"(v.w[2]), "=r"(v.w[3])
-               : "l"(p)
-               : "memory");
-  return v;
-}
-__device__ __forceinline__ void store_to_peer(Vec16* p, const Vec16& v) {
-  asm volatile("st.relaxed.sys.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.w[0]), "r"(v.w[1]), "r"(v.w[2]),
-               "r"(v.w[3])
-               : "memory");
-}
-__device__ __forceinline__ u32 load_signal(const u32* p) {
-  u32 word;
-  asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(word) : "l"(p) : "memory");
-  return word;
-}
-__device__ __forceinline__ void store_signal(u32* p, u32 word) {
-  asm volatile("st.relaxed.sys.global.u32 [%0], %1;" ::"l"(p), "r"(word) : "memory");
-}
-__device__ __forceinline__ u64 clock_ns() {
-  u64 ns;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
-  return ns;
 }
 
 // Reads what no kernel changes; may stand before the wait for the predecessor.

@@ -17,7 +17,15 @@ const H200: GpuProperties = {
   sharedBytesPerMultiprocessor: 233472,
   driverCudaVersion: 13000,
 };
-const WHOLE: CudaSurvey = { gpus: [H200], driver: '13.0', nvrtc: '13.0', cublasLt: '13.0', missing: [] };
+const WHOLE: CudaSurvey = {
+  gpus: [H200],
+  apart: [],
+  driver: '13.0',
+  nvrtc: '13.0',
+  cublasLt: '13.0',
+  nccl: undefined,
+  missing: [],
+};
 
 test('a usable GPU is taken', () => {
   expect(automaticDevice(() => deviceSurvey(WHOLE), 'float16')).toEqual({ device: 'cuda' });

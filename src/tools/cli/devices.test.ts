@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { CudaSurvey } from '../../device/cuda/survey.js';
 import { cudaText } from './devices.js';
 
 const GPU = {
@@ -14,18 +15,36 @@ const GPU = {
   driverCudaVersion: 13000,
 };
 
+const NOTHING: CudaSurvey = {
+  gpus: [],
+  apart: [],
+  driver: undefined,
+  nvrtc: undefined,
+  cublasLt: undefined,
+  nccl: undefined,
+  missing: [],
+};
+
 test('GPUs, libraries, and what is missing', () => {
   const text = cudaText({
+    ...NOTHING,
     gpus: [GPU, { ...GPU, ordinal: 1, name: 'Tesla T4', computeCapability: 75 }],
     driver: '13.0',
-    nvrtc: undefined,
     cublasLt: '13.1',
     missing: ['No usable NVRTC.'],
   });
-  expect(text).toMatch(/^cuda:0 +NVIDIA H200 +sm_90a +132 +139(\.0)? GiB +yes$/m);
+  expect(text).toMatch(/^cuda:0 +NVIDIA H200 +sm_90a +132 +139(\.0)? GiB +GPU-0 +yes$/m);
   expect(text).toMatch(/^cuda:1 +Tesla T4 .* no, compute capability 8\.0/m);
   expect(text).toMatch(/^NVRTC +- +builds engines$/m);
   expect(text).toMatch(/^Missing: No usable NVRTC\.$/m);
-  const none = cudaText({ gpus: [], driver: undefined, nvrtc: undefined, cublasLt: undefined, missing: [] });
-  expect(none).toContain('No CUDA GPU.');
+  expect(cudaText(NOTHING)).toContain('No CUDA GPU.');
+});
+
+test('the way between ranks on several GPUs', () => {
+  const pair = { ...NOTHING, gpus: [GPU, { ...GPU, ordinal: 1 }] };
+  expect(cudaText(pair)).toMatch(/^Ranks on these GPUs exchange over each other's memory/m);
+  const apart = { ...pair, apart: [[0, 1]] as const };
+  expect(cudaText(apart)).toContain('0 and 1. Ranks on them exchange by NCCL, which is missing.');
+  expect(cudaText({ ...apart, nccl: '2.28.3' })).toContain('exchange by NCCL 2.28.3.');
+  expect(cudaText({ ...NOTHING, gpus: [GPU] })).not.toContain('Ranks');
 });

@@ -40,16 +40,31 @@ function cpuRows(): string[][] {
 }
 
 /** GPUs, CUDA's parts, and what is missing. */
-export function cudaText({ gpus, driver, nvrtc, cublasLt, missing }: CudaSurvey): string {
+export function cudaText(survey: CudaSurvey): string {
+  const { gpus, driver, nvrtc, cublasLt, missing } = survey;
   const parts = [
     ['CUDA driver', driver ?? '-', 'runs engines'],
     ['cuBLASLt', cublasLt ?? '-', 'runs engines'],
     ['NVRTC', nvrtc ?? '-', 'builds engines'],
   ];
-  const header = ['device', 'name', 'architecture', 'multiprocessors', 'memory', 'usable'];
+  const header = ['device', 'name', 'architecture', 'multiprocessors', 'memory', 'uuid', 'usable'];
   const list = gpus.length === 0 ? 'No CUDA GPU.' : formatTable([header, ...gpus.map(gpuRow)]);
   const table = formatTable([['library', 'version', 'for'], ...parts]);
-  return [list, '', table, ...missing.map((sentence) => `Missing: ${sentence}`)].join('\n');
+  return [list, ...rankLines(survey), '', table, ...missing.map((sentence) => `Missing: ${sentence}`)].join(
+    '\n',
+  );
+}
+
+/** Line on the way between ranks on several GPUs. */
+function rankLines({ gpus, apart, nccl }: CudaSurvey): string[] {
+  if (gpus.length < 2) return [];
+  if (apart.length === 0)
+    return [
+      "Ranks on these GPUs exchange over each other's memory, if it proves to work when an engine opens.",
+    ];
+  const pairs = apart.map(([a, b]) => `${a} and ${b}`).join(', ');
+  const way = nccl === undefined ? 'NCCL, which is missing' : `NCCL ${nccl}`;
+  return [`These GPUs do not reach each other's memory: ${pairs}. Ranks on them exchange by ${way}.`];
 }
 
 function gpuRow(gpu: GpuProperties): string[] {
@@ -60,6 +75,7 @@ function gpuRow(gpu: GpuProperties): string[] {
     architectureName(gpu.computeCapability),
     String(gpu.multiprocessorCount),
     formatBytes(gpu.totalBytes),
+    gpu.uuid,
     isUsable ? 'yes' : 'no, compute capability 8.0 or later is needed',
   ];
 }
