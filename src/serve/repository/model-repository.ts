@@ -6,10 +6,10 @@ import { EngineRestarts } from './engine-restarts.js';
 import { unknownModelFault } from './load-faults.js';
 import { VersionBinder } from './bind-version.js';
 import type { IndexRow, LoadTime, ModelEntry } from './model-entry.js';
-import { ModelLoading } from './model-loading.js';
+import { ModelLoads } from './model-loads.js';
 import { ModelTable, UNLOADED } from './model-table.js';
 import { readModelFiles, scanRepository, type ModelFiles } from './scan.js';
-import type { GenerationModel, ServedModel } from './served-model.js';
+import type { ServedModel } from './served-model.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
 export type ControlMode = 'none' | 'explicit' | 'poll';
@@ -35,8 +35,7 @@ export class ModelRepository {
   readonly #options: RepositoryOptions;
   readonly #log: Log;
   readonly #binder: VersionBinder;
-  readonly #loading: ModelLoading;
-  readonly #restarts: EngineRestarts;
+  readonly #loads: ModelLoads;
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
@@ -49,9 +48,12 @@ export class ModelRepository {
     this.#options = options;
     this.#log = log;
     this.#binder = new VersionBinder(options, loader, this.#table);
-    const onEngine = (served: GenerationModel) => this.#followEngine(served);
-    this.#loading = new ModelLoading({ table: this.#table, binder: this.#binder, log, onEngine });
-    this.#restarts = new EngineRestarts(options.restart);
+    const serialized = (action: () => Promise<void>) => void this.#serialized(action);
+    this.#loads = new ModelLoads(this.#table, this.#binder, {
+      log,
+      restarts: new EngineRestarts(options.restart),
+      serialized,
+    });
   }
 
   get controlMode(): ControlMode {
@@ -67,7 +69,7 @@ export class ModelRepository {
     const names = all ? this.#table.names : initialModels;
     this.#missingModels = names.filter((name) => !this.#table.has(name) && name !== '*');
     await this.#serialized(() =>
-      this.#loading.loadAll(names.flatMap((name) => [name, ...this.#loading.dependencies(name)])),
+      this.#loads.loadAll(names.flatMap((name) => [name, ...this.#loads.dependencies(name)])),
     );
     if (controlMode === 'poll') this.#pollTimer = setInterval(() => void this.#poll(), pollSeconds * 1000);
   }
@@ -111,7 +113,7 @@ export class ModelRepository {
     const missing = this.#missingModels.find((name) => (this.#table.get(name)?.versions.size ?? 0) === 0);
     if (missing !== undefined) return `Model '${missing}' is not in the repository`;
     const members = this.list().toSorted(
-      (a, b) => this.#loading.rank(a.files.name) - this.#loading.rank(b.files.name),
+      (a, b) => this.#loads.loadRank(a.files.name) - this.#loads.loadRank(b.files.name),
     );
     for (const { files, versions } of members) {
       for (const { version, state, reason } of versions.values()) {
@@ -137,8 +139,8 @@ export class ModelRepository {
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.#table.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
-      const names = [name, ...this.#loading.dependencies(name)];
-      const faults = await this.#loading.loadAll(names);
+      const names = [name, ...this.#loads.dependencies(name)];
+      const faults = await this.#loads.loadAll(names);
       const fault = names.map((one) => faults.get(one)).find((one) => one !== undefined);
       if (fault !== undefined) throw fault;
     });
@@ -155,8 +157,8 @@ export class ModelRepository {
           `failed to unload '${name}': Model to be unloaded has not been served.`,
         );
       }
-      const others = unloadDependents ? this.#loading.dependencies(name) : [];
-      for (const model of [name, ...others]) await this.#loading.unloadModel(model);
+      const others = unloadDependents ? this.#loads.dependencies(name) : [];
+      for (const model of [name, ...others]) await this.#loads.unloadModel(model);
     });
   }
 
@@ -207,35 +209,13 @@ export class ModelRepository {
           );
         };
         for (const name of changed.filter(isGone)) {
-          await this.#loading.unloadModel(name);
+          await this.#loads.unloadModel(name);
           this.#table.delete(name);
         }
-        await this.#loading.loadAll(changed.filter((name) => this.#table.has(name)));
+        await this.#loads.loadAll(changed.filter((name) => this.#table.has(name)));
       });
     } catch (error) {
       this.#log.error(`Polling the model repository failed: ${reportError(error).message}`);
     }
-  }
-
-  #followEngine(served: GenerationModel): void {
-    const { name, version, engine } = served;
-    engine.loaded.onFailure(({ code, message }) => {
-      const isRestarted = this.#restarts.allow(engine);
-      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
-      this.#log.error(
-        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
-      );
-      if (isRestarted) void this.#serialized(() => this.#restart(served));
-    });
-  }
-
-  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
-  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
-    if (!this.#binder.engines().includes(engine)) return;
-    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
-    await this.#binder.release(name, version);
-    await this.#loading.loadAll([name]);
-    const state = this.#table.get(name)?.versions.get(version)?.state;
-    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
   }
 }

@@ -1,39 +1,43 @@
-/** Loading and unloading of models: in which order, what is served meanwhile, and what is left when a load fails. */
-import { type AloftError, reportError } from '../../core/errors.js';
+/** Loads and unloads models in the order that they need each other, and loads engines again that have stopped. */
+import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
-import type { GenerationModel, ServedModel } from './served-model.js';
-import { modelKind, type ModelKind } from '../tensors/model-kind.js';
-import type { VersionBinder } from './bind-version.js';
+import type { EngineRestarts } from './engine-restarts.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
+import type { VersionBinder } from './bind-version.js';
 import type { ModelEntry } from './model-entry.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { type ModelTable, UNLOADED } from './model-table.js';
 import { selectedVersions, type ModelFiles } from './scan.js';
+import type { GenerationModel, ServedModel } from './served-model.js';
 
 /** Members before what is made of them. */
 const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postprocessing', 'bls', 'ensemble'];
 
-export interface LoadingParts {
-  readonly table: ModelTable;
-  readonly binder: VersionBinder;
+/** Parts that a load needs besides the models. */
+interface LoadParts {
   readonly log: Log;
-  /** Called for each engine that is loaded. */
-  readonly onEngine: (served: GenerationModel) => void;
+  readonly restarts: EngineRestarts;
+  /** Runs an action when no other load or unload does. */
+  readonly serialized: (action: () => Promise<void>) => void;
 }
 
-export class ModelLoading {
+/** Its methods are called one after another. */
+export class ModelLoads {
   readonly #table: ModelTable;
   readonly #binder: VersionBinder;
   readonly #log: Log;
-  readonly #onEngine: LoadingParts['onEngine'];
+  readonly #restarts: EngineRestarts;
+  readonly #serialized: LoadParts['serialized'];
   /** Files with which a model was loaded last. */
   readonly #loadedFiles = new Map<string, ModelFiles>();
 
-  constructor({ table, binder, log, onEngine }: LoadingParts) {
+  constructor(table: ModelTable, binder: VersionBinder, { log, restarts, serialized }: LoadParts) {
     this.#table = table;
     this.#binder = binder;
     this.#log = log;
-    this.#onEngine = onEngine;
+    this.#restarts = restarts;
+    this.#serialized = serialized;
   }
 
   /** The members of an ensemble, or the engine of a bls model. */
@@ -63,7 +67,7 @@ export class ModelLoading {
     // At once, so that none looks as if it did not exist while others are loaded.
     for (const name of wanted) this.#announce(name);
     const faults = new Map<string, AloftError>();
-    for (const name of [...wanted].toSorted((a, b) => this.rank(a) - this.rank(b))) {
+    for (const name of [...wanted].toSorted((a, b) => this.loadRank(a) - this.loadRank(b))) {
       const fault = await this.#loadModel(name);
       if (fault !== undefined) faults.set(name, fault);
     }
@@ -80,8 +84,8 @@ export class ModelLoading {
       this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
   }
 
-  /** Place of a model in the order of loading: members come before what is made of them; first what cannot be read. */
-  rank(name: string): number {
+  /** Members come before what is made of them; first what cannot be read. */
+  loadRank(name: string): number {
     const file = this.#table.get(name)?.files.file;
     const kind = file && modelKind(file.config);
     return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
@@ -117,7 +121,7 @@ export class ModelLoading {
     try {
       const { served, findings, fault } = await this.#binder.bind(files, version);
       for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
-      if (served.kind === 'engine') this.#onEngine(served);
+      if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
       this.#table.setState(name, { version, state: 'READY', reason: '', served, loadMs });
       if (fault === undefined) return undefined;
@@ -157,6 +161,28 @@ export class ModelLoading {
     const loaded = this.#loadedFiles.get(name);
     if (loaded !== undefined) this.#table.setFiles({ ...loaded, signature });
     return loaded;
+  }
+
+  #followEngine(served: GenerationModel): void {
+    const { name, version, engine } = served;
+    engine.loaded.onFailure(({ code, message }) => {
+      const isRestarted = this.#restarts.allow(engine);
+      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
+      this.#log.error(
+        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
+      );
+      if (isRestarted) this.#serialized(() => this.#restart(served));
+    });
+  }
+
+  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
+  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
+    if (!this.#binder.engines().includes(engine)) return;
+    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    await this.#binder.release(name, version);
+    await this.loadAll([name]);
+    const state = this.#table.get(name)?.versions.get(version)?.state;
+    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
   }
 
   async unloadModel(name: string): Promise<void> {
