@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { byText } from './readme/format.mjs';
 import { latencyBlock, memoryBlock, speedBlock } from './readme/gpu-tables.mjs';
 import { fromNewest, readResults, refusalsOf, sessionsOf } from './readme/results.mjs';
-import { frontEndBlock, overheadBlock } from './readme/server-tables.mjs';
+import { frontEndBlock, overheadBlock, reliabilityBlock } from './readme/server-tables.mjs';
 
 const GPU = 'NVIDIA H200';
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -42,6 +42,7 @@ export function withFigures(readme, results, note = () => {}) {
     latency: fromGpu(latencyBlock),
     overhead: () => overheadBlock(results),
     'front-end': () => frontEndBlock(results),
+    reliability: () => reliabilityBlock(results),
   };
   const names = Array.from(readme.matchAll(BLOCK), ([, , name]) => name);
   const [there, wanted] = [names, Object.keys(blocks)].map((list) => list.toSorted(byText).join(', '));

@@ -46,7 +46,7 @@ function textOf(parts) {
 function httpRequest(prompt, tokens, worker) {
   const form = HTTP_FORMS[api];
   const body = Buffer.from(JSON.stringify(form.body(prompt, tokens)));
-  const head = `POST ${form.path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const head = `POST ${form.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
   const socket = (workers[worker] ??= connect({ host: '127.0.0.1', port, noDelay: true }));
   return new Promise((resolve, reject) => {
     const parts = [];

@@ -85,7 +85,7 @@ export function soakLoad(ports) {
     },
     brokenSocket: () =>
       brokenSocket(
-        'POST /v2/models/ensemble/generate_stream HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{"text',
+        'POST /v2/models/ensemble/generate_stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400\r\n\r\n{"text',
       ),
     malformedHttp: () => brokenSocket('GARBAGE /\r\n\0\r\n\r\n'),
     malformedJson: async () => expectStatus(400)(await read('/v1/completions', '{"model": ')),

@@ -61,3 +61,21 @@ export function frontEndBlock(results) {
   const header = ['API', ...offers.map((offer) => `${number(offer)}/s offered`)];
   return `${paragraph(caption)}\n\n${table(header, body)}`;
 }
+
+/** Outcome of the attack. @throws {Refusal} it did not pass, or a part is missing */
+export function reliabilityBlock(results) {
+  const [file] = results.filter(({ path }) => path === 'serve/attack.json');
+  if (file === undefined) throw new Refusal('serve/attack.json is missing');
+  const commit = commitOf(file);
+  const { passes, machine, parts } = file.data;
+  if (!passes) throw new Refusal('serve/attack.json did not pass');
+  const { bombs, engines, checkpoints, requests, pages } = parts;
+  const { health } = bombs.waitsMs;
+  const from = source({ script: 'bench/attack/attack.mjs', commit, paths: [file.path] });
+  return paragraph(`An attack of ${bombs.count} resource bombs, ${engines.length} engines that lie, ${checkpoints.length} checkpoints,
+    tokenizers and templates of strangers, ${number(requests.requestCount)} mutated requests over all protocols and
+    ${pages.requestCount} calls from pages of other origins in Chromium ended no process, and left no answer of 500 or more
+    without a code. While the bombs came in, a probe of another client waited ${number(health.p99)} ms at the 99th percentile and
+    ${number(health.max)} ms at most, on a machine of ${machine.coreCount} cores (${from}). [SECURITY.md](SECURITY.md) says what
+    is trusted, what is limited and how to report.`);
+}
