@@ -1,5 +1,6 @@
 /** Text requests over a batcher that knows only tokens. */
 import { type Clock, SYSTEM_CLOCK } from '../core/clock.js';
+import type { TokenConstraint } from '../core/constraint.js';
 import { AloftError, reportError } from '../core/errors.js';
 import type {
   EventGenerator,
@@ -16,6 +17,7 @@ import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
+import { ConstraintCompiler } from './grammar/thread/constraint-compiler.js';
 import { toTokenRequest } from './request/token-request.js';
 import { TextRun } from './text-run.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
@@ -35,9 +37,11 @@ export interface TextGeneratorParts {
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
 export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
+  readonly #constraints: ConstraintCompiler;
 
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
+    this.#constraints = new ConstraintCompiler(parts.tokenizer.table, parts.batcher.limits.vocabulary);
   }
 
   get model(): ModelCard {
@@ -87,13 +91,19 @@ export class TextGenerator implements EventGenerator, Generator {
     const { batcher, defaults } = this.#parts;
     const promptTokenIds = await this.#encodePrompt(request.prompt);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
+    const constraint = await this.#compileConstraint(request);
     // Every client can read this many bits from JSON.
     const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
     return toTokenRequest(
       request,
-      { id, promptTokenIds, badWords, randomSeed },
+      { id, promptTokenIds, badWords, randomSeed, constraint },
       { limits: batcher.limits, defaults },
     );
+  }
+
+  async #compileConstraint(request: GenerateRequest): Promise<TokenConstraint | undefined> {
+    const { constraint, echo = false, continuesPrompt = false } = request;
+    return constraint && this.#constraints.compile(constraint, echo || continuesPrompt);
   }
 
   async #encodePrompt(prompt: Prompt): Promise<readonly number[]> {

@@ -107,6 +107,7 @@ function bindSampling({ context }: CudaScope): CudaInstruction {
     slots: memory.slots,
     lastTokens: memory.lastTokens,
     history: memory.history,
+    masks: memory.tokenMasks,
     outTokens: memory.outTokens,
     outLogprobs: memory.outLogprobs,
     outTopIds: memory.outTopIds,
@@ -123,6 +124,7 @@ function bindSampling({ context }: CudaScope): CudaInstruction {
           logitTargets: descriptor('logitTargets'),
           rowSlots: descriptor('rowSlots'),
           positions: descriptor('positions'),
+          logitMasks: descriptor('logitMasks'),
         },
       ),
     );

@@ -10,6 +10,8 @@ export interface SampleContext {
   readonly endIds: readonly number[];
   readonly promptTokenIds: ArrayLike<number>;
   readonly outputTokenIds: ArrayLike<number>;
+  /** [vocabulary / 32] bits of the tokens that may be sampled; undefined: all. */
+  readonly mask?: Int32Array | undefined;
 }
 
 /**
@@ -20,15 +22,21 @@ export interface SampleContext {
 export function sampleReference(logits: Float32Array, context: SampleContext, position: number): number {
   const values = modifiedLogits(logits, context);
   const { sampling } = context;
-  if (greatest(values) < 0) return greatest(logits);
+  if (greatest(values) < 0) return greatest(maskedLogits(logits, context.mask));
   if (isGreedy(sampling)) return greatest(values);
   return drawReference(keptValues(values, sampling), sampling.seed, position);
 }
 
-/** Steps 1 to 5: minus infinity where a token is impossible. */
+/** Step 0: minus infinity where the mask forbids a token. */
+function maskedLogits(logits: Float32Array, mask: Int32Array | undefined): Float32Array {
+  const isAllowed = (id: number): boolean => mask === undefined || ((mask[id >> 5]! >>> (id & 31)) & 1) === 1;
+  return logits.map((value, id) => (Number.isNaN(value) || !isAllowed(id) ? -Infinity : value));
+}
+
+/** Steps 0 to 5: minus infinity where a token is impossible. */
 export function modifiedLogits(logits: Float32Array, context: SampleContext): Float32Array {
   const { sampling, endIds, outputTokenIds } = context;
-  const values = logits.map((value) => (Number.isNaN(value) ? -Infinity : value));
+  const values = maskedLogits(logits, context.mask);
   for (const [id, bias] of sampling.logitBias) values[id]! += Math.fround(bias);
   if (hasPenalties(sampling)) penalise(values, context);
   forbidBadWords(values, context);
@@ -136,7 +144,9 @@ export function scoreBeamReference(
 ): ReportedScores & { readonly tokenId: number } {
   const logprobs = logProbabilities(logits);
   const modified = modifiedLogits(Float32Array.from(logprobs), context);
-  const scores = greatest(modified) < 0 ? logprobs : Float64Array.from(modified);
+  const allowed = Float64Array.from(maskedLogits(Float32Array.from(logprobs), context.mask));
+  const fallback = context.mask === undefined ? logprobs : allowed;
+  const scores = greatest(modified) < 0 ? fallback : Float64Array.from(modified);
   const tokenId = greatest(scores);
   return { tokenId, ...report(scores, tokenId, topCount) };
 }

@@ -14,7 +14,7 @@ import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { topCountOf } from '../../../ops/sample/contract.js';
+import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { kvBytesPerToken } from '../opening/memory-plan.js';
@@ -181,6 +181,7 @@ class CudaExecutor implements Executor {
     const work = countAttentionWork(step, this.#split);
     flight.start.record(this.#stream);
     moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
+    if (step.maskCount > 0) this.#uploadMasks(flight, step);
     const isCaptured = this.#usesGraphs && work.isDecode && topCount === 0 && step.rowCount <= MAX_GRAPH_ROWS;
     if (step.rowCount > 0 && isCaptured) this.#launchGraph(flight, step, work);
     else if (step.tokenCount > 0) this.#launchEach(flight, step, { ...work, topCount });
@@ -235,6 +236,14 @@ class CudaExecutor implements Executor {
   #upload({ words, staging }: Flight, layout: DescriptorLayout, step: StepInput): void {
     fillDescriptor(words, layout, step, this.#split);
     this.#stream.copyToDevice(this.#areas.descriptor, staging.address, layout.length * 4);
+  }
+
+  /** Masks have an area of their own, so that captured steps find them. */
+  #uploadMasks(flight: Flight, { masks, maskCount }: StepInput): void {
+    const words = maskCount * maskWords(this.limits.vocabulary);
+    const staging = flight.masks();
+    new Int32Array(staging.buffer).set(masks.subarray(0, words));
+    this.#stream.copyToDevice(this.#areas.tokenMasks, staging.address, words * 4);
   }
 
   #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {

@@ -18,6 +18,7 @@ export interface ExecutorMemory extends CudaMemory {
   readonly blockBytes: number;
   readonly descriptorBytes: number;
   readonly outBytes: number;
+  readonly maskBytes: number;
   readonly matmulWorkspaceBytes: number;
 }
 
@@ -56,6 +57,7 @@ export function allocateMemory(
     descriptorBytes: bytes.descriptor,
     matmulWorkspaceBytes: bytes.matmulWorkspace,
     outBytes: bytes.results,
+    maskBytes: bytes.tokenMasks,
   };
 }
 
