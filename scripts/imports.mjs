@@ -118,7 +118,7 @@ export function importedFixtures(sources) {
 const DECLARATION =
   /^export (?:abstract )?(?:async )?(?:type|interface|class|const|function\*?|enum)\s+(\w+)/gm;
 /** Names that modules export because whoever loads them by URL asks for them. */
-const LOADED_NAMES = new Set(['openExecutor']);
+const LOADED_NAMES = new Set(['openExecutor', 'prepareRank']);
 
 /** Finds names that several modules declare and export. @returns for each the name and the paths */
 export function collidingNames(sources) {

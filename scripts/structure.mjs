@@ -23,6 +23,8 @@ import {
 
 const MAX_LINES = 300;
 const DEVICE_COMPARISON = /[!=]==\s*'(?:cuda|cpu)'|'(?:cuda|cpu)'\s*[!=]==|case '(?:cuda|cpu)'/g;
+/** CONTRIBUTING.md, rule 2 of comments: a comment names its thing first. */
+const UNNAMED_COMMENT = /(?:\/\*\*\s*(?:\*\s*)?|^[ \t]*\/\/ )(?:Of|What|How) /gm;
 const sources = readSources();
 const product = sources.filter(({ path }) => isProduct(path));
 
@@ -32,6 +34,7 @@ const COUNTS = [
   { what: 'import edges in run/batcher', bound: 16, places: edges('run/batcher') },
   { what: 'import edges in ops/linear', bound: 8, places: edges('ops/linear') },
   { what: 'import circles', bound: 0, places: importCircles(sources).map((circle) => circle.join(' -> ')) },
+  { what: 'comments that begin with Of, What, How', bound: 0, places: lines(UNNAMED_COMMENT) },
   { what: 'lines with isInt8', bound: 0, places: lines(/\bisInt8\b/g) },
   // A table of devices or of back ends compares nothing, so no file is exempt.
   { what: 'comparisons with a device', bound: 0, places: lines(DEVICE_COMPARISON) },
@@ -77,7 +80,7 @@ function longFiles() {
 }
 
 const { values } = parseArgs({ options: { list: { type: 'boolean', default: false } } });
-const row = (what, now, bound) => `${what.padEnd(36)} ${now.padStart(4)} ${bound.padStart(5)}`;
+const row = (what, now, bound) => `${what.padEnd(38)} ${now.padStart(4)} ${bound.padStart(5)}`;
 console.log(row('what', 'now', 'bound'));
 for (const { what, bound, places } of COUNTS) {
   const isOver = places.length > bound;

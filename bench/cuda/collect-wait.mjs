@@ -84,7 +84,7 @@ function pool() {
   return { eventFlags: BLOCKING_SYNC, enqueue: () => {}, wait, dispose: () => {} };
 }
 
-/** What the executor does: cuStreamAddCallback on a stream of its own. */
+/** Way of the executor: cuStreamAddCallback on a stream of its own. */
 function callback() {
   const signal = createCompletionSignal(driver);
   const wait = async (event) => {

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endingFault, killRank, randomKills } from '../../dist/test/kill-ranks.js';
+import { killFault, killRank, randomKills } from '../../dist/test/kill-ranks.js';
 
 const LIMIT_MS = 2000;
 const count = Number(process.argv[2] ?? 100);
@@ -27,7 +27,7 @@ try {
   for (const kill of randomKills(count, 5)) {
     const ending = await killRank(engine, kill);
     const late = ending.ms < LIMIT_MS ? undefined : `it takes ${Math.round(ending.ms)} ms`;
-    const fault = endingFault(kill, ending) ?? late;
+    const fault = killFault(kill, ending) ?? late;
     if (ending.status !== 0) times.push(ending.ms);
     if (fault === undefined) endings[ending.status === 0 ? 'finished' : 'killed']++;
     else {

@@ -5,6 +5,8 @@ set -e
 cd "$(dirname "$0")"
 export CUDA_VISIBLE_DEVICES=
 python3 tiny_models.py "$2"
+python3 family_models.py "$2"
+python3 chatglm_models.py "$2"
 python3 warpers.py "$2"
 for part in probes templates programs; do
   python3 "jinja_$part.py" "$2"

@@ -72,7 +72,12 @@ const SUPPORTED = rows('yes', [
   ['fp8_kv_cache', SWITCH, 'the same as --kv_cache_dtype fp8'],
   ['max_batch_size', COUNT, 'most sequences at a time', { fallback: 8 }],
   ['max_input_len', COUNT, 'longest prompt in tokens', { fallback: 2048 }],
-  ['max_output_len', COUNT, 'longest continuation in tokens', { fallback: 512 }],
+  [
+    'max_output_len',
+    COUNT,
+    'longest continuation in tokens; not given, a continuation may use all that its prompt leaves of the sequence',
+    { fallback: 512 },
+  ],
   ['max_beam_width', COUNT, 'most beams of a request', { fallback: 1 }],
   ['max_num_tokens', COUNT, 'most tokens of one step'],
   ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 16 }],

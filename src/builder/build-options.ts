@@ -10,6 +10,8 @@ export interface EngineLimits {
   readonly maxBatchSize: number;
   readonly maxInputTokens: number;
   readonly maxOutputTokens: number;
+  /** True if the length of outputs was asked for; otherwise it only adds to that of sequences, which outputs may use up. */
+  readonly isOutputLimited: boolean;
   readonly maxBeamWidth: number;
   /** Tokens of one step; null leaves it to the executor. */
   readonly maxStepTokens: number | null;

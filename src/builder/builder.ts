@@ -1,5 +1,6 @@
 /** The pipeline from a checkpoint to an engine directory, one weight at a time and all ranks in one pass. */
 import { setImmediate } from 'node:timers/promises';
+import { AloftError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import { createEngine } from '../engine/engine-writer.js';
 import { KERNEL_TENSOR_PREFIX } from '../engine/format.js';
@@ -8,7 +9,7 @@ import { startingTimingCache } from '../engine/timing-cache.js';
 import type { WeightName } from '../plan/plan.js';
 import type { BuildOptions, BuildTarget, KernelPackage } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
-import { buildWarnings, checkTensors } from './check-checkpoint.js';
+import { buildWarnings, cacheWarnings, checkTensors } from './check-checkpoint.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import { draftManifest } from './manifest-draft.js';
@@ -42,7 +43,11 @@ export async function buildEngine(
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
-  for (const warning of buildWarnings(checkpoint, options)) hooks.log.warning(warning);
+  const warnings = [
+    ...buildWarnings(checkpoint, definition, options),
+    ...cacheWarnings(target.layout.device, options),
+  ];
+  for (const warning of warnings) hooks.log.warning(warning);
   const subject = { modelName: model.name, config, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
@@ -66,6 +71,7 @@ export async function buildEngine(
     }
     for (const rank of plans.keys())
       for (const [unit, code] of kernels.units) writer.write(rank, KERNEL_TENSOR_PREFIX + unit, code);
+    requireWhole(checkpoint);
     const { origin: tokenizerDirectory, tokenizerFiles } = checkpoint;
     const manifest = writer.commit({ tokenizerDirectory, tokenizerFiles, timingCache });
     return tally.finish(options.outputDirectory, manifest);
@@ -73,6 +79,15 @@ export async function buildEngine(
     writer.discard();
     throw fault;
   }
+}
+
+/** @throws {AloftError} CHECKPOINT_CORRUPT when weights were read as zeros */
+function requireWhole({ origin, tensors }: Checkpoint): void {
+  if ((tensors.lostPages?.() ?? 0) === 0) return;
+  throw new AloftError(
+    'CHECKPOINT_CORRUPT',
+    `A file of ${origin} became shorter while it was read. Download it again.`,
+  );
 }
 
 const NO_KERNELS: Omit<KernelPackage, 'timingCache'> & Partial<KernelPackage> = {
@@ -86,7 +101,7 @@ function kernelSpec([unit, code]: readonly [string, Uint8Array]): NamedTensorSpe
 
 /** Layers that are complete once `weight` is written; weights come in the order of the layers. */
 function layersBefore(weight: WeightName, { layerCount }: ModelConfig): number {
-  const match = /^layers\.(\d+)\.(mlp\.proj)?/.exec(weight);
+  const match = /^layers\.(\d+)\.(mlp\.(?:experts\.)?proj)?/.exec(weight);
   if (match === null) return weight.startsWith('vocab_embedding.') ? 0 : layerCount;
   return Number(match[1]) + (match[2] === undefined ? 0 : 1);
 }

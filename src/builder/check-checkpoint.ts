@@ -1,7 +1,9 @@
+import { DEVICE_TRAITS, type DeviceName } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
 import type { Plan, WeightPart } from '../plan/plan.js';
 import type { BuildOptions } from './build-options.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
+import { causeOfMissing, causeOfUnused, listedNames, unusedNames } from './tensor-names.js';
 
 const READABLE: readonly (string | undefined)[] = ['f32', 'f16', 'bf16'];
 
@@ -9,7 +11,9 @@ const READABLE: readonly (string | undefined)[] = ['f32', 'f16', 'bf16'];
  * Compares names, shapes and types of all tensors that a plan needs with the checkpoint, before any byte is read.
  * @throws {AloftError} TENSOR_MISSING, TENSOR_MISMATCH
  */
-export function checkTensors({ origin, config, tensors }: Checkpoint, plan: Plan): void {
+export function checkTensors(checkpoint: Checkpoint, plan: Plan): void {
+  const { origin, config, tensors } = checkpoint;
+  checkNames(checkpoint, plan);
   for (const [weight, { source }] of Object.entries(plan.weights)) {
     const dtypes = new Set(source.parts.map((part) => checkTensor(part)));
     if (dtypes.size > 1)
@@ -20,12 +24,7 @@ export function checkTensors({ origin, config, tensors }: Checkpoint, plan: Plan
   }
 
   function checkTensor({ tensor, shape }: WeightPart): string {
-    const info = tensors.info(tensor);
-    if (info === undefined)
-      throw new AloftError(
-        'TENSOR_MISSING',
-        `${origin} has no tensor '${tensor}', which ${config.architecture} with the sizes of ${config.path} needs. Check config.json, or download the checkpoint again.`,
-      );
+    const info = tensors.info(tensor)!;
     if (info.dtype === undefined || !READABLE.includes(info.dtype))
       throw new AloftError(
         'TENSOR_MISMATCH',
@@ -40,12 +39,33 @@ export function checkTensors({ origin, config, tensors }: Checkpoint, plan: Plan
   }
 }
 
+function neededNames({ weights }: Plan): ReadonlySet<string> {
+  return new Set(Object.values(weights).flatMap(({ source }) => source.parts.map(({ tensor }) => tensor)));
+}
+
+/** @throws {AloftError} TENSOR_MISSING with all names and the likely cause */
+function checkNames({ origin, config, tensors }: Checkpoint, plan: Plan): void {
+  const needed = neededNames(plan);
+  const missing = [...needed].filter((name) => tensors.info(name) === undefined);
+  if (missing.length === 0) return;
+  throw new AloftError(
+    'TENSOR_MISSING',
+    `${origin} lacks ${missing.length} of the ${needed.size} tensors that ${config.architecture} with the sizes of ${config.path} needs: ${listedNames(missing)}. Likely cause: ${causeOfMissing(tensors.names, missing)}.`,
+  );
+}
+
 /** Faults of a checkpoint that a build can go on with, but its user should know. */
 export function buildWarnings(
-  { config, origin, tokenizerFiles }: Checkpoint,
+  { config, origin, tokenizerFiles, tensors, warnings: known }: Checkpoint,
+  plan: Plan,
   { limits }: BuildOptions,
 ): string[] {
-  const warnings: string[] = [];
+  const warnings = [...known];
+  const unused = unusedNames(tensors.names, neededNames(plan));
+  if (unused.length > 0)
+    warnings.push(
+      `${origin} has ${unused.length} tensors that ${config.architecture} does not use: ${listedNames(unused)}. Likely cause: ${causeOfUnused(unused)}.`,
+    );
   const longest = limits.maxInputTokens + limits.maxOutputTokens;
   if (longest > config.maxPositions)
     warnings.push(
@@ -56,4 +76,14 @@ export function buildWarnings(
       `No tokenizer.json or tokenizer.model in ${origin}: text needs --tokenizer_dir when the engine runs.`,
     );
   return warnings;
+}
+
+/** The range of a cache that is not held in the type that was asked for. */
+export function cacheWarnings(device: DeviceName, { kvCache, precision }: BuildOptions): string[] {
+  const { bfloat16Cache: held } = DEVICE_TRAITS[device];
+  const asked = kvCache === 'auto' ? precision : kvCache;
+  if (asked !== 'bfloat16' || held === asked) return [];
+  return [
+    `A ${device} holds the bfloat16 KV cache as ${held}: as large and more precise, but its values end at 65,504. Build with --kv_cache_dtype float32 if those of the model go beyond.`,
+  ];
 }

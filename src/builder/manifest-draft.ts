@@ -110,6 +110,7 @@ function aloftSection(
     rotary_scaling: config.rope.scaling,
     tied_embeddings: config.tiedEmbeddings,
     max_beam_width: limits.maxBeamWidth,
+    output_is_limited: limits.isOutputLimited,
     quantised_parts: Array.from(quantisation?.parts ?? []),
     quantised_format: quantisation === null ? null : formatText(quantisation.format),
     kv_cache_dtype: kvCache === 'auto' ? precision : kvCache,

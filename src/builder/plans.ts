@@ -23,7 +23,7 @@ export interface BuildPlans {
 
 /** @throws {AloftError} ARCHITECTURE_UNKNOWN, UNSUPPORTED, SHARDING_IMPOSSIBLE */
 export function definePlans(given: ModelConfig, options: BuildOptions): BuildPlans {
-  const config = withOverrides(given, options);
+  const config = withoutIdleWindows(withOverrides(given, options), options);
   const model = modelFileFor(config.architecture, config.path);
   const definition = model.define(config, PRECISION_DTYPE[options.precision]);
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
@@ -36,12 +36,22 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
   return { model, config, definition: definition.plan, ranks };
 }
 
+/** Windows that no sequence of the engine fills hide nothing: their layers are those without one. */
+function withoutIdleWindows(config: ModelConfig, { limits }: BuildOptions): ModelConfig {
+  const { windows, ...rest } = config;
+  if (windows === undefined || rest.windowRope !== undefined) return config;
+  const longest = limits.maxInputTokens + limits.maxOutputTokens;
+  const needed = windows.map((window) => (window !== null && window < longest ? window : null));
+  return needed.some((window) => window !== null) ? { ...rest, windows: needed } : rest;
+}
+
 /** `--rotary_base` and `--rotary_scaling` win over config.json. */
 function withOverrides(config: ModelConfig, { ropeTheta, ropeScaling }: BuildOptions): ModelConfig {
   const { theta, scaling } = config.rope;
   return {
     ...config,
     rope: {
+      ...config.rope,
       theta: ropeTheta ?? theta,
       scaling: ropeScaling === null ? scaling : completed(ropeScaling, config),
     },

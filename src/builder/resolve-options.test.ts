@@ -22,6 +22,7 @@ test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of
         maxBatchSize: 8,
         maxInputTokens: 2048,
         maxOutputTokens: 512,
+        isOutputLimited: false,
         maxBeamWidth: 1,
         maxStepTokens: null,
         blockTokens: 16,

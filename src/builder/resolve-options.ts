@@ -169,6 +169,7 @@ function limitsOf(flags: FlagReader): EngineLimits {
     maxBatchSize: flags.number('max_batch_size'),
     maxInputTokens: flags.number('max_input_len'),
     maxOutputTokens: flags.number('max_output_len'),
+    isOutputLimited: flags.given('max_output_len'),
     maxBeamWidth: flags.number('max_beam_width'),
     maxStepTokens: flags.given('max_num_tokens') ? flags.number('max_num_tokens') : null,
     blockTokens: flags.number('tokens_per_block'),

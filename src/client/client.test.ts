@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main } from '../tools/cli/main.js';
-import { registerClient } from '../tools/cli/client.js';
+import { COMMANDS } from '../tools/cli/commands.js';
 import { byteIds } from '../serve/testing/byte-codec.js';
 import { ENDLESS_PROMPT } from '../serve/testing/scripted-model.js';
 import { startTestServer, until, type TestServer } from '../serve/testing/test-server.js';
@@ -102,7 +102,7 @@ describe('command', () => {
       err: (text: string) => void (err += text),
       isInteractive: false,
     };
-    const status = await main(words, [registerClient], terminal);
+    const status = await main(words, COMMANDS, terminal);
     return { status, out, err };
   };
   const url = () => ['-u', server.grpcAddress];

@@ -26,9 +26,9 @@ import { fieldTensors, type FieldTensor, type TextPiece, type TextRequest } from
 
 export interface TlsOptions {
   /** PEM texts. Without a root the system's are used. */
-  readonly rootCertificates?: Buffer;
-  readonly privateKey?: Buffer;
-  readonly certificateChain?: Buffer;
+  readonly rootCertificates?: Uint8Array;
+  readonly privateKey?: Uint8Array;
+  readonly certificateChain?: Uint8Array;
 }
 
 export interface GrpcClientOptions {
@@ -37,6 +37,9 @@ export interface GrpcClientOptions {
   readonly apiKey?: string;
   readonly tls?: TlsOptions;
 }
+
+const bufferOf = (bytes: Uint8Array | undefined): Buffer | null =>
+  bytes === undefined ? null : Buffer.from(bytes);
 
 export class GrpcClient {
   readonly #connections: GrpcConnections;
@@ -48,9 +51,9 @@ export class GrpcClient {
       tls === undefined
         ? credentials.createInsecure()
         : credentials.createSsl(
-            tls.rootCertificates ?? null,
-            tls.privateKey ?? null,
-            tls.certificateChain ?? null,
+            bufferOf(tls.rootCertificates),
+            bufferOf(tls.privateKey),
+            bufferOf(tls.certificateChain),
           );
     const options = {
       'grpc.max_receive_message_length': -1,

@@ -6,6 +6,8 @@ export interface DeviceTraits {
   readonly hasArchitectures: boolean;
   /** Ranks of one host take their memory from the same device; otherwise each has one of its own. */
   readonly isSharedByRanks: boolean;
+  /** Type that holds the values of a bfloat16 KV cache. */
+  readonly bfloat16Cache: 'float16' | 'bfloat16';
   /** Kind of memory, in Triton's words, that holds weights, workspace and KV blocks. */
   readonly memoryKind: 'cpu' | 'gpu';
   /** Kind of host memory that holds the host tier of KV blocks. */
@@ -21,6 +23,7 @@ export const DEVICE_TRAITS = {
     computesWhileSubmitting: true,
     hasArchitectures: false,
     isSharedByRanks: true,
+    bfloat16Cache: 'float16',
     memoryKind: 'cpu',
     hostMemoryKind: 'cpu',
   },
@@ -28,6 +31,7 @@ export const DEVICE_TRAITS = {
     computesWhileSubmitting: false,
     hasArchitectures: true,
     isSharedByRanks: false,
+    bfloat16Cache: 'bfloat16',
     memoryKind: 'gpu',
     hostMemoryKind: 'pinned',
   },

@@ -127,12 +127,23 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     flag: '--tokens-per-block <tokens>',
   },
   gpu: {
-    meaning: 'which GPU runs an engine built for CUDA',
+    meaning: 'which GPU runs an engine built for CUDA; of several ranks, the first of theirs',
     unit: 'ordinal',
     values: { type: 'whole', min: 0, max: 1024 },
     fallback: '0',
     flag: '--gpu <n>',
     parameters: ['gpu_device_ids'],
+  },
+  shareGpu: {
+    meaning: 'let several ranks share a GPU; slow, for checks',
+    values: { type: 'switch' },
+    flag: '--share-gpu',
+  },
+  collectives: {
+    meaning: 'way between the GPUs of ranks: by their own memory where that works, or by NCCL',
+    values: { type: 'choice', choices: { auto: 'auto', nccl: 'nccl' } },
+    fallback: 'auto',
+    flag: '--collectives <way>',
   },
   maxDeviceBytes: {
     meaning: 'cap on weights, workspace and KV cache on a GPU together, such as 32GB',

@@ -19,6 +19,9 @@ export type BatchingType = (typeof BATCHING_TYPES)[number];
 export const SCHEDULER_POLICIES = ['guaranteed_no_evict', 'max_utilization'] as const;
 export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
 
+/** Ways between the GPUs of ranks: `auto` is our own kernels where GPUs reach each other's memory, NCCL elsewhere. */
+export type CollectivesWay = 'auto' | 'nccl';
+
 /** Options that an engine is opened with. A device ignores those that it does not know. */
 export interface OpeningOptions {
   /** Job whose processes are the ranks. No flag and no parameter sets it: the launcher does. Default: this process starts the others. */
@@ -41,8 +44,12 @@ export interface OpeningOptions {
   readonly maxStepTokens?: number;
   /** Tokens of a KV block. Default: the engine's. */
   readonly blockTokens?: number;
-  /** Ordinal of the GPU. Default 0. */
+  /** Ordinal of the GPU; of several ranks, that of rank 0, and the others take those after it. Default 0. */
   readonly gpu?: number;
+  /** True if several ranks may share a GPU: slow, for checks on machines with fewer GPUs than ranks. Default false. */
+  readonly shareGpu?: boolean;
+  /** Way between the GPUs of ranks. Default `auto`. */
+  readonly collectives?: CollectivesWay;
   /** Cap on weights, workspace and KV cache together on a GPU. Default: all of its memory. */
   readonly maxDeviceBytes?: number;
   /** Folders of CUDA libraries, separated by colons, before the standard places. */

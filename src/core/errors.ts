@@ -71,6 +71,11 @@ export const ERROR_CATALOGUE = {
     retriable: false,
     meaning: 'A command that checks something found faults; it has printed them.',
   },
+  FILE_UNREADABLE: userMistake('A file is there and cannot be read, mostly because this user may not.'),
+  TOO_MANY_FILES: {
+    ...unavailable('The process may have no more files open; raise its limit (ulimit -n).'),
+    exit: 2,
+  },
   OUTPUT_FAILED: { ...userMistake('A file of the output cannot be written.'), http: 507 },
 
   // Checkpoints
@@ -116,7 +121,18 @@ export const ERROR_CATALOGUE = {
   // Requests
   REQUEST_INVALID: userMistake('A request field is missing, malformed or contradicts another.'),
   PROMPT_TOO_LONG: userMistake('The prompt is longer than the engine accepts.'),
+  CONTEXT_LENGTH_EXCEEDED: userMistake(
+    'The prompt and the output that was asked for are longer than a sequence can be.',
+  ),
   REQUEST_TOO_LARGE: userMistake('The request can never fit into the KV cache or the length limits.'),
+  BODY_TOO_LARGE: { ...userMistake('The body of a request is larger than its route takes.'), http: 413 },
+  BODY_TOO_SLOW: {
+    grpc: GRPC.DEADLINE_EXCEEDED,
+    http: 408,
+    exit: 1,
+    retriable: true,
+    meaning: 'The body of a request did not come in its time.',
+  },
   QUEUE_FULL: busy('The waiting queue is full; retry later.'),
   QUEUE_TIMEOUT: unavailable('The request waited longer than its queue timeout.'),
   DEADLINE_EXCEEDED: {
@@ -164,6 +180,14 @@ export const ERROR_CATALOGUE = {
     retriable: false,
     meaning: 'No valid API key.',
   },
+  FORBIDDEN: {
+    grpc: GRPC.PERMISSION_DENIED,
+    http: 403,
+    exit: 1,
+    retriable: false,
+    meaning: 'The caller, or the page that calls, has not the right.',
+  },
+  SERVER_BUSY: unavailable('Open requests hold as much as the server may hold.'),
   ADDRESS_IN_USE: { ...userMistake('A port is taken by another process.'), http: 500 },
   SERVER_UNREACHABLE: unavailable('A client cannot reach the server, or the connection broke.'),
   SHUTTING_DOWN: unavailable('The server is shutting down.'),

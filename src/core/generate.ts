@@ -31,8 +31,10 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly prompt: Prompt;
   /** Client's name for it; one is made when absent. */
   readonly id?: string;
-  /** Default: as many as fit. */
+  /** Default: as many as fit. 0 generates nothing: the prompt is read, echoed and scored as the request asks. */
   readonly maxOutputTokens?: number;
+  /** Generates fewer tokens than `maxOutputTokens` where fewer fit. Default false: such a request is refused. */
+  readonly shortensOutput?: boolean;
   readonly logitBias?: Readonly<Record<number, number>>;
   readonly badWords?: readonly string[];
   readonly badTokenLists?: readonly (readonly number[])[];
@@ -89,7 +91,10 @@ export interface PromptScoreEvent {
 /** A log probability with the text of its tokens. */
 export interface TextLogprobs extends TokenLogprobs {
   readonly text: string;
+  /** UTF-8 of the token; those of a part of a character have no text of their own. */
+  readonly bytes: Uint8Array;
   readonly topTexts: readonly string[];
+  readonly topBytes: readonly Uint8Array[];
 }
 
 /**

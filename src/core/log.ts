@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 /** Levels as TensorRT-LLM names them, most severe first. */
 export const LOG_LEVELS = ['internal_error', 'error', 'warning', 'info', 'verbose'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -12,11 +14,15 @@ export interface Log {
 
 export const SILENT_LOG: Log = { error() {}, warning() {}, info() {}, verbose() {} };
 
-/** A log that writes `[Aloft] [I] text` lines, as TensorRT-LLM users know them, down to `level`. */
+/**
+ * A log that writes `[Aloft] [I] text` lines, as TensorRT-LLM users know them, down to `level`. Further lines of a message are
+ * indented: no text of a client or a file looks like a line of its own.
+ */
 export function lineLog(level: LogLevel, writeLine: (line: string) => void): Log {
   const threshold = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel, letter: string) => (message: string) => {
-    if (LOG_LEVELS.indexOf(name) <= threshold) writeLine(`[Aloft] [${letter}] ${message}`);
+    if (LOG_LEVELS.indexOf(name) <= threshold)
+      writeLine(`[Aloft] [${letter}] ${printable(message).replaceAll('\n', '\n  ')}`);
   };
   return {
     error: at('error', 'E'),

@@ -114,6 +114,8 @@ export interface SequenceEvent {
   readonly tokenIds: readonly number[];
   /** Sum of a beam's scores, which penalties and biases have changed. */
   readonly cumulativeLogprob: number;
+  /** Scores of a beam's tokens, one each, when asked for; tokens of other sequences were emitted with theirs. */
+  readonly logprobs?: readonly TokenLogprobs[];
 }
 
 /** The last event of a request that was served. Exactly one of `finished` and `failed` comes, whatever happens. */

@@ -49,14 +49,24 @@ interface SamplingField {
 }
 
 const SHARE: NumberRange = { min: 0, max: 1 };
-const COUNT: NumberRange = { isInteger: true, min: 0 };
-const POSITIVE: NumberRange = { min: 0, isOpen: true };
+const COUNT: NumberRange = { isInteger: true, min: 0, max: 2 ** 31 - 1 };
+/** Factors and terms beyond these say nothing that these do not say, and leave the numbers that f32 can hold. */
+const FACTOR: NumberRange = { min: 0.01, max: 100 };
+const TERM: NumberRange = { min: -100, max: 100 };
+
+/** Bias of a single token: wide enough for the values by which clients forbid tokens, within f32 after all penalties. */
+export const LOGIT_BIAS_RANGE: NumberRange = { min: -1e30, max: 1e30 };
+/** The same in OpenAI's interface. */
+export const OPENAI_LOGIT_BIAS_RANGE: NumberRange = { min: -100, max: 100 };
+
+/** Temperatures below this count as 0: the logits that they divide would leave the numbers that f32 can hold. */
+export const LOWEST_TEMPERATURE = 1e-5;
 
 export const SAMPLING_FIELDS = {
-  /** Divides the logits. 0 means greedy. */
+  /** Divides the logits. 0 means greedy, and so does what is below {@link LOWEST_TEMPERATURE}. */
   temperature: {
     kind: 'filter',
-    range: { min: 0 },
+    range: { min: 0, max: 100 },
     neutral: 1,
     greedy: 0,
     published: 'temperature',
@@ -75,7 +85,7 @@ export const SAMPLING_FIELDS = {
     neutral: 0,
     greedy: 1,
     published: 'top_k',
-    openAi: { name: 'top_k', range: { isInteger: true, min: -1 }, neutral: -1 },
+    openAi: { name: 'top_k', range: { ...COUNT, min: -1 }, neutral: -1 },
     tensor: { type: 'INT32', text: 'top_k', engine: 'runtime_top_k' },
     flag: { spec: '--top-k <n>', help: 'keep the n most likely tokens; 0 keeps all', range: COUNT },
   },
@@ -110,41 +120,41 @@ export const SAMPLING_FIELDS = {
   /** Hugging Face definition: logits of tokens in prompt or output are divided (if > 0) or multiplied (if < 0). 1 is off. */
   repetitionPenalty: {
     kind: 'penalty',
-    range: POSITIVE,
+    range: FACTOR,
     neutral: 1,
     published: 'repetition_penalty',
-    openAi: { name: 'repetition_penalty', range: POSITIVE },
+    openAi: { name: 'repetition_penalty', range: FACTOR },
     tensor: { type: 'FP32', text: 'repetition_penalty', engine: 'repetition_penalty' },
     flag: {
       spec: '--repetition-penalty <x>',
       help: 'over 1 makes repeated tokens less likely; 1 is off',
-      range: { min: 0.01, max: 100 },
+      range: FACTOR,
     },
   },
   /** OpenAI definition: subtracted once from tokens already generated. 0 is off. */
   presencePenalty: {
     kind: 'penalty',
-    range: {},
+    range: TERM,
     neutral: 0,
     openAi: { name: 'presence_penalty', range: { min: -2, max: 2 } },
     tensor: { type: 'FP32', text: 'presence_penalty', engine: 'presence_penalty' },
     flag: {
       spec: '--presence-penalty <x>',
       help: 'subtracted once from the logits of tokens in the output; 0 is off',
-      range: { min: -100, max: 100 },
+      range: TERM,
     },
   },
   /** OpenAI definition: subtracted per earlier generation of the token. 0 is off. */
   frequencyPenalty: {
     kind: 'penalty',
-    range: {},
+    range: TERM,
     neutral: 0,
     openAi: { name: 'frequency_penalty', range: { min: -2, max: 2 } },
     tensor: { type: 'FP32', text: 'frequency_penalty', engine: 'frequency_penalty' },
     flag: {
       spec: '--frequency-penalty <x>',
       help: 'subtracted from the logits of tokens as often as the output has them; 0 is off',
-      range: { min: -100, max: 100 },
+      range: TERM,
     },
   },
   /** End ids are impossible before this many tokens were generated. */

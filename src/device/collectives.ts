@@ -1,5 +1,5 @@
 /**
- * What ranks do together inside a step. All ranks make the same calls in the same order.
+ * Exchanges that ranks make together inside a step. All ranks make the same calls in the same order.
  * Buffers are f32 in the memory of the executor's device, by address.
  */
 export interface Collectives {

@@ -6,8 +6,8 @@ import type { Plan, PlanWeight, WeightName } from '../plan/plan.js';
 import { weightRoles } from '../plan/validate.js';
 import { formatText, sameFormat, type WeightFormat } from '../plan/weight-format.js';
 
-/** How an op uses a weight, which decides its layout: looked up by row, multiplied elementwise, or multiplied as a matrix. */
-export type WeightUse = 'table' | 'vector' | 'linear';
+/** Use that an op makes of a weight, which decides its layout: looked up by row, multiplied elementwise, as a matrix, or as the matrices of several experts. */
+export type WeightUse = 'table' | 'vector' | 'linear' | 'experts';
 
 /** One tensor of an engine file. */
 export interface PackedTensorSpec {

@@ -63,7 +63,8 @@ const PluginConfig = Type.Object({
 });
 
 const RankFile = Type.Object({
-  file: Type.String(),
+  /** A name in the engine's directory. */
+  file: Type.String({ pattern: '^[^/\\\\]*[^/\\\\.][^/\\\\]*$', maxLength: 255 }),
   bytes: Count,
   /** CRC-32 of the file's header, which holds the checksums of the data. */
   header_crc32: Type.String(),
@@ -94,6 +95,8 @@ const AloftSection = Type.Object({
   rotary_scaling: Type.Object({ type: Type.String() }, { additionalProperties: true }),
   tied_embeddings: Type.Boolean(),
   max_beam_width: Count,
+  /** False if an output may use all that the prompt leaves of a sequence; engines of earlier builds are limited by max_output_len. */
+  output_is_limited: Type.Optional(Type.Boolean()),
   /** Parts that are stored quantised (any of `layers`, `lm_head`, `embedding`), and their format, such as `int8 per channel`. */
   quantised_parts: Type.Array(Type.String()),
   quantised_format: Optional(Type.String()),

@@ -5,6 +5,7 @@ import type { DType } from '../core/dtype.js';
 import { AloftError } from '../core/errors.js';
 import { type HostArea, mapFile, readFileToHost } from '../ffi/memory.js';
 import type { Plan } from '../plan/plan.js';
+import { parsePlan } from './plan-schema.js';
 import { checksum, chunkCount, damagedChunks } from './checksum.js';
 import {
   CHECKSUM_CHUNK_BYTES,
@@ -41,6 +42,8 @@ export interface EngineRank {
   /** @throws {AloftError} ENGINE_CORRUPT when the file has no such tensor */
   tensor(name: string): EngineTensor;
   has(name: string): boolean;
+  /** Number of pages of the mapped file that were truncated away under it; weights in them are zeros. */
+  lostPages(): number;
   /** Gives the memory back; no view or address may be used afterwards. */
   dispose(): void;
 }
@@ -70,11 +73,12 @@ export interface EngineExpectation {
 export function openEngineRank(directory: string, expected: EngineExpectation): EngineRank {
   const manifest = readManifest(directory);
   checkExpectation(directory, manifest, expected);
-  const file = manifest.aloft.ranks[expected.rank];
-  if (file === undefined)
+  const { ranks } = manifest.aloft;
+  const file = ranks[expected.rank];
+  if (file === undefined || ranks.length < expected.worldSize)
     throw new AloftError(
       'ENGINE_CORRUPT',
-      `${directory}: config.json names no file for rank ${expected.rank}.`,
+      `${directory}: config.json names no file for rank ${ranks.length}.`,
     );
   const path = join(directory, file.file);
   if (!existsSync(path))
@@ -127,7 +131,7 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
   return {
     directory,
     manifest,
-    plan: JSON.parse(header.metadata['plan']!) as Plan,
+    plan: checkedPlan(open, header, expected),
     kernelFacts:
       header.metadata['kernels'] === undefined ? undefined : JSON.parse(header.metadata['kernels']),
     tensorNames,
@@ -149,8 +153,21 @@ function rankOf(open: OpenFile, file: RankEntry, expected: EngineExpectation): E
         bytes: () => area.bytes(offset, byteLength),
       };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
+}
+
+/** @throws {AloftError} ENGINE_CORRUPT unless it is the plan of this rank */
+function checkedPlan({ path }: OpenFile, { metadata }: SafetensorsHeader, expected: EngineExpectation): Plan {
+  const fail = (fault: string): never => {
+    throw new AloftError('ENGINE_CORRUPT', `${path} is damaged: ${fault}. Build the engine again.`);
+  };
+  const plan = parsePlan(metadata['plan'] ?? '', fail);
+  const { rank, worldSize } = plan;
+  if (rank !== expected.rank || worldSize !== expected.worldSize)
+    fail(`its plan is for rank ${rank} of ${worldSize}, not ${expected.rank} of ${expected.worldSize}`);
+  return plan;
 }
 
 /** Size and header checksum first: what they vouch for need not be doubted again. */
@@ -182,6 +199,8 @@ function verifyData({ area, path }: OpenFile, header: SafetensorsHeader, verific
   const stride = verification === 'full' ? 1 : Math.max(1, Math.floor(dataBytes / SAMPLE_BYTES));
   const read = (offset: number, length: number) => area.bytes(header.dataStart + offset, length);
   const [damaged] = damagedChunks(read, dataBytes, expected, stride);
+  if (area.lostPages() > 0)
+    throw new AloftError('ENGINE_CORRUPT', `${path} became shorter while it was read. Copy it again.`);
   if (damaged === undefined) return;
   const begin = damaged * CHECKSUM_CHUNK_BYTES;
   const end = Math.min(begin + CHECKSUM_CHUNK_BYTES, dataBytes);

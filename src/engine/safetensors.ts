@@ -74,10 +74,54 @@ export function parseSafetensors(file: ByteSource, fail: (fault: string) => neve
   const tensors = new Map<string, SafetensorsEntry>();
   for (const [name, value] of Object.entries(entries))
     tensors.set(name, checkedEntry(name, value, dataBytes, fail));
+  checkTiling(tensors, dataBytes, fail);
+  checkMetadata(metadata, fail);
   return { metadata: (metadata ?? {}) as Record<string, string>, tensors, dataStart };
 }
 
+/** The tensors are the data part, without holes and without two in one place, as the reference implementation demands. */
+function checkTiling(
+  tensors: ReadonlyMap<string, SafetensorsEntry>,
+  dataBytes: number,
+  fail: (fault: string) => never,
+): void {
+  let end = 0;
+  for (const [name, entry] of [...tensors].toSorted(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
+    if (entry.begin < end) fail(`tensor '${name}' begins inside of another`);
+    if (entry.begin > end) fail(`there is a hole of ${entry.begin - end} bytes before tensor '${name}'`);
+    end = entry.end;
+  }
+  if (end < dataBytes) fail(`${dataBytes - end} bytes behind its last tensor belong to none`);
+}
+
+function checkMetadata(metadata: unknown, fail: (fault: string) => never): void {
+  if (metadata === undefined || metadata === null) return;
+  const isMap = typeof metadata === 'object' && !Array.isArray(metadata);
+  if (!isMap || !Object.values(metadata).every((value) => typeof value === 'string'))
+    fail(`its '__metadata__' is not a map of strings`);
+}
+
+/** Entries hold lists; nothing is deeper. A header of brackets would take the parser minutes and all memory. */
+const HEADER_DEPTH = 4;
+
+/** True if brackets outside of strings are nested deeper. */
+function isDeeperThan(json: Uint8Array, limit: number): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i]!;
+    if (byte === 0x5c && isInString) i++;
+    else if (byte === 0x22) isInString = !isInString;
+    else if (isInString) continue;
+    else if (byte === 0x7b || byte === 0x5b) depth++;
+    else if (byte === 0x7d || byte === 0x5d) depth--;
+    if (depth > limit) return true;
+  }
+  return false;
+}
+
 function parseHeaderJson(bytes: Uint8Array, fail: (fault: string) => never): Record<string, unknown> {
+  if (isDeeperThan(bytes, HEADER_DEPTH)) fail('its safetensors header is nested too deeply');
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));

@@ -1,5 +1,15 @@
 /** Output that appears complete or not at all: work in a directory beside the target, renamed at the end. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AloftError } from '../core/errors.js';
 import { looksLikeEngine } from './manifest.js';
@@ -38,9 +48,13 @@ export function stageDirectory(target: string, replace: boolean): StagedDirector
     path,
     commit() {
       checkTarget(destination, replace);
+      // A name must not reach the disk before what it names.
+      for (const entry of readdirSync(path)) flush(join(path, entry));
+      flush(path);
       const replaced = `${path}.replaced`; // The old engine is whole until the new one has its name.
       if (existsSync(destination)) renameSync(destination, replaced);
       renameSync(path, destination);
+      flush(parent);
       open = false;
       rmSync(replaced, { recursive: true, force: true });
     },
@@ -49,6 +63,16 @@ export function stageDirectory(target: string, replace: boolean): StagedDirector
       open = false;
     },
   };
+}
+
+/** Waits until a file's bytes, or a directory's names, are on the disk. */
+function flush(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function checkTarget(destination: string, replace: boolean): void {

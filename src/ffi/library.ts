@@ -22,6 +22,20 @@ export interface NativeLibrary {
   address(symbol: string): number;
 }
 
+/** Bytes that a C function takes as a struct by value. */
+export interface StructBytes {
+  readonly bytes: Uint8Array;
+}
+
+const structs = new Set<string>();
+
+/** Declares a C struct that is nothing but bytes, for prototypes that take it by value as {@link StructBytes}. */
+export function declareBytesStruct(name: string, byteLength: number): void {
+  if (structs.has(name)) return;
+  koffi.struct(name, { bytes: koffi.array('uint8_t', byteLength, 'Typed') });
+  structs.add(name);
+}
+
 let configured = false;
 let dlopen: ((path: string, flags: number) => unknown) | undefined;
 

@@ -1,8 +1,10 @@
 /** Host memory outside the JavaScript heap: mapped files and anonymous areas, by address. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import koffi from 'koffi';
 import { AloftError } from '../core/errors.js';
+import { readingFile } from '../core/file-fault.js';
 import { openLibrary, type NativeFunction } from './library.js';
+import { watchMapping, type WatchedMapping } from './mapped-faults.js';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -48,10 +50,12 @@ export interface HostArea {
   bytes(offset: number, length: number): Uint8Array;
   /** Takes the whole pages of a range out of this process; a mapped file's are read again when touched, others become zero. */
   release(offset: number, length: number): void;
+  /** Number of pages of a mapped file that were read and had been truncated away; they read as zeros. */
+  lostPages(): number;
   dispose(): void;
 }
 
-function area(address: number, byteLength: number): HostArea {
+function area(address: number, byteLength: number, watched?: WatchedMapping): HostArea {
   let mapped = true;
   return {
     address,
@@ -70,23 +74,37 @@ function area(address: number, byteLength: number): HostArea {
       const end = Math.floor((address + Math.min(offset + length, byteLength)) / PAGE_BYTES) * PAGE_BYTES;
       if (mapped && end > start) openLibC().madvise(start, end - start, MADV_DONTNEED);
     },
+    lostPages: () => (mapped ? (watched?.lostPages() ?? 0) : 0),
     dispose() {
+      if (mapped) watched?.forget();
       if (mapped && byteLength > 0) openLibC().munmap(address, byteLength);
       mapped = false;
     },
   };
 }
 
-/** Maps a whole file read-only. @throws the error of `open` when the file cannot be read */
+/** To open a pipe would wait for whoever writes to it. @throws {AloftError} FILE_UNREADABLE */
+export function requireRegularFile(path: string): void {
+  const stats = statSync(path);
+  // A directory has an error of its own when it is read.
+  if (stats.isFile() || stats.isDirectory()) return;
+  throw new AloftError('FILE_UNREADABLE', `${path} is no file but a device, pipe or socket; name the file.`);
+}
+
+/** Maps a whole file read-only. @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY */
 export function mapFile(path: string): HostArea {
-  const file = openSync(path, 'r');
+  requireRegularFile(path);
+  const file = readingFile(path, () => openSync(path, 'r'));
   try {
-    const { size } = fstatSync(file);
+    const stats = fstatSync(file);
+    const { size } = stats;
+    if (stats.isDirectory())
+      throw new AloftError('FILE_UNREADABLE', `${path} is a directory, not a file; name the file.`);
     if (size === 0) return area(0, 0);
     const address = Number(openLibC().mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0));
     if (address >= MAP_FAILED)
       throw new AloftError('OUT_OF_MEMORY', `Cannot map ${path} (${size} bytes) into memory.`);
-    return area(address, size);
+    return area(address, size, watchMapping(address, size));
   } finally {
     closeSync(file);
   }
@@ -95,16 +113,17 @@ export function mapFile(path: string): HostArea {
 /**
  * Reads a whole file into anonymous memory in huge pages. Kernels that stream through it are bound by memory, and read it
  * faster than through the 4 KiB pages of a mapped file.
- * @throws the error of `open` or `read`; AloftError OUT_OF_MEMORY
+ * @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY, ENGINE_CORRUPT
  */
 export function readFileToHost(path: string): HostArea {
-  const file = openSync(path, 'r');
+  requireRegularFile(path);
+  const file = readingFile(path, () => openSync(path, 'r'));
   const { size } = fstatSync(file);
   const target = size === 0 ? area(0, 0) : allocateHost(size);
   try {
     for (let offset = 0; offset < size;) {
       const piece = target.bytes(offset, Math.min(READ_BYTES, size - offset));
-      const count = readSync(file, piece, 0, piece.length, offset);
+      const count = readingFile(path, () => readSync(file, piece, 0, piece.length, offset));
       if (count === 0)
         throw new AloftError(
           'ENGINE_CORRUPT',

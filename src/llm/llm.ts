@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The Node API: load an engine, generate text. */
 import type {
   ChatMessage,

@@ -39,7 +39,7 @@ export async function loadBatcher(engineDirectory: string, options: LoadOptions)
     batcher: {
       ...DEFAULT_BATCHER_OPTIONS,
       maxInputTokens: build.max_input_len,
-      maxOutputTokens: build.max_output_len,
+      maxOutputTokens: manifest.aloft.output_is_limited === false ? undefined : build.max_output_len,
       // If a step is computed while it is submitted, overlapping hides nothing and delays tokens by a step (on a CPU,
       // time to the first token of the demo model 2.8 ms instead of 2.0).
       overlap: !DEVICE_TRAITS[manifest.aloft.device].computesWhileSubmitting,

@@ -10,13 +10,28 @@ import { KV_LAYOUT } from './cpu/kv-layout.js';
 import { STEP_VIEW } from './cpu/step-view.js';
 import { FILL_ARGS, READ_LIMIT_ARGS } from './cuda/tool-kernels.js';
 import { EMBEDDING_ARGS } from './embedding/cuda.js';
+import { EXPERT_ARGS, ROUTE_ARGS } from './experts/cuda.js';
+import {
+  ALL_GATHER_ARGS,
+  ALL_REDUCE_ARGS,
+  PLACE_GATHERED_ARGS,
+  PLACE_TOKENS_ARGS,
+  PROOF_ARGS,
+  REDUCE_NORM_ARGS,
+  SHARE_TOKENS_ARGS,
+  TAKE_TOKENS_ARGS,
+  TWO_SHOT_ARGS,
+} from './exchange/cuda.js';
 import { GATHER_ARGS } from './gather/cuda.js';
+import { GEGLU_ARGS } from './geglu/cuda.js';
+import { HEAD_NORM_ARGS } from './head-norm/cuda.js';
 import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from './linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
 import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
 import { SAMPLE_ROW, CPU_SAMPLE_SLOT } from './sample/cpu.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from './sample/cuda.js';
+import { SOFT_CAP_ARGS } from './soft-cap/cuda.js';
 import type { FieldType, Struct } from './struct.js';
 import { SWIGLU_ARGS } from './swiglu/cuda.js';
 
@@ -24,9 +39,23 @@ const OPS = fileURLToPath(new URL('../../src/ops/', import.meta.url));
 const STRUCTS: readonly Struct[] = [
   ADD_ARGS,
   ADD_BIAS_ARGS,
+  ALL_GATHER_ARGS,
+  ALL_REDUCE_ARGS,
+  PLACE_GATHERED_ARGS,
+  PLACE_TOKENS_ARGS,
+  PROOF_ARGS,
+  REDUCE_NORM_ARGS,
+  SHARE_TOKENS_ARGS,
+  TAKE_TOKENS_ARGS,
+  TWO_SHOT_ARGS,
   EMBEDDING_ARGS,
   FILL_ARGS,
   GATHER_ARGS,
+  EXPERT_ARGS,
+  ROUTE_ARGS,
+  GEGLU_ARGS,
+  HEAD_NORM_ARGS,
+  SOFT_CAP_ARGS,
   READ_LIMIT_ARGS,
   RMS_NORM_ARGS,
   ROPE_ARGS,

@@ -4,7 +4,7 @@ import { definitionOf } from './ops/index.js';
 import type { InferContext, ValueShape } from './ops/op-definition.js';
 import type { BufferName, Plan } from './plan.js';
 
-/** What one op wrote into a buffer. A buffer that is written again by a later op holds another value from there on. */
+/** Value that one op wrote into a buffer. A buffer that is written again by a later op holds another value from there on. */
 export interface PlanValue extends ValueShape {
   readonly buffer: BufferName;
   /** Index of the op that defines it, and of the last op that reads it (the end of the plan for the logits). */

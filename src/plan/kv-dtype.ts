@@ -1,4 +1,4 @@
-/** How keys and values are kept in the paged cache. */
+/** Types of keys and values in the paged cache. */
 import { BYTES_PER_ELEMENT } from '../core/dtype.js';
 
 /**

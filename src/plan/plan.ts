@@ -15,9 +15,9 @@ export type * from './ops/index.js';
 export interface PlanWeight {
   /** Logical shape on this rank, [out, in] for linears. */
   readonly shape: readonly number[];
-  /** How it is stored. Quantise passes change it, nothing else does. */
+  /** Format in which it is stored. Quantise passes change it, nothing else does. */
   readonly format: WeightFormat;
-  /** How the builder makes it from checkpoint tensors. */
+  /** Recipe by which the builder makes it from checkpoint tensors. */
   readonly source: WeightSource;
 }
 
@@ -35,6 +35,22 @@ export interface WeightPart {
   readonly shape: readonly number[];
   /** Kept part; null keeps all. */
   readonly slice: TensorSlice | null;
+  /** Order of the rows of each head in the checkpoint. Absent: pairs of a rotation as {@link RopeParams} wants them. */
+  readonly headRows?: HeadRows;
+  /** Added to every value. Absent: 0. */
+  readonly offset?: number;
+}
+
+/**
+ * Order of the rows of a head in a checkpoint that rotates part of a head, or neighbours: which rows turn together. The builder
+ * reorders them, which changes no score as queries and keys are reordered alike.
+ */
+export interface HeadRows {
+  readonly headDim: number;
+  /** Rows that are rotated, the first ones of a head. */
+  readonly rotaryDim: number;
+  /** Pairs (2i, 2i + 1) rather than (i, i + rotaryDim / 2). */
+  readonly isInterleaved: boolean;
 }
 
 /** Parts concatenated along axis 0, then zero rows up to the weight's own shape (padded vocabulary). */
@@ -46,7 +62,7 @@ export interface Plan {
   readonly architecture: string;
   /** `dtype` of activations on devices that compute in 16 bits; the CPU computes in f32 whatever this says. */
   readonly activationDtype: 'f32' | 'f16' | 'bf16';
-  /** Of the paged cache. The CPU keeps both 16-bit types as f16. */
+  /** Type of the paged cache. The CPU keeps both 16-bit types as f16. */
   readonly kvDtype: KvDtype;
   readonly rank: number;
   readonly worldSize: number;

@@ -22,7 +22,7 @@ export function printPlan(plan: Plan): string {
   ].join('\n');
 }
 
-/** How the operands of one op print. */
+/** Text of the operands of one op. */
 function printContext({ weights }: Plan, operands: ReadonlyMap<BufferName, PlanValue>): PrintContext {
   return {
     buffer(name) {

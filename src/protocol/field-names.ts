@@ -7,6 +7,7 @@ export type FieldNames = Readonly<Record<string, string>>;
 const ABOUT_REQUESTS: ReadonlySet<ErrorCode> = new Set([
   'REQUEST_INVALID',
   'PROMPT_TOO_LONG',
+  'CONTEXT_LENGTH_EXCEEDED',
   'REQUEST_TOO_LARGE',
 ]);
 

@@ -1,5 +1,8 @@
 /** JSON with exact 64-bit integers: numbers that a double cannot hold are `bigint` on both sides. */
+import { randomUUID } from 'node:crypto';
 import { AloftError } from '../core/errors.js';
+import { withoutMark } from '../core/file-json.js';
+import { checkJsonCost, wideIntegers } from './json-cost.js';
 
 export type JsonValue =
   | string
@@ -12,25 +15,49 @@ export type JsonValue =
 
 export type JsonObject = { readonly [key: string]: JsonValue };
 
-/** Marks a wide integer while it is a string; a real string cannot hold it unescaped in JSON text. */
-const WIDE = '\u0000int:';
-/** Strings, which are left alone, and whole numbers: not the digits of a fraction or of an exponent. */
-const WIDE_INTEGER = /"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/gs;
-
-/** @throws {AloftError} REQUEST_INVALID when the text is not JSON. */
-export function parseJson(text: string): JsonValue {
+/**
+ * @throws {AloftError} REQUEST_INVALID when the text is not JSON, or has more levels, members or values than the limits allow.
+ */
+export function parseJson(source: string): JsonValue {
+  const text = withoutMark(source);
+  const mayHaveWideIntegers = checkJsonCost(text);
   try {
-    if (!/\d{16}/.test(text)) return JSON.parse(text);
-    const marked = text.replace(WIDE_INTEGER, (token) =>
-      token.startsWith('"') ? token : `"\\u0000int:${token}"`,
-    );
-    return JSON.parse(marked, (_, value) =>
-      typeof value === 'string' && value.startsWith(WIDE) ? narrow(value.slice(WIDE.length)) : value,
-    );
+    const value: JsonValue = JSON.parse(text);
+    return mayHaveWideIntegers ? withWideIntegers(text) : value;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AloftError('REQUEST_INVALID', `The request body is not valid JSON: ${reason}`, { cause });
   }
+}
+
+/** Reads a valid text again, its wide integers as strings under a mark that the sender of the text cannot know. */
+function withWideIntegers(text: string): JsonValue {
+  const mark = randomUUID();
+  let marked = '';
+  let rest = 0;
+  for (const { start, end } of wideIntegers(text)) {
+    marked += `${text.slice(rest, start)}"${mark}${text.slice(start, end)}"`;
+    rest = end;
+  }
+  return unmarked(JSON.parse(marked + text.slice(rest)) as Parsed, mark);
+}
+
+type Parsed = string | number | boolean | null | bigint | Parsed[] | { [key: string]: Parsed };
+
+/** Puts numbers in the place of marked texts, in place. A reviver of JSON.parse does the same in ten times the time. */
+function unmarked(value: Parsed, mark: string): Parsed {
+  if (typeof value === 'string') return value.startsWith(mark) ? narrow(value.slice(mark.length)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = unmarked(value[i]!, mark);
+    return value;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const plain = unmarked(item, mark);
+    // Only what has changed is written: to write a key such as __proto__ would be no plain assignment.
+    if (plain !== item) value[key] = plain;
+  }
+  return value;
 }
 
 /** @throws {AloftError} REQUEST_INVALID when the text is not a JSON object. An empty text is `{}`. */
@@ -52,10 +79,11 @@ export function writeJson(value: unknown): string {
     // JSON.stringify throws a TypeError for a bigint. Most values have none, and a replacer would slow all of them.
     if (!(error instanceof TypeError)) throw error;
   }
+  const mark = randomUUID();
   const text = JSON.stringify(value, (_, item: unknown) =>
-    typeof item === 'bigint' ? `${WIDE}${item}` : item,
+    typeof item === 'bigint' ? `${mark}${item}` : item,
   );
-  return text.replaceAll(/"\\u0000int:(-?\d+)"/g, '$1');
+  return text.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
 function narrow(digits: string): number | bigint {

@@ -100,7 +100,7 @@ describe('aloft build', () => {
     {
       what: 'a missing tensor',
       code: 'TENSOR_MISSING',
-      message: /has no tensor 'model\.norm\.weight'.*Check config\.json/,
+      message: /lacks 1 of the 21 tensors .* needs: model\.norm\.weight\. Likely cause: config\.json/,
       prepare: () => tiny((tensors) => tensors.delete(NORM)),
     },
     {

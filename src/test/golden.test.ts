@@ -78,6 +78,15 @@ const cpuModels: readonly Model[] = [
     maxOutputTokens: 40,
     tightBlockCount: 40,
   },
+  ...['families/gemma2', 'families/phi3-long', 'chatglm/chatglm2'].map((path) => ({
+    name: `${path}, float32`,
+    flags: { model_dir: referencePath(path), dtype: 'float32' },
+    vocabulary: 96,
+    requestCount: 60,
+    maxPromptTokens: 70,
+    maxOutputTokens: 40,
+    tightBlockCount: 40,
+  })),
 ];
 
 /**

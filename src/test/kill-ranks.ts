@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '../core/random.js';
-import { childrenOf, isRunning } from './processes.js';
+import { childPids, isRunning } from './processes.js';
 
 const ALOFT = fileURLToPath(new URL('../../bin/aloft.js', import.meta.url));
 const RUN_FLAGS = '--max-output-len 480 --ignore-eos --temperature 0 --no-streaming --threads 1'.split(' ');
@@ -37,19 +37,23 @@ export function randomKills(count: number, seed: number): Kill[] {
 /**
  * Runs a command that takes a while, kills one of its processes, and waits until none is left. Nobody is killed when the
  * process has ended before.
+ * @param flags of the command besides
  */
-export async function killRank(engineDirectory: string, { who, afterMs }: Kill): Promise<Ending> {
-  const command = spawn(process.execPath, [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export async function killRank(
+  engineDirectory: string,
+  { who, afterMs }: Kill,
+  flags: readonly string[] = [],
+): Promise<Ending> {
+  const words = [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS, ...flags];
+  const command = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err]: [string[], string[]] = [[], []];
   command.stdout.on('data', (chunk: Buffer) => out.push(chunk.toString()));
   command.stderr.on('data', (chunk: Buffer) => err.push(chunk.toString()));
   const closed = once(command, 'close');
   const pid = command.pid!;
-  while (childrenOf(pid).length === 0 && command.exitCode === null) await pause(5);
+  while (childPids(pid).length === 0 && command.exitCode === null) await pause(5);
   await pause(afterMs);
-  const followers = childrenOf(pid);
+  const followers = childPids(pid);
   const startMs = performance.now();
   const victim = who === 'leader' ? pid : followers[0];
   if (victim !== undefined && isRunning(victim)) process.kill(victim, 'SIGKILL');
@@ -61,8 +65,8 @@ export async function killRank(engineDirectory: string, { who, afterMs }: Kill):
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What is wrong with the end of a command whose rank was killed; undefined when it is as it should be. */
-export function endingFault({ who }: Kill, { status, out, err }: Ending): string | undefined {
+/** Fault in the end of a command whose rank was killed; undefined when it is as it should be. */
+export function killFault({ who }: Kill, { status, out, err }: Ending): string | undefined {
   // A process that was killed when all was done harms nobody.
   if (status === 0)
     return out.includes('480 output tokens') ? undefined : 'it reports success without its tokens';

@@ -1,8 +1,8 @@
-/** What the system says about processes. */
+/** Facts that the system reports about processes. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Processes that a process has started and that have not ended. */
-export function childrenOf(pid: number): number[] {
+export function childPids(pid: number): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((candidate) => Number.isInteger(candidate) && parentOf(candidate) === pid);

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
-import { endingFault, killRank, randomKills } from './kill-ranks.js';
+import { killFault, killRank, randomKills } from './kill-ranks.js';
 
 let engine: TemporaryEngine;
 beforeAll(async () => {
@@ -15,5 +15,5 @@ afterAll(() => engine.dispose());
 
 test.each(randomKills(20, 5))('the $who is killed $afterMs ms after it started', async (kill) => {
   const ending = await killRank(engine.directory, kill);
-  expect(endingFault(kill, ending), ending.err).toBeUndefined();
+  expect(killFault(kill, ending), ending.err).toBeUndefined();
 });

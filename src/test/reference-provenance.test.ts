@@ -15,7 +15,8 @@ const COMMON_SHA256 = '758e15fd57832abf4f686317f16ae709d29595d1e3472fe55cc86d21a
 const WRITTEN_WITH: readonly (readonly [path: RegExp, json: string])[] = [
   [/^logits-demo\.safetensors$/, 'logits-demo.json'],
   [/^logits-tiny\.safetensors$/, 'logits-tiny.json'],
-  [/^tiny\//, 'logits-tiny.json'],
+  [/^tiny\/.*$/, 'logits-tiny.json'],
+  [/^(families|chatglm)\/([^/]+)\/(config\.json|.*\.safetensors)$/, '$1/$2/reference.json'],
   [/^jinja\/program-results\.json\.gz$/, 'jinja/programs.json'],
   [/^tokenizers\/metaspace\/tokenizer\.json$/, 'tokenizer-demo.json'],
 ];
@@ -46,7 +47,8 @@ test('the folder holds outputs', () => {
 });
 
 test.each(OUTPUTS)('%s was made by the script that is here', (output) => {
-  const json = WRITTEN_WITH.find(([path]) => path.test(output))?.[1] ?? output;
+  const [path, written] = WRITTEN_WITH.find(([pattern]) => pattern.test(output)) ?? [];
+  const json = path === undefined ? output : output.replace(path, written!);
   expect(existsSync(referencePath(json)), `${json}, written together with ${output}`).toBe(true);
   const { provenance } = referenceJson(json) as Output;
   expect(provenance, `${json} begins with its provenance`).toBeDefined();

@@ -101,7 +101,7 @@ describe.each(SAMPLING_FIELD_NAMES)('%s', (name) => {
       code: 'REQUEST_INVALID',
       message: expect.stringMatching(`^${name} must be`),
     });
-    expect(inMemberNames(fault as AloftError)).toMatchObject({ param: member.name });
+    expect(inMemberNames(fault as AloftError, 'prompt')).toMatchObject({ param: member.name });
     expect(fieldNamesOf(interfaceOf('text'))[name]).toBe(tensor.text);
     expect(fieldNamesOf(interfaceOf('engine'))[name]).toBe(tensor.engine);
   });

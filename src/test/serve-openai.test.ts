@@ -105,10 +105,15 @@ test('stop: one string or several, never a part of the text', async () => {
 
 test("the engine's refusals name members of the request", async () => {
   const error = await openai.chat.completions
-    .create({ model, messages, max_tokens: 100_000 })
+    .create({
+      model,
+      messages,
+      max_tokens: 8,
+      min_tokens: 9,
+    } as OpenAI.ChatCompletionCreateParamsNonStreaming)
     .catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ status: 400, param: 'max_tokens', code: 'request_too_large' });
-  expect(String(error)).toMatch(/ max_tokens is 100000, but this engine/);
+  expect(error).toMatchObject({ status: 400, param: 'min_tokens', code: 'request_invalid' });
+  expect(String(error)).toMatch(/ min_tokens is 9, but at most 8 tokens can be generated/);
 });
 
 describe('response_format and tools', () => {

@@ -61,6 +61,9 @@ test('a flag reaches the engine of --engine-dir, and the server prints it', asyn
   );
   expect(printed).toMatch(/\| engineOptions +\| threadCount 1, maxKvTokens 4096, policy max_utilization +\|/);
   expect(kvMebibytes(printed)).toBe(mebibytesOf(4096));
+  // What nobody changed is not printed.
+  expect(printed).toContain('| engineDirectory ');
+  expect(printed).not.toContain('maxQueuedRequests');
 });
 
 test('config.pbtxt overrides a flag of the command line', async () => {

@@ -46,7 +46,9 @@ async function vanishHttp(path: string, body: object, point: number, leave: Leav
   const { hostname, port } = new URL(demo.httpUrl);
   const text = JSON.stringify(body);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-  socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n`);
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n`,
+  );
   socket.write(text);
   let chunkCount = 0;
   let isChunked = false;

@@ -270,3 +270,33 @@ describe('Python', () => {
     expect(render(source, [user('')], { tools, nothing: null, p: { items: [1], b: 2 } })).toBe(expected);
   });
 });
+
+describe('a last message that goes on', () => {
+  const CHAT = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`;
+  const TRIMMED = CHAT.replace('m.content', 'm.content | trim');
+  const begun = (content: string) => [user('Write.'), { role: 'assistant', content }];
+  const goOn = { continue_final_message: true };
+
+  it.each([
+    [CHAT, 'Once upon', '<|user|>Write.<|end|>\n<|assistant|>Once upon'],
+    [CHAT, ' Once upon ', '<|user|>Write.<|end|>\n<|assistant|> Once upon '],
+    [TRIMMED, ' Once upon ', '<|user|>Write.<|end|>\n<|assistant|>Once upon'],
+    [CHAT, 'Write.', '<|user|>Write.<|end|>\n<|assistant|>Write.'],
+  ])('ends the prompt without its end', (source, content, expected) => {
+    expect(render(source, begun(content), goOn)).toBe(expected);
+    expect(render(source, begun(content), { ...goOn, add_generation_prompt: false })).toBe(expected);
+  });
+
+  it.each([
+    ['empty', begun('  '), CHAT],
+    ['null', [{ role: 'assistant', content: null }], CHAT],
+    ['not shown', begun('Once'), `{{ messages[0].content }}`],
+  ])('is refused where there is nothing to go on with: %s', (_, messages, source) => {
+    expect(() => render(source, messages, goOn)).toThrowError(/^continue_final_message needs a last message/);
+  });
+});
+
+it('refuses a template that is far longer than any', () => {
+  const source = 'x{{ messages }}'.repeat(30_000);
+  expect(() => new ChatTemplate(new Map([['default', source]]), {}, 'here')).toThrow(/450000 characters/);
+});

@@ -27,25 +27,23 @@ export class ChatTemplate {
 
   /**
    * The prompt, control tokens included: encode it without adding others. The template sees the messages, the special
-   * tokens, `add_generation_prompt` (true unless given) and `templateArguments`.
+   * tokens, `add_generation_prompt` (true unless given) and `templateArguments`. With `continue_final_message` the prompt
+   * ends within the last message.
    * @throws {AloftError} REQUEST_INVALID when the template refuses the messages, or needs too much for them.
    */
   render(messages: readonly ChatMessage[], templateArguments: Variables): string {
-    const { chat_template: name, ...given } = templateArguments;
+    const { chat_template: name, continue_final_message: continues, ...given } = templateArguments;
     const template = this.#choose(name, given['tools']);
     const variables = {
-      add_generation_prompt: true,
+      add_generation_prompt: continues !== true,
       // As transformers does: templates test `tools is none` as well as `tools is defined`.
       tools: null,
       documents: null,
       ...given,
       ...this.#specialTokens,
     };
-    try {
-      return new MessageRendering(template, variables, messages).run();
-    } catch (cause) {
-      throw cause instanceof PythonError ? refusal(cause) : cause;
-    }
+    const text = rendered(new MessageRendering(template, variables, messages));
+    return continues === true ? withoutEnd(text, messages.at(-1)?.content ?? '') : text;
   }
 
   #choose(name: unknown, tools: unknown): Template {
@@ -59,6 +57,30 @@ export class ChatTemplate {
       `The model has no chat template named "${wanted}"; it has: ${known}.`,
     );
   }
+}
+
+/** @throws {AloftError} REQUEST_INVALID */
+function rendered(rendering: MessageRendering): string {
+  try {
+    return rendering.run();
+  } catch (cause) {
+    throw cause instanceof PythonError ? refusal(cause) : cause;
+  }
+}
+
+/** Cuts a prompt behind the last message's content, as transformers does: the output continues it. @throws {AloftError} REQUEST_INVALID */
+function withoutEnd(text: string, content: string): string {
+  const start = content.trim() === '' ? -1 : text.lastIndexOf(content.trim());
+  if (start < 0)
+    throw new AloftError(
+      'REQUEST_INVALID',
+      'continue_final_message needs a last message whose content is text, and a chat template that shows it; send one, or leave continue_final_message out.',
+    );
+  // Spaces at the content's end stay where the template keeps them.
+  const whole = start + content.trimStart().length;
+  return text.slice(start, whole) === content.trimStart()
+    ? text.slice(0, whole)
+    : text.slice(0, start + content.trim().length);
 }
 
 /** Finds the form of the messages that a template expects, by rendering. */
@@ -124,7 +146,15 @@ function refusal(cause: PythonError): AloftError {
   );
 }
 
+/** Published templates have a twentieth of it; parsing more keeps everybody waiting. */
+const MAX_TEMPLATE_CHARACTERS = 256 * 1024;
+
 function parse(source: string, name: string, origin: string): Template {
+  if (source.length > MAX_TEMPLATE_CHARACTERS)
+    throw new AloftError(
+      'TOKENIZER_INVALID',
+      `The chat template "${name}" in ${origin} has ${source.length} characters, and ${MAX_TEMPLATE_CHARACTERS} are read at most; correct or remove it.`,
+    );
   try {
     return new Template(source);
   } catch (cause) {

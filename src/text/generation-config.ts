@@ -1,10 +1,12 @@
 /** Defaults that a model's publisher put into `generation_config.json`. */
 import { AloftError } from '../core/errors.js';
+import { rangeText } from '../core/number-range.js';
+import { publishedDefault } from '../core/published-default.js';
 import {
   byName,
   PUBLISHED_NAMES,
   type PublishedName,
-  SAMPLING_FIELDS,
+  samplingField,
   type SamplingNumbers,
 } from '../core/sampling-fields.js';
 import { readJsonIfPresent } from './tokenizer/files.js';
@@ -23,17 +25,15 @@ export async function loadGenerationDefaults(
   tokenizer: Tokenizer,
 ): Promise<GenerationDefaults> {
   const config = await readJsonIfPresent(directory, 'generation_config.json');
-  const number = (field: string, otherwise: number): number => {
-    const value = config[field] ?? otherwise;
-    if (typeof value !== 'number') throw wrongField(directory, field, 'a number');
+  const valueOf = (name: PublishedName): number => {
+    const { published, range } = samplingField(name);
+    const value = publishedDefault(name, config[published!]);
+    if (value === undefined) throw wrongField(directory, published!, rangeText(range));
     return value;
   };
   return {
     doSample: config['do_sample'] === true,
-    ...byName(PUBLISHED_NAMES, (name) => {
-      const { published, neutral } = SAMPLING_FIELDS[name];
-      return number(published, neutral);
-    }),
+    ...byName(PUBLISHED_NAMES, valueOf),
     endIds: endIds(config['eos_token_id'], directory, tokenizer.eosId),
   };
 }
@@ -45,10 +45,13 @@ function endIds(field: unknown, directory: string, eosId: number | undefined): n
       ? []
       : [field];
   const ids = listed.map((id) => {
-    if (typeof id !== 'number') throw wrongField(directory, 'eos_token_id', 'a token id or a list of them');
+    if (typeof id !== 'number' || !Number.isSafeInteger(id))
+      throw wrongField(directory, 'eos_token_id', 'a token id or a list of them');
     return id;
   });
-  return [...new Set(eosId === undefined ? ids : [...ids, eosId])];
+  // Some files say -1 for "none".
+  const real = ids.filter((id) => id >= 0);
+  return [...new Set(eosId === undefined ? real : [...real, eosId])];
 }
 
 function wrongField(directory: string, field: string, expected: string): AloftError {

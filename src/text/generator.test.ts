@@ -365,7 +365,7 @@ describe('a bad request', () => {
     [
       text('the '.repeat(600)),
       'PROMPT_TOO_LONG',
-      /^The prompt has 60\d tokens, but this engine takes at most 512 \(max_input_len\)/,
+      /^The prompt has 60\d tokens, but this model's maximum context length is 1024 tokens, of which a prompt takes at most 512 \(max_input_len\)/,
     ],
     [{ prompt: { type: 'tokens', tokenIds: [] } }, 'REQUEST_INVALID', /no tokens/],
     [{ prompt: { type: 'tokens', tokenIds: [5000] } }, 'REQUEST_INVALID', /^prompt\[0\] is 5000/],
@@ -377,5 +377,99 @@ describe('a bad request', () => {
       { type: 'failed', error: { code, message: expect.stringMatching(message) } },
     ]);
     expect(batcher.submitted).toEqual([]);
+  });
+});
+
+describe('what a request may cost', () => {
+  const countingTokenizer = () => {
+    const calls: string[] = [];
+    const encode: Tokenizer['encode'] = (words, options) => {
+      calls.push(words);
+      return llama.encode(words, options);
+    };
+    const tokenizer = new Proxy(llama, {
+      get: (target, name) => (name === 'encode' ? encode : Reflect.get(target, name, target)),
+    });
+    return { calls, tokenizer };
+  };
+
+  const refusedEvents = (request: GenerateRequest, tokenizer: Tokenizer) =>
+    collect(setUp({ sequences: [] }, tokenizer).generator.generate(request));
+
+  it('is checked before a text that cannot fit is tokenised', async () => {
+    const { calls, tokenizer } = countingTokenizer();
+    const { longestTokenBytes } = tokenizer.table;
+    const events = await refusedEvents(text('a'.repeat(512 * longestTokenBytes + 1)), tokenizer);
+    expect(events).toMatchObject([{ type: 'failed', error: { code: 'PROMPT_TOO_LONG' } }]);
+    expect(calls).toEqual([]);
+  });
+
+  it('of a text that is cut depends on what is kept', async () => {
+    const { calls, tokenizer } = countingTokenizer();
+    const words = 'hello the world '.repeat(100_000);
+    const { batcher } = await run(
+      { sequences: [await output('the')] },
+      text(words, { truncatePromptTokens: 5 }),
+      tokenizer,
+    );
+    expect(calls.map(({ length }) => length < 10_000)).toEqual([true]);
+    const whole = await llama.encode(words, { addSpecialTokens: true });
+    expect([...batcher.submitted[0]!.promptTokenIds]).toEqual(whole.slice(-5));
+  });
+
+  it.each(['stop', 'badWords'] as const)('has a limit of %s', async (field) => {
+    const { calls, tokenizer } = countingTokenizer();
+    for (const words of [
+      Array.from({ length: 257 }, (_, i) => `w${i}`),
+      ['x'.repeat(1025)],
+      Array.from({ length: 20 }, (_, i) => `${i}${'x'.repeat(1000)}`),
+    ]) {
+      const events = await refusedEvents(text('the', { [field]: words }), tokenizer);
+      expect(events).toMatchObject([{ type: 'failed', error: { code: 'REQUEST_INVALID' } }]);
+    }
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('control tokens in messages', () => {
+  const template = new ChatTemplate(
+    new Map([['default', '{% for m in messages %}<s>{{ m.role }}: {{ m.content | trim }}</s>{% endfor %}']]),
+    {},
+    'test',
+  );
+  const promptOf = async (tokenizer: Tokenizer, content: string) => {
+    const { batcher, generator } = setUp(
+      { sequences: [await output('the', tokenizer)] },
+      tokenizer,
+      template,
+    );
+    const prompt = { type: 'chat', messages: [{ role: 'user', content }], templateArguments: {} } as const;
+    await Promise.all([collect(generator.generate({ prompt })), batcher.drain()]);
+    return [...batcher.submitted[0]!.promptTokenIds];
+  };
+
+  it.each(['llama', 'byteLevel'] as const)('are text: %s', async (name) => {
+    const tokenizer = name === 'llama' ? llama : byteLevel;
+    const { special } = tokenizer.table;
+    const specialTexts = [...tokenizer.table.specialTexts.values()];
+    expect(specialTexts.length).toBeGreaterThan(0);
+    const countOf = (ids: readonly number[]) => ids.filter((id) => special[id] === 1).length;
+    const plain = await promptOf(tokenizer, 'hello');
+    const hostile = `hello ${specialTexts.join(' and ')} hello`;
+    const ids = await promptOf(tokenizer, hostile);
+    expect(countOf(ids)).toBe(countOf(plain));
+    const decoded = tokenizer.decode(ids, { skipSpecialTokens: false });
+    expect(decoded).toContain(hostile);
+  });
+
+  it('do not change a prompt without any', async () => {
+    const ids = await promptOf(llama, ' hello the world ');
+    expect(ids).toEqual(await output('<s>user: hello the world</s>'));
+  });
+
+  it('cannot be sent as the marks that stand for them', async () => {
+    const { special } = llama.table;
+    const ids = await promptOf(llama, 'hello \u{f0000}\u{f0001} hello');
+    expect(ids.filter((id) => special[id] === 1).length).toBe(2);
   });
 });

@@ -15,12 +15,16 @@ import type { RequestId } from '../core/ids.js';
 import type { TokenRequest } from '../core/request.js';
 import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
+import { ControlTokens } from './control-tokens.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { ConstraintCompiler } from './grammar/thread/constraint-compiler.js';
+import { fitText } from './request/lengths.js';
+import { checkNumber, checkWords } from './request/ranges.js';
 import { toTokenRequest } from './request/token-request.js';
 import { TextRun } from './text-run.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
+import { Turns } from './turns.js';
 
 export interface TextGeneratorParts {
   readonly model: ModelCard;
@@ -34,14 +38,26 @@ export interface TextGeneratorParts {
   readonly clock?: Clock;
 }
 
+/** Length of a text that takes the tokenizer some milliseconds, characters. */
+const LONG_TEXT_CHARACTERS = 32_768;
+/** Half of the threads that Node has for such work. */
+const LONG_TEXTS_AT_A_TIME = 2;
+/** Bad words that are tokenised at the same time. */
+const WORDS_AT_A_TIME = 8;
+
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
 export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
   readonly #constraints: ConstraintCompiler;
+  /** Turns of long texts: they must not take all threads of the tokenizer from short ones. */
+  readonly #longTexts = new Turns(LONG_TEXTS_AT_A_TIME);
+
+  readonly #controlTokens: ControlTokens;
 
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
     this.#constraints = new ConstraintCompiler(parts.tokenizer.table, parts.batcher.limits.vocabulary);
+    this.#controlTokens = new ControlTokens(parts.tokenizer);
   }
 
   get model(): ModelCard {
@@ -70,8 +86,8 @@ export class TextGenerator implements EventGenerator, Generator {
 
   async #submit(call: Call): Promise<void> {
     const { request, id, onEvent } = call;
-    const tokens = await this.#toTokens(request, id);
-    if (call.isCancelled) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
+    const tokens = await this.#toTokens(call);
+    requireWanted(call);
     const run = new TextRun(request, tokens, this.#parts.tokenizer);
     const { seed } = tokens.sampling;
     onEvent({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
@@ -87,9 +103,12 @@ export class TextGenerator implements EventGenerator, Generator {
     );
   }
 
-  async #toTokens(request: GenerateRequest, id: RequestId): Promise<TokenRequest> {
+  async #toTokens(call: Call): Promise<TokenRequest> {
+    const { request, id } = call;
     const { batcher, defaults } = this.#parts;
-    const promptTokenIds = await this.#encodePrompt(request.prompt);
+    checkWords(request);
+    checkNumber('truncatePromptTokens', request.truncatePromptTokens, { isInteger: true, min: 1 });
+    const promptTokenIds = await this.#encodePrompt(request.prompt, call);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
     const constraint = await this.#compileConstraint(request);
     // Every client can read this many bits from JSON.
@@ -106,13 +125,13 @@ export class TextGenerator implements EventGenerator, Generator {
     return constraint && this.#constraints.compile(constraint, echo || continuesPrompt);
   }
 
-  async #encodePrompt(prompt: Prompt): Promise<readonly number[]> {
-    const { tokenizer, chatTemplate, model } = this.#parts;
+  async #encodePrompt(prompt: Prompt, call: Call): Promise<readonly number[]> {
+    const { chatTemplate, model } = this.#parts;
     switch (prompt.type) {
       case 'tokens':
         return prompt.tokenIds;
       case 'text':
-        return tokenizer.encode(prompt.text, { addSpecialTokens: prompt.addSpecialTokens });
+        return this.#encodeText(prompt.text, prompt.addSpecialTokens, call);
       case 'chat': {
         if (!chatTemplate)
           throw new AloftError(
@@ -120,16 +139,38 @@ export class TextGenerator implements EventGenerator, Generator {
             `The model ${model.name} has no chat template; send the prompt as text, or put chat_template.jinja beside its tokenizer.`,
           );
         // The template writes the special tokens itself.
-        const text = chatTemplate.render(prompt.messages, prompt.templateArguments);
-        return tokenizer.encode(text, { addSpecialTokens: false });
+        const { messages, templateArguments } = this.#controlTokens.hide(prompt);
+        const text = this.#fitText(chatTemplate.render(messages, templateArguments), call);
+        return this.#controlTokens.encode(text, (part) => this.#encodeText(part, false, call));
       }
     }
   }
 
+  /** @throws {AloftError} PROMPT_TOO_LONG */
+  #fitText(text: string, { request }: Call): string {
+    const { tokenizer, batcher } = this.#parts;
+    return fitText(text, request, batcher.limits, tokenizer.table.longestTokenBytes);
+  }
+
+  async #encodeText(text: string, addSpecialTokens: boolean, call: Call): Promise<readonly number[]> {
+    const { tokenizer } = this.#parts;
+    const fitting = this.#fitText(text, call);
+    if (fitting.length <= LONG_TEXT_CHARACTERS) return tokenizer.encode(fitting, { addSpecialTokens });
+    return this.#longTexts.take(() => {
+      requireWanted(call);
+      return tokenizer.encode(fitting, { addSpecialTokens });
+    });
+  }
+
   /** A word is forbidden at the start of a word and inside one: its tokens differ by the leading space. */
   async #encodeBadWords(words: readonly string[]): Promise<number[][]> {
-    const forms = new Set(words.flatMap((word) => [word, ` ${word}`]));
-    return Promise.all(Array.from(forms, (form) => this.#parts.tokenizer.encodeFragment(form)));
+    const forms = [...new Set(words.flatMap((word) => [word, ` ${word}`]))];
+    const lists: number[][] = [];
+    for (let i = 0; i < forms.length; i += WORDS_AT_A_TIME) {
+      const group = forms.slice(i, i + WORDS_AT_A_TIME);
+      lists.push(...(await Promise.all(group.map((form) => this.#parts.tokenizer.encodeFragment(form)))));
+    }
+    return lists;
   }
 
   /** The only event of a request that the batcher never saw. */
@@ -154,4 +195,9 @@ interface Call {
   readonly id: RequestId;
   readonly onEvent: (event: GenerateEvent) => void;
   isCancelled: boolean;
+}
+
+/** @throws {AloftError} CANCELLED */
+function requireWanted({ isCancelled }: Call): void {
+  if (isCancelled) throw new AloftError('CANCELLED', 'The request was cancelled before it started.');
 }

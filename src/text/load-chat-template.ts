@@ -1,38 +1,38 @@
 /** Finds the chat templates of a model among its files. */
 import { readdir } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import { AloftError } from '../core/errors.js';
+import { fileFault } from '../core/file-fault.js';
 import { ChatTemplate, DEFAULT_TEMPLATE } from './chat-template.js';
-import { readFileIfPresent, readJsonIfPresent } from './tokenizer/files.js';
+import { chatglmTemplate } from './tokenizer/chatglm.js';
+import { isAbsent, readJsonIfPresent, readTextIfPresent } from './tokenizer/files.js';
 import { isRecord } from './tokenizer/hf-json.js';
 import type { SpecialTokens } from './tokenizer/special-tokens.js';
+import { readTokenFiles } from './tokenizer/token-files.js';
 
 /** Folder of named templates, one file each, as transformers saves them. */
 const NAMED_TEMPLATES = 'additional_chat_templates';
 
 /**
  * Reads `chat_template.jinja`, else `chat_template.json`, else the `chat_template` of `tokenizer_config.json`, and the named
- * templates of `additional_chat_templates`. Undefined when the model has none.
- * @throws {AloftError} TOKENIZER_INVALID
+ * templates of `additional_chat_templates`; without any of them the format of the tokenizer's class. Undefined when it has none.
+ * @throws {AloftError} TOKENIZER_INVALID, FILE_UNREADABLE
  */
 export async function loadChatTemplate(
   directory: string,
   specialTokens: SpecialTokens,
 ): Promise<ChatTemplate | undefined> {
-  const jinja = await readText(join(directory, 'chat_template.jinja'));
+  const jinja = await readTextIfPresent(join(directory, 'chat_template.jinja'));
   const entry =
     jinja ??
     (await readJsonIfPresent(directory, 'chat_template.json'))['chat_template'] ??
     (await readJsonIfPresent(directory, 'tokenizer_config.json'))['chat_template'];
   const named = await readNamed(join(directory, NAMED_TEMPLATES));
   const sources = new Map([...templateSources(entry), ...named]);
+  if (sources.size === 0) {
+    const ofClass = chatglmTemplate(await readTokenFiles(directory));
+    if (ofClass !== undefined) sources.set(DEFAULT_TEMPLATE, ofClass);
+  }
   return sources.size > 0 ? new ChatTemplate(sources, specialTokens, directory) : undefined;
-}
-
-/** The file's text without a byte order mark, or undefined when there is no such file. */
-async function readText(path: string): Promise<string | undefined> {
-  const bytes = await readFileIfPresent(path);
-  return bytes?.toString('utf8').replace(/^\ufeff/, '');
 }
 
 async function readNamed(folder: string): Promise<[string, string][]> {
@@ -40,7 +40,7 @@ async function readNamed(folder: string): Promise<[string, string][]> {
   return Promise.all(
     files.map(async ({ base, name }): Promise<[string, string]> => [
       name,
-      (await readText(join(folder, base))) ?? '',
+      (await readTextIfPresent(join(folder, base))) ?? '',
     ]),
   );
 }
@@ -49,14 +49,9 @@ async function readNamed(folder: string): Promise<[string, string][]> {
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).toSorted();
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw new AloftError(
-      'TOKENIZER_INVALID',
-      `${folder} cannot be read (${code ?? 'unknown fault'}); check its permissions.`,
-      { cause },
-    );
+  } catch (thrown) {
+    if (isAbsent(thrown)) return [];
+    throw fileFault(folder, thrown);
   }
 }
 

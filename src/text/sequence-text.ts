@@ -8,6 +8,8 @@ export interface SequenceTextOptions {
   readonly skipSpecialTokens: boolean;
   readonly stops: readonly string[];
   readonly includeStop: boolean;
+  /** No stop string ends the text within so many tokens. */
+  readonly minTokens: number;
 }
 
 /** Detokenizer and stop strings of one sequence, with everything that was made so far. */
@@ -19,10 +21,15 @@ export class SequenceText {
   stop: string | undefined;
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings;
+  readonly #minTokens: number;
+  /** Texts of control tokens that are not shown, and that a stop string names all the same. */
+  readonly #hiddenTexts: ReadonlyMap<number, string>;
 
   constructor(options: SequenceTextOptions) {
     this.#detokenizer = new Detokenizer(options.table, options);
     this.#stops = new StopStrings(options.stops, options.includeStop);
+    this.#minTokens = options.minTokens;
+    this.#hiddenTexts = hiddenTexts(options);
   }
 
   /** Puts the prompt's text first. The output then continues it, leading space included; stop strings are not looked for in it. */
@@ -40,7 +47,8 @@ export class SequenceText {
   /** Text that may be shown after this token. */
   push(tokenId: number): string {
     this.tokenIds.push(tokenId);
-    return this.#match(this.#detokenizer.push(tokenId));
+    const hidden = this.#hiddenTexts.get(tokenId);
+    return hidden === undefined ? this.#match(this.#detokenizer.push(tokenId)) : this.#match(hidden, true);
   }
 
   /** Returns the text that was held back, now that no more tokens come. */
@@ -52,10 +60,17 @@ export class SequenceText {
     return text + held;
   }
 
-  #match(piece: string): string {
-    const match = this.#stops.push(piece);
+  #match(piece: string, isHidden = false): string {
+    const mayStop = this.tokenIds.length > this.#minTokens;
+    const match = this.#stops.push(piece, { isHidden, mayStop });
     this.stop = match.stop;
     this.text += match.text;
     return match.text;
   }
+}
+
+function hiddenTexts({ table, skipSpecialTokens, stops }: SequenceTextOptions): ReadonlyMap<number, string> {
+  if (!skipSpecialTokens || stops.length === 0) return new Map();
+  const named = [...table.specialTexts].filter(([, text]) => stops.some((stop) => stop.includes(text)));
+  return new Map(named);
 }

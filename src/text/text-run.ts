@@ -33,15 +33,19 @@ export class TextRun {
   readonly #tokenizer: Tokenizer;
   readonly #sequences: readonly Sequence[];
   readonly #promptTokenIds: Int32Array;
+  /** True if only the prompt counts: the batcher generates one token at least. */
+  readonly #isPromptOnly: boolean;
 
   constructor(request: GenerateRequest, tokens: TokenRequest, tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
     this.#promptTokenIds = tokens.promptTokenIds;
+    this.#isPromptOnly = request.maxOutputTokens === 0;
     const options = {
       table: tokenizer.table,
       skipSpecialTokens: request.skipSpecialTokens ?? true,
       stops: request.stop ?? [],
       includeStop: request.includeStop ?? false,
+      minTokens: request.minTokens ?? 0,
     };
     this.#sequences = Array.from({ length: tokens.sequenceCount }, () => ({
       output: new SequenceText(options),
@@ -85,7 +89,7 @@ export class TextRun {
 
   #acceptTokens(event: TokenEvent, emit: Emit): void {
     const sequence = this.#sequences[event.sequence];
-    if (!sequence || sequence.isDone) return;
+    if (!sequence || sequence.isDone || this.#isPromptOnly) return;
     const { output } = sequence;
     const { tokenIds } = event;
     const { text, takenCount } = push(output, tokenIds);
@@ -106,11 +110,19 @@ export class TextRun {
   #acceptSequence(event: SequenceEvent, emit: Emit): void {
     const sequence = this.#sequences[event.sequence];
     if (!sequence || sequence.isDone) return;
+    if (this.#isPromptOnly) {
+      sequence.cumulativeLogprob = 0;
+      sequence.isBrokenOff = BROKEN_OFF.has(event.finishReason);
+      return emit(this.#finish(event.sequence, sequence.isBrokenOff ? event.finishReason : 'length'));
+    }
     const { output } = sequence;
     const unseen = event.tokenIds.slice(output.tokenIds.length);
     const { text, takenCount } = push(output, unseen);
     const rest = output.stop === undefined ? text + output.end() : text;
-    if (rest !== '' || takenCount > 0) emit(textEvent(event.sequence, rest, unseen.slice(0, takenCount)));
+    if (rest !== '' || takenCount > 0) {
+      const logprobs = this.#withTexts(event.logprobs?.slice(0, takenCount));
+      emit({ ...textEvent(event.sequence, rest, unseen.slice(0, takenCount)), logprobs });
+    }
     sequence.cumulativeLogprob = event.cumulativeLogprob;
     const reason = output.stop === undefined ? event.finishReason : 'stop_word';
     sequence.isBrokenOff = BROKEN_OFF.has(reason);
@@ -135,6 +147,7 @@ export class TextRun {
 
   /** Behind a stop string the batcher may have generated more than was given out. */
   #usage({ usage }: FinishedEvent | FailedEvent): Usage {
+    if (this.#isPromptOnly) return { ...usage, outputTokens: 0 };
     if (this.#sequences.every(({ output }) => output.stop === undefined)) return usage;
     return {
       ...usage,
@@ -146,7 +159,9 @@ export class TextRun {
     return logprobs?.map((entry) => ({
       ...entry,
       text: this.#tokenizer.tokenText(entry.tokenId),
+      bytes: this.#tokenizer.tokenBytes(entry.tokenId),
       topTexts: entry.top.map(({ tokenId }) => this.#tokenizer.tokenText(tokenId)),
+      topBytes: entry.top.map(({ tokenId }) => this.#tokenizer.tokenBytes(tokenId)),
     }));
   }
 }

@@ -16,9 +16,12 @@ export interface TensorInfo {
 
 /** Named tensors, read one at a time. */
 export interface TensorSource {
+  readonly names: readonly string[];
   info(name: string): TensorInfo | undefined;
   /** A row-major tensor, usually a view of a mapped file; valid until the next `read`. `name` must be known to `info`. */
   read(name: string): HostTensor;
+  /** Number of pages that were read and are gone, because a file became shorter. Absent: nothing is mapped. */
+  lostPages?(): number;
   dispose(): void;
 }
 
@@ -31,4 +34,6 @@ export interface Checkpoint {
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;
+  /** Faults of the files that a build can go on with, but its user should know. */
+  readonly warnings: readonly string[];
 }

@@ -1,6 +1,9 @@
 /** End ids and sampling defaults: from generation_config.json where there is one, else from config.json. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { rangeText } from '../../core/number-range.js';
+import { publishedDefault } from '../../core/published-default.js';
+import { byName, PUBLISHED_NAMES, type PublishedName, samplingField } from '../../core/sampling-fields.js';
 import { JsonFile } from './json-file.js';
 
 export interface GenerationConfig {
@@ -27,20 +30,24 @@ export function parseGenerationConfig(generation: JsonFile, model: JsonFile): Ge
     const own = generation.tokenIds(name);
     return own.length > 0 ? own : model.tokenIds(name);
   };
+  const values = byName(PUBLISHED_NAMES, (name) => publishedValue(generation, name));
   return {
     endIds: ids('eos_token_id'),
     bosId: ids('bos_token_id')[0] ?? null,
-    padId: nonNegative(generation, model),
+    padId: ids('pad_token_id')[0] ?? null,
     doSample: generation.has('do_sample') ? generation.flag('do_sample', false) : null,
-    temperature: generation.optionalNumber('temperature'),
-    topK: generation.optionalNumber('top_k'),
-    topP: generation.optionalNumber('top_p'),
-    repetitionPenalty: generation.optionalNumber('repetition_penalty'),
+    temperature: values.temperature,
+    topK: values.topK,
+    topP: values.topP,
+    repetitionPenalty: values.repetitionPenalty,
   };
 }
 
-/** LLaMA-1 files say -1 for "no padding token". */
-function nonNegative(generation: JsonFile, model: JsonFile): number | null {
-  const id = generation.optionalNumber('pad_token_id') ?? model.optionalNumber('pad_token_id');
-  return id !== null && Number.isSafeInteger(id) && id >= 0 ? id : null;
+/** A recommended value, or null. Values that no request may have end the build here, with the file's name. */
+function publishedValue(generation: JsonFile, name: PublishedName): number | null {
+  const { published, range } = samplingField(name);
+  if (!generation.has(published!)) return null;
+  return (
+    publishedDefault(name, generation.fields[published!]) ?? generation.fail(published!, rangeText(range))
+  );
 }

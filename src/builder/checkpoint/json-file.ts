@@ -1,34 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { AloftError } from '../../core/errors.js';
+import { readingFile } from '../../core/file-fault.js';
+import { type FileJson, parseFileJson } from '../../core/file-json.js';
 
 /** A JSON object of a checkpoint whose fields are read with checks; every fault names file, field and fix. */
 export class JsonFile {
   readonly path: string;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Members at any depth whose number JSON has no notation for, such as `NaN`. */
+  readonly nonFinite: readonly string[];
 
-  constructor(path: string, fields: Readonly<Record<string, unknown>>) {
+  constructor(path: string, fields: Readonly<Record<string, unknown>>, nonFinite: readonly string[] = []) {
     this.path = path;
     this.fields = fields;
+    this.nonFinite = nonFinite;
   }
 
-  /** @throws {AloftError} CHECKPOINT_CORRUPT */
+  /** @throws {AloftError} CHECKPOINT_CORRUPT, FILE_UNREADABLE */
   static read(path: string): JsonFile {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(readFileSync(path, 'utf8'));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new AloftError(
-        'CHECKPOINT_CORRUPT',
-        `${path} is not valid JSON (${reason}). Download it again.`,
-        {
-          cause,
-        },
-      );
-    }
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    const { value, nonFinite } = parse(path);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new AloftError('CHECKPOINT_CORRUPT', `${path} is not a JSON object. Download it again.`);
-    return new JsonFile(path, parsed as Record<string, unknown>);
+    return new JsonFile(path, value as Record<string, unknown>, nonFinite);
   }
 
   has(name: string): boolean {
@@ -36,10 +29,11 @@ export class JsonFile {
   }
 
   /** A whole number of at least 1. @param fallback value when the field is absent; without one it is required */
-  count(name: string, fallback?: number): number {
+  /** @param max what no model comes near; sizes beyond it would be made before anything else can refuse them */
+  count(name: string, fallback?: number, max = 2 ** 24): number {
     const value = this.#value(name, fallback);
-    if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
-    return this.fail(name, 'a whole number of at least 1');
+    const isCount = Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= max;
+    return isCount ? (value as number) : this.fail(name, `a whole number from 1 to ${max}`);
   }
 
   positive(name: string, fallback?: number): number {
@@ -71,7 +65,8 @@ export class JsonFile {
     if (!this.has(name)) return [];
     const value = this.fields[name];
     const ids: unknown[] = Array.isArray(value) ? value : [value];
-    if (ids.every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) return ids as number[];
+    // Some files say -1 for "none".
+    if (ids.every((id) => Number.isSafeInteger(id))) return (ids as number[]).filter((id) => id >= 0);
     return this.fail(name, 'a token id or a list of token ids');
   }
 
@@ -84,13 +79,25 @@ export class JsonFile {
 
   /** @throws {AloftError} CHECKPOINT_CONFIG */
   fail(name: string, wanted: string): never {
-    const fault = this.has(name)
-      ? `is ${JSON.stringify(this.fields[name])}, but must be ${wanted}`
-      : `is missing; it must be ${wanted}`;
+    const value = this.fields[name];
+    const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
+    const fault = this.has(name) ? `is ${shown}, but must be ${wanted}` : `is missing; it must be ${wanted}`;
     throw new AloftError('CHECKPOINT_CONFIG', `${this.path}: '${name}' ${fault}. Correct the file.`);
   }
 
   #value(name: string, fallback: unknown): unknown {
     return this.has(name) ? this.fields[name] : fallback;
+  }
+}
+
+function parse(path: string): FileJson {
+  const text = readingFile(path, () => readFileSync(path, 'utf8'));
+  try {
+    return parseFileJson(text);
+  } catch (cause) {
+    const reason = text.trim() === '' ? 'it is empty' : (cause as SyntaxError).message;
+    throw new AloftError('CHECKPOINT_CORRUPT', `${path} is not valid JSON (${reason}). Download it again.`, {
+      cause,
+    });
   }
 }

@@ -1,7 +1,8 @@
-/** The typed form of a checkpoint's config.json, with the keys of published LLaMA files and those of transformers 5. */
+/** The typed form of a checkpoint's config.json, with the keys of published files and those of transformers 5. */
 import { AloftError } from '../../core/errors.js';
-import type { RopeParams, RopeScaling } from '../../plan/plan.js';
+import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
+import { ropeOf } from './rope-config.js';
 
 export interface ModelConfig {
   /** The file it came from, for messages. */
@@ -22,10 +23,40 @@ export interface ModelConfig {
   readonly tiedEmbeddings: boolean;
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
+  /** Whether the pairs of dimensions that are rotated together are neighbours in the checkpoint. Absent: false. */
+  readonly isInterleaved?: boolean;
+  /** Attention windows by layer; null: the layer sees all tokens. Absent: all layers do. */
+  readonly windows?: readonly (number | null)[];
+  /** Rotation of the layers with a window, where it is another one. */
+  readonly windowRope?: RopeParams;
+  /** Scores are divided by its root. Absent: the size of a head. */
+  readonly scoreDim?: number;
+  /** A mixture of experts in place of the feed-forward network of every layer; `intermediate` is the width of an expert. */
+  readonly experts?: ExpertsConfig;
+  readonly attentionSoftCap?: number;
+  readonly logitSoftCap?: number;
 }
 
-/** @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
-export function parseModelConfig(file: JsonFile): ModelConfig {
+interface ExpertsConfig {
+  readonly count: number;
+  readonly perToken: number;
+  /** The shares of a token's experts are divided by their sum. */
+  readonly isNormalised: boolean;
+}
+
+/** Values of fields that a config.json of an architecture may leave out. */
+export interface ConfigDefaults {
+  readonly tiedEmbeddings?: boolean;
+  readonly activation?: string;
+  /** Share of a head's dimensions that are rotated. Absent: the architecture rotates whole heads, and refuses a file with another share. */
+  readonly partialRotaryFactor?: number;
+}
+
+/** The deepest published models have less than a fifth of it. */
+const MAX_LAYERS = 1000;
+
+/** Reads the fields that published decoders share. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
+export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}): ModelConfig {
   if (file.has('quantization_config'))
     throw new AloftError(
       'UNSUPPORTED',
@@ -33,21 +64,25 @@ export function parseModelConfig(file: JsonFile): ModelConfig {
     );
   const hidden = file.count('hidden_size');
   const headCount = file.count('num_attention_heads');
+  const headDim = file.count('head_dim', Math.floor(hidden / headCount));
   const config: ModelConfig = {
     path: file.path,
-    architecture: architectureOf(file),
+    architecture: architectureOf(
+      file,
+      file.fields['model_type'] === 'llama' ? 'LlamaForCausalLM' : undefined,
+    ),
     hidden,
     intermediate: file.count('intermediate_size'),
-    layerCount: file.count('num_hidden_layers'),
+    layerCount: file.count('num_hidden_layers', undefined, MAX_LAYERS),
     headCount,
     kvHeadCount: file.count('num_key_value_heads', headCount),
-    headDim: file.count('head_dim', Math.floor(hidden / headCount)),
+    headDim,
     vocabulary: file.count('vocab_size'),
     maxPositions: file.count('max_position_embeddings', 2048),
     rmsNormEpsilon: file.positive('rms_norm_eps', 1e-6),
-    rope: ropeOf(file),
-    activation: file.text('hidden_act', 'silu'),
-    tiedEmbeddings: file.flag('tie_word_embeddings', false),
+    rope: ropeOf(file, headDim, defaults),
+    activation: file.text('hidden_act', defaults.activation ?? 'silu'),
+    tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
     mlpBias: file.flag('mlp_bias', false),
   };
@@ -55,61 +90,29 @@ export function parseModelConfig(file: JsonFile): ModelConfig {
   return config;
 }
 
-function architectureOf(file: JsonFile): string {
+/**
+ * The first of `architectures`.
+ * @param byType the architecture that `model_type` stands for, if it is known
+ * @throws {AloftError} ARCHITECTURE_UNKNOWN
+ */
+export function architectureOf(file: JsonFile, byType: string | undefined): string {
   const architectures: unknown = file.fields['architectures'];
   if (Array.isArray(architectures) && typeof architectures[0] === 'string') return architectures[0];
-  if (file.fields['model_type'] === 'llama') return 'LlamaForCausalLM';
+  if (byType !== undefined) return byType;
   throw new AloftError(
     'ARCHITECTURE_UNKNOWN',
     `${file.path}: 'architectures' is missing, so the kind of model is unknown. Add it, for example ["LlamaForCausalLM"].`,
   );
 }
 
-function checkHeads(file: JsonFile, { headCount, kvHeadCount, headDim, hidden }: ModelConfig): void {
+export function checkHeads(
+  file: JsonFile,
+  { headCount, kvHeadCount, headDim, hidden, rope }: ModelConfig,
+): void {
   if (headCount % kvHeadCount !== 0)
     file.fail('num_key_value_heads', `a divisor of num_attention_heads (${headCount})`);
-  if (!file.has('head_dim') && headCount * headDim !== hidden)
+  if (!file.has('head_dim') && !file.has('kv_channels') && headCount * headDim !== hidden)
     file.fail('num_attention_heads', `a divisor of hidden_size (${hidden})`);
-  if (headDim % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
-}
-
-/** `rope_theta` and `rope_scaling` of published files, or `rope_parameters` of transformers 5. */
-function ropeOf(file: JsonFile): RopeParams {
-  const merged = file.section('rope_parameters');
-  if (merged !== undefined)
-    return { theta: merged.positive('rope_theta', 10000), scaling: scalingOf(file, merged) };
-  return {
-    theta: file.positive('rope_theta', 10000),
-    scaling: scalingOf(file, file.section('rope_scaling')),
-  };
-}
-
-function scalingOf(file: JsonFile, section: JsonFile | undefined): RopeScaling {
-  if (section === undefined) return { type: 'none' };
-  const type = section.text('rope_type', section.text('type', 'default'));
-  const originalMaxPositions = section.count(
-    'original_max_position_embeddings',
-    file.count('max_position_embeddings', 2048),
-  );
-  switch (type) {
-    case 'default':
-      return { type: 'none' };
-    case 'linear':
-      return { type, factor: section.positive('factor') };
-    case 'dynamic':
-      return { type, factor: section.positive('factor'), originalMaxPositions };
-    case 'llama3':
-      return {
-        type,
-        factor: section.positive('factor'),
-        lowFrequencyFactor: section.positive('low_freq_factor'),
-        highFrequencyFactor: section.positive('high_freq_factor'),
-        originalMaxPositions: section.count('original_max_position_embeddings'),
-      };
-    default:
-      throw new AloftError(
-        'UNSUPPORTED',
-        `${file.path}: 'rope_scaling' has the type '${type}'; supported are default, linear, dynamic and llama3.`,
-      );
-  }
+  for (const size of [headDim, rope.rotaryDim ?? headDim])
+    if (size % 2 !== 0) file.fail('head_dim', 'even, because rotary embedding works on pairs');
 }

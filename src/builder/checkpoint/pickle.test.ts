@@ -37,6 +37,16 @@ test('refuses to set attributes, to build objects and opcodes that make instance
   expect(faultOf(() => unpickle(stackGlobal, RULES)).message).toContain("'posix.system'");
 });
 
+test('a name is a text: lists that hold each other twice are not written out', () => {
+  // An empty list, memoised; then sixty lists that hold the one before twice.
+  const grown = Array.from(
+    { length: 60 },
+    (_, i) => `](h${String.fromCharCode(i)}h${String.fromCharCode(i)}eq${String.fromCharCode(i + 1)}`,
+  );
+  const bytes = Buffer.from(`\x80\x04]q\0${grown.join('')}\x8c\x01x\x93.`, 'latin1');
+  expect(faultOf(() => unpickle(bytes, RULES))).toMatchObject({ code: 'CHECKPOINT_UNSAFE' });
+});
+
 test('never throws anything but a coded error, whatever the bytes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {

@@ -145,8 +145,11 @@ class PickleMachine {
         return this.#push(this.#global(this.#line(), this.#line()));
       case 0x93: {
         // STACK_GLOBAL
-        const name = this.#pop();
-        return this.#push(this.#global(String(this.#pop()), String(name)));
+        const [module, name] = [this.#pop(), this.#pop()].toReversed();
+        // Only texts name things: the text of nested lists can be longer than all memory.
+        if (typeof module !== 'string' || typeof name !== 'string')
+          return this.#refuse('for a name that is no text');
+        return this.#push(this.#global(module, name));
       }
       case 0x51: // BINPERSID
         return this.#push(this.#rules.persistent(this.#pop()));

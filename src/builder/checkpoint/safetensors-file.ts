@@ -4,13 +4,8 @@ import { dtypeOfCode, parseSafetensors, type SafetensorsEntry } from '../../engi
 import { mapFile } from '../../ffi/memory.js';
 import type { TensorInfo, TensorSource } from './checkpoint.js';
 
-/** A source that also says which tensors it has. */
-export interface TensorFile extends TensorSource {
-  readonly names: readonly string[];
-}
-
 /** Maps one safetensors file. @throws {AloftError} CHECKPOINT_CORRUPT */
-export function openSafetensorsFile(path: string): TensorFile {
+export function openSafetensorsFile(path: string): TensorSource {
   const area = mapFile(path);
   const fail = (fault: string): never => {
     area.dispose();
@@ -41,6 +36,7 @@ export function openSafetensorsFile(path: string): TensorFile {
       const aligned = offset % BYTES_PER_ELEMENT[dtype] === 0;
       return { dtype, shape: entry.shape, bytes: aligned ? view : Uint8Array.from(view) };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
 }

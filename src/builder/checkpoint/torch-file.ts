@@ -5,9 +5,8 @@
 import { BYTES_PER_ELEMENT, type DType, elementCount } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import { type HostArea, mapFile } from '../../ffi/memory.js';
-import type { TensorInfo } from './checkpoint.js';
+import type { TensorInfo, TensorSource } from './checkpoint.js';
 import { type PickleGlobal, unpickle } from './pickle.js';
-import type { TensorFile } from './safetensors-file.js';
 import { rowMajorBytes } from './strided.js';
 import { readZipDirectory, type ZipEntry } from './zip.js';
 
@@ -53,7 +52,7 @@ class TorchTensor {
 type Fail = (fault: string) => never;
 
 /** Maps one file. @throws {AloftError} CHECKPOINT_CORRUPT, CHECKPOINT_UNSAFE, UNSUPPORTED */
-export function openTorchFile(path: string): TensorFile {
+export function openTorchFile(path: string): TensorSource {
   const area = mapFile(path);
   try {
     return tensorFile(path, area);
@@ -63,7 +62,7 @@ export function openTorchFile(path: string): TensorFile {
   }
 }
 
-function tensorFile(path: string, area: HostArea): TensorFile {
+function tensorFile(path: string, area: HostArea): TensorSource {
   const fail: Fail = (fault) => {
     throw new AloftError('CHECKPOINT_CORRUPT', `${path} is damaged: ${fault}. Download it again.`);
   };
@@ -98,6 +97,7 @@ function tensorFile(path: string, area: HostArea): TensorFile {
         ? fail(`tensor '${name}' reaches beyond its storage of ${entry.byteLength} bytes`)
         : { dtype, shape, bytes };
     },
+    lostPages: () => area.lostPages(),
     dispose: () => area.dispose(),
   };
 }

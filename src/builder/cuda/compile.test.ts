@@ -1,7 +1,7 @@
 /** Every kernel of every specialisation compiles, with NVRTC or nvcc; skipped with a reason where neither is installed. */
 import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
-import { benchmarkPlan } from '../testing/benchmark-plans.js';
+import { asInGemma, asMixture, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
@@ -50,6 +50,63 @@ test.skipIf(compiler === undefined).each(CASES)(
         expect(registerCount).toBeGreaterThan(0);
       }
     }
+  },
+  300_000,
+);
+
+/** Heads of 256 as in Gemma 2 9B, and of 128 as in Mistral 7B. */
+const GEMMA = { ...LLAMA2, num_hidden_layers: 1, num_attention_heads: 16, num_key_value_heads: 8 };
+const MISTRAL = { ...namedShape('llama3_8b'), num_hidden_layers: 1 };
+
+test.skipIf(compiler === undefined).each([
+  ['sm_90a', 'bf16', GEMMA, { window: 4096, softCap: 50 }],
+  ['sm_80', 'bf16', GEMMA, { window: 4096, softCap: 50 }],
+  ['sm_90a', 'f16', MISTRAL, { window: 4096 }],
+  ['sm_89', 'f16', MISTRAL, { window: 4096 }],
+] as const)(
+  `kernels for %s in %s with windows, soft caps, norms of heads and experts compile [${compilerOrNeed}]`,
+  (arch, dtype, shape, scores) => {
+    const gemma = asInGemma(benchmarkPlan({ shape, dtype, weights: 'dense' }));
+    const plan = withScores(asMixture(gemma), scores);
+    const units = kernelUnits(plan, parseArchitecture(arch), 16);
+    const kernels = units
+      .filter(({ name }) => name === 'attention' || name === 'common')
+      .flatMap((unit) => Object.entries(parseResourceReport(compiler!.compile(unit).log)));
+    const found = kernels.map(([kernel]) => kernel);
+    for (const kernel of ['head_norm', 'soft_cap', 'route_experts', 'expert_down_int8', 'attention_prefill'])
+      expect(found).toContain(kernel);
+    for (const [kernel, { spillBytes }] of kernels) expect(spillBytes, kernel).toBeLessThanOrEqual(128);
+  },
+  300_000,
+);
+
+const RANKS = [
+  ['sm_90a', 'f16', 2],
+  ['sm_90a', 'bf16', 8],
+  ['sm_80', 'f16', 4],
+  ['sm_89', 'bf16', 3],
+  ['sm_120', 'f16', 2],
+] as const;
+const EXCHANGES = [
+  ...['all_reduce_one_shot', 'all_reduce_two_shot', 'reduce_add_rms_norm', 'all_gather', 'place_gathered'],
+  ...['share_tokens', 'take_tokens', 'place_tokens', 'store_marks', 'read_marks'],
+];
+
+test.skipIf(compiler === undefined).each(RANKS)(
+  `exchanges for %s in %s between %i ranks compile and keep their registers [${compilerOrNeed}]`,
+  (arch, dtype, worldSize) => {
+    // 48 heads divide by each of these numbers of ranks.
+    const shape = {
+      ...GROUPED,
+      num_attention_heads: 48,
+      num_key_value_heads: 48,
+      hidden_size: 48 * 64,
+      intermediate_size: 4800,
+    };
+    const plan = benchmarkPlan({ shape, dtype, weights: 'dense', ranks: { rank: 0, worldSize } });
+    const common = kernelUnits(plan, parseArchitecture(arch), 16).find(({ name }) => name === 'common')!;
+    const resources = parseResourceReport(compiler!.compile(common).log);
+    for (const kernel of EXCHANGES) expect(resources[kernel]?.spillBytes, kernel).toBeLessThanOrEqual(64);
   },
   300_000,
 );

@@ -8,7 +8,8 @@ import { cudaOpOf } from '../../ops/cuda/ops.js';
 import { type LinearChooser, linearChooser } from '../../ops/linear/cuda/choose.js';
 import { type LinearConfig, methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
-import { cacheDefines, splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import { cacheDefines, scoreDefines } from '../../ops/paged-attention/cuda-defines.js';
+import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrtc.js';
@@ -57,10 +58,12 @@ function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Reado
   return {
     ...dtypeDefines(cudaDtype(plan)),
     ...cacheDefines(plan, blockTokens),
+    ...scoreDefines(plan),
     HEAD_DIM: headDim,
     GROUP: group,
     BLOCK_TOKENS: blockTokens,
     HIDDEN: hidden,
+    ...(plan.worldSize > 1 ? { RANKS: plan.worldSize } : {}),
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
   };
 }

@@ -1,4 +1,5 @@
 import type { Plan, WeightName } from '../../plan/plan.js';
+import type { JsonFile } from '../checkpoint/json-file.js';
 import type { ModelConfig } from '../checkpoint/model-config.js';
 
 /**
@@ -24,6 +25,10 @@ export interface ModelFile {
   readonly name: string;
   /** Values of `architectures` in config.json that it serves. */
   readonly architectures: readonly string[];
+  /** Value of `model_type` by which a config.json without `architectures` is recognised. */
+  readonly modelType: string;
+  /** @throws {AloftError} CHECKPOINT_CONFIG, UNSUPPORTED */
+  readConfig(file: JsonFile): ModelConfig;
   /** @throws {AloftError} UNSUPPORTED when the config asks for something that the model file lacks */
   define(config: ModelConfig, dtype: Plan['activationDtype']): ModelDefinition;
 }

@@ -5,14 +5,18 @@ import type {
   PlanDims,
   PlanOp,
   PlanWeight,
+  TensorSlice,
   WeightName,
+  WeightPart,
 } from '../../plan/plan.js';
 import type { ModelDefinition, ShardRule } from './model-file.js';
 
-/** A checkpoint tensor without its `.weight` or `.bias` ending, and its rows. */
-export interface SourceRows {
+/** Rows of a checkpoint tensor, which is named without its `.weight` or `.bias` ending. */
+export interface SourceRows extends Pick<WeightPart, 'headRows' | 'offset'> {
   readonly tensor: string;
   readonly rows: number;
+  /** Where the rows lie in a tensor that has others, too. Absent: they are all that it has. */
+  readonly within?: { readonly start: number; readonly tensorRows: number };
 }
 
 export interface LinearSpec {
@@ -46,10 +50,16 @@ export class PlanBuilder {
   /** A weight [sum of rows, columns], or a vector [sum of rows] when `columns` is null. */
   weight(name: WeightName, rule: ShardRule, from: readonly SourceRows[], columns: number | null): WeightName {
     const shape = (rows: number) => (columns === null ? [rows] : [rows, columns]);
+    const part = ({ tensor, rows, within, ...rest }: SourceRows): WeightPart => ({
+      tensor,
+      shape: shape(within?.tensorRows ?? rows),
+      slice: within === undefined ? null : rowSlice(within.start, rows),
+      ...rest,
+    });
     this.#weights[name] = {
       shape: shape(from.reduce((sum, { rows }) => sum + rows, 0)),
       format: { type: 'dense', dtype: this.#dtype },
-      source: { parts: from.map(({ tensor, rows }) => ({ tensor, shape: shape(rows), slice: null })) },
+      source: { parts: from.map(part) },
     };
     this.#shardRules[name] = rule;
     return name;
@@ -58,8 +68,7 @@ export class PlanBuilder {
   /** A linear op with its weight and, where the model has one, its bias. */
   linear(spec: LinearSpec): void {
     const { name, rule, inputs, x, out, outDtype = 'activation' } = spec;
-    const ending = (suffix: string) =>
-      spec.from.map(({ tensor, rows }) => ({ tensor: tensor + suffix, rows }));
+    const ending = (suffix: string) => spec.from.map((rows) => ({ ...rows, tensor: rows.tensor + suffix }));
     const weight = this.weight(`${name}.weight`, rule, ending('.weight'), inputs);
     const biasRule = rule === 'columns' ? 'firstRank' : rule;
     const bias = spec.hasBias ? this.weight(`${name}.bias`, biasRule, ending('.bias'), null) : null;
@@ -81,3 +90,5 @@ export class PlanBuilder {
     return { plan, shardRules: this.#shardRules };
   }
 }
+
+const rowSlice = (start: number, rows: number): TensorSlice => ({ axis: 0, start, end: start + rows });

@@ -1,4 +1,4 @@
-import type { Plan, PlanWeight, WeightName } from '../../plan/plan.js';
+import type { LinearOp, Plan, PlanWeight, WeightName } from '../../plan/plan.js';
 import type { QuantisedFormat } from '../../plan/weight-format.js';
 
 /** Parts of a model that can be stored quantised. TensorRT-LLM's weight-only quantisation takes `layers` alone. */
@@ -16,7 +16,8 @@ export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
   const { format, parts } = quantisation;
   const chosen = new Set<WeightName>();
   for (const op of plan.ops) {
-    if (op.kind === 'linear' && parts.has(op.outDtype === 'f32' ? 'lm_head' : 'layers'))
+    if (op.kind === 'linear' && isChosen(op, plan, parts)) chosen.add(op.weight);
+    if ((op.kind === 'expertGateUp' || op.kind === 'expertDown') && parts.has('layers'))
       chosen.add(op.weight);
     if (op.kind === 'embedding' && parts.has('embedding')) chosen.add(op.table);
   }
@@ -26,3 +27,12 @@ export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
   ]);
   return { ...plan, weights: Object.fromEntries(weights) };
 }
+
+/** The router of a mixture of experts has f32 results as the head, but is small and decides: it stays as it is. */
+function isChosen({ out, outDtype }: LinearOp, { logits }: Plan, parts: Quantisation['parts']): boolean {
+  if (outDtype !== 'f32') return parts.has('layers');
+  return isHead(out, logits) && parts.has('lm_head');
+}
+
+/** On several ranks the head's result is a part of the logits, which gets a name of its own. */
+const isHead = (out: string, logits: string): boolean => out === logits || out === `${logits}OfRank`;

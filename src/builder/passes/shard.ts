@@ -86,27 +86,39 @@ function shardWeight(weight: PlanWeight, rule: ShardRule, dims: PlanDims, at: Ra
 
 const rowsPerRank = (rows: number, { worldSize }: Rank): number => Math.ceil(rows / worldSize);
 
+/** The rank's share of what a part keeps, as a slice of the part's tensor. */
 function sliceOf(
-  { shape }: WeightPart,
+  { shape, slice }: WeightPart,
   partIndex: number,
   rule: Exclude<ShardRule, 'replicated' | 'firstRank'>,
   dims: PlanDims,
   at: Rank,
 ): TensorSlice {
   const axis = rule === 'columns' ? 1 : 0;
-  const extent = shape[axis];
-  invariant(extent !== undefined, () => `a weight of shape [${shape.join(', ')}] cannot be cut by '${rule}'`);
-  if (rule === 'attentionRows' && partIndex > 0) return kvSlice(dims, at);
+  invariant(
+    axis < shape.length && (slice === null || slice.axis === axis),
+    () => `a part of a tensor of shape [${shape.join(', ')}] cannot be cut by '${rule}'`,
+  );
+  const first = slice?.start ?? 0;
+  const extent = (slice?.end ?? shape[axis]!) - first;
+  const [start, end] = rule === 'attentionRows' && partIndex > 0 ? kvRange(dims, at) : equalRange(extent, at);
+  return { axis, start: first + start, end: first + end };
+}
+
+function equalRange(extent: number, at: Rank): readonly [start: number, end: number] {
   const width = rowsPerRank(extent, at);
   const start = Math.min(extent, at.rank * width);
-  return { axis, start, end: Math.min(extent, start + width) };
+  return [start, Math.min(extent, start + width)];
 }
 
 /** Rows of k or v; with fewer heads than ranks, neighbouring ranks share a head. */
-function kvSlice({ kvHeadCount, headDim }: PlanDims, { rank, worldSize }: Rank): TensorSlice {
+function kvRange(
+  { kvHeadCount, headDim }: PlanDims,
+  { rank, worldSize }: Rank,
+): readonly [start: number, end: number] {
   const firstHead = Math.floor((rank * kvHeadCount) / worldSize);
   const heads = Math.max(1, kvHeadCount / worldSize);
-  return { axis: 0, start: firstHead * headDim, end: (firstHead + heads) * headDim };
+  return [firstHead * headDim, (firstHead + heads) * headDim];
 }
 
 /** The rank's form of an op, with the exchange between ranks that its weight's rule asks for. */
@@ -116,6 +128,8 @@ function shardOp(
   rules: Readonly<Record<WeightName, ShardRule>>,
   vocabulary: number,
 ): PlanOp[] {
+  if (op.kind === 'expertDown' && rules[op.weight] === 'columns')
+    return [op, { kind: 'allReduce', x: op.out }];
   if (op.kind !== 'linear') return [op];
   const bias = op.bias !== null && op.bias in weights ? op.bias : null;
   switch (rules[op.weight]) {

@@ -20,6 +20,7 @@ export function randomCheckpoint(llama: LlamaShape, seed: number): Checkpoint {
     config,
     generation: parseGenerationConfig(new JsonFile(file.path, {}), file),
     tokenizerFiles: [],
+    warnings: [],
     tensors: randomTensors(tensorShapes(plan), seed),
   };
 }
@@ -37,6 +38,7 @@ function randomTensors(shapes: ReadonlyMap<string, readonly number[]>, seed: num
   const largest = Math.max(...Array.from(shapes.values(), elementCount));
   const area = allocateHost(2 * largest);
   return {
+    names: [...shapes.keys()],
     info(name) {
       const shape = shapes.get(name);
       return shape === undefined

@@ -4,6 +4,7 @@ import { parseModelConfig } from '../checkpoint/model-config.js';
 import { modelFileFor } from '../models/registry.js';
 import { fuse } from '../passes/fuse.js';
 import { quantise } from '../passes/quantise.js';
+import { shard } from '../passes/shard.js';
 import { configFields, type LlamaShape } from '../random-weights/shapes.js';
 import { tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
@@ -12,21 +13,83 @@ import type { Stream } from '../../device/cuda/stream.js';
 import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { FILL_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { weightsOf } from '../../plan/operands.js';
-import type { Plan } from '../../plan/plan.js';
+import type { AttentionScores, Plan, PlanWeight } from '../../plan/plan.js';
 import { QUANTISED_FORMATS, type QuantisedElement } from '../../plan/weight-format.js';
 
 export interface PlanChoice {
   readonly shape: LlamaShape;
   readonly dtype: 'f16' | 'bf16';
   readonly weights: 'dense' | QuantisedElement;
+  /** Default: one rank. */
+  readonly ranks?: { readonly rank: number; readonly worldSize: number };
 }
 
-export function benchmarkPlan({ shape, dtype, weights }: PlanChoice): Plan {
+export function benchmarkPlan({ shape, dtype, weights, ranks }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
-  const { plan } = modelFileFor(config.architecture, 'random weights').define(config, dtype);
-  const fused = fuse(plan);
+  const definition = modelFileFor(config.architecture, 'random weights').define(config, dtype);
+  const fused = fuse(shard(definition, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
   const format = QUANTISED_FORMATS.get(weights);
   return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
+}
+
+/** The plan with what Gemma's layers have beside the ops of LLaMA. */
+export function asInGemma(plan: Plan): Plan {
+  const headNorm: PlanWeight = {
+    shape: [plan.dims.headDim],
+    format: { type: 'dense', dtype: plan.activationDtype },
+    source: { parts: [] },
+  };
+  const ops = plan.ops.flatMap((op): Plan['ops'] => {
+    if (op.kind === 'swiglu') return [{ ...op, kind: 'geglu' }];
+    if (op.kind !== 'ropeAppend') return [op];
+    return [
+      { kind: 'headNorm', qkv: op.qkv, queryWeight: 'headNorm', keyWeight: 'headNorm', epsilon: 1e-6 },
+      op,
+    ];
+  });
+  const softCap = { kind: 'softCap', x: plan.logits, cap: 30 } as const;
+  return { ...plan, ops: [...ops, softCap], weights: { ...plan.weights, headNorm } };
+}
+
+/** The plan with four experts in place of each feed-forward network, two of them for a token; its weights have no source. */
+export function asMixture(plan: Plan): Plan {
+  const { hidden, intermediate } = plan.dims;
+  const expertCount = 4;
+  const dense = { type: 'dense', dtype: plan.activationDtype } as const;
+  const weight = (shape: readonly number[]): PlanWeight => ({ shape, format: dense, source: { parts: [] } });
+  const gated = plan.ops.filter((op) => op.kind === 'swiglu' || op.kind === 'geglu');
+  const gateUps = new Set(gated.map(({ gateUp }) => gateUp));
+  const ops = plan.ops.flatMap((op): Plan['ops'] => {
+    if (op.kind === 'linear' && gateUps.has(op.out)) {
+      const router = { ...op, weight: 'router', bias: null, out: 'routerLogits', outDtype: 'f32' } as const;
+      const shared = { routes: 'routes', expertCount } as const;
+      return [
+        router,
+        {
+          kind: 'routeExperts',
+          logits: 'routerLogits',
+          expertsPerToken: 2,
+          isNormalised: true,
+          out: 'routes',
+        },
+        { kind: 'expertGateUp', ...shared, x: op.x, weight: 'gateUps', out: 'gatedOfExperts' },
+        { kind: 'expertDown', ...shared, gated: 'gatedOfExperts', weight: 'downs', out: 'delta' },
+      ];
+    }
+    if (op.kind === 'swiglu' || op.kind === 'geglu') return [];
+    return op.kind === 'linear' && op.x === 'gated' ? [] : [op];
+  });
+  const experts = {
+    router: weight([expertCount, hidden]),
+    gateUps: weight([expertCount * 2 * intermediate, hidden]),
+    downs: weight([expertCount * hidden, intermediate]),
+  };
+  return { ...plan, ops, weights: { ...plan.weights, ...experts } };
+}
+
+/** The plan with this window and soft cap in all layers. */
+export function withScores(plan: Plan, scores: AttentionScores): Plan {
+  return { ...plan, ops: plan.ops.map((op) => (op.kind === 'pagedAttention' ? { ...op, ...scores } : op)) };
 }
 
 export interface DeviceWeights {

@@ -18,12 +18,12 @@ import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { decodeActivations, encodeActivations } from '../../ops/testing/activations.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
-import type { Plan } from '../../plan/plan.js';
+import type { AttentionScores, Plan } from '../../plan/plan.js';
 import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
-import { benchmarkPlan } from './benchmark-plans.js';
+import { asInGemma, asMixture, benchmarkPlan, withScores } from './benchmark-plans.js';
 
-/** What kernels are compiled for. */
+/** Target that kernels are compiled for. */
 export interface KernelChoice {
   readonly dtype: CudaDtype;
   /** Sizes of heads; rows have `headCount * headDim` numbers. Default: one head of 16. */
@@ -31,6 +31,12 @@ export interface KernelChoice {
   /** Type of the KV cache. Default: that of activations. */
   readonly kvDtype?: QuantisedKvDtype | undefined;
   readonly blockTokens?: number;
+  /** Window and soft cap of attention. */
+  readonly scores?: AttentionScores;
+  /** Adds the ops that Gemma has beside those of LLaMA. */
+  readonly isGemma?: boolean;
+  /** Adds the ops of a mixture of experts. */
+  readonly isMixture?: boolean;
   /** Chooses the kernels of compute capability 8.0. */
   readonly isOldDevice?: boolean;
 }
@@ -94,7 +100,9 @@ export class TestKernels {
   constructor(device: TestDevice, choice: KernelChoice) {
     const { dtype, heads = ONE_HEAD, kvDtype, blockTokens = DEFAULT_BLOCK_TOKENS, isOldDevice } = choice;
     const { driver, properties } = device.gpu;
-    const plan = planOf(dtype, heads);
+    const llama = withScores(planOf(dtype, heads), choice.scores ?? {});
+    const dense = choice.isGemma === true ? asInGemma(llama) : llama;
+    const plan = choice.isMixture === true ? asMixture(dense) : dense;
     this.#device = device;
     this.dtype = dtype;
     this.blockTokens = blockTokens;

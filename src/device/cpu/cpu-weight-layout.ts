@@ -1,4 +1,4 @@
-/** How weights lie in a CPU engine: linears in tiles, tables row by row, vectors as f32. */
+/** Layout of weights in a CPU engine: linears in tiles, tables row by row, vectors as f32. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
 import { MAX_INT8_INPUTS } from '../../ops/linear/contract.js';
@@ -32,7 +32,7 @@ export function createCpuWeightLayout(pool: CpuPool): WeightLayout {
     pack(source, weight, use, targets) {
       const [address, scale = 0, sum = 0] = targets.map(addressOf);
       const target = {
-        arrangement: use === 'linear' ? 'tiles' : 'rows',
+        arrangement: isTiled(use) ? 'tiles' : 'rows',
         element: storedElement(weight, use),
         outCount: matrixShape(weight.shape)[0],
         weight: address!,
@@ -58,7 +58,7 @@ function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonl
       `${name} has rows of ${columns} values, but int8 weights on the CPU have at most ${MAX_INT8_INPUTS}; build without --use_weight_only.`,
     );
   }
-  if (use === 'linear') {
+  if (isTiled(use)) {
     const tensors = packedLinearTensors(element, rows, columns);
     return tensors.map(({ suffix, dtype, shape }) => ({ name: name + suffix, dtype, shape }));
   }
@@ -68,6 +68,9 @@ function cpuSpecs(name: WeightName, weight: PlanWeight, use: WeightUse): readonl
     { name: `${name}.scale`, dtype: 'f32', shape: [rows] },
   ];
 }
+
+/** Matrices of experts lie one after another, in tiles as one matrix. */
+const isTiled = (use: WeightUse): boolean => use === 'linear' || use === 'experts';
 
 /** Vectors are few and multiplied in f32, so they are stored so, whatever the plan says. */
 function storedElement({ format }: PlanWeight, use: WeightUse): WeightElement {

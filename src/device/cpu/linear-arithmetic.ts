@@ -1,4 +1,4 @@
-/** What a linear layer on the CPU is multiplied with, for its share of the machine's peak. Pure. */
+/** Arithmetic that a linear layer on the CPU uses, for its share of the machine's peak. Pure. */
 import type { IsaLevel } from './isa.js';
 import type { Arithmetic } from '../../ops/cpu/limits.js';
 import type { WeightElement } from '../../plan/weight-format.js';

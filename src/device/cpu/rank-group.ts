@@ -1,10 +1,14 @@
 /** Processes of one host that run an engine together: counters and buffers in shared memory, with a native half in `rank-group.cpp`. */
 import { AloftError } from '../../core/errors.js';
 import type { NativeFunction } from '../../ffi/library.js';
+import { addressOf } from '../../ffi/memory.js';
 import { openKernelLibrary } from './kernel-library.js';
 
 /** Numbers of one buffer of a rank; larger exchanges take several rounds. */
 const PIECE_COUNT = 65_536;
+
+/** Answer of a wait whose time was over before anything came. */
+const NOT_YET = -1;
 
 /** Most ranks of one host. */
 const MAX_RANKS = 64;
@@ -56,6 +60,8 @@ export function rankGroupBytes(rankCount: number): number {
 export class RankGroup {
   readonly rank: number;
   readonly rankCount: number;
+  /** Time that a rank waits for another one that lives, ms. */
+  readonly patienceMs: number;
   readonly #pids: number[] = [];
   readonly #handle: number;
   readonly #native: ReturnType<typeof bindGroup>;
@@ -64,6 +70,7 @@ export class RankGroup {
   constructor(address: number, { rank, rankCount, patienceMs = DEFAULT_PATIENCE_MS }: RankPlace) {
     this.rank = rank;
     this.rankCount = rankCount;
+    this.patienceMs = patienceMs;
     this.#native = bindGroup();
     this.#handle = Number(this.#native.join(address, rank, rankCount, PIECE_COUNT, patienceMs));
   }
@@ -93,14 +100,38 @@ export class RankGroup {
     this.#check(this.#native.allGather(this.#handle, x, out, ...shape));
   }
 
+  /**
+   * Shows bytes to all ranks and returns those of all, in order. All ranks have come when it returns.
+   * @param own a multiple of 4 bytes, as many on every rank @throws {AloftError} as {@link allReduce}
+   */
+  exchange(own: Uint8Array): Uint8Array[] {
+    const count = own.byteLength / 4;
+    // Memory of an ArrayBuffer does not move, unlike that of a small array.
+    const from = new Float32Array(new ArrayBuffer(4 * count));
+    const all = new Float32Array(new ArrayBuffer(4 * count * this.rankCount));
+    new Uint8Array(from.buffer).set(own);
+    this.allGather(addressOf(from), addressOf(all), [1, count, all.length]);
+    const bytes = new Uint8Array(all.buffer);
+    return Array.from({ length: this.rankCount }, (_, rank) =>
+      bytes.slice(rank * own.byteLength, (rank + 1) * own.byteLength),
+    );
+  }
+
   /** Rank 0: wakes the others for message `number`. */
   command(number: number): void {
     this.#native.command(this.#handle, number);
   }
 
-  /** Other ranks: waits for message `number` for as long as rank 0 lives. @throws {AloftError} as {@link allReduce} */
-  awaitCommand(number: number): void {
-    this.#check(this.#native.awaitCommand(this.#handle, number));
+  /**
+   * Other ranks: waits for message `number` for as long as rank 0 lives.
+   * @param look called about every 20 ms while nothing comes @throws {AloftError} as {@link allReduce}, and what `look` throws
+   */
+  awaitCommand(number: number, look: () => void): void {
+    for (;;) {
+      const result = this.#native.awaitCommand(this.#handle, number);
+      if (result !== NOT_YET) return this.#check(result);
+      look();
+    }
   }
 
   /** Other ranks: message `number` is done. */

@@ -10,7 +10,7 @@ export interface CublasLt {
   readonly version: number;
   /** Enqueues the product. `algorithm` is an index into {@link algorithmCount}'s list; 0 is cuBLASLt's first choice. */
   matmul(stream: Stream, shape: MatmulShape, pointers: MatmulPointers, algorithm?: number): void;
-  /** How many algorithms cuBLASLt's heuristic offers for the shape, at most 8. */
+  /** Number of algorithms that cuBLASLt's heuristic offers for the shape, at most 8. */
   algorithmCount(shape: MatmulShape): number;
   dispose(): void;
 }

@@ -1,4 +1,4 @@
-/** How a CUDA device wants weights: dense in 16 bits, row by row; int8 linears in tiles that are matrix operands as they lie. */
+/** Layout of weights on a CUDA device: dense in 16 bits, row by row; int8 linears in tiles that are matrix operands as they lie. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bindCodePacker, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';

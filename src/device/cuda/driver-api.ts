@@ -10,6 +10,7 @@ export const DRIVER_PROTOTYPES = {
   cuDeviceGet: '(uint64_t device, int ordinal)',
   cuDeviceGetName: '(uint64_t name, int length, int device)',
   cuDeviceGetAttribute: '(uint64_t value, int attribute, int device)',
+  cuDeviceGetUuid_v2: '(uint64_t uuid, int device)',
   cuDeviceTotalMem_v2: '(uint64_t bytes, int device)',
   cuDevicePrimaryCtxRetain: '(uint64_t context, int device)',
   cuDevicePrimaryCtxRelease_v2: '(int device)',
@@ -18,6 +19,10 @@ export const DRIVER_PROTOTYPES = {
   cuMemGetInfo_v2: '(uint64_t free, uint64_t total)',
   cuMemAlloc_v2: '(uint64_t address, size_t bytes)',
   cuMemFree_v2: '(uint64_t address)',
+  cuMemGetAddressRange_v2: '(uint64_t base, uint64_t bytes, uint64_t address)',
+  cuIpcGetMemHandle: '(uint64_t handle, uint64_t address)',
+  cuIpcOpenMemHandle_v2: '(uint64_t address, CUipcMemHandle handle, uint32_t flags)',
+  cuIpcCloseMemHandle: '(uint64_t address)',
   cuMemHostAlloc: '(uint64_t address, size_t bytes, uint32_t flags)',
   cuMemFreeHost: '(uint64_t address)',
   cuMemcpyHtoD_v2: '(uint64_t target, uint64_t source, size_t bytes)',
@@ -53,6 +58,9 @@ export const DRIVER_PROTOTYPES = {
   cuGraphExecDestroy: '(uint64_t executable)',
   cuGraphDestroy: '(uint64_t graph)',
 } as const;
+
+/** Structs that functions of the driver take by value, with their sizes. */
+export const DRIVER_STRUCTS = { CUipcMemHandle: 64 } as const;
 
 export type DriverFunctionName = keyof typeof DRIVER_PROTOTYPES;
 

@@ -1,16 +1,19 @@
 import { AloftError } from '../../core/errors.js';
 import { addressOf } from '../../ffi/memory.js';
+import { declareBytesStruct, type StructBytes } from '../../ffi/library.js';
 import {
   CUDA_ERROR_NO_DEVICE,
   CUDA_ERROR_NOT_READY,
   CUDA_ERROR_OUT_OF_MEMORY,
   CUDA_SUCCESS,
   DRIVER_PROTOTYPES,
+  DRIVER_STRUCTS,
   type DriverFunctionName,
 } from './driver-api.js';
 import { openCudaLibrary } from './library-search.js';
 
-type RawCall = (...args: (number | string)[]) => number;
+type Argument = number | string | StructBytes;
+type RawCall = (...args: Argument[]) => number;
 
 /**
  * The CUDA driver, with every status checked. Out-parameters go through one scratch buffer:
@@ -18,15 +21,15 @@ type RawCall = (...args: (number | string)[]) => number;
  */
 export interface CudaDriver {
   /** Calls and checks. @throws {AloftError} OUT_OF_MEMORY, DEVICE_UNAVAILABLE, DEVICE_FAILED with the call's name */
-  call(name: DriverFunctionName, ...args: (number | string)[]): void;
+  call(name: DriverFunctionName, ...args: Argument[]): void;
   /** Calls a function whose first parameter is a pointer to a 64-bit result; returns that result. */
-  out64(name: DriverFunctionName, ...args: (number | string)[]): number;
+  out64(name: DriverFunctionName, ...args: Argument[]): number;
   /** Calls a function that takes `first` and then a pointer to a 64-bit result. */
   out64WithFirst(name: DriverFunctionName, first: number): number;
   /** As `out64`, for a pointer to an int. */
-  out32(name: DriverFunctionName, ...args: (number | string)[]): number;
+  out32(name: DriverFunctionName, ...args: Argument[]): number;
   /** As `out64`, for a pointer to a float. */
-  outFloat(name: DriverFunctionName, ...args: (number | string)[]): number;
+  outFloat(name: DriverFunctionName, ...args: Argument[]): number;
   /** True when done, false when the device still works. */
   query(name: 'cuEventQuery', handle: number): boolean;
   /** The bare function, for the few calls on hot paths; the caller gives the status to `check`. */
@@ -37,6 +40,7 @@ export interface CudaDriver {
 /** Loads libcuda and initialises it. @throws {AloftError} DEVICE_UNAVAILABLE */
 export function openDriver(libraryPath?: string): CudaDriver {
   const library = openCudaLibrary('driver', libraryPath);
+  for (const [name, byteLength] of Object.entries(DRIVER_STRUCTS)) declareBytesStruct(name, byteLength);
   const bound = new Map<DriverFunctionName, RawCall>();
   const raw = (name: DriverFunctionName): RawCall => {
     let call = bound.get(name);
@@ -61,7 +65,7 @@ export function openDriver(libraryPath?: string): CudaDriver {
   // An ArrayBuffer's memory never moves, unlike that of a small typed array.
   const scratch = new DataView(new ArrayBuffer(128));
   const scratchAddress = addressOf(scratch);
-  const out = (name: DriverFunctionName, args: readonly (number | string)[]): void => {
+  const out = (name: DriverFunctionName, args: readonly Argument[]): void => {
     scratch.setBigUint64(0, 0n, true);
     check(name, raw(name)(scratchAddress, ...args));
   };

@@ -5,10 +5,12 @@ import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { DEVICE_ATTRIBUTE } from './driver-api.js';
 import { openDriver, type CudaDriver } from './driver.js';
 
-/** What a GPU is; sizes in bytes. */
+/** Facts of a GPU; sizes in bytes. */
 export interface GpuProperties {
   readonly ordinal: number;
   readonly name: string;
+  /** Name that the GPU has on every machine and in every process, such as `GPU-8f3c...`. */
+  readonly uuid: string;
   /** Compute capability, e.g. 90 for 9.0. */
   readonly computeCapability: number;
   readonly multiprocessorCount: number;
@@ -56,6 +58,7 @@ export function readProperties(driver: CudaDriver, ordinal: number): GpuProperti
   return {
     ordinal,
     name: Buffer.from(name.subarray(0, name.indexOf(0))).toString('utf8'),
+    uuid: readUuid(driver, device),
     computeCapability:
       attribute(DEVICE_ATTRIBUTE.computeMajor) * 10 + attribute(DEVICE_ATTRIBUTE.computeMinor),
     multiprocessorCount: attribute(DEVICE_ATTRIBUTE.multiprocessorCount),
@@ -65,6 +68,14 @@ export function readProperties(driver: CudaDriver, ordinal: number): GpuProperti
     sharedBytesPerMultiprocessor: attribute(DEVICE_ATTRIBUTE.sharedBytesPerMultiprocessor),
     driverCudaVersion: driver.out32('cuDriverGetVersion'),
   };
+}
+
+/** As nvidia-smi prints it. */
+function readUuid(driver: CudaDriver, device: number): string {
+  const bytes = new Uint8Array(new ArrayBuffer(16));
+  driver.call('cuDeviceGetUuid_v2', addressOf(bytes), device);
+  const digits = Buffer.from(bytes).toString('hex');
+  return `GPU-${[0, 8, 12, 16, 20].map((at, i, all) => digits.slice(at, all[i + 1])).join('-')}`;
 }
 
 /** Opens GPU `ordinal`. @throws {AloftError} DEVICE_UNAVAILABLE when there is none or it is too old */

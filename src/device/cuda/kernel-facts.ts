@@ -1,4 +1,4 @@
-/** What an engine file says about its kernels, beside their machine code. */
+/** Facts that an engine file keeps about its kernels, beside their machine code. */
 import type { CudaTarget } from '../../ops/cuda/capability.js';
 import type { CompiledResources } from './resource-report.js';
 

@@ -41,6 +41,7 @@ const problem = {
   headBlockBytes: 8192,
   isQuantised: false,
   maxBlocks: 256,
+  window: 0,
   decodeItems: 64,
   prefillTiles: 16,
 };

@@ -6,7 +6,7 @@ import { FUNCTION_ATTRIBUTE, LAUNCH_ATTRIBUTE, LAUNCH_LAYOUT } from './driver-ap
 import type { CudaDriver } from './driver.js';
 import type { Stream } from './stream.js';
 
-/** What the compiler gave a kernel. `localBytes` above zero means spilled registers. */
+/** Resources that the compiler gave a kernel. `localBytes` above zero means spilled registers. */
 interface KernelResources {
   readonly registerCount: number;
   readonly sharedBytes: number;

@@ -21,6 +21,11 @@ const CUDA_LIBRARIES = {
     names: ['libnvrtc.so.13', 'libnvrtc.so.12'],
     install: 'install the CUDA toolkit 12 or 13, or `pip install nvidia-cuda-nvrtc`',
   },
+  nccl: {
+    what: "the library NCCL, which connects GPUs that do not reach each other's memory",
+    names: ['libnccl.so.2'],
+    install: 'install NCCL 2, or `pip install nvidia-nccl-cu13`',
+  },
   cublasLt: {
     what: 'the matrix library cuBLASLt',
     names: ['libcublasLt.so.13', 'libcublasLt.so.12'],

@@ -1,4 +1,4 @@
-/** What a GPU can do at most, measured when it is asked: profiles print their share of it. */
+/** Limits of a GPU, measured when they are asked for: profiles print their share of them. */
 import type { CudaDtype } from '../../ops/cuda/dtype.js';
 import { READ_LIMIT_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { openCublasLt } from './cublaslt.js';

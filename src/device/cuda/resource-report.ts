@@ -1,4 +1,4 @@
-/** What the compiler gave each kernel, read from ptxas's report (`--ptxas-options=-v`). */
+/** Resources that the compiler gave each kernel, read from ptxas's report (`--ptxas-options=-v`). */
 export interface CompiledResources {
   readonly registerCount: number;
   /** Static shared memory. */

@@ -1,4 +1,4 @@
-/** What of CUDA a machine has: GPUs, driver, compiler, matrix library, and sentences about what is missing. */
+/** Survey of a machine's CUDA: GPUs, driver, compiler, matrix library, and sentences about what is missing. */
 import { AloftError } from '../../core/errors.js';
 import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { openDriver } from './driver.js';
@@ -12,7 +12,7 @@ export interface CudaSurvey {
   readonly driver: string | undefined;
   readonly nvrtc: string | undefined;
   readonly cublasLt: string | undefined;
-  /** What is missing, one sentence each. */
+  /** Missing parts, one sentence each. */
   readonly missing: readonly string[];
 }
 

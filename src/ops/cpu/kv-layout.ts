@@ -23,7 +23,7 @@ export const KV_LAYOUT = new Struct('KvLayout', 'cpu/step-view.h', {
   format: 'i64',
 });
 
-/** How one block of the CPU's KV cache lies in memory; see step-view.h for the picture. Bytes, except where named. */
+/** Layout of one block of the CPU's KV cache in memory; see step-view.h for the picture. Bytes, except where named. */
 export interface KvLayout {
   readonly dtype: CpuKvDtype;
   readonly blockTokens: number;

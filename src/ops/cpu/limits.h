@@ -1,4 +1,4 @@
-// What the machine can do at most, for benchmarks to be measured against: reading memory, and arithmetic on registers.
+// Limits of the machine, for benchmarks to be measured against: reading memory, and arithmetic on registers.
 #pragma once
 #include "levels.h"
 #include <cstdint>

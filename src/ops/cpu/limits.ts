@@ -1,4 +1,4 @@
-/** What the machine can do at most, measured when it is asked: benchmarks print their share of it. */
+/** Limits of the machine, measured when they are asked for: benchmarks print their share of them. */
 import type { NativeLibrary } from '../../ffi/library.js';
 import { allocateHost } from '../../ffi/memory.js';
 import { bestMs } from '../measure.js';

@@ -1,4 +1,4 @@
-// What an empty parallel region costs: the floor of every kernel call.
+// Cost of an empty parallel region: the floor of every kernel call.
 #include "api.h"
 #include "pool.h"
 #include <chrono>

@@ -78,4 +78,10 @@ inline F32x16 exp(F32x16 x) {
   return result;
 }
 
+// cap * tanh(x / cap), with an error below 2e-7 of `cap`; NaN stays NaN.
+inline F32x16 softCapped(F32x16 x, F32x16 cap) {
+  const F32x16 two = broadcast(2.0f);
+  return cap - two * cap / (exp(two * x / cap) + broadcast(1.0f));
+}
+
 }  // namespace aloft::ALOFT_ISA

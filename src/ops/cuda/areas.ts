@@ -1,5 +1,6 @@
 /** Areas of device memory that an executor keeps beside weights and KV cache: name, purpose and size of each. Pure. */
 import type { PlanDims } from '../../plan/plan.js';
+import { rotationBytes } from '../rope/cuda-tables.js';
 import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
 import { ACTIVATION_BYTES } from './dtype.js';
@@ -18,6 +19,8 @@ export interface AreaSizes {
   readonly maxRows: number;
   readonly maxLogits: number;
   readonly maxSequenceTokens: number;
+  /** Sets of rotary parameters that the layers have. */
+  readonly ropeCount: number;
   /** Blocks of the longest sequence. */
   readonly maxBlocks: number;
   /** Pieces of decode attention in the largest step. */
@@ -26,6 +29,8 @@ export interface AreaSizes {
   readonly workspaceBytes: number;
   /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
   readonly denseCopyCount: number;
+  /** Bytes that the other ranks store into; 0 for one rank. */
+  readonly exchangeBytes: number;
 }
 
 interface Area {
@@ -42,8 +47,8 @@ const area = (purpose: string, bytes: Area['bytes'], isZeroed = false): Area => 
   bytes,
   isZeroed,
 });
-const rotationBytes = ({ maxSequenceTokens, dims }: AreaSizes): number =>
-  maxSequenceTokens * (dims.headDim / 2) * WORD;
+const allRotationBytes = ({ maxSequenceTokens, dims, ropeCount }: AreaSizes): number =>
+  ropeCount * rotationBytes(dims, maxSequenceTokens);
 const logitBytes = ({ maxLogits, dims }: AreaSizes): number => maxLogits * dims.vocabulary * WORD;
 
 export const AREAS = {
@@ -61,9 +66,10 @@ export const AREAS = {
   sampleCounts: area('sampling', logitBytes, true),
   tokenMasks: area('token masks', ({ maxRows, dims }) => maxRows * maskWords(dims.vocabulary) * WORD),
   denseCopy: area('dense weights', ({ denseCopyCount }) => denseCopyCount * ACTIVATION_BYTES),
-  cosTable: area('rotary tables', rotationBytes),
-  sinTable: area('rotary tables', rotationBytes),
+  cosTable: area('rotary tables', allRotationBytes),
+  sinTable: area('rotary tables', allRotationBytes),
   descriptor: area('the step descriptor', descriptorBytes),
+  exchange: area('exchange between ranks', ({ exchangeBytes }) => exchangeBytes),
   matmulWorkspace: area('cuBLASLt', () => MATMUL_WORKSPACE_BYTES),
 } as const satisfies Readonly<Record<string, Area>>;
 

@@ -1,4 +1,4 @@
-/** What kernels are chosen, cut and launched by. */
+/** Facts of a GPU by which kernels are chosen, cut and launched. */
 export interface CudaTarget {
   /** 90 for 9.0. */
   readonly computeCapability: number;

@@ -25,7 +25,6 @@ test.each<readonly [Plan, RegExp]>([
   [{ ...PLAN, activationDtype: 'f32' }, /16 bits/],
   [{ ...PLAN, dims: { ...PLAN.dims, headDim: 40 } }, /head size 40/],
   [{ ...PLAN, dims: { ...PLAN.dims, hidden: 2044 } }, /layer size 2044/],
-  [{ ...PLAN, worldSize: 2 }, /several GPUs/],
 ])('refuses what the kernels cannot run', (plan, why) => {
   expect(() => checkCudaPlan(plan, 128)).toThrow(why);
 });

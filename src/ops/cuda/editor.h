@@ -10,6 +10,7 @@
 #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
 #define __cluster_dims__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
+#define __noinline__ __attribute__((noinline))
 #define __forceinline__ inline __attribute__((always_inline))
 
 typedef __SIZE_TYPE__ size_t;

@@ -9,4 +9,5 @@ export const CUDA_FORMATS: Readonly<Record<WeightRole, readonly WeightFormat[]>>
   table: [f16, bf16, int8],
   vector: [f16, bf16],
   linear: LINEAR_FORMATS,
+  experts: [f16, bf16, int8],
 };

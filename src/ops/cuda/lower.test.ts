@@ -46,14 +46,24 @@ describe('lowering for a GPU', () => {
     expect(kinds).toContain('swiglu');
   });
 
-  it('refuses attention without its append, and what needs other ranks', () => {
+  it('joins a sum over ranks with the norm that takes it, and leaves the last one by itself', () => {
+    const ranks = { rank: 1, worldSize: 2 };
+    const { ops } = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', weights: 'int8', ranks }));
+    const layer = ['linear', 'attention', 'linear', 'reduceNorm', 'linear', 'linear'];
+    expect(ops.map(({ kind }) => kind)).toEqual([
+      ...['embedding', 'rmsNorm', ...layer, 'reduceNorm', ...layer],
+      ...['allReduce', 'add', 'gather', 'rmsNorm', 'linear', 'allGather', 'sample'],
+    ]);
+    const delta = ops.find((op) => op.kind === 'reduceNorm')!;
+    expect([delta.x, planOpCount(delta)]).toEqual([delta.norm.delta, 2]);
+  });
+
+  it('refuses attention without its append', () => {
     const append = indexOf('ropeAppend');
     expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 1)))).toThrow(/does not follow/);
     expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 0, ops[append]!)))).toThrow(
       /ropeAppend\) is not followed/,
     );
-    const reduce: PlanOp = { kind: 'allReduce', x: (PLAN.ops[append] as { qkv: string }).qkv };
-    expect(() => lowerForCuda(withOps((ops) => ops.toSpliced(append, 0, reduce)))).toThrow(/one rank/);
   });
 });
 

@@ -2,7 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import { type InferredPlan, inferPlan, type PlanValue } from '../../plan/infer.js';
 import type {
-  AllGatherOp,
+  AddRmsNormOp,
   AllReduceOp,
   LinearOp,
   PagedAttentionOp,
@@ -28,17 +28,30 @@ export interface CudaAttention {
   readonly attend: PagedAttentionOp;
 }
 
+/** A sum over ranks, and the addition and the norm that take it: for few rows, one kernel does all of it. */
+interface CudaReduceNorm {
+  readonly kind: 'reduceNorm';
+  readonly index: number;
+  readonly x: AllReduceOp['x'];
+  readonly norm: AddRmsNormOp;
+}
+
 /** Sampling: behind the last op of the plan. */
 interface CudaSampling {
   readonly kind: 'sample';
   readonly index: number;
 }
 
-/** Ops that become something else, or that a plan of one rank does not have. */
-type Special = LinearOp | RopeAppendOp | PagedAttentionOp | AllReduceOp | AllGatherOp;
+/** Ops that become something else. */
+type Special = LinearOp | RopeAppendOp | PagedAttentionOp;
 type Indexed<Op> = Op extends PlanOp ? Op & { readonly index: number } : never;
 
-export type CudaOp = Indexed<Exclude<PlanOp, Special>> | CudaLinear | CudaAttention | CudaSampling;
+export type CudaOp =
+  | Indexed<Exclude<PlanOp, Special>>
+  | CudaLinear
+  | CudaAttention
+  | CudaReduceNorm
+  | CudaSampling;
 export type CudaOpOf<Kind extends CudaOp['kind']> = Extract<CudaOp, { readonly kind: Kind }>;
 
 export interface LoweredPlan {
@@ -47,7 +60,7 @@ export interface LoweredPlan {
   readonly ops: readonly CudaOp[];
 }
 
-/** @throws {AloftError} INTERNAL for a plan that is invalid or has what no pass makes for one GPU */
+/** @throws {AloftError} INTERNAL for a plan that is invalid or has what no pass makes */
 export function lowerForCuda(plan: Plan): LoweredPlan {
   const inferred = inferPlan(plan);
   const ops: CudaOp[] = [];
@@ -73,8 +86,9 @@ function lowerOp({ ops }: Plan, index: number): CudaOp {
     case 'pagedAttention':
       throw new AloftError('INTERNAL', `Plan op ${index} (pagedAttention) does not follow its ropeAppend.`);
     case 'allReduce':
-    case 'allGather':
-      throw new AloftError('INTERNAL', `Plan op ${index} (${op.kind}) is in a program of one rank.`);
+      if (next?.kind === 'addRmsNorm' && next.delta === op.x)
+        return { kind: 'reduceNorm', index, x: op.x, norm: next };
+      return { ...op, index };
     default:
       return { ...op, index };
   }
@@ -83,7 +97,7 @@ function lowerOp({ ops }: Plan, index: number): CudaOp {
 /** Number of plan ops that an op stands for. */
 export function planOpCount(op: CudaOp): number {
   if (op.kind === 'linear') return op.gate === undefined ? 1 : 2;
-  return op.kind === 'attention' ? 2 : 1;
+  return op.kind === 'attention' || op.kind === 'reduceNorm' ? 2 : 1;
 }
 
 /**

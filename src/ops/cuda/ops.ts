@@ -1,13 +1,19 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import type { AddRmsNormOp, RmsNormOp } from '../../plan/plan.js';
+import type { AddRmsNormOp, BufferName, ExpertDownOp, ExpertGateUpOp, RmsNormOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
+import { expertDownLaunch, expertGateUpLaunch, routeLaunch } from '../experts/cuda.js';
+import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
+import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
+import { gegluLaunch } from '../geglu/cuda.js';
+import { headNormLaunch } from '../head-norm/cuda.js';
 import { linearOp } from '../linear/cuda/op.js';
 import { attentionOp } from '../paged-attention/cuda-op.js';
 import { rmsNormLaunch } from '../rms-norm/cuda.js';
 import { sampleLaunch } from '../sample/cuda.js';
+import { softCapLaunch } from '../soft-cap/cuda.js';
 import { swigluLaunch } from '../swiglu/cuda.js';
 import { commonPart, type CudaOpDefinition } from './definition.js';
 import type { CudaOp, CudaOpOf } from './lower.js';
@@ -16,9 +22,9 @@ import type { CudaScope, CudaInstruction } from './scope.js';
 const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<Kind>> } = {
   embedding: {
     kernels: () => [commonPart('embedding/embedding.cu')],
-    bind({ table, out }, scope) {
+    bind({ table, out, scale: factor = 1 }, scope) {
       const { plan, memory } = scope.context;
-      const shape = { hidden: plan.dims.hidden };
+      const shape = { hidden: plan.dims.hidden, factor };
       const operands = {
         table: memory.tensor(table),
         scale: isQuantised(plan.weights[table]!.format) ? memory.tensor(`${table}.scale`) : 0,
@@ -65,6 +71,64 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
       return (step, sink) => sink.kernel(swigluLaunch(rows(step), columns, gateUp, out));
     },
   },
+  geglu: {
+    kernels: () => [commonPart('geglu/geglu.cu')],
+    bind(op, scope) {
+      const [gateUp, out, rows] = [scope.at(op.gateUp), scope.at(op.out), scope.rows(op.gateUp)];
+      const columns = scope.columns(op.out);
+      return (step, sink) => sink.kernel(gegluLaunch(rows(step), columns, gateUp, out));
+    },
+  },
+  headNorm: {
+    kernels: () => [commonPart('head-norm/head-norm.cu')],
+    bind(op, scope) {
+      const { plan, memory } = scope.context;
+      const { headCount, kvHeadCount } = plan.dims;
+      const shape = { headCount, kvHeadCount, epsilon: op.epsilon };
+      const [queryWeight, keyWeight] = [memory.tensor(op.queryWeight), memory.tensor(op.keyWeight)];
+      const operands = { qkv: scope.at(op.qkv), queryWeight, keyWeight };
+      const rows = scope.rows(op.qkv);
+      return (step, sink) => sink.kernel(headNormLaunch(rows(step), shape, operands));
+    },
+  },
+  routeExperts: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const args = {
+        logits: scope.at(op.logits),
+        routes: scope.at(op.out),
+        experts: scope.columns(op.logits),
+        perToken: op.expertsPerToken,
+        normalises: op.isNormalised ? 1 : 0,
+      };
+      const rows = scope.rows(op.logits);
+      return (step, sink) => sink.kernel(routeLaunch(rows(step), args));
+    },
+  },
+  expertGateUp: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const { columns, ...args } = expertArgs(op, op.x, scope);
+      const rows = scope.rows(op.x);
+      const ofLaunch = { ...args, columns: columns / 2 };
+      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), ofLaunch));
+    },
+  },
+  expertDown: {
+    kernels: () => [commonPart('experts/experts.cu')],
+    bind(op, scope) {
+      const args = expertArgs(op, op.gated, scope);
+      const rows = scope.rows(op.gated);
+      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), args));
+    },
+  },
+  softCap: {
+    kernels: () => [commonPart('soft-cap/soft-cap.cu')],
+    bind(op, scope) {
+      const [x, rows, columns] = [scope.at(op.x), scope.rows(op.x), scope.columns(op.x)];
+      return (step, sink) => sink.kernel(softCapLaunch(rows(step), columns, x, op.cap));
+    },
+  },
   gather: {
     kernels: () => [commonPart('gather/gather.cu')],
     bind(op, scope) {
@@ -73,11 +137,30 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
         sink.kernel(gatherLaunch(logits, columns, { x, rows: descriptor('logitTokens'), out }));
     },
   },
+  allReduce: allReduceOp,
+  reduceNorm: reduceNormOp,
+  allGather: allGatherOp,
   sample: {
     kernels: () => [{ unit: 'sample', file: 'sample/sample.cu' }],
-    bind: (_, scope) => bindSampling(scope),
+    bind: (_, scope) => bindTokens(scope),
   },
 };
+
+/** Arguments of the kernels of experts; `columns` are the rows of an expert's matrix. */
+function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: CudaScope) {
+  const { plan, memory } = scope.context;
+  const { shape, format } = plan.weights[op.weight]!;
+  return {
+    x: scope.at(x),
+    routes: scope.at(op.routes),
+    weight: memory.tensor(op.weight),
+    scale: isQuantised(format) ? memory.tensor(`${op.weight}.scale`) : 0,
+    out: scope.at(op.out),
+    in: shape[1]!,
+    columns: shape[0]! / op.expertCount,
+    perToken: scope.columns(op.routes) / 2,
+  };
+}
 
 /** The definition of an op's kind. */
 export function cudaOpOf<Kind extends CudaOp['kind']>(op: CudaOpOf<Kind>): CudaOpDefinition<CudaOpOf<Kind>> {
@@ -94,6 +177,21 @@ function bindNorm(
   const operands = { x, delta, weight: scope.context.memory.tensor(op.weight), out: scope.at(op.out) };
   const rows = scope.rows(op.out);
   return (step, sink) => sink.kernel(rmsNormLaunch(rows(step), op.epsilon, operands));
+}
+
+/** Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ. */
+function bindTokens(scope: CudaScope): CudaInstruction {
+  const { ranks, memory } = scope.context;
+  const sample = bindSampling(scope);
+  if (ranks === undefined) return sample;
+  return (step, sink) => {
+    if (ranks.rank === 0) sample(step, sink);
+    const { logits, descriptor } = step;
+    const [rowSlots, logitRows] = [descriptor('rowSlots'), descriptor('logitRows')];
+    const logitTargets = descriptor('logitTargets');
+    const { lastTokens, outTokens } = memory;
+    enqueueTokens(ranks, outTokens, { lastTokens, rowSlots, logitRows, logitTargets, logits }, sink);
+  };
 }
 
 function bindSampling({ context }: CudaScope): CudaInstruction {

@@ -1,5 +1,6 @@
 import type { InferredPlan, PlanValue } from '../../plan/infer.js';
 import type { BufferName, Plan } from '../../plan/plan.js';
+import type { RankConnection } from '../exchange/ranks.js';
 import type { LinearChooser } from '../linear/cuda/choose.js';
 import type { AreaName, ResultParts } from './areas.js';
 import type { CudaTarget } from './capability.js';
@@ -8,7 +9,7 @@ import type { Mapped } from './mapped.js';
 import type { LaunchSink } from './sink.js';
 import type { DescriptorField } from './step-fields.js';
 
-/** What differs from step to step. */
+/** Values that differ from step to step. */
 export interface CudaStep {
   readonly tokens: number;
   readonly logits: number;
@@ -53,6 +54,8 @@ export interface CudaContext {
   readonly blockTokens: number;
   readonly maxSequenceTokens: number;
   readonly chooseLinear: LinearChooser;
+  /** Absent: there is one rank. */
+  readonly ranks?: RankConnection;
 }
 
 /** Addresses and sizes of the operands of one op of the plan, by name. */

@@ -5,7 +5,7 @@ import type { WeightElement } from '../../plan/weight-format.js';
 export const TABLE_CODE: Readonly<Record<WeightElement, number>> = { f32: 0, f16: 1, bf16: 2, int8: 3 };
 
 /**
- * out[t] = table[tokenIds[t]], by address. table [vocab, columnCount] of the element that `dtype` is the
+ * out[t] = factor * table[tokenIds[t]], by address. table [vocab, columnCount] of the element that `dtype` is the
  * {@link TABLE_CODE} of; scales [vocab] f32 for int8, otherwise 0; tokenIds [tokenCount] i32; out [tokenCount, columnCount] f32.
  */
 export type EmbeddingKernel = (
@@ -17,10 +17,11 @@ export type EmbeddingKernel = (
   out: number,
   tokenCount: number,
   columnCount: number,
+  factor: number,
 ) => void;
 
 export function bindEmbedding(library: NativeLibrary): EmbeddingKernel {
   return library.bind(
-    'void aloft_embedding(uint64_t pool, uint64_t table, uint64_t scales, int dtype, uint64_t tokenIds, uint64_t out, int64_t tokens, int64_t columns)',
+    'void aloft_embedding(uint64_t pool, uint64_t table, uint64_t scales, int dtype, uint64_t tokenIds, uint64_t out, int64_t tokens, int64_t columns, double factor)',
   );
 }

@@ -35,7 +35,7 @@ function run(
   kernels: TestKernels,
   { arrays }: ReturnType<typeof stepOf>,
   hidden: number,
-  table: { readonly table: number; readonly scale: number },
+  { factor = 1, ...table }: { readonly table: number; readonly scale: number; readonly factor?: number },
 ): Float32Array {
   const tokens = arrays.tokenIds.length;
   const out = kernels.reserve(2 * tokens * hidden);
@@ -45,7 +45,7 @@ function run(
     rowSlots: kernels.upload(arrays.rowSlots),
     lastTokens: kernels.upload(arrays.lastTokens),
   };
-  kernels.run(embeddingLaunch({ tokens, hidden }, { ...table, ...step, out }));
+  kernels.run(embeddingLaunch({ tokens, hidden, factor }, { ...table, ...step, out }));
   return kernels.activations(out, tokens * hidden);
 }
 
@@ -58,6 +58,18 @@ describeGpuKernels('embedding', (open) => {
     const actual = run(kernels, step, hidden, { table: kernels.uploadActivations(data), scale: 0 });
     const table = { rowCount: VOCABULARY, columnCount: hidden, data };
     expect(firstDifference(actual, embeddingReference(table, step.resolved).data)).toBe(-1);
+  });
+
+  it.each(CASES)('multiplies by a factor in %s for %i tokens of %i', (dtype, tokens, hidden) => {
+    const kernels = open({ dtype });
+    const random = seededRandom(hidden + 2);
+    const data = roundActivations(randomMatrix(VOCABULARY, hidden, random).data, dtype);
+    const step = stepOf(tokens, random);
+    const factor = 7.5625;
+    const actual = run(kernels, step, hidden, { table: kernels.uploadActivations(data), scale: 0, factor });
+    const table = { rowCount: VOCABULARY, columnCount: hidden, data };
+    const expected = embeddingReference(table, step.resolved, factor);
+    expect(firstDifference(actual, roundActivations(expected.data, dtype))).toBe(-1);
   });
 
   it.each(CASES)('scales INT8 rows in %s for %i tokens of %i', (dtype, tokens, hidden) => {

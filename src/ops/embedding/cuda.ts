@@ -12,24 +12,31 @@ export const EMBEDDING_ARGS = new Struct('EmbeddingArgs', 'embedding/embedding.c
   lastTokens: 'address',
   out: 'address',
   hidden: 'i32',
+  factor: 'f32',
 });
 
-/** @param scale that of an INT8 table, else 0 */
+/** @param o `scale` is that of an INT8 table, else 0 */
 export function embeddingLaunch(
-  { tokens, hidden }: { readonly tokens: number; readonly hidden: number },
   {
-    table,
-    scale,
-    tokenIds,
-    tokenRows,
-    rowSlots,
-    lastTokens,
-    out,
-  }: Omit<ValuesOf<typeof EMBEDDING_ARGS>, 'hidden'>,
+    tokens,
+    hidden,
+    factor = 1,
+  }: { readonly tokens: number; readonly hidden: number; readonly factor?: number },
+  o: Omit<ValuesOf<typeof EMBEDDING_ARGS>, 'hidden' | 'factor'>,
 ): KernelLaunch {
   return smallLaunch(
-    scale === 0 ? 'embedding' : 'embedding_int8',
+    o.scale === 0 ? 'embedding' : 'embedding_int8',
     [tokens, 1, 1],
-    EMBEDDING_ARGS.of({ table, scale, tokenIds, tokenRows, rowSlots, lastTokens, out, hidden }),
+    EMBEDDING_ARGS.of({
+      table: o.table,
+      scale: o.scale,
+      tokenIds: o.tokenIds,
+      tokenRows: o.tokenRows,
+      rowSlots: o.rowSlots,
+      lastTokens: o.lastTokens,
+      out: o.out,
+      hidden,
+      factor,
+    }),
   );
 }

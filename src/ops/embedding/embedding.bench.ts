@@ -18,7 +18,7 @@ for (const [name, format] of Object.entries(NAMED_FORMATS)) {
     const out = new Float32Array(count * HIDDEN);
     const [scalesAt, ids, to] = [scales, tokenIds, out].map(addressOf);
     const ms = bestMs(() =>
-      embedding(pool.handle, table.address, scalesAt!, dtype, ids!, to!, count, HIDDEN),
+      embedding(pool.handle, table.address, scalesAt!, dtype, ids!, to!, count, HIDDEN, 1),
     );
     printRate(
       `embedding ${name}, ${count} tokens of ${HIDDEN}`,

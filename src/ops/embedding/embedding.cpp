@@ -40,14 +40,20 @@ void copyRow(const Table& table, int64_t row, float* out) {
 
 }  // namespace
 
-// out[t] = table[tokenIds[t]]  tokenIds [tokens] i32, out [tokens, columns] f32
+// out[t] = factor * table[tokenIds[t]]  tokenIds [tokens] i32, out [tokens, columns] f32
 ALOFT_API void aloft_embedding(uint64_t poolAddress, uint64_t tableAddress, uint64_t scalesAddress, int dtype,
-                               uint64_t tokenIdsAddress, uint64_t outAddress, int64_t tokens, int64_t columns) {
+                               uint64_t tokenIdsAddress, uint64_t outAddress, int64_t tokens, int64_t columns,
+                               double factor) {
   using namespace aloft;
   const Table table = {tableAddress, scalesAddress, static_cast<TableDtype>(dtype), columns};
   const int32_t* tokenIds = pointer<const int32_t>(tokenIdsAddress);
   float* out = pointer<float>(outAddress);
   parallelFor(pointer<Pool>(poolAddress), tokens, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; t++) copyRow(table, tokenIds[t], out + t * columns);
+    for (int64_t t = begin; t < end; t++) {
+      float* row = out + t * columns;
+      copyRow(table, tokenIds[t], row);
+      if (factor != 1)
+        for (int64_t i = 0; i < columns; i++) row[i] *= static_cast<float>(factor);
+    }
   });
 }

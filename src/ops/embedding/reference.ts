@@ -5,13 +5,15 @@
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /**
- * out[t] = table[tokenIds[t]].
+ * out[t] = factor * table[tokenIds[t]].
  * @param table [vocab, hidden] f32
  * @param tokenIds [tokens], each below vocab
  * @returns [tokens, hidden] f32
  */
-export function embeddingReference(table: Matrix, tokenIds: Int32Array): Matrix {
+export function embeddingReference(table: Matrix, tokenIds: Int32Array, factor = 1): Matrix {
   const out = zeroMatrix(tokenIds.length, table.columnCount);
-  tokenIds.forEach((tokenId, token) => rowOf(out, token).set(rowOf(table, tokenId)));
+  tokenIds.forEach((tokenId, token) =>
+    rowOf(out, token).set(rowOf(table, tokenId).map((value) => factor * value)),
+  );
   return out;
 }

@@ -1,4 +1,4 @@
-// What the scheduling half (paged-attention.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
+// Types that the scheduling half (paged-attention.cpp) and the arithmetic half (cpu-kernel.h) of paged attention share.
 #pragma once
 #include "ops/cpu/step-view.h"
 
@@ -20,7 +20,14 @@ struct Attention {
   const float* qkv;  // [tokens, (heads + 2 kvHeads) * headDim]
   float* out;        // [tokens, heads * headDim]
   int64_t heads;
-  int64_t group;  // query heads per key/value head
+  int64_t group;   // query heads per key/value head
+  int64_t window;  // newest tokens that a token sees, itself among them; 0: all
+  float softCap;   // scores s become softCap * tanh(s / softCap); 0: they stay as they are
+
+  // First position that a token at `position` sees.
+  ALOFT_INLINE int64_t firstVisible(int64_t position) const {
+    return window > 0 && position >= window ? position + 1 - window : 0;
+  }
 };
 
 // Neighbouring tokens of one row. With the `group` query heads of one key/value head they make tokenCount * group
@@ -29,7 +36,8 @@ struct QueryTile {
   int64_t row;
   int64_t firstToken;
   int64_t tokenCount;
-  int64_t spanCount;    // spans up to the last token
+  int64_t firstSpan;    // the first that its first token sees
+  int64_t spanCount;    // spans from there up to the last token
   int64_t spansBefore;  // in all tiles before this one
 };
 
@@ -46,7 +54,7 @@ struct Partial {
   }
 };
 
-// What one thread works in.
+// Scratch memory of one thread.
 struct Workspace {
   float* queries;   // [queries, headDim], scaled by 1 / sqrt(headDim)
   float* scores;    // [queries, spanTokens]; softmax turns them into weights

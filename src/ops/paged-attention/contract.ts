@@ -1,6 +1,7 @@
 /**
  * Paged attention: for each token and query head, softmax(q · K / sqrt(headDim)) · V over positions 0 .. its own of one layer
- * of the paged cache. Query head h reads key/value head floor(h * kvHeads / heads). Softmax and sums are in f32.
+ * of the paged cache; with a window w, over the last w of them. A soft cap c makes scores s of q · K / sqrt(headDim) into
+ * c * tanh(s / c) first. Query head h reads key/value head floor(h * kvHeads / heads). Softmax and sums are in f32.
  *
  * A token's result has the same bits however its prompt was chunked, whatever else is in the batch, wherever its blocks lie
  * and however many threads work.

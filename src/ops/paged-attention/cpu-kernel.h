@@ -16,7 +16,9 @@ struct QueryView {
   int64_t queryCount() const { return tile.tokenCount * a.group; }
   int64_t position(int64_t query) const { return a.step->positions()[tile.firstToken + query / a.group]; }
   int64_t contextTokens() const { return position(queryCount() - 1) + 1; }
-  // How many of the keys [begin, begin + count) a query sees; not positive when it sees none.
+  // Number of the keys from `begin` on that lie before what a query sees; not positive when none does.
+  int64_t hiddenTokens(int64_t query, int64_t begin) const { return a.firstVisible(position(query)) - begin; }
+  // Number of the keys [begin, begin + count) up to the query itself; not positive when there is none.
   int64_t visibleTokens(int64_t query, int64_t begin, int64_t count) const {
     const int64_t visible = position(query) + 1 - begin;
     return visible < count ? visible : count;
@@ -43,7 +45,19 @@ inline void loadQueries(const QueryView& view, float* queries) {
   }
 }
 
-// Turns the scores of one query into weights exp(score - max) for the `visible` keys and 0 for the others.
+// Caps the scores of one query.
+inline void softCapRow(float* scores, int64_t keyCount, float softCap) {
+  const F32x16 cap = broadcast(softCap);
+  for (int64_t i = 0; i < keyCount; i += lanes) store(scores + i, softCapped(load(scores + i), cap));
+}
+
+// Gives the first `hidden` keys scores whose weight is 0.
+inline void hideRow(float* scores, int64_t hidden) {
+  for (int64_t i = 0; i < hidden; i++) scores[i] = -infinity;
+}
+
+// Turns the scores of one query into weights exp(score - max) for the `visible` keys and 0 for the others. Without a
+// visible key the largest score is -infinity and the weights are 0.
 inline void softmaxRow(float* scores, int64_t visible, int64_t keyCount, float& maxOut, float& sumOut) {
   const F32x16 lowest = broadcast(-infinity), index = laneIndex();
   F32x16 max16 = lowest;
@@ -98,9 +112,13 @@ inline void attendSpanIn(const QueryView& view, const KvReader& reader, int64_t 
   }
 
   reader.scaleByKeys(begin, keyCount, work.scores, queryCount);
-  for (int64_t q = 0; q < queryCount; q++)
-    softmaxRow(work.scores + q * spanTokens, view.visibleTokens(q, begin, keyCount), keyCount, partial.max[q],
-               partial.sum[q]);
+  for (int64_t q = 0; q < queryCount; q++) {
+    float* scores = work.scores + q * spanTokens;
+    const int64_t visible = view.visibleTokens(q, begin, keyCount), hidden = view.hiddenTokens(q, begin);
+    if (view.a.softCap > 0) softCapRow(scores, keyCount, view.a.softCap);
+    hideRow(scores, hidden < visible ? hidden : visible);
+    softmaxRow(scores, hidden < visible ? visible : 0, keyCount, partial.max[q], partial.sum[q]);
+  }
   reader.scaleByValues(begin, keyCount, work.scores, queryCount);
 
   for (int64_t i = 0; i < queryCount * layout.valueStride; i++) partial.values[i] = 0;
@@ -171,7 +189,7 @@ void attendTile(const Attention& a, const QueryTile& tile, int64_t kvHead, const
   loadQueries(view, work.queries);
   clear(work.total, queryCount, valueStride);
   for (int64_t span = 0; span < tile.spanCount; span++) {
-    attendSpan(view, span, work, work.partial);
+    attendSpan(view, tile.firstSpan + span, work, work.partial);
     merge(work.total, work.partial, queryCount, valueStride);
   }
   writeOut(view, work.total);
@@ -183,7 +201,7 @@ void attendTileSpan(const Attention& a, const QueryTile& tile, int64_t kvHead, i
                     const Partial& partial) {
   const QueryView view = {a, tile, kvHead};
   loadQueries(view, work.queries);
-  attendSpan(view, span, work, partial);
+  attendSpan(view, tile.firstSpan + span, work, partial);
 }
 
 // ... then all spans of the tile, `partials` being their memory in order.

@@ -18,6 +18,7 @@ export const DECODE_ARGS = new Struct('DecodeArgs', 'paged-attention/decode-unit
   kvHeads: 'i32',
   maxBlocks: 'i32',
   stageCount: 'i32',
+  window: 'i32',
 });
 
 export const PREFILL_ARGS = new Struct('PrefillArgs', 'paged-attention/prefill.cu', {
@@ -32,6 +33,7 @@ export const PREFILL_ARGS = new Struct('PrefillArgs', 'paged-attention/prefill.c
   heads: 'i32',
   kvHeads: 'i32',
   maxBlocks: 'i32',
+  window: 'i32',
 });
 
 export const WGMMA_PREFILL_ARGS = new Struct('WgmmaPrefillArgs', 'paged-attention/prefill-copies.cuh', {

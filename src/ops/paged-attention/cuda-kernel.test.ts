@@ -36,6 +36,14 @@ const CHOICES: readonly KernelChoice[] = [
   { dtype: 'bf16', ...GROUPED, isOldDevice: true, blockTokens: 8 },
   { dtype: 'f16', ...ODD, isOldDevice: true, kvDtype: 'i8' },
   { dtype: 'bf16', ...FULL, isOldDevice: true, kvDtype: 'f8e4m3' },
+  { dtype: 'f16', ...HALF, scores: { window: 40 } },
+  { dtype: 'f16', ...TINY, scores: { window: 1 } },
+  { dtype: 'bf16', ...GROUPED, scores: { window: 257, softCap: 3 } },
+  { dtype: 'f16', ...LARGEST, scores: { softCap: 2.5 } },
+  { dtype: 'f16', ...SINGLE, kvDtype: 'i8', scores: { window: 513 } },
+  { dtype: 'f16', ...ODD, blockTokens: 24, scores: { window: 100 } },
+  { dtype: 'f16', ...ODD, isOldDevice: true, scores: { window: 100, softCap: 1.5 } },
+  { dtype: 'bf16', ...FULL, isOldDevice: true, kvDtype: 'f8e4m3', scores: { window: 65 } },
 ];
 const CASES = CHOICES.map((choice) => [JSON.stringify(choice), choice] as const);
 

@@ -5,6 +5,7 @@ import { cudaDtype } from '../cuda/dtype.js';
 import type { CudaAttention } from '../cuda/lower.js';
 import type { CudaScope, CudaStep } from '../cuda/scope.js';
 import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
+import { rotationOffset } from '../rope/cuda-tables.js';
 import {
   attentionFiles,
   type AttentionOperands,
@@ -28,6 +29,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const { headCount, kvHeadCount, headDim } = plan.dims;
     const { blockStride, headBlockBytes } = memory;
     const isQuantised = isQuantisedKv(plan.kvDtype);
+    const { window = 0 } = op.attend;
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
@@ -48,6 +50,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         headBlockBytes,
         isQuantised,
         maxBlocks,
+        window,
         decodeItems,
         prefillTiles,
       };
@@ -59,12 +62,14 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
 
 /** Returns a function that adds the fields of a step's descriptor to the addresses that are the same in every step. */
 function bindOperands(
-  { attend }: CudaAttention,
+  { append, attend }: CudaAttention,
   scope: CudaScope,
   prefillKernel: PrefillKernel,
 ): (step: CudaStep) => AttentionOperands & RopeOperands {
-  const { memory } = scope.context;
-  const { cosTable, sinTable, partials, arrivals } = memory;
+  const { memory, plan, maxSequenceTokens } = scope.context;
+  const { partials, arrivals } = memory;
+  const tableOffset = rotationOffset(plan, append.rope, maxSequenceTokens);
+  const [cosTable, sinTable] = [memory.cosTable + tableOffset, memory.sinTable + tableOffset];
   const [qkv, out] = [scope.at(attend.qkv), scope.next().at(attend.out)];
   const cache = memory.cacheLayer(attend.layer);
   const layerOffsetBytes = cache - memory.cacheLayer(0);

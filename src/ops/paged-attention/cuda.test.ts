@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { AloftError } from '../../core/errors.js';
 import { kvVectorBytes } from '../../plan/kv-dtype.js';
-import type { PlanDims } from '../../plan/plan.js';
+import type { AttentionScores, PlanDims } from '../../plan/plan.js';
+import { cacheDefines, scoreDefines } from './cuda-defines.js';
 import {
   type AttentionOperands,
-  cacheDefines,
   prefillKernelFor,
   prefillLaunch,
   prefillSharedBytes,
@@ -65,9 +65,14 @@ describe('cacheDefines', () => {
   );
 });
 
-const planOf = (kvDtype: 'f16' | 'bf16' | 'i8' | 'f8e4m3', headDim: number) => ({
+const planOf = (
+  kvDtype: 'f16' | 'bf16' | 'i8' | 'f8e4m3',
+  headDim: number,
+  scores: AttentionScores = {},
+) => ({
   kvDtype,
   dims: { headDim } as PlanDims,
+  ops: [{ kind: 'pagedAttention', qkv: 'qkv', layer: 0, out: 'attended', ...scores }] as const,
 });
 
 describe('prefillKernelFor', () => {
@@ -100,6 +105,21 @@ describe('prefillKernelFor', () => {
   });
 });
 
+describe('windows and soft caps', () => {
+  it.each([{ window: 64 }, { softCap: 50 }])('multiply by warps: %o', (scores) => {
+    expect(prefillKernelFor(planOf('f16', 128, scores), 90, 16).name).toBe('attention_prefill');
+  });
+
+  it('are constants of the kernels', () => {
+    expect(scoreDefines(planOf('f16', 128))).toEqual({});
+    expect(scoreDefines(planOf('f16', 128, { window: 64 }))).toEqual({ HAS_WINDOW: 1 });
+    expect(scoreDefines(planOf('f16', 128, { window: 64, softCap: 50 }))).toEqual({
+      HAS_WINDOW: 1,
+      SOFT_CAP: 50,
+    });
+  });
+});
+
 describe('wgmmaBoxRows', () => {
   it('cuts cache blocks into boxes that a tile of keys consists of', () => {
     for (const blockTokens of [8, 16, 24, 32, 40, 128, 192, 256]) {
@@ -124,6 +144,7 @@ describe('prefillLaunch', () => {
     },
     isQuantised: false,
     maxBlocks: 9,
+    window: 0,
     decodeItems: 0,
     prefillTiles: 3,
   };

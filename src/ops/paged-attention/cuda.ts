@@ -1,35 +1,13 @@
 /** Launches of the CUDA attention kernels. Pure. */
-import { AloftError } from '../../core/errors.js';
 import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { type CudaTarget, hasBulkRings, hasWarpgroupProducts } from '../cuda/capability.js';
 import type { KernelLaunch, TensorMap } from '../cuda/launch.js';
 import type { StructValue } from '../struct.js';
+import { scoresOf } from './cuda-defines.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './cuda-args.js';
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
-
-/**
- * What tells the kernels of append and attention how the cache is stored; nothing for one of activations.
- * @throws {AloftError} UNSUPPORTED for a cache that the kernels lack
- */
-export function cacheDefines(
-  { kvDtype, activationDtype }: Pick<Plan, 'kvDtype' | 'activationDtype'>,
-  blockTokens: number,
-): Readonly<Record<string, number>> {
-  if (isQuantisedKv(kvDtype)) {
-    if (blockTokens % 2 === 0) return kvDtype === 'i8' ? { KV_INT8: 1 } : { KV_FP8: 1 };
-    throw new AloftError(
-      'UNSUPPORTED',
-      `The CUDA device has no KV cache of 8 bits with blocks of ${blockTokens} tokens; give --tokens_per_block an even number.`,
-    );
-  }
-  if (kvDtype === activationDtype) return {};
-  throw new AloftError(
-    'UNSUPPORTED',
-    `The CUDA device cannot keep a KV cache of ${kvDtype} beside activations of ${activationDtype}; build with --kv_cache_dtype auto, int8 or fp8.`,
-  );
-}
 
 /**
  * Shapes of the ring kernel: cached tokens of a piece, warps that take cache blocks, blocks that share a multiprocessor, and the
@@ -60,7 +38,7 @@ export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, 
 /** Device addresses that both kernels read. */
 export interface AttentionOperands {
   readonly qkv: number;
-  /** Of the layer, in block 0. */
+  /** Address of the layer's keys and values in block 0. */
   readonly cache: number;
   readonly out: number;
   readonly cosTable: number;
@@ -74,7 +52,7 @@ export interface AttentionOperands {
   readonly partials: number;
   /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
-  /** Of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
+  /** Maps of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
   readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap } | undefined;
   /** Bytes from the cache's first block to `cache`. */
   readonly layerOffsetBytes: number;
@@ -91,6 +69,8 @@ export interface AttentionProblem {
   readonly headBlockBytes: number;
   readonly isQuantised: boolean;
   readonly maxBlocks: number;
+  /** Newest tokens that a token sees; 0 for all. */
+  readonly window: number;
   readonly decodeItems: number;
   readonly prefillTiles: number;
 }
@@ -133,7 +113,7 @@ export function decodeLaunch(
 }
 
 function decodeArgs(
-  { blockStride, kvHeadCount, maxBlocks }: AttentionProblem,
+  { blockStride, kvHeadCount, maxBlocks, window }: AttentionProblem,
   o: AttentionOperands,
   stageCount: number,
 ): StructValue {
@@ -154,6 +134,7 @@ function decodeArgs(
     kvHeads: kvHeadCount,
     maxBlocks,
     stageCount,
+    window,
   });
 }
 
@@ -164,13 +145,18 @@ export interface PrefillKernel {
   readonly queryTile: number;
 }
 
+/** Members of a plan that the kernels of attention are chosen by. */
+type PlanOfAttention = Pick<Plan, 'kvDtype' | 'dims' | 'ops'>;
+
 /** The kernel of prefill attention that a plan gets on a device: the one place that decides. */
 export function prefillKernelFor(
-  { kvDtype, dims }: Pick<Plan, 'kvDtype' | 'dims'>,
+  { kvDtype, dims, ops }: PlanOfAttention,
   computeCapability: number,
   blockTokens: number,
 ): PrefillKernel {
+  const { windows, softCaps } = scoresOf(ops);
   const isWgmma =
+    windows.length + softCaps.length === 0 &&
     hasWarpgroupProducts(computeCapability) &&
     !isQuantisedKv(kvDtype) &&
     (dims.headDim === 64 || dims.headDim === 128) &&
@@ -182,7 +168,7 @@ export function prefillKernelFor(
 
 /** Files of the kernels that a plan gets: decode attention with a ring of bulk copies or without, and prefill attention. */
 export function attentionFiles(
-  plan: Pick<Plan, 'kvDtype' | 'dims'>,
+  plan: PlanOfAttention,
   computeCapability: number,
   blockTokens: number,
 ): readonly string[] {
@@ -244,6 +230,7 @@ function tiledPrefillLaunch(problem: AttentionProblem, o: AttentionOperands): Ke
       heads: problem.headCount,
       kvHeads: problem.kvHeadCount,
       maxBlocks: problem.maxBlocks,
+      window: problem.window,
     }),
   };
 }

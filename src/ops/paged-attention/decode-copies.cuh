@@ -40,7 +40,9 @@ __device__ __forceinline__ void store_stage(u32 slot, int isValue, int token, in
 }
 
 __device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
-  return unit_of(a, index / a.kvHeads, index % a.kvHeads);
+  Unit u = unit_of(a, index / a.kvHeads, index % a.kvHeads);
+  skip_hidden_blocks(u);
+  return u;
 }
 
 // The warp that copies.

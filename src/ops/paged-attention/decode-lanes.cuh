@@ -1,4 +1,4 @@
-// How the lanes of a warp share keys, values and queries in decode attention: a vector lies in LANES neighbouring
+// Lanes of a warp that share keys, values and queries in decode attention: a vector lies in LANES neighbouring
 // lanes.
 #pragma once
 #include "cuda/act.cuh"

@@ -130,10 +130,11 @@ struct DecodeConsumer {
 #pragma unroll
         for (int p = 0; p < PASSES_AT_ONCE; p++) {
           const int within = (p0 + p) * TOKENS_A_WARP + sub;
-          const bool live = within < BLOCK_TOKENS && token0 + within < u.length;
+          const bool live =
+              within < BLOCK_TOKENS && token0 + within < u.length && in_window(token0 + within, u.visible);
           const float sum = __shfl_sync(0xffffffffu, sums[g][place<PASSES_AT_ONCE, LANES>(p)],
                                         holder<PASSES_AT_ONCE, LANES>(p), LANES);
-          score[g][p0 + p] = live ? kv_scaled(sum, keys[p]) : MASKED_SCORE;
+          score[g][p0 + p] = live ? capped_score(kv_scaled(sum, keys[p])) : MASKED_SCORE;
           top[g] = fmaxf(top[g], score[g][p0 + p]);
         }
       }
@@ -158,7 +159,7 @@ struct DecodeConsumer {
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
       const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
-      const bool live = within < BLOCK_TOKENS && token < u.length;
+      const bool live = within < BLOCK_TOKENS && token < u.length && in_window(token, u.visible);
       float v[EPL];
       const KvVector value = active() && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
       kv_unpack(value, v);

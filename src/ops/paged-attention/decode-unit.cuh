@@ -1,6 +1,7 @@
 // Work of decode attention: a unit is a split of a row's cached tokens and a KV head.
 #pragma once
 #include "paged-attention/kv-cache.cuh"
+#include "paged-attention/scores.cuh"
 
 struct DecodeArgs {
   const u16* qkv;             // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
@@ -18,6 +19,7 @@ struct DecodeArgs {
   u64 blockStride;  // elements from one block to the next
   int kvHeads, maxBlocks;
   int stageCount;  // slots of the ring of decode-ring.cu
+  int window;      // newest tokens that a token sees, 0 for all; heeded with HAS_WINDOW
 
   __device__ __forceinline__ int heads() const { return kvHeads * GROUP; }
 };
@@ -28,6 +30,7 @@ struct Unit {
   int newToken;  // place of the row's token in qkv and out
   int first;     // cached token with which the split begins
   int blocks;    // of the cache
+  int visible;   // first token that the new one sees
 
   __device__ __forceinline__ int newest() const { return length - 1; }
   __device__ __forceinline__ int splits() const { return (length + SPLIT_TOKENS - 1) / SPLIT_TOKENS; }
@@ -43,5 +46,15 @@ __device__ __forceinline__ Unit unit_of(const DecodeArgs& a, int item, int kvHea
   u.newToken = a.rowOffsets[u.row];
   u.first = u.split * SPLIT_TOKENS;
   u.blocks = (min(SPLIT_TOKENS, u.length - u.first) + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+  u.visible = first_visible(u.length - 1, a.window);
   return u;
+}
+
+// Leaves the blocks at the begin of a unit's split out that its window hides; all of them before the window.
+__device__ __forceinline__ void skip_hidden_blocks(Unit& u) {
+#ifdef HAS_WINDOW
+  const int skipped = min(u.blocks, max(0, u.visible - u.first) / BLOCK_TOKENS);
+  u.first += skipped * BLOCK_TOKENS;
+  u.blocks -= skipped;
+#endif
 }

@@ -32,6 +32,12 @@ struct DecodeWarp {
   __device__ __forceinline__ int token(int pass) const {
     return u.first + (pass * DECODE_WARPS + warp) * TOKENS_A_WARP + sub;
   }
+  // Whether the new token sees a token.
+  __device__ __forceinline__ bool sees(int token) const { return token < u.length && in_window(token, u.visible); }
+  // Whether it sees a token that the cache held before.
+  __device__ __forceinline__ bool sees_cached(int token) const {
+    return token < u.newest() && in_window(token, u.visible);
+  }
 
   __device__ __forceinline__ KvVector load(int token, int isValue) const {
     const int block = __ldg(a.blockTables + (size_t)u.row * a.maxBlocks + token / BLOCK_TOKENS);
@@ -42,7 +48,7 @@ struct DecodeWarp {
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
       kv[p] = kv_zero();
-      if (token(p) < u.newest() && active()) kv[p] = load(token(p), 0);
+      if (sees_cached(token(p)) && active()) kv[p] = load(token(p), 0);
     }
   }
 
@@ -83,7 +89,7 @@ struct DecodeWarp {
       float k[EPL];
       const KvVector key = kv_choose(token(p) == u.newest(), newKey, kv[p]);
       kv_unpack(key, k);
-      if (token(p) < u.newest() && active()) kv[p] = load(token(p), 1);
+      if (sees_cached(token(p)) && active()) kv[p] = load(token(p), 1);
 #pragma unroll
       for (int g = 0; g < GROUP; g++) {
         float sum = 0.f;
@@ -91,7 +97,7 @@ struct DecodeWarp {
         for (int i = 0; i < EPL; i++) sum += q[g][i] * k[i];
 #pragma unroll
         for (int mask = LANES / 2; mask > 0; mask >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-        score[g][p] = token(p) < u.length ? kv_scaled(sum, key) : MASKED_SCORE;
+        score[g][p] = sees(token(p)) ? capped_score(kv_scaled(sum, key)) : MASKED_SCORE;
         best[g] = fmaxf(best[g], score[g][p]);
       }
     }
@@ -109,7 +115,7 @@ struct DecodeWarp {
     }
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
-      const bool live = token(p) < u.length;
+      const bool live = sees(token(p));
       float v[EPL];
       const KvVector value = kv_choose(token(p) == u.newest(), newValue, kv[p]);
       kv_unpack(value, v);

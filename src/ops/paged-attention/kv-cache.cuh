@@ -1,4 +1,4 @@
-// How keys and values lie in the paged cache, and how threads get at them: eight neighbouring elements a lane.
+// Layout of keys and values in the paged cache, and access to them: eight neighbouring elements a lane.
 //
 // 16 bits: a block is [layer][key, value][kvHead][token][headDim], elements are activations.
 //

@@ -66,7 +66,7 @@ for (const { name, dtype, ...heads } of CASES) {
     );
     printRate(`ropeAppend ${title}`, appendMs, ropeAppendCost(rows * tokens, dims, bytes));
     const attendMs = bestMs(() =>
-      attend(pool.handle, view.address, layout.address, nextLayer(), from, to, headCount),
+      attend(pool.handle, view.address, layout.address, nextLayer(), from, to, headCount, 0, 0),
     );
     const sequences = Array.from({ length: rows }, () => ({ tokenCount: tokens, contextTokens: context }));
     printRate(`pagedAttention ${title}`, attendMs, pagedAttentionCost(sequences, dims, bytes));

@@ -24,8 +24,9 @@ std::vector<QueryTile> makeTiles(const Attention& a) {
     const int64_t begin = a.step->rowOffsets()[row];
     for (int64_t end = a.step->rowOffsets()[row + 1]; end > begin; end -= tokensPerTile) {
       const int64_t first = std::max(begin, end - tokensPerTile);
-      const int64_t spanCount = a.step->positions()[end - 1] / spanTokens + 1;
-      tiles.push_back({row, first, end - first, spanCount, spansBefore});
+      const int64_t firstSpan = a.firstVisible(a.step->positions()[first]) / spanTokens;
+      const int64_t spanCount = a.step->positions()[end - 1] / spanTokens + 1 - firstSpan;
+      tiles.push_back({row, first, end - first, firstSpan, spanCount, spansBefore});
       spansBefore += spanCount;
     }
   }
@@ -47,8 +48,10 @@ template <typename F> void forEach(Pool* pool, const KvLayout& layout, int64_t q
 
 // Causal attention of the step's tokens over one layer of the paged cache, which holds them already.
 // qkv [tokens, (heads + 2 kvHeads) * headDim] f32, of which only q is read; out [tokens, heads * headDim] f32
+// window, softCap: see Attention
 ALOFT_API void aloft_paged_attention(uint64_t poolAddress, uint64_t stepAddress, uint64_t layoutAddress,
-                                     uint64_t layerAddress, uint64_t qkvAddress, uint64_t outAddress, int64_t heads) {
+                                     uint64_t layerAddress, uint64_t qkvAddress, uint64_t outAddress, int64_t heads,
+                                     int64_t window, double softCap) {
   Pool* pool = pointer<Pool>(poolAddress);
   const KvLayout& layout = *pointer<const KvLayout>(layoutAddress);
   const Attention a = {pointer<const StepView>(stepAddress),
@@ -57,7 +60,9 @@ ALOFT_API void aloft_paged_attention(uint64_t poolAddress, uint64_t stepAddress,
                        pointer<const float>(qkvAddress),
                        pointer<float>(outAddress),
                        heads,
-                       heads / layout.kvHeadCount};
+                       heads / layout.kvHeadCount,
+                       window,
+                       static_cast<float>(softCap)};
   const std::vector<QueryTile> tiles = makeTiles(a);
   if (tiles.empty()) return;
   const Isa isa = poolIsa(pool);

@@ -5,7 +5,7 @@ import type { StepInput } from '../../core/step.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
-import type { PlanDims } from '../../plan/plan.js';
+import type { AttentionScores, PlanDims } from '../../plan/plan.js';
 import { relativeError } from '../testing/compare.js';
 import { createKvLayout, type CpuKvDtype } from '../cpu/kv-layout.js';
 import { createStepView } from '../cpu/step-view.js';
@@ -20,7 +20,7 @@ import { pagedAttentionReference } from './reference.js';
 
 const ROPE = { theta: 10_000, scaling: { type: 'none' } } as const;
 
-interface Shape {
+interface Shape extends AttentionScores {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
@@ -68,7 +68,8 @@ function runSteps(
     const out = new Float32Array(step.tokenCount * shape.heads * shape.headDim);
     const [layer, from] = [blocks.address, rotated.address];
     append(pool.handle, view.address, layout.address, layer, from, shape.heads, rotations.address);
-    attend(pool.handle, view.address, layout.address, layer, from, addressOf(out), shape.heads);
+    const { heads, window = 0, softCap = 0 } = shape;
+    attend(pool.handle, view.address, layout.address, layer, from, addressOf(out), heads, window, softCap);
     return out;
   });
   blocks.dispose();
@@ -84,7 +85,12 @@ function expectedOutput(shape: Shape, step: StepInput, qkv: Matrix, blockCount: 
     rope: ROPE,
     promptTokens: Array.from({ length: step.rowCount }, () => 0),
   });
-  return pagedAttentionReference(rotated, step, cache, 0).data;
+  const { window, softCap } = shape;
+  const scores = {
+    ...(window === undefined ? {} : { window }),
+    ...(softCap === undefined ? {} : { softCap }),
+  };
+  return pagedAttentionReference(rotated, step, cache, { layer: 0, ...scores }).data;
 }
 
 const rowOfTokens = (firstPosition: number, count: number, blocks: readonly number[]): StepRow => ({
@@ -115,6 +121,11 @@ const SHAPES: readonly Shape[] = [
   { heads: 2, kvHeads: 2, headDim: 128, blockTokens: 16, dtype: 'i8' },
   { heads: 3, kvHeads: 3, headDim: 40, blockTokens: 8, dtype: 'f8e4m3' },
   { heads: 8, kvHeads: 1, headDim: 64, blockTokens: 32, dtype: 'f8e4m3' },
+  { heads: 4, kvHeads: 2, headDim: 16, blockTokens: 16, dtype: 'f32', window: 1 },
+  { heads: 8, kvHeads: 2, headDim: 24, blockTokens: 24, dtype: 'f16', window: 40 },
+  { heads: 8, kvHeads: 1, headDim: 64, blockTokens: 8, dtype: 'f16', window: 257, softCap: 3 },
+  { heads: 2, kvHeads: 2, headDim: 32, blockTokens: 32, dtype: 'i8', window: 64 },
+  { heads: 6, kvHeads: 2, headDim: 16, blockTokens: 16, dtype: 'f32', softCap: 0.5 },
 ];
 
 describe('pagedAttention on the CPU', () => {

@@ -35,6 +35,7 @@ struct PrefillArgs {
   const int* tiles;           // [tiles] row * 65536 + index of the group of 64 queries
   u64 blockStride;            // elements from one block to the next
   int heads, kvHeads, maxBlocks;
+  int window;  // newest tokens that a token sees, 0 for all; heeded with HAS_WINDOW
 };
 
 // Grid: [heads, tiles].
@@ -131,9 +132,9 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
   float top[2] = {MASKED_SCORE, MASKED_SCORE}, total[2] = {0.f, 0.f};
   const float scale = score_scale();
 
-  const int tileCount = (keys + TILE - 1) / TILE;
-  fetch(0, 0);
-  for (int tile = 0; tile < tileCount; tile++) {
+  const int tileCount = (keys + TILE - 1) / TILE, firstTile = first_visible(position0, a.window) / TILE;
+  fetch(firstTile & 1, firstTile);
+  for (int tile = firstTile; tile < tileCount; tile++) {
     if (tile + 1 < tileCount) {
       fetch((tile + 1) & 1, tile + 1);
       asm volatile("cp.async.wait_group 1;" ::: "memory");
@@ -165,17 +166,19 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
         mma16816(s[2 * n + 1], q[k], b.w[2], b.w[3]);
       }
 
-    const int lastOfWarp = position0 + warp * 16;
-    const bool masked = tile * TILE + TILE - 1 > lastOfWarp;
+    const int firstOfWarp = position0 + warp * 16;
+    // Where a window hides a query's first tile, its keys get equal weights, which the first key that it sees makes 0.
+    const bool masked =
+        tile * TILE + TILE - 1 > firstOfWarp || !in_window(tile * TILE, first_visible(firstOfWarp + 15, a.window));
     float best[2] = {top[0], top[1]};
 #pragma unroll
     for (int n = 0; n < TILE / 8; n++)
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        s[n][i] *= scale;
+        s[n][i] = capped_score(s[n][i] * scale);
         if (masked) {
           const int key = tile * TILE + n * 8 + t * 2 + (i & 1), position = position0 + ((i >> 1) ? q1 : q0);
-          if (key > position) s[n][i] = MASKED_SCORE;
+          if (key > position || !in_window(key, first_visible(position, a.window))) s[n][i] = MASKED_SCORE;
         }
         best[i >> 1] = fmaxf(best[i >> 1], s[n][i]);
       }

@@ -8,7 +8,7 @@ const SMALLEST = 2 ** -100;
 
 /** One key or value of a token and head in 8 bits: element i is `numbers[i] * scale`. */
 export interface QuantisedVector {
-  /** What the codes mean: whole numbers, or those that E4M3 can hold. */
+  /** Numbers that the codes stand for: whole ones, or those that E4M3 can hold. */
   readonly numbers: Float32Array;
   readonly scale: number;
 }

@@ -2,7 +2,7 @@ import type { StepInput } from '../../core/step.js';
 import type { RopeParams } from '../../plan/plan.js';
 import { rowOf, type Matrix } from '../matrix.js';
 import type { ReferenceKvCache } from '../paged-attention/reference-cache.js';
-import { inverseFrequencies, rotationLength } from './rotation.js';
+import { inverseFrequencies, rotationLength, rotationMagnitude } from './rotation.js';
 
 /**
  * Rotates q and k of the step's tokens in place, dimension i with dimension i + headDim / 2 (LLaMA's half-split form), and
@@ -27,7 +27,7 @@ export function ropeAppendReference(
       const heads = rowOf(qkv, token);
       const frequencies = inverseFrequencies(rope, headDim, rotationLength(position, promptTokens[row]!));
       for (let head = 0; head < headCount + kvHeadCount; head++)
-        rotate(heads.subarray(head * headDim, (head + 1) * headDim), frequencies, position);
+        rotate(heads.subarray(head * headDim, (head + 1) * headDim), rope, { frequencies, position });
       const keys = heads.subarray(headCount * headDim, (headCount + kvHeadCount) * headDim);
       const values = heads.subarray((headCount + kvHeadCount) * headDim);
       cache.store(cache.offsetOf(step, row, position, layer), keys, values);
@@ -35,10 +35,18 @@ export function ropeAppendReference(
   }
 }
 
-function rotate(head: Float32Array, frequencies: Float64Array, position: number): void {
+function rotate(
+  head: Float32Array,
+  rope: RopeParams,
+  { frequencies, position }: { readonly frequencies: Float64Array; readonly position: number },
+): void {
   const half = head.length / 2;
   frequencies.forEach((frequency, pair) => {
-    const [cos, sin] = [Math.cos(position * frequency), Math.sin(position * frequency)];
+    const magnitude = rotationMagnitude(rope, pair);
+    const [cos, sin] = [
+      magnitude * Math.cos(position * frequency),
+      magnitude * Math.sin(position * frequency),
+    ];
     const [low, high] = [head[pair]!, head[pair + half]!];
     head[pair] = low * cos - high * sin;
     head[pair + half] = high * cos + low * sin;

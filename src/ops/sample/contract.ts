@@ -16,8 +16,11 @@
  * 11. draw
  *
  * Steps 1 to 10 are Hugging Face transformers' logits processors in their order, computed in f32.
- * NaN counts as minus infinity. When steps 1 to 5 leave nothing possible, the largest of the unmodified logits is taken, among
- * those that the mask allows.
+ * A number is bounded: NaN becomes minus infinity, plus infinity the largest f32. So are the logits before step 1, the
+ * results of steps 1 to 5 together, and those of step 7; parameters are f32, and a temperature that is not above 0 is 0. Whatever the
+ * numbers are, the token is an id of the vocabulary or -1, and -1 only when no logit that the mask allows is above minus infinity.
+ * When steps 1 to 5, or 7, leave nothing possible, the largest of the unmodified logits is taken, among those that the mask
+ * allows. The largest value passes steps 8 to 10 whatever the parameters are.
  *
  * The draw. Each kept token weighs round(exp(value - largest) * 2^30): whole numbers, so that sums are the same in any order
  * and on any number of threads; tokens 2^31 times less likely than the best are never drawn. One 64-bit number u comes from
@@ -25,7 +28,7 @@
  * that the new token will have in its sequence; u is output word 1 over word 0. The token drawn is the first, by id, at which
  * the running sum of weights exceeds floor(u * total / 2^64). Nothing here depends on the other rows of a batch.
  *
- * Log probabilities are of the unmodified logits: logit - ln(sum of exp(logits)).
+ * Log probabilities are of the unmodified, bounded logits: logit - ln(sum of exp(logits)).
  *
  * Beams. The next tokens of a beam (SlotState.isBeam) are scored, not chosen: steps 0 to 5 act on the log probabilities
  * instead of the logits, and the results are reported in place of log probabilities, most likely token first; nothing is
@@ -44,7 +47,7 @@ import { hasPenalties, type SamplingParams } from '../../core/sampling.js';
 export const WEIGHT_ONE = 2 ** 30;
 
 export function isGreedy(sampling: SamplingParams): boolean {
-  return sampling.temperature === 0 || sampling.topK === 1;
+  return !(Math.fround(sampling.temperature) > 0) || sampling.topK === 1;
 }
 
 /** Whether the ids of earlier tokens matter, not only their count. */
@@ -57,7 +60,7 @@ export function maskWords(vocabulary: number): number {
   return Math.ceil(vocabulary / 32);
 }
 
-/** How many most likely tokens a row of logits reports; -1 reports no log probabilities at all. */
+/** Number of most likely tokens that a row of logits reports; -1 reports no log probabilities at all. */
 export function topCountOf(sampling: SamplingParams, isPrompt: boolean): number {
   return (isPrompt ? sampling.promptLogprobs : sampling.logprobs) ?? -1;
 }

@@ -1,15 +1,18 @@
-// Passes of sampling over a whole vocabulary, compiled for each instruction set. NaN counts as minus infinity.
+// Passes of sampling over a whole vocabulary, compiled for each instruction set. NaN counts as minus infinity, plus
+// infinity as the largest number.
 #pragma once
 #include "ops/cpu/simd.h"
 #include "vocabulary.h"
 
 namespace aloft::ALOFT_ISA {
 
-inline F32x16 orLowest(F32x16 value) { return select(value > broadcast(-infinity), value, broadcast(-infinity)); }
+inline F32x16 bounded(F32x16 value) {
+  return min(broadcast(highest), select(value > broadcast(-infinity), value, broadcast(-infinity)));
+}
 
-inline F32x16 loadOrLowest(const float* from, int64_t count) {
-  if (count >= lanes) return orLowest(load(from));
-  return select(laneIndex() < broadcast(static_cast<float>(count)), orLowest(loadPartial(from, count)),
+inline F32x16 loadBounded(const float* from, int64_t count) {
+  if (count >= lanes) return bounded(load(from));
+  return select(laneIndex() < broadcast(static_cast<float>(count)), bounded(loadPartial(from, count)),
                 broadcast(-infinity));
 }
 
@@ -20,7 +23,7 @@ int64_t argmax(const float* values, int64_t vocabulary) {
   for (int64_t chunk = 0; chunk < vocabulary; chunk += chunkTokens) {
     const int64_t end = chunk + chunkTokens < vocabulary ? chunk + chunkTokens : vocabulary;
     F32x16 max16 = broadcast(-infinity);
-    for (int64_t i = chunk; i < end; i += lanes) max16 = max(max16, loadOrLowest(values + i, end - i));
+    for (int64_t i = chunk; i < end; i += lanes) max16 = max(max16, loadBounded(values + i, end - i));
     const float chunkMax = reduceMax(max16);
     if (chunkMax > best) {
       best = chunkMax;
@@ -29,17 +32,17 @@ int64_t argmax(const float* values, int64_t vocabulary) {
   }
   if (bestChunk < 0) return -1;
   int64_t id = bestChunk;
-  while (values[id] != best) id++;
+  while (!(values[id] >= best)) id++;  // plus infinity counts as `best`, NaN as nothing
   return id;
 }
 
-// values /= temperature in place; returns the largest.
+// values /= temperature in place, bounded before and after; returns the largest.
 float divideAll(float* values, int64_t vocabulary, float temperature) {
   const F32x16 divisor = broadcast(temperature);
   F32x16 max16 = broadcast(-infinity);
   for (int64_t i = 0; i < vocabulary; i += lanes) {
     const int64_t count = vocabulary - i < lanes ? vocabulary - i : lanes;
-    const F32x16 scaled = loadOrLowest(values + i, count) / divisor;
+    const F32x16 scaled = bounded(loadBounded(values + i, count) / divisor);
     storePartial(values + i, scaled, count);
     max16 = max(max16, scaled);
   }
@@ -53,7 +56,7 @@ void weigh(const float* values, int64_t vocabulary, float max, float threshold, 
   for (int64_t chunk = 0; chunk < vocabulary; chunk += chunkTokens) {
     const int64_t end = chunk + chunkTokens < vocabulary ? chunk + chunkTokens : vocabulary;
     for (int64_t i = chunk; i < end; i += lanes) {
-      const F32x16 value = loadOrLowest(values + i, end - i);
+      const F32x16 value = loadBounded(values + i, end - i);
       const F32x16 weight = select(value < lowest, zero, exp(value - shift) * one);
       if (end - i >= lanes) {
         storeInt32(weights + i, weight);
@@ -73,30 +76,32 @@ void weigh(const float* values, int64_t vocabulary, float max, float threshold, 
 double logSumExp(const float* values, int64_t vocabulary) {
   const int64_t best = argmax(values, vocabulary);
   if (best < 0) return -infinity;
-  const F32x16 shift = broadcast(values[best]);
+  const float largest = aloft::bounded(values[best]);
+  const F32x16 shift = broadcast(largest);
   double total = 0;
   for (int64_t chunk = 0; chunk < vocabulary; chunk += chunkTokens) {
     const int64_t end = chunk + chunkTokens < vocabulary ? chunk + chunkTokens : vocabulary;
     F32x16 sum16 = broadcast(0.0f);
-    for (int64_t i = chunk; i < end; i += lanes) sum16 = sum16 + exp(loadOrLowest(values + i, end - i) - shift);
+    for (int64_t i = chunk; i < end; i += lanes) sum16 = sum16 + exp(loadBounded(values + i, end - i) - shift);
     total += reduceAdd(sum16);
   }
-  return values[best] + std::log(total);
+  return largest + std::log(total);
 }
 
 // Ids of the `count` largest values, largest first, equal values by id; -1 where there are fewer above minus infinity.
 void largest(const float* values, int64_t vocabulary, int64_t count, int32_t* ids) {
   for (int64_t rank = 0; rank < count; rank++) ids[rank] = -1;
+  const auto at = [&](int64_t id) { return aloft::bounded(values[id]); };
   const auto insert = [&](int64_t id) {
     int64_t rank = count - 1;
-    for (; rank > 0 && (ids[rank - 1] < 0 || values[ids[rank - 1]] < values[id]); rank--) ids[rank] = ids[rank - 1];
+    for (; rank > 0 && (ids[rank - 1] < 0 || at(ids[rank - 1]) < at(id)); rank--) ids[rank] = ids[rank - 1];
     ids[rank] = static_cast<int32_t>(id);
   };
-  const auto worst = [&] { return ids[count - 1] < 0 ? -infinity : values[ids[count - 1]]; };
+  const auto worst = [&] { return ids[count - 1] < 0 ? -infinity : at(ids[count - 1]); };
   for (int64_t i = 0; i < vocabulary && count > 0; i += lanes) {
-    if (!any(loadOrLowest(values + i, vocabulary - i) > broadcast(worst()))) continue;
+    if (!any(loadBounded(values + i, vocabulary - i) > broadcast(worst()))) continue;
     for (int64_t id = i; id < vocabulary && id < i + lanes; id++)
-      if (values[id] > worst()) insert(id);
+      if (at(id) > worst()) insert(id);
   }
 }
 

@@ -5,6 +5,7 @@ import { maskWords } from './contract.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES, sampleLaunch } from './cuda.js';
 import { type SampleContext, sampleReference, scoreBeamReference, scoreReference } from './reference.js';
 import {
+  anyBits,
   beamSettings,
   contextOf,
   historyOf,
@@ -211,6 +212,20 @@ describeGpuKernels('sample', (open) => {
     expect([...tokenIds]).toEqual([2, -1, 2, 2, 2, -1, 2, 2]);
     // The history, which penalties read as ids, never has what is no token.
     expect(rows.map((_, slot) => history[slot * MAX_SEQUENCE_TOKENS])).toEqual([2, 0, 2, 2, 2, 0, 2, 2]);
+  });
+
+  it('chooses a token of the vocabulary whatever bits the numbers have', () => {
+    const rows = anyBits(400).map((row) => ({
+      ...row,
+      position: row.context.promptTokenIds.length + row.context.outputTokenIds.length,
+    }));
+    for (const vocabulary of new Set(rows.map(({ logits }) => logits.length))) {
+      const equal = rows.filter(({ logits }) => logits.length === vocabulary);
+      const expected = equal.map(({ logits, context, position }) =>
+        sampleReference(logits, context, position),
+      );
+      expect([...sample(open({ dtype: 'f16' }), equal).tokenIds]).toEqual(expected);
+    }
   });
 
   it.each(VOCABULARIES)('reports log probabilities of %i tokens', (vocabulary) => {

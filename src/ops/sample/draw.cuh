@@ -27,7 +27,7 @@ __device__ __forceinline__ u64 random_bits(u64 seed, u32 position) {
 __device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* source, float* work, u32 position,
                     Scratch& s) {
   for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
-    work[i] = __fdiv_rn(or_nothing(source[i]), slot.temperature);
+    work[i] = bounded(__fdiv_rn(bounded(source[i]), slot.temperature));
   __syncthreads();
   const float largest = block_best(work, a.vocabulary, s, [](float, int) { return true; }).value;
   float threshold = NOTHING;
@@ -70,7 +70,9 @@ __device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* so
         work, a.vocabulary, s, [&](float value) { return (u64)weight(value); },
         [target](u64 sum) { return (double)sum >= target; });
   }
-  threshold = fmaxf(threshold, __fadd_rn(largest, slot.logMinP));
+  // The largest value stays, whatever the parameters are.
+  threshold = fminf(fmaxf(threshold, __fadd_rn(largest, slot.logMinP)), largest);
+  if (threadIdx.x == 0) s.id = -1;  // the synchronisations of `running` come between this and the choice
   const u64 earlier = running(mine);
   const u64 point = __umul64hi(random_bits(slot.seed, position), s.chosen);
   if (earlier <= point && point < earlier + mine) {

@@ -22,15 +22,24 @@ export interface SampleContext {
 export function sampleReference(logits: Float32Array, context: SampleContext, position: number): number {
   const values = modifiedLogits(logits, context);
   const { sampling } = context;
-  if (greatest(values) < 0) return greatest(maskedLogits(logits, context.mask));
+  const fallback = (): number => greatest(maskedLogits(logits, context.mask));
+  if (greatest(values) < 0) return fallback();
   if (isGreedy(sampling)) return greatest(values);
-  return drawReference(keptValues(values, sampling), sampling.seed, position);
+  const kept = keptValues(values, sampling);
+  return greatest(kept) < 0 ? fallback() : drawReference(kept, sampling.seed, position);
+}
+
+/** Largest f32. */
+const HIGHEST = Math.fround(3.4028234663852886e38);
+
+function bounded(value: number): number {
+  return Number.isNaN(value) ? -Infinity : Math.min(value, HIGHEST);
 }
 
 /** Step 0: minus infinity where the mask forbids a token. */
 function maskedLogits(logits: Float32Array, mask: Int32Array | undefined): Float32Array {
   const isAllowed = (id: number): boolean => mask === undefined || ((mask[id >> 5]! >>> (id & 31)) & 1) === 1;
-  return logits.map((value, id) => (Number.isNaN(value) || !isAllowed(id) ? -Infinity : value));
+  return logits.map((value, id) => (isAllowed(id) ? bounded(value) : -Infinity));
 }
 
 /** Steps 0 to 5: minus infinity where a token is impossible. */
@@ -41,7 +50,7 @@ export function modifiedLogits(logits: Float32Array, context: SampleContext): Fl
   if (hasPenalties(sampling)) penalise(values, context);
   forbidBadWords(values, context);
   if (outputTokenIds.length < sampling.minTokens) for (const id of endIds) values[id] = -Infinity;
-  return values;
+  return values.map(bounded);
 }
 
 function penalise(values: Float32Array, { sampling, promptTokenIds, outputTokenIds }: SampleContext): void {
@@ -74,7 +83,7 @@ function forbidBadWords(values: Float32Array, context: SampleContext): void {
 /** Steps 7 to 10: scaled values; minus infinity where a token was dropped. */
 export function keptValues(values: Float32Array, sampling: SamplingParams): Float32Array {
   const temperature = Math.fround(sampling.temperature);
-  const scaled = values.map((value) => value / temperature);
+  const scaled = values.map((value) => bounded(value / temperature));
   const descending = scaled.toSorted().toReversed();
   const largest = descending[0]!;
   let threshold = -Infinity;
@@ -85,6 +94,7 @@ export function keptValues(values: Float32Array, sampling: SamplingParams): Floa
   }
   if (sampling.minP > 0)
     threshold = Math.max(threshold, Math.fround(largest + Math.fround(Math.log(Math.fround(sampling.minP)))));
+  threshold = Math.min(threshold, largest);
   return scaled.map((value) => (value < threshold ? -Infinity : value));
 }
 
@@ -157,7 +167,7 @@ export interface ReportedScores {
 }
 
 function logProbabilities(logits: Float32Array): Float64Array {
-  const values = logits.map((value) => (Number.isNaN(value) ? -Infinity : value));
+  const values = logits.map(bounded);
   const largest = values.reduce((a, b) => Math.max(a, b));
   const logSum = largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
   return Float64Array.from(values, (value) => value - logSum);

@@ -4,7 +4,6 @@
 #include "philox.h"
 #include "slot.h"
 #include <algorithm>
-#include <limits>
 
 ALOFT_DECLARE_LEVELS(int64_t, argmax, (const float*, int64_t))
 ALOFT_DECLARE_LEVELS(float, divideAll, (float*, int64_t, float))
@@ -15,8 +14,6 @@ ALOFT_DECLARE_LEVELS(void, largest, (const float*, int64_t, int64_t, int32_t*))
 namespace {
 
 using namespace aloft;
-
-constexpr float lowest = -std::numeric_limits<float>::infinity();
 
 // Buckets by distance from the largest value; the last one holds all that is 32 or more away.
 constexpr int64_t bucketCount = 2048;
@@ -51,7 +48,11 @@ public:
 
   int64_t choose(const SampleSlot& slot, const SampleRow& row, const float* logits) {
     if (slot.isPlain() && slot.isGreedy() && row.mask == 0) return ALOFT_SELECT(isa, argmax)(logits, vocabulary);
-    std::copy(logits, logits + vocabulary, values);
+    if (slot.isPlain()) {
+      std::copy(logits, logits + vocabulary, values);
+    } else {
+      std::transform(logits, logits + vocabulary, values, bounded);
+    }
     applyMask(row);
     if (!slot.isPlain()) modify(slot);
     const int64_t chosen = slot.isGreedy() ? ALOFT_SELECT(isa, argmax)(values, vocabulary) : draw(slot, row.position);
@@ -62,7 +63,7 @@ public:
     return ALOFT_SELECT(isa, argmax)(values, vocabulary);
   }
 
-  // What a beam reports: the log probabilities after the processors.
+  // Scores that a beam reports: the log probabilities after the processors.
   Scores beamScores(const SampleSlot& slot, const SampleRow& row, Scores model) {
     if (slot.isPlain() && row.mask == 0) return model;
     takeLogProbabilities(model, row);
@@ -75,7 +76,7 @@ public:
 
 private:
   void takeLogProbabilities(Scores model, const SampleRow& row) {
-    for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(model.values[i] - model.logSum);
+    for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(bounded(model.values[i]) - model.logSum);
     applyMask(row);
   }
 
@@ -141,6 +142,7 @@ private:
     float tighter = threshold;
     if (slot.topP < 1) tighter = std::max(tighter, topPThreshold(max, slot.topP));
     if (slot.minP > 0) tighter = std::max(tighter, max + std::log(static_cast<float>(slot.minP)));
+    tighter = std::min(tighter, max);  // the largest value stays, whatever the parameters are
     if (tighter > threshold) ALOFT_SELECT(isa, weigh)(values, vocabulary, max, tighter, weights, chunkSums);
     return tokenAt(mulHigh(philox(slot.seed, static_cast<uint32_t>(position)), totalWeight()));
   }
@@ -156,13 +158,13 @@ private:
     return static_cast<int64_t>(static_cast<unsigned __int128>(random) * static_cast<uint64_t>(total) >> 64);
   }
 
-  // The token whose interval of the weights' running sum, in the order of ids, holds `point`.
+  // The token whose interval of the weights' running sum, in the order of ids, holds `point`; -1 when there is none.
   int64_t tokenAt(int64_t point) const {
     int64_t chunk = 0;
-    for (; point >= chunkSums[chunk]; chunk++) point -= chunkSums[chunk];
+    for (; chunk < chunkCount(vocabulary) && point >= chunkSums[chunk]; chunk++) point -= chunkSums[chunk];
     int64_t id = chunk * chunkTokens;
-    for (; point >= weights[id]; id++) point -= weights[id];
-    return id;
+    for (; id < vocabulary && point >= weights[id]; id++) point -= weights[id];
+    return id < vocabulary ? id : -1;
   }
 
   // The k-th largest value.
@@ -241,12 +243,12 @@ ALOFT_API void aloft_sample(uint64_t poolAddress, uint64_t logitsAddress, int64_
                                             : sampler.choose(slot, row, logits);
       pointer<int32_t>(tokenIdsAddress)[i] = static_cast<int32_t>(token);
       if (row.topCount < 0 || token < 0) continue;
-      pointer<float>(logprobsAddress)[i] = static_cast<float>(scores.values[token] - scores.logSum);
+      pointer<float>(logprobsAddress)[i] = static_cast<float>(bounded(scores.values[token]) - scores.logSum);
       int32_t* ids = pointer<int32_t>(topIdsAddress) + i * topStride;
       float* logprobs = pointer<float>(topLogprobsAddress) + i * topStride;
       ALOFT_SELECT(isa, largest)(scores.values, vocabulary, row.topCount, ids);
       for (int64_t rank = 0; rank < row.topCount && ids[rank] >= 0; rank++)
-        logprobs[rank] = static_cast<float>(scores.values[ids[rank]] - scores.logSum);
+        logprobs[rank] = static_cast<float>(bounded(scores.values[ids[rank]]) - scores.logSum);
     }
   });
 }

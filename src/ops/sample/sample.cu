@@ -18,7 +18,7 @@ struct SampleRow {
   int* history;         // token ids by position
   const u32* mask;      // bits of the tokens that may be chosen; null: all may
 
-  __device__ __forceinline__ bool is_greedy() const { return slot.temperature == 0.f || slot.topK == 1; }
+  __device__ __forceinline__ bool is_greedy() const { return !(slot.temperature > 0.f) || slot.topK == 1; }
   __device__ __forceinline__ bool has_penalties() const {
     return slot.repetitionPenalty != 1.f || slot.frequencyPenalty != 0.f || slot.presencePenalty != 0.f;
   }
@@ -99,7 +99,7 @@ __device__ __forceinline__ void forbid(const SampleRow& row) {
 // Step 0: the row's work becomes logits - logSum where the mask allows a token.
 __device__ __forceinline__ void take_allowed(const SampleArgs& a, const SampleRow& row, float logSum) {
   for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
-    row.work[i] = row.allows(i) ? __fsub_rn(or_nothing(row.logits[i]), logSum) : NOTHING;
+    row.work[i] = row.allows(i) ? __fsub_rn(bounded(row.logits[i]), logSum) : NOTHING;
   __syncthreads();
 }
 
@@ -120,7 +120,7 @@ __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) 
 // Logarithm of the sum of the exponentials of a row.
 __device__ __forceinline__ float log_sum_of(const float* logits, int count, float largest, Scratch& s) {
   float sum = 0.f;
-  for (int i = threadIdx.x; i < count; i += SAMPLE_THREADS) sum += expf(or_nothing(logits[i]) - largest);
+  for (int i = threadIdx.x; i < count; i += SAMPLE_THREADS) sum += expf(bounded(logits[i]) - largest);
   return largest + logf(block_total(sum, s));
 }
 
@@ -139,7 +139,8 @@ __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow
   }
   if (token < 0) return likeliest;
   if (row.is_greedy()) return token;
-  return draw(a, row.slot, plain ? row.logits : row.work, row.work, row.position, s);
+  const int drawn = draw(a, row.slot, plain ? row.logits : row.work, row.work, row.position, s);
+  return drawn >= 0 ? drawn : likeliest;
 }
 
 // Reports the `wanted` likeliest tokens of a row, and nothing in the places after them.
@@ -175,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample(const Sam
   const int allowed = row.mask == nullptr || row.target >= 0 ? likeliest.id : best_allowed(a, row, s).id;
   const int token = row.target < 0 ? choose_token(a, row, allowed, scores, s) : row.target;
   float logprob = __int_as_float(0x7fc00000);  // NaN: nobody asked
-  if (wanted >= 0 && token >= 0) logprob = or_nothing(scores.values[token]) - scores.logSum;
+  if (wanted >= 0 && token >= 0) logprob = bounded(scores.values[token]) - scores.logSum;
   report_top(a, index, wanted, scores, s);
   if (threadIdx.x != 0) return;
   a.outTokens[index] = token;

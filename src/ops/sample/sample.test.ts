@@ -8,6 +8,7 @@ import { bindSample, NativeSlot, SampleRows } from './cpu.js';
 import {
   MASK_SETTINGS,
   masksOf,
+  anyBits,
   beamSettings,
   contextOf,
   historyOf,
@@ -278,6 +279,37 @@ describe('sampling on the CPU', () => {
         expect([sample(logits, {}), sample(nothing, {}), sample(logits, banAll)]).toEqual([2, -1, 2]);
         expect(sample(logits, { topK: 0, topP: 0.5, minP: 0.5 })).toBe(2);
       }
+    });
+  });
+
+  it('chooses a token of the vocabulary whatever bits the numbers have', () => {
+    withEachLevel(1, (pool, isa) => {
+      for (const { logits, context } of anyBits(400)) {
+        const position = context.promptTokenIds.length + context.outputTokenIds.length;
+        const { tokenIds } = sampleOnCpu(pool, logits, context, { positions: [position], topCount: 3 });
+        const what = `${isa} ${logits.length} ${JSON.stringify(context.sampling, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`;
+        expect(tokenIds[0], what).toBe(sampleReference(logits, context, position));
+      }
+    });
+  });
+
+  // Values that requests could have before their ranges were checked.
+  it.each([
+    { temperature: 1e-38, topK: 5 },
+    { temperature: 1e-38, topP: 0.9 },
+    { temperature: 1e-40 },
+    { temperature: 1e-60 },
+    { logitBias: new Map([[3, 1e39]]) },
+    { repetitionPenalty: 1e-40 },
+    { frequencyPenalty: -3e38 },
+    { minP: 3 },
+  ])('survives %o', (sampling) => {
+    const vocabulary = 512;
+    const context = contextOf({ topK: 0, ...sampling }, historyOf(vocabulary, 5));
+    const logits = randomLogits(vocabulary, 5);
+    withEachLevel(2, (pool) => {
+      const { tokenIds } = sampleOnCpu(pool, logits, context, { positions: [60] });
+      expect(tokenIds[0]).toBe(sampleReference(logits, context, 60));
     });
   });
 

@@ -6,6 +6,7 @@
 
 #define SAMPLE_THREADS 1024
 #define NOTHING __int_as_float(0xff800000)  // minus infinity
+#define HIGHEST __int_as_float(0x7f7fffff)  // the largest number
 
 struct Candidate {
   float value;
@@ -26,14 +27,15 @@ struct Scratch {
   int id;
 };
 
-__device__ __forceinline__ float or_nothing(float value) { return value > NOTHING ? value : NOTHING; }
+// NaN counts as minus infinity, plus infinity as the largest number.
+__device__ __forceinline__ float bounded(float value) { return value > NOTHING ? fminf(value, HIGHEST) : NOTHING; }
 
 // Largest value and its lowest id among those that `take` accepts; id -1 when there is none above minus infinity.
 template <typename Take>
 __device__ Candidate block_best(const float* values, int count, Scratch& s, Take take) {
   Candidate best{NOTHING, -1};
   for (int i = threadIdx.x; i < count; i += SAMPLE_THREADS) {
-    const float value = values[i];
+    const float value = bounded(values[i]);
     if (value > best.value && take(value, i)) best = Candidate{value, i};
   }
 #pragma unroll

@@ -22,7 +22,8 @@ struct SampleSlot {
   double temperature, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty;
   int64_t isBeam;  // 1: scores are wanted instead of a choice
 
-  bool isGreedy() const { return temperature == 0 || topK == 1; }
+  // A temperature that is not above 0, as a float, is 0.
+  bool isGreedy() const { return !(static_cast<float>(temperature) > 0) || topK == 1; }
   bool penalises() const { return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0; }
   bool forbidsEnd() const { return outputCount < minTokens && endIdCount > 0; }
   // Whether the logits are taken as they are, but for the temperature.

@@ -1,6 +1,7 @@
-// What the choosing half (sample.cpp) and the vector half (cpu-kernel.h) of sampling share.
+// Types that the choosing half (sample.cpp) and the vector half (cpu-kernel.h) of sampling share.
 #pragma once
 #include <cstdint>
+#include <limits>
 
 namespace aloft {
 
@@ -11,5 +12,14 @@ inline int64_t chunkCount(int64_t vocabulary) { return (vocabulary + chunkTokens
 
 // exp(value - max) in units of 2^-30, which makes sums exact whatever their order.
 constexpr float weightOne = 0x1p30f;
+
+constexpr float lowest = -std::numeric_limits<float>::infinity();
+constexpr float highest = std::numeric_limits<float>::max();
+
+// NaN counts as minus infinity, plus infinity as the largest number.
+inline float bounded(float value) {
+  if (!(value > lowest)) return lowest;
+  return value < highest ? value : highest;
+}
 
 }  // namespace aloft

@@ -1,4 +1,4 @@
-/** How far a result is from its reference: the largest difference, in units of the largest magnitude of the reference. */
+/** Distance of a result from its reference: the largest difference, in units of the largest magnitude of the reference. */
 export function relativeError(actual: Float32Array, expected: Float32Array): number {
   if (actual.length !== expected.length) return Infinity;
   const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), Number.MIN_VALUE);

@@ -3,10 +3,12 @@ import { weightBytes } from '../weight-format.js';
 import type { OpCost } from './op-cost.js';
 import type { OpDefinition } from './op-definition.js';
 
-/** out[t] = table[tokenIds[t]]                                  table [vocab, hidden] -> out [tokens, hidden] */
+/** out[t] = scale * table[tokenIds[t]]                          table [vocab, hidden] -> out [tokens, hidden] */
 export interface EmbeddingOp {
   readonly kind: 'embedding';
   readonly table: WeightName;
+  /** Absent: 1. */
+  readonly scale?: number;
   readonly out: BufferName;
 }
 
@@ -17,7 +19,10 @@ export const embedding: OpDefinition<EmbeddingOp> = {
     const [, hidden] = at.weight(op.table, [null, null]);
     return { rows: 'tokens', columns: hidden!, dtype: 'activation' };
   },
-  print: (op, at) => `${at.buffer(op.out)} = embedding(${at.weight(op.table)})`,
+  print(op, at) {
+    const scale = op.scale === undefined ? '' : `, scale ${op.scale}`;
+    return `${at.buffer(op.out)} = embedding(${at.weight(op.table)}${scale})`;
+  },
   cost(op, { step, dims, bytes, weight }) {
     const table = weightBytes(weight(op.table).format, 1, dims.hidden) / dims.hidden;
     return embeddingCost(step.tokenCount, dims.hidden, { table, activation: bytes.activation });

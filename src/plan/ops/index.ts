@@ -4,12 +4,18 @@ import { addRmsNorm, type AddRmsNormOp } from './add-rms-norm.js';
 import { allGather, type AllGatherOp } from './all-gather.js';
 import { allReduce, type AllReduceOp } from './all-reduce.js';
 import { embedding, type EmbeddingOp } from './embedding.js';
+import { expertDown, type ExpertDownOp } from './expert-down.js';
+import { expertGateUp, type ExpertGateUpOp } from './expert-gate-up.js';
 import { gather, type GatherOp } from './gather.js';
+import { geglu, type GegluOp } from './geglu.js';
+import { headNorm, type HeadNormOp } from './head-norm.js';
 import { linear, type LinearOp } from './linear.js';
 import type { OpDefinition } from './op-definition.js';
 import { pagedAttention, type PagedAttentionOp } from './paged-attention.js';
 import { rmsNorm, type RmsNormOp } from './rms-norm.js';
 import { ropeAppend, type RopeAppendOp } from './rope-append.js';
+import { routeExperts, type RouteExpertsOp } from './route-experts.js';
+import { softCap, type SoftCapOp } from './soft-cap.js';
 import { swiglu, type SwigluOp } from './swiglu.js';
 
 export type {
@@ -18,13 +24,20 @@ export type {
   AllGatherOp,
   AllReduceOp,
   EmbeddingOp,
+  ExpertDownOp,
+  ExpertGateUpOp,
   GatherOp,
+  GegluOp,
+  HeadNormOp,
   LinearOp,
   PagedAttentionOp,
   RmsNormOp,
   RopeAppendOp,
+  RouteExpertsOp,
+  SoftCapOp,
   SwigluOp,
 };
+export type { AttentionScores } from './paged-attention.js';
 export type { RopeParams, RopeScaling } from './rope-append.js';
 
 export type PlanOp =
@@ -36,6 +49,12 @@ export type PlanOp =
   | RopeAppendOp
   | PagedAttentionOp
   | SwigluOp
+  | GegluOp
+  | HeadNormOp
+  | SoftCapOp
+  | RouteExpertsOp
+  | ExpertGateUpOp
+  | ExpertDownOp
   | GatherOp
   | AllReduceOp
   | AllGatherOp;
@@ -57,6 +76,12 @@ export const OP_KINDS: { readonly [Kind in OpKind]: OpDefinition<OpOf<Kind>> } =
   ropeAppend,
   pagedAttention,
   swiglu,
+  geglu,
+  headNorm,
+  softCap,
+  routeExperts,
+  expertGateUp,
+  expertDown,
   gather,
   allReduce,
   allGather,

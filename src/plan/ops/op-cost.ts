@@ -3,7 +3,7 @@ import type { PlanDims } from '../dims.js';
 import type { BufferName, WeightName } from '../names.js';
 import type { WeightFormat } from '../weight-format.js';
 
-/** What an op must move and compute at least. Divided by time it gives rates to compare with the machine's limits. */
+/** Least amounts that an op must move and compute. Divided by time they give rates to compare with the machine's limits. */
 export interface OpCost {
   readonly bytes: number;
   readonly flops: number;
@@ -16,7 +16,7 @@ export interface ElementBytes {
   readonly cache: number;
 }
 
-/** What the cost of an op in one step depends on. */
+/** Sizes that the cost of an op in one step depends on. */
 export interface CostContext {
   readonly dims: PlanDims;
   readonly step: StepInput;

@@ -10,12 +10,12 @@ export interface ValueShape {
   readonly dtype: 'activation' | 'f32';
 }
 
-/** How an op uses a weight: as a table of rows, as a vector, or as a matrix that multiplies. */
-export type WeightRole = 'table' | 'vector' | 'linear';
+/** Use that an op makes of a weight: as a table of rows, as a vector, as a matrix that multiplies, or as the matrices of several experts. */
+export type WeightRole = 'table' | 'vector' | 'linear' | 'experts';
 
 export type WeightReference = readonly [name: WeightName, role: WeightRole];
 
-/** How an op touches the paged cache of a layer. */
+/** Use that an op makes of the paged cache of a layer. */
 interface CacheUse {
   readonly layer: number;
   readonly access: 'append' | 'attend';
@@ -45,7 +45,7 @@ export interface OpDefinition<Op> {
 /** An op that defines a buffer has a shape for it, any other has none. */
 type DefinedShape<Op> = Op extends { readonly out: BufferName } ? ValueShape : undefined;
 
-/** What shape inference knows when it comes to an op. */
+/** Facts that shape inference knows when it comes to an op. */
 export interface InferContext {
   readonly dims: PlanDims;
   readonly worldSize: number;

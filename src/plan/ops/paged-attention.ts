@@ -11,7 +11,14 @@ export interface PagedAttentionOp {
   readonly qkv: BufferName;
   readonly layer: number;
   readonly out: BufferName;
+  /** Number of the newest tokens that a token sees, itself among them. Absent: it sees all up to itself. */
+  readonly window?: number;
+  /** Scores s become softCap * tanh(s / softCap). Absent: they stay. */
+  readonly softCap?: number;
 }
+
+/** Changes of a token's scores. */
+export type AttentionScores = Pick<PagedAttentionOp, 'window' | 'softCap'>;
 
 export const pagedAttention: OpDefinition<PagedAttentionOp> = {
   reads: (op) => [op.qkv],
@@ -20,8 +27,12 @@ export const pagedAttention: OpDefinition<PagedAttentionOp> = {
     expectQkv(at, op.qkv);
     return { rows: 'tokens', columns: at.dims.headCount * at.dims.headDim, dtype: 'activation' };
   },
-  print: (op, at) => `${at.buffer(op.out)} = pagedAttention(${at.buffer(op.qkv)}, layer ${op.layer})`,
-  cost: (_op, { step, dims, bytes }) => pagedAttentionCost(attentionRows(step), dims, bytes),
+  print(op, at) {
+    const window = op.window === undefined ? '' : `, window ${op.window}`;
+    const softCap = op.softCap === undefined ? '' : `, soft cap ${op.softCap}`;
+    return `${at.buffer(op.out)} = pagedAttention(${at.buffer(op.qkv)}, layer ${op.layer}${window}${softCap})`;
+  },
+  cost: ({ window }, { step, dims, bytes }) => pagedAttentionCost(attentionRows(step, window), dims, bytes),
 };
 
 /** Work of one row of a step. */
@@ -29,12 +40,18 @@ export interface AttentionRow {
   readonly tokenCount: number;
   /** Tokens in the cache up to the row's last one. */
   readonly contextTokens: number;
+  /** Most tokens that one of them sees. Absent: all up to itself. */
+  readonly window?: number | undefined;
 }
 
-function attentionRows({ rowCount, rowOffsets, contextLengths }: StepInput): AttentionRow[] {
+function attentionRows(
+  { rowCount, rowOffsets, contextLengths }: StepInput,
+  window: number | undefined,
+): AttentionRow[] {
   return Array.from({ length: rowCount }, (_, row) => ({
     tokenCount: rowOffsets[row + 1]! - rowOffsets[row]!,
     contextTokens: contextLengths[row]!,
+    window,
   }));
 }
 
@@ -44,10 +61,10 @@ export function pagedAttentionCost(
   bytes: ElementBytes,
 ): OpCost {
   let [pairs, queries, keys] = [0, 0, 0];
-  for (const { tokenCount, contextTokens } of rows) {
-    pairs += tokenCount * (contextTokens - (tokenCount - 1) / 2);
+  for (const { tokenCount, contextTokens, window = Infinity } of rows) {
+    pairs += tokenCount * Math.min(window, contextTokens - (tokenCount - 1) / 2);
     queries += tokenCount;
-    keys += contextTokens;
+    keys += Math.min(contextTokens, window + tokenCount - 1);
   }
   return {
     bytes:

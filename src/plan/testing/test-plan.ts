@@ -4,13 +4,22 @@ import type { WeightFormat } from '../weight-format.js';
 export interface TestPlanShape {
   readonly dims: Omit<PlanDims, 'maxPositions'>;
   readonly rope: RopeParams;
-  /** Of linears; tables and vectors are stored in `dense`. */
+  /** Format of linears; tables and vectors are stored in `dense`. */
   readonly format: WeightFormat;
   readonly dense: 'f32' | 'f16' | 'bf16';
   readonly bias: boolean;
   /** With `addRmsNorm` instead of `add` and `rmsNorm`. */
   readonly fused: boolean;
+  /** With what Gemma's layers have beside those of LLaMA, see {@link GEMMA}. Absent: false. */
+  readonly isGemma?: boolean;
+  /** With a mixture of experts in place of the feed-forward networks, see {@link MIXTURE}. Absent: false. */
+  readonly isMixture?: boolean;
 }
+
+const MIXTURE = { expertCount: 4, expertsPerToken: 2 } as const;
+
+/** Every second layer has a window, shorter than most sequences of tests, and a rotation of its own. */
+const GEMMA = { window: 11, softCap: 2, logitSoftCap: 5, embeddingScale: 1.5, windowTheta: 100 } as const;
 
 /** The shape of a plan with every op that one rank uses. */
 export const TINY_PLAN_SHAPE: TestPlanShape = {
@@ -53,12 +62,14 @@ class TestPlanBuilder {
       kind: 'embedding',
       table: this.#dense('embedding', [vocabulary, hidden]),
       out: 'hidden',
+      ...(this.#isGemma && { scale: GEMMA.embeddingScale }),
     });
     this.#norm('norm.first', 'hidden', 'normed');
     for (let layer = 0; layer < layerCount; layer++) this.#layer(layer);
     this.#ops.push({ kind: 'gather', x: 'hidden', out: 'last' });
     this.#norm('norm.last', 'last', 'lastNormed');
     this.#linear('head', { x: 'lastNormed', out: 'logits', inputs: hidden, outputs: vocabulary });
+    if (this.#isGemma) this.#ops.push({ kind: 'softCap', x: 'logits', cap: GEMMA.logitSoftCap });
     return {
       architecture: 'test',
       activationDtype: dense,
@@ -73,38 +84,98 @@ class TestPlanBuilder {
   }
 
   #layer(layer: number): void {
-    const { hidden, headCount, kvHeadCount, headDim, intermediate, layerCount } = this.#shape.dims;
+    const { hidden, headCount, kvHeadCount, headDim, layerCount } = this.#shape.dims;
     const [queryColumns, qkvColumns] = [headCount * headDim, (headCount + 2 * kvHeadCount) * headDim];
     this.#linear(`${layer}.qkv`, { x: 'normed', out: 'qkv', inputs: hidden, outputs: qkvColumns });
-    this.#ops.push({ kind: 'ropeAppend', qkv: 'qkv', layer, rope: this.#shape.rope });
-    this.#ops.push({ kind: 'pagedAttention', qkv: 'qkv', layer, out: 'attended' });
+    this.#attend(layer);
     this.#linear(`${layer}.dense`, { x: 'attended', out: 'delta', inputs: queryColumns, outputs: hidden });
-    this.#addThenNorm(`${layer}.norm.ffn`, true);
+    const attended = this.#outputNorm(`${layer}.norm.attended`);
+    this.#addThenNorm(`${layer}.norm.ffn`, attended, true);
+    if (this.#shape.isMixture === true) this.#experts(layer);
+    else this.#feedForward(layer);
+    const gated = this.#outputNorm(`${layer}.norm.gated`);
+    this.#addThenNorm(`${layer}.norm.next`, gated, layer + 1 < layerCount);
+  }
+
+  #feedForward(layer: number): void {
+    const { hidden, intermediate } = this.#shape.dims;
     this.#linear(`${layer}.gateUp`, {
       x: 'normed',
       out: 'gateUp',
       inputs: hidden,
       outputs: 2 * intermediate,
     });
-    this.#ops.push({ kind: 'swiglu', gateUp: 'gateUp', out: 'gated' });
+    this.#ops.push({ kind: this.#isGemma ? 'geglu' : 'swiglu', gateUp: 'gateUp', out: 'gated' });
     this.#linear(`${layer}.down`, { x: 'gated', out: 'delta', inputs: intermediate, outputs: hidden });
-    this.#addThenNorm(`${layer}.norm.next`, layer + 1 < layerCount);
   }
 
-  #addThenNorm(name: string, hasNorm: boolean): void {
+  #experts(layer: number): void {
+    const { hidden, intermediate } = this.#shape.dims;
+    const { expertCount, expertsPerToken } = MIXTURE;
+    const matrix = (name: string, rows: number, columns: number) =>
+      this.#weight(`${layer}.${name}`, [expertCount * rows, columns], this.#shape.format);
+    const [gateUp, down] = [
+      matrix('gateUps', 2 * intermediate, hidden),
+      matrix('downs', hidden, intermediate),
+    ];
+    const router = this.#dense(`${layer}.router`, [expertCount, hidden]);
+    const shared = { routes: 'routes', expertCount } as const;
+    this.#ops.push(
+      { kind: 'linear', x: 'normed', weight: router, bias: null, out: 'routerLogits', outDtype: 'f32' },
+      { kind: 'routeExperts', logits: 'routerLogits', expertsPerToken, isNormalised: true, out: 'routes' },
+      { kind: 'expertGateUp', ...shared, x: 'normed', weight: gateUp, out: 'gated' },
+      { kind: 'expertDown', ...shared, gated: 'gated', weight: down, out: 'delta' },
+    );
+  }
+
+  get #isGemma(): boolean {
+    return this.#shape.isGemma === true;
+  }
+
+  #attend(layer: number): void {
+    const { rope, dims } = this.#shape;
+    const attention = { kind: 'pagedAttention', qkv: 'qkv', layer, out: 'attended' } as const;
+    if (!this.#isGemma) {
+      this.#ops.push({ kind: 'ropeAppend', qkv: 'qkv', layer, rope }, attention);
+      return;
+    }
+    const [queryWeight, keyWeight] = ['query', 'key'].map((part) =>
+      this.#dense(`${layer}.norm.${part}`, [dims.headDim]),
+    ) as [string, string];
+    const hasWindow = layer % 2 === 0;
+    this.#ops.push(
+      { kind: 'headNorm', qkv: 'qkv', queryWeight, keyWeight, epsilon: EPSILON },
+      {
+        kind: 'ropeAppend',
+        qkv: 'qkv',
+        layer,
+        rope: hasWindow ? { ...rope, theta: GEMMA.windowTheta } : rope,
+      },
+      { ...attention, softCap: GEMMA.softCap, ...(hasWindow && { window: GEMMA.window }) },
+    );
+  }
+
+  /** The norm of what a block adds; returns the buffer that is added. */
+  #outputNorm(name: string): string {
+    if (!this.#isGemma) return 'delta';
+    this.#norm(name, 'delta', 'deltaNormed');
+    return 'deltaNormed';
+  }
+
+  #addThenNorm(name: string, delta: string, hasNorm: boolean): void {
     if (this.#shape.fused && hasNorm) {
       const weight = this.#dense(name, [this.#shape.dims.hidden]);
       this.#ops.push({
         kind: 'addRmsNorm',
         residual: 'hidden',
-        delta: 'delta',
+        delta,
         weight,
         epsilon: EPSILON,
         out: 'normed',
       });
       return;
     }
-    this.#ops.push({ kind: 'add', residual: 'hidden', delta: 'delta' });
+    this.#ops.push({ kind: 'add', residual: 'hidden', delta });
     if (hasNorm) this.#norm(name, 'hidden', 'normed');
   }
 

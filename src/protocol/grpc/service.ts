@@ -1,10 +1,20 @@
 /** Service definitions for @grpc/grpc-js, made from the generated descriptors. Used by the server and the client. */
-import { fromBinary, toBinary, type DescMethod, type DescService, type Message } from '@bufbuild/protobuf';
+import {
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type Message,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
 import { Health } from '../gen/health_pb.js';
 import { GRPCInferenceService } from '../gen/inference_pb.js';
+import { checkWireCost } from './wire-cost.js';
 
-/** Either a message or its bytes, made by a faster encoder. */
+/** Either a message or its bytes: made by a faster encoder, or not yet decoded. */
 export type Outgoing = Message | Uint8Array;
 
 function serializer(schema: DescMethod['input']): (message: Outgoing) => Buffer {
@@ -20,10 +30,26 @@ function methodDefinition(service: DescService, method: DescMethod): MethodDefin
     requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
     responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
     requestSerialize: serializer(method.input),
-    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    // Handlers decode requests, with {@link decodeRequest}: its errors have codes.
+    requestDeserialize: (bytes) => bytes,
     responseSerialize: serializer(method.output),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes),
   };
+}
+
+/**
+ * The message that a handler was given as bytes.
+ * @throws {AloftError} REQUEST_INVALID when it has more fields than the limit, or its bytes are no such message
+ */
+export function decodeRequest<Desc extends DescMessage>(schema: Desc, given: Outgoing): MessageShape<Desc> {
+  const bytes = given as Uint8Array;
+  checkWireCost(schema, bytes);
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    const message = `The request is no message of type ${schema.typeName}; check that client and server have the same .proto.`;
+    throw new AloftError('REQUEST_INVALID', message, { cause });
+  }
 }
 
 function serviceDefinition(service: DescService): ServiceDefinition {

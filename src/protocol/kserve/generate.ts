@@ -4,6 +4,7 @@
  */
 import { AloftError } from '../../core/errors.js';
 import { isObject, parseJsonObject, writeJson, type JsonObject, type JsonValue } from '../json.js';
+import { repeatedKey } from '../json-keys.js';
 import type { InferRequest, InferResponse, ParameterValue, TensorMetadata } from './infer.js';
 import { dataFromValues, valuesOf } from './tensor-json.js';
 import type { Tensor } from './tensor.js';
@@ -37,6 +38,9 @@ export function readGenerateRequest(
     }
   };
   takeKeys(json, false);
+  const twice = repeatedKey(text);
+  if (twice !== undefined)
+    throw fault(`${metadata.has(twice) ? 'input' : 'parameter'} '${twice}' already exists in request`);
   const id = typeof json['id'] === 'string' ? json['id'] : '';
   return { modelName: model.name, modelVersion: model.version, id, parameters, inputs, outputs: [] };
 }

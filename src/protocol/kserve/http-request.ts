@@ -1,5 +1,6 @@
 /** Body of POST /v2/models/M/infer -> request: JSON, optionally followed by raw tensors. */
 import { AloftError } from '../../core/errors.js';
+import { requireWithin } from '../../core/request-limits.js';
 import { isObject, parseJsonObject, type JsonObject, type JsonValue } from '../json.js';
 import { isDatatype, type Datatype } from './datatype.js';
 import type { InferRequest, Parameters, ParameterValue, RequestedOutput, TensorMetadata } from './infer.js';
@@ -29,6 +30,7 @@ export function readInferRequest(source: HttpInferBody): InferRequest {
     );
   }
   if (source.jsonBytes === 0) return rawRequest(source);
+  requireWithin('jsonBytes', jsonBytes, 'The JSON of the request');
   const json = parseJsonObject(new TextDecoder().decode(source.body.subarray(0, jsonBytes)));
   const raw = new RawReader(
     source.body.subarray(jsonBytes),

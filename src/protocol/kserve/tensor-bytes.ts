@@ -3,6 +3,7 @@
  * length followed by its bytes (Triton's binary tensor data extension). All supported hosts are little-endian.
  */
 import { AloftError } from '../../core/errors.js';
+import { beyondLimit, REQUEST_LIMITS } from '../../core/request-limits.js';
 import { ELEMENT_BYTES, type Datatype } from './datatype.js';
 import { arrayOver, type Tensor, type TensorData } from './tensor.js';
 
@@ -50,7 +51,8 @@ function byteElements(name: string, bytes: Uint8Array): Uint8Array[] {
         `Element ${elements.length} of BYTES input '${name}' is cut off: each element is a 4-byte length and its bytes.`,
       );
     }
-    elements.push(bytes.subarray(offset + 4, offset + 4 + length));
+    const count = elements.push(bytes.subarray(offset + 4, offset + 4 + length));
+    if (count > REQUEST_LIMITS.bytesElements.max) throw beyondLimit('bytesElements', `Input '${name}'`);
     offset += 4 + length;
   }
   return elements;

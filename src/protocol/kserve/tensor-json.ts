@@ -1,5 +1,6 @@
 /** Tensor contents as JSON values. */
 import { AloftError } from '../../core/errors.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonValue } from '../json.js';
 import type { Datatype } from './datatype.js';
 import { allocate, elementsOf, type Tensor, type TensorData } from './tensor.js';
@@ -56,9 +57,13 @@ export function dataFromValues(name: string, datatype: Datatype, values: readonl
   return data;
 }
 
-/** The elements of a tensor as JSON values, flat. */
+/**
+ * The elements of a tensor as JSON values, flat.
+ * @throws {AloftError} REQUEST_TOO_LARGE for more than the limit, REQUEST_INVALID for types that JSON does not carry
+ */
 export function valuesOf(tensor: Tensor): JsonValue[] {
   const { data, datatype } = tensor;
+  requireSmall(tensor);
   if (datatype === 'FP16' || datatype === 'BF16') {
     throw fault(
       `sending ${datatype} data via JSON is not supported. Please use the binary data format for '${tensor.name}'`,
@@ -67,6 +72,16 @@ export function valuesOf(tensor: Tensor): JsonValue[] {
   if (!ArrayBuffer.isView(data)) return data.map((element) => decoder.decode(element));
   if (datatype === 'BOOL') return Array.from(data as Uint8Array, (value) => value !== 0);
   return Array.from<number | bigint, number | bigint>(data as Float64Array, (value) => value);
+}
+
+/** JSON of a million numbers would keep everybody waiting; raw bytes cost nothing. */
+function requireSmall({ name, data }: Tensor): void {
+  const { max } = REQUEST_LIMITS.jsonElements;
+  if (data.length <= max) return;
+  throw new AloftError(
+    'REQUEST_TOO_LARGE',
+    `Output '${name}' has ${data.length} elements, and JSON carries at most ${max}; ask for it with 'binary_data' in infer, or use gRPC.`,
+  );
 }
 
 function elementOf(name: string, datatype: Datatype, value: JsonValue): number | bigint {

@@ -1,6 +1,7 @@
 /** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
 import { type Static, type TObject, Type } from 'typebox';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
@@ -12,22 +13,41 @@ const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type
 
 const MESSAGE = Type.Object({
   role: Type.String({ minLength: 1 }),
-  content: Type.Optional(Type.Union([Type.String(), Type.Null(), Type.Array(CONTENT_PART)])),
+  content: Type.Optional(
+    Type.Union([
+      Type.String(),
+      Type.Null(),
+      Type.Array(CONTENT_PART, { maxItems: REQUEST_LIMITS.contentParts.max }),
+    ]),
+  ),
 });
 
+/** Members beside `chat_template_kwargs` that go to the chat template, as vLLM has them. */
+const TEMPLATE_MEMBERS = {
+  add_generation_prompt: optional(Type.Boolean()),
+  continue_final_message: optional(Type.Boolean()),
+  /** Name of one of the model's templates. */
+  chat_template: optional(Type.String({ minLength: 1, maxLength: REQUEST_LIMITS.idCharacters.max })),
+  documents: optional(Type.Array(Type.Object({}), { maxItems: REQUEST_LIMITS.contentParts.max })),
+  reasoning_effort: optional(Type.String()),
+};
+
 const CHAT_MEMBERS = {
-  messages: Type.Array(MESSAGE, { minItems: 1 }),
+  messages: Type.Array(MESSAGE, { minItems: 1, maxItems: REQUEST_LIMITS.messages.max }),
   max_tokens: optional(Type.Integer({ minimum: 1 })),
   max_completion_tokens: optional(Type.Integer({ minimum: 1 })),
   logprobs: optional(Type.Boolean()),
   top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
-  response_format: optional(Type.Object({ type: Type.String() })),
-  tools: optional(Type.Array(Type.Object({ type: Type.String() }))),
+  tools: optional(Type.Array(Type.Object({ type: Type.String() }), { maxItems: REQUEST_LIMITS.tools.max })),
   tool_choice: optional(Type.Union([Type.String(), Type.Object({ type: Type.String() })])),
+  parallel_tool_calls: optional(Type.Boolean()),
   chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
+  ...TEMPLATE_MEMBERS,
 };
 
-const readMembers = requestReader(CHAT_MEMBERS);
+const readMembers = requestReader('chat', CHAT_MEMBERS);
+
+type ChatMembers = Static<TObject<typeof CHAT_MEMBERS>>;
 
 export interface ChatRequest extends StreamOptions {
   readonly request: GenerateRequest;
@@ -36,17 +56,14 @@ export interface ChatRequest extends StreamOptions {
 /** @throws {OpenAiRequestError} that names the wrong member. */
 export function readChatRequest(body: JsonObject): ChatRequest {
   const json = readMembers(body);
-  const format = json.response_format?.type ?? 'text';
-  if (format !== 'text') {
-    const message = `response_format '${format}' is not supported; only 'text' is.`;
-    throw new OpenAiRequestError('response_format', message, 'UNSUPPORTED');
-  }
   if (json.top_logprobs && !json.logprobs) {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
-  const tools = toolsOf(json);
+  const templateArguments = templateArgumentsOf(json);
   const request: GenerateRequest = {
     ...sharedFields(json),
+    // The answer goes on within a message instead of beginning one.
+    ...(templateArguments['continue_final_message'] === true ? { continuesPrompt: true } : {}),
     ...ownFields({
       maxOutputTokens: json.max_completion_tokens ?? json.max_tokens,
       logprobs: json.logprobs ? (json.top_logprobs ?? 0) : undefined,
@@ -54,17 +71,40 @@ export function readChatRequest(body: JsonObject): ChatRequest {
     prompt: {
       type: 'chat',
       messages: json.messages.map(readMessage),
-      templateArguments: { ...json.chat_template_kwargs, ...(tools === undefined ? {} : { tools }) },
+      templateArguments,
     },
   };
   return { ...streamOptions(json), request };
 }
 
+/** @throws {OpenAiRequestError} */
+function templateArgumentsOf(json: ChatMembers): Readonly<Record<string, unknown>> {
+  const named = Object.keys(TEMPLATE_MEMBERS) as (keyof typeof TEMPLATE_MEMBERS)[];
+  const given = named.flatMap((name) =>
+    json[name] === undefined || json[name] === null ? [] : [[name, json[name]]],
+  );
+  const tools = toolsOf(json);
+  const all: Readonly<Record<string, unknown>> = {
+    ...json.chat_template_kwargs,
+    ...Object.fromEntries(given),
+    ...(tools === undefined ? {} : { tools }),
+  };
+  if (all['continue_final_message'] === true && all['add_generation_prompt'] === true)
+    throw new OpenAiRequestError(
+      'continue_final_message',
+      `'continue_final_message' and 'add_generation_prompt' contradict each other: the last message goes on, or a new one begins.`,
+    );
+  if (tools !== undefined && json.parallel_tool_calls === false)
+    throw new OpenAiRequestError(
+      'parallel_tool_calls',
+      `'parallel_tool_calls' false is not supported: without guided decoding the number of calls cannot be kept; leave it out.`,
+      'UNSUPPORTED',
+    );
+  return all;
+}
+
 /** Tools that the template is given. A call of one can be offered to the model, but not be forced on it. */
-function toolsOf({
-  tools,
-  tool_choice: choice,
-}: Static<TObject<typeof CHAT_MEMBERS>>): readonly object[] | undefined {
+function toolsOf({ tools, tool_choice: choice }: ChatMembers): readonly object[] | undefined {
   const given = tools?.length ? tools : undefined;
   if (choice === undefined || choice === null || choice === 'auto') return given;
   if (choice === 'none') return undefined;

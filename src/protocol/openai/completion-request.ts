@@ -1,6 +1,7 @@
 /** POST /v1/completions: https://platform.openai.com/docs/api-reference/completions */
 import { Type } from 'typebox';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
@@ -13,19 +14,18 @@ const tokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 const COMPLETION_MEMBERS = {
   prompt: Type.Union([
     Type.String(),
-    Type.Array(Type.String(), { minItems: 1, maxItems: 256 }),
+    Type.Array(Type.String(), { minItems: 1, maxItems: REQUEST_LIMITS.prompts.max }),
     tokenIds,
-    Type.Array(tokenIds, { minItems: 1, maxItems: 256 }),
+    Type.Array(tokenIds, { minItems: 1, maxItems: REQUEST_LIMITS.prompts.max }),
   ]),
   max_tokens: optional(Type.Integer({ minimum: 0 })),
   best_of: optional(Type.Integer({ minimum: 1, maximum: 128 })),
   echo: optional(Type.Boolean()),
   logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
-  suffix: optional(Type.String()),
   add_special_tokens: optional(Type.Boolean()),
 };
 
-const readMembers = requestReader(COMPLETION_MEMBERS);
+const readMembers = requestReader('completions', COMPLETION_MEMBERS);
 
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -38,7 +38,6 @@ export interface CompletionRequest extends StreamOptions {
 /** @throws {OpenAiRequestError} that names the wrong member. */
 export function readCompletionRequest(body: JsonObject): CompletionRequest {
   const json = readMembers(body);
-  if (json.suffix) throw new OpenAiRequestError('suffix', `'suffix' is not supported.`, 'UNSUPPORTED');
   const shared = sharedFields(json);
   const n = shared.sequenceCount ?? 1;
   const bestOf = json.best_of ?? n;

@@ -26,9 +26,14 @@ export function openAiError(report: ErrorReport, param: string | null = null): O
       message: report.message,
       type: errorType(openAiStatus(report)),
       param,
-      code: report.code.toLowerCase(),
+      code: isContextLength(report.code) ? 'context_length_exceeded' : report.code.toLowerCase(),
     },
   };
+}
+
+/** True for prompts and outputs that do not fit: agents shorten a conversation on one code alone. */
+export function isContextLength(code: ErrorCode): boolean {
+  return code === 'PROMPT_TOO_LONG' || code === 'CONTEXT_LENGTH_EXCEEDED';
 }
 
 /** A request that no route takes. */

@@ -21,10 +21,12 @@ export class CompletionLogprobsBuilder {
 
   scored(entries: readonly TextLogprobs[]): CompletionLogprobs {
     return {
-      tokens: entries.map((entry) => entry.text),
+      tokens: entries.map((entry) => label(entry.text, entry.bytes)),
       token_logprobs: entries.map((entry) => entry.logprob),
       top_logprobs: entries.map((entry) =>
-        Object.fromEntries(entry.top.map((top, i) => [entry.topTexts[i] ?? '', top.logprob])),
+        Object.fromEntries(
+          entry.top.map((top, i) => [label(entry.topTexts[i]!, entry.topBytes[i]!), top.logprob]),
+        ),
       ),
       text_offset: entries.map((entry) => this.#advance(entry.text)),
     };
@@ -58,16 +60,20 @@ export interface ChatLogprobs {
   readonly refusal: null;
 }
 
-const encoder = new TextEncoder();
-
 export function chatLogprobs(entries: readonly TextLogprobs[]): ChatLogprobs {
   const content = entries.map((entry) => ({
-    ...chatToken(entry.text, entry.logprob),
-    top_logprobs: entry.top.map((top, i) => chatToken(entry.topTexts[i] ?? '', top.logprob)),
+    ...chatToken(entry.text, entry.bytes, entry.logprob),
+    top_logprobs: entry.top.map((top, i) => chatToken(entry.topTexts[i]!, entry.topBytes[i]!, top.logprob)),
   }));
   return { content, refusal: null };
 }
 
-function chatToken(token: string, logprob: number): ChatToken {
-  return { token, logprob, bytes: [...encoder.encode(token)] };
+function chatToken(token: string, bytes: Uint8Array, logprob: number): ChatToken {
+  return { token, logprob, bytes: [...bytes] };
+}
+
+/** A token by its text, or by its bytes where these are only a part of a character: all parts look alike as text. */
+function label(text: string, bytes: Uint8Array): string {
+  if (!text.includes('\ufffd') || Buffer.from(text).equals(bytes)) return text;
+  return `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
 }

@@ -3,7 +3,7 @@ import { type AloftError, ERROR_CATALOGUE } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import { present } from '../../core/present.js';
 import { inFieldNames, renameFields } from '../field-names.js';
-import { OpenAiRequestError } from './error.js';
+import { isContextLength, OpenAiRequestError } from './error.js';
 import { REQUEST_NAMES } from './members.js';
 
 /** Members that only one request kind has, or that the kinds read differently, by the names of the Node API. */
@@ -26,9 +26,13 @@ export function ownFields(fields: {
   return present(fields);
 }
 
-/** A refusal of the engine as an error in the member that caused it, where it names one. */
-export function inMemberNames(error: AloftError): AloftError {
+/**
+ * A refusal of the engine as an error in the member that caused it, where it names one.
+ * @param promptMember the member that holds the prompt
+ */
+export function inMemberNames(error: AloftError, promptMember: 'messages' | 'prompt'): AloftError {
   const renamed = inFieldNames(error, NAMES);
+  if (isContextLength(error.code)) return new OpenAiRequestError(promptMember, renamed.message, error.code);
   const { field } = renameFields(error.message, NAMES);
   const isAboutRequest = ERROR_CATALOGUE[error.code].http === 400 && !(error instanceof OpenAiRequestError);
   if (field === undefined || !isAboutRequest) return renamed;

@@ -2,7 +2,13 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import type { GenerateRequest } from '../../core/generate.js';
 import { present } from '../../core/present.js';
-import { type NumberRange, SAMPLING_FIELD_NAMES, samplingField } from '../../core/sampling-fields.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
+import {
+  type NumberRange,
+  OPENAI_LOGIT_BIAS_RANGE,
+  SAMPLING_FIELD_NAMES,
+  samplingField,
+} from '../../core/sampling-fields.js';
 import type { JsonObject } from '../json.js';
 
 /** `null` counts as absent, as in OpenAI's own service. */
@@ -14,9 +20,14 @@ const count = (minimum: number, maximum?: number) =>
 
 /** Members that decide the form of the answer, or nothing. */
 export const FORM_MEMBERS = {
-  model: Type.String({ minLength: 1 }),
+  model: Type.String({ minLength: 1, maxLength: REQUEST_LIMITS.idCharacters.max }),
   stream: optional(Type.Boolean()),
-  stream_options: optional(Type.Object({ include_usage: optional(Type.Boolean()) })),
+  stream_options: optional(
+    Type.Object({
+      include_usage: optional(Type.Boolean()),
+      continuous_usage_stats: optional(Type.Literal(false)),
+    }),
+  ),
   user: optional(Type.String()),
 };
 
@@ -68,15 +79,26 @@ const REQUEST_MEMBERS: Readonly<Record<string, RequestMember>> = {
   ),
   seed: sets('seed', Type.Union([Type.Integer(), Type.BigInt()]), (seed) => BigInt.asUintN(64, BigInt(seed))),
   ...SAMPLING_MEMBERS,
-  logit_bias: sets('logitBias', Type.Record(Type.String({ pattern: '^[0-9]+$' }), Type.Number())),
+  logit_bias: sets(
+    'logitBias',
+    Type.Record(Type.String({ pattern: '^[0-9]{1,9}$' }), numberSchema(OPENAI_LOGIT_BIAS_RANGE)),
+  ),
   // Beyond OpenAI's own interface, named as other engines name them.
   ignore_eos: sets('ignoreEos', Type.Boolean()),
-  stop_token_ids: sets('stopTokenLists', Type.Array(count(0)), (ids) => ids.map((id) => [id])),
+  stop_token_ids: sets(
+    'stopTokenLists',
+    Type.Array(count(0), { maxItems: REQUEST_LIMITS.tokenLists.max }),
+    (ids) => ids.map((id) => [id]),
+  ),
+  bad_words: sets(
+    'badWords',
+    Type.Array(Type.String({ minLength: 1 }), { maxItems: REQUEST_LIMITS.words.max }),
+  ),
   include_stop_str_in_output: sets('includeStop', Type.Boolean()),
   skip_special_tokens: sets('skipSpecialTokens', Type.Boolean()),
   truncate_prompt_tokens: sets('truncatePromptTokens', count(1)),
-  priority: sets('priority', Type.Integer()),
-  cache_salt: sets('cacheSalt', Type.String()),
+  priority: sets('priority', Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 })),
+  cache_salt: sets('cacheSalt', Type.String({ maxLength: REQUEST_LIMITS.idCharacters.max })),
 };
 
 export const REQUEST_SCHEMAS: Readonly<Record<string, TSchema>> = Object.fromEntries(

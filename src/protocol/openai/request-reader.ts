@@ -1,25 +1,11 @@
-/** Checks of a request's members. Unknown members are allowed: clients send many that do not matter here. */
+/** Checks of a request's members. Members that no list knows are allowed: clients send many that do not matter here. */
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Value } from 'typebox/value';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { FORM_MEMBERS, REQUEST_SCHEMAS } from './members.js';
-
-/** Members by which clients force the form of an answer: an answer of another form would be worse than none. */
-const GUIDED_MEMBERS = [
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
-  'structured_outputs',
-];
-
-function refuseGuided(json: JsonObject): void {
-  const member = GUIDED_MEMBERS.find((name) => json[name] !== undefined && json[name] !== null);
-  if (member === undefined) return;
-  const message = `'${member}' is not supported: there is no guided decoding; leave it out.`;
-  throw new OpenAiRequestError(member, message, 'UNSUPPORTED');
-}
+import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 
 /**
  * A reader of one request kind.
@@ -27,23 +13,44 @@ function refuseGuided(json: JsonObject): void {
  * @throws {OpenAiRequestError} that names the first wrong member
  */
 export function requestReader<Own extends TProperties>(
+  kind: RequestKind,
   own: Own,
 ): (json: JsonObject) => JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>> {
-  const validator = Compile(Type.Object({ ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own }));
+  const members = { ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own };
+  const validator = Compile(Type.Object(members));
   return (json) => {
-    refuseGuided(json);
+    refuseUnhonoured(kind, json);
     if (validator.Check(json)) return json as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
-    const [first] = validator.Errors(json);
-    const path = first?.instancePath.slice(1).replaceAll('/', '.') ?? '';
-    const missing = path === '' ? missingMember(first) : undefined;
-    if (missing !== undefined) throw new OpenAiRequestError(missing, `The request lacks '${missing}'.`);
-    throw new OpenAiRequestError(path, `'${path}' ${first?.message ?? 'is invalid'}.`);
+    throw faultIn(json, members);
   };
 }
 
-function missingMember(fault: object | undefined): string | undefined {
-  const params: unknown = fault !== undefined && 'params' in fault ? fault.params : undefined;
-  if (typeof params !== 'object' || params === null || !('requiredProperties' in params)) return undefined;
-  const { requiredProperties } = params;
-  return Array.isArray(requiredProperties) ? String(requiredProperties[0]) : undefined;
+/** Items of a member whose every fault is looked for; to list those of a hundred thousand takes a second. */
+const MAX_EXPLAINED_ITEMS = 2048;
+
+/** The fault of the first member that has one; only that member is looked into. */
+function faultIn(json: JsonObject, members: TProperties): OpenAiRequestError {
+  for (const [name, schema] of Object.entries(members)) {
+    const value = json[name];
+    if (value === undefined) {
+      if (Type.IsOptional(schema)) continue;
+      return new OpenAiRequestError(name, `The request lacks '${name}'.`);
+    }
+    if (Value.Check(schema, value)) continue;
+    if (itemCount(value) > MAX_EXPLAINED_ITEMS)
+      return new OpenAiRequestError(
+        name,
+        `'${name}' has more items than are accepted, or one of a wrong type.`,
+      );
+    const [first] = Value.Errors(schema, value);
+    const path = `${name}${(first?.instancePath ?? '').replaceAll('/', '.')}`;
+    return new OpenAiRequestError(path, `'${path}' ${first?.message ?? 'is invalid'}.`);
+  }
+  return new OpenAiRequestError('', 'The request is invalid.');
+}
+
+function itemCount(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const items: readonly unknown[] = Object.values(value);
+  return items.reduce((sum: number, item) => sum + 1 + itemCount(item), 0);
 }

@@ -1,7 +1,7 @@
 import type { ErrorReport } from '../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 
-/** What an executor can take in one step, fixed when it opens. */
+/** Limits of one step of an executor, fixed when it opens. */
 export interface ExecutorLimits {
   readonly maxStepTokens: number;
   readonly maxRows: number;
@@ -41,10 +41,14 @@ export interface MemoryBudget {
 export interface Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Memory of every rank, in order. Absent: there is one. */
+  readonly rankMemory?: readonly MemoryBudget[];
   /** Threads that compute on this machine's processors during a step. Absent: the device does all of it. */
   readonly computeThreadCount?: number;
   /** Full name of a device that is not the CPU, such as `NVIDIA H200, driver for CUDA 13`. */
   readonly deviceName?: string;
+  /** Number that says how the last step was launched, equal on all ranks of an engine. Absent where there is one way. */
+  readonly launch?: number;
   /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
   prepareSteps?(): void;
   /**
@@ -58,6 +62,10 @@ export interface Executor {
   submit(step: StepInput): void;
   /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;
+  /** Looks at what runs, without waiting. Absent where steps run while they are submitted. @throws {AloftError} DEVICE_FAILED, RANK_LATE */
+  checkDevice?(): void;
+  /** Ends waits of this rank for others on the device: a rank has died. Results are worth nothing from then on. */
+  stopWaiting?(): void;
   /** Reports once that the executor broke while nobody asked it for anything. Absent where that cannot happen. */
   onFailure?(listener: (failure: ErrorReport) => void): void;
   dispose(): Promise<void>;

@@ -21,7 +21,7 @@ export function resolveTokenIds(step: StepInput, slots: HostSlots, into: Int32Ar
       if (into[token] === -1) into[token] = slots.get(step.rowSlots[row]!)!.lastTokenId!;
 }
 
-/** How one row of logits is to be sampled or scored. */
+/** Request to sample or score one row of logits. */
 export interface LogitRequest {
   readonly slot: number;
   /** Position that a sampled token will have in its sequence. */

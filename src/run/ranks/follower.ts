@@ -2,13 +2,12 @@
 import { invariant, reportError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { RankError, RankGroup } from '../../device/cpu/rank-group.js';
-import { SharedCollectives } from '../../device/cpu/shared-collectives.js';
 import type { Executor } from '../executor/executor.js';
 import { RankReceiver } from './rank-channel.js';
 import { joinRankMemory } from './rank-memory.js';
 import type { LeaderLink, Prepare } from './rank-messages.js';
 import { loadRankModule } from './rank-module.js';
-import { CLOSE, echoOf, followedSlot, readStep } from './step-message.js';
+import { CLOSE, echoOf, followedSlot, isAttached, PREPARE, readStep, STEP } from './step-message.js';
 
 async function openFollower(prepare: Prepare, group: RankGroup, link: LeaderLink): Promise<Executor> {
   const { rank, worldSize, rankUrl, rankOptions } = prepare;
@@ -18,22 +17,30 @@ async function openFollower(prepare: Prepare, group: RankGroup, link: LeaderLink
   await link.send({ type: 'prepared', blockCount: prepared.blockCount });
   const open = await answer;
   invariant(open.type === 'open', () => `rank 0 sent '${open.type}' for 'open'`);
-  const collectives = new SharedCollectives(group);
-  return prepared.open({ blockCount: open.blockCount, collectives });
+  return prepared.open({ blockCount: open.blockCount, group });
 }
 
+/** Steps of a device that this rank leaves open; rank 0 submits no more before it has collected one. */
+const MAX_OPEN_STEPS = 2;
+
 /** Runs steps until rank 0 closes. @throws {AloftError} */
-function follow(executor: Executor, receiver: RankReceiver, group: RankGroup): void {
+async function follow(executor: Executor, receiver: RankReceiver, group: RankGroup): Promise<void> {
+  let openCount = 0;
   for (;;) {
-    const message = receiver.receive();
-    if (message[0] === CLOSE) return receiver.answer([]);
+    const message = receiver.receive(() => executor.checkDevice?.());
+    if (message[0] === PREPARE) executor.prepareSteps?.();
+    if (message[0] !== STEP) receiver.answer([]);
+    if (message[0] === CLOSE) return;
+    if (message[0] !== STEP) continue;
     const { changes, step } = readStep(message);
-    for (const { slot, promptTokens } of changes)
-      if (promptTokens === undefined) executor.detachSlot(slot);
-      else executor.attachSlot(followedSlot(slot, promptTokens));
+    for (const change of changes)
+      if (isAttached(change)) executor.attachSlot(followedSlot(change));
+      else executor.detachSlot(change.slot);
     executor.submit(step);
-    void executor.collect();
-    receiver.answer(echoOf(step, group.round));
+    receiver.answer(echoOf(step, group.round, executor.launch));
+    if (++openCount < MAX_OPEN_STEPS) continue;
+    await executor.collect();
+    openCount--;
   }
 }
 
@@ -42,21 +49,25 @@ export async function runFollower(prepare: Prepare, link: LeaderLink): Promise<b
   const { rank, worldSize: rankCount, memoryPath, patienceMs } = prepare;
   const memory = joinRankMemory(memoryPath, rankCount);
   const group = new RankGroup(memory.groupAddress, { rank, rankCount, ...present({ patienceMs }) });
+  const endGroup = (thrown: unknown): void => {
+    if (thrown instanceof RankError) return;
+    memory.writeReport(rank, reportError(thrown));
+    group.fail('RANK_DIED', rank);
+  };
   let executor: Executor;
   try {
     executor = await openFollower(prepare, group, link);
-    await link.send({ type: 'opened' });
+    await link.send({ type: 'opened', memory: executor.memory });
   } catch (thrown) {
+    // Rank 0 may wait for this one in an exchange, where no message reaches it.
+    endGroup(thrown);
     await link.send({ type: 'failed', error: reportError(thrown) });
     return false;
   }
   try {
-    follow(executor, new RankReceiver(group, memory), group);
+    await follow(executor, new RankReceiver(group, memory), group);
   } catch (thrown) {
-    if (!(thrown instanceof RankError)) {
-      memory.writeReport(rank, reportError(thrown));
-      group.fail('RANK_DIED', rank);
-    }
+    endGroup(thrown);
     return false;
   }
   await executor.dispose();

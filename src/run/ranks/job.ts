@@ -84,9 +84,19 @@ export async function gatherRanks({ job, worldSize, version }: JobPlace): Promis
   }
 }
 
-/** Other ranks: follow rank 0 through every engine that it opens, until it ends. @returns whether all went well */
-export async function followJob(place: JobPlace): Promise<boolean> {
-  const life = await reach(socketName(place.job, 'life'), () => true);
+/**
+ * Other ranks: follow rank 0 through every engine that it opens, until it ends.
+ * @param patienceMs time for rank 0 to come
+ * @returns whether all went well; one that did not was reported by rank 0
+ * @throws {AloftError} RANK_LATE on rank 1, for all of them, when there is no rank 0
+ */
+export async function followJob(place: JobPlace, patienceMs = GATHER_MS): Promise<boolean> {
+  const life = await reach(socketName(place.job, 'life'), () => true, patienceMs);
+  if (life === undefined && place.rank === 1)
+    throw new AloftError(
+      'RANK_LATE',
+      `Rank 0 of the job of ${place.worldSize} ranks did not come within ${patienceMs / 1000} s; see what keeps it from starting, or unset the launcher's variables.`,
+    );
   if (life === undefined) return false;
   let isOver = false;
   const over = new Promise<void>((resolve) => life.once('close', resolve)).then(() => (isOver = true));

@@ -11,14 +11,14 @@ const RANK_URL = new URL('../executor/prepare-rank.js', import.meta.url).href;
 /** @throws {AloftError} of the engine reader and of the device's executor, WORLD_SIZE_MISMATCH, UNSUPPORTED, RANK_DIED */
 export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
   const { tensor_parallel: engineRanks } = readManifest(options.engineDirectory).builder_config;
-  const { place, worldSize = place?.worldSize ?? engineRanks, profile: _, ...others } = options;
+  const { place, worldSize = place?.worldSize ?? engineRanks, profile, ...others } = options;
   // The reader of engines refuses a number that is not the engine's, before any process is started.
   if (worldSize === 1 || worldSize !== engineRanks) return openOneRank({ ...options, worldSize });
   const { openRanks } = await import('./open-ranks.js');
   const executor = await openRanks({
     worldSize,
     rankUrl: RANK_URL,
-    rankOptions: others,
+    rankOptions: { ...others, useGraphs: profile === undefined && options.useGraphs !== false },
     leaderOptions: options,
     ...present({ place }),
   });

@@ -1,14 +1,15 @@
 /** Opens an engine on several ranks of this host: rank 0 on this thread, each other one in a process of its own. */
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { JobPlace } from '../../core/job-place.js';
 import { present } from '../../core/present.js';
-import { RankGroup } from '../../device/cpu/rank-group.js';
-import { SharedCollectives } from '../../device/cpu/shared-collectives.js';
+import { AloftError } from '../../core/errors.js';
+import { RankError, RankGroup } from '../../device/cpu/rank-group.js';
 import type { Executor } from '../executor/executor.js';
 import type { PreparedRank } from '../executor/opening/prepared-rank.js';
 import { gatherRanks } from './job.js';
 import { forkRank, INHERITED_MEMORY } from './launch.js';
 import { RankSender } from './rank-channel.js';
-import { RankExecutor } from './rank-executor.js';
+import { type OpenRanks, RankExecutor } from './rank-executor.js';
 import type { RankPeer } from './rank-peer.js';
 import { createRankMemory } from './rank-memory.js';
 import { loadRankModule } from './rank-module.js';
@@ -42,20 +43,17 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
     const broadcast = new StepBroadcast(new RankSender(group, memory), group);
     const isJob = request.place !== undefined;
     const memoryPath = isJob ? `/proc/${process.pid}/fd/${memory.descriptor}` : INHERITED_MEMORY;
-    const leader = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
-      prepared.open({
-        blockCount,
-        collectives: new SharedCollectives(group),
-        announce: broadcast.announce,
-      }),
+    const { leader, rankMemory } = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
+      prepared.open({ blockCount, group, announce: broadcast.announce }),
     );
-    return new RankExecutor({ leader, processes, broadcast, group, memory });
+    return new RankExecutor({ leader, rankMemory, processes, broadcast, group, memory });
   } catch (fault) {
+    const report = fault instanceof RankError ? memory.readReport(fault.rank) : undefined;
     for (const process of processes) process.kill();
     await Promise.all(processes.map(({ ended }) => ended));
     group.dispose();
     memory.dispose();
-    throw fault;
+    throw report === undefined ? fault : new AloftError(report.code, report.message, { cause: fault });
   }
 }
 
@@ -65,7 +63,7 @@ async function openAll(
   memoryPath: string,
   processes: readonly RankPeer[],
   openLeader: (prepared: PreparedRank, blockCount: number) => Executor,
-): Promise<Executor> {
+): Promise<Pick<OpenRanks, 'leader' | 'rankMemory'>> {
   const { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs } = request;
   const common = { worldSize, leaderPid: process.pid, memoryPath, rankUrl, rankOptions, patienceMs };
   const asked = together(processes, (started) =>
@@ -79,12 +77,13 @@ async function openAll(
   });
   const blockCount = Math.min(prepared.blockCount, ...counts.map((answer) => answer.blockCount));
   const opened = together(processes, (started) => started.ask({ type: 'open', blockCount }, 'opened'));
+  await immediate(); // the messages are on their way before this rank waits for the others
   const leader = openLeader(prepared, blockCount);
-  await opened.catch(async (fault: unknown) => {
+  const others = await opened.catch(async (fault: unknown) => {
     await leader.dispose();
     throw fault;
   });
-  return leader;
+  return { leader, rankMemory: [leader.memory, ...others.map(({ memory }) => memory)] };
 }
 
 /** Asks all ranks. Their failure counts where the result is awaited, which may be after another failure, or never. */

@@ -71,9 +71,12 @@ export class RankReceiver {
     this.#memory = memory;
   }
 
-  /** Waits for the next message; it is valid until the one after. @throws {AloftError} RANK_DIED, RANK_LATE, RANK_DIVERGED */
-  receive(): Int32Array {
-    this.#await();
+  /**
+   * Waits for the next message; it is valid until the one after.
+   * @param look called now and then while nothing comes @throws {AloftError} RANK_DIED, RANK_LATE, RANK_DIVERGED, and what `look` throws
+   */
+  receive(look: () => void = () => undefined): Int32Array {
+    this.#await(look);
     const { message } = this.#memory;
     const length = message[0]!;
     if (this.#received.length < length) this.#received = new Int32Array(2 * length);
@@ -84,7 +87,7 @@ export class RankReceiver {
       at += piece.length;
       if (at === length) return this.#received.subarray(0, length);
       this.#group.echo(this.#number);
-      this.#await();
+      this.#await(look);
       piece = message.subarray(0, length - at);
     }
   }
@@ -95,8 +98,8 @@ export class RankReceiver {
     this.#group.echo(this.#number);
   }
 
-  #await(): void {
+  #await(look: () => void): void {
     this.#number = (this.#number + 1) >>> 0;
-    this.#group.awaitCommand(this.#number);
+    this.#group.awaitCommand(this.#number, look);
   }
 }

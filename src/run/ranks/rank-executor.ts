@@ -1,4 +1,4 @@
-import { AloftError, type ErrorReport, reportError } from '../../core/errors.js';
+import { AloftError, type ErrorCode, type ErrorReport, reportError } from '../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../core/step.js';
 import { RankError, type RankGroup } from '../../device/cpu/rank-group.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor/executor.js';
@@ -9,10 +9,20 @@ import type { StepBroadcast } from './step-broadcast.js';
 /** Time for the other ranks to end by themselves when the group closes, ms. */
 const CLOSE_GRACE_MS = 2000;
 
+/** Failures of a step after which no other can run. */
+const BREAKING: ReadonlySet<ErrorCode> = new Set([
+  'DEVICE_FAILED',
+  'RANK_DIED',
+  'RANK_LATE',
+  'RANK_DIVERGED',
+]);
+
 /** Parts of a group that has opened. */
 export interface OpenRanks {
   /** Executor of rank 0, on this thread. */
   readonly leader: Executor;
+  /** Memory of every rank, in order. */
+  readonly rankMemory: readonly MemoryBudget[];
   /** Other ranks. */
   readonly processes: readonly RankPeer[];
   readonly broadcast: StepBroadcast;
@@ -26,9 +36,12 @@ export interface OpenRanks {
  */
 export class RankExecutor implements Executor {
   readonly limits: ExecutorLimits;
-  /** Memory of rank 0; the other ranks take about as much each. */
+  /** Memory of rank 0. */
   readonly memory: MemoryBudget;
-  readonly computeThreadCount: number;
+  readonly rankMemory: readonly MemoryBudget[];
+  readonly computeThreadCount?: number;
+  readonly deviceName?: string;
+  readonly prepareSteps?: () => void;
   readonly #ranks: OpenRanks;
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
   #failure: AloftError | undefined;
@@ -39,7 +52,12 @@ export class RankExecutor implements Executor {
     this.#ranks = ranks;
     this.limits = leader.limits;
     this.memory = leader.memory;
-    this.computeThreadCount = (leader.computeThreadCount ?? 0) * (processes.length + 1);
+    this.rankMemory = ranks.rankMemory;
+    const { computeThreadCount, deviceName } = leader;
+    if (computeThreadCount !== undefined)
+      this.computeThreadCount = computeThreadCount * (processes.length + 1);
+    if (deviceName !== undefined) this.deviceName = deviceName;
+    if (leader.prepareSteps !== undefined) this.prepareSteps = () => this.#prepareSteps();
     for (const process of processes) {
       process.keepAlive(false);
       void process.ended.then((how) => this.#noticeEnd(process, how));
@@ -54,7 +72,7 @@ export class RankExecutor implements Executor {
   attachSlot(state: SlotState): void {
     this.#requireRunning();
     this.#ranks.leader.attachSlot(state);
-    this.#ranks.broadcast.attach(state.slot, state.promptTokenIds.length);
+    this.#ranks.broadcast.attach(state);
   }
 
   detachSlot(slot: number): void {
@@ -68,7 +86,7 @@ export class RankExecutor implements Executor {
     const { leader, broadcast } = this.#ranks;
     try {
       leader.submit(step);
-      broadcast.finish(step);
+      broadcast.finish(step, leader.launch);
     } catch (thrown) {
       // A step that was refused before it was sent harms nobody.
       throw broadcast.isInStep ? this.#end(thrown) : thrown;
@@ -77,7 +95,14 @@ export class RankExecutor implements Executor {
 
   async collect(): Promise<StepOutput> {
     this.#requireRunning();
-    return this.#ranks.leader.collect();
+    let output: StepOutput;
+    try {
+      output = await this.#ranks.leader.collect();
+    } catch (thrown) {
+      throw BREAKING.has(reportError(thrown).code) ? this.#end(thrown) : thrown;
+    }
+    this.#requireRunning(); // what was computed while a rank ended is worth nothing
+    return output;
   }
 
   onFailure(listener: (failure: ErrorReport) => void): void {
@@ -101,6 +126,18 @@ export class RankExecutor implements Executor {
     await leader.dispose();
     group.dispose();
     memory.dispose();
+  }
+
+  /** @throws {AloftError} as {@link submit} */
+  #prepareSteps(): void {
+    const { leader, broadcast } = this.#ranks;
+    this.#requireRunning();
+    try {
+      broadcast.prepare();
+      leader.prepareSteps?.();
+    } catch (thrown) {
+      throw this.#end(thrown);
+    }
   }
 
   #requireRunning(): void {
@@ -127,6 +164,7 @@ export class RankExecutor implements Executor {
       const { code, message } = reportError(thrown);
       const error = thrown instanceof AloftError ? thrown : new AloftError(code, message);
       this.#failure = error instanceof RankError ? this.#lastWords(error) : error;
+      this.#ranks.leader.stopWaiting?.();
       for (const process of this.#ranks.processes) process.kill();
     }
     return this.#failure;

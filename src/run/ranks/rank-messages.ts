@@ -1,5 +1,6 @@
 /** Messages between rank 0 and the processes of the other ranks while they open. Steps go through shared memory. */
 import type { ErrorReport } from '../../core/errors.js';
+import type { MemoryBudget } from '../executor/executor.js';
 
 export type ToRank =
   | {
@@ -21,7 +22,7 @@ export type Prepare = Extract<ToRank, { type: 'prepare' }>;
 
 export type FromRank =
   | { readonly type: 'prepared'; readonly blockCount: number }
-  | { readonly type: 'opened' }
+  | { readonly type: 'opened'; readonly memory: MemoryBudget }
   | { readonly type: 'failed'; readonly error: ErrorReport };
 
 /** Connection of a rank with rank 0. */

@@ -1,7 +1,7 @@
-import type { StepInput } from '../../core/step.js';
+import type { SlotState, StepInput } from '../../core/step.js';
 import type { RankGroup } from '../../device/cpu/rank-group.js';
 import type { RankSender } from './rank-channel.js';
-import { CLOSE, echoOf, type SlotChange, stepParts } from './step-message.js';
+import { attachmentOf, CLOSE, echoOf, PREPARE, type SlotChange, stepParts } from './step-message.js';
 
 /** Sends what rank 0 runs to the other ranks. Changes of slots wait for the next step: they matter to nothing before. */
 export class StepBroadcast {
@@ -15,8 +15,8 @@ export class StepBroadcast {
     this.#group = group;
   }
 
-  attach(slot: number, promptTokens: number): void {
-    this.#changes.push({ slot, promptTokens });
+  attach(state: SlotState): void {
+    this.#changes.push(attachmentOf(state));
   }
 
   detach(slot: number): void {
@@ -31,14 +31,19 @@ export class StepBroadcast {
   };
 
   /** Called when rank 0 has run a step: the others must have run the same. */
-  finish(step: StepInput): void {
+  finish(step: StepInput, launch: number | undefined): void {
     this.#sent = undefined;
-    this.#sender.expect(echoOf(step, this.#group.round));
+    this.#sender.expect(echoOf(step, this.#group.round, launch));
   }
 
   /** Whether the other ranks were sent a step that rank 0 has not finished. */
   get isInStep(): boolean {
     return this.#sent !== undefined;
+  }
+
+  /** Lets the other ranks prepare steps, while this one does. @throws {AloftError} as {@link announce} */
+  prepare(): void {
+    this.#sender.send([Int32Array.of(PREPARE)]);
   }
 
   /** Lets the other ranks end. @throws {AloftError} as {@link announce} */

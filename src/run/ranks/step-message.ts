@@ -2,16 +2,31 @@
 import { GREEDY } from '../../core/sampling.js';
 import type { SlotState, StepInput } from '../../core/step.js';
 
-/** A slot that is attached with a prompt of so many tokens, or detached. Ranks that do not sample need no more. */
+/** A slot that is attached or detached. Ranks that do not sample need no more of its state. */
 export type SlotChange =
-  | { readonly slot: number; readonly promptTokens: number }
+  | {
+      readonly slot: number;
+      readonly promptTokens: number;
+      /** Token after which the sequence goes on; undefined before the first. */
+      readonly lastToken: number | undefined;
+      /** Numbers of most likely tokens that tokens report: they decide how a step is launched. */
+      readonly sampledTops: number;
+      readonly promptTops: number;
+    }
   | { readonly slot: number; readonly promptTokens: undefined };
 
-const DETACHED = -1;
+type AttachedSlot = Extract<SlotChange, { readonly promptTokens: number }>;
 
-/** Kinds of messages. */
-const STEP = 1;
+export const isAttached = (change: SlotChange): change is AttachedSlot => change.promptTokens !== undefined;
+
+const NONE = -1;
+/** Numbers of a change: slot, tokens of the prompt, last token, two numbers of most likely tokens. */
+const CHANGE_LENGTH = 5;
+
+/** Kinds of messages: a step, the end, the preparation of steps. */
+export const STEP = 1;
 export const CLOSE = 2;
+export const PREPARE = 3;
 
 /** Numbers before the lists: kind, step id, tokens, rows, logits, table width, changes, three counts of block moves. */
 const HEADER_LENGTH = 10;
@@ -38,7 +53,7 @@ export function stepParts(
   );
   return [
     header,
-    Int32Array.from(changes.flatMap(({ slot, promptTokens }) => [slot, promptTokens ?? DETACHED])),
+    Int32Array.from(changes.flatMap(numbersOf)),
     tokenIds.subarray(0, tokenCount),
     step.positions.subarray(0, tokenCount),
     step.rowOffsets.subarray(0, rowCount + 1),
@@ -54,18 +69,18 @@ export function stepParts(
   ];
 }
 
-export interface StepMessage {
+export interface SentStep {
   readonly changes: readonly SlotChange[];
   readonly step: StepInput;
 }
 
 /** @param message of kind STEP; the step's arrays are views of it */
-export function readStep(message: Int32Array): StepMessage {
+export function readStep(message: Int32Array): SentStep {
   const [, stepId = 0, tokenCount = 0, rowCount = 0, logitCount = 0, maxBlocksPerSequence = 0] = message;
   const [changeCount = 0, toHost = 0, fromHost = 0, copies = 0] = message.subarray(6, HEADER_LENGTH);
   let at = HEADER_LENGTH;
   const take = (length: number): Int32Array => message.subarray(at, (at += length));
-  const changes = take(2 * changeCount);
+  const changes = take(CHANGE_LENGTH * changeCount);
   const step = {
     stepId,
     tokenCount,
@@ -90,27 +105,62 @@ export function readStep(message: Int32Array): StepMessage {
     blockCopies: take(copies),
     returnLogits: false,
   };
-  return { step, changes: Array.from({ length: changeCount }, (_, i) => changeAt(changes, 2 * i)) };
-}
-
-function changeAt(changes: Int32Array, at: number): SlotChange {
-  const promptTokens = changes[at + 1]!;
-  return { slot: changes[at]!, promptTokens: promptTokens === DETACHED ? undefined : promptTokens };
-}
-
-/** State of a slot for a rank that does not sample: the length of the prompt counts (dynamic RoPE), not its tokens. */
-export function followedSlot(slot: number, promptTokens: number): SlotState {
   return {
-    slot,
-    sampling: GREEDY,
-    isBeam: false,
-    endIds: [],
-    promptTokenIds: new Int32Array(promptTokens),
-    outputTokenIds: new Int32Array(0),
+    step,
+    changes: Array.from({ length: changeCount }, (_, i) => changeAt(changes, CHANGE_LENGTH * i)),
   };
 }
 
-/** What a rank did in a step, or rank 0 expects it to have done: equal on all ranks. */
-export function echoOf({ stepId, rowCount, tokenCount }: StepInput, round: number): readonly number[] {
-  return [stepId, rowCount, tokenCount, round | 0];
+function numbersOf(change: SlotChange): readonly number[] {
+  if (change.promptTokens === undefined) return [change.slot, NONE, NONE, NONE, NONE];
+  const { slot, promptTokens, lastToken = NONE, sampledTops, promptTops } = change;
+  return [slot, promptTokens, lastToken, sampledTops, promptTops];
+}
+
+function changeAt(changes: Int32Array, at: number): SlotChange {
+  const [slot, promptTokens, lastToken, sampledTops, promptTops] = changes.subarray(
+    at,
+    at + CHANGE_LENGTH,
+  ) as unknown as [number, number, number, number, number];
+  if (promptTokens === NONE) return { slot, promptTokens: undefined };
+  const last = lastToken === NONE ? undefined : lastToken;
+  return { slot, promptTokens, lastToken: last, sampledTops, promptTops };
+}
+
+/** Change of a slot that rank 0 attaches. */
+export function attachmentOf({ slot, sampling, promptTokenIds, outputTokenIds }: SlotState): SlotChange {
+  return {
+    slot,
+    promptTokens: promptTokenIds.length,
+    lastToken: outputTokenIds.at(-1),
+    sampledTops: sampling.logprobs ?? NONE,
+    promptTops: sampling.promptLogprobs ?? NONE,
+  };
+}
+
+/** State of a slot for a rank that does not sample: the length of the prompt counts (dynamic RoPE), not its tokens. */
+export function followedSlot({ slot, promptTokens, lastToken, ...tops }: AttachedSlot): SlotState {
+  const [logprobs, promptLogprobs] = [tops.sampledTops, tops.promptTops].map((count) =>
+    count === NONE ? undefined : count,
+  );
+  return {
+    slot,
+    sampling: { ...GREEDY, logprobs, promptLogprobs },
+    isBeam: false,
+    endIds: [],
+    promptTokenIds: new Int32Array(promptTokens),
+    outputTokenIds: lastToken === undefined ? new Int32Array(0) : Int32Array.of(lastToken),
+  };
+}
+
+/**
+ * Work that a rank did in a step, or that rank 0 expects it to have done: equal on all ranks.
+ * @param round exchanges of the host so far @param launch see {@link Executor.launch}
+ */
+export function echoOf(
+  { stepId, rowCount, tokenCount }: StepInput,
+  round: number,
+  launch = 0,
+): readonly number[] {
+  return [stepId, rowCount, tokenCount, round | 0, launch];
 }

@@ -3,6 +3,7 @@ import type { EngineOptions } from '../../core/engine-options.js';
 import type { HealthLimits } from '../metrics/health.js';
 import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
 import type { ControlMode } from '../repository/model-repository.js';
+import type { ServedName } from './served-names.js';
 import type { LogSettings, TraceSettings } from './settings.js';
 
 export interface TlsFiles {
@@ -38,11 +39,29 @@ export interface ServeOptions extends HealthLimits {
   readonly grpcTls: TlsFiles | undefined;
   /** Empty: no key is asked for. */
   readonly apiKeys: readonly string[];
+  /** Keys that administration needs; empty: what use needs. */
+  readonly adminKeys: readonly string[];
+  /** True if callers with different keys may find each other's prompts in the prefix cache. */
+  readonly sharesPrefixCache: boolean;
+  /** Names by which a server without keys may be called, besides its addresses; `*` allows all. */
+  readonly allowedHosts: readonly string[];
   /** Origins that browsers may call from; empty: none but the server's own. */
   readonly corsOrigins: readonly string[];
   readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
+  /** Bytes of the bodies of all requests that are not answered. */
+  readonly maxOpenBodyBytes: number;
+  /** Time that a body has in any case; a longer one needs 16 KB/s. */
+  readonly bodyTimeoutMs: number;
+  /** Calls of one gRPC connection at the same time. */
+  readonly maxStreamsPerConnection: number;
   readonly maxConnectionCount: number;
+  /** Further names of models in the OpenAI interface. */
+  readonly servedNames: readonly ServedName[];
+  /** Refuses OpenAI requests whose output may not fit instead of cutting it to what is left. */
+  readonly strictLengths: boolean;
+  /** Time without an event after which a stream of the OpenAI interface gets a comment, so that proxies keep it; undefined never. */
+  readonly keepAliveMs: number | undefined;
   /** Requests of one engine that may wait when its configuration sets no max_queue_size. */
   readonly maxQueuedRequests: number;
   /** Events that may wait for one slow client. */
@@ -55,6 +74,8 @@ export interface ServeOptions extends HealthLimits {
   readonly metricsOptions: MetricsOptions;
   /** Time that running requests have to finish at shutdown. */
   readonly drainMs: number;
+  /** Whether an engine that has stopped, such as one whose rank died, is loaded again. */
+  readonly restart: boolean;
   /** Folder of the built playground page; undefined serves none. */
   readonly playgroundDirectory: string | undefined;
 }
@@ -74,10 +95,19 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   tls: undefined,
   grpcTls: undefined,
   apiKeys: [],
+  adminKeys: [],
+  sharesPrefixCache: false,
+  allowedHosts: [],
   corsOrigins: [],
   maxBodyBytes: 64 * 2 ** 20,
   maxHeaderBytes: 16 * 2 ** 10,
+  maxOpenBodyBytes: 512 * 2 ** 20,
+  bodyTimeoutMs: 30_000,
+  maxStreamsPerConnection: 4096,
   maxConnectionCount: 10_000,
+  servedNames: [],
+  strictLengths: false,
+  keepAliveMs: undefined,
   maxQueuedRequests: 4096,
   maxBufferedEventCount: 4096,
   writeTimeoutMs: 30_000,
@@ -87,5 +117,6 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   metricsOptions: DEFAULT_METRICS,
   maxHeartbeatAgeMs: 10_000,
   drainMs: 30_000,
+  restart: false,
   playgroundDirectory: undefined,
 };

@@ -4,6 +4,7 @@ import type { RunGeneration } from '../generation/run-generation.js';
 import type { ServerHealth } from '../metrics/health.js';
 import type { Infer } from '../inference/infer-call.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
+import type { Access } from './access.js';
 import type { ServeOptions } from './options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { SettableLog, TraceControl } from './settings.js';
@@ -11,6 +12,7 @@ import type { SettableLog, TraceControl } from './settings.js';
 export interface ServerContext {
   readonly options: ServeOptions;
   readonly version: string;
+  readonly access: Access;
   readonly repository: ModelRepository;
   readonly health: ServerHealth;
   readonly metrics: ServerMetrics;

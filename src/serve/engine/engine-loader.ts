@@ -27,6 +27,8 @@ export interface TokenCodec {
 /** Bytes by what they are used for: weights, activations, KV blocks, ... Printed at start. */
 export interface MemoryUse {
   readonly purpose: string;
+  /** Rank of the engine that uses it. */
+  readonly rank: number;
   /** `gpu`, `cpu` or `pinned`. */
   readonly kind: 'gpu' | 'cpu' | 'pinned';
   /** Ordinal of the GPU; 0 for memory of the host. */
@@ -59,5 +61,7 @@ export interface ServableEngine {
 export interface EngineLoader {
   /** @throws {AloftError} that names what does not fit. */
   load(settings: EngineSettings): Promise<ServableEngine>;
+  /** Checks all that can be checked without loading. @throws {AloftError} that names what does not fit */
+  check(settings: EngineSettings): Promise<void>;
   loadTokenizer(directory: string): Promise<TokenCodec>;
 }

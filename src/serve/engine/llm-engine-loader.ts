@@ -5,6 +5,7 @@ import { DEVICE_TRAITS } from '../../core/device.js';
 import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine } from '../../llm/load.js';
+import { checkEngine } from '../../llm/check.js';
 import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
@@ -25,6 +26,10 @@ export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
         scheduler: { ...defaults.scheduler, ...scheduler },
       };
       return loadedModel(await loadEngine(settings.engineDirectory, options), options);
+    },
+    async check({ engineDirectory, tokenizerDirectory = engineDirectory }) {
+      checkEngine(engineDirectory);
+      await loadTokenizer(tokenizerDirectory);
     },
     async loadTokenizer(directory) {
       const tokenizer = await loadTokenizer(directory);
@@ -61,18 +66,19 @@ function heartbeatAgeMs({ state, heartbeatMs }: BatcherHealth): number {
   return state === 'running' ? SYSTEM_CLOCK.nowMs() - heartbeatMs : Infinity;
 }
 
-/** @param gpu ordinal of the GPU, where the engine runs on one */
+/** @param gpu ordinal of the GPU of rank 0, where the engine runs on one; the other ranks have those after it */
 function memoryUse({ batcher, manifest }: LoadedEngine, gpu: number): MemoryUse[] {
   const { memoryKind, hostMemoryKind } = DEVICE_TRAITS[manifest.aloft.device];
-  const device = { kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu : 0 };
-  const host = { kind: hostMemoryKind, deviceId: 0 };
-  const { weightBytes, workspaceBytes, kvBytes, hostKvBytes } = batcher.facts.memory;
-  return [
-    { purpose: 'weights', ...device, bytes: weightBytes },
-    { purpose: 'workspace', ...device, bytes: workspaceBytes },
-    { purpose: 'KV blocks', ...device, bytes: kvBytes },
-    { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
-  ];
+  return batcher.facts.rankMemory.flatMap(({ weightBytes, workspaceBytes, kvBytes, hostKvBytes }, rank) => {
+    const device = { rank, kind: memoryKind, deviceId: memoryKind === 'gpu' ? gpu + rank : 0 };
+    const host = { rank, kind: hostMemoryKind, deviceId: 0 };
+    return [
+      { purpose: 'weights', ...device, bytes: weightBytes },
+      { purpose: 'workspace', ...device, bytes: workspaceBytes },
+      { purpose: 'KV blocks', ...device, bytes: kvBytes },
+      { purpose: 'host tier of KV blocks', ...host, bytes: hostKvBytes },
+    ];
+  });
 }
 
 function tokenCodec(tokenizer: Tokenizer, endId: number | undefined): TokenCodec {

@@ -20,6 +20,8 @@ export interface ActiveRequest {
   firstTokenMs: number | undefined;
   /** Ends the request; its answer then ends normally with what it has. */
   readonly stop: () => void;
+  /** Ends the request on the server's own account; its answer then ends with this error. */
+  readonly fail: (error: AloftError) => void;
 }
 
 export class ActiveRequests {

@@ -7,7 +7,9 @@ const text = (sequence: number, part: string, id: number): TextEvent => ({
   sequence,
   text: part,
   tokenIds: [id],
-  logprobs: [{ tokenId: id, logprob: -id, top: [], text: part, topTexts: [] }],
+  logprobs: [
+    { tokenId: id, logprob: -id, top: [], text: part, bytes: new Uint8Array(), topTexts: [], topBytes: [] },
+  ],
   logits: Float32Array.of(id, id),
 });
 const end: GenerateEvent = {

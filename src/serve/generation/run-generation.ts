@@ -13,6 +13,8 @@ export interface GenerationCall {
   readonly engine: RunningEngine;
   readonly request: GenerateRequest;
   readonly queue: QueuePlace;
+  /** True for a row of a request that was admitted with its first row. */
+  readonly isAdmitted?: boolean;
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal;
   readonly info: RequestInfo;
@@ -26,7 +28,7 @@ export interface GenerationLimits {
 /**
  * Runs a request. The reader takes everything that came since it last took something, with text joined.
  * It ends without a failure when a request was stopped by its id, else with what the engine reported, CANCELLED when the
- * signal aborted, SLOW_READER or QUEUE_FULL. It may end before this returns.
+ * signal aborted, SLOW_READER, QUEUE_FULL, or the reason for which the server ended it. It may end before this returns.
  */
 export type RunGeneration = (call: GenerationCall, reader: Reader<readonly GenerateEvent[]>) => void;
 
@@ -70,6 +72,7 @@ class GenerationRun implements Flushable {
         this.#wasStopped = true;
         this.#cancelSource?.();
       },
+      fail: (error) => this.#end(error),
     };
   }
 
@@ -77,7 +80,7 @@ class GenerationRun implements Flushable {
     const { engine, request, queue, signal } = this.#call;
     try {
       if (signal.aborted) throw cancelled(this.#call);
-      engine.admit(queue);
+      if (!this.#call.isAdmitted) engine.admit(queue);
       const remove = engine.active.add(this.#active, request.id !== undefined);
       const onAbort = () => this.#end(cancelled(this.#call));
       signal.addEventListener('abort', onAbort, { once: true });
@@ -85,7 +88,7 @@ class GenerationRun implements Flushable {
         if (event.type === 'finished' || event.type === 'failed') {
           remove();
           signal.removeEventListener('abort', onAbort);
-          engine.noteFinished(performance.now());
+          engine.noteFinished(performance.now(), event.type);
         }
         this.#accept(event);
       });

@@ -23,6 +23,8 @@ export class RunningEngine {
   readonly flusher: Flusher;
   /** Why the engine has stopped for good. */
   failure: ErrorReport | undefined;
+  /** Whether any request was answered to its end. */
+  hasAnswered = false;
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
   #isClosing = false;
@@ -56,7 +58,8 @@ export class RunningEngine {
     throw new QueueFullError(message, this.#retryAfterSeconds());
   }
 
-  noteFinished(nowMs: number): void {
+  noteFinished(nowMs: number, event: 'finished' | 'failed'): void {
+    if (event === 'finished') this.hasAnswered = true;
     if (this.#lastFinishMs !== undefined) {
       this.#meanFinishGapMs += 0.1 * (nowMs - this.#lastFinishMs - this.#meanFinishGapMs);
     }
@@ -70,13 +73,13 @@ export class RunningEngine {
   }
 
   /**
-   * Lets requests finish, for at most `drainMs`, stops the others, and frees the engine.
+   * Lets requests finish, for at most `drainMs`, ends the others with `cut`, and frees the engine.
    * @returns false when the engine hangs in a native call: it is not freed, and a process with it only ends by SIGKILL.
    */
-  async close(drainMs: number): Promise<boolean> {
+  async close(drainMs: number, cut: AloftError): Promise<boolean> {
     this.#isClosing = true;
     await withLimit(this.active.whenIdle(), drainMs);
-    for (const request of this.active.values()) request.stop();
+    for (const request of [...this.active.values()]) request.fail(cut);
     await withLimit(this.active.whenIdle(), STOP_MS);
     return await withLimit(this.loaded.dispose(), DISPOSE_MS);
   }

@@ -1,11 +1,11 @@
 /** The gRPC server: inference.GRPCInferenceService and grpc.health.v1.Health. */
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
+import { hostAndPort } from '../../core/network-address.js';
 import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
-import { ApiKeys } from '../context/api-keys.js';
 import type { ServeOptions } from '../context/options.js';
 import type { ServerContext } from '../context/server-context.js';
-import { GrpcGuard } from './guard.js';
+import { callGuard } from './guard.js';
 import { healthHandlers } from './health-service.js';
 import { modelInferHandler } from './model-infer.js';
 import { modelStreamInferHandler } from './model-stream-infer.js';
@@ -13,17 +13,18 @@ import { unaryHandlers } from './unary.js';
 
 export function createGrpcServer(context: ServerContext): Server {
   const { options } = context;
-  const guard = new GrpcGuard(new ApiKeys(options.apiKeys));
   const server = new Server({
     'grpc.max_receive_message_length': options.maxBodyBytes,
     'grpc.max_send_message_length': -1,
     'grpc.max_metadata_size': options.maxHeaderBytes,
     'grpc.so_reuseport': 0,
+    'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
+    interceptors: [callGuard(context)],
   });
   const handlers: UntypedServiceImplementation = {
-    ...unaryHandlers(context, guard),
-    ModelInfer: modelInferHandler(context, guard),
-    ModelStreamInfer: modelStreamInferHandler(context, guard),
+    ...unaryHandlers(context),
+    ModelInfer: modelInferHandler(context),
+    ModelStreamInfer: modelStreamInferHandler(context),
   };
   server.addService(INFERENCE_SERVICE, handlers);
   server.addService(HEALTH_SERVICE, { ...healthHandlers(context) });
@@ -38,7 +39,7 @@ export async function listenGrpc(
   tls: ServeOptions['tls'],
 ): Promise<number> {
   return await new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, credentials(tls), (error, boundPort) => {
+    server.bindAsync(hostAndPort(host, port), credentials(tls), (error, boundPort) => {
       if (error === null) resolve(boundPort);
       else reject(new AloftError('ADDRESS_IN_USE', error.message, { cause: error }));
     });

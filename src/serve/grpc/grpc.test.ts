@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -118,6 +120,21 @@ describe('ModelInfer', () => {
       },
       status.INVALID_ARGUMENT,
       /'triton_enable_empty_final_response' parameter, expected bool_param/,
+    ],
+    [
+      'an output that is asked for twice',
+      { ...ensembleRequest('a', 4, false), outputs: [{ name: 'text_output' }, { name: 'text_output' }] },
+      status.INVALID_ARGUMENT,
+      /output 'text_output' already exists in request/,
+    ],
+    [
+      'classes of an output',
+      {
+        ...ensembleRequest('a', 4, false),
+        outputs: [{ name: 'text_output', parameters: { classification: { int64_param: 3n } } }],
+      },
+      status.INVALID_ARGUMENT,
+      /'classification' \(class_count\) of output 'text_output' is not supported/,
     ],
     [
       'raw and typed together',
@@ -376,3 +393,53 @@ describe('repository, statistics and settings', () => {
     });
   });
 });
+
+describe('a model that is not decoupled', () => {
+  const IDS = ['1', '2', '3', '4'];
+  let coupled: TestServer;
+  let caller: IndependentClient;
+  beforeAll(async () => {
+    coupled = await startTestServer({
+      script: { slotCount: 4 },
+      prepare: (repository) => makeCoupled(repository),
+    });
+    caller = new IndependentClient(coupled.grpcAddress);
+  });
+  afterAll(async () => {
+    caller.close();
+    await coupled.close();
+  });
+
+  test('runs the requests of a stream at the same time, and answers in their order', async () => {
+    coupled.model.hold();
+    const stream = caller.stream();
+    // The first is the longest: the others are done before it.
+    for (const id of IDS) stream.write(ensembleRequest(`prompt ${id}`, id === '1' ? 64 : 1, false, id));
+    stream.end();
+    const answers = collect(stream);
+    await until(() => coupled.model.runningCount === IDS.length);
+    coupled.model.allow();
+    expect((await answers).map((message) => inner(message)['id'])).toEqual(IDS);
+  });
+
+  test('keeps the order with errors among the answers', async () => {
+    const stream = caller.stream();
+    const texts = ['a', 'x'.repeat(9000), 'b'];
+    for (const [i, text] of texts.entries()) stream.write(ensembleRequest(text, 2, false, String(i)));
+    stream.end();
+    const messages = await collect(stream);
+    expect(messages.map((message) => message['error_message'] ?? '')).toEqual([
+      '',
+      expect.stringMatching(/Prompt length/),
+      '',
+    ]);
+  });
+});
+
+/** Rewrites the configurations of a repository so that no model is decoupled. */
+function makeCoupled(repository: string): void {
+  for (const name of readdirSync(repository)) {
+    const path = join(repository, name, 'config.pbtxt');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('decoupled: true', 'decoupled: false'));
+  }
+}

@@ -1,21 +1,71 @@
-/** API keys of gRPC calls, in the metadata `authorization` or `x-api-key`. Health needs none. */
-import type { Metadata } from '@grpc/grpc-js';
-import type { ApiKeys } from '../context/api-keys.js';
+/** Checks of a call before its message is read: the caller's rights, by group of methods, and the time that a message takes. */
+import {
+  type Metadata,
+  ResponderBuilder,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from '@grpc/grpc-js';
+import { AloftError } from '../../core/errors.js';
+import type { AccessGroup, Credentials } from '../context/access.js';
+import type { ServerContext } from '../context/server-context.js';
+import { grpcStatus } from './status.js';
 
-const OPEN: ReadonlySet<string> = new Set(['ServerLive', 'ServerReady', 'ModelReady', 'Check', 'Watch']);
+/** Groups of methods; those that are not here belong to inference. */
+const GROUPS: Readonly<Record<string, AccessGroup>> = {
+  ServerLive: 'health',
+  ServerReady: 'health',
+  ModelReady: 'health',
+  Check: 'health',
+  Watch: 'health',
+  ServerMetadata: 'metadata',
+  ModelMetadata: 'metadata',
+  ModelConfig: 'metadata',
+  ModelStatistics: 'metadata',
+  RepositoryIndex: 'metadata',
+  RepositoryModelLoad: 'administration',
+  RepositoryModelUnload: 'administration',
+  TraceSetting: 'administration',
+  LogSettings: 'administration',
+};
 
-export class GrpcGuard {
-  readonly #keys: ApiKeys;
+/** Refuses a call when its headers are there: its message stays unread. */
+export function callGuard({ access, log, options }: ServerContext): ServerInterceptor {
+  return ({ path, requestStream }, call) => {
+    const group = GROUPS[path.slice(path.lastIndexOf('/') + 1)] ?? 'inference';
+    let timer: NodeJS.Timeout | undefined;
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        try {
+          access.require(group, credentialsOf(metadata));
+        } catch (error) {
+          call.sendStatus(grpcStatus(error, log));
+          return;
+        }
+        // A stream may be open for long before its first message.
+        if (!requestStream) {
+          const end = () => call.sendStatus(grpcStatus(tooSlow(), log));
+          timer = setTimeout(end, options.bodyTimeoutMs).unref();
+        }
+        next(metadata);
+      })
+      .withOnReceiveMessage((message, next) => {
+        clearTimeout(timer);
+        next(message);
+      })
+      .withOnCancel(() => clearTimeout(timer))
+      .build();
+    const responder = new ResponderBuilder().withStart((next) => next(listener)).build();
+    return new ServerInterceptingCall(call, responder);
+  };
+}
 
-  constructor(keys: ApiKeys) {
-    this.#keys = keys;
-  }
+function tooSlow(): AloftError {
+  return new AloftError('BODY_TOO_SLOW', 'The message of the call did not come in its time; send it faster.');
+}
 
-  /** @throws {AloftError} UNAUTHENTICATED */
-  check(method: string, metadata: Metadata): void {
-    if (OPEN.has(method)) return;
-    this.#keys.require(textOf(metadata, 'authorization'), textOf(metadata, 'x-api-key'));
-  }
+export function credentialsOf(metadata: Metadata): Credentials {
+  return { authorization: textOf(metadata, 'authorization'), plainKey: textOf(metadata, 'x-api-key') };
 }
 
 export function textOf(metadata: Metadata, key: string): string | undefined {

@@ -1,21 +1,21 @@
 /** ModelInfer: one request, one response. Works on decoupled models, too, when the answer is one response. */
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
-import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
+import { ModelInferRequestSchema } from '../../protocol/gen/inference_pb.js';
 import { readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder } from '../../protocol/grpc/infer-response.js';
-import type { Outgoing } from '../../protocol/grpc/service.js';
+import { decodeRequest, type Outgoing } from '../../protocol/grpc/service.js';
 import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
-import { textOf, type GrpcGuard } from './guard.js';
+import { credentialsOf, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 
-export function modelInferHandler(context: ServerContext, guard: GrpcGuard) {
+export function modelInferHandler(context: ServerContext) {
   return (call: ServerUnaryCall<Outgoing, Outgoing>, respond: sendUnaryData<Outgoing>): void => {
     const controller = new AbortController();
     call.on('cancelled', () => controller.abort());
-    modelInfer(context, guard, call, controller.signal).then(
+    modelInfer(context, call, controller.signal).then(
       (bytes) => respond(null, bytes),
       (error: unknown) => respond(grpcStatus(error, context.log)),
     );
@@ -24,12 +24,10 @@ export function modelInferHandler(context: ServerContext, guard: GrpcGuard) {
 
 async function modelInfer(
   context: ServerContext,
-  guard: GrpcGuard,
   call: ServerUnaryCall<Outgoing, Outgoing>,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  guard.check('ModelInfer', call.metadata);
-  const request = readGrpcRequest(call.request as ModelInferRequest);
+  const request = readGrpcRequest(decodeRequest(ModelInferRequestSchema, call.request));
   const model = context.repository.resolve(request.modelName, request.modelVersion);
   context.health.requireServing(model);
   const responses = await allResponses(context.infer, {
@@ -37,9 +35,11 @@ async function modelInfer(
     request,
     signal,
     protocol: 'grpc',
+    tenant: context.access.tenantOf(credentialsOf(call.metadata)),
     traceparent: textOf(call.metadata, 'traceparent'),
     deadlineMs: remainingMs(call.getDeadline()),
     acceptsMany: false,
+    isStream: false,
   });
   const [only] = responses;
   if (responses.length > 1) throw new AloftError('INTERNAL', `ModelInfer got ${responses.length} responses.`);

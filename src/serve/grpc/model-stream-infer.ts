@@ -3,10 +3,10 @@
  * matched by id; those of other models in the order of their requests. One request's error does not end the stream.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { ModelInferRequest } from '../../protocol/gen/inference_pb.js';
+import { ModelInferRequestSchema } from '../../protocol/gen/inference_pb.js';
 import { EMPTY_FINAL, readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
-import type { Outgoing } from '../../protocol/grpc/service.js';
+import { decodeRequest, type Outgoing } from '../../protocol/grpc/service.js';
 import type { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { InferCall, ResponseBatch } from '../inference/infer-call.js';
@@ -14,7 +14,7 @@ import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
-import { textOf, type GrpcGuard } from './guard.js';
+import { credentialsOf, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 import { PacedWriter } from './paced-writer.js';
 
@@ -23,16 +23,10 @@ type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 const LAST = { triton_final_response: true };
 const NOT_LAST = { triton_final_response: false };
 
-export function modelStreamInferHandler(context: ServerContext, guard: GrpcGuard) {
+export function modelStreamInferHandler(context: ServerContext) {
   return (stream: Stream): void => {
-    try {
-      guard.check('ModelStreamInfer', stream.metadata);
-    } catch (error) {
-      stream.emit('error', grpcStatus(error, context.log));
-      return;
-    }
     const session = new StreamSession(context, stream);
-    stream.on('data', (message: Outgoing) => session.take(message as ModelInferRequest));
+    stream.on('data', (message: Outgoing) => session.take(message));
     // The client has sent all: the stream ends when all is answered.
     stream.on('end', () => session.finish());
     stream.on('cancelled', () => session.cancel());
@@ -48,6 +42,7 @@ class StreamSession {
   readonly #controller = new AbortController();
   /** `triton_grpc_error: true` in the metadata: the first error ends the stream with a status. */
   readonly #endsOnError: boolean;
+  readonly #tenant: string | undefined;
   #ordered: Promise<void> = Promise.resolve();
   #openCount = 0;
   #hasAllRequests = false;
@@ -56,26 +51,31 @@ class StreamSession {
     this.#context = context;
     this.#stream = stream;
     this.#writer = new PacedWriter(stream, context.options.writeTimeoutMs);
+    this.#tenant = context.access.tenantOf(credentialsOf(stream.metadata));
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 
-  take(message: ModelInferRequest): void {
+  take(bytes: Outgoing): void {
     if (this.#controller.signal.aborted) return;
     this.#openCount++;
     let request: InferRequest;
     let model: ServedModel;
+    /** Names that an error is reported under, as far as they are known. */
+    let named = { id: '', modelName: '' };
     try {
+      const message = decodeRequest(ModelInferRequestSchema, bytes);
+      named = message;
       request = readGrpcRequest(message);
       model = this.#context.repository.resolve(request.modelName, request.modelVersion);
       this.#context.health.requireServing(model);
     } catch (error) {
-      void this.#ending(this.#fail(message.id, message.modelName, error));
+      void this.#ending(this.#fail(named.id, named.modelName, error));
       return;
     }
     const isDecoupled = 'engine' in model && model.isDecoupled;
-    const answered = isDecoupled
-      ? this.#answer(model, request, isDecoupled)
-      : this.#ordered.then(() => this.#answer(model, request, isDecoupled));
+    // All run at once; of those whose order counts each waits with its answer until the one before it has written its own.
+    const turn = isDecoupled ? undefined : this.#ordered;
+    const answered = this.#answer(model, request, turn);
     if (!isDecoupled) this.#ordered = answered;
     void this.#ending(answered);
   }
@@ -99,17 +99,20 @@ class StreamSession {
     if (this.#hasAllRequests && this.#openCount === 0 && !this.#controller.signal.aborted) this.#stream.end();
   }
 
-  /** Never rejects. */
-  async #answer(model: ServedModel, request: InferRequest, isDecoupled: boolean): Promise<void> {
+  /** @param turn what must be written before; undefined for decoupled models, whose answers may interleave. Never rejects. */
+  async #answer(model: ServedModel, request: InferRequest, turn: Promise<void> | undefined): Promise<void> {
+    const isDecoupled = turn === undefined;
     const { [EMPTY_FINAL]: wantsEmptyFinal, ...parameters } = request.parameters;
     const call: InferCall = {
       model,
       request: { ...request, parameters },
       signal: this.#controller.signal,
       protocol: 'grpc',
+      tenant: this.#tenant,
       traceparent: textOf(this.#stream.metadata, 'traceparent'),
       deadlineMs: remainingMs(this.#stream.getDeadline()),
       acceptsMany: true,
+      isStream: true,
     };
     const encoder = new GrpcResponseEncoder();
     const write = (batch: ResponseBatch) => {
@@ -124,8 +127,10 @@ class StreamSession {
       return busy;
     };
     const failure = await new Promise<AloftError | undefined>((resolve) => {
-      this.#context.infer(call, { take: write, end: resolve });
+      const take = turn === undefined ? write : (batch: ResponseBatch) => turn.then(() => write(batch));
+      this.#context.infer(call, { take, end: resolve });
     });
+    await turn;
     if (failure !== undefined) await this.#fail(request.id, request.modelName, failure);
   }
 

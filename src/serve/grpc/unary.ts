@@ -4,18 +4,18 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { GRPCInferenceService as Service } from '../../protocol/gen/inference_pb.js';
-import type { Outgoing } from '../../protocol/grpc/service.js';
+import { requireWithin } from '../../core/request-limits.js';
+import { decodeRequest, type Outgoing } from '../../protocol/grpc/service.js';
 import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
 import { configOverride } from '../repository/config-override.js';
 import { EXTENSIONS, type ServerContext } from '../context/server-context.js';
 import type { LogSetting } from '../context/settings.js';
 import { requireNoRegion, sharedMemoryRefusal, type RegionKind } from '../inference/shared-memory.js';
-import type { GrpcGuard } from './guard.js';
 import { grpcStatus } from './status.js';
 
 export type Unary = handleUnaryCall<Outgoing, Outgoing>;
 
-export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<string, Unary> {
+export function unaryHandlers(context: ServerContext): Record<string, Unary> {
   const { health, repository, options, logSettings, traces } = context;
   const { method } = Service;
   const on = <Method extends DescMethod>(
@@ -23,7 +23,7 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
     handle: (
       request: MessageShape<Method['input']>,
     ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
-  ): [string, Unary] => [descriptor.name, unary(descriptor, { guard, log: context.log }, handle)];
+  ): [string, Unary] => [descriptor.name, unary(descriptor, context.log, handle)];
   const noSharedMemory = (): never => {
     throw sharedMemoryRefusal();
   };
@@ -100,15 +100,16 @@ export function unaryHandlers(context: ServerContext, guard: GrpcGuard): Record<
 
 function unary<Method extends DescMethod>(
   method: Method,
-  { guard, log }: { readonly guard: GrpcGuard; readonly log: Log },
+  log: Log,
   handle: (
     request: MessageShape<Method['input']>,
   ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
 ): Unary {
   return (call, respond) => {
     const run = async (): Promise<Outgoing> => {
-      guard.check(method.name, call.metadata);
-      return create(method.output, await handle(call.request as MessageShape<Method['input']>));
+      const bytes = call.request as Uint8Array;
+      requireWithin('controlBytes', bytes.length, `The message of ${method.name}`);
+      return create(method.output, await handle(decodeRequest(method.input as Method['input'], bytes)));
     };
     run().then(
       (response) => respond(null, response),

@@ -1,15 +1,11 @@
 /** Bodies come as bytes; each route reads its own form. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { AloftError } from '../../core/errors.js';
+import type { BodyIntake } from './body-intake.js';
 
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) };
-
-export function acceptAnyBody(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
-}
 
 function bodyBytes(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
@@ -23,8 +19,15 @@ export function bodyText(request: FastifyRequest): string {
   return bodyBytes(request).toString('utf8');
 }
 
-/** The body, decompressed when it says so. @throws {AloftError} REQUEST_INVALID */
-export async function inflatedBody(request: FastifyRequest, maxBodyBytes: number): Promise<Buffer> {
+/** Deflate makes at most 1032 bytes of one. */
+const MAX_EXPANSION = 1032;
+
+/** The body, decompressed when it says so. @throws {AloftError} REQUEST_INVALID, SERVER_BUSY */
+export async function inflatedBody(
+  request: FastifyRequest,
+  maxBodyBytes: number,
+  intake: BodyIntake,
+): Promise<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding === 'identity') return bodyBytes(request);
   if (encoding !== 'gzip' && encoding !== 'deflate') {
@@ -33,8 +36,12 @@ export async function inflatedBody(request: FastifyRequest, maxBodyBytes: number
       `Content-Encoding '${encoding}' is not supported; use identity, gzip or deflate.`,
     );
   }
+  const packed = bodyBytes(request);
+  // Counted before it exists: many small bodies can become large at the same time.
+  const mostBytes = Math.min(maxBodyBytes, packed.length * MAX_EXPANSION);
+  intake.hold(request, mostBytes);
   try {
-    return await decoders[encoding](bodyBytes(request), { maxOutputLength: maxBodyBytes });
+    return await decoders[encoding](packed, { maxOutputLength: maxBodyBytes });
   } catch (cause) {
     const message = `The ${encoding} body cannot be decompressed, or is larger than ${maxBodyBytes} bytes (http-max-input-size).`;
     throw new AloftError('REQUEST_INVALID', message, { cause });

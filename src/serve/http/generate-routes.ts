@@ -12,6 +12,7 @@ import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
 import { loadHeader } from './load-header.js';
 import { errorBody, errorEvent, retryHeaders, sendJson } from './reply.js';
+import { credentialsOf } from './guard.js';
 import { modelOf, modelRoute, traceparentOf } from './route.js';
 
 const NOT_ONE_RESPONSE =
@@ -23,7 +24,11 @@ export function generateRoutes(app: FastifyInstance, context: ServerContext): vo
 }
 
 /** Model and body are checked before anything is sent. */
-function inferCall(context: ServerContext, request: FastifyRequest, reply: FastifyReply): InferCall {
+function inferCall(
+  context: ServerContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Omit<InferCall, 'isStream'> {
   const { name, version } = modelOf(request);
   const model = context.repository.resolve(name, version);
   context.health.requireServing(model);
@@ -33,6 +38,7 @@ function inferCall(context: ServerContext, request: FastifyRequest, reply: Fasti
     request: readGenerateRequest(bodyText(request), { name, version, inputs }),
     signal: clientSignal(reply),
     protocol: 'http',
+    tenant: context.access.tenantOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: true,
@@ -44,7 +50,7 @@ async function generate(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const call = inferCall(context, request, reply);
+  const call = { ...inferCall(context, request, reply), isStream: false };
   const responses: InferResponse[] = [];
   await new Promise<void>((resolve, reject) => {
     context.infer(call, {
@@ -64,7 +70,7 @@ async function generate(
 }
 
 function generateStream(context: ServerContext, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const call = inferCall(context, request, reply);
+  const call = { ...inferCall(context, request, reply), isStream: true };
   reply.headers(loadHeader(request, call.model, context));
   const stream = new StreamedReply(reply, {
     writeTimeoutMs: context.options.writeTimeoutMs,
@@ -85,10 +91,11 @@ function generateStream(context: ServerContext, request: FastifyRequest, reply: 
   return reply;
 }
 
-/** An error before the first response has its status; a later one is one more event. */
+/** An error before the first response is no stream, but has its status and form; a later one is one more event. */
 function endWithError(stream: StreamedReply, error: AloftError, log: Log): void {
   const report = clientReport(error, log);
-  if (report.code === 'CANCELLED' && stream.isOpen) return stream.end();
-  stream.open(ERROR_CATALOGUE[report.code].http, retryHeaders(error));
-  stream.endWith(errorEvent(report));
+  if (stream.isOpen) return report.code === 'CANCELLED' ? stream.end() : stream.endWith(errorEvent(report));
+  const headers = { ...retryHeaders(error), 'content-type': 'application/json' };
+  stream.open(ERROR_CATALOGUE[report.code].http, headers);
+  stream.endWith(errorBody(report.message));
 }

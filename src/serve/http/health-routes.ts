@@ -2,7 +2,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { ServerContext } from '../context/server-context.js';
 import { errorBody, sendJson } from './reply.js';
-import { modelOf, modelRoute, route } from './route.js';
+import { modelOf, modelRoute, route, type Handler } from './route.js';
+
+const HEALTH = { access: 'health' } as const;
 
 /**
  * Not live is a server with an engine that has stopped for good: nothing but a restart helps, and supervisors restart
@@ -13,7 +15,7 @@ export function healthRoutes(app: FastifyInstance, { health }: ServerContext): v
     GET: (_, reply) => {
       const reason = reasonAgainst();
       return reason === undefined
-        ? reply.code(200).send()
+        ? reply.code(200).header('content-length', 0).send()
         : sendJson(reply.header('retry-after', 1), errorBody(reason), 503);
     },
   });
@@ -22,14 +24,14 @@ export function healthRoutes(app: FastifyInstance, { health }: ServerContext): v
     app,
     '/v2/health/live',
     probe(() => health.notLiveReason()),
+    HEALTH,
   );
-  route(app, '/v2/health/ready', ready);
-  route(app, '/health', ready);
-  modelRoute(app, '/ready', {
-    GET: (request, reply) => {
-      const { name, version } = modelOf(request);
-      if (health.isModelReady(name, version)) return reply.code(200).send();
-      return sendJson(reply, errorBody('Model version not ready'), 400);
-    },
-  });
+  route(app, '/v2/health/ready', ready, HEALTH);
+  route(app, '/health', ready, HEALTH);
+  const modelReady: Handler = (request, reply) => {
+    const { name, version } = modelOf(request);
+    if (health.isModelReady(name, version)) return reply.code(200).header('content-length', 0).send();
+    return sendJson(reply, errorBody('Model version not ready'), 400);
+  };
+  modelRoute(app, '/ready', { GET: modelReady }, HEALTH);
 }

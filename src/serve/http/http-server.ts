@@ -1,11 +1,12 @@
 /** The HTTP server: routes, limits, keys, CORS. */
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { AloftError } from '../../core/errors.js';
-import { ApiKeys } from '../context/api-keys.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { ServeOptions } from '../context/options.js';
 import type { ServerContext } from '../context/server-context.js';
-import { acceptAnyBody } from './body.js';
+import { BodyIntake, endUnreadBody } from './body-intake.js';
 import { generateRoutes } from './generate-routes.js';
+import { guard } from './guard.js';
 import { healthRoutes } from './health-routes.js';
 import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
@@ -22,19 +23,30 @@ import { sharedMemoryRoutes } from './shared-memory-routes.js';
 export async function createHttpServer(context: ServerContext): Promise<FastifyInstance> {
   const { options } = context;
   const app: FastifyInstance = fastify({
-    bodyLimit: options.maxBodyBytes,
+    bodyLimit: Math.min(options.maxBodyBytes, REQUEST_LIMITS.jsonBytes.max),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 512 },
+    // Clients join the base address and a path in many ways.
+    routerOptions: {
+      maxParamLength: MAX_PARAMETER_CHARACTERS,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+    },
+    // Faults that the framework finds before there is a route.
+    frameworkErrors: (error, request, reply) => {
+      sendError(request, reply, ownError(error), context.log);
+    },
     http: { maxHeaderSize: options.maxHeaderBytes },
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
   });
   app.server.maxConnections = options.maxConnectionCount;
-  acceptAnyBody(app);
-  guard(app, options);
-  app.setErrorHandler((error: FastifyError, request, reply) =>
-    sendError(request, reply, ownError(error, options), context.log),
-  );
+  const intake = new BodyIntake(options);
+  intake.serve(app);
+  guard(app, context);
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    endUnreadBody(request, reply);
+    return sendError(request, reply, ownError(error), context.log);
+  });
   app.setNotFoundHandler((request, reply) => {
     if (!isOpenAi(request)) return sendJson(reply, errorBody('Not Found'), 404);
     return sendError(
@@ -44,7 +56,8 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
       context.log,
     );
   });
-  const routes = [healthRoutes, metadataRoutes, inferRoute, generateRoutes, repositoryRoutes, settingsRoutes];
+  inferRoute(app, context, intake);
+  const routes = [healthRoutes, metadataRoutes, generateRoutes, repositoryRoutes, settingsRoutes];
   for (const register of routes) register(app, context);
   sharedMemoryRoutes(app);
   openAiModelRoutes(app, context);
@@ -55,33 +68,8 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   return app;
 }
 
-/** Health is open to probes and the page to browsers; everything else needs a key when there are keys. */
-function guard(app: FastifyInstance, options: ServeOptions): void {
-  const keys = new ApiKeys(options.apiKeys);
-  const isOpen = (url: string) =>
-    /^\/(?:health|v2\/health\/|v2\/models\/[^/]+\/ready|assets\/|$|\?)/.test(url);
-  app.addHook('onRequest', async (request, reply) => {
-    const { origin } = request.headers;
-    const isAllowedOrigin =
-      origin !== undefined && (options.corsOrigins.includes(origin) || options.corsOrigins.includes('*'));
-    if (isAllowedOrigin) {
-      reply.header('access-control-allow-origin', origin).header('vary', 'origin');
-      if (request.method === 'OPTIONS') {
-        reply
-          .header('access-control-allow-methods', 'GET, POST')
-          .header(
-            'access-control-allow-headers',
-            'authorization, content-type, inference-header-content-length',
-          )
-          .header('access-control-max-age', '600');
-        return await reply.code(204).send();
-      }
-    }
-    if (isOpen(request.url)) return;
-    const plainKey = request.headers['x-api-key'];
-    keys.require(request.headers.authorization, typeof plainKey === 'string' ? plainKey : undefined);
-  });
-}
+/** A longer part of a path names nothing. */
+const MAX_PARAMETER_CHARACTERS = 512;
 
 function tlsOptions(tls: NonNullable<ServeOptions['tls']>, maxHeaderSize: number) {
   const client =
@@ -92,13 +80,11 @@ function tlsOptions(tls: NonNullable<ServeOptions['tls']>, maxHeaderSize: number
 }
 
 /** Errors of the framework in our words. */
-function ownError(error: FastifyError, options: ServeOptions): unknown {
+function ownError(error: FastifyError): unknown {
   if (error instanceof AloftError) return error;
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new AloftError(
-      'REQUEST_INVALID',
-      `The request body is larger than ${options.maxBodyBytes} bytes; raise http-max-input-size.`,
-    );
+  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') {
+    const message = `A part of the path is longer than ${MAX_PARAMETER_CHARACTERS} characters, and names nothing here.`;
+    return new AloftError('ROUTE_NOT_FOUND', message);
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new AloftError('REQUEST_INVALID', error.message);

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -258,8 +258,8 @@ describe('routes', () => {
 
   test('limits: body and header', async () => {
     const large = await generate({ text_input: 'x'.repeat(200_000), max_tokens: 1 });
-    expect(large.status).toBe(400);
-    expect(await large.text()).toContain('http-max-input-size');
+    expect(large.status).toBe(413);
+    expect(await large.text()).toContain('larger than 100000 bytes');
     const header = await raw('/v2', { 'x-large': 'y'.repeat(20_000) }, Buffer.alloc(0));
     expect(header.status).toBe(431);
   });
@@ -437,10 +437,11 @@ describe('generate_stream', () => {
     expect(events.map((event) => event.text_output)).toEqual(['ab echo of']);
   });
 
-  test('an error before the first response has its status and is an event', async () => {
-    const { response, events } = await stream({ text_input: 'x'.repeat(5000), max_tokens: 1, stream: true });
-    expect(response.status).toBe(400);
-    expect(events).toEqual([{ error: expect.stringMatching(/Prompt length/), code: 'PROMPT_TOO_LONG' }]);
+  test('an error before the first response is JSON with its status', async () => {
+    const body = { text_input: 'x'.repeat(5000), max_tokens: 1, stream: true };
+    const response = await post('/v2/models/ensemble/generate_stream', body);
+    expect([response.status, response.headers.get('content-type')]).toEqual([400, 'application/json']);
+    expect(await response.json()).toEqual({ error: expect.stringMatching(/Prompt length/) });
     const bad = await post('/v2/models/ensemble/generate_stream', { text_input: 1 });
     expect(bad.status).toBe(400);
     expect(bad.headers.get('content-type')).toContain('application/json');
@@ -569,7 +570,57 @@ describe('infer', () => {
     });
   });
 
+  test('answers have exactly the content type application/json', async () => {
+    const infer = await post('/v2/models/ensemble/infer', { inputs: [json, tokens] });
+    const generated = await post('/v2/models/ensemble/generate', { text_input: 'a', max_tokens: 1 });
+    const metadata = await get('/v2/models/ensemble');
+    const refused = await post('/v2/models/none/infer', {});
+    for (const answer of [infer, generated, metadata, refused])
+      expect(answer.headers.get('content-type')).toBe('application/json');
+  });
+
+  test.each([
+    ['{"text_input": "a", "max_tokens": 1, "max_tokens": 2}', "input 'max_tokens' already exists in request"],
+    [
+      '{"text_input": "a", "max_tokens": 1, "text\\u005finput": "b"}',
+      "input 'text_input' already exists in request",
+    ],
+    [
+      '{"text_input": "a", "max_tokens": 1, "parameters": {"max_tokens": 2}}',
+      "input 'max_tokens' already exists in request",
+    ],
+    [
+      '{"text_input": "a", "max_tokens": 1, "parameters": {"x": 2, "x": 3}}',
+      "parameter 'x' already exists in request",
+    ],
+  ])('generate refuses a key that comes twice: %s', async (body, error) => {
+    for (const route of ['generate', 'generate_stream']) {
+      const response = await post(`/v2/models/ensemble/${route}`, body);
+      expect([response.status, await response.json()]).toEqual([400, { error }]);
+    }
+  });
+
+  test.each(['1', '"true"', 'null', '[]'])("the repository index refuses 'ready' %s", async (ready) => {
+    const response = await post('/v2/repository/index', `{"ready": ${ready}}`);
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      {
+        error: expect.stringMatching(/^'ready' of the repository index is .*, but must be true or false\.$/),
+      },
+    ]);
+  });
+
   test.each<[string, object, RegExp]>([
+    [
+      'an output twice',
+      { inputs: [json, tokens], outputs: [{ name: 'text_output' }, { name: 'text_output' }] },
+      /^output 'text_output' already exists in request$/,
+    ],
+    [
+      'classes',
+      { inputs: [json, tokens], outputs: [{ name: 'text_output', parameters: { classification: 2 } }] },
+      /^'classification' \(class_count\) of output 'text_output' is not supported/,
+    ],
     [
       'unknown input',
       { inputs: [json, tokens, { ...json, name: 'x' }] },
@@ -674,3 +725,37 @@ function page(directory: string): string {
   writeFileSync(join(folder, 'index.html'), '<!doctype html><title>page</title>');
   return folder;
 }
+
+test('a repository as of v0.6.1, whose postprocessing needs log probabilities, has them in every answer', async () => {
+  const old = await startTestServer({
+    prepare(repository) {
+      const path = join(repository, 'tensorrt_llm', 'config.pbtxt');
+      const text = readFileSync(path, 'utf8');
+      const later = /input: \{\s*name: "return_(?:context|generation)_logits"[^}]*\}\n/g;
+      expect(text.match(later)).toHaveLength(2);
+      writeFileSync(path, text.replaceAll(later, ''));
+    },
+  });
+  try {
+    const tensor = (name: string, data: number[]) => ({
+      name,
+      datatype: 'INT32',
+      shape: [1, data.length],
+      data,
+    });
+    const inputs = [
+      tensor('input_ids', [100]),
+      tensor('input_lengths', [1]),
+      tensor('request_output_len', [3]),
+    ];
+    const answer = await fetch(`${old.httpUrl}/v2/models/tensorrt_llm/infer`, {
+      method: 'POST',
+      body: JSON.stringify({ inputs }),
+    });
+    const { outputs } = (await answer.json()) as { outputs: { name: string; shape: number[] }[] };
+    expect(outputs.find(({ name }) => name === 'cum_log_probs')?.shape).toEqual([1, 1]);
+    expect(outputs.find(({ name }) => name === 'output_log_probs')?.shape).toEqual([1, 1, 3]);
+  } finally {
+    await old.close();
+  }
+});

@@ -8,27 +8,37 @@ import { readInferRequest } from '../../protocol/kserve/http-request.js';
 import { writeInferResponse } from '../../protocol/kserve/http-response.js';
 import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../context/server-context.js';
+import type { BodyIntake } from './body-intake.js';
 import { inflatedBody } from './body.js';
 import { clientSignal } from './connection.js';
+import { credentialsOf } from './guard.js';
 import { modelOf, modelRoute, traceparentOf } from './route.js';
 
 const encoders = { gzip: promisify(gzip), deflate: promisify(deflate) };
 const HEADER_LENGTH = 'inference-header-content-length';
 
-export function inferRoute(app: FastifyInstance, context: ServerContext): void {
-  modelRoute(app, '/infer', { POST: (request, reply) => infer(context, request, reply) });
+export function inferRoute(app: FastifyInstance, context: ServerContext, intake: BodyIntake): void {
+  const { maxBodyBytes } = context.options;
+  const readBody = (request: FastifyRequest) => inflatedBody(request, maxBodyBytes, intake);
+  modelRoute(
+    app,
+    '/infer',
+    { POST: async (request, reply) => infer(context, request, reply, readBody) },
+    { maxBodyBytes },
+  );
 }
 
 async function infer(
   context: ServerContext,
   request: FastifyRequest,
   reply: FastifyReply,
+  readBody: (request: FastifyRequest) => Promise<Buffer>,
 ): Promise<FastifyReply> {
   const { name, version } = modelOf(request);
   const model = context.repository.resolve(name, version);
   context.health.requireServing(model);
   const inferRequest = readInferRequest({
-    body: await inflatedBody(request, context.options.maxBodyBytes),
+    body: await readBody(request),
     jsonBytes: headerLength(request),
     modelName: name,
     modelVersion: version,
@@ -39,9 +49,11 @@ async function infer(
     request: inferRequest,
     signal: clientSignal(reply),
     protocol: 'http',
+    tenant: context.access.tenantOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: false,
+    isStream: false,
   });
   // A request that only stops another one has nothing to say.
   return await send(request, reply, inferRequest, response ?? emptyResponse(inferRequest));
@@ -55,7 +67,8 @@ async function send(
 ): Promise<FastifyReply> {
   const { body, jsonBytes } = writeInferResponse(inferRequest, response);
   if (jsonBytes !== undefined) reply.header(HEADER_LENGTH, jsonBytes);
-  reply.type(jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+  const type = jsonBytes === undefined ? 'application/json' : 'application/octet-stream';
+  reply.header('content-type', type);
   const encoding = acceptedEncoding(request);
   if (encoding === undefined) return reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
   return reply.header('content-encoding', encoding).send(await encoders[encoding](body));

@@ -1,5 +1,5 @@
 /** GET /aloft/live: server-sent events with the state of the batchers, for the playground and for curious people. */
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { sseFrame } from '../../protocol/sse.js';
 import { liveSnapshot } from '../metrics/live-snapshot.js';
 import type { ServerContext } from '../context/server-context.js';
@@ -9,10 +9,14 @@ import { route } from './route.js';
 const INTERVAL_MS = 200;
 
 export function liveRoute(app: FastifyInstance, context: ServerContext): void {
-  route(app, '/aloft/live', { GET: (_, reply) => live(context, reply) });
+  route(app, '/aloft/live', { GET: (request, reply) => live(context, request, reply) });
 }
 
-async function live(context: ServerContext, reply: FastifyReply): Promise<FastifyReply> {
+async function live(
+  context: ServerContext,
+  { method }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const signal = clientSignal(reply);
   const { writeTimeoutMs } = context.options;
   const stream = new StreamedReply(reply, {
@@ -20,7 +24,7 @@ async function live(context: ServerContext, reply: FastifyReply): Promise<Fastif
     contentType: 'text/event-stream; charset=utf-8',
   });
   try {
-    while (!signal.aborted && context.health.phase !== 'draining') {
+    while (method !== 'HEAD' && !signal.aborted && context.health.phase !== 'draining') {
       await stream.write(sseFrame(JSON.stringify(liveSnapshot(context))));
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }

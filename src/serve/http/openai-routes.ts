@@ -15,7 +15,9 @@ import { openAiError, OpenAiRequestError, type OpenAiErrorBody } from '../../pro
 import { inMemberNames } from '../../protocol/openai/member-names.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import { sseFrame } from '../../protocol/sse.js';
+import { templateValues } from '../../text/template-values.js';
 import { requestInfo } from '../inference/request-info.js';
+import { withTenant } from '../inference/cache-salt.js';
 import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
@@ -23,8 +25,10 @@ import type { GenerationModel } from '../repository/served-model.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
+import { credentialsOf } from './guard.js';
 import { openAiModel } from './openai-models.js';
 import { sendJson } from './reply.js';
+import { Silence } from './silence.js';
 import { route, traceparentOf } from './route.js';
 
 export function openAiRoutes(app: FastifyInstance, context: ServerContext): void {
@@ -37,6 +41,8 @@ interface Job {
   readonly options: StreamOptions;
   readonly model: GenerationModel;
   readonly requests: readonly GenerateRequest[];
+  /** Member of the body that errors of the prompt are about. */
+  readonly promptMember: 'messages' | 'prompt';
   readonly stream: StreamWriter;
   readonly whole: BodyWriter;
 }
@@ -54,6 +60,7 @@ async function complete(
     options,
     model,
     requests: options.requests,
+    promptMember: 'prompt',
     stream: new CompletionStreamWriter(head, sequenceCount, options),
     whole: new CompletionBodyWriter(head, sequenceCount),
   });
@@ -64,15 +71,27 @@ async function chat(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const options = readChatRequest(parseJsonObject(bodyText(request)));
+  const text = bodyText(request);
+  const options = readChatRequest(parseJsonObject(text));
   const head = answerHead('chatcmpl', options);
   return await answer(context, request, reply, {
     options,
     model: openAiModel(context, options.model),
-    requests: [options.request],
+    requests: [withPythonValues(options.request, text)],
+    promptMember: 'messages',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),
   });
+}
+
+/** Chat templates are programs for Python, which reads some JSON otherwise. */
+function withPythonValues(request: GenerateRequest, text: string): GenerateRequest {
+  const { prompt } = request;
+  if (prompt.type !== 'chat') return request;
+  return {
+    ...request,
+    prompt: { ...prompt, templateArguments: templateValues(text, prompt.templateArguments) },
+  };
 }
 
 function answerHead(prefix: string, { model }: StreamOptions) {
@@ -86,7 +105,8 @@ async function answer(
   job: Job,
 ): Promise<FastifyReply> {
   context.health.requireServing(job.model);
-  const call = { context, job, signal: clientSignal(reply), traceparent: traceparentOf(request) };
+  const tenant = context.access.tenantOf(credentialsOf(request));
+  const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
   if (job.options.stream) return await stream(call, reply);
   await new Promise<void>((resolve, reject) => {
     run(call, {
@@ -103,6 +123,7 @@ async function answer(
 interface Call {
   readonly context: ServerContext;
   readonly job: Job;
+  readonly tenant: string | undefined;
   readonly signal: AbortSignal;
   readonly traceparent: string | undefined;
 }
@@ -116,14 +137,18 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
       writeTimeoutMs: context.options.writeTimeoutMs,
       contentType: 'text/event-stream; charset=utf-8',
     }));
+  const silence = new Silence(context.options.keepAliveMs, () => open().write(KEEP_ALIVE));
   await new Promise<void>((resolve, reject) => {
     run(call, {
       take(items) {
         let frames = '';
         for (const item of items) for (const chunk of job.stream.push(item)) frames += sseFrame(chunk);
-        return frames === '' ? undefined : open().write(frames);
+        if (frames === '') return undefined;
+        silence.restart();
+        return open().write(frames);
       },
       end(failure) {
+        silence.end();
         if (failure !== undefined && opened === undefined) return reject(failure);
         const chunks =
           failure === undefined
@@ -137,6 +162,9 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
   return reply;
 }
 
+/** A comment, which readers of event streams skip. */
+const KEEP_ALIVE = ': keep-alive\n\n';
+
 function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
   return openAiError(
     clientReport(failure, log),
@@ -145,7 +173,10 @@ function errorObject(failure: AloftError, log: Log): OpenAiErrorBody {
 }
 
 /** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */
-function run({ context, job, signal, traceparent }: Call, reader: Reader<readonly PromptedEvent[]>): void {
+function run(
+  { context, job, tenant, signal, traceparent }: Call,
+  reader: Reader<readonly PromptedEvent[]>,
+): void {
   const { model, requests } = job;
   const { engine } = model;
   // OpenAI's requests have no levels.
@@ -155,7 +186,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
   const limits = queueTimeoutMs === undefined ? {} : { queueTimeoutMs };
   const calls = requests.map((row) => ({
     engine,
-    request: { ...limits, ...row },
+    request: withTenant({ ...limits, ...row, shortensOutput: !context.options.strictLengths }, tenant),
     queue: { level, maxWaitingCount },
     signal,
     info,
@@ -176,7 +207,7 @@ function run({ context, job, signal, traceparent }: Call, reader: Reader<readonl
       held = undefined;
       return reader.take(first);
     },
-    end: (failure) => reader.end(failure && inMemberNames(failure)),
+    end: (failure) => reader.end(failure && inMemberNames(failure, job.promptMember)),
   });
 }
 

@@ -24,7 +24,8 @@ export function playgroundRoutes(app: FastifyInstance, directory: string | undef
     const isPage = url === '/index.html';
     // Asset names hold a hash of their content; the page itself does not.
     const caching = isPage ? 'no-cache' : 'public, max-age=31536000, immutable';
-    app.get(isPage ? '/' : url, (_, reply) =>
+    const route = { exposeHeadRoute: true, config: { access: 'page' } } as const;
+    app.get(isPage ? '/' : url, route, (_, reply) =>
       reply
         .type(CONTENT_TYPES[extname(path)] ?? 'application/octet-stream')
         .header('cache-control', caching)

@@ -9,7 +9,8 @@ import { QueueFullError } from '../generation/running-engine.js';
 
 /** A JSON text as the whole answer. */
 export function sendJson(reply: FastifyReply, text: string, status = 200): FastifyReply {
-  return reply.code(status).type('application/json').send(text);
+  // As bytes: the framework would write a charset behind the type of a text, and Triton's clients compare the whole header.
+  return reply.code(status).header('content-type', 'application/json').send(Buffer.from(text));
 }
 
 /** A thrown value as an answer: Triton's form, or OpenAI's below /v1. */
@@ -38,7 +39,7 @@ export function errorEvent({ code, message }: ErrorReport): string {
 }
 
 export function isOpenAi(request: FastifyRequest): boolean {
-  return request.url.startsWith('/v1/');
+  return /^\/+v1(?:\/|$)/.test(request.url);
 }
 
 /** Tells a client when to come again, where that helps. */

@@ -1,30 +1,56 @@
 /** Routes, and the parts of a request that several of them read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import { openAiRouteError } from '../../protocol/openai/error.js';
+import type { AccessGroup } from '../context/access.js';
 import { errorBody, isOpenAi, sendJson } from './reply.js';
 
 /** Sends its own answer. What it throws becomes an error answer. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
 type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
 
-const METHODS: readonly Method[] = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH'];
+const METHODS: readonly (Method | 'HEAD')[] = ['GET', 'HEAD', 'POST', 'DELETE', 'PUT', 'PATCH'];
 
-/** Registers a route, and 405 for every other method on its path. */
+/** Registers a route, and 405 for every other method on its path. HEAD is GET without the body. */
 export function route(
   app: FastifyInstance,
   url: string,
   handlers: Readonly<Partial<Record<Method, Handler>>>,
+  { access = 'inference', maxBodyBytes }: RouteOptions = {},
 ): void {
   for (const method of METHODS) {
-    const handler = handlers[method];
-    app.route({ method, url, handler: handler ?? methodNotAllowed });
+    const handler = handlers[method === 'HEAD' ? 'GET' : method] ?? methodNotAllowed;
+    app.route({
+      method,
+      url,
+      handler,
+      config: { access },
+      bodyLimit: maxBodyBytes ?? bodyLimitOf(app, access),
+    });
   }
 }
 
+export interface RouteOptions {
+  /** Rights that the route needs. Default: those of inference. */
+  readonly access?: AccessGroup;
+  readonly maxBodyBytes?: number;
+}
+
+/** The server's limit of JSON, and less where a body only names something. */
+function bodyLimitOf(app: FastifyInstance, access: AccessGroup): number {
+  const { bodyLimit = Infinity } = app.initialConfig;
+  return access === 'inference' ? bodyLimit : Math.min(bodyLimit, REQUEST_LIMITS.controlBytes.max);
+}
+
 /** The same under a model's name and under one of its versions. */
-export function modelRoute(app: FastifyInstance, rest: string, handlers: Parameters<typeof route>[2]): void {
-  route(app, `/v2/models/:model${rest}`, handlers);
-  route(app, `/v2/models/:model/versions/:version${rest}`, handlers);
+export function modelRoute(
+  app: FastifyInstance,
+  rest: string,
+  handlers: Parameters<typeof route>[2],
+  options: RouteOptions = {},
+): void {
+  route(app, `/v2/models/:model${rest}`, handlers, options);
+  route(app, `/v2/models/:model/versions/:version${rest}`, handlers, options);
 }
 
 export function pathParameter(request: FastifyRequest, name: string): string {

@@ -8,30 +8,34 @@ import { bodyText } from './body.js';
 import { sendJson } from './reply.js';
 import { modelOf, route } from './route.js';
 
+const ADMINISTRATION = { access: 'administration' } as const;
+
 export function settingsRoutes(
   app: FastifyInstance,
   { logSettings, traces, repository }: ServerContext,
 ): void {
-  route(app, '/v2/logging', {
+  const logging: Parameters<typeof route>[2] = {
     GET: (_, reply) => sendJson(reply, JSON.stringify(logSettings.settings)),
     POST: (request, reply) => {
       logSettings.update(logChanges(request));
       return sendJson(reply, JSON.stringify(logSettings.settings));
     },
-  });
+  };
+  route(app, '/v2/logging', logging, ADMINISTRATION);
   for (const url of ['/v2/trace/setting', '/v2/models/:model/trace/setting']) {
     const model = (request: FastifyRequest): string => {
       const { name } = modelOf(request);
       if (name !== '') repository.resolve(name, '');
       return name;
     };
-    route(app, url, {
+    const tracing: Parameters<typeof route>[2] = {
       GET: (request, reply) => sendJson(reply, traceJson(traces.settings(model(request)))),
       POST: (request, reply) => {
         traces.update(model(request), traceChanges(request));
         return sendJson(reply, traceJson(traces.settings(model(request))));
       },
-    });
+    };
+    route(app, url, tracing, ADMINISTRATION);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Collects the events of a request's rows into whole answers or streamed pieces. */
-import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
+import type { GenerateEvent, TextEvent, TextLogprobs } from '../../core/generate.js';
 import { joinLogits } from '../../core/logits.js';
 import {
   emptyRow,
@@ -14,24 +14,35 @@ interface Sequence {
   readonly tokenIds: number[];
   readonly logprobs: TextLogprobs[];
   readonly logits: Float32Array[];
+  /** Of the tokens so far. */
+  cumulativeLogprob: number;
   finished: Extract<GenerateEvent, { type: 'sequence' }> | undefined;
   wasStreamed: boolean;
+}
+
+export interface AnswerOptions {
+  /** Whole answers start with the prompt's token ids. */
+  readonly echoTokens: boolean;
+  /** Each streamed piece is one token, as clients of token ids expect, however many are there at once. */
+  readonly splitsTokens: boolean;
+  readonly sequenceCount: number;
 }
 
 export class AnswerBuilder {
   readonly #facts: RowFacts[];
   readonly #sequences: Map<number, Sequence>[];
   readonly #echoTokens: boolean;
+  readonly #splitsTokens: boolean;
   readonly #isMany: boolean;
   #pieces: Piece[] = [];
   #finishedRowCount = 0;
 
-  /** @param options.echoTokens Whole answers start with the prompt's token ids. */
-  constructor(rowCount: number, options: { readonly echoTokens: boolean; readonly sequenceCount: number }) {
+  constructor(rowCount: number, options: AnswerOptions) {
     this.#isMany = rowCount > 1 || options.sequenceCount > 1;
     this.#facts = Array.from({ length: rowCount }, emptyRow);
     this.#sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
     this.#echoTokens = options.echoTokens;
+    this.#splitsTokens = options.splitsTokens;
   }
 
   /** True when every row had its terminal event. */
@@ -64,21 +75,37 @@ export class AnswerBuilder {
   }
 
   whole(): TensorAnswer {
-    const pieces = this.#sequences.flatMap((row, rowIndex) =>
+    return { pieces: this.#wholePieces(), rows: this.#facts, isStreamed: false, isMany: this.#isMany };
+  }
+
+  /** An answer to each sequence of each row, which it names. */
+  wholes(): TensorAnswer[] {
+    if (!this.#isMany) return [this.whole()];
+    return this.#wholePieces().map((piece) => ({
+      pieces: [piece],
+      rows: [this.#facts[piece.row]!],
+      isStreamed: true,
+      isMany: true,
+    }));
+  }
+
+  #wholePieces(): Piece[] {
+    return this.#sequences.flatMap((row, rowIndex) =>
       [...row.entries()]
         .toSorted(([a], [b]) => a - b)
         .map(([index, sequence]) => this.#wholePiece(rowIndex, index, sequence)),
     );
-    return { pieces, rows: this.#facts, isStreamed: false, isMany: this.#isMany };
   }
 
   #wholePiece(row: number, index: number, sequence: Sequence): Piece {
     const prompt = this.#echoTokens ? this.#facts[row]!.promptTokenIds : [];
+    const output = sequence.finished?.tokenIds ?? sequence.tokenIds;
     return {
       row,
       sequence: index,
       text: sequence.finished?.text ?? sequence.text,
-      tokenIds: [...prompt, ...(sequence.finished?.tokenIds ?? sequence.tokenIds)],
+      tokenIds: [...prompt, ...output],
+      outputCount: output.length,
       logprobs: sequence.logprobs,
       logits: sequence.logits.length === 0 ? undefined : joinLogits(sequence.logits),
       cumulativeLogprob: sequence.finished?.cumulativeLogprob ?? sum(sequence.logprobs),
@@ -94,16 +121,12 @@ export class AnswerBuilder {
     if (event.logits) sequence.logits.push(event.logits);
     if (event.text === '' && event.tokenIds.length === 0) return;
     sequence.wasStreamed = true;
-    this.#pieces.push({
-      row,
-      sequence: event.sequence,
-      text: event.text,
-      tokenIds: event.tokenIds,
-      logprobs: event.logprobs ?? [],
-      logits: event.logits,
-      cumulativeLogprob: sum(sequence.logprobs),
-      finishReason: undefined,
-    });
+    const parts = this.#splitsTokens && event.tokenIds.length > 1 ? singleTokens(event) : [event];
+    for (const { text, tokenIds, logprobs = [], logits } of parts) {
+      const cumulativeLogprob = (sequence.cumulativeLogprob += sum(logprobs));
+      const piece = { row, sequence: event.sequence, text, tokenIds, outputCount: tokenIds.length };
+      this.#pieces.push({ ...piece, logprobs, logits, cumulativeLogprob, finishReason: undefined });
+    }
   }
 
   /** Beams come whole at their end; otherwise the last piece that is still here carries the end. */
@@ -125,6 +148,7 @@ export class AnswerBuilder {
       row,
       sequence: event.sequence,
       ...whole,
+      outputCount: whole.tokenIds.length,
       logprobs: [],
       logits: undefined,
       cumulativeLogprob,
@@ -141,6 +165,7 @@ export class AnswerBuilder {
         tokenIds: [],
         logprobs: [],
         logits: [],
+        cumulativeLogprob: 0,
         finished: undefined,
         wasStreamed: false,
       };
@@ -152,4 +177,17 @@ export class AnswerBuilder {
 
 function sum(logprobs: readonly TextLogprobs[]): number {
   return logprobs.reduce((total, entry) => total + entry.logprob, 0);
+}
+
+/** The event as one for each of its tokens; the text, which nobody reads who reads token ids, goes with the last. */
+function singleTokens(event: TextEvent): TextEvent[] {
+  const { tokenIds, logprobs, logits } = event;
+  const width = (logits?.length ?? 0) / tokenIds.length;
+  return tokenIds.map((id, i) => ({
+    ...event,
+    text: i === tokenIds.length - 1 ? event.text : '',
+    tokenIds: [id],
+    logprobs: logprobs?.slice(i, i + 1),
+    logits: logits?.subarray(i * width, (i + 1) * width),
+  }));
 }

@@ -9,11 +9,15 @@ export interface InferCall {
   readonly request: InferRequest;
   readonly signal: AbortSignal;
   readonly protocol: RequestInfo['protocol'];
+  /** Caller's part of the prefix cache; undefined where all share one. */
+  readonly tenant: string | undefined;
   readonly traceparent: string | undefined;
   /** Time the client gives, in ms from now. */
   readonly deadlineMs: number | undefined;
   /** Refused when the model's answer may have many parts and the caller can carry only one. */
   readonly acceptsMany: boolean;
+  /** True for calls that are made to carry many responses: each sequence of a decoupled model is then one, streamed or not. */
+  readonly isStream: boolean;
 }
 
 /** Responses that are ready together. The last batch is final; it may be empty. */

@@ -1,6 +1,8 @@
 /** Tensor requests against any served model, the same for HTTP and gRPC. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import { present } from '../../core/present.js';
+import { requireWithin } from '../../core/request-limits.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
 import type { Reader } from '../generation/reader.js';
@@ -15,6 +17,7 @@ import { readTensorRequest, type AnswerForm } from '../tensors/tensor-request.js
 import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js';
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
+import { saltOf, withTenant } from './cache-salt.js';
 import type { Infer, InferCall, ResponseBatch } from './infer-call.js';
 import { requestInfo } from './request-info.js';
 import { requestLimits } from './request-limits.js';
@@ -67,6 +70,7 @@ function begin(
 ): void {
   const { request } = call;
   const arrivedMs = performance.now();
+  requireWithin('idCharacters', request.id.length, 'The id of the request');
   const batchSize = validateInputs(request, model.interface);
   refuseUnsupportedParameters(request);
   const parametersOf = responseParameters(model, request);
@@ -79,8 +83,10 @@ function begin(
   const info = requestInfo(model, { ...call, arrivedMs });
   const limits = requestLimits(call, model);
   const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
+  const cacheSalt = saltOf(request.parameters);
+  const common = { ...limits.fields, ...present({ echo: echo || undefined, cacheSalt }) };
   const requests = rows.map((row, i) =>
-    named({ ...row, ...limits.fields, ...(echo ? { echo } : {}) }, request.id, i, rows.length),
+    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.tenant),
   );
   const calls = requests.map((row) => ({
     engine: model.engine,
@@ -91,6 +97,7 @@ function begin(
   }));
   const builder = new AnswerBuilder(requests.length, {
     echoTokens: echo && model.kind === 'engine',
+    splitsTokens: model.kind === 'engine',
     sequenceCount: requests[0]?.sequenceCount ?? 1,
   });
   const requested = new Set(request.outputs.map((output) => output.name));
@@ -109,8 +116,10 @@ function begin(
   };
   const responseOf = (answer: TensorAnswer) =>
     respond(model, request, tensors(answer), parametersOf(answer.rows));
-  const answering = form.isStreaming ? streamedAnswer : wholeAnswer;
-  const answer = answering(builder, responseOf, namedReader);
+  const answersOf = () => (call.isStream && model.isDecoupled ? builder.wholes() : [builder.whole()]);
+  const answer = form.isStreaming
+    ? streamedAnswer(builder, responseOf, namedReader)
+    : wholeAnswer(builder, () => answersOf().map(responseOf), namedReader);
   runRows(run, calls, {
     take(row) {
       follower?.noteTokens(performance.now());
@@ -165,10 +174,10 @@ function streamedAnswer(
   };
 }
 
-/** One response at the end; none when the request was stopped before its first token. */
+/** All responses at the end; none when the request was stopped before its first token. */
 function wholeAnswer(
   builder: AnswerBuilder,
-  responseOf: (answer: TensorAnswer) => InferResponse,
+  responses: () => InferResponse[],
   reader: Reader<ResponseBatch>,
 ): Reader<RowEvents> {
   return {
@@ -179,7 +188,7 @@ function wholeAnswer(
     end(failure) {
       if (failure !== undefined) return reader.end(failure);
       const isStopped = !builder.isComplete && builder.isEmpty;
-      void answerOnce(reader, isStopped ? [] : [responseOf(builder.whole())]);
+      void answerOnce(reader, isStopped ? [] : responses());
     },
   };
 }

@@ -43,11 +43,22 @@ async function preprocess(model: CodecModel, find: Find, batchSize: number): Pro
       [batchSize, 1],
       ids.map((row) => row.length),
     ),
+    ...decoderInputs(padId, batchSize),
     await wordTensor(model, 'BAD_WORDS_IDS', find('BAD_WORDS_DICT'), batchSize),
     await wordTensor(model, 'STOP_WORDS_IDS', find('STOP_WORDS_DICT'), batchSize),
     ...(outputLengths ? [outputLengths] : []),
     ...(endId ? [{ ...endId, name: 'OUT_END_ID' }] : []),
     ...(padId ? [{ ...padId, name: 'OUT_PAD_ID' }] : []),
+  ];
+}
+
+/** The start of a decoder's input, one padding id, which upstream makes for models of any kind. */
+function decoderInputs(padId: Tensor | undefined, batchSize: number): Tensor[] {
+  const [first = 0] = padId === undefined ? [] : numbers(padId);
+  const each = (value: number) => Array.from({ length: batchSize }, () => value);
+  return [
+    numberTensor('DECODER_INPUT_ID', 'INT32', [batchSize, 1], each(first)),
+    numberTensor('REQUEST_DECODER_INPUT_LEN', 'INT32', [batchSize, 1], each(1)),
   ];
 }
 

@@ -65,6 +65,7 @@ export function registerAloftEngineMetrics(
     });
   }
   registerWaitReasons(registry, engines);
+  registerRankMemory(registry, engines);
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, labelNames: ['model'] as const, registers: [registry] });
   const rows = histogram('aloft_batch_rows', 'Rows of a step.', ROWS);
@@ -82,6 +83,21 @@ export function registerAloftEngineMetrics(
 }
 
 const STEP_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+function registerRankMemory(registry: Registry, engines: () => readonly EngineStats[]): void {
+  const gauge: Gauge = new Gauge({
+    name: 'aloft_rank_memory_bytes',
+    help: 'Memory of an engine by rank and purpose.',
+    labelNames: ['model', 'rank', 'purpose'],
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const { engine } of engines())
+        for (const { rank, purpose, bytes } of engine.loaded.memory)
+          gauge.set({ model: engine.name, rank: String(rank), purpose }, bytes);
+    },
+  });
+}
 
 function registerWaitReasons(registry: Registry, engines: () => readonly EngineStats[]): void {
   const counter: Counter = new Counter({

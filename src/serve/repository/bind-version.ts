@@ -2,7 +2,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { RunningEngine } from '../generation/running-engine.js';
-import type { EngineLoader } from '../engine/engine-loader.js';
+import type { EngineLoader, EngineSettings, ServableEngine } from '../engine/engine-loader.js';
+import { asAloftError } from '../generation/run-generation.js';
 import {
   bindCodec,
   bindGeneration,
@@ -29,13 +30,29 @@ export interface BindOptions {
 export interface BoundVersion {
   readonly served: ServedModel;
   readonly findings: readonly Finding[];
+  /** Why it is the one that was served before. */
+  readonly fault: AloftError | undefined;
+}
+
+interface LoadedVersion {
+  readonly engine: RunningEngine;
+  readonly settings: EngineSettings;
+  readonly model: ModelVersion;
+}
+
+interface Replacement {
+  readonly loaded: LoadedVersion;
+  readonly fault: AloftError | undefined;
 }
 
 export class VersionBinder {
   readonly #options: BindOptions;
   readonly #loader: EngineLoader;
   readonly #models: ModelTable;
-  readonly #enginesByKey = new Map<string, RunningEngine>();
+  readonly #loadedByKey = new Map<string, LoadedVersion>();
+  /** Engines that new ones have replaced, until nothing refers to them. */
+  readonly #replaced: RunningEngine[] = [];
+  readonly #draining = new Set<Promise<boolean>>();
 
   constructor(options: BindOptions, loader: EngineLoader, models: ModelTable) {
     this.#options = options;
@@ -44,7 +61,7 @@ export class VersionBinder {
   }
 
   engines(): readonly RunningEngine[] {
-    return [...this.#enginesByKey.values()];
+    return [...this.#loadedByKey.values()].map(({ engine }) => engine);
   }
 
   /** @throws {AloftError} that says why the version cannot be served. */
@@ -65,25 +82,44 @@ export class VersionBinder {
         return await this.#loadEngine(model, files);
       case 'preprocessing':
       case 'postprocessing':
-        return { served: await this.#loadCodec(model, kind, files), findings: [] };
+        return { served: await this.#loadCodec(model, kind, files), findings: [], fault: undefined };
       default:
-        return { served: this.#bindView(model, kind), findings: [] };
+        return { served: this.#bindView(model, kind), findings: [], fault: undefined };
     }
+  }
+
+  /** True if what was bound earlier can still answer. */
+  isLive(served: ServedModel): boolean {
+    return 'codec' in served || this.engines().includes(served.engine);
   }
 
   /** Frees the engine of a version, if it has one of its own. */
   async release(name: string, version: string): Promise<void> {
     const key = `${name}/${version}`;
-    const engine = this.#enginesByKey.get(key);
-    this.#enginesByKey.delete(key);
-    await engine?.close(this.#options.drainMs);
+    const loaded = this.#loadedByKey.get(key);
+    this.#loadedByKey.delete(key);
+    await loaded?.engine.close(this.#options.drainMs, unloadedFault(name));
+  }
+
+  /** Lets engines that were replaced finish their requests, and frees them. Does not wait for that. */
+  drainReplaced(): void {
+    for (const engine of this.#replaced.splice(0)) {
+      const draining = engine.close(this.#options.drainMs, unloadedFault(engine.name));
+      this.#draining.add(draining);
+      void draining.finally(() => this.#draining.delete(draining));
+    }
   }
 
   /** @returns false when an engine hangs in a native call */
   async closeAll(): Promise<boolean> {
-    const engines = this.engines();
-    this.#enginesByKey.clear();
-    const ended = await Promise.all(engines.map((engine) => engine.close(this.#options.drainMs)));
+    const engines = [...this.engines(), ...this.#replaced.splice(0)];
+    this.#loadedByKey.clear();
+    const cut = new AloftError(
+      'SHUTTING_DOWN',
+      'The server shuts down and cannot wait for this request; send it again.',
+    );
+    const ends = engines.map((engine) => engine.close(this.#options.drainMs, cut));
+    const ended = await Promise.all([...ends, ...this.#draining]);
     return ended.every(Boolean);
   }
 
@@ -105,13 +141,42 @@ export class VersionBinder {
     const faults = [...findings, ...priorityFindings(model.file)];
     const error = faults.find((finding) => finding.severity === 'error');
     if (error !== undefined) throw invalid(formatFinding(error));
-    await this.release(model.name, model.version);
-    const loaded = await this.#loader.load(settings);
+    const { loaded, fault } = await this.#replaceEngine(settings, model);
+    const context = { engine: loaded.engine, engineFile: loaded.model.file, find: this.#find };
+    return { served: bindGeneration(loaded.model, 'engine', context), findings, fault };
+  }
+
+  /**
+   * Loads an engine beside the one that it replaces, which serves until then. Where memory does not hold both, what can be checked is
+   * checked before the old one is freed, and the old one is loaded again when the new one fails all the same.
+   */
+  async #replaceEngine(settings: EngineSettings, model: ModelVersion): Promise<Replacement> {
+    const { modelName, modelVersion } = settings;
+    const old = this.#loadedByKey.get(`${modelName}/${modelVersion}`);
+    try {
+      const loaded = this.#keep(settings, model, await this.#loader.load(settings));
+      if (old !== undefined) this.#replaced.push(old.engine);
+      return { loaded, fault: undefined };
+    } catch (error) {
+      if (old === undefined || !(error instanceof AloftError) || error.code !== 'OUT_OF_MEMORY') throw error;
+    }
+    await this.#loader.check(settings);
+    await this.release(modelName, modelVersion);
+    try {
+      return { loaded: this.#keep(settings, model, await this.#loader.load(settings)), fault: undefined };
+    } catch (error) {
+      const loaded = this.#keep(old.settings, old.model, await this.#loader.load(old.settings));
+      return { loaded, fault: asAloftError(error) };
+    }
+  }
+
+  #keep(settings: EngineSettings, model: ModelVersion, loaded: ServableEngine): LoadedVersion {
+    const { modelName, modelVersion } = settings;
     const maxQueued = settings.options.maxQueuedRequests ?? this.#options.maxQueuedRequests;
-    const engine = new RunningEngine(model.name, model.version, loaded, maxQueued);
-    this.#enginesByKey.set(`${model.name}/${model.version}`, engine);
-    const context = { engine, engineFile: model.file, find: this.#find };
-    return { served: bindGeneration(model, 'engine', context), findings };
+    const engine = new RunningEngine(modelName, modelVersion, loaded, maxQueued);
+    const kept = { engine, settings, model };
+    this.#loadedByKey.set(`${modelName}/${modelVersion}`, kept);
+    return kept;
   }
 
   async #loadCodec(model: ModelVersion, kind: CodecModel['kind'], files: ModelFiles): Promise<CodecModel> {
@@ -179,4 +244,9 @@ function tokenizerDirectory(file: ConfigFile, modelDirectory: string | undefined
 
 function invalid(message: string): AloftError {
   return new AloftError('REPOSITORY_INVALID', message);
+}
+
+function unloadedFault(name: string): AloftError {
+  const message = `Model '${name}' was unloaded, and could not wait for this request; send it again.`;
+  return new AloftError('MODEL_UNAVAILABLE', message);
 }

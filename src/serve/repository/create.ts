@@ -81,10 +81,13 @@ function engineLimits(engineDirectory: string): EngineLimits {
   } catch (cause) {
     throw new AloftError('ENGINE_CORRUPT', `'${path}' is not JSON.`, { cause });
   }
-  const builder = isObject(config) && isObject(config['builder_config']) ? config['builder_config'] : {};
-  const count = (key: string) => {
-    const value = builder[key];
+  const count = (section: 'builder_config' | 'aloft', key: string) => {
+    const members = isObject(config) ? config[section] : undefined;
+    const value = isObject(members) ? members[key] : undefined;
     return typeof value === 'number' && value >= 1 ? value : undefined;
   };
-  return { maxBatchSize: count('max_batch_size'), maxBeamWidth: count('max_beam_width') };
+  return {
+    maxBatchSize: count('builder_config', 'max_batch_size'),
+    maxBeamWidth: count('aloft', 'max_beam_width'),
+  };
 }

@@ -1,7 +1,7 @@
 /** Faults of requests to load a model that cannot be loaded; the sentences begin with Triton's. */
 import { AloftError, suggestion } from '../../core/errors.js';
 import { formatFinding } from './finding.js';
-import type { ModelEntry } from './model-entry.js';
+import type { ModelFiles } from './scan.js';
 
 export function unknownModelFault(name: string, names: readonly string[]): AloftError {
   const near = suggestion(name, names);
@@ -9,11 +9,12 @@ export function unknownModelFault(name: string, names: readonly string[]): Aloft
   return new AloftError('MODEL_LOAD_FAILED', `${notPolled(name)}: there is no such model; ${hint}`);
 }
 
-/** Undefined: every version is ready. */
-export function loadFault({ files, versions }: ModelEntry): AloftError | undefined {
+/** Fault of a version that cannot be loaded. */
+export function loadFault(
+  files: ModelFiles,
+  failed: { readonly version: string; readonly reason: string },
+): AloftError {
   const { name } = files;
-  const failed = [...versions.values()].find(({ state }) => state !== 'READY');
-  if (failed === undefined) return undefined;
   const finding = files.findings.find(({ severity }) => severity === 'error');
   if (finding === undefined) {
     const message = `load failed for model '${name}': version ${failed.version} is at UNAVAILABLE state: ${failed.reason};`;

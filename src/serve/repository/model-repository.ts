@@ -2,6 +2,7 @@
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
+import { EngineRestarts } from './engine-restarts.js';
 import { formatFinding } from './finding.js';
 import { loadFault, unknownModelFault } from './load-faults.js';
 import { VersionBinder } from './bind-version.js';
@@ -24,6 +25,8 @@ export interface RepositoryOptions {
   /** In mode explicit: what to load at start; `*` for all. */
   readonly initialModels: readonly string[];
   readonly maxQueuedRequests: number;
+  /** Whether an engine that has stopped is loaded again. */
+  readonly restart: boolean;
   /** Time that requests of an unloaded model have to finish. */
   readonly drainMs: number;
 }
@@ -36,9 +39,14 @@ export class ModelRepository {
   readonly #options: RepositoryOptions;
   readonly #log: Log;
   readonly #binder: VersionBinder;
+  readonly #restarts: EngineRestarts;
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
+  /** Files with which a model was loaded last. */
+  readonly #loadedFiles = new Map<string, ModelFiles>();
+  /** False until the directories were read for the first time: until then any name may be that of a model. */
+  #isScanned = false;
   /** Loads and unloads happen one after another. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -46,6 +54,7 @@ export class ModelRepository {
     this.#options = options;
     this.#log = log;
     this.#binder = new VersionBinder(options, loader, this.#table);
+    this.#restarts = new EngineRestarts(options.restart);
   }
 
   get controlMode(): ControlMode {
@@ -55,6 +64,7 @@ export class ModelRepository {
   /** Reads the directories and loads what the control mode says. Models that fail are UNAVAILABLE with their reason. */
   async start(): Promise<void> {
     this.#rescan();
+    this.#isScanned = true;
     const { controlMode, initialModels, pollSeconds } = this.#options;
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? this.#table.names : initialModels;
@@ -68,6 +78,11 @@ export class ModelRepository {
    * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
+    if (!this.#isScanned)
+      throw new AloftError(
+        'MODEL_UNAVAILABLE',
+        `The models are being loaded, '${name}' may be one of them; retry later.`,
+      );
     return this.#table.resolve(name, version);
   }
 
@@ -123,8 +138,9 @@ export class ModelRepository {
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.#table.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
-      await this.#loadAll([name, ...this.#dependencies(name)]);
-      const fault = loadFault(this.#table.get(name)!);
+      const names = [name, ...this.#dependencies(name)];
+      const faults = await this.#loadAll(names);
+      const fault = names.map((one) => faults.get(one)).find((one) => one !== undefined);
       if (fault !== undefined) throw fault;
     });
   }
@@ -211,8 +227,11 @@ export class ModelRepository {
       : this.#binder.membersOf(kind, file).filter((member) => this.#table.has(member));
   }
 
-  /** Loads models in an order that has members first, then again what is made of them and was loaded before. */
-  async #loadAll(names: readonly string[]): Promise<void> {
+  /**
+   * Loads models in an order that has members first, then again what is made of them and was loaded before.
+   * @returns faults by model; a model that was served before still is, as it was
+   */
+  async #loadAll(names: readonly string[]): Promise<ReadonlyMap<string, AloftError>> {
     const wanted = new Set(names);
     const isLoaded = (entry: ModelEntry) =>
       [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
@@ -220,8 +239,24 @@ export class ModelRepository {
       (entry) => isLoaded(entry) && this.#dependencies(entry.files.name).some((member) => wanted.has(member)),
     );
     for (const entry of dependents) wanted.add(entry.files.name);
-    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b)))
-      await this.#loadModel(name);
+    // At once, so that none looks as if it did not exist while others are loaded.
+    for (const name of wanted) this.#announce(name);
+    const faults = new Map<string, AloftError>();
+    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b))) {
+      const fault = await this.#loadModel(name);
+      if (fault !== undefined) faults.set(name, fault);
+    }
+    this.#binder.drainReplaced();
+    return faults;
+  }
+
+  /** Marks the versions that will be loaded, where none answers yet. */
+  #announce(name: string): void {
+    const entry = this.#table.get(name);
+    if (entry === undefined || [...entry.versions.values()].some(({ served }) => served !== undefined))
+      return;
+    for (const version of versionsToLoad(entry.files))
+      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
   }
 
   /** Members come before what is made of them; first what cannot be read. */
@@ -231,48 +266,98 @@ export class ModelRepository {
     return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
   }
 
-  async #loadModel(name: string): Promise<void> {
+  async #loadModel(name: string): Promise<AloftError | undefined> {
     const entry = this.#table.get(name);
     if (entry === undefined) {
       this.#log.error(`failed to load '${name}': there is no such model in the repository.`);
-      return;
+      return unknownModelFault(name, this.#table.names);
     }
     const { files } = entry;
     for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
-    const versions =
-      files.file === undefined
-        ? files.versions.slice(-1)
-        : selectedVersions(files.file.config, files.versions);
-    const keep = new Set((versions.length === 0 ? [1] : versions).map(String));
+    // A version whose files cannot be read is served on.
+    const served = [...entry.versions.values()].filter((state) => state.served !== undefined);
+    const isServedOn = files.file === undefined && served.length > 0;
+    const keep = new Set(isServedOn ? served.map(({ version }) => version) : versionsToLoad(files));
     for (const version of entry.versions.keys())
       if (!keep.has(version)) await this.#dropVersion(name, version);
-    for (const version of keep) await this.#loadVersion(name, version);
+    let fault: AloftError | undefined;
+    for (const version of keep) fault = (await this.#loadVersion(files, version)) ?? fault;
+    if (fault === undefined) this.#loadedFiles.set(name, files);
+    return fault;
   }
 
-  async #loadVersion(name: string, version: string): Promise<void> {
-    const { files } = this.#table.get(name)!;
-    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+  /** Loads a version. The one that is served goes on until its successor is there. */
+  async #loadVersion(files: ModelFiles, version: string): Promise<AloftError | undefined> {
+    const { name } = files;
+    const earlier = this.#table.get(name)!.versions.get(version)?.served;
+    if (earlier === undefined)
+      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
     const startMs = performance.now();
     try {
-      const { served, findings } = await this.#binder.bind(files, version);
+      const { served, findings, fault } = await this.#binder.bind(files, version);
       for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
       if (served.kind === 'engine') this.#followEngine(served);
       const loadMs = performance.now() - startMs;
       this.#table.setState(name, { version, state: 'READY', reason: '', served, loadMs });
+      if (fault === undefined) return undefined;
+      this.#restoreFiles(files);
+      return this.#loadFault(files, version, fault.message);
     } catch (error) {
       const reason = reportError(error).message;
-      this.#log.error(`failed to load '${name}' version ${version}: ${reason}`);
-      this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      const kept = earlier && (await this.#keep(files, version, earlier));
+      if (kept === undefined)
+        this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
+      else this.#table.setState(name, { version, state: 'READY', reason: '', served: kept });
+      return this.#loadFault(files, version, reason);
     }
   }
 
-  #followEngine({ name, version, engine }: GenerationModel): void {
+  #loadFault(files: ModelFiles, version: string, reason: string): AloftError {
+    this.#log.error(`failed to load '${files.name}' version ${version}: ${reason}`);
+    return loadFault(files, { version, reason });
+  }
+
+  /** The version as it was before a load that failed; undefined when it cannot answer any more. */
+  async #keep(files: ModelFiles, version: string, earlier: ServedModel): Promise<ServedModel | undefined> {
+    const loaded = this.#restoreFiles(files);
+    if (loaded === undefined) return undefined;
+    // Ensembles and BLS models are bound again: their engine may be another one by now.
+    const isView = earlier.kind === 'ensemble' || earlier.kind === 'bls';
+    if (!isView) return this.#binder.isLive(earlier) ? earlier : undefined;
+    try {
+      return (await this.#binder.bind(loaded, version)).served;
+    } catch {
+      return undefined; // its engine is gone, too, and the fault of the load says why
+    }
+  }
+
+  /** The files with which the model was loaded last, under the signature of those that failed: polling must not try these again. */
+  #restoreFiles({ name, signature }: ModelFiles): ModelFiles | undefined {
+    const loaded = this.#loadedFiles.get(name);
+    if (loaded !== undefined) this.#table.setFiles({ ...loaded, signature });
+    return loaded;
+  }
+
+  #followEngine(served: GenerationModel): void {
+    const { name, version, engine } = served;
     engine.loaded.onFailure(({ code, message }) => {
-      const fate = 'open requests have failed and new ones are refused until it is loaded again';
+      const isRestarted = this.#restarts.allow(engine);
+      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
       this.#log.error(
-        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; ${fate}.`,
+        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
       );
+      if (isRestarted) void this.#serialized(() => this.#restart(served));
     });
+  }
+
+  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
+  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
+    if (!this.#binder.engines().includes(engine)) return;
+    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
+    await this.#binder.release(name, version);
+    await this.#loadAll([name]);
+    const state = this.#table.get(name)?.versions.get(version)?.state;
+    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
   }
 
   async #unloadModel(name: string): Promise<void> {
@@ -285,4 +370,10 @@ export class ModelRepository {
     await this.#binder.release(name, version);
     this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
   }
+}
+
+/** Versions that the policy selects; 1 where there is none, for a fault to be shown on. */
+function versionsToLoad({ file, versions }: ModelFiles): string[] {
+  const selected = file === undefined ? versions.slice(-1) : selectedVersions(file.config, versions);
+  return (selected.length === 0 ? [1] : selected).map(String);
 }

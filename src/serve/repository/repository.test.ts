@@ -41,6 +41,7 @@ const OPTIONS: Omit<RepositoryOptions, 'directories'> = {
   initialModels: [],
   maxQueuedRequests: 8,
   drainMs: 100,
+  restart: false,
 };
 
 async function open(options: Partial<RepositoryOptions> = {}, loader = new ScriptedLoader()) {
@@ -402,7 +403,7 @@ describe('create and check', () => {
       `input { name: "${name}" data_type: TYPE_INT32 dims: [ 1 ] ${rest} }\n`;
     edit('tensorrt_llm', (text) => {
       const optional = ['draft_input_ids', 'lora_task_id'].map((name) => input(name, 'optional: true'));
-      return `${text.trimEnd()}\n${optional.join('')}${input('decoder_input_ids', '')}`;
+      return `${text.trimEnd()}\n${optional.join('')}${input('prompt_vocab_size', '')}`;
     });
     const [first, second, third] = [3, 2, 1].map(
       (fromEnd) => readFileSync(configPath('tensorrt_llm'), 'utf8').split('\n').length - fromEnd,
@@ -410,7 +411,7 @@ describe('create and check', () => {
     expect(messages()).toEqual(
       expect.arrayContaining([
         `tensorrt_llm/config.pbtxt:${first}: warning: 2 optional inputs have no meaning here, so requests that send one are refused: draft_input_ids, lora_task_id (lines ${first}, ${second}).`,
-        `tensorrt_llm/config.pbtxt:${third}: error: input 'decoder_input_ids' has no meaning here; requests that send it are refused.`,
+        `tensorrt_llm/config.pbtxt:${third}: error: input 'prompt_vocab_size' has no meaning here; requests that send it are refused.`,
       ]),
     );
   });
@@ -665,6 +666,78 @@ describe('control modes', () => {
     await until(() => models.index(true).length === 5);
     rmSync(join(repository, 'tensorrt_llm_bls'), { recursive: true });
     await until(() => !models.index(false).some((row) => row.name === 'tensorrt_llm_bls'));
+    await models.close();
+  });
+});
+
+describe('a reload', () => {
+  const start = async () => {
+    createRepository({ engineDirectory: engine, outputDirectory: repository });
+    return await open({ controlMode: 'explicit', initialModels: ['*'], drainMs: 5000 });
+  };
+  const engineOf = (models: ModelRepository, name = 'ensemble') => {
+    const served = models.resolve(name, '');
+    if ('codec' in served) throw new Error(`${name} has no engine.`);
+    return served.engine;
+  };
+
+  test('swaps: the old engine serves until the new one does, and then finishes its requests', async () => {
+    const { models, loader } = await start();
+    const old = engineOf(models);
+    let end: (() => void) | undefined;
+    const request = { id: 'r', level: 0, startedMs: 0, promptTokenCount: 0, outputTokenCount: 0 };
+    const rest = { maxOutputTokenCount: undefined, firstTokenMs: undefined, stop: () => undefined };
+    end = old.active.add({ ...request, ...rest, fail: () => end?.() }, false);
+    let open: (() => void) | undefined;
+    loader.gate = new Promise((resolve) => (open = resolve));
+    const loading = models.load('tensorrt_llm');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(engineOf(models)).toBe(old);
+    expect(models.index(true).length).toBe(5);
+    open?.();
+    await loading;
+    expect(engineOf(models)).not.toBe(old);
+    expect(engineOf(models, 'tensorrt_llm')).toBe(engineOf(models));
+    expect(old.active.count).toBe(1);
+    end();
+    await until(
+      () => old.loaded !== undefined && (old.loaded as { isDisposed?: boolean }).isDisposed === true,
+    );
+    await models.close();
+  });
+
+  test.each([
+    ['an engine that cannot be loaded', 'tensorrt_llm', (loader: ScriptedLoader) => fail(loader)],
+    ['a config that cannot be read', 'tensorrt_llm', undefined],
+    ['an ensemble whose config cannot be read', 'ensemble', undefined],
+  ] as const)('of %s leaves what was served', async (_, name, prepare) => {
+    const { models, loader } = await start();
+    const old = engineOf(models);
+    prepare?.(loader);
+    const config = prepare === undefined ? 'name: "x" backend: {' : undefined;
+    await expect(models.load(name, config)).rejects.toThrow(/failed/);
+    if (prepare !== undefined || name === 'tensorrt_llm') expect(engineOf(models)).toBe(old);
+    expect(models.index(true).length).toBe(5);
+    expect(models.notReadyReason()).toBeUndefined();
+    loader.failing.clear();
+    await models.load(name);
+    expect(models.index(true).length).toBe(5);
+    await models.close();
+  });
+
+  const fail = (loader: ScriptedLoader) =>
+    loader.failing.set('tensorrt_llm', new AloftError('ENGINE_CORRUPT', 'The load failed.'));
+
+  test('checks first where memory does not hold both, and loads the old one again when the new one fails', async () => {
+    const { models, loader } = await start();
+    loader.capacity = 1;
+    await models.load('tensorrt_llm');
+    expect(loader.checkCount).toBe(1);
+    expect(engineOf(models).loaded).toBe(loader.models.get('tensorrt_llm'));
+    loader.failsAfterCheck = new AloftError('ENGINE_CORRUPT', 'The load failed.');
+    await expect(models.load('tensorrt_llm')).rejects.toThrow(/The load failed/);
+    expect(models.index(true).length).toBe(5);
+    expect(engineOf(models).loaded).toBe(loader.models.get('tensorrt_llm'));
     await models.close();
   });
 });

@@ -60,6 +60,7 @@ export const ENGINE_INPUTS: readonly TemplateTensor[] = [
   ['bad_words_list', 'TYPE_INT32', [2, -1], 'optional'],
   ['stop_words_list', 'TYPE_INT32', [2, -1], 'optional'],
   ['embedding_bias', 'TYPE_FP32', [-1], 'optional'],
+  ['decoder_input_ids', 'TYPE_INT32', [-1], 'optional'],
   ...optional([
     ['len_penalty', 'TYPE_FP32'],
     ['stop', 'TYPE_BOOL'],
@@ -80,6 +81,9 @@ export const PASSED_OUTPUTS: readonly TemplateTensor[] = [
   ['kv_cache_alloc_new_blocks', 'TYPE_INT32', [1]],
   ['kv_cache_reused_blocks', 'TYPE_INT32', [1]],
   ['kv_cache_alloc_total_blocks', 'TYPE_INT32', [1]],
+  ['acceptance_rate', 'TYPE_FP32', [1]],
+  ['total_accepted_draft_tokens', 'TYPE_INT32', [1]],
+  ['total_draft_tokens', 'TYPE_INT32', [1]],
   ['arrival_time_ns', 'TYPE_INT64', [1]],
   ['first_scheduled_time_ns', 'TYPE_INT64', [1]],
   ['first_token_time_ns', 'TYPE_INT64', [1]],

@@ -112,6 +112,8 @@ function preprocessing(settings: RepositorySettings): Config {
     output: outputs([
       ['INPUT_ID', 'TYPE_INT32', [-1]],
       ['REQUEST_INPUT_LEN', 'TYPE_INT32', [1]],
+      ['DECODER_INPUT_ID', 'TYPE_INT32', [-1]],
+      ['REQUEST_DECODER_INPUT_LEN', 'TYPE_INT32', [1]],
       ['BAD_WORDS_IDS', 'TYPE_INT32', [2, -1]],
       ['STOP_WORDS_IDS', 'TYPE_INT32', [2, -1]],
       ['REQUEST_OUTPUT_LEN', 'TYPE_INT32', [-1]],
@@ -152,7 +154,9 @@ function bls(settings: RepositorySettings): Config {
 }
 
 function ensemble(settings: RepositorySettings): Config {
-  const engineInputs = ENGINE_INPUTS.filter(([name]) => name !== 'embedding_bias');
+  const engineInputs = ENGINE_INPUTS.filter(
+    ([name]) => name !== 'embedding_bias' && name !== 'decoder_input_ids',
+  );
   const pass = (tensors: readonly TemplateTensor[]) =>
     Object.fromEntries(tensors.map(([name]) => [name, ENSEMBLE_NAMES[name] ?? name]));
   const step = (modelName: string, inputMap: Record<string, string>, outputMap: Record<string, string>) => ({

@@ -5,6 +5,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
+import { bareHost } from '../../core/network-address.js';
 import { createGrpcServer, listenGrpc } from '../grpc/grpc-server.js';
 import { createHttpServer } from '../http/http-server.js';
 import { createMetricsServer } from '../http/metrics-server.js';
@@ -13,6 +14,7 @@ import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
+import { Access } from '../context/access.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
@@ -22,6 +24,7 @@ import { SettableLog, TraceControl } from '../context/settings.js';
 import {
   engineMemoryTable,
   modelTable,
+  changedOptionTable,
   optionTable,
   startedLines,
   tryLines,
@@ -54,9 +57,11 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
   const context = createContext(options, parts);
   const http = await createHttpServer(context);
   const grpc = createGrpcServer(context);
-  const metrics = createMetricsServer(context.metrics);
+  const metrics = createMetricsServer(context.metrics, options);
   const ports = await openPorts(options, { http, grpc, metrics });
-  context.log.info(optionTable(options));
+  context.log.verbose(optionTable(options));
+  const changed = changedOptionTable(options);
+  if (changed !== undefined) context.log.info(changed);
   for (const line of startedLines(options, ports)) context.log.info(line);
   const modelsLoaded = loadModels(context, ports);
   // Whoever awaits the promise learns of the failure; without anybody it must not end the process.
@@ -87,6 +92,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       initialModels: options.loadModels,
       maxQueuedRequests: options.maxQueuedRequests,
       drainMs: options.drainMs,
+      restart: options.restart,
     },
     loader,
     logSettings,
@@ -99,6 +105,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
   const runGeneration = generationRunner(options, metrics.observe);
   return {
     options,
+    access: new Access(options),
     version: PROTOCOL_VERSION,
     repository,
     health: new ServerHealth(repository, options),
@@ -140,13 +147,13 @@ async function openPorts(options: ServeOptions, listeners: Listeners): Promise<B
       listenGrpc(listeners.grpc, options.grpc.host, port, options.grpcTls ?? options.tls),
     );
     const http = await opened('HTTP', options.http.port, async (port) => {
-      await listeners.http.listen({ host: options.http.host, port, backlog: ACCEPT_BACKLOG });
+      await listeners.http.listen({ host: bareHost(options.http.host), port, backlog: ACCEPT_BACKLOG });
       return portOf(listeners.http.server);
     });
     const metrics = await opened('metrics', options.metrics.port, async (port) => {
       await new Promise<void>((resolve, reject) => {
         listeners.metrics.once('error', reject);
-        listeners.metrics.listen(port, options.metrics.host, () => resolve());
+        listeners.metrics.listen(port, bareHost(options.metrics.host), () => resolve());
       });
       return portOf(listeners.metrics);
     });

@@ -1,5 +1,6 @@
 /** Text that a server prints when it starts: addresses first, then models, memory and how to try it. */
-import type { ServeOptions, TlsFiles } from '../context/options.js';
+import { bareHost, hostAndPort } from '../../core/network-address.js';
+import { DEFAULT_SERVE_OPTIONS, type ServeOptions, type TlsFiles } from '../context/options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
@@ -13,19 +14,24 @@ export interface BoundPorts {
 export function startedLines(options: ServeOptions, ports: BoundPorts): string[] {
   const lines: string[] = [];
   if (ports.grpc !== undefined)
-    lines.push(`Started GRPCInferenceService at ${options.grpc.host}:${ports.grpc}`);
-  if (ports.http !== undefined) lines.push(`Started HTTPService at ${options.http.host}:${ports.http}`);
+    lines.push(`Started GRPCInferenceService at ${hostAndPort(options.grpc.host, ports.grpc)}`);
+  if (ports.http !== undefined)
+    lines.push(`Started HTTPService at ${hostAndPort(options.http.host, ports.http)}`);
   if (ports.metrics !== undefined)
-    lines.push(`Started Metrics Service at ${options.metrics.host}:${ports.metrics}`);
-  const isLocal = [options.http.host, options.grpc.host].every((host) =>
-    ['127.0.0.1', 'localhost', '::1'].includes(host),
-  );
+    lines.push(`Started Metrics Service at ${hostAndPort(options.metrics.host, ports.metrics)}`);
+  const isLocal = [options.http.host, options.grpc.host].every(isLoopback);
   if (isLocal)
     lines.push('Only this machine can connect; use --host 0.0.0.0 (and --api-key-file) to serve others.');
   else if (options.apiKeys.length === 0)
     lines.push('Others can connect and no API key is set: use --api-key-file.');
+  if (ports.metrics !== undefined && options.apiKeys.length > 0 && !isLoopback(options.metrics.host))
+    lines.push(
+      'Metrics are open to others without a key: leave --metrics-address out to keep them on this machine.',
+    );
   return lines;
 }
+
+const isLoopback = (host: string): boolean => ['127.0.0.1', 'localhost', '::1'].includes(bareHost(host));
 
 export function modelTable(repository: ModelRepository): string {
   const rows = repository.index(false).map((row) => {
@@ -35,19 +41,36 @@ export function modelTable(repository: ModelRepository): string {
   return table([['Model', 'Version', 'Status'], ...rows]);
 }
 
+/** Options that are not at their defaults; undefined when all are. */
+export function changedOptionTable(options: ServeOptions): string | undefined {
+  const defaults = new Map(optionRows(DEFAULT_SERVE_OPTIONS));
+  const rows = optionRows(options).filter(([name, value]) => defaults.get(name) !== value);
+  return rows.length === 0 ? undefined : table([['Option', 'Value'], ...rows]);
+}
+
 export function optionTable(options: ServeOptions): string {
-  const { apiKeys, tls, grpcTls, ...rest } = options;
+  return table([['Option', 'Value'], ...optionRows(options)]);
+}
+
+/** Names and values, without secrets. */
+function optionRows(options: ServeOptions): (readonly [string, string])[] {
+  const { apiKeys, adminKeys, tls, grpcTls, ...rest } = options;
   const onOff = (files: TlsFiles | undefined) => (files === undefined ? 'off' : 'on');
-  const secrets = { apiKeys: `${apiKeys.length} keys`, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
-  const shown = { ...rest, ...secrets };
-  const rows = Object.entries(shown).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, plainValue(value)]],
+  const keys = { apiKeys: `${apiKeys.length} keys`, adminKeys: `${adminKeys.length} keys` };
+  const secrets = { ...keys, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
+  return Object.entries({ ...rest, ...secrets }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, plainValue(value)] as const],
   );
-  return table([['Option', 'Value'], ...rows]);
 }
 
 export function engineMemoryTable(engine: RunningEngine): string {
-  const rows = engine.loaded.memory.map(({ purpose, kind, bytes }) => [purpose, kind, mebibytes(bytes)]);
+  const { memory } = engine.loaded;
+  const hasRanks = memory.some(({ rank }) => rank > 0);
+  const rows = memory.map(({ purpose, rank, kind, bytes }) => [
+    hasRanks ? `${purpose}, rank ${rank}` : purpose,
+    kind,
+    mebibytes(bytes),
+  ]);
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
 
@@ -60,11 +83,11 @@ export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: st
     bad_words: '',
     stop_words: '',
   });
-  const base = `${scheme}://${options.http.host}:${ports.http}`;
+  const base = `${scheme}://${hostAndPort(options.http.host, ports.http!)}`;
   const lines = [];
   if (ports.grpc !== undefined) {
     lines.push(
-      `Client:      aloft client -u ${options.grpc.host}:${ports.grpc} -p "What is deep learning ?" -S -o 128`,
+      `Client:      aloft client -u ${hostAndPort(options.grpc.host, ports.grpc)} -p "What is deep learning ?" -S -o 128`,
     );
   }
   if (ports.http === undefined) return lines;

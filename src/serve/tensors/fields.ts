@@ -33,6 +33,8 @@ export type RequestField =
   | 'returnOutputTokenCount'
   | 'returnFinishReason'
   | 'embeddingBias'
+  /** Input of an encoder-decoder model, which preprocessing always makes: without effect. */
+  | 'decoderInput'
   /** Declared by upstream's models, not supported here: refused when sent. */
   | 'unsupported';
 
@@ -56,6 +58,8 @@ export type ResponseField =
   | 'inputTokenCount'
   | 'outputTokenCount'
   | 'finishReason'
+  /** Counts of speculative decoding, which there is none of: 0. */
+  | 'draftCount'
   /** Declared by upstream's models, not produced here. */
   | 'absent';
 
@@ -114,6 +118,8 @@ const ENGINE_INPUTS: Names<RequestField> = {
   bad_words_list: 'badTokenLists',
   stop_words_list: 'stopTokenLists',
   embedding_bias: 'embeddingBias',
+  decoder_input_ids: 'decoderInput',
+  decoder_input_lengths: 'decoderInput',
 };
 
 const PREPROCESSING_INPUTS: Names<RequestField> = {
@@ -139,6 +145,9 @@ const SHARED_OUTPUTS: Names<ResponseField> = {
   kv_cache_alloc_total_blocks: 'takenBlocks',
   kv_cache_alloc_new_blocks: 'freshBlocks',
   kv_cache_reused_blocks: 'reusedBlocks',
+  acceptance_rate: 'draftCount',
+  total_accepted_draft_tokens: 'draftCount',
+  total_draft_tokens: 'draftCount',
   num_input_tokens: 'inputTokenCount',
   num_output_tokens: 'outputTokenCount',
   finish_reason: 'finishReason',
@@ -163,7 +172,6 @@ const OUTPUTS: Readonly<Record<ModelKind, Names<ResponseField>>> = {
 /** Inputs of upstream's models that ask for what is not done here. A request that sends one as a parameter is refused, too. */
 const UNSUPPORTED_INPUTS: ReadonlySet<string> = new Set([
   'decoder_text_input',
-  'decoder_input_ids',
   'encoder_input_features',
   'draft_input_ids',
   'draft_logits',
@@ -218,12 +226,13 @@ const MEMBERS: Readonly<Record<Exclude<RequestField, SamplingFieldName>, string 
   excludeInput: undefined,
   returnLogProbs: undefined,
   returnContextLogits: undefined,
-  returnGenerationLogits: undefined,
+  returnGenerationLogits: 'returnGenerationLogits',
   returnPerfMetrics: undefined,
   returnInputTokenCount: undefined,
   returnOutputTokenCount: undefined,
   returnFinishReason: undefined,
   embeddingBias: 'logitBias',
+  decoderInput: undefined,
   unsupported: undefined,
 };
 

@@ -38,7 +38,7 @@ class Row {
 
   numbers(field: RequestField): number[] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && this.#cut(numbers(tensor));
+    return tensor && numbers(this.#cut(tensor));
   }
 
   number(field: RequestField): number | undefined {
@@ -47,7 +47,7 @@ class Row {
 
   seed(): bigint | undefined {
     const tensor = this.#tensors.get('seed');
-    const value = tensor && this.#cut(bigints(tensor))[0];
+    const value = tensor && bigints(this.#cut(tensor))[0];
     return value === undefined ? undefined : BigInt.asUintN(64, value);
   }
 
@@ -58,17 +58,18 @@ class Row {
 
   texts(field: RequestField): string[] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && this.#cut(texts(tensor));
+    return tensor && texts(this.#cut(tensor));
   }
 
   tokenLists(field: RequestField): number[][] | undefined {
     const tensor = this.#tensors.get(field);
-    return tensor && readTokenLists(tensor.name, this.#cut(numbers(tensor)));
+    return tensor && readTokenLists(tensor.name, numbers(this.#cut(tensor)));
   }
 
-  #cut<Element>(elements: readonly Element[]): Element[] {
-    const rowLength = elements.length / this.#batchSize;
-    return elements.slice(this.#row * rowLength, (this.#row + 1) * rowLength);
+  /** The part of a tensor that belongs to this row, without the rest being read. */
+  #cut(tensor: Tensor): Tensor {
+    const rowLength = tensor.data.length / this.#batchSize;
+    return { ...tensor, data: tensor.data.slice(this.#row * rowLength, (this.#row + 1) * rowLength) };
   }
 }
 
@@ -89,6 +90,7 @@ export function readTensorRequest(
   const wants = [...tensors.keys()].filter(
     (field) => field.startsWith('return') && first.flag(field) === true,
   );
+  if (alwaysHasLogprobs(model)) wants.push('returnLogProbs');
   const form: AnswerForm = {
     isStreaming: first.flag('streaming') ?? false,
     isCancel: first.flag('cancel') ?? false,
@@ -98,6 +100,12 @@ export function readTensorRequest(
   };
   if (form.isCancel) return { form, rows: [] };
   return { form, rows: rows.map((row) => rowRequest(row, form)) };
+}
+
+/** True for models as of v0.6.1, whose postprocessing needs the log probabilities of every answer; logits came with later versions. */
+function alwaysHasLogprobs({ inputs, outputs }: ModelInterface): boolean {
+  const asksForLogits = [...inputs.values()].some(({ field }) => field === 'returnContextLogits');
+  return !asksForLogits && [...outputs.values()].some(({ field }) => field === 'cumulativeLogprobs');
 }
 
 function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
@@ -158,11 +166,15 @@ function maxOutputTokens(row: Row): number {
   );
 }
 
-/** TensorRT-LLM takes top_p 0 as "not set"; together with no top_k that leaves greedy. */
+/**
+ * TensorRT-LLM takes top_p 0 as "not set", and together with no top_k that leaves greedy. Its clients always send a temperature of
+ * 1.0, which without top_k and top_p is greedy there, too; any other temperature samples.
+ */
 function samplingOf(row: Row): { readonly [Name in SamplingFieldName]: number | undefined } {
   const given = byName(SAMPLING_FIELD_NAMES, (name) => row.number(name));
-  if (given.topP !== 0) return given;
-  return { ...given, topP: undefined, topK: given.topK || 1 };
+  if (given.topP === 0) return { ...given, topP: undefined, topK: given.topK || 1 };
+  const isUnset = given.topK === undefined && given.topP === undefined && given.minP === undefined;
+  return isUnset && given.temperature === 1 ? { ...given, temperature: undefined, topK: 1 } : given;
 }
 
 /** embedding_bias [vocabulary]: only what is not zero. */

@@ -14,6 +14,8 @@ export interface Piece {
   readonly sequence: number;
   readonly text: string;
   readonly tokenIds: readonly number[];
+  /** Tokens of `tokenIds` that were generated; the others are the prompt's. */
+  readonly outputCount: number;
   readonly logprobs: readonly TextLogprobs[];
   /** [tokens, vocabulary] */
   readonly logits: Float32Array | undefined;
@@ -35,6 +37,7 @@ export interface RowFacts {
 export interface TensorAnswer {
   readonly pieces: readonly Piece[];
   readonly rows: readonly RowFacts[];
+  /** One piece of several responses. */
   readonly isStreamed: boolean;
   /** True for more than one row or continuation: streamed pieces then name theirs. */
   readonly isMany: boolean;
@@ -50,6 +53,7 @@ const ON_REQUEST: Readonly<Partial<Record<ResponseField, RequestField>>> = {
   firstScheduledNs: 'returnPerfMetrics',
   firstTokenNs: 'returnPerfMetrics',
   lastTokenNs: 'returnPerfMetrics',
+  draftCount: 'returnPerfMetrics',
   takenBlocks: 'returnPerfMetrics',
   freshBlocks: 'returnPerfMetrics',
   reusedBlocks: 'returnPerfMetrics',
@@ -125,15 +129,19 @@ function outputTensor(
       );
       return numberTensor(name, 'FP32', [rows.length, sequenceCount, ...shape], values);
     }
-    case 'contextLogits':
-      return (
-        first?.contextLogits &&
-        logitsTensor(name, datatype, [1, first.promptTokenIds.length], first.contextLogits)
-      );
-    case 'generationLogits': {
-      const [piece] = pieces;
-      return piece?.logits && logitsTensor(name, datatype, [1, 1, piece.tokenIds.length], piece.logits);
+    case 'contextLogits': {
+      if (first?.contextLogits === undefined) return undefined;
+      const tokenCount = first.promptTokenIds.length;
+      const shape = [1, tokenCount, first.contextLogits.length / tokenCount];
+      return logitsTensor(name, datatype, shape, first.contextLogits);
     }
+    case 'generationLogits': {
+      const block = generationLogits(pieces);
+      if (block === undefined) return undefined;
+      return logitsTensor(name, datatype, [rows.length, sequenceCount, ...block.shape], block.logits);
+    }
+    case 'draftCount':
+      return flat(rows.map(() => 0));
     case 'batchIndex':
       return answer.isStreamed && answer.isMany ? flat([pieces[0]?.row ?? 0]) : undefined;
     case 'sequenceIndex':
@@ -186,16 +194,26 @@ function padded(
   return { shape: [width], values };
 }
 
+/** Logits of all pieces as one block: [tokens of the longest, vocabulary] each, padded with 0. Undefined when a piece has none. */
+function generationLogits(pieces: readonly Piece[]) {
+  const parts = pieces.map(({ logits, outputCount }) => ({ logits, outputCount }));
+  const longest = Math.max(0, ...parts.map(({ outputCount }) => outputCount));
+  const given = parts.find(({ logits, outputCount }) => logits !== undefined && outputCount > 0);
+  if (given === undefined) return undefined;
+  const vocabulary = given.logits!.length / given.outputCount;
+  const joined = new Float32Array(parts.length * longest * vocabulary);
+  for (const [i, { logits }] of parts.entries()) joined.set(logits ?? [], i * longest * vocabulary);
+  return { shape: [longest, vocabulary], logits: joined };
+}
+
 function logitsTensor(
   name: string,
   datatype: Datatype,
   shape: readonly number[],
   logits: Float32Array,
 ): Tensor {
-  const tokens = shape.at(-1) || 1;
-  const full = [...shape, logits.length / tokens];
-  if (datatype !== 'FP16') return { name, datatype: 'FP32', shape: full, data: logits };
-  return { name, datatype, shape: full, data: Uint16Array.from(logits, floatToHalf) };
+  if (datatype !== 'FP16') return { name, datatype: 'FP32', shape, data: logits };
+  return { name, datatype, shape, data: Uint16Array.from(logits, floatToHalf) };
 }
 
 /** Times are on the batcher's clock; the end of the request is now. */

@@ -26,6 +26,17 @@ export function validateInputs(request: InferRequest, model: ModelInterface): nu
     if (model.outputs.has(output.name)) continue;
     throw fault(`unexpected inference output '${output.name}' for model '${request.modelName}'`, false);
   }
+  const twice = duplicate(request.inputs) ?? duplicate(request.outputs);
+  if (twice !== undefined) {
+    const kind = request.inputs.some(({ name }) => name === twice) ? 'input' : 'output';
+    throw fault(`${kind} '${twice}' already exists in request`, false);
+  }
+  const classified = request.outputs.find(({ parameters }) => parameters['classification'] !== undefined);
+  if (classified !== undefined)
+    throw fault(
+      `'classification' (class_count) of output '${classified.name}' is not supported, because no output of these models has classes; leave it out`,
+      false,
+    );
   const missing = missingMessage(request, model);
   if (missing !== undefined) throw fault(missing);
   let batchSize: number | undefined;
@@ -43,10 +54,14 @@ export function validateInputs(request: InferRequest, model: ModelInterface): nu
   return batchSize ?? 1;
 }
 
+/** The first name that occurs twice. */
+function duplicate(tensors: readonly { readonly name: string }[]): string | undefined {
+  const names = tensors.map(({ name }) => name);
+  return names.find((name, i) => names.indexOf(name) < i);
+}
+
 function missingMessage(request: InferRequest, model: ModelInterface): string | undefined {
   const given = new Set(request.inputs.map((tensor) => tensor.name));
-  if (given.size < request.inputs.length)
-    return `an input is given more than once for model '${request.modelName}'`;
   const all = [...model.inputs.values()];
   const missing = all.filter((input) => !input.isOptional && !given.has(input.name));
   if (missing.length === 0) return undefined;

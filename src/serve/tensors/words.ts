@@ -1,14 +1,20 @@
 /** Bad words and stop words in all the forms that clients send. */
 import { AloftError } from '../../core/errors.js';
+import { beyondLimit, REQUEST_LIMITS, requireWithin } from '../../core/request-limits.js';
+
+const WORDS = 'A list of stop words or bad words';
 
 /**
  * One element: a JSON list of strings, or words separated by commas with quotes where a word has a comma (v0.5.0).
  * Several elements: one word each. Empty words are dropped; a lone separator is itself a word.
+ * @throws {AloftError} REQUEST_INVALID for more characters or words than the limits allow, before more are made
  */
 export function readWords(elements: readonly string[]): string[] {
-  const [only, ...others] = elements;
+  const [only] = elements;
   if (only === undefined) return [];
-  const words = others.length > 0 ? elements : (jsonList(only) ?? splitLine(only));
+  requireWithin('words', elements.length, WORDS);
+  if (elements.length === 1) requireWithin('lineCharacters', only.length, WORDS);
+  const words = elements.length > 1 ? elements : (jsonList(only) ?? splitLine(only));
   const kept = words.filter((word) => word !== '');
   return kept.length === 0 && only !== '' ? [only] : kept;
 }
@@ -25,7 +31,11 @@ function jsonList(text: string): string[] | undefined {
 
 /** One line of comma-separated values; a field in double quotes keeps its commas, a doubled quote stands for itself. */
 function splitLine(line: string): string[] {
-  const fields = [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map((match) => match[1] ?? '');
+  const fields: string[] = [];
+  for (const match of line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)) {
+    // The last field is empty where the line ends with a comma, and once more at its end.
+    if (fields.push(match[1] ?? '') > REQUEST_LIMITS.words.max + 2) throw beyondLimit('words', WORDS);
+  }
   return fields.map((field) =>
     field.startsWith('"') && field.endsWith('"') && field.length > 1 ? unquote(field) : field,
   );

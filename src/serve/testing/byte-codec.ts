@@ -21,6 +21,10 @@ export function byteIds(text: string): number[] {
   return Array.from(new TextEncoder().encode(text), (byte) => byte + FIRST_BYTE_ID);
 }
 
+export function tokenBytes(id: number): Uint8Array {
+  return isByte(id) ? Uint8Array.of(id - FIRST_BYTE_ID) : new Uint8Array();
+}
+
 function isByte(id: number): boolean {
   return id >= FIRST_BYTE_ID;
 }

@@ -131,7 +131,7 @@ async function sseStream(job: LoadJob, count: Count): Promise<void> {
   const body = JSON.stringify(BODIES[api](tokenCount));
   const socket = connect({ host: '127.0.0.1', port });
   socket.write(
-    `POST ${PATHS[api]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    `POST ${PATHS[api]} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   socket.on('data', count.stream('data: {'));
   await new Promise<void>((resolve, reject) => {

@@ -160,5 +160,5 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
       dispose: async () => batcher.close(),
     };
   };
-  return { word, load, loadTokenizer: async () => codec };
+  return { word, load, check: async () => undefined, loadTokenizer: async () => codec };
 }

@@ -12,7 +12,7 @@ import type {
 } from '../../core/generate.js';
 import type { StepStats } from '../../core/batcher-stats.js';
 import type { EngineSettings, ServableEngine, MemoryUse, EngineLoader } from '../engine/engine-loader.js';
-import { BYTE_CODEC, byteIds } from './byte-codec.js';
+import { BYTE_CODEC, byteIds, tokenBytes } from './byte-codec.js';
 
 export interface ModelScript {
   /** Text that continues a prompt; each of its UTF-8 bytes is one token. */
@@ -66,10 +66,10 @@ export class ScriptedModel implements ServableEngine {
   readonly kvBlockCount = 100;
   readonly takesAllProcessors = false;
   readonly memory: readonly MemoryUse[] = [
-    { purpose: 'weights', kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
-    { purpose: 'KV blocks', kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
-    { purpose: 'workspace', kind: 'cpu', deviceId: 0, bytes: 0 },
-    { purpose: 'host tier of KV blocks', kind: 'pinned', deviceId: 0, bytes: 77 },
+    { purpose: 'weights', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
+    { purpose: 'KV blocks', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
+    { purpose: 'workspace', rank: 0, kind: 'cpu', deviceId: 0, bytes: 0 },
+    { purpose: 'host tier of KV blocks', rank: 0, kind: 'pinned', deviceId: 0, bytes: 77 },
   ];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];
@@ -372,9 +372,11 @@ function logprobOf(tokenId: number, topCount: number): TextLogprobs {
   return {
     tokenId,
     text,
+    bytes: tokenBytes(tokenId),
     logprob: -(tokenId % 8) / 8,
     top,
     topTexts: top.map((entry) => BYTE_CODEC.decode([entry.tokenId], true)),
+    topBytes: top.map((entry) => tokenBytes(entry.tokenId)),
   };
 }
 
@@ -414,14 +416,32 @@ export class ScriptedLoader implements EngineLoader {
     this.#script = script;
   }
 
+  /** Engines that memory holds at a time. */
+  capacity = Infinity;
+  /** Fails the one load that follows a check. */
+  failsAfterCheck: AloftError | undefined;
+  #isChecked = false;
+  /** Calls of {@link check}. */
+  checkCount = 0;
+
   async load(settings: EngineSettings): Promise<ServableEngine> {
     await this.gate;
+    const live = [...this.models.values()].filter((model) => !model.isDisposed);
+    if (live.length >= this.capacity) throw new AloftError('OUT_OF_MEMORY', 'Memory holds no other engine.');
+    const late = this.#isChecked ? this.failsAfterCheck : undefined;
+    this.#isChecked = false;
+    if (late !== undefined) throw late;
     const failure = this.failing.get(settings.modelName);
     if (failure !== undefined) throw failure;
     this.settings.push(settings);
     const model = new ScriptedModel(this.#script);
     this.models.set(settings.modelName, model);
     return model;
+  }
+
+  async check(): Promise<void> {
+    this.checkCount++;
+    this.#isChecked = true;
   }
 
   async loadTokenizer(): Promise<typeof BYTE_CODEC> {

@@ -68,6 +68,7 @@ async function startIn(directory: string, test: TestOptions): Promise<TestServer
     grpc: free,
     metrics: free,
     drainMs: 2000,
+    restart: false,
     ...test.options,
   };
   const server = await startServer(options, { loader, log: test.log ?? SILENT_LOG });

@@ -7,7 +7,7 @@ import { breakToken } from '../../run/executor/testing/break-token.js';
 import { createTestModel, type TestModelShape } from '../../run/executor/testing/test-model.js';
 import { type CudaSetting, type CudaTools, openCudaTools, openTestExecutor } from './open-test-executor.js';
 import { CACHE_TOLERANCE, TOLERANCE } from './tolerances.js';
-import { BF16, F16, HEADS_OF_128, HEADS_OF_64, INT8, ODD } from './test-shapes.js';
+import { BF16, F16, GEMMA, HEADS_OF_128, HEADS_OF_64, INT8, ODD } from './test-shapes.js';
 
 let tools: CudaTools | undefined;
 afterAll(() => tools?.dispose());
@@ -44,6 +44,7 @@ describeOnGpu('on a GPU', () => {
     'CUDA executor, int8, cache int8, no graphs, kernels for compute capability 8.0',
     subject(INT8, { kvDtype: 'i8', useGraphs: false, isOldDevice: true }),
   );
+  describeExecutor('CUDA executor, bf16, windows and soft caps', subject(GEMMA));
   describeExecutor(
     'CUDA executor, bf16, kernels for compute capability 8.0',
     subject(BF16, { isOldDevice: true }),

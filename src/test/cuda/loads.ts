@@ -1,7 +1,7 @@
 /** Steps that a model runs when it is compared with the reference: prompts, chunks, and decode batches that change. */
 import type { ExecutorLimits } from '../../run/executor/executor.js';
 
-/** What a row of a step runs: part of the prompt, or a decode token that is fed back on the device. */
+/** Tokens that a row of a step runs: part of the prompt, or a decode token that is fed back on the device. */
 export interface Part {
   readonly slot: number;
   readonly prompt?: readonly [begin: number, end: number];

@@ -2,7 +2,18 @@
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { TestModelShape } from '../../run/executor/testing/test-model.js';
 import { LONG_LOAD, MIXED_LOAD, type Load } from './loads.js';
-import { BF16, F16, HEADS_OF_128, HEADS_OF_64, INT8, ODD } from './test-shapes.js';
+import {
+  BF16,
+  F16,
+  GEMMA,
+  GEMMA_INT8,
+  HEADS_OF_128,
+  HEADS_OF_64,
+  INT8,
+  MIXTURE,
+  MIXTURE_INT8,
+  ODD,
+} from './test-shapes.js';
 import { CACHE_TOLERANCE, TOLERANCE } from './tolerances.js';
 
 export interface ModelCase {
@@ -61,6 +72,29 @@ export const MODEL_CASES: readonly ModelCase[] = [
   },
   { name: 'bf16 activations, int8, head size 128, cache int8', shape: HEADS_OF_128, ...I8_IN_BF16 },
   { name: 'bf16 activations, int8, head size 128, cache fp8', shape: HEADS_OF_128, ...F8_IN_BF16 },
+  { name: 'bf16, windows and soft caps', shape: GEMMA, ...IN_BF16 },
+  {
+    name: 'bf16, windows and soft caps, not fused, no graphs',
+    shape: { ...GEMMA, fused: false },
+    ...IN_BF16,
+    useGraphs: false,
+  },
+  { name: 'int8, windows and soft caps, head size 64', shape: GEMMA_INT8, ...IN_F16 },
+  {
+    name: 'int8, windows and soft caps, kernels for compute capability 8.0',
+    shape: GEMMA_INT8,
+    ...IN_F16,
+    ...OLD,
+  },
+  { name: 'bf16, windows and soft caps, cache int8', shape: GEMMA, ...I8_IN_BF16 },
+  {
+    name: 'int8, windows and soft caps, three pieces of attention',
+    shape: GEMMA_INT8,
+    ...IN_F16,
+    load: LONG_LOAD,
+  },
+  { name: 'f16, experts', shape: MIXTURE, ...IN_F16 },
+  { name: 'bf16 activations, int8, experts, no graphs', shape: MIXTURE_INT8, ...IN_BF16, useGraphs: false },
   // With a key head for each query head, compute capability 9.0 cuts 512 cached tokens into a piece.
   { name: 'f16, three pieces of attention', shape: F16, ...IN_F16, load: LONG_LOAD },
   { name: 'f16, three pieces of attention, cache int8', shape: F16, ...I8_IN_F16, load: LONG_LOAD },

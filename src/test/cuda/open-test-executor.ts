@@ -4,7 +4,7 @@ import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js'
 import { type CpuPool, createCpuPool } from '../../device/cpu/kernel-library.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js';
-import { type Gpu, openGpu } from '../../device/cuda/gpu.js';
+import { type Gpu, type GpuProperties, openGpu } from '../../device/cuda/gpu.js';
 import { type Nvrtc, openNvrtc } from '../../device/cuda/nvrtc.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import { weightRoles } from '../../plan/validate.js';
@@ -13,10 +13,11 @@ import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
 import type { Executor } from '../../run/executor/executor.js';
 import type { TestModel } from '../../run/executor/testing/test-model.js';
 
-/** What stays the same from one executor to the next. */
+/** Tools that stay the same from one executor to the next. */
 export interface CudaTools {
   readonly libraryPath: string | undefined;
   readonly nvrtc: Nvrtc;
+  readonly properties: GpuProperties;
   readonly pool: CpuPool;
   /** Machine code that was compiled, by what it was compiled for. */
   readonly compiled: Map<string, ReadonlyMap<string, Uint8Array>>;
@@ -30,6 +31,7 @@ export function openCudaTools(libraryPath?: string): CudaTools {
   const pool = createCpuPool();
   return {
     libraryPath,
+    properties: holder.properties,
     nvrtc: openNvrtc(libraryPath),
     pool,
     compiled: new Map(),
@@ -40,7 +42,7 @@ export function openCudaTools(libraryPath?: string): CudaTools {
   };
 }
 
-/** How a model runs. */
+/** Setting in which a model runs. */
 export interface CudaSetting {
   readonly model: TestModel;
   /** Type of the KV cache. Default: that of activations. */
@@ -99,9 +101,9 @@ export function openTestExecutor(
 }
 
 /** Packs a model's weights and copies them to the device. @returns addresses by tensor name */
-function uploadWeights(
+export function uploadWeights(
   gpu: Gpu,
-  { model: { plan, weights }, change }: CudaSetting,
+  { model: { plan, weights }, change }: Pick<CudaSetting, 'model' | 'change'>,
   pool: CpuPool,
 ): ReadonlyMap<string, number> {
   const layout = createCudaWeightLayout(pool);

@@ -38,6 +38,20 @@ export const ODD: TestModelShape = {
   },
 };
 
+/** Layers as in Gemma: windows, soft caps, norms of heads and of what blocks add, GeGLU. */
+export const GEMMA: TestModelShape = { ...ODD, isGemma: true };
+
+/** The same with heads of 64, f16 and INT8 weights. */
+export const GEMMA_INT8: TestModelShape = {
+  ...INT8,
+  isGemma: true,
+  dims: { ...DIMS, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
+};
+
+/** Four experts in place of each feed-forward network, dense and in INT8. */
+export const MIXTURE: TestModelShape = { ...F16, isMixture: true };
+export const MIXTURE_INT8: TestModelShape = { ...ODD, format: INT8.format, isMixture: true };
+
 /** Heads of a size for which compute capability 9.0 has a prefill kernel of its own. */
 export const HEADS_OF_64: TestModelShape = {
   ...F16,

@@ -1,8 +1,11 @@
 /** Checks of single request fields: their type and range. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import { isWithin, rangeText } from '../../core/number-range.js';
+import { type RequestLimitName, requireWithin } from '../../core/request-limits.js';
 import {
   byName,
+  LOGIT_BIAS_RANGE,
   type NumberRange,
   SAMPLING_FIELD_NAMES,
   SAMPLING_FIELDS,
@@ -18,12 +21,12 @@ const DURATION: NumberRange = { min: 0, isOpen: true };
 
 /** Ranges that do not depend on the engine. */
 const RANGES = {
-  maxOutputTokens: COUNT,
+  maxOutputTokens: { isInteger: true, min: 0 },
   ...byName(SAMPLING_FIELD_NAMES, (name) => SAMPLING_FIELDS[name].range),
   sequenceCount: COUNT,
   bestOf: COUNT,
   truncatePromptTokens: COUNT,
-  priority: { isInteger: true },
+  priority: { isInteger: true, min: -(2 ** 31), max: 2 ** 31 - 1 },
   queueTimeoutMs: DURATION,
   deadlineMs: DURATION,
 } as const satisfies Partial<Record<keyof GenerateRequest, NumberRange>>;
@@ -36,14 +39,11 @@ export function checkFields(request: GenerateRequest, limits: TokenLimits): void
     checkNumber(field, request[field as keyof typeof RANGES], range);
   for (const field of ['logprobs', 'promptLogprobs'] as const)
     checkNumber(field, request[field], { isInteger: true, min: 0, max: limits.maxTopLogprobs });
-  for (const field of ['stop', 'badWords'] as const) checkTexts(field, request[field]);
+  checkWords(request);
   checkSeed(request.seed);
   checkTokens('endIds', request.endIds, limits.vocabulary);
   for (const field of ['stopTokenLists', 'badTokenLists'] as const)
-    for (const [i, list] of (request[field] ?? []).entries()) {
-      if (list.length === 0) throw refuse(`${field}[${i}] is empty; remove it or give its tokens.`);
-      checkTokens(`${field}[${i}]`, list, limits.vocabulary);
-    }
+    checkTokenLists(field, request[field] ?? [], limits.vocabulary);
   checkLogitBias(request.logitBias, limits.vocabulary);
 }
 
@@ -58,30 +58,51 @@ export function checkTokens(field: string, tokenIds: Iterable<number> | undefine
 }
 
 export function checkNumber(field: string, value: unknown, range: NumberRange): void {
-  if (value === undefined) return;
-  const { isInteger = false, min = -Infinity, isOpen = false, max = Infinity } = range;
-  const isNumber = typeof value === 'number' && Number.isFinite(value);
-  if (isNumber && (!isInteger || Number.isInteger(value)) && value <= max)
-    if (isOpen ? value > min : value >= min) return;
-  throw refuse(`${field} must be ${describe(range)}, but is ${show(value)}.`);
-}
-
-function describe({ isInteger, min, isOpen, max }: NumberRange): string {
-  const bounds = [
-    ...(min === undefined ? [] : [isOpen ? `above ${min}` : `at least ${min}`]),
-    ...(max === undefined ? [] : [`at most ${max}`]),
-  ];
-  return [isInteger ? 'an integer' : 'a number', bounds.join(' and ')].filter(Boolean).join(' ');
+  if (value === undefined || isWithin(value, range)) return;
+  throw refuse(`${field} must be ${rangeText(range)}, but is ${show(value)}.`);
 }
 
 function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
-function checkTexts(field: string, texts: readonly unknown[] | undefined): void {
-  for (const [i, text] of (texts ?? []).entries())
+function checkTokenLists(field: string, lists: readonly (readonly number[])[], vocabulary: number): void {
+  requireWithin('tokenLists', lists.length, field);
+  requireTotal('tokenListIds', field, lists);
+  for (const [i, list] of lists.entries()) {
+    if (list.length === 0) throw refuse(`${field}[${i}] is empty; remove it or give its tokens.`);
+    checkTokens(`${field}[${i}]`, list, vocabulary);
+  }
+}
+
+/**
+ * Checks the words of a request before they are tokenised: every bad word costs several calls of the tokenizer.
+ * @throws {AloftError} REQUEST_INVALID
+ */
+export function checkWords(request: GenerateRequest): void {
+  for (const field of ['stop', 'badWords'] as const) checkTexts(field, request[field] ?? []);
+}
+
+function checkTexts(field: string, texts: readonly unknown[]): void {
+  requireWithin('words', texts.length, field);
+  for (const [i, text] of texts.entries()) {
     if (typeof text !== 'string' || text === '')
       throw refuse(`${field}[${i}] must be text of at least one character; remove it or fill it.`);
+    requireWithin('wordCharacters', text.length, `${field}[${i}]`);
+  }
+  requireTotal('wordsCharacters', field, texts as readonly string[]);
+}
+
+function requireTotal(
+  limit: RequestLimitName,
+  field: string,
+  parts: readonly { readonly length: number }[],
+): void {
+  requireWithin(
+    limit,
+    parts.reduce((sum, { length }) => sum + length, 0),
+    field,
+  );
 }
 
 function checkSeed(seed: unknown): void {
@@ -94,6 +115,6 @@ function checkLogitBias(bias: Readonly<Record<number, number>> | undefined, voca
     const id = Number(key);
     if (!Number.isInteger(id) || id < 0 || id >= vocabulary)
       throw refuse(`logitBias names token ${key}, but token ids of this model are 0 to ${vocabulary - 1}.`);
-    checkNumber(`logitBias[${key}]`, value, {});
+    checkNumber(`logitBias[${key}]`, value, LOGIT_BIAS_RANGE);
   }
 }

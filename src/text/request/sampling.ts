@@ -5,6 +5,7 @@ import {
   byName,
   FILTER_NAMES,
   type FilterName,
+  LOWEST_TEMPERATURE,
   SAMPLING_FIELD_NAMES,
   samplingField,
   type SamplingNumbers,
@@ -28,9 +29,11 @@ export function resolveSampling(
   parts: SamplingParts,
 ): SamplingParams {
   const published: Partial<SamplingNumbers> = defaults;
+  const chosen = filters(request, defaults);
   return {
     ...byName(SAMPLING_FIELD_NAMES, (name) => request[name] ?? published[name] ?? NEUTRAL[name]),
-    ...filters(request, defaults),
+    ...chosen,
+    temperature: chosen.temperature < LOWEST_TEMPERATURE ? 0 : chosen.temperature,
     logitBias: new Map(Object.entries(request.logitBias ?? {}).map(([id, bias]) => [Number(id), bias])),
     badWords: [...(request.badTokenLists ?? []), ...parts.badWords],
     seed: parts.seed,
@@ -55,12 +58,16 @@ export function resolveBeam(request: GenerateRequest, limits: TokenLimits): Beam
   const { beam } = request;
   if (!beam) return undefined;
   checkNumber('beam.width', beam.width, { isInteger: true, min: 1 });
-  checkNumber('beam.lengthPenalty', beam.lengthPenalty, {});
+  checkNumber('beam.lengthPenalty', beam.lengthPenalty, { min: -100, max: 100 });
   if (beam.width > limits.maxBeamWidth)
     throw refuse(
       `beam.width is ${beam.width}, but this engine searches at most ${limits.maxBeamWidth} beams (max_beam_width); ask for less or build it with more.`,
     );
   refuseSamplingWithBeam(request);
+  if (beam.width > 1 && request.returnGenerationLogits)
+    throw refuse(
+      'returnGenerationLogits is not supported with beams, whose logits are not kept; leave one of them out.',
+    );
   if ((request.sequenceCount ?? 1) > beam.width)
     throw refuse(
       `sequenceCount is ${request.sequenceCount}, but beam.width is ${beam.width}; a search returns at most its beams.`,

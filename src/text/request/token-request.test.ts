@@ -104,18 +104,21 @@ describe('defaults', () => {
 
 const beam = { width: 2, lengthPenalty: 1, earlyStopping: false };
 const invalid: [Fields, string][] = [
-  [{ temperature: -1 }, 'temperature must be a number at least 0, but is -1.'],
-  [{ temperature: NaN }, 'temperature must be a number at least 0, but is NaN.'],
+  [{ temperature: -1 }, 'temperature must be a number at least 0 and at most 100, but is -1.'],
+  [{ temperature: NaN }, 'temperature must be a number at least 0 and at most 100, but is NaN.'],
   [{ topP: 0 }, 'topP must be a number above 0 and at most 1, but is 0.'],
   [{ topP: 1.5 }, 'topP must be a number above 0 and at most 1, but is 1.5.'],
-  [{ topK: 2.5 }, 'topK must be an integer at least 0, but is 2.5.'],
+  [{ topK: 2.5 }, 'topK must be an integer at least 0 and at most 2147483647, but is 2.5.'],
   [{ minP: '0.1' as unknown as number }, 'minP must be a number at least 0 and at most 1, but is "0.1".'],
-  [{ maxOutputTokens: 0 }, 'maxOutputTokens must be an integer at least 1, but is 0.'],
-  [{ presencePenalty: Infinity }, 'presencePenalty must be a number, but is Infinity.'],
+  [{ maxOutputTokens: -1 }, 'maxOutputTokens must be an integer at least 0, but is -1.'],
+  [
+    { presencePenalty: Infinity },
+    'presencePenalty must be a number at least -100 and at most 100, but is Infinity.',
+  ],
   [{ logprobs: 6 }, 'logprobs must be an integer at least 0 and at most 5, but is 6.'],
   [{ seed: -1n }, 'seed must be a BigInt from 0 to 18446744073709551615, but is -1.'],
   [{ logitBias: { 100: 1 } }, 'logitBias names token 100, but token ids of this model are 0 to 99.'],
-  [{ logitBias: { 5: NaN } }, 'logitBias[5] must be a number, but is NaN.'],
+  [{ logitBias: { 5: NaN } }, 'logitBias[5] must be a number at least -1e+30 and at most 1e+30, but is NaN.'],
   [{ stop: ['a', ''] }, 'stop[1] must be text of at least one character; remove it or fill it.'],
   [{ endIds: [-1] }, 'endIds[0] is -1, but token ids of this model are 0 to 99.'],
   [{ stopTokenLists: [[]] }, 'stopTokenLists[0] is empty; remove it or give its tokens.'],
@@ -154,7 +157,7 @@ describe('refusals', () => {
       expect.objectContaining({
         code: 'PROMPT_TOO_LONG',
         message:
-          'The prompt has 25 tokens, but this engine takes at most 20 (max_input_len); shorten it, set truncatePromptTokens to 20 or less, or build the engine with a larger max_input_len.',
+          "The prompt has 25 tokens, but this model's maximum context length is 40 tokens, of which a prompt takes at most 20 (max_input_len); shorten it, set truncatePromptTokens to 20 or less, or build the engine with a larger max_input_len.",
       }),
     );
   });
@@ -168,14 +171,38 @@ describe('refusals', () => {
       ),
     );
     expect(() => resolve({ maxOutputTokens: 25 }, 18)).toThrowError(
-      tooLarge(
-        'The prompt of 18 tokens and maxOutputTokens of 25 make 43, but a sequence has at most 40 (max_seq_len); ask for at most 22 or shorten the prompt.',
-      ),
+      expect.objectContaining({
+        code: 'CONTEXT_LENGTH_EXCEEDED',
+        message:
+          "The prompt of 18 tokens and maxOutputTokens of 25 make 43, but this model's maximum context length is 40 tokens (max_seq_len); ask for at most 22 or shorten the prompt.",
+      }),
     );
     expect(() => resolve({ sequenceCount: 9 })).toThrowError(
       tooLarge(
         'The request asks for 9 sequences at once, but this engine runs at most 8 (max_batch_size); ask for fewer.',
       ),
+    );
+  });
+});
+
+describe('an output that does not fit', () => {
+  it.each([
+    [{ maxOutputTokens: 25 }, 18, 22],
+    [{ maxOutputTokens: 1000 }, 18, 22],
+    [{ maxOutputTokens: 1000 }, 5, 30],
+    [{ maxOutputTokens: 21 }, 18, 21],
+    [{ maxOutputTokens: 0 }, 18, 1],
+  ])(
+    'is cut to what is left where the request says so: %o behind %i tokens',
+    (fields, promptTokens, expected) => {
+      expect(resolve({ ...fields, shortensOutput: true }, promptTokens).maxOutputTokens).toBe(expected);
+    },
+  );
+
+  it('does not make room for a prompt, nor for minTokens', () => {
+    expect(() => resolve({ shortensOutput: true }, 25)).toThrowError(/The prompt has 25 tokens/);
+    expect(() => resolve({ shortensOutput: true, maxOutputTokens: 40, minTokens: 31 }, 5)).toThrowError(
+      'minTokens is 31, but at most 30 tokens can be generated; lower it.',
     );
   });
 });

@@ -1,10 +1,17 @@
 /** The parts of a Hugging Face `tokenizer.json` that we read ourselves, with the checks that the library does not make. */
 import { AloftError } from '../../core/errors.js';
+import { parseFileJson } from '../../core/file-json.js';
 
+/** A token that is found in a text before the model sees it. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
+  /** Left out of plain text. */
   readonly special: boolean;
+  readonly single_word?: boolean;
+  readonly lstrip?: boolean;
+  readonly rstrip?: boolean;
+  readonly normalized?: boolean;
 }
 
 /** One stage of the tokenizer's pipeline: `{ "type": "ByteLevel", ... }`. */
@@ -47,7 +54,7 @@ export function parseTokenizerJson(text: string, path: string): HfTokenizerJson 
 export function parseFileObject(text: string, path: string): Record<string, unknown> {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseFileJson(text).value;
   } catch (cause) {
     throw invalid(path, `is not valid JSON (${(cause as Error).message})`, cause);
   }

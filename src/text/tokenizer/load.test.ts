@@ -3,12 +3,12 @@ import { loadTokenizer } from './load.js';
 import { byteLevelJson, directoryWith, llama2Json } from '../testing/test-tokenizers.js';
 
 describe('loadTokenizer', () => {
-  it('takes special tokens from tokenizer_config.json, then special_tokens_map.json', async () => {
+  it('takes special tokens of an older save from special_tokens_map.json, then tokenizer_config.json', async () => {
     const tokenizer = await loadTokenizer(
       await directoryWith({
         'tokenizer.json': byteLevelJson(),
-        'tokenizer_config.json': { bos_token: { content: '<|begin|>', special: true }, pad_token: null },
-        'special_tokens_map.json': { bos_token: '<|end|>', eos_token: '<|end|>' },
+        'tokenizer_config.json': { bos_token: '<|end|>', eos_token: '<|end|>', pad_token: null },
+        'special_tokens_map.json': { bos_token: { content: '<|begin|>', special: true } },
       }),
     );
     expect(tokenizer.specialTokens).toEqual({ bos_token: '<|begin|>', eos_token: '<|end|>' });

@@ -1,12 +1,16 @@
 /** Opens the tokenizer of a checkpoint or engine directory. */
 import { join } from 'node:path';
-import { Tokenizer as LibraryTokenizer } from 'tokenizers';
 import { AloftError } from '../../core/errors.js';
-import { readFileIfPresent, readJsonIfPresent } from './files.js';
-import { type HfTokenizerJson, invalid, parseTokenizerJson } from './hf-json.js';
+import { withChatglmTokens } from './chatglm.js';
+import { readFileIfPresent, readTextIfPresent } from './files.js';
+import { type AddedToken, type HfTokenizerJson, parseTokenizerJson } from './hf-json.js';
+import { TokenizerLibrary } from './library.js';
+import { tryPatterns } from './pattern-trial.js';
+import { defaultTokens, hasOwnEnds, promptEnds } from './prompt-ends.js';
 import { readSentencePieceModel, type SentencePieceModel } from './sentencepiece.js';
 import { sentencePieceToHf } from './sentencepiece-to-hf.js';
-import { readSpecialTokens, type SpecialTokens } from './special-tokens.js';
+import { namedTokens, type SpecialTokens } from './special-tokens.js';
+import { plainToken, readTokenFiles, specialTexts, type TokenFiles } from './token-files.js';
 import { buildTokenTable } from './token-table.js';
 import { Tokenizer } from './tokenizer.js';
 
@@ -18,43 +22,81 @@ interface Source {
   readonly text: string;
   /** Control tokens that the file itself names. */
   readonly specialTokens: SpecialTokens;
+  /** The files beside it, with the tokens that the tokenizer's class adds. */
+  readonly files: TokenFiles;
+  /** True if the settings decide which tokens stand around a prompt. */
+  readonly hasOwnEnds: boolean;
 }
 
 /**
- * Reads `tokenizer.json`, else the SentencePiece model `tokenizer.model`, with the special tokens of
- * `tokenizer_config.json` or `special_tokens_map.json` beside it.
- * @throws {AloftError} TOKENIZER_NOT_FOUND, TOKENIZER_INVALID
+ * Makes the tokenizer that transformers makes of the same files: `tokenizer.json`, else the SentencePiece model
+ * `tokenizer.model`, completed by `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
+ * @throws {AloftError} TOKENIZER_NOT_FOUND, TOKENIZER_INVALID, FILE_UNREADABLE
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
-  const source = (await readTokenizerJson(directory)) ?? (await readTokenizerModel(directory));
+  const files = await readTokenFiles(directory);
+  const source = (await readTokenizerJson(directory, files)) ?? (await readTokenizerModel(directory, files));
   if (!source)
     throw new AloftError(
       'TOKENIZER_NOT_FOUND',
       `No tokenizer.json or tokenizer.model in ${directory}; copy it there from the checkpoint, or name the directory that has it (tokenizer_dir).`,
     );
-  const library = openLibrary(source);
-  const table = buildTokenTable(source.json, library.getVocab(true), source.path);
-  const specialTokens = await readSpecialTokens(directory, source.specialTokens);
-  return new Tokenizer({ library, table, specialTokens });
+  const specialTokens = namedTokens(files, source.specialTokens);
+  await tryPatterns(source.json, source.path);
+  const library = TokenizerLibrary.open(source.text, source.path);
+  const extra = extraTokens(source.files, source.json.added_tokens);
+  library.add(extra);
+  if (source.hasOwnEnds) library.setEnds(promptEnds(files, specialTokens));
+  const json = { ...source.json, added_tokens: [...source.json.added_tokens, ...extra] };
+  return new Tokenizer({
+    library,
+    specialTokens,
+    table: buildTokenTable(json, library.vocabulary(), source.path),
+  });
 }
 
-async function readTokenizerJson(directory: string): Promise<Source | undefined> {
+/** Tokens that the file of the vocabulary lacks, or has with other flags. */
+function extraTokens(
+  { settings, declared, isOlder }: TokenFiles,
+  known: readonly AddedToken[],
+): Omit<AddedToken, 'id'>[] {
+  // An older save guesses at its tokens; the tokenizer's own file knows them.
+  const knownIds = new Set(isOlder ? known.map(({ id }) => id) : []);
+  const added = declared.filter(({ id }) => !knownIds.has(id));
+  const present = new Set([...known, ...added].map(({ content }) => content));
+  const specials = new Set(specialTexts(settings));
+  const missing = [...specials].filter((text) => !present.has(text)).map((text) => plainToken(text, true));
+  return [
+    ...added.map((token) => ({ ...token, special: token.special || specials.has(token.content) })),
+    ...missing,
+  ];
+}
+
+async function readTokenizerJson(directory: string, files: TokenFiles): Promise<Source | undefined> {
   const path = join(directory, 'tokenizer.json');
-  const text = (await readFileIfPresent(path))?.toString('utf8');
+  const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
-  return { path, text, json: parseTokenizerJson(text, path), specialTokens: {} };
+  const json = parseTokenizerJson(text, path);
+  const specialTokens = defaultTokens(files);
+  return { path, text, json, files, specialTokens, hasOwnEnds: hasOwnEnds(files) };
 }
 
-async function readTokenizerModel(directory: string): Promise<Source | undefined> {
+async function readTokenizerModel(directory: string, files: TokenFiles): Promise<Source | undefined> {
   const path = join(directory, 'tokenizer.model');
   const bytes = await readFileIfPresent(path);
   if (!bytes) return undefined;
   const model = readSentencePieceModel(bytes, path);
-  const config = await readJsonIfPresent(directory, 'tokenizer_config.json');
-  const ends = { addsBos: config['add_bos_token'] !== false, addsEos: config['add_eos_token'] === true };
+  const completed = withChatglmTokens(files, model.pieces.length);
   // Through its text, so that it passes the same checks as a published tokenizer.json.
-  const text = JSON.stringify(sentencePieceToHf(model, ends, path));
-  return { path, text, json: parseTokenizerJson(text, path), specialTokens: namedPieces(model) };
+  const text = JSON.stringify(sentencePieceToHf(model, completed, path));
+  return {
+    path,
+    text,
+    json: parseTokenizerJson(text, path),
+    files: completed,
+    specialTokens: namedPieces(model),
+    hasOwnEnds: true,
+  };
 }
 
 function namedPieces(model: SentencePieceModel): SpecialTokens {
@@ -69,16 +111,4 @@ function namedPieces(model: SentencePieceModel): SpecialTokens {
     return piece ? [[name, piece.text] as const] : [];
   });
   return Object.fromEntries(named);
-}
-
-function openLibrary(source: Source): LibraryTokenizer {
-  try {
-    const library = LibraryTokenizer.fromString(source.text);
-    // Some published files carry the length limits of their training.
-    library.disableTruncation();
-    library.disablePadding();
-    return library;
-  } catch (cause) {
-    throw invalid(source.path, `is not a tokenizer that can be used (${(cause as Error).message})`, cause);
-  }
 }

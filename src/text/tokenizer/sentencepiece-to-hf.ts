@@ -2,48 +2,50 @@
 import { AloftError } from '../../core/errors.js';
 import type { AddedToken, Component, HfTokenizerJson } from './hf-json.js';
 import { PIECE_TYPE, type SentencePieceModel } from './sentencepiece.js';
+import type { TokenFiles } from './token-files.js';
 
 const MARK = '▁';
 const UNIGRAM = 1;
 const BPE = 2;
 
-/** Members of `tokenizer_config.json` about the start and end of a prompt. */
-export interface PromptEnds {
-  readonly addsBos: boolean;
-  readonly addsEos: boolean;
-}
-
-/** @throws {AloftError} TOKENIZER_INVALID for a model that is neither BPE nor unigram. */
+/**
+ * @param files their tokens have ids of their own, also in place of a piece; their settings say what happens to spaces
+ * @throws {AloftError} TOKENIZER_INVALID for a model that is neither BPE nor unigram.
+ */
 export function sentencePieceToHf(
   model: SentencePieceModel,
-  ends: PromptEnds,
+  { declared, settings }: Pick<TokenFiles, 'declared' | 'settings'>,
   path: string,
 ): HfTokenizerJson {
+  const hasPrefix = model.hasDummyPrefix && settings['add_prefix_space'] !== false;
+  // Since 4.31 transformers can leave the prefix out behind a control token; files say so with `legacy: false`.
+  const isAtStartOnly = hasPrefix && settings['legacy'] === false;
   return {
-    added_tokens: addedTokens(model),
-    normalizer: normalizer(model),
-    pre_tokenizer: userPieces(model),
-    post_processor: postProcessor(model, ends),
-    decoder: decoder(model),
-    model: hfModel(model, path),
+    added_tokens: addedTokens(model, declared),
+    normalizer: normalizer(model, hasPrefix && !isAtStartOnly),
+    pre_tokenizer: preTokenizer(model, isAtStartOnly),
+    post_processor: null,
+    decoder: decoder(model, hasPrefix),
+    model: hfModel(model, declared, path),
   };
 }
 
 /** Control pieces, which text never holds; the library still finds them in it, as chat templates want. */
-function addedTokens(model: SentencePieceModel): AddedToken[] {
+function addedTokens(model: SentencePieceModel, declared: readonly AddedToken[]): AddedToken[] {
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
-  return model.pieces.flatMap(({ text, type }, id) =>
+  const control = model.pieces.flatMap(({ text, type }, id) =>
     type === PIECE_TYPE.CONTROL || type === PIECE_TYPE.UNKNOWN
       ? [{ id, content: text, special: true, ...flags }]
       : [],
   );
+  return [...new Map([...control, ...declared].map((token) => [token.content, token])).values()];
 }
 
 /**
  * Normalises the text, then writes spaces as marks behind the dummy prefix. The prefix comes from the normaliser, not from
  * `Metaspace`, which leaves it out when the text itself starts with a space.
  */
-function normalizer(model: SentencePieceModel): Component {
+function normalizer(model: SentencePieceModel, hasPrefix: boolean): Component {
   const normalizers: Component[] = [];
   if (model.charsmap.length > 0) {
     const precompiled_charsmap = Buffer.from(model.charsmap).toString('base64');
@@ -53,9 +55,17 @@ function normalizer(model: SentencePieceModel): Component {
     normalizers.push({ type: 'Replace', pattern: { Regex: String.raw`\A +| +\z` }, content: '' });
     normalizers.push({ type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' });
   }
-  if (model.hasDummyPrefix) normalizers.push({ type: 'Prepend', prepend: MARK });
+  if (hasPrefix) normalizers.push({ type: 'Prepend', prepend: MARK });
   normalizers.push({ type: 'Replace', pattern: { String: ' ' }, content: MARK });
   return { type: 'Sequence', normalizers };
+}
+
+/** @param isPrefixed whether the start of the text, and nothing behind it, gets the dummy prefix here */
+function preTokenizer(model: SentencePieceModel, isPrefixed: boolean): Component | null {
+  const pieces = userPieces(model);
+  if (!isPrefixed) return pieces;
+  const prefix = { type: 'Metaspace', replacement: MARK, prepend_scheme: 'first', split: false };
+  return pieces === null ? prefix : { type: 'Sequence', pretokenizers: [pieces, prefix] };
 }
 
 /** Cuts out the pieces that a user defined, longest first, because nothing may split or join them. */
@@ -68,47 +78,27 @@ function userPieces(model: SentencePieceModel): Component | null {
   return { type: 'Split', pattern: { Regex: escaped.join('|') }, behavior: 'Isolated', invert: false };
 }
 
-function postProcessor(model: SentencePieceModel, ends: PromptEnds): Component | null {
-  const bos = ends.addsBos ? model.pieces[model.bosId] : undefined;
-  const eos = ends.addsEos ? model.pieces[model.eosId] : undefined;
-  if (!bos && !eos) return null;
-  const special = (text: string) => ({ SpecialToken: { id: text, type_id: 0 } });
-  const around = (id: 'A' | 'B') => [
-    ...(bos ? [special(bos.text)] : []),
-    { Sequence: { id, type_id: 0 } },
-    ...(eos ? [special(eos.text)] : []),
-  ];
-  const known = [
-    ...(bos ? [[bos.text, model.bosId] as const] : []),
-    ...(eos ? [[eos.text, model.eosId] as const] : []),
-  ];
-  return {
-    type: 'TemplateProcessing',
-    single: around('A'),
-    pair: [...around('A'), ...around('B')],
-    special_tokens: Object.fromEntries(
-      known.map(([text, id]) => [text, { id: text, ids: [id], tokens: [text] }]),
-    ),
-  };
-}
-
-function decoder(model: SentencePieceModel): Component {
+function decoder(model: SentencePieceModel, hasPrefix: boolean): Component {
   const decoders: Component[] = [{ type: 'Replace', pattern: { String: MARK }, content: ' ' }];
   if (model.hasByteFallback) decoders.push({ type: 'ByteFallback' });
   decoders.push({ type: 'Fuse' });
-  if (model.hasDummyPrefix) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
+  if (hasPrefix) decoders.push({ type: 'Strip', content: ' ', start: 1, stop: 0 });
   return { type: 'Sequence', decoders };
 }
 
-function hfModel(model: SentencePieceModel, path: string): Component {
+/** Vocabulary and merges. Declared tokens keep their ids; a unigram model has those behind its pieces from the library. */
+function hfModel(model: SentencePieceModel, declared: readonly AddedToken[], path: string): Component {
   const byte_fallback = model.hasByteFallback;
   if (model.modelType === UNIGRAM) {
-    const vocab = model.pieces.map(({ text, score }) => [text, score]);
+    const contents = new Map(declared.map(({ id, content }) => [id, content]));
+    const vocab = model.pieces.map(({ text, score }, id) => [contents.get(id) ?? text, score]);
     return { type: 'Unigram', unk_id: model.unkId, vocab, byte_fallback };
   }
   if (model.modelType === BPE) {
     const unk_token = model.pieces[model.unkId]?.text ?? null;
-    const vocab = Object.fromEntries(model.pieces.map(({ text }, id) => [text, id]));
+    const own = declared.map(({ content, id }) => [content, id] as const);
+    const pieces = model.pieces.map(({ text }, id) => [text, id] as const);
+    const vocab = Object.fromEntries([...own, ...pieces]);
     // Lets a text that userPieces cut out be looked up whole.
     const ignore_merges = model.pieces.some(({ type }) => type === PIECE_TYPE.USER_DEFINED);
     const flags = { fuse_unk: true, byte_fallback, ignore_merges };

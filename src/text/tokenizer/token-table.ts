@@ -1,7 +1,14 @@
 /** Bytes of each token id: all that decoding needs, without a call into the tokenizer library. */
 import { AloftError } from '../../core/errors.js';
 import { byteLevelDecoder } from './byte-level.js';
-import { type Component, type HfTokenizerJson, isRecord, stages, stringField } from './hf-json.js';
+import {
+  type AddedToken,
+  type Component,
+  type HfTokenizerJson,
+  isRecord,
+  stages,
+  stringField,
+} from './hf-json.js';
 
 /** Difference between the very start of a text and the sum of its tokens. */
 type LeadingSpaceRule =
@@ -16,12 +23,16 @@ type LeadingSpaceRule =
  */
 export interface TokenTable {
   readonly tokenCount: number;
+  /** Bytes of the longest token. */
+  readonly longestTokenBytes: number;
   /** [sum of lengths] */
   readonly bytes: Uint8Array;
   /** [tokenCount + 1] start of each token in `bytes`. */
   readonly offsets: Uint32Array;
   /** [tokenCount] 1 for control tokens such as `<s>`, which plain text leaves out. */
   readonly special: Uint8Array;
+  /** Ids and texts of the control tokens. */
+  readonly specialTexts: ReadonlyMap<number, string>;
   readonly leadingSpace: LeadingSpaceRule;
   /** The text of a token whose bytes are whole characters; undefined for others, which only make text together. */
   wholeText(tokenId: number): string | undefined;
@@ -35,27 +46,55 @@ export function tokenBytes(table: TokenTable, id: number): Uint8Array {
 
 /**
  * Builds the table from the `decoder` section of a tokenizer.json.
+ * @param json its added tokens may be without ids; the last of equal ones counts
  * @param vocabulary token text -> id, added tokens included.
  * @throws {AloftError} TOKENIZER_INVALID for a decoder that is not made of byte-level, Metaspace or byte-fallback stages.
  */
 export function buildTokenTable(
-  json: HfTokenizerJson,
+  json: Pick<HfTokenizerJson, 'decoder'> & { readonly added_tokens: readonly Omit<AddedToken, 'id'>[] },
   vocabulary: Readonly<Record<string, number>>,
   path: string,
 ): TokenTable {
   const decoder = readDecoder(json.decoder, path);
   const entries = Object.entries(vocabulary);
   const tokenCount = entries.reduce((most, [, id]) => Math.max(most, id + 1), 0);
+  if (tokenCount > MAX_TOKEN_ID + 1) throw tooManyIds(tokenCount, path);
   const tokens = Array.from({ length: tokenCount }, () => '');
   for (const [token, id] of entries) tokens[id] = token;
   const special = new Uint8Array(tokenCount);
-  for (const token of json.added_tokens) if (token.special && token.id < tokenCount) special[token.id] = 1;
+  for (const { content, special: isSpecial } of json.added_tokens) {
+    const id = vocabulary[content];
+    if (id === undefined) continue;
+    // Where a piece of the vocabulary has the same id, the added token is the one that the model was trained with.
+    tokens[id] = content;
+    special[id] = isSpecial ? 1 : 0;
+  }
   const { toBytes, firstToBytes, spacesToStrip } = decoder;
   const leadingSpace: LeadingSpaceRule = firstToBytes
     ? { type: 'first-token', bytes: (id) => firstToBytes(tokens[id] ?? '') }
     : { type: 'strip', count: spacesToStrip };
   const { bytes, offsets } = concatenate(tokens.map(toBytes));
-  return { tokenCount, bytes, offsets, special, leadingSpace, wholeText: wholeTexts(bytes, offsets) };
+  const longestTokenBytes = offsets.reduce((most, end, i) => Math.max(most, end - (offsets[i - 1] ?? 0)), 1);
+  const wholeText = wholeTexts(bytes, offsets);
+  const specialTexts = new Map(tokens.flatMap((text, id) => (special[id] === 1 ? [[id, text]] : [])));
+  return {
+    tokenCount,
+    longestTokenBytes,
+    bytes,
+    offsets,
+    special,
+    specialTexts,
+    leadingSpace,
+    wholeText,
+  };
+}
+
+/** The largest vocabularies have less than a twentieth of it; the table has an entry for every id up to the highest. */
+const MAX_TOKEN_ID = 2 ** 22;
+
+function tooManyIds(count: number, path: string): AloftError {
+  const message = `${path} has a token of id ${count - 1}, but ids are at most ${MAX_TOKEN_ID}; correct the file.`;
+  return new AloftError('TOKENIZER_INVALID', message);
 }
 
 /** Texts are made when they are first asked for: a vocabulary has far more tokens than an answer. */

@@ -1,12 +1,17 @@
-/** Text to token ids (with the `tokenizers` library) and back (with our own table, see `detokenizer.ts`). */
-import { Tokenizer as LibraryTokenizer } from 'tokenizers';
+/** Text to token ids (with a library, see `library.ts`) and back (with our own table, see `detokenizer.ts`). */
 import { Detokenizer, type DetokenizerOptions } from '../detokenizer.js';
 import type { SpecialTokens } from './special-tokens.js';
 import { type TokenTable, tokenBytes } from './token-table.js';
 
+/** The way from text to ids. Public types name this, and not the library, whose own types ask for more than ES libraries. */
+export interface TextEncoding {
+  encode(text: string, addSpecialTokens: boolean): Promise<number[]>;
+  tokenId(token: string): number | undefined;
+}
+
 /** The parts that {@link loadTokenizer} puts together. */
 export interface TokenizerParts {
-  readonly library: LibraryTokenizer;
+  readonly library: TextEncoding;
   readonly table: TokenTable;
   readonly specialTokens: SpecialTokens;
 }
@@ -14,7 +19,7 @@ export interface TokenizerParts {
 export class Tokenizer {
   readonly table: TokenTable;
   readonly specialTokens: SpecialTokens;
-  readonly #library: LibraryTokenizer;
+  readonly #library: TextEncoding;
 
   constructor(parts: TokenizerParts) {
     this.#library = parts.library;
@@ -36,8 +41,7 @@ export class Tokenizer {
 
   /** Runs outside the event loop. `addSpecialTokens` puts what the model expects around a prompt, such as `<s>`. */
   async encode(text: string, options: { readonly addSpecialTokens: boolean }): Promise<number[]> {
-    const encoding = await this.#library.encode(text, null, { addSpecialTokens: options.addSpecialTokens });
-    return encoding.getIds();
+    return await this.#library.encode(text, options.addSpecialTokens);
   }
 
   /**
@@ -67,8 +71,13 @@ export class Tokenizer {
     return Buffer.from(tokenBytes(this.table, tokenId)).toString('utf8');
   }
 
+  /** UTF-8 of one token; a view. */
+  tokenBytes(tokenId: number): Uint8Array {
+    return tokenBytes(this.table, tokenId);
+  }
+
   #idOf(token: string | undefined): number | undefined {
-    return token === undefined ? undefined : (this.#library.tokenToId(token) ?? undefined);
+    return token === undefined ? undefined : this.#library.tokenId(token);
   }
 
   #standsFor(tokenIds: readonly number[], text: string): boolean {

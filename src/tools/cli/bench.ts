@@ -20,10 +20,7 @@ import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { interruptible, unlessAborted } from './interrupt.js';
 import type { Terminal } from './terminal.js';
 
-export function registerBench(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('bench')
-    .description('measure an engine: a sweep of static batches, or requests in flight');
+export function registerBench(command: Command, terminal: Terminal): void {
   addBenchFlags(command);
   command.action(async (flags: BenchFlags) => runBench(flags, terminal));
   registerBenchServe(command, terminal);

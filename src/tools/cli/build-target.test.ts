@@ -7,6 +7,7 @@ import { automaticDevice, openBuildTarget } from './build-target.js';
 
 const H200: GpuProperties = {
   ordinal: 0,
+  uuid: 'GPU-0',
   name: 'NVIDIA H200',
   computeCapability: 90,
   multiprocessorCount: 132,

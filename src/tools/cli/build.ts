@@ -19,10 +19,8 @@ interface CommonFlags extends BuildPlace {
   readonly logLevel: LogLevel;
 }
 
-export function registerBuild(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('build')
-    .description('build an engine from a Hugging Face checkpoint')
+export function registerBuild(command: Command, terminal: Terminal): void {
+  command
     .option(
       '--device <device>',
       `what the engine is for: ${DEVICE_CHOICES.join(', ')}`,

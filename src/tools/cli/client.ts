@@ -68,14 +68,8 @@ interface ClientFlags extends TokenFlags {
 
 const TEXT_OUTPUT_LEN = 100;
 
-/** The scripts of tensorrtllm_backend whose place this command takes. */
-const OLD_NAMES = ['inflight_batcher_llm_client', 'end_to_end_streaming_client', 'end_to_end_grpc_client'];
-
-export function registerClient(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('client')
-    .aliases(OLD_NAMES)
-    .description('send a prompt to a server and print the answer')
+export function registerClient(command: Command, terminal: Terminal): void {
+  command
     .option('-u, --url <host:port>', 'server (default: localhost:8001, http: localhost:8000)')
     .option('-i, --protocol <protocol>', 'grpc or http', oneOf(['grpc', 'http']), 'grpc')
     .option('-p, --prompt <text>', 'the prompt')

@@ -1,31 +1,81 @@
+/** Every sub-command, in the order of `aloft --help`. Its code is loaded when it is the one that runs. */
 import { loadOptionsOf } from '../../llm/load-options.js';
-import { llmEngineLoader } from '../../serve/engine/llm-engine-loader.js';
-import { registerBench } from './bench.js';
-import { registerBuild } from './build.js';
-import { registerClient } from './client.js';
-import { registerDevices } from './devices.js';
-import { registerEngine } from './engine.js';
-import type { RegisterCommand } from './main.js';
-import { registerPlanMemory } from './plan-memory.js';
-import { registerProfile } from './profile.js';
-import { registerRepo } from './repo.js';
-import { registerRun } from './run.js';
-import { type MakeLoader, serveCommand } from './serve.js';
-import { startCommand } from './start.js';
+import type { CommandEntry } from './main.js';
+import type { MakeLoader } from './serve.js';
 
-const makeLoader: MakeLoader = ({ engineOptions }) => llmEngineLoader(loadOptionsOf(engineOptions));
+/** The scripts of tensorrtllm_backend whose place `client` takes. */
+const OLD_CLIENTS = [
+  'inflight_batcher_llm_client',
+  'end_to_end_streaming_client',
+  'end_to_end_grpc_client',
+] as const;
 
-/** Every sub-command, in the order of `aloft --help`. */
-export const COMMANDS: readonly RegisterCommand[] = [
-  startCommand(makeLoader),
-  registerBuild,
-  registerPlanMemory,
-  registerRun,
-  registerBench,
-  registerProfile,
-  serveCommand(makeLoader),
-  registerClient,
-  registerRepo,
-  registerEngine,
-  registerDevices,
+/** The loader of engines that the server commands get. */
+async function engineLoader(): Promise<MakeLoader> {
+  const { llmEngineLoader } = await import('../../serve/engine/llm-engine-loader.js');
+  return ({ engineOptions }) => llmEngineLoader(loadOptionsOf(engineOptions));
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'start',
+    description: 'build the demo model, answer a prompt and serve it',
+    load: async () => (await import('./start.js')).startCommand(await engineLoader()),
+  },
+  {
+    name: 'build',
+    description: 'build an engine from a Hugging Face checkpoint',
+    load: async () => (await import('./build.js')).registerBuild,
+  },
+  {
+    name: 'plan-memory',
+    description: 'say what an engine takes and holds, without building or loading it',
+    load: async () => (await import('./plan-memory.js')).registerPlanMemory,
+  },
+  {
+    name: 'run',
+    description: 'continue text with an engine',
+    load: async () => (await import('./run.js')).registerRun,
+  },
+  {
+    name: 'chat',
+    description: 'talk with a model in the terminal',
+    load: async () => (await import('./chat.js')).registerChat,
+  },
+  {
+    name: 'bench',
+    description: 'measure an engine: a sweep of static batches, or requests in flight',
+    load: async () => (await import('./bench.js')).registerBench,
+  },
+  {
+    name: 'profile',
+    description: 'time every op of the steps of a static batch, and compare it with what the device can do',
+    load: async () => (await import('./profile.js')).registerProfile,
+  },
+  {
+    name: 'serve',
+    description: 'serve models over HTTP, gRPC and the OpenAI API',
+    load: async () => (await import('./serve.js')).serveCommand(await engineLoader()),
+  },
+  {
+    name: 'client',
+    aliases: OLD_CLIENTS,
+    description: 'send a prompt to a server and print the answer',
+    load: async () => (await import('./client.js')).registerClient,
+  },
+  {
+    name: 'repo',
+    description: 'make and check Triton model repositories',
+    load: async () => (await import('./repo.js')).registerRepo,
+  },
+  {
+    name: 'engine',
+    description: 'check and show engines',
+    load: async () => (await import('./engine.js')).registerEngine,
+  },
+  {
+    name: 'devices',
+    description: 'list what engines can run on here',
+    load: async () => (await import('./devices.js')).registerDevices,
+  },
 ];

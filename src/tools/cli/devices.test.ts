@@ -3,6 +3,7 @@ import { cudaText } from './devices.js';
 
 const GPU = {
   ordinal: 0,
+  uuid: 'GPU-0',
   name: 'NVIDIA H200',
   computeCapability: 90,
   multiprocessorCount: 132,

@@ -10,10 +10,8 @@ import type { GpuProperties } from '../../device/cuda/gpu.js';
 import { type CudaSurvey, surveyCuda } from '../../device/cuda/survey.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
-export function registerDevices(program: Command, terminal: Terminal): void {
-  program
-    .command('devices')
-    .description('list what engines can run on here')
+export function registerDevices(command: Command, terminal: Terminal): void {
+  command
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
     .action(({ cudaLibraryPath }: { readonly cudaLibraryPath?: string }) => {
       const texts = DEVICE_NAMES.map((device) => LISTINGS[device](cudaLibraryPath));

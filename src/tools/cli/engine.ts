@@ -1,9 +1,9 @@
 /** `aloft engine check` and `aloft engine show`. */
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { checkEngine } from '../../engine/check-engine.js';
+import { checkEngine } from '../../run/executor/check-engine.js';
 import { readManifest } from '../../engine/manifest.js';
-import { openEngineRank } from '../../engine/rank-file-reader.js';
+import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { KernelFacts } from '../../device/cuda/kernel-facts.js';
 import { printPlan } from '../../plan/print.js';
 import { describeKernels } from '../engine/describe-kernels.js';
@@ -11,11 +11,12 @@ import { describeManifest, describeTensors } from '../engine/describe.js';
 import { wholeNumber } from './flags.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
-export function registerEngine(program: Command, terminal: Terminal): void {
-  const engine = program.command('engine').description('check and show engines');
+export function registerEngine(engine: Command, terminal: Terminal): void {
   engine
     .command('check')
-    .description('compare every byte of an engine with its checksums')
+    .description(
+      'check an engine as it is checked when it is opened, and compare every byte with its checksums',
+    )
     .argument('<dir>', 'the engine')
     .action((directory: string) => check(directory, terminal));
   engine
@@ -32,7 +33,7 @@ function check(directory: string, terminal: Terminal): void {
   const rows = aloft.ranks.map(({ file, bytes }) => [
     file,
     formatBytes(bytes),
-    'size, header and all data match their checksums',
+    'size, header and all data match their checksums, plan and tensors fit each other',
   ]);
   const totalBytes = aloft.ranks.reduce((sum, { bytes }) => sum + bytes, 0);
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
@@ -44,19 +45,13 @@ function check(directory: string, terminal: Terminal): void {
 
 function show(directory: string, rank: number, terminal: Terminal): void {
   const manifest = readManifest(directory);
-  const { aloft, builder_config: build } = manifest;
+  const { builder_config: build } = manifest;
   if (rank >= build.tensor_parallel)
     throw new AloftError(
       'USAGE',
       `--rank is ${rank}, but ${directory} has ${build.tensor_parallel} ranks, counted from 0.`,
     );
-  const engine = openEngineRank(directory, {
-    rank,
-    worldSize: build.tensor_parallel,
-    device: aloft.device,
-    layoutVersion: aloft.layout_version,
-    verification: 'sample',
-  });
+  const engine = openRank({ engineDirectory: directory, rank, worldSize: build.tensor_parallel });
   try {
     const tensors = engine.tensorNames.map((name) => ({ name, ...engine.tensor(name) }));
     terminal.out(`${describeManifest(manifest)}\n\n${printPlan(engine.plan)}\n${describeTensors(tensors)}\n`);

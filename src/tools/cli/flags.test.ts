@@ -1,7 +1,6 @@
-import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { normaliseFlags, oneOf, realNumber, wholeNumber } from './flags.js';
-import { main, type RegisterCommand } from './main.js';
+import { type CommandEntry, main, type RegisterCommand } from './main.js';
 import { formatBytes, formatTable } from './terminal.js';
 
 test('both spellings of a flag mean the same, values are left alone', () => {
@@ -27,17 +26,19 @@ describe('values', () => {
 });
 
 describe('main', () => {
-  const greet: RegisterCommand = (program, terminal) => {
-    program
-      .command('greet')
+  const greet: RegisterCommand = (command, terminal) =>
+    void command
       .option('--max-count <n>', 'how often', wholeNumber(1), 1)
       .action(({ maxCount }: { maxCount: number }) => terminal.out('hello '.repeat(maxCount)));
-    program.addCommand(
-      new Command('fail').action(() => {
-        throw new TypeError('boom');
-      }),
-    );
-  };
+  const fail: RegisterCommand = (command) =>
+    void command.action(() => {
+      throw new TypeError('boom');
+    });
+  const commands: readonly CommandEntry[] = Object.entries({ greet, fail }).map(([name, register]) => ({
+    name,
+    description: '',
+    load: () => Promise.resolve(register),
+  }));
   const run = async (...argv: string[]) => {
     let out = '';
     let err = '';
@@ -46,7 +47,7 @@ describe('main', () => {
       err: (text: string) => void (err += text),
       isInteractive: false,
     };
-    const status = await main(argv, [greet], terminal);
+    const status = await main(argv, commands, terminal);
     return { status, out, err };
   };
 

@@ -1,23 +1,65 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { jobPlace } from './job-place.js';
 
-const JOB = { PMIX_NAMESPACE: '272039937', OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '4' };
+const OPEN_MPI = {
+  PMIX_NAMESPACE: '272039937',
+  OMPI_COMM_WORLD_RANK: '1',
+  OMPI_COMM_WORLD_SIZE: '4',
+  OMPI_COMM_WORLD_LOCAL_SIZE: '4',
+};
+const TORCHRUN = {
+  RANK: '1',
+  WORLD_SIZE: '4',
+  LOCAL_WORLD_SIZE: '4',
+  MASTER_ADDR: '127.0.0.1',
+  MASTER_PORT: '29500',
+};
+const SRUN = {
+  SLURM_PROCID: '1',
+  SLURM_STEP_NUM_TASKS: '4',
+  SLURM_STEP_NUM_NODES: '1',
+  SLURM_JOB_ID: '77',
+  SLURM_STEP_ID: '3',
+};
 
-test("a process of a job knows its place by Open MPI's variables", () => {
-  expect(jobPlace({ ...JOB, OMPI_COMM_WORLD_LOCAL_SIZE: '4' })).toEqual({
-    job: '272039937',
-    rank: 1,
-    worldSize: 4,
-    version: expect.any(String) as string,
+describe.each([
+  ['Open MPI', OPEN_MPI, 'mpirun-272039937'],
+  ['torchrun', TORCHRUN, 'torchrun-127.0.0.1-29500'],
+  ['srun', SRUN, 'srun-77-3'],
+])('under %s', (_, variables, job) => {
+  test('a process knows its place', () => {
+    const version = expect.any(String) as string;
+    expect(jobPlace(variables)).toEqual({ job, rank: 1, worldSize: 4, version });
+  });
+
+  test('a process that is alone has none', () => {
+    const alone = Object.entries(variables).map(([name, value]) => [name, value === '4' ? '1' : value]);
+    expect(jobPlace(Object.fromEntries(alone))).toBeUndefined();
   });
 });
 
-test('a process without a launcher, or alone, has none', () => {
-  expect([jobPlace({}), jobPlace({ ...JOB, OMPI_COMM_WORLD_SIZE: '1' })]).toEqual([undefined, undefined]);
+test('a process without a launcher has none, even with some of its variables', () => {
+  const { MASTER_PORT: _, ...some } = TORCHRUN;
+  const { SLURM_STEP_ID: __, ...batchScript } = SRUN;
+  expect([{}, some, batchScript].map(jobPlace)).toEqual([undefined, undefined, undefined]);
 });
 
-test('ranks on several hosts are refused', () => {
-  expect(() => jobPlace({ ...JOB, OMPI_COMM_WORLD_LOCAL_SIZE: '2' })).toThrowError(
-    /4 ranks, 2 of them on this host/,
-  );
+test('mpirun under Slurm means its own ranks', () => {
+  expect(jobPlace({ ...SRUN, ...OPEN_MPI, OMPI_COMM_WORLD_RANK: '2' })).toMatchObject({ rank: 2 });
+});
+
+test.each([
+  [
+    { ...OPEN_MPI, OMPI_COMM_WORLD_LOCAL_SIZE: '2' },
+    'UNSUPPORTED',
+    /^mpirun started 4 ranks on several hosts/,
+  ],
+  [{ ...TORCHRUN, LOCAL_WORLD_SIZE: '2' }, 'UNSUPPORTED', /^torchrun started 4 ranks on several hosts/],
+  [{ ...SRUN, SLURM_STEP_NUM_NODES: '2' }, 'UNSUPPORTED', /^srun started 4 ranks on several hosts/],
+  [{ ...TORCHRUN, RANK: '4' }, 'USAGE', /RANK to 4 and WORLD_SIZE to 4/],
+  [{ ...TORCHRUN, RANK: 'first' }, 'USAGE', /RANK to 'first', and a whole number/],
+  [{ ...TORCHRUN, RANK: undefined }, 'USAGE', /RANK to nothing/],
+])('%o is refused', (variables, code, message) => {
+  expect(() => jobPlace(variables)).toThrowError(expect.objectContaining({ code }) as Error);
+  expect(() => jobPlace(variables)).toThrowError(message);
 });

@@ -5,17 +5,90 @@ import { packageVersion } from './package-version.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @returns undefined for a process that no launcher started, or that is alone @throws {AloftError} UNSUPPORTED for several hosts */
+/** Variables of one kind of launcher. */
+interface Launcher {
+  readonly name: string;
+  readonly rank: string;
+  readonly worldSize: string;
+  /** Variables that together name the job, the same in all of its processes and in those of no other job at the time. */
+  readonly job: readonly string[];
+  /** Number of ranks on this host; absent where the launcher gives a number of hosts. */
+  readonly localSize?: string;
+  readonly hostCount?: string;
+}
+
+/** Launchers in the order in which they are asked: mpirun under Slurm sets the variables of both, and means its own. */
+const LAUNCHERS: readonly Launcher[] = [
+  {
+    name: 'mpirun', // Open MPI 4 and 5
+    rank: 'OMPI_COMM_WORLD_RANK',
+    worldSize: 'OMPI_COMM_WORLD_SIZE',
+    job: ['PMIX_NAMESPACE'],
+    localSize: 'OMPI_COMM_WORLD_LOCAL_SIZE',
+  },
+  {
+    name: 'torchrun',
+    rank: 'RANK',
+    worldSize: 'WORLD_SIZE',
+    job: ['MASTER_ADDR', 'MASTER_PORT'],
+    localSize: 'LOCAL_WORLD_SIZE',
+  },
+  {
+    name: 'srun',
+    rank: 'SLURM_PROCID',
+    worldSize: 'SLURM_STEP_NUM_TASKS', // of the step; a batch script is one process, whatever its job has
+    job: ['SLURM_JOB_ID', 'SLURM_STEP_ID'],
+    hostCount: 'SLURM_STEP_NUM_NODES',
+  },
+];
+
+/**
+ * @returns undefined for a process that no launcher started, or that is alone
+ * @throws {AloftError} USAGE for variables that contradict each other, UNSUPPORTED for several hosts
+ */
 export function jobPlace(environment: Environment): JobPlace | undefined {
-  const worldSize = Number(environment['OMPI_COMM_WORLD_SIZE'] ?? 1);
-  const job = environment['PMIX_NAMESPACE'];
-  if (worldSize <= 1 || job === undefined) return undefined;
-  const localSize = Number(environment['OMPI_COMM_WORLD_LOCAL_SIZE'] ?? worldSize);
-  if (localSize !== worldSize)
+  const launcher = LAUNCHERS.find((one) => isSetBy(environment, one));
+  if (launcher === undefined) return undefined;
+  const worldSize = numberOf(environment, launcher, launcher.worldSize);
+  const rank = numberOf(environment, launcher, launcher.rank);
+  if (rank >= worldSize)
     throw new AloftError(
-      'UNSUPPORTED',
-      `mpirun started ${worldSize} ranks, ${localSize} of them on this host, but ranks run on one host; leave --host out, or name one.`,
+      'USAGE',
+      `${launcher.name} set ${launcher.rank} to ${rank} and ${launcher.worldSize} to ${worldSize}, but ranks count from 0; correct or unset them.`,
     );
-  const rank = Number(environment['OMPI_COMM_WORLD_RANK']);
+  requireOneHost(environment, launcher, worldSize);
+  const job = [launcher.name, ...launcher.job.map((name) => environment[name])].join('-');
   return { job, rank, worldSize, version: packageVersion() };
+}
+
+/** Whether a launcher has started this process as one of several. */
+function isSetBy(environment: Environment, { worldSize, job }: Launcher): boolean {
+  return (
+    job.every((name) => environment[name] !== undefined) &&
+    ![undefined, '0', '1'].includes(environment[worldSize])
+  );
+}
+
+/** @throws {AloftError} USAGE */
+function numberOf(environment: Environment, { name }: Launcher, variable: string): number {
+  const text = environment[variable];
+  if (text !== undefined && /^\d{1,6}$/.test(text)) return Number(text);
+  throw new AloftError(
+    'USAGE',
+    `${name} set ${variable} to ${text === undefined ? 'nothing' : `'${text}'`}, and a whole number is needed; correct it, or unset the launcher's variables.`,
+  );
+}
+
+/** @throws {AloftError} UNSUPPORTED */
+function requireOneHost(environment: Environment, launcher: Launcher, worldSize: number): void {
+  const { name, localSize, hostCount } = launcher;
+  const isLocal =
+    localSize === undefined
+      ? Number(environment[hostCount!] ?? 1) === 1
+      : Number(environment[localSize] ?? worldSize) === worldSize;
+  if (isLocal) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `${name} started ${worldSize} ranks on several hosts, but ranks run on one host; name one, and run a server on each host for more.`,
+  );
 }

@@ -1,22 +1,35 @@
 /** The command line: the only reader of arguments and environment. Errors end here, as one sentence and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
+import { systemFault } from '../../core/file-fault.js';
 import { normaliseFlags, usageError } from './flags.js';
 import { jobPlace } from './job-place.js';
 import { Interrupted } from './interrupt.js';
 import { packageVersion } from './package-version.js';
-import { PROCESS_TERMINAL, type Terminal } from './terminal.js';
+import { processTerminal, type Terminal } from './terminal.js';
 
-/** Adds one sub-command to the program. */
-export type RegisterCommand = (program: Command, terminal: Terminal) => void;
+/** Gives a sub-command its flags, arguments and action. */
+export type RegisterCommand = (command: Command, terminal: Terminal) => void;
+
+/** A sub-command as the program lists it. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly description: string;
+  /** Loads the code of the command, which no other command needs. */
+  readonly load: () => Promise<RegisterCommand>;
+}
 
 /** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake, 130 after Ctrl-C. */
 export async function main(
   argv: readonly string[],
-  commands: readonly RegisterCommand[],
-  terminal: Terminal = PROCESS_TERMINAL,
+  commands: readonly CommandEntry[],
+  terminal: Terminal = processTerminal(),
 ): Promise<number> {
-  const program = createProgram(commands, terminal);
+  const named = new Set(argv);
+  const isNamed = ({ name, aliases = [] }: CommandEntry): boolean =>
+    [name, ...aliases].some((one) => named.has(one));
+  const program = await createProgram(commands, terminal, isNamed);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
   }
@@ -58,14 +71,29 @@ async function parse(program: Command, argv: readonly string[]): Promise<0> {
   return 0;
 }
 
-/** The command line's definition; nothing is read or run. */
-export function createProgram(commands: readonly RegisterCommand[], terminal: Terminal): Command {
+/**
+ * The command line's definition; nothing is read or run.
+ * @param isWanted whether a command gets its flags; the others have a name and a description
+ */
+export async function createProgram(
+  commands: readonly CommandEntry[],
+  terminal: Terminal,
+  isWanted: (entry: CommandEntry) => boolean,
+): Promise<Command> {
   const program = new Command('aloft')
     .description('LLM inference engine and server: build, run, benchmark and serve')
     .version(packageVersion())
     // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
-    .enablePositionalOptions();
-  for (const register of commands) register(program, terminal);
+    .enablePositionalOptions()
+    // Old names of a command work and are not listed.
+    .configureHelp({ subcommandTerm: (command) => command.name() });
+  for (const entry of commands) {
+    const command = program
+      .command(entry.name)
+      .description(entry.description)
+      .aliases(entry.aliases ?? []);
+    if (isWanted(entry)) (await entry.load())(command, terminal);
+  }
   return program;
 }
 
@@ -79,7 +107,7 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
     terminal.err(command.helpInformation());
     return 2;
   }
-  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : thrown;
+  const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : systemFault(thrown);
   const { code, message } = reportError(error);
   terminal.err(`aloft: ${message} [${code}]\n`);
   if (error instanceof Interrupted) return error.exitStatus;

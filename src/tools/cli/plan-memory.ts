@@ -13,7 +13,8 @@ import { AloftError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { DEVICES } from '../../device/device.js';
 import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-run.js';
-import { memoryTable } from '../memory/memory-view.js';
+import { savingFlags } from '../memory/build-savings.js';
+import { fittingSequences, memoryTable } from '../memory/memory-view.js';
 import { ARCH_DEVICE } from './build-target.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { addOptionFlags, engineOptions, parserOf } from './engine-flags.js';
@@ -29,10 +30,8 @@ interface PlanMemoryFlags {
 
 const DEFAULT_ARCH = 'sm_90a';
 
-export function registerPlanMemory(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('plan-memory')
-    .description('say what an engine takes and holds, without building or loading it')
+export function registerPlanMemory(command: Command, terminal: Terminal): void {
+  command
     .option('--engine-dir <dir>', 'an engine; without one, the flags of aloft build say what would be built')
     .option(
       '--free-memory <bytes>',
@@ -57,17 +56,29 @@ async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: T
   const { worldSize } = engine.plan;
   const { isSharedByRanks } = DEVICE_TRAITS[engine.device];
   const freeBytes = freeMemory(flags, engine.device) / (isSharedByRanks ? worldSize : 1);
-  const budget = await dryBudget(engine, sizingOptions(flags, given), freeBytes);
+  const sizing = sizingOptions(flags, given);
+  const budget = await dryBudget(engine, sizing, freeBytes);
   const whose = worldSize === 1 ? '' : ` for each of ${worldSize} ranks`;
   terminal.out(`Free before loading${whose}: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);
+  if (flags.engineDir === undefined && sizing.maxKvTokens === undefined) {
+    const plan = (changed: GivenFlags) => dryBudget(unbuilt(flags, changed), sizing, freeBytes);
+    if (fittingSequences(budget) < budget.maxRows)
+      terminal.out(savingText(await savingFlags(budget, given, plan)));
+  }
   if (budget.blockCount > 0) return;
   const missing = engine.weightBytes + budget.workspaceBytes - freeBytes;
   throw new AloftError(
     'OUT_OF_MEMORY',
     missing > 0
-      ? `Weights and workspace need ${formatBytes(missing)} more than is free; use --use_weight_only, more ranks (--tp_size) or another machine.`
+      ? `Weights and workspace need ${formatBytes(missing)} more than is free; use smaller weights (--use_weight_only), more ranks (--tp_size) or another machine.`
       : 'Not one KV block fits; raise --kv_cache_free_mem_fraction.',
   );
+}
+
+function savingText(flags: string | undefined): string {
+  return flags === undefined
+    ? 'Neither smaller weights nor a smaller cache is enough; build with smaller --max_input_len, --max_output_len or more ranks.\n'
+    : `Built with ${flags}, all of them fit.\n`;
 }
 
 /** @throws {AloftError} USAGE when the memory of a GPU is neither given nor here */

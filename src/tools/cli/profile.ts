@@ -18,10 +18,8 @@ interface ProfileFlags extends EngineFlags {
   readonly output?: string;
 }
 
-export function registerProfile(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('profile')
-    .description('time every op of the steps of a static batch, and compare it with what the device can do')
+export function registerProfile(command: Command, terminal: Terminal): void {
+  command
     .option('--batch-size <list>', 'batch sizes, "1;16"', '1')
     .option('--input-output-len <list>', 'pairs of lengths, "128,16;2048,16"', '128,16')
     .option('--output <file>', 'also write all calls as a trace for chrome://tracing or ui.perfetto.dev');

@@ -20,8 +20,7 @@ interface CreateFlags {
   readonly maxQueueSize?: number;
 }
 
-export function registerRepo(program: Command, terminal: Terminal): void {
-  const repo = program.command('repo').description('make and check Triton model repositories');
+export function registerRepo(repo: Command, terminal: Terminal): void {
   const create = repo
     .command('create')
     .description('write a model repository for an engine')

@@ -1,6 +1,6 @@
 /** `aloft run`: continues prompts, all of them in flight at once. */
 import type { Command } from 'commander';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
@@ -13,6 +13,7 @@ import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js';
+import { engineDirectoryOf } from './engine-source.js';
 import { oneOf, repeated, wholeNumber } from './flags.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
@@ -38,10 +39,10 @@ interface RunFlags extends EngineFlags {
   readonly logLevel: LogLevel;
 }
 
-export function registerRun(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('run')
-    .description('continue text with an engine')
+export function registerRun(command: Command, terminal: Terminal): void {
+  command
+    .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)')
+    .argument('[text...]', 'prompts (instead of --input-text); - reads one from standard input')
     .option('--input-text <text>', `a prompt; may be repeated (default: "${DEFAULT_INPUT_TEXT}")`, repeated)
     .option('--input-file <file>', 'prompts, one a line; a .csv file holds token ids')
     .option('--input-tokens <file.csv>', 'the same as --input_file with a .csv file')
@@ -66,9 +67,27 @@ export function registerRun(program: Command, terminal: Terminal): void {
       'error',
     );
   addEngineFlags(command);
-  command.action(async (flags: Omit<RunFlags, 'sampling'>) =>
-    runCommand({ ...flags, sampling: samplingFlags(command) }, terminal),
-  );
+  command.action(async (engine: string | undefined, texts: string[], flags: Omit<RunFlags, 'sampling'>) => {
+    const named = { ...flags, ...(await namedInput(command, { engine, texts }, terminal)) };
+    await runCommand({ ...named, sampling: samplingFlags(command) }, terminal);
+  });
+}
+
+/** Flags that stand for arguments without a flag. @throws {AloftError} USAGE when both are given */
+async function namedInput(
+  command: Command,
+  { engine, texts }: { readonly engine: string | undefined; readonly texts: readonly string[] },
+  terminal: Terminal,
+): Promise<Partial<Pick<RunFlags, 'engineDir' | 'inputText'>>> {
+  if (engine === undefined) return {};
+  const { inputText, inputFile, inputTokens } = command.opts<RunFlags>();
+  if (command.getOptionValueSource('engineDir') === 'cli')
+    throw new AloftError('USAGE', `An engine (${engine}) and --engine_dir were both given; use one of them.`);
+  if (texts.length > 0 && (inputText ?? inputFile ?? inputTokens) !== undefined)
+    throw new AloftError('USAGE', 'Texts and a flag for prompts were both given; use one of them.');
+  const engineDir = await engineDirectoryOf(engine, terminal);
+  const given = texts.map((text) => (text === '-' ? readFileSync(0, 'utf8').replace(/\r?\n$/, '') : text));
+  return { engineDir, ...present({ inputText: given.length > 0 ? given : undefined }) };
 }
 
 async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {

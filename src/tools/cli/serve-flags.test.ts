@@ -10,7 +10,7 @@ import { SILENT_LOG, type Log } from '../../core/log.js';
 import { startTestServer } from '../../serve/testing/test-server.js';
 import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
-import { addServeFlags, serveOptions, type ServeFlags } from './serve.js';
+import { addServeFlags, serveOptions, type ServeFlags } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';

@@ -1,5 +1,5 @@
 /** The log of a server: Triton's flags for it, and ours. */
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
@@ -35,12 +35,15 @@ export interface ServeLog {
   readonly log: Log;
   /** Which of its lines are written at first; clients may change it. */
   readonly settings: LogSettings;
+  /** Opens the log's file again, after somebody has renamed it; absent where the log is no file. */
+  readonly reopen?: () => void;
 }
 
 /** @throws {AloftError} USAGE when the file cannot be written. */
 export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<ServeLog> {
   const path = flags.logFile ?? (flags.log ? 'triton_log.txt' : undefined);
-  const write = path === undefined ? (line: string) => terminal.err(`${line}\n`) : await fileWriter(path);
+  const file = path === undefined ? undefined : await LogFile.open(path);
+  const write = (line: string) => (file === undefined ? terminal.err(`${line}\n`) : file.write(line));
   const reaches = (level: LogLevel) => LOG_LEVELS.indexOf(flags.logLevel) >= LOG_LEVELS.indexOf(level);
   const settings: LogSettings = {
     log_file: path ?? '',
@@ -50,18 +53,46 @@ export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<Ser
     log_verbose_level: flags.logVerbose ?? (flags.log ? 3 : reaches('verbose') ? 1 : 0),
     log_format: flags.logFormat,
   };
-  return { log: lineLog('verbose', write), settings };
+  const log = lineLog('verbose', write);
+  return file === undefined ? { log, settings } : { log, settings, reopen: () => file.reopen() };
 }
 
-async function fileWriter(path: string): Promise<(line: string) => void> {
+/** A file that lines are appended to. */
+class LogFile {
+  readonly #path: string;
+  #stream: WriteStream;
+
+  constructor(path: string, stream: WriteStream) {
+    this.#path = path;
+    this.#stream = stream;
+  }
+
+  /** @throws {AloftError} USAGE */
+  static async open(path: string): Promise<LogFile> {
+    const stream = appending(path);
+    await new Promise<void>((resolve, reject) => {
+      stream.once('open', () => resolve());
+      stream.once('error', (cause) =>
+        reject(new AloftError('USAGE', `--log-file ${path} cannot be written.`, { cause })),
+      );
+    });
+    return new LogFile(path, stream);
+  }
+
+  write(line: string): void {
+    this.#stream.write(`${line}\n`);
+  }
+
+  /** Lines from before go to the file that had the name then. */
+  reopen(): void {
+    this.#stream.end();
+    this.#stream = appending(this.#path);
+  }
+}
+
+function appending(path: string): WriteStream {
   const stream = createWriteStream(path, { flags: 'a' });
-  await new Promise<void>((resolve, reject) => {
-    stream.once('open', () => resolve());
-    stream.once('error', (cause) =>
-      reject(new AloftError('USAGE', `--log-file ${path} cannot be written.`, { cause })),
-    );
-  });
   // A full disk later must not end the server.
   stream.on('error', () => {});
-  return (line) => void stream.write(`${line}\n`);
+  return stream;
 }

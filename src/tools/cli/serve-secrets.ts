@@ -43,12 +43,12 @@ export function readTls({ certificate, key, authority }: TlsPaths, names: string
 }
 
 /** Keys in a file, one a line; lines that begin with # are comments. @throws {AloftError} USAGE */
-export function readKeys(path: string): string[] {
+export function readKeys(path: string, flag: string): string[] {
   const keys = readText(path)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  if (keys.length === 0) throw new AloftError('USAGE', `--api-key-file ${path} holds no key.`);
+  if (keys.length === 0) throw new AloftError('USAGE', `${flag} ${path} holds no key.`);
   return keys;
 }
 

@@ -1,67 +1,36 @@
-/** `aloft serve`: flags -> options, start, wait for a signal, drain. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type Command, Option } from 'commander';
+/** `aloft serve`: start, wait for a signal, drain. */
+import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import type { EngineLoader } from '../../serve/engine/engine-loader.js';
-import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
-import type { ControlMode } from '../../serve/repository/model-repository.js';
-import { startServer, type RunningServer } from '../../serve/start/server.js';
+import type { ServeOptions } from '../../serve/context/options.js';
 import { SettableLog } from '../../serve/context/settings.js';
-import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
-import { addOptionGroup, engineOptions } from './engine-flags.js';
-import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
+import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { engineDirectoryOf } from './engine-source.js';
 import type { RegisterCommand } from './main.js';
-import { addLogFlags, serveLog, type LogFlags } from './serve-log.js';
-import { type GrpcTlsFlags, readGrpcTls, readKeys, readTls } from './serve-secrets.js';
+import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
+import { serveLog } from './serve-log.js';
 import type { Terminal } from './terminal.js';
-import { addTraceFlags, readTraceOptions, type TraceFlags } from './trace-flags.js';
-import { addTritonFlags, reportTritonFlags } from './triton-flags.js';
-
-export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
-  readonly modelRepo?: readonly string[];
-  readonly modelRepository?: readonly string[];
-  readonly modelStore?: readonly string[];
-  readonly engineDir?: string;
-  readonly tokenizerDir?: string;
-  readonly id: string;
-  readonly host: string;
-  readonly httpAddress?: string;
-  readonly grpcAddress?: string;
-  readonly metricsAddress?: string;
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  readonly metricsPort: number;
-  readonly allowHttp: boolean;
-  readonly allowGrpc: boolean;
-  readonly allowMetrics: boolean;
-  readonly modelControlMode: ControlMode;
-  readonly repositoryPollSecs: number;
-  readonly loadModel?: readonly string[];
-  readonly exitTimeoutSecs: number;
-  readonly exitOnError: boolean;
-  readonly httpMaxInputSize: number;
-  readonly maxQueuedRequests: number;
-  readonly apiKeyFile?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly tlsClientCa?: string;
-  readonly corsOrigin?: readonly string[];
-  readonly playground: boolean;
-  readonly strictReadiness: boolean;
-  readonly metricsConfig?: readonly string[];
-}
+import { readTraceOptions } from './trace-flags.js';
+import { reportTritonFlags } from './triton-flags.js';
 
 /** Makes the loader of a server's engines from its options, once when it starts. */
 export type MakeLoader = (options: ServeOptions) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program.command('serve').description('serve models over HTTP, gRPC and the OpenAI API'),
+  return (command, terminal) => {
+    addServeFlags(command).argument(
+      '[engine]',
+      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
     );
-    command.action(async (flags: ServeFlags) => {
+    command.action(async (engine: string | undefined, given: ServeFlags) => {
+      if (engine !== undefined && given.engineDir !== undefined)
+        throw new AloftError(
+          'USAGE',
+          `An engine (${engine}) and --engine_dir were both given; use one of them.`,
+        );
+      const named = engine === undefined ? {} : { engineDir: await engineDirectoryOf(engine, terminal) };
+      const flags = { ...given, ...named };
       const options = serveOptions(flags);
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
@@ -71,6 +40,8 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
 
 export interface StartedServer {
   readonly server: RunningServer;
+  /** Opens the log's file again; absent where the log is no file. */
+  readonly reopenLog: (() => void) | undefined;
   /** Sends the traces that are left. @returns false when they could not be sent in time */
   readonly endTraces: () => Promise<boolean>;
 }
@@ -83,7 +54,7 @@ export async function startFromFlags(
   terminal: Terminal,
 ): Promise<StartedServer> {
   const flags = command.opts<ServeFlags>();
-  const { log, settings: logSettings } = await serveLog(flags, terminal);
+  const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
   const endTraces =
@@ -91,117 +62,7 @@ export async function startFromFlags(
       ? async () => true
       : (await import('./trace-export.js')).exportTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
-  return { server: await startServer(whole, { loader, log }), endTraces };
-}
-
-export function addServeFlags(command: Command): Command {
-  const { http, grpc, metrics } = DEFAULTS;
-  const port = wholeNumber(0, 65_535);
-  command
-    .option('--model-repo <dir>', 'model repository; may be repeated', repeated)
-    .addOption(new Option('--model-repository <dir>', 'the same').argParser(repeated))
-    .addOption(new Option('--model-store <dir>', 'the same').argParser(repeated).hideHelp())
-    .option('--engine-dir <dir>', 'serve one engine without a repository')
-    .option('--tokenizer-dir <dir>', 'tokenizer for --engine-dir (default: beside the engine)')
-    .option('--id <name>', 'name of the server', DEFAULTS.serverId)
-    .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
-    .option('--http-address <address>', 'for HTTP alone')
-    .option('--grpc-address <address>', 'for gRPC alone')
-    .option('--metrics-address <address>', 'for metrics alone')
-    .option('--http-port <port>', 'HTTP', port, http.port ?? 0)
-    .option('--grpc-port <port>', 'gRPC', port, grpc.port ?? 0)
-    .option('--metrics-port <port>', 'Prometheus metrics', port, metrics.port ?? 0)
-    .option('--allow-http <flag>', 'listen for HTTP', onOff, true)
-    .option('--allow-grpc <flag>', 'listen for gRPC', onOff, true)
-    .option('--allow-metrics <flag>', 'listen for metrics', onOff, true)
-    .option(
-      '--model-control-mode <mode>',
-      'none, explicit or poll',
-      oneOf(['none', 'explicit', 'poll']),
-      DEFAULTS.controlMode,
-    )
-    .option('--repository-poll-secs <seconds>', 'in mode poll', realNumber(0.1, 86_400), DEFAULTS.pollSeconds)
-    .option('--load-model <name>', 'in mode explicit, load at start; * is all; may be repeated', repeated)
-    .option(
-      '--exit-timeout-secs <seconds>',
-      'time for running requests at shutdown',
-      realNumber(0, 86_400),
-      DEFAULTS.drainMs / 1000,
-    )
-    .option('--exit-on-error <flag>', 'stop when a model cannot be loaded at start', onOff, true)
-    .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
-    .option(
-      '--max-queued-requests <n>',
-      'requests of a model that may wait',
-      wholeNumber(0),
-      DEFAULTS.maxQueuedRequests,
-    )
-    .option('--api-key-file <file>', 'one key a line; requests then need one')
-    .option('--tls-cert <file>', 'PEM certificate: use TLS')
-    .option('--tls-key <file>', 'PEM key')
-    .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
-    .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
-    .option('--no-playground', 'do not serve the page at /')
-    .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
-    .option(
-      '--metrics-config <setting>',
-      'summary_latencies=true, summary_quantiles=0.5:0.05,0.99:0.001, histogram_latencies=false, counter_latencies=false; may be repeated',
-      repeated,
-    )
-    .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
-    .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
-    .option('--grpc-server-cert <file>', 'PEM certificate')
-    .option('--grpc-server-key <file>', 'PEM key')
-    .option('--grpc-root-cert <file>', 'PEM authority of the clients');
-  addOptionGroup(
-    command,
-    'Engine options; for models of a repository defaults, which their config.pbtxt may override:',
-  );
-  addTritonFlags(command);
-  return addTraceFlags(addLogFlags(command));
-}
-
-/** @throws {AloftError} USAGE */
-export function serveOptions(flags: ServeFlags): ServeOptions {
-  const modelRepositories = [
-    ...(flags.modelRepo ?? []),
-    ...(flags.modelRepository ?? []),
-    ...(flags.modelStore ?? []),
-  ];
-  if (modelRepositories.length === 0 && flags.engineDir === undefined) {
-    throw new AloftError('USAGE', 'Nothing to serve: give --model-repo or --engine-dir.');
-  }
-  const listen = (host: string | undefined, port: number, allowed: boolean) => ({
-    host: host ?? flags.host,
-    port: allowed ? port : undefined,
-  });
-  return {
-    ...DEFAULTS,
-    serverId: flags.id,
-    modelRepositories,
-    engineDirectory: flags.engineDir,
-    tokenizerDirectory: flags.tokenizerDir,
-    engineOptions: engineOptions(flags),
-    controlMode: flags.modelControlMode,
-    pollSeconds: flags.repositoryPollSecs,
-    loadModels: flags.loadModel ?? [],
-    http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
-    grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
-    metrics: listen(flags.metricsAddress, flags.metricsPort, flags.allowMetrics),
-    tls: readTls(
-      { certificate: flags.tlsCert, key: flags.tlsKey, authority: flags.tlsClientCa },
-      '--tls-cert and --tls-key',
-    ),
-    grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
-    strictReadiness: flags.strictReadiness,
-    metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
-    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile),
-    corsOrigins: flags.corsOrigin ?? [],
-    maxBodyBytes: flags.httpMaxInputSize,
-    maxQueuedRequests: flags.maxQueuedRequests,
-    drainMs: flags.exitTimeoutSecs * 1000,
-    playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
-  };
+  return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }
 
 interface ServeUntil {
@@ -211,7 +72,7 @@ interface ServeUntil {
 
 /** Returns when the server is closed. A second signal ends the process at once. */
 export async function serveUntilSignal(
-  { server, endTraces }: StartedServer,
+  { server, reopenLog, endTraces }: StartedServer,
   { exitOnError, terminal }: ServeUntil,
 ): Promise<void> {
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -221,6 +82,8 @@ export async function serveUntilSignal(
         resolve(signal);
       });
     }
+    // Sent by logrotate after it has renamed the file, and by terminals that close.
+    process.on('SIGHUP', () => (reopenLog === undefined ? resolve('SIGHUP') : reopenLog()));
   });
   const loaded = server.modelsLoaded.then(() => 'loaded' as const);
   const first = await Promise.race([signalled, loaded]).catch(async (error: unknown) => {
@@ -245,9 +108,4 @@ export async function serveUntilSignal(
   // An orderly exit would wait for the thread that hangs, and this one for a collector that is away.
   if (!isStopped) process.kill(process.pid, 'SIGKILL');
   if (!areTracesSent) process.exit(0);
-}
-
-function playgroundDirectory(): string | undefined {
-  const directory = fileURLToPath(new URL('../../../web/dist', import.meta.url));
-  return existsSync(directory) ? directory : undefined;
 }

@@ -1,31 +1,15 @@
 /** `aloft start`, which is `npm start`: the demo model from its checkpoint to streamed text, then to a server. */
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
-import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { RunningServer } from '../../serve/start/server.js';
 import { tryLines } from '../../serve/start/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
-import { runBuild } from './build.js';
+import { demoEngine } from './demo-engine.js';
 import type { RegisterCommand } from './main.js';
-import {
-  addServeFlags,
-  type MakeLoader,
-  type ServeFlags,
-  serveOptions,
-  serveUntilSignal,
-  startFromFlags,
-} from './serve.js';
+import { type MakeLoader, serveUntilSignal, startFromFlags } from './serve.js';
+import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
 
-const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
-const DEMO_MODEL = join(PACKAGE, 'models/demo');
-const DEMO_ENGINE = join(PACKAGE, 'engines/demo');
-const DEMO_DEVICE: DeviceName = 'cpu';
 const DEMO_PROMPT = 'What is deep learning ?';
 
 interface StartFlags extends ServeFlags {
@@ -34,16 +18,13 @@ interface StartFlags extends ServeFlags {
 }
 
 export function startCommand(makeLoader: MakeLoader): RegisterCommand {
-  return (program, terminal) => {
-    const command = addServeFlags(
-      program.command('start').description('build the demo model, answer a prompt and serve it'),
-    )
+  return (command, terminal) => {
+    addServeFlags(command)
       .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
       .option('--no-serve', 'stop after the answer');
     command.setOptionValue('logLevel', 'warning');
     command.action(async (flags: StartFlags) => {
-      if (!demoEngineIsUsable()) await buildDemoEngine(terminal);
-      const options = serveOptions({ ...flags, engineDir: DEMO_ENGINE });
+      const options = serveOptions({ ...flags, engineDir: await demoEngine(terminal) });
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       const { server } = started;
       await server.modelsLoaded;
@@ -73,33 +54,4 @@ async function answer(server: RunningServer, prompt: string, terminal: Terminal)
     },
   );
   terminal.out(`\n${summaryLine(answered)}\n`);
-}
-
-/** An engine of another version, or a damaged one, is built again. */
-function demoEngineIsUsable(): boolean {
-  try {
-    openRank({ engineDirectory: DEMO_ENGINE, verification: 'full' }, { device: DEMO_DEVICE }).dispose();
-    return true;
-  } catch (fault) {
-    if (fault instanceof AloftError) return false;
-    throw fault;
-  }
-}
-
-async function buildDemoEngine(terminal: Terminal): Promise<void> {
-  terminal.err('Building the engine of the demo model (models/demo) ...\n');
-  rmSync(DEMO_ENGINE, { recursive: true, force: true });
-  const flags = new Map<string, string>([
-    ['model_dir', DEMO_MODEL],
-    ['output_dir', DEMO_ENGINE],
-    ['max_batch_size', '16'],
-    ['max_input_len', '512'],
-    ['max_output_len', '512'],
-  ]);
-  await runBuild(
-    flags,
-    { device: DEMO_DEVICE },
-    lineLog('warning', (line) => terminal.err(`${line}\n`)),
-    terminal,
-  );
 }

@@ -8,11 +8,22 @@ export interface Terminal {
   readonly isInteractive: boolean;
 }
 
-export const PROCESS_TERMINAL: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  isInteractive: process.stdout.isTTY,
-};
+/** The terminal of this process. When the reader of a stream goes away, the work goes on without it: a server serves, a file is written. */
+export function processTerminal(): Terminal {
+  return {
+    out: writerTo(process.stdout),
+    err: writerTo(process.stderr),
+    isInteractive: process.stdout.isTTY,
+  };
+}
+
+function writerTo(stream: NodeJS.WriteStream): (text: string) => void {
+  let isBroken = false;
+  stream.on('error', () => (isBroken = true));
+  return (text) => {
+    if (!isBroken) stream.write(text);
+  };
+}
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 

@@ -110,7 +110,7 @@ test('what limits is what the advice names', async () => {
     /^1 of 8 .*All need 20480 tokens, 10\.0 GiB: raise --max_tokens_in_paged/,
   );
   const scarce = await dryBudget(engine, {}, 12 * GIB);
-  expect(memoryAdvice(scarce)).toMatch(/: free \d\.\d\d GiB more, or build with/);
+  expect(memoryAdvice(scarce)).toMatch(/: free \d\.\d\d GiB more, or build an engine that needs less/);
   const nothing = await dryBudget(engine, {}, 6 * GIB);
   expect([nothing.blockCount, nothing.free?.bytes]).toEqual([0, 0]);
 });

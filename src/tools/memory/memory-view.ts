@@ -64,12 +64,16 @@ export function memoryTable(view: MemoryView): string {
   return `${formatTable(rows)}\n${memoryAdvice(view)}`;
 }
 
+/** Number of sequences of full length whose blocks fit at the same time. */
+export function fittingSequences({ blockCount, blockTokens, maxSequenceTokens }: MemoryView): number {
+  return Math.floor(blockCount / Math.ceil(maxSequenceTokens / blockTokens));
+}
+
 /** One line: what fits, and which setting makes more fit. */
 export function memoryAdvice(view: MemoryView): string {
-  const { blockCount, blockTokens, maxSequenceTokens, maxRows, kvBytesPerToken } = view;
-  const blocksEach = Math.ceil(maxSequenceTokens / blockTokens);
-  const fitting = Math.floor(blockCount / blocksEach);
-  const neededTokens = maxRows * blocksEach * blockTokens;
+  const { blockTokens, maxSequenceTokens, maxRows, kvBytesPerToken } = view;
+  const fitting = fittingSequences(view);
+  const neededTokens = maxRows * Math.ceil(maxSequenceTokens / blockTokens) * blockTokens;
   if (fitting >= maxRows)
     return `All ${maxRows} sequences (--max_batch_size) fit at their full ${maxSequenceTokens} tokens: nothing to change.`;
   const fit = `${fitting} of ${maxRows} sequences (--max_batch_size) fit at their full ${maxSequenceTokens} tokens; more of them wait for blocks.`;
@@ -79,8 +83,7 @@ export function memoryAdvice(view: MemoryView): string {
 
 function remedy(view: MemoryView, neededBytes: number): string {
   if (isCapped(view)) return 'raise --max_tokens_in_paged_kv_cache to that';
-  const build =
-    'build with --use_weight_only or smaller --max_input_len, --max_output_len or --max_batch_size';
+  const build = 'build an engine that needs less (aloft plan-memory tries what helps)';
   if (view.free === undefined) return `raise --kv_cache_free_mem_fraction, or ${build}`;
   const share = Math.ceil((neededBytes / view.free.bytes) * 100) / 100;
   if (share <= 1) return `--kv_cache_free_mem_fraction ${share} is enough`;

@@ -5,8 +5,8 @@ import { createProgram } from '../cli/main.js';
 const NOWHERE = { out: () => {}, err: () => {}, isInteractive: false };
 
 /** docs/reference/commands.md, from the definitions of the commands. */
-export function commandReference(): string {
-  const program = createProgram(COMMANDS, NOWHERE);
+export async function commandReference(): Promise<string> {
+  const program = await createProgram(COMMANDS, NOWHERE, () => true);
   return [
     '# Commands',
     '',

@@ -32,7 +32,7 @@ function kindRow(kind: string): string {
 }
 
 /** A docstring right above the interface of an op. */
-const DESCRIBED_OP = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport interface \w+Op \{/;
+const DESCRIBED_OP = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport interface \w+Op (?:extends \w+ )?\{/;
 
 function folderSection(name: string): string[] {
   const header = /\/\*\*([\s\S]*?)\*\//.exec(readFileSync(specificationOf(name), 'utf8'))![1]!;

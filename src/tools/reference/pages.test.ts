@@ -7,8 +7,8 @@ const folder = fileURLToPath(new URL('../../../docs/reference/', import.meta.url
 
 test.each(Object.entries(REFERENCE_PAGES))(
   'docs/reference/%s is up to date (else: npm run reference)',
-  (name, render) => {
-    expect(readFileSync(`${folder}${name}`, 'utf8')).toBe(render());
+  async (name, render) => {
+    expect(readFileSync(`${folder}${name}`, 'utf8')).toBe(await render());
   },
 );
 

@@ -2,15 +2,17 @@ import { buildFlagReference } from './build-flags.js';
 import { commandReference } from './commands.js';
 import { engineOptionReference } from './engine-options.js';
 import { errorReference } from './errors.js';
+import { limitReference } from './limits.js';
 import { metricReference } from './metrics.js';
 import { opReference } from './ops.js';
 
 /** Generated pages below docs/reference/, by file name. */
-export const REFERENCE_PAGES: Readonly<Record<string, () => string>> = {
+export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'build-flags.md': buildFlagReference,
   'commands.md': commandReference,
   'engine-options.md': engineOptionReference,
   'errors.md': errorReference,
+  'limits.md': limitReference,
   'metrics.md': metricReference,
   'ops.md': opReference,
 };

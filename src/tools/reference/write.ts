@@ -5,4 +5,5 @@ import { REFERENCE_PAGES } from './pages.js';
 
 const folder = fileURLToPath(new URL('../../../docs/reference/', import.meta.url));
 mkdirSync(folder, { recursive: true });
-for (const [name, render] of Object.entries(REFERENCE_PAGES)) writeFileSync(`${folder}${name}`, render());
+for (const [name, render] of Object.entries(REFERENCE_PAGES))
+  writeFileSync(`${folder}${name}`, await render());

@@ -1,34 +1,28 @@
-/** For tests: the process of a rank that makes one exchange, as its first message says, and sends the result. */
+/** For tests: the process of a rank that makes the exchanges of its first message, and sends the results. */
 import { addressOf } from '../../../ffi/memory.js';
 import { openSharedMemory } from '../../../ffi/shared-memory.js';
-import { reportError, type ErrorReport } from '../../../core/errors.js';
+import { reportError } from '../../../core/errors.js';
+import type { CollectiveResult, CollectiveTask } from '../../testing/collective-suite.js';
 import { RankGroup, rankGroupBytes } from '../rank-group.js';
 import { SharedCollectives } from '../shared-collectives.js';
 
 /** Descriptor of the shared memory in this process. */
 export const MEMORY_DESCRIPTOR = 4;
 
-export interface CollectiveTask {
+export interface RankTasks {
   readonly rank: number;
   readonly rankCount: number;
   readonly patienceMs: number;
-  readonly values: Float32Array;
-  /** Absent: a sum. */
-  readonly gather?: {
-    readonly rowCount: number;
-    readonly columnCount: number;
-    readonly outColumnCount: number;
-  };
+  readonly tasks: readonly CollectiveTask[];
 }
 
-export interface CollectiveResult {
-  readonly values?: Float32Array;
-  readonly error?: ErrorReport;
-}
-
-function run({ rank, rankCount, patienceMs, values, gather }: CollectiveTask): CollectiveResult {
+function runAll({ rank, rankCount, patienceMs, tasks }: RankTasks): CollectiveResult[] {
   const { area } = openSharedMemory(MEMORY_DESCRIPTOR, rankGroupBytes(rankCount));
   const collectives = new SharedCollectives(new RankGroup(area.address, { rank, rankCount, patienceMs }));
+  return tasks.map((task) => runOne(task, collectives));
+}
+
+function runOne({ values, gather }: CollectiveTask, collectives: SharedCollectives): CollectiveResult {
   try {
     if (gather === undefined) {
       collectives.allReduce(addressOf(values), values.length);
@@ -42,6 +36,6 @@ function run({ rank, rankCount, patienceMs, values, gather }: CollectiveTask): C
   }
 }
 
-process.once('message', (task: CollectiveTask) =>
-  process.send?.(run(task), undefined, {}, () => process.exit(0)),
+process.once('message', (tasks: RankTasks) =>
+  process.send?.(runAll(tasks), undefined, {}, () => process.exit(0)),
 );

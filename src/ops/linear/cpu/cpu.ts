@@ -41,7 +41,7 @@ export interface SourceMatrix {
   readonly columnCount: number;
 }
 
-/** What packing did to a weight. */
+/** Error that packing brought into a weight. */
 export interface CpuPackReport {
   readonly squaredError: number;
   readonly squaredSum: number;
@@ -51,7 +51,7 @@ export interface CpuPackReport {
   readonly nonFiniteCount: number;
 }
 
-/** How the target lies in memory: tiles for linear, or rows as they are, for tables and vectors. */
+/** Layout of the target in memory: tiles for linear, or rows as they are, for tables and vectors. */
 type PackArrangement = 'tiles' | 'rows';
 
 /** Where a matrix goes: addresses of its numbers, and for int8 of the [rows] scales and, in tiles, sums. */

@@ -1,4 +1,4 @@
-// What each instruction-set level offers to the dispatcher in linear.cpp.
+// Functions that each instruction-set level offers to the dispatcher in linear.cpp.
 //
 // int8 weights are multiplied with activations quantised to 16 bits, one scale per token: q = round(x / max|x| *
 // 32639). The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is

@@ -3,7 +3,8 @@ import type { DType } from '../../../core/dtype.js';
 import type { WeightElement } from '../../../plan/weight-format.js';
 import { DTYPE_CODE } from '../../cpu/dtype-code.js';
 
-const TILE_ROWS = 16;
+/** Rows of a tile. */
+export const TILE_ROWS = 16;
 
 /** Numbers of elements in native calls: `enum class LinearFormat` in linear.h. */
 export const LINEAR_FORMAT_CODE: Readonly<Record<WeightElement, number>> = { ...DTYPE_CODE, int8: 3 };

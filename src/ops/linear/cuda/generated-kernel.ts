@@ -1,4 +1,4 @@
-/** What the methods with kernels of their own share: names of generated kernels, keys that list numbers, and arguments. */
+/** Parts that the methods with kernels of their own share: names of generated kernels, keys that list numbers, and arguments. */
 import type { WeightFormat } from '../../../plan/weight-format.js';
 import type { ValuesOf } from '../../struct.js';
 import type { STREAM_ARGS } from './args.js';

@@ -1,4 +1,4 @@
-// How linear kernels read weights of a format: as first operands of the tensor cores' products, 16 rows by 16 k each.
+// Weights of a format as linear kernels read them: first operands of the tensor cores' products, 16 rows by 16 k each.
 //
 // The order of k inside a product is free as long as both operands agree. So what a thread reads at once, 16 bytes,
 // becomes operands without an exchange between threads: with dense weights 8 consecutive k of a row, which are two

@@ -4,6 +4,7 @@ import { buildStep } from '../../../core/build-step.js';
 import { type RandomSource, seededRandom } from '../../../core/random.js';
 import type { StepInput } from '../../../core/step.js';
 import { isQuantisedKv, type KvDtype } from '../../../plan/kv-dtype.js';
+import type { AttentionScores } from '../../../plan/plan.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import { type Matrix, randomMatrix, rowOf } from '../../matrix.js';
 import { ropeAppendReference } from '../../rope/reference.js';
@@ -74,14 +75,14 @@ export class AttentionCase {
     return rotated;
   }
 
-  /** What the reference attends to, from the numbers that a device has between its kernels. -> [tokens, heads * headDim] */
+  /** Result of the reference, from the numbers that a device has between its kernels. -> [tokens, heads * headDim] */
   expected(): Matrix {
     const rotated = this.#rounded(this.rotated());
     this.eachFresh((row, position, token) => {
       const { keys, values } = this.#keysAndValues(rotated, token);
       this.#reference.store(this.#reference.offsetOf(this.step, row, position, LAYER), keys, values);
     });
-    return pagedAttentionReference(rotated, this.step, this.#reference, LAYER);
+    return pagedAttentionReference(rotated, this.step, this.#reference, { ...this.#scores, layer: LAYER });
   }
 
   /** Visits every token that the step brings. */
@@ -160,6 +161,11 @@ export class AttentionCase {
     return prefillKernelFor(plan, target.computeCapability, blockTokens);
   }
 
+  /** Window and soft cap of the plan's attention. */
+  get #scores(): AttentionScores {
+    return this.#kernels.plan.ops.find((op) => op.kind === 'pagedAttention')!;
+  }
+
   /** Rows that a tensor map of qkv has: those of a box at least. */
   get #mapRows(): number {
     return Math.max(this.step.tokenCount, wgmmaBoxRows(this.#kernels.blockTokens).qkv);
@@ -212,6 +218,7 @@ export class AttentionCase {
       headBlockBytes: this.cache.headBlockBytes,
       isQuantised: isQuantisedKv(this.cache.shape.kvDtype),
       maxBlocks: this.step.maxBlocksPerSequence,
+      window: this.#scores.window ?? 0,
     };
   }
 

@@ -1,4 +1,4 @@
-/** What every implementation of sampling is tested with. */
+/** Cases that every implementation of sampling is tested with. */
 import { seededRandom } from '../../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import { maskWords } from '../contract.js';
@@ -75,6 +75,38 @@ export function historySettings({
     { badWords: [[11], [history[58]!, history[59]!, 12], countUp(100), history] },
     { repetitionPenalty: 1.2, frequencyPenalty: 0.4, badWords: [[history[59]!, 5]], minTokens: 100 },
   ];
+}
+
+/** Rows whose logits and parameters are f32 of any bits: NaN, infinities, subnormal and huge numbers among them. */
+export function anyBits(
+  count: number,
+): readonly { readonly logits: Float32Array; readonly context: SampleContext }[] {
+  const random = seededRandom(33);
+  const word = () => Math.floor(random.next() * 2 ** 32);
+  const bits = (length: number) => new Float32Array(Uint32Array.from({ length }, word).buffer);
+  const extremes = [0, -0, Infinity, -Infinity, NaN, 3.4e38, -3.4e38, 1e-45, 1];
+  const anyNumber = () => (word() % 3 === 0 ? extremes[word() % extremes.length]! : bits(1)[0]!);
+  return countUp(count).map(() => {
+    const vocabulary = [1, 5, 17, 100, 2100][word() % 5]!;
+    const logits = bits(vocabulary);
+    if (word() % 2 === 0) for (let i = 0; i < vocabulary; i++) logits[i] = anyNumber();
+    const sampling = {
+      temperature: anyNumber(),
+      topK: word() % 4 === 0 ? word() % 2 ** 31 : word() % 5,
+      topP: anyNumber(),
+      minP: anyNumber(),
+      repetitionPenalty: anyNumber(),
+      presencePenalty: anyNumber(),
+      frequencyPenalty: anyNumber(),
+      minTokens: word() % 80,
+      logitBias: new Map([[word() % vocabulary, anyNumber()]]),
+      seed: BigInt(word()),
+    };
+    const tokens = countUp(word() % 40).map(() => word() % vocabulary);
+    const promptTokenIds = tokens.slice(0, 5);
+    const rest = { endIds: [word() % vocabulary], promptTokenIds, outputTokenIds: tokens.slice(5) };
+    return { logits, context: contextOf(sampling, rest) };
+  });
 }
 
 /** Everything that changes the scores of a beam's next tokens; the last forbids all. @param context of {@link historyOf} */

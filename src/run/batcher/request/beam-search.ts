@@ -17,6 +17,7 @@ export interface BeamChoice {
 interface Continuation {
   readonly parent: number;
   readonly tokenId: number;
+  readonly logprob: number;
   readonly cumulativeLogprob: number;
   readonly ending: Ending | undefined;
 }
@@ -29,6 +30,8 @@ interface Ending {
 
 interface Hypothesis {
   readonly tokenIds: readonly number[];
+  /** Scores of the tokens. */
+  readonly logprobs: readonly number[];
   readonly cumulativeLogprob: number;
   readonly score: number;
   readonly finishReason: FinishReason;
@@ -54,6 +57,8 @@ export class BeamSearch {
   readonly #params: BeamParams;
   readonly #stopLists: StopLists;
   #scores: readonly number[] = [0];
+  /** Scores of each beam's tokens; empty lists where nobody asked for them. */
+  #paths: readonly (readonly number[])[] = [[]];
   /** Best first. */
   #hypotheses: readonly Hypothesis[] = [];
   #generatedCount = 0;
@@ -90,6 +95,7 @@ export class BeamSearch {
     // Fewer continuations than beams: the others follow the best one, and count for nothing.
     while (next.length < this.#params.width) next.push({ ...next[0]!, cumulativeLogprob: -Infinity });
     this.#scores = next.map(({ cumulativeLogprob }) => cumulativeLogprob);
+    this.#paths = next.map((continuation) => this.#pathOf(continuation));
     return {
       parents: next.map(({ parent }) => parent),
       tokenIds: next.map(({ tokenId }) => tokenId),
@@ -98,7 +104,8 @@ export class BeamSearch {
 
   emitBest(sink: RequestSink): void {
     for (const [sequence, hypothesis] of this.#returned().entries()) {
-      const { tokenIds, cumulativeLogprob, finishReason } = hypothesis;
+      const { tokenIds, logprobs, cumulativeLogprob, finishReason } = hypothesis;
+      const scores = tokenIds.map((tokenId, i) => ({ tokenId, logprob: logprobs[i]!, top: [] }));
       sink.event({
         type: 'sequence',
         id: this.#request.id,
@@ -106,8 +113,17 @@ export class BeamSearch {
         finishReason,
         tokenIds,
         cumulativeLogprob,
+        ...(this.#wantsLogprobs ? { logprobs: scores } : {}),
       });
     }
+  }
+
+  get #wantsLogprobs(): boolean {
+    return this.#request.sampling.logprobs !== undefined;
+  }
+
+  #pathOf({ parent, logprob }: Continuation): readonly number[] {
+    return this.#wantsLogprobs ? [...this.#paths[parent]!, logprob] : [];
   }
 
   #returned(): readonly Hypothesis[] {
@@ -124,6 +140,7 @@ export class BeamSearch {
         continuations.push({
           parent,
           tokenId,
+          logprob: logprobs[i]!,
           cumulativeLogprob,
           ending: this.#endingOf(outputs[parent]!, tokenId),
         });
@@ -151,6 +168,7 @@ export class BeamSearch {
     const tokenIds = [...outputs[parent]!, tokenId];
     return {
       tokenIds: tokenIds.slice(0, tokenIds.length - ending!.removedCount),
+      logprobs: this.#pathOf(continuation),
       cumulativeLogprob,
       score: this.#normalised(cumulativeLogprob),
       finishReason: ending!.finishReason,

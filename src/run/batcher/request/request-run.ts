@@ -47,7 +47,8 @@ export class RequestRun implements SequenceOwner {
     this.streams = beam === undefined && request.bestOf === request.sequenceCount;
     this.tracksLogprobs = sampling.logprobs !== undefined || !this.streams;
     this.isPlain = sampling.logprobs === undefined && !request.returnGenerationLogits;
-    this.stopLists = new StopLists(stopTokenLists);
+    // Beams end as in transformers, whose least number of tokens holds off end ids only.
+    this.stopLists = new StopLists(stopTokenLists, beam === undefined ? sampling.minTokens : 0);
     const scoresPrompt = sampling.promptLogprobs !== undefined || request.returnContextLogits;
     this.promptScores = scoresPrompt ? new PromptScores(request) : undefined;
     this.group = new SequenceGroup({

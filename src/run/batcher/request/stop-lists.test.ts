@@ -40,3 +40,9 @@ test('whatever is generated, no token of a match was let through before, and not
     }),
   );
 });
+
+test('a list that is complete with one of the first minTokens tokens ends nothing', () => {
+  const lists = new StopLists([[1, 2]], 3);
+  expect(lists.matchedCount(tokens(9, 5, 1, 2), 1, 4)).toBe(0);
+  expect(lists.matchedCount(tokens(9, 5, 6, 1, 2), 1, 5)).toBe(2);
+});

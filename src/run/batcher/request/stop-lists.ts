@@ -1,8 +1,11 @@
 /** Token sequences that end the output when they are generated. */
 export class StopLists {
   readonly #lists: readonly (readonly number[])[];
+  readonly #minTokens: number;
 
-  constructor(lists: readonly (readonly number[])[]) {
+  /** @param minTokens a list that is complete with one of the first so many tokens ends nothing */
+  constructor(lists: readonly (readonly number[])[], minTokens = 0) {
+    this.#minTokens = minTokens;
     this.#lists = lists.filter((list) => list.length > 0);
   }
 
@@ -13,6 +16,7 @@ export class StopLists {
   /** Length of the longest list with which `tokens[start, end)` ends; 0 when there is none. */
   matchedCount(tokens: Int32Array, start: number, end: number): number {
     let longest = 0;
+    if (end - start <= this.#minTokens) return 0;
     for (const list of this.#lists)
       if (list.length > longest && endsWith(tokens, start, end, list, list.length)) longest = list.length;
     return longest;

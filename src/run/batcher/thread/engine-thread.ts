@@ -45,6 +45,7 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
       limits: batcher.limits,
       executorLimits: executor.limits,
       memory: executor.memory,
+      rankMemory: executor.rankMemory ?? [executor.memory],
       computeThreadCount: executor.computeThreadCount ?? 0,
       deviceName: executor.deviceName,
     },

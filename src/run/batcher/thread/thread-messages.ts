@@ -36,6 +36,8 @@ export interface EngineFacts {
   readonly limits: TokenLimits;
   readonly executorLimits: ExecutorLimits;
   readonly memory: MemoryBudget;
+  /** Memory of every rank, in order. */
+  readonly rankMemory: readonly MemoryBudget[];
   /** Threads that compute on this machine's processors during a step. */
   readonly computeThreadCount: number;
   /** Full name of a device that is not the CPU. */

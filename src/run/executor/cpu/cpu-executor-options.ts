@@ -1,3 +1,4 @@
+import type { Collectives } from '../../../device/collectives.js';
 import type { CpuPool } from '../../../device/cpu/kernel-library.js';
 import type { CpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import type { Plan } from '../../../plan/plan.js';
@@ -9,7 +10,9 @@ import type { CallListener } from '../opening/timed-call.js';
 export type CpuExecutorLimits = Omit<ExecutorLimits, 'vocabulary'>;
 
 /** A plan of more than one rank needs collectives. */
-export interface CpuExecutorOptions extends Omit<RankAgreement, 'blockCount'> {
+export interface CpuExecutorOptions extends Pick<RankAgreement, 'announce'> {
+  /** Absent: there is one rank. */
+  readonly collectives?: Collectives;
   readonly plan: Plan;
   /** Threads for the kernels. The executor takes it over and disposes it. */
   readonly pool: CpuPool;
@@ -23,6 +26,8 @@ export interface CpuExecutorOptions extends Omit<RankAgreement, 'blockCount'> {
   /** blockTokens: a multiple of 8 from 8 to 128. */
   readonly limits: CpuExecutorLimits;
   readonly kvDtype: CpuKvDtype;
+  /** Number of pages of weights that were lost under their mapping: see `EngineRank`. Absent: weights are not mapped. */
+  readonly lostPages?: () => number;
   /** Frees what `tensorAddress` points into; called by `dispose`, when no kernel runs any more. */
   readonly onDispose?: () => void;
   /** Hears of every kernel of a step: for profiles. */

@@ -58,6 +58,11 @@ for (const isa of LEVELS) {
     create: (limits, fault) => createExecutor(model, limits, { isa, fault, ...setting }),
   });
   describeExecutor(`CPU executor, ${isa}, f32`, subject(f32, { kvDtype: 'f32', threadCount: 2 }));
+  const gemma = createTestModel({ ...INT8, isGemma: true });
+  const windowed = `CPU executor, ${isa}, int8 with windows and soft caps`;
+  describeExecutor(windowed, subject(gemma, { kvDtype: 'f16', threadCount: 2 }));
+  const mixture = createTestModel({ ...SMALL_SHAPE, isMixture: true });
+  describeExecutor(`CPU executor, ${isa}, experts`, subject(mixture, { kvDtype: 'f16', threadCount: 2 }));
   const int8 = createTestModel(INT8);
   describeExecutor(`CPU executor, ${isa}, int8`, subject(int8, { kvDtype: 'f16', threadCount: 3 }));
   for (const kvDtype of ['i8', 'f8e4m3'] as const)
@@ -130,6 +135,10 @@ const SHAPES: Readonly<Record<string, TestModelShape>> = {
   f16: { ...SMALL_SHAPE, format: { type: 'dense', dtype: 'f16' }, dense: 'f16' },
   bf16: { ...SMALL_SHAPE, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' },
   int8: INT8,
+  'windows, soft caps and norms of heads': { ...SMALL_SHAPE, isGemma: true },
+  'the same, fused, in int8': { ...INT8, isGemma: true },
+  'a mixture of experts': { ...SMALL_SHAPE, isMixture: true },
+  'the same in int8': { ...INT8, isMixture: true },
   'dynamic rope': {
     ...SMALL_SHAPE,
     rope: { theta: 10_000, scaling: { type: 'dynamic', factor: 2, originalMaxPositions: 16 } },

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { invariant } from '../../../core/errors.js';
+import { AloftError, invariant } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import { addressOf, allocateHost, copyHost, type HostArea } from '../../../ffi/memory.js';
 import { createStepView, type StepView } from '../../../ops/cpu/step-view.js';
@@ -19,11 +19,11 @@ import { limitsOfPlan } from '../opening/sizing.js';
 import { checkSlot, checkStep } from '../step-check.js';
 import { emptyOutput, type HostSlot, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
 
-/** A slot and, where its prompt decides it, the rotation of its tokens. */
+/** A slot and, where its prompt decides them, the rotations of its tokens. */
 class CpuSlot implements HostSlot {
   readonly state: SlotState;
   readonly native: NativeSlot;
-  rotation: RotationTable | undefined;
+  readonly rotations = new Map<RopeParams, RotationTable>();
 
   constructor(state: SlotState) {
     this.state = state;
@@ -48,6 +48,8 @@ interface RopeState {
   readonly rope: RopeParams;
   readonly common: RotationTable;
   readonly rows: RowRotations;
+  /** Rotations of all prompts that are too long for `common`, once there was one, where these do not depend on its length. */
+  long: RotationTable | undefined;
 }
 
 type WorkspaceLimits = Pick<CpuExecutorLimits, 'maxStepTokens' | 'maxLogits'>;
@@ -159,12 +161,23 @@ export class CpuExecutor implements Executor {
       logitTokens: addressOf(step.logitTokens),
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
+    this.#requireWeights();
     // Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ.
     const output = this.#options.plan.rank === 0 ? this.#sampleAll(step) : emptyOutput(step, 0);
     const endMs = performance.now();
     const idleMs = startMs - (this.#lastEndMs ?? startMs);
     this.#lastEndMs = endMs;
     this.#finished.push({ ...output, deviceMs: endMs - startMs, idleMs });
+  }
+
+  /** @throws {AloftError} ENGINE_CORRUPT when weights have become zeros */
+  #requireWeights(): void {
+    const lostPages = this.#options.lostPages?.() ?? 0;
+    if (lostPages === 0) return;
+    throw new AloftError(
+      'ENGINE_CORRUPT',
+      `The engine's file was made shorter while it was in use: ${lostPages} pages of weights are gone. Replace engines by renaming them, and load this one again.`,
+    );
   }
 
   collect(): Promise<StepOutput> {
@@ -187,26 +200,30 @@ export class CpuExecutor implements Executor {
     if (known !== undefined) return known;
     const { maxSequenceTokens: positionCount, maxRows } = this.limits;
     const common = rotationTable(rope, this.#options.plan.dims.headDim, { positionCount });
-    const state = { rope, common, rows: new RowRotations(maxRows, common) };
+    const state: RopeState = { rope, common, rows: new RowRotations(maxRows, common), long: undefined };
     this.#ropes.push(state);
     return state;
   }
 
   #setRotations(step: StepInput): void {
-    for (const { rope, common, rows } of this.#ropes) {
-      if (rope.scaling.type !== 'dynamic') continue;
+    for (const state of this.#ropes) {
+      if (!dependsOnPrompt(state.rope, Infinity)) continue;
       for (let row = 0; row < step.rowCount; row++)
-        rows.set(row, this.#rotationOf(this.#slots.get(step.rowSlots[row]!)!, rope) ?? common);
+        state.rows.set(row, this.#rotationOf(this.#slots.get(step.rowSlots[row]!)!, state));
     }
   }
 
-  /** The slot's own table, if its prompt needs one. */
-  #rotationOf(slot: CpuSlot, rope: RopeParams): RotationTable | undefined {
+  /** The table of a slot's tokens: its own one if its prompt needs it. */
+  #rotationOf(slot: CpuSlot, state: RopeState): RotationTable {
+    const { rope, common } = state;
     const promptTokens = slot.state.promptTokenIds.length;
-    if (!dependsOnPrompt(rope, promptTokens)) return undefined;
+    if (!dependsOnPrompt(rope, promptTokens)) return common;
     const { maxSequenceTokens: positionCount } = this.limits;
-    slot.rotation ??= rotationTable(rope, this.#options.plan.dims.headDim, { positionCount, promptTokens });
-    return slot.rotation;
+    const table = () => rotationTable(rope, this.#options.plan.dims.headDim, { positionCount, promptTokens });
+    if (rope.scaling.type === 'longrope') return (state.long ??= table());
+    const own = slot.rotations.get(rope) ?? table();
+    slot.rotations.set(rope, own);
+    return own;
   }
 
   #sampleAll(step: StepInput): StepOutput {

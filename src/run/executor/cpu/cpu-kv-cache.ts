@@ -61,5 +61,6 @@ const NO_AREA: HostArea = {
   byteLength: 0,
   bytes: () => new Uint8Array(0),
   release() {},
+  lostPages: () => 0,
   dispose() {},
 };

@@ -8,7 +8,7 @@ import type { InferredPlan, PlanValue } from '../../../plan/infer.js';
 import type { BufferName, Plan, RopeParams } from '../../../plan/plan.js';
 import type { CpuKvCache } from './cpu-kv-cache.js';
 
-/** What differs from step to step. */
+/** Values that differ from step to step. */
 export interface StepCounts {
   readonly tokenCount: number;
   readonly logitCount: number;

@@ -1,6 +1,7 @@
 /** Opens an engine directory on this machine's CPU. */
 import { present } from '../../../core/present.js';
 import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
+import { SharedCollectives } from '../../../device/cpu/shared-collectives.js';
 import { physicalCoreCount } from '../../../device/cpu/physical-cores.js';
 import { hasHugePages } from '../../../ffi/memory.js';
 import type { Executor } from '../executor.js';
@@ -37,7 +38,7 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
     );
     return {
       blockCount: planKvBlocks(demand),
-      open({ blockCount, ...connection }) {
+      open({ blockCount, group, announce }) {
         let pool: CpuPool | undefined;
         try {
           const threadCount = given.threadCount ?? Math.max(1, Math.floor(physicalCoreCount() / worldSize));
@@ -49,8 +50,9 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
             weightBytes: engine.weightBytes,
             limits: { ...limits, blockCount },
             kvDtype,
-            ...connection,
+            ...present({ collectives: group && new SharedCollectives(group), announce }),
             ...present({ profile: given.profile }),
+            lostPages: () => engine.lostPages(),
             onDispose: () => engine.dispose(),
           });
         } catch (fault) {

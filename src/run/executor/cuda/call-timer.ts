@@ -35,6 +35,10 @@ export function createCallTimer(inner: LaunchSink, stream: Stream, newEvent: () 
         inner.matmul(shape, pointers, algorithm);
         done('cublasLtMatmul');
       },
+      exchange(call) {
+        inner.exchange!(call);
+        done(`nccl ${call.kind}`);
+      },
     },
     begin() {
       invariant(calls.length === 0, () => 'a step is timed before the times of the one before were read');

@@ -10,13 +10,14 @@ import type { DeviceRates, ExecutorBackend, ExecutorSizing, SizingPlace } from '
 import type { OpenExecutorOptions } from '../opening/open-options.js';
 import type { EngineShape } from '../opening/sizing.js';
 import { sizeCudaEngine } from './cuda-sizing.js';
-import { openCudaEngine } from './open-cuda.js';
+import { openCudaEngine, prepareCudaRank } from './open-cuda.js';
 
 /** CUDA GPUs in the table of executors. */
 export const CUDA_BACKEND: ExecutorBackend = {
   activationBytes: ACTIVATION_BYTES,
   size,
   open: openCudaEngine,
+  prepare: prepareCudaRank,
   measureRates,
 };
 

@@ -7,10 +7,10 @@ import type { TimedCall } from '../opening/timed-call.js';
 import { openCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { graphSizes } from './decode-graphs.js';
-import { createFakeCublasLt, createFakeGpu, FAKE_WORK_MS } from './testing/fake-gpu.js';
+import { createFakeLibraries, createFakeGpu, FAKE_WORK_MS } from './testing/fake-gpu.js';
 
-const cublasLt = createFakeCublasLt();
-afterAll(() => cublasLt.dispose());
+const libraries = createFakeLibraries();
+afterAll(() => libraries.dispose());
 
 const LAYERS = 2;
 const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: LAYERS };
@@ -26,7 +26,7 @@ function open(more: Partial<CudaExecutorOptions> = {}) {
     plan,
     gpu,
     tensorAddress: () => 4096,
-    cudaLibraryPath: cublasLt.folder,
+    cudaLibraryPath: libraries.folder,
     units: new Map(UNITS.map((name) => [name, new Uint8Array(8)])),
     limits: {
       maxStepTokens: 512,

@@ -8,8 +8,7 @@ import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type Stream } from '../../../device/cuda/stream.js';
 import { addressOf } from '../../../ffi/memory.js';
 import { MAX_TOP_COUNT } from '../../../ops/cuda/areas.js';
-import { lowerForCuda } from '../../../ops/cuda/lower.js';
-import type { CudaStep } from '../../../ops/cuda/scope.js';
+import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
@@ -17,36 +16,51 @@ import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../
 import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
-import { kvBytesPerToken } from '../opening/memory-plan.js';
+import type { PreparedRank, RankAgreement } from '../opening/prepared-rank.js';
 import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
 import { moveBlocks } from './block-moves.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import {
-  createDecodeGraphs,
-  type DecodeGraphs,
-  graphSize,
-  graphSizes,
-  MAX_GRAPH_ROWS,
-} from './decode-graphs.js';
-import { allocateMemory, type ExecutorMemory } from './device-memory.js';
+  allocateWorkspace,
+  budgetOf,
+  type ExecutorMemory,
+  type ExecutorWorkspace,
+  withCache,
+} from './device-memory.js';
 import { createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
-import { bindProgram, type Program } from './program.js';
-import {
-  type AttentionSplit,
-  type AttentionWork,
-  countAttentionWork,
-  type DescriptorLayout,
-  descriptorLayout,
-  fillDescriptor,
-} from './step-descriptor.js';
+import { exchangeLayoutOf } from './memory-sizes.js';
+import { bindProgram } from './program.js';
+import { GpuLink } from './gpu-link.js';
+import { StepLauncher } from './step-launcher.js';
 
 /** Steps that may be on the device or waiting for `collect`. One more than the contract's two, for a step being filled. */
 const IN_FLIGHT = 3;
 
 /** Runs a plan on one GPU. @throws {AloftError} OUT_OF_MEMORY, UNSUPPORTED, DEVICE_UNAVAILABLE */
 export function openCudaExecutor(options: CudaExecutorOptions): Executor {
-  return new CudaExecutor(options);
+  const prepared = prepareCudaExecutor(options);
+  return prepared.open({ blockCount: prepared.blockCount });
+}
+
+/** Allocates all but the KV cache, whose size the ranks of an engine agree on. @throws {AloftError} as {@link openCudaExecutor} */
+export function prepareCudaExecutor(options: CudaExecutorOptions): PreparedRank {
+  const { plan, limits, gpu } = options;
+  checkCudaPlan(plan, options.maxPromptTokens ?? limits.maxSequenceTokens);
+  const lowered = lowerForCuda(plan);
+  const workspace = allocateWorkspace(options, lowered);
+  return {
+    blockCount: workspace.blockCount,
+    open: (agreement) => new CudaExecutor({ ...options, lowered, workspace, agreement }),
+    dispose: () => gpu.dispose(),
+  };
+}
+
+/** Options of an executor, and what was prepared and agreed on. */
+interface PreparedOptions extends CudaExecutorOptions {
+  readonly lowered: LoweredPlan;
+  readonly workspace: ExecutorWorkspace;
+  readonly agreement: RankAgreement;
 }
 
 /** An attached slot as the host sees it; its parameters, history and last token are on the device. */
@@ -62,43 +76,40 @@ class CudaExecutor implements Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
   readonly deviceName: string;
-  readonly #options: CudaExecutorOptions;
+  readonly #options: PreparedOptions;
   readonly #kernels: Kernels;
   readonly #areas: ExecutorMemory;
   readonly #stream: Stream;
   /** The end of each step. */
   readonly #signal: CompletionSignal;
   readonly #matmuls: CublasLt;
-  readonly #sink: LaunchSink;
+  readonly #link: GpuLink | undefined;
   readonly #timer: CallTimer | undefined;
-  readonly #program: Program;
+  readonly #launcher: StepLauncher;
   readonly #logits: PlanValue;
-  readonly #split: AttentionSplit;
-  readonly #maxBlocks: number;
   readonly #flights: readonly Flight[];
   readonly #hostBlocks: PinnedArea | undefined;
-  readonly #graphs: DecodeGraphs;
   readonly #slots = new Map<number, CudaSlot>();
   readonly #pending: PendingStep[] = [];
   #submittedCount = 0;
 
-  constructor(options: CudaExecutorOptions) {
-    const { plan, gpu, units, profile } = options;
-    checkCudaPlan(plan, options.maxPromptTokens ?? options.limits.maxSequenceTokens);
-    const lowered = lowerForCuda(plan);
+  constructor(options: PreparedOptions) {
+    const { plan, gpu, units, profile, lowered, workspace, agreement } = options;
     const { driver, properties } = gpu;
     const kernels = createKernels(driver, properties.computeCapability);
     for (const [name, image] of units) kernels.load(name, image);
-    const areas = allocateMemory(options, lowered);
+    const areas = withCache(options, workspace, agreement.blockCount);
     const { limits } = areas;
     const stream = createStream(driver);
     const matmuls = openCublasLt(
       { address: areas.matmulWorkspace, byteLength: areas.matmulWorkspaceBytes },
       options.cudaLibraryPath,
     );
+    const link = linkOf(options, { kernels, stream });
     const sink: LaunchSink = {
       kernel: (launch) => kernels.launch(stream, launch, true),
       matmul: (shape, pointers, algorithm) => matmuls.matmul(stream, shape, pointers, algorithm),
+      ...(link && { exchange: (call) => link.exchange(call) }),
     };
     this.#options = options;
     this.#kernels = kernels;
@@ -106,27 +117,35 @@ class CudaExecutor implements Executor {
     this.#stream = stream;
     this.#signal = createCompletionSignal(driver);
     this.#matmuls = matmuls;
-    this.#sink = sink;
+    this.#link = link;
     this.#timer = profile && createCallTimer(sink, stream, () => createEvent(driver));
-    this.#program = bindProgram(lowered, {
+    const program = bindProgram(lowered, {
       ...lowered,
       memory: areas,
       target: properties,
       chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
       maxSequenceTokens: limits.maxSequenceTokens,
       blockTokens: limits.blockTokens,
+      ...(link && { ranks: link.connection }),
     });
     this.#logits = lowered.inferred.logits;
     const { headCount, kvHeadCount, vocabulary } = plan.dims;
-    this.#split = {
-      splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
-      queryTile: prefillKernelFor(plan, properties.computeCapability, limits.blockTokens).queryTile,
-    };
-    this.#maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
+    this.#launcher = new StepLauncher({
+      stream,
+      sink,
+      timer: this.#timer,
+      program,
+      split: {
+        splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
+        queryTile: prefillKernelFor(plan, properties.computeCapability, limits.blockTokens).queryTile,
+      },
+      limits,
+      descriptor: areas.descriptor,
+      usesGraphs: (options.useGraphs ?? true) && profile === undefined,
+    });
     this.#flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, areas));
     const hostBytes = limits.hostBlockCount * areas.blockBytes;
     this.#hostBlocks = hostBytes > 0 ? gpu.allocatePinned(hostBytes) : undefined;
-    this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout) => this.#emit(layout, 0, sink));
     this.limits = {
       ...limits,
       vocabulary,
@@ -134,18 +153,16 @@ class CudaExecutor implements Executor {
       maxListNumbers: MAX_LIST_NUMBERS,
     };
     this.memory = budgetOf(options, areas, hostBytes);
-    this.deviceName = `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`;
+    const name = `${properties.name}, driver for CUDA ${properties.driverCudaVersion / 1000}`;
+    this.deviceName = link === undefined ? name : `${name}; ${link.summary}`;
   }
 
-  get #usesGraphs(): boolean {
-    return (this.#options.useGraphs ?? true) && this.#options.profile === undefined;
+  get launch(): number {
+    return this.#launcher.last;
   }
 
   prepareSteps(): void {
-    if (!this.#usesGraphs) return;
-    const { maxRows, maxSequenceTokens } = this.limits;
-    const maxSplits = Math.ceil(maxSequenceTokens / this.#split.splitTokens);
-    for (const size of graphSizes(maxRows, maxSplits)) this.#graphs.graphFor(size);
+    this.#launcher.prepare();
   }
 
   attachSlot(state: SlotState): void {
@@ -173,18 +190,16 @@ class CudaExecutor implements Executor {
 
   submit(step: StepInput): void {
     checkStep(step, this.limits, this.#slots);
+    this.#options.agreement.announce?.(step, step.tokenIds);
     const count = this.#submittedCount++;
     const flight = this.#flights[count % IN_FLIGHT]!;
     const before = count === 0 ? undefined : this.#flights[(count - 1) % IN_FLIGHT];
     const { outTokens, outTopIds, outBytes } = this.#areas;
     const topCount = this.#noteLogits(step);
-    const work = countAttentionWork(step, this.#split);
     flight.start.record(this.#stream);
     moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
     if (step.maskCount > 0) this.#uploadMasks(flight, step);
-    const isCaptured = this.#usesGraphs && work.isDecode && topCount === 0 && step.rowCount <= MAX_GRAPH_ROWS;
-    if (step.rowCount > 0 && isCaptured) this.#launchGraph(flight, step, work);
-    else if (step.tokenCount > 0) this.#launchEach(flight, step, { ...work, topCount });
+    this.#launcher.launch(flight, step, topCount);
     this.#stream.copyToHost(
       flight.results.address,
       outTokens,
@@ -200,42 +215,31 @@ class CudaExecutor implements Executor {
     const next = this.#pending.shift();
     if (next === undefined) throw new AloftError('INTERNAL', 'collect() without a submitted step');
     while (!next.flight.end.isDone()) await this.#signal.next();
+    this.#requireRanks();
     const { profile } = this.#options;
     if (profile !== undefined) this.#timer?.read(profile);
     return stepOutputOf(next, this.#areas);
+  }
+
+  checkDevice(): void {
+    this.#requireRanks();
+    for (const { flight } of this.#pending) flight.end.isDone();
+  }
+
+  stopWaiting(): void {
+    this.#link?.stop();
   }
 
   async dispose(): Promise<void> {
     this.#stream.synchronize();
     this.#signal.dispose();
     this.#timer?.dispose();
-    this.#graphs.dispose();
+    this.#launcher.dispose();
     this.#matmuls.dispose();
     this.#kernels.dispose();
+    this.#link?.dispose();
     this.#stream.dispose();
     this.#options.gpu.dispose();
-  }
-
-  #launchGraph(flight: Flight, step: StepInput, { decodeItems }: AttentionWork): void {
-    const size = graphSize(step.rowCount, decodeItems, this.limits.maxRows);
-    const { graph, layout } = this.#graphs.graphFor(size);
-    this.#upload(flight, layout, step);
-    graph.launch(this.#stream);
-  }
-
-  #launchEach(flight: Flight, step: StepInput, work: AttentionWork & { readonly topCount: number }): void {
-    const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
-    const { decodeItems, prefillTiles } = work;
-    const maxBlocks = this.#maxBlocks;
-    const layout = descriptorLayout({ tokens, rows, logits, decodeItems, prefillTiles, maxBlocks });
-    this.#upload(flight, layout, step);
-    this.#timer?.begin();
-    this.#emit(layout, work.topCount, this.#timer?.sink ?? this.#sink);
-  }
-
-  #upload({ words, staging }: Flight, layout: DescriptorLayout, step: StepInput): void {
-    fillDescriptor(words, layout, step, this.#split);
-    this.#stream.copyToDevice(this.#areas.descriptor, staging.address, layout.length * 4);
   }
 
   /** Masks have an area of their own, so that captured steps find them. */
@@ -246,19 +250,10 @@ class CudaExecutor implements Executor {
     this.#stream.copyToDevice(this.#areas.tokenMasks, staging.address, words * 4);
   }
 
-  #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {
-    const { tokens, logits, decodeItems, prefillTiles, maxBlocks } = capacity;
-    const { descriptor } = this.#areas;
-    const shape: CudaStep = {
-      tokens,
-      logits,
-      decodeItems,
-      prefillTiles,
-      maxBlocks,
-      topCount,
-      descriptor: (field) => descriptor + 4 * offsets[field],
-    };
-    this.#program(shape, sink);
+  /** Results of a step in which a rank was waited for in vain are worth nothing. */
+  #requireRanks(): void {
+    const fault = this.#link?.fault();
+    if (fault !== undefined) throw fault;
   }
 
   /** Notes which slots get a last token. @returns the largest number of most likely tokens that any logit of the step reports */
@@ -288,17 +283,14 @@ class CudaExecutor implements Executor {
   }
 }
 
-function budgetOf(
-  { plan, gpu, kv }: CudaExecutorOptions,
-  { workspaceBytes, limits, blockBytes }: ExecutorMemory,
-  hostKvBytes: number,
-): MemoryBudget {
-  return {
-    totalBytes: gpu.properties.totalBytes,
-    weightBytes: kv.weightBytes,
-    workspaceBytes,
-    kvBytes: limits.blockCount * blockBytes,
-    kvBytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype),
-    hostKvBytes,
-  };
+/** Connects the ranks of an engine. */
+function linkOf(
+  { plan, gpu, lowered, workspace, agreement, ...options }: PreparedOptions,
+  { kernels, stream }: { readonly kernels: Kernels; readonly stream: Stream },
+): GpuLink | undefined {
+  const { group } = agreement;
+  if (group === undefined) return undefined;
+  const { areas, sizes } = workspace;
+  const layout = exchangeLayoutOf(lowered, sizes.maxLogits);
+  return new GpuLink({ plan, group, gpu, kernels, stream, memory: areas.exchange, layout, options });
 }

@@ -6,7 +6,7 @@ import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { planKvBlocks } from '../opening/memory-plan.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { cudaLimits, sizeCudaEngine, workspaceBytesOf } from './cuda-sizing.js';
-import { allocateMemory } from './device-memory.js';
+import { allocateWorkspace, withCache } from './device-memory.js';
 import { sizeCuda } from './memory-sizes.js';
 
 const GIB = 2 ** 30;
@@ -76,7 +76,8 @@ test.each([
       cudaLibraryPath: undefined,
     };
     const { bytes } = sizeCuda(lowerForCuda(plan), limits, gpu.properties);
-    const memory = allocateMemory(options, lowerForCuda(plan));
+    const workspace = allocateWorkspace(options, lowerForCuda(plan));
+    const memory = withCache(options, workspace, workspace.blockCount);
     const workspaceAreas = areas.filter(({ purpose }) => purpose !== 'the KV cache');
     expect(workspaceAreas.map(({ byteLength }) => byteLength).toSorted((a, b) => a - b)).toEqual(
       Object.values(bytes)

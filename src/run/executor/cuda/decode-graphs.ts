@@ -14,7 +14,7 @@ export function graphRows(rows: number): number {
 
 const powerAbove = (count: number): number => 2 ** Math.ceil(Math.log2(count));
 
-/** What a graph has room for: rows, and pieces of attention. */
+/** Room of a graph: rows, and pieces of attention. */
 export interface GraphSize {
   readonly rows: number;
   readonly decodeItems: number;

@@ -5,12 +5,24 @@ import { createTensorMapEncoder } from '../../../device/cuda/tensor-map.js';
 import { type AreaName, AREAS, areaRecord, resultParts } from '../../../ops/cuda/areas.js';
 import type { LoweredPlan } from '../../../ops/cuda/lower.js';
 import type { CudaMemory } from '../../../ops/cuda/scope.js';
+import { distinctRopes, rotationOffset } from '../../../ops/rope/cuda-tables.js';
 import { rotationTable } from '../../../ops/rope/rotation.js';
 import { kvVectorBytes } from '../../../plan/kv-dtype.js';
-import { planKvBlocks } from '../opening/memory-plan.js';
+import type { MemoryBudget } from '../executor.js';
+import { kvBytesPerToken, planKvBlocks } from '../opening/memory-plan.js';
 import type { CudaExecutorOptions, CudaExecutorLimits } from './cuda-executor-options.js';
 import { cudaKvDemand } from './cuda-sizing.js';
-import { sizeCuda } from './memory-sizes.js';
+import { type CudaSizes, sizeCuda } from './memory-sizes.js';
+
+/** Areas of an executor without its cache, whose size ranks agree on when all have theirs. */
+export interface ExecutorWorkspace {
+  readonly areas: Readonly<Record<AreaName, number>>;
+  readonly sizes: CudaSizes;
+  readonly bytes: number;
+  /** KV blocks that the memory that is left has room for. */
+  readonly blockCount: number;
+  readonly blockBytes: number;
+}
 
 export interface ExecutorMemory extends CudaMemory {
   readonly limits: CudaExecutorLimits;
@@ -22,19 +34,31 @@ export interface ExecutorMemory extends CudaMemory {
   readonly matmulWorkspaceBytes: number;
 }
 
-export function allocateMemory(
-  { plan, gpu, tensorAddress, limits, kv }: CudaExecutorOptions,
-  lowered: LoweredPlan,
-): ExecutorMemory {
+/** @throws {AloftError} OUT_OF_MEMORY */
+export function allocateWorkspace(options: CudaExecutorOptions, lowered: LoweredPlan): ExecutorWorkspace {
+  const { gpu, limits } = options;
   const before = gpu.memoryInfo().freeBytes;
-  const { bytes, offset, rows, maxLogits } = sizeCuda(lowered, limits, gpu.properties);
-  const areas = allocateAreas(gpu, bytes);
+  const sizes = sizeCuda(lowered, limits, gpu.properties);
+  const areas = allocateAreas(gpu, sizes.bytes);
   uploadRotations(gpu, lowered, { ...areas, positionCount: limits.maxSequenceTokens });
-
   const { freeBytes } = gpu.memoryInfo();
-  const demand = cudaKvDemand({ plan, limits, kv }, freeBytes, before - freeBytes);
-  const blockCount = planKvBlocks(demand);
-  const blockBytes = demand.bytesPerToken * limits.blockTokens;
+  const demand = cudaKvDemand(options, freeBytes, before - freeBytes);
+  return {
+    areas,
+    sizes,
+    bytes: before - freeBytes,
+    blockCount: planKvBlocks(demand),
+    blockBytes: demand.bytesPerToken * limits.blockTokens,
+  };
+}
+
+/** Adds a cache of so many blocks. @throws {AloftError} OUT_OF_MEMORY */
+export function withCache(
+  { plan, gpu, tensorAddress, limits }: CudaExecutorOptions,
+  { areas, sizes, bytes: workspaceBytes, blockBytes }: ExecutorWorkspace,
+  blockCount: number,
+): ExecutorMemory {
+  const { bytes, offset, rows, maxLogits } = sizes;
   const kvBytes = blockCount * blockBytes;
   const kvBase = zeroed(gpu, kvBytes, 'the KV cache');
   gpu.synchronize();
@@ -52,12 +76,28 @@ export function allocateMemory(
     blockStride: blockBytes / BYTES_PER_ELEMENT[plan.kvDtype],
     headBlockBytes: 2 * limits.blockTokens * kvVectorBytes(plan.kvDtype, plan.dims.headDim),
     limits: { ...limits, blockCount },
-    workspaceBytes: before - freeBytes,
+    workspaceBytes,
     blockBytes,
     descriptorBytes: bytes.descriptor,
     matmulWorkspaceBytes: bytes.matmulWorkspace,
     outBytes: bytes.results,
     maskBytes: bytes.tokenMasks,
+  };
+}
+
+/** Where the memory went. */
+export function budgetOf(
+  { plan, gpu, kv }: CudaExecutorOptions,
+  { workspaceBytes, limits, blockBytes }: ExecutorMemory,
+  hostKvBytes: number,
+): MemoryBudget {
+  return {
+    totalBytes: gpu.properties.totalBytes,
+    weightBytes: kv.weightBytes,
+    workspaceBytes,
+    kvBytes: limits.blockCount * blockBytes,
+    kvBytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype),
+    hostKvBytes,
   };
 }
 
@@ -79,14 +119,17 @@ function zeroed(gpu: Gpu, byteLength: number, purpose: string): number {
   return address;
 }
 
-/** Fills the rotary tables; all layers share them. */
+/** Fills the rotary tables. */
 function uploadRotations(
   gpu: Gpu,
-  { plan, ops }: LoweredPlan,
+  { plan }: LoweredPlan,
   at: { readonly cosTable: number; readonly sinTable: number; readonly positionCount: number },
 ): void {
-  const { rope } = ops.find((op) => op.kind === 'attention')!.append;
-  const table = rotationTable(rope, plan.dims.headDim, { positionCount: at.positionCount });
-  gpu.upload(at.cosTable, table.cos);
-  gpu.upload(at.sinTable, table.sin);
+  const { positionCount } = at;
+  for (const rope of distinctRopes(plan)) {
+    const table = rotationTable(rope, plan.dims.headDim, { positionCount });
+    const offset = rotationOffset(plan, rope, positionCount);
+    gpu.upload(at.cosTable + offset, table.cos);
+    gpu.upload(at.sinTable + offset, table.sin);
+  }
 }

@@ -1,4 +1,4 @@
-/** What a step takes with it to the device and back: pinned memory for its descriptor and results, and two events. */
+/** Things that a step takes with it to the device and back: pinned memory for its descriptor and results, and two events. */
 import type { StepInput, StepOutput } from '../../../core/step.js';
 import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import { createEvent, type CudaEvent } from '../../../device/cuda/stream.js';

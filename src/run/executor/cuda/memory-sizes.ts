@@ -1,11 +1,13 @@
-/** How much device memory a CUDA executor takes, and how its workspace is laid out. Pure, so that a dry run can ask for it. */
+/** Device memory that a CUDA executor takes, and the layout of its workspace. Pure, so that a dry run can ask for it. */
 import { type AreaName, AREAS, areaRecord } from '../../../ops/cuda/areas.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { ACTIVATION_BYTES } from '../../../ops/cuda/dtype.js';
 import { kernelLifetimes, type LoweredPlan } from '../../../ops/cuda/lower.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
+import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
 import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
@@ -38,10 +40,12 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxRows,
     maxLogits,
     maxSequenceTokens,
+    ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),
     maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
     denseCopyCount: largestDenseCopy(lowered),
+    exchangeBytes: plan.worldSize > 1 ? exchangeLayoutOf(lowered, maxLogits).byteLength : 0,
   };
   return {
     maxLogits,
@@ -49,6 +53,14 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     offset: (value) => layout.offsets.get(lives.get(value)!)!,
     rows: ({ rows }) => (rows === 'tokens' ? sizes.maxTokens : maxLogits),
   };
+}
+
+/** Where a rank keeps what the others store. @param maxLogits as in {@link CudaSizes} */
+export function exchangeLayoutOf({ plan, ops, inferred }: LoweredPlan, maxLogits: number): ExchangeLayout {
+  const gather = ops.find((op) => op.kind === 'allGather');
+  const gatherColumns = gather && inferred.operands[gather.index]!.get(gather.x)!.columns;
+  const { worldSize, dims } = plan;
+  return exchangeLayout({ worldSize, hidden: dims.hidden, gatherColumns: gatherColumns ?? 0, maxLogits });
 }
 
 /** Numbers in the largest weight of which the matrix library reads a dense copy. */

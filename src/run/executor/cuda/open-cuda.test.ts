@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AloftError } from '../../../core/errors.js';
 import type { EngineManifest } from '../../../engine/manifest.js';
-import { checkArchitecture, kernelFactsOf } from './open-cuda.js';
+import { checkArchitecture, kernelFactsOf, ordinalOfRank } from './open-cuda.js';
 
 const GPU = { ordinal: 0, name: 'NVIDIA A100', computeCapability: 80 };
 const engineFor = (architecture: string) => ({
@@ -20,4 +20,32 @@ test('an engine that does not say which kernels it holds is to be built again', 
   const facts = { isTuned: false };
   expect(kernelFactsOf({ directory: 'engine', kernelFacts: facts })).toBe(facts);
   expect(() => kernelFactsOf({ directory: 'engine', kernelFacts: undefined })).toThrow(/build it again/);
+});
+
+describe('the GPU of a rank', () => {
+  const place = { job: 'job', rank: 1, worldSize: 2, version: '1' };
+  const ordinals = (count: number, more: object = {}) =>
+    [0, 1].map((rank) =>
+      ordinalOfRank({ engineDirectory: 'engine', worldSize: 2, rank, ...more }, () => count),
+    );
+
+  test('is the one after that of the rank before, from --gpu on', () => {
+    expect([ordinals(2), ordinals(8, { gpu: 5 })]).toEqual([
+      [0, 1],
+      [5, 6],
+    ]);
+    expect(ordinalOfRank({ engineDirectory: 'engine', gpu: 3 }, () => 1)).toBe(3);
+  });
+
+  test('is the only one that a launcher shows to a process, or one that ranks may share', () => {
+    expect([ordinals(1, { place }), ordinals(1, { shareGpu: true })]).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test('is missing where there are fewer than ranks', () => {
+    expect(() => ordinals(1)).toThrow(/on 2 GPUs, one for each rank, and this machine shows 1;.*--share_gpu/);
+    expect(() => ordinals(3, { gpu: 2 })).toThrow(/shows 3, of which --gpu 2 leaves out 2;/);
+  });
 });

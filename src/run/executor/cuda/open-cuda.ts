@@ -1,7 +1,8 @@
 /** Opens an engine directory on this machine's GPU. */
 import { AloftError } from '../../../core/errors.js';
 import { present } from '../../../core/present.js';
-import { openGpu, type Gpu, type GpuProperties } from '../../../device/cuda/gpu.js';
+import { openDriver } from '../../../device/cuda/driver.js';
+import { gpuCount, openGpu, type Gpu, type GpuProperties } from '../../../device/cuda/gpu.js';
 import { architectureName } from '../../../device/cuda/architecture.js';
 import type { KernelFacts } from '../../../device/cuda/kernel-facts.js';
 import { KERNEL_TENSOR_PREFIX } from '../../../engine/format.js';
@@ -11,31 +12,69 @@ import { parseWinners } from '../../../ops/linear/cuda/keys.js';
 import type { Executor } from '../executor.js';
 import type { OpenExecutorOptions } from '../opening/open-options.js';
 import { openRank } from '../opening/open-rank.js';
+import type { PreparedRank } from '../opening/prepared-rank.js';
 import { shapeOf } from '../opening/sizing.js';
-import { openCudaExecutor } from './cuda-executor.js';
+import { prepareCudaExecutor } from './cuda-executor.js';
 import { cudaLimits, DEFAULT_FREE_FRACTION } from './cuda-sizing.js';
 
 /** @throws {AloftError} of the engine reader, DEVICE_UNAVAILABLE, ENGINE_DEVICE, OUT_OF_MEMORY, UNSUPPORTED */
 export async function openCudaEngine(given: OpenExecutorOptions): Promise<Executor> {
+  const prepared = prepareCudaRank(given);
+  return prepared.open({ blockCount: prepared.blockCount });
+}
+
+/** Loads the weights of a rank and allocates all but its KV cache. @throws {AloftError} as {@link openCudaEngine} */
+export function prepareCudaRank(given: OpenExecutorOptions): PreparedRank {
   const engine = openRank(given, { device: 'cuda' });
   try {
-    const gpu = openGpu(given.gpu ?? 0, given.cudaLibraryPath);
-    try {
-      return open(engine, gpu, given);
-    } catch (fault) {
-      gpu.dispose();
-      throw fault;
-    }
+    const gpu = openGpu(
+      ordinalOfRank(given, () => countGpus(given.cudaLibraryPath)),
+      given.cudaLibraryPath,
+    );
+    const attempt = <Value>(call: () => Value): Value => {
+      try {
+        return call();
+      } catch (fault) {
+        gpu.dispose();
+        throw fault;
+      }
+    };
+    const prepared = attempt(() => prepare(engine, gpu, given));
+    return { ...prepared, open: (agreement) => attempt(() => prepared.open(agreement)) };
   } finally {
     engine.dispose();
   }
 }
 
-function open(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Executor {
+/**
+ * GPU of a rank: rank 0 takes `--gpu`, the others those after it. Where a process sees a single GPU, it takes that: launchers
+ * show each rank its own.
+ * @throws {AloftError} DEVICE_UNAVAILABLE for fewer GPUs than ranks
+ */
+export function ordinalOfRank(
+  { gpu = 0, rank = 0, worldSize = 1, shareGpu = false, place }: OpenExecutorOptions,
+  countAll: () => number,
+): number {
+  if (worldSize === 1) return gpu;
+  const count = countAll();
+  if (gpu + worldSize <= count) return gpu + rank;
+  if (shareGpu) return (gpu + rank) % Math.max(1, count);
+  const isGivenOne = count === 1 && (rank > 0 || place !== undefined);
+  if (isGivenOne) return 0;
+  throw new AloftError(
+    'DEVICE_UNAVAILABLE',
+    `The engine runs on ${worldSize} GPUs, one for each rank, and this machine shows ${count}${gpu > 0 ? `, of which --gpu ${gpu} leaves out ${gpu}` : ''}; build one with a smaller --tp_size, or let ranks share GPUs with --share_gpu, which is slow and for checks.`,
+  );
+}
+
+const countGpus = (libraryPath: string | undefined): number => gpuCount(openDriver(libraryPath));
+
+function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): PreparedRank {
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
   const { units, addresses } = takeTensors(engine, gpu);
-  return openCudaExecutor({
+  const { cudaLibraryPath, collectives, shareGpu, profile, useGraphs } = given;
+  return prepareCudaExecutor({
     plan: engine.plan,
     gpu,
     units,
@@ -47,11 +86,21 @@ function open(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Executo
       weightBytes: engine.weightBytes,
       kvCacheFreeMemFraction: given.kvCacheFreeMemFraction ?? DEFAULT_FREE_FRACTION,
       maxKvTokens: given.maxKvTokens,
-      maxDeviceBytes: given.maxDeviceBytes,
+      maxDeviceBytes: given.maxDeviceBytes ?? shareOfDevice(given, gpu.properties),
     },
-    cudaLibraryPath: given.cudaLibraryPath,
-    ...present({ profile: given.profile }),
+    cudaLibraryPath,
+    collectives,
+    shareGpu,
+    ...present({ profile, useGraphs }),
   });
+}
+
+/** Bytes for each rank where ranks share a GPU: they load at the same time, so that none can see what is left. */
+function shareOfDevice(
+  { shareGpu, worldSize = 1 }: OpenExecutorOptions,
+  { totalBytes }: GpuProperties,
+): number | undefined {
+  return shareGpu === true ? Math.floor((totalBytes * DEFAULT_FREE_FRACTION) / worldSize) : undefined;
 }
 
 interface TakenTensors {

@@ -4,6 +4,7 @@ import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
 import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { Mapped } from '../../../ops/cuda/mapped.js';
+import type { RankConnection } from '../../../ops/exchange/ranks.js';
 import type { CudaContext, CudaStep } from '../../../ops/cuda/scope.js';
 import { createRecordingSink } from '../../../ops/cuda/testing/recording-sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
@@ -33,10 +34,16 @@ const STEP: CudaStep = {
   descriptor: () => 0x500,
 };
 
+interface Ranked {
+  readonly ranks: { readonly rank: number; readonly worldSize: number };
+  readonly connection: Partial<RankConnection>;
+}
+
 /** Binds two layers of LLaMA-2-7B, without a device. */
-function bind(target: typeof H200, weights: 'dense' | 'int8') {
+function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked) {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
-  const lowered = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', weights }));
+  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, ...(ranked && { ranks: ranked.ranks }) });
+  const lowered = lowerForCuda(plan);
   const { offset, rows } = sizeCuda(lowered, LIMITS, target);
   const mapped: Mapped[] = [];
   const context: CudaContext = {
@@ -58,6 +65,7 @@ function bind(target: typeof H200, weights: 'dense' | 'int8') {
       blockStride: 2 ** 18,
       headBlockBytes: 2 ** 13,
     },
+    ...(ranked && { ranks: connectionOf(ranked) }),
   };
   const program = bindProgram(lowered, context);
   const run = (step: Partial<CudaStep>) => {
@@ -66,6 +74,19 @@ function bind(target: typeof H200, weights: 'dense' | 'int8') {
     return sink;
   };
   return { run, mapped, lowered };
+}
+
+function connectionOf({ ranks, connection }: Ranked): RankConnection {
+  return {
+    ...ranks,
+    dtype: 'f16',
+    multiprocessorCount: 132,
+    hasPeerMemory: true,
+    wayOf: (rows) => (rows <= 128 ? 'oneShot' : 'twoShot'),
+    table: () => 0x700,
+    room: () => 0x800,
+    ...connection,
+  };
 }
 
 /** Names of kernels without the numbers of configurations. */
@@ -172,5 +193,61 @@ describe('launches of a step on an A100, dense', () => {
     const launch = sink.launches.find(({ kernel }) => kernel === 'swiglu')!;
     expect(launch.args.values['gateUp']).toBe(sink.matmuls[2]!.pointers.out);
     expect(launch.args.values['out']).toBe(sink.matmuls[3]!.pointers.x);
+  });
+});
+
+describe('launches of a step of two ranks', () => {
+  const LAYER_OF_RANK = [
+    ...[
+      'ring_store',
+      'attention_decode_ring',
+      'ring_store',
+      'reduce_add_rms_norm',
+      'ring_swiglu',
+      'ring_store',
+    ],
+  ];
+  const DECODE = [
+    ...['embedding', 'rms_norm', ...LAYER_OF_RANK, 'reduce_add_rms_norm', ...LAYER_OF_RANK],
+    ...['all_reduce_one_shot', 'add', 'gather', 'rms_norm', 'ring_f32', 'all_gather'],
+  ];
+  const at = (rank: number, connection: Partial<RankConnection> = {}) =>
+    bind(H200, 'int8', { ranks: { rank, worldSize: 2 }, connection });
+
+  it('of decode: sums end in norms, rank 0 samples and sends its tokens, the other takes them', () => {
+    expect(namesOf(at(0).run({}))).toEqual([...DECODE, 'sample', 'share_tokens']);
+    expect(namesOf(at(1).run({}))).toEqual([...DECODE, 'take_tokens']);
+  });
+
+  it('of a prompt: sums take two shots, and norms come by themselves', () => {
+    const sink = at(0).run({ tokens: 1024, logits: 1, decodeItems: 0, prefillTiles: 16 });
+    const sums = sink.launches.filter(({ kernel }) => kernel === 'all_reduce_two_shot');
+    expect(sums.map(({ args }) => args.values['vectors'])).toEqual(Array(4).fill(2 ** 19));
+    const norms = sink.launches.filter(({ kernel }) => kernel === 'add_rms_norm');
+    expect(norms.map(({ args }) => args.values['delta'])).toEqual(
+      sums.slice(0, 3).map(({ args }) => args.values['x']),
+    );
+  });
+
+  it('gather the logits of many rows in pieces of as many rows as a slot has room for', () => {
+    const sink = at(1).run({ tokens: 40, logits: 40, decodeItems: 40 });
+    const gathers = sink.launches
+      .filter(({ kernel }) => kernel === 'all_gather')
+      .map(({ args }) => args.values);
+    expect(gathers.map(({ rows }) => rows)).toEqual([16, 16, 8]);
+    expect(Number(gathers[1]!['x']) - Number(gathers[0]!['x'])).toBe(16 * 16_000 * 4);
+    expect(Number(gathers[1]!['out']) - Number(gathers[0]!['out'])).toBe(16 * 32_000 * 4);
+  });
+
+  it('by a library: it sums in place, and what it brings is placed by a kernel', () => {
+    const { run } = at(1, { hasPeerMemory: false, wayOf: () => 'library' });
+    const sink = run({ tokens: 3, logits: 3 });
+    const rows = { kind: 'allReduce', count: 3 * 4096, dtype: 'f16' };
+    expect(sink.exchanges.slice(0, 4)).toMatchObject([rows, rows, rows, rows]);
+    expect(sink.exchanges.slice(4)).toMatchObject([
+      { kind: 'allGather', out: 0x800, count: 3 * 16_000 },
+      { kind: 'broadcast', x: 0x800, count: 3 },
+    ]);
+    expect(namesOf(sink).slice(-4)).toEqual(['allGather', 'place_gathered', 'broadcast', 'place_tokens']);
   });
 });

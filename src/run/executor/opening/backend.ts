@@ -39,8 +39,8 @@ export interface ExecutorBackend {
   size(shape: EngineShape, given: OpeningOptions, place: SizingPlace): ExecutorSizing;
   /** @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID, DEVICE_UNAVAILABLE */
   open(options: OpenExecutorOptions): Promise<Executor>;
-  /** Prepares one of several ranks. Absent where ranks cannot exchange anything. @throws {AloftError} as {@link open} */
-  prepare?(options: OpenExecutorOptions): PreparedRank;
+  /** Prepares one of several ranks. @throws {AloftError} as {@link open} */
+  prepare(options: OpenExecutorOptions): PreparedRank;
   /** @param engine holds the kernels of a device that compiles them */
   measureRates(engine: EngineRank, given: OpenExecutorOptions): DeviceRates;
 }

@@ -1,4 +1,4 @@
-/** How many KV blocks an executor gets: pure arithmetic over what is free after weights and workspace. */
+/** Number of KV blocks that an executor gets: pure arithmetic over what is free after weights and workspace. */
 import { AloftError } from '../../../core/errors.js';
 import { type KvDtype, kvVectorBytes } from '../../../plan/kv-dtype.js';
 import type { PlanDims } from '../../../plan/plan.js';

@@ -7,6 +7,8 @@ import type { CallListener } from './timed-call.js';
 export interface OpenExecutorOptions extends EngineRankRequest, OpeningOptions {
   /** Use no instructions of a CPU above this level. Default: the machine's highest. */
   readonly isa?: IsaLevel;
+  /** Launch decode steps on a GPU as captured graphs. Default true; a profile turns it off, on all ranks. */
+  readonly useGraphs?: boolean;
   /** Receives every call of a step. A function stays on its thread: not for engines on a thread of their own. */
   readonly profile?: CallListener;
 }

@@ -1,8 +1,9 @@
-/** Opens the file of one rank of an engine: the only way to it for executors, profiles and dry runs. */
+/** Opens and checks the file of one rank of an engine: the only way to it for executors, profiles and dry runs. */
 import type { DeviceName } from '../../../core/device.js';
 import { DEVICES } from '../../../device/device.js';
 import { readManifest } from '../../../engine/manifest.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { checkRank } from './check-rank.js';
 
 /** Rank of an engine that a process runs. Everything but the directory may be left out. */
 export interface EngineRankRequest {
@@ -28,7 +29,7 @@ export function openRank(request: EngineRankRequest, needs: RankFileNeeds = {}):
   const { engineDirectory, rank = 0, worldSize = 1, verification = 'sample' } = request;
   const { device = readManifest(engineDirectory).aloft.device, maxResidentBytes = 0 } = needs;
   const { version: layoutVersion } = DEVICES[device].layout;
-  return openEngineRank(engineDirectory, {
+  const engine = openEngineRank(engineDirectory, {
     rank,
     worldSize,
     device,
@@ -36,4 +37,11 @@ export function openRank(request: EngineRankRequest, needs: RankFileNeeds = {}):
     verification,
     maxResidentBytes,
   });
+  try {
+    checkRank(engine, DEVICES[device].layout);
+    return engine;
+  } catch (fault) {
+    engine.dispose();
+    throw fault;
+  }
 }

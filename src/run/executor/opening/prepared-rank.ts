@@ -1,16 +1,16 @@
 /** Opening in two phases: every rank says how many KV blocks it has room for, then all open with the smallest number. */
 import type { StepInput } from '../../../core/step.js';
-import type { Collectives } from '../../../device/collectives.js';
+import type { RankGroup } from '../../../device/cpu/rank-group.js';
 import type { Executor } from '../executor.js';
 
-/** What the ranks of an engine have agreed on, and a rank's connection to the others. */
+/** Agreement of the ranks of an engine, and a rank's connection to the others. */
 export interface RankAgreement {
   readonly blockCount: number;
-  /** Absent: there is one rank. */
-  readonly collectives?: Collectives;
+  /** Ranks of this host. Absent: there is one rank. */
+  readonly group?: RankGroup;
   /**
    * Receives every step that passed the checks, before it runs: rank 0 sends it to the others.
-   * @param tokenIds ids of its tokens, with those in the place of -1 that the slots sampled last; valid during the call
+   * @param tokenIds ids of its tokens; where a slot's last token is meant, that token if the host knows it, else -1; valid during the call
    */
   readonly announce?: (step: StepInput, tokenIds: Int32Array) => void;
 }

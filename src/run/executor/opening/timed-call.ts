@@ -1,6 +1,6 @@
 /** One timed call of a step: a kernel or a product of the matrix library. */
 export interface TimedCall {
-  /** Of the op in the plan; the number of ops for sampling. */
+  /** Index of the op in the plan; the number of ops for sampling. */
   readonly opIndex: number;
   /** Name of the kernel, or of the library that was called. */
   readonly kernel: string;

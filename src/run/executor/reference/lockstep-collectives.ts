@@ -2,7 +2,7 @@ import { invariant } from '../../../core/errors.js';
 import type { Collectives } from '../../../device/collectives.js';
 import { addressOf, copyHost } from '../../../ffi/memory.js';
 
-/** What one rank brings to an exchange, and the address of its result. */
+/** Contribution of one rank to an exchange, and the address of its result. */
 interface Part {
   readonly values: Float32Array;
   readonly out: number;

@@ -4,13 +4,21 @@ import type { Collectives } from '../../../device/collectives.js';
 import { addressOf } from '../../../ffi/memory.js';
 import { addReference } from '../../../ops/add/reference.js';
 import { embeddingReference } from '../../../ops/embedding/reference.js';
+import {
+  expertDownReference,
+  expertGateUpReference,
+  routeReference,
+} from '../../../ops/experts/reference.js';
 import { gatherReference } from '../../../ops/gather/reference.js';
+import { gegluReference } from '../../../ops/geglu/reference.js';
+import { headNormReference } from '../../../ops/head-norm/reference.js';
 import { linearReference } from '../../../ops/linear/reference.js';
 import { zeroMatrix, type Matrix } from '../../../ops/matrix.js';
 import type { ReferenceKvCache } from '../../../ops/paged-attention/reference-cache.js';
 import { pagedAttentionReference } from '../../../ops/paged-attention/reference.js';
 import { addRmsNormReference, rmsNormReference } from '../../../ops/rms-norm/reference.js';
 import { ropeAppendReference } from '../../../ops/rope/reference.js';
+import { softCapReference } from '../../../ops/soft-cap/reference.js';
 import { swigluReference } from '../../../ops/swiglu/reference.js';
 import type { OpTable } from '../../../plan/ops/index.js';
 import type { BufferName, WeightName } from '../../../plan/plan.js';
@@ -24,7 +32,7 @@ export interface ReferenceStep {
   readonly promptTokens: readonly number[];
 }
 
-/** What an op reads and changes on one rank. */
+/** State that an op reads and changes on one rank. */
 export interface ReferenceScope {
   readonly step: ReferenceStep;
   readonly cache: ReferenceKvCache;
@@ -36,7 +44,7 @@ export interface ReferenceScope {
 
 /** Each function returns what its op defines; undefined if the op only works in place. */
 export const REFERENCE_OPS: OpTable<[at: ReferenceScope], Matrix | undefined> = {
-  embedding: (op, at) => embeddingReference(at.matrix(op.table), at.step.tokenIds),
+  embedding: (op, at) => embeddingReference(at.matrix(op.table), at.step.tokenIds, op.scale),
   rmsNorm: (op, at) => rmsNormReference(at.buffer(op.x), at.vector(op.weight), op.epsilon),
   addRmsNorm(op, at) {
     const sum = { residual: at.buffer(op.residual), delta: at.buffer(op.delta) };
@@ -55,8 +63,29 @@ export const REFERENCE_OPS: OpTable<[at: ReferenceScope], Matrix | undefined> = 
     ropeAppendReference(at.buffer(op.qkv), input, at.cache, { ...op, promptTokens });
     return undefined;
   },
-  pagedAttention: (op, at) => pagedAttentionReference(at.buffer(op.qkv), at.step.input, at.cache, op.layer),
+  pagedAttention: (op, at) => pagedAttentionReference(at.buffer(op.qkv), at.step.input, at.cache, op),
   swiglu: (op, at) => swigluReference(at.buffer(op.gateUp)),
+  geglu: (op, at) => gegluReference(at.buffer(op.gateUp)),
+  headNorm(op, at) {
+    const { headCount, kvHeadCount } = at.cache.dims;
+    headNormReference(at.buffer(op.qkv), {
+      headCount,
+      kvHeadCount,
+      queryWeight: at.vector(op.queryWeight),
+      keyWeight: at.vector(op.keyWeight),
+      epsilon: op.epsilon,
+    });
+    return undefined;
+  },
+  routeExperts: (op, at) => routeReference(at.buffer(op.logits), op),
+  expertGateUp: (op, at) =>
+    expertGateUpReference(at.buffer(op.x), at.buffer(op.routes), at.matrix(op.weight), op.expertCount),
+  expertDown: (op, at) =>
+    expertDownReference(at.buffer(op.gated), at.buffer(op.routes), at.matrix(op.weight), op.expertCount),
+  softCap(op, at) {
+    softCapReference(at.buffer(op.x), op.cap);
+    return undefined;
+  },
   gather(op, at) {
     const { logitTokens, logitCount } = at.step.input;
     return gatherReference(at.buffer(op.x), logitTokens.subarray(0, logitCount));

@@ -13,7 +13,7 @@ import {
   withDriverOf,
 } from './conformance-driver.js';
 
-/** What the scores of a beam depend on besides the logits. */
+/** Values that the scores of a beam depend on besides the logits. */
 interface BeamContext {
   readonly prompt: number[];
   readonly output: number[];
@@ -55,7 +55,7 @@ const row = (slot: number): StepRow => ({
   blocks: range(3).map((block) => 3 * slot + block),
 });
 
-/** What a beam without and with everything that changes its scores reports after the same tokens. */
+/** Reports of a beam without and with everything that changes its scores, after the same tokens. */
 async function scored(driver: Driver, choose: (likely: number[]) => BeamContext) {
   driver.attach(0, { prompt: PROMPT, output: OUTPUT, isBeam: true, sampling: { logprobs: 12 } });
   const plain = await driver.step([row(0)], { returnLogits: true });

@@ -6,7 +6,7 @@ import type { StepOutput } from '../../../core/step.js';
 import { relativeError } from '../../../ops/testing/compare.js';
 import type { Executor, ExecutorLimits } from '../executor.js';
 
-/** What is wrong with the model of an executor. */
+/** Fault in the model of an executor. */
 export interface ModelFault {
   /** The embedding of this token is no number. */
   readonly nanTokenId: number;

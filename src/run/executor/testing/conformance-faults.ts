@@ -15,7 +15,7 @@ import {
 
 const REFUSED = /Broken invariant/;
 
-/** How often a slot is attached. */
+/** Number of times that a slot is attached. */
 export function describeAttachment(withDriver: WithDriver): void {
   it(
     'are attached once, until they are detached',

@@ -1,4 +1,4 @@
-/** What every executor must keep, as a test suite: run it with a factory for each implementation and kind of weights. */
+/** Contract of every executor as a test suite: run it with a factory for each implementation and kind of weights. */
 import { describe, expect, it } from 'vitest';
 import { GREEDY } from '../../../core/sampling.js';
 import { sampleReference } from '../../../ops/sample/reference.js';

@@ -56,7 +56,7 @@ export function sampleToy(logits: Float32Array, slot: MaskedSlot, position: numb
   return topTokens(noisy, 1)[0]!;
 }
 
-/** What a beam reports of its next tokens.  -> [vocabulary] f64 */
+/** Scores that a beam reports of its next tokens.  -> [vocabulary] f64 */
 export function beamScores(logits: Float32Array, slot: MaskedSlot): Float64Array {
   const logprobs = Float32Array.from(logSoftmax(logits));
   return Float64Array.from(allowed(modifiedLogits(logprobs, slot), modifiedLogits(logprobs, bareSlot(slot))));

@@ -1,5 +1,7 @@
 /** For tests: ranks of a tiny random model on the CPU. Rank processes load this module (see RankModule). */
+import { present } from '../../../core/present.js';
 import { createCpuPool } from '../../../device/cpu/kernel-library.js';
+import { SharedCollectives } from '../../../device/cpu/shared-collectives.js';
 import { randomRanks } from '../../../builder/testing/random-ranks.js';
 import { CpuExecutor } from '../../executor/cpu/cpu-executor.js';
 import type { CpuExecutorLimits } from '../../executor/cpu/cpu-executor-options.js';
@@ -25,7 +27,7 @@ export async function prepareRank(
   const { plan, weight } = randomRanks(worldSize)[rank]!;
   return {
     blockCount: limits.blockCount - (rank === smallRank ? 1 : 0),
-    open({ blockCount, ...connection }) {
+    open({ blockCount, group, announce }) {
       const pool = createCpuPool({ threadCount: 1 });
       const packed = packForCpu(plan, weight, pool);
       if (fault !== undefined)
@@ -34,7 +36,7 @@ export async function prepareRank(
         plan,
         pool,
         ...packed,
-        ...connection,
+        ...present({ collectives: group && new SharedCollectives(group), announce }),
         limits: { ...limits, blockCount },
         kvDtype: 'f32',
         onDispose: () => packed.dispose(),

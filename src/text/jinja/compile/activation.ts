@@ -1,4 +1,4 @@
-/** What compiled parts of a template run on. */
+/** Memory that compiled parts of a template run on. */
 import type { Rendering } from '../values/callable.js';
 import type { Value } from '../values/value.js';
 

@@ -38,6 +38,7 @@ function addNamed(rendering: Rendering, named: Map<string, Value>, rest: Value):
     throw typeError(`argument after ** must be a mapping, not ${typeName(rest)}`);
   }
   for (const [key, value] of dictPairs(rest)) {
+    rendering.spend(4);
     const name = asText(key);
     if (name === undefined) throw typeError('keywords must be strings');
     if (named.has(name)) throw typeError(`got multiple values for keyword argument ${repr(rendering, key)}`);

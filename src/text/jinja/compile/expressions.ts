@@ -95,7 +95,10 @@ const tuple =
 const dict =
   (pairs: readonly (readonly [Evaluate, Evaluate])[]): Evaluate =>
   (activation) =>
-    Dict.of(pairs.map(([key, value]) => [key(activation), value(activation)] as const));
+    Dict.of(
+      activation.rendering,
+      pairs.map(([key, value]) => [key(activation), value(activation)] as const),
+    );
 
 function conditional({ test, value, otherwise, line }: Conditional, frame: Frame): Evaluate {
   const [isMet, whenMet] = [compileExpression(test, frame), compileExpression(value, frame)];

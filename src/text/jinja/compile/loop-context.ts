@@ -11,7 +11,7 @@ export type Recurse = (items: Value, depth0: number) => Value;
 
 export interface LoopSource {
   readonly items: Iterator<Value>;
-  /** What the items came from, if its length is that of the loop. */
+  /** Source of the items, if its length is that of the loop. */
   readonly origin: Value | undefined;
   readonly depth0: number;
   readonly recurse: Recurse | undefined;
@@ -59,7 +59,8 @@ export class LoopContext extends Callable {
 
   override get size(): number {
     this.#length ??=
-      (this.#source.origin === undefined ? undefined : sizeOf(this.#source.origin)) ?? this.#countItems();
+      (this.#source.origin === undefined ? undefined : sizeOf(this.#rendering, this.#source.origin)) ??
+      this.#countItems();
     return this.#length;
   }
 

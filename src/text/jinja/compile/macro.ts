@@ -4,7 +4,7 @@ import { Callable, type CallArguments, type Rendering } from '../values/callable
 import { Dict } from '../values/dict.js';
 import { Markup, Tuple, Undefined, type Value } from '../values/value.js';
 
-/** What is known of a macro when it is compiled. */
+/** Facts of a macro that are known when it is compiled. */
 export interface MacroShape {
   /** Undefined for the body of a call block. */
   readonly name: string | undefined;
@@ -83,7 +83,7 @@ export class Macro extends Callable {
       values.push(rest.get('caller') ?? new Undefined(() => 'No caller defined'));
       rest.delete('caller');
     }
-    if (usesNamed) values.push(Dict.of(rest));
+    if (usesNamed) values.push(Dict.ofNames(rest));
     else if (rest.size > 0) this.#refuseNamed(rest);
     if (usesPositional) values.push(new Tuple(positional.slice(parameters.length)));
     else if (positional.length > parameters.length)

@@ -33,7 +33,7 @@ export interface Variable {
   readonly slot: number;
 }
 
-/** How a variable gets its first value when a scope is entered. */
+/** Source of a variable's first value when a scope is entered. */
 export type InitialValue =
   | { readonly type: 'parameter' | 'undefined' }
   | { readonly type: 'context'; readonly name: string }

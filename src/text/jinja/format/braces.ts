@@ -9,7 +9,7 @@ import { formatSpec } from './spec.js';
 /** Fields within the specifications of fields within ... */
 const MAX_NESTING = 2;
 
-/** How a value becomes text, given its specification. */
+/** Turns a value into text, given its specification. */
 export type FormatField = (rendering: Rendering, value: Value, spec: string) => string;
 
 interface Literal {
@@ -36,8 +36,10 @@ class BraceFormat {
 
   run(format: string, nesting: number): string {
     if (nesting < 0) throw valueError('Max string recursion exceeded');
+    this.#rendering.walk(format.length);
     let result = '';
     for (const part of parse(format)) {
+      this.#rendering.spend(1);
       result += 'text' in part ? part.text : this.#fill(part, nesting);
       this.#rendering.join(result.length);
     }

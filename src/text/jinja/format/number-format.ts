@@ -1,4 +1,4 @@
-/** What `%` and `format` have in common: digits with signs, prefixes, groups and padding. */
+/** Parts that `%` and `format` have in common: digits with signs, prefixes, groups and padding. */
 import type { Rendering } from '../values/callable.js';
 import { fixed, positional, scientific, significant } from '../values/float-text.js';
 import { reprInteger } from '../values/printing.js';

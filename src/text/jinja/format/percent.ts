@@ -41,6 +41,7 @@ class PercentFormat {
       result += this.#format.slice(this.#at, next < 0 ? undefined : next);
       if (next < 0) break;
       this.#at = next + 1;
+      this.#rendering.spend(1);
       const directive = this.#readDirective();
       result += directive.letter === '%' ? '%' : this.#convert(directive, finish);
       this.#rendering.join(result.length);
@@ -79,7 +80,9 @@ class PercentFormat {
 
   #readPrecision(): number {
     this.#at++;
-    return Math.max(0, this.#readCount() ?? 0);
+    const precision = Math.max(0, this.#readCount() ?? 0);
+    this.#rendering.spend(precision);
+    return precision;
   }
 
   #readCount(): number | undefined {
@@ -111,7 +114,7 @@ class PercentFormat {
     this.#hasKeys = true;
     if (this.#given instanceof Undefined) this.#given.fail();
     if (!isDict(this.#given)) throw typeError('format requires a mapping');
-    const value = dictGet(this.#given, key);
+    const value = dictGet(this.#rendering, this.#given, key);
     if (value === undefined) throw new PythonError('KeyError', `'${key}'`);
     return value;
   }

@@ -54,6 +54,7 @@ function parseSpec(rendering: Rendering, text: string, type: string): Spec {
   };
   rendering.make(spec.width);
   rendering.make(spec.precision ?? 0);
+  rendering.spend(spec.precision ?? 0);
   return spec;
 }
 

@@ -19,6 +19,7 @@ export function attributeGetter(
   path: Value,
   { byDefault = null, finish = (value) => value }: GetterOptions = {},
 ): Getter {
+  rendering.walk(asText(path)?.length ?? 0);
   const parts = partsOf(path);
   return (item) => {
     let value = item;
@@ -37,6 +38,7 @@ export function attributesGetter(
   finish: Getter,
 ): (item: Value) => Value[] {
   const text = asText(paths);
+  rendering.walk(text?.length ?? 0);
   const getters = (text === undefined ? [paths] : text.split(',')).map((path) =>
     attributeGetter(rendering, path, { finish }),
   );

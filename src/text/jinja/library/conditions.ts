@@ -53,7 +53,8 @@ const isInteger = (value: Value): boolean => typeof value !== 'boolean' && intOf
 const iterable = native<[Value]>(
   'iterable',
   ['value'],
-  (rendering, [value]) => sizeOf(value) !== undefined || tryIterate(rendering, value) !== undefined,
+  (rendering, [value]) =>
+    sizeOf(rendering, value) !== undefined || tryIterate(rendering, value) !== undefined,
 );
 
 const cased = (name: 'lower' | 'upper'): Condition => [
@@ -69,7 +70,7 @@ const cased = (name: 'lower' | 'upper'): Condition => [
 const known = (name: string, table: 'filters' | 'tests'): Condition => [
   name,
   native<[Value]>(name, ['value'], (rendering, [value]) => {
-    hashKey(value);
+    hashKey(rendering, value);
     return rendering.library[table].has(asText(value) ?? '');
   }),
 ];

@@ -1,7 +1,7 @@
 /** Functions that every template sees: Jinja's, and those that transformers adds. */
 import { PythonError, typeError } from '../python-error.js';
 import { native } from '../values/arguments.js';
-import type { CallArguments, TemplateFunction } from '../values/callable.js';
+import type { CallArguments, Rendering, TemplateFunction } from '../values/callable.js';
 import { intOf } from '../values/numbers.js';
 import { BoundFunction, Cycler, Joiner, makeDict, Namespace } from '../values/objects.js';
 import { str } from '../values/printing.js';
@@ -15,8 +15,15 @@ const raiseException = native<[Value]>('raise_exception', ['message'], (renderin
 });
 
 const strftimeNow = native<[Value]>('strftime_now', ['format'], (rendering, [format]) =>
-  strftime(rendering.now(), wantText(format, 'strftime() argument 1')),
+  strftime(rendering.now(), counted(rendering, wantText(format, 'strftime() argument 1'))),
 );
+
+/** The longest directive makes 24 characters of two. */
+function counted(rendering: Rendering, format: string): string {
+  rendering.walk(format.length);
+  rendering.make(format.length * 12);
+  return format;
+}
 
 function makeRange({ positional, named }: CallArguments): Range {
   if (named.size > 0) throw typeError('range() takes no keyword arguments');

@@ -3,7 +3,7 @@ import { PythonError, typeError, valueError } from '../python-error.js';
 import { native } from '../values/arguments.js';
 import type { Functions, Rendering } from '../values/callable.js';
 import { dictPairs, isDict } from '../values/dict.js';
-import { escape, escapeHtml } from '../values/html.js';
+import { escape } from '../values/html.js';
 import { isTrue, itemsOf, listOf, tryIterate } from '../values/iterate.js';
 import { repr, str } from '../values/printing.js';
 import { splitWords } from '../values/text.js';
@@ -14,14 +14,13 @@ import { urlize } from './urlize.js';
 const escapeFilter = native<[Value]>('escape', ['s'], (rendering, [value]) => escape(rendering, value));
 
 const forceEscape = native<[Value]>('forceescape', ['value'], (rendering, [value]) => {
-  const text = str(rendering, value);
-  rendering.make(text.length * 5);
-  return new Markup(escapeHtml(text));
+  return escape(rendering, str(rendering, value));
 });
 
 const striptags = native<[Value]>('striptags', ['value'], (rendering, [value]) => {
   const text = str(rendering, value);
   const bare = without(rendering, without(rendering, text, '<!--', '-->'), '<', '>');
+  rendering.walk(bare.length);
   return unescapeHtml(splitWords(bare).join(' '));
 });
 
@@ -47,6 +46,7 @@ const xmlattr = native<[Value, Value]>(
       throw new PythonError('AttributeError', `'${typeName(given)}' object has no attribute 'items'`);
     const attributes: string[] = [];
     for (const [key, value] of dictPairs(given)) {
+      rendering.spend(1);
       if (value === null || value instanceof Undefined) continue;
       const name = asText(key);
       if (name === undefined) throw typeError(`expected string or bytes-like object, got '${typeName(key)}'`);
@@ -79,8 +79,9 @@ function pairOf(rendering: Rendering, item: Value): readonly [Value, Value] {
 /** Percent-encodes; slashes stay in paths, and spaces are `+` in queries. */
 function quote(rendering: Rendering, value: Value, isPath: boolean): string {
   const text = str(rendering, value);
-  rendering.make(text.length * 3);
+  rendering.walk(text.length);
   const encoded = encodeURIComponent(text.replaceAll(/\p{Cs}/gu, '\ufffd')).replaceAll(/[!'()*]/g, percent);
+  rendering.make(encoded.length);
   return isPath ? encoded.replaceAll('%2F', '/') : encoded.replaceAll('%20', '+');
 }
 

@@ -176,12 +176,12 @@ function* pairsOf(value: Value): Generator<Value> {
 }
 
 const random = native<[Value]>('random', ['seq'], (rendering, [value]) => {
-  const length = lengthOf(value);
+  const length = lengthOf(rendering, value);
   if (length === 0) return undefinedBecause('No random item, sequence was empty.');
   return getItem(rendering, value, Math.floor(Math.random() * length));
 });
 
-const length = native<[Value]>('length', ['obj'], (_, [value]) => lengthOf(value));
+const length = native<[Value]>('length', ['obj'], (rendering, [value]) => lengthOf(rendering, value));
 
 export const ITEM_FILTERS: Functions = new Map([
   ['batch', batch],

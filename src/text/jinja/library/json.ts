@@ -13,7 +13,7 @@ import { isList, asText, Tuple, typeName, type Value } from '../values/value.js'
 
 interface Style {
   readonly asciiOnly: boolean;
-  /** What one level is indented by; undefined for one line. */
+  /** Indentation of one level; undefined for one line. */
   readonly indent: string | undefined;
   readonly itemSeparator: string;
   readonly keySeparator: string;
@@ -117,7 +117,7 @@ class JsonWriter {
   #enclose(brackets: string, parts: readonly string[], newline: string): string {
     const { indent, itemSeparator } = this.#style;
     if (parts.length === 0) return brackets;
-    this.#rendering.spend(parts.length);
+    this.#rendering.spend(parts.length * 8);
     const inner = indent === undefined ? '' : newline + indent;
     const length = parts.reduce((sum, part) => sum + part.length + itemSeparator.length + inner.length, 0);
     this.#rendering.join(length);

@@ -38,13 +38,24 @@ function greekTitle(character: string, code: number, upper: string): string | un
 const isLigature = (code: number): boolean =>
   code === 0xdf || code === 0x587 || (code >= 0xfb00 && code <= 0xfb17);
 
+const IGNORED = /\p{Case_Ignorable}/u;
+/** More marks than any letter has. */
+const MAX_MARKS = 30;
+
+/** Whether the next character in a direction, without marks, is a letter that has case. */
+function isBesideLetter(all: readonly string[], index: number, step: 1 | -1): boolean {
+  for (let at = index + step, seen = 0; seen < MAX_MARKS; at += step, seen++) {
+    const character = all[at];
+    if (character === undefined) return false;
+    if (!IGNORED.test(character)) return CASED.test(character);
+  }
+  return false;
+}
+
 /** Lower case of a character within its text: the Greek sigma has a form for the end of a word. */
 function lowerAt(all: readonly string[], index: number): string {
   if (all[index] !== 'Σ') return all[index]!.toLowerCase();
-  const context = 30;
-  const before = all.slice(Math.max(0, index - context), index).join('');
-  const after = all.slice(index + 1, index + 1 + context).join('');
-  return `${before}Σ${after}`.toLowerCase().at(-after.toLowerCase().length - 1)!;
+  return isBesideLetter(all, index, -1) && !isBesideLetter(all, index, 1) ? 'ς' : 'σ';
 }
 
 export function capitalize(text: string): string {

@@ -3,7 +3,12 @@ import { type FormatField, formatBraces } from '../format/braces.js';
 import { formatSpec } from '../format/spec.js';
 import { PythonError, typeError, valueError } from '../python-error.js';
 import { native, type Parameter } from '../values/arguments.js';
-import { type CallArguments, type Functions, type TemplateFunction } from '../values/callable.js';
+import {
+  type CallArguments,
+  type Functions,
+  type Rendering,
+  type TemplateFunction,
+} from '../values/callable.js';
 import { type AnyDict, Dict, dictGet, dictPairs, DictView, isDict } from '../values/dict.js';
 import { escape, escapeHtml } from '../values/html.js';
 import { equals } from '../values/compare.js';
@@ -16,30 +21,33 @@ import { TEXT_CHANGES, TEXT_QUESTIONS, wantIndex } from './text-methods.js';
 const dictMethod = (
   name: string,
   parameters: readonly Parameter[],
-  run: (dict: AnyDict, args: readonly Value[]) => Value,
+  run: (dict: AnyDict, rendering: Rendering, args: readonly Value[]) => Value,
 ): readonly [string, TemplateFunction] => [
   name,
-  native<readonly [Value, ...Value[]]>(name, ['self', ...parameters], (_, [self, ...rest]) =>
-    run(self as AnyDict, rest),
+  native<readonly [Value, ...Value[]]>(name, ['self', ...parameters], (rendering, [self, ...rest]) =>
+    run(self as AnyDict, rendering, rest),
   ),
 ];
 
 const DICT_METHODS: Functions = new Map([
-  dictMethod('get', ['key', ['default', null]], (dict, [key, byDefault]) => {
-    const value = dictGet(dict, key!);
+  dictMethod('get', ['key', ['default', null]], (dict, rendering, [key, byDefault]) => {
+    const value = dictGet(rendering, dict, key!);
     return value === undefined ? byDefault! : value;
   }),
   dictMethod('items', [], (dict) => new DictView(dict, 'items')),
   dictMethod('keys', [], (dict) => new DictView(dict, 'keys')),
   dictMethod('values', [], (dict) => new DictView(dict, 'values')),
-  dictMethod('copy', [], (dict) => Dict.of(dictPairs(dict))),
+  dictMethod('copy', [], (dict, rendering) => Dict.of(rendering, dictPairs(dict))),
   [
     'fromkeys',
     native<[Value, Value, Value]>(
       'fromkeys',
       ['self', 'iterable', ['value', null]],
       (rendering, [, keys, value]) =>
-        Dict.of(Array.from(itemsOf(rendering, keys), (key) => [key, value] as const)),
+        Dict.of(
+          rendering,
+          Array.from(itemsOf(rendering, keys), (key) => [key, value] as const),
+        ),
     ),
   ],
 ]);
@@ -122,7 +130,7 @@ function formatters(
     if (named.size > 0) throw typeError('format_map() takes no keyword arguments');
     if (mapping === undefined || rest.length > 0)
       throw typeError(`format_map() takes exactly one argument (${mapping ? rest.length + 1 : 0} given)`);
-    const given: CallArguments = { positional: [], named: namesOf(mapping) };
+    const given: CallArguments = { positional: [], named: namesOf(rendering, mapping) };
     return wrap(formatBraces(rendering, asText(self!) ?? '', given, formatField));
   };
   return [
@@ -131,10 +139,11 @@ function formatters(
   ];
 }
 
-function namesOf(mapping: Value): ReadonlyMap<string, Value> {
+function namesOf(rendering: Rendering, mapping: Value): ReadonlyMap<string, Value> {
   if (!isDict(mapping)) throw typeError(`'${typeName(mapping)}' object is not a mapping`);
   return new Map(
     Array.from(dictPairs(mapping)).flatMap(([key, value]) => {
+      rendering.spend(1);
       const name = asText(key);
       return name === undefined ? [] : [[name, value] as const];
     }),

@@ -2,7 +2,7 @@
 import { PythonError, typeError, unsupported } from '../python-error.js';
 import { native } from '../values/arguments.js';
 import { divide, multiply, negate, power } from '../values/arithmetic.js';
-import type { Functions } from '../values/callable.js';
+import type { Functions, Rendering } from '../values/callable.js';
 import { fixed, roundedQuotient, roundFloat } from '../values/float-text.js';
 import { isTrue } from '../values/iterate.js';
 import { exactRatio, float, floatOf, intOf, integer, numberOf, truncateFloat } from '../values/numbers.js';
@@ -49,12 +49,18 @@ function attempt(run: () => Value, types: readonly string[], otherwise: () => Va
   }
 }
 
+/** The value; the reading of its text, if it is one, is counted. */
+function counted(rendering: Rendering, value: Value): Value {
+  rendering.walk(asText(value)?.length ?? 0);
+  return value;
+}
+
 const int = native<[Value, Value, Value]>(
   'int',
   ['value', ['default', 0], ['base', 10]],
-  (_, [value, byDefault, base]) =>
+  (rendering, [value, byDefault, base]) =>
     attempt(
-      () => toInteger(value, wantIndex(base)),
+      () => toInteger(counted(rendering, value), wantIndex(base)),
       ['TypeError', 'ValueError'],
       () =>
         attempt(
@@ -68,9 +74,9 @@ const int = native<[Value, Value, Value]>(
 const toFloatFilter = native<[Value, Value]>(
   'float',
   ['value', ['default', float(0)]],
-  (_, [value, byDefault]) =>
+  (rendering, [value, byDefault]) =>
     attempt(
-      () => toFloatValue(value),
+      () => toFloatValue(counted(rendering, value)),
       ['TypeError', 'ValueError'],
       () => byDefault,
     ),

@@ -42,6 +42,7 @@ const dictsort = native<[Value, Value, Value, Value]>(
     if (!isDict(dict))
       throw new PythonError('AttributeError', `'${typeName(dict)}' object has no attribute 'items'`);
     const pairs = Array.from(dictPairs(dict), (pair) => new Tuple(pair));
+    rendering.spend(pairs.length * 4);
     const keyOf = (pair: Value): Value => {
       const part = (pair as Tuple).items[position]!;
       return isTrue(isCaseSensitive) ? part : ignoreCase(part);
@@ -62,7 +63,7 @@ const unique = native<[Value, Value, Value]>(
 function* uniqueItems(rendering: Rendering, value: Value, get: (item: Value) => Value): Generator<Value> {
   const seen = new Set();
   for (const item of itemsOf(rendering, value)) {
-    const key = hashKey(get(item));
+    const key = hashKey(rendering, get(item));
     if (!seen.has(key)) yield item;
     seen.add(key);
   }

@@ -33,7 +33,10 @@ function format(rendering: Rendering, value: Value, place: Place): string {
 }
 
 function formatLong(rendering: Rendering, value: Value, place: Place): string | undefined {
-  if (typeof value === 'string') return formatText(value, place);
+  if (typeof value === 'string') {
+    rendering.spend(value.length);
+    return formatText(value, place);
+  }
   if (isDict(value)) return formatDict(rendering, value, place);
   if (isList(value))
     return `[${formatItems(rendering, value, { ...place, allowance: place.allowance + 1 })}]`;

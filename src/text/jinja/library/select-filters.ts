@@ -9,7 +9,7 @@ import { attributeGetter, type Getter } from './attribute-getter.js';
 
 /** The filter or test of that name. @throws {PythonError} TemplateRuntimeError */
 function named(rendering: Rendering, kind: 'filter' | 'test', name: Value): TemplateFunction {
-  hashKey(name);
+  hashKey(rendering, name);
   const table = kind === 'filter' ? rendering.library.filters : rendering.library.tests;
   const found = table.get(asText(name) ?? '');
   if (found !== undefined) return found;

@@ -27,7 +27,7 @@ function isoWeek(date: Date): { readonly year: number; readonly week: number } {
 
 const hour12 = (date: Date): number => date.getHours() % 12 || 12;
 
-/** What a letter after `%` stands for. Python's dates have no time zone, so `%z` and `%Z` are empty. */
+/** Text for a letter after `%`. Python's dates have no time zone, so `%z` and `%Z` are empty. */
 const DIRECTIVES: Readonly<Record<string, (date: Date) => string>> = {
   a: (date) => DAYS[date.getDay()]!.slice(0, 3),
   A: (date) => DAYS[date.getDay()]!,

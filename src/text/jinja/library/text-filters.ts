@@ -10,7 +10,7 @@ import { slice } from '../values/lookup.js';
 import { refuseUndefined } from '../values/numbers.js';
 import { addValues, modulo } from '../values/operators.js';
 import { str } from '../values/printing.js';
-import { characters, splitLines, textLength } from '../values/text.js';
+import { characters, countReading, splitLines, textLength } from '../values/text.js';
 import { isList, Markup, asText, Tuple, typeName, Undefined, type Value } from '../values/value.js';
 import { isAlphanumeric } from './character-classes.js';
 import { capitalize } from './letter-case.js';
@@ -30,7 +30,7 @@ function textFilter(
     ['s', ...parameters],
     (rendering, [value, ...rest]) => {
       const text = str(rendering, value);
-      rendering.read(text.length);
+      countReading(rendering, text);
       const result = run(text, rest, rendering);
       return value instanceof Markup ? new Markup(result) : result;
     },
@@ -51,6 +51,13 @@ const replaceFilter = native<[Value, Value, Value, Value]>(
     return new Markup(replace(rendering, text.text, [pair[0], escape(rendering, to).text], limit));
   },
 );
+
+/** Looks at each character of a value's text. */
+function walked<Result>(rendering: Rendering, value: Value, run: (text: string) => Result): Result {
+  const text = str(rendering, value);
+  rendering.walk(text.length);
+  return run(text);
+}
 
 const BEGINS_WORD = /[-({[<]/;
 
@@ -114,11 +121,11 @@ const truncate = native<[Value, Value, Value, Value, Value]>(
   (rendering, [value, given, killsWords, end, givenLeeway]) => {
     const length = wantIndex(given);
     const leeway = givenLeeway === null ? TRUNCATE_LEEWAY : wantIndex(givenLeeway);
-    const endLength = lengthOf(end);
+    const endLength = lengthOf(rendering, end);
     if (length < endLength)
       throw new PythonError('AssertionError', `expected length >= ${endLength}, got ${length}`);
     if (leeway < 0) throw new PythonError('AssertionError', `expected leeway >= 0, got ${leeway}`);
-    if (lengthOf(value) <= length + leeway) return value;
+    if (lengthOf(rendering, value) <= length + leeway) return value;
     const kept = slice(rendering, value, { start: null, stop: length - endLength, step: null });
     if (isTrue(killsWords)) return addValues(rendering, kept, end);
     const text = asText(kept);
@@ -177,7 +184,7 @@ const format: TemplateFunction = (rendering, { positional: [value, ...rest], nam
       'FilterArgumentError',
       "can't handle positional and keyword arguments at the same time",
     );
-  const given = named.size > 0 ? Dict.of(named) : new Tuple(rest);
+  const given = named.size > 0 ? Dict.ofNames(named) : new Tuple(rest);
   if (value instanceof Markup) return modulo(rendering, value, given);
   return formatPercent(rendering, str(rendering, value!), given);
 };
@@ -191,7 +198,7 @@ export const TEXT_FILTERS: Functions = new Map([
   textFilter('trim', [['chars', null]], (text, [chars]) =>
     strip(text, chars === null ? undefined : wantText(chars!, 'strip arg'), 'both'),
   ),
-  ['title', native<[Value]>('title', ['s'], (rendering, [value]) => title(str(rendering, value)))],
+  ['title', native<[Value]>('title', ['s'], (rendering, [value]) => walked(rendering, value, title))],
   ['format', format],
   ['indent', indent],
   ['pprint', native<[Value]>('pprint', ['value'], (rendering, [value]) => prettyPrint(rendering, value))],
@@ -199,7 +206,7 @@ export const TEXT_FILTERS: Functions = new Map([
   ['truncate', truncate],
   [
     'wordcount',
-    native<[Value]>('wordcount', ['s'], (rendering, [value]) => countWords(str(rendering, value))),
+    native<[Value]>('wordcount', ['s'], (rendering, [value]) => walked(rendering, value, countWords)),
   ],
   ['wordwrap', wordwrap],
 ]);

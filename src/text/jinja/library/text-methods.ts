@@ -2,10 +2,10 @@
 import { typeError, unsupported, valueError } from '../python-error.js';
 import { type Parameter, native } from '../values/arguments.js';
 import type { TemplateFunction, Rendering } from '../values/callable.js';
-import { itemsOf } from '../values/iterate.js';
+import { isTrue, itemsOf } from '../values/iterate.js';
 import { indexOf } from '../values/numbers.js';
 import { isPrintable } from '../values/printing.js';
-import { characters, isSpace, splitLines, textLength } from '../values/text.js';
+import { characters, countReading, isSpace, splitLines, textLength } from '../values/text.js';
 import { asText, Tuple, typeName, type Value } from '../values/value.js';
 import { isAlpha, isAlphanumeric, isDecimal, isDigit, isIdentifier, isNumeric } from './character-classes.js';
 import { capitalize, caseFold, hasCase, isTitle, swapCase, titleWords } from './letter-case.js';
@@ -52,7 +52,7 @@ function method(
     ['self', ...parameters],
     (rendering, [self, ...rest]) => {
       const text = asText(self) ?? '';
-      rendering.read(text.length);
+      countReading(rendering, text);
       return run(text, rest, rendering);
     },
   );
@@ -118,9 +118,19 @@ const partitioner = (name: string, isLast: boolean): Method =>
 
 /** Tests each character; an empty text fails. */
 const every = (name: string, test: (character: string) => boolean): Method =>
-  method(name, [], (text) => text !== '' && characters(text).every(test));
+  method(name, [], (text, _, rendering) => {
+    rendering.walk(text.length);
+    return text !== '' && characters(text).every(test);
+  });
 
 const change = (name: string, run: (text: string) => string): Method => method(name, [], (text) => run(text));
+
+/** A change that looks at each character. */
+const changeEach = (name: string, run: (text: string) => string): Method =>
+  method(name, [], (text, _, rendering) => {
+    rendering.walk(text.length);
+    return run(text);
+  });
 
 const padder = (name: string, before: (missing: number, width: number) => number): Method =>
   method(name, ['width', ['fillchar', ' ']], (text, [width, fillchar], rendering) => {
@@ -152,6 +162,7 @@ function join(text: string, items: Value, rendering: Rendering): string {
 }
 
 function expandTabs(text: string, size: number, rendering: Rendering): string {
+  rendering.walk(text.length);
   let [result, column] = ['', 0];
   for (const character of text) {
     if (character === '\t') {
@@ -178,11 +189,11 @@ function fillZeros(text: string, width: number, rendering: Rendering): string {
 /** Methods whose result is text made of this text; on safe text the result is safe. */
 export const TEXT_CHANGES: ReadonlyMap<string, TemplateFunction> = new Map([
   change('capitalize', capitalize),
-  change('casefold', caseFold),
+  changeEach('casefold', caseFold),
   change('lower', (text) => text.toLowerCase()),
   change('upper', (text) => text.toUpperCase()),
-  change('swapcase', swapCase),
-  change('title', titleWords),
+  changeEach('swapcase', swapCase),
+  changeEach('title', titleWords),
   stripper('strip', 'both'),
   stripper('lstrip', 'left'),
   stripper('rstrip', 'right'),
@@ -193,7 +204,11 @@ export const TEXT_CHANGES: ReadonlyMap<string, TemplateFunction> = new Map([
   padder('center', centeredStart),
   padder('ljust', () => 0),
   padder('rjust', (missing) => missing),
-  method('splitlines', [['keepends', false]], (text, [keepEnds]) => splitLines(text, keepEnds === true)),
+  method('splitlines', [['keepends', false]], (text, [keepEnds], rendering) => {
+    const lines = splitLines(text, isTrue(keepEnds!));
+    rendering.makeItems(lines.length);
+    return lines;
+  }),
   method('expandtabs', [['tabsize', 8]], (text, [size], rendering) =>
     expandTabs(text, wantIndex(size!), rendering),
   ),
@@ -226,10 +241,12 @@ export const TEXT_QUESTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
   finder('rindex', true, true),
   edge('startsWith'),
   edge('endsWith'),
-  method('count', ['sub', ...SPAN], (text, [part, start, end]) => {
+  method('count', ['sub', ...SPAN], (text, [part, start, end], rendering) => {
     const span = spanOf(text, optionalIndex(start!), optionalIndex(end!));
     const wanted = wantText(part!, 'must');
-    return span === undefined ? 0 : countOf(text.slice(span.start, span.end), wanted);
+    const count = span === undefined ? 0 : countOf(text.slice(span.start, span.end), wanted);
+    rendering.spend(count >>> 1);
+    return count;
   }),
   every('isalnum', isAlphanumeric),
   every('isalpha', isAlpha),
@@ -238,12 +255,17 @@ export const TEXT_QUESTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
   every('isnumeric', isNumeric),
   every('isspace', (character) => isSpace(character.codePointAt(0)!)),
   method('isascii', [], (text) => !/\P{ASCII}/u.test(text)),
-  method('isprintable', [], (text) => characters(text).every(isPrintable)),
+  method('isprintable', [], (text, _, rendering) => {
+    rendering.walk(text.length);
+    return characters(text).every(isPrintable);
+  }),
   method('isidentifier', [], isIdentifier),
   method('islower', [], (text) => hasCase(text, 'lower')),
   method('isupper', [], (text) => hasCase(text, 'upper')),
   method('istitle', [], isTitle),
-  method('maketrans', ['x', ['y', null], ['z', null]], (_, [x, y, z]) => makeTranslation(x!, y!, z!)),
+  method('maketrans', ['x', ['y', null], ['z', null]], (_, [x, y, z], rendering) =>
+    makeTranslation(rendering, [x!, y!, z!]),
+  ),
   method(
     'encode',
     [

@@ -66,6 +66,7 @@ export function replace(
   rendering.read(text.length);
   const count = limit < 0 ? countOf(text, from) : Math.min(limit, countOf(text, from));
   rendering.make(text.length + count * (to.length - from.length));
+  rendering.spend(count >>> 1);
   if (from === '') return insertBetween(text, to, count);
   if (limit < 0) return text.split(from).join(to);
   return split(text, from, count).join(to);

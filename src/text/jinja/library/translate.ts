@@ -8,8 +8,11 @@ import { characters } from '../values/text.js';
 import { asText, typeName, Undefined, type Value } from '../values/value.js';
 
 /** A table from code points to what takes their place; None deletes. */
-export function makeTranslation(from: Value, to: Value, deleted: Value): Dict {
-  if (to === null) return fromMapping(from);
+export function makeTranslation(
+  rendering: Rendering,
+  [from, to, deleted]: readonly [Value, Value, Value],
+): Dict {
+  if (to === null) return fromMapping(rendering, from);
   const [source, target, removed] = [from, to, deleted ?? ''].map((part) => {
     const text = asText(part);
     if (text === undefined) throw typeError(`maketrans() argument must be str, not ${typeName(part)}`);
@@ -17,7 +20,7 @@ export function makeTranslation(from: Value, to: Value, deleted: Value): Dict {
   }) as [string[], string[], string[]];
   if (source.length !== target.length)
     throw valueError('the first two maketrans arguments must have equal length');
-  return Dict.of([
+  return Dict.of(rendering, [
     ...source.map((character, i) => [codeOf(character), codeOf(target[i]!)] as const),
     ...removed.map((character) => [codeOf(character), null] as const),
   ]);
@@ -25,9 +28,10 @@ export function makeTranslation(from: Value, to: Value, deleted: Value): Dict {
 
 const codeOf = (character: string): number => character.codePointAt(0)!;
 
-function fromMapping(mapping: Value): Dict {
+function fromMapping(rendering: Rendering, mapping: Value): Dict {
   if (!isDict(mapping)) throw typeError('if you give only one argument to maketrans it must be a dict');
   return Dict.of(
+    rendering,
     Array.from(dictPairs(mapping), ([key, value]) => {
       const text = asText(key);
       if (text === undefined) return [key, value] as const;
@@ -40,6 +44,7 @@ function fromMapping(mapping: Value): Dict {
 
 /** @throws {PythonError} TypeError for a table with other values than text, integers and None */
 export function translate(rendering: Rendering, text: string, table: Value): string {
+  rendering.spend(text.length);
   let result = '';
   for (const character of characters(text)) {
     const found = getItem(rendering, table, codeOf(character));

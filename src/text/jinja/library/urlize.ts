@@ -37,10 +37,14 @@ export const urlize: TemplateFunction = native<[Value, Value, Value, Value, Valu
       schemes: schemes === null ? [] : schemesOf(rendering, schemes),
     };
     const text = escape(rendering, value).text;
-    rendering.make(text.length * 3);
+    rendering.walk(text.length);
     const linked = withSpaces(text)
-      .map((word) => linkWord(word, options))
+      .map((word) => {
+        rendering.spend(1);
+        return linkWord(word, options);
+      })
       .join('');
+    rendering.make(linked.length);
     return rendering.autoescape ? new Markup(linked) : linked;
   },
 );

@@ -15,61 +15,100 @@ const isWordCharacter = (character: string | undefined): boolean =>
   character !== undefined && (character === '_' || isAlphanumeric(character));
 const isLetter = (character: string | undefined): boolean =>
   isWordCharacter(character) && !isDecimal(character!);
-/** What a dash may follow. */
+/** Characters that a dash may follow. */
 const isWordPunctuation = (character: string | undefined): boolean =>
   isWordCharacter(character) || (character !== undefined && `!"'&.,?`.includes(character));
 
+/** Characters from `start` to `end`: a word, a part of one, dashes, or whitespace. */
+interface Chunk {
+  readonly start: number;
+  readonly end: number;
+}
+
+const lengthOf = ({ start, end }: Chunk): number => end - start;
+
 /** Lines of one paragraph. @throws {PythonError} ValueError for a width below 1 */
 export function wrapParagraph(rendering: Rendering, text: string, options: WrapOptions): string[] {
-  const { width } = options;
-  if (width <= 0) throw valueError(`invalid width ${width} (must be > 0)`);
-  const chunks = split(characters(text), options.breakOnHyphens).toReversed();
-  const lines: string[] = [];
-  while (chunks.length > 0) {
-    rendering.spend(1);
-    rendering.read(chunks.at(-1)!.length);
-    if (lines.length > 0 && isSpaceChunk(chunks.at(-1)!)) chunks.pop();
-    const line: string[][] = [];
-    let length = 0;
-    while (chunks.length > 0 && length + chunks.at(-1)!.length <= width) {
-      length += chunks.at(-1)!.length;
-      line.push(chunks.pop()!);
+  if (options.width <= 0) throw valueError(`invalid width ${options.width} (must be > 0)`);
+  rendering.spend(text.length);
+  return new Wrapping(rendering, characters(text), options).run();
+}
+
+class Wrapping {
+  readonly #rendering: Rendering;
+  readonly #text: readonly string[];
+  readonly #options: WrapOptions;
+  /** Chunks that are not placed yet, the next one last. */
+  readonly #chunks: Chunk[];
+
+  constructor(rendering: Rendering, text: readonly string[], options: WrapOptions) {
+    this.#rendering = rendering;
+    this.#text = text;
+    this.#options = options;
+    this.#chunks = split(text, options.breakOnHyphens).toReversed();
+  }
+
+  run(): string[] {
+    const lines: string[] = [];
+    while (this.#chunks.length > 0) {
+      this.#rendering.spend(1);
+      if (lines.length > 0 && this.#isSpace(this.#chunks.at(-1)!)) this.#chunks.pop();
+      const line = this.#takeLine();
+      if (line.length > 0 && this.#isSpace(line.at(-1)!)) line.pop();
+      if (line.length > 0) lines.push(this.#text.slice(line[0]!.start, line.at(-1)!.end).join(''));
     }
-    if (chunks.length > 0 && chunks.at(-1)!.length > width)
-      placeLongWord(chunks, line, width - length, options);
-    if (line.length > 0 && isSpaceChunk(line.at(-1)!)) line.pop();
-    if (line.length > 0) lines.push(line.flat().join(''));
+    return lines;
   }
-  return lines;
+
+  /** Chunks that fit into a line, and the beginning of a word that fits into none. */
+  #takeLine(): Chunk[] {
+    const { width } = this.#options;
+    const line: Chunk[] = [];
+    let length = 0;
+    while (this.#chunks.length > 0 && length + lengthOf(this.#chunks.at(-1)!) <= width) {
+      length += lengthOf(this.#chunks.at(-1)!);
+      line.push(this.#chunks.pop()!);
+    }
+    if (this.#chunks.length > 0 && lengthOf(this.#chunks.at(-1)!) > width)
+      this.#placeLongWord(line, width - length);
+    return line;
+  }
+
+  #placeLongWord(line: Chunk[], room: number): void {
+    if (!this.#options.breakLongWords) {
+      if (line.length === 0) line.push(this.#chunks.pop()!);
+      return;
+    }
+    const { start, end } = this.#chunks.pop()!;
+    const split = start + this.#lengthToBreakAt(start, room);
+    line.push({ start, end: split });
+    this.#chunks.push({ start: split, end });
+  }
+
+  /** Up to the last hyphen in the room, unless only hyphens are before it. */
+  #lengthToBreakAt(start: number, room: number): number {
+    if (!this.#options.breakOnHyphens) return room;
+    const part = this.#text.slice(start, start + room);
+    const hyphen = part.lastIndexOf('-');
+    const isAfterWord = hyphen > 0 && part.slice(0, hyphen).some((character) => character !== '-');
+    return isAfterWord ? hyphen + 1 : room;
+  }
+
+  #isSpace({ start, end }: Chunk): boolean {
+    let at = start;
+    while (at < end && isSpace(this.#text[at]!.codePointAt(0)!)) at++;
+    this.#rendering.walk(at - start);
+    return at === end;
+  }
 }
 
-const isSpaceChunk = (chunk: readonly string[]): boolean =>
-  chunk.every((character) => isSpace(character.codePointAt(0)!));
-
-function placeLongWord(chunks: string[][], line: string[][], room: number, options: WrapOptions): void {
-  const chunk = chunks.at(-1)!;
-  if (!options.breakLongWords) {
-    if (line.length === 0) line.push(chunks.pop()!);
-    return;
-  }
-  let end = room;
-  if (options.breakOnHyphens && chunk.length > room) {
-    const hyphen = chunk.lastIndexOf('-', room - 1);
-    if (room > 0 && hyphen > 0 && chunk.slice(0, hyphen).some((character) => character !== '-'))
-      end = hyphen + 1;
-  }
-  line.push(chunk.slice(0, end));
-  chunks[chunks.length - 1] = chunk.slice(end);
-}
-
-/** Words, parts of hyphenated words, dashes, and the whitespace between them. */
-function split(text: readonly string[], breakOnHyphens: boolean): string[][] {
-  const chunks: string[][] = [];
+function split(text: readonly string[], breakOnHyphens: boolean): Chunk[] {
+  const chunks: Chunk[] = [];
   for (let at = 0; at < text.length;) {
     const start = at;
     if (isBlank(text[at]!)) while (at < text.length && isBlank(text[at]!)) at++;
     else at = breakOnHyphens ? wordEnd(text, at) : nextBlank(text, at);
-    chunks.push(text.slice(start, at));
+    chunks.push({ start, end: at });
   }
   return chunks;
 }

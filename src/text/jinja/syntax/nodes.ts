@@ -163,7 +163,7 @@ export interface If extends Located {
 }
 export interface MacroParameters {
   readonly names: readonly Name[];
-  /** Of the last parameters. */
+  /** Default values of the last parameters. */
   readonly defaults: readonly Expression[];
 }
 export interface MacroDefinition extends Located {

@@ -1,4 +1,4 @@
-/** What the parts of the parser share. */
+/** State that the parts of the parser share. */
 import type { Nesting } from './nesting.js';
 import type { Expression } from './nodes.js';
 import type { TokenStream } from './tokens.js';

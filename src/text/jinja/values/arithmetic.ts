@@ -148,7 +148,8 @@ const powerOfInts: IntOperation = (rendering, base, exponent) => {
   if (Number(exponent) === 0) return 1;
   const bits = bitLength(base);
   if (bits <= 1) return Number(base) === -1 && BigInt(exponent) % 2n === 0n ? 1 : base;
-  rendering.makeInteger(bits * Number(exponent));
+  const bitsOfBase = typeof base === 'number' ? Math.log2(Math.abs(base)) : bits;
+  rendering.makeInteger(Math.ceil(bitsOfBase * Number(exponent)));
   return integer(BigInt(base) ** BigInt(exponent));
 };
 
@@ -176,7 +177,11 @@ function compute(rendering: Rendering, sign: string, a: Value, b: Value, operati
     refuseUndefined(a, b);
     throw typeError(`unsupported operand type(s) for ${sign}: '${typeName(a)}' and '${typeName(b)}'`);
   }
-  if (!left.isFloat && !right.isFloat) return operation.ints(rendering, left.value, right.value);
+  if (!left.isFloat && !right.isFloat) {
+    if (typeof left.value === 'bigint' || typeof right.value === 'bigint')
+      rendering.spend((bitLength(left.value) + bitLength(right.value)) >>> 4);
+    return operation.ints(rendering, left.value, right.value);
+  }
   return float(operation.floats(floatOf(left), floatOf(right)));
 }
 

@@ -1,4 +1,4 @@
-/** What templates can call, and the state of a rendering that calls get. */
+/** Values that templates can call, and the state of a rendering that calls get. */
 import { Budget, exceeded, type TemplateLimits } from '../limits.js';
 import { PythonError } from '../python-error.js';
 import { PythonObject, asText, typeName, type Value } from './value.js';
@@ -39,7 +39,7 @@ export interface RenderingOptions {
   readonly watched: ReadonlySet<unknown>;
 }
 
-/** What was written before a text of its own began. */
+/** Output from before a text of its own began. */
 export interface Capture {
   readonly output: string;
   readonly fault: PythonError | undefined;

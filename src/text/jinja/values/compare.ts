@@ -1,8 +1,8 @@
 /** `==`, `<` and `in` */
 import { typeError } from '../python-error.js';
 import type { Rendering } from './callable.js';
-import { type AnyDict, dictGet, dictPairs, dictSize, DictView, isDict } from './dict.js';
-import { itemsOf, tryIterate } from './iterate.js';
+import { type AnyDict, dictGet, dictPairs, DictView, isDict } from './dict.js';
+import { itemsOf, listOf, sizeOf, tryIterate } from './iterate.js';
 import { numberOf } from './numbers.js';
 import { Range } from './range.js';
 import { compareTexts } from './text.js';
@@ -31,12 +31,16 @@ function equalObjects(rendering: Rendering, a: Value, b: Value): boolean {
   if (isDict(a) && isDict(b)) return equalDicts(rendering, a, b);
   if (a instanceof Range && b instanceof Range)
     return equalLists(rendering, [...itemsOf(rendering, a)], [...itemsOf(rendering, b)]);
-  if (a instanceof DictView && b instanceof DictView && a.kind === b.kind && a.kind !== 'values')
-    return (
-      a.size === b.size &&
-      a.items().every((item) => b.items().some((other) => equals(rendering, item, other)))
-    );
+  if (a instanceof DictView && b instanceof DictView) return equalViews(rendering, a, b);
   return a instanceof Undefined && b instanceof Undefined;
+}
+
+/** Views of keys and items are sets; those of values are equal to nothing else. */
+function equalViews(rendering: Rendering, a: DictView, b: DictView): boolean {
+  if (a.kind !== b.kind || a.kind === 'values') return false;
+  if (a.kind === 'items') return equalDicts(rendering, a.dict, b.dict);
+  const keys = listOf(rendering, a);
+  return a.size === b.size && keys.every((key) => dictGet(rendering, b.dict, key) !== undefined);
 }
 
 function equalLists(rendering: Rendering, a: readonly Value[], b: readonly Value[]): boolean {
@@ -49,12 +53,12 @@ function equalLists(rendering: Rendering, a: readonly Value[], b: readonly Value
 }
 
 function equalDicts(rendering: Rendering, a: AnyDict, b: AnyDict): boolean {
-  if (dictSize(a) !== dictSize(b)) return false;
+  if (sizeOf(rendering, a) !== sizeOf(rendering, b)) return false;
   rendering.enter();
   let isEqual = true;
   for (const [key, value] of dictPairs(a)) {
-    rendering.spend(1);
-    const other = dictGet(b, key);
+    rendering.spend(4);
+    const other = dictGet(rendering, b, key);
     isEqual &&= other !== undefined && equals(rendering, value, other);
   }
   rendering.leave();
@@ -120,9 +124,9 @@ export function contains(rendering: Rendering, container: Value, item: Value): b
     rendering.read(text.length);
     return text.includes(part);
   }
-  if (isDict(container)) return dictGet(container, item) !== undefined;
+  if (isDict(container)) return dictGet(rendering, container, item) !== undefined;
   if (container instanceof DictView && container.kind === 'keys')
-    return dictGet(container.dict, item) !== undefined;
+    return dictGet(rendering, container.dict, item) !== undefined;
   const items = tryIterate(rendering, container);
   if (items === undefined) throw typeError(`argument of type '${typeName(container)}' is not iterable`);
   for (let next = items.next(); next.done !== true; next = items.next()) {

@@ -1,4 +1,5 @@
 /** Dictionaries that templates make. Their keys may be of any hashable type; 1, 1.0 and True are the same key. */
+import type { Budget } from '../limits.js';
 import { typeError } from '../python-error.js';
 import { numberOf } from './numbers.js';
 import {
@@ -19,18 +20,37 @@ export type HashKey = string | number | bigint | null | PythonObject;
 const UNDEFINED_KEY = '\0u';
 
 /** @throws {PythonError} TypeError for lists and dictionaries */
-export function hashKey(value: Value): HashKey {
+export function hashKey(budget: Budget, value: Value): HashKey {
   const text = asText(value);
-  if (text !== undefined) return text.startsWith('\0') ? `\0s${text}` : text;
+  if (text !== undefined) return hashText(budget, text);
   if (value === null) return null;
   const number = numberOf(value)?.value;
   if (number !== undefined) return hashNumber(number);
-  if (value instanceof Tuple) return `\0t${value.items.map((item) => tupleKey(hashKey(item))).join('')}`;
+  if (value instanceof Tuple) return hashTuple(budget, value);
   if (value instanceof Undefined) return UNDEFINED_KEY;
   const isView = value instanceof DictView && value.kind !== 'values';
   if (isView || value instanceof Dict || !(value instanceof PythonObject))
     throw typeError(`unhashable type: '${typeName(value)}'`);
   return value;
+}
+
+function hashText(budget: Budget, text: string): string {
+  budget.read(text.length);
+  return escapeKey(text);
+}
+
+const escapeKey = (text: string): string => (text.startsWith('\0') ? `\0s${text}` : text);
+
+function hashTuple(budget: Budget, { items }: Tuple): string {
+  budget.enter();
+  let key = '\0t';
+  for (const item of items) {
+    budget.spend(2);
+    key += tupleKey(hashKey(budget, item));
+    budget.join(key.length);
+  }
+  budget.leave();
+  return key;
 }
 
 function hashNumber(value: number | bigint): HashKey {
@@ -56,15 +76,25 @@ export class Dict extends PythonObject {
   readonly #entries = new Map<HashKey, Entry>();
 
   /** A later value of a key takes the place of the earlier one; the key stays as it was. */
-  static of(pairs: Iterable<readonly [Value, Value]>): Dict {
+  static of(budget: Budget, pairs: Iterable<readonly [Value, Value]>): Dict {
     const dict = new Dict();
-    for (const [key, value] of pairs) dict.#set(key, value);
+    for (const [key, value] of pairs) {
+      budget.spend(4);
+      dict.#set(hashKey(budget, key), key, value);
+    }
     return dict;
   }
 
-  #set(key: Value, value: Value): void {
-    const hash = hashKey(key);
-    this.#entries.set(hash, { key: this.#entries.get(hash)?.key ?? key, value });
+  /** A dictionary whose keys are names. */
+  static ofNames(pairs: Iterable<readonly [string, Value]>): Dict {
+    const dict = new Dict();
+    for (const [name, value] of pairs) dict.#set(escapeKey(name), name, value);
+    return dict;
+  }
+
+  #set(hash: HashKey, key: Value, value: Value): void {
+    const known = this.#entries.get(hash);
+    this.#entries.set(hash, { key: known === undefined ? key : known.key, value });
   }
 
   override isTrue(): boolean {
@@ -79,8 +109,8 @@ export class Dict extends PythonObject {
     return keysOf(this.#entries.values());
   }
 
-  get(key: Value): Value | undefined {
-    return this.#entries.get(hashKey(key))?.value;
+  get(hash: HashKey): Value | undefined {
+    return this.#entries.get(hash)?.value;
   }
 
   *pairs(): Generator<readonly [Value, Value]> {
@@ -98,13 +128,14 @@ export type AnyDict = Dict | JsonRecord;
 export const isDict = (value: Value): value is AnyDict => value instanceof Dict || isJsonRecord(value);
 
 /** The value of a key, or undefined. @throws {PythonError} TypeError for keys that have no hash */
-export function dictGet(dict: AnyDict, key: Value): Value | undefined {
-  if (dict instanceof Dict) return dict.get(key);
+export function dictGet(budget: Budget, dict: AnyDict, key: Value): Value | undefined {
+  if (dict instanceof Dict) return dict.get(hashKey(budget, key));
   const name = asText(key);
   if (name === undefined) {
-    hashKey(key);
+    hashKey(budget, key);
     return undefined;
   }
+  budget.read(name.length);
   return Object.hasOwn(dict, name) ? dict[name] : undefined;
 }
 

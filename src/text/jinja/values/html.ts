@@ -18,6 +18,8 @@ export const escapeHtml = (text: string): string =>
 export function escape(rendering: Rendering, value: Value): Markup {
   if (value instanceof Markup) return value;
   const text = str(rendering, value);
-  rendering.make(text.length * 5);
-  return new Markup(escapeHtml(text));
+  rendering.read(text.length);
+  const escaped = escapeHtml(text);
+  rendering.make(escaped.length);
+  return new Markup(escaped);
 }

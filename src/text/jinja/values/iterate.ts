@@ -1,9 +1,9 @@
 /** Truth, length and items of values. */
 import { typeError } from '../python-error.js';
 import type { Rendering } from './callable.js';
-import { dictKeys, dictSize, isDict } from './dict.js';
+import { dictKeys, dictSize, DictView, isDict } from './dict.js';
 import { isList, type JsonRecord, PythonObject, asText, typeName, type Value } from './value.js';
-import { characters, textLength } from './text.js';
+import { characters, isSimple, textLength } from './text.js';
 
 export function isTrue(value: Value): boolean {
   switch (typeof value) {
@@ -28,17 +28,24 @@ function hasKeys(value: JsonRecord): boolean {
 }
 
 /** `len(value)`, or undefined for types without length. */
-export function sizeOf(value: Value): number | undefined {
+export function sizeOf(rendering: Rendering, value: Value): number | undefined {
   const text = asText(value);
-  if (text !== undefined) return textLength(text);
+  if (text !== undefined) {
+    rendering.read(text.length * (isSimple(text) ? 1 : 8));
+    return textLength(text);
+  }
   if (isList(value)) return value.length;
-  if (isDict(value)) return dictSize(value);
+  if (isDict(value) || value instanceof DictView) {
+    const size = dictSize(value instanceof DictView ? value.dict : value);
+    rendering.spend(size);
+    return size;
+  }
   return value instanceof PythonObject ? value.size : undefined;
 }
 
 /** @throws {PythonError} TypeError */
-export function lengthOf(value: Value): number {
-  const size = sizeOf(value);
+export function lengthOf(rendering: Rendering, value: Value): number {
+  const size = sizeOf(rendering, value);
   if (size === undefined) throw typeError(`object of type '${typeName(value)}' has no len()`);
   return size;
 }
@@ -51,7 +58,10 @@ export function tryIterate(rendering: Rendering, value: Value): Iterator<Value> 
     rendering.makeItems(text.length);
     return characters(text).values();
   }
-  if (isDict(value)) return dictKeys(value).values();
+  if (isDict(value) || value instanceof DictView) {
+    rendering.makeItems(2 * dictSize(value instanceof DictView ? value.dict : value));
+    return value instanceof DictView ? value.iterate() : dictKeys(value).values();
+  }
   return value instanceof PythonObject ? value.iterate() : undefined;
 }
 

@@ -101,6 +101,6 @@ class JsonReader {
     }
     // JavaScript's objects put keys that look like indices first.
     const isOrdered = !pairs.some(([key]) => /^\d+$/.test(key));
-    return isOrdered ? Object.fromEntries<Value>(pairs) : Dict.of(pairs);
+    return isOrdered ? Object.fromEntries<Value>(pairs) : Dict.ofNames(pairs);
   }
 }

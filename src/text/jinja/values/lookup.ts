@@ -52,13 +52,13 @@ export function getAttribute(rendering: Rendering, object: Value, name: string):
   // None is a value: `??` would pass over it.
   const attribute = attributeOf(rendering, object, name);
   if (attribute !== undefined) return attribute;
-  const item = itemOf(object, name);
+  const item = itemOf(rendering, object, name);
   return item === undefined ? missing(rendering, object, name) : item;
 }
 
 /** `object[key]`: an item, else an attribute, else undefined. @throws {PythonError} for undefined objects */
 export function getItem(rendering: Rendering, object: Value, key: Value): Value {
-  const item = itemOf(object, key);
+  const item = itemOf(rendering, object, key);
   if (item !== undefined) return item;
   const name = asText(key);
   const attribute = name === undefined ? undefined : attributeOf(rendering, object, name);
@@ -98,8 +98,8 @@ function numberAttribute(object: Value, name: string): Value | undefined {
 }
 
 /** An item, or undefined where Python raises a TypeError or a LookupError. */
-function itemOf(object: Value, key: Value): Value | undefined {
-  if (isDict(object)) return isUnhashable(key) ? undefined : dictGet(object, key);
+function itemOf(rendering: Rendering, object: Value, key: Value): Value | undefined {
+  if (isDict(object)) return isUnhashable(key) ? undefined : dictGet(rendering, object, key);
   if (object instanceof Undefined) object.fail();
   const index = indexOf(key);
   if (index === undefined) return undefined;
@@ -107,12 +107,21 @@ function itemOf(object: Value, key: Value): Value | undefined {
   if (object instanceof Tuple) return object.items.at(index);
   const text = asText(object);
   if (text !== undefined) {
-    const character = isSimple(text) ? text.at(index) : characters(text).at(index);
+    const character = characterAt(rendering, text, index);
     return object instanceof Markup && character !== undefined ? new Markup(character) : character;
   }
   if (!(object instanceof Range)) return undefined;
   const position = index < 0 ? index + object.size : index;
   return position >= 0 && position < object.size ? object.at(position) : undefined;
+}
+
+/** Looks at the part of the text that can hold the character, which has two units at most. */
+function characterAt(rendering: Rendering, text: string, index: number): string | undefined {
+  const part = index < 0 ? text.slice(Math.max(0, text.length + index * 2)) : text.slice(0, index * 2 + 2);
+  rendering.read(part.length);
+  if (isSimple(part)) return text.at(index);
+  rendering.spend(part.length);
+  return characters(part).at(index);
 }
 
 function missing(rendering: Rendering, object: Value, name: Value): Undefined {
@@ -168,6 +177,7 @@ export function slice(rendering: Rendering, object: Value, bounds: SliceBounds):
 function sliceText(rendering: Rendering, text: string, bounds: SliceBounds): string {
   rendering.read(text.length);
   const isPlain = isSimple(text);
+  if (!isPlain) rendering.spend(text.length);
   const points = isPlain ? [] : characters(text);
   const { start, stop, step } = resolve(bounds, isPlain ? text.length : points.length);
   if (isPlain && step === 1) return start < stop ? text.slice(start, stop) : '';

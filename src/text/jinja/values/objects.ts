@@ -2,7 +2,7 @@
 import { PythonError, typeError } from '../python-error.js';
 import { Callable, type CallArguments, type Rendering } from './callable.js';
 import { type AnyDict, Dict, dictPairs, isDict } from './dict.js';
-import { itemsOf, lengthOf, listOf } from './iterate.js';
+import { itemsOf, listOf } from './iterate.js';
 import { ADDRESS, PythonObject, asText, Tuple, Undefined, type Value } from './value.js';
 
 /** `namespace(...)`: the one thing that `{% set %}` can change from within a loop. */
@@ -33,7 +33,7 @@ export class Namespace extends PythonObject {
   }
 
   override repr(reprOf: (part: Value) => string): string {
-    return `<Namespace ${reprOf(Dict.of(this.#attributes))}>`;
+    return `<Namespace ${reprOf(Dict.ofNames(this.#attributes))}>`;
   }
 }
 
@@ -137,7 +137,7 @@ export function makeDict(rendering: Rendering, { positional, named }: CallArgume
   if (positional.length > 1) throw typeError(`dict expected at most 1 argument, got ${positional.length}`);
   const given = positional[0];
   const pairs = given === undefined ? [] : pairsOf(rendering, given);
-  return Dict.of([...pairs, ...named]);
+  return Dict.of(rendering, [...pairs, ...named]);
 }
 
 function* pairsOf(rendering: Rendering, value: Value): Generator<readonly [Value, Value]> {
@@ -152,7 +152,7 @@ function* pairsOf(rendering: Rendering, value: Value): Generator<readonly [Value
     if (pair.length !== 2)
       throw new PythonError(
         'ValueError',
-        `dictionary update sequence element #${index} has length ${lengthOf(pair)}; 2 is required`,
+        `dictionary update sequence element #${index} has length ${pair.length}; 2 is required`,
       );
     yield [pair[0]!, pair[1]!];
     index++;

@@ -9,7 +9,8 @@ import { Float, isList, Markup, PythonObject, Tuple, Undefined, type Value } fro
 /** Python refuses to write longer integers. */
 const MAX_INTEGER_DIGITS = 4300;
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;
-const HAS_ESCAPES = /[^\x20-\x7e]|[\\']/;
+const HAS_ESCAPES = /[^ -~]|[\\']/;
+const SPECIAL = /[^ -~]|[\\']/gu;
 
 /** Text of a value as output, `~` and the filters for text make it. */
 export function str(rendering: Rendering, value: Value): string {
@@ -25,14 +26,18 @@ export function repr(rendering: Rendering, value: Value): string {
   if (value === null) return 'None';
   switch (typeof value) {
     case 'string':
-      rendering.read(value.length);
+      if (HAS_ESCAPES.test(value)) rendering.walk(value.length);
+      else rendering.read(value.length);
       return reprText(value);
     case 'boolean':
       return value ? 'True' : 'False';
     case 'number':
       return Number.isInteger(value) ? String(value) : reprFloat(value);
-    case 'bigint':
-      return reprInteger(value);
+    case 'bigint': {
+      const text = reprInteger(value);
+      rendering.spend(text.length);
+      return text;
+    }
     default:
       return value instanceof Float ? reprFloat(value.value) : reprNested(rendering, value);
   }
@@ -42,6 +47,7 @@ function reprNested(rendering: Rendering, value: PythonObject | readonly Value[]
   // Only a namespace can hold itself.
   if (rendering.printing.has(value)) return reprContainer(value, () => '{...}', '...');
   rendering.enter();
+  rendering.spend(2);
   rendering.printing.add(value);
   const reprOf = (part: Value): string => {
     const text = repr(rendering, part);
@@ -89,23 +95,24 @@ export function reprInteger(value: bigint): string {
 /** A string literal: in single quotes unless that needs more escapes than double ones. */
 export function reprText(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  if (!HAS_ESCAPES.test(text)) return quote + text + quote;
-  let result = '';
-  for (const character of text) result += character === quote ? `\\${quote}` : reprCharacter(character);
-  return quote + result + quote;
+  const escaped = HAS_ESCAPES.test(text)
+    ? text.replaceAll(SPECIAL, (character) =>
+        character === "'" && quote === '"' ? character : reprCharacter(character),
+      )
+    : text;
+  return quote + escaped + quote;
 }
 
 const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['\\', '\\\\'],
+  ["'", "\\'"],
   ['\n', '\\n'],
   ['\r', '\\r'],
   ['\t', '\\t'],
 ]);
 
-function reprCharacter(character: string): string {
-  if (character >= ' ' && character <= '~') return character === '\\' ? '\\\\' : character;
-  return SHORT_ESCAPES.get(character) ?? (isPrintable(character) ? character : escapeCharacter(character));
-}
+const reprCharacter = (character: string): string =>
+  SHORT_ESCAPES.get(character) ?? (isPrintable(character) ? character : escapeCharacter(character));
 
 export const isPrintable = (character: string): boolean => character === ' ' || !UNPRINTABLE.test(character);
 

@@ -1,6 +1,13 @@
 /** Strings as sequences of code points, which Python's are; JavaScript's are of UTF-16 units. */
+import type { Budget } from '../limits.js';
 
 const SURROGATE = /[\ud800-\udfff]/;
+
+/** Counts the reading of a text. Characters of two units make it slow. */
+export function countReading(budget: Budget, text: string): void {
+  if (isSimple(text)) budget.read(text.length);
+  else budget.walk(text.length);
+}
 
 /** Whether each UTF-16 unit is a character. */
 export const isSimple = (text: string): boolean => !SURROGATE.test(text);

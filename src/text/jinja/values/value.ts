@@ -157,7 +157,7 @@ export class Undefined extends PythonObject {
     return 'Undefined';
   }
 
-  /** What its uses raise. */
+  /** Error that its uses raise. */
   get message(): string {
     return this.#message();
   }

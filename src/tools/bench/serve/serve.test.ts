@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../../serve/testing/test-server.js';
-import { registerBench } from '../../cli/bench.js';
+import { COMMANDS } from '../../cli/commands.js';
 import { main } from '../../cli/main.js';
 import { goodput, sendWorkload } from './send-workload.js';
 import { openTarget, type Api } from './target.js';
@@ -48,7 +48,7 @@ test('the command sweeps, reports and writes both files', async () => {
   const terminal = { out: (text: string) => void (out += text), err: () => {}, isInteractive: false };
   const [json, html] = [join(directory, 'r.json'), join(directory, 'r.html')];
   const words = `bench serve -u ${server.grpcAddress} -c 1,4 --num_requests 6 --output_len constant:5 --seed 3 --json ${json} --html ${html}`;
-  expect(await main(words.split(' '), [registerBench], terminal)).toBe(0);
+  expect(await main(words.split(' '), COMMANDS, terminal)).toBe(0);
   expect(out).toMatch(/concurrency 1: goodput[^]*concurrency 4: goodput/);
   const { points, workload } = JSON.parse(readFileSync(json, 'utf8'));
   expect(
@@ -68,6 +68,6 @@ test('failed requests are counted and make the command fail', async () => {
   let err = '';
   const terminal = { out: () => {}, err: (text: string) => void (err += text), isInteractive: false };
   const words = `bench serve -u ${server.grpcAddress} -m nope -c 1 --num_requests 2 --warm_up 0`;
-  expect(await main(words.split(' '), [registerBench], terminal)).toBe(1);
+  expect(await main(words.split(' '), COMMANDS, terminal)).toBe(1);
   expect(err).toContain("2 requests failed: Request for unknown model: 'nope' is not found");
 });

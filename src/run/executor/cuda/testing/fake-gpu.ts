@@ -20,7 +20,7 @@ export interface FakeGpu {
   release(): void;
 }
 
-/** How long the device works on a call, ms. */
+/** Time that the device works on a call, ms. */
 export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
   cuLaunchKernelEx: 1,
   cuGraphLaunch: 8,
@@ -77,6 +77,7 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
     properties: {
       ordinal: 0,
       name: 'fake',
+      uuid: 'GPU-fake',
       computeCapability,
       multiprocessorCount: 132,
       totalBytes: 50e9,
@@ -137,13 +138,37 @@ int cublasLtMatmul(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, u
                    uint64_t, uint64_t, uint64_t, size_t, uint64_t) { return 0; }
 }`;
 
-/** A folder with a cuBLASLt of {@link LIBRARY}. */
-export function createFakeCublasLt(): { readonly folder: string; dispose(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'aloft-cublaslt-'));
-  const source = join(folder, 'cublaslt.cpp');
-  writeFileSync(source, LIBRARY);
-  const words = ['-shared', '-fPIC', '-o', join(folder, 'libcublasLt.so.13'), source];
-  const { status, stderr } = spawnSync('g++', words, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`g++ cannot compile the stand-in for cuBLASLt: ${stderr}`);
+/** NCCL's functions, each of which succeeds and does nothing. */
+const NCCL = `#include <cstddef>
+#include <cstdint>
+#include <cstring>
+struct ncclUniqueId { char bytes[128]; };
+extern "C" {
+const char *ncclGetErrorString(int) { return "a stand-in's error"; }
+int ncclGetVersion(int *version) { *version = 22803; return 0; }
+int ncclGetUniqueId(ncclUniqueId *id) { std::memset(id, 7, sizeof *id); return 0; }
+// An id that is not passed whole is refused.
+int ncclCommInitRank(uint64_t *out, int, ncclUniqueId id, int) { *out = 99; return id.bytes[0] == 7 && id.bytes[127] == 7 ? 0 : 4; }
+int ncclCommGetAsyncError(uint64_t, int *error) { *error = 0; return 0; }
+int ncclCommDestroy(uint64_t) { return 0; }
+int ncclCommAbort(uint64_t) { return 0; }
+int ncclAllReduce(uint64_t, uint64_t, size_t, int, int, uint64_t communicator, uint64_t) { return communicator == 99 ? 0 : 4; }
+int ncclAllGather(uint64_t, uint64_t, size_t, int, uint64_t communicator, uint64_t) { return communicator == 99 ? 0 : 4; }
+int ncclBroadcast(uint64_t, uint64_t, size_t, int, int, uint64_t communicator, uint64_t) { return communicator == 99 ? 0 : 4; }
+}`;
+
+/** A folder with libraries that take the place of cuBLASLt and NCCL. */
+export function createFakeLibraries(): { readonly folder: string; dispose(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'aloft-libraries-'));
+  for (const [name, text] of [
+    ['libcublasLt.so.13', LIBRARY],
+    ['libnccl.so.2', NCCL],
+  ] as const) {
+    const source = join(folder, `${name}.cpp`);
+    writeFileSync(source, text);
+    const words = ['-shared', '-fPIC', '-o', join(folder, name), source];
+    const { status, stderr } = spawnSync('g++', words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`g++ cannot compile the stand-in for ${name}: ${stderr}`);
+  }
   return { folder, dispose: () => rmSync(folder, { recursive: true, force: true }) };
 }

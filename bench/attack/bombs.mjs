@@ -1,0 +1,162 @@
+/** Requests that are small to send and large to answer. Each is sent to a running server while another client watches. */
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { Client, credentials } from '@grpc/grpc-js';
+
+const GENERATE = '/v2/models/ensemble/generate';
+const INFER = '/v2/models/tensorrt_llm/infer';
+const COMPLETIONS = '/v1/completions';
+const CHAT = '/v1/chat/completions';
+const MIB = 2 ** 20;
+
+/** @returns status of an answer, or the code of a connection that ended */
+async function post(target, path, body, headers = {}) {
+  try {
+    const answer = await fetch(target.http + path, { method: 'POST', body, headers });
+    const text = await answer.text();
+    return { status: answer.status, isCoded: answer.status < 500 || /"(error|code)"/.test(text) };
+  } catch (error) {
+    return { status: error.cause?.code ?? error.message, isCoded: true };
+  }
+}
+
+const json = (path, value) => (target) => post(target, path, JSON.stringify(value));
+const text = (path, body, headers) => (target) => post(target, path, body, headers);
+const generate = (fields) => json(GENERATE, { text_input: 'a', max_tokens: 4, ...fields });
+const complete = (fields) => json(COMPLETIONS, { model: 'ensemble', prompt: 'a', max_tokens: 4, ...fields });
+const chat = (messages, fields) => json(CHAT, { model: 'ensemble', messages, max_tokens: 4, ...fields });
+
+/** A gRPC call with these bytes as its message. */
+const call = (method, bytes) => async (target) => {
+  const client = new Client(target.grpc, credentials.createInsecure());
+  const same = (message) => message;
+  const code = await new Promise((resolve) => {
+    client.makeUnaryRequest(method, same, same, bytes, (error) => resolve(error?.code ?? 0));
+  });
+  client.close();
+  return { status: `grpc ${code}`, isCoded: code !== 2 };
+};
+const INFERENCE = '/inference.GRPCInferenceService/';
+
+/** Many connections that send a head and then nothing, or a byte now and then. */
+const slowBodies = (count, isDripping) => async (target) => {
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect({ host: '127.0.0.1', port: target.httpPort });
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(
+      `POST ${GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n${'x'.repeat(1000)}`,
+    );
+    return socket;
+  });
+  const closed = Promise.all(
+    sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+  );
+  const drip = isDripping
+    ? setInterval(() => sockets.forEach((socket) => socket.writable && socket.write('x')), 100)
+    : 0;
+  const startMs = performance.now();
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 15_000))]);
+  clearInterval(drip);
+  const left = sockets.filter((socket) => !socket.closed).length;
+  for (const socket of sockets) socket.destroy();
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+  return {
+    status: left === 0 ? `closed in ${seconds} s` : `${left} open after ${seconds} s`,
+    isCoded: left === 0,
+  };
+};
+
+/** Prompts of one request beside the second client's. */
+const manyPrompts = complete({ prompt: Array.from({ length: 256 }, (_, i) => `word ${i}`), max_tokens: 16 });
+
+const raw = (name, bytes) => {
+  const head = JSON.stringify({
+    inputs: [{ name, shape: [1, 1], datatype: 'BYTES', parameters: { binary_data_size: bytes.length } }],
+  });
+  const headers = { 'inference-header-content-length': String(head.length) };
+  return text(INFER, Buffer.concat([Buffer.from(head), bytes]), headers);
+};
+
+/** 60 KiB that become 60 MiB. */
+const GZIP_BOMB = gzipSync(Buffer.alloc(60 * MIB, ' '));
+
+const bias = Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [i, 1e9]));
+
+export const BOMBS = {
+  'digits, a quote and escaped quotes, 1 MiB': text(GENERATE, `${'1'.repeat(16)}"${'\\"'.repeat(MIB / 2)}`),
+  'the same to the log settings': text('/v2/logging', `${'1'.repeat(16)}"${'\\"'.repeat(MIB / 4)}`),
+  '57 MiB of {}': text(GENERATE, `[${'{},'.repeat(19 * MIB)}1]`),
+  '4 MiB of {}': text(GENERATE, `[${'{},'.repeat(MIB)}1]`),
+  '4 MiB of keys': text(GENERATE, `{${Array.from({ length: 500_000 }, (_, i) => `"${i}":0`).join()}}`),
+  '30,000 keys': text(GENERATE, `{${Array.from({ length: 30_000 }, (_, i) => `"${i}":0`).join()}}`),
+  '260,000 numbers and a wide one': text(
+    GENERATE,
+    `{"text_input":[${'0,'.repeat(260_000)}12345678901234567890]}`,
+  ),
+  'a million levels': text(CHAT, `{"chat_template_kwargs":${'['.repeat(MIB)}${']'.repeat(MIB)}}`),
+  'a million levels of objects': text(COMPLETIONS, '{"a":'.repeat(700_000)),
+  '4 MB of one text': generate({ text_input: 'a'.repeat(4_000_000) }),
+  '4 MB of spaces': generate({ text_input: ' '.repeat(4_000_000) }),
+  '4 MB of text to the chat': chat([{ role: 'user', content: 'word '.repeat(800_000) }]),
+  '4 MB of text, cut': complete({ prompt: 'word '.repeat(800_000), truncate_prompt_tokens: 4 }),
+  '57 MiB of commas as stop words': generate({ stop_words: ','.repeat(57 * MIB) }),
+  '4 MB of commas as bad words': generate({ bad_words: ','.repeat(4_000_000) }),
+  '32 KiB of commas as bad words': generate({ bad_words: 'a,'.repeat(16_000) }),
+  '20,000 bad words': generate({
+    bad_words: JSON.stringify(Array.from({ length: 20_000 }, (_, i) => `w${i}`)),
+  }),
+  '256 bad words': generate({
+    bad_words: JSON.stringify(Array.from({ length: 256 }, (_, i) => `word ${i}`)),
+  }),
+  '64 stop words of 1,000 characters': complete({
+    stop: Array.from({ length: 64 }, (_, i) => `${i}`.repeat(200)),
+  }),
+  'a stop word of a megabyte': complete({ stop: 'x'.repeat(MIB) }),
+  '100,000 stop token ids': complete({ stop_token_ids: Array.from({ length: 100_000 }, (_, i) => i % 4000) }),
+  '20,000 messages': chat(Array.from({ length: 20_000 }, () => ({ role: 'user', content: 'a' }))),
+  '2,000 messages': chat(Array.from({ length: 2000 }, () => ({ role: 'user', content: 'a' }))),
+  '10,000 parts': chat([
+    { role: 'user', content: Array.from({ length: 10_000 }, () => ({ type: 'text', text: 'a' })) },
+  ]),
+  '5,000 tools': chat([{ role: 'user', content: 'a' }], {
+    tools: Array.from({ length: 5000 }, () => ({ type: 'function', function: { name: 'f' } })),
+  }),
+  'control tokens in 1 MB': chat([{ role: 'user', content: '</s><s>'.repeat(140_000) }]),
+  '256 prompts': manyPrompts,
+  '128 sequences': complete({ n: 128, max_tokens: 64 }),
+  'the logits of a long prompt as JSON': generate({
+    text_input: 'word '.repeat(200),
+    return_context_logits: true,
+  }),
+  'echo with log probabilities': complete({ prompt: 'word '.repeat(200), echo: true, logprobs: 20 }),
+  'temperature 1e-38 with top_k': generate({ temperature: 1e-38, top_k: 5 }),
+  'temperature 1e-40': generate({ temperature: 1e-40 }),
+  'a bias of 1e39': complete({ logit_bias: { 5: 1e39 } }),
+  'repetition penalty 1e-40': generate({ repetition_penalty: 1e-40 }),
+  'frequency penalty -3e38': generate({ frequency_penalty: -3e38 }),
+  '4,000 biases': complete({ logit_bias: bias }),
+  '16 million empty texts': raw('input_ids', Buffer.alloc(60 * MIB)),
+  '60,000 empty texts': raw('text_input', Buffer.alloc(240_000)),
+  'a gzip bomb': text(INFER, GZIP_BOMB, { 'content-encoding': 'gzip' }),
+  '40 gzip bombs at once': async (target) =>
+    (
+      await Promise.all(
+        Array.from({ length: 40 }, () => post(target, INFER, GZIP_BOMB, { 'content-encoding': 'gzip' })),
+      )
+    ).at(-1),
+  '8 MiB of empty gRPC inputs': call(`${INFERENCE}ModelInfer`, Buffer.alloc(8 * MIB, Buffer.from([0x2a, 0]))),
+  '60 MiB of empty gRPC inputs': call(
+    `${INFERENCE}ModelInfer`,
+    Buffer.alloc(60 * MIB, Buffer.from([0x2a, 0])),
+  ),
+  '8 MiB of gRPC map entries': call(`${INFERENCE}ModelInfer`, Buffer.alloc(8 * MIB, Buffer.from([0x22, 0]))),
+  '60 MiB to ServerLive': call(`${INFERENCE}ServerLive`, Buffer.alloc(60 * MIB, Buffer.from([0x2a, 0]))),
+  'a long model name over gRPC': call(
+    `${INFERENCE}ModelConfig`,
+    Buffer.concat([Buffer.from([0x0a, 0x80, 0x80, 0x40]), Buffer.alloc(MIB, 'x')]),
+  ),
+  '500 bodies that stop': slowBodies(500, false),
+  '100 bodies that drip': slowBodies(100, true),
+  'a long path': text(`/v2/models/${'a'.repeat(4000)}/generate`, '{}'),
+};

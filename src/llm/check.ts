@@ -1,0 +1,2 @@
+/** Checks an engine directory without loading it. */
+export { checkEngine } from '../run/executor/check-engine.js';

@@ -1,0 +1,110 @@
+/** Puts the ops of a step on the stream: launch by launch, or as a graph that was captured before. */
+import type { StepInput } from '../../../core/step.js';
+import type { Stream } from '../../../device/cuda/stream.js';
+import type { CudaStep } from '../../../ops/cuda/scope.js';
+import type { LaunchSink } from '../../../ops/cuda/sink.js';
+import type { ExecutorLimits } from '../executor.js';
+import type { CallTimer } from './call-timer.js';
+import {
+  createDecodeGraphs,
+  type DecodeGraphs,
+  graphSize,
+  graphSizes,
+  MAX_GRAPH_ROWS,
+} from './decode-graphs.js';
+import type { Flight } from './flight.js';
+import type { Program } from './program.js';
+import {
+  type AttentionSplit,
+  countAttentionWork,
+  type DescriptorLayout,
+  descriptorLayout,
+  fillDescriptor,
+} from './step-descriptor.js';
+
+export interface LauncherParts {
+  readonly stream: Stream;
+  readonly sink: LaunchSink;
+  /** Absent: no launch is timed. */
+  readonly timer: CallTimer | undefined;
+  readonly program: Program;
+  readonly split: AttentionSplit;
+  readonly limits: Pick<ExecutorLimits, 'maxRows' | 'maxSequenceTokens' | 'blockTokens'>;
+  /** Address of the step's descriptor on the device. */
+  readonly descriptor: number;
+  readonly usesGraphs: boolean;
+}
+
+export class StepLauncher {
+  readonly #parts: LauncherParts;
+  readonly #graphs: DecodeGraphs;
+  /** Blocks of the longest sequence. */
+  readonly #maxBlocks: number;
+  #last = 0;
+
+  constructor(parts: LauncherParts) {
+    const { stream, limits, sink } = parts;
+    this.#parts = parts;
+    this.#maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
+    this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout) => this.#emit(layout, 0, sink));
+  }
+
+  /** Rows of the graph of the last step, or its negative number of tokens where it ran launch by launch. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Captures every graph. */
+  prepare(): void {
+    const { usesGraphs, limits, split } = this.#parts;
+    if (!usesGraphs) return;
+    const maxSplits = Math.ceil(limits.maxSequenceTokens / split.splitTokens);
+    for (const size of graphSizes(limits.maxRows, maxSplits)) this.#graphs.graphFor(size);
+  }
+
+  /** @param topCount largest number of most likely tokens that any logit of the step reports */
+  launch(flight: Flight, step: StepInput, topCount: number): void {
+    const { usesGraphs, split, limits, stream, timer, sink } = this.#parts;
+    const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
+    const { decodeItems, prefillTiles, isDecode } = countAttentionWork(step, split);
+    if (usesGraphs && isDecode && topCount === 0 && rows > 0 && rows <= MAX_GRAPH_ROWS) {
+      const size = graphSize(rows, decodeItems, limits.maxRows);
+      const { graph, layout } = this.#graphs.graphFor(size);
+      this.#last = size.rows;
+      this.#upload(flight, layout, step);
+      graph.launch(stream);
+    } else if (tokens > 0) {
+      this.#last = -tokens;
+      const maxBlocks = this.#maxBlocks;
+      const layout = descriptorLayout({ tokens, rows, logits, decodeItems, prefillTiles, maxBlocks });
+      this.#upload(flight, layout, step);
+      timer?.begin();
+      this.#emit(layout, topCount, timer?.sink ?? sink);
+    }
+  }
+
+  dispose(): void {
+    this.#graphs.dispose();
+  }
+
+  #upload({ words, staging }: Flight, layout: DescriptorLayout, step: StepInput): void {
+    const { split, stream, descriptor } = this.#parts;
+    fillDescriptor(words, layout, step, split);
+    stream.copyToDevice(descriptor, staging.address, layout.length * 4);
+  }
+
+  #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {
+    const { tokens, logits, decodeItems, prefillTiles, maxBlocks } = capacity;
+    const { descriptor, program } = this.#parts;
+    const shape: CudaStep = {
+      tokens,
+      logits,
+      decodeItems,
+      prefillTiles,
+      maxBlocks,
+      topCount,
+      descriptor: (field) => descriptor + 4 * offsets[field],
+    };
+    program(shape, sink);
+  }
+}

@@ -1,0 +1,63 @@
+/** Every answer that the server cuts off says so, in each protocol. */
+import { afterEach, expect, test } from 'vitest';
+import { callsOf, type Ending } from './testing/cut-calls.js';
+import { ENDLESS_PROMPT } from './testing/scripted-model.js';
+import { startTestServer, until, type TestServer } from './testing/test-server.js';
+
+let server: TestServer | undefined;
+let closeCalls: (() => void) | undefined;
+afterEach(async () => {
+  closeCalls?.();
+  await server?.close();
+});
+
+/** Two slots of answers that never end, and requests that wait behind them. */
+async function startCalls(): Promise<{ readonly endings: Promise<Ending>[]; readonly own: TestServer }> {
+  const own = await startTestServer({
+    script: { slotCount: 2, answer: () => 'word ' },
+    options: { drainMs: 20, controlMode: 'explicit', loadModels: ['*'] },
+  });
+  server = own;
+  own.model.hold(12);
+  const { calls, close } = callsOf(own, ENDLESS_PROMPT);
+  closeCalls = close;
+  const endings = Array.from({ length: 5 * calls.length }, (_, i) => calls[i % calls.length]!());
+  await until(() => own.model.requests.length === endings.length);
+  return { endings, own };
+}
+
+/** Triton's whole answers have a status alone. */
+const isCut = (code: string) => (ending: Ending) => ['503', 'UNAVAILABLE', code].includes(ending.code ?? '');
+
+test('a shutdown with too little time ends every request with its code', async () => {
+  const { endings, own } = await startCalls();
+  const [ended] = await Promise.all([Promise.all(endings), own.server.close()]);
+  for (const ending of ended) expect(ending).toSatisfy(isCut('SHUTTING_DOWN'));
+});
+
+test('an unload ends every request with its code', async () => {
+  const { endings, own } = await startCalls();
+  const { repository } = own.server.context;
+  const [ended] = await Promise.all([Promise.all(endings), repository.unload('tensorrt_llm', true)]);
+  for (const ending of ended) expect(ending).toSatisfy(isCut('MODEL_UNAVAILABLE'));
+});
+
+test('rows of one request take turns with a request that comes later', async () => {
+  const own = await startTestServer({ script: { slotCount: 4, answer: () => 'word' } });
+  server = own;
+  own.model.hold();
+  const ask = (body: object) =>
+    fetch(`${own.httpUrl}/v1/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'ensemble', ...body }),
+    });
+  const many = ask({ prompt: Array.from({ length: 64 }, (_, i) => `prompt ${i}`) });
+  await until(() => own.model.requests.length === 5);
+  const one = ask({ prompt: 'single' });
+  await until(() => own.model.requests.length === 6);
+  own.model.allow();
+  expect([(await one).status, (await many).status]).toEqual([200, 200]);
+  const prompts = own.model.requests.map(({ prompt }) => ('text' in prompt ? prompt.text : ''));
+  expect(prompts.indexOf('single')).toBe(5);
+  expect(prompts.length).toBe(65);
+});

@@ -1,0 +1,126 @@
+/** Reads bodies: within a limit each, a budget for all, and no slower than a least rate. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import { AloftError } from '../../core/errors.js';
+
+export interface BodyLimits {
+  /** Bytes of all bodies whose requests are not answered. */
+  readonly maxOpenBodyBytes: number;
+  /** Time that a body has in any case. */
+  readonly bodyTimeoutMs: number;
+}
+
+type BodyCallback = (error: Error | null, body?: Buffer) => void;
+
+/** Rate that keeps a long body alive. */
+const LEAST_BYTES_PER_MS = 16;
+const SWEEP_MS = 1000;
+
+interface OpenBody {
+  readonly startedMs: number;
+  byteCount: number;
+  readonly fail: (error: AloftError) => void;
+}
+
+export class BodyIntake {
+  readonly #limits: BodyLimits;
+  readonly #reading = new Set<OpenBody>();
+  readonly #held = new WeakMap<IncomingMessage, number>();
+  #heldBytes = 0;
+
+  constructor(limits: BodyLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes of all bodies whose requests are not answered. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Makes all routes of an app read their bodies here, as bytes of whatever type. */
+  serve(app: FastifyInstance): void {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', (request, payload, done) => this.#read(request, payload, done));
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      reply.raw.once('close', () => this.#release(request.raw));
+      done(null, payload);
+    });
+    const timer = setInterval(() => this.sweep(performance.now()), SWEEP_MS).unref();
+    app.addHook('onClose', (_, done) => {
+      clearInterval(timer);
+      done();
+    });
+  }
+
+  /** Counts memory that belongs to a request until it is answered. @throws {AloftError} SERVER_BUSY beyond the budget */
+  hold(request: FastifyRequest, byteCount: number): void {
+    if (this.#heldBytes + byteCount > this.#limits.maxOpenBodyBytes) {
+      const message = `Requests that are being answered hold ${this.#heldBytes} of ${this.#limits.maxOpenBodyBytes} bytes; retry later.`;
+      throw new AloftError('SERVER_BUSY', message);
+    }
+    this.#heldBytes += byteCount;
+    this.#held.set(request.raw, (this.#held.get(request.raw) ?? 0) + byteCount);
+  }
+
+  /** Ends bodies that come too slowly. */
+  sweep(nowMs: number): void {
+    for (const body of this.#reading) {
+      const allowedMs = this.#limits.bodyTimeoutMs + body.byteCount / LEAST_BYTES_PER_MS;
+      if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(body.byteCount));
+    }
+  }
+
+  #release(raw: IncomingMessage): void {
+    this.#heldBytes -= this.#held.get(raw) ?? 0;
+    this.#held.delete(raw);
+  }
+
+  /** Calls back once. What is left of a body that fails stays unread, so that the answer can still be sent. */
+  #read(request: FastifyRequest, payload: IncomingMessage, done: BodyCallback): void {
+    const limit = request.routeOptions.bodyLimit;
+    if (Number(request.headers['content-length'] ?? 0) > limit) return done(tooLarge(limit));
+    const chunks: Buffer[] = [];
+    const settle = (error: Error | null) => {
+      if (!this.#reading.delete(body)) return;
+      payload.off('data', onData).pause();
+      if (error === null) done(null, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      else done(error);
+    };
+    const body: OpenBody = { startedMs: performance.now(), byteCount: 0, fail: settle };
+    const onData = (chunk: Buffer) => {
+      body.byteCount += chunk.length;
+      chunks.push(chunk);
+      try {
+        this.hold(request, chunk.length);
+        if (body.byteCount > limit) settle(tooLarge(limit));
+      } catch (error) {
+        settle(error as AloftError);
+      }
+    };
+    this.#reading.add(body);
+    payload.on('data', onData);
+    payload.once('end', () => settle(null));
+    payload.once('error', settle);
+    payload.once('close', () => settle(new AloftError('CANCELLED', 'The client closed the connection.')));
+  }
+}
+
+/** Ends the connection with the answer when a body was not read to its end: the rest would only cost time. */
+export function endUnreadBody(request: FastifyRequest, reply: FastifyReply): void {
+  if (request.raw.complete) return;
+  reply.header('connection', 'close');
+}
+
+function tooLarge(limit: number): AloftError {
+  return new AloftError(
+    'BODY_TOO_LARGE',
+    `The request body is larger than ${limit} bytes, the limit of this route; send less.`,
+  );
+}
+
+function tooSlow(byteCount: number): AloftError {
+  return new AloftError(
+    'BODY_TOO_SLOW',
+    `The request body did not come to its end: ${byteCount} bytes in its time; send it faster.`,
+  );
+}

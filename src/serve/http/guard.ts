@@ -1,0 +1,37 @@
+/** Checks of a request before its body is read: the browser that sends it, and the caller's rights. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { AccessGroup, Credentials } from '../context/access.js';
+import type { ServerContext } from '../context/server-context.js';
+import { BrowserRules } from './browser-rules.js';
+import { allowOrigin, answerPreflight } from './preflight.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Rights that the route needs. Absent, as for paths without a route: those of inference. */
+    access?: AccessGroup;
+  }
+}
+
+export function guard(app: FastifyInstance, { options, access }: ServerContext): void {
+  const { corsOrigins, allowedHosts, http } = options;
+  const checksHost = !access.hasKeys;
+  const rules = new BrowserRules({ corsOrigins, allowedHosts, host: http.host, checksHost });
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin } = request.headers;
+    if (rules.isAllowedOrigin(origin)) {
+      allowOrigin(reply, origin);
+      if (request.method === 'OPTIONS') return await answerPreflight(request, reply);
+    }
+    const group = request.routeOptions.config.access ?? 'inference';
+    rules.check(request.headers, group === 'page');
+    access.require(group, credentialsOf(request));
+  });
+}
+
+export function credentialsOf(request: FastifyRequest): Credentials {
+  const plainKey = request.headers['x-api-key'];
+  return {
+    authorization: request.headers.authorization,
+    plainKey: typeof plainKey === 'string' ? plainKey : undefined,
+  };
+}

@@ -1,0 +1,42 @@
+/** The npm package as it would be published. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+interface Packed {
+  readonly files: readonly { readonly path: string }[];
+}
+
+const [packed] = JSON.parse(
+  execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }),
+) as [Packed];
+const paths = packed.files.map(({ path }) => path);
+
+test('has what programs and pages refer to, and no tests', () => {
+  for (const path of [
+    'LICENSE',
+    'README.md',
+    'bin/aloft.js',
+    'dist/index.js',
+    'models/demo/model.safetensors',
+  ])
+    expect(paths).toContain(path);
+  expect(paths.filter((path) => /\.test\.|\/testing\/|^(dist|src)\/test\//.test(path))).toEqual([]);
+});
+
+test('has every file that the README links to', () => {
+  const targets = Array.from(
+    readFileSync(`${root}README.md`, 'utf8').matchAll(/\]\(([^)#:]+)\)/g),
+    ([, link]) => link!,
+  );
+  expect(targets.length).toBeGreaterThan(10);
+  const isThere = (target: string) => paths.some((path) => path === target || path.startsWith(`${target}/`));
+  expect(targets.filter((target) => !isThere(target))).toEqual([]);
+});

@@ -1,0 +1,67 @@
+/** The turns of a chat: reads lines, runs commands, prints answers while they come. */
+import { reportError } from '../../core/errors.js';
+import { systemFault } from '../../core/file-fault.js';
+import { runChatCommand } from './chat-commands.js';
+import type { Conversation } from './conversation.js';
+
+/** The two ends of a chat. */
+export interface ChatScreen {
+  /** The next line; undefined at the end of the input. */
+  readonly readLine: (prompt: string) => Promise<string | undefined>;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Calls `stop` when the user interrupts an answer. @returns a function that ends this */
+  readonly onInterrupt: (stop: () => void) => () => void;
+}
+
+const PROMPT = '>>> ';
+const MORE = '... ';
+const FENCE = '"""';
+
+/** Runs until the input ends or the user leaves. @returns the number of messages that failed */
+export async function chat(conversation: Conversation, screen: ChatScreen): Promise<number> {
+  let failedCount = 0;
+  for (;;) {
+    const message = await readMessage(screen);
+    if (message === undefined) return failedCount;
+    if (message.trim() === '') continue;
+    try {
+      if (message.startsWith('/')) {
+        const text = runChatCommand(conversation, message);
+        if (text === undefined) return failedCount;
+        screen.out(`${text}\n`);
+      } else await answer(conversation, message, screen);
+    } catch (thrown) {
+      failedCount++;
+      const { code, message: sentence } = reportError(systemFault(thrown));
+      screen.err(`${sentence} [${code}]\n`);
+    }
+  }
+}
+
+async function answer(conversation: Conversation, message: string, screen: ChatScreen): Promise<void> {
+  const controller = new AbortController();
+  const release = screen.onInterrupt(() => controller.abort());
+  try {
+    await conversation.ask(message, screen.out, controller.signal);
+    screen.out('\n');
+  } finally {
+    release();
+  }
+}
+
+/** One message: a line, or all lines between two fences. */
+async function readMessage({ readLine }: ChatScreen): Promise<string | undefined> {
+  const first = await readLine(PROMPT);
+  if (first === undefined || !first.startsWith(FENCE)) return first;
+  const lines = [first.slice(FENCE.length)];
+  while (!lines.at(-1)!.endsWith(FENCE)) {
+    const line = await readLine(MORE);
+    if (line === undefined) break;
+    lines.push(line);
+  }
+  return lines
+    .join('\n')
+    .replace(new RegExp(`${FENCE}$`), '')
+    .trim();
+}
