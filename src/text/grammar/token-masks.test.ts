@@ -6,9 +6,10 @@ import { AloftError } from '../../core/errors.js';
 import { checkGrammar } from './check-grammar.js';
 import { compileConstraint } from './compile-constraint.js';
 import { GrammarBuilder, type NodeId } from './grammar-builder.js';
+import { largeVocabulary } from './testing/large-vocabulary.js';
 import { NaiveMatcher, type Ways } from './testing/naive-matcher.js';
 import { seededRandom } from './testing/random-texts.js';
-import { byteLevelVocabulary, demoVocabulary, largeVocabulary } from './testing/vocabularies.js';
+import { byteLevelVocabulary, demoVocabulary } from './testing/vocabularies.js';
 import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
 
 const BYTES = [...Buffer.from('ab"{}:,1 \\'), ...new Set(Buffer.from('é漢')), 0x80];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Constraint, TokenConstraint } from '../../core/constraint.js';
 import { compileConstraint } from './compile-constraint.js';
-import { largeVocabulary } from './testing/vocabularies.js';
+import { largeVocabulary } from './testing/large-vocabulary.js';
 import { AutomatonCache, SharedAutomaton, TokenMatcher } from './token-matcher.js';
 import { buildVocabulary } from './vocabulary/token-vocabulary.js';
 

@@ -1,10 +1,8 @@
-/** Vocabularies of the kinds of tokenizers that models have, and one as large as any. */
+/** Vocabularies of the kinds of tokenizers that models have. */
 import type { TokenVocabulary } from '../../../core/constraint.js';
 import { loadTokenizer } from '../../tokenizer/load.js';
 import { byteLevelJson, directoryWith } from '../../testing/test-tokenizers.js';
 import { tokenizerVocabulary, vocabularyTable } from '../vocabulary/tokenizer-vocabulary.js';
-import { buildVocabulary } from '../vocabulary/token-vocabulary.js';
-import { seededRandom } from './random-texts.js';
 
 const DEMO = new URL('../../../../models/demo', import.meta.url).pathname;
 
@@ -17,48 +15,4 @@ export async function demoVocabulary(): Promise<TokenVocabulary> {
 export async function byteLevelVocabulary(): Promise<TokenVocabulary> {
   const { table } = await loadTokenizer(await directoryWith({ 'tokenizer.json': byteLevelJson() }));
   return tokenizerVocabulary(vocabularyTable(table), table.tokenCount);
-}
-
-const SYLLABLES = [
-  'ta',
-  'ri',
-  'on',
-  'es',
-  'ing',
-  'Ko',
-  'é',
-  '漢',
-  '字',
-  ' the',
-  ' ',
-  '10',
-  '7',
-  '", "',
-  '":',
-  '{"',
-  '}]',
-  '\n',
-  '\\',
-  "'s",
-  '_',
-  '(',
-  '-',
-  'x',
-];
-
-/** All bytes, then texts and pieces of characters: as many tokens as LLaMA-3 has, unless told otherwise. */
-export function largeVocabulary(vocabulary = 128_256): TokenVocabulary {
-  const random = seededRandom(7);
-  const pick = (): string => SYLLABLES[Math.floor(random() * SYLLABLES.length)]!;
-  const tokens = Array.from({ length: vocabulary }, (_, id) => {
-    if (id < 256) return Buffer.of(id);
-    const bytes = Buffer.from(Array.from({ length: 1 + Math.floor(random() * 5) }, pick).join(''));
-    return random() < 0.02 ? bytes.subarray(0, Math.max(1, bytes.length - 1)) : bytes;
-  });
-  return buildVocabulary({
-    key: `large ${vocabulary}`,
-    vocabulary,
-    bytesOf: (id) => tokens[id]!,
-    firstBytesOf: undefined,
-  });
 }
