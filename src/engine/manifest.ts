@@ -5,6 +5,8 @@ import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEVICE_NAMES } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
+import { readingFile } from '../core/file-fault.js';
+import { withoutMark } from '../core/file-json.js';
 import { ENGINE_FORMAT_VERSION, MANIFEST_FILE } from './format.js';
 
 const Plugin = Type.Union([Type.Literal(false), Type.String()]);
@@ -151,7 +153,7 @@ export function looksLikeEngine(directory: string): boolean {
   }
 }
 
-/** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_CORRUPT, ENGINE_VERSION */
+/** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_CORRUPT, ENGINE_VERSION, FILE_UNREADABLE */
 export function readManifest(directory: string): EngineManifest {
   const path = join(directory, MANIFEST_FILE);
   if (!existsSync(path))
@@ -170,9 +172,10 @@ export function readManifest(directory: string): EngineManifest {
 }
 
 function parseManifest(path: string): Record<string, unknown> {
+  const text = readingFile(path, () => readFileSync(path, 'utf8'));
   let config: unknown;
   try {
-    config = JSON.parse(readFileSync(path, 'utf8'));
+    config = JSON.parse(withoutMark(text));
   } catch (cause) {
     throw new AloftError('ENGINE_CORRUPT', `${path} is not valid JSON. Build the engine again.`, { cause });
   }

@@ -11,17 +11,20 @@ afterEach(async () => {
   await server?.close();
 });
 
+/** A thousand answers in all, over seven kinds of calls. */
+const ROUNDS = 143;
+
 /** Two slots of answers that never end, and requests that wait behind them. */
 async function startCalls(): Promise<{ readonly endings: Promise<Ending>[]; readonly own: TestServer }> {
   const own = await startTestServer({
-    script: { slotCount: 2, answer: () => 'word ' },
+    script: { slotCount: 2, maxWaitingCount: 2000, answer: () => 'word ' },
     options: { drainMs: 20, controlMode: 'explicit', loadModels: ['*'] },
   });
   server = own;
   own.model.hold(12);
   const { calls, close } = callsOf(own, ENDLESS_PROMPT);
   closeCalls = close;
-  const endings = Array.from({ length: 5 * calls.length }, (_, i) => calls[i % calls.length]!());
+  const endings = Array.from({ length: ROUNDS * calls.length }, (_, i) => calls[i % calls.length]!());
   await until(() => own.model.requests.length === endings.length);
   return { endings, own };
 }
@@ -40,6 +43,14 @@ test('an unload ends every request with its code', async () => {
   const { repository } = own.server.context;
   const [ended] = await Promise.all([Promise.all(endings), repository.unload('tensorrt_llm', true)]);
   for (const ending of ended) expect(ending).toSatisfy(isCut('MODEL_UNAVAILABLE'));
+  // The counts add up: every request has failed, and none has succeeded besides.
+  const metrics = await (await fetch(own.metricsUrl)).text();
+  const sumOf = (name: string) =>
+    Array.from(
+      metrics.matchAll(new RegExp(`^${name}{[^}]*model="(?:ensemble|tensorrt_llm_bls)"[^}]*} (\\d+)`, 'gm')),
+    ).reduce((sum, [, count]) => sum + Number(count), 0);
+  expect(sumOf('nv_inference_request_failure')).toBe(endings.length);
+  expect(sumOf('nv_inference_request_success')).toBe(0);
 });
 
 test('rows of one request take turns with a request that comes later', async () => {

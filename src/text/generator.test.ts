@@ -473,3 +473,47 @@ describe('control tokens in messages', () => {
     expect(ids.filter((id) => special[id] === 1).length).toBe(2);
   });
 });
+
+describe('stop strings', () => {
+  it('that name a control token end the text, which does not show it', async () => {
+    const words = await output('hello the');
+    for (const includeStop of [false, true]) {
+      const request = text('the', { stop: ['<s>'], includeStop });
+      const { events } = await run({ sequences: [[...words, 1, ...words]] }, request);
+      expect(resultsOf(events)).toMatchObject([
+        {
+          text: includeStop ? 'hello the<s>' : 'hello the',
+          finishReason: 'stop_word',
+          stop: '<s>',
+          tokenIds: [...words, 1],
+        },
+      ]);
+    }
+  });
+
+  it('leave control tokens that none names out of what they look at', async () => {
+    const [hello, the] = await output('hello the');
+    const request = text('the', { stop: ['hello the'] });
+    const { events } = await run({ sequences: [[hello!, 1, the!, hello!]] }, request);
+    expect(resultsOf(events)).toMatchObject([
+      { text: '', finishReason: 'stop_word', tokenIds: [hello, 1, the] },
+    ]);
+  });
+
+  it('end nothing before minTokens', async () => {
+    const ids = await output('hello the world the');
+    const { events } = await run({ sequences: [ids] }, text('the', { stop: ['the'], minTokens: 2 }));
+    expect(resultsOf(events)).toMatchObject([{ text: 'hello the world ', stop: 'the' }]);
+  });
+});
+
+describe('a request for no output', () => {
+  it('reads the prompt and answers it, with no token', async () => {
+    const request = text('hello the', { maxOutputTokens: 0, echo: true });
+    const { events, batcher } = await run({ sequences: [[300]] }, request);
+    expect(batcher.submitted[0]!.maxOutputTokens).toBe(1);
+    expect(textsOf(events).join('')).toBe('hello the');
+    expect(resultsOf(events)).toMatchObject([{ text: 'hello the', tokenIds: [], finishReason: 'length' }]);
+    expect(events.at(-1)).toMatchObject({ type: 'finished', usage: { outputTokens: 0 } });
+  });
+});

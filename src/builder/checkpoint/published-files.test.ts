@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { asOther } from '../../core/testing/other-user.js';
 import { faultOf } from '../testing/fault.js';
 import { TINY_CONFIG, withDirectory, writeTinyCheckpoint } from '../testing/tiny-checkpoint.js';
 import { openCheckpoint } from './open.js';
@@ -176,17 +177,6 @@ test.each([
   expect(fault.code).toBe('ARCHITECTURE_UNKNOWN');
   expect(fault.message).toMatch(/'architectures' names '.*', which Aloft does not know/);
 });
-
-/** Runs as a user who owns nothing; root, who may read everything, becomes nobody for the time. */
-function asOther<Result>(run: () => Result): Result {
-  if (process.getuid!() !== 0) return run();
-  process.seteuid!(65534);
-  try {
-    return run();
-  } finally {
-    process.seteuid!(0);
-  }
-}
 
 describe('a file that may not be read', () => {
   test.each([

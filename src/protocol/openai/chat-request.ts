@@ -89,6 +89,13 @@ function templateArgumentsOf(json: ChatMembers): Readonly<Record<string, unknown
     ...Object.fromEntries(given),
     ...(tools === undefined ? {} : { tools }),
   };
+  const { chat_template: template } = json;
+  if (typeof template === 'string' && /\{[{%#]/.test(template))
+    throw new OpenAiRequestError(
+      'chat_template',
+      `'chat_template' is a template, but must be the name of one of the model's; templates of clients are not run.`,
+      'UNSUPPORTED',
+    );
   if (all['continue_final_message'] === true && all['add_generation_prompt'] === true)
     throw new OpenAiRequestError(
       'continue_final_message',

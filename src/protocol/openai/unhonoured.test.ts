@@ -115,6 +115,8 @@ describe('members for the chat template', () => {
     [{ continue_final_message: 1 }, 'continue_final_message'],
     [{ documents: {} }, 'documents'],
     [{ chat_template: 'x'.repeat(300) }, 'chat_template'],
+    [{ chat_template: '{{ messages }}' }, 'chat_template'],
+    [{ chat_template: '{% if x %}y{% endif %}' }, 'chat_template'],
     [{ tools: [{ type: 'function' }], parallel_tool_calls: false }, 'parallel_tool_calls'],
     [
       { stream: true, stream_options: { continuous_usage_stats: true } },

@@ -37,7 +37,7 @@ export function callGuard({ access, log, options }: ServerContext): ServerInterc
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         try {
-          access.require(group, credentialsOf(metadata));
+          access.require(group, callCredentials(metadata));
         } catch (error) {
           call.sendStatus(grpcStatus(error, log));
           return;
@@ -64,7 +64,7 @@ function tooSlow(): AloftError {
   return new AloftError('BODY_TOO_SLOW', 'The message of the call did not come in its time; send it faster.');
 }
 
-export function credentialsOf(metadata: Metadata): Credentials {
+export function callCredentials(metadata: Metadata): Credentials {
   return { authorization: textOf(metadata, 'authorization'), plainKey: textOf(metadata, 'x-api-key') };
 }
 

@@ -8,7 +8,7 @@ import { decodeRequest, type Outgoing } from '../../protocol/grpc/service.js';
 import { allResponses } from '../inference/inference-service.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
-import { credentialsOf, textOf } from './guard.js';
+import { callCredentials, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 
 export function modelInferHandler(context: ServerContext) {
@@ -35,7 +35,7 @@ async function modelInfer(
     request,
     signal,
     protocol: 'grpc',
-    tenant: context.access.tenantOf(credentialsOf(call.metadata)),
+    tenant: context.access.tenantOf(callCredentials(call.metadata)),
     traceparent: textOf(call.metadata, 'traceparent'),
     deadlineMs: remainingMs(call.getDeadline()),
     acceptsMany: false,

@@ -14,7 +14,7 @@ import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
-import { credentialsOf, textOf } from './guard.js';
+import { callCredentials, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 import { PacedWriter } from './paced-writer.js';
 
@@ -51,7 +51,7 @@ class StreamSession {
     this.#context = context;
     this.#stream = stream;
     this.#writer = new PacedWriter(stream, context.options.writeTimeoutMs);
-    this.#tenant = context.access.tenantOf(credentialsOf(stream.metadata));
+    this.#tenant = context.access.tenantOf(callCredentials(stream.metadata));
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { AloftError } from '../../core/errors.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { BodyIntake } from './body-intake.js';
 
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) };
@@ -37,13 +38,15 @@ export async function inflatedBody(
     );
   }
   const packed = bodyBytes(request);
+  // Without this header all of it is JSON.
+  const hasTensors = request.headers['inference-header-content-length'] !== undefined;
+  const maxOutputLength = hasTensors ? maxBodyBytes : Math.min(maxBodyBytes, REQUEST_LIMITS.jsonBytes.max);
   // Counted before it exists: many small bodies can become large at the same time.
-  const mostBytes = Math.min(maxBodyBytes, packed.length * MAX_EXPANSION);
-  intake.hold(request, mostBytes);
+  intake.hold(request, Math.min(maxOutputLength, packed.length * MAX_EXPANSION));
   try {
-    return await decoders[encoding](packed, { maxOutputLength: maxBodyBytes });
+    return await decoders[encoding](packed, { maxOutputLength });
   } catch (cause) {
-    const message = `The ${encoding} body cannot be decompressed, or is larger than ${maxBodyBytes} bytes (http-max-input-size).`;
+    const message = `The ${encoding} body cannot be decompressed, or is larger than ${maxOutputLength} bytes (JSON, or http-max-input-size with tensors).`;
     throw new AloftError('REQUEST_INVALID', message, { cause });
   }
 }

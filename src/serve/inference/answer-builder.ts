@@ -14,7 +14,7 @@ interface Sequence {
   readonly tokenIds: number[];
   readonly logprobs: TextLogprobs[];
   readonly logits: Float32Array[];
-  /** Of the tokens so far. */
+  /** Sum over the tokens so far. */
   cumulativeLogprob: number;
   finished: Extract<GenerateEvent, { type: 'sequence' }> | undefined;
   wasStreamed: boolean;

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { dirname, join, resolve } from 'node:path';
 import type { EngineOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
+import { readingFile } from '../../core/file-fault.js';
 import { writeConfigText } from '../../protocol/grpc/config-text.js';
 import { isObject } from '../../protocol/json.js';
 import { repositoryConfigs, type RepositorySettings } from './templates.js';
@@ -75,9 +76,10 @@ function engineLimits(engineDirectory: string): EngineLimits {
   const path = join(engineDirectory, 'config.json');
   if (!existsSync(path))
     throw new AloftError('ENGINE_NOT_FOUND', `No engine in '${engineDirectory}': config.json is missing.`);
+  const text = readingFile(path, () => readFileSync(path, 'utf8'));
   let config: unknown;
   try {
-    config = JSON.parse(readFileSync(path, 'utf8'));
+    config = JSON.parse(text);
   } catch (cause) {
     throw new AloftError('ENGINE_CORRUPT', `'${path}' is not JSON.`, { cause });
   }

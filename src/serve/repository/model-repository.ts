@@ -3,14 +3,13 @@ import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { EngineRestarts } from './engine-restarts.js';
-import { formatFinding } from './finding.js';
-import { loadFault, unknownModelFault } from './load-faults.js';
+import { unknownModelFault } from './load-faults.js';
 import { VersionBinder } from './bind-version.js';
 import type { IndexRow, LoadTime, ModelEntry } from './model-entry.js';
-import { modelKind, type ModelKind } from '../tensors/model-kind.js';
+import { ModelLoads } from './model-loads.js';
 import { ModelTable, UNLOADED } from './model-table.js';
-import { readModelFiles, scanRepository, selectedVersions, type ModelFiles } from './scan.js';
-import type { GenerationModel, ServedModel } from './served-model.js';
+import { readModelFiles, scanRepository, type ModelFiles } from './scan.js';
+import type { ServedModel } from './served-model.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
 export type ControlMode = 'none' | 'explicit' | 'poll';
@@ -31,20 +30,15 @@ export interface RepositoryOptions {
   readonly drainMs: number;
 }
 
-/** Members before what is made of them. */
-const LOAD_ORDER: readonly ModelKind[] = ['engine', 'preprocessing', 'postprocessing', 'bls', 'ensemble'];
-
 export class ModelRepository {
   readonly #table = new ModelTable();
   readonly #options: RepositoryOptions;
   readonly #log: Log;
   readonly #binder: VersionBinder;
-  readonly #restarts: EngineRestarts;
+  readonly #loads: ModelLoads;
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
-  /** Files with which a model was loaded last. */
-  readonly #loadedFiles = new Map<string, ModelFiles>();
   /** False until the directories were read for the first time: until then any name may be that of a model. */
   #isScanned = false;
   /** Loads and unloads happen one after another. */
@@ -54,7 +48,12 @@ export class ModelRepository {
     this.#options = options;
     this.#log = log;
     this.#binder = new VersionBinder(options, loader, this.#table);
-    this.#restarts = new EngineRestarts(options.restart);
+    const serialized = (action: () => Promise<void>) => void this.#serialized(action);
+    this.#loads = new ModelLoads(this.#table, this.#binder, {
+      log,
+      restarts: new EngineRestarts(options.restart),
+      serialized,
+    });
   }
 
   get controlMode(): ControlMode {
@@ -69,7 +68,9 @@ export class ModelRepository {
     const all = controlMode !== 'explicit' || initialModels.includes('*');
     const names = all ? this.#table.names : initialModels;
     this.#missingModels = names.filter((name) => !this.#table.has(name) && name !== '*');
-    await this.#serialized(() => this.#loadAll(names.flatMap((name) => [name, ...this.#dependencies(name)])));
+    await this.#serialized(() =>
+      this.#loads.loadAll(names.flatMap((name) => [name, ...this.#loads.dependencies(name)])),
+    );
     if (controlMode === 'poll') this.#pollTimer = setInterval(() => void this.#poll(), pollSeconds * 1000);
   }
 
@@ -112,7 +113,7 @@ export class ModelRepository {
     const missing = this.#missingModels.find((name) => (this.#table.get(name)?.versions.size ?? 0) === 0);
     if (missing !== undefined) return `Model '${missing}' is not in the repository`;
     const members = this.list().toSorted(
-      (a, b) => this.#loadRank(a.files.name) - this.#loadRank(b.files.name),
+      (a, b) => this.#loads.loadRank(a.files.name) - this.#loads.loadRank(b.files.name),
     );
     for (const { files, versions } of members) {
       for (const { version, state, reason } of versions.values()) {
@@ -138,8 +139,8 @@ export class ModelRepository {
       if (configOverride !== undefined && entry.files.directory !== undefined) {
         this.#table.setFiles(readModelFiles(name, entry.files.directory, configOverride));
       }
-      const names = [name, ...this.#dependencies(name)];
-      const faults = await this.#loadAll(names);
+      const names = [name, ...this.#loads.dependencies(name)];
+      const faults = await this.#loads.loadAll(names);
       const fault = names.map((one) => faults.get(one)).find((one) => one !== undefined);
       if (fault !== undefined) throw fault;
     });
@@ -156,8 +157,8 @@ export class ModelRepository {
           `failed to unload '${name}': Model to be unloaded has not been served.`,
         );
       }
-      const others = unloadDependents ? this.#dependencies(name) : [];
-      for (const model of [name, ...others]) await this.#unloadModel(model);
+      const others = unloadDependents ? this.#loads.dependencies(name) : [];
+      for (const model of [name, ...others]) await this.#loads.unloadModel(model);
     });
   }
 
@@ -208,172 +209,13 @@ export class ModelRepository {
           );
         };
         for (const name of changed.filter(isGone)) {
-          await this.#unloadModel(name);
+          await this.#loads.unloadModel(name);
           this.#table.delete(name);
         }
-        await this.#loadAll(changed.filter((name) => this.#table.has(name)));
+        await this.#loads.loadAll(changed.filter((name) => this.#table.has(name)));
       });
     } catch (error) {
       this.#log.error(`Polling the model repository failed: ${reportError(error).message}`);
     }
   }
-
-  /** The members of an ensemble, or the engine of a bls model. */
-  #dependencies(name: string): string[] {
-    const file = this.#table.get(name)?.files.file;
-    const kind = file && modelKind(file.config);
-    return file === undefined || kind === undefined
-      ? []
-      : this.#binder.membersOf(kind, file).filter((member) => this.#table.has(member));
-  }
-
-  /**
-   * Loads models in an order that has members first, then again what is made of them and was loaded before.
-   * @returns faults by model; a model that was served before still is, as it was
-   */
-  async #loadAll(names: readonly string[]): Promise<ReadonlyMap<string, AloftError>> {
-    const wanted = new Set(names);
-    const isLoaded = (entry: ModelEntry) =>
-      [...entry.versions.values()].some((state) => state.reason !== UNLOADED);
-    const dependents = this.list().filter(
-      (entry) => isLoaded(entry) && this.#dependencies(entry.files.name).some((member) => wanted.has(member)),
-    );
-    for (const entry of dependents) wanted.add(entry.files.name);
-    // At once, so that none looks as if it did not exist while others are loaded.
-    for (const name of wanted) this.#announce(name);
-    const faults = new Map<string, AloftError>();
-    for (const name of [...wanted].toSorted((a, b) => this.#loadRank(a) - this.#loadRank(b))) {
-      const fault = await this.#loadModel(name);
-      if (fault !== undefined) faults.set(name, fault);
-    }
-    this.#binder.drainReplaced();
-    return faults;
-  }
-
-  /** Marks the versions that will be loaded, where none answers yet. */
-  #announce(name: string): void {
-    const entry = this.#table.get(name);
-    if (entry === undefined || [...entry.versions.values()].some(({ served }) => served !== undefined))
-      return;
-    for (const version of versionsToLoad(entry.files))
-      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
-  }
-
-  /** Members come before what is made of them; first what cannot be read. */
-  #loadRank(name: string): number {
-    const file = this.#table.get(name)?.files.file;
-    const kind = file && modelKind(file.config);
-    return kind === undefined ? -1 : LOAD_ORDER.indexOf(kind);
-  }
-
-  async #loadModel(name: string): Promise<AloftError | undefined> {
-    const entry = this.#table.get(name);
-    if (entry === undefined) {
-      this.#log.error(`failed to load '${name}': there is no such model in the repository.`);
-      return unknownModelFault(name, this.#table.names);
-    }
-    const { files } = entry;
-    for (const finding of files.findings) this.#log[finding.severity](formatFinding(finding));
-    // A version whose files cannot be read is served on.
-    const served = [...entry.versions.values()].filter((state) => state.served !== undefined);
-    const isServedOn = files.file === undefined && served.length > 0;
-    const keep = new Set(isServedOn ? served.map(({ version }) => version) : versionsToLoad(files));
-    for (const version of entry.versions.keys())
-      if (!keep.has(version)) await this.#dropVersion(name, version);
-    let fault: AloftError | undefined;
-    for (const version of keep) fault = (await this.#loadVersion(files, version)) ?? fault;
-    if (fault === undefined) this.#loadedFiles.set(name, files);
-    return fault;
-  }
-
-  /** Loads a version. The one that is served goes on until its successor is there. */
-  async #loadVersion(files: ModelFiles, version: string): Promise<AloftError | undefined> {
-    const { name } = files;
-    const earlier = this.#table.get(name)!.versions.get(version)?.served;
-    if (earlier === undefined)
-      this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
-    const startMs = performance.now();
-    try {
-      const { served, findings, fault } = await this.#binder.bind(files, version);
-      for (const finding of findings) this.#log[finding.severity](formatFinding(finding));
-      if (served.kind === 'engine') this.#followEngine(served);
-      const loadMs = performance.now() - startMs;
-      this.#table.setState(name, { version, state: 'READY', reason: '', served, loadMs });
-      if (fault === undefined) return undefined;
-      this.#restoreFiles(files);
-      return this.#loadFault(files, version, fault.message);
-    } catch (error) {
-      const reason = reportError(error).message;
-      const kept = earlier && (await this.#keep(files, version, earlier));
-      if (kept === undefined)
-        this.#table.setState(name, { version, state: 'UNAVAILABLE', reason, served: undefined });
-      else this.#table.setState(name, { version, state: 'READY', reason: '', served: kept });
-      return this.#loadFault(files, version, reason);
-    }
-  }
-
-  #loadFault(files: ModelFiles, version: string, reason: string): AloftError {
-    this.#log.error(`failed to load '${files.name}' version ${version}: ${reason}`);
-    return loadFault(files, { version, reason });
-  }
-
-  /** The version as it was before a load that failed; undefined when it cannot answer any more. */
-  async #keep(files: ModelFiles, version: string, earlier: ServedModel): Promise<ServedModel | undefined> {
-    const loaded = this.#restoreFiles(files);
-    if (loaded === undefined) return undefined;
-    // Ensembles and BLS models are bound again: their engine may be another one by now.
-    const isView = earlier.kind === 'ensemble' || earlier.kind === 'bls';
-    if (!isView) return this.#binder.isLive(earlier) ? earlier : undefined;
-    try {
-      return (await this.#binder.bind(loaded, version)).served;
-    } catch {
-      return undefined; // its engine is gone, too, and the fault of the load says why
-    }
-  }
-
-  /** The files with which the model was loaded last, under the signature of those that failed: polling must not try these again. */
-  #restoreFiles({ name, signature }: ModelFiles): ModelFiles | undefined {
-    const loaded = this.#loadedFiles.get(name);
-    if (loaded !== undefined) this.#table.setFiles({ ...loaded, signature });
-    return loaded;
-  }
-
-  #followEngine(served: GenerationModel): void {
-    const { name, version, engine } = served;
-    engine.loaded.onFailure(({ code, message }) => {
-      const isRestarted = this.#restarts.allow(engine);
-      const until = isRestarted ? 'until it is loaded again, which begins now' : 'until it is loaded again';
-      this.#log.error(
-        `The engine of '${name}' version ${version} has stopped (${code}): ${message}; open requests have failed and new ones are refused ${until}.`,
-      );
-      if (isRestarted) void this.#serialized(() => this.#restart(served));
-    });
-  }
-
-  /** Loads a model again whose engine has stopped, and what is made of it, unless somebody else has or it is gone. */
-  async #restart({ name, version, engine }: GenerationModel): Promise<void> {
-    if (!this.#binder.engines().includes(engine)) return;
-    this.#table.setState(name, { version, state: 'LOADING', reason: '', served: undefined });
-    await this.#binder.release(name, version);
-    await this.#loadAll([name]);
-    const state = this.#table.get(name)?.versions.get(version)?.state;
-    if (state === 'READY') this.#log.info(`The engine of '${name}' version ${version} is loaded again.`);
-  }
-
-  async #unloadModel(name: string): Promise<void> {
-    for (const version of this.#table.get(name)?.versions.keys() ?? [])
-      await this.#dropVersion(name, version);
-  }
-
-  async #dropVersion(name: string, version: string): Promise<void> {
-    this.#table.setState(name, { version, state: 'UNLOADING', reason: '', served: undefined });
-    await this.#binder.release(name, version);
-    this.#table.setState(name, { version, state: 'UNAVAILABLE', reason: UNLOADED, served: undefined });
-  }
-}
-
-/** Versions that the policy selects; 1 where there is none, for a fault to be shown on. */
-function versionsToLoad({ file, versions }: ModelFiles): string[] {
-  const selected = file === undefined ? versions.slice(-1) : selectedVersions(file.config, versions);
-  return (selected.length === 0 ? [1] : selected).map(String);
 }

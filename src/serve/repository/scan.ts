@@ -1,7 +1,8 @@
 /** Finds models and versions in repository directories. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AloftError } from '../../core/errors.js';
+import { AloftError, reportError } from '../../core/errors.js';
+import { readingFile } from '../../core/file-fault.js';
 import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
 import { emptyConfig, readConfigFile, type ConfigFile } from './config-file.js';
 import type { Finding } from './finding.js';
@@ -36,13 +37,10 @@ export function scanRepository(directory: string): ModelFiles[] {
 
 export function readModelFiles(name: string, directory: string, configOverride?: string): ModelFiles {
   const path = join(directory, 'config.pbtxt');
-  const text = configOverride ?? (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
-  const versions = versionsOf(directory);
+  const { text, unreadable } = configOverride === undefined ? configText(path) : { text: configOverride };
+  const versions = readingFile(directory, () => versionsOf(directory));
   const signature = `${text ?? ''}\n${versions.join(',')}`;
-  const read =
-    text === undefined
-      ? { file: { path, text: '', config: emptyConfig(name) }, findings: [missingConfig(path)] }
-      : readConfigFile(path, text);
+  const read = unreadable ?? readText(name, path, text);
   const findings: Finding[] = [...read.findings];
   const config = read.file?.config;
   if (config && config.name !== '' && config.name !== name) {
@@ -58,6 +56,27 @@ export function readModelFiles(name: string, directory: string, configOverride?:
     findings.push(finding(directory, undefined, `no version directory; make an (empty) directory named 1.`));
   }
   return { name, directory, file: named(read.file, name), versions, findings, signature };
+}
+
+interface ReadConfig {
+  readonly file: ConfigFile | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** A file that may not be read is a fault of its model, and not of the others. */
+function configText(path: string): { readonly text?: string; readonly unreadable?: ReadConfig } {
+  try {
+    const text = readingFile(path, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));
+    return text === undefined ? {} : { text };
+  } catch (error) {
+    const { message } = reportError(error);
+    return { unreadable: { file: undefined, findings: [finding(path, undefined, message)] } };
+  }
+}
+
+function readText(name: string, path: string, text: string | undefined): ReadConfig {
+  if (text !== undefined) return readConfigFile(path, text);
+  return { file: { path, text: '', config: emptyConfig(name) }, findings: [missingConfig(path)] };
 }
 
 /** Versions that the policy selects, ascending. */

@@ -21,7 +21,7 @@ export function byteIds(text: string): number[] {
   return Array.from(new TextEncoder().encode(text), (byte) => byte + FIRST_BYTE_ID);
 }
 
-export function tokenBytes(id: number): Uint8Array {
+export function bytesOfToken(id: number): Uint8Array {
   return isByte(id) ? Uint8Array.of(id - FIRST_BYTE_ID) : new Uint8Array();
 }
 

@@ -12,7 +12,7 @@ import type {
 } from '../../core/generate.js';
 import type { StepStats } from '../../core/batcher-stats.js';
 import type { EngineSettings, ServableEngine, MemoryUse, EngineLoader } from '../engine/engine-loader.js';
-import { BYTE_CODEC, byteIds, tokenBytes } from './byte-codec.js';
+import { BYTE_CODEC, byteIds, bytesOfToken } from './byte-codec.js';
 
 export interface ModelScript {
   /** Text that continues a prompt; each of its UTF-8 bytes is one token. */
@@ -372,11 +372,11 @@ function logprobOf(tokenId: number, topCount: number): TextLogprobs {
   return {
     tokenId,
     text,
-    bytes: tokenBytes(tokenId),
+    bytes: bytesOfToken(tokenId),
     logprob: -(tokenId % 8) / 8,
     top,
     topTexts: top.map((entry) => BYTE_CODEC.decode([entry.tokenId], true)),
-    topBytes: top.map((entry) => tokenBytes(entry.tokenId)),
+    topBytes: top.map((entry) => bytesOfToken(entry.tokenId)),
   };
 }
 
