@@ -9,7 +9,11 @@ export interface StepRow {
   /** Blocks of the whole sequence. */
   readonly blocks: readonly number[];
   /** Tokens of this row whose logits are wanted, by index in `tokenIds`, ascending. Default: sample after the last one. */
-  readonly wanted?: readonly { readonly index: number; readonly target: number }[];
+  readonly wanted?: readonly {
+    readonly index: number;
+    readonly target: number;
+    readonly mask?: Int32Array;
+  }[];
 }
 
 type StepOptions = Partial<
@@ -21,14 +25,23 @@ export function buildStep(rows: readonly StepRow[], options: StepOptions = {}): 
   const blockTables = new Int32Array(rows.length * maxBlocksPerSequence).fill(-1);
   const rowOffsets = new Int32Array(rows.length + 1);
   const positions: number[] = [];
-  const logits: { token: number; row: number; target: number }[] = [];
+  const logits: { token: number; row: number; target: number; mask: number }[] = [];
+  const masks: Int32Array[] = [];
   rows.forEach((row, index) => {
     const first = rowOffsets[index]!;
     blockTables.set(row.blocks, index * maxBlocksPerSequence);
     rowOffsets[index + 1] = first + row.tokenIds.length;
     row.tokenIds.forEach((_, offset) => positions.push(row.firstPosition + offset));
-    for (const { index: offset, target } of row.wanted ?? [{ index: row.tokenIds.length - 1, target: -1 }])
-      logits.push({ token: first + offset, row: index, target });
+    const sampled: NonNullable<StepRow['wanted']> = [{ index: row.tokenIds.length - 1, target: -1 }];
+    for (const { index: offset, target, mask } of row.wanted ?? sampled) {
+      logits.push({
+        token: first + offset,
+        row: index,
+        target,
+        mask: mask === undefined ? -1 : masks.length,
+      });
+      if (mask !== undefined) masks.push(mask);
+    }
   });
   return {
     stepId: 0,
@@ -45,6 +58,9 @@ export function buildStep(rows: readonly StepRow[], options: StepOptions = {}): 
     logitTokens: Int32Array.from(logits, ({ token }) => token),
     logitRows: Int32Array.from(logits, ({ row }) => row),
     logitTargets: Int32Array.from(logits, ({ target }) => target),
+    logitMasks: Int32Array.from(logits, ({ mask }) => mask),
+    maskCount: masks.length,
+    masks: Int32Array.from(masks.flatMap((mask) => [...mask])),
     blockCopies: new Int32Array(0),
     blocksToHost: new Int32Array(0),
     blocksFromHost: new Int32Array(0),

@@ -1,4 +1,5 @@
 /** The text-level request that every protocol, the CLI and the Node API make, and the events that answer it. */
+import type { Constraint } from './constraint.js';
 import type { ErrorReport } from './errors.js';
 import type { SamplingNumbers } from './sampling-fields.js';
 import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './request.js';
@@ -66,6 +67,8 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly queueTimeoutMs?: number;
   readonly deadlineMs?: number;
   readonly cacheSalt?: string;
+  /** Form that the text must have; without it, any. */
+  readonly constraint?: Constraint;
   readonly returnContextLogits?: boolean;
   readonly returnGenerationLogits?: boolean;
 }

@@ -1,3 +1,4 @@
+import type { TokenConstraint } from './constraint.js';
 import type { ErrorReport } from './errors.js';
 import type { RequestId } from './ids.js';
 import type { SamplingParams } from './sampling.js';
@@ -39,6 +40,8 @@ export interface TokenRequest {
   readonly cacheSalt: string | undefined;
   readonly returnContextLogits: boolean;
   readonly returnGenerationLogits: boolean;
+  /** Form that the output must have; undefined: any. */
+  readonly constraint?: TokenConstraint | undefined;
 }
 
 export type FinishReason = 'stop' | 'length' | 'stop_word' | 'cancelled' | 'deadline' | 'error';

@@ -29,6 +29,11 @@ export interface StepInput {
   readonly logitRows: Int32Array;
   /** [logits] -1: sample a token and make it the slot's last token; otherwise only score this token id (prompt log probabilities). */
   readonly logitTargets: Int32Array;
+  /** [logits] number of the mask of tokens that may be sampled; -1: any token may. */
+  readonly logitMasks: Int32Array;
+  readonly maskCount: number;
+  /** [masks, vocabulary / 32] one bit a token, lowest first: 1 where it may be sampled. */
+  readonly masks: Int32Array;
   /**
    * Block moves before the step, exact length, applied in this order and each list from its start:
    * [2 * n] (device block, host block) pairs saved to the host tier,

@@ -151,3 +151,35 @@ test('an engine that is not there is named', async () => {
     code: expect.any(String) as string,
   });
 });
+
+test('constraint: a JSON schema holds the demo model to its form, and a bad one is refused', async () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      name: { type: 'string', maxLength: 20 },
+      age: { type: 'integer', minimum: 1, maximum: 99 },
+    },
+    required: ['name', 'age'],
+    additionalProperties: false,
+  };
+  const constraint = { type: 'json_schema', schema } as const;
+  const request = {
+    prompt: 'Once upon a time',
+    maxOutputTokens: 64,
+    temperature: 1,
+    seed: 3n,
+    sequenceCount: 3,
+  };
+  const { sequences } = await llm.complete({ ...request, constraint });
+  for (const { text, finishReason } of sequences) {
+    expect(finishReason).toBe('stop');
+    const value = JSON.parse(text) as { name: string; age: number };
+    expect(Object.keys(value)).toEqual(['name', 'age']);
+    expect([value.name.length <= 20, value.age >= 1 && value.age <= 99]).toEqual([true, true]);
+  }
+  const choice = { type: 'choice', choices: [' yes', ' no'] } as const;
+  const { text } = await llm.complete({ ...request, sequenceCount: 1, constraint: choice });
+  expect(choice.choices).toContain(text);
+  const refused = llm.complete({ prompt: 'x', constraint: { type: 'regex', pattern: '(a)\\1' } });
+  await expect(refused).rejects.toThrow(/A backreference/);
+});

@@ -177,9 +177,9 @@ describe('continue_final_message', () => {
 });
 
 test.each([
-  [() => complete({ response_format: { type: 'json_object' } }), 'response_format'],
-  [() => complete({ grammar: 'root ::= "a"' }), 'grammar'],
-  [() => chat({ json_schema: {} }), 'json_schema'],
+  [() => complete({ response_format: { type: 'xml' } }), 'response_format'],
+  [() => complete({ grammar: 3 }), 'grammar'],
+  [() => chat({ json_schema: 3 }), 'json_schema'],
   [() => chat({ structural_tag: {} }), 'structural_tag'],
   [() => chat({ chat_template: '{{ messages }}' }), 'chat_template'],
 ])('what cannot be honoured is refused by name (%#)', async (call, param) => {

@@ -127,20 +127,34 @@ describe('response_format and tools', () => {
     expect(answer.choices[0]!.finish_reason).toBe('length');
   });
 
-  test.each([
-    { type: 'json_object' as const },
-    { type: 'json_schema' as const, json_schema: { name: 'x', schema: { type: 'object' } } },
-  ])('$type is refused with the error object of OpenAI', async (response_format) => {
+  test('json_schema holds the answer to the schema', async () => {
+    const schema = {
+      type: 'object',
+      properties: { ok: { type: 'boolean' } },
+      required: ['ok'],
+      additionalProperties: false,
+    };
+    const answer = await openai.chat.completions.create({
+      model,
+      messages,
+      max_tokens: 60,
+      response_format: { type: 'json_schema', json_schema: { name: 'x', strict: true, schema } },
+    });
+    expect(answer.choices[0]!.finish_reason).toBe('stop');
+    const value: unknown = JSON.parse(answer.choices[0]!.message.content!);
+    expect(value).toEqual({ ok: expect.any(Boolean) as boolean });
+  });
+
+  test('a schema that is not supported is refused with the error object of OpenAI', async () => {
+    const json_schema = { name: 'x', schema: { type: 'array', contains: {} } };
     const error = await openai.chat.completions
-      .create({ model, messages, response_format })
+      .create({ model, messages, response_format: { type: 'json_schema', json_schema } })
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(APIError);
     expect(error).toMatchObject({
       status: 400,
       type: 'invalid_request_error',
-      param: 'response_format',
-      code: 'unsupported',
-      message: expect.stringContaining(`'${response_format.type}' is not supported`),
+      message: expect.stringContaining('at #/contains: the keyword contains') as string,
     });
   });
 

@@ -1,5 +1,6 @@
 /** Text requests over a batcher that knows only tokens. */
 import { type Clock, SYSTEM_CLOCK } from '../core/clock.js';
+import type { TokenConstraint } from '../core/constraint.js';
 import { AloftError, reportError } from '../core/errors.js';
 import type {
   EventGenerator,
@@ -17,6 +18,7 @@ import type { ChatTemplate } from './chat-template.js';
 import { ControlTokens } from './control-tokens.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
+import { ConstraintCompiler } from './grammar/thread/constraint-compiler.js';
 import { fitText } from './request/lengths.js';
 import { checkNumber, checkWords } from './request/ranges.js';
 import { toTokenRequest } from './request/token-request.js';
@@ -46,6 +48,7 @@ const WORDS_AT_A_TIME = 8;
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
 export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
+  readonly #constraints: ConstraintCompiler;
   /** Turns of long texts: they must not take all threads of the tokenizer from short ones. */
   readonly #longTexts = new Turns(LONG_TEXTS_AT_A_TIME);
 
@@ -53,6 +56,7 @@ export class TextGenerator implements EventGenerator, Generator {
 
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
+    this.#constraints = new ConstraintCompiler(parts.tokenizer.table, parts.batcher.limits.vocabulary);
     this.#controlTokens = new ControlTokens(parts.tokenizer);
   }
 
@@ -106,13 +110,19 @@ export class TextGenerator implements EventGenerator, Generator {
     checkNumber('truncatePromptTokens', request.truncatePromptTokens, { isInteger: true, min: 1 });
     const promptTokenIds = await this.#encodePrompt(request.prompt, call);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
+    const constraint = await this.#compileConstraint(request);
     // Every client can read this many bits from JSON.
     const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
     return toTokenRequest(
       request,
-      { id, promptTokenIds, badWords, randomSeed },
+      { id, promptTokenIds, badWords, randomSeed, constraint },
       { limits: batcher.limits, defaults },
     );
+  }
+
+  async #compileConstraint(request: GenerateRequest): Promise<TokenConstraint | undefined> {
+    const { constraint, echo = false, continuesPrompt = false } = request;
+    return constraint && this.#constraints.compile(constraint, echo || continuesPrompt);
   }
 
   async #encodePrompt(prompt: Prompt, call: Call): Promise<readonly number[]> {

@@ -1,6 +1,7 @@
 /** Areas of device memory that an executor keeps beside weights and KV cache: name, purpose and size of each. Pure. */
 import type { PlanDims } from '../../plan/plan.js';
 import { rotationBytes } from '../rope/cuda-tables.js';
+import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
 import { ACTIVATION_BYTES } from './dtype.js';
 
@@ -63,6 +64,7 @@ export const AREAS = {
   history: area('token history', ({ maxRows, maxSequenceTokens }) => maxRows * maxSequenceTokens * WORD),
   sampleWork: area('sampling', logitBytes),
   sampleCounts: area('sampling', logitBytes, true),
+  tokenMasks: area('token masks', ({ maxRows, dims }) => maxRows * maskWords(dims.vocabulary) * WORD),
   denseCopy: area('dense weights', ({ denseCopyCount }) => denseCopyCount * ACTIVATION_BYTES),
   cosTable: area('rotary tables', allRotationBytes),
   sinTable: area('rotary tables', allRotationBytes),

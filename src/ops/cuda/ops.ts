@@ -205,6 +205,7 @@ function bindSampling({ context }: CudaScope): CudaInstruction {
     slots: memory.slots,
     lastTokens: memory.lastTokens,
     history: memory.history,
+    masks: memory.tokenMasks,
     outTokens: memory.outTokens,
     outLogprobs: memory.outLogprobs,
     outTopIds: memory.outTopIds,
@@ -221,6 +222,7 @@ function bindSampling({ context }: CudaScope): CudaInstruction {
           logitTargets: descriptor('logitTargets'),
           rowSlots: descriptor('rowSlots'),
           positions: descriptor('positions'),
+          logitMasks: descriptor('logitMasks'),
         },
       ),
     );

@@ -10,6 +10,7 @@ export const DESCRIPTOR_FIELDS = [
   'logitTokens',
   'logitRows',
   'logitTargets',
+  'logitMasks',
   'decodeItems',
   'prefillTiles',
   'blockTables',

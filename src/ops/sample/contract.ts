@@ -1,6 +1,7 @@
 /**
  * Choosing the next token of a sequence from its logits. Every device computes this:
  *
+ *  0. mask: tokens whose bit is 0 in the row's mask, if it has one, are impossible, whatever follows
  *  1. logits + logitBias
  *  2. repetition penalty on tokens of prompt or output: negative values times the penalty, others divided by it
  *  3. frequency penalty times the count in the output, and presence penalty once, subtracted from tokens of the output
@@ -17,9 +18,9 @@
  * Steps 1 to 10 are Hugging Face transformers' logits processors in their order, computed in f32.
  * A number is bounded: NaN becomes minus infinity, plus infinity the largest f32. So are the logits before step 1, the
  * results of steps 1 to 5 together, and those of step 7; parameters are f32, and a temperature that is not above 0 is 0. Whatever the
- * numbers are, the token is an id of the vocabulary or -1, and -1 only when no logit is above minus infinity.
- * When steps 1 to 5, or 7, leave nothing possible, the largest of the unmodified logits is taken. The largest value passes steps 8
- * to 10 whatever the parameters are.
+ * numbers are, the token is an id of the vocabulary or -1, and -1 only when no logit that the mask allows is above minus infinity.
+ * When steps 1 to 5, or 7, leave nothing possible, the largest of the unmodified logits is taken, among those that the mask
+ * allows. The largest value passes steps 8 to 10 whatever the parameters are.
  *
  * The draw. Each kept token weighs round(exp(value - largest) * 2^30): whole numbers, so that sums are the same in any order
  * and on any number of threads; tokens 2^31 times less likely than the best are never drawn. One 64-bit number u comes from
@@ -29,11 +30,11 @@
  *
  * Log probabilities are of the unmodified, bounded logits: logit - ln(sum of exp(logits)).
  *
- * Beams. The next tokens of a beam (SlotState.isBeam) are scored, not chosen: steps 1 to 5 act on the log probabilities
+ * Beams. The next tokens of a beam (SlotState.isBeam) are scored, not chosen: steps 0 to 5 act on the log probabilities
  * instead of the logits, and the results are reported in place of log probabilities, most likely token first; nothing is
  * renormalised. So does transformers' beam search with sequence_bias, repetition_penalty, bad_words_ids and min_new_tokens;
  * step 3, which it lacks, is applied to the same scores. When nothing is possible the log probabilities are reported as
- * they are. The token given back is the one of the highest score.
+ * they are, but for tokens that the mask forbids. The token given back is the one of the highest score.
  *
  * Cost: one to six passes over the row of logits; greedy without penalties reads it once.
  * Tolerance: token ids are equal to the reference's unless u falls within the rounding of exp (about 1e-7 of the total) of
@@ -52,6 +53,11 @@ export function isGreedy(sampling: SamplingParams): boolean {
 /** Whether the ids of earlier tokens matter, not only their count. */
 export function needsHistory(sampling: SamplingParams): boolean {
   return hasPenalties(sampling) || sampling.badWords.length > 0;
+}
+
+/** Number of 32-bit words of a mask. */
+export function maskWords(vocabulary: number): number {
+  return Math.ceil(vocabulary / 32);
 }
 
 /** Number of most likely tokens that a row of logits reports; -1 reports no log probabilities at all. */

@@ -56,6 +56,7 @@ export const SAMPLE_ROW = new Struct('SampleRow', 'sample/slot.h', {
   position: 'i64',
   target: 'i64',
   topCount: 'i64',
+  mask: 'address',
 });
 
 /** A slot's sampling parameters as the kernel reads them, and the tokens that they depend on. */
@@ -142,7 +143,11 @@ export class SampleRows {
     this.address = this.#rows.address;
   }
 
-  /** @param target token to score, or -1 to sample one @param topCount -1 reports no log probabilities */
+  /**
+   * @param target token to score, or -1 to sample one
+   * @param topCount -1 reports no log probabilities
+   * @param mask address of the bits of the tokens that may be sampled; 0: all may
+   */
   set(
     row: number,
     slot: NativeSlot,
@@ -150,8 +155,14 @@ export class SampleRows {
       position,
       target,
       topCount,
-    }: { readonly position: number; readonly target: number; readonly topCount: number },
+      mask = 0,
+    }: {
+      readonly position: number;
+      readonly target: number;
+      readonly topCount: number;
+      readonly mask?: number;
+    },
   ): void {
-    this.#rows.set(row, { slot: slot.address, position, target, topCount });
+    this.#rows.set(row, { slot: slot.address, position, target, topCount, mask });
   }
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { describeGpuKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
 import { firstDifference } from '../testing/compare.js';
+import { maskWords } from './contract.js';
 import { encodeSampleSlot, SAMPLE_SLOT_BYTES, sampleLaunch } from './cuda.js';
 import { type SampleContext, sampleReference, scoreBeamReference, scoreReference } from './reference.js';
 import {
@@ -9,6 +10,8 @@ import {
   contextOf,
   historyOf,
   historySettings,
+  MASK_SETTINGS,
+  masksOf,
   randomLogits,
   countUp,
   SETTINGS,
@@ -64,6 +67,14 @@ function sample(kernels: TestKernels, rows: readonly Row[], topCount = 0) {
     logitTargets: kernels.upload(Int32Array.from(rows, ({ target }) => target ?? -1)),
     rowSlots: kernels.upload(indices),
     positions: kernels.upload(Int32Array.from(rows, ({ position }) => position - 1)),
+    logitMasks: kernels.upload(
+      Int32Array.from(rows, ({ context }, i) => (context.mask === undefined ? -1 : i)),
+    ),
+    masks: kernels.upload(
+      Int32Array.from(
+        rows.flatMap(({ context }) => [...(context.mask ?? new Int32Array(maskWords(vocabulary)))]),
+      ),
+    ),
     outTokens: kernels.reserve(4 * count),
     outLogprobs: kernels.reserve(4 * count),
     outTopIds: kernels.reserve(4 * Math.max(1, count * topCount)),
@@ -116,6 +127,31 @@ describeGpuKernels('sample', (open) => {
       const expected = rows.map(({ position }) => sampleReference(logits, context, position));
       expect([...sample(kernels, rows).tokenIds]).toEqual(expected);
     }
+  });
+
+  it.each(MASK_SETTINGS)('keeps to a mask (%s)', (_, settings, rest) => {
+    const kernels = open({ dtype: 'f16' });
+    const logits = randomLogits(500, 91);
+    for (const mask of masksOf(500)) {
+      const context = contextOf({ ...settings, seed: 4n }, { ...rest, mask });
+      const rows = countUp(12).map((position) => ({ logits, context, position: 60 + position }));
+      const expected = rows.map(({ position }) => sampleReference(logits, context, position));
+      expect([...sample(kernels, rows).tokenIds]).toEqual(expected);
+    }
+  });
+
+  it('scores beams within a mask', () => {
+    const kernels = open({ dtype: 'f16' });
+    const logits = randomLogits(500, 92);
+    const rest = historyOf(500, 3);
+    for (const mask of masksOf(500))
+      for (const settings of beamSettings(logits, rest)) {
+        const context = contextOf({ ...settings, logprobs: 12 }, { ...rest, mask });
+        const { tokenIds, topIds } = sample(kernels, [{ logits, context, position: 60, isBeam: true }]);
+        const expected = scoreBeamReference(logits, context, 12);
+        expect([...tokenIds]).toEqual([expected.tokenId]);
+        expect([...topIds].filter((id) => id >= 0)).toEqual(expected.top.map(({ tokenId }) => tokenId));
+      }
   });
 
   it('follows penalties, bias, bad words and min tokens', () => {

@@ -35,6 +35,8 @@ export const SAMPLE_ARGS = new Struct('SampleArgs', 'sample/slot.cuh', {
   logitTargets: 'address',
   rowSlots: 'address',
   positions: 'address',
+  logitMasks: 'address',
+  masks: 'address',
   outTokens: 'address',
   outLogprobs: 'address',
   outTopIds: 'address',
@@ -99,6 +101,8 @@ export interface SampleOperands {
   readonly logitTargets: number;
   readonly rowSlots: number;
   readonly positions: number;
+  readonly logitMasks: number;
+  readonly masks: number;
   readonly outTokens: number;
   readonly outLogprobs: number;
   readonly outTopIds: number;
@@ -134,6 +138,8 @@ export function sampleLaunch(
       logitTargets: o.logitTargets,
       rowSlots: o.rowSlots,
       positions: o.positions,
+      logitMasks: o.logitMasks,
+      masks: o.masks,
       outTokens: o.outTokens,
       outLogprobs: o.outLogprobs,
       outTopIds: o.outTopIds,

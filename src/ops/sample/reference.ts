@@ -10,6 +10,8 @@ export interface SampleContext {
   readonly endIds: readonly number[];
   readonly promptTokenIds: ArrayLike<number>;
   readonly outputTokenIds: ArrayLike<number>;
+  /** [vocabulary / 32] bits of the tokens that may be sampled; undefined: all. */
+  readonly mask?: Int32Array | undefined;
 }
 
 /**
@@ -20,10 +22,11 @@ export interface SampleContext {
 export function sampleReference(logits: Float32Array, context: SampleContext, position: number): number {
   const values = modifiedLogits(logits, context);
   const { sampling } = context;
-  if (greatest(values) < 0) return greatest(logits.map(bounded));
+  const fallback = (): number => greatest(maskedLogits(logits, context.mask));
+  if (greatest(values) < 0) return fallback();
   if (isGreedy(sampling)) return greatest(values);
   const kept = keptValues(values, sampling);
-  return greatest(kept) < 0 ? greatest(logits.map(bounded)) : drawReference(kept, sampling.seed, position);
+  return greatest(kept) < 0 ? fallback() : drawReference(kept, sampling.seed, position);
 }
 
 /** Largest f32. */
@@ -33,10 +36,16 @@ function bounded(value: number): number {
   return Number.isNaN(value) ? -Infinity : Math.min(value, HIGHEST);
 }
 
-/** Steps 1 to 5: minus infinity where a token is impossible. */
+/** Step 0: minus infinity where the mask forbids a token. */
+function maskedLogits(logits: Float32Array, mask: Int32Array | undefined): Float32Array {
+  const isAllowed = (id: number): boolean => mask === undefined || ((mask[id >> 5]! >>> (id & 31)) & 1) === 1;
+  return logits.map((value, id) => (isAllowed(id) ? bounded(value) : -Infinity));
+}
+
+/** Steps 0 to 5: minus infinity where a token is impossible. */
 export function modifiedLogits(logits: Float32Array, context: SampleContext): Float32Array {
   const { sampling, endIds, outputTokenIds } = context;
-  const values = logits.map(bounded);
+  const values = maskedLogits(logits, context.mask);
   for (const [id, bias] of sampling.logitBias) values[id]! += Math.fround(bias);
   if (hasPenalties(sampling)) penalise(values, context);
   forbidBadWords(values, context);
@@ -145,7 +154,9 @@ export function scoreBeamReference(
 ): ReportedScores & { readonly tokenId: number } {
   const logprobs = logProbabilities(logits);
   const modified = modifiedLogits(Float32Array.from(logprobs), context);
-  const scores = greatest(modified) < 0 ? logprobs : Float64Array.from(modified);
+  const allowed = Float64Array.from(maskedLogits(Float32Array.from(logprobs), context.mask));
+  const fallback = context.mask === undefined ? logprobs : allowed;
+  const scores = greatest(modified) < 0 ? fallback : Float64Array.from(modified);
   const tokenId = greatest(scores);
   return { tokenId, ...report(scores, tokenId, topCount) };
 }

@@ -46,29 +46,53 @@ public:
     marks = weights + vocabulary;
   }
 
-  int64_t choose(const SampleSlot& slot, const float* logits, int64_t position) {
-    if (slot.isPlain() && slot.isGreedy()) return ALOFT_SELECT(isa, argmax)(logits, vocabulary);
+  int64_t choose(const SampleSlot& slot, const SampleRow& row, const float* logits) {
+    if (slot.isPlain() && slot.isGreedy() && row.mask == 0) return ALOFT_SELECT(isa, argmax)(logits, vocabulary);
     if (slot.isPlain()) {
       std::copy(logits, logits + vocabulary, values);
     } else {
       std::transform(logits, logits + vocabulary, values, bounded);
-      modify(slot);
     }
-    const int64_t chosen = slot.isGreedy() ? ALOFT_SELECT(isa, argmax)(values, vocabulary) : draw(slot, position);
-    // When everything is forbidden, nothing is.
-    return chosen >= 0 ? chosen : ALOFT_SELECT(isa, argmax)(logits, vocabulary);
+    applyMask(row);
+    if (!slot.isPlain()) modify(slot);
+    const int64_t chosen = slot.isGreedy() ? ALOFT_SELECT(isa, argmax)(values, vocabulary) : draw(slot, row.position);
+    if (chosen >= 0) return chosen;
+    // When everything is forbidden, nothing is but what the mask forbids.
+    std::copy(logits, logits + vocabulary, values);
+    applyMask(row);
+    return ALOFT_SELECT(isa, argmax)(values, vocabulary);
   }
 
   // Scores that a beam reports: the log probabilities after the processors.
-  Scores beamScores(const SampleSlot& slot, Scores model) {
-    if (slot.isPlain()) return model;
-    for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(bounded(model.values[i]) - model.logSum);
+  Scores beamScores(const SampleSlot& slot, const SampleRow& row, Scores model) {
+    if (slot.isPlain() && row.mask == 0) return model;
+    takeLogProbabilities(model, row);
     modify(slot);
-    const bool isAllForbidden = ALOFT_SELECT(isa, argmax)(values, vocabulary) < 0;
-    return isAllForbidden ? model : Scores{values, 0};
+    if (ALOFT_SELECT(isa, argmax)(values, vocabulary) >= 0) return Scores{values, 0};
+    if (row.mask == 0) return model;
+    takeLogProbabilities(model, row);
+    return Scores{values, 0};
   }
 
 private:
+  void takeLogProbabilities(Scores model, const SampleRow& row) {
+    for (int64_t i = 0; i < vocabulary; i++) values[i] = static_cast<float>(bounded(model.values[i]) - model.logSum);
+    applyMask(row);
+  }
+
+  // Forbids tokens whose bits are 0. Most words of a mask are all ones or all zeros.
+  void applyMask(const SampleRow& row) {
+    if (row.mask == 0) return;
+    const uint32_t* words = pointer<const uint32_t>(row.mask);
+    for (int64_t first = 0; first < vocabulary; first += 32) {
+      const uint32_t word = words[first / 32];
+      if (word == UINT32_MAX) continue;
+      const int64_t end = std::min<int64_t>(first + 32, vocabulary);
+      for (int64_t i = first; i < end; i++)
+        if ((word >> (i - first) & 1) == 0) values[i] = lowest;
+    }
+  }
+
   void modify(const SampleSlot& slot) {
     const int32_t* biasIds = pointer<const int32_t>(slot.biasIds);
     const float* biasValues = pointer<const float>(slot.biasValues);
@@ -213,10 +237,10 @@ ALOFT_API void aloft_sample(uint64_t poolAddress, uint64_t logitsAddress, int64_
       const bool isBeam = row.target < 0 && slot.isBeam;
       Scores scores{logits, 0};
       if (row.topCount >= 0 || isBeam) scores.logSum = ALOFT_SELECT(isa, logSumExp)(logits, vocabulary);
-      if (isBeam) scores = sampler.beamScores(slot, scores);
+      if (isBeam) scores = sampler.beamScores(slot, row, scores);
       const int64_t token = row.target >= 0 ? row.target
                             : isBeam        ? ALOFT_SELECT(isa, argmax)(scores.values, vocabulary)
-                                            : sampler.choose(slot, logits, row.position);
+                                            : sampler.choose(slot, row, logits);
       pointer<int32_t>(tokenIdsAddress)[i] = static_cast<int32_t>(token);
       if (row.topCount < 0 || token < 0) continue;
       pointer<float>(logprobsAddress)[i] = static_cast<float>(bounded(scores.values[token]) - scores.logSum);

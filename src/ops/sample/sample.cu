@@ -16,6 +16,7 @@ struct SampleRow {
   float* work;          // [vocabulary]
   u32* counts;          // [vocabulary]
   int* history;         // token ids by position
+  const u32* mask;      // bits of the tokens that may be chosen; null: all may
 
   __device__ __forceinline__ bool is_greedy() const { return !(slot.temperature > 0.f) || slot.topK == 1; }
   __device__ __forceinline__ bool has_penalties() const {
@@ -23,8 +24,11 @@ struct SampleRow {
   }
   // Whether the choice is made among the logits as they are.
   __device__ __forceinline__ bool is_plain() const {
-    return slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 &&
+    return mask == nullptr && slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 &&
            position - slot.promptCount >= slot.minTokens;
+  }
+  __device__ __forceinline__ bool allows(int id) const {
+    return mask == nullptr || (mask[id >> 5] >> (id & 31) & 1u) != 0;
   }
 };
 
@@ -37,7 +41,8 @@ __device__ __forceinline__ SampleRow row_of(const SampleArgs& a, int index, int 
           a.logits + (size_t)index * a.stride,
           a.work + (size_t)index * a.vocabulary,
           a.counts + (size_t)index * a.vocabulary,
-          a.history + (size_t)slotIndex * a.maxSequenceTokens};
+          a.history + (size_t)slotIndex * a.maxSequenceTokens,
+          a.logitMasks[index] < 0 ? nullptr : a.masks + (size_t)a.logitMasks[index] * ((a.vocabulary + 31) / 32)};
 }
 
 // Scores of a row: the log probability of a token is values[token] - logSum.
@@ -48,6 +53,10 @@ struct Scores {
 
 __device__ __forceinline__ Candidate best_of(const float* values, int count, Scratch& s) {
   return block_best(values, count, s, [](float, int) { return true; });
+}
+
+__device__ __forceinline__ Candidate best_allowed(const SampleArgs& a, const SampleRow& row, Scratch& s) {
+  return block_best(row.logits, a.vocabulary, s, [&](float, int id) { return row.allows(id); });
 }
 
 // Penalties for tokens that the sequence has.
@@ -87,12 +96,17 @@ __device__ __forceinline__ void forbid(const SampleRow& row) {
     for (int i = 0; i < slot.endCount; i++) row.work[ends[i]] = NOTHING;
 }
 
-// Steps 1 to 5: the row's work becomes the modified values of logits - logSum.
+// Step 0: the row's work becomes logits - logSum where the mask allows a token.
+__device__ __forceinline__ void take_allowed(const SampleArgs& a, const SampleRow& row, float logSum) {
+  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
+    row.work[i] = row.allows(i) ? __fsub_rn(bounded(row.logits[i]), logSum) : NOTHING;
+  __syncthreads();
+}
+
+// Steps 0 to 5: the row's work becomes the modified values of logits - logSum.
 __device__ void modify(const SampleArgs& a, const SampleRow& row, float logSum) {
   const SampleSlot& slot = row.slot;
-  for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
-    row.work[i] = __fsub_rn(bounded(row.logits[i]), logSum);
-  __syncthreads();
+  take_allowed(a, row, logSum);
   for (int i = threadIdx.x; i < slot.biasCount; i += SAMPLE_THREADS) {
     const int id = slot.lists()[i];
     row.work[id] = __fadd_rn(row.work[id], __int_as_float(slot.lists()[slot.biasCount + i]));
@@ -110,7 +124,7 @@ __device__ __forceinline__ float log_sum_of(const float* logits, int count, floa
   return largest + logf(block_total(sum, s));
 }
 
-// The row's next token. Beams are scored by their modified values.
+// The row's next token. Beams are scored by their modified values. `likeliest` is taken where nothing else is possible.
 __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow& row, int likeliest, Scores& scores,
                                             Scratch& s) {
   const bool plain = row.is_plain();
@@ -118,7 +132,10 @@ __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow
   if (!plain) {
     modify(a, row, row.slot.isBeam ? scores.logSum : 0.f);
     token = best_of(row.work, a.vocabulary, s).id;
-    if (row.slot.isBeam && token >= 0) scores = {row.work, 0.f};
+    if (row.slot.isBeam && (token >= 0 || row.mask != nullptr)) {
+      if (token < 0) take_allowed(a, row, scores.logSum);
+      scores = {row.work, 0.f};
+    }
   }
   if (token < 0) return likeliest;
   if (row.is_greedy()) return token;
@@ -156,7 +173,8 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample(const Sam
   const int wanted = row.target < 0 ? row.slot.topCount : row.slot.promptTopCount;
   Scores scores = {row.logits, 0.f};
   if (wanted >= 0) scores.logSum = log_sum_of(row.logits, a.vocabulary, likeliest.value, s);
-  const int token = row.target < 0 ? choose_token(a, row, likeliest.id, scores, s) : row.target;
+  const int allowed = row.mask == nullptr || row.target >= 0 ? likeliest.id : best_allowed(a, row, s).id;
+  const int token = row.target < 0 ? choose_token(a, row, allowed, scores, s) : row.target;
   float logprob = __int_as_float(0x7fc00000);  // NaN: nobody asked
   if (wanted >= 0 && token >= 0) logprob = bounded(scores.values[token]) - scores.logSum;
   report_top(a, index, wanted, scores, s);

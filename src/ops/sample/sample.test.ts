@@ -6,6 +6,8 @@ import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { bindSample, NativeSlot, SampleRows } from './cpu.js';
 import {
+  MASK_SETTINGS,
+  masksOf,
   anyBits,
   beamSettings,
   contextOf,
@@ -47,7 +49,8 @@ function sampleOnCpu(
     outputTokenIds: Int32Array.from(from.outputTokenIds),
   });
   const rows = new SampleRows(positions.length);
-  positions.forEach((position, row) => rows.set(row, slot, { position, target, topCount }));
+  const mask = from.mask === undefined ? 0 : addressOf(from.mask);
+  positions.forEach((position, row) => rows.set(row, slot, { position, target, topCount, mask }));
   const topStride = Math.max(topCount, 0);
   const result = {
     tokenIds: new Int32Array(positions.length),
@@ -188,6 +191,45 @@ describe('sampling on the CPU', () => {
         });
       }
     }
+  });
+
+  it.each(MASK_SETTINGS)('keeps to a mask (%s)', (_, settings, rest) => {
+    const logits = randomLogits(500, 91);
+    for (const mask of masksOf(500)) {
+      const from = contextOf({ ...settings, seed: 4n }, { ...rest, mask });
+      const positions = countUp(12).map((position) => 60 + position);
+      const expected = positions.map((position) => sampleReference(logits, from, position));
+      for (const id of expected) expect((mask[id >> 5]! >>> (id & 31)) & 1).toBe(1);
+      withEachLevel(2, (pool, isa) => {
+        expect([...sampleOnCpu(pool, logits, from, { positions }).tokenIds], isa).toEqual(expected);
+      });
+    }
+  });
+
+  it('gives nothing where a mask allows only what is no number', () => {
+    const logits = Float32Array.of(1, NaN, 2);
+    const from = contextOf({ temperature: 0 }, { mask: Int32Array.of(2) });
+    expect(sampleReference(logits, from, 0)).toBe(-1);
+    withEachLevel(1, (pool) =>
+      expect(sampleOnCpu(pool, logits, from, { positions: [0] }).tokenIds[0]).toBe(-1),
+    );
+  });
+
+  it('scores beams within a mask', () => {
+    const logits = randomLogits(500, 92);
+    const rest = historyOf(500, 3);
+    for (const mask of masksOf(500))
+      for (const settings of beamSettings(logits, rest)) {
+        const from = contextOf({ ...settings, temperature: 0 }, { ...rest, mask });
+        const expected = scoreBeamReference(logits, from, 12);
+        withEachLevel(1, (pool) => {
+          const result = sampleOnCpu(pool, logits, from, { positions: [60], topCount: 12, isBeam: true });
+          expect(result.tokenIds[0]).toBe(expected.tokenId);
+          expect([...result.topIds].filter((id) => id >= 0)).toEqual(
+            expected.top.map(({ tokenId }) => tokenId),
+          );
+        });
+      }
   });
 
   it('scores the next tokens of a beam as the reference does', () => {

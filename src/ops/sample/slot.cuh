@@ -28,6 +28,8 @@ struct SampleArgs {
   const int* logitTargets;  // [logits]
   const int* rowSlots;      // [rows]
   const int* positions;     // [tokens]
+  const int* logitMasks;    // [logits] number of the row's mask; -1: any token may be sampled
+  const u32* masks;         // [masks, vocabulary / 32] one bit a token
   int* outTokens;           // [logits]
   float* outLogprobs;       // [logits]
   int* outTopIds;           // [logits, topCount]

@@ -36,6 +36,7 @@ struct SampleRow {
   int64_t position;  // of the token to be sampled, in its sequence
   int64_t target;    // token to score instead of sampling, or -1
   int64_t topCount;  // most likely tokens to report; -1 reports no log probabilities
+  uint64_t mask;     // u32 [vocabulary / 32] bits of the tokens that may be sampled; 0: all may
 };
 
 }  // namespace aloft

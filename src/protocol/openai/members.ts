@@ -10,6 +10,7 @@ import {
   samplingField,
 } from '../../core/sampling-fields.js';
 import type { JsonObject } from '../json.js';
+import { readConstraint } from './constraint.js';
 
 /** `null` counts as absent, as in OpenAI's own service. */
 export const optional = <Schema extends TSchema>(schema: Schema) =>
@@ -116,5 +117,5 @@ export function sharedFields(json: JsonObject): Omit<GenerateRequest, 'prompt'> 
     const value = json[name] ?? member.default;
     return [member.sets, value === undefined ? undefined : member.read(value as never)] as const;
   });
-  return present(Object.fromEntries(fields));
+  return present({ ...Object.fromEntries(fields), constraint: readConstraint(json) });
 }

@@ -3,7 +3,7 @@
  * answer that ignores them would look right and be wrong, so they are refused by name. Members that change nothing about the
  * text (metadata, store, service_tier, prompt_cache_key, ...) are allowed and have no effect.
  */
-import { isObject, type JsonObject, type JsonValue } from '../json.js';
+import type { JsonObject, JsonValue } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 
 interface Unhonoured {
@@ -13,7 +13,7 @@ interface Unhonoured {
   readonly harmless: readonly JsonValue[];
 }
 
-const GUIDED = 'there is no guided decoding; leave it out';
+const GUIDED = 'use response_format, structured_outputs or grammar';
 const REASONING = 'the text is answered as the model writes it; leave it out';
 const SAMPLER = 'there is no such sampler; leave it out';
 
@@ -21,16 +21,8 @@ const unless = (why: string, ...harmless: JsonValue[]): Unhonoured => ({ why, ha
 
 /** Members of both request kinds. */
 const OF_BOTH: Readonly<Record<string, Unhonoured>> = {
-  // Forms that are forced on the answer.
-  response_format: unless(GUIDED, 'text'),
-  guided_json: unless(GUIDED),
-  guided_regex: unless(GUIDED),
-  guided_choice: unless(GUIDED),
-  guided_grammar: unless(GUIDED),
-  structured_outputs: unless(GUIDED),
+  // Forms of the answer by other names.
   structural_tag: unless(GUIDED),
-  json_schema: unless(GUIDED),
-  grammar: unless(GUIDED, ''),
   regex: unless(GUIDED, ''),
   ebnf: unless(GUIDED, ''),
   // Sampling that is not done, or by other names.
@@ -100,17 +92,9 @@ export function refuseUnhonoured(kind: RequestKind, json: JsonObject): void {
   for (const [name, { why, harmless }] of Object.entries(UNHONOURED[kind])) {
     const value = json[name];
     if (value === undefined || value === null) continue;
-    const format = name === 'response_format' ? formatOf(value) : undefined;
-    if (harmless.includes(format ?? comparable(value))) continue;
-    const member = format === undefined ? `'${name}'` : `${name} '${format}'`;
-    throw new OpenAiRequestError(name, `${member} is not supported: ${why}.`, 'UNSUPPORTED');
+    if (harmless.includes(comparable(value))) continue;
+    throw new OpenAiRequestError(name, `'${name}' is not supported: ${why}.`, 'UNSUPPORTED');
   }
-}
-
-/** The type that a response_format asks for. */
-function formatOf(value: JsonValue): string | undefined {
-  const type = isObject(value) ? value['type'] : value;
-  return typeof type === 'string' ? type : undefined;
 }
 
 /** Lists and objects as their JSON. */

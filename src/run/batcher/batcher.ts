@@ -7,9 +7,11 @@ import type { StepOutput } from '../../core/step.js';
 import type { BatcherHealth, TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import type { Executor } from '../executor/executor.js';
 import type { KvCache } from '../kv/kv-cache.js';
+import { AutomatonCache, TokenMatcher } from '../../text/grammar/token-matcher.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BeamProgress } from './request/beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
+import { ConstraintRun } from './request/constraint-run.js';
 import { prefixSalt } from './request/prefix-salt.js';
 import {
   type Intake,
@@ -36,6 +38,7 @@ export class Batcher implements TokenBatcher {
   readonly #steps: StepDriver;
   readonly #uniformPromptTokens: number | undefined;
   readonly #requests = new Map<RequestId, RequestRun>();
+  readonly #automata = new AutomatonCache();
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
   #state: BatcherHealth['state'] = 'running';
   #failure: ErrorReport | undefined;
@@ -88,7 +91,14 @@ export class Batcher implements TokenBatcher {
       return;
     }
     const cacheSalt = prefixSalt(request, this.#uniformPromptTokens);
-    const run = new RequestRun({ ...request, cacheSalt }, sink, this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    let run: RequestRun;
+    try {
+      run = new RequestRun({ ...request, cacheSalt }, sink, nowMs, this.#constraintOf(request));
+    } catch (thrown) {
+      sink.event(refusedEvent(request, reportError(thrown), nowMs));
+      return;
+    }
     this.#requests.set(request.id, run);
     this.#steps.scheduler.add(run.group);
     this.#wakeUp();
@@ -192,6 +202,13 @@ export class Batcher implements TokenBatcher {
     return tokenCount;
   };
 
+  /** State of a request's constraint before its first token. @throws {AloftError} REQUEST_INVALID */
+  #constraintOf({ constraint, endIds }: TokenRequest): ConstraintRun | undefined {
+    if (constraint === undefined) return undefined;
+    const matcher = new TokenMatcher(this.#automata.automatonOf(constraint), constraint);
+    return new ConstraintRun(matcher, endIds);
+  }
+
   /** @returns whether a sequence took the token that was sampled there */
   #acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): boolean {
     const run = step.runOfLogit(logit);
@@ -204,8 +221,24 @@ export class Batcher implements TokenBatcher {
       return false;
     }
     if (!isSample) run.request.promptScores!.add(output, logit);
-    else this.#acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
+    else if (run.constraint === undefined)
+      this.#acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs);
+    else
+      this.#followConstraint(run, () =>
+        this.#acceptSample(run, step.epochOfLogit(logit), output, logit, timeMs),
+      );
     return isSample;
+  }
+
+  /** A constraint that cannot be followed further ends its own request alone. */
+  #followConstraint(run: RequestSequence, accept: () => void): void {
+    try {
+      accept();
+    } catch (thrown) {
+      const error = reportError(thrown);
+      if (error.code !== 'REQUEST_INVALID') throw thrown;
+      this.#end(run.request, error);
+    }
   }
 
   #acceptSample(

@@ -2,6 +2,7 @@
 import { brokenInvariant, invariant } from '../../core/errors.js';
 import { listNumberCount } from '../../core/sampling.js';
 import type { SlotState, StepInput } from '../../core/step.js';
+import { maskWords } from '../../ops/sample/contract.js';
 import type { ExecutorLimits } from './executor.js';
 
 /** Facts about an attached slot that decide whether a step may name it. */
@@ -25,6 +26,7 @@ export function checkStep(step: StepInput, limits: ExecutorLimits, slots: Checke
     checkBlocks(step, row, limits);
   }
   checkLogits(step, limits);
+  checkMasks(step, limits);
   checkPairs('copied', step.blockCopies, [limits.blockCount, limits.blockCount]);
   checkPairs('saved', step.blocksToHost, [limits.blockCount, limits.hostBlockCount]);
   checkPairs('loaded', step.blocksFromHost, [limits.blockCount, limits.hostBlockCount]);
@@ -109,6 +111,16 @@ function checkLogits(step: StepInput, { vocabulary }: ExecutorLimits): void {
     if (!(isInside && target >= -1 && target < vocabulary))
       throw brokenInvariant(`logit ${i}: token ${token}, row ${row}, target ${target}`);
   }
+}
+
+/** Masks are read by number, and the device has room for one a row. */
+function checkMasks(step: StepInput, { vocabulary, maxRows }: ExecutorLimits): void {
+  const { maskCount, masks, logitCount, logitMasks } = step;
+  if (!(maskCount <= maxRows && masks.length >= maskCount * maskWords(vocabulary)))
+    throw brokenInvariant(`step ${step.stepId} has ${maskCount} masks in ${masks.length} words`);
+  for (let i = 0; i < logitCount; i++)
+    if (!(logitMasks[i]! >= -1 && logitMasks[i]! < maskCount))
+      throw brokenInvariant(`logit ${i} names mask ${logitMasks[i]} of ${maskCount}`);
 }
 
 /** @param counts blocks that there are of each of a pair */

@@ -1,7 +1,7 @@
 /** Parts of a step that executors on the host compute in TypeScript: fed back tokens, and the shape of results. */
 import type { SamplingParams } from '../../core/sampling.js';
 import type { StepInput, StepOutput } from '../../core/step.js';
-import { topCountOf } from '../../ops/sample/contract.js';
+import { maskWords, topCountOf } from '../../ops/sample/contract.js';
 import type { CheckedSlot } from './step-check.js';
 
 /** An attached slot whose last token the host knows. */
@@ -41,6 +41,17 @@ export function logitRequest(step: StepInput, index: number, slots: HostSlots): 
     target,
     topCount: topCountOf(slots.get(slot)!.sampling, target >= 0),
   };
+}
+
+/** The mask of a logit; undefined where any token may be sampled. */
+export function maskOf(
+  { masks, logitMasks }: StepInput,
+  index: number,
+  vocabulary: number,
+): Int32Array | undefined {
+  const mask = logitMasks[index]!;
+  const words = maskWords(vocabulary);
+  return mask < 0 ? undefined : masks.subarray(mask * words, (mask + 1) * words);
 }
 
 /** A result of the right shape, all log probabilities NaN and all top tokens -1. */

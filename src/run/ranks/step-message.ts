@@ -96,6 +96,10 @@ export function readStep(message: Int32Array): SentStep {
     logitTokens: take(logitCount),
     logitRows: take(logitCount),
     logitTargets: take(logitCount),
+    // Rank 0 samples for all, so the others get no masks.
+    logitMasks: new Int32Array(logitCount).fill(-1),
+    maskCount: 0,
+    masks: new Int32Array(0),
     blocksToHost: take(toHost),
     blocksFromHost: take(fromHost),
     blockCopies: take(copies),

@@ -199,8 +199,8 @@ describe('chat completions', () => {
   test.each<[string, object, string]>([
     ['no messages', { messages: [] }, 'messages'],
     ['temperature', { messages, temperature: -1 }, 'temperature'],
-    ['guided_json', { messages, guided_json: {} }, 'guided_json'],
-    ['json mode', { messages, response_format: { type: 'json_object' } }, 'response_format'],
+    ['guided_json', { messages, guided_json: 3 }, 'guided_json'],
+    ['format', { messages, response_format: { type: 'xml' } }, 'response_format'],
     ['top_logprobs alone', { messages, top_logprobs: 2 }, 'top_logprobs'],
     ['images', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }, 'messages.0.content'],
   ])('a wrong %s names its member', async (_, body, param) => {

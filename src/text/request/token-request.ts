@@ -1,4 +1,5 @@
 /** GenerateRequest -> TokenRequest: all checks and defaults of a text request, as a pure function. */
+import type { TokenConstraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { RequestId } from '../../core/ids.js';
@@ -17,6 +18,8 @@ export interface EncodedRequest {
   readonly badWords: readonly (readonly number[])[];
   /** Used when the request has no seed. */
   readonly randomSeed: bigint;
+  /** The request's constraint, compiled. */
+  readonly constraint?: TokenConstraint | undefined;
 }
 
 /** Limits and recommendations of the engine. */
@@ -61,6 +64,7 @@ export function toTokenRequest(
     cacheSalt: request.cacheSalt,
     returnContextLogits: request.returnContextLogits ?? false,
     returnGenerationLogits: request.returnGenerationLogits ?? false,
+    constraint: encoded.constraint,
   };
 }
 

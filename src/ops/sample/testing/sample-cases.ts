@@ -1,6 +1,7 @@
 /** Cases that every implementation of sampling is tested with. */
 import { seededRandom } from '../../../core/random.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import { maskWords } from '../contract.js';
 import { type SampleContext, scoreReference } from '../reference.js';
 
 const SAMPLING: SamplingParams = { ...GREEDY, temperature: 1 };
@@ -133,3 +134,30 @@ export function beamSettings(
     { badWords: countUp(logits.length).map((id) => [id]) },
   ];
 }
+
+/** Masks of few tokens, of many, of one, of none of the likely ones, and of all. */
+export function masksOf(vocabulary: number): readonly Int32Array[] {
+  const maskWhere = (isAllowed: (id: number) => boolean): Int32Array => {
+    const mask = new Int32Array(maskWords(vocabulary));
+    for (const id of countUp(vocabulary).filter(isAllowed)) mask[id >> 5]! |= 1 << (id & 31);
+    return mask;
+  };
+  return [
+    maskWhere((id) => id % 37 === 5),
+    maskWhere((id) => id % 3 !== 0),
+    maskWhere((id) => id === vocabulary - 1),
+    maskWhere((id) => id >= 32 && id < 64),
+    maskWhere(() => true),
+  ];
+}
+
+/** Settings beside a mask; the last ones leave nothing of it, so that the mask alone counts. */
+export const MASK_SETTINGS: readonly [string, Partial<SamplingParams>, Partial<SampleContext>][] = [
+  ['greedy', { temperature: 0 }, {}],
+  ['draws', { temperature: 1.5 }, {}],
+  ['filters', { topK: 20, topP: 0.9 }, {}],
+  ['a bias that pulls elsewhere', { logitBias: new Map([[0, 1e6]]) }, {}],
+  ['penalties', { repetitionPenalty: 1.3, frequencyPenalty: 0.5 }, historyOf(500, 8)],
+  ['everything forbidden', { badWords: countUp(500).map((id) => [id]) }, {}],
+  ['every end forbidden', { minTokens: 100, temperature: 0 }, { endIds: countUp(500) }],
+];

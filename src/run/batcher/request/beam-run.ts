@@ -1,20 +1,29 @@
 import type { StepOutput } from '../../../core/step.js';
 import type { Sequence, SequenceGroup } from '../../scheduler/sequence.js';
+import type { ConstraintRun } from './constraint-run.js';
 import type { BeamCandidates, BeamChoice, BeamSearch } from './beam-search.js';
 
 /** After a result: others are awaited, or the beams have changed, or the search is over. */
 export type BeamProgress = 'waits' | 'movedOn' | 'isOver';
 
+/** A beam's state of the request's constraint. */
+interface ConstrainedBeam {
+  constraint: ConstraintRun | undefined;
+}
+
 /** Connects a beam search with the sequences that compute it: waits for the results of all beams, then moves them on. */
 export class BeamRun {
   readonly #search: BeamSearch;
   readonly #group: SequenceGroup;
+  readonly #beams: readonly ConstrainedBeam[];
   /** [beams] results of the beams that have one. */
   readonly #results: (BeamCandidates | undefined)[];
   /** The group's epoch when `results` came; others are void, because the KV they belong to is gone. */
   #resultsEpoch = 0;
 
-  constructor(search: BeamSearch, group: SequenceGroup) {
+  /** @param beams constraints of the beams, which move on with their histories */
+  constructor(search: BeamSearch, group: SequenceGroup, beams: readonly ConstrainedBeam[]) {
+    this.#beams = beams;
     this.#search = search;
     this.#group = group;
     this.#results = group.sequences.map(() => undefined);
@@ -48,7 +57,10 @@ export class BeamRun {
     const { sequences } = this.#group;
     const { knownCount } = sequences[0]!;
     const histories = parents.map((parent) => sequences[parent]!.tokens.slice());
+    const constraints = parents.map((parent) => this.#beams[parent]!.constraint?.fork());
     for (const [i, sequence] of sequences.entries()) {
+      constraints[i]?.accept(tokenIds[i]!);
+      this.#beams[i]!.constraint = constraints[i];
       sequence.tokens = histories[i]!;
       sequence.knownCount = knownCount;
       sequence.append(tokenIds[i]!);

@@ -16,6 +16,7 @@ export function checkRequest(request: TokenRequest, capacity: Capacity): void {
   checkCounts(request, capacity.limits);
   checkTokens(request, capacity.limits);
   checkLists(request, capacity.limits);
+  checkConstraint(request, capacity.limits);
   checkLengths(request, capacity.limits);
   if (request.beam !== undefined) checkBeams(request, request.beam, capacity.limits);
   checkBlocks(request, capacity);
@@ -55,6 +56,20 @@ function checkLists({ sampling, endIds }: TokenRequest, { maxListNumbers = Infin
     count > maxListNumbers,
     () =>
       `Logit biases, bad words and end ids take ${count} numbers on the device, and ${maxListNumbers} fit; use fewer.`,
+  );
+}
+
+/** A search compares whole sequences, so each must be able to end. */
+function checkConstraint({ constraint, beam, endIds }: TokenRequest, { vocabulary }: TokenLimits): void {
+  if (constraint === undefined) return;
+  refuse(
+    constraint.tokens.vocabulary !== vocabulary,
+    () =>
+      `The constraint is for a vocabulary of ${constraint.tokens.vocabulary} tokens, and this engine has ${vocabulary}.`,
+  );
+  refuse(
+    beam !== undefined && endIds.length === 0,
+    () => 'Beams under a constraint need an end id, because they end where an answer is complete; name one.',
   );
 }
 

@@ -49,8 +49,8 @@ export function duplicateReport({ id }: TokenRequest): ErrorReport {
 /** Penalties so large that they overflow can leave a beam search without tokens to go on with. */
 export function shortSearchReport({ id, sequenceCount }: TokenRequest): ErrorReport {
   const message =
-    `Penalties and biases left request ${id} fewer than ${sequenceCount} possible sequences; ` +
-    'use smaller ones.';
+    `Penalties, biases or the constraint left request ${id} fewer than ${sequenceCount} possible sequences; ` +
+    'use smaller ones, or ask for fewer.';
   return { code: 'REQUEST_INVALID', message };
 }
 

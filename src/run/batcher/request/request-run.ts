@@ -4,6 +4,7 @@ import { dependsOnOutput, GREEDY_FILTERS, type SamplingParams } from '../../../c
 import { SequenceGroup } from '../../scheduler/sequence.js';
 import { BeamRun } from './beam-run.js';
 import { BeamSearch } from './beam-search.js';
+import type { ConstraintRun } from './constraint-run.js';
 import { requestWidth } from './check-request.js';
 import { PromptScores } from './prompt-scores.js';
 import type { RequestSink } from './request-sink.js';
@@ -37,7 +38,8 @@ export class RequestRun implements SequenceOwner {
   firstTokenMs: number | undefined;
   isOver = false;
 
-  constructor(request: TokenRequest, sink: RequestSink, nowMs: number) {
+  /** @param constraint state of the request's constraint before the first token */
+  constructor(request: TokenRequest, sink: RequestSink, nowMs: number, constraint?: ConstraintRun) {
     const { sampling, beam, stopTokenLists } = request;
     this.tokens = request;
     this.sink = sink;
@@ -55,6 +57,7 @@ export class RequestRun implements SequenceOwner {
       maxOutputTokens: request.maxOutputTokens,
       width: requestWidth(request),
       isBeamSearch: beam !== undefined,
+      isConstrained: constraint !== undefined,
       scoresPrompt,
       cacheSalt: request.cacheSalt,
       priority: request.priority,
@@ -63,8 +66,9 @@ export class RequestRun implements SequenceOwner {
       endBeforeMs: nowMs + (request.deadlineMs ?? Infinity),
     });
     this.sequences = this.group.sequences.map((sequence) => new SequenceRun(this, sequence));
+    for (const sequence of this.sequences) sequence.constraint = constraint?.fork();
     this.beams = beam === undefined ? undefined : new BeamSearch(request, beam, this.stopLists);
-    this.beamRun = this.beams && new BeamRun(this.beams, this.group);
+    this.beamRun = this.beams && new BeamRun(this.beams, this.group, this.sequences);
   }
 
   /** Parameters with which the device samples continuation `index`. */

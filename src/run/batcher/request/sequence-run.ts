@@ -2,6 +2,7 @@ import { joinLogits } from '../../../core/logits.js';
 import type { FinishReason, SequenceEvent, TokenLogprobs, TokenRequest } from '../../../core/request.js';
 import type { StepOutput } from '../../../core/step.js';
 import type { Sequence } from '../../scheduler/sequence.js';
+import type { ConstraintRun } from './constraint-run.js';
 import type { RequestSink } from './request-sink.js';
 import { logitsAt, logprobsAt } from './step-results.js';
 import type { StopLists } from './stop-lists.js';
@@ -26,6 +27,8 @@ export class SequenceRun<Owner extends SequenceOwner> {
   /** Sum over all that was generated, a closing end id or stop list included; NaN when nobody asked. */
   cumulativeLogprob: number;
   finishReason: FinishReason | undefined;
+  /** State of the request's constraint; undefined without one. */
+  constraint: ConstraintRun | undefined;
   /** Tokens that are output: all generated ones but a stop list at the end. */
   #stopCount = 0;
   #emittedCount = 0;
@@ -56,6 +59,8 @@ export class SequenceRun<Owner extends SequenceOwner> {
       this.#stopCount = request.stopLists.matchedCount(tokens, promptCount, knownCount);
       if (this.#stopCount > 0) return 'stop_word';
     }
+    this.constraint?.accept(tokenId);
+    if (this.constraint?.isComplete) return 'stop';
     return sequence.knownCount === sequence.maxTokens ? 'length' : undefined;
   }
 

@@ -4,6 +4,7 @@ import type { KvCache } from '../../kv/kv-cache.js';
 import type { SchedulerLimits } from '../../scheduler/scheduler-limits.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import type { RowList, StepPlan } from '../../scheduler/step-plan.js';
+import type { ConstraintRun } from '../request/constraint-run.js';
 import type { RequestSequence } from '../request/request-run.js';
 import type { SlotTable } from './slot-table.js';
 
@@ -24,6 +25,7 @@ export class StepBuffers implements StepInput {
   tokenCount = 0;
   rowCount = 0;
   logitCount = 0;
+  maskCount = 0;
   returnLogits = false;
   #decodeRowCount = 0;
   #prefixHitTokens = 0;
@@ -38,6 +40,9 @@ export class StepBuffers implements StepInput {
   readonly logitTokens: Int32Array;
   readonly logitRows: Int32Array;
   readonly logitTargets: Int32Array;
+  readonly logitMasks: Int32Array;
+  /** Grows with the first steps that have constrained rows. */
+  masks = new Int32Array(0);
   blockCopies: Int32Array = NO_PAIRS;
   blocksToHost: Int32Array = NO_PAIRS;
   blocksFromHost: Int32Array = NO_PAIRS;
@@ -59,6 +64,7 @@ export class StepBuffers implements StepInput {
     this.logitTokens = new Int32Array(shape.maxStepLogits);
     this.logitRows = new Int32Array(shape.maxStepLogits);
     this.logitTargets = new Int32Array(shape.maxStepLogits);
+    this.logitMasks = new Int32Array(shape.maxStepLogits);
     this.#rowEpochs = new Int32Array(shape.maxSequenceCount);
     this.#rowVersions = new Float64Array(shape.maxSequenceCount);
     this.#rowBlockCounts = new Int32Array(shape.maxSequenceCount);
@@ -69,6 +75,7 @@ export class StepBuffers implements StepInput {
     this.tokenCount = 0;
     this.rowCount = 0;
     this.logitCount = 0;
+    this.maskCount = 0;
     this.returnLogits = false;
     this.#decodeRowCount = plan.decodeRows.length;
     this.#prefixHitTokens = plan.prefixHitTokens;
@@ -154,6 +161,7 @@ export class StepBuffers implements StepInput {
 
   #addSample(row: number, run: RequestSequence, token: number): void {
     this.#addLogit(row, token, -1);
+    if (run.constraint !== undefined) this.#addMask(run.constraint);
     const { promptScores, tokens } = run.request;
     const endsPrompt = promptScores !== undefined && !promptScores.isEmitted;
     this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
@@ -162,7 +170,20 @@ export class StepBuffers implements StepInput {
   #addLogit(row: number, token: number, target: number): void {
     this.logitTokens[this.logitCount] = token;
     this.logitRows[this.logitCount] = row;
+    this.logitMasks[this.logitCount] = -1;
     this.logitTargets[this.logitCount++] = target;
+  }
+
+  /** Gives the last logit a mask. */
+  #addMask(constraint: ConstraintRun): void {
+    const start = this.maskCount * constraint.maskWords;
+    if (start + constraint.maskWords > this.masks.length) {
+      const grown = new Int32Array(Math.max(start + constraint.maskWords, 2 * this.masks.length));
+      grown.set(this.masks);
+      this.masks = grown;
+    }
+    constraint.writeMask(this.masks, start);
+    this.logitMasks[this.logitCount - 1] = this.maskCount++;
   }
 }
 

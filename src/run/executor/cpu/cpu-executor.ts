@@ -17,7 +17,7 @@ import type { Instruction } from './op-scope.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { limitsOfPlan } from '../opening/sizing.js';
 import { checkSlot, checkStep } from '../step-check.js';
-import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
+import { emptyOutput, type HostSlot, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
 
 /** A slot and, where its prompt decides them, the rotations of its tokens. */
 class CpuSlot implements HostSlot {
@@ -232,7 +232,9 @@ export class CpuExecutor implements Executor {
     for (let i = 0; i < logitCount; i++) {
       const request = logitRequest(step, i, this.#slots);
       topCount = Math.max(topCount, request.topCount);
-      this.#sampleRows.set(i, this.#slots.get(request.slot)!.native, request);
+      const words = maskOf(step, i, this.limits.vocabulary);
+      const mask = words === undefined ? 0 : addressOf(words);
+      this.#sampleRows.set(i, this.#slots.get(request.slot)!.native, { ...request, mask });
     }
     const output = emptyOutput(step, topCount);
     if (logitCount === 0) return output;

@@ -13,7 +13,7 @@ import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { topCountOf } from '../../../ops/sample/contract.js';
+import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import type { PreparedRank, RankAgreement } from '../opening/prepared-rank.js';
@@ -198,6 +198,7 @@ class CudaExecutor implements Executor {
     const topCount = this.#noteLogits(step);
     flight.start.record(this.#stream);
     moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
+    if (step.maskCount > 0) this.#uploadMasks(flight, step);
     this.#launcher.launch(flight, step, topCount);
     this.#stream.copyToHost(
       flight.results.address,
@@ -239,6 +240,14 @@ class CudaExecutor implements Executor {
     this.#link?.dispose();
     this.#stream.dispose();
     this.#options.gpu.dispose();
+  }
+
+  /** Masks have an area of their own, so that captured steps find them. */
+  #uploadMasks(flight: Flight, { masks, maskCount }: StepInput): void {
+    const words = maskCount * maskWords(this.limits.vocabulary);
+    const staging = flight.masks();
+    new Int32Array(staging.buffer).set(masks.subarray(0, words));
+    this.#stream.copyToDevice(this.#areas.tokenMasks, staging.address, words * 4);
   }
 
   /** Results of a step in which a rank was waited for in vain are worth nothing. */

@@ -30,6 +30,7 @@ export interface ExecutorMemory extends CudaMemory {
   readonly blockBytes: number;
   readonly descriptorBytes: number;
   readonly outBytes: number;
+  readonly maskBytes: number;
   readonly matmulWorkspaceBytes: number;
 }
 
@@ -80,6 +81,7 @@ export function withCache(
     descriptorBytes: bytes.descriptor,
     matmulWorkspaceBytes: bytes.matmulWorkspace,
     outBytes: bytes.results,
+    maskBytes: bytes.tokenMasks,
   };
 }
 

@@ -8,6 +8,8 @@ export interface Flight {
   readonly staging: PinnedArea;
   readonly words: Int32Array;
   readonly results: PinnedArea;
+  /** Room for the masks of the largest step; made for the first step that has any. */
+  readonly masks: () => PinnedArea;
   readonly start: CudaEvent;
   readonly end: CudaEvent;
 }
@@ -22,12 +24,17 @@ export interface PendingStep {
   readonly logits: Float32Array | undefined;
 }
 
-export function createFlight(gpu: Gpu, memory: Pick<ExecutorMemory, 'descriptorBytes' | 'outBytes'>): Flight {
+export function createFlight(
+  gpu: Gpu,
+  memory: Pick<ExecutorMemory, 'descriptorBytes' | 'outBytes' | 'maskBytes'>,
+): Flight {
+  let masks: PinnedArea | undefined;
   const staging = gpu.allocatePinned(memory.descriptorBytes);
   return {
     staging,
     words: new Int32Array(staging.buffer),
     results: gpu.allocatePinned(memory.outBytes),
+    masks: () => (masks ??= gpu.allocatePinned(memory.maskBytes)),
     start: createEvent(gpu.driver),
     end: createEvent(gpu.driver),
   };

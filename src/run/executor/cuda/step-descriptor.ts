@@ -37,6 +37,7 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
     logitTokens: logits,
     logitRows: logits,
     logitTargets: logits,
+    logitMasks: logits,
     decodeItems: capacity.decodeItems,
     prefillTiles: capacity.prefillTiles,
     blockTables: rows * capacity.maxBlocks,
@@ -98,6 +99,7 @@ export function fillDescriptor(
   put('logitTokens', step.logitTokens, logitCount);
   put('logitRows', step.logitRows, logitCount);
   put('logitTargets', step.logitTargets, logitCount);
+  put('logitMasks', step.logitMasks, logitCount);
   padDescriptor(words, { capacity, offsets }, step);
 
   let item = offsets.decodeItems;
@@ -133,6 +135,7 @@ function padDescriptor(
   fill('rowSlots', -1, rowCount, capacity.rows);
   fill('contextLengths', 0, rowCount, capacity.rows);
   fill('logitTargets', -1, logitCount, capacity.logits);
+  fill('logitMasks', -1, logitCount, capacity.logits);
   for (let row = rowCount; row < capacity.rows; row++) words[offsets.rowOffsets + row + 1] = row + 1;
   for (let token = tokenCount; token < capacity.tokens; token++)
     words[offsets.tokenRows + token] = Math.min(token, capacity.rows - 1);

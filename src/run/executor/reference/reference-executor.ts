@@ -7,7 +7,7 @@ import { validatePlan } from '../../../plan/validate.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { limitsOfPlan } from '../opening/sizing.js';
 import { checkSlot, checkStep } from '../step-check.js';
-import { emptyOutput, type HostSlot, logitRequest, resolveTokenIds } from '../step-results.js';
+import { emptyOutput, type HostSlot, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
 import { LockstepCollectives } from './lockstep-collectives.js';
 import { type RankModel, ReferenceRank } from './reference-rank.js';
 
@@ -119,7 +119,8 @@ export class ReferenceExecutor implements Executor {
     for (const [i, request] of requests.entries()) {
       const row = rowOf(logits, i).subarray(0, vocabulary);
       const slot = this.#slots.get(request.slot)!;
-      const context = { ...slot.state, outputTokenIds: slot.outputTokenIds };
+      const mask = maskOf(step, i, vocabulary);
+      const context = { ...slot.state, outputTokenIds: slot.outputTokenIds, mask };
       const beam =
         slot.state.isBeam && request.target < 0
           ? scoreBeamReference(row, context, request.topCount)

@@ -65,6 +65,8 @@ const FAULTY: readonly (readonly [string, StepInput])[] = [
   ['feedback before a first sample', buildStep([{ ...ROW, tokenIds: [-1] }])],
   ['a target beyond the vocabulary', buildStep([{ ...ROW, wanted: [{ index: 1, target: 100_000 }] }])],
   ['logits of a token of another row', { ...buildStep([ROW]), logitTokens: Int32Array.of(2) }],
+  ['a mask that is not there', { ...buildStep([ROW]), logitMasks: Int32Array.of(0) }],
+  ['masks that are too short', { ...buildStep([ROW]), maskCount: 1, masks: Int32Array.of(-1) }],
   ['rows that leave out tokens', { ...buildStep([ROW]), rowOffsets: Int32Array.of(1, 2) }],
   ['too many tokens', buildStep([{ ...ROW, tokenIds: range(LIMITS.maxStepTokens + 1), blocks: range(20) }])],
   [

@@ -1,6 +1,7 @@
 import { AloftError, invariant } from '../../../core/errors.js';
 import type { SlotState, StepInput, StepOutput } from '../../../core/step.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
+import { maskOf } from '../step-results.js';
 import {
   beamScores,
   EMPTY_HISTORY,
@@ -224,7 +225,8 @@ export class ToyExecutor implements Executor {
       output.set(logit, target, state.sampling.promptLogprobs, () => logSoftmax(logits));
       return;
     }
-    const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds) };
+    const mask = maskOf(step, logit, vocabulary);
+    const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds), mask };
     const scores = () => (state.isBeam ? beamScores(logits, current) : logSoftmax(logits));
     const tokenId = isBroken ? -1 : sampleToy(logits, current, position);
     outputTokenIds.push(Math.max(0, tokenId));

@@ -2,9 +2,9 @@
  * A language model without weights: the logits of the next token are a hash of all tokens before it. Two histories
  * that differ anywhere give unrelated logits, so a scheduling fault cannot hide.
  */
-import type { SamplingParams } from '../../../core/sampling.js';
+import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
 import type { SlotState } from '../../../core/step.js';
-import { modifiedLogits } from '../../../ops/sample/reference.js';
+import { modifiedLogits, type SampleContext } from '../../../ops/sample/reference.js';
 
 export const EMPTY_HISTORY = 0x2545f491;
 
@@ -38,10 +38,16 @@ export function topTokens(values: Float64Array | Float32Array, count: number): n
     .slice(0, count);
 }
 
+/** A slot with the bits of the tokens that may come next, if there are any. */
+type MaskedSlot = SlotState & Pick<SampleContext, 'mask'>;
+
+/** The slot with its mask and nothing else that changes logits. */
+const bareSlot = (slot: MaskedSlot): SampleContext => ({ ...slot, sampling: GREEDY, endIds: [] });
+
 /** The sampled token for the sequence in `slot`, whose last token is at `position`. */
-export function sampleToy(logits: Float32Array, slot: SlotState, position: number): number {
+export function sampleToy(logits: Float32Array, slot: MaskedSlot, position: number): number {
   const { sampling } = slot;
-  const scores = allowed(modifiedLogits(logits, slot), logits);
+  const scores = allowed(modifiedLogits(logits, slot), modifiedLogits(logits, bareSlot(slot)));
   if (sampling.temperature === 0 || sampling.topK === 1) return topTokens(scores, 1)[0]!;
   const kept = topTokens(scores, sampling.topK === 0 ? scores.length : sampling.topK);
   const noisy = new Float64Array(scores.length).fill(-Infinity);
@@ -51,9 +57,9 @@ export function sampleToy(logits: Float32Array, slot: SlotState, position: numbe
 }
 
 /** Scores that a beam reports of its next tokens.  -> [vocabulary] f64 */
-export function beamScores(logits: Float32Array, slot: SlotState): Float64Array {
+export function beamScores(logits: Float32Array, slot: MaskedSlot): Float64Array {
   const logprobs = Float32Array.from(logSoftmax(logits));
-  return Float64Array.from(allowed(modifiedLogits(logprobs, slot), logprobs));
+  return Float64Array.from(allowed(modifiedLogits(logprobs, slot), modifiedLogits(logprobs, bareSlot(slot))));
 }
 
 /** When everything is forbidden, nothing is. */

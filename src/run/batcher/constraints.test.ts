@@ -1,0 +1,221 @@
+import { describe, expect, test } from 'vitest';
+import type { Constraint, TokenConstraint } from '../../core/constraint.js';
+import type { StepStats } from '../../core/batcher-stats.js';
+import type { BatcherEvent, TokenRequest } from '../../core/request.js';
+import { GREEDY } from '../../core/sampling.js';
+import { compileConstraint } from '../../text/grammar/compile-constraint.js';
+import { SharedAutomaton, TokenMatcher } from '../../text/grammar/token-matcher.js';
+import { buildVocabulary } from '../../text/grammar/vocabulary/token-vocabulary.js';
+import { ToyExecutor } from '../executor/testing/toy-executor.js';
+import { Batcher } from './batcher.js';
+import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
+import { ManualClock } from './testing/manual-clock.js';
+import { tokenRequest } from './testing/mixed-requests.js';
+import { OutcomeCollector, runToEnd } from './testing/outcome.js';
+
+/** Texts of the tokens; the last one is the end. */
+const TOKENS = [
+  'a',
+  'b',
+  'c',
+  'ab',
+  'bc',
+  'abc',
+  '1',
+  '12',
+  '{',
+  '}',
+  '"',
+  ':',
+  ',',
+  '{"',
+  '":',
+  '"a"',
+  ' ',
+  '[',
+  ']',
+  '[]',
+  '',
+];
+const END = TOKENS.length - 1;
+const LIMITS = {
+  maxStepTokens: 64,
+  maxRows: 8,
+  maxLogits: 16,
+  blockTokens: 4,
+  blockCount: 64,
+  hostBlockCount: 0,
+  maxSequenceTokens: 64,
+  vocabulary: TOKENS.length,
+};
+const VOCABULARY = buildVocabulary({
+  key: 'toy',
+  vocabulary: TOKENS.length,
+  bytesOf: (id) => Buffer.from(TOKENS[id]!),
+  firstBytesOf: undefined,
+});
+
+function constraintOf(constraint: Constraint, tokens = VOCABULARY): TokenConstraint {
+  const key = JSON.stringify(constraint);
+  return { key, grammar: compileConstraint(constraint), tokens, droppedSpaces: 0, startsText: false };
+}
+
+/** Texts of two characters' pairs, or a list of them: never short, never endless. */
+const PAIRS = constraintOf({ type: 'regex', pattern: '(?:[abc]1){2,5}' });
+const LONG = constraintOf({ type: 'regex', pattern: '(?:[abc]1){9}' });
+const LIST = constraintOf({ type: 'grammar', grammar: 'root ::= "[" (root ("," root)*)? "]"' });
+
+const constrained = (
+  id: string,
+  constraint: TokenConstraint,
+  changes: Partial<TokenRequest> = {},
+): TokenRequest => tokenRequest(id, { constraint, endIds: [END], maxOutputTokens: 20, ...changes });
+
+function open(options: Partial<BatcherOptions> = {}, limits: Partial<typeof LIMITS> = {}) {
+  const executor = new ToyExecutor({ limits: { ...LIMITS, ...limits } });
+  const batcher = new Batcher(executor, { ...DEFAULT_BATCHER_OPTIONS, ...options }, new ManualClock());
+  const steps: StepStats[] = [];
+  batcher.onStep((stats) => steps.push(stats));
+  return { batcher, steps };
+}
+
+const textOf = (tokenIds: readonly number[]): string => tokenIds.map((id) => TOKENS[id]).join('');
+
+/** Whether tokens are an answer, or the beginning of one. */
+function judge(constraint: TokenConstraint, tokenIds: readonly number[]): 'answer' | 'beginning' | 'wrong' {
+  const matcher = new TokenMatcher(new SharedAutomaton(constraint), constraint);
+  for (const id of tokenIds) if (!matcher.accept(id)) return 'wrong';
+  return matcher.isAccepting ? 'answer' : 'beginning';
+}
+
+function expectValid(collector: OutcomeCollector, constraint: TokenConstraint, count = 1): void {
+  expect(collector.faults).toEqual([]);
+  expect(collector.outcome.error).toBeUndefined();
+  expect(collector.outcome.sequences.size).toBe(count);
+  for (const { tokenIds, finishReason } of collector.outcome.sequences.values())
+    expect([textOf(tokenIds), judge(constraint, tokenIds)]).toEqual([
+      textOf(tokenIds),
+      finishReason === 'length' ? expect.stringMatching(/answer|beginning/) : 'answer',
+    ]);
+}
+
+const DRAWS = { ...GREEDY, temperature: 1.5 };
+
+describe('constraints', () => {
+  test.each([true, false])('hold for every kind of request, overlapped: %s', async (overlap) => {
+    const { batcher } = open({ overlap });
+    const requests = [
+      constrained('greedy', PAIRS),
+      constrained('draws', PAIRS, { sampling: { ...DRAWS, seed: 5n, logprobs: 2 } }),
+      constrained('several', PAIRS, { sampling: { ...DRAWS, seed: 9n }, sequenceCount: 3 }),
+      constrained('best of', PAIRS, { sampling: { ...DRAWS, seed: 1n }, sequenceCount: 1, bestOf: 3 }),
+      constrained('penalties', PAIRS, {
+        sampling: { ...DRAWS, repetitionPenalty: 2, frequencyPenalty: 1, seed: 3n },
+      }),
+      constrained('min tokens', PAIRS, { sampling: { ...DRAWS, minTokens: 12, seed: 3n } }),
+      constrained('bias', PAIRS, {
+        sampling: { ...GREEDY, logitBias: new Map([[12, 1e5]]), badWords: [[6]] },
+      }),
+      constrained('no end id', PAIRS, { endIds: [] }),
+      constrained('short', PAIRS, { maxOutputTokens: 3 }),
+    ];
+    const collectors = await runToEnd(batcher, requests);
+    for (const [i, collector] of collectors.entries())
+      expectValid(collector, PAIRS, requests[i]!.sequenceCount);
+    expect(batcher.kv.freeCount + batcher.kv.cachedCount).toBe(LIMITS.blockCount);
+  });
+
+  test.each(['guaranteed_no_evict', 'max_utilization'] as const)(
+    'give the same output with few blocks, preempted or not (%s)',
+    async (policy) => {
+      const requests = ['a', 'b', 'c', 'd'].map((id, i) =>
+        constrained(id, LONG, {
+          sampling: { ...DRAWS, seed: BigInt(i) },
+          promptTokenIds: Int32Array.of(1, 2, i),
+        }),
+      );
+      const alone = await Promise.all(requests.map((request) => runToEnd(open().batcher, [request])));
+      const small = open({ policy }, { blockCount: 9 });
+      const together = await runToEnd(small.batcher, requests);
+      for (const [i, collector] of together.entries())
+        expect(collector.outcome.sequences).toEqual(alone[i]![0]!.outcome.sequences);
+      if (policy === 'max_utilization')
+        expect(small.steps.reduce((sum, { preemptionCount }) => sum + preemptionCount, 0)).toBeGreaterThan(0);
+    },
+  );
+
+  test('end where nothing can follow, without a token for the end', async () => {
+    const { batcher } = open();
+    const choice = constraintOf({ type: 'choice', choices: ['abc', 'bc1'] });
+    const [collector] = await runToEnd(batcher, [constrained('a', choice, { endIds: [] })]);
+    const [sequence] = collector!.outcome.sequences.values();
+    expect(['abc', 'bc1']).toContain(textOf(sequence!.tokenIds));
+    expect(sequence!.finishReason).toBe('stop');
+  });
+
+  test('unconstrained rows run in every step beside constrained ones, which wait for their tokens', async () => {
+    const { batcher, steps } = open({ overlap: true });
+    const stepsOf = (request: TokenRequest): number[] => {
+      const taken: number[] = [];
+      batcher.submit(request, ({ type }) => (type === 'token' ? void taken.push(steps.length) : undefined));
+      return taken;
+    };
+    const free = stepsOf(tokenRequest('free', { maxOutputTokens: 24, promptTokenIds: Int32Array.of(4) }));
+    const held = stepsOf(constrained('held', LONG));
+    while (await batcher.turn()) continue;
+    expect(free).toEqual(free.map((_, i) => free[0]! + i));
+    expect(free).toHaveLength(24);
+    // As long as both run.
+    expect(held.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => held[0]! + 2 * i));
+  });
+
+  test('beams keep to them, each with its own state', async () => {
+    const { batcher } = open();
+    const beam = { width: 3, lengthPenalty: 1, earlyStopping: false };
+    const pairs = constrained('pairs', PAIRS, { beam, sequenceCount: 3, bestOf: 3 });
+    const list = constrained('list', LIST, { beam: { ...beam, width: 2 }, sequenceCount: 1 });
+    const [a, b] = await runToEnd(batcher, [pairs, list]);
+    expectValid(a!, PAIRS, 3);
+    expectValid(b!, LIST);
+    const texts = [...a!.outcome.sequences.values()].map(({ tokenIds }) => textOf(tokenIds));
+    expect(new Set(texts).size).toBe(3);
+  });
+
+  test.each<[string, Partial<TokenRequest>, RegExp]>([
+    [
+      'a vocabulary that cannot write them',
+      { constraint: constraintOf({ type: 'choice', choices: ['xyz'] }) },
+      /No token of the model's vocabulary can follow/,
+    ],
+    [
+      'beams without an end id',
+      { endIds: [], beam: { width: 2, lengthPenalty: 1, earlyStopping: true } },
+      /need an end id/,
+    ],
+    [
+      'another vocabulary',
+      { constraint: { ...PAIRS, tokens: { ...VOCABULARY, vocabulary: 9 } } },
+      /a vocabulary of 9 tokens/,
+    ],
+  ])('refuse %s', async (_, changes, message) => {
+    const { batcher } = open();
+    const events: BatcherEvent[] = [];
+    batcher.submit(constrained('a', PAIRS, changes), (event) => events.push(event));
+    expect(events).toMatchObject([
+      {
+        type: 'failed',
+        error: { code: 'REQUEST_INVALID', message: expect.stringMatching(message) as string },
+      },
+    ]);
+    expect(await batcher.turn()).toBe(false);
+  });
+
+  test('end a request alone where no token can follow in the middle', async () => {
+    const { batcher } = open();
+    const stuck = constrained('stuck', constraintOf({ type: 'choice', choices: ['abxa', 'abyb'] }));
+    const [failed, fine] = await runToEnd(batcher, [stuck, constrained('fine', PAIRS)]);
+    expect(failed!.outcome.error).toBe('REQUEST_INVALID');
+    expectValid(fine!, PAIRS);
+    expect(batcher.health.state).toBe('running');
+  });
+});

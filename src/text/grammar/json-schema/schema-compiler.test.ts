@@ -1,0 +1,174 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { describe, expect, it } from 'vitest';
+import { Automaton } from '../automaton/automaton.js';
+import { compileConstraint } from '../compile-constraint.js';
+import { matches, randomText, seededRandom } from '../testing/random-texts.js';
+import { SCHEMAS } from '../testing/schemas.js';
+
+const compile = (schema: unknown) => compileConstraint({ type: 'json_schema', schema });
+
+function validatorOf(schema: object): (value: unknown) => ErrorObject[] {
+  const ajv = new Ajv2020({ strict: false });
+  addFormats.default(ajv);
+  const validate = ajv.compile(schema);
+  return (value) => (validate(value) ? [] : validate.errors!);
+}
+
+describe('JSON schemas', () => {
+  it.each(SCHEMAS)('%s: every text is valid', (_, schema) => {
+    const automaton = new Automaton(compile(schema));
+    const errorsOf = validatorOf(schema as object);
+    const random = seededRandom(3);
+    let ended = 0;
+    for (let i = 0; i < 5; i++) {
+      const text = randomText(automaton, random)?.toString();
+      if (text === undefined) continue;
+      ended++;
+      const errors = errorsOf(JSON.parse(text));
+      if (errors.length > 0) expect.fail(`${text}: ${JSON.stringify(errors)}`);
+    }
+    expect(ended).toBeGreaterThan(0);
+  });
+
+  it.each<[string, unknown, readonly unknown[], readonly unknown[]]>([
+    [
+      'integers',
+      { type: 'integer', minimum: -12, exclusiveMaximum: 205 },
+      [-12, 0, 9, 99, 204],
+      [-13, 205, 1000],
+    ],
+    ['numbers', { type: 'number', minimum: -0.5, maximum: 2.25 }, [-0.5, 0, 1.75, 2, 2.25], [-0.51, 2.26, 3]],
+    ['open numbers', { type: 'number', exclusiveMinimum: 0 }, [0.1, 7, 12.5], [0, -1]],
+    ['multiples', { multipleOf: 7, minimum: 10, type: 'integer' }, [14, 21, 700], [7, 15, 701]],
+    ['lengths', { type: 'string', minLength: 2, maxLength: 3 }, ['ab', '漢字x', '\n"'], ['a', 'abcd']],
+    ['patterns', { type: 'string', pattern: 'b"' }, ['b"', 'ab"c'], ['b', 'ab']],
+    [
+      'tuples',
+      { prefixItems: [{ type: 'integer' }, { type: 'string' }], items: false, minItems: 1, type: 'array' },
+      [[1], [1, 'x']],
+      [[], ['x'], [1, 'x', 2]],
+    ],
+    [
+      'members',
+      {
+        type: 'object',
+        properties: { a: { type: 'integer' } },
+        required: ['a'],
+        additionalProperties: { type: 'null' },
+      },
+      [{ a: 1 }, { a: 1, z: null }],
+      [{}, { a: 'x' }, { a: 1, z: 2 }],
+    ],
+    [
+      'pattern members',
+      { type: 'object', patternProperties: { '^n_': { type: 'integer' } }, additionalProperties: false },
+      [{}, { n_1: 5 }],
+      [{ n_1: 'x' }, { m: 5 }],
+    ],
+    [
+      'counts',
+      { type: 'object', additionalProperties: { type: 'integer' }, minProperties: 1, maxProperties: 2 },
+      [{ a: 1 }, { a: 1, b: 2 }],
+      [{}, { a: 1, b: 2, c: 3 }],
+    ],
+    ['names', { type: 'object', propertyNames: { pattern: '^[a-c]$' } }, [{ a: 1 }], [{ d: 1 }]],
+    ['any type without a type', { minimum: 3 }, [3, 'x', null, [1]], [2]],
+    [
+      'all of several',
+      {
+        allOf: [
+          { type: 'object', properties: { a: { type: 'integer' } } },
+          { properties: { a: { minimum: 5 } }, required: ['a'] },
+        ],
+      },
+      [{ a: 5 }],
+      [{ a: 4 }, {}],
+    ],
+    [
+      'enums with bounds',
+      { enum: [1, 5, 'x', null], type: ['integer', 'null'], minimum: 2 },
+      [5, null],
+      [1, 'x'],
+    ],
+  ])('%s', (_, schema, valid, invalid) => {
+    const grammar = compile(schema);
+    for (const value of valid)
+      expect([value, matches(grammar, JSON.stringify(value))]).toEqual([value, true]);
+    for (const value of invalid)
+      expect([value, matches(grammar, JSON.stringify(value))]).toEqual([value, false]);
+  });
+
+  it('does not let a name be written in a second spelling', () => {
+    const grammar = compile({ type: 'object', properties: { a: { type: 'integer' } } });
+    expect([matches(grammar, '{"a":1}'), matches(grammar, String.raw`{"\u0061":"x"}`)]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    [
+      'a keyword',
+      { properties: { a: { type: 'array', contains: {} } } },
+      /at #\/properties\/a\/contains: the keyword contains/,
+    ],
+    ['a negation', { not: {} }, /at #\/not: the keyword not/],
+    ['a format', { type: 'string', format: 'iri' }, /at #\/format: the format "iri"/],
+    ['a lookahead', { type: 'string', pattern: '(?=a)b' }, /A lookahead .* of the pattern at #\/pattern/],
+    ['a backreference', { type: 'string', pattern: '(a)\\1' }, /A backreference/],
+    [
+      'a foreign reference',
+      { $ref: 'https://example.com/x' },
+      /at #\/\$ref: only references that start with #/,
+    ],
+    ['a reference to nothing', { $ref: '#/$defs/x' }, /nothing is at #\/\$defs\/x/],
+    ['a circle of references', { $ref: '#' }, /leads back to itself without an end/],
+    [
+      'recursion without end',
+      { type: 'object', properties: { a: { $ref: '#' } }, required: ['a'] },
+      /'#' calls itself without an end/,
+    ],
+    [
+      'types that exclude each other',
+      { allOf: [{ type: 'string' }, { type: 'null' }] },
+      /no text matches it/,
+    ],
+    [
+      'a pattern that no length fits',
+      { type: 'string', pattern: '^a{5}$', maxLength: 4 },
+      /cannot be satisfied/,
+    ],
+    [
+      'patterns that exclude each other',
+      { allOf: [{ pattern: '^a' }, { pattern: '^b' }], type: 'string' },
+      /cannot be satisfied/,
+    ],
+    [
+      'branches that may both hold',
+      { oneOf: [{ type: 'integer' }, { type: 'number' }] },
+      /branches 0 and 1 at once/,
+    ],
+    [
+      'fractions of multiples',
+      { type: 'number', multipleOf: 0.01 },
+      /multipleOf is a whole number from 1 to 1000/,
+    ],
+    ['a wrong type', { type: 'text' }, /type is one or several of/],
+    ['a wrong bound', { minLength: -1, type: 'string' }, /minLength is a whole number/],
+    ['no schema', 3, /a schema is an object, true or false/],
+    [
+      'too many values',
+      { enum: Array.from({ length: 100_000 }, (_, i) => i) },
+      /100000 values, and 10000 are possible|has \d+ characters/,
+    ],
+    ['a megabyte', { description: 'x'.repeat(1 << 20) }, /has 1048\d+ characters, and 400000 are possible/],
+    [
+      'deep nesting',
+      Array.from({ length: 400 }).reduce<unknown>((items) => ({ type: 'array', items }), {}),
+      /nests more than 200 schemas/,
+    ],
+  ])('refuses %s', (_, schema, message) => {
+    expect(() => compile(schema)).toThrow(message);
+  });
+});

@@ -1,0 +1,62 @@
+import { ALL_CHARACTERS } from '../code-points.js';
+import type { NodeId } from '../grammar-builder.js';
+import { regexNode } from '../regex/regex-node.js';
+import { FORMATS } from './formats.js';
+import { countRange, textOf } from './keywords.js';
+import { type Place, pointer, refuse } from './places.js';
+import type { SchemaContext } from './schema-context.js';
+
+/** Longest least length beside a pattern: both must be counted at once there. */
+const MAX_COUNTED_LENGTH = 256;
+
+/**
+ * What stands between the quotes of a string that is valid at all places.
+ * @param character one of a string that nothing but its length is asked of
+ */
+export function stringContent(compiler: SchemaContext, places: readonly Place[], character: NodeId): NodeId {
+  const { builder } = compiler;
+  const [min, max] = countRange(places, 'minLength', 'maxLength');
+  const patterns = places.flatMap((place) => patternsOf(compiler, place));
+  if (patterns.length === 0) return builder.repeat(character, min, max);
+  const isCounted = min > 0 || Number.isFinite(max);
+  const place = places.find((one) => one.schema['minLength'] === min);
+  if (min > MAX_COUNTED_LENGTH)
+    throw refuse(
+      pointer(place!.path, 'minLength'),
+      `beside a pattern or a format at least ${MAX_COUNTED_LENGTH} characters can be asked for, not ${min}.`,
+    );
+  const counted = builder.repeat(compiler.text.characters(ALL_CHARACTERS), min, max);
+  return builder.both(...(isCounted ? [counted] : []), ...patterns);
+}
+
+function patternsOf(compiler: SchemaContext, place: Place): NodeId[] {
+  const pattern = textOf(place, 'pattern');
+  const format = textOf(place, 'format');
+  if (format !== undefined && !Object.hasOwn(FORMATS, format))
+    throw refuse(
+      pointer(place.path, 'format'),
+      `the format ${JSON.stringify(format)} is not among ${Object.keys(FORMATS).join(', ')}.`,
+    );
+  return [
+    ...(pattern === undefined
+      ? []
+      : [
+          patternNode(compiler, pattern, {
+            where: `pattern at ${pointer(place.path, 'pattern')}`,
+            isSearch: true,
+          }),
+        ]),
+    ...(format === undefined
+      ? []
+      : [patternNode(compiler, FORMATS[format]!, { where: format, isSearch: false })]),
+  ];
+}
+
+/** Strings, without their quotes, that a pattern matches. */
+export function patternNode(
+  { builder, text }: SchemaContext,
+  pattern: string,
+  options: { readonly where: string; readonly isSearch: boolean },
+): NodeId {
+  return regexNode(builder, pattern, { ...options, characters: (set) => text.characters(set) });
+}
