@@ -74,7 +74,7 @@ export interface TokenSlice {
   readonly others: TokenTrie;
 }
 
-/** What a constraint must know about the tokens of a model. All arrays may lie in memory that threads share. */
+/** Tokens of a model as constraints need them. All arrays may lie in memory that threads share. */
 export interface TokenVocabulary {
   /** Distinguishes vocabularies. */
   readonly key: string;

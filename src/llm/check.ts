@@ -1,2 +1,2 @@
 /** Checks an engine directory without loading it. */
-export { checkEngine } from '../run/executor/check-engine.js';
+export { checkEngine } from '../run/executor/opening/check-engine.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AloftError } from '../core/errors.js';
-import { checkEngine } from '../run/executor/check-engine.js';
+import { checkEngine } from '../run/executor/opening/check-engine.js';
 import { openExecutor } from '../run/executor/open-executor.js';
 import { buildTemporaryEngine, DEMO_MODEL } from './build-and-open.js';
 import { LIES, lieIn } from './hostile-engines.js';

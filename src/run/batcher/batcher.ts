@@ -7,11 +7,10 @@ import type { StepOutput } from '../../core/step.js';
 import type { BatcherHealth, TokenBatcher, TokenLimits } from '../../core/token-batcher.js';
 import type { Executor } from '../executor/executor.js';
 import type { KvCache } from '../kv/kv-cache.js';
-import { AutomatonCache, TokenMatcher } from '../../text/grammar/token-matcher.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BeamProgress } from './request/beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
-import { ConstraintRun } from './request/constraint-run.js';
+import { ConstraintRuns } from './request/constraint-run.js';
 import { prefixSalt } from './request/prefix-salt.js';
 import {
   type Intake,
@@ -38,7 +37,7 @@ export class Batcher implements TokenBatcher {
   readonly #steps: StepDriver;
   readonly #uniformPromptTokens: number | undefined;
   readonly #requests = new Map<RequestId, RequestRun>();
-  readonly #automata = new AutomatonCache();
+  readonly #constraints = new ConstraintRuns();
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
   #state: BatcherHealth['state'] = 'running';
   #failure: ErrorReport | undefined;
@@ -94,7 +93,7 @@ export class Batcher implements TokenBatcher {
     const nowMs = this.#clock.nowMs();
     let run: RequestRun;
     try {
-      run = new RequestRun({ ...request, cacheSalt }, sink, nowMs, this.#constraintOf(request));
+      run = new RequestRun({ ...request, cacheSalt }, sink, nowMs, this.#constraints.of(request));
     } catch (thrown) {
       sink.event(refusedEvent(request, reportError(thrown), nowMs));
       return;
@@ -201,13 +200,6 @@ export class Batcher implements TokenBatcher {
       if (this.#acceptLogit(step, output, logit, timeMs)) tokenCount++;
     return tokenCount;
   };
-
-  /** State of a request's constraint before its first token. @throws {AloftError} REQUEST_INVALID */
-  #constraintOf({ constraint, endIds }: TokenRequest): ConstraintRun | undefined {
-    if (constraint === undefined) return undefined;
-    const matcher = new TokenMatcher(this.#automata.automatonOf(constraint), constraint);
-    return new ConstraintRun(matcher, endIds);
-  }
 
   /** @returns whether a sequence took the token that was sampled there */
   #acceptLogit(step: StepBuffers, output: StepOutput, logit: number, timeMs: number): boolean {

@@ -14,7 +14,7 @@ export function codePoints(ranges: readonly (readonly [first: number, last: numb
     if (joined.length > 0 && first <= joined[end]! + 1) joined[end] = Math.max(joined[end]!, last);
     else joined.push(first, last);
   }
-  return subtract(joined, SURROGATES);
+  return subtractRanges(joined, SURROGATES);
 }
 
 export function union(...sets: readonly CodePoints[]): CodePoints {
@@ -22,10 +22,10 @@ export function union(...sets: readonly CodePoints[]): CodePoints {
 }
 
 export function complement(set: CodePoints): CodePoints {
-  return subtract(ALL_CHARACTERS, set);
+  return subtractRanges(ALL_CHARACTERS, set);
 }
 
-export function subtract(set: CodePoints, removed: CodePoints): CodePoints {
+export function subtractRanges(set: CodePoints, removed: CodePoints): CodePoints {
   const left: number[] = [];
   let at = 0;
   for (const [first, last] of pairsOf(set)) {
@@ -41,11 +41,11 @@ export function subtract(set: CodePoints, removed: CodePoints): CodePoints {
 }
 
 export function intersect(a: CodePoints, b: CodePoints): CodePoints {
-  return subtract(a, complement(b));
+  return subtractRanges(a, complement(b));
 }
 
 export function includes(set: CodePoints, part: CodePoints): boolean {
-  return subtract(part, set).length === 0;
+  return subtractRanges(part, set).length === 0;
 }
 
 export function pairsOf(set: CodePoints): [first: number, last: number][] {

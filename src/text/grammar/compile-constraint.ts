@@ -5,13 +5,13 @@ import { parseGrammar } from './ebnf/grammar-parser.js';
 import { GrammarBuilder } from './grammar-builder.js';
 import { JsonText } from './json-schema/json-text.js';
 import { SchemaCompiler } from './json-schema/schema-compiler.js';
-import { checkSourceLength, constraintError, LIMITS } from './limits.js';
+import { checkSourceLength, constraintError, GRAMMAR_LIMITS } from './limits.js';
 import { regexNode } from './regex/regex-node.js';
 import { structuralTagGrammar } from './structural-tags.js';
 
 /**
  * The grammar of a constraint.
- * @throws {AloftError} REQUEST_INVALID for what is not supported, cannot be satisfied, or is larger than {@link LIMITS}
+ * @throws {AloftError} REQUEST_INVALID for what is not supported, cannot be satisfied, or is larger than {@link GRAMMAR_LIMITS}
  */
 export function compileConstraint(constraint: Constraint): Grammar {
   const grammar = withoutDeadParts(grammarOf(constraint));
@@ -52,9 +52,9 @@ function grammarOf(constraint: Constraint): Grammar {
 
 function choiceGrammar(choices: readonly string[]): Grammar {
   if (choices.length === 0) throw constraintError('The choice is empty; name at least one text.');
-  if (choices.length > LIMITS.choices)
+  if (choices.length > GRAMMAR_LIMITS.choices)
     throw constraintError(
-      `The choice has ${choices.length} texts, and ${LIMITS.choices} are possible; use fewer, or a regex.`,
+      `The choice has ${choices.length} texts, and ${GRAMMAR_LIMITS.choices} are possible; use fewer, or a regex.`,
     );
   checkSourceLength('choice', choices.join(''));
   const builder = new GrammarBuilder();

@@ -1,6 +1,6 @@
 import type { Grammar, GrammarNode } from '../../core/constraint.js';
 import type { CodePoints } from './code-points.js';
-import { constraintError, LIMITS } from './limits.js';
+import { constraintError, GRAMMAR_LIMITS } from './limits.js';
 
 /** Number of a node. */
 export type NodeId = number;
@@ -43,9 +43,9 @@ export class GrammarBuilder {
   /** @throws {AloftError} REQUEST_INVALID when a bound is too large */
   repeat(part: NodeId, min: number, max: number): NodeId {
     const bound = Math.max(min, Number.isFinite(max) ? max : 0);
-    if (bound > LIMITS.repetitions)
+    if (bound > GRAMMAR_LIMITS.repetitions)
       throw constraintError(
-        `A repetition of ${bound} times is too large; at most ${LIMITS.repetitions} are possible.`,
+        `A repetition of ${bound} times is too large; at most ${GRAMMAR_LIMITS.repetitions} are possible.`,
       );
     if (min > max || (part === this.nothing && min > 0)) return this.nothing;
     if (max === 0 || part === this.empty || part === this.nothing) return this.empty;
@@ -75,8 +75,10 @@ export class GrammarBuilder {
 
   /** A rule whose node is given later by {@link define}. */
   declare(name: string): { readonly rule: number; readonly node: NodeId } {
-    if (this.#rules.length >= LIMITS.rules)
-      throw constraintError(`The constraint needs more than ${LIMITS.rules} rules; use a smaller one.`);
+    if (this.#rules.length >= GRAMMAR_LIMITS.rules)
+      throw constraintError(
+        `The constraint needs more than ${GRAMMAR_LIMITS.rules} rules; use a smaller one.`,
+      );
     const rule = this.#rules.push({ name, node: this.nothing }) - 1;
     return { rule, node: this.#node({ type: 'rule', rule }) };
   }
@@ -134,8 +136,10 @@ export class GrammarBuilder {
     const key = JSON.stringify(node.type === 'repeat' ? { ...node, max: String(node.max) } : node);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    if (this.#nodes.length >= LIMITS.nodes)
-      throw constraintError(`The constraint needs more than ${LIMITS.nodes} nodes; use a smaller one.`);
+    if (this.#nodes.length >= GRAMMAR_LIMITS.nodes)
+      throw constraintError(
+        `The constraint needs more than ${GRAMMAR_LIMITS.nodes} nodes; use a smaller one.`,
+      );
     const id = this.#nodes.push(node) - 1;
     this.#known.set(key, id);
     return id;

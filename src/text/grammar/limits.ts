@@ -1,7 +1,7 @@
 import { AloftError } from '../../core/errors.js';
 
 /** Bounds that keep every compilation below a second and every mask short. They count work, so that no clock decides. */
-export const LIMITS = {
+export const GRAMMAR_LIMITS = {
   /** Characters of a schema, pattern or grammar as it is written. */
   sourceCharacters: 400_000,
   /** Nodes of a compiled grammar. */
@@ -26,10 +26,10 @@ export function constraintError(sentence: string): AloftError {
   return new AloftError('REQUEST_INVALID', sentence);
 }
 
-/** @throws {AloftError} REQUEST_INVALID when a constraint is longer than {@link LIMITS} */
+/** @throws {AloftError} REQUEST_INVALID when a constraint is longer than {@link GRAMMAR_LIMITS} */
 export function checkSourceLength(what: string, text: string): void {
-  if (text.length > LIMITS.sourceCharacters)
+  if (text.length > GRAMMAR_LIMITS.sourceCharacters)
     throw constraintError(
-      `The ${what} has ${text.length} characters, and ${LIMITS.sourceCharacters} are possible; use a smaller one.`,
+      `The ${what} has ${text.length} characters, and ${GRAMMAR_LIMITS.sourceCharacters} are possible; use a smaller one.`,
     );
 }

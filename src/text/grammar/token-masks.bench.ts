@@ -1,6 +1,6 @@
 /** node dist/text/grammar/token-masks.bench.js: time of compilations and masks over the test schemas and 128,256 tokens. */
 import { compileConstraint } from './compile-constraint.js';
-import { seededRandom } from './testing/random-texts.js';
+import { randomSource } from './testing/random-texts.js';
 import { SCHEMAS } from './testing/schemas.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
 import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
@@ -9,7 +9,7 @@ const ANSWERS = 4;
 const MAX_TOKENS = 120;
 
 const tokens = largeVocabulary();
-const random = seededRandom(1);
+const random = randomSource(1);
 const compileMs: number[] = [];
 const maskMs: number[] = [];
 

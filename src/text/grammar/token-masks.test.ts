@@ -8,7 +8,7 @@ import { compileConstraint } from './compile-constraint.js';
 import { GrammarBuilder, type NodeId } from './grammar-builder.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
 import { NaiveMatcher, type Ways } from './testing/naive-matcher.js';
-import { seededRandom } from './testing/random-texts.js';
+import { randomSource } from './testing/random-texts.js';
 import { byteLevelVocabulary, demoVocabulary } from './testing/vocabularies.js';
 import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
 
@@ -29,7 +29,7 @@ function compare(
   tokens: TokenVocabulary,
   options: { seed: number; count: number; sample: number },
 ): void {
-  const random = seededRandom(options.seed);
+  const random = randomSource(options.seed);
   const naive = new NaiveMatcher(grammar, BYTES);
   const matcher = matcherOf(grammar, tokens);
   let ways = naive.start;

@@ -1,7 +1,7 @@
 /** `aloft engine check` and `aloft engine show`. */
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { checkEngine } from '../../run/executor/check-engine.js';
+import { checkEngine } from '../../run/executor/opening/check-engine.js';
 import { readManifest } from '../../engine/manifest.js';
 import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { KernelFacts } from '../../device/cuda/kernel-facts.js';

@@ -1,5 +1,6 @@
 import { AloftError } from '../../../core/errors.js';
-import type { TokenMatcher } from '../../../text/grammar/token-matcher.js';
+import type { TokenRequest } from '../../../core/request.js';
+import { AutomatonCache, TokenMatcher } from '../../../text/grammar/token-matcher.js';
 import type { TokenMask } from '../../../text/grammar/vocabulary/token-masks.js';
 
 /** Follows one sequence through its constraint, and knows which tokens it may take next. */
@@ -56,5 +57,16 @@ export class ConstraintRun {
         "No token of the model's vocabulary can follow here under the constraint; use one whose characters the model can write.",
       );
     return mask;
+  }
+}
+
+/** Constraints of a batcher's requests, which share what is equal. */
+export class ConstraintRuns {
+  readonly #automata = new AutomatonCache();
+
+  /** State of a request's constraint before its first token. @throws {AloftError} REQUEST_INVALID */
+  of({ constraint, endIds }: TokenRequest): ConstraintRun | undefined {
+    if (constraint === undefined) return undefined;
+    return new ConstraintRun(new TokenMatcher(this.#automata.automatonOf(constraint), constraint), endIds);
   }
 }

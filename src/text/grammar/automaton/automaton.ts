@@ -1,6 +1,6 @@
 import type { Grammar } from '../../../core/constraint.js';
 import { emptyRules, endingRules } from '../check-grammar.js';
-import { constraintError, LIMITS } from '../limits.js';
+import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
 import { byteClasses } from './byte-classes.js';
 import { TermMaker } from './term-maker.js';
 import { ALL, EMPTY, KIND, NOTHING, type Term, Terms, UNKNOWN } from './terms.js';
@@ -30,7 +30,7 @@ export class Automaton {
   readonly #classes: readonly number[];
   /** Whether a `both` matches anything, where that is known. */
   readonly #isLive = new Map<Term, boolean>();
-  #workLeft: number = LIMITS.checkWork;
+  #workLeft: number = GRAMMAR_LIMITS.checkWork;
   #depth = 0;
 
   /** @param grammar one that {@link checkGrammar} accepts and whose nodes `both` all match something */
@@ -54,7 +54,7 @@ export class Automaton {
 
   /** Whether so many terms were made that a new automaton should take over. */
   get isFull(): boolean {
-    return this.terms.count > LIMITS.terms;
+    return this.terms.count > GRAMMAR_LIMITS.terms;
   }
 
   isAccepting(state: Term): boolean {

@@ -1,11 +1,11 @@
 import { codePoints, complement } from '../code-points.js';
 import type { Grammar } from '../../../core/constraint.js';
 import { GrammarBuilder, type NodeId } from '../grammar-builder.js';
-import { constraintError, LIMITS } from '../limits.js';
+import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
 import { regexNode } from '../regex/regex-node.js';
 import { withBothCases } from '../regex/character-sets.js';
 import { type EbnfToken, ebnfTokens } from './tokens.js';
-import { unescape } from './unescape.js';
+import { unescapeEbnf } from './unescape.js';
 
 interface Rule {
   readonly rule: number;
@@ -96,8 +96,8 @@ class GrammarParser {
   }
 
   #choice(): NodeId {
-    if (++this.#depth > LIMITS.depth)
-      throw this.#fault(`more than ${LIMITS.depth} groups are nested; simplify it.`);
+    if (++this.#depth > GRAMMAR_LIMITS.depth)
+      throw this.#fault(`more than ${GRAMMAR_LIMITS.depth} groups are nested; simplify it.`);
     const ways = [this.#sequence()];
     while (this.#take('|')) ways.push(this.#sequence());
     this.#depth--;
@@ -178,7 +178,7 @@ class GrammarParser {
 
   #string(token: EbnfToken): NodeId {
     const ignoresCase = token.text.endsWith('i');
-    const text = unescape(token.text.slice(1, ignoresCase ? -2 : -1));
+    const text = unescapeEbnf(token.text.slice(1, ignoresCase ? -2 : -1));
     if (!ignoresCase) return this.#builder.text(text);
     const letters = Array.from(text, (character) => {
       const point = character.codePointAt(0)!;
@@ -226,6 +226,6 @@ const plainName = (text: string): string => text.replace(/^[?!]+/, '');
 
 function* classCharacters(source: string): Iterable<{ readonly point: number; readonly isDash: boolean }> {
   for (const [text] of source.matchAll(/\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\.|./gsu)) {
-    yield { point: unescape(text).codePointAt(0)!, isDash: text === '-' };
+    yield { point: unescapeEbnf(text).codePointAt(0)!, isDash: text === '-' };
   }
 }

@@ -9,7 +9,7 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 /** The text of a string with escapes: `\n` and the like, `\xHH`, `\uHHHH`, `\UHHHHHHHH`; other escaped characters stand for themselves. */
-export function unescape(source: string): string {
+export function unescapeEbnf(source: string): string {
   return source.replaceAll(
     /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gsu,
     (_, byte?: string, unit?: string, point?: string, character?: string) => {

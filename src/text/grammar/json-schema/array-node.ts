@@ -1,13 +1,13 @@
 import type { NodeId } from '../grammar-builder.js';
-import { countRange, keywordOf, listOf } from './keywords.js';
-import { type Place, placeAt, pointer, refuse } from './places.js';
+import { countRange, keywordOf, keywordList } from './keywords.js';
+import { type Place, placeAt, pointer, refuseSchema } from './places.js';
 import type { SchemaContext } from './schema-context.js';
 
 /** Arrays that are valid at all places. */
 export function arrayNode(compiler: SchemaContext, places: readonly Place[]): NodeId {
   const { builder, text } = compiler;
   const [min, max] = countRange(places, 'minItems', 'maxItems');
-  const prefixCount = Math.max(0, ...places.map((place) => listOf(place, 'prefixItems')?.length ?? 0));
+  const prefixCount = Math.max(0, ...places.map((place) => keywordList(place, 'prefixItems')?.length ?? 0));
   const itemAt = (index: number): NodeId =>
     compiler.valueNode(places.map((place) => itemPlace(place, index)));
   const rest = itemAt(prefixCount);
@@ -23,13 +23,13 @@ export function arrayNode(compiler: SchemaContext, places: readonly Place[]): No
   return text.array(node);
 }
 
-/** What a place says about the item at an index. */
+/** Rule of a place for the item at an index. */
 function itemPlace(place: Place, index: number): Place | boolean {
-  const prefix = listOf(place, 'prefixItems') ?? [];
+  const prefix = keywordList(place, 'prefixItems') ?? [];
   if (index < prefix.length) return placeAt(prefix[index], pointer(place.path, 'prefixItems', index));
   const items = keywordOf(place, 'items');
   if (Array.isArray(items))
-    throw refuse(
+    throw refuseSchema(
       pointer(place.path, 'items'),
       'a list of schemas is called prefixItems since draft 2020-12.',
     );

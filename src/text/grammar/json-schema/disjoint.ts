@@ -1,6 +1,6 @@
 /** Finds that no value can be valid under two schemas at once, as far as types and constants show it. */
-import { keywordOf, listOf, objectOf } from './keywords.js';
-import { isObject, type Place } from './places.js';
+import { keywordOf, keywordList, objectOf } from './keywords.js';
+import { isSchemaObject, type Place } from './places.js';
 import { type JsonType, typesOf } from './types.js';
 
 /** True only if no value is valid at all places of both lists. */
@@ -34,7 +34,7 @@ function typeOfText(text: string): JsonType {
 function constantsOf(places: readonly Place[]): ReadonlySet<string> | undefined {
   for (const place of places) {
     const constant = keywordOf(place, 'const');
-    const values = constant === undefined ? listOf(place, 'enum') : [constant];
+    const values = constant === undefined ? keywordList(place, 'enum') : [constant];
     if (values !== undefined) return new Set(values.map((value) => JSON.stringify(value)));
   }
   return undefined;
@@ -64,13 +64,13 @@ function lacksRequired(a: readonly Place[], b: readonly Place[]): boolean {
 }
 
 function requiredNames(places: readonly Place[]): Set<string> {
-  return new Set(places.flatMap((place) => listOf(place, 'required') ?? []).map(String));
+  return new Set(places.flatMap((place) => keywordList(place, 'required') ?? []).map(String));
 }
 
 function memberConstants(places: readonly Place[], name: string): ReadonlySet<string> | undefined {
   for (const place of places) {
     const member = objectOf(place, 'properties')?.[name];
-    if (!isObject(member)) continue;
+    if (!isSchemaObject(member)) continue;
     const constants = constantsOf([{ schema: member, path: place.path, done: [] }]);
     if (constants !== undefined) return constants;
   }

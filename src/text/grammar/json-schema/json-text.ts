@@ -1,5 +1,5 @@
 /** Grammar of JSON texts as this engine writes them: RFC 8259 with little white space and numbers that doubles hold. */
-import { type CodePoints, codePoints, intersect, subtract } from '../code-points.js';
+import { type CodePoints, codePoints, intersect, subtractRanges } from '../code-points.js';
 import type { GrammarBuilder, NodeId } from '../grammar-builder.js';
 import { PLAIN_CHARACTERS } from '../automaton/term-maker.js';
 
@@ -69,7 +69,7 @@ export class JsonText {
       const point = character.codePointAt(0)!;
       return intersect(set, [point, point]).length > 0;
     });
-    const control = subtract(
+    const control = subtractRanges(
       intersect(set, [0, 0x1f]),
       codePoints(SHORT_ESCAPES.map(([c]) => [c.codePointAt(0)!, c.codePointAt(0)!])),
     );
@@ -179,7 +179,7 @@ export class JsonText {
     const escape = builder.text('\\u');
     const d = of('dD');
     const unit = builder.choice(
-      builder.sequence(builder.characters(subtract(HEX, [0x44, 0x44, 0x64, 0x64])), hex, hex, hex),
+      builder.sequence(builder.characters(subtractRanges(HEX, [0x44, 0x44, 0x64, 0x64])), hex, hex, hex),
       builder.sequence(d, of('01234567'), hex, hex),
     );
     const pair = builder.sequence(d, of('89abAB'), hex, hex, escape, d, of('cdefCDEF'), hex, hex);

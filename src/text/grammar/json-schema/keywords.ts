@@ -1,5 +1,5 @@
 import { constraintError } from '../limits.js';
-import { type Place, type SchemaObject, isObject, pointer, refuse } from './places.js';
+import { type Place, type SchemaObject, isSchemaObject, pointer, refuseSchema } from './places.js';
 
 /** Keywords that say something about a value. */
 const ASSERTIONS = new Set([
@@ -66,7 +66,7 @@ export function checkKeywords({ schema, path }: Place): void {
     if (Object.hasOwn(NEUTRAL, keyword) && NEUTRAL[keyword] === value) continue;
     if (keyword === 'uniqueItems' && typeof schema['maxItems'] === 'number' && schema['maxItems'] <= 1)
       continue;
-    throw refuse(
+    throw refuseSchema(
       pointer(path, keyword),
       `the keyword ${keyword} is not among those that an answer can be held to.`,
     );
@@ -91,19 +91,19 @@ function countOf(place: Place, keyword: string): number | undefined {
   throw invalidKeyword(place.path, keyword, 'a whole number of at least 0');
 }
 
-export function numberOf(place: Place, keyword: string): number | undefined {
+export function keywordNumber(place: Place, keyword: string): number | undefined {
   const value = keywordOf(place, keyword);
   if (value === undefined || typeof value === 'number') return value;
   throw invalidKeyword(place.path, keyword, 'a number');
 }
 
-export function textOf(place: Place, keyword: string): string | undefined {
+export function keywordText(place: Place, keyword: string): string | undefined {
   const value = keywordOf(place, keyword);
   if (value === undefined || typeof value === 'string') return value;
   throw invalidKeyword(place.path, keyword, 'a string');
 }
 
-export function listOf(place: Place, keyword: string): readonly unknown[] | undefined {
+export function keywordList(place: Place, keyword: string): readonly unknown[] | undefined {
   const value = keywordOf(place, keyword);
   if (value === undefined || Array.isArray(value)) return value as readonly unknown[] | undefined;
   throw invalidKeyword(place.path, keyword, 'a list');
@@ -111,7 +111,7 @@ export function listOf(place: Place, keyword: string): readonly unknown[] | unde
 
 export function objectOf(place: Place, keyword: string): SchemaObject | undefined {
   const value = keywordOf(place, keyword);
-  if (value === undefined || isObject(value)) return value;
+  if (value === undefined || isSchemaObject(value)) return value;
   throw invalidKeyword(place.path, keyword, 'an object');
 }
 

@@ -149,7 +149,7 @@ interface Bound {
   readonly isOpen?: boolean;
 }
 
-/** What may stand behind the digits before the point: nothing, or a point and digits. */
+/** Text behind the digits before the point: nothing, or a point and digits. */
 class FractionNodes {
   readonly #builder: GrammarBuilder;
   readonly #text: JsonText;

@@ -1,6 +1,6 @@
 import { ALL_CHARACTERS } from '../code-points.js';
 import type { NodeId } from '../grammar-builder.js';
-import { countRange, invalidKeyword, keywordOf, listOf, objectOf } from './keywords.js';
+import { countRange, invalidKeyword, keywordOf, keywordList, objectOf } from './keywords.js';
 import { type Place, placeAt, pointer } from './places.js';
 import type { SchemaContext } from './schema-context.js';
 import { patternNode, stringContent } from './string-node.js';
@@ -96,7 +96,7 @@ class ObjectCompiler {
     return value === builder.nothing ? value : text.member(builder.text(JSON.stringify(name)), value);
   }
 
-  /** What a place says about the member of a name. */
+  /** Rules of a place for the member of a name. */
   #views(place: Place, name: string): (Place | boolean)[] {
     const views: (Place | boolean)[] = [];
     const properties = objectOf(place, 'properties') ?? {};
@@ -161,7 +161,7 @@ class ObjectCompiler {
       ['enum', 'const', 'anyOf', 'oneOf'].some((keyword) => keyword in place.schema),
     );
     if (listed === undefined) return stringContent(this.#compiler, flat, character);
-    const values = [listed.schema['const'], ...(listOf(listed, 'enum') ?? [])].filter(
+    const values = [listed.schema['const'], ...(keywordList(listed, 'enum') ?? [])].filter(
       (value) => typeof value === 'string',
     );
     const isValid = this.#nameFilter();
@@ -174,7 +174,7 @@ function additional(place: Place): Place | boolean {
   return schema === undefined ? true : placeAt(schema, pointer(place.path, 'additionalProperties'));
 }
 
-/** What a place says about names of a pattern that no other pattern matches. */
+/** Rule of a place for names of a pattern that no other pattern matches. */
 function patternView(place: Place, pattern: string): Place | boolean {
   const schemas = objectOf(place, 'patternProperties') ?? {};
   return Object.hasOwn(schemas, pattern)
@@ -183,7 +183,7 @@ function patternView(place: Place, pattern: string): Place | boolean {
 }
 
 function requiredOf(place: Place): string[] {
-  const names = listOf(place, 'required') ?? [];
+  const names = keywordList(place, 'required') ?? [];
   const texts = names.filter((name) => typeof name === 'string');
   if (texts.length < names.length) throw invalidKeyword(place.path, 'required', 'a list of strings');
   return texts;

@@ -10,18 +10,18 @@ export interface Place {
   readonly done: readonly string[];
 }
 
-export function isObject(value: unknown): value is SchemaObject {
+export function isSchemaObject(value: unknown): value is SchemaObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function refuse(path: string, sentence: string) {
+export function refuseSchema(path: string, sentence: string) {
   return constraintError(`The JSON schema is not supported at ${path}: ${sentence}`);
 }
 
 /** A schema at a path: its place, true for one that allows everything, false for one that allows nothing. */
 export function placeAt(schema: unknown, path: string): Place | boolean {
   if (typeof schema === 'boolean') return schema;
-  if (isObject(schema)) return { schema, path, done: [] };
+  if (isSchemaObject(schema)) return { schema, path, done: [] };
   throw constraintError(`The JSON schema is invalid at ${path}: a schema is an object, true or false.`);
 }
 
@@ -42,14 +42,14 @@ export class SchemaDocument {
     if (typeof reference !== 'string')
       throw constraintError(`The JSON schema is invalid at ${from}/$ref: it is not a string.`);
     if (reference !== '#' && !reference.startsWith('#/'))
-      throw refuse(
+      throw refuseSchema(
         `${from}/$ref`,
         `only references that start with # can be followed, not ${JSON.stringify(reference)}.`,
       );
     let at = this.#root;
     for (const key of reference.split('/').slice(1)) {
       const name = decode(key);
-      const isThere = (isObject(at) || Array.isArray(at)) && Object.hasOwn(at, name);
+      const isThere = (isSchemaObject(at) || Array.isArray(at)) && Object.hasOwn(at, name);
       if (!isThere)
         throw constraintError(`The JSON schema is invalid at ${from}/$ref: nothing is at ${reference}.`);
       at = (at as SchemaObject)[name];

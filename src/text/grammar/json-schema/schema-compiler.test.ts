@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import { describe, expect, it } from 'vitest';
 import { Automaton } from '../automaton/automaton.js';
 import { compileConstraint } from '../compile-constraint.js';
-import { matches, randomText, seededRandom } from '../testing/random-texts.js';
+import { matches, randomText, randomSource } from '../testing/random-texts.js';
 import { SCHEMAS } from '../testing/schemas.js';
 
 const compile = (schema: unknown) => compileConstraint({ type: 'json_schema', schema });
@@ -19,7 +19,7 @@ describe('JSON schemas', () => {
   it.each(SCHEMAS)('%s: every text is valid', (_, schema) => {
     const automaton = new Automaton(compile(schema));
     const errorsOf = validatorOf(schema as object);
-    const random = seededRandom(3);
+    const random = randomSource(3);
     let ended = 0;
     for (let i = 0; i < 5; i++) {
       const text = randomText(automaton, random)?.toString();

@@ -1,13 +1,13 @@
 import type { Grammar } from '../../../core/constraint.js';
 import { GrammarBuilder, type NodeId } from '../grammar-builder.js';
-import { constraintError, LIMITS } from '../limits.js';
+import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
 import { arrayNode } from './array-node.js';
 import { areDisjoint } from './disjoint.js';
 import { JsonText } from './json-text.js';
-import { checkKeywords, keywordOf, listOf, numberOf } from './keywords.js';
+import { checkKeywords, keywordOf, keywordList, keywordNumber } from './keywords.js';
 import { type NumberBounds, NumberNodes } from './number-node.js';
 import { objectNode } from './object-node.js';
-import { type Place, placeAt, pointer, refuse, SchemaDocument } from './places.js';
+import { type Place, placeAt, pointer, refuseSchema, SchemaDocument } from './places.js';
 import type { SchemaContext } from './schema-context.js';
 import { stringContent } from './string-node.js';
 import { acceptsType, type JsonType, typesOf } from './types.js';
@@ -48,9 +48,9 @@ export class SchemaCompiler implements SchemaContext {
       .join('\n');
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    if (++this.#depth > LIMITS.depth)
+    if (++this.#depth > GRAMMAR_LIMITS.depth)
       throw constraintError(
-        `The JSON schema nests more than ${LIMITS.depth} schemas at ${flat[0]!.path}; simplify it.`,
+        `The JSON schema nests more than ${GRAMMAR_LIMITS.depth} schemas at ${flat[0]!.path}; simplify it.`,
       );
     const { rule, node } = this.builder.declare(flat[0]!.path);
     this.#known.set(key, node);
@@ -70,7 +70,7 @@ export class SchemaCompiler implements SchemaContext {
       if (place === true) continue;
       const key = `${place.path} ${place.done.join()}`;
       if (trail.includes(key))
-        throw refuse(
+        throw refuseSchema(
           pointer(trail[0]!.split(' ')[0]!, '$ref'),
           'the reference leads back to itself without an end.',
         );
@@ -92,14 +92,15 @@ export class SchemaCompiler implements SchemaContext {
   /** Schemas of `allOf` and of a reference. */
   #partsOf(place: Place): (Place | boolean)[] {
     const { path } = place;
-    const parts = listOf(place, 'allOf')?.map((part, i) => placeAt(part, pointer(path, 'allOf', i))) ?? [];
+    const parts =
+      keywordList(place, 'allOf')?.map((part, i) => placeAt(part, pointer(path, 'allOf', i))) ?? [];
     const reference = keywordOf(place, '$ref');
     return reference === undefined ? parts : [...parts, this.#document.resolve(reference, path)];
   }
 
   #node(places: readonly Place[]): NodeId {
     for (const keyword of ['anyOf', 'oneOf'] as const) {
-      const place = places.find((one) => listOf(one, keyword) !== undefined);
+      const place = places.find((one) => keywordList(one, keyword) !== undefined);
       if (place !== undefined) return this.#branches(places, place, keyword);
     }
     const values = this.#enumerated(places);
@@ -110,7 +111,7 @@ export class SchemaCompiler implements SchemaContext {
   #branches(places: readonly Place[], place: Place, keyword: 'anyOf' | 'oneOf'): NodeId {
     const others = places.filter((one) => one !== place);
     const rest = { ...place, done: [...place.done, keyword] };
-    const branches = listOf(place, keyword)!.map((branch, i) =>
+    const branches = keywordList(place, keyword)!.map((branch, i) =>
       placeAt(branch, pointer(place.path, keyword, i)),
     );
     const views = branches.map((branch) => [...others, rest, branch]);
@@ -119,7 +120,7 @@ export class SchemaCompiler implements SchemaContext {
       for (const [i, a] of flats.entries())
         for (const b of flats.slice(0, i))
           if (a !== undefined && b !== undefined && !areDisjoint(a, b))
-            throw refuse(
+            throw refuseSchema(
               pointer(place.path, 'oneOf'),
               `values may be valid under branches ${flats.indexOf(b)} and ${i} at once; use anyOf, or give them a required constant that differs.`,
             );
@@ -132,12 +133,12 @@ export class SchemaCompiler implements SchemaContext {
     let left: Map<string, unknown> | undefined;
     for (const place of places) {
       const constant = keywordOf(place, 'const');
-      for (const values of [constant === undefined ? undefined : [constant], listOf(place, 'enum')]) {
+      for (const values of [constant === undefined ? undefined : [constant], keywordList(place, 'enum')]) {
         if (values === undefined) continue;
-        if (values.length > LIMITS.choices)
-          throw refuse(
+        if (values.length > GRAMMAR_LIMITS.choices)
+          throw refuseSchema(
             pointer(place.path, 'enum'),
-            `it has ${values.length} values, and ${LIMITS.choices} are possible; use fewer, or a pattern.`,
+            `it has ${values.length} values, and ${GRAMMAR_LIMITS.choices} are possible; use fewer, or a pattern.`,
           );
         const texts = new Map(values.map((value) => [JSON.stringify(value), value]));
         left = left === undefined ? texts : new Map([...left].filter(([text]) => texts.has(text)));
@@ -192,10 +193,10 @@ export class SchemaCompiler implements SchemaContext {
 const MAX_DIVISOR = 1000;
 
 function divisorOf(place: Place): number | undefined {
-  const divisor = numberOf(place, 'multipleOf');
+  const divisor = keywordNumber(place, 'multipleOf');
   if (divisor === undefined) return undefined;
   if (Number.isInteger(divisor) && divisor >= 1 && divisor <= MAX_DIVISOR) return divisor;
-  throw refuse(
+  throw refuseSchema(
     pointer(place.path, 'multipleOf'),
     `multipleOf is a whole number from 1 to ${MAX_DIVISOR}, not ${divisor}.`,
   );
@@ -205,15 +206,15 @@ function boundsOf(places: readonly Place[]): NumberBounds {
   let [min, max, isMinExcluded, isMaxExcluded] = [-Infinity, Infinity, false, false];
   for (const place of places) {
     const lows = [
-      { bound: numberOf(place, 'minimum'), isExcluded: false },
-      { bound: numberOf(place, 'exclusiveMinimum'), isExcluded: true },
+      { bound: keywordNumber(place, 'minimum'), isExcluded: false },
+      { bound: keywordNumber(place, 'exclusiveMinimum'), isExcluded: true },
     ];
     for (const { bound = -Infinity, isExcluded } of lows)
       if (bound > min || (bound === min && isExcluded))
         [min, isMinExcluded] = [bound, isExcluded && bound !== -Infinity];
     const highs = [
-      { bound: numberOf(place, 'maximum'), isExcluded: false },
-      { bound: numberOf(place, 'exclusiveMaximum'), isExcluded: true },
+      { bound: keywordNumber(place, 'maximum'), isExcluded: false },
+      { bound: keywordNumber(place, 'exclusiveMaximum'), isExcluded: true },
     ];
     for (const { bound = Infinity, isExcluded } of highs)
       if (bound < max || (bound === max && isExcluded))

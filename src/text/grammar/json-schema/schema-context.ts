@@ -2,7 +2,7 @@ import type { GrammarBuilder, NodeId } from '../grammar-builder.js';
 import type { JsonText } from './json-text.js';
 import type { Place } from './places.js';
 
-/** What the compilers of single types use of the compiler of schemas. */
+/** Parts of the compiler of schemas that the compilers of single types use. */
 export interface SchemaContext {
   readonly builder: GrammarBuilder;
   readonly text: JsonText;

@@ -2,15 +2,15 @@ import { ALL_CHARACTERS } from '../code-points.js';
 import type { NodeId } from '../grammar-builder.js';
 import { regexNode } from '../regex/regex-node.js';
 import { FORMATS } from './formats.js';
-import { countRange, textOf } from './keywords.js';
-import { type Place, pointer, refuse } from './places.js';
+import { countRange, keywordText } from './keywords.js';
+import { type Place, pointer, refuseSchema } from './places.js';
 import type { SchemaContext } from './schema-context.js';
 
 /** Longest least length beside a pattern: both must be counted at once there. */
 const MAX_COUNTED_LENGTH = 256;
 
 /**
- * What stands between the quotes of a string that is valid at all places.
+ * Text between the quotes of a string that is valid at all places.
  * @param character one of a string that nothing but its length is asked of
  */
 export function stringContent(compiler: SchemaContext, places: readonly Place[], character: NodeId): NodeId {
@@ -21,7 +21,7 @@ export function stringContent(compiler: SchemaContext, places: readonly Place[],
   const isCounted = min > 0 || Number.isFinite(max);
   const place = places.find((one) => one.schema['minLength'] === min);
   if (min > MAX_COUNTED_LENGTH)
-    throw refuse(
+    throw refuseSchema(
       pointer(place!.path, 'minLength'),
       `beside a pattern or a format at least ${MAX_COUNTED_LENGTH} characters can be asked for, not ${min}.`,
     );
@@ -30,10 +30,10 @@ export function stringContent(compiler: SchemaContext, places: readonly Place[],
 }
 
 function patternsOf(compiler: SchemaContext, place: Place): NodeId[] {
-  const pattern = textOf(place, 'pattern');
-  const format = textOf(place, 'format');
+  const pattern = keywordText(place, 'pattern');
+  const format = keywordText(place, 'format');
   if (format !== undefined && !Object.hasOwn(FORMATS, format))
-    throw refuse(
+    throw refuseSchema(
       pointer(place.path, 'format'),
       `the format ${JSON.stringify(format)} is not among ${Object.keys(FORMATS).join(', ')}.`,
     );

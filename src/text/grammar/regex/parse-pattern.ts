@@ -1,5 +1,5 @@
 import { type AST, RegExpParser, RegExpSyntaxError } from '@eslint-community/regexpp';
-import { checkSourceLength, constraintError, LIMITS } from '../limits.js';
+import { checkSourceLength, constraintError, GRAMMAR_LIMITS } from '../limits.js';
 
 /** Parses a pattern of ECMA-262: with the flag `u` as JSON Schema advises, else as browsers read old ones. @throws {AloftError} REQUEST_INVALID */
 export function parsePattern(pattern: string, where: string): AST.Pattern {
@@ -27,8 +27,8 @@ function checkNesting(pattern: string, where: string): void {
   let depth = 0;
   for (let i = 0; i < pattern.length; i++) {
     if (pattern[i] === '\\') i++;
-    else if (pattern[i] === '(' && ++depth > LIMITS.depth)
-      throw constraintError(`The ${where} nests more than ${LIMITS.depth} groups; simplify it.`);
+    else if (pattern[i] === '(' && ++depth > GRAMMAR_LIMITS.depth)
+      throw constraintError(`The ${where} nests more than ${GRAMMAR_LIMITS.depth} groups; simplify it.`);
     else if (pattern[i] === ')') depth--;
   }
 }

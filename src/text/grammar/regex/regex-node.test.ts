@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Automaton } from '../automaton/automaton.js';
 import { compileConstraint } from '../compile-constraint.js';
-import { matches, randomText, seededRandom } from '../testing/random-texts.js';
+import { matches, randomText, randomSource } from '../testing/random-texts.js';
 
 const compile = (pattern: string) => compileConstraint({ type: 'regex', pattern });
 
@@ -34,7 +34,7 @@ describe('regexNode', () => {
     const expression = new RegExp(`^(?:${pattern})$`, 'u');
     const grammar = compile(pattern);
     const automaton = new Automaton(grammar);
-    const random = seededRandom(5);
+    const random = randomSource(5);
     for (let i = 0; i < 20; i++) {
       const text = randomText(automaton, random, 60)?.toString();
       if (text !== undefined) expect([text, expression.test(text)]).toEqual([text, true]);

@@ -1,7 +1,7 @@
 /** A vocabulary as large as those of models, for tests and benchmarks. */
 import type { TokenVocabulary } from '../../../core/constraint.js';
 import { buildVocabulary } from '../vocabulary/token-vocabulary.js';
-import { seededRandom } from './random-texts.js';
+import { randomSource } from './random-texts.js';
 
 const SYLLABLES = [
   'ta',
@@ -32,7 +32,7 @@ const SYLLABLES = [
 
 /** All bytes, then texts and pieces of characters: as many tokens as LLaMA-3 has, unless told otherwise. */
 export function largeVocabulary(vocabulary = 128_256): TokenVocabulary {
-  const random = seededRandom(7);
+  const random = randomSource(7);
   const pick = (): string => SYLLABLES[Math.floor(random() * SYLLABLES.length)]!;
   const tokens = Array.from({ length: vocabulary }, (_, id) => {
     if (id < 256) return Buffer.of(id);

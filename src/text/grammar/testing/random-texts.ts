@@ -2,10 +2,10 @@
 import type { Grammar } from '../../../core/constraint.js';
 import { Automaton } from '../automaton/automaton.js';
 import { NOTHING } from '../automaton/terms.js';
-import { LIMITS } from '../limits.js';
+import { GRAMMAR_LIMITS } from '../limits.js';
 
 /** Numbers from 0 to 1 that a seed decides. */
-export function seededRandom(seed: number): () => number {
+export function randomSource(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -18,7 +18,7 @@ export function randomText(automaton: Automaton, random: () => number, maxBytes 
   const bytes: number[] = [];
   let state = automaton.start;
   while (bytes.length < maxBytes) {
-    automaton.allow(LIMITS.maskWork);
+    automaton.allow(GRAMMAR_LIMITS.maskWork);
     const next = Array.from({ length: 256 }, (_, byte) => byte).filter(
       (byte) => automaton.next(state, byte) !== NOTHING,
     );

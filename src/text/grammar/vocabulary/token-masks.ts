@@ -1,7 +1,7 @@
 import type { TokenTrie, TokenVocabulary } from '../../../core/constraint.js';
 import type { Automaton } from '../automaton/automaton.js';
 import { NOTHING, type Term } from '../automaton/terms.js';
-import { LIMITS } from '../limits.js';
+import { GRAMMAR_LIMITS } from '../limits.js';
 
 /** Bytes of masks that an automaton keeps. */
 const KEPT_BYTES = 16 << 20;
@@ -49,7 +49,7 @@ export class TokenMasks {
   after(state: Term, tokenId: number, isFirst: boolean): Term {
     const { tokenOffsets, tokenBytes, first } = this.#tokens;
     const [offsets, bytes] = isFirst && first ? [first.offsets, first.bytes] : [tokenOffsets, tokenBytes];
-    this.automaton.allow(LIMITS.maskWork);
+    this.automaton.allow(GRAMMAR_LIMITS.maskWork);
     let at = state;
     for (let i = offsets[tokenId]!; i < offsets[tokenId + 1]!; i++) at = this.automaton.next(at, bytes[i]!);
     return at;
@@ -73,7 +73,7 @@ export class TokenMasks {
     const { bytes, depths, ends, tokenStarts, tokenIds } = trie;
     const path = this.#path;
     const { automaton } = this;
-    automaton.allow(LIMITS.maskWork);
+    automaton.allow(GRAMMAR_LIMITS.maskWork);
     path[0] = state;
     for (let node = 1; node < bytes.length;) {
       const depth = depths[node]!;

@@ -1,5 +1,5 @@
-import { readManifest, type EngineManifest } from '../../engine/manifest.js';
-import { openRank } from './opening/open-rank.js';
+import { readManifest, type EngineManifest } from '../../../engine/manifest.js';
+import { openRank } from './open-rank.js';
 
 /**
  * Checks an engine as executors do when they open it, and compares every byte with its checksums, whatever device it is for.
