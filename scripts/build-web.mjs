@@ -18,9 +18,8 @@ const SOURCES = [
   'web/vite.config.mjs',
   'web/src',
   'src/client',
-  'src/protocol/json.ts',
-  'src/protocol/live.ts',
-  'src/protocol/sse.ts',
+  'src/protocol',
+  'src/core',
 ];
 
 const page = join(root, 'web/dist/index.html');

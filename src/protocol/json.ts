@@ -1,5 +1,4 @@
 /** JSON with exact 64-bit integers: numbers that a double cannot hold are `bigint` on both sides. */
-import { randomUUID } from 'node:crypto';
 import { AloftError } from '../core/errors.js';
 import { withoutMark } from '../core/file-json.js';
 import { checkJsonCost, wideIntegers } from './json-cost.js';
@@ -32,7 +31,7 @@ export function parseJson(source: string): JsonValue {
 
 /** Reads a valid text again, its wide integers as strings under a mark that the sender of the text cannot know. */
 function withWideIntegers(text: string): JsonValue {
-  const mark = randomUUID();
+  const mark = randomMark();
   let marked = '';
   let rest = 0;
   for (const { start, end } of wideIntegers(text)) {
@@ -40,6 +39,12 @@ function withWideIntegers(text: string): JsonValue {
     rest = end;
   }
   return unmarked(JSON.parse(marked + text.slice(rest)) as Parsed, mark);
+}
+
+/** Text that nobody can guess. Clients in browsers read JSON, too, so nothing of Node is used. */
+function randomMark(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 type Parsed = string | number | boolean | null | bigint | Parsed[] | { [key: string]: Parsed };
@@ -79,7 +84,7 @@ export function writeJson(value: unknown): string {
     // JSON.stringify throws a TypeError for a bigint. Most values have none, and a replacer would slow all of them.
     if (!(error instanceof TypeError)) throw error;
   }
-  const mark = randomUUID();
+  const mark = randomMark();
   const text = JSON.stringify(value, (_, item: unknown) =>
     typeof item === 'bigint' ? `${mark}${item}` : item,
   );
