@@ -184,8 +184,7 @@ struct DecodeConsumer {
     score_block(at, token0, score, top);
     rescale(top);
     weigh_block(at, token0, score);
-    __syncwarp();
-    if ((threadIdx.x & 31) == 0) barrier_arrive(ring.empty + 8 * slot);
+    barrier_arrive(ring.empty + 8 * slot);
   }
 
   // Adds up what the warps have found.
@@ -224,7 +223,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   if (threadIdx.x == 0)
     for (int s = 0; s < a.stageCount; s++) {
       barrier_init(ring.full + 8 * s, 1);
-      barrier_init(ring.empty + 8 * s, 1);
+      barrier_init(ring.empty + 8 * s, 32);  // lanes of the warp that the slot serves
     }
   barriers_fence();
   __syncthreads();
