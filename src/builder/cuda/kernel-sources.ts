@@ -9,7 +9,7 @@ import { type LinearChooser, linearChooser } from '../../ops/linear/cuda/choose.
 import { type LinearConfig, methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { cacheDefines, scoreDefines } from '../../ops/paged-attention/cuda-defines.js';
-import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import { int8StageBlocks, splitTokensFor } from '../../ops/paged-attention/cuda.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrtc.js';
@@ -55,6 +55,7 @@ function sourceOf(parts: readonly UnitPart[]) {
 function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Readonly<Record<string, number>> {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
   const group = headCount / kvHeadCount;
+  const stageBlocks = int8StageBlocks(plan, blockTokens);
   return {
     ...dtypeDefines(cudaDtype(plan)),
     ...cacheDefines(plan, blockTokens),
@@ -62,6 +63,7 @@ function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Reado
     HEAD_DIM: headDim,
     GROUP: group,
     BLOCK_TOKENS: blockTokens,
+    ...(stageBlocks !== undefined && { INT8_STAGE_BLOCKS: stageBlocks }),
     HIDDEN: hidden,
     ...(plan.worldSize > 1 ? { RANKS: plan.worldSize } : {}),
     SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),

@@ -39,6 +39,7 @@ const problem = {
   blockTokens: 16,
   blockStride: 2 ** 23,
   headBlockBytes: 8192,
+  stageBlocks: 1,
   isQuantised: false,
   maxBlocks: 256,
   window: 0,

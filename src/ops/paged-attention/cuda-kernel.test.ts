@@ -11,7 +11,7 @@ import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
   heads: { headCount, kvHeadCount, headDim },
 });
-const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST] = [
+const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
   heads(1, 1, 16),
   heads(4, 4, 32),
   heads(8, 2, 48),
@@ -19,6 +19,7 @@ const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST] = [
   heads(2, 2, 128),
   heads(4, 1, 128),
   heads(2, 1, 256),
+  heads(16, 2, 64),
 ];
 /** Each size of heads; then each type of cache, each kernel that older devices have, and other blocks, with some of the sizes. */
 const CHOICES: readonly KernelChoice[] = [
@@ -28,6 +29,11 @@ const CHOICES: readonly KernelChoice[] = [
   { dtype: 'f16', ...SINGLE, kvDtype: 'i8' },
   { dtype: 'f16', ...LARGEST, kvDtype: 'i8', blockTokens: 8 },
   { dtype: 'bf16', ...GROUPED, kvDtype: 'i8' },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8' },
+  { dtype: 'f16', ...HALF, kvDtype: 'i8', blockTokens: 64 },
+  { dtype: 'bf16', ...EIGHT, kvDtype: 'i8', blockTokens: 32 },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8', blockTokens: 24 },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8', scores: { window: 300, softCap: 4 } },
   { dtype: 'f16', ...ODD, kvDtype: 'f8e4m3' },
   { dtype: 'bf16', ...FULL, kvDtype: 'f8e4m3', blockTokens: 24 },
   { dtype: 'f16', ...HALF, blockTokens: 24 },

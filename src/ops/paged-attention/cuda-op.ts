@@ -10,6 +10,7 @@ import {
   attentionFiles,
   type AttentionOperands,
   decodeLaunch,
+  int8StageBlocks,
   type PrefillKernel,
   prefillKernelFor,
   prefillLaunch,
@@ -30,6 +31,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const { blockStride, headBlockBytes } = memory;
     const isQuantised = isQuantisedKv(plan.kvDtype);
     const { window = 0 } = op.attend;
+    const stageBlocks = int8StageBlocks(plan, blockTokens) ?? 1;
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
@@ -48,6 +50,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         blockTokens,
         blockStride,
         headBlockBytes,
+        stageBlocks,
         isQuantised,
         maxBlocks,
         window,

@@ -5,6 +5,7 @@ import type { AttentionScores, PlanDims } from '../../plan/plan.js';
 import { cacheDefines, scoreDefines } from './cuda-defines.js';
 import {
   type AttentionOperands,
+  int8StageBlocks,
   prefillKernelFor,
   prefillLaunch,
   prefillSharedBytes,
@@ -37,6 +38,22 @@ describe('splitTokensFor', () => {
     const target = { computeCapability: 90, multiprocessorCount: 132 };
     expect(splitTokensFor(target, 1, 16)).toBe(512);
     expect(splitTokensFor(target, 4, 16)).toBe(256);
+  });
+});
+
+describe('int8StageBlocks', () => {
+  const dims = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
+  const blocks = (blockTokens: number, more: object = {}, kvDtype: 'i8' | 'f8e4m3' = 'i8') =>
+    int8StageBlocks({ kvDtype, dims: { ...dims, ...more } }, blockTokens);
+
+  it('fills the operands of tensor cores with whole blocks', () => {
+    expect([8, 16, 32, 64].map((tokens) => blocks(tokens))).toEqual([8, 4, 2, 1]);
+    expect([8, 16, 32, 64].map((tokens) => blocks(tokens, { kvHeadCount: 8 }))).toEqual([4, 2, 1, 1]);
+  });
+
+  it('leaves heads, blocks and caches that do not fill them to the other kernel', () => {
+    expect([blocks(24), blocks(128), blocks(4)]).toEqual([undefined, undefined, undefined]);
+    expect([blocks(16, { headDim: 80 }), blocks(16, {}, 'f8e4m3')]).toEqual([undefined, undefined]);
   });
 });
 
@@ -141,6 +158,7 @@ describe('prefillLaunch', () => {
       blockTokens: 16,
       blockStride: 4 * 32768,
       headBlockBytes: 8192,
+      stageBlocks: 1,
     },
     isQuantised: false,
     maxBlocks: 9,

@@ -11,12 +11,18 @@ const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
 /**
  * Shapes of the ring kernel: cached tokens of a piece, warps that take cache blocks, blocks that share a multiprocessor, and the
- * bytes of each one's ring. A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over
+ * bytes of each one's ring; the cached tokens of a slot where tensor cores take them. A piece costs some microseconds beside its tokens; grouped queries have fewer key heads to spread over
  * the device, and their registers leave room for one block.
  */
 const RING_SHAPES = {
-  single: { splitTokens: 512, warps: 6, blocksPerMultiprocessor: 2, ringBytes: 96 << 10 },
-  grouped: { splitTokens: 256, warps: 8, blocksPerMultiprocessor: 1, ringBytes: 128 << 10 },
+  single: { splitTokens: 512, warps: 6, blocksPerMultiprocessor: 2, ringBytes: 104 << 10, productTokens: 64 },
+  grouped: {
+    splitTokens: 256,
+    warps: 8,
+    blocksPerMultiprocessor: 1,
+    ringBytes: 136 << 10,
+    productTokens: 32,
+  },
 } as const;
 const MAX_RING_STAGES = 32;
 
@@ -33,6 +39,20 @@ export function splitTokensFor(target: CudaTarget, queryHeadsPerKvHead: number, 
     return blockTokens * Math.max(1, Math.floor(splitTokens / blockTokens));
   }
   return queryHeadsPerKvHead >= 4 ? 64 : 128;
+}
+
+/**
+ * Cache blocks in a slot of the ring where decode attention multiplies on tensor cores (decode-int8.cuh): an int8 cache whose heads
+ * and blocks fill their operands. Undefined elsewhere: a slot is one block.
+ */
+export function int8StageBlocks(
+  { kvDtype, dims }: Pick<Plan, 'kvDtype' | 'dims'>,
+  blockTokens: number,
+): number | undefined {
+  const { productTokens } = ringShape(dims.headCount / dims.kvHeadCount);
+  const slotTokens = blockTokens === 64 ? 64 : productTokens;
+  const isFilled = dims.headDim % 64 === 0 && blockTokens % 8 === 0 && slotTokens % blockTokens === 0;
+  return kvDtype === 'i8' && isFilled ? slotTokens / blockTokens : undefined;
 }
 
 /** Device addresses that both kernels read. */
@@ -67,6 +87,8 @@ export interface AttentionProblem {
   readonly blockStride: number;
   /** Bytes of one head's keys and values in a block, with their scales. */
   readonly headBlockBytes: number;
+  /** Cache blocks in a slot of decode attention's ring. */
+  readonly stageBlocks: number;
   readonly isQuantised: boolean;
   readonly maxBlocks: number;
   /** Newest tokens that a token sees; 0 for all. */
@@ -87,7 +109,7 @@ export function decodeLaunch(
   target: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
-  const { kvHeadCount, decodeItems, headBlockBytes: stageBytes } = problem;
+  const { kvHeadCount, decodeItems, headBlockBytes, stageBlocks } = problem;
   if (!hasBulkRings(target.computeCapability)) {
     const blocks = Math.min(decodeItems, MAX_DECODE_BLOCKS_PER_HEAD);
     return {
@@ -100,6 +122,7 @@ export function decodeLaunch(
     };
   }
   const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(problem.headCount / kvHeadCount);
+  const stageBytes = stageBlocks * headBlockBytes;
   const stageCount = ringStageCount(stageBytes, ringBytes, warps);
   const blocks = target.multiprocessorCount * blocksPerMultiprocessor;
   return {

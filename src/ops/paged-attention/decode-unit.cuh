@@ -33,6 +33,8 @@ struct Unit {
   int visible;   // first token that the new one sees
 
   __device__ __forceinline__ int newest() const { return length - 1; }
+  // First position after the unit's blocks.
+  __device__ __forceinline__ int end() const { return first + blocks * BLOCK_TOKENS; }
   __device__ __forceinline__ int splits() const { return (length + SPLIT_TOKENS - 1) / SPLIT_TOKENS; }
 };
 

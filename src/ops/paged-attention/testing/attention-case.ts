@@ -13,6 +13,7 @@ import { roundActivations } from '../../testing/activations.js';
 import {
   type AttentionOperands,
   type AttentionProblem,
+  int8StageBlocks,
   prefillKernelFor,
   splitTokensFor,
   wgmmaBoxRows,
@@ -216,6 +217,7 @@ export class AttentionCase {
       blockTokens: this.#kernels.blockTokens,
       blockStride: this.cache.blockStride,
       headBlockBytes: this.cache.headBlockBytes,
+      stageBlocks: int8StageBlocks(this.#kernels.plan, this.#kernels.blockTokens) ?? 1,
       isQuantised: isQuantisedKv(this.cache.shape.kvDtype),
       maxBlocks: this.step.maxBlocksPerSequence,
       window: this.#scores.window ?? 0,
