@@ -5,7 +5,8 @@ import { rowOf } from '../matrix.js';
 import { ropeAppendLaunch } from '../rope/cuda.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
-import { decodeLaunch, prefillLaunch } from './cuda.js';
+import { prefillLaunch } from './cuda.js';
+import { decodeLaunch } from './cuda-decode.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
@@ -85,7 +86,8 @@ describeGpuKernels('pagedAttention', (open) => {
     const attention = new AttentionCase(kernels, DECODE_ROWS);
     const operands = attention.upload();
     // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
-    for (let i = 0; i < 2; i++) kernels.run(decodeLaunch(attention.problem, kernels.target, operands));
+    for (let i = 0; i < 2; i++)
+      kernels.run(decodeLaunch(attention.decodeKernel, attention.problem, kernels.target, operands));
 
     const expected = attention.expected();
     const out = kernels.activations(operands.out, expected.data.length);

@@ -6,16 +6,9 @@ import type { CudaAttention } from '../cuda/lower.js';
 import type { CudaScope, CudaStep } from '../cuda/scope.js';
 import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
 import { rotationOffset } from '../rope/cuda-tables.js';
-import {
-  attentionFiles,
-  type AttentionOperands,
-  decodeLaunch,
-  int8StageBlocks,
-  type PrefillKernel,
-  prefillKernelFor,
-  prefillLaunch,
-  wgmmaBoxRows,
-} from './cuda.js';
+import { attentionFiles, type PrefillKernel, prefillKernelFor, prefillLaunch, wgmmaBoxRows } from './cuda.js';
+import { decodeKernelFor, decodeLaunch } from './cuda-decode.js';
+import type { AttentionOperands } from './cuda-problem.js';
 
 export const attentionOp: CudaOpDefinition<CudaAttention> = {
   kernels: (_, { plan, target, blockTokens }) => [
@@ -31,7 +24,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const { blockStride, headBlockBytes } = memory;
     const isQuantised = isQuantisedKv(plan.kvDtype);
     const { window = 0 } = op.attend;
-    const stageBlocks = int8StageBlocks(plan, blockTokens) ?? 1;
+    const decodeKernel = decodeKernelFor(plan, target.computeCapability, blockTokens);
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
@@ -50,14 +43,13 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         blockTokens,
         blockStride,
         headBlockBytes,
-        stageBlocks,
         isQuantised,
         maxBlocks,
         window,
         decodeItems,
         prefillTiles,
       };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, target, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(decodeKernel, problem, target, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(prefillKernel, problem, target, operands));
     };
   },

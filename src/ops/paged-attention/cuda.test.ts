@@ -4,58 +4,13 @@ import { kvVectorBytes } from '../../plan/kv-dtype.js';
 import type { AttentionScores, PlanDims } from '../../plan/plan.js';
 import { cacheDefines, scoreDefines } from './cuda-defines.js';
 import {
-  type AttentionOperands,
-  int8StageBlocks,
   prefillKernelFor,
   prefillLaunch,
   prefillSharedBytes,
-  ringStageCount,
-  splitTokensFor,
   wgmmaBoxRows,
   wgmmaSharedBytes,
 } from './cuda.js';
-
-describe('ringStageCount', () => {
-  it('is a multiple of the warps that share it, so that a slot always serves the same warp', () => {
-    for (const warps of [6, 8])
-      for (const stageBytes of [1024, 2048, 6144, 8192, 16384, 65536, 131072]) {
-        const count = ringStageCount(stageBytes, 128 << 10, warps);
-        expect(count % Math.min(warps, count), String(stageBytes)).toBe(0);
-        expect(count).toBeGreaterThan(0);
-      }
-  });
-});
-
-describe('splitTokensFor', () => {
-  it('is whole cache blocks on devices with bulk copies', () => {
-    for (const blockTokens of [8, 16, 24, 48, 128])
-      expect(
-        splitTokensFor({ computeCapability: 90, multiprocessorCount: 132 }, 1, blockTokens) % blockTokens,
-      ).toBe(0);
-  });
-
-  it('gives grouped queries, which have fewer key heads, smaller pieces', () => {
-    const target = { computeCapability: 90, multiprocessorCount: 132 };
-    expect(splitTokensFor(target, 1, 16)).toBe(512);
-    expect(splitTokensFor(target, 4, 16)).toBe(256);
-  });
-});
-
-describe('int8StageBlocks', () => {
-  const dims = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
-  const blocks = (blockTokens: number, more: object = {}, kvDtype: 'i8' | 'f8e4m3' = 'i8') =>
-    int8StageBlocks({ kvDtype, dims: { ...dims, ...more } }, blockTokens);
-
-  it('fills the operands of tensor cores with whole blocks', () => {
-    expect([8, 16, 32, 64].map((tokens) => blocks(tokens))).toEqual([8, 4, 2, 1]);
-    expect([8, 16, 32, 64].map((tokens) => blocks(tokens, { kvHeadCount: 8 }))).toEqual([4, 2, 1, 1]);
-  });
-
-  it('leaves heads, blocks and caches that do not fill them to the other kernel', () => {
-    expect([blocks(24), blocks(128), blocks(4)]).toEqual([undefined, undefined, undefined]);
-    expect([blocks(16, { headDim: 80 }), blocks(16, {}, 'f8e4m3')]).toEqual([undefined, undefined]);
-  });
-});
+import type { AttentionOperands } from './cuda-problem.js';
 
 describe('cacheDefines', () => {
   it('leaves the kernels of a cache of activations as they are', () => {
@@ -158,7 +113,6 @@ describe('prefillLaunch', () => {
       blockTokens: 16,
       blockStride: 4 * 32768,
       headBlockBytes: 8192,
-      stageBlocks: 1,
     },
     isQuantised: false,
     maxBlocks: 9,

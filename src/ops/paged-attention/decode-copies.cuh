@@ -1,6 +1,6 @@
 // The ring of cache blocks of decode-ring.cu, and the warp that copies them into it. Slots are filled unit by unit, and
-// block by block of a unit's split. A slot holds what a head needs of STAGE_BLOCKS blocks: keys, values and, where the
-// cache has 8 bits, their scales. A unit's last slot may hold fewer blocks.
+// block by block of a unit's split. A slot holds what a head needs of a block: keys, values and, where the cache has 8
+// bits, their scales.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/memory.cuh"
@@ -9,51 +9,35 @@
 #include "paged-attention/kv-cache.cuh"
 
 #ifdef KV_8BIT
-#define RING_BLOCK_BYTES KV_HEAD_BYTES
+#define RING_STAGE_BYTES KV_HEAD_BYTES
 #else
 #define HALF_BYTES (BLOCK_TOKENS * HEAD_DIM * 2)  // keys or values of a cache block and head
-#define RING_BLOCK_BYTES (2 * HALF_BYTES)
+#define RING_STAGE_BYTES (2 * HALF_BYTES)
 #endif
-#ifdef INT8_STAGE_BLOCKS
-#define STAGE_BLOCKS INT8_STAGE_BLOCKS
-#else
-#define STAGE_BLOCKS 1
-#endif
-#define STAGE_TOKENS (STAGE_BLOCKS * BLOCK_TOKENS)
-#define RING_STAGE_BYTES (STAGE_BLOCKS * RING_BLOCK_BYTES)
 
 // Addresses of the ring's slots, and of the barriers of slots that are full and empty.
 struct DecodeRing {
   u32 slots, full, empty;
 };
 
-// This lane's part of a token's key or value in a block of a slot.
-__device__ __forceinline__ KvVector load_stage(u32 block, int isValue, int token, int lane) {
+// This lane's part of a token's key or value in a slot of the ring.
+__device__ __forceinline__ KvVector load_stage(u32 slot, int isValue, int token, int lane) {
 #ifdef KV_8BIT
   const int vector = isValue * BLOCK_TOKENS + token;
-  return kv_load_shared(block + vector * HEAD_DIM + lane * EPL, block + 2 * KV_HALF_BYTES + vector * 4);
+  return kv_load_shared(slot + vector * HEAD_DIM + lane * EPL, slot + 2 * KV_HALF_BYTES + vector * 4);
 #else
-  return load_shared16(block + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2);
+  return load_shared16(slot + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2);
 #endif
 }
 
-__device__ __forceinline__ void store_stage(u32 block, int isValue, int token, int lane, const KvVector& v) {
+__device__ __forceinline__ void store_stage(u32 slot, int isValue, int token, int lane, const KvVector& v) {
 #ifdef KV_8BIT
   const int vector = isValue * BLOCK_TOKENS + token;
-  kv_store_shared(block + vector * HEAD_DIM + lane * EPL, block + 2 * KV_HALF_BYTES + vector * 4, v);
+  kv_store_shared(slot + vector * HEAD_DIM + lane * EPL, slot + 2 * KV_HALF_BYTES + vector * 4, v);
 #else
-  store_shared16(block + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2, v);
+  store_shared16(slot + isValue * HALF_BYTES + (token * HEAD_DIM + lane * EPL) * 2, v);
 #endif
 }
-
-__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
-  Unit u = unit_of(a, index / a.kvHeads, index % a.kvHeads);
-  skip_hidden_blocks(u);
-  return u;
-}
-
-// Slots that a unit fills.
-__device__ __forceinline__ int stages_of(const Unit& u) { return (u.blocks + STAGE_BLOCKS - 1) / STAGE_BLOCKS; }
 
 // The warp that copies.
 struct DecodeProducer {
@@ -64,11 +48,10 @@ struct DecodeProducer {
 
   // Requests block `block` of the cache, which is the b-th of a unit. One lane calls it.
   __device__ __forceinline__ void copy_block(const Unit& u, int b, int block) {
-    const u32 full = ring.full + 8 * slot;
-    const u32 to = ring.slots + slot * RING_STAGE_BYTES + b % STAGE_BLOCKS * RING_BLOCK_BYTES;
-    if (b % STAGE_BLOCKS == 0) barrier_wait(ring.empty + 8 * slot, parity);
+    const u32 full = ring.full + 8 * slot, to = ring.slots + slot * RING_STAGE_BYTES;
+    barrier_wait(ring.empty + 8 * slot, parity);
 #ifdef KV_8BIT
-    if (b % STAGE_BLOCKS == 0) barrier_expect(full, min(STAGE_BLOCKS, u.blocks - b) * KV_HEAD_BYTES);
+    barrier_expect(full, KV_HEAD_BYTES);
     bulk_copy(to, a.cache + block * a.blockStride + (size_t)u.kvHead * KV_HEAD_BYTES, KV_HEAD_BYTES, full);
 #else
     const u32 bytes = min(BLOCK_TOKENS, u.length - u.first - b * BLOCK_TOKENS) * HEAD_DIM * 2;
@@ -89,8 +72,7 @@ struct DecodeProducer {
         for (int b = b0; b < min(b0 + 32, u.blocks); b++) {
           const int block = __shfl_sync(0xffffffffu, mine, b - b0);
           if (lane == 0) copy_block(u, b, block);
-          const bool isEnd = (b + 1) % STAGE_BLOCKS == 0 || b + 1 == u.blocks;
-          if (isEnd && ++slot == a.stageCount) slot = 0, parity ^= 1;
+          if (++slot == a.stageCount) slot = 0, parity ^= 1;
         }
       }
     }

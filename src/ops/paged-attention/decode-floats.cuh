@@ -13,7 +13,7 @@
 
 // What a warp finds for a unit.
 struct DecodeSums {
-  int lane, sub;                                     // see DecodeConsumer
+  int lane, sub;                                     // as DecodeConsumer has them
   float q[GROUP][EPL];                               // scaled so that products are scores
   float acc[GROUP][EPL], best[GROUP], total[GROUP];  // sums of weighted values; the largest score; sums of weights
 
@@ -114,7 +114,7 @@ struct DecodeSums {
 
   // Adds the slot's values by their weights. `isLive` says of a token of the slot whether the query sees it.
   template <typename IsLive>
-  __device__ __forceinline__ void take_slot(u32 at, int, IsLive isLive) {
+  __device__ __forceinline__ void take_slot(u32 at, IsLive isLive) {
     float score[GROUP][PASSES], top[GROUP];
     score_slot(at, isLive, score, top);
     rescale(top);

@@ -2,9 +2,9 @@
 // weights are no integers; each is two of them: high + low / 128, times a factor of its vector. An error of 2^-15 of
 // the largest is less than what activations round off.
 //
-// A slot of the ring holds STAGE_TOKENS tokens, a multiple of 32, of which a warp takes all at once. Of a product of
-// 16 by 32 and 32 by 8 numbers, lane 4 g + t has rows g and g + 8, places 4t to 4t + 3 and 16 more, and columns 2t and
-// 2t + 1 of the result.
+// A slot of shared memory holds SLOT_TOKENS tokens, a multiple of 32, which a warp takes at once. Of a product of 16 by
+// 32 and 32 by 8 numbers, lane 4 g + t has rows g and g + 8, places 4t to 4t + 3 and 16 more, and columns 2t and 2t + 1
+// of the result.
 //   Scores: rows are tokens, places are dimensions, columns 2h and 2h + 1 are query head h, high and low. So this
 //     lane's scores are those of head t and of tokens g, g + 8, g + 16 and so on.
 //   Values: rows are dimensions, places are tokens in the order in which lanes have their weights, columns as before.
@@ -14,10 +14,13 @@
 #include "cuda/int8.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
-#include "paged-attention/decode-copies.cuh"
+#include "paged-attention/decode-lanes.cuh"
 #include "paged-attention/decode-merge.cuh"
+#include "paged-attention/kv-cache.cuh"
+#include "paged-attention/scores.cuh"
 
-#define OWN_TOKENS (STAGE_TOKENS / 8)  // whose weights a lane has
+#define SLOT_TOKENS (INT8_SLOT_BLOCKS * BLOCK_TOKENS)
+#define OWN_TOKENS (SLOT_TOKENS / 8)  // whose weights a lane has
 #define OWN_DIMS (HEAD_DIM / 8)
 #define HEAD_SETS ((GROUP + 3) / 4)
 #define PIECE 128  // what a low piece is divided by
@@ -68,7 +71,7 @@ __device__ __forceinline__ void transpose_bytes(const u32 (&in)[4], u32 (&out)[4
   out[3] = permute_bytes(high0, high1, 0x7632);
 }
 
-// A slot of the ring: cache blocks one after the other.
+// A slot: cache blocks one after the other.
 struct Int8Slot {
   u32 at;
   // Address of token first + 8 * step, of which `step` is known to the compiler and `first` is less than 8.
@@ -83,7 +86,7 @@ struct Int8Slot {
 };
 
 // What a warp finds for a unit.
-struct DecodeSums {
+struct Int8Sums {
   u32 query[HEAD_SETS][HEAD_DIM / 64][4];  // pieces of column g, at the dimensions of this lane's chunks
   int querySum[HEAD_SETS];                 // PIECE * high + low, summed over the dimensions of head t
   float queryScale[HEAD_SETS];             // makes scores of products
@@ -106,38 +109,44 @@ struct DecodeSums {
   __device__ __forceinline__ void take_queries(const float (&q)[GROUP][EPL]) {
     const int g = row(), t = column();
 #pragma unroll
-    for (int h = 0; h < HEAD_SETS * 4; h++) {
-      const bool isHead = h < GROUP, isMine = t == h % 4;
+    for (int s = 0; s < HEAD_SETS; s++) {
+      querySum[s] = 0, queryScale[s] = 0.f;
+#pragma unroll
+      for (int c = 0; c < HEAD_DIM / 64; c++)
+#pragma unroll
+        for (int w = 0; w < 4; w++) query[s][c][w] = 0;
+    }
+#pragma unroll
+    for (int h = 0; h < GROUP; h++) {
       float largest = 0.f;
-      if (isHead) {
 #pragma unroll
-        for (int i = 0; i < EPL; i++) largest = max_or_nan(largest, fabsf(q[h % GROUP][i]));
+      for (int i = 0; i < EPL; i++) largest = max_or_nan(largest, fabsf(q[h][i]));
 #pragma unroll
-        for (int mask = LANES / 2; mask > 0; mask >>= 1)
-          largest = max_or_nan(largest, __shfl_xor_sync(0xffffffffu, largest, mask));
-      }
+      for (int mask = LANES / 2; mask > 0; mask >>= 1)
+        largest = max_or_nan(largest, __shfl_xor_sync(0xffffffffu, largest, mask));
       const float inverse = largest > 0x1p-100f ? 127.f / largest : 0.f;
-      Pieces p[EPL];
+      u32 high[2], low[2];
       int sum = 0;
 #pragma unroll
-      for (int i = 0; i < EPL; i++) {
-        p[i] = isHead ? pieces_of(q[h % GROUP][i] * inverse) : Pieces{0, 0};
-        sum += p[i].high * PIECE + p[i].low;
+      for (int w = 0; w < 2; w++) {
+        Pieces p[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) p[i] = pieces_of(q[h][4 * w + i] * inverse);
+        high[w] = pack_bytes(p[0].high, p[1].high, p[2].high, p[3].high);
+        low[w] = pack_bytes(p[0].low, p[1].low, p[2].low, p[3].low);
+        sum += byte_sum(high[w]) * PIECE + byte_sum(low[w]);
       }
 #pragma unroll
       for (int mask = LANES / 2; mask > 0; mask >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, mask);
-      if (isMine) querySum[h / 4] = sum, queryScale[h / 4] = largest / (127.f * PIECE);
+      if (t == h % 4) querySum[h / 4] = sum, queryScale[h / 4] = largest / (127.f * PIECE);
 #pragma unroll
       for (int c = 0; c < HEAD_DIM / 64; c++)
 #pragma unroll
         for (int w = 0; w < 4; w++) {
-          // A chunk of 16 dimensions is with two lanes.
-          const int from = 2 * (t + 4 * c) + w / 2, i = w % 2 * 4;
-          const u32 high =
-              __shfl_sync(0xffffffffu, pack_bytes(p[i].high, p[i + 1].high, p[i + 2].high, p[i + 3].high), from);
-          const u32 low =
-              __shfl_sync(0xffffffffu, pack_bytes(p[i].low, p[i + 1].low, p[i + 2].low, p[i + 3].low), from);
-          if (g / 2 == h % 4) query[h / 4][c][w] = g % 2 ? low : high;
+          const int from = 2 * (t + 4 * c) + w / 2;  // a chunk of 16 dimensions is with two lanes
+          const u32 ofHigh = __shfl_sync(0xffffffffu, high[w % 2], from);
+          const u32 ofLow = __shfl_sync(0xffffffffu, low[w % 2], from);
+          if (g / 2 == h % 4) query[h / 4][c][w] = g % 2 ? ofLow : ofHigh;
         }
     }
   }
@@ -183,7 +192,7 @@ struct DecodeSums {
   // `words` are the columns' pieces in the order of places; returns what makes numbers of sums, and subtracts `offset`
   // from them for the 128 that is added to values.
   __device__ __forceinline__ float weigh(Int8Slot slot, int s, float (&scores)[OWN_TOKENS],
-                                         u32 (&words)[STAGE_TOKENS / 32][2], int& offset) {
+                                         u32 (&words)[SLOT_TOKENS / 32][2], int& offset) {
     const int g = row(), t = column();
     float top = best[s];
 #pragma unroll
@@ -203,9 +212,9 @@ struct DecodeSums {
     largest = max_over_rows(largest);
     const float inverse = largest > 0x1p-100f ? 127.f / largest : 0.f;
     int sum = 0;
-    u32 high[STAGE_TOKENS / 32], low[STAGE_TOKENS / 32];
+    u32 high[SLOT_TOKENS / 32], low[SLOT_TOKENS / 32];
 #pragma unroll
-    for (int w = 0; w < STAGE_TOKENS / 32; w++) {
+    for (int w = 0; w < SLOT_TOKENS / 32; w++) {
       Pieces p[4];
 #pragma unroll
       for (int i = 0; i < 4; i++) p[i] = pieces_of(scores[4 * w + i] * inverse);
@@ -215,7 +224,7 @@ struct DecodeSums {
     }
     offset = 128 * sum_over_rows(sum);
 #pragma unroll
-    for (int w = 0; w < STAGE_TOKENS / 32; w++)
+    for (int w = 0; w < SLOT_TOKENS / 32; w++)
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const int from = 4 * (t + 4 * half) + g / 2;  // column g is a piece of head g / 2
@@ -233,7 +242,7 @@ struct DecodeSums {
     const Int8Slot slot{at};
     float scores[HEAD_SETS][OWN_TOKENS];
     score(slot, count, isLive, scores);
-    u32 words[HEAD_SETS][STAGE_TOKENS / 32][2];
+    u32 words[HEAD_SETS][SLOT_TOKENS / 32][2];
     float scale[HEAD_SETS];
     int offset[HEAD_SETS];
 #pragma unroll
@@ -244,12 +253,12 @@ struct DecodeSums {
 
   // Adds eight of this lane's dimensions, from `d` on.
   __device__ __forceinline__ void add_values(Int8Slot slot, int d, int count,
-                                             const u32 (&words)[HEAD_SETS][STAGE_TOKENS / 32][2],
+                                             const u32 (&words)[HEAD_SETS][SLOT_TOKENS / 32][2],
                                              const int (&offset)[HEAD_SETS], const float (&scale)[HEAD_SETS]) {
     const int g = row(), t = column();
     int sums[HEAD_SETS][4][4] = {};
 #pragma unroll
-    for (int w = 0; w < STAGE_TOKENS / 32; w++) {
+    for (int w = 0; w < SLOT_TOKENS / 32; w++) {
       if (32 * w >= count) break;
       u32 values[2][4][2];
 #pragma unroll
@@ -279,17 +288,37 @@ struct DecodeSums {
       }
   }
 
-  template <int WARPS>
-  __device__ __forceinline__ void put(WarpSums<WARPS>& to, int warp) {
-    const int g = row(), t = column();
+  // Adds up the lanes' weights; before results are read.
+  __device__ __forceinline__ void finish() {
+#pragma unroll
+    for (int s = 0; s < HEAD_SETS; s++) total[s] = sum_over_rows(total[s]);
+  }
+
+  // Stores the result of a row with one split.
+  __device__ __forceinline__ void store_result(const DecodeArgs& a, const Unit& u) const {
 #pragma unroll
     for (int s = 0; s < HEAD_SETS; s++) {
-      const float weights = sum_over_rows(total[s]);
-      const int head = 4 * s + t;
-      if (head >= GROUP) continue;
+      if (4 * s + column() >= GROUP) continue;
+      u16* result = result_of(a, u, 4 * s + column()) + OWN_DIMS * row();
 #pragma unroll
-      for (int i = 0; i < OWN_DIMS; i++) to.values[warp][head][OWN_DIMS * g + i] = acc[s][i];
-      if (g == 0) to.stats[warp][head][0] = best[s], to.stats[warp][head][1] = weights;
+      for (int d = 0; d < OWN_DIMS; d += 8) {
+        float values[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) values[i] = acc[s][d + i] / total[s];
+        store16(result + d, pack8(values));
+      }
+    }
+  }
+
+  // Stores the sums of a split.
+  __device__ __forceinline__ void store_partial(const DecodeArgs& a, const Unit& u) const {
+#pragma unroll
+    for (int s = 0; s < HEAD_SETS; s++) {
+      if (4 * s + column() >= GROUP) continue;
+      float* partial = partial_of(a, u, u.item, 4 * s + column());
+#pragma unroll
+      for (int i = 0; i < OWN_DIMS; i++) partial[OWN_DIMS * row() + i] = acc[s][i];
+      if (row() == 0) partial[HEAD_DIM] = best[s], partial[HEAD_DIM + 1] = total[s];
     }
   }
 };

@@ -1,11 +1,11 @@
 // Attention of one new token a sequence over the paged KV cache on compute capability 9.0, with rotary embedding and
 // the cache append fused in. It does the work of decode.cu, fed by bulk copies: one warp of a block copies cache blocks
-// into a ring of shared memory and runs ahead over the whole list of work (decode-copies.cuh); the other warps take its
-// slots in turn. Copies start before the wait for the predecessor: earlier steps wrote the older tokens. The
-// newest comes from qkv, and the warp that takes its slot puts it there.
+// into a ring of shared memory and runs ahead over the whole list of work (decode-copies.cuh); the other warps take the
+// cache blocks in turn. Copies start before the wait for the predecessor: earlier steps wrote the older tokens. The
+// newest comes from qkv, and the warp that takes its block puts it into the slot.
 //
 // A slot of the ring always serves the same warp (the number of slots is a multiple of the number of warps that take
-// slots). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such
+// blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such
 // rounds apart.
 //
 // The blocks of the grid take the units of the list in turn. kv-cache.cuh says how the cache lies in memory.
@@ -19,14 +19,11 @@
 #include "paged-attention/decode-unit.cuh"
 #include "paged-attention/kv-cache.cuh"
 #include "paged-attention/scores.cuh"
-#ifdef INT8_STAGE_BLOCKS
-#include "paged-attention/decode-int8.cuh"
-#else
 #include "paged-attention/decode-floats.cuh"
-#endif
+#include "paged-attention/decode-input.cuh"
 
 // With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's
-// cache blocks of 16 bits.
+// cache blocks.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)
 struct DecodeShared {
   u64 full[32], empty[32];
@@ -35,99 +32,63 @@ struct DecodeShared {
 
 __device__ __forceinline__ void decode_sync() { asm volatile("bar.sync 1, %0;" ::"n"(DECODE_WARPS * 32) : "memory"); }
 
-// Slots of a unit that a warp takes: each takers-th.
+// Blocks of a unit that a warp takes: each takers-th.
 struct Share {
   int first;
   int newest;  // the one that the new token belongs to; -1 if it is not this warp's
 };
 
-// What a warp reads of a unit beside its cached tokens.
-struct UnitInput {
-  Rotation rotation;
-  Vec16 query[GROUP], newKey, newValue;
-  int newBlock;  // of the cache, for the new token
-};
-
-// A warp that takes slots.
+// A warp that takes cache blocks.
 struct DecodeConsumer {
   const DecodeArgs& a;
   DecodeShared& shared;
   DecodeRing ring;
   int warp, lane, sub;  // `lane` of those that share a vector, `sub` the token of those that the warp takes at once
-  int takers;           // warps that take slots
-  int stage;            // of the unit's first slot, counted over all units
+  int takers;           // warps that take blocks
+  int stage;            // of the unit's first block, counted over all units
   KvVector newKey, newValue;
   DecodeSums sums;
 
   __device__ __forceinline__ bool active() const { return lane < USED_LANES; }
 
   __device__ __forceinline__ Share share_of(const Unit& u, int firstStage) const {
-    const int first = warp < takers ? (warp - firstStage % takers + takers) % takers : stages_of(u);
-    const int newest = (u.newest() - u.first) / STAGE_TOKENS;
-    const bool isMine = u.newest() < u.end() && newest >= first && (newest - first) % takers == 0;
+    const int first = warp < takers ? (warp - firstStage % takers + takers) % takers : u.blocks;
+    const int newest = (u.newest() - u.first) / BLOCK_TOKENS;
+    const bool isMine = newest < u.blocks && newest >= first && (newest - first) % takers == 0;
     return {first, isMine ? newest : -1};
   }
 
   // Requests what `start` takes; nothing for a warp without a share.
   __device__ __forceinline__ UnitInput request(const Unit& u, const Share& share) const {
-    UnitInput in{};
-    if (share.first >= stages_of(u)) return in;
-    const int newest = u.newest(), heads = a.heads();
-    const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
-    in.rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
-    if (!active()) return in;
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) in.query[g] = load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL);
-    if (share.newest < 0) return in;
-    in.newBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
-    in.newKey = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
-    in.newValue = load16(source + (heads + a.kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
-    return in;
+    return share.first < u.blocks ? request_input(a, u, lane, share.newest >= 0) : UnitInput{};
   }
 
   // Rotates the unit's queries and, where it is this warp's, its new token, which it appends to the cache.
   __device__ __forceinline__ void start(const Unit& u, const Share& share, const UnitInput& in, float scale) {
     sums.clear();
-    if (share.first >= stages_of(u)) return;
-    if (share.newest >= 0) {
-      float k[EPL];
-      unpack8(in.newKey, k);
-      rotate_lane(k, in.rotation, lane);
-      newKey = kv_from_activations<LANES>(pack8(k));
-      newValue = kv_from_activations<LANES>(in.newValue);
-      if (sub == 0 && active())
-        kv_store_both(a.cache, a.blockStride, a.kvHeads, in.newBlock, u.kvHead, u.newest() % BLOCK_TOKENS, lane, newKey,
-                      newValue);
-    }
+    if (share.first >= u.blocks) return;
+    if (share.newest >= 0) append_newest(a, u, in, lane, sub, newKey, newValue);
     float q[GROUP][EPL];
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) {
-      unpack8(in.query[g], q[g]);
-      rotate_lane(q[g], in.rotation, lane);
-#pragma unroll
-      for (int i = 0; i < EPL; i++) q[g][i] *= scale;
-    }
+    rotate_queries(in, lane, scale, q);
     sums.take_queries(q);
   }
 
   // Puts the new token into its slot: the copy brought what lay in the cache before.
   __device__ __forceinline__ void put_newest(u32 at, int within) {
-    const u32 block = at + within / BLOCK_TOKENS * RING_BLOCK_BYTES;
     if (sub == 0 && active()) {
-      store_stage(block, 0, within % BLOCK_TOKENS, lane, newKey);
-      store_stage(block, 1, within % BLOCK_TOKENS, lane, newValue);
+      store_stage(at, 0, within, lane, newKey);
+      store_stage(at, 1, within, lane, newValue);
     }
     shared_stores_fence();  // the slot's next copy comes later
     __syncwarp();
   }
 
-  __device__ __forceinline__ void take_slot(const Unit& u, int s, bool hasNewest) {
-    const int slot = (stage + s) % a.stageCount, token0 = u.first + s * STAGE_TOKENS;
+  __device__ __forceinline__ void take_block(const Unit& u, int b, bool hasNewest) {
+    const int slot = (stage + b) % a.stageCount, token0 = u.first + b * BLOCK_TOKENS;
     const u32 at = ring.slots + slot * RING_STAGE_BYTES;
-    barrier_wait(ring.full + 8 * slot, (stage + s) / a.stageCount & 1);
+    barrier_wait(ring.full + 8 * slot, (stage + b) / a.stageCount & 1);
     if (hasNewest) put_newest(at, u.newest() - token0);
-    const int count = min(u.end(), u.length) - token0;
-    sums.take_slot(at, count, [&](int within) { return within < count && in_window(token0 + within, u.visible); });
+    sums.take_slot(at, [&](int within) { return token0 + within < u.length && in_window(token0 + within, u.visible); });
     barrier_arrive(ring.empty + 8 * slot);
   }
 
@@ -144,8 +105,8 @@ struct DecodeConsumer {
       if (isAhead && hasNext) next = unit_at(a, index + gridDim.x);
       if (!isAhead) in = request(u, share);
       start(u, share, in, scale);
-      for (int s = share.first; s < stages_of(u); s += takers) take_slot(u, s, s == share.newest);
-      stage += stages_of(u);
+      for (int b = share.first; b < u.blocks; b += takers) take_block(u, b, b == share.newest);
+      stage += u.blocks;
       if (isAhead && hasNext) in = request(next, share = share_of(next, stage));
       decode_sync();  // the previous unit's sums have been read
       sums.put(shared.sums, warp);

@@ -60,3 +60,9 @@ __device__ __forceinline__ void skip_hidden_blocks(Unit& u) {
   u.blocks -= skipped;
 #endif
 }
+
+__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
+  Unit u = unit_of(a, index / a.kvHeads, index % a.kvHeads);
+  skip_hidden_blocks(u);
+  return u;
+}

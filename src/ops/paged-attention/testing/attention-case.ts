@@ -10,14 +10,9 @@ import { type Matrix, randomMatrix, rowOf } from '../../matrix.js';
 import { ropeAppendReference } from '../../rope/reference.js';
 import { rotationTable } from '../../rope/rotation.js';
 import { roundActivations } from '../../testing/activations.js';
-import {
-  type AttentionOperands,
-  type AttentionProblem,
-  int8StageBlocks,
-  prefillKernelFor,
-  splitTokensFor,
-  wgmmaBoxRows,
-} from '../cuda.js';
+import { prefillKernelFor, wgmmaBoxRows } from '../cuda.js';
+import { type DecodeKernel, decodeKernelFor } from '../cuda-decode.js';
+import type { AttentionOperands, AttentionProblem } from '../cuda-problem.js';
 import { ReferenceKvCache } from '../reference-cache.js';
 import { pagedAttentionReference } from '../reference.js';
 import { CudaCache, type VectorPlace } from './cuda-cache.js';
@@ -185,11 +180,14 @@ export class AttentionCase {
     };
   }
 
+  get decodeKernel(): DecodeKernel {
+    const { plan, target, blockTokens } = this.#kernels;
+    return decodeKernelFor(plan, target.computeCapability, blockTokens);
+  }
+
   /** Pieces of attention as the executor lists them: row * 65536 + index of the piece. */
   #items(): { readonly decodeItems: number[]; readonly prefillTiles: number[] } {
-    const { headCount, kvHeadCount } = this.dims;
-    const { target, blockTokens } = this.#kernels;
-    const splitTokens = splitTokensFor(target, headCount / kvHeadCount, blockTokens);
+    const { splitTokens } = this.decodeKernel;
     const { rowOffsets, contextLengths, rowCount } = this.step;
     const [decodeItems, prefillTiles]: [number[], number[]] = [[], []];
     for (let row = 0; row < rowCount; row++) {
@@ -217,7 +215,6 @@ export class AttentionCase {
       blockTokens: this.#kernels.blockTokens,
       blockStride: this.cache.blockStride,
       headBlockBytes: this.cache.headBlockBytes,
-      stageBlocks: int8StageBlocks(this.#kernels.plan, this.#kernels.blockTokens) ?? 1,
       isQuantised: isQuantisedKv(this.cache.shape.kvDtype),
       maxBlocks: this.step.maxBlocksPerSequence,
       window: this.#scores.window ?? 0,
