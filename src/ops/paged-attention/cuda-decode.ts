@@ -120,15 +120,12 @@ function int8Kernel(
     file: 'paged-attention/decode-int8.cu',
     splitTokens: wholeBlocks(INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'], blockTokens),
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
-    launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => {
-      const blocks = Math.ceil((decodeItems * kvHeadCount) / warps);
-      return {
-        grid: [Math.min(blocks, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
-        blockThreads: warps * 32,
-        sharedBytes: warps * warpBytes,
-        stageCount: 0,
-      };
-    },
+    launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
+      grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
+      blockThreads: warps * 32,
+      sharedBytes: warps * warpBytes,
+      stageCount: 0,
+    }),
   };
 }
 

@@ -91,7 +91,7 @@ function bindOperands(
   });
 }
 
-/** Maps of the queries, keys and values of a step's tokens, and of the whole cache as a matrix of keys and values. */
+/** Maps of the queries, keys and values of a step's tokens, and of a whole cache of 16 bits as a matrix of keys and values. */
 function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOperands['maps']> {
   const { plan, memory, blockTokens } = scope.context;
   const { headDim } = plan.dims;
@@ -106,12 +106,14 @@ function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOper
       boxRows: boxRows.qkv,
       dtype,
     }),
-    cache: memory.tensorMap({
-      address: memory.kvBase,
-      rows: memory.kvBytes / (headDim * 2),
-      columns: headDim,
-      boxRows: boxRows.cache,
-      dtype,
-    }),
+    cache: isQuantisedKv(plan.kvDtype)
+      ? undefined
+      : memory.tensorMap({
+          address: memory.kvBase,
+          rows: memory.kvBytes / (headDim * 2),
+          columns: headDim,
+          boxRows: boxRows.cache,
+          dtype,
+        }),
   };
 }

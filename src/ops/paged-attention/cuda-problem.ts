@@ -18,8 +18,8 @@ export interface AttentionOperands {
   readonly partials: number;
   /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
-  /** Maps of qkv and of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
-  readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap } | undefined;
+  /** Maps of qkv and, if it has 16 bits, of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
+  readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap | undefined } | undefined;
   /** Bytes from the cache's first block to `cache`. */
   readonly layerOffsetBytes: number;
 }

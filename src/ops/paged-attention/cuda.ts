@@ -28,9 +28,8 @@ export function prefillKernelFor(
   const isWgmma =
     windows.length + softCaps.length === 0 &&
     hasWarpgroupProducts(computeCapability) &&
-    !isQuantisedKv(kvDtype) &&
     (dims.headDim === 64 || dims.headDim === 128) &&
-    blockTokens % MIN_BOX_ROWS === 0;
+    (isQuantisedKv(kvDtype) || blockTokens % MIN_BOX_ROWS === 0);
   return isWgmma
     ? { name: 'attention_prefill_wgmma', queryTile: WGMMA_TILE }
     : { name: 'attention_prefill', queryTile: PREFILL_TILE };
@@ -136,6 +135,8 @@ function wgmmaPrefillLaunch(
       blockTables: o.blockTables,
       tiles: o.prefillTiles,
       taken: o.arrivals,
+      cache: o.cache,
+      blockStride,
       firstVector: o.layerOffsetBytes / vectorBytes,
       blockVectors: blockStride / headDim,
       tileCount: prefillTiles,

@@ -165,9 +165,9 @@ extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decod
   __shared__ SlotBarriers barriers[INT8_WARPS];
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & (LANES - 1), sub = (threadIdx.x & 31) / LANES;
   allow_successor();
-  // The step's description was there before the step. Neighbouring warps take neighbouring heads.
+  // The step's description was there before the step. Few units are spread over all blocks before a block has two.
   const int unitCount = *a.itemCount * a.kvHeads;
-  AheadCopies copies{a, (int)blockIdx.x * INT8_WARPS + warp, (int)gridDim.x * INT8_WARPS, unitCount};
+  AheadCopies copies{a, warp * (int)gridDim.x + (int)blockIdx.x, (int)gridDim.x * INT8_WARPS, unitCount};
   Int8Decoder decoder{
       a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies};
   decoder.run();

@@ -176,7 +176,9 @@ export class AttentionCase {
     const rows = this.cache.bytes.length / (2 * headDim);
     return {
       qkv: tensorMap({ address: qkv, rows: this.#mapRows, columns, boxRows: boxRows.qkv, dtype }),
-      cache: tensorMap({ address: cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
+      cache: isQuantisedKv(this.cache.shape.kvDtype)
+        ? undefined
+        : tensorMap({ address: cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
     };
   }
 
