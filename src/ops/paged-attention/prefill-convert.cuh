@@ -15,6 +15,12 @@
 #define LOAD_LANES (HEAD_DIM / 16)  // that load a vector, 16 elements each
 #define LOADS LOAD_LANES            // of a lane, for the 32 tokens of its warp
 
+// A warp's part of a tile, in 8 bits: 32 tokens.
+struct LoadedTile {
+  Vec16 parts[LOADS];
+  float scale;  // of this lane's token
+};
+
 struct PrefillProducer : PrefillFiller {
   static __device__ __forceinline__ int lane() { return threadIdx.x & 31; }
   static __device__ __forceinline__ int warp() { return (threadIdx.x >> 5) % FILLING_WARPS; }
@@ -37,29 +43,33 @@ struct PrefillProducer : PrefillFiller {
     return position < w.keys() ? table[position / BLOCK_TOKENS] : -1;
   }
 
-  // Fills a slot with the keys or the values of a tile, of which `block` is this lane's token's.
-  __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, const PrefillWork& w, int tile,
-                                       int isValue, int block) {
+  // Requests the keys or the values of a tile, of which `block` is this lane's token's.
+  __device__ __forceinline__ LoadedTile load(const PrefillWork& w, int tile, int isValue, int block) const {
     const int first = tile * TILE + warp() * 32, kvHead = w.head / GROUP;
-    float scale = 0.f;
+    LoadedTile loaded;
+    loaded.scale = 0.f;
     if (block >= 0)
-      scale = *(const float*)(a.cache +
-                              kv_scale_offset(a.blockStride, block, isValue, kvHead, (first + lane()) % BLOCK_TOKENS));
-    Vec16 loaded[LOADS];
+      loaded.scale = *(const float*)(a.cache + kv_scale_offset(a.blockStride, block, isValue, kvHead,
+                                                               (first + lane()) % BLOCK_TOKENS));
 #pragma unroll
     for (int i = 0; i < LOADS; i++) {
       const int from = __shfl_sync(0xffffffffu, block, token(i));
-      loaded[i] = zero16();
+      loaded.parts[i] = zero16();
       if (from >= 0)
-        loaded[i] =
+        loaded.parts[i] =
             load16(a.cache + kv_offset(a.blockStride, from, isValue, kvHead, (first + token(i)) % BLOCK_TOKENS) +
                    lane() % LOAD_LANES * 16);
     }
+    return loaded;
+  }
+
+  // Fills a slot.
+  __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, const LoadedTile& loaded) {
     barrier_wait(shared_address(empty + at.slot), at.parity);
 #pragma unroll
     for (int i = 0; i < LOADS; i++)
-      store_vector(ring + at.slot * TILE_BYTES, warp() * 32 + token(i), loaded[i],
-                   __shfl_sync(0xffffffffu, scale, token(i)));
+      store_vector(ring + at.slot * TILE_BYTES, warp() * 32 + token(i), loaded.parts[i],
+                   __shfl_sync(0xffffffffu, loaded.scale, token(i)));
     shared_stores_fence();
     barrier_arrive(shared_address(full + at.slot));
     at.advance();
@@ -86,29 +96,23 @@ struct PrefillProducer : PrefillFiller {
     }
   }
 
-  __device__ __forceinline__ void fill_keys(const PrefillWork& w, int tile, int block) {
-    fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, w, tile, 0, block);
-  }
-  __device__ __forceinline__ void fill_values(const PrefillWork& w, int tile, int block) {
-    fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, w, tile, 1, block);
-  }
-
-  // Keys come a tile earlier than values, as the warpgroups want them.
+  // While keys are converted, their values are on the way, and during those the next keys.
   __device__ __forceinline__ void run() {
     PrefillWork w = work_at(blockIdx.x);
+    int block = block_of(w, 0);
+    LoadedTile keys = load(w, 0, 0, block);
     while (w.queries > 0) {
-      int block = block_of(w, 0), next = block_of(w, 1);
-      fill_keys(w, 0, block);
-      if (warp() == 0) fill_queries(w);
-      for (int tile = 1; tile <= w.last_tile(); tile++) {
-        const int after = block_of(w, tile + 1);
-        fill_keys(w, tile, next);
-        fill_values(w, tile - 1, block);
-        block = next, next = after;
+      const int last = w.last_tile();
+      for (int tile = 0; tile <= last; tile++) {
+        const LoadedTile values = load(w, tile, 1, block);
+        fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, keys);
+        if (tile == 0 && warp() == 0) fill_queries(w);
+        if (tile == last) w = take_work();
+        const int next = tile == last ? 0 : tile + 1;
+        block = block_of(w, next);
+        keys = load(w, next, 0, block);
+        fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, values);
       }
-      const PrefillWork done = w;
-      fill_values(done, done.last_tile(), block);
-      w = take_work();
     }
     if (warp() == 0) fill_queries(w);
   }
