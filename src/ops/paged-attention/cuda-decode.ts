@@ -7,13 +7,9 @@ import { DECODE_ARGS } from './cuda-args.js';
 import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';
 
 /** A kernel of decode attention. */
-export interface DecodeKernel {
+interface DecodeKernel {
   readonly name: 'attention_decode' | 'attention_decode_ring' | 'attention_decode_int8';
   readonly file: string;
-  /** Cached tokens in one piece of a row, whole cache blocks. */
-  readonly splitTokens: number;
-  /** Constants that it is compiled with. */
-  readonly defines: Readonly<Record<string, number>>;
   launch(problem: AttentionProblem, target: CudaTarget): Shape;
 }
 
@@ -22,34 +18,57 @@ interface Shape extends Pick<KernelLaunch, 'grid' | 'blockThreads' | 'sharedByte
   readonly stageCount: number;
 }
 
+/** The kernels of decode attention that a plan gets on a device. */
+export interface DecodeKernels {
+  /** For steps of up to {@link FEW_TOKENS} tokens, and for those of more. */
+  readonly few: DecodeKernel;
+  readonly many: DecodeKernel;
+  /** Cached tokens in one piece of a row, whole cache blocks. */
+  readonly splitTokens: number;
+  /** Constants that they are compiled with. */
+  readonly defines: Readonly<Record<string, number>>;
+}
+
+/** The lowest class of row-classes.ts, so that a step has one class for all of its kernels. */
+export const FEW_TOKENS = 8;
+
 type PlanOfDecode = Pick<Plan, 'kvDtype' | 'dims'>;
 
-/** The kernel of decode attention that a plan gets on a device: the one place that decides. */
-export function decodeKernelFor(
+/** The kernels of decode attention that a plan gets on a device: the one place that decides. */
+export function decodeKernelsFor(
   plan: PlanOfDecode,
   computeCapability: number,
   blockTokens: number,
-): DecodeKernel {
+): DecodeKernels {
   const group = plan.dims.headCount / plan.dims.kvHeadCount;
-  if (!hasBulkRings(computeCapability)) return registerKernel(group);
-  return int8Kernel(plan, group, blockTokens) ?? ringKernel(group, blockTokens);
+  if (!hasBulkRings(computeCapability)) {
+    // A piece is held in registers: fewer tokens when several query heads share them.
+    const splitTokens = group >= 4 ? 64 : 128;
+    return { few: REGISTER_KERNEL, many: REGISTER_KERNEL, splitTokens, defines: {} };
+  }
+  const int8 = int8Shape(plan, group, blockTokens);
+  const ring = ringKernel(group);
+  // With few rows the warps of a block share a row's tokens.
+  if (int8 !== undefined) {
+    const { splitTokens, defines } = int8;
+    return { few: ring, many: int8Kernel(int8), splitTokens, defines };
+  }
+  const { pieceTokens } = ringShape(group);
+  return { few: ring, many: ring, splitTokens: wholeBlocks(pieceTokens, blockTokens), defines: {} };
 }
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
-/** A piece is held in registers: fewer tokens when several query heads share them. */
-const registerKernel = (group: number): DecodeKernel => ({
+const REGISTER_KERNEL: DecodeKernel = {
   name: 'attention_decode',
   file: 'paged-attention/decode.cu',
-  splitTokens: group >= 4 ? 64 : 128,
-  defines: {},
   launch: ({ kvHeadCount, decodeItems }) => ({
     grid: [kvHeadCount, Math.min(decodeItems, MAX_DECODE_BLOCKS_PER_HEAD), 1],
     blockThreads: 128,
     sharedBytes: 0,
     stageCount: 0,
   }),
-});
+};
 
 /**
  * Shapes of the ring kernel: cached tokens of a piece, warps that take cache blocks, blocks that share a multiprocessor, and the
@@ -62,6 +81,8 @@ const RING_SHAPES = {
 } as const;
 const MAX_RING_STAGES = 32;
 
+const ringShape = (group: number) => RING_SHAPES[group === 1 ? 'single' : 'grouped'];
+
 /** Slots of a block's ring: a multiple of the warps that take cache blocks from it, see decode-ring.cu. */
 export function ringStageCount(stageBytes: number, ringBytes: number, warps: number): number {
   const fitting = Math.max(1, Math.min(MAX_RING_STAGES, Math.floor(ringBytes / stageBytes)));
@@ -71,14 +92,11 @@ export function ringStageCount(stageBytes: number, ringBytes: number, warps: num
 const wholeBlocks = (tokens: number, blockTokens: number): number =>
   blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
 
-function ringKernel(group: number, blockTokens: number): DecodeKernel {
-  const { pieceTokens, warps, blocksPerMultiprocessor, ringBytes } =
-    RING_SHAPES[group === 1 ? 'single' : 'grouped'];
+function ringKernel(group: number): DecodeKernel {
+  const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(group);
   return {
     name: 'attention_decode_ring',
     file: 'paged-attention/decode-ring.cu',
-    splitTokens: wholeBlocks(pieceTokens, blockTokens),
-    defines: {},
     launch: ({ kvHeadCount, decodeItems, headBlockBytes }, { multiprocessorCount }) => {
       const stageCount = ringStageCount(headBlockBytes, ringBytes, warps);
       const blocks = multiprocessorCount * blocksPerMultiprocessor;
@@ -103,12 +121,18 @@ const INT8_PIECE_TOKENS = { single: 256, grouped: 128 } as const;
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
-/** The kernel on tensor cores, for an int8 cache whose heads and blocks fill their operands. */
-function int8Kernel(
+interface Int8Shape extends Pick<DecodeKernels, 'splitTokens' | 'defines'> {
+  readonly warps: number;
+  /** Bytes of the slots of a warp. */
+  readonly warpBytes: number;
+}
+
+/** Shape of the kernel on tensor cores, for an int8 cache whose heads and blocks fill their operands. */
+function int8Shape(
   { kvDtype, dims }: PlanOfDecode,
   group: number,
   blockTokens: number,
-): DecodeKernel | undefined {
+): Int8Shape | undefined {
   const slotTokens = blockTokens === 64 ? blockTokens : INT8_SLOT_TOKENS;
   const isFilled = dims.headDim % 64 === 0 && blockTokens % 8 === 0 && slotTokens % blockTokens === 0;
   if (kvDtype !== 'i8' || !isFilled) return undefined;
@@ -116,26 +140,33 @@ function int8Kernel(
   const maxWarps = INT8_MAX_WARPS[group <= 4 ? 'oneSet' : 'moreSets'];
   const warps = Math.max(1, Math.min(maxWarps, Math.floor(INT8_SLOT_BYTES / warpBytes)));
   return {
-    name: 'attention_decode_int8',
-    file: 'paged-attention/decode-int8.cu',
     splitTokens: wholeBlocks(INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'], blockTokens),
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
-    launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
-      grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
-      blockThreads: warps * 32,
-      sharedBytes: warps * warpBytes,
-      stageCount: 0,
-    }),
+    warps,
+    warpBytes,
   };
 }
 
-/** Rope, cache append and attention for rows with one new token. */
+const int8Kernel = ({ warps, warpBytes }: Int8Shape): DecodeKernel => ({
+  name: 'attention_decode_int8',
+  file: 'paged-attention/decode-int8.cu',
+  launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
+    grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
+    blockThreads: warps * 32,
+    sharedBytes: warps * warpBytes,
+    stageCount: 0,
+  }),
+});
+
+/** Rope, cache append and attention for rows with one new token, in a step of `tokens` tokens. */
 export function decodeLaunch(
-  kernel: DecodeKernel,
+  { few, many }: Pick<DecodeKernels, 'few' | 'many'>,
+  tokens: number,
   problem: AttentionProblem,
   target: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
+  const kernel = tokens <= FEW_TOKENS ? few : many;
   const { stageCount, ...shape } = kernel.launch(problem, target);
   const { blockStride, kvHeadCount, maxBlocks, window } = problem;
   return {

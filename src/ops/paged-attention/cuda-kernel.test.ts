@@ -6,7 +6,7 @@ import { ropeAppendLaunch } from '../rope/cuda.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
 import { prefillLaunch } from './cuda.js';
-import { decodeLaunch } from './cuda-decode.js';
+import { decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
@@ -81,13 +81,22 @@ const PREFILL_ROWS: readonly AttendingRow[] = [
 ];
 
 describeGpuKernels('pagedAttention', (open) => {
-  it.each(CASES)('decodes with the kernels of %s', (_, choice) => {
+  const SIZES = [
+    ['few', FEW_TOKENS],
+    ['many', FEW_TOKENS + 1],
+  ] as const;
+  it.each(
+    CASES.flatMap(([name, choice]) => SIZES.map(([size, tokens]) => [size, name, choice, tokens] as const)),
+  )('decodes %s rows with the kernels of %s', (size, _, choice, tokens) => {
     const kernels = open(choice);
     const attention = new AttentionCase(kernels, DECODE_ROWS);
+    const { decodeKernels } = attention;
+    // One kernel for both is compared once.
+    if (size === 'few' && decodeKernels.few === decodeKernels.many) return;
     const operands = attention.upload();
     // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
     for (let i = 0; i < 2; i++)
-      kernels.run(decodeLaunch(attention.decodeKernel, attention.problem, kernels.target, operands));
+      kernels.run(decodeLaunch(decodeKernels, tokens, attention.problem, kernels.target, operands));
 
     const expected = attention.expected();
     const out = kernels.activations(operands.out, expected.data.length);

@@ -7,7 +7,7 @@ import type { CudaScope, CudaStep } from '../cuda/scope.js';
 import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
 import { rotationOffset } from '../rope/cuda-tables.js';
 import { attentionFiles, type PrefillKernel, prefillKernelFor, prefillLaunch, wgmmaBoxRows } from './cuda.js';
-import { decodeKernelFor, decodeLaunch } from './cuda-decode.js';
+import { decodeKernelsFor, decodeLaunch } from './cuda-decode.js';
 import type { AttentionOperands } from './cuda-problem.js';
 
 export const attentionOp: CudaOpDefinition<CudaAttention> = {
@@ -24,7 +24,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const { blockStride, headBlockBytes } = memory;
     const isQuantised = isQuantisedKv(plan.kvDtype);
     const { window = 0 } = op.attend;
-    const decodeKernel = decodeKernelFor(plan, target.computeCapability, blockTokens);
+    const decodeKernels = decodeKernelsFor(plan, target.computeCapability, blockTokens);
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
@@ -49,7 +49,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         decodeItems,
         prefillTiles,
       };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(decodeKernel, problem, target, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(decodeKernels, tokens, problem, target, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(prefillKernel, problem, target, operands));
     };
   },

@@ -3,7 +3,7 @@ import { isQuantisedKv } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { type CudaTarget, hasWarpgroupProducts } from '../cuda/capability.js';
 import type { KernelLaunch } from '../cuda/launch.js';
-import { decodeKernelFor } from './cuda-decode.js';
+import { decodeKernelsFor } from './cuda-decode.js';
 import { scoresOf } from './cuda-defines.js';
 import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';
 import { PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './cuda-args.js';
@@ -42,10 +42,8 @@ export function attentionFiles(
   blockTokens: number,
 ): readonly string[] {
   const isWgmma = prefillKernelFor(plan, computeCapability, blockTokens).name === 'attention_prefill_wgmma';
-  return [
-    decodeKernelFor(plan, computeCapability, blockTokens).file,
-    `paged-attention/${isWgmma ? 'prefill-wgmma' : 'prefill'}.cu`,
-  ];
+  const { few, many } = decodeKernelsFor(plan, computeCapability, blockTokens);
+  return [...new Set([few.file, many.file]), `paged-attention/${isWgmma ? 'prefill-wgmma' : 'prefill'}.cu`];
 }
 
 /** Queries and keys of a tile: of prefill.cu, and of prefill-wgmma.cu. */

@@ -11,7 +11,7 @@
 // Passes whose keys are in registers at the same time.
 #define PASSES_AT_ONCE (PASSES % 8 == 0 ? 8 : PASSES % 4 == 0 ? 4 : PASSES % 2 == 0 ? 2 : 1)
 
-// What a warp finds for a unit.
+// Sums that a warp finds for a unit, and the unit's queries.
 struct DecodeSums {
   int lane, sub;                                     // as DecodeConsumer has them
   float q[GROUP][EPL];                               // scaled so that products are scores

@@ -1,4 +1,4 @@
-// What decode attention reads of a unit beside its cached tokens: queries, and the new token's key and value.
+// Input of a unit of decode attention beside its cached tokens: queries, and the new token's key and value.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/memory.cuh"

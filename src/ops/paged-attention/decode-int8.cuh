@@ -11,11 +11,11 @@
 //     So this lane's sums are those of head t and of dimensions OWN_DIMS * g and on.
 // Four heads fill the columns; more of them make several sets.
 #pragma once
-#include "cuda/int8.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "paged-attention/decode-lanes.cuh"
 #include "paged-attention/decode-merge.cuh"
+#include "paged-attention/int8-pieces.cuh"
 #include "paged-attention/kv-cache.cuh"
 #include "paged-attention/scores.cuh"
 
@@ -23,54 +23,6 @@
 #define OWN_TOKENS (SLOT_TOKENS / 8)  // whose weights a lane has
 #define OWN_DIMS (HEAD_DIM / 8)
 #define HEAD_SETS ((GROUP + 3) / 4)
-#define PIECE 128  // what a low piece is divided by
-
-// Two integers that stand for a number in [-127, 127]: high + low / PIECE.
-struct Pieces {
-  int high, low;
-};
-__device__ __forceinline__ Pieces pieces_of(float x) {
-  const float high = rintf(x);
-  return {(int)high, __float2int_rn((x - high) * (float)PIECE)};
-}
-// Four integers in [-128, 127] as bytes, the first lowest.
-__device__ __forceinline__ u32 pack_bytes(int a, int b, int c, int d) {
-  u32 word;
-  asm("{\n.reg .b32 upper;\ncvt.pack.sat.s8.s32.b32 upper, %4, %3, 0;\ncvt.pack.sat.s8.s32.b32 %0, %2, %1, upper;\n}"
-      : "=r"(word)
-      : "r"(a), "r"(b), "r"(c), "r"(d));
-  return word;
-}
-// Sum of four bytes that are signed.
-__device__ __forceinline__ int byte_sum(u32 word) { return __dp4a((int)word, 0x01010101, 0); }
-// A maximum that is NaN where one of both is.
-__device__ __forceinline__ float max_or_nan(float a, float b) {
-  float largest;
-  asm("max.NaN.f32 %0, %1, %2;" : "=f"(largest) : "f"(a), "f"(b));
-  return largest;
-}
-// Over the lanes that have the same t.
-__device__ __forceinline__ float max_over_rows(float value) {
-#pragma unroll
-  for (int mask = 4; mask < 32; mask <<= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
-  return value;
-}
-template <typename T>
-__device__ __forceinline__ T sum_over_rows(T value) {
-#pragma unroll
-  for (int mask = 4; mask < 32; mask <<= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
-  return value;
-}
-// Transposes four words: byte i of word b comes from byte b of word i.
-__device__ __forceinline__ void transpose_bytes(const u32 (&in)[4], u32 (&out)[4]) {
-  const u32 low0 = permute_bytes(in[0], in[1], 0x5140), low1 = permute_bytes(in[2], in[3], 0x5140);
-  const u32 high0 = permute_bytes(in[0], in[1], 0x7362), high1 = permute_bytes(in[2], in[3], 0x7362);
-  out[0] = permute_bytes(low0, low1, 0x5410);
-  out[1] = permute_bytes(low0, low1, 0x7632);
-  out[2] = permute_bytes(high0, high1, 0x5410);
-  out[3] = permute_bytes(high0, high1, 0x7632);
-}
-
 // A slot: cache blocks one after the other.
 struct Int8Slot {
   u32 at;
@@ -85,7 +37,7 @@ struct Int8Slot {
   __device__ __forceinline__ u32 block(int step) const { return at + 8 * step / BLOCK_TOKENS * KV_HEAD_BYTES; }
 };
 
-// What a warp finds for a unit.
+// Sums that a warp finds for a unit, and the unit's queries.
 struct Int8Sums {
   u32 query[HEAD_SETS][HEAD_DIM / 64][4];  // pieces of column g, at the dimensions of this lane's chunks
   int querySum[HEAD_SETS];                 // PIECE * high + low, summed over the dimensions of head t

@@ -1,6 +1,6 @@
-// What both halves of prefill-wgmma.cu share, the one that multiplies and the one that fills rings of tiles in shared
-// memory with queries, keys and values. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor maps write
-// it.
+// Work, tiles and rings of prefill-wgmma.cu, which both of its halves share: the one that multiplies and the one that
+// fills the rings with queries, keys and values. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor
+// maps write it.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/memory.cuh"

@@ -11,7 +11,7 @@ import { ropeAppendReference } from '../../rope/reference.js';
 import { rotationTable } from '../../rope/rotation.js';
 import { roundActivations } from '../../testing/activations.js';
 import { prefillKernelFor, wgmmaBoxRows } from '../cuda.js';
-import { type DecodeKernel, decodeKernelFor } from '../cuda-decode.js';
+import { type DecodeKernels, decodeKernelsFor } from '../cuda-decode.js';
 import type { AttentionOperands, AttentionProblem } from '../cuda-problem.js';
 import { ReferenceKvCache } from '../reference-cache.js';
 import { pagedAttentionReference } from '../reference.js';
@@ -182,14 +182,14 @@ export class AttentionCase {
     };
   }
 
-  get decodeKernel(): DecodeKernel {
+  get decodeKernels(): DecodeKernels {
     const { plan, target, blockTokens } = this.#kernels;
-    return decodeKernelFor(plan, target.computeCapability, blockTokens);
+    return decodeKernelsFor(plan, target.computeCapability, blockTokens);
   }
 
   /** Pieces of attention as the executor lists them: row * 65536 + index of the piece. */
   #items(): { readonly decodeItems: number[]; readonly prefillTiles: number[] } {
-    const { splitTokens } = this.decodeKernel;
+    const { splitTokens } = this.decodeKernels;
     const { rowOffsets, contextLengths, rowCount } = this.step;
     const [decodeItems, prefillTiles]: [number[], number[]] = [[], []];
     for (let row = 0; row < rowCount; row++) {

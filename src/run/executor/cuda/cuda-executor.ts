@@ -12,7 +12,7 @@ import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { prefillKernelFor } from '../../../ops/paged-attention/cuda.js';
-import { decodeKernelFor } from '../../../ops/paged-attention/cuda-decode.js';
+import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
@@ -138,7 +138,7 @@ class CudaExecutor implements Executor {
       timer: this.#timer,
       program,
       split: {
-        splitTokens: decodeKernelFor(plan, computeCapability, limits.blockTokens).splitTokens,
+        splitTokens: decodeKernelsFor(plan, computeCapability, limits.blockTokens).splitTokens,
         queryTile: prefillKernelFor(plan, computeCapability, limits.blockTokens).queryTile,
       },
       limits,
