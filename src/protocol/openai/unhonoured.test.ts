@@ -117,7 +117,9 @@ describe('members for the chat template', () => {
     [{ chat_template: 'x'.repeat(300) }, 'chat_template'],
     [{ chat_template: '{{ messages }}' }, 'chat_template'],
     [{ chat_template: '{% if x %}y{% endif %}' }, 'chat_template'],
-    [{ tools: [{ type: 'function' }], parallel_tool_calls: false }, 'parallel_tool_calls'],
+    [{ parallel_tool_calls: 1 }, 'parallel_tool_calls'],
+    [{ thinking_token_budget: -1 }, 'thinking_token_budget'],
+    [{ reasoning_format: 'x' }, 'reasoning_format'],
     [
       { stream: true, stream_options: { continuous_usage_stats: true } },
       'stream_options.continuous_usage_stats',

@@ -14,7 +14,6 @@ interface Unhonoured {
 }
 
 const GUIDED = 'use response_format, structured_outputs or grammar';
-const REASONING = 'the text is answered as the model writes it; leave it out';
 const SAMPLER = 'there is no such sampler; leave it out';
 
 const unless = (why: string, ...harmless: JsonValue[]): Unhonoured => ({ why, harmless });
@@ -70,9 +69,6 @@ const OF_CHAT: Readonly<Record<string, Unhonoured>> = {
   echo: unless('only /v1/completions echoes', false),
   best_of: unless('only /v1/completions has it', 1),
   add_special_tokens: unless('the chat template writes them', false),
-  separate_reasoning: unless(REASONING, false),
-  include_reasoning: unless(REASONING, true),
-  reasoning_format: unless(REASONING, 'none', 'auto'),
 };
 
 const OF_COMPLETIONS: Readonly<Record<string, Unhonoured>> = {

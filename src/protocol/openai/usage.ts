@@ -24,3 +24,16 @@ export function openAiUsage(parts: readonly Usage[]): OpenAiUsage {
 export function openAiFinishReason(reason: FinishReason): 'stop' | 'length' {
   return reason === 'length' ? 'length' : 'stop';
 }
+
+export type ChatFinishReason = 'stop' | 'length' | 'tool_calls';
+
+export function chatFinishReason({
+  finishReason,
+  callCount,
+}: {
+  readonly finishReason: FinishReason;
+  readonly callCount: number;
+}): ChatFinishReason {
+  if (finishReason === 'length') return 'length';
+  return callCount > 0 ? 'tool_calls' : 'stop';
+}

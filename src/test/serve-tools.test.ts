@@ -1,0 +1,117 @@
+/** Calls and thoughts that the real engine is held to: the demo model knows of neither. */
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startDemoServer, type DemoServer } from './demo-server.js';
+
+const model = 'ensemble';
+const messages = [{ role: 'user' as const, content: 'Add two numbers.' }];
+const parameters = {
+  type: 'object',
+  properties: { a: { type: 'integer', minimum: 0, maximum: 9 }, unit: { enum: ['m', 'km'] } },
+  required: ['a', 'unit'],
+  additionalProperties: false,
+};
+const tools = ['add', 'multiply'].map((name) => ({
+  type: 'function' as const,
+  function: { name, parameters },
+}));
+
+/** The model may begin a thought, which it would not end by itself. */
+const THOUGHT = { thinking_token_budget: 4 };
+
+let demo: DemoServer;
+let openai: OpenAI;
+beforeAll(async () => {
+  demo = await startDemoServer({ serve: { reasoningParser: 'think' } });
+  openai = new OpenAI({ baseURL: `${demo.httpUrl}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+afterAll(() => demo.close());
+
+function expectValid(call: OpenAI.ChatCompletionMessageToolCall | undefined): void {
+  if (call?.type !== 'function') throw new Error('there is no call of a function');
+  expect(['add', 'multiply']).toContain(call.function.name);
+  const value = JSON.parse(call.function.arguments) as { a: number; unit: string };
+  expect(Object.keys(value)).toEqual(['a', 'unit']);
+  expect(Number.isInteger(value.a) && value.a >= 0 && value.a <= 9).toBe(true);
+  expect(['m', 'km']).toContain(value.unit);
+}
+
+describe('calls', () => {
+  test('that are required are there, with valid arguments, for each of several answers', async () => {
+    const body = { model, messages, tools, temperature: 1.5, n: 4, max_tokens: 200, seed: 3 };
+    const choice = { tool_choice: 'required', parallel_tool_calls: false, ...THOUGHT } as const;
+    const { choices } = await openai.chat.completions.create({ ...body, ...choice });
+    expect(choices).toHaveLength(4);
+    for (const { message, finish_reason: finish } of choices) {
+      expect([message.content, finish]).toEqual([null, 'tool_calls']);
+      expect(message.tool_calls).toHaveLength(1);
+      expectValid(message.tool_calls?.[0]);
+    }
+  });
+
+  test('of one tool, streamed: the arguments add up', async () => {
+    const stream = await openai.chat.completions.create({
+      model,
+      messages,
+      tools,
+      temperature: 1.5,
+      max_tokens: 200,
+      stream: true,
+      tool_choice: { type: 'function', function: { name: 'multiply' } },
+      parallel_tool_calls: false,
+      ...THOUGHT,
+    });
+    let args = '';
+    const names: string[] = [];
+    let finish: string | null = null;
+    for await (const { choices } of stream) {
+      const [call] = choices[0]?.delta.tool_calls ?? [];
+      if (call?.function?.name) names.push(call.function.name);
+      args += call?.function?.arguments ?? '';
+      finish = choices[0]?.finish_reason ?? finish;
+    }
+    expect([names, finish]).toEqual([['multiply'], 'tool_calls']);
+    expectValid({ id: '', type: 'function', function: { name: 'multiply', arguments: args } });
+  });
+
+  test('of a tool whose schema is not supported are refused, with the keyword', async () => {
+    const bad = { type: 'function' as const, function: { name: 'f', parameters: { contains: {} } } };
+    const body = { model, messages, tools: [bad], tool_choice: 'required' as const };
+    const error = await openai.chat.completions.create(body).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ status: 400, message: expect.stringContaining('contains') as string });
+  });
+});
+
+describe('a thought', () => {
+  const schema = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] };
+  const format = {
+    type: 'json_schema' as const,
+    json_schema: { name: 'x', schema: { ...schema, additionalProperties: false } },
+  };
+
+  test('that the prompt has begun ends within its budget, and the answer has its form', async () => {
+    const open = [
+      { role: 'user' as const, content: 'Is it?' },
+      { role: 'assistant' as const, content: '<think>' },
+    ];
+    const begun = { chat_template_kwargs: { add_generation_prompt: false } };
+    const body = {
+      model,
+      messages: open,
+      response_format: format,
+      max_tokens: 100,
+      thinking_token_budget: 6,
+    };
+    const { choices, usage } = await openai.chat.completions.create({ ...body, ...begun } as never);
+    const [choice] = choices;
+    expect(choice?.finish_reason).toBe('stop');
+    expect(JSON.parse(choice!.message.content!)).toEqual({ ok: expect.any(Boolean) as boolean });
+    expect(usage!.completion_tokens).toBeLessThan(90);
+  });
+
+  test('may be left out', async () => {
+    const body = { model, messages, response_format: format, max_tokens: 100, temperature: 0 };
+    const [choice] = (await openai.chat.completions.create(body)).choices;
+    expect(JSON.parse(choice!.message.content!)).toEqual({ ok: expect.any(Boolean) as boolean });
+  });
+});
