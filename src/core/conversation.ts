@@ -54,6 +54,8 @@ export interface ConversationRequest {
   /** Whether an answer may have several calls. */
   readonly isParallel: boolean;
   readonly thought: ThoughtWishes;
+  /** True if arguments of calls must be JSON objects, also of tools that are not strict. */
+  readonly holdsObjects?: boolean;
 }
 
 /** Events of the answer to a conversation, from which each interface writes its own. */

@@ -168,6 +168,8 @@ export interface EventGenerator {
    * @returns ends the request within one step with a `failed` event of code CANCELLED; does nothing when it is over
    */
   start(request: GenerateRequest, onEvent: (event: GenerateEvent) => void): () => void;
+  /** Tokens of a prompt as a request with it would have them. @throws {AloftError} REQUEST_INVALID, PROMPT_TOO_LONG */
+  tokenize(prompt: Prompt): Promise<readonly number[]>;
 }
 
 /** Tags around the thoughts of a model. */

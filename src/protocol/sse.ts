@@ -5,6 +5,11 @@ export function sseFrame(data: string): string {
   return `data: ${data}\n\n`;
 }
 
+/** An event whose name is its type. */
+export function typedFrame(data: { readonly type: string; readonly [member: string]: unknown }): string {
+  return `event: ${data.type}\n${sseFrame(JSON.stringify(data))}`;
+}
+
 /** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */
 export class SseDecoder {
   readonly #decoder = new TextDecoder();

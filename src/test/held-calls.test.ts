@@ -101,6 +101,7 @@ async function compile(
     tools: TOOLS,
     choice: { type: 'required' },
     isParallel: true,
+    holdsObjects: false,
     thought: undefined,
     thoughtTokens: undefined,
     constraint: undefined,

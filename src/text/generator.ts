@@ -86,6 +86,16 @@ export class TextGenerator implements EventGenerator, Generator {
     };
   }
 
+  async tokenize(prompt: Prompt): Promise<readonly number[]> {
+    const id = crypto.randomUUID() as string as RequestId;
+    return await this.#encodePrompt(prompt, {
+      request: { prompt },
+      id,
+      onEvent: () => undefined,
+      isCancelled: false,
+    });
+  }
+
   async #submit(call: Call): Promise<void> {
     const { request, id, onEvent } = call;
     const tokens = await this.#toTokens(call);

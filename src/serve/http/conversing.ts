@@ -24,6 +24,8 @@ export interface ConversationJob {
   readonly model: GenerationModel;
   readonly conversation: ConversationRequest;
   readonly promptMember: string;
+  /** Beginning of the ids of calls. */
+  readonly callPrefix: string;
   readonly stream: ConversationWriter;
   readonly whole: ConversationBody;
 }
@@ -37,7 +39,7 @@ export async function converse(
 ): Promise<FastifyReply> {
   const { isStream, model, conversation, promptMember, stream, whole } = job;
   const family = familyOf(context, model, conversation);
-  const events = new ConversationEvents(model, conversation, family);
+  const events = new ConversationEvents(job, family);
   return await answer(context, request, reply, {
     isStream,
     model,
@@ -89,7 +91,7 @@ function familyOf(
 
 /** The request with everything that its answer is held to. */
 function heldRequest(conversation: ConversationRequest, { format, thought }: Family): GenerateRequest {
-  const { request, tools, choice, isParallel, thought: wishes } = conversation;
+  const { request, tools, choice, isParallel, thought: wishes, holdsObjects = false } = conversation;
   const marks = [...(format?.marks ?? []), ...(thought ? [thought.begin, thought.end] : [])];
   const { constraint, ...rest } = request;
   // A message that goes on is in the middle of its answer.
@@ -102,6 +104,7 @@ function heldRequest(conversation: ConversationRequest, { format, thought }: Fam
       tools,
       choice: format === undefined ? { type: 'none' } : choice,
       isParallel,
+      holdsObjects,
       thought: hasThought ? thought : undefined,
       thoughtTokens: wishes.maxTokens,
       constraint,
@@ -114,15 +117,13 @@ const END_TOKENS = 16;
 
 /** Makes the events of a conversation from those of its generation. */
 class ConversationEvents {
-  readonly #model: GenerationModel;
-  readonly #conversation: ConversationRequest;
+  readonly #job: ConversationJob;
   readonly #family: Family;
   readonly #readers = new Map<number, AnswerReader>();
   #isThinking = false;
 
-  constructor(model: GenerationModel, conversation: ConversationRequest, family: Family) {
-    this.#model = model;
-    this.#conversation = conversation;
+  constructor(job: ConversationJob, family: Family) {
+    this.#job = job;
     this.#family = family;
   }
 
@@ -149,7 +150,7 @@ class ConversationEvents {
   #started(promptTokenIds: readonly number[]): ConversationEvent {
     const { thought } = this.#family;
     if (thought !== undefined) {
-      const end = this.#model.engine.loaded.codec.decode(promptTokenIds.slice(-END_TOKENS), false);
+      const end = this.#job.model.engine.loaded.codec.decode(promptTokenIds.slice(-END_TOKENS), false);
       this.#isThinking = end.trimEnd().endsWith(thought.begin);
     }
     return { type: 'started', promptTokenCount: promptTokenIds.length };
@@ -172,20 +173,20 @@ class ConversationEvents {
   }
 
   #shown(parts: readonly AnswerPart[]): readonly AnswerPart[] {
-    const { isShown, isSeparate } = this.#conversation.thought;
+    const { isShown, isSeparate } = this.#job.conversation.thought;
     return isShown || !isSeparate ? parts : parts.filter(({ type }) => type !== 'thought');
   }
 
   #readerOf(sequence: number): AnswerReader {
     let reader = this.#readers.get(sequence);
     if (reader === undefined) {
-      const { tools, isParallel, thought } = this.#conversation;
+      const { tools, isParallel, thought } = this.#job.conversation;
       reader = new AnswerReader({
         format: this.#family.format,
         tools,
         thought: thought.isSeparate ? this.#family.thought : undefined,
         isThinking: this.#isThinking,
-        callId: () => callId(this.#family.format),
+        callId: () => callId(this.#family.format, this.#job.callPrefix),
         maxCalls: isParallel ? Infinity : 1,
       });
       this.#readers.set(sequence, reader);
@@ -195,7 +196,7 @@ class ConversationEvents {
 }
 
 /** Some templates refuse ids of another form when they come back. */
-function callId(format: CallFormat | undefined): string {
+function callId(format: CallFormat | undefined, prefix: string): string {
   if (format?.hasShortIds) return randomBytes(5).toString('hex').slice(0, 9);
-  return `call_${randomBytes(12).toString('hex')}`;
+  return `${prefix}${randomBytes(12).toString('hex')}`;
 }

@@ -10,6 +10,7 @@ import { guard } from './guard.js';
 import { healthRoutes } from './health-routes.js';
 import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
+import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
@@ -62,6 +63,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   sharedMemoryRoutes(app);
   openAiModelRoutes(app, context);
   openAiRoutes(app, context);
+  messagesRoutes(app, context);
   liveRoute(app, context);
   playgroundRoutes(app, options.playgroundDirectory);
   await app.ready();

@@ -52,6 +52,7 @@ async function chat(
     model: openAiModel(context, options.model),
     conversation: { ...options, request: withPythonValues(options.request, text) },
     promptMember: 'messages',
+    callPrefix: 'call_',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),
   });

@@ -97,6 +97,7 @@ export class ScriptedModel implements ServableEngine {
         void this.#deliver(request, controller.signal, onEvent);
         return () => controller.abort();
       },
+      tokenize: (prompt) => promptIds({ prompt }),
     };
   }
 

@@ -13,6 +13,8 @@ export interface CourseWishes {
   readonly choice: ToolChoice;
   /** Whether an answer may have several calls. */
   readonly isParallel: boolean;
+  /** Whether arguments must be JSON objects, also of tools that are not strict. */
+  readonly holdsObjects: boolean;
   /** Tags of the model's thoughts; undefined where it has none. */
   readonly thought: ThoughtTags | undefined;
   /** Largest thought in tokens. */
@@ -34,14 +36,11 @@ export function heldAnswer(wishes: CourseWishes): {
 }
 
 /** Whether calls must be held to their form. */
-function needsCalls({ tools, choice, isParallel, constraint }: CourseWishes): boolean {
+function needsCalls({ shape, tools, choice, isParallel, holdsObjects, constraint }: CourseWishes): boolean {
   if (tools.length === 0 || choice.type === 'none') return false;
-  return (
-    choice.type !== 'auto' ||
-    constraint !== undefined ||
-    !isParallel ||
-    tools.some(({ isStrict }) => isStrict)
-  );
+  if (choice.type !== 'auto' || constraint !== undefined || !isParallel) return true;
+  // Arguments between tags are made into an object by their reader.
+  return tools.some(({ isStrict }) => isStrict) || (holdsObjects && shape.argumentsAs === 'json');
 }
 
 const FREE: CoursePart = { type: 'free', mayEnd: true };
@@ -139,7 +138,8 @@ class AnswerCourse {
         const part = { type: 'constrained', constraint: this.#argumentsOf(tool) } as const;
         this.#nodes.connect(from, { text, part, to: close });
       } else {
-        const place = { nodes: this.#nodes, tags: argumentsAs, to: close };
+        const isHeld = choice.type !== 'auto' || tool.isStrict;
+        const place = { nodes: this.#nodes, tags: argumentsAs, isHeld, to: close };
         this.#nodes.connect(from, { text, to: taggedArguments(tool, place) });
       }
     }

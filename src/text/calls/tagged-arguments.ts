@@ -9,6 +9,8 @@ import { isText } from './formats/tagged.js';
 export interface TaggedPlace {
   readonly nodes: CourseNodes;
   readonly tags: ArgumentTags;
+  /** Whether values must be valid under their schemas. */
+  readonly isHeld: boolean;
   /** Node behind the arguments. */
   readonly to: number;
 }
@@ -20,7 +22,7 @@ type Schema = Readonly<Record<string, unknown>>;
  * @returns the node before them
  * @throws {AloftError} REQUEST_INVALID for a text whose form cannot be kept between tags
  */
-export function taggedArguments(tool: Tool, { nodes, tags, to }: TaggedPlace): number {
+export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedPlace): number {
   const { properties, required, $defs } = tool.parameters;
   const entries = Object.entries(isSchema(properties) ? properties : {});
   const isRequired = (name: string): boolean => Array.isArray(required) && required.includes(name);
@@ -28,7 +30,8 @@ export function taggedArguments(tool: Tool, { nodes, tags, to }: TaggedPlace): n
   const before = Array.from({ length: entries.length + 1 }, () => nodes.add());
   nodes.connect(before[entries.length]!, { text: '', to });
   for (const [i, [name, schema]] of entries.entries()) {
-    const constraint = valueConstraint(schema, { tool: tool.name, name, $defs });
+    const place = { tool: tool.name, name, $defs };
+    const constraint = isHeld ? valueConstraint(schema, place) : ANY_VALUE;
     const value = nodes.add();
     nodes.connect(value, { text: tags.valueEnd, to: before[i + 1]! });
     const text = `${tags.keyBegin}${name}${tags.keyEnd}`;
@@ -37,6 +40,9 @@ export function taggedArguments(tool: Tool, { nodes, tags, to }: TaggedPlace): n
   }
   return before[0]!;
 }
+
+/** Text without tags. */
+const ANY_VALUE: Constraint = { type: 'regex', pattern: '[^<]*' };
 
 interface ValuePlace {
   readonly tool: string;
