@@ -1,5 +1,7 @@
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 
+import { writeJson } from './json.js';
+
 /** One event with one line of data. `data` must not contain line breaks (JSON text never does). */
 export function sseFrame(data: string): string {
   return `data: ${data}\n\n`;
@@ -7,7 +9,7 @@ export function sseFrame(data: string): string {
 
 /** An event whose name is its type. */
 export function typedFrame(data: { readonly type: string; readonly [member: string]: unknown }): string {
-  return `event: ${data.type}\n${sseFrame(JSON.stringify(data))}`;
+  return `event: ${data.type}\n${sseFrame(writeJson(data))}`;
 }
 
 /** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */

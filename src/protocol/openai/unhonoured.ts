@@ -75,10 +75,19 @@ const OF_COMPLETIONS: Readonly<Record<string, Unhonoured>> = {
   suffix: unless('the model continues text and does not fill gaps', ''),
 };
 
+const OF_RESPONSES: Readonly<Record<string, Unhonoured>> = {
+  background: unless('a response is answered while its client waits', false),
+  conversation: unless('use previous_response_id'),
+  prompt: unless('there are no prompts on the server; use instructions and input'),
+  truncation: unless('nothing is left out of the input', 'disabled'),
+  top_logprobs: unless('use /v1/chat/completions', 0),
+};
+
 /** Tables of each request kind. */
 export const UNHONOURED = {
   chat: { ...OF_BOTH, ...OF_CHAT },
   completions: { ...OF_BOTH, ...OF_COMPLETIONS },
+  responses: { ...OF_BOTH, ...OF_RESPONSES },
 } as const;
 
 export type RequestKind = keyof typeof UNHONOURED;

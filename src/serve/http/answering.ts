@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AloftError } from '../../core/errors.js';
 import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
+import { writeJson } from '../../protocol/json.js';
 import type { BodyWriter, PromptedEvent, StreamWriter } from '../../protocol/openai/answer.js';
 import { OpenAiRequestError } from '../../protocol/openai/error.js';
 import { inMemberNames } from '../../protocol/openai/member-names.js';
@@ -49,7 +50,7 @@ export async function answer(
       end: (failure) => (failure === undefined ? resolve() : reject(failure)),
     });
   });
-  return sendJson(reply, JSON.stringify(job.whole.body()));
+  return sendJson(reply, writeJson(job.whole.body()));
 }
 
 interface Call {

@@ -16,6 +16,7 @@ import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { playgroundRoutes } from './playground-routes.js';
 import { errorBody, isOpenAi, sendError, sendJson } from './reply.js';
+import { responsesRoutes } from './responses-routes.js';
 import { repositoryRoutes } from './repository-routes.js';
 import { settingsRoutes } from './settings-routes.js';
 import { sharedMemoryRoutes } from './shared-memory-routes.js';
@@ -64,6 +65,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   openAiModelRoutes(app, context);
   openAiRoutes(app, context);
   messagesRoutes(app, context);
+  responsesRoutes(app, context);
   liveRoute(app, context);
   playgroundRoutes(app, options.playgroundDirectory);
   await app.ready();
