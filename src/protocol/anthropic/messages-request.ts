@@ -64,7 +64,11 @@ const MEMBERS = {
 };
 
 const readMembers = memberReader(MEMBERS);
+
+export const { schema: MESSAGES_SCHEMA } = readMembers;
 const readPromptMembers = memberReader(PROMPT_MEMBERS);
+
+export const { schema: COUNT_TOKENS_SCHEMA } = readPromptMembers;
 
 type PromptMembers = ReturnType<typeof readPromptMembers>;
 type Members = ReturnType<typeof readMembers>;

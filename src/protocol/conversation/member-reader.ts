@@ -1,22 +1,25 @@
 /** Checks of a request's members. Members that no list knows are allowed: clients send many that do not matter here. */
-import { type Static, type TObject, type TProperties, Type } from 'typebox';
+import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from '../openai/error.js';
 
-/**
- * A reader of these members.
- * @throws {OpenAiRequestError} that names the first wrong member
- */
-export function memberReader<Members extends TProperties>(
-  members: Members,
-): (json: JsonObject) => JsonObject & Static<TObject<Members>> {
-  const validator = Compile(Type.Object(members));
-  return (json) => {
+/** Reads the members of a request. @throws {OpenAiRequestError} that names the first wrong member */
+export interface MemberReader<Members extends TProperties> {
+  (json: JsonObject): JsonObject & Static<TObject<Members>>;
+  /** JSON schema of what it takes. */
+  readonly schema: TSchema;
+}
+
+export function memberReader<Members extends TProperties>(members: Members): MemberReader<Members> {
+  const schema = Type.Object(members);
+  const validator = Compile(schema);
+  const read = (json: JsonObject): JsonObject & Static<TObject<Members>> => {
     if (validator.Check(json)) return json;
     throw faultIn(json, members);
   };
+  return Object.assign(read, { schema });
 }
 
 /** Items of a member whose every fault is looked for; to list those of a hundred thousand takes a second. */

@@ -59,6 +59,8 @@ const CHAT_MEMBERS = {
 
 const readMembers = requestReader('chat', CHAT_MEMBERS);
 
+export const { schema: CHAT_SCHEMA } = readMembers;
+
 type ChatMembers = Static<TObject<typeof CHAT_MEMBERS>>;
 
 export interface ChatRequest extends StreamOptions, ConversationRequest {}

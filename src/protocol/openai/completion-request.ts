@@ -28,6 +28,8 @@ const COMPLETION_MEMBERS = {
 
 const readMembers = requestReader('completions', COMPLETION_MEMBERS);
 
+export const { schema: COMPLETION_SCHEMA } = readMembers;
+
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
 

@@ -1,6 +1,6 @@
 /** Checks of a request's members, for both kinds of requests. */
 import type { Static, TObject, TProperties } from 'typebox';
-import { memberReader } from '../conversation/member-reader.js';
+import { type MemberReader, memberReader } from '../conversation/member-reader.js';
 import type { JsonObject } from '../json.js';
 import { FORM_MEMBERS, REQUEST_SCHEMAS } from './members.js';
 import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
@@ -13,10 +13,11 @@ import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 export function requestReader<Own extends TProperties>(
   kind: RequestKind,
   own: Own,
-): (json: JsonObject) => JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>> {
-  const read = memberReader({ ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own });
-  return (json) => {
+): MemberReader<typeof FORM_MEMBERS & Own> {
+  const reader = memberReader({ ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own });
+  const read = (json: JsonObject) => {
     refuseUnhonoured(kind, json);
-    return read(json) as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
+    return reader(json) as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
   };
+  return Object.assign(read, { schema: reader.schema });
 }

@@ -1,19 +1,18 @@
 /** POST /v1/completions and /v1/chat/completions */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
-import type { GenerateRequest } from '../../core/generate.js';
 import { parseJsonObject } from '../../protocol/json.js';
 import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-answer.js';
 import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
-import { templateValues } from '../../text/template-values.js';
 import type { ServerContext } from '../context/server-context.js';
 import { answer } from './answering.js';
 import { bodyText } from './body.js';
 import { converse } from './conversing.js';
 import { openAiModel } from './openai-models.js';
+import { withPythonValues } from './python-values.js';
 import { route } from './route.js';
 
 export function openAiRoutes(app: FastifyInstance, context: ServerContext): void {
@@ -50,22 +49,15 @@ async function chat(
   return await converse(context, request, reply, {
     isStream: options.stream,
     model: openAiModel(context, options.model),
-    conversation: { ...options, request: withPythonValues(options.request, text) },
+    conversation: {
+      ...options,
+      request: { ...options.request, prompt: withPythonValues(options.request.prompt, text) },
+    },
     promptMember: 'messages',
     callPrefix: 'call_',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),
   });
-}
-
-/** Chat templates are programs for Python, which reads some JSON otherwise. */
-function withPythonValues(request: GenerateRequest, text: string): GenerateRequest {
-  const { prompt } = request;
-  if (prompt.type !== 'chat') return request;
-  return {
-    ...request,
-    prompt: { ...prompt, templateArguments: templateValues(text, prompt.templateArguments) },
-  };
 }
 
 function answerHead(prefix: string, { model }: StreamOptions) {

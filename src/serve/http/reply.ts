@@ -41,8 +41,9 @@ export function errorEvent({ code, message }: ErrorReport): string {
   return sseFrame(JSON.stringify({ error: message, code }));
 }
 
+/** True for routes of OpenAI's interface, and those that vLLM has beside it. */
 export function isOpenAi(request: FastifyRequest): boolean {
-  return /^\/+v1(?:\/|$)/.test(request.url);
+  return /^\/+(?:v1(?:\/|$)|(?:de)?tokenize(?:[/?]|$))/.test(request.url);
 }
 
 /** True for routes of Anthropic's interface, which stand among those of OpenAI's. */

@@ -21,11 +21,12 @@ export function route(
 ): void {
   for (const method of METHODS) {
     const handler = handlers[method === 'HEAD' ? 'GET' : method] ?? methodNotAllowed;
+    const isDescribed = method !== 'HEAD' && handlers[method] !== undefined;
     app.route({
       method,
       url,
       handler,
-      config: { access },
+      config: { access, isDescribed },
       bodyLimit: maxBodyBytes ?? bodyLimitOf(app, access),
     });
   }

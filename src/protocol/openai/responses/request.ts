@@ -53,6 +53,8 @@ const RESPONSE_MEMBERS = {
 
 const readMembers = requestReader('responses', RESPONSE_MEMBERS);
 
+export const { schema: RESPONSE_SCHEMA } = readMembers;
+
 type Members = ReturnType<typeof readMembers>;
 
 export interface ResponseRequest extends ConversationRequest {
