@@ -253,3 +253,32 @@ describe.each(CASES)('$format, whose marks are $marks', ({ format, marks }) => {
     expect(wrong.every((id) => matcher.accept(id))).toBe(false);
   });
 });
+
+test('a course of too many places, or too many rules, is refused', { timeout: 120_000 }, async () => {
+  const { shape } = callFormatNamed('hermes');
+  const many = Array.from({ length: 3000 }, (_, i) => ({ name: `t${i}`, parameters: {}, isStrict: true }));
+  await expect(compile(demo, { shape, tools: many })).rejects.toThrow(/places in all calls/);
+  const grammars = Array.from({ length: 8 }, (_, i) => {
+    const texts = Array.from({ length: 30_000 }, (_text, k) => `"${i}${k}"`);
+    return {
+      type: 'constrained',
+      constraint: { type: 'grammar', grammar: `root ::= ${texts.join(' | ')}` },
+    } as const;
+  });
+  const edges = grammars.map((part) => ({ text: '', part, to: 1 }));
+  const course = {
+    start: 0,
+    nodes: [
+      { isFinal: false, edges },
+      { isFinal: true, edges: [] },
+    ],
+  };
+  const { tokenizer, constraints } = demo;
+  const compiled = compileCourse(course, {
+    tokenizer,
+    constraints: constraints.of({ prompt: { type: 'tokens', tokenIds: [] } }),
+    promptTokenIds: [],
+    requireWanted: () => undefined,
+  });
+  await expect(compiled).rejects.toThrow(/too many rules in all calls/);
+});

@@ -1,4 +1,7 @@
 /** Calls and thoughts that the real engine is held to: the demo model knows of neither. */
+import Anthropic from '@anthropic-ai/sdk';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateObject, jsonSchema } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDemoServer, type DemoServer } from './demo-server.js';
@@ -113,5 +116,86 @@ describe('a thought', () => {
     const body = { model, messages, response_format: format, max_tokens: 100, temperature: 0 };
     const [choice] = (await openai.chat.completions.create(body)).choices;
     expect(JSON.parse(choice!.message.content!)).toEqual({ ok: expect.any(Boolean) as boolean });
+  });
+});
+
+describe('other clients and interfaces', () => {
+  let plain: DemoServer;
+  let client: OpenAI;
+  beforeAll(async () => {
+    plain = await startDemoServer();
+    client = new OpenAI({ baseURL: `${plain.httpUrl}/v1`, apiKey: 'none', maxRetries: 0 });
+  });
+  afterAll(() => plain.close());
+
+  const schema = {
+    type: 'object' as const,
+    properties: { ok: { type: 'boolean' as const } },
+    required: ['ok'],
+    additionalProperties: false,
+  };
+  const expected = { ok: expect.any(Boolean) as boolean };
+
+  test("Vercel's AI SDK generates an object", async () => {
+    const provider = createOpenAICompatible({
+      name: 'aloft',
+      baseURL: `${plain.httpUrl}/v1`,
+      supportsStructuredOutputs: true,
+    });
+    const { object } = await generateObject({
+      model: provider(model),
+      schema: jsonSchema(schema),
+      prompt: 'Is it?',
+      temperature: 0,
+      maxOutputTokens: 100,
+      maxRetries: 0,
+    });
+    expect(object).toEqual(expected);
+  });
+
+  test("OpenAI's client parses an answer", async () => {
+    const body = { model, messages, max_tokens: 100, temperature: 0 };
+    const response_format = {
+      type: 'json_schema' as const,
+      json_schema: { name: 'x', strict: true, schema },
+    };
+    const { choices } = await client.chat.completions.parse({ ...body, response_format });
+    expect(choices[0]!.message.parsed).toEqual(expected);
+  });
+
+  test('Responses holds text and calls to their forms', async () => {
+    const format = { type: 'json_schema' as const, name: 'x', strict: true, schema };
+    const text = { model, input: 'Is it?', max_output_tokens: 100, temperature: 0, text: { format } };
+    expect((await client.responses.parse(text)).output_parsed).toEqual(expected);
+    const call = await client.responses.create({
+      model,
+      input: 'Add.',
+      max_output_tokens: 200,
+      tools: [{ type: 'function', name: 'add', parameters, strict: true }],
+      tool_choice: 'required',
+      parallel_tool_calls: false,
+    });
+    const item = call.output.find(({ type }) => type === 'function_call');
+    if (item?.type !== 'function_call') throw new Error('there is no call');
+    expectValid({ id: '', type: 'function', function: { name: item.name, arguments: item.arguments } });
+  });
+
+  test('Messages holds calls to their form, behind a thought within its budget', async () => {
+    const anthropic = new Anthropic({ baseURL: demo.httpUrl, apiKey: 'none', maxRetries: 0 });
+    const input_schema = parameters as Anthropic.Tool.InputSchema;
+    const stream = anthropic.messages.stream({
+      model,
+      messages,
+      max_tokens: 200,
+      tools: [{ name: 'add', input_schema }],
+      tool_choice: { type: 'any', disable_parallel_tool_use: true },
+      thinking: { type: 'enabled', budget_tokens: 4 },
+    });
+    const { content, stop_reason: reason } = await stream.finalMessage();
+    expect(reason).toBe('tool_use');
+    const block = content.find(({ type }) => type === 'tool_use');
+    if (block?.type !== 'tool_use') throw new Error('there is no call');
+    const { name, input } = block;
+    expectValid({ id: '', type: 'function', function: { name, arguments: JSON.stringify(input) } });
   });
 });

@@ -8,8 +8,13 @@ import type {
   TokenCourseEdge,
   TokenCoursePart,
 } from '../core/course.js';
+import { AloftError } from '../core/errors.js';
+import { GRAMMAR_LIMITS } from './grammar/limits.js';
 import type { ConstraintCompiler } from './grammar/thread/constraint-compiler.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
+
+/** Edges of a course: a tool has two, and one more for each argument that stands between tags. */
+const MAX_EDGES = 4096;
 
 export interface CourseContext {
   readonly tokenizer: Tokenizer;
@@ -22,11 +27,13 @@ export interface CourseContext {
 /** Matches every text; made for its vocabulary. */
 const ANY_TEXT: Constraint = { type: 'regex', pattern: '[^]*' };
 
-/** @throws {AloftError} REQUEST_INVALID for a constraint that cannot be used */
+/** @throws {AloftError} REQUEST_INVALID for a constraint that cannot be used, and for a course that is too large */
 export async function compileCourse(
   { nodes, start, startBehind }: Course,
   context: CourseContext,
 ): Promise<TokenCourse> {
+  const edgeCount = nodes.reduce((sum, { edges }) => sum + edges.length, 0);
+  if (edgeCount > MAX_EDGES) throw tooLarge(`${edgeCount} places`, MAX_EDGES);
   const compiler = new CourseCompiler(context);
   const { tokens } = await compiler.constraint(ANY_TEXT);
   const compiled: TokenCourse['nodes'][number][] = [];
@@ -40,6 +47,11 @@ export async function compileCourse(
   return { nodes: compiled, start: isBehind ? startBehind.node : start, tokens };
 }
 
+function tooLarge(found: string, max: number): AloftError {
+  const message = `The tools have ${found} in all calls of them, and ${max} are possible; offer fewer tools, or simpler ones.`;
+  return new AloftError('REQUEST_INVALID', message);
+}
+
 /** Tokens of a prompt that are looked at. */
 const END_TOKENS = 16;
 
@@ -50,6 +62,9 @@ function endsWith({ tokenizer, promptTokenIds }: CourseContext, text: string): b
 
 class CourseCompiler {
   readonly #context: CourseContext;
+  /** Constraints by their content, and nodes of their grammars together. */
+  readonly #known = new Set<string>();
+  #nodeCount = 0;
 
   constructor(context: CourseContext) {
     this.#context = context;
@@ -57,7 +72,12 @@ class CourseCompiler {
 
   async constraint(constraint: Constraint): Promise<TokenConstraint> {
     this.#context.requireWanted();
-    return await this.#context.constraints.compile(constraint, true);
+    const compiled = await this.#context.constraints.compile(constraint, true);
+    if (this.#known.has(compiled.key)) return compiled;
+    this.#known.add(compiled.key);
+    this.#nodeCount += compiled.grammar.nodes.length;
+    if (this.#nodeCount > GRAMMAR_LIMITS.nodes) throw tooLarge('too many rules', GRAMMAR_LIMITS.nodes);
+    return compiled;
   }
 
   async edge({ text, part, to }: CourseEdge): Promise<TokenCourseEdge> {
