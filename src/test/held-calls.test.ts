@@ -120,11 +120,13 @@ async function compile(
 function write(
   { tokenizer, marks }: Vocabulary,
   course: TokenCourse,
+  first: readonly number[] = [],
 ): { readonly ids: readonly number[]; readonly text: string; readonly hasEnded: boolean } {
   const { specialTexts, special, tokenCount } = tokenizer.table;
   const isText = (id: number): boolean => special[id] === 0 || marks.includes(specialTexts.get(id)!);
   const matcher = new CourseMatcher(course, new AutomatonCache());
-  const ids: number[] = [];
+  const ids: number[] = [...first];
+  for (const id of first) expect(matcher.accept(id)).toBe(true);
   while (!matcher.isComplete && ids.length < MAX_TOKENS) {
     if (matcher.isAccepting && random() < 0.6) break;
     const { bits } = matcher.mask();
@@ -252,6 +254,42 @@ describe.each(CASES)('$format, whose marks are $marks', ({ format, marks }) => {
     const wrong = await tokenizer.encodeFragment('§');
     expect(wrong.every((id) => matcher.accept(id))).toBe(false);
   });
+
+  test('auto without parallel calls: behind one call nothing follows', { timeout: 120_000 }, async () => {
+    const { trigger } = shape;
+    if (trigger === undefined) return;
+    const course = await compile(vocabulary, { shape, choice: { type: 'auto' }, isParallel: false });
+    const first = await vocabulary.tokenizer.encodeFragment(`Well:${trigger}`);
+    for (let i = 0; i < runCount; i++) {
+      const { text, hasEnded } = write(vocabulary, course, first);
+      expect(hasEnded, text).toBe(true);
+      const parts = partsOf(text, format);
+      expect(parts.filter(({ type }) => type === 'text')).toEqual([{ type: 'text', text: 'Well:' }]);
+      const calls = callsOf(parts);
+      expect(calls, text).toHaveLength(1);
+      checkCalls(calls, text);
+    }
+  });
+});
+
+test('a thought that the model begins itself has a budget, and a text without one has none', async () => {
+  const { shape } = callFormatNamed('hermes');
+  const wishes = { shape, tools: [], thought: THOUGHT, thoughtTokens: BUDGET };
+  const course = await compile(demo, wishes);
+  const { tokenizer } = demo;
+  const word = (await tokenizer.encodeFragment(' word'))[0]!;
+  const closing = await tokenizer.encodeFragment('\n</think>\n\n');
+  const thinking = new CourseMatcher(course, new AutomatonCache());
+  for (const id of await tokenizer.encodeFragment('<think>')) expect(thinking.accept(id)).toBe(true);
+  for (let i = 0; i < BUDGET; i++) expect(thinking.accept(word)).toBe(true);
+  const other = thinking.fork();
+  expect(other.accept(word), 'only the end tag may follow').toBe(false);
+  for (const id of closing) expect(thinking.accept(id)).toBe(true);
+  expect(thinking.isAccepting).toBe(true);
+  for (let i = 0; i < 3 * BUDGET; i++) expect(thinking.accept(word)).toBe(true);
+  const plain = new CourseMatcher(course, new AutomatonCache());
+  for (let i = 0; i < 3 * BUDGET; i++) expect(plain.accept(word)).toBe(true);
+  expect(plain.isAccepting).toBe(true);
 });
 
 test('a course of too many places, or too many rules, is refused', { timeout: 120_000 }, async () => {

@@ -180,6 +180,20 @@ describe('other clients and interfaces', () => {
     expectValid({ id: '', type: 'function', function: { name: item.name, arguments: item.arguments } });
   });
 
+  test('Messages names the stop sequence that ended an answer', async () => {
+    const anthropic = new Anthropic({ baseURL: plain.httpUrl, apiKey: 'none', maxRetries: 0 });
+    const body = { model, messages, max_tokens: 40, temperature: 0 };
+    const [whole] = (await anthropic.messages.create(body)).content;
+    const text = whole?.type === 'text' ? whole.text : '';
+    const stop = text.slice(8, 12);
+    const cut = await anthropic.messages.create({ ...body, stop_sequences: ['§§', stop] });
+    expect(cut).toMatchObject({
+      stop_reason: 'stop_sequence',
+      stop_sequence: stop,
+      content: [{ type: 'text', text: text.slice(0, text.indexOf(stop)) }],
+    });
+  });
+
   test('Messages holds calls to their form, behind a thought within its budget', async () => {
     const anthropic = new Anthropic({ baseURL: demo.httpUrl, apiKey: 'none', maxRetries: 0 });
     const input_schema = parameters as Anthropic.Tool.InputSchema;

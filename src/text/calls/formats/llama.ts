@@ -1,4 +1,7 @@
-/** LLaMA 3.1 and later: an answer that is JSON, `{"name": ..., "parameters": ...}`, or has it behind `<|python_tag|>`. */
+/**
+ * LLaMA 3.1 and later: JSON, `{"name": ..., "parameters": ...}`, as the whole answer, behind `<|python_tag|>`, or behind text. The
+ * name of a tool tells it from other JSON.
+ */
 import type { AnswerInput, Reading } from '../answer-input.js';
 import type { AnswerParts } from '../answer-parts.js';
 import type { CallFormat } from '../call-format.js';
@@ -11,7 +14,7 @@ export const LLAMA: CallFormat = {
   isAskedBy: (template) => template.includes(TAG) || /<\|start_header_id\|>[^]*"parameters":/.test(template),
   marks: [TAG],
   shape: {
-    trigger: '{"name": ',
+    trigger: '{"name":',
     start: '',
     opening: (name) => `{"name": ${JSON.stringify(name)}, "parameters": `,
     closing: '}',
@@ -21,32 +24,26 @@ export const LLAMA: CallFormat = {
   },
   *read(input, parts, tools) {
     const isTool = (name: string): boolean => tools.some((tool) => tool.name === name);
-    const lead = yield* input.space();
-    if ((yield* input.peek()) === '{') yield* readObjects(input, parts, { first: lead, isTool });
-    else parts.text(lead);
-    while ((yield* input.until([TAG], parts.text)) !== undefined) {
-      yield* input.space();
+    for (;;) {
+      const mark = yield* input.upTo([TAG, '{'], parts.text);
+      if (mark === undefined) return;
       // Behind the tag may also stand code.
-      if ((yield* input.peek()) === '{') yield* readObjects(input, parts, { first: '', isTool });
+      if (mark === TAG) {
+        yield* input.takes(TAG);
+        yield* input.space();
+      } else yield* readObjects(input, parts, isTool);
     }
   },
 };
 
-interface ObjectsOptions {
-  /** Text before the first object. */
-  readonly first: string;
-  readonly isTool: (name: string) => boolean;
-}
-
 /** Objects with semicolons between them. */
-function* readObjects(input: AnswerInput, parts: AnswerParts, { first, isTool }: ObjectsOptions): Reading {
-  let before = first;
-  for (;;) {
+function* readObjects(input: AnswerInput, parts: AnswerParts, isTool: (name: string) => boolean): Reading {
+  let before = '';
+  do {
     input.record(before);
     if (!(yield* readCallObject(input, parts, { isTool }))) return;
     before = yield* input.space();
     if (yield* input.takes(';')) before += `;${yield* input.space()}`;
     yield* input.takes(TAG);
-    if ((yield* input.peek()) !== '{') return;
-  }
+  } while ((yield* input.peek()) === '{');
 }

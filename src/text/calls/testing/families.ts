@@ -227,6 +227,13 @@ const OTHERS: readonly FamilyCase[] = [
   },
   {
     format: 'llama3_json',
+    what: 'text before a call, without the tag, and other JSON',
+    output: `So {x} and {"name": "Bob"} and {"a": {"name": "weather"}}: {"name": "weather", "parameters": ${PARIS}}`,
+    text: 'So {x} and {"name": "Bob"} and {"a": {"name": "weather"}}:',
+    calls: [whole(PARIS)],
+  },
+  {
+    format: 'llama3_json',
     what: 'code behind the tag',
     output: '<|python_tag|>print(1)\n',
     text: 'print(1)\n',
