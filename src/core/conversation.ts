@@ -76,7 +76,12 @@ export type ConversationEvent =
       readonly stop: string | undefined;
       readonly callCount: number;
     }
-  | { readonly type: 'finished'; readonly usage: Usage };
+  | {
+      readonly type: 'finished';
+      readonly usage: Usage;
+      /** Output tokens of thoughts; undefined where the model has none. */
+      readonly thoughtTokens: number | undefined;
+    };
 
 /** Writes the events of an answer in the form of an interface. */
 export interface ConversationWriter {

@@ -7,7 +7,6 @@ import type {
 } from '../../core/conversation.js';
 import type { ErrorReport } from '../../core/errors.js';
 import type { TextLogprobs } from '../../core/generate.js';
-import type { Usage } from '../../core/request.js';
 import { sseFrame } from '../sse.js';
 import type { AnswerHead } from './answer.js';
 import { openAiError } from './error.js';
@@ -19,7 +18,7 @@ export class ChatStreamWriter implements ConversationWriter {
   readonly #head: AnswerHead;
   readonly #includeUsage: boolean;
   readonly #greeted = new Set<number>();
-  readonly #usages: Usage[] = [];
+  #usage = openAiUsage([]);
   /** JSON before the index of a chunk that holds only text, and JSON behind the text. */
   readonly #textChunk: readonly [before: string, behind: string];
 
@@ -34,7 +33,7 @@ export class ChatStreamWriter implements ConversationWriter {
   }
 
   push(event: ConversationEvent): string {
-    if (event.type === 'finished') this.#usages.push(event.usage);
+    if (event.type === 'finished') this.#usage = openAiUsage([event.usage], event.thoughtTokens);
     if (event.type !== 'parts' && event.type !== 'sequence') return '';
     const chunks = this.#greeting(event.sequence);
     if (event.type === 'sequence')
@@ -46,8 +45,7 @@ export class ChatStreamWriter implements ConversationWriter {
   end(): string {
     const done = sseFrame('[DONE]');
     if (!this.#includeUsage) return done;
-    const usage = openAiUsage(this.#usages);
-    const body = { ...this.#head, object: 'chat.completion.chunk', choices: [], usage };
+    const body = { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: this.#usage };
     return sseFrame(JSON.stringify(body)) + done;
   }
 
@@ -130,14 +128,14 @@ interface Choice {
 export class ChatBodyWriter implements ConversationBody {
   readonly #head: AnswerHead;
   readonly #choices = new Map<number, Choice>();
-  readonly #usages: Usage[] = [];
+  #usage = openAiUsage([]);
 
   constructor(head: AnswerHead) {
     this.#head = head;
   }
 
   push(event: ConversationEvent): void {
-    if (event.type === 'finished') this.#usages.push(event.usage);
+    if (event.type === 'finished') this.#usage = openAiUsage([event.usage], event.thoughtTokens);
     if (event.type === 'sequence') this.#choiceOf(event.sequence).finishReason = chatFinishReason(event);
     if (event.type !== 'parts') return;
     const choice = this.#choiceOf(event.sequence);
@@ -154,7 +152,7 @@ export class ChatBodyWriter implements ConversationBody {
         logprobs: logprobs.length > 0 ? chatLogprobs(logprobs) : null,
         finish_reason: finishReason ?? 'stop',
       }));
-    return { ...this.#head, object: 'chat.completion', choices, usage: openAiUsage(this.#usages) };
+    return { ...this.#head, object: 'chat.completion', choices, usage: this.#usage };
   }
 
   #choiceOf(index: number): Choice {

@@ -18,6 +18,7 @@ import { thoughtTagsNamed } from '../../text/calls/thought-tags.js';
 import type { ServerContext } from '../context/server-context.js';
 import type { GenerationModel } from '../repository/served-model.js';
 import { answer } from './answering.js';
+import { thoughtTokenCount } from './thought-tokens.js';
 
 export interface ConversationJob {
   readonly isStream: boolean;
@@ -121,10 +122,12 @@ class ConversationEvents {
   readonly #family: Family;
   readonly #readers = new Map<number, AnswerReader>();
   #isThinking = false;
+  #thoughtTokens: number | undefined;
 
   constructor(job: ConversationJob, family: Family) {
     this.#job = job;
     this.#family = family;
+    if (family.thought !== undefined) this.#thoughtTokens = 0;
   }
 
   of({ event }: PromptedEvent): ConversationEvent[] {
@@ -141,7 +144,7 @@ class ConversationEvents {
       case 'sequence':
         return this.#ended(event);
       case 'finished':
-        return [{ type: 'finished', usage: event.usage }];
+        return [{ type: 'finished', usage: event.usage, thoughtTokens: this.#thoughtTokens }];
       default:
         return [];
     }
@@ -168,8 +171,14 @@ class ConversationEvents {
     const reader = this.#readers.get(sequence);
     const parts = this.#shown(reader?.end() ?? []);
     const callCount = reader?.callCount ?? 0;
+    if (reader?.hasThought) this.#countThought(event.tokenIds);
     const end: ConversationEvent = { type: 'sequence', sequence, finishReason, stop, callCount };
     return parts.length === 0 ? [end] : [{ type: 'parts', sequence, parts, logprobs: undefined }, end];
+  }
+
+  #countThought(tokenIds: readonly number[]): void {
+    const { codec } = this.#job.model.engine.loaded;
+    this.#thoughtTokens! += thoughtTokenCount(codec, tokenIds, this.#family.thought!.end);
   }
 
   #shown(parts: readonly AnswerPart[]): readonly AnswerPart[] {

@@ -98,7 +98,9 @@ describe('responses', () => {
   });
 
   test('a stream has the events of the interface, in their order', async () => {
-    const { events } = await bothOf({ input: 'think' });
+    const { events, whole } = await bothOf({ input: 'think' });
+    const thoughtTokens = Buffer.byteLength('<think>\nHm 😀.\n</think>');
+    expect(whole.usage!.output_tokens_details).toEqual({ reasoning_tokens: thoughtTokens });
     const types = events.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]);
     const item = (kind: string) => [
       'response.output_item.added',

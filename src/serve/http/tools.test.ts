@@ -265,7 +265,11 @@ describe('thoughts', () => {
     ['before calls', 'call'],
   ])('%s, whole and streamed', async (_, content) => {
     const body = { messages: [{ role: 'user' as const, content }], tools, max_tokens: 500 };
-    const { message } = (await openai.chat.completions.create({ model, ...body })).choices[0]!;
+    const { choices, usage } = await openai.chat.completions.create({ model, ...body });
+    const { message } = choices[0]!;
+    const written = answer(content);
+    const thoughtBytes = Buffer.byteLength(written.slice(0, written.indexOf('</think>') + 8));
+    expect(usage!.completion_tokens_details).toEqual({ reasoning_tokens: thoughtBytes });
     const isCall = content === 'call';
     expect(message).toMatchObject({ content: isCall ? 'Hi' : 'Hi\n', reasoning_content: 'Hm 😀.' });
     expect(message.tool_calls?.length).toBe(isCall ? 1 : undefined);

@@ -9,6 +9,7 @@ export interface PartsOptions {
 }
 
 export class AnswerParts {
+  hasThought = false;
   readonly #options: PartsOptions;
   #parts: AnswerPart[] = [];
   #callCount = 0;

@@ -31,6 +31,11 @@ export class AnswerReader {
     return this.#parts.callCount;
   }
 
+  /** Whether the answer begins with a thought. */
+  get hasThought(): boolean {
+    return this.#parts.hasThought;
+  }
+
   push(text: string): AnswerPart[] {
     if (text === '') return [];
     this.#input.push(text);
@@ -66,6 +71,7 @@ function* readThought(input: AnswerInput, parts: AnswerParts, options: ThoughtOp
   const isTagged = yield* input.takes(begin);
   if (!isTagged && !options.isThinking) return parts.text(lead);
   parts.turn();
+  parts.hasThought = true;
   yield* input.until([end], parts.thought);
   parts.turn();
 }

@@ -21,7 +21,7 @@ class ResponseState {
   readonly output = new ResponseOutput();
   readonly #head: ResponseHead;
   #isCut = false;
-  #usage: Usage | undefined;
+  #end: Extract<ConversationEvent, { type: 'finished' }> | undefined;
 
   constructor(head: ResponseHead) {
     this.#head = head;
@@ -29,7 +29,7 @@ class ResponseState {
 
   push(event: ConversationEvent): OutputEvent[] {
     if (event.type === 'parts') return event.parts.flatMap((part) => this.output.add(part));
-    if (event.type === 'finished') this.#usage = event.usage;
+    if (event.type === 'finished') this.#end = event;
     if (event.type !== 'sequence') return [];
     this.#isCut = event.finishReason === 'length';
     return this.output.close(this.#isCut ? 'incomplete' : 'completed');
@@ -52,16 +52,17 @@ class ResponseState {
       model,
       output: status === 'in_progress' ? [] : this.output.items,
       ...echoed,
-      usage: this.#usage === undefined ? null : usageOf(this.#usage),
+      usage: this.#end === undefined ? null : usageOf(this.#end.usage, this.#end.thoughtTokens ?? 0),
     };
   }
 }
 
-function usageOf({ promptTokens, cachedPromptTokens, outputTokens }: Usage): object {
+function usageOf({ promptTokens, cachedPromptTokens, outputTokens }: Usage, thoughtTokens: number): object {
   return {
     input_tokens: promptTokens,
     input_tokens_details: { cached_tokens: cachedPromptTokens },
     output_tokens: outputTokens,
+    output_tokens_details: { reasoning_tokens: thoughtTokens },
     total_tokens: promptTokens + outputTokens,
   };
 }
