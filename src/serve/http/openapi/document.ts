@@ -1,6 +1,6 @@
 /** OpenAPI 3.1 document of routes: https://spec.openapis.org/oas/v3.1.0 */
 import type { AccessGroup } from '../../context/access.js';
-import { routeText, type RouteText } from './route-texts.js';
+import { routeRank, routeText, type RouteText } from './route-texts.js';
 
 export interface DescribedRoute {
   readonly method: string;
@@ -35,7 +35,8 @@ export function openApiDocument(
   { version, hasKeys }: DocumentOptions,
 ): OpenApiDocument {
   const paths: Record<string, Record<string, Operation>> = {};
-  for (const route of routes)
+  const sorted = routes.toSorted((a, b) => routeRank(a.method, a.path) - routeRank(b.method, b.path));
+  for (const route of sorted)
     (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route, hasKeys);
   const bearer = { type: 'http', scheme: 'bearer' };
   const header = { type: 'apiKey', in: 'header', name: 'x-api-key' };

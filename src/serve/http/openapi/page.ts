@@ -8,10 +8,11 @@ export const PAGE_POLICY =
 const STYLE = `
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
   body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-  summary { cursor: pointer; padding: 0.3rem 0; }
-  summary b { display: inline-block; min-width: 4.5rem; font: bold 0.85rem ui-monospace, monospace; }
+  summary, div { padding: 0.3rem 0; }
+  summary { cursor: pointer; margin-left: -1.1rem; }
+  summary b, div b { display: inline-block; min-width: 4.5rem; font: bold 0.85rem ui-monospace, monospace; }
   code, pre, td:first-child { font: 0.9rem ui-monospace, monospace; }
-  details { border-top: 1px solid #8884; }
+  details, div { border-top: 1px solid #8884; }
   table { border-collapse: collapse; margin: 0.5rem 0 1rem 4.5rem; }
   td { padding: 0.15rem 1rem 0.15rem 0; vertical-align: top; overflow-wrap: anywhere; }
 `;
@@ -37,7 +38,7 @@ function operationPart(method: string, path: string, { summary, requestBody }: O
   const head = `<b>${escaped(method.toUpperCase())}</b> <code>${escaped(path)}</code> ${escaped(summary)}`;
   const schema = requestBody?.content['application/json']?.schema;
   const members = schema === undefined ? '' : membersPart(schema);
-  if (members === '') return `<details><summary>${head}</summary></details>`;
+  if (members === '') return `<div>${head}</div>`;
   return `<details><summary>${head}</summary>${members}</details>`;
 }
 

@@ -80,9 +80,18 @@ export const ROUTE_TEXTS: Readonly<Record<string, RouteText>> = {
   'GET /docs': { summary: 'This description as a page' },
 };
 
+const KEYS = Object.keys(ROUTE_TEXTS);
+const keyOf = (method: string, path: string): string =>
+  `${method} ${path.replace('/versions/{version}', '')}`;
+
+/** Place of a route in the description. */
+export function routeRank(method: string, path: string): number {
+  return KEYS.indexOf(keyOf(method, path));
+}
+
 /** Text of a route. @throws {Error} for one that has none, at start */
 export function routeText(method: string, path: string): RouteText {
-  const key = `${method} ${path.replace('/versions/{version}', '')}`;
+  const key = keyOf(method, path);
   const text = Object.hasOwn(ROUTE_TEXTS, key) ? ROUTE_TEXTS[key] : undefined;
   if (text === undefined) throw new Error(`The route ${key} has no text in route-texts.ts.`);
   return text;
