@@ -30,7 +30,7 @@ export function ownFields(fields: {
  * A refusal of the engine as an error in the member that caused it, where it names one.
  * @param promptMember the member that holds the prompt
  */
-export function inMemberNames(error: AloftError, promptMember: 'messages' | 'prompt'): AloftError {
+export function inMemberNames(error: AloftError, promptMember: string): AloftError {
   const renamed = inFieldNames(error, NAMES);
   if (isContextLength(error.code)) return new OpenAiRequestError(promptMember, renamed.message, error.code);
   const { field } = renameFields(error.message, NAMES);
