@@ -55,13 +55,17 @@ export class ModelTable {
 
   /**
    * @param version Empty: the highest that is ready.
-   * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, with Triton's texts.
+   * @throws {AloftError} MODEL_NOT_FOUND or MODEL_UNAVAILABLE, which begin with Triton's texts.
    */
   resolve(name: string, version: string): ServedModel {
     const entry = this.#entries.get(name);
     const unknown = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNAVAILABLE', rest: string) =>
       new AloftError(code, `Request for unknown model: '${name}' ${rest}`);
-    if (entry === undefined || entry.versions.size === 0) throw unknown('MODEL_NOT_FOUND', 'is not found');
+    if (entry === undefined || entry.versions.size === 0)
+      throw unknown(
+        'MODEL_NOT_FOUND',
+        'is not found; GET /v1/models or the repository index names those there are',
+      );
     if (version !== '') {
       const state = entry.versions.get(version);
       if (state === undefined) throw unknown('MODEL_NOT_FOUND', `version ${version} is not found`);
