@@ -34,11 +34,12 @@ function tokenizerFiles(directory: string): string[] {
   return [...files, ...readableFiles(folder, named)];
 }
 
-const isGguf = (path: string): boolean => path.endsWith('.gguf') && statsOf(path)?.isFile() === true;
+export const isGgufFile = (path: string): boolean =>
+  path.endsWith('.gguf') && statsOf(path)?.isFile() === true;
 
 /** Opens a model directory or a GGUF file. @throws {AloftError} CHECKPOINT_*, FILE_UNREADABLE, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function openCheckpoint(directory: string): Checkpoint {
-  if (isGguf(directory)) return openGguf(directory);
+  if (isGgufFile(directory)) return openGguf(directory);
   const file = readConfigFile(directory);
   const config = readConfig(file);
   const generation = readGenerationConfig(directory);
@@ -56,7 +57,7 @@ export function openCheckpoint(directory: string): Checkpoint {
 
 /** The config.json of a model directory; the weights need not be there. @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readModelConfig(directory: string): ModelConfig {
-  if (isGguf(directory)) return readGgufConfig(directory);
+  if (isGgufFile(directory)) return readGgufConfig(directory);
   return readConfig(readConfigFile(directory));
 }
 

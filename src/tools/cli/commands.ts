@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./build.js')).registerBuild,
   },
   {
+    name: 'inspect',
+    description: 'say what a checkpoint, a GGUF file or an engine is',
+    load: async () => (await import('./inspect.js')).registerInspect,
+  },
+  {
     name: 'plan-memory',
     description: 'say what an engine takes and holds, without building or loading it',
     load: async () => (await import('./plan-memory.js')).registerPlanMemory,

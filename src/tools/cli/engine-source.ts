@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readModelConfig } from '../../builder/checkpoint/open.js';
+import { isGgufFile, readModelConfig } from '../../builder/checkpoint/open.js';
 import { AloftError } from '../../core/errors.js';
 import { lineLog } from '../../core/log.js';
 import { ENGINE_FORMAT_VERSION } from '../../engine/format.js';
@@ -39,22 +39,36 @@ export async function engineDirectoryOf(path: string, terminal: Terminal): Promi
   return engine;
 }
 
-/** Whether a directory has a configuration as Hugging Face publishes it. What else may be wrong with it, its reader says. */
+/** Whether a path is a GGUF file, or a directory with a configuration as Hugging Face publishes it. What else may be wrong with it, its reader says. */
 function isCheckpoint(path: string): boolean {
-  const file = join(path, 'config.json');
-  if (!existsSync(file)) return false;
+  if (isGgufFile(path)) return true;
+  const config = configIn(path);
+  return (
+    config !== undefined && !('aloft' in config) && ('architectures' in config || 'model_type' in config)
+  );
+}
+
+/** Whether a directory has the configuration of an engine. */
+export function isEngine(path: string): boolean {
+  return 'aloft' in (configIn(path) ?? {});
+}
+
+/** The config.json of a directory; undefined where there is none that can be parsed. */
+function configIn(directory: string): Record<string, unknown> | undefined {
+  const file = join(directory, 'config.json');
+  if (!existsSync(file)) return undefined;
   try {
-    const config = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-    return !('aloft' in config) && ('architectures' in config || 'model_type' in config);
+    return Object(JSON.parse(readFileSync(file, 'utf8'))) as Record<string, unknown>;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 /** Changes with the files of the checkpoint, by name, size and time, and with the format of engines. */
 function fingerprintOf(path: string): string {
   const hash = createHash('sha256').update(`${ENGINE_FORMAT_VERSION}\n${realpathSync(path)}\n`);
-  for (const name of readdirSync(path).toSorted()) {
+  const names = statSync(path).isDirectory() ? readdirSync(path).toSorted() : [''];
+  for (const name of names) {
     const { size, mtimeMs } = statSync(join(path, name));
     hash.update(`${name} ${size} ${mtimeMs}\n`);
   }

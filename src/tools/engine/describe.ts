@@ -19,7 +19,7 @@ export function describeManifest({
       'size',
       `${build.num_layers} layers, hidden ${build.hidden_size}, ${build.num_heads} heads (${build.num_kv_heads} key/value), vocabulary ${build.vocab_size}`,
     ],
-    ['device', `${device}, ${build.tensor_parallel} ranks`],
+    ['device', `${device}, ${build.tensor_parallel} rank${build.tensor_parallel === 1 ? '' : 's'}`],
     [
       'limits',
       `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${aloft.max_beam_width} beams`,

@@ -1,0 +1,31 @@
+/** `aloft inspect`: what a checkpoint, a GGUF file or an engine is. */
+import type { Command } from 'commander';
+import { readManifest } from '../../engine/manifest.js';
+import { describeManifest } from '../engine/describe.js';
+import { type Inspection, inspect, tokenizerFacts } from '../inspect/inspection.js';
+import { inspectionText, tokenizerRows } from '../inspect/inspection-text.js';
+import { isEngine } from './engine-source.js';
+import { formatTable, type Terminal } from './terminal.js';
+
+export function registerInspect(command: Command, terminal: Terminal): void {
+  command
+    .argument('<path>', 'a checkpoint, a GGUF file or an engine')
+    .option('--json', 'print all facts as JSON')
+    .action((path: string, { json = false }: { json?: boolean }) =>
+      isEngine(path) ? inspectEngine(path, json, terminal) : inspectModel(path, json, terminal),
+    );
+}
+
+async function inspectModel(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
+  const inspection: Inspection = await inspect(path);
+  terminal.out(isJson ? `${JSON.stringify(inspection, undefined, 2)}\n` : inspectionText(inspection));
+}
+
+async function inspectEngine(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
+  const manifest = readManifest(path);
+  const tokenizer = await tokenizerFacts(path);
+  const text = `${path}\n${describeManifest(manifest)}\n${formatTable(tokenizerRows(tokenizer))}\n`;
+  terminal.out(
+    isJson ? `${JSON.stringify({ path, kind: 'engine', manifest, tokenizer }, undefined, 2)}\n` : text,
+  );
+}
