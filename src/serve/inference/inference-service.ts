@@ -96,6 +96,7 @@ function begin(
     info,
   }));
   const builder = new AnswerBuilder(requests.length, {
+    isStreaming: form.isStreaming,
     echoTokens: echo && model.kind === 'engine',
     splitsTokens: model.kind === 'engine',
     sequenceCount: requests[0]?.sequenceCount ?? 1,
