@@ -50,6 +50,34 @@ describe('a prompt that is too long', () => {
   });
 });
 
+describe('a prompt that cannot be', () => {
+  const system = { role: 'system' as const, content: 'x' };
+  test.each([
+    ['messages', /has no tokens/, () => chat({ messages: [system] })],
+    ['messages', /chat template does not accept/, () => chat({ messages: [...messages, ...messages] })],
+    ['prompt', /^400 prompt\[1\] is 99999, but token ids/, () => complete({ prompt: [5, 99_999] })],
+    ['prompt', /has no tokens/, () => complete({ prompt: '', add_special_tokens: false })],
+  ])('is refused with the member that holds it: %s, %s', async (param, message, call) => {
+    expect(await faultOf(call())).toMatchObject({
+      status: 400,
+      code: 'request_invalid',
+      param,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    '/v1/completions',
+    '/v1/chat/completions',
+    '/v2/models/ensemble/generate',
+    '/v2/models/ensemble/infer',
+  ])('is refused on %s where its bytes are not UTF-8', async (path) => {
+    const latin1 = Buffer.from(JSON.stringify({ ...GREEDY, messages, text_input: 'é' }), 'latin1');
+    const answer = await fetch(demo.httpUrl + path, { method: 'POST', body: latin1 });
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('is not UTF-8')]);
+  });
+});
+
 describe('max_tokens beyond what is left', () => {
   test.each([300, 100_000])('is cut to it and ends with length: %i', async (max_tokens) => {
     const ids = Array.from({ length: 200 }, (_, i) => 300 + i);

@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
+import { firstFault } from './first-fault.js';
 import { FORM_MEMBERS, REQUEST_SCHEMAS } from './members.js';
 import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 
@@ -42,7 +43,7 @@ function faultIn(json: JsonObject, members: TProperties): OpenAiRequestError {
         name,
         `'${name}' has more items than are accepted, or one of a wrong type.`,
       );
-    const [first] = Value.Errors(schema, value);
+    const first = firstFault(Value.Errors(schema, value));
     const path = `${name}${(first?.instancePath ?? '').replaceAll('/', '.')}`;
     return new OpenAiRequestError(path, `'${path}' ${first?.message ?? 'is invalid'}.`);
   }
