@@ -74,7 +74,8 @@ function begin(
   const batchSize = validateInputs(request, model.interface);
   refuseUnsupportedParameters(request);
   const parametersOf = responseParameters(model, request);
-  const { form, rows } = readTensorRequest(request, model.interface, batchSize);
+  const { vocabulary } = model.engine.loaded.generator.model;
+  const { form, rows } = readTensorRequest(request, model.interface, { batchSize, vocabulary });
   if (form.isCancel) {
     model.engine.active.stop(request.id);
     return void answerOnce(reader, []);
