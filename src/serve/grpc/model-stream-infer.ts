@@ -2,6 +2,7 @@
  * ModelStreamInfer: many requests on one stream. Answers of decoupled models come as they are made, interleaved and
  * matched by id; those of other models in the order of their requests. One request's error does not end the stream.
  */
+import { setMaxListeners } from 'node:events';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ServerHttp2Stream } from 'node:http2';
 import { ModelInferRequestSchema } from '../../protocol/gen/inference_pb.js';
@@ -51,6 +52,8 @@ class StreamSession {
 
   constructor(context: ServerContext, stream: Stream, raw: ServerHttp2Stream) {
     this.#context = context;
+    // Each request of the stream that runs listens to it.
+    setMaxListeners(0, this.#controller.signal);
     this.#stream = stream;
     this.#writer = new PacedWriter(stream, raw, context.options.writeTimeoutMs);
     this.#tenant = context.access.tenantOf(callCredentials(stream.metadata));
