@@ -108,7 +108,7 @@ async function refused() {
   const program = [join(session.app, 'bin/aloft.js'), ...words];
   const { status, stderr } = spawnSync(process.execPath, program, { encoding: 'utf8' });
   const lines = stderr.trim().split('\n');
-  if (status !== 2 || lines.length !== 1 || !/\[DEVICE_UNAVAILABLE\].*this machine shows 1/.test(stderr))
+  if (status !== 2 || lines.length !== 1 || !/this machine shows 1;.*\[DEVICE_UNAVAILABLE\]/.test(stderr))
     throw new Error(`status ${status}, ${lines.length} lines: ${stderr}`);
   return stderr.trim();
 }

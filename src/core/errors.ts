@@ -164,6 +164,7 @@ export const ERROR_CATALOGUE = {
   REPOSITORY_INVALID: userMistake(
     'A file of the model repository has a fault; the message names file and line.',
   ),
+  RESPONSE_NOT_FOUND: notFound('No such stored response.'),
   REGION_NOT_FOUND: notFound('No such shared memory region.'),
   ROUTE_NOT_FOUND: notFound('No such route.'),
   UNSUPPORTED: {

@@ -1,5 +1,6 @@
 /** The text-level request that every protocol, the CLI and the Node API make, and the events that answer it. */
 import type { Constraint } from './constraint.js';
+import type { Course } from './course.js';
 import type { ErrorReport } from './errors.js';
 import type { SamplingNumbers } from './sampling-fields.js';
 import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './request.js';
@@ -61,6 +62,8 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly continuesPrompt?: boolean;
   /** Default true. */
   readonly skipSpecialTokens?: boolean;
+  /** Control tokens, by their texts, that are a part of the text all the same: those that calls and thoughts are made of. */
+  readonly shownTokens?: readonly string[];
   /** Keep only the last n prompt tokens instead of refusing a long prompt. */
   readonly truncatePromptTokens?: number;
   readonly priority?: number;
@@ -69,6 +72,8 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly cacheSalt?: string;
   /** Form that the text must have; without it, any. */
   readonly constraint?: Constraint;
+  /** Course that the text must take, with its own constraints: not together with `constraint`. */
+  readonly course?: Course;
   readonly returnContextLogits?: boolean;
   readonly returnGenerationLogits?: boolean;
 }
@@ -163,6 +168,14 @@ export interface EventGenerator {
    * @returns ends the request within one step with a `failed` event of code CANCELLED; does nothing when it is over
    */
   start(request: GenerateRequest, onEvent: (event: GenerateEvent) => void): () => void;
+  /** Tokens of a prompt as a request with it would have them. @throws {AloftError} REQUEST_INVALID, PROMPT_TOO_LONG */
+  tokenize(prompt: Prompt): Promise<readonly number[]>;
+}
+
+/** Tags around the thoughts of a model. */
+export interface ThoughtTags {
+  readonly begin: string;
+  readonly end: string;
 }
 
 /** Facts about a loaded model that a client may see. */
@@ -174,4 +187,8 @@ export interface ModelCard {
   readonly maxSequenceTokens: number;
   readonly precision: string;
   readonly hasChatTemplate: boolean;
+  /** Name of the form in which its chat template asks for calls of tools; absent where none is known. */
+  readonly callFormat?: string | undefined;
+  /** Tags of its thoughts; absent where its chat template knows of none. */
+  readonly thought?: ThoughtTags | undefined;
 }

@@ -35,6 +35,7 @@ export const REQUEST_LIMITS = {
   messages: { max: 2048, unit: 'messages', of: 'messages of a chat' },
   contentParts: { max: 256, unit: 'parts', of: 'content parts of one message' },
   tools: { max: 256, unit: 'tools', of: 'tools of a chat' },
+  toolCharacters: { max: 400_000, unit: 'characters', of: 'JSON of the schemas of all tools' },
   prompts: { max: 256, unit: 'prompts', of: 'prompts of one completions request' },
   idCharacters: { max: 256, unit: 'characters', of: 'request id, cache salt or model name' },
 } as const satisfies Readonly<Record<string, RequestLimit>>;

@@ -1,4 +1,5 @@
 import type { TokenConstraint } from './constraint.js';
+import type { TokenCourse } from './course.js';
 import type { ErrorReport } from './errors.js';
 import type { RequestId } from './ids.js';
 import type { SamplingParams } from './sampling.js';
@@ -42,6 +43,8 @@ export interface TokenRequest {
   readonly returnGenerationLogits: boolean;
   /** Form that the output must have; undefined: any. */
   readonly constraint?: TokenConstraint | undefined;
+  /** Course that the output must take, in the place of a constraint. */
+  readonly course?: TokenCourse | undefined;
 }
 
 export type FinishReason = 'stop' | 'length' | 'stop_word' | 'cancelled' | 'deadline' | 'error';

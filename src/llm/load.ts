@@ -5,6 +5,9 @@ import { type EngineManifest, readManifest } from '../engine/manifest.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
 import { openThreadedBatcher, type ThreadedBatcher } from '../run/batcher/thread/threaded-batcher.js';
 import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
+import { callFormatOf } from '../text/calls/call-formats.js';
+import { thoughtTagsOf } from '../text/calls/thought-tags.js';
+import type { ChatTemplate } from '../text/chat-template.js';
 import { loadChatTemplate } from '../text/load-chat-template.js';
 import { type GenerationDefaults, loadGenerationDefaults } from '../text/generation-config.js';
 import { TextGenerator } from '../text/generator.js';
@@ -57,7 +60,7 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
   const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
   const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
   const engine = await loadBatcher(engineDirectory, options);
-  const model = modelCard(engine, options, chatTemplate !== undefined);
+  const model = modelCard(engine, options, chatTemplate);
   return {
     ...engine,
     tokenizer,
@@ -69,7 +72,7 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
 function modelCard(
   { manifest, batcher }: LoadedBatcher,
   { modelName }: LoadOptions,
-  hasChatTemplate: boolean,
+  chatTemplate: ChatTemplate | undefined,
 ): ModelCard {
   const { limits } = batcher;
   return {
@@ -79,6 +82,8 @@ function modelCard(
     maxOutputTokens: limits.maxOutputTokens,
     maxSequenceTokens: limits.maxSequenceTokens,
     precision: manifest.builder_config.precision,
-    hasChatTemplate,
+    hasChatTemplate: chatTemplate !== undefined,
+    callFormat: chatTemplate && callFormatOf(chatTemplate.toolSource),
+    thought: chatTemplate && thoughtTagsOf(chatTemplate.toolSource),
   };
 }

@@ -1,8 +1,15 @@
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 
+import { writeJson } from './json.js';
+
 /** One event with one line of data. `data` must not contain line breaks (JSON text never does). */
 export function sseFrame(data: string): string {
   return `data: ${data}\n\n`;
+}
+
+/** An event whose name is its type. */
+export function typedFrame(data: { readonly type: string; readonly [member: string]: unknown }): string {
+  return `event: ${data.type}\n${sseFrame(writeJson(data))}`;
 }
 
 /** Cuts a byte stream into the `data` of its events. Other fields and comments are dropped. */

@@ -6,7 +6,7 @@ import { directoryWith } from './testing/test-tokenizers.js';
 
 const SPECIAL = { bos_token: '<s>', eos_token: '</s>' };
 const LLAMA2 = `{{ bos_token }}{% for message in messages %}
-{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant.') }}{% endif %}
+{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('ConversationRequest roles must alternate user/assistant.') }}{% endif %}
 {%- if message['role'] == 'user' %}[INST] {{ message['content'] | trim }} [/INST]{% else %} {{ message['content'] }} {{ eos_token }}{% endif %}
 {%- endfor %}`;
 const CHATML = `{% for m in messages %}<|{{ m.role }}|>{{ m.content }}
@@ -90,7 +90,7 @@ describe('chat templates', () => {
       expect.objectContaining({
         code: 'REQUEST_INVALID',
         message:
-          "The model's chat template does not accept these messages: Conversation roles must alternate user/assistant.",
+          "The model's chat template does not accept these messages: ConversationRequest roles must alternate user/assistant.",
       }),
     );
   });

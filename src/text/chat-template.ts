@@ -18,11 +18,14 @@ type Variables = Readonly<Record<string, unknown>>;
 export class ChatTemplate {
   readonly #templates: ReadonlyMap<string, Template>;
   readonly #specialTokens: SpecialTokens;
+  /** Source of the template for requests with tools. */
+  readonly toolSource: string;
 
   /** @throws {AloftError} TOKENIZER_INVALID when a template cannot be parsed; `origin` is named in the message. */
   constructor(sources: ReadonlyMap<string, string>, specialTokens: SpecialTokens, origin: string) {
     this.#templates = new Map([...sources].map(([name, source]) => [name, parse(source, name, origin)]));
     this.#specialTokens = specialTokens;
+    this.toolSource = sources.get(WITH_TOOLS) ?? sources.get(DEFAULT_TEMPLATE) ?? '';
   }
 
   /**

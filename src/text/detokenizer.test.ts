@@ -36,6 +36,20 @@ describe.each([
     );
   });
 
+  it('shows the control tokens that are asked for, and no others', () => {
+    const special = [...tokenizer.table.specialTexts];
+    const [shownId, shownText] = special.at(-1)!;
+    const [hiddenId] = special[0]!;
+    const word = Array.from({ length: tokenizer.table.tokenCount }, (_, id) => id).find(
+      (id) => tokenizer.table.wholeText(id)?.trim() === 'a',
+    )!;
+    const options = { skipSpecialTokens: true, shownTokens: [shownText] };
+    const plain = tokenizer.decode([word], options);
+    const text = tokenizer.decode([hiddenId, shownId, hiddenId, word, shownId, hiddenId], options);
+    expect(text.replaceAll(' ', '')).toBe(`${shownText}${plain}${shownText}`);
+    expect(tokenizer.decode([shownId], { skipSpecialTokens: true })).toBe('');
+  });
+
   it('never shows a replacement character inside valid text', () => {
     return fc.assert(
       fc.asyncProperty(TEXT, async (text) => {

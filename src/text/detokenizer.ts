@@ -4,6 +4,8 @@ import { tokenBytes, type TokenTable } from './tokenizer/token-table.js';
 export interface DetokenizerOptions {
   /** Leave out control tokens such as `</s>`. */
   readonly skipSpecialTokens: boolean;
+  /** Control tokens that are shown all the same, by their texts. */
+  readonly shownTokens?: readonly string[];
 }
 
 const SPACE = 0x20;
@@ -19,6 +21,8 @@ const SPACE = 0x20;
 export class Detokenizer {
   readonly #table: TokenTable;
   readonly #skipSpecialTokens: boolean;
+  /** Texts of the control tokens that are shown although others are not. */
+  readonly #shownTexts: ReadonlyMap<number, string>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #isFirstToken = true;
   /** The decoder holds no part of a character. False may also mean that nobody knows. */
@@ -29,6 +33,7 @@ export class Detokenizer {
   constructor(table: TokenTable, options: DetokenizerOptions) {
     this.#table = table;
     this.#skipSpecialTokens = options.skipSpecialTokens;
+    this.#shownTexts = shownTexts(table, options);
     this.#spacesToDrop = table.leadingSpace.type === 'strip' ? table.leadingSpace.count : 0;
   }
 
@@ -36,12 +41,22 @@ export class Detokenizer {
   push(tokenId: number): string {
     const table = this.#table;
     if (!(tokenId >= 0 && tokenId < table.tokenCount)) return '';
-    if (this.#skipSpecialTokens && table.special[tokenId] === 1) return '';
+    if (this.#skipSpecialTokens && table.special[tokenId] === 1) return this.#pushShown(tokenId);
     if (this.#isFirstToken || this.#spacesToDrop > 0) return this.#pushFirst(tokenId);
     const whole = table.wholeText(tokenId);
     if (whole === '' || (whole !== undefined && this.#isBetweenCharacters)) return whole;
     this.#isBetweenCharacters = whole !== undefined;
     return this.#decode(tokenBytes(table, tokenId));
+  }
+
+  /** A control token: nothing, unless it is shown. */
+  #pushShown(tokenId: number): string {
+    const text = this.#shownTexts.get(tokenId);
+    if (text === undefined) return '';
+    this.#isFirstToken = false;
+    this.#spacesToDrop = 0;
+    this.#isBetweenCharacters = true;
+    return this.#decoder.decode() + text;
   }
 
   /** A token at the start of the text, which has rules of its own. */
@@ -74,4 +89,13 @@ export class Detokenizer {
     this.#spacesToDrop = dropped < bytes.length ? 0 : this.#spacesToDrop - dropped;
     return bytes.subarray(dropped);
   }
+}
+
+function shownTexts(
+  { specialTexts }: TokenTable,
+  { skipSpecialTokens, shownTokens = [] }: DetokenizerOptions,
+): ReadonlyMap<number, string> {
+  if (!skipSpecialTokens || shownTokens.length === 0) return new Map();
+  const shown = new Set(shownTokens);
+  return new Map([...specialTexts].filter(([, text]) => shown.has(text)));
 }

@@ -129,6 +129,33 @@ describe('a text request', () => {
     expect(words).toEqual([['stop'], [' stop']]);
   });
 
+  it('shows control tokens that it names, and takes a course in the tokens of the model', async () => {
+    const tokenIds = await output('hello<|eot|>world<|end|>', byteLevel);
+    const constraint = { type: 'choice', choices: ['x'] } as const;
+    const course = {
+      start: 0,
+      nodes: [
+        {
+          isFinal: false,
+          edges: [{ text: '<|eot|>the', part: { type: 'constrained', constraint }, to: 1 }],
+        },
+        { isFinal: true, edges: [] },
+      ],
+    } as const;
+    const request = text('the', { shownTokens: ['<|eot|>'], course });
+    const { events, batcher } = await run({ sequences: [tokenIds] }, request, byteLevel);
+    expect(textsOf(events).join('')).toBe('hello<|eot|>world');
+    expect(resultsOf(events)[0]!.text).toBe('hello<|eot|>world');
+    const { nodes, tokens } = batcher.submitted[0]!.course!;
+    expect(nodes[0]!.edges[0]!.starts).toEqual([await output('<|eot|>the', byteLevel)]);
+    const eot = tokenIds.find((id) => byteLevel.table.specialTexts.get(id) === '<|eot|>')!;
+    const bytes = tokens.tokenBytes.subarray(tokens.tokenOffsets[eot], tokens.tokenOffsets[eot + 1]);
+    expect(Buffer.from(bytes).toString(), 'constraints know it as a text').toBe('<|eot|>');
+    const { generator } = setUp({ sequences: [] }, byteLevel);
+    const both = await collect(generator.generate({ ...request, constraint }));
+    expect(both.at(-1)).toMatchObject({ error: { code: 'REQUEST_INVALID' } });
+  });
+
   it('has texts with its log probabilities', async () => {
     const tokenIds = await output('hello world');
     const { events } = await run({ sequences: [tokenIds] }, text('the', { logprobs: 1 }));

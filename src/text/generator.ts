@@ -11,6 +11,7 @@ import type {
   ModelCard,
   Prompt,
 } from '../core/generate.js';
+import type { TokenCourse } from '../core/course.js';
 import type { RequestId } from '../core/ids.js';
 import type { TokenRequest } from '../core/request.js';
 import type { TokenBatcher } from '../core/token-batcher.js';
@@ -18,7 +19,8 @@ import type { ChatTemplate } from './chat-template.js';
 import { ControlTokens } from './control-tokens.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
-import { ConstraintCompiler } from './grammar/thread/constraint-compiler.js';
+import { compileCourse } from './course-compiler.js';
+import { ShownConstraints } from './shown-constraints.js';
 import { fitText } from './request/lengths.js';
 import { checkNumber, checkWords } from './request/ranges.js';
 import { toTokenRequest } from './request/token-request.js';
@@ -48,7 +50,7 @@ const WORDS_AT_A_TIME = 8;
 /** Answers text requests: template, tokenizer, checks, batcher, detokenizer, stop strings. */
 export class TextGenerator implements EventGenerator, Generator {
   readonly #parts: TextGeneratorParts;
-  readonly #constraints: ConstraintCompiler;
+  readonly #constraints: ShownConstraints;
   /** Turns of long texts: they must not take all threads of the tokenizer from short ones. */
   readonly #longTexts = new Turns(LONG_TEXTS_AT_A_TIME);
 
@@ -56,7 +58,7 @@ export class TextGenerator implements EventGenerator, Generator {
 
   constructor(parts: TextGeneratorParts) {
     this.#parts = parts;
-    this.#constraints = new ConstraintCompiler(parts.tokenizer.table, parts.batcher.limits.vocabulary);
+    this.#constraints = new ShownConstraints(parts.tokenizer.table, parts.batcher.limits.vocabulary);
     this.#controlTokens = new ControlTokens(parts.tokenizer);
   }
 
@@ -82,6 +84,16 @@ export class TextGenerator implements EventGenerator, Generator {
       call.isCancelled = true;
       this.#parts.batcher.cancel(call.id);
     };
+  }
+
+  async tokenize(prompt: Prompt): Promise<readonly number[]> {
+    const id = crypto.randomUUID() as string as RequestId;
+    return await this.#encodePrompt(prompt, {
+      request: { prompt },
+      id,
+      onEvent: () => undefined,
+      isCancelled: false,
+    });
   }
 
   async #submit(call: Call): Promise<void> {
@@ -111,18 +123,32 @@ export class TextGenerator implements EventGenerator, Generator {
     const promptTokenIds = await this.#encodePrompt(request.prompt, call);
     const badWords = await this.#encodeBadWords(request.badWords ?? []);
     const constraint = await this.#compileConstraint(request);
+    const course = await this.#compileCourse(call, promptTokenIds);
     // Every client can read this many bits from JSON.
     const randomSeed = BigInt.asUintN(53, crypto.getRandomValues(new BigUint64Array(1))[0]!);
     return toTokenRequest(
       request,
-      { id, promptTokenIds, badWords, randomSeed, constraint },
+      { id, promptTokenIds, badWords, randomSeed, constraint, course },
       { limits: batcher.limits, defaults },
     );
   }
 
   async #compileConstraint(request: GenerateRequest): Promise<TokenConstraint | undefined> {
     const { constraint, echo = false, continuesPrompt = false } = request;
-    return constraint && this.#constraints.compile(constraint, echo || continuesPrompt);
+    return constraint && this.#constraints.of(request).compile(constraint, echo || continuesPrompt);
+  }
+
+  async #compileCourse(call: Call, promptTokenIds: readonly number[]): Promise<TokenCourse | undefined> {
+    const { course } = call.request;
+    if (course === undefined) return undefined;
+    const constraints = this.#constraints.of(call.request);
+    const requireIsWanted = (): void => requireWanted(call);
+    return await compileCourse(course, {
+      tokenizer: this.#parts.tokenizer,
+      constraints,
+      promptTokenIds,
+      requireWanted: requireIsWanted,
+    });
   }
 
   async #encodePrompt(prompt: Prompt, call: Call): Promise<readonly number[]> {

@@ -6,6 +6,8 @@ import type { TokenTable } from './tokenizer/token-table.js';
 export interface SequenceTextOptions {
   readonly table: TokenTable;
   readonly skipSpecialTokens: boolean;
+  /** Control tokens that are shown all the same. */
+  readonly shownTokens: readonly string[];
   readonly stops: readonly string[];
   readonly includeStop: boolean;
   /** No stop string ends the text within so many tokens. */
@@ -69,8 +71,11 @@ export class SequenceText {
   }
 }
 
-function hiddenTexts({ table, skipSpecialTokens, stops }: SequenceTextOptions): ReadonlyMap<number, string> {
+function hiddenTexts(options: SequenceTextOptions): ReadonlyMap<number, string> {
+  const { table, skipSpecialTokens, shownTokens, stops } = options;
   if (!skipSpecialTokens || stops.length === 0) return new Map();
-  const named = [...table.specialTexts].filter(([, text]) => stops.some((stop) => stop.includes(text)));
+  const named = [...table.specialTexts].filter(
+    ([, text]) => !shownTokens.includes(text) && stops.some((stop) => stop.includes(text)),
+  );
   return new Map(named);
 }

@@ -43,6 +43,7 @@ export class TextRun {
     const options = {
       table: tokenizer.table,
       skipSpecialTokens: request.skipSpecialTokens ?? true,
+      shownTokens: request.shownTokens ?? [],
       stops: request.stop ?? [],
       includeStop: request.includeStop ?? false,
       minTokens: request.minTokens ?? 0,

@@ -2,12 +2,27 @@
 import { architectureBuild, demo, warmup } from './demo.mjs';
 import { planMemory, profile, timingCache, untuned } from './engines.mjs';
 import { conformance, memcheck, racecheck } from './sanitizers.mjs';
-import { build, capped, hostTime, inflight, INT8, long, LONG, short, SHORT } from './speed.mjs';
+import {
+  build,
+  buildWide,
+  capped,
+  hostTime,
+  inflight,
+  inflightTable,
+  INT8,
+  long,
+  LONG,
+  short,
+  SHORT,
+  wideLong,
+  wideShort,
+} from './speed.mjs';
 import { tests } from './tests.mjs';
 
 const FP16_KV8 = ['--kv_cache_dtype', 'int8'];
 const ofInt8 = { needs: ['build-int8'] };
 const ofFp16 = { needs: ['build-fp16'] };
+const ofWide = { needs: ['build-wide'] };
 
 /**
  * `leastSeconds`: with less time left a part is skipped. `needs`: parts whose files it reads. `start` resolves to a text, or to
@@ -38,6 +53,10 @@ export const PARTS = [
   cappedPart('fp16-capped-short', 20, ofFp16, { engine: 'fp16', lengths: SHORT }),
   cappedPart('fp16-capped-long', 100, ofFp16, { engine: 'fp16', lengths: LONG }),
   { name: 'host-time', leastSeconds: 15, ...ofInt8, start: hostTime },
+  { name: 'build-wide', leastSeconds: 60, start: buildWide },
+  { name: 'wide-short', leastSeconds: 15, ...ofWide, start: wideShort },
+  { name: 'wide-long', leastSeconds: 40, ...ofWide, start: wideLong },
+  { name: 'inflight-table', leastSeconds: 120, ...ofWide, start: inflightTable },
   { name: 'build-fp16-kv8', leastSeconds: 20, start: (s) => build(s, 'fp16-kv8', FP16_KV8) },
   cappedPart(
     'fp16-kv8-capped',

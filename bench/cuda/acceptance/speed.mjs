@@ -1,14 +1,24 @@
 /** Parts that build engines of LLaMA-2-7B's shape and measure them. */
 import { readJson } from './json.mjs';
 
-const LIMITS = ['--max_batch_size', '64', '--max_input_len', '2048', '--max_output_len', '2048'];
+const LENGTHS = ['--max_input_len', '2048', '--max_output_len', '2048'];
+const LIMITS = ['--max_batch_size', '64'];
+const WIDE_LIMITS = ['--max_batch_size', '1024', '--max_num_tokens', '8192'];
 export const INT8 = ['--use_weight_only'];
 
 /** An engine of random weights. When tuning fails, the part fails, but an untuned engine lets the others run. */
-export async function build(session, name, extra) {
+export async function build(session, name, extra, limits = LIMITS) {
   const started = performance.now();
   const shape = ['build', '--force', '--random_weights', 'llama2_7b', '--device', 'cuda'];
-  const words = [...shape, '--output_dir', session.work(name), ...LIMITS, ...extra, ...session.libraryFlags];
+  const words = [
+    ...shape,
+    '--output_dir',
+    session.work(name),
+    ...LENGTHS,
+    ...limits,
+    ...extra,
+    ...session.libraryFlags,
+  ];
   try {
     const printed = await session.aloft(words, 150);
     const tuned = printed.split('\n').find((line) => line.includes('Tuned')) ?? '';
@@ -62,6 +72,46 @@ export async function hostTime(session) {
   const ok = exposed <= 50;
   return { ok, text: ok ? text : `${text}, more than 50`, data };
 }
+
+/** In-flight workloads of issue 15's table: name, requests, input and output lengths. */
+const INFLIGHT = [
+  ['128/128', 1500, 128, 128],
+  ['2048/128', 300, 2048, 128],
+  ['128/2048', 300, 128, 2048],
+  ['2048/2048', 120, 2048, 2048],
+];
+
+/** The engine of the in-flight workloads: INT8 weights and cache, 1,024 sequences at a time. */
+export const buildWide = (session) =>
+  build(session, 'wide', [...INT8, '--kv_cache_dtype', 'int8'], WIDE_LIMITS);
+
+/** Output tokens a second of each in-flight workload. */
+export async function inflightTable(session) {
+  const rows = [];
+  for (const [name, requests, input, output] of INFLIGHT) {
+    const json = session.work('inflight-row.json');
+    const load = ['--input_len', `constant:${input}`, '--output_len', `constant:${output}`];
+    const words = ['bench', '--type', 'IFB', '--engine_dir', session.work('wide'), '--json', json];
+    const memory = ['--kv_cache_free_mem_fraction', '0.95'];
+    const count = ['--num_requests', String(requests)];
+    const printed = await session.aloft(
+      [...words, ...load, ...count, ...memory, ...session.libraryFlags],
+      150,
+    );
+    const speed = Number(/Total Output Throughput \(tokens\/sec\): *([\d.]+)/.exec(printed)[1]);
+    rows.push({ name, requests, tokensPerSecond: Math.round(speed), report: readJson(json) });
+  }
+  const text = rows.map(
+    ({ name, requests, tokensPerSecond }) => `${name}, ${requests} requests: ${tokensPerSecond} tok/s`,
+  );
+  return { text: text.join('\n'), data: rows };
+}
+
+/** Static batches of the same engine. */
+export const wideShort = (session) =>
+  sweep(session, 'wide-short', { engine: 'wide', lengths: SHORT, batches: '1;16;64', warmUp: 1, limit: 60 });
+export const wideLong = (session) =>
+  sweep(session, 'wide-long', { engine: 'wide', lengths: LONG, batches: '16', warmUp: 0, limit: 100 });
 
 export async function inflight(session, engine) {
   const json = session.work('inflight.json');

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
 import { asInGemma, asMixture, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
+import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
 import { methodOf } from '../../ops/linear/cuda/methods.js';
@@ -128,11 +129,12 @@ test.skipIf(compiler === undefined).each(CACHES)(
   `append and attention for %s in %s with a cache of %s compile [${compilerOrNeed}]`,
   (arch, dtype, kvDtype, shape) => {
     const plan = { ...benchmarkPlan({ shape, dtype, weights: 'dense' }), kvDtype };
+    const { computeCapability } = parseArchitecture(arch);
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     for (const [name, kernel] of [
       ['common', 'rope_append'],
       ['attention', 'attention_prefill'],
-      ['attention', arch === 'sm_90a' ? 'attention_decode_ring' : 'attention_decode'],
+      ['attention', decodeKernelsFor(plan, computeCapability, 16).many.name],
     ] as const) {
       const { log } = compiler!.compile(units.find((unit) => unit.name === name)!);
       const { spillBytes, registerCount } = parseResourceReport(log)[kernel]!;

@@ -25,7 +25,7 @@ test.each([
 
 test.each([
   ['sm_90a', {}, 'attention_prefill_wgmma'],
-  ['sm_90a', { kvDtype: 'i8' }, 'attention_prefill'],
+  ['sm_90a', { kvDtype: 'i8' }, 'attention_prefill_wgmma'],
   ['sm_100', {}, 'attention_prefill'],
   ['sm_80', {}, 'attention_prefill'],
 ] as const)('attention for %s with %o has %s', (arch, change, kernel) => {

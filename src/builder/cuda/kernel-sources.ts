@@ -9,7 +9,7 @@ import { type LinearChooser, linearChooser } from '../../ops/linear/cuda/choose.
 import { type LinearConfig, methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { cacheDefines, scoreDefines } from '../../ops/paged-attention/cuda-defines.js';
-import { splitTokensFor } from '../../ops/paged-attention/cuda.js';
+import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import type { Plan } from '../../plan/plan.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrtc.js';
@@ -54,17 +54,18 @@ function sourceOf(parts: readonly UnitPart[]) {
 /** Constants that kernels are specialised by. */
 function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Readonly<Record<string, number>> {
   const { headCount, kvHeadCount, headDim, hidden } = plan.dims;
-  const group = headCount / kvHeadCount;
+  const decode = decodeKernelsFor(plan, target.computeCapability, blockTokens);
   return {
     ...dtypeDefines(cudaDtype(plan)),
     ...cacheDefines(plan, blockTokens),
     ...scoreDefines(plan),
     HEAD_DIM: headDim,
-    GROUP: group,
+    GROUP: headCount / kvHeadCount,
     BLOCK_TOKENS: blockTokens,
+    ...decode.defines,
     HIDDEN: hidden,
     ...(plan.worldSize > 1 ? { RANKS: plan.worldSize } : {}),
-    SPLIT_TOKENS: splitTokensFor(target, group, blockTokens),
+    SPLIT_TOKENS: decode.splitTokens,
   };
 }
 

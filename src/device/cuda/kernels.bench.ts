@@ -4,7 +4,8 @@
  */
 import { addLaunch } from '../../ops/add/cuda.js';
 import type { KernelLaunch } from '../../ops/cuda/launch.js';
-import { decodeLaunch, prefillLaunch } from '../../ops/paged-attention/cuda.js';
+import { prefillLaunch } from '../../ops/paged-attention/cuda.js';
+import { decodeKernelsFor, decodeLaunch } from '../../ops/paged-attention/cuda-decode.js';
 import { rmsNormLaunch } from '../../ops/rms-norm/cuda.js';
 import { swigluLaunch } from '../../ops/swiglu/cuda.js';
 import type { CudaDriver } from './driver.js';
@@ -46,12 +47,17 @@ const problem = {
   prefillTiles: 16,
 };
 const target = { computeCapability: 90, multiprocessorCount: 132 };
+const dims = {
+  ...{ layerCount: 32, hidden: 4096, intermediate: 11_008, vocabulary: 32_000, maxPositions: 4096 },
+  ...{ headCount: 32, kvHeadCount: 32, headDim: 128 },
+};
+const decode = decodeKernelsFor({ kvDtype: 'f16', dims }, target.computeCapability, problem.blockTokens);
 const prefill = { name: 'attention_prefill_wgmma', queryTile: 128 } as const;
 const launches: Readonly<Record<string, () => KernelLaunch>> = {
   add: () => addLaunch(4096, AT, AT),
   swiglu: () => swigluLaunch(8, 11008, AT, AT),
   add_rms_norm: () => rmsNormLaunch(8, 1e-5, { x: AT, delta: AT, weight: AT, out: AT }),
-  attention_decode_ring: () => decodeLaunch(problem, target, operands),
+  attention_decode_ring: () => decodeLaunch(decode, problem.decodeItems, problem, target, operands),
   attention_prefill_wgmma: () => prefillLaunch(prefill, problem, target, operands),
 };
 

@@ -35,3 +35,13 @@ test('editor.h declares every CUDA name with two underscores that kernels use', 
   const names = FILES.flatMap((path) => readFileSync(OPS + path, 'utf8').match(/\b__[a-z]\w*/g) ?? []);
   for (const name of new Set(names)) expect(declared).toMatch(new RegExp(`\\b${name}\\b`));
 });
+
+test.each(FILES)(
+  '%s needs no header of a C library, which NVRTC does not have and nvcc includes by itself',
+  (path) => {
+    const text = readFileSync(OPS + path, 'utf8');
+    expect(
+      text.match(/\b(INFINITY|NAN|HUGE_VALF?|M_PI|(FLT|DBL|INT|UINT|LONG)_(MAX|MIN|EPSILON)|u?int\d+_t)\b/g),
+    ).toBeNull();
+  },
+);

@@ -52,3 +52,12 @@ __device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
                "r"(v.w[3])
                : "memory");
 }
+
+__device__ __forceinline__ void load_shared8(u32 address, u32 (&words)[2]) {
+  asm volatile("ld.shared.v2.u32 {%0,%1}, [%2];" : "=r"(words[0]), "=r"(words[1]) : "r"(address));
+}
+__device__ __forceinline__ float load_shared_float(u32 address) {
+  float value;
+  asm volatile("ld.shared.f32 %0, [%1];" : "=f"(value) : "r"(address));
+  return value;
+}

@@ -10,6 +10,7 @@
 #define EXPERT_WARPS 8
 #define MAX_EXPERTS 256
 #define MAX_EXPERTS_PER_TOKEN 16
+#define LOWEST __int_as_float(0xff800000)  // minus infinity
 
 struct RouteArgs {
   const float* logits;  // [tokens, experts]
@@ -25,10 +26,10 @@ extern "C" __global__ void route_experts(const RouteArgs a) {
   const int lane = threadIdx.x & 31;
   if (threadIdx.x >= 32) return;
   const float* logits = a.logits + (size_t)blockIdx.x * a.experts;
-  float own[OWN], largest = -INFINITY;
+  float own[OWN], largest = LOWEST;
 #pragma unroll
   for (int i = 0; i < OWN; i++) {
-    own[i] = i * 32 + lane < a.experts ? logits[i * 32 + lane] : -INFINITY;
+    own[i] = i * 32 + lane < a.experts ? logits[i * 32 + lane] : LOWEST;
     largest = fmaxf(largest, own[i]);
   }
   largest = warp_max(largest);
@@ -39,7 +40,7 @@ extern "C" __global__ void route_experts(const RouteArgs a) {
 
   u32 chosen = 0;  // bit i: this lane's expert i * 32 + lane
   for (int slot = 0; slot < a.perToken; slot++) {
-    float best = -INFINITY;
+    float best = LOWEST;
     int expert = MAX_EXPERTS;
 #pragma unroll
     for (int i = 0; i < OWN; i++)

@@ -18,5 +18,5 @@ export function gegluReference(gateUp: Matrix): Matrix {
   return out;
 }
 
-const gelu = (x: number): number =>
-  (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+/** (1 + tanh(u)) / 2 is 1 / (1 + exp(-2 u)), which keeps its digits where tanh(u) is near -1. */
+const gelu = (x: number): number => x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));

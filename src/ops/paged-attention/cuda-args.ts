@@ -36,13 +36,15 @@ export const PREFILL_ARGS = new Struct('PrefillArgs', 'paged-attention/prefill.c
   window: 'i32',
 });
 
-export const WGMMA_PREFILL_ARGS = new Struct('WgmmaPrefillArgs', 'paged-attention/prefill-copies.cuh', {
+export const WGMMA_PREFILL_ARGS = new Struct('WgmmaPrefillArgs', 'paged-attention/prefill-work.cuh', {
   out: 'address',
   rowOffsets: 'address',
   contextLengths: 'address',
   blockTables: 'address',
   tiles: 'address',
   taken: 'address',
+  cache: 'address',
+  blockStride: 'u64',
   firstVector: 'i32',
   blockVectors: 'i32',
   tileCount: 'i32',

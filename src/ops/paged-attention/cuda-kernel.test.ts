@@ -5,13 +5,14 @@ import { rowOf } from '../matrix.js';
 import { ropeAppendLaunch } from '../rope/cuda.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
-import { decodeLaunch, prefillLaunch } from './cuda.js';
+import { prefillLaunch } from './cuda.js';
+import { decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
   heads: { headCount, kvHeadCount, headDim },
 });
-const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST] = [
+const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
   heads(1, 1, 16),
   heads(4, 4, 32),
   heads(8, 2, 48),
@@ -19,6 +20,7 @@ const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST] = [
   heads(2, 2, 128),
   heads(4, 1, 128),
   heads(2, 1, 256),
+  heads(16, 2, 64),
 ];
 /** Each size of heads; then each type of cache, each kernel that older devices have, and other blocks, with some of the sizes. */
 const CHOICES: readonly KernelChoice[] = [
@@ -28,6 +30,11 @@ const CHOICES: readonly KernelChoice[] = [
   { dtype: 'f16', ...SINGLE, kvDtype: 'i8' },
   { dtype: 'f16', ...LARGEST, kvDtype: 'i8', blockTokens: 8 },
   { dtype: 'bf16', ...GROUPED, kvDtype: 'i8' },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8' },
+  { dtype: 'f16', ...HALF, kvDtype: 'i8', blockTokens: 64 },
+  { dtype: 'bf16', ...EIGHT, kvDtype: 'i8', blockTokens: 32 },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8', blockTokens: 24 },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8', scores: { window: 300, softCap: 4 } },
   { dtype: 'f16', ...ODD, kvDtype: 'f8e4m3' },
   { dtype: 'bf16', ...FULL, kvDtype: 'f8e4m3', blockTokens: 24 },
   { dtype: 'f16', ...HALF, blockTokens: 24 },
@@ -74,12 +81,22 @@ const PREFILL_ROWS: readonly AttendingRow[] = [
 ];
 
 describeGpuKernels('pagedAttention', (open) => {
-  it.each(CASES)('decodes with the kernels of %s', (_, choice) => {
+  const SIZES = [
+    ['few', FEW_TOKENS],
+    ['many', FEW_TOKENS + 1],
+  ] as const;
+  it.each(
+    CASES.flatMap(([name, choice]) => SIZES.map(([size, tokens]) => [size, name, choice, tokens] as const)),
+  )('decodes %s rows with the kernels of %s', (size, _, choice, tokens) => {
     const kernels = open(choice);
     const attention = new AttentionCase(kernels, DECODE_ROWS);
+    const { decodeKernels } = attention;
+    // One kernel for both is compared once.
+    if (size === 'few' && decodeKernels.few === decodeKernels.many) return;
     const operands = attention.upload();
     // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
-    for (let i = 0; i < 2; i++) kernels.run(decodeLaunch(attention.problem, kernels.target, operands));
+    for (let i = 0; i < 2; i++)
+      kernels.run(decodeLaunch(decodeKernels, tokens, attention.problem, kernels.target, operands));
 
     const expected = attention.expected();
     const out = kernels.activations(operands.out, expected.data.length);

@@ -6,15 +6,9 @@ import type { CudaAttention } from '../cuda/lower.js';
 import type { CudaScope, CudaStep } from '../cuda/scope.js';
 import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
 import { rotationOffset } from '../rope/cuda-tables.js';
-import {
-  attentionFiles,
-  type AttentionOperands,
-  decodeLaunch,
-  type PrefillKernel,
-  prefillKernelFor,
-  prefillLaunch,
-  wgmmaBoxRows,
-} from './cuda.js';
+import { attentionFiles, type PrefillKernel, prefillKernelFor, prefillLaunch, wgmmaBoxRows } from './cuda.js';
+import { decodeKernelsFor, decodeLaunch } from './cuda-decode.js';
+import type { AttentionOperands } from './cuda-problem.js';
 
 export const attentionOp: CudaOpDefinition<CudaAttention> = {
   kernels: (_, { plan, target, blockTokens }) => [
@@ -30,6 +24,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const { blockStride, headBlockBytes } = memory;
     const isQuantised = isQuantisedKv(plan.kvDtype);
     const { window = 0 } = op.attend;
+    const decodeKernels = decodeKernelsFor(plan, target.computeCapability, blockTokens);
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
@@ -54,7 +49,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         decodeItems,
         prefillTiles,
       };
-      if (decodeItems > 0) sink.kernel(decodeLaunch(problem, target, operands));
+      if (decodeItems > 0) sink.kernel(decodeLaunch(decodeKernels, tokens, problem, target, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(prefillKernel, problem, target, operands));
     };
   },
@@ -96,7 +91,7 @@ function bindOperands(
   });
 }
 
-/** Maps of the queries, keys and values of a step's tokens, and of the whole cache as a matrix of keys and values. */
+/** Maps of the queries, keys and values of a step's tokens, and of a whole cache of 16 bits as a matrix of keys and values. */
 function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOperands['maps']> {
   const { plan, memory, blockTokens } = scope.context;
   const { headDim } = plan.dims;
@@ -111,12 +106,14 @@ function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOper
       boxRows: boxRows.qkv,
       dtype,
     }),
-    cache: memory.tensorMap({
-      address: memory.kvBase,
-      rows: memory.kvBytes / (headDim * 2),
-      columns: headDim,
-      boxRows: boxRows.cache,
-      dtype,
-    }),
+    cache: isQuantisedKv(plan.kvDtype)
+      ? undefined
+      : memory.tensorMap({
+          address: memory.kvBase,
+          rows: memory.kvBytes / (headDim * 2),
+          columns: headDim,
+          boxRows: boxRows.cache,
+          dtype,
+        }),
   };
 }

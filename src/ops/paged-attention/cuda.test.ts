@@ -4,41 +4,13 @@ import { kvVectorBytes } from '../../plan/kv-dtype.js';
 import type { AttentionScores, PlanDims } from '../../plan/plan.js';
 import { cacheDefines, scoreDefines } from './cuda-defines.js';
 import {
-  type AttentionOperands,
   prefillKernelFor,
   prefillLaunch,
   prefillSharedBytes,
-  ringStageCount,
-  splitTokensFor,
   wgmmaBoxRows,
   wgmmaSharedBytes,
 } from './cuda.js';
-
-describe('ringStageCount', () => {
-  it('is a multiple of the warps that share it, so that a slot always serves the same warp', () => {
-    for (const warps of [6, 8])
-      for (const stageBytes of [1024, 2048, 6144, 8192, 16384, 65536, 131072]) {
-        const count = ringStageCount(stageBytes, 128 << 10, warps);
-        expect(count % Math.min(warps, count), String(stageBytes)).toBe(0);
-        expect(count).toBeGreaterThan(0);
-      }
-  });
-});
-
-describe('splitTokensFor', () => {
-  it('is whole cache blocks on devices with bulk copies', () => {
-    for (const blockTokens of [8, 16, 24, 48, 128])
-      expect(
-        splitTokensFor({ computeCapability: 90, multiprocessorCount: 132 }, 1, blockTokens) % blockTokens,
-      ).toBe(0);
-  });
-
-  it('gives grouped queries, which have fewer key heads, smaller pieces', () => {
-    const target = { computeCapability: 90, multiprocessorCount: 132 };
-    expect(splitTokensFor(target, 1, 16)).toBe(512);
-    expect(splitTokensFor(target, 4, 16)).toBe(256);
-  });
-});
+import type { AttentionOperands } from './cuda-problem.js';
 
 describe('cacheDefines', () => {
   it('leaves the kernels of a cache of activations as they are', () => {
@@ -81,6 +53,8 @@ describe('prefillKernelFor', () => {
     ['bf16', 64, 90, 8],
     ['f16', 64, 90, 24],
     ['bf16', 128, 90, 256],
+    ['i8', 128, 90, 16],
+    ['f8e4m3', 64, 90, 6], // no boxes of rows: it is converted
   ] as const)('multiplies by warpgroups: cache %s, head size %i, %i, blocks of %i', (kv, size, cc, block) => {
     expect(prefillKernelFor(planOf(kv, size), cc, block)).toEqual({
       name: 'attention_prefill_wgmma',
@@ -92,8 +66,6 @@ describe('prefillKernelFor', () => {
     ['f16', 128, 80, 16], // no wgmma before 9.0
     ['f16', 128, 100, 16], // nor after
     ['f16', 128, 120, 16],
-    ['i8', 128, 90, 16],
-    ['f8e4m3', 64, 90, 16],
     ['f16', 96, 90, 16], // no whole halves of 64 columns
     ['f16', 256, 90, 16], // too many sums for the registers
     ['bf16', 128, 90, 4], // no whole rows of the swizzle pattern

@@ -39,12 +39,6 @@ __device__ __forceinline__ void store_stage(u32 slot, int isValue, int token, in
 #endif
 }
 
-__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
-  Unit u = unit_of(a, index / a.kvHeads, index % a.kvHeads);
-  skip_hidden_blocks(u);
-  return u;
-}
-
 // The warp that copies.
 struct DecodeProducer {
   const DecodeArgs& a;
@@ -54,9 +48,8 @@ struct DecodeProducer {
 
   // Requests block `block` of the cache, which is the b-th of a unit. One lane calls it.
   __device__ __forceinline__ void copy_block(const Unit& u, int b, int block) {
-    const u32 full = ring.full + 8 * slot;
+    const u32 full = ring.full + 8 * slot, to = ring.slots + slot * RING_STAGE_BYTES;
     barrier_wait(ring.empty + 8 * slot, parity);
-    const u32 to = ring.slots + slot * RING_STAGE_BYTES;
 #ifdef KV_8BIT
     barrier_expect(full, KV_HEAD_BYTES);
     bulk_copy(to, a.cache + block * a.blockStride + (size_t)u.kvHead * KV_HEAD_BYTES, KV_HEAD_BYTES, full);

@@ -58,10 +58,10 @@ __device__ __forceinline__ void merge_warps(const DecodeArgs& a, const Unit& u, 
   }
 }
 
-template <int WARPS>
-__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u) {
+// Adds the splits of a row. `threads` threads call it, of which this one is `thread`.
+__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u, int thread, int threads) {
   const size_t step = (size_t)a.kvHeads * GROUP * (HEAD_DIM + 2);
-  for (int index = threadIdx.x; index < GROUP * HEAD_DIM; index += WARPS * 32) {
+  for (int index = thread; index < GROUP * HEAD_DIM; index += threads) {
     const int g = index / HEAD_DIM, d = index % HEAD_DIM;
     const float* partial = partial_of(a, u, u.item - u.split, g);
     float top = MASKED_SCORE;
@@ -76,6 +76,14 @@ __device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u)
   }
 }
 
+// Counts the splits of a row and head that are done. Returns whether this one is the last; one thread calls it.
+__device__ __forceinline__ bool arrives_last(const DecodeArgs& a, const Unit& u) {
+  u32* arrival = a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
+  const bool isLast = atomicAdd(arrival, 1u) == (u32)u.splits() - 1;
+  if (isLast) *arrival = 0;
+  return isLast;
+}
+
 // Takes the unit's sums of all warps, which have been put before the last `sync` of these warps.
 template <int WARPS, typename Sync>
 __device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, WarpSums<WARPS>& warps, Sync sync) {
@@ -83,13 +91,9 @@ __device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, 
   if (u.splits() == 1) return;
   __threadfence();
   sync();
-  if (threadIdx.x == 0) {
-    u32* arrival = a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
-    warps.isLast = atomicAdd(arrival, 1u) == (u32)u.splits() - 1;
-    if (warps.isLast) *arrival = 0;
-  }
+  if (threadIdx.x == 0) warps.isLast = arrives_last(a, u);
   sync();
   if (!warps.isLast) return;
   __threadfence();
-  merge_splits<WARPS>(a, u);
+  merge_splits(a, u, threadIdx.x, WARPS * 32);
 }

@@ -19,13 +19,12 @@
 #include "paged-attention/decode-unit.cuh"
 #include "paged-attention/kv-cache.cuh"
 #include "paged-attention/scores.cuh"
+#include "paged-attention/decode-floats.cuh"
+#include "paged-attention/decode-input.cuh"
 
 // With one query head a key head two blocks share a multiprocessor, and six warps have two slots each for LLaMA-2-7B's
 // cache blocks.
 #define DECODE_WARPS (GROUP == 1 ? 6 : 8)
-#define PASSES ((BLOCK_TOKENS + TOKENS_A_WARP - 1) / TOKENS_A_WARP)
-// Passes whose keys are in registers at the same time.
-#define PASSES_AT_ONCE (PASSES % 8 == 0 ? 8 : PASSES % 4 == 0 ? 4 : PASSES % 2 == 0 ? 2 : 1)
 struct DecodeShared {
   u64 full[32], empty[32];
   WarpSums<DECODE_WARPS> sums;
@@ -33,65 +32,49 @@ struct DecodeShared {
 
 __device__ __forceinline__ void decode_sync() { asm volatile("bar.sync 1, %0;" ::"n"(DECODE_WARPS * 32) : "memory"); }
 
+// Blocks of a unit that a warp takes: each takers-th.
+struct Share {
+  int first;
+  int newest;  // the one that the new token belongs to; -1 if it is not this warp's
+};
+
 // A warp that takes cache blocks.
 struct DecodeConsumer {
   const DecodeArgs& a;
   DecodeShared& shared;
   DecodeRing ring;
-  int warp, lane, sub;  // `lane` of those that share a token, `sub` the token of those that the warp takes at once
+  int warp, lane, sub;  // `lane` of those that share a vector, `sub` the token of those that the warp takes at once
   int takers;           // warps that take blocks
   int stage;            // of the unit's first block, counted over all units
-  Unit u;
-  int firstOwn;     // the first of the blocks that are this warp's: each takers-th
-  int newestBlock;  // the one that the new token belongs to; -1 if it is not this warp's
   KvVector newKey, newValue;
-  float q[GROUP][EPL];                               // scaled so that products are scores
-  float acc[GROUP][EPL], best[GROUP], total[GROUP];  // sums of weighted values; the largest score; sums of weights
+  DecodeSums sums;
 
   __device__ __forceinline__ bool active() const { return lane < USED_LANES; }
 
-  // Takes the unit's queries and, where it is this warp's, its new token, which it appends to the cache.
-  __device__ __forceinline__ void load_unit(float scale) {
-    const int newest = u.newest(), heads = a.heads();
-    const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
-    firstOwn = warp < takers ? (warp - stage % takers + takers) % takers : u.blocks;
-    newestBlock = (newest - u.first) / BLOCK_TOKENS;
-    if (newestBlock >= u.blocks || newestBlock < firstOwn || (newestBlock - firstOwn) % takers != 0) newestBlock = -1;
-    const Rotation rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
-    Vec16 query[GROUP], newKeyBits = zero16(), newValueBits = zero16();
-#pragma unroll
-    for (int g = 0; g < GROUP; g++)
-      query[g] = active() ? load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL) : zero16();
-    int ownBlock = 0;
-    if (newestBlock >= 0 && active()) {
-      ownBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
-      newKeyBits = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
-      newValueBits = load16(source + (heads + a.kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
-    }
-    newKey = kv_zero(), newValue = kv_zero();
-    if (newestBlock >= 0) {
-      float k[EPL];
-      unpack8(newKeyBits, k);
-      rotate_lane(k, rotation, lane);
-      newKey = kv_from_activations<LANES>(pack8(k));
-      newValue = kv_from_activations<LANES>(newValueBits);
-      if (sub == 0 && active())
-        kv_store_both(a.cache, a.blockStride, a.kvHeads, ownBlock, u.kvHead, newest % BLOCK_TOKENS, lane, newKey,
-                      newValue);
-    }
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) {
-      unpack8(query[g], q[g]);
-      rotate_lane(q[g], rotation, lane);
-      best[g] = MASKED_SCORE, total[g] = 0.f;
-#pragma unroll
-      for (int i = 0; i < EPL; i++) q[g][i] *= scale, acc[g][i] = 0.f;
-    }
+  __device__ __forceinline__ Share share_of(const Unit& u, int firstStage) const {
+    const int first = warp < takers ? (warp - firstStage % takers + takers) % takers : u.blocks;
+    const int newest = (u.newest() - u.first) / BLOCK_TOKENS;
+    const bool isMine = newest < u.blocks && newest >= first && (newest - first) % takers == 0;
+    return {first, isMine ? newest : -1};
+  }
+
+  // Requests what `start` takes; nothing for a warp without a share.
+  __device__ __forceinline__ UnitInput request(const Unit& u, const Share& share) const {
+    return share.first < u.blocks ? request_input(a, u, lane, share.newest >= 0) : UnitInput{};
+  }
+
+  // Rotates the unit's queries and, where it is this warp's, its new token, which it appends to the cache.
+  __device__ __forceinline__ void start(const Unit& u, const Share& share, const UnitInput& in, float scale) {
+    sums.clear();
+    if (share.first >= u.blocks) return;
+    if (share.newest >= 0) append_newest(a, u, in, lane, sub, newKey, newValue);
+    float q[GROUP][EPL];
+    rotate_queries(in, lane, scale, q);
+    sums.take_queries(q);
   }
 
   // Puts the new token into its slot: the copy brought what lay in the cache before.
-  __device__ __forceinline__ void put_newest(u32 at) {
-    const int within = u.newest() % BLOCK_TOKENS;
+  __device__ __forceinline__ void put_newest(u32 at, int within) {
     if (sub == 0 && active()) {
       store_stage(at, 0, within, lane, newKey);
       store_stage(at, 1, within, lane, newValue);
@@ -100,117 +83,37 @@ struct DecodeConsumer {
     __syncwarp();
   }
 
-  // Scores of a block's keys, and `top`, the largest score so far.
-  __device__ __forceinline__ void score_block(u32 at, int token0, float (&score)[GROUP][PASSES], float (&top)[GROUP]) {
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) top[g] = best[g];
-#pragma unroll
-    for (int p0 = 0; p0 < PASSES; p0 += PASSES_AT_ONCE) {
-      KvVector keys[PASSES_AT_ONCE];
-#pragma unroll
-      for (int p = 0; p < PASSES_AT_ONCE; p++) {
-        const int within = (p0 + p) * TOKENS_A_WARP + sub;
-        keys[p] = active() && within < BLOCK_TOKENS ? load_stage(at, 0, within, lane) : kv_zero();
-      }
-      float sums[GROUP][PASSES_AT_ONCE];
-#pragma unroll
-      for (int p = 0; p < PASSES_AT_ONCE; p++) {
-        float k[EPL];
-        kv_unpack(keys[p], k);
-#pragma unroll
-        for (int g = 0; g < GROUP; g++) {
-          sums[g][p] = 0.f;
-#pragma unroll
-          for (int i = 0; i < EPL; i++) sums[g][p] += q[g][i] * k[i];
-        }
-      }
-#pragma unroll
-      for (int g = 0; g < GROUP; g++) {
-        scatter_sum<PASSES_AT_ONCE, LANES>(sums[g]);
-#pragma unroll
-        for (int p = 0; p < PASSES_AT_ONCE; p++) {
-          const int within = (p0 + p) * TOKENS_A_WARP + sub;
-          const bool live =
-              within < BLOCK_TOKENS && token0 + within < u.length && in_window(token0 + within, u.visible);
-          const float sum = __shfl_sync(0xffffffffu, sums[g][place<PASSES_AT_ONCE, LANES>(p)],
-                                        holder<PASSES_AT_ONCE, LANES>(p), LANES);
-          score[g][p0 + p] = live ? capped_score(kv_scaled(sum, keys[p])) : MASKED_SCORE;
-          top[g] = fmaxf(top[g], score[g][p0 + p]);
-        }
-      }
-    }
-  }
-
-  // Makes `top` the score that weights are relative to: what has been summed shrinks as it grows.
-  __device__ __forceinline__ void rescale(float (&top)[GROUP]) {
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) {
-      top[g] = max_over_tokens(top[g]);
-      const float factor = exp2f(best[g] - top[g]);
-      best[g] = top[g];
-      total[g] *= factor;
-#pragma unroll
-      for (int i = 0; i < EPL; i++) acc[g][i] *= factor;
-    }
-  }
-
-  // Adds a block's values by their weights.
-  __device__ __forceinline__ void weigh_block(u32 at, int token0, const float (&score)[GROUP][PASSES]) {
-#pragma unroll
-    for (int p = 0; p < PASSES; p++) {
-      const int within = p * TOKENS_A_WARP + sub, token = token0 + within;
-      const bool live = within < BLOCK_TOKENS && token < u.length && in_window(token, u.visible);
-      float v[EPL];
-      const KvVector value = active() && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
-      kv_unpack(value, v);
-#pragma unroll
-      for (int g = 0; g < GROUP; g++) {
-        const float weight = live ? exp2f(score[g][p] - best[g]) : 0.f;
-        total[g] += weight;
-        const float share = kv_scaled(weight, value);
-#pragma unroll
-        for (int i = 0; i < EPL; i++) acc[g][i] += live ? share * v[i] : 0.f;
-      }
-    }
-  }
-
-  __device__ __forceinline__ void take_block(int b) {
-    const int slot = (stage + b) % a.stageCount;
+  __device__ __forceinline__ void take_block(const Unit& u, int b, bool hasNewest) {
+    const int slot = (stage + b) % a.stageCount, token0 = u.first + b * BLOCK_TOKENS;
     const u32 at = ring.slots + slot * RING_STAGE_BYTES;
-    const int token0 = u.first + b * BLOCK_TOKENS;
     barrier_wait(ring.full + 8 * slot, (stage + b) / a.stageCount & 1);
-    if (b == newestBlock) put_newest(at);
-    float score[GROUP][PASSES], top[GROUP];
-    score_block(at, token0, score, top);
-    rescale(top);
-    weigh_block(at, token0, score);
-    __syncwarp();
-    if ((threadIdx.x & 31) == 0) barrier_arrive(ring.empty + 8 * slot);
+    if (hasNewest) put_newest(at, u.newest() - token0);
+    sums.take_slot(at, [&](int within) { return token0 + within < u.length && in_window(token0 + within, u.visible); });
+    barrier_arrive(ring.empty + 8 * slot);
   }
 
-  // Adds up what the warps have found.
-  __device__ __forceinline__ void merge_unit() {
-#pragma unroll
-    for (int g = 0; g < GROUP; g++) {
-      total[g] = sum_over_tokens(total[g]);
-#pragma unroll
-      for (int i = 0; i < EPL; i++) acc[g][i] = sum_over_tokens(acc[g][i]);
-    }
-    decode_sync();  // the previous unit's sums have been read
-    if (sub == 0 && active()) shared.sums.put(warp, lane, acc, best, total);
-    decode_sync();
-    finish_unit(a, u, shared.sums, [] { decode_sync(); });
-  }
-
-  // `u` is the first unit.
-  __device__ __forceinline__ void run(int unitCount) {
+  // `u` is the first unit. Where registers have room for it, the next one's input is on its way during a unit.
+  __device__ __forceinline__ void run(Unit u, int unitCount) {
+    constexpr bool isAhead = GROUP == 1;
     const float scale = score_scale();
+    Share share = share_of(u, stage);
+    UnitInput in{};
+    if (isAhead && (int)blockIdx.x < unitCount) in = request(u, share);
     for (int index = blockIdx.x; index < unitCount; index += gridDim.x) {
-      load_unit(scale);
-      for (int b = firstOwn; b < u.blocks; b += takers) take_block(b);
+      const bool hasNext = index + (int)gridDim.x < unitCount;
+      Unit next = u;
+      if (isAhead && hasNext) next = unit_at(a, index + gridDim.x);
+      if (!isAhead) in = request(u, share);
+      start(u, share, in, scale);
+      for (int b = share.first; b < u.blocks; b += takers) take_block(u, b, b == share.newest);
       stage += u.blocks;
-      merge_unit();
-      if (index + (int)gridDim.x < unitCount) u = unit_at(a, index + gridDim.x);
+      if (isAhead && hasNext) in = request(next, share = share_of(next, stage));
+      decode_sync();  // the previous unit's sums have been read
+      sums.put(shared.sums, warp);
+      decode_sync();
+      finish_unit(a, u, shared.sums, [] { decode_sync(); });
+      if (!isAhead && hasNext) next = unit_at(a, index + gridDim.x), share = share_of(next, stage);
+      u = next;
     }
   }
 };
@@ -224,7 +127,7 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   if (threadIdx.x == 0)
     for (int s = 0; s < a.stageCount; s++) {
       barrier_init(ring.full + 8 * s, 1);
-      barrier_init(ring.empty + 8 * s, 1);
+      barrier_init(ring.empty + 8 * s, 32);  // lanes of the warp that the slot serves
     }
   barriers_fence();
   __syncthreads();
@@ -240,5 +143,6 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   Unit first{};
   if ((int)blockIdx.x < unitCount) first = unit_at(a, blockIdx.x);
   wait_predecessor();
-  DecodeConsumer{a, shared, ring, warp, lane, sub, min(DECODE_WARPS, a.stageCount), 0, first}.run(unitCount);
+  DecodeConsumer consumer{a, shared, ring, warp, lane, sub, min(DECODE_WARPS, a.stageCount), 0};
+  consumer.run(first, unitCount);
 }

@@ -33,6 +33,8 @@ struct Unit {
   int visible;   // first token that the new one sees
 
   __device__ __forceinline__ int newest() const { return length - 1; }
+  // First position after the unit's blocks.
+  __device__ __forceinline__ int end() const { return first + blocks * BLOCK_TOKENS; }
   __device__ __forceinline__ int splits() const { return (length + SPLIT_TOKENS - 1) / SPLIT_TOKENS; }
 };
 
@@ -57,4 +59,10 @@ __device__ __forceinline__ void skip_hidden_blocks(Unit& u) {
   u.first += skipped * BLOCK_TOKENS;
   u.blocks -= skipped;
 #endif
+}
+
+__device__ __forceinline__ Unit unit_at(const DecodeArgs& a, int index) {
+  Unit u = unit_of(a, index / a.kvHeads, index % a.kvHeads);
+  skip_hidden_blocks(u);
+  return u;
 }

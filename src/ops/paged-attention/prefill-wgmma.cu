@@ -1,7 +1,8 @@
-// Causal attention of prompt chunks over a paged KV cache of activations, compute capability 9.0. The same work as
-// prefill.cu. Flash attention with asynchronous tensor cores (Shah et al. 2024, arXiv:2407.08608): a block takes 128
-// queries of one head. Two warpgroups of 64 queries each multiply (wgmma.cuh); one more warp copies tiles of 128 keys
-// and of their values into rings, and runs ahead into the block's next piece of work (prefill-copies.cuh).
+// Causal attention of prompt chunks over a paged KV cache, compute capability 9.0. The same work as prefill.cu. Flash
+// attention with asynchronous tensor cores (Shah et al. 2024, arXiv:2407.08608): a block takes 128 queries of one head.
+// Two warpgroups of 64 queries each multiply (wgmma.cuh); one more fills rings with tiles of 128 keys and of their
+// values, and runs ahead into the block's next piece of work. One of its warps copies tiles of 16 bits
+// (prefill-copies.cuh); all of them make activations of a cache of 8 bits (prefill-convert.cuh).
 //
 // A warpgroup requests the sums of one tile together with the scores of the next, also from one piece of work to the
 // next, and then works on exponentials. The warpgroups take turns at requesting: one's products are computed during the
@@ -15,8 +16,13 @@
 #include "cuda/memory.cuh"
 #include "cuda/warp.cuh"
 #include "cuda/wgmma.cuh"
-#include "paged-attention/prefill-copies.cuh"
+#include "paged-attention/prefill-work.cuh"
 #include "paged-attention/scores.cuh"
+#ifdef KV_8BIT
+#include "paged-attention/prefill-convert.cuh"
+#else
+#include "paged-attention/prefill-copies.cuh"
+#endif
 
 // A tile of keys for the queries of a piece of work.
 struct PrefillStep {
@@ -146,8 +152,9 @@ struct PrefillConsumer {
   }
 
   // A box that is only partly keys brings whatever lies in the cache after them. Its weight is zero, so it must be a
-  // number.
+  // number. Values that are converted are.
   __device__ __forceinline__ void clear_values(const PrefillStep& step) {
+#ifndef KV_8BIT
     const int keys = step.work.keys() - step.tile * TILE;
     if (keys >= TILE || keys % BOX_ROWS == 0) return;
     wait_values();
@@ -158,6 +165,7 @@ struct PrefillConsumer {
       for (int half = 0; half < HALVES; half++) store_shared16(rows + half * TILE_HALF_BYTES + piece * 16, zero16());
     shared_stores_fence();
     asm volatile("bar.sync %0, 128;" ::"r"(1 + WARPGROUPS + warpgroup) : "memory");
+#endif
   }
 
   __device__ __forceinline__ void store(const PrefillWork& w) const {
@@ -236,24 +244,31 @@ extern "C" __global__ void __launch_bounds__((WARPGROUPS + 1) * 128, 1)
   PrefillShared& shared = *(PrefillShared*)(memory + 3 * SLOTS * TILE_BYTES);
   if (threadIdx.x < SLOTS) {
     const int i = threadIdx.x, warps = WARPGROUPS * 4;
-    barrier_init(shared_address(shared.queriesFull + i), 1),
-        barrier_init(shared_address(shared.queriesEmpty + i), warps);
-    barrier_init(shared_address(shared.keysFull + i), 1), barrier_init(shared_address(shared.keysEmpty + i), warps);
-    barrier_init(shared_address(shared.valuesFull + i), 1), barrier_init(shared_address(shared.valuesEmpty + i), warps);
+    barrier_init(shared_address(shared.queriesFull + i), 1);
+    barrier_init(shared_address(shared.queriesEmpty + i), warps);
+    barrier_init(shared_address(shared.keysFull + i), FILL_ARRIVALS);
+    barrier_init(shared_address(shared.keysEmpty + i), warps);
+    barrier_init(shared_address(shared.valuesFull + i), FILL_ARRIVALS);
+    barrier_init(shared_address(shared.valuesEmpty + i), warps);
   }
   barriers_fence();
-  if (threadIdx.x == WARPGROUPS * 128) prefetch_map(a.qkvMap), prefetch_map(a.cacheMap);
+  if (threadIdx.x == WARPGROUPS * 128) {
+    prefetch_map(a.qkvMap);
+#ifndef KV_8BIT
+    prefetch_map(a.cacheMap);
+#endif
+  }
   __syncthreads();
   allow_successor();
   wait_predecessor();
   // The same for all lanes, so that the compiler sees it: products may not stand in a divergent branch.
   const int warp = __shfl_sync(0xffffffffu, threadIdx.x >> 5, 0);
   if (warp >= WARPGROUPS * 4) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 " FILLING_REGISTERS ";");
     // The first round finds every slot empty.
-    if (warp == WARPGROUPS * 4) PrefillProducer{a, shared, at, {0, 1}, {0, 1}, {0, 1}, nullptr}.run();
+    if (warp < WARPGROUPS * 4 + FILLING_WARPS) PrefillProducer{{a, shared, at, {0, 1}, {0, 1}, {0, 1}, nullptr}}.run();
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 " MULTIPLYING_REGISTERS ";");
     PrefillConsumer{a, shared, at, warp >> 2, warp * 16 + (int)((threadIdx.x & 31) >> 2), {0, 0}, {0, 0}, {0, 0}}.run();
   }
 }

@@ -146,8 +146,8 @@ describeGpuKernels('sample', (open) => {
     const rest = historyOf(500, 3);
     for (const mask of masksOf(500))
       for (const settings of beamSettings(logits, rest)) {
-        const context = contextOf({ ...settings, logprobs: 12 }, { ...rest, mask });
-        const { tokenIds, topIds } = sample(kernels, [{ logits, context, position: 60, isBeam: true }]);
+        const context = contextOf({ ...settings, temperature: 0, logprobs: 12 }, { ...rest, mask });
+        const { tokenIds, topIds } = sample(kernels, [{ logits, context, position: 60, isBeam: true }], 12);
         const expected = scoreBeamReference(logits, context, 12);
         expect([...tokenIds]).toEqual([expected.tokenId]);
         expect([...topIds].filter((id) => id >= 0)).toEqual(expected.top.map(({ tokenId }) => tokenId));

@@ -1,4 +1,5 @@
 /** Members that both forms of an answer, whole and streamed, share. */
+import type { ErrorReport } from '../../core/errors.js';
 import type { GenerateEvent } from '../../core/generate.js';
 
 /** Names one answer. */
@@ -17,14 +18,16 @@ export interface PromptedEvent {
   readonly firstTokenText?: string;
 }
 
-/** Turns events into the answer's frames or its body. */
+/** Turns events into the frames of a stream. */
 export interface StreamWriter {
-  /** JSON texts of the chunks that this event makes. */
-  push(item: PromptedEvent): string[];
-  /** JSON texts of the chunks at the end. */
-  end(): string[];
+  push(item: PromptedEvent): string;
+  /** Frames at the end of the answer. */
+  end(): string;
+  /** The last frame of an answer that failed. */
+  fail(report: ErrorReport, param: string | null): string;
 }
 
+/** Turns events into the body of an answer. */
 export interface BodyWriter {
   push(item: PromptedEvent): void;
   body(): object;

@@ -1,16 +1,24 @@
 /** Events -> answer of /v1/chat/completions. */
+import type {
+  AnswerPart,
+  ConversationBody,
+  ConversationEvent,
+  ConversationWriter,
+} from '../../core/conversation.js';
+import type { ErrorReport } from '../../core/errors.js';
 import type { TextLogprobs } from '../../core/generate.js';
-import type { Usage } from '../../core/request.js';
-import type { AnswerHead, BodyWriter, PromptedEvent, StreamWriter } from './answer.js';
+import { sseFrame } from '../sse.js';
+import type { AnswerHead } from './answer.js';
+import { openAiError } from './error.js';
 import { chatLogprobs } from './logprobs.js';
 import type { StreamOptions } from './stream-options.js';
-import { openAiFinishReason, openAiUsage } from './usage.js';
+import { type ChatFinishReason, chatFinishReason, openAiUsage } from './usage.js';
 
-export class ChatStreamWriter implements StreamWriter {
+export class ChatStreamWriter implements ConversationWriter {
   readonly #head: AnswerHead;
   readonly #includeUsage: boolean;
   readonly #greeted = new Set<number>();
-  readonly #usages: Usage[] = [];
+  #usage = openAiUsage([]);
   /** JSON before the index of a chunk that holds only text, and JSON behind the text. */
   readonly #textChunk: readonly [before: string, behind: string];
 
@@ -24,22 +32,43 @@ export class ChatStreamWriter implements StreamWriter {
     ];
   }
 
-  push({ event }: PromptedEvent): string[] {
-    if (event.type === 'finished') this.#usages.push(event.usage);
-    if (event.type !== 'text' && event.type !== 'sequence') return [];
+  push(event: ConversationEvent): string {
+    if (event.type === 'finished') this.#usage = openAiUsage([event.usage], event.thoughtTokens);
+    if (event.type !== 'parts' && event.type !== 'sequence') return '';
     const chunks = this.#greeting(event.sequence);
-    if (event.type === 'sequence') {
-      chunks.push(this.#chunk(event.sequence, {}, null, openAiFinishReason(event.finishReason)));
-    } else if (event.logprobs !== undefined) {
-      chunks.push(this.#chunk(event.sequence, { content: event.text }, event.logprobs, null));
-    } else if (event.text !== '') chunks.push(this.#textOnly(event.sequence, event.text));
-    return chunks;
+    if (event.type === 'sequence')
+      chunks.push(this.#chunk(event.sequence, {}, null, chatFinishReason(event)));
+    else this.#pushParts(event, chunks);
+    return chunks.map(sseFrame).join('');
   }
 
-  end(): string[] {
-    if (!this.#includeUsage) return [];
-    const usage = openAiUsage(this.#usages);
-    return [JSON.stringify({ ...this.#head, object: 'chat.completion.chunk', choices: [], usage })];
+  end(): string {
+    const done = sseFrame('[DONE]');
+    if (!this.#includeUsage) return done;
+    const body = { ...this.#head, object: 'chat.completion.chunk', choices: [], usage: this.#usage };
+    return sseFrame(JSON.stringify(body)) + done;
+  }
+
+  fail(report: ErrorReport, param: string | null): string {
+    return sseFrame(JSON.stringify(openAiError(report, param)));
+  }
+
+  #pushParts(
+    { sequence, parts, logprobs }: Extract<ConversationEvent, { type: 'parts' }>,
+    chunks: string[],
+  ): void {
+    const [only] = parts;
+    if (logprobs === undefined && parts.length === 1 && only?.type === 'text') {
+      chunks.push(this.#textOnly(sequence, only.text));
+      return;
+    }
+    // Log probabilities go with the first chunk of their tokens.
+    let scores = logprobs ?? null;
+    for (const delta of deltasOf(parts)) {
+      chunks.push(this.#chunk(sequence, delta, scores, null));
+      scores = null;
+    }
+    if (scores !== null) chunks.push(this.#chunk(sequence, { content: '' }, scores, null));
   }
 
   /** The first chunk of a choice carries the role. */
@@ -59,7 +88,7 @@ export class ChatStreamWriter implements StreamWriter {
     index: number,
     delta: object,
     logprobs: readonly TextLogprobs[] | null,
-    finish_reason: 'stop' | 'length' | null,
+    finish_reason: ChatFinishReason | null,
   ): string {
     const choice = { index, delta, logprobs: logprobs && chatLogprobs(logprobs), finish_reason };
     const usage = this.#includeUsage ? { usage: null } : {};
@@ -67,35 +96,91 @@ export class ChatStreamWriter implements StreamWriter {
   }
 }
 
-export class ChatBodyWriter implements BodyWriter {
+function deltasOf(parts: readonly AnswerPart[]): object[] {
+  return parts.flatMap((part): object[] => {
+    switch (part.type) {
+      case 'text':
+        return [{ content: part.text }];
+      case 'thought':
+        return [{ reasoning_content: part.text }];
+      case 'call': {
+        const { id, name } = part;
+        const call = { index: part.call, id, type: 'function', function: { name, arguments: '' } };
+        return [{ tool_calls: [call] }];
+      }
+      case 'arguments':
+        return [{ tool_calls: [{ index: part.call, function: { arguments: part.text } }] }];
+      case 'call-end':
+        return [];
+    }
+  });
+}
+
+/** One choice while it is gathered. */
+interface Choice {
+  text: string;
+  thought: string;
+  readonly calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[];
+  readonly logprobs: TextLogprobs[];
+  finishReason: ChatFinishReason | undefined;
+}
+
+export class ChatBodyWriter implements ConversationBody {
   readonly #head: AnswerHead;
-  readonly #logprobs = new Map<number, TextLogprobs[]>();
-  readonly #choices = new Map<number, object>();
-  readonly #usages: Usage[] = [];
+  readonly #choices = new Map<number, Choice>();
+  #usage = openAiUsage([]);
 
   constructor(head: AnswerHead) {
     this.#head = head;
   }
 
-  push({ event }: PromptedEvent): void {
-    if (event.type === 'finished') this.#usages.push(event.usage);
-    if (event.type === 'text' && event.logprobs) {
-      const soFar = this.#logprobs.get(event.sequence) ?? [];
-      soFar.push(...event.logprobs);
-      this.#logprobs.set(event.sequence, soFar);
-    }
-    if (event.type !== 'sequence') return;
-    const logprobs = this.#logprobs.get(event.sequence);
-    this.#choices.set(event.sequence, {
-      index: event.sequence,
-      message: { role: 'assistant', content: event.text, refusal: null },
-      logprobs: logprobs ? chatLogprobs(logprobs) : null,
-      finish_reason: openAiFinishReason(event.finishReason),
-    });
+  push(event: ConversationEvent): void {
+    if (event.type === 'finished') this.#usage = openAiUsage([event.usage], event.thoughtTokens);
+    if (event.type === 'sequence') this.#choiceOf(event.sequence).finishReason = chatFinishReason(event);
+    if (event.type !== 'parts') return;
+    const choice = this.#choiceOf(event.sequence);
+    for (const part of event.parts) addPart(choice, part);
+    if (event.logprobs) choice.logprobs.push(...event.logprobs);
   }
 
   body(): object {
-    const choices = [...this.#choices.entries()].toSorted(([a], [b]) => a - b).map(([, choice]) => choice);
-    return { ...this.#head, object: 'chat.completion', choices, usage: openAiUsage(this.#usages) };
+    const choices = [...this.#choices.entries()]
+      .toSorted(([a], [b]) => a - b)
+      .map(([index, { logprobs, finishReason, ...choice }]) => ({
+        index,
+        message: messageOf(choice),
+        logprobs: logprobs.length > 0 ? chatLogprobs(logprobs) : null,
+        finish_reason: finishReason ?? 'stop',
+      }));
+    return { ...this.#head, object: 'chat.completion', choices, usage: this.#usage };
   }
+
+  #choiceOf(index: number): Choice {
+    let choice = this.#choices.get(index);
+    if (choice === undefined) {
+      choice = { text: '', thought: '', calls: [], logprobs: [], finishReason: undefined };
+      this.#choices.set(index, choice);
+    }
+    return choice;
+  }
+}
+
+function addPart(choice: Choice, part: AnswerPart): void {
+  const { calls } = choice;
+  if (part.type === 'text') choice.text += part.text;
+  else if (part.type === 'thought') choice.thought += part.text;
+  else if (part.type === 'call')
+    calls.push({ id: part.id, type: 'function', function: { name: part.name, arguments: '' } });
+  else if (part.type === 'arguments') calls[part.call]!.function.arguments += part.text;
+}
+
+/** Members that say nothing are left out, but for content. */
+function messageOf({ text, thought, calls }: Pick<Choice, 'text' | 'thought' | 'calls'>): object {
+  return {
+    role: 'assistant',
+    content: text === '' && (calls.length > 0 || thought !== '') ? null : text,
+    refusal: null,
+    ...(thought === '' ? {} : { reasoning_content: thought }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  };
 }

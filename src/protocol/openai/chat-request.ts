@@ -1,12 +1,16 @@
 /** POST /v1/chat/completions: https://platform.openai.com/docs/api-reference/chat */
 import { type Static, type TObject, Type } from 'typebox';
+import type { ConversationRequest } from '../../core/conversation.js';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
 import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
-import { optional, sharedFields } from './members.js';
+import { toolChoice } from '../conversation/tools.js';
+import { chatTools, TOOL_MEMBERS } from './chat-tools.js';
+import { sharedFields } from './members.js';
 import { MESSAGE_CONTENT, readContent } from './message-content.js';
+import { optional } from './optional.js';
 import { requestReader } from './request-reader.js';
 import { streamOptions, type StreamOptions } from './stream-options.js';
 
@@ -25,26 +29,34 @@ const TEMPLATE_MEMBERS = {
   reasoning_effort: optional(Type.String()),
 };
 
+/** Members about thoughts, named as vLLM, SGLang and llama.cpp name them. */
+const THOUGHT_MEMBERS = {
+  /** Largest thought in tokens. */
+  thinking_token_budget: optional(Type.Integer({ minimum: 0 })),
+  include_reasoning: optional(Type.Boolean()),
+  separate_reasoning: optional(Type.Boolean()),
+  reasoning_format: optional(Type.Enum(['none', 'auto', 'deepseek', 'deepseek-legacy'])),
+};
+
 const CHAT_MEMBERS = {
   messages: Type.Array(MESSAGE, { minItems: 1, maxItems: REQUEST_LIMITS.messages.max }),
   max_tokens: optional(Type.Integer({ minimum: 1 })),
   max_completion_tokens: optional(Type.Integer({ minimum: 1 })),
   logprobs: optional(Type.Boolean()),
   top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 20 })),
-  tools: optional(Type.Array(Type.Object({ type: Type.String() }), { maxItems: REQUEST_LIMITS.tools.max })),
-  tool_choice: optional(Type.Union([Type.String(), Type.Object({ type: Type.String() })])),
-  parallel_tool_calls: optional(Type.Boolean()),
+  ...TOOL_MEMBERS,
+  ...THOUGHT_MEMBERS,
   chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
   ...TEMPLATE_MEMBERS,
 };
 
 const readMembers = requestReader('chat', CHAT_MEMBERS);
 
+export const { schema: CHAT_SCHEMA } = readMembers;
+
 type ChatMembers = Static<TObject<typeof CHAT_MEMBERS>>;
 
-export interface ChatRequest extends StreamOptions {
-  readonly request: GenerateRequest;
-}
+export interface ChatRequest extends StreamOptions, ConversationRequest {}
 
 /** @throws {OpenAiRequestError} that names the wrong member. */
 export function readChatRequest(body: JsonObject): ChatRequest {
@@ -52,7 +64,9 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   if (json.top_logprobs && !json.logprobs) {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
-  const templateArguments = templateArgumentsOf(json);
+  const tools = chatTools(json.tools ?? []);
+  const choice = toolChoice(namedChoice(json.tool_choice), tools);
+  const templateArguments = templateArgumentsOf(json, choice.type !== 'none' && tools.length > 0);
   const request: GenerateRequest = {
     ...sharedFields(json),
     // The answer goes on within a message instead of beginning one.
@@ -67,20 +81,37 @@ export function readChatRequest(body: JsonObject): ChatRequest {
       templateArguments,
     },
   };
-  return { ...streamOptions(json), request };
+  const isParallel = json.parallel_tool_calls ?? true;
+  const thought = {
+    isSeparate: json.separate_reasoning !== false && json.reasoning_format !== 'none',
+    isShown: json.include_reasoning ?? true,
+    maxTokens: json.thinking_token_budget ?? undefined,
+  };
+  return { ...streamOptions(json), request, tools, choice, isParallel, thought };
+}
+
+/** A choice as a word, or with the name of a function. @throws {OpenAiRequestError} */
+function namedChoice(choice: ChatMembers['tool_choice']): string | { readonly name: string } | undefined {
+  if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
+  if (choice.type === 'function' && choice.function) return choice.function;
+  throw new OpenAiRequestError(
+    'tool_choice',
+    `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', or name a function.`,
+    'UNSUPPORTED',
+  );
 }
 
 /** @throws {OpenAiRequestError} */
-function templateArgumentsOf(json: ChatMembers): Readonly<Record<string, unknown>> {
+function templateArgumentsOf(json: ChatMembers, hasTools: boolean): Readonly<Record<string, unknown>> {
   const named = Object.keys(TEMPLATE_MEMBERS) as (keyof typeof TEMPLATE_MEMBERS)[];
   const given = named.flatMap((name) =>
     json[name] === undefined || json[name] === null ? [] : [[name, json[name]]],
   );
-  const tools = toolsOf(json);
   const all: Readonly<Record<string, unknown>> = {
+    ...(isWithoutThought(json) ? { enable_thinking: false } : {}),
     ...json.chat_template_kwargs,
     ...Object.fromEntries(given),
-    ...(tools === undefined ? {} : { tools }),
+    ...(hasTools ? { tools: json.tools } : {}),
   };
   const { chat_template: template } = json;
   if (typeof template === 'string' && /\{[{%#]/.test(template))
@@ -94,33 +125,14 @@ function templateArgumentsOf(json: ChatMembers): Readonly<Record<string, unknown
       'continue_final_message',
       `'continue_final_message' and 'add_generation_prompt' contradict each other: the last message goes on, or a new one begins.`,
     );
-  if (tools !== undefined && json.parallel_tool_calls === false)
-    throw new OpenAiRequestError(
-      'parallel_tool_calls',
-      `'parallel_tool_calls' false is not supported: without guided decoding the number of calls cannot be kept; leave it out.`,
-      'UNSUPPORTED',
-    );
   return all;
 }
 
-/** Tools that the template is given. A call of one can be offered to the model, but not be forced on it. */
-function toolsOf({ tools, tool_choice: choice }: ChatMembers): readonly object[] | undefined {
-  const given = tools?.length ? tools : undefined;
-  if (choice === undefined || choice === null || choice === 'auto') return given;
-  if (choice === 'none') return undefined;
-  if (typeof choice === 'string' && choice !== 'required') {
-    const message = `'tool_choice' is '${choice}', but must be 'none', 'auto' or 'required', or name a function.`;
-    throw new OpenAiRequestError('tool_choice', message);
-  }
-  if (given === undefined)
-    throw new OpenAiRequestError('tool_choice', `'tool_choice' is only allowed when 'tools' are specified.`);
-  const asked = typeof choice === 'string' ? `'${choice}'` : `of type '${choice.type}'`;
-  throw new OpenAiRequestError(
-    'tool_choice',
-    `tool_choice ${asked} is not supported: without guided decoding no call can be guaranteed; use 'auto' and name the tool in a message.`,
-    'UNSUPPORTED',
-  );
-}
+/** Whether no thought is wanted, which most templates know by the name `enable_thinking`. */
+const isWithoutThought = ({
+  reasoning_effort: effort,
+  thinking_token_budget: budget,
+}: ChatMembers): boolean => effort === 'none' || budget === 0;
 
 function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage {
   const content = readContent(given.content, index);

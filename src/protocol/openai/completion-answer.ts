@@ -1,5 +1,8 @@
 /** Events -> answer of /v1/completions. */
+import type { ErrorReport } from '../../core/errors.js';
 import type { Usage } from '../../core/request.js';
+import { sseFrame } from '../sse.js';
+import { openAiError } from './error.js';
 import type { AnswerHead, BodyWriter, PromptedEvent, StreamWriter } from './answer.js';
 import { CompletionLogprobsBuilder, joinLogprobs, type CompletionLogprobs } from './logprobs.js';
 import type { StreamOptions } from './stream-options.js';
@@ -81,18 +84,24 @@ export class CompletionStreamWriter implements StreamWriter {
     ];
   }
 
-  push(item: PromptedEvent): string[] {
-    const chunks: string[] = [];
+  push(item: PromptedEvent): string {
+    let frames = '';
     for (const piece of this.#pieces.of(item)) {
-      if (piece.logprobs || piece.finish_reason) chunks.push(this.#chunk(piece));
-      else if (piece.text !== '') chunks.push(this.#textOnly(piece));
+      if (piece.logprobs || piece.finish_reason) frames += sseFrame(this.#chunk(piece));
+      else if (piece.text !== '') frames += sseFrame(this.#textOnly(piece));
     }
-    return chunks;
+    return frames;
   }
 
-  end(): string[] {
-    if (!this.#includeUsage) return [];
-    return [JSON.stringify({ ...bodyOf(this.#head, []), usage: openAiUsage(this.#pieces.usages) })];
+  end(): string {
+    const done = sseFrame('[DONE]');
+    if (!this.#includeUsage) return done;
+    const body = { ...bodyOf(this.#head, []), usage: openAiUsage(this.#pieces.usages) };
+    return sseFrame(JSON.stringify(body)) + done;
+  }
+
+  fail(report: ErrorReport, param: string | null): string {
+    return sseFrame(JSON.stringify(openAiError(report, param)));
   }
 
   #chunk(piece: Piece): string {

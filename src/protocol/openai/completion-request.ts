@@ -5,7 +5,8 @@ import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
-import { optional, sharedFields } from './members.js';
+import { sharedFields } from './members.js';
+import { optional } from './optional.js';
 import { requestReader } from './request-reader.js';
 import { streamOptions, type StreamOptions } from './stream-options.js';
 
@@ -26,6 +27,8 @@ const COMPLETION_MEMBERS = {
 };
 
 const readMembers = requestReader('completions', COMPLETION_MEMBERS);
+
+export const { schema: COMPLETION_SCHEMA } = readMembers;
 
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;

@@ -7,7 +7,7 @@ type Read = (value: JsonValue, member: string) => Constraint | undefined;
 
 /** Members of requests. `null` says nothing, as everywhere. */
 const MEMBERS: Readonly<Record<string, Read>> = {
-  response_format: readFormat,
+  response_format: formatConstraint,
   structured_outputs: readStructured,
   guided_json: readSchema,
   guided_regex: readRegex,
@@ -59,7 +59,8 @@ function onlyOne(
   return found?.constraint;
 }
 
-function readFormat(value: JsonValue, member: string): Constraint | undefined {
+/** The member `response_format`, or another of its form. @throws {OpenAiRequestError} */
+export function formatConstraint(value: JsonValue, member: string): Constraint | undefined {
   const type = isObject(value) ? value['type'] : undefined;
   if (type === 'text') return undefined;
   if (type === 'json_object') return { type };

@@ -34,7 +34,7 @@ export function ownFields(fields: {
  * A refusal of the engine as an error in the member that caused it, where it names one.
  * @param promptMember the member that holds the prompt
  */
-export function inMemberNames(error: AloftError, promptMember: 'messages' | 'prompt'): AloftError {
+export function inMemberNames(error: AloftError, promptMember: string): AloftError {
   const names = { ...NAMES, prompt: promptMember };
   const renamed = inFieldNames(error, names);
   if (isContextLength(error.code)) return new OpenAiRequestError(promptMember, renamed.message, error.code);

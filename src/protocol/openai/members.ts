@@ -11,10 +11,7 @@ import {
 } from '../../core/sampling-fields.js';
 import type { JsonObject } from '../json.js';
 import { readConstraint } from './constraint.js';
-
-/** `null` counts as absent, as in OpenAI's own service. */
-export const optional = <Schema extends TSchema>(schema: Schema) =>
-  Type.Optional(Type.Union([schema, Type.Null()]));
+import { optional } from './optional.js';
 
 const count = (minimum: number, maximum?: number) =>
   Type.Integer(maximum === undefined ? { minimum } : { minimum, maximum });

@@ -1,10 +1,7 @@
-/** Checks of a request's members. Members that no list knows are allowed: clients send many that do not matter here. */
-import { type Static, type TObject, type TProperties, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
-import { Value } from 'typebox/value';
+/** Checks of a request's members, for both kinds of requests. */
+import type { Static, TObject, TProperties } from 'typebox';
+import { type MemberReader, memberReader } from '../conversation/member-reader.js';
 import type { JsonObject } from '../json.js';
-import { OpenAiRequestError } from './error.js';
-import { firstFault } from './first-fault.js';
 import { FORM_MEMBERS, REQUEST_SCHEMAS } from './members.js';
 import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 
@@ -16,42 +13,11 @@ import { refuseUnhonoured, type RequestKind } from './unhonoured.js';
 export function requestReader<Own extends TProperties>(
   kind: RequestKind,
   own: Own,
-): (json: JsonObject) => JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>> {
-  const members = { ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own };
-  const validator = Compile(Type.Object(members));
-  return (json) => {
+): MemberReader<typeof FORM_MEMBERS & Own> {
+  const reader = memberReader({ ...FORM_MEMBERS, ...REQUEST_SCHEMAS, ...own });
+  const read = (json: JsonObject) => {
     refuseUnhonoured(kind, json);
-    if (validator.Check(json)) return json as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
-    throw faultIn(json, members);
+    return reader(json) as JsonObject & Static<TObject<typeof FORM_MEMBERS & Own>>;
   };
-}
-
-/** Items of a member whose every fault is looked for; to list those of a hundred thousand takes a second. */
-const MAX_EXPLAINED_ITEMS = 2048;
-
-/** The fault of the first member that has one; only that member is looked into. */
-function faultIn(json: JsonObject, members: TProperties): OpenAiRequestError {
-  for (const [name, schema] of Object.entries(members)) {
-    const value = json[name];
-    if (value === undefined) {
-      if (Type.IsOptional(schema)) continue;
-      return new OpenAiRequestError(name, `The request lacks '${name}'.`);
-    }
-    if (Value.Check(schema, value)) continue;
-    if (itemCount(value) > MAX_EXPLAINED_ITEMS)
-      return new OpenAiRequestError(
-        name,
-        `'${name}' has more items than are accepted, or one of a wrong type.`,
-      );
-    const first = firstFault(Value.Errors(schema, value));
-    const path = `${name}${(first?.instancePath ?? '').replaceAll('/', '.')}`;
-    return new OpenAiRequestError(path, `'${path}' ${first?.message ?? 'is invalid'}.`);
-  }
-  return new OpenAiRequestError('', 'The request is invalid.');
-}
-
-function itemCount(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const items: readonly unknown[] = Object.values(value);
-  return items.reduce((sum: number, item) => sum + 1 + itemCount(item), 0);
+  return Object.assign(read, { schema: reader.schema });
 }

@@ -4,14 +4,17 @@ import { readChatRequest } from './chat-request.js';
 import { readCompletionRequest } from './completion-request.js';
 import { CONSTRAINT_MEMBERS } from './constraint.js';
 import { OpenAiRequestError } from './error.js';
+import { readResponseRequest } from './responses/request.js';
 import { UNHONOURED, type RequestKind } from './unhonoured.js';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'a' }] };
 const COMPLETION = { model: 'm', prompt: 'a' };
-const read = (kind: RequestKind, members: JsonObject) =>
-  kind === 'chat'
-    ? readChatRequest({ ...CHAT, ...members })
-    : readCompletionRequest({ ...COMPLETION, ...members });
+const READERS: Readonly<Record<RequestKind, (members: JsonObject) => unknown>> = {
+  chat: (members) => readChatRequest({ ...CHAT, ...members }),
+  completions: (members) => readCompletionRequest({ ...COMPLETION, ...members }),
+  responses: (members) => readResponseRequest({ model: 'm', input: 'a', ...members }, () => []),
+};
+const read = (kind: RequestKind, members: JsonObject): unknown => READERS[kind](members);
 
 function faultOf(kind: RequestKind, members: JsonObject): OpenAiRequestError {
   try {
@@ -66,7 +69,8 @@ const TAKEN = [
 ];
 
 test.each(FORCES_A_FORM)('no kind of request ignores %s', (name) => {
-  for (const kind of ['chat', 'completions'] as const) expect(faultOf(kind, { [name]: 3 }).param).toBe(name);
+  for (const kind of ['chat', 'completions', 'responses'] as const)
+    expect(faultOf(kind, { [name]: 3 }).param).toBe(name);
 });
 
 test.each(TAKEN)('%s is taken, so no table has it', (name) => {
@@ -117,7 +121,9 @@ describe('members for the chat template', () => {
     [{ chat_template: 'x'.repeat(300) }, 'chat_template'],
     [{ chat_template: '{{ messages }}' }, 'chat_template'],
     [{ chat_template: '{% if x %}y{% endif %}' }, 'chat_template'],
-    [{ tools: [{ type: 'function' }], parallel_tool_calls: false }, 'parallel_tool_calls'],
+    [{ parallel_tool_calls: 1 }, 'parallel_tool_calls'],
+    [{ thinking_token_budget: -1 }, 'thinking_token_budget'],
+    [{ reasoning_format: 'x' }, 'reasoning_format'],
     [
       { stream: true, stream_options: { continuous_usage_stats: true } },
       'stream_options.continuous_usage_stats',

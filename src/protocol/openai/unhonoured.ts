@@ -14,7 +14,6 @@ interface Unhonoured {
 }
 
 const GUIDED = 'use response_format, structured_outputs or grammar';
-const REASONING = 'the text is answered as the model writes it; leave it out';
 const SAMPLER = 'there is no such sampler; leave it out';
 
 const unless = (why: string, ...harmless: JsonValue[]): Unhonoured => ({ why, harmless });
@@ -70,19 +69,25 @@ const OF_CHAT: Readonly<Record<string, Unhonoured>> = {
   echo: unless('only /v1/completions echoes', false),
   best_of: unless('only /v1/completions has it', 1),
   add_special_tokens: unless('the chat template writes them', false),
-  separate_reasoning: unless(REASONING, false),
-  include_reasoning: unless(REASONING, true),
-  reasoning_format: unless(REASONING, 'none', 'auto'),
 };
 
 const OF_COMPLETIONS: Readonly<Record<string, Unhonoured>> = {
   suffix: unless('the model continues text and does not fill gaps', ''),
 };
 
+const OF_RESPONSES: Readonly<Record<string, Unhonoured>> = {
+  background: unless('a response is answered while its client waits', false),
+  conversation: unless('use previous_response_id'),
+  prompt: unless('there are no prompts on the server; use instructions and input'),
+  truncation: unless('nothing is left out of the input', 'disabled'),
+  top_logprobs: unless('use /v1/chat/completions', 0),
+};
+
 /** Tables of each request kind. */
 export const UNHONOURED = {
   chat: { ...OF_BOTH, ...OF_CHAT },
   completions: { ...OF_BOTH, ...OF_COMPLETIONS },
+  responses: { ...OF_BOTH, ...OF_RESPONSES },
 } as const;
 
 export type RequestKind = keyof typeof UNHONOURED;

@@ -73,8 +73,12 @@ export class Access {
    * Undefined when all callers share one.
    */
   tenantOf(credentials: Credentials): string | undefined {
-    if (!this.hasKeys || this.#sharesPrefixCache) return undefined;
-    return digestOf(credentials)?.toString('base64');
+    return this.#sharesPrefixCache ? undefined : this.callerOf(credentials);
+  }
+
+  /** Name of the caller, to whom what is kept for one belongs alone. Undefined without keys. */
+  callerOf(credentials: Credentials): string | undefined {
+    return this.hasKeys ? digestOf(credentials)?.toString('base64') : undefined;
   }
 }
 

@@ -58,6 +58,10 @@ export interface ServeOptions extends HealthLimits {
   readonly maxConnectionCount: number;
   /** Further names of models in the OpenAI interface. */
   readonly servedNames: readonly ServedName[];
+  /** Form of calls of tools, by its name; undefined: the one that the model's chat template asks for. */
+  readonly toolCallParser: string | undefined;
+  /** Tags of thoughts, by the name of their parser; undefined: those that the model's chat template knows. */
+  readonly reasoningParser: string | undefined;
   /** Refuses OpenAI requests whose output may not fit instead of cutting it to what is left. */
   readonly strictLengths: boolean;
   /** Time without an event after which a stream of the OpenAI interface gets a comment, so that proxies keep it; undefined never. */
@@ -106,6 +110,8 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   maxStreamsPerConnection: 4096,
   maxConnectionCount: 10_000,
   servedNames: [],
+  toolCallParser: undefined,
+  reasoningParser: undefined,
   strictLengths: false,
   keepAliveMs: undefined,
   maxQueuedRequests: 4096,

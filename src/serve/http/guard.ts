@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Rights that the route needs. Absent, as for paths without a route: those of inference. */
     access?: AccessGroup;
+    /** Whether the description of the interface names the route with this method. */
+    isDescribed?: boolean;
   }
 }
 

@@ -10,13 +10,17 @@ import { guard } from './guard.js';
 import { healthRoutes } from './health-routes.js';
 import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
+import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
+import { RouteDescription } from './openapi/route-description.js';
 import { playgroundRoutes } from './playground-routes.js';
 import { errorBody, isOpenAi, sendError, sendJson } from './reply.js';
+import { responsesRoutes } from './responses-routes.js';
 import { repositoryRoutes } from './repository-routes.js';
 import { settingsRoutes } from './settings-routes.js';
+import { tokenizeRoutes } from './tokenize-routes.js';
 import { sharedMemoryRoutes } from './shared-memory-routes.js';
 
 /** All routes; listening is the caller's. */
@@ -56,13 +60,18 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
       context.log,
     );
   });
+  const description = new RouteDescription(app, context);
   inferRoute(app, context, intake);
   const routes = [healthRoutes, metadataRoutes, generateRoutes, repositoryRoutes, settingsRoutes];
   for (const register of routes) register(app, context);
   sharedMemoryRoutes(app);
   openAiModelRoutes(app, context);
   openAiRoutes(app, context);
+  messagesRoutes(app, context);
+  responsesRoutes(app, context);
   liveRoute(app, context);
+  tokenizeRoutes(app, context);
+  description.serve(app);
   playgroundRoutes(app, options.playgroundDirectory);
   await app.ready();
   return app;

@@ -35,8 +35,9 @@ function shown(context: ServerContext): (readonly [string, GenerationModel])[] {
   return [...aliases, ...plain];
 }
 
-/** @throws {AloftError} MODEL_NOT_FOUND, MODEL_UNAVAILABLE */
-export function openAiModel(context: ServerContext, name: string): GenerationModel {
+/** @param name undefined: the only model @throws {AloftError} MODEL_NOT_FOUND, MODEL_UNAVAILABLE */
+export function openAiModel(context: ServerContext, name: string | undefined): GenerationModel {
+  if (name === undefined) return onlyModel(context);
   const alias = context.options.servedNames.find((served) => served.name === name);
   const model = alias === undefined ? context.repository.resolve(name, '') : aliased(context, alias);
   if ('engine' in model) return model;
@@ -46,6 +47,15 @@ export function openAiModel(context: ServerContext, name: string): GenerationMod
       .map(([other]) => other)
       .join(', ')}.`,
   );
+}
+
+function onlyModel(context: ServerContext): GenerationModel {
+  const [only, ...others] = listed(context);
+  if (only !== undefined && others.length === 0) return only;
+  if (only === undefined)
+    throw new AloftError('MODEL_UNAVAILABLE', 'No model that generates text is loaded; retry later.');
+  const names = shown(context).map(([shownName]) => shownName);
+  throw new AloftError('MODEL_NOT_FOUND', `The server has several models; name one of ${names.join(', ')}.`);
 }
 
 function aliased(context: ServerContext, { name, model }: ServedName) {

@@ -160,11 +160,7 @@ describe('chat completions', () => {
   });
 
   const f = { type: 'function', function: { name: 'f' } };
-  const unsupported =
-    /^400 tool_choice .* is not supported: without guided decoding no call can be guaranteed/;
   test.each<[string, object, string, RegExp]>([
-    ['required', { tools, tool_choice: 'required' }, 'unsupported', unsupported],
-    ['of a function', { tools, tool_choice: f }, 'unsupported', unsupported],
     ['required without tools', { tool_choice: 'required' }, 'request_invalid', /only allowed when 'tools'/],
     [
       'of a function without tools',
@@ -173,7 +169,14 @@ describe('chat completions', () => {
       /only allowed when 'tools'/,
     ],
     ['unknown', { tools, tool_choice: 'f' }, 'request_invalid', /must be 'none', 'auto' or 'required'/],
-  ])('tool_choice %s is refused, because it would not be kept', async (_, body, code, message) => {
+    [
+      'of a tool that is none',
+      { tools, tool_choice: { type: 'function', function: { name: 'g' } } },
+      'request_invalid',
+      /names the function 'g', which is not among the tools; use one of f/,
+    ],
+    ['of another type', { tools, tool_choice: { type: 'custom' } }, 'unsupported', /of type 'custom'/],
+  ])('tool_choice %s is refused', async (_, body, code, message) => {
     const error = await openai.chat.completions
       .create({ model, messages, ...body } as never)
       .catch((thrown: unknown) => thrown);
@@ -201,6 +204,14 @@ describe('chat completions', () => {
     ['temperature', { messages, temperature: -1 }, 'temperature'],
     ['guided_json', { messages, guided_json: 3 }, 'guided_json'],
     ['format', { messages, response_format: { type: 'xml' } }, 'response_format'],
+    ['name of two tools', { messages, tools: [...tools, ...tools] }, 'tools.1.function.name'],
+    [
+      'name of a tool',
+      { messages, tools: [{ type: 'function', function: { name: 'a b' } }] },
+      'tools.0.function.name',
+    ],
+    ['tool without a function', { messages, tools: [{ type: 'function' }] }, 'tools.0.function'],
+    ['type of a tool', { messages, tools: [{ type: 'custom' }] }, 'tools.0.type'],
     ['top_logprobs alone', { messages, top_logprobs: 2 }, 'top_logprobs'],
     ['images', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }, 'messages.0.content'],
   ])('a wrong %s names its member', async (_, body, param) => {

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERROR_CATALOGUE, reportError, type ErrorReport } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { clientReport } from '../inference/client-report.js';
+import { anthropicError } from '../../protocol/anthropic/error.js';
 import { OpenAiRequestError, openAiError, openAiStatus } from '../../protocol/openai/error.js';
 import { sseFrame } from '../../protocol/sse.js';
 import { QueueFullError } from '../generation/running-engine.js';
@@ -13,7 +14,7 @@ export function sendJson(reply: FastifyReply, text: string, status = 200): Fasti
   return reply.code(status).header('content-type', 'application/json').send(Buffer.from(text));
 }
 
-/** A thrown value as an answer: Triton's form, or OpenAI's below /v1. */
+/** A thrown value as an answer: Triton's form, or OpenAI's or Anthropic's below /v1. */
 export function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -22,6 +23,8 @@ export function sendError(
 ): FastifyReply {
   const report = clientReport(thrown, log);
   setRetryAfter(reply, thrown);
+  if (isAnthropic(request))
+    return sendJson(reply, JSON.stringify(anthropicError(report)), openAiStatus(report));
   if (isOpenAi(request)) {
     const param = thrown instanceof OpenAiRequestError ? thrown.param : null;
     return sendJson(reply, JSON.stringify(openAiError(report, param)), openAiStatus(report));
@@ -38,8 +41,14 @@ export function errorEvent({ code, message }: ErrorReport): string {
   return sseFrame(JSON.stringify({ error: message, code }));
 }
 
+/** True for routes of OpenAI's interface, and those that vLLM has beside it. */
 export function isOpenAi(request: FastifyRequest): boolean {
-  return /^\/+v1(?:\/|$)/.test(request.url);
+  return /^\/+(?:v1(?:\/|$)|(?:de)?tokenize(?:[/?]|$))/.test(request.url);
+}
+
+/** True for routes of Anthropic's interface, which stand among those of OpenAI's. */
+export function isAnthropic(request: FastifyRequest): boolean {
+  return /^\/+v1\/+messages(?:[/?]|$)/.test(request.url);
 }
 
 /** Tells a client when to come again, where that helps. */

@@ -1,9 +1,10 @@
 /** Routes, and the parts of a request that several of them read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { REQUEST_LIMITS } from '../../core/request-limits.js';
+import { anthropicErrorOf } from '../../protocol/anthropic/error.js';
 import { openAiRouteError } from '../../protocol/openai/error.js';
 import type { AccessGroup } from '../context/access.js';
-import { errorBody, isOpenAi, sendJson } from './reply.js';
+import { errorBody, isAnthropic, isOpenAi, sendJson } from './reply.js';
 
 /** Sends its own answer. What it throws becomes an error answer. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
@@ -20,11 +21,12 @@ export function route(
 ): void {
   for (const method of METHODS) {
     const handler = handlers[method === 'HEAD' ? 'GET' : method] ?? methodNotAllowed;
+    const isDescribed = method !== 'HEAD' && handlers[method] !== undefined;
     app.route({
       method,
       url,
       handler,
-      config: { access },
+      config: { access, isDescribed },
       bodyLimit: maxBodyBytes ?? bodyLimitOf(app, access),
     });
   }
@@ -71,10 +73,12 @@ export function traceparentOf(request: FastifyRequest): string | undefined {
 }
 
 function methodNotAllowed(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const body = isOpenAi(request)
-    ? JSON.stringify(
-        openAiRouteError(`${request.url} does not take ${request.method}.`, 'method_not_allowed'),
-      )
-    : errorBody('Method Not Allowed');
-  return sendJson(reply, body, 405);
+  return sendJson(reply, refusalOf(request), 405);
+}
+
+function refusalOf(request: FastifyRequest): string {
+  const message = `${request.url} does not take ${request.method}.`;
+  if (isAnthropic(request)) return JSON.stringify(anthropicErrorOf(405, message));
+  if (isOpenAi(request)) return JSON.stringify(openAiRouteError(message, 'method_not_allowed'));
+  return errorBody('Method Not Allowed');
 }

@@ -25,6 +25,8 @@ export interface ModelScript {
   /** Fails with this error after so many tokens. */
   readonly failAfter: { readonly tokenCount: number; readonly error: AloftError } | undefined;
   readonly maxInputTokens: number;
+  /** Facts of the model that differ from those of others. */
+  readonly card: Partial<ModelCard>;
   /** True if the answer to a prompt is repeated until it is cancelled, whatever its limit. */
   readonly isEndless: (promptText: string) => boolean;
 }
@@ -43,6 +45,7 @@ const DEFAULT_SCRIPT: ModelScript = {
   maxWaitingCount: 64,
   failAfter: undefined,
   maxInputTokens: 4096,
+  card: {},
   isEndless: (prompt) => prompt.includes(ENDLESS_PROMPT),
 };
 
@@ -88,12 +91,13 @@ export class ScriptedModel implements ServableEngine {
     this.#script = { ...DEFAULT_SCRIPT, ...script };
     this.maxSequenceCount = this.#script.slotCount;
     this.generator = {
-      model: CARD,
+      model: { ...CARD, ...this.#script.card },
       start: (request, onEvent) => {
         const controller = new AbortController();
         void this.#deliver(request, controller.signal, onEvent);
         return () => controller.abort();
       },
+      tokenize: (prompt) => promptIds({ prompt }),
     };
   }
 

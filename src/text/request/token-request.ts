@@ -1,5 +1,6 @@
 /** GenerateRequest -> TokenRequest: all checks and defaults of a text request, as a pure function. */
 import type { TokenConstraint } from '../../core/constraint.js';
+import type { TokenCourse } from '../../core/course.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { RequestId } from '../../core/ids.js';
@@ -20,6 +21,7 @@ export interface EncodedRequest {
   readonly randomSeed: bigint;
   /** The request's constraint, compiled. */
   readonly constraint?: TokenConstraint | undefined;
+  readonly course?: TokenCourse | undefined;
 }
 
 /** Limits and recommendations of the engine. */
@@ -65,14 +67,18 @@ export function toTokenRequest(
     returnContextLogits: request.returnContextLogits ?? false,
     returnGenerationLogits: request.returnGenerationLogits ?? false,
     constraint: encoded.constraint,
+    course: encoded.course,
   };
 }
 
-function checkContradictions({ bestOf, sequenceCount = 1, ignoreEos, endIds }: GenerateRequest): void {
+function checkContradictions(request: GenerateRequest): void {
+  const { bestOf, sequenceCount = 1, ignoreEos, endIds, constraint, course } = request;
   if (bestOf !== undefined && bestOf < sequenceCount)
     throw refuse(
       `bestOf is ${bestOf}, but sequenceCount is ${sequenceCount}; sample at least as many as to return.`,
     );
+  if (constraint !== undefined && course !== undefined)
+    throw refuse('constraint and course contradict each other; put the constraint into the course.');
   if (ignoreEos && endIds && endIds.length > 0)
     throw refuse('ignoreEos and endIds contradict each other; remove one.');
 }

@@ -27,6 +27,17 @@ function parse(...argv: string[]): { command: Command; flags: ServeFlags } {
   return { command, flags: command.opts<ServeFlags>() };
 }
 
+test('parsers of calls and thoughts are those of a list', () => {
+  const { flags } = parse('--tool-call-parser', 'mistral', '--reasoning-parser', 'none');
+  expect(serveOptions(flags)).toMatchObject({ toolCallParser: 'mistral', reasoningParser: 'none' });
+  expect(serveOptions(parse().flags)).toMatchObject({
+    toolCallParser: undefined,
+    reasoningParser: undefined,
+  });
+  expect(() => parse('--tool-call-parser', 'x')).toThrow(/Allowed: .*hermes/);
+  expect(() => parse('--reasoning-parser', 'x')).toThrow(/Allowed: none, .*qwen3/);
+});
+
 function notes(command: Command): string[] {
   const lines: string[] = [];
   const log: Log = { error() {}, warning() {}, info: (line) => lines.push(line), verbose() {} };

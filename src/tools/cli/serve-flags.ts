@@ -7,6 +7,8 @@ import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serv
 import { parseServedName } from '../../serve/context/served-names.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
+import { CALL_FORMAT_NAMES } from '../../text/calls/call-formats.js';
+import { THOUGHT_NAMES } from '../../text/calls/thought-tags.js';
 import { addOptionGroup, engineOptions } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import { addLogFlags, type LogFlags } from './serve-log.js';
@@ -50,6 +52,8 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly tlsClientCa?: string;
   readonly corsOrigin?: readonly string[];
   readonly servedModelName?: readonly string[];
+  readonly toolCallParser?: string;
+  readonly reasoningParser?: string;
   readonly strictLengths: boolean;
   readonly sseKeepaliveSecs?: number;
   readonly playground: boolean;
@@ -133,6 +137,16 @@ export function addServeFlags(command: Command): Command {
       repeated,
     )
     .option(
+      '--tool-call-parser <name>',
+      'form in which the model writes calls of tools (default: as its chat template asks for)',
+      oneOf(CALL_FORMAT_NAMES),
+    )
+    .option(
+      '--reasoning-parser <name>',
+      'tags of its thoughts (default: those of its chat template); none leaves them in the text',
+      oneOf(THOUGHT_NAMES),
+    )
+    .option(
       '--strict-lengths',
       'refuse OpenAI requests whose max_tokens do not fit instead of cutting them',
       false,
@@ -203,6 +217,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],
     servedNames: (flags.servedModelName ?? []).map(parseServedName),
+    toolCallParser: flags.toolCallParser,
+    reasoningParser: flags.reasoningParser,
     strictLengths: flags.strictLengths,
     keepAliveMs: flags.sseKeepaliveSecs === undefined ? undefined : flags.sseKeepaliveSecs * 1000,
     maxOpenBodyBytes: flags.maxOpenBodyBytes,

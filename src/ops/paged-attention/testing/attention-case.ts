@@ -10,13 +10,9 @@ import { type Matrix, randomMatrix, rowOf } from '../../matrix.js';
 import { ropeAppendReference } from '../../rope/reference.js';
 import { rotationTable } from '../../rope/rotation.js';
 import { roundActivations } from '../../testing/activations.js';
-import {
-  type AttentionOperands,
-  type AttentionProblem,
-  prefillKernelFor,
-  splitTokensFor,
-  wgmmaBoxRows,
-} from '../cuda.js';
+import { prefillKernelFor, wgmmaBoxRows } from '../cuda.js';
+import { type DecodeKernels, decodeKernelsFor } from '../cuda-decode.js';
+import type { AttentionOperands, AttentionProblem } from '../cuda-problem.js';
 import { ReferenceKvCache } from '../reference-cache.js';
 import { pagedAttentionReference } from '../reference.js';
 import { CudaCache, type VectorPlace } from './cuda-cache.js';
@@ -180,15 +176,20 @@ export class AttentionCase {
     const rows = this.cache.bytes.length / (2 * headDim);
     return {
       qkv: tensorMap({ address: qkv, rows: this.#mapRows, columns, boxRows: boxRows.qkv, dtype }),
-      cache: tensorMap({ address: cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
+      cache: isQuantisedKv(this.cache.shape.kvDtype)
+        ? undefined
+        : tensorMap({ address: cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
     };
+  }
+
+  get decodeKernels(): DecodeKernels {
+    const { plan, target, blockTokens } = this.#kernels;
+    return decodeKernelsFor(plan, target.computeCapability, blockTokens);
   }
 
   /** Pieces of attention as the executor lists them: row * 65536 + index of the piece. */
   #items(): { readonly decodeItems: number[]; readonly prefillTiles: number[] } {
-    const { headCount, kvHeadCount } = this.dims;
-    const { target, blockTokens } = this.#kernels;
-    const splitTokens = splitTokensFor(target, headCount / kvHeadCount, blockTokens);
+    const { splitTokens } = this.decodeKernels;
     const { rowOffsets, contextLengths, rowCount } = this.step;
     const [decodeItems, prefillTiles]: [number[], number[]] = [[], []];
     for (let row = 0; row < rowCount; row++) {

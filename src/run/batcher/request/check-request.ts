@@ -60,12 +60,16 @@ function checkLists({ sampling, endIds }: TokenRequest, { maxListNumbers = Infin
 }
 
 /** A search compares whole sequences, so each must be able to end. */
-function checkConstraint({ constraint, beam, endIds }: TokenRequest, { vocabulary }: TokenLimits): void {
-  if (constraint === undefined) return;
+function checkConstraint(
+  { constraint, course, beam, endIds }: TokenRequest,
+  { vocabulary }: TokenLimits,
+): void {
+  const tokens = (course ?? constraint)?.tokens;
+  if (tokens === undefined) return;
   refuse(
-    constraint.tokens.vocabulary !== vocabulary,
+    tokens.vocabulary !== vocabulary,
     () =>
-      `The constraint is for a vocabulary of ${constraint.tokens.vocabulary} tokens, and this engine has ${vocabulary}.`,
+      `The constraint is for a vocabulary of ${tokens.vocabulary} tokens, and this engine has ${vocabulary}.`,
   );
   refuse(
     beam !== undefined && endIds.length === 0,

@@ -1,16 +1,20 @@
 import { AloftError } from '../../../core/errors.js';
 import type { TokenRequest } from '../../../core/request.js';
+import { CourseMatcher } from './course-matcher.js';
 import { AutomatonCache, TokenMatcher } from '../../../text/grammar/token-matcher.js';
 import type { TokenMask } from '../../../text/grammar/vocabulary/token-masks.js';
 
+/** A constraint, or a course with constraints in it, at some place of a sequence. */
+type Matcher = TokenMatcher | CourseMatcher;
+
 /** Follows one sequence through its constraint, and knows which tokens it may take next. */
 export class ConstraintRun {
-  readonly #matcher: TokenMatcher;
+  readonly #matcher: Matcher;
   readonly #endIds: readonly number[];
   #mask: TokenMask;
 
   /** @throws {AloftError} REQUEST_INVALID when no token can begin an answer */
-  constructor(matcher: TokenMatcher, endIds: readonly number[]) {
+  constructor(matcher: Matcher, endIds: readonly number[]) {
     this.#matcher = matcher;
     this.#endIds = endIds;
     this.#mask = this.#nextMask();
@@ -64,8 +68,9 @@ export class ConstraintRun {
 export class ConstraintRuns {
   readonly #automata = new AutomatonCache();
 
-  /** State of a request's constraint before its first token. @throws {AloftError} REQUEST_INVALID */
-  of({ constraint, endIds }: TokenRequest): ConstraintRun | undefined {
+  /** State of a request's constraint or course before its first token. @throws {AloftError} REQUEST_INVALID */
+  of({ constraint, course, endIds }: TokenRequest): ConstraintRun | undefined {
+    if (course !== undefined) return new ConstraintRun(new CourseMatcher(course, this.#automata), endIds);
     if (constraint === undefined) return undefined;
     return new ConstraintRun(new TokenMatcher(this.#automata.automatonOf(constraint), constraint), endIds);
   }

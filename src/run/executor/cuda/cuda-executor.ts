@@ -11,7 +11,8 @@ import { MAX_TOP_COUNT } from '../../../ops/cuda/areas.js';
 import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
-import { prefillKernelFor, splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { prefillKernelFor } from '../../../ops/paged-attention/cuda.js';
+import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
@@ -129,15 +130,16 @@ class CudaExecutor implements Executor {
       ...(link && { ranks: link.connection }),
     });
     this.#logits = lowered.inferred.logits;
-    const { headCount, kvHeadCount, vocabulary } = plan.dims;
+    const { vocabulary } = plan.dims;
+    const { computeCapability } = properties;
     this.#launcher = new StepLauncher({
       stream,
       sink,
       timer: this.#timer,
       program,
       split: {
-        splitTokens: splitTokensFor(properties, headCount / kvHeadCount, limits.blockTokens),
-        queryTile: prefillKernelFor(plan, properties.computeCapability, limits.blockTokens).queryTile,
+        splitTokens: decodeKernelsFor(plan, computeCapability, limits.blockTokens).splitTokens,
+        queryTile: prefillKernelFor(plan, computeCapability, limits.blockTokens).queryTile,
       },
       limits,
       descriptor: areas.descriptor,

@@ -6,7 +6,7 @@ import { kernelLifetimes, type LoweredPlan } from '../../../ops/cuda/lower.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
 import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
-import { splitTokensFor } from '../../../ops/paged-attention/cuda.js';
+import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
@@ -30,8 +30,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
   const sizes = { maxTokens: roundRows(maxStepTokens), maxLogits, activationBytes: ACTIVATION_BYTES };
   const lives = kernelLifetimes(lowered);
   const layout = planBuffers({ ...inferred, values: [...lives.values()] }, sizes);
-  const { headCount, kvHeadCount } = plan.dims;
-  const splitTokens = splitTokensFor(target, headCount / kvHeadCount, blockTokens);
+  const { splitTokens } = decodeKernelsFor(plan, target.computeCapability, blockTokens);
   // Tensor maps of x cover 64 rows at least, also of the last buffer: the slack keeps them inside.
   const widest = Math.max(...inferred.values.map((value) => value.columns));
   const areaSizes = {

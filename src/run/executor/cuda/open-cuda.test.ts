@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AloftError } from '../../../core/errors.js';
 import type { EngineManifest } from '../../../engine/manifest.js';
-import { checkArchitecture, kernelFactsOf, ordinalOfRank } from './open-cuda.js';
+import { checkArchitecture, copyMachineCode, kernelFactsOf, ordinalOfRank } from './open-cuda.js';
 
 const GPU = { ordinal: 0, name: 'NVIDIA A100', computeCapability: 80 };
 const engineFor = (architecture: string) => ({
@@ -20,6 +20,17 @@ test('an engine that does not say which kernels it holds is to be built again', 
   const facts = { isTuned: false };
   expect(kernelFactsOf({ directory: 'engine', kernelFacts: facts })).toBe(facts);
   expect(() => kernelFactsOf({ directory: 'engine', kernelFacts: undefined })).toThrow(/build it again/);
+});
+
+test('machine code outlives the mapping of the engine that holds it', () => {
+  const mapped = Uint8Array.of(1, 2, 3);
+  const engine = {
+    tensorNames: ['layers.0.qkv', 'kernels.common'],
+    tensor: () => ({ dtype: 'u8', shape: [3], address: 0, byteLength: 3, bytes: () => mapped }) as const,
+  };
+  const units = copyMachineCode(engine);
+  mapped.fill(0);
+  expect([...units]).toEqual([['common', Uint8Array.of(1, 2, 3)]]);
 });
 
 describe('the GPU of a rank', () => {

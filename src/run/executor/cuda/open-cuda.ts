@@ -72,7 +72,8 @@ const countGpus = (libraryPath: string | undefined): number => gpuCount(openDriv
 function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): PreparedRank {
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
-  const { units, addresses } = takeTensors(engine, gpu);
+  const units = copyMachineCode(engine);
+  const addresses = uploadWeights(engine, gpu);
   const { cudaLibraryPath, collectives, shareGpu, profile, useGraphs } = given;
   return prepareCudaExecutor({
     plan: engine.plan,
@@ -103,28 +104,28 @@ function shareOfDevice(
   return shareGpu === true ? Math.floor((totalBytes * DEFAULT_FREE_FRACTION) / worldSize) : undefined;
 }
 
-interface TakenTensors {
-  /** Machine code by unit. */
-  readonly units: ReadonlyMap<string, Uint8Array>;
-  /** Device addresses of the weights by tensor. */
-  readonly addresses: ReadonlyMap<string, number>;
+/** Machine code by unit, on the heap: kernels are loaded when the engine's file is no longer mapped. */
+export function copyMachineCode({
+  tensorNames,
+  tensor,
+}: Pick<EngineRank, 'tensorNames' | 'tensor'>): ReadonlyMap<string, Uint8Array> {
+  const names = tensorNames.filter((name) => name.startsWith(KERNEL_TENSOR_PREFIX));
+  return new Map(
+    names.map((name) => [name.slice(KERNEL_TENSOR_PREFIX.length), Uint8Array.from(tensor(name).bytes())]),
+  );
 }
 
-/** Copies an engine's weights to the device and its machine code to the heap. @throws {AloftError} OUT_OF_MEMORY */
-function takeTensors(engine: EngineRank, gpu: Gpu): TakenTensors {
+/** Copies an engine's weights to the device. @returns their addresses there by tensor. @throws {AloftError} OUT_OF_MEMORY */
+function uploadWeights(engine: EngineRank, gpu: Gpu): ReadonlyMap<string, number> {
   const addresses = new Map<string, number>();
-  const units = new Map<string, Uint8Array>();
   for (const name of engine.tensorNames) {
-    const tensor = engine.tensor(name);
-    if (name.startsWith(KERNEL_TENSOR_PREFIX)) {
-      units.set(name.slice(KERNEL_TENSOR_PREFIX.length), tensor.bytes());
-      continue;
-    }
-    const target = gpu.allocate(tensor.byteLength, `the weight ${name}`);
-    gpu.driver.call('cuMemcpyHtoD_v2', target, tensor.address, tensor.byteLength);
+    if (name.startsWith(KERNEL_TENSOR_PREFIX)) continue;
+    const { address, byteLength } = engine.tensor(name);
+    const target = gpu.allocate(byteLength, `the weight ${name}`);
+    gpu.driver.call('cuMemcpyHtoD_v2', target, address, byteLength);
     addresses.set(name, target);
   }
-  return { units, addresses };
+  return addresses;
 }
 
 /** @throws {AloftError} ENGINE_VERSION for engines of a builder that left no facts */

@@ -1,0 +1,174 @@
+// Attention of one new token a sequence over an int8 paged KV cache on compute capability 9.0, with rotary embedding
+// and the cache append fused in. Every warp works by itself: it takes units of the list in turn, copies their cache
+// blocks into two slots of its own with bulk copies, and multiplies on tensor cores (decode-int8.cuh). Its copies run
+// ahead over the list: a slot is filled again as soon as it has been read, with the next unit's blocks after this
+// one's. The first ones start before the wait for the predecessor: earlier steps wrote the older tokens. The newest
+// comes from qkv.
+#include "cuda/async.cuh"
+#include "cuda/launch.cuh"
+#include "cuda/memory.cuh"
+#include "paged-attention/decode-input.cuh"
+#include "paged-attention/decode-int8.cuh"
+#include "paged-attention/decode-merge.cuh"
+#include "paged-attention/decode-unit.cuh"
+#include "paged-attention/kv-cache.cuh"
+
+#define SLOTS 2
+#define SLOT_BYTES (INT8_SLOT_BLOCKS * KV_HEAD_BYTES)
+
+// Barriers of a warp's slots that are full and empty.
+struct SlotBarriers {
+  u64 full[SLOTS], empty[SLOTS];
+};
+
+__device__ __forceinline__ int slots_of(const Unit& u) { return (u.blocks + INT8_SLOT_BLOCKS - 1) / INT8_SLOT_BLOCKS; }
+
+// Copies of the units from `index` on, each `step`-th.
+struct AheadCopies {
+  const DecodeArgs& a;
+  int index, step, unitCount;
+  Unit u;
+  int done;   // slots of the unit that have been requested
+  int block;  // of the cache: this lane's of the unit, which has at most 32
+
+  __device__ __forceinline__ void open() {
+    done = 0;
+    if (index >= unitCount) return;
+    u = unit_at(a, index);
+    const int lane = threadIdx.x & 31;
+    const int* table = a.blockTables + (size_t)u.row * a.maxBlocks + u.first / BLOCK_TOKENS;
+    block = lane < u.blocks ? table[lane] : 0;
+  }
+
+  // Requests the next blocks of the list, if there are any, for a slot that is empty. The whole warp calls it.
+  __device__ __forceinline__ void request(u32 slot, u32 full) {
+    while (index < unitCount && done == slots_of(u)) index += step, open();
+    if (index >= unitCount) return;
+    const int first = done * INT8_SLOT_BLOCKS, count = min(INT8_SLOT_BLOCKS, u.blocks - first);
+    const bool isFirstLane = (threadIdx.x & 31) == 0;
+    if (isFirstLane) barrier_expect(full, count * KV_HEAD_BYTES);
+    for (int b = 0; b < count; b++) {
+      const int from = __shfl_sync(0xffffffffu, block, first + b);
+      if (isFirstLane)
+        bulk_copy(slot + b * KV_HEAD_BYTES, a.cache + from * a.blockStride + (size_t)u.kvHead * KV_HEAD_BYTES,
+                  KV_HEAD_BYTES, full);
+    }
+    done++;
+  }
+};
+
+// A warp and its units.
+struct Int8Decoder {
+  const DecodeArgs& a;
+  u32 slots, barriers;  // addresses
+  int lane, sub;        // as in decode-lanes.cuh
+  AheadCopies copies;
+  int slot, parity;
+  Int8Sums sums;
+
+  __device__ __forceinline__ u32 slot_at(int i) const { return slots + i * SLOT_BYTES; }
+  __device__ __forceinline__ u32 full(int i) const { return barriers + 8 * i; }
+  __device__ __forceinline__ u32 empty(int i) const { return barriers + 8 * (SLOTS + i); }
+
+  __device__ __forceinline__ void start_copies() {
+    if ((threadIdx.x & 31) == 0) {
+#pragma unroll
+      for (int i = 0; i < SLOTS; i++) {
+        barrier_init(full(i), 1);
+        barrier_init(empty(i), 32);
+      }
+      barriers_fence();
+    }
+    __syncwarp();
+    copies.open();
+#pragma unroll
+    for (int i = 0; i < SLOTS; i++) copies.request(slot_at(i), full(i));
+  }
+
+  // Puts the new token into its slot: the copy brought what lay in the cache before.
+  __device__ __forceinline__ void put_newest(int within, const KvVector& key, const KvVector& value) {
+    const u32 block = slot_at(slot) + within / BLOCK_TOKENS * KV_HEAD_BYTES;
+    const int token = within % BLOCK_TOKENS;
+    const u32 scales = block + 2 * KV_HALF_BYTES;
+    if (sub == 0 && lane < USED_LANES) {
+      kv_store_shared(block + token * HEAD_DIM + lane * EPL, scales + token * 4, key);
+      kv_store_shared(block + KV_HALF_BYTES + token * HEAD_DIM + lane * EPL, scales + (BLOCK_TOKENS + token) * 4,
+                      value);
+    }
+    shared_stores_fence();  // the slot's next copy comes later
+    __syncwarp();
+  }
+
+  __device__ __forceinline__ void take_unit(const Unit& u, const UnitInput& in) {
+    KvVector newKey, newValue;
+    const bool hasNewest = u.newest() < u.end();
+    if (hasNewest) append_newest(a, u, in, lane, sub, newKey, newValue);
+    {
+      float q[GROUP][EPL];
+      rotate_queries(in, lane, score_scale(), q);
+      sums.clear();
+      sums.take_queries(q);
+    }
+    for (int token0 = u.first; token0 < u.end(); token0 += SLOT_TOKENS) {
+      barrier_wait(full(slot), parity);
+      const int within = u.newest() - token0;
+      if (hasNewest && within >= 0 && within < SLOT_TOKENS) put_newest(within, newKey, newValue);
+      const int count = min(u.end(), u.length) - token0;
+      sums.take_slot(slot_at(slot), count,
+                     [&](int token) { return token < count && in_window(token0 + token, u.visible); });
+      barrier_arrive(empty(slot));
+      barrier_wait(empty(slot), parity);
+      copies.request(slot_at(slot), full(slot));
+      if (++slot == SLOTS) slot = 0, parity ^= 1;
+    }
+  }
+
+  __device__ __forceinline__ void finish_unit(const Unit& u) {
+    sums.finish();
+    if (u.splits() == 1) {
+      sums.store_result(a, u);
+      return;
+    }
+    sums.store_partial(a, u);
+    __threadfence();
+    __syncwarp();
+    const int thread = threadIdx.x & 31;
+    const bool isLast = __shfl_sync(0xffffffffu, thread == 0 && arrives_last(a, u), 0);
+    if (!isLast) return;
+    __threadfence();
+    merge_splits(a, u, thread, 32);
+  }
+
+  __device__ __forceinline__ void run() {
+    const int step = copies.step, unitCount = copies.unitCount;
+    int index = copies.index;
+    start_copies();
+    Unit u{};
+    if (index < unitCount) u = unit_at(a, index);
+    wait_predecessor();
+    UnitInput in{};
+    if (index < unitCount) in = request_input(a, u, lane, u.newest() < u.end());
+    for (; index < unitCount; index += step) {
+      take_unit(u, in);
+      const Unit done = u;
+      if (index + step < unitCount) {
+        u = unit_at(a, index + step);
+        in = request_input(a, u, lane, u.newest() < u.end());
+      }
+      finish_unit(done);
+    }
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8(const DecodeArgs a) {
+  extern __shared__ __align__(128) u8 memory[];
+  __shared__ SlotBarriers barriers[INT8_WARPS];
+  const int warp = threadIdx.x >> 5, lane = threadIdx.x & (LANES - 1), sub = (threadIdx.x & 31) / LANES;
+  allow_successor();
+  // The step's description was there before the step. Few units are spread over all blocks before a block has two.
+  const int unitCount = *a.itemCount * a.kvHeads;
+  AheadCopies copies{a, warp * (int)gridDim.x + (int)blockIdx.x, (int)gridDim.x * INT8_WARPS, unitCount};
+  Int8Decoder decoder{
+      a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies};
+  decoder.run();
+}

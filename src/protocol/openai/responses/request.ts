@@ -1,0 +1,173 @@
+/** POST /v1/responses: https://platform.openai.com/docs/api-reference/responses */
+import { type Static, Type } from 'typebox';
+import type { ConversationRequest, Tool } from '../../../core/conversation.js';
+import type { ChatMessage } from '../../../core/generate.js';
+import { REQUEST_LIMITS } from '../../../core/request-limits.js';
+import {
+  checkedTools,
+  type FunctionTool,
+  MAX_TOOLS,
+  templateTools,
+  TOOL_SCHEMA,
+  toolChoice,
+  TOOL_NAME,
+  unsupportedTool,
+} from '../../conversation/tools.js';
+import type { JsonObject } from '../../json.js';
+import { formatConstraint } from '../constraint.js';
+import { OpenAiRequestError } from '../error.js';
+import { ownFields } from '../member-names.js';
+import { sharedFields } from '../members.js';
+import { optional } from '../optional.js';
+import { requestReader } from '../request-reader.js';
+import { INPUT_ITEM, itemMessages } from './items.js';
+
+const TOOL = Type.Object({
+  type: Type.String(),
+  name: optional(TOOL_NAME),
+  description: optional(Type.String()),
+  parameters: optional(TOOL_SCHEMA),
+  strict: optional(Type.Boolean()),
+});
+
+const MAX_ITEMS = 2 * REQUEST_LIMITS.messages.max;
+
+const RESPONSE_MEMBERS = {
+  input: Type.Union([Type.String(), Type.Array(INPUT_ITEM, { minItems: 1, maxItems: MAX_ITEMS })]),
+  instructions: optional(Type.String()),
+  previous_response_id: optional(Type.String({ maxLength: REQUEST_LIMITS.idCharacters.max })),
+  store: optional(Type.Boolean()),
+  n: optional(Type.Literal(1)),
+  max_output_tokens: optional(Type.Integer({ minimum: 1 })),
+  tools: optional(Type.Array(TOOL, { maxItems: MAX_TOOLS })),
+  tool_choice: optional(
+    Type.Union([Type.String(), Type.Object({ type: Type.String(), name: optional(Type.String()) })]),
+  ),
+  parallel_tool_calls: optional(Type.Boolean()),
+  text: optional(Type.Object({ format: optional(Type.Object({ type: Type.String() })) })),
+  reasoning: optional(Type.Object({ effort: optional(Type.String()) })),
+  thinking_token_budget: optional(Type.Integer({ minimum: 0 })),
+  chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
+  metadata: optional(Type.Record(Type.String(), Type.String())),
+};
+
+const readMembers = requestReader('responses', RESPONSE_MEMBERS);
+
+export const { schema: RESPONSE_SCHEMA } = readMembers;
+
+type Members = ReturnType<typeof readMembers>;
+
+export interface ResponseRequest extends ConversationRequest {
+  readonly model: string;
+  readonly isStream: boolean;
+  readonly previousId: string | undefined;
+  readonly isStored: boolean;
+  /** Messages of this request alone, without instructions. */
+  readonly messages: readonly ChatMessage[];
+  /** Members that the answer repeats. */
+  readonly echoed: JsonObject;
+}
+
+/**
+ * @param earlier messages of the response that the request continues, by its id
+ * @throws {OpenAiRequestError} that names the wrong member
+ */
+export function readResponseRequest(
+  body: JsonObject,
+  earlier: (id: string) => readonly ChatMessage[],
+): ResponseRequest {
+  const json = readMembers(body);
+  const functions = (json.tools ?? []).map(functionOf);
+  const tools = checkedTools(functions.map((tool, i) => ({ path: `tools.${i}.name`, function: tool })));
+  const choice = toolChoice(namedChoice(json.tool_choice), tools);
+  const hasTools = tools.length > 0 && choice.type !== 'none';
+  const messages = itemMessages(json.input);
+  const previousId = json.previous_response_id ?? undefined;
+  const all = [...(previousId === undefined ? [] : earlier(previousId)), ...messages];
+  const effort = json.reasoning?.effort ?? undefined;
+  const budget = json.thinking_token_budget ?? undefined;
+  const prompt = {
+    type: 'chat',
+    messages: withInstructions(json.instructions ?? undefined, all),
+    templateArguments: {
+      ...(effort === 'none' || budget === 0 ? { enable_thinking: false } : {}),
+      ...json.chat_template_kwargs,
+      ...(effort === undefined ? {} : { reasoning_effort: effort }),
+      ...(hasTools ? { tools: templateTools(functions) } : {}),
+    },
+  } as const;
+  return {
+    model: json.model,
+    isStream: json.stream ?? false,
+    previousId,
+    isStored: json.store ?? true,
+    messages: all,
+    request: { ...formed(json), ...ownFields({ maxOutputTokens: json.max_output_tokens }), prompt },
+    tools,
+    choice,
+    isParallel: json.parallel_tool_calls ?? true,
+    thought: { isSeparate: true, isShown: true, maxTokens: budget },
+    echoed: echoedMembers(json, tools),
+  };
+}
+
+/** Members of both kinds, and the form of the text. @throws {OpenAiRequestError} for two forms */
+function formed(json: Members) {
+  const { text, ...shared } = json;
+  const fields = sharedFields(shared);
+  const format = text?.format as JsonObject | null | undefined;
+  if (format === undefined || format === null) return fields;
+  const constraint = formatConstraint({ type: format['type']!, json_schema: format }, 'text.format');
+  if (constraint === undefined) return fields;
+  if (fields.constraint === undefined) return { ...fields, constraint };
+  const message = `'text.format' and another member both ask for a form of the answer; send one of them.`;
+  throw new OpenAiRequestError('text.format', message);
+}
+
+/** @throws {OpenAiRequestError} for tools that OpenAI's service itself would run */
+function functionOf(tool: Static<typeof TOOL>, i: number): FunctionTool {
+  if (tool.type !== 'function') throw unsupportedTool(`tools.${i}.type`, tool.type);
+  const { name } = tool;
+  if (!name) throw new OpenAiRequestError(`tools.${i}.name`, `'tools.${i}' lacks 'name'.`);
+  return { ...tool, name };
+}
+
+/** @throws {OpenAiRequestError} */
+function namedChoice(choice: Members['tool_choice']): string | { readonly name: string } | undefined {
+  if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
+  if (choice.type === 'function' && choice.name) return { name: choice.name };
+  const message = `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', or name a function.`;
+  throw new OpenAiRequestError('tool_choice', message, 'UNSUPPORTED');
+}
+
+/** Instructions come first, joined with the system's messages there: most templates know one of these only. */
+function withInstructions(
+  instructions: string | undefined,
+  messages: readonly ChatMessage[],
+): readonly ChatMessage[] {
+  const firstOther = messages.findIndex(({ role }) => role !== 'system');
+  const count = firstOther < 0 ? messages.length : firstOther;
+  const systems = messages.slice(0, count).map(({ content }) => content ?? '');
+  const texts = instructions === undefined ? systems : [instructions, ...systems];
+  if (texts.length === 0) return messages;
+  return [{ role: 'system', content: texts.join('\n\n') }, ...messages.slice(count)];
+}
+
+function echoedMembers(json: Members, tools: readonly Tool[]): JsonObject {
+  const { instructions, metadata, reasoning, text, previous_response_id: previous } = json as JsonObject;
+  return {
+    instructions: instructions ?? null,
+    max_output_tokens: json.max_output_tokens ?? null,
+    metadata: metadata ?? {},
+    parallel_tool_calls: json.parallel_tool_calls ?? true,
+    previous_response_id: previous ?? null,
+    reasoning: reasoning ?? null,
+    store: json.store ?? true,
+    temperature: (json['temperature'] as number | null | undefined) ?? null,
+    text: text ?? { format: { type: 'text' } },
+    tool_choice: (json as JsonObject)['tool_choice'] ?? 'auto',
+    tools: tools.length === 0 ? [] : ((json as JsonObject)['tools'] ?? []),
+    top_p: (json['top_p'] as number | null | undefined) ?? null,
+    truncation: 'disabled',
+  };
+}
