@@ -13,6 +13,8 @@ for part in probes templates programs; do
   python3 "jinja_$part.py" "$2"
 done
 python3 sentencepiece_ids.py "$2"
+# With transformers 4 the sets of files and the reference, with transformers 5 what it makes of the same sets.
+python3 tokenizer_files.py "$2"
 python3 tokenizer_and_chat.py "$1" "$2"
 for part in outputs penalties beams beam_processors; do
   python3 "demo_$part.py" "$1" "$2"

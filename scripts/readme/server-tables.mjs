@@ -7,6 +7,8 @@ const API_NAMES = {
   openai: 'OpenAI',
   grpc: 'gRPC',
   'grpc-call': 'gRPC, a call for each request',
+  'sse-ids': 'SSE, token ids',
+  'grpc-ids': 'gRPC, token ids',
 };
 
 /** The one commit of several files. @throws {Refusal} they are of several */
@@ -41,24 +43,30 @@ export function overheadBlock(results) {
   return `${paragraph(caption)}\n\n${table(header, rows)}`;
 }
 
-/** Throughput of the front end with an engine that computes nothing. */
+/** Throughput of the front end with an engine that computes nothing, at the least rate that was offered. */
 export function frontEndBlock(results) {
   const [file] = results.filter(({ path }) => path === 'serve/front-end.json');
   const commit = commitOf(file);
   const { rows, machine } = file.data;
-  const offers = [...new Set(rows.map((row) => row.offeredTokensPerSecond))];
+  const offer = Math.min(...rows.map((row) => row.offeredTokensPerSecond));
   const apis = [...new Set(rows.map((row) => row.api))];
-  const least = (api, offer) =>
-    Math.min(
-      ...rows
-        .filter((row) => row.api === api && row.offeredTokensPerSecond === offer)
-        .map((row) => row.tokensPerSecond),
-    );
-  const body = apis.map((api) => [API_NAMES[api], ...offers.map((offer) => number(least(api, offer)))]);
+  const leastOf = (api) =>
+    rows
+      .filter((row) => row.api === api && row.offeredTokensPerSecond === offer)
+      .toSorted((a, b) => a.steadyTokensPerSecond - b.steadyTokensPerSecond)[0];
+  const body = apis
+    .map(leastOf)
+    .map((row) => [
+      API_NAMES[row.api],
+      number(row.steadyTokensPerSecond),
+      number(row.tokensPerMessage, 1),
+      number(row.firstTokenMs.p99),
+      number(row.serverCpuMicrosecondsPerToken, 1),
+    ]);
   const from = source({ script: 'bench/serve/front-end.mjs', commit, paths: [file.path] });
-  const caption = `What the front end passes of the tokens of an engine that computes nothing: tokens a second that reach
-    ${number(rows[0].streams)} streams, the least of the runs, on a machine of ${machine.coreCount} cores (${from}).`;
-  const header = ['API', ...offers.map((offer) => `${number(offer)}/s offered`)];
+  const caption = `What the front end passes of the tokens of an engine that computes nothing and offers ${number(offer)} a second to
+    ${number(rows[0].streams)} streams, on a machine of ${machine.coreCount} cores, which the client shares (${from}).`;
+  const header = ['API', 'tokens/s', 'tokens a message', 'first token p99, ms', 'CPU a token, µs'];
   return `${paragraph(caption)}\n\n${table(header, body)}`;
 }
 

@@ -276,6 +276,23 @@ test('warns of long sequences, a missing tokenizer and a useless timing cache', 
   });
 });
 
+test.each([
+  [
+    '{"eos_token_id": [2, 5000]}',
+    /have 5000, but token ids of the model are 0 to \d+: no output ends with it\.$/,
+  ],
+  ['{"eos_token_id": [5000, 99999]}', /have 5000, 99999, but .*: no output ends with them\.$/],
+])('warns of end ids that the model does not have: %s', async (generation, message) => {
+  await withDirectory(async (root) => {
+    const warnings: string[] = [];
+    const log = { ...SILENT_LOG, warning: (line: string) => warnings.push(line) };
+    const options = prepare(root, {});
+    writeFileSync(join(model(root), 'generation_config.json'), generation);
+    await build(root, options, { ...HOOKS, log });
+    expect(warnings).toContainEqual(expect.stringMatching(message));
+  });
+});
+
 const model = (root: string) => join(root, 'model');
 function withTensors(root: string, change: (tensors: TinyTensors) => void): void {
   const tensors = tinyTensors();

@@ -56,7 +56,7 @@ function checkNames({ origin, config, tensors }: Checkpoint, plan: Plan): void {
 
 /** Faults of a checkpoint that a build can go on with, but its user should know. */
 export function buildWarnings(
-  { config, origin, tokenizerFiles, tensors, warnings: known }: Checkpoint,
+  { config, generation, origin, tokenizerFiles, tensors, warnings: known }: Checkpoint,
   plan: Plan,
   { limits }: BuildOptions,
 ): string[] {
@@ -70,6 +70,11 @@ export function buildWarnings(
   if (longest > config.maxPositions)
     warnings.push(
       `The engine takes sequences of ${longest} tokens, but the model was trained for ${config.maxPositions} (${config.path}); text beyond may be poor.`,
+    );
+  const beyond = generation.endIds.filter((id) => id >= config.vocabulary);
+  if (beyond.length > 0)
+    warnings.push(
+      `The end ids of ${origin} (eos_token_id in generation_config.json, or else in config.json) have ${beyond.join(', ')}, but token ids of the model are 0 to ${config.vocabulary - 1}: no output ends with ${beyond.length > 1 ? 'them' : 'it'}.`,
     );
   if (!tokenizerFiles.some((path) => /tokenizer\.(json|model)$/.test(path)))
     warnings.push(

@@ -78,7 +78,7 @@ function fromTensor(level: keyof typeof MODELS, tensor: Tensor): GenerateRequest
   };
   const inputs = [...needed[level], tensor];
   const request = { modelName: 'm', modelVersion: '', id: '', parameters: {}, inputs, outputs: [] };
-  return readTensorRequest(request, interfaceOf(level), 1).rows[0];
+  return readTensorRequest(request, interfaceOf(level), { batchSize: 1, vocabulary: 0 }).rows[0];
 }
 
 describe.each(SAMPLING_FIELD_NAMES)('%s', (name) => {

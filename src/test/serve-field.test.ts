@@ -50,6 +50,58 @@ describe('a prompt that is too long', () => {
   });
 });
 
+describe('a prompt that cannot be', () => {
+  const system = { role: 'system' as const, content: 'x' };
+  test.each([
+    ['messages', /has no tokens/, () => chat({ messages: [system] })],
+    ['messages', /chat template does not accept/, () => chat({ messages: [...messages, ...messages] })],
+    ['prompt', /^400 prompt\[1\] is 99999, but token ids/, () => complete({ prompt: [5, 99_999] })],
+    ['prompt', /has no tokens/, () => complete({ prompt: '', add_special_tokens: false })],
+  ])('is refused with the member that holds it: %s, %s', async (param, message, call) => {
+    expect(await faultOf(call())).toMatchObject({
+      status: 400,
+      code: 'request_invalid',
+      param,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    '/v1/completions',
+    '/v1/chat/completions',
+    '/v2/models/ensemble/generate',
+    '/v2/models/ensemble/infer',
+  ])('is refused on %s where its bytes are not UTF-8', async (path) => {
+    const latin1 = Buffer.from(JSON.stringify({ ...GREEDY, messages, text_input: 'é' }), 'latin1');
+    const answer = await fetch(demo.httpUrl + path, { method: 'POST', body: latin1 });
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('is not UTF-8')]);
+  });
+});
+
+describe("inputs of Triton's models", () => {
+  const refusal = async (members: object) => {
+    const body = JSON.stringify({ input_ids: [5, 6], input_lengths: 2, request_output_len: 2, ...members });
+    const answer = await fetch(`${demo.httpUrl}/v2/models/tensorrt_llm/generate`, { method: 'POST', body });
+    return [answer.status, await answer.json()];
+  };
+
+  test('a token that the model lacks is named by its place in input_ids', async () => {
+    expect(await refusal({ input_ids: [5, 99_999] })).toEqual([
+      400,
+      { error: 'input_ids[1] is 99999, but token ids of this model are 0 to 4095.' },
+    ]);
+  });
+
+  test('embedding_bias has a value for each token', async () => {
+    expect(await refusal({ embedding_bias: [5] })).toEqual([
+      400,
+      { error: "embedding_bias has 1 values, but needs one for each of the model's 4096 tokens." },
+    ]);
+    const bias = Array.from({ length: 4096 }, (_, id) => (id === 300 ? 100 : 0));
+    expect(await refusal({ embedding_bias: bias })).toMatchObject([200, { output_ids: [5, 6, 300, 300] }]);
+  });
+});
+
 describe('max_tokens beyond what is left', () => {
   test.each([300, 100_000])('is cut to it and ends with length: %i', async (max_tokens) => {
     const ids = Array.from({ length: 200 }, (_, i) => 300 + i);

@@ -14,6 +14,8 @@ const EXPLANATIONS: readonly Explanation[] = [
   cacheOfAll,
   pipeline,
   original,
+  gguf,
+  unnamedWeights,
   otherWeights,
   inner,
 ];
@@ -72,8 +74,32 @@ function original(_: string, names: readonly string[]): string | undefined {
   return "holds the model in its publisher's own form (consolidated weights, params.json). Download the form for transformers, which has a config.json and model*.safetensors.";
 }
 
+/** A file that is a whole checkpoint. */
+function gguf(directory: string, names: readonly string[]): string | undefined {
+  const files = names.filter((name) => name.endsWith('.gguf'));
+  if (files.length === 0) return undefined;
+  return `holds ${files.length > 1 ? 'GGUF files' : 'a GGUF file'}. Name ${files.length > 1 ? 'one of them' : 'it'}: ${files.map((name) => join(directory, name)).join(', ')}`;
+}
+
+const SHARD = /^(?:model|pytorch_model)-\d+-of-\d+\.(?:safetensors|bin)$/;
+
+/** Weights whose index is not there, or that have names of their own. */
+function unnamedWeights(_: string, names: readonly string[]): string | undefined {
+  if (!names.includes('config.json')) return undefined;
+  const shard = names.find((name) => SHARD.test(name));
+  if (shard !== undefined) {
+    const index = `${shard.replace(/-\d+-of-\d+/, '')}.index.json`;
+    return `holds parts of the weights, such as ${shard}, but lacks ${index}, which says what is in them. Download it.`;
+  }
+  const others = names.filter((name) => name.endsWith('.safetensors'));
+  const [only] = others;
+  if (only === undefined) return undefined;
+  return others.length === 1
+    ? `holds weights by the name ${only}. Rename the file to model.safetensors.`
+    : `holds weights by the names ${others.join(', ')}, but no model.safetensors.index.json, which says what is in them. Download it.`;
+}
+
 const OTHER_WEIGHTS: readonly (readonly [RegExp, string])[] = [
-  [/\.gguf$/, 'a GGUF file, which is for llama.cpp'],
   [/\.onnx$/, 'an ONNX file'],
   [/\.(?:h5|msgpack)$/, 'weights for TensorFlow or Flax only'],
   [/\.engine$/, 'a TensorRT engine, which only TensorRT can run'],

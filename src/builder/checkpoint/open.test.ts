@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { faultOf } from '../testing/fault.js';
@@ -93,7 +93,18 @@ test.each([
     /config\.json is not a JSON object/,
   ],
   ['no directory', (d: string) => rmSync(d, { recursive: true }), /does not exist/],
-  ['no weights', (d: string) => rmSync(join(d, 'model.safetensors.index.json')), /No weights in/],
+  [
+    'no index of the weights',
+    (d: string) => rmSync(join(d, 'model.safetensors.index.json')),
+    /holds parts of the weights, such as model-00001-of-\d+\.safetensors, but lacks model\.safetensors\.index\.json/,
+  ],
+  [
+    'no weights',
+    (d: string) => {
+      for (const name of readdirSync(d)) if (name !== 'config.json') rmSync(join(d, name));
+    },
+    /No weights in/,
+  ],
 ])('refuses %s in one sentence', async (_, damage, message) => {
   await withDirectory((root) => {
     const directory = join(root, 'model');

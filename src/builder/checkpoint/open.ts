@@ -6,6 +6,7 @@ import { readConfig } from '../models/registry.js';
 import type { Checkpoint } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
+import { refusePointer } from './lfs-pointer.js';
 import type { ModelConfig } from './model-config.js';
 import { noCheckpoint } from './no-checkpoint.js';
 import { isThere, namesIn, readableFiles, statsOf } from './paths.js';
@@ -28,6 +29,7 @@ const NAMED_TEMPLATES = 'additional_chat_templates';
 
 function tokenizerFiles(directory: string): string[] {
   const files = readableFiles(directory, TOKENIZER_FILES);
+  files.forEach(refusePointer);
   const folder = join(directory, NAMED_TEMPLATES);
   if (!statsOf(folder)?.isDirectory()) return files;
   const named = namesIn(folder).filter((name) => name.endsWith('.jinja'));
@@ -76,6 +78,7 @@ function readConfigFile(directory: string): JsonFile {
       directory,
       `${path} is missing. Name a Hugging Face model directory, which holds config.json and the weights.`,
     );
+  refusePointer(path);
   const file = JsonFile.read(path);
   if (file.has('builder_config'))
     throw new AloftError(

@@ -122,7 +122,31 @@ describe('a directory that is no checkpoint', () => {
       (d) => writeInner(d, 'abc'),
       /^\/it has no config\.json, but \/it\/abc has\. Name that\./,
     ],
-    ['a GGUF file', (d) => write(d, 'model-q4.gguf', ''), /^\/it holds a GGUF file, which is for llama\.cpp/],
+    [
+      'a GGUF file',
+      (d) => write(d, 'model-q4.gguf', ''),
+      /^\/it holds a GGUF file\. Name it: \/it\/model-q4\.gguf$/,
+    ],
+    [
+      'GGUF files beside a config.json',
+      (d) => (write(d, 'config.json', config), write(d, 'a.gguf', ''), write(d, 'b.gguf', '')),
+      /^\/it holds GGUF files\. Name one of them: \/it\/a\.gguf, \/it\/b\.gguf$/,
+    ],
+    [
+      'parts without their index',
+      (d) => (write(d, 'config.json', config), write(d, 'pytorch_model-00002-of-00003.bin', '')),
+      /such as pytorch_model-00002-of-00003\.bin, but lacks pytorch_model\.bin\.index\.json/,
+    ],
+    [
+      'weights by another name',
+      (d) => (write(d, 'config.json', config), write(d, 'weights.safetensors', '')),
+      /^\/it holds weights by the name weights\.safetensors\. Rename the file to model\.safetensors\.$/,
+    ],
+    [
+      'weights by several names',
+      (d) => (write(d, 'config.json', config), write(d, 'a.safetensors', ''), write(d, 'b.safetensors', '')),
+      /by the names a\.safetensors, b\.safetensors, but no model\.safetensors\.index\.json/,
+    ],
     [
       'TensorFlow weights',
       (d) => (write(d, 'config.json', config), write(d, 'tf_model.h5', '')),
@@ -161,6 +185,20 @@ describe('a directory that is no checkpoint', () => {
     },
   );
 });
+
+test.each(['config.json', 'tokenizer.json', 'tokenizer.model', 'model.safetensors'])(
+  'a pointer of Git LFS is named: %s',
+  async (name) => {
+    const fault = await sentenceOn((directory) => {
+      writeTinyCheckpoint(directory);
+      write(directory, name, 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 9\n');
+    });
+    expect(fault).toEqual({
+      code: 'CHECKPOINT_CORRUPT',
+      message: `/it/${name} is a Git LFS pointer, not the file itself. Run 'git lfs pull' in the model directory.`,
+    });
+  },
+);
 
 function writeInner(directory: string, name: string): void {
   mkdirSync(join(directory, name));

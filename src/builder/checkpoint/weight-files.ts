@@ -1,12 +1,10 @@
 /** Finds the files of the weights in a model directory. */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { readingFile } from '../../core/file-fault.js';
 import type { TensorSource } from './checkpoint.js';
 import { JsonFile } from './json-file.js';
+import { refusePointer } from './lfs-pointer.js';
 import { noCheckpoint } from './no-checkpoint.js';
-import { requireRegularFile } from '../../ffi/memory.js';
 import { isThere } from './paths.js';
 import { openSafetensorsFile } from './safetensors-file.js';
 import { openTorchFile } from './torch-file.js';
@@ -92,30 +90,4 @@ function shardPath(directory: string, indexPath: string, shard: unknown): string
     );
   refusePointer(path);
   return path;
-}
-
-const POINTER_START = 'version https://git-lfs';
-
-/** A clone without Git LFS has short text files in place of the weights. */
-function refusePointer(path: string): void {
-  // A pipe would be waited for.
-  requireRegularFile(path);
-  if (startOf(path) === POINTER_START)
-    throw new AloftError(
-      'CHECKPOINT_CORRUPT',
-      `${path} is a Git LFS pointer, not the weights. Run 'git lfs pull' in the model directory.`,
-    );
-}
-
-function startOf(path: string): string {
-  const start = Buffer.alloc(POINTER_START.length);
-  return readingFile(path, () => {
-    const file = openSync(path, 'r');
-    try {
-      readSync(file, start);
-    } finally {
-      closeSync(file);
-    }
-    return start.toString('latin1');
-  });
 }

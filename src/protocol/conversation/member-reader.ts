@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 import type { JsonObject } from '../json.js';
 import { OpenAiRequestError } from '../openai/error.js';
+import { firstFault } from './first-fault.js';
 
 /** Reads the members of a request. @throws {OpenAiRequestError} that names the first wrong member */
 export interface MemberReader<Members extends TProperties> {
@@ -39,7 +40,7 @@ function faultIn(json: JsonObject, members: TProperties): OpenAiRequestError {
         name,
         `'${name}' has more items than are accepted, or one of a wrong type.`,
       );
-    const [first] = Value.Errors(schema, value);
+    const first = firstFault(Value.Errors(schema, value));
     const path = `${name}${(first?.instancePath ?? '').replaceAll('/', '.')}`;
     return new OpenAiRequestError(path, `'${path}' ${first?.message ?? 'is invalid'}.`);
   }

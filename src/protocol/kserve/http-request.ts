@@ -3,6 +3,7 @@ import { AloftError } from '../../core/errors.js';
 import { requireWithin } from '../../core/request-limits.js';
 import { isObject, parseJsonObject, type JsonObject, type JsonValue } from '../json.js';
 import { isDatatype, type Datatype } from './datatype.js';
+import { readUtf8 } from '../utf8.js';
 import type { InferRequest, Parameters, ParameterValue, RequestedOutput, TensorMetadata } from './infer.js';
 import { dataFromJson } from './tensor-json.js';
 import { dataFromRaw } from './tensor-bytes.js';
@@ -31,7 +32,7 @@ export function readInferRequest(source: HttpInferBody): InferRequest {
   }
   if (source.jsonBytes === 0) return rawRequest(source);
   requireWithin('jsonBytes', jsonBytes, 'The JSON of the request');
-  const json = parseJsonObject(new TextDecoder().decode(source.body.subarray(0, jsonBytes)));
+  const json = parseJsonObject(readUtf8(source.body.subarray(0, jsonBytes)));
   const raw = new RawReader(
     source.body.subarray(jsonBytes),
     source.modelName,

@@ -11,17 +11,54 @@ import { arrayOver, type Tensor, type TensorData } from './tensor.js';
 export function rawBytes(tensor: Tensor): Uint8Array {
   const { data } = tensor;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  let totalBytes = 0;
-  for (const element of data) totalBytes += 4 + element.length;
-  const bytes = new Uint8Array(totalBytes);
-  const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (const element of data) {
-    view.setUint32(offset, element.length, true);
-    bytes.set(element, offset + 4);
-    offset += 4 + element.length;
-  }
+  const bytes = Buffer.allocUnsafe(rawLength(tensor));
+  writeRaw(tensor, bytes, 0);
   return bytes;
+}
+
+/** Number of bytes of a tensor's raw form. */
+export function rawLength(tensor: Tensor): number {
+  const { texts } = tensor;
+  if (texts !== undefined) return texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0);
+  const { data } = tensor;
+  if (ArrayBuffer.isView(data)) return data.byteLength;
+  let total = 0;
+  for (const element of data) total += 4 + element.length;
+  return total;
+}
+
+/** @returns the place behind the raw form */
+export function writeRaw(tensor: Tensor, bytes: Buffer, start: number): number {
+  let at = start;
+  const { texts } = tensor;
+  if (texts !== undefined) {
+    for (const text of texts) at = writeText(text, bytes, at);
+    return at;
+  }
+  const { data } = tensor;
+  // Most tensors of a stream are one small number, and a view over it would cost more than the copy.
+  if (data instanceof Int32Array && data.length <= FEW_ELEMENTS) {
+    for (let i = 0; i < data.length; i++) at = bytes.writeInt32LE(data[i]!, at);
+    return at;
+  }
+  if (ArrayBuffer.isView(data)) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    return at + data.byteLength;
+  }
+  for (const element of data) {
+    at = bytes.writeUInt32LE(element.length, at);
+    bytes.set(element, at);
+    at += element.length;
+  }
+  return at;
+}
+
+const FEW_ELEMENTS = 8;
+
+function writeText(text: string, bytes: Buffer, at: number): number {
+  const length = bytes.write(text, at + 4);
+  bytes.writeUInt32LE(length, at);
+  return at + 4 + length;
 }
 
 /**

@@ -8,6 +8,9 @@ import { allocate, elementsOf, type Tensor, type TensorData } from './tensor.js'
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Half of a character, which a stop string may leave; bytes have U+FFFD in its place. */
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
 /** Inclusive value ranges of the integer types. */
 const RANGES: Readonly<Partial<Record<Datatype, readonly [bigint, bigint]>>> = {
   UINT8: [0n, 255n],
@@ -61,9 +64,11 @@ export function dataFromValues(name: string, datatype: Datatype, values: readonl
  * The elements of a tensor as JSON values, flat.
  * @throws {AloftError} REQUEST_TOO_LARGE for more than the limit, REQUEST_INVALID for types that JSON does not carry
  */
-export function valuesOf(tensor: Tensor): JsonValue[] {
-  const { data, datatype } = tensor;
+export function valuesOf(tensor: Tensor): readonly JsonValue[] {
+  const { texts, datatype } = tensor;
   requireSmall(tensor);
+  if (texts !== undefined) return texts.map((text) => text.replaceAll(LONE_SURROGATE, '\uFFFD'));
+  const { data } = tensor;
   if (datatype === 'FP16' || datatype === 'BF16') {
     throw fault(
       `sending ${datatype} data via JSON is not supported. Please use the binary data format for '${tensor.name}'`,
@@ -75,12 +80,14 @@ export function valuesOf(tensor: Tensor): JsonValue[] {
 }
 
 /** JSON of a million numbers would keep everybody waiting; raw bytes cost nothing. */
-function requireSmall({ name, data }: Tensor): void {
+function requireSmall(tensor: Tensor): void {
   const { max } = REQUEST_LIMITS.jsonElements;
-  if (data.length <= max) return;
+  const { name } = tensor;
+  const { length } = tensor.texts ?? tensor.data;
+  if (length <= max) return;
   throw new AloftError(
     'REQUEST_TOO_LARGE',
-    `Output '${name}' has ${data.length} elements, and JSON carries at most ${max}; ask for it with 'binary_data' in infer, or use gRPC.`,
+    `Output '${name}' has ${length} elements, and JSON carries at most ${max}; ask for it with 'binary_data' in infer, or use gRPC.`,
   );
 }
 

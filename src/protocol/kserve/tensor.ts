@@ -22,6 +22,8 @@ export interface Tensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly data: TensorData;
+  /** The elements of BYTES as text, where they were made of it. */
+  readonly texts?: readonly string[];
 }
 
 type NumericArray = Exclude<TensorData, readonly Uint8Array[]>;
@@ -29,7 +31,10 @@ type NumericArray = Exclude<TensorData, readonly Uint8Array[]>;
 const ARRAYS: Readonly<
   Record<
     Exclude<Datatype, 'BYTES'>,
-    new (buffer: ArrayBuffer, byteOffset?: number, length?: number) => NumericArray
+    {
+      new (length: number): NumericArray;
+      new (buffer: ArrayBuffer, byteOffset?: number, length?: number): NumericArray;
+    }
   >
 > = {
   BOOL: Uint8Array,
@@ -49,7 +54,8 @@ const ARRAYS: Readonly<
 
 /** A zeroed array for `count` elements. */
 export function allocate(datatype: Exclude<Datatype, 'BYTES'>, count: number): NumericArray {
-  return new ARRAYS[datatype](new ArrayBuffer(count * ELEMENT_BYTES[datatype]));
+  // By its length: V8 keeps small arrays that have no buffer of their own on its heap.
+  return new ARRAYS[datatype](count);
 }
 
 /** Numbers or booleans as a tensor; bigint types take either. */
@@ -57,14 +63,13 @@ export function numberTensor(
   name: string,
   datatype: Exclude<Datatype, 'BYTES'>,
   shape: readonly number[],
-  values: Iterable<number | bigint | boolean>,
+  values: readonly (number | bigint | boolean)[],
 ): Tensor {
-  const list = [...values];
-  const data = allocate(datatype, list.length);
+  const data = allocate(datatype, values.length);
   if (data instanceof BigUint64Array || data instanceof BigInt64Array) {
-    for (const [i, value] of list.entries()) data[i] = BigInt(value);
+    for (let i = 0; i < values.length; i++) data[i] = BigInt(values[i]!);
   } else {
-    for (const [i, value] of list.entries()) data[i] = Number(value);
+    for (let i = 0; i < values.length; i++) data[i] = Number(values[i]!);
   }
   return { name, datatype, shape, data };
 }
@@ -73,7 +78,25 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function textTensor(name: string, shape: readonly number[], values: readonly string[]): Tensor {
-  return { name, datatype: 'BYTES', shape, data: values.map((value) => encoder.encode(value)) };
+  return new TextTensor(name, shape, values);
+}
+
+/** Encodes its text only for those who ask for bytes: JSON does not. */
+class TextTensor implements Tensor {
+  readonly datatype = 'BYTES';
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly texts: readonly string[];
+
+  constructor(name: string, shape: readonly number[], texts: readonly string[]) {
+    this.name = name;
+    this.shape = shape;
+    this.texts = texts;
+  }
+
+  get data(): readonly Uint8Array[] {
+    return this.texts.map((text) => encoder.encode(text));
+  }
 }
 
 /** @throws {AloftError} REQUEST_INVALID when the tensor is not BYTES. */

@@ -9,21 +9,14 @@ import { ownFields } from './member-names.js';
 import { toolChoice } from '../conversation/tools.js';
 import { chatTools, TOOL_MEMBERS } from './chat-tools.js';
 import { sharedFields } from './members.js';
+import { MESSAGE_CONTENT, readContent } from './message-content.js';
 import { optional } from './optional.js';
 import { requestReader } from './request-reader.js';
 import { streamOptions, type StreamOptions } from './stream-options.js';
 
-const CONTENT_PART = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
-
 const MESSAGE = Type.Object({
   role: Type.String({ minLength: 1 }),
-  content: Type.Optional(
-    Type.Union([
-      Type.String(),
-      Type.Null(),
-      Type.Array(CONTENT_PART, { maxItems: REQUEST_LIMITS.contentParts.max }),
-    ]),
-  ),
+  content: Type.Optional(MESSAGE_CONTENT),
 });
 
 /** Members beside `chat_template_kwargs` that go to the chat template, as vLLM has them. */
@@ -152,17 +145,3 @@ function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage 
 /** Whether a member says nothing. Templates take a list of calls that is there for a message that makes some. */
 const isAbsent = (name: string, value: unknown): boolean =>
   value === null || (name === 'tool_calls' && Array.isArray(value) && value.length === 0);
-
-function readContent(content: Static<typeof MESSAGE>['content'], index: number): string | null {
-  if (content === undefined || content === null || typeof content === 'string') return content ?? null;
-  const texts = content.map((part) => {
-    if (part.type === 'text' && part.text !== undefined) return part.text;
-    const path = `messages.${index}.content`;
-    throw new OpenAiRequestError(
-      path,
-      `'${path}' has a part of type '${part.type}'; only text parts are supported.`,
-      'UNSUPPORTED',
-    );
-  });
-  return texts.join('');
-}

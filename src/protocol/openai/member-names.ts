@@ -17,6 +17,10 @@ const OWN_NAMES = {
 
 const NAMES = { ...REQUEST_NAMES, ...OWN_NAMES };
 
+/** Refusals of a prompt that name no member. */
+const ABOUT_PROMPT =
+  /^The (?:prompt has|model's chat template does not accept|model \S+ has no chat template;)/;
+
 type OwnFields = Pick<GenerateRequest, keyof typeof OWN_NAMES>;
 
 /** Fields of a request that its kind's own members set. Takes none that has no name here. */
@@ -31,9 +35,11 @@ export function ownFields(fields: {
  * @param promptMember the member that holds the prompt
  */
 export function inMemberNames(error: AloftError, promptMember: string): AloftError {
-  const renamed = inFieldNames(error, NAMES);
+  const names = { ...NAMES, prompt: promptMember };
+  const renamed = inFieldNames(error, names);
   if (isContextLength(error.code)) return new OpenAiRequestError(promptMember, renamed.message, error.code);
-  const { field } = renameFields(error.message, NAMES);
+  const named = renameFields(error.message, names).field;
+  const field = named ?? (ABOUT_PROMPT.test(error.message) ? promptMember : undefined);
   const isAboutRequest = ERROR_CATALOGUE[error.code].http === 400 && !(error instanceof OpenAiRequestError);
   if (field === undefined || !isAboutRequest) return renamed;
   return new OpenAiRequestError(field, renamed.message, error.code);

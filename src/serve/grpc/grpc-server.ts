@@ -9,22 +9,24 @@ import { callGuard } from './guard.js';
 import { healthHandlers } from './health-service.js';
 import { modelInferHandler } from './model-infer.js';
 import { modelStreamInferHandler } from './model-stream-infer.js';
+import { RawStreams } from './raw-streams.js';
 import { unaryHandlers } from './unary.js';
 
 export function createGrpcServer(context: ServerContext): Server {
   const { options } = context;
+  const rawStreams = new RawStreams();
   const server = new Server({
     'grpc.max_receive_message_length': options.maxBodyBytes,
     'grpc.max_send_message_length': -1,
     'grpc.max_metadata_size': options.maxHeaderBytes,
     'grpc.so_reuseport': 0,
     'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
-    interceptors: [callGuard(context)],
+    interceptors: [callGuard(context, rawStreams)],
   });
   const handlers: UntypedServiceImplementation = {
     ...unaryHandlers(context),
     ModelInfer: modelInferHandler(context),
-    ModelStreamInfer: modelStreamInferHandler(context),
+    ModelStreamInfer: modelStreamInferHandler(context, rawStreams),
   };
   server.addService(INFERENCE_SERVICE, handlers);
   server.addService(HEALTH_SERVICE, { ...healthHandlers(context) });

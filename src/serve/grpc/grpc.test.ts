@@ -168,6 +168,17 @@ describe('ModelInfer', () => {
 });
 
 describe('ModelStreamInfer', () => {
+  test('takes many requests at once without a warning of the runtime', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    const requests = Array.from({ length: 30 }, (_, i) => ensembleRequest('a', 4, true, `w${i}`));
+    expect((await exchange(requests)).filter((message) => finalFlag(message))).toHaveLength(30);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   test('streams pieces whose sum is the whole answer, the last one flagged', async () => {
     const prompts = ['plain', '你好，世界', '😀👍🏽 family', '  leading spaces', 'def f(x):\n    return x'];
     for (const prompt of prompts) {

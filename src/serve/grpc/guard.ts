@@ -9,6 +9,7 @@ import {
 import { AloftError } from '../../core/errors.js';
 import type { AccessGroup, Credentials } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
+import type { RawStreams } from './raw-streams.js';
 import { grpcStatus } from './status.js';
 
 /** Groups of methods; those that are not here belong to inference. */
@@ -30,7 +31,10 @@ const GROUPS: Readonly<Record<string, AccessGroup>> = {
 };
 
 /** Refuses a call when its headers are there: its message stays unread. */
-export function callGuard({ access, log, options }: ServerContext): ServerInterceptor {
+export function callGuard(
+  { access, log, options }: ServerContext,
+  rawStreams: RawStreams,
+): ServerInterceptor {
   return ({ path, requestStream }, call) => {
     const group = GROUPS[path.slice(path.lastIndexOf('/') + 1)] ?? 'inference';
     let timer: NodeJS.Timeout | undefined;
@@ -42,6 +46,7 @@ export function callGuard({ access, log, options }: ServerContext): ServerInterc
           call.sendStatus(grpcStatus(error, log));
           return;
         }
+        rawStreams.remember(metadata, call);
         // A stream may be open for long before its first message.
         if (!requestStream) {
           const end = () => call.sendStatus(grpcStatus(tooSlow(), log));

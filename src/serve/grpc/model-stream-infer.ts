@@ -2,7 +2,9 @@
  * ModelStreamInfer: many requests on one stream. Answers of decoupled models come as they are made, interleaved and
  * matched by id; those of other models in the order of their requests. One request's error does not end the stream.
  */
+import { setMaxListeners } from 'node:events';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ServerHttp2Stream } from 'node:http2';
 import { ModelInferRequestSchema } from '../../protocol/gen/inference_pb.js';
 import { EMPTY_FINAL, readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
@@ -17,15 +19,16 @@ import { remainingMs } from './deadline.js';
 import { callCredentials, textOf } from './guard.js';
 import { grpcStatus } from './status.js';
 import { PacedWriter } from './paced-writer.js';
+import type { RawStreams } from './raw-streams.js';
 
 type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 
 const LAST = { triton_final_response: true };
 const NOT_LAST = { triton_final_response: false };
 
-export function modelStreamInferHandler(context: ServerContext) {
+export function modelStreamInferHandler(context: ServerContext, rawStreams: RawStreams) {
   return (stream: Stream): void => {
-    const session = new StreamSession(context, stream);
+    const session = new StreamSession(context, stream, rawStreams.of(stream.metadata));
     stream.on('data', (message: Outgoing) => session.take(message));
     // The client has sent all: the stream ends when all is answered.
     stream.on('end', () => session.finish());
@@ -47,10 +50,12 @@ class StreamSession {
   #openCount = 0;
   #hasAllRequests = false;
 
-  constructor(context: ServerContext, stream: Stream) {
+  constructor(context: ServerContext, stream: Stream, raw: ServerHttp2Stream) {
     this.#context = context;
+    // Each request of the stream that runs listens to it.
+    setMaxListeners(0, this.#controller.signal);
     this.#stream = stream;
-    this.#writer = new PacedWriter(stream, context.options.writeTimeoutMs);
+    this.#writer = new PacedWriter(stream, raw, context.options.writeTimeoutMs);
     this.#tenant = context.access.tenantOf(callCredentials(stream.metadata));
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
@@ -115,16 +120,14 @@ class StreamSession {
       isStream: true,
     };
     const encoder = new GrpcResponseEncoder();
-    const write = (batch: ResponseBatch) => {
-      const { responses, isFinal } = batch;
-      let busy: Promise<void> | undefined;
-      for (let i = 0; i < responses.length; i++) {
-        const flag = isFinal && i === responses.length - 1 ? LAST : NOT_LAST;
-        busy = this.#writer.write(encoder.streamed(responses[i]!, isDecoupled ? flag : undefined));
-      }
-      if (isFinal && responses.length === 0 && isDecoupled && wantsEmptyFinal === true)
-        busy = this.#writer.write(encoder.streamed(emptyResponse(model, request), LAST));
-      return busy;
+    const write = ({ responses, isFinal }: ResponseBatch) => {
+      const isEmptyFinal = isFinal && responses.length === 0 && isDecoupled && wantsEmptyFinal === true;
+      const list = isEmptyFinal ? [emptyResponse(model, request)] : responses;
+      const frames = list.map((response, i) => {
+        const flag = isFinal && i === list.length - 1 ? LAST : NOT_LAST;
+        return { response, more: isDecoupled ? flag : undefined };
+      });
+      return frames.length === 0 ? undefined : this.#writer.write(encoder.frames(frames));
     };
     const failure = await new Promise<AloftError | undefined>((resolve) => {
       const take = turn === undefined ? write : (batch: ResponseBatch) => turn.then(() => write(batch));

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { AloftError } from '../../core/errors.js';
 import { REQUEST_LIMITS } from '../../core/request-limits.js';
+import { readUtf8 } from '../../protocol/utf8.js';
 import type { BodyIntake } from './body-intake.js';
 
 const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) };
@@ -12,12 +13,12 @@ function bodyBytes(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 }
 
-/** @throws {AloftError} REQUEST_INVALID for a compressed body: only /infer takes those. */
+/** @throws {AloftError} REQUEST_INVALID for bytes that are not UTF-8, and for a compressed body: only /infer takes those. */
 export function bodyText(request: FastifyRequest): string {
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new AloftError('REQUEST_INVALID', `Unsupported content-encoding, only 'identity' is supported.`);
   }
-  return bodyBytes(request).toString('utf8');
+  return readUtf8(bodyBytes(request));
 }
 
 /** Deflate makes at most 1032 bytes of one. */

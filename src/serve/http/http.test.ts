@@ -307,6 +307,20 @@ describe('generate', () => {
     expect(await stops(',')).toEqual([',']);
   });
 
+  test.each([
+    ['max_tokens', { max_tokens: [3, 4] }],
+    ['text_input', { text_input: ['a', 'b'] }],
+  ])('of which one is read, several are refused instead of ignored: %s', async (name, members) => {
+    const answer = await generate({ text_input: 'a', max_tokens: 2, ...members });
+    const count = Object.values(members)[0]!.length;
+    expect([answer.status, await answer.json()]).toEqual([
+      400,
+      {
+        error: `Input '${name}' has ${count} elements for a request, but one is read; send a batch with a row for each, or one element.`,
+      },
+    ]);
+  });
+
   test('64-bit seeds are exact', async () => {
     await post(
       '/v2/models/ensemble/generate',

@@ -28,12 +28,14 @@ const end = (sequence: number, tokenIds: readonly number[]): GenerateEvent => ({
   stop: undefined,
   cumulativeLogprob: -9,
 });
-const builderOf = (splitsTokens: boolean, sequenceCount = 1) =>
-  new AnswerBuilder(1, { echoTokens: true, splitsTokens, sequenceCount });
+const streamedBy = (splitsTokens: boolean) =>
+  new AnswerBuilder(1, { isStreaming: true, echoTokens: false, splitsTokens, sequenceCount: 1 });
+const wholeOf = (sequenceCount: number) =>
+  new AnswerBuilder(1, { isStreaming: false, echoTokens: true, splitsTokens: true, sequenceCount });
 
 describe('several tokens that are there at once', () => {
   test('are one piece each where token ids are answered', () => {
-    const builder = builderOf(true);
+    const builder = streamedBy(true);
     builder.push(0, textEvent(0, [1, 2, 3]));
     builder.push(0, end(0, [1, 2, 3]));
     const pieces = builder.takePieces().map((answer) => answer.pieces[0]!);
@@ -50,7 +52,7 @@ describe('several tokens that are there at once', () => {
   });
 
   test('are one piece where text is', () => {
-    const builder = builderOf(false);
+    const builder = streamedBy(false);
     builder.push(0, textEvent(0, [1, 2, 3]));
     expect(builder.takePieces().map((answer) => answer.pieces[0]!.tokenIds)).toEqual([[1, 2, 3]]);
   });
@@ -58,7 +60,7 @@ describe('several tokens that are there at once', () => {
 
 describe('whole answers', () => {
   test('count the generated tokens apart from those of the prompt', () => {
-    const builder = builderOf(true);
+    const builder = wholeOf(1);
     builder.push(0, { type: 'started', id: 'a', promptTokenIds: [7, 8], seed: 1n });
     builder.push(0, textEvent(0, [1, 2, 3]));
     builder.push(0, end(0, [1, 2, 3]));
@@ -68,7 +70,7 @@ describe('whole answers', () => {
   });
 
   test('of several sequences are one each, which they name', () => {
-    const builder = builderOf(true, 2);
+    const builder = wholeOf(2);
     for (const sequence of [0, 1]) builder.push(0, textEvent(sequence, [sequence + 1]));
     for (const sequence of [0, 1]) builder.push(0, end(sequence, [sequence + 1]));
     expect(builder.wholes()).toMatchObject([

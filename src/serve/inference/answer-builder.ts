@@ -21,6 +21,8 @@ interface Sequence {
 }
 
 export interface AnswerOptions {
+  /** Only pieces are taken, so nothing is kept for a whole answer. */
+  readonly isStreaming: boolean;
   /** Whole answers start with the prompt's token ids. */
   readonly echoTokens: boolean;
   /** Each streamed piece is one token, as clients of token ids expect, however many are there at once. */
@@ -31,6 +33,7 @@ export interface AnswerOptions {
 export class AnswerBuilder {
   readonly #facts: RowFacts[];
   readonly #sequences: Map<number, Sequence>[];
+  readonly #isStreaming: boolean;
   readonly #echoTokens: boolean;
   readonly #splitsTokens: boolean;
   readonly #isMany: boolean;
@@ -41,6 +44,7 @@ export class AnswerBuilder {
     this.#isMany = rowCount > 1 || options.sequenceCount > 1;
     this.#facts = Array.from({ length: rowCount }, emptyRow);
     this.#sequences = Array.from({ length: rowCount }, () => new Map<number, Sequence>());
+    this.#isStreaming = options.isStreaming;
     this.#echoTokens = options.echoTokens;
     this.#splitsTokens = options.splitsTokens;
   }
@@ -113,26 +117,36 @@ export class AnswerBuilder {
     };
   }
 
-  #pushText(row: number, event: Extract<GenerateEvent, { type: 'text' }>): void {
+  #pushText(row: number, event: TextEvent): void {
     const sequence = this.#sequence(row, event.sequence);
-    sequence.text += event.text;
-    sequence.tokenIds.push(...event.tokenIds);
-    if (event.logprobs) sequence.logprobs.push(...event.logprobs);
-    if (event.logits) sequence.logits.push(event.logits);
+    if (!this.#isStreaming) return keep(sequence, event);
     if (event.text === '' && event.tokenIds.length === 0) return;
     sequence.wasStreamed = true;
-    const parts = this.#splitsTokens && event.tokenIds.length > 1 ? singleTokens(event) : [event];
-    for (const { text, tokenIds, logprobs = [], logits } of parts) {
-      const cumulativeLogprob = (sequence.cumulativeLogprob += sum(logprobs));
-      const piece = { row, sequence: event.sequence, text, tokenIds, outputCount: tokenIds.length };
-      this.#pieces.push({ ...piece, logprobs, logits, cumulativeLogprob, finishReason: undefined });
-    }
+    if (!this.#splitsTokens || event.tokenIds.length <= 1) return this.#pushPiece(row, sequence, event);
+    for (const part of singleTokens(event)) this.#pushPiece(row, sequence, part);
+  }
+
+  #pushPiece(row: number, sums: Sequence, event: TextEvent): void {
+    const { sequence, text, tokenIds, logprobs = NO_LOGPROBS, logits } = event;
+    for (const { logprob } of logprobs) sums.cumulativeLogprob += logprob;
+    this.#pieces.push({
+      row,
+      sequence,
+      text,
+      tokenIds,
+      outputCount: tokenIds.length,
+      logprobs,
+      logits,
+      cumulativeLogprob: sums.cumulativeLogprob,
+      finishReason: undefined,
+    });
   }
 
   /** Beams come whole at their end; otherwise the last piece that is still here carries the end. */
   #pushEnd(row: number, event: Extract<GenerateEvent, { type: 'sequence' }>): void {
     const sequence = this.#sequence(row, event.sequence);
     sequence.finished = event;
+    if (!this.#isStreaming) return;
     const { cumulativeLogprob, finishReason } = event;
     const last = this.#pieces.findLastIndex(
       (piece) => piece.row === row && piece.sequence === event.sequence,
@@ -173,6 +187,15 @@ export class AnswerBuilder {
     }
     return sequence;
   }
+}
+
+const NO_LOGPROBS: readonly TextLogprobs[] = [];
+
+function keep(sequence: Sequence, { text, tokenIds, logprobs, logits }: TextEvent): void {
+  sequence.text += text;
+  for (const id of tokenIds) sequence.tokenIds.push(id);
+  for (const entry of logprobs ?? []) sequence.logprobs.push(entry);
+  if (logits) sequence.logits.push(logits);
 }
 
 function sum(logprobs: readonly TextLogprobs[]): number {

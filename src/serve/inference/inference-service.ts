@@ -74,7 +74,8 @@ function begin(
   const batchSize = validateInputs(request, model.interface);
   refuseUnsupportedParameters(request);
   const parametersOf = responseParameters(model, request);
-  const { form, rows } = readTensorRequest(request, model.interface, batchSize);
+  const { vocabulary } = model.engine.loaded.generator.model;
+  const { form, rows } = readTensorRequest(request, model.interface, { batchSize, vocabulary });
   if (form.isCancel) {
     model.engine.active.stop(request.id);
     return void answerOnce(reader, []);
@@ -96,6 +97,7 @@ function begin(
     info,
   }));
   const builder = new AnswerBuilder(requests.length, {
+    isStreaming: form.isStreaming,
     echoTokens: echo && model.kind === 'engine',
     splitsTokens: model.kind === 'engine',
     sequenceCount: requests[0]?.sequenceCount ?? 1,

@@ -52,7 +52,9 @@ export function modelInterface(
 /** The model's own names of what a refusal is about. */
 export function fieldNamesOf({ inputs }: ModelInterface): FieldNames {
   const byField = new Map([...inputs.values()].map(({ name, field }) => [field, name]));
-  return Object.fromEntries(REQUEST_MEMBERS.map(([field, member]) => [member, byField.get(field) ?? member]));
+  const members = REQUEST_MEMBERS.map(([field, member]) => [member, byField.get(field) ?? member] as const);
+  // A place in a prompt is one in its token ids.
+  return { ...Object.fromEntries(members), prompt: byField.get('tokenIds') ?? 'prompt' };
 }
 
 /** KServe's name of a configuration's data type. */

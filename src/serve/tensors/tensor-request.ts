@@ -42,13 +42,23 @@ class Row {
   }
 
   number(field: RequestField): number | undefined {
-    return this.numbers(field)?.[0];
+    const tensor = this.#tensors.get(field);
+    return tensor && numbers(this.#one(tensor))[0];
   }
 
   seed(): bigint | undefined {
     const tensor = this.#tensors.get('seed');
-    const value = tensor && bigints(this.#cut(tensor))[0];
+    const value = tensor && bigints(this.#one(tensor))[0];
     return value === undefined ? undefined : BigInt.asUintN(64, value);
+  }
+
+  text(field: RequestField): string | undefined {
+    const tensor = this.#tensors.get(field);
+    return tensor && texts(this.#one(tensor))[0];
+  }
+
+  has(field: RequestField): boolean {
+    return this.#tensors.has(field);
   }
 
   flag(field: RequestField): boolean | undefined {
@@ -66,6 +76,16 @@ class Row {
     return tensor && readTokenLists(tensor.name, numbers(this.#cut(tensor)));
   }
 
+  /** The part of a tensor with one value for a row, which some send as an empty one. @throws {AloftError} REQUEST_INVALID */
+  #one(tensor: Tensor): Tensor {
+    const own = this.#cut(tensor);
+    if (own.data.length <= 1) return own;
+    throw new AloftError(
+      'REQUEST_INVALID',
+      `Input '${tensor.name}' has ${own.data.length} elements for a request, but one is read; send a batch with a row for each, or one element.`,
+    );
+  }
+
   /** The part of a tensor that belongs to this row, without the rest being read. */
   #cut(tensor: Tensor): Tensor {
     const rowLength = tensor.data.length / this.#batchSize;
@@ -77,7 +97,7 @@ class Row {
 export function readTensorRequest(
   request: InferRequest,
   model: ModelInterface,
-  batchSize: number,
+  { batchSize, vocabulary }: { readonly batchSize: number; readonly vocabulary: number },
 ): TensorRequest {
   const tensors = new Map<RequestField, Tensor>();
   for (const tensor of request.inputs) {
@@ -99,7 +119,7 @@ export function readTensorRequest(
     wants: new Set(wants),
   };
   if (form.isCancel) return { form, rows: [] };
-  return { form, rows: rows.map((row) => rowRequest(row, form)) };
+  return { form, rows: rows.map((row) => rowRequest(row, form, vocabulary)) };
 }
 
 /** True for models as of v0.6.1, whose postprocessing needs the log probabilities of every answer; logits came with later versions. */
@@ -108,7 +128,7 @@ function alwaysHasLogprobs({ inputs, outputs }: ModelInterface): boolean {
   return !asksForLogits && [...outputs.values()].some(({ field }) => field === 'cumulativeLogprobs');
 }
 
-function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
+function rowRequest(row: Row, form: AnswerForm, vocabulary: number): GenerateRequest {
   const beamWidth = row.number('beamWidth') ?? 1;
   const endId = row.number('endId');
   // -1, and the same bits as UINT32: no end detection.
@@ -128,7 +148,7 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
       stop: readWords(row.texts('stopWords') ?? []),
       badTokenLists: row.tokenLists('badTokenLists'),
       stopTokenLists: row.tokenLists('stopTokenLists'),
-      logitBias: logitBias(row),
+      logitBias: logitBias(row, vocabulary),
       endIds: endId === undefined || ignoreEos ? undefined : [endId],
       ignoreEos: ignoreEos ? true : undefined,
       seed: row.seed(),
@@ -142,11 +162,10 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
 }
 
 function promptOf(row: Row): Prompt {
-  const text = row.texts('text');
-  if (text !== undefined) {
-    const [only] = text;
-    if (only === undefined) throw new AloftError('REQUEST_INVALID', 'text_input is required');
-    return { type: 'text', text: only, addSpecialTokens: true };
+  if (row.has('text')) {
+    const text = row.text('text');
+    if (text === undefined) throw new AloftError('REQUEST_INVALID', 'text_input is required');
+    return { type: 'text', text, addSpecialTokens: true };
   }
   const tokenIds = row.numbers('tokenIds') ?? [];
   const count = row.number('tokenCount') ?? tokenIds.length;
@@ -177,9 +196,14 @@ function samplingOf(row: Row): { readonly [Name in SamplingFieldName]: number | 
   return isUnset && given.temperature === 1 ? { ...given, temperature: undefined, topK: 1 } : given;
 }
 
-/** embedding_bias [vocabulary]: only what is not zero. */
-function logitBias(row: Row): Record<number, number> | undefined {
+/** embedding_bias [vocabulary]: only what is not zero. @throws {AloftError} REQUEST_INVALID for fewer values */
+function logitBias(row: Row, vocabulary: number): Record<number, number> | undefined {
   const bias = row.numbers('embeddingBias');
+  if (bias !== undefined && bias.length > 0 && bias.length < vocabulary)
+    throw new AloftError(
+      'REQUEST_INVALID',
+      `embedding_bias has ${bias.length} values, but needs one for each of the model's ${vocabulary} tokens.`,
+    );
   return bias && Object.fromEntries([...bias.entries()].filter(([, value]) => value !== 0));
 }
 

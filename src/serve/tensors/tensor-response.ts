@@ -185,7 +185,9 @@ function scalars(name: string, datatype: Datatype, values: readonly (number | bi
 function padded(
   rows: readonly (readonly number[])[],
   padding: number,
-): { shape: number[]; values: number[] } {
+): { readonly shape: readonly number[]; readonly values: readonly number[] } {
+  const [only] = rows;
+  if (rows.length === 1 && only !== undefined) return { shape: [only.length], values: only };
   const width = Math.max(0, ...rows.map((row) => row.length));
   const values = rows.flatMap((row) => [
     ...row,

@@ -363,6 +363,25 @@ export function ensembleRequest(prompt: string, maxTokens: number, stream: boole
   };
 }
 
+/** A streaming request of token ids. */
+export function engineRequest(promptTokenIds: readonly number[], maxTokens: number): Message {
+  return {
+    model_name: 'tensorrt_llm',
+    inputs: [
+      { name: 'input_ids', datatype: 'INT32', shape: [1n, BigInt(promptTokenIds.length)] },
+      { name: 'input_lengths', datatype: 'INT32', shape: [1n, 1n] },
+      { name: 'request_output_len', datatype: 'INT32', shape: [1n, 1n] },
+      { name: 'streaming', datatype: 'BOOL', shape: [1n, 1n] },
+    ],
+    raw_input_contents: [
+      rawInt32(...promptTokenIds),
+      rawInt32(promptTokenIds.length),
+      rawInt32(maxTokens),
+      Uint8Array.of(1),
+    ],
+  };
+}
+
 /** All messages of a stream until it ends. @throws the stream's error */
 export async function collect(stream: MessageStream): Promise<Message[]> {
   const messages: Message[] = [];

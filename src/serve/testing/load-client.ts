@@ -4,15 +4,18 @@
  */
 import { constants, connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:net';
-import { encode, ensembleRequest } from './independent-grpc.js';
+import { encode, engineRequest, ensembleRequest, type Message } from './independent-grpc.js';
+
+/** Text over three protocols, and token ids over the two that carry them. */
+export type LoadApi = 'sse' | 'openai' | 'grpc' | 'sse-ids' | 'grpc-ids';
 
 export interface LoadJob {
-  readonly api: 'sse' | 'openai' | 'grpc';
+  readonly api: LoadApi;
   readonly streamCount: number;
   /** Tokens of each stream. */
   readonly tokenCount: number;
-  /** The text of every token without its space, which nothing else in an answer contains. */
-  readonly word: string;
+  /** Latin-1 text of the bytes that stand for a token, which nothing else in an answer contains. */
+  readonly mark: string;
   readonly port: number;
 }
 
@@ -41,7 +44,7 @@ process.once('message', (job: LoadJob) => {
 async function run(job: LoadJob): Promise<LoadResult> {
   const startCpu = process.cpuUsage();
   const count = new Count(job);
-  if (job.api === 'grpc') await grpcStreams(job, count);
+  if (job.api === 'grpc' || job.api === 'grpc-ids') await grpcStreams(job, count);
   else await Promise.all(Array.from({ length: job.streamCount }, () => sseStream(job, count)));
   const cpu = process.cpuUsage(startCpu);
   return { ...count.result(), cpuMicroseconds: cpu.user + cpu.system };
@@ -60,16 +63,17 @@ class Count {
     this.#job = job;
   }
 
-  /** @returns what takes the bytes of one stream. @param mark what every message begins with */
-  stream(mark: string): (chunk: Buffer) => void {
-    const { word, tokenCount, streamCount } = this.#job;
+  /** @returns what takes the bytes of one stream. @param start what every message begins with */
+  stream(start: string): (chunk: Buffer) => void {
+    const { tokenCount, streamCount } = this.#job;
+    const mark = Buffer.from(this.#job.mark, 'latin1');
     let own = 0;
-    /** The beginning of a word that a read has cut. */
+    /** The beginning of a mark that a read has cut. */
     let cut: Uint8Array = Buffer.alloc(0);
     return (chunk) => {
-      this.#messageCount += occurrences(chunk, mark);
-      const found = occurrences(cut.length === 0 ? chunk : Buffer.concat([cut, chunk]), word);
-      cut = chunk.subarray(chunk.length - beginningLength(chunk, word));
+      this.#messageCount += occurrences(chunk, Buffer.from(start));
+      const found = occurrences(cut.length === 0 ? chunk : Buffer.concat([cut, chunk]), mark);
+      cut = chunk.subarray(chunk.length - beginningLength(chunk, mark));
       this.#tokenCount += found;
       if (own === 0 && found > 0) {
         this.#firstTokenMs.push(performance.now() - this.#startMs);
@@ -99,35 +103,38 @@ class Count {
   }
 }
 
-function occurrences(chunk: Buffer, word: string): number {
+function occurrences(chunk: Buffer, mark: Buffer): number {
   let count = 0;
-  for (let at = chunk.indexOf(word); at >= 0; at = chunk.indexOf(word, at + word.length)) count++;
+  for (let at = chunk.indexOf(mark); at >= 0; at = chunk.indexOf(mark, at + mark.length)) count++;
   return count;
 }
 
-/** Length of the longest proper prefix of `word` that ends `chunk`. */
-function beginningLength(chunk: Buffer, word: string): number {
-  let length = word.length - 1;
-  while (
-    length > 0 &&
-    !(
-      chunk.at(-length) === word.charCodeAt(0) &&
-      chunk.toString('latin1', chunk.length - length) === word.slice(0, length)
-    )
-  )
-    length--;
+/** Length of the longest proper prefix of `mark` that ends `chunk`. */
+function beginningLength(chunk: Buffer, mark: Buffer): number {
+  let length = Math.min(mark.length - 1, chunk.length);
+  while (length > 0 && mark.compare(chunk, chunk.length - length, chunk.length, 0, length) !== 0) length--;
   return length;
 }
 
 const BODIES = {
   sse: (maxTokens: number) => ({ text_input: 'a', max_tokens: maxTokens, stream: true }),
+  'sse-ids': (maxTokens: number) => ({
+    input_ids: [1],
+    input_lengths: 1,
+    request_output_len: maxTokens,
+    streaming: true,
+  }),
   openai: (maxTokens: number) => ({ model: 'ensemble', prompt: 'a', max_tokens: maxTokens, stream: true }),
 };
-const PATHS = { sse: '/v2/models/ensemble/generate_stream', openai: '/v1/completions' };
+const PATHS = {
+  sse: '/v2/models/ensemble/generate_stream',
+  'sse-ids': '/v2/models/tensorrt_llm/generate_stream',
+  openai: '/v1/completions',
+};
 
 async function sseStream(job: LoadJob, count: Count): Promise<void> {
   const { api, tokenCount, port } = job;
-  if (api === 'grpc') return;
+  if (api === 'grpc' || api === 'grpc-ids') return;
   const body = JSON.stringify(BODIES[api](tokenCount));
   const socket = connect({ host: '127.0.0.1', port });
   socket.write(
@@ -161,7 +168,7 @@ async function grpcStream(session: ClientHttp2Session, job: LoadJob, count: Coun
     [HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
     [HTTP2_HEADER_TE]: 'trailers',
   });
-  const message = encode('InferRequest', ensembleRequest('a', job.tokenCount, true));
+  const message = encode('InferRequest', grpcRequest(job));
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   stream.end(Buffer.concat([prefix, message]));
@@ -170,4 +177,8 @@ async function grpcStream(session: ClientHttp2Session, job: LoadJob, count: Coun
     stream.on('close', () => resolve());
     stream.on('error', reject);
   });
+}
+
+function grpcRequest({ api, tokenCount }: LoadJob): Message {
+  return api === 'grpc' ? ensembleRequest('a', tokenCount, true) : engineRequest([1], tokenCount);
 }

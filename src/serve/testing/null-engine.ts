@@ -118,6 +118,7 @@ class NullBatcher implements TokenBatcher {
 export interface NullLoader extends EngineLoader {
   /** Every output is this word, again and again. */
   readonly word: string;
+  readonly tokenId: number;
 }
 
 /** @param tokenizerDirectory the demo model's: any with the word as one token would do */
@@ -160,5 +161,5 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
       dispose: async () => batcher.close(),
     };
   };
-  return { word, load, check: async () => undefined, loadTokenizer: async () => codec };
+  return { word, tokenId, load, check: async () => undefined, loadTokenizer: async () => codec };
 }

@@ -162,6 +162,25 @@ describe('tokens around a prompt', () => {
     },
   );
 
+  it.each<[string, object, number[]]>([
+    ['a checkpoint of LLaMA', { model_type: 'llama' }, [1, the]],
+    ['an engine of LLaMA', { aloft: { architecture: 'LlamaForCausalLM' } }, [1, the]],
+    ['a class in config.json', { model_type: 'x', tokenizer_class: 'LlamaTokenizer' }, [1, the]],
+    ['another model', { model_type: 'falcon' }, [the]],
+    ['none', {}, [the]],
+  ])('are those of the class that the model has where the settings name none: %s', async (_, config, ids) => {
+    expect(await encodeWith({ ...NO_PROCESSOR, 'config.json': config }, 'the', true)).toEqual(ids);
+  });
+
+  it('are not those of a class whose control tokens the vocabulary lacks', async () => {
+    const files = { 'tokenizer.json': byteLevelJson(), 'config.json': { model_type: 'llama' } };
+    const tokenizer = await open(files);
+    expect(tokenizer.specialTokens).toEqual({});
+    expect(await tokenizer.encode('a', { addSpecialTokens: true })).toEqual(
+      await encodeWith({ 'tokenizer.json': byteLevelJson() }, 'a', true),
+    );
+  });
+
   it('that cannot stand there are refused with the name of the file', async () => {
     const config = { tokenizer_class: 'LlamaTokenizer', bos_token: 'a b', added_tokens_decoder: {} };
     await expect(open({ ...JSON_FILE, 'tokenizer_config.json': config })).rejects.toMatchObject({

@@ -1,17 +1,18 @@
 /** Opens the tokenizer of a checkpoint or engine directory. */
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { withChatglmTokens } from './chatglm.js';
-import { readFileIfPresent, readTextIfPresent } from './files.js';
+import { isChatglm, withChatglmTokens } from './chatglm.js';
+import { readFileIfPresent, readJsonIfPresent, readTextIfPresent } from './files.js';
 import { type AddedToken, type HfTokenizerJson, parseTokenizerJson } from './hf-json.js';
 import { TokenizerLibrary } from './library.js';
 import { tryPatterns } from './pattern-trial.js';
-import { defaultTokens, hasOwnEnds, promptEnds } from './prompt-ends.js';
+import { promptEnds } from './prompt-ends.js';
 import { readSentencePieceModel, type SentencePieceModel } from './sentencepiece.js';
 import { sentencePieceToHf } from './sentencepiece-to-hf.js';
 import { namedTokens, type SpecialTokens } from './special-tokens.js';
 import { plainToken, readTokenFiles, specialTexts, type TokenFiles } from './token-files.js';
 import { buildTokenTable } from './token-table.js';
+import { classOfModel, namedClass, type TokenizerClass } from './tokenizer-class.js';
 import { Tokenizer } from './tokenizer.js';
 
 /** A tokenizer in the library's form, wherever it came from. */
@@ -30,7 +31,8 @@ interface Source {
 
 /**
  * Makes the tokenizer that transformers makes of the same files: `tokenizer.json`, else the SentencePiece model
- * `tokenizer.model`, completed by `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
+ * `tokenizer.model`, completed by `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`; `config.json`
+ * decides where those name no class.
  * @throws {AloftError} TOKENIZER_NOT_FOUND, TOKENIZER_INVALID, FILE_UNREADABLE
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
@@ -77,8 +79,20 @@ async function readTokenizerJson(directory: string, files: TokenFiles): Promise<
   const text = await readTextIfPresent(path);
   if (text === undefined) return undefined;
   const json = parseTokenizerJson(text, path);
-  const specialTokens = defaultTokens(files);
-  return { path, text, json, files, specialTokens, hasOwnEnds: hasOwnEnds(files) };
+  const { defaults, hasOwnEnds } = await tokenizerClass(directory, files, json);
+  return { path, text, json, files, specialTokens: defaults, hasOwnEnds: hasOwnEnds || isChatglm(files) };
+}
+
+/** The class that the settings name, else that of the model. */
+async function tokenizerClass(
+  directory: string,
+  { settings }: TokenFiles,
+  { added_tokens }: HfTokenizerJson,
+): Promise<TokenizerClass> {
+  const name = settings['tokenizer_class'];
+  if (name !== undefined) return namedClass(name);
+  const special = new Set(added_tokens.flatMap((token) => (token.special ? [token.content] : [])));
+  return classOfModel(await readJsonIfPresent(directory, 'config.json'), (text) => special.has(text));
 }
 
 async function readTokenizerModel(directory: string, files: TokenFiles): Promise<Source | undefined> {

@@ -1,0 +1,88 @@
+/** Requests whose members have a wrong form: the error names the place in the form that was meant. */
+import { describe, expect, test } from 'vitest';
+import type { JsonValue } from '../json.js';
+import { readChatRequest } from './chat-request.js';
+import { readCompletionRequest } from './completion-request.js';
+import { OpenAiRequestError } from './error.js';
+
+function faultOf(read: () => unknown): readonly [param: string, message: string] | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof OpenAiRequestError)) throw error;
+    return [error.param, error.message];
+  }
+}
+
+const promptFault = (prompt: JsonValue) => faultOf(() => readCompletionRequest({ model: 'm', prompt }));
+const contentFault = (content: JsonValue) =>
+  faultOf(() => readChatRequest({ model: 'm', messages: [{ role: 'user', content }] }));
+
+describe('a prompt', () => {
+  test.each<[JsonValue, string, string]>([
+    [[], 'prompt', `'prompt' must not have fewer than 1 items.`],
+    [[[]], 'prompt.0', `'prompt.0' must not have fewer than 1 items.`],
+    [[5, -1], 'prompt.1', `'prompt.1' must be >= 0.`],
+    [[5, 6, 'a'], 'prompt.2', `'prompt.2' must be integer.`],
+    [['a', ['b']], 'prompt.1', `'prompt.1' must be string.`],
+    [[[1], [2.5]], 'prompt.1.0', `'prompt.1.0' must be integer.`],
+    [5, 'prompt', `'prompt' must be string or array.`],
+    [null, 'prompt', `'prompt' must be string or array.`],
+    [{}, 'prompt', `'prompt' must be string or array.`],
+  ])('%j', (prompt, param, message) => {
+    expect(promptFault(prompt)).toEqual([param, message]);
+  });
+
+  test.each<[JsonValue]>([['a'], [['a', 'b']], [[1, 2]], [[[1], [2, 3]]]])('%j is none', (prompt) => {
+    expect(promptFault(prompt)).toBeUndefined();
+  });
+});
+
+describe('content of a message', () => {
+  const text = (content: JsonValue) => {
+    const { prompt } = readChatRequest({ model: 'm', messages: [{ role: 'user', content }] }).request;
+    return prompt.type === 'chat' ? prompt.messages[0]!.content : undefined;
+  };
+
+  test.each<[JsonValue, string]>([
+    [
+      [
+        { type: 'text', text: 'a' },
+        { type: 'text', text: 'b' },
+      ],
+      'ab',
+    ],
+    [['a', 'b'], 'ab'],
+    [
+      [
+        { type: 'input_text', text: 'a' },
+        { type: 'output_text', text: 'b' },
+      ],
+      'ab',
+    ],
+    [[{ type: 'refusal', refusal: 'no' }], 'no'],
+    [[], ''],
+  ])('%j is text', (content, expected) => {
+    expect(text(content)).toBe(expected);
+  });
+
+  test.each<[JsonValue, string, string]>([
+    [5, 'messages.0.content', `'messages.0.content' must be string or null or array.`],
+    [[5], 'messages.0.content.0', `'messages.0.content.0' must be object or string.`],
+    [[{ text: 'a' }], 'messages.0.content.0', `'messages.0.content.0' must have required properties type.`],
+    [[{ type: 'text', text: 5 }], 'messages.0.content.0.text', `'messages.0.content.0.text' must be string.`],
+    [
+      ['a', { type: 'text' }],
+      'messages.0.content.1',
+      `'messages.0.content.1' is of type 'text', but has no 'text'.`,
+    ],
+    [
+      [{ type: 'image_url', image_url: { url: 'x' } }],
+      'messages.0.content',
+      `'messages.0.content' has a part of type 'image_url'; only text parts are supported.`,
+    ],
+  ])('%j', (content, param, message) => {
+    expect(contentFault(content)).toEqual([param, message]);
+  });
+});
