@@ -20,13 +20,19 @@ const GROUPS: Readonly<Record<string, AccessGroup>> = {
   Watch: 'health',
   ServerMetadata: 'metadata',
   ModelMetadata: 'metadata',
-  ModelConfig: 'metadata',
-  ModelStatistics: 'metadata',
-  RepositoryIndex: 'metadata',
-  RepositoryModelLoad: 'administration',
-  RepositoryModelUnload: 'administration',
-  TraceSetting: 'administration',
-  LogSettings: 'administration',
+  ModelConfig: 'model-config',
+  ModelStatistics: 'statistics',
+  RepositoryIndex: 'model-index',
+  RepositoryModelLoad: 'model-repository',
+  RepositoryModelUnload: 'model-repository',
+  SystemSharedMemoryStatus: 'shared-memory',
+  SystemSharedMemoryRegister: 'shared-memory',
+  SystemSharedMemoryUnregister: 'shared-memory',
+  CudaSharedMemoryStatus: 'shared-memory',
+  CudaSharedMemoryRegister: 'shared-memory',
+  CudaSharedMemoryUnregister: 'shared-memory',
+  TraceSetting: 'trace',
+  LogSettings: 'logging',
 };
 
 /** Refuses a call when its headers are there: its message stays unread. */
@@ -37,7 +43,7 @@ export function callGuard({ access, log, options }: ServerContext): ServerInterc
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         try {
-          access.require(group, callCredentials(metadata));
+          access.require(group, 'grpc', callCredentials(metadata));
         } catch (error) {
           call.sendStatus(grpcStatus(error, log));
           return;
@@ -65,7 +71,8 @@ function tooSlow(): AloftError {
 }
 
 export function callCredentials(metadata: Metadata): Credentials {
-  return { authorization: textOf(metadata, 'authorization'), plainKey: textOf(metadata, 'x-api-key') };
+  const header = (name: string) => textOf(metadata, name);
+  return { authorization: header('authorization'), plainKey: header('x-api-key'), header };
 }
 
 export function textOf(metadata: Metadata, key: string): string | undefined {

@@ -49,7 +49,7 @@ async function infer(
     request: inferRequest,
     signal: clientSignal(reply),
     protocol: 'http',
-    tenant: context.access.tenantOf(credentialsOf(request)),
+    caller: context.access.callerOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: false,

@@ -4,12 +4,13 @@ import { sseFrame } from '../../protocol/sse.js';
 import { liveSnapshot } from '../metrics/live-snapshot.js';
 import type { ServerContext } from '../context/server-context.js';
 import { clientSignal, StreamedReply } from './connection.js';
-import { route } from './route.js';
+import { route, type Handler } from './route.js';
 
 const INTERVAL_MS = 200;
 
 export function liveRoute(app: FastifyInstance, context: ServerContext): void {
-  route(app, '/aloft/live', { GET: (request, reply) => live(context, request, reply) });
+  const open: Handler = (request, reply) => live(context, request, reply);
+  route(app, '/aloft/live', { GET: open }, { access: 'statistics' });
 }
 
 async function live(

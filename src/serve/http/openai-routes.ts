@@ -22,6 +22,7 @@ import { queuePolicyFor } from '../inference/request-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { Reader } from '../generation/reader.js';
 import type { GenerationModel } from '../repository/served-model.js';
+import { requireTurn } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { clientSignal, StreamedReply } from './connection.js';
@@ -105,7 +106,9 @@ async function answer(
   job: Job,
 ): Promise<FastifyReply> {
   context.health.requireServing(job.model);
-  const tenant = context.access.tenantOf(credentialsOf(request));
+  const caller = context.access.callerOf(credentialsOf(request));
+  for (const { priority } of job.requests) requireTurn(priority, caller);
+  const { tenant } = caller;
   const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
   if (job.options.stream) return await stream(call, reply);
   await new Promise<void>((resolve, reject) => {

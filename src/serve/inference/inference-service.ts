@@ -86,7 +86,7 @@ function begin(
   const cacheSalt = saltOf(request.parameters);
   const common = { ...limits.fields, ...present({ echo: echo || undefined, cacheSalt }) };
   const requests = rows.map((row, i) =>
-    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.tenant),
+    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.caller.tenant),
   );
   const calls = requests.map((row) => ({
     engine: model.engine,
