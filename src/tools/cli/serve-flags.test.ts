@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SILENT_LOG, type Log } from '../../core/log.js';
 import { halfRestricted } from '../../serve/context/restricted-apis.js';
+import { startedLines } from '../../serve/start/startup-print.js';
 import { startTestServer } from '../../serve/testing/test-server.js';
 import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
@@ -182,6 +183,19 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
       grpcTls: { certificate: readFileSync(key, 'utf8') },
     });
   });
+});
+
+test('metrics leave this machine on purpose only, and a server with keys says so then', () => {
+  const ports = { http: 1, grpc: 2, metrics: 3 };
+  const options = (...argv: string[]) => ({ ...serveOptions(parse(...argv).flags), apiKeys: ['key'] });
+  const others = options('--host', '0.0.0.0');
+  expect([others.http.host, others.metrics.host]).toEqual(['0.0.0.0', '127.0.0.1']);
+  expect(startedLines(others, ports).join()).not.toMatch(/Metrics are open/);
+  const open = options('--metrics-address', '0.0.0.0');
+  expect([open.http.host, open.metrics.host]).toEqual(['127.0.0.1', '0.0.0.0']);
+  expect(startedLines(open, ports)).toContain(
+    'Metrics are open to others without a key: leave --metrics-address out to keep them on this machine.',
+  );
 });
 
 describe('log', () => {
