@@ -58,6 +58,11 @@ export class RunningEngine {
     throw new QueueFullError(message, this.#retryAfterSeconds());
   }
 
+  /** True once it takes no more requests. An engine that another replaces takes them until all models have the new one. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   noteFinished(nowMs: number, event: 'finished' | 'failed'): void {
     if (event === 'finished') this.hasAnswered = true;
     if (this.#lastFinishMs !== undefined) {
