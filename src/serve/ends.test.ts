@@ -1,6 +1,6 @@
 /** Every answer that the server cuts off says so, in each protocol. */
 import { gzipSync } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { callsOf, type Ending } from './testing/cut-calls.js';
 import { ENDLESS_PROMPT } from './testing/scripted-model.js';
 import { startTestServer, until, type TestServer } from './testing/test-server.js';
@@ -56,6 +56,49 @@ test('an unload ends every request with its code', async () => {
   const [ended] = await Promise.all([Promise.all(endings), repository.unload('tensorrt_llm', true)]);
   for (const ending of ended) expect(ending).toSatisfy(isCut('MODEL_UNAVAILABLE'));
   expect(await counts(own)).toEqual({ ended: 0, failed: endings.length });
+});
+
+describe('requests to an engine that another has replaced', () => {
+  /** Calls that the old engine has, longer than a drain may take. */
+  async function replaced(prompt: string) {
+    const own = await startTestServer({
+      script: { slotCount: 2 },
+      options: { drainMs: 20, controlMode: 'explicit', loadModels: ['*'] },
+    });
+    server = own;
+    const { model: old } = own;
+    old.hold();
+    const { calls, close } = callsOf(own, prompt);
+    closeCalls = close;
+    const endings = calls.map((call) => call());
+    await until(() => old.requests.length === calls.length);
+    await own.server.context.repository.load('tensorrt_llm');
+    expect(own.model).not.toBe(old);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return { own, old, endings };
+  }
+
+  test('are answered, however long that takes', async () => {
+    const { own, old, endings } = await replaced('word');
+    old.allow();
+    for (const { code, text } of await Promise.all(endings)) {
+      expect(code).toBeUndefined();
+      expect(text).not.toBe('');
+    }
+    await until(() => old.isDisposed);
+    expect(await counts(own)).toEqual({ ended: endings.length, failed: 0 });
+  });
+
+  test.each([
+    ['SHUTTING_DOWN', (own: TestServer) => own.server.close()],
+    ['MODEL_UNAVAILABLE', (own: TestServer) => own.server.context.repository.unload('tensorrt_llm', true)],
+  ])('end with %s when the model goes, too', async (code, end) => {
+    const { own, old, endings } = await replaced(ENDLESS_PROMPT);
+    await end(own);
+    for (const ending of await Promise.all(endings)) expect(ending).toSatisfy(isCut(code));
+    expect(old.isDisposed).toBe(true);
+    expect(await counts(own)).toEqual({ ended: 0, failed: endings.length });
+  });
 });
 
 test('a body that comes while the engine is replaced is answered by the new one', async () => {
