@@ -70,12 +70,39 @@ const slowBodies = (count, isDripping) => async (target) => {
 /** Prompts of one request beside the second client's. */
 const manyPrompts = complete({ prompt: Array.from({ length: 256 }, (_, i) => `word ${i}`), max_tokens: 16 });
 
-const raw = (name, bytes) => {
-  const head = JSON.stringify({
-    inputs: [{ name, shape: [1, 1], datatype: 'BYTES', parameters: { binary_data_size: bytes.length } }],
-  });
+/** Inputs, each with its type, shape and bytes, as raw tensors. */
+const rawTensors = (model, tensors) => {
+  const inputs = tensors.map(([name, datatype, shape, bytes]) => ({
+    name,
+    datatype,
+    shape,
+    parameters: { binary_data_size: bytes.length },
+  }));
+  const head = JSON.stringify({ inputs });
   const headers = { 'inference-header-content-length': String(head.length) };
-  return text(INFER, Buffer.concat([Buffer.from(head), bytes]), headers);
+  const chunks = tensors.map(([, , , bytes]) => bytes);
+  return text(`/v2/models/${model}/infer`, Buffer.concat([Buffer.from(head), ...chunks]), headers);
+};
+const raw = (name, bytes) => rawTensors('tensorrt_llm', [[name, 'BYTES', [1, 1], bytes]]);
+const int32 = (count, value = 5) => Buffer.from(new Int32Array(count).fill(value).buffer);
+const ids = (name, shape, value) => [
+  name,
+  'INT32',
+  shape,
+  int32(
+    shape.reduce((product, dim) => product * dim, 1),
+    value,
+  ),
+];
+const prompt = (count) => [
+  ids('input_ids', [1, count]),
+  ids('input_lengths', [1, 1], count),
+  ids('request_output_len', [1, 1], 2),
+];
+const query = (length) => {
+  const bytes = Buffer.alloc(4 + length, 'word ');
+  bytes.writeUInt32LE(length);
+  return [['QUERY', 'BYTES', [1, 1], bytes], ids('REQUEST_OUTPUT_LEN', [1, 1], 2)];
 };
 
 /** 60 KiB that become 60 MiB. */
@@ -138,6 +165,25 @@ export const BOMBS = {
   '4,000 biases': complete({ logit_bias: bias }),
   '16 million empty texts': raw('input_ids', Buffer.alloc(60 * MIB)),
   '60,000 empty texts': raw('text_input', Buffer.alloc(240_000)),
+  '15 million raw ids': rawTensors('tensorrt_llm', prompt(15 * MIB)),
+  'a million raw ids': rawTensors('tensorrt_llm', prompt(MIB - 4)),
+  '15 million raw biases': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ['embedding_bias', 'FP32', [1, 15 * MIB], int32(15 * MIB)],
+  ]),
+  '250,000 raw biases': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ['embedding_bias', 'FP32', [1, 250_000], int32(250_000, 0x3f800000)],
+  ]),
+  'a raw token list of seven million': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ids('bad_words_list', [1, 2, 7 * MIB], 1),
+  ]),
+  '8 MB to the preprocessing model': rawTensors('preprocessing', query(8_000_000)),
+  '1 MB to the preprocessing model': rawTensors('preprocessing', query(1_000_000)),
+  '15 million ids to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, 1, 15 * MIB])]),
+  '260,000 ids to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, 1, 260_000])]),
+  'a million rows to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, MIB, 1])]),
   'a gzip bomb': text(INFER, GZIP_BOMB, { 'content-encoding': 'gzip' }),
   '40 gzip bombs at once': async (target) =>
     (
