@@ -27,6 +27,16 @@ export const REQUEST_LIMITS = {
   bytesElements: { max: 65_536, unit: 'elements', of: 'elements of a BYTES tensor' },
   tensorNumbers: { max: 2 ** 20, unit: 'numbers', of: 'numbers of all tensors of a request' },
   biases: { max: 262_144, unit: 'biases', of: 'biases that are not zero, of all rows of a request' },
+  logits: {
+    max: 2 ** 26,
+    unit: 'logits',
+    of: 'logits that a request asks for, with the most tokens that it may get',
+  },
+  answerLogprobs: {
+    max: 262_144,
+    unit: 'log probabilities',
+    of: 'log probabilities, alternatives among them, of an answer that is not streamed',
+  },
   jsonElements: { max: 65_536, unit: 'elements', of: 'elements of a tensor that is answered as JSON' },
   words: { max: 256, unit: 'words', of: 'stop words, or bad words, of a request' },
   wordCharacters: { max: 1024, unit: 'characters', of: 'one stop word or bad word' },

@@ -2,6 +2,7 @@
 import type { Log } from '../../core/log.js';
 import type { RunGeneration } from '../generation/run-generation.js';
 import type { ServerHealth } from '../metrics/health.js';
+import type { HeldAnswers } from '../inference/held-answers.js';
 import type { Infer } from '../inference/infer-call.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
 import type { Access } from './access.js';
@@ -18,6 +19,7 @@ export interface ServerContext {
   readonly metrics: ServerMetrics;
   readonly infer: Infer;
   readonly runGeneration: RunGeneration;
+  readonly heldAnswers: HeldAnswers;
   readonly log: Log;
   readonly logSettings: SettableLog;
   readonly traces: TraceControl;

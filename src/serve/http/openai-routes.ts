@@ -111,16 +111,22 @@ async function answer(
   const { tenant } = caller;
   const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
   if (job.options.stream) return await stream(call, reply);
-  await new Promise<void>((resolve, reject) => {
-    run(call, {
-      take(items) {
-        for (const item of items) job.whole.push(item);
-        return undefined;
-      },
-      end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+  const held = context.heldAnswers.open();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      run(call, {
+        take(items) {
+          held.add(items.map(({ event }) => event));
+          for (const item of items) job.whole.push(item);
+          return undefined;
+        },
+        end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+      });
     });
-  });
-  return sendJson(reply, JSON.stringify(job.whole.body()));
+    return sendJson(reply, JSON.stringify(job.whole.body()));
+  } finally {
+    held.release();
+  }
 }
 
 interface Call {
