@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { AloftError } from '../../core/errors.js';
+import { BodyBytes } from './body-bytes.js';
 
 export interface BodyLimits {
   /** Bytes of all bodies whose requests are not answered. */
@@ -18,7 +19,7 @@ const SWEEP_MS = 1000;
 
 interface OpenBody {
   readonly startedMs: number;
-  byteCount: number;
+  readonly bytes: BodyBytes;
   readonly fail: (error: AloftError) => void;
 }
 
@@ -65,8 +66,9 @@ export class BodyIntake {
   /** Ends bodies that come too slowly. */
   sweep(nowMs: number): void {
     for (const body of this.#reading) {
-      const allowedMs = this.#limits.bodyTimeoutMs + body.byteCount / LEAST_BYTES_PER_MS;
-      if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(body.byteCount));
+      const { byteCount } = body.bytes;
+      const allowedMs = this.#limits.bodyTimeoutMs + byteCount / LEAST_BYTES_PER_MS;
+      if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(byteCount));
     }
   }
 
@@ -79,20 +81,19 @@ export class BodyIntake {
   #read(request: FastifyRequest, payload: IncomingMessage, done: BodyCallback): void {
     const limit = request.routeOptions.bodyLimit;
     if (Number(request.headers['content-length'] ?? 0) > limit) return done(tooLarge(limit));
-    const chunks: Buffer[] = [];
+    const bytes = new BodyBytes();
     const settle = (error: Error | null) => {
       if (!this.#reading.delete(body)) return;
       payload.off('data', onData).pause();
-      if (error === null) done(null, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      if (error === null) done(null, bytes.whole());
       else done(error);
     };
-    const body: OpenBody = { startedMs: performance.now(), byteCount: 0, fail: settle };
+    const body: OpenBody = { startedMs: performance.now(), bytes, fail: settle };
     const onData = (chunk: Buffer) => {
-      body.byteCount += chunk.length;
-      chunks.push(chunk);
+      bytes.push(chunk);
       try {
         this.hold(request, chunk.length);
-        if (body.byteCount > limit) settle(tooLarge(limit));
+        if (bytes.byteCount > limit) settle(tooLarge(limit));
       } catch (error) {
         settle(error as AloftError);
       }
