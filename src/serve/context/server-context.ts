@@ -6,6 +6,7 @@ import type { HeldAnswers } from '../inference/held-answers.js';
 import type { Infer } from '../inference/infer-call.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
 import type { Access } from './access.js';
+import type { ByteBudget } from './byte-budget.js';
 import type { ServeOptions } from './options.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { SettableLog, TraceControl } from './settings.js';
@@ -14,6 +15,8 @@ export interface ServerContext {
   readonly options: ServeOptions;
   readonly version: string;
   readonly access: Access;
+  /** Memory of the bodies and messages of requests that are not answered. */
+  readonly bodyBudget: ByteBudget;
   readonly repository: ModelRepository;
   readonly health: ServerHealth;
   readonly metrics: ServerMetrics;

@@ -6,9 +6,9 @@ import {
   type ServerInterceptor,
   ServerListenerBuilder,
 } from '@grpc/grpc-js';
-import { AloftError } from '../../core/errors.js';
 import type { AccessGroup, Credentials } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
+import { MessageIntake } from './message-intake.js';
 import { grpcStatus } from './status.js';
 
 /** Groups of methods; those that are not here belong to inference. */
@@ -36,38 +36,32 @@ const GROUPS: Readonly<Record<string, AccessGroup>> = {
 };
 
 /** Refuses a call when its headers are there: its message stays unread. */
-export function callGuard({ access, log, options }: ServerContext): ServerInterceptor {
+export function callGuard({ access, log, options, bodyBudget }: ServerContext): ServerInterceptor {
   return ({ path, requestStream }, call) => {
     const group = GROUPS[path.slice(path.lastIndexOf('/') + 1)] ?? 'inference';
-    let timer: NodeJS.Timeout | undefined;
+    const fail = (error: unknown) => call.sendStatus(grpcStatus(error, log));
+    let intake: MessageIntake | undefined;
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         try {
           access.require(group, 'grpc', callCredentials(metadata));
         } catch (error) {
-          call.sendStatus(grpcStatus(error, log));
+          fail(error);
           return;
         }
+        intake = new MessageIntake(call, { budget: bodyBudget, limits: options, fail });
         // A stream may be open for long before its first message.
-        if (!requestStream) {
-          const end = () => call.sendStatus(grpcStatus(tooSlow(), log));
-          timer = setTimeout(end, options.bodyTimeoutMs).unref();
-        }
+        if (!requestStream) intake.expect();
         next(metadata);
       })
       .withOnReceiveMessage((message, next) => {
-        clearTimeout(timer);
+        intake?.noteMessage(!requestStream);
         next(message);
       })
-      .withOnCancel(() => clearTimeout(timer))
       .build();
     const responder = new ResponderBuilder().withStart((next) => next(listener)).build();
     return new ServerInterceptingCall(call, responder);
   };
-}
-
-function tooSlow(): AloftError {
-  return new AloftError('BODY_TOO_SLOW', 'The message of the call did not come in its time; send it faster.');
 }
 
 export function callCredentials(metadata: Metadata): Credentials {

@@ -2,11 +2,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { AloftError } from '../../core/errors.js';
+import type { ByteBudget } from '../context/byte-budget.js';
 import { BodyBytes } from './body-bytes.js';
 
 export interface BodyLimits {
-  /** Bytes of all bodies whose requests are not answered. */
-  readonly maxOpenBodyBytes: number;
   /** Time that a body has in any case. */
   readonly bodyTimeoutMs: number;
 }
@@ -27,15 +26,11 @@ export class BodyIntake {
   readonly #limits: BodyLimits;
   readonly #reading = new Set<OpenBody>();
   readonly #held = new WeakMap<IncomingMessage, number>();
-  #heldBytes = 0;
+  readonly #budget: ByteBudget;
 
-  constructor(limits: BodyLimits) {
+  constructor(limits: BodyLimits, budget: ByteBudget) {
     this.#limits = limits;
-  }
-
-  /** Bytes of all bodies whose requests are not answered. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+    this.#budget = budget;
   }
 
   /** Makes all routes of an app read their bodies here, as bytes of whatever type. */
@@ -55,11 +50,7 @@ export class BodyIntake {
 
   /** Counts memory that belongs to a request until it is answered. @throws {AloftError} SERVER_BUSY beyond the budget */
   hold(request: FastifyRequest, byteCount: number): void {
-    if (this.#heldBytes + byteCount > this.#limits.maxOpenBodyBytes) {
-      const message = `Requests that are being answered hold ${this.#heldBytes} of ${this.#limits.maxOpenBodyBytes} bytes; retry later.`;
-      throw new AloftError('SERVER_BUSY', message);
-    }
-    this.#heldBytes += byteCount;
+    this.#budget.hold(byteCount);
     this.#held.set(request.raw, (this.#held.get(request.raw) ?? 0) + byteCount);
   }
 
@@ -73,7 +64,7 @@ export class BodyIntake {
   }
 
   #release(raw: IncomingMessage): void {
-    this.#heldBytes -= this.#held.get(raw) ?? 0;
+    this.#budget.release(this.#held.get(raw) ?? 0);
     this.#held.delete(raw);
   }
 

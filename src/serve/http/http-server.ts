@@ -40,7 +40,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
   });
   app.server.maxConnections = options.maxConnectionCount;
-  const intake = new BodyIntake(options);
+  const intake = new BodyIntake(options, context.bodyBudget);
   intake.serve(app);
   guard(app, context);
   app.setErrorHandler((error: FastifyError, request, reply) => {

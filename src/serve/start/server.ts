@@ -16,6 +16,7 @@ import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
+import { ByteBudget } from '../context/byte-budget.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
@@ -111,6 +112,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
   return {
     options,
     access: new Access(options),
+    bodyBudget: new ByteBudget(options.maxOpenBodyBytes),
     version: PROTOCOL_VERSION,
     repository,
     health: new ServerHealth(repository, options),
