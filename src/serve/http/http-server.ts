@@ -11,6 +11,7 @@ import { healthRoutes } from './health-routes.js';
 import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
 import { metadataRoutes } from './metadata-routes.js';
+import { limitPipelines } from './pipeline.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { playgroundRoutes } from './playground-routes.js';
@@ -41,6 +42,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   });
   app.server.maxConnections = options.maxConnectionCount;
   const intake = new BodyIntake(options, context.bodyBudget);
+  limitPipelines(app);
   intake.serve(app);
   guard(app, context);
   app.setErrorHandler((error: FastifyError, request, reply) => {
