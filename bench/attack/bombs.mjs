@@ -1,5 +1,7 @@
 /** Requests that are small to send and large to answer. Each is sent to a running server while another client watches. */
 import { connect } from 'node:net';
+import { connect as connectHttp2 } from 'node:http2';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { Client, credentials } from '@grpc/grpc-js';
 
@@ -65,6 +67,76 @@ const slowBodies = (count, isDripping) => async (target) => {
     status: left === 0 ? `closed in ${seconds} s` : `${left} open after ${seconds} s`,
     isCoded: left === 0,
   };
+};
+
+/** What one connection sends at once, and whether the server has closed it. */
+const ahead =
+  (text, waitMs = 3000) =>
+  async (target) => {
+    const socket = connect({ host: '127.0.0.1', port: target.httpPort });
+    const closed = new Promise((resolve) => socket.once('close', () => resolve('closed')));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(text);
+    const status = await Promise.race([closed, sleep(waitMs, 'open')]);
+    socket.destroy();
+    return { status, isCoded: true };
+  };
+const CHUNKED = `POST ${INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`;
+const SMALL_REQUEST = `POST ${GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 34\r\n\r\n{"text_input":"a","max_tokens": 4}`;
+
+/** Streams of one connection, each with the same bytes, which their client never ends. */
+const openStreams = (count, bytes, headers) => async (target) => {
+  const session = connectHttp2(`http://${target.grpc}`);
+  session.on('error', () => undefined);
+  session.setMaxListeners(0);
+  for (let i = 0; i < count; i++) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': `${INFERENCE}ModelStreamInfer`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.write(bytes);
+  }
+  await sleep(4000);
+  session.destroy();
+  return { status: 'cut', isCoded: true };
+};
+const framed = (message, isPacked) => {
+  const head = Buffer.alloc(5);
+  head[0] = isPacked ? 1 : 0;
+  head.writeUInt32BE(isPacked ? message.length : 60 * MIB, 1);
+  return Buffer.concat([head, message]);
+};
+
+const called = (argumentText) =>
+  chat([
+    { role: 'user', content: 'a' },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'x', type: 'function', function: { name: 'f', arguments: argumentText } }],
+    },
+    { role: 'user', content: 'b' },
+  ]);
+
+/** Pages that look at the server at the same time. */
+const viewers = (count) => async (target) => {
+  const controller = new AbortController();
+  const view = async () => {
+    const answer = await fetch(`${target.http}/aloft/live`, { signal: controller.signal });
+    for await (const _ of answer.body);
+    return answer.status;
+  };
+  const all = Array.from({ length: count }, () => view().catch(() => 0));
+  await sleep(2000);
+  controller.abort();
+  const statuses = await Promise.all(all);
+  return { status: `${statuses.filter((one) => one === 503).length} refused`, isCoded: true };
 };
 
 /** Prompts of one request beside the second client's. */
@@ -209,5 +281,20 @@ export const BOMBS = {
   ),
   '500 bodies that stop': slowBodies(500, false),
   '100 bodies that drip': slowBodies(100, true),
+  'two million chunks of a byte': ahead(CHUNKED + '1\r\n \r\n'.repeat(2_000_000)),
+  '5,000 requests ahead': ahead(SMALL_REQUEST.repeat(5000)),
+  '100 streams of 10 MB that do not end': openStreams(100, framed(Buffer.alloc(10 * MIB), false)),
+  '40 packed messages of 60 MiB': openStreams(40, framed(GZIP_BOMB, true), { 'grpc-encoding': 'gzip' }),
+  '1.5 million numbers in the arguments of a call': called(`[${'0,'.repeat(1_500_000)}0]`),
+  '100,000 members in the arguments of a call': called(
+    `{${Array.from({ length: 100_000 }, (_, i) => `"k${i}":0`).join()}}`,
+  ),
+  '1,000 pages that look': viewers(1000),
+  'log probabilities of 256 long prompts': complete({
+    prompt: Array.from({ length: 256 }, (_, i) => `${'word '.repeat(200)}${i}`),
+    echo: true,
+    logprobs: 20,
+    max_tokens: 1,
+  }),
   'a long path': text(`/v2/models/${'a'.repeat(4000)}/generate`, '{}'),
 };
