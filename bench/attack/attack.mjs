@@ -1,11 +1,11 @@
 /**
  * An attack on the server, on engines and on checkpoints: resource bombs beside a client that watches, engines that lie, checkpoints,
  * tokenizers and templates of strangers, mutated requests over all protocols, and pages of other origins in Chromium.
- * Passes when no process ends, no answer of 500 and more lacks a code, and the memory comes back.
+ * Passes when no process ends, no answer of 500 and more lacks a code, the event loop always turns, and the memory comes back.
  *
  *   node bench/attack/attack.mjs [result.json] [--only PART,...]
  *
- * Parts: bombs, doubling, engines, checkpoints, requests, pages.
+ * Parts: bombs, doubling, requests, pages, engines, checkpoints, ends.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import { main } from '../../dist/tools/cli/main.js';
 import { BOMBS } from './bombs.mjs';
 import { attackByDoubling } from './doubling.mjs';
 import { attackWithCheckpoints } from './checkpoints.mjs';
+import { attackEnds } from './ends.mjs';
 import { attackWithEngines } from './engines.mjs';
 import { attackWithPages } from './pages.mjs';
 import { attackWithRequests } from './requests.mjs';
@@ -31,6 +32,9 @@ const COUNTS = { http: 14_000, grpc: 6000 };
 /** Growth that the compiler and the allocator explain after so many different inputs. */
 const MAX_GROWTH_BYTES = 96 * 2 ** 20;
 
+/** Health is answered by the event loop; a second is what Kubernetes gives a probe (docs/decisions/0015). */
+const MAX_LOOP_MS = 1000;
+
 const folder = mkdtempSync(join(tmpdir(), 'aloft-attack-'));
 const engine = join(folder, 'engine');
 const repository = join(folder, 'models');
@@ -39,6 +43,14 @@ const sizes = ['--max_batch_size', '8', '--max_input_len', '256', '--max_output_
 await main(['build', '--model_dir', demo, '--output_dir', engine, ...sizes], COMMANDS);
 const target = await Target.start(engine, repository);
 const parts = {};
+
+/** Delays of the server's event loop in each part. */
+const loopMs = [];
+async function noteLoop() {
+  const delays = target.ended === null ? await target.loopMs() : { p99: Infinity, max: Infinity };
+  loopMs.push(delays);
+  return delays;
+}
 
 /** What others wait while every bomb comes in, all taken together and the worst of each. */
 async function sendBombs() {
@@ -56,6 +68,7 @@ async function sendBombs() {
       seconds: Number(((performance.now() - startMs) / 1000).toFixed(2)),
       healthMaxMs: Math.round(Math.max(...waits.health)),
       textMaxMs: Math.round(Math.max(...waits.text)),
+      loopMaxMs: Math.round((await noteLoop()).max),
       faults: waits.faults,
       isHeld: value.isCoded && waits.faults.length === 0 && target.ended === null,
     });
@@ -74,15 +87,19 @@ async function sendBombs() {
 /** Everything once, so that what is compiled and cached at the first time is there. */
 await attackWithRequests(target, { http: 2000, grpc: 1000 });
 const before = await target.sample();
+await target.loopMs();
 if (isWanted('bombs')) parts.bombs = await sendBombs();
 if (isWanted('doubling')) parts.doubling = await attackByDoubling(target);
 if (isWanted('requests')) parts.requests = await attackWithRequests(target, COUNTS);
 if (isWanted('pages')) parts.pages = await attackWithPages(target);
+await noteLoop();
 const after = target.ended === null ? await target.sample() : undefined;
 if (isWanted('engines')) parts.engines = await attackWithEngines(target, { engine, folder, repository });
 if (isWanted('checkpoints')) parts.checkpoints = await attackWithCheckpoints(folder);
 const ended = target.ended;
 await target.close();
+if (isWanted('ends'))
+  parts.ends = await attackEnds(engine, (name) => join(folder, name.replaceAll(' ', '-')));
 rmSync(folder, { recursive: true });
 
 const failed = [
@@ -90,10 +107,13 @@ const failed = [
   ...(parts.doubling ?? []),
   ...(parts.engines ?? []),
   ...(parts.checkpoints ?? []),
+  ...(parts.ends ?? []),
 ].filter(({ isHeld }) => !isHeld);
 const heldBytes =
   after === undefined ? Infinity : after.heapUsed + after.external - before.heapUsed - before.external;
+const loopMaxMs = Math.max(...loopMs.map(({ max }) => max));
 const passes =
+  loopMaxMs < MAX_LOOP_MS &&
   ended === null &&
   failed.length === 0 &&
   (parts.requests?.faults.length ?? 0) === 0 &&
@@ -104,6 +124,7 @@ const result = {
   passes,
   ended,
   memory: { before, after, heldBytes },
+  loopMaxMs: Math.round(loopMaxMs),
   failed,
   parts,
 };

@@ -1,5 +1,7 @@
 /** Requests that are small to send and large to answer. Each is sent to a running server while another client watches. */
 import { connect } from 'node:net';
+import { connect as connectHttp2 } from 'node:http2';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { Client, credentials } from '@grpc/grpc-js';
 
@@ -67,15 +69,112 @@ const slowBodies = (count, isDripping) => async (target) => {
   };
 };
 
+/** What one connection sends at once, and whether the server has closed it. */
+const ahead =
+  (text, waitMs = 3000) =>
+  async (target) => {
+    const socket = connect({ host: '127.0.0.1', port: target.httpPort });
+    const closed = new Promise((resolve) => socket.once('close', () => resolve('closed')));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(text);
+    const status = await Promise.race([closed, sleep(waitMs, 'open')]);
+    socket.destroy();
+    return { status, isCoded: true };
+  };
+const CHUNKED = `POST ${INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`;
+const SMALL_REQUEST = `POST ${GENERATE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 34\r\n\r\n{"text_input":"a","max_tokens": 4}`;
+
+/** Streams of one connection, each with the same bytes, which their client never ends. */
+const openStreams = (count, bytes, headers) => async (target) => {
+  const session = connectHttp2(`http://${target.grpc}`);
+  session.on('error', () => undefined);
+  session.setMaxListeners(0);
+  for (let i = 0; i < count; i++) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': `${INFERENCE}ModelStreamInfer`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.write(bytes);
+  }
+  await sleep(4000);
+  session.destroy();
+  return { status: 'cut', isCoded: true };
+};
+const framed = (message, isPacked) => {
+  const head = Buffer.alloc(5);
+  head[0] = isPacked ? 1 : 0;
+  head.writeUInt32BE(isPacked ? message.length : 60 * MIB, 1);
+  return Buffer.concat([head, message]);
+};
+
+const called = (argumentText) =>
+  chat([
+    { role: 'user', content: 'a' },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'x', type: 'function', function: { name: 'f', arguments: argumentText } }],
+    },
+    { role: 'user', content: 'b' },
+  ]);
+
+/** Pages that look at the server at the same time. */
+const viewers = (count) => async (target) => {
+  const controller = new AbortController();
+  const view = async () => {
+    const answer = await fetch(`${target.http}/aloft/live`, { signal: controller.signal });
+    for await (const _ of answer.body);
+    return answer.status;
+  };
+  const all = Array.from({ length: count }, () => view().catch(() => 0));
+  await sleep(2000);
+  controller.abort();
+  const statuses = await Promise.all(all);
+  return { status: `${statuses.filter((one) => one === 503).length} refused`, isCoded: true };
+};
+
 /** Prompts of one request beside the second client's. */
 const manyPrompts = complete({ prompt: Array.from({ length: 256 }, (_, i) => `word ${i}`), max_tokens: 16 });
 
-const raw = (name, bytes) => {
-  const head = JSON.stringify({
-    inputs: [{ name, shape: [1, 1], datatype: 'BYTES', parameters: { binary_data_size: bytes.length } }],
-  });
+/** Inputs, each with its type, shape and bytes, as raw tensors. */
+const rawTensors = (model, tensors) => {
+  const inputs = tensors.map(([name, datatype, shape, bytes]) => ({
+    name,
+    datatype,
+    shape,
+    parameters: { binary_data_size: bytes.length },
+  }));
+  const head = JSON.stringify({ inputs });
   const headers = { 'inference-header-content-length': String(head.length) };
-  return text(INFER, Buffer.concat([Buffer.from(head), bytes]), headers);
+  const chunks = tensors.map(([, , , bytes]) => bytes);
+  return text(`/v2/models/${model}/infer`, Buffer.concat([Buffer.from(head), ...chunks]), headers);
+};
+const raw = (name, bytes) => rawTensors('tensorrt_llm', [[name, 'BYTES', [1, 1], bytes]]);
+const int32 = (count, value = 5) => Buffer.from(new Int32Array(count).fill(value).buffer);
+const ids = (name, shape, value) => [
+  name,
+  'INT32',
+  shape,
+  int32(
+    shape.reduce((product, dim) => product * dim, 1),
+    value,
+  ),
+];
+const prompt = (count) => [
+  ids('input_ids', [1, count]),
+  ids('input_lengths', [1, 1], count),
+  ids('request_output_len', [1, 1], 2),
+];
+const query = (length) => {
+  const bytes = Buffer.alloc(4 + length, 'word ');
+  bytes.writeUInt32LE(length);
+  return [['QUERY', 'BYTES', [1, 1], bytes], ids('REQUEST_OUTPUT_LEN', [1, 1], 2)];
 };
 
 /** 60 KiB that become 60 MiB. */
@@ -138,6 +237,25 @@ export const BOMBS = {
   '4,000 biases': complete({ logit_bias: bias }),
   '16 million empty texts': raw('input_ids', Buffer.alloc(60 * MIB)),
   '60,000 empty texts': raw('text_input', Buffer.alloc(240_000)),
+  '15 million raw ids': rawTensors('tensorrt_llm', prompt(15 * MIB)),
+  'a million raw ids': rawTensors('tensorrt_llm', prompt(MIB - 4)),
+  '15 million raw biases': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ['embedding_bias', 'FP32', [1, 15 * MIB], int32(15 * MIB)],
+  ]),
+  '250,000 raw biases': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ['embedding_bias', 'FP32', [1, 250_000], int32(250_000, 0x3f800000)],
+  ]),
+  'a raw token list of seven million': rawTensors('tensorrt_llm', [
+    ...prompt(3),
+    ids('bad_words_list', [1, 2, 7 * MIB], 1),
+  ]),
+  '8 MB to the preprocessing model': rawTensors('preprocessing', query(8_000_000)),
+  '1 MB to the preprocessing model': rawTensors('preprocessing', query(1_000_000)),
+  '15 million ids to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, 1, 15 * MIB])]),
+  '260,000 ids to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, 1, 260_000])]),
+  'a million rows to decode': rawTensors('postprocessing', [ids('TOKENS_BATCH', [1, MIB, 1])]),
   'a gzip bomb': text(INFER, GZIP_BOMB, { 'content-encoding': 'gzip' }),
   '40 gzip bombs at once': async (target) =>
     (
@@ -163,5 +281,20 @@ export const BOMBS = {
   ),
   '500 bodies that stop': slowBodies(500, false),
   '100 bodies that drip': slowBodies(100, true),
+  'two million chunks of a byte': ahead(CHUNKED + '1\r\n \r\n'.repeat(2_000_000)),
+  '5,000 requests ahead': ahead(SMALL_REQUEST.repeat(5000)),
+  '100 streams of 10 MB that do not end': openStreams(100, framed(Buffer.alloc(10 * MIB), false)),
+  '40 packed messages of 60 MiB': openStreams(40, framed(GZIP_BOMB, true), { 'grpc-encoding': 'gzip' }),
+  '1.5 million numbers in the arguments of a call': called(`[${'0,'.repeat(1_500_000)}0]`),
+  '100,000 members in the arguments of a call': called(
+    `{${Array.from({ length: 100_000 }, (_, i) => `"k${i}":0`).join()}}`,
+  ),
+  '1,000 pages that look': viewers(1000),
+  'log probabilities of 256 long prompts': complete({
+    prompt: Array.from({ length: 256 }, (_, i) => `${'word '.repeat(200)}${i}`),
+    echo: true,
+    logprobs: 20,
+    max_tokens: 1,
+  }),
   'a long path': text(`/v2/models/${'a'.repeat(4000)}/generate`, '{}'),
 };

@@ -19,22 +19,38 @@ export class Target {
     child.once('exit', (status, signal) => (this.ended = signal ?? status));
   }
 
-  static async start(engine, repository) {
-    const child = fork(PROGRAM, [engine, repository]);
+  /** @param fault how the engine dies after a while */
+  static async start(engine, repository, fault = '') {
+    const child = fork(PROGRAM, [engine, repository, fault]);
     const [{ ports }] = await once(child, 'message');
     return new Target(child, ports);
   }
 
-  async sample() {
-    this.#child.send('sample');
-    const [memory] = await once(this.#child, 'message');
-    return memory;
+  async #ask(question) {
+    this.#child.send(question);
+    const [answer] = await once(this.#child, 'message');
+    return answer;
   }
 
+  sample() {
+    return this.#ask('sample');
+  }
+
+  /** Time for which the server's event loop did not turn since the last question: `p99` and `max`, ms. */
+  loopMs() {
+    return this.#ask('loop');
+  }
+
+  /** Open requests. */
+  activeCount() {
+    return this.#ask('active');
+  }
+
+  /** @property lastMetrics text of the metrics after the last request */
   async close() {
     if (this.ended !== null) return;
     const ended = once(this.#child, 'exit');
-    this.#child.send('close');
+    this.lastMetrics = await this.#ask('close');
     await ended;
   }
 }

@@ -25,6 +25,18 @@ export const REQUEST_LIMITS = {
   },
   messageParts: { max: 4096, unit: 'messages', of: 'messages and map entries within a gRPC message' },
   bytesElements: { max: 65_536, unit: 'elements', of: 'elements of a BYTES tensor' },
+  tensorNumbers: { max: 2 ** 20, unit: 'numbers', of: 'numbers of all tensors of a request' },
+  biases: { max: 262_144, unit: 'biases', of: 'biases that are not zero, of all rows of a request' },
+  logits: {
+    max: 2 ** 26,
+    unit: 'logits',
+    of: 'logits that a request asks for, with the most tokens that it may get',
+  },
+  answerLogprobs: {
+    max: 262_144,
+    unit: 'log probabilities',
+    of: 'log probabilities, alternatives among them, of an answer that is not streamed',
+  },
   jsonElements: { max: 65_536, unit: 'elements', of: 'elements of a tensor that is answered as JSON' },
   words: { max: 256, unit: 'words', of: 'stop words, or bad words, of a request' },
   wordCharacters: { max: 1024, unit: 'characters', of: 'one stop word or bad word' },
@@ -37,6 +49,9 @@ export const REQUEST_LIMITS = {
   tools: { max: 256, unit: 'tools', of: 'tools of a chat' },
   toolCharacters: { max: 400_000, unit: 'characters', of: 'JSON of the schemas of all tools' },
   prompts: { max: 256, unit: 'prompts', of: 'prompts of one completions request' },
+  codecBytes: { max: 2 ** 20, unit: 'bytes of text', of: 'texts of a request to a preprocessing model' },
+  codecIds: { max: 262_144, unit: 'ids', of: 'token ids of a request to a postprocessing model' },
+  codecRows: { max: 4096, unit: 'sequences', of: 'sequences of a request to a postprocessing model' },
   idCharacters: { max: 256, unit: 'characters', of: 'request id, cache salt or model name' },
 } as const satisfies Readonly<Record<string, RequestLimit>>;
 

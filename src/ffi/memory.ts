@@ -61,7 +61,7 @@ function area(address: number, byteLength: number, watched?: WatchedMapping): Ho
     address,
     byteLength,
     bytes(offset, length) {
-      if (!mapped || offset < 0 || offset + length > byteLength || length > 2 ** 32) {
+      if (!mapped || !(offset >= 0 && offset + length <= byteLength) || length > 2 ** 32) {
         throw new AloftError(
           'INTERNAL',
           `view [${offset}, +${length}) of a host area of ${byteLength} bytes`,

@@ -13,35 +13,52 @@ const WIDE_DIGITS = 16;
 
 const { jsonDepth, jsonMembers, jsonValues } = REQUEST_LIMITS;
 
-/**
- * Counts levels, members and values outside of strings. The text need not be valid: the parser says so later.
- * @returns whether a number has 16 digits or more in a row
- * @throws {AloftError} REQUEST_INVALID when there are more than the limits allow
- */
-export function checkJsonCost(text: string): boolean {
-  let depth = 0;
-  let memberCount = 0;
-  let valueCount = 1;
-  let digitCount = 0;
-  let hasWideNumber = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= ZERO && code <= NINE) {
-      hasWideNumber ||= ++digitCount >= WIDE_DIGITS;
-      continue;
-    }
-    digitCount = 0;
-    if (code === QUOTE) i = endOfString(text, i);
-    else if (code === COMMA) {
-      if (++valueCount > jsonValues.max) throw beyondLimit('jsonValues', 'The request body');
-    } else if (code === COLON) {
-      if (++memberCount > jsonMembers.max) throw beyondLimit('jsonMembers', 'The request body');
-    } else if (isOpening(code)) {
-      valueCount++;
-      if (++depth > jsonDepth.max) throw beyondLimit('jsonDepth', 'The request body');
-    } else if (isClosing(code)) depth--;
+/** Counts of several texts together. */
+export class JsonCounter {
+  /** Thing that the counts are of, for refusals. */
+  readonly #field: string;
+  #memberCount = 0;
+  #valueCount = 0;
+
+  constructor(field: string) {
+    this.#field = field;
   }
-  return hasWideNumber;
+
+  /**
+   * Counts levels, members and values outside of strings. The text need not be valid: the parser says so later.
+   * @returns whether a number has 16 digits or more in a row
+   * @throws {AloftError} REQUEST_INVALID when there are more than the limits allow
+   */
+  add(text: string): boolean {
+    let depth = 0;
+    let digitCount = 0;
+    let hasWideNumber = false;
+    this.#addValue();
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= ZERO && code <= NINE) {
+        hasWideNumber ||= ++digitCount >= WIDE_DIGITS;
+        continue;
+      }
+      digitCount = 0;
+      if (code === QUOTE) i = endOfString(text, i);
+      else if (code === COMMA) this.#addValue();
+      else if (code === COLON) this.#addMember();
+      else if (isOpening(code)) {
+        this.#addValue();
+        if (++depth > jsonDepth.max) throw beyondLimit('jsonDepth', this.#field);
+      } else if (isClosing(code)) depth--;
+    }
+    return hasWideNumber;
+  }
+
+  #addValue(): void {
+    if (++this.#valueCount > jsonValues.max) throw beyondLimit('jsonValues', this.#field);
+  }
+
+  #addMember(): void {
+    if (++this.#memberCount > jsonMembers.max) throw beyondLimit('jsonMembers', this.#field);
+  }
 }
 
 const isOpening = (code: number): boolean => code === 0x7b || code === 0x5b;

@@ -1,7 +1,7 @@
 /** JSON with exact 64-bit integers: numbers that a double cannot hold are `bigint` on both sides. */
 import { AloftError } from '../core/errors.js';
 import { withoutMark } from '../core/file-json.js';
-import { checkJsonCost, wideIntegers } from './json-cost.js';
+import { JsonCounter, wideIntegers } from './json-cost.js';
 
 export type JsonValue =
   | string
@@ -19,7 +19,7 @@ export type JsonObject = { readonly [key: string]: JsonValue };
  */
 export function parseJson(source: string): JsonValue {
   const text = withoutMark(source);
-  const mayHaveWideIntegers = checkJsonCost(text);
+  const mayHaveWideIntegers = new JsonCounter('The request body').add(text);
   try {
     const value: JsonValue = JSON.parse(text);
     return mayHaveWideIntegers ? withWideIntegers(text) : value;

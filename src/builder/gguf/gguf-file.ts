@@ -27,6 +27,11 @@ const MAGIC = 0x46554747; // 'GGUF'
 const DEFAULT_ALIGNMENT = 32;
 /** Far more than vocabularies with their merges take. A view of a whole file would be too long. */
 const MAX_HEADER_BYTES = 1 << 30;
+/** Values of all metadata: more than the largest vocabularies take with scores, types and merges. */
+const MAX_VALUES = 1 << 22;
+/** More than the layers of any model have, and dimensions of a tensor as ggml has them. */
+const MAX_TENSORS = 1 << 16;
+const MAX_RANK = 4;
 const STRING = 8;
 const ARRAY = 9;
 
@@ -38,9 +43,13 @@ export function openGgufFile(path: string): GgufFile {
   } catch (thrown) {
     area.dispose();
     if (!(thrown instanceof RangeError)) throw thrown;
-    throw damaged(path, 'it ends within its header', thrown);
+    const fault = thrown instanceof HeaderFault ? thrown.message : 'it ends within its header';
+    throw damaged(path, fault, thrown);
   }
 }
+
+/** A number of the header that cannot be meant. */
+class HeaderFault extends RangeError {}
 
 function damaged(path: string, fault: string, cause?: unknown): AloftError {
   return new AloftError('CHECKPOINT_CORRUPT', `${path} is damaged: ${fault}. Download it again.`, { cause });
@@ -53,19 +62,24 @@ function parse(path: string, area: HostArea): GgufFile {
   if (version !== 2 && version !== 3)
     throw damaged(path, `its version is ${version}, and versions 2 and 3 are known`);
   const [tensorCount, entryCount] = [reader.count(), reader.count()];
+  if (tensorCount > MAX_TENSORS) throw damaged(path, `it has ${tensorCount} tensors`);
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < entryCount; i++) {
     const key = reader.string();
     metadata.set(key, reader.value(reader.u32()));
+    if (reader.valueCount > MAX_VALUES)
+      throw damaged(path, `its metadata have more than ${MAX_VALUES} values`);
   }
   const entries = Array.from({ length: tensorCount }, () => readEntry(reader));
-  const alignment = Number(metadata.get('general.alignment') ?? DEFAULT_ALIGNMENT);
+  const alignment = metadata.get('general.alignment') ?? DEFAULT_ALIGNMENT;
+  if (typeof alignment !== 'number' || !Number.isInteger(alignment) || alignment < 1)
+    throw damaged(path, `its alignment is ${String(alignment)}`);
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
   const tensors = new Map(
     entries.map(({ name, offset, ...tensor }) => [name, { ...tensor, offset: dataStart + offset }]),
   );
   for (const [name, { offset, byteLength, shape, type }] of tensors) {
-    if ((shape.at(-1) ?? 0) % (type?.blockValues ?? 1) !== 0)
+    if ((shape.at(-1) ?? 1) % (type?.blockValues ?? 1) !== 0)
       throw damaged(
         path,
         `rows of ${shape.at(-1)} in tensor '${name}' are not whole blocks of ${type?.name}`,
@@ -77,7 +91,9 @@ function parse(path: string, area: HostArea): GgufFile {
 
 function readEntry(reader: Reader): GgufTensor & { readonly name: string } {
   const name = reader.string();
-  const sizes = Array.from({ length: reader.u32() }, () => reader.count());
+  const rank = reader.u32();
+  if (rank > MAX_RANK) throw new HeaderFault(`it has a tensor of ${rank} dimensions`);
+  const sizes = Array.from({ length: rank }, () => reader.count());
   const code = reader.u32();
   const type = GGUF_TYPES.get(code);
   const count = sizes.reduce((product, size) => product * size, 1);
@@ -94,6 +110,8 @@ function readEntry(reader: Reader): GgufTensor & { readonly name: string } {
 /** Numbers of a file, little endian. Reading past the end is a RangeError. */
 class Reader {
   position = 0;
+  /** Values that were read, or begun to be. */
+  valueCount = 0;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #fileBytes: number;
@@ -123,6 +141,7 @@ class Reader {
 
   value(type: number): GgufValue {
     const view = this.#view;
+    this.valueCount++;
     switch (type) {
       case 0:
         return this.#take(1, (at) => view.getUint8(at));
@@ -157,7 +176,10 @@ class Reader {
 
   #array(): readonly GgufValue[] {
     const type = this.u32();
-    return Array.from({ length: this.count() }, () => this.value(type));
+    const length = this.count();
+    if (this.valueCount + length > MAX_VALUES)
+      throw new HeaderFault(`its metadata have an array of ${length} values`);
+    return Array.from({ length }, () => this.value(type));
   }
 
   #take<T>(byteLength: number, read: (at: number) => T): T {

@@ -25,12 +25,15 @@ export function openGguf(path: string): Checkpoint {
     const architecture = ggufArchitecture(file);
     const json = ggufConfig(file, architecture);
     checkTypes(file);
+    const config = configOf(json, architecture);
+    const generation = parseGenerationConfig(new JsonFile(path, {}), json);
+    // Last, as what it writes stays until the checkpoint is disposed.
     const tokenizer = writeTokenizer(file);
     const tensors = new GgufTensors(file, architecture, tokenizer.directory);
     return {
       origin: path,
-      config: configOf(json, architecture),
-      generation: parseGenerationConfig(new JsonFile(path, {}), json),
+      config,
+      generation,
       tokenizerDirectory: tokenizer.directory,
       tokenizerFiles: tokenizer.files,
       tensors,

@@ -3,7 +3,8 @@ import { type Static, type TObject, Type } from 'typebox';
 import type { ConversationRequest } from '../../core/conversation.js';
 import type { ChatMessage, GenerateRequest } from '../../core/generate.js';
 import { REQUEST_LIMITS } from '../../core/request-limits.js';
-import type { JsonObject } from '../json.js';
+import { isObject, type JsonObject } from '../json.js';
+import { JsonCounter } from '../json-cost.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
 import { toolChoice } from '../conversation/tools.js';
@@ -64,6 +65,7 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   if (json.top_logprobs && !json.logprobs) {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
+  checkCallArguments(json.messages);
   const tools = chatTools(json.tools ?? []);
   const choice = toolChoice(namedChoice(json.tool_choice), tools);
   const templateArguments = templateArgumentsOf(json, choice.type !== 'none' && tools.length > 0);
@@ -99,6 +101,21 @@ function namedChoice(choice: ChatMembers['tool_choice']): string | { readonly na
     `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', or name a function.`,
     'UNSUPPORTED',
   );
+}
+
+/**
+ * Arguments of earlier calls are JSON within a text of the body, and chat templates are given what it says.
+ * @throws {AloftError} REQUEST_INVALID when all together are more than a body may be
+ */
+function checkCallArguments(messages: readonly JsonObject[]): void {
+  const counter = new JsonCounter('The JSON in the arguments of tool calls');
+  for (const { tool_calls: calls } of messages) {
+    for (const call of Array.isArray(calls) ? calls : []) {
+      const called = isObject(call) ? call['function'] : undefined;
+      const text = isObject(called) ? called['arguments'] : undefined;
+      if (typeof text === 'string') counter.add(text);
+    }
+  }
 }
 
 /** @throws {OpenAiRequestError} */

@@ -3,6 +3,7 @@ import type { EngineOptions } from '../../core/engine-options.js';
 import type { HealthLimits } from '../metrics/health.js';
 import { DEFAULT_METRICS, type MetricsOptions } from '../metrics/metrics-options.js';
 import type { ControlMode } from '../repository/model-repository.js';
+import type { Restrictions } from './restricted-apis.js';
 import type { ServedName } from './served-names.js';
 import type { LogSettings, TraceSettings } from './settings.js';
 
@@ -41,6 +42,10 @@ export interface ServeOptions extends HealthLimits {
   readonly apiKeys: readonly string[];
   /** Keys that administration needs; empty: what use needs. */
   readonly adminKeys: readonly string[];
+  /** Keys that priority over others needs, as those of administration have it; both empty: all have it. */
+  readonly priorityKeys: readonly string[];
+  /** Groups of routes and methods that need a header besides. */
+  readonly restrictions: Restrictions;
   /** True if callers with different keys may find each other's prompts in the prefix cache. */
   readonly sharesPrefixCache: boolean;
   /** Names by which a server without keys may be called, besides its addresses; `*` allows all. */
@@ -100,6 +105,8 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   grpcTls: undefined,
   apiKeys: [],
   adminKeys: [],
+  priorityKeys: [],
+  restrictions: { http: [], grpc: [] },
   sharesPrefixCache: false,
   allowedHosts: [],
   corsOrigins: [],

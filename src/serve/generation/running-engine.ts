@@ -28,6 +28,7 @@ export class RunningEngine {
   /** Running and waiting requests together. */
   readonly maxRequestCount: number;
   #isClosing = false;
+  #freed: Promise<boolean> | undefined;
   #lastFinishMs: number | undefined;
   #meanFinishGapMs = 1000;
 
@@ -58,6 +59,11 @@ export class RunningEngine {
     throw new QueueFullError(message, this.#retryAfterSeconds());
   }
 
+  /** True once it takes no more requests. An engine that another replaces takes them until all models have the new one. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   noteFinished(nowMs: number, event: 'finished' | 'failed'): void {
     if (event === 'finished') this.hasAnswered = true;
     if (this.#lastFinishMs !== undefined) {
@@ -81,7 +87,19 @@ export class RunningEngine {
     await withLimit(this.active.whenIdle(), drainMs);
     for (const request of [...this.active.values()]) request.fail(cut);
     await withLimit(this.active.whenIdle(), STOP_MS);
-    return await withLimit(this.loaded.dispose(), DISPOSE_MS);
+    return await this.#free();
+  }
+
+  /** Lets requests finish, however long they wait and run, and frees the engine. `close` may end it sooner. @returns as `close` */
+  async retire(): Promise<boolean> {
+    this.#isClosing = true;
+    await this.active.whenIdle();
+    return await this.#free();
+  }
+
+  #free(): Promise<boolean> {
+    this.#freed ??= withLimit(this.loaded.dispose(), DISPOSE_MS);
+    return this.#freed;
   }
 }
 

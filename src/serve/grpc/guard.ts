@@ -6,9 +6,9 @@ import {
   type ServerInterceptor,
   ServerListenerBuilder,
 } from '@grpc/grpc-js';
-import { AloftError } from '../../core/errors.js';
 import type { AccessGroup, Credentials } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
+import { MessageIntake } from './message-intake.js';
 import type { RawStreams } from './raw-streams.js';
 import { grpcStatus } from './status.js';
 
@@ -21,56 +21,57 @@ const GROUPS: Readonly<Record<string, AccessGroup>> = {
   Watch: 'health',
   ServerMetadata: 'metadata',
   ModelMetadata: 'metadata',
-  ModelConfig: 'metadata',
-  ModelStatistics: 'metadata',
-  RepositoryIndex: 'metadata',
-  RepositoryModelLoad: 'administration',
-  RepositoryModelUnload: 'administration',
-  TraceSetting: 'administration',
-  LogSettings: 'administration',
+  ModelConfig: 'model-config',
+  ModelStatistics: 'statistics',
+  RepositoryIndex: 'model-index',
+  RepositoryModelLoad: 'model-repository',
+  RepositoryModelUnload: 'model-repository',
+  SystemSharedMemoryStatus: 'shared-memory',
+  SystemSharedMemoryRegister: 'shared-memory',
+  SystemSharedMemoryUnregister: 'shared-memory',
+  CudaSharedMemoryStatus: 'shared-memory',
+  CudaSharedMemoryRegister: 'shared-memory',
+  CudaSharedMemoryUnregister: 'shared-memory',
+  TraceSetting: 'trace',
+  LogSettings: 'logging',
 };
 
 /** Refuses a call when its headers are there: its message stays unread. */
 export function callGuard(
-  { access, log, options }: ServerContext,
+  { access, log, options, bodyBudget }: ServerContext,
   rawStreams: RawStreams,
 ): ServerInterceptor {
   return ({ path, requestStream }, call) => {
     const group = GROUPS[path.slice(path.lastIndexOf('/') + 1)] ?? 'inference';
-    let timer: NodeJS.Timeout | undefined;
+    const fail = (error: unknown) => call.sendStatus(grpcStatus(error, log));
+    let intake: MessageIntake | undefined;
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         try {
-          access.require(group, callCredentials(metadata));
+          access.require(group, 'grpc', callCredentials(metadata));
         } catch (error) {
-          call.sendStatus(grpcStatus(error, log));
+          fail(error);
           return;
         }
         rawStreams.remember(metadata, call);
+        intake = new MessageIntake(call, { budget: bodyBudget, limits: options, fail });
         // A stream may be open for long before its first message.
-        if (!requestStream) {
-          const end = () => call.sendStatus(grpcStatus(tooSlow(), log));
-          timer = setTimeout(end, options.bodyTimeoutMs).unref();
-        }
+        if (!requestStream) intake.expect();
         next(metadata);
       })
       .withOnReceiveMessage((message, next) => {
-        clearTimeout(timer);
+        intake?.noteMessage(!requestStream);
         next(message);
       })
-      .withOnCancel(() => clearTimeout(timer))
       .build();
     const responder = new ResponderBuilder().withStart((next) => next(listener)).build();
     return new ServerInterceptingCall(call, responder);
   };
 }
 
-function tooSlow(): AloftError {
-  return new AloftError('BODY_TOO_SLOW', 'The message of the call did not come in its time; send it faster.');
-}
-
 export function callCredentials(metadata: Metadata): Credentials {
-  return { authorization: textOf(metadata, 'authorization'), plainKey: textOf(metadata, 'x-api-key') };
+  const header = (name: string) => textOf(metadata, name);
+  return { authorization: header('authorization'), plainKey: header('x-api-key'), header };
 }
 
 export function textOf(metadata: Metadata, key: string): string | undefined {

@@ -35,7 +35,7 @@ async function modelInfer(
     request,
     signal,
     protocol: 'grpc',
-    tenant: context.access.tenantOf(callCredentials(call.metadata)),
+    caller: context.access.callerOf(callCredentials(call.metadata)),
     traceparent: textOf(call.metadata, 'traceparent'),
     deadlineMs: remainingMs(call.getDeadline()),
     acceptsMany: false,

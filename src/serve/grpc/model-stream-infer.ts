@@ -14,6 +14,7 @@ import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js
 import type { InferCall, ResponseBatch } from '../inference/infer-call.js';
 import type { ServedModel } from '../repository/served-model.js';
 import { clientReport } from '../inference/client-report.js';
+import type { Caller } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
 import { remainingMs } from './deadline.js';
 import { callCredentials, textOf } from './guard.js';
@@ -45,7 +46,7 @@ class StreamSession {
   readonly #controller = new AbortController();
   /** `triton_grpc_error: true` in the metadata: the first error ends the stream with a status. */
   readonly #endsOnError: boolean;
-  readonly #tenant: string | undefined;
+  readonly #caller: Caller;
   #ordered: Promise<void> = Promise.resolve();
   #openCount = 0;
   #hasAllRequests = false;
@@ -56,7 +57,7 @@ class StreamSession {
     setMaxListeners(0, this.#controller.signal);
     this.#stream = stream;
     this.#writer = new PacedWriter(stream, raw, context.options.writeTimeoutMs);
-    this.#tenant = context.access.tenantOf(callCredentials(stream.metadata));
+    this.#caller = context.access.callerOf(callCredentials(stream.metadata));
     this.#endsOnError = textOf(stream.metadata, 'triton_grpc_error') === 'true';
   }
 
@@ -113,7 +114,7 @@ class StreamSession {
       request: { ...request, parameters },
       signal: this.#controller.signal,
       protocol: 'grpc',
-      tenant: this.#tenant,
+      caller: this.#caller,
       traceparent: textOf(this.#stream.metadata, 'traceparent'),
       deadlineMs: remainingMs(this.#stream.getDeadline()),
       acceptsMany: true,

@@ -6,6 +6,7 @@ import { writeJson } from '../../protocol/json.js';
 import type { BodyWriter, PromptedEvent, StreamWriter } from '../../protocol/openai/answer.js';
 import { OpenAiRequestError } from '../../protocol/openai/error.js';
 import { inMemberNames } from '../../protocol/openai/member-names.js';
+import { requireTurn } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
 import type { Reader } from '../generation/reader.js';
 import { withTenant } from '../inference/cache-salt.js';
@@ -38,19 +39,27 @@ export async function answer(
   job: Job,
 ): Promise<FastifyReply> {
   context.health.requireServing(job.model);
-  const tenant = context.access.tenantOf(credentialsOf(request));
+  const caller = context.access.callerOf(credentialsOf(request));
+  for (const { priority } of job.requests) requireTurn(priority, caller);
+  const { tenant } = caller;
   const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
   if (job.isStream) return await stream(call, reply);
-  await new Promise<void>((resolve, reject) => {
-    run(call, {
-      take(items) {
-        for (const item of items) job.whole.push(item);
-        return undefined;
-      },
-      end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+  const held = context.heldAnswers.open();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      run(call, {
+        take(items) {
+          held.add(items.map(({ event }) => event));
+          for (const item of items) job.whole.push(item);
+          return undefined;
+        },
+        end: (failure) => (failure === undefined ? resolve() : reject(failure)),
+      });
     });
-  });
-  return sendJson(reply, writeJson(job.whole.body()));
+    return sendJson(reply, writeJson(job.whole.body()));
+  } finally {
+    held.release();
+  }
 }
 
 interface Call {

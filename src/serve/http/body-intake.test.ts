@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { AloftError } from '../../core/errors.js';
+import { ByteBudget } from '../context/byte-budget.js';
 import { until } from '../testing/test-server.js';
 import { inflatedBody } from './body.js';
-import { BodyIntake, endUnreadBody, type BodyLimits } from './body-intake.js';
+import { BodyIntake, endUnreadBody } from './body-intake.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -14,8 +15,15 @@ afterEach(async () => {
 });
 
 /** An app with one route that answers with the length of its body, once it is told to. */
-async function start(limits: Partial<BodyLimits> = {}, bodyLimit = 1 << 20) {
-  const intake = new BodyIntake({ maxOpenBodyBytes: 1 << 22, bodyTimeoutMs: 1000, ...limits });
+async function start(
+  {
+    maxOpenBodyBytes = 1 << 22,
+    bodyTimeoutMs = 1000,
+  }: { maxOpenBodyBytes?: number; bodyTimeoutMs?: number } = {},
+  bodyLimit = 1 << 20,
+) {
+  const budget = new ByteBudget(maxOpenBodyBytes);
+  const intake = new BodyIntake({ bodyTimeoutMs }, budget);
   const app: FastifyInstance = fastify({ bodyLimit, forceCloseConnections: true });
   intake.serve(app);
   app.setErrorHandler((error, request, reply) => {
@@ -32,7 +40,7 @@ async function start(limits: Partial<BodyLimits> = {}, bodyLimit = 1 << 20) {
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   open.push(app);
-  return { intake, answer: () => answer?.(), port: (app.server.address() as AddressInfo).port };
+  return { intake, budget, answer: () => answer?.(), port: (app.server.address() as AddressInfo).port };
 }
 
 function send(port: number, head: string, body = ''): { socket: Socket; text: () => string } {
@@ -47,21 +55,21 @@ function send(port: number, head: string, body = ''): { socket: Socket; text: ()
 }
 
 test('a body that does not come to its end is answered and its connection closed', async () => {
-  const { intake, port } = await start();
+  const { intake, port, budget } = await start();
   const { socket, text } = send(port, 'Content-Length: 1000', 'half');
-  await until(() => intake.heldBytes === 4);
+  await until(() => budget.bytes === 4);
   intake.sweep(performance.now() + 500);
   expect(text()).toBe('');
   intake.sweep(performance.now() + 2000);
   await until(() => socket.closed);
   expect(text()).toMatch(/^HTTP\/1.1 408 /);
-  await until(() => intake.heldBytes === 0);
+  await until(() => budget.bytes === 0);
 });
 
 test('a long body may take the time of its bytes', async () => {
-  const { intake, port } = await start();
+  const { intake, port, budget } = await start();
   const { text } = send(port, 'Content-Length: 200000', 'x'.repeat(100_000));
-  await until(() => intake.heldBytes === 100_000);
+  await until(() => budget.bytes === 100_000);
   intake.sweep(performance.now() + 2000); // 1000 ms and 100,000 bytes at 16 a ms
   expect(text()).toBe('');
 });
@@ -78,14 +86,14 @@ test.each(['Content-Length: 2000000', 'Transfer-Encoding: chunked'])(
 );
 
 test('all open bodies together have a budget, which answers give back', async () => {
-  const { intake, port, answer } = await start({ maxOpenBodyBytes: 10_000 });
+  const { port, answer, budget } = await start({ maxOpenBodyBytes: 10_000 });
   const first = send(port, 'Content-Length: 8000\r\nX-Wait: 1', 'x'.repeat(8000));
-  await until(() => intake.heldBytes === 8000);
+  await until(() => budget.bytes === 8000);
   const second = send(port, 'Content-Length: 8000', 'x'.repeat(8000));
   await until(() => second.text() !== '');
   expect(second.text()).toMatch(/^HTTP\/1.1 503 /);
   answer();
-  await until(() => first.text().endsWith('8000') && intake.heldBytes === 0);
+  await until(() => first.text().endsWith('8000') && budget.bytes === 0);
   const third = send(port, 'Content-Length: 8000', 'x'.repeat(8000));
   await until(() => third.text().endsWith('8000'));
 });
@@ -100,9 +108,9 @@ test('what a small body may become counts before it is decompressed', async () =
 });
 
 test('a client that leaves in its body gives its bytes back', async () => {
-  const { intake, port } = await start();
+  const { port, budget } = await start();
   const { socket } = send(port, 'Content-Length: 1000', 'half');
-  await until(() => intake.heldBytes === 4);
+  await until(() => budget.bytes === 4);
   socket.destroy();
-  await until(() => intake.heldBytes === 0);
+  await until(() => budget.bytes === 0);
 });

@@ -2,10 +2,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { AloftError } from '../../core/errors.js';
+import type { ByteBudget } from '../context/byte-budget.js';
+import { BodyBytes } from './body-bytes.js';
 
 export interface BodyLimits {
-  /** Bytes of all bodies whose requests are not answered. */
-  readonly maxOpenBodyBytes: number;
   /** Time that a body has in any case. */
   readonly bodyTimeoutMs: number;
 }
@@ -18,7 +18,7 @@ const SWEEP_MS = 1000;
 
 interface OpenBody {
   readonly startedMs: number;
-  byteCount: number;
+  readonly bytes: BodyBytes;
   readonly fail: (error: AloftError) => void;
 }
 
@@ -26,15 +26,11 @@ export class BodyIntake {
   readonly #limits: BodyLimits;
   readonly #reading = new Set<OpenBody>();
   readonly #held = new WeakMap<IncomingMessage, number>();
-  #heldBytes = 0;
+  readonly #budget: ByteBudget;
 
-  constructor(limits: BodyLimits) {
+  constructor(limits: BodyLimits, budget: ByteBudget) {
     this.#limits = limits;
-  }
-
-  /** Bytes of all bodies whose requests are not answered. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+    this.#budget = budget;
   }
 
   /** Makes all routes of an app read their bodies here, as bytes of whatever type. */
@@ -54,24 +50,21 @@ export class BodyIntake {
 
   /** Counts memory that belongs to a request until it is answered. @throws {AloftError} SERVER_BUSY beyond the budget */
   hold(request: FastifyRequest, byteCount: number): void {
-    if (this.#heldBytes + byteCount > this.#limits.maxOpenBodyBytes) {
-      const message = `Requests that are being answered hold ${this.#heldBytes} of ${this.#limits.maxOpenBodyBytes} bytes; retry later.`;
-      throw new AloftError('SERVER_BUSY', message);
-    }
-    this.#heldBytes += byteCount;
+    this.#budget.hold(byteCount);
     this.#held.set(request.raw, (this.#held.get(request.raw) ?? 0) + byteCount);
   }
 
   /** Ends bodies that come too slowly. */
   sweep(nowMs: number): void {
     for (const body of this.#reading) {
-      const allowedMs = this.#limits.bodyTimeoutMs + body.byteCount / LEAST_BYTES_PER_MS;
-      if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(body.byteCount));
+      const { byteCount } = body.bytes;
+      const allowedMs = this.#limits.bodyTimeoutMs + byteCount / LEAST_BYTES_PER_MS;
+      if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(byteCount));
     }
   }
 
   #release(raw: IncomingMessage): void {
-    this.#heldBytes -= this.#held.get(raw) ?? 0;
+    this.#budget.release(this.#held.get(raw) ?? 0);
     this.#held.delete(raw);
   }
 
@@ -79,20 +72,19 @@ export class BodyIntake {
   #read(request: FastifyRequest, payload: IncomingMessage, done: BodyCallback): void {
     const limit = request.routeOptions.bodyLimit;
     if (Number(request.headers['content-length'] ?? 0) > limit) return done(tooLarge(limit));
-    const chunks: Buffer[] = [];
+    const bytes = new BodyBytes();
     const settle = (error: Error | null) => {
       if (!this.#reading.delete(body)) return;
       payload.off('data', onData).pause();
-      if (error === null) done(null, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      if (error === null) done(null, bytes.whole());
       else done(error);
     };
-    const body: OpenBody = { startedMs: performance.now(), byteCount: 0, fail: settle };
+    const body: OpenBody = { startedMs: performance.now(), bytes, fail: settle };
     const onData = (chunk: Buffer) => {
-      body.byteCount += chunk.length;
-      chunks.push(chunk);
+      bytes.push(chunk);
       try {
         this.hold(request, chunk.length);
-        if (body.byteCount > limit) settle(tooLarge(limit));
+        if (bytes.byteCount > limit) settle(tooLarge(limit));
       } catch (error) {
         settle(error as AloftError);
       }

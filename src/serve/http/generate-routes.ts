@@ -38,7 +38,7 @@ function inferCall(
     request: readGenerateRequest(bodyText(request), { name, version, inputs }),
     signal: clientSignal(reply),
     protocol: 'http',
-    tenant: context.access.tenantOf(credentialsOf(request)),
+    caller: context.access.callerOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: true,

@@ -26,14 +26,14 @@ export function guard(app: FastifyInstance, { options, access }: ServerContext):
     }
     const group = request.routeOptions.config.access ?? 'inference';
     rules.check(request.headers, group === 'page');
-    access.require(group, credentialsOf(request));
+    access.require(group, 'http', credentialsOf(request));
   });
 }
 
 export function credentialsOf(request: FastifyRequest): Credentials {
-  const plainKey = request.headers['x-api-key'];
-  return {
-    authorization: request.headers.authorization,
-    plainKey: typeof plainKey === 'string' ? plainKey : undefined,
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return typeof value === 'string' ? value : undefined;
   };
+  return { authorization: header('authorization'), plainKey: header('x-api-key'), header };
 }

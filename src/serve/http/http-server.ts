@@ -12,6 +12,7 @@ import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
 import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
+import { limitPipelines } from './pipeline.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { RouteDescription } from './openapi/route-description.js';
@@ -44,7 +45,8 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
   });
   app.server.maxConnections = options.maxConnectionCount;
-  const intake = new BodyIntake(options);
+  const intake = new BodyIntake(options, context.bodyBudget);
+  limitPipelines(app);
   intake.serve(app);
   guard(app, context);
   app.setErrorHandler((error: FastifyError, request, reply) => {

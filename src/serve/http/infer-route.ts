@@ -7,6 +7,7 @@ import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js
 import { readInferRequest } from '../../protocol/kserve/http-request.js';
 import { writeInferResponse } from '../../protocol/kserve/http-response.js';
 import { allResponses } from '../inference/inference-service.js';
+import type { ServedModel } from '../repository/served-model.js';
 import type { ServerContext } from '../context/server-context.js';
 import type { BodyIntake } from './body-intake.js';
 import { inflatedBody } from './body.js';
@@ -35,10 +36,12 @@ async function infer(
   readBody: (request: FastifyRequest) => Promise<Buffer>,
 ): Promise<FastifyReply> {
   const { name, version } = modelOf(request);
-  const model = context.repository.resolve(name, version);
-  context.health.requireServing(model);
+  servingModel(context, name, version);
+  const body = await readBody(request);
+  // Another engine may have come meanwhile.
+  const model = servingModel(context, name, version);
   const inferRequest = readInferRequest({
-    body: await readBody(request),
+    body,
     jsonBytes: headerLength(request),
     modelName: name,
     modelVersion: version,
@@ -49,7 +52,7 @@ async function infer(
     request: inferRequest,
     signal: clientSignal(reply),
     protocol: 'http',
-    tenant: context.access.tenantOf(credentialsOf(request)),
+    caller: context.access.callerOf(credentialsOf(request)),
     traceparent: traceparentOf(request),
     deadlineMs: undefined,
     acceptsMany: false,
@@ -57,6 +60,13 @@ async function infer(
   });
   // A request that only stops another one has nothing to say.
   return await send(request, reply, inferRequest, response ?? emptyResponse(inferRequest));
+}
+
+/** @throws {AloftError} MODEL_NOT_FOUND, MODEL_UNAVAILABLE, SHUTTING_DOWN */
+function servingModel({ repository, health }: ServerContext, name: string, version: string): ServedModel {
+  const model = repository.resolve(name, version);
+  health.requireServing(model);
+  return model;
 }
 
 async function send(

@@ -7,34 +7,33 @@ import { writeJson } from '../../protocol/json.js';
 import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
 import { EXTENSIONS, type ServerContext } from '../context/server-context.js';
 import { sendJson } from './reply.js';
-import { modelOf, modelRoute, route } from './route.js';
+import { modelOf, modelRoute, route, type Handler } from './route.js';
+
+const METADATA = { access: 'metadata' } as const;
+const STATISTICS = { access: 'statistics' } as const;
 
 export function metadataRoutes(app: FastifyInstance, context: ServerContext): void {
   const { options, version, repository } = context;
-  route(app, '/v2', {
-    GET: (_, reply) =>
-      sendJson(reply, writeJson({ name: options.serverId, version, extensions: EXTENSIONS })),
-  });
-  modelRoute(app, '', {
-    GET: (request, reply) => {
-      const { name, version: modelVersion } = modelOf(request);
-      return sendJson(reply, writeJson(modelMetadata(context, name, modelVersion)));
-    },
-  });
-  modelRoute(app, '/config', {
-    GET: (request, reply) => {
-      const { name, version: modelVersion } = modelOf(request);
-      const { config } = repository.resolve(name, modelVersion);
-      return sendJson(reply, JSON.stringify(messageJson(ModelConfigSchema, config)));
-    },
-  });
-  const statistics = (name: string, modelVersion: string) =>
-    JSON.stringify(messageJson(ModelStatisticsResponseSchema, modelStatistics(context, name, modelVersion)));
-  route(app, '/v2/models/stats', { GET: (_, reply) => sendJson(reply, statistics('', '')) });
-  modelRoute(app, '/stats', {
-    GET: (request, reply) => {
-      const { name, version: modelVersion } = modelOf(request);
-      return sendJson(reply, statistics(name, modelVersion));
-    },
-  });
+  const server: Handler = (_, reply) =>
+    sendJson(reply, writeJson({ name: options.serverId, version, extensions: EXTENSIONS }));
+  const metadata: Handler = (request, reply) => {
+    const { name, version: modelVersion } = modelOf(request);
+    return sendJson(reply, writeJson(modelMetadata(context, name, modelVersion)));
+  };
+  const config: Handler = (request, reply) => {
+    const { name, version: modelVersion } = modelOf(request);
+    const model = repository.resolve(name, modelVersion);
+    return sendJson(reply, JSON.stringify(messageJson(ModelConfigSchema, model.config)));
+  };
+  // The statistics of all models, on the route that names none.
+  const statistics: Handler = (request, reply) => {
+    const { name, version: modelVersion } = modelOf(request);
+    const message = modelStatistics(context, name, modelVersion);
+    return sendJson(reply, JSON.stringify(messageJson(ModelStatisticsResponseSchema, message)));
+  };
+  route(app, '/v2', { GET: server }, METADATA);
+  modelRoute(app, '', { GET: metadata }, METADATA);
+  modelRoute(app, '/config', { GET: config }, { access: 'model-config' });
+  route(app, '/v2/models/stats', { GET: statistics }, STATISTICS);
+  modelRoute(app, '/stats', { GET: statistics }, STATISTICS);
 }

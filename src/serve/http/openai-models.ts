@@ -6,7 +6,7 @@ import type { RunningEngine } from '../generation/running-engine.js';
 import type { GenerationModel } from '../repository/served-model.js';
 import type { ServerContext } from '../context/server-context.js';
 import { sendJson } from './reply.js';
-import { pathParameter, route } from './route.js';
+import { pathParameter, route, type Handler } from './route.js';
 
 /** One text-level model of each engine: a repository has an ensemble and a bls of the same. All may be used by name. */
 function listed({ repository }: ServerContext): GenerationModel[] {
@@ -74,6 +74,8 @@ function aliased(context: ServerContext, { name, model }: ServedName) {
   );
 }
 
+const METADATA = { access: 'metadata' } as const;
+
 export function openAiModelRoutes(app: FastifyInstance, context: ServerContext): void {
   const created = Math.floor(Date.now() / 1000);
   const card = (id: string, model: GenerationModel) => ({
@@ -84,17 +86,15 @@ export function openAiModelRoutes(app: FastifyInstance, context: ServerContext):
     root: model.name,
     max_model_len: model.engine.loaded.generator.model.maxSequenceTokens,
   });
-  route(app, '/v1/models', {
-    GET: (_, reply) => {
-      const data = shown(context).map(([id, model]) => card(id, model));
-      return sendJson(reply, JSON.stringify({ object: 'list', data }));
-    },
-  });
+  const list: Handler = (_, reply) => {
+    const data = shown(context).map(([id, model]) => card(id, model));
+    return sendJson(reply, JSON.stringify({ object: 'list', data }));
+  };
+  const one: Handler = (request, reply) => {
+    const name = pathParameter(request, '*');
+    return sendJson(reply, JSON.stringify(card(name, openAiModel(context, name))));
+  };
+  route(app, '/v1/models', { GET: list }, METADATA);
   // Names have slashes where they are those of Hugging Face.
-  route(app, '/v1/models/*', {
-    GET: (request, reply) => {
-      const name = pathParameter(request, '*');
-      return sendJson(reply, JSON.stringify(card(name, openAiModel(context, name))));
-    },
-  });
+  route(app, '/v1/models/*', { GET: one }, METADATA);
 }

@@ -10,7 +10,7 @@ import { sendJson } from './reply.js';
 import { modelOf, pathParameter, route, type Handler } from './route.js';
 
 export function repositoryRoutes(app: FastifyInstance, { repository }: ServerContext): void {
-  both(app, '/index', 'metadata', (request, reply) => {
+  both(app, '/index', 'model-index', (request, reply) => {
     const { ready = false } = parseJsonObject(bodyText(request));
     if (typeof ready !== 'boolean') {
       const message = `'ready' of the repository index is ${JSON.stringify(ready)}, but must be true or false.`;
@@ -18,11 +18,11 @@ export function repositoryRoutes(app: FastifyInstance, { repository }: ServerCon
     }
     return sendJson(reply, JSON.stringify(repository.index(ready)));
   });
-  both(app, '/models/:model/load', 'administration', async (request, reply) => {
+  both(app, '/models/:model/load', 'model-repository', async (request, reply) => {
     await repository.load(modelOf(request).name, configOverride(parametersOf(request)));
     return reply.code(200).send();
   });
-  both(app, '/models/:model/unload', 'administration', async (request, reply) => {
+  both(app, '/models/:model/unload', 'model-repository', async (request, reply) => {
     await repository.unload(modelOf(request).name, parametersOf(request)['unload_dependents'] === true);
     return reply.code(200).send();
   });

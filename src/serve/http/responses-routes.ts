@@ -18,7 +18,7 @@ import { pathParameter, route } from './route.js';
 
 export function responsesRoutes(app: FastifyInstance, context: ServerContext): void {
   const store = new ResponseStore(STORE_LIMITS);
-  const callerOf = (request: FastifyRequest) => context.access.callerOf(credentialsOf(request));
+  const callerOf = (request: FastifyRequest) => context.access.callerOf(credentialsOf(request)).id;
   route(app, '/v1/responses', { POST: (request, reply) => respond({ context, store }, request, reply) });
   route(app, '/v1/responses/:id', {
     GET: (request, reply) => {
@@ -43,7 +43,7 @@ async function respond(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const caller = context.access.callerOf(credentialsOf(request));
+  const caller = context.access.callerOf(credentialsOf(request)).id;
   const conversation = readResponseRequest(
     parseJsonObject(bodyText(request)),
     (id) => store.get(id, caller).messages,

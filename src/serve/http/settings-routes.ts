@@ -8,8 +8,6 @@ import { bodyText } from './body.js';
 import { sendJson } from './reply.js';
 import { modelOf, route } from './route.js';
 
-const ADMINISTRATION = { access: 'administration' } as const;
-
 export function settingsRoutes(
   app: FastifyInstance,
   { logSettings, traces, repository }: ServerContext,
@@ -21,7 +19,7 @@ export function settingsRoutes(
       return sendJson(reply, JSON.stringify(logSettings.settings));
     },
   };
-  route(app, '/v2/logging', logging, ADMINISTRATION);
+  route(app, '/v2/logging', logging, { access: 'logging' });
   for (const url of ['/v2/trace/setting', '/v2/models/:model/trace/setting']) {
     const model = (request: FastifyRequest): string => {
       const { name } = modelOf(request);
@@ -35,7 +33,7 @@ export function settingsRoutes(
         return sendJson(reply, traceJson(traces.settings(model(request))));
       },
     };
-    route(app, url, tracing, ADMINISTRATION);
+    route(app, url, tracing, { access: 'trace' });
   }
 }
 

@@ -1,5 +1,6 @@
 /** A tensor request to a served model, and its answer. */
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
+import type { Caller } from '../context/access.js';
 import type { RequestInfo } from '../generation/observer.js';
 import type { Reader } from '../generation/reader.js';
 import type { ServedModel } from '../repository/served-model.js';
@@ -9,8 +10,7 @@ export interface InferCall {
   readonly request: InferRequest;
   readonly signal: AbortSignal;
   readonly protocol: RequestInfo['protocol'];
-  /** Caller's part of the prefix cache; undefined where all share one. */
-  readonly tenant: string | undefined;
+  readonly caller: Caller;
   readonly traceparent: string | undefined;
   /** Time the client gives, in ms from now. */
   readonly deadlineMs: number | undefined;

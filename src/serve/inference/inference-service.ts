@@ -18,6 +18,7 @@ import { outputTensors, type TensorAnswer } from '../tensors/tensor-response.js'
 import { validateInputs } from '../tensors/validate-inputs.js';
 import { AnswerBuilder } from './answer-builder.js';
 import { saltOf, withTenant } from './cache-salt.js';
+import type { HeldAnswer, HeldAnswers } from './held-answers.js';
 import type { Infer, InferCall, ResponseBatch } from './infer-call.js';
 import { requestInfo } from './request-info.js';
 import { requestLimits } from './request-limits.js';
@@ -26,12 +27,16 @@ import { runCodec } from './run-codec.js';
 import { runRows, type RowEvents } from './run-rows.js';
 
 /** @param statistics counts responses, and requests to models without an engine; `run` observes requests to the others */
-export function inferenceService(run: RunGeneration, statistics: StatisticsBook): Infer {
+export function inferenceService(
+  run: RunGeneration,
+  statistics: StatisticsBook,
+  heldAnswers: HeldAnswers,
+): Infer {
   return (call, reader) => {
     try {
       const { model } = call;
       if ('codec' in model) answerByCodec(model, call, { reader, statistics });
-      else begin(run, model, call, { reader, statistics });
+      else begin(run, model, call, { reader, statistics, heldAnswers });
     } catch (error) {
       reader.end(asAloftError(error));
     }
@@ -41,6 +46,10 @@ export function inferenceService(run: RunGeneration, statistics: StatisticsBook)
 interface AnswerParts {
   readonly reader: Reader<ResponseBatch>;
   readonly statistics: StatisticsBook;
+}
+
+interface GenerationParts extends AnswerParts {
+  readonly heldAnswers: HeldAnswers;
 }
 
 function answerByCodec(model: CodecModel, { request }: InferCall, { reader, statistics }: AnswerParts): void {
@@ -66,7 +75,7 @@ function begin(
   run: RunGeneration,
   model: GenerationModel,
   call: InferCall,
-  { reader, statistics }: AnswerParts,
+  { reader, statistics, heldAnswers }: GenerationParts,
 ): void {
   const { request } = call;
   const arrivedMs = performance.now();
@@ -87,7 +96,7 @@ function begin(
   const cacheSalt = saltOf(request.parameters);
   const common = { ...limits.fields, ...present({ echo: echo || undefined, cacheSalt }) };
   const requests = rows.map((row, i) =>
-    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.tenant),
+    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.caller.tenant),
   );
   const calls = requests.map((row) => ({
     engine: model.engine,
@@ -121,7 +130,7 @@ function begin(
   const answersOf = () => (call.isStream && model.isDecoupled ? builder.wholes() : [builder.whole()]);
   const answer = form.isStreaming
     ? streamedAnswer(builder, responseOf, namedReader)
-    : wholeAnswer(builder, () => answersOf().map(responseOf), namedReader);
+    : wholeAnswer(builder, () => answersOf().map(responseOf), namedReader, heldAnswers.open());
   runRows(run, calls, {
     take(row) {
       follower?.noteTokens(performance.now());
@@ -181,13 +190,16 @@ function wholeAnswer(
   builder: AnswerBuilder,
   responses: () => InferResponse[],
   reader: Reader<ResponseBatch>,
+  held: HeldAnswer,
 ): Reader<RowEvents> {
   return {
     take({ row, events }) {
+      held.add(events);
       for (const event of events) builder.push(row, event);
       return undefined;
     },
     end(failure) {
+      held.release();
       if (failure !== undefined) return reader.end(failure);
       const isStopped = !builder.isComplete && builder.isEmpty;
       void answerOnce(reader, isStopped ? [] : responses());

@@ -1,6 +1,7 @@
 /** Time limits and priority of a request, from its parameters, its call and the model's queue policy. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import { requireTurn } from '../context/access.js';
 import type { QueuePlace } from '../generation/active-requests.js';
 import type { GenerationModel, PriorityLevels, QueuePolicy } from '../repository/served-model.js';
 import type { InferCall } from './infer-call.js';
@@ -11,7 +12,7 @@ export interface RequestLimits {
   readonly queue: QueuePlace;
 }
 
-/** `timeout` is in microseconds and limits the queue. */
+/** `timeout` is in microseconds and limits the queue. @throws {AloftError} REQUEST_INVALID, FORBIDDEN */
 export function requestLimits(call: InferCall, model: GenerationModel): RequestLimits {
   const timeout = count(call, 'timeout');
   const level = levelOf(count(call, 'priority') ?? 0, model.priorities);
@@ -19,6 +20,7 @@ export function requestLimits(call: InferCall, model: GenerationModel): RequestL
   const ownMs = timeout && policy.allowsTimeoutOverride ? timeout / 1000 : undefined;
   const queueTimeoutMs = ownMs ?? policy.timeoutMs;
   const priority = model.priorities.defaultLevel - level;
+  requireTurn(priority, call.caller);
   const fields = {
     ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
     ...(call.deadlineMs === undefined ? {} : { deadlineMs: call.deadlineMs }),

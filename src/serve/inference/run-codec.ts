@@ -1,5 +1,6 @@
 /** The preprocessing and postprocessing models: tensors in, tensors out, no engine. */
 import { AloftError } from '../../core/errors.js';
+import { requireWithin } from '../../core/request-limits.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import { numberTensor, numbers, textTensor, texts, type Tensor } from '../../protocol/kserve/tensor.js';
 import type { CodecModel } from '../repository/served-model.js';
@@ -12,6 +13,11 @@ export async function runCodec(
   batchSize: number,
 ): Promise<Tensor[]> {
   const find = (name: string) => request.inputs.find((tensor) => tensor.name === name);
+  const textBytes = request.inputs.reduce(
+    (sum, { data }) => sum + (ArrayBuffer.isView(data) ? 0 : bytesOf(data)),
+    0,
+  );
+  requireWithin('codecBytes', textBytes, 'The request');
   const all =
     model.kind === 'preprocessing' ? await preprocess(model, find, batchSize) : postprocess(model, find);
   const requested = new Set(request.outputs.map((output) => output.name));
@@ -19,6 +25,10 @@ export async function runCodec(
     (tensor) =>
       model.interface.outputs.has(tensor.name) && (requested.size === 0 || requested.has(tensor.name)),
   );
+}
+
+function bytesOf(texts: readonly Uint8Array[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }
 
 type Find = (name: string) => Tensor | undefined;
@@ -33,10 +43,8 @@ async function preprocess(model: CodecModel, find: Find, batchSize: number): Pro
   const padId = find('PAD_ID') ?? scalarIds('OUT_PAD_ID', codec.padId ?? codec.endId, batchSize);
   const outputLengths = find('REQUEST_OUTPUT_LEN');
   const width = Math.max(...ids.map((row) => row.length));
-  const filler = codec.padId ?? codec.endId ?? 0;
-  const block = ids.flatMap((row) => [...row, ...Array.from({ length: width - row.length }, () => filler)]);
   return [
-    numberTensor('INPUT_ID', 'INT32', [batchSize, width], block),
+    idBlock('INPUT_ID', ids, width, codec.padId ?? codec.endId ?? 0),
     numberTensor(
       'REQUEST_INPUT_LEN',
       'INT32',
@@ -50,6 +58,14 @@ async function preprocess(model: CodecModel, find: Find, batchSize: number): Pro
     ...(endId ? [{ ...endId, name: 'OUT_END_ID' }] : []),
     ...(padId ? [{ ...padId, name: 'OUT_PAD_ID' }] : []),
   ];
+}
+
+/** Rows of unequal length as one tensor, [rows, width]. @throws {AloftError} REQUEST_INVALID */
+function idBlock(name: string, rows: readonly (readonly number[])[], width: number, filler: number): Tensor {
+  requireWithin('tensorNumbers', rows.length * width, `Output '${name}'`);
+  const data = new Int32Array(rows.length * width).fill(filler);
+  for (const [i, row] of rows.entries()) data.set(row, i * width);
+  return { name, datatype: 'INT32', shape: [rows.length, width], data };
 }
 
 /** The start of a decoder's input, one padding id, which upstream makes for models of any kind. */
@@ -90,12 +106,15 @@ async function wordTensor(
     }),
   );
   const width = Math.max(1, ...rows.map((row) => row.ids.length));
-  const fill = (list: readonly number[], filler: number) => [
-    ...list,
-    ...Array.from({ length: width - list.length }, () => filler),
-  ];
-  const values = rows.flatMap((row) => [...fill(row.ids, 0), ...fill(row.ends, -1)]);
-  return numberTensor(name, 'INT32', [batchSize, 2, width], values);
+  const size = batchSize * 2 * width;
+  requireWithin('tensorNumbers', size, `Output '${name}'`);
+  const data = new Int32Array(size);
+  for (const [i, row] of rows.entries()) {
+    const start = i * 2 * width;
+    data.set(row.ids, start);
+    data.fill(-1, start + width, start + 2 * width).set(row.ends, start + width);
+  }
+  return { name, datatype: 'INT32', shape: [batchSize, 2, width], data };
 }
 
 /** TOKENS_BATCH [batch, beams, tokens], SEQUENCE_LENGTH [batch, beams] -> OUTPUT [batch * beams]. */
@@ -103,6 +122,8 @@ function postprocess(model: CodecModel, find: Find): Tensor[] {
   const tokens = find('TOKENS_BATCH');
   if (tokens === undefined) throw new AloftError('REQUEST_INVALID', 'TOKENS_BATCH is required');
   const width = tokens.shape.at(-1) ?? 0;
+  requireWithin('codecIds', tokens.data.length, `Input 'TOKENS_BATCH'`);
+  requireWithin('codecRows', width === 0 ? 0 : tokens.data.length / width, `Input 'TOKENS_BATCH'`);
   const ids = numbers(tokens);
   const lengthTensor = find('SEQUENCE_LENGTH');
   const lengths = lengthTensor && numbers(lengthTensor);

@@ -19,6 +19,8 @@ export class EngineStats {
     this.engine = engine;
     this.latest = untouched(engine.loaded.kvBlockCount);
     this.#unsubscribe = engine.loaded.subscribe((stats) => this.#take(stats));
+    // Its requests have failed: nothing runs or waits any more.
+    engine.loaded.onFailure(() => (this.latest = untouched(engine.loaded.kvBlockCount)));
   }
 
   onStep(listener: (stats: StepStats) => void): void {
@@ -42,7 +44,7 @@ export class EngineStats {
   }
 }
 
-/** The state of an engine before its first report. */
+/** The state of an engine before its first report, and after its end. */
 function untouched(blockCount: number): StepStats {
   return {
     type: 'step',

@@ -59,16 +59,12 @@ export class ServerHealth {
   }
 
   #whySilent(model: ServedModel): string {
-    if (!('engine' in model) || this.#isLoaded(model.engine)) return 'its step loop has stopped';
+    if (!('engine' in model) || !model.engine.isClosing) return 'its step loop has stopped';
     return `its engine, model '${model.engine.name}', is unloaded; load that again`;
   }
 
   #isServing(model: ServedModel): boolean {
-    return 'codec' in model || (this.#isLoaded(model.engine) && this.#isAlive(model.engine));
-  }
-
-  #isLoaded(engine: RunningEngine): boolean {
-    return this.#repository.engines().includes(engine);
+    return 'codec' in model || (!model.engine.isClosing && this.#isAlive(model.engine));
   }
 
   #isAlive(engine: RunningEngine): boolean {

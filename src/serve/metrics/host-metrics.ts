@@ -1,6 +1,10 @@
-/** Triton's metrics of the machine. */
+/** Triton's metrics of the machine, and the delay of the thread that answers all requests. */
 import { cpus, freemem, totalmem } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Gauge, type Registry } from 'prom-client';
+
+/** Exactness of the delay; finer costs more. */
+const DELAY_RESOLUTION_MS = 10;
 
 export function registerHostMetrics(registry: Registry): void {
   let last = cpuTimes();
@@ -29,6 +33,17 @@ export function registerHostMetrics(registry: Registry): void {
   );
   gauge('nv_cpu_memory_total_bytes', 'CPU total memory (RAM), in bytes', totalmem);
   gauge('nv_cpu_memory_used_bytes', 'CPU used memory (RAM), in bytes', () => totalmem() - freemem());
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  gauge(
+    'aloft_event_loop_delay_seconds',
+    'Longest time for which no request could be answered since the metrics were last asked for.',
+    () => {
+      const longestSeconds = delay.max / 1e9;
+      delay.reset();
+      return longestSeconds;
+    },
+  );
 }
 
 /** Milliseconds of all cores since the machine started. */

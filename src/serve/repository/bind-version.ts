@@ -52,7 +52,8 @@ export class VersionBinder {
   readonly #loadedByKey = new Map<string, LoadedVersion>();
   /** Engines that new ones have replaced, until nothing refers to them. */
   readonly #replaced: RunningEngine[] = [];
-  readonly #draining = new Set<Promise<boolean>>();
+  /** Replaced engines that still have requests. */
+  readonly #retiring = new Set<RunningEngine>();
 
   constructor(options: BindOptions, loader: EngineLoader, models: ModelTable) {
     this.#options = options;
@@ -93,33 +94,36 @@ export class VersionBinder {
     return 'codec' in served || this.engines().includes(served.engine);
   }
 
-  /** Frees the engine of a version, if it has one of its own. */
+  /** Frees the engine of a version, if it has one of its own, and those that it has replaced. */
   async release(name: string, version: string): Promise<void> {
     const key = `${name}/${version}`;
     const loaded = this.#loadedByKey.get(key);
     this.#loadedByKey.delete(key);
-    await loaded?.engine.close(this.#options.drainMs, unloadedFault(name));
+    const replaced = [...this.#retiring].filter(
+      (engine) => engine.name === name && engine.version === version,
+    );
+    const engines = loaded === undefined ? replaced : [loaded.engine, ...replaced];
+    await Promise.all(engines.map((engine) => engine.close(this.#options.drainMs, unloadedFault(name))));
   }
 
-  /** Lets engines that were replaced finish their requests, and frees them. Does not wait for that. */
-  drainReplaced(): void {
+  /** Lets engines that were replaced finish all their requests, and frees them. Does not wait for that. */
+  retireReplaced(): void {
     for (const engine of this.#replaced.splice(0)) {
-      const draining = engine.close(this.#options.drainMs, unloadedFault(engine.name));
-      this.#draining.add(draining);
-      void draining.finally(() => this.#draining.delete(draining));
+      this.#retiring.add(engine);
+      void engine.retire().finally(() => this.#retiring.delete(engine));
     }
   }
 
   /** @returns false when an engine hangs in a native call */
   async closeAll(): Promise<boolean> {
-    const engines = [...this.engines(), ...this.#replaced.splice(0)];
+    const engines = [...this.engines(), ...this.#replaced.splice(0), ...this.#retiring];
     this.#loadedByKey.clear();
     const cut = new AloftError(
       'SHUTTING_DOWN',
       'The server shuts down and cannot wait for this request; send it again.',
     );
     const ends = engines.map((engine) => engine.close(this.#options.drainMs, cut));
-    const ended = await Promise.all([...ends, ...this.#draining]);
+    const ended = await Promise.all(ends);
     return ended.every(Boolean);
   }
 

@@ -71,7 +71,7 @@ export class ModelLoads {
       const fault = await this.#loadModel(name);
       if (fault !== undefined) faults.set(name, fault);
     }
-    this.#binder.drainReplaced();
+    this.#binder.retireReplaced();
     return faults;
   }
 

@@ -9,12 +9,14 @@ import { bareHost } from '../../core/network-address.js';
 import { createGrpcServer, listenGrpc } from '../grpc/grpc-server.js';
 import { createHttpServer } from '../http/http-server.js';
 import { createMetricsServer } from '../http/metrics-server.js';
+import { HeldAnswers } from '../inference/held-answers.js';
 import { inferenceService } from '../inference/inference-service.js';
 import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
+import { ByteBudget } from '../context/byte-budget.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
 import { engineModels } from '../repository/memory-models.js';
@@ -30,6 +32,9 @@ import {
   tryLines,
   type BoundPorts,
 } from './startup-print.js';
+
+/** Far below the heap's limit, and eight answers at their own limit of log probabilities and more. */
+const MAX_HELD_BYTES = 2 ** 30;
 
 /** The Triton release whose interface is spoken. */
 const PROTOCOL_VERSION = '2.39.0';
@@ -102,16 +107,19 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
     log: logSettings,
     options: options.metricsOptions,
   });
+  const heldAnswers = new HeldAnswers(MAX_HELD_BYTES);
   const runGeneration = generationRunner(options, metrics.observe);
   return {
     options,
     access: new Access(options),
+    bodyBudget: new ByteBudget(options.maxOpenBodyBytes),
     version: PROTOCOL_VERSION,
     repository,
     health: new ServerHealth(repository, options),
     metrics,
-    infer: inferenceService(runGeneration, metrics.statistics),
+    infer: inferenceService(runGeneration, metrics.statistics, heldAnswers),
     runGeneration,
+    heldAnswers,
     log: logSettings,
     logSettings,
     traces,

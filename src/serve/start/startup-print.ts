@@ -1,6 +1,7 @@
 /** Text that a server prints when it starts: addresses first, then models, memory and how to try it. */
 import { bareHost, hostAndPort } from '../../core/network-address.js';
 import { DEFAULT_SERVE_OPTIONS, type ServeOptions, type TlsFiles } from '../context/options.js';
+import { halfRestricted } from '../context/restricted-apis.js';
 import type { ModelRepository } from '../repository/model-repository.js';
 import type { RunningEngine } from '../generation/running-engine.js';
 
@@ -28,6 +29,11 @@ export function startedLines(options: ServeOptions, ports: BoundPorts): string[]
     lines.push(
       'Metrics are open to others without a key: leave --metrics-address out to keep them on this machine.',
     );
+  const half = halfRestricted(options.restrictions);
+  if (ports.grpc !== undefined && ports.http !== undefined && half.length > 0)
+    lines.push(
+      `Restricted on one protocol and open on the other: ${half.join(', ')}; give --http-restricted-api and --grpc-restricted-protocol.`,
+    );
   return lines;
 }
 
@@ -54,10 +60,18 @@ export function optionTable(options: ServeOptions): string {
 
 /** Names and values, without secrets. */
 function optionRows(options: ServeOptions): (readonly [string, string])[] {
-  const { apiKeys, adminKeys, tls, grpcTls, ...rest } = options;
+  const { apiKeys, adminKeys, priorityKeys, restrictions, tls, grpcTls, ...rest } = options;
   const onOff = (files: TlsFiles | undefined) => (files === undefined ? 'off' : 'on');
-  const keys = { apiKeys: `${apiKeys.length} keys`, adminKeys: `${adminKeys.length} keys` };
-  const secrets = { ...keys, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
+  const keyCount = (keys: readonly string[]) => `${keys.length} keys`;
+  const keys = {
+    apiKeys: keyCount(apiKeys),
+    adminKeys: keyCount(adminKeys),
+    priorityKeys: keyCount(priorityKeys),
+  };
+  const restricted = (protocol: keyof typeof restrictions) =>
+    restrictions[protocol].flatMap(({ apis }) => apis).join(', ') || 'none';
+  const restrictedApis = { restrictedHttp: restricted('http'), restrictedGrpc: restricted('grpc') };
+  const secrets = { ...keys, ...restrictedApis, tls: onOff(tls), grpcTls: onOff(grpcTls ?? tls) };
   return Object.entries({ ...rest, ...secrets }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, plainValue(value)] as const],
   );

@@ -1,6 +1,7 @@
 /** Tensors of one request, by meaning -> text-level requests, one per row of the batch. */
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import { requireWithin } from '../../core/request-limits.js';
 import { present } from '../../core/present.js';
 import { byName, SAMPLING_FIELD_NAMES, type SamplingFieldName } from '../../core/sampling-fields.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
@@ -119,6 +120,7 @@ export function readTensorRequest(
     wants: new Set(wants),
   };
   if (form.isCancel) return { form, rows: [] };
+  requireFewBiases(tensors.get('embeddingBias'));
   return { form, rows: rows.map((row) => rowRequest(row, form, vocabulary)) };
 }
 
@@ -196,15 +198,25 @@ function samplingOf(row: Row): { readonly [Name in SamplingFieldName]: number | 
   return isUnset && given.temperature === 1 ? { ...given, temperature: undefined, topK: 1 } : given;
 }
 
+function requireFewBiases(tensor: Tensor | undefined): void {
+  if (tensor === undefined || !ArrayBuffer.isView(tensor.data)) return;
+  let count = 0;
+  for (const value of tensor.data) if (value) count++;
+  requireWithin('biases', count, `Input '${tensor.name}'`);
+}
+
 /** embedding_bias [vocabulary]: only what is not zero. @throws {AloftError} REQUEST_INVALID for fewer values */
 function logitBias(row: Row, vocabulary: number): Record<number, number> | undefined {
-  const bias = row.numbers('embeddingBias');
-  if (bias !== undefined && bias.length > 0 && bias.length < vocabulary)
+  const values = row.numbers('embeddingBias');
+  if (values === undefined) return undefined;
+  if (values.length > 0 && values.length < vocabulary)
     throw new AloftError(
       'REQUEST_INVALID',
-      `embedding_bias has ${bias.length} values, but needs one for each of the model's ${vocabulary} tokens.`,
+      `embedding_bias has ${values.length} values, but needs one for each of the model's ${vocabulary} tokens.`,
     );
-  return bias && Object.fromEntries([...bias.entries()].filter(([, value]) => value !== 0));
+  const bias: Record<number, number> = {};
+  for (const [id, value] of values.entries()) if (value !== 0) bias[id] = value;
+  return bias;
 }
 
 function unsupported(tensor: Tensor, modelName: string): AloftError {

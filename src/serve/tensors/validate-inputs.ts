@@ -1,5 +1,6 @@
 /** Checks a request's tensors against the model's interface, with Triton's messages. */
 import { AloftError } from '../../core/errors.js';
+import { requireWithin } from '../../core/request-limits.js';
 import type { Datatype } from '../../protocol/kserve/datatype.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import type { Tensor } from '../../protocol/kserve/tensor.js';
@@ -37,6 +38,11 @@ export function validateInputs(request: InferRequest, model: ModelInterface): nu
       `'classification' (class_count) of output '${classified.name}' is not supported, because no output of these models has classes; leave it out`,
       false,
     );
+  const numberCount = request.inputs.reduce(
+    (sum, { data }) => sum + (Array.isArray(data) ? 0 : data.length),
+    0,
+  );
+  requireWithin('tensorNumbers', numberCount, 'The request');
   const missing = missingMessage(request, model);
   if (missing !== undefined) throw fault(missing);
   let batchSize: number | undefined;

@@ -47,10 +47,13 @@ function unquote(field: string): string {
 
 /**
  * Token lists as tensorrt_llm takes them: row 0 holds all ids one after another, row 1 the end offset of each list,
- * padded with -1. @param values [2, length]
+ * padded with -1.
+ * @param values [2, length]
+ * @throws {AloftError} REQUEST_INVALID
  */
 export function readTokenLists(name: string, values: readonly number[]): number[][] {
   const length = values.length / 2;
+  requireWithin('tokenListIds', length, `Input '${name}'`);
   const ids = values.slice(0, length);
   const ends = values.slice(length).filter((end) => end >= 0);
   let start = 0;

@@ -63,6 +63,15 @@ describe.each([
         't.title()',
         't.isalpha()',
       ].map((work) => WIDE + many(work)),
+      // Each looks at a million characters one by one: fifty turns are not three hundred thousand steps, but many millions.
+      ...[
+        `t.strip('a')`,
+        `t.find('ab')`,
+        `t.rfind('ba')`,
+        `t.count('ab')`,
+        't.splitlines()',
+        `t | trim('a')`,
+      ].map((work) => `${LONG}{% for i in range(50) %}{% set x = ${work} %}{% endfor %}`),
       many('2 ** 60000 * n // 3'),
       many('(10 ** 4000 * n) | string'),
       `${repeated(60, '[1]', '[ns.x, ns.x]')}{% set a = ns.x %}${repeated(60, '[1]', '[ns.x, ns.x]')}{{ a == ns.x }}`,

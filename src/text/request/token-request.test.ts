@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GenerateRequest } from '../../core/generate.js';
 import type { RequestId } from '../../core/ids.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
+import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { GenerationDefaults } from '../generation-config.js';
 import { toTokenRequest } from './token-request.js';
 
@@ -27,11 +28,16 @@ const DEFAULTS: GenerationDefaults = {
 type Fields = Omit<GenerateRequest, 'prompt'>;
 const tokensOf = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 3);
 
-function resolve(fields: Fields, promptTokens = 10, defaults: Partial<GenerationDefaults> = {}) {
+function resolve(
+  fields: Fields,
+  promptTokens = 10,
+  defaults: Partial<GenerationDefaults> = {},
+  limits = LIMITS,
+) {
   const promptTokenIds = tokensOf(promptTokens);
   const request: GenerateRequest = { prompt: { type: 'tokens', tokenIds: promptTokenIds }, ...fields };
   const encoded = { id: 'r' as RequestId, promptTokenIds, badWords: [[9]], randomSeed: 77n };
-  return toTokenRequest(request, encoded, { limits: LIMITS, defaults: { ...DEFAULTS, ...defaults } });
+  return toTokenRequest(request, encoded, { limits, defaults: { ...DEFAULTS, ...defaults } });
 }
 
 describe('defaults', () => {
@@ -182,6 +188,22 @@ describe('refusals', () => {
         'The request asks for 9 sequences at once, but this engine runs at most 8 (max_batch_size); ask for fewer.',
       ),
     );
+  });
+});
+
+describe('logits', () => {
+  const { max } = REQUEST_LIMITS.logits;
+  /** The requests ask for 20 rows of these. */
+  const ask = (fields: Fields, promptTokens: number, vocabulary: number) =>
+    resolve(fields, promptTokens, {}, { ...LIMITS, vocabulary });
+
+  it.each<[string, Fields, number]>([
+    ['of a prompt', { returnContextLogits: true }, 20],
+    ['of outputs', { returnGenerationLogits: true, maxOutputTokens: 10, sequenceCount: 2 }, 3],
+    ['of both', { returnContextLogits: true, returnGenerationLogits: true, maxOutputTokens: 15 }, 5],
+  ])('%s have a limit, which is checked before they are computed', (_, fields, promptTokens) => {
+    expect(() => ask(fields, promptTokens, Math.floor(max / 20) + 1)).toThrow(`at most ${max} are accepted`);
+    expect(ask(fields, promptTokens, Math.floor(max / 20)).promptTokenIds.length).toBe(promptTokens);
   });
 });
 

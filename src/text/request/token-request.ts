@@ -3,6 +3,7 @@ import type { TokenConstraint } from '../../core/constraint.js';
 import type { TokenCourse } from '../../core/course.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
+import { requireWithin } from '../../core/request-limits.js';
 import type { RequestId } from '../../core/ids.js';
 import type { TokenRequest } from '../../core/request.js';
 import type { TokenLimits } from '../../core/token-batcher.js';
@@ -49,6 +50,7 @@ export function toTokenRequest(
   const promptTokenIds = fitPrompt(encoded.promptTokenIds, request, limits);
   const maxOutputTokens = fitOutput(promptTokenIds.length, request, limits);
   checkMinTokens(request, maxOutputTokens);
+  checkLogits(request, promptTokenIds.length, maxOutputTokens * Math.max(bestOf, sequenceCount), limits);
   const seed = request.seed ?? encoded.randomSeed;
   return {
     id: encoded.id,
@@ -96,6 +98,16 @@ function checkMinTokens({ minTokens = 0 }: GenerateRequest, maxOutputTokens: num
   throw refuse(
     `minTokens is ${minTokens}, but at most ${maxOutputTokens} tokens can be generated; lower it.`,
   );
+}
+
+function checkLogits(
+  { returnContextLogits, returnGenerationLogits }: GenerateRequest,
+  promptTokens: number,
+  outputTokens: number,
+  { vocabulary }: TokenLimits,
+): void {
+  const rows = (returnContextLogits ? promptTokens : 0) + (returnGenerationLogits ? outputTokens : 0);
+  requireWithin('logits', rows * vocabulary, 'The answer');
 }
 
 /** Defaults may name ids that only the tokenizer has; the model can never generate these. */

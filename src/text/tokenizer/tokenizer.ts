@@ -20,6 +20,8 @@ export class Tokenizer {
   readonly table: TokenTable;
   readonly specialTokens: SpecialTokens;
   readonly #library: TextEncoding;
+  /** Texts of tokens that were asked for: log probabilities ask for the same few again and again. */
+  readonly #texts: string[] = [];
 
   constructor(parts: TokenizerParts) {
     this.#library = parts.library;
@@ -68,7 +70,8 @@ export class Tokenizer {
 
   /** One token alone, leading space included; U+FFFD for a part of a character. */
   tokenText(tokenId: number): string {
-    return Buffer.from(tokenBytes(this.table, tokenId)).toString('utf8');
+    this.#texts[tokenId] ??= Buffer.from(tokenBytes(this.table, tokenId)).toString('utf8');
+    return this.#texts[tokenId];
   }
 
   /** UTF-8 of one token; a view. */

@@ -7,6 +7,8 @@ import { diag, trace } from '@opentelemetry/api';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SILENT_LOG, type Log } from '../../core/log.js';
+import { halfRestricted } from '../../serve/context/restricted-apis.js';
+import { startedLines } from '../../serve/start/startup-print.js';
 import { startTestServer } from '../../serve/testing/test-server.js';
 import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
@@ -84,14 +86,49 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
   });
 
   test.each([
-    [
-      '--http-restricted-api=model-repository:k=v',
-      /--http-restricted-api is not supported: .*--api-key-file/,
-    ],
     ['--allow-client-shm=true', /shared memory/],
     ['--model-namespacing=1', /names of models/],
   ])('%s is refused', (flag, message) => {
     expect(() => notes(parse(flag).command)).toThrow(message);
+  });
+
+  test('restricted groups, in the form of Triton', () => {
+    const { restrictions } = serveOptions(
+      parse(
+        '--http-restricted-api=shared-memory,model-repository:Admin-Key=a:b=c',
+        '--http-restricted-api=trace:k=v',
+        '--grpc-restricted-protocol=shared-memory, model-repository :admin-key=value',
+      ).flags,
+    );
+    expect(restrictions).toEqual({
+      http: [
+        { apis: ['shared-memory', 'model-repository'], header: 'admin-key', value: 'a:b=c' },
+        { apis: ['trace'], header: 'k', value: 'v' },
+      ],
+      grpc: [
+        {
+          apis: ['shared-memory', 'model-repository'],
+          header: 'triton-grpc-protocol-admin-key',
+          value: 'value',
+        },
+      ],
+    });
+    expect(halfRestricted(restrictions)).toEqual(['trace']);
+  });
+
+  test.each([
+    ['logging', /API,API,\.\.\.:HEADER=VALUE/],
+    ['logging:k', /API,API,\.\.\.:HEADER=VALUE/],
+    ['logging:k=', /API,API,\.\.\.:HEADER=VALUE/],
+    ['logging:k k=v', /API,API,\.\.\.:HEADER=VALUE/],
+    ['logging:k-bin=v', /API,API,\.\.\.:HEADER=VALUE/],
+    [':k=v', /API,API,\.\.\.:HEADER=VALUE/],
+    ['loging:k=v', /'loging', which is no group; did you mean 'logging'/],
+    ['health,x:k=v', /'x', which is no group; use health, metadata/],
+    ['trace,trace:k=v', /names 'trace' twice/],
+  ])('--grpc-restricted-protocol=%s is no such group', (value, message) => {
+    const { flags } = parse(`--grpc-restricted-protocol=${value}`);
+    expect(() => serveOptions(flags)).toThrow(message);
   });
 
   test('the same switched off is fine', () => {
@@ -157,6 +194,19 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
       grpcTls: { certificate: readFileSync(key, 'utf8') },
     });
   });
+});
+
+test('metrics leave this machine on purpose only, and a server with keys says so then', () => {
+  const ports = { http: 1, grpc: 2, metrics: 3 };
+  const options = (...argv: string[]) => ({ ...serveOptions(parse(...argv).flags), apiKeys: ['key'] });
+  const others = options('--host', '0.0.0.0');
+  expect([others.http.host, others.metrics.host]).toEqual(['0.0.0.0', '127.0.0.1']);
+  expect(startedLines(others, ports).join()).not.toMatch(/Metrics are open/);
+  const open = options('--metrics-address', '0.0.0.0');
+  expect([open.http.host, open.metrics.host]).toEqual(['127.0.0.1', '0.0.0.0']);
+  expect(startedLines(open, ports)).toContain(
+    'Metrics are open to others without a key: leave --metrics-address out to keep them on this machine.',
+  );
 });
 
 describe('log', () => {

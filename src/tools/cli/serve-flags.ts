@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
+import { readRestrictions } from '../../serve/context/restricted-apis.js';
 import { parseServedName } from '../../serve/context/served-names.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
@@ -43,6 +44,9 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
   readonly adminKeyFile?: string;
+  readonly priorityKeyFile?: string;
+  readonly httpRestrictedApi?: readonly string[];
+  readonly grpcRestrictedProtocol?: readonly string[];
   readonly sharePrefixCache?: boolean;
   readonly allowedHost?: readonly string[];
   readonly maxOpenBodyBytes: number;
@@ -108,6 +112,20 @@ export function addServeFlags(command: Command): Command {
     .option(
       '--admin-key-file <file>',
       'one key a line; loading, unloading, log and trace settings then need one of these',
+    )
+    .option(
+      '--priority-key-file <file>',
+      'one key a line; a priority over other requests then needs one of these, or of --admin-key-file',
+    )
+    .option(
+      '--http-restricted-api <apis>',
+      'API,API,...:HEADER=VALUE: these need the header; may be repeated',
+      repeated,
+    )
+    .option(
+      '--grpc-restricted-protocol <apis>',
+      'the same for gRPC, where the header is triton-grpc-protocol-HEADER',
+      repeated,
     )
     .option('--share-prefix-cache', 'let keys find the prompts of other keys in the prefix cache')
     .option(
@@ -211,8 +229,13 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
     strictReadiness: flags.strictReadiness,
     metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
-    apiKeys: flags.apiKeyFile === undefined ? [] : readKeys(flags.apiKeyFile, '--api-key-file'),
-    adminKeys: flags.adminKeyFile === undefined ? [] : readKeys(flags.adminKeyFile, '--admin-key-file'),
+    apiKeys: readKeys(flags.apiKeyFile, '--api-key-file'),
+    adminKeys: readKeys(flags.adminKeyFile, '--admin-key-file'),
+    priorityKeys: readKeys(flags.priorityKeyFile, '--priority-key-file'),
+    restrictions: {
+      http: readRestrictions('http', flags.httpRestrictedApi ?? []),
+      grpc: readRestrictions('grpc', flags.grpcRestrictedProtocol ?? []),
+    },
     sharesPrefixCache: flags.sharePrefixCache ?? false,
     allowedHosts: flags.allowedHost ?? [],
     corsOrigins: flags.corsOrigin ?? [],

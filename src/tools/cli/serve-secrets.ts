@@ -42,8 +42,9 @@ export function readTls({ certificate, key, authority }: TlsPaths, names: string
   };
 }
 
-/** Keys in a file, one a line; lines that begin with # are comments. @throws {AloftError} USAGE */
-export function readKeys(path: string, flag: string): string[] {
+/** Keys in a file, one a line; lines that begin with # are comments. None without a file. @throws {AloftError} USAGE */
+export function readKeys(path: string | undefined, flag: string): string[] {
+  if (path === undefined) return [];
   const keys = readText(path)
     .split('\n')
     .map((line) => line.trim())

@@ -70,12 +70,8 @@ const WITHOUT_EFFECT: readonly (readonly [string, string])[] = [
   ['--multimodal-gpu0-cuda-mem-pool-bytes <bytes>', POOLS],
 ];
 
-const OPEN_OTHERWISE = 'who may call is decided for all routes at once: use --api-key-file';
-
 /** Switched on they ask for something that is not there, and going on without it would be wrong. */
 const REFUSED: readonly (readonly [string, string])[] = [
-  ['--http-restricted-api <apis>', OPEN_OTHERWISE],
-  ['--grpc-restricted-protocol <protocols>', OPEN_OTHERWISE],
   ['--allow-sagemaker <flag>', "SageMaker's routes are not served"],
   ['--allow-vertex-ai <flag>', "Vertex AI's routes are not served"],
   ['--allow-client-shm <flag>', 'shared memory regions are not supported'],

@@ -16,7 +16,7 @@ import { isAlphanumeric } from './character-classes.js';
 import { capitalize } from './letter-case.js';
 import { prettyPrint } from './pretty-print.js';
 import { centeredStart, wantIndex, wantText } from './text-methods.js';
-import { replace, strip } from './text-search.js';
+import { replace, strip, stripCounted } from './text-search.js';
 import { wrapParagraph } from './wrap.js';
 
 /** A filter that makes text of any value first; safe text stays safe. */
@@ -195,8 +195,8 @@ export const TEXT_FILTERS: Functions = new Map([
   textFilter('lower', [], (text) => text.toLowerCase()),
   textFilter('upper', [], (text) => text.toUpperCase()),
   textFilter('string', [], (text) => text),
-  textFilter('trim', [['chars', null]], (text, [chars]) =>
-    strip(text, chars === null ? undefined : wantText(chars!, 'strip arg'), 'both'),
+  textFilter('trim', [['chars', null]], (text, [chars], rendering) =>
+    stripCounted(rendering, text, chars === null ? undefined : wantText(chars!, 'strip arg'), 'both'),
   ),
   ['title', native<[Value]>('title', ['s'], (rendering, [value]) => walked(rendering, value, title))],
   ['format', format],

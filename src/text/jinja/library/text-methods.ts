@@ -19,7 +19,7 @@ import {
   splitFromRight,
   splitSpaces,
   splitSpacesFromRight,
-  strip,
+  stripCounted,
 } from './text-search.js';
 import { makeTranslation, translate } from './translate.js';
 
@@ -65,8 +65,10 @@ const SPAN: readonly Parameter[] = [
 ];
 
 const finder = (name: string, isLast: boolean, mustExist: boolean): Method =>
-  method(name, ['sub', ...SPAN], (text, [part, start, end]) => {
+  method(name, ['sub', ...SPAN], (text, [part, start, end], rendering) => {
     const span = spanOf(text, optionalIndex(start!), optionalIndex(end!));
+    // Where each place may be the beginning of one, a search takes several times as long as a reading.
+    rendering.spend(text.length >>> 3);
     const at = find(text, wantText(part!, 'must'), span, isLast);
     if (at < 0 && mustExist) throw valueError('substring not found');
     return at;
@@ -87,9 +89,10 @@ const edge = (name: 'startsWith' | 'endsWith'): Method =>
   });
 
 const stripper = (name: string, sides: 'left' | 'right' | 'both'): Method =>
-  method(name, [['chars', null]], (text, [chars]) =>
-    strip(text, chars === null ? undefined : wantText(chars!, `${name} arg`), sides),
-  );
+  method(name, [['chars', null]], (text, [chars], rendering) => {
+    const characterSet = chars === null ? undefined : wantText(chars!, `${name} arg`);
+    return stripCounted(rendering, text, characterSet, sides);
+  });
 
 const splitter = (name: string, isFromRight: boolean): Method =>
   method(
@@ -205,6 +208,7 @@ export const TEXT_CHANGES: ReadonlyMap<string, TemplateFunction> = new Map([
   padder('ljust', () => 0),
   padder('rjust', (missing) => missing),
   method('splitlines', [['keepends', false]], (text, [keepEnds], rendering) => {
+    rendering.walk(text.length);
     const lines = splitLines(text, isTrue(keepEnds!));
     rendering.makeItems(lines.length);
     return lines;
@@ -245,7 +249,7 @@ export const TEXT_QUESTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
     const span = spanOf(text, optionalIndex(start!), optionalIndex(end!));
     const wanted = wantText(part!, 'must');
     const count = span === undefined ? 0 : countOf(text.slice(span.start, span.end), wanted);
-    rendering.spend(count >>> 1);
+    rendering.spend((text.length >>> 3) + (count >>> 1));
     return count;
   }),
   every('isalnum', isAlphanumeric),

@@ -149,6 +149,18 @@ export function partition(text: string, separator: string, isLast: boolean): [st
 }
 
 /** Removes whitespace, or characters of a set, at the ends. */
+/** {@link strip} that counts what it takes away, which it has looked at character by character. */
+export function stripCounted(
+  rendering: Rendering,
+  text: string,
+  characterSet: string | undefined,
+  sides: 'left' | 'right' | 'both',
+): string {
+  const rest = strip(text, characterSet, sides);
+  rendering.walk(text.length - rest.length);
+  return rest;
+}
+
 export function strip(
   text: string,
   characterSet: string | undefined,
