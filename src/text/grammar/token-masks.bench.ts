@@ -3,12 +3,14 @@ import { compileConstraint } from './compile-constraint.js';
 import { randomSource } from './testing/random-texts.js';
 import { SCHEMAS } from './testing/schemas.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
+import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
 import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
 
 const ANSWERS = 4;
 const MAX_TOKENS = 120;
 
 const tokens = largeVocabulary();
+const lexemes = new LexemeTokenCache(tokens);
 const random = randomSource(1);
 const compileMs: number[] = [];
 const maskMs: number[] = [];
@@ -43,7 +45,7 @@ for (const [, schema] of SCHEMAS) {
   const grammar = compileConstraint({ type: 'json_schema', schema });
   compileMs.push(performance.now() - startMs);
   const constraint = { key: 'bench', grammar, tokens, droppedSpaces: 0, startsText: false };
-  const automaton = new SharedAutomaton(constraint);
+  const automaton = new SharedAutomaton(constraint, lexemes);
   for (let i = 0; i < ANSWERS; i++) answer(new TokenMatcher(automaton, constraint));
 }
 

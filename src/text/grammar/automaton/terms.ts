@@ -61,10 +61,27 @@ export class Terms {
     const set = new Uint32Array(8);
     for (const [first, last] of ranges)
       for (let byte = first; byte <= last; byte++) set[byte >> 5]! |= 1 << (byte & 31);
+    return this.byteSet(set);
+  }
+
+  /** One byte of a set. @param set 256 bits */
+  byteSet(set: Uint32Array): Term {
     return this.#once(`b${set.join()}`, () => {
       this.byteSets.push(set);
       return this.#add(KIND.BYTES, this.byteSets.length - 1, 0, { matchesEmpty: false });
     });
+  }
+
+  /** The byte that a term is, if it can be but one. */
+  onlyByte(term: Term): number | undefined {
+    if (this.kinds[term] !== KIND.BYTES) return undefined;
+    let only: number | undefined;
+    for (const [word, bits] of this.byteSets[this.firsts[term]!]!.entries()) {
+      if (bits === 0) continue;
+      if (only !== undefined || (bits & (bits - 1)) !== 0) return undefined;
+      only = word * 32 + 31 - Math.clz32(bits);
+    }
+    return only;
   }
 
   sequence(head: Term, tail: Term): Term {
