@@ -47,6 +47,13 @@ const ANNOTATIONS = new Set([
   'deprecated',
   'readOnly',
   'writeOnly',
+  // OpenAPI and clients add these: a value that is valid without them is valid with them.
+  'discriminator',
+  'externalDocs',
+  'nullable',
+  'propertyOrder',
+  'propertyOrdering',
+  '$anchor',
   'contentEncoding',
   'contentMediaType',
 ]);

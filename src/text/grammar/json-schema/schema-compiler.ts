@@ -75,7 +75,8 @@ export class SchemaCompiler implements SchemaContext {
           'the reference leads back to itself without an end.',
         );
       if (flat.has(key)) continue;
-      flat.set(key, place);
+      // Its parts are places of their own from here on: to follow it again would bring back what is done of them.
+      flat.set(key, { ...place, done: [...new Set([...place.done, 'allOf', '$ref'])] });
       checkKeywords(place);
       const parts = this.#partsOf(place).map((part) => ({ place: part, trail: [...trail, key] }));
       open.push(...parts.toReversed());

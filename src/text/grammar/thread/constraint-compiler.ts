@@ -116,7 +116,13 @@ export class ConstraintCompiler {
     else task?.resolve(message.result);
     if (this.#open.size > 0) return;
     this.#worker?.unref();
-    this.#idle = setTimeout(() => void this.#worker?.terminate(), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#rest(), IDLE_MS).unref();
+  }
+
+  /** Ends the thread. A task that comes before it has ended must find none. */
+  #rest(): void {
+    void this.#worker?.terminate();
+    this.#worker = undefined;
   }
 
   /** The thread is gone; the next task starts another. */
