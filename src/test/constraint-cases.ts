@@ -1,22 +1,13 @@
 /** Many constraints, answered by an engine and judged by validators that share nothing with it. */
 import type { Constraint } from '../core/constraint.js';
 import type { LLM } from '../llm/llm.js';
-import { FIELD_SCHEMAS } from '../text/grammar/testing/field-schemas.js';
+import { CASE_SCHEMAS } from '../text/grammar/testing/case-schemas.js';
 import { GRAMMARS } from '../text/grammar/testing/grammars.js';
 import { PATTERNS } from '../text/grammar/testing/patterns.js';
-import { randomSchema } from '../text/grammar/testing/random-schemas.js';
-import { randomSource } from '../text/grammar/testing/random-texts.js';
-import { SCHEMAS } from '../text/grammar/testing/schemas.js';
 import { judgeOf } from '../text/grammar/testing/validators.js';
 
-const RANDOM_SCHEMAS = 230;
-
 export const CONSTRAINT_CASES: readonly Constraint[] = [
-  ...[...SCHEMAS, ...FIELD_SCHEMAS].map(([, schema]): Constraint => ({ type: 'json_schema', schema })),
-  ...Array.from({ length: RANDOM_SCHEMAS }, (_, i): Constraint => ({
-    type: 'json_schema',
-    schema: randomSchema(randomSource(1000 + i)),
-  })),
+  ...CASE_SCHEMAS.map((schema): Constraint => ({ type: 'json_schema', schema })),
   ...PATTERNS.map((pattern): Constraint => ({ type: 'regex', pattern })),
   ...GRAMMARS.map((grammar): Constraint => ({ type: 'grammar', grammar })),
 ];
