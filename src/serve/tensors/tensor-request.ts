@@ -1,8 +1,10 @@
 /** Tensors of one request, by meaning -> text-level requests, one per row of the batch. */
+import type { Constraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { present } from '../../core/present.js';
 import { byName, SAMPLING_FIELD_NAMES, type SamplingFieldName } from '../../core/sampling-fields.js';
+import { constraintOfGuide } from '../../protocol/constraint-guide.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import { bigints, numbers, texts, type Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestField } from './fields.js';
@@ -132,6 +134,7 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
       endIds: endId === undefined || ignoreEos ? undefined : [endId],
       ignoreEos: ignoreEos ? true : undefined,
       seed: row.seed(),
+      constraint: constraintOf(row),
       beam: beamWidth > 1 ? beam : undefined,
       sequenceCount: row.number('sequenceCount') ?? (beamWidth > 1 ? beamWidth : undefined),
       logprobs: form.wants.has('returnLogProbs') ? 0 : undefined,
@@ -139,6 +142,14 @@ function rowRequest(row: Row, form: AnswerForm): GenerateRequest {
       returnGenerationLogits: form.wants.has('returnGenerationLogits') || undefined,
     }),
   };
+}
+
+/** An empty text asks for nothing, as an empty stop word does. */
+function constraintOf(row: Row): Constraint | undefined {
+  const [type = ''] = row.texts('guideType') ?? [];
+  const [guide = ''] = row.texts('guide') ?? [];
+  if (type === '' && guide === '') return undefined;
+  return constraintOfGuide(type === '' ? undefined : type, guide);
 }
 
 function promptOf(row: Row): Prompt {

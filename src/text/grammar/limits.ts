@@ -9,6 +9,10 @@ export const GRAMMAR_LIMITS = {
   rules: 50_000,
   /** Values of one enum, or texts of one choice. */
   choices: 10_000,
+  /** Members that an object names. */
+  members: 1000,
+  /** Schemas that are looked at when unions and references are put together. */
+  schemaWork: 100_000,
   /** Nesting of a schema, pattern or grammar. */
   depth: 200,
   /** Largest bound of a repetition: `{m,n}`, `maxLength`, `maxItems`. */

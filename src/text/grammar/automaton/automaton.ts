@@ -5,8 +5,16 @@ import { TermMaker } from './term-maker.js';
 import { ALL, EMPTY, KIND, NOTHING, type Term, Terms, UNKNOWN } from './terms.js';
 
 const SPACE = 0x20;
+/** Kinds of terms whose derivatives are computed again: that is one comparison. */
+const CHEAP: ReadonlySet<number> = new Set([
+  KIND.BYTES,
+  KIND.TEXT,
+  KIND.CONSTANT,
+  KIND.SEQUENCE,
+  KIND.REPEAT,
+]);
 /** Deepest nesting of calls without a byte between them. */
-const MAX_DEPTH = 1500;
+const MAX_DEPTH = 400;
 /** Rows of transitions that are kept: 1 KB each. */
 const MAX_ROWS = 8192;
 
@@ -142,6 +150,17 @@ export class Automaton {
         for (let word = 0; word < 8; word++) alike[word]! &= isIn ? set[word]! : ~set[word]!;
         return isIn ? EMPTY : NOTHING;
       }
+      case KIND.TEXT: {
+        const own = terms.firstByte(state)!;
+        const [word, bit] = [own >> 5, 1 << (own & 31)];
+        if (byte !== own) {
+          alike[word]! &= ~bit;
+          return NOTHING;
+        }
+        alike.fill(0);
+        alike[word] = bit;
+        return terms.textRest(state);
+      }
       case KIND.SEQUENCE: {
         const tail = terms.seconds[state]!;
         const moved = terms.sequence(this.#part(first, byte, alike), tail);
@@ -160,7 +179,9 @@ export class Automaton {
       case KIND.RULE:
         return this.#kept(this.#maker.rule(first), byte, alike);
       case KIND.BOTH: {
-        const both = terms.both(terms.lists[state]!.map((part) => this.#kept(part, byte, alike)));
+        const list = terms.lists[state]!;
+        this.spend(list.length);
+        const both = terms.both(list.map((part) => this.#kept(part, byte, alike)));
         return this.#hasEnd(both) ? both : NOTHING;
       }
       case KIND.NOT:
@@ -177,9 +198,7 @@ export class Automaton {
   /** The derivative of a part: kept where it is shared by many states, computed again where that is one comparison. */
   #part(part: Term, byte: number, alike: Uint32Array): Term {
     const kind = this.terms.kinds[part]!;
-    const isCheap =
-      kind === KIND.BYTES || kind === KIND.CONSTANT || kind === KIND.SEQUENCE || kind === KIND.REPEAT;
-    return isCheap ? this.#derive(part, byte, alike) : this.#kept(part, byte, alike);
+    return CHEAP.has(kind) ? this.#derive(part, byte, alike) : this.#kept(part, byte, alike);
   }
 
   #kept(part: Term, byte: number, alike: Uint32Array): Term {
@@ -206,10 +225,10 @@ export class Automaton {
       for (let byte = 0; byte < 256; byte++) {
         if (((left[byte >> 5]! >>> (byte & 31)) & 1) === 0) continue;
         const alike = left.slice();
+        this.spend(list.length);
         reached.add(terms.both(list.map((part) => this.#kept(part, byte, alike))));
         for (let word = 0; word < 8; word++) left[word]! &= ~alike[word]!;
       }
-      this.spend(reached.size);
       for (const next of reached)
         if (next !== NOTHING && this.#isLive.get(next) !== false && !parents.has(next)) parents.set(next, at);
     }

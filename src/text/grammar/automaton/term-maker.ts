@@ -32,7 +32,7 @@ export class TermMaker {
       case 'empty':
         return EMPTY;
       case 'text':
-        return this.#byteSequence(Array.from(Buffer.from(node.text), (byte) => [byte, byte]));
+        return terms.text(Buffer.from(node.text));
       case 'characters':
         return this.#byteTree(pairsOf(node.ranges).flatMap(([first, last]) => utf8Ranges(first, last)));
       case 'sequence':
@@ -67,9 +67,5 @@ export class TermMaker {
         terms.sequence(terms.bytes([range]), this.#byteTree(rests)),
       ),
     ]);
-  }
-
-  #byteSequence(bytes: readonly (readonly [number, number])[]): Term {
-    return bytes.reduceRight((tail, range) => this.#terms.sequence(this.#terms.bytes([range]), tail), EMPTY);
   }
 }

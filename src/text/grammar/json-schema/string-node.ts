@@ -54,7 +54,7 @@ function patternsOf(compiler: SchemaContext, place: Place): NodeId[] {
 
 /** Strings, without their quotes, that a pattern matches. */
 export function patternNode(
-  { builder, text }: SchemaContext,
+  { builder, text }: Pick<SchemaContext, 'builder' | 'text'>,
   pattern: string,
   options: { readonly where: string; readonly isSearch: boolean },
 ): NodeId {

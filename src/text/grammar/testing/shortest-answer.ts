@@ -62,6 +62,8 @@ function shortestLengths(grammar: Grammar, automaton: Automaton): (term: Term) =
         return term === EMPTY || term === ALL ? 0 : Infinity;
       case KIND.BYTES:
         return 1;
+      case KIND.TEXT:
+        return automaton.terms.texts[first]!.length - seconds[term]!;
       case KIND.SEQUENCE:
         return lengthOf(first) + lengthOf(seconds[term]!);
       case KIND.CHOICE:

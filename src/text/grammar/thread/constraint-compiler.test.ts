@@ -15,3 +15,14 @@ it('takes a task in the moment in which the idle thread ends', async () => {
   vi.advanceTimersByTime(60_000);
   await expect(compile('second')).resolves.toMatchObject({ tokens: { key: tokens.key } });
 });
+
+it('gives up a constraint that takes too long, and goes on with the next ones', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { table } = await loadTokenizer(DEMO);
+  const compiler = new ConstraintCompiler(table, table.tokenCount);
+  const compile = (pattern: string) => compiler.compile({ type: 'regex', pattern }, false);
+  const [slow, next] = [compile('slow'), compile('next')];
+  vi.advanceTimersByTime(10_000);
+  await expect(slow).rejects.toThrow(/takes too long to compile/);
+  await expect(next).resolves.toMatchObject({ grammar: { root: expect.any(Number) as number } });
+});

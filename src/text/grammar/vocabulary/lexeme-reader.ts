@@ -60,6 +60,14 @@ export class LexemeReader {
     while (isOpen && rest !== EMPTY && parts.length < MAX_PARTS) {
       const isSequence = kinds[rest] === KIND.SEQUENCE;
       const part = isSequence ? firsts[rest]! : rest;
+      if (kinds[part] === KIND.TEXT) {
+        const { terms } = this.#automaton;
+        const byte = terms.firstByte(part)!;
+        parts.push(this.#shared.bytes([[byte, byte]]));
+        rest = terms.sequence(terms.textRest(part), isSequence ? seconds[rest]! : EMPTY);
+        isOpen = false;
+        break;
+      }
       const copy = this.#part(part);
       if (copy === undefined) break;
       parts.push(copy.term);
@@ -112,6 +120,10 @@ export class LexemeReader {
         return { term, size: 1, callsRules: false };
       case KIND.BYTES:
         return { term: shared.byteSet(terms.byteSets[first]!), size: 1, callsRules: false };
+      case KIND.TEXT: {
+        const text = terms.texts[first]!.subarray(terms.seconds[term]);
+        return { term: shared.text(text), size: text.length, callsRules: false };
+      }
       case KIND.SEQUENCE:
         return of([first, terms.seconds[term]!], ([head, tail]) => shared.sequence(head!, tail!));
       case KIND.CHOICE:

@@ -8,7 +8,7 @@ import type { TokenView } from './token-views.js';
 import { TrieWalk } from './trie-walk.js';
 
 /** Bytes of masks that an automaton keeps. */
-const KEPT_BYTES = 16 << 20;
+const KEPT_BYTES = 4 << 20;
 
 /** Which tokens may come next. */
 export interface TokenMask {
@@ -108,8 +108,11 @@ export class TokenMasks {
     const { terms } = this.automaton;
     const isSequence = terms.kinds[state] === KIND.SEQUENCE;
     const [head, tail] = isSequence ? [terms.firsts[state]!, terms.seconds[state]!] : [state, EMPTY];
-    const byte = terms.onlyByte(head);
-    if (byte !== undefined) return this.#takeByte(view, byte, tail, work);
+    const byte = terms.firstByte(head);
+    if (byte !== undefined) {
+      const rest = terms.kinds[head] === KIND.TEXT ? terms.sequence(terms.textRest(head), tail) : tail;
+      return this.#takeByte(view, byte, rest, work);
+    }
     const isChoice = terms.kinds[head] === KIND.CHOICE;
     const lexeme = this.#isFlat
       ? this.#reader.whole(state)
