@@ -11,6 +11,8 @@ export interface FreeRun {
   readonly isLongest: boolean;
 }
 
+const NONE: FreeRun = { length: 0, isLongest: false };
+
 interface Step {
   readonly next: readonly Term[];
   /** Whether some character cannot follow. */
@@ -30,6 +32,7 @@ export class FreeRuns {
 
   /** @param enough length behind which it does not matter */
   of(state: Term, enough: number): FreeRun {
+    if (!this.#mayBegin(state)) return NONE;
     let front: ReadonlySet<Term> = new Set([state]);
     for (let length = 0; length <= enough; length++) {
       const next = new Set<Term>();
@@ -44,6 +47,11 @@ export class FreeRuns {
       front = next;
     }
     return { length: Infinity, isLongest: true };
+  }
+
+  /** False only if some character cannot follow; most states show it with one byte. */
+  #mayBegin(state: Term): boolean {
+    return this.#sequences.every(([range]) => this.#automaton.next(state, range![0]) !== NOTHING);
   }
 
   /** States after one character. */

@@ -28,10 +28,14 @@ interface Copy {
 export class LexemeReader {
   readonly #automaton: Automaton;
   readonly #shared: Terms;
-  readonly #copies = new Map<Term, Copy | undefined>();
+  readonly #copies = new Map<Term, Copy>();
+  readonly #parts = new Map<Term, Copy | undefined>();
   readonly #lexemes = new Map<Term, Lexeme | undefined>();
   readonly #openRules = new Set<number>();
   #depth = 0;
+  /** Terms that the copy that is being made may still have, and how many from the first call of a rule on. */
+  #left = 0;
+  #callingSize = 0;
 
   constructor(automaton: Automaton, shared: Terms) {
     this.#automaton = automaton;
@@ -40,7 +44,7 @@ export class LexemeReader {
 
   /** The whole of a state; undefined if it is too large. */
   whole(state: Term): Lexeme | undefined {
-    const copy = this.#copy(state);
+    const copy = this.#within(MAX_SIZE, MAX_SIZE, state);
     return copy && { term: copy.term, rest: EMPTY, isOpen: true };
   }
 
@@ -84,22 +88,34 @@ export class LexemeReader {
 
   /** A part of a sequence; of those that call rules only small repetitions, such as of the characters of a string. */
   #part(part: Term): Copy | undefined {
-    const copy = this.#copy(part);
-    if (copy === undefined || !copy.callsRules) return copy;
+    if (this.#parts.has(part)) return this.#parts.get(part);
     const isRepeat = this.#automaton.terms.kinds[part] === KIND.REPEAT;
-    return isRepeat && copy.size <= MAX_CALLING_SIZE ? copy : undefined;
+    const copy = this.#within(MAX_SIZE, isRepeat ? MAX_CALLING_SIZE : 0, part);
+    this.#parts.set(part, copy);
+    return copy;
+  }
+
+  /** A copy that makes so many terms at most, and fewer once it has called a rule. */
+  #within(size: number, callingSize: number, term: Term): Copy | undefined {
+    this.#left = size;
+    this.#callingSize = callingSize;
+    return this.#copy(term);
   }
 
   /** The same term among the shared ones, calls replaced by what they stand for; undefined with recursion or if it is too large. */
   #copy(term: Term): Copy | undefined {
-    if (this.#copies.has(term)) return this.#copies.get(term);
-    if (this.#depth >= MAX_DEPTH) return undefined;
+    const known = this.#copies.get(term);
+    if (known !== undefined) {
+      if (known.callsRules) this.#left = Math.min(this.#left, this.#callingSize);
+      this.#left -= known.size;
+      return this.#left < 0 ? undefined : known;
+    }
+    if (this.#depth >= MAX_DEPTH || --this.#left < 0) return undefined;
     this.#depth++;
     const copy = this.#make(term);
     this.#depth--;
-    const kept = copy !== undefined && copy.size <= MAX_SIZE ? copy : undefined;
-    this.#copies.set(term, kept);
-    return kept;
+    if (copy !== undefined) this.#copies.set(term, copy);
+    return copy;
   }
 
   #make(term: Term): Copy | undefined {
@@ -107,8 +123,12 @@ export class LexemeReader {
     const shared = this.#shared;
     const first = terms.firsts[term]!;
     const of = (parts: readonly Term[], join: (copies: readonly Term[]) => Term): Copy | undefined => {
-      const copies = parts.map((part) => this.#copy(part));
-      if (!copies.every((copy) => copy !== undefined)) return undefined;
+      const copies: Copy[] = [];
+      for (const part of parts) {
+        const copy = this.#copy(part);
+        if (copy === undefined) return undefined;
+        copies.push(copy);
+      }
       return {
         term: join(copies.map((copy) => copy.term)),
         size: copies.reduce((sum, { size }) => sum + size, 1),
@@ -138,6 +158,8 @@ export class LexemeReader {
         return undefined;
       case KIND.RULE: {
         if (this.#openRules.has(first)) return undefined;
+        this.#left = Math.min(this.#left, this.#callingSize);
+        if (this.#left <= 0) return undefined;
         this.#openRules.add(first);
         const body = this.#copy(this.#automaton.ruleBody(first));
         this.#openRules.delete(first);

@@ -2,7 +2,7 @@ import type { TokenClass, TokenTrie, TokenVocabulary } from '../../../core/const
 import { Automaton } from '../automaton/automaton.js';
 import type { Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
-import { FreeRuns } from './free-run.js';
+import { type FreeRun, FreeRuns } from './free-run.js';
 import type { TriePlace } from './token-trie.js';
 import { type TokenView, TokenViews } from './token-views.js';
 import { TrieWalk } from './trie-walk.js';
@@ -129,12 +129,14 @@ export class Contents {
     const { classes, trie } = this.#tokens;
     const places = (...tries: readonly TokenTrie[]): TriePlace[] =>
       tries.map((of) => ({ trie: of, node: 0 }));
-    const found = classes.map((tokens, i) => ({
-      tokens,
-      run: this.#runs[i]!.of(lexeme, tokens.upTo.length),
-    }));
-    const best = found.toSorted((a, b) => freeCount(b) - freeCount(a))[0];
-    if (best === undefined || freeCount(best) === 0) return { free: undefined, others: places(trie) };
+    let best: FreeClass | undefined;
+    for (const [i, tokens] of classes.entries()) {
+      const one = { tokens, run: this.#runs[i]!.of(lexeme, tokens.upTo.length) };
+      if (freeCount(one) > (best === undefined ? 0 : freeCount(best))) best = one;
+      // The sets grow no larger from here on.
+      if (best?.run.length === Infinity) break;
+    }
+    if (best === undefined) return { free: undefined, others: places(trie) };
     const { tokens, run } = best;
     const length = Math.min(run.length, tokens.upTo.length - 1);
     const free = tokens.upTo[length];
@@ -144,13 +146,12 @@ export class Contents {
   }
 }
 
-function freeCount({
-  tokens,
-  run,
-}: {
+interface FreeClass {
   readonly tokens: TokenClass;
-  readonly run: { readonly length: number };
-}) {
+  readonly run: FreeRun;
+}
+
+function freeCount({ tokens, run }: FreeClass): number {
   return tokens.counts[Math.min(run.length, tokens.counts.length - 1)]!;
 }
 

@@ -8,12 +8,12 @@ const MAX_COUNTED = 24;
 
 const LETTERS: CodePoints = [0x41, 0x5a, 0x61, 0x7a];
 const LETTERS_AND_DIGITS: CodePoints = [0x30, 0x39, ...LETTERS];
-/** Sets of characters in which parts of texts are often free: JSON strings, words, labels of hosts, identifiers. */
+/** Sets of characters in which parts of texts are often free, each in those before: JSON strings, identifiers, labels, words. */
 const SETS: readonly CodePoints[] = [
   PLAIN_CHARACTERS,
-  LETTERS,
-  LETTERS_AND_DIGITS,
   union(LETTERS_AND_DIGITS, [0x2d, 0x2d, 0x5f, 0x5f]),
+  LETTERS_AND_DIGITS,
+  LETTERS,
 ];
 
 /** @param sorted as `sortTokens` does */

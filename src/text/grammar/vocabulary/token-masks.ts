@@ -10,6 +10,8 @@ import { TrieWalk } from './trie-walk.js';
 /** Bytes of masks that an automaton keeps. */
 const KEPT_BYTES = 4 << 20;
 
+const MASKS_PER_BUFFER = 16;
+
 /** Which tokens may come next. */
 export interface TokenMask {
   /** [vocabulary / 32] one bit a token. */
@@ -38,6 +40,7 @@ export class TokenMasks {
   readonly #kept = new Map<Term, TokenMask>();
   readonly #keptFirst = new Map<Term, TokenMask>();
   readonly #walk: TrieWalk;
+  #unused = new Int32Array(0);
   #contents: Contents;
   #reader: LexemeReader;
 
@@ -90,13 +93,22 @@ export class TokenMasks {
     this.automaton.allow(GRAMMAR_LIMITS.maskWork);
     const view = (isFirst && contents.first) || contents.all;
     const work: Work = {
-      bits: new Int32Array(Math.ceil(this.#tokens.vocabulary / 32)),
+      bits: this.#emptyBits(),
       open: [{ view, state }],
       seen: new Set(),
     };
     for (let next = work.open.pop(); next !== undefined; next = work.open.pop())
       this.#take(next.view, next.state, work);
     return work.bits;
+  }
+
+  /** Bits of no token, several masks to a buffer: the collector of garbage counts buffers. */
+  #emptyBits(): Int32Array {
+    const words = Math.ceil(this.#tokens.vocabulary / 32);
+    if (this.#unused.length < words) this.#unused = new Int32Array(words * MASKS_PER_BUFFER);
+    const bits = this.#unused.subarray(0, words);
+    this.#unused = this.#unused.subarray(words);
+    return bits;
   }
 
   /** Adds the tokens of a view that can follow in a state, or opens the parts of which they are. */
