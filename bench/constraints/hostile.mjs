@@ -102,7 +102,14 @@ try {
     p99GapMs: least(alone, 0.99),
     largestGapMs: least(alone, 1),
   });
-  for (const [name, constraint] of HOSTILE) {
+  // Large bodies cost their reading, whatever is in them; a temperature below zero refuses them.
+  const texts = Array.from({ length: 100_000 }, (_, i) => `value ${i}`);
+  const attacks = [
+    ['none, but bodies of 100,000 strings', { temperature: -1, metadata: { texts } }],
+    ['none, but bodies of 1 MB', { temperature: -1, metadata: { text: 'x'.repeat(1_000_000) } }],
+    ...HOSTILE.map(([name, constraint]) => [name, { max_tokens: 4, ...members(constraint) }]),
+  ];
+  for (const [name, body] of attacks) {
     const times = [];
     const beside = [];
     for (let i = 0; i < ROUNDS; i++) {
@@ -110,7 +117,7 @@ try {
       const attack = async () => {
         while (isReading) {
           const startMs = performance.now();
-          const { status } = await post({ max_tokens: 4, ...members(constraint) });
+          const { status } = await post(body);
           if (status !== 400) throw new Error(`${name}: ${status}`);
           times.push(performance.now() - startMs);
         }
