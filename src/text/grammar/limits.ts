@@ -18,7 +18,7 @@ export const GRAMMAR_LIMITS = {
   /** Largest bound of a repetition: `{m,n}`, `maxLength`, `maxItems`. */
   repetitions: 1_000_000,
   /** Steps of the check that a grammar has an answer at all. */
-  checkWork: 400_000,
+  checkWork: 200_000,
   /** Steps for the mask of one token. */
   maskWork: 100_000,
   /** Terms of an automaton before it starts afresh. */
