@@ -19,6 +19,7 @@ const ASSERTIONS = new Set([
   'maxProperties',
   'prefixItems',
   'items',
+  'additionalItems',
   'minItems',
   'maxItems',
   'minLength',
@@ -48,6 +49,7 @@ const ANNOTATIONS = new Set([
   'readOnly',
   'writeOnly',
   // OpenAPI and clients add these: a value that is valid without them is valid with them.
+  'components',
   'discriminator',
   'externalDocs',
   'nullable',

@@ -73,6 +73,41 @@ describe('JSON schemas', () => {
     ['lengths', { type: 'string', minLength: 2, maxLength: 3 }, ['ab', '漢字x', '\n"'], ['a', 'abcd']],
     ['patterns', { type: 'string', pattern: 'b"' }, ['b"', 'ab"c'], ['b', 'ab']],
     [
+      'references by the name of the document',
+      {
+        $id: 'https://example.com/a',
+        $ref: 'https://example.com/a#/components/schemas/secret',
+        components: { schemas: { secret: { type: 'string', format: 'password', maxLength: 2 } } },
+      },
+      ['', 'ab'],
+      ['abc', 1],
+    ],
+    [
+      'tuples as older drafts write them',
+      {
+        type: 'array',
+        items: [{ type: 'integer' }, { type: 'string' }],
+        additionalItems: { type: 'null' },
+        minItems: 2,
+      },
+      [
+        [1, 'x'],
+        [1, 'x', null],
+      ],
+      [[1], ['x', 1], [1, 'x', 2]],
+    ],
+    [
+      'patterns of names over which an engine of regular expressions would sit for ever',
+      {
+        type: 'object',
+        properties: { [`${'a'.repeat(40)}!`]: { type: 'null' } },
+        patternProperties: { '^(a+)+$': { type: 'integer' } },
+        additionalProperties: false,
+      },
+      [{}, { [`${'a'.repeat(40)}!`]: null }, { aa: 1 }],
+      [{ b: 1 }, { aa: null }],
+    ],
+    [
       'tuples',
       { prefixItems: [{ type: 'integer' }, { type: 'string' }], items: false, minItems: 1, type: 'array' },
       [[1], [1, 'x']],
