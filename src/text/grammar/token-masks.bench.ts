@@ -22,7 +22,7 @@ import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
 
 const ANSWERS = 2;
 const MAX_TOKENS = 120;
-const PASSES = 5;
+const PASSES = 9;
 
 /** Picks one of the tokens that a mask allows; the end of a string, list or object more often than others. */
 function chooser(tokens: TokenVocabulary, random: () => number): (bits: Int32Array) => number {
