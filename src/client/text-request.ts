@@ -30,6 +30,9 @@ export interface TextRequest extends Partial<Pick<SamplingNumbers, SharedName>> 
   readonly sequenceCount?: number;
   readonly excludeInput?: boolean;
   readonly returnLogProbs?: boolean;
+  /** Form of the text: `json`, `json_schema`, `regex`, `ebnf_grammar` or `structural_tag`, and the schema, pattern or grammar. */
+  readonly guideType?: string;
+  readonly guide?: string;
 }
 
 /** New text of one continuation. The pieces of one continuation joined are its text. */
@@ -67,6 +70,8 @@ const FIELDS: readonly (readonly [keyof TextRequest, string, Datatype])[] = [
   ['sequenceCount', 'num_return_sequences', 'INT32'],
   ['excludeInput', 'exclude_input_in_output', 'BOOL'],
   ['returnLogProbs', 'return_log_probs', 'BOOL'],
+  ['guideType', 'guided_decoding_guide_type', 'BYTES'],
+  ['guide', 'guided_decoding_guide', 'BYTES'],
 ];
 
 /** Older servers insist on both word lists, so an empty one is sent; what is not set stays away. */

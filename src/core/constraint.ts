@@ -66,11 +66,16 @@ export interface TokenTrie {
   readonly maxDepth: number;
 }
 
-/** Plain tokens of at most `maxCharacters` characters, and a trie of all others. */
-export interface TokenSlice {
-  readonly maxCharacters: number;
-  /** [vocabulary / 32] bits of the plain tokens. */
-  readonly mask: Int32Array;
+/** Tokens that are made of whole characters of one set, in which many texts are free, and all other tokens. */
+export interface TokenClass {
+  /** First and last code point of each range, ascending and apart. */
+  readonly characters: readonly number[];
+  /** [characters][vocabulary / 32] bits of the tokens of at most so many characters. */
+  readonly upTo: readonly Int32Array[];
+  /** [characters] number of tokens in each of `upTo`. */
+  readonly counts: readonly number[];
+  /** Members with more characters than `than`, which grows, from 0 to the last of `upTo`. */
+  readonly longer: readonly { readonly than: number; readonly trie: TokenTrie }[];
   readonly others: TokenTrie;
 }
 
@@ -80,11 +85,8 @@ export interface TokenVocabulary {
   readonly key: string;
   readonly vocabulary: number;
   readonly trie: TokenTrie;
-  /**
-   * Tokens that are made of whole characters which a JSON string holds as they are: where such a string can go on for long
-   * enough, all are possible, and only the others need a walk. Shortest slices last.
-   */
-  readonly slices: readonly TokenSlice[];
+  /** Where a text can go on with any characters of a set, the tokens of its class need no walk. */
+  readonly classes: readonly TokenClass[];
   /** [vocabulary + 1] start of each token in `tokenBytes`; tokens that no text has are empty. */
   readonly tokenOffsets: Uint32Array;
   readonly tokenBytes: Uint8Array;

@@ -180,6 +180,15 @@ test('constraint: a JSON schema holds the demo model to its form, and a bad one 
   const choice = { type: 'choice', choices: [' yes', ' no'] } as const;
   const { text } = await llm.complete({ ...request, sequenceCount: 1, constraint: choice });
   expect(choice.choices).toContain(text);
+  const pattern = '(?:[a-z]{2,6} )+end';
+  const words = { ...request, sequenceCount: 1, constraint: { type: 'regex', pattern } } as const;
+  const events = await collect(llm.generate({ ...words, stop: [' e', ' t'], logprobs: 1 }));
+  const pieces = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
+  const ended = events.find((event) => event.type === 'sequence');
+  expect(pieces.join('')).toBe(ended?.text);
+  expect(ended).toMatchObject({ finishReason: expect.stringMatching(/stop|length/) as string });
+  expect(ended?.text).toMatch(/^(?:[a-z]{2,6} ?)+$/);
+  expect(ended?.text).not.toMatch(/ [et]/);
   const refused = llm.complete({ prompt: 'x', constraint: { type: 'regex', pattern: '(a)\\1' } });
   await expect(refused).rejects.toThrow(/A backreference/);
 });

@@ -79,6 +79,17 @@ describe.skipIf(!existsSync(CHROMIUM))(`playground [needs ${CHROMIUM}: apt-get i
     expect(await page.evaluate(isInView)).toBe(true);
   });
 
+  test('the schema of the answer is sent as it stands', async () => {
+    const field = page.getByLabel('JSON schema of the answer');
+    await field.fill('{"type": "object"}');
+    await page.getByLabel('Prompt').fill('A person');
+    const sent = page.waitForRequest(/completions$/);
+    await page.keyboard.press('Enter');
+    expect((await sent).postDataJSON()).toMatchObject({ json_schema: '{"type": "object"}' });
+    await page.locator('.note').nth(1).waitFor();
+    await field.fill('');
+  });
+
   test('a crowd fills slots and queue, and can be stopped', async () => {
     await page.getByRole('button', { name: 'Send 18 requests' }).click();
     await page.waitForSelector('.queue li');

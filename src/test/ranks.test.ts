@@ -1,6 +1,7 @@
 /** The demo model on one, two and four ranks of this host: the same text, a server over two, and what is refused. */
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { GrpcClient, HttpClient } from '../client/index.js';
+import type { GenerateRequest } from '../core/generate.js';
 import { SILENT_LOG } from '../core/log.js';
 import { LLM } from '../llm/llm.js';
 import { openExecutor } from '../run/ranks/open-engine.js';
@@ -22,10 +23,13 @@ async function demoEngine(rankCount: number): Promise<string> {
   return engine.directory;
 }
 
-async function answers(directory: string): Promise<string[]> {
+async function answers(
+  directory: string,
+  members: Partial<GenerateRequest> = { ignoreEos: true },
+): Promise<string[]> {
   await using llm = await LLM.load(directory, { threadCount: 1 });
   const all = await Promise.all(
-    PROMPTS.map((prompt) => llm.complete({ prompt, temperature: 0, maxOutputTokens: 48, ignoreEos: true })),
+    PROMPTS.map((prompt) => llm.complete({ ...members, prompt, temperature: 0, maxOutputTokens: 48 })),
   );
   return all.map(({ text }) => text);
 }
@@ -37,6 +41,14 @@ describe('the demo model', () => {
     expect(await answers(two!)).toEqual(expected);
     expect(await answers(four!)).toEqual(expected);
     expect(childPids(process.pid)).toEqual([]);
+  });
+
+  test('holds its answers to a form on two ranks as on one', async () => {
+    const [one, two] = await Promise.all([1, 2].map(demoEngine));
+    const constraint = { type: 'regex', pattern: '(?:[a-z]{2,5} ){3}[a-z]{2,5}\\.' } as const;
+    const texts = await answers(two!, { constraint });
+    for (const text of texts) expect(text).toMatch(/^(?:[a-z]{2,5} ){3}[a-z]{2,5}\.$/);
+    expect(await answers(one!, { constraint })).toEqual(texts);
   });
 
   test.each([

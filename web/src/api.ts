@@ -20,6 +20,8 @@ export interface Sampling {
   readonly seed: string;
   /** One to a line. */
   readonly stop: string;
+  /** JSON schema of the answer; empty: any text. */
+  readonly schema: string;
   readonly showProbabilities: boolean;
 }
 
@@ -57,6 +59,7 @@ export async function* answer(
     max_tokens: sampling.maxTokens,
     repetition_penalty: sampling.repetitionPenalty,
     ...(/^\d+$/.test(sampling.seed) ? { seed: BigInt(sampling.seed) } : {}),
+    ...(sampling.schema.trim() === '' ? {} : { json_schema: sampling.schema }),
     ...(sampling.stop.trim() === '' ? {} : { stop: sampling.stop.split('\n').filter((line) => line !== '') }),
   };
   const scored = isChat ? { logprobs: true, top_logprobs: 5 } : { logprobs: 5 };

@@ -77,6 +77,15 @@ export function Settings() {
             onInput={(event) => set({ stop: event.currentTarget.value })}
           />
         </label>
+        <label title="the answer is a JSON value that is valid under it">
+          <span>JSON schema of the answer</span>
+          <textarea
+            rows={2}
+            placeholder='{"type": "object", ...}'
+            value={current.schema}
+            onInput={(event) => set({ schema: event.currentTarget.value })}
+          />
+        </label>
         <label class="check">
           <input
             type="checkbox"

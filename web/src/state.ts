@@ -16,6 +16,7 @@ export const sampling = signal<Sampling>({
   repetitionPenalty: 1,
   seed: '',
   stop: '',
+  schema: '',
   showProbabilities: false,
 });
 

@@ -1,5 +1,6 @@
 /** Forms that an answer must have, by the members of OpenAI, vLLM and llama.cpp that ask for them. */
 import type { Constraint } from '../../core/constraint.js';
+import { structuralTag } from '../constraint-guide.js';
 import { isObject, type JsonObject, type JsonValue } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 
@@ -23,6 +24,7 @@ const STRUCTURED: Readonly<Record<string, Read>> = {
   regex: readRegex,
   choice: readChoice,
   grammar: readGrammar,
+  structural_tag: readTag,
   json_object: (value, member) => {
     if (typeof value !== 'boolean') throw fault(member, 'true or false');
     return value ? { type: 'json_object' } : undefined;
@@ -64,12 +66,13 @@ export function formatConstraint(value: JsonValue, member: string): Constraint |
   const type = isObject(value) ? value['type'] : undefined;
   if (type === 'text') return undefined;
   if (type === 'json_object') return { type };
+  if (type === 'structural_tag') return readTag(value, member);
   const path = `${member}.json_schema`;
   const schema = isObject(value) ? value['json_schema'] : undefined;
   if (type !== 'json_schema')
     throw new OpenAiRequestError(
       member,
-      `'${member}' has the type ${JSON.stringify(type) ?? 'undefined'}, but must be of type 'text', 'json_object' or 'json_schema'.`,
+      `'${member}' has the type ${JSON.stringify(type) ?? 'undefined'}, but must be of type 'text', 'json_object', 'json_schema' or 'structural_tag'.`,
     );
   if (!isObject(schema) || schema['schema'] === undefined)
     throw new OpenAiRequestError(path, `'${path}' must be an object with a 'schema'.`);
@@ -103,16 +106,26 @@ function parsed(text: string, member: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw fault(member, 'a JSON schema, or the text of one');
+    throw fault(member, 'an object, or the JSON text of one');
   }
 }
 
 /** Wide integers as the numbers that a schema means. */
 function inDoubles(value: JsonValue): unknown {
   if (typeof value === 'bigint') return Number(value);
-  return JSON.parse(
-    JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? Number(inner) : inner)),
-  );
+  if (Array.isArray(value)) return value.map(inDoubles);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, inDoubles(inner)]));
+}
+
+/** A structural tag, or the text of one. */
+function readTag(value: JsonValue, member: string): Constraint {
+  const tag: unknown = typeof value === 'string' ? parsed(value, member) : inDoubles(value);
+  try {
+    return structuralTag(tag);
+  } catch (refusal) {
+    throw new OpenAiRequestError(member, `'${member}' is refused: ${(refusal as Error).message}`);
+  }
 }
 
 function readRegex(value: JsonValue, member: string): Constraint {

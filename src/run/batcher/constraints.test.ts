@@ -144,6 +144,20 @@ describe('constraints', () => {
     },
   );
 
+  test('give the same output behind a prefix that was computed before', async () => {
+    const { batcher, steps } = open();
+    const request = (id: string): TokenRequest =>
+      constrained(id, LONG, {
+        sampling: { ...DRAWS, seed: 4n },
+        promptTokenIds: Int32Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9]),
+      });
+    const [first] = await runToEnd(batcher, [request('first')]);
+    const [again] = await runToEnd(batcher, [request('again')]);
+    expectValid(again!, LONG);
+    expect(again!.outcome.sequences).toEqual(first!.outcome.sequences);
+    expect(steps.reduce((sum, { prefixHitTokens }) => sum + prefixHitTokens, 0)).toBeGreaterThan(0);
+  });
+
   test('end where nothing can follow, without a token for the end', async () => {
     const { batcher } = open();
     const choice = constraintOf({ type: 'choice', choices: ['abc', 'bc1'] });

@@ -33,7 +33,6 @@ const AT_ONCE: WithoutEffect = {
 };
 const ENCODER: WithoutEffect = { why: 'there are no encoder-decoder models' };
 const PROCESSES: WithoutEffect = { why: 'no worker processes are started for it' };
-const GUIDED: WithoutEffect = { why: 'there is no guided decoding' };
 const WINDOW: WithoutEffect = { why: 'attention always reaches over the whole sequence' };
 const KERNELS: WithoutEffect = { why: 'kernels are chosen when the engine is built' };
 const IMAGES: WithoutEffect = { why: 'there are no image inputs' };
@@ -80,8 +79,11 @@ export const WITHOUT_EFFECT: Readonly<Record<ModelKind, Readonly<Record<string, 
     lookahead_ngram_size: SPECULATIVE,
     lookahead_verification_set_size: SPECULATIVE,
     speculative_decoding_fast_logits: { ...SPECULATIVE, settled: FALSE },
-    guided_decoding_backend: GUIDED,
-    xgrammar_tokenizer_info_path: GUIDED,
+    guided_decoding_backend: {
+      why: 'answers are always held to their guides',
+      settled: /^(xgrammar|llguidance)$/,
+    },
+    xgrammar_tokenizer_info_path: FROM_FILES,
     prompt_embedding_table_dtype: { why: 'there are no prompt embedding tables' },
   },
   preprocessing: {

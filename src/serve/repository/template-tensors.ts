@@ -37,6 +37,8 @@ const SHARED = optional([
   ['return_num_input_tokens', 'TYPE_BOOL'],
   ['return_num_output_tokens', 'TYPE_BOOL'],
   ['return_finish_reason', 'TYPE_BOOL'],
+  ['guided_decoding_guide_type', 'TYPE_STRING'],
+  ['guided_decoding_guide', 'TYPE_STRING'],
 ]);
 
 export const TEXT_INPUTS: readonly TemplateTensor[] = [

@@ -33,6 +33,8 @@ export type RequestField =
   | 'returnOutputTokenCount'
   | 'returnFinishReason'
   | 'embeddingBias'
+  | 'guideType'
+  | 'guide'
   /** Input of an encoder-decoder model, which preprocessing always makes: without effect. */
   | 'decoderInput'
   /** Declared by upstream's models, not supported here: refused when sent. */
@@ -94,6 +96,8 @@ const SHARED_INPUTS: Names<RequestField> = {
   return_num_input_tokens: 'returnInputTokenCount',
   return_num_output_tokens: 'returnOutputTokenCount',
   return_finish_reason: 'returnFinishReason',
+  guided_decoding_guide_type: 'guideType',
+  guided_decoding_guide: 'guide',
 };
 
 const TEXT_INPUTS: Names<RequestField> = {
@@ -186,8 +190,6 @@ const UNSUPPORTED_INPUTS: ReadonlySet<string> = new Set([
   'lora_task_id',
   'lora_weights',
   'lora_config',
-  'guided_decoding_guide_type',
-  'guided_decoding_guide',
   'image_input',
   'image_bytes_input',
   'image_url_input',
@@ -232,6 +234,8 @@ const MEMBERS: Readonly<Record<Exclude<RequestField, SamplingFieldName>, string 
   returnOutputTokenCount: undefined,
   returnFinishReason: undefined,
   embeddingBias: 'logitBias',
+  guideType: undefined,
+  guide: 'constraint',
   decoderInput: undefined,
   unsupported: undefined,
 };

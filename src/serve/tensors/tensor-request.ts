@@ -1,9 +1,11 @@
 /** Tensors of one request, by meaning -> text-level requests, one per row of the batch. */
+import type { Constraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { requireWithin } from '../../core/request-limits.js';
 import { present } from '../../core/present.js';
 import { byName, SAMPLING_FIELD_NAMES, type SamplingFieldName } from '../../core/sampling-fields.js';
+import { constraintOfGuide } from '../../protocol/constraint-guide.js';
 import type { InferRequest } from '../../protocol/kserve/infer.js';
 import { bigints, numbers, texts, type Tensor } from '../../protocol/kserve/tensor.js';
 import type { RequestField } from './fields.js';
@@ -154,6 +156,7 @@ function rowRequest(row: Row, form: AnswerForm, vocabulary: number): GenerateReq
       endIds: endId === undefined || ignoreEos ? undefined : [endId],
       ignoreEos: ignoreEos ? true : undefined,
       seed: row.seed(),
+      constraint: constraintOf(row),
       beam: beamWidth > 1 ? beam : undefined,
       sequenceCount: row.number('sequenceCount') ?? (beamWidth > 1 ? beamWidth : undefined),
       logprobs: form.wants.has('returnLogProbs') ? 0 : undefined,
@@ -161,6 +164,14 @@ function rowRequest(row: Row, form: AnswerForm, vocabulary: number): GenerateReq
       returnGenerationLogits: form.wants.has('returnGenerationLogits') || undefined,
     }),
   };
+}
+
+/** An empty text asks for nothing, as an empty stop word does. */
+function constraintOf(row: Row): Constraint | undefined {
+  const [type = ''] = row.texts('guideType') ?? [];
+  const [guide = ''] = row.texts('guide') ?? [];
+  if (type === '' && guide === '') return undefined;
+  return constraintOfGuide(type === '' ? undefined : type, guide);
 }
 
 function promptOf(row: Row): Prompt {

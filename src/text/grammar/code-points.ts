@@ -4,6 +4,8 @@ export type CodePoints = readonly number[];
 const LAST = 0x10ffff;
 const SURROGATES: CodePoints = [0xd800, 0xdfff];
 export const ALL_CHARACTERS: CodePoints = [0, 0xd7ff, 0xe000, LAST];
+/** Characters that a JSON string holds as they are. */
+export const PLAIN_CHARACTERS: CodePoints = [0x20, 0x21, 0x23, 0x5b, 0x5d, 0xd7ff, 0xe000, LAST];
 
 /** Sorts and joins ranges; surrogates, which no text has, are left out. */
 export function codePoints(ranges: readonly (readonly [first: number, last: number])[]): CodePoints {
@@ -42,10 +44,6 @@ export function subtractRanges(set: CodePoints, removed: CodePoints): CodePoints
 
 export function intersect(a: CodePoints, b: CodePoints): CodePoints {
   return subtractRanges(a, complement(b));
-}
-
-export function includes(set: CodePoints, part: CodePoints): boolean {
-  return subtractRanges(part, set).length === 0;
 }
 
 export function pairsOf(set: CodePoints): [first: number, last: number][] {

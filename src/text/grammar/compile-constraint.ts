@@ -14,7 +14,7 @@ import { structuralTagGrammar } from './structural-tags.js';
  * @throws {AloftError} REQUEST_INVALID for what is not supported, cannot be satisfied, or is larger than {@link GRAMMAR_LIMITS}
  */
 export function compileConstraint(constraint: Constraint): Grammar {
-  const grammar = withoutDeadParts(grammarOf(constraint));
+  const grammar = withinStack(() => withoutDeadParts(grammarOf(constraint)));
   if (constraint.type !== 'grammar') return grammar;
   const endless = endlessRule(grammar);
   if (endless !== undefined)
@@ -22,6 +22,15 @@ export function compileConstraint(constraint: Constraint): Grammar {
       `The rule '${endless}' of the grammar has no end: it always calls itself; give it another way.`,
     );
   return grammar;
+}
+
+function withinStack(compile: () => Grammar): Grammar {
+  try {
+    return compile();
+  } catch (fault) {
+    if (!(fault instanceof RangeError)) throw fault;
+    throw constraintError('The constraint nests more deeply than can be followed; simplify it.');
+  }
 }
 
 function grammarOf(constraint: Constraint): Grammar {

@@ -9,12 +9,16 @@ export const GRAMMAR_LIMITS = {
   rules: 50_000,
   /** Values of one enum, or texts of one choice. */
   choices: 10_000,
+  /** Members that an object names. */
+  members: 1000,
+  /** Schemas that are looked at when unions and references are put together. */
+  schemaWork: 100_000,
   /** Nesting of a schema, pattern or grammar. */
   depth: 200,
   /** Largest bound of a repetition: `{m,n}`, `maxLength`, `maxItems`. */
   repetitions: 1_000_000,
   /** Steps of the check that a grammar has an answer at all. */
-  checkWork: 400_000,
+  checkWork: 200_000,
   /** Steps for the mask of one token. */
   maskWork: 100_000,
   /** Terms of an automaton before it starts afresh. */

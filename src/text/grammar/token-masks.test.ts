@@ -179,7 +179,18 @@ describe.each(CASES)('masks over %s', (_, vocabularyOf, sample) => {
       { type: 'json_schema', schema: { type: 'string', pattern: '^[a-b]+1$', minLength: 3, maxLength: 4 } },
       { type: 'regex', pattern: '(?:ab|é){1,3}(?:"1)*' },
       { type: 'grammar', grammar: 'root ::= "{" (root | [^}"]{0,4}) "}"' },
+      {
+        type: 'grammar',
+        grammar:
+          'root ::= "{" ws string ":" ws (root | "1") ws "}"\nstring ::= "\\"" char* "\\""\n' +
+          'char ::= [^"\\\\] | "\\\\" ["\\\\a]\nws ::= [ ]*',
+      },
       { type: 'choice', choices: ['ab', 'a1', '漢'] },
+      {
+        type: 'structural_tag',
+        structures: [{ begin: '{a', schema: { enum: ['b', 1] }, end: '}' }],
+        triggers: ['{a'],
+      },
     ] as const;
     for (const [seed, constraint] of constraints.entries())
       compare(compileConstraint(constraint), tokens, { seed, count: sample < 1 ? 3 : 6, sample });

@@ -1,6 +1,7 @@
-import type { TokenConstraint } from '../../core/constraint.js';
+import type { TokenConstraint, TokenVocabulary } from '../../core/constraint.js';
 import { Automaton } from './automaton/automaton.js';
 import { EMPTY, NOTHING, type Term } from './automaton/terms.js';
+import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
 import { type TokenMask, TokenMasks } from './vocabulary/token-masks.js';
 
 /** Grammars whose automata are kept between requests. */
@@ -9,11 +10,14 @@ const KEPT_GRAMMARS = 64;
 /** The automaton of a constraint, shared by all requests that have the same. */
 export class SharedAutomaton {
   readonly #constraint: TokenConstraint;
+  readonly #lexemes: LexemeTokenCache;
   #masks: TokenMasks;
   #generation = 0;
 
-  constructor(constraint: TokenConstraint) {
+  /** @param lexemes what the automata of a vocabulary share */
+  constructor(constraint: TokenConstraint, lexemes = new LexemeTokenCache(constraint.tokens)) {
     this.#constraint = constraint;
+    this.#lexemes = lexemes;
     this.#masks = this.#fresh();
   }
 
@@ -40,21 +44,33 @@ export class SharedAutomaton {
   }
 
   #fresh(): TokenMasks {
-    return new TokenMasks(new Automaton(this.#constraint.grammar), this.#constraint.tokens);
+    const { grammar, tokens } = this.#constraint;
+    return new TokenMasks(new Automaton(grammar), tokens, {
+      lexemes: this.#lexemes,
+      isFlat: grammar.rules.length === 0,
+    });
   }
 }
 
 /** Automata by the keys of their constraints; the one that was used longest ago goes first. */
 export class AutomatonCache {
   readonly #kept = new Map<string, SharedAutomaton>();
+  /** By the keys of vocabularies. */
+  readonly #lexemes = new Map<string, LexemeTokenCache>();
 
   automatonOf(constraint: TokenConstraint): SharedAutomaton {
     const key = `${constraint.tokens.key} ${constraint.key}`;
-    const found = this.#kept.get(key) ?? new SharedAutomaton(constraint);
+    const found = this.#kept.get(key) ?? new SharedAutomaton(constraint, this.#lexemesOf(constraint.tokens));
     this.#kept.delete(key);
     this.#kept.set(key, found);
     if (this.#kept.size > KEPT_GRAMMARS) this.#kept.delete(this.#kept.keys().next().value!);
     return found;
+  }
+
+  #lexemesOf(tokens: TokenVocabulary): LexemeTokenCache {
+    let lexemes = this.#lexemes.get(tokens.key);
+    if (lexemes === undefined) this.#lexemes.set(tokens.key, (lexemes = new LexemeTokenCache(tokens)));
+    return lexemes;
   }
 }
 

@@ -30,8 +30,6 @@ const NOT_SUPPORTED: readonly (readonly [string, string])[] = [
   ['--prompt-task-id <id>', 'there are no prompt embedding tables'],
   ['--lora-path <file>', 'there are no LoRA adapters'],
   ['--lora-task-id <id>', 'there are no LoRA adapters'],
-  ['--guided-decoding-guide-type <type>', 'there is no guided decoding'],
-  ['--guided-decoding-guide <guide>', 'there is no guided decoding'],
   ['--embedding-bias-words <word...>', 'a bias takes token ids: use logit_bias of the OpenAI interface'],
   ['--embedding-bias-weights <weight...>', 'a bias takes token ids: use logit_bias of the OpenAI interface'],
   ['--batch-inputs', 'use --concurrency to send the prompt several times'],

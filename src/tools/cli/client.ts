@@ -51,6 +51,8 @@ interface ClientFlags extends TokenFlags {
   readonly padId?: number;
   readonly excludeInputInOutput?: true;
   readonly returnLogProbs?: true;
+  readonly guidedDecodingGuideType?: string;
+  readonly guidedDecodingGuide?: string;
   readonly stopAfterMs?: number;
   readonly streamTimeout?: number;
   readonly concurrency: number;
@@ -90,6 +92,11 @@ export function registerClient(command: Command, terminal: Terminal): void {
     .option('--pad-id <id>', 'token that fills rows', wholeNumber(0))
     .option('--exclude-input-in-output', 'print the answer without the prompt')
     .option('--return-log-probs', 'ask for log probabilities')
+    .option(
+      '--guided-decoding-guide-type <type>',
+      'hold the text to a form: json, json_schema, regex, ebnf_grammar, structural_tag',
+    )
+    .option('--guided-decoding-guide <guide>', 'the schema, pattern or grammar itself')
     .option('--stop-after-ms <ms>', 'cancel after this time', wholeNumber(0))
     .option('-t, --stream-timeout <seconds>', 'give up after this time', realNumber(0, 1e6))
     .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
@@ -177,6 +184,8 @@ function readRequest(flags: ClientFlags): TextRequest {
     padId: flags.padId,
     excludeInput: flags.excludeInputInOutput,
     returnLogProbs: flags.returnLogProbs,
+    guideType: flags.guidedDecodingGuideType,
+    guide: flags.guidedDecodingGuide,
   };
   const given = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
   return { ...given, prompt, maxTokens: flags.requestOutputLen ?? flags.outputLen ?? TEXT_OUTPUT_LEN };

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Constraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
@@ -10,6 +11,7 @@ import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
+import { type ConstraintFlags, readConstraintFlags } from '../run/constraint.js';
 import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js';
@@ -18,7 +20,7 @@ import { oneOf, repeated, wholeNumber } from './flags.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
 
-interface RunFlags extends EngineFlags {
+interface RunFlags extends EngineFlags, ConstraintFlags {
   readonly maxOutputLen: number;
   readonly inputText?: string[];
   readonly inputFile?: string;
@@ -54,6 +56,9 @@ export function registerRun(command: Command, terminal: Terminal): void {
     .option('--end-id <id>', 'token that ends the output (default: the model says)', wholeNumber(0))
     .option('--ignore-eos', 'generate to the full length')
     .option('--stop <text>', 'text that ends the output; may be repeated', repeated)
+    .option('--json-schema <file>', 'hold the output to a JSON schema')
+    .option('--regex <pattern>', 'hold the output to a regular expression (ECMA-262)')
+    .option('--grammar <file>', "hold the output to a grammar, in GBNF or in Lark's notation")
     .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
     .option('--streaming', 'print text as it comes (default on a terminal)')
     .option('--no-streaming', 'print the text when it is complete')
@@ -98,17 +103,19 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
     addSpecialTokens: flags.addSpecialTokens,
     chat: flags.chat ?? false,
   });
+  const constraint = readConstraintFlags(flags);
   const options = loadOptions(flags);
   await using llm = await LLM.load(flags.engineDir, options);
   const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
   log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, options.maxKvTokens))}`);
   terminal.out(`Running the ${llm.model.precision} engine ...\n`);
+  const requests = prompts.map((prompt) => toRequest(prompt, flags, constraint));
   // Beams are only known at the end.
   const isStreaming =
     (flags.streaming ?? terminal.isInteractive) && flags.outputCsv === undefined && flags.numBeams === 1;
   const answers = isStreaming
-    ? await streamAll(llm, prompts, flags, terminal)
-    : await answerAll(llm, prompts, flags, terminal);
+    ? await streamAll(llm, requests, flags, terminal)
+    : await answerAll(llm, requests, terminal);
   if (flags.outputCsv !== undefined) {
     mkdirSync(dirname(flags.outputCsv), { recursive: true });
     writeFileSync(flags.outputCsv, csvRows(answers, flags.endId ?? llm.padId));
@@ -135,23 +142,23 @@ function checkNumpy({ inputFile, inputTokens, outputNpy }: RunFlags): void {
 /** Prints texts while they come, prompt after prompt; all prompts run in flight meanwhile. */
 async function streamAll(
   llm: LLM,
-  prompts: readonly Prompt[],
+  requests: readonly GenerateRequest[],
   flags: RunFlags,
   terminal: Terminal,
 ): Promise<Answer[]> {
   const ordered = new OrderedOutput(terminal.out);
   return Promise.all(
-    prompts.map(async (prompt, index) => {
+    requests.map(async (request, index) => {
       const pieces = new TextPieces({
-        head: `${promptText(prompt)}Output: "`,
+        head: `${promptText(request.prompt)}Output: "`,
         interval: flags.streamingInterval,
         out: (text) => ordered.write(index, text),
       });
       const answer = await collectAnswer(
-        llm.generate(toRequest(prompt, flags)),
+        llm.generate(request),
         (text) => pieces.add(text),
         (event) => {
-          throw new AloftError(event.error.code, promptError(prompts, index, event.error.message));
+          throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
         },
       );
       pieces.flush();
@@ -163,8 +170,8 @@ async function streamAll(
   );
 }
 
-function promptError(prompts: readonly Prompt[], index: number, message: string): string {
-  return prompts.length > 1 ? `Prompt ${index + 1}: ${message}` : message;
+function promptError(requests: readonly unknown[], index: number, message: string): string {
+  return requests.length > 1 ? `Prompt ${index + 1}: ${message}` : message;
 }
 
 function promptText(prompt: Prompt): string {
@@ -177,25 +184,24 @@ function promptText(prompt: Prompt): string {
 /** Submits every prompt at once; the batcher runs them in flight. Answers keep the order of the prompts. */
 async function answerAll(
   llm: LLM,
-  prompts: readonly Prompt[],
-  flags: RunFlags,
+  requests: readonly GenerateRequest[],
   terminal: Terminal,
 ): Promise<Answer[]> {
   let doneCount = 0;
-  const showProgress = prompts.length > 1;
+  const showProgress = requests.length > 1;
   return Promise.all(
-    prompts.map(async (prompt, index) => {
+    requests.map(async (request, index) => {
       const answer = await collectAnswer(
-        llm.generate(toRequest(prompt, flags)),
+        llm.generate(request),
         () => {},
         (event) => {
-          throw new AloftError(event.error.code, promptError(prompts, index, event.error.message));
+          throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
         },
       );
       doneCount++;
       if (showProgress)
         terminal.err(
-          `\r${doneCount} of ${prompts.length} prompts done${doneCount === prompts.length ? '\n' : ''}`,
+          `\r${doneCount} of ${requests.length} prompts done${doneCount === requests.length ? '\n' : ''}`,
         );
       return answer;
     }),
@@ -208,7 +214,7 @@ function printAnswer(llm: LLM, answer: Answer, terminal: Terminal): void {
   terminal.out(`${summaryLine(answer)}\n`);
 }
 
-function toRequest(prompt: Prompt, flags: RunFlags): GenerateRequest {
+function toRequest(prompt: Prompt, flags: RunFlags, constraint: Constraint | undefined): GenerateRequest {
   const isBeam = flags.numBeams > 1;
   return {
     prompt,
@@ -219,6 +225,7 @@ function toRequest(prompt: Prompt, flags: RunFlags): GenerateRequest {
       endIds: flags.endId === undefined ? undefined : [flags.endId],
       ignoreEos: flags.ignoreEos,
       stop: flags.stop,
+      constraint,
       beam: isBeam ? { width: flags.numBeams, lengthPenalty: 1, earlyStopping: false } : undefined,
       sequenceCount: isBeam ? flags.numBeams : undefined,
     }),

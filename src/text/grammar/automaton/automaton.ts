@@ -1,13 +1,20 @@
 import type { Grammar } from '../../../core/constraint.js';
 import { emptyRules, endingRules } from '../check-grammar.js';
 import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
-import { byteClasses } from './byte-classes.js';
 import { TermMaker } from './term-maker.js';
 import { ALL, EMPTY, KIND, NOTHING, type Term, Terms, UNKNOWN } from './terms.js';
 
 const SPACE = 0x20;
+/** Kinds of terms whose derivatives are computed again: that is one comparison. */
+const CHEAP: ReadonlySet<number> = new Set([
+  KIND.BYTES,
+  KIND.TEXT,
+  KIND.CONSTANT,
+  KIND.SEQUENCE,
+  KIND.REPEAT,
+]);
 /** Deepest nesting of calls without a byte between them. */
-const MAX_DEPTH = 1500;
+const MAX_DEPTH = 400;
 /** Rows of transitions that are kept: 1 KB each. */
 const MAX_ROWS = 8192;
 
@@ -26,8 +33,6 @@ export class Automaton {
   /** [terms] row of each; 0 where it has none. */
   #rows = new Int32Array(1024);
   #rowCount = 1;
-  /** One byte of each class: the grammar does not distinguish bytes of the same. */
-  readonly #classes: readonly number[];
   /** Whether a `both` matches anything, where that is known. */
   readonly #isLive = new Map<Term, boolean>();
   #workLeft: number = GRAMMAR_LIMITS.checkWork;
@@ -37,7 +42,6 @@ export class Automaton {
   constructor(grammar: Grammar) {
     this.terms = new Terms({ matchesEmpty: emptyRules(grammar), hasEnd: endingRules(grammar) });
     this.#maker = new TermMaker(grammar, this.terms);
-    this.#classes = byteClasses(grammar);
     this.start = this.#maker.term(grammar.root);
   }
 
@@ -61,30 +65,44 @@ export class Automaton {
     return this.terms.matchesEmpty[state]!;
   }
 
+  /** The term for which a call of a rule stands. */
+  ruleBody(rule: number): Term {
+    return this.#maker.rule(rule);
+  }
+
   /** The state after a byte. @throws {AloftError} REQUEST_INVALID when the work that was allowed is done */
   next(state: Term, byte: number): Term {
-    const row = this.#rows[state] || this.#addRow(state);
-    const known = this.#table[row * 256 + byte]!;
-    if (known !== UNKNOWN) return known;
-    const next = this.#derive(state, byte);
-    // The rows may have been dropped in between.
-    const place = this.#rows[state] || this.#addRow(state);
-    this.#table[place * 256 + byte] = next;
+    const row = this.#rows[state];
+    // The row 0, which no state has, knows nothing.
+    return (row !== undefined && this.#table[row * 256 + byte]) || this.#find(state, byte);
+  }
+
+  #find(state: Term, byte: number): Term {
+    const alike = new Uint32Array(8).fill(0xffffffff);
+    const next = this.#derive(state, byte, alike);
+    const start = (this.#rows[state] || this.#addRow(state)) * 256;
+    for (let word = 0; word < 8; word++)
+      for (let bits = alike[word]!; bits !== 0; bits &= bits - 1)
+        this.#table[start + word * 32 + 31 - Math.clz32(bits & -bits)] = next;
     return next;
   }
 
-  /** Number of plain characters that may follow in any order, as far as the state shows it. */
-  plainRun(state: Term): number {
-    const { kinds, firsts, lists, maxima } = this.terms;
-    switch (kinds[state]) {
-      case KIND.REPEAT:
-        return this.#maker.matchesPlain(firsts[state]!) ? maxima[state]! : 0;
-      case KIND.SEQUENCE:
-        return this.plainRun(firsts[state]!);
-      case KIND.CHOICE:
-        return Math.max(...lists[state]!.map((part) => this.plainRun(part)));
-      default:
-        return 0;
+  /** Keeps of `alike` only bytes of which it is known that they lead to the same state as `byte`. */
+  #narrow(alike: Uint32Array, state: Term, byte: number): void {
+    const start = (this.#rows[state] ?? 0) * 256;
+    const next = start === 0 ? UNKNOWN : this.#table[start + byte]!;
+    if (next === UNKNOWN) {
+      alike.fill(0);
+      alike[byte >> 5]! |= 1 << (byte & 31);
+      return;
+    }
+    for (let word = 0; word < 8; word++) {
+      let kept = 0;
+      for (let bits = alike[word]!; bits !== 0; bits &= bits - 1) {
+        const bit = bits & -bits;
+        if (this.#table[start + word * 32 + 31 - Math.clz32(bit)] === next) kept |= bit;
+      }
+      alike[word] = kept;
     }
   }
 
@@ -101,7 +119,8 @@ export class Automaton {
     return row;
   }
 
-  #spend(work: number): void {
+  /** @throws {AloftError} REQUEST_INVALID when the work that was allowed is done */
+  spend(work: number): void {
     this.#workLeft -= work;
     if (this.#workLeft < 0)
       throw constraintError(
@@ -109,59 +128,83 @@ export class Automaton {
       );
   }
 
-  #derive(state: Term, byte: number): Term {
-    this.#spend(1);
+  /** @param alike bytes, of which those stay whose derivative is the same */
+  #derive(state: Term, byte: number, alike: Uint32Array): Term {
+    this.spend(1);
     if (++this.#depth > MAX_DEPTH)
       throw constraintError(`The constraint nests more than ${MAX_DEPTH} calls; simplify it.`);
-    const next = this.#derivative(state, byte);
+    const next = this.#derivative(state, byte, alike);
     this.#depth--;
     return next;
   }
 
-  #derivative(state: Term, byte: number): Term {
+  #derivative(state: Term, byte: number, alike: Uint32Array): Term {
     const { terms } = this;
     const first = terms.firsts[state]!;
     switch (terms.kinds[state]!) {
       case KIND.CONSTANT:
         return state === ALL ? ALL : NOTHING;
-      case KIND.BYTES:
-        return (terms.byteSets[first]![byte >> 5]! >>> (byte & 31)) & 1 ? EMPTY : NOTHING;
+      case KIND.BYTES: {
+        const set = terms.byteSets[first]!;
+        const isIn = (set[byte >> 5]! >>> (byte & 31)) & 1;
+        for (let word = 0; word < 8; word++) alike[word]! &= isIn ? set[word]! : ~set[word]!;
+        return isIn ? EMPTY : NOTHING;
+      }
+      case KIND.TEXT: {
+        const own = terms.firstByte(state)!;
+        const [word, bit] = [own >> 5, 1 << (own & 31)];
+        if (byte !== own) {
+          alike[word]! &= ~bit;
+          return NOTHING;
+        }
+        alike.fill(0);
+        alike[word] = bit;
+        return terms.textRest(state);
+      }
       case KIND.SEQUENCE: {
         const tail = terms.seconds[state]!;
-        const moved = terms.sequence(this.#part(first, byte), tail);
-        return terms.matchesEmpty[first] ? terms.choice([moved, this.#part(tail, byte)]) : moved;
+        const moved = terms.sequence(this.#part(first, byte, alike), tail);
+        return terms.matchesEmpty[first] ? terms.choice([moved, this.#part(tail, byte, alike)]) : moved;
       }
       case KIND.CHOICE: {
         const list = terms.lists[state]!;
-        this.#spend(list.length);
-        return terms.choice(list.map((part) => this.#part(part, byte)));
+        this.spend(list.length);
+        return terms.choice(list.map((part) => this.#part(part, byte, alike)));
       }
       case KIND.REPEAT: {
         const min = terms.seconds[state]!;
         const rest = terms.repeat(first, Math.max(0, min - 1), terms.maxima[state]! - 1);
-        return terms.sequence(this.#part(first, byte), rest);
+        return terms.sequence(this.#part(first, byte, alike), rest);
       }
       case KIND.RULE:
-        return this.next(this.#maker.rule(first), byte);
+        return this.#kept(this.#maker.rule(first), byte, alike);
       case KIND.BOTH: {
-        const both = terms.both(terms.lists[state]!.map((part) => this.next(part, byte)));
+        const list = terms.lists[state]!;
+        this.spend(list.length);
+        const both = terms.both(list.map((part) => this.#kept(part, byte, alike)));
         return this.#hasEnd(both) ? both : NOTHING;
       }
       case KIND.NOT:
-        return terms.not(this.next(first, byte));
+        return terms.not(this.#kept(first, byte, alike));
       case KIND.START: {
-        const count = terms.seconds[state]!;
-        return byte === SPACE ? terms.start(first, count - 1) : this.next(first, byte);
+        const isSpace = byte === SPACE;
+        alike.fill(0);
+        alike[byte >> 5]! |= 1 << (byte & 31);
+        return isSpace ? terms.start(first, terms.seconds[state]! - 1) : this.next(first, byte);
       }
     }
   }
 
   /** The derivative of a part: kept where it is shared by many states, computed again where that is one comparison. */
-  #part(part: Term, byte: number): Term {
+  #part(part: Term, byte: number, alike: Uint32Array): Term {
     const kind = this.terms.kinds[part]!;
-    const isCheap =
-      kind === KIND.BYTES || kind === KIND.CONSTANT || kind === KIND.SEQUENCE || kind === KIND.REPEAT;
-    return isCheap ? this.#derive(part, byte) : this.next(part, byte);
+    return CHEAP.has(kind) ? this.#derive(part, byte, alike) : this.#kept(part, byte, alike);
+  }
+
+  #kept(part: Term, byte: number, alike: Uint32Array): Term {
+    const next = this.next(part, byte);
+    this.#narrow(alike, part, byte);
+    return next;
   }
 
   /** Whether anything matches a term: for `both`, by a search for an end, breadth first. */
@@ -177,9 +220,15 @@ export class Automaton {
         return true;
       }
       const reached = new Set<Term>();
-      for (const byte of this.#classes)
-        reached.add(terms.both(terms.lists[at]!.map((part) => this.next(part, byte))));
-      this.#spend(reached.size);
+      const list = terms.lists[at]!;
+      const left = new Uint32Array(8).fill(0xffffffff);
+      for (let byte = 0; byte < 256; byte++) {
+        if (((left[byte >> 5]! >>> (byte & 31)) & 1) === 0) continue;
+        const alike = left.slice();
+        this.spend(list.length);
+        reached.add(terms.both(list.map((part) => this.#kept(part, byte, alike))));
+        for (let word = 0; word < 8; word++) left[word]! &= ~alike[word]!;
+      }
       for (const next of reached)
         if (next !== NOTHING && this.#isLive.get(next) !== false && !parents.has(next)) parents.set(next, at);
     }

@@ -1,27 +1,17 @@
 import type { Grammar } from '../../../core/constraint.js';
-import { type CodePoints, includes, pairsOf } from '../code-points.js';
+import { pairsOf } from '../code-points.js';
 import { EMPTY, type Term, type Terms } from './terms.js';
 import { type ByteRanges, utf8Ranges } from './utf8-ranges.js';
-
-/** Characters that a JSON string holds as they are. */
-export const PLAIN_CHARACTERS: CodePoints = [0x20, 0x21, 0x23, 0x5b, 0x5d, 0xd7ff, 0xe000, 0x10ffff];
 
 /** Turns nodes of a grammar into terms, each when it is first asked for. */
 export class TermMaker {
   readonly #grammar: Grammar;
   readonly #terms: Terms;
   readonly #made = new Map<number, Term>();
-  /** Terms that match every plain character. */
-  readonly #plain = new Set<Term>();
 
   constructor(grammar: Grammar, terms: Terms) {
     this.#grammar = grammar;
     this.#terms = terms;
-  }
-
-  /** Whether each plain character alone matches the term. */
-  matchesPlain(term: Term): boolean {
-    return this.#plain.has(term);
   }
 
   rule(rule: number): Term {
@@ -42,17 +32,13 @@ export class TermMaker {
       case 'empty':
         return EMPTY;
       case 'text':
-        return this.#byteSequence(Array.from(Buffer.from(node.text), (byte) => [byte, byte]));
+        return terms.text(Buffer.from(node.text));
       case 'characters':
-        return this.#characters(node.ranges);
+        return this.#byteTree(pairsOf(node.ranges).flatMap(([first, last]) => utf8Ranges(first, last)));
       case 'sequence':
         return parts(node.parts).reduceRight((tail, head) => terms.sequence(head, tail), EMPTY);
-      case 'choice': {
-        const made = parts(node.parts);
-        const choice = terms.choice(made);
-        if (made.some((part) => this.#plain.has(part))) this.#plain.add(choice);
-        return choice;
-      }
+      case 'choice':
+        return terms.choice(parts(node.parts));
       case 'repeat':
         return terms.repeat(this.term(node.part), node.min, node.max);
       case 'rule':
@@ -62,12 +48,6 @@ export class TermMaker {
       case 'not':
         return terms.not(this.term(node.part));
     }
-  }
-
-  #characters(ranges: CodePoints): Term {
-    const term = this.#byteTree(pairsOf(ranges).flatMap(([first, last]) => utf8Ranges(first, last)));
-    if (includes(ranges, PLAIN_CHARACTERS)) this.#plain.add(term);
-    return term;
   }
 
   /** Any of several sequences of byte ranges, whose first ranges are equal or apart. */
@@ -87,9 +67,5 @@ export class TermMaker {
         terms.sequence(terms.bytes([range]), this.#byteTree(rests)),
       ),
     ]);
-  }
-
-  #byteSequence(bytes: readonly (readonly [number, number])[]): Term {
-    return bytes.reduceRight((tail, range) => this.#terms.sequence(this.#terms.bytes([range]), tail), EMPTY);
   }
 }

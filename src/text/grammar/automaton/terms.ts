@@ -24,6 +24,7 @@ export const KIND = {
   BOTH: 6,
   NOT: 7,
   START: 8,
+  TEXT: 9,
 } as const;
 type Kind = (typeof KIND)[keyof typeof KIND];
 
@@ -36,13 +37,15 @@ export interface RuleFacts {
 /** Makes terms and simplifies them. */
 export class Terms {
   readonly kinds: Kind[] = [];
-  /** Members by kind: set of bytes; head and tail; list; part and bounds; rule. */
+  /** Members by kind: set of bytes; head and tail; list; part and bounds; rule; text and offset. */
   readonly firsts: number[] = [];
   readonly seconds: number[] = [];
   readonly maxima: number[] = [];
   readonly lists: (readonly Term[] | undefined)[] = [];
   readonly matchesEmpty: boolean[] = [];
   readonly byteSets: Uint32Array[] = [];
+  readonly texts: Uint8Array[] = [];
+  readonly #textIds = new Map<string, number>();
   readonly #known = new Map<string, Term>();
   readonly #sequences = new Map<number, Term>();
   readonly #rules: RuleFacts;
@@ -61,18 +64,69 @@ export class Terms {
     const set = new Uint32Array(8);
     for (const [first, last] of ranges)
       for (let byte = first; byte <= last; byte++) set[byte >> 5]! |= 1 << (byte & 31);
+    return this.byteSet(set);
+  }
+
+  /** One byte of a set. @param set 256 bits */
+  byteSet(set: Uint32Array): Term {
     return this.#once(`b${set.join()}`, () => {
       this.byteSets.push(set);
       return this.#add(KIND.BYTES, this.byteSets.length - 1, 0, { matchesEmpty: false });
     });
   }
 
+  /** Bytes one after the other. Those that a text has not come to yet take no terms. */
+  text(bytes: Uint8Array): Term {
+    const key = Buffer.from(bytes).toString('latin1');
+    let id = this.#textIds.get(key);
+    if (id === undefined) this.#textIds.set(key, (id = this.texts.push(bytes) - 1));
+    return this.#textFrom(id, 0);
+  }
+
+  /** The rest of a text behind its first byte. */
+  textRest(term: Term): Term {
+    return this.#textFrom(this.firsts[term]!, this.seconds[term]! + 1);
+  }
+
+  #textFrom(id: number, offset: number): Term {
+    const bytes = this.texts[id]!;
+    if (offset >= bytes.length) return EMPTY;
+    if (offset === bytes.length - 1) return this.bytes([[bytes[offset]!, bytes[offset]!]]);
+    return this.#once(`t${id},${offset}`, () => this.#add(KIND.TEXT, id, offset, { matchesEmpty: false }));
+  }
+
+  /** The byte with which all texts of a term begin, if it is a text or a byte that can be but one. */
+  firstByte(term: Term): number | undefined {
+    if (this.kinds[term] !== KIND.TEXT) return this.onlyByte(term);
+    return this.texts[this.firsts[term]!]![this.seconds[term]!];
+  }
+
+  /** The byte that a term is, if it can be but one. */
+  onlyByte(term: Term): number | undefined {
+    if (this.kinds[term] !== KIND.BYTES) return undefined;
+    let only: number | undefined;
+    for (const [word, bits] of this.byteSets[this.firsts[term]!]!.entries()) {
+      if (bits === 0) continue;
+      if (only !== undefined || (bits & (bits - 1)) !== 0) return undefined;
+      only = word * 32 + 31 - Math.clz32(bits);
+    }
+    return only;
+  }
+
   sequence(head: Term, tail: Term): Term {
     if (head === NOTHING || tail === NOTHING) return NOTHING;
     if (head === EMPTY) return tail;
     if (tail === EMPTY || (head === ALL && tail === ALL)) return head;
-    if (this.kinds[head] === KIND.SEQUENCE)
-      return this.sequence(this.firsts[head]!, this.sequence(this.seconds[head]!, tail));
+    if (this.kinds[head] !== KIND.SEQUENCE) return this.#pair(head, tail);
+    // A literal can have as many parts as a stack has no room for.
+    const parts: Term[] = [];
+    let last = head;
+    for (; this.kinds[last] === KIND.SEQUENCE; last = this.seconds[last]!) parts.push(this.firsts[last]!);
+    return parts.reduceRight((rest, part) => this.#pair(part, rest), this.#pair(last, tail));
+  }
+
+  /** A head that is no sequence, and what comes behind it. */
+  #pair(head: Term, tail: Term): Term {
     const key = head * 2 ** 26 + tail;
     let term = this.#sequences.get(key);
     if (term === undefined) {

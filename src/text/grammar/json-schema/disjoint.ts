@@ -19,6 +19,22 @@ export function areDisjoint(a: readonly Place[], b: readonly Place[]): boolean {
   return true;
 }
 
+/** True only if every list of places requires a member whose constants no other list has, of the same name. */
+export function haveOwnTags(branches: readonly (readonly Place[] | undefined)[]): boolean {
+  const some = branches.filter((places) => places !== undefined);
+  const [first] = some;
+  if (first === undefined) return true;
+  return [...requiredNames(first)].some((name) => {
+    const seen = new Set<string>();
+    return some.every((places) => {
+      const tags = requiredNames(places).has(name) ? memberConstants(places, name) : undefined;
+      if (tags === undefined || [...tags].some((tag) => seen.has(tag))) return false;
+      for (const tag of tags) seen.add(tag);
+      return true;
+    });
+  });
+}
+
 function hasType(types: ReadonlySet<JsonType>, type: JsonType): boolean {
   if (types.has(type)) return true;
   return (type === 'integer' && types.has('number')) || (type === 'number' && types.has('integer'));

@@ -21,6 +21,11 @@ const IPV6 = [
 ].join('|');
 const PATH_CHARACTER = "[a-zA-Z0-9._~!$&'()*+,;=:@-]";
 
+const URI = `[a-z][a-z0-9+.-]{1,9}://${LABEL}(?:\\.${LABEL}){0,4}(?::[1-9]\\d{0,3})?(?:/${PATH_CHARACTER}*)*(?:\\?${PATH_CHARACTER}*)?(?:#${PATH_CHARACTER}*)?`;
+
+/** Formats of OpenAPI that every string has: they tell programs what to do with it. */
+export const FREE_FORMATS: ReadonlySet<string> = new Set(['binary', 'password']);
+
 /** Pattern by format; it matches a whole string. */
 export const FORMATS: Readonly<Record<string, string>> = {
   date: DATE,
@@ -31,6 +36,8 @@ export const FORMATS: Readonly<Record<string, string>> = {
   hostname: `${LABEL}(?:\\.${LABEL}){0,4}`,
   ipv4: IPV4,
   ipv6: `(?:${IPV6})`,
-  uri: `[a-z][a-z0-9+.-]{1,9}://${LABEL}(?:\\.${LABEL}){0,4}(?::[1-9]\\d{0,3})?(?:/${PATH_CHARACTER}*)*(?:\\?${PATH_CHARACTER}*)?(?:#${PATH_CHARACTER}*)?`,
+  uri: URI,
+  'uri-reference': `(?:${URI}|/?(?:${PATH_CHARACTER}+/)*${PATH_CHARACTER}+(?:\\?${PATH_CHARACTER}*)?(?:#${PATH_CHARACTER}*)?)`,
+  'json-pointer': '(?:/(?:[^~/]|~[01])*)*',
   uuid: '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}',
 };

@@ -1,7 +1,6 @@
 /** Grammar of JSON texts as this engine writes them: RFC 8259 with little white space and numbers that doubles hold. */
-import { type CodePoints, codePoints, intersect, subtractRanges } from '../code-points.js';
+import { type CodePoints, codePoints, intersect, PLAIN_CHARACTERS, subtractRanges } from '../code-points.js';
 import type { GrammarBuilder, NodeId } from '../grammar-builder.js';
-import { PLAIN_CHARACTERS } from '../automaton/term-maker.js';
 
 /** Characters with an escape of two characters. */
 const SHORT_ESCAPES: readonly (readonly [character: string, escape: string])[] = [

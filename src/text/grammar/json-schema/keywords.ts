@@ -19,6 +19,7 @@ const ASSERTIONS = new Set([
   'maxProperties',
   'prefixItems',
   'items',
+  'additionalItems',
   'minItems',
   'maxItems',
   'minLength',
@@ -47,6 +48,14 @@ const ANNOTATIONS = new Set([
   'deprecated',
   'readOnly',
   'writeOnly',
+  // OpenAPI and clients add these: a value that is valid without them is valid with them.
+  'components',
+  'discriminator',
+  'externalDocs',
+  'nullable',
+  'propertyOrder',
+  'propertyOrdering',
+  '$anchor',
   'contentEncoding',
   'contentMediaType',
 ]);

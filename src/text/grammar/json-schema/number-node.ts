@@ -106,10 +106,16 @@ export class NumberNodes {
     const [x, y] = [Number(a[0]), Number(b[0])];
     if (x === y) return builder.sequence(builder.text(a[0]!), this.#between(a.slice(1), b.slice(1)));
     const rest = a.length - 1;
+    const [low, high] = [a.slice(1), b.slice(1)];
+    const [zeros, nines] = ['0'.repeat(rest), '9'.repeat(rest)];
+    // A first digit with all that may follow it belongs to those between.
     return builder.choice(
-      builder.sequence(builder.text(a[0]!), this.#between(a.slice(1), '9'.repeat(rest))),
-      builder.sequence(this.#digit(x + 1, y - 1), this.#text.digits(rest, rest)),
-      builder.sequence(builder.text(b[0]!), this.#between('0'.repeat(rest), b.slice(1))),
+      low === zeros ? builder.nothing : builder.sequence(builder.text(a[0]!), this.#between(low, nines)),
+      builder.sequence(
+        this.#digit(low === zeros ? x : x + 1, high === nines ? y : y - 1),
+        this.#text.digits(rest, rest),
+      ),
+      high === nines ? builder.nothing : builder.sequence(builder.text(b[0]!), this.#between(zeros, high)),
     );
   }
 

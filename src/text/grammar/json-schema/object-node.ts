@@ -1,9 +1,12 @@
 import { ALL_CHARACTERS } from '../code-points.js';
-import type { NodeId } from '../grammar-builder.js';
+import { GrammarBuilder, type NodeId } from '../grammar-builder.js';
+import { JsonText } from './json-text.js';
+import { GRAMMAR_LIMITS } from '../limits.js';
 import { countRange, invalidKeyword, keywordOf, keywordList, objectOf } from './keywords.js';
-import { type Place, placeAt, pointer } from './places.js';
+import { type Place, placeAt, pointer, refuseSchema } from './places.js';
 import type { SchemaContext } from './schema-context.js';
 import { patternNode, stringContent } from './string-node.js';
+import { grammarFilter } from './value-filter.js';
 
 /** Members that are listed in one choice; the next ones stand behind a rule. */
 const BLOCK = 16;
@@ -29,6 +32,7 @@ class ObjectCompiler {
   /** Counts of members from here on are alike. */
   readonly #lastCount: number;
   readonly #rests = new Map<string, NodeId>();
+  readonly #nameTests = new Map<string, (name: string) => boolean>();
 
   constructor(compiler: SchemaContext, places: readonly Place[]) {
     this.#compiler = compiler;
@@ -43,6 +47,11 @@ class ObjectCompiler {
       ]),
     ];
     const nameFilter = this.#nameFilter();
+    if (names.length > GRAMMAR_LIMITS.members)
+      throw refuseSchema(
+        pointer(places[0]!.path, 'properties'),
+        `it has ${names.length} members, and ${GRAMMAR_LIMITS.members} are possible; use fewer.`,
+      );
     this.#members = names
       .map((name) => ({ node: this.#member(name, nameFilter), isRequired: required.has(name) }))
       .filter(({ node, isRequired }) => isRequired || node !== compiler.builder.nothing);
@@ -103,9 +112,22 @@ class ObjectCompiler {
     if (Object.hasOwn(properties, name))
       views.push(placeAt(properties[name], pointer(place.path, 'properties', name)));
     for (const [pattern, schema] of Object.entries(objectOf(place, 'patternProperties') ?? {}))
-      if (new RegExp(pattern, 'u').test(name))
+      if (this.#nameTest(pattern, place)(name))
         views.push(placeAt(schema, pointer(place.path, 'patternProperties', pattern)));
     return views.length > 0 ? views : [additional(place)];
+  }
+
+  /** Tells names that a pattern matches. The automaton does it: the engine of JavaScript can take for ever. */
+  #nameTest(pattern: string, place: Place): (name: string) => boolean {
+    let test = this.#nameTests.get(pattern);
+    if (test === undefined) {
+      const builder = new GrammarBuilder();
+      const text = new JsonText(builder);
+      const where = `pattern at ${pointer(place.path, 'patternProperties', pattern)}`;
+      const node = patternNode({ builder, text }, pattern, { where, isSearch: true });
+      this.#nameTests.set(pattern, (test = grammarFilter(builder, text.quoted(node))));
+    }
+    return test;
   }
 
   #otherMember(names: readonly string[]): NodeId {

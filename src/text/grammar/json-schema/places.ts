@@ -41,6 +41,9 @@ export class SchemaDocument {
   resolve(reference: unknown, from: string): Place | boolean {
     if (typeof reference !== 'string')
       throw constraintError(`The JSON schema is invalid at ${from}/$ref: it is not a string.`);
+    const id = isSchemaObject(this.#root) ? this.#root['$id'] : undefined;
+    if (typeof id === 'string' && id !== '' && reference.startsWith(`${id}#`))
+      return this.resolve(reference.slice(id.length), from);
     if (reference !== '#' && !reference.startsWith('#/'))
       throw refuseSchema(
         `${from}/$ref`,

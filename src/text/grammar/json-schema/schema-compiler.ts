@@ -2,7 +2,7 @@ import type { Grammar } from '../../../core/constraint.js';
 import { GrammarBuilder, type NodeId } from '../grammar-builder.js';
 import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
 import { arrayNode } from './array-node.js';
-import { areDisjoint } from './disjoint.js';
+import { areDisjoint, haveOwnTags } from './disjoint.js';
 import { JsonText } from './json-text.js';
 import { checkKeywords, keywordOf, keywordList, keywordNumber } from './keywords.js';
 import { type NumberBounds, NumberNodes } from './number-node.js';
@@ -24,11 +24,14 @@ export class SchemaCompiler implements SchemaContext {
   readonly #known = new Map<string, NodeId>();
   readonly #root: unknown;
   readonly #document: SchemaDocument;
+  /** Steps that are left; shared with the compilers that this one makes. */
+  readonly #work: { left: number };
   #depth = 0;
 
   /** @param root the document that references lead into */
-  constructor(root: unknown) {
+  constructor(root: unknown, work: { left: number } = { left: GRAMMAR_LIMITS.schemaWork }) {
     this.#root = root;
+    this.#work = work;
     this.#document = new SchemaDocument(root);
   }
 
@@ -66,6 +69,7 @@ export class SchemaCompiler implements SchemaContext {
     const open = places.map((place) => ({ place, trail: [] as readonly string[] })).toReversed();
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const { place, trail } = next;
+      this.#spend(1);
       if (place === false) return undefined;
       if (place === true) continue;
       const key = `${place.path} ${place.done.join()}`;
@@ -75,7 +79,8 @@ export class SchemaCompiler implements SchemaContext {
           'the reference leads back to itself without an end.',
         );
       if (flat.has(key)) continue;
-      flat.set(key, place);
+      // Its parts are places of their own from here on: to follow it again would bring back what is done of them.
+      flat.set(key, { ...place, done: [...new Set([...place.done, 'allOf', '$ref'])] });
       checkKeywords(place);
       const parts = this.#partsOf(place).map((part) => ({ place: part, trail: [...trail, key] }));
       open.push(...parts.toReversed());
@@ -85,8 +90,16 @@ export class SchemaCompiler implements SchemaContext {
 
   valueFilter(places: readonly (Place | boolean)[]): (value: unknown) => boolean {
     if (acceptsAll(places)) return () => true;
-    const other = new SchemaCompiler(this.#root);
+    const other = new SchemaCompiler(this.#root, this.#work);
     return grammarFilter(other.builder, other.valueNode(places));
+  }
+
+  #spend(work: number): void {
+    this.#work.left -= work;
+    if (this.#work.left < 0)
+      throw constraintError(
+        'The JSON schema has too many combinations of unions and references; simplify it.',
+      );
   }
 
   /** Schemas of `allOf` and of a reference. */
@@ -117,13 +130,15 @@ export class SchemaCompiler implements SchemaContext {
     const views = branches.map((branch) => [...others, rest, branch]);
     if (keyword === 'oneOf') {
       const flats = views.map((view) => this.flatten(view));
-      for (const [i, a] of flats.entries())
+      for (const [i, a] of haveOwnTags(flats) ? [] : flats.entries()) {
+        this.#spend(i);
         for (const b of flats.slice(0, i))
           if (a !== undefined && b !== undefined && !areDisjoint(a, b))
             throw refuseSchema(
               pointer(place.path, 'oneOf'),
               `values may be valid under branches ${flats.indexOf(b)} and ${i} at once; use anyOf, or give them a required constant that differs.`,
             );
+      }
     }
     return this.builder.choice(...views.map((view) => this.valueNode(view)));
   }

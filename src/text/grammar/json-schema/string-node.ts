@@ -1,7 +1,7 @@
 import { ALL_CHARACTERS } from '../code-points.js';
 import type { NodeId } from '../grammar-builder.js';
 import { regexNode } from '../regex/regex-node.js';
-import { FORMATS } from './formats.js';
+import { FORMATS, FREE_FORMATS } from './formats.js';
 import { countRange, keywordText } from './keywords.js';
 import { type Place, pointer, refuseSchema } from './places.js';
 import type { SchemaContext } from './schema-context.js';
@@ -32,7 +32,8 @@ export function stringContent(compiler: SchemaContext, places: readonly Place[],
 function patternsOf(compiler: SchemaContext, place: Place): NodeId[] {
   const pattern = keywordText(place, 'pattern');
   const format = keywordText(place, 'format');
-  if (format !== undefined && !Object.hasOwn(FORMATS, format))
+  const isFree = format === undefined || FREE_FORMATS.has(format);
+  if (!isFree && !Object.hasOwn(FORMATS, format))
     throw refuseSchema(
       pointer(place.path, 'format'),
       `the format ${JSON.stringify(format)} is not among ${Object.keys(FORMATS).join(', ')}.`,
@@ -46,15 +47,13 @@ function patternsOf(compiler: SchemaContext, place: Place): NodeId[] {
             isSearch: true,
           }),
         ]),
-    ...(format === undefined
-      ? []
-      : [patternNode(compiler, FORMATS[format]!, { where: format, isSearch: false })]),
+    ...(isFree ? [] : [patternNode(compiler, FORMATS[format]!, { where: format, isSearch: false })]),
   ];
 }
 
 /** Strings, without their quotes, that a pattern matches. */
 export function patternNode(
-  { builder, text }: SchemaContext,
+  { builder, text }: Pick<SchemaContext, 'builder' | 'text'>,
   pattern: string,
   options: { readonly where: string; readonly isSearch: boolean },
 ): NodeId {

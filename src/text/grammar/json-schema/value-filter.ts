@@ -22,7 +22,7 @@ export function acceptsAll(places: readonly (Place | boolean)[]): boolean {
     (place) =>
       typeof place !== 'boolean' &&
       place.done.includes('enum') &&
-      Object.keys(place.schema).every((keyword) => HARMLESS.has(keyword)),
+      Object.keys(place.schema).every((keyword) => HARMLESS.has(keyword) || place.done.includes(keyword)),
   );
 }
 

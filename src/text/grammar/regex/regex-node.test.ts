@@ -26,6 +26,9 @@ const PATTERNS = [
   'a.c',
   '(?<year>\\d{4})-(?<month>0[1-9]|1[0-2])',
   '\\/\\*\\.\\[\\]',
+  '^(?!ab)(?=.*c$)[a-d]+',
+  'a(?!b).{0,3}',
+  '(?=[a-c]{2})\\w{1,4}|(?!a)b',
   '',
 ];
 
@@ -71,7 +74,7 @@ describe('regexNode', () => {
   it.each<[string, RegExp]>([
     ['(a)\\1', /A backreference \(\\1 at character 3\) of the regex/],
     ['(?<x>a)\\k<x>', /A backreference/],
-    ['a(?!b)', /A lookahead/],
+    ['(?:a(?!b))*c', /A lookahead inside a group/],
     ['(?<=a)b', /A lookbehind/],
     ['a\\b', /A word boundary/],
     ['a^b', /A start \^ elsewhere/],

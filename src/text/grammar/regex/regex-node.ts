@@ -16,7 +16,7 @@ export interface RegexOptions extends Partial<SetFlags> {
 
 /**
  * The texts that a regular expression matches.
- * @throws {AloftError} REQUEST_INVALID for what no finite automaton can match, and for lookaround and word boundaries
+ * @throws {AloftError} REQUEST_INVALID for what no finite automaton can match, for lookbehind, word boundaries, and lookahead inside a group
  */
 export function regexNode(builder: GrammarBuilder, pattern: string, options: RegexOptions): NodeId {
   return new RegexCompiler(builder, options).compile(parsePattern(pattern, options.where));
@@ -46,12 +46,38 @@ class RegexCompiler {
     let end = elements.length;
     while (start < end && isEdge(elements[start], 'start')) start++;
     while (end > start && isEdge(elements[end - 1], 'end')) end--;
-    const { isSearch, characters } = this.#options;
-    const any = this.#builder.repeat(characters(ALL_CHARACTERS), 0, Infinity);
+    const { isSearch } = this.#options;
+    const ending = isSearch && end === elements.length ? this.#anything : this.#builder.empty;
     return this.#builder.sequence(
-      isSearch && start === 0 ? any : this.#builder.empty,
-      this.#sequence(elements.slice(start, end)),
-      isSearch && end === elements.length ? any : this.#builder.empty,
+      isSearch && start === 0 ? this.#anything : this.#builder.empty,
+      this.#upToEnd(elements.slice(start, end), ending),
+    );
+  }
+
+  get #anything(): NodeId {
+    return this.#builder.repeat(this.#options.characters(ALL_CHARACTERS), 0, Infinity);
+  }
+
+  /** Elements and all that comes behind them; a lookahead among them is a second form of the rest. */
+  #upToEnd(elements: readonly AST.Element[], ending: NodeId): NodeId {
+    const index = elements.findIndex(isLookahead);
+    const ahead = elements[index];
+    if (ahead === undefined || !isLookahead(ahead))
+      return this.#builder.sequence(this.#sequence(elements), ending);
+    const rest = this.#upToEnd(elements.slice(index + 1), ending);
+    const form = this.#builder.choice(...ahead.alternatives.map((one) => this.#beginning(one.elements)));
+    return this.#builder.sequence(
+      this.#sequence(elements.slice(0, index)),
+      ahead.negate ? this.#builder.without(rest, form) : this.#builder.both(rest, form),
+    );
+  }
+
+  /** Texts that begin with the elements; those that are them, if an end follows. */
+  #beginning(elements: readonly AST.Element[]): NodeId {
+    const endsText = isEdge(elements.at(-1), 'end');
+    return this.#builder.sequence(
+      this.#sequence(endsText ? elements.slice(0, -1) : elements),
+      endsText ? this.#builder.empty : this.#anything,
     );
   }
 
@@ -126,12 +152,16 @@ const ASSERTIONS: Readonly<Record<AST.Assertion['kind'], string>> = {
   start: 'A start ^ elsewhere than at the start',
   end: 'An end $ elsewhere than at the end',
   word: 'A word boundary',
-  lookahead: 'A lookahead',
+  lookahead: 'A lookahead inside a group',
   lookbehind: 'A lookbehind',
 };
 
 function isEdge(element: AST.Element | undefined, kind: 'start' | 'end'): boolean {
   return element?.type === 'Assertion' && element.kind === kind;
+}
+
+function isLookahead(element: AST.Element): element is AST.LookaheadAssertion {
+  return element.type === 'Assertion' && element.kind === 'lookahead';
 }
 
 /** Alternatives that differ in `^` and `$` at their edges: groups there that hold any are taken apart. */

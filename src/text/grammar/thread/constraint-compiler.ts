@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { Constraint, Grammar, TokenConstraint, TokenVocabulary } from '../../../core/constraint.js';
 import { AloftError } from '../../../core/errors.js';
-import { checkSourceLength } from '../limits.js';
+import { checkSourceLength, constraintError } from '../limits.js';
 import {
   type TokenTableLike,
   type VocabularyTable,
@@ -12,10 +12,16 @@ import type { CompileResult, CompileTask, FromCompiler, ToCompiler } from './com
 
 /** Grammars that are kept, by the content of their constraints. */
 const KEPT_GRAMMARS = 256;
+/**
+ * Time after which a constraint is given up, ms. The bounds of compilation count work and come long before it; the thread of
+ * one that they should not have let through must not be lost to all others.
+ */
+const MAX_COMPILE_MS = 10_000;
 /** Time without work after which the thread ends, ms. */
 const IDLE_MS = 30_000;
 
 interface OpenTask {
+  readonly message: ToCompiler;
   readonly resolve: (result: CompileResult) => void;
   readonly reject: (error: AloftError) => void;
 }
@@ -31,6 +37,7 @@ export class ConstraintCompiler {
   #tokens: Promise<TokenVocabulary> | undefined;
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
   #lastId = 0;
 
   /** @param vocabulary tokens of the model */
@@ -94,11 +101,28 @@ export class ConstraintCompiler {
     clearTimeout(this.#idle);
     const worker = (this.#worker ??= this.#start());
     worker.ref();
-    const id = ++this.#lastId;
+    const message: ToCompiler = { id: ++this.#lastId, task };
     return new Promise((resolve, reject) => {
-      this.#open.set(id, { resolve, reject });
-      worker.postMessage({ id, task } satisfies ToCompiler, []);
+      this.#open.set(message.id, { message, resolve, reject });
+      worker.postMessage(message, []);
+      if (this.#open.size === 1) this.#watch();
     });
+  }
+
+  /** Gives up the task that the thread is at, if it takes too long, and goes on with the next ones on another thread. */
+  #watch(): void {
+    clearTimeout(this.#watchdog);
+    const [current] = this.#open.values();
+    if (current === undefined) return;
+    this.#watchdog = setTimeout(() => {
+      this.#rest();
+      this.#open.delete(current.message.id);
+      current.reject(constraintError('The constraint takes too long to compile; simplify it.'));
+      if (this.#open.size === 0) return;
+      this.#worker = this.#start();
+      for (const { message } of this.#open.values()) this.#worker.postMessage(message, []);
+      this.#watch();
+    }, MAX_COMPILE_MS).unref();
   }
 
   #start(): Worker {
@@ -114,15 +138,23 @@ export class ConstraintCompiler {
     this.#open.delete(message.id);
     if ('error' in message) task?.reject(new AloftError(message.error.code, message.error.message));
     else task?.resolve(message.result);
+    this.#watch();
     if (this.#open.size > 0) return;
     this.#worker?.unref();
-    this.#idle = setTimeout(() => void this.#worker?.terminate(), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#rest(), IDLE_MS).unref();
+  }
+
+  /** Ends the thread. A task that comes before it has ended must find none. */
+  #rest(): void {
+    void this.#worker?.terminate();
+    this.#worker = undefined;
   }
 
   /** The thread is gone; the next task starts another. */
   #lose(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    clearTimeout(this.#watchdog);
     const open = [...this.#open.values()];
     this.#open.clear();
     for (const { reject } of open)

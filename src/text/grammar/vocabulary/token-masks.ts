@@ -1,10 +1,16 @@
-import type { TokenTrie, TokenVocabulary } from '../../../core/constraint.js';
+import type { TokenVocabulary } from '../../../core/constraint.js';
 import type { Automaton } from '../automaton/automaton.js';
-import { NOTHING, type Term } from '../automaton/terms.js';
+import { EMPTY, KIND, NOTHING, type Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
+import { type Lexeme, LexemeReader } from './lexeme-reader.js';
+import { ANY_BYTE, type Contents, type LexemeTokenCache } from './lexeme-tokens.js';
+import type { TokenView } from './token-views.js';
+import { TrieWalk } from './trie-walk.js';
 
 /** Bytes of masks that an automaton keeps. */
-const KEPT_BYTES = 16 << 20;
+const KEPT_BYTES = 4 << 20;
+
+const MASKS_PER_BUFFER = 16;
 
 /** Which tokens may come next. */
 export interface TokenMask {
@@ -13,19 +19,43 @@ export interface TokenMask {
   readonly isEmpty: boolean;
 }
 
-/** Masks of an automaton's states over a vocabulary; each is computed once, and kept while there is room. */
+/** A mask that is being made: what is left to do, and what is done. */
+interface Work {
+  readonly bits: Int32Array;
+  readonly open: { readonly view: TokenView; readonly state: Term }[];
+  readonly seen: Set<number>;
+}
+
+/**
+ * Masks of an automaton's states over a vocabulary; each is computed once, and kept while there is room. A state is taken
+ * apart into a lexeme, whose tokens all constraints share, and what comes behind it, for which only tokens count that go on
+ * behind the lexeme.
+ */
 export class TokenMasks {
   readonly automaton: Automaton;
   readonly #tokens: TokenVocabulary;
+  readonly #lexemes: LexemeTokenCache;
+  /** Whether states are lexemes as a whole: nothing in them calls a rule. */
+  readonly #isFlat: boolean;
   readonly #kept = new Map<Term, TokenMask>();
   readonly #keptFirst = new Map<Term, TokenMask>();
-  /** [depth] states on the way from the root to a node. */
-  readonly #path: Int32Array;
+  readonly #walk: TrieWalk;
+  #unused = new Int32Array(0);
+  #contents: Contents;
+  #reader: LexemeReader;
 
-  constructor(automaton: Automaton, tokens: TokenVocabulary) {
+  constructor(
+    automaton: Automaton,
+    tokens: TokenVocabulary,
+    { lexemes, isFlat }: { readonly lexemes: LexemeTokenCache; readonly isFlat: boolean },
+  ) {
     this.automaton = automaton;
     this.#tokens = tokens;
-    this.#path = new Int32Array(Math.max(tokens.trie.maxDepth, tokens.first?.trie.maxDepth ?? 0) + 1);
+    this.#lexemes = lexemes;
+    this.#isFlat = isFlat;
+    this.#walk = new TrieWalk(automaton, tokens);
+    this.#contents = lexemes.current();
+    this.#reader = new LexemeReader(automaton, this.#contents.automaton.terms);
   }
 
   /**
@@ -34,11 +64,10 @@ export class TokenMasks {
    * @throws {AloftError} REQUEST_INVALID when the state is too ambiguous to be followed in reasonable time
    */
   maskOf(state: Term, isFirst: boolean): TokenMask {
-    const first = isFirst ? this.#tokens.first : undefined;
-    const kept = first === undefined ? this.#kept : this.#keptFirst;
+    const kept = isFirst && this.#tokens.first !== undefined ? this.#keptFirst : this.#kept;
     let mask = kept.get(state);
     if (mask !== undefined) return mask;
-    const bits = first === undefined ? this.#compute(state) : this.#walk(first.trie, state, this.#noTokens());
+    const bits = this.#compute(state, isFirst);
     mask = { bits, isEmpty: bits.every((word) => word === 0) };
     if ((kept.size + 1) * bits.byteLength > KEPT_BYTES) kept.clear();
     kept.set(state, mask);
@@ -55,38 +84,118 @@ export class TokenMasks {
     return at;
   }
 
-  #noTokens(): Int32Array {
-    return new Int32Array(Math.ceil(this.#tokens.vocabulary / 32));
+  #compute(state: Term, isFirst: boolean): Int32Array {
+    const contents = this.#lexemes.current();
+    if (contents !== this.#contents) {
+      this.#contents = contents;
+      this.#reader = new LexemeReader(this.automaton, contents.automaton.terms);
+    }
+    this.automaton.allow(GRAMMAR_LIMITS.maskWork);
+    const view = (isFirst && contents.first) || contents.all;
+    const work: Work = {
+      bits: this.#emptyBits(),
+      open: [{ view, state }],
+      seen: new Set(),
+    };
+    for (let next = work.open.pop(); next !== undefined; next = work.open.pop())
+      this.#take(next.view, next.state, work);
+    return work.bits;
   }
 
-  #compute(state: Term): Int32Array {
-    const run = this.automaton.plainRun(state);
-    const slice = this.#tokens.slices.find(({ maxCharacters }) => maxCharacters <= run);
-    if (slice === undefined) return this.#walk(this.#tokens.trie, state, this.#noTokens());
-    const bits = new Int32Array(slice.mask.length);
-    bits.set(slice.mask);
-    return this.#walk(slice.others, state, bits);
+  /** Bits of no token, several masks to a buffer: the collector of garbage counts buffers. */
+  #emptyBits(): Int32Array {
+    const words = Math.ceil(this.#tokens.vocabulary / 32);
+    if (this.#unused.length < words) this.#unused = new Int32Array(words * MASKS_PER_BUFFER);
+    const bits = this.#unused.subarray(0, words);
+    this.#unused = this.#unused.subarray(words);
+    return bits;
   }
 
-  /** Sets the bits of the tokens of a trie that can follow. */
-  #walk(trie: TokenTrie, state: Term, bits: Int32Array): Int32Array {
-    const { bytes, depths, ends, tokenStarts, tokenIds } = trie;
-    const path = this.#path;
-    const { automaton } = this;
-    automaton.allow(GRAMMAR_LIMITS.maskWork);
-    path[0] = state;
-    for (let node = 1; node < bytes.length;) {
-      const depth = depths[node]!;
-      const next = automaton.next(path[depth - 1]!, bytes[node]!);
-      if (next === NOTHING) {
-        node = ends[node]!;
-        continue;
+  /** Adds the tokens of a view that can follow in a state, or opens the parts of which they are. */
+  #take(view: TokenView, state: Term, work: Work): void {
+    const key = view.id * 2 ** 20 + state;
+    if (state === NOTHING || state === EMPTY || work.seen.has(key)) return;
+    work.seen.add(key);
+    this.automaton.spend(1);
+    const { terms } = this.automaton;
+    const isSequence = terms.kinds[state] === KIND.SEQUENCE;
+    const [head, tail] = isSequence ? [terms.firsts[state]!, terms.seconds[state]!] : [state, EMPTY];
+    const byte = terms.firstByte(head);
+    if (byte !== undefined) {
+      const rest = terms.kinds[head] === KIND.TEXT ? terms.sequence(terms.textRest(head), tail) : tail;
+      return this.#takeByte(view, byte, rest, work);
+    }
+    const isChoice = terms.kinds[head] === KIND.CHOICE;
+    const lexeme = this.#isFlat
+      ? this.#reader.whole(state)
+      : isChoice && !isSequence
+        ? undefined
+        : this.#reader.first(state);
+    const isEmptyToo = lexeme !== undefined && this.#contents.automaton.isAccepting(lexeme.term);
+    if (lexeme !== undefined && !(isChoice && isEmptyToo && lexeme.rest !== EMPTY)) {
+      if (!this.#takeLexeme(view, lexeme, work)) return this.#takeAll(view, state, work.bits);
+      if (isEmptyToo) work.open.push({ view, state: lexeme.rest });
+      return;
+    }
+    const parts = this.#isFlat ? undefined : this.#opened(head);
+    if (parts === undefined) return this.#takeAll(view, state, work.bits);
+    for (const part of parts) work.open.push({ view, state: terms.sequence(part, tail) });
+  }
+
+  /** Terms of which a term is the choice; undefined where it cannot be taken apart. */
+  #opened(term: Term): readonly Term[] | undefined {
+    const { terms } = this.automaton;
+    const first = terms.firsts[term]!;
+    switch (terms.kinds[term]!) {
+      case KIND.RULE:
+        return [this.automaton.ruleBody(first)];
+      case KIND.CHOICE:
+        return terms.lists[term]!;
+      case KIND.REPEAT: {
+        const rest = terms.repeat(first, Math.max(0, terms.seconds[term]! - 1), terms.maxima[term]! - 1);
+        const some = terms.sequence(first, rest);
+        return terms.matchesEmpty[term] ? [EMPTY, some] : [some];
       }
-      path[depth] = next;
+      default:
+        return undefined;
+    }
+  }
+
+  #takeByte({ trie, node }: TokenView, byte: number, tail: Term, work: Work): void {
+    const { bytes, ends, tokenStarts, tokenIds } = trie;
+    let child = node + 1;
+    while (child < ends[node]! && bytes[child]! < byte) child = ends[child]!;
+    if (child >= ends[node]! || bytes[child] !== byte) return;
+    for (let i = tokenStarts[child]!; i < tokenStarts[child + 1]!; i++)
+      work.bits[tokenIds[i]! >> 5]! |= 1 << (tokenIds[i]! & 31);
+    if (ends[child]! > child + 1) work.open.push({ view: this.#contents.views.of(trie, child), state: tail });
+  }
+
+  /** @returns false where too many tokens go on behind the lexeme */
+  #takeLexeme(view: TokenView, { term, rest, isOpen }: Lexeme, { bits, open }: Work): boolean {
+    const follow = rest === EMPTY ? undefined : isOpen ? this.#firstBytes(rest) : ANY_BYTE;
+    const { bits: many, ids, beyond } = this.#contents.tokensOf(view, term, follow);
+    if (beyond === undefined) return false;
+    for (let i = 0; i < ids.length; i++) bits[ids[i]! >> 5]! |= 1 << (ids[i]! & 31);
+    if (many !== undefined) for (let word = 0; word < bits.length; word++) bits[word]! |= many[word]!;
+    for (const next of beyond) open.push({ view: next, state: rest });
+    return true;
+  }
+
+  /** Bytes that a text can begin with. */
+  #firstBytes(state: Term): Uint32Array {
+    const set = new Uint32Array(8);
+    for (let byte = 0; byte < 256; byte++)
+      if (this.automaton.next(state, byte) !== NOTHING) set[byte >> 5]! |= 1 << (byte & 31);
+    return set;
+  }
+
+  /** Sets the bits of the tokens of a view that can follow, one byte after the other. */
+  #takeAll(view: TokenView, state: Term, bits: Int32Array): void {
+    const { tokenStarts, tokenIds } = view.trie;
+    this.#walk.from(view, state, (node) => {
       for (let i = tokenStarts[node]!; i < tokenStarts[node + 1]!; i++)
         bits[tokenIds[i]! >> 5]! |= 1 << (tokenIds[i]! & 31);
-      node++;
-    }
-    return bits;
+    });
   }
 }

@@ -36,7 +36,66 @@ export function buildTrie(sorted: readonly TokenBytes[]): TokenTrie {
     nodes.countToken();
     before = bytes;
   }
-  return nodes.finish(Int32Array.from(sorted, ({ id }) => id));
+  return sharedTrie(nodes.finish(Int32Array.from(sorted, ({ id }) => id)));
+}
+
+/** A node of a trie. */
+export interface TriePlace {
+  readonly trie: TokenTrie;
+  readonly node: number;
+}
+
+/** Number of nodes under a place. */
+export const sizeUnder = ({ trie, node }: TriePlace): number => trie.ends[node]! - node - 1;
+
+/** A trie of all texts that lie under several places, counted from each; tokens at the places themselves are left out. */
+export function mergedTrie(places: readonly TriePlace[]): TokenTrie {
+  const nodes = new NodeList(1 + places.reduce((sum, place) => sum + sizeUnder(place), 0));
+  const tokenIds: number[] = [];
+  const takeTokens = ({ trie, node }: TriePlace): void => {
+    for (let i = trie.tokenStarts[node]!; i < trie.tokenStarts[node + 1]!; i++) {
+      tokenIds.push(trie.tokenIds[i]!);
+      nodes.countToken();
+    }
+  };
+  const copy = ({ trie, node }: TriePlace, depth: number): void => {
+    const lift = depth - trie.depths[node]!;
+    for (let at = node + 1; at < trie.ends[node]!; at++) {
+      nodes.add(trie.bytes[at]!, trie.depths[at]! + lift);
+      takeTokens({ trie, node: at });
+    }
+  };
+  const merge = (at: readonly TriePlace[], depth: number): void => {
+    if (at.length === 1) return copy(at[0]!, depth);
+    const children = new Map<number, TriePlace[]>();
+    for (const { trie, node } of at)
+      for (let child = node + 1; child < trie.ends[node]!; child = trie.ends[child]!) {
+        const byte = trie.bytes[child]!;
+        const alike = children.get(byte);
+        if (alike === undefined) children.set(byte, [{ trie, node: child }]);
+        else alike.push({ trie, node: child });
+      }
+    for (const [byte, alike] of [...children].toSorted(([a], [b]) => a - b)) {
+      nodes.add(byte, depth + 1);
+      for (const place of alike) takeTokens(place);
+      merge(alike, depth + 1);
+    }
+  };
+  merge(places, 0);
+  return nodes.finish(Int32Array.from(tokenIds));
+}
+
+/** The same trie in memory that threads share. */
+function sharedTrie(trie: TokenTrie): TokenTrie {
+  const { bytes, depths, ends, tokenStarts, tokenIds, maxDepth } = trie;
+  return {
+    bytes: shared(bytes),
+    depths: shared(depths),
+    ends: shared(ends),
+    tokenStarts: shared(tokenStarts),
+    tokenIds: shared(tokenIds),
+    maxDepth,
+  };
 }
 
 class NodeList {
@@ -68,18 +127,19 @@ class NodeList {
     const count = this.#count;
     const depths = this.#depths.subarray(0, count);
     const ends = new Int32Array(count).fill(count);
-    const open: number[] = [];
+    const open = new Int32Array(2 ** 16);
+    let openCount = 0;
     for (let node = 0; node < count; node++) {
-      while (open.length > depths[node]!) ends[open.pop()!] = node;
-      open.push(node);
+      while (openCount > depths[node]!) ends[open[--openCount]!] = node;
+      open[openCount++] = node;
     }
     this.#tokenStarts[count] = this.#tokenCount;
     return {
-      bytes: shared(this.#bytes.subarray(0, count)),
-      depths: shared(depths),
-      ends: shared(ends),
-      tokenStarts: shared(this.#tokenStarts.subarray(0, count + 1)),
-      tokenIds: shared(tokenIds),
+      bytes: this.#bytes.subarray(0, count),
+      depths,
+      ends,
+      tokenStarts: this.#tokenStarts.subarray(0, count + 1),
+      tokenIds,
       maxDepth: depths.reduce((most, depth) => Math.max(most, depth), 0),
     };
   }

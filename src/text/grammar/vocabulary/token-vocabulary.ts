@@ -1,12 +1,6 @@
-import { isUtf8 } from 'node:buffer';
-import type { TokenSlice, TokenVocabulary } from '../../../core/constraint.js';
+import type { TokenVocabulary } from '../../../core/constraint.js';
+import { tokenClasses } from './token-classes.js';
 import { buildTrie, shared, sortTokens, type TokenBytes } from './token-trie.js';
-
-/** Characters of the tokens in the short slice: most tokens have fewer. */
-const SHORT_CHARACTERS = 10;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 /** Bytes of the tokens of a model. */
 export interface VocabularySource {
@@ -27,8 +21,6 @@ export function buildVocabulary({
   firstBytesOf,
 }: VocabularySource): TokenVocabulary {
   const tokens = Array.from({ length: vocabulary }, (_, id) => ({ id, bytes: bytesOf(id) }));
-  const lengths = tokens.map(({ bytes }) => plainCharacters(bytes));
-  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
   const sorted = sortTokens(tokens);
   const { offsets, bytes } = concatenate(tokens);
   const firstTokens =
@@ -37,37 +29,11 @@ export function buildVocabulary({
     key,
     vocabulary,
     trie: buildTrie(sorted),
-    slices: [...new Set([longest, Math.min(longest, SHORT_CHARACTERS)])]
-      .filter((length) => length > 0)
-      .map((length) => sliceOf(sorted, lengths, { vocabulary, maxCharacters: length })),
+    classes: tokenClasses(sorted, vocabulary),
     tokenOffsets: offsets,
     tokenBytes: bytes,
     first: firstTokens && { trie: buildTrie(sortTokens(firstTokens)), ...concatenate(firstTokens) },
   };
-}
-
-/** @param lengths [vocabulary] plain characters of each token; 0 for tokens that have others */
-function sliceOf(
-  sorted: readonly TokenBytes[],
-  lengths: readonly number[],
-  { vocabulary, maxCharacters }: { readonly vocabulary: number; readonly maxCharacters: number },
-): TokenSlice {
-  const mask = new Int32Array(Math.ceil(vocabulary / 32));
-  const isIn = ({ id }: TokenBytes): boolean => lengths[id]! > 0 && lengths[id]! <= maxCharacters;
-  for (const token of sorted) if (isIn(token)) mask[token.id >> 5]! |= 1 << (token.id & 31);
-  return { maxCharacters, mask: shared(mask), others: buildTrie(sorted.filter((token) => !isIn(token))) };
-}
-
-/** Number of characters of a token that is made of plain characters alone; 0 for others. */
-function plainCharacters(bytes: Uint8Array): number {
-  let count = 0;
-  let isAscii = true;
-  for (const byte of bytes) {
-    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return 0;
-    if (byte > 0x7f) isAscii = false;
-    if ((byte & 0xc0) !== 0x80) count++;
-  }
-  return isAscii || isUtf8(bytes) ? count : 0;
 }
 
 function concatenate(tokens: readonly TokenBytes[]): { offsets: Uint32Array; bytes: Uint8Array } {

@@ -1,0 +1,131 @@
+/** Grammars of the kinds that clients send, in GBNF. Lists of `name ::= form` make the long ones. */
+
+const grammar = (...rules: readonly string[]): string => `${rules.join('\n')}\n`;
+const root = (form: string, ...rules: readonly string[]): string => grammar(`root ::= ${form}`, ...rules);
+
+const NUMBER = 'number ::= "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)?';
+const STRING = 'string ::= "\\"" ([^"\\\\\\x00-\\x1f] | "\\\\" ["\\\\/bfnrt])* "\\""';
+const WS = 'ws ::= [ \\n]*';
+const NAME = 'name ::= [a-z]+';
+const JSON_RULES = [
+  'object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)*)? "}" ws',
+  'array ::= "[" ws (value ("," ws value)*)? "]" ws',
+  'value ::= object | array | string ws | number ws | ("true" | "false" | "null") ws',
+  STRING,
+  NUMBER,
+  WS,
+];
+
+export const GRAMMARS: readonly string[] = [
+  root('object', ...JSON_RULES),
+  root('array', ...JSON_RULES),
+  root('value', ...JSON_RULES),
+  root(
+    'sum',
+    'sum ::= product (("+" | "-") product)*',
+    'product ::= atom (("*" | "/") atom)*',
+    'atom ::= [0-9]+ | "(" sum ")"',
+  ),
+  root('expr', 'expr ::= term ("+" term)*', 'term ::= [a-z] | "f(" expr ("," expr)* ")"'),
+  root('s', 's ::= "" | "(" s ")" s'),
+  root('s', 's ::= ("(" s ")" | "[" s "]" | "{" s "}")*'),
+  root('"a" root "b" | "ab"'),
+  root('p', 'p ::= "a" p "a" | "b" p "b" | "c"'),
+  root('"[" (root ("," root)*)? "]"'),
+  root('list', 'list ::= "(" (item (" " item)*)? ")"', 'item ::= [a-z]+ | list'),
+  root(
+    'element',
+    'element ::= "<" tag ">" (text | element)* "</" tag ">"',
+    'tag ::= "a" | "b"',
+    'text ::= [a-z ]',
+  ),
+  root('line+', 'line ::= name "=" [^\\n]* "\\n"', NAME),
+  root('section+', 'section ::= "[" name "]\\n" (name " = " number "\\n")*', NAME, NUMBER),
+  root('row ("\\n" row)*', 'row ::= cell ("," cell)*', 'cell ::= [a-z0-9]* | "\\"" ([^"] | "\\"\\"")* "\\""'),
+  root('"- " item ("\\n- " item)*', 'item ::= [^\\n]+'),
+  root('"# " [^\\n]+ "\\n" para+', 'para ::= "\\n" [A-Z] [a-z ,]* "." "\\n"'),
+  root('move (" " move){0,4}', 'move ::= [KQRBN]? [a-h] [1-8] | "O-O"'),
+  root(
+    '"1. " move " " move "\\n" ([1-9] ". " move " " move? "\\n")+',
+    'move ::= (pawn | nonpawn | castle) [+#]?',
+    'pawn ::= ([a-h] "x")? [a-h] [1-8] ("=" [NBQR])?',
+    'nonpawn ::= [NBKQR] [a-h]? [1-8]? "x"? [a-h] [1-8]',
+    'castle ::= "O-O" "-O"?',
+  ),
+  root(
+    'select',
+    'select ::= "SELECT " cols " FROM " name (" WHERE " cond)? ";"',
+    'cols ::= "*" | name (", " name)*',
+    'cond ::= name (" = " | " < ") value (" AND " cond)?',
+    'value ::= [0-9]+ | "\'" [a-z]* "\'"',
+    NAME,
+  ),
+  root(
+    'stmt+',
+    'stmt ::= name " = " expr ";\\n"',
+    'expr ::= atom (" + " atom)*',
+    'atom ::= name | [0-9]+ | "(" expr ")"',
+    NAME,
+  ),
+  root('block', 'block ::= "{" stmt* "}"', 'stmt ::= name ";" | "if(" name ")" block | block', NAME),
+  root('def', 'def ::= "def " name "(" (name (", " name)*)? "):\\n" ("  " name "\\n")+', NAME),
+  root(
+    'call',
+    'call ::= name "(" (arg ("," arg)*)? ")"',
+    'arg ::= call | number | string',
+    NAME,
+    NUMBER,
+    STRING,
+  ),
+  root('call ("\\n" call)*', 'call ::= "<tool>" name "</tool>" string', NAME, STRING),
+  root('"<think>" [^<]* "</think>" answer', 'answer ::= [A-Za-z ]+ "."'),
+  root('"yes" | "no"'),
+  root('("yes" | "no") (", because " [a-z ]+)? "."'),
+  root('digit{2,4} "-" digit{2}', 'digit ::= [0-9]'),
+  root('hex hex ":" hex hex', 'hex ::= [0-9a-fA-F]'),
+  root(
+    'octet "." octet "." octet "." octet',
+    'octet ::= [0-9] | [1-9] [0-9] | "1" [0-9]{2} | "2" [0-4] [0-9] | "25" [0-5]',
+  ),
+  root(
+    'year "-" month "-" day',
+    'year ::= [12] [0-9]{3}',
+    'month ::= "0" [1-9] | "1" [0-2]',
+    'day ::= [0-2] [1-9] | "3" [01]',
+  ),
+  root('word (" " word){2,5} "."', 'word ::= [a-z]{1,8}'),
+  root(
+    'greeting " " name "!"',
+    'greeting ::= "Hello" | "Hi" | "Bonjour" | "你好"',
+    'name ::= [A-Z] [a-z]+ | [一-龥]{2,3}',
+  ),
+  root('[αβγ]+ [^a-z]'),
+  root('emoji+ " " [é-ü]*', 'emoji ::= [😀-🙏]'),
+  root('. . .?'),
+  root('a b? c*', 'a ::= "a" | "A"', 'b ::= "b" b | "b"', 'c ::= [c-e]'),
+  root('x{0,3} y', 'x ::= "x" y?', 'y ::= "y"+'),
+  root('("a" | "ab") ("bc" | "c") "d"?'),
+  root('a a a a', 'a ::= ("x" | "xx")?'),
+  root('even | odd', 'even ::= "a" odd | ""', 'odd ::= "a" even'),
+  root('t', 't ::= "T" | "F" | "!" t | "(" t " & " t ")"'),
+  root('regex', 'regex ::= piece+ ("|" piece+)*', 'piece ::= atom [*+?]?', 'atom ::= [a-z] | "(" regex ")"'),
+  root('lambda', 'lambda ::= [xyz] | "(\\\\" [xyz] "." lambda ")" | "(" lambda " " lambda ")"'),
+  root('path', 'path ::= ("/" segment)+', 'segment ::= [a-z0-9._-]+'),
+  root(
+    'url',
+    'url ::= "http" "s"? "://" host path? query?',
+    'host ::= [a-z]+ ("." [a-z]+)+',
+    'path ::= ("/" [a-z]*)+',
+    'query ::= "?" pair ("&" pair)*',
+    'pair ::= [a-z]+ "=" [a-z0-9]*',
+  ),
+  root('"{" pair (", " pair)* "}"', 'pair ::= "\\"" name "\\": " number', NAME, NUMBER),
+  root(
+    'yaml',
+    'yaml ::= (name ": " scalar "\\n")+',
+    'scalar ::= number | "\\"" [a-z ]* "\\"" | "true"',
+    NAME,
+    NUMBER,
+  ),
+  root('graph', 'graph ::= "digraph {" edge* "}"', 'edge ::= " " name " -> " name ";"', NAME),
+];
