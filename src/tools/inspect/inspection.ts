@@ -17,7 +17,7 @@ import { kvBytesPerToken } from '../../run/executor/opening/memory-plan.js';
 import { dryBuild, type DryEngine, type DryTarget } from '../memory/dry-run.js';
 
 /** Tensors of one type, as the files store them. */
-export interface StoredType {
+interface StoredType {
   readonly name: string;
   readonly tensorCount: number;
   readonly elements: number;
