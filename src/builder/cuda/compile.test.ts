@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
 import { asInGemma, asMixture, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
+import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
@@ -133,7 +134,7 @@ test.skipIf(compiler === undefined).each(CACHES)(
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     for (const [name, kernel] of [
       ['common', 'rope_append'],
-      ['attention', 'attention_prefill'],
+      ['attention', prefillKernelFor(plan, computeCapability, 16).name],
       ['attention', decodeKernelsFor(plan, computeCapability, 16).many.name],
     ] as const) {
       const { log } = compiler!.compile(units.find((unit) => unit.name === name)!);
