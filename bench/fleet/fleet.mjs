@@ -2,7 +2,8 @@
  * Simulates fleets of replicas under every way of routing, over the engine's own scheduler with measured costs of steps.
  *   node bench/fleet/fleet.mjs [--replicas 8,64] [--rates 3,6] [--seconds 30] [--seed 1] [--output FILE]
  * Needs `npm run build`. --rates are conversations a second and replica. The second half of the time counts. 8 and 64 replicas take
- * about a minute, 1,000 some minutes and 6 GiB of memory. Equal flags give equal results, whatever the machine.
+ * about a minute. 1,000 with --rates 3 --seconds 16 take some minutes, 8 GiB of memory and node's --max-old-space-size=8000. Equal
+ * flags give equal results, whatever the machine.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

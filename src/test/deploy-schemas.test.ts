@@ -96,6 +96,11 @@ describe('manifests', () => {
     expect(args).toContain(`--world-size=${String(resources.limits['nvidia.com/gpu'])}`);
     const [service] = read('leaderworkerset/service.yaml') as unknown as [Workload];
     expect(service.spec.selector).toEqual(workerTemplate.metadata.labels);
+    const [{ resources: listed }] = read('leaderworkerset/kustomization.yaml') as [AnyManifest];
+    const others = readdirSync(join(DEPLOY, 'leaderworkerset')).filter(
+      (name) => name !== 'kustomization.yaml',
+    );
+    expect([...(listed as string[])].toSorted()).toEqual(others.toSorted());
   });
 });
 
