@@ -1,15 +1,31 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { paragraph, source, table } from './readme/format.mjs';
 import { GPUS, leastSeconds } from './readme/hardware-limit.mjs';
 import { commitOf, fromNewest, readResults, Refusal, refusalsOf, sessionsOf } from './readme/results.mjs';
-import { readmePath, resultsPath, withFigures } from './readme-tables.mjs';
+import { DOCUMENTS, readDocument, resultsPath, withFigures } from './readme-tables.mjs';
 
 const results = readResults(resultsPath);
 
-test('the README shows what the results say', () => {
-  const readme = readFileSync(readmePath, 'utf8');
-  expect(withFigures(readme, results) === readme, 'run npm run readme-tables').toBe(true);
+const [README, GUIDE] = DOCUMENTS;
+
+test.each(DOCUMENTS)('$path shows what the results say', (document) => {
+  const text = readDocument(document);
+  expect(withFigures(document, text, results) === text, 'run npm run readme-tables').toBe(true);
+});
+
+test('the guide has a row for every fleet, and links to results from where it lies', () => {
+  const text = withFigures(GUIDE, readDocument(GUIDE), results);
+  for (const { path, data } of results.filter((result) => result.path.startsWith('fleet/'))) {
+    expect(text).toContain(`(../../bench/results/${path})`);
+    for (const { policy, replicaCount, tokensPerSecondAndReplica } of data.rows) {
+      const [count, speed] = [replicaCount, tokensPerSecondAndReplica].map((value) =>
+        value.toLocaleString('en-US', { maximumFractionDigits: 0 }),
+      );
+      expect(text).toContain(`| ${policy} | ${count} | ${speed} |`);
+    }
+  }
+  const others = results.filter((result) => !result.path.startsWith('fleet/'));
+  expect(() => withFigures(GUIDE, text, others)).toThrow('no result of bench/fleet');
 });
 
 test('every result is of one commit, of a tree without changes', () => {
@@ -30,7 +46,7 @@ describe('a result is refused', () => {
   ])('%s', (_, data, reason) => {
     const fault = expect.objectContaining({ message: expect.stringContaining(`a.json ${reason}`) });
     expect(() => commitOf({ path: 'a.json', data })).toThrow(fault);
-    expect(() => withFigures('', [{ path: 'a.json', data }])).toThrow(/^Refused: a\.json/);
+    expect(() => withFigures(README, '', [{ path: 'a.json', data }])).toThrow(/^Refused: a\.json/);
   });
 });
 
@@ -120,13 +136,17 @@ describe('a block', () => {
           .replaceAll('2026-11-26', '2099-11-26');
         return { path: path.replace('571b47f', 'abcdef0'), data: JSON.parse(text) };
       });
-    const readme = readFileSync(readmePath, 'utf8');
-    expect(withFigures(readme, [...results, ...copies])).toContain('acceptance.mjs` at commit abcdef0');
+    const readme = readDocument(README);
+    expect(withFigures(README, readme, [...results, ...copies])).toContain(
+      'acceptance.mjs` at commit abcdef0',
+    );
     for (const { data } of copies)
       for (const row of data.parts)
         if (/^(int8-long|int8-short|fp16-kv8-capped)$/.test(row.name)) row.ok = false;
     const notes = [];
-    expect(withFigures(readme, [...results, ...copies], (note) => notes.push(note)) === readme).toBe(true);
+    expect(withFigures(README, readme, [...results, ...copies], (note) => notes.push(note)) === readme).toBe(
+      true,
+    );
     const ofCopy = notes.filter((note) => note.includes('not of abcdef0'));
     expect(ofCopy.map((note) => note.replace(/:.*:/, ':')).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       'latency: part int8-short failed',
@@ -136,7 +156,7 @@ describe('a block', () => {
   });
 
   test('must have its place in the README', () => {
-    expect(() => withFigures('no figures', results)).toThrow(/must have front-end, latency/);
+    expect(() => withFigures(README, 'no figures', results)).toThrow(/must have front-end, latency/);
   });
 });
 

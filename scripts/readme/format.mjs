@@ -22,9 +22,9 @@ export function paragraph(text) {
   return lines.join('\n');
 }
 
-/** Origin of figures: the script, its commit and links to the result files, relative to the README. */
-export function source({ script, commit, paths }) {
-  const files = [...new Set(paths)].toSorted(byText).map((path) => `bench/results/${path}`);
+/** Origin of figures: the script, its commit and links to the result files. @param root path from the document to the README's folder */
+export function source({ script, commit, paths, root = '' }) {
+  const files = [...new Set(paths)].toSorted(byText).map((path) => `${root}bench/results/${path}`);
   const links =
     files.length === 1
       ? `[results](${files[0]})`

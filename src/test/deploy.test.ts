@@ -4,11 +4,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { Command } from 'commander';
 import { parse, parseAllDocuments } from 'yaml';
 import { DEFAULT_SERVE_OPTIONS } from '../serve/context/options.js';
-import { COMMANDS } from '../tools/cli/commands.js';
-import { processTerminal } from '../tools/cli/terminal.js';
+import { expectTaken } from './serve-arguments.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const KUBERNETES = join(ROOT, 'deploy/kubernetes');
@@ -53,14 +51,6 @@ const read = (...path: string[]): Manifest =>
 const deployment = read('replicas/deployment.yaml');
 const { template } = deployment.spec;
 const container = template.spec.containers[0]!;
-
-/** Fails unless the command line takes the arguments, with their values. */
-async function expectTaken([name, ...args]: readonly string[]): Promise<void> {
-  const register = await COMMANDS.find((one) => one.name === name)!.load();
-  const command = new Command(name);
-  register(command, processTerminal());
-  expect(command.parseOptions([...args])).toEqual({ operands: [], unknown: [] });
-}
 
 describe('manifests', () => {
   test('select the pods that the deployment makes', () => {
