@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { DEFAULT_SERVE_OPTIONS } from '../serve/context/options.js';
 import { canRender, CHART, rendered, type Values, valuesWith } from './charts.js';
-import { type AnyManifest, manifestsOf, schemaFault, typeFaults, withSchema } from './manifests.js';
+import { type AnyManifest, manifestsOf, manifestFault, typeFaults, withSchema } from './manifests.js';
 import { expectTaken } from './serve-arguments.js';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
@@ -38,7 +38,7 @@ interface PodSpec {
 /** Fails unless schemas and types take the manifests. */
 function expectValid(manifests: readonly AnyManifest[]): void {
   const checked = withSchema(manifests);
-  expect(checked.map(schemaFault).filter((fault) => fault !== undefined)).toEqual([]);
+  expect(checked.map(manifestFault).filter((fault) => fault !== undefined)).toEqual([]);
   expect(typeFaults(checked)).toBe('');
 }
 
@@ -69,8 +69,8 @@ describe('manifests', () => {
   test('with faults are refused', () => {
     const [service] = read('kubernetes/replicas/service.yaml') as [AnyManifest];
     const spec = service['spec'] as Values;
-    expect(schemaFault({ ...service, spec: { ...spec, ports: [{ name: 'http' }] } })).toMatch(/port/);
-    expect(schemaFault({ ...service, kind: 'Servise' })).toBe('v1 has no Servise');
+    expect(manifestFault({ ...service, spec: { ...spec, ports: [{ name: 'http' }] } })).toMatch(/port/);
+    expect(manifestFault({ ...service, kind: 'Servise' })).toBe('v1 has no Servise');
     expect(typeFaults([{ ...service, spec: { ...spec, selektor: {} } }])).toMatch(/selektor/);
     expect(() => withSchema([{ ...service, apiVersion: 'example.com/v1' }])).toThrow(/example\.com/);
   });

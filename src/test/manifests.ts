@@ -48,7 +48,7 @@ export const withSchema = (manifests: readonly AnyManifest[]): AnyManifest[] =>
   manifests.filter(({ apiVersion }) => moduleOf(apiVersion) !== undefined);
 
 /** Fault that the schema finds: what is missing, of a wrong type, or out of range. Members that it does not know pass. */
-export function schemaFault(manifest: AnyManifest): string | undefined {
+export function manifestFault(manifest: AnyManifest): string | undefined {
   const models = require(moduleOf(manifest.apiVersion)!) as Record<
     string,
     new (manifest: AnyManifest) => { validate(): void }
