@@ -26,7 +26,7 @@ export const REQUEST_LIMITS = {
   messageParts: { max: 4096, unit: 'messages', of: 'messages and map entries within a gRPC message' },
   bytesElements: { max: 65_536, unit: 'elements', of: 'elements of a BYTES tensor' },
   tensorNumbers: { max: 2 ** 20, unit: 'numbers', of: 'numbers of all tensors of a request' },
-  biases: { max: 262_144, unit: 'biases', of: 'biases that are not zero, of all rows of a request' },
+  biases: { max: 131_072, unit: 'biases', of: 'biases that are not zero, of all rows of a request' },
   logits: {
     max: 2 ** 26,
     unit: 'logits',

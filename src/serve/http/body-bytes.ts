@@ -1,11 +1,15 @@
 /** Bytes of a body as they come. A client may send them one by one, and each piece that the parser hands over takes hundreds. */
 const BLOCK_BYTES = 16 * 2 ** 10;
+/** Pieces that any body may come in, and bytes that more of them have on average: each costs a turn of the parser. */
+const FREE_PIECES = 4096;
+const LEAST_PIECE_BYTES = 64;
 
 export class BodyBytes {
   readonly #parts: Buffer[] = [];
   #block: Buffer | undefined;
   #usedBytes = 0;
   #byteCount = 0;
+  #pieceCount = 0;
 
   get byteCount(): number {
     return this.#byteCount;
@@ -15,6 +19,7 @@ export class BodyBytes {
   push(piece: Buffer): void {
     const isFirst = this.#byteCount === 0;
     this.#byteCount += piece.length;
+    this.#pieceCount++;
     if (isFirst || piece.length >= BLOCK_BYTES) {
       this.#closeBlock();
       this.#parts.push(piece);
@@ -35,6 +40,11 @@ export class BodyBytes {
     if (this.#block !== undefined) this.#parts.push(this.#block.subarray(0, this.#usedBytes));
     this.#block = undefined;
     this.#usedBytes = 0;
+  }
+
+  /** True when the bytes come in so many pieces that taking them costs more than what they are for. */
+  get isCrumbled(): boolean {
+    return this.#pieceCount > FREE_PIECES + this.#byteCount / LEAST_PIECE_BYTES;
   }
 
   /** Number of buffers that hold the bytes. */

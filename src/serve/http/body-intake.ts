@@ -85,6 +85,7 @@ export class BodyIntake {
       try {
         this.hold(request, chunk.length);
         if (bytes.byteCount > limit) settle(tooLarge(limit));
+        else if (bytes.isCrumbled) settle(crumbled());
       } catch (error) {
         settle(error as AloftError);
       }
@@ -107,6 +108,13 @@ function tooLarge(limit: number): AloftError {
   return new AloftError(
     'BODY_TOO_LARGE',
     `The request body is larger than ${limit} bytes, the limit of this route; send less.`,
+  );
+}
+
+function crumbled(): AloftError {
+  return new AloftError(
+    'REQUEST_INVALID',
+    'The request body comes in pieces of a few bytes each; send it in larger pieces.',
   );
 }
 
