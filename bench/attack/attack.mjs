@@ -34,6 +34,8 @@ const MAX_GROWTH_BYTES = 96 * 2 ** 20;
 
 /** Health is answered by the event loop; a second is what Kubernetes gives a probe (docs/decisions/0015). */
 const MAX_LOOP_MS = 1000;
+/** Times that a second client waits while bombs come in. */
+const MAX_WAITS_MS = { p99: 100, max: 1000 };
 
 const folder = mkdtempSync(join(tmpdir(), 'aloft-attack-'));
 const engine = join(folder, 'engine');
@@ -112,7 +114,11 @@ const failed = [
 const heldBytes =
   after === undefined ? Infinity : after.heapUsed + after.external - before.heapUsed - before.external;
 const loopMaxMs = Math.max(...loopMs.map(({ max }) => max));
+const waitsHold = Object.values(parts.bombs?.waitsMs ?? {}).every(
+  ({ p99, max }) => p99 <= MAX_WAITS_MS.p99 && max <= MAX_WAITS_MS.max,
+);
 const passes =
+  waitsHold &&
   loopMaxMs < MAX_LOOP_MS &&
   ended === null &&
   failed.length === 0 &&
