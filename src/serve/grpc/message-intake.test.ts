@@ -107,6 +107,17 @@ test('each piece of a message counts, and not its bytes alone', async () => {
   await until(() => bodyBudget.bytes === 0);
 });
 
+test('a message that comes in thousands of crumbs is refused', async () => {
+  const own = await start({ bodyTimeoutMs: 60_000 });
+  const { bodyBudget } = own.server.context;
+  const refused = call('ModelStreamInfer');
+  refused.stream.write(head(1 << 20));
+  for (let i = 0; i < 20_000 && refused.code === undefined; i++)
+    await new Promise<void>((resolve) => refused.stream.write(Buffer.alloc(1), () => resolve()));
+  await until(() => refused.code === status.INVALID_ARGUMENT);
+  await until(() => bodyBudget.bytes === 0);
+});
+
 test('packed messages count as what they may become', async () => {
   const own = await start({ maxBodyBytes: 1 << 20, maxOpenBodyBytes: 3 << 20 });
   const { bodyBudget } = own.server.context;

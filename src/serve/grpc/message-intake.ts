@@ -6,10 +6,9 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
+import { bodyTimeMs, isCrumbled } from '../context/body-pace.js';
 import type { ByteBudget } from '../context/byte-budget.js';
 
-/** Rate that keeps a long message alive. */
-const LEAST_BYTES_PER_MS = 16;
 /** About what a piece takes besides its bytes, of which it may have one. */
 const PIECE_BYTES = 256;
 /** Deflate makes at most 1032 bytes of one. */
@@ -36,8 +35,10 @@ export class MessageIntake {
   #heldBytes = 0;
   /** Bytes of the message that is not whole yet. */
   #openBytes = 0;
+  #openPieces = 0;
   #startedMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #isCut = false;
 
   /** @param fail ends the call with the error */
   constructor(
@@ -68,12 +69,24 @@ export class MessageIntake {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#openBytes = 0;
+    this.#openPieces = 0;
     if (!isLast) this.#release();
   }
 
   #take(byteCount: number): void {
+    if (this.#isCut) return;
     if (this.#openBytes === 0) this.expect();
     this.#openBytes += byteCount;
+    this.#openPieces++;
+    if (isCrumbled(this.#openPieces, this.#openBytes)) {
+      this.#cut(
+        new AloftError(
+          'REQUEST_INVALID',
+          'The message of the call comes in pieces of a few bytes each; send it in larger pieces.',
+        ),
+      );
+      return;
+    }
     const isPacked = this.#call.incomingEncoding !== 'identity';
     const wantedBytes = isPacked
       ? Math.min(byteCount * MAX_EXPANSION, Math.max(0, this.#limits.maxBodyBytes - this.#heldBytes))
@@ -88,7 +101,7 @@ export class MessageIntake {
 
   #checkTime(): void {
     this.#timer = undefined;
-    const allowedMs = this.#limits.bodyTimeoutMs + this.#openBytes / LEAST_BYTES_PER_MS;
+    const allowedMs = bodyTimeMs(this.#limits.bodyTimeoutMs, this.#openBytes);
     const leftMs = this.#startedMs + allowedMs - performance.now();
     if (leftMs > 0) this.#timer = setTimeout(() => this.#checkTime(), leftMs).unref();
     else
@@ -99,6 +112,7 @@ export class MessageIntake {
 
   /** Ends the call. What has come of its message stays until the stream is closed, which the client alone may never do. */
   #cut(error: AloftError): void {
+    this.#isCut = true;
     this.#fail(error);
     const { stream } = this.#call;
     setTimeout(() => stream.close(), CLOSE_MS).unref();

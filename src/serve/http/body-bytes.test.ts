@@ -30,18 +30,3 @@ test('a million pieces of a byte are a few buffers, and one piece is not copied'
   single.push(piece);
   expect(single.whole()).toBe(piece);
 });
-
-test('thousands of pieces are crumbs where they have few bytes each', () => {
-  const crumbs = (count: number, byteCount: number): boolean => {
-    const body = new BodyBytes();
-    for (let i = 0; i < count; i++) body.push(Buffer.alloc(byteCount));
-    return body.isCrumbled;
-  };
-  expect([crumbs(4000, 1), crumbs(5000, 1), crumbs(100_000, 63), crumbs(300_000, 64)]).toEqual([
-    false,
-    true,
-    false,
-    false,
-  ]);
-  expect(crumbs(100_000, 32)).toBe(true);
-});

@@ -1,8 +1,5 @@
 /** Bytes of a body as they come. A client may send them one by one, and each piece that the parser hands over takes hundreds. */
 const BLOCK_BYTES = 16 * 2 ** 10;
-/** Pieces that any body may come in, and bytes that more of them have on average: each costs a turn of the parser. */
-const FREE_PIECES = 4096;
-const LEAST_PIECE_BYTES = 64;
 
 export class BodyBytes {
   readonly #parts: Buffer[] = [];
@@ -42,9 +39,8 @@ export class BodyBytes {
     this.#usedBytes = 0;
   }
 
-  /** True when the bytes come in so many pieces that taking them costs more than what they are for. */
-  get isCrumbled(): boolean {
-    return this.#pieceCount > FREE_PIECES + this.#byteCount / LEAST_PIECE_BYTES;
+  get pieceCount(): number {
+    return this.#pieceCount;
   }
 
   /** Number of buffers that hold the bytes. */

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { AloftError } from '../../core/errors.js';
+import { bodyTimeMs, isCrumbled } from '../context/body-pace.js';
 import type { ByteBudget } from '../context/byte-budget.js';
 import { BodyBytes } from './body-bytes.js';
 
@@ -12,8 +13,6 @@ export interface BodyLimits {
 
 type BodyCallback = (error: Error | null, body?: Buffer) => void;
 
-/** Rate that keeps a long body alive. */
-const LEAST_BYTES_PER_MS = 16;
 const SWEEP_MS = 1000;
 
 interface OpenBody {
@@ -58,7 +57,7 @@ export class BodyIntake {
   sweep(nowMs: number): void {
     for (const body of this.#reading) {
       const { byteCount } = body.bytes;
-      const allowedMs = this.#limits.bodyTimeoutMs + byteCount / LEAST_BYTES_PER_MS;
+      const allowedMs = bodyTimeMs(this.#limits.bodyTimeoutMs, byteCount);
       if (nowMs - body.startedMs > allowedMs) body.fail(tooSlow(byteCount));
     }
   }
@@ -85,7 +84,7 @@ export class BodyIntake {
       try {
         this.hold(request, chunk.length);
         if (bytes.byteCount > limit) settle(tooLarge(limit));
-        else if (bytes.isCrumbled) settle(crumbled());
+        else if (isCrumbled(bytes.pieceCount, bytes.byteCount)) settle(crumbled());
       } catch (error) {
         settle(error as AloftError);
       }
