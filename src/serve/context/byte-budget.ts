@@ -1,12 +1,15 @@
-/** Bytes that all open requests may hold together. */
+/** Bytes that things may hold together, such as the bodies of all open requests. */
 import { AloftError } from '../../core/errors.js';
 
 export class ByteBudget {
   readonly #maxBytes: number;
+  readonly #refusal: (bytes: number, maxBytes: number) => string;
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  /** @param refusal sentence that says of which bytes there are too many */
+  constructor(maxBytes: number, refusal = bodiesRefusal) {
     this.#maxBytes = maxBytes;
+    this.#refusal = refusal;
   }
 
   /** Bytes that are held. */
@@ -16,10 +19,8 @@ export class ByteBudget {
 
   /** @throws {AloftError} SERVER_BUSY beyond the budget; nothing is held then */
   hold(byteCount: number): void {
-    if (this.#bytes + byteCount > this.#maxBytes) {
-      const message = `Requests that are being answered hold ${this.#bytes} of ${this.#maxBytes} bytes; retry later.`;
-      throw new AloftError('SERVER_BUSY', message);
-    }
+    if (this.#bytes + byteCount > this.#maxBytes)
+      throw new AloftError('SERVER_BUSY', this.#refusal(this.#bytes, this.#maxBytes));
     this.#bytes += byteCount;
   }
 
@@ -27,3 +28,6 @@ export class ByteBudget {
     this.#bytes -= byteCount;
   }
 }
+
+const bodiesRefusal = (bytes: number, maxBytes: number): string =>
+  `Requests that are being answered hold ${bytes} of ${maxBytes} bytes; retry later.`;

@@ -1,45 +1,39 @@
 /** Memory of answers that are gathered until they are whole: log probabilities and logits, of all requests together. */
-import { AloftError } from '../../core/errors.js';
 import type { GenerateEvent } from '../../core/generate.js';
 import { requireWithin } from '../../core/request-limits.js';
+import { ByteBudget } from '../context/byte-budget.js';
 
 /** About what a log probability takes with its text and bytes. */
 const LOGPROB_BYTES = 256;
 
 export class HeldAnswers {
-  readonly #maxBytes: number;
-  #bytes = 0;
+  readonly #budget: ByteBudget;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#budget = new ByteBudget(
+      maxBytes,
+      () =>
+        'Answers that are gathered hold as much as the server may hold; retry later, or stream the answer.',
+    );
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#budget.bytes;
   }
 
   /** An answer that holds nothing yet. Release it when it is over. */
   open(): HeldAnswer {
-    return new HeldAnswer((bytes) => this.#add(bytes));
-  }
-
-  #add(bytes: number): void {
-    if (bytes > 0 && this.#bytes + bytes > this.#maxBytes)
-      throw new AloftError(
-        'SERVER_BUSY',
-        'Answers that are gathered hold as much as the server may hold; retry later, or stream the answer.',
-      );
-    this.#bytes += bytes;
+    return new HeldAnswer(this.#budget);
   }
 }
 
 export class HeldAnswer {
-  readonly #addBytes: (bytes: number) => void;
+  readonly #budget: ByteBudget;
   #bytes = 0;
   #logprobCount = 0;
 
-  constructor(addBytes: (bytes: number) => void) {
-    this.#addBytes = addBytes;
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
   }
 
   /** @throws {AloftError} REQUEST_INVALID beyond the limit of one answer, SERVER_BUSY beyond that of all */
@@ -55,12 +49,12 @@ export class HeldAnswer {
     }
     if (bytes === 0) return;
     requireWithin('answerLogprobs', this.#logprobCount, 'The answer');
-    this.#addBytes(bytes);
+    this.#budget.hold(bytes);
     this.#bytes += bytes;
   }
 
   release(): void {
-    this.#addBytes(-this.#bytes);
+    this.#budget.release(this.#bytes);
     this.#bytes = 0;
   }
 }
