@@ -10,17 +10,9 @@ import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.
 import { ManualClock } from './testing/manual-clock.js';
 import { tokenRequest } from './testing/mixed-requests.js';
 import { OutcomeCollector, runToEnd } from './testing/outcome.js';
+import { toyLimits } from './testing/toy-limits.js';
 
-const LIMITS = {
-  maxStepTokens: 64,
-  maxRows: 8,
-  maxLogits: 16,
-  blockTokens: 4,
-  blockCount: 64,
-  hostBlockCount: 0,
-  maxSequenceTokens: 64,
-  vocabulary: 24,
-};
+const LIMITS = toyLimits(24);
 
 interface Opened {
   readonly batcher: Batcher;

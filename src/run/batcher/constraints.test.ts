@@ -5,13 +5,14 @@ import type { BatcherEvent, TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { compileConstraint } from '../../text/grammar/compile-constraint.js';
 import { SharedAutomaton, TokenMatcher } from '../../text/grammar/token-matcher.js';
-import { buildVocabulary } from '../../text/grammar/vocabulary/token-vocabulary.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { tokenRequest } from './testing/mixed-requests.js';
 import { OutcomeCollector, runToEnd } from './testing/outcome.js';
+import { toyLimits } from './testing/toy-limits.js';
+import { toyVocabulary } from './testing/toy-vocabulary.js';
 
 /** Texts of the tokens; the last one is the end. */
 const TOKENS = [
@@ -38,22 +39,8 @@ const TOKENS = [
   '',
 ];
 const END = TOKENS.length - 1;
-const LIMITS = {
-  maxStepTokens: 64,
-  maxRows: 8,
-  maxLogits: 16,
-  blockTokens: 4,
-  blockCount: 64,
-  hostBlockCount: 0,
-  maxSequenceTokens: 64,
-  vocabulary: TOKENS.length,
-};
-const VOCABULARY = buildVocabulary({
-  key: 'toy',
-  vocabulary: TOKENS.length,
-  bytesOf: (id) => Buffer.from(TOKENS[id]!),
-  firstBytesOf: undefined,
-});
+const LIMITS = toyLimits(TOKENS.length);
+const VOCABULARY = toyVocabulary('toy', TOKENS);
 
 function constraintOf(constraint: Constraint, tokens = VOCABULARY): TokenConstraint {
   const key = JSON.stringify(constraint);

@@ -4,33 +4,20 @@ import type { TokenCourse, TokenCourseEdge } from '../../core/course.js';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { compileConstraint } from '../../text/grammar/compile-constraint.js';
-import { buildVocabulary } from '../../text/grammar/vocabulary/token-vocabulary.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { tokenRequest } from './testing/mixed-requests.js';
 import { type OutcomeCollector, runToEnd } from './testing/outcome.js';
+import { toyLimits } from './testing/toy-limits.js';
+import { toyVocabulary } from './testing/toy-vocabulary.js';
 
 /** Texts of the tokens; the last one is the end. */
 const TOKENS = ['a', 'b', 'c', 'ab', 'bc', '1', '12', '[', ']', '<', '>', '<>', ' ', ''];
 const END = TOKENS.length - 1;
-const LIMITS = {
-  maxStepTokens: 64,
-  maxRows: 8,
-  maxLogits: 16,
-  blockTokens: 4,
-  blockCount: 64,
-  hostBlockCount: 0,
-  maxSequenceTokens: 64,
-  vocabulary: TOKENS.length,
-};
-const tokens = buildVocabulary({
-  key: 'courses',
-  vocabulary: TOKENS.length,
-  bytesOf: (id) => Buffer.from(TOKENS[id]!),
-  firstBytesOf: undefined,
-});
+const LIMITS = toyLimits(TOKENS.length);
+const tokens = toyVocabulary('courses', TOKENS);
 const PAIRS: TokenConstraint = {
   key: 'pairs',
   grammar: compileConstraint({ type: 'regex', pattern: '(?:[abc]1){2,5}' }),

@@ -1,9 +1,9 @@
 /** Anthropic's Messages interface, by its own client, unmodified. */
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ModelScript } from '../testing/scripted-model.js';
 import { ENDLESS_PROMPT } from '../testing/scripted-model.js';
 import { startTestServer, type TestServer, until } from '../testing/test-server.js';
+import { WEATHER_ARGUMENTS, WEATHER_MODEL } from '../testing/weather-script.js';
 
 const model = 'ensemble';
 const input_schema = {
@@ -12,18 +12,8 @@ const input_schema = {
   required: ['city'],
 };
 const tools = [{ name: 'weather', description: 'd', input_schema }];
-const CALL = '{"city": "Paris 😀"}';
-const hermes = `<tool_call>\n{"name": "weather", "arguments": ${CALL}}\n</tool_call>`;
-
-const script: Partial<ModelScript> = {
-  card: { thought: { begin: '<think>', end: '</think>' }, callFormat: 'hermes' },
-  answer: (prompt) => {
-    if (prompt.includes('tool: ')) return 'It is sunny 😀.';
-    if (prompt.includes('think')) return '<think>\nHm 😀.\n</think>\n\nDone.';
-    if (prompt.includes('eather')) return `Let me see.\n${hermes}\n${hermes}`;
-    return ` echo of ${prompt}`;
-  },
-};
+const CALL = WEATHER_ARGUMENTS;
+const script = WEATHER_MODEL;
 
 let server: TestServer;
 let client: Anthropic;

@@ -2,25 +2,17 @@
 import OpenAI, { APIError } from 'openai';
 import type { ResponseInputItem, ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ModelScript } from '../testing/scripted-model.js';
 import { startTestServer, type TestServer } from '../testing/test-server.js';
+import { WEATHER_ARGUMENTS, WEATHER_MODEL } from '../testing/weather-script.js';
 import { ResponseStore } from './response-store.js';
 
 const model = 'ensemble';
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 const tools = [{ type: 'function' as const, name: 'weather', description: 'd', parameters, strict: false }];
-const CALL = '{"city": "Paris 😀"}';
-const hermes = `<tool_call>\n{"name": "weather", "arguments": ${CALL}}\n</tool_call>`;
-
-const script: Partial<ModelScript> = {
-  card: { thought: { begin: '<think>', end: '</think>' }, callFormat: 'hermes' },
-  answer: (prompt) => {
-    if (prompt.includes('tool: ')) return 'It is sunny 😀.';
-    if (prompt.includes('think')) return '<think>\nHm 😀.\n</think>\n\nDone.';
-    if (prompt.includes('eather')) return `Let me see.\n${hermes}\n${hermes}`;
-    if (prompt.includes('JSON')) return '{"ok": true}';
-    return ` echo of ${prompt}`;
-  },
+const CALL = WEATHER_ARGUMENTS;
+const script = {
+  ...WEATHER_MODEL,
+  answer: (prompt: string) => (prompt.includes('JSON') ? '{"ok": true}' : WEATHER_MODEL.answer(prompt)),
 };
 
 let server: TestServer;

@@ -7,10 +7,6 @@
  * caches before each schema, as if it were the first one that a tokenizer meets. The others are the minimum of several
  * passes, since other programs run on the machine.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname } from 'node:path';
 import type { Grammar, TokenVocabulary } from '../../core/constraint.js';
 import { compileConstraint } from './compile-constraint.js';
 import { CASE_SCHEMAS } from './testing/case-schemas.js';
@@ -19,6 +15,7 @@ import { publishedVocabulary } from './testing/published-vocabulary.js';
 import { randomSource } from './testing/random-texts.js';
 import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
 import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
+import { writeBenchRecord } from '../testing/bench-record.js';
 
 const ANSWERS = 2;
 const MAX_TOKENS = 120;
@@ -118,16 +115,4 @@ const compile = {
 };
 console.log(JSON.stringify(compile));
 const [, , file] = process.argv;
-if (file !== undefined) {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  const machine = {
-    cpu: cpus()[0]?.model,
-    coreCount: cpus().length,
-    node: process.version,
-    commit,
-    date: new Date().toISOString(),
-  };
-  const command = `node dist/text/grammar/token-masks.bench.js ${file}`;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ command, machine, compile, rows }, null, 2)}\n`);
-}
+if (file !== undefined) writeBenchRecord(file, 'dist/text/grammar/token-masks.bench.js', { compile, rows });

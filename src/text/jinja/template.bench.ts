@@ -6,12 +6,11 @@
  * Prints each template's source length, microseconds to compile, and microseconds to render (median and 99th percentile);
  * writes the same to the file.
  */
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PythonError } from './python-error.js';
 import { Template } from './template.js';
+import { writeBenchRecord } from '../testing/bench-record.js';
 
 const FOLDER = fileURLToPath(new URL('../../../oracle/scripts/jinja/', import.meta.url));
 const CONVERSATION = 'call';
@@ -79,15 +78,5 @@ const rows = readdirSync(`${FOLDER}templates`)
   .toSorted((a, b) => b.characters - a.characters);
 console.table(rows);
 const [, , file] = process.argv;
-if (file !== undefined) {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  const machine = {
-    cpu: cpus()[0]?.model,
-    coreCount: cpus().length,
-    node: process.version,
-    commit,
-    date: new Date().toISOString(),
-  };
-  const command = `node dist/text/jinja/template.bench.js ${file}`;
-  writeFileSync(file, `${JSON.stringify({ command, machine, conversation: CONVERSATION, rows }, null, 2)}\n`);
-}
+if (file !== undefined)
+  writeBenchRecord(file, 'dist/text/jinja/template.bench.js', { conversation: CONVERSATION, rows });
