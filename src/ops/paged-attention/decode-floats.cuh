@@ -82,7 +82,7 @@ struct DecodeSums {
   __device__ __forceinline__ void rescale(float (&top)[GROUP]) {
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-      top[g] = max_over_tokens(top[g]);
+      top[g] = max_over_groups<LANES>(top[g]);
       const float factor = exp2f(best[g] - top[g]);
       best[g] = top[g];
       total[g] *= factor;
@@ -125,9 +125,9 @@ struct DecodeSums {
   __device__ __forceinline__ void put(WarpSums<WARPS>& to, int warp) {
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-      total[g] = sum_over_tokens(total[g]);
+      total[g] = sum_over_groups<LANES>(total[g]);
 #pragma unroll
-      for (int i = 0; i < EPL; i++) acc[g][i] = sum_over_tokens(acc[g][i]);
+      for (int i = 0; i < EPL; i++) acc[g][i] = sum_over_groups<LANES>(acc[g][i]);
     }
     if (sub == 0 && active()) to.put(warp, lane, acc, best, total);
   }

@@ -149,7 +149,7 @@ struct Int8Sums {
     float top = best[s];
 #pragma unroll
     for (int i = 0; i < OWN_TOKENS; i++) top = fmaxf(top, scores[i]);
-    top = max_over_rows(top);
+    top = max_over_groups<4>(top);
     const float factor = exp2f(best[s] - top);
     best[s] = top;
     total[s] *= factor;
@@ -161,7 +161,7 @@ struct Int8Sums {
       scores[i] = weight > 0.f ? weight * slot.scale(1, g, i) : 0.f;
       largest = fmaxf(largest, scores[i]);
     }
-    largest = max_over_rows(largest);
+    largest = max_over_groups<4>(largest);
     const float inverse = largest > 0x1p-100f ? 127.f / largest : 0.f;
     int sum = 0;
     u32 high[SLOT_TOKENS / 32], low[SLOT_TOKENS / 32];
@@ -174,7 +174,7 @@ struct Int8Sums {
       low[w] = pack_bytes(p[0].low, p[1].low, p[2].low, p[3].low);
       sum += byte_sum(high[w]) * PIECE + byte_sum(low[w]);
     }
-    offset = 128 * sum_over_rows(sum);
+    offset = 128 * sum_over_groups<4>(sum);
 #pragma unroll
     for (int w = 0; w < SLOT_TOKENS / 32; w++)
 #pragma unroll
@@ -243,7 +243,7 @@ struct Int8Sums {
   // Adds up the lanes' weights; before results are read.
   __device__ __forceinline__ void finish() {
 #pragma unroll
-    for (int s = 0; s < HEAD_SETS; s++) total[s] = sum_over_rows(total[s]);
+    for (int s = 0; s < HEAD_SETS; s++) total[s] = sum_over_groups<4>(total[s]);
   }
 
   // Stores the result of a row with one split.

@@ -41,15 +41,17 @@ __device__ __forceinline__ void rotate_lane(float (&x)[EPL], const Rotation& r, 
   }
 }
 
-// The largest of a value, and its sum, over the tokens that a warp takes at once.
-__device__ __forceinline__ float max_over_tokens(float value) {
+// The largest of a value, and its sum, over the lanes that have the same place among `first` neighbours.
+template <int first>
+__device__ __forceinline__ float max_over_groups(float value) {
 #pragma unroll
-  for (int mask = LANES; mask < 32; mask <<= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
+  for (int mask = first; mask < 32; mask <<= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
   return value;
 }
-__device__ __forceinline__ float sum_over_tokens(float value) {
+template <int first, typename T>
+__device__ __forceinline__ T sum_over_groups(T value) {
 #pragma unroll
-  for (int mask = LANES; mask < 32; mask <<= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
+  for (int mask = first; mask < 32; mask <<= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
   return value;
 }
 

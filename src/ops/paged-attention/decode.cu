@@ -102,7 +102,7 @@ struct DecodeWarp {
       }
     }
 #pragma unroll
-    for (int g = 0; g < GROUP; g++) best[g] = max_over_tokens(best[g]);
+    for (int g = 0; g < GROUP; g++) best[g] = max_over_groups<LANES>(best[g]);
   }
 
   // Adds the values by their weights.
@@ -130,9 +130,9 @@ struct DecodeWarp {
     }
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
-      total[g] = sum_over_tokens(total[g]);
+      total[g] = sum_over_groups<LANES>(total[g]);
 #pragma unroll
-      for (int i = 0; i < EPL; i++) acc[g][i] = sum_over_tokens(acc[g][i]);
+      for (int i = 0; i < EPL; i++) acc[g][i] = sum_over_groups<LANES>(acc[g][i]);
     }
   }
 

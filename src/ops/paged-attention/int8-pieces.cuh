@@ -28,18 +28,6 @@ __device__ __forceinline__ float max_or_nan(float a, float b) {
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(largest) : "f"(a), "f"(b));
   return largest;
 }
-// Over the lanes that have the same t.
-__device__ __forceinline__ float max_over_rows(float value) {
-#pragma unroll
-  for (int mask = 4; mask < 32; mask <<= 1) value = fmaxf(value, __shfl_xor_sync(0xffffffffu, value, mask));
-  return value;
-}
-template <typename T>
-__device__ __forceinline__ T sum_over_rows(T value) {
-#pragma unroll
-  for (int mask = 4; mask < 32; mask <<= 1) value += __shfl_xor_sync(0xffffffffu, value, mask);
-  return value;
-}
 // Transposes four words: byte i of word b comes from byte b of word i.
 __device__ __forceinline__ void transpose_bytes(const u32 (&in)[4], u32 (&out)[4]) {
   const u32 low0 = permute_bytes(in[0], in[1], 0x5140), low1 = permute_bytes(in[2], in[3], 0x5140);
