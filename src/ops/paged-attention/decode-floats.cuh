@@ -98,17 +98,8 @@ struct DecodeSums {
     for (int p = 0; p < PASSES; p++) {
       const int within = p * TOKENS_A_WARP + sub;
       const bool live = within < BLOCK_TOKENS && isLive(within);
-      float v[EPL];
       const KvVector value = active() && within < BLOCK_TOKENS ? load_stage(at, 1, within, lane) : kv_zero();
-      kv_unpack(value, v);
-#pragma unroll
-      for (int g = 0; g < GROUP; g++) {
-        const float weight = live ? exp2f(score[g][p] - best[g]) : 0.f;
-        total[g] += weight;
-        const float share = kv_scaled(weight, value);
-#pragma unroll
-        for (int i = 0; i < EPL; i++) acc[g][i] += live ? share * v[i] : 0.f;
-      }
+      add_weighted(value, live, score, p, best, acc, total);
     }
   }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/memory.cuh"
+#include "paged-attention/kv-cache.cuh"
 
 #define EPL 8                        // elements a lane
 #define USED_LANES (HEAD_DIM / EPL)  // lanes that hold a vector
@@ -78,4 +79,22 @@ __device__ __forceinline__ int holder(int p) {
 template <int P, int L>
 __device__ __forceinline__ int place(int p) {
   return P <= L ? 0 : p % (P > L ? P / L : 1);
+}
+
+// Adds this lane's part of a token's value by its weight for each query head. `pass` is the token's place among scores,
+// and `live` says whether the query sees it.
+template <int N>
+__device__ __forceinline__ void add_weighted(const KvVector& value, bool live, const float (&score)[GROUP][N], int pass,
+                                             const float (&best)[GROUP], float (&acc)[GROUP][EPL],
+                                             float (&total)[GROUP]) {
+  float v[EPL];
+  kv_unpack(value, v);
+#pragma unroll
+  for (int g = 0; g < GROUP; g++) {
+    const float weight = live ? exp2f(score[g][pass] - best[g]) : 0.f;
+    total[g] += weight;
+    const float share = kv_scaled(weight, value);
+#pragma unroll
+    for (int i = 0; i < EPL; i++) acc[g][i] += live ? share * v[i] : 0.f;
+  }
 }

@@ -116,17 +116,8 @@ struct DecodeWarp {
 #pragma unroll
     for (int p = 0; p < PASSES; p++) {
       const bool live = sees(token(p));
-      float v[EPL];
       const KvVector value = kv_choose(token(p) == u.newest(), newValue, kv[p]);
-      kv_unpack(value, v);
-#pragma unroll
-      for (int g = 0; g < GROUP; g++) {
-        const float weight = live ? exp2f(score[g][p] - best[g]) : 0.f;
-        total[g] += weight;
-        const float share = kv_scaled(weight, value);
-#pragma unroll
-        for (int i = 0; i < EPL; i++) acc[g][i] += live ? share * v[i] : 0.f;
-      }
+      add_weighted(value, live, score, p, best, acc, total);
     }
 #pragma unroll
     for (int g = 0; g < GROUP; g++) {
