@@ -73,7 +73,7 @@ export async function hostTime(session) {
   return { ok, text: ok ? text : `${text}, more than 50`, data };
 }
 
-/** In-flight workloads of issue 15's table: name, requests, input and output lengths. */
+/** In-flight workloads of the lab book: name, requests, input and output lengths. */
 const INFLIGHT = [
   ['128/128', 1500, 128, 128],
   ['2048/128', 300, 2048, 128],
@@ -85,21 +85,23 @@ const INFLIGHT = [
 export const buildWide = (session) =>
   build(session, 'wide', [...INT8, '--kv_cache_dtype', 'int8'], WIDE_LIMITS);
 
+/** One in-flight benchmark. @returns what it printed, and its report */
+async function inflightRun(session, engine, load, limitSeconds) {
+  const json = session.work('inflight.json');
+  const words = ['bench', '--type', 'IFB', '--engine_dir', session.work(engine), '--json', json];
+  const printed = await session.aloft([...words, ...load, ...session.libraryFlags], limitSeconds);
+  return { printed, report: readJson(json) };
+}
+
 /** Output tokens a second of each in-flight workload. */
 export async function inflightTable(session) {
   const rows = [];
   for (const [name, requests, input, output] of INFLIGHT) {
-    const json = session.work('inflight-row.json');
-    const load = ['--input_len', `constant:${input}`, '--output_len', `constant:${output}`];
-    const words = ['bench', '--type', 'IFB', '--engine_dir', session.work('wide'), '--json', json];
-    const memory = ['--kv_cache_free_mem_fraction', '0.95'];
-    const count = ['--num_requests', String(requests)];
-    const printed = await session.aloft(
-      [...words, ...load, ...count, ...memory, ...session.libraryFlags],
-      150,
-    );
+    const lengths = ['--input_len', `constant:${input}`, '--output_len', `constant:${output}`];
+    const load = [...lengths, '--num_requests', String(requests), '--kv_cache_free_mem_fraction', '0.95'];
+    const { printed, report } = await inflightRun(session, 'wide', load, 150);
     const speed = Number(/Total Output Throughput \(tokens\/sec\): *([\d.]+)/.exec(printed)[1]);
-    rows.push({ name, requests, tokensPerSecond: Math.round(speed), report: readJson(json) });
+    rows.push({ name, requests, tokensPerSecond: Math.round(speed), report });
   }
   const text = rows.map(
     ({ name, requests, tokensPerSecond }) => `${name}, ${requests} requests: ${tokensPerSecond} tok/s`,
@@ -114,11 +116,9 @@ export const wideLong = (session) =>
   sweep(session, 'wide-long', { engine: 'wide', lengths: LONG, batches: '16', warmUp: 0, limit: 100 });
 
 export async function inflight(session, engine) {
-  const json = session.work('inflight.json');
   const load = ['--num_requests', '192', '--input_len', 'constant:128', '--output_len', 'uniform:64,256'];
-  const words = ['bench', '--type', 'IFB', '--engine_dir', session.work(engine), '--json', json];
-  const printed = await session.aloft([...words, ...load, ...session.libraryFlags], 60);
+  const { printed, report } = await inflightRun(session, engine, load, 60);
   const wanted = /Output Throughput|Time to first|Time per output/;
   const lines = printed.split('\n').filter((line) => wanted.test(line));
-  return { text: lines.join('\n'), data: readJson(json) };
+  return { text: lines.join('\n'), data: report };
 }
