@@ -95,6 +95,12 @@ describe('held-out text', () => {
     expect(relativeDifference(everything, float16)).toBeLessThan(1e-2); // seen: 1.1e-4
   });
 
+  test.runIf(DEVICE === 'cuda')('INT8 with activations of 8 bits within 1 % of float16', async () => {
+    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+    const flags = { dtype: 'float16', use_weight_only: true, int8_activations: true } as const;
+    expect(relativeDifference(perplexityOf(await losses(flags)), float16)).toBeLessThan(1e-2);
+  });
+
   test('KV caches of int8 and fp8 within 1 % of float16', async () => {
     const float16 = perplexityOf(await losses({ dtype: 'float16' }));
     const int8 = perplexityOf(await losses({ dtype: 'float16', kv_cache_dtype: 'int8' }));

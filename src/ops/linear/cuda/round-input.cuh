@@ -26,7 +26,7 @@ __device__ __forceinline__ u32 block_max_bits(u32 pairs, u32* scratch) {
 }
 
 __device__ __forceinline__ u32 rounded_byte(float value, float inverse) {
-  return (u32)__float2int_rn(value * inverse) & 0xff;
+  return (u32)__float2int_rn(__fmul_rn(value, inverse)) & 0xff;
 }
 
 extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputArgs a) {
@@ -42,8 +42,8 @@ extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputAr
   }
   const float largest = act_to_float((u16)block_max_bits(most, scratch));
   // A row of zeros stays one; one with an infinity or a NaN becomes NaN as a whole.
-  const float inverse = largest < 1e-30f ? 0.f : 127.f / largest;
-  if (threadIdx.x == 0) a.scale[blockIdx.x] = largest - largest == 0.f ? largest / 127.f : __uint_as_float(0x7fc00000u);
+  const float inverse = largest < 1e-30f ? 0.f : __fdiv_rn(127.f, largest);
+  if (threadIdx.x == 0) a.scale[blockIdx.x] = largest - largest == 0.f ? __fdiv_rn(largest, 127.f) : __uint_as_float(0x7fc00000u);
   const int padded = (a.k + 127) & ~127;
   u8* out = a.out + (size_t)blockIdx.x * padded;
   for (int i = threadIdx.x * 16; i < padded; i += blockDim.x * 16) {

@@ -72,6 +72,8 @@ interface WideCycles {
   /** Exchanging sums in a cluster: once, and for each 1,024 of them. */
   readonly exchange: number;
   readonly exchangedSums: number;
+  /** Making activations of 1,024 sums of gate and up. */
+  readonly gatedSums: number;
 }
 /** Bandwidth in bytes per clock: from L2 to one multiprocessor, and from memory to all of them. */
 const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
@@ -137,7 +139,8 @@ function estimatedCycles(
   const copying = (64 * (rows + inputBytes * tokens)) / BYTES_PER_CYCLE.multiprocessor;
   const perBox = Math.max(computing, copying) + costs.stage / boxes;
   const exchange = isShared ? parts * (costs.exchange + (costs.exchangedSums * rows * tokens) / 1024) : 0;
-  const cycles = turns * (problem.k / 64) * perBox + Math.ceil(turns) * costs.tile + exchange;
+  const gating = problem.epilogue === 'swiglu' ? (costs.gatedSums * rows * tokens) / 1024 : 0;
+  const cycles = turns * (problem.k / 64) * perBox + Math.ceil(turns) * (costs.tile + gating) + exchange;
   return Math.max(cycles, (problem.n * problem.k) / BYTES_PER_CYCLE.memory);
 }
 

@@ -57,7 +57,7 @@ describe('configurations of wide.cu', () => {
     expect(gated[1]).toEqual({ ...stored, box: { across: boxes, down: 2 * rows } });
   });
 
-  it('round inputs to 8 bits where a layer allows it, from 33 rows on, and read them in boxes of 128 bytes', () => {
+  it('round inputs to 8 bits where a layer allows it, from 65 rows on, and read them in boxes of 128 bytes', () => {
     const problem = {
       m: 300,
       n: 22016,
@@ -80,7 +80,7 @@ describe('configurations of wide.cu', () => {
     const { inputBits, ...exact } = problem;
     expect(inputBits).toBe(8);
     expect(wide8.candidates(exact, H200)).toEqual([]);
-    expect(wide8.candidates({ ...problem, m: 32 }, H200)).toEqual([]);
+    expect(wide8.candidates({ ...problem, m: 64 }, H200)).toEqual([]);
     expect(wide8.candidates(problem, A100)).toEqual([]);
   });
 });

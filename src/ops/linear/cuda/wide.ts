@@ -38,7 +38,15 @@ export const WIDE: WideKind<'wide'> = {
   shapes: SHAPES,
   // Fitted to 11 numbers of rows by LLaMA-2-7B's four shapes on an H200: the estimate is 6% off, and what it chooses takes 0.5%
   // more time than the best, on average. The tensor cores' rate is 2 cycles a product.
-  cycles: { product: 2.05, fragments: 40, stage: 70, tile: 4700, exchange: 1400, exchangedSums: 16 },
+  cycles: {
+    product: 2.05,
+    fragments: 40,
+    stage: 70,
+    tile: 4700,
+    exchange: 1400,
+    exchangedSums: 16,
+    gatedSums: 0,
+  },
   tokens: ({ k }, { x, xRows, dtype }) => ({ address: x, rows: xRows, columns: k, dtype }),
   args: (values) => WIDE_ARGS.of(values),
 };
