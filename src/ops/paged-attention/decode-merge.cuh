@@ -76,11 +76,24 @@ __device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u,
   }
 }
 
-// Counts the splits of a row and head that are done. Returns whether this one is the last; one thread calls it.
+// Counter of the splits of a row and head that are done.
+__device__ __forceinline__ u32* arrivals_of(const DecodeArgs& a, const Unit& u) {
+  return a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
+}
+
+// Counts a split after all that threads which this one has synchronised with have stored. Returns the count before. A
+// fence for all scopes and orders in every thread (__threadfence) takes far longer.
+__device__ __forceinline__ u32 count_arrival(u32* arrivals) {
+  u32 before;
+  asm volatile("atom.release.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(arrivals) : "memory");
+  return before;
+}
+
+// Counts a split. Returns whether it is the last of its row and head; one thread calls it.
 __device__ __forceinline__ bool arrives_last(const DecodeArgs& a, const Unit& u) {
-  u32* arrival = a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
-  const bool isLast = atomicAdd(arrival, 1u) == (u32)u.splits() - 1;
-  if (isLast) *arrival = 0;
+  u32* arrivals = arrivals_of(a, u);
+  const bool isLast = count_arrival(arrivals) == (u32)u.splits() - 1;
+  if (isLast) *arrivals = 0;
   return isLast;
 }
 
@@ -89,7 +102,6 @@ template <int WARPS, typename Sync>
 __device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, WarpSums<WARPS>& warps, Sync sync) {
   merge_warps(a, u, warps);
   if (u.splits() == 1) return;
-  __threadfence();
   sync();
   if (threadIdx.x == 0) warps.isLast = arrives_last(a, u);
   sync();
