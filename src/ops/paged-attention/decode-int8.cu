@@ -139,7 +139,7 @@ struct Int8Decoder {
     if (counted.index >= 0 && __shfl_sync(0xffffffffu, before, 0) == (u32)counted.splits - 1) {
       if (thread == 0) *counted.arrivals = 0;
       __threadfence();
-      merge_splits(a, unit_at(a, counted.index), thread, 32);
+      merge_splits<32>(a, unit_at(a, counted.index), thread);
     }
     __syncwarp();
     if (stored.index >= 0 && thread == 0) before = count_arrival(stored.arrivals);
@@ -177,8 +177,8 @@ struct Int8Decoder {
       }
       finish_unit(done, index);
     }
-    advance_parts();
-    advance_parts();
+#pragma unroll 1
+    for (int parts = 0; parts < 2; parts++) advance_parts();
   }
 };
 

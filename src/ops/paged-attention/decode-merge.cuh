@@ -58,21 +58,50 @@ __device__ __forceinline__ void merge_warps(const DecodeArgs& a, const Unit& u, 
   }
 }
 
-// Adds the splits of a row. `threads` threads call it, of which this one is `thread`.
-__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u, int thread, int threads) {
+// Splits whose sums a thread loads at once: one after the other, each load would take as long as all of them.
+#define MERGED_AT_ONCE 4
+
+// Adds the splits of a row in their order. THREADS threads call it, of which this one is `thread`.
+template <int THREADS>
+__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u, int thread) {
+  constexpr int OWN = HEAD_DIM % THREADS == 0 ? HEAD_DIM / THREADS : 1;  // dimensions of a thread, THREADS apart
   const size_t step = (size_t)a.kvHeads * GROUP * (HEAD_DIM + 2);
-  for (int index = thread; index < GROUP * HEAD_DIM; index += threads) {
+  const int splits = u.splits();
+  for (int index = thread; index < GROUP * HEAD_DIM; index += THREADS * OWN) {
     const int g = index / HEAD_DIM, d = index % HEAD_DIM;
     const float* partial = partial_of(a, u, u.item - u.split, g);
     float top = MASKED_SCORE;
-    for (int s = 0; s < u.splits(); s++) top = fmaxf(top, __ldcg(partial + s * step + HEAD_DIM));
-    float sum = 0.f, weights = 0.f;
-    for (int s = 0; s < u.splits(); s++) {
-      const float factor = exp2f(__ldcg(partial + s * step + HEAD_DIM) - top);
-      sum += factor * __ldcg(partial + s * step + d);
-      weights += factor * __ldcg(partial + s * step + HEAD_DIM + 1);
+    for (int first = 0; first < splits; first += MERGED_AT_ONCE) {
+      float best[MERGED_AT_ONCE];
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++)
+        best[s] = first + s < splits ? __ldcg(partial + (first + s) * step + HEAD_DIM) : MASKED_SCORE;
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) top = fmaxf(top, best[s]);
     }
-    result_of(a, u, g)[d] = float_to_act(sum / weights);
+    float sums[OWN] = {}, weights = 0.f;
+    for (int first = 0; first < splits; first += MERGED_AT_ONCE) {
+      float best[MERGED_AT_ONCE], total[MERGED_AT_ONCE], values[MERGED_AT_ONCE][OWN];
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) {
+        if (first + s >= splits) continue;
+        const float* split = partial + (first + s) * step;
+        best[s] = __ldcg(split + HEAD_DIM);
+        total[s] = __ldcg(split + HEAD_DIM + 1);
+#pragma unroll
+        for (int i = 0; i < OWN; i++) values[s][i] = __ldcg(split + d + i * THREADS);
+      }
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) {
+        if (first + s >= splits) continue;
+        const float factor = exp2f(best[s] - top);
+#pragma unroll
+        for (int i = 0; i < OWN; i++) sums[i] += factor * values[s][i];
+        weights += factor * total[s];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < OWN; i++) result_of(a, u, g)[d + i * THREADS] = float_to_act(sums[i] / weights);
   }
 }
 
@@ -107,5 +136,5 @@ __device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, 
   sync();
   if (!warps.isLast) return;
   __threadfence();
-  merge_splits(a, u, threadIdx.x, WARPS * 32);
+  merge_splits<WARPS * 32>(a, u, threadIdx.x);
 }
