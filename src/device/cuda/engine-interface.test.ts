@@ -29,7 +29,7 @@ import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from '../../ops/paged-a
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { RMS_NORM_ARGS } from '../../ops/rms-norm/cuda.js';
-import { ROPE_ARGS } from '../../ops/rope/cuda.js';
+import { ROPE_ARGS, ropeAppendLaunch } from '../../ops/rope/cuda.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from '../../ops/sample/cuda.js';
 import { SOFT_CAP_ARGS } from '../../ops/soft-cap/cuda.js';
 import { SWIGLU_ARGS } from '../../ops/swiglu/cuda.js';
@@ -51,6 +51,10 @@ const STRUCTS = [
   ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
   ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
 ];
+const ROPE_OPERANDS = {
+  ...{ qkv: 1, cache: 2, cosTable: 3, sinTable: 4, positions: 5 },
+  ...{ tokenRows: 6, rowOffsets: 7, blockTables: 8 },
+};
 const DIMS = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
 
 test('engines whose kernels take other arguments are refused', () => {
@@ -64,10 +68,20 @@ test('engines whose kernels take other arguments are refused', () => {
       }),
     ),
   );
+  const rope = [false, true].map((isQuantised) => {
+    const { grid, blockThreads } = ropeAppendLaunch(
+      {
+        ...{ tokens: 3, headCount: 32, kvHeadCount: 8, headDim: 96, blockStride: 1, maxBlocks: 1 },
+        isQuantised,
+      },
+      ROPE_OPERANDS,
+    );
+    return [grid, blockThreads];
+  });
   const interfaceOfKernels = createHash('sha256')
-    .update(JSON.stringify({ structs, attention }))
+    .update(JSON.stringify({ structs, attention, rope }))
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, '1cd1bc09a1db']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([6, 'e9d53ae07020']);
 });

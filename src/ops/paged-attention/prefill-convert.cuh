@@ -9,7 +9,7 @@
 // As in prefill-copies.cuh.
 #define FILLING_WARPS 4
 #define FILL_ARRIVALS (FILLING_WARPS * 32)
-#define FILLING_REGISTERS "128"
+#define FILLING_REGISTERS "120"
 #define MULTIPLYING_REGISTERS "192"
 
 #define LOAD_LANES (HEAD_DIM / 16)  // that load a vector, 16 elements each
@@ -81,46 +81,33 @@ struct PrefillProducer : PrefillFiller {
     return position < w.keys() ? table[position / BLOCK_TOKENS] : -1;
   }
 
-  // Where keys or values of a tile lie, of which `block` is this lane's token's.
-  struct Source {
-    int first, kvHead, isValue, block;
-  };
-  __device__ __forceinline__ Source source(const PrefillWork& w, int tile, int isValue, int block) const {
-    return {tile * TILE + warp() * 32, w.head / GROUP, isValue, block};
-  }
-
-  __device__ __forceinline__ float load_scale(const Source& from) const {
-    if (from.block < 0) return 0.f;
-    return *(const float*)(a.cache + kv_scale_offset(a.blockStride, from.block, from.isValue, from.kvHead,
-                                                     (from.first + lane()) % BLOCK_TOKENS));
-  }
-  __device__ __forceinline__ Vec16 load_part(const Source& from, int i) const {
-    const int block = __shfl_sync(0xffffffffu, from.block, token(i));
-    if (block < 0) return zero16();
-    return load16(a.cache +
-                  kv_offset(a.blockStride, block, from.isValue, from.kvHead, (from.first + token(i)) % BLOCK_TOKENS) +
-                  lane() % LOAD_LANES * 16);
-  }
-  __device__ __forceinline__ LoadedTile load(const Source& from) const {
+  // Requests the keys or the values of a tile, of which `block` is this lane's token's.
+  __device__ __forceinline__ LoadedTile load(const PrefillWork& w, int tile, int isValue, int block) const {
+    const int first = tile * TILE + warp() * 32, kvHead = w.head / GROUP;
     LoadedTile loaded;
-    loaded.scale = load_scale(from);
+    loaded.scale = 0.f;
+    if (block >= 0)
+      loaded.scale = *(const float*)(a.cache + kv_scale_offset(a.blockStride, block, isValue, kvHead,
+                                                               (first + lane()) % BLOCK_TOKENS));
 #pragma unroll
-    for (int i = 0; i < LOADS; i++) loaded.parts[i] = load_part(from, i);
+    for (int i = 0; i < LOADS; i++) {
+      const int from = __shfl_sync(0xffffffffu, block, token(i));
+      loaded.parts[i] = zero16();
+      if (from >= 0)
+        loaded.parts[i] =
+            load16(a.cache + kv_offset(a.blockStride, from, isValue, kvHead, (first + token(i)) % BLOCK_TOKENS) +
+                   lane() % LOAD_LANES * 16);
+    }
     return loaded;
   }
 
-  // Fills a slot with a tile, and requests the next tile of its ring in its place, part by part.
-  __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, LoadedTile& loaded,
-                                       const Source& next) {
-    const float scale = loaded.scale;
+  // Fills a slot.
+  __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, const LoadedTile& loaded) {
     barrier_wait(shared_address(empty + at.slot), at.parity);
-    loaded.scale = load_scale(next);
 #pragma unroll
-    for (int i = 0; i < LOADS; i++) {
+    for (int i = 0; i < LOADS; i++)
       store_vector(ring + at.slot * TILE_BYTES, warp() * 32 + token(i), loaded.parts[i],
-                   __shfl_sync(0xffffffffu, scale, token(i)));
-      loaded.parts[i] = load_part(next, i);
-    }
+                   __shfl_sync(0xffffffffu, loaded.scale, token(i)));
     shared_stores_fence();
     barrier_arrive(shared_address(full + at.slot));
     at.advance();
@@ -143,30 +130,24 @@ struct PrefillProducer : PrefillFiller {
     }
   }
 
-  // While keys and values of a tile are converted, those of the next are on the way.
+  // While keys are converted, their values are on the way, and during those the next keys.
   __device__ __forceinline__ void run() {
     PrefillWork w = work_at(blockIdx.x);
     int block = block_of(w, 0);
-    LoadedTile keys = load(source(w, 0, 0, block)), values = load(source(w, 0, 1, block));
+    LoadedTile keys = load(w, 0, 0, block);
     while (w.queries > 0) {
       const int last = w.last_tile();
-      for (int tile = 0; tile < last; tile++) {
-        block = block_of(w, tile + 1);
-        fill_both(keys, values, w, tile, w, tile + 1, block);
+      for (int tile = 0; tile <= last; tile++) {
+        const LoadedTile values = load(w, tile, 1, block);
+        fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, keys);
+        if (tile == 0 && warp() == 0) fill_queries(w);
+        if (tile == last) w = take_work();
+        const int next = tile == last ? 0 : tile + 1;
+        block = block_of(w, next);
+        keys = load(w, next, 0, block);
+        fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, values);
       }
-      const PrefillWork next = take_work();
-      block = block_of(next, 0);
-      fill_both(keys, values, w, last, next, 0, block);
-      w = next;
     }
     if (warp() == 0) fill_queries(w);
-  }
-
-  // Fills slots with keys and values of a tile of `w`, and requests those of a tile of `next`.
-  __device__ __forceinline__ void fill_both(LoadedTile& keys, LoadedTile& values, const PrefillWork& w, int tile,
-                                            const PrefillWork& next, int nextTile, int block) {
-    fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, keys, source(next, nextTile, 0, block));
-    if (tile == 0 && warp() == 0) fill_queries(w);
-    fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, values, source(next, nextTile, 1, block));
   }
 };
