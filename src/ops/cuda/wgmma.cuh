@@ -1,5 +1,5 @@
-// Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, sums in registers; activations with f32
-// sums and a k of 16, or bytes with integer sums and a k of 32.
+// Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, sums in registers; activations with
+// f32 sums and a k of 16, or bytes with integer sums and a k of 32.
 //
 // Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the
 // instructions themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not
@@ -105,8 +105,7 @@ __device__ __forceinline__ void wgmma_rows(float (&sums)[64], const u32 (&a)[4],
                : WGMMA_OPERANDS);
 }
 __device__ __forceinline__ void wgmma_rows(float (&sums)[96], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES90 "%90,%91,%92,%93,%94,%95",
-                              "%96", "%97", "%98", "%99", "%100")
+  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES90 "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
                : WGMMA_SUMS64(sums, 0), WGMMA_SUMS16(sums, 64), WGMMA_SUMS16(sums, 80)
                : WGMMA_OPERANDS);
 }
@@ -115,10 +114,14 @@ __device__ __forceinline__ void wgmma_rows(float (&sums)[96], const u32 (&a)[4],
 #define WGMMA_INTS16(d, i) WGMMA_INTS4(d, i), WGMMA_INTS4(d, i + 4), WGMMA_INTS4(d, i + 8), WGMMA_INTS4(d, i + 12)
 #define WGMMA_INTS64(d, i) WGMMA_INTS16(d, i), WGMMA_INTS16(d, i + 16), WGMMA_INTS16(d, i + 32), WGMMA_INTS16(d, i + 48)
 
-// sums[64 x N] += a[64 x 32] · b[N x 32]ᵀ in signed bytes, for N of 64, 96, 128, 192 and 256; operands as those of 16 bits.
-#define WGMMA_ADD_BYTES(columns, names, a0, a1, a2, a3, matrix)                              \
-  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n"                                                \
-  "wgmma.mma_async.sync.aligned.m64n" columns "k32.s32.s8.s8 {" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix ", yes;}"
+// sums[64 x N] += a[64 x 32] · b[N x 32]ᵀ in signed bytes, for N of 64, 96, 128, 192 and 256; operands as those of 16
+// bits.
+// clang-format off: an instruction's text stays in one piece.
+#define WGMMA_ADD_BYTES(columns, names, a0, a1, a2, a3, matrix)                             \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n"                                               \
+  "wgmma.mma_async.sync.aligned.m64n" columns "k32.s32.s8.s8 "                              \
+  "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix ", yes;}"
+// clang-format on
 
 __device__ __forceinline__ void wgmma_rows(int (&sums)[32], const u32 (&a)[4], u64 b) {
   asm volatile(WGMMA_ADD_BYTES("64", WGMMA_NAMES32, "%32", "%33", "%34", "%35", "%36")

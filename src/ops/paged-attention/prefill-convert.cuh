@@ -16,8 +16,8 @@
 #define LOADS LOAD_LANES            // of a lane, for the 32 tokens of its warp
 
 #if defined(KV_INT8) && !defined(ACT_BF16)
-// A scale as two factors in f16, each for a pair: one with its digits, 2^-7 to 2^-6, and a power of two. Codes times the
-// first are exact but for one rounding and never too small; the second rounds only what f16 cannot hold.
+// A scale as two factors in f16, each for a pair: one with its digits, 2^-7 to 2^-6, and a power of two. Codes times
+// the first are exact but for one rounding and never too small; the second rounds only what f16 cannot hold.
 struct ScaleFactors {
   u32 digits, power;
 };
@@ -121,8 +121,7 @@ struct PrefillProducer : PrefillFiller {
     Vec16 pieces[2];
     const ScaleFactors factors = factors_of(scale);
 #pragma unroll
-    for (int i = 0; i < 2; i++)
-      pieces[i] = scaled_activations(elements.w[2 * i], elements.w[2 * i + 1], factors);
+    for (int i = 0; i < 2; i++) pieces[i] = scaled_activations(elements.w[2 * i], elements.w[2 * i + 1], factors);
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int piece = i ^ half;

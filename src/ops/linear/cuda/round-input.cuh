@@ -1,7 +1,7 @@
 // Rows of activations in 8 bits for wide8.cu: byte = round(x * 127 / max|x|), with a scale for each row. A block a row.
 //
-// The bytes of 16 columns lie in the order in which tiles of int8 weights have them (weights.cuh): word t has the columns
-// 2t, 2t + 1, 2t + 8 and 2t + 9. Rows are padded with zeros to whole boxes of 128 bytes.
+// The bytes of 16 columns lie in the order in which tiles of int8 weights have them (weights.cuh): word t has the
+// columns 2t, 2t + 1, 2t + 8 and 2t + 9. Rows are padded with zeros to whole boxes of 128 bytes.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
@@ -43,7 +43,8 @@ extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputAr
   const float largest = act_to_float((u16)block_max_bits(most, scratch));
   // A row of zeros stays one; one with an infinity or a NaN becomes NaN as a whole.
   const float inverse = largest < 1e-30f ? 0.f : __fdiv_rn(127.f, largest);
-  if (threadIdx.x == 0) a.scale[blockIdx.x] = largest - largest == 0.f ? __fdiv_rn(largest, 127.f) : __uint_as_float(0x7fc00000u);
+  const bool isFinite = largest - largest == 0.f;
+  if (threadIdx.x == 0) a.scale[blockIdx.x] = isFinite ? __fdiv_rn(largest, 127.f) : __uint_as_float(0x7fc00000u);
   const int padded = (a.k + 127) & ~127;
   u8* out = a.out + (size_t)blockIdx.x * padded;
   for (int i = threadIdx.x * 16; i < padded; i += blockDim.x * 16) {

@@ -14,8 +14,8 @@ struct WideArgs : WideScalars {
   TensorMap weightMap;  // tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
 };
 struct Wide8Args : WideScalars {
-  TensorMap xMap;       // [rows, k rounded up to 128] bytes, box 128 x 8 TOKEN_GROUPS
-  TensorMap weightMap;  // as in WideArgs
+  TensorMap xMap;           // [rows, k rounded up to 128] bytes, box 128 x 8 TOKEN_GROUPS
+  TensorMap weightMap;      // as in WideArgs
   const float* inputScale;  // [m]
 };
 // The arguments as code uses them, see async.cuh.

@@ -25,8 +25,9 @@ template <WeightFormat FORMAT> struct ActProducts {
   }
 };
 
-// Activations in 8 bits: weights are operands as they are stored, but for the offset of 128. A tile's words of four bytes
-// have the columns of a 16-bit product, 2t, 2t + 1, 2t + 8 and 2t + 9 of 16; round-input.cuh puts x in the same order.
+// Activations in 8 bits: weights are operands as they are stored, but for the offset of 128. A tile's words of four
+// bytes have the columns of a 16-bit product, 2t, 2t + 1, 2t + 8 and 2t + 9 of 16; round-input.cuh puts x in the same
+// order.
 template <WeightFormat FORMAT> struct ByteProducts {
   static_assert(FORMAT == INT8, "weights are bytes");
   typedef Weights<FORMAT> W;

@@ -1,5 +1,5 @@
-// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens of
-// a tile at once, weights from registers, tokens from shared memory. wide-products.cuh says in which numbers.
+// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens
+// of a tile at once, weights from registers, tokens from shared memory. wide-products.cuh says in which numbers.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
 // the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
@@ -8,8 +8,8 @@
 //
 // One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 128
 // bytes a row. The rate of copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows).
-// WARPGROUPS multiply, each warp 16 rows. Where tiles are too few for all blocks, a cluster of CLUSTER_BLOCKS divides k,
-// and each block adds up a part of the tile from the sums that the others wrote into its shared memory. The order of
+// WARPGROUPS multiply, each warp 16 rows. Where tiles are too few for all blocks, a cluster of CLUSTER_BLOCKS divides
+// k, and each block adds up a part of the tile from the sums that the others wrote into its shared memory. The order of
 // additions depends on the kernel's shape and on which tile it is.
 #pragma once
 #include "cuda/act.cuh"
@@ -135,8 +135,9 @@ struct Wide {
   }
 
   // While the products of 64 k run, the next weights are made operands.
-  static __device__ __forceinline__ void multiply_tile(Sum (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a, int stages, u32 ring, u32 full, u32 empty,
-                                                       int& slot, u32& parity) {
+  static __device__ __forceinline__ void multiply_tile(Sum (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a,
+                                                       int stages, u32 ring, u32 full, u32 empty, int& slot,
+                                                       u32& parity) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
 #pragma unroll
     for (int r = 0; r < TILES_PER_WARP; r++)
@@ -180,8 +181,7 @@ struct Wide {
   // Adds up the sums of a cluster's blocks in the order of their parts of k, each block those of its slice of tokens,
   // and stores them. A warp waits for the same warp of the other blocks. An exchange completes a phase of both of its
   // barriers.
-  static __device__ __forceinline__ void exchange(const WideView& a,
-                                                  const Sum (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4],
+  static __device__ __forceinline__ void exchange(const WideView& a, const Sum (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4],
                                                   const Rows (&rows)[TILES_PER_WARP], u32 sums, u32 written, u32 read,
                                                   u32& parity, int token0) {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, rank = cluster_rank();
