@@ -1,4 +1,4 @@
-// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by all tokens
+// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by the tokens
 // of a tile at once, weights from registers, tokens from shared memory. wide-products.cuh says in which numbers.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
