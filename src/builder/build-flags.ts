@@ -118,6 +118,11 @@ const OWN = rows('yes', [
   ],
   ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
   ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
+  [
+    'int8_activations',
+    SWITCH,
+    'with --use_weight_only: multiply steps of many tokens in 8 bits, each token rounded with a scale of its own (CUDA)',
+  ],
 ]);
 
 const ALWAYS = rows('always', [

@@ -62,7 +62,7 @@ function checkContradictions(given: GivenFlags): void {
   if (cacheTypes.length > 1) usage(`${cacheTypes.join(' and ')} exclude each other. Keep one.`);
   if (both('model_dir', 'random_weights'))
     usage('--model_dir and --random_weights exclude each other. Drop one.');
-  for (const flag of ['quantize_lm_head', 'quantize_embedding'])
+  for (const flag of ['quantize_lm_head', 'quantize_embedding', 'int8_activations'])
     if (given.has(flag) && !given.has('use_weight_only')) usage(`--${flag} needs --use_weight_only. Add it.`);
 }
 
@@ -146,7 +146,7 @@ function quantisationOf(flags: FlagReader): Quantisation | null {
   const parts = new Set<QuantisedPart>(['layers']);
   if (flags.given('quantize_lm_head')) parts.add('lm_head');
   if (flags.given('quantize_embedding')) parts.add('embedding');
-  return { format, parts };
+  return { format, parts, ...(flags.given('int8_activations') ? { inputBits: 8 as const } : {}) };
 }
 
 /** TensorRT-LLM wants world_size = tp_size x pp_size to be spelled out; here one of them is enough. */

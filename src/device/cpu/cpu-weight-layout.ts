@@ -20,6 +20,7 @@ export const CPU_LAYOUT: StoredLayout = {
   device: 'cpu',
   version: CPU_LAYOUT_VERSION,
   formats: () => FORMATS,
+  roundsInputs: false,
   specs: cpuSpecs,
 };
 

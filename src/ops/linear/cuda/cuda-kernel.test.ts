@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { describeGpuKernels, type KernelChoice } from '../../../builder/testing/test-kernels.js';
 import { NAMED_FORMATS } from '../../../plan/weight-format.js';
+import type { CudaDtype } from '../../cuda/dtype.js';
 import { CUDA_DTYPES, roundoff } from '../../testing/activations.js';
 import { canEndWith } from './choose.js';
 import { configKey } from './keys.js';
@@ -47,14 +48,20 @@ function configsOf(
   return [...new Map(configs.map((config) => [configKey(config, 0), config])).values()];
 }
 
+/** Weights, with inputs as they are or in 8 bits. */
+const formsIn = (dtype: CudaDtype) => [
+  { element: dtype, name: dtype },
+  { element: 'int8' as const, name: 'int8' },
+  { element: 'int8' as const, name: 'int8, inputs of 8 bits', inputBits: 8 as const },
+];
 const CASES = [false, true].flatMap((isOldDevice) =>
   CUDA_DTYPES.flatMap((dtype) =>
-    ([dtype, 'int8'] as const).flatMap((element) =>
+    formsIn(dtype).flatMap(({ name, ...form }) =>
       (['store', 'f32', 'swiglu'] as const).map(
         (epilogue) =>
           [
-            `${element} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
-            { choice: { dtype, isOldDevice } satisfies KernelChoice, element, epilogue },
+            `${name} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
+            { choice: { dtype, isOldDevice } satisfies KernelChoice, form, epilogue },
           ] as const,
       ),
     ),
@@ -66,10 +73,10 @@ const SUM_TOLERANCE = 2e-4;
 const ROUNDINGS: Readonly<Record<Epilogue, number>> = { f32: 0, store: 1, swiglu: 3 };
 
 describeGpuKernels('linear', (open) => {
-  it.each(CASES)('%s', (_, { choice, element, epilogue }) => {
-    const format = NAMED_FORMATS[element];
-    const problems = SIZES[epilogue].flatMap(([n, k]) => ROWS.map((m) => ({ m, n, k, format, epilogue })));
-    const largest = LARGEST.rows.map((m) => ({ m, n: LARGEST.n, k: LARGEST.k, format, epilogue }));
+  it.each(CASES)('%s', (_, { choice, form: { element, ...input }, epilogue }) => {
+    const kind = { format: NAMED_FORMATS[element], epilogue, ...input };
+    const problems = SIZES[epilogue].flatMap(([n, k]) => ROWS.map((m) => ({ m, n, k, ...kind })));
+    const largest = LARGEST.rows.map((m) => ({ m, n: LARGEST.n, k: LARGEST.k, ...kind }));
     const all = epilogue === 'store' && !choice.isOldDevice ? [...problems, ...largest] : problems;
     const { target } = open(choice);
     const trials = (problem: CudaLinearProblem) => configsOf(problem, target);
