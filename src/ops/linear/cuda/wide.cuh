@@ -1,5 +1,5 @@
-// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by the tokens
-// of a tile at once, weights from registers, tokens from shared memory. wide-products.cuh says in which numbers.
+// Linear layers over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight rows by the
+// tokens of a tile at once, weights from registers, tokens from shared memory. wide-products.cuh: in which numbers.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
 // the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
