@@ -5,7 +5,7 @@ import type { ModelConfig } from './checkpoint/model-config.js';
 import { formatText, type QuantisedElement } from '../plan/weight-format.js';
 
 /** Bits of quant_mode. */
-const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2 };
+const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2, int4: 1 };
 const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
 const WEIGHT_ONLY_PLUGIN = 'float16';
