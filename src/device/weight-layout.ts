@@ -23,10 +23,12 @@ export type WeightData =
   | { readonly kind: 'dense'; readonly tensor: HostTensor }
   | {
       readonly kind: 'quantised';
-      /** [rows, columns] in the weight's element. */
+      /** [rows, columns] i8: a byte each, whatever the bits of the element. */
       readonly codes: HostTensor;
-      /** [rows, groups] f32. */
+      /** [rows, groups] in the format's type of scales; one group where the format has one scale for a row. */
       readonly scales: HostTensor;
+      /** [rows, groups] u8; null in a format without zeros. */
+      readonly zeros: HostTensor | null;
     };
 
 /** Squared error of a quantised weight, to report what quantisation cost. */

@@ -6,9 +6,21 @@ import { addressOf } from '../../ffi/memory.js';
 import { relativeError } from '../testing/compare.js';
 import { randomMatrix, rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 import { LINEAR_TOLERANCE } from './contract.js';
-import type { WeightElement } from '../../plan/weight-format.js';
+import {
+  elementOf,
+  type FormatName,
+  isQuantised,
+  NAMED_FORMATS,
+  QUANTISED_FORMATS,
+} from '../../plan/weight-format.js';
 import { bindLinear } from './cpu/cpu.js';
-import { linearInt8Reference, linearReference, quantiseRow } from './reference.js';
+import {
+  linearGroupedReference,
+  linearInt8Reference,
+  linearReference,
+  quantiseGroups,
+  quantiseRow,
+} from './reference.js';
 import { packWeight, sourceOf } from './testing/test-weights.js';
 
 /** [in, out]: one, odd, just off the sizes of tiles, and the longest row of LLaMA-2-7B. */
@@ -24,7 +36,10 @@ const SHAPES = [
   [11008, 40],
 ] as const;
 const TOKEN_COUNTS = [1, 2, 3, 5, 8, 9, 16, 17, 64, 200];
-const FORMATS = ['f32', 'f16', 'bf16', 'int8'] as const;
+const FORMATS = [
+  ...(['f32', 'f16', 'bf16', 'int8'] as const),
+  ...(['int4', 'int4_g64', 'int4_g32', 'int4_zeros', 'int4_g64_zeros', 'int4_g32_zeros'] as const),
+];
 
 /** The values that a dense format stores. */
 const ROUNDED: Readonly<Record<'f32' | 'f16' | 'bf16', (value: number) => number>> = {
@@ -33,22 +48,22 @@ const ROUNDED: Readonly<Record<'f32' | 'f16' | 'bf16', (value: number) => number
   bf16: (value) => bfloat16ToFloat(floatToBfloat16(value)),
 };
 
-function expectedOf(
-  format: WeightElement,
-  x: Matrix,
-  weight: Matrix,
-  bias: Float32Array | undefined,
-): Matrix {
-  if (format !== 'int8') {
-    return linearReference(x, { ...weight, data: weight.data.map(ROUNDED[format]) }, bias);
-  }
-  const rows = Array.from({ length: weight.rowCount }, (_, row) => quantiseRow(rowOf(weight, row)));
-  return linearInt8Reference(x, rows, bias);
+function expectedOf(name: FormatName, x: Matrix, weight: Matrix, bias: Float32Array | undefined): Matrix {
+  const format = NAMED_FORMATS[name];
+  if (!isQuantised(format))
+    return linearReference(x, { ...weight, data: weight.data.map(ROUNDED[format.dtype]) }, bias);
+  const rows = Array.from({ length: weight.rowCount }, (_, row) => rowOf(weight, row));
+  if (format.group === null) return linearInt8Reference(x, rows.map(quantiseRow), bias);
+  return linearGroupedReference(
+    x,
+    rows.map((row) => quantiseGroups(row, format)),
+    bias,
+  );
 }
 
 /** Runs all levels on the first tokens of `x`. */
 function runLevels(
-  format: WeightElement,
+  format: FormatName,
   x: Matrix,
   weight: Matrix,
   bias: Float32Array | undefined,
@@ -79,8 +94,11 @@ describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
       const wanted = expected.data.subarray(0, tokenCount * outCount);
       const actual = out.data.subarray(0, wanted.length);
       const where = `${level}, ${tokenCount} tokens`;
-      if (format === 'int8') expect(actual, where).toEqual(wanted);
-      else expect(relativeError(actual, wanted), where).toBeLessThan(LINEAR_TOLERANCE[format]);
+      if (QUANTISED_FORMATS.has(format)) expect(actual, where).toEqual(wanted);
+      else
+        expect(relativeError(actual, wanted), where).toBeLessThan(
+          LINEAR_TOLERANCE[elementOf(NAMED_FORMATS[format])],
+        );
       // Nothing beyond the last token is touched.
       expect(rowOf(out, tokenCount), where).toEqual(new Float32Array(outCount).fill(-7));
     });
@@ -100,8 +118,8 @@ describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
   });
 });
 
-describe('int8 linear', () => {
-  it('is near the unquantised activations, outliers included', () => {
+describe('quantised linear', () => {
+  it('of int8 is near the unquantised activations, outliers included', () => {
     const random = seededRandom(9);
     const weight = randomMatrix(64, 512, random);
     const x = randomMatrix(16, 512, random);
@@ -116,28 +134,36 @@ describe('int8 linear', () => {
     expect(relativeError(actual, linearReference(x, restored).data)).toBeLessThan(1e-3);
   });
 
-  it('makes all outputs of a token NaN when an activation is, and of no other', () => {
-    const random = seededRandom(3);
-    const weight = randomMatrix(40, 70, random);
-    const x = randomMatrix(Math.max(...TOKEN_COUNTS), 70, random);
-    x.data[70 + 5] = NaN;
-    x.data[2 * 70 + 69] = Infinity;
-    runLevels('int8', x, weight, undefined, (out, level, tokenCount) => {
-      for (let t = 0; t < tokenCount; t++) {
-        const isNaN = rowOf(out, t).every((value) => Number.isNaN(value));
-        expect(isNaN, `${level}, token ${t} of ${tokenCount}`).toBe(t === 1 || t === 2);
-      }
-    });
-  });
+  it.each(['int8', 'int4', 'int4_g32_zeros'] as const)(
+    'of %s makes all outputs of a token NaN when an activation is, and of no other',
+    (format) => {
+      const random = seededRandom(3);
+      const weight = randomMatrix(40, 70, random);
+      const x = randomMatrix(Math.max(...TOKEN_COUNTS), 70, random);
+      x.data[70 + 5] = NaN;
+      x.data[2 * 70 + 69] = Infinity;
+      runLevels(format, x, weight, undefined, (out, level, tokenCount) => {
+        for (let t = 0; t < tokenCount; t++) {
+          const isNaN = rowOf(out, t).every((value) => Number.isNaN(value));
+          expect(isNaN, `${level}, token ${t} of ${tokenCount}`).toBe(t === 1 || t === 2);
+        }
+      });
+    },
+  );
 
-  it('holds the largest sums there can be', () => {
+  it.each([
+    ['int8', 1],
+    ['int4', 8],
+    ['int4_zeros', 15],
+  ] as const)('of %s holds the largest sums there can be', (format, largest) => {
     const inCount = 65536;
-    const weight: Matrix = { rowCount: 2, columnCount: inCount, data: new Float32Array(2 * inCount).fill(1) };
-    rowOf(weight, 1).fill(-1);
+    const weight = zeroMatrix(2, inCount);
+    rowOf(weight, 0).fill(largest);
+    rowOf(weight, 1).fill(-largest);
     const x: Matrix = { rowCount: 200, columnCount: inCount, data: new Float32Array(200 * inCount).fill(-3) };
-    runLevels('int8', x, weight, undefined, (out, level) => {
-      expect(rowOf(out, 0)[0], level).toBeCloseTo(-3 * inCount, -1);
-      expect(rowOf(out, 0)[1], level).toBeCloseTo(3 * inCount, -1);
+    runLevels(format, x, weight, undefined, (out, level) => {
+      expect(rowOf(out, 0)[0]! / (-3 * largest * inCount), level).toBeCloseTo(1, 5);
+      expect(rowOf(out, 0)[1]! / (3 * largest * inCount), level).toBeCloseTo(1, 5);
     });
   });
 });

@@ -3,7 +3,7 @@
 // int8 weights are multiplied with activations quantised to 16 bits, one scale per token: q = round(x / max|x| *
 // 32639). The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is
 // rounded to f32 once. 8-bit multipliers get q as two bytes, q = 256 * high + low, both in [-128, 127]; that is why
-// 32639 and not 32767.
+// 32639 and not 32767. int4 weights are multiplied in the same way, with an exact integer for each group of inputs.
 #pragma once
 #include "linear.h"
 
@@ -17,7 +17,8 @@ struct PreparedBlock {
   int64_t firstToken, tokenCount;  // of the call
   int64_t groupTokens;
   uint8_t* activations;  // 64-byte aligned
-  float* scale;          // [tokens] f32, int8 only
+  float* scale;          // [tokens] f32, int8 and int4 only
+  int32_t* groupSum;     // [tokens, groups], int4 only: sum of the quantised activations of each group
 };
 
 struct LinearKernel {
@@ -34,6 +35,7 @@ constexpr int64_t maxPreparedTokens = 256;
 
 extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16;
 extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
+extern const LinearKernel int4Portable, int4Avx2, int4Avx512, int4Avx512Vnni;
 
 // Groups of 8 tokens, two rows of 64 bytes each a step: 16 rows are a tile register of AMX.
 constexpr int64_t rowGroupTokens = 8;
