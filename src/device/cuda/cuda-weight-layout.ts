@@ -24,7 +24,6 @@ export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',
   version: CUDA_LAYOUT_VERSION,
   formats: (use) => CUDA_FORMATS[use],
-  roundsInputs: true,
   specs: cudaSpecs,
 };
 
