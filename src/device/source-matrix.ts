@@ -1,9 +1,11 @@
 /** The matrices that weights are packed from, and what packing found in them; the same for every device. */
-import { AloftError } from '../core/errors.js';
+import { BYTES_PER_ELEMENT, type DType } from '../core/dtype.js';
+import { AloftError, invariant } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
-import { addressOf } from '../ffi/memory.js';
-import type { CpuPackReport, SourceCodes, SourceMatrix } from '../ops/linear/cpu/cpu.js';
+import { addressOf, allocateHost } from '../ffi/memory.js';
+import type { CpuPackReport, GroupQuantiser, SourceCodes, SourceMatrix } from '../ops/linear/cpu/cpu.js';
 import type { PlanWeight } from '../plan/plan.js';
+import { formatText, groupsOf, isQuantised } from '../plan/weight-format.js';
 import type { PackReport, WeightData } from './weight-layout.js';
 
 /** Rows and columns; a vector is one row. */
@@ -22,19 +24,67 @@ export function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWe
   return { dtype, address: addressOf(bytes), rowCount, columnCount };
 }
 
-/** The address of codes and scales that are one f32 a row. @throws {AloftError} TENSOR_MISMATCH */
+/**
+ * The addresses of codes and of what belongs to them, after a check that they have the types and shapes of the weight's format.
+ * @throws {AloftError} TENSOR_MISMATCH
+ */
 export function sourceCodes(
-  { codes, scales }: Extract<WeightData, { kind: 'quantised' }>,
+  { codes, scales, zeros }: Extract<WeightData, { kind: 'quantised' }>,
   weight: PlanWeight,
 ): SourceCodes {
+  const { format } = weight;
+  invariant(format.type === 'quantised', () => `codes for ${formatText(format)}`);
   const [rowCount, columnCount] = matrixShape(codes.shape);
-  if (codes.dtype !== 'i8' || scales.dtype !== 'f32' || scales.bytes.length !== 4 * rowCount) {
+  const count = rowCount * groupsOf(format, columnCount);
+  const fits =
+    isTensor(codes, 'i8', rowCount * columnCount) &&
+    isTensor(scales, format.scaleDtype, count) &&
+    (format.hasZeros ? zeros !== null && isTensor(zeros, 'u8', count) : zeros === null);
+  if (!fits) {
+    const found = [codes, scales, ...(zeros === null ? [] : [zeros])];
+    const list = found.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
     throw new AloftError(
       'TENSOR_MISMATCH',
-      `Checkpoint tensor ${tensorNames(weight)} has codes of ${codes.dtype} and scales of ${scales.dtype} [${scales.shape.join(', ')}]; int8 with one f32 scale for each of ${rowCount} rows is needed.`,
+      `Checkpoint tensor ${tensorNames(weight)} has codes, scales and zeros of ${list}; ${formatText(format)} needs i8 codes with ${count} scales of ${format.scaleDtype}${format.hasZeros ? ` and ${count} zeros of u8` : ''}.`,
     );
   }
-  return { codes: addressOf(codes.bytes), scales: addressOf(scales.bytes), rowCount, columnCount };
+  const addresses = { codes: addressOf(codes.bytes), scales: addressOf(scales.bytes) };
+  return { ...addresses, zeros: zeros === null ? 0 : addressOf(zeros.bytes), rowCount, columnCount };
+}
+
+const isTensor = (tensor: HostTensor, dtype: DType, count: number): boolean =>
+  tensor.dtype === dtype && tensor.bytes.length === count * BYTES_PER_ELEMENT[dtype];
+
+/**
+ * Calls `use` with the codes of a weight in groups: those of the checkpoint, or else its numbers quantised, in memory that is
+ * freed afterwards.
+ * @throws {AloftError} as {@link sourceCodes} and {@link checkedReport}
+ */
+export function useGroupedCodes(
+  source: WeightData,
+  weight: PlanWeight,
+  quantise: GroupQuantiser,
+  use: (codes: SourceCodes) => void,
+): PackReport {
+  if (source.kind === 'quantised') {
+    use(sourceCodes(source, weight));
+    return NOTHING_LOST;
+  }
+  const { format } = weight;
+  invariant(isQuantised(format) && format.group !== null, () => `groups for ${formatText(format)}`);
+  const matrix = sourceMatrix(source.tensor, weight);
+  const { rowCount, columnCount } = matrix;
+  const count = rowCount * groupsOf(format, columnCount);
+  const sizes = [rowCount * columnCount, count * 2, format.hasZeros ? count : 0];
+  const areas = sizes.map((size) => (size === 0 ? undefined : allocateHost(size)));
+  try {
+    const [codes = 0, scales = 0, zeros = 0] = areas.map((area) => area?.address);
+    const report = quantise(matrix, format.group, { codes, scales, zeros });
+    use({ codes, scales, zeros, rowCount, columnCount });
+    return checkedReport(report, weight, source.tensor);
+  } finally {
+    for (const area of areas) area?.dispose();
+  }
 }
 
 /** Codes lose nothing when they are arranged. */
@@ -52,7 +102,7 @@ export function checkedReport(report: CpuPackReport, weight: PlanWeight, source:
   if (overflowCount > 0) {
     throw new AloftError(
       'TENSOR_MISMATCH',
-      `Checkpoint tensor ${tensorNames(weight)} (${source.dtype}) has ${overflowCount} values beyond the range of float16; build with --dtype bfloat16 or float32.`,
+      `Checkpoint tensor ${tensorNames(weight)} (${source.dtype}) has ${overflowCount} values beyond the range of float16; build with --dtype bfloat16 or float32${weight.format.type === 'dense' ? '' : ', not quantised'}.`,
     );
   }
   return { squaredError, squaredSum };

@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { elementCount, tensorBytes } from '../core/dtype.js';
+import { type DType, floatToHalf, tensorBytes } from '../core/dtype.js';
 import type { HostTensor } from '../core/tensor.js';
-import { quantiseRow } from '../ops/linear/reference.js';
+import { type GroupedRow, quantiseGroups, quantiseRow } from '../ops/linear/reference.js';
 import type { PlanWeight } from '../plan/plan.js';
 import { createTestPlan, TINY_PLAN_SHAPE } from '../plan/testing/test-plan.js';
-import { INT8_PER_CHANNEL, type QuantisedFormat } from '../plan/weight-format.js';
+import { groupsOf, INT8_PER_CHANNEL, isQuantised, type QuantisedFormat } from '../plan/weight-format.js';
 import { createCpuWeightLayout } from './cpu/cpu-weight-layout.js';
 import { createCpuPool } from './cpu/kernel-library.js';
 import { createCudaWeightLayout } from './cuda/cuda-weight-layout.js';
@@ -18,13 +18,13 @@ afterAll(() => pool.dispose());
 const ROWS = 45;
 const COLUMNS = 130;
 
-function weightOf(rows: number): PlanWeight {
+function weightOf(rows: number, format: QuantisedFormat = INT8_PER_CHANNEL): PlanWeight {
   const shape = [rows, COLUMNS];
-  return { shape, format: INT8_PER_CHANNEL, source: { parts: [{ tensor: 'w', shape, slice: null }] } };
+  return { shape, format, source: { parts: [{ tensor: 'w', shape, slice: null }] } };
 }
 
-function tensorOf(dtype: 'f32' | 'i8', shape: readonly number[], values: ArrayBufferView): HostTensor {
-  expect(values.byteLength).toBe(elementCount(shape) * (dtype === 'f32' ? 4 : 1));
+function tensorOf(dtype: DType, shape: readonly number[], values: ArrayBufferView): HostTensor {
+  expect(values.byteLength).toBe(tensorBytes(dtype, shape));
   return { dtype, shape, bytes: new Uint8Array(values.buffer as ArrayBuffer) };
 }
 
@@ -44,6 +44,38 @@ function sources(): { readonly dense: WeightData; readonly quantised: WeightData
       kind: 'quantised',
       codes: tensorOf('i8', [ROWS, COLUMNS], codes),
       scales: tensorOf('f32', [ROWS, 1], scales),
+      zeros: null,
+    },
+  };
+}
+
+/** A random matrix, and the same as a checkpoint holds it in groups. */
+function groupedSources(format: QuantisedFormat): {
+  readonly dense: WeightData;
+  readonly quantised: WeightData;
+} {
+  const values = Float32Array.from({ length: ROWS * COLUMNS }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 7)));
+  const rows = Array.from({ length: ROWS }, (_, row) =>
+    quantiseGroups(values.subarray(row * COLUMNS, (row + 1) * COLUMNS), format),
+  );
+  const shape = [ROWS, groupsOf(format, COLUMNS)];
+  const all = (part: (row: GroupedRow) => ArrayLike<number>): number[] =>
+    rows.flatMap((row) => Array.from(part(row)));
+  const zeros = Uint8Array.from(all((row) => row.zeros));
+  return {
+    dense: { kind: 'dense', tensor: tensorOf('f32', [ROWS, COLUMNS], values) },
+    quantised: {
+      kind: 'quantised',
+      codes: tensorOf('i8', [ROWS, COLUMNS], Int8Array.from(all((row) => row.codes))),
+      scales: tensorOf(
+        'f16',
+        shape,
+        Uint16Array.from(
+          all((row) => row.scales),
+          floatToHalf,
+        ),
+      ),
+      zeros: format.hasZeros ? tensorOf('u8', shape, zeros) : null,
     },
   };
 }
@@ -66,20 +98,24 @@ describe.each(LAYOUTS.map((layout) => [layout.device, layout] as const))('layout
     }
   });
 
+  it.each(layout.formats('linear').filter((format) => isQuantised(format) && format.group !== null))(
+    'takes codes of $element in groups of $group as it takes the numbers',
+    (format) => {
+      const { dense, quantised } = groupedSources(format as QuantisedFormat);
+      for (const rows of [ROWS, ROWS + 20]) {
+        const weight = weightOf(rows, format as QuantisedFormat);
+        expect(packed(layout, quantised, weight, 'linear')).toEqual(packed(layout, dense, weight, 'linear'));
+      }
+    },
+  );
+
   it('refuses codes whose scales do not belong to them', () => {
     const { quantised } = sources();
     const scales = tensorOf('f32', [ROWS, 2], new Float32Array(2 * ROWS));
     const wrong = { ...quantised, scales } as WeightData;
     expect(() => packed(layout, wrong, weightOf(ROWS), 'linear')).toThrow(
-      /Checkpoint tensor w has codes of i8 and scales of f32 \[45, 2\].*one f32 scale for each of 45 rows/,
+      /Checkpoint tensor w has codes, scales and zeros of i8 \[45, 130\], f32 \[45, 2\]; int8 per channel needs i8 codes with 45 scales of f32/,
     );
-  });
-
-  test('inputs of 8 bits are refused where no kernel rounds them', () => {
-    const ops = PLAN.ops.map((op) => (op.kind === 'linear' ? { ...op, inputBits: 8 as const } : op));
-    const check = () => checkFormats({ ...PLAN, ops }, layout);
-    if (layout.roundsInputs) expect(check).not.toThrow();
-    else expect(check).toThrow(/does not multiply activations of 8 bits; build without --int8_activations/);
   });
 
   test('a format that the device does not store is refused by name before anything is packed', () => {

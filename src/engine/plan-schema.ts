@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Plan } from '../plan/plan.js';
+import { INT4_GROUPS } from '../plan/weight-format.js';
 
 /** Beyond every model; products of three of them are still exact. */
 const Size = Type.Integer({ minimum: 1, maximum: 2 ** 24 });
@@ -14,10 +15,17 @@ const Format = Type.Union([
   }),
   Type.Object({
     type: Type.Literal('quantised'),
-    element: Type.String({ maxLength: 16 }),
-    group: Type.Union([Size, Type.Null()]),
+    element: Type.Literal('int8'),
+    group: Type.Null(),
+    hasZeros: Type.Literal(false),
+    scaleDtype: Type.Literal('f32'),
+  }),
+  Type.Object({
+    type: Type.Literal('quantised'),
+    element: Type.Literal('int4'),
+    group: Type.Union(INT4_GROUPS.map((group) => Type.Literal(group))),
     hasZeros: Type.Boolean(),
-    scaleDtype: Type.Union([Type.Literal('f32'), Type.Literal('f16')]),
+    scaleDtype: Type.Literal('f16'),
   }),
 ]);
 

@@ -7,14 +7,18 @@
 type DenseDtype = 'f32' | 'f16' | 'bf16';
 
 /** Element type of weights that are stored as integers with scales. */
-export type QuantisedElement = 'int8';
+export type QuantisedElement = 'int8' | 'int4';
 
 interface DenseFormat {
   readonly type: 'dense';
   readonly dtype: DenseDtype;
 }
 
-/** value[o][i] = codes[o][i] * scale[o][i / group]; symmetric unless there are zeros: (codes - zero) * scale. */
+/**
+ * value[o][i] = (code[o][i] - zero[o][g]) * scale[o][g] with g = floor(i / group); the last group of a row may be shorter.
+ * Without zeros, zero is 0 and codes are in [-127, 127] (int8) or [-8, 7] (int4). With zeros, codes and zeros of int4 are
+ * in [0, 15]. Scales may be negative.
+ */
 export interface QuantisedFormat {
   readonly type: 'quantised';
   readonly element: QuantisedElement;
@@ -38,28 +42,58 @@ export const INT8_PER_CHANNEL: QuantisedFormat = {
   scaleDtype: 'f32',
 };
 
+/** int4 with an f16 scale for each group of inputs. */
+export function int4Format(group: Int4Group, hasZeros: boolean): QuantisedFormat {
+  return { type: 'quantised', element: 'int4', group, hasZeros, scaleDtype: 'f16' };
+}
+
+/** Inputs of a group of int4: 128 is what AWQ and GPTQ use as a rule, 32 what GGUF does. */
+export const INT4_GROUPS = [128, 64, 32] as const;
+export type Int4Group = (typeof INT4_GROUPS)[number];
+
+const QUANTISED = {
+  int8: INT8_PER_CHANNEL,
+  int4: int4Format(128, false),
+  int4_g64: int4Format(64, false),
+  int4_g32: int4Format(32, false),
+  int4_zeros: int4Format(128, true),
+  int4_g64_zeros: int4Format(64, true),
+  int4_g32_zeros: int4Format(32, true),
+};
+
+export type FormatName = DenseDtype | keyof typeof QUANTISED;
+
 /** Formats by the name that a user chooses them by. */
-export const NAMED_FORMATS: Readonly<Record<WeightElement, WeightFormat>> = {
+export const NAMED_FORMATS: Readonly<Record<FormatName, WeightFormat>> = {
   f32: { type: 'dense', dtype: 'f32' },
   f16: { type: 'dense', dtype: 'f16' },
   bf16: { type: 'dense', dtype: 'bf16' },
-  int8: INT8_PER_CHANNEL,
+  ...QUANTISED,
 };
 
 /** The quantised ones of {@link NAMED_FORMATS}. */
-export const QUANTISED_FORMATS: ReadonlyMap<string, QuantisedFormat> = new Map(
-  Object.entries(NAMED_FORMATS).flatMap(([name, format]) => (isQuantised(format) ? [[name, format]] : [])),
-);
+export const QUANTISED_FORMATS: ReadonlyMap<string, QuantisedFormat> = new Map(Object.entries(QUANTISED));
 
-const ELEMENT_BITS: Readonly<Record<WeightElement, number>> = { f32: 32, f16: 16, bf16: 16, int8: 8 };
+const ELEMENT_BITS: Readonly<Record<WeightElement, number>> = {
+  f32: 32,
+  f16: 16,
+  bf16: 16,
+  int8: 8,
+  int4: 4,
+};
 
 /** Bytes that a [rows, columns] weight has at least: its numbers, and the scales and zeros of its groups. */
 export function weightBytes(format: WeightFormat, rows: number, columns: number): number {
   const numbers = (rows * columns * ELEMENT_BITS[elementOf(format)]) / 8;
   if (format.type === 'dense') return numbers;
-  const groups = rows * Math.ceil(columns / (format.group ?? columns));
+  const groups = rows * groupsOf(format, columns);
   const zeros = format.hasZeros ? (groups * ELEMENT_BITS[format.element]) / 8 : 0;
   return numbers + (groups * ELEMENT_BITS[format.scaleDtype]) / 8 + zeros;
+}
+
+/** Groups of a row of `columns` inputs. */
+export function groupsOf({ group }: QuantisedFormat, columns: number): number {
+  return Math.ceil(columns / (group ?? columns));
 }
 
 /** Whether two formats store the same numbers in the same way. */

@@ -6,7 +6,6 @@ import { CUDA_FORMATS } from '../../ops/cuda/formats.js';
 import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import { elementOf } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
 import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
 import type {
@@ -25,7 +24,6 @@ export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',
   version: CUDA_LAYOUT_VERSION,
   formats: (use) => CUDA_FORMATS[use],
-  roundsInputs: true,
   specs: cudaSpecs,
 };
 
@@ -45,14 +43,14 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
     pack(source, weight, use, targets) {
       const [address, scale = 0] = targets.map(addressOf);
       const [rows, columns] = matrixShape(weight.shape);
-      const element = elementOf(weight.format);
       const target = {
         arrangement: 'rows',
-        element,
+        format: weight.format,
         outCount: rows,
         weight: address!,
         scale,
         sum: 0,
+        zero: 0,
       } as const;
       if (use !== 'linear' || !storedWeights(weight.format).isTiled) return packRows(source, weight, target);
       const rowMajor = allocateHost(rows * columns);

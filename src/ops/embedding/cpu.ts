@@ -1,8 +1,15 @@
 import type { NativeLibrary } from '../../ffi/library.js';
-import type { WeightElement } from '../../plan/weight-format.js';
+import { elementOf, type WeightElement, type WeightFormat } from '../../plan/weight-format.js';
 
-/** Numbers of a table's elements in native calls: the kernel's `TableDtype`. */
-export const TABLE_CODE: Readonly<Record<WeightElement, number>> = { f32: 0, f16: 1, bf16: 2, int8: 3 };
+/** Numbers of a table's elements in native calls: the kernel's `TableDtype`. Tables of other elements are not read. */
+export const TABLE_CODE = { f32: 0, f16: 1, bf16: 2, int8: 3 } as const satisfies Partial<
+  Record<WeightElement, number>
+>;
+
+/** The number of a table's format; undefined where the kernel does not read it. */
+export function tableCode(format: WeightFormat): number | undefined {
+  return (TABLE_CODE as Partial<Record<WeightElement, number>>)[elementOf(format)];
+}
 
 /**
  * out[t] = factor * table[tokenIds[t]], by address. table [vocab, columnCount] of the element that `dtype` is the

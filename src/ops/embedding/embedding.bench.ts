@@ -1,6 +1,6 @@
 /** node dist/ops/embedding/embedding.bench.js */
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
-import { elementOf, NAMED_FORMATS, weightBytes } from '../../plan/weight-format.js';
+import { NAMED_FORMATS, weightBytes } from '../../plan/weight-format.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bestMs, printRate } from '../measure.js';
 import { embeddingCost } from '../../plan/ops/embedding.js';
@@ -11,8 +11,8 @@ const embedding = bindEmbedding(pool.library);
 const [VOCABULARY, HIDDEN] = [32_000, 2048];
 const table = allocateHost(4 * VOCABULARY * HIDDEN);
 const scales = new Float32Array(VOCABULARY);
-for (const [name, format] of Object.entries(NAMED_FORMATS)) {
-  const dtype = TABLE_CODE[elementOf(format)];
+for (const [name, dtype] of Object.entries(TABLE_CODE)) {
+  const format = NAMED_FORMATS[name as keyof typeof TABLE_CODE];
   for (const count of [1, 512]) {
     const tokenIds = Int32Array.from({ length: count }, (_, i) => (i * 7919) % VOCABULARY);
     const out = new Float32Array(count * HIDDEN);

@@ -1,7 +1,7 @@
 /** The native functions of mixtures of experts; all operands by address. */
 import type { NativeLibrary } from '../../ffi/library.js';
-import type { WeightElement } from '../../plan/weight-format.js';
-import { LINEAR_FORMAT_CODE, type PackedAddresses } from '../linear/cpu/packed-linear.js';
+import { elementOf, type WeightFormat } from '../../plan/weight-format.js';
+import { groupSize, LINEAR_FORMAT_CODE, type PackedAddresses } from '../linear/cpu/packed-linear.js';
 
 export interface RouteSize {
   readonly expertCount: number;
@@ -26,7 +26,7 @@ export function bindRoute(library: NativeLibrary, pool: number): (size: RouteSiz
 
 /** Packed matrices of all experts, one after another, each of whole tiles. */
 export interface CpuExpertWeights extends PackedAddresses {
-  readonly element: WeightElement;
+  readonly format: WeightFormat;
   readonly inCount: number;
   /** Columns of an expert's result: half of its rows for gate and up. */
   readonly outCount: number;
@@ -43,19 +43,21 @@ const binder =
   (name: string): BindExperts =>
   (library, pool) => {
     const run = library.bind(
-      `void ${name}(uint64_t pool, uint64_t x, uint64_t routes, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t out, int64_t tokens, int64_t in, int64_t columns, int64_t experts, int64_t perToken)`,
+      `void ${name}(uint64_t pool, uint64_t x, uint64_t routes, int format, int64_t group, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t out, int64_t tokens, int64_t in, int64_t columns, int64_t experts, int64_t perToken)`,
     );
-    return ({ element, inCount, outCount, expertCount, expertsPerToken, weight, scale, sum }) => {
-      const code = LINEAR_FORMAT_CODE[element];
+    return ({ format, inCount, outCount, expertCount, expertsPerToken, weight, scale, sum, zero }) => {
+      const [code, group] = [LINEAR_FORMAT_CODE[elementOf(format)], groupSize(format)];
       return (tokens, x, routes, out) => {
         run(
           pool,
           x,
           routes,
           code,
+          group,
           weight,
           scale,
           sum,
+          zero,
           out,
           tokens,
           inCount,

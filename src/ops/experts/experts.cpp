@@ -9,8 +9,9 @@
 
 ALOFT_DECLARE_LEVELS(void, swigluSpan, (const float*, const float*, float*, int64_t))
 
-ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64_t inCount, int64_t outCount,
-                            uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t out);
+ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
+                            int64_t outCount, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
+                            uint64_t bias, uint64_t out);
 
 namespace {
 
@@ -33,16 +34,19 @@ std::vector<std::vector<Pair>> pairsOfExperts(const float* routes, int64_t token
 // Matrices of all experts in one packed weight; those of an expert are whole tiles.
 struct ExpertWeights {
   LinearFormat format;
+  int64_t group;
   int64_t inCount, outCount;  // of one expert
-  uint64_t weight, scale, sum;
+  uint64_t weight, scale, sum, zero;
 
   // x [tokens, inCount], out [tokens, outCount]
   void multiply(uint64_t pool, int64_t expert, int64_t tokens, const float* x, float* out) const {
     const int64_t rows = expert * outCount;
     const uint64_t tiles = weight + rows / tileRows * tileBytes(format, paddedInput(format, inCount));
+    const int64_t groups = group == 0 ? 0 : (inCount + group - 1) / group;
     const uint64_t offset = format == LinearFormat::int8 ? rows * 4 : 0;
-    aloft_linear(pool, static_cast<int>(format), tokens, inCount, outCount, reinterpret_cast<uintptr_t>(x), tiles,
-                 scale + offset, sum + offset, 0, reinterpret_cast<uintptr_t>(out));
+    aloft_linear(pool, static_cast<int>(format), group, tokens, inCount, outCount, reinterpret_cast<uintptr_t>(x),
+                 tiles, scale + offset + rows * groups * 2, sum + offset, zero == 0 ? 0 : zero + rows * groups, 0,
+                 reinterpret_cast<uintptr_t>(out));
   }
 };
 
@@ -86,9 +90,10 @@ ALOFT_API void aloft_route(uint64_t poolAddress, uint64_t logitsAddress, uint64_
 // x [tokens, in] f32, routes [tokens, 2 * perToken] f32, packed weight [experts * 2 * inter, in]
 // -> out [tokens, perToken * inter] f32
 ALOFT_API void aloft_expert_gate_up(uint64_t poolAddress, uint64_t xAddress, uint64_t routesAddress, int format,
-                                    uint64_t weight, uint64_t scale, uint64_t sum, uint64_t outAddress, int64_t tokens,
-                                    int64_t in, int64_t inter, int64_t experts, int64_t perToken) {
-  const ExpertWeights weights = {static_cast<LinearFormat>(format), in, 2 * inter, weight, scale, sum};
+                                    int64_t group, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
+                                    uint64_t outAddress, int64_t tokens, int64_t in, int64_t inter, int64_t experts,
+                                    int64_t perToken) {
+  const ExpertWeights weights = {static_cast<LinearFormat>(format), group, in, 2 * inter, weight, scale, sum, zero};
   const float* x = pointer<const float>(xAddress);
   float* out = pointer<float>(outAddress);
   const auto span = ALOFT_SELECT(poolIsa(pointer<Pool>(poolAddress)), swigluSpan);
@@ -109,9 +114,10 @@ ALOFT_API void aloft_expert_gate_up(uint64_t poolAddress, uint64_t xAddress, uin
 // gated [tokens, perToken * inter] f32, routes [tokens, 2 * perToken] f32, packed weight [experts * columns, inter]
 // -> out [tokens, columns] f32. Experts are added in ascending order, so that a token's bits do not depend on others.
 ALOFT_API void aloft_expert_down(uint64_t poolAddress, uint64_t gatedAddress, uint64_t routesAddress, int format,
-                                 uint64_t weight, uint64_t scale, uint64_t sum, uint64_t outAddress, int64_t tokens,
-                                 int64_t inter, int64_t columns, int64_t experts, int64_t perToken) {
-  const ExpertWeights weights = {static_cast<LinearFormat>(format), inter, columns, weight, scale, sum};
+                                 int64_t group, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
+                                 uint64_t outAddress, int64_t tokens, int64_t inter, int64_t columns, int64_t experts,
+                                 int64_t perToken) {
+  const ExpertWeights weights = {static_cast<LinearFormat>(format), group, inter, columns, weight, scale, sum, zero};
   const float *gated = pointer<const float>(gatedAddress), *routes = pointer<const float>(routesAddress);
   float* out = pointer<float>(outAddress);
   const auto pairs = pairsOfExperts(routes, tokens, perToken, experts);

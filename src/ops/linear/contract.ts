@@ -1,20 +1,21 @@
 /**
  * Linear: out[t][o] = bias[o] + sum over i of x[t][i] * W[o][i], with activations and results in f32 on the CPU.
  * x [tokens, in], W [out, in], bias [out] or none, out [tokens, out].
- * As int8, W[o][i] = q[o][i] * scale[o] with q in [-127, 127].
+ * As int8, W[o][i] = q[o][i] * scale[o] with q in [-127, 127]; as int4, see QuantisedFormat.
  */
 import type { WeightElement } from '../../plan/weight-format.js';
 
 /**
  * Largest |result - reference| over the largest |reference| of a random problem, where the reference sums the products
- * of the stored weights with unrounded activations in double precision. int8 pays for activations in 16 bits.
+ * of the stored weights with unrounded activations in double precision. Quantised weights pay for activations in 16 bits.
  */
 export const LINEAR_TOLERANCE: Readonly<Record<WeightElement, number>> = {
   f32: 1e-5,
   f16: 2e-5,
   bf16: 2e-5,
   int8: 1e-4,
+  int4: 1e-4,
 };
 
-/** Longest row of an int8 weight: dot products of bytes with the offset of 128 still fit into 32 bits. */
-export const MAX_INT8_INPUTS = 65536;
+/** Longest row of a quantised weight: dot products of int8 of bytes with the offset of 128 still fit into 32 bits. */
+export const MAX_QUANTISED_INPUTS = 65536;

@@ -1,5 +1,6 @@
-/** The specification of linear, in scalar code. Kernels may change the order of f32 sums, never the integers of int8. */
-import { roundHalfToEven } from '../../core/dtype.js';
+/** The specification of linear, in scalar code. Kernels may change the order of f32 sums of dense weights, never integers. */
+import { floatToHalf, halfToFloat, roundHalfToEven } from '../../core/dtype.js';
+import { groupsOf, type QuantisedFormat } from '../../plan/weight-format.js';
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /** One output channel's 8-bit weights: values = quantised * scale. */
@@ -8,14 +9,25 @@ export interface QuantisedRow {
   readonly scale: number;
 }
 
+/** One output channel's 4-bit weights in groups of inputs: value i = (codes[i] - zeros[g]) * scales[g], g = floor(i / group). */
+export interface GroupedRow {
+  readonly group: number;
+  readonly codes: Int8Array;
+  /** Values of an f16. */
+  readonly scales: Float32Array;
+  /** All zero in a format without zeros. */
+  readonly zeros: Uint8Array;
+}
+
 /** One token's 16-bit activations. */
 interface QuantisedToken {
   readonly quantised: Int16Array;
   readonly scale: number;
 }
 
-/** Largest quantised activation: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
-const MAX_ACTIVATION = 32639;
+/** Largest quantised activation by its bits. Of 16: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
+const MAX_ACTIVATION = { 8: 127, 16: 32639 } as const;
+type InputBits = keyof typeof MAX_ACTIVATION;
 
 const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
 
@@ -37,15 +49,61 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
 }
 
 /**
- * Activations for int8 weights, one scale per token. 16 bits, because 8 would add as much error as the weights have and
- * far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
+ * int4 in groups. Without zeros, the value of largest magnitude becomes -8, so its scale may be negative; where a positive
+ * one is as large, that one. With zeros, the range of the group, widened to hold 0, is divided into 15 steps. Codes are
+ * rounded by the scale as stored.
  */
-function quantiseToken(x: Float32Array): QuantisedToken {
+export function quantiseGroups(row: Float32Array, format: QuantisedFormat): GroupedRow {
+  const [group, count] = [format.group ?? row.length, groupsOf(format, row.length)];
+  const grouped = {
+    group,
+    codes: new Int8Array(row.length),
+    scales: new Float32Array(count),
+    zeros: new Uint8Array(count),
+  };
+  const [lowest, highest] = format.hasZeros ? [0, 15] : [-8, 7];
+  const clamp = (code: number): number => Math.max(lowest, Math.min(highest, code));
+  for (let g = 0; g < count; g++) {
+    const values = row.subarray(g * group, (g + 1) * group);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const scale = roundToHalf(format.hasZeros ? scaleOfRange(low, high) : (-low > high ? low : high) / -8);
+    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+    const codeOf = (value: number): number => roundHalfToEven(Math.fround(value * inverse));
+    const zero = format.hasZeros ? clamp(codeOf(-Math.min(low, 0))) : 0;
+    grouped.scales[g] = scale;
+    grouped.zeros[g] = zero;
+    grouped.codes.set(
+      values.map((value) => clamp(codeOf(value) + zero)),
+      g * group,
+    );
+  }
+  return grouped;
+}
+
+const roundToHalf = (value: number): number => halfToFloat(floatToHalf(value));
+
+const scaleOfRange = (low: number, high: number): number =>
+  Math.fround(Math.fround(Math.max(high, 0) - Math.min(low, 0)) / 15);
+
+/** The values that a row in groups stands for. */
+export function restoreGroups({ group, codes, scales, zeros }: GroupedRow): Float32Array {
+  return Float32Array.from(codes, (code, i) => {
+    const g = Math.floor(i / group);
+    return (code - zeros[g]!) * scales[g]!;
+  });
+}
+
+/**
+ * Activations for quantised weights, one scale per token. 16 bits if nothing else is asked for, because 8 add as much error as
+ * the weights have and far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
+ */
+function quantiseToken(x: Float32Array, bits: InputBits = 16): QuantisedToken {
   const largest = largestMagnitude(x);
   if (largest < SMALLEST_MAXIMUM) return { quantised: new Int16Array(x.length), scale: 0 };
-  const inverse = Math.fround(MAX_ACTIVATION / largest);
+  const most = MAX_ACTIVATION[bits];
+  const inverse = Math.fround(most / largest);
   const quantised = Int16Array.from(x, (value) => roundHalfToEven(Math.fround(value * inverse)));
-  return { quantised, scale: Math.fround(largest / MAX_ACTIVATION) };
+  return { quantised, scale: Math.fround(largest / most) };
 }
 
 /** x [tokens, in], weight [out, in], bias [out] -> [tokens, out], summed in double precision. */
@@ -67,16 +125,54 @@ export function linearReference(x: Matrix, weight: Matrix, bias?: Float32Array):
  * The same with int8 weights as the CPU computes it: the dot product of the integers is exact, is rounded to f32 once,
  * and is then multiplied by the token's and the channel's scale, each product rounded to f32. Kernels equal it bit by bit.
  */
-export function linearInt8Reference(x: Matrix, weight: readonly QuantisedRow[], bias?: Float32Array): Matrix {
+export function linearInt8Reference(
+  x: Matrix,
+  weight: readonly QuantisedRow[],
+  bias?: Float32Array,
+  inputBits?: InputBits,
+): Matrix {
   const out = zeroMatrix(x.rowCount, weight.length);
   for (let t = 0; t < x.rowCount; t++) {
-    const token = quantiseToken(rowOf(x, t));
+    const token = quantiseToken(rowOf(x, t), inputBits);
     for (const [o, row] of weight.entries()) {
-      let sum = 0; // below 2^53 for rows up to MAX_INT8_INPUTS, so exact
+      let sum = 0; // below 2^53 for rows up to MAX_QUANTISED_INPUTS, so exact
       for (let i = 0; i < row.quantised.length; i++) sum += token.quantised[i]! * row.quantised[i]!;
       const scaled = Math.fround(Math.fround(Math.fround(sum) * token.scale) * row.scale);
       out.data[t * weight.length + o] = bias === undefined ? scaled : scaled + bias[o]!;
     }
   }
   return out;
+}
+
+/**
+ * The same with int4 weights in groups: the dot product of the integers of a group is exact, is rounded to f32 once and
+ * multiplied by the group's scale; these products are added in the order of the groups, and the sum is multiplied by the
+ * token's scale. Each result is rounded to f32. Kernels equal it bit by bit.
+ */
+export function linearGroupedReference(
+  x: Matrix,
+  weight: readonly GroupedRow[],
+  bias?: Float32Array,
+): Matrix {
+  const out = zeroMatrix(x.rowCount, weight.length);
+  for (let t = 0; t < x.rowCount; t++) {
+    const token = quantiseToken(rowOf(x, t));
+    for (const [o, row] of weight.entries()) {
+      let sum = 0;
+      for (const [g, scale] of row.scales.entries()) {
+        const product = Math.fround(Math.fround(groupDot(token, row, g)) * scale);
+        sum = Math.fround(sum + product);
+      }
+      const scaled = Math.fround(sum * token.scale);
+      out.data[t * weight.length + o] = bias === undefined ? scaled : scaled + bias[o]!;
+    }
+  }
+  return out;
+}
+
+function groupDot(token: QuantisedToken, { group, codes, zeros }: GroupedRow, g: number): number {
+  const end = Math.min(codes.length, (g + 1) * group);
+  let dot = 0;
+  for (let i = g * group; i < end; i++) dot += token.quantised[i]! * (codes[i]! - zeros[g]!);
+  return dot;
 }

@@ -1,34 +1,56 @@
 /** The native functions of linear: running it, and packing weights for it. */
+import { invariant } from '../../../core/errors.js';
 import { addressOf } from '../../../ffi/memory.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { DTYPE_CODE, type DenseDType } from '../../cpu/dtype-code.js';
-import type { WeightElement } from '../../../plan/weight-format.js';
-import { LINEAR_FORMAT_CODE, type PackedAddresses } from './packed-linear.js';
+import type { LinearOp } from '../../../plan/plan.js';
+import { elementOf, type WeightFormat } from '../../../plan/weight-format.js';
+import { groupSize, LINEAR_FORMAT_CODE, type PackedAddresses } from './packed-linear.js';
 
 /** A packed weight by address; `bias` ([out] f32) is 0 where there is none. */
 export interface CpuLinearWeight extends PackedAddresses {
-  readonly element: WeightElement;
+  readonly format: WeightFormat;
   readonly inCount: number;
   readonly outCount: number;
   readonly bias: number;
+  /** Bits that inputs of int8 weights are rounded to, as in {@link LinearOp}; absent: 16. */
+  readonly inputBits?: LinearOp['inputBits'];
 }
+
+/** Bits of inputs of quantised weights where a layer does not allow fewer. */
+const MOST_INPUT_BITS = 16;
 
 /** One linear, ready to run: x [tokens, in] f32 and out [tokens, out] f32 by address; they must not overlap. */
 export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
 
 /**
- * Binds a weight to the kernel of its element. int8 gives a token the same bits at every level and in every batch
+ * Binds a weight to the kernel of its format. Quantised ones give a token the same bits at every level and in every batch
  * (see reference.ts); f32, f16 and bf16 give the same bits in every batch at one level.
  * @param pool handle of the pool to run on
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
   const run = library.bind(
-    'void aloft_linear(uint64_t pool, int format, int64_t tokens, int64_t in, int64_t out, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t result)',
+    'void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokens, int64_t in, int64_t out, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t bias, uint64_t result)',
   );
-  return ({ element, inCount, outCount, weight, scale, sum, bias }) => {
-    const code = LINEAR_FORMAT_CODE[element];
+  return ({ format, inCount, outCount, weight, scale, sum, zero, bias, inputBits = MOST_INPUT_BITS }) => {
+    const [code, group] = [LINEAR_FORMAT_CODE[elementOf(format)], groupSize(format)];
     return (tokenCount, x, out) => {
-      run(pool, code, tokenCount, inCount, outCount, x, weight, scale, sum, bias, out);
+      run(
+        pool,
+        code,
+        group,
+        tokenCount,
+        inCount,
+        outCount,
+        inputBits,
+        x,
+        weight,
+        scale,
+        sum,
+        zero,
+        bias,
+        out,
+      );
     };
   };
 }
@@ -54,22 +76,22 @@ export interface CpuPackReport {
 /** Layout of the target in memory: tiles for linear, or rows as they are, for tables and vectors. */
 type PackArrangement = 'tiles' | 'rows';
 
-/** Where a matrix goes: addresses of its numbers, and for int8 of the [rows] scales and, in tiles, sums. */
+/** Where a matrix goes: addresses of the tensors of its format. int8 has sums in tiles only. */
 export interface PackTarget extends PackedAddresses {
   readonly arrangement: PackArrangement;
-  readonly element: WeightElement;
+  readonly format: WeightFormat;
   /** Rows of the target; those that the source lacks become zero. */
   readonly outCount: number;
 }
 
-/** Converts, quantises and arranges one matrix on all threads of the pool. */
+/** Converts, quantises and arranges one matrix on all threads of the pool; its format must not have groups. */
 export type CpuPacker = (source: SourceMatrix, target: PackTarget) => CpuPackReport;
 
 export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
   const run = library.bind(
     'void aloft_linear_pack(uint64_t pool, int tiled, int sourceDType, uint64_t source, int64_t sourceRows, int64_t in, int64_t out, int format, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t report)',
   );
-  return (source, { arrangement, element, outCount, weight, scale, sum }) => {
+  return (source, { arrangement, format, outCount, weight, scale, sum }) => {
     const report = new Float64Array(4);
     const tiled = arrangement === 'tiles' ? 1 : 0;
     const { dtype, address, rowCount, columnCount } = source;
@@ -81,39 +103,77 @@ export function bindPacker(library: NativeLibrary, pool: number): CpuPacker {
       rowCount,
       columnCount,
       outCount,
-      LINEAR_FORMAT_CODE[element],
+      LINEAR_FORMAT_CODE[elementOf(format)],
       weight,
       scale,
       sum,
       addressOf(report),
     );
-    return {
-      squaredError: report[0]!,
-      squaredSum: report[1]!,
-      overflowCount: report[2]!,
-      nonFiniteCount: report[3]!,
-    };
+    return packReport(report);
   };
 }
 
-/** A row-major int8 matrix with an f32 scale for each row, by address: quantised before it came here. */
-export interface SourceCodes {
+/** @param fields of `struct PackReport`, in order */
+function packReport([squaredError, squaredSum, overflowCount, nonFiniteCount]: Float64Array): CpuPackReport {
+  return {
+    squaredError: squaredError!,
+    squaredSum: squaredSum!,
+    overflowCount: overflowCount!,
+    nonFiniteCount: nonFiniteCount!,
+  };
+}
+
+/** A quantised weight as every packer takes it, by address. */
+interface GroupedCodes {
+  /** [rows, columns] i8, row-major. */
   readonly codes: number;
+  /** [rows, groups], f16 of int4 and f32 of int8. */
   readonly scales: number;
+  /** [rows, groups] u8; 0 in a format without zeros. */
+  readonly zeros: number;
+}
+
+/** Quantises a matrix to int4 in groups of `group` columns on all threads of the pool; see `quantiseGroups` in reference.ts. */
+export type GroupQuantiser = (source: SourceMatrix, group: number, target: GroupedCodes) => CpuPackReport;
+
+export function bindGroupQuantiser(library: NativeLibrary, pool: number): GroupQuantiser {
+  const run = library.bind(
+    'void aloft_linear_quantise_groups(uint64_t pool, int sourceDType, uint64_t source, int64_t rows, int64_t in, int64_t group, uint64_t codes, uint64_t scales, uint64_t zeros, uint64_t report)',
+  );
+  return ({ dtype, address, rowCount, columnCount }, group, { codes, scales, zeros }) => {
+    const report = new Float64Array(4);
+    const source = [DTYPE_CODE[dtype], address, rowCount, columnCount] as const;
+    run(pool, ...source, group, codes, scales, zeros, addressOf(report));
+    return packReport(report);
+  };
+}
+
+/** A matrix that is quantised: i8 codes, row by row, and the scales and zeros of its format, by address. */
+export interface SourceCodes extends GroupedCodes {
   readonly rowCount: number;
   readonly columnCount: number;
 }
 
-/** Arranges an int8 matrix that is quantised already on all threads of the pool: the bytes that packing its values would give. */
+/** Arranges a matrix that is quantised already on all threads of the pool: the bytes that packing its values would give. */
 export function bindCodePacker(
   library: NativeLibrary,
   pool: number,
 ): (source: SourceCodes, target: PackTarget) => void {
-  const run = library.bind(
+  const packInt8 = library.bind(
     'void aloft_linear_pack_codes(uint64_t pool, int tiled, uint64_t codes, uint64_t scales, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t sum)',
   );
-  return ({ codes, scales, rowCount, columnCount }, { arrangement, outCount, weight, scale, sum }) => {
-    const tiled = arrangement === 'tiles' ? 1 : 0;
-    run(pool, tiled, codes, scales, rowCount, columnCount, outCount, weight, scale, sum);
+  const packGroups = library.bind(
+    'void aloft_linear_pack_groups(uint64_t pool, int64_t group, uint64_t codes, uint64_t scales, uint64_t zeros, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t zero)',
+  );
+  return (source, { arrangement, format, outCount, weight, scale, sum, zero }) => {
+    const { codes, scales, zeros, rowCount, columnCount } = source;
+    const group = groupSize(format);
+    if (group === 0) {
+      const tiled = arrangement === 'tiles' ? 1 : 0;
+      packInt8(pool, tiled, codes, scales, rowCount, columnCount, outCount, weight, scale, sum);
+      return;
+    }
+    invariant(arrangement === 'tiles', () => 'groups lie in tiles alone');
+    packGroups(pool, group, codes, scales, zeros, rowCount, columnCount, outCount, weight, scale, zero);
   };
 }

@@ -124,6 +124,7 @@ void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstT
     case LinearFormat::bf16:
       return multiplyFormat<LinearFormat::bf16>(call, block, firstTile, lastTile);
     case LinearFormat::int8:
+    case LinearFormat::int4:
       return;
   }
 }

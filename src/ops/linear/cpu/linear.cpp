@@ -11,15 +11,26 @@ namespace {
 // depend on its batch.
 constexpr int64_t maxVectorTokens = 4;
 
-const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount) {
+const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
 #if defined(__x86_64__)
   if (isa == Isa::amx && tokenCount > maxVectorTokens) return int8Amx;
+  if (isa >= Isa::avx512vnni && inputBits == 8) return int8BytesAvx512Vnni;
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
   if (isa == Isa::avx2) return int8Avx2;
 #endif
-  (void)isa, (void)tokenCount;
+  (void)isa, (void)tokenCount, (void)inputBits;
   return int8Portable;
+}
+
+const LinearKernel& int4Kernel(Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= Isa::avx512vnni) return int4Avx512Vnni;
+  if (isa == Isa::avx512) return int4Avx512;
+  if (isa == Isa::avx2) return int4Avx2;
+#endif
+  (void)isa;
+  return int4Portable;
 }
 
 const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
@@ -31,6 +42,12 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
 #endif
   (void)isa, (void)format;
   return densePortable;
+}
+
+const LinearKernel& kernelOf(const LinearCall& call, Isa isa) {
+  if (call.format == LinearFormat::int8) return int8Kernel(isa, call.tokenCount, call.inputBits);
+  if (call.format == LinearFormat::int4) return int4Kernel(isa);
+  return denseKernel(isa, call.format);
 }
 
 // Prepared activations of one block of tokens should stay in the L2 cache beside a few tiles of weights.
@@ -51,13 +68,14 @@ Blocking chooseBlocking(const LinearCall& call, const LinearKernel& kernel) {
   limit = limit < minBlockTokens ? minBlockTokens : limit > maxPreparedTokens ? maxPreparedTokens : limit;
   const int64_t group = kernel.groupTokens(call.tokenCount);
   const int64_t block = call.tokenCount < limit ? roundUp(call.tokenCount, group) : limit / group * group;
-  return {group, block, roundUp(block * tokenBytes, 64),
-          roundUp(block * tokenBytes, 64) + block * int64_t{sizeof(float)}};
+  const int64_t perToken = int64_t{sizeof(float)} + groupCount(call) * int64_t{sizeof(int32_t)};
+  return {group, block, roundUp(block * tokenBytes, 64), roundUp(block * tokenBytes, 64) + block * perToken};
 }
 
 PreparedBlock placeBlock(const Blocking& blocking, void* scratch) {
   uint8_t* bytes = static_cast<uint8_t*>(scratch);
-  return {0, 0, blocking.groupTokens, bytes, reinterpret_cast<float*>(bytes + blocking.activationBytes)};
+  float* scale = reinterpret_cast<float*>(bytes + blocking.activationBytes);
+  return {0, 0, blocking.groupTokens, bytes, scale, reinterpret_cast<int32_t*>(scale + blocking.blockTokens)};
 }
 
 void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
@@ -89,9 +107,10 @@ void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
 }  // namespace
 }  // namespace aloft
 
-// Addresses of scale, sum (int8 only) and bias may be 0.
-ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64_t inCount, int64_t outCount,
-                            uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t bias, uint64_t out) {
+// Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of int4.
+ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
+                            int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
+                            uint64_t sum, uint64_t zero, uint64_t bias, uint64_t out) {
   using namespace aloft;
   const LinearFormat kind = static_cast<LinearFormat>(format);
   const LinearCall call = {kind,
@@ -104,10 +123,12 @@ ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t tokenCount, int64
                            pointer<const float>(scale),
                            pointer<const int32_t>(sum),
                            pointer<const float>(bias),
-                           pointer<float>(out)};
+                           pointer<float>(out),
+                           inputBits,
+                           group,
+                           pointer<const uint16_t>(scale),
+                           pointer<const uint8_t>(zero)};
   if (tokenCount <= 0) return;
   Pool* threads = pointer<Pool>(pool);
-  runLinear(
-      threads, call,
-      kind == LinearFormat::int8 ? int8Kernel(poolIsa(threads), tokenCount) : denseKernel(poolIsa(threads), kind));
+  runLinear(threads, call, kernelOf(call, poolIsa(threads)));
 }

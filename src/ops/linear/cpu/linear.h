@@ -5,7 +5,9 @@
 //   f32, f16: [tiles][in][16]           one vector per input
 //   bf16:     [tiles][in / 2][16][2]    pairs of inputs: a B tile of AMX
 //   int8:     [tiles][in / 4][16][4]    quads of inputs: an operand of vpdpbusd, a B tile of AMX
-// `in` is padded with zeros to a multiple of 64 (int8) or 32 (others), output rows to a multiple of 16.
+//   int4:     [tiles][in / 8][16][4]    two quads of inputs: the first in the low halves of bytes, then the high ones
+// `in` is padded with zeros to a multiple of 64 (int8, int4) or 32 (others), output rows to a multiple of 16. Codes of
+// int4 are stored in [0, 15], with 8 added where the format has no zeros: its zero is then 8.
 #pragma once
 #include "ops/cpu/api.h"
 #include "ops/cpu/dtype.h"
@@ -15,17 +17,17 @@ namespace aloft {
 constexpr int64_t tileRows = 16;
 
 // Numbers are shared with TypeScript (cpu.ts); the first three equal DType's.
-enum class LinearFormat : int { f32 = 0, f16 = 1, bf16 = 2, int8 = 3 };
+enum class LinearFormat : int { f32 = 0, f16 = 1, bf16 = 2, int8 = 3, int4 = 4 };
 
 ALOFT_INLINE int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 ALOFT_INLINE int64_t paddedInput(LinearFormat format, int64_t inCount) {
-  return roundUp(inCount, format == LinearFormat::int8 ? 64 : 32);
+  return roundUp(inCount, format == LinearFormat::int8 || format == LinearFormat::int4 ? 64 : 32);
 }
 
 ALOFT_INLINE int64_t tileBytes(LinearFormat format, int64_t paddedIn) {
-  const int64_t weightBytes = format == LinearFormat::f32 ? 4 : format == LinearFormat::int8 ? 1 : 2;
-  return paddedIn * tileRows * weightBytes;
+  constexpr int64_t bits[] = {32, 16, 16, 8, 4};
+  return paddedIn * tileRows * bits[static_cast<int>(format)] / 8;
 }
 
 struct LinearCall {
@@ -38,7 +40,16 @@ struct LinearCall {
   const int32_t* sum;     // [tiles * 16] i32, int8 only: sum of each row's quantised weights
   const float* bias;      // [out] f32 or null
   float* out;             // [tokens, out] f32
+  int64_t inputBits;      // that activations are quantised to, 8 or 16: 8 with int8 weights only
+  // int4 only; 0 and null otherwise.
+  int64_t group;               // inputs that share a scale, a multiple of 32
+  const uint16_t* groupScale;  // [tiles, groups, 16] f16
+  const uint8_t* groupZero;    // [tiles, groups, 16], or null: 8 everywhere
 };
+
+ALOFT_INLINE int64_t groupCount(const LinearCall& call) {
+  return call.group == 0 ? 0 : (call.inCount + call.group - 1) / call.group;
+}
 
 ALOFT_INLINE const uint8_t* tileAt(const LinearCall& call, int64_t tile) {
   return call.weight + tile * tileBytes(call.format, call.paddedIn);

@@ -126,6 +126,8 @@ PackReport PACK_NAME(const PackCall& call, int64_t tile, float* rows) {
           [](uint16_t bits) { return bfloat16ToFloat(bits); });
     case LinearFormat::int8:
       return packInt8(call, tile, rows);
+    case LinearFormat::int4:  // quantised first (quantise-groups.h), then packed as codes
+      break;
   }
   return {};
 }

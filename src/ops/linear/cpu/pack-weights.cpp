@@ -1,7 +1,6 @@
 // Packs a whole weight on all threads, a tile at a time.
 #include "ops/cpu/pool.h"
-#include "pack.h"
-#include <vector>
+#include "pack-report.h"
 
 namespace aloft {
 namespace {
@@ -13,18 +12,6 @@ PackTile packTile(Isa isa) {
 #endif
   (void)isa;
   return packTilePortable;
-}
-
-// Summed in the order of the tiles, so that the report does not depend on the number of threads.
-PackReport total(const std::vector<PackReport>& reports) {
-  PackReport sum;
-  for (const PackReport& report : reports) {
-    sum.squaredError += report.squaredError;
-    sum.squaredSum += report.squaredSum;
-    sum.overflowCount += report.overflowCount;
-    sum.nonFiniteCount += report.nonFiniteCount;
-  }
-  return sum;
 }
 
 }  // namespace
@@ -55,6 +42,6 @@ ALOFT_API void aloft_linear_pack(uint64_t poolAddress, int tiled, int sourceDTyp
     float* rows = static_cast<float*>(poolScratch(pool, team.thread, tileRows * inCount * int64_t{sizeof(float)}));
     for (int64_t tile = first; tile < last; tile++) reports[tile] = kernel(call, tile, rows);
   });
-  const PackReport sumOfAll = total(reports);
+  const PackReport sumOfAll = totalOf(reports);
   std::memcpy(pointer<void>(report), &sumOfAll, sizeof sumOfAll);
 }

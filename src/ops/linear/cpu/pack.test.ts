@@ -5,6 +5,7 @@ import { withEachLevel } from '../../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../../ffi/memory.js';
 import type { DenseDType } from '../../cpu/dtype-code.js';
 import { randomMatrix, rowOf, type Matrix } from '../../matrix.js';
+import { NAMED_FORMATS } from '../../../plan/weight-format.js';
 import { bindPacker } from './cpu.js';
 import { quantiseRow } from '../reference.js';
 import { packWeight, sourceOf, storedAs } from '../testing/test-weights.js';
@@ -134,7 +135,14 @@ describe('packing', () => {
     withEachLevel(2, (pool, level) => {
       for (const dtype of ['f16', 'bf16'] as const) {
         const out = new Float32Array(65536);
-        const target = { arrangement: 'rows', element: 'f32', outCount: 64, scale: 0, sum: 0 } as const;
+        const target = {
+          arrangement: 'rows',
+          format: NAMED_FORMATS.f32,
+          outCount: 64,
+          scale: 0,
+          sum: 0,
+          zero: 0,
+        } as const;
         const source = { dtype, address: addressOf(bits), rowCount: 64, columnCount: 1024 };
         bindPacker(pool.library, pool.handle)(source, { ...target, weight: addressOf(out) });
         expect(out, `${dtype} ${level}`).toEqual(
@@ -149,13 +157,14 @@ describe('packing', () => {
     const matrix = randomMatrix(50, 100, random);
     for (const [index, value] of matrix.data.entries())
       matrix.data[index] = value * 2 ** (random.next() * 60 - 40);
+    const rows = { arrangement: 'rows', outCount: 50, scale: 0, sum: 0, zero: 0 } as const;
     withEachLevel(2, (pool, level) => {
       for (const [element, convert] of [
         ['f16', floatToHalf],
         ['bf16', floatToBfloat16],
       ] as const) {
         const out = new Uint16Array(5000);
-        const target = { arrangement: 'rows', element, outCount: 50, scale: 0, sum: 0 } as const;
+        const target = { ...rows, format: NAMED_FORMATS[element] } as const;
         bindPacker(pool.library, pool.handle)(sourceOf('f32', matrix.data, matrix), {
           ...target,
           weight: addressOf(out),

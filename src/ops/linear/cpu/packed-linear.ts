@@ -1,22 +1,41 @@
 /** The tensors that a linear weight becomes in a CPU engine, by element. The bytes are described in linear.h. */
 import type { DType } from '../../../core/dtype.js';
-import type { WeightElement } from '../../../plan/weight-format.js';
+import {
+  elementOf,
+  groupsOf,
+  type QuantisedFormat,
+  type WeightElement,
+  type WeightFormat,
+} from '../../../plan/weight-format.js';
 import { DTYPE_CODE } from '../../cpu/dtype-code.js';
 
 /** Rows of a tile. */
 export const TILE_ROWS = 16;
 
 /** Numbers of elements in native calls: `enum class LinearFormat` in linear.h. */
-export const LINEAR_FORMAT_CODE: Readonly<Record<WeightElement, number>> = { ...DTYPE_CODE, int8: 3 };
+export const LINEAR_FORMAT_CODE: Readonly<Record<WeightElement, number>> = {
+  ...DTYPE_CODE,
+  int8: 3,
+  int4: 4,
+};
+
+/** Inputs of a group in native calls; 0 in formats without groups. */
+export function groupSize(format: WeightFormat): number {
+  return format.type === 'quantised' ? (format.group ?? 0) : 0;
+}
 
 export interface PackedLinearTensor {
   /** Appended to the weight's name. */
-  readonly suffix: '' | '.scale' | '.sum';
+  readonly suffix: '' | '.scale' | '.sum' | '.zero';
   readonly dtype: DType;
   readonly shape: readonly number[];
 }
 
-type PackedTensors = (outCount: number, inCount: number) => readonly PackedLinearTensor[];
+type PackedTensors = (
+  outCount: number,
+  inCount: number,
+  format: WeightFormat,
+) => readonly PackedLinearTensor[];
 
 const tilesOf = (outCount: number): number => Math.ceil(outCount / TILE_ROWS);
 /** Inputs are padded to what an AMX tile of 16-bit numbers holds. */
@@ -39,35 +58,69 @@ const PACKED_TENSORS: Readonly<Record<WeightElement, PackedTensors>> = {
     { suffix: '.scale', dtype: 'f32', shape: [tilesOf(outCount) * TILE_ROWS] },
     { suffix: '.sum', dtype: 'i32', shape: [tilesOf(outCount) * TILE_ROWS] },
   ],
+  int4: groupedInputs,
 };
+
+/** Two codes are a byte, and the scales and zeros of a group of a tile's rows lie together. */
+function groupedInputs(outCount: number, inCount: number, format: WeightFormat): PackedLinearTensor[] {
+  const quantised = format as QuantisedFormat;
+  const groups = [tilesOf(outCount), groupsOf(quantised, inCount), TILE_ROWS];
+  const tensors: PackedLinearTensor[] = [
+    { suffix: '', dtype: 'u8', shape: [tilesOf(outCount), Math.ceil(inCount / 64) * 8, TILE_ROWS, 4] },
+    { suffix: '.scale', dtype: 'f16', shape: groups },
+  ];
+  return quantised.hasZeros ? [...tensors, { suffix: '.zero', dtype: 'u8', shape: groups }] : tensors;
+}
 
 /**
  * Packed tensors of a [outCount, inCount] weight, in the order in which the packers fill them. Rows are padded to whole
- * tiles of 16. int8 adds a scale and the sum of the quantised values of each row.
+ * tiles of 16. int8 adds a scale and the sum of the quantised values of each row, int4 a scale and perhaps a zero of each group.
  */
 export function packedLinearTensors(
-  element: WeightElement,
+  format: WeightFormat,
   outCount: number,
   inCount: number,
 ): readonly PackedLinearTensor[] {
-  return PACKED_TENSORS[element](outCount, inCount);
+  return PACKED_TENSORS[elementOf(format)](outCount, inCount, format);
 }
 
-/** Addresses of a packed weight's tensors; 0 for those that its element does not have. */
+/** Tensors of a table row by row: its numbers, and of int8 a scale for each row. */
+export function rowTensors(
+  format: WeightFormat,
+  rows: number,
+  columns: number,
+): readonly PackedLinearTensor[] {
+  const shape = [rows, columns];
+  if (format.type === 'dense') return [{ suffix: '', dtype: format.dtype, shape }];
+  return [
+    { suffix: '', dtype: 'i8', shape },
+    { suffix: '.scale', dtype: 'f32', shape: [rows] },
+  ];
+}
+
+/** Addresses of a packed weight's tensors; 0 for those that its format does not have. */
 export interface PackedAddresses {
   readonly weight: number;
   readonly scale: number;
   readonly sum: number;
+  readonly zero: number;
 }
 
 /** Finds a packed weight's tensors by name. */
 export function packedAddresses(
   name: string,
-  element: WeightElement,
+  format: WeightFormat,
   tensorAddress: (name: string) => number,
 ): PackedAddresses {
-  const suffixes = new Set(PACKED_TENSORS[element](TILE_ROWS, 1).map(({ suffix }) => suffix));
-  const addressOf = (suffix: PackedLinearTensor['suffix']): number =>
-    suffixes.has(suffix) ? tensorAddress(name + suffix) : 0;
-  return { weight: addressOf(''), scale: addressOf('.scale'), sum: addressOf('.sum') };
+  return addressesOf(packedLinearTensors(format, TILE_ROWS, 1), ({ suffix }) => tensorAddress(name + suffix));
+}
+
+/** The addresses of packed tensors by their suffixes. */
+export function addressesOf(
+  tensors: readonly PackedLinearTensor[],
+  addressAt: (tensor: PackedLinearTensor, index: number) => number,
+): PackedAddresses {
+  const found = new Map(tensors.map((tensor, index) => [tensor.suffix, addressAt(tensor, index)]));
+  const of = (suffix: PackedLinearTensor['suffix']): number => found.get(suffix) ?? 0;
+  return { weight: of(''), scale: of('.scale'), sum: of('.sum'), zero: of('.zero') };
 }

@@ -1,8 +1,8 @@
 /** A plan bound to the CPU's kernels, the weights' addresses and one workspace: a list of calls that a step runs in order. */
-import { AloftError } from '../../../core/errors.js';
+import { AloftError, invariant } from '../../../core/errors.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { bindAdd } from '../../../ops/add/cpu.js';
-import { bindEmbedding, TABLE_CODE } from '../../../ops/embedding/cpu.js';
+import { bindEmbedding, tableCode } from '../../../ops/embedding/cpu.js';
 import {
   bindExpertDown,
   bindExpertGateUp,
@@ -28,7 +28,7 @@ import type {
   SwigluOp,
   WeightName,
 } from '../../../plan/plan.js';
-import { elementOf, isQuantised } from '../../../plan/weight-format.js';
+import { formatText, isQuantised } from '../../../plan/weight-format.js';
 import { type Instruction, OpScope, type ProgramContext } from './op-scope.js';
 
 /** One instruction per op of the plan, in order. */
@@ -63,7 +63,8 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
   embedding(op, scope, { embedding }) {
     const { plan, pool, tensorAddress } = scope.context;
     const { format } = plan.weights[op.table]!;
-    const [table, dtype] = [tensorAddress(op.table), TABLE_CODE[elementOf(format)]];
+    const [table, dtype] = [tensorAddress(op.table), tableCode(format)];
+    invariant(dtype !== undefined, () => `the CPU reads no table as ${formatText(format)}`);
     const scales = isQuantised(format) ? tensorAddress(`${op.table}.scale`) : 0;
     const [out, columns] = [scope.at(op.out), scope.columns(op.out)];
     const { scale = 1 } = op;
@@ -82,13 +83,13 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
   linear(op, scope, kernels) {
     const { plan, tensorAddress } = scope.context;
     const { shape, format } = plan.weights[op.weight]!;
-    const element = elementOf(format);
     const linear = kernels.linear({
-      ...packedAddresses(op.weight, element, tensorAddress),
-      element,
+      ...packedAddresses(op.weight, format, tensorAddress),
+      format,
       outCount: shape[0]!,
       inCount: shape[1]!,
       bias: op.bias === null ? 0 : tensorAddress(op.bias),
+      inputBits: op.inputBits,
     });
     const [x, out, rows] = [scope.at(op.x), scope.at(op.out), scope.rows(op.x)];
     return (step) => linear(rows(step), x, out);
@@ -166,7 +167,6 @@ function expertWeights(
 ): CpuExpertWeights {
   const { plan, tensorAddress } = scope.context;
   const { shape, format } = plan.weights[weight]!;
-  const element = elementOf(format);
   const outCount = shape[0]! / expertCount;
   if (outCount % TILE_ROWS !== 0)
     throw new AloftError(
@@ -174,8 +174,8 @@ function expertWeights(
       `${weight} has ${outCount} rows for each expert on a rank, but the CPU's kernels take multiples of ${TILE_ROWS}; build for fewer ranks.`,
     );
   return {
-    ...packedAddresses(weight, element, tensorAddress),
-    element,
+    ...packedAddresses(weight, format, tensorAddress),
+    format,
     inCount: shape[1]!,
     outCount,
     expertCount,

@@ -1,0 +1,2 @@
+#define INT4_NAME int4Avx512
+#include "int4-words-body.h"
