@@ -19,13 +19,16 @@ const compilerOrNeed = compiler?.name ?? 'needs NVRTC or nvcc: install the CUDA 
 const LLAMA2 = namedShape('llama2_7b');
 const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
 /**
- * Each operator and every way of specialising it: INT8 and dense, both types, grouped queries, head sizes, architectures; and the
+ * Each operator and every way of specialising it: INT8, int4 and dense, both types, grouped queries, head sizes, architectures; and the
  * most bytes that a kernel may spill: a few registers stored once outside of loops cost nothing.
  */
 const CASES = [
   ['sm_90a', 'f16', 'int8', LLAMA2, 64],
   ['sm_90a', 'f16', 'dense', LLAMA2, 64],
   ['sm_90a', 'bf16', 'int8', namedShape('llama3_8b'), 128], // four queries a key head of 128
+  ['sm_90a', 'f16', 'int4', LLAMA2, 64],
+  ['sm_90a', 'bf16', 'int4', namedShape('llama3_8b'), 128],
+  ['sm_80', 'bf16', 'int4', LLAMA2, 64],
   ['sm_90a', 'bf16', 'dense', GROUPED, 2048], // eight queries a key head of 64: more sums than registers
   ['sm_80', 'f16', 'dense', LLAMA2, 64],
   ['sm_80', 'bf16', 'int8', namedShape('llama3_8b'), 64],

@@ -42,7 +42,7 @@ export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', {
   weightMap: 'tensorMap',
 });
 
-export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise.cu', {
+export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise-args.cuh', {
   tiles: 'address',
   scale: 'address',
   out: 'address',

@@ -1,10 +1,11 @@
-// Linear layers with int8 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply: 64 weight
-// rows by all tokens of a tile at once, weights from registers, tokens from shared memory.
+// Linear layers with int8 or int4 weights over 17 rows and more on compute capability 9.0, where warpgroups multiply:
+// 64 weight rows by all tokens of a tile at once, weights from registers, tokens from shared memory.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
 // the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
 // order of the fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens'
-// boxes are operands as they lie.
+// boxes are operands as they lie. So does an int4 tile, with 8 bytes; scales of groups are multiplied into operands,
+// because sums of groups beside the others would take as many registers again.
 //
 // One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 64 k.
 // The rate of copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows). WARPGROUPS
@@ -23,13 +24,13 @@
 #include "linear/cuda/wide-store.cuh"
 #include "linear/cuda/wide-work.cuh"
 
-// Copies tiles from column k / 64 `box`, row / 16 `tile` on.
-__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier,
+// Copies tiles from tile `across` of row / 16 `tile` on.
+__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int across, int tile, u32 barrier,
                                                 u64 policy) {
   asm volatile(
       "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
       "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(target),
-      "l"(map), "r"(0), "r"(box), "r"(tile), "r"(barrier), "l"(policy)
+      "l"(map), "r"(0), "r"(across), "r"(tile), "r"(barrier), "l"(policy)
       : "memory");
 }
 
@@ -39,14 +40,18 @@ template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGRO
           Epilogue EPILOGUE>
 struct Wide {
   typedef Weights<FORMAT> W;
-  static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
+  static_assert(W::LOADS == 1 && BOXES % W::TILE_BOXES == 0, "a load covers 64 k, and a stage has whole tiles");
   static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, HALF = TILES / 2;
   typedef WideWork<TILES * 16, TOKEN_GROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE> Work;
   typedef typename Work::Item Item;
-  typedef WideStore<Work, EPILOGUE> Store;
+  typedef WideStore<Work, W::IS_SCALED, EPILOGUE> Store;
   typedef typename Store::Rows Rows;
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
-  static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + BOXES * BOX_BYTES;
+  static constexpr int STAGE_TILES = BOXES / W::TILE_BOXES;
+  static constexpr u32 WEIGHT_BYTES = STAGE_TILES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
+  // Copies through maps start at multiples of 128, swizzled boxes at those of 1024.
+  static constexpr u32 UP_PLACE = (WEIGHT_BYTES / 2 + 127) / 128 * 128;  // with SWIGLU, behind the tiles of gate
+  static constexpr u32 X_PLACE = (UP_PLACE + WEIGHT_BYTES / 2 + 1023) / 1024 * 1024;
+  static constexpr u32 STAGE_BYTES = X_PLACE + BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
   static constexpr int SLICE = TOKEN_GROUPS / CLUSTER_BLOCKS;
   static constexpr u32 FROM_BYTES = TILES * SLICE * 512, EXCHANGE_BYTES = (CLUSTER_BLOCKS - 1) * FROM_BYTES;
@@ -62,11 +67,11 @@ struct Wide {
   static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile,
                                                       int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
-      barrier_expect(barrier, STAGE_BYTES);
-      tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, 0) >> 4, barrier, policy);
+      barrier_expect(barrier, WEIGHT_BYTES + BOXES * BOX_BYTES);
+      const int across = stageIndex * STAGE_TILES;
+      tiles_copy_once(stage, a.weightMap, across, Work::row_of(a, rowTile, 0) >> 4, barrier, policy);
       if (EPILOGUE == SWIGLU)
-        tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, HALF) >> 4,
-                        barrier, policy);
+        tiles_copy_once(stage + UP_PLACE, a.weightMap, across, Work::row_of(a, rowTile, HALF) >> 4, barrier, policy);
     }
     __syncwarp();
   }
@@ -75,7 +80,7 @@ struct Wide {
                                                      int stageIndex) {
     const int lane = threadIdx.x & 31;
     if (lane < BOXES)
-      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64,
+      box_copy(stage + X_PLACE + lane * BOX_BYTES, a.xMap, (stageIndex * BOXES + lane) * 64,
                tokenTile * TOKEN_GROUPS * 8, barrier);
   }
 
@@ -118,12 +123,11 @@ struct Wide {
 
   // 64 k of 16 rows: the operands of four products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
   static __device__ __forceinline__ void load_fragments(u32 (&f)[4][4], u32 stage, int tile, int box) {
-    const u32 lane = (threadIdx.x & 31) * 16;
-    const u32 at = EPILOGUE == SWIGLU
-                       ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
-                       : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
-    const Vec16 low = load_shared16(at),
-                high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
+    const int across = box / W::TILE_BOXES, within = box % W::TILE_BOXES;
+    const bool isGated = EPILOGUE == SWIGLU;
+    const u32 at = W::tile_address(stage, isGated ? tile >> 1 : tile, TILES, across, STAGE_TILES);
+    const typename W::ScaledRows low = W::load_scaled(at, within, isGated ? tile & 1 : 0),
+                                 high = W::load_scaled(isGated ? at + UP_PLACE : at, within, isGated ? tile & 1 : 1);
 #pragma unroll
     for (int i = 0; i < W::PRODUCTS; i++) W::fragment(f[i], low, high, i);
   }
@@ -144,7 +148,7 @@ struct Wide {
       barrier_wait(full + 8 * slot, parity);
 #pragma unroll
       for (int box = 0; box < BOXES; box++) {
-        const u64 b = wgmma_matrix(at + WEIGHT_BYTES + box * BOX_BYTES, 1024, 16);
+        const u64 b = wgmma_matrix(at + X_PLACE + box * BOX_BYTES, 1024, 16);
 #pragma unroll
         for (int r = 0; r < TILES_PER_WARP; r++) {
           u32(&f)[4][4] = fragments[(box * TILES_PER_WARP + r) & 1];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { wide, wideConfigs, wideStages } from './wide.js';
-import { H200, INT8, kernelLaunchOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
+import { H200, INT4, INT8, kernelLaunchOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
 
 describe('configurations of wide.cu', () => {
   it('are the fastest on an H200, or within 1%', () => {
@@ -17,7 +17,7 @@ describe('configurations of wide.cu', () => {
   });
 
   it('launch whole clusters, no more than there are tiles for, with equal slices of tokens', () => {
-    for (const problem of problemsOf([17, 33, 65, 129, 300, 1000, 2048], ['int8']))
+    for (const problem of problemsOf([17, 33, 65, 129, 300, 1000, 2048], ['int8', 'int4', 'int4_g32_zeros']))
       for (const multiprocessorCount of [132, 113, 78])
         for (const config of wideConfigs(problem, multiprocessorCount)) {
           const { grid } = kernelLaunchOf(config, problem, { ...OPERANDS, multiprocessorCount });
@@ -28,7 +28,7 @@ describe('configurations of wide.cu', () => {
           expect(grid[0]).toBeLessThanOrEqual(Math.min(multiprocessorCount, tiles * config.clusterBlocks));
           expect(config.tokenGroups % config.clusterBlocks).toBe(0);
           expect((config.boxes * config.tilesPerWarp) % 2).toBe(0);
-          expect(wideStages(config)).toBeGreaterThanOrEqual(2);
+          expect(wideStages(config, problem.format)).toBeGreaterThanOrEqual(2);
         }
   });
 
@@ -40,10 +40,21 @@ describe('configurations of wide.cu', () => {
     const { dtype } = OPERANDS;
     const inputs = { address: OPERANDS.x, rows: OPERANDS.xRows, columns: 4096, dtype };
     expect(x).toEqual({ ...inputs, boxRows: tokenGroups * 8 });
-    const stored = { address: OPERANDS.weight, down: 1376, across: 64 };
+    const stored = { address: OPERANDS.weight, down: 1376, across: 64, tileBytes: 1024 };
     const rows = tilesPerWarp * warpgroups;
     expect(tiles).toEqual({ ...stored, box: { across: boxes, down: 4 * rows } });
     const gated = wide.maps(config!, { ...problem, epilogue: 'swiglu' }, OPERANDS);
     expect(gated[1]).toEqual({ ...stored, box: { across: boxes, down: 2 * rows } });
+  });
+
+  it('copy int4 tiles, which are two boxes wide', () => {
+    const problem = { m: 8192, n: 22016, k: 4096, format: INT4, epilogue: 'store' } as const;
+    for (const config of wideConfigs(problem, 132)) {
+      const [, tiles] = wide.maps(config, problem, OPERANDS);
+      expect(config.boxes % 2).toBe(0);
+      const down = config.tilesPerWarp * config.warpgroups * 4;
+      const box = { across: config.boxes / 2, down };
+      expect(tiles).toEqual({ address: OPERANDS.weight, down: 1376, across: 32, tileBytes: 1056, box });
+    }
   });
 });

@@ -1,5 +1,10 @@
 /** Many rows of x on compute capability 9.0, whose warpgroups multiply: configurations of `wide.cu` and their estimated times. */
-import { elementOf, type WeightElement } from '../../../plan/weight-format.js';
+import {
+  elementOf,
+  type WeightElement,
+  weightBytes,
+  type WeightFormat,
+} from '../../../plan/weight-format.js';
 import { hasWarpgroupProducts } from '../../cuda/capability.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import type { TileBox } from '../../cuda/mapped.js';
@@ -8,7 +13,8 @@ import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './ge
 import type { LinearMethod } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
-import { tileShape } from './tiles.js';
+import { type StoredWeights, storedWeights } from './stored-weights.js';
+import { tileShape, type TileSize } from './tiles.js';
 
 export interface WideConfig {
   readonly method: 'wide';
@@ -23,7 +29,7 @@ export interface WideConfig {
   readonly clusterBlocks: number;
 }
 
-const READS: ReadonlySet<WeightElement> = new Set(['int8']);
+const READS: ReadonlySet<WeightElement> = new Set(['int8', 'int4']);
 /** Up to here `ring.cu` is faster. */
 const MAX_RING_ROWS = 16;
 /** So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them. */
@@ -54,6 +60,7 @@ const SHAPES = [
 ] as const;
 
 const KIB = 1024;
+const BOX_COLUMNS = 64;
 
 const tileRows = ({ tilesPerWarp, warpgroups }: WideConfig): number => tilesPerWarp * warpgroups * 64;
 
@@ -68,10 +75,12 @@ const blockCount = ({ clusterBlocks }: WideConfig, multiprocessorCount: number):
 export function wideConfigs(posed: CudaLinearProblem, multiprocessorCount: number): readonly WideConfig[] {
   const problem = { ...posed, m: rowClass(posed.m) };
   const { m, n, format } = problem;
+  const tileBoxes = storedWeights(format).tile.columns / BOX_COLUMNS;
   // Results are stored two by two.
   if (!READS.has(elementOf(format)) || m <= MAX_RING_ROWS || n % 2 !== 0) return [];
   return SHAPES.filter(([, , , , , from, to]) => from <= m && m <= to)
-    .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks]) => {
+    .map(([tokenGroups, tilesPerWarp, warpgroups, fewestBoxes, clusterBlocks]) => {
+      const boxes = Math.max(fewestBoxes, tileBoxes);
       const config = { method: 'wide', tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } as const;
       return { config, cycles: estimatedCycles(config, problem, multiprocessorCount) };
     })
@@ -86,8 +95,8 @@ export function wideConfigs(posed: CudaLinearProblem, multiprocessorCount: numbe
 const CYCLES = {
   /** For 64 weight rows by 64 k by a token: the tensor cores' rate is 2. */
   product: 2.05,
-  /** For 64 weight rows by 64 k, whatever the tokens. */
-  fragments: 40,
+  /** For 64 weight rows by 64 k, whatever the tokens. For int4 it is counted in instructions, not fitted. */
+  fragments: { int8: 40, int4: 65 },
   stage: 70,
   /** Beginning and storing a tile. */
   tile: 4700,
@@ -105,7 +114,11 @@ function estimatedCycles(
   multiprocessorCount: number,
 ): number {
   const { tokenGroups, boxes, clusterBlocks } = config;
+  const { format, n, k } = problem;
   const rows = tileRows(config);
+  const { kind } = storedWeights(format);
+  const fragments = CYCLES.fragments[kind === 'int4' ? kind : 'int8'];
+  const memoryBytes = weightBytes(format, n, k);
   const tokens = tokenGroups * 8;
   const tiles = tileCount(config, problem);
   const blocks = Math.min(blockCount(config, multiprocessorCount), tiles * clusterBlocks);
@@ -113,12 +126,13 @@ function estimatedCycles(
   const parts = ceilDiv(tiles % blocks, blocks / clusterBlocks);
   const isShared = parts < clusterBlocks;
   const turns = isShared ? Math.floor(tiles / blocks) + parts / clusterBlocks : ceilDiv(tiles, blocks);
-  const computing = (rows / 64) * (CYCLES.product * tokens + CYCLES.fragments);
-  const copying = (64 * (rows + 2 * tokens)) / BYTES_PER_CYCLE.multiprocessor;
+  const computing = (rows / 64) * (CYCLES.product * tokens + fragments);
+  const copying =
+    (BOX_COLUMNS * (rows * (memoryBytes / (n * k)) + 2 * tokens)) / BYTES_PER_CYCLE.multiprocessor;
   const perBox = Math.max(computing, copying) + CYCLES.stage / boxes;
   const exchange = isShared ? parts * (CYCLES.exchange + (CYCLES.exchangedSums * rows * tokens) / 1024) : 0;
-  const cycles = turns * (problem.k / 64) * perBox + Math.ceil(turns) * CYCLES.tile + exchange;
-  return Math.max(cycles, (problem.n * problem.k) / BYTES_PER_CYCLE.memory);
+  const cycles = turns * (k / BOX_COLUMNS) * perBox + Math.ceil(turns) * CYCLES.tile + exchange;
+  return Math.max(cycles, memoryBytes / BYTES_PER_CYCLE.memory);
 }
 
 /** Template parameters. */
@@ -138,23 +152,32 @@ const WARP_THREADS = 32;
 const MAX_EVEN_GROUPS = 40;
 
 /** Shared memory of a stage and of what does not depend on the number of stages. */
-function wideBytes(config: WideConfig): { readonly stage: number; readonly fixed: number } {
+function wideBytes(
+  config: WideConfig,
+  { tile }: StoredWeights,
+): { readonly stage: number; readonly fixed: number } {
   const { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } = config;
   const tiles = tilesPerWarp * warpgroups * 4;
   const exchange = (clusterBlocks - 1) * tiles * (tokenGroups / clusterBlocks) * 512;
-  return { stage: boxes * (tiles + tokenGroups) * KIB, fixed: exchange + 256 + warpgroups * 64 };
+  // Two copies through maps, then boxes of x, which are swizzled.
+  const copied = (tiles / 2) * tilesAcross(config, tile) * tile.bytes;
+  const weights = ceilDiv(ceilDiv(copied, 128) * 128 + copied, KIB) * KIB;
+  return { stage: weights + boxes * tokenGroups * KIB, fixed: exchange + 256 + warpgroups * 64 };
 }
 
+/** Tiles along the k of a stage. */
+const tilesAcross = ({ boxes }: WideConfig, tile: TileSize): number => (boxes * BOX_COLUMNS) / tile.columns;
+
 /** Number of stages of the ring that fit into the block's shared memory. */
-export function wideStages(config: WideConfig): number {
-  const { stage, fixed } = wideBytes(config);
+export function wideStages(config: WideConfig, format: WeightFormat): number {
+  const { stage, fixed } = wideBytes(config, storedWeights(format));
   return Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixed) / stage));
 }
 
 /** Box of the tiles' map: a stage's weights come in one copy, or in one of gate and one of up. */
-const tileBox = ({ tilesPerWarp, warpgroups, boxes }: WideConfig, epilogue: Epilogue): TileBox => ({
-  across: boxes,
-  down: tilesPerWarp * warpgroups * (epilogue === 'swiglu' ? 2 : 4),
+const tileBox = (config: WideConfig, tile: TileSize, epilogue: Epilogue): TileBox => ({
+  across: tilesAcross(config, tile),
+  down: config.tilesPerWarp * config.warpgroups * (epilogue === 'swiglu' ? 2 : 4),
 });
 
 export const wide: LinearMethod<WideConfig> = {
@@ -168,18 +191,19 @@ export const wide: LinearMethod<WideConfig> = {
   fusesSwiglu: (_, inter) => inter % 16 === 0,
   fits: () => true,
   kernel: (config, problem) => generatedKernel('wide', numbersOf(config), problem),
-  maps(config, { n, k, epilogue }, { x, xRows, weight, dtype }) {
-    const [down, across] = tileShape(n, k);
+  maps(config, { n, k, format, epilogue }, { x, xRows, weight, dtype }) {
+    const { tile } = storedWeights(format);
+    const [down, across, tileBytes] = tileShape(tile, n, k);
     return [
       { address: x, rows: xRows, columns: k, boxRows: config.tokenGroups * 8, dtype },
-      { address: weight, down, across, box: tileBox(config, epilogue) },
+      { address: weight, down, across, tileBytes, box: tileBox(config, tile, epilogue) },
     ];
   },
   launch(config, problem, operands, sink) {
     const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
     const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
-    const { stage, fixed } = wideBytes(config);
-    const stageCount = wideStages(config);
+    const { stage, fixed } = wideBytes(config, storedWeights(problem.format));
+    const stageCount = wideStages(config, problem.format);
     const [xMap, weightMap] = operands.maps;
     const blocks = Math.min(
       blockCount(config, operands.multiprocessorCount),

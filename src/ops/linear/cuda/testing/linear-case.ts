@@ -9,7 +9,8 @@ import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
-import { INT8_OFFSET, tileOffset, tileShape } from '../tiles.js';
+import { packInt4 } from './int4-matrix.js';
+import { INT8_OFFSET, INT8_TILE, tileOffset, tileShape } from '../tiles.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
@@ -49,7 +50,12 @@ export class LinearCase {
     const x = kernels.reserve(2 * this.#xRows * k);
     kernels.write(x, this.#x.data);
     const bias = kernels.uploadActivations(this.#bias);
-    if (storedWeights(format).isTiled) {
+    const { groups, isTiled } = storedWeights(format);
+    if (groups !== undefined) {
+      const { values, tiles } = packInt4(groups, n, k, random);
+      this.#weight = values;
+      this.#at = { x, weight: kernels.upload(tiles), scale: 0, bias };
+    } else if (isTiled) {
       const codes = Int8Array.from({ length: n * k }, () => Math.floor(random.next() * 255) - 127);
       const scales = Float32Array.from({ length: n }, () => (0.5 + random.next()) / 127);
       const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
@@ -125,7 +131,7 @@ function pick(matrix: Matrix, rows: readonly number[]): Matrix {
 
 /** INT8 weights in tiles; what is beside the matrix is zero. */
 function tilesOf(codes: Int8Array, rows: number, columns: number): Uint8Array {
-  const byteLength = tileShape(rows, columns).reduce((product, size) => product * size);
+  const byteLength = tileShape(INT8_TILE, rows, columns).reduce((product, size) => product * size);
   const tiles = new Uint8Array(byteLength).fill(INT8_OFFSET);
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)
