@@ -1,2 +1,2 @@
 #define INT4_NAME int4Avx2
-#include "int4-body.h"
+#include "int4-words-body.h"

@@ -6,15 +6,7 @@ namespace {
 int64_t groupTokens(int64_t) { return 1; }
 
 void prepare(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
-  quantiseToWords(call, block, first, last);
-  for (int64_t t = first; t < last; t++) {
-    const int16_t* x = reinterpret_cast<const int16_t*>(block.activations) + t * call.paddedIn;
-    for (int64_t g = 0; g < groupCount(call); g++) {
-      int32_t sum = 0;
-      for (int64_t k = g * call.group; k < groupEnd(call, g); k++) sum += x[k];
-      block.groupSum[t * groupCount(call) + g] = sum;
-    }
-  }
+  prepareGroupWords(call, block, first, last);
 }
 
 void multiplyTile(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t tile) {
@@ -39,7 +31,7 @@ void multiplyTile(const LinearCall& call, const PreparedBlock& block, int64_t t,
       sums[row] += static_cast<float>(dot) * halfToFloat(call.groupScale[at + row]);
     }
   }
-  addResults(call, block, t, tile, sums);
+  storeSums(call, block, t, tile, sums);
 }
 
 void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {

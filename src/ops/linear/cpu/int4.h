@@ -5,14 +5,28 @@
 
 namespace aloft {
 
-// Inputs of group g that are stored: the last group may end before the padding does.
+// End of the stored inputs of group g: the last group may end before the padding does.
 ALOFT_INLINE int64_t groupEnd(const LinearCall& call, int64_t g) {
   const int64_t end = (g + 1) * call.group;
   return end < call.paddedIn ? end : call.paddedIn;
 }
 
-ALOFT_INLINE void addResults(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t tile,
-                             const float* sums) {
+// Activations as of int8, [tokens][in] in 16 bits, and their sums.
+ALOFT_INLINE void prepareGroupWords(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
+  quantiseToWords(call, block, first, last);
+  for (int64_t t = first; t < last; t++) {
+    const int16_t* x = reinterpret_cast<const int16_t*>(block.activations) + t * call.paddedIn;
+    for (int64_t g = 0; g < groupCount(call); g++) {
+      int32_t sum = 0;
+      for (int64_t k = g * call.group; k < groupEnd(call, g); k++) sum += x[k];
+      block.groupSum[t * groupCount(call) + g] = sum;
+    }
+  }
+}
+
+// out = sum over the groups * token scale, for one token and tile.
+ALOFT_INLINE void storeSums(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t tile,
+                            const float* sums) {
   float results[tileRows];
   for (int64_t row = 0; row < tileRows; row++) results[row] = sums[row] * block.scale[t];
   storeTile(call, block.firstToken + t, tile, results);
