@@ -1,6 +1,7 @@
 // Row-major int4 codes with scales and zeros of groups -> the tiles of the CUDA kernels (see int4-tiles.ts), on all
 // threads.
 #include "ops/cpu/pool.h"
+#include <algorithm>
 #include <cstring>
 
 namespace aloft {
@@ -19,26 +20,30 @@ struct Int4Source {
   int64_t groups() const { return (columns + group - 1) / group; }
 };
 
-// Place of a column of a tile's box of 64 among the nibbles of a row's four lanes, which have 8 bytes each. A product
-// of 16 columns takes columns 2t, 2t + 1, 2t + 8 and 2t + 9 from lane t.
-int64_t placeOfNibble(int64_t column) {
-  const int64_t product = column / 16 % 4, half = column / 8 % 2, lane = column / 2 % 4;
-  return lane * 16 + product / 2 * 8 + column % 2 * 4 + product % 2 * 2 + half;
+// Nibbles of a tile's row from column `column0` on, a byte each. Outside of the matrix weights are 0.
+void readRow(const Int4Source& source, int64_t row, int64_t column0, uint8_t (&nibbles)[int4TileColumns]) {
+  for (int64_t from = 0; from < int4TileColumns; from += source.group) {
+    const int64_t group = (column0 + from) / source.group, left = source.columns - column0 - from;
+    const bool isInside = row < source.rows && left > 0;
+    const int zero = source.zeros == nullptr ? int4Offset : isInside ? source.zeros[row * source.groups() + group] : 0;
+    std::memset(nibbles + from, zero, source.group);
+    if (!isInside) continue;
+    const int8_t* codes = source.codes + row * source.columns + column0 + from;
+    const int offset = source.zeros == nullptr ? int4Offset : 0;
+    for (int64_t i = 0; i < std::min(left, source.group); i++)
+      nibbles[from + i] = static_cast<uint8_t>(codes[i] + offset);
+  }
 }
 
-// Nibbles of a tile's row from column `column0` on. Outside of the matrix weights are 0.
-void fillRow(const Int4Source& source, int64_t row, int64_t column0, uint8_t* box0) {
-  const bool isInside = row < source.rows;
-  for (int64_t i = 0; i < int4TileColumns; i++) {
-    const int64_t column = column0 + i, group = column / source.group;
-    const bool hasGroup = isInside && group < source.groups();
-    const int zero = source.zeros == nullptr ? int4Offset : hasGroup ? source.zeros[row * source.groups() + group] : 0;
-    int nibble = zero;
-    if (isInside && column < source.columns)
-      nibble = source.codes[row * source.columns + column] + (source.zeros == nullptr ? int4Offset : 0);
-    const int64_t place = placeOfNibble(i);
-    uint8_t& byte = box0[i / 64 * (int4CodeBytes / 2) + place / 2];
-    byte = static_cast<uint8_t>(byte | nibble << place % 2 * 4);
+// Places the 8 bytes of each of the four lanes of a row, in both boxes. A product of 16 columns takes columns 2t,
+// 2t + 1, 2t + 8 and 2t + 9 from lane t; a word has those of two products.
+void placeRow(const uint8_t (&nibbles)[int4TileColumns], uint8_t* row) {
+  for (int64_t word = 0; word < 16; word++) {
+    const int64_t box = word / 8, lane = word / 2 % 4, half = word % 2;
+    const uint8_t* from = nibbles + box * 64 + half * 32 + lane * 2;
+    uint32_t bits = 0;
+    for (int i = 0; i < 8; i++) bits |= static_cast<uint32_t>(from[i / 2 % 2 * 16 + i % 2 * 8 + i / 4]) << 4 * i;
+    std::memcpy(row + box * (int4CodeBytes / 2) + lane * 8 + half * 4, &bits, 4);
   }
 }
 
@@ -48,7 +53,9 @@ void fillInt4Tile(const Int4Source& source, int64_t row0, int64_t column0, uint8
   const int64_t tileGroups = int4TileColumns / source.group;
   uint8_t *scales = tile + int4CodeBytes, *zeros = scales + tileGroups * int4TileRows * 2;
   for (int64_t row = 0; row < int4TileRows; row++) {
-    fillRow(source, row0 + row, column0, tile + row / 8 * (int4CodeBytes / 4) + row % 8 * 32);
+    uint8_t nibbles[int4TileColumns];
+    readRow(source, row0 + row, column0, nibbles);
+    placeRow(nibbles, tile + row / 8 * (int4CodeBytes / 4) + row % 8 * 32);
     if (row0 + row >= source.rows) continue;
     for (int64_t i = 0; i < tileGroups; i++) {
       const int64_t group = column0 / source.group + i, from = (row0 + row) * source.groups() + group;

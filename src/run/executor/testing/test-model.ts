@@ -7,7 +7,7 @@ import {
   halfToFloat,
 } from '../../../core/dtype.js';
 import { seededRandom, type RandomSource } from '../../../core/random.js';
-import { quantiseRow } from '../../../ops/linear/reference.js';
+import { quantiseGroups, quantiseRow, restoreGroups } from '../../../ops/linear/reference.js';
 import type { Plan, PlanWeight } from '../../../plan/plan.js';
 import { createTestPlan, type TestPlanShape } from '../../../plan/testing/test-plan.js';
 import type { WeightFormat } from '../../../plan/weight-format.js';
@@ -65,7 +65,12 @@ function representable(data: Float32Array, shape: readonly number[], format: Wei
     const columns = shape[1]!;
     const out = new Float32Array(data.length);
     for (let at = 0; at < data.length; at += columns) {
-      const { quantised, scale } = quantiseRow(data.subarray(at, at + columns));
+      const row = data.subarray(at, at + columns);
+      if (format.group !== null) {
+        out.set(restoreGroups(quantiseGroups(row, format)), at);
+        continue;
+      }
+      const { quantised, scale } = quantiseRow(row);
       quantised.forEach((value, i) => (out[at + i] = value * scale));
     }
     return out;
