@@ -1,8 +1,8 @@
 // int4 weights, which are stored as unsigned nibbles: a weight is (nibble - zero) * scale.
 //
-// A word has eight nibbles of a row, in the order in which two products take them: nibbles i and i + 4 become a pair of
-// activations. A nibble in the low bits of the significand of a power of two is that power plus the nibble, so a pair
-// takes one logical operation and one addition, which takes the power and the zero away. Differences are exact.
+// A word has eight nibbles of a row: nibbles i and i + 4 become a pair of activations. A nibble in the low bits of the
+// significand of a power of two is that power plus the nibble, so a pair takes one logical operation and one addition,
+// which takes the power and the zero away. Differences are exact.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/pairs.cuh"
@@ -21,18 +21,22 @@ __device__ __forceinline__ Int4Zero int4_zero(u32 zero) {
 #endif
 }
 
-// The pairs of nibbles 2 `product` and 2 `product` + 1, less their zero.
+// The operands of product 0 or 1 of a word, less their zero: of product 0 nibbles 0 and 4, and 2 and 6, of product 1
+// those after them.
 __device__ __forceinline__ void int4_pairs(u32 word, int product, const Int4Zero& zero, u32& first, u32& second) {
-  const u32 shifted = word >> product * 8;
+  const u32 words[2] = {word, word >> 8};
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    u32& pair = i == 0 ? first : second;
 #ifdef ACT_BF16
-  // 0x4300 + nibble is 128 + nibble. The significand has 7 bits, so every nibble is brought to the lowest.
-  first = add_pairs((shifted & 0x000f000fu) | 0x43004300u, zero.low);
-  second = add_pairs((shifted >> 4 & 0x000f000fu) | 0x43004300u, zero.high);
+    // 0x4300 + nibble is 128 + nibble. The significand has 7 bits, so every nibble is brought to the lowest.
+    pair = add_pairs((words[i] >> product * 4 & 0x000f000fu) | 0x43004300u, zero.low);
 #else
-  // 0x6400 + nibble is 1024 + nibble; 4 bits up, 1024 + 16 nibble, of which 0x2c00 makes the sixteenth part.
-  first = add_pairs((shifted & 0x000f000fu) | 0x64006400u, zero.low);
-  second = multiply_add_pairs((shifted & 0x00f000f0u) | 0x64006400u, 0x2c002c00u, zero.high);
+    // 0x6400 + nibble is 1024 + nibble; 4 bits up, 1024 + 16 nibble, of which 0x2c00 makes the sixteenth part.
+    pair = product == 0 ? add_pairs((words[i] & 0x000f000fu) | 0x64006400u, zero.low)
+                        : multiply_add_pairs((words[i] & 0x00f000f0u) | 0x64006400u, 0x2c002c00u, zero.high);
 #endif
+  }
 }
 
 // A scale as a pair. A bf16 has fewer bits than an f16, so that what it lacks is kept beside it: products are rounded

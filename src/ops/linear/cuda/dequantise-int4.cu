@@ -19,12 +19,14 @@ __device__ __forceinline__ void dequantise_box(const DequantiseArgs& a, const u8
     const float scale = half_bits_to_float(__ldg(scales + group));
     const int zero = W::HAS_ZERO_BYTES ? __ldg(tile + W::ZEROS + group) : 8;
     const u32 word = __ldg(words + part);
-    // Pair i has nibbles i and i + 4: k 2t and 2t + 1 of eight k.
+    // Pair i is k 2t and 2t + 1 of eight k.
     Vec16 pairs;
 #pragma unroll
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
+      const int shift = (i >> 1) * 4 + (i & 1) * 8;
       pairs.w[i] =
-          pack_act(((int)(word >> i * 4 & 15) - zero) * scale, ((int)(word >> i * 4 + 16 & 15) - zero) * scale);
+          pack_act(((int)(word >> shift & 15) - zero) * scale, ((int)(word >> shift + 16 & 15) - zero) * scale);
+    }
     transpose4(pairs.w);
     const int column = column0 + box * 64 + part * 32 + (lane & 3) * 8;
     if (row < a.n && column < a.k) store16(a.out + (size_t)row * a.k + column, pairs);

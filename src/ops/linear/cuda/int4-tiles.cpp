@@ -42,7 +42,7 @@ void placeRow(const uint8_t (&nibbles)[int4TileColumns], uint8_t* row) {
     const int64_t box = word / 8, lane = word / 2 % 4, half = word % 2;
     const uint8_t* from = nibbles + box * 64 + half * 32 + lane * 2;
     uint32_t bits = 0;
-    for (int i = 0; i < 8; i++) bits |= static_cast<uint32_t>(from[i / 2 % 2 * 16 + i % 2 * 8 + i / 4]) << 4 * i;
+    for (int i = 0; i < 8; i++) bits |= static_cast<uint32_t>(from[i % 2 * 16 + i / 2 % 2 * 8 + i / 4]) << 4 * i;
     std::memcpy(row + box * (int4CodeBytes / 2) + lane * 8 + half * 4, &bits, 4);
   }
 }

@@ -57,7 +57,7 @@ function withZeroRows({ codes, scales, zeros }: Int4Matrix, rows: number, padded
 
 const SOURCES = fileURLToPath(new URL('../../../../src/ops', import.meta.url));
 /** Headers that the program has its own version of. */
-const REPLACED = ['act', 'pairs', 'memory', 'async', 'mma', 'int8', 'types'];
+const REPLACED = ['act', 'pairs', 'memory', 'async', 'mma', 'int8', 'types', 'launch', 'warp'];
 const compiler = process.env['CXX'] ?? 'g++';
 
 describe.each(CUDA_DTYPES)('operands in %s', (dtype) => {
@@ -88,10 +88,12 @@ describe.each(CUDA_DTYPES)('operands in %s', (dtype) => {
         expect(numbers[i]!).toBeCloseTo(value, 12);
         expect(numbers[2 * values.length + i]!).toBeCloseTo(value, 12);
         // With the scale in it, an operand is rounded once; a bf16 one is off by another 2^-16 at most.
-        const error = Math.abs(numbers[values.length + i]! - value);
-        expect(error).toBeLessThanOrEqual(Math.abs(value) * (roundoff(dtype) + 2 ** -16));
+        for (const matrix of [1, 3]) {
+          const error = Math.abs(numbers[matrix * values.length + i]! - value);
+          expect(error).toBeLessThanOrEqual(Math.abs(value) * (roundoff(dtype) + 2 ** -16));
+        }
       }
-      expect(numbers).toHaveLength(3 * values.length);
+      expect(numbers).toHaveLength(4 * values.length);
     }
   });
 });

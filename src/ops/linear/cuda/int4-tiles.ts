@@ -27,8 +27,8 @@ export function int4Tile(groups: Int4Groups): TileSize {
 
 /**
  * Where a nibble lies: [row / 16][column / 128][box of 64 columns][rows 0-7, 8-15][lane = row % 8 * 4 + t][8 bytes]. A lane has
- * the columns 2t, 2t + 1, 2t + 8 and 2t + 9 of each of four products of 16. A word of 4 bytes has two products; its nibbles 0 to
- * 3 are 2t and 2t + 8 of the first and of the second, nibbles 4 to 7 their neighbours 2t + 1 and 2t + 9.
+ * the columns 2t, 2t + 1, 2t + 8 and 2t + 9 of each of four products of 16. A word of 4 bytes has two products: the first in
+ * nibbles 0, 4, 2 and 6, the second in nibbles 1, 5, 3 and 7.
  */
 export function int4Place(
   groups: Int4Groups,
@@ -40,11 +40,11 @@ export function int4Place(
   const half = (row >> 3) & 1;
   const box = (column >> 6) & 1;
   const product = (column >> 4) & 3;
-  const within = (product >> 1) * 4 + (column & 1) * 2 + (product & 1);
+  const within = (product >> 1) * 4 + (column & 1) * 2 + ((column >> 3) & 1);
   const offset = box * (CODE_BYTES / 2) + half * (CODE_BYTES / 4) + laneOf(row, column) * 8 + within;
   return {
     offset: tileIndex(tile, row, column, columns) * tile.bytes + offset,
-    shift: ((column >> 3) & 1) === 0 ? 0 : 4,
+    shift: (product & 1) === 0 ? 0 : 4,
   };
 }
 

@@ -1,6 +1,6 @@
 // weights.cuh without a GPU: a program that reads one int4 tile and writes the operands that each lane of a warp makes
 // of it, as a [16, 128] matrix of f64, first with the scales beside them (ring.cu), then with the scales in them
-// (wide.cu), then from global memory (stream.cu).
+// (wide.cu), then from global memory (stream.cu), then as the dense matrix (dequantise-int4.cu).
 //
 //   g++ -x c++ -I <empty files by the names of the headers below> -I src/ops [-DACT_BF16] int4-on-host.h
 //   a.out INT4_G128 < tile > matrices
@@ -118,7 +118,23 @@ u32 load4(const void*) { abort(); }
 Vec16 load_matrices(u32) { abort(); }
 void dequantise4(u32, u32&, u32&) { abort(); }
 
+void allow_successor() { abort(); }
+void wait_predecessor() { abort(); }
+struct {
+  int x;
+} blockIdx, blockDim;
+
 #include "linear/cuda/weights.cuh"
+
+// ---- cuda/warp.cuh and stores: a lane's words go where the exchange between four lanes would bring them ----
+
+void transpose4(u32 (&)[4]) {}
+void store16(u16* to, const Vec16& v) {
+  const int t = threadIdx.x & 3;
+  for (int i = 0; i < 4; i++) memcpy(to + (i - t) * 8 + t * 2, &v.w[i], 4);
+}
+
+#include "linear/cuda/dequantise-int4.cu"
 
 // Puts the operand of a lane where the instructions take its numbers to be, see the PTX ISA on mma.m16n8k16.
 void put(double (&matrix)[16][128], const u32 (&f)[4], int lane, int column, const float (&scale)[2]) {
@@ -133,7 +149,8 @@ template <WeightFormat FORMAT>
 void write_operands() {
   typedef Weights<FORMAT> W;
   if (fread(sharedMemory, 1, W::TILE_BYTES, stdin) != W::TILE_BYTES || getchar() != EOF) abort();
-  static double matrices[3][16][128];
+  static double matrices[4][16][128];
+  static u16 dense[16][128];
   for (int lane = 0; lane < 32; lane++)
     for (int product = 0; product < 8; product++) {
       threadIdx.x = 96 + lane;
@@ -148,6 +165,11 @@ void write_operands() {
       W::chunk_fragment(f, chunk, product);
       put(matrices[2], f, lane, product * 16, {W::scale_of(chunk, group, 0), W::scale_of(chunk, group, 1)});
     }
+  for (int part = 0; part < 4 * 32; part++) {
+    threadIdx.x = part % 32;
+    dequantise_box<W>({sharedMemory, nullptr, dense[0], 16, 128}, sharedMemory, 0, 0, part / 64, part / 32 % 2);
+  }
+  for (int i = 0; i < 16 * 128; i++) matrices[3][i / 128][i % 128] = act_of_bits(dense[i / 128][i % 128]);
   fwrite(matrices, sizeof matrices, 1, stdout);
 }
 
