@@ -168,10 +168,11 @@ struct Weights<INT8> : TiledWeights<1024, 1> {
   // ---- in global memory ----
   typedef RowPieces Chunk;
 
+  // A tile after the last row is not there.
   static __device__ __forceinline__ void load_chunk(Chunk& c, const u8* weight, int row, int chunk, int n,
                                                     int columns) {
     const u8* tile =
-        weight + ((size_t)(row >> 4) * ((columns + 63) >> 6) + chunk) * TILE_BYTES + (threadIdx.x & 31) * 16;
+        weight + ((size_t)(min(row, n - 1) >> 4) * tiles_of(columns) + chunk) * TILE_BYTES + (threadIdx.x & 31) * 16;
     c.low = load_stream(tile);
     c.high = load_stream(tile + 512);
   }
