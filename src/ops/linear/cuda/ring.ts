@@ -113,22 +113,22 @@ const TRIALS: readonly RingShape[] = [
 ];
 /** Shapes to try with int4, whose tiles are two boxes wide. With half of the shared memory, the next kernel's blocks fit beside. */
 const INT4_TRIALS: readonly RingShape[] = [
+  [2, 1, 8, 16, 108, 1],
+  [2, 2, 4, 8, 108, 1],
+  [3, 1, 4, 8, 108, 2],
+  [1, 2, 4, 8, 108, 2],
+  [2, 1, 4, 8, 72, 3],
+  [2, 1, 4, 8, 108, 2],
+  [2, 1, 4, 8, 54, 2],
+  [2, 1, 8, 16, 108, 2],
   [1, 1, 8, 16, 108, 2],
   [1, 1, 8, 16, 54, 2],
   [1, 1, 4, 8, 54, 4],
   [1, 2, 8, 16, 108, 1],
-  [1, 2, 4, 8, 108, 2],
   [1, 2, 4, 8, 200, 1],
-  [2, 1, 4, 8, 72, 3],
-  [2, 1, 4, 8, 108, 2],
-  [2, 1, 4, 8, 54, 2],
-  [2, 1, 8, 16, 108, 1],
-  [2, 1, 8, 16, 108, 2],
-  [2, 2, 4, 8, 108, 1],
   [2, 2, 4, 8, 108, 2],
   [2, 2, 4, 8, 200, 1],
   [2, 2, 2, 4, 108, 2],
-  [3, 1, 4, 8, 108, 2],
   [3, 2, 4, 8, 108, 1],
 ];
 const trialsOf = (format: WeightFormat): readonly RingShape[] =>

@@ -32,8 +32,11 @@ export interface WideConfig {
 const READS: ReadonlySet<WeightElement> = new Set(['int8', 'int4']);
 /** Up to here `ring.cu` is faster. */
 const MAX_RING_ROWS = 16;
-/** So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them. */
-const TRIAL_COUNT = 3;
+/**
+ * So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them for int8;
+ * estimates of int4 are not fitted.
+ */
+const TRIAL_COUNTS = { int8: 3, int4: 6 } as const;
 
 /** [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, from rows, to rows]: what won anywhere in trials on an H200. */
 const SHAPES = [
@@ -61,6 +64,9 @@ const SHAPES = [
 
 const KIB = 1024;
 const BOX_COLUMNS = 64;
+
+const kindOf = (format: WeightFormat): 'int8' | 'int4' =>
+  storedWeights(format).kind === 'int4' ? 'int4' : 'int8';
 
 const tileRows = ({ tilesPerWarp, warpgroups }: WideConfig): number => tilesPerWarp * warpgroups * 64;
 
@@ -116,8 +122,7 @@ function estimatedCycles(
   const { tokenGroups, boxes, clusterBlocks } = config;
   const { format, n, k } = problem;
   const rows = tileRows(config);
-  const { kind } = storedWeights(format);
-  const fragments = CYCLES.fragments[kind === 'int4' ? kind : 'int8'];
+  const fragments = CYCLES.fragments[kindOf(format)];
   const memoryBytes = weightBytes(format, n, k);
   const tokens = tokenGroups * 8;
   const tiles = tileCount(config, problem);
@@ -186,7 +191,7 @@ export const wide: LinearMethod<WideConfig> = {
   builtIn: (problem, target) => wide.candidates(problem, target)[0],
   candidates: (problem, { computeCapability, multiprocessorCount }) =>
     hasWarpgroupProducts(computeCapability)
-      ? wideConfigs(problem, multiprocessorCount).slice(0, TRIAL_COUNT)
+      ? wideConfigs(problem, multiprocessorCount).slice(0, TRIAL_COUNTS[kindOf(problem.format)])
       : [],
   fusesSwiglu: (_, inter) => inter % 16 === 0,
   fits: () => true,
