@@ -42,6 +42,11 @@ def value_q4_0(data, i):
     return half(data, 0) * (nibble(data[2 + i % 16], i >= 16) - 8)
 
 
+def value_q4_1(data, i):
+    """Return value i of 32: a float16 scale and a float16 minimum, then the same nibbles."""
+    return half(data, 0) * nibble(data[4 + i % 16], i >= 16) + half(data, 2)
+
+
 def scale_and_minimum(scales, group):
     """Return the 6-bit scale and minimum of a group: groups 4..7 have their top bits in the bytes of groups 0..3."""
     if group < 4:
@@ -71,7 +76,8 @@ def value_q6_k(data, i):
 
 TYPES = {"Q8_0": (32, 34, [0], value_q8_0), "Q4_0": (32, 18, [0], value_q4_0),
          "Q4_K": (256, 144, [0, 2], lambda data, i: value_k(data, i, False)),
-         "Q5_K": (256, 176, [0, 2], lambda data, i: value_k(data, i, True)), "Q6_K": (256, 210, [208], value_q6_k)}
+         "Q5_K": (256, 176, [0, 2], lambda data, i: value_k(data, i, True)), "Q6_K": (256, 210, [208], value_q6_k),
+         "Q4_1": (32, 20, [0, 2], value_q4_1)}
 
 
 def main():

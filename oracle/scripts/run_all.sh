@@ -8,6 +8,7 @@ python3 tiny_models.py "$2"
 python3 family_models.py "$2"
 python3 chatglm_models.py "$2"
 python3 gguf_blocks.py "$2"
+python3 quantised_models.py "$2"
 python3 warpers.py "$2"
 for part in probes templates programs; do
   python3 "jinja_$part.py" "$2"

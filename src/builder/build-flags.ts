@@ -4,6 +4,8 @@
  */
 
 import { KV_CACHE_NAMES } from '../core/dtype.js';
+import { INT4_GROUPS, QUANTISED_FORMATS } from '../plan/weight-format.js';
+import { METHOD_NAMES } from './quantised/quantisation-config.js';
 
 type FlagKind =
   | { readonly type: 'switch' }
@@ -41,6 +43,7 @@ const COUNT: FlagKind = { type: 'whole', min: 1, max: 2 ** 31 - 1 };
 export const PRECISIONS = ['float32', 'bfloat16', 'float16'] as const;
 const PLUGIN: FlagKind = { type: 'optionalChoice', choices: PRECISIONS, bare: 'float16' };
 const WEIGHT_ONLY_PRECISIONS = ['int8', 'int4', 'int4_awq', 'int4_gptq'] as const;
+const QUANTISATIONS = ['none', ...QUANTISED_FORMATS.keys(), ...METHOD_NAMES];
 
 type Row = readonly [
   name: string,
@@ -65,9 +68,16 @@ const SUPPORTED = rows('yes', [
   [
     'weight_only_precision',
     { type: 'optionalChoice', choices: WEIGHT_ONLY_PRECISIONS, bare: 'int8' },
-    'how, with --use_weight_only',
+    'how, with --use_weight_only; int4_awq and int4_gptq take the codes of a checkpoint that is quantised so',
     { fallback: 'int8' },
   ],
+  [
+    'group_size',
+    { type: 'choice', choices: INT4_GROUPS.map(String) },
+    'inputs that share a scale, with int4',
+    { fallback: 128 },
+  ],
+  ['quant_ckpt_path', TEXT, 'directory of an AWQ or GPTQ checkpoint; the same as --model_dir'],
   ['int8_kv_cache', SWITCH, 'the same as --kv_cache_dtype int8'],
   ['fp8_kv_cache', SWITCH, 'the same as --kv_cache_dtype fp8'],
   ['max_batch_size', COUNT, 'most sequences at a time', { fallback: 8 }],
@@ -116,11 +126,18 @@ const OWN = rows('yes', [
     'type of the KV cache; int8 and fp8 (E4M3) scale each key and value by itself; auto is --dtype',
     { fallback: 'auto' },
   ],
-  ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],
-  ['quantize_embedding', SWITCH, 'with --use_weight_only: store the embedding quantised too'],
+  [
+    'quantization',
+    { type: 'choice', choices: QUANTISATIONS },
+    'format of the matrices of the layers, as --use_weight_only or in one word; awq and gptq: of a checkpoint that must be quantised so; none: dense',
+    { fallback: 'as the checkpoint has them' },
+  ],
+  ['quantize_lm_head', SWITCH, 'store lm_head in the format of the layers too'],
+  ['quantize_embedding', SWITCH, 'store the embedding in the format of the layers too'],
 ]);
 
 const ALWAYS = rows('always', [
+  ['per_group', SWITCH, 'scales per group', { note: 'int4 weights always have scales per group' }],
   ['remove_input_padding', SWITCH, 'packed input', { note: 'Input is always packed' }],
   ['paged_kv_cache', SWITCH, 'paged KV cache', { note: 'The KV cache is always paged' }],
   [
@@ -175,17 +192,14 @@ const RECORDED = rows('recorded', [
 ]);
 
 const SAFETENSORS_FIRST = 'convert the checkpoint to the Hugging Face format and name it with --model_dir';
-const WEIGHT_ONLY_INSTEAD = 'use --use_weight_only for INT8 weights';
+const WEIGHT_ONLY_INSTEAD = 'use --quantization int8 or int4';
 
 const UNSUPPORTED = rows('no', [
   ['meta_ckpt_dir', TEXT, 'Meta checkpoint directory', { note: SAFETENSORS_FIRST }],
   ['ft_model_dir', TEXT, 'FasterTransformer directory', { note: SAFETENSORS_FIRST }],
-  ['quant_ckpt_path', TEXT, 'AWQ or GPTQ checkpoint', { note: WEIGHT_ONLY_INSTEAD }],
   ['use_smooth_quant', SWITCH, 'SmoothQuant', { note: WEIGHT_ONLY_INSTEAD }],
   ['per_channel', SWITCH, 'SmoothQuant: scale per channel', { note: WEIGHT_ONLY_INSTEAD }],
   ['per_token', SWITCH, 'SmoothQuant: scale per token', { note: WEIGHT_ONLY_INSTEAD }],
-  ['per_group', SWITCH, 'scales per group', { note: WEIGHT_ONLY_INSTEAD }],
-  ['group_size', COUNT, 'size of a group', { note: WEIGHT_ONLY_INSTEAD }],
   ['enable_fp8', SWITCH, 'FP8 matrices', { note: WEIGHT_ONLY_INSTEAD }],
   ['quantized_fp8_model_path', TEXT, 'FP8 scales', { note: WEIGHT_ONLY_INSTEAD }],
   [

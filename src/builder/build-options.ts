@@ -3,7 +3,7 @@ import type { Log } from '../core/log.js';
 import type { WeightLayout } from '../device/weight-layout.js';
 import type { TimingCache } from '../engine/timing-cache.js';
 import type { Plan } from '../plan/plan.js';
-import type { Quantisation } from './passes/quantise.js';
+import type { QuantisationChoice } from './quantisation-choice.js';
 
 /** Limits that the engine promises; the KV cache and the workspace are sized by them at load. */
 export interface EngineLimits {
@@ -42,8 +42,8 @@ export interface BuildOptions {
   readonly precision: PrecisionName;
   /** Element type of the KV cache; `auto` is the precision. */
   readonly kvCache: KvCacheName | 'auto';
-  /** Parts stored quantised; null for none. */
-  readonly quantisation: Quantisation | null;
+  /** Format of the weights. */
+  readonly quantisation: QuantisationChoice;
   /** Tensor-parallel ranks. */
   readonly worldSize: number;
   readonly limits: EngineLimits;

@@ -9,7 +9,7 @@ import { startingTimingCache } from '../engine/timing-cache.js';
 import type { WeightName } from '../plan/plan.js';
 import type { BuildOptions, BuildTarget, KernelPackage } from './build-options.js';
 import { type BuildReport, BuildTally } from './build-report.js';
-import { buildWarnings, cacheWarnings, checkTensors } from './check-checkpoint.js';
+import { buildWarnings, cacheWarnings, checkCodes, checkTensors } from './check-checkpoint.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import { draftManifest } from './manifest-draft.js';
@@ -39,16 +39,18 @@ export async function buildEngine(
   hooks: BuildHooks,
 ): Promise<BuildReport> {
   const tally = new BuildTally();
-  const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
+  const defined = definePlans(checkpoint.config, options);
+  const { model, config, quantisation, definition, ranks: plans } = defined;
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
+  checkCodes(checkpoint, defined);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   const warnings = [
     ...buildWarnings(checkpoint, definition, options),
     ...cacheWarnings(target.layout.device, options),
   ];
   for (const warning of warnings) hooks.log.warning(warning);
-  const subject = { modelName: model.name, config, generation: checkpoint.generation };
+  const subject = { modelName: model.name, config, quantisation, generation: checkpoint.generation };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
   const kernels = target.buildKernels?.(request) ?? NO_KERNELS;

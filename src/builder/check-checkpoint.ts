@@ -1,8 +1,11 @@
 import { DEVICE_TRAITS, type DeviceName } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
-import type { Plan, WeightPart } from '../plan/plan.js';
+import type { Plan, PlanWeight, WeightPart } from '../plan/plan.js';
+import { formatText } from '../plan/weight-format.js';
 import type { BuildOptions } from './build-options.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
+import type { BuildPlans } from './plans.js';
+import { hasCodes } from './weight-reader.js';
 import { causeOfMissing, causeOfUnused, listedNames, unusedNames } from './tensor-names.js';
 
 const READABLE: readonly (string | undefined)[] = ['f32', 'f16', 'bf16'];
@@ -52,6 +55,45 @@ function checkNames({ origin, config, tensors }: Checkpoint, plan: Plan): void {
     'TENSOR_MISSING',
     `${origin} lacks ${missing.length} of the ${needed.size} tensors that ${config.architecture} with the sizes of ${config.path} needs: ${listedNames(missing)}. Likely cause: ${causeOfMissing(tensors.names, missing)}.`,
   );
+}
+
+/**
+ * Checks that a checkpoint's codes can be taken over: that a quantised checkpoint holds codes where its configuration says so, and
+ * that ranks cut between groups.
+ * @param plans one per rank
+ * @throws {AloftError} TENSOR_MISMATCH, SHARDING_IMPOSSIBLE
+ */
+export function checkCodes(
+  { config, tensors }: Checkpoint,
+  { ranks, quantisation }: Pick<BuildPlans, 'ranks' | 'quantisation'>,
+): void {
+  for (const { weights, worldSize } of ranks)
+    for (const [name, weight] of Object.entries(weights)) {
+      if (weight.format.type === 'dense') continue;
+      if (hasCodes(tensors, weight)) checkCuts(name, weight, worldSize);
+      else if (quantisation === config.quantisation) refuseNumbers(weight);
+    }
+
+  function refuseNumbers({ source, format }: PlanWeight): never {
+    const other = source.parts.find(({ tensor }) => tensors.info(tensor)!.format === undefined)!;
+    const { file, dtypeName } = tensors.info(other.tensor)!;
+    throw new AloftError(
+      'TENSOR_MISMATCH',
+      `${file}: tensor '${other.tensor}' is ${dtypeName}, but the quantization_config of ${config.path} says that it is ${formatText(format)}. Add its module to 'modules_to_not_convert', or build with --quantization none.`,
+    );
+  }
+}
+
+function checkCuts(name: string, { source, format }: PlanWeight, worldSize: number): void {
+  const group = format.type === 'quantised' ? format.group : null;
+  for (const { shape, slice } of source.parts) {
+    if (slice?.axis !== 1 || group === null) continue;
+    if (slice.start % group === 0 && (slice.end % group === 0 || slice.end === shape[1])) continue;
+    throw new AloftError(
+      'SHARDING_IMPOSSIBLE',
+      `--tp_size ${worldSize} cuts '${name}' within the checkpoint's groups of ${group} inputs: a rank has ${slice.end - slice.start} of ${shape[1]}. Build for fewer ranks, or with --quantization int8.`,
+    );
+  }
 }
 
 /** Faults of a checkpoint that a build can go on with, but its user should know. */

@@ -2,10 +2,12 @@ import type { ManifestDraft } from '../engine/engine-writer.js';
 import type { BuildOptions, BuildTarget } from './build-options.js';
 import type { GenerationConfig } from './checkpoint/generation-config.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
+import type { Quantisation } from './passes/quantise.js';
 import { formatText, type QuantisedElement } from '../plan/weight-format.js';
 
 /** Bits of quant_mode. */
 const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2, int4: 1 };
+const PER_GROUP_BIT = 32;
 const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */
 const WEIGHT_ONLY_PLUGIN = 'float16';
@@ -15,6 +17,7 @@ export interface BuildSubject {
   /** Name in engine files. */
   readonly modelName: string;
   readonly config: ModelConfig;
+  readonly quantisation: Quantisation | null;
   readonly generation: GenerationConfig;
 }
 
@@ -26,13 +29,13 @@ export function draftManifest(
 ): ManifestDraft {
   return {
     builder_config: builderConfig(subject, options),
-    plugin_config: pluginConfig(options),
+    plugin_config: pluginConfig(subject, options),
     aloft: aloftSection(subject, target, options),
   };
 }
 
 function builderConfig(
-  { modelName, config }: BuildSubject,
+  { modelName, config, quantisation }: BuildSubject,
   options: BuildOptions,
 ): ManifestDraft['builder_config'] {
   const { limits, plugins } = options;
@@ -53,19 +56,22 @@ function builderConfig(
     parallel_build: plugins.parallelBuild,
     pipeline_parallel: 1,
     precision: options.precision,
-    quant_mode: quantMode(options),
+    quant_mode: quantMode(quantisation, options),
     tensor_parallel: options.worldSize,
     use_refit: false,
     vocab_size: config.vocabulary,
   };
 }
 
-function quantMode({ quantisation, kvCache }: BuildOptions): number {
+function quantMode(quantisation: Quantisation | null, { kvCache }: BuildOptions): number {
   const cacheBit = kvCache === 'int8' || kvCache === 'fp8' ? KV_CACHE_BITS[kvCache] : 0;
-  return (quantisation === null ? 0 : WEIGHT_BITS[quantisation.format.element]) + cacheBit;
+  if (quantisation === null) return cacheBit;
+  const { element, group } = quantisation.format;
+  return WEIGHT_BITS[element] + (group === null ? 0 : PER_GROUP_BIT) + cacheBit;
 }
 
-function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
+function pluginConfig({ quantisation }: BuildSubject, options: BuildOptions): ManifestDraft['plugin_config'] {
+  const hasGroups = quantisation !== null && quantisation.format.group !== null;
   const { plugins, precision, limits } = options;
   return {
     attention_qk_half_accumulation: false,
@@ -87,15 +93,15 @@ function pluginConfig(options: BuildOptions): ManifestDraft['plugin_config'] {
     smooth_quant_gemm_plugin: false,
     tokens_per_block: limits.blockTokens,
     use_custom_all_reduce: plugins.customAllReduce,
-    weight_only_groupwise_quant_matmul_plugin: false,
-    weight_only_quant_matmul_plugin: options.quantisation === null ? false : WEIGHT_ONLY_PLUGIN,
+    weight_only_groupwise_quant_matmul_plugin: hasGroups ? WEIGHT_ONLY_PLUGIN : false,
+    weight_only_quant_matmul_plugin: quantisation === null || hasGroups ? false : WEIGHT_ONLY_PLUGIN,
   };
 }
 
 function aloftSection(
-  { config, generation }: BuildSubject,
+  { config, quantisation, generation }: BuildSubject,
   { layout, deviceArchitecture, createdBy }: BuildTarget,
-  { limits, quantisation, precision, kvCache }: BuildOptions,
+  { limits, precision, kvCache }: BuildOptions,
 ): ManifestDraft['aloft'] {
   return {
     created_by: createdBy,

@@ -8,13 +8,16 @@ import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
 import { chooseKvDtype } from './passes/choose-kv-dtype.js';
-import { quantise } from './passes/quantise.js';
+import { type Quantisation, quantise } from './passes/quantise.js';
 import { shard } from './passes/shard.js';
+import { chosenQuantisation } from './quantisation-choice.js';
 
 export interface BuildPlans {
   readonly model: ModelFile;
   /** With what the options override. */
   readonly config: ModelConfig;
+  /** Formats of quantised weights; null for none. */
+  readonly quantisation: Quantisation | null;
   /** The model as its file defines it, before any pass. */
   readonly definition: Plan;
   /** One per rank, after all passes. */
@@ -26,14 +29,12 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
   const config = withoutIdleWindows(withOverrides(given, options), options);
   const model = modelFileFor(config.architecture, config.path);
   const definition = model.define(config, PRECISION_DTYPE[options.precision]);
+  const quantisation = chosenQuantisation(options.quantisation, config);
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
-    chooseKvDtype(
-      fuse(quantise(shard(definition, rank, options.worldSize), options.quantisation)),
-      options.kvCache,
-    ),
+    chooseKvDtype(fuse(quantise(shard(definition, rank, options.worldSize), quantisation)), options.kvCache),
   );
   for (const plan of ranks) validatePlan(plan);
-  return { model, config, definition: definition.plan, ranks };
+  return { model, config, quantisation, definition: definition.plan, ranks };
 }
 
 /** Windows that no sequence of the engine fills hide nothing: their layers are those without one. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { BUILD_FLAGS } from './build-flags.js';
 import { resolveBuildOptions } from './resolve-options.js';
 import { faultOf } from './testing/fault.js';
-import { INT8_PER_CHANNEL } from '../plan/weight-format.js';
+import { INT8_PER_CHANNEL, NAMED_FORMATS } from '../plan/weight-format.js';
 
 type Given = Record<string, string | readonly string[] | true>;
 const resolve = (given: Given) => resolveBuildOptions(new Map(Object.entries(given)));
@@ -16,7 +16,7 @@ test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of
       replace: false,
       precision: 'float16',
       kvCache: 'auto',
-      quantisation: null,
+      quantisation: 'checkpoint',
       worldSize: 1,
       limits: {
         maxBatchSize: 8,
@@ -87,7 +87,8 @@ test('every flag of the original is known, is accepted with one line or refused 
     const source: Given = name === 'random_weights' ? {} : { model_dir: 'llama' };
     const given: Given = {
       ...source,
-      use_weight_only: true,
+      ...(name !== 'quantization' && { use_weight_only: true }),
+      ...(name === 'group_size' && { weight_only_precision: 'int4' }),
       [name]: name === 'random_weights' ? 'llama_7b' : value,
     };
     if (support === 'no') {
@@ -133,10 +134,22 @@ test.each<[Given, string, RegExp]>([
   [{ int8_kv_cache: true, fp8_kv_cache: true }, 'USAGE', /--int8_kv_cache and --fp8_kv_cache exclude/],
   [{ kv_cache_dtype: 'fp8', int8_kv_cache: true }, 'USAGE', /--kv_cache_dtype and --int8_kv_cache exclude/],
   [{ kv_cache_dtype: 'int4' }, 'USAGE', /--kv_cache_dtype is 'int4', but must be one of auto, float16/],
-  [{ quantize_lm_head: true }, 'USAGE', /needs --use_weight_only/],
+  [{ quantize_lm_head: true }, 'USAGE', /need --use_weight_only or --quantization with a format/],
+  [{ quantize_embedding: true, quantization: 'awq' }, 'USAGE', /need --use_weight_only or --quantization/],
+  [{ quantization: 'int4', use_weight_only: true }, 'USAGE', /--quantization and --use_weight_only exclude/],
+  [
+    { quantization: 'int3' },
+    'USAGE',
+    /--quantization is 'int3', but must be one of none, int8, int4, int4_g64/,
+  ],
+  [{ quantization: 'int8', group_size: '64' }, 'USAGE', /--group_size 64 needs weights in groups, and int8/],
+  [
+    { quantization: 'int4', group_size: '96' },
+    'USAGE',
+    /--group_size is '96', but must be one of 128, 64, 32/,
+  ],
   [{ world_size: '4', tp_size: '2' }, 'USAGE', /--world_size 4 must equal --tp_size 2/],
   [{ pp_size: '2' }, 'UNSUPPORTED', /--pp_size above 1/],
-  [{ use_weight_only: true, weight_only_precision: 'int4' }, 'UNSUPPORTED', /--weight_only_precision int4/],
   [{ weight_only_precision: 'int2' }, 'USAGE', /--weight_only_precision is 'int2', but must be one of int8/],
   [{ dtype: 'float64' }, 'USAGE', /--dtype is 'float64'/],
   [{ max_batch_size: '0' }, 'USAGE', /--max_batch_size is '0', but must be a whole number from 1/],
@@ -173,6 +186,33 @@ test('without a checkpoint the sizes make a model with random weights', () => {
   });
   expect(wide.source).toMatchObject({ shape: { intermediate_size: 28672, num_key_value_heads: 8 } });
   expect(faultOf(() => resolve({ hidden_act: 'gelu' })).code).toBe('UNSUPPORTED');
+});
+
+test('a quantised checkpoint has no random weights', () => {
+  const fault = faultOf(() => resolve({ quant_ckpt_path: 'a', random_weights: 'llama_7b' }));
+  expect(fault.message).toMatch(/--quant_ckpt_path and --random_weights exclude each other/);
+});
+
+test.each<[Given, unknown]>([
+  [{ use_weight_only: true, weight_only_precision: 'int4' }, NAMED_FORMATS.int4],
+  [{ use_weight_only: true, weight_only_precision: 'int4', group_size: '64' }, NAMED_FORMATS.int4_g64],
+  [{ quantization: 'int4_zeros', group_size: '32' }, NAMED_FORMATS.int4_g32_zeros],
+  [{ quantization: 'int8' }, INT8_PER_CHANNEL],
+])('chooses a format by %j', (given, format) => {
+  expect(withModel(given).options.quantisation).toEqual({ format, parts: new Set(['layers']) });
+});
+
+test.each<[Given, string]>([
+  [{ quantization: 'none' }, 'none'],
+  [{ quantization: 'gptq' }, 'gptq'],
+  [{ use_weight_only: true, weight_only_precision: 'int4_awq', group_size: '128' }, 'awq'],
+  [{ quant_ckpt_path: 'other' }, 'quantised'],
+])('takes what a checkpoint has by %j', (given, choice) => {
+  const { options, source, warnings } = withModel(given);
+  expect(options.quantisation).toBe(choice);
+  const isOther = 'quant_ckpt_path' in given;
+  expect(source).toEqual({ type: 'checkpoint', directory: isOther ? 'other' : 'llama' });
+  expect(warnings).toHaveLength(isOther ? 1 : 0);
 });
 
 test('says which flags a checkpoint makes useless', () => {

@@ -4,9 +4,8 @@ import { AloftError } from '../core/errors.js';
 import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
 import { FlagReader, type GivenFlags } from './flag-reader.js';
-import type { Quantisation, QuantisedPart } from './passes/quantise.js';
+import { quantisationChoice } from './quantisation-choice.js';
 import { type LlamaShape, namedShape } from './random-weights/shapes.js';
-import { QUANTISED_FORMATS } from '../plan/weight-format.js';
 
 /** Source of the weights. */
 export type BuildSource =
@@ -33,7 +32,7 @@ export function resolveBuildOptions(given: GivenFlags): ResolvedBuild {
     replace: flags.given('force'),
     precision: precisionOf(flags),
     kvCache: kvCacheOf(flags),
-    quantisation: quantisationOf(flags),
+    quantisation: quantisationChoice(flags),
     worldSize: worldSize(flags),
     limits: limitsOf(flags),
     plugins: pluginsOf(flags),
@@ -62,8 +61,8 @@ function checkContradictions(given: GivenFlags): void {
   if (cacheTypes.length > 1) usage(`${cacheTypes.join(' and ')} exclude each other. Keep one.`);
   if (both('model_dir', 'random_weights'))
     usage('--model_dir and --random_weights exclude each other. Drop one.');
-  for (const flag of ['quantize_lm_head', 'quantize_embedding'])
-    if (given.has(flag) && !given.has('use_weight_only')) usage(`--${flag} needs --use_weight_only. Add it.`);
+  if (both('quant_ckpt_path', 'random_weights'))
+    usage('--quant_ckpt_path and --random_weights exclude each other. Drop one.');
 }
 
 /** Flags that say what the KV cache holds. */
@@ -84,6 +83,7 @@ const SHAPE_FLAGS = [
 ] as const;
 
 function resolveSource(flags: FlagReader): BuildSource {
+  if (flags.given('quant_ckpt_path')) return { type: 'checkpoint', directory: flags.text('quant_ckpt_path') };
   if (flags.given('model_dir')) return { type: 'checkpoint', directory: flags.text('model_dir') };
   const seed = flags.number('random_seed');
   if (flags.given('random_weights'))
@@ -132,21 +132,6 @@ function kvCacheOf(flags: FlagReader): BuildOptions['kvCache'] {
   if (flags.given('fp8_kv_cache')) return 'fp8';
   const chosen = flags.text('kv_cache_dtype');
   return KV_CACHE_NAMES.find((name) => name === chosen) ?? 'auto';
-}
-
-function quantisationOf(flags: FlagReader): Quantisation | null {
-  if (!flags.given('use_weight_only')) return null;
-  const precision = flags.text('weight_only_precision');
-  const format = QUANTISED_FORMATS.get(precision);
-  if (format === undefined)
-    throw new AloftError(
-      'UNSUPPORTED',
-      `--weight_only_precision ${precision} is not supported: use ${[...QUANTISED_FORMATS.keys()].join(' or ')}.`,
-    );
-  const parts = new Set<QuantisedPart>(['layers']);
-  if (flags.given('quantize_lm_head')) parts.add('lm_head');
-  if (flags.given('quantize_embedding')) parts.add('embedding');
-  return { format, parts };
 }
 
 /** TensorRT-LLM wants world_size = tp_size x pp_size to be spelled out; here one of them is enough. */
@@ -213,5 +198,7 @@ function warningsOn(given: GivenFlags): string[] {
     );
   if (given.has('weight_only_precision') && !given.has('use_weight_only'))
     warnings.push('--weight_only_precision: ignored without --use_weight_only.');
+  if (given.has('model_dir') && given.has('quant_ckpt_path'))
+    warnings.push('--model_dir: ignored, --quant_ckpt_path has all that is needed.');
   return warnings;
 }

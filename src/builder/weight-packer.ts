@@ -53,8 +53,7 @@ export class WeightPacker {
   #fill(name: WeightName, rank: number, targets: readonly Uint8Array[], tally: BuildTally): PackReport {
     const weight = this.#plans[rank]!.weights[name];
     if (weight === undefined) return { squaredError: 0, squaredSum: 0 };
-    return useWeight(this.#tensors, weight, (source) => {
-      const data = { kind: 'dense', tensor: source } as const;
+    return useWeight(this.#tensors, weight, (data) => {
       const report = this.#layout.pack(data, weight, this.#uses.get(name)!, targets);
       tally.sampleMemory();
       return report;

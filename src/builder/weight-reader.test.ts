@@ -3,7 +3,10 @@ import type { HostTensor } from '../core/tensor.js';
 import type { WeightPart } from '../plan/plan.js';
 import type { TensorSource } from './checkpoint/checkpoint.js';
 import { bytesOfFloats, floatsOf } from './testing/row-major-layout.js';
+import type { WeightData } from '../device/weight-layout.js';
 import { useWeight } from './weight-reader.js';
+
+type DenseData = Extract<WeightData, { kind: 'dense' }>;
 
 /** A tensor [rows, 2] whose values are their row and column as one number: 30 and 31 in row 3. */
 const numbered = (rowCount: number, dtype: 'f32' | 'bf16' = 'f32'): HostTensor => {
@@ -22,7 +25,7 @@ function read(tensor: HostTensor, parts: readonly Omit<WeightPart, 'tensor' | 's
   };
   const source = { parts: parts.map((part) => ({ tensor: 'numbered', shape, ...part })) };
   const weight = { shape, format: { type: 'dense', dtype: 'f32' }, source } as const;
-  return useWeight(tensors, weight, (result) => [...floatsOf(result)]);
+  return useWeight(tensors, weight, (data) => [...floatsOf((data as DenseData).tensor)]);
 }
 
 const rows = (start: number, end: number) => ({ slice: { axis: 0, start, end } as const });

@@ -1,33 +1,102 @@
-import { BYTES_PER_ELEMENT, type DType } from '../core/dtype.js';
+import { BYTES_PER_ELEMENT, type DType, tensorBytes } from '../core/dtype.js';
+import { invariant } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
-import { allocateHost } from '../ffi/memory.js';
+import type { WeightData } from '../device/weight-layout.js';
+import { allocateHost, type HostArea } from '../ffi/memory.js';
 import type { HeadRows, PlanWeight, WeightPart } from '../plan/plan.js';
+import { groupsOf, type QuantisedFormat, sameFormat } from '../plan/weight-format.js';
 import type { TensorSource } from './checkpoint/checkpoint.js';
 import { addOffset } from './offset-values.js';
 
 /**
  * Reads a weight's parts, keeps their slices, orders the rows of heads, puts the parts one after another, and calls `use` with
- * the result, which is valid during the call only: a view of the checkpoint where nothing has to be moved, else memory freed
- * afterwards.
+ * the result, which is valid during the call only: codes where the checkpoint holds all parts in the weight's format, else
+ * numbers, which are a view of the checkpoint where nothing has to be moved, else memory freed afterwards.
  */
-export function useWeight<T>(
-  tensors: TensorSource,
-  { source: { parts } }: PlanWeight,
-  use: (tensor: HostTensor) => T,
-): T {
+export function useWeight<T>(tensors: TensorSource, weight: PlanWeight, use: (data: WeightData) => T): T {
+  const { parts } = weight.source;
+  if (hasCodes(tensors, weight)) return useCodes(tensors, weight, use);
+  const useNumbers = (tensor: HostTensor): T => use({ kind: 'dense', tensor });
   const [first] = parts;
   if (parts.length === 1 && first !== undefined && isContiguous(first))
-    return use(addOffset(rowsOf(tensors, first), first.offset));
-  const { dtype } = tensors.info(first!.tensor)!;
-  const shape = joinedShape(parts);
-  const area = allocateHost(shape.reduce((product, dim) => product * dim, BYTES_PER_ELEMENT[dtype!]));
+    return useNumbers(addOffset(keptRows(tensors.read(first.tensor), first), first.offset));
+  const joined = new JoinedTensor(tensors.info(first!.tensor)!.dtype!, parts);
   try {
-    const bytes = area.bytes(0, area.byteLength);
-    let end = 0;
-    for (const part of parts) end = appendPart(tensors, part, bytes, end);
-    return use(addOffset({ dtype: dtype!, shape, bytes }, first!.offset));
+    for (const part of parts) joined.append(tensors.read(part.tensor), part);
+    return useNumbers(addOffset(joined.tensor, first!.offset));
   } finally {
-    area.dispose();
+    joined.dispose();
+  }
+}
+
+/** Whether a checkpoint holds all parts of a weight as codes in the weight's format. */
+export function hasCodes(tensors: TensorSource, { source, format }: PlanWeight): boolean {
+  return source.parts.every(({ tensor }) => {
+    const stored = tensors.info(tensor)?.format;
+    return stored !== undefined && sameFormat(stored, format);
+  });
+}
+
+function useCodes<T>(
+  tensors: TensorSource,
+  { source: { parts }, format }: PlanWeight,
+  use: (data: WeightData) => T,
+): T {
+  invariant(format.type === 'quantised', () => 'codes of a dense weight');
+  const groupParts = parts.map((part) => inGroups(part, format));
+  const codes = new JoinedTensor('i8', parts);
+  const scales = new JoinedTensor(format.scaleDtype, groupParts);
+  const zeros = format.hasZeros ? new JoinedTensor('u8', groupParts) : null;
+  try {
+    for (const [index, part] of parts.entries()) {
+      const coded = tensors.readCodes!(part.tensor);
+      codes.append(coded.codes, part);
+      scales.append(coded.scales, groupParts[index]!);
+      zeros?.append(coded.zeros!, groupParts[index]!);
+    }
+    return use({
+      kind: 'quantised',
+      codes: codes.tensor,
+      scales: scales.tensor,
+      zeros: zeros?.tensor ?? null,
+    });
+  } finally {
+    for (const joined of [codes, scales, zeros]) joined?.dispose();
+  }
+}
+
+/** The part of a tensor's scales or zeros that belongs to a part of its codes. */
+function inGroups(part: WeightPart, format: QuantisedFormat): WeightPart {
+  const { shape, slice } = part;
+  const columns = shape[1]!;
+  const ofGroups = [shape[0]!, groupsOf(format, columns)];
+  if (slice?.axis !== 1) return { ...part, shape: ofGroups };
+  const group = format.group ?? columns;
+  return {
+    ...part,
+    shape: ofGroups,
+    slice: { axis: 1, start: slice.start / group, end: Math.ceil(slice.end / group) },
+  };
+}
+
+/** Parts of tensors one after another, in memory of its own. */
+class JoinedTensor {
+  readonly tensor: HostTensor;
+  readonly #area: HostArea;
+  #end = 0;
+
+  constructor(dtype: DType, parts: readonly WeightPart[]) {
+    const shape = joinedShape(parts);
+    this.#area = allocateHost(tensorBytes(dtype, shape));
+    this.tensor = { dtype, shape, bytes: this.#area.bytes(0, this.#area.byteLength) };
+  }
+
+  append(tensor: HostTensor, part: WeightPart): void {
+    this.#end = appendPart(tensor, part, this.tensor.bytes, this.#end);
+  }
+
+  dispose(): void {
+    this.#area.dispose();
   }
 }
 
@@ -48,8 +117,7 @@ const rowBytesOf = (dtype: DType, shape: readonly number[]): number =>
   shape.slice(1).reduce((product, dim) => product * dim, BYTES_PER_ELEMENT[dtype]);
 
 /** All rows, or a range of them: contiguous, so no copy. */
-function rowsOf(tensors: TensorSource, part: WeightPart): HostTensor {
-  const { dtype, shape, bytes } = tensors.read(part.tensor);
+function keptRows({ dtype, shape, bytes }: HostTensor, part: WeightPart): HostTensor {
   if (part.slice === null) return { dtype, shape, bytes };
   const rowBytes = rowBytesOf(dtype, shape);
   const { start, end } = part.slice;
@@ -57,14 +125,14 @@ function rowsOf(tensors: TensorSource, part: WeightPart): HostTensor {
 }
 
 /** Copies the kept slice to `target` at byte `at`; returns where it ends. */
-function appendPart(tensors: TensorSource, part: WeightPart, target: Uint8Array, at: number): number {
+function appendPart(tensor: HostTensor, part: WeightPart, target: Uint8Array, at: number): number {
   if (part.slice?.axis !== 1) {
-    const kept = rowsOf(tensors, part);
+    const kept = keptRows(tensor, part);
     if (part.headRows === undefined) target.set(kept.bytes, at);
     else appendHeads(kept, part.headRows, target.subarray(at));
     return at + kept.bytes.length;
   }
-  const { dtype, shape, bytes } = tensors.read(part.tensor);
+  const { dtype, shape, bytes } = tensor;
   const [elementBytes, rowBytes] = [BYTES_PER_ELEMENT[dtype], BYTES_PER_ELEMENT[dtype] * shape[1]!];
   const [start, end] = [part.slice.start * elementBytes, part.slice.end * elementBytes];
   for (let row = 0; row < shape[0]!; row++) {

@@ -43,13 +43,13 @@ export const INT8_PER_CHANNEL: QuantisedFormat = {
 };
 
 /** int4 with an f16 scale for each group of inputs. */
-function int4Format(group: Int4Group, hasZeros: boolean): QuantisedFormat {
+export function int4Format(group: Int4Group, hasZeros: boolean): QuantisedFormat {
   return { type: 'quantised', element: 'int4', group, hasZeros, scaleDtype: 'f16' };
 }
 
 /** Inputs of a group of int4: 128 is what AWQ and GPTQ use as a rule, 32 what GGUF does. */
 export const INT4_GROUPS = [128, 64, 32] as const;
-type Int4Group = (typeof INT4_GROUPS)[number];
+export type Int4Group = (typeof INT4_GROUPS)[number];
 
 const QUANTISED = {
   int8: INT8_PER_CHANNEL,

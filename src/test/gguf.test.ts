@@ -19,7 +19,7 @@ import { loadChatTemplate } from '../text/load-chat-template.js';
 import { byteLevelJson, directoryWith } from '../text/testing/test-tokenizers.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import { readSentencePieceModel } from '../text/tokenizer/sentencepiece.js';
-import { withModel } from './build-and-open.js';
+import { type BuildFlags, withModel } from './build-and-open.js';
 import { allLogits, shareOfRange } from './logits.js';
 import { referenceJson, referencePath, referenceTensors } from './reference-data.js';
 
@@ -129,13 +129,30 @@ function asQ8(values: Float32Array): Uint8Array {
   return out;
 }
 
-const MATRIX_TYPES = { F32: 0, F16: 1, Q8_0: 8 } as const;
+/**
+ * Blocks of 32: a float16 scale and halves of bytes, 8 for zero. The largest magnitude is 7 steps, as importance-weighted files
+ * have it, and not -8 as quantising it again would make it.
+ */
+function asQ4(values: Float32Array): Uint8Array {
+  const out = Buffer.alloc((values.length / 32) * 18);
+  for (let block = 0; block * 32 < values.length; block++) {
+    const own = values.subarray(block * 32, (block + 1) * 32);
+    const scale = own.reduce((a, b) => Math.max(a, Math.abs(b)), 0) / 7;
+    out.writeUInt16LE(floatToHalf(scale), block * 18);
+    const codes = own.map((value) => (scale === 0 ? 8 : Math.round(value / scale) + 8));
+    for (let i = 0; i < 16; i++) out.writeUInt8(codes[i]! | (codes[16 + i]! << 4), block * 18 + 2 + i);
+  }
+  return out;
+}
+
+const MATRIX_TYPES = { F32: 0, F16: 1, Q8_0: 8, Q4_0: 2 } as const;
 type MatrixType = keyof typeof MATRIX_TYPES;
 
 const ENCODERS: Readonly<Record<MatrixType, (values: Float32Array) => Uint8Array>> = {
   F32: bytesOf,
   F16: (values) => bytesOf(Uint16Array.from(values, floatToHalf)),
   Q8_0: asQ8,
+  Q4_0: asQ4,
 };
 
 function writeFamily({ name, architecture, further }: (typeof FAMILIES)[number], type: MatrixType): string {
@@ -151,7 +168,7 @@ function writeFamily({ name, architecture, further }: (typeof FAMILIES)[number],
     if (architecture === 'llama' && /[qk]_proj/.test(source)) values = neighbours(values, shape[0]!, headDim);
     if (isGemma && source.endsWith('norm.weight')) values = values.map((value) => value + 1);
     // Rows that are not whole blocks stay as they are, as vectors do.
-    const own = shape.length === 1 || (type === 'Q8_0' && shape[1]! % 32 !== 0) ? 'F32' : type;
+    const own = shape.length === 1 || (type.startsWith('Q') && shape[1]! % 32 !== 0) ? 'F32' : type;
     tensors.set(ggufName(source, isGemma), { shape, type: MATRIX_TYPES[own], bytes: ENCODERS[own](values) });
   }
   file.dispose();
@@ -196,11 +213,16 @@ function llama3Divisors(config: Config, headDim: number): GgufTestTensor {
   return { shape: [headDim / 2], type: 0, bytes: bytesOf(Float32Array.from(divisors)) };
 }
 
-async function logitsOf(path: string, name: string, dtype: string): Promise<Float32Array> {
+async function logitsOf(
+  path: string,
+  name: string,
+  dtype: string,
+  flags: BuildFlags = {},
+): Promise<Float32Array> {
   const { prompts } = referenceJson(`families/${name}/reference.json`) as {
     prompts: readonly { readonly ids: readonly number[] }[];
   };
-  return withModel({ model_dir: path, dtype }, { maxKvTokens: 64 }, (executor) =>
+  return withModel({ model_dir: path, dtype, ...flags }, { maxKvTokens: 64 }, (executor) =>
     allLogits(executor, prompts[0]!.ids),
   );
 }
@@ -225,6 +247,16 @@ describe.each(FAMILIES)('a GGUF file of $name', (family) => {
     const logits = await logitsOf(path, family.name, dtype);
     expect(shareOfRange(logits, await expectedOf(family))).toBeLessThan(tolerance);
   });
+});
+
+test('4-bit blocks of a GGUF file are taken over as int4 in groups of 32', async () => {
+  const family = FAMILIES.find(({ name }) => name === 'llama3')!;
+  const path = writeFamily(family, 'Q4_0');
+  const numbers = await logitsOf(path, family.name, 'float32');
+  const codes = await logitsOf(path, family.name, 'float32', { quantization: 'int4_g32' });
+  expect(shareOfRange(codes, numbers)).toBeLessThan(1e-3); // activations of 16 bits
+  const again = await logitsOf(path, family.name, 'float32', { quantization: 'int4' });
+  expect(shareOfRange(again, numbers)).toBeGreaterThan(5e-3); // other groups, so quantised again
 });
 
 interface BytePairs {
@@ -360,7 +392,7 @@ describe('a GGUF file is refused', () => {
     [
       'with tensors of another type',
       'UNSUPPORTED',
-      /1 tensors of type 16 .* are F32, F16, Q4_0, Q8_0, Q4_K, Q5_K, Q6_K, BF16: convert it/,
+      /1 tensors of type 16 .* are F32, F16, Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16: convert it/,
       () => write(whole, new Map([['token_embd.weight', embedding], ...oddTensor])),
     ],
     [

@@ -16,7 +16,7 @@ const WRITTEN_WITH: readonly (readonly [path: RegExp, json: string])[] = [
   [/^logits-demo\.safetensors$/, 'logits-demo.json'],
   [/^logits-tiny\.safetensors$/, 'logits-tiny.json'],
   [/^tiny\/.*$/, 'logits-tiny.json'],
-  [/^(families|chatglm)\/([^/]+)\/(config\.json|.*\.safetensors)$/, '$1/$2/reference.json'],
+  [/^(families|chatglm|quantised)\/([^/]+)\/([^/]*config\.json|.*\.safetensors)$/, '$1/$2/reference.json'],
   [/^jinja\/program-results\.json\.gz$/, 'jinja/programs.json'],
   [/^tokenizers\/metaspace\/tokenizer\.json$/, 'tokenizer-demo.json'],
 ];

@@ -1,5 +1,6 @@
 import type { DType } from '../../core/dtype.js';
 import type { HostTensor } from '../../core/tensor.js';
+import type { QuantisedFormat } from '../../plan/weight-format.js';
 import type { GenerationConfig } from './generation-config.js';
 import type { ModelConfig } from './model-config.js';
 
@@ -12,14 +13,28 @@ export interface TensorInfo {
   readonly dtype: DType | undefined;
   /** The type as the file calls it. */
   readonly dtypeName: string;
+  /** Format of a tensor that is held as codes, which `readCodes` gives. Absent: numbers. */
+  readonly format?: QuantisedFormat;
+}
+
+/** A tensor that is held as codes: see QuantisedFormat for what they mean. */
+export interface CodedTensor {
+  /** [rows, columns] i8. */
+  readonly codes: HostTensor;
+  /** [rows, groups] in the format's type of scales. */
+  readonly scales: HostTensor;
+  /** [rows, groups] u8; null in a format without zeros. */
+  readonly zeros: HostTensor | null;
 }
 
 /** Named tensors, read one at a time. */
 export interface TensorSource {
   readonly names: readonly string[];
   info(name: string): TensorInfo | undefined;
-  /** A row-major tensor, usually a view of a mapped file; valid until the next `read`. `name` must be known to `info`. */
+  /** A row-major tensor in numbers, usually a view of a mapped file; valid until the next `read`. `name` must be known to `info`. */
   read(name: string): HostTensor;
+  /** A tensor whose info has a format, as it is held; valid until the next `read` or `readCodes`. */
+  readCodes?(name: string): CodedTensor;
   /** Number of pages that were read and are gone, because a file became shorter. Absent: nothing is mapped. */
   lostPages?(): number;
   dispose(): void;

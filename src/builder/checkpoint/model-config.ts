@@ -2,6 +2,7 @@
 import { AloftError } from '../../core/errors.js';
 import type { RopeParams } from '../../plan/plan.js';
 import type { JsonFile } from './json-file.js';
+import { type CheckpointQuantisation, quantisationOf } from '../quantised/quantisation-config.js';
 import { ropeOf } from './rope-config.js';
 
 export interface ModelConfig {
@@ -35,6 +36,8 @@ export interface ModelConfig {
   readonly experts?: ExpertsConfig;
   readonly attentionSoftCap?: number;
   readonly logitSoftCap?: number;
+  /** Absent: the checkpoint holds numbers. */
+  readonly quantisation?: CheckpointQuantisation;
 }
 
 interface ExpertsConfig {
@@ -57,11 +60,7 @@ const MAX_LAYERS = 1000;
 
 /** Reads the fields that published decoders share. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}): ModelConfig {
-  if (file.has('quantization_config'))
-    throw new AloftError(
-      'UNSUPPORTED',
-      `${file.path}: 'quantization_config' says that the weights are already quantised, which is not supported. Use the float16 or bfloat16 checkpoint.`,
-    );
+  const quantisation = quantisationOf(file);
   const hidden = file.count('hidden_size');
   const headCount = file.count('num_attention_heads');
   const headDim = file.count('head_dim', Math.floor(hidden / headCount));
@@ -85,6 +84,7 @@ export function parseModelConfig(file: JsonFile, defaults: ConfigDefaults = {}):
     tiedEmbeddings: file.flag('tie_word_embeddings', defaults.tiedEmbeddings ?? false),
     attentionBias: file.flag('attention_bias', false),
     mlpBias: file.flag('mlp_bias', false),
+    ...(quantisation !== undefined && { quantisation }),
   };
   checkHeads(file, config);
   return config;

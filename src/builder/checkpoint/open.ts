@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
-import type { Checkpoint } from './checkpoint.js';
+import type { CheckpointQuantisation } from '../quantised/quantisation-config.js';
+import { QuantisedTensors } from '../quantised/quantised-tensors.js';
+import type { Checkpoint, TensorSource } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
 import { refusePointer } from './lfs-pointer.js';
@@ -46,7 +48,8 @@ export function openCheckpoint(directory: string): Checkpoint {
   const config = readConfig(file);
   const generation = readGenerationConfig(directory);
   const files = tokenizerFiles(directory);
-  const { tensors, warnings } = openWeights(directory);
+  const { tensors: held, warnings } = openWeights(directory);
+  const tensors = config.quantisation === undefined ? held : inNumbers(held, config.quantisation);
   return {
     origin: directory,
     config,
@@ -55,6 +58,15 @@ export function openCheckpoint(directory: string): Checkpoint {
     tensors,
     warnings: [...notesOn(file), ...warnings],
   };
+}
+
+function inNumbers(held: TensorSource, quantisation: CheckpointQuantisation): TensorSource {
+  try {
+    return new QuantisedTensors(held, quantisation);
+  } catch (fault) {
+    held.dispose();
+    throw fault;
+  }
 }
 
 /** The config.json of a model directory; the weights need not be there. @throws {AloftError} CHECKPOINT_*, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
@@ -85,7 +97,22 @@ function readConfigFile(directory: string): JsonFile {
       'CHECKPOINT_NOT_FOUND',
       `${directory} is an engine, which is built already. Name the checkpoint that it was built from, or run the engine.`,
     );
-  return file;
+  return withQuantisation(file, directory);
+}
+
+/** Files beside config.json in which older programs wrote how they quantised, and their method. */
+const SEPARATE_CONFIGS = [
+  ['quantize_config.json', 'gptq'],
+  ['quant_config.json', 'awq'],
+] as const;
+
+function withQuantisation(file: JsonFile, directory: string): JsonFile {
+  if (file.has('quantization_config')) return file;
+  const found = SEPARATE_CONFIGS.find(([name]) => isThere(join(directory, name)));
+  if (found === undefined) return file;
+  const [name, method] = found;
+  const fields = { quant_method: method, ...JsonFile.read(join(directory, name)).fields };
+  return new JsonFile(file.path, { ...file.fields, quantization_config: fields }, file.nonFinite);
 }
 
 /** Python reads and writes numbers that JSON has no notation for. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { decodeBlocks, GGUF_TYPES } from './blocks.js';
+import { halfToFloat } from '../../core/dtype.js';
+import { decodeBlocks, GGUF_TYPES, readCodedBlocks } from './blocks.js';
 
 interface Reference {
   readonly types: Readonly<
@@ -29,5 +30,19 @@ test.each(blockTypes.map((type) => [type.name, type] as const))(
     const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     for (const [i, value] of expected.entries())
       expect(Math.abs(actual[i]! - value)).toBeLessThan(1e-6 * largest);
+  },
+);
+
+test.each(blockTypes.filter(({ coded }) => coded !== undefined).map((type) => [type.name, type] as const))(
+  '%s has codes and scales that mean the same values',
+  (name, type) => {
+    const { bytes, values } = types[name]!;
+    const codes = new Int8Array(values.flat().length);
+    const scales = new Uint16Array(values.length);
+    readCodedBlocks(type, Uint8Array.from(bytes.flat()), { codes, scales });
+    expect(type.coded!.format.group).toBe(type.blockValues);
+    for (const [block, expected] of values.entries())
+      for (const [i, value] of expected.entries())
+        expect(codes[block * type.blockValues + i]! * halfToFloat(scales[block]!)).toBeCloseTo(value, 9);
   },
 );

@@ -3,6 +3,7 @@
  * (github.com/ggml-org/ggml, facts of the format).
  */
 import { type DType, halfToFloat } from '../../core/dtype.js';
+import { int4Format, type QuantisedFormat } from '../../plan/weight-format.js';
 
 export interface GgufType {
   readonly name: string;
@@ -12,11 +13,20 @@ export interface GgufType {
   readonly dtype: DType | null;
   /** Writes the values of the block at `from` to `out` at `to`. Absent where nothing is converted. */
   readonly decode?: DecodeBlock;
+  /** Present where a block is a group of a format of ours. */
+  readonly coded?: CodedBlocks;
+}
+
+interface CodedBlocks {
+  readonly format: QuantisedFormat;
+  /** Writes the codes of the block at `from` to `out` at `to`, and returns its scale as bits of f16. */
+  readonly read: (bytes: Uint8Array, from: number, out: Int8Array, to: number) => number;
 }
 
 type DecodeBlock = (bytes: Uint8Array, from: number, out: Float32Array, to: number) => void;
 
-const halfAt = (bytes: Uint8Array, at: number): number => halfToFloat(bytes[at]! | (bytes[at + 1]! << 8));
+const halfBitsAt = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+const halfAt = (bytes: Uint8Array, at: number): number => halfToFloat(halfBitsAt(bytes, at));
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /** 32 values of 8 bits behind a scale. */
@@ -25,14 +35,36 @@ const decodeQ8_0: DecodeBlock = (bytes, from, out, to) => {
   for (let i = 0; i < 32; i++) out[to + i] = scale * signed(bytes[from + 2 + i]!);
 };
 
-/** 32 values of 4 bits behind a scale: the low halves of 16 bytes, then the high ones; 8 is zero. */
+/** 32 codes of 4 bits: the low halves of 16 bytes, then the high ones. */
+function readHalves(bytes: Uint8Array, from: number, out: Int8Array | Float32Array, to: number): void {
+  for (let i = 0; i < 16; i++) {
+    const byte = bytes[from + i]!;
+    out[to + i] = byte & 15;
+    out[to + 16 + i] = byte >> 4;
+  }
+}
+
+/** 32 values of 4 bits behind a scale; 8 is zero. */
+const CODED_Q4_0: CodedBlocks = {
+  format: int4Format(32, false),
+  read(bytes, from, out, to) {
+    readHalves(bytes, from + 2, out, to);
+    for (let i = to; i < to + 32; i++) out[i]! -= 8;
+    return halfBitsAt(bytes, from);
+  },
+};
+
 const decodeQ4_0: DecodeBlock = (bytes, from, out, to) => {
   const scale = halfAt(bytes, from);
-  for (let i = 0; i < 16; i++) {
-    const byte = bytes[from + 2 + i]!;
-    out[to + i] = scale * ((byte & 15) - 8);
-    out[to + 16 + i] = scale * ((byte >> 4) - 8);
-  }
+  readHalves(bytes, from + 2, out, to);
+  for (let i = to; i < to + 32; i++) out[i] = scale * (out[i]! - 8);
+};
+
+/** The same behind a scale and a minimum that is added. */
+const decodeQ4_1: DecodeBlock = (bytes, from, out, to) => {
+  const [scale, minimum] = [halfAt(bytes, from), halfAt(bytes, from + 2)];
+  readHalves(bytes, from + 4, out, to);
+  for (let i = to; i < to + 32; i++) out[i] = scale * out[i]! + minimum;
 };
 
 /** Scale and minimum, 6 bits each, of one of the eight groups of a block of Q4_K or Q5_K; `at`: their twelve bytes. */
@@ -102,7 +134,8 @@ const blocks = (name: string, blockValues: number, blockBytes: number, decode: D
 export const GGUF_TYPES: ReadonlyMap<number, GgufType> = new Map([
   [0, dense('F32', 'f32', 4)],
   [1, dense('F16', 'f16', 2)],
-  [2, blocks('Q4_0', 32, 18, decodeQ4_0)],
+  [2, { ...blocks('Q4_0', 32, 18, decodeQ4_0), coded: CODED_Q4_0 }],
+  [3, blocks('Q4_1', 32, 20, decodeQ4_1)],
   [8, blocks('Q8_0', 32, 34, decodeQ8_0)],
   [12, blocks('Q4_K', 256, 144, decodeGroups(false))],
   [13, blocks('Q5_K', 256, 176, decodeGroups(true))],
@@ -118,4 +151,14 @@ export function decodeBlocks(
 ): void {
   for (let block = 0; block * blockBytes < bytes.length; block++)
     decode!(bytes, block * blockBytes, out, block * blockValues);
+}
+
+/** The codes of a tensor of coded blocks, and their scales as bits of f16. @param out as many as the blocks hold */
+export function readCodedBlocks(
+  { blockBytes, blockValues, coded }: GgufType,
+  bytes: Uint8Array,
+  out: { readonly codes: Int8Array; readonly scales: Uint16Array },
+): void {
+  for (let block = 0; block < out.scales.length; block++)
+    out.scales[block] = coded!.read(bytes, block * blockBytes, out.codes, block * blockValues);
 }

@@ -6,13 +6,13 @@ import { elementCount } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import type { HostTensor } from '../../core/tensor.js';
 import { allocateHost, type HostArea } from '../../ffi/memory.js';
-import type { Checkpoint, TensorSource } from '../checkpoint/checkpoint.js';
+import type { Checkpoint, CodedTensor, TensorSource } from '../checkpoint/checkpoint.js';
 import { parseGenerationConfig } from '../checkpoint/generation-config.js';
 import { JsonFile } from '../checkpoint/json-file.js';
 import type { ModelConfig } from '../checkpoint/model-config.js';
 import { readConfig } from '../models/registry.js';
 import { addOffset } from '../offset-values.js';
-import { decodeBlocks, GGUF_TYPES } from './blocks.js';
+import { decodeBlocks, GGUF_TYPES, readCodedBlocks } from './blocks.js';
 import { type GgufArchitecture, ggufArchitecture, ggufConfig } from './gguf-config.js';
 import { type GgufFile, type GgufTensor, openGgufFile } from './gguf-file.js';
 import { publishedName } from './gguf-names.js';
@@ -119,7 +119,21 @@ class GgufTensors implements TensorSource {
       shape,
       dtype: this.#isShifted(name) ? 'f32' : (type!.dtype ?? 'f32'),
       dtypeName: typeName,
+      ...(type!.coded !== undefined && { format: type!.coded.format }),
     } as const;
+  }
+
+  readCodes(name: string): CodedTensor {
+    const { shape, type, offset, byteLength } = this.#tensors.get(name)!;
+    const codes = new Int8Array(elementCount(shape));
+    const scales = new Uint16Array(codes.length / type!.blockValues);
+    readCodedBlocks(type!, this.#file.area.bytes(offset, byteLength), { codes, scales });
+    const groups = [shape[0]!, shape[1]! / type!.blockValues];
+    return {
+      codes: { dtype: 'i8', shape, bytes: new Uint8Array(codes.buffer) },
+      scales: { dtype: 'f16', shape: groups, bytes: new Uint8Array(scales.buffer) },
+      zeros: null,
+    };
   }
 
   read(name: string): HostTensor {

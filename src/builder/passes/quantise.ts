@@ -8,6 +8,10 @@ export type QuantisedPart = 'layers' | 'lm_head' | 'embedding';
 export interface Quantisation {
   readonly format: QuantisedFormat;
   readonly parts: ReadonlySet<QuantisedPart>;
+  /** Modules of a checkpoint whose weights stay dense, by their names or the last words of them. Absent: none. */
+  readonly except?: readonly string[];
+  /** The only modules whose weights are quantised. Absent: all. */
+  readonly only?: readonly string[];
 }
 
 /** Stores the matrices of the chosen parts in a quantised format; null leaves the plan as it is. */
@@ -23,9 +27,16 @@ export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
   }
   const weights = Object.entries(plan.weights).map(([name, weight]): [WeightName, PlanWeight] => [
     name,
-    chosen.has(name) ? { ...weight, format } : weight,
+    chosen.has(name) && isConverted(weight, quantisation) ? { ...weight, format } : weight,
   ]);
   return { ...plan, weights: Object.fromEntries(weights) };
+}
+
+/** Whether the modules that a weight comes from are quantised. */
+function isConverted({ source }: PlanWeight, { except, only }: Quantisation): boolean {
+  const isOneOf = (modules: readonly string[]): boolean =>
+    source.parts.some(({ tensor }) => modules.some((name) => `.${tensor}.`.includes(`.${name}.`)));
+  return !isOneOf(except ?? []) && (only === undefined || isOneOf(only));
 }
 
 /** The router of a mixture of experts has f32 results as the head, but is small and decides: it stays as it is. */
