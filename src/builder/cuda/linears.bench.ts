@@ -1,8 +1,9 @@
 /**
  * Times the linears of LLaMA-2-7B's layers in every configuration that a tuner would try:
- * `node dist/builder/cuda/linears.bench.js [--format int4] [--rows 1,4,16] [--dtype f16] [--library-path DIR]`. Prints a line for
- * each configuration with the rate at which it reads weights, the built-in one marked, and for each number of rows the sum over
- * all layers by the fastest and by the built-in configurations.
+ * `node dist/builder/cuda/linears.bench.js [--format int4] [--rows 1,4,16] [--dtype f16] [--also KEYS] [--library-path DIR]`.
+ * Prints a line for each configuration with the rate at which it reads weights, the built-in one marked, and for each number of
+ * rows the sum over all layers by the fastest and by the built-in configurations. `--also` adds configurations by their keys, apart
+ * by semicolons, such as "ring 1 2 1 4 4 55296 2": kernels of the tuner's with other shared memory and numbers of blocks.
  */
 import { parseArgs } from 'node:util';
 import { createLinearTimer } from './linear-timer.js';
@@ -10,9 +11,11 @@ import { namedShape } from '../random-weights/shapes.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { openNvrtc } from '../../device/cuda/nvrtc.js';
 import { CUDA_FORMATS } from '../../ops/cuda/formats.js';
-import { chooseLinear } from '../../ops/linear/cuda/choose.js';
-import { configKey, problemKey } from '../../ops/linear/cuda/keys.js';
+import { canEndWith, chooseLinear } from '../../ops/linear/cuda/choose.js';
+import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda/keys.js';
+import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
+import { rowClass } from '../../ops/linear/cuda/row-classes.js';
 import { type FormatName, formatText, NAMED_FORMATS, weightBytes } from '../../plan/weight-format.js';
 
 const { values: flags } = parseArgs({
@@ -20,6 +23,7 @@ const { values: flags } = parseArgs({
     format: { type: 'string', default: 'int4' },
     rows: { type: 'string', default: '1,4,8,16,32,64,128,512,2048' },
     dtype: { type: 'string', default: 'f16' },
+    also: { type: 'string' },
     'library-path': { type: 'string' },
   },
 });
@@ -59,12 +63,21 @@ for (const m of rowCounts) {
 }
 gpu.dispose();
 
+/** Configurations of `--also` for the problem's number of rows. */
+function alsoFor(problem: CudaLinearProblem): readonly LinearConfig[] {
+  return (flags.also?.split(';') ?? []).flatMap((key) => {
+    const config = parseConfigKey(key.trim(), timer.libraryVersion);
+    if (config === undefined) throw new Error(`'${key}' is the key of no configuration.`);
+    const isFor = config.method === 'ring' && rowClass(problem.m) === config.tokenGroups * 8;
+    return isFor && canEndWith(config, problem) ? [config] : [];
+  });
+}
+
 /** Microseconds of the fastest configuration and of the built-in one. */
 function timeProblem(problem: CudaLinearProblem): { readonly fastest: number; readonly builtIn: number } {
   const { m, n, k } = problem;
   const first = configKey(chooseLinear(problem, gpu.properties), timer.libraryVersion);
-  const times = timer
-    .candidates(problem)
+  const times = [...timer.candidates(problem), ...alsoFor(problem)]
     .map((config) => ({
       key: configKey(config, timer.libraryVersion),
       us: timer.microseconds(problem, config) ?? Infinity,
