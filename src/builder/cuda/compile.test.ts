@@ -9,6 +9,7 @@ import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js'
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
 import { methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
+import { NAMED_FORMATS } from '../../plan/weight-format.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
 import { findCompiler } from '../../device/cuda/testing/compiler.js';
@@ -150,6 +151,8 @@ test.skipIf(compiler === undefined).each(CACHES)(
 );
 
 const TRIALS = [
+  ['sm_90a', 'bf16', 'int4'],
+  ['sm_80', 'f16', 'int4'],
   ['sm_90a', 'f16', 'int8'],
   ['sm_90a', 'bf16', 'dense'],
   ['sm_80', 'f16', 'int8'],
@@ -166,7 +169,7 @@ test.skipIf(compiler === undefined).each(TRIALS)(
       chooseLinear(problem, target),
       ...kernelCandidates(problem, target),
     ];
-    const unit = `linear-${weights}`;
+    const unit = linearUnit(NAMED_FORMATS[weights === 'dense' ? dtype : weights]);
     const same = problems.filter(({ format }) => linearUnit(format) === unit);
     const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
     expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
