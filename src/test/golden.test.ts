@@ -61,6 +61,16 @@ const cpuModels: readonly Model[] = [
     ...demo,
   },
   {
+    name: 'demo model, int4',
+    flags: { model_dir: DEMO_MODEL, dtype: 'float16', quantization: 'int4', quantize_lm_head: true },
+    ...demo,
+  },
+  {
+    name: 'demo model, int4 in groups of 32 with zeros',
+    flags: { model_dir: DEMO_MODEL, dtype: 'float16', quantization: 'int4_g32_zeros' },
+    ...demo,
+  },
+  {
     name: 'tiny random model, float32',
     flags: { model_dir: referencePath('tiny/mha-f32'), dtype: 'float32' },
     vocabulary: 96,

@@ -1,14 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { TokenRequest } from '../core/request.js';
-import { GREEDY } from '../core/sampling.js';
-import { tokenRequest } from '../run/batcher/testing/mixed-requests.js';
-import { loadTokenizer } from '../text/tokenizer/load.js';
 import { type BuildFlags, DEMO_MODEL, withModel } from './build-and-open.js';
+import { type HeldOutText, heldOutText, lossesOf, perplexityOf } from './held-out-text.js';
+import { QUANTISED_FORMATS } from '../plan/weight-format.js';
 import { DEVICE } from './device.js';
 import { referenceJson } from './reference-data.js';
-import { outcomesOf } from './requests.js';
 
 interface Perplexities {
   readonly documents: number;
@@ -18,48 +13,15 @@ interface Perplexities {
 }
 
 const reference = referenceJson('perplexity-demo.json') as Perplexities;
-/** Predictions of one window; see `definition` in the reference. */
-const WINDOW_TOKENS = 512;
-const [BEGIN_ID, END_ID] = [1, 2];
-
-/** One request per window, with the log probabilities of its tokens after the first. */
-async function windows(): Promise<{ documentCount: number; requests: readonly TokenRequest[] }> {
-  const tokenizer = await loadTokenizer(DEMO_MODEL);
-  const text = readFileSync(join(DEMO_MODEL, 'heldout.txt'), 'utf8');
-  const documents = text.split('\n</s>\n').filter((document) => document !== '');
-  const requests: TokenRequest[] = [];
-  for (const [i, document] of documents.entries()) {
-    const ids = [BEGIN_ID, ...(await tokenizer.encode(document, { addSpecialTokens: false })), END_ID];
-    for (let start = 0; start < ids.length - 1; start += WINDOW_TOKENS)
-      requests.push(
-        tokenRequest(`${i}/${start}`, {
-          promptTokenIds: Int32Array.from(ids.slice(start, start + WINDOW_TOKENS + 1)),
-          maxOutputTokens: 1,
-          sampling: { ...GREEDY, promptLogprobs: 0 },
-        }),
-      );
-  }
-  return { documentCount: documents.length, requests };
-}
-
 describe('held-out text', () => {
-  let held: Awaited<ReturnType<typeof windows>>;
+  let held: HeldOutText;
   beforeAll(async () => {
-    held = await windows();
+    held = await heldOutText(DEMO_MODEL);
   });
 
-  /** Negative log-likelihoods [windows][predictions] of an engine of the demo model. */
-  async function losses(flags: BuildFlags): Promise<number[][]> {
+  function losses(flags: BuildFlags): Promise<number[][]> {
     const model = { model_dir: DEMO_MODEL, max_batch_size: '64', ...flags };
-    const outcomes = await withModel(model, { maxKvTokens: 8192 }, (executor) =>
-      outcomesOf(executor, held.requests),
-    );
-    return outcomes.map(({ promptLogprobs }) => promptLogprobs!.map(({ logprob }) => -logprob));
-  }
-
-  function perplexityOf(losses: readonly (readonly number[])[]): number {
-    const all = losses.flat();
-    return Math.exp(all.reduce((sum, loss) => sum + loss, 0) / all.length);
+    return withModel(model, { maxKvTokens: 8192 }, (executor) => lossesOf(executor, held));
   }
 
   const relativeDifference = (actual: number, expected: number) => {
@@ -94,6 +56,15 @@ describe('held-out text', () => {
     const everything = perplexityOf(await losses({ dtype: 'float16', ...all }));
     expect(relativeDifference(everything, float16)).toBeLessThan(1e-2); // seen: 1.1e-4
   });
+
+  test.runIf(DEVICE === 'cpu').each([...QUANTISED_FORMATS.keys()].filter((name) => name.startsWith('int4')))(
+    '%s within 2 %% of float16',
+    async (quantization) => {
+      const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+      const found = perplexityOf(await losses({ dtype: 'float16', quantization }));
+      expect(relativeDifference(found, float16)).toBeLessThan(2e-2); // seen: 8.2e-3 of int4, 2.7e-3 to 5e-3 of the others
+    },
+  );
 
   test('KV caches of int8 and fp8 within 1 % of float16', async () => {
     const float16 = perplexityOf(await losses({ dtype: 'float16' }));

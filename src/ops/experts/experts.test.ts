@@ -4,7 +4,13 @@ import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../ffi/memory.js';
 import { packWeight, sourceOf } from '../linear/testing/test-weights.js';
 import { type Matrix, randomMatrix, rowOf, zeroMatrix } from '../matrix.js';
-import { quantiseRow } from '../linear/reference.js';
+import {
+  type FormatName,
+  isQuantised,
+  NAMED_FORMATS,
+  type QuantisedFormat,
+} from '../../plan/weight-format.js';
+import { quantiseGroups, quantiseRow, restoreGroups } from '../linear/reference.js';
 import { relativeError } from '../testing/compare.js';
 import { ROUTE_TOLERANCE } from './contract.js';
 import { bindExpertDown, bindExpertGateUp, bindRoute } from './cpu.js';
@@ -12,18 +18,27 @@ import { expertDownReference, expertGateUpReference, routeReference } from './re
 
 const [EXPERTS, PER_TOKEN, HIDDEN, INTER] = [5, 3, 48, 40];
 /** As for linear: f32 sums in another order; INT8 activations of 16 bits. */
-const TOLERANCE = { f32: 1e-5, int8: 2e-3 } as const;
+const TOLERANCE = { f32: 1e-5, int8: 2e-3, int4_g32: 2e-3, int4_g32_zeros: 2e-3 } as const;
 
 function routesOf(tokenCount: number): Matrix {
   const logits = randomMatrix(tokenCount, EXPERTS, seededRandom(tokenCount));
   return routeReference(logits, { expertsPerToken: PER_TOKEN, isNormalised: true });
 }
 
-/** The values that a weight has in INT8. */
-function asInt8(weight: Matrix): Matrix {
-  const rows = Array.from({ length: weight.rowCount }, (_, row) => quantiseRow(rowOf(weight, row)));
-  const values = rows.flatMap(({ quantised, scale }) => Array.from(quantised, (value) => value * scale));
-  return { ...weight, data: Float32Array.from(values) };
+/** The values that a weight keeps. */
+function stored(weight: Matrix, name: FormatName): Matrix {
+  const format = NAMED_FORMATS[name];
+  if (!isQuantised(format)) return weight;
+  const data = new Float32Array(weight.data.length);
+  for (let row = 0; row < weight.rowCount; row++)
+    data.set(restoredRow(rowOf(weight, row), format), row * weight.columnCount);
+  return { ...weight, data };
+}
+
+function restoredRow(row: Float32Array, format: QuantisedFormat): Float32Array {
+  if (format.group !== null) return restoreGroups(quantiseGroups(row, format));
+  const { quantised, scale } = quantiseRow(row);
+  return Float32Array.from(quantised, (value) => value * scale);
 }
 
 describe('routeReference', () => {
@@ -58,35 +73,37 @@ describe('route on the CPU', () => {
   });
 });
 
-describe.each(['f32', 'int8'] as const)('experts with %s weights on the CPU', (element) => {
-  const random = seededRandom(7);
-  const gateUp = randomMatrix(EXPERTS * 2 * INTER, HIDDEN, random);
-  const down = randomMatrix(EXPERTS * HIDDEN, INTER, random);
-  const stored = (weight: Matrix) => (element === 'int8' ? asInt8(weight) : weight);
-  const sizes = { expertCount: EXPERTS, expertsPerToken: PER_TOKEN };
+describe.each(['f32', 'int8', 'int4_g32', 'int4_g32_zeros'] as const)(
+  'experts with %s weights on the CPU',
+  (name) => {
+    const random = seededRandom(7);
+    const gateUp = randomMatrix(EXPERTS * 2 * INTER, HIDDEN, random);
+    const down = randomMatrix(EXPERTS * HIDDEN, INTER, random);
+    const sizes = { expertCount: EXPERTS, expertsPerToken: PER_TOKEN };
 
-  it.each([1, 2, 17, 70])('equal the reference for %i tokens', (tokens) => {
-    const x = randomMatrix(tokens, HIDDEN, random);
-    const routes = routesOf(tokens);
-    const gated = expertGateUpReference(x, routes, stored(gateUp), EXPERTS);
-    const expected = expertDownReference(gated, routes, stored(down), EXPERTS);
-    withEachLevel(2, (pool, isa) => {
-      const [first, second] = [gateUp, down].map((weight) =>
-        packWeight(pool, sourceOf('f32', weight.data, weight), element),
-      );
-      const actual = { gated: zeroMatrix(tokens, PER_TOKEN * INTER), out: zeroMatrix(tokens, HIDDEN) };
-      const [xAt, routesAt, gatedAt, outAt] = [x, routes, actual.gated, actual.out].map(({ data }) =>
-        addressOf(data),
-      ) as [number, number, number, number];
-      const { library, handle } = pool;
-      const run = bindExpertGateUp(library, handle)({ ...first!.weight, ...sizes, outCount: INTER });
-      run(tokens, xAt, routesAt, gatedAt);
-      expect(relativeError(actual.gated.data, gated.data), isa).toBeLessThan(TOLERANCE[element]);
-      const runDown = bindExpertDown(library, handle)({ ...second!.weight, ...sizes, outCount: HIDDEN });
-      runDown(tokens, gatedAt, routesAt, outAt);
-      expect(relativeError(actual.out.data, expected.data), isa).toBeLessThan(TOLERANCE[element]);
-      first!.dispose();
-      second!.dispose();
+    it.each([1, 2, 17, 70])('equal the reference for %i tokens', (tokens) => {
+      const x = randomMatrix(tokens, HIDDEN, random);
+      const routes = routesOf(tokens);
+      const gated = expertGateUpReference(x, routes, stored(gateUp, name), EXPERTS);
+      const expected = expertDownReference(gated, routes, stored(down, name), EXPERTS);
+      withEachLevel(2, (pool, isa) => {
+        const [first, second] = [gateUp, down].map((weight) =>
+          packWeight(pool, sourceOf('f32', weight.data, weight), name),
+        );
+        const actual = { gated: zeroMatrix(tokens, PER_TOKEN * INTER), out: zeroMatrix(tokens, HIDDEN) };
+        const [xAt, routesAt, gatedAt, outAt] = [x, routes, actual.gated, actual.out].map(({ data }) =>
+          addressOf(data),
+        ) as [number, number, number, number];
+        const { library, handle } = pool;
+        const run = bindExpertGateUp(library, handle)({ ...first!.weight, ...sizes, outCount: INTER });
+        run(tokens, xAt, routesAt, gatedAt);
+        expect(relativeError(actual.gated.data, gated.data), isa).toBeLessThan(TOLERANCE[name]);
+        const runDown = bindExpertDown(library, handle)({ ...second!.weight, ...sizes, outCount: HIDDEN });
+        runDown(tokens, gatedAt, routesAt, outAt);
+        expect(relativeError(actual.out.data, expected.data), isa).toBeLessThan(TOLERANCE[name]);
+        first!.dispose();
+        second!.dispose();
+      });
     });
-  });
-});
+  },
+);

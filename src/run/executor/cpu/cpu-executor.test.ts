@@ -15,7 +15,7 @@ import type { Executor } from '../executor.js';
 import { packForCpu } from '../testing/pack-test-model.js';
 import { ReferenceExecutor } from '../reference/reference-executor.js';
 import { createTestModel, SMALL_SHAPE, type TestModel, type TestModelShape } from '../testing/test-model.js';
-import { INT8_PER_CHANNEL } from '../../../plan/weight-format.js';
+import { INT8_PER_CHANNEL, NAMED_FORMATS } from '../../../plan/weight-format.js';
 
 const LEVELS = levelsUpTo(detectIsa(openKernelLibrary()));
 
@@ -51,6 +51,8 @@ const INT8: TestModelShape = {
   fused: true,
 };
 
+const INT4: TestModelShape = { ...INT8, format: NAMED_FORMATS.int4_g32 };
+
 for (const isa of LEVELS) {
   const f32 = createTestModel();
   const subject = (model: TestModel, setting: Omit<Setting, 'isa'>): Subject => ({
@@ -65,6 +67,8 @@ for (const isa of LEVELS) {
   describeExecutor(`CPU executor, ${isa}, experts`, subject(mixture, { kvDtype: 'f16', threadCount: 2 }));
   const int8 = createTestModel(INT8);
   describeExecutor(`CPU executor, ${isa}, int8`, subject(int8, { kvDtype: 'f16', threadCount: 3 }));
+  const int4 = createTestModel(INT4);
+  describeExecutor(`CPU executor, ${isa}, int4`, subject(int4, { kvDtype: 'f16', threadCount: 2 }));
   for (const kvDtype of ['i8', 'f8e4m3'] as const)
     describeExecutor(
       `CPU executor, ${isa}, f32 with a cache of ${kvDtype}`,
@@ -139,6 +143,8 @@ const SHAPES: Readonly<Record<string, TestModelShape>> = {
   'the same, fused, in int8': { ...INT8, isGemma: true },
   'a mixture of experts': { ...SMALL_SHAPE, isMixture: true },
   'the same in int8': { ...INT8, isMixture: true },
+  'a mixture in int4': { ...INT4, isMixture: true },
+  int4: INT4,
   'dynamic rope': {
     ...SMALL_SHAPE,
     rope: { theta: 10_000, scaling: { type: 'dynamic', factor: 2, originalMaxPositions: 16 } },

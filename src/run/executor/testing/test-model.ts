@@ -10,7 +10,7 @@ import { seededRandom, type RandomSource } from '../../../core/random.js';
 import { quantiseGroups, quantiseRow, restoreGroups } from '../../../ops/linear/reference.js';
 import type { Plan, PlanWeight } from '../../../plan/plan.js';
 import { createTestPlan, type TestPlanShape } from '../../../plan/testing/test-plan.js';
-import type { WeightFormat } from '../../../plan/weight-format.js';
+import type { QuantisedFormat, WeightFormat } from '../../../plan/weight-format.js';
 import type { LogicalWeight } from '../reference/reference-rank.js';
 
 export interface TestModelShape extends TestPlanShape {
@@ -64,18 +64,17 @@ function representable(data: Float32Array, shape: readonly number[], format: Wei
   if (format.type === 'quantised') {
     const columns = shape[1]!;
     const out = new Float32Array(data.length);
-    for (let at = 0; at < data.length; at += columns) {
-      const row = data.subarray(at, at + columns);
-      if (format.group !== null) {
-        out.set(restoreGroups(quantiseGroups(row, format)), at);
-        continue;
-      }
-      const { quantised, scale } = quantiseRow(row);
-      quantised.forEach((value, i) => (out[at + i] = value * scale));
-    }
+    for (let at = 0; at < data.length; at += columns)
+      out.set(restoredRow(data.subarray(at, at + columns), format), at);
     return out;
   }
   if (format.dtype === 'f16') return data.map((value) => halfToFloat(floatToHalf(value)));
   if (format.dtype === 'bf16') return data.map((value) => bfloat16ToFloat(floatToBfloat16(value)));
   return data;
+}
+
+function restoredRow(row: Float32Array, format: QuantisedFormat): Float32Array {
+  if (format.group !== null) return restoreGroups(quantiseGroups(row, format));
+  const { quantised, scale } = quantiseRow(row);
+  return Float32Array.from(quantised, (value) => value * scale);
 }
