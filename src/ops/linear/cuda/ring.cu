@@ -140,9 +140,7 @@ struct Ring {
     }
   }
 
-  static __device__ __forceinline__ void consumer_sync() {
-    asm volatile("bar.sync 1, %0;" ::"n"(CONSUMERS * 32) : "memory");
-  }
+  static __device__ __forceinline__ void consumer_sync() { sync_threads<CONSUMERS * 32>(); }
 
   // Puts a warp's sums into `partial`, [K_WARPS][tile][token][row].
   static __device__ __forceinline__ void put_sums(const Sums<TOKEN_GROUPS> (&sums)[TILES_PER_WARP], float* partial,

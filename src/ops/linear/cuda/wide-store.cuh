@@ -1,15 +1,9 @@
 // From a warp's sums of wide.cu to the stored results.
 #pragma once
 #include "cuda/act.cuh"
+#include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
 #include "linear/cuda/wide-args.cuh"
-
-// An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
-__device__ __forceinline__ u32 transpose_matrix(u32 pair) {
-  u32 out;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
-  return out;
-}
 
 // WORK is the WideWork of the kernel. IS_SCALED: sums are multiplied with a scale of their row.
 template <typename WORK, bool IS_SCALED, Epilogue EPILOGUE>

@@ -24,16 +24,6 @@
 #include "linear/cuda/wide-store.cuh"
 #include "linear/cuda/wide-work.cuh"
 
-// Copies tiles from tile `across` of row / 16 `tile` on.
-__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int across, int tile, u32 barrier,
-                                                u64 policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-      "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(target),
-      "l"(map), "r"(0), "r"(across), "r"(tile), "r"(barrier), "l"(policy)
-      : "memory");
-}
-
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that
 // divide the k of a tile where tiles are too few for all blocks.
 template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS,
@@ -243,10 +233,10 @@ struct Wide {
     allow_successor();
 
     if (warp >= CONSUMERS) {
-      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(FEW_REGISTERS));
+      if constexpr (TAKES_REGISTERS) give_registers<FEW_REGISTERS>();
       if (warp == CONSUMERS) fill(a, work, ring, full, empty);
     } else {
-      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(MANY_REGISTERS));
+      if constexpr (TAKES_REGISTERS) take_registers<MANY_REGISTERS>();
       wait_predecessor();
       int slot = 0;
       u32 parity = 0, exchangeParity = 0;

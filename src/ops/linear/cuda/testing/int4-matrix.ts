@@ -33,11 +33,7 @@ export function randomInt4(
 }
 
 /** The values that codes stand for. */
-export function valuesOfInt4(
-  { group }: Int4Groups,
-  { codes, scales, zeros }: Int4Matrix,
-  columns: number,
-): Matrix {
+function valuesOfInt4({ group }: Int4Groups, { codes, scales, zeros }: Int4Matrix, columns: number): Matrix {
   const groups = Math.ceil(columns / group);
   const data = Float32Array.from(codes, (code, i) => {
     const at = Math.floor(i / columns) * groups + Math.floor((i % columns) / group);

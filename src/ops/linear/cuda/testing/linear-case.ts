@@ -16,9 +16,23 @@ import { INT8_OFFSET, INT8_TILE, tileOffset, tileShape } from '../tiles.js';
 const MAX_ROWS = 24;
 const MAX_COLUMNS = 192;
 
+/** What runs the kernels: a GPU, or a host in its place. */
+export type LinearMachine = Pick<
+  TestKernels,
+  | 'dtype'
+  | 'tensorMap'
+  | 'sink'
+  | 'reserve'
+  | 'write'
+  | 'upload'
+  | 'uploadActivations'
+  | 'floats'
+  | 'activations'
+> & { readonly target: { readonly multiprocessorCount: number } };
+
 export class LinearCase {
   readonly name: string;
-  readonly #kernels: TestKernels;
+  readonly #kernels: LinearMachine;
   readonly #problem: CudaLinearProblem;
   readonly #x: Matrix;
   readonly #weight: Matrix;
@@ -35,7 +49,7 @@ export class LinearCase {
   readonly #columns: readonly number[];
   readonly #expected: Float32Array;
 
-  constructor(kernels: TestKernels, problem: CudaLinearProblem) {
+  constructor(kernels: LinearMachine, problem: CudaLinearProblem) {
     const { m, n, k, format, epilogue } = problem;
     const random = seededRandom(m + n + k);
     const rounded = (rows: number, columns: number): Matrix => {
