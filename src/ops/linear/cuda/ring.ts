@@ -111,7 +111,10 @@ const TRIALS: readonly RingShape[] = [
   [2, 1, 4, 8, 108, 2],
   [1, 1, 8, 16, 108, 2],
 ];
-/** Shapes to try with int4, whose tiles are two boxes wide. With half of the shared memory, the next kernel's blocks fit beside. */
+/**
+ * Shapes to try with int4, whose tiles are two boxes wide. With half of the shared memory the next kernel's blocks fit beside; with
+ * more and smaller blocks they come one by one.
+ */
 const INT4_TRIALS: readonly RingShape[] = [
   [2, 1, 8, 16, 108, 1],
   [2, 2, 4, 8, 108, 1],
@@ -120,6 +123,8 @@ const INT4_TRIALS: readonly RingShape[] = [
   [2, 1, 4, 8, 72, 3],
   [2, 1, 4, 8, 108, 2],
   [2, 1, 4, 8, 54, 2],
+  [2, 1, 4, 8, 54, 4],
+  [2, 1, 4, 8, 43, 5],
   [2, 1, 8, 16, 108, 2],
   [1, 1, 8, 16, 108, 2],
   [1, 1, 8, 16, 54, 2],
