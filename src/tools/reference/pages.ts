@@ -5,6 +5,7 @@ import { errorReference } from './errors.js';
 import { limitReference } from './limits.js';
 import { metricReference } from './metrics.js';
 import { opReference } from './ops.js';
+import { weightFormatReference } from './weight-formats.js';
 
 /** Generated pages below docs/reference/, by file name. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -15,4 +16,5 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<str
   'limits.md': limitReference,
   'metrics.md': metricReference,
   'ops.md': opReference,
+  'weight-formats.md': weightFormatReference,
 };
