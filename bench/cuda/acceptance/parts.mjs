@@ -9,6 +9,7 @@ import {
   hostTime,
   inflight,
   inflightTable,
+  INT4,
   INT8,
   long,
   LONG,
@@ -21,6 +22,7 @@ import { tests } from './tests.mjs';
 
 const FP16_KV8 = ['--kv_cache_dtype', 'int8'];
 const ofInt8 = { needs: ['build-int8'] };
+const ofInt4 = { needs: ['build-int4'] };
 const ofFp16 = { needs: ['build-fp16'] };
 const ofWide = { needs: ['build-wide'] };
 
@@ -40,6 +42,8 @@ export const PARTS = [
   { name: 'build-int8', leastSeconds: 20, start: (s) => build(s, 'int8', INT8) },
   { name: 'int8-short', leastSeconds: 15, ...ofInt8, start: (s) => short(s, 'int8-short', 'int8') },
   { name: 'profile', leastSeconds: 20, ...ofInt8, start: profile },
+  { name: 'build-int4', leastSeconds: 30, start: (s) => build(s, 'int4', INT4) },
+  { name: 'int4-short', leastSeconds: 15, ...ofInt4, start: (s) => short(s, 'int4-short', 'int4') },
   { name: 'int8-untuned', leastSeconds: 40, needs: ['int8-short'], start: untuned },
   { name: 'build-fp16', leastSeconds: 20, start: (s) => build(s, 'fp16', []) },
   { name: 'fp16-short', leastSeconds: 15, ...ofFp16, start: (s) => short(s, 'fp16-short', 'fp16') },

@@ -5,6 +5,7 @@ const LENGTHS = ['--max_input_len', '2048', '--max_output_len', '2048'];
 const LIMITS = ['--max_batch_size', '64'];
 const WIDE_LIMITS = ['--max_batch_size', '1024', '--max_num_tokens', '8192'];
 export const INT8 = ['--use_weight_only'];
+export const INT4 = [...INT8, '--weight_only_precision', 'int4'];
 
 /** An engine of random weights. When tuning fails, the part fails, but an untuned engine lets the others run. */
 export async function build(session, name, extra, limits = LIMITS) {

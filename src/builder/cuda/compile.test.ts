@@ -9,6 +9,7 @@ import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js'
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
 import { methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
+import { NAMED_FORMATS } from '../../plan/weight-format.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
 import { findCompiler } from '../../device/cuda/testing/compiler.js';
@@ -19,13 +20,16 @@ const compilerOrNeed = compiler?.name ?? 'needs NVRTC or nvcc: install the CUDA 
 const LLAMA2 = namedShape('llama2_7b');
 const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
 /**
- * Each operator and every way of specialising it: INT8 and dense, both types, grouped queries, head sizes, architectures; and the
+ * Each operator and every way of specialising it: INT8, int4 and dense, both types, grouped queries, head sizes, architectures; and the
  * most bytes that a kernel may spill: a few registers stored once outside of loops cost nothing.
  */
 const CASES = [
   ['sm_90a', 'f16', 'int8', LLAMA2, 64],
   ['sm_90a', 'f16', 'dense', LLAMA2, 64],
   ['sm_90a', 'bf16', 'int8', namedShape('llama3_8b'), 128], // four queries a key head of 128
+  ['sm_90a', 'f16', 'int4', LLAMA2, 64],
+  ['sm_90a', 'bf16', 'int4', namedShape('llama3_8b'), 128],
+  ['sm_80', 'bf16', 'int4', LLAMA2, 64],
   ['sm_90a', 'bf16', 'dense', GROUPED, 2048], // eight queries a key head of 64: more sums than registers
   ['sm_80', 'f16', 'dense', LLAMA2, 64],
   ['sm_80', 'bf16', 'int8', namedShape('llama3_8b'), 64],
@@ -147,6 +151,8 @@ test.skipIf(compiler === undefined).each(CACHES)(
 );
 
 const TRIALS = [
+  ['sm_90a', 'bf16', 'int4'],
+  ['sm_80', 'f16', 'int4'],
   ['sm_90a', 'f16', 'int8'],
   ['sm_90a', 'bf16', 'dense'],
   ['sm_80', 'f16', 'int8'],
@@ -163,7 +169,7 @@ test.skipIf(compiler === undefined).each(TRIALS)(
       chooseLinear(problem, target),
       ...kernelCandidates(problem, target),
     ];
-    const unit = `linear-${weights}`;
+    const unit = linearUnit(NAMED_FORMATS[weights === 'dense' ? dtype : weights]);
     const same = problems.filter(({ format }) => linearUnit(format) === unit);
     const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
     expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');

@@ -21,7 +21,7 @@ export interface TimedOperands {
   dispose(): void;
 }
 
-/** Small 16-bit numbers of both types, and the INT8 weights that the same bits are. */
+/** Small 16-bit numbers of both types, and the quantised weights and f16 scales that the same bits are. */
 const PATTERN = 0x2c1f2a5e;
 /** 0.001f: the scale of INT8 weights. */
 const SCALE_WORD = 0x3a83126f;
@@ -42,8 +42,8 @@ export function createTimedOperands(gpu: Gpu, problem: CudaLinearProblem, dtype:
     driver.call('cuMemsetD32Async', address, word, words, 0);
     return address;
   };
-  const { isTiled } = storedWeights(format);
-  const weightBytes = isTiled ? tileShape(n, k).reduce((product, dim) => product * dim) : n * k * 2;
+  const { isTiled, tile, hasRowScales } = storedWeights(format);
+  const weightBytes = isTiled ? tileShape(tile, n, k).reduce((product, dim) => product * dim) : n * k * 2;
   const copyCount = Math.max(
     1,
     Math.min(MAX_COPIES, ceilDiv(properties.l2CacheBytes * L2_MULTIPLE, weightBytes)),
@@ -66,7 +66,7 @@ export function createTimedOperands(gpu: Gpu, problem: CudaLinearProblem, dtype:
       return {
         ...matrices,
         maps: methodOf(config).maps(config, problem, matrices).map(tensorMap),
-        scale: isTiled ? scale : 0,
+        scale: hasRowScales ? scale : 0,
         bias: 0,
         out,
         inputScale,

@@ -6,7 +6,7 @@ import { fuse } from '../passes/fuse.js';
 import { quantise } from '../passes/quantise.js';
 import { shard } from '../passes/shard.js';
 import { configFields, type LlamaShape } from '../random-weights/shapes.js';
-import { tensorBytes } from '../../core/dtype.js';
+import { type DType, tensorBytes } from '../../core/dtype.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
 import type { Kernels } from '../../device/cuda/kernels.js';
 import type { Stream } from '../../device/cuda/stream.js';
@@ -14,12 +14,17 @@ import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { FILL_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { weightsOf } from '../../plan/operands.js';
 import type { AttentionScores, Plan, PlanWeight } from '../../plan/plan.js';
-import { QUANTISED_FORMATS, type QuantisedElement } from '../../plan/weight-format.js';
+import {
+  elementOf,
+  type FormatName,
+  QUANTISED_FORMATS,
+  type WeightFormat,
+} from '../../plan/weight-format.js';
 
 export interface PlanChoice {
   readonly shape: LlamaShape;
   readonly dtype: 'f16' | 'bf16';
-  readonly weights: 'dense' | QuantisedElement;
+  readonly weights: 'dense' | FormatName;
   /** Default: one rank. */
   readonly ranks?: { readonly rank: number; readonly worldSize: number };
 }
@@ -99,6 +104,12 @@ export interface DeviceWeights {
 
 const WEIGHT_AMPLITUDE = 0.034; // uniform with the deviation of a freshly initialised model, 0.02
 const INT8_SCALE = 0.02 / 73; // of uniform values in [-127, 127]
+const INT4_SCALES = 0x1c711c71; // f16 of 0.02 / 4.61, the deviation of uniform values in [-8, 7], twice
+
+function fillKernel(dtype: DType, format: WeightFormat): string {
+  if (elementOf(format) === 'int4') return 'fill_int4';
+  return dtype === 'u8' || dtype === 'i8' ? 'fill_int8' : 'fill_act';
+}
 
 /** Packed weights drawn on the device: uniform matrices, norms of one. Needs the unit `random`. */
 export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Plan): DeviceWeights {
@@ -114,9 +125,10 @@ export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Pl
       if (use === 'vector') fillVector(stream, plan, address, bytes);
       else if (spec.dtype === 'f32') fillScales(gpu, address, bytes);
       else {
-        const kernel = spec.dtype === 'u8' || spec.dtype === 'i8' ? 'fill_int8' : 'fill_act';
-        const words = Math.floor(bytes / 4);
-        const args = FILL_ARGS.of({ out: address, words, amplitude: WEIGHT_AMPLITUDE, seed: seed++ });
+        const tileWords = spec.shape.at(-1)! / 4;
+        const fields = { words: Math.floor(bytes / 4), tileWords, scales: INT4_SCALES };
+        const args = FILL_ARGS.of({ out: address, ...fields, amplitude: WEIGHT_AMPLITUDE, seed: seed++ });
+        const kernel = fillKernel(spec.dtype, plan.weights[name]!.format);
         const size = { grid: [1024, 1, 1], blockThreads: 256, sharedBytes: 0 } as const;
         kernels.launch(stream, { unit: 'random', kernel, ...size, args }, false);
       }

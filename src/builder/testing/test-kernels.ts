@@ -19,9 +19,10 @@ import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { decodeActivations, encodeActivations } from '../../ops/testing/activations.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { AttentionScores, Plan } from '../../plan/plan.js';
+import type { FormatName } from '../../plan/weight-format.js';
 import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
-import { asInGemma, asMixture, benchmarkPlan, withScores } from './benchmark-plans.js';
+import { asInGemma, asMixture, benchmarkPlan, type PlanChoice, withScores } from './benchmark-plans.js';
 
 /** Target that kernels are compiled for. */
 export interface KernelChoice {
@@ -37,6 +38,8 @@ export interface KernelChoice {
   readonly isGemma?: boolean;
   /** Adds the ops of a mixture of experts. */
   readonly isMixture?: boolean;
+  /** Format of linears. Default: dense. */
+  readonly weights?: FormatName;
   /** Chooses the kernels of compute capability 8.0. */
   readonly isOldDevice?: boolean;
 }
@@ -100,7 +103,7 @@ export class TestKernels {
   constructor(device: TestDevice, choice: KernelChoice) {
     const { dtype, heads = ONE_HEAD, kvDtype, blockTokens = DEFAULT_BLOCK_TOKENS, isOldDevice } = choice;
     const { driver, properties } = device.gpu;
-    const llama = withScores(planOf(dtype, heads), choice.scores ?? {});
+    const llama = withScores(planOf(dtype, heads, choice.weights ?? 'dense'), choice.scores ?? {});
     const dense = choice.isGemma === true ? asInGemma(llama) : llama;
     const plan = choice.isMixture === true ? asMixture(dense) : dense;
     this.#device = device;
@@ -234,7 +237,11 @@ export class TestKernels {
 }
 
 /** A plan of two layers with these heads. */
-function planOf(dtype: CudaDtype, heads: NonNullable<KernelChoice['heads']>): Plan {
+function planOf(
+  dtype: CudaDtype,
+  heads: NonNullable<KernelChoice['heads']>,
+  weights: PlanChoice['weights'],
+): Plan {
   const shape = {
     ...namedShape('tinyllama_1b'),
     num_hidden_layers: 2,
@@ -242,5 +249,5 @@ function planOf(dtype: CudaDtype, heads: NonNullable<KernelChoice['heads']>): Pl
     num_attention_heads: heads.headCount,
     num_key_value_heads: heads.kvHeadCount,
   };
-  return benchmarkPlan({ shape, dtype, weights: 'dense' });
+  return benchmarkPlan({ shape, dtype, weights });
 }

@@ -1,13 +1,22 @@
-/** Layout of weights on a CUDA device: dense in 16 bits, row by row; int8 linears in tiles that are matrix operands as they lie. */
+/** Layout of weights on a CUDA device: dense in 16 bits, row by row; quantised linears in tiles that are matrix operands as they lie. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
-import { bindCodePacker, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';
+import { bindCodePacker, bindGroupQuantiser, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';
 import { CUDA_FORMATS } from '../../ops/cuda/formats.js';
-import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
+import { bindInt4Tiler } from '../../ops/linear/cuda/int4-tiles.js';
+import { type StoredWeights, storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
+import type { WeightFormat } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
-import { checkedReport, matrixShape, NOTHING_LOST, sourceCodes, sourceMatrix } from '../source-matrix.js';
+import {
+  checkedReport,
+  matrixShape,
+  NOTHING_LOST,
+  sourceCodes,
+  sourceMatrix,
+  useGroupedCodes,
+} from '../source-matrix.js';
 import type {
   PackedTensorSpec,
   PackReport,
@@ -32,6 +41,8 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
   const packMatrix = bindPacker(pool.library, pool.handle);
   const packCodes = bindCodePacker(pool.library, pool.handle);
   const tile = bindTiler(pool.library, pool.handle);
+  const quantiseGroups = bindGroupQuantiser(pool.library, pool.handle);
+  const tileInt4 = bindInt4Tiler(pool.library, pool.handle);
   const packRows = (source: WeightData, weight: PlanWeight, target: PackTarget): PackReport => {
     if (source.kind === 'dense')
       return checkedReport(packMatrix(sourceMatrix(source.tensor, weight), target), weight, source.tensor);
@@ -43,6 +54,13 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
     pack(source, weight, use, targets) {
       const [address, scale = 0] = targets.map(addressOf);
       const [rows, columns] = matrixShape(weight.shape);
+      const tiles = tilesOf(weight.format, use);
+      if (tiles?.groups !== undefined) {
+        const place = { ...tiles.groups, rows, columns, target: address! };
+        return useGroupedCodes(source, weight, quantiseGroups, ({ rowCount, codes, scales, zeros }) => {
+          tileInt4({ ...place, codes, scales, zeros, sourceRows: rowCount });
+        });
+      }
       const target = {
         arrangement: 'rows',
         format: weight.format,
@@ -52,7 +70,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
         sum: 0,
         zero: 0,
       } as const;
-      if (use !== 'linear' || !storedWeights(weight.format).isTiled) return packRows(source, weight, target);
+      if (tiles === undefined) return packRows(source, weight, target);
       const rowMajor = allocateHost(rows * columns);
       try {
         const report = packRows(source, weight, { ...target, weight: rowMajor.address });
@@ -65,7 +83,14 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
   };
 }
 
-/** Shapes of the stored tensors; int8 weights have an f32 scale per row. */
+/** Form of a weight in tiles; undefined for one that lies row by row. */
+function tilesOf(format: WeightFormat, use: WeightUse): StoredWeights | undefined {
+  if (use !== 'linear') return undefined;
+  const stored = storedWeights(format);
+  return stored.isTiled ? stored : undefined;
+}
+
+/** Shapes of the stored tensors; int8 weights have an f32 scale per row, scales of groups lie in the tiles. */
 export function cudaSpecs(
   name: WeightName,
   { shape, format }: PlanWeight,
@@ -81,9 +106,8 @@ export function cudaSpecs(
     return [{ name, dtype: format.dtype, shape }];
   }
   const scale: PackedTensorSpec = { name: `${name}.scale`, dtype: 'f32', shape: [rows] };
-  const isTiled = use === 'linear' && storedWeights(format).isTiled;
-  return [
-    isTiled ? { name, dtype: 'u8', shape: tileShape(rows, columns) } : { name, dtype: 'i8', shape },
-    scale,
-  ];
+  const tiles = tilesOf(format, use);
+  if (tiles === undefined) return [{ name, dtype: 'i8', shape }, scale];
+  const tensor: PackedTensorSpec = { name, dtype: 'u8', shape: tileShape(tiles.tile, rows, columns) };
+  return tiles.hasRowScales ? [tensor, scale] : [tensor];
 }

@@ -119,7 +119,8 @@ describe('tensor maps', () => {
   });
 
   it('say int8 tiles of 1,024 bytes as words, in boxes of some along k and some along rows', () => {
-    expect(encoded({ address: 8192, down: 7, across: 172, box: { down: 12, across: 2 } })).toEqual({
+    const box = { down: 12, across: 2 };
+    expect(encoded({ address: 8192, down: 7, across: 172, tileBytes: 1024, box })).toEqual({
       type: 2,
       address: 8192,
       interleave: 0,
@@ -129,6 +130,16 @@ describe('tensor maps', () => {
       strides: [1024, 172 * 1024],
       box: [256, 2, 12],
       steps: [1, 1, 1],
+    });
+  });
+
+  it('say larger tiles as double words, because a box has at most 256 of them', () => {
+    const box = { down: 4, across: 2 };
+    expect(encoded({ address: 8192, down: 7, across: 32, tileBytes: 1056, box })).toMatchObject({
+      type: 4,
+      sizes: [132, 32, 7],
+      strides: [1056, 32 * 1056],
+      box: [132, 2, 4],
     });
   });
 });

@@ -2,7 +2,6 @@ import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { TensorMap } from '../../ops/cuda/launch.js';
 import type { Mapped } from '../../ops/cuda/mapped.js';
-import { TILE_BYTES } from '../../ops/linear/cuda/tiles.js';
 import type { CudaDriver } from './driver.js';
 
 /** Bytes of a `CUtensorMap`; the driver writes it to a multiple of 64 bytes. */
@@ -11,6 +10,9 @@ export const TENSOR_MAP_BYTES = 128;
 /** cuda.h: CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion. */
 const DATA_TYPE = { i8: 0, f16: 6, bf16: 9 } as const;
 const UINT32 = 2;
+const UINT64 = 4;
+/** Elements that a box may have along a dimension. */
+const MAX_BOX = 256;
 const NO_SWIZZLE = 0;
 const SWIZZLE_128B = 3;
 const L2_PROMOTION_256B = 3;
@@ -34,11 +36,12 @@ function encodingOf(mapped: Mapped): Encoding {
     const shape = { sizes: [columns, rows], strideBytes: [columns * bytes], box };
     return { type: DATA_TYPE[dtype], swizzle: SWIZZLE_128B, ...shape };
   }
-  const { down, across, box } = mapped;
-  const words = TILE_BYTES / 4;
-  const strideBytes = [TILE_BYTES, TILE_BYTES * across];
+  const { down, across, tileBytes, box } = mapped;
+  const isSmall = tileBytes / 4 <= MAX_BOX;
+  const words = tileBytes / (isSmall ? 4 : 8);
+  const strideBytes = [tileBytes, tileBytes * across];
   const shape = { sizes: [words, across, down], strideBytes, box: [words, box.across, box.down] };
-  return { type: UINT32, swizzle: NO_SWIZZLE, ...shape };
+  return { type: isSmall ? UINT32 : UINT64, swizzle: NO_SWIZZLE, ...shape };
 }
 
 /**

@@ -19,6 +19,11 @@ __device__ __forceinline__ void barrier_arrive(u32 barrier) {
 __device__ __forceinline__ void barrier_wait(u32 barrier, u32 parity) {
   asm volatile(BARRIER_WAIT(".shared")::"r"(barrier), "r"(parity) : "memory");
 }
+// Synchronises the first THREADS threads of a block.
+template <int THREADS>
+__device__ __forceinline__ void sync_threads() {
+  asm volatile("bar.sync 1, %0;" ::"n"(THREADS) : "memory");
+}
 // Stands between the initialisation of barriers and the block's synchronisation.
 __device__ __forceinline__ void barriers_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 // Stands between ordinary stores into shared memory and the copies or products after the next barrier.
@@ -66,5 +71,14 @@ __device__ __forceinline__ void box_copy_once(u32 target, const void* map, int c
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
       "[%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
       "l"(map), "r"(column), "r"(row), "r"(barrier), "l"(policy)
+      : "memory");
+}
+// Copies a box of a map of tiles, from tile `across` of row / 16 `tile` on.
+__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int across, int tile, u32 barrier,
+                                                u64 policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(target),
+      "l"(map), "r"(0), "r"(across), "r"(tile), "r"(barrier), "l"(policy)
       : "memory");
 }

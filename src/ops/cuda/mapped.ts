@@ -11,7 +11,7 @@ interface MappedMatrix {
   readonly dtype: CudaDtype | 'i8';
 }
 
-/** Tiles of 16 rows by 64 columns that one copy brings. */
+/** Tiles of weights that one copy brings. */
 export interface TileBox {
   /** Along columns. */
   readonly across: number;
@@ -19,11 +19,12 @@ export interface TileBox {
   readonly down: number;
 }
 
-/** Tiles of int8 weights, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
+/** Tiles of quantised weights, [down, across], to be copied in boxes of some of both; tiles outside are zeros. */
 interface MappedTiles {
   readonly address: number;
   readonly down: number;
   readonly across: number;
+  readonly tileBytes: number;
   readonly box: TileBox;
 }
 

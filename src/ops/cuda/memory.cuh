@@ -11,6 +11,10 @@ __device__ __forceinline__ Vec16 load_stream(const void* p) {
   return v;
 }
 
+__device__ __forceinline__ void load_stream8(const void* p, u32 (&words)[2]) {
+  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v2.u32 {%0,%1}, [%2];" : "=r"(words[0]), "=r"(words[1]) : "l"(p));
+}
+
 // Loads through L1 what an earlier kernel of the same stream wrote.
 __device__ __forceinline__ Vec16 load16(const void* p) {
   Vec16 v;
@@ -55,6 +59,16 @@ __device__ __forceinline__ void store_shared16(u32 address, const Vec16& v) {
 
 __device__ __forceinline__ void load_shared8(u32 address, u32 (&words)[2]) {
   asm volatile("ld.shared.v2.u32 {%0,%1}, [%2];" : "=r"(words[0]), "=r"(words[1]) : "r"(address));
+}
+__device__ __forceinline__ u16 load_shared2(u32 address) {
+  u16 value;
+  asm volatile("ld.shared.u16 %0, [%1];" : "=h"(value) : "r"(address));
+  return value;
+}
+__device__ __forceinline__ u32 load_shared1(u32 address) {
+  u32 value;
+  asm volatile("ld.shared.u8 %0, [%1];" : "=r"(value) : "r"(address));
+  return value;
 }
 __device__ __forceinline__ float load_shared_float(u32 address) {
   float value;

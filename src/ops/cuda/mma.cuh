@@ -39,3 +39,10 @@ __device__ __forceinline__ Vec16 load_matrices_transposed(u32 address) {
                : "r"(address));
   return v;
 }
+
+// An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
+__device__ __forceinline__ u32 transpose_matrix(u32 pair) {
+  u32 out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
+  return out;
+}

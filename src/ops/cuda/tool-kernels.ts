@@ -12,4 +12,6 @@ export const FILL_ARGS = new Struct('FillArgs', 'cuda/random.cu', {
   words: 'u64',
   amplitude: 'f32',
   seed: 'i32',
+  tileWords: 'i32',
+  scales: 'i32',
 });

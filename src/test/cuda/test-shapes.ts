@@ -1,5 +1,5 @@
 /** Small random models that reach every kernel of a GPU between them. */
-import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
+import { INT8_PER_CHANNEL, NAMED_FORMATS } from '../../plan/weight-format.js';
 import { SMALL_SHAPE, type TestModelShape } from '../../run/executor/testing/test-model.js';
 
 const DIMS = {
@@ -21,6 +21,10 @@ export const F16: TestModelShape = {
 };
 
 export const INT8: TestModelShape = { ...F16, format: INT8_PER_CHANNEL };
+
+/** Groups of 128 and of 32 inputs, the last of a row cut short. */
+export const INT4: TestModelShape = { ...F16, format: NAMED_FORMATS.int4 };
+export const INT4_G32: TestModelShape = { ...F16, format: NAMED_FORMATS.int4_g32 };
 
 export const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
 
@@ -56,6 +60,13 @@ export const MIXTURE_INT8: TestModelShape = { ...ODD, format: INT8.format, isMix
 export const HEADS_OF_64: TestModelShape = {
   ...F16,
   dims: { ...DIMS, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
+};
+
+/** Rows of several tiles of int4, and bf16 activations. */
+export const INT4_IN_BF16: TestModelShape = {
+  ...BF16,
+  format: INT4.format,
+  dims: { ...DIMS, hidden: 512, headCount: 8, kvHeadCount: 2, headDim: 64, intermediate: 1376 },
 };
 
 /** The same with the other size, bf16 activations and INT8 weights. */

@@ -1,6 +1,6 @@
 /**
- * Measures the CUDA device: `node dist/tools/cuda/speed.bench.js [--library-path DIR] [--out FILE] [--filter int8|f16]`. Prints a line
- * for each result and writes all of them as JSON.
+ * Measures the CUDA device: `node dist/tools/cuda/speed.bench.js [--library-path DIR] [--out FILE] [--filter int8|int4|f16]`. Prints a
+ * line for each result and writes all of them as JSON.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -37,7 +37,7 @@ const WORK = [
 const LAYER_FLOPS = 2 * 32 * 202_375_168;
 
 const results: Record<string, readonly BatchResult[]> = {};
-for (const weights of ['dense', 'int8'] as const) {
+for (const weights of ['dense', 'int8', 'int4'] as const) {
   const word = weights === 'dense' ? 'f16' : weights;
   if (flags.filter !== undefined && flags.filter !== word) continue;
   const started = performance.now();

@@ -63,7 +63,7 @@ export const ROUND_INPUT_ARGS = new Struct('RoundInputArgs', 'linear/cuda/round-
   k: 'i32',
 });
 
-export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise.cu', {
+export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise-args.cuh', {
   tiles: 'address',
   scale: 'address',
   out: 'address',

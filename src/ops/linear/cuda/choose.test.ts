@@ -4,7 +4,7 @@ import { canEndWith, chooseLinear, kernelCandidates, linearCandidates, linearCho
 import { configKey, parseWinners, problemKey } from './keys.js';
 import { methodOf } from './methods.js';
 import type { CudaLinearProblem } from './problem.js';
-import { A100, B200, DENSE, H200, INT8, kernelLaunchOf, problemsOf } from './testing/problems.js';
+import { A100, B200, DENSE, H200, INT4, INT8, kernelLaunchOf, problemsOf } from './testing/problems.js';
 
 const MAX_SHARED_BYTES = 227 << 10;
 const QKV: CudaLinearProblem = { m: 1, n: 12288, k: 4096, format: INT8, epilogue: 'store' };
@@ -30,16 +30,19 @@ describe('the built-in choice', () => {
     expect(kernelCount).toBeGreaterThan(100);
   });
 
-  it('streams few rows, and multiplies many with warpgroups where they multiply int8, else with cuBLASLt', () => {
+  it('streams few rows, and multiplies many with warpgroups where these take the weights, else with cuBLASLt', () => {
     const problem = { n: 4096, k: 4096, format: INT8, epilogue: 'store' } as const;
-    const methods = [16, 17, 8192, 8193].map((m) => chooseLinear({ ...problem, m }, H200).method);
-    expect(methods).toEqual(['ring', 'wide', 'wide', 'wide']);
+    for (const format of [INT8, INT4]) {
+      const methods = [16, 17, 8192, 8193].map((m) => chooseLinear({ ...problem, format, m }, H200).method);
+      expect(methods).toEqual(['ring', 'wide', 'wide', 'wide']);
+    }
     expect(chooseLinear({ ...problem, m: 65 }, B200).method).toBe('matmul');
     expect(chooseLinear({ ...problem, m: 64 }, B200).method).toBe('ring');
     expect(chooseLinear({ ...problem, m: 64, format: DENSE }, H200).method).toBe('matmul');
     expect(chooseLinear({ ...problem, m: 64, n: 4095 }, H200).method).toBe('ring');
     expect(chooseLinear({ ...problem, m: 16 }, A100).method).toBe('stream');
     expect(chooseLinear({ ...problem, m: 17 }, A100).method).toBe('matmul');
+    expect(chooseLinear({ ...problem, m: 1, format: INT4 }, A100).method).toBe('stream');
   });
 
   it('is the same for all rows of a class, which an executor looks up once', () => {
@@ -54,7 +57,7 @@ describe('the built-in choice', () => {
 
 describe('candidates', () => {
   it('fuse where they must, and stream before Hopper', () => {
-    for (const format of [INT8, DENSE])
+    for (const format of [INT8, INT4, DENSE])
       for (const m of [8, 16, 32, 64])
         for (const epilogue of ['store', 'f32', 'swiglu'] as const) {
           const problem = { ...QKV, format, m, epilogue };

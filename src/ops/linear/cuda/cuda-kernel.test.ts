@@ -8,6 +8,7 @@ import { canEndWith } from './choose.js';
 import { configKey } from './keys.js';
 import { KERNEL_METHODS, type LinearConfig, methodOf, METHODS } from './methods.js';
 import type { Epilogue, CudaLinearProblem } from './problem.js';
+import { storedWeights } from './stored-weights.js';
 import { LinearCase } from './testing/linear-case.js';
 
 /** Rows of x at both sides of every size of a tile. */
@@ -48,19 +49,24 @@ function configsOf(
   return [...new Map(configs.map((config) => [configKey(config, 0), config])).values()];
 }
 
-/** Weights, with inputs as they are or in 8 bits. */
-const formsIn = (dtype: CudaDtype) => [
-  { element: dtype, name: dtype },
-  { element: 'int8' as const, name: 'int8' },
-  { element: 'int8' as const, name: 'int8, inputs of 8 bits', inputBits: 8 as const },
+/** Quantised formats by epilogue, so that each group of int4 occurs: int4-tiles.test.ts compares the operands of all of them. */
+const QUANTISED = {
+  store: ['int8', 'int4', 'int4_g32_zeros'],
+  f32: ['int8', 'int4'],
+  swiglu: ['int8', 'int4', 'int4_g64_zeros'],
+} as const;
+const EPILOGUES = ['store', 'f32', 'swiglu'] as const;
+const formsOf = (dtype: CudaDtype, epilogue: Epilogue) => [
+  ...[dtype, ...QUANTISED[epilogue]].map((name) => ({ name, title: name })),
+  { name: 'int8' as const, title: 'int8, inputs of 8 bits', inputBits: 8 as const },
 ];
 const CASES = [false, true].flatMap((isOldDevice) =>
   CUDA_DTYPES.flatMap((dtype) =>
-    formsIn(dtype).flatMap(({ name, ...form }) =>
-      (['store', 'f32', 'swiglu'] as const).map(
-        (epilogue) =>
+    EPILOGUES.flatMap((epilogue) =>
+      formsOf(dtype, epilogue).map(
+        ({ title, ...form }) =>
           [
-            `${name} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
+            `${title} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
             { choice: { dtype, isOldDevice } satisfies KernelChoice, form, epilogue },
           ] as const,
       ),
@@ -72,15 +78,18 @@ const SUM_TOLERANCE = 2e-4;
 /** Roundings to activations between sums and results: SwiGLU rounds gate and up, as if they were stored, and its result. */
 const ROUNDINGS: Readonly<Record<Epilogue, number>> = { f32: 0, store: 1, swiglu: 3 };
 
+/** Roundings of weights before the sums: warpgroups multiply with the scales of groups in their operands. */
+const weightRoundings = ({ method }: LinearConfig, { format }: CudaLinearProblem): number =>
+  method === 'wide' && storedWeights(format).groups !== undefined ? 1 : 0;
+
 describeGpuKernels('linear', (open) => {
-  it.each(CASES)('%s', (_, { choice, form: { element, ...input }, epilogue }) => {
-    const kind = { format: NAMED_FORMATS[element], epilogue, ...input };
+  it.each(CASES)('%s', (_, { choice, form: { name, ...input }, epilogue }) => {
+    const kind = { format: NAMED_FORMATS[name], epilogue, ...input };
     const problems = SIZES[epilogue].flatMap(([n, k]) => ROWS.map((m) => ({ m, n, k, ...kind })));
     const largest = LARGEST.rows.map((m) => ({ m, n: LARGEST.n, k: LARGEST.k, ...kind }));
     const all = epilogue === 'store' && !choice.isOldDevice ? [...problems, ...largest] : problems;
     const { target } = open(choice);
     const trials = (problem: CudaLinearProblem) => configsOf(problem, target);
-    const tolerance = 1.1 * ROUNDINGS[epilogue] * roundoff(choice.dtype) + SUM_TOLERANCE;
     const faults: string[] = [];
     let runs = 0;
     for (const problem of all) {
@@ -90,6 +99,8 @@ describeGpuKernels('linear', (open) => {
       for (const config of trials(problem)) {
         runs++;
         const error = linear.errorOf(config);
+        const roundings = ROUNDINGS[epilogue] + weightRoundings(config, problem);
+        const tolerance = 1.1 * roundings * roundoff(choice.dtype) + SUM_TOLERANCE;
         if (!(error <= tolerance)) faults.push(`${linear.name}: ${configKey(config, 0)} is off by ${error}`);
       }
       kernels.dispose();
@@ -98,18 +109,19 @@ describeGpuKernels('linear', (open) => {
     expect(runs).toBeGreaterThan(ROWS.length);
   });
 
-  it.each(
-    CUDA_DTYPES.flatMap((dtype) => ([dtype, 'int8'] as const).map((element) => [dtype, element] as const)),
-  )('by the matrix library in %s with %s weights', (dtype, element) => {
-    for (const [n, k] of [...SIZES.store, [4096, 1096] as const])
-      for (const m of [1, 17, 65, 600]) {
-        const kernels = open({ dtype });
-        const problem = { m, n, k, format: NAMED_FORMATS[element], epilogue: 'store' } as const;
-        const linear = new LinearCase(kernels, problem);
-        // Rounded before the bias and after it; and weights, when they are made dense.
-        const tolerance = 4 * roundoff(dtype) + SUM_TOLERANCE;
-        expect(linear.errorOf({ method: 'matmul' }), linear.name).toBeLessThan(tolerance);
-        kernels.dispose();
-      }
-  });
+  it.each(CUDA_DTYPES.flatMap((dtype) => [dtype, ...QUANTISED.store].map((name) => [dtype, name] as const)))(
+    'by the matrix library in %s with %s weights',
+    (dtype, name) => {
+      for (const [n, k] of [...SIZES.store, [4096, 1096] as const])
+        for (const m of [1, 17, 65, 600]) {
+          const kernels = open({ dtype, weights: name });
+          const problem = { m, n, k, format: NAMED_FORMATS[name], epilogue: 'store' } as const;
+          const linear = new LinearCase(kernels, problem);
+          // Rounded before the bias and after it; and weights, when they are made dense.
+          const tolerance = 4 * roundoff(dtype) + SUM_TOLERANCE;
+          expect(linear.errorOf({ method: 'matmul' }), linear.name).toBeLessThan(tolerance);
+          kernels.dispose();
+        }
+    },
+  );
 });

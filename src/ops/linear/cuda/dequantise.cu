@@ -5,13 +5,7 @@
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/warp.cuh"
-
-struct DequantiseArgs {
-  const u8* tiles;     // int8, see weights.cuh
-  const float* scale;  // [n]
-  u16* out;            // [n, k]
-  int n, k;
-};
+#include "linear/cuda/dequantise-args.cuh"
 
 // One warp a tile of 16 rows by 64 k.
 extern "C" __global__ void dequantise(const DequantiseArgs a) {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { kernelCandidates } from './choose.js';
 import { configKey, parseConfigKey, parseWinners, problemKey } from './keys.js';
+import { NAMED_FORMATS } from '../../../plan/weight-format.js';
 import type { CudaLinearProblem } from './problem.js';
-import { A100, B200, DENSE, H200, INT8 } from './testing/problems.js';
+import { A100, B200, DENSE, H200, INT4, INT8 } from './testing/problems.js';
 
 const QKV: CudaLinearProblem = { m: 1, n: 12288, k: 4096, format: INT8, epilogue: 'store' };
 
@@ -22,6 +23,9 @@ test.each([
 ])('%i rows are the class %s', (m, rows) => {
   expect(problemKey({ ...QKV, m })).toBe(`linear int8 12288x4096 store rows ${rows}`);
   expect(problemKey({ ...QKV, m, format: DENSE })).toBe(`linear dense 12288x4096 store rows ${rows}`);
+  expect(problemKey({ ...QKV, m, format: INT4 })).toBe(`linear int4g128 12288x4096 store rows ${rows}`);
+  const zeros = NAMED_FORMATS.int4_g64_zeros;
+  expect(problemKey({ ...QKV, m, format: zeros })).toBe(`linear int4g64z 12288x4096 store rows ${rows}`);
 });
 
 test('keys are those of the engines and timing caches that exist', () => {
@@ -42,8 +46,9 @@ test('keys are those of the engines and timing caches that exist', () => {
 test('every configuration survives its key, and a proposal of another library version does not', () => {
   for (const m of [1, 16, 32, 64, 128, 512, 2048])
     for (const target of [H200, B200, A100])
-      for (const config of kernelCandidates({ ...QKV, m }, target))
-        expect(parseConfigKey(configKey(config, 1), 2)).toEqual(config);
+      for (const format of [INT8, INT4])
+        for (const config of kernelCandidates({ ...QKV, m, format }, target))
+          expect(parseConfigKey(configKey(config, 1), 2)).toEqual(config);
   const proposal = { method: 'matmul', algorithm: 3 } as const;
   const key = configKey(proposal, 130100);
   expect(parseConfigKey(key, 130100)).toEqual(proposal);

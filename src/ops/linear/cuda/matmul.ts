@@ -9,6 +9,7 @@ import type { LinearMethod } from './method.js';
 import type { CudaLinearProblem } from './problem.js';
 import { MATMUL_ROW_STEP, rowClass } from './row-classes.js';
 import { storedWeights } from './stored-weights.js';
+import { tileShape } from './tiles.js';
 
 export interface MatmulConfig {
   readonly method: 'matmul';
@@ -65,7 +66,7 @@ export const matmul: LinearMethod<MatmulConfig> = {
     const { m, n, format } = problem;
     const { dequantise } = storedWeights(format);
     if (dequantise !== undefined)
-      sink.kernel(dequantiseLaunch(dequantise, problem, { weight, scale, out: denseCopy }));
+      sink.kernel(dequantiseLaunch(dequantise.name, problem, { weight, scale, out: denseCopy }));
     const pointers = { x, weight: dequantise === undefined ? weight : denseCopy, out };
     sink.matmul(matmulShape(problem, dtype), pointers, algorithmAt(config, m));
     if (bias !== 0) sink.kernel(addBiasLaunch(m, n, out, bias));
@@ -75,14 +76,15 @@ export const matmul: LinearMethod<MatmulConfig> = {
 /** Tiles -> dense [n, k] in the activations' type. */
 function dequantiseLaunch(
   kernel: string,
-  { n, k }: CudaLinearProblem,
+  { n, k, format }: CudaLinearProblem,
   { weight, scale, out }: { readonly weight: number; readonly scale: number; readonly out: number },
 ): KernelLaunch {
   const warps = 8;
+  const [down, across] = tileShape(storedWeights(format).tile, n, k);
   return {
     unit: 'common',
     kernel,
-    grid: [ceilDiv(ceilDiv(n, 16) * ceilDiv(k, 64), warps), 1, 1],
+    grid: [ceilDiv(down * across, warps), 1, 1],
     blockThreads: warps * 32,
     sharedBytes: 0,
     args: DEQUANTISE_ARGS.of({ tiles: weight, scale, out, n, k }),

@@ -1,6 +1,6 @@
 /** Linear layers of a plan on a GPU: the problems that they pose, the kernels that solve them, and the launches. */
 import type { Plan } from '../../../plan/plan.js';
-import { isQuantised, type WeightFormat } from '../../../plan/weight-format.js';
+import type { WeightFormat } from '../../../plan/weight-format.js';
 import { commonPart, type CudaOpDefinition } from '../../cuda/definition.js';
 import { cudaDtype } from '../../cuda/dtype.js';
 import type { CudaLinear } from '../../cuda/lower.js';
@@ -11,6 +11,7 @@ import type { LinearMethod, LinearOperands } from './method.js';
 import { type LinearConfig, methodOf } from './methods.js';
 import type { CudaLinearProblem } from './problem.js';
 import { MIN_X_MAP_ROWS, ROW_CLASSES, rowClass } from './row-classes.js';
+import { storedWeights } from './stored-weights.js';
 
 /** A problem, and the configuration that solves it. */
 interface Solution {
@@ -42,6 +43,8 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
   *kernels(op, { plan, target, chooseLinear }) {
     // For products by the matrix library: a dense copy before them, and what follows them.
     yield commonPart('linear/cuda/dequantise.cu');
+    const { dequantise } = storedWeights(plan.weights[op.weight]!.format);
+    if (dequantise !== undefined) yield { unit: 'common', ...dequantise };
     yield commonPart('add/add.cu');
     if (op.gate !== undefined) yield commonPart('swiglu/swiglu.cu');
     const choose = kernelChooser(chooseLinear, target);
@@ -101,7 +104,7 @@ function parametersOf(
   format: WeightFormat,
 ): Pick<LinearOperands, 'scale' | 'bias'> {
   return {
-    scale: isQuantised(format) ? memory.tensor(`${weight}.scale`) : 0,
+    scale: storedWeights(format).hasRowScales ? memory.tensor(`${weight}.scale`) : 0,
     bias: bias === null ? 0 : memory.tensor(bias),
   };
 }

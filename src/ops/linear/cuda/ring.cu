@@ -9,20 +9,21 @@
 // with weights before they wait for this kernel's result.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
-// maps (swizzled, zeros outside the tensor), int8 weights as contiguous tiles, a single row of x as it lies. The time
-// that x takes grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not stored,
-// whatever they are.
+// maps (swizzled, zeros outside the tensor), quantised weights as contiguous tiles, a single row of x as it lies. The
+// time that x takes grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not
+// stored, whatever they are.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/sums.cuh"
 #include "linear/cuda/weights.cuh"
 
 struct RingScalars {
   const u16* x;        // [m, k] activations
-  const u8* weight;    // tiles of an int8 weight
+  const u8* weight;    // tiles of a quantised weight
   const float* scale;  // [n] of an int8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
@@ -46,9 +47,10 @@ struct Ring {
   typedef Weights<FORMAT> W;
   static constexpr int CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS, ROWS = TILES * 16,
                        HALF = TILES / 2;
-  static constexpr int STAGE_BOXES = BOXES, STAGE_K = 64 * BOXES;
+  static constexpr int STAGE_BOXES = BOXES, STAGE_TILES = BOXES / W::TILE_BOXES, STAGE_K = 64 * BOXES;
+  static_assert(BOXES % W::TILE_BOXES == 0, "a stage has whole tiles");
   static constexpr int OUT_ROWS = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES;
+  static constexpr u32 WEIGHT_BYTES = STAGE_TILES * TILES * W::TILE_BYTES;
   static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKEN_GROUPS * 8 * 16 * 4;
 
   static __device__ __forceinline__ int out_rows(const RingView& a) { return EPILOGUE == SWIGLU ? a.n / 2 : a.n; }
@@ -59,9 +61,14 @@ struct Ring {
   }
 
   // A stage has room for the rows of x that there are. Swizzled boxes start at multiples of 1024.
+  static __device__ __forceinline__ u32 unit_of(const RingView& a) { return a.xRows == 1 ? W::X_ALIGNMENT : 1024; }
+  static __device__ __forceinline__ u32 weight_room(const RingView& a) {
+    const u32 unit = WEIGHT_BYTES % 1024 == 0 ? 1024 : unit_of(a);
+    return (WEIGHT_BYTES + unit - 1) / unit * unit;
+  }
   static __device__ __forceinline__ u32 stage_bytes(const RingView& a) {
-    const u32 unit = a.xRows == 1 ? W::X_ALIGNMENT : 1024;
-    return WEIGHT_BYTES + (a.xRows * BOXES * 128 + unit - 1) / unit * unit;
+    const u32 unit = unit_of(a);
+    return weight_room(a) + (a.xRows * BOXES * 128 + unit - 1) / unit * unit;
   }
 
   // Bytes of x that come into a stage: whole boxes, or what there is of a single row.
@@ -71,7 +78,7 @@ struct Ring {
 
   static __device__ __forceinline__ void fill_tokens(const RingView& a, u32 stage, u32 barrier, int stageIndex) {
     const int lane = threadIdx.x & 31;
-    const u32 at = stage + WEIGHT_BYTES;
+    const u32 at = stage + weight_room(a);
     if (a.xRows == 1) {
       if (lane == 0) bulk_copy(at, a.x + stageIndex * STAGE_K, x_bytes(a, stageIndex), barrier);
     } else if (lane < BOXES) {
@@ -104,41 +111,39 @@ struct Ring {
     }
   }
 
-  // 64 k of this warp's rows by all tokens. In boxes, 16-byte piece p of the 128 bytes at address a lies at p ^ (a /
-  // 128 % 8).
-  static __device__ __forceinline__ void multiply_box(const RingView& a, float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4],
-                                                      u32 stage, int rowWarp, int box) {
-    const int xRow = box * a.xRows + min(W::token_row(), a.xRows - 1), swizzle = a.xRows == 1 ? 0 : xRow & 7;
+  // 64 k of this warp's rows by all tokens: box `box` of the tiles at place `across` of a stage. In boxes of x, 16-byte
+  // piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
+  static __device__ __forceinline__ void multiply_box(const RingView& a, Sums<TOKEN_GROUPS> (&sums)[TILES_PER_WARP],
+                                                      u32 stage, int rowWarp, int across, int box) {
+    const int xRow = (across * W::TILE_BOXES + box) * a.xRows + min(W::token_row(), a.xRows - 1),
+              swizzle = a.xRows == 1 ? 0 : xRow & 7;
     Vec16 x[TOKEN_GROUPS][2];
 #pragma unroll
     for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
       for (int half = 0; half < 2; half++)
-        x[n][half] = W::load_tokens(stage + WEIGHT_BYTES + (xRow + n * 8) * 128, half, swizzle);
+        x[n][half] = W::load_tokens(stage + weight_room(a) + (xRow + n * 8) * 128, half, swizzle);
 #pragma unroll
     for (int r = 0; r < TILES_PER_WARP; r++) {
+      const u32 tile = W::tile_address(stage, rowWarp * TILES_PER_WARP + r, TILES, across, STAGE_TILES);
 #pragma unroll
       for (int load = 0; load < W::LOADS; load++) {
-        const u32 at = W::load_address(stage, rowWarp * TILES_PER_WARP + r, TILES, box, BOXES, load);
-        const Vec16 low = load_shared16(at), high = load_shared16(at + W::HIGH_BYTES);
+        const typename W::Rows low = W::load_rows(tile, box, load, 0), high = W::load_rows(tile, box, load, 1);
 #pragma unroll
         for (int i = 0; i < W::PRODUCTS; i++) {
           u32 f[4];
           W::fragment(f, low, high, i);
-          const int product = load * W::PRODUCTS + i, half = product >> 1, word = (product & 1) * 2;
-#pragma unroll
-          for (int n = 0; n < TOKEN_GROUPS; n++) mma16816(acc[r][n], f, x[n][half].w[word], x[n][half].w[word + 1]);
+          const int product = load * W::PRODUCTS + i;
+          sums[r].template add<W>(f, x, product, box * 4 + product, tile);
         }
       }
     }
   }
 
-  static __device__ __forceinline__ void consumer_sync() {
-    asm volatile("bar.sync 1, %0;" ::"n"(CONSUMERS * 32) : "memory");
-  }
+  static __device__ __forceinline__ void consumer_sync() { sync_threads<CONSUMERS * 32>(); }
 
   // Puts a warp's sums into `partial`, [K_WARPS][tile][token][row].
-  static __device__ __forceinline__ void put_sums(const float (&acc)[TILES_PER_WARP][TOKEN_GROUPS][4], float* partial,
+  static __device__ __forceinline__ void put_sums(const Sums<TOKEN_GROUPS> (&sums)[TILES_PER_WARP], float* partial,
                                                   int rowWarp, int kWarp) {
     const int lane = threadIdx.x & 31;
 #pragma unroll
@@ -149,7 +154,7 @@ struct Ring {
         for (int i = 0; i < 4; i++) {
           const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
           partial[((kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKEN_GROUPS * 8 + token) * 16 + row] =
-              acc[r][n][i];
+              sums[r].all[n][i];
         }
   }
 
@@ -179,28 +184,27 @@ struct Ring {
   static __device__ __forceinline__ void multiply(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty,
                                                   float* partial, int blockTiles) {
     const int warp = threadIdx.x >> 5, rowWarp = warp / K_WARPS, kWarp = warp % K_WARPS;
-    const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, boxCount = (a.k + 63) >> 6;
+    const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, tileCount = W::tiles_of(a.k);
     int slot = 0;
     u32 parity = 0;
     for (int blockTile = blockIdx.x; blockTile < blockTiles; blockTile += gridDim.x) {
-      float acc[TILES_PER_WARP][TOKEN_GROUPS][4];
+      Sums<TOKEN_GROUPS> sums[TILES_PER_WARP];
 #pragma unroll
-      for (int r = 0; r < TILES_PER_WARP; r++)
-#pragma unroll
-        for (int n = 0; n < TOKEN_GROUPS; n++)
-#pragma unroll
-          for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
+      for (int r = 0; r < TILES_PER_WARP; r++) sums[r].clear();
       for (int stage = 0; stage < stagesOfTile; stage++) {
         barrier_wait(full + 8 * slot, parity);
 #pragma unroll
-        for (int box = kWarp; box < BOXES; box += K_WARPS)
-          if (stage * BOXES + box < boxCount) multiply_box(a, acc, stages + slot * stageBytes, rowWarp, box);
+        for (int across = kWarp; across < STAGE_TILES; across += K_WARPS)
+          if (stage * STAGE_TILES + across < tileCount)
+#pragma unroll
+            for (int box = 0; box < W::TILE_BOXES; box++)
+              multiply_box(a, sums, stages + slot * stageBytes, rowWarp, across, box);
         __syncwarp();
         if ((threadIdx.x & 31) == 0) barrier_arrive(empty + 8 * slot);
         if (++slot == a.stageCount) slot = 0, parity ^= 1;
       }
       consumer_sync();  // the previous tile's sums have been read
-      put_sums(acc, partial, rowWarp, kWarp);
+      put_sums(sums, partial, rowWarp, kWarp);
       consumer_sync();
       finish_tile(a, partial, blockTile);
     }
@@ -217,8 +221,8 @@ struct Ring {
         barrier_init(full + 8 * s, 1);
         barrier_init(empty + 8 * s, CONSUMERS);
       }
-    // A single row can end inside of a box, where weights are zero: what follows must be no NaN.
-    if (a.xRows == 1 && a.k % 64 != 0) {
+    // A single row can end inside of a tile, where weights are zero: what follows must be no NaN.
+    if (a.xRows == 1 && a.k % (64 * W::TILE_BOXES) != 0) {
       for (u32 i = threadIdx.x * 4; i < a.stageCount * stageBytes; i += blockDim.x * 4) *(u32*)(memory + i) = 0;
       shared_stores_fence();
     }

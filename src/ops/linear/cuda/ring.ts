@@ -1,5 +1,5 @@
 /** Few rows of x on devices with bulk copies, which stream the weights through a ring: configurations of `ring.cu`. */
-import type { WeightElement } from '../../../plan/weight-format.js';
+import type { WeightElement, WeightFormat } from '../../../plan/weight-format.js';
 import { hasBulkRings } from '../../cuda/capability.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import { RING_ARGS } from './args.js';
@@ -38,11 +38,12 @@ type RingShape = readonly [
 ];
 type TokenGroups = RingConfig['tokenGroups'];
 
-/** Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. */
+/**
+ * Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. Those of int4 are
+ * computed: enough bytes under way, and fewer of x than of weights.
+ */
 const SHAPES: Readonly<
-  Partial<
-    Record<StoredWeights['key'], Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>>
-  >
+  Record<StoredWeights['kind'], Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>>
 > = {
   dense: {
     1: [
@@ -76,6 +77,24 @@ const SHAPES: Readonly<
       [2, 2, 2, 2, 108, 2],
     ],
   },
+  int4: {
+    1: [
+      [1, 1, 8, 16, 108, 2],
+      [2, 1, 4, 8, 72, 3],
+    ],
+    2: [
+      [1, 2, 4, 8, 200, 1],
+      [2, 2, 4, 8, 200, 1],
+    ],
+    4: [
+      [2, 1, 4, 8, 200, 1],
+      [2, 2, 2, 4, 108, 2],
+    ],
+    8: [
+      [1, 2, 4, 8, 200, 1],
+      [2, 2, 2, 4, 200, 1],
+    ],
+  },
 };
 
 /** Shapes that won anywhere in trials on an H200. */
@@ -92,9 +111,37 @@ const TRIALS: readonly RingShape[] = [
   [2, 1, 4, 8, 108, 2],
   [1, 1, 8, 16, 108, 2],
 ];
+/**
+ * Shapes to try with int4, whose tiles are two boxes wide. With half of the shared memory the next kernel's blocks fit beside; with
+ * more and smaller blocks they come one by one.
+ */
+const INT4_TRIALS: readonly RingShape[] = [
+  [2, 1, 8, 16, 108, 1],
+  [2, 2, 4, 8, 108, 1],
+  [3, 1, 4, 8, 108, 2],
+  [1, 2, 4, 8, 108, 2],
+  [2, 1, 4, 8, 72, 3],
+  [2, 1, 4, 8, 108, 2],
+  [2, 1, 4, 8, 54, 2],
+  [2, 1, 4, 8, 54, 4],
+  [2, 1, 4, 8, 43, 5],
+  [2, 1, 8, 16, 108, 2],
+  [1, 1, 8, 16, 108, 2],
+  [1, 1, 8, 16, 54, 2],
+  [1, 1, 4, 8, 54, 4],
+  [1, 2, 8, 16, 108, 1],
+  [1, 2, 4, 8, 200, 1],
+  [2, 2, 4, 8, 108, 2],
+  [2, 2, 4, 8, 200, 1],
+  [2, 2, 2, 4, 108, 2],
+  [3, 2, 4, 8, 108, 1],
+];
+const trialsOf = (format: WeightFormat): readonly RingShape[] =>
+  storedWeights(format).kind === 'int4' ? INT4_TRIALS : TRIALS;
 /** A ring of fewer stages cannot hide its copies. */
 const MIN_STAGES = 2;
 const MAX_STAGES = 16;
+const BOX_COLUMNS = 64;
 /** Rows of the boxes of dense weights. */
 const WEIGHT_BOX_ROWS = 16;
 
@@ -133,13 +180,14 @@ function ringBytes(
   config: RingConfig,
   { m, format }: Rows,
 ): { readonly stage: number; readonly fixed: number } {
-  const { isTiled, tileBytes } = storedWeights(format);
+  const { isTiled, tile } = storedWeights(format);
   const tiles = config.tilesPerWarp * config.rowWarps;
   const xRows = ringRows(config, m);
   const unit = isTiled && xRows === 1 ? 128 : 1024;
-  const xBytes = ceilDiv(xRows * config.boxes * 128, unit) * unit;
+  const inUnits = (bytes: number): number => ceilDiv(bytes, unit) * unit;
+  const weightBytes = ((config.boxes * BOX_COLUMNS) / tile.columns) * tiles * tile.bytes;
   return {
-    stage: config.boxes * tiles * tileBytes + xBytes,
+    stage: inUnits(weightBytes) + inUnits(xRows * config.boxes * 128),
     fixed: 256 + config.kWarps * tiles * config.tokenGroups * 8 * 16 * 4,
   };
 }
@@ -169,11 +217,11 @@ export const ring: LinearMethod<RingConfig> = {
     'sharedBytes',
     'blocksPerMultiprocessor',
   ]),
-  reads: new Set<WeightElement>(['f16', 'bf16', 'int8']),
+  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'int4']),
   builtIn({ m, n, format, epilogue }, { computeCapability, multiprocessorCount }) {
     const tokenGroups = tokenGroupsFor(m);
     if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return undefined;
-    const shapes = SHAPES[storedWeights(format).key]?.[tokenGroups];
+    const shapes = SHAPES[storedWeights(format).kind][tokenGroups];
     if (shapes === undefined) return undefined;
     const isFew = n / 16 / multiprocessorCount < FEW_TILES_PER_MULTIPROCESSOR && epilogue !== 'swiglu';
     return configOf(tokenGroups, shapes[isFew ? 0 : 1]);
@@ -181,9 +229,9 @@ export const ring: LinearMethod<RingConfig> = {
   candidates({ m, format }, { computeCapability }) {
     const tokenGroups = tokenGroupsFor(m);
     if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return [];
-    return TRIALS.map((shape) => configOf(tokenGroups, shape)).filter(
-      (config) => ringStages(config, { m: tokenGroups * 8, format }) >= MIN_STAGES,
-    );
+    return trialsOf(format)
+      .map((shape) => configOf(tokenGroups, shape))
+      .filter((config) => ringStages(config, { m: tokenGroups * 8, format }) >= MIN_STAGES);
   },
   fusesSwiglu: ({ tilesPerWarp, rowWarps }, inter) => inter % 16 === 0 && (tilesPerWarp * rowWarps) % 2 === 0,
   fits: ({ sharedBytes }, { sharedBytesPerBlock }) => sharedBytes <= sharedBytesPerBlock,

@@ -1,48 +1,98 @@
 /** Formats of the weights that CUDA kernels of linear layers read, and how each lies in device memory. */
 import { AloftError } from '../../../core/errors.js';
 import {
-  elementOf,
   formatText,
   NAMED_FORMATS,
-  type WeightElement,
+  QUANTISED_FORMATS,
+  sameFormat,
   type WeightFormat,
 } from '../../../plan/weight-format.js';
+import { int4Tile, type Int4Groups } from './int4-tiles.js';
+import { INT8_TILE, type TileSize } from './tiles.js';
 
 export interface StoredWeights {
+  readonly kind: 'dense' | 'int8' | 'int4';
   /** Word in names of units and in keys of problems. Both 16-bit types have the same: an engine has activations of one type. */
-  readonly key: 'dense' | 'int8';
+  readonly key: 'dense' | 'int8' | `int4g${number}${'' | 'z'}`;
   /** First template argument of the kernels, of `enum WeightFormat` in weights.cuh. */
   readonly templateArgument: string;
-  /** Whether weights lie in tiles of 16 rows by 64 columns with a scale for each row, or row by row. */
+  /** Boxes of 16 rows by some columns that a copy brings: tiles, or parts of rows. */
+  readonly tile: TileSize;
+  /** Whether weights lie in tiles, or row by row. */
   readonly isTiled: boolean;
-  /** Bytes of 16 rows by 64 columns. */
-  readonly tileBytes: number;
+  /** Whether each row has a scale, in a tensor of its own. */
+  readonly hasRowScales: boolean;
+  /** Groups of inputs that have scales, in the tiles; undefined for formats without. */
+  readonly groups: Int4Groups | undefined;
   /** Kernel of the unit `common` that makes a dense copy for the matrix library; undefined for dense weights. */
-  readonly dequantise: string | undefined;
+  readonly dequantise: DequantiseKernel | undefined;
+}
+
+/** A kernel of a file, and the line that makes it where the file is a template. */
+interface DequantiseKernel {
+  readonly name: string;
+  readonly file: string;
+  readonly line?: string;
 }
 
 const DENSE: StoredWeights = {
+  kind: 'dense',
   key: 'dense',
   templateArgument: 'DENSE',
+  tile: { columns: 64, bytes: 2048 },
   isTiled: false,
-  tileBytes: 2048,
+  hasRowScales: false,
+  groups: undefined,
   dequantise: undefined,
 };
 
-const STORED: Readonly<Partial<Record<WeightElement, StoredWeights>>> = {
-  f16: DENSE,
-  bf16: DENSE,
-  int8: { key: 'int8', templateArgument: 'INT8', isTiled: true, tileBytes: 1024, dequantise: 'dequantise' },
+const INT8: StoredWeights = {
+  kind: 'int8',
+  key: 'int8',
+  templateArgument: 'INT8',
+  tile: INT8_TILE,
+  isTiled: true,
+  hasRowScales: true,
+  groups: undefined,
+  dequantise: { name: 'dequantise', file: 'linear/cuda/dequantise.cu' },
 };
 
-/** Formats of {@link STORED}. */
-export const LINEAR_FORMATS: readonly WeightFormat[] = Object.entries(NAMED_FORMATS)
-  .filter(([element]) => element in STORED)
-  .map(([, format]) => format);
+function int4(groups: Int4Groups): StoredWeights {
+  const { group, hasZeros } = groups;
+  const key = `int4g${group}${hasZeros ? 'z' : ''}` as const;
+  const templateArgument = `INT4_G${group}${hasZeros ? '_ZEROS' : ''}`;
+  const name = `dequantise_${key}`;
+  const line = `DEQUANTISE_INT4_KERNEL(${name}, ${templateArgument})`;
+  return {
+    kind: 'int4',
+    key,
+    templateArgument,
+    tile: int4Tile(groups),
+    isTiled: true,
+    hasRowScales: false,
+    groups,
+    dequantise: { name, file: 'linear/cuda/dequantise-int4.cu', line },
+  };
+}
+
+const { f16, bf16, int8 } = NAMED_FORMATS;
+const STORED: readonly (readonly [format: WeightFormat, stored: StoredWeights])[] = [
+  [f16, DENSE],
+  [bf16, DENSE],
+  [int8, INT8],
+  ...[...QUANTISED_FORMATS.values()].flatMap((format) =>
+    format.element === 'int4' && format.group !== null
+      ? [[format, int4({ group: format.group, hasZeros: format.hasZeros })] as const]
+      : [],
+  ),
+];
+
+/** Formats that kernels of linear layers read. */
+export const LINEAR_FORMATS: readonly WeightFormat[] = STORED.map(([format]) => format);
 
 /** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; a build checks for those before it begins */
 export function storedWeights(format: WeightFormat): StoredWeights {
-  const stored = STORED[elementOf(format)];
-  if (stored !== undefined) return stored;
+  const found = STORED.find(([one]) => sameFormat(one, format));
+  if (found !== undefined) return found[1];
   throw new AloftError('UNSUPPORTED', `No CUDA kernel multiplies weights in ${formatText(format)}.`);
 }

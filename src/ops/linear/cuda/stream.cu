@@ -2,14 +2,15 @@
 // once.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens. Weights are the first operand and come from global memory straight
-// into registers, 16 bytes a thread; weights.cuh says how formats of weights become operands. Warps of a block share
-// rows and divide k; their sums meet in shared memory. The order of additions depends on the kernel's shape only, never
-// on the other tokens.
+// into registers, 16 bytes a row and thread; weights.cuh says how formats of weights become operands. Warps of a block
+// share rows and divide k; their sums meet in shared memory. The order of additions depends on the kernel's shape only,
+// never on the other tokens.
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/sums.cuh"
 #include "linear/cuda/weights.cuh"
 
 // Taken as __grid_constant__: with these in registers, fewer blocks share a multiprocessor.
@@ -22,19 +23,11 @@ struct StreamArgs {
   int m, n, k, outStride;
 };
 
-// 16 bytes of a thread's weight rows g and g + 8 of a tile, and the tokens that they are multiplied with.
-struct Chunk {
-  Vec16 low, high;
-};
+// Tokens that a chunk of weights is multiplied with.
 template <WeightFormat FORMAT, int TOKEN_GROUPS>
 struct Tokens {
-  Vec16 v[TOKEN_GROUPS][Weights<FORMAT>::PRODUCTS / 2];
+  Vec16 v[TOKEN_GROUPS][Weights<FORMAT>::CHUNK_PRODUCTS / 2];
 };
-
-template <WeightFormat FORMAT>
-__device__ __forceinline__ void load_chunk(Chunk& c, const StreamArgs& a, int row, int chunk) {
-  Weights<FORMAT>::load_chunk(c.low, c.high, a.weight, row, chunk, a.n, a.k);
-}
 
 template <WeightFormat FORMAT, int TOKEN_GROUPS>
 __device__ __forceinline__ void load_tokens(Tokens<FORMAT, TOKEN_GROUPS>& tokens, const StreamArgs& a, int chunk) {
@@ -47,15 +40,14 @@ __device__ __forceinline__ void load_tokens(Tokens<FORMAT, TOKEN_GROUPS>& tokens
 }
 
 template <WeightFormat FORMAT, int TOKEN_GROUPS>
-__device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Chunk& c,
+__device__ __forceinline__ void multiply(Sums<TOKEN_GROUPS>& sums, const typename Weights<FORMAT>::Chunk& c,
                                          const Tokens<FORMAT, TOKEN_GROUPS>& t) {
+  typedef Weights<FORMAT> W;
 #pragma unroll
-  for (int i = 0; i < Weights<FORMAT>::PRODUCTS; i++) {
+  for (int i = 0; i < W::CHUNK_PRODUCTS; i++) {
     u32 f[4];
-    Weights<FORMAT>::fragment(f, c.low, c.high, i);
-#pragma unroll
-    for (int n = 0; n < TOKEN_GROUPS; n++)
-      mma16816(acc[n], f, t.v[n][i >> 1].w[(i & 1) * 2], t.v[n][i >> 1].w[(i & 1) * 2 + 1]);
+    W::chunk_fragment(f, c, i);
+    sums.template add<W>(f, t.v, i, i, c);
   }
 }
 
@@ -63,28 +55,26 @@ __device__ __forceinline__ void multiply(float (&acc)[TOKEN_GROUPS][4], const Ch
 // in flight.
 template <WeightFormat FORMAT, int TOKEN_GROUPS, int WARPS, int TILES, int STAGES, Epilogue EPILOGUE>
 struct Stream {
+  typedef Weights<FORMAT> W;
   // Places of a block: its first row, and from one tile of rows to the next.
   static __device__ __forceinline__ int first_row() { return blockIdx.x * 16 * (EPILOGUE == SWIGLU ? 1 : TILES); }
   static __device__ __forceinline__ int rows_apart(const StreamArgs& a) { return EPILOGUE == SWIGLU ? a.n / 2 : 16; }
 
   // The sums of this warp's part of k.
-  static __device__ __forceinline__ void multiply_part(const StreamArgs& a, float (&acc)[TILES][TOKEN_GROUPS][4]) {
+  static __device__ __forceinline__ void multiply_part(const StreamArgs& a, Sums<TOKEN_GROUPS> (&sums)[TILES]) {
     const int warp = threadIdx.x >> 5, row0 = first_row(), rowsApart = rows_apart(a);
-    const int chunkCount = (a.k + Weights<FORMAT>::CHUNK_K - 1) / Weights<FORMAT>::CHUNK_K;
-    Chunk chunks[STAGES][TILES];
+    const int chunkCount = (a.k + W::CHUNK_K - 1) / W::CHUNK_K;
+    typename W::Chunk chunks[STAGES][TILES];
 #pragma unroll
     for (int s = 0; s < STAGES; s++)
       if (warp + s * WARPS < chunkCount)
 #pragma unroll
-        for (int r = 0; r < TILES; r++) load_chunk<FORMAT>(chunks[s][r], a, row0 + r * rowsApart, warp + s * WARPS);
+        for (int r = 0; r < TILES; r++)
+          W::load_chunk(chunks[s][r], a.weight, row0 + r * rowsApart, warp + s * WARPS, a.n, a.k);
     wait_predecessor();
 
 #pragma unroll
-    for (int r = 0; r < TILES; r++)
-#pragma unroll
-      for (int n = 0; n < TOKEN_GROUPS; n++)
-#pragma unroll
-        for (int i = 0; i < 4; i++) acc[r][n][i] = 0.f;
+    for (int r = 0; r < TILES; r++) sums[r].clear();
 
     Tokens<FORMAT, TOKEN_GROUPS> tokens[STAGES];
 #pragma unroll
@@ -96,10 +86,10 @@ struct Stream {
         const int chunk = base + s * WARPS, next = chunk + WARPS * STAGES;
         if (chunk < chunkCount) {
 #pragma unroll
-          for (int r = 0; r < TILES; r++) multiply<FORMAT, TOKEN_GROUPS>(acc[r], chunks[s][r], tokens[s]);
+          for (int r = 0; r < TILES; r++) multiply<FORMAT, TOKEN_GROUPS>(sums[r], chunks[s][r], tokens[s]);
           if (next < chunkCount) {
 #pragma unroll
-            for (int r = 0; r < TILES; r++) load_chunk<FORMAT>(chunks[s][r], a, row0 + r * rowsApart, next);
+            for (int r = 0; r < TILES; r++) W::load_chunk(chunks[s][r], a.weight, row0 + r * rowsApart, next, a.n, a.k);
             load_tokens(tokens[s], a, next);
           }
         }
@@ -109,7 +99,7 @@ struct Stream {
 
   // Puts a warp's sums into `partial`, [warp][tile][token][row]; rows are consecutive, so that threads of a token store
   // side by side.
-  static __device__ __forceinline__ void put_sums(const float (&acc)[TILES][TOKEN_GROUPS][4], float* partial) {
+  static __device__ __forceinline__ void put_sums(const Sums<TOKEN_GROUPS> (&sums)[TILES], float* partial) {
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
 #pragma unroll
     for (int r = 0; r < TILES; r++)
@@ -118,7 +108,7 @@ struct Stream {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
-          partial[(warp * TILES + r) * TOKEN_GROUPS * 8 * 16 + token * 16 + row] = acc[r][n][i];
+          partial[(warp * TILES + r) * TOKEN_GROUPS * 8 * 16 + token * 16 + row] = sums[r].all[n][i];
         }
   }
 
@@ -136,7 +126,7 @@ struct Stream {
 #pragma unroll
         for (int w = 0; w < WARPS; w++) sum += partial[(w * TILES + r + j) * TILE_FLOATS + within];
         const int channel = row + j * rowsApart;
-        if (channel < a.n) sum = finish_sum<Weights<FORMAT>::IS_SCALED>(sum, channel, a.scale, a.bias);
+        if (channel < a.n) sum = finish_sum<W::IS_SCALED>(sum, channel, a.scale, a.bias);
         sums[j] = sum;
       }
       if (token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n))
@@ -147,9 +137,9 @@ struct Stream {
   static __device__ __forceinline__ void run(const StreamArgs& a) {
     extern __shared__ float partial[];
     allow_successor();
-    float acc[TILES][TOKEN_GROUPS][4];
-    multiply_part(a, acc);
-    put_sums(acc, partial);
+    Sums<TOKEN_GROUPS> sums[TILES];
+    multiply_part(a, sums);
+    put_sums(sums, partial);
     __syncthreads();
     finish(a, partial);
   }

@@ -1,11 +1,11 @@
 /** Few rows on devices without rings of bulk copies: configurations of `stream.cu`. */
-import type { WeightElement } from '../../../plan/weight-format.js';
-import { hasBulkRings } from '../../cuda/capability.js';
+import { elementOf, type WeightElement } from '../../../plan/weight-format.js';
+import { type CudaTarget, hasBulkRings } from '../../cuda/capability.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import { STREAM_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
 import type { LinearMethod } from './method.js';
-import { outColumns } from './problem.js';
+import { type CudaLinearProblem, outColumns } from './problem.js';
 
 export interface StreamConfig {
   readonly method: 'stream';
@@ -41,21 +41,42 @@ const numbersOf = ({ tokenGroups, warps, tiles, stages }: StreamConfig): readonl
   stages,
 ];
 
+/** The same for int4, of which a chunk takes twice the registers. */
+const INT4_TRIALS = {
+  1: [
+    [4, 2],
+    [8, 2],
+  ],
+  2: [
+    [4, 2],
+    [8, 2],
+  ],
+} as const;
+
+/** Whether it runs a problem: on a device for which there is nothing better. */
+const isFor = ({ m }: CudaLinearProblem, { computeCapability }: CudaTarget): boolean =>
+  !hasBulkRings(computeCapability) && m <= MAX_ROWS;
+
+const isInt4 = ({ format }: CudaLinearProblem): boolean => elementOf(format) === 'int4';
+
 export const stream: LinearMethod<StreamConfig> = {
   ...numberedKeys('stream', ['tokenGroups', 'warps', 'tiles', 'stages']),
-  reads: new Set<WeightElement>(['f16', 'bf16', 'int8']),
-  builtIn({ m, epilogue }, { computeCapability }) {
-    if (hasBulkRings(computeCapability) || m > MAX_ROWS) return undefined;
+  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'int4']),
+  builtIn(problem, target) {
+    if (!isFor(problem, target)) return undefined;
+    const { m, epilogue } = problem;
     const tiles = epilogue === 'swiglu' ? 2 : 1;
     return m <= 8
-      ? { method: 'stream', tokenGroups: 1, warps: 8, tiles, stages: 4 }
+      ? { method: 'stream', tokenGroups: 1, warps: 8, tiles, stages: isInt4(problem) ? 2 : 4 }
       : { method: 'stream', tokenGroups: 2, warps: 8, tiles, stages: 2 };
   },
-  candidates({ m, epilogue }, { computeCapability }) {
-    if (hasBulkRings(computeCapability) || m > MAX_ROWS) return [];
+  candidates(problem, target) {
+    if (!isFor(problem, target)) return [];
+    const { m, epilogue } = problem;
     const tokenGroups = m <= 8 ? 1 : 2;
     const tileCounts = epilogue === 'swiglu' ? ([2] as const) : ([1, 2] as const);
-    return TRIALS[tokenGroups].flatMap(([warps, stages]) =>
+    const trials = isInt4(problem) ? INT4_TRIALS : TRIALS;
+    return trials[tokenGroups].flatMap(([warps, stages]) =>
       tileCounts.map((tiles) => ({ method: 'stream', tokenGroups, warps, tiles, stages }) as const),
     );
   },

@@ -1,33 +1,51 @@
-/** The tiles in which CUDA kernels read int8 weights. */
+/** The tiles of 16 rows in which CUDA kernels read quantised weights. */
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { ceilDiv } from '../../cuda/launch.js';
 
-const TILE_ROWS = 16;
-const TILE_COLUMNS = 64;
-export const TILE_BYTES = TILE_ROWS * TILE_COLUMNS;
-/** Stored values are unsigned: value + 128. */
+export const ROWS_OF_TILE = 16;
+/** Stored int8 values are unsigned: value + 128. */
 export const INT8_OFFSET = 128;
+
+/** Size of a tile of a format. */
+export interface TileSize {
+  readonly columns: number;
+  /** Scales and zeros of groups included. */
+  readonly bytes: number;
+}
+
+export const INT8_TILE: TileSize = { columns: 64, bytes: ROWS_OF_TILE * 64 };
 
 /** Shape of the stored tiles of a [rows, columns] weight. */
 export function tileShape(
+  tile: TileSize,
   rows: number,
   columns: number,
 ): readonly [down: number, across: number, bytes: number] {
-  return [ceilDiv(rows, TILE_ROWS), ceilDiv(columns, TILE_COLUMNS), TILE_BYTES];
+  return [ceilDiv(rows, ROWS_OF_TILE), ceilDiv(columns, tile.columns), tile.bytes];
 }
 
+/** Number of the tile that has a value, in [down, across]. */
+export function tileIndex(tile: TileSize, row: number, column: number, columns: number): number {
+  return Math.floor(row / ROWS_OF_TILE) * ceilDiv(columns, tile.columns) + Math.floor(column / tile.columns);
+}
+
+/** Lane of a warp that multiplies a value of a tile: the first operand of `mma.m16n8k16` and of `wgmma.m64nNk16` (PTX ISA). */
+export const laneOf = (row: number, column: number): number => (row & 7) * 4 + ((column >> 1) & 3);
+
 /**
- * Where a value lies: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + t][product][2 halves][2 columns], where the
- * columns of a lane are 2t, 2t + 1, 2t + 8 and 2t + 9 of each product of 16: the first operand of `mma.m16n8k16` and of
- * `wgmma.m64nNk16` (PTX ISA, matrix fragments).
+ * Where an int8 value lies: [row / 16][column / 64][rows 0-7, 8-15][lane = row % 8 * 4 + t][product][2 halves][2 columns], where
+ * the columns of a lane are 2t, 2t + 1, 2t + 8 and 2t + 9 of each product of 16.
  */
 export function tileOffset(row: number, column: number, columns: number): number {
-  const tile =
-    Math.floor(row / TILE_ROWS) * ceilDiv(columns, TILE_COLUMNS) + Math.floor(column / TILE_COLUMNS);
   const half = (row >> 3) & 1;
-  const lane = (row & 7) * 4 + ((column >> 1) & 3);
   const within = ((column >> 4) & 3) * 4 + ((column >> 3) & 1) * 2 + (column & 1);
-  return tile * TILE_BYTES + half * (TILE_BYTES / 2) + lane * 16 + within;
+  const { bytes } = INT8_TILE;
+  return (
+    tileIndex(INT8_TILE, row, column, columns) * bytes +
+    half * (bytes / 2) +
+    laneOf(row, column) * 16 +
+    within
+  );
 }
 
 export interface TilingOperands {

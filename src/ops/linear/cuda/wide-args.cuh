@@ -4,7 +4,7 @@
 #include "cuda/types.cuh"
 
 struct WideScalars {
-  const float* scale;  // [n]
+  const float* scale;  // [n] of an int8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;

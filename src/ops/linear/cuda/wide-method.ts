@@ -1,5 +1,10 @@
 /** Methods of `wide.cuh`: sizes of their configurations, estimated times, maps and launches, whatever numbers they multiply in. */
-import { elementOf, type WeightElement } from '../../../plan/weight-format.js';
+import {
+  elementOf,
+  type WeightElement,
+  weightBytes,
+  type WeightFormat,
+} from '../../../plan/weight-format.js';
 import { hasWarpgroupProducts } from '../../cuda/capability.js';
 import { ceilDiv, type TensorMap } from '../../cuda/launch.js';
 import type { Mapped, TileBox } from '../../cuda/mapped.js';
@@ -11,7 +16,8 @@ import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './ge
 import type { LinearMethod, LinearOperands } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
-import { tileShape } from './tiles.js';
+import { type StoredWeights, storedWeights } from './stored-weights.js';
+import { tileShape, type TileSize } from './tiles.js';
 
 export interface WideShape {
   /** Groups of 8 tokens in a tile. */
@@ -37,7 +43,7 @@ export type TriedShape = readonly [
   toRows: number,
 ];
 
-/** What differs between methods. */
+/** Properties in which methods differ. */
 export interface WideKind<Name extends string> {
   readonly name: Name;
   readonly reads: ReadonlySet<WeightElement>;
@@ -61,11 +67,16 @@ export interface WideKind<Name extends string> {
   readonly args: (values: ValuesOf<typeof WIDE_ARGS>, operands: LinearOperands) => StructValue;
 }
 
+/** Formats that differ in what their operands cost. */
+type WeightKind = 'int8' | 'int4';
+const kindOf = (format: WeightFormat): WeightKind =>
+  storedWeights(format).kind === 'int4' ? 'int4' : 'int8';
+
 interface WideCycles {
   /** For 64 weight rows by 64 k by a token. */
   readonly product: number;
   /** For 64 weight rows by 64 k, whatever the tokens. */
-  readonly fragments: number;
+  readonly fragments: { readonly [Kind in WeightKind]?: number };
   readonly stage: number;
   /** Beginning and storing a tile. */
   readonly tile: number;
@@ -78,9 +89,13 @@ interface WideCycles {
 /** Bandwidth in bytes per clock: from L2 to one multiprocessor, and from memory to all of them. */
 const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
 
-/** So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them. */
-const TRIAL_COUNT = 3;
+/**
+ * So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them for int8;
+ * estimates of int4 are not fitted.
+ */
+const TRIAL_COUNTS: Readonly<Record<WeightKind, number>> = { int8: 3, int4: 6 };
 const KIB = 1024;
+const BOX_COLUMNS = 64;
 const MAX_STAGES = 16;
 /** Shared memory of a block. The device has a little more: 227 KiB. */
 const SHARED_BYTES = 226 * KIB;
@@ -105,12 +120,14 @@ export function wideConfigs<Name extends string>(
 ): readonly WideConfig<Name>[] {
   const problem = { ...posed, m: rowClass(posed.m) };
   const { m, n, format } = problem;
+  const tileBoxes = storedWeights(format).tile.columns / BOX_COLUMNS;
   // Results are stored two by two.
   if (!kind.reads.has(elementOf(format)) || m <= kind.mostOtherRows || n % 2 !== 0 || !kind.takes(problem))
     return [];
   return kind.shapes
     .filter(([, , , , , from, to]) => from <= m && m <= to)
-    .map(([tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks]) => {
+    .map(([tokenGroups, tilesPerWarp, warpgroups, fewestBoxes, clusterBlocks]) => {
+      const boxes = Math.max(fewestBoxes, tileBoxes);
       const shape = { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks };
       const config = { method: kind.name, ...shape };
       return { config, cycles: estimatedCycles(kind, shape, problem, multiprocessorCount) };
@@ -127,6 +144,8 @@ function estimatedCycles(
   multiprocessorCount: number,
 ): number {
   const { tokenGroups, boxes, clusterBlocks } = shape;
+  const { format, n, k } = problem;
+  const memoryBytes = weightBytes(format, n, k);
   const rows = tileRows(shape);
   const tokens = tokenGroups * 8;
   const tiles = tileCount(shape, problem);
@@ -135,13 +154,14 @@ function estimatedCycles(
   const parts = ceilDiv(tiles % blocks, blocks / clusterBlocks);
   const isShared = parts < clusterBlocks;
   const turns = isShared ? Math.floor(tiles / blocks) + parts / clusterBlocks : ceilDiv(tiles, blocks);
-  const computing = (rows / 64) * (costs.product * tokens + costs.fragments);
-  const copying = (64 * (rows + inputBytes * tokens)) / BYTES_PER_CYCLE.multiprocessor;
+  const computing = (rows / 64) * (costs.product * tokens + costs.fragments[kindOf(format)]!);
+  const copied = BOX_COLUMNS * (rows * (memoryBytes / (n * k)) + inputBytes * tokens);
+  const copying = copied / BYTES_PER_CYCLE.multiprocessor;
   const perBox = Math.max(computing, copying) + costs.stage / boxes;
   const exchange = isShared ? parts * (costs.exchange + (costs.exchangedSums * rows * tokens) / 1024) : 0;
   const gating = problem.epilogue === 'swiglu' ? (costs.gatedSums * rows * tokens) / 1024 : 0;
-  const cycles = turns * (problem.k / 64) * perBox + Math.ceil(turns) * (costs.tile + gating) + exchange;
-  return Math.max(cycles, (problem.n * problem.k) / BYTES_PER_CYCLE.memory);
+  const cycles = turns * (k / BOX_COLUMNS) * perBox + Math.ceil(turns) * (costs.tile + gating) + exchange;
+  return Math.max(cycles, memoryBytes / BYTES_PER_CYCLE.memory);
 }
 
 /** Template parameters. */
@@ -156,24 +176,36 @@ const numbersOf = (shape: WideShape): readonly number[] => [
 /** Shared memory of a stage and of what does not depend on the number of stages. */
 function wideBytes(
   inputBytes: number,
-  { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks }: WideShape,
+  shape: WideShape,
+  { tile }: StoredWeights,
 ): { readonly stage: number; readonly fixed: number } {
+  const { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } = shape;
   const tiles = tilesPerWarp * warpgroups * 4;
   const exchange = (clusterBlocks - 1) * tiles * (tokenGroups / clusterBlocks) * 512;
-  const stage = boxes * (tiles + (tokenGroups * inputBytes) / 2) * KIB;
+  // Two copies through maps, then boxes of x, which are swizzled.
+  const copied = (tiles / 2) * tilesAcross(shape, tile) * tile.bytes;
+  const weights = ceilDiv(ceilDiv(copied, 128) * 128 + copied, KIB) * KIB;
+  const stage = weights + ((boxes * tokenGroups * inputBytes) / 2) * KIB;
   return { stage, fixed: exchange + 256 + warpgroups * 64 };
 }
 
+/** Tiles along the k of a stage. */
+const tilesAcross = ({ boxes }: WideShape, tile: TileSize): number => (boxes * BOX_COLUMNS) / tile.columns;
+
 /** Number of stages of the ring that fit into the block's shared memory. */
-export function wideStages({ inputBytes }: Pick<WideKind<string>, 'inputBytes'>, shape: WideShape): number {
-  const { stage, fixed } = wideBytes(inputBytes, shape);
+export function wideStages(
+  { inputBytes }: Pick<WideKind<string>, 'inputBytes'>,
+  shape: WideShape,
+  format: WeightFormat,
+): number {
+  const { stage, fixed } = wideBytes(inputBytes, shape, storedWeights(format));
   return Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixed) / stage));
 }
 
 /** Box of the tiles' map: a stage's weights come in one copy, or in one of gate and one of up. */
-const tileBox = ({ tilesPerWarp, warpgroups, boxes }: WideShape, epilogue: Epilogue): TileBox => ({
-  across: boxes,
-  down: tilesPerWarp * warpgroups * (epilogue === 'swiglu' ? 2 : 4),
+const tileBox = (shape: WideShape, tile: TileSize, epilogue: Epilogue): TileBox => ({
+  across: tilesAcross(shape, tile),
+  down: shape.tilesPerWarp * shape.warpgroups * (epilogue === 'swiglu' ? 2 : 4),
 });
 
 export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMethod<WideConfig<Name>> {
@@ -189,25 +221,27 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
     builtIn: (problem, target) => method.candidates(problem, target)[0],
     candidates: (problem, { computeCapability, multiprocessorCount }) =>
       hasWarpgroupProducts(computeCapability)
-        ? wideConfigs(kind, problem, multiprocessorCount).slice(0, TRIAL_COUNT)
+        ? wideConfigs(kind, problem, multiprocessorCount).slice(0, TRIAL_COUNTS[kindOf(problem.format)])
         : [],
     fusesSwiglu: (_, inter) => inter % 16 === 0,
     fits: () => true,
     kernel: (config, problem) => generatedKernel(kind.name, numbersOf(config), problem),
     maps(config, problem, matrices) {
-      const { n, k, epilogue } = problem;
-      const [down, across] = tileShape(n, k);
+      const { n, k, format, epilogue } = problem;
+      const { tile } = storedWeights(format);
+      const [down, across, tileBytes] = tileShape(tile, n, k);
       return [
         { ...kind.tokens(problem, matrices), boxRows: config.tokenGroups * 8 },
-        { address: matrices.weight, down, across, box: tileBox(config, epilogue) },
+        { address: matrices.weight, down, across, tileBytes, box: tileBox(config, tile, epilogue) },
       ];
     },
     launch(config, problem, operands, sink) {
       kind.prepare?.(problem, operands, sink);
       const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
       const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
-      const { stage, fixed } = wideBytes(kind.inputBytes, config);
-      const stageCount = wideStages(kind, config);
+      const { format } = problem;
+      const { stage, fixed } = wideBytes(kind.inputBytes, config, storedWeights(format));
+      const stageCount = wideStages(kind, config, format);
       const [xMap, weightMap]: readonly TensorMap[] = operands.maps;
       const blocks = Math.min(
         blockCount(config, operands.multiprocessorCount),

@@ -15,7 +15,8 @@ template <WeightFormat FORMAT> struct ActProducts {
   typedef float Sum;
   static constexpr int COUNT = W::PRODUCTS;  // of 64 k
   static constexpr int TOKEN_BOX_K = 64;     // 128 bytes
-  static __device__ __forceinline__ void fragment(u32 (&f)[4], const Vec16& low, const Vec16& high, int i) {
+  static __device__ __forceinline__ void fragment(u32 (&f)[4], const typename W::ScaledRows& low,
+                                                  const typename W::ScaledRows& high, int i) {
     W::fragment(f, low, high, i);
   }
   // sums: of token `token` and the next, for a low and a high row.

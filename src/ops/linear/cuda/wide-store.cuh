@@ -1,18 +1,12 @@
 // From a warp's sums of wide.cu to the stored results.
 #pragma once
 #include "cuda/act.cuh"
+#include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
 #include "linear/cuda/wide-args.cuh"
 
-// An 8x8 matrix of 16-bit values, two of a row in each lane, transposed.
-__device__ __forceinline__ u32 transpose_matrix(u32 pair) {
-  u32 out;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
-  return out;
-}
-
-// WORK is the WideWork of the kernel.
-template <typename WORK, Epilogue EPILOGUE>
+// WORK is the WideWork of the kernel. IS_SCALED: sums are multiplied with a scale of their row.
+template <typename WORK, bool IS_SCALED, Epilogue EPILOGUE>
 struct WideStore {
   // Rows g and g + 8 of 16 (with SWIGLU, a row of gate and its row of up), and what belongs to them.
   struct Rows {
@@ -28,7 +22,7 @@ struct WideStore {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int row = i == 0 ? rows.low : rows.high;
-      rows.scale[i] = row < a.n ? __ldg(a.scale + row) : 0.f;
+      if (IS_SCALED) rows.scale[i] = row < a.n ? __ldg(a.scale + row) : 0.f;
       rows.bias[i] = a.bias && row < a.n ? act_to_float(__ldg(a.bias + row)) : 0.f;
     }
     return rows;
@@ -47,7 +41,7 @@ struct WideStore {
     const int lane = threadIdx.x & 31, g = lane >> 2;
     float value[4];
 #pragma unroll
-    for (int i = 0; i < 4; i++) value[i] = sums[i] * rows.scale[i >> 1] + rows.bias[i >> 1];
+    for (int i = 0; i < 4; i++) value[i] = (IS_SCALED ? sums[i] * rows.scale[i >> 1] : sums[i]) + rows.bias[i >> 1];
     if (EPILOGUE == STORE) {
       pairs(a, token0, rows.low - g, value[0], value[1]);
       pairs(a, token0, rows.high - g, value[2], value[3]);

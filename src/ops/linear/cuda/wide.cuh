@@ -4,7 +4,8 @@
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
 // the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
 // order of the fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens'
-// boxes are operands as they lie.
+// boxes are operands as they lie. So does an int4 tile, with 8 bytes; scales of groups are multiplied into operands,
+// because sums of groups beside the others would take as many registers again.
 //
 // One warp fills the ring: a stage's weights in one copy through a tensor map of tiles, and tokens in boxes of 128
 // bytes a row. The rate of copies is limited: one of 2 KB for each 16 rows took 10% more time (H200, 128 to 512 rows).
@@ -24,16 +25,6 @@
 #include "linear/cuda/wide-store.cuh"
 #include "linear/cuda/wide-work.cuh"
 
-// Copies tiles from column k / 64 `box`, row / 16 `tile` on.
-__device__ __forceinline__ void tiles_copy_once(u32 target, const void* map, int box, int tile, u32 barrier,
-                                                u64 policy) {
-  asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-      "[%0], [%1, {%2, %3, %4}], [%5], %6;" ::"r"(target),
-      "l"(map), "r"(0), "r"(box), "r"(tile), "r"(barrier), "l"(policy)
-      : "memory");
-}
-
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows (64 a warpgroup), BOXES of 64 k in a stage, CLUSTER_BLOCKS that
 // divide the k of a tile where tiles are too few for all blocks.
 template <typename PRODUCTS, int TOKEN_GROUPS, int TILES_PER_WARP, int WARPGROUPS, int BOXES, int CLUSTER_BLOCKS,
@@ -42,17 +33,21 @@ struct Wide {
   typedef PRODUCTS P;
   typedef typename P::Sum Sum;
   typedef typename P::W W;
-  static_assert(W::LOADS == 1 && W::IS_SCALED, "a load covers 64 k of tiles");
+  static_assert(W::LOADS == 1 && BOXES % W::TILE_BOXES == 0, "a load covers 64 k, and a stage has whole tiles");
   // Boxes of 64 k that a box of tokens covers.
   static constexpr int TOKEN_SPAN = P::TOKEN_BOX_K / 64, TOKEN_BOXES = BOXES / TOKEN_SPAN;
   static_assert(BOXES % TOKEN_SPAN == 0, "a stage has whole boxes of tokens");
   static constexpr int CONSUMERS = WARPGROUPS * 4, TILES = CONSUMERS * TILES_PER_WARP, HALF = TILES / 2;
   typedef WideWork<TILES * 16, TOKEN_GROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE> Work;
   typedef typename Work::Item Item;
-  typedef WideStore<Work, EPILOGUE> Store;
+  typedef WideStore<Work, W::IS_SCALED, EPILOGUE> Store;
   typedef typename Store::Rows Rows;
-  static constexpr u32 WEIGHT_BYTES = BOXES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
-  static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + TOKEN_BOXES * BOX_BYTES;
+  static constexpr int STAGE_TILES = BOXES / W::TILE_BOXES;
+  static constexpr u32 WEIGHT_BYTES = STAGE_TILES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
+  // Copies through maps start at multiples of 128, swizzled boxes at those of 1024.
+  static constexpr u32 UP_PLACE = (WEIGHT_BYTES / 2 + 127) / 128 * 128;  // with SWIGLU, behind the tiles of gate
+  static constexpr u32 X_PLACE = (UP_PLACE + WEIGHT_BYTES / 2 + 1023) / 1024 * 1024;
+  static constexpr u32 STAGE_BYTES = X_PLACE + TOKEN_BOXES * BOX_BYTES;
   // A block of a cluster adds up the sums of its SLICE of token groups; 16 rows by a group are 4 sums a lane.
   static constexpr int SLICE = TOKEN_GROUPS / CLUSTER_BLOCKS;
   static constexpr u32 FROM_BYTES = TILES * SLICE * 512, EXCHANGE_BYTES = (CLUSTER_BLOCKS - 1) * FROM_BYTES;
@@ -68,11 +63,11 @@ struct Wide {
   static __device__ __forceinline__ void fill_weights(const WideView& a, u32 stage, u32 barrier, int rowTile,
                                                       int stageIndex, u64 policy) {
     if ((threadIdx.x & 31) == 0) {
-      barrier_expect(barrier, STAGE_BYTES);
-      tiles_copy_once(stage, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, 0) >> 4, barrier, policy);
+      barrier_expect(barrier, WEIGHT_BYTES + TOKEN_BOXES * BOX_BYTES);
+      const int across = stageIndex * STAGE_TILES;
+      tiles_copy_once(stage, a.weightMap, across, Work::row_of(a, rowTile, 0) >> 4, barrier, policy);
       if (EPILOGUE == SWIGLU)
-        tiles_copy_once(stage + WEIGHT_BYTES / 2, a.weightMap, stageIndex * BOXES, Work::row_of(a, rowTile, HALF) >> 4,
-                        barrier, policy);
+        tiles_copy_once(stage + UP_PLACE, a.weightMap, across, Work::row_of(a, rowTile, HALF) >> 4, barrier, policy);
     }
     __syncwarp();
   }
@@ -81,7 +76,7 @@ struct Wide {
                                                      int stageIndex) {
     const int lane = threadIdx.x & 31;
     if (lane < TOKEN_BOXES)
-      box_copy(stage + WEIGHT_BYTES + lane * BOX_BYTES, a.xMap, (stageIndex * TOKEN_BOXES + lane) * P::TOKEN_BOX_K,
+      box_copy(stage + X_PLACE + lane * BOX_BYTES, a.xMap, (stageIndex * TOKEN_BOXES + lane) * P::TOKEN_BOX_K,
                tokenTile * TOKEN_GROUPS * 8, barrier);
   }
 
@@ -124,12 +119,11 @@ struct Wide {
 
   // 64 k of 16 rows: the operands of their products. With SWIGLU, 8 rows of gate and the 8 of up that belong to them.
   static __device__ __forceinline__ void load_fragments(u32 (&f)[P::COUNT][4], u32 stage, int tile, int box) {
-    const u32 lane = (threadIdx.x & 31) * 16;
-    const u32 at = EPILOGUE == SWIGLU
-                       ? stage + ((tile >> 1) * BOXES + box) * W::TILE_BYTES + (tile & 1) * W::HIGH_BYTES + lane
-                       : stage + (tile * BOXES + box) * W::TILE_BYTES + lane;
-    const Vec16 low = load_shared16(at),
-                high = load_shared16(at + (EPILOGUE == SWIGLU ? HALF * BOXES * W::TILE_BYTES : W::HIGH_BYTES));
+    const int across = box / W::TILE_BOXES, within = box % W::TILE_BOXES;
+    const bool isGated = EPILOGUE == SWIGLU;
+    const u32 at = W::tile_address(stage, isGated ? tile >> 1 : tile, TILES, across, STAGE_TILES);
+    const typename W::ScaledRows low = W::load_scaled(at, within, isGated ? tile & 1 : 0),
+                                 high = W::load_scaled(isGated ? at + UP_PLACE : at, within, isGated ? tile & 1 : 1);
 #pragma unroll
     for (int i = 0; i < P::COUNT; i++) P::fragment(f[i], low, high, i);
   }
@@ -151,7 +145,7 @@ struct Wide {
 #pragma unroll
       for (int box = 0; box < BOXES; box++) {
         // 64 k of bytes are half of the 128 bytes that a row of a box has.
-        const u64 b = wgmma_matrix(at + WEIGHT_BYTES + box / TOKEN_SPAN * BOX_BYTES, 1024, 16) + box % TOKEN_SPAN * 4;
+        const u64 b = wgmma_matrix(at + X_PLACE + box / TOKEN_SPAN * BOX_BYTES, 1024, 16) + box % TOKEN_SPAN * 4;
 #pragma unroll
         for (int r = 0; r < TILES_PER_WARP; r++) {
           u32(&f)[P::COUNT][4] = fragments[(box * TILES_PER_WARP + r) & 1];
@@ -252,10 +246,10 @@ struct Wide {
     allow_successor();
 
     if (warp >= CONSUMERS) {
-      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(FEW_REGISTERS));
+      if constexpr (TAKES_REGISTERS) give_registers<FEW_REGISTERS>();
       if (warp == CONSUMERS) fill(a, work, ring, full, empty);
     } else {
-      if constexpr (TAKES_REGISTERS) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(MANY_REGISTERS));
+      if constexpr (TAKES_REGISTERS) take_registers<MANY_REGISTERS>();
       wait_predecessor();
       int slot = 0;
       u32 parity = 0, exchangeParity = 0;

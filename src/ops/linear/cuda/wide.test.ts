@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { WIDE, wide } from './wide.js';
 import { WIDE8, wide8 } from './wide8.js';
 import { wideConfigs, type WideKind, wideStages } from './wide-method.js';
-import { A100, H200, INT8, launchesOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
+import { A100, H200, INT4, INT8, launchesOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
 
 describe('configurations of wide.cu', () => {
   it('are the fastest on an H200, or within 1%', () => {
@@ -24,7 +24,7 @@ describe('configurations of wide.cu', () => {
   ])(
     'of %s launch whole clusters, no more than there are tiles for, with equal slices of tokens',
     (_, kind) => {
-      for (const posed of problemsOf([17, 33, 65, 129, 300, 1000, 2048], ['int8']))
+      for (const posed of problemsOf([17, 33, 65, 129, 300, 1000, 2048], ['int8', 'int4', 'int4_g32_zeros']))
         for (const multiprocessorCount of [132, 113, 78]) {
           const problem = { ...posed, inputBits: 8 } as const;
           for (const config of wideConfigs(kind, problem, multiprocessorCount)) {
@@ -36,7 +36,7 @@ describe('configurations of wide.cu', () => {
             expect(grid[0]).toBeLessThanOrEqual(Math.min(multiprocessorCount, tiles * config.clusterBlocks));
             expect(config.tokenGroups % config.clusterBlocks).toBe(0);
             expect((config.boxes * config.tilesPerWarp) % 2).toBe(0);
-            expect(wideStages(kind, config)).toBeGreaterThanOrEqual(2);
+            expect(wideStages(kind, config, problem.format)).toBeGreaterThanOrEqual(2);
           }
         }
     },
@@ -50,7 +50,7 @@ describe('configurations of wide.cu', () => {
     const { dtype } = OPERANDS;
     const inputs = { address: OPERANDS.x, rows: OPERANDS.xRows, columns: 4096, dtype };
     expect(x).toEqual({ ...inputs, boxRows: tokenGroups * 8 });
-    const stored = { address: OPERANDS.weight, down: 1376, across: 64 };
+    const stored = { address: OPERANDS.weight, down: 1376, across: 64, tileBytes: 1024 };
     const rows = tilesPerWarp * warpgroups;
     expect(tiles).toEqual({ ...stored, box: { across: boxes, down: 4 * rows } });
     const gated = wide.maps(config!, { ...problem, epilogue: 'swiglu' }, OPERANDS);
@@ -82,5 +82,16 @@ describe('configurations of wide.cu', () => {
     expect(wide8.candidates(exact, H200)).toEqual([]);
     expect(wide8.candidates({ ...problem, m: 64 }, H200)).toEqual([]);
     expect(wide8.candidates(problem, A100)).toEqual([]);
+  });
+
+  it('copy int4 tiles, which are two boxes wide', () => {
+    const problem = { m: 8192, n: 22016, k: 4096, format: INT4, epilogue: 'store' } as const;
+    for (const config of wideConfigs(WIDE, problem, 132)) {
+      const [, tiles] = wide.maps(config, problem, OPERANDS);
+      expect(config.boxes % 2).toBe(0);
+      const down = config.tilesPerWarp * config.warpgroups * 4;
+      const box = { across: config.boxes / 2, down };
+      expect(tiles).toEqual({ address: OPERANDS.weight, down: 1376, across: 32, tileBytes: 1056, box });
+    }
   });
 });

@@ -43,7 +43,7 @@ export const WIDE8: WideKind<'wide8'> = {
   // average, and the best of its first three 0.1%.
   cycles: {
     product: 0.73,
-    fragments: 76,
+    fragments: { int8: 76 },
     stage: 28,
     tile: 2150,
     exchange: 5340,

@@ -9,16 +9,31 @@ import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
-import { INT8_OFFSET, tileOffset, tileShape } from '../tiles.js';
+import { packInt4 } from './int4-matrix.js';
+import { INT8_OFFSET, INT8_TILE, tileOffset, tileShape } from '../tiles.js';
 import { codeColumns } from '../wide8.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
 const MAX_COLUMNS = 192;
 
+/** What runs the kernels: a GPU, or a host in its place. */
+export type LinearMachine = Pick<
+  TestKernels,
+  | 'dtype'
+  | 'tensorMap'
+  | 'sink'
+  | 'reserve'
+  | 'write'
+  | 'upload'
+  | 'uploadActivations'
+  | 'floats'
+  | 'activations'
+> & { readonly target: { readonly multiprocessorCount: number } };
+
 export class LinearCase {
   readonly name: string;
-  readonly #kernels: TestKernels;
+  readonly #kernels: LinearMachine;
   readonly #problem: CudaLinearProblem;
   readonly #x: Matrix;
   readonly #weight: Matrix;
@@ -39,7 +54,7 @@ export class LinearCase {
   /** The same from x in the bits that it may be rounded to. */
   readonly #expectedOfRounded: Float32Array;
 
-  constructor(kernels: TestKernels, problem: CudaLinearProblem) {
+  constructor(kernels: LinearMachine, problem: CudaLinearProblem) {
     const { m, n, k, format, epilogue } = problem;
     const random = seededRandom(m + n + k);
     const rounded = (rows: number, columns: number): Matrix => {
@@ -58,7 +73,12 @@ export class LinearCase {
     const inputCodes = isRounded ? kernels.reserve(this.#xRows * codeColumns(k)) : 0;
     const inputScale = isRounded ? kernels.reserve(4 * this.#xRows) : 0;
     const input = { x, inputCodes, inputScale };
-    if (storedWeights(format).isTiled) {
+    const { groups, isTiled } = storedWeights(format);
+    if (groups !== undefined) {
+      const { values, tiles } = packInt4(groups, n, k, random);
+      this.#weight = values;
+      this.#at = { ...input, weight: kernels.upload(tiles), scale: 0, bias };
+    } else if (isTiled) {
       const codes = Int8Array.from({ length: n * k }, () => Math.floor(random.next() * 255) - 127);
       const scales = Float32Array.from({ length: n }, () => (0.5 + random.next()) / 127);
       const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
@@ -151,7 +171,7 @@ function roundedRows(x: Matrix): Matrix {
 
 /** INT8 weights in tiles; what is beside the matrix is zero. */
 function tilesOf(codes: Int8Array, rows: number, columns: number): Uint8Array {
-  const byteLength = tileShape(rows, columns).reduce((product, size) => product * size);
+  const byteLength = tileShape(INT8_TILE, rows, columns).reduce((product, size) => product * size);
   const tiles = new Uint8Array(byteLength).fill(INT8_OFFSET);
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)

@@ -1,5 +1,5 @@
 /** Devices, problems and operands for tests of linear layers on a GPU. */
-import { NAMED_FORMATS, type WeightElement } from '../../../../plan/weight-format.js';
+import { type FormatName, NAMED_FORMATS } from '../../../../plan/weight-format.js';
 import type { KernelLaunch } from '../../../cuda/launch.js';
 import { createRecordingSink } from '../../../cuda/testing/recording-sink.js';
 import type { LinearOperands } from '../method.js';
@@ -9,7 +9,7 @@ import type { CudaLinearProblem } from '../problem.js';
 export const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 export const B200 = { computeCapability: 100, multiprocessorCount: 148 };
 export const A100 = { computeCapability: 80, multiprocessorCount: 108 };
-export const { int8: INT8, f16: DENSE } = NAMED_FORMATS;
+export const { int8: INT8, int4: INT4, f16: DENSE } = NAMED_FORMATS;
 
 export const OPERANDS: LinearOperands = {
   dtype: 'f16',
@@ -36,19 +36,19 @@ export const SHAPES = [
   [96, 40],
 ] as const;
 
-/** Every shape, for each number of rows, element and epilogue. */
+/** Every shape, for each number of rows, format and epilogue. */
 export function problemsOf(
   rows: readonly number[],
-  elements: readonly WeightElement[] = ['f16', 'int8'],
+  formats: readonly FormatName[] = ['f16', 'int8', 'int4', 'int4_g32_zeros'],
 ): CudaLinearProblem[] {
   return SHAPES.flatMap(([n, k]) =>
     rows.flatMap((m) =>
-      elements.flatMap((element) =>
+      formats.flatMap((name) =>
         (['store', 'f32', 'swiglu'] as const).map((epilogue) => ({
           m,
           n,
           k,
-          format: NAMED_FORMATS[element],
+          format: NAMED_FORMATS[name],
           epilogue,
         })),
       ),

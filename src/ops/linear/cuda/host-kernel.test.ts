@@ -1,0 +1,118 @@
+/** Kernels of linear layers on a host, compiled by a C++ compiler, against the reference: no GPU sees wrong addresses first. */
+import { describe, expect, it } from 'vitest';
+import { type FormatName, NAMED_FORMATS } from '../../../plan/weight-format.js';
+import { seededRandom } from '../../../core/random.js';
+import { roundActivations, roundoff } from '../../testing/activations.js';
+import { canEndWith } from './choose.js';
+import { configKey } from './keys.js';
+import { KERNEL_METHODS, type LinearConfig, methodOf, METHODS } from './methods.js';
+import type { CudaLinearProblem, Epilogue } from './problem.js';
+import { storedWeights } from './stored-weights.js';
+import { HostKernels, type HostKernel } from './testing/host-kernels.js';
+import { packInt4 } from './testing/int4-matrix.js';
+import { LinearCase } from './testing/linear-case.js';
+import { OPERANDS } from './testing/problems.js';
+
+type Size = readonly [rows: readonly number[], n: number, k: number, epilogue: Epilogue];
+/** Nothing is a multiple of a tile; some blocks have several tiles, some tiles are outside of the matrix. */
+const ALL: readonly Size[] = [
+  [[1, 3, 9, 17, 70], 200, 72, 'store'],
+  [[1, 8, 16, 33], 102, 1096, 'f32'],
+  [[1, 5, 12, 40], 160, 392, 'swiglu'],
+  [[1, 33], 33, 8, 'f32'],
+];
+const SOME: readonly Size[] = [[[1, 9, 17], 102, 712, 'f32']];
+const FORMATS: Readonly<Partial<Record<FormatName, readonly Size[]>>> = {
+  int8: SOME,
+  int4: ALL,
+  int4_g64: SOME,
+  int4_g32: SOME,
+  int4_zeros: SOME,
+  int4_g64_zeros: SOME,
+  int4_g32_zeros: SOME,
+};
+/** Devices whose kernels are run: with warpgroups, and before rings of bulk copies. */
+const TARGETS = [90, 80].map((computeCapability) => ({ computeCapability, multiprocessorCount: 3 }));
+const ARGS = { ring: 'RingArgs', wide: 'WideArgs', stream: 'StreamArgs' } as const;
+/** Configurations of a method that are run: the built-in one and the most promising. */
+const MAX_CONFIGS = 2;
+const SUM_TOLERANCE = 2e-4;
+const ROUNDINGS: Readonly<Record<Epilogue, number>> = { f32: 0, store: 1, swiglu: 3 };
+
+const problemsOf = (name: FormatName): readonly CudaLinearProblem[] =>
+  (FORMATS[name] ?? SOME).flatMap(([rows, n, k, epilogue]) =>
+    rows.map((m) => ({ m, n, k, format: NAMED_FORMATS[name], epilogue })),
+  );
+
+/** Configurations without clusters, each once. */
+function configsOf(problem: CudaLinearProblem): readonly LinearConfig[] {
+  const configs = TARGETS.flatMap((target) =>
+    Object.values(KERNEL_METHODS).flatMap((method) => {
+      const builtIn = method.builtIn(problem, target);
+      const all: readonly LinearConfig[] = [
+        ...(builtIn === undefined ? [] : [builtIn]),
+        ...method.candidates(problem, target),
+      ];
+      return all
+        .filter(
+          (config) => canEndWith(config, problem) && !('clusterBlocks' in config && config.clusterBlocks > 1),
+        )
+        .slice(0, MAX_CONFIGS);
+    }),
+  );
+  return [...new Map(configs.map((config) => [configKey(config, 0), config])).values()];
+}
+
+function kernelsOf(all: readonly CudaLinearProblem[]): readonly HostKernel[] {
+  const kernels = all.flatMap((problem) =>
+    configsOf(problem).map((config) => ({
+      ...methodOf(config).kernel(config, problem)!,
+      struct: ARGS[config.method as keyof typeof ARGS],
+    })),
+  );
+  // The names of kernels are those of a unit, and each format has one.
+  return [...new Map(kernels.map((kernel) => [kernel.name, kernel])).values()];
+}
+
+const CASES = [
+  ...(['f16', ...Object.keys(FORMATS)] as FormatName[]).map((name) => ['f16', name] as const),
+  ...(['bf16', 'int4', 'int4_g32_zeros'] as const).map((name) => ['bf16', name] as const),
+];
+
+describe('linear on a host', () => {
+  it.each(CASES)('in %s with %s weights', { timeout: 300_000 }, (dtype, name) => {
+    const problems = problemsOf(name);
+    const kernels = new HostKernels(dtype, kernelsOf(problems));
+    const faults: string[] = [];
+    for (const problem of problems) {
+      const linear = new LinearCase(kernels, problem);
+      for (const config of configsOf(problem)) {
+        const isRounded = config.method === 'wide' && storedWeights(problem.format).groups !== undefined;
+        const roundings = ROUNDINGS[problem.epilogue] + (isRounded ? 1 : 0);
+        const error = linear.errorOf(config);
+        if (!(error <= 1.1 * roundings * roundoff(dtype) + SUM_TOLERANCE))
+          faults.push(`${linear.name}: ${configKey(config, 0)} is off by ${error}`);
+      }
+      kernels.dispose();
+    }
+    expect(faults).toEqual([]);
+  });
+
+  it.each(CASES.filter(([, name]) => name.startsWith('int4')))(
+    'in %s a dense copy of %s weights',
+    { timeout: 300_000 },
+    (dtype, name) => {
+      const format = NAMED_FORMATS[name];
+      const { groups, dequantise } = storedWeights(format);
+      const [n, k] = [37, 328];
+      const kernels = new HostKernels(dtype, [{ ...dequantise!, struct: 'DequantiseArgs' }]);
+      const { values, tiles } = packInt4(groups!, n, k, seededRandom(2));
+      const denseCopy = kernels.reserve(2 * n * k);
+      const sink = { ...kernels.sink, matmul: () => {} };
+      const operands = { ...OPERANDS, dtype, weight: kernels.upload(tiles), denseCopy };
+      METHODS.matmul.launch({ method: 'matmul' }, { m: 1, n, k, format, epilogue: 'store' }, operands, sink);
+      expect(kernels.activations(denseCopy, n * k)).toEqual(roundActivations(values.data, dtype));
+      kernels.dispose();
+    },
+  );
+});
