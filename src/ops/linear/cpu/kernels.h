@@ -35,7 +35,7 @@ constexpr int64_t maxPreparedTokens = 256;
 
 extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16;
 extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
-extern const LinearKernel int4Portable, int4Avx2, int4Avx512, int4Avx512Vnni;
+extern const LinearKernel int4Portable, int4Avx2, int4Avx512, int4Avx512Vnni, int4Amx;
 
 // Groups of 8 tokens, two rows of 64 bytes each a step: 16 rows are a tile register of AMX.
 constexpr int64_t rowGroupTokens = 8;

@@ -6,9 +6,9 @@
 namespace aloft {
 namespace {
 
-// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits. f16
-// must not change kernels with the number of tokens: sums would be rounded in another order, and a token's result would
-// depend on its batch.
+// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits, and so
+// are those of int4. f16 must not change kernels with the number of tokens: sums would be rounded in another order, and
+// a token's result would depend on its batch.
 constexpr int64_t maxVectorTokens = 4;
 
 const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount) {
@@ -22,13 +22,17 @@ const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount) {
   return int8Portable;
 }
 
-const LinearKernel& int4Kernel(Isa isa) {
+// A smaller group would leave half of a tile register empty.
+constexpr int64_t minAmxGroup = 64;
+
+const LinearKernel& int4Kernel(Isa isa, int64_t tokenCount, int64_t group) {
 #if defined(__x86_64__)
+  if (isa == Isa::amx && tokenCount > maxVectorTokens && group >= minAmxGroup) return int4Amx;
   if (isa >= Isa::avx512vnni) return int4Avx512Vnni;
   if (isa == Isa::avx512) return int4Avx512;
   if (isa == Isa::avx2) return int4Avx2;
 #endif
-  (void)isa;
+  (void)isa, (void)tokenCount, (void)group;
   return int4Portable;
 }
 
@@ -43,10 +47,10 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
   return densePortable;
 }
 
-const LinearKernel& kernelOf(LinearFormat format, Isa isa, int64_t tokenCount) {
-  if (format == LinearFormat::int8) return int8Kernel(isa, tokenCount);
-  if (format == LinearFormat::int4) return int4Kernel(isa);
-  return denseKernel(isa, format);
+const LinearKernel& kernelOf(const LinearCall& call, Isa isa) {
+  if (call.format == LinearFormat::int8) return int8Kernel(isa, call.tokenCount);
+  if (call.format == LinearFormat::int4) return int4Kernel(isa, call.tokenCount, call.group);
+  return denseKernel(isa, call.format);
 }
 
 // Prepared activations of one block of tokens should stay in the L2 cache beside a few tiles of weights.
@@ -128,5 +132,5 @@ ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t to
                            pointer<const uint8_t>(zero)};
   if (tokenCount <= 0) return;
   Pool* threads = pointer<Pool>(pool);
-  runLinear(threads, call, kernelOf(kind, poolIsa(threads), tokenCount));
+  runLinear(threads, call, kernelOf(call, poolIsa(threads)));
 }
