@@ -113,11 +113,15 @@ function codesOf(values: Float32Array, { scale, zero }: Rounding, hasZeros: bool
   });
 }
 
-/** In eight sums that are added at the end: a sum in order could not become vector code. */
+/** In f32: sixteen sums, of which halves are added until one is left, as vector code does it. */
 function squaredError(values: Float32Array, codes: Int8Array, { scale, zero }: Rounding): number {
-  const sums = new Float64Array(8);
-  for (const [i, value] of values.entries()) sums[i & 7]! += (value - (codes[i]! - zero) * scale) ** 2;
-  return sums.reduce((total, sum) => total + sum, 0);
+  const sums = new Float32Array(16);
+  for (const [i, value] of values.entries()) {
+    const error = Math.fround(value - Math.fround((codes[i]! - zero) * scale));
+    sums[i % 16]! += Math.fround(error * error);
+  }
+  for (let width = 8; width >= 1; width /= 2) for (let i = 0; i < width; i++) sums[i]! += sums[i + width]!;
+  return sums[0]!;
 }
 
 const roundToHalf = (value: number): number => halfToFloat(floatToHalf(value));

@@ -1,6 +1,6 @@
 // Quantises rows to int4 in groups (../reference.ts, quantiseGroups), compiled for several levels.
 #pragma once
-#include "ops/cpu/levels.h"
+#include "ops/cpu/simd.h"
 #include "quantise-groups.h"
 
 namespace aloft::ALOFT_ISA {
@@ -27,16 +27,18 @@ struct Rounding {
     return rounded < lowest ? lowest : rounded > lowest + 15 ? lowest + 15 : rounded;
   }
 
-  // In eight sums, which are added at the end: a sum in order could not become vector code.
-  double squaredError(const float* values, int64_t count) const {
-    double sums[8] = {};
-    for (int64_t i = 0; i < count; i++) {
-      const double error = static_cast<double>(values[i]) - static_cast<double>(code(values[i]) - zero) * scale;
-      sums[i & 7] += error * error;
+  // Squared error in f32, to compare with that of others.
+  float squaredError(const float* values, int64_t count) const {
+    const F32x16 factor = broadcast(inverse), step = broadcast(scale), offset = broadcast(static_cast<float>(zero));
+    const F32x16 first = broadcast(static_cast<float>(lowest)), last = broadcast(static_cast<float>(lowest + 15));
+    F32x16 sum = broadcast(0.0f);
+    for (int64_t i = 0; i < count; i += lanes) {
+      const F32x16 value = loadPartial(values + i, count - i < lanes ? count - i : lanes);
+      const F32x16 steps = min(last, max(first, roundToNearest(value * factor) + offset)) - offset;
+      const F32x16 error = value - steps * step;
+      sum = sum + error * error;
     }
-    double total = 0;
-    for (double sum : sums) total += sum;
-    return total;
+    return reduceAdd(sum);
   }
 };
 
@@ -69,10 +71,10 @@ ALOFT_INLINE Rounding withZero(const Range& range, float share) {
 template <size_t count, typename Make>
 ALOFT_INLINE Rounding leastError(const float (&choices)[count], const float* values, int64_t valueCount, Make make) {
   Rounding best = make(choices[0]);
-  double least = best.squaredError(values, valueCount);
+  float least = best.squaredError(values, valueCount);
   for (size_t i = 1; i < count; i++) {
     const Rounding next = make(choices[i]);
-    const double error = next.squaredError(values, valueCount);
+    const float error = next.squaredError(values, valueCount);
     if (error < least) best = next, least = error;
   }
   return best;
@@ -83,15 +85,18 @@ void quantiseGroup(const float* values, int64_t count, bool hasZeros, const Grou
   const Rounding rounding =
       hasZeros ? leastError(shares, values, count, [&](float share) { return withZero(range, share); })
                : leastError(extremes, values, count, [&](float extreme) { return symmetric(range, extreme); });
-  double squaredSum = 0;
+  double squaredError = 0, squaredSum = 0;
   for (int64_t i = 0; i < count; i++) {
-    target.codes[i] = static_cast<int8_t>(rounding.code(values[i]));
+    const int32_t code = rounding.code(values[i]);
+    const double error = static_cast<double>(values[i]) - static_cast<double>(code - rounding.zero) * rounding.scale;
+    target.codes[i] = static_cast<int8_t>(code);
+    squaredError += error * error;
     squaredSum += static_cast<double>(values[i]) * values[i];
   }
   *target.scale = rounding.stored;
   if (hasZeros) *target.zero = static_cast<uint8_t>(rounding.zero);
   const bool overflows = (rounding.stored & 0x7fff) == 0x7c00;
-  report.squaredError += overflows ? 0 : rounding.squaredError(values, count);
+  report.squaredError += overflows ? 0 : squaredError;
   report.squaredSum += squaredSum;
   report.overflowCount += overflows && range.nonFinite == 0 ? count : 0;
   report.nonFiniteCount += range.nonFinite;
