@@ -51,6 +51,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
         scale,
         sum: 0,
         zero: 0,
+        order: 0,
       } as const;
       if (use !== 'linear' || !storedWeights(weight.format).isTiled) return packRows(source, weight, target);
       const rowMajor = allocateHost(rows * columns);

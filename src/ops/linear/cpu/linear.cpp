@@ -2,6 +2,7 @@
 // part of the weights' stream.
 #include "kernels.h"
 #include "ops/cpu/pool.h"
+#include <memory>
 
 namespace aloft {
 namespace {
@@ -107,30 +108,46 @@ void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
   });
 }
 
+// Inputs [tokens, in] in the order of the codes.
+std::unique_ptr<float[]> inOrder(Pool* pool, const LinearCall& call) {
+  std::unique_ptr<float[]> ordered(new float[call.tokenCount * call.inCount]);
+  parallelFor(pool, call.tokenCount, 1, [&](int64_t first, int64_t last) {
+    for (int64_t token = first; token < last; token++) {
+      const float* x = call.x + token * call.inCount;
+      float* to = ordered.get() + token * call.inCount;
+      for (int64_t i = 0; i < call.inCount; i++) to[i] = x[call.order[i]];
+    }
+  });
+  return ordered;
+}
+
 }  // namespace
 }  // namespace aloft
 
 // Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of int4.
 ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
                             int64_t outCount, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
-                            uint64_t bias, uint64_t out) {
+                            uint64_t order, uint64_t bias, uint64_t out) {
   using namespace aloft;
   const LinearFormat kind = static_cast<LinearFormat>(format);
-  const LinearCall call = {kind,
-                           tokenCount,
-                           inCount,
-                           outCount,
-                           paddedInput(kind, inCount),
-                           pointer<const float>(x),
-                           pointer<const uint8_t>(weight),
-                           pointer<const float>(scale),
-                           pointer<const int32_t>(sum),
-                           pointer<const float>(bias),
-                           pointer<float>(out),
-                           group,
-                           pointer<const uint16_t>(scale),
-                           pointer<const uint8_t>(zero)};
+  LinearCall call = {kind,
+                     tokenCount,
+                     inCount,
+                     outCount,
+                     paddedInput(kind, inCount),
+                     pointer<const float>(x),
+                     pointer<const uint8_t>(weight),
+                     pointer<const float>(scale),
+                     pointer<const int32_t>(sum),
+                     pointer<const float>(bias),
+                     pointer<float>(out),
+                     group,
+                     pointer<const uint16_t>(scale),
+                     pointer<const uint8_t>(zero),
+                     pointer<const int32_t>(order)};
   if (tokenCount <= 0) return;
   Pool* threads = pointer<Pool>(pool);
+  const std::unique_ptr<float[]> ordered = order == 0 ? nullptr : inOrder(threads, call);
+  if (ordered != nullptr) call.x = ordered.get();
   runLinear(threads, call, kernelOf(call, poolIsa(threads)));
 }
