@@ -26,6 +26,7 @@ const Format = Type.Union([
     group: Type.Union(INT4_GROUPS.map((group) => Type.Literal(group))),
     hasZeros: Type.Boolean(),
     scaleDtype: Type.Literal('f16'),
+    hasOrder: Type.Optional(Type.Boolean()),
   }),
 ]);
 

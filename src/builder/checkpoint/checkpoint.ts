@@ -25,6 +25,8 @@ export interface CodedTensor {
   readonly scales: HostTensor;
   /** [rows, groups] u8; null in a format without zeros. */
   readonly zeros: HostTensor | null;
+  /** [columns] i32: the input of each code; null where codes lie in the order of inputs. */
+  readonly order: HostTensor | null;
 }
 
 /** Named tensors, read one at a time. */
