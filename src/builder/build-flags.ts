@@ -134,6 +134,11 @@ const OWN = rows('yes', [
   ],
   ['quantize_lm_head', SWITCH, 'store lm_head in the format of the layers too'],
   ['quantize_embedding', SWITCH, 'store the embedding in the format of the layers too'],
+  [
+    'int8_activations',
+    SWITCH,
+    'with --use_weight_only: multiply steps of many tokens in 8 bits, each token rounded with a scale of its own (CUDA)',
+  ],
 ]);
 
 const ALWAYS = rows('always', [

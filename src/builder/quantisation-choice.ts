@@ -28,7 +28,14 @@ export function quantisationChoice(flags: FlagReader): QuantisationChoice {
       'USAGE',
       '--quantize_lm_head and --quantize_embedding need --use_weight_only or --quantization with a format. Add it.',
     );
-  if (format !== undefined) return { format, parts: partsOf(flags) };
+  const isRounded = flags.given('int8_activations');
+  if (isRounded && format?.element !== 'int8')
+    throw new AloftError(
+      'USAGE',
+      '--int8_activations needs INT8 weights: --use_weight_only or --quantization int8. Add it.',
+    );
+  if (format !== undefined)
+    return { format, parts: partsOf(flags), ...(isRounded ? { inputBits: 8 as const } : {}) };
   const choice = name as QuantisationMethod | 'none' | undefined;
   return choice ?? (flags.given('quant_ckpt_path') ? 'quantised' : 'checkpoint');
 }

@@ -43,6 +43,18 @@ test('a full pipe takes no more and loses no wake-up', async () => {
   wakeUp.dispose();
 });
 
+test('a worker thread closes its pipe without a warning', async () => {
+  const program = `
+    import { createWakeUp } from '${new URL('wake-up.js', import.meta.url).href}';
+    createWakeUp().dispose();`;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+  const worker = new Worker(url, { stderr: true });
+  let printed = '';
+  worker.stderr.on('data', (chunk) => (printed += String(chunk)));
+  expect(await new Promise((resolve) => worker.on('exit', resolve))).toBe(0);
+  expect(printed).toBe('');
+});
+
 /** Ends a worker while its pipe is written to by this thread; resolves to the exit status. */
 async function endWorker(end: 'return' | 'terminate'): Promise<number> {
   const program = `

@@ -1,5 +1,4 @@
 /** The way from native code, on any thread, to this thread's event loop. */
-import { closeSync } from 'node:fs';
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { AloftError } from '../core/errors.js';
 import { openLibrary } from './library.js';
@@ -28,13 +27,16 @@ const READ_BYTES = 4096;
  */
 export function createWakeUp(): WakeUp {
   const ends = new Int32Array(new ArrayBuffer(64));
-  const pipe2 = openLibrary('libc.so.6').bind('int pipe2(uint64_t ends, int flags)');
+  const libc = openLibrary('libc.so.6');
+  const pipe2 = libc.bind('int pipe2(uint64_t ends, int flags)');
   if (Number(pipe2(addressOf(ends), O_NONBLOCK | O_CLOEXEC)) !== 0)
     throw new AloftError(
       'DEVICE_UNAVAILABLE',
       'Cannot open a pipe, because the process has too many open files; raise the limit (ulimit -n).',
     );
   const [readEnd, descriptor] = [ends[0]!, ends[1]!];
+  // Node warns of descriptors that a worker thread closes by it and did not open by it.
+  const close = libc.bind('int close(int descriptor)');
   let waiting: (() => void)[] = [];
   const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = {
     fd: readEnd,
@@ -62,7 +64,7 @@ export function createWakeUp(): WakeUp {
       }),
     dispose() {
       socket.destroy();
-      closeSync(descriptor);
+      close(descriptor);
     },
   };
 }

@@ -25,7 +25,14 @@ import {
 import { GATHER_ARGS } from './gather/cuda.js';
 import { GEGLU_ARGS } from './geglu/cuda.js';
 import { HEAD_NORM_ARGS } from './head-norm/cuda.js';
-import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from './linear/cuda/args.js';
+import {
+  DEQUANTISE_ARGS,
+  RING_ARGS,
+  ROUND_INPUT_ARGS,
+  STREAM_ARGS,
+  WIDE_ARGS,
+  WIDE8_ARGS,
+} from './linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
 import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
@@ -64,6 +71,8 @@ const STRUCTS: readonly Struct[] = [
   RING_ARGS,
   STREAM_ARGS,
   WIDE_ARGS,
+  WIDE8_ARGS,
+  ROUND_INPUT_ARGS,
   DECODE_ARGS,
   PREFILL_ARGS,
   WGMMA_PREFILL_ARGS,

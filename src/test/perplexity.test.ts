@@ -66,6 +66,14 @@ describe('held-out text', () => {
     },
   );
 
+  test.runIf(DEVICE === 'cuda')('INT8 with activations of 8 bits within 1 % of float16', async () => {
+    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+    // Steps of more tokens than 64, which log probabilities of a prompt need logits for.
+    const eightBits = { use_weight_only: true, int8_activations: true, max_batch_size: '256' } as const;
+    const flags = { dtype: 'float16', ...eightBits } as const;
+    expect(relativeDifference(perplexityOf(await losses(flags)), float16)).toBeLessThan(1e-2);
+  });
+
   test('KV caches of int8 and fp8 within 1 % of float16', async () => {
     const float16 = perplexityOf(await losses({ dtype: 'float16' }));
     const int8 = perplexityOf(await losses({ dtype: 'float16', kv_cache_dtype: 'int8' }));

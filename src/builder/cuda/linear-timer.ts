@@ -30,8 +30,15 @@ const ROUNDS = 4;
 /** Largest difference between results, relative to the largest of them. */
 const TOLERANCE = 0.01;
 
-/** @param problems what will be timed, to compile their kernels together. Device memory is freed when `gpu` is disposed. */
-export function createLinearTimer(tools: TimerTools, problems: readonly CudaLinearProblem[]): LinearTimer {
+/**
+ * @param problems what will be timed, to compile their kernels together. Device memory is freed when `gpu` is disposed.
+ * @param candidatesOf what is worth trying; the tuner's choice by default
+ */
+export function createLinearTimer(
+  tools: TimerTools,
+  problems: readonly CudaLinearProblem[],
+  candidatesOf: typeof linearCandidates = linearCandidates,
+): LinearTimer {
   const { gpu, libraryPath, dtype } = tools;
   const { properties } = gpu;
   const workspace = { address: gpu.allocate(WORKSPACE_BYTES, 'cuBLASLt'), byteLength: WORKSPACE_BYTES };
@@ -43,8 +50,7 @@ export function createLinearTimer(tools: TimerTools, problems: readonly CudaLine
     ...properties,
     proposalCount: (problem: CudaLinearProblem) => matmuls.algorithmCount(matmulShape(problem, dtype)),
   };
-  const candidates = (problem: CudaLinearProblem): readonly LinearConfig[] =>
-    linearCandidates(problem, device);
+  const candidates = (problem: CudaLinearProblem): readonly LinearConfig[] => candidatesOf(problem, device);
   // Compiled when first needed: with every problem in the timing cache, not at all.
   const loaded = new Set<string>();
   const loadTrials = ({ format }: CudaLinearProblem): void => {

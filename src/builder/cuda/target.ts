@@ -7,7 +7,7 @@ import { createCudaWeightLayout } from '../../device/cuda/cuda-weight-layout.js'
 import { openGpu, type GpuProperties } from '../../device/cuda/gpu.js';
 import { type KernelFacts, spillingKernels } from '../../device/cuda/kernel-facts.js';
 import { compileUnits, kernelUnits } from './kernel-sources.js';
-import type { CudaTarget } from '../../ops/cuda/capability.js';
+import { type CudaTarget, hasWarpgroupProducts } from '../../ops/cuda/capability.js';
 import { cudaDtype } from '../../ops/cuda/dtype.js';
 import { createLinearTimer } from './linear-timer.js';
 import { type Nvrtc, openNvrtc } from '../../device/cuda/nvrtc.js';
@@ -72,6 +72,7 @@ function buildKernels(build: KernelBuild, request: KernelRequest): KernelPackage
   const { nvrtc, target } = build;
   const { plan, limits, log } = request;
   checkCudaPlan(plan, limits.maxInputTokens);
+  checkInputs(plan, target);
   const tuned = tune(build, request);
   const choose = linearChooser(target, parseWinners(tuned.linear, tuned.libraryVersion));
   const startMs = performance.now();
@@ -95,6 +96,16 @@ function buildKernels(build: KernelBuild, request: KernelRequest): KernelPackage
     facts,
     timingCache: tuned.cache,
   };
+}
+
+/** @throws {AloftError} UNSUPPORTED */
+function checkInputs({ ops }: KernelRequest['plan'], { computeCapability }: CudaTarget): void {
+  const isRounded = ops.some((op) => op.kind === 'linear' && op.inputBits !== undefined);
+  if (!isRounded || hasWarpgroupProducts(computeCapability)) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `${architectureName(computeCapability)} has no kernels for activations of 8 bits, sm_90a has; build without --int8_activations.`,
+  );
 }
 
 const secondsSince = (startMs: number): string => ((performance.now() - startMs) / 1000).toFixed(1);

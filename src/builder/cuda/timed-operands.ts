@@ -10,6 +10,7 @@ import { type CudaLinearProblem, outColumns } from '../../ops/linear/cuda/proble
 import { MIN_X_MAP_ROWS } from '../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { tileShape } from '../../ops/linear/cuda/tiles.js';
+import { codeColumns } from '../../ops/linear/cuda/wide8.js';
 
 export interface TimedOperands {
   /** Copies of the weight. */
@@ -53,18 +54,22 @@ export function createTimedOperands(gpu: Gpu, problem: CudaLinearProblem, dtype:
   const scale = filled(n * 4, SCALE_WORD, 'scales to time');
   const columns = outColumns(problem);
   const out = filled(xRows * columns * (epilogue === 'f32' ? 4 : 2), 0, 'outputs to time');
+  const isRounded = problem.inputBits !== undefined;
+  const inputCodes = isRounded ? filled(xRows * codeColumns(k), 0, 'inputs in 8 bits to time') : 0;
+  const inputScale = isRounded ? filled(xRows * 4, 0, 'scales of inputs to time') : 0;
   const tensorMap = createTensorMapEncoder(driver);
   gpu.synchronize();
   return {
     copyCount,
     at(config, copy) {
-      const matrices = { x, xRows, dtype, weight: weight + copy * weightBytes };
+      const matrices = { x, xRows, dtype, weight: weight + copy * weightBytes, inputCodes };
       return {
         ...matrices,
         maps: methodOf(config).maps(config, problem, matrices).map(tensorMap),
         scale: hasRowScales ? scale : 0,
         bias: 0,
         out,
+        inputScale,
         denseCopy: 0,
         multiprocessorCount: properties.multiprocessorCount,
       };

@@ -12,12 +12,14 @@ export interface Quantisation {
   readonly except?: readonly string[];
   /** The only modules whose weights are quantised. Absent: all. */
   readonly only?: readonly string[];
+  /** Bits that inputs of the quantised layers may be rounded to; absent: none. */
+  readonly inputBits?: 8;
 }
 
 /** Stores the matrices of the chosen parts in a quantised format; null leaves the plan as it is. */
 export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
   if (quantisation === null) return plan;
-  const { format, parts } = quantisation;
+  const { format, parts, inputBits } = quantisation;
   const chosen = new Set<WeightName>();
   for (const op of plan.ops) {
     if (op.kind === 'linear' && isChosen(op, plan, parts)) chosen.add(op.weight);
@@ -29,7 +31,12 @@ export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
     name,
     chosen.has(name) && isConverted(weight, quantisation) ? { ...weight, format } : weight,
   ]);
-  return { ...plan, weights: Object.fromEntries(weights) };
+  const ops = plan.ops.map((op) =>
+    inputBits !== undefined && op.kind === 'linear' && op.outDtype !== 'f32' && chosen.has(op.weight)
+      ? { ...op, inputBits }
+      : op,
+  );
+  return { ...plan, ops, weights: Object.fromEntries(weights) };
 }
 
 /** Whether the modules that a weight comes from are quantised. */

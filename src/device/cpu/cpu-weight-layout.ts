@@ -39,6 +39,7 @@ export const CPU_LAYOUT: StoredLayout = {
   device: 'cpu',
   version: CPU_LAYOUT_VERSION,
   formats: (use) => FORMATS[use],
+  roundsInputs: false,
   specs: cpuSpecs,
 };
 

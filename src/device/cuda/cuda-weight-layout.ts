@@ -27,12 +27,13 @@ import type {
 } from '../weight-layout.js';
 
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
-export const CUDA_LAYOUT_VERSION = 5;
+export const CUDA_LAYOUT_VERSION = 6;
 
 export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',
   version: CUDA_LAYOUT_VERSION,
   formats: (use) => CUDA_FORMATS[use],
+  roundsInputs: true,
   specs: cudaSpecs,
 };
 

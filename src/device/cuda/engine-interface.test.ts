@@ -17,12 +17,19 @@ import {
 import { GATHER_ARGS } from '../../ops/gather/cuda.js';
 import { GEGLU_ARGS } from '../../ops/geglu/cuda.js';
 import { HEAD_NORM_ARGS } from '../../ops/head-norm/cuda.js';
-import { DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS } from '../../ops/linear/cuda/args.js';
+import {
+  DEQUANTISE_ARGS,
+  RING_ARGS,
+  ROUND_INPUT_ARGS,
+  STREAM_ARGS,
+  WIDE_ARGS,
+  WIDE8_ARGS,
+} from '../../ops/linear/cuda/args.js';
 import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from '../../ops/paged-attention/cuda-args.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { RMS_NORM_ARGS } from '../../ops/rms-norm/cuda.js';
-import { ROPE_ARGS } from '../../ops/rope/cuda.js';
+import { ROPE_ARGS, ropeAppendLaunch } from '../../ops/rope/cuda.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from '../../ops/sample/cuda.js';
 import { SOFT_CAP_ARGS } from '../../ops/soft-cap/cuda.js';
 import { SWIGLU_ARGS } from '../../ops/swiglu/cuda.js';
@@ -40,10 +47,14 @@ const STRUCTS = [
     HEAD_NORM_ARGS,
   ],
   ...[ALL_GATHER_ARGS, ALL_REDUCE_ARGS, REDUCE_NORM_ARGS, TWO_SHOT_ARGS],
-  ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS],
+  ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
   ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
   ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
 ];
+const ROPE_OPERANDS = {
+  ...{ qkv: 1, cache: 2, cosTable: 3, sinTable: 4, positions: 5 },
+  ...{ tokenRows: 6, rowOffsets: 7, blockTables: 8 },
+};
 const DIMS = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
 
 test('engines whose kernels take other arguments are refused', () => {
@@ -57,10 +68,20 @@ test('engines whose kernels take other arguments are refused', () => {
       }),
     ),
   );
+  const rope = [false, true].map((isQuantised) => {
+    const { grid, blockThreads } = ropeAppendLaunch(
+      {
+        ...{ tokens: 3, headCount: 32, kvHeadCount: 8, headDim: 96, blockStride: 1, maxBlocks: 1 },
+        isQuantised,
+      },
+      ROPE_OPERANDS,
+    );
+    return [grid, blockThreads];
+  });
   const interfaceOfKernels = createHash('sha256')
-    .update(JSON.stringify({ structs, attention }))
+    .update(JSON.stringify({ structs, attention, rope }))
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([5, '4d1a29a722cd']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([6, 'e9d53ae07020']);
 });

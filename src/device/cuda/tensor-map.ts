@@ -1,3 +1,4 @@
+import { BYTES_PER_ELEMENT } from '../../core/dtype.js';
 import { addressOf } from '../../ffi/memory.js';
 import type { TensorMap } from '../../ops/cuda/launch.js';
 import type { Mapped } from '../../ops/cuda/mapped.js';
@@ -7,7 +8,7 @@ import type { CudaDriver } from './driver.js';
 export const TENSOR_MAP_BYTES = 128;
 
 /** cuda.h: CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion. */
-const DATA_TYPE = { f16: 6, bf16: 9 } as const;
+const DATA_TYPE = { i8: 0, f16: 6, bf16: 9 } as const;
 const UINT32 = 2;
 const UINT64 = 4;
 /** Elements that a box may have along a dimension. */
@@ -15,8 +16,8 @@ const MAX_BOX = 256;
 const NO_SWIZZLE = 0;
 const SWIZZLE_128B = 3;
 const L2_PROMOTION_256B = 3;
-/** Columns of a box: 128 bytes, the width of the swizzle pattern. */
-const BOX_COLUMNS = 64;
+/** A row of a box: the width of the swizzle pattern. */
+const BOX_ROW_BYTES = 128;
 
 /** Arguments of `cuTensorMapEncodeTiled`: sizes from the innermost dimension on, strides of all but the innermost. */
 interface Encoding {
@@ -30,7 +31,9 @@ interface Encoding {
 function encodingOf(mapped: Mapped): Encoding {
   if ('boxRows' in mapped) {
     const { rows, columns, boxRows, dtype } = mapped;
-    const shape = { sizes: [columns, rows], strideBytes: [columns * 2], box: [BOX_COLUMNS, boxRows] };
+    const bytes = BYTES_PER_ELEMENT[dtype];
+    const box = [BOX_ROW_BYTES / bytes, boxRows];
+    const shape = { sizes: [columns, rows], strideBytes: [columns * bytes], box };
     return { type: DATA_TYPE[dtype], swizzle: SWIZZLE_128B, ...shape };
   }
   const { down, across, tileBytes, box } = mapped;

@@ -29,6 +29,9 @@ export interface AreaSizes {
   readonly workspaceBytes: number;
   /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
   readonly denseCopyCount: number;
+  /** Size of the largest input that a linear layer rounds to 8 bits; no columns if none does. */
+  readonly inputRows: number;
+  readonly inputColumns: number;
   /** Bytes that the other ranks store into; 0 for one rank. */
   readonly exchangeBytes: number;
 }
@@ -66,6 +69,10 @@ export const AREAS = {
   sampleCounts: area('sampling', logitBytes, true),
   tokenMasks: area('token masks', ({ maxRows, dims }) => maxRows * maskWords(dims.vocabulary) * WORD),
   denseCopy: area('dense weights', ({ denseCopyCount }) => denseCopyCount * ACTIVATION_BYTES),
+  inputCodes: area('inputs in 8 bits', ({ inputRows, inputColumns }) => inputRows * inputColumns),
+  inputScales: area('scales of inputs', ({ inputRows, inputColumns }) =>
+    inputColumns === 0 ? 0 : inputRows * WORD,
+  ),
   cosTable: area('rotary tables', allRotationBytes),
   sinTable: area('rotary tables', allRotationBytes),
   descriptor: area('the step descriptor', descriptorBytes),

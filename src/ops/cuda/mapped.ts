@@ -1,14 +1,14 @@
 /** Matrices that kernels read through tensor maps, as data: op folders describe them, the CUDA device encodes them. */
 import type { CudaDtype } from './dtype.js';
 
-/** A row-major [rows, columns] matrix of 16-bit values in device memory, to be copied in boxes of 64 columns. */
+/** A row-major [rows, columns] matrix of activations or bytes in device memory, to be copied in boxes of 128 bytes a row. */
 interface MappedMatrix {
   readonly address: number;
   readonly rows: number;
-  /** A multiple of 8: rows start at multiples of 16 bytes. */
+  /** Rows start at multiples of 16 bytes. */
   readonly columns: number;
   readonly boxRows: number;
-  readonly dtype: CudaDtype;
+  readonly dtype: CudaDtype | 'i8';
 }
 
 /** Tiles of weights that one copy brings. */

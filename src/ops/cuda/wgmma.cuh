@@ -1,4 +1,5 @@
-// Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, f32 sums in registers, k of 16.
+// Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, sums in registers; activations with
+// f32 sums and a k of 16, or bytes with integer sums and a k of 32.
 //
 // Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the
 // instructions themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not
@@ -48,6 +49,8 @@ __device__ __forceinline__ u64 wgmma_matrix(u32 address, u32 stride, u32 leading
 #define WGMMA_NAMES10 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,"
 #define WGMMA_NAMES30 WGMMA_NAMES10 WGMMA_TEN(1) WGMMA_TEN(2)
 #define WGMMA_NAMES60 WGMMA_NAMES30 WGMMA_TEN(3) WGMMA_TEN(4) WGMMA_TEN(5)
+#define WGMMA_NAMES90 WGMMA_NAMES60 WGMMA_TEN(6) WGMMA_TEN(7) WGMMA_TEN(8)
+#define WGMMA_NAMES120 WGMMA_NAMES90 WGMMA_TEN(9) WGMMA_TEN(10) WGMMA_TEN(11)
 #define WGMMA_NAMES32 WGMMA_NAMES30 "%30,%31"
 #define WGMMA_NAMES64 WGMMA_NAMES60 "%60,%61,%62,%63"
 
@@ -109,8 +112,48 @@ __device__ __forceinline__ void wgmma_rows(float (&sums)[64], const u32 (&a)[4],
                : WGMMA_OPERANDS);
 }
 __device__ __forceinline__ void wgmma_rows(float (&sums)[96], const u32 (&a)[4], u64 b) {
-  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES60 WGMMA_TEN(6) WGMMA_TEN(7) WGMMA_TEN(8) "%90,%91,%92,%93,%94,%95",
-                              "%96", "%97", "%98", "%99", "%100")
+  asm volatile(WGMMA_ADD_ROWS("192", WGMMA_NAMES90 "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
                : WGMMA_SUMS64(sums, 0), WGMMA_SUMS16(sums, 64), WGMMA_SUMS16(sums, 80)
+               : WGMMA_OPERANDS);
+}
+
+#define WGMMA_INTS4(d, i) "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3])
+#define WGMMA_INTS16(d, i) WGMMA_INTS4(d, i), WGMMA_INTS4(d, i + 4), WGMMA_INTS4(d, i + 8), WGMMA_INTS4(d, i + 12)
+#define WGMMA_INTS64(d, i) WGMMA_INTS16(d, i), WGMMA_INTS16(d, i + 16), WGMMA_INTS16(d, i + 32), WGMMA_INTS16(d, i + 48)
+
+// sums[64 x N] += a[64 x 32] · b[N x 32]ᵀ in signed bytes, for N of 64, 96, 128, 192 and 256; operands as those of 16
+// bits.
+// clang-format off: an instruction's text stays in one piece.
+#define WGMMA_ADD_BYTES(columns, names, a0, a1, a2, a3, matrix)                             \
+  "{.reg .pred yes; setp.eq.u32 yes, 0, 0;\n"                                               \
+  "wgmma.mma_async.sync.aligned.m64n" columns "k32.s32.s8.s8 "                              \
+  "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix ", yes;}"
+// clang-format on
+
+__device__ __forceinline__ void wgmma_rows(int (&sums)[32], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_BYTES("64", WGMMA_NAMES32, "%32", "%33", "%34", "%35", "%36")
+               : WGMMA_INTS16(sums, 0), WGMMA_INTS16(sums, 16)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(int (&sums)[48], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_BYTES("96", WGMMA_NAMES30 WGMMA_TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50",
+                               "%51", "%52")
+               : WGMMA_INTS16(sums, 0), WGMMA_INTS16(sums, 16), WGMMA_INTS16(sums, 32)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(int (&sums)[64], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_BYTES("128", WGMMA_NAMES64, "%64", "%65", "%66", "%67", "%68")
+               : WGMMA_INTS64(sums, 0)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(int (&sums)[96], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_BYTES("192", WGMMA_NAMES90 "%90,%91,%92,%93,%94,%95", "%96", "%97", "%98", "%99", "%100")
+               : WGMMA_INTS64(sums, 0), WGMMA_INTS16(sums, 64), WGMMA_INTS16(sums, 80)
+               : WGMMA_OPERANDS);
+}
+__device__ __forceinline__ void wgmma_rows(int (&sums)[128], const u32 (&a)[4], u64 b) {
+  asm volatile(WGMMA_ADD_BYTES("256", WGMMA_NAMES120 "%120,%121,%122,%123,%124,%125,%126,%127", "%128", "%129", "%130",
+                               "%131", "%132")
+               : WGMMA_INTS64(sums, 0), WGMMA_INTS64(sums, 64)
                : WGMMA_OPERANDS);
 }

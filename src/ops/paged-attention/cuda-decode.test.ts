@@ -43,8 +43,10 @@ describe('the kernels of decode attention', () => {
       512, 256,
     ]);
     expect([kernelsOf('i8'), kernelsOf('i8', GROUPED)].map(({ splitTokens }) => splitTokens)).toEqual([
-      256, 128,
+      512, 128,
     ]);
+    // A lane of a warp for each block of a piece.
+    expect(kernelsOf('i8', {}, 8).splitTokens).toBe(256);
   });
 
   it('leave room for two blocks of a multiprocessor, whatever the sizes of heads and blocks', () => {

@@ -117,7 +117,9 @@ const INT8_BLOCKS_PER_MULTIPROCESSOR = 2;
 /** Bytes of the slots of all warps of a block, of which two share a multiprocessor. */
 const INT8_SLOT_BYTES = 104 << 10;
 /** Cached tokens of a piece: grouped queries have fewer key heads to spread over the warps of the device. */
-const INT8_PIECE_TOKENS = { single: 256, grouped: 128 } as const;
+const INT8_PIECE_TOKENS = { single: 512, grouped: 128 } as const;
+/** Cache blocks of a piece at most: each lane of a warp knows the place of one. */
+const INT8_PIECE_BLOCKS = 32;
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
@@ -139,8 +141,9 @@ function int8Shape(
   const warpBytes = INT8_SLOTS * slotTokens * 2 * kvVectorBytes(kvDtype, dims.headDim);
   const maxWarps = INT8_MAX_WARPS[group <= 4 ? 'oneSet' : 'moreSets'];
   const warps = Math.max(1, Math.min(maxWarps, Math.floor(INT8_SLOT_BYTES / warpBytes)));
+  const pieceTokens = INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'];
   return {
-    splitTokens: wholeBlocks(INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'], blockTokens),
+    splitTokens: wholeBlocks(Math.min(pieceTokens, INT8_PIECE_BLOCKS * blockTokens), blockTokens),
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
     warps,
     warpBytes,

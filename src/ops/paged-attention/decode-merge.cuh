@@ -58,29 +58,71 @@ __device__ __forceinline__ void merge_warps(const DecodeArgs& a, const Unit& u, 
   }
 }
 
-// Adds the splits of a row. `threads` threads call it, of which this one is `thread`.
-__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u, int thread, int threads) {
+// Splits whose sums a thread loads at once: one after the other, each load would take as long as all of them.
+#define MERGED_AT_ONCE 4
+
+// Adds the splits of a row in their order. THREADS threads call it, of which this one is `thread`.
+template <int THREADS>
+__device__ __forceinline__ void merge_splits(const DecodeArgs& a, const Unit& u, int thread) {
+  constexpr int OWN = HEAD_DIM % THREADS == 0 ? HEAD_DIM / THREADS : 1;  // dimensions of a thread, THREADS apart
   const size_t step = (size_t)a.kvHeads * GROUP * (HEAD_DIM + 2);
-  for (int index = thread; index < GROUP * HEAD_DIM; index += threads) {
+  const int splits = u.splits();
+  for (int index = thread; index < GROUP * HEAD_DIM; index += THREADS * OWN) {
     const int g = index / HEAD_DIM, d = index % HEAD_DIM;
     const float* partial = partial_of(a, u, u.item - u.split, g);
     float top = MASKED_SCORE;
-    for (int s = 0; s < u.splits(); s++) top = fmaxf(top, __ldcg(partial + s * step + HEAD_DIM));
-    float sum = 0.f, weights = 0.f;
-    for (int s = 0; s < u.splits(); s++) {
-      const float factor = exp2f(__ldcg(partial + s * step + HEAD_DIM) - top);
-      sum += factor * __ldcg(partial + s * step + d);
-      weights += factor * __ldcg(partial + s * step + HEAD_DIM + 1);
+    for (int first = 0; first < splits; first += MERGED_AT_ONCE) {
+      float best[MERGED_AT_ONCE];
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++)
+        best[s] = first + s < splits ? __ldcg(partial + (first + s) * step + HEAD_DIM) : MASKED_SCORE;
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) top = fmaxf(top, best[s]);
     }
-    result_of(a, u, g)[d] = float_to_act(sum / weights);
+    float sums[OWN] = {}, weights = 0.f;
+    for (int first = 0; first < splits; first += MERGED_AT_ONCE) {
+      float best[MERGED_AT_ONCE], total[MERGED_AT_ONCE], values[MERGED_AT_ONCE][OWN];
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) {
+        if (first + s >= splits) continue;
+        const float* split = partial + (first + s) * step;
+        best[s] = __ldcg(split + HEAD_DIM);
+        total[s] = __ldcg(split + HEAD_DIM + 1);
+#pragma unroll
+        for (int i = 0; i < OWN; i++) values[s][i] = __ldcg(split + d + i * THREADS);
+      }
+#pragma unroll
+      for (int s = 0; s < MERGED_AT_ONCE; s++) {
+        if (first + s >= splits) continue;
+        const float factor = exp2f(best[s] - top);
+#pragma unroll
+        for (int i = 0; i < OWN; i++) sums[i] += factor * values[s][i];
+        weights += factor * total[s];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < OWN; i++) result_of(a, u, g)[d + i * THREADS] = float_to_act(sums[i] / weights);
   }
 }
 
-// Counts the splits of a row and head that are done. Returns whether this one is the last; one thread calls it.
+// Counter of the splits of a row and head that are done.
+__device__ __forceinline__ u32* arrivals_of(const DecodeArgs& a, const Unit& u) {
+  return a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
+}
+
+// Counts a split after all that threads which this one has synchronised with have stored. Returns the count before. A
+// fence for all scopes and orders in every thread (__threadfence) takes far longer.
+__device__ __forceinline__ u32 count_arrival(u32* arrivals) {
+  u32 before;
+  asm volatile("atom.release.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(arrivals) : "memory");
+  return before;
+}
+
+// Counts a split. Returns whether it is the last of its row and head; one thread calls it.
 __device__ __forceinline__ bool arrives_last(const DecodeArgs& a, const Unit& u) {
-  u32* arrival = a.arrivals + (size_t)u.row * a.kvHeads + u.kvHead;
-  const bool isLast = atomicAdd(arrival, 1u) == (u32)u.splits() - 1;
-  if (isLast) *arrival = 0;
+  u32* arrivals = arrivals_of(a, u);
+  const bool isLast = count_arrival(arrivals) == (u32)u.splits() - 1;
+  if (isLast) *arrivals = 0;
   return isLast;
 }
 
@@ -89,11 +131,10 @@ template <int WARPS, typename Sync>
 __device__ __forceinline__ void finish_unit(const DecodeArgs& a, const Unit& u, WarpSums<WARPS>& warps, Sync sync) {
   merge_warps(a, u, warps);
   if (u.splits() == 1) return;
-  __threadfence();
   sync();
   if (threadIdx.x == 0) warps.isLast = arrives_last(a, u);
   sync();
   if (!warps.isLast) return;
   __threadfence();
-  merge_splits(a, u, threadIdx.x, WARPS * 32);
+  merge_splits<WARPS * 32>(a, u, threadIdx.x);
 }

@@ -18,7 +18,8 @@ export const ROPE_ARGS = new Struct('RopeArgs', 'rope/args.cuh', {
   maxBlocks: 'i32',
 });
 
-const WARP = 32;
+/** Lanes of a head in rope-8bit.cu, which find the scale of a whole vector: a power of two. */
+const scalingLanes = (headVectors: number): number => 2 ** Math.ceil(Math.log2(headVectors));
 
 export interface RopeOperands {
   readonly qkv: number;
@@ -44,8 +45,8 @@ export function ropeAppendLaunch(
   o: RopeOperands,
 ): KernelLaunch {
   const { tokens, headCount: heads, kvHeadCount: kvHeads, blockStride, maxBlocks } = shape;
-  // A warp a head where a scale of the whole vector is wanted.
-  const headThreads = shape.isQuantised ? WARP : shape.headDim / 2 / VECTOR;
+  const headVectors = shape.headDim / 2 / VECTOR;
+  const headThreads = shape.isQuantised ? scalingLanes(headVectors) : headVectors;
   const threads = (heads + 2 * kvHeads) * headThreads;
   return smallLaunch(
     'rope_append',

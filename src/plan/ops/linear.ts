@@ -10,6 +10,11 @@ export interface LinearOp {
   readonly weight: WeightName;
   readonly bias: WeightName | null;
   readonly out: BufferName;
+  /**
+   * Rows of x may be rounded to integers of this many bits, with a scale for each row, in steps of many rows, where that is
+   * faster. Weights are int8. Absent: x is taken as it is.
+   */
+  readonly inputBits?: 8;
   /** Logits are f32 whatever the activations are. */
   readonly outDtype: ValueShape['dtype'];
 }
@@ -28,7 +33,8 @@ export const linear: OpDefinition<LinearOp> = {
   },
   print(op, at) {
     const bias = op.bias === null ? '' : `, bias ${op.bias}`;
-    return `${at.buffer(op.out)} ${op.outDtype} = linear(${at.buffer(op.x)}, ${at.weight(op.weight)}${bias})`;
+    const inputs = op.inputBits === undefined ? '' : `, inputs of ${op.inputBits} bits`;
+    return `${at.buffer(op.out)} ${op.outDtype} = linear(${at.buffer(op.x)}, ${at.weight(op.weight)}${bias}${inputs})`;
   },
   cost(op, at) {
     const { shape, format } = at.weight(op.weight);

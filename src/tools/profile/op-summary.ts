@@ -67,7 +67,8 @@ export function summarise(
 
 function peakOf(plan: Plan, index: number, { peakGflops }: DeviceRates): number {
   const op = plan.ops[index];
-  return peakGflops(op?.kind === 'linear' ? elementOf(plan.weights[op.weight]!.format) : 'f32');
+  if (op?.kind !== 'linear') return peakGflops('f32');
+  return peakGflops(elementOf(plan.weights[op.weight]!.format), op.inputBits);
 }
 
 /** Roofline, Williams et al. 2009: the slower of moving and computing. */

@@ -42,6 +42,27 @@ export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', {
   weightMap: 'tensorMap',
 });
 
+export const WIDE8_ARGS = new Struct('Wide8Args', 'linear/cuda/wide-args.cuh', {
+  scale: 'address',
+  bias: 'address',
+  out: 'address',
+  m: 'i32',
+  n: 'i32',
+  k: 'i32',
+  outStride: 'i32',
+  stageCount: 'i32',
+  xMap: 'tensorMap',
+  weightMap: 'tensorMap',
+  inputScale: 'address',
+});
+
+export const ROUND_INPUT_ARGS = new Struct('RoundInputArgs', 'linear/cuda/round-input.cuh', {
+  x: 'address',
+  out: 'address',
+  scale: 'address',
+  k: 'i32',
+});
+
 export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise-args.cuh', {
   tiles: 'address',
   scale: 'address',

@@ -5,8 +5,9 @@ import { rowClassName } from './row-classes.js';
 import { storedWeights } from './stored-weights.js';
 
 /** Problems with the same key share a configuration: those of a class of rows. */
-export function problemKey({ m, n, k, format, epilogue }: CudaLinearProblem): string {
-  return `linear ${storedWeights(format).key} ${n}x${k} ${epilogue} rows ${rowClassName(m)}`;
+export function problemKey({ m, n, k, format, epilogue, inputBits }: CudaLinearProblem): string {
+  const inputs = inputBits === undefined ? '' : ` inputs of ${inputBits} bits`;
+  return `linear ${storedWeights(format).key} ${n}x${k} ${epilogue} rows ${rowClassName(m)}${inputs}`;
 }
 
 /** @param libraryVersion version of cuBLASLt: the number of an algorithm depends on it */

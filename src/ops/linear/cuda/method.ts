@@ -29,6 +29,8 @@ interface LinearMatrices {
   readonly xRows: number;
   /** Tiles or dense rows. */
   readonly weight: number;
+  /** Where x in 8 bits goes; 0 where no method rounds it. */
+  readonly inputCodes: number;
 }
 
 export interface LinearOperands extends LinearMatrices {
@@ -39,6 +41,8 @@ export interface LinearOperands extends LinearMatrices {
   /** Address of the bias, or 0. */
   readonly bias: number;
   readonly out: number;
+  /** Address of the scales of x in 8 bits, or 0. */
+  readonly inputScale: number;
   /** Address of memory for a dense copy of the weights. */
   readonly denseCopy: number;
   readonly multiprocessorCount: number;

@@ -22,7 +22,8 @@ interface Solution {
 /** Solves a layer for a number of rows: with SwiGLU where there is one kernel for both, else without. */
 export function solveLinear(op: CudaLinear, plan: Plan, m: number, choose: LinearChooser): Solution {
   const { shape, format } = plan.weights[op.weight]!;
-  const size = { m, n: shape[0]!, k: shape[1]!, format };
+  const { inputBits } = op;
+  const size = { m, n: shape[0]!, k: shape[1]!, format, ...(inputBits === undefined ? {} : { inputBits }) };
   if (op.gate !== undefined) {
     const problem = { ...size, epilogue: 'swiglu' } as const;
     const config = choose(problem);
@@ -62,9 +63,8 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
     return (step, sink) => {
       const m = rows(step);
       const { method, config, problem, operands } = variants.get(rowClass(m))!;
-      const { n, k, format, epilogue } = problem;
-      method.launch(config, { m, n, k, format, epilogue }, operands, sink);
-      if (gated === undefined || epilogue === 'swiglu') return;
+      method.launch(config, { ...problem, m }, operands, sink);
+      if (gated === undefined || problem.epilogue === 'swiglu') return;
       sink.startOp?.(index + 1);
       sink.kernel(swigluLaunch(m, gated.columns, gateUp, gated.out));
     };
@@ -75,10 +75,13 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
 function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Variant> {
   const { plan, memory, chooseLinear } = scope.context;
   const xRows = Math.max(MIN_X_MAP_ROWS, memory.valueRows(scope.value(op.x)));
-  const matrices = { dtype: cudaDtype(plan), x: scope.at(op.x), xRows, weight: memory.tensor(op.weight) };
+  const { inputCodes, inputScales: inputScale } = memory;
+  const weight = memory.tensor(op.weight);
+  const matrices = { dtype: cudaDtype(plan), x: scope.at(op.x), xRows, weight, inputCodes };
   const fixed = {
     ...matrices,
     ...parametersOf(op, scope, plan.weights[op.weight]!.format),
+    inputScale,
     denseCopy: memory.denseCopy,
     multiprocessorCount: scope.context.target.multiprocessorCount,
   };

@@ -1,3 +1,4 @@
+import type { LinearOp } from '../../../plan/plan.js';
 import type { WeightFormat } from '../../../plan/weight-format.js';
 
 /** Last part of a kernel: results are stored as activations, as f32, or as SwiGLU of gate and up. */
@@ -14,6 +15,8 @@ export interface CudaLinearProblem {
   /** Format of the weights. */
   readonly format: WeightFormat;
   readonly epilogue: Epilogue;
+  /** Bits that x may be rounded to, as in {@link LinearOp}. */
+  readonly inputBits?: LinearOp['inputBits'];
 }
 
 /** Columns of the result. */

@@ -1,4 +1,4 @@
-// Arguments of the kernels of wide.cu.
+// Arguments of the kernels of wide.cu and wide8.cu.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/types.cuh"
@@ -13,7 +13,13 @@ struct WideArgs : WideScalars {
   TensorMap xMap;       // [rows, k] activations, box 64 x 8 TOKEN_GROUPS
   TensorMap weightMap;  // tiles, box BOXES x tiles of a block (with SWIGLU: half of them)
 };
+struct Wide8Args : WideScalars {
+  TensorMap xMap;           // [rows, k rounded up to 128] bytes, box 128 x 8 TOKEN_GROUPS
+  TensorMap weightMap;      // as in WideArgs
+  const float* inputScale;  // [m]
+};
 // The arguments as code uses them, see async.cuh.
 struct WideView : WideScalars {
   const TensorMap *xMap, *weightMap;
+  const float* inputScale;  // null where x is in activations
 };

@@ -37,7 +37,12 @@ function measureRates(
     const common = engine.tensor(`${KERNEL_TENSOR_PREFIX}common`).bytes();
     const dtype = cudaDtype(engine.plan);
     const limits = measureGpuLimits({ gpu, common, dtype, libraryPath: cudaLibraryPath });
-    return { readGBps: limits.readGBps, peakGflops: () => limits.matmulGflops };
+    // Tensor cores multiply bytes at twice the rate of 16 bits.
+    const factor = { 8: 2 } as const;
+    return {
+      readGBps: limits.readGBps,
+      peakGflops: (_, inputBits) => limits.matmulGflops * (inputBits === undefined ? 1 : factor[inputBits]),
+    };
   } finally {
     gpu.dispose();
   }

@@ -5,6 +5,7 @@ import { ACTIVATION_BYTES } from '../../../ops/cuda/dtype.js';
 import { kernelLifetimes, type LoweredPlan } from '../../../ops/cuda/lower.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
+import { codeColumns } from '../../../ops/linear/cuda/wide8.js';
 import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
 import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
@@ -44,6 +45,8 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
     denseCopyCount: largestDenseCopy(lowered),
+    inputRows: Math.max(MIN_X_MAP_ROWS, sizes.maxTokens),
+    inputColumns: widestRoundedInput(lowered),
     exchangeBytes: plan.worldSize > 1 ? exchangeLayoutOf(lowered, maxLogits).byteLength : 0,
   };
   return {
@@ -60,6 +63,14 @@ export function exchangeLayoutOf({ plan, ops, inferred }: LoweredPlan, maxLogits
   const gatherColumns = gather && inferred.operands[gather.index]!.get(gather.x)!.columns;
   const { worldSize, dims } = plan;
   return exchangeLayout({ worldSize, hidden: dims.hidden, gatherColumns: gatherColumns ?? 0, maxLogits });
+}
+
+/** Columns of the widest input that a layer rounds to 8 bits; 0 if none does. */
+function widestRoundedInput({ plan, ops }: LoweredPlan): number {
+  const columns = ops.map((op) =>
+    op.kind === 'linear' && op.inputBits !== undefined ? codeColumns(plan.weights[op.weight]!.shape[1]!) : 0,
+  );
+  return Math.max(0, ...columns);
 }
 
 /** Numbers in the largest weight of which the matrix library reads a dense copy. */

@@ -1,5 +1,6 @@
 import type { OpeningOptions } from '../../../core/engine-options.js';
 import type { EngineRank } from '../../../engine/rank-file-reader.js';
+import type { LinearOp } from '../../../plan/plan.js';
 import type { WeightElement } from '../../../plan/weight-format.js';
 import type { Executor, ExecutorLimits } from '../executor.js';
 import type { KvDemand } from './memory-plan.js';
@@ -27,8 +28,8 @@ export interface ExecutorSizing {
 export interface DeviceRates {
   /** Reading memory that no cache holds, GB/s. */
   readonly readGBps: number;
-  /** Multiply-adds (two operations each) of weights of an element type, GFLOP/s. */
-  readonly peakGflops: (element: WeightElement) => number;
+  /** Multiply-adds (two operations each) of weights of an element type, GFLOP/s; `inputBits` as in {@link LinearOp}. */
+  readonly peakGflops: (element: WeightElement, inputBits?: LinearOp['inputBits']) => number;
 }
 
 /** Executor of one kind of device: sizes, opens and measures engines for it. */

@@ -4,13 +4,14 @@ import { seededRandom } from '../../../../core/random.js';
 import { type Matrix, randomMatrix, rowOf } from '../../../matrix.js';
 import { roundActivations } from '../../../testing/activations.js';
 import { relativeError } from '../../../testing/compare.js';
-import { linearReference } from '../../reference.js';
+import { linearReference, quantiseRow } from '../../reference.js';
 import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
 import { packInt4 } from './int4-matrix.js';
 import { INT8_OFFSET, INT8_TILE, tileOffset, tileShape } from '../tiles.js';
+import { codeColumns } from '../wide8.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
@@ -43,11 +44,15 @@ export class LinearCase {
     readonly weight: number;
     readonly scale: number;
     readonly bias: number;
+    readonly inputCodes: number;
+    readonly inputScale: number;
   };
   /** Rows and columns of the result that are compared, and what the reference computes there. */
   readonly #rows: readonly number[];
   readonly #columns: readonly number[];
   readonly #expected: Float32Array;
+  /** The same from x in the bits that it may be rounded to. */
+  readonly #expectedOfRounded: Float32Array;
 
   constructor(kernels: LinearMachine, problem: CudaLinearProblem) {
     const { m, n, k, format, epilogue } = problem;
@@ -64,25 +69,30 @@ export class LinearCase {
     const x = kernels.reserve(2 * this.#xRows * k);
     kernels.write(x, this.#x.data);
     const bias = kernels.uploadActivations(this.#bias);
+    const isRounded = problem.inputBits !== undefined;
+    const inputCodes = isRounded ? kernels.reserve(this.#xRows * codeColumns(k)) : 0;
+    const inputScale = isRounded ? kernels.reserve(4 * this.#xRows) : 0;
+    const input = { x, inputCodes, inputScale };
     const { groups, isTiled } = storedWeights(format);
     if (groups !== undefined) {
       const { values, tiles } = packInt4(groups, n, k, random);
       this.#weight = values;
-      this.#at = { x, weight: kernels.upload(tiles), scale: 0, bias };
+      this.#at = { ...input, weight: kernels.upload(tiles), scale: 0, bias };
     } else if (isTiled) {
       const codes = Int8Array.from({ length: n * k }, () => Math.floor(random.next() * 255) - 127);
       const scales = Float32Array.from({ length: n }, () => (0.5 + random.next()) / 127);
       const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
       this.#weight = { rowCount: n, columnCount: k, data: values };
       const weight = kernels.upload(tilesOf(codes, n, k));
-      this.#at = { x, weight, scale: kernels.upload(scales), bias };
+      this.#at = { ...input, weight, scale: kernels.upload(scales), bias };
     } else {
       this.#weight = rounded(n, k);
-      this.#at = { x, weight: kernels.uploadActivations(this.#weight.data), scale: 0, bias };
+      this.#at = { ...input, weight: kernels.uploadActivations(this.#weight.data), scale: 0, bias };
     }
     this.#rows = spread(m, MAX_ROWS);
     this.#columns = spread(outColumns(problem), MAX_COLUMNS);
-    this.#expected = this.#reference();
+    this.#expected = this.#reference(false);
+    this.#expectedOfRounded = problem.inputBits === undefined ? this.#expected : this.#reference(true);
   }
 
   /** Largest difference from the reference, in units of the largest magnitude. */
@@ -90,7 +100,8 @@ export class LinearCase {
     const { dtype, target, tensorMap } = this.#kernels;
     const { n, k, epilogue } = this.#problem;
     const method = methodOf(config);
-    const matrices = { dtype, x: this.#at.x, xRows: this.#xRows, weight: this.#at.weight };
+    const { x, weight, inputCodes, inputScale } = this.#at;
+    const matrices = { dtype, x, xRows: this.#xRows, weight, inputCodes };
     const maps = method.maps(config, this.#problem, matrices).map(tensorMap);
     const columns = outColumns(this.#problem);
     const isFloat = epilogue === 'f32';
@@ -100,12 +111,13 @@ export class LinearCase {
     const denseCopy = config.method === 'matmul' ? this.#kernels.reserve(2 * n * k) : 0;
     const { multiprocessorCount } = target;
     const { scale, bias } = this.#at;
-    const operands = { ...matrices, maps, scale, bias, out, denseCopy, multiprocessorCount };
+    const operands = { ...matrices, maps, scale, bias, inputScale, out, denseCopy, multiprocessorCount };
     method.launch(config, this.#problem, operands, this.#kernels.sink);
     const count = this.#problem.m * columns;
     const all = isFloat ? this.#kernels.floats(out, count) : this.#kernels.activations(out, count);
     const compared = this.#rows.flatMap((row) => this.#columns.map((column) => all[row * columns + column]!));
-    return relativeError(Float32Array.from(compared), this.#expected);
+    const expected = config.method === 'wide8' ? this.#expectedOfRounded : this.#expected;
+    return relativeError(Float32Array.from(compared), expected);
   }
 
   /** Rows that x has room for. */
@@ -115,10 +127,11 @@ export class LinearCase {
   }
 
   /** [compared rows, compared columns] */
-  #reference(): Float32Array {
+  #reference(isRounded: boolean): Float32Array {
     const { epilogue } = this.#problem;
     const columns = outColumns(this.#problem);
-    const x = pick(this.#x, this.#rows);
+    const exact = pick(this.#x, this.#rows);
+    const x = isRounded ? roundedRows(exact) : exact;
     const product = (outputs: readonly number[]): Float32Array =>
       linearReference(
         x,
@@ -141,6 +154,19 @@ function pick(matrix: Matrix, rows: readonly number[]): Matrix {
   const data = new Float32Array(rows.length * matrix.columnCount);
   for (const [i, row] of rows.entries()) data.set(rowOf(matrix, row), i * matrix.columnCount);
   return { rowCount: rows.length, columnCount: matrix.columnCount, data };
+}
+
+/** Rows as 8 bits and a scale for each hold them. */
+function roundedRows(x: Matrix): Matrix {
+  const data = new Float32Array(x.data.length);
+  for (let row = 0; row < x.rowCount; row++) {
+    const { quantised, scale } = quantiseRow(rowOf(x, row));
+    data.set(
+      Float32Array.from(quantised, (code) => code * scale),
+      row * x.columnCount,
+    );
+  }
+  return { ...x, data };
 }
 
 /** INT8 weights in tiles; what is beside the matrix is zero. */

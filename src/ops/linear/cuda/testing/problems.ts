@@ -19,6 +19,8 @@ export const OPERANDS: LinearOperands = {
   maps: [],
   scale: 0x3000,
   bias: 0,
+  inputCodes: 0x6000,
+  inputScale: 0x7000,
   out: 0x4000,
   denseCopy: 0x5000,
   multiprocessorCount: 132,
@@ -54,17 +56,26 @@ export function problemsOf(
   );
 }
 
-/** The kernel that a configuration launches; each of its maps is a byte that says which. */
+/** The kernels that a configuration launches; each of its maps is a byte that says which. */
+export function launchesOf(
+  config: LinearConfig,
+  problem: CudaLinearProblem,
+  operands: LinearOperands = OPERANDS,
+): readonly KernelLaunch[] {
+  const sink = createRecordingSink();
+  const method = methodOf(config);
+  const maps = method.maps(config, problem, operands).map((_, index) => Uint8Array.of(index));
+  method.launch(config, problem, { ...operands, maps }, sink);
+  return sink.launches;
+}
+
+/** The only kernel that a configuration launches. */
 export function kernelLaunchOf(
   config: LinearConfig,
   problem: CudaLinearProblem,
   operands: LinearOperands = OPERANDS,
 ): KernelLaunch {
-  const sink = createRecordingSink();
-  const method = methodOf(config);
-  const maps = method.maps(config, problem, operands).map((_, index) => Uint8Array.of(index));
-  method.launch(config, problem, { ...operands, maps }, sink);
-  if (sink.launches.length !== 1)
-    throw new Error(`${config.method} launches ${sink.launches.length} kernels`);
-  return sink.launches[0]!;
+  const launches = launchesOf(config, problem, operands);
+  if (launches.length !== 1) throw new Error(`${config.method} launches ${launches.length} kernels`);
+  return launches[0]!;
 }
