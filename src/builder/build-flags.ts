@@ -137,7 +137,7 @@ const OWN = rows('yes', [
   [
     'int8_activations',
     SWITCH,
-    'with --use_weight_only: multiply steps of many tokens in 8 bits, each token rounded with a scale of its own (CUDA)',
+    'with INT8 weights: multiply in 8 bits, each token rounded with a scale of its own; on a GPU in steps of more than 64 tokens',
   ],
 ]);
 

@@ -1,6 +1,6 @@
 /** Format of a build's weights: from flags to a choice, and from a choice and the checkpoint to what the pass does. Pure. */
 import { AloftError } from '../core/errors.js';
-import { formatText, QUANTISED_FORMATS, sameFormat } from '../plan/weight-format.js';
+import { formatText, QUANTISED_FORMATS, type QuantisedFormat, sameFormat } from '../plan/weight-format.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import type { FlagReader } from './flag-reader.js';
 import type { Quantisation, QuantisedPart } from './passes/quantise.js';
@@ -28,16 +28,20 @@ export function quantisationChoice(flags: FlagReader): QuantisationChoice {
       'USAGE',
       '--quantize_lm_head and --quantize_embedding need --use_weight_only or --quantization with a format. Add it.',
     );
-  const isRounded = flags.given('int8_activations');
-  if (isRounded && format?.element !== 'int8')
-    throw new AloftError(
-      'USAGE',
-      '--int8_activations needs INT8 weights: --use_weight_only or --quantization int8. Add it.',
-    );
-  if (format !== undefined)
-    return { format, parts: partsOf(flags), ...(isRounded ? { inputBits: 8 as const } : {}) };
+  const inputBits = inputBitsOf(flags, format);
+  if (format !== undefined) return { format, parts: partsOf(flags), ...inputBits };
   const choice = name as QuantisationMethod | 'none' | undefined;
   return choice ?? (flags.given('quant_ckpt_path') ? 'quantised' : 'checkpoint');
+}
+
+/** @throws {AloftError} USAGE when weights are not INT8 */
+function inputBitsOf(
+  flags: FlagReader,
+  format: QuantisedFormat | undefined,
+): Pick<Quantisation, 'inputBits'> {
+  if (!flags.given('int8_activations')) return {};
+  if (format?.element === 'int8') return { inputBits: 8 };
+  throw new AloftError('USAGE', '--int8_activations needs INT8 weights: add --use_weight_only.');
 }
 
 /** Name of a format or a method, or `none`; undefined where no flag says it. */

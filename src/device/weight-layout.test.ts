@@ -118,13 +118,6 @@ describe.each(LAYOUTS.map((layout) => [layout.device, layout] as const))('layout
     );
   });
 
-  test('inputs of 8 bits are refused where no kernel rounds them', () => {
-    const ops = PLAN.ops.map((op) => (op.kind === 'linear' ? { ...op, inputBits: 8 as const } : op));
-    const check = () => checkFormats({ ...PLAN, ops }, layout);
-    if (layout.roundsInputs) expect(check).not.toThrow();
-    else expect(check).toThrow(/does not multiply activations of 8 bits; build without --int8_activations/);
-  });
-
   test('a format that the device does not store is refused by name before anything is packed', () => {
     const format: QuantisedFormat = { ...INT8_PER_CHANNEL, group: 64 };
     const [name] = Object.entries(PLAN.weights).find(([, { shape }]) => shape.length === 2)!;

@@ -44,8 +44,6 @@ export interface StoredLayout {
   readonly version: number;
   /** Formats in which this device stores a weight of a use. */
   formats(use: WeightUse): readonly WeightFormat[];
-  /** Whether kernels can round the inputs of linear layers to 8 bits. */
-  readonly roundsInputs: boolean;
   /** Pure: the tensors that `pack` will fill, in order. */
   specs(name: WeightName, weight: PlanWeight, use: WeightUse): readonly PackedTensorSpec[];
 }
@@ -61,16 +59,8 @@ export interface WeightLayout extends StoredLayout {
   pack(source: WeightData, weight: PlanWeight, use: WeightUse, targets: readonly Uint8Array[]): PackReport;
 }
 
-/** Stops before anything is read or compiled when a device cannot store a weight of the plan or round an input. @throws {AloftError} UNSUPPORTED */
-export function checkFormats(
-  plan: Plan,
-  layout: Pick<StoredLayout, 'device' | 'formats' | 'roundsInputs'>,
-): void {
-  if (!layout.roundsInputs && plan.ops.some((op) => op.kind === 'linear' && op.inputBits !== undefined))
-    throw new AloftError(
-      'UNSUPPORTED',
-      `The device '${layout.device}' does not multiply activations of 8 bits; build without --int8_activations, or for a GPU with --device cuda.`,
-    );
+/** Stops before anything is read or compiled when a device cannot store a weight of the plan. @throws {AloftError} UNSUPPORTED */
+export function checkFormats(plan: Plan, layout: Pick<StoredLayout, 'device' | 'formats'>): void {
   for (const [name, use] of weightRoles(plan)) {
     const { format } = plan.weights[name]!;
     const known = layout.formats(use);

@@ -61,6 +61,11 @@ const cpuModels: readonly Model[] = [
     ...demo,
   },
   {
+    name: 'demo model, int8 with activations of 8 bits',
+    flags: { model_dir: DEMO_MODEL, dtype: 'float16', use_weight_only: true, int8_activations: true },
+    ...demo,
+  },
+  {
     name: 'demo model, int4',
     flags: { model_dir: DEMO_MODEL, dtype: 'float16', quantization: 'int4', quantize_lm_head: true },
     ...demo,

@@ -57,6 +57,14 @@ describe('held-out text', () => {
     expect(relativeDifference(everything, float16)).toBeLessThan(1e-2); // seen: 1.1e-4
   });
 
+  test('INT8 with activations of 8 bits within 1 % of float16', async () => {
+    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+    // A GPU takes steps of more than 64 tokens so, and log probabilities of a prompt need logits for all of them.
+    const eightBits = { use_weight_only: true, int8_activations: true, max_batch_size: '256' } as const;
+    const flags = { dtype: 'float16', ...eightBits } as const;
+    expect(relativeDifference(perplexityOf(await losses(flags)), float16)).toBeLessThan(1e-2); // seen: 1.1e-3
+  });
+
   test.runIf(DEVICE === 'cpu').each([...QUANTISED_FORMATS.keys()].filter((name) => name.startsWith('int4')))(
     '%s within 2 %% of float16',
     async (quantization) => {
@@ -65,14 +73,6 @@ describe('held-out text', () => {
       expect(relativeDifference(found, float16)).toBeLessThan(2e-2); // seen: 8.2e-3 of int4, 2.7e-3 to 5e-3 of the others
     },
   );
-
-  test.runIf(DEVICE === 'cuda')('INT8 with activations of 8 bits within 1 % of float16', async () => {
-    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
-    // Steps of more tokens than 64, which log probabilities of a prompt need logits for.
-    const eightBits = { use_weight_only: true, int8_activations: true, max_batch_size: '256' } as const;
-    const flags = { dtype: 'float16', ...eightBits } as const;
-    expect(relativeDifference(perplexityOf(await losses(flags)), float16)).toBeLessThan(1e-2);
-  });
 
   test('KV caches of int8 and fp8 within 1 % of float16', async () => {
     const float16 = perplexityOf(await losses({ dtype: 'float16' }));

@@ -8,12 +8,12 @@ export type QuantisedPart = 'layers' | 'lm_head' | 'embedding';
 export interface Quantisation {
   readonly format: QuantisedFormat;
   readonly parts: ReadonlySet<QuantisedPart>;
+  /** Bits that inputs of the quantised layers may be rounded to; absent: none. */
+  readonly inputBits?: 8;
   /** Modules of a checkpoint whose weights stay dense, by their names or the last words of them. Absent: none. */
   readonly except?: readonly string[];
   /** The only modules whose weights are quantised. Absent: all. */
   readonly only?: readonly string[];
-  /** Bits that inputs of the quantised layers may be rounded to; absent: none. */
-  readonly inputBits?: 8;
 }
 
 /** Stores the matrices of the chosen parts in a quantised format; null leaves the plan as it is. */

@@ -15,7 +15,6 @@ export const ROW_MAJOR_LAYOUT: WeightLayout = {
   device: 'cpu',
   version: 1000,
   formats: () => Object.values(NAMED_FORMATS),
-  roundsInputs: false,
   specs(name, { shape, format }) {
     if (format.type === 'dense') return [{ name, dtype: format.dtype, shape }];
     return [

@@ -39,7 +39,6 @@ export const CPU_LAYOUT: StoredLayout = {
   device: 'cpu',
   version: CPU_LAYOUT_VERSION,
   formats: (use) => FORMATS[use],
-  roundsInputs: false,
   specs: cpuSpecs,
 };
 

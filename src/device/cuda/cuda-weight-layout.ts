@@ -33,7 +33,6 @@ export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',
   version: CUDA_LAYOUT_VERSION,
   formats: (use) => CUDA_FORMATS[use],
-  roundsInputs: true,
   specs: cudaSpecs,
 };
 

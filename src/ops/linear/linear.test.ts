@@ -36,9 +36,19 @@ const SHAPES = [
   [11008, 40],
 ] as const;
 const TOKEN_COUNTS = [1, 2, 3, 5, 8, 9, 16, 17, 64, 200];
-const FORMATS = [
+/** A format of weights, and bits of inputs where they are fewer than always. */
+interface Form {
+  readonly format: FormatName;
+  readonly inputBits?: 8;
+}
+const NAMES: readonly FormatName[] = [
   ...(['f32', 'f16', 'bf16', 'int8'] as const),
   ...(['int4', 'int4_g64', 'int4_g32', 'int4_zeros', 'int4_g64_zeros', 'int4_g32_zeros'] as const),
+];
+const BYTES: Form = { format: 'int8', inputBits: 8 };
+const FORMS: readonly (readonly [name: string, Form])[] = [
+  ...NAMES.map((format) => [format, { format }] as const),
+  ['int8 by inputs of 8 bits', BYTES],
 ];
 
 /** The values that a dense format stores. */
@@ -48,12 +58,17 @@ const ROUNDED: Readonly<Record<'f32' | 'f16' | 'bf16', (value: number) => number
   bf16: (value) => bfloat16ToFloat(floatToBfloat16(value)),
 };
 
-function expectedOf(name: FormatName, x: Matrix, weight: Matrix, bias: Float32Array | undefined): Matrix {
+function expectedOf(
+  { format: name, inputBits }: Form,
+  x: Matrix,
+  weight: Matrix,
+  bias: Float32Array | undefined,
+): Matrix {
   const format = NAMED_FORMATS[name];
   if (!isQuantised(format))
     return linearReference(x, { ...weight, data: weight.data.map(ROUNDED[format.dtype]) }, bias);
   const rows = Array.from({ length: weight.rowCount }, (_, row) => rowOf(weight, row));
-  if (format.group === null) return linearInt8Reference(x, rows.map(quantiseRow), bias);
+  if (format.group === null) return linearInt8Reference(x, rows.map(quantiseRow), bias, inputBits);
   return linearGroupedReference(
     x,
     rows.map((row) => quantiseGroups(row, format)),
@@ -63,7 +78,7 @@ function expectedOf(name: FormatName, x: Matrix, weight: Matrix, bias: Float32Ar
 
 /** Runs all levels on the first tokens of `x`. */
 function runLevels(
-  format: FormatName,
+  { format, inputBits }: Form,
   x: Matrix,
   weight: Matrix,
   bias: Float32Array | undefined,
@@ -72,7 +87,7 @@ function runLevels(
   withEachLevel(2, (pool, level) => {
     const packed = packWeight(pool, sourceOf('f32', weight.data, weight), format);
     const biasAddress = bias === undefined ? 0 : addressOf(bias);
-    const linear = bindLinear(pool.library, pool.handle)({ ...packed.weight, bias: biasAddress });
+    const linear = bindLinear(pool.library, pool.handle)({ ...packed.weight, bias: biasAddress, inputBits });
     for (const tokenCount of TOKEN_COUNTS) {
       const out = zeroMatrix(tokenCount + 1, weight.rowCount);
       out.data.fill(-7);
@@ -83,14 +98,15 @@ function runLevels(
   });
 }
 
-describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
+describe.each(FORMS)('linear with %s weights on the CPU', (_, form) => {
+  const { format } = form;
   it.each(SHAPES)('equals the reference for %i inputs and %i outputs', (inCount, outCount) => {
     const random = seededRandom(inCount * 1000 + outCount);
     const weight = randomMatrix(outCount, inCount, random);
     const bias = outCount % 2 === 0 ? randomMatrix(1, outCount, random).data : undefined;
     const x = randomMatrix(Math.max(...TOKEN_COUNTS), inCount, random);
-    const expected = expectedOf(format, x, weight, bias);
-    runLevels(format, x, weight, bias, (out, level, tokenCount) => {
+    const expected = expectedOf(form, x, weight, bias);
+    runLevels(form, x, weight, bias, (out, level, tokenCount) => {
       const wanted = expected.data.subarray(0, tokenCount * outCount);
       const actual = out.data.subarray(0, wanted.length);
       const where = `${level}, ${tokenCount} tokens`;
@@ -109,7 +125,7 @@ describe.each(FORMATS)('linear with %s weights on the CPU', (format) => {
     const weight = randomMatrix(80, 300, random);
     const x = randomMatrix(Math.max(...TOKEN_COUNTS), 300, random);
     const first = new Map<string, Float32Array>();
-    runLevels(format, x, weight, undefined, (out, level, tokenCount) => {
+    runLevels(form, x, weight, undefined, (out, level, tokenCount) => {
       // The one exception: f16 has two kernels at this level.
       const kernel = format === 'f16' && level === 'amx' && tokenCount <= 4 ? 'few tokens' : level;
       if (!first.has(kernel)) first.set(kernel, rowOf(out, 0).slice());
@@ -134,15 +150,15 @@ describe('quantised linear', () => {
     expect(relativeError(actual, linearReference(x, restored).data)).toBeLessThan(1e-3);
   });
 
-  it.each(['int8', 'int4', 'int4_g32_zeros'] as const)(
-    'of %s makes all outputs of a token NaN when an activation is, and of no other',
-    (format) => {
+  it.each([{ format: 'int8' }, BYTES, { format: 'int4' }, { format: 'int4_g32_zeros' }] as const)(
+    'of %o makes all outputs of a token NaN when an activation is, and of no other',
+    (form: Form) => {
       const random = seededRandom(3);
       const weight = randomMatrix(40, 70, random);
       const x = randomMatrix(Math.max(...TOKEN_COUNTS), 70, random);
       x.data[70 + 5] = NaN;
       x.data[2 * 70 + 69] = Infinity;
-      runLevels(format, x, weight, undefined, (out, level, tokenCount) => {
+      runLevels(form, x, weight, undefined, (out, level, tokenCount) => {
         for (let t = 0; t < tokenCount; t++) {
           const isNaN = rowOf(out, t).every((value) => Number.isNaN(value));
           expect(isNaN, `${level}, token ${t} of ${tokenCount}`).toBe(t === 1 || t === 2);
@@ -151,17 +167,18 @@ describe('quantised linear', () => {
     },
   );
 
-  it.each([
-    ['int8', 1],
-    ['int4', 8],
-    ['int4_zeros', 15],
-  ] as const)('of %s holds the largest sums there can be', (format, largest) => {
+  it.each<[Form, number]>([
+    [{ format: 'int8' }, 1],
+    [BYTES, 1],
+    [{ format: 'int4' }, 8],
+    [{ format: 'int4_zeros' }, 15],
+  ])('of %o holds the largest sums there can be', (form, largest) => {
     const inCount = 65536;
     const weight = zeroMatrix(2, inCount);
     rowOf(weight, 0).fill(largest);
     rowOf(weight, 1).fill(-largest);
     const x: Matrix = { rowCount: 200, columnCount: inCount, data: new Float32Array(200 * inCount).fill(-3) };
-    runLevels(format, x, weight, undefined, (out, level) => {
+    runLevels(form, x, weight, undefined, (out, level) => {
       expect(rowOf(out, 0)[0]! / (-3 * largest * inCount), level).toBeCloseTo(1, 5);
       expect(rowOf(out, 0)[1]! / (3 * largest * inCount), level).toBeCloseTo(1, 5);
     });

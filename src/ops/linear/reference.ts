@@ -25,8 +25,9 @@ interface QuantisedToken {
   readonly scale: number;
 }
 
-/** Largest quantised activation: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
-const MAX_ACTIVATION = 32639;
+/** Largest quantised activation by its bits. Of 16: 127 * 256 + 127, so that q = 256 * high + low with two signed bytes. */
+const MAX_ACTIVATION = { 8: 127, 16: 32639 } as const;
+type InputBits = keyof typeof MAX_ACTIVATION;
 
 const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
 
@@ -93,15 +94,16 @@ export function restoreGroups({ group, codes, scales, zeros }: GroupedRow): Floa
 }
 
 /**
- * Activations for quantised weights, one scale per token. 16 bits, because 8 would add as much error as the weights have and
- * far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
+ * Activations for quantised weights, one scale per token. 16 bits if nothing else is asked for, because 8 add as much error as
+ * the weights have and far more in tokens with outliers; two 8-bit products cost nothing where weights come from memory.
  */
-function quantiseToken(x: Float32Array): QuantisedToken {
+function quantiseToken(x: Float32Array, bits: InputBits = 16): QuantisedToken {
   const largest = largestMagnitude(x);
   if (largest < SMALLEST_MAXIMUM) return { quantised: new Int16Array(x.length), scale: 0 };
-  const inverse = Math.fround(MAX_ACTIVATION / largest);
+  const most = MAX_ACTIVATION[bits];
+  const inverse = Math.fround(most / largest);
   const quantised = Int16Array.from(x, (value) => roundHalfToEven(Math.fround(value * inverse)));
-  return { quantised, scale: Math.fround(largest / MAX_ACTIVATION) };
+  return { quantised, scale: Math.fround(largest / most) };
 }
 
 /** x [tokens, in], weight [out, in], bias [out] -> [tokens, out], summed in double precision. */
@@ -123,10 +125,15 @@ export function linearReference(x: Matrix, weight: Matrix, bias?: Float32Array):
  * The same with int8 weights as the CPU computes it: the dot product of the integers is exact, is rounded to f32 once,
  * and is then multiplied by the token's and the channel's scale, each product rounded to f32. Kernels equal it bit by bit.
  */
-export function linearInt8Reference(x: Matrix, weight: readonly QuantisedRow[], bias?: Float32Array): Matrix {
+export function linearInt8Reference(
+  x: Matrix,
+  weight: readonly QuantisedRow[],
+  bias?: Float32Array,
+  inputBits?: InputBits,
+): Matrix {
   const out = zeroMatrix(x.rowCount, weight.length);
   for (let t = 0; t < x.rowCount; t++) {
-    const token = quantiseToken(rowOf(x, t));
+    const token = quantiseToken(rowOf(x, t), inputBits);
     for (const [o, row] of weight.entries()) {
       let sum = 0; // below 2^53 for rows up to MAX_QUANTISED_INPUTS, so exact
       for (let i = 0; i < row.quantised.length; i++) sum += token.quantised[i]! * row.quantised[i]!;

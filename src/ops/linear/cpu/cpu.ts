@@ -3,6 +3,7 @@ import { invariant } from '../../../core/errors.js';
 import { addressOf } from '../../../ffi/memory.js';
 import type { NativeLibrary } from '../../../ffi/library.js';
 import { DTYPE_CODE, type DenseDType } from '../../cpu/dtype-code.js';
+import type { LinearOp } from '../../../plan/plan.js';
 import { elementOf, type WeightFormat } from '../../../plan/weight-format.js';
 import { groupSize, LINEAR_FORMAT_CODE, type PackedAddresses } from './packed-linear.js';
 
@@ -12,7 +13,12 @@ export interface CpuLinearWeight extends PackedAddresses {
   readonly inCount: number;
   readonly outCount: number;
   readonly bias: number;
+  /** Bits that inputs of int8 weights are rounded to, as in {@link LinearOp}; absent: 16. */
+  readonly inputBits?: LinearOp['inputBits'];
 }
+
+/** Bits of inputs of quantised weights where a layer does not allow fewer. */
+const MOST_INPUT_BITS = 16;
 
 /** One linear, ready to run: x [tokens, in] f32 and out [tokens, out] f32 by address; they must not overlap. */
 export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
@@ -24,12 +30,27 @@ export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
   const run = library.bind(
-    'void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokens, int64_t in, int64_t out, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t bias, uint64_t result)',
+    'void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokens, int64_t in, int64_t out, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t bias, uint64_t result)',
   );
-  return ({ format, inCount, outCount, weight, scale, sum, zero, bias }) => {
+  return ({ format, inCount, outCount, weight, scale, sum, zero, bias, inputBits = MOST_INPUT_BITS }) => {
     const [code, group] = [LINEAR_FORMAT_CODE[elementOf(format)], groupSize(format)];
     return (tokenCount, x, out) => {
-      run(pool, code, group, tokenCount, inCount, outCount, x, weight, scale, sum, zero, bias, out);
+      run(
+        pool,
+        code,
+        group,
+        tokenCount,
+        inCount,
+        outCount,
+        inputBits,
+        x,
+        weight,
+        scale,
+        sum,
+        zero,
+        bias,
+        out,
+      );
     };
   };
 }

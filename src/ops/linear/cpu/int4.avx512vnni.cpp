@@ -9,7 +9,7 @@ int64_t groupTokens(int64_t) { return rowGroupTokens; }
 
 // Sums of activations from their high and low bytes.
 void sumGroups(const LinearCall& call, const PreparedBlock& block, int64_t t) {
-  const auto* row = reinterpret_cast<const int8_t*>(groupRows(call, block, t, 2));
+  const auto* row = reinterpret_cast<const int8_t*>(byteRows<2>(call, block, t));
   for (int64_t g = 0; g < groupCount(call); g++) {
     int32_t high = 0, low = 0;
     for (int64_t k = g * call.group; k < groupEnd(call, g); k += 32) {
@@ -46,7 +46,7 @@ void multiplyBlock(const LinearCall& call, const PreparedBlock& block, int64_t t
     stream[i] = tileAt(call, tile + i);
     groupRowsOf[i] = GroupRows(call, tile + i, 0);
   }
-  const uint8_t* activations = groupRows(call, block, t, 2);
+  const uint8_t* activations = byteRows<2>(call, block, t);
   for (int64_t g = 0; g < groups; g++) {
     Words dots[Tiles][rows] = {};
     for (int64_t k = g * call.group; k < groupEnd(call, g); k += 32) {

@@ -3,13 +3,14 @@
 // int8 weights are multiplied with activations quantised to 16 bits, one scale per token: q = round(x / max|x| *
 // 32639). The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is
 // rounded to f32 once. 8-bit multipliers get q as two bytes, q = 256 * high + low, both in [-128, 127]; that is why
-// 32639 and not 32767. int4 weights are multiplied in the same way, with an exact integer for each group of inputs.
+// 32639 and not 32767. Where a layer allows it, q has 8 bits, the largest is 127, and one byte is enough. int4 weights
+// are multiplied as int8, with an exact integer for each group of inputs.
 #pragma once
 #include "linear.h"
 
 namespace aloft {
 
-constexpr float maxActivation = 32639;
+ALOFT_INLINE float maxActivation(const LinearCall& call) { return call.inputBits == 8 ? 127 : 32639; }
 
 // Kernels first bring the activations of a block of tokens into a form of their own, on all threads, and then multiply,
 // each thread its own output tiles. Prepared tokens lie in groups.
@@ -35,10 +36,17 @@ constexpr int64_t maxPreparedTokens = 256;
 
 extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16;
 extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
+// Activations of 8 bits as one byte; the other kernels of int8 take them as they take those of 16.
+extern const LinearKernel int8BytesAvx512Vnni;
 extern const LinearKernel int4Portable, int4Avx2, int4Avx512, int4Avx512Vnni;
 
-// Groups of 8 tokens, two rows of 64 bytes each a step: 16 rows are a tile register of AMX.
+// Groups of 16 rows of 64 bytes a step, which are a tile register of AMX: two rows a token, or one.
 constexpr int64_t rowGroupTokens = 8;
+template <int rowsPerToken> ALOFT_INLINE uint8_t* byteRows(const LinearCall& call, const PreparedBlock& block,
+                                                           int64_t token) {
+  constexpr int64_t groupTokens = 16 / rowsPerToken;
+  return block.activations + token / groupTokens * 16 * call.paddedIn + token % groupTokens * rowsPerToken * 64;
+}
 ALOFT_INLINE uint8_t* groupRows(const LinearCall& call, const PreparedBlock& block, int64_t token,
                                 int64_t bytesPerInput) {
   const int64_t group = token / rowGroupTokens;

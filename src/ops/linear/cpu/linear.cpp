@@ -11,14 +11,15 @@ namespace {
 // depend on its batch.
 constexpr int64_t maxVectorTokens = 4;
 
-const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount) {
+const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
 #if defined(__x86_64__)
   if (isa == Isa::amx && tokenCount > maxVectorTokens) return int8Amx;
+  if (isa >= Isa::avx512vnni && inputBits == 8) return int8BytesAvx512Vnni;
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
   if (isa == Isa::avx2) return int8Avx2;
 #endif
-  (void)isa, (void)tokenCount;
+  (void)isa, (void)tokenCount, (void)inputBits;
   return int8Portable;
 }
 
@@ -43,10 +44,10 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
   return densePortable;
 }
 
-const LinearKernel& kernelOf(LinearFormat format, Isa isa, int64_t tokenCount) {
-  if (format == LinearFormat::int8) return int8Kernel(isa, tokenCount);
-  if (format == LinearFormat::int4) return int4Kernel(isa);
-  return denseKernel(isa, format);
+const LinearKernel& kernelOf(const LinearCall& call, Isa isa) {
+  if (call.format == LinearFormat::int8) return int8Kernel(isa, call.tokenCount, call.inputBits);
+  if (call.format == LinearFormat::int4) return int4Kernel(isa);
+  return denseKernel(isa, call.format);
 }
 
 // Prepared activations of one block of tokens should stay in the L2 cache beside a few tiles of weights.
@@ -108,8 +109,8 @@ void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
 
 // Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of int4.
 ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
-                            int64_t outCount, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
-                            uint64_t bias, uint64_t out) {
+                            int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
+                            uint64_t sum, uint64_t zero, uint64_t bias, uint64_t out) {
   using namespace aloft;
   const LinearFormat kind = static_cast<LinearFormat>(format);
   const LinearCall call = {kind,
@@ -123,10 +124,11 @@ ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t to
                            pointer<const int32_t>(sum),
                            pointer<const float>(bias),
                            pointer<float>(out),
+                           inputBits,
                            group,
                            pointer<const uint16_t>(scale),
                            pointer<const uint8_t>(zero)};
   if (tokenCount <= 0) return;
   Pool* threads = pointer<Pool>(pool);
-  runLinear(threads, call, kernelOf(kind, poolIsa(threads), tokenCount));
+  runLinear(threads, call, kernelOf(call, poolIsa(threads)));
 }

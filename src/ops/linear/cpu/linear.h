@@ -40,6 +40,7 @@ struct LinearCall {
   const int32_t* sum;     // [tiles * 16] i32, int8 only: sum of each row's quantised weights
   const float* bias;      // [out] f32 or null
   float* out;             // [tokens, out] f32
+  int64_t inputBits;      // that activations are quantised to, 8 or 16: 8 with int8 weights only
   // int4 only; 0 and null otherwise.
   int64_t group;               // inputs that share a scale, a multiple of 32
   const uint16_t* groupScale;  // [tiles, groups, 16] f16

@@ -43,7 +43,7 @@ export type TriedShape = readonly [
   toRows: number,
 ];
 
-/** What differs between methods. */
+/** Differences between methods. */
 export interface WideKind<Name extends string> {
   readonly name: Name;
   readonly reads: ReadonlySet<WeightElement>;

@@ -89,6 +89,7 @@ const LOWERINGS: OpTable<[scope: OpScope, kernels: Kernels], Instruction> = {
       outCount: shape[0]!,
       inCount: shape[1]!,
       bias: op.bias === null ? 0 : tensorAddress(op.bias),
+      inputBits: op.inputBits,
     });
     const [x, out, rows] = [scope.at(op.x), scope.at(op.out), scope.rows(op.x)];
     return (step) => linear(rows(step), x, out);
