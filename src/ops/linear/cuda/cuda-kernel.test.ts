@@ -49,27 +49,24 @@ function configsOf(
   return [...new Map(configs.map((config) => [configKey(config, 0), config])).values()];
 }
 
-const EPILOGUES = ['store', 'f32', 'swiglu'] as const;
-/** Formats of int4 by epilogue, so that groups of each size occur; host-kernel.test.ts runs all of them. */
-const INT4_FORMATS = {
-  store: ['int4', 'int4_g32_zeros'],
-  f32: ['int4'],
-  swiglu: ['int4', 'int4_g64_zeros'],
+/** Quantised formats by epilogue, so that each group of int4 occurs: int4-tiles.test.ts compares the operands of all of them. */
+const QUANTISED = {
+  store: ['int8', 'int4', 'int4_g32_zeros'],
+  f32: ['int8', 'int4'],
+  swiglu: ['int8', 'int4', 'int4_g64_zeros'],
 } as const;
-/** Weights, with inputs as they are or in 8 bits. */
-const formsIn = (dtype: CudaDtype, epilogue: Epilogue) => [
-  { weights: dtype, name: dtype },
-  { weights: 'int8' as const, name: 'int8' },
-  { weights: 'int8' as const, name: 'int8, inputs of 8 bits', inputBits: 8 as const },
-  ...INT4_FORMATS[epilogue].map((name) => ({ weights: name, name })),
+const EPILOGUES = ['store', 'f32', 'swiglu'] as const;
+const formsOf = (dtype: CudaDtype, epilogue: Epilogue) => [
+  ...[dtype, ...QUANTISED[epilogue]].map((name) => ({ name, title: name })),
+  { name: 'int8' as const, title: 'int8, inputs of 8 bits', inputBits: 8 as const },
 ];
 const CASES = [false, true].flatMap((isOldDevice) =>
   CUDA_DTYPES.flatMap((dtype) =>
     EPILOGUES.flatMap((epilogue) =>
-      formsIn(dtype, epilogue).map(
-        ({ name, ...form }) =>
+      formsOf(dtype, epilogue).map(
+        ({ title, ...form }) =>
           [
-            `${name} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
+            `${title} weights in ${dtype} with ${epilogue}${isOldDevice ? ', kernels of 8.0' : ''}`,
             { choice: { dtype, isOldDevice } satisfies KernelChoice, form, epilogue },
           ] as const,
       ),
@@ -86,8 +83,8 @@ const weightRoundings = ({ method }: LinearConfig, { format }: CudaLinearProblem
   method === 'wide' && storedWeights(format).groups !== undefined ? 1 : 0;
 
 describeGpuKernels('linear', (open) => {
-  it.each(CASES)('%s', (_, { choice, form: { weights, ...input }, epilogue }) => {
-    const kind = { format: NAMED_FORMATS[weights], epilogue, ...input };
+  it.each(CASES)('%s', (_, { choice, form: { name, ...input }, epilogue }) => {
+    const kind = { format: NAMED_FORMATS[name], epilogue, ...input };
     const problems = SIZES[epilogue].flatMap(([n, k]) => ROWS.map((m) => ({ m, n, k, ...kind })));
     const largest = LARGEST.rows.map((m) => ({ m, n: LARGEST.n, k: LARGEST.k, ...kind }));
     const all = epilogue === 'store' && !choice.isOldDevice ? [...problems, ...largest] : problems;
@@ -112,20 +109,19 @@ describeGpuKernels('linear', (open) => {
     expect(runs).toBeGreaterThan(ROWS.length);
   });
 
-  it.each(
-    CUDA_DTYPES.flatMap((dtype) =>
-      [dtype, 'int8' as const, ...INT4_FORMATS.store].map((weights) => [dtype, weights] as const),
-    ),
-  )('by the matrix library in %s with %s weights', (dtype, weights) => {
-    for (const [n, k] of [...SIZES.store, [4096, 1096] as const])
-      for (const m of [1, 17, 65, 600]) {
-        const kernels = open({ dtype, weights });
-        const problem = { m, n, k, format: NAMED_FORMATS[weights], epilogue: 'store' } as const;
-        const linear = new LinearCase(kernels, problem);
-        // Rounded before the bias and after it; and weights, when they are made dense.
-        const tolerance = 4 * roundoff(dtype) + SUM_TOLERANCE;
-        expect(linear.errorOf({ method: 'matmul' }), linear.name).toBeLessThan(tolerance);
-        kernels.dispose();
-      }
-  });
+  it.each(CUDA_DTYPES.flatMap((dtype) => [dtype, ...QUANTISED.store].map((name) => [dtype, name] as const)))(
+    'by the matrix library in %s with %s weights',
+    (dtype, name) => {
+      for (const [n, k] of [...SIZES.store, [4096, 1096] as const])
+        for (const m of [1, 17, 65, 600]) {
+          const kernels = open({ dtype, weights: name });
+          const problem = { m, n, k, format: NAMED_FORMATS[name], epilogue: 'store' } as const;
+          const linear = new LinearCase(kernels, problem);
+          // Rounded before the bias and after it; and weights, when they are made dense.
+          const tolerance = 4 * roundoff(dtype) + SUM_TOLERANCE;
+          expect(linear.errorOf({ method: 'matmul' }), linear.name).toBeLessThan(tolerance);
+          kernels.dispose();
+        }
+    },
+  );
 });

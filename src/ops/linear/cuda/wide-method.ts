@@ -43,7 +43,7 @@ export type TriedShape = readonly [
   toRows: number,
 ];
 
-/** Differences between methods. */
+/** Properties in which methods differ. */
 export interface WideKind<Name extends string> {
   readonly name: Name;
   readonly reads: ReadonlySet<WeightElement>;
@@ -67,11 +67,16 @@ export interface WideKind<Name extends string> {
   readonly args: (values: ValuesOf<typeof WIDE_ARGS>, operands: LinearOperands) => StructValue;
 }
 
+/** Formats that differ in what their operands cost. */
+type WeightKind = 'int8' | 'int4';
+const kindOf = (format: WeightFormat): WeightKind =>
+  storedWeights(format).kind === 'int4' ? 'int4' : 'int8';
+
 interface WideCycles {
   /** For 64 weight rows by 64 k by a token. */
   readonly product: number;
   /** For 64 weight rows by 64 k, whatever the tokens. */
-  readonly fragments: Readonly<Partial<Record<StoredWeights['kind'], number>>>;
+  readonly fragments: { readonly [Kind in WeightKind]?: number };
   readonly stage: number;
   /** Beginning and storing a tile. */
   readonly tile: number;
@@ -88,9 +93,9 @@ const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
  * So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them for int8;
  * estimates of int4 are not fitted.
  */
-const TRIAL_COUNTS = { dense: 0, int8: 3, int4: 6 } as const;
-const BOX_COLUMNS = 64;
+const TRIAL_COUNTS: Readonly<Record<WeightKind, number>> = { int8: 3, int4: 6 };
 const KIB = 1024;
+const BOX_COLUMNS = 64;
 const MAX_STAGES = 16;
 /** Shared memory of a block. The device has a little more: 227 KiB. */
 const SHARED_BYTES = 226 * KIB;
@@ -115,13 +120,14 @@ export function wideConfigs<Name extends string>(
 ): readonly WideConfig<Name>[] {
   const problem = { ...posed, m: rowClass(posed.m) };
   const { m, n, format } = problem;
+  const tileBoxes = storedWeights(format).tile.columns / BOX_COLUMNS;
   // Results are stored two by two.
   if (!kind.reads.has(elementOf(format)) || m <= kind.mostOtherRows || n % 2 !== 0 || !kind.takes(problem))
     return [];
   return kind.shapes
     .filter(([, , , , , from, to]) => from <= m && m <= to)
     .map(([tokenGroups, tilesPerWarp, warpgroups, fewestBoxes, clusterBlocks]) => {
-      const boxes = Math.max(fewestBoxes, storedWeights(format).tile.columns / BOX_COLUMNS);
+      const boxes = Math.max(fewestBoxes, tileBoxes);
       const shape = { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks };
       const config = { method: kind.name, ...shape };
       return { config, cycles: estimatedCycles(kind, shape, problem, multiprocessorCount) };
@@ -138,7 +144,7 @@ function estimatedCycles(
   multiprocessorCount: number,
 ): number {
   const { tokenGroups, boxes, clusterBlocks } = shape;
-  const { n, k, format } = problem;
+  const { format, n, k } = problem;
   const memoryBytes = weightBytes(format, n, k);
   const rows = tileRows(shape);
   const tokens = tokenGroups * 8;
@@ -148,9 +154,9 @@ function estimatedCycles(
   const parts = ceilDiv(tiles % blocks, blocks / clusterBlocks);
   const isShared = parts < clusterBlocks;
   const turns = isShared ? Math.floor(tiles / blocks) + parts / clusterBlocks : ceilDiv(tiles, blocks);
-  const computing = (rows / 64) * (costs.product * tokens + costs.fragments[storedWeights(format).kind]!);
-  const boxBytes = BOX_COLUMNS * ((rows * memoryBytes) / (n * k) + inputBytes * tokens);
-  const copying = boxBytes / BYTES_PER_CYCLE.multiprocessor;
+  const computing = (rows / 64) * (costs.product * tokens + costs.fragments[kindOf(format)]!);
+  const copied = BOX_COLUMNS * (rows * (memoryBytes / (n * k)) + inputBytes * tokens);
+  const copying = copied / BYTES_PER_CYCLE.multiprocessor;
   const perBox = Math.max(computing, copying) + costs.stage / boxes;
   const exchange = isShared ? parts * (costs.exchange + (costs.exchangedSums * rows * tokens) / 1024) : 0;
   const gating = problem.epilogue === 'swiglu' ? (costs.gatedSums * rows * tokens) / 1024 : 0;
@@ -175,10 +181,10 @@ function wideBytes(
 ): { readonly stage: number; readonly fixed: number } {
   const { tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks } = shape;
   const tiles = tilesPerWarp * warpgroups * 4;
+  const exchange = (clusterBlocks - 1) * tiles * (tokenGroups / clusterBlocks) * 512;
   // Two copies through maps, then boxes of x, which are swizzled.
   const copied = (tiles / 2) * tilesAcross(shape, tile) * tile.bytes;
   const weights = ceilDiv(ceilDiv(copied, 128) * 128 + copied, KIB) * KIB;
-  const exchange = (clusterBlocks - 1) * tiles * (tokenGroups / clusterBlocks) * 512;
   const stage = weights + ((boxes * tokenGroups * inputBytes) / 2) * KIB;
   return { stage, fixed: exchange + 256 + warpgroups * 64 };
 }
@@ -215,10 +221,7 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
     builtIn: (problem, target) => method.candidates(problem, target)[0],
     candidates: (problem, { computeCapability, multiprocessorCount }) =>
       hasWarpgroupProducts(computeCapability)
-        ? wideConfigs(kind, problem, multiprocessorCount).slice(
-            0,
-            TRIAL_COUNTS[storedWeights(problem.format).kind],
-          )
+        ? wideConfigs(kind, problem, multiprocessorCount).slice(0, TRIAL_COUNTS[kindOf(problem.format)])
         : [],
     fusesSwiglu: (_, inter) => inter % 16 === 0,
     fits: () => true,
@@ -236,8 +239,9 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
       kind.prepare?.(problem, operands, sink);
       const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
       const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
-      const { stage, fixed } = wideBytes(kind.inputBytes, config, storedWeights(problem.format));
-      const stageCount = wideStages(kind, config, problem.format);
+      const { format } = problem;
+      const { stage, fixed } = wideBytes(kind.inputBytes, config, storedWeights(format));
+      const stageCount = wideStages(kind, config, format);
       const [xMap, weightMap]: readonly TensorMap[] = operands.maps;
       const blocks = Math.min(
         blockCount(config, operands.multiprocessorCount),

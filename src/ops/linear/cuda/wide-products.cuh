@@ -15,11 +15,8 @@ template <WeightFormat FORMAT> struct ActProducts {
   typedef float Sum;
   static constexpr int COUNT = W::PRODUCTS;  // of 64 k
   static constexpr int TOKEN_BOX_K = 64;     // 128 bytes
-  typedef typename W::ScaledRows Rows;
-  static __device__ __forceinline__ Rows load_rows(u32 tile, int box, int half) {
-    return W::load_scaled(tile, box, half);
-  }
-  static __device__ __forceinline__ void fragment(u32 (&f)[4], const Rows& low, const Rows& high, int i) {
+  static __device__ __forceinline__ void fragment(u32 (&f)[4], const typename W::ScaledRows& low,
+                                                  const typename W::ScaledRows& high, int i) {
     W::fragment(f, low, high, i);
   }
   // sums: of token `token` and the next, for a low and a high row.
@@ -38,10 +35,6 @@ template <WeightFormat FORMAT> struct ByteProducts {
   typedef int Sum;
   static constexpr int COUNT = 2;
   static constexpr int TOKEN_BOX_K = 128;
-  typedef Vec16 Rows;
-  static __device__ __forceinline__ Vec16 load_rows(u32 tile, int box, int half) {
-    return W::load_rows(tile, box, 0, half);
-  }
   static __device__ __forceinline__ void fragment(u32 (&f)[4], const Vec16& low, const Vec16& high, int i) {
     const u32 offset = 0x80808080u;
     f[0] = low.w[2 * i] ^ offset;

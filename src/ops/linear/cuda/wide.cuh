@@ -122,8 +122,8 @@ struct Wide {
     const int across = box / W::TILE_BOXES, within = box % W::TILE_BOXES;
     const bool isGated = EPILOGUE == SWIGLU;
     const u32 at = W::tile_address(stage, isGated ? tile >> 1 : tile, TILES, across, STAGE_TILES);
-    const typename P::Rows low = P::load_rows(at, within, isGated ? tile & 1 : 0),
-                           high = P::load_rows(isGated ? at + UP_PLACE : at, within, isGated ? tile & 1 : 1);
+    const typename W::ScaledRows low = W::load_scaled(at, within, isGated ? tile & 1 : 0),
+                                 high = W::load_scaled(isGated ? at + UP_PLACE : at, within, isGated ? tile & 1 : 1);
 #pragma unroll
     for (int i = 0; i < P::COUNT; i++) P::fragment(f[i], low, high, i);
   }

@@ -57,17 +57,6 @@ describe('configurations of wide.cu', () => {
     expect(gated[1]).toEqual({ ...stored, box: { across: boxes, down: 2 * rows } });
   });
 
-  it('copy int4 tiles, which are two boxes wide', () => {
-    const problem = { m: 8192, n: 22016, k: 4096, format: INT4, epilogue: 'store' } as const;
-    for (const config of wideConfigs(WIDE, problem, 132)) {
-      const [, tiles] = wide.maps(config, problem, OPERANDS);
-      expect(config.boxes % 2).toBe(0);
-      const down = config.tilesPerWarp * config.warpgroups * 4;
-      const box = { across: config.boxes / 2, down };
-      expect(tiles).toEqual({ address: OPERANDS.weight, down: 1376, across: 32, tileBytes: 1056, box });
-    }
-  });
-
   it('round inputs to 8 bits where a layer allows it, from 65 rows on, and read them in boxes of 128 bytes', () => {
     const problem = {
       m: 300,
@@ -93,5 +82,16 @@ describe('configurations of wide.cu', () => {
     expect(wide8.candidates(exact, H200)).toEqual([]);
     expect(wide8.candidates({ ...problem, m: 64 }, H200)).toEqual([]);
     expect(wide8.candidates(problem, A100)).toEqual([]);
+  });
+
+  it('copy int4 tiles, which are two boxes wide', () => {
+    const problem = { m: 8192, n: 22016, k: 4096, format: INT4, epilogue: 'store' } as const;
+    for (const config of wideConfigs(WIDE, problem, 132)) {
+      const [, tiles] = wide.maps(config, problem, OPERANDS);
+      expect(config.boxes % 2).toBe(0);
+      const down = config.tilesPerWarp * config.warpgroups * 4;
+      const box = { across: config.boxes / 2, down };
+      expect(tiles).toEqual({ address: OPERANDS.weight, down: 1376, across: 32, tileBytes: 1056, box });
+    }
   });
 });

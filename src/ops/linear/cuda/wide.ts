@@ -37,10 +37,10 @@ export const WIDE: WideKind<'wide'> = {
   inputBytes: 2,
   shapes: SHAPES,
   // Fitted to 11 numbers of rows by LLaMA-2-7B's four shapes on an H200: the estimate is 6% off, and what it chooses takes 0.5%
-  // more time than the best, on average. The tensor cores' rate is 2 cycles a product.
+  // more time than the best, on average. The tensor cores' rate is 2 cycles a product. Fragments of int4
+  // are counted in instructions.
   cycles: {
     product: 2.05,
-    // That of int4 is counted in instructions.
     fragments: { int8: 40, int4: 65 },
     stage: 70,
     tile: 4700,
