@@ -53,7 +53,11 @@ const rows = (support: FlagSupport, table: readonly Row[]): BuildFlag[] =>
   table.map(([name, kind, meaning, rest]) => ({ name, kind, support, meaning, ...rest }));
 
 const SUPPORTED = rows('yes', [
-  ['model_dir', TEXT, 'Hugging Face directory or GGUF file; without one the engine gets random weights'],
+  [
+    'model_dir',
+    TEXT,
+    'Hugging Face directory, GGUF file or ORG/NAME on the hub; without one the engine gets random weights',
+  ],
   ['output_dir', TEXT, 'engine directory to make', { fallback: 'llama_outputs' }],
   [
     'dtype',
