@@ -38,6 +38,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./inspect.js')).registerInspect,
   },
   {
+    name: 'verify',
+    description: 'compare an engine with its checkpoint, layer by layer',
+    load: async () => (await import('./verify.js')).registerVerify,
+  },
+  {
     name: 'plan-memory',
     description: 'say what an engine takes and holds, without building or loading it',
     load: async () => (await import('./plan-memory.js')).registerPlanMemory,
