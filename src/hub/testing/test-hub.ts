@@ -40,7 +40,7 @@ export interface TestHub {
   close(): Promise<void>;
 }
 
-/** Files from this size on are stored as Git LFS does, on a host of their own. */
+/** Files from this size on are stored as Git LFS does, on a host by another name. */
 const LFS_BYTES = 4096;
 /** So few that listings of tests have several pages. */
 const ENTRIES_PER_PAGE = 3;
@@ -156,7 +156,7 @@ class Hub implements TestHub {
     response.setHeader('x-linked-etag', `"${sha256(bytes)}"`);
     response.setHeader('x-linked-size', bytes.length);
     response.writeHead(302, {
-      location: `${originOf(this.#store)}/${sha256(bytes)}/${encodeURIComponent(path)}`,
+      location: `${originOf(this.#store, 'localhost')}/${sha256(bytes)}/${encodeURIComponent(path)}`,
     });
     response.end();
   }
@@ -204,7 +204,8 @@ class Hub implements TestHub {
   }
 }
 
-const originOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const originOf = (server: Server, host = '127.0.0.1'): string =>
+  `http://${host}:${(server.address() as AddressInfo).port}`;
 const isStored = (bytes: Uint8Array): boolean => bytes.length >= LFS_BYTES;
 
 function json(response: ServerResponse, value: unknown): void {
