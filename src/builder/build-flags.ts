@@ -4,6 +4,7 @@
  */
 
 import { KV_CACHE_NAMES } from '../core/dtype.js';
+import { POOLINGS } from '../core/embedding.js';
 
 type FlagKind =
   | { readonly type: 'switch' }
@@ -118,6 +119,18 @@ const OWN = rows('yes', [
     'kv_cache_dtype',
     { type: 'choice', choices: ['auto', ...KV_CACHE_NAMES] },
     'type of the KV cache; int8 and fp8 (E4M3) scale each key and value by itself; auto is --dtype',
+    { fallback: 'auto' },
+  ],
+  [
+    'task',
+    { type: 'choice', choices: ['generate', 'embed'] },
+    'generate text, or embed: hidden states instead of logits, for embeddings of texts',
+    { fallback: 'generate' },
+  ],
+  [
+    'pooling',
+    { type: 'choice', choices: ['auto', ...POOLINGS] },
+    'with --task embed: tokens that make an embedding; auto is what the checkpoint says, else last',
     { fallback: 'auto' },
   ],
   ['quantize_lm_head', SWITCH, 'with --use_weight_only: store lm_head quantised too'],

@@ -39,16 +39,17 @@ export async function buildEngine(
   hooks: BuildHooks,
 ): Promise<BuildReport> {
   const tally = new BuildTally();
-  const { model, config, definition, ranks: plans } = definePlans(checkpoint.config, options);
+  const { model, config, definition, published, ranks: plans } = definePlans(checkpoint.config, options);
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   const warnings = [
-    ...buildWarnings(checkpoint, definition, options),
+    ...buildWarnings(checkpoint, published, options),
     ...cacheWarnings(target.layout.device, options),
   ];
   for (const warning of warnings) hooks.log.warning(warning);
-  const subject = { modelName: model.name, config, generation: checkpoint.generation };
+  const { generation, pooling } = checkpoint;
+  const subject = { modelName: model.name, config, generation, pooling };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
   const kernels = target.buildKernels?.(request) ?? NO_KERNELS;

@@ -8,6 +8,7 @@ import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
 import { chooseKvDtype } from './passes/choose-kv-dtype.js';
+import { hiddenStates } from './passes/hidden-states.js';
 import { quantise } from './passes/quantise.js';
 import { shard } from './passes/shard.js';
 
@@ -15,8 +16,10 @@ export interface BuildPlans {
   readonly model: ModelFile;
   /** With what the options override. */
   readonly config: ModelConfig;
-  /** The model as its file defines it, before any pass. */
+  /** The model as its file defines it for the task, before any pass. */
   readonly definition: Plan;
+  /** The same with every weight that a published checkpoint has. */
+  readonly published: Plan;
   /** One per rank, after all passes. */
   readonly ranks: readonly Plan[];
 }
@@ -25,7 +28,9 @@ export interface BuildPlans {
 export function definePlans(given: ModelConfig, options: BuildOptions): BuildPlans {
   const config = withoutIdleWindows(withOverrides(given, options), options);
   const model = modelFileFor(config.architecture, config.path);
-  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
+  const generating = model.define(config, PRECISION_DTYPE[options.precision]);
+  const definition =
+    options.embedding === null ? generating : { ...generating, plan: hiddenStates(generating.plan) };
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
     chooseKvDtype(
       fuse(quantise(shard(definition, rank, options.worldSize), options.quantisation)),
@@ -33,7 +38,7 @@ export function definePlans(given: ModelConfig, options: BuildOptions): BuildPla
     ),
   );
   for (const plan of ranks) validatePlan(plan);
-  return { model, config, definition: definition.plan, ranks };
+  return { model, config, definition: definition.plan, published: generating.plan, ranks };
 }
 
 /** Windows that no sequence of the engine fills hide nothing: their layers are those without one. */

@@ -12,9 +12,10 @@ import { addOffset } from './offset-values.js';
  */
 export function useWeight<T>(
   tensors: TensorSource,
-  { source: { parts } }: PlanWeight,
+  { source: { parts, isIdentity }, shape: wanted }: PlanWeight,
   use: (tensor: HostTensor) => T,
 ): T {
+  if (isIdentity) return use(identity(wanted[0]!));
   const [first] = parts;
   if (parts.length === 1 && first !== undefined && isContiguous(first))
     return use(addOffset(rowsOf(tensors, first), first.offset));
@@ -29,6 +30,12 @@ export function useWeight<T>(
   } finally {
     area.dispose();
   }
+}
+
+function identity(size: number): HostTensor {
+  const values = new Float32Array(size * size);
+  for (let row = 0; row < size; row++) values[row * size + row] = 1;
+  return { dtype: 'f32', shape: [size, size], bytes: new Uint8Array(values.buffer) };
 }
 
 const isContiguous = ({ slice, headRows }: WeightPart): boolean =>

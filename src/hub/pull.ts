@@ -49,7 +49,7 @@ export async function pullModel(name: ModelName, settings: HubSettings, events: 
     paths.map((path) => listedFile(files, path, name));
   // They say what else is needed, and what a build would make of it.
   const first = filesOf(
-    [...chosen.texts, chosen.weights].filter((path) => /(?:^config|\.index)\.json$/.test(path)),
+    [...chosen.texts, chosen.weights].filter((path) => /(?:^config|^modules|\.index)\.json$/.test(path)),
   );
   await fetchAll(first, place, { ...events, onBytes: () => {} });
   const snapshot = cached.snapshot(model.commit);

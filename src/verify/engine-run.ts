@@ -12,11 +12,11 @@ export interface EngineRun {
   readonly wanted: readonly number[];
 }
 
-/** @returns [wanted, vocabulary] @throws {AloftError} of the engine reader and the executor */
+/** @returns [wanted, vocabulary or hidden columns] @throws {AloftError} of the engine reader and the executor */
 export async function runEngine({ options, tokenIds, wanted }: EngineRun): Promise<Matrix> {
   const executor = await openExecutor({ ...options, maxKvTokens: tokenIds.length, mapWeights: true });
   try {
-    const { blockTokens, maxStepTokens, maxLogits, vocabulary } = executor.limits;
+    const { blockTokens, maxStepTokens, maxLogits, vocabulary, hiddenColumns = vocabulary } = executor.limits;
     const blocks = Array.from({ length: Math.ceil(tokenIds.length / blockTokens) }, (_, block) => block);
     const promptTokenIds = Int32Array.from(tokenIds);
     const outputTokenIds = new Int32Array(0);
@@ -28,7 +28,7 @@ export async function runEngine({ options, tokenIds, wanted }: EngineRun): Promi
       promptTokenIds,
       outputTokenIds,
     });
-    const result = zeroMatrix(wanted.length, vocabulary);
+    const result = zeroMatrix(wanted.length, hiddenColumns);
     const stepTokens = Math.min(maxStepTokens, maxLogits);
     let filled = 0;
     for (let start = 0; start < tokenIds.length; start += stepTokens) {
@@ -43,8 +43,7 @@ export async function runEngine({ options, tokenIds, wanted }: EngineRun): Promi
       };
       executor.submit(buildStep([row], { returnLogits: true }));
       const { logits } = await executor.collect();
-      if (here.length > 0)
-        result.data.set(logits!.subarray(0, here.length * vocabulary), filled * vocabulary);
+      if (here.length > 0) result.data.set(logits!, filled * hiddenColumns);
       filled += here.length;
     }
     return result;

@@ -51,7 +51,8 @@ describe('the demo model', () => {
     const result = JSON.parse(out) as EngineComparison;
     expect(result).toMatchObject({ tokenCount: 24, firstWrongLayer: null, logits: { isWithin: true } });
     expect(result.layers).toHaveLength(6);
-    expect(Math.abs(result.perplexity.engine / result.perplexity.checkpoint - 1)).toBeLessThan(0.1);
+    const { engine: found, checkpoint: expected } = result.text!.perplexity;
+    expect(Math.abs(found / expected - 1)).toBeLessThan(0.1);
   });
 
   test.each([
@@ -70,6 +71,14 @@ describe('the demo model', () => {
     ]);
     const rows = out.split('\n').filter((line) => line.startsWith('layer '));
     expect(rows.map((line) => line.endsWith('beyond'))).toEqual(rows.map((_, index) => index >= layer));
+  });
+
+  test('as a model of embeddings is within its tolerance', async () => {
+    const engine = folder.path('embed');
+    await buildDemo(engine, '--task', 'embed');
+    const { status, out } = await aloft('verify', engine, DEMO_MODEL, '--max_tokens', '12');
+    expect([status, out]).toEqual([0, expect.stringMatching(/^layer 5 +0\.0\d+%.*\nall tokens +0\.0\d+%/m)]);
+    expect(out).not.toMatch(/Perplexity/);
   });
 
   test('is refused with another checkpoint, and runs a text of the user', async () => {

@@ -4,7 +4,7 @@ import { definePlans } from '../builder/plans.js';
 import { resolveBuildOptions } from '../builder/resolve-options.js';
 import { AloftError } from '../core/errors.js';
 import type { Matrix } from '../ops/matrix.js';
-import type { Plan } from '../plan/plan.js';
+import { type Plan, resultColumns } from '../plan/plan.js';
 import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 import { openRank } from '../run/executor/opening/open-rank.js';
 import { readManifest } from '../engine/manifest.js';
@@ -20,6 +20,12 @@ export interface Difference {
   readonly isWithin: boolean;
 }
 
+interface TextComparison {
+  /** Tokens at which both find the same one most likely. */
+  readonly sameTopCount: number;
+  readonly perplexity: { readonly engine: number; readonly checkpoint: number };
+}
+
 export interface EngineComparison {
   readonly engine: string;
   readonly checkpoint: string;
@@ -28,9 +34,8 @@ export interface EngineComparison {
   readonly layers: readonly Difference[];
   /** After the last layer, at every token. */
   readonly logits: Difference;
-  /** Tokens at which both find the same one most likely. */
-  readonly sameTopCount: number;
-  readonly perplexity: { readonly engine: number; readonly checkpoint: number };
+  /** Facts about the tokens that follow; null for engines that embed. */
+  readonly text: TextComparison | null;
   /** First layer beyond its tolerance, counted from 0; null where all are within. */
   readonly firstWrongLayer: number | null;
 }
@@ -53,14 +58,15 @@ export async function verify({
   const plan = planOf(options);
   const definition = definitionOf(checkpoint, options.engineDirectory);
   requireSameShape(plan, definition, options, checkpoint);
-  const { layerCount, vocabulary } = plan.dims;
+  const { layerCount } = plan.dims;
   const probes = [...new Set([tokenIds.length >> 1, tokenIds.length - 1])];
   let doneCount = 0;
   const count = (): void => onProgress(doneCount++, 2 * layerCount);
   count();
   const expected = await runReference({ plan: definition, checkpoint, tokenIds, probes, onLayer: count });
   const everywhere = [...tokenIds.keys()];
-  const wanted = (matrix: Matrix): Matrix => pick(matrix, [...Array(matrix.rowCount).keys()], vocabulary);
+  const wanted = (matrix: Matrix): Matrix =>
+    pick(matrix, [...Array(matrix.rowCount).keys()], resultColumns(plan));
   const compare = (found: Matrix, matrix: Matrix, layer: number): Difference =>
     judge(relativeDifference(found, wanted(matrix)), toleranceAfter(layer, plan));
   const layers: Difference[] = [];
@@ -83,9 +89,15 @@ export async function verify({
     tokenCount: tokenIds.length,
     layers,
     logits: compare(logits, expected.logits, layerCount - 1),
+    text: plan.results === 'hiddenStates' ? null : compareText(logits, reference, tokenIds),
+    firstWrongLayer: firstWrong < 0 ? null : firstWrong,
+  };
+}
+
+function compareText(logits: Matrix, reference: Matrix, tokenIds: readonly number[]): TextComparison {
+  return {
     sameTopCount: sameTopCount(logits, reference),
     perplexity: { engine: perplexity(logits, tokenIds), checkpoint: perplexity(reference, tokenIds) },
-    firstWrongLayer: firstWrong < 0 ? null : firstWrong,
   };
 }
 
@@ -108,7 +120,8 @@ function planOf({ engineDirectory }: OpenExecutorOptions): Plan {
 
 /** The checkpoint's plan in f32, before any pass, with what follows from the engine's limits. */
 function definitionOf({ origin, config }: Checkpoint, engineDirectory: string): Plan {
-  const { max_input_len, max_output_len } = readManifest(engineDirectory).builder_config;
+  const { builder_config, aloft } = readManifest(engineDirectory);
+  const { max_input_len, max_output_len } = builder_config;
   const { options } = resolveBuildOptions(
     new Map([
       ['model_dir', origin],
@@ -116,6 +129,7 @@ function definitionOf({ origin, config }: Checkpoint, engineDirectory: string): 
       ['dtype', 'float32'],
       ['max_input_len', String(max_input_len)],
       ['max_output_len', String(max_output_len)],
+      ...(aloft.embedding === undefined ? [] : [['task', 'embed'] as const]),
     ]),
   );
   return definePlans(config, options).definition;

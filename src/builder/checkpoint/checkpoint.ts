@@ -2,6 +2,7 @@ import type { DType } from '../../core/dtype.js';
 import type { HostTensor } from '../../core/tensor.js';
 import type { GenerationConfig } from './generation-config.js';
 import type { ModelConfig } from './model-config.js';
+import type { PublishedPooling } from './pooling.js';
 
 /** Facts about a tensor before it is read. */
 export interface TensorInfo {
@@ -33,6 +34,8 @@ export interface Checkpoint {
   readonly generation: GenerationConfig;
   /** Folder of the files of tokenizer and templates. Absent: the origin. */
   readonly tokenizerDirectory?: string;
+  /** Absent: nothing is published about it. */
+  readonly pooling?: () => PublishedPooling;
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
 import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
+import { withModelPrefix } from './base-model.js';
 import type { Checkpoint } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
@@ -10,6 +11,7 @@ import { refusePointer } from './lfs-pointer.js';
 import type { ModelConfig } from './model-config.js';
 import { noCheckpoint } from './no-checkpoint.js';
 import { isThere, namesIn, readableFiles, statsOf } from './paths.js';
+import { readPooling } from './pooling.js';
 import { openWeights } from './weight-files.js';
 
 /** Files that a tokenizer, a chat template and generation may need, in the directory of a checkpoint or an engine. */
@@ -52,7 +54,8 @@ export function openCheckpoint(directory: string): Checkpoint {
     config,
     generation,
     tokenizerFiles: files,
-    tensors,
+    tensors: withModelPrefix(tensors),
+    pooling: () => readPooling(directory),
     warnings: [...notesOn(file), ...warnings],
   };
 }

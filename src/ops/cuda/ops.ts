@@ -1,5 +1,12 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import type { AddRmsNormOp, BufferName, ExpertDownOp, ExpertGateUpOp, RmsNormOp } from '../../plan/plan.js';
+import {
+  type AddRmsNormOp,
+  type BufferName,
+  type ExpertDownOp,
+  type ExpertGateUpOp,
+  resultColumns,
+  type RmsNormOp,
+} from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
@@ -197,7 +204,9 @@ function bindTokens(scope: CudaScope): CudaInstruction {
 function bindSampling({ context }: CudaScope): CudaInstruction {
   const { plan, inferred, memory, maxSequenceTokens } = context;
   const { logits: value } = inferred;
-  const shape = { vocabulary: plan.dims.vocabulary, stride: value.columns, maxSequenceTokens };
+  // The area that sampling works in has a vocabulary for each token.
+  const vocabulary = Math.min(plan.dims.vocabulary, resultColumns(plan));
+  const shape = { vocabulary, stride: value.columns, maxSequenceTokens };
   const operands = {
     logits: memory.valueAddress(value),
     work: memory.sampleWork,

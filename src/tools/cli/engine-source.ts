@@ -20,6 +20,8 @@ import type { Terminal } from './terminal.js';
 /** Limits of an engine that is built on the way; `aloft build` sets others. */
 const MAX_BATCH_SIZE = 16;
 const MOST_TOKENS = 4096;
+/** File of models that are published for embeddings. */
+const MODULES = 'modules.json';
 
 /**
  * @param source an engine, a checkpoint, or the name of a model on the hub, which is pulled when it is not in the cache. The engine
@@ -85,6 +87,7 @@ function buildFlags({ checkpoint, engine }: Work): GivenFlags {
     ['max_batch_size', String(MAX_BATCH_SIZE)],
     ['max_input_len', half],
     ['max_output_len', half],
+    ...(existsSync(join(checkpoint, MODULES)) ? [['task', 'embed'] as const] : []),
   ]);
 }
 

@@ -23,6 +23,14 @@ beforeAll(async () => {
   hub = await startTestHub({
     'org/demo': { revisions: { main: COMMIT }, files },
     'org/huge': { revisions: { main: COMMIT }, files },
+    'org/embed': {
+      revisions: { main: COMMIT },
+      files: {
+        ...files,
+        'modules.json': Buffer.from('[]'),
+        '1_Pooling/config.json': Buffer.from('{"pooling_mode_mean_tokens":true}'),
+      },
+    },
     'org/odd': {
       revisions: { main: COMMIT },
       files: {
@@ -84,6 +92,16 @@ test('build and bench take a name, too', async () => {
     2,
     expect.stringMatching(/were both given; use one of them\. \[USAGE\]/),
   ]);
+});
+
+test('a model that is published for embeddings makes them', async () => {
+  const { status, err } = await aloft('run', 'org/embed', 'text');
+  expect([status, err]).toEqual([2, expect.stringMatching(/makes embeddings and no text/)]);
+  const [engine] = readdirSync(folder.path('cache/aloft/engines')).filter((name) =>
+    name.startsWith('org--embed-'),
+  );
+  const shown = await aloft('engine', 'show', folder.path('cache/aloft/engines', engine!));
+  expect(shown.out).toMatch(/^embeddings +pooling mean, of length 1$/m);
 });
 
 test('pull prints the path, and says so when nothing is missing', async () => {

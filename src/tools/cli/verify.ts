@@ -99,11 +99,18 @@ function progress(terminal: Terminal): (doneCount: number, totalCount: number) =
 }
 
 function verificationText(result: EngineComparison): string {
-  const { layers, logits, tokenCount, sameTopCount, perplexity } = result;
+  const { layers, logits, tokenCount, text } = result;
   const rows = layers.map((layer, index) => [`layer ${index}`, ...cells(layer)]);
-  return `${formatTable([['after', 'difference', 'allowed', ''], ...rows, ['logits', ...cells(logits)]])}
-Same most likely token at ${sameTopCount} of ${tokenCount} tokens.
-Perplexity of the text: ${perplexity.engine.toFixed(4)}, of the checkpoint ${perplexity.checkpoint.toFixed(4)}.
+  const table = formatTable([
+    ['after', 'difference', 'allowed', ''],
+    ...rows,
+    ['all tokens', ...cells(logits)],
+  ]);
+  if (text === null) return `${table}\n`;
+  const { engine, checkpoint } = text.perplexity;
+  return `${table}
+Same most likely token at ${text.sameTopCount} of ${tokenCount} tokens.
+Perplexity of the text: ${engine.toFixed(4)}, of the checkpoint ${checkpoint.toFixed(4)}.
 `;
 }
 

@@ -32,15 +32,21 @@ export function checkedStepTokens(wanted: number, maxRows: number): number {
   );
 }
 
+/** Sizes of tokens and of results. */
+export function resultLimits({ dims, results }: Plan): Pick<ExecutorLimits, 'vocabulary' | 'hiddenColumns'> {
+  const { vocabulary, hidden } = dims;
+  return results === 'hiddenStates' ? { vocabulary, hiddenColumns: hidden } : { vocabulary };
+}
+
 /** The limits of an executor that runs `plan`. */
 export function limitsOfPlan(
   plan: Plan,
-  limits: Omit<ExecutorLimits, 'vocabulary' | 'uniformPromptTokens'>,
+  limits: Omit<ExecutorLimits, 'vocabulary' | 'hiddenColumns' | 'uniformPromptTokens'>,
 ): ExecutorLimits {
   const uniform = uniformPromptTokens(plan);
   return {
     ...limits,
-    vocabulary: plan.dims.vocabulary,
+    ...resultLimits(plan),
     ...(uniform === undefined ? {} : { uniformPromptTokens: uniform }),
   };
 }

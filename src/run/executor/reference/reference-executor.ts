@@ -112,12 +112,12 @@ export class ReferenceExecutor implements Executor {
   }
 
   #sample(step: StepInput, logits: Matrix): StepOutput {
-    const { vocabulary } = this.limits;
+    const { vocabulary, hiddenColumns: columns = vocabulary } = this.limits;
     const requests = Array.from({ length: step.logitCount }, (_, i) => logitRequest(step, i, this.#slots));
     const topCount = Math.max(0, ...requests.map((request) => request.topCount));
     const output = emptyOutput(step, topCount);
     for (const [i, request] of requests.entries()) {
-      const row = rowOf(logits, i).subarray(0, vocabulary);
+      const row = rowOf(logits, i).subarray(0, Math.min(vocabulary, columns));
       const slot = this.#slots.get(request.slot)!;
       const mask = maskOf(step, i, vocabulary);
       const context = { ...slot.state, outputTokenIds: slot.outputTokenIds, mask };
@@ -140,7 +140,7 @@ export class ReferenceExecutor implements Executor {
     }
     if (!step.returnLogits) return output;
     const rows = Array.from({ length: step.logitCount }, (_, i) => [
-      ...rowOf(logits, i).subarray(0, vocabulary),
+      ...rowOf(logits, i).subarray(0, columns),
     ]);
     return { ...output, logits: Float32Array.from(rows.flat()) };
   }
