@@ -127,6 +127,8 @@ test('a model of embeddings generates nothing, and only it has a pooling', () =>
     limits: { maxInputTokens: 2048, maxOutputTokens: 1 },
   });
   expect(withModel({ task: 'embed', pooling: 'mean' }).options.embedding).toEqual({ pooling: 'mean' });
+  const quantised = { task: 'embed', use_weight_only: true, quantize_lm_head: true } as const;
+  expect(faultOf(() => withModel(quantised)).message).toMatch(/has no lm_head/);
   expect(faultOf(() => withModel({ pooling: 'mean' })).message).toMatch(/^--pooling mean is for embeddings/);
 });
 

@@ -138,7 +138,11 @@ function kvCacheOf(flags: FlagReader): BuildOptions['kvCache'] {
 
 function embeddingOf(flags: FlagReader): BuildOptions['embedding'] {
   const pooling = POOLINGS.find((one) => one === flags.text('pooling')) ?? 'auto';
-  if (flags.text('task') === 'embed') return { pooling };
+  if (flags.text('task') === 'embed') {
+    if (flags.given('quantize_lm_head'))
+      usage('A model of embeddings has no lm_head. Drop --quantize_lm_head.');
+    return { pooling };
+  }
   if (pooling !== 'auto') usage(`--pooling ${pooling} is for embeddings. Add --task embed.`);
   return null;
 }

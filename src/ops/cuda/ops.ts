@@ -1,12 +1,5 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import {
-  type AddRmsNormOp,
-  type BufferName,
-  type ExpertDownOp,
-  type ExpertGateUpOp,
-  resultColumns,
-  type RmsNormOp,
-} from '../../plan/plan.js';
+import type { AddRmsNormOp, BufferName, ExpertDownOp, ExpertGateUpOp, RmsNormOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
@@ -188,7 +181,9 @@ function bindNorm(
 
 /** Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ. */
 function bindTokens(scope: CudaScope): CudaInstruction {
-  const { ranks, memory } = scope.context;
+  const { ranks, memory, plan } = scope.context;
+  // The results are zeros from the beginning.
+  if (plan.results === 'hiddenStates') return () => {};
   const sample = bindSampling(scope);
   if (ranks === undefined) return sample;
   return (step, sink) => {
@@ -204,9 +199,7 @@ function bindTokens(scope: CudaScope): CudaInstruction {
 function bindSampling({ context }: CudaScope): CudaInstruction {
   const { plan, inferred, memory, maxSequenceTokens } = context;
   const { logits: value } = inferred;
-  // The area that sampling works in has a vocabulary for each token.
-  const vocabulary = Math.min(plan.dims.vocabulary, resultColumns(plan));
-  const shape = { vocabulary, stride: value.columns, maxSequenceTokens };
+  const shape = { vocabulary: plan.dims.vocabulary, stride: value.columns, maxSequenceTokens };
   const operands = {
     logits: memory.valueAddress(value),
     work: memory.sampleWork,

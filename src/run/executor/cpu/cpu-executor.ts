@@ -228,7 +228,8 @@ export class CpuExecutor implements Executor {
 
   #sampleAll(step: StepInput): StepOutput {
     const { logitCount } = step;
-    const { vocabulary, hiddenColumns = vocabulary } = this.limits;
+    const { vocabulary, hiddenColumns } = this.limits;
+    if (hiddenColumns !== undefined) return this.#hiddenStates(step);
     let topCount = 0;
     for (let i = 0; i < logitCount; i++) {
       const request = logitRequest(step, i, this.#slots);
@@ -243,7 +244,7 @@ export class CpuExecutor implements Executor {
       this.#options.pool.handle,
       this.#logits.address,
       this.#logits.columns,
-      Math.min(vocabulary, hiddenColumns),
+      vocabulary,
       this.#sampleRows.address,
       logitCount,
       topCount,
@@ -254,6 +255,12 @@ export class CpuExecutor implements Executor {
     );
     this.#feedBack(step, output);
     return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
+  }
+
+  #hiddenStates(step: StepInput): StepOutput {
+    const output = emptyOutput(step, 0);
+    this.#feedBack(step, output);
+    return step.returnLogits ? { ...output, logits: this.#copyLogits(step.logitCount) } : output;
   }
 
   /** Sampled tokens become their slots' last tokens. */

@@ -275,7 +275,9 @@ class CudaExecutor implements Executor {
     const { vocabulary, hiddenColumns: columns = vocabulary } = this.limits;
     const logits = new Float32Array(logitCount * columns);
     const source = this.#areas.valueAddress(this.#logits);
-    for (let row = 0; row < logitCount; row++)
+    const isWhole = this.#logits.columns === columns;
+    if (isWhole) this.#stream.copyToHost(addressOf(logits), source, logits.byteLength);
+    for (let row = 0; !isWhole && row < logitCount; row++)
       this.#stream.copyToHost(
         addressOf(logits) + row * columns * 4,
         source + row * this.#logits.columns * 4,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
@@ -40,9 +40,10 @@ interface Ranked {
 }
 
 /** Binds two layers of LLaMA-2-7B, without a device. */
-function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked) {
+function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked, embeds = false) {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
-  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, ...(ranked && { ranks: ranked.ranks }) });
+  const ranks = ranked && { ranks: ranked.ranks };
+  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, embeds, ...ranks });
   const lowered = lowerForCuda(plan);
   const { offset, rows } = sizeCuda(lowered, LIMITS, target);
   const mapped: Mapped[] = [];
@@ -102,6 +103,12 @@ const layer = [
   'ring_store',
 ];
 const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
+
+test('a model of embeddings ends with its head and samples nothing', () => {
+  const step = { tokens: 40, logits: 40, decodeItems: 0, prefillTiles: 3 };
+  const names = namesOf(bind(H200, 'int8', undefined, true).run(step));
+  expect(names.slice(-4)).toEqual(['add', 'gather', 'rms_norm', expect.stringMatching(/_f32$|^matmul$/)]);
+});
 
 describe('launches of a step on an H200, INT8', () => {
   const { run, mapped, lowered } = bind(H200, 'int8');

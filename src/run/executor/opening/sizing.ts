@@ -32,6 +32,17 @@ export function checkedStepTokens(wanted: number, maxRows: number): number {
   );
 }
 
+/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
+const MIN_LOGITS = 64;
+
+/** Tokens whose results one step can return. Hidden states are wanted of every token, and are narrow. */
+export function maxResults(
+  { results }: Plan,
+  { maxRows, maxStepTokens }: Pick<ExecutorLimits, 'maxRows' | 'maxStepTokens'>,
+): number {
+  return results === 'hiddenStates' ? maxStepTokens : Math.max(maxRows, MIN_LOGITS);
+}
+
 /** Sizes of tokens and of results. */
 export function resultLimits({ dims, results }: Plan): Pick<ExecutorLimits, 'vocabulary' | 'hiddenColumns'> {
   const { vocabulary, hidden } = dims;
