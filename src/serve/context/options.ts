@@ -85,6 +85,8 @@ export interface ServeOptions extends HealthLimits {
   readonly drainMs: number;
   /** Whether an engine that has stopped, such as one whose rank died, is loaded again. */
   readonly restart: boolean;
+  /** Time without a request after which an engine is unloaded until the next one; undefined: never. */
+  readonly idleUnloadMs: number | undefined;
   /** Folder of the built playground page; undefined serves none. */
   readonly playgroundDirectory: string | undefined;
 }
@@ -131,5 +133,6 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   maxHeartbeatAgeMs: 10_000,
   drainMs: 30_000,
   restart: false,
+  idleUnloadMs: undefined,
   playgroundDirectory: undefined,
 };

@@ -14,6 +14,7 @@ import { inferenceService } from '../inference/inference-service.js';
 import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
+import { idleLoader } from '../engine/idle-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
 import { ByteBudget } from '../context/byte-budget.js';
@@ -84,6 +85,7 @@ interface Listeners {
 
 function createContext(options: ServeOptions, { loader, log }: ServerParts): ServerContext {
   const logSettings = new SettableLog(log, options.logSettings);
+  const { idleUnloadMs } = options;
   const traces = new TraceControl(options.traceSettings);
   const repository = new ModelRepository(
     {
@@ -99,7 +101,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       drainMs: options.drainMs,
       restart: options.restart,
     },
-    loader,
+    idleUnloadMs === undefined ? loader : idleLoader(loader, idleUnloadMs, logSettings),
     logSettings,
   );
   const metrics = new ServerMetrics(repository, {

@@ -40,6 +40,7 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly exitTimeoutSecs: number;
   readonly exitOnError: boolean;
   readonly restart?: boolean;
+  readonly idleUnloadSeconds?: number;
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
@@ -101,6 +102,11 @@ export function addServeFlags(command: Command): Command {
     )
     .option('--exit-on-error <flag>', 'stop when a model cannot be loaded at start', onOff, true)
     .option('--restart', 'load an engine again that has stopped, such as one whose rank died')
+    .option(
+      '--idle-unload-seconds <seconds>',
+      'free an engine that had no request for so long, or whose memory another one needs; the next request loads it again',
+      realNumber(0.1, 1e6),
+    )
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
       '--max-queued-requests <n>',
@@ -250,6 +256,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
     restart: flags.restart ?? false,
+    idleUnloadMs: flags.idleUnloadSeconds === undefined ? undefined : flags.idleUnloadSeconds * 1000,
     playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
   };
 }
