@@ -26,6 +26,8 @@ export interface ServeOptions extends HealthLimits {
   readonly modelRepositories: readonly string[];
   /** Serves one engine without a repository. */
   readonly engineDirectory: string | undefined;
+  /** Engines to serve beside each other, without a repository. */
+  readonly namedEngines: readonly NamedEngine[];
   readonly tokenizerDirectory: string | undefined;
   /** Options of every engine whose config.pbtxt does not set them. */
   readonly engineOptions: EngineOptions;
@@ -91,10 +93,17 @@ export interface ServeOptions extends HealthLimits {
   readonly playgroundDirectory: string | undefined;
 }
 
+/** An engine with the name of its model. */
+export interface NamedEngine {
+  readonly name: string;
+  readonly directory: string;
+}
+
 export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   serverId: 'aloft',
   modelRepositories: [],
   engineDirectory: undefined,
+  namedEngines: [],
   tokenizerDirectory: undefined,
   engineOptions: {},
   controlMode: 'none',

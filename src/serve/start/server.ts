@@ -20,7 +20,7 @@ import { Access } from '../context/access.js';
 import { ByteBudget } from '../context/byte-budget.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
-import { engineModels } from '../repository/memory-models.js';
+import { engineModels, namedEngineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
 import type { ServerContext } from '../context/server-context.js';
 import { SettableLog, TraceControl } from '../context/settings.js';
@@ -90,10 +90,12 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
   const repository = new ModelRepository(
     {
       directories: options.modelRepositories,
-      memoryModels:
-        options.engineDirectory === undefined
+      memoryModels: [
+        ...(options.engineDirectory === undefined
           ? []
-          : engineModels(options.engineDirectory, options.tokenizerDirectory),
+          : engineModels(options.engineDirectory, options.tokenizerDirectory)),
+        ...options.namedEngines.flatMap(namedEngineModels),
+      ],
       controlMode: options.controlMode,
       pollSeconds: options.pollSeconds,
       initialModels: options.loadModels,

@@ -104,6 +104,16 @@ test('a model that is published for embeddings makes them', async () => {
   expect(shown.out).toMatch(/^embeddings +pooling mean, of length 1$/m);
 });
 
+test('several engines of a server need different names, and no tokenizer of their own', async () => {
+  const same = await aloft('serve', 'org/demo', folder.path('other/demo'));
+  expect([same.status, same.err]).toEqual([
+    2,
+    expect.stringMatching(/would both be the model 'demo'; .*\[USAGE\]/),
+  ]);
+  const tokenizer = await aloft('serve', 'org/demo', 'org/embed', '--tokenizer_dir', DEMO_MODEL);
+  expect(tokenizer.err).toMatch(/--tokenizer_dir is for one engine; .*\[USAGE\]/);
+});
+
 test('pull prints the path, and says so when nothing is missing', async () => {
   const { status, out, err } = await aloft('pull', 'org/demo');
   expect([status, out]).toEqual([0, `${folder.path('hub', 'models--org--demo', 'snapshots', COMMIT)}\n`]);

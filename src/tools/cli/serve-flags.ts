@@ -3,7 +3,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
+import {
+  DEFAULT_SERVE_OPTIONS as DEFAULTS,
+  type NamedEngine,
+  type ServeOptions,
+} from '../../serve/context/options.js';
 import { readRestrictions } from '../../serve/context/restricted-apis.js';
 import { parseServedName } from '../../serve/context/served-names.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
@@ -22,6 +26,8 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly modelRepository?: readonly string[];
   readonly modelStore?: readonly string[];
   readonly engineDir?: string;
+  /** Made of several engines on the command line. */
+  readonly namedEngines?: readonly NamedEngine[];
   readonly tokenizerDir?: string;
   readonly id: string;
   readonly host: string;
@@ -207,8 +213,9 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...(flags.modelRepository ?? []),
     ...(flags.modelStore ?? []),
   ];
-  if (modelRepositories.length === 0 && flags.engineDir === undefined) {
-    throw new AloftError('USAGE', 'Nothing to serve: give --model-repo or --engine-dir.');
+  const { engineDir, namedEngines = [] } = flags;
+  if (modelRepositories.length === 0 && engineDir === undefined && namedEngines.length === 0) {
+    throw new AloftError('USAGE', 'Nothing to serve: name an engine, or give --model-repo or --engine-dir.');
   }
   const listen = (host: string | undefined, port: number, allowed: boolean) => ({
     host: host ?? flags.host,
@@ -218,7 +225,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...DEFAULTS,
     serverId: flags.id,
     modelRepositories,
-    engineDirectory: flags.engineDir,
+    engineDirectory: engineDir,
+    namedEngines,
     tokenizerDirectory: flags.tokenizerDir,
     engineOptions: engineOptions(flags),
     controlMode: flags.modelControlMode,

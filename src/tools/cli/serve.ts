@@ -1,16 +1,14 @@
 /** `aloft serve`: start, wait for a signal, drain. */
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { present } from '../../core/present.js';
 import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import type { ServeOptions } from '../../serve/context/options.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
-import { engineDirectoryOf } from './engine-source.js';
 import type { RegisterCommand } from './main.js';
-import { modelNameOf } from './pull.js';
 import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import { serveLog } from './serve-log.js';
+import { servedEngines } from './served-engines.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
@@ -22,32 +20,15 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
   return (command, terminal) => {
     addServeFlags(command).argument(
-      '[engine]',
-      'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
+      '[engines...]',
+      'engines; or checkpoints or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
     );
-    command.action(async (engine: string | undefined, given: ServeFlags) => {
-      if (engine !== undefined && given.engineDir !== undefined)
-        throw new AloftError(
-          'USAGE',
-          `An engine (${engine}) and --engine_dir were both given; use one of them.`,
-        );
-      const flags = engine === undefined ? given : { ...(await servedEngine(engine, terminal)), ...given };
+    command.action(async (engines: string[], given: ServeFlags) => {
+      const flags = { ...given, ...(await servedEngines(engines, given, terminal)) };
       const options = serveOptions(flags);
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
     });
-  };
-}
-
-/** Flags for a named engine. A model of a hub keeps its name there in the OpenAI API, unless it gets another. */
-async function servedEngine(
-  engine: string,
-  terminal: Terminal,
-): Promise<Pick<ServeFlags, 'engineDir' | 'servedModelName'>> {
-  const repository = modelNameOf(engine)?.repository;
-  return {
-    engineDir: await engineDirectoryOf(engine, terminal),
-    ...present({ servedModelName: repository === undefined ? undefined : [repository] }),
   };
 }
 
