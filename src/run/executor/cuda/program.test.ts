@@ -8,6 +8,7 @@ import type { RankConnection } from '../../../ops/exchange/ranks.js';
 import type { CudaContext, CudaStep } from '../../../ops/cuda/scope.js';
 import { createRecordingSink } from '../../../ops/cuda/testing/recording-sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
+import { maxResults } from '../opening/sizing.js';
 import { sizeCuda } from './memory-sizes.js';
 import { bindProgram } from './program.js';
 
@@ -45,7 +46,8 @@ function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked, e
   const ranks = ranked && { ranks: ranked.ranks };
   const plan = benchmarkPlan({ shape, dtype: 'f16', weights, embeds, ...ranks });
   const lowered = lowerForCuda(plan);
-  const { offset, rows } = sizeCuda(lowered, LIMITS, target);
+  const limits = { ...LIMITS, maxLogits: maxResults(plan, LIMITS) };
+  const { offset, rows } = sizeCuda(lowered, limits, target);
   const mapped: Mapped[] = [];
   const context: CudaContext = {
     ...lowered,
@@ -104,11 +106,16 @@ const layer = [
 ];
 const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
 
-test('a model of embeddings ends with its head and samples nothing', () => {
-  const step = { tokens: 40, logits: 40, decodeItems: 0, prefillTiles: 3 };
-  const names = namesOf(bind(H200, 'int8', undefined, true).run(step));
-  expect(names.slice(-4)).toEqual(['add', 'gather', 'rms_norm', expect.stringMatching(/_f32$|^matmul$/)]);
-});
+test.each(['dense', 'int8'] as const)(
+  'a model of embeddings (%s) ends with its head and samples nothing',
+  (weights) => {
+    const { run } = bind(H200, weights, undefined, true);
+    for (const tokens of [1, 40, 300]) {
+      const names = namesOf(run({ tokens, logits: tokens, decodeItems: 0, prefillTiles: 3 }));
+      expect(names.slice(-4)).toEqual(['add', 'gather', 'rms_norm', expect.stringMatching(/_f32$|^matmul$/)]);
+    }
+  },
+);
 
 describe('launches of a step on an H200, INT8', () => {
   const { run, mapped, lowered } = bind(H200, 'int8');
