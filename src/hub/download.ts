@@ -29,21 +29,19 @@ const READ_BYTES = 1 << 20;
 /**
  * Bytes are written at their place in `BLOB.incomplete`, so two processes that download the same file write the same bytes to
  * the same places. The file gets its name when it is complete and its checksum is right.
- * @throws {AloftError} HUB_*, OUTPUT_FAILED, DOWNLOAD_CORRUPT
+ * @throws {AloftError} HUB_*, DOWNLOAD_CORRUPT; faults of the file system as they are
  */
 export async function download(job: Download): Promise<void> {
   const part = partialBlob(job.blob);
-  await writing(job, async () => {
-    mkdirSync(dirname(part), { recursive: true });
-    const handle = await open(part, constants.O_RDWR | constants.O_CREAT);
-    try {
-      await new PartialFile(job, handle).complete();
-    } finally {
-      await handle.close();
-    }
-    // Another process may have been faster.
-    if (existsSync(part) || !existsSync(job.blob)) renameSync(part, job.blob);
-  });
+  mkdirSync(dirname(part), { recursive: true });
+  const handle = await open(part, constants.O_RDWR | constants.O_CREAT);
+  try {
+    await new PartialFile(job, handle).complete();
+  } finally {
+    await handle.close();
+  }
+  // Another process may have been faster.
+  if (existsSync(part) || !existsSync(job.blob)) renameSync(part, job.blob);
 }
 
 /** A file on its way: bytes that are there, and their hash. */
@@ -175,21 +173,5 @@ class Silence {
 
   end(): void {
     clearTimeout(this.#timer);
-  }
-}
-
-/** Runs work on the cache. @throws {AloftError} OUTPUT_FAILED for faults of the file system */
-async function writing<Result>({ blob, file }: Download, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (fault) {
-    if (!isSystemFault(fault)) throw fault;
-    const remedy =
-      fault.code === 'ENOSPC' || fault.code === 'EDQUOT'
-        ? 'the disk is full; free space and pull again, and it goes on from there'
-        : `${fault.code}; check the folder, or name another one with HF_HUB_CACHE`;
-    throw new AloftError('OUTPUT_FAILED', `${file.path} cannot be written to ${dirname(blob)}: ${remedy}.`, {
-      cause: fault,
-    });
   }
 }

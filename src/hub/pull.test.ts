@@ -200,6 +200,14 @@ describe('a pull', () => {
   });
 });
 
+test('two pulls of the same model at once do not hurt each other', async () => {
+  fails('model.safetensors', { type: 'cut', afterBytes: 30_000 }, { type: 'cut', afterBytes: 60_000 });
+  const [one, other] = await Promise.all([pull('org/tiny'), pull('org/tiny')]);
+  expect(one.path).toBe(other.path);
+  expect(readFileSync(join(one.path, 'model.safetensors'))).toEqual(WEIGHTS);
+  expect(readdirSync(model('blobs')).filter((name) => name.endsWith('.incomplete'))).toEqual([]);
+});
+
 describe('a download that breaks', () => {
   test('goes on by itself from the byte at which it was cut', async () => {
     fails('model.safetensors', { type: 'cut', afterBytes: 40_000 }, { type: 'cut', afterBytes: 1000 });
@@ -391,6 +399,14 @@ describe('a refusal says what to do', () => {
     symlinkSync('/dev/full', join(blobs, `${sha256(WEIGHTS)}.incomplete`));
     expect(await refused(pull('org/tiny'))).toMatch(
       /model\.safetensors cannot be written to .*: the disk is full; free space and pull again, and it goes on from there\. \[OUTPUT_FAILED\]/,
+    );
+  });
+
+  test('a cache in which nothing can be made', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    expect(await refused(pull('org/tiny', { cacheDirectory: join(file, 'hub') }))).toMatch(
+      /config\.json cannot be written to .*: ENOTDIR; check the folder, or name another one with HF_HUB_CACHE\. \[OUTPUT_FAILED\]/,
     );
   });
 

@@ -9,6 +9,7 @@ import { HubClient } from './hub-client.js';
 import type { HubSettings } from './hub-settings.js';
 import type { ModelName } from './model-name.js';
 import type { RemoteFile } from './remote-file.js';
+import { writingTo } from './write-fault.js';
 
 /** A pull before most of its files are downloaded. */
 export interface PullPlan {
@@ -62,7 +63,9 @@ export async function pullModel(name: ModelName, settings: HubSettings, events: 
     cacheDirectory: settings.cacheDirectory,
   });
   await fetchAll(all, place, events);
-  cached.setCommit(name.revision, model.commit);
+  await writingTo(cached.folder, `refs/${name.revision}`, () =>
+    cached.setCommit(name.revision, model.commit),
+  );
   return path;
 }
 
@@ -136,18 +139,19 @@ interface Place {
 /** Downloads what is missing, several files at once, and links all files into the snapshot. The first fault stops the others. */
 async function fetchAll(
   files: readonly RemoteFile[],
-  { cached, ...place }: Place,
+  place: Place,
   { onBytes, signal }: Pick<PullEvents, 'onBytes' | 'signal'>,
 ): Promise<void> {
-  const queue = [...files];
+  // Its iterator is one for all workers.
+  const queue = files.values();
   const stop = new AbortController();
   const either = AbortSignal.any([stop.signal, signal]);
   const worker = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    for (const file of queue) {
       either.throwIfAborted();
-      if (!cached.hasBlob(file))
-        await download({ ...place, file, blob: cached.blob(file), signal: either, onBytes });
-      cached.link(place.commit, file);
+      await writingTo(place.cached.folder, file.path, () =>
+        fetchOne(file, place, { onBytes, signal: either }),
+      );
     }
   };
   const workers = Array.from({ length: DOWNLOADS_AT_ONCE }, () =>
@@ -159,4 +163,13 @@ async function fetchAll(
   const outcomes = await Promise.allSettled(workers);
   const failed = outcomes.find(({ status }) => status === 'rejected');
   if (failed !== undefined) throw signal.aborted ? signal.reason : stop.signal.reason;
+}
+
+async function fetchOne(
+  file: RemoteFile,
+  { cached, ...place }: Place,
+  { onBytes, signal }: Pick<PullEvents, 'onBytes' | 'signal'>,
+): Promise<void> {
+  if (!cached.hasBlob(file)) await download({ ...place, file, blob: cached.blob(file), signal, onBytes });
+  cached.link(place.commit, file);
 }
