@@ -2,6 +2,7 @@
 export { AloftError, ERROR_CATALOGUE, type ErrorCode } from './core/errors.js';
 export type {
   ChatMessage,
+  EmbeddingRequest,
   GenerateEvent,
   GenerateFailedEvent,
   GenerateFinishedEvent,
@@ -14,4 +15,11 @@ export type {
   TextEvent,
 } from './core/generate.js';
 export type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './core/request.js';
-export { type Completion, type GenerateInput, LLM, type LoadOptions } from './llm/llm.js';
+export {
+  type Completion,
+  type Embedding,
+  type EmbedOptions,
+  type GenerateInput,
+  LLM,
+  type LoadOptions,
+} from './llm/llm.js';

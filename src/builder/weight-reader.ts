@@ -14,9 +14,10 @@ import { addOffset } from './offset-values.js';
  * numbers, which are a view of the checkpoint where nothing has to be moved, else memory freed afterwards.
  */
 export function useWeight<T>(tensors: TensorSource, weight: PlanWeight, use: (data: WeightData) => T): T {
-  const { parts } = weight.source;
-  if (hasCodes(tensors, weight)) return useCodes(tensors, weight, use);
+  const { parts, isIdentity } = weight.source;
   const useNumbers = (tensor: HostTensor): T => use({ kind: 'dense', tensor });
+  if (isIdentity) return useNumbers(identity(weight.shape[0]!));
+  if (hasCodes(tensors, weight)) return useCodes(tensors, weight, use);
   const [first] = parts;
   if (parts.length === 1 && first !== undefined && isContiguous(first))
     return useNumbers(addOffset(keptRows(tensors.read(first.tensor), first), first.offset));
@@ -114,6 +115,12 @@ class JoinedTensor {
   dispose(): void {
     this.#area.dispose();
   }
+}
+
+function identity(size: number): HostTensor {
+  const values = new Float32Array(size * size);
+  for (let row = 0; row < size; row++) values[row * size + row] = 1;
+  return { dtype: 'f32', shape: [size, size], bytes: new Uint8Array(values.buffer) };
 }
 
 const isContiguous = ({ slice, headRows }: WeightPart): boolean =>

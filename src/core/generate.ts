@@ -1,6 +1,7 @@
 /** The text-level request that every protocol, the CLI and the Node API make, and the events that answer it. */
 import type { Constraint } from './constraint.js';
 import type { Course } from './course.js';
+import type { EmbeddingTraits } from './embedding.js';
 import type { ErrorReport } from './errors.js';
 import type { SamplingNumbers } from './sampling-fields.js';
 import type { BeamParams, FinishReason, RequestTimings, TokenLogprobs, Usage } from './request.js';
@@ -74,8 +75,15 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly constraint?: Constraint;
   /** Course that the text must take, with its own constraints: not together with `constraint`. */
   readonly course?: Course;
+  /** An embedding of the prompt, from a model that makes them; nothing is generated. */
+  readonly embedding?: EmbeddingRequest;
   readonly returnContextLogits?: boolean;
   readonly returnGenerationLogits?: boolean;
+}
+
+export interface EmbeddingRequest {
+  /** Numbers of the embedding, the first ones of all; for models that are trained for it. Default: all. */
+  readonly dimensions?: number;
 }
 
 /** First event: what was made of the request. */
@@ -91,6 +99,8 @@ export interface PromptScoreEvent {
   readonly logprobs: readonly TextLogprobs[] | undefined;
   /** [prompt tokens, vocabulary] */
   readonly logits: Float32Array | undefined;
+  /** [dimensions] when the request is for an embedding. */
+  readonly embedding?: Float32Array;
 }
 
 /** A log probability with the text of its tokens. */
@@ -187,6 +197,8 @@ export interface ModelCard {
   readonly maxSequenceTokens: number;
   readonly precision: string;
   readonly hasChatTemplate: boolean;
+  /** Absent: the model generates text. */
+  readonly embedding?: EmbeddingTraits | undefined;
   /** Name of the form in which its chat template asks for calls of tools; absent where none is known. */
   readonly callFormat?: string | undefined;
   /** Tags of its thoughts; absent where its chat template knows of none. */

@@ -59,6 +59,7 @@ const PLAN = Type.Object({
     Type.Object({ shape: Type.Array(Size, { minItems: 1, maxItems: 4 }), format: Format }),
   ),
   logits: Name,
+  results: Type.Optional(Type.Literal('hiddenStates')),
 });
 
 /** @param fail called with what is wrong, as a clause; must throw */

@@ -2,6 +2,7 @@
 /** The Node API: load an engine, generate text. */
 import type {
   ChatMessage,
+  EmbeddingRequest,
   GenerateEvent,
   GenerateRequest,
   Generator,
@@ -34,6 +35,16 @@ export interface Completion {
   }[];
   readonly usage: Usage;
   readonly timings: RequestTimings;
+}
+
+export interface EmbedOptions extends EmbeddingRequest {
+  readonly signal?: AbortSignal;
+}
+
+export interface Embedding {
+  /** [dimensions] f32 */
+  readonly values: Float32Array;
+  readonly usage: Usage;
 }
 
 /**
@@ -131,6 +142,22 @@ export class LLM implements Generator {
     throw new AloftError('INTERNAL', 'a request ended without a sequence');
   }
 
+  /**
+   * The embedding of a text, or of a prompt in another form, by an engine that was built with `--task embed`. Call it as often as you like
+   * at the same time.
+   * @throws {AloftError} REQUEST_INVALID where the engine generates text, PROMPT_TOO_LONG, and the request's own codes
+   */
+  async embed(input: string | Prompt, { signal, ...embedding }: EmbedOptions = {}): Promise<Embedding> {
+    const prompt = typeof input === 'string' ? textPrompt(input) : input;
+    let values: Float32Array | undefined;
+    for await (const event of this.generate({ prompt, embedding }, signal)) {
+      if (event.type === 'prompt') values = event.embedding;
+      else if (event.type === 'failed') throw new AloftError(event.error.code, event.error.message);
+      else if (event.type === 'finished' && values !== undefined) return { values, usage: event.usage };
+    }
+    throw new AloftError('INTERNAL', 'a request ended without an embedding');
+  }
+
   /** Ends running requests with CANCELLED, stops the engine's thread and frees its memory. */
   async close(): Promise<void> {
     await this.#engine.batcher.close();
@@ -141,8 +168,10 @@ export class LLM implements Generator {
   }
 }
 
+const textPrompt = (text: string): Prompt => ({ type: 'text', text, addSpecialTokens: true });
+
 function toRequest(input: GenerateInput | GenerateRequest): GenerateRequest {
-  if (typeof input === 'string') return { prompt: { type: 'text', text: input, addSpecialTokens: true } };
+  if (typeof input === 'string') return { prompt: textPrompt(input) };
   if (typeof input.prompt !== 'string') return { ...input, prompt: input.prompt };
-  return { ...input, prompt: { type: 'text', text: input.prompt, addSpecialTokens: true } };
+  return { ...input, prompt: textPrompt(input.prompt) };
 }

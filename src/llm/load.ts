@@ -1,5 +1,6 @@
 /** From an engine directory to something that answers: executor thread, batcher, tokenizer, text. */
 import { DEVICE_TRAITS } from '../core/device.js';
+import type { EmbeddingTraits } from '../core/embedding.js';
 import type { ModelCard } from '../core/generate.js';
 import { type EngineManifest, readManifest } from '../engine/manifest.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
@@ -69,6 +70,17 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
   };
 }
 
+function embeddingTraits({ aloft, builder_config: build }: EngineManifest): EmbeddingTraits | undefined {
+  const { embedding } = aloft;
+  return (
+    embedding && {
+      columns: build.hidden_size,
+      pooling: embedding.pooling,
+      isNormalised: embedding.is_normalised,
+    }
+  );
+}
+
 function modelCard(
   { manifest, batcher }: LoadedBatcher,
   { modelName }: LoadOptions,
@@ -83,6 +95,7 @@ function modelCard(
     maxSequenceTokens: limits.maxSequenceTokens,
     precision: manifest.builder_config.precision,
     hasChatTemplate: chatTemplate !== undefined,
+    embedding: embeddingTraits(manifest),
     callFormat: chatTemplate && callFormatOf(chatTemplate.toolSource),
     thought: chatTemplate && thoughtTagsOf(chatTemplate.toolSource),
   };

@@ -3,6 +3,7 @@ import type { HostTensor } from '../../core/tensor.js';
 import type { QuantisedFormat } from '../../plan/weight-format.js';
 import type { GenerationConfig } from './generation-config.js';
 import type { ModelConfig } from './model-config.js';
+import type { PublishedPooling } from './pooling.js';
 
 /** Facts about a tensor before it is read. */
 export interface TensorInfo {
@@ -50,6 +51,8 @@ export interface Checkpoint {
   readonly generation: GenerationConfig;
   /** Folder of the files of tokenizer and templates. Absent: the origin. */
   readonly tokenizerDirectory?: string;
+  /** Absent: nothing is published about it. */
+  readonly pooling?: () => PublishedPooling;
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;

@@ -14,12 +14,13 @@ import { inferenceService } from '../inference/inference-service.js';
 import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
+import { idleLoader } from '../engine/idle-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
 import { ByteBudget } from '../context/byte-budget.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
-import { engineModels } from '../repository/memory-models.js';
+import { engineModels, namedEngineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
 import type { ServerContext } from '../context/server-context.js';
 import { SettableLog, TraceControl } from '../context/settings.js';
@@ -84,14 +85,17 @@ interface Listeners {
 
 function createContext(options: ServeOptions, { loader, log }: ServerParts): ServerContext {
   const logSettings = new SettableLog(log, options.logSettings);
+  const { idleUnloadMs } = options;
   const traces = new TraceControl(options.traceSettings);
   const repository = new ModelRepository(
     {
       directories: options.modelRepositories,
-      memoryModels:
-        options.engineDirectory === undefined
+      memoryModels: [
+        ...(options.engineDirectory === undefined
           ? []
-          : engineModels(options.engineDirectory, options.tokenizerDirectory),
+          : engineModels(options.engineDirectory, options.tokenizerDirectory)),
+        ...options.namedEngines.flatMap(namedEngineModels),
+      ],
       controlMode: options.controlMode,
       pollSeconds: options.pollSeconds,
       initialModels: options.loadModels,
@@ -99,7 +103,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       drainMs: options.drainMs,
       restart: options.restart,
     },
-    loader,
+    idleUnloadMs === undefined ? loader : idleLoader(loader, idleUnloadMs, logSettings),
     logSettings,
   );
   const metrics = new ServerMetrics(repository, {

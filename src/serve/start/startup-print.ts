@@ -113,8 +113,9 @@ export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: st
 
 function plainValue(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return value.map(plainValue).join('; ');
   return Object.entries(value)
-    .map(([key, item]) => (Array.isArray(value) ? String(item) : `${key} ${String(item)}`))
+    .map(([key, item]) => `${key} ${plainValue(item)}`)
     .join(', ');
 }
 

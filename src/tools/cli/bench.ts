@@ -16,14 +16,36 @@ import { registerBenchServe } from './bench-serve.js';
 import { runBuild } from './build.js';
 import { type BenchFlags, addBenchFlags, checkBenchFlags } from './bench-flags.js';
 import { engineOptions } from './engine-flags.js';
+import { engineDirectoryOf } from './engine-source.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { interruptible, unlessAborted } from './interrupt.js';
 import type { Terminal } from './terminal.js';
 
 export function registerBench(command: Command, terminal: Terminal): void {
   addBenchFlags(command);
-  command.action(async (flags: BenchFlags) => runBench(flags, terminal));
+  command.argument(
+    '[engine]',
+    'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
+  );
+  command.action(async (engine: string | undefined, flags: BenchFlags) =>
+    runBench({ ...flags, ...(await namedEngine(engine, flags, terminal)) }, terminal),
+  );
   registerBenchServe(command, terminal);
+}
+
+/** @throws {AloftError} USAGE when the engine is named in two ways */
+async function namedEngine(
+  engine: string | undefined,
+  { engineDir, randomWeights }: BenchFlags,
+  terminal: Terminal,
+): Promise<Pick<BenchFlags, 'engineDir'>> {
+  if (engine === undefined) return {};
+  if (engineDir === undefined && randomWeights === undefined)
+    return { engineDir: await engineDirectoryOf(engine, terminal) };
+  throw new AloftError(
+    'USAGE',
+    `An engine (${engine}) and --engine_dir or --random_weights were both given; use one of them.`,
+  );
 }
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {

@@ -13,6 +13,7 @@ import { addBuildFlags, givenFlags } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { localModel } from './pull.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
 
 interface CommonFlags extends BuildPlace {
@@ -37,8 +38,16 @@ export function registerBuild(command: Command, terminal: Terminal): void {
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
-    await runBuild(givenFlags(command, values), values, log, terminal);
+    await runBuild(await withLocalModel(givenFlags(command, values), terminal), values, log, terminal);
   });
+}
+
+/** `--model_dir ORG/NAME` names a model on the hub. */
+async function withLocalModel(given: GivenFlags, terminal: Terminal): Promise<GivenFlags> {
+  const model = given.get('model_dir');
+  return typeof model === 'string'
+    ? new Map([...given, ['model_dir', await localModel(model, terminal)]])
+    : given;
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */

@@ -25,7 +25,10 @@ interface ChatFlags extends LoadFlags {
 
 export function registerChat(command: Command, terminal: Terminal): void {
   command
-    .argument('[engine]', 'an engine, or a checkpoint, which is built once (default: the demo model)')
+    .argument(
+      '[engine]',
+      'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (default: the demo model)',
+    )
     .option('-u, --url <host:port>', 'talk with a server instead, such as localhost:8000')
     .option('--api-key <key>', 'key of the server')
     .option('--model-name <name>', 'model of the server (default: its first)')

@@ -28,9 +28,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./build.js')).registerBuild,
   },
   {
+    name: 'pull',
+    description: 'download a model from Hugging Face into its cache',
+    load: async () => (await import('./pull.js')).registerPull,
+  },
+  {
     name: 'inspect',
     description: 'say what a checkpoint, a GGUF file or an engine is',
     load: async () => (await import('./inspect.js')).registerInspect,
+  },
+  {
+    name: 'verify',
+    description: 'compare an engine with its checkpoint, layer by layer',
+    load: async () => (await import('./verify.js')).registerVerify,
   },
   {
     name: 'plan-memory',

@@ -10,8 +10,8 @@ export class Interrupted extends AloftError {
   /** Exit status as shells report it: 128 and the number of the signal. */
   readonly exitStatus: number;
 
-  constructor(signal: StopSignal) {
-    super('CANCELLED', `Stopped by ${signal}; what was begun has been removed.`);
+  constructor(signal: StopSignal, remains: string) {
+    super('CANCELLED', `Stopped by ${signal}; ${remains}.`);
     this.exitStatus = exitStatusOf(signal);
   }
 }
@@ -23,12 +23,16 @@ function exitStatusOf(signal: StopSignal): number {
 /**
  * Runs `work` with a signal that SIGINT and SIGTERM abort with an {@link Interrupted}; `work` cleans up and rejects with
  * it. A second signal ends the process at once. May be nested: all are aborted.
+ * @param remains words about what is there afterwards
  */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  remains = 'what was begun has been removed',
+): Promise<T> {
   const controller = new AbortController();
   const stop = (signal: StopSignal): void => {
     if (controller.signal.aborted) process.exit(exitStatusOf(signal));
-    controller.abort(new Interrupted(signal));
+    controller.abort(new Interrupted(signal, remains));
   };
   for (const signal of SIGNALS) process.on(signal, stop);
   try {

@@ -43,7 +43,10 @@ interface RunFlags extends EngineFlags, ConstraintFlags {
 
 export function registerRun(command: Command, terminal: Terminal): void {
   command
-    .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)')
+    .argument(
+      '[engine]',
+      'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
+    )
     .argument('[text...]', 'prompts (instead of --input-text); - reads one from standard input')
     .option('--input-text <text>', `a prompt; may be repeated (default: "${DEFAULT_INPUT_TEXT}")`, repeated)
     .option('--input-file <file>', 'prompts, one a line; a .csv file holds token ids')

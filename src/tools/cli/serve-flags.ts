@@ -3,7 +3,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
+import {
+  DEFAULT_SERVE_OPTIONS as DEFAULTS,
+  type NamedEngine,
+  type ServeOptions,
+} from '../../serve/context/options.js';
 import { readRestrictions } from '../../serve/context/restricted-apis.js';
 import { parseServedName } from '../../serve/context/served-names.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
@@ -22,6 +26,8 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly modelRepository?: readonly string[];
   readonly modelStore?: readonly string[];
   readonly engineDir?: string;
+  /** Made of several engines on the command line. */
+  readonly namedEngines?: readonly NamedEngine[];
   readonly tokenizerDir?: string;
   readonly id: string;
   readonly host: string;
@@ -40,6 +46,7 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly exitTimeoutSecs: number;
   readonly exitOnError: boolean;
   readonly restart?: boolean;
+  readonly idleUnloadSeconds?: number;
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
@@ -101,6 +108,11 @@ export function addServeFlags(command: Command): Command {
     )
     .option('--exit-on-error <flag>', 'stop when a model cannot be loaded at start', onOff, true)
     .option('--restart', 'load an engine again that has stopped, such as one whose rank died')
+    .option(
+      '--idle-unload-seconds <seconds>',
+      'free an engine that had no request for so long, or whose memory another one needs; the next request loads it again',
+      realNumber(0.1, 1e6),
+    )
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
       '--max-queued-requests <n>',
@@ -201,8 +213,9 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...(flags.modelRepository ?? []),
     ...(flags.modelStore ?? []),
   ];
-  if (modelRepositories.length === 0 && flags.engineDir === undefined) {
-    throw new AloftError('USAGE', 'Nothing to serve: give --model-repo or --engine-dir.');
+  const { engineDir, namedEngines = [] } = flags;
+  if (modelRepositories.length === 0 && engineDir === undefined && namedEngines.length === 0) {
+    throw new AloftError('USAGE', 'Nothing to serve: name an engine, or give --model-repo or --engine-dir.');
   }
   const listen = (host: string | undefined, port: number, allowed: boolean) => ({
     host: host ?? flags.host,
@@ -212,7 +225,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...DEFAULTS,
     serverId: flags.id,
     modelRepositories,
-    engineDirectory: flags.engineDir,
+    engineDirectory: engineDir,
+    namedEngines,
     tokenizerDirectory: flags.tokenizerDir,
     engineOptions: engineOptions(flags),
     controlMode: flags.modelControlMode,
@@ -250,6 +264,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
     restart: flags.restart ?? false,
+    idleUnloadMs: flags.idleUnloadSeconds === undefined ? undefined : flags.idleUnloadSeconds * 1000,
     playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
   };
 }

@@ -24,11 +24,17 @@ export function describeManifest({
       'limits',
       `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${aloft.max_beam_width} beams`,
     ],
+    ...embeddingRows(aloft.embedding),
     ['KV cache', `${aloft.kv_cache_dtype}, blocks of ${plugin.tokens_per_block} tokens`],
     ['end ids', aloft.end_ids.length === 0 ? 'none' : aloft.end_ids.join(', ')],
     ['tokenizer', aloft.tokenizer_files.length === 0 ? 'none' : aloft.tokenizer_files.join(', ')],
     ['written by', `${aloft.created_by}, format ${aloft.format_version}, layout ${aloft.layout_version}`],
   ]);
+}
+
+function embeddingRows(embedding: EngineManifest['aloft']['embedding']): readonly [string, string][] {
+  if (embedding === undefined) return [];
+  return [['embeddings', `pooling ${embedding.pooling}${embedding.is_normalised ? ', of length 1' : ''}`]];
 }
 
 export interface StoredTensor {
