@@ -1,24 +1,13 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, launchChromium, NEEDS_CHROMIUM, seriousFaults } from './testing/browser.js';
 import { startTestServer, until, type TestServer } from './testing/test-server.js';
 
-const CHROMIUM = '/usr/bin/chromium';
 const PAGE = fileURLToPath(new URL('../../web/dist', import.meta.url));
-/** Without them the browser calls its maker's hosts at every start. */
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 // A browser is no dependency of the package, so a machine without one skips this.
-describe.skipIf(!existsSync(CHROMIUM))(`playground [needs ${CHROMIUM}: apt-get install chromium]`, () => {
+describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
   let server: TestServer;
   let browser: Browser;
   let page: Page;
@@ -35,7 +24,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`playground [needs ${CHROMIUM}: apt-get i
       },
       options: { playgroundDirectory: PAGE },
     });
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 390, height: 844 } });
     page.on('request', (request) => requests.push(request.url()));
     page.on('pageerror', (error) => faults.push(error.message));
@@ -105,5 +94,9 @@ describe.skipIf(!existsSync(CHROMIUM))(`playground [needs ${CHROMIUM}: apt-get i
     expect(widths).toEqual([390, 390]);
     expect(requests.filter((url) => !url.startsWith(server.httpUrl) && !url.startsWith('data:'))).toEqual([]);
     expect(faults).toEqual([]);
+  });
+
+  test('axe finds no serious fault', async () => {
+    expect(await seriousFaults(page)).toEqual([]);
   });
 });

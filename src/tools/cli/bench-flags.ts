@@ -13,7 +13,8 @@ const MODES = ['static', 'IFB', 'V1'] as const;
 const KV_CACHES = ['auto', ...KV_CACHE_NAMES];
 const DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 
-export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
+export interface BenchFlags extends LoadFlags, Omit<StaticFlags, 'model'>, InflightFlags {
+  readonly model?: string;
   readonly engineDir?: string;
   readonly mode: string;
   readonly topK: number;
@@ -50,7 +51,10 @@ const ALWAYS = [
 export function addBenchFlags(command: Command): void {
   command
     .option('--engine-dir <dir>', 'engine to measure')
-    .option('-m, --model <name>', 'name to print; with --random_weights a shape such as llama_7b', 'llama_7b')
+    .option(
+      '-m, --model <name>',
+      "name to print (default: that of the engine's directory); with --random_weights a shape (default: llama_7b)",
+    )
     .option(
       '--mode <mode>',
       'plugin or ootb: accepted, both mean the same here',
@@ -73,6 +77,8 @@ export function addBenchFlags(command: Command): void {
     .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1), 0)
     .option('--csv', 'CSV lines instead of [BENCHMARK] lines')
     .option('--json <file>', 'also write a JSON file with machine, versions, commit and command')
+    .option('--html <file>', 'also write a report: one page with charts and tables')
+    .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
     .option('--random-weights', 'build a temporary engine of the shape named by -m with random weights')
     .option('--use-weight-only', 'with --random_weights: INT8 weights')
     .option('--kv-cache-dtype <type>', `with --random_weights: ${KV_CACHES.join(', ')}`, oneOf(KV_CACHES))

@@ -31,6 +31,7 @@ export function registerBenchServe(bench: Command, terminal: Terminal): void {
     .option('--slo-ttft-ms <ms>', 'goodput counts requests with a first token by then', realNumber(0, 1e9))
     .option('--slo-tpot-ms <ms>', 'and at most this between tokens on average', realNumber(0, 1e9))
     .option('--json <file>', 'write results with machine, commit and command')
-    .option('--html <file>', 'write a page with charts')
+    .option('--html <file>', 'write a report: one page with charts and tables')
+    .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
     .action(async (flags: ServeBenchFlags) => benchServe(flags, terminal));
 }

@@ -51,7 +51,7 @@ describe('build', () => {
       await setTimeout(20);
     child.kill('SIGINT');
     expect(await ended).toBe(130);
-    expect(err).toMatch(/Stopped by SIGINT; .* removed\. \[CANCELLED\]/);
+    expect(err).toMatch(/Stopped by SIGINT; nothing half done is left\. \[CANCELLED\]/);
     expect(readdirSync(folder.path('stopped'))).toEqual([]);
   });
 });

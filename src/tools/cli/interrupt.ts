@@ -11,7 +11,7 @@ export class Interrupted extends AloftError {
   readonly exitStatus: number;
 
   constructor(signal: StopSignal) {
-    super('CANCELLED', `Stopped by ${signal}; what was begun has been removed.`);
+    super('CANCELLED', `Stopped by ${signal}; nothing half done is left.`);
     this.exitStatus = exitStatusOf(signal);
   }
 }
@@ -40,7 +40,10 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 
 /** The result of `work`, or the reason of `signal` as soon as it is aborted; `work` must then be ended by the caller. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    work.catch(() => {}); // nobody waits for it any more
+    throw signal.reason as Error;
+  }
   let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason as Error);

@@ -17,6 +17,7 @@ import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { oneOf, repeated, wholeNumber } from './flags.js';
+import { startProgress } from './progress.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
 
@@ -188,24 +189,19 @@ async function answerAll(
   terminal: Terminal,
 ): Promise<Answer[]> {
   let doneCount = 0;
-  const showProgress = requests.length > 1;
-  return Promise.all(
-    requests.map(async (request, index) => {
-      const answer = await collectAnswer(
-        llm.generate(request),
-        () => {},
-        (event) => {
-          throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
-        },
-      );
-      doneCount++;
-      if (showProgress)
-        terminal.err(
-          `\r${doneCount} of ${requests.length} prompts done${doneCount === requests.length ? '\n' : ''}`,
-        );
-      return answer;
-    }),
-  );
+  const progress = startProgress(terminal, { name: 'run', total: requests.length, unit: 'prompts' });
+  const answers = requests.map(async (request, index) => {
+    const answer = await collectAnswer(
+      llm.generate(request),
+      () => {},
+      (event) => {
+        throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
+      },
+    );
+    progress.update(++doneCount);
+    return answer;
+  });
+  return Promise.all(answers).finally(progress.stop);
 }
 
 function printAnswer(llm: LLM, answer: Answer, terminal: Terminal): void {

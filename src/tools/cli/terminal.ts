@@ -5,7 +5,10 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** Messages about the work: progress, warnings, errors. */
   readonly err: (text: string) => void;
+  /** Whether results go to somebody's screen. */
   readonly isInteractive: boolean;
+  /** The screen that messages go to; absent where they go to a file or another program. */
+  readonly screen?: NodeJS.WriteStream;
 }
 
 /** The terminal of this process. When the reader of a stream goes away, the work goes on without it: a server serves, a file is written. */
@@ -14,6 +17,7 @@ export function processTerminal(): Terminal {
     out: writerTo(process.stdout),
     err: writerTo(process.stderr),
     isInteractive: process.stdout.isTTY,
+    ...(process.stderr.isTTY ? { screen: process.stderr } : {}),
   };
 }
 
