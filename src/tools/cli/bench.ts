@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import { present } from '../../core/present.js';
 import { loadBatcher, type LoadedBatcher } from '../../llm/load.js';
@@ -19,6 +18,7 @@ import { engineOptions } from './engine-flags.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { interruptible } from './interrupt.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 export function registerBench(command: Command, terminal: Terminal): void {
   addBenchFlags(command);
@@ -52,7 +52,7 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const engine = await loadBatcher(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
-    const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+    const log = terminalLog(flags.logLevel, terminal);
     log.info(`Memory:\n${memoryTable(loadedView(limits, memory, options.maxKvTokens))}`);
     checkPrecision(engine, flags);
     const shared = { engine, flags: { ...flags, model: modelOf(flags) }, terminal, signal };
@@ -88,7 +88,7 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const folder = mkdtempSync(join(tmpdir(), 'aloft-bench-'));
   const dispose = () => rmSync(folder, { recursive: true, force: true });
   const directory = flags.outputDir ?? join(folder, 'engine');
-  const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+  const log = terminalLog(flags.logLevel, terminal);
   try {
     const place = {
       device: flags.device,

@@ -7,13 +7,14 @@ import { openCheckpoint } from '../../builder/checkpoint/open.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { randomCheckpoint } from '../../builder/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
-import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { type Progress, startProgress } from './progress.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 interface CommonFlags extends BuildPlace {
   readonly logLevel: LogLevel;
@@ -36,7 +37,7 @@ export function registerBuild(command: Command, terminal: Terminal): void {
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
-    const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
+    const log = terminalLog(values.logLevel, terminal);
     await runBuild(givenFlags(command, values), values, log, terminal);
   });
 }

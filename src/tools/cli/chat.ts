@@ -34,10 +34,6 @@ export function registerChat(command: Command, terminal: Terminal): void {
       '--set <name=value>',
       'a setting as /set takes it, such as temperature=0.7; may be repeated',
       repeated,
-    )
-    .addHelpText(
-      'after',
-      '\nExamples:\n  aloft chat\n  aloft chat ./engine --set temperature=0.7\n  aloft chat -u localhost:8000',
     );
   addLoadFlags(command);
   command.action((engine: string | undefined, flags: ChatFlags) => chatCommand(engine, flags, terminal));

@@ -4,12 +4,12 @@ import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync }
 import { basename, join } from 'node:path';
 import { isGgufFile, readModelConfig } from '../../builder/checkpoint/open.js';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { ENGINE_FORMAT_VERSION } from '../../engine/format.js';
 import { openRank } from '../../run/executor/opening/open-rank.js';
 import { runBuild } from './build.js';
 import { cacheFolder } from './folders.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 /** Limits of an engine that is built on the way; `aloft build` sets others. */
 const MAX_BATCH_SIZE = 16;
@@ -34,7 +34,7 @@ export async function engineDirectoryOf(path: string, terminal: Terminal): Promi
     ['max_input_len', half],
     ['max_output_len', half],
   ]);
-  const log = lineLog('warning', (line) => terminal.err(`${line}\n`));
+  const log = terminalLog('warning', terminal);
   await runBuild(flags, { device: 'auto' }, log, terminal);
   return engine;
 }

@@ -1,4 +1,4 @@
-/** Ctrl-C in the middle of work that must be cleaned up. */
+/** Ends of commands that are no results: Ctrl-C in the middle of work that must be cleaned up, and failures that are explained already. */
 import { constants } from 'node:os';
 import { AloftError } from '../../core/errors.js';
 
@@ -13,6 +13,13 @@ export class Interrupted extends AloftError {
   constructor(signal: StopSignal) {
     super('CANCELLED', `Stopped by ${signal}; nothing half done is left.`);
     this.exitStatus = exitStatusOf(signal);
+  }
+}
+
+/** A failure that the command has explained already: nothing more is printed. */
+export class Reported extends AloftError {
+  constructor() {
+    super('CHECK_FAILED', 'The command has printed what failed.');
   }
 }
 

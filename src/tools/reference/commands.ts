@@ -6,7 +6,7 @@ const NOWHERE = { out: () => {}, err: () => {}, isInteractive: false };
 
 /** docs/reference/commands.md, from the definitions of the commands. */
 export async function commandReference(): Promise<string> {
-  const program = await createProgram(COMMANDS, NOWHERE, () => true);
+  const program = await createProgram(COMMANDS, NOWHERE, { isWanted: () => true });
   return [
     '# Commands',
     '',

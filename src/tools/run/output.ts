@@ -21,6 +21,22 @@ export function summaryLine(answer: Answer): string {
   return `[${prompt}, ${usage.outputTokens} output tokens, ${rate}first token after ${firstMs.toFixed(1)} ms, ended by ${reasons}]`;
 }
 
+/** An answer as `--json` prints it. Durations are in ms since the request. */
+export function plainAnswer({ promptTokenIds, sequences, finished: { usage, timings } }: Answer): object {
+  const since = (ms: number | undefined): number | undefined =>
+    ms === undefined ? undefined : ms - timings.submittedMs;
+  return {
+    promptTokenIds: [...promptTokenIds],
+    sequences: sequences.map(({ text, tokenIds, finishReason }) => ({
+      text,
+      tokenIds: [...tokenIds],
+      finishReason,
+    })),
+    usage,
+    durations: { firstTokenMs: since(timings.firstTokenMs), wholeMs: since(timings.finishedMs) },
+  };
+}
+
 /** Rows of prompt + continuation ids, padded with `padId` to one length: what run.py writes with --output_csv. */
 export function csvRows(answers: readonly Answer[], padId: number): string {
   const rows = answers.flatMap((answer) =>

@@ -4,7 +4,7 @@ import { AloftError } from '../../../core/errors.js';
 import { seededRandom } from '../../../core/random.js';
 import { interruptible } from '../../cli/interrupt.js';
 import { durationText, startProgress } from '../../cli/progress.js';
-import { formatTable, type Terminal } from '../../cli/terminal.js';
+import { plural, formatTable, type Terminal } from '../../cli/terminal.js';
 import { readEarlier } from '../../report/earlier-result.js';
 import { histogramOf } from '../../report/histogram.js';
 import { htmlReport } from '../../report/html.js';
@@ -87,7 +87,8 @@ export async function benchServe(flags: ServeBenchFlags, terminal: Terminal): Pr
     }
   }
   const errorCount = points.reduce((sum, point) => sum + point.errorCount, 0);
-  if (errorCount > 0) throw new AloftError('CHECK_FAILED', `${errorCount} requests failed; see above.`);
+  if (errorCount > 0)
+    throw new AloftError('CHECK_FAILED', `${plural(errorCount, 'request')} failed; see above.`);
 }
 
 /** Work ahead, with the time that it takes at least where arrivals say so. */
@@ -99,10 +100,11 @@ function planText({ numRequests }: ServeBenchFlags, planned: readonly Load[]): s
 
 function printPoint(point: SweepPoint, result: WorkloadRun, loadName: string, terminal: Terminal): void {
   terminal.out(
-    `\n${loadName}: ${point.load}, goodput ${point.goodput.toFixed(2)} requests/s, ${point.errorCount} errors\n`,
+    `\n${loadName}: ${point.load}, goodput ${point.goodput.toFixed(2)} requests/s, ${plural(point.errorCount, 'error')}\n`,
   );
   if (point.report.num_requests > 0) terminal.out(`${inflightText(point.report)}\n`);
-  for (const [message, count] of result.errors) terminal.err(`${count} requests failed: ${message}\n`);
+  for (const [message, count] of result.errors)
+    terminal.err(`${plural(count, 'request')} failed: ${message}\n`);
 }
 
 /** One line a load, so that they compare at a glance. */
