@@ -1,4 +1,5 @@
 /** Output of `aloft run`: the lines of TensorRT-LLM's run.py, then what a user wants to know of the run. */
+import { durationsOf } from '../../core/durations.js';
 import type { GenerateEvent, GenerateFinishedEvent, SequenceTextEvent } from '../../core/generate.js';
 
 /** The whole answer to one prompt. */
@@ -23,8 +24,6 @@ export function summaryLine(answer: Answer): string {
 
 /** An answer as `--json` prints it. Durations are in ms since the request. */
 export function plainAnswer({ promptTokenIds, sequences, finished: { usage, timings } }: Answer): object {
-  const since = (ms: number | undefined): number | undefined =>
-    ms === undefined ? undefined : ms - timings.submittedMs;
   return {
     promptTokenIds: [...promptTokenIds],
     sequences: sequences.map(({ text, tokenIds, finishReason }) => ({
@@ -33,7 +32,7 @@ export function plainAnswer({ promptTokenIds, sequences, finished: { usage, timi
       finishReason,
     })),
     usage,
-    durations: { firstTokenMs: since(timings.firstTokenMs), wholeMs: since(timings.finishedMs) },
+    durations: durationsOf(timings),
   };
 }
 
