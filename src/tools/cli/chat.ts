@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { LLM } from '../../llm/llm.js';
 import { type ChatModel, engineModel, serverModel } from '../chat/chat-model.js';
 import { chat } from '../chat/chat-loop.js';
 import { Conversation } from '../chat/conversation.js';
@@ -13,6 +12,7 @@ import { addLoadFlags, type LoadFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { repeated } from './flags.js';
 import { stateFolder } from './folders.js';
+import { loadShown } from './load-shown.js';
 import type { Terminal } from './terminal.js';
 
 interface ChatFlags extends LoadFlags {
@@ -44,7 +44,7 @@ async function chatCommand(engine: string | undefined, flags: ChatFlags, termina
   if (flags.url === undefined) {
     const directory =
       engine === undefined ? await demoEngine(terminal) : await engineDirectoryOf(engine, terminal);
-    await using llm = await LLM.load(directory, loadOptions(flags));
+    await using llm = await loadShown(directory, loadOptions(flags), terminal);
     return await talk(engineModel(llm), settings, flags, terminal);
   }
   if (engine !== undefined)

@@ -8,7 +8,7 @@ import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
-import { LLM } from '../../llm/llm.js';
+import type { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type ConstraintFlags, readConstraintFlags } from '../run/constraint.js';
@@ -18,6 +18,7 @@ import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js
 import { engineDirectoryOf } from './engine-source.js';
 import { oneOf, repeated, wholeNumber } from './flags.js';
 import { startProgress } from './progress.js';
+import { loadShown } from './load-shown.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
 import { terminalLog } from './terminal-log.js';
@@ -114,7 +115,7 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   });
   const constraint = readConstraintFlags(flags);
   const options = loadOptions(flags);
-  await using llm = await LLM.load(flags.engineDir, options);
+  await using llm = await loadShown(flags.engineDir, options, terminal);
   const log = terminalLog(flags.logLevel, terminal);
   log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, options.maxKvTokens))}`);
   log.info(`Running the ${llm.model.precision} engine ...`);
