@@ -75,6 +75,7 @@ async function talk(
     out: terminal.out,
     err: terminal.err,
     isInteractive,
+    columns: () => process.stdout.columns,
     historyPath: join(stateFolder(), 'chat-history'),
   });
   try {

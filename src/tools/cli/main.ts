@@ -8,6 +8,7 @@ import { jobPlace } from './job-place.js';
 import { Interrupted, Reported } from './interrupt.js';
 import { packageVersion } from './package-version.js';
 import { painted, processTerminal, type Terminal } from './terminal.js';
+import { wrappedLine } from './word-wrap.js';
 
 /** Gives a sub-command its flags, arguments and action. */
 export type RegisterCommand = (command: Command, terminal: Terminal) => void;
@@ -130,8 +131,10 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
   const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : systemFault(thrown);
   if (error instanceof Reported) return error.kind.exit;
   const { code, message } = reportError(error);
-  const name = terminal.errColours ? painted(['red', 'bold'], 'aloft:') : 'aloft:';
-  terminal.err(`${name} ${message} [${code}]\n`);
+  const plain = `aloft: ${message} [${code}]`;
+  const line = terminal.screen === undefined ? plain : wrappedLine(plain, terminal.screen.columns, '  ');
+  const paint = (name: string): string => painted(['red', 'bold'], name);
+  terminal.err(`${terminal.errColours ? line.replace(/^aloft:/, paint) : line}\n`);
   if (error instanceof Interrupted) return error.exitStatus;
   return error instanceof AloftError ? error.kind.exit : 1;
 }
