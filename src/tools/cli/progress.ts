@@ -15,7 +15,7 @@ export interface Progress {
   readonly update: (done: number, note?: string) => void;
   /** Makes room for results until the next update. */
   readonly clear: () => void;
-  /** Removes the bar. May be called twice. */
+  /** Removes the bar for good: later updates show nothing. May be called twice. */
   readonly stop: () => void;
 }
 
@@ -27,6 +27,7 @@ const MIN_BAR_WIDTH = 8;
 export function startProgress(terminal: Terminal, work: Work): Progress {
   const startMs = performance.now();
   let state: ProgressState = { done: 0, secondsPassed: 0, note: undefined };
+  let isStopped = false;
   const now = (): ProgressState => ({ ...state, secondsPassed: (performance.now() - startMs) / 1000 });
   const display =
     terminal.screen === undefined
@@ -34,11 +35,15 @@ export function startProgress(terminal: Terminal, work: Work): Progress {
       : barOn(terminal.screen, (columns) => barLine(work, now(), columns));
   return {
     update(done, note) {
+      if (isStopped) return; // work that was cut off may still report
       state = { ...state, done, note };
       display.update();
     },
     clear: display.clear,
-    stop: display.stop,
+    stop() {
+      isStopped = true;
+      display.stop();
+    },
   };
 }
 
