@@ -98,7 +98,7 @@ const SUPPORTED = rows('yes', [
   ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 16 }],
   ['world_size', COUNT, 'number of ranks, one engine file each', { fallback: 1 }],
   ['tp_size', COUNT, 'tensor-parallel ways', { fallback: 1 }],
-  ['pp_size', COUNT, 'pipeline-parallel ways', { fallback: 1 }],
+  ['pp_size', COUNT, 'pipeline-parallel ways: 1 alone', { fallback: 1 }],
   ['timing_cache', TEXT, 'timing cache to start from'],
   ['rotary_base', { type: 'real', min: 1 }, "RoPE theta instead of the model's own"],
   ['rotary_scaling', { type: 'scaling' }, "RoPE scaling instead of the model's own: linear|dynamic FACTOR"],

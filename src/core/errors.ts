@@ -60,6 +60,7 @@ const unavailable = (meaning: string): ErrorKind => ({
   meaning,
 });
 
+/** All codes. @internal */
 export const ERROR_CATALOGUE = {
   // Command line and configuration
   USAGE: userMistake('A flag or argument is unknown, missing or out of range.'),
@@ -234,11 +235,14 @@ export const ERROR_CATALOGUE = {
   },
 } as const satisfies Record<string, ErrorKind>;
 
+/** Code of an error: docs/reference/errors.md lists all. */
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
 /** Every error that Aloft raises on purpose. */
 export class AloftError extends Error {
+  /** `AloftError`. */
   override readonly name = 'AloftError';
+  /** Code by which programs tell errors apart. */
   readonly code: ErrorCode;
 
   /** @param message One sentence: what is wrong, where, and how to fix it. */
@@ -247,6 +251,7 @@ export class AloftError extends Error {
     this.code = code;
   }
 
+  /** Statuses of gRPC, HTTP and processes, and whether a retry helps. */
   get kind(): ErrorKind {
     return ERROR_CATALOGUE[this.code];
   }

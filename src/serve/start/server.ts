@@ -29,8 +29,8 @@ import {
   modelTable,
   changedOptionTable,
   optionTable,
+  readyLines,
   startedLines,
-  tryLines,
   type BoundPorts,
 } from './startup-print.js';
 
@@ -135,10 +135,15 @@ async function loadModels(context: ServerContext, ports: BoundPorts): Promise<vo
   await repository.start();
   if (health.phase === 'starting') health.phase = 'serving';
   context.metrics.engines();
-  for (const engine of repository.engines()) log.info(engineMemoryTable(engine));
-  log.info(modelTable(repository));
+  const engines = repository.engines();
+  for (const engine of engines) log.verbose(engineMemoryTable(engine));
+  // Who named a repository wants to see all of it; of a single engine only what is wrong.
+  const isRepository = options.engineDirectory === undefined;
+  const hasFault = repository.index(false).some(({ state }) => state !== 'READY');
+  log[isRepository || hasFault ? 'info' : 'verbose'](modelTable(repository));
   const model = repository.served().find((served) => 'engine' in served && served.kind !== 'engine');
-  if (model !== undefined) for (const line of tryLines(options, ports, model.name)) log.info(line);
+  if (model === undefined) return;
+  for (const line of readyLines(options, ports, { modelName: model.name, engines })) log.info(line);
 }
 
 /** @throws {AloftError} ADDRESS_IN_USE */

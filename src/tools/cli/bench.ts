@@ -1,10 +1,9 @@
 /** `aloft bench`: static batches as TensorRT-LLM's benchmark.py, or requests in flight as gptManagerBenchmark. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import { present } from '../../core/present.js';
 import { loadBatcher, type LoadedBatcher } from '../../llm/load.js';
@@ -18,8 +17,9 @@ import { type BenchFlags, addBenchFlags, checkBenchFlags } from './bench-flags.j
 import { engineOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
-import { interruptible, unlessAborted } from './interrupt.js';
+import { interruptible } from './interrupt.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 export function registerBench(command: Command, terminal: Terminal): void {
   addBenchFlags(command);
@@ -74,25 +74,27 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const engine = await loadBatcher(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
-    const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+    const log = terminalLog(flags.logLevel, terminal);
     log.info(`Memory:\n${memoryTable(loadedView(limits, memory, options.maxKvTokens))}`);
     checkPrecision(engine, flags);
-    const work =
-      flags.type === 'static'
-        ? benchStatic({
-            engine,
-            flags,
-            place: options,
-            sampling: samplingOf(flags),
-            beamWidth: flags.numBeams,
-            buildSeconds,
-            terminal,
-          })
-        : benchInflight({ engine, tokenizerDirectory: flags.tokenizerDir ?? directory, flags, terminal });
-    await unlessAborted(work, signal);
+    const shared = { engine, flags: { ...flags, model: modelOf(flags) }, terminal, signal };
+    if (flags.type === 'static')
+      await benchStatic({
+        ...shared,
+        place: options,
+        sampling: samplingOf(flags),
+        beamWidth: flags.numBeams,
+        buildSeconds,
+      });
+    else await benchInflight({ ...shared, tokenizerDirectory: flags.tokenizerDir ?? directory });
   } finally {
     await engine.batcher.close();
   }
+}
+
+/** Name of the model in results: as given, else that of the engine's directory or of the shape. */
+function modelOf({ model, engineDir }: BenchFlags): string {
+  return model ?? (engineDir === undefined ? 'llama_7b' : basename(resolve(engineDir)));
 }
 
 interface BenchEngine {
@@ -108,7 +110,7 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const folder = mkdtempSync(join(tmpdir(), 'aloft-bench-'));
   const dispose = () => rmSync(folder, { recursive: true, force: true });
   const directory = flags.outputDir ?? join(folder, 'engine');
-  const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+  const log = terminalLog(flags.logLevel, terminal);
   try {
     const place = {
       device: flags.device,
@@ -127,7 +129,7 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
   const lengths = flags.type === 'static' ? parseLengths(flags.inputOutputLen) : [];
   const largest = (values: readonly number[], otherwise: number) => String(Math.max(otherwise, ...values));
   const given = new Map<string, string | true>([
-    ['random_weights', flags.model],
+    ['random_weights', modelOf(flags)],
     ['output_dir', directory],
     ['dtype', flags.dtype ?? 'float16'],
     ['max_batch_size', String(flags.maxBatchSize ?? largest(parseBatchSizes(flags.batchSize), 1))],

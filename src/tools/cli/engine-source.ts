@@ -5,7 +5,6 @@ import { basename, join } from 'node:path';
 import { isGgufFile, readModelConfig } from '../../builder/checkpoint/open.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { ENGINE_FORMAT_VERSION } from '../../engine/format.js';
 import type { ModelName } from '../../hub/model-name.js';
 import type { PullPlan } from '../../hub/pull.js';
@@ -16,6 +15,7 @@ import { requireSpace } from './disk-space.js';
 import { cacheFolder } from './folders.js';
 import { cachedOrPulled, modelNameOf } from './pull.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 /** Limits of an engine that is built on the way; `aloft build` sets others. */
 const MAX_BATCH_SIZE = 16;
@@ -74,7 +74,7 @@ function forecastOf(checkpoint: string, terminal: Terminal): BuildForecast {
 async function build(work: Work, { engineBytes }: BuildForecast, terminal: Terminal): Promise<string> {
   requireSpace([{ directory: cacheFolder(), bytes: engineBytes }]);
   rmSync(work.engine, { recursive: true, force: true });
-  const log = lineLog('warning', (line) => terminal.err(`${line}\n`));
+  const log = terminalLog('warning', terminal);
   await runBuild(buildFlags(work), { device: 'auto' }, log, terminal);
   return work.engine;
 }

@@ -1,4 +1,4 @@
-/** Ctrl-C in the middle of work that must be cleaned up. */
+/** Ends of commands that are no results: Ctrl-C in the middle of work that must be cleaned up, and failures that are explained already. */
 import { constants } from 'node:os';
 import { AloftError } from '../../core/errors.js';
 
@@ -16,6 +16,13 @@ export class Interrupted extends AloftError {
   }
 }
 
+/** A failure that the command has explained already: nothing more is printed. */
+export class Reported extends AloftError {
+  constructor() {
+    super('CHECK_FAILED', 'The command has printed what failed.');
+  }
+}
+
 function exitStatusOf(signal: StopSignal): number {
   return 128 + constants.signals[signal];
 }
@@ -27,7 +34,7 @@ function exitStatusOf(signal: StopSignal): number {
  */
 export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  remains = 'what was begun has been removed',
+  remains = 'nothing half done is left',
 ): Promise<T> {
   const controller = new AbortController();
   const stop = (signal: StopSignal): void => {
@@ -44,7 +51,10 @@ export async function interruptible<T>(
 
 /** The result of `work`, or the reason of `signal` as soon as it is aborted; `work` must then be ended by the caller. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    work.catch(() => {}); // nobody waits for it any more
+    throw signal.reason as Error;
+  }
   let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason as Error);

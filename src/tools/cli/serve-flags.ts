@@ -76,11 +76,13 @@ export function addServeFlags(command: Command): Command {
   const { http, grpc, metrics } = DEFAULTS;
   const port = wholeNumber(0, 65_535);
   command
+    .optionsGroup('Models:')
     .option('--model-repo <dir>', 'model repository; may be repeated', repeated)
     .addOption(new Option('--model-repository <dir>', 'the same').argParser(repeated))
     .addOption(new Option('--model-store <dir>', 'the same').argParser(repeated).hideHelp())
     .option('--engine-dir <dir>', 'serve one engine without a repository')
     .option('--tokenizer-dir <dir>', 'tokenizer for --engine-dir (default: beside the engine)')
+    .optionsGroup('Addresses:')
     .option('--id <name>', 'name of the server', DEFAULTS.serverId)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
     .option('--http-address <address>', 'for HTTP alone')
@@ -92,6 +94,7 @@ export function addServeFlags(command: Command): Command {
     .option('--allow-http <flag>', 'listen for HTTP', onOff, true)
     .option('--allow-grpc <flag>', 'listen for gRPC', onOff, true)
     .option('--allow-metrics <flag>', 'listen for metrics', onOff, true)
+    .optionsGroup('Models:')
     .option(
       '--model-control-mode <mode>',
       'none, explicit or poll',
@@ -113,6 +116,7 @@ export function addServeFlags(command: Command): Command {
       'free an engine that had no request for so long, or whose memory another one needs; the next request loads it again',
       realNumber(0.1, 1e6),
     )
+    .optionsGroup('Limits:')
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
       '--max-queued-requests <n>',
@@ -120,6 +124,7 @@ export function addServeFlags(command: Command): Command {
       wholeNumber(0),
       DEFAULTS.maxQueuedRequests,
     )
+    .optionsGroup('Keys and rights:')
     .option('--api-key-file <file>', 'one key a line; requests then need one')
     .option(
       '--admin-key-file <file>',
@@ -145,6 +150,7 @@ export function addServeFlags(command: Command): Command {
       'name by which a server without keys may be called, besides its addresses; * is any; may be repeated',
       repeated,
     )
+    .optionsGroup('Limits:')
     .option(
       '--max-open-body-bytes <bytes>',
       'bodies of all requests that are not answered',
@@ -157,10 +163,13 @@ export function addServeFlags(command: Command): Command {
       realNumber(0.1, 86_400),
       DEFAULTS.bodyTimeoutMs / 1000,
     )
+    .optionsGroup('TLS:')
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
+    .optionsGroup('Keys and rights:')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .optionsGroup('OpenAI API:')
     .option(
       '--served-model-name <name>',
       'name of the model in the OpenAI API, or NAME=MODEL where there are several; may be repeated',
@@ -186,6 +195,7 @@ export function addServeFlags(command: Command): Command {
       'send a comment on OpenAI streams that are silent for so long (default: never)',
       realNumber(0.001, 86_400),
     )
+    .optionsGroup('Page, health, metrics:')
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -193,17 +203,16 @@ export function addServeFlags(command: Command): Command {
       'summary_latencies=true, summary_quantiles=0.5:0.05,0.99:0.001, histogram_latencies=false, counter_latencies=false; may be repeated',
       repeated,
     )
+    .optionsGroup('TLS:')
     .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
     .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
     .option('--grpc-server-cert <file>', 'PEM certificate')
     .option('--grpc-server-key <file>', 'PEM key')
     .option('--grpc-root-cert <file>', 'PEM authority of the clients');
-  addOptionGroup(
-    command,
-    'Engine options; for models of a repository defaults, which their config.pbtxt may override:',
-  );
-  addTritonFlags(command);
-  return addTraceFlags(addLogFlags(command));
+  addOptionGroup(command, 'Engine options (defaults, which a config.pbtxt may override):');
+  addTritonFlags(command.optionsGroup('Flags of tritonserver:'));
+  addLogFlags(command.optionsGroup('Log:'));
+  return addTraceFlags(command.optionsGroup('Traces:'));
 }
 
 /** @throws {AloftError} USAGE */
