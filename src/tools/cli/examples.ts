@@ -7,6 +7,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'aloft build --random_weights llama_7b --arch sm_90a --output_dir ./engine',
   ],
   inspect: ['aloft inspect ./llama-2-7b-chat-hf', 'aloft inspect ./model.gguf --json'],
+  pull: ['aloft pull Qwen/Qwen3-0.6B', 'aloft pull Qwen/Qwen3-8B-GGUF:Q4_K_M'],
+  verify: [
+    'aloft verify ./engine ./llama-2-7b-chat-hf',
+    'aloft verify ./engine Qwen/Qwen3-0.6B --text-file notes.txt --json',
+  ],
   'plan-memory': [
     'aloft plan-memory --model_dir ./llama-2-7b-chat-hf --gpu_memory_gb 24',
     'aloft plan-memory --engine_dir ./engine --json',

@@ -21,10 +21,7 @@ export function registerPull(command: Command, terminal: Terminal): void {
     .argument('<model>', 'ORG/NAME, ORG/NAME:revision, or ORG/NAME:Q4_K_M for a GGUF file of that type')
     .option('--revision <name>', 'branch, tag or commit (default: main)')
     .option('--file <path>', 'one GGUF file of the repository')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  aloft pull Qwen/Qwen3-0.6B\n  aloft pull Qwen/Qwen3-8B-GGUF:Q4_K_M\n\nReads HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT and HF_HUB_OFFLINE.',
-    );
+    .addHelpText('after', '\nReads HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT and HF_HUB_OFFLINE.');
   command.action(async (model: string, flags: PullFlags) => {
     terminal.out(`${await pull(namedModel(model, flags), terminal, requireDownloadSpace)}\n`);
   });

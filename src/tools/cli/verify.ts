@@ -30,7 +30,7 @@ export function registerVerify(command: Command, terminal: Terminal): void {
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
-      '\nThe checkpoint is computed in f32 by plain loops: a few seconds for each billion of weights times tokens.\nExit status 1 when a layer differs by more than the number formats of the engine explain.',
+      '\nThe checkpoint is computed in f32 by plain loops: a few seconds for each\nbillion of weights times tokens. Exit status 1 when a layer differs by more\nthan the number formats of the engine explain.',
     );
   addLoadFlags(command);
   command.action((engine: string, checkpoint: string, flags: VerifyFlags) =>
