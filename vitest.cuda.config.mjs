@@ -12,9 +12,15 @@ export default mergeConfig(
         // Kernels first: where they are wrong, everything after them is.
         'dist/ops/**/cuda-kernel.test.js',
         'dist/test/cuda/*.test.js',
-        ...['logits-demo', 'greedy', 'perplexity', 'golden', 'serve-equality', 'serve-vanish'].map(
-          (name) => `dist/test/${name}.test.js`,
-        ),
+        ...[
+          'logits-demo',
+          'greedy',
+          'perplexity',
+          'golden',
+          'serve-equality',
+          'serve-vanish',
+          'embeddings',
+        ].map((name) => `dist/test/${name}.test.js`),
       ],
       provide: { device: 'cuda' },
       fileParallelism: false,

@@ -1,150 +1,48 @@
 /**
- * Compiles the CPU kernel library, dist/native/libaloft-cpu.so, from every `.cpp` under src/.
- * `npm install` runs it as the package's install script. Only what changed is compiled again.
- * A file named `<stem>.<isa>.cpp` is compiled for that instruction set; the others for the x86-64 (or arm64) baseline.
+ * The package's install script: sees to the CPU kernel library. A package of this platform that was built from the same sources has
+ * it ready (`scripts/pack-native.mjs`); else it is compiled into dist/native/libaloft-cpu.so, as in a checkout.
  */
-import { createHash } from 'node:crypto';
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildLibrary, CompilerMissing, sourceHash } from './native-library.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const library = join(root, 'dist/native/libaloft-cpu.so');
+const platform = `${process.platform}-${process.arch}`;
 const compiler = process.env.CXX ?? 'g++';
 
-const COMMON_FLAGS = [
-  '-std=c++20',
-  '-O3',
-  '-fPIC',
-  '-fno-math-errno',
-  '-fno-trapping-math',
-  '-ffp-contract=off', // the same roundings at every level: kernels ask for fused multiply-adds where they want them
-  '-fvisibility=hidden',
-  '-Wall',
-  '-Wextra',
-  '-Isrc',
-];
-const AVX512 = [
-  '-mavx512f',
-  '-mavx512bw',
-  '-mavx512vl',
-  '-mavx512dq',
-  '-mavx2',
-  '-mfma',
-  '-mf16c',
-  '-mprefer-vector-width=512',
-  '-Wno-uninitialized', // GCC 12 warns about its own AVX-512 header
-  '-Wno-maybe-uninitialized',
-];
-const ISA_FLAGS = {
-  avx2: ['-mavx2', '-mfma', '-mf16c'],
-  avx512: AVX512,
-  avx512vnni: [...AVX512, '-mavx512vnni'],
-  amx: [...AVX512, '-mavx512vnni', '-mavx512bf16', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
-};
-
-/** Every file under src/ whose name ends so, sorted. */
-function sourcesEnding(ending) {
-  return readdirSync(join(root, 'src'), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .toSorted();
-}
-
-function flagsOf(source) {
-  const isa = /\.(\w+)\.cpp$/.exec(source)?.[1];
-  if (isa === undefined) return COMMON_FLAGS;
-  const flags = ISA_FLAGS[isa];
-  if (flags === undefined)
-    throw new Error(
-      `${source}: unknown instruction set '${isa}'; known: ${Object.keys(ISA_FLAGS).join(', ')}`,
-    );
-  return [...COMMON_FLAGS, ...flags];
-}
-
-/** Hash of all that an object was made from: compiler, flags, and the contents of every file that the last compilation read. */
-function stampOf({ flags, source, object }) {
-  const hash = createHash('sha256').update([compiler, ...flags].join(' '));
-  for (const file of [source, ...dependenciesOf(object)]) {
-    hash.update(file).update(existsSync(join(root, file)) ? readFileSync(join(root, file)) : 'missing');
+/** Name of the installed package that has this platform's kernels; npm installs the one of the right C library. */
+function prebuiltPackage() {
+  const require = createRequire(import.meta.url);
+  for (const libc of ['gnu', 'musl']) {
+    const name = `aloft-cpu-${platform}-${libc}`;
+    try {
+      if (require(`${name}/package.json`).aloft.sources === sourceHash()) return name;
+    } catch (fault) {
+      if (fault.code !== 'MODULE_NOT_FOUND') throw fault;
+    }
   }
-  return hash.digest('hex');
+  return undefined;
 }
 
-/** Our headers from the compiler's dependency file (`-MMD`): `object: source header \\<newline> header ...`. */
-function dependenciesOf(object) {
-  if (!existsSync(`${object}.d`)) return [];
-  const [, list = ''] = readFileSync(`${object}.d`, 'utf8').split(/:(.*)/s);
-  return list.split(/[\s\\]+/).filter((file) => file.startsWith('src/'));
-}
-
-const stampIn = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined);
-
-function compile(job) {
-  return new Promise((resolve, reject) => {
-    mkdirSync(dirname(job.object), { recursive: true });
-    const dependencies = ['-MMD', '-MF', `${job.object}.d`];
-    const child = spawn(compiler, [...job.flags, ...dependencies, '-c', job.source, '-o', job.object], {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
+const isCheckout = existsSync(join(root, 'tsconfig.json'));
+if (isCheckout || prebuiltPackage() === undefined) {
+  if (!isCheckout)
+    process.stderr.write(`No prebuilt CPU kernels for ${platform} of this version are installed.\n`);
+  try {
+    await buildLibrary(join(root, 'dist/native/libaloft-cpu.so'), {
+      compiler,
+      arch: process.arch,
+      objects: join(root, 'build/native'),
+      say: (text) => process.stderr.write(text),
     });
-    child.on('error', reject);
-    child.on('exit', (status) => {
-      if (status !== 0) return reject(new Error(`${compiler} failed on ${job.source}`));
-      writeFileSync(`${job.object}.stamp`, stampOf(job));
-      resolve();
-    });
-  });
-}
-
-/** Names every object that is linked, in its present form. */
-const linkStampOf = (jobs) =>
-  jobs.map(({ source, object }) => `${source} ${stampIn(`${object}.stamp`)}`).join('\n');
-
-async function build() {
-  const isX64 = process.arch === 'x64';
-  const sources = sourcesEnding('.cpp').filter((source) => isX64 || !/\.\w+\.cpp$/.test(source));
-  const jobs = sources.map((source) => ({
-    source,
-    flags: flagsOf(source),
-    object: join(root, 'build/native', `${source.replaceAll('/', '_')}.o`),
-  }));
-  const stale = jobs.filter((job) => stampIn(`${job.object}.stamp`) !== stampOf(job));
-  const linkStampFile = `${library}.stamp`;
-  if (stale.length === 0 && existsSync(library) && stampIn(linkStampFile) === linkStampOf(jobs)) return;
-
-  if (spawnSync(compiler, ['--version']).status !== 0) {
+  } catch (fault) {
     console.error(
-      `Aloft compiles its CPU kernels with a C++20 compiler, and '${compiler}' does not run; install one (Debian: apt-get install g++) or name one in CXX, then run npm install again.`,
+      fault instanceof CompilerMissing
+        ? `Aloft compiles its CPU kernels with a C++20 compiler, and '${compiler}' does not run; install one (Debian: apt-get install g++) or name one in CXX, then run npm install again.`
+        : `\nAloft could not compile its CPU kernels: ${fault.message}`,
     );
-    process.exit(1);
+    process.exitCode = 1;
   }
-  process.stderr.write(`Compiling CPU kernels (${stale.length} of ${jobs.length} files) ...`);
-  const startMs = Date.now();
-  const queue = [...stale];
-  await Promise.all(
-    Array.from({ length: Math.max(1, cpus().length) }, async () => {
-      for (let job = queue.shift(); job !== undefined; job = queue.shift()) await compile(job);
-    }),
-  );
-  mkdirSync(dirname(library), { recursive: true });
-  // nodelete: koffi unloads libraries when a thread's environment ends, but the kernels' thread pool must survive that.
-  const link = spawnSync(
-    compiler,
-    ['-shared', '-pthread', '-Wl,-z,nodelete', ...jobs.map((job) => job.object), '-o', `${library}.new`],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
-  );
-  if (link.status !== 0) throw new Error('linking the CPU kernel library failed');
-  renameSync(`${library}.new`, library);
-  writeFileSync(linkStampFile, linkStampOf(jobs));
-  process.stderr.write(` ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
-}
-
-try {
-  await build();
-} catch (error) {
-  console.error(`\nAloft could not compile its CPU kernels: ${error.message}`);
-  process.exit(1);
 }

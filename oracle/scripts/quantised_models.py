@@ -62,7 +62,7 @@ def across(matrix, order=range(8)):
     return packed(matrix.reshape(-1, 8), order).reshape(len(matrix), -1)
 
 
-def quantised(name, shape, spec, random):
+def quantised(name, shape, spec, random, orders):
     """Return the tensors of a module and the matrix [out, in] that they stand for."""
     out, inputs = shape
     is_awq, size = spec["quant_method"] == "awq", spec["group_size"]
@@ -76,7 +76,11 @@ def quantised(name, shape, spec, random):
     scales = ((0.1 + 0.2 * random.random((groups, out))) / math.sqrt(inputs)).astype(np.float16)
     group = np.arange(inputs) // size
     if spec.get("desc_act"):
-        group = random.permutation(group)
+        # Modules that read the same values were quantised in the same order.
+        site = name.replace("k_proj", "q_proj").replace("v_proj", "q_proj").replace("up_proj", "gate_proj")
+        if site not in orders:
+            orders[site] = random.permutation(inputs)
+        group = group[orders[site]]
     values = (codes - zeros[group]) * scales.astype(np.float64)[group]
     tensors = {f"{name}.scales": scales}
     if is_awq:
@@ -99,7 +103,7 @@ def random_model(spec, random):
         return (1 + 0.2 * random.standard_normal(HIDDEN)).astype(np.float16)
 
     tensors = {"model.embed_tokens.weight": dense(VOCABULARY, HIDDEN, 0.3), "model.norm.weight": vector(), "lm_head.weight": dense(VOCABULARY, HIDDEN, 0.3)}
-    weights = {}
+    weights, orders = {}, {}
     for layer in range(LAYERS):
         prefix = f"model.layers.{layer}."
         tensors[prefix + "input_layernorm.weight"] = vector()
@@ -108,7 +112,7 @@ def random_model(spec, random):
             if any(kept in prefix + module for kept in spec.get("modules_to_not_convert") or []):
                 tensors[f"{prefix}{module}.weight"] = dense(*shape, 1 / math.sqrt(shape[1]))
                 continue
-            parts, weights[f"{prefix}{module}.weight"] = quantised(prefix + module, shape, spec, random)
+            parts, weights[f"{prefix}{module}.weight"] = quantised(prefix + module, shape, spec, random, orders)
             tensors.update(parts)
     return tensors, {**weights, **{name: value.astype(np.float64) for name, value in tensors.items() if name.endswith("weight") and value.dtype == np.float16}}
 

@@ -4,6 +4,7 @@
  */
 
 import { KV_CACHE_NAMES } from '../core/dtype.js';
+import { POOLINGS } from '../core/embedding.js';
 import { INT4_GROUPS, QUANTISED_FORMATS } from '../plan/weight-format.js';
 import { METHOD_NAMES } from './quantised/quantisation-config.js';
 
@@ -56,7 +57,11 @@ const rows = (support: FlagSupport, table: readonly Row[]): BuildFlag[] =>
   table.map(([name, kind, meaning, rest]) => ({ name, kind, support, meaning, ...rest }));
 
 const SUPPORTED = rows('yes', [
-  ['model_dir', TEXT, 'Hugging Face directory or GGUF file; without one the engine gets random weights'],
+  [
+    'model_dir',
+    TEXT,
+    'Hugging Face directory, GGUF file or ORG/NAME on the hub; without one the engine gets random weights',
+  ],
   ['output_dir', TEXT, 'engine directory to make', { fallback: 'llama_outputs' }],
   [
     'dtype',
@@ -93,7 +98,7 @@ const SUPPORTED = rows('yes', [
   ['tokens_per_block', COUNT, 'tokens of one block of the KV cache', { fallback: 16 }],
   ['world_size', COUNT, 'number of ranks, one engine file each', { fallback: 1 }],
   ['tp_size', COUNT, 'tensor-parallel ways', { fallback: 1 }],
-  ['pp_size', COUNT, 'pipeline-parallel ways', { fallback: 1 }],
+  ['pp_size', COUNT, 'pipeline-parallel ways: 1 alone', { fallback: 1 }],
   ['timing_cache', TEXT, 'timing cache to start from'],
   ['rotary_base', { type: 'real', min: 1 }, "RoPE theta instead of the model's own"],
   ['rotary_scaling', { type: 'scaling' }, "RoPE scaling instead of the model's own: linear|dynamic FACTOR"],
@@ -138,6 +143,18 @@ const OWN = rows('yes', [
     'int8_activations',
     SWITCH,
     'with INT8 weights: multiply in 8 bits, each token rounded with a scale of its own; on a GPU in steps of more than 64 tokens',
+  ],
+  [
+    'task',
+    { type: 'choice', choices: ['generate', 'embed'] },
+    'generate text, or embed: hidden states instead of logits, for embeddings of texts',
+    { fallback: 'generate' },
+  ],
+  [
+    'pooling',
+    { type: 'choice', choices: ['auto', ...POOLINGS] },
+    'with --task embed: tokens that make an embedding; auto is what the checkpoint says, else last',
+    { fallback: 'auto' },
   ],
 ]);
 

@@ -1,4 +1,5 @@
 import type { KvCacheName, PrecisionName } from '../core/dtype.js';
+import type { Pooling } from '../core/embedding.js';
 import type { Log } from '../core/log.js';
 import type { WeightLayout } from '../device/weight-layout.js';
 import type { TimingCache } from '../engine/timing-cache.js';
@@ -34,6 +35,11 @@ export interface RopeScalingOverride {
   readonly factor: number;
 }
 
+export interface EmbeddingChoice {
+  /** `auto`: as the checkpoint publishes it. */
+  readonly pooling: Pooling | 'auto';
+}
+
 /** Options of a build, checked by their maker: see resolveBuildOptions. */
 export interface BuildOptions {
   readonly outputDirectory: string;
@@ -48,6 +54,8 @@ export interface BuildOptions {
   readonly worldSize: number;
   readonly limits: EngineLimits;
   readonly plugins: PluginSettings;
+  /** Embeddings instead of text; null generates. */
+  readonly embedding: EmbeddingChoice | null;
   /** Overrides of what config.json says; null keeps it. */
   readonly ropeTheta: number | null;
   readonly ropeScaling: RopeScalingOverride | null;

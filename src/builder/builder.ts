@@ -40,17 +40,18 @@ export async function buildEngine(
 ): Promise<BuildReport> {
   const tally = new BuildTally();
   const defined = definePlans(checkpoint.config, options);
-  const { model, config, quantisation, definition, ranks: plans } = defined;
+  const { model, config, quantisation, definition, published, ranks: plans } = defined;
   checkFormats(plans[0]!, target.layout);
   checkTensors(checkpoint, definition);
   checkCodes(checkpoint, defined);
   const startingCache = startingTimingCache(target.deviceName, options.timingCachePath, hooks.log);
   const warnings = [
-    ...buildWarnings(checkpoint, definition, options),
+    ...buildWarnings(checkpoint, published, options),
     ...cacheWarnings(target.layout.device, options),
   ];
   for (const warning of warnings) hooks.log.warning(warning);
-  const subject = { modelName: model.name, config, quantisation, generation: checkpoint.generation };
+  const { generation, pooling } = checkpoint;
+  const subject = { modelName: model.name, config, quantisation, generation, pooling };
   const packer = new WeightPacker(checkpoint.tensors, target.layout, plans);
   const request = { plan: plans[0]!, limits: options.limits, timingCache: startingCache, log: hooks.log };
   const kernels = target.buildKernels?.(request) ?? NO_KERNELS;

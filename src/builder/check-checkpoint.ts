@@ -1,7 +1,7 @@
 import { DEVICE_TRAITS, type DeviceName } from '../core/device.js';
 import { AloftError } from '../core/errors.js';
 import type { Plan, PlanWeight, WeightPart } from '../plan/plan.js';
-import { formatText } from '../plan/weight-format.js';
+import { formatText, hasOrder } from '../plan/weight-format.js';
 import type { BuildOptions } from './build-options.js';
 import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { BuildPlans } from './plans.js';
@@ -88,6 +88,11 @@ function checkCuts(name: string, { source, format }: PlanWeight, worldSize: numb
   const group = format.type === 'quantised' ? format.group : null;
   for (const { shape, slice } of source.parts) {
     if (slice?.axis !== 1 || group === null) continue;
+    if (hasOrder(format))
+      throw new AloftError(
+        'SHARDING_IMPOSSIBLE',
+        `--tp_size ${worldSize} cuts '${name}' by inputs, whose groups lie in act order over all of them. Build for one rank, or with --quantization int8.`,
+      );
     if (slice.start % group === 0 && (slice.end % group === 0 || slice.end === shape[1])) continue;
     throw new AloftError(
       'SHARDING_IMPOSSIBLE',

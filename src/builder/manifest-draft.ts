@@ -1,8 +1,10 @@
 import type { ManifestDraft } from '../engine/engine-writer.js';
-import type { BuildOptions, BuildTarget } from './build-options.js';
+import type { BuildOptions, BuildTarget, EmbeddingChoice } from './build-options.js';
+import type { Checkpoint } from './checkpoint/checkpoint.js';
 import type { GenerationConfig } from './checkpoint/generation-config.js';
 import type { ModelConfig } from './checkpoint/model-config.js';
 import type { Quantisation } from './passes/quantise.js';
+import { DEFAULT_POOLING } from './checkpoint/pooling.js';
 import { formatText, type QuantisedElement } from '../plan/weight-format.js';
 
 /** Bits of quant_mode. */
@@ -19,6 +21,7 @@ export interface BuildSubject {
   readonly config: ModelConfig;
   readonly quantisation: Quantisation | null;
   readonly generation: GenerationConfig;
+  readonly pooling: Checkpoint['pooling'];
 }
 
 /** config.json in TensorRT-LLM's layout: sizes are global, plugin values are a dtype or false. */
@@ -99,9 +102,9 @@ function pluginConfig({ quantisation }: BuildSubject, options: BuildOptions): Ma
 }
 
 function aloftSection(
-  { config, quantisation, generation }: BuildSubject,
+  { config, quantisation, generation, pooling }: BuildSubject,
   { layout, deviceArchitecture, createdBy }: BuildTarget,
-  { limits, precision, kvCache }: BuildOptions,
+  { limits, precision, kvCache, embedding }: BuildOptions,
 ): ManifestDraft['aloft'] {
   return {
     created_by: createdBy,
@@ -120,6 +123,7 @@ function aloftSection(
     quantised_parts: Array.from(quantisation?.parts ?? []),
     quantised_format: quantisation === null ? null : formatText(quantisation.format),
     kv_cache_dtype: kvCache === 'auto' ? precision : kvCache,
+    ...(embedding === null ? {} : { embedding: embeddingSection(embedding, pooling) }),
     bos_id: generation.bosId,
     pad_id: generation.padId,
     end_ids: [...generation.endIds],
@@ -131,4 +135,14 @@ function aloftSection(
       repetition_penalty: generation.repetitionPenalty,
     },
   };
+}
+
+/** A pooling that is chosen needs nothing that the checkpoint says. */
+function embeddingSection(
+  { pooling: wanted }: EmbeddingChoice,
+  published: Checkpoint['pooling'],
+): NonNullable<ManifestDraft['aloft']['embedding']> {
+  if (wanted !== 'auto') return { pooling: wanted, is_normalised: true };
+  const { pooling, isNormalised } = published?.() ?? DEFAULT_POOLING;
+  return { pooling, is_normalised: isNormalised };
 }

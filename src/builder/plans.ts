@@ -8,6 +8,7 @@ import type { ModelFile } from './models/model-file.js';
 import { modelFileFor } from './models/registry.js';
 import { fuse } from './passes/fuse.js';
 import { chooseKvDtype } from './passes/choose-kv-dtype.js';
+import { hiddenStates } from './passes/hidden-states.js';
 import { type Quantisation, quantise } from './passes/quantise.js';
 import { shard } from './passes/shard.js';
 import { chosenQuantisation } from './quantisation-choice.js';
@@ -18,8 +19,10 @@ export interface BuildPlans {
   readonly config: ModelConfig;
   /** Formats of quantised weights; null for none. */
   readonly quantisation: Quantisation | null;
-  /** The model as its file defines it, before any pass. */
+  /** The model as its file defines it for the task, before any pass. */
   readonly definition: Plan;
+  /** The same with every weight that a published checkpoint has. */
+  readonly published: Plan;
   /** One per rank, after all passes. */
   readonly ranks: readonly Plan[];
 }
@@ -28,13 +31,22 @@ export interface BuildPlans {
 export function definePlans(given: ModelConfig, options: BuildOptions): BuildPlans {
   const config = withoutIdleWindows(withOverrides(given, options), options);
   const model = modelFileFor(config.architecture, config.path);
-  const definition = model.define(config, PRECISION_DTYPE[options.precision]);
+  const generating = model.define(config, PRECISION_DTYPE[options.precision]);
+  const definition =
+    options.embedding === null ? generating : { ...generating, plan: hiddenStates(generating.plan) };
   const quantisation = chosenQuantisation(options.quantisation, config);
   const ranks = Array.from({ length: options.worldSize }, (_, rank) =>
     chooseKvDtype(fuse(quantise(shard(definition, rank, options.worldSize), quantisation)), options.kvCache),
   );
   for (const plan of ranks) validatePlan(plan);
-  return { model, config, quantisation, definition: definition.plan, ranks };
+  return {
+    model,
+    config,
+    quantisation,
+    definition: definition.plan,
+    published: generating.plan,
+    ranks,
+  };
 }
 
 /** Windows that no sequence of the engine fills hide nothing: their layers are those without one. */

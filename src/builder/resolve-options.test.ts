@@ -34,6 +34,7 @@ test('the defaults are TensorRT-LLM’s, except that blocks are smaller: more of
         customAllReduce: false,
         parallelBuild: false,
       },
+      embedding: null,
       ropeTheta: null,
       ropeScaling: null,
       timingCachePath: null,
@@ -120,6 +121,17 @@ test.each<[Given, string]>([
   [{ int8_kv_cache: true }, 'int8'],
   [{ fp8_kv_cache: true }, 'fp8'],
 ])('KV cache of %j is %s', (given, expected) => expect(withModel(given).options.kvCache).toBe(expected));
+
+test('a model of embeddings generates nothing, and only it has a pooling', () => {
+  expect(withModel({ task: 'embed' }).options).toMatchObject({
+    embedding: { pooling: 'auto' },
+    limits: { maxInputTokens: 2048, maxOutputTokens: 1 },
+  });
+  expect(withModel({ task: 'embed', pooling: 'mean' }).options.embedding).toEqual({ pooling: 'mean' });
+  const quantised = { task: 'embed', use_weight_only: true, quantize_lm_head: true } as const;
+  expect(faultOf(() => withModel(quantised)).message).toMatch(/has no lm_head/);
+  expect(faultOf(() => withModel({ pooling: 'mean' })).message).toMatch(/^--pooling mean is for embeddings/);
+});
 
 test('one of world_size and tp_size is enough', () => {
   expect(withModel({ tp_size: '2' }).options.worldSize).toBe(2);

@@ -1,5 +1,6 @@
 /** From the flags of `aloft build` to what the build does, with TensorRT-LLM 0.5's rules of derivation. Pure. */
 import { KV_CACHE_NAMES, type PrecisionName } from '../core/dtype.js';
+import { POOLINGS } from '../core/embedding.js';
 import { AloftError } from '../core/errors.js';
 import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
@@ -36,6 +37,7 @@ export function resolveBuildOptions(given: GivenFlags): ResolvedBuild {
     worldSize: worldSize(flags),
     limits: limitsOf(flags),
     plugins: pluginsOf(flags),
+    embedding: embeddingOf(flags),
     ropeTheta: flags.given('rotary_base') ? flags.number('rotary_base') : null,
     ropeScaling: ropeScaling(flags),
     timingCachePath: flags.given('timing_cache') ? flags.text('timing_cache') : null,
@@ -134,6 +136,17 @@ function kvCacheOf(flags: FlagReader): BuildOptions['kvCache'] {
   return KV_CACHE_NAMES.find((name) => name === chosen) ?? 'auto';
 }
 
+function embeddingOf(flags: FlagReader): BuildOptions['embedding'] {
+  const pooling = POOLINGS.find((one) => one === flags.text('pooling')) ?? 'auto';
+  if (flags.text('task') === 'embed') {
+    if (flags.given('quantize_lm_head'))
+      usage('A model of embeddings has no lm_head. Drop --quantize_lm_head.');
+    return { pooling };
+  }
+  if (pooling !== 'auto') usage(`--pooling ${pooling} is for embeddings. Add --task embed.`);
+  return null;
+}
+
 /** TensorRT-LLM wants world_size = tp_size x pp_size to be spelled out; here one of them is enough. */
 function worldSize(flags: FlagReader): number {
   if (flags.number('pp_size') > 1)
@@ -153,7 +166,7 @@ function limitsOf(flags: FlagReader): EngineLimits {
   return {
     maxBatchSize: flags.number('max_batch_size'),
     maxInputTokens: flags.number('max_input_len'),
-    maxOutputTokens: flags.number('max_output_len'),
+    maxOutputTokens: flags.text('task') === 'embed' ? 1 : flags.number('max_output_len'),
     isOutputLimited: flags.given('max_output_len'),
     maxBeamWidth: flags.number('max_beam_width'),
     maxStepTokens: flags.given('max_num_tokens') ? flags.number('max_num_tokens') : null,

@@ -49,7 +49,7 @@ const CAUSES: readonly (readonly [sign: RegExp, cause: string])[] = [
   ],
   [
     /^(layers|embed_tokens|encoder|h)\./,
-    "it was saved as a base model without its head, so its names lack 'model.': save the model with its head",
+    "it was saved as a base model without its head: save the model with its head, or build it with '--task embed'",
   ],
 ];
 

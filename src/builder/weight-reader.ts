@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT, type DType, tensorBytes } from '../core/dtype.js';
-import { invariant } from '../core/errors.js';
+import { AloftError, invariant } from '../core/errors.js';
 import type { HostTensor } from '../core/tensor.js';
 import type { WeightData } from '../device/weight-layout.js';
 import { allocateHost, type HostArea } from '../ffi/memory.js';
@@ -14,9 +14,10 @@ import { addOffset } from './offset-values.js';
  * numbers, which are a view of the checkpoint where nothing has to be moved, else memory freed afterwards.
  */
 export function useWeight<T>(tensors: TensorSource, weight: PlanWeight, use: (data: WeightData) => T): T {
-  const { parts } = weight.source;
-  if (hasCodes(tensors, weight)) return useCodes(tensors, weight, use);
+  const { parts, isIdentity } = weight.source;
   const useNumbers = (tensor: HostTensor): T => use({ kind: 'dense', tensor });
+  if (isIdentity) return useNumbers(identity(weight.shape[0]!));
+  if (hasCodes(tensors, weight)) return useCodes(tensors, weight, use);
   const [first] = parts;
   if (parts.length === 1 && first !== undefined && isContiguous(first))
     return useNumbers(addOffset(keptRows(tensors.read(first.tensor), first), first.offset));
@@ -47,9 +48,11 @@ function useCodes<T>(
   const codes = new JoinedTensor('i8', parts);
   const scales = new JoinedTensor(format.scaleDtype, groupParts);
   const zeros = format.hasZeros ? new JoinedTensor('u8', groupParts) : null;
+  let order: HostTensor | null = null;
   try {
     for (const [index, part] of parts.entries()) {
       const coded = tensors.readCodes!(part.tensor);
+      order = commonOrder(order, coded.order, parts);
       codes.append(coded.codes, part);
       scales.append(coded.scales, groupParts[index]!);
       zeros?.append(coded.zeros!, groupParts[index]!);
@@ -59,10 +62,24 @@ function useCodes<T>(
       codes: codes.tensor,
       scales: scales.tensor,
       zeros: zeros?.tensor ?? null,
+      order,
     });
   } finally {
     for (const joined of [codes, scales, zeros]) joined?.dispose();
   }
+}
+
+/** The order of codes that are multiplied by the same inputs. @throws {AloftError} UNSUPPORTED when it is not the same */
+function commonOrder(
+  before: HostTensor | null,
+  order: HostTensor | null,
+  parts: readonly WeightPart[],
+): HostTensor | null {
+  if (before === null || order === null || Buffer.compare(before.bytes, order.bytes) === 0) return order;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `${parts.map(({ tensor }) => tensor).join(', ')} are multiplied at once, but their codes lie in different orders. Build with --quantization none or int8.`,
+  );
 }
 
 /** The part of a tensor's scales or zeros that belongs to a part of its codes. */
@@ -98,6 +115,12 @@ class JoinedTensor {
   dispose(): void {
     this.#area.dispose();
   }
+}
+
+function identity(size: number): HostTensor {
+  const values = new Float32Array(size * size);
+  for (let row = 0; row < size; row++) values[row * size + row] = 1;
+  return { dtype: 'f32', shape: [size, size], bytes: new Uint8Array(values.buffer) };
 }
 
 const isContiguous = ({ slice, headRows }: WeightPart): boolean =>

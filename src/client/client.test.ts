@@ -154,6 +154,9 @@ describe('command', () => {
     expect(many.out).toBe('[0]  echo of a\n[1]  echo of a\n');
     const scored = await run('client', ...url(), '-p', 'a', '-S', '-o', '2', '--return-log-probs');
     expect(scored.out).toMatch(/^ e\noutput_log_probs = \[-?[\d.]+,-?[\d.]+\]\n$/);
+    const asJson = await run('client', ...url(), '-p', 'a', '-S', '-n', '2', '--json');
+    const answer: unknown = JSON.parse(asJson.out);
+    expect(answer).toMatchObject({ request: 0, texts: [' echo of a', ' echo of a'] });
   });
 
   test.each([
@@ -219,7 +222,8 @@ describe('command', () => {
     const unknown = await run('client', ...url(), '-p', 'a', '--model-name', 'nope');
     expect([unknown.status, unknown.err]).toEqual([
       1,
-      expect.stringMatching(/Received an error from server:\nRequest for unknown model: 'nope'/),
+      // One error, and nothing after it.
+      expect.stringMatching(/^Received an error from server:\nRequest for unknown model: 'nope'[^\n]*\n$/),
     ]);
     expect((await run('client', ...url())).status).toBe(2);
   });

@@ -17,6 +17,8 @@ export interface ClientCommand {
   /** The answer must be this; undefined does not check. */
   readonly expectedOutput: string | undefined;
   readonly verbose: boolean;
+  /** Prints each answer as one line of JSON. */
+  readonly isJson: boolean;
 }
 
 export interface ClientTerminal {
@@ -45,8 +47,8 @@ async function runOne(
 ): Promise<boolean> {
   const isOnly = command.concurrency === 1;
   // Several answers at once would be torn into each other: they are printed whole.
-  const isShownAtOnce =
-    isOnly && (command.request.sequenceCount ?? 1) === 1 && (command.request.beamWidth ?? 1) === 1;
+  const hasOneText = (command.request.sequenceCount ?? 1) === 1 && (command.request.beamWidth ?? 1) === 1;
+  const isShownAtOnce = isOnly && hasOneText && !command.isJson;
   const stop = timerSignal(command.stopAfterMs);
   const timeout = timerSignal(command.timeoutMs);
   const signal = AbortSignal.any([stop.signal, timeout.signal]);
@@ -58,6 +60,13 @@ async function runOne(
     for await (const piece of client.generate(request, { signal })) {
       answer.add(piece, performance.now());
       if (isShownAtOnce) terminal.out(piece.text);
+    }
+    if (command.isJson) {
+      terminal.out(`${JSON.stringify({ request: index, ...answer.plain(startMs) })}\n`);
+      return checkOutput(command, answer, {
+        out: (text) => terminal.error(text),
+        error: (text) => terminal.error(text),
+      });
     }
     if (isShownAtOnce) terminal.out('\n');
     else for (const [name, text] of answer.named(index, isOnly)) terminal.out(`[${name}] ${text}\n`);
@@ -107,6 +116,14 @@ class Answer {
     this.#firstMs ??= nowMs;
     this.#lastMs = nowMs;
     this.#pieceCount++;
+  }
+
+  plain(startMs: number): object {
+    return {
+      texts: [...this.#texts.values()],
+      ...(this.logProbs.length > 0 ? { logProbs: this.logProbs } : {}),
+      durations: { firstResponseMs: (this.#firstMs ?? startMs) - startMs, wholeMs: this.#lastMs - startMs },
+    };
   }
 
   timing(startMs: number): string {

@@ -2,6 +2,7 @@
  * The one catalogue of errors. A message is one sentence that says what is wrong, where, and how to fix it.
  * Every code maps to a gRPC status, an HTTP status and a process exit code, and says whether a retry can help.
  */
+import { editDistance } from './edit-distance.js';
 
 /** gRPC status codes: https://grpc.io/docs/guides/status-codes/ */
 export const GRPC = {
@@ -59,6 +60,7 @@ const unavailable = (meaning: string): ErrorKind => ({
   meaning,
 });
 
+/** All codes. @internal */
 export const ERROR_CATALOGUE = {
   // Command line and configuration
   USAGE: userMistake('A flag or argument is unknown, missing or out of range.'),
@@ -91,6 +93,15 @@ export const ERROR_CATALOGUE = {
   SHARDING_IMPOSSIBLE: userMistake(
     'The number of ranks (tp_size) does not divide the heads or the layer sizes.',
   ),
+
+  // Downloads
+  HUB_UNREACHABLE: unavailable('The hub of models cannot be reached, is busy, or broke a download off.'),
+  HUB_DENIED: {
+    ...userMistake('The hub refuses a model or a token.'),
+    grpc: GRPC.PERMISSION_DENIED,
+    http: 403,
+  },
+  DOWNLOAD_CORRUPT: unavailable('A downloaded file does not match its checksum and was removed.'),
 
   // Engines
   ENGINE_NOT_FOUND: notFound('No engine in the directory.'),
@@ -224,11 +235,14 @@ export const ERROR_CATALOGUE = {
   },
 } as const satisfies Record<string, ErrorKind>;
 
+/** Code of an error: docs/reference/errors.md lists all. */
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
 /** Every error that Aloft raises on purpose. */
 export class AloftError extends Error {
+  /** `AloftError`. */
   override readonly name = 'AloftError';
+  /** Code by which programs tell errors apart. */
   readonly code: ErrorCode;
 
   /** @param message One sentence: what is wrong, where, and how to fix it. */
@@ -237,6 +251,7 @@ export class AloftError extends Error {
     this.code = code;
   }
 
+  /** Statuses of gRPC, HTTP and processes, and whether a retry helps. */
   get kind(): ErrorKind {
     return ERROR_CATALOGUE[this.code];
   }
@@ -278,18 +293,4 @@ export function suggestion(word: string, candidates: readonly string[]): string 
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -49,6 +49,7 @@ export const REQUEST_LIMITS = {
   tools: { max: 256, unit: 'tools', of: 'tools of a chat' },
   toolCharacters: { max: 400_000, unit: 'characters', of: 'JSON of the schemas of all tools' },
   prompts: { max: 256, unit: 'prompts', of: 'prompts of one completions request' },
+  inputs: { max: 2048, unit: 'inputs', of: 'inputs of one embeddings request' },
   codecBytes: { max: 2 ** 20, unit: 'bytes of text', of: 'texts of a request to a preprocessing model' },
   codecIds: { max: 262_144, unit: 'ids', of: 'token ids of a request to a postprocessing model' },
   codecRows: { max: 4096, unit: 'sequences', of: 'sequences of a request to a postprocessing model' },

@@ -10,9 +10,11 @@ import type { SamplingParams } from './sampling.js';
  * transformers. Presence and frequency penalties, which transformers lacks, are subtracted from the same values.
  */
 export interface BeamParams {
+  /** Number of beams. */
   readonly width: number;
   /** Rank = cumulative score / length ** lengthPenalty, as in Hugging Face transformers. */
   readonly lengthPenalty: number;
+  /** True if the search ends as soon as there are as many ended beams as its width. */
   readonly earlyStopping: boolean;
 }
 
@@ -47,30 +49,45 @@ export interface TokenRequest {
   readonly course?: TokenCourse | undefined;
 }
 
+/** Cause of a sequence's end: an end id, its length, a stop string or stop tokens, or what cut it off. */
 export type FinishReason = 'stop' | 'length' | 'stop_word' | 'cancelled' | 'deadline' | 'error';
 
 /** Log probability of one token with the most likely alternatives, natural logarithm. */
 export interface TokenLogprobs {
+  /** The token. */
   readonly tokenId: number;
+  /** Its log probability. */
   readonly logprob: number;
   /** Most likely first; length as asked for. */
-  readonly top: readonly { readonly tokenId: number; readonly logprob: number }[];
+  readonly top: readonly {
+    /** The token. */
+    readonly tokenId: number;
+    /** Its log probability. */
+    readonly logprob: number;
+  }[];
 }
 
 /** Milliseconds on the batcher's clock. */
 export interface RequestTimings {
+  /** When it was submitted. */
   readonly submittedMs: number;
+  /** When a step first had it. */
   readonly scheduledMs: number | undefined;
+  /** When its first token came. */
   readonly firstTokenMs: number | undefined;
+  /** When it ended. */
   readonly finishedMs: number | undefined;
 }
 
+/** Counts of a request. */
 export interface Usage {
+  /** Tokens of the prompt. */
   readonly promptTokens: number;
   /** Prompt tokens whose KV came from the prefix cache. */
   readonly cachedPromptTokens: number;
+  /** Generated tokens of all sequences. */
   readonly outputTokens: number;
-  /** Absent for a request that never came to a KV cache. */
+  /** Blocks of the KV cache. Absent for a request that never came to a KV cache. */
   readonly kvBlocks?: KvBlockUsage;
 }
 

@@ -63,7 +63,7 @@ export const OPENAI_LOGIT_BIAS_RANGE: NumberRange = { min: -100, max: 100 };
 export const LOWEST_TEMPERATURE = 1e-5;
 
 export const SAMPLING_FIELDS = {
-  /** Divides the logits. 0 means greedy, and so does what is below {@link LOWEST_TEMPERATURE}. */
+  /** Divides the logits. 0 means greedy, and so does what is below `LOWEST_TEMPERATURE`. */
   temperature: {
     kind: 'filter',
     range: { min: 0, max: 100 },

@@ -5,7 +5,7 @@ import type { HostTensor } from '../core/tensor.js';
 import { addressOf, allocateHost } from '../ffi/memory.js';
 import type { CpuPackReport, GroupQuantiser, SourceCodes, SourceMatrix } from '../ops/linear/cpu/cpu.js';
 import type { PlanWeight } from '../plan/plan.js';
-import { formatText, groupsOf, isQuantised } from '../plan/weight-format.js';
+import { formatText, groupsOf, hasOrder, isQuantised } from '../plan/weight-format.js';
 import type { PackReport, WeightData } from './weight-layout.js';
 
 /** Rows and columns; a vector is one row. */
@@ -29,7 +29,7 @@ export function sourceMatrix({ dtype, shape, bytes }: HostTensor, weight: PlanWe
  * @throws {AloftError} TENSOR_MISMATCH
  */
 export function sourceCodes(
-  { codes, scales, zeros }: Extract<WeightData, { kind: 'quantised' }>,
+  { codes, scales, zeros, order }: Extract<WeightData, { kind: 'quantised' }>,
   weight: PlanWeight,
 ): SourceCodes {
   const { format } = weight;
@@ -39,7 +39,8 @@ export function sourceCodes(
   const fits =
     isTensor(codes, 'i8', rowCount * columnCount) &&
     isTensor(scales, format.scaleDtype, count) &&
-    (format.hasZeros ? zeros !== null && isTensor(zeros, 'u8', count) : zeros === null);
+    (format.hasZeros ? zeros !== null && isTensor(zeros, 'u8', count) : zeros === null) &&
+    (hasOrder(format) ? order !== null && isTensor(order, 'i32', columnCount) : order === null);
   if (!fits) {
     const found = [codes, scales, ...(zeros === null ? [] : [zeros])];
     const list = found.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
@@ -49,7 +50,9 @@ export function sourceCodes(
     );
   }
   const addresses = { codes: addressOf(codes.bytes), scales: addressOf(scales.bytes) };
-  return { ...addresses, zeros: zeros === null ? 0 : addressOf(zeros.bytes), rowCount, columnCount };
+  const addressOrNone = (tensor: HostTensor | null): number =>
+    tensor === null ? 0 : addressOf(tensor.bytes);
+  return { ...addresses, zeros: addressOrNone(zeros), order: addressOrNone(order), rowCount, columnCount };
 }
 
 const isTensor = (tensor: HostTensor, dtype: DType, count: number): boolean =>
@@ -71,7 +74,8 @@ export function useGroupedCodes(
     return NOTHING_LOST;
   }
   const { format } = weight;
-  invariant(isQuantised(format) && format.group !== null, () => `groups for ${formatText(format)}`);
+  const isOwn = isQuantised(format) && format.group !== null && !hasOrder(format);
+  invariant(isOwn, () => `numbers quantised to ${formatText(format)}`);
   const matrix = sourceMatrix(source.tensor, weight);
   const { rowCount, columnCount } = matrix;
   const count = rowCount * groupsOf(format, columnCount);
@@ -80,7 +84,7 @@ export function useGroupedCodes(
   try {
     const [codes = 0, scales = 0, zeros = 0] = areas.map((area) => area?.address);
     const report = quantise(matrix, format.group, { codes, scales, zeros });
-    use({ codes, scales, zeros, rowCount, columnCount });
+    use({ codes, scales, zeros, order: 0, rowCount, columnCount });
     return checkedReport(report, weight, source.tensor);
   } finally {
     for (const area of areas) area?.dispose();

@@ -29,6 +29,8 @@ export type WeightData =
       readonly scales: HostTensor;
       /** [rows, groups] u8; null in a format without zeros. */
       readonly zeros: HostTensor | null;
+      /** [columns] i32: the input of each code; null where codes lie in the order of inputs. */
+      readonly order: HostTensor | null;
     };
 
 /** Squared error of a quantised weight, to report what quantisation cost. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEVICE_NAMES } from '../core/device.js';
+import { POOLINGS } from '../core/embedding.js';
 import { AloftError } from '../core/errors.js';
 import { readingFile } from '../core/file-fault.js';
 import { withoutMark } from '../core/file-json.js';
@@ -102,6 +103,13 @@ const AloftSection = Type.Object({
   /** Parts that are stored quantised (any of `layers`, `lm_head`, `embedding`), and their format, such as `int8 per channel`. */
   quantised_parts: Type.Array(Type.String()),
   quantised_format: Optional(Type.String()),
+  /** Absent: the engine generates text. */
+  embedding: Type.Optional(
+    Type.Object({
+      pooling: Type.Enum([...POOLINGS]),
+      is_normalised: Type.Boolean(),
+    }),
+  ),
   /** Element type of the KV cache. */
   kv_cache_dtype: Type.Union([
     Type.Literal('float16'),

@@ -26,6 +26,7 @@ const Format = Type.Union([
     group: Type.Union(INT4_GROUPS.map((group) => Type.Literal(group))),
     hasZeros: Type.Boolean(),
     scaleDtype: Type.Literal('f16'),
+    hasOrder: Type.Optional(Type.Boolean()),
   }),
 ]);
 
@@ -58,6 +59,7 @@ const PLAN = Type.Object({
     Type.Object({ shape: Type.Array(Size, { minItems: 1, maxItems: 4 }), format: Format }),
   ),
   logits: Name,
+  results: Type.Optional(Type.Literal('hiddenStates')),
 });
 
 /** @param fail called with what is wrong, as a clause; must throw */

@@ -1,9 +1,9 @@
 /** Counts pages of mapped files that somebody has truncated away; without it, reading one ends the process. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { kernelLibraryPath } from './kernel-library-path.js';
 import { openLibrary } from './library.js';
 
-const LIBRARY_PATH = fileURLToPath(new URL('../native/libaloft-cpu.so', import.meta.url));
+const LIBRARY_PATH = kernelLibraryPath();
 
 export interface WatchedMapping {
   /** Number of pages that were read and are gone; their bytes are zeros since. */

@@ -192,3 +192,74 @@ test('constraint: a JSON schema holds the demo model to its form, and a bad one 
   const refused = llm.complete({ prompt: 'x', constraint: { type: 'regex', pattern: '(a)\\1' } });
   await expect(refused).rejects.toThrow(/A backreference/);
 });
+
+test("a caller's mistake fails with REQUEST_INVALID and one sentence, as an event or thrown", async () => {
+  const wrong = { prompt: 'The sun', tempreature: 1 } as { prompt: string };
+  const [event, ...more] = await collect(llm.generate(wrong));
+  expect(event).toMatchObject({ type: 'failed', error: { code: 'REQUEST_INVALID' } });
+  expect(more).toEqual([]);
+  await expect(llm.complete(wrong)).rejects.toThrow(
+    /^A request has no member 'tempreature'; did you mean temperature\?$/,
+  );
+});
+
+test('stream gives the text alone, and throws what a request failed with', async () => {
+  let text = '';
+  for await (const piece of llm.stream({ prompt: 'Once upon a time', ...GREEDY })) text += piece;
+  expect(text).toBe((await llm.complete({ prompt: 'Once upon a time', ...GREEDY })).text);
+  await expect(async () => {
+    for await (const _ of llm.stream({ prompt: 'x '.repeat(500) })) continue;
+  }).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
+});
+
+test('a session answers with its history, keeps what came of an answer that was left, and nothing of a failed one', async () => {
+  const session = llm.session({ system: 'Be brief.', ...GREEDY, maxOutputTokens: 8 });
+  const ask = async (text: string) => {
+    let answer = '';
+    for await (const piece of session.ask(text)) answer += piece;
+    return answer;
+  };
+  const first = await ask('What is deep learning ?');
+  expect(session.messages).toEqual([
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'What is deep learning ?' },
+    { role: 'assistant', content: first },
+  ]);
+  for await (const piece of session.ask('Why ?')) {
+    expect(piece).not.toBe('');
+    break;
+  }
+  expect(session.messages).toHaveLength(5);
+  await expect(ask('x '.repeat(500))).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
+  expect(session.messages).toHaveLength(5);
+});
+
+test('durations are since the request was made, and an abort has its reason as cause', async () => {
+  const { durations } = await llm.complete({ prompt: 'The sun', ...GREEDY });
+  expect(durations.queuedMs).toBeGreaterThanOrEqual(0);
+  expect(durations.firstTokenMs).toBeGreaterThanOrEqual(durations.queuedMs!);
+  expect(durations.wholeMs).toBeGreaterThanOrEqual(durations.firstTokenMs!);
+  const controller = new AbortController();
+  const aborted = llm.complete({ prompt: 'The sun', ignoreEos: true }, controller.signal);
+  const reason = new Error('enough');
+  controller.abort(reason);
+  await expect(aborted).rejects.toMatchObject({ code: 'CANCELLED', cause: reason });
+});
+
+test('loading tells its stages, and ends when its signal aborts', async () => {
+  const stages: string[] = [];
+  const loaded = await LLM.load(engine, { onProgress: ({ stage }) => void stages.push(stage) });
+  await loaded.close();
+  expect(stages).toEqual(['tokenizer', 'weights', 'ready']);
+  for (const at of ['tokenizer', 'weights'] as const) {
+    const controller = new AbortController();
+    const loading = LLM.load(engine, {
+      signal: controller.signal,
+      onProgress: ({ stage }) => stage === at && controller.abort('enough'),
+    });
+    await expect(loading).rejects.toMatchObject({ code: 'CANCELLED', cause: 'enough' });
+  }
+  await expect(LLM.load(engine, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'CANCELLED',
+  });
+});

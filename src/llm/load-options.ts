@@ -9,9 +9,22 @@ export interface LoadOptions extends Omit<OpenExecutorOptions, 'engineDirectory'
   readonly tokenizerDirectory?: string;
   /** Name that clients see; default: the engine's model name. */
   readonly modelName?: string;
+  /** Options of the scheduler of requests. */
   readonly scheduler?: Partial<BatcherOptions>;
+  /** Ends loading when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Called as each stage of loading begins. */
+  readonly onProgress?: (progress: LoadProgress) => void;
   /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
   readonly executorUrl?: string;
+}
+
+/** Stage that loading has come to. */
+export interface LoadProgress {
+  /** Files of text first, then weights and cache on the device, then nothing more. */
+  readonly stage: 'tokenizer' | 'weights' | 'ready';
+  /** Bytes of the engine's weights, all ranks together. */
+  readonly weightBytes: number;
 }
 
 /** Separates options that a user gave in one list into those of the executor and those of its scheduler. */

@@ -1,5 +1,7 @@
 /** From an engine directory to something that answers: executor thread, batcher, tokenizer, text. */
 import { DEVICE_TRAITS } from '../core/device.js';
+import type { EmbeddingTraits } from '../core/embedding.js';
+import { AloftError } from '../core/errors.js';
 import type { ModelCard } from '../core/generate.js';
 import { type EngineManifest, readManifest } from '../engine/manifest.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../run/batcher/batcher-options.js';
@@ -13,7 +15,7 @@ import { type GenerationDefaults, loadGenerationDefaults } from '../text/generat
 import { TextGenerator } from '../text/generator.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-import type { LoadOptions } from './load-options.js';
+import type { LoadOptions, LoadProgress } from './load-options.js';
 
 const EXECUTOR_URL = new URL('../run/ranks/open-engine.js', import.meta.url).href;
 
@@ -35,8 +37,9 @@ export interface LoadedEngine extends LoadedBatcher {
 export async function loadBatcher(engineDirectory: string, options: LoadOptions): Promise<LoadedBatcher> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;
-  const { tokenizerDirectory: _, modelName: __, scheduler, executorUrl, ...open } = options;
-  const batcher = await openThreadedBatcher({
+  const { tokenizerDirectory: _, modelName: __, onProgress: ___, signal, ...rest } = options;
+  const { scheduler, executorUrl, ...open } = rest;
+  const opening = openThreadedBatcher({
     executorUrl: executorUrl ?? EXECUTOR_URL,
     executorOptions: { ...open, engineDirectory } satisfies OpenExecutorOptions,
     batcher: {
@@ -49,17 +52,55 @@ export async function loadBatcher(engineDirectory: string, options: LoadOptions)
       ...scheduler,
     },
   });
-  return { manifest, batcher };
+  return { manifest, batcher: await unlessAborted(opening, signal) };
+}
+
+/** A thread that reads weights cannot be stopped in the middle: it is closed as soon as it is open. */
+async function unlessAborted(
+  opening: Promise<ThreadedBatcher>,
+  signal: AbortSignal | undefined,
+): Promise<ThreadedBatcher> {
+  if (signal === undefined) return await opening;
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(cancelled(signal));
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([opening, aborted]);
+  } catch (fault) {
+    opening.then(
+      (batcher) => batcher.close(),
+      () => {}, // it has failed by itself
+    );
+    throw fault;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function cancelled({ reason }: AbortSignal): AloftError {
+  return new AloftError('CANCELLED', 'Loading was cancelled by its signal.', { cause: reason });
 }
 
 export async function loadEngine(engineDirectory: string, options: LoadOptions): Promise<LoadedEngine> {
-  readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth reporting
+  const { onProgress, signal } = options;
+  const manifest = readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth reporting
+  const weightBytes = manifest.aloft.ranks.reduce((sum, { bytes }) => sum + bytes, 0);
+  const report = (stage: LoadProgress['stage']): void => {
+    if (signal?.aborted) throw cancelled(signal);
+    onProgress?.({ stage, weightBytes });
+  };
+  report('tokenizer');
   const tokenizerDirectory = options.tokenizerDirectory ?? engineDirectory;
   // The tokenizer before the weights: a missing one is found in milliseconds.
   const tokenizer = await loadTokenizer(tokenizerDirectory);
   const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
   const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
+  report('weights');
   const engine = await loadBatcher(engineDirectory, options);
+  onProgress?.({ stage: 'ready', weightBytes });
   const model = modelCard(engine, options, chatTemplate);
   return {
     ...engine,
@@ -67,6 +108,17 @@ export async function loadEngine(engineDirectory: string, options: LoadOptions):
     defaults,
     text: new TextGenerator({ model, batcher: engine.batcher, tokenizer, chatTemplate, defaults }),
   };
+}
+
+function embeddingTraits({ aloft, builder_config: build }: EngineManifest): EmbeddingTraits | undefined {
+  const { embedding } = aloft;
+  return (
+    embedding && {
+      columns: build.hidden_size,
+      pooling: embedding.pooling,
+      isNormalised: embedding.is_normalised,
+    }
+  );
 }
 
 function modelCard(
@@ -83,6 +135,7 @@ function modelCard(
     maxSequenceTokens: limits.maxSequenceTokens,
     precision: manifest.builder_config.precision,
     hasChatTemplate: chatTemplate !== undefined,
+    embedding: embeddingTraits(manifest),
     callFormat: chatTemplate && callFormatOf(chatTemplate.toolSource),
     thought: chatTemplate && thoughtTagsOf(chatTemplate.toolSource),
   };

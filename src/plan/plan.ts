@@ -56,6 +56,8 @@ export interface HeadRows {
 /** Parts concatenated along axis 0, then zero rows up to the weight's own shape (padded vocabulary). */
 interface WeightSource {
   readonly parts: readonly WeightPart[];
+  /** Ones on the diagonal and zeros elsewhere; there are no parts. */
+  readonly isIdentity?: true;
 }
 
 export interface Plan {
@@ -69,6 +71,13 @@ export interface Plan {
   readonly dims: PlanDims;
   readonly ops: readonly PlanOp[];
   readonly weights: Readonly<Record<WeightName, PlanWeight>>;
-  /** The buffer that holds the logits: [logits, vocabulary] f32. */
+  /** The buffer that holds the results: [logits, result columns or more] f32. */
   readonly logits: BufferName;
+  /** Results of a token. Absent: its logits. */
+  readonly results?: 'hiddenStates';
+}
+
+/** Numbers that a step gives for a token whose results are wanted. */
+export function resultColumns({ results, dims }: Plan): number {
+  return results === 'hiddenStates' ? dims.hidden : dims.vocabulary;
 }

@@ -3,7 +3,7 @@ import { inferPlan, type InferredPlan } from './infer.js';
 import { weightsOf } from './operands.js';
 import { definitionOf } from './ops/index.js';
 import type { WeightRole } from './ops/op-definition.js';
-import type { Plan, WeightName } from './plan.js';
+import { type Plan, resultColumns, type WeightName } from './plan.js';
 
 /**
  * Checks that a plan can run on its own: shapes fit, every weight is used for one purpose, every layer appends to its
@@ -18,8 +18,8 @@ export function validatePlan(plan: Plan): InferredPlan {
   if (plan.worldSize === 1 && plan.ops.some((op) => definitionOf(op).isCollective === true))
     fail('has collectives but only one rank');
   const { logits } = inferred;
-  if (logits.rows !== 'logits' || logits.dtype !== 'f32' || logits.columns < plan.dims.vocabulary)
-    fail(`'${plan.logits}' must be [logits, ${plan.dims.vocabulary} or more] in f32`);
+  if (logits.rows !== 'logits' || logits.dtype !== 'f32' || logits.columns < resultColumns(plan))
+    fail(`'${plan.logits}' must be [logits, ${resultColumns(plan)} or more] in f32`);
   return inferred;
 }
 

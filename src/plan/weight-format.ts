@@ -26,6 +26,8 @@ export interface QuantisedFormat {
   readonly group: number | null;
   readonly hasZeros: boolean;
   readonly scaleDtype: 'f32' | 'f16';
+  /** Whether codes lie in another order than inputs, so that inputs of a group need not be neighbours. Absent: no. */
+  readonly hasOrder?: boolean;
 }
 
 export type WeightFormat = DenseFormat | QuantisedFormat;
@@ -43,8 +45,9 @@ export const INT8_PER_CHANNEL: QuantisedFormat = {
 };
 
 /** int4 with an f16 scale for each group of inputs. */
-export function int4Format(group: Int4Group, hasZeros: boolean): QuantisedFormat {
-  return { type: 'quantised', element: 'int4', group, hasZeros, scaleDtype: 'f16' };
+export function int4Format(group: Int4Group, hasZeros: boolean, hasOrder = false): QuantisedFormat {
+  const format = { type: 'quantised', element: 'int4', group, hasZeros, scaleDtype: 'f16' } as const;
+  return hasOrder ? { ...format, hasOrder } : format;
 }
 
 /** Inputs of a group of int4: 128 is what AWQ and GPTQ use as a rule, 32 what GGUF does. */
@@ -88,7 +91,8 @@ export function weightBytes(format: WeightFormat, rows: number, columns: number)
   if (format.type === 'dense') return numbers;
   const groups = rows * groupsOf(format, columns);
   const zeros = format.hasZeros ? (groups * ELEMENT_BITS[format.element]) / 8 : 0;
-  return numbers + (groups * ELEMENT_BITS[format.scaleDtype]) / 8 + zeros;
+  const order = hasOrder(format) ? 4 * columns : 0;
+  return numbers + (groups * ELEMENT_BITS[format.scaleDtype]) / 8 + zeros + order;
 }
 
 /** Groups of a row of `columns` inputs. */
@@ -103,8 +107,14 @@ export function sameFormat(a: WeightFormat, b: WeightFormat): boolean {
     a.element === b.element &&
     a.group === b.group &&
     a.hasZeros === b.hasZeros &&
-    a.scaleDtype === b.scaleDtype
+    a.scaleDtype === b.scaleDtype &&
+    hasOrder(a) === hasOrder(b)
   );
+}
+
+/** Whether codes lie in another order than inputs. */
+export function hasOrder(format: WeightFormat): boolean {
+  return format.type === 'quantised' && format.hasOrder === true;
 }
 
 export function isQuantised(format: WeightFormat): format is QuantisedFormat {
@@ -119,5 +129,5 @@ export function elementOf(format: WeightFormat): WeightElement {
 export function formatText(format: WeightFormat): string {
   if (format.type === 'dense') return format.dtype;
   const scales = format.group === null ? 'channel' : `${format.group} inputs`;
-  return `${format.element} per ${scales}${format.hasZeros ? ' with zeros' : ''}`;
+  return `${format.element} per ${scales}${format.hasZeros ? ' with zeros' : ''}${hasOrder(format) ? ' in act order' : ''}`;
 }

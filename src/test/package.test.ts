@@ -6,7 +6,12 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+/** Bounds of the package, a few percent above its present size: the weights of the demo model are half of it. */
+const MAX_UNPACKED_BYTES = 25.5e6;
+const MAX_FILES = 4000;
+
 interface Packed {
+  readonly unpackedSize: number;
   readonly files: readonly { readonly path: string }[];
 }
 
@@ -29,6 +34,12 @@ test('has what programs and pages refer to, and no tests', () => {
   ])
     expect(paths).toContain(path);
   expect(paths.filter((path) => /\.test\.|\/testing\/|^(dist|src)\/test\//.test(path))).toEqual([]);
+  expect(paths.filter((path) => /^models\/demo\/(training|heldout)|\.(so|o|node)$/.test(path))).toEqual([]);
+});
+
+test('stays small', () => {
+  expect(packed.unpackedSize).toBeLessThan(MAX_UNPACKED_BYTES);
+  expect(paths.length).toBeLessThan(MAX_FILES);
 });
 
 test('has every file that the README links to', () => {

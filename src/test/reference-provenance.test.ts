@@ -17,6 +17,7 @@ const WRITTEN_WITH: readonly (readonly [path: RegExp, json: string])[] = [
   [/^logits-tiny\.safetensors$/, 'logits-tiny.json'],
   [/^tiny\/.*$/, 'logits-tiny.json'],
   [/^(families|chatglm|quantised)\/([^/]+)\/([^/]*config\.json|.*\.safetensors)$/, '$1/$2/reference.json'],
+  [/^embeddings\/([^/]+)\/(?!reference\.json$).*$/, 'embeddings/$1/reference.json'],
   [/^jinja\/program-results\.json\.gz$/, 'jinja/programs.json'],
   [/^tokenizers\/metaspace\/tokenizer\.json$/, 'tokenizer-demo.json'],
 ];

@@ -35,6 +35,7 @@ const REPOSITORY: RepositorySettings = {
   maxBatchSize: 8,
   decoupled: false,
   excludeInputInOutput: false,
+  embeds: false,
   options: {},
 };
 

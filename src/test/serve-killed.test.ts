@@ -42,7 +42,7 @@ async function startServer(): Promise<Addresses> {
       text += chunk.toString();
       const http = /Started HTTPService at (\S+)/.exec(text)?.[1];
       const grpc = /Started GRPCInferenceService at (\S+)/.exec(text)?.[1];
-      if (http && grpc && /\| ensemble +\| 1 +\| READY/.test(text)) resolve({ http, grpc });
+      if (http && grpc && /Ready: model 'ensemble'/.test(text)) resolve({ http, grpc });
     });
   });
 }

@@ -17,6 +17,7 @@ import type { TokenRequest } from '../core/request.js';
 import type { TokenBatcher } from '../core/token-batcher.js';
 import type { ChatTemplate } from './chat-template.js';
 import { ControlTokens } from './control-tokens.js';
+import { asTokenWork } from './embedding.js';
 import { iterateEvents } from './event-stream.js';
 import type { GenerationDefaults } from './generation-config.js';
 import { compileCourse } from './course-compiler.js';
@@ -97,10 +98,11 @@ export class TextGenerator implements EventGenerator, Generator {
   }
 
   async #submit(call: Call): Promise<void> {
+    call.request = asTokenWork(call.request, this.model);
     const { request, id, onEvent } = call;
     const tokens = await this.#toTokens(call);
     requireWanted(call);
-    const run = new TextRun(request, tokens, this.#parts.tokenizer);
+    const run = new TextRun(request, tokens, this.#parts.tokenizer, this.model.embedding);
     const { seed } = tokens.sampling;
     onEvent({ type: 'started', id: request.id ?? id, promptTokenIds: [...tokens.promptTokenIds], seed });
     if (request.echo) for (const event of run.echo()) onEvent(event);
@@ -217,7 +219,7 @@ export class TextGenerator implements EventGenerator, Generator {
 
 /** A request with its reader. */
 interface Call {
-  readonly request: GenerateRequest;
+  request: GenerateRequest;
   readonly id: RequestId;
   readonly onEvent: (event: GenerateEvent) => void;
   isCancelled: boolean;

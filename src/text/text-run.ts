@@ -1,16 +1,19 @@
 /** One request in progress: turns the batcher's token events into text events. */
+import type { EmbeddingTraits } from '../core/embedding.js';
 import type { GenerateEvent, GenerateRequest, TextLogprobs } from '../core/generate.js';
 import type {
   BatcherEvent,
   FailedEvent,
   FinishedEvent,
   FinishReason,
+  PromptEvent,
   SequenceEvent,
   TokenEvent,
   TokenLogprobs,
   TokenRequest,
   Usage,
 } from '../core/request.js';
+import { pooled } from './embedding.js';
 import { SequenceText } from './sequence-text.js';
 import type { Tokenizer } from './tokenizer/tokenizer.js';
 
@@ -36,8 +39,19 @@ export class TextRun {
   /** True if only the prompt counts: the batcher generates one token at least. */
   readonly #isPromptOnly: boolean;
 
-  constructor(request: GenerateRequest, tokens: TokenRequest, tokenizer: Tokenizer) {
+  readonly #embeds: ((states: Float32Array) => Float32Array) | undefined;
+
+  /** @param traits how the model makes embeddings; undefined: it makes none */
+  constructor(
+    request: GenerateRequest,
+    tokens: TokenRequest,
+    tokenizer: Tokenizer,
+    traits?: EmbeddingTraits,
+  ) {
     this.#tokenizer = tokenizer;
+    const { embedding } = request;
+    if (embedding !== undefined && traits !== undefined)
+      this.#embeds = (states) => pooled(states, traits, embedding.dimensions);
     this.#promptTokenIds = tokens.promptTokenIds;
     this.#isPromptOnly = request.maxOutputTokens === 0;
     const options = {
@@ -80,12 +94,18 @@ export class TextRun {
       case 'sequence':
         return this.#acceptSequence(event, emit);
       case 'prompt':
-        return emit({ type: 'prompt', logprobs: this.#withTexts(event.logprobs), logits: event.logits });
+        return emit(this.#promptEvent(event));
       case 'finished':
         return emit({ type: 'finished', usage: this.#usage(event), timings: event.timings });
       case 'failed':
         return emit(this.#acceptFailure(event));
     }
+  }
+
+  #promptEvent({ logprobs, logits }: PromptEvent): GenerateEvent {
+    const common = { type: 'prompt', logprobs: this.#withTexts(logprobs) } as const;
+    if (this.#embeds === undefined || logits === undefined) return { ...common, logits };
+    return { ...common, logits: undefined, embedding: this.#embeds(logits) };
   }
 
   #acceptTokens(event: TokenEvent, emit: Emit): void {

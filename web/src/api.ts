@@ -5,17 +5,17 @@ import type { JsonObject, JsonValue } from '../../src/protocol/json.js';
 import { isObject } from '../../src/protocol/json.js';
 
 export interface Message {
-  readonly role: 'user' | 'assistant';
+  readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
 }
 
-/** A token with its probability and what else was likely. */
+/** What is undefined is not sent: the model's own value holds. */
 export interface Sampling {
-  readonly temperature: number;
-  readonly topP: number;
-  readonly topK: number;
-  readonly maxTokens: number;
-  readonly repetitionPenalty: number;
+  readonly temperature: number | undefined;
+  readonly topP: number | undefined;
+  readonly topK: number | undefined;
+  readonly maxTokens: number | undefined;
+  readonly repetitionPenalty: number | undefined;
   /** Empty: random. */
   readonly seed: string;
   /** One to a line. */
@@ -29,7 +29,8 @@ export interface Delta {
   readonly text: string;
   readonly tokens: readonly ScoredToken[];
   readonly finishReason: string | undefined;
-  /** Tokens of the whole answer; comes last. */
+  /** Tokens of the prompt and of the whole answer; they come last. */
+  readonly promptTokens: number | undefined;
   readonly outputTokens: number | undefined;
 }
 
@@ -37,9 +38,18 @@ export function client(apiKey: string): HttpClient {
   return new HttpClient({ url: location.origin, ...(apiKey === '' ? {} : { apiKey }) });
 }
 
-export async function listModels(apiKey: string): Promise<string[]> {
+export interface ServedModel {
+  readonly name: string;
+  /** Most tokens of an answer. */
+  readonly maxOutputTokens: number;
+}
+
+export async function listModels(apiKey: string): Promise<ServedModel[]> {
   const { data } = await client(apiKey).get('/v1/models');
-  return list(data).map((entry) => text(member(entry, 'id')));
+  return list(data).map((entry) => ({
+    name: text(member(entry, 'id')),
+    maxOutputTokens: Number(member(entry, 'max_output_len') ?? member(entry, 'max_model_len')),
+  }));
 }
 
 /** The answer to a conversation, or the continuation of a text, as it comes. */
@@ -53,11 +63,11 @@ export async function* answer(
     model: target.model,
     stream: true,
     stream_options: { include_usage: true },
-    temperature: sampling.temperature,
-    top_p: sampling.topP,
-    ...(sampling.topK > 0 ? { top_k: sampling.topK } : {}),
-    max_tokens: sampling.maxTokens,
-    repetition_penalty: sampling.repetitionPenalty,
+    ...given('temperature', sampling.temperature),
+    ...given('top_p', sampling.topP),
+    ...given('top_k', sampling.topK),
+    ...given('max_tokens', sampling.maxTokens),
+    ...given('repetition_penalty', sampling.repetitionPenalty),
     ...(/^\d+$/.test(sampling.seed) ? { seed: BigInt(sampling.seed) } : {}),
     ...(sampling.schema.trim() === '' ? {} : { json_schema: sampling.schema }),
     ...(sampling.stop.trim() === '' ? {} : { stop: sampling.stop.split('\n').filter((line) => line !== '') }),
@@ -68,16 +78,27 @@ export async function* answer(
   for await (const chunk of client(target.apiKey).stream(path, body, { signal: target.signal })) {
     if (chunk['error'] !== undefined) throw new Error(text(member(chunk['error'], 'message')));
     const [choice] = list(chunk['choices']);
-    const outputTokens = member(chunk['usage'], 'completion_tokens');
+    const [promptTokens, outputTokens] = ['prompt_tokens', 'completion_tokens'].map((name) =>
+      countOf(member(chunk['usage'], name)),
+    );
     if (choice === undefined && outputTokens === undefined) continue;
     const finish = member(choice, 'finish_reason');
     yield {
       text: isChat ? text(member(member(choice, 'delta'), 'content')) : text(member(choice, 'text')),
       tokens: isChat ? chatTokens(choice) : completionTokens(choice),
       finishReason: typeof finish === 'string' ? finish : undefined,
-      outputTokens: typeof outputTokens === 'number' ? outputTokens : undefined,
+      promptTokens,
+      outputTokens,
     };
   }
+}
+
+function given(name: string, value: number | undefined): JsonObject {
+  return value === undefined ? {} : { [name]: value };
+}
+
+function countOf(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' ? value : undefined;
 }
 
 function chatTokens(choice: JsonValue | undefined): ScoredToken[] {

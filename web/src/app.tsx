@@ -1,13 +1,16 @@
 /** The page: the conversation on one side, the batcher on the other; on a phone one above the other. */
 import { useEffect } from 'preact/hooks';
 import { Batcher } from './batcher.js';
+import { openChats } from './chats.js';
 import { Conversation } from './conversation.js';
 import { apiKey, followBatchers, loadModels, models, notReady, selectedModel } from './state.js';
 import { Settings } from './settings.js';
+import { ThemeSwitch } from './theme.js';
 
 export function App() {
   useEffect(() => {
     void loadModels();
+    void openChats();
     return followBatchers();
   }, []);
   return (
@@ -20,7 +23,7 @@ export function App() {
             value={selectedModel.value}
             onChange={(event) => (selectedModel.value = event.currentTarget.value)}
           >
-            {models.value.map((name) => (
+            {models.value.map(({ name }) => (
               <option key={name} value={name}>
                 {name}
               </option>
@@ -30,6 +33,7 @@ export function App() {
         <p class={`health ${notReady.value === undefined ? 'ready' : 'busy'}`} role="status">
           {notReady.value ?? 'ready'}
         </p>
+        <ThemeSwitch />
         <details class="key">
           <summary>API key</summary>
           <label>

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { samples } from './state.js';
+import { theme } from './theme.js';
 
 const HEIGHT = 140;
 
@@ -63,7 +64,7 @@ export function Chart() {
       resize.disconnect();
       plot.destroy();
     };
-  }, []);
+  }, [theme.value]);
   const data = samples.value;
   useEffect(() => {
     chart.current?.setData([
@@ -71,7 +72,7 @@ export function Chart() {
       data.map((sample) => sample.tokensPerSecond),
       data.map((sample) => sample.runningCount),
     ]);
-  }, [data]);
+  }, [data, theme.value]);
   return (
     <figure class="chart">
       <div ref={box} role="img" aria-label="Tokens per second and running requests over the last minute" />

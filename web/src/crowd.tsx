@@ -1,7 +1,7 @@
 /** Sends a crowd of requests of different lengths, so that there is something to see. */
 import { signal } from '@preact/signals';
 import { client } from './api.js';
-import { apiKey, sampling, selectedModel } from './state.js';
+import { apiKey, selectedModel } from './state.js';
 
 const PROMPTS = ['Tell me a story about', 'Explain in one paragraph', 'Write a short poem on'];
 const SUBJECTS = ['the sea', 'old trains'];
@@ -37,13 +37,10 @@ async function sendCrowd(): Promise<void> {
 /** Reads answers to their end without showing them: the batcher is what is looked at. */
 async function sendGroup(maxTokens: number, abort: AbortSignal): Promise<void> {
   const prompt = PROMPTS.flatMap((start) => SUBJECTS.map((subject) => `${start} ${subject}.`));
-  const { temperature, topP } = sampling.value;
   const body = {
     model: selectedModel.value,
     prompt,
     max_tokens: maxTokens,
-    temperature,
-    top_p: topP,
     stream: true,
   };
   const events = client(apiKey.value).stream('/v1/completions', body, { signal: abort });

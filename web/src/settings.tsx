@@ -1,62 +1,62 @@
-/** Sampling controls. */
-import { sampling } from './state.js';
+/** System prompt and sampling. A field that is empty leaves the model's own value. */
 import type { Sampling } from './api.js';
+import { chat } from './chats.js';
+import { models, sampling, selectedModel } from './state.js';
 
 type NumberKey = 'temperature' | 'topP' | 'topK' | 'maxTokens' | 'repetitionPenalty';
 
-const NUMBERS: readonly {
-  key: NumberKey;
-  label: string;
-  min: number;
-  max: number;
-  step: number;
-  hint: string;
-}[] = [
-  {
-    key: 'temperature',
-    label: 'Temperature',
-    min: 0,
-    max: 2,
-    step: 0.05,
-    hint: '0 always takes the most likely token',
-  },
-  {
-    key: 'topP',
-    label: 'Top p',
-    min: 0.05,
-    max: 1,
-    step: 0.05,
-    hint: 'keep the most likely tokens up to this share; 1 keeps all',
-  },
-  { key: 'topK', label: 'Top k', min: 0, max: 200, step: 1, hint: 'keep so many tokens; 0 keeps all' },
+interface NumberField {
+  readonly key: NumberKey;
+  readonly label: string;
+  readonly min: number;
+  readonly max: number;
+  readonly step: number;
+  readonly hint: string;
+}
+
+const NUMBERS: readonly NumberField[] = [
+  { key: 'temperature', label: 'Temperature', min: 0, max: 2, step: 0.05, hint: '0 is greedy' },
+  { key: 'topP', label: 'Top p', min: 0.05, max: 1, step: 0.05, hint: 'most likely tokens up to this share' },
+  { key: 'topK', label: 'Top k', min: 0, max: 200, step: 1, hint: 'this many most likely tokens' },
   { key: 'repetitionPenalty', label: 'Repetition penalty', min: 1, max: 2, step: 0.05, hint: '1 is off' },
-  {
-    key: 'maxTokens',
-    label: 'Most tokens',
-    min: 1,
-    max: 2000,
-    step: 1,
-    hint: 'the answer ends here at the latest',
-  },
 ];
 
 export function Settings() {
   const current = sampling.value;
   const set = (change: Partial<Sampling>) => (sampling.value = { ...current, ...change });
+  const limit = models.value.find(({ name }) => name === selectedModel.value)?.maxOutputTokens;
+  const longest: NumberField = {
+    key: 'maxTokens',
+    label: 'Max tokens',
+    min: 1,
+    max: limit ?? 1,
+    step: 1,
+    hint: `of the answer; at most ${limit ?? '?'}`,
+  };
   return (
     <details class="settings">
-      <summary>Sampling</summary>
+      <summary>System prompt and sampling</summary>
+      <label class="system">
+        <span>System prompt of this conversation</span>
+        <textarea
+          rows={2}
+          placeholder="none"
+          disabled={chat.value.kind === 'complete'}
+          value={chat.value.system}
+          onInput={(event) => (chat.value = { ...chat.value, system: event.currentTarget.value })}
+        />
+      </label>
       <div class="grid">
-        {NUMBERS.map(({ key, label, hint, ...range }) => (
-          <label key={key} title={hint}>
-            <span>
-              {label} <output>{current[key]}</output>
-            </span>
+        {[...NUMBERS, longest].map(({ key, label, hint, ...range }) => (
+          <label key={key}>
+            <span>{label}</span>
             <input
-              type="range"
+              type="number"
               {...range}
-              value={current[key]}
-              onInput={(event) => set({ [key]: event.currentTarget.valueAsNumber })}
+              placeholder="the model's own"
+              title={hint}
+              value={current[key] ?? ''}
+              onInput={(event) => set({ [key]: numberIn(event.currentTarget) })}
             />
           </label>
         ))}
@@ -70,7 +70,7 @@ export function Settings() {
           />
         </label>
         <label>
-          <span>Stop at (one to a line)</span>
+          <span>Stop sequences (one to a line)</span>
           <textarea
             rows={2}
             value={current.stop}
@@ -97,4 +97,11 @@ export function Settings() {
       </div>
     </details>
   );
+}
+
+/** Undefined for an empty field, and for a number that the field refuses. */
+function numberIn(field: HTMLInputElement): number | undefined {
+  const value = field.valueAsNumber;
+  const isRefused = Number.isNaN(value) || value < Number(field.min) || value > Number(field.max);
+  return isRefused ? undefined : value;
 }

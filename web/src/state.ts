@@ -1,31 +1,22 @@
 /** State that the parts of the page share. */
 import { computed, signal } from '@preact/signals';
 import type { LiveEngine, LiveSnapshot } from '../../src/protocol/live.js';
-import type { ScoredToken } from '../../src/client/whole-tokens.js';
-import { client, listModels, type Message, type Sampling } from './api.js';
+import { client, listModels, type Sampling, type ServedModel } from './api.js';
 
 export const apiKey = signal('');
-export const models = signal<readonly string[]>([]);
+export const models = signal<readonly ServedModel[]>([]);
 export const selectedModel = signal('');
-export const mode = signal<'chat' | 'complete'>('chat');
 export const sampling = signal<Sampling>({
-  temperature: 0.7,
-  topP: 1,
-  topK: 0,
-  maxTokens: 200,
-  repetitionPenalty: 1,
+  temperature: undefined,
+  topP: undefined,
+  topK: undefined,
+  maxTokens: undefined,
+  repetitionPenalty: undefined,
   seed: '',
   stop: '',
   schema: '',
   showProbabilities: false,
 });
-
-/** One turn of the conversation, or the text and its continuation. */
-export interface Turn extends Message {
-  readonly tokens: readonly ScoredToken[];
-  readonly note: string | undefined;
-}
-export const turns = signal<readonly Turn[]>([]);
 
 const snapshot = signal<LiveSnapshot | undefined>(undefined);
 const connectionFault = signal<string | undefined>('connecting');
@@ -48,7 +39,8 @@ const MAX_SAMPLES = 300;
 export async function loadModels(): Promise<void> {
   try {
     models.value = await listModels(apiKey.value);
-    if (!models.value.includes(selectedModel.value)) selectedModel.value = models.value[0] ?? '';
+    if (!models.value.some(({ name }) => name === selectedModel.value))
+      selectedModel.value = models.value[0]?.name ?? '';
   } catch (error) {
     connectionFault.value = error instanceof Error ? error.message : String(error);
   }

@@ -3,6 +3,7 @@ import type { HostTensor } from '../../core/tensor.js';
 import type { QuantisedFormat } from '../../plan/weight-format.js';
 import type { GenerationConfig } from './generation-config.js';
 import type { ModelConfig } from './model-config.js';
+import type { PublishedPooling } from './pooling.js';
 
 /** Facts about a tensor before it is read. */
 export interface TensorInfo {
@@ -25,6 +26,8 @@ export interface CodedTensor {
   readonly scales: HostTensor;
   /** [rows, groups] u8; null in a format without zeros. */
   readonly zeros: HostTensor | null;
+  /** [columns] i32: the input of each code; null where codes lie in the order of inputs. */
+  readonly order: HostTensor | null;
 }
 
 /** Named tensors, read one at a time. */
@@ -48,6 +51,8 @@ export interface Checkpoint {
   readonly generation: GenerationConfig;
   /** Folder of the files of tokenizer and templates. Absent: the origin. */
   readonly tokenizerDirectory?: string;
+  /** Absent: nothing is published about it. */
+  readonly pooling?: () => PublishedPooling;
   /** Paths of tokenizer and template files. */
   readonly tokenizerFiles: readonly string[];
   readonly tensors: TensorSource;

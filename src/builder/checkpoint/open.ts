@@ -5,6 +5,7 @@ import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
 import type { CheckpointQuantisation } from '../quantised/quantisation-config.js';
 import { QuantisedTensors } from '../quantised/quantised-tensors.js';
+import { withModelPrefix } from './base-model.js';
 import type { Checkpoint, TensorSource } from './checkpoint.js';
 import { readGenerationConfig } from './generation-config.js';
 import { JsonFile } from './json-file.js';
@@ -12,6 +13,7 @@ import { refusePointer } from './lfs-pointer.js';
 import type { ModelConfig } from './model-config.js';
 import { noCheckpoint } from './no-checkpoint.js';
 import { isThere, namesIn, readableFiles, statsOf } from './paths.js';
+import { readPooling } from './pooling.js';
 import { openWeights } from './weight-files.js';
 
 /** Files that a tokenizer, a chat template and generation may need, in the directory of a checkpoint or an engine. */
@@ -55,7 +57,8 @@ export function openCheckpoint(directory: string): Checkpoint {
     config,
     generation,
     tokenizerFiles: files,
-    tensors,
+    tensors: withModelPrefix(tensors),
+    pooling: () => readPooling(directory),
     warnings: [...notesOn(file), ...warnings],
   };
 }

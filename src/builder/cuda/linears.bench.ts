@@ -3,7 +3,7 @@
  * `node dist/builder/cuda/linears.bench.js [--format int4] [--rows 1,4,16] [--dtype f16] [--also KEYS] [--library-path DIR]`.
  * Prints a line for each configuration with the rate at which it reads weights, the built-in one marked, and for each number of
  * rows the sum over all layers by the fastest and by the built-in configurations. `--also` adds configurations by their keys, apart
- * by semicolons, such as "ring 1 2 1 4 4 55296 2": kernels of the tuner's with other shared memory and numbers of blocks.
+ * by semicolons, such as "ring 1 2 1 4 4 55296 2".
  */
 import { parseArgs } from 'node:util';
 import { createLinearTimer } from './linear-timer.js';
@@ -11,7 +11,7 @@ import { namedShape } from '../random-weights/shapes.js';
 import { openGpu } from '../../device/cuda/gpu.js';
 import { openNvrtc } from '../../device/cuda/nvrtc.js';
 import { CUDA_FORMATS } from '../../ops/cuda/formats.js';
-import { canEndWith, chooseLinear } from '../../ops/linear/cuda/choose.js';
+import { canEndWith, chooseLinear, linearCandidates } from '../../ops/linear/cuda/choose.js';
 import { configKey, parseConfigKey, problemKey } from '../../ops/linear/cuda/keys.js';
 import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
@@ -50,7 +50,11 @@ const problems: readonly CudaLinearProblem[] = rowCounts.flatMap((m) =>
 
 const gpu = openGpu(0, libraryPath);
 console.log(JSON.stringify(gpu.properties));
-const timer = createLinearTimer({ gpu, nvrtc: openNvrtc(libraryPath), dtype, libraryPath }, problems);
+const timer = createLinearTimer(
+  { gpu, nvrtc: openNvrtc(libraryPath), dtype, libraryPath },
+  problems,
+  (problem, device) => [...linearCandidates(problem, device), ...alsoFor(problem)],
+);
 for (const m of rowCounts) {
   const sums = { fastest: 0, builtIn: 0 };
   for (const problem of problems.filter((one) => one.m === m)) {
@@ -66,7 +70,7 @@ gpu.dispose();
 /** Configurations of `--also` for the problem's number of rows. */
 function alsoFor(problem: CudaLinearProblem): readonly LinearConfig[] {
   return (flags.also?.split(';') ?? []).flatMap((key) => {
-    const config = parseConfigKey(key.trim(), timer.libraryVersion);
+    const config = parseConfigKey(key.trim(), 0);
     if (config === undefined) throw new Error(`'${key}' is the key of no configuration.`);
     const isFor = config.method === 'ring' && rowClass(problem.m) === config.tokenGroups * 8;
     return isFor && canEndWith(config, problem) ? [config] : [];
@@ -77,7 +81,8 @@ function alsoFor(problem: CudaLinearProblem): readonly LinearConfig[] {
 function timeProblem(problem: CudaLinearProblem): { readonly fastest: number; readonly builtIn: number } {
   const { m, n, k } = problem;
   const first = configKey(chooseLinear(problem, gpu.properties), timer.libraryVersion);
-  const times = [...timer.candidates(problem), ...alsoFor(problem)]
+  const times = timer
+    .candidates(problem)
     .map((config) => ({
       key: configKey(config, timer.libraryVersion),
       us: timer.microseconds(problem, config) ?? Infinity,

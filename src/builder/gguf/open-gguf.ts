@@ -133,6 +133,7 @@ class GgufTensors implements TensorSource {
       codes: { dtype: 'i8', shape, bytes: new Uint8Array(codes.buffer) },
       scales: { dtype: 'f16', shape: groups, bytes: new Uint8Array(scales.buffer) },
       zeros: null,
+      order: null,
     };
   }
 

@@ -35,6 +35,19 @@ test('a config without architectures is known by its type', () => {
   expect(fault).toMatchObject({ code: 'ARCHITECTURE_UNKNOWN' });
 });
 
+test('a model without its head has the architecture of the whole one', () => {
+  expect(read({ ...TINY_CONFIG, architectures: ['Qwen3Model'] }).config.architecture).toBe('Qwen3ForCausalLM');
+  expect(read(CHATGLM).config.architecture).toBe('ChatGLMModel');
+});
+
+test.each([{ is_causal: false }, { use_bidirectional_attention: true }])(
+  'tokens that see those behind them (%j) are refused',
+  (fields) => {
+    const fault = faultOf(() => readConfig(new JsonFile('m/config.json', { ...TINY_CONFIG, ...fields })));
+    expect(fault).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining(Object.keys(fields)[0]!) });
+  },
+);
+
 test('an unknown architecture is answered with the nearest', () => {
   const fault = faultOf(() => modelFileFor('Qwen2VLForConditionalGeneration', 'm/config.json'));
   expect(fault.message).toMatch(/nearest are Qwen2ForCausalLM \(qwen2\), Qwen3ForCausalLM \(qwen3\)/);

@@ -30,10 +30,33 @@ const MODEL_FILES: readonly ModelFile[] = [
 
 /** The typed form of a config.json, by the architecture that it names. @throws {AloftError} CHECKPOINT_CONFIG, ARCHITECTURE_UNKNOWN, UNSUPPORTED */
 export function readConfig(file: JsonFile): ModelConfig {
+  refuseBidirectional(file);
   const byType = MODEL_FILES.find(({ modelType }) => modelType === file.fields['model_type']);
   const architecture = architectureOf(file, byType?.architectures[0]);
-  const named = new JsonFile(file.path, { ...file.fields, architectures: [architecture] });
-  return modelFileFor(architecture, file.path).readConfig(named);
+  const named = new JsonFile(file.path, { ...file.fields, architectures: [withHead(architecture)] });
+  return modelFileFor(withHead(architecture), file.path).readConfig(named);
+}
+
+/** Fields by which models of embeddings say that their tokens see those behind them. */
+const BIDIRECTIONAL = [
+  ['is_causal', false],
+  ['use_bidirectional_attention', true],
+] as const;
+
+/** @throws {AloftError} UNSUPPORTED */
+function refuseBidirectional({ path, fields }: JsonFile): void {
+  const found = BIDIRECTIONAL.find(([name, value]) => fields[name] === value);
+  if (found === undefined) return;
+  throw new AloftError(
+    'UNSUPPORTED',
+    `${path}: '${found[0]}' says that tokens see those behind them, which is not supported; use a model with causal attention.`,
+  );
+}
+
+/** The architecture of a model that was saved without its head: models of embeddings are published as `MistralModel`. */
+function withHead(architecture: string): string {
+  const whole = architecture.replace(/Model$/, 'ForCausalLM');
+  return MODEL_FILES.some(({ architectures }) => architectures.includes(whole)) ? whole : architecture;
 }
 
 /** @param path the config.json that names it, for the message. @throws {AloftError} ARCHITECTURE_UNKNOWN */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Plan, PlanOp } from '../../plan/plan.js';
+import { printPlan } from '../../plan/print.js';
 import { validatePlan } from '../../plan/validate.js';
 import { JsonFile } from '../checkpoint/json-file.js';
 import { parseModelConfig } from '../checkpoint/model-config.js';
@@ -8,6 +9,7 @@ import { llama } from '../models/llama.js';
 import { faultOf } from '../testing/fault.js';
 import { TINY_CONFIG } from '../testing/tiny-checkpoint.js';
 import { fuse } from './fuse.js';
+import { hiddenStates } from './hidden-states.js';
 import { quantise } from './quantise.js';
 import { shard } from './shard.js';
 import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
@@ -197,4 +199,25 @@ test.each([
   const fault = faultOf(() => shard(define(fields), 0, worldSize));
   expect(fault.code).toBe('SHARDING_IMPOSSIBLE');
   expect(fault.message).toMatch(message);
+});
+
+test('hidden states take the place of logits, before and after the plan is cut for ranks', () => {
+  const definition = define({ num_hidden_layers: 1 });
+  const plan = hiddenStates(definition.plan);
+  validatePlan(plan);
+  expect(printPlan(plan).split('\n').slice(-5)).toEqual([
+    expect.stringContaining('last[logits, 16] = gather(hidden[tokens, 16])'),
+    expect.stringContaining('lastNormed[logits, 16] = rmsNorm(last[logits, 16], ln_f.weight[16] f16'),
+    expect.stringContaining(
+      'logits[logits, 16] f32 = linear(lastNormed[logits, 16], hidden_head.weight[16, 16] f16)',
+    ),
+    'logits: logits',
+    '',
+  ]);
+  expect(Object.keys(plan.weights)).not.toContain('lm_head.weight');
+  expect(Object.keys(definition.plan.weights)).toContain('lm_head.weight');
+  const rank = shard({ ...definition, plan }, 1, 2);
+  validatePlan(rank);
+  expect(rank.weights['hidden_head.weight']).toEqual(plan.weights['hidden_head.weight']);
+  expect(kinds(rank)).not.toContain('allGather');
 });

@@ -35,6 +35,14 @@ test.each<[Fields, Fields]>([
     { format: int4Format(128, false), storedGroup: null },
   ],
   [
+    { ...GPTQ, desc_act: true },
+    { format: int4Format(128, false, true), storedGroup: 128 },
+  ],
+  [
+    { ...GPTQ, desc_act: true, group_size: -1 },
+    { format: int4Format(128, false), storedGroup: null },
+  ],
+  [
     { ...GPTQ, group_size: 1024 },
     { format: int4Format(128, false), storedGroup: 1024 },
   ],

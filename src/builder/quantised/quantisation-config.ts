@@ -61,15 +61,17 @@ function gptq(section: JsonFile, refuse: Refuse): CheckpointQuantisation {
   const only = moduleNames(section, 'modules_in_block_to_quantize');
   return {
     method: 'gptq',
-    ...grouping(section, 'group_size', !section.flag('sym', true), refuse),
+    ...inActOrder(section, grouping(section, 'group_size', !section.flag('sym', true), refuse)),
     parts,
     zeroOffset: format === 'gptq' ? 1 : 0,
     ...(only.length > 0 && { only }),
   };
 }
 
+type Grouping = Pick<CheckpointQuantisation, 'format' | 'storedGroup'>;
+
 /** Groups of a multiple of ours are taken apart into ours, which have the same scales. */
-function grouping(section: JsonFile, field: string, hasZeros: boolean, refuse: Refuse) {
+function grouping(section: JsonFile, field: string, hasZeros: boolean, refuse: Refuse): Grouping {
   const size = section.optionalNumber(field) ?? 128;
   const storedGroup = size === -1 ? null : size;
   const [largest] = INT4_GROUPS;
@@ -80,6 +82,13 @@ function grouping(section: JsonFile, field: string, hasZeros: boolean, refuse: R
       `groups of ${size} inputs (they can be ${INT4_GROUPS.join(', ')}, multiples of ${largest}, or -1)`,
     );
   return { format: int4Format(group satisfies Int4Group, hasZeros), storedGroup };
+}
+
+/** With `desc_act` inputs are grouped in the order in which they were quantised. */
+function inActOrder(section: JsonFile, grouped: Grouping): Grouping {
+  const { format, storedGroup } = grouped;
+  if (!section.flag('desc_act', false) || storedGroup === null) return grouped;
+  return { format: { ...format, hasOrder: true }, storedGroup };
 }
 
 /** A list of names, or a list of such lists. */

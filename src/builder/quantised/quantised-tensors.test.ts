@@ -85,7 +85,7 @@ describe('GPTQ', () => {
     expect(fault.message).toMatch(/m\.qzeros has other zeros than 8, although 'sym'/);
   });
 
-  test('inputs that are not grouped in their order are refused', () => {
+  test('inputs that are not grouped in their order are refused without act order', () => {
     const inOrder = { ...GPTQ, 'm.g_idx': words([32], repeated(32, 0)) };
     expect(() => new QuantisedTensors(sourceOf(inOrder), quantisation('gptq', 32))).not.toThrow();
     const other = {
@@ -97,7 +97,43 @@ describe('GPTQ', () => {
     };
     expect(faultOf(() => new QuantisedTensors(sourceOf(other), quantisation('gptq', 32)))).toMatchObject({
       code: 'UNSUPPORTED',
-      message: expect.stringMatching(/^m\.g_idx groups inputs in another order/) as unknown,
+      message: expect.stringMatching(/^m\.g_idx groups inputs in another order.*'desc_act'/) as unknown,
+    });
+  });
+
+  describe('with act order', () => {
+    const ordered = quantisation('gptq', 32, { format: int4Format(32, true, true) });
+    const [inputs, outputs] = [64, 8];
+    const groups = Array.from({ length: inputs }, (_, i) => (i + 1) % 2);
+    const tensors: Tensors = {
+      'm.qweight': words([8, outputs], repeated(64, 0x76543210)),
+      'm.qzeros': words([2, 1], [0xffffffff, 0xffffffff]),
+      'm.scales': halves([2, outputs], [...repeated(outputs, 1), ...repeated(outputs, 2)]),
+      'm.g_idx': words([inputs], groups),
+    };
+
+    test('codes lie by groups, and numbers by inputs', () => {
+      const source = new QuantisedTensors(sourceOf(tensors), ordered);
+      const { codes, order } = source.readCodes('m.weight');
+      const found = [...new Int32Array(order!.bytes.buffer)];
+      expect(found).toEqual([
+        ...Array.from({ length: 32 }, (_, i) => 2 * i + 1),
+        ...Array.from({ length: 32 }, (_, i) => 2 * i),
+      ]);
+      expect([...codes.bytes.subarray(0, 4)]).toEqual([1, 3, 5, 7]);
+      const values = new Float32Array(source.read('m.weight').bytes.buffer);
+      expect([...values.subarray(0, 8)]).toEqual([0, 1, 4, 3, 8, 5, 12, 7]);
+    });
+
+    test('groups of other sizes and a missing order are refused by name', () => {
+      const uneven = { ...tensors, 'm.g_idx': words([inputs], groups.with(0, 0)) };
+      expect(faultOf(() => new QuantisedTensors(sourceOf(uneven), ordered)).message).toMatch(
+        /^m\.g_idx does not have 32 inputs in each group/,
+      );
+      const { 'm.g_idx': _, ...without } = tensors;
+      expect(faultOf(() => new QuantisedTensors(sourceOf(without), ordered)).message).toMatch(
+        /without their tensor 'm\.g_idx'/,
+      );
     });
   });
 });

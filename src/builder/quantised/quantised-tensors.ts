@@ -2,7 +2,7 @@
 import { bfloat16ToFloat, elementCount, floatToHalf, halfToFloat } from '../../core/dtype.js';
 import { AloftError } from '../../core/errors.js';
 import type { HostTensor } from '../../core/tensor.js';
-import { formatText, groupsOf } from '../../plan/weight-format.js';
+import { formatText, groupsOf, hasOrder } from '../../plan/weight-format.js';
 import type { CodedTensor, TensorInfo, TensorSource } from '../checkpoint/checkpoint.js';
 import type { CheckpointQuantisation } from './quantisation-config.js';
 import { COLUMN_ORDERS, unpackColumns, unpackRows } from './unpack.js';
@@ -52,16 +52,17 @@ export class QuantisedTensors implements TensorSource {
 
   read(name: string): HostTensor {
     if (this.#moduleOf(name) === undefined) return this.#inner.read(name);
-    const { codes, scales, zeros } = this.readCodes(name);
+    const { codes, scales, zeros, order } = this.readCodes(name);
     const [rows, columns] = [codes.shape[0]!, codes.shape[1]!];
     const groups = scales.shape[1]!;
     const [signed, bits] = [signedBytes(codes), halfBits(scales)];
+    const inputs = order === null ? undefined : wordsOf(order);
     const values = new Float32Array(rows * columns);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const group = row * groups + Math.floor(column / this.#quantisation.format.group!);
         const code = signed[row * columns + column]! - (zeros?.bytes[group] ?? 0);
-        values[row * columns + column] = code * halfToFloat(bits[group]!);
+        values[row * columns + (inputs?.[column] ?? column)] = code * halfToFloat(bits[group]!);
       }
     }
     return { dtype: 'f32', shape: codes.shape, bytes: new Uint8Array(values.buffer) };
@@ -77,7 +78,8 @@ export class QuantisedTensors implements TensorSource {
     const sizes = this.#sizes.get(module)!;
     const { format } = this.#quantisation;
     const shape = [sizes.outCount, groupsOf(format, sizes.inCount)];
-    const codes = this.#codes(module, sizes);
+    const order = this.#order(module, sizes);
+    const codes = inOrder(this.#codes(module, sizes), order);
     const count = elementCount(shape);
     const zeros = this.#spread(this.#zeros(module, sizes), new Uint8Array(count), sizes);
     const scales = this.#spread(this.#scales(module, sizes), new Uint16Array(count), sizes);
@@ -92,6 +94,7 @@ export class QuantisedTensors implements TensorSource {
       codes: { dtype: 'i8', shape: [sizes.outCount, sizes.inCount], bytes: codes },
       scales: { dtype: 'f16', shape, bytes: new Uint8Array(scales.buffer) },
       zeros: format.hasZeros ? { dtype: 'u8', shape, bytes: zeros } : null,
+      order: order && { dtype: 'i32', shape: [sizes.inCount], bytes: new Uint8Array(order.buffer) },
     };
   }
 
@@ -130,11 +133,7 @@ export class QuantisedTensors implements TensorSource {
 
   #shapeOf(name: string, dtypes: readonly string[]): readonly [number, number] {
     const info = this.#inner.info(name);
-    if (info === undefined)
-      throw new AloftError(
-        'TENSOR_MISSING',
-        `The checkpoint has quantised weights without their tensor '${name}'. Download it again.`,
-      );
+    if (info === undefined) throw missing(name);
     if (info.shape.length !== 2 || info.dtype === undefined || !dtypes.includes(info.dtype))
       throw mismatch(
         `${info.file}: tensor '${name}' is ${info.dtypeName} [${info.shape.join(', ')}], but a matrix of ${dtypes.join(' or ')} is needed. Convert the checkpoint`,
@@ -142,17 +141,32 @@ export class QuantisedTensors implements TensorSource {
     return [info.shape[0]!, info.shape[1]!];
   }
 
-  /** Inputs must be grouped in their order: the group of input i is g_idx[i]. */
+  /** Groups must lie in the order of inputs unless the format has an order, and must be whole: g_idx[i] is the group of input i. */
   #checkOrder(module: string, inCount: number): void {
-    const { storedGroup } = this.#quantisation;
+    const { format, storedGroup } = this.#quantisation;
     const name = `${module}.g_idx`;
-    if (storedGroup === null || this.#inner.info(name) === undefined) return;
-    const order = wordsOf(this.#inner.read(name));
-    if (order.length === inCount && order.every((group, i) => group === Math.floor(i / storedGroup))) return;
+    if (storedGroup === null) return;
+    if (this.#inner.info(name) === undefined) {
+      if (hasOrder(format)) throw missing(name);
+      return;
+    }
+    const groups = wordsOf(this.#inner.read(name));
+    const found = hasOrder(format) ? groups.toSorted() : groups;
+    if (found.length === inCount && found.every((group, i) => group === Math.floor(i / storedGroup))) return;
     throw new AloftError(
       'UNSUPPORTED',
-      `${name} groups inputs in another order than theirs, as GPTQ with act order ('desc_act') does, which is not supported. Use a checkpoint made with desc_act false, or with static groups, or the float16 or bfloat16 checkpoint.`,
+      hasOrder(format)
+        ? `${name} does not have ${storedGroup} inputs in each group, as 'group_size' says. Correct the quantization_config.`
+        : `${name} groups inputs in another order than theirs, but 'desc_act' of the quantization_config is not true. Correct it.`,
     );
+  }
+
+  /** Inputs by their groups; null where they lie so. */
+  #order(module: string, { inCount }: Sizes): Int32Array | null {
+    if (!hasOrder(this.#quantisation.format)) return null;
+    const groups = wordsOf(this.#inner.read(`${module}.g_idx`));
+    const inputs = Int32Array.from({ length: inCount }, (_, i) => i);
+    return inputs.toSorted((a, b) => groups[a]! - groups[b]! || a - b);
   }
 
   /** [out, in] in [0, 15]. */
@@ -206,8 +220,23 @@ export class QuantisedTensors implements TensorSource {
   }
 }
 
+/** Columns of codes [rows, columns] in another order. */
+function inOrder(codes: Uint8Array, order: Int32Array | null): Uint8Array {
+  if (order === null) return codes;
+  const ordered = new Uint8Array(codes.length);
+  for (let at = 0; at < codes.length; at += order.length)
+    for (const [i, input] of order.entries()) ordered[at + i] = codes[at + input]!;
+  return ordered;
+}
+
 /** Zero of symmetric codes, which are stored without a sign. */
 const SYMMETRIC_ZERO = 8;
+
+const missing = (name: string): AloftError =>
+  new AloftError(
+    'TENSOR_MISSING',
+    `The checkpoint has quantised weights without their tensor '${name}'. Download it again.`,
+  );
 
 const mismatch = (fault: string): AloftError => new AloftError('TENSOR_MISMATCH', `${fault}.`);
 

@@ -3,6 +3,7 @@ import { JsonFile } from '../checkpoint/json-file.js';
 import { parseModelConfig } from '../checkpoint/model-config.js';
 import { modelFileFor } from '../models/registry.js';
 import { fuse } from '../passes/fuse.js';
+import { hiddenStates } from '../passes/hidden-states.js';
 import { quantise } from '../passes/quantise.js';
 import { shard } from '../passes/shard.js';
 import { configFields, type LlamaShape } from '../random-weights/shapes.js';
@@ -27,12 +28,15 @@ export interface PlanChoice {
   readonly weights: 'dense' | FormatName;
   /** Default: one rank. */
   readonly ranks?: { readonly rank: number; readonly worldSize: number };
+  /** Gives hidden states. Default: logits. */
+  readonly embeds?: boolean;
 }
 
-export function benchmarkPlan({ shape, dtype, weights, ranks }: PlanChoice): Plan {
+export function benchmarkPlan({ shape, dtype, weights, ranks, embeds = false }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
   const definition = modelFileFor(config.architecture, 'random weights').define(config, dtype);
-  const fused = fuse(shard(definition, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
+  const plan = embeds ? hiddenStates(definition.plan) : definition.plan;
+  const fused = fuse(shard({ ...definition, plan }, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
   const format = QUANTISED_FORMATS.get(weights);
   return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
 }

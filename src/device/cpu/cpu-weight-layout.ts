@@ -10,7 +10,13 @@ import {
   rowTensors,
 } from '../../ops/linear/cpu/packed-linear.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import { isQuantised, NAMED_FORMATS, type WeightFormat } from '../../plan/weight-format.js';
+import {
+  INT4_GROUPS,
+  int4Format,
+  isQuantised,
+  NAMED_FORMATS,
+  type WeightFormat,
+} from '../../plan/weight-format.js';
 import {
   checkedReport,
   matrixShape,
@@ -31,7 +37,10 @@ const { f32, f16, bf16, int8 } = NAMED_FORMATS;
 const FORMATS: Readonly<Record<WeightUse, readonly WeightFormat[]>> = {
   table: [f32, f16, bf16, int8],
   vector: [f32, f16, bf16],
-  linear: Object.values(NAMED_FORMATS),
+  linear: [
+    ...Object.values(NAMED_FORMATS),
+    ...INT4_GROUPS.flatMap((group) => [int4Format(group, false, true), int4Format(group, true, true)]),
+  ],
   experts: Object.values(NAMED_FORMATS),
 };
 

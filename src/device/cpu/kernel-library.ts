@@ -1,12 +1,12 @@
-/** The CPU kernel library, dist/native/libaloft-cpu.so, and the thread pool that its kernels run on. */
+/** The CPU kernel library, and the thread pool that its kernels run on. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { AloftError } from '../../core/errors.js';
+import { kernelLibraryPath } from '../../ffi/kernel-library-path.js';
 import { openLibrary, type NativeLibrary } from '../../ffi/library.js';
 import { ISA_LEVELS, type IsaLevel } from './isa.js';
 import { physicalCoreCount } from './physical-cores.js';
 
-const LIBRARY_PATH = fileURLToPath(new URL('../../native/libaloft-cpu.so', import.meta.url));
+const LIBRARY_PATH = kernelLibraryPath();
 
 /** Opens the library of this installation. @throws {AloftError} COMPILER_MISSING when it was never compiled */
 export function openKernelLibrary(path: string = LIBRARY_PATH): NativeLibrary {

@@ -5,9 +5,9 @@ import type { WeightElement } from '../../plan/weight-format.js';
 
 /** The instructions, and hardware products per multiply-add: operands of more bits are sums of terms. */
 export function arithmeticOf(element: WeightElement, isa: IsaLevel): readonly [Arithmetic, number] {
-  if (element === 'int8' && isa === 'amx') return ['amxInt8', 2];
-  if (element === 'int8' && isa === 'avx512vnni') return ['int8', 2];
-  if (element === 'int4' && (isa === 'amx' || isa === 'avx512vnni')) return ['int8', 2];
+  const isOfBytes = element === 'int8' || element === 'int4';
+  if (isOfBytes && isa === 'amx') return ['amxInt8', 2];
+  if (isOfBytes && isa === 'avx512vnni') return ['int8', 2];
   if (element === 'f16' && isa === 'amx') return ['amxBf16', 4];
   if (element === 'bf16' && isa === 'amx') return ['amxBf16', 2];
   return ['f32', 1];

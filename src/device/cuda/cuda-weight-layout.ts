@@ -69,6 +69,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
         scale,
         sum: 0,
         zero: 0,
+        order: 0,
       } as const;
       if (tiles === undefined) return packRows(source, weight, target);
       const rowMajor = allocateHost(rows * columns);

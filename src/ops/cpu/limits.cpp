@@ -7,7 +7,7 @@ namespace {
 
 enum class Arithmetic : int { f32 = 0, int8 = 1, amxInt8 = 2, amxBf16 = 3 };
 
-double peak(Isa isa, Arithmetic arithmetic, int64_t rounds) {
+double peak([[maybe_unused]] Isa isa, Arithmetic arithmetic, int64_t rounds) {
   if (arithmetic == Arithmetic::f32) return ALOFT_SELECT(isa, peakF32)(rounds);
 #if defined(__x86_64__)
   if (arithmetic == Arithmetic::int8 && isa >= Isa::avx512vnni) return peakInt8Vnni(rounds);

@@ -18,6 +18,8 @@ export interface AreaSizes {
   readonly maxStepTokens: number;
   readonly maxRows: number;
   readonly maxLogits: number;
+  /** Whether tokens are sampled. */
+  readonly samples: boolean;
   readonly maxSequenceTokens: number;
   /** Sets of rotary parameters that the layers have. */
   readonly ropeCount: number;
@@ -52,11 +54,13 @@ const area = (purpose: string, bytes: Area['bytes'], isZeroed = false): Area => 
 });
 const allRotationBytes = ({ maxSequenceTokens, dims, ropeCount }: AreaSizes): number =>
   ropeCount * rotationBytes(dims, maxSequenceTokens);
-const logitBytes = ({ maxLogits, dims }: AreaSizes): number => maxLogits * dims.vocabulary * WORD;
+const logitBytes = ({ maxLogits, dims, samples }: AreaSizes): number =>
+  samples ? maxLogits * dims.vocabulary * WORD : 0;
 
 export const AREAS = {
   workspace: area('the workspace', ({ workspaceBytes }) => workspaceBytes, true),
-  results: area('results', ({ maxLogits }) => maxLogits * RESULT_WORDS * WORD),
+  // Zeros stay where a plan samples nothing.
+  results: area('results', ({ maxLogits }) => maxLogits * RESULT_WORDS * WORD, true),
   partials: area(
     'attention partial sums',
     ({ maxDecodeItems, dims }) => maxDecodeItems * dims.headCount * (dims.headDim + 2) * WORD,

@@ -181,7 +181,9 @@ function bindNorm(
 
 /** Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ. */
 function bindTokens(scope: CudaScope): CudaInstruction {
-  const { ranks, memory } = scope.context;
+  const { ranks, memory, plan } = scope.context;
+  // The results are zeros from the beginning.
+  if (plan.results === 'hiddenStates') return () => {};
   const sample = bindSampling(scope);
   if (ranks === undefined) return sample;
   return (step, sink) => {

@@ -184,3 +184,23 @@ describe('quantised linear', () => {
     });
   });
 });
+
+it('brings activations into the order of the codes', () => {
+  const random = seededRandom(11);
+  const [inCount, outCount, tokens] = [100, 20, 9];
+  const weight = randomMatrix(outCount, inCount, random);
+  const x = randomMatrix(tokens, inCount, random);
+  const order = Int32Array.from({ length: inCount }, (_, i) => (i * 37) % inCount);
+  const ordered = zeroMatrix(tokens, inCount);
+  for (let t = 0; t < tokens; t++)
+    rowOf(ordered, t).set(Float32Array.from(order, (input) => rowOf(x, t)[input]!));
+  const expected = expectedOf({ format: 'int4_g32' }, ordered, weight, undefined);
+  withEachLevel(2, (pool, level) => {
+    const packed = packWeight(pool, sourceOf('f32', weight.data, weight), 'int4_g32');
+    const linear = bindLinear(pool.library, pool.handle)({ ...packed.weight, order: addressOf(order) });
+    const out = zeroMatrix(tokens, outCount);
+    linear(tokens, addressOf(x.data), addressOf(out.data));
+    expect(out, level).toEqual(expected);
+    packed.dispose();
+  });
+});

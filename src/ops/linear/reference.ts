@@ -48,10 +48,22 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
   return { quantised, scale: Math.fround(largest / 127) };
 }
 
+/** Magnitudes of the code that a group's largest value is to have, without zeros. */
+const EXTREMES = [8, 7, 7.5, 8.5, 9, 9.5, 10, 10.5];
+/** Shares of a group's range that codes divide, with zeros. */
+const SHARES = [1, 0.95, 0.9, 0.85, 0.8, 0.75].map(Math.fround);
+
+/** A way to round a group: code = value / scale + zero. */
+interface Rounding {
+  readonly scale: number;
+  readonly zero: number;
+}
+
 /**
- * int4 in groups. Without zeros, the value of largest magnitude becomes -8, so its scale may be negative; where a positive
- * one is as large, that one. With zeros, the range of the group, widened to hold 0, is divided into 15 steps. Codes are
- * rounded by the scale as stored.
+ * int4 in groups: of some scales the one with the least squared error, the first of equals. Without zeros, the value of largest
+ * magnitude (the positive one of two) becomes -8, so that its scale may be negative, or is cut where it would be more. With
+ * zeros, the range of the group, widened to hold 0, or its inner part is divided into 15 steps. Codes are rounded by the
+ * scale as stored.
  */
 export function quantiseGroups(row: Float32Array, format: QuantisedFormat): GroupedRow {
   const [group, count] = [format.group ?? row.length, groupsOf(format, row.length)];
@@ -61,29 +73,59 @@ export function quantiseGroups(row: Float32Array, format: QuantisedFormat): Grou
     scales: new Float32Array(count),
     zeros: new Uint8Array(count),
   };
-  const [lowest, highest] = format.hasZeros ? [0, 15] : [-8, 7];
-  const clamp = (code: number): number => Math.max(lowest, Math.min(highest, code));
   for (let g = 0; g < count; g++) {
     const values = row.subarray(g * group, (g + 1) * group);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const scale = roundToHalf(format.hasZeros ? scaleOfRange(low, high) : (-low > high ? low : high) / -8);
-    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    const codeOf = (value: number): number => roundHalfToEven(Math.fround(value * inverse));
-    const zero = format.hasZeros ? clamp(codeOf(-Math.min(low, 0))) : 0;
-    grouped.scales[g] = scale;
-    grouped.zeros[g] = zero;
-    grouped.codes.set(
-      values.map((value) => clamp(codeOf(value) + zero)),
-      g * group,
-    );
+    let least = Infinity;
+    for (const rounding of roundingsOf(values, format.hasZeros)) {
+      const codes = codesOf(values, rounding, format.hasZeros);
+      const error = squaredError(values, codes, rounding);
+      if (!(error < least)) continue;
+      least = error;
+      grouped.scales[g] = rounding.scale;
+      grouped.zeros[g] = rounding.zero;
+      grouped.codes.set(codes, g * group);
+    }
   }
   return grouped;
 }
 
-const roundToHalf = (value: number): number => halfToFloat(floatToHalf(value));
+function roundingsOf(values: Float32Array, hasZeros: boolean): Rounding[] {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (!hasZeros)
+    return EXTREMES.map((extreme) => ({
+      scale: roundToHalf((-low > high ? low : high) / -extreme),
+      zero: 0,
+    }));
+  const [below, above] = [Math.min(low, 0), Math.max(high, 0)];
+  const range = Math.fround(above - below);
+  return SHARES.map((share) => {
+    const scale = roundToHalf(Math.fround(Math.fround(range * share) / 15));
+    const zero = codesOf(Float32Array.of(-below * share), { scale, zero: 0 }, true)[0]!;
+    return { scale, zero };
+  });
+}
 
-const scaleOfRange = (low: number, high: number): number =>
-  Math.fround(Math.fround(Math.max(high, 0) - Math.min(low, 0)) / 15);
+function codesOf(values: Float32Array, { scale, zero }: Rounding, hasZeros: boolean): Int8Array {
+  const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+  const lowest = hasZeros ? 0 : -8;
+  return Int8Array.from(values, (value) => {
+    const code = roundHalfToEven(Math.fround(value * inverse)) + zero;
+    return Math.max(lowest, Math.min(lowest + 15, code));
+  });
+}
+
+/** In f32: sixteen sums, of which halves are added until one is left, as vector code does it. */
+function squaredError(values: Float32Array, codes: Int8Array, { scale, zero }: Rounding): number {
+  const sums = new Float32Array(16);
+  for (const [i, value] of values.entries()) {
+    const error = Math.fround(value - Math.fround((codes[i]! - zero) * scale));
+    sums[i % 16]! += Math.fround(error * error);
+  }
+  for (let width = 8; width >= 1; width /= 2) for (let i = 0; i < width; i++) sums[i]! += sums[i + width]!;
+  return sums[0]!;
+}
+
+const roundToHalf = (value: number): number => halfToFloat(floatToHalf(value));
 
 /** The values that a row in groups stands for. */
 export function restoreGroups({ group, codes, scales, zeros }: GroupedRow): Float32Array {

@@ -65,7 +65,7 @@ ALOFT_API void aloft_paged_attention(uint64_t poolAddress, uint64_t stepAddress,
                        static_cast<float>(softCap)};
   const std::vector<QueryTile> tiles = makeTiles(a);
   if (tiles.empty()) return;
-  const Isa isa = poolIsa(pool);
+  [[maybe_unused]] const Isa isa = poolIsa(pool);  // other platforms than x64 have one level
   const int64_t kvHeads = layout.kvHeadCount;
   const int64_t queries = std::max(tileQueries, a.group);
   const int64_t tileCount = tiles.size();

@@ -1,8 +1,9 @@
 /** POST /v1/completions: https://platform.openai.com/docs/api-reference/completions */
 import { Type } from 'typebox';
-import type { GenerateRequest, Prompt } from '../../core/generate.js';
+import type { GenerateRequest } from '../../core/generate.js';
 import { REQUEST_LIMITS } from '../../core/request-limits.js';
 import type { JsonObject } from '../json.js';
+import { promptsOf } from './embeddings.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
 import { sharedFields } from './members.js';
@@ -62,15 +63,4 @@ export function readCompletionRequest(body: JsonObject): CompletionRequest {
     prompt,
   }));
   return { ...streamOptions(json), requests };
-}
-
-function promptsOf(prompt: string | string[] | number[] | number[][], addSpecialTokens: boolean): Prompt[] {
-  if (typeof prompt === 'string') return [{ type: 'text', text: prompt, addSpecialTokens }];
-  const isTokenList = (list: readonly unknown[]): list is number[] => typeof list[0] === 'number';
-  if (isTokenList(prompt)) return [{ type: 'tokens', tokenIds: prompt }];
-  return prompt.map((item: string | number[]) =>
-    typeof item === 'string'
-      ? { type: 'text', text: item, addSpecialTokens }
-      : { type: 'tokens', tokenIds: item },
-  );
 }

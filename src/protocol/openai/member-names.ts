@@ -15,7 +15,7 @@ const OWN_NAMES = {
   promptLogprobs: 'logprobs',
 } as const satisfies Partial<Record<keyof GenerateRequest, string>>;
 
-const NAMES = { ...REQUEST_NAMES, ...OWN_NAMES };
+const NAMES = { ...REQUEST_NAMES, ...OWN_NAMES, 'embedding.dimensions': 'dimensions' };
 
 /** Refusals of a prompt that name no member. */
 const ABOUT_PROMPT =

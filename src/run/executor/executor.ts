@@ -12,6 +12,8 @@ export interface ExecutorLimits {
   readonly hostBlockCount: number;
   readonly maxSequenceTokens: number;
   readonly vocabulary: number;
+  /** Numbers of the hidden state that a step gives for a token in the place of logits. No token is sampled: all are 0. Absent: logits. */
+  readonly hiddenColumns?: number;
   /**
    * The KV of the tokens of a longer prompt depends on the prompt's length (dynamic RoPE), so that prompts of different
    * lengths cannot share it. Absent: it never does.

@@ -26,6 +26,8 @@ export interface ServeOptions extends HealthLimits {
   readonly modelRepositories: readonly string[];
   /** Serves one engine without a repository. */
   readonly engineDirectory: string | undefined;
+  /** Engines to serve beside each other, without a repository. */
+  readonly namedEngines: readonly NamedEngine[];
   readonly tokenizerDirectory: string | undefined;
   /** Options of every engine whose config.pbtxt does not set them. */
   readonly engineOptions: EngineOptions;
@@ -85,14 +87,23 @@ export interface ServeOptions extends HealthLimits {
   readonly drainMs: number;
   /** Whether an engine that has stopped, such as one whose rank died, is loaded again. */
   readonly restart: boolean;
+  /** Time without a request after which an engine is unloaded until the next one; undefined: never. */
+  readonly idleUnloadMs: number | undefined;
   /** Folder of the built playground page; undefined serves none. */
   readonly playgroundDirectory: string | undefined;
+}
+
+/** An engine with the name of its model. */
+export interface NamedEngine {
+  readonly name: string;
+  readonly directory: string;
 }
 
 export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   serverId: 'aloft',
   modelRepositories: [],
   engineDirectory: undefined,
+  namedEngines: [],
   tokenizerDirectory: undefined,
   engineOptions: {},
   controlMode: 'none',
@@ -131,5 +142,6 @@ export const DEFAULT_SERVE_OPTIONS: ServeOptions = {
   maxHeartbeatAgeMs: 10_000,
   drainMs: 30_000,
   restart: false,
+  idleUnloadMs: undefined,
   playgroundDirectory: undefined,
 };

@@ -1,5 +1,11 @@
 /** The gRPC server: inference.GRPCInferenceService and grpc.health.v1.Health. */
-import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { AloftError } from '../../core/errors.js';
 import { hostAndPort } from '../../core/network-address.js';
 import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
@@ -13,6 +19,7 @@ import { RawStreams } from './raw-streams.js';
 import { unaryHandlers } from './unary.js';
 
 export function createGrpcServer(context: ServerContext): Server {
+  setLogVerbosity(logVerbosity.NONE); // what goes wrong is in our own words, not in raw lines before them
   const { options } = context;
   const rawStreams = new RawStreams();
   const server = new Server({

@@ -23,12 +23,12 @@ import { Silence } from './silence.js';
 
 /** One request of any kind, ready to run. */
 export interface Job {
-  readonly isStream: boolean;
   readonly model: GenerationModel;
   readonly requests: readonly GenerateRequest[];
   /** Member of the body that errors of the prompt are about. */
   readonly promptMember: string;
-  readonly stream: StreamWriter;
+  /** Undefined: the answer comes as a whole. */
+  readonly stream: StreamWriter | undefined;
   readonly whole: BodyWriter;
 }
 
@@ -43,7 +43,7 @@ export async function answer(
   for (const { priority } of job.requests) requireTurn(priority, caller);
   const { tenant } = caller;
   const call = { context, job, tenant, signal: clientSignal(reply), traceparent: traceparentOf(request) };
-  if (job.isStream) return await stream(call, reply);
+  if (job.stream !== undefined) return await stream(call, job.stream, reply);
   const held = context.heldAnswers.open();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -71,8 +71,8 @@ interface Call {
 }
 
 /** The first part decides between an error with its status and a stream. */
-async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
-  const { job, context } = call;
+async function stream(call: Call, writer: StreamWriter, reply: FastifyReply): Promise<FastifyReply> {
+  const { context } = call;
   let opened: StreamedReply | undefined;
   const open = () =>
     (opened ??= new StreamedReply(reply, {
@@ -84,7 +84,7 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
     run(call, {
       take(items) {
         let frames = '';
-        for (const item of items) frames += job.stream.push(item);
+        for (const item of items) frames += writer.push(item);
         if (frames === '') return undefined;
         silence.restart();
         return open().write(frames);
@@ -92,7 +92,7 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
       end(failure) {
         silence.end();
         if (failure !== undefined && opened === undefined) return reject(failure);
-        open().endWith(failure === undefined ? job.stream.end() : failed(call, failure));
+        open().endWith(failure === undefined ? writer.end() : failed(context, writer, failure));
         resolve();
       },
     });
@@ -103,9 +103,9 @@ async function stream(call: Call, reply: FastifyReply): Promise<FastifyReply> {
 /** A comment, which readers of event streams skip. */
 const KEEP_ALIVE = ': keep-alive\n\n';
 
-function failed({ job, context }: Call, failure: AloftError): string {
+function failed(context: ServerContext, writer: StreamWriter, failure: AloftError): string {
   const param = failure instanceof OpenAiRequestError ? failure.param : null;
-  return job.stream.fail(clientReport(failure, context.log), param);
+  return writer.fail(clientReport(failure, context.log), param);
 }
 
 /** Events of all prompts. Those before the first text are held back until it comes, so that early errors come first. */

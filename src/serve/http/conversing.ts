@@ -42,19 +42,20 @@ export async function converse(
   const family = familyOf(context, model, conversation);
   const events = new ConversationEvents(job, family);
   return await answer(context, request, reply, {
-    isStream,
     model,
     requests: [heldRequest(conversation, family)],
     promptMember,
-    stream: {
-      push: (item) =>
-        events
-          .of(item)
-          .map((event) => stream.push(event))
-          .join(''),
-      end: () => stream.end(),
-      fail: (report, param) => stream.fail(report, param),
-    },
+    stream: isStream
+      ? {
+          push: (item) =>
+            events
+              .of(item)
+              .map((event) => stream.push(event))
+              .join(''),
+          end: () => stream.end(),
+          fail: (report, param) => stream.fail(report, param),
+        }
+      : undefined,
     whole: {
       push: (item) => {
         for (const event of events.of(item)) whole.push(event);

@@ -54,6 +54,7 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     return sendError(request, reply, ownError(error), context.log);
   });
   app.setNotFoundHandler((request, reply) => {
+    if (request.url === '/metrics') return sendJson(reply, errorBody(METRICS_ELSEWHERE), 404);
     if (!isOpenAi(request)) return sendJson(reply, errorBody('Not Found'), 404);
     return sendError(
       request,
@@ -78,6 +79,10 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
   await app.ready();
   return app;
 }
+
+/** Other servers have their metrics at the port of requests. */
+const METRICS_ELSEWHERE =
+  'Not Found: the metrics have a port of their own, that of --metrics-port (8002 unless it is given)';
 
 /** A longer part of a path names nothing. */
 const MAX_PARAMETER_CHARACTERS = 512;

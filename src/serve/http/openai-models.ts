@@ -85,6 +85,7 @@ export function openAiModelRoutes(app: FastifyInstance, context: ServerContext):
     owned_by: 'aloft',
     root: model.name,
     max_model_len: model.engine.loaded.generator.model.maxSequenceTokens,
+    max_output_len: model.engine.loaded.generator.model.maxOutputTokens,
   });
   const list: Handler = (_, reply) => {
     const data = shown(context).map(([id, model]) => card(id, model));

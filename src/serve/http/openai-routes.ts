@@ -1,4 +1,4 @@
-/** POST /v1/completions and /v1/chat/completions */
+/** POST /v1/completions, /v1/chat/completions and /v1/embeddings */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { parseJsonObject } from '../../protocol/json.js';
@@ -6,6 +6,7 @@ import { ChatBodyWriter, ChatStreamWriter } from '../../protocol/openai/chat-ans
 import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
+import { EmbeddingsBody, readEmbeddingsRequest } from '../../protocol/openai/embeddings.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import type { ServerContext } from '../context/server-context.js';
 import { answer } from './answering.js';
@@ -17,6 +18,7 @@ import { route } from './route.js';
 
 export function openAiRoutes(app: FastifyInstance, context: ServerContext): void {
   route(app, '/v1/completions', { POST: (request, reply) => complete(context, request, reply) });
+  route(app, '/v1/embeddings', { POST: (request, reply) => embed(context, request, reply) });
   route(app, '/v1/chat/completions', { POST: (request, reply) => chat(context, request, reply) });
 }
 
@@ -29,12 +31,26 @@ async function complete(
   const head = answerHead('cmpl', options);
   const sequenceCount = options.requests[0]?.sequenceCount ?? 1;
   return await answer(context, request, reply, {
-    isStream: options.stream,
     model: openAiModel(context, options.model),
     requests: options.requests,
     promptMember: 'prompt',
-    stream: new CompletionStreamWriter(head, sequenceCount, options),
+    stream: options.stream ? new CompletionStreamWriter(head, sequenceCount, options) : undefined,
     whole: new CompletionBodyWriter(head, sequenceCount),
+  });
+}
+
+async function embed(
+  context: ServerContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const options = readEmbeddingsRequest(parseJsonObject(bodyText(request)));
+  return await answer(context, request, reply, {
+    model: openAiModel(context, options.model),
+    requests: options.requests,
+    promptMember: 'input',
+    stream: undefined,
+    whole: new EmbeddingsBody(options),
   });
 }
 

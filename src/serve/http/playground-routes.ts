@@ -22,6 +22,7 @@ export function playgroundRoutes(app: FastifyInstance, directory: string | undef
     const content = readFileSync(path);
     const url = `/${relative(directory, path).replaceAll('\\', '/')}`;
     const isPage = url === '/index.html';
+    if (!isPage && !url.startsWith('/assets/')) continue; // the program of reports is no part of the page
     // Asset names hold a hash of their content; the page itself does not.
     const caching = isPage ? 'no-cache' : 'public, max-age=31536000, immutable';
     const route = { exposeHeadRoute: true, config: { access: 'page' } } as const;

@@ -1,12 +1,13 @@
-/** Triton's metrics of the machine, and the delay of the thread that answers all requests. */
+/** Metrics of the machine as Triton has them, of this process, and the delay of the thread that answers all requests. */
 import { cpus, freemem, totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
 /** Exactness of the delay; finer costs more. */
 const DELAY_RESOLUTION_MS = 10;
 
 export function registerHostMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry }); // memory, CPU time, open files, garbage collection, event loop
   let last = cpuTimes();
   let utilization = 0;
   const gauge = (name: string, help: string, value: () => number) => {

@@ -17,7 +17,7 @@ export type CreateOptions = Partial<Omit<RepositorySettings, 'engineDirectory'>>
 const WRITTEN: EngineOptions = { policy: 'guaranteed_no_evict', prefixReuse: true };
 
 /**
- * Writes the five models, each with version 1. The directory appears complete or not at all.
+ * Writes the five models, or the two of an engine that embeds, each with version 1. The directory appears complete or not at all.
  * @returns the names of the models.
  * @throws {AloftError} ENGINE_NOT_FOUND, OUTPUT_EXISTS
  */
@@ -52,9 +52,10 @@ export function createRepository(options: CreateOptions): string[] {
 /** Settings with defaults; limits come from the engine's config.json. */
 export function completeSettings(options: Omit<CreateOptions, 'outputDirectory'>): RepositorySettings {
   const engineDirectory = resolve(options.engineDirectory);
-  const limits = engineLimits(engineDirectory);
+  const { embeds, ...limits } = engineFacts(engineDirectory);
   return {
     engineDirectory,
+    embeds,
     tokenizerDirectory: resolve(options.tokenizerDirectory ?? engineDirectory),
     maxBatchSize: options.maxBatchSize ?? limits.maxBatchSize ?? 128,
     decoupled: options.decoupled ?? true,
@@ -67,12 +68,13 @@ export function completeSettings(options: Omit<CreateOptions, 'outputDirectory'>
   };
 }
 
-interface EngineLimits {
+interface EngineFacts {
+  readonly embeds: boolean;
   readonly maxBatchSize: number | undefined;
   readonly maxBeamWidth: number | undefined;
 }
 
-function engineLimits(engineDirectory: string): EngineLimits {
+function engineFacts(engineDirectory: string): EngineFacts {
   const path = join(engineDirectory, 'config.json');
   if (!existsSync(path))
     throw new AloftError('ENGINE_NOT_FOUND', `No engine in '${engineDirectory}': config.json is missing.`);
@@ -88,7 +90,9 @@ function engineLimits(engineDirectory: string): EngineLimits {
     const value = isObject(members) ? members[key] : undefined;
     return typeof value === 'number' && value >= 1 ? value : undefined;
   };
+  const section = isObject(config) ? config['aloft'] : undefined;
   return {
+    embeds: isObject(section) && isObject(section['embedding']),
     maxBatchSize: count('builder_config', 'max_batch_size'),
     maxBeamWidth: count('aloft', 'max_beam_width'),
   };

@@ -26,17 +26,15 @@ export interface RepositorySettings {
   readonly excludeInputInOutput: boolean;
   /** Options that the engine's configuration sets. */
   readonly options: EngineOptions;
+  /** The engine makes embeddings. */
+  readonly embeds: boolean;
 }
 
 /** By model name. */
 export function repositoryConfigs(settings: RepositorySettings): ReadonlyMap<string, ModelConfig> {
-  const models = [
-    ensemble(settings),
-    preprocessing(settings),
-    engine(settings),
-    postprocessing(settings),
-    bls(settings),
-  ];
+  const generating = [ensemble, preprocessing, engine, postprocessing, bls];
+  const makers = settings.embeds ? [engine, embedding] : generating;
+  const models = makers.map((make) => make(settings));
   return new Map(models.map((config) => [config.name ?? '', create(ModelConfigSchema, config)]));
 }
 
@@ -150,6 +148,26 @@ function bls(settings: RepositorySettings): Config {
     output: outputs([['text_output', 'TYPE_STRING', [-1]], ...PASSED_OUTPUTS]),
     ...ON_CPU,
     parameters: parameters({ tensorrt_llm_model_name: 'tensorrt_llm', accumulate_tokens: true }),
+  };
+}
+
+/** No model of tensorrtllm_backend: a text in, its embedding out. */
+function embedding(settings: RepositorySettings): Config {
+  return {
+    name: 'embedding',
+    backend: 'python',
+    maxBatchSize: settings.maxBatchSize,
+    input: inputs([
+      ['text_input', 'TYPE_STRING', [1]],
+      ['dimensions', 'TYPE_INT32', [1], 'optional'],
+      ['return_num_input_tokens', 'TYPE_BOOL', [1], 'optional'],
+    ]),
+    output: outputs([
+      ['embedding', 'TYPE_FP32', [-1]],
+      ['num_input_tokens', 'TYPE_INT32', [1]],
+    ]),
+    ...ON_CPU,
+    parameters: parameters({ tensorrt_llm_model_name: 'tensorrt_llm' }),
   };
 }
 

@@ -14,12 +14,13 @@ import { inferenceService } from '../inference/inference-service.js';
 import { generationRunner } from '../generation/run-generation.js';
 import { ServerHealth } from '../metrics/health.js';
 import type { EngineLoader } from '../engine/engine-loader.js';
+import { idleLoader } from '../engine/idle-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
 import { ByteBudget } from '../context/byte-budget.js';
 import type { ServeOptions } from '../context/options.js';
 import { portHolder } from './port-holder.js';
-import { engineModels } from '../repository/memory-models.js';
+import { engineModels, namedEngineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
 import type { ServerContext } from '../context/server-context.js';
 import { SettableLog, TraceControl } from '../context/settings.js';
@@ -28,8 +29,8 @@ import {
   modelTable,
   changedOptionTable,
   optionTable,
+  readyLines,
   startedLines,
-  tryLines,
   type BoundPorts,
 } from './startup-print.js';
 
@@ -84,14 +85,17 @@ interface Listeners {
 
 function createContext(options: ServeOptions, { loader, log }: ServerParts): ServerContext {
   const logSettings = new SettableLog(log, options.logSettings);
+  const { idleUnloadMs } = options;
   const traces = new TraceControl(options.traceSettings);
   const repository = new ModelRepository(
     {
       directories: options.modelRepositories,
-      memoryModels:
-        options.engineDirectory === undefined
+      memoryModels: [
+        ...(options.engineDirectory === undefined
           ? []
-          : engineModels(options.engineDirectory, options.tokenizerDirectory),
+          : engineModels(options.engineDirectory, options.tokenizerDirectory)),
+        ...options.namedEngines.flatMap(namedEngineModels),
+      ],
       controlMode: options.controlMode,
       pollSeconds: options.pollSeconds,
       initialModels: options.loadModels,
@@ -99,7 +103,7 @@ function createContext(options: ServeOptions, { loader, log }: ServerParts): Ser
       drainMs: options.drainMs,
       restart: options.restart,
     },
-    loader,
+    idleUnloadMs === undefined ? loader : idleLoader(loader, idleUnloadMs, logSettings),
     logSettings,
   );
   const metrics = new ServerMetrics(repository, {
@@ -131,10 +135,15 @@ async function loadModels(context: ServerContext, ports: BoundPorts): Promise<vo
   await repository.start();
   if (health.phase === 'starting') health.phase = 'serving';
   context.metrics.engines();
-  for (const engine of repository.engines()) log.info(engineMemoryTable(engine));
-  log.info(modelTable(repository));
+  const engines = repository.engines();
+  for (const engine of engines) log.verbose(engineMemoryTable(engine));
+  // Who named a repository wants to see all of it; of a single engine only what is wrong.
+  const isRepository = options.engineDirectory === undefined;
+  const hasFault = repository.index(false).some(({ state }) => state !== 'READY');
+  log[isRepository || hasFault ? 'info' : 'verbose'](modelTable(repository));
   const model = repository.served().find((served) => 'engine' in served && served.kind !== 'engine');
-  if (model !== undefined) for (const line of tryLines(options, ports, model.name)) log.info(line);
+  if (model === undefined) return;
+  for (const line of readyLines(options, ports, { modelName: model.name, engines })) log.info(line);
 }
 
 /** @throws {AloftError} ADDRESS_IN_USE */

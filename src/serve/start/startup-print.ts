@@ -47,10 +47,15 @@ export function modelTable(repository: ModelRepository): string {
   return table([['Model', 'Version', 'Status'], ...rows]);
 }
 
+/** Options whose values other lines have, or that say where files lie. */
+const SAID_ELSEWHERE = new Set(['engineDirectory', 'playgroundDirectory', 'http', 'grpc', 'metrics']);
+
 /** Options that are not at their defaults; undefined when all are. */
 export function changedOptionTable(options: ServeOptions): string | undefined {
-  const defaults = new Map(optionRows(DEFAULT_SERVE_OPTIONS));
-  const rows = optionRows(options).filter(([name, value]) => defaults.get(name) !== value);
+  const defaults = new Map(optionRows({ ...DEFAULT_SERVE_OPTIONS, logSettings: options.logSettings }));
+  const rows = optionRows(options).filter(
+    ([name, value]) => !SAID_ELSEWHERE.has(name) && defaults.get(name) !== value,
+  );
   return rows.length === 0 ? undefined : table([['Option', 'Value'], ...rows]);
 }
 
@@ -88,16 +93,48 @@ export function engineMemoryTable(engine: RunningEngine): string {
   return table([[`Memory of ${engine.name}`, 'Where', 'MiB'], ...rows]);
 }
 
+/** Three lines: where the model is, what it takes, how to try it. */
+export function readyLines(
+  options: ServeOptions,
+  ports: BoundPorts,
+  { modelName, engines }: { readonly modelName: string; readonly engines: readonly RunningEngine[] },
+): string[] {
+  const base =
+    ports.http === undefined
+      ? undefined
+      : `${schemeOf(options)}://${hostAndPort(options.http.host, ports.http)}`;
+  const places = [
+    ...(base === undefined ? [] : [`OpenAI API ${base}/v1`]),
+    ...(base === undefined || options.playgroundDirectory === undefined ? [] : [`page ${base}/`]),
+    ...(ports.grpc === undefined ? [] : [`gRPC ${hostAndPort(options.grpc.host, ports.grpc)}`]),
+  ];
+  const attempt = base === undefined ? tryLines(options, ports, modelName)[0] : `aloft chat -u ${base}`;
+  return [
+    `Ready: model '${modelName}'; ${places.join(', ')}`,
+    `Memory: ${engines.map(memoryText).join('; ')}`,
+    ...(attempt === undefined ? [] : [`Try: ${attempt}`]),
+  ];
+}
+
+/** Bytes of an engine by purpose, those of all its ranks together. */
+function memoryText({ name, loaded }: RunningEngine): string {
+  const bytesOf = new Map<string, number>();
+  for (const { purpose, bytes } of loaded.memory) bytesOf.set(purpose, (bytesOf.get(purpose) ?? 0) + bytes);
+  const parts = [...bytesOf].filter(([, bytes]) => bytes > 0);
+  return `${name} has ${parts.map(([purpose, bytes]) => `${purpose} ${mebibytes(bytes)} MiB`).join(', ')}`;
+}
+
+const schemeOf = ({ tls }: ServeOptions): string => (tls === undefined ? 'http' : 'https');
+
 /** Commands that work now. */
 export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: string): string[] {
-  const scheme = options.tls === undefined ? 'http' : 'https';
   const body = JSON.stringify({
     text_input: 'What is deep learning ?',
     max_tokens: 32,
     bad_words: '',
     stop_words: '',
   });
-  const base = `${scheme}://${hostAndPort(options.http.host, ports.http!)}`;
+  const base = `${schemeOf(options)}://${hostAndPort(options.http.host, ports.http!)}`;
   const lines = [];
   if (ports.grpc !== undefined) {
     lines.push(
@@ -113,8 +150,9 @@ export function tryLines(options: ServeOptions, ports: BoundPorts, modelName: st
 
 function plainValue(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return value.map(plainValue).join('; ');
   return Object.entries(value)
-    .map(([key, item]) => (Array.isArray(value) ? String(item) : `${key} ${String(item)}`))
+    .map(([key, item]) => `${key} ${plainValue(item)}`)
     .join(', ');
 }
 

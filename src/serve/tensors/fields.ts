@@ -33,6 +33,8 @@ export type RequestField =
   | 'returnOutputTokenCount'
   | 'returnFinishReason'
   | 'embeddingBias'
+  /** Numbers of an embedding. */
+  | 'dimensions'
   | 'guideType'
   | 'guide'
   /** Input of an encoder-decoder model, which preprocessing always makes: without effect. */
@@ -48,6 +50,7 @@ export type ResponseField =
   | 'outputLogprobs'
   | 'contextLogits'
   | 'generationLogits'
+  | 'embedding'
   | 'batchIndex'
   | 'sequenceIndex'
   | 'arrivalNs'
@@ -104,6 +107,7 @@ const TEXT_INPUTS: Names<RequestField> = {
   ...SHARED_INPUTS,
   ...samplingInputs('text'),
   text_input: 'text',
+  dimensions: 'dimensions',
   max_tokens: 'maxTokens',
   bad_words: 'badWords',
   stop_words: 'stopWords',
@@ -167,7 +171,7 @@ const INPUTS: Readonly<Record<ModelKind, Names<RequestField>>> = {
 
 const OUTPUTS: Readonly<Record<ModelKind, Names<ResponseField>>> = {
   ensemble: {},
-  bls: { ...SHARED_OUTPUTS, text_output: 'text' },
+  bls: { ...SHARED_OUTPUTS, text_output: 'text', embedding: 'embedding' },
   engine: { ...SHARED_OUTPUTS, output_ids: 'tokenIds', sequence_length: 'sequenceLengths' },
   preprocessing: {},
   postprocessing: { OUTPUT: 'text' },
@@ -234,6 +238,7 @@ const MEMBERS: Readonly<Record<Exclude<RequestField, SamplingFieldName>, string 
   returnOutputTokenCount: undefined,
   returnFinishReason: undefined,
   embeddingBias: 'logitBias',
+  dimensions: 'embedding.dimensions',
   guideType: undefined,
   guide: 'constraint',
   decoderInput: undefined,

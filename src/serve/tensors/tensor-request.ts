@@ -123,7 +123,16 @@ export function readTensorRequest(
   };
   if (form.isCancel) return { form, rows: [] };
   requireFewBiases(tensors.get('embeddingBias'));
+  if (hasEmbeddings(model)) return { form, rows: rows.map(embeddingRequest) };
   return { form, rows: rows.map((row) => rowRequest(row, form, vocabulary)) };
+}
+
+function hasEmbeddings({ outputs }: ModelInterface): boolean {
+  return [...outputs.values()].some(({ field }) => field === 'embedding');
+}
+
+function embeddingRequest(row: Row): GenerateRequest {
+  return { prompt: promptOf(row), embedding: present({ dimensions: row.number('dimensions') }) };
 }
 
 /** True for models as of v0.6.1, whose postprocessing needs the log probabilities of every answer; logits came with later versions. */

@@ -1,6 +1,7 @@
 /** Events of the rows of one request -> responses with the model's output tensors. */
 import { floatToHalf } from '../../core/dtype.js';
 import type { GenerateEvent, TextLogprobs } from '../../core/generate.js';
+import { joinLogits } from '../../core/logits.js';
 import type { FinishReason, KvBlockUsage, RequestTimings, Usage } from '../../core/request.js';
 import type { Datatype } from '../../protocol/kserve/datatype.js';
 import { numberTensor, textTensor, type Tensor } from '../../protocol/kserve/tensor.js';
@@ -30,6 +31,8 @@ export interface RowFacts {
   readonly seed: bigint | undefined;
   /** [prompt tokens, vocabulary] */
   readonly contextLogits: Float32Array | undefined;
+  /** [dimensions] */
+  readonly embedding: Float32Array | undefined;
   readonly usage: Usage | undefined;
   readonly timings: RequestTimings | undefined;
 }
@@ -128,6 +131,11 @@ function outputTensor(
         0,
       );
       return numberTensor(name, 'FP32', [rows.length, sequenceCount, ...shape], values);
+    }
+    case 'embedding': {
+      const embeddings = rows.map((row) => row.embedding ?? new Float32Array());
+      const shape = [rows.length, embeddings[0]?.length ?? 0];
+      return logitsTensor(name, datatype, shape, joinLogits(embeddings));
     }
     case 'contextLogits': {
       if (first?.contextLogits === undefined) return undefined;
@@ -243,6 +251,7 @@ export function emptyRow(): RowFacts {
     promptTokenIds: [],
     seed: undefined,
     contextLogits: undefined,
+    embedding: undefined,
     usage: undefined,
     timings: undefined,
   };
@@ -253,7 +262,7 @@ export function withEvent(row: RowFacts, event: GenerateEvent): RowFacts {
     case 'started':
       return { ...row, promptTokenIds: event.promptTokenIds, seed: event.seed };
     case 'prompt':
-      return { ...row, contextLogits: event.logits };
+      return { ...row, contextLogits: event.logits, embedding: event.embedding };
     case 'finished':
       return { ...row, usage: event.usage, timings: event.timings };
     default:

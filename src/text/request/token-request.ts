@@ -101,11 +101,12 @@ function checkMinTokens({ minTokens = 0 }: GenerateRequest, maxOutputTokens: num
 }
 
 function checkLogits(
-  { returnContextLogits, returnGenerationLogits }: GenerateRequest,
+  { returnContextLogits, returnGenerationLogits, embedding }: GenerateRequest,
   promptTokens: number,
   outputTokens: number,
   { vocabulary }: TokenLimits,
 ): void {
+  if (embedding !== undefined) return; // hidden states, which do not leave the text layer
   const rows = (returnContextLogits ? promptTokens : 0) + (returnGenerationLogits ? outputTokens : 0);
   requireWithin('logits', rows * vocabulary, 'The answer');
 }

@@ -5,10 +5,21 @@ import { AloftError } from '../../core/errors.js';
 import { seededRandom } from '../../core/random.js';
 import type { LoadedBatcher } from '../../llm/load.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
+import { unlessAborted } from '../cli/interrupt.js';
+import { durationText, startProgress } from '../cli/progress.js';
 import type { Terminal } from '../cli/terminal.js';
+import { readEarlier } from '../report/earlier-result.js';
+import { histogramOf } from '../report/histogram.js';
+import { htmlReport } from '../report/html.js';
 import { parseDistribution } from './distribution.js';
-import { runInflight } from './inflight-runner.js';
-import { inflightReport, inflightText } from './latency-report.js';
+import {
+  EARLIER_INFLIGHT,
+  type EarlierInflight,
+  inflightPage,
+  type InflightResult,
+} from './inflight-report.js';
+import { type InflightRun, runInflight } from './inflight-runner.js';
+import { inflightReport, inflightText, outputTokenTimes } from './latency-report.js';
 import { machineRecord } from './machine.js';
 import { generateWorkload, readDataset, type WorkItem } from './workload.js';
 
@@ -20,6 +31,8 @@ export interface InflightFlags {
   readonly requestRate: number;
   readonly seed: number;
   readonly json?: string;
+  readonly html?: string;
+  readonly compare?: string;
 }
 
 export interface InflightBench {
@@ -28,6 +41,8 @@ export interface InflightBench {
   readonly tokenizerDirectory: string;
   readonly flags: InflightFlags;
   readonly terminal: Terminal;
+  /** Ends the run; the requests that are done are reported, marked partial. */
+  readonly signal: AbortSignal;
 }
 
 export async function benchInflight({
@@ -35,24 +50,71 @@ export async function benchInflight({
   tokenizerDirectory,
   flags,
   terminal,
+  signal,
 }: InflightBench): Promise<void> {
+  const earlier =
+    flags.compare === undefined
+      ? undefined
+      : readEarlier(flags.compare, EARLIER_INFLIGHT, 'aloft bench --type IFB');
   const items = workload(flags, engine);
+  terminal.err(`${planText(items)}\n`);
   const needsTokenizer = items.some(({ prompt }) => typeof prompt === 'string');
   const tokenizer = needsTokenizer ? await loadTokenizer(tokenizerDirectory) : undefined;
   const encode = async (text: string) => {
     if (tokenizer !== undefined) return tokenizer.encode(text, { addSpecialTokens: true });
     throw new AloftError('INTERNAL', 'a text prompt came without a tokenizer');
   };
-  const { records, totalMs } = await runInflight(engine.batcher, items, encode, SYSTEM_CLOCK);
-  const report = inflightReport(records, totalMs);
-  terminal.out(`${inflightText(report)}\n`);
-  if (flags.json === undefined) return;
-  const result = {
-    machine: machineRecord(['aloft', ...process.argv.slice(2)], engine.batcher.facts.deviceName),
-    workload: flags,
-    report,
+  let run: InflightRun = { records: [], totalMs: 0 };
+  const progress = startProgress(terminal, { name: 'bench', total: items.length, unit: 'requests' });
+  const onRequest = (now: InflightRun): void => {
+    run = now;
+    progress.update(run.records.length, `${tokenRate(run).toFixed(0)} tokens/s`);
   };
-  writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  try {
+    const work = runInflight(engine.batcher, items, { encode, clock: SYSTEM_CLOCK, onRequest });
+    await unlessAborted(work, signal);
+  } finally {
+    progress.stop();
+    const partial = run.records.length < items.length;
+    if (run.records.length > 0) reportRun(run, { engine, flags, terminal, partial, earlier });
+  }
+}
+
+const tokenRate = ({ records, totalMs }: InflightRun): number =>
+  (records.reduce((sum, { outputTokens }) => sum + outputTokens, 0) / totalMs) * 1000;
+
+interface Reporting {
+  readonly engine: LoadedBatcher;
+  readonly flags: InflightFlags;
+  readonly terminal: Terminal;
+  readonly partial: boolean;
+  readonly earlier: EarlierInflight | undefined;
+}
+
+function reportRun(
+  { records, totalMs }: InflightRun,
+  { engine, flags, terminal, partial, earlier }: Reporting,
+): void {
+  const result: InflightResult = {
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], engine.batcher.facts.deviceName),
+    partial,
+    workload: flags,
+    report: inflightReport(records, totalMs),
+    ttft_histogram: histogramOf(records.map(({ firstTokenMs }) => firstTokenMs)),
+    tpot_histogram: histogramOf(outputTokenTimes(records)),
+  };
+  terminal.out(`${inflightText(result.report)}\n`);
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (flags.html !== undefined)
+    writeFileSync(flags.html, htmlReport(inflightPage('Requests in flight', result, earlier)));
+}
+
+/** Work ahead, with the time that its arrivals take. */
+function planText(items: readonly WorkItem[]): string {
+  const tokens = items.reduce((sum, { outputTokens }) => sum + outputTokens, 0);
+  const work = `${items.length} requests for ${tokens} tokens`;
+  const seconds = (items.at(-1)?.arrivalMs ?? 0) / 1000;
+  return seconds > 0 ? `${work}: at least ${durationText(seconds)}.` : `${work}.`;
 }
 
 function workload(flags: InflightFlags, engine: LoadedBatcher): WorkItem[] {

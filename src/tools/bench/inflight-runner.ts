@@ -14,27 +14,35 @@ export interface InflightRun {
   readonly totalMs: number;
 }
 
-/** @param encode token ids of text prompts */
+export interface InflightOptions {
+  /** Token ids of a text prompt. */
+  readonly encode: (text: string) => Promise<readonly number[]>;
+  readonly clock: Clock;
+  /** Called as each request ends, with all that have ended. */
+  readonly onRequest: (run: InflightRun) => void;
+}
+
 export async function runInflight(
   batcher: TokenBatcher,
   items: readonly WorkItem[],
-  encode: (text: string) => Promise<readonly number[]>,
-  clock: Clock,
-): Promise<InflightRun> {
+  { encode, clock, onRequest }: InflightOptions,
+): Promise<void> {
   const prompts = await Promise.all(
     items.map(async ({ prompt }) =>
       Int32Array.from(typeof prompt === 'string' ? await encode(prompt) : prompt),
     ),
   );
   const startMs = clock.nowMs();
-  const records = await Promise.all(
+  const records: RequestRecord[] = [];
+  await Promise.all(
     items.map(async (item, index) => {
       const waitMs = startMs + item.arrivalMs - clock.nowMs();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      return sendOne(batcher, toRequest(prompts[index]!, item, `inflight-${startMs}-${index}`), clock);
+      const request = toRequest(prompts[index]!, item, `inflight-${startMs}-${index}`);
+      records.push(await sendOne(batcher, request, clock));
+      onRequest({ records, totalMs: clock.nowMs() - startMs });
     }),
   );
-  return { records, totalMs: clock.nowMs() - startMs };
 }
 
 /** No end id: exactly `outputTokens` are made, so that runs compare. */

@@ -5,7 +5,7 @@ export interface RequestRecord {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly firstTokenMs: number;
-  /** Arrival of each output token. */
+  /** Arrival of each output token. Tokens of one message arrive together. */
   readonly tokenMs: readonly number[];
   readonly endMs: number;
 }
@@ -48,8 +48,12 @@ export interface InflightReport {
   readonly ttft_percentiles: Percentiles;
   /** Mean time per output token after the first, one value a request. */
   readonly tpot_percentiles: Percentiles;
-  /** Gaps between consecutive tokens, all requests together. */
+  /** Gap before each token after the first message, all requests together: that of its message, shared among the message's tokens. */
   readonly itl_percentiles: Percentiles;
+  /** Gaps between consecutive messages of a request. */
+  readonly message_gap_percentiles: Percentiles;
+  /** Tokens that a message carries on average. */
+  readonly tokens_per_message: number;
   readonly request_latency_percentiles_ms: Percentiles;
 }
 
@@ -58,10 +62,8 @@ export function inflightReport(records: readonly RequestRecord[], totalMs: numbe
     records.reduce((total, record) => total + pick(record), 0);
   const outputTokens = sum((record) => record.outputTokens);
   const inputTokens = sum((record) => record.inputTokens);
-  const gaps = records.flatMap((record) => record.tokenMs.slice(1).map((ms, i) => ms - record.tokenMs[i]!));
-  const perToken = records
-    .filter((record) => record.outputTokens > 1)
-    .map((record) => (record.tokenMs.at(-1)! - record.firstTokenMs) / (record.outputTokens - 1));
+  const messages = records.map(messagesOf);
+  const later = messages.flatMap((own) => own.slice(1));
   return {
     num_requests: records.length,
     total_latency_ms: totalMs,
@@ -73,10 +75,34 @@ export function inflightReport(records: readonly RequestRecord[], totalMs: numbe
     avg_input_length: inputTokens / records.length,
     avg_output_length: outputTokens / records.length,
     ttft_percentiles: percentiles(records.map((record) => record.firstTokenMs)),
-    tpot_percentiles: percentiles(perToken),
-    itl_percentiles: percentiles(gaps),
+    tpot_percentiles: percentiles(outputTokenTimes(records)),
+    itl_percentiles: percentiles(
+      later.flatMap(({ gapMs, tokenCount }) => Array.from({ length: tokenCount }, () => gapMs / tokenCount)),
+    ),
+    message_gap_percentiles: percentiles(later.map(({ gapMs }) => gapMs)),
+    tokens_per_message: outputTokens / messages.reduce((count, own) => count + own.length, 0),
     request_latency_percentiles_ms: percentiles(records.map((record) => record.endMs)),
   };
+}
+
+/** Mean time per output token after the first, of each request that has several, in ms. */
+export function outputTokenTimes(records: readonly RequestRecord[]): number[] {
+  return records
+    .filter((record) => record.outputTokens > 1)
+    .map((record) => (record.tokenMs.at(-1)! - record.firstTokenMs) / (record.outputTokens - 1));
+}
+
+interface Message {
+  /** Since the message before; since the request for the first. */
+  readonly gapMs: number;
+  readonly tokenCount: number;
+}
+
+function messagesOf({ tokenMs }: RequestRecord): Message[] {
+  const counts = new Map<number, number>();
+  for (const ms of tokenMs) counts.set(ms, (counts.get(ms) ?? 0) + 1);
+  const arrivals = [...counts];
+  return arrivals.map(([ms, tokenCount], i) => ({ gapMs: ms - (arrivals[i - 1]?.[0] ?? 0), tokenCount }));
 }
 
 /** The printed form: trtllm-bench's headings, then a table of percentiles. */
@@ -85,6 +111,7 @@ export function inflightText(report: InflightReport): string {
     ['Time to first token (ms)', report.ttft_percentiles],
     ['Time per output token (ms)', report.tpot_percentiles],
     ['Inter-token latency (ms)', report.itl_percentiles],
+    ['Between messages (ms)', report.message_gap_percentiles],
     ['Request latency (ms)', report.request_latency_percentiles_ms],
   ];
   const columns = ['average', 'minimum', 'p50', 'p90', 'p95', 'p99', 'maximum'] as const;
@@ -102,6 +129,7 @@ export function inflightText(report: InflightReport): string {
     `Per User Output Throughput (tps/user):   ${report.output_throughput_per_user_tok_s.toFixed(2)}`,
     `Total Latency (ms):                      ${report.total_latency_ms.toFixed(2)}`,
     `Requests, mean input and output tokens:  ${report.num_requests}, ${report.avg_input_length.toFixed(1)}, ${report.avg_output_length.toFixed(1)}`,
+    `Tokens of a message, mean:               ${report.tokens_per_message.toFixed(2)}`,
     '',
     ...table,
   ].join('\n');

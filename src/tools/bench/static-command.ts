@@ -5,7 +5,11 @@ import type { SamplingParams } from '../../core/sampling.js';
 import { DEVICES } from '../../device/device.js';
 import type { DevicePlace } from '../../device/device-support.js';
 import type { LoadedBatcher } from '../../llm/load.js';
+import { unlessAborted } from '../cli/interrupt.js';
+import { durationText, startProgress } from '../cli/progress.js';
 import type { Terminal } from '../cli/terminal.js';
+import { readEarlier } from '../report/earlier-result.js';
+import { htmlReport } from '../report/html.js';
 import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
 import { type PeakMemory, watchPeak } from './peak-memory.js';
@@ -18,7 +22,8 @@ import {
   type SweepRow,
   type SweepSubject,
 } from './report.js';
-import { measureCase } from './static-runner.js';
+import { EARLIER_STATIC, type EarlierStatic, staticPage, type StaticResult } from './static-report.js';
+import { measureCase, type RunProgress } from './static-runner.js';
 import { latencyStatistics, parseBatchSizes, parseLengths, planSweep, type SweepCase } from './sweep.js';
 
 export interface StaticFlags {
@@ -30,6 +35,8 @@ export interface StaticFlags {
   readonly duration: number;
   readonly csv?: true;
   readonly json?: string;
+  readonly html?: string;
+  readonly compare?: string;
 }
 
 export interface StaticBench {
@@ -41,10 +48,14 @@ export interface StaticBench {
   readonly beamWidth: number;
   readonly buildSeconds: number;
   readonly terminal: Terminal;
+  /** Ends the sweep; the cases that are done are reported, marked partial. */
+  readonly signal: AbortSignal;
 }
 
 export async function benchStatic(bench: StaticBench): Promise<void> {
   const { engine, flags, terminal } = bench;
+  const earlier =
+    flags.compare === undefined ? undefined : readEarlier(flags.compare, EARLIER_STATIC, 'aloft bench');
   const { builder_config: build } = engine.manifest;
   const { cases, warnings } = planSweep(
     parseLengths(flags.inputOutputLen),
@@ -56,29 +67,52 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
     },
   );
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
+  terminal.err(`${planText(cases.length, flags)}\n`);
   const subject = subjectOf(bench);
   const rows: SweepRow[] = [];
   const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(bench.place);
   const peak = gauge === undefined ? undefined : watchPeak(gauge);
+  const progress = startProgress(terminal, { name: 'bench', total: cases.length, unit: 'cases' });
   try {
     for (const one of cases) {
-      const row = await measureRow(bench, one, peak);
+      const onRun = (run: RunProgress): void => progress.update(rows.length + run.share, runNote(one, run));
+      const row = await unlessAborted(measureRow(bench, { one, peak, onRun }), bench.signal);
+      progress.clear();
       printRow(subject, row, rows.length === 0, bench);
       rows.push(row);
+      progress.update(rows.length);
     }
   } finally {
+    progress.stop();
     peak?.stop();
+    if (rows.length > 0) {
+      terminal.out(`\n${markdownTable(rows)}\n`);
+      writeResults(bench, { subject, rows, partial: rows.length < cases.length, earlier });
+    }
   }
-  if (rows.length > 0) terminal.out(`\n${markdownTable(rows)}\n`);
-  if (flags.json !== undefined)
-    writeFileSync(flags.json, resultJson(subject, rows, engine.batcher.facts.deviceName));
+}
+
+/** Work ahead, with the time that it takes at least. */
+function planText(caseCount: number, { duration, numRuns }: StaticFlags): string {
+  const each = `${caseCount} cases, each of ${numRuns} runs and ${duration} s at least`;
+  return duration > 0 ? `${each}: at least ${durationText(caseCount * duration)}.` : `${each}.`;
+}
+
+function runNote({ batch, inputTokens, outputTokens }: SweepCase, { runCount, share, seconds }: RunProgress) {
+  const left = share > 0 ? `, ${durationText((seconds / share) * (1 - share))} left of it` : '';
+  return `batch ${batch}, ${inputTokens},${outputTokens}: ${runCount} runs${left}`;
+}
+
+interface RowWork {
+  readonly one: SweepCase;
+  readonly peak: PeakMemory | undefined;
+  readonly onRun: (progress: RunProgress) => void;
 }
 
 /** A case whose KV cache does not fit is a row with the bytes that say so; the sweep goes on. */
 async function measureRow(
   { engine, flags, sampling, beamWidth }: StaticBench,
-  one: SweepCase,
-  peak: PeakMemory | undefined,
+  { one, peak, onRun }: RowWork,
 ): Promise<SweepRow> {
   const { executorLimits: limits, memory } = engine.batcher.facts;
   const { blockTokens, blockCount } = limits;
@@ -98,6 +132,7 @@ async function measureRow(
     minSeconds: flags.duration,
     sampling,
     beamWidth,
+    onRun,
   };
   peak?.restart();
   const decode = watchDecodeSteps(engine.batcher, one.batch);
@@ -151,10 +186,20 @@ function csvFile({ modelName, precision, worldSize, computeCap }: SweepSubject):
   return `${modelName}_${precision}_tp${worldSize}_plugin_fp8linear0_${computeCap}.csv`;
 }
 
-function resultJson(subject: SweepSubject, rows: readonly SweepRow[], deviceName?: string): string {
+interface Finished {
+  readonly subject: SweepSubject;
+  readonly rows: readonly SweepRow[];
+  readonly partial: boolean;
+  readonly earlier: EarlierStatic | undefined;
+}
+
+function writeResults({ engine, flags }: StaticBench, { subject, rows, partial, earlier }: Finished): void {
   const result = {
-    machine: machineRecord(['aloft', ...process.argv.slice(2)], deviceName),
-    rows: rows.map((row) => Object.fromEntries(rowFields(subject, row))),
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], engine.batcher.facts.deviceName),
+    partial,
+    rows: rows.map((row) => Object.fromEntries(rowFields(subject, row)) as StaticResult['rows'][number]),
   };
-  return `${JSON.stringify(result, undefined, 2)}\n`;
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (flags.html !== undefined)
+    writeFileSync(flags.html, htmlReport(staticPage(result, { ...subject, ...flags }, earlier)));
 }

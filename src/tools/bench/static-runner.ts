@@ -17,6 +17,17 @@ export interface RunPlan {
   readonly sampling: SamplingParams;
   /** 1 samples; more is beam search. Beams do not count as output. */
   readonly beamWidth: number;
+  /** Called after each run, warm-up runs too. */
+  readonly onRun?: (progress: RunProgress) => void;
+}
+
+export interface RunProgress {
+  /** Measured runs. */
+  readonly runCount: number;
+  /** Seconds since the first measured run began. */
+  readonly seconds: number;
+  /** Share of the case that is done, 0 to 1. */
+  readonly share: number;
 }
 
 export interface CaseTimes {
@@ -33,7 +44,10 @@ export async function measureCase(
   plan: RunPlan,
   clock: Clock,
 ): Promise<CaseTimes> {
-  for (let run = 0; run < plan.warmUpRuns; run++) await runOnce(batcher, one, plan, clock);
+  for (let run = 0; run < plan.warmUpRuns; run++) {
+    await runOnce(batcher, one, plan, clock);
+    plan.onRun?.({ runCount: 0, seconds: 0, share: 0 });
+  }
   const latenciesMs: number[] = [];
   const firstTokens: number[] = [];
   const startMs = clock.nowMs();
@@ -41,8 +55,15 @@ export async function measureCase(
     const { latencyMs, firstTokenMs } = await runOnce(batcher, one, plan, clock);
     latenciesMs.push(latencyMs);
     firstTokens.push(firstTokenMs);
+    plan.onRun?.(progressOf(latenciesMs.length, (clock.nowMs() - startMs) / 1000, plan));
   }
   return { latenciesMs, firstTokenMs: firstTokens.reduce((sum, ms) => sum + ms, 0) / firstTokens.length };
+}
+
+/** Both the runs and the seconds must be reached. */
+function progressOf(runCount: number, seconds: number, { minRuns, minSeconds }: RunPlan): RunProgress {
+  const secondsShare = minSeconds > 0 ? seconds / minSeconds : 1;
+  return { runCount, seconds, share: Math.min(1, runCount / minRuns, secondsShare) };
 }
 
 async function runOnce(batcher: TokenBatcher, one: SweepCase, plan: RunPlan, clock: Clock) {

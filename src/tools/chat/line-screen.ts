@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { WordWrapper } from '../cli/word-wrap.js';
 import type { ChatScreen } from './chat-loop.js';
 
 const HISTORY_LINES = 500;
@@ -12,6 +13,8 @@ interface ScreenOptions {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   readonly isInteractive: boolean;
+  /** Width of the terminal, which may change. */
+  readonly columns: () => number;
   /** File that keeps the lines that were typed. */
   readonly historyPath: string;
 }
@@ -21,7 +24,13 @@ export interface LineScreen extends ChatScreen {
 }
 
 export function openLineScreen(options: ScreenOptions): LineScreen {
-  const { input, output, out, err, isInteractive, historyPath } = options;
+  const { input, output, isInteractive, columns, historyPath } = options;
+  const wrapper = new WordWrapper(columns, options.out);
+  const out = isInteractive ? (text: string) => wrapper.write(text) : options.out;
+  const err = (text: string): void => {
+    wrapper.end();
+    options.err(text);
+  };
   const lines = createInterface({
     input,
     ...(isInteractive ? { output, history: readHistory(historyPath), historySize: HISTORY_LINES } : {}),
@@ -50,6 +59,7 @@ export function openLineScreen(options: ScreenOptions): LineScreen {
     out,
     err,
     async readLine(prompt) {
+      wrapper.end();
       const next = ready.shift();
       if (next !== undefined || isClosed) return next;
       if (isInteractive) {

@@ -13,7 +13,8 @@ const MODES = ['static', 'IFB', 'V1'] as const;
 const KV_CACHES = ['auto', ...KV_CACHE_NAMES];
 const DTYPES = ['float16', 'bfloat16', 'float32'] as const;
 
-export interface BenchFlags extends LoadFlags, StaticFlags, InflightFlags {
+export interface BenchFlags extends LoadFlags, Omit<StaticFlags, 'model'>, InflightFlags {
+  readonly model?: string;
   readonly engineDir?: string;
   readonly mode: string;
   readonly topK: number;
@@ -50,7 +51,10 @@ const ALWAYS = [
 export function addBenchFlags(command: Command): void {
   command
     .option('--engine-dir <dir>', 'engine to measure')
-    .option('-m, --model <name>', 'name to print; with --random_weights a shape such as llama_7b', 'llama_7b')
+    .option(
+      '-m, --model <name>',
+      "name to print (default: that of the engine's directory); with --random_weights a shape (default: llama_7b)",
+    )
     .option(
       '--mode <mode>',
       'plugin or ootb: accepted, both mean the same here',
@@ -64,6 +68,7 @@ export function addBenchFlags(command: Command): void {
       'static',
     )
     .option('--dtype <type>', DTYPES.join(', '), oneOf(DTYPES))
+    .optionsGroup('Static batches:')
     .option('--batch-size <list>', 'static: batch sizes, "1;4;8;16"', '8')
     .option('--input-output-len <list>', 'static: pairs, "128,128;128,2048"', '128,20')
     .option('--warm-up <runs>', 'static: runs before measuring', wholeNumber(0), 2)
@@ -71,8 +76,12 @@ export function addBenchFlags(command: Command): void {
     .option('--duration <seconds>', 'static: measured seconds at least', realNumber(0, 1e6), 60)
     .option('--top-k <k>', 'keep the k most likely tokens', wholeNumber(0), 1)
     .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1), 0)
+    .optionsGroup('Results:')
     .option('--csv', 'CSV lines instead of [BENCHMARK] lines')
     .option('--json <file>', 'also write a JSON file with machine, versions, commit and command')
+    .option('--html <file>', 'also write a report: one page with charts and tables')
+    .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
+    .optionsGroup('Engine with random weights:')
     .option('--random-weights', 'build a temporary engine of the shape named by -m with random weights')
     .option('--use-weight-only', 'with --random_weights: INT8 weights')
     .option('--kv-cache-dtype <type>', `with --random_weights: ${KV_CACHES.join(', ')}`, oneOf(KV_CACHES))
@@ -90,6 +99,7 @@ export function addBenchFlags(command: Command): void {
       oneOf(DEVICE_CHOICES),
       'auto',
     )
+    .optionsGroup('Requests in flight:')
     .option('--dataset <file>', 'IFB, V1: requests as gptManagerBenchmark or trtllm-bench write them')
     .option('--num-requests <n>', 'IFB, V1: generated requests', wholeNumber(1), 128)
     .option(
@@ -105,17 +115,21 @@ export function addBenchFlags(command: Command): void {
       Infinity,
     )
     .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0)
+    .optionsGroup('Results:')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
   addBeamFlags(command);
-  addLoadFlags(command);
+  addLoadFlags(command.optionsGroup('Engine and memory:'));
   addSchedulingFlags(command);
+  command.optionsGroup('Flags of the originals:');
   for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
   for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
 }
 
 function addBeamFlags(command: Command): void {
   command
+    .optionsGroup('Static batches:')
     .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1)
+    .optionsGroup('Engine with random weights:')
     .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
 }
 

@@ -11,10 +11,12 @@ export function registerBenchServe(bench: Command, terminal: Terminal): void {
   bench
     .command('serve')
     .description('put a server under load: ours, Triton, or any with an OpenAI API')
+    .optionsGroup('Server:')
     .option('-i, --api <api>', APIS.join(', '), oneOf(APIS), 'grpc')
     .option('-u, --url <host:port>', 'server (default: localhost:8001 for grpc, else localhost:8000)')
     .option('-m, --model <name>', 'default: tensorrt_llm for token ids, ensemble for text')
     .option('--api-key <key>', 'key of the server')
+    .optionsGroup('Load:')
     .option('-c, --concurrency <list>', 'requests at a time: a sweep such as 1,2,4,8,16', '1,2,4,8,16')
     .option('--request-rate <list>', 'instead: Poisson arrivals a second, such as 1,2,4')
     .option('--num-requests <n>', 'requests for each load', wholeNumber(1), 128)
@@ -28,9 +30,12 @@ export function registerBenchServe(bench: Command, terminal: Terminal): void {
     .option('--output-len <lengths>', 'likewise', 'constant:64')
     .option('--vocabulary <n>', 'generated token ids are below this', wholeNumber(1), 256)
     .option('--seed <n>', 'seed of lengths, ids and arrivals', wholeNumber(0), 0)
+    .optionsGroup('Service level:')
     .option('--slo-ttft-ms <ms>', 'goodput counts requests with a first token by then', realNumber(0, 1e9))
     .option('--slo-tpot-ms <ms>', 'and at most this between tokens on average', realNumber(0, 1e9))
+    .optionsGroup('Results:')
     .option('--json <file>', 'write results with machine, commit and command')
-    .option('--html <file>', 'write a page with charts')
+    .option('--html <file>', 'write a report: one page with charts and tables')
+    .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
     .action(async (flags: ServeBenchFlags) => benchServe(flags, terminal));
 }

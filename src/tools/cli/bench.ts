@@ -1,10 +1,9 @@
 /** `aloft bench`: static batches as TensorRT-LLM's benchmark.py, or requests in flight as gptManagerBenchmark. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import { present } from '../../core/present.js';
 import { loadBatcher, type LoadedBatcher } from '../../llm/load.js';
@@ -16,14 +15,37 @@ import { registerBenchServe } from './bench-serve.js';
 import { runBuild } from './build.js';
 import { type BenchFlags, addBenchFlags, checkBenchFlags } from './bench-flags.js';
 import { engineOptions } from './engine-flags.js';
+import { engineDirectoryOf } from './engine-source.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
-import { interruptible, unlessAborted } from './interrupt.js';
+import { interruptible } from './interrupt.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 export function registerBench(command: Command, terminal: Terminal): void {
   addBenchFlags(command);
-  command.action(async (flags: BenchFlags) => runBench(flags, terminal));
+  command.argument(
+    '[engine]',
+    'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
+  );
+  command.action(async (engine: string | undefined, flags: BenchFlags) =>
+    runBench({ ...flags, ...(await namedEngine(engine, flags, terminal)) }, terminal),
+  );
   registerBenchServe(command, terminal);
+}
+
+/** @throws {AloftError} USAGE when the engine is named in two ways */
+async function namedEngine(
+  engine: string | undefined,
+  { engineDir, randomWeights }: BenchFlags,
+  terminal: Terminal,
+): Promise<Pick<BenchFlags, 'engineDir'>> {
+  if (engine === undefined) return {};
+  if (engineDir === undefined && randomWeights === undefined)
+    return { engineDir: await engineDirectoryOf(engine, terminal) };
+  throw new AloftError(
+    'USAGE',
+    `An engine (${engine}) and --engine_dir or --random_weights were both given; use one of them.`,
+  );
 }
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {
@@ -52,25 +74,27 @@ async function measure({ directory, buildSeconds, flags, terminal, signal }: Mea
   const engine = await loadBatcher(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
-    const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+    const log = terminalLog(flags.logLevel, terminal);
     log.info(`Memory:\n${memoryTable(loadedView(limits, memory, options.maxKvTokens))}`);
     checkPrecision(engine, flags);
-    const work =
-      flags.type === 'static'
-        ? benchStatic({
-            engine,
-            flags,
-            place: options,
-            sampling: samplingOf(flags),
-            beamWidth: flags.numBeams,
-            buildSeconds,
-            terminal,
-          })
-        : benchInflight({ engine, tokenizerDirectory: flags.tokenizerDir ?? directory, flags, terminal });
-    await unlessAborted(work, signal);
+    const shared = { engine, flags: { ...flags, model: modelOf(flags) }, terminal, signal };
+    if (flags.type === 'static')
+      await benchStatic({
+        ...shared,
+        place: options,
+        sampling: samplingOf(flags),
+        beamWidth: flags.numBeams,
+        buildSeconds,
+      });
+    else await benchInflight({ ...shared, tokenizerDirectory: flags.tokenizerDir ?? directory });
   } finally {
     await engine.batcher.close();
   }
+}
+
+/** Name of the model in results: as given, else that of the engine's directory or of the shape. */
+function modelOf({ model, engineDir }: BenchFlags): string {
+  return model ?? (engineDir === undefined ? 'llama_7b' : basename(resolve(engineDir)));
 }
 
 interface BenchEngine {
@@ -86,7 +110,7 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const folder = mkdtempSync(join(tmpdir(), 'aloft-bench-'));
   const dispose = () => rmSync(folder, { recursive: true, force: true });
   const directory = flags.outputDir ?? join(folder, 'engine');
-  const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+  const log = terminalLog(flags.logLevel, terminal);
   try {
     const place = {
       device: flags.device,
@@ -105,7 +129,7 @@ function randomBuildFlags(flags: BenchFlags, directory: string): Map<string, str
   const lengths = flags.type === 'static' ? parseLengths(flags.inputOutputLen) : [];
   const largest = (values: readonly number[], otherwise: number) => String(Math.max(otherwise, ...values));
   const given = new Map<string, string | true>([
-    ['random_weights', flags.model],
+    ['random_weights', modelOf(flags)],
     ['output_dir', directory],
     ['dtype', flags.dtype ?? 'float16'],
     ['max_batch_size', String(flags.maxBatchSize ?? largest(parseBatchSizes(flags.batchSize), 1))],

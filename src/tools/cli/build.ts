@@ -1,5 +1,4 @@
 /** `aloft build`: a Hugging Face checkpoint (or random weights) -> an engine directory. */
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import type { BuildReport } from '../../builder/build-report.js';
 import { buildEngine, type BuildProgress } from '../../builder/builder.js';
@@ -8,12 +7,15 @@ import { openCheckpoint } from '../../builder/checkpoint/open.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { randomCheckpoint } from '../../builder/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
-import { lineLog, type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
+import { type Progress, startProgress } from './progress.js';
+import { localModel } from './pull.js';
 import { formatBytes, formatTable, type Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 interface CommonFlags extends BuildPlace {
   readonly logLevel: LogLevel;
@@ -36,9 +38,17 @@ export function registerBuild(command: Command, terminal: Terminal): void {
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
-    const log = lineLog(values.logLevel, (line) => terminal.err(`${line}\n`));
-    await runBuild(givenFlags(command, values), values, log, terminal);
+    const log = terminalLog(values.logLevel, terminal);
+    await runBuild(await withLocalModel(givenFlags(command, values), terminal), values, log, terminal);
   });
+}
+
+/** `--model_dir ORG/NAME` names a model on the hub. */
+async function withLocalModel(given: GivenFlags, terminal: Terminal): Promise<GivenFlags> {
+  const model = given.get('model_dir');
+  return typeof model === 'string'
+    ? new Map([...given, ['model_dir', await localModel(model, terminal)]])
+    : given;
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */
@@ -53,7 +63,7 @@ export async function runBuild(
   for (const warning of warnings) log.warning(warning);
   const checkpoint = openSource(source);
   const target = openBuildTarget(place, options.precision, log);
-  const progress = progressBar(terminal);
+  const progress = buildProgress(terminal);
   try {
     const report = await interruptible((signal) =>
       buildEngine(checkpoint, target, options, { log, onProgress: progress.update, signal }),
@@ -93,23 +103,14 @@ interface ProgressDisplay {
   readonly stop: () => void;
 }
 
-/** A bar of layers on a terminal; nothing elsewhere. */
-function progressBar(terminal: Terminal): ProgressDisplay {
-  if (!terminal.isInteractive) return { update: () => {}, stop: () => {} };
-  const bar = new SingleBar({
-    format: 'building |{bar}| {value}/{total} layers, {weight}',
-    hideCursor: true,
-    clearOnComplete: true,
-  });
-  let isStarted = false;
+/** Shows layers from the first that is packed: before it, nobody knows how many there are. */
+function buildProgress(terminal: Terminal): ProgressDisplay {
+  let shown: Progress | undefined;
   return {
     update({ weight, layersDone, layerCount }) {
-      if (!isStarted) bar.start(layerCount, 0, { weight });
-      isStarted = true;
-      bar.update(layersDone, { weight });
+      shown ??= startProgress(terminal, { name: 'build', total: layerCount, unit: 'layers' });
+      shown.update(layersDone, weight);
     },
-    stop() {
-      bar.stop();
-    },
+    stop: () => shown?.stop(),
   };
 }

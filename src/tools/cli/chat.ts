@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
-import { LLM } from '../../llm/llm.js';
 import { type ChatModel, engineModel, serverModel } from '../chat/chat-model.js';
 import { chat } from '../chat/chat-loop.js';
 import { Conversation } from '../chat/conversation.js';
@@ -13,6 +12,7 @@ import { addLoadFlags, type LoadFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { repeated } from './flags.js';
 import { stateFolder } from './folders.js';
+import { loadShown } from './load-shown.js';
 import type { Terminal } from './terminal.js';
 
 interface ChatFlags extends LoadFlags {
@@ -25,7 +25,10 @@ interface ChatFlags extends LoadFlags {
 
 export function registerChat(command: Command, terminal: Terminal): void {
   command
-    .argument('[engine]', 'an engine, or a checkpoint, which is built once (default: the demo model)')
+    .argument(
+      '[engine]',
+      'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (default: the demo model)',
+    )
     .option('-u, --url <host:port>', 'talk with a server instead, such as localhost:8000')
     .option('--api-key <key>', 'key of the server')
     .option('--model-name <name>', 'model of the server (default: its first)')
@@ -34,10 +37,6 @@ export function registerChat(command: Command, terminal: Terminal): void {
       '--set <name=value>',
       'a setting as /set takes it, such as temperature=0.7; may be repeated',
       repeated,
-    )
-    .addHelpText(
-      'after',
-      '\nExamples:\n  aloft chat\n  aloft chat ./engine --set temperature=0.7\n  aloft chat -u localhost:8000',
     );
   addLoadFlags(command);
   command.action((engine: string | undefined, flags: ChatFlags) => chatCommand(engine, flags, terminal));
@@ -48,7 +47,7 @@ async function chatCommand(engine: string | undefined, flags: ChatFlags, termina
   if (flags.url === undefined) {
     const directory =
       engine === undefined ? await demoEngine(terminal) : await engineDirectoryOf(engine, terminal);
-    await using llm = await LLM.load(directory, loadOptions(flags));
+    await using llm = await loadShown(directory, loadOptions(flags), terminal);
     return await talk(engineModel(llm), settings, flags, terminal);
   }
   if (engine !== undefined)
@@ -79,6 +78,7 @@ async function talk(
     out: terminal.out,
     err: terminal.err,
     isInteractive,
+    columns: () => process.stdout.columns,
     historyPath: join(stateFolder(), 'chat-history'),
   });
   try {

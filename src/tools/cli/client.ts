@@ -25,6 +25,7 @@ import {
   wantsTokens,
   type TokenFlags,
 } from './client-token-flags.js';
+import { Reported } from './interrupt.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
 import { addSamplingFlags, samplingFlags, samplingTensors } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
@@ -66,14 +67,17 @@ interface ClientFlags extends TokenFlags {
   readonly privateKey?: string;
   readonly certificateChain?: string;
   readonly verbose?: true;
+  readonly json?: true;
 }
 
 const TEXT_OUTPUT_LEN = 100;
 
 export function registerClient(command: Command, terminal: Terminal): void {
   command
+    .optionsGroup('Server:')
     .option('-u, --url <host:port>', 'server (default: localhost:8001, http: localhost:8000)')
     .option('-i, --protocol <protocol>', 'grpc or http', oneOf(['grpc', 'http']), 'grpc')
+    .optionsGroup('Request:')
     .option('-p, --prompt <text>', 'the prompt')
     .addOption(new Option('--text <text>', 'the prompt, as inflight_batcher_llm_client has it').hideHelp())
     .option('-S, --streaming', 'print the answer as it comes')
@@ -83,9 +87,10 @@ export function registerClient(command: Command, terminal: Terminal): void {
     .option('--request-id <id>', 'name of the request')
     .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
     .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1));
-  addSamplingFlags(command)
+  addSamplingFlags(command.optionsGroup('Sampling:'))
     .option('--length-penalty <x>', 'for beams', realNumber(-100, 100))
     .option('--random-seed <n>', 'makes sampling repeatable', readSeed)
+    .optionsGroup('End and form of the answer:')
     .option('--stop-words <word...>', 'texts that end the answer')
     .option('--bad-words <word...>', 'texts that must not appear')
     .option('--end-id <id>', 'token that ends the answer; -1 none', wholeNumber(-1))
@@ -97,6 +102,7 @@ export function registerClient(command: Command, terminal: Terminal): void {
       'hold the text to a form: json, json_schema, regex, ebnf_grammar, structural_tag',
     )
     .option('--guided-decoding-guide <guide>', 'the schema, pattern or grammar itself')
+    .optionsGroup('Checks and timing:')
     .option('--stop-after-ms <ms>', 'cancel after this time', wholeNumber(0))
     .option('-t, --stream-timeout <seconds>', 'give up after this time', realNumber(0, 1e6))
     .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
@@ -104,13 +110,16 @@ export function registerClient(command: Command, terminal: Terminal): void {
     .option('--expected-output <text>', 'what the answer must be')
     .addOption(new Option('--check-outputs', 'as end_to_end_grpc_client has it').hideHelp())
     .addOption(new Option('--expected-outputs <text...>', 'as end_to_end_grpc_client has it').hideHelp())
+    .optionsGroup('Keys and TLS:')
     .option('--api-key <key>', 'key of the server')
     .option('-s, --ssl', 'use TLS')
     .option('-r, --root-certificates <file>', 'PEM of the authority')
     .option('--private-key <file>', "PEM of the client's key")
     .option('-x, --certificate-chain <file>', "PEM of the client's certificate")
-    .option('-v, --verbose', 'print times');
-  addTokenFlags(command);
+    .optionsGroup('Checks and timing:')
+    .option('-v, --verbose', 'print times')
+    .option('--json', 'print each answer as one line of JSON (not with token ids)');
+  addTokenFlags(command.optionsGroup('Token ids:'));
   command.action(async (options: Omit<ClientFlags, 'sampling'>) => {
     refuseUnsupported(command);
     const flags = { ...options, sampling: samplingFlags(command) };
@@ -120,8 +129,7 @@ export function registerClient(command: Command, terminal: Terminal): void {
       const status = wantsTokens(flags)
         ? await sendTokens(flags, client, streams)
         : await runClientCommand(readCommand(flags), client, streams);
-      if (status !== 0)
-        throw new AloftError('CHECK_FAILED', 'An answer is missing or not what was expected; see above.');
+      if (status !== 0) throw new Reported();
     } finally {
       if (client instanceof GrpcClient) client.close();
     }
@@ -160,6 +168,7 @@ function readCommand(flags: ClientFlags): ClientCommand {
     timeoutMs: flags.streamTimeout === undefined ? undefined : flags.streamTimeout * 1000,
     expectedOutput,
     verbose: flags.verbose ?? false,
+    isJson: flags.json ?? false,
   };
 }
 
@@ -197,6 +206,8 @@ async function sendTokens(
   client: GrpcClient | HttpClient,
   terminal: ClientTerminal,
 ): Promise<0 | 1> {
+  if (flags.json)
+    throw new AloftError('USAGE', '--json is for text; answers of token ids are JSON lists already.');
   if (!(client instanceof GrpcClient))
     throw new AloftError('USAGE', 'Token ids are sent over gRPC; leave out --protocol http.');
   const prompt = flags.prompt ?? flags.text ?? TOKEN_PROMPT;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceName } from '../../core/device.js';
 import { AloftError } from '../../core/errors.js';
-import { lineLog } from '../../core/log.js';
 import { openRank } from '../../run/executor/opening/open-rank.js';
 import { runBuild } from './build.js';
 import { cacheFolder } from './folders.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
 const DEMO_MODEL = join(PACKAGE, 'models/demo');
@@ -26,7 +26,7 @@ export async function demoEngine(terminal: Terminal): Promise<string> {
     ['max_batch_size', '16'],
     ['max_input_len', '512'],
   ]);
-  const log = lineLog('warning', (line) => terminal.err(`${line}\n`));
+  const log = terminalLog('warning', terminal);
   await runBuild(flags, { device: DEMO_DEVICE }, log, terminal);
   return directory;
 }

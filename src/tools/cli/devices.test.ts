@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { CudaSurvey } from '../../device/cuda/survey.js';
 import { cudaText } from './devices.js';
+import { aloft } from './testing/command-line.js';
 
 const GPU = {
   ordinal: 0,
@@ -38,6 +39,14 @@ test('GPUs, libraries, and what is missing', () => {
   expect(text).toMatch(/^NVRTC +- +builds engines$/m);
   expect(text).toMatch(/^Missing: No usable NVRTC\.$/m);
   expect(cudaText(NOTHING)).toContain('No CUDA GPU.');
+});
+
+test('all facts as JSON', async () => {
+  const { out } = await aloft('devices', '--json');
+  expect(JSON.parse(out)).toMatchObject({
+    cpu: { coreCount: expect.any(Number) },
+    cuda: { gpus: expect.any(Array) },
+  });
 });
 
 test('the way between ranks on several GPUs', () => {

@@ -8,12 +8,17 @@ import { physicalCoreCount } from '../../device/cpu/physical-cores.js';
 import { architectureName, MIN_COMPUTE_CAPABILITY } from '../../device/cuda/architecture.js';
 import type { GpuProperties } from '../../device/cuda/gpu.js';
 import { type CudaSurvey, surveyCuda } from '../../device/cuda/survey.js';
-import { formatBytes, formatTable, type Terminal } from './terminal.js';
+import { formatBytes, formatTable, jsonText, type Terminal } from './terminal.js';
 
 export function registerDevices(command: Command, terminal: Terminal): void {
   command
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
-    .action(({ cudaLibraryPath }: { readonly cudaLibraryPath?: string }) => {
+    .option('--json', 'print all facts as JSON')
+    .action(({ cudaLibraryPath, json }: { readonly cudaLibraryPath?: string; readonly json?: true }) => {
+      if (json) {
+        terminal.out(jsonText({ cpu: cpuFacts(), cuda: surveyCuda(cudaLibraryPath) }));
+        return;
+      }
       const texts = DEVICE_NAMES.map((device) => LISTINGS[device](cudaLibraryPath));
       terminal.out(`${texts.join('\n\n')}\n`);
     });
@@ -25,17 +30,21 @@ const LISTINGS: Readonly<Record<DeviceName, (cudaLibraryPath: string | undefined
   cuda: (cudaLibraryPath) => cudaText(surveyCuda(cudaLibraryPath)),
 };
 
+function cpuFacts() {
+  return {
+    name: cpuName(),
+    coreCount: physicalCoreCount(),
+    kernels: detectIsa(openKernelLibrary()),
+    memoryBytes: totalmem(),
+    freeBytes: freemem(),
+  };
+}
+
 function cpuRows(): string[][] {
+  const { name, coreCount, kernels, memoryBytes, freeBytes } = cpuFacts();
   return [
     ['device', 'name', 'cores', 'kernels', 'memory', 'free'],
-    [
-      'cpu',
-      cpuName(),
-      String(physicalCoreCount()),
-      detectIsa(openKernelLibrary()),
-      formatBytes(totalmem()),
-      formatBytes(freemem()),
-    ],
+    ['cpu', name, String(coreCount), kernels, formatBytes(memoryBytes), formatBytes(freeBytes)],
   ];
 }
 

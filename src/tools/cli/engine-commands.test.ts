@@ -51,7 +51,7 @@ describe('build', () => {
       await setTimeout(20);
     child.kill('SIGINT');
     expect(await ended).toBe(130);
-    expect(err).toMatch(/Stopped by SIGINT; .* removed\. \[CANCELLED\]/);
+    expect(err).toMatch(/Stopped by SIGINT; nothing half done is left\. \[CANCELLED\]/);
     expect(readdirSync(folder.path('stopped'))).toEqual([]);
   });
 });
@@ -61,7 +61,7 @@ describe('engine', () => {
     const { status, out } = await aloft('engine', 'check', engine);
     expect(status).toBe(0);
     expect(out).toMatch(/llama_float16_tp1_rank0\.engine .* header and all data match their checksums/);
-    expect(out).toMatch(/is whole: 12\.\d MiB in 1 files, format \d/);
+    expect(out).toMatch(/is whole: 12\.\d MiB in 1 file, format \d/);
   });
 
   test('check finds one flipped bit and names the place', async () => {
@@ -76,11 +76,21 @@ describe('engine', () => {
   });
 
   test('show prints limits, plan and tensors', async () => {
-    const { out } = await aloft('engine', 'show', engine);
+    const { out } = await aloft('engine', 'show', engine, '--plan');
+    expect((await aloft('engine', 'show', engine)).out).not.toContain('ropeAppend');
+    const facts = JSON.parse((await aloft('engine', 'show', engine, '--json')).out) as object;
+    expect(facts).toMatchObject({
+      manifest: {},
+      plan: { ops: expect.anything() },
+      tensors: expect.anything(),
+    });
+    expect(JSON.parse((await aloft('engine', 'check', engine, '--json')).out)).toMatchObject({
+      isWhole: true,
+    });
     expect(out).toMatch(/^limits +4 sequences, prompts of 128 and outputs of 64 tokens/m);
     expect(out).toMatch(/^ +3 {2}ropeAppend\(qkv\[tokens, 512\], layer 0/m);
     expect(out).toMatch(/^lm_head\.weight +f16 +\[.*\] +2\.00 MiB$/m);
-    expect((await aloft('engine', 'show', engine, '--rank', '1')).err).toMatch(/has 1 ranks.*\[USAGE\]/);
+    expect((await aloft('engine', 'show', engine, '--rank', '1')).err).toMatch(/has 1 rank,.*\[USAGE\]/);
   });
 });
 
@@ -88,12 +98,18 @@ describe('run', () => {
   const prompt = ['--input_text', 'What is deep learning ?'];
 
   test('answers in the words of the original, and names the end', async () => {
-    const { status, out } = await aloft('run', '--engine_dir', engine, ...prompt, '--max_output_len', '16');
+    const words = ['run', '--engine_dir', engine, ...prompt, '--max_output_len', '16'];
+    const { status, out, err } = await aloft(...words);
     expect(status).toBe(0);
-    expect(out).toMatch(
-      /^Running the float16 engine \.\.\.\nInput: "What is deep learning \?"\nOutput: "[^"]{20,}"\n/,
-    );
-    expect(out).toMatch(/\[\d+ prompt tokens, 16 output tokens, .* ended by length\]\n$/);
+    expect(out).toMatch(/^Input: "What is deep learning \?"\nOutput: "[^"]{20,}"\n$/);
+    expect(err).toMatch(/^\[\d+ prompt tokens, 16 output tokens, .* ended by length\]\n$/);
+    const asJson = await aloft(...words, '--json', '--temperature', '0', '--input_text', 'Once');
+    const answers = asJson.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    const answer = { sequences: [{ finishReason: 'length' }], usage: { outputTokens: 16 } };
+    expect(answers).toMatchObject([answer, answer]);
   });
 
   test('--warmup changes no text', async () => {
@@ -113,7 +129,6 @@ describe('run', () => {
       '--max_output_len',
       '24',
     ];
-    const withoutTimes = ({ out }: CommandResult) => out.replaceAll(/^\[.*\]$/gm, '');
     const whole = await aloft('run', '--engine_dir', engine, ...both);
     const streamed = await aloft(
       'run',
@@ -124,8 +139,9 @@ describe('run', () => {
       '--streaming_interval',
       '5',
     );
-    expect(withoutTimes(streamed)).toBe(withoutTimes(whole));
-    expect(withoutTimes(streamed)).toMatch(/Input: "Once upon a time"/);
+    expect(streamed.out).toBe(whole.out);
+    expect(streamed.out).toMatch(/Input: "Once upon a time"/);
+    expect(streamed.err.match(/ended by /g)).toHaveLength(2);
   });
 
   test('token ids in and out: --input_tokens and --output_csv', async () => {
@@ -243,6 +259,12 @@ test('plan-memory of an engine and of flags of a build agree', async () => {
   const ofFlags = await aloft('plan-memory', '--model_dir', model, ...limits, ...memory);
   expect(ofFlags).toEqual(ofEngine);
   expect(ofEngine.out).toMatch(/All 4 sequences .* fit at their full 192 tokens/);
+  const asJson = await aloft('plan-memory', '--engine_dir', engine, ...memory, '--json');
+  expect(JSON.parse(asJson.out)).toMatchObject({
+    freeBytes: 2 ** 30,
+    maxRows: 4,
+    fittingSequences: expect.any(Number),
+  });
   const none = await aloft('plan-memory', '--engine_dir', engine, '--free_memory', '1MiB');
   expect([none.status, none.err]).toEqual([1, expect.stringMatching(/need .* more than is free/) as string]);
 });

@@ -7,9 +7,9 @@ import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { KernelFacts } from '../../device/cuda/kernel-facts.js';
 import { printPlan } from '../../plan/print.js';
 import { describeKernels } from '../engine/describe-kernels.js';
-import { describeManifest, describeTensors } from '../engine/describe.js';
+import { describeManifest, describeTensors, type StoredTensor } from '../engine/describe.js';
 import { wholeNumber } from './flags.js';
-import { formatBytes, formatTable, type Terminal } from './terminal.js';
+import { plural, formatBytes, formatTable, jsonText, type Terminal } from './terminal.js';
 
 export function registerEngine(engine: Command, terminal: Terminal): void {
   engine
@@ -18,18 +18,31 @@ export function registerEngine(engine: Command, terminal: Terminal): void {
       'check an engine as it is checked when it is opened, and compare every byte with its checksums',
     )
     .argument('<dir>', 'the engine')
-    .action((directory: string) => check(directory, terminal));
+    .option('--json', 'print the result as JSON')
+    .action((directory: string, { json = false }: { json?: boolean }) => check(directory, json, terminal));
   engine
     .command('show')
-    .description('print what an engine is: limits, plan, tensors')
+    .description('print what an engine is: limits, tensors, and with --plan its ops')
     .argument('<dir>', 'the engine')
     .option('--rank <rank>', 'whose plan and tensors', wholeNumber(0), 0)
-    .action((directory: string, { rank }: { rank: number }) => show(directory, rank, terminal));
+    .option('--plan', 'print its ops, too')
+    .option('--json', 'print manifest, plan and tensors as JSON')
+    .action((directory: string, flags: ShowFlags) => show(directory, flags, terminal));
 }
 
-function check(directory: string, terminal: Terminal): void {
+interface ShowFlags {
+  readonly rank: number;
+  readonly plan?: true;
+  readonly json?: true;
+}
+
+function check(directory: string, isJson: boolean, terminal: Terminal): void {
   const startMs = performance.now();
   const { aloft } = checkEngine(directory);
+  if (isJson) {
+    terminal.out(jsonText({ directory, isWhole: true, ranks: aloft.ranks }));
+    return;
+  }
   const rows = aloft.ranks.map(({ file, bytes }) => [
     file,
     formatBytes(bytes),
@@ -39,25 +52,33 @@ function check(directory: string, terminal: Terminal): void {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   terminal.out(`${formatTable(rows)}\n`);
   terminal.out(
-    `${directory} is whole: ${formatBytes(totalBytes)} in ${aloft.ranks.length} files, format ${aloft.format_version}, checked in ${seconds} s.\n`,
+    `${directory} is whole: ${formatBytes(totalBytes)} in ${plural(aloft.ranks.length, 'file')}, format ${aloft.format_version}, checked in ${seconds} s.\n`,
   );
 }
 
-function show(directory: string, rank: number, terminal: Terminal): void {
+function show(directory: string, { rank, plan, json }: ShowFlags, terminal: Terminal): void {
   const manifest = readManifest(directory);
   const { builder_config: build } = manifest;
   if (rank >= build.tensor_parallel)
     throw new AloftError(
       'USAGE',
-      `--rank is ${rank}, but ${directory} has ${build.tensor_parallel} ranks, counted from 0.`,
+      `--rank is ${rank}, but ${directory} has ${plural(build.tensor_parallel, 'rank')}, counted from 0.`,
     );
   const engine = openRank({ engineDirectory: directory, rank, worldSize: build.tensor_parallel });
   try {
     const tensors = engine.tensorNames.map((name) => ({ name, ...engine.tensor(name) }));
-    terminal.out(`${describeManifest(manifest)}\n\n${printPlan(engine.plan)}\n${describeTensors(tensors)}\n`);
+    if (json) {
+      const kernels = engine.kernelFacts as KernelFacts | undefined;
+      terminal.out(jsonText({ manifest, plan: engine.plan, tensors: tensors.map(plainTensor), kernels }));
+      return;
+    }
+    const ops = plan ? `${printPlan(engine.plan)}\n` : '';
+    terminal.out(`${describeManifest(manifest)}\n\n${ops}${describeTensors(tensors)}\n`);
     if (engine.kernelFacts !== undefined)
       terminal.out(`\n${describeKernels(engine.kernelFacts as KernelFacts)}\n`);
   } finally {
     engine.dispose();
   }
 }
+
+const plainTensor = ({ name, dtype, shape }: StoredTensor): StoredTensor => ({ name, dtype, shape });

@@ -43,13 +43,16 @@ export function repeated(text: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), text];
 }
 
-/** `fp16` style alternatives of one flag. */
-export function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
-  return (text) => {
+/** `fp16` style alternatives of one flag. The parser has them as a property, for shells that complete. */
+export function oneOf<T extends string>(
+  choices: readonly T[],
+): ((text: string) => T) & { readonly choices: readonly T[] } {
+  const parse = (text: string): T => {
     const choice = choices.find((candidate) => candidate === text);
     if (choice !== undefined) return choice;
     throw new InvalidArgumentError(`Allowed: ${choices.join(', ')}.`);
   };
+  return Object.assign(parse, { choices });
 }
 
 /** Turns commander's report of wrong usage into one sentence and one coded error. */

@@ -26,7 +26,12 @@ test('a result that comes first is handed out; work that hangs is left when the 
   const controller = new AbortController();
   expect(await unlessAborted(Promise.resolve(3), controller.signal)).toBe(3);
   const hanging = unlessAborted(new Promise<never>(() => {}), controller.signal);
-  controller.abort(new Interrupted('SIGINT'));
-  await expect(hanging).rejects.toThrow(/Stopped by SIGINT/);
+  controller.abort(new Interrupted('SIGINT', 'nothing is left'));
+  await expect(hanging).rejects.toThrow('Stopped by SIGINT; nothing is left.');
   await expect(unlessAborted(Promise.resolve(3), controller.signal)).rejects.toThrow(/Stopped/);
+  // Work that fails after nobody waits for it is no unhandled rejection, which would fail this file.
+  await expect(unlessAborted(Promise.reject(new Error('late')), controller.signal)).rejects.toThrow(
+    /Stopped/,
+  );
+  await new Promise((resolve) => setImmediate(resolve));
 });

@@ -3,10 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
 import { systemFault } from '../../core/file-fault.js';
 import { normaliseFlags, usageError } from './flags.js';
+import { addExamples, helpConfiguration, helpRequest } from './help.js';
 import { jobPlace } from './job-place.js';
-import { Interrupted } from './interrupt.js';
+import { Interrupted, Reported } from './interrupt.js';
 import { packageVersion } from './package-version.js';
-import { processTerminal, type Terminal } from './terminal.js';
+import { painted, processTerminal, type Terminal } from './terminal.js';
+import { wrappedLine } from './word-wrap.js';
 
 /** Gives a sub-command its flags, arguments and action. */
 export type RegisterCommand = (command: Command, terminal: Terminal) => void;
@@ -16,22 +18,30 @@ export interface CommandEntry {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly description: string;
+  /** Heading in the help of the program; absent: `Commands:`. */
+  readonly group?: string;
   /** Loads the code of the command, which no other command needs. */
   readonly load: () => Promise<RegisterCommand>;
 }
 
 /** Runs one command line and returns the exit status: 0, 1 for failures, 2 for a user's mistake, 130 after Ctrl-C. */
 export async function main(
-  argv: readonly string[],
+  given: readonly string[],
   commands: readonly CommandEntry[],
   terminal: Terminal = processTerminal(),
 ): Promise<number> {
+  const { argv, word } = helpRequest(given);
   const named = new Set(argv);
   const isNamed = ({ name, aliases = [] }: CommandEntry): boolean =>
     [name, ...aliases].some((one) => named.has(one));
-  const program = await createProgram(commands, terminal, isNamed);
+  const program = await createProgram(commands, terminal, { isWanted: isNamed, searchedWord: word });
   for (const command of withSubcommands(program)) {
-    command.exitOverride().configureOutput({ writeOut: terminal.out, writeErr: () => {} });
+    command.exitOverride().configureOutput({
+      writeOut: terminal.out,
+      writeErr: () => {},
+      getOutHasColors: () => terminal.outColours ?? false,
+      getErrHasColors: () => terminal.errColours ?? false,
+    });
   }
   try {
     const untilFollowed = await joinJob();
@@ -71,30 +81,41 @@ async function parse(program: Command, argv: readonly string[]): Promise<0> {
   return 0;
 }
 
-/**
- * The command line's definition; nothing is read or run.
- * @param isWanted whether a command gets its flags; the others have a name and a description
- */
+export interface ProgramOptions {
+  /** Whether a command gets its flags; the others have a name and a description. */
+  readonly isWanted: (entry: CommandEntry) => boolean;
+  /** Help shows only flags that have this word. */
+  readonly searchedWord?: string | undefined;
+}
+
+/** The command line's definition; nothing is read or run. */
 export async function createProgram(
   commands: readonly CommandEntry[],
   terminal: Terminal,
-  isWanted: (entry: CommandEntry) => boolean,
+  { isWanted, searchedWord }: ProgramOptions,
 ): Promise<Command> {
   const program = new Command('aloft')
     .description('LLM inference engine and server: build, run, benchmark and serve')
     .version(packageVersion())
     // Flags belong to the command before them: `bench` and `bench serve` have some of the same names.
     .enablePositionalOptions()
-    // Old names of a command work and are not listed.
-    .configureHelp({ subcommandTerm: (command) => command.name() });
+    .configureHelp(helpConfiguration(searchedWord));
   for (const entry of commands) {
     const command = program
       .command(entry.name)
       .description(entry.description)
       .aliases(entry.aliases ?? []);
+    if (entry.group !== undefined) command.helpGroup(entry.group);
     if (isWanted(entry)) (await entry.load())(command, terminal);
   }
+  for (const command of withSubcommands(program)) addExamples(command, pathOf(command));
   return program;
+}
+
+/** `bench serve`; empty for the program. */
+function pathOf(command: Command): string {
+  if (command.parent === null) return '';
+  return [pathOf(command.parent), command.name()].filter((word) => word !== '').join(' ');
 }
 
 /** A command and all below it. */
@@ -108,8 +129,12 @@ function explain(thrown: unknown, command: Command, terminal: Terminal): number 
     return 2;
   }
   const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : systemFault(thrown);
+  if (error instanceof Reported) return error.kind.exit;
   const { code, message } = reportError(error);
-  terminal.err(`aloft: ${message} [${code}]\n`);
+  const plain = `aloft: ${message} [${code}]`;
+  const line = terminal.screen === undefined ? plain : wrappedLine(plain, terminal.screen.columns, '  ');
+  const paint = (name: string): string => painted(['red', 'bold'], name);
+  terminal.err(`${terminal.errColours ? line.replace(/^aloft:/, paint) : line}\n`);
   if (error instanceof Interrupted) return error.exitStatus;
   return error instanceof AloftError ? error.kind.exit : 1;
 }

@@ -14,18 +14,19 @@ import { present } from '../../core/present.js';
 import { DEVICES } from '../../device/device.js';
 import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-run.js';
 import { savingFlags } from '../memory/build-savings.js';
-import { fittingSequences, memoryTable } from '../memory/memory-view.js';
+import { fittingSequences, memoryTable, type MemoryView } from '../memory/memory-view.js';
 import { ARCH_DEVICE } from './build-target.js';
 import { addBuildFlags, givenFlags } from './build-options.js';
 import { addOptionFlags, engineOptions, parserOf } from './engine-flags.js';
 import { byteCount, realNumber } from './flags.js';
-import { formatBytes, type Terminal } from './terminal.js';
+import { formatBytes, jsonText, type Terminal } from './terminal.js';
 
 interface PlanMemoryFlags {
   readonly engineDir?: string;
   readonly freeMemory?: number;
   readonly gpuMemoryGb?: number;
   readonly arch?: string;
+  readonly json?: true;
 }
 
 const DEFAULT_ARCH = 'sm_90a';
@@ -43,6 +44,7 @@ export function registerPlanMemory(command: Command, terminal: Terminal): void {
       'plan for a GPU with so many GB (10^9 bytes) free; needs no GPU',
       realNumber(0.1, 10_000),
     )
+    .option('--json', 'print the budget as JSON')
     .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)');
   addOptionFlags(command, ['kvCacheFreeMemFraction', 'maxKvTokens']);
   addBuildFlags(command);
@@ -58,13 +60,21 @@ async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: T
   const freeBytes = freeMemory(flags, engine.device) / (isSharedByRanks ? worldSize : 1);
   const sizing = sizingOptions(flags, given);
   const budget = await dryBudget(engine, sizing, freeBytes);
-  const whose = worldSize === 1 ? '' : ` for each of ${worldSize} ranks`;
-  terminal.out(`Free before loading${whose}: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);
-  if (flags.engineDir === undefined && sizing.maxKvTokens === undefined) {
-    const plan = (changed: GivenFlags) => dryBudget(unbuilt(flags, changed), sizing, freeBytes);
-    if (fittingSequences(budget) < budget.maxRows)
-      terminal.out(savingText(await savingFlags(budget, given, plan)));
-  }
+  const isTooSmall = fittingSequences(budget) < budget.maxRows;
+  const canBeBuilt = flags.engineDir === undefined && sizing.maxKvTokens === undefined;
+  const plan = (changed: GivenFlags) => dryBudget(unbuilt(flags, changed), sizing, freeBytes);
+  const saving = canBeBuilt && isTooSmall ? { flags: await savingFlags(budget, given, plan) } : undefined;
+  if (flags.json)
+    terminal.out(
+      jsonText({
+        freeBytes,
+        rankCount: worldSize,
+        ...budget,
+        fittingSequences: fittingSequences(budget),
+        saving,
+      }),
+    );
+  else printBudget({ freeBytes, worldSize, budget }, saving, terminal);
   if (budget.blockCount > 0) return;
   const missing = engine.weightBytes + budget.workspaceBytes - freeBytes;
   throw new AloftError(
@@ -73,6 +83,22 @@ async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: T
       ? `Weights and workspace need ${formatBytes(missing)} more than is free; use smaller weights (--use_weight_only), more ranks (--tp_size) or another machine.`
       : 'Not one KV block fits; raise --kv_cache_free_mem_fraction.',
   );
+}
+
+interface Planned {
+  readonly freeBytes: number;
+  readonly worldSize: number;
+  readonly budget: MemoryView;
+}
+
+function printBudget(
+  { freeBytes, worldSize, budget }: Planned,
+  saving: { readonly flags: string | undefined } | undefined,
+  terminal: Terminal,
+): void {
+  const whose = worldSize === 1 ? '' : ` for each of ${worldSize} ranks`;
+  terminal.out(`Free before loading${whose}: ${formatBytes(freeBytes)}\n${memoryTable(budget)}\n`);
+  if (saving !== undefined) terminal.out(savingText(saving.flags));
 }
 
 function savingText(flags: string | undefined): string {

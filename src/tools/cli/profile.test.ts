@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ChromeTrace } from '../profile/chrome-trace.js';
+import type { ProfiledPhase } from '../profile/profile-report.js';
 import { aloft, buildDemo, temporaryFolder } from './testing/command-line.js';
 
 const folder = temporaryFolder();
@@ -10,9 +11,11 @@ afterAll(() => folder.dispose());
 
 test('times every op of the prompt and of decode steps, as table and as trace', async () => {
   const output = folder.path('trace.json');
-  const work = ['--batch_size', '2', '--input_output_len', '40,3', '--output', output];
+  const [json, html] = [folder.path('profile.json'), folder.path('profile.html')];
+  const files = ['--output', output, '--json', json, '--html', html];
+  const work = ['--batch_size', '2', '--input_output_len', '40,3', ...files];
   const { status, out, err } = await aloft('profile', '--engine_dir', engine, ...work);
-  expect([status, err]).toEqual([0, '']);
+  expect([status, err]).toEqual([0, [output, json, html].map((file) => `Wrote ${file}.\n`).join('')]);
   expect(out).toMatch(
     /^Measured limits of this CPU: reading \d+\.\d GB\/s, \d+\.\d\d TFLOP\/s for f16 weights\.$/m,
   );
@@ -20,6 +23,13 @@ test('times every op of the prompt and of decode steps, as table and as trace', 
   expect(out).toMatch(/^decode: \d+\.\d+ ms a step, mean of 2$/m);
   expect(out).toMatch(/^linear mlp\.proj 256x688 f16 +6 +\d+\.\d+ +\d+\.\d% .* +\d+% +linear$/m);
   expect(out.match(/^pagedAttention +6 /gm)).toHaveLength(2);
+  const { phases } = JSON.parse(readFileSync(json, 'utf8')) as { phases: readonly ProfiledPhase[] };
+  expect(phases.map(({ phase, stepCount }) => [phase, stepCount])).toEqual([
+    ['prefill', 1],
+    ['decode', 2],
+  ]);
+  expect(phases[1]!.ops[0]!.kernels).toEqual(['linear']);
+  expect(readFileSync(html, 'utf8')).toContain('"batch 2, 40 + 3 tokens: decode"');
   const { traceEvents } = JSON.parse(readFileSync(output, 'utf8')) as ChromeTrace;
   const steps = traceEvents.filter(({ cat }) => cat === 'step');
   expect(steps.map(({ name }) => name.split(' ')[0])).toEqual(['prefill', 'decode', 'decode']);

@@ -5,10 +5,20 @@ import type { TimedCall } from '../../run/executor/opening/timed-call.js';
 import { openProfiled, type ProfiledEngine } from '../../run/executor/profile/open-profiled.js';
 import { openExecutor } from '../../run/ranks/open-engine.js';
 import { parseBatchSizes, parseLengths, type SweepCase } from '../bench/sweep.js';
+import { machineRecord } from '../bench/machine.js';
 import { chromeTrace } from '../profile/chrome-trace.js';
-import { summarise, summaryTable } from '../profile/op-summary.js';
+import { summarise } from '../profile/op-summary.js';
+import {
+  plainResult,
+  type ProfiledPhase,
+  profilePage,
+  type ProfileResult,
+  summaryTable,
+} from '../profile/profile-report.js';
 import { type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
+import { htmlReport } from '../report/html.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
+import { startProgress } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { elementOf } from '../../plan/weight-format.js';
 
@@ -16,12 +26,16 @@ interface ProfileFlags extends EngineFlags {
   readonly batchSize: string;
   readonly inputOutputLen: string;
   readonly output?: string;
+  readonly json?: string;
+  readonly html?: string;
 }
 
 export function registerProfile(command: Command, terminal: Terminal): void {
   command
     .option('--batch-size <list>', 'batch sizes, "1;16"', '1')
     .option('--input-output-len <list>', 'pairs of lengths, "128,16;2048,16"', '128,16')
+    .option('--json <file>', 'also write the tables as JSON, with machine, commit and command')
+    .option('--html <file>', 'also write a report: one page with charts and tables')
     .option('--output <file>', 'also write all calls as a trace for chrome://tracing or ui.perfetto.dev');
   addEngineFlags(command);
   command.action(async (flags: ProfileFlags) => runProfile(flags, terminal));
@@ -42,20 +56,48 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
     (call) => calls.push(call),
     openExecutor,
   );
+  const progress = startProgress(terminal, { name: 'profile', total: cases.length, unit: 'cases' });
   try {
     terminal.out(`${limitsLine(engine)}\n`);
     const all: ProfiledStep[] = [];
-    for (const one of cases) {
+    const phases: ProfiledPhase[] = [];
+    for (const [index, one] of cases.entries()) {
+      progress.update(index, caseName(one));
       const steps = await profileSteps({ executor: engine.executor, takeCalls }, one);
-      terminal.out(`\n${caseText(one, steps, engine)}\n`);
+      const own = phasesOf(one, steps, engine);
+      progress.clear();
+      terminal.out(`\n${[caseName(one), ...own.map(summaryTable)].join('\n\n')}\n`);
       all.push(...steps);
+      phases.push(...own);
     }
-    if (flags.output === undefined) return;
-    writeFileSync(flags.output, `${JSON.stringify(chromeTrace(all, engine.model))}\n`);
-    terminal.out(`\nWrote ${flags.output}.\n`);
+    writeResults(flags, { engine, all, phases }, terminal);
   } finally {
+    progress.stop();
     await engine.executor.dispose();
   }
+}
+
+interface Profiled {
+  readonly engine: ProfiledEngine;
+  readonly all: readonly ProfiledStep[];
+  readonly phases: readonly ProfiledPhase[];
+}
+
+function writeResults(flags: ProfileFlags, { engine, all, phases }: Profiled, terminal: Terminal): void {
+  const write = (file: string | undefined, text: () => string): void => {
+    if (file === undefined) return;
+    writeFileSync(file, text());
+    terminal.err(`Wrote ${file}.\n`);
+  };
+  const result: ProfileResult = {
+    machine: machineRecord(['aloft', ...process.argv.slice(2)], engine.executor.deviceName),
+    limits: limitsLine(engine),
+    engine: flags.engineDir,
+    phases,
+  };
+  write(flags.output, () => `${JSON.stringify(chromeTrace(all, engine.model))}\n`);
+  write(flags.json, () => `${JSON.stringify(plainResult(result), undefined, 2)}\n`);
+  write(flags.html, () => htmlReport(profilePage(result)));
 }
 
 function limitsLine({ executor, rates, model: { plan } }: ProfiledEngine): string {
@@ -68,14 +110,25 @@ function limitsLine({ executor, rates, model: { plan } }: ProfiledEngine): strin
   return `Measured limits of ${where}: reading ${readGBps.toFixed(1)} GB/s, ${peaks.join(', ')}.`;
 }
 
-function caseText(
-  { batch, inputTokens, outputTokens }: SweepCase,
+const caseName = ({ batch, inputTokens, outputTokens }: SweepCase): string =>
+  `batch ${batch}, ${inputTokens} + ${outputTokens} tokens`;
+
+function phasesOf(
+  one: SweepCase,
   steps: readonly ProfiledStep[],
   { model, rates }: ProfiledEngine,
-): string {
-  const tables = (['prefill', 'decode'] as const).flatMap((phase) => {
+): ProfiledPhase[] {
+  return (['prefill', 'decode'] as const).flatMap((phase) => {
     const own = steps.filter((step) => step.phase === phase);
-    return own.length === 0 ? [] : [summaryTable(phase, own, summarise(own, model, rates))];
+    if (own.length === 0) return [];
+    return [
+      {
+        caseName: caseName(one),
+        phase,
+        stepCount: own.length,
+        stepMs: own.reduce((sum, { deviceMs }) => sum + deviceMs, 0),
+        ops: summarise(own, model, rates),
+      },
+    ];
   });
-  return [`batch ${batch}, ${inputTokens} + ${outputTokens} tokens`, ...tables].join('\n\n');
 }

@@ -7,7 +7,7 @@ import { createRepository } from '../../serve/repository/create.js';
 import { formatFinding } from '../../serve/repository/finding.js';
 import { addOptionFlags, engineOptions } from './engine-flags.js';
 import { wholeNumber } from './flags.js';
-import type { Terminal } from './terminal.js';
+import { plural, jsonText, type Terminal } from './terminal.js';
 
 interface CreateFlags {
   readonly engineDir: string;
@@ -51,12 +51,14 @@ export function registerRepo(repo: Command, terminal: Terminal): void {
     .command('check')
     .description('explain all that is wrong with a model repository')
     .argument('<dir>', 'the repository')
-    .action((directory: string) => {
+    .option('--json', 'print the findings as JSON')
+    .action((directory: string, { json = false }: { json?: boolean }) => {
       const findings = checkRepository(directory);
-      for (const finding of findings) terminal.out(`${formatFinding(finding)}\n`);
+      if (json) terminal.out(jsonText(findings));
+      else for (const finding of findings) terminal.out(`${formatFinding(finding)}\n`);
       const errorCount = findings.filter((finding) => finding.severity === 'error').length;
       if (errorCount > 0)
-        throw new AloftError('CHECK_FAILED', `${directory} has ${errorCount} errors; see above.`);
-      terminal.out(`${directory} can be served (${findings.length} warnings).\n`);
+        throw new AloftError('CHECK_FAILED', `${directory} has ${plural(errorCount, 'error')}; see above.`);
+      if (!json) terminal.out(`${directory} can be served (${plural(findings.length, 'warning')}).\n`);
     });
 }

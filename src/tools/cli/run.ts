@@ -5,20 +5,23 @@ import { dirname } from 'node:path';
 import type { Constraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
-import { lineLog, LOG_LEVELS, type LogLevel } from '../../core/log.js';
+import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
-import { LLM } from '../../llm/llm.js';
+import type { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type ConstraintFlags, readConstraintFlags } from '../run/constraint.js';
-import { type Answer, collectAnswer, csvRows, summaryLine } from '../run/output.js';
+import { type Answer, collectAnswer, csvRows, plainAnswer, summaryLine } from '../run/output.js';
 import { DEFAULT_INPUT_TEXT, readPrompts } from '../run/prompts.js';
 import { addEngineFlags, type EngineFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { oneOf, repeated, wholeNumber } from './flags.js';
+import { startProgress } from './progress.js';
+import { loadShown } from './load-shown.js';
 import { addSamplingFlags, samplingFlags } from './sampling-flags.js';
 import type { Terminal } from './terminal.js';
+import { terminalLog } from './terminal-log.js';
 
 interface RunFlags extends EngineFlags, ConstraintFlags {
   readonly maxOutputLen: number;
@@ -37,33 +40,43 @@ interface RunFlags extends EngineFlags, ConstraintFlags {
   readonly streaming?: boolean;
   readonly streamingInterval: number;
   readonly outputCsv?: string;
+  readonly json?: true;
   readonly outputNpy?: string;
   readonly logLevel: LogLevel;
 }
 
 export function registerRun(command: Command, terminal: Terminal): void {
   command
-    .argument('[engine]', 'an engine, or a checkpoint, which is built once (instead of --engine-dir)')
+    .argument(
+      '[engine]',
+      'an engine; or a checkpoint or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
+    )
     .argument('[text...]', 'prompts (instead of --input-text); - reads one from standard input')
+    .optionsGroup('Input:')
     .option('--input-text <text>', `a prompt; may be repeated (default: "${DEFAULT_INPUT_TEXT}")`, repeated)
     .option('--input-file <file>', 'prompts, one a line; a .csv file holds token ids')
     .option('--input-tokens <file.csv>', 'the same as --input_file with a .csv file')
     .option('--chat', 'send each text as a user message through the chat template')
     .option('--no-add-special-tokens', 'no begin token before texts (as TensorRT-LLM 0.5 run.py did)')
+    .optionsGroup('Output:')
     .option('--max-output-len <tokens>', 'tokens to generate at most', wholeNumber(1), 128);
-  addSamplingFlags(command)
+  addSamplingFlags(command.optionsGroup('Sampling:'))
     .option('--random-seed <n>', 'makes sampling repeatable (default: random)')
+    .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
+    .optionsGroup('End of the output:')
     .option('--end-id <id>', 'token that ends the output (default: the model says)', wholeNumber(0))
     .option('--ignore-eos', 'generate to the full length')
     .option('--stop <text>', 'text that ends the output; may be repeated', repeated)
+    .optionsGroup('Form of the output:')
     .option('--json-schema <file>', 'hold the output to a JSON schema')
     .option('--regex <pattern>', 'hold the output to a regular expression (ECMA-262)')
     .option('--grammar <file>', "hold the output to a grammar, in GBNF or in Lark's notation")
-    .option('--num-beams <n>', 'beam search when over 1', wholeNumber(1, 32), 1)
+    .optionsGroup('Printing:')
     .option('--streaming', 'print text as it comes (default on a terminal)')
     .option('--no-streaming', 'print the text when it is complete')
     .option('--streaming-interval <n>', 'with --streaming: print every n pieces of text', wholeNumber(1), 1)
     .option('--output-csv <file>', 'write prompt and output ids instead of text')
+    .option('--json', 'print a JSON object for each prompt, one a line')
     .option('--output-npy <file>', '[not supported: use --output_csv]')
     .option(
       '--log-level <level>',
@@ -71,7 +84,7 @@ export function registerRun(command: Command, terminal: Terminal): void {
       oneOf(LOG_LEVELS),
       'error',
     );
-  addEngineFlags(command);
+  addEngineFlags(command.optionsGroup('Engine and memory:'));
   command.action(async (engine: string | undefined, texts: string[], flags: Omit<RunFlags, 'sampling'>) => {
     const named = { ...flags, ...(await namedInput(command, { engine, texts }, terminal)) };
     await runCommand({ ...named, sampling: samplingFlags(command) }, terminal);
@@ -105,23 +118,28 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   });
   const constraint = readConstraintFlags(flags);
   const options = loadOptions(flags);
-  await using llm = await LLM.load(flags.engineDir, options);
-  const log = lineLog(flags.logLevel, (line) => terminal.err(`${line}\n`));
+  await using llm = await loadShown(flags.engineDir, options, terminal);
+  const log = terminalLog(flags.logLevel, terminal);
   log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, options.maxKvTokens))}`);
-  terminal.out(`Running the ${llm.model.precision} engine ...\n`);
+  log.info(`Running the ${llm.model.precision} engine ...`);
   const requests = prompts.map((prompt) => toRequest(prompt, flags, constraint));
   // Beams are only known at the end.
-  const isStreaming =
-    (flags.streaming ?? terminal.isInteractive) && flags.outputCsv === undefined && flags.numBeams === 1;
+  const isWhole = flags.outputCsv !== undefined || flags.json !== undefined || flags.numBeams > 1;
+  const isStreaming = (flags.streaming ?? terminal.isInteractive) && !isWhole;
   const answers = isStreaming
     ? await streamAll(llm, requests, flags, terminal)
     : await answerAll(llm, requests, terminal);
   if (flags.outputCsv !== undefined) {
     mkdirSync(dirname(flags.outputCsv), { recursive: true });
     writeFileSync(flags.outputCsv, csvRows(answers, flags.endId ?? llm.padId));
-    terminal.out(`Wrote ${flags.outputCsv}.\n`);
-  } else if (!isStreaming) {
-    for (const answer of answers) printAnswer(llm, answer, terminal);
+    terminal.err(`Wrote ${flags.outputCsv}.\n`);
+  } else if (flags.json) {
+    for (const answer of answers) terminal.out(`${JSON.stringify(plainAnswer(answer))}\n`);
+    return;
+  }
+  for (const answer of answers) {
+    if (flags.outputCsv === undefined && !isStreaming) printAnswer(llm, answer, terminal);
+    terminal.err(`${summaryLine(answer)}\n`);
   }
 }
 
@@ -163,7 +181,7 @@ async function streamAll(
       );
       pieces.flush();
       if (pieces.isEmpty) pieces.write('');
-      ordered.write(index, `"\n${summaryLine(answer)}\n`);
+      ordered.write(index, '"\n');
       ordered.end(index);
       return answer;
     }),
@@ -188,30 +206,24 @@ async function answerAll(
   terminal: Terminal,
 ): Promise<Answer[]> {
   let doneCount = 0;
-  const showProgress = requests.length > 1;
-  return Promise.all(
-    requests.map(async (request, index) => {
-      const answer = await collectAnswer(
-        llm.generate(request),
-        () => {},
-        (event) => {
-          throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
-        },
-      );
-      doneCount++;
-      if (showProgress)
-        terminal.err(
-          `\r${doneCount} of ${requests.length} prompts done${doneCount === requests.length ? '\n' : ''}`,
-        );
-      return answer;
-    }),
-  );
+  const progress = startProgress(terminal, { name: 'run', total: requests.length, unit: 'prompts' });
+  const answers = requests.map(async (request, index) => {
+    const answer = await collectAnswer(
+      llm.generate(request),
+      () => {},
+      (event) => {
+        throw new AloftError(event.error.code, promptError(requests, index, event.error.message));
+      },
+    );
+    progress.update(++doneCount);
+    return answer;
+  });
+  return Promise.all(answers).finally(progress.stop);
 }
 
 function printAnswer(llm: LLM, answer: Answer, terminal: Terminal): void {
   terminal.out(`Input: "${llm.tokenizer.decode(answer.promptTokenIds, { skipSpecialTokens: true })}"\n`);
   for (const sequence of answer.sequences) terminal.out(`Output: "${sequence.text}"\n`);
-  terminal.out(`${summaryLine(answer)}\n`);
 }
 
 function toRequest(prompt: Prompt, flags: RunFlags, constraint: Constraint | undefined): GenerateRequest {

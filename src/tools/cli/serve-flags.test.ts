@@ -167,7 +167,7 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
 
   test('the help says which options a config.pbtxt may override', () => {
     const help = parse().command.helpInformation();
-    const [, group] = help.split(/^Engine options.*their config\.pbtxt may override:$/m);
+    const [, group] = help.split(/^Engine options.*a config\.pbtxt may override\):$/m);
     expect(group).toMatch(/--gpu <n>[^]*--scheduler-policy <policy>/);
   });
 

@@ -3,7 +3,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type ServeOptions } from '../../serve/context/options.js';
+import {
+  DEFAULT_SERVE_OPTIONS as DEFAULTS,
+  type NamedEngine,
+  type ServeOptions,
+} from '../../serve/context/options.js';
 import { readRestrictions } from '../../serve/context/restricted-apis.js';
 import { parseServedName } from '../../serve/context/served-names.js';
 import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
@@ -22,6 +26,8 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly modelRepository?: readonly string[];
   readonly modelStore?: readonly string[];
   readonly engineDir?: string;
+  /** Made of several engines on the command line. */
+  readonly namedEngines?: readonly NamedEngine[];
   readonly tokenizerDir?: string;
   readonly id: string;
   readonly host: string;
@@ -40,6 +46,7 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly exitTimeoutSecs: number;
   readonly exitOnError: boolean;
   readonly restart?: boolean;
+  readonly idleUnloadSeconds?: number;
   readonly httpMaxInputSize: number;
   readonly maxQueuedRequests: number;
   readonly apiKeyFile?: string;
@@ -69,11 +76,13 @@ export function addServeFlags(command: Command): Command {
   const { http, grpc, metrics } = DEFAULTS;
   const port = wholeNumber(0, 65_535);
   command
+    .optionsGroup('Models:')
     .option('--model-repo <dir>', 'model repository; may be repeated', repeated)
     .addOption(new Option('--model-repository <dir>', 'the same').argParser(repeated))
     .addOption(new Option('--model-store <dir>', 'the same').argParser(repeated).hideHelp())
     .option('--engine-dir <dir>', 'serve one engine without a repository')
     .option('--tokenizer-dir <dir>', 'tokenizer for --engine-dir (default: beside the engine)')
+    .optionsGroup('Addresses:')
     .option('--id <name>', 'name of the server', DEFAULTS.serverId)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
     .option('--http-address <address>', 'for HTTP alone')
@@ -85,6 +94,7 @@ export function addServeFlags(command: Command): Command {
     .option('--allow-http <flag>', 'listen for HTTP', onOff, true)
     .option('--allow-grpc <flag>', 'listen for gRPC', onOff, true)
     .option('--allow-metrics <flag>', 'listen for metrics', onOff, true)
+    .optionsGroup('Models:')
     .option(
       '--model-control-mode <mode>',
       'none, explicit or poll',
@@ -101,6 +111,12 @@ export function addServeFlags(command: Command): Command {
     )
     .option('--exit-on-error <flag>', 'stop when a model cannot be loaded at start', onOff, true)
     .option('--restart', 'load an engine again that has stopped, such as one whose rank died')
+    .option(
+      '--idle-unload-seconds <seconds>',
+      'free an engine that had no request for so long, or whose memory another one needs; the next request loads it again',
+      realNumber(0.1, 1e6),
+    )
+    .optionsGroup('Limits:')
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
       '--max-queued-requests <n>',
@@ -108,6 +124,7 @@ export function addServeFlags(command: Command): Command {
       wholeNumber(0),
       DEFAULTS.maxQueuedRequests,
     )
+    .optionsGroup('Keys and rights:')
     .option('--api-key-file <file>', 'one key a line; requests then need one')
     .option(
       '--admin-key-file <file>',
@@ -133,6 +150,7 @@ export function addServeFlags(command: Command): Command {
       'name by which a server without keys may be called, besides its addresses; * is any; may be repeated',
       repeated,
     )
+    .optionsGroup('Limits:')
     .option(
       '--max-open-body-bytes <bytes>',
       'bodies of all requests that are not answered',
@@ -145,10 +163,13 @@ export function addServeFlags(command: Command): Command {
       realNumber(0.1, 86_400),
       DEFAULTS.bodyTimeoutMs / 1000,
     )
+    .optionsGroup('TLS:')
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
+    .optionsGroup('Keys and rights:')
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .optionsGroup('OpenAI API:')
     .option(
       '--served-model-name <name>',
       'name of the model in the OpenAI API, or NAME=MODEL where there are several; may be repeated',
@@ -174,6 +195,7 @@ export function addServeFlags(command: Command): Command {
       'send a comment on OpenAI streams that are silent for so long (default: never)',
       realNumber(0.001, 86_400),
     )
+    .optionsGroup('Page, health, metrics:')
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
     .option(
@@ -181,17 +203,16 @@ export function addServeFlags(command: Command): Command {
       'summary_latencies=true, summary_quantiles=0.5:0.05,0.99:0.001, histogram_latencies=false, counter_latencies=false; may be repeated',
       repeated,
     )
+    .optionsGroup('TLS:')
     .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
     .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
     .option('--grpc-server-cert <file>', 'PEM certificate')
     .option('--grpc-server-key <file>', 'PEM key')
     .option('--grpc-root-cert <file>', 'PEM authority of the clients');
-  addOptionGroup(
-    command,
-    'Engine options; for models of a repository defaults, which their config.pbtxt may override:',
-  );
-  addTritonFlags(command);
-  return addTraceFlags(addLogFlags(command));
+  addOptionGroup(command, 'Engine options (defaults, which a config.pbtxt may override):');
+  addTritonFlags(command.optionsGroup('Flags of tritonserver:'));
+  addLogFlags(command.optionsGroup('Log:'));
+  return addTraceFlags(command.optionsGroup('Traces:'));
 }
 
 /** @throws {AloftError} USAGE */
@@ -201,8 +222,9 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...(flags.modelRepository ?? []),
     ...(flags.modelStore ?? []),
   ];
-  if (modelRepositories.length === 0 && flags.engineDir === undefined) {
-    throw new AloftError('USAGE', 'Nothing to serve: give --model-repo or --engine-dir.');
+  const { engineDir, namedEngines = [] } = flags;
+  if (modelRepositories.length === 0 && engineDir === undefined && namedEngines.length === 0) {
+    throw new AloftError('USAGE', 'Nothing to serve: name an engine, or give --model-repo or --engine-dir.');
   }
   const listen = (host: string | undefined, port: number, allowed: boolean) => ({
     host: host ?? flags.host,
@@ -212,7 +234,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     ...DEFAULTS,
     serverId: flags.id,
     modelRepositories,
-    engineDirectory: flags.engineDir,
+    engineDirectory: engineDir,
+    namedEngines,
     tokenizerDirectory: flags.tokenizerDir,
     engineOptions: engineOptions(flags),
     controlMode: flags.modelControlMode,
@@ -250,6 +273,7 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     maxQueuedRequests: flags.maxQueuedRequests,
     drainMs: flags.exitTimeoutSecs * 1000,
     restart: flags.restart ?? false,
+    idleUnloadMs: flags.idleUnloadSeconds === undefined ? undefined : flags.idleUnloadSeconds * 1000,
     playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
   };
 }

@@ -6,6 +6,7 @@ import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js'
 import type { LogSettings } from '../../serve/context/settings.js';
 import { onOff, oneOf, wholeNumber } from './flags.js';
 import type { Terminal } from './terminal.js';
+import { wrappedLine } from './word-wrap.js';
 
 export interface LogFlags {
   readonly logLevel: LogLevel;
@@ -43,7 +44,8 @@ export interface ServeLog {
 export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<ServeLog> {
   const path = flags.logFile ?? (flags.log ? 'triton_log.txt' : undefined);
   const file = path === undefined ? undefined : await LogFile.open(path);
-  const write = (line: string) => (file === undefined ? terminal.err(`${line}\n`) : file.write(line));
+  const write = (line: string) =>
+    file === undefined ? terminal.err(`${shown(line, terminal)}\n`) : file.write(line);
   const reaches = (level: LogLevel) => LOG_LEVELS.indexOf(flags.logLevel) >= LOG_LEVELS.indexOf(level);
   const settings: LogSettings = {
     log_file: path ?? '',
@@ -55,6 +57,11 @@ export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<Ser
   };
   const log = lineLog('verbose', write);
   return file === undefined ? { log, settings } : { log, settings, reopen: () => file.reopen() };
+}
+
+/** A line as the screen has it: broken between words. Tables and files are left as they are. */
+function shown(line: string, { screen }: Terminal): string {
+  return screen === undefined || line.includes('\n') ? line : wrappedLine(line, screen.columns, '  ');
 }
 
 /** A file that lines are appended to. */

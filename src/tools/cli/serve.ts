@@ -5,10 +5,10 @@ import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import type { ServeOptions } from '../../serve/context/options.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
-import { engineDirectoryOf } from './engine-source.js';
 import type { RegisterCommand } from './main.js';
 import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import { serveLog } from './serve-log.js';
+import { servedEngines } from './served-engines.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
@@ -20,17 +20,11 @@ export type MakeLoader = (options: ServeOptions) => EngineLoader;
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
   return (command, terminal) => {
     addServeFlags(command).argument(
-      '[engine]',
-      'an engine, or a checkpoint, which is built once (instead of --engine-dir)',
+      '[engines...]',
+      'engines; or checkpoints or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
     );
-    command.action(async (engine: string | undefined, given: ServeFlags) => {
-      if (engine !== undefined && given.engineDir !== undefined)
-        throw new AloftError(
-          'USAGE',
-          `An engine (${engine}) and --engine_dir were both given; use one of them.`,
-        );
-      const named = engine === undefined ? {} : { engineDir: await engineDirectoryOf(engine, terminal) };
-      const flags = { ...given, ...named };
+    command.action(async (engines: string[], given: ServeFlags) => {
+      const flags = { ...given, ...(await servedEngines(engines, given, terminal)) };
       const options = serveOptions(flags);
       const started = await startFromFlags(command, options, makeLoader(options), terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });

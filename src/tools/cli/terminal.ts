@@ -1,11 +1,18 @@
 /** Printing of commands. The only holder of the process's streams. */
+import { styleText } from 'node:util';
 
 export interface Terminal {
   /** Results. */
   readonly out: (text: string) => void;
   /** Messages about the work: progress, warnings, errors. */
   readonly err: (text: string) => void;
+  /** Whether results go to somebody's screen. */
   readonly isInteractive: boolean;
+  /** The screen that messages go to; absent where they go to a file or another program. */
+  readonly screen?: NodeJS.WriteStream;
+  /** Whether results, and messages, may have colours. */
+  readonly outColours?: boolean;
+  readonly errColours?: boolean;
 }
 
 /** The terminal of this process. When the reader of a stream goes away, the work goes on without it: a server serves, a file is written. */
@@ -14,7 +21,22 @@ export function processTerminal(): Terminal {
     out: writerTo(process.stdout),
     err: writerTo(process.stderr),
     isInteractive: process.stdout.isTTY,
+    ...(process.stderr.isTTY ? { screen: process.stderr } : {}),
+    outColours: wantsColours(process.stdout, process.env),
+    errColours: wantsColours(process.stderr, process.env),
   };
+}
+
+/** As no-color.org and force-color.org have it: a variable that is set and not empty; else where somebody looks. */
+export function wantsColours(stream: { readonly isTTY: boolean }, environment: NodeJS.ProcessEnv): boolean {
+  if (environment['NO_COLOR']) return false;
+  if (environment['FORCE_COLOR']) return environment['FORCE_COLOR'] !== '0';
+  return stream.isTTY && environment['TERM'] !== 'dumb';
+}
+
+/** Text in a colour. Whether a stream takes colours is asked before: see {@link wantsColours}. */
+export function painted(format: Parameters<typeof styleText>[0], text: string): string {
+  return styleText(format, text, { validateStream: false });
 }
 
 function writerTo(stream: NodeJS.WriteStream): (text: string) => void {
@@ -23,6 +45,16 @@ function writerTo(stream: NodeJS.WriteStream): (text: string) => void {
   return (text) => {
     if (!isBroken) stream.write(text);
   };
+}
+
+/** `1 error`, `2 errors`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A value as JSON that people can read, too. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;

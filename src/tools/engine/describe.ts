@@ -1,7 +1,7 @@
 /** Engines in words and tables. Pure. */
 import { BYTES_PER_ELEMENT, elementCount, type DType } from '../../core/dtype.js';
 import type { EngineManifest } from '../../engine/manifest.js';
-import { formatBytes, formatTable } from '../cli/terminal.js';
+import { plural, formatBytes, formatTable } from '../cli/terminal.js';
 
 /** Table of an engine's properties and limits. */
 export function describeManifest({
@@ -19,16 +19,22 @@ export function describeManifest({
       'size',
       `${build.num_layers} layers, hidden ${build.hidden_size}, ${build.num_heads} heads (${build.num_kv_heads} key/value), vocabulary ${build.vocab_size}`,
     ],
-    ['device', `${device}, ${build.tensor_parallel} rank${build.tensor_parallel === 1 ? '' : 's'}`],
+    ['device', `${device}, ${plural(build.tensor_parallel, 'rank')}`],
     [
       'limits',
-      `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${aloft.max_beam_width} beams`,
+      `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${plural(aloft.max_beam_width, 'beam')}`,
     ],
+    ...embeddingRows(aloft.embedding),
     ['KV cache', `${aloft.kv_cache_dtype}, blocks of ${plugin.tokens_per_block} tokens`],
     ['end ids', aloft.end_ids.length === 0 ? 'none' : aloft.end_ids.join(', ')],
     ['tokenizer', aloft.tokenizer_files.length === 0 ? 'none' : aloft.tokenizer_files.join(', ')],
     ['written by', `${aloft.created_by}, format ${aloft.format_version}, layout ${aloft.layout_version}`],
   ]);
+}
+
+function embeddingRows(embedding: EngineManifest['aloft']['embedding']): readonly [string, string][] {
+  if (embedding === undefined) return [];
+  return [['embeddings', `pooling ${embedding.pooling}${embedding.is_normalised ? ', of length 1' : ''}`]];
 }
 
 export interface StoredTensor {
@@ -47,5 +53,5 @@ export function describeTensors(tensors: readonly StoredTensor[]): string {
     formatBytes(bytesOf(tensor)),
   ]);
   const total = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
-  return formatTable([...rows, [`${tensors.length} tensors`, '', '', formatBytes(total)]]);
+  return formatTable([...rows, [plural(tensors.length, 'tensor'), '', '', formatBytes(total)]]);
 }

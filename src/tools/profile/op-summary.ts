@@ -3,7 +3,6 @@ import type { OpCost } from '../../plan/ops/op-cost.js';
 import type { Plan, PlanOp } from '../../plan/plan.js';
 import { type CostModel, opCost } from '../../run/executor/profile/op-cost.js';
 import type { DeviceRates } from '../../run/executor/opening/backend.js';
-import { formatTable } from '../cli/terminal.js';
 import type { ProfiledStep } from './profile-steps.js';
 import { elementOf } from '../../plan/weight-format.js';
 
@@ -74,43 +73,4 @@ function peakOf(plan: Plan, index: number, { peakGflops }: DeviceRates): number 
 /** Roofline, Williams et al. 2009: the slower of moving and computing. */
 function limitMs({ bytes, flops }: OpCost, peakGflops: number, { readGBps }: DeviceRates): number {
   return Math.max(bytes / readGBps, flops / peakGflops) / 1e6;
-}
-
-/** Times are of a step. What the device spent between calls is a row of its own. */
-export function summaryTable(
-  title: string,
-  steps: readonly ProfiledStep[],
-  ops: readonly OpSummary[],
-): string {
-  const stepMs = steps.reduce((sum, { deviceMs }) => sum + deviceMs, 0);
-  const callMs = ops.reduce((sum, { ms }) => sum + ms, 0);
-  const ofStep = (ms: number): readonly string[] => [
-    (ms / steps.length).toFixed(3),
-    `${((100 * ms) / stepMs).toFixed(1)}%`,
-  ];
-  const rows = ops.map(({ name, kernels, opCount, ms, cost, limitMs: least }) => [
-    name,
-    String(Math.round(opCount / steps.length)),
-    ...ofStep(ms),
-    (cost.bytes / steps.length / 1e6).toFixed(2),
-    (cost.bytes / ms / 1e6).toFixed(1),
-    (cost.flops / ms / 1e9).toFixed(3),
-    `${((100 * least) / ms).toFixed(0)}%`,
-    [...kernels].join(' + '),
-  ]);
-  const leastMs = ops.reduce((sum, op) => sum + op.limitMs, 0);
-  const total = [
-    'whole step',
-    '',
-    ...ofStep(stepMs),
-    '',
-    '',
-    '',
-    `${((100 * leastMs) / stepMs).toFixed(0)}%`,
-  ];
-  const header = ['op', 'calls', 'ms', 'share', 'MB', 'GB/s', 'TFLOP/s', 'of limit', 'kernels'];
-  return [
-    `${title}: ${(stepMs / steps.length).toFixed(3)} ms a step, mean of ${steps.length}`,
-    formatTable([header, ...rows, ['between calls', '', ...ofStep(stepMs - callMs)], total]),
-  ].join('\n');
 }

@@ -5,7 +5,8 @@ import { inferPlan } from '../../plan/infer.js';
 import type { CostModel } from '../../run/executor/profile/op-cost.js';
 import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
 import { chromeTrace } from './chrome-trace.js';
-import { opName, summarise, summaryTable } from './op-summary.js';
+import { opName, summarise } from './op-summary.js';
+import { summaryTable } from './profile-report.js';
 import type { ProfiledStep } from './profile-steps.js';
 
 const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
@@ -35,7 +36,7 @@ test('layers are summed, and rates and shares follow from bytes and time', () =>
   ]);
   expect(ops[0]!.ms).toBeCloseTo(64 * 0.02, 9);
   expect(ops[0]!.limitMs / ops[0]!.ms).toBeCloseTo(0.5, 2);
-  const table = summaryTable('decode', [profiled(0), profiled(3)], ops);
+  const table = summaryTable({ caseName: 'one', phase: 'decode', stepCount: 2, stepMs: 4, ops });
   expect(table).toMatch(/^decode: 2\.000 ms a step, mean of 2$/m);
   expect(table).toMatch(
     /^linear mlp\.proj 4096x11008 int8 +32 +0\.640 +32\.0% +1444\.\d\d +225\d\.\d +4\.\d+ +50% +ring$/m,

@@ -13,7 +13,10 @@ const examples = [...read('docs/guide/node-api.md').matchAll(/^## (.*?)$.*?```js
 
 describe('docs/guide/node-api.md', () => {
   const folder = temporaryFolder();
-  beforeAll(async () => void (await buildDemo(folder.path('engine'))));
+  beforeAll(async () => {
+    await buildDemo(folder.path('engine'));
+    await buildDemo(folder.path('embedder'), '--task', 'embed');
+  });
   afterAll(() => folder.dispose());
 
   test('has an example in every section', () => {

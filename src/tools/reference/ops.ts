@@ -14,7 +14,7 @@ export function opReference(): string {
     '',
     '## In a plan',
     '',
-    '`aloft engine show <engine>` prints the plan of an engine.',
+    '`aloft engine show --plan <engine>` prints the plan of an engine.',
     '',
     '| Op | What it computes |',
     '| --- | --- |',

@@ -13,5 +13,6 @@ test.each(Object.entries(REFERENCE_PAGES))(
 );
 
 test('docs/reference holds nothing but generated pages', () => {
-  expect(readdirSync(folder).toSorted()).toEqual(Object.keys(REFERENCE_PAGES).toSorted());
+  // That of the Node API is written by `npm run docs`, from comments.
+  expect(readdirSync(folder).toSorted()).toEqual([...Object.keys(REFERENCE_PAGES), 'api.md'].toSorted());
 });

@@ -1,4 +1,5 @@
 /** Output of `aloft run`: the lines of TensorRT-LLM's run.py, then what a user wants to know of the run. */
+import { durationsOf } from '../../core/durations.js';
 import type { GenerateEvent, GenerateFinishedEvent, SequenceTextEvent } from '../../core/generate.js';
 
 /** The whole answer to one prompt. */
@@ -19,6 +20,20 @@ export function summaryLine(answer: Answer): string {
   const reasons = [...new Set(answer.sequences.map((sequence) => sequence.finishReason))].join(', ');
   const prompt = `${usage.promptTokens} prompt tokens${usage.cachedPromptTokens > 0 ? ` (${usage.cachedPromptTokens} cached)` : ''}`;
   return `[${prompt}, ${usage.outputTokens} output tokens, ${rate}first token after ${firstMs.toFixed(1)} ms, ended by ${reasons}]`;
+}
+
+/** An answer as `--json` prints it. Durations are in ms since the request. */
+export function plainAnswer({ promptTokenIds, sequences, finished: { usage, timings } }: Answer): object {
+  return {
+    promptTokenIds: [...promptTokenIds],
+    sequences: sequences.map(({ text, tokenIds, finishReason }) => ({
+      text,
+      tokenIds: [...tokenIds],
+      finishReason,
+    })),
+    usage,
+    durations: durationsOf(timings),
+  };
 }
 
 /** Rows of prompt + continuation ids, padded with `padId` to one length: what run.py writes with --output_csv. */

@@ -91,7 +91,10 @@ u32 address_in_block(u32 address, u32) { return address; }
 void cluster_sync() { __syncthreads(); }
 void cluster_arrive(u32) { host::fail("clusters do not run on a host"); }
 void cluster_wait(u32, u32) { host::fail("clusters do not run on a host"); }
-void cluster_store(u32, float, float, float, float) { host::fail("clusters do not run on a host"); }
+template <typename Sum>
+void cluster_store(u32, Sum, Sum, Sum, Sum) {
+  host::fail("clusters do not run on a host");
+}
 
 // ---- tensor cores (PTX ISA: fragments of mma.m16n8k16 and wgmma.m64nNk16) ----
 

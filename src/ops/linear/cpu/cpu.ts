@@ -30,9 +30,20 @@ export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
   const run = library.bind(
-    'void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokens, int64_t in, int64_t out, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t bias, uint64_t result)',
+    'void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokens, int64_t in, int64_t out, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero, uint64_t order, uint64_t bias, uint64_t result)',
   );
-  return ({ format, inCount, outCount, weight, scale, sum, zero, bias, inputBits = MOST_INPUT_BITS }) => {
+  return ({
+    format,
+    inCount,
+    outCount,
+    weight,
+    scale,
+    sum,
+    zero,
+    order,
+    bias,
+    inputBits = MOST_INPUT_BITS,
+  }) => {
     const [code, group] = [LINEAR_FORMAT_CODE[elementOf(format)], groupSize(format)];
     return (tokenCount, x, out) => {
       run(
@@ -48,6 +59,7 @@ export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLi
         scale,
         sum,
         zero,
+        order,
         bias,
         out,
       );
@@ -150,6 +162,8 @@ export function bindGroupQuantiser(library: NativeLibrary, pool: number): GroupQ
 
 /** A matrix that is quantised: i8 codes, row by row, and the scales and zeros of its format, by address. */
 export interface SourceCodes extends GroupedCodes {
+  /** [columns] i32: the input of each code; 0 where codes lie in the order of inputs. */
+  readonly order: number;
   readonly rowCount: number;
   readonly columnCount: number;
 }
@@ -163,9 +177,9 @@ export function bindCodePacker(
     'void aloft_linear_pack_codes(uint64_t pool, int tiled, uint64_t codes, uint64_t scales, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t sum)',
   );
   const packGroups = library.bind(
-    'void aloft_linear_pack_groups(uint64_t pool, int64_t group, uint64_t codes, uint64_t scales, uint64_t zeros, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t zero)',
+    'void aloft_linear_pack_groups(uint64_t pool, int64_t group, uint64_t codes, uint64_t scales, uint64_t zeros, uint64_t sourceOrder, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t zero, uint64_t order)',
   );
-  return (source, { arrangement, format, outCount, weight, scale, sum, zero }) => {
+  return (source, { arrangement, format, outCount, weight, scale, sum, zero, order }) => {
     const { codes, scales, zeros, rowCount, columnCount } = source;
     const group = groupSize(format);
     if (group === 0) {
@@ -174,6 +188,7 @@ export function bindCodePacker(
       return;
     }
     invariant(arrangement === 'tiles', () => 'groups lie in tiles alone');
-    packGroups(pool, group, codes, scales, zeros, rowCount, columnCount, outCount, weight, scale, zero);
+    const logical = [codes, scales, zeros, source.order, rowCount, columnCount] as const;
+    packGroups(pool, group, ...logical, outCount, weight, scale, zero, order);
   };
 }

@@ -24,6 +24,25 @@ ALOFT_INLINE void prepareGroupWords(const LinearCall& call, const PreparedBlock&
   }
 }
 
+// The same as two bytes, in the layout of quantiseToBytes.
+ALOFT_INLINE void prepareGroupBytes(const LinearCall& call, const PreparedBlock& block, int64_t first, int64_t last) {
+  quantiseToBytes(call, block, first, last, 0);
+  for (int64_t t = first; t < last; t++) {
+    const auto* row = reinterpret_cast<const int8_t*>(byteRows<2>(call, block, t));
+    for (int64_t g = 0; g < groupCount(call); g++) {
+      int32_t high = 0, low = 0;
+      for (int64_t k = g * call.group; k < groupEnd(call, g); k += 32) {
+        const int8_t* bytes = row + k / 64 * 1024 + k % 64;
+        for (int64_t i = 0; i < 32; i++) {
+          high += bytes[i];
+          low += bytes[64 + i];
+        }
+      }
+      block.groupSum[t * groupCount(call) + g] = high * 256 + low;
+    }
+  }
+}
+
 // out = sum over the groups * token scale, for one token and tile.
 ALOFT_INLINE void storeSums(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t tile,
                             const float* sums) {

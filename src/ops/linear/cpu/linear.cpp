@@ -2,13 +2,14 @@
 // part of the weights' stream.
 #include "kernels.h"
 #include "ops/cpu/pool.h"
+#include <memory>
 
 namespace aloft {
 namespace {
 
-// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits. f16
-// must not change kernels with the number of tokens: sums would be rounded in another order, and a token's result would
-// depend on its batch.
+// Up to here the vector kernel reads int8 weights 10% faster than the AMX kernel; its results are the same bits, and so
+// are those of int4. f16 must not change kernels with the number of tokens: sums would be rounded in another order, and
+// a token's result would depend on its batch.
 constexpr int64_t maxVectorTokens = 4;
 
 const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
@@ -23,13 +24,17 @@ const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
   return int8Portable;
 }
 
-const LinearKernel& int4Kernel(Isa isa) {
+// A smaller group would leave half of a tile register empty.
+constexpr int64_t minAmxGroup = 64;
+
+const LinearKernel& int4Kernel(Isa isa, int64_t tokenCount, int64_t group) {
 #if defined(__x86_64__)
+  if (isa == Isa::amx && tokenCount > maxVectorTokens && group >= minAmxGroup) return int4Amx;
   if (isa >= Isa::avx512vnni) return int4Avx512Vnni;
   if (isa == Isa::avx512) return int4Avx512;
   if (isa == Isa::avx2) return int4Avx2;
 #endif
-  (void)isa;
+  (void)isa, (void)tokenCount, (void)group;
   return int4Portable;
 }
 
@@ -46,7 +51,7 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
 
 const LinearKernel& kernelOf(const LinearCall& call, Isa isa) {
   if (call.format == LinearFormat::int8) return int8Kernel(isa, call.tokenCount, call.inputBits);
-  if (call.format == LinearFormat::int4) return int4Kernel(isa);
+  if (call.format == LinearFormat::int4) return int4Kernel(isa, call.tokenCount, call.group);
   return denseKernel(isa, call.format);
 }
 
@@ -104,31 +109,47 @@ void runLinear(Pool* pool, const LinearCall& call, const LinearKernel& kernel) {
   });
 }
 
+// Inputs [tokens, in] in the order of the codes.
+std::unique_ptr<float[]> inOrder(Pool* pool, const LinearCall& call) {
+  std::unique_ptr<float[]> ordered(new float[call.tokenCount * call.inCount]);
+  parallelFor(pool, call.tokenCount, 1, [&](int64_t first, int64_t last) {
+    for (int64_t token = first; token < last; token++) {
+      const float* x = call.x + token * call.inCount;
+      float* to = ordered.get() + token * call.inCount;
+      for (int64_t i = 0; i < call.inCount; i++) to[i] = x[call.order[i]];
+    }
+  });
+  return ordered;
+}
+
 }  // namespace
 }  // namespace aloft
 
 // Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of int4.
 ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
                             int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
-                            uint64_t sum, uint64_t zero, uint64_t bias, uint64_t out) {
+                            uint64_t sum, uint64_t zero, uint64_t order, uint64_t bias, uint64_t out) {
   using namespace aloft;
   const LinearFormat kind = static_cast<LinearFormat>(format);
-  const LinearCall call = {kind,
-                           tokenCount,
-                           inCount,
-                           outCount,
-                           paddedInput(kind, inCount),
-                           pointer<const float>(x),
-                           pointer<const uint8_t>(weight),
-                           pointer<const float>(scale),
-                           pointer<const int32_t>(sum),
-                           pointer<const float>(bias),
-                           pointer<float>(out),
-                           inputBits,
-                           group,
-                           pointer<const uint16_t>(scale),
-                           pointer<const uint8_t>(zero)};
+  LinearCall call = {kind,
+                     tokenCount,
+                     inCount,
+                     outCount,
+                     paddedInput(kind, inCount),
+                     pointer<const float>(x),
+                     pointer<const uint8_t>(weight),
+                     pointer<const float>(scale),
+                     pointer<const int32_t>(sum),
+                     pointer<const float>(bias),
+                     pointer<float>(out),
+                     inputBits,
+                     group,
+                     pointer<const uint16_t>(scale),
+                     pointer<const uint8_t>(zero),
+                     pointer<const int32_t>(order)};
   if (tokenCount <= 0) return;
   Pool* threads = pointer<Pool>(pool);
+  const std::unique_ptr<float[]> ordered = order == 0 ? nullptr : inOrder(threads, call);
+  if (ordered != nullptr) call.x = ordered.get();
   runLinear(threads, call, kernelOf(call, poolIsa(threads)));
 }

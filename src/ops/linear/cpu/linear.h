@@ -45,6 +45,7 @@ struct LinearCall {
   int64_t group;               // inputs that share a scale, a multiple of 32
   const uint16_t* groupScale;  // [tiles, groups, 16] f16
   const uint8_t* groupZero;    // [tiles, groups, 16], or null: 8 everywhere
+  const int32_t* order;        // [in]: the input of each code, or null: codes lie in the order of inputs
 };
 
 ALOFT_INLINE int64_t groupCount(const LinearCall& call) {

@@ -41,10 +41,11 @@ void packTileOfGroups(const GroupsCall& call, int64_t tile) {
 }  // namespace
 }  // namespace aloft
 
-// Addresses of zeros and zero are 0 in formats without zeros.
+// Addresses of zeros and zero are 0 in formats without zeros, those of orders, [in] i32, where codes lie as inputs do.
 ALOFT_API void aloft_linear_pack_groups(uint64_t poolAddress, int64_t group, uint64_t codes, uint64_t scales,
-                                        uint64_t zeros, int64_t sourceRows, int64_t inCount, int64_t outCount,
-                                        uint64_t weight, uint64_t scale, uint64_t zero) {
+                                        uint64_t zeros, uint64_t sourceOrder, int64_t sourceRows, int64_t inCount,
+                                        int64_t outCount, uint64_t weight, uint64_t scale, uint64_t zero,
+                                        uint64_t order) {
   using namespace aloft;
   const GroupsCall call = {pointer<const int8_t>(codes),
                            pointer<const uint16_t>(scales),
@@ -55,6 +56,7 @@ ALOFT_API void aloft_linear_pack_groups(uint64_t poolAddress, int64_t group, uin
                            pointer<uint8_t>(weight),
                            pointer<uint16_t>(scale),
                            pointer<uint8_t>(zero)};
+  if (order != 0) std::memcpy(pointer<void>(order), pointer<const void>(sourceOrder), inCount * sizeof(int32_t));
   parallel(pointer<Pool>(poolAddress), [&](Team& team) {
     const auto [first, last] = team.range(roundUp(outCount, tileRows) / tileRows);
     for (int64_t tile = first; tile < last; tile++) packTileOfGroups(call, tile);

@@ -142,6 +142,7 @@ describe('packing', () => {
           scale: 0,
           sum: 0,
           zero: 0,
+          order: 0,
         } as const;
         const source = { dtype, address: addressOf(bits), rowCount: 64, columnCount: 1024 };
         bindPacker(pool.library, pool.handle)(source, { ...target, weight: addressOf(out) });
@@ -157,7 +158,7 @@ describe('packing', () => {
     const matrix = randomMatrix(50, 100, random);
     for (const [index, value] of matrix.data.entries())
       matrix.data[index] = value * 2 ** (random.next() * 60 - 40);
-    const rows = { arrangement: 'rows', outCount: 50, scale: 0, sum: 0, zero: 0 } as const;
+    const rows = { arrangement: 'rows', outCount: 50, scale: 0, sum: 0, zero: 0, order: 0 } as const;
     withEachLevel(2, (pool, level) => {
       for (const [element, convert] of [
         ['f16', floatToHalf],

@@ -3,6 +3,7 @@ import type { DType } from '../../../core/dtype.js';
 import {
   elementOf,
   groupsOf,
+  hasOrder,
   type QuantisedFormat,
   type WeightElement,
   type WeightFormat,
@@ -26,7 +27,7 @@ export function groupSize(format: WeightFormat): number {
 
 export interface PackedLinearTensor {
   /** Appended to the weight's name. */
-  readonly suffix: '' | '.scale' | '.sum' | '.zero';
+  readonly suffix: '' | '.scale' | '.sum' | '.zero' | '.order';
   readonly dtype: DType;
   readonly shape: readonly number[];
 }
@@ -69,12 +70,15 @@ function groupedInputs(outCount: number, inCount: number, format: WeightFormat):
     { suffix: '', dtype: 'u8', shape: [tilesOf(outCount), Math.ceil(inCount / 64) * 8, TILE_ROWS, 4] },
     { suffix: '.scale', dtype: 'f16', shape: groups },
   ];
-  return quantised.hasZeros ? [...tensors, { suffix: '.zero', dtype: 'u8', shape: groups }] : tensors;
+  if (quantised.hasZeros) tensors.push({ suffix: '.zero', dtype: 'u8', shape: groups });
+  if (hasOrder(format)) tensors.push({ suffix: '.order', dtype: 'i32', shape: [inCount] });
+  return tensors;
 }
 
 /**
  * Packed tensors of a [outCount, inCount] weight, in the order in which the packers fill them. Rows are padded to whole
- * tiles of 16. int8 adds a scale and the sum of the quantised values of each row, int4 a scale and perhaps a zero of each group.
+ * tiles of 16. int8 adds a scale and the sum of the quantised values of each row, int4 a scale and perhaps a zero of each group,
+ * and the order of its codes where they have one.
  */
 export function packedLinearTensors(
   format: WeightFormat,
@@ -104,6 +108,7 @@ export interface PackedAddresses {
   readonly scale: number;
   readonly sum: number;
   readonly zero: number;
+  readonly order: number;
 }
 
 /** Finds a packed weight's tensors by name. */
@@ -122,5 +127,5 @@ export function addressesOf(
 ): PackedAddresses {
   const found = new Map(tensors.map((tensor, index) => [tensor.suffix, addressAt(tensor, index)]));
   const of = (suffix: PackedLinearTensor['suffix']): number => found.get(suffix) ?? 0;
-  return { weight: of(''), scale: of('.scale'), sum: of('.sum'), zero: of('.zero') };
+  return { weight: of(''), scale: of('.scale'), sum: of('.sum'), zero: of('.zero'), order: of('.order') };
 }

@@ -71,7 +71,7 @@ function packInto({ library, handle }: Pool, source: SourceMatrix, target: PackT
     zeros: format.hasZeros ? addressOf(zeros) : 0,
   };
   const report = bindGroupQuantiser(library, handle)(source, format.group, grouped);
-  bindCodePacker(library, handle)({ ...grouped, ...source }, target);
+  bindCodePacker(library, handle)({ ...grouped, order: 0, ...source }, target);
   return report;
 }
 

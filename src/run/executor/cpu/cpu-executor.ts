@@ -228,11 +228,13 @@ export class CpuExecutor implements Executor {
 
   #sampleAll(step: StepInput): StepOutput {
     const { logitCount } = step;
+    const { vocabulary, hiddenColumns } = this.limits;
+    if (hiddenColumns !== undefined) return this.#hiddenStates(step);
     let topCount = 0;
     for (let i = 0; i < logitCount; i++) {
       const request = logitRequest(step, i, this.#slots);
       topCount = Math.max(topCount, request.topCount);
-      const words = maskOf(step, i, this.limits.vocabulary);
+      const words = maskOf(step, i, vocabulary);
       const mask = words === undefined ? 0 : addressOf(words);
       this.#sampleRows.set(i, this.#slots.get(request.slot)!.native, { ...request, mask });
     }
@@ -242,7 +244,7 @@ export class CpuExecutor implements Executor {
       this.#options.pool.handle,
       this.#logits.address,
       this.#logits.columns,
-      this.limits.vocabulary,
+      vocabulary,
       this.#sampleRows.address,
       logitCount,
       topCount,
@@ -255,6 +257,12 @@ export class CpuExecutor implements Executor {
     return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
   }
 
+  #hiddenStates(step: StepInput): StepOutput {
+    const output = emptyOutput(step, 0);
+    this.#feedBack(step, output);
+    return step.returnLogits ? { ...output, logits: this.#copyLogits(step.logitCount) } : output;
+  }
+
   /** Sampled tokens become their slots' last tokens. */
   #feedBack(step: StepInput, { tokenIds }: StepOutput): void {
     for (let i = 0; i < step.logitCount; i++)
@@ -262,14 +270,13 @@ export class CpuExecutor implements Executor {
         this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.native.append(Math.max(0, tokenIds[i]!));
   }
 
-  /** @returns [logitCount, vocabulary] */
+  /** @returns [logitCount, vocabulary or hidden columns] */
   #copyLogits(logitCount: number): Float32Array {
-    const { vocabulary } = this.limits;
+    const { vocabulary, hiddenColumns: width = vocabulary } = this.limits;
     const { address, columns } = this.#logits;
-    const logits = new Float32Array(logitCount * vocabulary);
+    const logits = new Float32Array(logitCount * width);
     const to = addressOf(logits);
-    for (let i = 0; i < logitCount; i++)
-      copyHost(to + i * vocabulary * 4, address + i * columns * 4, vocabulary * 4);
+    for (let i = 0; i < logitCount; i++) copyHost(to + i * width * 4, address + i * columns * 4, width * 4);
     return logits;
   }
 

@@ -4,7 +4,7 @@ import type { ExecutorSizing, SizingPlace } from '../opening/backend.js';
 import { type CpuKvDtype, cpuKvDtype } from '../../../ops/cpu/kv-layout.js';
 import { cpuWorkspaceBytes } from './cpu-executor.js';
 import { kvBytesPerToken } from '../opening/memory-plan.js';
-import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
+import { checkedStepTokens, maxResults, type EngineShape } from '../opening/sizing.js';
 
 export interface CpuSizing extends ExecutorSizing {
   readonly kvDtype: CpuKvDtype;
@@ -12,8 +12,6 @@ export interface CpuSizing extends ExecutorSizing {
 
 const DEFAULT_FREE_FRACTION = 0.5;
 const DEFAULT_STEP_TOKENS = 512;
-/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
-const MIN_LOGITS = 64;
 
 /** @throws {AloftError} CONFIG_INVALID */
 export function sizeCpu(
@@ -28,10 +26,11 @@ export function sizeCpu(
   const kvDtype = cpuKvDtype(plan.kvDtype);
   const bytesPerToken = kvBytesPerToken(plan.dims, kvDtype);
   const wantedTokens = given.maxStepTokens ?? built.max_num_tokens ?? Math.max(maxRows, DEFAULT_STEP_TOKENS);
+  const maxStepTokens = checkedStepTokens(wantedTokens, maxRows);
   const limits = {
-    maxStepTokens: checkedStepTokens(wantedTokens, maxRows),
+    maxStepTokens,
     maxRows,
-    maxLogits: Math.max(maxRows, MIN_LOGITS),
+    maxLogits: maxResults(plan, { maxRows, maxStepTokens }),
     blockTokens,
     hostBlockCount: Math.floor((given.hostKvBytes ?? 0) / (blockTokens * bytesPerToken)),
     maxSequenceTokens,

@@ -18,6 +18,7 @@ import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import type { PreparedRank, RankAgreement } from '../opening/prepared-rank.js';
+import { resultLimits } from '../opening/sizing.js';
 import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
 import { moveBlocks } from './block-moves.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
@@ -130,7 +131,6 @@ class CudaExecutor implements Executor {
       ...(link && { ranks: link.connection }),
     });
     this.#logits = lowered.inferred.logits;
-    const { vocabulary } = plan.dims;
     const { computeCapability } = properties;
     this.#launcher = new StepLauncher({
       stream,
@@ -150,7 +150,7 @@ class CudaExecutor implements Executor {
     this.#hostBlocks = hostBytes > 0 ? gpu.allocatePinned(hostBytes) : undefined;
     this.limits = {
       ...limits,
-      vocabulary,
+      ...resultLimits(plan),
       maxTopLogprobs: MAX_TOP_COUNT,
       maxListNumbers: MAX_LIST_NUMBERS,
     };
@@ -270,16 +270,18 @@ class CudaExecutor implements Executor {
     return topCount;
   }
 
-  /** @returns [logits, vocabulary], complete when the stream is */
+  /** @returns [logits, vocabulary or hidden columns], complete when the stream is */
   #copyLogits(logitCount: number): Float32Array {
-    const { vocabulary } = this.limits;
-    const logits = new Float32Array(logitCount * vocabulary);
+    const { vocabulary, hiddenColumns: columns = vocabulary } = this.limits;
+    const logits = new Float32Array(logitCount * columns);
     const source = this.#areas.valueAddress(this.#logits);
-    for (let row = 0; row < logitCount; row++)
+    const isWhole = this.#logits.columns === columns;
+    if (isWhole) this.#stream.copyToHost(addressOf(logits), source, logits.byteLength);
+    for (let row = 0; !isWhole && row < logitCount; row++)
       this.#stream.copyToHost(
-        addressOf(logits) + row * vocabulary * 4,
+        addressOf(logits) + row * columns * 4,
         source + row * this.#logits.columns * 4,
-        vocabulary * 4,
+        columns * 4,
       );
     return logits;
   }

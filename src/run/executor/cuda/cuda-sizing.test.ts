@@ -94,6 +94,23 @@ test.each([
   },
 );
 
+test('a model of embeddings gives the states of all tokens of a step, and has no area to sample in', () => {
+  const choice = { shape: namedShape('tinyllama_1b'), dtype: 'f16', weights: 'dense' } as const;
+  const bytesOf = (embeds: boolean) => {
+    const plan = benchmarkPlan({ ...choice, embeds });
+    const limits = cudaLimits({ plan, limits: BUILT }, {});
+    const target = { computeCapability: 90, multiprocessorCount: 132 };
+    return { limits, bytes: sizeCuda(lowerForCuda(plan), limits, target).bytes };
+  };
+  const [text, states] = [bytesOf(false), bytesOf(true)];
+  expect([text.limits.maxLogits, states.limits.maxLogits]).toEqual([64, states.limits.maxStepTokens]);
+  expect([text.bytes.sampleWork > 0, states.bytes.sampleWork, states.bytes.sampleCounts]).toEqual([
+    true,
+    0,
+    0,
+  ]);
+});
+
 test('the block size is compiled in, and every sequence needs a token of a step', () => {
   const plan = benchmarkPlan({ shape: namedShape('tinyllama_1b'), dtype: 'f16', weights: 'dense' });
   const shape = { plan, limits: BUILT };

@@ -5,15 +5,13 @@ import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorSizing } from '../opening/backend.js';
-import { checkedStepTokens, type EngineShape } from '../opening/sizing.js';
+import { checkedStepTokens, maxResults, type EngineShape } from '../opening/sizing.js';
 import { type KvDemand, kvBytesPerToken } from '../opening/memory-plan.js';
 import type { CudaExecutorLimits, CudaKvOptions } from './cuda-executor-options.js';
 import { type CudaSizes, sizeCuda } from './memory-sizes.js';
 
 export const DEFAULT_FREE_FRACTION = 0.9;
 const DEFAULT_STEP_TOKENS = 8192;
-/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
-const MIN_LOGITS = 64;
 
 /** Limits of a step by the engine and the options; the number of blocks is still 0. @throws {AloftError} CONFIG_INVALID */
 export function cudaLimits(
@@ -32,10 +30,11 @@ export function cudaLimits(
   const promptTokens = maxRows * maxSequenceTokens;
   const wantedTokens =
     given.maxStepTokens ?? built.max_num_tokens ?? Math.min(promptTokens, DEFAULT_STEP_TOKENS);
+  const maxStepTokens = checkedStepTokens(wantedTokens, maxRows);
   return {
-    maxStepTokens: checkedStepTokens(wantedTokens, maxRows),
+    maxStepTokens,
     maxRows,
-    maxLogits: Math.max(maxRows, MIN_LOGITS),
+    maxLogits: maxResults(plan, { maxRows, maxStepTokens }),
     blockTokens,
     blockCount: 0,
     hostBlockCount: Math.floor((given.hostKvBytes ?? 0) / blockBytes),

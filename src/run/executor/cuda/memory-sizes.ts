@@ -39,6 +39,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxStepTokens,
     maxRows,
     maxLogits,
+    samples: plan.results !== 'hiddenStates',
     maxSequenceTokens,
     ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),

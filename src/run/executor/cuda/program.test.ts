@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
@@ -8,6 +8,7 @@ import type { RankConnection } from '../../../ops/exchange/ranks.js';
 import type { CudaContext, CudaStep } from '../../../ops/cuda/scope.js';
 import { createRecordingSink } from '../../../ops/cuda/testing/recording-sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
+import { maxResults } from '../opening/sizing.js';
 import { sizeCuda } from './memory-sizes.js';
 import { bindProgram } from './program.js';
 
@@ -40,11 +41,13 @@ interface Ranked {
 }
 
 /** Binds two layers of LLaMA-2-7B, without a device. */
-function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked) {
+function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked, embeds = false) {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
-  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, ...(ranked && { ranks: ranked.ranks }) });
+  const ranks = ranked && { ranks: ranked.ranks };
+  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, embeds, ...ranks });
   const lowered = lowerForCuda(plan);
-  const { offset, rows } = sizeCuda(lowered, LIMITS, target);
+  const limits = { ...LIMITS, maxLogits: maxResults(plan, LIMITS) };
+  const { offset, rows } = sizeCuda(lowered, limits, target);
   const mapped: Mapped[] = [];
   const context: CudaContext = {
     ...lowered,
@@ -102,6 +105,17 @@ const layer = [
   'ring_store',
 ];
 const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
+
+test.each(['dense', 'int8'] as const)(
+  'a model of embeddings (%s) ends with its head and samples nothing',
+  (weights) => {
+    const { run } = bind(H200, weights, undefined, true);
+    for (const tokens of [1, 40, 300]) {
+      const names = namesOf(run({ tokens, logits: tokens, decodeItems: 0, prefillTiles: 3 }));
+      expect(names.slice(-4)).toEqual(['add', 'gather', 'rms_norm', expect.stringMatching(/_f32$|^matmul$/)]);
+    }
+  },
+);
 
 describe('launches of a step on an H200, INT8', () => {
   const { run, mapped, lowered } = bind(H200, 'int8');

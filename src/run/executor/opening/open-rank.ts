@@ -3,6 +3,7 @@ import type { DeviceName } from '../../../core/device.js';
 import { DEVICES } from '../../../device/device.js';
 import { readManifest } from '../../../engine/manifest.js';
 import { type EngineRank, openEngineRank, type Verification } from '../../../engine/rank-file-reader.js';
+import { firstLayers } from '../../../plan/first-layers.js';
 import { checkRank } from './check-rank.js';
 
 /** Rank of an engine that a process runs. Everything but the directory may be left out. */
@@ -14,6 +15,8 @@ export interface EngineRankRequest {
   readonly worldSize?: number;
   /** Default `sample`. */
   readonly verification?: Verification;
+  /** Number of layers to run, whose result goes through final norm and head. Default: all. */
+  readonly layerCount?: number;
 }
 
 /** Needs of the device that opens the file. */
@@ -39,7 +42,8 @@ export function openRank(request: EngineRankRequest, needs: RankFileNeeds = {}):
   });
   try {
     checkRank(engine, DEVICES[device].layout);
-    return engine;
+    const { layerCount } = request;
+    return layerCount === undefined ? engine : { ...engine, plan: firstLayers(engine.plan, layerCount) };
   } catch (fault) {
     engine.dispose();
     throw fault;

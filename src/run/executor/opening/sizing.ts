@@ -32,15 +32,32 @@ export function checkedStepTokens(wanted: number, maxRows: number): number {
   );
 }
 
+/** Logits that one step can return beyond one a row: prompt log probabilities come in pieces of this many. */
+const MIN_LOGITS = 64;
+
+/** Tokens whose results one step can return. Hidden states are wanted of every token, and are narrow. */
+export function maxResults(
+  { results }: Plan,
+  { maxRows, maxStepTokens }: Pick<ExecutorLimits, 'maxRows' | 'maxStepTokens'>,
+): number {
+  return results === 'hiddenStates' ? maxStepTokens : Math.max(maxRows, MIN_LOGITS);
+}
+
+/** Sizes of tokens and of results. */
+export function resultLimits({ dims, results }: Plan): Pick<ExecutorLimits, 'vocabulary' | 'hiddenColumns'> {
+  const { vocabulary, hidden } = dims;
+  return results === 'hiddenStates' ? { vocabulary, hiddenColumns: hidden } : { vocabulary };
+}
+
 /** The limits of an executor that runs `plan`. */
 export function limitsOfPlan(
   plan: Plan,
-  limits: Omit<ExecutorLimits, 'vocabulary' | 'uniformPromptTokens'>,
+  limits: Omit<ExecutorLimits, 'vocabulary' | 'hiddenColumns' | 'uniformPromptTokens'>,
 ): ExecutorLimits {
   const uniform = uniformPromptTokens(plan);
   return {
     ...limits,
-    vocabulary: plan.dims.vocabulary,
+    ...resultLimits(plan),
     ...(uniform === undefined ? {} : { uniformPromptTokens: uniform }),
   };
 }

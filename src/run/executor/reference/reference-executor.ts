@@ -112,7 +112,8 @@ export class ReferenceExecutor implements Executor {
   }
 
   #sample(step: StepInput, logits: Matrix): StepOutput {
-    const { vocabulary } = this.limits;
+    const { vocabulary, hiddenColumns } = this.limits;
+    if (hiddenColumns !== undefined) return this.#hiddenStates(step, logits);
     const requests = Array.from({ length: step.logitCount }, (_, i) => logitRequest(step, i, this.#slots));
     const topCount = Math.max(0, ...requests.map((request) => request.topCount));
     const output = emptyOutput(step, topCount);
@@ -138,10 +139,26 @@ export class ReferenceExecutor implements Executor {
         output.topLogprobs[i * topCount + rank] = entry.logprob;
       }
     }
-    if (!step.returnLogits) return output;
-    const rows = Array.from({ length: step.logitCount }, (_, i) => [
-      ...rowOf(logits, i).subarray(0, vocabulary),
-    ]);
-    return { ...output, logits: Float32Array.from(rows.flat()) };
+    return step.returnLogits
+      ? { ...output, logits: firstColumns(logits, step.logitCount, vocabulary) }
+      : output;
   }
+
+  #hiddenStates(step: StepInput, states: Matrix): StepOutput {
+    const output = emptyOutput(step, 0);
+    for (let i = 0; i < step.logitCount; i++) {
+      if (step.logitTargets[i] === -1)
+        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.outputTokenIds.push(0);
+    }
+    const { hidden } = this.#ranks[0]!.plan.dims;
+    return step.returnLogits ? { ...output, logits: firstColumns(states, step.logitCount, hidden) } : output;
+  }
+}
+
+/** [rowCount, columnCount] of a matrix that may have more. */
+function firstColumns(matrix: Matrix, rowCount: number, columnCount: number): Float32Array {
+  const values = new Float32Array(rowCount * columnCount);
+  for (let row = 0; row < rowCount; row++)
+    values.set(rowOf(matrix, row).subarray(0, columnCount), row * columnCount);
+  return values;
 }

@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox';
 import { COUNT_TOKENS_SCHEMA, MESSAGES_SCHEMA } from '../../../protocol/anthropic/messages-request.js';
 import { CHAT_SCHEMA } from '../../../protocol/openai/chat-request.js';
 import { COMPLETION_SCHEMA } from '../../../protocol/openai/completion-request.js';
+import { EMBEDDINGS_SCHEMA } from '../../../protocol/openai/embeddings.js';
 import { RESPONSE_SCHEMA } from '../../../protocol/openai/responses/request.js';
 import { DETOKENIZE_SCHEMA, TOKENIZE_SCHEMA } from '../../../protocol/tokenize.js';
 
@@ -20,6 +21,7 @@ export interface RouteText {
 export const ROUTE_TEXTS: Readonly<Record<string, RouteText>> = {
   'POST /v1/chat/completions': { summary: "OpenAI's chat completions", body: CHAT_SCHEMA, streams: true },
   'POST /v1/completions': { summary: "OpenAI's completions", body: COMPLETION_SCHEMA, streams: true },
+  'POST /v1/embeddings': { summary: "OpenAI's embeddings", body: EMBEDDINGS_SCHEMA },
   'POST /v1/responses': { summary: "OpenAI's responses", body: RESPONSE_SCHEMA, streams: true },
   'GET /v1/responses/{id}': { summary: 'A response that is kept' },
   'DELETE /v1/responses/{id}': { summary: 'Removes a response that is kept' },

@@ -1,4 +1,5 @@
 /** Sends a workload to a server, at most so many requests at a time and none before its arrival, and measures. */
+import { setTimeout } from 'node:timers/promises';
 import { reportError } from '../../../core/errors.js';
 import type { RequestRecord } from '../latency-report.js';
 import type { WorkItem } from '../workload.js';
@@ -8,6 +9,8 @@ export interface SendOptions {
   /** Infinity: only arrivals limit. */
   readonly concurrency: number;
   readonly onProgress?: (doneCount: number) => void;
+  /** Ends requests that run, and sends no more. */
+  readonly signal?: AbortSignal;
 }
 
 export interface WorkloadRun {
@@ -25,14 +28,17 @@ export async function sendWorkload(
   const records: RequestRecord[] = [];
   const errors = new Map<string, number>();
   const startMs = performance.now();
+  const arrivals = new ArrivalClock();
   let next = 0;
   let doneCount = 0;
+  const signal = options.signal ?? new AbortController().signal;
   const worker = async (): Promise<void> => {
     for (let item = items[next++]; item !== undefined; item = items[next++]) {
-      await until(startMs + item.arrivalMs);
+      await until(startMs + item.arrivalMs, signal);
       try {
-        records.push(await measure(item, target));
+        records.push(await measure(item, target, { arrivals, signal }));
       } catch (error) {
+        signal.throwIfAborted();
         const { message } = reportError(error);
         errors.set(message, (errors.get(message) ?? 0) + 1);
       }
@@ -44,11 +50,20 @@ export async function sendWorkload(
   return { records, errors, totalMs: performance.now() - startMs };
 }
 
-async function measure(item: WorkItem, target: BenchTarget): Promise<RequestRecord> {
+interface Measuring {
+  readonly arrivals: ArrivalClock;
+  readonly signal: AbortSignal;
+}
+
+async function measure(
+  item: WorkItem,
+  target: BenchTarget,
+  { arrivals, signal }: Measuring,
+): Promise<RequestRecord> {
   const startMs = performance.now();
   const tokenMs: number[] = [];
-  for await (const tokenCount of target.send(item, new AbortController().signal)) {
-    const nowMs = performance.now() - startMs;
+  for await (const tokenCount of target.send(item, signal)) {
+    const nowMs = arrivals.nowMs() - startMs;
     for (let i = 0; i < tokenCount; i++) tokenMs.push(nowMs);
   }
   return {
@@ -60,9 +75,23 @@ async function measure(item: WorkItem, target: BenchTarget): Promise<RequestReco
   };
 }
 
-async function until(atMs: number): Promise<void> {
+/** Time of messages. Those that one turn of the event loop hands out came in one read of a socket, so they arrived together. */
+class ArrivalClock {
+  #turnMs: number | undefined;
+
+  nowMs(): number {
+    if (this.#turnMs === undefined) {
+      this.#turnMs = performance.now();
+      setImmediate(() => (this.#turnMs = undefined));
+    }
+    return this.#turnMs;
+  }
+}
+
+/** @throws {unknown} the signal's reason, as soon as it is aborted */
+async function until(atMs: number, signal: AbortSignal): Promise<void> {
   const waitMs = atMs - performance.now();
-  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  if (waitMs > 0) await setTimeout(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 /** Limits of good service; undefined limits nothing. */

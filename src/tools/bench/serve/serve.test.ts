@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -49,7 +49,7 @@ test('the command sweeps, reports and writes both files', async () => {
   const [json, html] = [join(directory, 'r.json'), join(directory, 'r.html')];
   const words = `bench serve -u ${server.grpcAddress} -c 1,4 --num_requests 6 --output_len constant:5 --seed 3 --json ${json} --html ${html}`;
   expect(await main(words.split(' '), COMMANDS, terminal)).toBe(0);
-  expect(out).toMatch(/concurrency 1: goodput[^]*concurrency 4: goodput/);
+  expect(out).toMatch(/requests at a time: 1, goodput[^]*requests at a time: 4, goodput/);
   const { points, workload } = JSON.parse(readFileSync(json, 'utf8'));
   expect(
     points.map((point: { load: number; report: { avg_output_length: number } }) => [
@@ -61,7 +61,35 @@ test('the command sweeps, reports and writes both files', async () => {
     [4, 5],
   ]);
   expect(workload.seed).toBe(3);
-  expect(readFileSync(html, 'utf8').match(/<svg/g)).toHaveLength(4);
+  expect(readFileSync(html, 'utf8')).toContain('<title>grpc at');
+  const compared = join(directory, 'compared.html');
+  const again = `bench serve -u ${server.grpcAddress} -c 1 --num_requests 2 --html ${compared} --compare ${json}`;
+  expect(await main(again.split(' '), COMMANDS, terminal)).toBe(0);
+  expect(readFileSync(compared, 'utf8')).toContain('Changes since the earlier run');
+});
+
+test('Ctrl-C ends a sweep, and what is done is written, marked partial', async () => {
+  const json = join(directory, 'partial.json');
+  const out = (text: string): void => {
+    if (text.includes('requests at a time: 1')) process.emit('SIGINT', 'SIGINT');
+  };
+  let err = '';
+  const terminal = { out, err: (text: string) => void (err += text), isInteractive: false };
+  const words = `bench serve -u ${server.grpcAddress} -c 1,2,4 --num_requests 2 --json ${json}`;
+  expect(await main(words.split(' '), COMMANDS, terminal)).toBe(130);
+  const { points, partial } = JSON.parse(readFileSync(json, 'utf8'));
+  expect([points.length, partial]).toEqual([1, true]);
+  expect(err).toMatch(/^3 loads of 2 requests each\.$/m);
+});
+
+test('a failed warm-up request ends the sweep before anything is measured', async () => {
+  let err = '';
+  const html = join(directory, 'nobody.html');
+  const terminal = { out: () => {}, err: (text: string) => void (err += text), isInteractive: false };
+  const words = `bench serve -u 127.0.0.1:9 -c 1,2 --num_requests 2 --html ${html}`;
+  expect(await main(words.split(' '), COMMANDS, terminal)).toBe(1);
+  expect(err).toMatch(/A warm-up request failed: .*127\.0\.0\.1:9/);
+  expect(existsSync(html)).toBe(false);
 });
 
 test('failed requests are counted and make the command fail', async () => {

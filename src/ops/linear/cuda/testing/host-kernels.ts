@@ -86,6 +86,7 @@ export class HostKernels implements LinearMachine {
   readonly tensorMap = (mapped: Mapped): TensorMap => {
     const map = new DataView(new ArrayBuffer(128));
     map.setBigUint64(0, BigInt(mapped.address), true);
+    if ('boxRows' in mapped && mapped.dtype === 'i8') throw new Error('maps of bytes do not run on a host');
     const numbers =
       'boxRows' in mapped
         ? [mapped.rows, mapped.columns, mapped.boxRows]

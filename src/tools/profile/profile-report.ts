@@ -1,0 +1,115 @@
+/** Results of a profile as table, JSON and page: time of each op, and the least that the device allows. Pure. */
+import type { MachineRecord } from '../bench/machine.js';
+import { knownFacts, machineFacts } from '../report/facts.js';
+import type { BarChart, Cell, Report, Table } from '../report/report.js';
+import { formatTable } from '../cli/terminal.js';
+import type { OpSummary } from './op-summary.js';
+
+/** One phase of one case. All sums are over `stepCount` steps. */
+export interface ProfiledPhase {
+  /** `batch 4, 128 + 16 tokens`. */
+  readonly caseName: string;
+  readonly phase: 'prefill' | 'decode';
+  readonly stepCount: number;
+  readonly stepMs: number;
+  readonly ops: readonly OpSummary[];
+}
+
+export interface ProfileResult {
+  readonly machine: MachineRecord;
+  /** Sentence with the measured limits of the device. */
+  readonly limits: string;
+  readonly engine: string;
+  readonly phases: readonly ProfiledPhase[];
+}
+
+/** The result without sets, which JSON does not have. */
+export function plainResult(result: ProfileResult): object {
+  const phases = result.phases.map((phase) => ({
+    ...phase,
+    ops: phase.ops.map((op) => ({ ...op, kernels: [...op.kernels] })),
+  }));
+  return { ...result, phases };
+}
+
+/** Times are of a step. What the device spent between calls is a row of its own. */
+export function summaryTable({ phase, stepCount, stepMs, ops }: ProfiledPhase): string {
+  const callMs = ops.reduce((sum, { ms }) => sum + ms, 0);
+  const ofStep = (ms: number): readonly string[] => [
+    (ms / stepCount).toFixed(3),
+    `${((100 * ms) / stepMs).toFixed(1)}%`,
+  ];
+  const rows = ops.map(({ name, kernels, opCount, ms, cost, limitMs: least }) => [
+    name,
+    String(Math.round(opCount / stepCount)),
+    ...ofStep(ms),
+    (cost.bytes / stepCount / 1e6).toFixed(2),
+    (cost.bytes / ms / 1e6).toFixed(1),
+    (cost.flops / ms / 1e9).toFixed(3),
+    `${((100 * least) / ms).toFixed(0)}%`,
+    [...kernels].join(' + '),
+  ]);
+  const leastMs = ops.reduce((sum, op) => sum + op.limitMs, 0);
+  const total = [
+    'whole step',
+    '',
+    ...ofStep(stepMs),
+    '',
+    '',
+    '',
+    `${((100 * leastMs) / stepMs).toFixed(0)}%`,
+  ];
+  const header = ['op', 'calls', 'ms', 'share', 'MB', 'GB/s', 'TFLOP/s', 'of limit', 'kernels'];
+  return [
+    `${phase}: ${(stepMs / stepCount).toFixed(3)} ms a step, mean of ${stepCount}`,
+    formatTable([header, ...rows, ['between calls', '', ...ofStep(stepMs - callMs)], total]),
+  ].join('\n');
+}
+
+const MAX_BARS = 14;
+
+export function profilePage({ machine, limits, engine, phases }: ProfileResult): Report {
+  return {
+    title: `Profile of ${engine}`,
+    facts: [knownFacts('Workload', { Engine: engine, Limits: limits }), machineFacts('Machine', machine)],
+    charts: phases.map(barsOf),
+    tables: phases.map(tableOf),
+  };
+}
+
+function barsOf(phase: ProfiledPhase): BarChart {
+  const { stepCount, ops } = phase;
+  return {
+    kind: 'bars',
+    title: titleOf(phase),
+    note: `${(phase.stepMs / stepCount).toFixed(3)} ms a step. The dark part of a bar is the least time that the device's measured limits allow.`,
+    label: 'ms a step',
+    bars: ops.slice(0, MAX_BARS).map(({ name, ms, limitMs, opCount, kernels }) => ({
+      name,
+      value: ms / stepCount,
+      least: Math.min(ms, limitMs) / stepCount,
+      text: `${(ms / stepCount).toFixed(3)} ms, ${((100 * ms) / phase.stepMs).toFixed(1)} % of the step\n${((100 * limitMs) / ms).toFixed(0)} % of the limit\n${Math.round(opCount / stepCount)} calls: ${[...kernels].join(', ')}`,
+    })),
+  };
+}
+
+function tableOf(phase: ProfiledPhase): Table {
+  const { stepCount, stepMs, ops } = phase;
+  return {
+    caption: titleOf(phase),
+    columns: ['op', 'calls', 'ms', 'share, %', 'MB', 'GB/s', 'TFLOP/s', 'of limit, %', 'kernels'],
+    rows: ops.map(({ name, kernels, opCount, ms, cost, limitMs }): Cell[] => [
+      name,
+      Math.round(opCount / stepCount),
+      ms / stepCount,
+      (100 * ms) / stepMs,
+      cost.bytes / stepCount / 1e6,
+      cost.bytes / ms / 1e6,
+      cost.flops / ms / 1e9,
+      (100 * limitMs) / ms,
+      [...kernels].join(' + '),
+    ]),
+  };
+}
+
+const titleOf = ({ caseName, phase }: ProfiledPhase): string => `${caseName}: ${phase}`;

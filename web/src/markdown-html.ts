@@ -1,0 +1,38 @@
+/** Markdown of a model to HTML that can do no harm. Loaded with the first answer, because it is large. */
+import DOMPurify from 'dompurify';
+import highlighter from 'highlight.js/lib/common';
+import { Marked } from 'marked';
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    code({ text, lang = '' }) {
+      const language = highlighter.getLanguage(lang) === undefined ? undefined : lang;
+      const html =
+        language === undefined ? escapeHtml(text) : highlighter.highlight(text, { language }).value;
+      return `<pre><code>${html}</code></pre>`;
+    },
+  },
+});
+
+DOMPurify.addHook('afterSanitizeAttributes', (element) => {
+  if (element.tagName !== 'A') return;
+  element.setAttribute('target', '_blank');
+  element.setAttribute('rel', 'noopener noreferrer nofollow');
+});
+
+/** A model's text loads nothing, asks nothing and styles nothing. */
+const FORBIDDEN = ['img', 'picture', 'video', 'audio', 'svg', 'math', 'form', 'input', 'button', 'style'];
+
+export function markdownHtml(text: string): string {
+  return DOMPurify.sanitize(marked.parse(text, { async: false }), {
+    USE_PROFILES: { html: true },
+    FORBID_TAGS: FORBIDDEN,
+    FORBID_ATTR: ['style', 'id', 'name'],
+  });
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
