@@ -1,6 +1,7 @@
 /** config.pbtxt: the protobuf text format of ModelConfig, with the line of every fault. */
-import { create } from '@bufbuild/protobuf';
+import { create, type DescMessage } from '@bufbuild/protobuf';
 import { fromText, toText } from '@bufbuild/protobuf/txtpb';
+import { suggestion } from '../../core/errors.js';
 import { ModelConfigSchema, type ModelConfig } from '../gen/model_config_pb.js';
 
 /** A fault in a configuration file. Lines count from 1. */
@@ -21,7 +22,20 @@ export function parseConfigText(text: string): ConfigParse {
   if (message === undefined) {
     return { type: 'config', config: fromText(ModelConfigSchema, text, { recursionLimit: MAX_NESTING }) };
   }
-  return { type: 'fault', fault: { line: faultLine(text, message), message } };
+  return { type: 'fault', fault: { line: faultLine(text, message), message: withSuggestion(message) } };
+}
+
+/** The library's message, with the field that was probably meant. */
+function withSuggestion(message: string): string {
+  const [, word, typeName] = /^unknown field "(\w+)" for message ([\w.]+)/.exec(message) ?? [];
+  if (word === undefined) return message;
+  const type = messagesIn(ModelConfigSchema.file.messages).find((one) => one.typeName === typeName);
+  const near = suggestion(word, type?.fields.map(({ name }) => name) ?? []);
+  return near === undefined ? message : `${message.replace(/\.$/, '')}; did you mean ${near}?`;
+}
+
+function messagesIn(messages: readonly DescMessage[]): DescMessage[] {
+  return messages.flatMap((message) => [message, ...messagesIn(message.nestedMessages)]);
 }
 
 export function writeConfigText(config: ModelConfig): string {

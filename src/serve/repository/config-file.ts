@@ -30,7 +30,12 @@ export function readConfigFile(path: string, text: string): ConfigRead {
   const { line, message } = parse.fault;
   if (placeholders.some((placeholder) => placeholder.line === line))
     return { file: undefined, findings: placeholderFindings(path, placeholders) };
-  return { file: undefined, findings: [{ severity: 'error', file: path, line, message: `${message}.` }] };
+  return {
+    file: undefined,
+    findings: [
+      { severity: 'error', file: path, line, message: /[.?]$/.test(message) ? message : `${message}.` },
+    ],
+  };
 }
 
 /** An empty configuration for a model directory without config.pbtxt. */

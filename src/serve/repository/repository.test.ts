@@ -199,7 +199,7 @@ describe('create and check', () => {
     [
       'unknown field',
       () => edit('ensemble', (text) => `\n\nnmae: "x"\n${text}`),
-      /ensemble\/config.pbtxt:3: error: unknown field "nmae"/,
+      /ensemble\/config.pbtxt:3: error: unknown field "nmae".*; did you mean name\?/,
     ],
     [
       'name',

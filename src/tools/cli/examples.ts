@@ -31,7 +31,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'aloft bench serve --api openai -u other-host:8000 --request_rate 1,2,4 --slo_ttft_ms 500',
   ],
   profile: [
-    'aloft profile --engine_dir ./engine --html profile.html',
+    'aloft profile --engine_dir ./engine --html profile.html --compare yesterday.json',
     'aloft profile --engine_dir ./engine --batch_size "1;16" --output trace.json',
   ],
   serve: ['aloft serve ./engine', 'aloft serve --model_repo ./models --host 0.0.0.0 --api_key_file keys.txt'],

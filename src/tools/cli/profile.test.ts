@@ -28,8 +28,12 @@ test('times every op of the prompt and of decode steps, as table and as trace', 
     ['prefill', 1],
     ['decode', 2],
   ]);
-  expect(phases[1]!.ops[0]!.kernels).toEqual(['linear']);
+  const op = phases[1]!.ops.find(({ name }) => name === 'linear mlp.proj 256x688 f16');
+  expect(op!.kernels).toEqual(['linear']);
   expect(readFileSync(html, 'utf8')).toContain('"batch 2, 40 + 3 tokens: decode"');
+  const again = ['--batch_size', '2', '--input_output_len', '40,3', '--html', html, '--compare', json];
+  expect((await aloft('profile', '--engine_dir', engine, ...again)).status).toBe(0);
+  expect(readFileSync(html, 'utf8')).toContain('"ms earlier","change, %"');
   const { traceEvents } = JSON.parse(readFileSync(output, 'utf8')) as ChromeTrace;
   const steps = traceEvents.filter(({ cat }) => cat === 'step');
   expect(steps.map(({ name }) => name.split(' ')[0])).toEqual(['prefill', 'decode', 'decode']);

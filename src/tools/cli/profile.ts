@@ -9,6 +9,8 @@ import { machineRecord } from '../bench/machine.js';
 import { chromeTrace } from '../profile/chrome-trace.js';
 import { summarise } from '../profile/op-summary.js';
 import {
+  EARLIER_PROFILE,
+  type EarlierProfile,
   plainResult,
   type ProfiledPhase,
   profilePage,
@@ -16,6 +18,7 @@ import {
   summaryTable,
 } from '../profile/profile-report.js';
 import { type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
+import { readEarlier } from '../report/earlier-result.js';
 import { htmlReport } from '../report/html.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 import { startProgress } from './progress.js';
@@ -28,6 +31,7 @@ interface ProfileFlags extends EngineFlags {
   readonly output?: string;
   readonly json?: string;
   readonly html?: string;
+  readonly compare?: string;
 }
 
 export function registerProfile(command: Command, terminal: Terminal): void {
@@ -36,6 +40,7 @@ export function registerProfile(command: Command, terminal: Terminal): void {
     .option('--input-output-len <list>', 'pairs of lengths, "128,16;2048,16"', '128,16')
     .option('--json <file>', 'also write the tables as JSON, with machine, commit and command')
     .option('--html <file>', 'also write a report: one page with charts and tables')
+    .option('--compare <file>', 'with --html: the --json result of an earlier run, beside this one')
     .option('--output <file>', 'also write all calls as a trace for chrome://tracing or ui.perfetto.dev');
   addEngineFlags(command);
   command.action(async (flags: ProfileFlags) => runProfile(flags, terminal));
@@ -45,6 +50,8 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
   const cases = parseLengths(flags.inputOutputLen).flatMap((lengths) =>
     parseBatchSizes(flags.batchSize).map((batch) => ({ batch, ...lengths })),
   );
+  const earlier =
+    flags.compare === undefined ? undefined : readEarlier(flags.compare, EARLIER_PROFILE, 'aloft profile');
   let calls: TimedCall[] = [];
   const takeCalls = (): readonly TimedCall[] => {
     const taken = calls;
@@ -70,7 +77,7 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
       all.push(...steps);
       phases.push(...own);
     }
-    writeResults(flags, { engine, all, phases }, terminal);
+    writeResults(flags, { engine, all, phases, earlier }, terminal);
   } finally {
     progress.stop();
     await engine.executor.dispose();
@@ -81,9 +88,14 @@ interface Profiled {
   readonly engine: ProfiledEngine;
   readonly all: readonly ProfiledStep[];
   readonly phases: readonly ProfiledPhase[];
+  readonly earlier: EarlierProfile | undefined;
 }
 
-function writeResults(flags: ProfileFlags, { engine, all, phases }: Profiled, terminal: Terminal): void {
+function writeResults(
+  flags: ProfileFlags,
+  { engine, all, phases, earlier }: Profiled,
+  terminal: Terminal,
+): void {
   const write = (file: string | undefined, text: () => string): void => {
     if (file === undefined) return;
     writeFileSync(file, text());
@@ -97,7 +109,7 @@ function writeResults(flags: ProfileFlags, { engine, all, phases }: Profiled, te
   };
   write(flags.output, () => `${JSON.stringify(chromeTrace(all, engine.model))}\n`);
   write(flags.json, () => `${JSON.stringify(plainResult(result), undefined, 2)}\n`);
-  write(flags.html, () => htmlReport(profilePage(result)));
+  write(flags.html, () => htmlReport(profilePage(result, earlier)));
 }
 
 function limitsLine({ executor, rates, model: { plan } }: ProfiledEngine): string {

@@ -1,5 +1,7 @@
 /** Results of a profile as table, JSON and page: time of each op, and the least that the device allows. Pure. */
+import { type Static, Type } from 'typebox';
 import type { MachineRecord } from '../bench/machine.js';
+import { MACHINE } from '../report/earlier-result.js';
 import { knownFacts, machineFacts } from '../report/facts.js';
 import type { BarChart, Cell, Report, Table } from '../report/report.js';
 import { formatTable } from '../cli/terminal.js';
@@ -66,14 +68,38 @@ export function summaryTable({ phase, stepCount, stepMs, ops }: ProfiledPhase): 
   ].join('\n');
 }
 
+const EARLIER_OP = Type.Object({ name: Type.String(), ms: Type.Number() });
+
+/** The part of an earlier result that is compared. */
+export const EARLIER_PROFILE = Type.Object({
+  machine: MACHINE,
+  phases: Type.Array(
+    Type.Object({
+      caseName: Type.String(),
+      phase: Type.String(),
+      stepCount: Type.Number(),
+      stepMs: Type.Number(),
+      ops: Type.Array(EARLIER_OP),
+    }),
+  ),
+});
+export type EarlierProfile = Static<typeof EARLIER_PROFILE>;
+
 const MAX_BARS = 14;
 
-export function profilePage({ machine, limits, engine, phases }: ProfileResult): Report {
+export function profilePage(
+  { machine, limits, engine, phases }: ProfileResult,
+  earlier?: EarlierProfile,
+): Report {
   return {
     title: `Profile of ${engine}`,
-    facts: [knownFacts('Workload', { Engine: engine, Limits: limits }), machineFacts('Machine', machine)],
+    facts: [
+      knownFacts('Workload', { Engine: engine, Limits: limits }),
+      machineFacts('Machine', machine),
+      ...(earlier === undefined ? [] : [machineFacts('Earlier run', earlier.machine)]),
+    ],
     charts: phases.map(barsOf),
-    tables: phases.map(tableOf),
+    tables: phases.map((phase) => tableOf(phase, earlier)),
   };
 }
 
@@ -93,11 +119,23 @@ function barsOf(phase: ProfiledPhase): BarChart {
   };
 }
 
-function tableOf(phase: ProfiledPhase): Table {
+/** A row an op; compared with the same op of the same phase and case. */
+function tableOf(phase: ProfiledPhase, earlier: EarlierProfile | undefined): Table {
   const { stepCount, stepMs, ops } = phase;
+  const before = earlier?.phases.find((one) => titleOf(one) === titleOf(phase));
+  const compared = (name: string, ms: number): Cell[] => {
+    if (earlier === undefined) return [];
+    const sumMs = before?.ops.find((op) => op.name === name)?.ms;
+    if (before === undefined || sumMs === undefined) return [null, null];
+    const earlierMs = sumMs / before.stepCount;
+    return [earlierMs, 100 * (ms / earlierMs - 1)];
+  };
   return {
     caption: titleOf(phase),
-    columns: ['op', 'calls', 'ms', 'share, %', 'MB', 'GB/s', 'TFLOP/s', 'of limit, %', 'kernels'],
+    columns: [
+      ...['op', 'calls', 'ms', 'share, %', 'MB', 'GB/s', 'TFLOP/s', 'of limit, %', 'kernels'],
+      ...(earlier === undefined ? [] : ['ms earlier', 'change, %']),
+    ],
     rows: ops.map(({ name, kernels, opCount, ms, cost, limitMs }): Cell[] => [
       name,
       Math.round(opCount / stepCount),
@@ -108,8 +146,10 @@ function tableOf(phase: ProfiledPhase): Table {
       cost.flops / ms / 1e9,
       (100 * limitMs) / ms,
       [...kernels].join(' + '),
+      ...compared(name, ms / stepCount),
     ]),
   };
 }
 
-const titleOf = ({ caseName, phase }: ProfiledPhase): string => `${caseName}: ${phase}`;
+const titleOf = ({ caseName, phase }: { readonly caseName: string; readonly phase: string }): string =>
+  `${caseName}: ${phase}`;

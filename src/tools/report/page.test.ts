@@ -9,7 +9,7 @@ import { hasChromium, launchChromium, NEEDS_CHROMIUM, seriousFaults } from '../.
 import { EARLIER_INFLIGHT, inflightPage } from '../bench/inflight-report.js';
 import { EARLIER_SWEEP, sweepReport } from '../bench/serve/sweep-report.js';
 import { EARLIER_STATIC, staticPage } from '../bench/static-report.js';
-import { profilePage } from '../profile/profile-report.js';
+import { EARLIER_PROFILE, plainResult, profilePage } from '../profile/profile-report.js';
 import { htmlReport } from './html.js';
 import {
   inflightResult,
@@ -37,7 +37,7 @@ const REPORTS = {
     STATIC_WORKLOAD,
     throughJson(EARLIER_STATIC, staticResult(80)),
   ),
-  profile: profilePage(PROFILE_RESULT),
+  profile: profilePage(PROFILE_RESULT, throughJson(EARLIER_PROFILE, plainResult(PROFILE_RESULT))),
 };
 type ReportName = keyof typeof REPORTS;
 
