@@ -1,6 +1,7 @@
 /**
  * Compares weight formats on the CPU: decode steps and a prompt of the 1.1B shape (TinyLlama) with random weights, the formats taking
- * turns in one process, so that a busy machine meets them alike. Builds the engines in a temporary folder.
+ * turns in one process. Times are processor time of one thread, so that a busy machine changes them little. Builds the engines in a
+ * temporary folder.
  *
  *   node bench/step/weight-formats.mjs [result.json] [format ...]
  *
@@ -28,9 +29,9 @@ function row(slot, firstPosition, count) {
 }
 
 const CASES = [
-  { name: 'decode, 1 sequence', rows: [row(0, 128, 1)], repeats: 60 },
-  { name: 'decode, 8 sequences', rows: range(8).map((slot) => row(slot, 128, 1)), repeats: 15 },
-  { name: 'prompt of 512 tokens', rows: [row(0, 0, 512)], repeats: 3 },
+  { name: 'decode, 1 sequence', rows: [row(0, 128, 1)], repeats: 40 },
+  { name: 'decode, 8 sequences', rows: range(8).map((slot) => row(slot, 128, 1)), repeats: 10 },
+  { name: 'prompt of 128 tokens', rows: [row(0, 0, 128)], repeats: 3 },
 ];
 
 async function open(format, folder) {
@@ -38,7 +39,11 @@ async function open(format, folder) {
   const limits = ['--max_batch_size', '8', '--max_input_len', '512', '--max_output_len', '64'];
   const flags = ['--device', 'cpu', '--random_weights', 'tinyllama_1b', '--quantization', format, ...limits];
   execFileSync(process.execPath, [aloft, 'build', ...flags, '--output_dir', directory], { stdio: 'ignore' });
-  const executor = await openExecutor({ engineDirectory: directory, maxKvTokens: 8 * BLOCKS * 16 });
+  const executor = await openExecutor({
+    engineDirectory: directory,
+    maxKvTokens: 8 * BLOCKS * 16,
+    threadCount: 1,
+  });
   const sequence = { sampling: GREEDY, isBeam: false, endIds: [] };
   for (const slot of range(8))
     executor.attachSlot({
@@ -55,10 +60,11 @@ async function timesOf(executors, { rows, repeats }) {
   const times = executors.map(() => []);
   for (let i = -1; i < repeats; i++) {
     for (const [index, executor] of executors.entries()) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       executor.submit(step);
       await executor.collect();
-      if (i >= 0) times[index].push(performance.now() - start);
+      const { user, system } = process.cpuUsage(start);
+      if (i >= 0) times[index].push((user + system) / 1000);
     }
   }
   return times.map((list) => list.toSorted((a, b) => a - b));
