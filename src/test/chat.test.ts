@@ -33,13 +33,15 @@ test('a checkpoint is built once, and again when one of its files changes', () =
     'Once upon a time\n',
   );
   expect(first).toMatchObject({ status: 0, out: expect.stringContaining('Input: "Once upon a time"') });
-  expect(first.err).toContain('Building an engine of');
+  expect(first.err).toContain('To build, once: an engine of');
   const again = aloft(['run', model, 'Once upon a time', '--max_output_len', '8', '--temperature', '0'], '');
   expect([again.status, again.err]).toEqual([0, expect.stringMatching(/^\[.* ended by length\]\n$/)]);
   expect(again.out).toBe(first.out);
   expect(engines()).toHaveLength(1);
   utimesSync(join(model, 'config.json'), 1, 1);
-  expect(aloft(['run', model, 'Once', '--max_output_len', '1'], '').err).toContain('Building an engine of');
+  expect(aloft(['run', model, 'Once', '--max_output_len', '1'], '').err).toContain(
+    'To build, once: an engine of',
+  );
   expect(engines()).toHaveLength(2);
 });
 

@@ -21,7 +21,6 @@ interface Ending {
   readonly ms: number;
   /** Exit code of the command; null when the leader was killed. */
   readonly status: number | null;
-  readonly out: string;
   readonly err: string;
 }
 
@@ -45,9 +44,8 @@ export async function killRank(
   flags: readonly string[] = [],
 ): Promise<Ending> {
   const words = [ALOFT, 'run', '--engine-dir', engineDirectory, ...RUN_FLAGS, ...flags];
-  const command = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [out, err]: [string[], string[]] = [[], []];
-  command.stdout.on('data', (chunk: Buffer) => out.push(chunk.toString()));
+  const command = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const err: string[] = [];
   command.stderr.on('data', (chunk: Buffer) => err.push(chunk.toString()));
   const closed = once(command, 'close');
   const pid = command.pid!;
@@ -60,16 +58,16 @@ export async function killRank(
   while ([pid, ...followers].some(isRunning)) await pause(5);
   const ms = performance.now() - startMs;
   await closed;
-  return { ms, status: command.exitCode, out: out.join(''), err: err.join('') };
+  return { ms, status: command.exitCode, err: err.join('') };
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Fault in the end of a command whose rank was killed; undefined when it is as it should be. */
-export function killFault({ who }: Kill, { status, out, err }: Ending): string | undefined {
+export function killFault({ who }: Kill, { status, err }: Ending): string | undefined {
   // A process that was killed when all was done harms nobody.
   if (status === 0)
-    return out.includes('480 output tokens') ? undefined : 'it reports success without its tokens';
+    return err.includes('480 output tokens') ? undefined : 'it reports success without its tokens';
   if (who === 'leader') return status === null ? undefined : `a killed leader exits with ${status}`;
   if (status !== 1) return `it exits with ${status}`;
   // A prompt that comes after the death is refused by the engine that has stopped, which names the same cause.

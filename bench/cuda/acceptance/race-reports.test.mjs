@@ -122,7 +122,7 @@ describe('a verdict', () => {
   });
 });
 
-test('the pair is the exchange in wide.cu and nothing else', () => {
+test('the pair is the exchange in wide.cuh and nothing else', () => {
   const ops = fileURLToPath(new URL('../../../src/ops', import.meta.url));
   const calls = readdirSync(ops, { recursive: true })
     .filter((file) => /\.cuh?$/.test(file))
@@ -132,7 +132,7 @@ test('the pair is the exchange in wide.cu and nothing else', () => {
         .filter((line) => new RegExp(`\\b${EXCHANGE.write}\\(`).test(line) && !/ void /.test(line))
         .map(() => file),
     );
-  expect(calls.map((file) => file.split('/').at(-1))).toEqual(['wide.cu']);
+  expect(calls.map((file) => file.split('/').at(-1))).toEqual(['wide.cuh']);
   const [exchange] = /void exchange\([\s\S]*?\n {2}}\n/.exec(readFileSync(join(ops, calls[0]), 'utf8'));
   for (const name of Object.values(EXCHANGE)) expect(exchange).toContain(`${name}(`);
 });

@@ -60,7 +60,7 @@ export async function memcheck(session) {
 }
 
 /**
- * The exchange of sums over a cluster in wide.cu. `cluster_store` has no other caller, which a test holds, so a race between
+ * The exchange of sums over a cluster in wide.cuh. `cluster_store` has no other caller, which a test holds, so a race between
  * these two functions lies in that exchange.
  */
 export const EXCHANGE = { write: 'cluster_store', read: 'load_shared16' };

@@ -1,7 +1,8 @@
 /**
  * node bench/peers/llama-cpp/compare.mjs --work_dir DIR [--shape tinyllama_1b] [--threads 2] [--rounds 3] [--output FILE]
  * Aloft and llama.cpp (through node-llama-cpp) side by side on the CPU, on the same seeded random weights: tokens/s of a prompt
- * of 512 tokens and of decoding 128, int8 against Q8_0 and float16 against F16. Rounds alternate between the two, so
+ * of 512 tokens and of decoding 128: int8, with activations of 16 and of 8 bits, against Q8_0, int4 against Q4_0, and float16
+ * against F16. llama.cpp's activations have 8 bits beside quantised weights. Rounds alternate between the two, so
  * that a slower machine is slower for both; a result is the median of its rounds. Models are made in DIR once and kept.
  * Needs `npm run build` in the repository and `npm install` here, or in the folder that --peer_dir names: it is large.
  */
@@ -18,6 +19,13 @@ const DECODE_TOKENS = 128;
 const SEED = 1;
 const PRECISIONS = [
   { name: 'int8', gguf: 'q8_0', buildFlags: ['--use_weight_only'] },
+  {
+    name: 'int8, 8-bit activations',
+    gguf: 'q8_0',
+    buildFlags: ['--use_weight_only', '--int8_activations'],
+  },
+  { name: 'int4', gguf: 'q4_0', buildFlags: ['--quantization', 'int4'] },
+  { name: 'int4_g32', gguf: 'q4_0', buildFlags: ['--quantization', 'int4_g32'] },
   { name: 'float16', gguf: 'f16', buildFlags: [] },
 ];
 
@@ -40,7 +48,7 @@ if (flags.work_dir === undefined) {
 
 const workDir = join(flags.work_dir, flags.shape);
 const checkpointDir = join(workDir, 'checkpoint');
-const engineDir = ({ name }) => join(workDir, `engine-${name}`);
+const engineDir = ({ name }) => join(workDir, `engine-${name.replaceAll(/\W+/g, '-')}`);
 const ggufFile = ({ gguf }) => join(workDir, `gguf/model-${gguf}.gguf`);
 
 const node = (...args) =>

@@ -46,3 +46,27 @@ export function toQ8_0(halves) {
   }
   return out;
 }
+
+/**
+ * Blocks of 32 values: scale = the value of the largest magnitude / -8 as f16, then codes value / scale + 8 of four bits, those of
+ * the first 16 values in the low halves of bytes.
+ */
+export function toQ4_0(halves) {
+  const blockCount = halves.length / 32;
+  const out = Buffer.alloc(blockCount * 18);
+  for (let block = 0; block < blockCount; block++) {
+    const first = block * 32;
+    let most = 0;
+    for (let i = first; i < first + 32; i++) {
+      const value = halfValues[halves[i]];
+      if (Math.abs(value) > Math.abs(most)) most = value;
+    }
+    const scale = most / -8;
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    const code = (i) => Math.min(15, Math.floor(halfValues[halves[first + i]] * inverse + 8.5));
+    const at = block * 18;
+    out.writeUInt16LE(normalHalfBits(Math.abs(scale)) | (scale < 0 ? 0x8000 : 0), at);
+    for (let i = 0; i < 16; i++) out.writeUInt8(code(i) | (code(i + 16) << 4), at + 2 + i);
+  }
+  return out;
+}

@@ -7,6 +7,7 @@ const ALIGNMENT_BYTES = 32;
 export const GGUF_TYPES = {
   F32: { id: 0, blockValues: 1, blockBytes: 4 },
   F16: { id: 1, blockValues: 1, blockBytes: 2 },
+  Q4_0: { id: 2, blockValues: 32, blockBytes: 18 },
   Q8_0: { id: 8, blockValues: 32, blockBytes: 34 },
 };
 

@@ -34,6 +34,7 @@ template <typename T> __device__ T __shfl_xor_sync(unsigned mask, T value, int l
 template <typename T> __device__ T __ldg(const T* from);
 template <typename T> __device__ T __ldcg(const T* from);
 __device__ int __dp4a(int a, int b, int c);
+__device__ unsigned __vmaxu2(unsigned a, unsigned b);
 template <typename T> __device__ T atomicAdd(T* to, T value);
 __device__ unsigned atomicOr(unsigned* to, unsigned value);
 __device__ size_t __cvta_generic_to_shared(const void* from);

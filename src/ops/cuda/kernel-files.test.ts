@@ -16,7 +16,6 @@ test('a source comes with the files that it includes, and with those that they i
     'cuda/limits.cu',
     'cuda/memory.cuh',
     'cuda/types.cuh',
-    'cuda/warp.cuh',
     'paged-attention/kv-cache.cuh',
     'rope/args.cuh',
     'rope/rope-8bit.cu',

@@ -9,10 +9,6 @@
 
 ALOFT_DECLARE_LEVELS(void, swigluSpan, (const float*, const float*, float*, int64_t))
 
-ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
-                            int64_t outCount, uint64_t x, uint64_t weight, uint64_t scale, uint64_t sum, uint64_t zero,
-                            uint64_t order, uint64_t bias, uint64_t out);
-
 namespace {
 
 using namespace aloft;
@@ -44,9 +40,9 @@ struct ExpertWeights {
     const uint64_t tiles = weight + rows / tileRows * tileBytes(format, paddedInput(format, inCount));
     const int64_t groups = group == 0 ? 0 : (inCount + group - 1) / group;
     const uint64_t offset = format == LinearFormat::int8 ? rows * 4 : 0;
-    aloft_linear(pool, static_cast<int>(format), group, tokens, inCount, outCount, reinterpret_cast<uintptr_t>(x),
-                 tiles, scale + offset + rows * groups * 2, sum + offset, zero == 0 ? 0 : zero + rows * groups, 0, 0,
-                 reinterpret_cast<uintptr_t>(out));
+    aloft_linear(pool, static_cast<int>(format), group, tokens, inCount, outCount, mostInputBits,
+                 reinterpret_cast<uintptr_t>(x), tiles, scale + offset + rows * groups * 2, sum + offset,
+                 zero == 0 ? 0 : zero + rows * groups, 0, 0, reinterpret_cast<uintptr_t>(out));
   }
 };
 

@@ -125,7 +125,6 @@ std::unique_ptr<float[]> inOrder(Pool* pool, const LinearCall& call) {
 }  // namespace
 }  // namespace aloft
 
-// Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of int4.
 ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
                             int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
                             uint64_t sum, uint64_t zero, uint64_t order, uint64_t bias, uint64_t out) {

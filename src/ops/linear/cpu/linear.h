@@ -15,6 +15,8 @@
 namespace aloft {
 
 constexpr int64_t tileRows = 16;
+// Bits of activations before quantised weights, where a layer does not allow 8.
+constexpr int64_t mostInputBits = 16;
 
 // Numbers are shared with TypeScript (cpu.ts); the first three equal DType's.
 enum class LinearFormat : int { f32 = 0, f16 = 1, bf16 = 2, int8 = 3, int4 = 4 };
@@ -76,3 +78,10 @@ constexpr int64_t prefetchBytes = 768;
 ALOFT_INLINE void prefetch(const uint8_t* address) { __builtin_prefetch(address + prefetchBytes, 0, 3); }
 
 }  // namespace aloft
+
+// Declared here, so that a caller in another file whose arguments differ does not compile: a C function's name says
+// nothing of them. Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of
+// int4.
+ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
+                            int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
+                            uint64_t sum, uint64_t zero, uint64_t order, uint64_t bias, uint64_t out);

@@ -29,7 +29,7 @@ export const STREAM_ARGS = new Struct('StreamArgs', 'linear/cuda/stream.cu', {
   outStride: 'i32',
 });
 
-export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', {
+const WIDE_FIELDS = {
   scale: 'address',
   bias: 'address',
   out: 'address',
@@ -40,19 +40,12 @@ export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', {
   stageCount: 'i32',
   xMap: 'tensorMap',
   weightMap: 'tensorMap',
-});
+} as const;
+
+export const WIDE_ARGS = new Struct('WideArgs', 'linear/cuda/wide-args.cuh', WIDE_FIELDS);
 
 export const WIDE8_ARGS = new Struct('Wide8Args', 'linear/cuda/wide-args.cuh', {
-  scale: 'address',
-  bias: 'address',
-  out: 'address',
-  m: 'i32',
-  n: 'i32',
-  k: 'i32',
-  outStride: 'i32',
-  stageCount: 'i32',
-  xMap: 'tensorMap',
-  weightMap: 'tensorMap',
+  ...WIDE_FIELDS,
   inputScale: 'address',
 });
 
