@@ -121,6 +121,7 @@ export interface GenerateRequest extends Partial<SamplingNumbers> {
   readonly returnGenerationLogits?: boolean;
 }
 
+/** Wishes about an embedding. */
 export interface EmbeddingRequest {
   /** Numbers of the embedding, the first ones of all; for models that are trained for it. Default: all. */
   readonly dimensions?: number;
