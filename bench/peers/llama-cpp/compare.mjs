@@ -1,5 +1,5 @@
 /**
- * node bench/peers/llama-cpp/compare.mjs --work_dir DIR [--shape tinyllama_1b] [--threads 2] [--rounds 3] [--output FILE]
+ * node bench/peers/llama-cpp/compare.mjs --work_dir DIR [--shape tinyllama_1b] [--threads 2] [--rounds 3] [--only int4,int8] [--output FILE]
  * Aloft and llama.cpp (through node-llama-cpp) side by side on the CPU, on the same seeded random weights: tokens/s of a prompt
  * of 512 tokens and of decoding 128: int8, with activations of 16 and of 8 bits, against Q8_0, int4 against Q4_0, and float16
  * against F16. llama.cpp's activations have 8 bits beside quantised weights. Rounds alternate between the two, so
@@ -17,10 +17,10 @@ const root = join(here, '../../..');
 const PREFILL_TOKENS = 512;
 const DECODE_TOKENS = 128;
 const SEED = 1;
-const PRECISIONS = [
+const ALL_PRECISIONS = [
   { name: 'int8', gguf: 'q8_0', buildFlags: ['--use_weight_only'] },
   {
-    name: 'int8, 8-bit activations',
+    name: 'int8-activations8',
     gguf: 'q8_0',
     buildFlags: ['--use_weight_only', '--int8_activations'],
   },
@@ -36,6 +36,7 @@ const { values: flags } = parseArgs({
     shape: { type: 'string', default: 'tinyllama_1b' },
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
+    only: { type: 'string' },
     output: { type: 'string' },
   },
 });
@@ -46,9 +47,12 @@ if (flags.work_dir === undefined) {
   process.exit(2);
 }
 
+const PRECISIONS = ALL_PRECISIONS.filter(
+  ({ name }) => flags.only === undefined || flags.only.split(',').includes(name),
+);
 const workDir = join(flags.work_dir, flags.shape);
 const checkpointDir = join(workDir, 'checkpoint');
-const engineDir = ({ name }) => join(workDir, `engine-${name.replaceAll(/\W+/g, '-')}`);
+const engineDir = ({ name }) => join(workDir, `engine-${name}`);
 const ggufFile = ({ gguf }) => join(workDir, `gguf/model-${gguf}.gguf`);
 
 const node = (...args) =>
@@ -149,7 +153,7 @@ for (const precision of PRECISIONS) {
   about = { machine, peerCpuVariant: theirs[0].cpuVariant };
 }
 const { shape, threads, rounds } = flags;
-const command = `node bench/peers/llama-cpp/compare.mjs --work_dir DIR --shape ${shape} --threads ${threads} --rounds ${rounds}`;
+const command = `node bench/peers/llama-cpp/compare.mjs --work_dir DIR --shape ${shape} --threads ${threads} --rounds ${rounds}${flags.only === undefined ? '' : ` --only ${flags.only}`}`;
 const report = { command, ...about, peer: 'node-llama-cpp 3.22.1', results };
 const text = `${JSON.stringify(report, undefined, 2)}\n`;
 if (flags.output !== undefined) writeFileSync(flags.output, text);
