@@ -1,20 +1,10 @@
 /** A page of another origin, in a real browser, that calls the server in every way that pages have. */
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { chromium } from 'playwright-core';
+import { launchChromium } from '../../dist/serve/testing/browser.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-/** Without them the browser calls its maker's hosts at every start. The name stands for one that an attacker binds to this machine. */
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--host-resolver-rules=MAP rebound.example 127.0.0.1, MAP evil.example 127.0.0.1',
-];
+/** Names that an attacker binds to this machine. */
+const REBOUND = '--host-resolver-rules=MAP rebound.example 127.0.0.1, MAP evil.example 127.0.0.1';
 
 const CALLS = [
   ['/v2/models/ensemble/generate', '{"text_input":"a","max_tokens":2}'],
@@ -40,7 +30,7 @@ export async function attackWithPages(target) {
   );
   page.listen(0, '127.0.0.1');
   await once(page, 'listening');
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launchChromium([REBOUND]);
   const results = { requestCount: 0, readable: 0, statuses: {} };
   try {
     const context = await browser.newContext();

@@ -1,5 +1,6 @@
 /** Chooses the files of a repository that a build needs. Pure. */
 import { AloftError } from '../core/errors.js';
+import { NAMED_TEMPLATES, TOKENIZER_FILES } from '../core/tokenizer-files.js';
 import type { ModelName } from './model-name.js';
 
 /** Paths in a repository. */
@@ -11,20 +12,9 @@ export interface ChosenFiles {
   readonly isIndex: boolean;
 }
 
-const TEXTS = [
-  'config.json',
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer.model',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'chat_template.json',
-  'modules.json',
-  '1_Pooling/config.json',
-];
-const NAMED_TEMPLATE = /^additional_chat_templates\/[^/]+\.jinja$/;
+/** Files that a build reads besides weights. */
+const TEXTS = ['config.json', 'modules.json', '1_Pooling/config.json', ...TOKENIZER_FILES];
+const NAMED_TEMPLATE = new RegExp(String.raw`^${NAMED_TEMPLATES}/[^/]+\.jinja$`);
 
 /** In the order in which they are looked for, which is that of a build. */
 const WEIGHTS = [

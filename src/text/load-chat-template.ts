@@ -2,15 +2,13 @@
 import { readdir } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { fileFault } from '../core/file-fault.js';
+import { NAMED_TEMPLATES } from '../core/tokenizer-files.js';
 import { ChatTemplate, DEFAULT_TEMPLATE } from './chat-template.js';
 import { chatglmTemplate } from './tokenizer/chatglm.js';
 import { isAbsent, readJsonIfPresent, readTextIfPresent } from './tokenizer/files.js';
 import { isRecord } from './tokenizer/hf-json.js';
 import type { SpecialTokens } from './tokenizer/special-tokens.js';
 import { readTokenFiles } from './tokenizer/token-files.js';
-
-/** Folder of named templates, one file each, as transformers saves them. */
-const NAMED_TEMPLATES = 'additional_chat_templates';
 
 /**
  * Reads `chat_template.jinja`, else `chat_template.json`, else the `chat_template` of `tokenizer_config.json`, and the named

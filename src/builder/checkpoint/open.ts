@@ -1,6 +1,7 @@
 /** Opens a Hugging Face model directory, or a GGUF file. */
 import { join } from 'node:path';
 import { AloftError } from '../../core/errors.js';
+import { NAMED_TEMPLATES, TOKENIZER_FILES } from '../../core/tokenizer-files.js';
 import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
 import type { CheckpointQuantisation } from '../quantised/quantisation-config.js';
@@ -15,21 +16,6 @@ import { noCheckpoint } from './no-checkpoint.js';
 import { isThere, namesIn, readableFiles, statsOf } from './paths.js';
 import { readPooling } from './pooling.js';
 import { openWeights } from './weight-files.js';
-
-/** Files that a tokenizer, a chat template and generation may need, in the directory of a checkpoint or an engine. */
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer.model',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'chat_template.json',
-  'generation_config.json',
-];
-
-/** Folder of named chat templates, one file each. */
-const NAMED_TEMPLATES = 'additional_chat_templates';
 
 function tokenizerFiles(directory: string): string[] {
   const files = readableFiles(directory, TOKENIZER_FILES);

@@ -1,5 +1,4 @@
 /** Clients that people build on, unmodified: LangChain, Vercel's AI SDK, and OpenAI's own in a page of another origin. */
-import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -7,19 +6,11 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { HumanMessage, SystemMessage } from '@langchain/core/messages';
 import { ChatOpenAI, OpenAI as CompletionOpenAI } from '@langchain/openai';
 import { generateText, streamText } from 'ai';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasChromium, launchChromium, NEEDS_CHROMIUM } from '../testing/browser.js';
 import { startTestServer, type TestServer } from '../testing/test-server.js';
-
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-];
 
 let server: TestServer;
 let pages: Server;
@@ -114,43 +105,40 @@ describe("Vercel's AI SDK", () => {
   });
 });
 
-describe.skipIf(!existsSync(CHROMIUM))(
-  `the openai package in a page [needs ${CHROMIUM}: apt-get install chromium]`,
-  () => {
-    let browser: Browser;
-    let bundle: string;
-    beforeAll(async () => {
-      const entry = fileURLToPath(import.meta.resolve('openai'));
-      const output = await build({
-        configFile: false,
-        logLevel: 'silent',
-        build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'OpenAISdk' } },
-      });
-      const [result] = Array.isArray(output) ? output : [output];
-      const chunk = result !== undefined && 'output' in result ? result.output[0] : undefined;
-      if (chunk?.type !== 'chunk') throw new Error('The bundler made no script.');
-      bundle = chunk.code;
-      browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+describe.skipIf(!hasChromium)(`the openai package in a page ${NEEDS_CHROMIUM}`, () => {
+  let browser: Browser;
+  let bundle: string;
+  beforeAll(async () => {
+    const entry = fileURLToPath(import.meta.resolve('openai'));
+    const output = await build({
+      configFile: false,
+      logLevel: 'silent',
+      build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'OpenAISdk' } },
     });
-    afterAll(() => browser?.close());
+    const [result] = Array.isArray(output) ? output : [output];
+    const chunk = result !== undefined && 'output' in result ? result.output[0] : undefined;
+    if (chunk?.type !== 'chunk') throw new Error('The bundler made no script.');
+    bundle = chunk.code;
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
 
-    test.each(['chat', 'completions'])('%s, whole, streamed and refused', async (kind) => {
-      const page = await browser.newPage();
-      await page.goto(origin);
-      await page.addScriptTag({ content: bundle });
-      const given = JSON.stringify({ baseURL: `${server.httpUrl}/v1`, model, kind });
-      const results = await page.evaluate(`(${PROGRAM})(${given})`);
-      const answer = kind === 'chat' ? ' echo of user: Hi 😀\n' : ' echo of Hi 😀';
-      expect(results).toEqual({
-        whole: answer,
-        streamed: answer,
-        fault: [400, 'context_length_exceeded', kind === 'chat' ? 'messages' : 'prompt'],
-        models: [model],
-      });
-      await page.close();
+  test.each(['chat', 'completions'])('%s, whole, streamed and refused', async (kind) => {
+    const page = await browser.newPage();
+    await page.goto(origin);
+    await page.addScriptTag({ content: bundle });
+    const given = JSON.stringify({ baseURL: `${server.httpUrl}/v1`, model, kind });
+    const results = await page.evaluate(`(${PROGRAM})(${given})`);
+    const answer = kind === 'chat' ? ' echo of user: Hi 😀\n' : ' echo of Hi 😀';
+    expect(results).toEqual({
+      whole: answer,
+      streamed: answer,
+      fault: [400, 'context_length_exceeded', kind === 'chat' ? 'messages' : 'prompt'],
+      models: [model],
     });
-  },
-);
+    await page.close();
+  });
+});
 
 /** Runs in the page. */
 const PROGRAM = `async ({ baseURL, model, kind }) => {

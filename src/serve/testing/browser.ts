@@ -19,8 +19,9 @@ export const hasChromium: boolean = existsSync(CHROMIUM);
 /** Text for the name of a test that skips without it. */
 export const NEEDS_CHROMIUM = `[needs ${CHROMIUM}: apt-get install chromium]`;
 
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+/** @param more flags beside those that keep it from calling out */
+export function launchChromium(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...more] });
 }
 
 interface AxeViolation {

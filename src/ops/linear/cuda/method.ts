@@ -22,7 +22,7 @@ export interface GeneratedKernel {
 }
 
 /** Addresses of a layer's matrices. */
-interface LinearMatrices {
+export interface LinearMatrices {
   readonly dtype: CudaDtype;
   readonly x: number;
   /** Rows that x has room for, whatever the rows of a step. */

@@ -42,7 +42,6 @@ interface Variant extends Solution {
 export const linearOp: CudaOpDefinition<CudaLinear> = {
   *kernels(op, { plan, target, chooseLinear }) {
     // For products by the matrix library: a dense copy before them, and what follows them.
-    yield commonPart('linear/cuda/dequantise.cu');
     const { dequantise } = storedWeights(plan.weights[op.weight]!.format);
     if (dequantise !== undefined) yield { unit: 'common', ...dequantise };
     yield commonPart('add/add.cu');

@@ -9,11 +9,10 @@ import { hasWarpgroupProducts } from '../../cuda/capability.js';
 import { ceilDiv, type TensorMap } from '../../cuda/launch.js';
 import type { Mapped, TileBox } from '../../cuda/mapped.js';
 import type { LaunchSink } from '../../cuda/sink.js';
-import type { StructValue } from '../../struct.js';
-import type { ValuesOf } from '../../struct.js';
+import type { StructValue, ValuesOf } from '../../struct.js';
 import type { WIDE_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
-import type { LinearMethod, LinearOperands } from './method.js';
+import type { LinearMatrices, LinearMethod, LinearOperands } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
 import { type StoredWeights, storedWeights } from './stored-weights.js';
@@ -59,7 +58,7 @@ export interface WideKind<Name extends string> {
   /** The matrix that the kernel reads tokens from. */
   readonly tokens: (
     problem: CudaLinearProblem,
-    matrices: Parameters<LinearMethod<never>['maps']>[2],
+    matrices: LinearMatrices,
   ) => Omit<Extract<Mapped, { boxRows: number }>, 'boxRows'>;
   /** Enqueues what comes before the kernel. */
   readonly prepare?: (problem: CudaLinearProblem, operands: LinearOperands, sink: LaunchSink) => void;
