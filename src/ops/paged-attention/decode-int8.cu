@@ -57,8 +57,9 @@ struct AheadCopies {
   }
 };
 
-// A unit whose part of a row's sums is stored. It is counted a unit later, when a fence finds the stores done, and the
-// count is looked at one unit after that: both at once took a warp 20 us (H200, pieces of 256 tokens).
+// A unit whose part of a row's sums is stored. It is counted a unit later, when the stores are done, and the count is
+// looked at one unit after that: a warp that waits for both at once takes a quarter more time for a unit beside its
+// tokens (docs/performance.md).
 struct StoredPart {
   int index;      // of the unit; negative: none
   u32* arrivals;  // counter of its row and head

@@ -111,7 +111,7 @@ __device__ __forceinline__ u32* arrivals_of(const DecodeArgs& a, const Unit& u) 
 }
 
 // Counts a split after all that threads which this one has synchronised with have stored. Returns the count before. A
-// fence for all scopes and orders in every thread (__threadfence) takes far longer.
+// fence in every thread (__threadfence) would wait for more than the stores.
 __device__ __forceinline__ u32 count_arrival(u32* arrivals) {
   u32 before;
   asm volatile("atom.release.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(arrivals) : "memory");
