@@ -4,8 +4,8 @@
  *   <bundle>/node <bundle>/app/bench/cuda/four-gpus.mjs [--ranks 4] [--out DIR] [--work DIR] [--seconds 580] [--only part,part]
  *     [--cuda-library-path FOLDERS] [--device cpu]
  *
- * Parts run in order of importance: sums between GPUs by our kernels and by NCCL; engines of LLaMA-2-7B's shape (FP16 and INT8); the
- * sixteen rows of the article's table; the same by mpirun where it is installed; a server with the INT8 engine, a streaming client, a
+ * Parts run in order of importance: sums between GPUs by our kernels and by NCCL; engines of LLaMA-2-7B's shape (FP16 and INT8); one
+ * stream of each; batches 1 and 16 of INT8; the sixteen rows of the article's table; the same by mpirun where it is installed; a server with the INT8 engine, a streaming client, a
  * rank that is killed and a restart; requests in flight; batches 1 and 16 on fewer GPUs. The record goes to DIR/four-gpus.json after each
  * part. `--device cpu` rehearses all that needs no GPU, with the demo model.
  */
@@ -36,6 +36,8 @@ const session = createSession(flags, fileURLToPath(new URL('../..', import.meta.
 const ranks = Number(flags.ranks);
 const isOnGpus = flags.device === 'cuda';
 const ALOFT = join(session.app, 'bin/aloft.js');
+const INT8 = ['--use_weight_only', '--kv_cache_dtype', 'int8'];
+const OPEN_REQUESTS = 16;
 /** Rows of 8 KiB: 8 KiB to 16 MiB. */
 const ROWS = [1, 2, 8, 32, 64, 128, 512, 2048];
 const LENGTHS = isOnGpus ? '128,128;128,2048;2048,128;2048,2048' : '16,16;16,64';
@@ -43,8 +45,14 @@ const BATCHES = isOnGpus ? '1;8;16;32' : '1;4';
 
 const PARTS = [
   { name: 'sums', leastSeconds: 60, start: sums, needsGpus: true },
-  { name: 'build-int8', leastSeconds: 40, start: () => build('int8', ranks, ['--use_weight_only']) },
+  { name: 'build-int8', leastSeconds: 40, start: () => build('int8', ranks, INT8) },
   { name: 'build-fp16', leastSeconds: 40, start: () => build('fp16', ranks, []) },
+  { name: 'streams', leastSeconds: 30, start: streams },
+  {
+    name: 'int8-rows',
+    leastSeconds: 30,
+    start: () => bench('int8', '1;16', isOnGpus ? '128,128;2048,2048' : '16,16'),
+  },
   { name: 'table', leastSeconds: 60, start: () => bench('fp16', BATCHES, LENGTHS) },
   { name: 'server', leastSeconds: 40, start: server },
   { name: 'inflight', leastSeconds: 40, start: inflight },
@@ -121,6 +129,13 @@ async function bench(engine, batches, lengths, limit = 240) {
   return { data: readJson(json), text: table.join('\n') };
 }
 
+/** One stream of each engine. */
+async function streams() {
+  const lengths = isOnGpus ? '128,128' : '16,16';
+  const runs = [await bench('fp16', '1', lengths, 60), await bench('int8', '1', lengths, 60)];
+  return { data: runs.map(({ data }) => data), text: runs.map(({ text }) => text).join('\n') };
+}
+
 /** A repository of the INT8 engine, the article's client, a rank that is killed while it answers, and a restart. */
 async function server() {
   const repository = session.work('repository');
@@ -168,19 +183,21 @@ async function server() {
     ];
     await session.aloft(client, 60);
     const body = JSON.stringify({ text_input: 'a', max_tokens: 100, end_id: -1 });
-    const open = fetch(`${url}/v2/models/ensemble/generate`, { method: 'POST', body });
+    const open = Array.from({ length: OPEN_REQUESTS }, () =>
+      fetch(`${url}/v2/models/ensemble/generate`, { method: 'POST', body }),
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     const [victim] = childPids(child.pid);
     const startedMs = performance.now();
     process.kill(victim, 'SIGKILL');
-    const { status } = await open;
+    const statuses = (await Promise.all(open)).map(({ status }) => status);
     const failedMs = Math.round(performance.now() - startedMs);
     await until(async () => !(await isReady()), 5).catch(() => undefined); // it may be ready again already
     await until(isReady, 120);
     const readyMs = Math.round(performance.now() - startedMs);
     await session.aloft(client, 60);
-    const text = `a request that was open when rank ${victim} was killed got status ${status} after ${failedMs} ms; ready again after ${readyMs} ms`;
-    return { data: { status, failedMs, readyMs }, text };
+    const text = `requests that were open when rank ${victim} was killed got status ${statuses.join(', ')} within ${failedMs} ms; ready again after ${readyMs} ms`;
+    return { data: { statuses, failedMs, readyMs }, text };
   } finally {
     const processes = [child.pid, ...childPids(child.pid)];
     child.kill('SIGTERM');
@@ -247,7 +264,7 @@ async function mpirun() {
 async function scaling() {
   const data = {};
   for (let count = 1; count <= ranks; count *= 2) {
-    await build(`scaling-${count}`, count, ['--use_weight_only', '--no_tune']);
+    await build(`scaling-${count}`, count, [...INT8, '--no_tune']);
     data[count] = (
       await bench(`scaling-${count}`, isOnGpus ? '1;16' : '1', isOnGpus ? '128,128' : '16,16', 90)
     ).data;

@@ -82,9 +82,9 @@ const INFLIGHT = [
   ['2048/2048', 120, 2048, 2048],
 ];
 
-/** The engine of the in-flight workloads: INT8 weights and cache, 1,024 sequences at a time. */
+/** The engine of the in-flight workloads: INT8 weights, inputs and cache, 1,024 sequences at a time. */
 export const buildWide = (session) =>
-  build(session, 'wide', [...INT8, '--kv_cache_dtype', 'int8'], WIDE_LIMITS);
+  build(session, 'wide', [...INT8, '--int8_activations', '--kv_cache_dtype', 'int8'], WIDE_LIMITS);
 
 /** One in-flight benchmark. @returns what it printed, and its report */
 async function inflightRun(session, engine, load, limitSeconds) {

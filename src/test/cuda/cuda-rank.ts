@@ -1,4 +1,4 @@
-/** For tests: ranks of a small random model that share GPU 0. Rank processes load this module (see RankModule). */
+/** For tests: ranks of a small random model, on GPU 0 or a GPU each. Rank processes load this module (see RankModule). */
 import { type RandomRank, randomRanks } from '../../builder/testing/random-ranks.js';
 import { createCpuPool } from '../../device/cpu/kernel-library.js';
 import { openGpu } from '../../device/cuda/gpu.js';
@@ -14,6 +14,7 @@ export interface CudaRankOptions {
   /** Machine code by unit, the same for all ranks. */
   readonly units: ReadonlyMap<string, Uint8Array>;
   readonly useGraphs: boolean;
+  readonly hasOwnGpus: boolean;
   readonly fault?: ModelFault | undefined;
 }
 
@@ -31,12 +32,12 @@ export function cudaRanks(worldSize: number): RandomRank[] {
 }
 
 export async function prepareRank(
-  { limits, units, useGraphs, fault }: CudaRankOptions,
+  { limits, units, useGraphs, hasOwnGpus, fault }: CudaRankOptions,
   { rank, worldSize }: RankNumber,
 ): Promise<PreparedRank> {
   const { plan, weight } = cudaRanks(worldSize)[rank]!;
   const weights = new Map(Object.keys(plan.weights).map((name) => [name, weight(name)]));
-  const gpu = openGpu(0);
+  const gpu = openGpu(hasOwnGpus ? rank : 0);
   const pool = createCpuPool({ threadCount: 1 });
   const change = (tensor: string, bytes: Uint8Array): void => {
     if (fault !== undefined && tensor === 'vocab_embedding.weight')
@@ -51,7 +52,7 @@ export async function prepareRank(
     limits,
     useGraphs,
     tensorAddress: (name) => addresses.get(name)!,
-    shareGpu: true,
+    shareGpu: !hasOwnGpus,
     cudaLibraryPath: undefined,
     kv: {
       weightBytes: 0,

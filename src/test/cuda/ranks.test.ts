@@ -1,16 +1,10 @@
-/** Engines of several ranks on one GPU: the suite of the executor's contract, and the logits of the reference. */
-import { afterAll, expect, it } from 'vitest';
+/** Engines of several ranks, on one GPU and on a GPU each: the suite of the executor's contract, and the logits of the reference. */
+import { afterAll, describe, expect, it } from 'vitest';
 import { compileUnits, kernelUnits } from '../../builder/cuda/kernel-sources.js';
-import { describeOnGpu } from '../../device/cuda/testing/on-gpu.js';
+import { describeOnGpu, gpusForTests } from '../../device/cuda/testing/on-gpu.js';
 import { relativeError } from '../../ops/testing/compare.js';
 import { describeExecutor } from '../../run/executor/testing/conformance.js';
-import {
-  Driver,
-  LIMITS,
-  type ModelFault,
-  range,
-  tokens,
-} from '../../run/executor/testing/conformance-driver.js';
+import { Driver, LIMITS, range, tokens } from '../../run/executor/testing/conformance-driver.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { ReferenceExecutor } from '../../run/executor/reference/reference-executor.js';
 import { openRanks } from '../../run/ranks/open-ranks.js';
@@ -35,10 +29,7 @@ function unitsFor(worldSize: number): ReadonlyMap<string, Uint8Array> {
   return units;
 }
 
-function open(
-  worldSize: number,
-  change: { useGraphs: boolean; fault?: ModelFault | undefined },
-): Promise<RankExecutor> {
+function open(worldSize: number, change: Omit<CudaRankOptions, 'limits' | 'units'>): Promise<RankExecutor> {
   const rankOptions: CudaRankOptions = { limits: LIMITS, units: unitsFor(worldSize), ...change };
   return openRanks({ worldSize, rankUrl: RANK_URL, rankOptions });
 }
@@ -54,18 +45,18 @@ async function logitsOf(executor: Executor): Promise<Float32Array> {
   }
 }
 
-describeOnGpu('ranks on one GPU', () => {
-  it.each([2, 4])('%i ranks compute the logits of the reference', async (worldSize) => {
+function describeRanks(hasOwnGpus: boolean, rankCounts: readonly number[]): void {
+  it.each(rankCounts)('%i ranks compute the logits of the reference', async (worldSize) => {
     const [first, ...otherRanks] = cudaRanks(worldSize);
     const reference = new ReferenceExecutor({ ...first!, otherRanks, limits: LIMITS, kvDtype: 'f16' });
     const expected = await logitsOf(reference);
-    const actual = await logitsOf(await open(worldSize, { useGraphs: true }));
+    const actual = await logitsOf(await open(worldSize, { useGraphs: true, hasOwnGpus }));
     // Every rank's part of a sum is rounded, too.
     expect(relativeError(actual, expected)).toBeLessThanOrEqual(2 * TOLERANCE.f16);
   });
 
   it('a rank that is killed ends the others with a code, on the device too', async () => {
-    const executor = await open(2, { useGraphs: true });
+    const executor = await open(2, { useGraphs: true, hasOwnGpus });
     const driver = new Driver(executor, 0);
     driver.attach(0, { prompt: [1, 2, 3] });
     const row = { slot: 0, tokenIds: [1, 2, 3], firstPosition: 0, blocks: [0] };
@@ -81,7 +72,17 @@ describeOnGpu('ranks on one GPU', () => {
     tolerance: 2 * TOLERANCE.f16,
     create: (limits, fault) => {
       expect(limits).toBe(LIMITS);
-      return open(2, { useGraphs: true, fault });
+      return open(2, { useGraphs: true, hasOwnGpus, fault });
     },
   });
-});
+}
+
+describeOnGpu('ranks on one GPU', () => describeRanks(false, [2, 4]));
+
+const gpus = gpusForTests();
+if (gpus > 1)
+  describe('ranks on a GPU each', () =>
+    describeRanks(
+      true,
+      [2, 4].filter((count) => count <= gpus),
+    ));
