@@ -33,7 +33,7 @@ import {
   WIDE_ARGS,
   WIDE8_ARGS,
 } from './linear/cuda/args.js';
-import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
+import { DECODE_ARGS, EXPAND_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
 import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
 import { SAMPLE_ROW, CPU_SAMPLE_SLOT } from './sample/cpu.js';
@@ -76,6 +76,7 @@ const STRUCTS: readonly Struct[] = [
   DECODE_ARGS,
   PREFILL_ARGS,
   WGMMA_PREFILL_ARGS,
+  EXPAND_ARGS,
   SAMPLE_ARGS,
   CUDA_SAMPLE_SLOT,
   CPU_SAMPLE_SLOT,

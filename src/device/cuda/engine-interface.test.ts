@@ -25,7 +25,12 @@ import {
   WIDE_ARGS,
   WIDE8_ARGS,
 } from '../../ops/linear/cuda/args.js';
-import { DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from '../../ops/paged-attention/cuda-args.js';
+import {
+  DECODE_ARGS,
+  EXPAND_ARGS,
+  PREFILL_ARGS,
+  WGMMA_PREFILL_ARGS,
+} from '../../ops/paged-attention/cuda-args.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { RMS_NORM_ARGS } from '../../ops/rms-norm/cuda.js';
@@ -48,7 +53,7 @@ const STRUCTS = [
   ],
   ...[ALL_GATHER_ARGS, ALL_REDUCE_ARGS, REDUCE_NORM_ARGS, TWO_SHOT_ARGS],
   ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
-  ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
+  ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, EXPAND_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
   ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
 ];
 const ROPE_OPERANDS = {
@@ -83,5 +88,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([6, 'e9d53ae07020']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, '9acb5d3e5a5d']);
 });

@@ -28,9 +28,12 @@ const operands = {
   decodeItems: AT,
   itemCount: AT,
   prefillTiles: AT,
+  keyTiles: AT,
+  firstKeyTiles: AT,
+  expanded: AT,
   partials: AT,
   arrivals: AT,
-  maps: { qkv: map, cache: map },
+  maps: { qkv: map, cache: map, expanded: map },
   layerOffsetBytes: 4096,
 };
 const problem = {
@@ -45,6 +48,7 @@ const problem = {
   window: 0,
   decodeItems: 64,
   prefillTiles: 16,
+  keyTiles: 0,
 };
 const target = { computeCapability: 90, multiprocessorCount: 132 };
 const dims = {
@@ -52,7 +56,7 @@ const dims = {
   ...{ headCount: 32, kvHeadCount: 32, headDim: 128 },
 };
 const decode = decodeKernelsFor({ kvDtype: 'f16', dims }, target.computeCapability, problem.blockTokens);
-const prefill = { name: 'attention_prefill_wgmma', queryTile: 128 } as const;
+const prefill = { name: 'attention_prefill_wgmma', queryTile: 128, expands: false } as const;
 const launches: Readonly<Record<string, () => KernelLaunch>> = {
   add: () => addLaunch(4096, AT, AT),
   swiglu: () => swigluLaunch(8, 11008, AT, AT),

@@ -27,6 +27,9 @@ export interface AreaSizes {
   readonly maxBlocks: number;
   /** Pieces of decode attention in the largest step. */
   readonly maxDecodeItems: number;
+  /** Tiles of keys that prefill attention expands at most, and bytes of them. */
+  readonly keyTiles: number;
+  readonly expandedBytes: number;
   /** Bytes of all values between ops. */
   readonly workspaceBytes: number;
   /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
@@ -66,6 +69,7 @@ export const AREAS = {
     ({ maxDecodeItems, dims }) => maxDecodeItems * dims.headCount * (dims.headDim + 2) * WORD,
   ),
   arrivals: area('attention counters', ({ maxRows, dims }) => maxRows * dims.kvHeadCount * WORD, true),
+  expanded: area('expanded keys and values', ({ expandedBytes }) => expandedBytes),
   slots: area('sampling parameters', ({ maxRows }) => maxRows * SAMPLE_SLOT_BYTES),
   lastTokens: area('last tokens', ({ maxRows }) => maxRows * WORD, true),
   history: area('token history', ({ maxRows, maxSequenceTokens }) => maxRows * maxSequenceTokens * WORD),
@@ -88,8 +92,9 @@ export type AreaName = keyof typeof AREAS;
 const AREA_NAMES = Object.keys(AREAS) as readonly AreaName[];
 
 function descriptorBytes(sizes: AreaSizes): number {
-  const { maxStepTokens, maxRows, maxBlocks, maxLogits, maxDecodeItems } = sizes;
-  return WORD * (3 * maxStepTokens + maxRows * (8 + maxBlocks) + 6 * maxLogits + 2 * maxDecodeItems + 1024);
+  const { maxStepTokens, maxRows, maxBlocks, maxLogits, maxDecodeItems, keyTiles } = sizes;
+  const perRow = maxRows * (9 + maxBlocks);
+  return WORD * (4 * maxStepTokens + perRow + 6 * maxLogits + 2 * maxDecodeItems + keyTiles + 1024);
 }
 
 /** Values by area. */

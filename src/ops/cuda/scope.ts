@@ -16,6 +16,8 @@ export interface CudaStep {
   /** Pieces of decode and of prefill attention. */
   readonly decodeItems: number;
   readonly prefillTiles: number;
+  /** Tiles of keys that prefill attention expands first; 0: none. */
+  readonly keyTiles: number;
   readonly maxBlocks: number;
   /** Largest number of most likely tokens that any logit reports. */
   readonly topCount: number;
@@ -52,6 +54,7 @@ export interface CudaContext {
   readonly memory: CudaMemory;
   readonly target: CudaTarget;
   readonly blockTokens: number;
+  readonly maxStepTokens: number;
   readonly maxSequenceTokens: number;
   readonly chooseLinear: LinearChooser;
   /** Absent: there is one rank. */

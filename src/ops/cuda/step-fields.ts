@@ -13,6 +13,8 @@ export const DESCRIPTOR_FIELDS = [
   'logitMasks',
   'decodeItems',
   'prefillTiles',
+  'keyTiles',
+  'firstKeyTiles',
   'blockTables',
 ] as const;
 export type DescriptorField = (typeof DESCRIPTOR_FIELDS)[number];

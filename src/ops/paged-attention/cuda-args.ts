@@ -43,6 +43,7 @@ export const WGMMA_PREFILL_ARGS = new Struct('WgmmaPrefillArgs', 'paged-attentio
   blockTables: 'address',
   tiles: 'address',
   taken: 'address',
+  firstKeyTiles: 'address',
   cache: 'address',
   blockStride: 'u64',
   firstVector: 'i32',
@@ -53,4 +54,14 @@ export const WGMMA_PREFILL_ARGS = new Struct('WgmmaPrefillArgs', 'paged-attentio
   maxBlocks: 'i32',
   qkvMap: 'tensorMap',
   cacheMap: 'tensorMap',
+});
+
+export const EXPAND_ARGS = new Struct('ExpandArgs', 'paged-attention/prefill-expanded.cu', {
+  cache: 'address',
+  expanded: 'address',
+  keyTiles: 'address',
+  contextLengths: 'address',
+  blockTables: 'address',
+  blockStride: 'u64',
+  maxBlocks: 'i32',
 });

@@ -7,6 +7,7 @@ import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
 import { prefillLaunch } from './cuda.js';
 import { decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
+import { expandLaunch } from './cuda-expand.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
@@ -153,5 +154,12 @@ describeGpuKernels('pagedAttention', (open) => {
     }
     const counters = kernels.integers(operands.arrivals, step.rowCount * attention.dims.kvHeadCount);
     expect(counters.every((count) => count === 0)).toBe(true);
+    if (!prefillKernel.expands) return;
+    const { expandedProblem } = attention;
+    kernels.run(expandLaunch(expandedProblem, operands));
+    for (let i = 0; i < 2; i++)
+      kernels.run(prefillLaunch(prefillKernel, expandedProblem, kernels.target, operands));
+    // The same keys and values give the same bits, wherever they were made activations.
+    expect(firstDifference(kernels.activations(operands.out, expected.data.length), out)).toBe(-1);
   });
 });

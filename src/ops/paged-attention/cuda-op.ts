@@ -8,7 +8,8 @@ import { ropeAppendLaunch, type RopeOperands } from '../rope/cuda.js';
 import { rotationOffset } from '../rope/cuda-tables.js';
 import { attentionFiles, type PrefillKernel, prefillKernelFor, prefillLaunch, wgmmaBoxRows } from './cuda.js';
 import { decodeKernelsFor, decodeLaunch } from './cuda-decode.js';
-import type { AttentionOperands } from './cuda-problem.js';
+import { expandedMap, expandLaunch, keyTileRoom } from './cuda-expand.js';
+import type { AttentionMaps, AttentionOperands } from './cuda-problem.js';
 
 export const attentionOp: CudaOpDefinition<CudaAttention> = {
   kernels: (_, { plan, target, blockTokens }) => [
@@ -28,7 +29,7 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
     const prefillKernel = prefillKernelFor(plan, target.computeCapability, blockTokens);
     const operandsOf = bindOperands(op, scope, prefillKernel);
     return (step, sink) => {
-      const { tokens, decodeItems, prefillTiles, maxBlocks } = step;
+      const { tokens, decodeItems, prefillTiles, keyTiles, maxBlocks } = step;
       const operands = operandsOf(step);
       // A step of decode attention alone leaves rotation and append to it.
       if (prefillTiles > 0) {
@@ -48,8 +49,10 @@ export const attentionOp: CudaOpDefinition<CudaAttention> = {
         window,
         decodeItems,
         prefillTiles,
+        keyTiles,
       };
       if (decodeItems > 0) sink.kernel(decodeLaunch(decodeKernels, tokens, problem, target, operands));
+      if (keyTiles > 0) sink.kernel(expandLaunch(problem, operands));
       if (prefillTiles > 0) sink.kernel(prefillLaunch(prefillKernel, problem, target, operands));
     };
   },
@@ -62,13 +65,14 @@ function bindOperands(
   prefillKernel: PrefillKernel,
 ): (step: CudaStep) => AttentionOperands & RopeOperands {
   const { memory, plan, maxSequenceTokens } = scope.context;
-  const { partials, arrivals } = memory;
+  const { partials, arrivals, expanded } = memory;
   const tableOffset = rotationOffset(plan, append.rope, maxSequenceTokens);
   const [cosTable, sinTable] = [memory.cosTable + tableOffset, memory.sinTable + tableOffset];
   const [qkv, out] = [scope.at(attend.qkv), scope.next().at(attend.out)];
   const cache = memory.cacheLayer(attend.layer);
   const layerOffsetBytes = cache - memory.cacheLayer(0);
-  const maps = prefillKernel.name === 'attention_prefill' ? undefined : attentionMaps(attend.qkv, scope);
+  const maps =
+    prefillKernel.name === 'attention_prefill' ? undefined : attentionMaps(attend.qkv, scope, prefillKernel);
   // One literal: to spread an object of so many members takes ten times as long, for each layer of each step.
   return ({ descriptor }) => ({
     qkv,
@@ -88,16 +92,21 @@ function bindOperands(
     decodeItems: descriptor('decodeItems'),
     itemCount: descriptor('itemCount'),
     prefillTiles: descriptor('prefillTiles'),
+    keyTiles: descriptor('keyTiles'),
+    firstKeyTiles: descriptor('firstKeyTiles'),
+    expanded,
   });
 }
 
-/** Maps of the queries, keys and values of a step's tokens, and of a whole cache of 16 bits as a matrix of keys and values. */
-function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOperands['maps']> {
-  const { plan, memory, blockTokens } = scope.context;
+/** Maps of the queries of a step's tokens; and of a whole cache of 16 bits, or of what is expanded, as a matrix of keys and values. */
+function attentionMaps(qkv: string, scope: CudaScope, { expands }: PrefillKernel): AttentionMaps {
+  const { plan, memory, blockTokens, maxStepTokens, maxSequenceTokens } = scope.context;
   const { headDim } = plan.dims;
   const value = scope.value(qkv);
   const dtype = cudaDtype(plan);
   const boxRows = wgmmaBoxRows(blockTokens);
+  const keyTiles = keyTileRoom(plan.dims, { maxStepTokens, maxSequenceTokens });
+  const cacheRows = memory.kvBytes / (headDim * 2);
   return {
     qkv: memory.tensorMap({
       address: scope.at(qkv),
@@ -106,14 +115,17 @@ function attentionMaps(qkv: string, scope: CudaScope): NonNullable<AttentionOper
       boxRows: boxRows.qkv,
       dtype,
     }),
-    cache: isQuantisedKv(plan.kvDtype)
+    cache: expands
       ? undefined
       : memory.tensorMap({
           address: memory.kvBase,
-          rows: memory.kvBytes / (headDim * 2),
+          rows: cacheRows,
           columns: headDim,
           boxRows: boxRows.cache,
           dtype,
         }),
+    expanded: expands
+      ? memory.tensorMap(expandedMap(plan.dims, { address: memory.expanded, keyTiles, dtype }))
+      : undefined,
   };
 }

@@ -15,13 +15,24 @@ export interface AttentionOperands {
   readonly decodeItems: number;
   readonly itemCount: number;
   readonly prefillTiles: number;
+  readonly keyTiles: number;
+  readonly firstKeyTiles: number;
+  /** Room for expanded keys and values, see cuda-expand.ts; 0 where none are. */
+  readonly expanded: number;
   readonly partials: number;
   /** [rows, kvHeads] counters, zero between launches. */
   readonly arrivals: number;
-  /** Maps of qkv and, if it has 16 bits, of the whole cache, for the kernels that copy through them: see `wgmmaBoxRows`. */
-  readonly maps: { readonly qkv: TensorMap; readonly cache: TensorMap | undefined } | undefined;
+  /** Maps for the kernels that copy through them: see `wgmmaBoxRows`. */
+  readonly maps: AttentionMaps | undefined;
   /** Bytes from the cache's first block to `cache`. */
   readonly layerOffsetBytes: number;
+}
+
+/** Maps of qkv; of the whole cache, if it has 16 bits; of expanded keys and values, if it has 8. */
+export interface AttentionMaps {
+  readonly qkv: TensorMap;
+  readonly cache: TensorMap | undefined;
+  readonly expanded: TensorMap | undefined;
 }
 
 export interface AttentionProblem {
@@ -39,4 +50,6 @@ export interface AttentionProblem {
   readonly window: number;
   readonly decodeItems: number;
   readonly prefillTiles: number;
+  /** Tiles of keys that prefill attention expands first; 0: none, it reads the cache. */
+  readonly keyTiles: number;
 }

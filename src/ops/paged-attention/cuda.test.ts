@@ -10,6 +10,7 @@ import {
   wgmmaBoxRows,
   wgmmaSharedBytes,
 } from './cuda.js';
+import { expandLaunch, keyTileBytes, keyTileRoom, keyTilesOf } from './cuda-expand.js';
 import type { AttentionOperands } from './cuda-problem.js';
 
 describe('cacheDefines', () => {
@@ -59,6 +60,7 @@ describe('prefillKernelFor', () => {
     expect(prefillKernelFor(planOf(kv, size), cc, block)).toEqual({
       name: 'attention_prefill_wgmma',
       queryTile: 128,
+      expands: kv === 'i8' || kv === 'f8e4m3',
     });
   });
 
@@ -73,6 +75,7 @@ describe('prefillKernelFor', () => {
     expect(prefillKernelFor(planOf(kv, size), cc, block)).toEqual({
       name: 'attention_prefill',
       queryTile: 64,
+      expands: false,
     });
   });
 });
@@ -119,9 +122,11 @@ describe('prefillLaunch', () => {
     window: 0,
     decodeItems: 0,
     prefillTiles: 3,
+    keyTiles: 0,
   };
   const target = { computeCapability: 90, multiprocessorCount: 132 };
-  const maps = { qkv: new Uint8Array(128).fill(1), cache: new Uint8Array(128).fill(2) };
+  const [qkvMap, cacheMap, expandedMap] = [1, 2, 3].map((byte) => new Uint8Array(128).fill(byte));
+  const maps = { qkv: qkvMap!, cache: cacheMap!, expanded: expandedMap! };
   const operands: AttentionOperands = {
     ...{
       qkv: 1,
@@ -137,6 +142,9 @@ describe('prefillLaunch', () => {
       decodeItems: 9,
       itemCount: 10,
       prefillTiles: 11,
+      keyTiles: 14,
+      firstKeyTiles: 15,
+      expanded: 16,
       partials: 12,
       arrivals: 13,
       maps,
@@ -173,10 +181,49 @@ describe('prefillLaunch', () => {
     ]);
   });
 
+  it('attends to expanded keys where tiles of them are expanded', () => {
+    const kernel = prefillKernelFor(planOf('i8', 128), 90, 16);
+    const expanded = { ...problem, keyTiles: 5 };
+    expect(expandLaunch(expanded, operands)).toMatchObject({ kernel: 'expand_cache', grid: [5, 8, 1] });
+    const launch = prefillLaunch(kernel, expanded, target, operands);
+    expect(launch).toMatchObject({
+      kernel: 'attention_prefill_expanded',
+      args: { values: { cacheMap: maps.expanded, firstKeyTiles: 15 } },
+    });
+    expect(prefillLaunch(kernel, problem, target, operands).kernel).toBe('attention_prefill_wgmma');
+  });
+
   it('gives the other kernel a block for each head and tile', () => {
     const kernel = prefillKernelFor(planOf('f16', 128), 80, 16);
     const launch = prefillLaunch(kernel, problem, target, { ...operands, maps: undefined });
     expect(launch).toMatchObject({ kernel: 'attention_prefill', grid: [32, 3, 1] });
+  });
+});
+
+describe('keyTilesOf', () => {
+  const prompt = (contextTokens: number, newTokens = contextTokens) => ({ contextTokens, newTokens });
+
+  it('expands what several tiles of queries see', () => {
+    expect(keyTilesOf([prompt(2048)], 100)).toBe(16);
+    expect(keyTilesOf([prompt(300), prompt(513), prompt(2048)], 100)).toBe(3 + 5 + 16);
+    expect(keyTilesOf([prompt(2048, 512)], 100)).toBe(16);
+  });
+
+  it('leaves to each tile of queries what few of them see', () => {
+    expect(keyTilesOf([prompt(128), prompt(100)], 100)).toBe(0);
+    expect(keyTilesOf([prompt(2048, 100)], 100)).toBe(0);
+    expect(keyTilesOf([], 100)).toBe(0);
+  });
+
+  it('expands nothing that has no room', () => {
+    expect(keyTilesOf([prompt(2048)], 15)).toBe(0);
+  });
+
+  it('has room for new prompts of a step and a long one, within bounds', () => {
+    const dims = { kvHeadCount: 32, headDim: 128 };
+    expect(keyTileRoom(dims, { maxStepTokens: 8192, maxSequenceTokens: 4096 })).toBe(96);
+    const most = keyTileRoom(dims, { maxStepTokens: 8192, maxSequenceTokens: 2 ** 20 });
+    expect(most * keyTileBytes(dims)).toBe(512 << 20);
   });
 });
 

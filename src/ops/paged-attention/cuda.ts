@@ -13,6 +13,8 @@ export interface PrefillKernel {
   readonly name: 'attention_prefill' | 'attention_prefill_wgmma';
   /** Queries that a block takes at a time. */
   readonly queryTile: number;
+  /** Whether another one attends to keys and values that were expanded first, see cuda-expand.ts. */
+  readonly expands: boolean;
 }
 
 /** Members of a plan that the kernels of attention are chosen by. */
@@ -31,8 +33,8 @@ export function prefillKernelFor(
     (dims.headDim === 64 || dims.headDim === 128) &&
     (isQuantisedKv(kvDtype) || blockTokens % MIN_BOX_ROWS === 0);
   return isWgmma
-    ? { name: 'attention_prefill_wgmma', queryTile: WGMMA_TILE }
-    : { name: 'attention_prefill', queryTile: PREFILL_TILE };
+    ? { name: 'attention_prefill_wgmma', queryTile: WGMMA_TILE, expands: isQuantisedKv(kvDtype) }
+    : { name: 'attention_prefill', queryTile: PREFILL_TILE, expands: false };
 }
 
 /** Files of the kernels that a plan gets, for decode and prefill attention. */
@@ -41,14 +43,18 @@ export function attentionFiles(
   computeCapability: number,
   blockTokens: number,
 ): readonly string[] {
-  const isWgmma = prefillKernelFor(plan, computeCapability, blockTokens).name === 'attention_prefill_wgmma';
+  const { name, expands } = prefillKernelFor(plan, computeCapability, blockTokens);
   const { few, many } = decodeKernelsFor(plan, computeCapability, blockTokens);
-  return [...new Set([few.file, many.file]), `paged-attention/${isWgmma ? 'prefill-wgmma' : 'prefill'}.cu`];
+  return [
+    ...new Set([few.file, many.file]),
+    `paged-attention/${name === 'attention_prefill' ? 'prefill' : 'prefill-wgmma'}.cu`,
+    ...(expands ? ['paged-attention/prefill-expanded.cu'] : []),
+  ];
 }
 
-/** Queries and keys of a tile: of prefill.cu, and of prefill-wgmma.cu. */
+/** Queries and keys of a tile: of prefill.cu, and of prefill-wgmma.cuh. */
 const PREFILL_TILE = 64;
-const WGMMA_TILE = 128;
+export const WGMMA_TILE = 128;
 /** Rows of the pattern that swizzles a tile. */
 const MIN_BOX_ROWS = 8;
 
@@ -113,26 +119,27 @@ export function wgmmaSharedBytes(headDim: number): number {
 
 /** @param o with maps */
 function wgmmaPrefillLaunch(
-  { headCount, kvHeadCount, headDim, blockStride, maxBlocks, prefillTiles }: AttentionProblem,
+  { headCount, kvHeadCount, headDim, blockStride, maxBlocks, prefillTiles, keyTiles }: AttentionProblem,
   { multiprocessorCount }: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
   const vectorBytes = headDim * 2;
   return {
     unit: 'attention',
-    kernel: 'attention_prefill_wgmma',
+    kernel: keyTiles > 0 ? 'attention_prefill_expanded' : 'attention_prefill_wgmma',
     grid: [Math.min(headCount * prefillTiles, multiprocessorCount), 1, 1],
     blockThreads: 384,
     sharedBytes: wgmmaSharedBytes(headDim),
     args: WGMMA_PREFILL_ARGS.of({
       qkvMap: o.maps!.qkv,
-      cacheMap: o.maps!.cache,
+      cacheMap: keyTiles > 0 ? o.maps!.expanded : o.maps!.cache,
       out: o.out,
       rowOffsets: o.rowOffsets,
       contextLengths: o.contextLengths,
       blockTables: o.blockTables,
       tiles: o.prefillTiles,
       taken: o.arrivals,
+      firstKeyTiles: o.firstKeyTiles,
       cache: o.cache,
       blockStride,
       firstVector: o.layerOffsetBytes / vectorBytes,

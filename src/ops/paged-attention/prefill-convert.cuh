@@ -1,57 +1,12 @@
-// The half of prefill-wgmma.cu that fills the rings from a cache of 8 bits: a warpgroup loads keys and values, makes
+// The half of prefill-wgmma.cuh that fills the rings from a cache of 8 bits: a warpgroup loads keys and values, makes
 // activations of them and stores these as a tensor map would. Each warp has 32 tokens of a tile.
 #pragma once
-#include "cuda/act.cuh"
 #include "cuda/async.cuh"
-#include "paged-attention/kv-cache.cuh"
+#include "paged-attention/kv-activations.cuh"
 #include "paged-attention/prefill-work.cuh"
-
-// As in prefill-copies.cuh.
-#define FILLING_WARPS 4
-#define FILL_ARRIVALS (FILLING_WARPS * 32)
-#define FILLING_REGISTERS "120"
-#define MULTIPLYING_REGISTERS "192"
 
 #define LOAD_LANES (HEAD_DIM / 16)  // that load a vector, 16 elements each
 #define LOADS LOAD_LANES            // of a lane, for the 32 tokens of its warp
-
-#if defined(KV_INT8) && !defined(ACT_BF16)
-// A scale as two factors in f16, each for a pair: one with its digits, 2^-7 to 2^-6, and a power of two. Codes times
-// the first are exact but for one rounding and never too small; the second rounds only what f16 cannot hold.
-struct ScaleFactors {
-  u32 digits, power;
-};
-__device__ __forceinline__ ScaleFactors factors_of(float scale) {
-  const u32 bits = __float_as_uint(scale);
-  const float digits = __uint_as_float((bits & 0x7fffffu) | 0x3c000000u);
-  const float power = __uint_as_float((min(bits >> 23, 247u) + 7) << 23);
-  return {pack_act(digits, digits), pack_act(power, power)};
-}
-__device__ __forceinline__ u32 multiply_halves(u32 a, u32 b) {
-  u32 product;
-  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(product) : "r"(a), "r"(b));
-  return product;
-}
-// Eight codes as activations. Pairs take half the instructions of f32.
-__device__ __forceinline__ Vec16 scaled_activations(u32 first, u32 second, const ScaleFactors& factors) {
-  Vec16 v;
-  dequantise4(first, v.w[0], v.w[1]);
-  dequantise4(second, v.w[2], v.w[3]);
-#pragma unroll
-  for (int i = 0; i < 4; i++) v.w[i] = multiply_halves(multiply_halves(v.w[i], factors.digits), factors.power);
-  return v;
-}
-#else
-typedef float ScaleFactors;
-__device__ __forceinline__ ScaleFactors factors_of(float scale) { return scale; }
-__device__ __forceinline__ Vec16 scaled_activations(u32 first, u32 second, ScaleFactors scale) {
-  float x[8];
-  kv_unpack(KvVector{{first, second}, 1.f}, x);
-#pragma unroll
-  for (int j = 0; j < 8; j++) x[j] *= scale;
-  return pack8(x);
-}
-#endif
 
 // A warp's part of a tile, in 8 bits: 32 tokens.
 struct LoadedTile {
@@ -59,13 +14,18 @@ struct LoadedTile {
   float scale;  // of this lane's token
 };
 
-struct PrefillProducer : PrefillFiller {
+struct PrefillConverter : PrefillFiller {
+  // As in prefill-copies.cuh.
+  static constexpr int WARPS = 4, ARRIVALS = WARPS * 32, FILLING_REGISTERS = 120, MULTIPLYING_REGISTERS = 192;
+  static constexpr int UNCLEAN_ROWS = 1;  // whatever is converted is a number
+
+  static __device__ __forceinline__ void prefetch_maps(const WgmmaPrefillView& a) { prefetch_map(a.qkvMap); }
   static __device__ __forceinline__ int lane() { return threadIdx.x & 31; }
-  static __device__ __forceinline__ int warp() { return (threadIdx.x >> 5) % FILLING_WARPS; }
+  static __device__ __forceinline__ int warp() { return (threadIdx.x >> 5) % WARPS; }
   // Token of the warp that this lane loads a part of, in its i-th load.
   static __device__ __forceinline__ int token(int i) { return i * (32 / LOAD_LANES) + lane() / LOAD_LANES; }
 
-  static __device__ __forceinline__ void sync() { asm volatile("bar.sync 5, %0;" ::"n"(FILL_ARRIVALS) : "memory"); }
+  static __device__ __forceinline__ void sync() { asm volatile("bar.sync 5, %0;" ::"n"(ARRIVALS) : "memory"); }
 
   __device__ __forceinline__ PrefillWork take_work() {
     if (warp() == 0 && lane() == 0) shared.ticket = draw();

@@ -1,33 +1,29 @@
-// The half of prefill-wgmma.cu that copies keys and values of 16 bits into the rings: one warp, each lane a box.
+// The half of prefill-wgmma.cuh that copies keys and values of 16 bits into the rings: one warp, each lane a box.
 #pragma once
 #include "cuda/async.cuh"
 #include "paged-attention/prefill-work.cuh"
 
-// Warps of the filling warpgroup that take part, arrivals that fill a slot of keys or values, and registers of a thread
-// that fills or multiplies.
-#define FILLING_WARPS 1
-#define FILL_ARRIVALS 1
-#define FILLING_REGISTERS "24"
-#define MULTIPLYING_REGISTERS "240"
+// Where keys and values lie, and how many rows a box of them has, is the template's argument.
+template <typename Boxes> struct PrefillCopier : PrefillFiller {
+  // Warps of the filling warpgroup that take part, arrivals that fill a slot of keys or values, and registers of a
+  // thread that fills or multiplies.
+  static constexpr int WARPS = 1, ARRIVALS = 1, FILLING_REGISTERS = 24, MULTIPLYING_REGISTERS = 240;
+  static constexpr int UNCLEAN_ROWS = Boxes::UNCLEAN_ROWS;
+  static constexpr int BOXES = HALVES * TILE / Boxes::ROWS;
 
-// Rows of a box: the largest power of two that divides a cache block, so that no box leaves its block.
-#define LOWEST_BIT(n) ((n) & -(n))
-#define BOX_ROWS (LOWEST_BIT(BLOCK_TOKENS) < TILE ? LOWEST_BIT(BLOCK_TOKENS) : TILE)
-#define BOXES (HALVES * TILE / BOX_ROWS)
-static_assert(BOX_ROWS >= 8, "see prefillKernelFor in cuda.ts");
+  static __device__ __forceinline__ void prefetch_maps(const WgmmaPrefillView& a) {
+    prefetch_map(a.qkvMap);
+    prefetch_map(a.cacheMap);
+  }
 
-struct PrefillProducer : PrefillFiller {
   __device__ __forceinline__ PrefillWork take_work() {
     const int index = (threadIdx.x & 31) == 0 ? draw() : 0;
     return work_at(__shfl_sync(0xffffffffu, index, 0));
   }
 
-  // First vector of this lane's box of a tile of keys. Beyond the keys it is outside of the cache and reads as zeros.
+  // First vector of this lane's box of a tile of keys.
   __device__ __forceinline__ int box_vector(const PrefillWork& w, int tile) const {
-    const int position = tile * TILE + (threadIdx.x & 31) / HALVES * BOX_ROWS;
-    if (position >= w.keys()) return -(1 << 30);
-    return a.firstVector + table[position / BLOCK_TOKENS] * a.blockVectors + w.head / GROUP * BLOCK_TOKENS +
-           position % BLOCK_TOKENS;
+    return Boxes::key_vector(*this, w, tile * TILE + (threadIdx.x & 31) / HALVES * Boxes::ROWS);
   }
 
   __device__ __forceinline__ void fill(RingPlace& at, u32 ring, u64* full, u64* empty, int vector) {
@@ -37,7 +33,7 @@ struct PrefillProducer : PrefillFiller {
     if (lane == 0) barrier_expect(filled, TILE_BYTES);
     __syncwarp();
     if (lane < BOXES)
-      box_copy(ring + at.slot * TILE_BYTES + half * TILE_HALF_BYTES + box * BOX_ROWS * 128, a.cacheMap, half * 64,
+      box_copy(ring + at.slot * TILE_BYTES + half * TILE_HALF_BYTES + box * Boxes::ROWS * 128, a.cacheMap, half * 64,
                vector, filled);
     at.advance();
   }
@@ -45,7 +41,7 @@ struct PrefillProducer : PrefillFiller {
     fill(keyAt, tiles.keys, shared.keysFull, shared.keysEmpty, vector);
   }
   __device__ __forceinline__ void fill_values(int keyVector) {
-    fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, keyVector + a.kvHeads * BLOCK_TOKENS);
+    fill(valueAt, tiles.values, shared.valuesFull, shared.valuesEmpty, keyVector + Boxes::values_after(a));
   }
   // Keys come a tile earlier than values, as the warpgroups want them.
   __device__ __forceinline__ void run() {

@@ -1,4 +1,4 @@
-// Work, tiles and rings of prefill-wgmma.cu, which both of its halves share: the one that multiplies and the one that
+// Work, tiles and rings of prefill-wgmma.cuh, which both of its halves share: the one that multiplies and the one that
 // fills the rings with queries, keys and values. A tile is [half of 64 columns][token][128 bytes], swizzled as tensor
 // maps write it.
 #pragma once
@@ -22,6 +22,7 @@ struct WgmmaPrefillScalars {
   const int* blockTables;     // [rows, maxBlocks]
   const int* tiles;           // [tileCount] row * 65536 + index of the group of TILE queries
   u32* taken;                 // pieces of work that blocks took after their first; zero between launches
+  const int* firstKeyTiles;   // [tileCount] of the row, among the expanded ones; only where keys are expanded
   const KvElement* cache;     // of the layer, in block 0
   u64 blockStride;            // elements from one block to the next
   int firstVector;            // of the layer in block 0
@@ -30,7 +31,7 @@ struct WgmmaPrefillScalars {
 };
 struct WgmmaPrefillArgs : WgmmaPrefillScalars {
   TensorMap qkvMap;    // [tokens, (heads + 2 kvHeads) * HEAD_DIM], box 64 x TILE
-  TensorMap cacheMap;  // [vectors, HEAD_DIM], the whole cache of 16 bits, box 64 x BOX_ROWS
+  TensorMap cacheMap;  // [vectors, HEAD_DIM], the whole cache of 16 bits or expanded keys and values, box 64 x rows
 };
 // The arguments as code uses them, see async.cuh.
 struct WgmmaPrefillView : WgmmaPrefillScalars {
@@ -74,11 +75,13 @@ struct PrefillFiller {
   PrefillTiles tiles;
   RingPlace queryAt, keyAt, valueAt;
   const int* table;  // of the row in work
+  int item;          // among the tiles of queries
 
   __device__ __forceinline__ PrefillWork work_at(int index) {
     PrefillWork w = {};
     if (index >= a.tileCount * a.heads) return w;
-    const int item = a.tiles[index / a.heads], row = item >> 16, query0 = (item & 0xffff) * TILE;
+    item = index / a.heads;
+    const int tile = a.tiles[item], row = tile >> 16, query0 = (tile & 0xffff) * TILE;
     const int begin = a.rowOffsets[row], newTokens = a.rowOffsets[row + 1] - begin;
     table = a.blockTables + (size_t)row * a.maxBlocks;
     w.first = begin + query0;

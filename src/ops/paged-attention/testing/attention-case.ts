@@ -10,7 +10,8 @@ import { type Matrix, randomMatrix, rowOf } from '../../matrix.js';
 import { ropeAppendReference } from '../../rope/reference.js';
 import { rotationTable } from '../../rope/rotation.js';
 import { roundActivations } from '../../testing/activations.js';
-import { prefillKernelFor, wgmmaBoxRows } from '../cuda.js';
+import { prefillKernelFor, WGMMA_TILE, wgmmaBoxRows } from '../cuda.js';
+import { expandedMap, keyTileBytes } from '../cuda-expand.js';
 import { type DecodeKernels, decodeKernelsFor } from '../cuda-decode.js';
 import type { AttentionOperands, AttentionProblem } from '../cuda-problem.js';
 import { ReferenceKvCache } from '../reference-cache.js';
@@ -53,7 +54,7 @@ export class AttentionCase {
     this.qkv = this.#rounded(randomMatrix(step.tokenCount, columns, random), 2);
     for (const [row, { cached }] of rows.entries())
       for (let position = 0; position < cached; position++) this.#fill(row, position, random);
-    this.problem = { ...this.#work(), ...this.#sizes() };
+    this.problem = { ...this.#work(), ...this.#sizes(), keyTiles: 0 };
   }
 
   get dims() {
@@ -119,7 +120,8 @@ export class AttentionCase {
     const cacheBase = kernels.upload(this.cache.bytes);
     const positionCount = Math.max(...step.contextLengths);
     const { cos, sin } = rotationTable(ROPE, headDim, { positionCount });
-    const { decodeItems, prefillTiles } = this.#items();
+    const { decodeItems, prefillTiles, keyTiles, firstKeyTiles } = this.#items();
+    const expanded = kernels.reserve(keyTiles.length * keyTileBytes(this.dims));
     const tokenRows = new Int32Array(step.tokenCount);
     this.eachFresh((row, _, token) => (tokenRows[token] = row));
     const layerOffsetBytes = LAYER * this.cache.layerBytes;
@@ -128,7 +130,7 @@ export class AttentionCase {
       qkv,
       cache: cacheBase + layerOffsetBytes,
       layerOffsetBytes,
-      maps: this.#maps(qkv, cacheBase),
+      maps: this.#maps({ qkv, cacheBase, expanded }),
       out: kernels.reserve(2 * step.tokenCount * headCount * headDim),
       cosTable: kernels.upload(cos),
       sinTable: kernels.upload(sin),
@@ -137,6 +139,9 @@ export class AttentionCase {
       itemCount: kernels.upload(Int32Array.of(decodeItems.length)),
       decodeItems: kernels.upload(Int32Array.of(...decodeItems, 0)),
       prefillTiles: kernels.upload(Int32Array.of(...prefillTiles, 0)),
+      keyTiles: kernels.upload(Int32Array.of(...keyTiles, 0)),
+      firstKeyTiles: kernels.upload(Int32Array.of(...firstKeyTiles, 0)),
+      expanded,
       positions: kernels.upload(step.positions),
       tokenRows: kernels.upload(tokenRows),
       rowOffsets: kernels.upload(step.rowOffsets),
@@ -167,18 +172,32 @@ export class AttentionCase {
     return Math.max(this.step.tokenCount, wgmmaBoxRows(this.#kernels.blockTokens).qkv);
   }
 
-  #maps(qkv: number, cacheBase: number): AttentionOperands['maps'] {
+  /** The same work with keys and values that are expanded first. */
+  get expandedProblem(): AttentionProblem {
+    return { ...this.problem, keyTiles: this.#items().keyTiles.length };
+  }
+
+  #maps(at: {
+    readonly qkv: number;
+    readonly cacheBase: number;
+    readonly expanded: number;
+  }): AttentionOperands['maps'] {
     if (this.prefillKernel.name === 'attention_prefill') return undefined;
     const { tensorMap, dtype, blockTokens } = this.#kernels;
+    const keyTiles = this.#items().keyTiles.length;
+    const isQuantised = isQuantisedKv(this.cache.shape.kvDtype);
     const { headDim } = this.dims;
     const boxRows = wgmmaBoxRows(blockTokens);
     const columns = this.qkv.columnCount;
     const rows = this.cache.bytes.length / (2 * headDim);
     return {
-      qkv: tensorMap({ address: qkv, rows: this.#mapRows, columns, boxRows: boxRows.qkv, dtype }),
-      cache: isQuantisedKv(this.cache.shape.kvDtype)
+      qkv: tensorMap({ address: at.qkv, rows: this.#mapRows, columns, boxRows: boxRows.qkv, dtype }),
+      cache: isQuantised
         ? undefined
-        : tensorMap({ address: cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
+        : tensorMap({ address: at.cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
+      expanded: isQuantised
+        ? tensorMap(expandedMap(this.dims, { address: at.expanded, keyTiles, dtype }))
+        : undefined,
     };
   }
 
@@ -188,19 +207,26 @@ export class AttentionCase {
   }
 
   /** Pieces of attention as the executor lists them: row * 65536 + index of the piece. */
-  #items(): { readonly decodeItems: number[]; readonly prefillTiles: number[] } {
+  #items() {
     const { splitTokens } = this.decodeKernels;
     const { rowOffsets, contextLengths, rowCount } = this.step;
     const [decodeItems, prefillTiles]: [number[], number[]] = [[], []];
+    const [keyTiles, firstKeyTiles]: [number[], number[]] = [[], []];
     for (let row = 0; row < rowCount; row++) {
       const fresh = rowOffsets[row + 1]! - rowOffsets[row]!;
       const count =
         fresh === 1
           ? ceilDiv(contextLengths[row]!, splitTokens)
           : ceilDiv(fresh, this.prefillKernel.queryTile);
-      for (let i = 0; i < count; i++) (fresh === 1 ? decodeItems : prefillTiles).push((row << 16) | i);
+      for (let i = 0; i < count; i++) {
+        (fresh === 1 ? decodeItems : prefillTiles).push((row << 16) | i);
+        if (fresh > 1) firstKeyTiles.push(keyTiles.length);
+      }
+      if (fresh === 1) continue;
+      const tiles = ceilDiv(contextLengths[row]!, WGMMA_TILE);
+      for (let i = 0; i < tiles; i++) keyTiles.push((row << 16) | i);
     }
-    return { decodeItems, prefillTiles };
+    return { decodeItems, prefillTiles, keyTiles, firstKeyTiles };
   }
 
   #work() {

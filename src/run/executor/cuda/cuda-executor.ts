@@ -11,8 +11,6 @@ import { MAX_TOP_COUNT } from '../../../ops/cuda/areas.js';
 import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
-import { prefillKernelFor } from '../../../ops/paged-attention/cuda.js';
-import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
 import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
@@ -34,6 +32,7 @@ import { createFlight, type Flight, type PendingStep, stepOutputOf } from './fli
 import { exchangeLayoutOf } from './memory-sizes.js';
 import { bindProgram } from './program.js';
 import { GpuLink } from './gpu-link.js';
+import { attentionSplit } from './step-descriptor.js';
 import { StepLauncher } from './step-launcher.js';
 
 /** Steps that may be on the device or waiting for `collect`. One more than the contract's two, for a step being filled. */
@@ -126,21 +125,18 @@ class CudaExecutor implements Executor {
       memory: areas,
       target: properties,
       chooseLinear: options.chooseLinear?.(matmuls.version) ?? linearChooser(properties),
+      maxStepTokens: limits.maxStepTokens,
       maxSequenceTokens: limits.maxSequenceTokens,
       blockTokens: limits.blockTokens,
       ...(link && { ranks: link.connection }),
     });
     this.#logits = lowered.inferred.logits;
-    const { computeCapability } = properties;
     this.#launcher = new StepLauncher({
       stream,
       sink,
       timer: this.#timer,
       program,
-      split: {
-        splitTokens: decodeKernelsFor(plan, computeCapability, limits.blockTokens).splitTokens,
-        queryTile: prefillKernelFor(plan, computeCapability, limits.blockTokens).queryTile,
-      },
+      split: attentionSplit(plan, properties, limits),
       limits,
       descriptor: areas.descriptor,
       usesGraphs: (options.useGraphs ?? true) && profile === undefined,

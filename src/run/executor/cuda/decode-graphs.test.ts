@@ -53,6 +53,7 @@ test('a size is captured once, with a descriptor of its size', () => {
     logits: 4,
     decodeItems: 8,
     prefillTiles: 0,
+    keyTiles: 0,
     maxBlocks: 7,
   });
   graphs.graphFor({ rows: 4, decodeItems: 16 });

@@ -65,7 +65,15 @@ export function createDecodeGraphs(
       let found = captured.get(key);
       if (found === undefined) {
         const { rows, decodeItems } = size;
-        const capacity = { tokens: rows, rows, logits: rows, decodeItems, prefillTiles: 0, maxBlocks };
+        const capacity = {
+          tokens: rows,
+          rows,
+          logits: rows,
+          decodeItems,
+          prefillTiles: 0,
+          keyTiles: 0,
+          maxBlocks,
+        };
         const layout = descriptorLayout(capacity);
         found = { layout, graph: stream.capture(() => emit(layout)) };
         captured.set(key, found);

@@ -7,11 +7,12 @@ import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-cl
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
 import { codeColumns } from '../../../ops/linear/cuda/wide8.js';
 import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
-import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
+import { keyTileBytes } from '../../../ops/paged-attention/cuda-expand.js';
 import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
+import { attentionSplit } from './step-descriptor.js';
 
 export interface CudaSizes {
   /** Rounded up, as every number of rows of a product by the matrix library. */
@@ -31,7 +32,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
   const sizes = { maxTokens: roundRows(maxStepTokens), maxLogits, activationBytes: ACTIVATION_BYTES };
   const lives = kernelLifetimes(lowered);
   const layout = planBuffers({ ...inferred, values: [...lives.values()] }, sizes);
-  const { splitTokens } = decodeKernelsFor(plan, target.computeCapability, blockTokens);
+  const { splitTokens, keyTileRoom: keyTiles } = attentionSplit(plan, target, limits);
   // Tensor maps of x cover 64 rows at least, also of the last buffer: the slack keeps them inside.
   const widest = Math.max(...inferred.values.map((value) => value.columns));
   const areaSizes = {
@@ -44,6 +45,8 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),
     maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
+    keyTiles,
+    expandedBytes: keyTiles * keyTileBytes(plan.dims),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
     denseCopyCount: largestDenseCopy(lowered),
     inputRows: Math.max(MIN_X_MAP_ROWS, sizes.maxTokens),

@@ -30,6 +30,7 @@ const STEP: CudaStep = {
   logits: 4,
   decodeItems: 4,
   prefillTiles: 0,
+  keyTiles: 0,
   maxBlocks: 128,
   topCount: 0,
   descriptor: () => 0x500,
@@ -53,6 +54,7 @@ function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked, e
     ...lowered,
     target,
     blockTokens: LIMITS.blockTokens,
+    maxStepTokens: LIMITS.maxStepTokens,
     maxSequenceTokens: LIMITS.maxSequenceTokens,
     chooseLinear: linearChooser(target),
     memory: {

@@ -1,7 +1,13 @@
 /** The step as one block of 32-bit integers, copied to the device in one piece. */
 import type { StepInput } from '../../../core/step.js';
 import { ceilDiv } from '../../../ops/cuda/launch.js';
+import type { CudaTarget } from '../../../ops/cuda/capability.js';
+import { prefillKernelFor } from '../../../ops/paged-attention/cuda.js';
+import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
+import { keyTileRoom, keyTilesOf, type PrefillRow } from '../../../ops/paged-attention/cuda-expand.js';
 import { DESCRIPTOR_FIELDS, type DescriptorField } from '../../../ops/cuda/step-fields.js';
+import type { Plan } from '../../../plan/plan.js';
+import type { ExecutorLimits } from '../executor.js';
 
 /** Room in a descriptor. A captured graph fixes it, so that addresses stay. */
 export interface DescriptorCapacity {
@@ -12,6 +18,8 @@ export interface DescriptorCapacity {
   readonly decodeItems: number;
   /** Pieces of prefill attention: (row, group of queries). */
   readonly prefillTiles: number;
+  /** Tiles of keys that are expanded for it: (row, group of keys). */
+  readonly keyTiles: number;
   readonly maxBlocks: number;
 }
 
@@ -40,6 +48,8 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
     logitMasks: logits,
     decodeItems: capacity.decodeItems,
     prefillTiles: capacity.prefillTiles,
+    keyTiles: capacity.keyTiles,
+    firstKeyTiles: capacity.keyTiles > 0 ? capacity.prefillTiles : 0,
     blockTables: rows * capacity.maxBlocks,
   };
   let length = 0;
@@ -55,6 +65,7 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
 export interface AttentionWork {
   readonly decodeItems: number;
   readonly prefillTiles: number;
+  readonly keyTiles: number;
   /** Every row brings one token, whose logits are wanted, in order. */
   readonly isDecode: boolean;
 }
@@ -63,11 +74,28 @@ export interface AttentionSplit {
   readonly splitTokens: number;
   /** Queries of a piece of prefill attention. */
   readonly queryTile: number;
+  /** Tiles of keys that there is room to expand. */
+  readonly keyTileRoom: number;
+}
+
+/** Sizes of the pieces of attention that the kernels of a plan take on a device. */
+export function attentionSplit(
+  plan: Plan,
+  { computeCapability }: CudaTarget,
+  limits: Pick<ExecutorLimits, 'blockTokens' | 'maxStepTokens' | 'maxSequenceTokens'>,
+): AttentionSplit {
+  const { blockTokens } = limits;
+  const { queryTile, expands } = prefillKernelFor(plan, computeCapability, blockTokens);
+  return {
+    splitTokens: decodeKernelsFor(plan, computeCapability, blockTokens).splitTokens,
+    queryTile,
+    keyTileRoom: expands ? keyTileRoom(plan.dims, limits) : 0,
+  };
 }
 
 export function countAttentionWork(
   step: StepInput,
-  { splitTokens, queryTile }: AttentionSplit,
+  { splitTokens, queryTile, keyTileRoom }: AttentionSplit,
 ): AttentionWork {
   let decodeItems = 0;
   let prefillTiles = 0;
@@ -78,7 +106,16 @@ export function countAttentionWork(
   }
   let isDecode = step.tokenCount === step.rowCount && step.logitCount === step.rowCount;
   for (let i = 0; isDecode && i < step.logitCount; i++) isDecode = step.logitTokens[i] === i;
-  return { decodeItems, prefillTiles, isDecode };
+  const keyTiles = keyTileRoom > 0 ? keyTilesOf(prefillRows(step), keyTileRoom) : 0;
+  return { decodeItems, prefillTiles, keyTiles, isDecode };
+}
+
+/** Rows that bring several tokens. */
+function* prefillRows(step: StepInput): Generator<PrefillRow> {
+  for (let row = 0; row < step.rowCount; row++) {
+    const newTokens = step.rowOffsets[row + 1]! - step.rowOffsets[row]!;
+    if (newTokens > 1) yield { newTokens, contextTokens: step.contextLengths[row]! };
+  }
 }
 
 /** Writes a step into `words`; rows, tokens and logits beyond the step's become harmless padding. */
@@ -104,6 +141,7 @@ export function fillDescriptor(
 
   let item = offsets.decodeItems;
   let tile = offsets.prefillTiles;
+  let keyTile = 0;
   for (let row = 0; row < rowCount; row++) {
     const [begin, end] = [step.rowOffsets[row]!, step.rowOffsets[row + 1]!];
     words.fill(row, offsets.tokenRows + begin, offsets.tokenRows + end);
@@ -112,7 +150,14 @@ export function fillDescriptor(
       for (let i = 0; i < splits; i++) words[item++] = (row << 16) | i;
     } else {
       // The last queries see the most tokens: kernels that start with them do not end with one long piece.
+      const firstTile = tile;
       for (let i = ceilDiv(end - begin, split.queryTile) - 1; i >= 0; i--) words[tile++] = (row << 16) | i;
+      if (capacity.keyTiles > 0) {
+        const firstKeys = offsets.firstKeyTiles - offsets.prefillTiles;
+        words.fill(keyTile, firstKeys + firstTile, firstKeys + tile);
+        const tiles = ceilDiv(step.contextLengths[row]!, split.queryTile);
+        for (let i = 0; i < tiles; i++) words[offsets.keyTiles + keyTile++] = (row << 16) | i;
+      }
     }
     const table = row * step.maxBlocksPerSequence;
     const used = Math.min(step.maxBlocksPerSequence, capacity.maxBlocks);

@@ -66,7 +66,7 @@ export class StepLauncher {
   launch(flight: Flight, step: StepInput, topCount: number): void {
     const { usesGraphs, split, limits, stream, timer, sink } = this.#parts;
     const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
-    const { decodeItems, prefillTiles, isDecode } = countAttentionWork(step, split);
+    const { decodeItems, prefillTiles, keyTiles, isDecode } = countAttentionWork(step, split);
     if (usesGraphs && isDecode && topCount === 0 && rows > 0 && rows <= MAX_GRAPH_ROWS) {
       const size = graphSize(rows, decodeItems, limits.maxRows);
       const { graph, layout } = this.#graphs.graphFor(size);
@@ -76,7 +76,8 @@ export class StepLauncher {
     } else if (tokens > 0) {
       this.#last = -tokens;
       const maxBlocks = this.#maxBlocks;
-      const layout = descriptorLayout({ tokens, rows, logits, decodeItems, prefillTiles, maxBlocks });
+      const work = { decodeItems, prefillTiles, keyTiles };
+      const layout = descriptorLayout({ tokens, rows, logits, ...work, maxBlocks });
       this.#upload(flight, layout, step);
       timer?.begin();
       this.#emit(layout, topCount, timer?.sink ?? sink);
@@ -94,13 +95,14 @@ export class StepLauncher {
   }
 
   #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {
-    const { tokens, logits, decodeItems, prefillTiles, maxBlocks } = capacity;
+    const { tokens, logits, decodeItems, prefillTiles, keyTiles, maxBlocks } = capacity;
     const { descriptor, program } = this.#parts;
     const shape: CudaStep = {
       tokens,
       logits,
       decodeItems,
       prefillTiles,
+      keyTiles,
       maxBlocks,
       topCount,
       descriptor: (field) => descriptor + 4 * offsets[field],
