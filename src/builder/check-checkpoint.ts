@@ -71,7 +71,7 @@ export function checkCodes(
     for (const [name, weight] of Object.entries(weights)) {
       if (weight.format.type === 'dense') continue;
       if (hasCodes(tensors, weight)) checkCuts(name, weight, worldSize);
-      else if (quantisation === config.quantisation) refuseNumbers(weight);
+      else if (quantisation !== null && 'method' in quantisation) refuseNumbers(weight);
     }
 
   function refuseNumbers({ source, format }: PlanWeight): never {
