@@ -79,7 +79,7 @@ export function checkCodes(
     const { file, dtypeName } = tensors.info(other.tensor)!;
     throw new AloftError(
       'TENSOR_MISMATCH',
-      `${file}: tensor '${other.tensor}' is ${dtypeName}, but the quantization_config of ${config.path} says that it is ${formatText(format)}. Add its module to 'modules_to_not_convert', or build with --quantization none.`,
+      `${file}: tensor '${other.tensor}' is ${dtypeName}, but the quantization_config of ${config.path} says that it is ${formatText(format)}. Add its module to 'modules_to_not_convert' ('ignore' of compressed-tensors), or build with --quantization none.`,
     );
   }
 }
