@@ -1,7 +1,8 @@
 /**
  * Times every configuration of the wide kernels for LLaMA-2-7B's linear layers, in 16 and in 8 bits, from a bundle:
  *
- *   <bundle>/node <bundle>/app/bench/cuda/linear-times.mjs [--out DIR] [--rows 64,256,1024] [--all] [--cuda-library-path FOLDERS]
+ *   <bundle>/node <bundle>/app/bench/cuda/linear-times.mjs [--format int8|fp8] [--out DIR] [--rows 64,256,1024] [--all]
+ *     [--cuda-library-path FOLDERS]
  *
  * A table by rows and layer: the fastest of each method, and what it makes in 10^12 operations a second; with --all every
  * configuration in the order of its time. Inputs in 8 bits include their rounding. The record goes to DIR/linear-times.json.
@@ -14,13 +15,14 @@ import { openGpu } from '../../dist/device/cuda/gpu.js';
 import { openNvrtc } from '../../dist/device/cuda/nvrtc.js';
 import { configKey } from '../../dist/ops/linear/cuda/keys.js';
 import { WIDE } from '../../dist/ops/linear/cuda/wide.js';
-import { WIDE8 } from '../../dist/ops/linear/cuda/wide8.js';
+import { WIDE8, WIDEF8 } from '../../dist/ops/linear/cuda/wide8.js';
 import { wideConfigs } from '../../dist/ops/linear/cuda/wide-method.js';
-import { INT8_PER_CHANNEL } from '../../dist/plan/weight-format.js';
+import { NAMED_FORMATS } from '../../dist/plan/weight-format.js';
 import { machineRecord } from '../../dist/tools/bench/machine.js';
 
 const { values: flags } = parseArgs({
   options: {
+    format: { type: 'string', default: 'int8' },
     out: { type: 'string', default: 'linear-times' },
     rows: { type: 'string', default: '64,128,192,256,384,512,768,1024,2048,4096,8192' },
     all: { type: 'boolean', default: false },
@@ -35,8 +37,9 @@ const LAYERS = [
 ];
 const METHODS = [
   { kind: WIDE, input: {} },
-  { kind: WIDE8, input: { inputBits: 8 } },
+  { kind: flags.format === 'fp8' ? WIDEF8 : WIDE8, input: { inputBits: 8 } },
 ];
+const format = NAMED_FORMATS[flags.format];
 
 const libraryPath = flags['cuda-library-path'];
 const gpu = openGpu(0, libraryPath);
@@ -45,7 +48,7 @@ const tools = { gpu, nvrtc: openNvrtc(libraryPath), dtype: 'f16', libraryPath };
 const rows = flags.rows.split(',').map(Number);
 const records = [];
 for (const { kind, input } of METHODS) {
-  const problemOf = (m, { n, k, epilogue }) => ({ m, n, k, epilogue, format: INT8_PER_CHANNEL, ...input });
+  const problemOf = (m, { n, k, epilogue }) => ({ m, n, k, epilogue, format, ...input });
   const problems = rows.flatMap((m) => LAYERS.map((layer) => problemOf(m, layer)));
   const configs = (problem) => wideConfigs(kind, problem, multiprocessorCount);
   const timer = createLinearTimer(tools, problems, configs);

@@ -1,4 +1,4 @@
-"""Write tiny random LLaMA checkpoints that are quantised as AWQ and GPTQ publish them, and what numpy computes of them.
+"""Write tiny random LLaMA checkpoints that are quantised as AWQ, GPTQ and FP8 are published, and what numpy computes of them.
 
 Usage: quantised_models.py OUT_DIR   (writes OUT_DIR/quantised/NAME/; needs numpy and nothing else)
 
@@ -10,10 +10,13 @@ AutoAWQ, arrangement "gemm": qweight [in, out / 8] and qzeros [groups, out / 8];
 lowest bits, in the order 0 2 4 6 1 3 5 7.
 AutoGPTQ: qweight [in / 8, out], eight inputs a word; qzeros [groups, out / 8], eight outputs a word, each one less than
 meant (checkpoint_format "gptq") or as meant ("gptq_v2"); g_idx [in] names the group of each input.
+FP8 (quant_method "fp8", and compressed-tensors "float-quantized"): weight [out, in] in E4M3, weight_scale for a tensor
+(shape [] or [1]) or a channel ([out, 1]).
 """
 
 import json
 import math
+import re
 import struct
 import sys
 from pathlib import Path
@@ -33,6 +36,19 @@ CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_
           "vocab_size": VOCABULARY, "torch_dtype": "float16", "bos_token_id": 1, "eos_token_id": 2}
 AWQ = {"quant_method": "awq", "bits": 4, "version": "gemm", "zero_point": True, "modules_to_not_convert": None}
 GPTQ = {"quant_method": "gptq", "bits": 4, "desc_act": False, "sym": True, "damp_percent": 0.01, "true_sequential": True}
+FP8 = {"quant_method": "fp8", "activation_scheme": "dynamic"}
+
+
+def compressed(strategy, ignore):
+    """Return the configuration of compressed-tensors for E4M3 weights by inputs that are rounded as they come."""
+    number = {"num_bits": 8, "type": "float", "symmetric": True, "group_size": None, "block_structure": None, "actorder": None, "observer_kwargs": {}}
+    weights = {**number, "strategy": strategy, "dynamic": False, "observer": "minmax"}
+    inputs = {**number, "strategy": "token", "dynamic": True, "observer": None}
+    group = {"targets": ["Linear"], "weights": weights, "input_activations": inputs, "output_activations": None}
+    return {"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": group}, "ignore": ignore,
+            "kv_cache_scheme": None, "quantization_status": "compressed", "global_compression_ratio": 1.24}
+
+
 MODELS = {
     "awq-g128": {**AWQ, "group_size": 128},
     "awq-g64-partly": {**AWQ, "group_size": 64, "modules_to_not_convert": ["layers.0.self_attn", "lm_head"]},
@@ -41,6 +57,9 @@ MODELS = {
     "gptq-v2-g64-zeros": {**GPTQ, "group_size": 64, "sym": False, "checkpoint_format": "gptq_v2"},
     "gptq-rows": {**GPTQ, "group_size": -1},
     "gptq-act-order": {**GPTQ, "group_size": 32, "desc_act": True},
+    "fp8-tensor-partly": {**FP8, "ignored_layers": ["model.layers.0.self_attn.o_proj", "lm_head"]},
+    "fp8-channel": compressed("channel", ["lm_head"]),
+    "fp8-tensor-with-head": compressed("tensor", ["re:.*layers.1.mlp.down_proj"]),
 }
 # Its configuration lies in a file of its own, as AutoGPTQ wrote it at first.
 SEPARATE = "gptq-rows"
@@ -62,8 +81,48 @@ def across(matrix, order=range(8)):
     return packed(matrix.reshape(-1, 8), order).reshape(len(matrix), -1)
 
 
+def e4m3(code):
+    """Return the number of a code: a sign, four bits of exponent with a bias of 7, three of fraction."""
+    exponent, fraction = code >> 3 & 15, code & 7
+    magnitude = fraction * 2.0**-9 if exponent == 0 else (1 + fraction / 8) * 2.0 ** (exponent - 7)
+    return -magnitude if code & 128 else magnitude
+
+
+E4M3 = np.array([e4m3(code) for code in range(127)])
+
+
+def bfloat16(values):
+    """Return the upper halves of float32 numbers."""
+    return (values.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def quantised_fp8(name, shape, spec, random):
+    """Return the tensors of a module in E4M3 and the matrix [out, in] that they stand for."""
+    values = random.standard_normal(shape) / math.sqrt(shape[1])
+    is_channel = "config_groups" in spec and spec["config_groups"]["group_0"]["weights"]["strategy"] == "channel"
+    scales = np.abs(values).max(axis=1 if is_channel else None, keepdims=True).astype(np.float32) / np.float32(448)
+    if not is_channel:
+        scales = scales.reshape(() if spec["quant_method"] == "fp8" else (1,))
+    tensors = {f"{name}.weight_scale": scales}
+    if "config_groups" in spec:
+        tensors[f"{name}.weight_scale"] = bfloat16(scales)
+        scales = (tensors[f"{name}.weight_scale"].astype(np.uint32) << 16).view(np.float32)
+    parts = np.abs(values / scales)
+    codes = np.abs(parts[:, :, None] - E4M3).argmin(axis=2).astype(np.uint8) | (values < 0).astype(np.uint8) << 7
+    tensors[f"{name}.weight"] = codes
+    return tensors, np.where(values < 0, -1, 1) * E4M3[codes & 127] * scales.astype(np.float64)
+
+
+def is_kept(name, spec):
+    """Tell whether a configuration leaves a module dense."""
+    listed = (spec.get("modules_to_not_convert") or []) + spec.get("ignored_layers", []) + spec.get("ignore", [])
+    return any(re.match(one[3:], name) if one.startswith("re:") else one in name for one in listed)
+
+
 def quantised(name, shape, spec, random, orders):
     """Return the tensors of a module and the matrix [out, in] that they stand for."""
+    if spec["quant_method"] in ("fp8", "compressed-tensors"):
+        return quantised_fp8(name, shape, spec, random)
     out, inputs = shape
     is_awq, size = spec["quant_method"] == "awq", spec["group_size"]
     size = inputs if size == -1 else size
@@ -109,11 +168,14 @@ def random_model(spec, random):
         tensors[prefix + "input_layernorm.weight"] = vector()
         tensors[prefix + "post_attention_layernorm.weight"] = vector()
         for module, shape in SHAPES.items():
-            if any(kept in prefix + module for kept in spec.get("modules_to_not_convert") or []):
+            if is_kept(prefix + module, spec):
                 tensors[f"{prefix}{module}.weight"] = dense(*shape, 1 / math.sqrt(shape[1]))
                 continue
             parts, weights[f"{prefix}{module}.weight"] = quantised(prefix + module, shape, spec, random, orders)
             tensors.update(parts)
+    if spec["quant_method"] == "compressed-tensors" and not is_kept("lm_head", spec):
+        parts, weights["lm_head.weight"] = quantised("lm_head", (VOCABULARY, HIDDEN), spec, random, orders)
+        tensors.update(parts)
     return tensors, {**weights, **{name: value.astype(np.float64) for name, value in tensors.items() if name.endswith("weight") and value.dtype == np.float16}}
 
 
@@ -121,7 +183,8 @@ def save_safetensors(path, tensors):
     """Write numpy arrays as a safetensors file."""
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name, value in tensors.items():
-        kind = {"float16": "F16", "float32": "F32", "int32": "I32"}[value.dtype.name]
+        kinds = {"float16": "F16", "float32": "F32", "int32": "I32", "uint8": "F8_E4M3", "uint16": "BF16"}
+        kind = kinds[value.dtype.name]
         header[name] = {"dtype": kind, "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
         at += value.nbytes
     text = json.dumps(header).encode()

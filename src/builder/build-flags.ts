@@ -145,6 +145,11 @@ const OWN = rows('yes', [
     'with INT8 weights: multiply in 8 bits, each token rounded with a scale of its own; on a GPU in steps of more than 64 tokens',
   ],
   [
+    'fp8_activations',
+    SWITCH,
+    'with FP8 weights, also those of a checkpoint: multiply in FP8, each token rounded with a scale of its own; on a GPU in steps of more than 64 tokens, a CPU rounds nothing',
+  ],
+  [
     'task',
     { type: 'choice', choices: ['generate', 'embed'] },
     'generate text, or embed: hidden states instead of logits, for embeddings of texts',
@@ -215,6 +220,7 @@ const RECORDED = rows('recorded', [
 
 const SAFETENSORS_FIRST = 'convert the checkpoint to the Hugging Face format and name it with --model_dir';
 const WEIGHT_ONLY_INSTEAD = 'use --quantization int8 or int4';
+const FP8_INSTEAD = 'use --quantization fp8, and --fp8_activations for products in FP8';
 
 const UNSUPPORTED = rows('no', [
   ['meta_ckpt_dir', TEXT, 'Meta checkpoint directory', { note: SAFETENSORS_FIRST }],
@@ -222,8 +228,8 @@ const UNSUPPORTED = rows('no', [
   ['use_smooth_quant', SWITCH, 'SmoothQuant', { note: WEIGHT_ONLY_INSTEAD }],
   ['per_channel', SWITCH, 'SmoothQuant: scale per channel', { note: WEIGHT_ONLY_INSTEAD }],
   ['per_token', SWITCH, 'SmoothQuant: scale per token', { note: WEIGHT_ONLY_INSTEAD }],
-  ['enable_fp8', SWITCH, 'FP8 matrices', { note: WEIGHT_ONLY_INSTEAD }],
-  ['quantized_fp8_model_path', TEXT, 'FP8 scales', { note: WEIGHT_ONLY_INSTEAD }],
+  ['enable_fp8', SWITCH, 'FP8 matrices', { note: FP8_INSTEAD }],
+  ['quantized_fp8_model_path', TEXT, 'FP8 scales', { note: 'name an FP8 checkpoint with --model_dir' }],
   [
     'use_parallel_embedding',
     SWITCH,

@@ -71,7 +71,7 @@ export function checkCodes(
     for (const [name, weight] of Object.entries(weights)) {
       if (weight.format.type === 'dense') continue;
       if (hasCodes(tensors, weight)) checkCuts(name, weight, worldSize);
-      else if (quantisation === config.quantisation) refuseNumbers(weight);
+      else if (quantisation !== null && 'method' in quantisation) refuseNumbers(weight);
     }
 
   function refuseNumbers({ source, format }: PlanWeight): never {
@@ -79,7 +79,7 @@ export function checkCodes(
     const { file, dtypeName } = tensors.info(other.tensor)!;
     throw new AloftError(
       'TENSOR_MISMATCH',
-      `${file}: tensor '${other.tensor}' is ${dtypeName}, but the quantization_config of ${config.path} says that it is ${formatText(format)}. Add its module to 'modules_to_not_convert', or build with --quantization none.`,
+      `${file}: tensor '${other.tensor}' is ${dtypeName}, but the quantization_config of ${config.path} says that it is ${formatText(format)}. Add its module to 'modules_to_not_convert' ('ignore' of compressed-tensors), or build with --quantization none.`,
     );
   }
 }

@@ -8,7 +8,7 @@ import { DEFAULT_POOLING } from './checkpoint/pooling.js';
 import { formatText, type QuantisedElement } from '../plan/weight-format.js';
 
 /** Bits of quant_mode. */
-const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2, int4: 1 };
+const WEIGHT_BITS: Readonly<Record<QuantisedElement, number>> = { int8: 2, int4: 1, fp8: 256 };
 const PER_GROUP_BIT = 32;
 const KV_CACHE_BITS = { int8: 64, fp8: 128 } as const;
 /** TensorRT-LLM 0.5 always runs weight-only matrices in half precision. */

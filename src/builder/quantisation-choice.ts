@@ -11,7 +11,15 @@ import { METHOD_NAMES, type QuantisationMethod } from './quantised/quantisation-
  * - `checkpoint`: as the checkpoint holds them
  * - `quantised`, or a method: the same, of a checkpoint that must be quantised, or quantised by that method
  */
-export type QuantisationChoice = Quantisation | 'none' | 'checkpoint' | 'quantised' | QuantisationMethod;
+type CheckpointChoice = 'none' | 'checkpoint' | 'quantised' | QuantisationMethod;
+
+/** A format of ours, or what is taken of a checkpoint. */
+export type QuantisationChoice = Quantisation | CheckpointChoice | RoundedCheckpoint;
+
+/** FP8 weights as a checkpoint holds them, whose inputs may be rounded. */
+interface RoundedCheckpoint extends Required<Pick<Quantisation, 'inputBits'>> {
+  readonly weights: CheckpointChoice;
+}
 
 const METHOD_OF_PRECISION: ReadonlyMap<string, QuantisationMethod> = new Map([
   ['int4_awq', 'awq'],
@@ -29,20 +37,27 @@ export function quantisationChoice(flags: FlagReader): QuantisationChoice {
       '--quantize_lm_head and --quantize_embedding need --use_weight_only or --quantization with a format. Add it.',
     );
   const inputBits = inputBitsOf(flags, format);
-  if (format !== undefined) return { format, parts: partsOf(flags), ...inputBits };
-  const choice = name as QuantisationMethod | 'none' | undefined;
-  return choice ?? (flags.given('quant_ckpt_path') ? 'quantised' : 'checkpoint');
+  if (format !== undefined)
+    return { format, parts: partsOf(flags), ...(inputBits === undefined ? {} : { inputBits }) };
+  const named = name as QuantisationMethod | 'none' | undefined;
+  const weights = named ?? (flags.given('quant_ckpt_path') ? 'quantised' : 'checkpoint');
+  return inputBits === undefined ? weights : { weights, inputBits };
 }
 
-/** @throws {AloftError} USAGE when weights are not INT8 */
-function inputBitsOf(
-  flags: FlagReader,
-  format: QuantisedFormat | undefined,
-): Pick<Quantisation, 'inputBits'> {
-  if (!flags.given('int8_activations')) return {};
-  if (format?.element === 'int8') return { inputBits: 8 };
-  throw new AloftError('USAGE', '--int8_activations needs INT8 weights: add --use_weight_only.');
+/** @param format undefined where a checkpoint has its own @throws {AloftError} USAGE when weights are of another type */
+function inputBitsOf(flags: FlagReader, format: QuantisedFormat | undefined): Quantisation['inputBits'] {
+  const [roundsToInt8, roundsToFp8] = [flags.given('int8_activations'), flags.given('fp8_activations')];
+  if (roundsToInt8 && format?.element !== 'int8')
+    throw new AloftError('USAGE', '--int8_activations needs INT8 weights: add --use_weight_only.');
+  if (roundsToFp8 && format !== undefined && format.element !== 'fp8') throw needsFp8(formatText(format));
+  return roundsToInt8 || roundsToFp8 ? 8 : undefined;
 }
+
+const needsFp8 = (found: string): AloftError =>
+  new AloftError(
+    'USAGE',
+    `--fp8_activations needs FP8 weights, but these are ${found}. Add --quantization fp8, or name an FP8 checkpoint.`,
+  );
 
 /** Name of a format or a method, or `none`; undefined where no flag says it. */
 function formatName(flags: FlagReader): string | undefined {
@@ -77,13 +92,16 @@ function partsOf(flags: FlagReader): ReadonlySet<QuantisedPart> {
   return parts;
 }
 
-/** The quantisation of a build; null for none. @throws {AloftError} UNSUPPORTED when the checkpoint is not what the choice asks for */
-export function chosenQuantisation(
-  choice: QuantisationChoice,
-  { path, quantisation }: ModelConfig,
-): Quantisation | null {
+/** The quantisation of a build; null for none. @throws {AloftError} UNSUPPORTED, USAGE when the checkpoint is not what the choice asks for */
+export function chosenQuantisation(choice: QuantisationChoice, config: ModelConfig): Quantisation | null {
+  const { path, quantisation } = config;
   if (choice === 'none') return null;
-  if (typeof choice !== 'string') return choice;
+  if (typeof choice !== 'string') {
+    if (!('weights' in choice)) return choice;
+    const held = chosenQuantisation(choice.weights, config);
+    if (held?.format.element !== 'fp8') throw needsFp8(held === null ? 'dense' : formatText(held.format));
+    return { ...held, inputBits: choice.inputBits };
+  }
   const isWanted = quantisation !== undefined && (choice === 'quantised' || choice === quantisation.method);
   if (choice !== 'checkpoint' && !isWanted) {
     const found =

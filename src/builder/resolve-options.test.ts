@@ -88,7 +88,7 @@ test('every flag of the original is known, is accepted with one line or refused 
     const source: Given = name === 'random_weights' ? {} : { model_dir: 'llama' };
     const given: Given = {
       ...source,
-      ...(name !== 'quantization' && { use_weight_only: true }),
+      ...(!['quantization', 'fp8_activations'].includes(name) && { use_weight_only: true }),
       ...(name === 'group_size' && { weight_only_precision: 'int4' }),
       [name]: name === 'random_weights' ? 'llama_7b' : value,
     };
@@ -152,8 +152,10 @@ test.each<[Given, string, RegExp]>([
   [
     { quantization: 'int3' },
     'USAGE',
-    /--quantization is 'int3', but must be one of none, int8, int4, int4_g64/,
+    /--quantization is 'int3', but must be one of none, int8, fp8, int4, int4_g64/,
   ],
+  [{ quantization: 'fp8', int8_activations: true }, 'USAGE', /--int8_activations needs INT8 weights/],
+  [{ quantization: 'int4', fp8_activations: true }, 'USAGE', /needs FP8 weights, but these are int4 per 128/],
   [{ quantization: 'int8', group_size: '64' }, 'USAGE', /--group_size 64 needs weights in groups, and int8/],
   [
     { quantization: 'int4', group_size: '96' },
@@ -210,6 +212,7 @@ test.each<[Given, unknown]>([
   [{ use_weight_only: true, weight_only_precision: 'int4', group_size: '64' }, NAMED_FORMATS.int4_g64],
   [{ quantization: 'int4_zeros', group_size: '32' }, NAMED_FORMATS.int4_g32_zeros],
   [{ quantization: 'int8' }, INT8_PER_CHANNEL],
+  [{ quantization: 'fp8' }, NAMED_FORMATS.fp8],
 ])('chooses a format by %j', (given, format) => {
   expect(withModel(given).options.quantisation).toEqual({ format, parts: new Set(['layers']) });
 });
@@ -225,6 +228,20 @@ test.each<[Given, string]>([
   const isOther = 'quant_ckpt_path' in given;
   expect(source).toEqual({ type: 'checkpoint', directory: isOther ? 'other' : 'llama' });
   expect(warnings).toHaveLength(isOther ? 1 : 0);
+});
+
+test.each<[Given, unknown]>([
+  [
+    { use_weight_only: true, int8_activations: true },
+    { format: INT8_PER_CHANNEL, inputBits: 8 },
+  ],
+  [
+    { quantization: 'fp8', fp8_activations: true },
+    { format: NAMED_FORMATS.fp8, inputBits: 8 },
+  ],
+  [{ fp8_activations: true }, { weights: 'checkpoint', inputBits: 8 }],
+])('rounds inputs by %j', (given, choice) => {
+  expect(withModel(given).options.quantisation).toMatchObject(choice as object);
 });
 
 test('says which flags a checkpoint makes useless', () => {

@@ -24,12 +24,12 @@ export function unusedNames(present: readonly string[], needed: ReadonlySet<stri
 const CAUSES: readonly (readonly [sign: RegExp, cause: string])[] = [
   [/\.lora_[AB]\./, 'this is a LoRA adapter: merge it into its base model and save that'],
   [
-    /\.(qweight|qzeros)$/,
+    /\.(qweight|qzeros|weight_scale)$/,
     "its weights are quantised already: add the 'quantization_config' that says how to config.json, or take the float16 or bfloat16 checkpoint",
   ],
   [
-    /\.(weight_packed|weight_scale|weight_scale_inv)$/,
-    'its weights are quantised already: take the float16 or bfloat16 checkpoint, or one of AWQ or GPTQ',
+    /\.(weight_packed|weight_scale_inv)$/,
+    'its weights are quantised already: take the float16 or bfloat16 checkpoint, or one of AWQ, GPTQ or FP8 with a scale for each channel',
   ],
   [
     /^_orig_mod\./,

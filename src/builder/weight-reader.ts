@@ -4,7 +4,7 @@ import type { HostTensor } from '../core/tensor.js';
 import type { WeightData } from '../device/weight-layout.js';
 import { allocateHost, type HostArea } from '../ffi/memory.js';
 import type { HeadRows, PlanWeight, WeightPart } from '../plan/plan.js';
-import { groupsOf, type QuantisedFormat, sameFormat } from '../plan/weight-format.js';
+import { codeDtype, groupsOf, type QuantisedFormat, sameFormat } from '../plan/weight-format.js';
 import type { TensorSource } from './checkpoint/checkpoint.js';
 import { addOffset } from './offset-values.js';
 
@@ -45,7 +45,7 @@ function useCodes<T>(
 ): T {
   invariant(format.type === 'quantised', () => 'codes of a dense weight');
   const groupParts = parts.map((part) => inGroups(part, format));
-  const codes = new JoinedTensor('i8', parts);
+  const codes = new JoinedTensor(codeDtype(format), parts);
   const scales = new JoinedTensor(format.scaleDtype, groupParts);
   const zeros = format.hasZeros ? new JoinedTensor('u8', groupParts) : null;
   let order: HostTensor | null = null;
@@ -85,10 +85,11 @@ function commonOrder(
 /** The part of a tensor's scales or zeros that belongs to a part of its codes. */
 function inGroups(part: WeightPart, format: QuantisedFormat): WeightPart {
   const { shape, slice } = part;
-  const columns = shape[1]!;
-  const ofGroups = [shape[0]!, groupsOf(format, columns)];
+  const { group } = format;
+  const ofGroups = [shape[0]!, groupsOf(format, shape[1]!)];
   if (slice?.axis !== 1) return { ...part, shape: ofGroups };
-  const group = format.group ?? columns;
+  // A scale of a whole row belongs to each part of the row.
+  if (group === null) return { ...part, shape: ofGroups, slice: null };
   return {
     ...part,
     shape: ofGroups,

@@ -5,7 +5,7 @@ import type { HostTensor } from '../core/tensor.js';
 import { addressOf, allocateHost } from '../ffi/memory.js';
 import type { CpuPackReport, GroupQuantiser, SourceCodes, SourceMatrix } from '../ops/linear/cpu/cpu.js';
 import type { PlanWeight } from '../plan/plan.js';
-import { formatText, groupsOf, hasOrder, isQuantised } from '../plan/weight-format.js';
+import { codeDtype, formatText, groupsOf, hasOrder, isQuantised } from '../plan/weight-format.js';
 import type { PackReport, WeightData } from './weight-layout.js';
 
 /** Rows and columns; a vector is one row. */
@@ -37,7 +37,7 @@ export function sourceCodes(
   const [rowCount, columnCount] = matrixShape(codes.shape);
   const count = rowCount * groupsOf(format, columnCount);
   const fits =
-    isTensor(codes, 'i8', rowCount * columnCount) &&
+    isTensor(codes, codeDtype(format), rowCount * columnCount) &&
     isTensor(scales, format.scaleDtype, count) &&
     (format.hasZeros ? zeros !== null && isTensor(zeros, 'u8', count) : zeros === null) &&
     (hasOrder(format) ? order !== null && isTensor(order, 'i32', columnCount) : order === null);
@@ -46,7 +46,7 @@ export function sourceCodes(
     const list = found.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
     throw new AloftError(
       'TENSOR_MISMATCH',
-      `Checkpoint tensor ${tensorNames(weight)} has codes, scales and zeros of ${list}; ${formatText(format)} needs i8 codes with ${count} scales of ${format.scaleDtype}${format.hasZeros ? ` and ${count} zeros of u8` : ''}.`,
+      `Checkpoint tensor ${tensorNames(weight)} has codes, scales and zeros of ${list}; ${formatText(format)} needs ${codeDtype(format)} codes with ${count} scales of ${format.scaleDtype}${format.hasZeros ? ` and ${count} zeros of u8` : ''}.`,
     );
   }
   const addresses = { codes: addressOf(codes.bytes), scales: addressOf(scales.bytes) };

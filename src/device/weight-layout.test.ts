@@ -1,13 +1,15 @@
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { type DType, floatToHalf, tensorBytes } from '../core/dtype.js';
 import type { HostTensor } from '../core/tensor.js';
-import { type GroupedRow, quantiseGroups, quantiseRow } from '../ops/linear/reference.js';
+import { type GroupedRow, quantiseFp8Row, quantiseGroups, quantiseRow } from '../ops/linear/reference.js';
 import type { PlanWeight } from '../plan/plan.js';
 import { createTestPlan, TINY_PLAN_SHAPE } from '../plan/testing/test-plan.js';
 import {
   groupsOf,
   hasOrder,
   INT8_PER_CHANNEL,
+  codeDtype,
+  FP8_PER_CHANNEL,
   isQuantised,
   type QuantisedFormat,
 } from '../plan/weight-format.js';
@@ -35,20 +37,22 @@ function tensorOf(dtype: DType, shape: readonly number[], values: ArrayBufferVie
 }
 
 /** A random matrix, and the same matrix as a quantised checkpoint holds it. */
-function sources(): { readonly dense: WeightData; readonly quantised: WeightData } {
+function sources(format = INT8_PER_CHANNEL): { readonly dense: WeightData; readonly quantised: WeightData } {
   const values = Float32Array.from({ length: ROWS * COLUMNS }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 7)));
-  const codes = new Int8Array(values.length);
+  const codes = new Uint8Array(values.length);
   const scales = new Float32Array(ROWS);
   for (let row = 0; row < ROWS; row++) {
-    const { quantised, scale } = quantiseRow(values.subarray(row * COLUMNS, (row + 1) * COLUMNS));
-    codes.set(quantised, row * COLUMNS);
-    scales[row] = scale;
+    const line = values.subarray(row * COLUMNS, (row + 1) * COLUMNS);
+    const fp8 = format.element === 'fp8' ? quantiseFp8Row(line) : undefined;
+    const int8 = quantiseRow(line);
+    codes.set(fp8?.codes ?? new Uint8Array(int8.quantised.buffer), row * COLUMNS);
+    scales[row] = (fp8 ?? int8).scale;
   }
   return {
     dense: { kind: 'dense', tensor: tensorOf('f32', [ROWS, COLUMNS], values) },
     quantised: {
       kind: 'quantised',
-      codes: tensorOf('i8', [ROWS, COLUMNS], codes),
+      codes: tensorOf(codeDtype(format), [ROWS, COLUMNS], codes),
       scales: tensorOf('f32', [ROWS, 1], scales),
       zeros: null,
       order: null,
@@ -114,6 +118,14 @@ describe.each(LAYOUTS.map((layout) => [layout.device, layout] as const))('layout
     const { dense, quantised } = groupedSources(format as QuantisedFormat);
     for (const rows of [ROWS, ROWS + 20]) {
       const weight = weightOf(rows, format as QuantisedFormat);
+      expect(packed(layout, quantised, weight, 'linear')).toEqual(packed(layout, dense, weight, 'linear'));
+    }
+  });
+
+  it('takes fp8 as it takes the numbers', () => {
+    const { dense, quantised } = sources(FP8_PER_CHANNEL);
+    for (const rows of [ROWS, ROWS + 20]) {
+      const weight = weightOf(rows, FP8_PER_CHANNEL);
       expect(packed(layout, quantised, weight, 'linear')).toEqual(packed(layout, dense, weight, 'linear'));
     }
   });

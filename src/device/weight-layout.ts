@@ -23,7 +23,7 @@ export type WeightData =
   | { readonly kind: 'dense'; readonly tensor: HostTensor }
   | {
       readonly kind: 'quantised';
-      /** [rows, columns] i8: a byte each, whatever the bits of the element. */
+      /** [rows, columns] in the format's type of codes: a byte each, whatever the bits of the element. */
       readonly codes: HostTensor;
       /** [rows, groups] in the format's type of scales; one group where the format has one scale for a row. */
       readonly scales: HostTensor;

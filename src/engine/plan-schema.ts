@@ -15,7 +15,7 @@ const Format = Type.Union([
   }),
   Type.Object({
     type: Type.Literal('quantised'),
-    element: Type.Literal('int8'),
+    element: Type.Union([Type.Literal('int8'), Type.Literal('fp8')]),
     group: Type.Null(),
     hasZeros: Type.Literal(false),
     scaleDtype: Type.Literal('f32'),

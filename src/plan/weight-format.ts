@@ -6,8 +6,8 @@
 /** Element type of weights that are stored as they are. */
 type DenseDtype = 'f32' | 'f16' | 'bf16';
 
-/** Element type of weights that are stored as integers with scales. */
-export type QuantisedElement = 'int8' | 'int4';
+/** Element type of weights that are stored as codes with scales: integers, or FP8 E4M3 numbers. */
+export type QuantisedElement = 'int8' | 'int4' | 'fp8';
 
 interface DenseFormat {
   readonly type: 'dense';
@@ -16,8 +16,8 @@ interface DenseFormat {
 
 /**
  * value[o][i] = (code[o][i] - zero[o][g]) * scale[o][g] with g = floor(i / group); the last group of a row may be shorter.
- * Without zeros, zero is 0 and codes are in [-127, 127] (int8) or [-8, 7] (int4). With zeros, codes and zeros of int4 are
- * in [0, 15]. Scales may be negative.
+ * Without zeros, zero is 0 and codes are in [-127, 127] (int8) or [-8, 7] (int4), or numbers of at most 448 (fp8). With zeros,
+ * codes and zeros of int4 are in [0, 15]. Scales may be negative.
  */
 export interface QuantisedFormat {
   readonly type: 'quantised';
@@ -44,6 +44,9 @@ export const INT8_PER_CHANNEL: QuantisedFormat = {
   scaleDtype: 'f32',
 };
 
+/** FP8 E4M3 with one f32 scale for each output channel. */
+export const FP8_PER_CHANNEL: QuantisedFormat = { ...INT8_PER_CHANNEL, element: 'fp8' };
+
 /** int4 with an f16 scale for each group of inputs. */
 export function int4Format(group: Int4Group, hasZeros: boolean, hasOrder = false): QuantisedFormat {
   const format = { type: 'quantised', element: 'int4', group, hasZeros, scaleDtype: 'f16' } as const;
@@ -56,6 +59,7 @@ export type Int4Group = (typeof INT4_GROUPS)[number];
 
 const QUANTISED = {
   int8: INT8_PER_CHANNEL,
+  fp8: FP8_PER_CHANNEL,
   int4: int4Format(128, false),
   int4_g64: int4Format(64, false),
   int4_g32: int4Format(32, false),
@@ -83,6 +87,7 @@ const ELEMENT_BITS: Readonly<Record<WeightElement, number>> = {
   bf16: 16,
   int8: 8,
   int4: 4,
+  fp8: 8,
 };
 
 /** Bytes that a [rows, columns] weight has at least: its numbers, and the scales and zeros of its groups. */
@@ -123,6 +128,11 @@ export function isQuantised(format: WeightFormat): format is QuantisedFormat {
 
 export function elementOf(format: WeightFormat): WeightElement {
   return format.type === 'dense' ? format.dtype : format.element;
+}
+
+/** Type of a stored code as a checkpoint's tensor: a byte each, whatever the bits of the element. */
+export function codeDtype({ element }: QuantisedFormat): 'i8' | 'f8e4m3' {
+  return element === 'fp8' ? 'f8e4m3' : 'i8';
 }
 
 /** A format for people: printed plans, reports. */

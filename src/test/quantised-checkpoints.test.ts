@@ -1,4 +1,4 @@
-/** Checkpoints that AWQ and GPTQ quantised: their codes are taken over, and logits and text are those of their weights in numpy. */
+/** Checkpoints that AWQ, GPTQ and FP8 quantised: their codes are taken over, and logits and text are those of their weights in numpy. */
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,9 @@ const FORMATS: Readonly<Record<string, string>> = {
   'gptq-v2-g64-zeros': 'int4 per 64 inputs with zeros',
   'gptq-rows': 'int4 per 128 inputs',
   'gptq-act-order': 'int4 per 32 inputs in act order',
+  'fp8-tensor-partly': 'fp8 per channel',
+  'fp8-channel': 'fp8 per channel',
+  'fp8-tensor-with-head': 'fp8 per channel',
 };
 
 /** Messages of builds for two ranks, by a word of the format. */

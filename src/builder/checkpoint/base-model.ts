@@ -8,9 +8,11 @@ export function withModelPrefix(tensors: TensorSource): TensorSource {
   if (!isBase) return tensors;
   const published = (name: string): string => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name);
   return {
-    ...tensors,
     names: tensors.names.map((name) => PREFIX + name),
     info: (name) => tensors.info(published(name)),
     read: (name) => tensors.read(published(name)),
+    ...(tensors.readCodes && { readCodes: (name) => tensors.readCodes!(published(name)) }),
+    lostPages: () => tensors.lostPages?.() ?? 0,
+    dispose: () => tensors.dispose(),
   };
 }

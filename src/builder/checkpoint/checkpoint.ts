@@ -20,7 +20,7 @@ export interface TensorInfo {
 
 /** A tensor that is held as codes: see QuantisedFormat for what they mean. */
 export interface CodedTensor {
-  /** [rows, columns] i8. */
+  /** [rows, columns] in the format's type of codes. */
   readonly codes: HostTensor;
   /** [rows, groups] in the format's type of scales. */
   readonly scales: HostTensor;

@@ -5,6 +5,7 @@ import { NAMED_TEMPLATES, TOKENIZER_FILES } from '../../core/tokenizer-files.js'
 import { openGguf, readGgufConfig } from '../gguf/open-gguf.js';
 import { readConfig } from '../models/registry.js';
 import type { CheckpointQuantisation } from '../quantised/quantisation-config.js';
+import { Fp8Tensors } from '../quantised/fp8-tensors.js';
 import { QuantisedTensors } from '../quantised/quantised-tensors.js';
 import { withModelPrefix } from './base-model.js';
 import type { Checkpoint, TensorSource } from './checkpoint.js';
@@ -51,7 +52,7 @@ export function openCheckpoint(directory: string): Checkpoint {
 
 function inNumbers(held: TensorSource, quantisation: CheckpointQuantisation): TensorSource {
   try {
-    return new QuantisedTensors(held, quantisation);
+    return 'storedGroup' in quantisation ? new QuantisedTensors(held, quantisation) : new Fp8Tensors(held);
   } catch (fault) {
     held.dispose();
     throw fault;
@@ -96,7 +97,7 @@ const SEPARATE_CONFIGS = [
 ] as const;
 
 function withQuantisation(file: JsonFile, directory: string): JsonFile {
-  if (file.has('quantization_config')) return file;
+  if (file.has('quantization_config') || file.has('compression_config')) return file;
   const found = SEPARATE_CONFIGS.find(([name]) => isThere(join(directory, name)));
   if (found === undefined) return file;
   const [name, method] = found;

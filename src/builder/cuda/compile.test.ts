@@ -151,19 +151,25 @@ test.skipIf(compiler === undefined).each(CACHES)(
 );
 
 const TRIALS = [
-  ['sm_90a', 'bf16', 'int4'],
-  ['sm_80', 'f16', 'int4'],
-  ['sm_90a', 'f16', 'int8'],
-  ['sm_90a', 'bf16', 'dense'],
-  ['sm_80', 'f16', 'int8'],
-  ['sm_80', 'bf16', 'dense'],
+  { arch: 'sm_90a', dtype: 'bf16', weights: 'int4' },
+  { arch: 'sm_80', dtype: 'f16', weights: 'int4' },
+  { arch: 'sm_90a', dtype: 'f16', weights: 'int8' },
+  { arch: 'sm_90a', dtype: 'f16', weights: 'fp8' },
+  { arch: 'sm_90a', dtype: 'f16', weights: 'fp8', inputBits: 8 },
+  { arch: 'sm_90a', dtype: 'bf16', weights: 'int8', inputBits: 8 },
+  { arch: 'sm_90a', dtype: 'bf16', weights: 'fp8' },
+  { arch: 'sm_80', dtype: 'bf16', weights: 'fp8' },
+  { arch: 'sm_90a', dtype: 'bf16', weights: 'dense' },
+  { arch: 'sm_80', dtype: 'f16', weights: 'int8' },
+  { arch: 'sm_80', dtype: 'bf16', weights: 'dense' },
 ] as const;
 
 test.skipIf(compiler === undefined).each(TRIALS)(
-  `what the tuner tries on %s in %s with %s weights compiles [${compilerOrNeed}]`,
-  (arch, dtype, weights) => {
+  `what the tuner tries for %o compiles [${compilerOrNeed}]`,
+  ({ arch, ...choice }) => {
+    const { dtype, weights } = choice;
     const target = parseArchitecture(arch);
-    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, dtype, weights }), target, 2048);
+    const problems = linearProblems(benchmarkPlan({ shape: LLAMA2, ...choice }), target, 2048);
     const { computeCapability } = target;
     const candidates = (problem: CudaLinearProblem) => [
       chooseLinear(problem, target),
@@ -178,7 +184,8 @@ test.skipIf(compiler === undefined).each(TRIALS)(
         candidates(problem).flatMap((config) => methodOf(config).kernel(config, problem)?.name ?? []),
       ),
     );
-    expect(new Set(Object.keys(parseResourceReport(log)))).toEqual(names);
+    const found = Object.keys(parseResourceReport(log)).filter((name) => !name.startsWith('round_input'));
+    expect(new Set(found)).toEqual(names);
   },
   300_000,
 );

@@ -104,7 +104,7 @@ function checkInputs({ ops }: KernelRequest['plan'], { computeCapability }: Cuda
   if (!isRounded || hasWarpgroupProducts(computeCapability)) return;
   throw new AloftError(
     'UNSUPPORTED',
-    `${architectureName(computeCapability)} has no kernels for activations of 8 bits, sm_90a has; build without --int8_activations.`,
+    `${architectureName(computeCapability)} has no kernels for activations of 8 bits, sm_90a has; build without --int8_activations or --fp8_activations.`,
   );
 }
 

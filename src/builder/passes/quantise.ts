@@ -1,5 +1,6 @@
 import type { LinearOp, Plan, PlanWeight, WeightName } from '../../plan/plan.js';
 import type { QuantisedFormat } from '../../plan/weight-format.js';
+import { listsModuleOf } from '../quantised/module-names.js';
 
 /** Parts of a model that can be stored quantised. TensorRT-LLM's weight-only quantisation takes `layers` alone. */
 export type QuantisedPart = 'layers' | 'lm_head' | 'embedding';
@@ -10,7 +11,7 @@ export interface Quantisation {
   readonly parts: ReadonlySet<QuantisedPart>;
   /** Bits that inputs of the quantised layers may be rounded to; absent: none. */
   readonly inputBits?: 8;
-  /** Modules of a checkpoint whose weights stay dense, by their names or the last words of them. Absent: none. */
+  /** Modules of a checkpoint whose weights stay dense, as its configuration lists them. Absent: none. */
   readonly except?: readonly string[];
   /** The only modules whose weights are quantised. Absent: all. */
   readonly only?: readonly string[];
@@ -42,7 +43,7 @@ export function quantise(plan: Plan, quantisation: Quantisation | null): Plan {
 /** Whether the modules that a weight comes from are quantised. */
 function isConverted({ source }: PlanWeight, { except, only }: Quantisation): boolean {
   const isOneOf = (modules: readonly string[]): boolean =>
-    source.parts.some(({ tensor }) => modules.some((name) => `.${tensor}.`.includes(`.${name}.`)));
+    source.parts.some(({ tensor }) => listsModuleOf(tensor, modules));
   return !isOneOf(except ?? []) && (only === undefined || isOneOf(only));
 }
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { int4Format } from '../../plan/weight-format.js';
+import { FP8_PER_CHANNEL, int4Format } from '../../plan/weight-format.js';
 import { JsonFile } from '../checkpoint/json-file.js';
 import { parseModelConfig } from '../checkpoint/model-config.js';
 import { chosenQuantisation, type QuantisationChoice } from '../quantisation-choice.js';
+import { listsModuleOf } from './module-names.js';
 import { faultOf } from '../testing/fault.js';
 import { TINY_CONFIG } from '../testing/tiny-checkpoint.js';
 
@@ -13,6 +14,22 @@ const parse = (quantization_config?: Fields) =>
   );
 
 const AWQ = { quant_method: 'awq', bits: 4, group_size: 128, version: 'gemm', zero_point: true };
+const FP8 = { quant_method: 'fp8', activation_scheme: 'dynamic' };
+/** compressed-tensors, with what its only group has in other ways. */
+function compressed(group: Fields = {}, more: Fields = {}): Fields {
+  const number = { num_bits: 8, type: 'float', symmetric: true };
+  const weights = { ...number, strategy: 'channel', dynamic: false };
+  const inputs = { ...number, strategy: 'token', dynamic: true };
+  const whole = { targets: ['Linear'], weights, input_activations: inputs, output_activations: null };
+  return {
+    quant_method: 'compressed-tensors',
+    format: 'float-quantized',
+    config_groups: { group_0: { ...whole, ...group } },
+    ignore: ['lm_head'],
+    ...more,
+  };
+}
+const NUMBER = { num_bits: 8, type: 'float', strategy: 'tensor' };
 const GPTQ = { quant_method: 'gptq', bits: 4, group_size: 128 };
 
 test.each<[Fields, Fields]>([
@@ -50,6 +67,21 @@ test.each<[Fields, Fields]>([
     { ...GPTQ, modules_in_block_to_quantize: [['self_attn.q_proj'], ['mlp.down_proj']] },
     { only: ['self_attn.q_proj', 'mlp.down_proj'] },
   ],
+  [
+    { ...FP8, ignored_layers: ['lm_head'] },
+    { method: 'fp8', format: FP8_PER_CHANNEL, parts: new Set(['layers']), except: ['lm_head'] },
+  ],
+  [{ quant_method: 'fp8', modules_to_not_convert: ['a'], ignored_layers: null }, { except: ['a'] }],
+  [
+    compressed(),
+    {
+      method: 'compressed-tensors',
+      format: FP8_PER_CHANNEL,
+      parts: new Set(['layers', 'lm_head']),
+      except: ['lm_head', 'embed_tokens', 'word_embeddings'],
+    },
+  ],
+  [compressed({ weights: NUMBER, input_activations: null }), { method: 'compressed-tensors' }],
 ])('reads %j', (fields, expected) => {
   expect(parse(fields).quantisation).toMatchObject(expected);
 });
@@ -68,8 +100,32 @@ test.each<[Fields, RegExp]>([
   [{ ...GPTQ, checkpoint_format: 'marlin' }, /GPTQ's arrangement 'marlin'/],
   [{ ...GPTQ, dynamic: { '-:.*mlp.*': {} } }, /modules that are quantised in different ways/],
   [{ ...AWQ, version: 'gemv' }, /AWQ's arrangement 'gemv'/],
-  [{ quant_method: 'compressed-tensors' }, /weights quantised by compressed-tensors/],
-  [{ quant_method: 'fp8' }, /weights quantised by fp8/],
+  [{ quant_method: 'bitsandbytes' }, /weights quantised by bitsandbytes/],
+  [
+    { ...FP8, weight_block_size: [128, 128] },
+    /scales of blocks of weights \('weight_block_size'\), which is not/,
+  ],
+  [
+    { ...FP8, activation_scheme: 'static' },
+    /inputs that are rounded with scales of the checkpoint \('activation/,
+  ],
+  [{ ...FP8, fmt: 'e5m2' }, /FP8 numbers of the type e5m2/],
+  [{ ...FP8, kv_cache_scheme: NUMBER }, /scales of the KV cache \('kv_cache_scheme'\)/],
+  [compressed({}, { format: 'pack-quantized' }), /the format 'pack-quantized' of compressed-tensors/],
+  [compressed({}, { format: 'nvfp4-pack-quantized' }), /the format 'nvfp4-pack-quantized'/],
+  [compressed({}, { config_groups: {} }), /quantised in 0 ways \('config_groups'\)/],
+  [compressed({ targets: ['re:.*mlp.*'] }), /weights of some modules alone \('targets' re:\.\*mlp/],
+  [compressed({ weights: null }), /dense weights by rounded inputs/],
+  [compressed({ weights: { ...NUMBER, strategy: 'block' } }), /scales of blocks of weights/],
+  [compressed({ weights: { ...NUMBER, strategy: 'group' } }), /weights with a scale for each 'group'/],
+  [compressed({ weights: { ...NUMBER, type: 'int' } }), /weights of the type int with 8 bits/],
+  [compressed({ weights: { ...NUMBER, symmetric: false } }), /weights with zeros/],
+  [
+    compressed({ input_activations: { ...NUMBER, dynamic: false } }),
+    /scales of the checkpoint \('dynamic' is/,
+  ],
+  [compressed({ output_activations: NUMBER }), /rounded results \('output_activations'\)/],
+  [compressed({}, { sparsity_config: { format: 'sparse-24-bitmask' } }), /sparse weights/],
   [{ bits: 4 }, /weights quantised by a method that it does not name/],
 ])('refuses %j', (fields, message) => {
   const fault = faultOf(() => parse(fields));
@@ -82,10 +138,33 @@ test.each<[Fields, RegExp]>([
   [{ quant_method: 'gptq' }, /'bits' is missing/],
   [{ ...GPTQ, sym: 'yes' }, /'sym' is "yes", but must be true or false/],
   [{ ...AWQ, modules_to_not_convert: [1] }, /'modules_to_not_convert' is \[1\], but must be a list of names/],
+  [
+    compressed({}, { ignore: ['re:(?P<layer>.*)'] }),
+    /'ignore' is .*, but must be a list of names or patterns/,
+  ],
 ])('says what is wrong with %j', (fields, message) => {
   const fault = faultOf(() => parse(fields));
   expect(fault.code).toBe('CHECKPOINT_CONFIG');
   expect(fault.message).toMatch(message);
+});
+
+test('names a module by its last words, or by a pattern from its beginning on', () => {
+  const tensor = 'model.layers.12.mlp.down_proj.weight';
+  for (const name of ['mlp.down_proj', 'layers.12', 're:.*down_proj$', 're:model\\.layers\\.1[0-9]'])
+    expect(listsModuleOf(tensor, ['other', name]), name).toBe(true);
+  for (const name of ['down', 'layers.1', 're:down_proj', 're:.*weight$'])
+    expect(listsModuleOf(tensor, [name]), name).toBe(false);
+});
+
+test('rounds inputs of FP8 weights alone', () => {
+  const rounded = { weights: 'checkpoint', inputBits: 8 } as const;
+  const fp8 = parse(FP8);
+  expect(chosenQuantisation(rounded, fp8)).toEqual({ ...fp8.quantisation, inputBits: 8 });
+  const messageOf = (fields?: Fields) => faultOf(() => chosenQuantisation(rounded, parse(fields))).message;
+  expect(messageOf(AWQ)).toMatch(
+    /--fp8_activations needs FP8 weights, but these are int4 per 128 inputs with zeros/,
+  );
+  expect(messageOf()).toMatch(/but these are dense\. Add --quantization fp8, or name an FP8 checkpoint/);
 });
 
 test('a build takes what the checkpoint has unless it is told otherwise', () => {

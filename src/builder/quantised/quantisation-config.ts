@@ -1,17 +1,23 @@
 /**
  * The part of a checkpoint's config.json that says how its weights are quantised: AWQ (written by AutoAWQ) and GPTQ (written by
- * AutoGPTQ, GPTQModel and optimum). Fields are facts of the formats, which vLLM and transformers read alike.
+ * AutoGPTQ, GPTQModel and optimum); FP8 is in fp8-config.ts. Fields are facts of the formats, which vLLM and transformers read
+ * alike.
  */
 import { AloftError } from '../../core/errors.js';
 import { int4Format, INT4_GROUPS, type Int4Group } from '../../plan/weight-format.js';
 import type { JsonFile } from '../checkpoint/json-file.js';
 import type { Quantisation, QuantisedPart } from '../passes/quantise.js';
+import { FP8_METHODS, fp8Quantisation, type Fp8Quantisation } from './fp8-config.js';
+import { moduleNames } from './module-names.js';
 
 export const METHOD_NAMES = ['awq', 'gptq'] as const;
 export type QuantisationMethod = (typeof METHOD_NAMES)[number];
 
 /** Weights that a checkpoint holds quantised, and how its tensors are to be read. */
-export interface CheckpointQuantisation extends Quantisation {
+export type CheckpointQuantisation = GroupedQuantisation | Fp8Quantisation;
+
+/** INT4 weights in groups. */
+export interface GroupedQuantisation extends Quantisation {
   readonly method: QuantisationMethod;
   /** Inputs that share a scale in the checkpoint, a multiple of the format's; null: whole rows. */
   readonly storedGroup: number | null;
@@ -19,11 +25,13 @@ export interface CheckpointQuantisation extends Quantisation {
   readonly zeroOffset: 0 | 1;
 }
 
-const REMEDY = 'Use one of AWQ or GPTQ with 4 bits, or the float16 or bfloat16 checkpoint.';
+const REMEDY =
+  'Use one of AWQ or GPTQ with 4 bits, of FP8 with a scale for each tensor or channel and none for inputs, or the float16 or bfloat16 checkpoint.';
 
 /** @throws {AloftError} UNSUPPORTED, CHECKPOINT_CONFIG */
 export function quantisationOf(file: JsonFile): CheckpointQuantisation | undefined {
-  const section = file.section('quantization_config');
+  // compressed-tensors had a name of its own for the section.
+  const section = file.section('quantization_config') ?? file.section('compression_config');
   if (section === undefined) return undefined;
   const refuse = (what: string): never => {
     throw new AloftError(
@@ -32,6 +40,8 @@ export function quantisationOf(file: JsonFile): CheckpointQuantisation | undefin
     );
   };
   const name = section.text('quant_method', 'a method that it does not name');
+  const fp8 = FP8_METHODS.find((one) => one === name);
+  if (fp8 !== undefined) return fp8Quantisation(fp8, section, refuse);
   const method = METHOD_NAMES.find((one) => one === name) ?? refuse(`weights quantised by ${name}`);
   const bits = section.count(section.has('w_bit') ? 'w_bit' : 'bits');
   if (bits !== 4) refuse(`weights of ${bits} bits`);
@@ -40,7 +50,7 @@ export function quantisationOf(file: JsonFile): CheckpointQuantisation | undefin
 
 type Refuse = (what: string) => never;
 
-function awq(section: JsonFile, refuse: Refuse): CheckpointQuantisation {
+function awq(section: JsonFile, refuse: Refuse): GroupedQuantisation {
   const version = section.text('version', 'gemm').toLowerCase();
   if (version !== 'gemm') refuse(`AWQ's arrangement '${version}'`);
   return {
@@ -52,7 +62,7 @@ function awq(section: JsonFile, refuse: Refuse): CheckpointQuantisation {
   };
 }
 
-function gptq(section: JsonFile, refuse: Refuse): CheckpointQuantisation {
+function gptq(section: JsonFile, refuse: Refuse): GroupedQuantisation {
   const format = section.text('checkpoint_format', 'gptq');
   if (format !== 'gptq' && format !== 'gptq_v2') refuse(`GPTQ's arrangement '${format}'`);
   if (Object.keys(section.section('dynamic')?.fields ?? {}).length > 0)
@@ -68,7 +78,7 @@ function gptq(section: JsonFile, refuse: Refuse): CheckpointQuantisation {
   };
 }
 
-type Grouping = Pick<CheckpointQuantisation, 'format' | 'storedGroup'>;
+type Grouping = Pick<GroupedQuantisation, 'format' | 'storedGroup'>;
 
 /** Groups of a multiple of ours are taken apart into ours, which have the same scales. */
 function grouping(section: JsonFile, field: string, hasZeros: boolean, refuse: Refuse): Grouping {
@@ -89,12 +99,4 @@ function inActOrder(section: JsonFile, grouped: Grouping): Grouping {
   const { format, storedGroup } = grouped;
   if (!section.flag('desc_act', false) || storedGroup === null) return grouped;
   return { format: { ...format, hasOrder: true }, storedGroup };
-}
-
-/** A list of names, or a list of such lists. */
-function moduleNames(section: JsonFile, field: string): readonly string[] {
-  if (!section.has(field)) return [];
-  const value = section.fields[field];
-  const names: unknown[] = Array.isArray(value) ? value.flat() : [value];
-  return names.every((name) => typeof name === 'string') ? names : section.fail(field, 'a list of names');
 }

@@ -4,7 +4,7 @@ import type { HostTensor } from '../../core/tensor.js';
 import { int4Format, type Int4Group } from '../../plan/weight-format.js';
 import type { TensorSource } from '../checkpoint/checkpoint.js';
 import { faultOf } from '../testing/fault.js';
-import type { CheckpointQuantisation } from './quantisation-config.js';
+import type { GroupedQuantisation } from './quantisation-config.js';
 import { QuantisedTensors } from './quantised-tensors.js';
 
 type Tensors = Readonly<Record<string, HostTensor>>;
@@ -32,8 +32,8 @@ const halves = (shape: readonly number[], values: readonly number[]): HostTensor
 const quantisation = (
   method: 'awq' | 'gptq',
   group: Int4Group,
-  more: Partial<CheckpointQuantisation> = {},
-): CheckpointQuantisation => ({
+  more: Partial<GroupedQuantisation> = {},
+): GroupedQuantisation => ({
   method,
   format: int4Format(group, true),
   storedGroup: group,

@@ -4,7 +4,7 @@ import { AloftError } from '../../core/errors.js';
 import type { HostTensor } from '../../core/tensor.js';
 import { formatText, groupsOf, hasOrder } from '../../plan/weight-format.js';
 import type { CodedTensor, TensorInfo, TensorSource } from '../checkpoint/checkpoint.js';
-import type { CheckpointQuantisation } from './quantisation-config.js';
+import type { GroupedQuantisation } from './quantisation-config.js';
 import { COLUMN_ORDERS, unpackColumns, unpackRows } from './unpack.js';
 
 const CODES = '.qweight';
@@ -20,14 +20,14 @@ interface Sizes {
 export class QuantisedTensors implements TensorSource {
   readonly names: readonly string[];
   readonly #inner: TensorSource;
-  readonly #quantisation: CheckpointQuantisation;
+  readonly #quantisation: GroupedQuantisation;
   /** By the name of the module. */
   readonly #sizes: ReadonlyMap<string, Sizes>;
   /** The module that was read last: ranks and the parts of a joined weight ask for it again. */
   #last: { readonly module: string; readonly coded: CodedTensor } | undefined;
 
   /** Disposes `inner` with itself. @throws {AloftError} TENSOR_MISSING, TENSOR_MISMATCH, UNSUPPORTED */
-  constructor(inner: TensorSource, quantisation: CheckpointQuantisation) {
+  constructor(inner: TensorSource, quantisation: GroupedQuantisation) {
     this.#inner = inner;
     this.#quantisation = quantisation;
     const modules = inner.names

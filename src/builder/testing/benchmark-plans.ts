@@ -14,7 +14,7 @@ import type { Stream } from '../../device/cuda/stream.js';
 import { cudaSpecs } from '../../device/cuda/cuda-weight-layout.js';
 import { FILL_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { weightsOf } from '../../plan/operands.js';
-import type { AttentionScores, Plan, PlanWeight } from '../../plan/plan.js';
+import type { AttentionScores, LinearOp, Plan, PlanWeight } from '../../plan/plan.js';
 import {
   elementOf,
   type FormatName,
@@ -26,19 +26,22 @@ export interface PlanChoice {
   readonly shape: LlamaShape;
   readonly dtype: 'f16' | 'bf16';
   readonly weights: 'dense' | FormatName;
+  /** As in {@link LinearOp}. */
+  readonly inputBits?: LinearOp['inputBits'];
   /** Default: one rank. */
   readonly ranks?: { readonly rank: number; readonly worldSize: number };
   /** Gives hidden states. Default: logits. */
   readonly embeds?: boolean;
 }
 
-export function benchmarkPlan({ shape, dtype, weights, ranks, embeds = false }: PlanChoice): Plan {
+export function benchmarkPlan({ shape, dtype, weights, inputBits, ranks, embeds = false }: PlanChoice): Plan {
   const config = parseModelConfig(new JsonFile('random weights', configFields(shape)));
   const definition = modelFileFor(config.architecture, 'random weights').define(config, dtype);
   const plan = embeds ? hiddenStates(definition.plan) : definition.plan;
   const fused = fuse(shard({ ...definition, plan }, ranks?.rank ?? 0, ranks?.worldSize ?? 1));
   const format = QUANTISED_FORMATS.get(weights);
-  return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']) });
+  const inputs = inputBits === undefined ? {} : { inputBits };
+  return quantise(fused, format === undefined ? null : { format, parts: new Set(['layers']), ...inputs });
 }
 
 /** The plan with what Gemma's layers have beside the ops of LLaMA. */
@@ -108,10 +111,12 @@ export interface DeviceWeights {
 
 const WEIGHT_AMPLITUDE = 0.034; // uniform with the deviation of a freshly initialised model, 0.02
 const INT8_SCALE = 0.02 / 73; // of uniform values in [-127, 127]
+const FP8_SCALE = 0.02 / 0.62; // of E4M3 below 2 with uniform bits
 const INT4_SCALES = 0x1c711c71; // f16 of 0.02 / 4.61, the deviation of uniform values in [-8, 7], twice
 
 function fillKernel(dtype: DType, format: WeightFormat): string {
   if (elementOf(format) === 'int4') return 'fill_int4';
+  if (elementOf(format) === 'fp8') return 'fill_fp8';
   return dtype === 'u8' || dtype === 'i8' ? 'fill_int8' : 'fill_act';
 }
 
@@ -127,7 +132,7 @@ export function drawWeights(gpu: Gpu, kernels: Kernels, stream: Stream, plan: Pl
       addresses.set(spec.name, address);
       byteLength += bytes;
       if (use === 'vector') fillVector(stream, plan, address, bytes);
-      else if (spec.dtype === 'f32') fillScales(gpu, address, bytes);
+      else if (spec.dtype === 'f32') fillScales(gpu, address, bytes, plan.weights[name]!.format);
       else {
         const tileWords = spec.shape.at(-1)! / 4;
         const fields = { words: Math.floor(bytes / 4), tileWords, scales: INT4_SCALES };
@@ -149,6 +154,7 @@ function fillVector(stream: Stream, plan: Plan, address: number, bytes: number):
   stream.fillWords(address, plan.activationDtype === 'bf16' ? ONES_BF16 : ONES_F16, bytes / 4);
 }
 
-function fillScales(gpu: Gpu, address: number, bytes: number): void {
-  gpu.upload(address, new Float32Array(bytes / 4).fill(INT8_SCALE));
+function fillScales(gpu: Gpu, address: number, bytes: number, format: WeightFormat): void {
+  const scale = elementOf(format) === 'fp8' ? FP8_SCALE : INT8_SCALE;
+  gpu.upload(address, new Float32Array(bytes / 4).fill(scale));
 }

@@ -75,7 +75,8 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
       const rowMajor = allocateHost(rows * columns);
       try {
         const report = packRows(source, weight, { ...target, weight: rowMajor.address });
-        tile({ source: rowMajor.address, rows, columns, target: address! });
+        const { codeOffset: offset } = tiles;
+        tile({ source: rowMajor.address, rows, columns, offset, target: address! });
         return report;
       } finally {
         rowMajor.dispose();
@@ -91,7 +92,7 @@ function tilesOf(format: WeightFormat, use: WeightUse): StoredWeights | undefine
   return stored.isTiled ? stored : undefined;
 }
 
-/** Shapes of the stored tensors; int8 weights have an f32 scale per row, scales of groups lie in the tiles. */
+/** Shapes of the stored tensors; int8 and fp8 weights have an f32 scale per row, scales of groups lie in the tiles. */
 export function cudaSpecs(
   name: WeightName,
   { shape, format }: PlanWeight,

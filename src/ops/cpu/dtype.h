@@ -1,5 +1,5 @@
-// Conversions between f32 and the 16-bit formats, by integer arithmetic without branches so that loops over them become
-// vector code at every instruction-set level. Rounding is to nearest even.
+// Conversions between f32 and the formats of 16 and 8 bits, by integer arithmetic without branches so that loops over
+// them become vector code at every instruction-set level. Rounding is to nearest even.
 #pragma once
 #include "api.h"
 #include <cstring>
@@ -49,6 +49,23 @@ ALOFT_INLINE uint16_t floatToBfloat16(float value) {
   const uint32_t bits = bitsOfFloat(value);
   const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
   return static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16) | 0x40 : rounded);
+}
+
+// FP8 E4M3, beyond 448 is 448. Not for NaN.
+ALOFT_INLINE uint8_t floatToE4m3(float value) {
+  const uint32_t bits = bitsOfFloat(value), magnitude = bits & 0x7fffffff;
+  // Adding 2^14 leaves the count of 2^-9 steps, the step of subnormal numbers, rounded to even, in the low bits.
+  const uint32_t subnormal = bitsOfFloat(floatOfBits(magnitude) + 0x1p14f) - 0x46800000;
+  const uint32_t normal = (magnitude + 0x7ffff + ((magnitude >> 20) & 1) - 0x3c000000) >> 20;
+  const uint32_t code = magnitude < 0x3c800000 ? subnormal : normal;
+  return static_cast<uint8_t>((code < 0x7e ? code : 0x7e) | (bits >> 24 & 0x80));
+}
+
+// Not for NaN.
+ALOFT_INLINE float e4m3ToFloat(uint8_t code) {
+  // The multiplication moves the exponent's bias from 7 to 127 and makes subnormal numbers normal.
+  const uint32_t magnitude = bitsOfFloat(floatOfBits(static_cast<uint32_t>(code & 0x7f) << 20) * 0x1p120f);
+  return floatOfBits(magnitude | static_cast<uint32_t>(code & 0x80) << 24);
 }
 
 // `count` elements to f32. The source need not be aligned: checkpoint files do not promise it.

@@ -11,7 +11,7 @@ __device__ __forceinline__ u32 mix(u32 x) {
 
 struct FillArgs {
   u32* out;         // [words]
-  u64 words;        // two activations or four int8 weights each
+  u64 words;        // two activations, or four int8 or fp8 weights each
   float amplitude;  // of activations
   int seed;
   int tileWords, scales;  // words of an int4 tile, and a pair of f16 scales
@@ -36,6 +36,12 @@ extern "C" __global__ void fill_int8(const FillArgs a) {
     const u32 bits = random_bits(a, i);
     a.out[i] = bits | ((bits & 0x7f7f7f7fu) == 0 ? 0x01010101u : 0u);
   }
+}
+
+// E4M3 below 2, so that no code is NaN.
+extern "C" __global__ void fill_fp8(const FillArgs a) {
+  for (u64 i = blockIdx.x * (u64)blockDim.x + threadIdx.x; i < a.words; i += (u64)gridDim.x * blockDim.x)
+    a.out[i] = random_bits(a, i) & 0xbfbfbfbfu;
 }
 
 // Tiles of int4 weights in groups without zeros: 256 words of nibbles, then scales.

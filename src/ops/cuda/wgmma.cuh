@@ -1,5 +1,5 @@
 // Asynchronous products of a warpgroup, compute capability 9.0 (`wgmma`): 64 rows, sums in registers; activations with
-// f32 sums and a k of 16, or bytes with integer sums and a k of 32.
+// f32 sums and a k of 16, or bytes with integer sums, or E4M3 with f32 sums, and a k of 32.
 //
 // Sums and operands of a requested product belong to the tensor cores until a wait. The compiler knows that of the
 // instructions themselves; `hold` keeps it from moving what uses the sums across a wait or a request. Where it does not
@@ -156,4 +156,29 @@ __device__ __forceinline__ void wgmma_rows(int (&sums)[128], const u32 (&a)[4], 
                                "%131", "%132")
                : WGMMA_INTS64(sums, 0), WGMMA_INTS64(sums, 64)
                : WGMMA_OPERANDS);
+}
+
+// The same in E4M3; `add` 0 overwrites the sums.
+// clang-format off: an instruction's text stays in one piece.
+#define WGMMA_ADD_E4M3(columns, names, a0, a1, a2, a3, matrix, add)                         \
+  "{.reg .pred p; setp.ne.b32 p, " add ", 0;\n"                                             \
+  "wgmma.mma_async.sync.aligned.m64n" columns "k32.f32.e4m3.e4m3 "                          \
+  "{" names "}, {" a0 "," a1 "," a2 "," a3 "}, " matrix ", p, 1, 1;}"
+// clang-format on
+
+__device__ __forceinline__ void wgmma_e4m3(float (&sums)[32], const u32 (&a)[4], u64 b, int add) {
+  asm volatile(WGMMA_ADD_E4M3("64", WGMMA_NAMES32, "%32", "%33", "%34", "%35", "%36", "%37")
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16)
+               : WGMMA_OPERANDS, "r"(add));
+}
+__device__ __forceinline__ void wgmma_e4m3(float (&sums)[48], const u32 (&a)[4], u64 b, int add) {
+  asm volatile(WGMMA_ADD_E4M3("96", WGMMA_NAMES30 WGMMA_TEN(3) "%40,%41,%42,%43,%44,%45,%46,%47", "%48", "%49", "%50",
+                              "%51", "%52", "%53")
+               : WGMMA_SUMS16(sums, 0), WGMMA_SUMS16(sums, 16), WGMMA_SUMS16(sums, 32)
+               : WGMMA_OPERANDS, "r"(add));
+}
+__device__ __forceinline__ void wgmma_e4m3(float (&sums)[64], const u32 (&a)[4], u64 b, int add) {
+  asm volatile(WGMMA_ADD_E4M3("128", WGMMA_NAMES64, "%64", "%65", "%66", "%67", "%68", "%69")
+               : WGMMA_SUMS64(sums, 0)
+               : WGMMA_OPERANDS, "r"(add));
 }

@@ -39,7 +39,7 @@ struct ExpertWeights {
     const int64_t rows = expert * outCount;
     const uint64_t tiles = weight + rows / tileRows * tileBytes(format, paddedInput(format, inCount));
     const int64_t groups = group == 0 ? 0 : (inCount + group - 1) / group;
-    const uint64_t offset = format == LinearFormat::int8 ? rows * 4 : 0;
+    const uint64_t offset = format == LinearFormat::int8 || format == LinearFormat::fp8 ? rows * 4 : 0;
     aloft_linear(pool, static_cast<int>(format), group, tokens, inCount, outCount, mostInputBits,
                  reinterpret_cast<uintptr_t>(x), tiles, scale + offset + rows * groups * 2, sum + offset,
                  zero == 0 ? 0 : zero + rows * groups, 0, 0, reinterpret_cast<uintptr_t>(out));

@@ -10,7 +10,13 @@ import {
   NAMED_FORMATS,
   type QuantisedFormat,
 } from '../../plan/weight-format.js';
-import { quantiseGroups, quantiseRow, restoreGroups } from '../linear/reference.js';
+import {
+  quantiseFp8Row,
+  quantiseGroups,
+  quantiseRow,
+  restoreFp8,
+  restoreGroups,
+} from '../linear/reference.js';
 import { relativeError } from '../testing/compare.js';
 import { ROUTE_TOLERANCE } from './contract.js';
 import { bindExpertDown, bindExpertGateUp, bindRoute } from './cpu.js';
@@ -18,7 +24,7 @@ import { expertDownReference, expertGateUpReference, routeReference } from './re
 
 const [EXPERTS, PER_TOKEN, HIDDEN, INTER] = [5, 3, 48, 40];
 /** As for linear: f32 sums in another order; INT8 activations of 16 bits. */
-const TOLERANCE = { f32: 1e-5, int8: 2e-3, int4_g32: 2e-3, int4_g32_zeros: 2e-3 } as const;
+const TOLERANCE = { f32: 1e-5, int8: 2e-3, fp8: 1e-5, int4_g32: 2e-3, int4_g32_zeros: 2e-3 } as const;
 
 function routesOf(tokenCount: number): Matrix {
   const logits = randomMatrix(tokenCount, EXPERTS, seededRandom(tokenCount));
@@ -37,6 +43,7 @@ function stored(weight: Matrix, name: FormatName): Matrix {
 
 function restoredRow(row: Float32Array, format: QuantisedFormat): Float32Array {
   if (format.group !== null) return restoreGroups(quantiseGroups(row, format));
+  if (format.element === 'fp8') return restoreFp8(quantiseFp8Row(row));
   const { quantised, scale } = quantiseRow(row);
   return Float32Array.from(quantised, (value) => value * scale);
 }

@@ -25,7 +25,7 @@ const LAYER_SHAPES = [
 ] as const;
 const LAYER_COUNT = 22;
 const TOKEN_COUNTS = [1, 16, 512];
-const FORMATS = ['int4', 'int8', 'f16', 'bf16', 'f32'] as const;
+const FORMATS = ['int4', 'int8', 'fp8', 'f16', 'bf16', 'f32'] as const;
 
 const [threads, level, ...formats] = process.argv.slice(2);
 const isa = ISA_LEVELS.find((name) => name === level);

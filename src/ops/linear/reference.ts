@@ -1,11 +1,17 @@
-/** The specification of linear, in scalar code. Kernels may change the order of f32 sums of dense weights, never integers. */
-import { floatToHalf, halfToFloat, roundHalfToEven } from '../../core/dtype.js';
+/** The specification of linear, in scalar code. Kernels may change the order of f32 sums of dense and fp8 weights, never integers. */
+import { e4m3ToFloat, floatToE4m3, floatToHalf, halfToFloat, roundHalfToEven } from '../../core/dtype.js';
 import { groupsOf, type QuantisedFormat } from '../../plan/weight-format.js';
 import { rowOf, zeroMatrix, type Matrix } from '../matrix.js';
 
 /** One output channel's 8-bit weights: values = quantised * scale. */
 export interface QuantisedRow {
   readonly quantised: Int8Array;
+  readonly scale: number;
+}
+
+/** One output channel's E4M3 weights: values = number * scale. */
+export interface Fp8Row {
+  readonly codes: Uint8Array;
   readonly scale: number;
 }
 
@@ -29,6 +35,8 @@ interface QuantisedToken {
 const MAX_ACTIVATION = { 8: 127, 16: 32639 } as const;
 type InputBits = keyof typeof MAX_ACTIVATION;
 
+const LARGEST_E4M3 = 448;
+
 const SMALLEST_MAXIMUM = 1e-30; // the inverse of a smaller one is not finite in f32
 
 function largestMagnitude(values: Float32Array): number {
@@ -46,6 +54,20 @@ export function quantiseRow(row: Float32Array): QuantisedRow {
   const clamp = (q: number): number => Math.max(-127, Math.min(127, q));
   const quantised = Int8Array.from(row, (value) => clamp(roundHalfToEven(Math.fround(value * inverse))));
   return { quantised, scale: Math.fround(largest / 127) };
+}
+
+/** Symmetric per output channel: scale = max|w| / 448, code = w / scale rounded to E4M3. */
+export function quantiseFp8Row(row: Float32Array): Fp8Row {
+  const largest = largestMagnitude(row);
+  if (largest < SMALLEST_MAXIMUM) return { codes: new Uint8Array(row.length), scale: 0 };
+  const inverse = Math.fround(LARGEST_E4M3 / largest);
+  const codes = Uint8Array.from(row, (value) => floatToE4m3(Math.fround(value * inverse)));
+  return { codes, scale: Math.fround(largest / LARGEST_E4M3) };
+}
+
+/** The values that a row of E4M3 stands for. */
+export function restoreFp8({ codes, scale }: Fp8Row): Float32Array {
+  return Float32Array.from(codes, (code) => e4m3ToFloat(code) * scale);
 }
 
 /** Magnitudes of the code that a group's largest value is to have, without zeros. */
@@ -210,6 +232,42 @@ export function linearGroupedReference(
     }
   }
   return out;
+}
+
+/**
+ * The same with fp8 weights as the vector levels of the CPU compute it, bit by bit: f32 multiply-adds, each rounded once, over the
+ * inputs in order; the sum is multiplied by the channel's scale. Inputs are taken as they are: floats of 4 bits need no integers.
+ */
+export function linearFp8Reference(x: Matrix, weight: readonly Fp8Row[], bias?: Float32Array): Matrix {
+  const out = zeroMatrix(x.rowCount, weight.length);
+  for (const [o, { codes, scale }] of weight.entries()) {
+    const numbers = Float32Array.from(codes, e4m3ToFloat);
+    for (let t = 0; t < x.rowCount; t++) {
+      const token = rowOf(x, t);
+      let sum = 0;
+      for (let i = 0; i < numbers.length; i++) sum = multiplyAdd(token[i]!, numbers[i]!, sum);
+      const scaled = Math.fround(sum * scale);
+      out.data[t * weight.length + o] = bias === undefined ? scaled : scaled + bias[o]!;
+    }
+  }
+  return out;
+}
+
+const wide = new DataView(new ArrayBuffer(8));
+/** Bits of a double that an f32 does not have, and their value halfway between two f32. */
+const REST_BITS = 0x1fffffff;
+const HALFWAY = 0x10000000;
+
+/** f32 a * b + c, rounded once. The product is exact in a double; its sum is rounded twice, which matters halfway alone. */
+function multiplyAdd(a: number, b: number, c: number): number {
+  const product = a * b;
+  const sum = product + c;
+  const part = sum - product;
+  const lost = product - (sum - part) + (c - part);
+  if (lost === 0) return Math.fround(sum);
+  wide.setFloat64(0, sum);
+  const isHalfway = (wide.getUint32(4) & REST_BITS) === HALFWAY;
+  return Math.fround(isHalfway ? sum + Math.sign(lost) * Math.abs(sum) * 2 ** -52 : sum);
 }
 
 function groupDot(token: QuantisedToken, { group, codes, zeros }: GroupedRow, g: number): number {

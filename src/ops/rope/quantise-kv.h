@@ -1,19 +1,10 @@
 // Keys and values in 8 bits, with one scale a vector.
 #pragma once
+#include "ops/cpu/dtype.h"
 #include "ops/cpu/simd.h"
 #include "ops/cpu/step-view.h"
 
 namespace aloft::ALOFT_ISA {
-
-// f32 -> FP8 E4M3, round to nearest even; beyond 448 is 448. Not for NaN.
-inline uint8_t floatToE4m3(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value), magnitude = bits & 0x7fffffff;
-  // Adding 2^14 leaves the count of 2^-9 steps, the step of subnormal numbers, rounded to even, in the low bits.
-  const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0x1p14f) - 0x46800000;
-  const uint32_t normal = (magnitude + 0x7ffff + ((magnitude >> 20) & 1) - 0x3c000000) >> 20;
-  const uint32_t code = magnitude < 0x3c800000 ? subnormal : normal;
-  return static_cast<uint8_t>((code < 0x7e ? code : 0x7e) | (bits >> 24 & 0x80));
-}
 
 // Takes the scale of a vector and stores its elements; the largest magnitude becomes the largest code.
 struct Quantiser {

@@ -11,8 +11,8 @@ export interface LinearOp {
   readonly bias: WeightName | null;
   readonly out: BufferName;
   /**
-   * Rows of x may be rounded to integers of this many bits, with a scale for each row, in steps of many rows, where that is
-   * faster. Weights are int8. Absent: x is taken as it is.
+   * Rows of x may be rounded to numbers of this many bits, integers for int8 weights and E4M3 for fp8, with a scale for each
+   * row, in steps of many rows, where that is faster. Absent: x is taken as it is.
    */
   readonly inputBits?: 8;
   /** Logits are f32 whatever the activations are. */

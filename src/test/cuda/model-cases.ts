@@ -5,6 +5,8 @@ import { LONG_LOAD, MIXED_LOAD, type Load } from './loads.js';
 import {
   BF16,
   F16,
+  FP8,
+  FP8_IN_BF16,
   GEMMA,
   GEMMA_INT8,
   HEADS_OF_128,
@@ -52,6 +54,9 @@ export const MODEL_CASES: readonly ModelCase[] = [
     useGraphs: false,
   },
   { name: 'int8, kernels for compute capability 8.0', shape: INT8, ...IN_F16, ...OLD },
+  { name: 'fp8', shape: FP8, ...IN_F16 },
+  { name: 'fp8, kernels for compute capability 8.0', shape: FP8, ...IN_F16, ...OLD },
+  { name: 'bf16 activations, fp8, not fused', shape: { ...FP8_IN_BF16, fused: false }, ...IN_BF16 },
   { name: 'int4', shape: INT4, ...IN_F16 },
   {
     name: 'int4, groups of 32, not fused, no graphs',

@@ -22,6 +22,8 @@ export const F16: TestModelShape = {
 
 export const INT8: TestModelShape = { ...F16, format: INT8_PER_CHANNEL };
 
+export const FP8: TestModelShape = { ...F16, format: NAMED_FORMATS.fp8 };
+
 /** Groups of 128 and of 32 inputs, the last of a row cut short. */
 export const INT4: TestModelShape = { ...F16, format: NAMED_FORMATS.int4 };
 export const INT4_G32: TestModelShape = { ...F16, format: NAMED_FORMATS.int4_g32 };
@@ -63,6 +65,8 @@ export const HEADS_OF_64: TestModelShape = {
 };
 
 /** Rows of several tiles of int4, and bf16 activations. */
+export const FP8_IN_BF16: TestModelShape = { ...BF16, format: FP8.format };
+
 export const INT4_IN_BF16: TestModelShape = {
   ...BF16,
   format: INT4.format,

@@ -1,6 +1,6 @@
 /**
- * Measures the CUDA device: `node dist/tools/cuda/speed.bench.js [--library-path DIR] [--out FILE] [--filter int8|int4|f16]`. Prints a
- * line for each result and writes all of them as JSON.
+ * Measures the CUDA device: `node dist/tools/cuda/speed.bench.js [--library-path DIR] [--out FILE] [--filter int8|int4|fp8|f16]`. Prints
+ * a line for each result and writes all of them as JSON.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -37,11 +37,17 @@ const WORK = [
 const LAYER_FLOPS = 2 * 32 * 202_375_168;
 
 const results: Record<string, readonly BatchResult[]> = {};
-for (const weights of ['dense', 'int8', 'int4'] as const) {
-  const word = weights === 'dense' ? 'f16' : weights;
-  if (flags.filter !== undefined && flags.filter !== word) continue;
+const MODELS = [
+  { word: 'f16', weights: 'dense' },
+  { word: 'int8', weights: 'int8' },
+  { word: 'int4', weights: 'int4' },
+  { word: 'fp8', weights: 'fp8' },
+  { word: 'fp8, inputs of 8 bits', weights: 'fp8', inputBits: 8 },
+] as const;
+for (const { word, ...weights } of MODELS) {
+  if (flags.filter !== undefined && !word.startsWith(flags.filter)) continue;
   const started = performance.now();
-  const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', weights } as const;
+  const choice = { shape: NAMED_SHAPES['llama2_7b']!, dtype: 'f16', ...weights } as const;
   const limits = { maxStepTokens: 8192, maxRows: 64, maxSequenceTokens: 4096, maxDeviceBytes: undefined };
   const executor = openRandomExecutor(choice, limits, { nvrtc, libraryPath });
   const name = `llama2_7b ${word}`;

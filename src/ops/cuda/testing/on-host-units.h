@@ -50,7 +50,7 @@ void bulk_copy_once(u32 target, const void* source, u32 bytes, u32 barrier, u64)
   bulk_copy(target, source, bytes, barrier);
 }
 
-// A map as host-kernels.ts writes it: of a matrix of 16-bit values in boxes of 64 columns, or of tiles of `size` bytes.
+// A map as host-kernels.ts writes it: of a matrix of values of `size` bytes in boxes of 128 bytes a row, or of tiles.
 struct alignas(64) TensorMap {
   const u8* base;
   int rows, columns, boxRows, boxColumns, size, unused[25];
@@ -60,12 +60,12 @@ static_assert(sizeof(TensorMap) == 128, "the size of a CUtensorMap");
 void box_copy(u32 target, const void* map, int column, int row, u32 barrier) {
   const TensorMap m = *(const TensorMap*)map;
   copy_later(target, m.boxRows * 128, 128, barrier, [=] {
-    for (int i = 0; i < m.boxRows * 64; i++) {
-      const int r = row + i / 64, c = column + i % 64;
-      const u32 line = target + i / 64 * 128, piece = (i % 64 / 8) ^ (line / 128 % 8);
+    for (int i = 0; i < m.boxRows * 128; i += m.size) {
+      const int r = row + i / 128, c = column + i % 128 / m.size;
+      const u32 line = target + i / 128 * 128, piece = (i % 128 / 16) ^ (line / 128 % 8);
       u16 value = 0;
-      if (r < m.rows && c < m.columns) memcpy(&value, m.base + ((size_t)r * m.columns + c) * 2, 2);
-      memcpy(memory + line + piece * 16 + i % 8 * 2, &value, 2);
+      if (r < m.rows && c < m.columns) memcpy(&value, m.base + ((size_t)r * m.columns + c) * m.size, m.size);
+      memcpy(memory + line + piece * 16 + i % 16, &value, m.size);
     }
   });
 }
@@ -157,6 +157,8 @@ u32 transpose_matrix(u32 pair) {
 
 void wgmma_begin() {}
 void wgmma_commit() {}
+template <int n>
+void hold(float (&)[n]) {}
 template <int pending>
 void wgmma_wait() {}
 template <int count>
@@ -184,4 +186,41 @@ void wgmma_rows(float (&sums)[SUMS], const u32 (&a)[4], u64 matrix) {
       for (int i = 0; i < SUMS; i++)
         lanes(lane).d[i] += (float)dot(rows[(i & 2) * 4 + lane / 4], columns[i / 4 * 8 + lane % 4 * 2 + (i & 1)]);
   });
+}
+
+// 32 k of bytes, of which `value` makes numbers.
+template <int SUMS, typename Sum, typename Value>
+void wgmma_bytes(Sum (&sums)[SUMS], const u32 (&a)[4], u64 matrix, const Value& value) {
+  struct {
+    Sum* d;
+    const u32* a;
+  } own{sums, a};
+  host::in_warp(own, [&](const auto& lanes) {
+    double rows[16][32], columns[SUMS * 2][32];
+    for (int lane = 0; lane < 32; lane++)
+      for (int i = 0; i < 16; i++)
+        rows[lane / 4 + i / 4 % 2 * 8][i / 8 * 16 + lane % 4 * 4 + i % 4] =
+            value((u8)(lanes(lane).a[i / 4] >> i % 4 * 8));
+    const u32 at = (u32)matrix << 4, box = at / 1024 * 1024, piece = at % 128 / 16;
+    for (int n = 0; n < SUMS * 2; n++)
+      for (int k = 0; k < 32; k++)
+        columns[n][k] = value(load_shared<u8>(box + n * 128 + ((piece + k / 16) ^ (n & 7)) * 16 + k % 16));
+    for (int lane = 0; lane < 32; lane++)
+      for (int i = 0; i < SUMS; i++) {
+        double sum = 0;
+        for (int k = 0; k < 32; k++)
+          sum += rows[(i & 2) * 4 + lane / 4][k] * columns[i / 4 * 8 + lane % 4 * 2 + (i & 1)][k];
+        lanes(lane).d[i] += (Sum)sum;
+      }
+  });
+}
+template <int SUMS>
+void wgmma_rows(int (&sums)[SUMS], const u32 (&a)[4], u64 matrix) {
+  wgmma_bytes(sums, a, matrix, [](u8 byte) { return (double)(int8_t)byte; });
+}
+template <int SUMS>
+void wgmma_e4m3(float (&sums)[SUMS], const u32 (&a)[4], u64 matrix, int add) {
+  if (!add)
+    for (float& sum : sums) sum = 0;
+  wgmma_bytes(sums, a, matrix, e4m3_value);
 }

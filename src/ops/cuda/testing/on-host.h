@@ -222,11 +222,44 @@ u32 multiply_add_pairs(u32 a, u32 b, u32 c) {
 }
 u32 multiply_pairs(u32 a, u32 b) { return multiply_add_pairs(a, b, 0); }
 u32 add_pairs(u32 a, u32 b) { return pack_act(act_low(a) + act_low(b), act_high(a) + act_high(b)); }
+void unpack8(const Vec16& v, float (&out)[8]) {
+  for (int i = 0; i < 8; i++) out[i] = act_to_float((u16)(v.w[i / 2] >> i % 2 * 16));
+}
 void dequantise4(u32 bytes, u32& low, u32& high) {
   const auto value = [&](int i) { return (int)(bytes >> i * 8 & 255) - 128; };
   low = pack_act(value(0), value(1));
   high = pack_act(value(2), value(3));
 }
+
+// ---- FP8 E4M3 ----
+
+double e4m3_value(u8 code) {
+  const int exponent = code >> 3 & 15, fraction = code & 7;
+  const double magnitude = exponent == 0 ? ldexp(fraction, -9) : ldexp(8 + fraction, exponent - 10);
+  return code & 0x80 ? -magnitude : magnitude;
+}
+// The nearest of all numbers, the even one of two.
+u8 e4m3_code(double value) {
+  u8 nearest = 0;
+  for (u8 code = 1; code < 0x7f; code++) {
+    const double more = fabs(e4m3_value(nearest) - fabs(value)) - fabs(e4m3_value(code) - fabs(value));
+    if (more > 0 || (more == 0 && code % 2 == 0)) nearest = code;
+  }
+  return nearest | (value < 0 ? 0x80 : 0);
+}
+void widen4(u32 bytes, u32& low, u32& high) {
+  const auto value = [&](int i) { return e4m3_value((u8)(bytes >> i * 8)); };
+  low = pack_act(value(0), value(1));
+  high = pack_act(value(2), value(3));
+}
+u32 pack_e4m3(float low, float high) { return e4m3_code(low) | (u32)e4m3_code(high) << 8; }
+
+// ---- arithmetic ----
+
+u32 __vmaxu2(u32 a, u32 b) { return max(a & 0xffff, b & 0xffff) | max(a >> 16, b >> 16) << 16; }
+int __float2int_rn(float value) { return (int)nearbyintf(value); }
+float __fmul_rn(float a, float b) { return a * b; }
+float __fdiv_rn(float a, float b) { return a / b; }
 
 // ---- memory ----
 

@@ -25,7 +25,7 @@ export type CpuLinear = (tokenCount: number, x: number, out: number) => void;
 
 /**
  * Binds a weight to the kernel of its format. Quantised ones give a token the same bits at every level and in every batch
- * (see reference.ts); f32, f16 and bf16 give the same bits in every batch at one level.
+ * (see reference.ts), but for fp8; f32, f16, bf16 and fp8 give the same bits in every batch at one level.
  * @param pool handle of the pool to run on
  */
 export function bindLinear(library: NativeLibrary, pool: number): (weight: CpuLinearWeight) => CpuLinear {
@@ -137,9 +137,9 @@ function packReport([squaredError, squaredSum, overflowCount, nonFiniteCount]: F
 
 /** A quantised weight as every packer takes it, by address. */
 interface GroupedCodes {
-  /** [rows, columns] i8, row-major. */
+  /** [rows, columns] i8 or E4M3, row-major. */
   readonly codes: number;
-  /** [rows, groups], f16 of int4 and f32 of int8. */
+  /** [rows, groups], f16 of int4 and f32 of int8 and fp8. */
   readonly scales: number;
   /** [rows, groups] u8; 0 in a format without zeros. */
   readonly zeros: number;
@@ -160,7 +160,7 @@ export function bindGroupQuantiser(library: NativeLibrary, pool: number): GroupQ
   };
 }
 
-/** A matrix that is quantised: i8 codes, row by row, and the scales and zeros of its format, by address. */
+/** A matrix that is quantised: codes, row by row, and the scales and zeros of its format, by address. */
 export interface SourceCodes extends GroupedCodes {
   /** [columns] i32: the input of each code; 0 where codes lie in the order of inputs. */
   readonly order: number;
@@ -173,8 +173,8 @@ export function bindCodePacker(
   library: NativeLibrary,
   pool: number,
 ): (source: SourceCodes, target: PackTarget) => void {
-  const packInt8 = library.bind(
-    'void aloft_linear_pack_codes(uint64_t pool, int tiled, uint64_t codes, uint64_t scales, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t sum)',
+  const packRows = library.bind(
+    'void aloft_linear_pack_codes(uint64_t pool, int tiled, int format, uint64_t codes, uint64_t scales, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t sum)',
   );
   const packGroups = library.bind(
     'void aloft_linear_pack_groups(uint64_t pool, int64_t group, uint64_t codes, uint64_t scales, uint64_t zeros, uint64_t sourceOrder, int64_t sourceRows, int64_t in, int64_t out, uint64_t weight, uint64_t scale, uint64_t zero, uint64_t order)',
@@ -184,7 +184,8 @@ export function bindCodePacker(
     const group = groupSize(format);
     if (group === 0) {
       const tiled = arrangement === 'tiles' ? 1 : 0;
-      packInt8(pool, tiled, codes, scales, rowCount, columnCount, outCount, weight, scale, sum);
+      const code = LINEAR_FORMAT_CODE[elementOf(format)];
+      packRows(pool, tiled, code, codes, scales, rowCount, columnCount, outCount, weight, scale, sum);
       return;
     }
     invariant(arrangement === 'tiles', () => 'groups lie in tiles alone');

@@ -1,6 +1,6 @@
-// Dense weights by multiply-add, at the vector width of the including file, which defines DENSE_NAME. Every output is
-// one chain of multiply-adds over the inputs in order, however many tokens there are, so a token's result does not
-// depend on the batch that it is in.
+// Dense and fp8 weights by multiply-add, at the vector width of the including file, which defines DENSE_NAME. Every
+// output is one chain of multiply-adds over the inputs in order, however many tokens there are, so a token's result
+// does not depend on the batch that it is in.
 #include "kernels.h"
 #include "vector.h"
 
@@ -8,9 +8,13 @@ namespace aloft {
 namespace {
 
 // Inputs that one pass of the inner loop takes from a tile.
-template <LinearFormat format> constexpr int inputStep = format == LinearFormat::bf16 ? 2 : 1;
-template <LinearFormat format> constexpr int64_t stepBytes =
-    inputStep<format> * tileRows * (format == LinearFormat::f32 ? 4 : 2);
+template <LinearFormat format> constexpr int inputStep = format == LinearFormat::fp8    ? 4
+                                                         : format == LinearFormat::bf16 ? 2
+                                                                                        : 1;
+template <LinearFormat format> constexpr int64_t numberBytes = format == LinearFormat::f32   ? 4
+                                                               : format == LinearFormat::fp8 ? 1
+                                                                                             : 2;
+template <LinearFormat format> constexpr int64_t stepBytes = inputStep<format> * tileRows * numberBytes<format>;
 
 template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
   static constexpr int vectors = Tiles * vectorsPerTile;
@@ -23,6 +27,7 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
         Vector& out = weights[tile * vectorsPerTile + v];
         if constexpr (format == LinearFormat::f32) out = loadFloats(stream[tile] + bytes * 4);
         if constexpr (format == LinearFormat::f16) out = loadHalves(stream[tile] + bytes * 2);
+        if constexpr (format == LinearFormat::fp8) out = loadE4m3(stream[tile] + part * tileRows + bytes);
         if constexpr (format == LinearFormat::bf16) {
           const Words pairs = loadWords(stream[tile] + bytes * 4);
           out = part == 0 ? evenBfloats(pairs) : oddBfloats(pairs);
@@ -38,7 +43,7 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
     for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
     for (int64_t k = 0; k < call.paddedIn; k += inputStep<format>) {
       for (int i = 0; i < Tiles; i++) prefetch(stream[i]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < inputStep<format>; part++, x += Tokens) {
         Vector weights[vectors];
         load(stream, part, weights);
@@ -55,6 +60,7 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
       if (t >= tokenCount) break;
       float results[Tiles * tileRows];
       std::memcpy(results, sums[t], sizeof results);
+      if constexpr (format == LinearFormat::fp8) scaleRows(call, tile, Tiles, results);
       for (int i = 0; i < Tiles; i++) storeTile(call, token + t, tile + i, results + i * tileRows);
     }
   }
@@ -123,6 +129,8 @@ void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstT
       return multiplyFormat<LinearFormat::f16>(call, block, firstTile, lastTile);
     case LinearFormat::bf16:
       return multiplyFormat<LinearFormat::bf16>(call, block, firstTile, lastTile);
+    case LinearFormat::fp8:
+      return multiplyFormat<LinearFormat::fp8>(call, block, firstTile, lastTile);
     case LinearFormat::int8:
     case LinearFormat::int4:
       return;

@@ -1,7 +1,8 @@
-// f16 and bf16 weights with AMX, which multiplies bf16 and adds in f32. Nothing is rounded to bf16 that has more bits:
-// activations become the sum of two bf16 (16 significant bits, where f32 has 24), f16 weights too (exactly: 8 + 3
-// bits).
+// f16, bf16 and fp8 weights with AMX, which multiplies bf16 and adds in f32. Nothing is rounded to bf16 that has more
+// bits: activations become the sum of two bf16 (16 significant bits, where f32 has 24), f16 weights too (exactly: 8 + 3
+// bits). fp8 weights have 4 bits, and become one bf16.
 #include "amx.h"
+#include "vector.h"
 
 namespace aloft {
 namespace {
@@ -30,6 +31,7 @@ void storeRows(const LinearCall& call, const PreparedBlock& block, int64_t group
   for (int64_t i = 0; i < rowGroupTokens && t + i < block.tokenCount; i++) {
     alignas(64) float results[tileRows];
     for (int64_t row = 0; row < tileRows; row++) results[row] = rows[2 * i][row] + rows[2 * i + 1][row];
+    if (call.format == LinearFormat::fp8) scaleRows(call, tile, 1, results);
     storeTile(call, block.firstToken + t + i, tile, results);
   }
 }
@@ -94,6 +96,50 @@ struct F16Weights {
   alignas(64) uint8_t split[panelBytes];
 };
 
+// Two inputs of 16 rows, as pairs of bf16: 2^-8 of E4M3 numbers.
+ALOFT_INLINE void widenPair(const uint8_t* codes, uint8_t* pairs) {
+  const __m512i even = _mm512_castps_si512(loadE4m3(codes)), odd = _mm512_castps_si512(loadE4m3(codes + tileRows));
+  _mm512_store_si512(pairs, _mm512_or_si512(_mm512_srli_epi32(even, 16), odd));
+}
+
+struct Fp8Weights {
+  static constexpr AmxType type = AmxType::bf16;
+  static constexpr int parts = 1;
+  static constexpr int64_t stepInputs = 32;
+  static constexpr int64_t stepBytes = stepInputs * tileRows;
+
+  // [step][tile], one register each.
+  template <int Tiles> WeightPanel panel(const LinearCall& call, int64_t tile, int64_t step, int64_t stepCount) {
+    constexpr int64_t tileStride = registerBytes, stepStride = 2 * tileStride;
+    uint8_t* place = pairs + step * stepStride % (2 * panelBytes);
+    for (int i = 0; i < Tiles; i++) {
+      const uint8_t* codes = tileAt(call, tile + i) + step * stepBytes;
+      for (int64_t s = 0; s < stepCount; s++) {
+        uint8_t* to = place + s * stepStride + i * tileStride;
+        for (int64_t line = 0; line < registerBytes; line += 64, codes += 2 * tileRows) {
+          __builtin_prefetch(codes + 2 * stepBytes);
+          widenPair(codes, to + line);
+        }
+      }
+    }
+    return {place, tileStride, stepStride, stepCount};
+  }
+
+  template <int Tiles>
+  void prefetch(const LinearCall& call, int64_t tile, int64_t step, int64_t stepCount, int64_t part,
+                int64_t parts) const {
+    for (int i = 0; i < Tiles; i++)
+      prefetchPart(tileAt(call, tile + i) + step * stepBytes, stepCount * stepBytes, part, parts);
+  }
+
+  void store(const LinearCall& call, const PreparedBlock& block, int64_t group, int64_t tile,
+             const uint8_t* sums) const {
+    storeRows(call, block, group, tile, sums);
+  }
+
+  alignas(64) uint8_t pairs[2 * panelBytes];  // a panel in use and the next
+};
+
 template <typename Weights> void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile,
                                           int64_t lastTile) {
   multiplyAmx(call, block, firstTile, lastTile, Weights());
@@ -103,5 +149,6 @@ template <typename Weights> void multiply(const LinearCall& call, const Prepared
 
 const LinearKernel denseAmxF16 = {4, groupTokens, prepare, multiply<F16Weights>};
 const LinearKernel denseAmxBf16 = {4, groupTokens, prepare, multiply<Bf16Weights>};
+const LinearKernel denseAmxFp8 = {4, groupTokens, prepare, multiply<Fp8Weights>};
 
 }  // namespace aloft

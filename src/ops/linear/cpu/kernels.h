@@ -4,7 +4,8 @@
 // 32639). The dot product of q with the weights is an exact integer, the same at every level and in every batch; it is
 // rounded to f32 once. 8-bit multipliers get q as two bytes, q = 256 * high + low, both in [-128, 127]; that is why
 // 32639 and not 32767. Where a layer allows it, q has 8 bits, the largest is 127, and one byte is enough. int4 weights
-// are multiplied as int8, with an exact integer for each group of inputs.
+// are multiplied as int8, with an exact integer for each group of inputs. fp8 weights are multiplied as dense ones, and
+// their row's scale is applied to the sum.
 #pragma once
 #include "linear.h"
 
@@ -34,7 +35,7 @@ struct LinearKernel {
 // Upper limit of a block.
 constexpr int64_t maxPreparedTokens = 256;
 
-extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16;
+extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, denseAmxBf16, denseAmxFp8;
 extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
 // Activations of 8 bits as one byte; the other kernels of int8 take them as they take those of 16.
 extern const LinearKernel int8BytesAvx512Vnni;

@@ -42,6 +42,7 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
 #if defined(__x86_64__)
   if (isa == Isa::amx && format == LinearFormat::f16) return denseAmxF16;
   if (isa == Isa::amx && format == LinearFormat::bf16) return denseAmxBf16;
+  if (isa == Isa::amx && format == LinearFormat::fp8) return denseAmxFp8;
   if (isa >= Isa::avx512) return denseAvx512;
   if (isa == Isa::avx2) return denseAvx2;
 #endif

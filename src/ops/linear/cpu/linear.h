@@ -5,6 +5,7 @@
 //   f32, f16: [tiles][in][16]           one vector per input
 //   bf16:     [tiles][in / 2][16][2]    pairs of inputs: a B tile of AMX
 //   int8:     [tiles][in / 4][16][4]    quads of inputs: an operand of vpdpbusd, a B tile of AMX
+//   fp8:      [tiles][in][16]           E4M3, with an f32 scale for each row
 //   int4:     [tiles][in / 8][16][4]    two quads of inputs: the first in the low halves of bytes, then the high ones
 // `in` is padded with zeros to a multiple of 64 (int8, int4) or 32 (others), output rows to a multiple of 16. Codes of
 // int4 are stored in [0, 15], with 8 added where the format has no zeros: its zero is then 8.
@@ -19,7 +20,7 @@ constexpr int64_t tileRows = 16;
 constexpr int64_t mostInputBits = 16;
 
 // Numbers are shared with TypeScript (cpu.ts); the first three equal DType's.
-enum class LinearFormat : int { f32 = 0, f16 = 1, bf16 = 2, int8 = 3, int4 = 4 };
+enum class LinearFormat : int { f32 = 0, f16 = 1, bf16 = 2, int8 = 3, int4 = 4, fp8 = 5 };
 
 ALOFT_INLINE int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -28,7 +29,7 @@ ALOFT_INLINE int64_t paddedInput(LinearFormat format, int64_t inCount) {
 }
 
 ALOFT_INLINE int64_t tileBytes(LinearFormat format, int64_t paddedIn) {
-  constexpr int64_t bits[] = {32, 16, 16, 8, 4};
+  constexpr int64_t bits[] = {32, 16, 16, 8, 4, 8};
   return paddedIn * tileRows * bits[static_cast<int>(format)] / 8;
 }
 
@@ -38,7 +39,7 @@ struct LinearCall {
   int64_t paddedIn;       // inCount rounded up to what the format's tiles hold
   const float* x;         // [tokens, in] f32
   const uint8_t* weight;  // packed tiles
-  const float* scale;     // [tiles * 16] f32, int8 only
+  const float* scale;     // [tiles * 16] f32, int8 and fp8 only
   const int32_t* sum;     // [tiles * 16] i32, int8 only: sum of each row's quantised weights
   const float* bias;      // [out] f32 or null
   float* out;             // [tokens, out] f32
@@ -71,6 +72,12 @@ ALOFT_INLINE void storeTile(const LinearCall& call, int64_t token, int64_t tile,
   }
 }
 
+// Sums of 2^-8 of fp8 weights times the scales of their rows.
+ALOFT_INLINE void scaleRows(const LinearCall& call, int64_t tile, int64_t tileCount, float* sums) {
+  const float* scale = call.scale + tile * tileRows;
+  for (int64_t row = 0; row < tileCount * tileRows; row++) sums[row] = sums[row] * 256 * scale[row];
+}
+
 // Weights are used once in a pass over the model: fetch them this far ahead of use. Of 0 to 4096 bytes, 512 to 1024
 // gave the highest read rate on Sapphire Rapids (19 against 15 GB/s a core without).
 constexpr int64_t prefetchBytes = 768;
@@ -80,8 +87,8 @@ ALOFT_INLINE void prefetch(const uint8_t* address) { __builtin_prefetch(address 
 }  // namespace aloft
 
 // Declared here, so that a caller in another file whose arguments differ does not compile: a C function's name says
-// nothing of them. Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and f16 of
-// int4.
+// nothing of them. Addresses of what a format does not have, and of bias, may be 0; scale is f32 of int8 and
+// fp8 and f16 of int4.
 ALOFT_API void aloft_linear(uint64_t pool, int format, int64_t group, int64_t tokenCount, int64_t inCount,
                             int64_t outCount, int64_t inputBits, uint64_t x, uint64_t weight, uint64_t scale,
                             uint64_t sum, uint64_t zero, uint64_t order, uint64_t bias, uint64_t out);

@@ -69,6 +69,16 @@ PackReport packDense(const PackCall& call, int64_t tile, const float* rows, Conv
   return report;
 }
 
+constexpr float smallestMaximum = 1e-30f;  // the inverse of a smaller one is not finite
+
+// Largest magnitude. They compare like integers, whose maxima need no order: the loop becomes vector code.
+float largestOf(const float* values, int64_t count) {
+  uint32_t largestBits = 0;
+  for (int64_t k = 0; k < count; k++)
+    largestBits = magnitudeBits(values[k]) > largestBits ? magnitudeBits(values[k]) : largestBits;
+  return floatOfBits(largestBits);
+}
+
 // Symmetric per output row: scale = max|w| / 127, q = round(w / scale) in [-127, 127].
 PackReport packInt8(const PackCall& call, int64_t tile, const float* rows) {
   int8_t* out = targetOf<int8_t>(call, tile);
@@ -78,11 +88,8 @@ PackReport packInt8(const PackCall& call, int64_t tile, const float* rows) {
   Squares errors;
   for (int64_t row = 0; row < rowCount; row++) {
     const float* from = rows + row * call.inCount;
-    uint32_t largestBits = 0;
-    for (int64_t k = 0; k < call.inCount; k++)
-      largestBits = magnitudeBits(from[k]) > largestBits ? magnitudeBits(from[k]) : largestBits;
-    const float largest = floatOfBits(largestBits);
-    const bool zero = largest < 1e-30f;  // the inverse would not be finite
+    const float largest = largestOf(from, call.inCount);
+    const bool zero = largest < smallestMaximum;
     const float scale = zero ? 0 : largest / 127, inverse = zero ? 0 : 127 / largest;
     int32_t sum = 0;
     for (int64_t k = 0; k < call.inCount; k++) {
@@ -95,6 +102,29 @@ PackReport packInt8(const PackCall& call, int64_t tile, const float* rows) {
     }
     call.scale[tile * tileRows + row] = scale;
     if (call.tiled) call.sum[tile * tileRows + row] = sum;
+  }
+  finishReport(report, rows, rowCount * call.inCount, errors);
+  return report;
+}
+
+// E4M3 numbers, symmetric per output row: scale = max|w| / 448.
+PackReport packFp8(const PackCall& call, int64_t tile, const float* rows) {
+  uint8_t* out = targetOf<uint8_t>(call, tile);
+  const Place place = {call.tiled, 1, call.inCount};
+  const int64_t rowCount = storedRows(call, tile);
+  PackReport report;
+  Squares errors;
+  for (int64_t row = 0; row < rowCount; row++) {
+    const float* from = rows + row * call.inCount;
+    const float largest = largestOf(from, call.inCount);
+    const bool zero = largest < smallestMaximum;
+    const float scale = zero ? 0 : largest / 448, inverse = zero ? 0 : 448 / largest;
+    for (int64_t k = 0; k < call.inCount; k++) {
+      const uint8_t code = floatToE4m3(from[k] * inverse);
+      errors.add(k, static_cast<double>(from[k]) - static_cast<double>(e4m3ToFloat(code)) * scale);
+      out[place(row, k)] = code;
+    }
+    call.scale[tile * tileRows + row] = scale;
   }
   finishReport(report, rows, rowCount * call.inCount, errors);
   return report;
@@ -126,6 +156,8 @@ PackReport PACK_NAME(const PackCall& call, int64_t tile, float* rows) {
           [](uint16_t bits) { return bfloat16ToFloat(bits); });
     case LinearFormat::int8:
       return packInt8(call, tile, rows);
+    case LinearFormat::fp8:
+      return packFp8(call, tile, rows);
     case LinearFormat::int4:  // quantised first (quantise-groups.h), then packed as codes
       break;
   }

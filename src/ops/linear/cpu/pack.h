@@ -12,7 +12,7 @@ struct PackCall {
   LinearFormat format;
   int64_t paddedIn;
   uint8_t* weight;  // [tiles], tileBytes each
-  float* scale;     // [rows], int8 only; rows = tiles * 16, or out if row-major
+  float* scale;     // [rows], int8 and fp8 only; rows = tiles * 16, or out if row-major
   int32_t* sum;     // [rows], int8 tiles only
 };
 

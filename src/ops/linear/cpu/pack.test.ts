@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { bfloat16ToFloat, floatToBfloat16, floatToHalf, halfToFloat } from '../../../core/dtype.js';
+import {
+  bfloat16ToFloat,
+  e4m3ToFloat,
+  floatToBfloat16,
+  floatToHalf,
+  halfToFloat,
+} from '../../../core/dtype.js';
 import { seededRandom } from '../../../core/random.js';
 import { withEachLevel } from '../../../device/cpu/testing/test-pools.js';
 import { addressOf } from '../../../ffi/memory.js';
@@ -7,7 +13,7 @@ import type { DenseDType } from '../../cpu/dtype-code.js';
 import { randomMatrix, rowOf, type Matrix } from '../../matrix.js';
 import { NAMED_FORMATS } from '../../../plan/weight-format.js';
 import { bindPacker } from './cpu.js';
-import { quantiseRow } from '../reference.js';
+import { quantiseFp8Row, quantiseRow, restoreFp8 } from '../reference.js';
 import { packWeight, sourceOf, storedAs } from '../testing/test-weights.js';
 
 const SOURCES = ['f32', 'f16', 'bf16'] as const;
@@ -83,6 +89,35 @@ describe.each(SOURCES)('packing a %s checkpoint', (sourceDType) => {
       expect(packed.report.squaredError).toBeCloseTo(squaredError, 10);
       packed.dispose();
     });
+  });
+});
+
+describe.each(SOURCES)('packing a %s checkpoint', (sourceDType) => {
+  it('into tiles of fp8', () => {
+    const matrix = kept(sourceDType, randomMatrix(37, 70, seededRandom(6)));
+    rowOf(matrix, 3).fill(0);
+    rowOf(matrix, 5).fill(1e-3, 1); // subnormal numbers beside a large one
+    const bits = storedAs(sourceDType, kept(sourceDType, matrix));
+    const rows = Array.from({ length: 37 }, (_, o) => quantiseFp8Row(rowOf(kept(sourceDType, matrix), o)));
+    withEachLevel(2, (pool, level) => {
+      const packed = packWeight(pool, sourceOf(sourceDType, bits, matrix), 'fp8', 40);
+      const [weights, scales] = packed.tensors;
+      const expected = new Uint8Array(weights!.length);
+      const expectedScales = new Float32Array(48);
+      let squaredError = 0;
+      for (const [o, row] of rows.entries()) {
+        expectedScales[o] = row.scale;
+        for (const [i, code] of row.codes.entries()) {
+          expected[tileIndex(o, i, 96, 1)] = code;
+          squaredError += (rowOf(kept(sourceDType, matrix), o)[i]! - e4m3ToFloat(code) * row.scale) ** 2;
+        }
+      }
+      expect(weights, level).toEqual(expected);
+      expect(new Float32Array(scales!.slice().buffer), level).toEqual(expectedScales);
+      expect(packed.report.squaredError).toBeCloseTo(squaredError, 10);
+      packed.dispose();
+    });
+    expect(restoreFp8(rows[5]!).some((value) => value !== 0 && value < 0.01)).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 /** The tensors that a linear weight becomes in a CPU engine, by element. The bytes are described in linear.h. */
 import type { DType } from '../../../core/dtype.js';
 import {
+  codeDtype,
   elementOf,
   groupsOf,
   hasOrder,
@@ -18,6 +19,7 @@ export const LINEAR_FORMAT_CODE: Readonly<Record<WeightElement, number>> = {
   ...DTYPE_CODE,
   int8: 3,
   int4: 4,
+  fp8: 5,
 };
 
 /** Inputs of a group in native calls; 0 in formats without groups. */
@@ -60,6 +62,10 @@ const PACKED_TENSORS: Readonly<Record<WeightElement, PackedTensors>> = {
     { suffix: '.sum', dtype: 'i32', shape: [tilesOf(outCount) * TILE_ROWS] },
   ],
   int4: groupedInputs,
+  fp8: (outCount, inCount) => [
+    { suffix: '', dtype: 'f8e4m3', shape: [tilesOf(outCount), paddedInputs(inCount), TILE_ROWS] },
+    { suffix: '.scale', dtype: 'f32', shape: [tilesOf(outCount) * TILE_ROWS] },
+  ],
 };
 
 /** Two codes are a byte, and the scales and zeros of a group of a tile's rows lie together. */
@@ -77,8 +83,8 @@ function groupedInputs(outCount: number, inCount: number, format: WeightFormat):
 
 /**
  * Packed tensors of a [outCount, inCount] weight, in the order in which the packers fill them. Rows are padded to whole
- * tiles of 16. int8 adds a scale and the sum of the quantised values of each row, int4 a scale and perhaps a zero of each group,
- * and the order of its codes where they have one.
+ * tiles of 16. int8 adds a scale and the sum of the quantised values of each row, fp8 a scale of each row, int4 a scale and
+ * perhaps a zero of each group, and the order of its codes where they have one.
  */
 export function packedLinearTensors(
   format: WeightFormat,
@@ -88,7 +94,7 @@ export function packedLinearTensors(
   return PACKED_TENSORS[elementOf(format)](outCount, inCount, format);
 }
 
-/** Tensors of a table row by row: its numbers, and of int8 a scale for each row. */
+/** Tensors of a matrix row by row: its numbers, and of quantised ones a scale for each row. */
 export function rowTensors(
   format: WeightFormat,
   rows: number,
@@ -97,7 +103,7 @@ export function rowTensors(
   const shape = [rows, columns];
   if (format.type === 'dense') return [{ suffix: '', dtype: format.dtype, shape }];
   return [
-    { suffix: '', dtype: 'i8', shape },
+    { suffix: '', dtype: codeDtype(format), shape },
     { suffix: '.scale', dtype: 'f32', shape: [rows] },
   ];
 }

@@ -20,6 +20,11 @@ ALOFT_INLINE Vector loadFloats(const uint8_t* from) { return _mm512_loadu_ps(fro
 ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
+// 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
+ALOFT_INLINE Vector loadE4m3(const uint8_t* from) {
+  const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16(int16_t(0xbfff))));
+}
 ALOFT_INLINE Words loadWords(const uint8_t* from) { return _mm512_loadu_si512(from); }
 
 #elif defined(__AVX2__)
@@ -33,6 +38,11 @@ ALOFT_INLINE Vector multiplyAdd(Vector a, Vector b, Vector sum) { return _mm256_
 ALOFT_INLINE Vector loadFloats(const uint8_t* from) { return _mm256_loadu_ps(reinterpret_cast<const float*>(from)); }
 ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+// 2^-8 of FP8 E4M3 numbers: sign, exponent and fraction moved to their places in a half.
+ALOFT_INLINE Vector loadE4m3(const uint8_t* from) {
+  const __m128i words = _mm_cvtepi8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+  return _mm256_cvtph_ps(_mm_and_si128(_mm_slli_epi16(words, 7), _mm_set1_epi16(int16_t(0xbfff))));
 }
 ALOFT_INLINE Words loadWords(const uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
@@ -62,6 +72,15 @@ ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
   const Words wide = __builtin_convertvector(halves, Words);
   const Vector scaled = reinterpret_cast<Vector>((wide & 0x7fff) << 13) * broadcast(0x1p112f);
   return reinterpret_cast<Vector>(reinterpret_cast<Words>(scaled) | (wide & 0x8000) << 16);
+}
+// 2^-8 of FP8 E4M3 numbers: exponent and fraction moved to their places, and the biases' difference multiplied in.
+ALOFT_INLINE Vector loadE4m3(const uint8_t* from) {
+  typedef uint8_t Bytes __attribute__((vector_size(4)));
+  Bytes bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  const Words wide = __builtin_convertvector(bytes, Words);
+  const Vector scaled = reinterpret_cast<Vector>((wide & 0x7f) << 20) * broadcast(0x1p112f);
+  return reinterpret_cast<Vector>(reinterpret_cast<Words>(scaled) | (wide & 0x80) << 24);
 }
 
 #endif

@@ -4,7 +4,7 @@ import { canEndWith, chooseLinear, kernelCandidates, linearCandidates, linearCho
 import { configKey, parseWinners, problemKey } from './keys.js';
 import { methodOf } from './methods.js';
 import type { CudaLinearProblem } from './problem.js';
-import { A100, B200, DENSE, H200, INT4, INT8, kernelLaunchOf, problemsOf } from './testing/problems.js';
+import { A100, B200, DENSE, FP8, H200, INT4, INT8, kernelLaunchOf, problemsOf } from './testing/problems.js';
 
 const MAX_SHARED_BYTES = 227 << 10;
 const QKV: CudaLinearProblem = { m: 1, n: 12288, k: 4096, format: INT8, epilogue: 'store' };
@@ -32,7 +32,7 @@ describe('the built-in choice', () => {
 
   it('streams few rows, and multiplies many with warpgroups where these take the weights, else with cuBLASLt', () => {
     const problem = { n: 4096, k: 4096, format: INT8, epilogue: 'store' } as const;
-    for (const format of [INT8, INT4]) {
+    for (const format of [INT8, FP8, INT4]) {
       const methods = [16, 17, 8192, 8193].map((m) => chooseLinear({ ...problem, format, m }, H200).method);
       expect(methods).toEqual(['ring', 'wide', 'wide', 'wide']);
     }
@@ -57,7 +57,7 @@ describe('the built-in choice', () => {
 
 describe('candidates', () => {
   it('fuse where they must, and stream before Hopper', () => {
-    for (const format of [INT8, INT4, DENSE])
+    for (const format of [INT8, FP8, INT4, DENSE])
       for (const m of [8, 16, 32, 64])
         for (const epilogue of ['store', 'f32', 'swiglu'] as const) {
           const problem = { ...QKV, format, m, epilogue };

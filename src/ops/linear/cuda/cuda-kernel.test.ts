@@ -51,14 +51,18 @@ function configsOf(
 
 /** Quantised formats by epilogue, so that each group of int4 occurs: int4-tiles.test.ts compares the operands of all of them. */
 const QUANTISED = {
-  store: ['int8', 'int4', 'int4_g32_zeros'],
-  f32: ['int8', 'int4'],
-  swiglu: ['int8', 'int4', 'int4_g64_zeros'],
+  store: ['int8', 'fp8', 'int4', 'int4_g32_zeros'],
+  f32: ['int8', 'fp8', 'int4'],
+  swiglu: ['int8', 'fp8', 'int4', 'int4_g64_zeros'],
 } as const;
 const EPILOGUES = ['store', 'f32', 'swiglu'] as const;
 const formsOf = (dtype: CudaDtype, epilogue: Epilogue) => [
   ...[dtype, ...QUANTISED[epilogue]].map((name) => ({ name, title: name })),
-  { name: 'int8' as const, title: 'int8, inputs of 8 bits', inputBits: 8 as const },
+  ...(['int8', 'fp8'] as const).map((name) => ({
+    name,
+    title: `${name}, inputs of 8 bits`,
+    inputBits: 8 as const,
+  })),
 ];
 const CASES = [false, true].flatMap((isOldDevice) =>
   CUDA_DTYPES.flatMap((dtype) =>
@@ -73,8 +77,9 @@ const CASES = [false, true].flatMap((isOldDevice) =>
     ),
   ),
 );
-/** Sums are in f32. */
+/** Sums are in f32; those of E4M3 lose bits within a stage (wide-promoted.cuh). */
 const SUM_TOLERANCE = 2e-4;
+const E4M3_SUM_TOLERANCE = 2e-3;
 /** Roundings to activations between sums and results: SwiGLU rounds gate and up, as if they were stored, and its result. */
 const ROUNDINGS: Readonly<Record<Epilogue, number>> = { f32: 0, store: 1, swiglu: 3 };
 
@@ -100,7 +105,8 @@ describeGpuKernels('linear', (open) => {
         runs++;
         const error = linear.errorOf(config);
         const roundings = ROUNDINGS[epilogue] + weightRoundings(config, problem);
-        const tolerance = 1.1 * roundings * roundoff(choice.dtype) + SUM_TOLERANCE;
+        const ofSums = config.method === 'widef8' ? E4M3_SUM_TOLERANCE : SUM_TOLERANCE;
+        const tolerance = 1.1 * roundings * roundoff(choice.dtype) + ofSums;
         if (!(error <= tolerance)) faults.push(`${linear.name}: ${configKey(config, 0)} is off by ${error}`);
       }
       kernels.dispose();

@@ -4,7 +4,7 @@
 
 struct DequantiseArgs {
   const u8* tiles;     // quantised, see weights.cuh
-  const float* scale;  // [n] of an int8 weight
+  const float* scale;  // [n] of an int8 or fp8 weight
   u16* out;            // [n, k]
   int n, k;
 };

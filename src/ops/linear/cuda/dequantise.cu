@@ -1,14 +1,15 @@
-// Makes a dense row-major matrix in 16 bits of int8 tiles and their scales: for products with so many rows that reading
-// the weights is not what takes the time.
+// Makes a dense row-major matrix in 16 bits of int8 or fp8 tiles and their scales: for products with so many rows that
+// reading the weights is not what takes the time.
 #include "cuda/act.cuh"
-#include "cuda/int8.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/warp.cuh"
 #include "linear/cuda/dequantise-args.cuh"
+#include "linear/cuda/weights.cuh"
 
 // One warp a tile of 16 rows by 64 k.
-extern "C" __global__ void dequantise(const DequantiseArgs a) {
+template <WeightFormat FORMAT>
+__device__ __forceinline__ void dequantise_bytes(const DequantiseArgs& a) {
   allow_successor();
   wait_predecessor();
   const int boxes = (a.k + 63) >> 6, lane = threadIdx.x & 31;
@@ -26,7 +27,7 @@ extern "C" __global__ void dequantise(const DequantiseArgs a) {
 #pragma unroll
       for (int i = 0; i < 2; i++) {
         u32 low, high;
-        dequantise4(bytes.w[part * 2 + i], low, high);
+        Weights<FORMAT>::unpack4(bytes.w[part * 2 + i], low, high);
         words.w[2 * i] = pack_act(act_low(low) * s, act_high(low) * s);
         words.w[2 * i + 1] = pack_act(act_low(high) * s, act_high(high) * s);
       }
@@ -36,3 +37,8 @@ extern "C" __global__ void dequantise(const DequantiseArgs a) {
     }
   }
 }
+
+#define DEQUANTISE_KERNEL(name, FORMAT) \
+  extern "C" __global__ void name(const DequantiseArgs args) { dequantise_bytes<FORMAT>(args); }
+
+// A unit includes this file and makes its kernels with DEQUANTISE_KERNEL lines.

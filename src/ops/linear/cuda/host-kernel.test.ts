@@ -1,6 +1,6 @@
 /** Kernels of linear layers on a host, compiled by a C++ compiler, against the reference: no GPU sees wrong addresses first. */
 import { describe, expect, it } from 'vitest';
-import { type FormatName, NAMED_FORMATS } from '../../../plan/weight-format.js';
+import { type FormatName, isQuantised, NAMED_FORMATS } from '../../../plan/weight-format.js';
 import { seededRandom } from '../../../core/random.js';
 import { roundActivations, roundoff } from '../../testing/activations.js';
 import { canEndWith } from './choose.js';
@@ -9,6 +9,7 @@ import { KERNEL_METHODS, type LinearConfig, methodOf, METHODS } from './methods.
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { storedWeights } from './stored-weights.js';
 import { HostKernels, type HostKernel } from './testing/host-kernels.js';
+import { packBytes } from './testing/byte-matrix.js';
 import { packInt4 } from './testing/int4-matrix.js';
 import { LinearCase } from './testing/linear-case.js';
 import { OPERANDS } from './testing/problems.js';
@@ -24,6 +25,7 @@ const ALL: readonly Size[] = [
 const SOME: readonly Size[] = [[[1, 9, 17], 102, 712, 'f32']];
 const FORMATS: Readonly<Partial<Record<FormatName, readonly Size[]>>> = {
   int8: SOME,
+  fp8: ALL,
   int4: ALL,
   int4_g64: SOME,
   int4_g32: SOME,
@@ -33,14 +35,31 @@ const FORMATS: Readonly<Partial<Record<FormatName, readonly Size[]>>> = {
 };
 /** Devices whose kernels are run: with warpgroups, and before rings of bulk copies. */
 const TARGETS = [90, 80].map((computeCapability) => ({ computeCapability, multiprocessorCount: 3 }));
-const ARGS = { ring: 'RingArgs', wide: 'WideArgs', stream: 'StreamArgs' } as const;
+const ARGS = {
+  ring: 'RingArgs',
+  wide: 'WideArgs',
+  wide8: 'Wide8Args',
+  widef8: 'Wide8Args',
+  stream: 'StreamArgs',
+} as const;
+/** Kernels that round x. */
+const ROUNDING: readonly HostKernel[] = [
+  { name: 'round_input', file: 'linear/cuda/wide8.cu', struct: 'RoundInputArgs' },
+  { name: 'round_input_e4m3', file: 'linear/cuda/widef8.cu', struct: 'RoundInputArgs' },
+];
+/** More rows than other methods take. */
+const ROUNDED: readonly Size[] = [
+  [[70, 131], 200, 72, 'store'],
+  [[66], 102, 1096, 'f32'],
+  [[70], 160, 392, 'swiglu'],
+];
 /** Configurations of a method that are run: the built-in one and the most promising. */
 const MAX_CONFIGS = 2;
 const SUM_TOLERANCE = 2e-4;
 const ROUNDINGS: Readonly<Record<Epilogue, number>> = { f32: 0, store: 1, swiglu: 3 };
 
-const problemsOf = (name: FormatName): readonly CudaLinearProblem[] =>
-  (FORMATS[name] ?? SOME).flatMap(([rows, n, k, epilogue]) =>
+const problemsOf = (name: FormatName, sizes: readonly Size[]): readonly CudaLinearProblem[] =>
+  sizes.flatMap(([rows, n, k, epilogue]) =>
     rows.map((m) => ({ m, n, k, format: NAMED_FORMATS[name], epilogue })),
   );
 
@@ -63,12 +82,17 @@ function configsOf(problem: CudaLinearProblem): readonly LinearConfig[] {
   return [...new Map(configs.map((config) => [configKey(config, 0), config])).values()];
 }
 
-function kernelsOf(all: readonly CudaLinearProblem[]): readonly HostKernel[] {
+function kernelsOf(
+  all: readonly CudaLinearProblem[],
+  isWanted: (config: LinearConfig) => boolean = () => true,
+): readonly HostKernel[] {
   const kernels = all.flatMap((problem) =>
-    configsOf(problem).map((config) => ({
-      ...methodOf(config).kernel(config, problem)!,
-      struct: ARGS[config.method as keyof typeof ARGS],
-    })),
+    configsOf(problem)
+      .filter(isWanted)
+      .map((config) => ({
+        ...methodOf(config).kernel(config, problem)!,
+        struct: ARGS[config.method as keyof typeof ARGS],
+      })),
   );
   // The names of kernels are those of a unit, and each format has one.
   return [...new Map(kernels.map((kernel) => [kernel.name, kernel])).values()];
@@ -76,12 +100,12 @@ function kernelsOf(all: readonly CudaLinearProblem[]): readonly HostKernel[] {
 
 const CASES = [
   ...(['f16', ...Object.keys(FORMATS)] as FormatName[]).map((name) => ['f16', name] as const),
-  ...(['bf16', 'int4', 'int4_g32_zeros'] as const).map((name) => ['bf16', name] as const),
+  ...(['bf16', 'fp8', 'int4', 'int4_g32_zeros'] as const).map((name) => ['bf16', name] as const),
 ];
 
 describe('linear on a host', () => {
   it.each(CASES)('in %s with %s weights', { timeout: 300_000 }, (dtype, name) => {
-    const problems = problemsOf(name);
+    const problems = problemsOf(name, FORMATS[name] ?? SOME);
     const kernels = new HostKernels(dtype, kernelsOf(problems));
     const faults: string[] = [];
     for (const problem of problems) {
@@ -98,7 +122,28 @@ describe('linear on a host', () => {
     expect(faults).toEqual([]);
   });
 
-  it.each(CASES.filter(([, name]) => name.startsWith('int4')))(
+  it.each([
+    ['f16', 'int8', 'wide8'],
+    ['f16', 'fp8', 'widef8'],
+    ['bf16', 'fp8', 'widef8'],
+  ] as const)('in %s with %s weights and inputs of 8 bits', { timeout: 300_000 }, (dtype, name, method) => {
+    const problems = problemsOf(name, ROUNDED).map((problem) => ({ ...problem, inputBits: 8 as const }));
+    const isOne = (config: LinearConfig): boolean => config.method === method;
+    const rounding = ROUNDING.filter(({ file }) => file.endsWith(`/${method}.cu`));
+    const kernels = new HostKernels(dtype, [...kernelsOf(problems, isOne), ...rounding]);
+    for (const problem of problems) {
+      const linear = new LinearCase(kernels, problem);
+      const configs = configsOf(problem).filter(isOne);
+      expect(configs.length).toBeGreaterThan(0);
+      for (const config of configs)
+        expect(linear.errorOf(config), `${linear.name}: ${configKey(config, 0)}`).toBeLessThan(
+          1.1 * ROUNDINGS[problem.epilogue] * roundoff(dtype) + SUM_TOLERANCE,
+        );
+      kernels.dispose();
+    }
+  });
+
+  it.each(CASES.filter(([, name]) => isQuantised(NAMED_FORMATS[name])))(
     'in %s a dense copy of %s weights',
     { timeout: 300_000 },
     (dtype, name) => {
@@ -106,10 +151,20 @@ describe('linear on a host', () => {
       const { groups, dequantise } = storedWeights(format);
       const [n, k] = [37, 328];
       const kernels = new HostKernels(dtype, [{ ...dequantise!, struct: 'DequantiseArgs' }]);
-      const { values, tiles } = packInt4(groups!, n, k, seededRandom(2));
+      const random = seededRandom(2);
+      const { values, tiles, scales } =
+        groups === undefined
+          ? packBytes(format, n, k, random)
+          : { ...packInt4(groups, n, k, random), scales: new Float32Array(1) };
       const denseCopy = kernels.reserve(2 * n * k);
       const sink = { ...kernels.sink, matmul: () => {} };
-      const operands = { ...OPERANDS, dtype, weight: kernels.upload(tiles), denseCopy };
+      const operands = {
+        ...OPERANDS,
+        dtype,
+        weight: kernels.upload(tiles),
+        scale: kernels.upload(scales),
+        denseCopy,
+      };
       METHODS.matmul.launch({ method: 'matmul' }, { m: 1, n, k, format, epilogue: 'store' }, operands, sink);
       expect(kernels.activations(denseCopy, n * k)).toEqual(roundActivations(values.data, dtype));
       kernels.dispose();

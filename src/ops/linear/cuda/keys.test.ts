@@ -3,7 +3,7 @@ import { kernelCandidates } from './choose.js';
 import { configKey, parseConfigKey, parseWinners, problemKey } from './keys.js';
 import { NAMED_FORMATS } from '../../../plan/weight-format.js';
 import type { CudaLinearProblem } from './problem.js';
-import { A100, B200, DENSE, H200, INT4, INT8 } from './testing/problems.js';
+import { A100, B200, DENSE, FP8, H200, INT4, INT8 } from './testing/problems.js';
 
 const QKV: CudaLinearProblem = { m: 1, n: 12288, k: 4096, format: INT8, epilogue: 'store' };
 
@@ -24,6 +24,7 @@ test.each([
   expect(problemKey({ ...QKV, m })).toBe(`linear int8 12288x4096 store rows ${rows}`);
   expect(problemKey({ ...QKV, m, format: DENSE })).toBe(`linear dense 12288x4096 store rows ${rows}`);
   expect(problemKey({ ...QKV, m, format: INT4 })).toBe(`linear int4g128 12288x4096 store rows ${rows}`);
+  expect(problemKey({ ...QKV, m, format: FP8 })).toBe(`linear fp8 12288x4096 store rows ${rows}`);
   const zeros = NAMED_FORMATS.int4_g64_zeros;
   expect(problemKey({ ...QKV, m, format: zeros })).toBe(`linear int4g64z 12288x4096 store rows ${rows}`);
 });
@@ -46,7 +47,7 @@ test('keys are those of the engines and timing caches that exist', () => {
 test('every configuration survives its key, and a proposal of another library version does not', () => {
   for (const m of [1, 16, 32, 64, 128, 512, 2048])
     for (const target of [H200, B200, A100])
-      for (const format of [INT8, INT4])
+      for (const format of [INT8, FP8, INT4])
         for (const config of kernelCandidates({ ...QKV, m, format }, target))
           expect(parseConfigKey(configKey(config, 1), 2)).toEqual(config);
   const proposal = { method: 'matmul', algorithm: 3 } as const;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createRecordingSink } from '../../cuda/testing/recording-sink.js';
 import { matmul } from './matmul.js';
 import type { CudaLinearProblem } from './problem.js';
-import { DENSE, INT4, INT8, OPERANDS } from './testing/problems.js';
+import { DENSE, FP8, INT4, INT8, OPERANDS } from './testing/problems.js';
 
 const QKV: CudaLinearProblem = { m: 192, n: 12288, k: 4096, format: DENSE, epilogue: 'store' };
 
@@ -33,6 +33,7 @@ test('quantised weights are made dense first, and a bias is added afterwards', (
   expect(full.matmuls[0]!.pointers.weight).toBe(OPERANDS.denseCopy);
   const { weight, scale, denseCopy } = OPERANDS;
   expect(full.launches[0]!.args.values).toEqual({ tiles: weight, scale, out: denseCopy, n: 12288, k: 4096 });
+  expect(launched({ ...QKV, format: FP8 }).launches[0]!).toMatchObject({ kernel: 'dequantise_fp8' });
   const grouped = launched({ ...QKV, format: INT4 }).launches[0]!;
   expect(grouped).toMatchObject({ kernel: 'dequantise_int4g128', grid: [3072, 1, 1] });
 });

@@ -4,10 +4,10 @@ import { matmul } from './matmul.js';
 import { ring } from './ring.js';
 import { stream } from './stream.js';
 import { wide } from './wide.js';
-import { wide8 } from './wide8.js';
+import { wide8, widef8 } from './wide8.js';
 
 /** Methods with kernels of ours. Where several run a problem, the first is the fastest. */
-export const KERNEL_METHODS = { wide8, wide, ring, stream };
+export const KERNEL_METHODS = { wide8, widef8, wide, ring, stream };
 /** All methods; the last runs every problem. */
 export const METHODS = { ...KERNEL_METHODS, matmul };
 

@@ -5,7 +5,17 @@ import type { ValuesOf } from '../../struct.js';
 import type { RING_ARGS } from './args.js';
 import { ring, type RingConfig, ringStages } from './ring.js';
 import { storedWeights } from './stored-weights.js';
-import { B200, DENSE, H200, INT4, INT8, kernelLaunchOf, OPERANDS, problemsOf } from './testing/problems.js';
+import {
+  B200,
+  DENSE,
+  FP8,
+  H200,
+  INT4,
+  INT8,
+  kernelLaunchOf,
+  OPERANDS,
+  problemsOf,
+} from './testing/problems.js';
 
 const rings = (rows: readonly number[]) =>
   problemsOf(rows).flatMap((problem) => {
@@ -23,14 +33,14 @@ describe('configurations of ring.cu', () => {
       expect(config.tokenGroups * 8).toBeGreaterThanOrEqual(problem.m);
       expect(kernelLaunchOf(config, problem).args.values['stageCount']).toBeGreaterThanOrEqual(2);
     }
-    for (const format of [INT8, INT4, DENSE])
+    for (const format of [INT8, FP8, INT4, DENSE])
       for (const m of [8, 16, 32, 64])
         for (const config of kernelCandidates({ ...shape, m, format }, B200))
           expect(ringStages(config as RingConfig, { m, format })).toBeGreaterThanOrEqual(2);
   });
 
   it('give a stage the rows of x that there are, and the ring more stages', () => {
-    for (const format of [INT8, INT4, DENSE]) {
+    for (const format of [INT8, FP8, INT4, DENSE]) {
       const config = chooseLinear({ ...shape, format, m: 8 }, H200) as RingConfig;
       const boxes = ring.maps(config, { ...shape, format, m: 8 }, OPERANDS);
       const launchOf = (m: number) => {
@@ -51,7 +61,7 @@ describe('configurations of ring.cu', () => {
       const problem = { ...shape, format, m };
       return kernelLaunchOf(chooseLinear(problem, H200), problem).args.values;
     };
-    for (const format of [INT8, INT4])
+    for (const format of [INT8, FP8, INT4])
       expect(valuesOf(format, 8)).toMatchObject({ weight: OPERANDS.weight, weightMap: undefined });
     // Behind the two boxes of x that few rows have, and behind the one of more rows.
     expect(valuesOf(DENSE, 8)['weightMap']).toEqual(Uint8Array.of(2));
@@ -60,7 +70,7 @@ describe('configurations of ring.cu', () => {
 
   it('have whole tiles in a stage, and a tile for each warp that divides k', () => {
     for (const m of [8, 16, 32, 64])
-      for (const format of [INT8, INT4])
+      for (const format of [INT8, FP8, INT4])
         for (const config of kernelCandidates({ ...shape, m, format }, B200) as RingConfig[]) {
           const tiles = (config.boxes * 64) / storedWeights(format).tile.columns;
           expect([Number.isInteger(tiles), tiles % config.kWarps]).toEqual([true, 0]);

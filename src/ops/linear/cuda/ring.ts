@@ -38,13 +38,32 @@ type RingShape = readonly [
 ];
 type TokenGroups = RingConfig['tokenGroups'];
 
+type ShapesOfGroups = Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>;
+
+const BYTE_SHAPES: ShapesOfGroups = {
+  1: [
+    [1, 1, 8, 8, 108, 2],
+    [2, 1, 4, 4, 72, 3],
+  ],
+  2: [
+    [1, 1, 8, 8, 108, 2],
+    [2, 1, 4, 4, 72, 3],
+  ],
+  4: [
+    [2, 1, 4, 4, 200, 1],
+    [2, 2, 2, 2, 72, 3],
+  ],
+  8: [
+    [1, 2, 4, 4, 200, 1],
+    [2, 2, 2, 2, 108, 2],
+  ],
+};
+
 /**
  * Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. Those of int4 are
- * computed: enough bytes under way, and fewer of x than of weights.
+ * computed: enough bytes under way, and fewer of x than of weights. Those of fp8 are int8's.
  */
-const SHAPES: Readonly<
-  Record<StoredWeights['kind'], Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>>
-> = {
+const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
   dense: {
     1: [
       [1, 1, 4, 4, 108, 2],
@@ -59,24 +78,8 @@ const SHAPES: Readonly<
       [2, 2, 2, 2, 108, 2],
     ],
   },
-  int8: {
-    1: [
-      [1, 1, 8, 8, 108, 2],
-      [2, 1, 4, 4, 72, 3],
-    ],
-    2: [
-      [1, 1, 8, 8, 108, 2],
-      [2, 1, 4, 4, 72, 3],
-    ],
-    4: [
-      [2, 1, 4, 4, 200, 1],
-      [2, 2, 2, 2, 72, 3],
-    ],
-    8: [
-      [1, 2, 4, 4, 200, 1],
-      [2, 2, 2, 2, 108, 2],
-    ],
-  },
+  int8: BYTE_SHAPES,
+  fp8: BYTE_SHAPES,
   int4: {
     1: [
       [1, 1, 8, 16, 108, 2],
@@ -217,7 +220,7 @@ export const ring: LinearMethod<RingConfig> = {
     'sharedBytes',
     'blocksPerMultiprocessor',
   ]),
-  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'int4']),
+  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'fp8', 'int4']),
   builtIn({ m, n, format, epilogue }, { computeCapability, multiprocessorCount }) {
     const tokenGroups = tokenGroupsFor(m);
     if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return undefined;

@@ -1,9 +1,10 @@
-// Rows of activations in 8 bits for wide8.cu: byte = round(x * 127 / max|x|), with a scale for each row. A block a row.
+// Rows of activations in 8 bits for wide8.cu and widef8.cu, with a scale for each row. A block a row.
 //
-// The bytes of 16 columns lie in the order in which tiles of int8 weights have them (weights.cuh): word t has the
+// The bytes of 16 columns lie in the order in which tiles of weights in bytes have them (weights.cuh): word t has the
 // columns 2t, 2t + 1, 2t + 8 and 2t + 9. Rows are padded with zeros to whole boxes of 128 bytes.
 #pragma once
 #include "cuda/act.cuh"
+#include "cuda/e4m3.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 
@@ -12,6 +13,20 @@ struct RoundInputArgs {
   u8* out;       // [m, k rounded up to 128]
   float* scale;  // [m]
   int k;
+};
+
+// byte = round(x * 127 / max|x|)
+struct Int8Codes {
+  static constexpr float LARGEST = 127.f;
+  static __device__ __forceinline__ u32 pair(float low, float high) {
+    return ((u32)__float2int_rn(low) & 0xff) | ((u32)__float2int_rn(high) & 0xff) << 8;
+  }
+};
+
+// E4M3 of x * 448 / max|x|.
+struct E4m3Codes {
+  static constexpr float LARGEST = 448.f;
+  static __device__ __forceinline__ u32 pair(float low, float high) { return pack_e4m3(low, high); }
 };
 
 // Largest magnitude of a block's 16-bit values, as their bits: those of infinities and NaNs are larger than of numbers.
@@ -25,12 +40,9 @@ __device__ __forceinline__ u32 block_max_bits(u32 pairs, u32* scratch) {
   return max(most & 0xffff, most >> 16);
 }
 
-__device__ __forceinline__ u32 rounded_byte(float value, float inverse) {
-  return (u32)__float2int_rn(__fmul_rn(value, inverse)) & 0xff;
-}
-
-extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputArgs a) {
-  __shared__ u32 scratch[8];
+// Takes 4 bytes of shared memory for each warp.
+template <typename CODES> __device__ __forceinline__ void round_row(const RoundInputArgs& a) {
+  extern __shared__ __align__(1024) u8 memory[];
   allow_successor();
   wait_predecessor();
   const u16* x = a.x + (size_t)blockIdx.x * a.k;
@@ -40,11 +52,12 @@ extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputAr
 #pragma unroll
     for (int j = 0; j < 4; j++) most = __vmaxu2(most, v.w[j] & 0x7fff7fffu);
   }
-  const float largest = act_to_float((u16)block_max_bits(most, scratch));
+  const float largest = act_to_float((u16)block_max_bits(most, (u32*)memory));
   // A row of zeros stays one; one with an infinity or a NaN becomes NaN as a whole.
-  const float inverse = largest < 1e-30f ? 0.f : __fdiv_rn(127.f, largest);
+  const float inverse = largest < 1e-30f ? 0.f : __fdiv_rn(CODES::LARGEST, largest);
   const bool isFinite = largest - largest == 0.f;
-  if (threadIdx.x == 0) a.scale[blockIdx.x] = isFinite ? __fdiv_rn(largest, 127.f) : __uint_as_float(0x7fc00000u);
+  if (threadIdx.x == 0)
+    a.scale[blockIdx.x] = isFinite ? __fdiv_rn(largest, CODES::LARGEST) : __uint_as_float(0x7fc00000u);
   const int padded = (a.k + 127) & ~127;
   u8* out = a.out + (size_t)blockIdx.x * padded;
   for (int i = threadIdx.x * 16; i < padded; i += blockDim.x * 16) {
@@ -54,8 +67,11 @@ extern "C" __global__ void __launch_bounds__(256) round_input(const RoundInputAr
     Vec16 bytes;
 #pragma unroll
     for (int t = 0; t < 4; t++)
-      bytes.w[t] = rounded_byte(low[2 * t], inverse) | rounded_byte(low[2 * t + 1], inverse) << 8 |
-                   rounded_byte(high[2 * t], inverse) << 16 | rounded_byte(high[2 * t + 1], inverse) << 24;
+      bytes.w[t] = CODES::pair(__fmul_rn(low[2 * t], inverse), __fmul_rn(low[2 * t + 1], inverse)) |
+                   CODES::pair(__fmul_rn(high[2 * t], inverse), __fmul_rn(high[2 * t + 1], inverse)) << 16;
     store16(out + i, bytes);
   }
 }
+
+#define ROUND_INPUT_KERNEL(name, CODES) \
+  extern "C" __global__ void __launch_bounds__(256) name(const RoundInputArgs args) { round_row<CODES>(args); }

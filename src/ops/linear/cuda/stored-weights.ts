@@ -8,12 +8,12 @@ import {
   type WeightFormat,
 } from '../../../plan/weight-format.js';
 import { int4Tile, type Int4Groups } from './int4-tiles.js';
-import { INT8_TILE, type TileSize } from './tiles.js';
+import { BYTE_TILE, INT8_OFFSET, type TileSize } from './tiles.js';
 
 export interface StoredWeights {
-  readonly kind: 'dense' | 'int8' | 'int4';
+  readonly kind: 'dense' | 'int8' | 'int4' | 'fp8';
   /** Word in names of units and in keys of problems. Both 16-bit types have the same: an engine has activations of one type. */
-  readonly key: 'dense' | 'int8' | `int4g${number}${'' | 'z'}`;
+  readonly key: 'dense' | 'int8' | 'fp8' | `int4g${number}${'' | 'z'}`;
   /** First template argument of the kernels, of `enum WeightFormat` in weights.cuh. */
   readonly templateArgument: string;
   /** Boxes of 16 rows by some columns that a copy brings: tiles, or parts of rows. */
@@ -22,6 +22,8 @@ export interface StoredWeights {
   readonly isTiled: boolean;
   /** Whether each row has a scale, in a tensor of its own. */
   readonly hasRowScales: boolean;
+  /** Added to codes of a byte in the tiles. */
+  readonly codeOffset: number;
   /** Groups of inputs that have scales, in the tiles; undefined for formats without. */
   readonly groups: Int4Groups | undefined;
   /** Kernel of the unit `common` that makes a dense copy for the matrix library; undefined for dense weights. */
@@ -42,6 +44,7 @@ const DENSE: StoredWeights = {
   tile: { columns: 64, bytes: 2048 },
   isTiled: false,
   hasRowScales: false,
+  codeOffset: 0,
   groups: undefined,
   dequantise: undefined,
 };
@@ -50,11 +53,29 @@ const INT8: StoredWeights = {
   kind: 'int8',
   key: 'int8',
   templateArgument: 'INT8',
-  tile: INT8_TILE,
+  tile: BYTE_TILE,
   isTiled: true,
   hasRowScales: true,
+  codeOffset: INT8_OFFSET,
   groups: undefined,
-  dequantise: { name: 'dequantise', file: 'linear/cuda/dequantise.cu' },
+  dequantise: {
+    name: 'dequantise',
+    file: 'linear/cuda/dequantise.cu',
+    line: 'DEQUANTISE_KERNEL(dequantise, INT8)',
+  },
+};
+
+const FP8: StoredWeights = {
+  ...INT8,
+  kind: 'fp8',
+  key: 'fp8',
+  templateArgument: 'FP8',
+  codeOffset: 0,
+  dequantise: {
+    name: 'dequantise_fp8',
+    file: 'linear/cuda/dequantise.cu',
+    line: 'DEQUANTISE_KERNEL(dequantise_fp8, FP8)',
+  },
 };
 
 function int4(groups: Int4Groups): StoredWeights {
@@ -70,16 +91,18 @@ function int4(groups: Int4Groups): StoredWeights {
     tile: int4Tile(groups),
     isTiled: true,
     hasRowScales: false,
+    codeOffset: 0,
     groups,
     dequantise: { name, file: 'linear/cuda/dequantise-int4.cu', line },
   };
 }
 
-const { f16, bf16, int8 } = NAMED_FORMATS;
+const { f16, bf16, int8, fp8 } = NAMED_FORMATS;
 const STORED: readonly (readonly [format: WeightFormat, stored: StoredWeights])[] = [
   [f16, DENSE],
   [bf16, DENSE],
   [int8, INT8],
+  [fp8, FP8],
   ...[...QUANTISED_FORMATS.values()].flatMap((format) =>
     format.element === 'int4' && format.group !== null
       ? [[format, int4({ group: format.group, hasZeros: format.hasZeros })] as const]

@@ -17,7 +17,7 @@
 struct StreamArgs {
   const u16* x;        // [m, k] activations
   const u8* weight;    // in its format
-  const float* scale;  // [n] of an int8 weight
+  const float* scale;  // [n] of an int8 or fp8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride;

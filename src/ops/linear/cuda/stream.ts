@@ -61,7 +61,7 @@ const isInt4 = ({ format }: CudaLinearProblem): boolean => elementOf(format) ===
 
 export const stream: LinearMethod<StreamConfig> = {
   ...numberedKeys('stream', ['tokenGroups', 'warps', 'tiles', 'stages']),
-  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'int4']),
+  reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'fp8', 'int4']),
   builtIn(problem, target) {
     if (!isFor(problem, target)) return undefined;
     const { m, epilogue } = problem;

@@ -2,19 +2,21 @@
 //
 // The order of k inside a product is free as long as both operands agree. So what a thread reads at once, 16 bytes,
 // becomes operands without an exchange between threads: with dense weights 8 consecutive k of a row, which are two
-// products; with int8 and int4, whose tiles lie as operands (tiles.ts), four products. Tokens are read in the same
+// products; with int8, fp8 and int4, whose tiles lie as operands (tiles.ts), four products. Tokens are read in the same
 // order of k.
 //
 // Products are numbered by their place in 64 k: 4. Lane 4 g + t has rows g and g + 8 of 16, and token g of 8.
 #pragma once
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
+#include "cuda/e4m3.cuh"
 #include "cuda/int4.cuh"
 #include "cuda/int8.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
+#include "linear/cuda/tiled-weights.cuh"
 
-enum WeightFormat { DENSE, INT8, INT4_G128, INT4_G64, INT4_G32, INT4_G128_ZEROS, INT4_G64_ZEROS, INT4_G32_ZEROS };
+enum WeightFormat { DENSE, INT8, FP8, INT4_G128, INT4_G64, INT4_G32, INT4_G128_ZEROS, INT4_G64_ZEROS, INT4_G32_ZEROS };
 
 template <WeightFormat FORMAT>
 struct Weights;
@@ -99,55 +101,10 @@ struct Weights<DENSE> {
   }
 };
 
-// Common part of formats in tiles of 16 rows by BOXES boxes of 64 k, which lie [n/16][k/(64 BOXES)].
-template <u32 BYTES, int BOXES>
-struct TiledWeights {
-  static constexpr u32 TILE_BYTES = BYTES;
-  static constexpr int TILE_BOXES = BOXES, LOADS = 1, PRODUCTS = 4;
-  static constexpr u32 X_ALIGNMENT = 128;
-
-  static __device__ __forceinline__ int tiles_of(int k) { return (k + 64 * BOXES - 1) >> (BOXES == 1 ? 6 : 7); }
-
-  // ---- in shared memory: [tile of rows][tile of k] in a stage ----
-
-  // Tiles after the last row are not copied: what is multiplied there is not stored.
-  template <typename Ring>
-  static __device__ __forceinline__ void fill_stage(const typename Ring::View& a, u32 stage, u32 barrier, int blockTile,
-                                                    int stageIndex, u64 policy) {
-    const int lane = threadIdx.x & 31, tileCount = tiles_of(a.k), tile0 = stageIndex * Ring::STAGE_TILES;
-    const int tiles = min(Ring::STAGE_TILES, tileCount - tile0);
-    const int row = lane < Ring::TILES ? Ring::tile_row(a, blockTile, lane) : a.n;
-    const u32 live = __ballot_sync(0xffffffffu, row < a.n);
-    if (lane == 0) barrier_expect(barrier, __popc(live) * tiles * TILE_BYTES + Ring::x_bytes(a, stageIndex));
-    __syncwarp();
-    if (row < a.n)
-      bulk_copy_once(stage + lane * Ring::STAGE_TILES * TILE_BYTES,
-                     a.weight + ((size_t)(row >> 4) * tileCount + tile0) * TILE_BYTES, tiles * TILE_BYTES, barrier,
-                     policy);
-  }
-
-  static __device__ __forceinline__ u32 tile_address(u32 stage, int tile, int tiles, int across, int acrosses) {
-    return stage + (tile * acrosses + across) * TILE_BYTES;
-  }
-  static __device__ __forceinline__ int token_row() { return threadIdx.x & 7; }
-  static __device__ __forceinline__ Vec16 load_tokens(u32 row, int half, int swizzle) {
-    return load_matrices(row + (((half * 4 + ((threadIdx.x & 31) >> 3)) ^ swizzle) << 4));
-  }
-
-  // ---- in global memory: a chunk is a tile ----
-  static constexpr int CHUNK_K = 64 * BOXES, CHUNK_PRODUCTS = 4 * BOXES;
-
-  static __device__ __forceinline__ void load_chunk_tokens(Vec16 (&tokens)[2 * BOXES], const u16* x, int k0,
-                                                           int columns, bool live) {
-    x += (threadIdx.x & 3) * 2;
-#pragma unroll
-    for (int i = 0; i < 8 * BOXES; i++) tokens[i >> 2].w[i & 3] = live && k0 + i * 8 < columns ? load4(x + i * 8) : 0;
-  }
-};
-
-// [rows 0-7, 8-15][lane][16 bytes], and a scale for each row.
-template <>
-struct Weights<INT8> : TiledWeights<1024, 1> {
+// [rows 0-7, 8-15][lane][16 bytes], and a scale for each row. Bytes are int8 + 128, or E4M3.
+template <bool IS_E4M3>
+struct ByteWeights : TiledWeights<1024, 1> {
+  typedef TiledWeights<1024, 1> Tiles;
   static constexpr bool IS_SCALED = true;
   static constexpr int GROUP_PRODUCTS = 0;
   typedef Vec16 Rows;
@@ -160,9 +117,16 @@ struct Weights<INT8> : TiledWeights<1024, 1> {
   static __device__ __forceinline__ Vec16 load_scaled(u32 tile, int box, int half) {
     return load_rows(tile, box, 0, half);
   }
+  // Four bytes as four activations.
+  static __device__ __forceinline__ void unpack4(u32 bytes, u32& low, u32& high) {
+    if constexpr (IS_E4M3)
+      widen4(bytes, low, high);
+    else
+      dequantise4(bytes, low, high);
+  }
   static __device__ __forceinline__ void fragment(u32 (&f)[4], const Vec16& low, const Vec16& high, int i) {
-    dequantise4(low.w[i], f[0], f[2]);
-    dequantise4(high.w[i], f[1], f[3]);
+    unpack4(low.w[i], f[0], f[2]);
+    unpack4(high.w[i], f[1], f[3]);
   }
 
   // ---- in global memory ----
@@ -171,8 +135,8 @@ struct Weights<INT8> : TiledWeights<1024, 1> {
   // A tile after the last row is not there.
   static __device__ __forceinline__ void load_chunk(Chunk& c, const u8* weight, int row, int chunk, int n,
                                                     int columns) {
-    const u8* tile =
-        weight + ((size_t)(min(row, n - 1) >> 4) * tiles_of(columns) + chunk) * TILE_BYTES + (threadIdx.x & 31) * 16;
+    const u8* tile = weight + ((size_t)(min(row, n - 1) >> 4) * Tiles::tiles_of(columns) + chunk) * Tiles::TILE_BYTES +
+                     (threadIdx.x & 31) * 16;
     c.low = load_stream(tile);
     c.high = load_stream(tile + 512);
   }
@@ -180,6 +144,11 @@ struct Weights<INT8> : TiledWeights<1024, 1> {
     fragment(f, c.low, c.high, i);
   }
 };
+
+template <>
+struct Weights<INT8> : ByteWeights<false> {};
+template <>
+struct Weights<FP8> : ByteWeights<true> {};
 
 // [2 boxes of 64 k][rows 0-7, 8-15][lane][8 bytes], then a scale in f16 for each group of k and row, then, if there are
 // zeros, one byte for each: [group][16 rows]. Without zeros, nibbles are the weight's integer + 8.

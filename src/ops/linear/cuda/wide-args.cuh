@@ -1,10 +1,10 @@
-// Arguments of the kernels of wide.cu and wide8.cu.
+// Arguments of the kernels of wide.cu, wide8.cu and widef8.cu.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/types.cuh"
 
 struct WideScalars {
-  const float* scale;  // [n] of an int8 weight
+  const float* scale;  // [n] of an int8 or fp8 weight
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;

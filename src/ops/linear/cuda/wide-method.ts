@@ -67,9 +67,8 @@ export interface WideKind<Name extends string> {
 }
 
 /** Formats that differ in what their operands cost. */
-type WeightKind = 'int8' | 'int4';
-const kindOf = (format: WeightFormat): WeightKind =>
-  storedWeights(format).kind === 'int4' ? 'int4' : 'int8';
+type WeightKind = StoredWeights['kind'];
+const kindOf = (format: WeightFormat): WeightKind => storedWeights(format).kind;
 
 interface WideCycles {
   /** For 64 weight rows by 64 k by a token. */
@@ -90,9 +89,9 @@ const BYTES_PER_CYCLE = { multiprocessor: 64, memory: 2400 } as const;
 
 /**
  * So many of the configurations with the best estimates are timed. On an H200 the fastest of all was always among them for int8;
- * estimates of int4 are not fitted.
+ * estimates of int4 and fp8 are not fitted.
  */
-const TRIAL_COUNTS: Readonly<Record<WeightKind, number>> = { int8: 3, int4: 6 };
+const TRIAL_COUNTS: Readonly<Record<WeightKind, number>> = { dense: 0, int8: 3, int4: 6, fp8: 6 };
 const KIB = 1024;
 const BOX_COLUMNS = 64;
 const MAX_STAGES = 16;

@@ -2,7 +2,7 @@
 // tokens of a tile at once, weights from registers, tokens from shared memory. wide-products.cuh: in which numbers.
 //
 // With mma.sync (ring.cu) each warp reads every token fragment for its own 16 or 32 weight rows, and from 32 tokens on
-// the time is that of reading shared memory. Here 64 weight rows share a read. An int8 tile holds its bytes in the
+// the time is that of reading shared memory. Here 64 weight rows share a read. A tile of bytes holds them in the
 // order of the fragments, so that a thread's 16 bytes are four operands once they are dequantised, and the tokens'
 // boxes are operands as they lie. So does an int4 tile, with 8 bytes; scales of groups are multiplied into operands,
 // because sums of groups beside the others would take as many registers again.
@@ -22,6 +22,7 @@
 #include "linear/cuda/epilogue.cuh"
 #include "linear/cuda/wide-args.cuh"
 #include "linear/cuda/wide-products.cuh"
+#include "linear/cuda/wide-promoted.cuh"
 #include "linear/cuda/wide-store.cuh"
 #include "linear/cuda/wide-work.cuh"
 
@@ -42,7 +43,7 @@ struct Wide {
   typedef typename Work::Item Item;
   typedef WideStore<Work, W::IS_SCALED, EPILOGUE> Store;
   typedef typename Store::Rows Rows;
-  static constexpr int STAGE_TILES = BOXES / W::TILE_BOXES;
+  static constexpr int STAGE_BOXES = BOXES, STAGE_TILES = BOXES / W::TILE_BOXES;
   static constexpr u32 WEIGHT_BYTES = STAGE_TILES * TILES * W::TILE_BYTES, BOX_BYTES = TOKEN_GROUPS * 1024;
   // Copies through maps start at multiples of 128, swizzled boxes at those of 1024.
   static constexpr u32 UP_PLACE = (WEIGHT_BYTES / 2 + 127) / 128 * 128;  // with SWIGLU, behind the tiles of gate
@@ -128,6 +129,11 @@ struct Wide {
     for (int i = 0; i < P::COUNT; i++) P::fragment(f[i], low, high, i);
   }
 
+  // Operand of the tokens of 64 k, which in bytes are half of the 128 that a row of a box has.
+  static __device__ __forceinline__ u64 tokens_of(u32 stage, int box) {
+    return wgmma_matrix(stage + X_PLACE + box / TOKEN_SPAN * BOX_BYTES, 1024, 16) + box % TOKEN_SPAN * 4;
+  }
+
   // While the products of 64 k run, the next weights are made operands.
   static __device__ __forceinline__ void multiply_tile(Sum (&acc)[TILES_PER_WARP][TOKEN_GROUPS * 4], const WideView& a,
                                                        int stages, u32 ring, u32 full, u32 empty, int& slot,
@@ -144,15 +150,14 @@ struct Wide {
       barrier_wait(full + 8 * slot, parity);
 #pragma unroll
       for (int box = 0; box < BOXES; box++) {
-        // 64 k of bytes are half of the 128 bytes that a row of a box has.
-        const u64 b = wgmma_matrix(at + X_PLACE + box / TOKEN_SPAN * BOX_BYTES, 1024, 16) + box % TOKEN_SPAN * 4;
+        const u64 b = tokens_of(at, box);
 #pragma unroll
         for (int r = 0; r < TILES_PER_WARP; r++) {
           u32(&f)[P::COUNT][4] = fragments[(box * TILES_PER_WARP + r) & 1];
           load_fragments(f, at, warp * TILES_PER_WARP + r, box);
           wgmma_begin();
 #pragma unroll
-          for (int i = 0; i < P::COUNT; i++) wgmma_rows(acc[r], f[i], b + i * 2);
+          for (int i = 0; i < P::COUNT; i++) P::add(acc[r], f[i], b + i * 2);
           wgmma_commit();
           wgmma_wait<1>();
           if (box == 0 && r == 0 && lane == 0 && last >= 0) barrier_arrive(empty + 8 * last);
@@ -260,7 +265,10 @@ struct Wide {
         for (int r = 0; r < TILES_PER_WARP; r++)
           rows[r] = Store::rows_of_tile(a, item.rowTile, warp * TILES_PER_WARP + r);
         Sum acc[TILES_PER_WARP][TOKEN_GROUPS * 4];
-        multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
+        if constexpr (P::PROMOTES)
+          multiply_promoted<Wide>(acc, a, item.stages, ring, full, empty, slot, parity);
+        else
+          multiply_tile(acc, a, item.stages, ring, full, empty, slot, parity);
         if (CLUSTER_BLOCKS > 1 && item.isShared) {
           exchange(a, acc, rows, sums, written, read, exchangeParity, token0);
           continue;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { WIDE, wide } from './wide.js';
-import { WIDE8, wide8 } from './wide8.js';
+import { WIDE8, wide8, WIDEF8, widef8 } from './wide8.js';
 import { wideConfigs, type WideKind, wideStages } from './wide-method.js';
-import { A100, H200, INT4, INT8, launchesOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
+import { A100, FP8, H200, INT4, INT8, launchesOf, OPERANDS, problemsOf, SHAPES } from './testing/problems.js';
 
 describe('configurations of wide.cu', () => {
   it('are the fastest on an H200, or within 1%', () => {
@@ -18,13 +18,17 @@ describe('configurations of wide.cu', () => {
     expect(bestOf(4096)).toEqual(['256x128/1', '256x128/1', '256x128/1', '256x128/1']);
   });
 
-  it.each<[string, WideKind<'wide' | 'wide8'>]>([
+  it.each<[string, WideKind<'wide' | 'wide8' | 'widef8'>]>([
     ['wide', WIDE],
     ['wide8', WIDE8],
+    ['widef8', WIDEF8],
   ])(
     'of %s launch whole clusters, no more than there are tiles for, with equal slices of tokens',
     (_, kind) => {
-      for (const posed of problemsOf([17, 33, 65, 129, 300, 1000, 2048], ['int8', 'int4', 'int4_g32_zeros']))
+      for (const posed of problemsOf(
+        [17, 33, 65, 129, 300, 1000, 2048],
+        ['int8', 'fp8', 'int4', 'int4_g32_zeros'],
+      ))
         for (const multiprocessorCount of [132, 113, 78]) {
           const problem = { ...posed, inputBits: 8 } as const;
           for (const config of wideConfigs(kind, problem, multiprocessorCount)) {
@@ -81,6 +85,13 @@ describe('configurations of wide.cu', () => {
     expect(inputBits).toBe(8);
     expect(wide8.candidates(exact, H200)).toEqual([]);
     expect(wide8.candidates({ ...problem, m: 64 }, H200)).toEqual([]);
+    const fp8 = { ...problem, format: FP8 };
+    expect(wide8.candidates(fp8, H200)).toEqual([]);
+    const [e4m3] = widef8.candidates(fp8, H200);
+    expect(launchesOf(e4m3!, fp8).map(({ unit, kernel }) => [unit, kernel.split('_')[0]])).toEqual([
+      ['linear-fp8', 'round'],
+      ['linear-fp8', 'widef8'],
+    ]);
     expect(wide8.candidates(problem, A100)).toEqual([]);
   });
 

@@ -3,6 +3,8 @@
 #include "linear/cuda/round-input.cuh"
 #include "linear/cuda/wide.cuh"
 
+ROUND_INPUT_KERNEL(round_input, Int8Codes)
+
 #define WIDE8_KERNEL(name, FORMAT, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE)         \
   extern "C" __global__ void __cluster_dims__(CLUSTER_BLOCKS, 1, 1) __launch_bounds__(                                \
       Wide<ByteProducts<FORMAT>, TOKEN_GROUPS, TILES_PER_WARP, WARPGROUPS, BOXES, CLUSTER_BLOCKS, EPILOGUE>::THREADS, \

@@ -7,7 +7,13 @@ import {
   halfToFloat,
 } from '../../../core/dtype.js';
 import { seededRandom, type RandomSource } from '../../../core/random.js';
-import { quantiseGroups, quantiseRow, restoreGroups } from '../../../ops/linear/reference.js';
+import {
+  quantiseFp8Row,
+  quantiseGroups,
+  quantiseRow,
+  restoreFp8,
+  restoreGroups,
+} from '../../../ops/linear/reference.js';
 import type { Plan, PlanWeight } from '../../../plan/plan.js';
 import { createTestPlan, type TestPlanShape } from '../../../plan/testing/test-plan.js';
 import type { QuantisedFormat, WeightFormat } from '../../../plan/weight-format.js';
@@ -75,6 +81,7 @@ function representable(data: Float32Array, shape: readonly number[], format: Wei
 
 function restoredRow(row: Float32Array, format: QuantisedFormat): Float32Array {
   if (format.group !== null) return restoreGroups(quantiseGroups(row, format));
+  if (format.element === 'fp8') return restoreFp8(quantiseFp8Row(row));
   const { quantised, scale } = quantiseRow(row);
   return Float32Array.from(quantised, (value) => value * scale);
 }

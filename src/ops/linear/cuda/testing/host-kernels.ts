@@ -24,7 +24,7 @@ export interface HostKernel {
 
 const SOURCES = fileURLToPath(new URL('../../../../../src/ops', import.meta.url));
 /** Headers that on-host.h and on-host-units.h take the place of. */
-const REPLACED = ['act', 'async', 'cluster', 'int8', 'memory', 'mma', 'pairs', 'wgmma'];
+const REPLACED = ['act', 'async', 'cluster', 'e4m3', 'int8', 'memory', 'mma', 'pairs', 'wgmma'];
 /** Bytes before and after every area, which no kernel may write. */
 const MARGIN_BYTES = 256;
 const MARGIN = 0xa5;
@@ -86,10 +86,9 @@ export class HostKernels implements LinearMachine {
   readonly tensorMap = (mapped: Mapped): TensorMap => {
     const map = new DataView(new ArrayBuffer(128));
     map.setBigUint64(0, BigInt(mapped.address), true);
-    if ('boxRows' in mapped && mapped.dtype === 'i8') throw new Error('maps of bytes do not run on a host');
     const numbers =
       'boxRows' in mapped
-        ? [mapped.rows, mapped.columns, mapped.boxRows]
+        ? [mapped.rows, mapped.columns, mapped.boxRows, 0, mapped.dtype === 'i8' ? 1 : 2]
         : [mapped.down, mapped.across, mapped.box.down, mapped.box.across, mapped.tileBytes];
     for (const [i, number] of numbers.entries()) map.setInt32(8 + 4 * i, number, true);
     return new Uint8Array(map.buffer);

@@ -4,13 +4,13 @@ import { seededRandom } from '../../../../core/random.js';
 import { type Matrix, randomMatrix, rowOf } from '../../../matrix.js';
 import { roundActivations } from '../../../testing/activations.js';
 import { relativeError } from '../../../testing/compare.js';
-import { linearReference, quantiseRow } from '../../reference.js';
+import { linearReference, quantiseFp8Row, quantiseRow, restoreFp8 } from '../../reference.js';
 import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
+import { packBytes } from './byte-matrix.js';
 import { packInt4 } from './int4-matrix.js';
-import { INT8_OFFSET, INT8_TILE, tileOffset, tileShape } from '../tiles.js';
 import { codeColumns } from '../wide8.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
@@ -79,11 +79,9 @@ export class LinearCase {
       this.#weight = values;
       this.#at = { ...input, weight: kernels.upload(tiles), scale: 0, bias };
     } else if (isTiled) {
-      const codes = Int8Array.from({ length: n * k }, () => Math.floor(random.next() * 255) - 127);
-      const scales = Float32Array.from({ length: n }, () => (0.5 + random.next()) / 127);
-      const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
-      this.#weight = { rowCount: n, columnCount: k, data: values };
-      const weight = kernels.upload(tilesOf(codes, n, k));
+      const { values, tiles, scales } = packBytes(format, n, k, random);
+      this.#weight = values;
+      const weight = kernels.upload(tiles);
       this.#at = { ...input, weight, scale: kernels.upload(scales), bias };
     } else {
       this.#weight = rounded(n, k);
@@ -116,7 +114,8 @@ export class LinearCase {
     const count = this.#problem.m * columns;
     const all = isFloat ? this.#kernels.floats(out, count) : this.#kernels.activations(out, count);
     const compared = this.#rows.flatMap((row) => this.#columns.map((column) => all[row * columns + column]!));
-    const expected = config.method === 'wide8' ? this.#expectedOfRounded : this.#expected;
+    const expected =
+      config.method === 'wide8' || config.method === 'widef8' ? this.#expectedOfRounded : this.#expected;
     return relativeError(Float32Array.from(compared), expected);
   }
 
@@ -131,7 +130,8 @@ export class LinearCase {
     const { epilogue } = this.#problem;
     const columns = outColumns(this.#problem);
     const exact = pick(this.#x, this.#rows);
-    const x = isRounded ? roundedRows(exact) : exact;
+    const isFp8 = storedWeights(this.#problem.format).kind === 'fp8';
+    const x = isRounded ? roundedRows(exact, isFp8 ? roundedToFp8 : roundedToInt8) : exact;
     const product = (outputs: readonly number[]): Float32Array =>
       linearReference(
         x,
@@ -157,24 +157,15 @@ function pick(matrix: Matrix, rows: readonly number[]): Matrix {
 }
 
 /** Rows as 8 bits and a scale for each hold them. */
-function roundedRows(x: Matrix): Matrix {
+function roundedRows(x: Matrix, rounded: (row: Float32Array) => Float32Array): Matrix {
   const data = new Float32Array(x.data.length);
-  for (let row = 0; row < x.rowCount; row++) {
-    const { quantised, scale } = quantiseRow(rowOf(x, row));
-    data.set(
-      Float32Array.from(quantised, (code) => code * scale),
-      row * x.columnCount,
-    );
-  }
+  for (let row = 0; row < x.rowCount; row++) data.set(rounded(rowOf(x, row)), row * x.columnCount);
   return { ...x, data };
 }
 
-/** INT8 weights in tiles; what is beside the matrix is zero. */
-function tilesOf(codes: Int8Array, rows: number, columns: number): Uint8Array {
-  const byteLength = tileShape(INT8_TILE, rows, columns).reduce((product, size) => product * size);
-  const tiles = new Uint8Array(byteLength).fill(INT8_OFFSET);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      tiles[tileOffset(row, column, columns)] = codes[row * columns + column]! + INT8_OFFSET;
-  return tiles;
+function roundedToInt8(row: Float32Array): Float32Array {
+  const { quantised, scale } = quantiseRow(row);
+  return Float32Array.from(quantised, (code) => code * scale);
 }
+
+const roundedToFp8 = (row: Float32Array): Float32Array => restoreFp8(quantiseFp8Row(row));

@@ -9,7 +9,7 @@ import type { CudaLinearProblem } from '../problem.js';
 export const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 export const B200 = { computeCapability: 100, multiprocessorCount: 148 };
 export const A100 = { computeCapability: 80, multiprocessorCount: 108 };
-export const { int8: INT8, int4: INT4, f16: DENSE } = NAMED_FORMATS;
+export const { int8: INT8, fp8: FP8, int4: INT4, f16: DENSE } = NAMED_FORMATS;
 
 export const OPERANDS: LinearOperands = {
   dtype: 'f16',
@@ -39,7 +39,7 @@ export const SHAPES = [
 /** Every shape, for each number of rows, format and epilogue. */
 export function problemsOf(
   rows: readonly number[],
-  formats: readonly FormatName[] = ['f16', 'int8', 'int4', 'int4_g32_zeros'],
+  formats: readonly FormatName[] = ['f16', 'int8', 'fp8', 'int4', 'int4_g32_zeros'],
 ): CudaLinearProblem[] {
   return SHAPES.flatMap(([n, k]) =>
     rows.flatMap((m) =>
