@@ -34,7 +34,7 @@ import {
   WIDE8_ARGS,
 } from './linear/cuda/args.js';
 import { DECODE_ARGS, EXPAND_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS } from './paged-attention/cuda-args.js';
-import { RMS_NORM_ARGS } from './rms-norm/cuda.js';
+import { RMS_NORM_ARGS, RMS_NORM_CODES_ARGS } from './rms-norm/cuda.js';
 import { ROPE_ARGS } from './rope/cuda.js';
 import { SAMPLE_ROW, CPU_SAMPLE_SLOT } from './sample/cpu.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from './sample/cuda.js';
@@ -65,6 +65,7 @@ const STRUCTS: readonly Struct[] = [
   SOFT_CAP_ARGS,
   READ_LIMIT_ARGS,
   RMS_NORM_ARGS,
+  RMS_NORM_CODES_ARGS,
   ROPE_ARGS,
   SWIGLU_ARGS,
   DEQUANTISE_ARGS,

@@ -70,6 +70,7 @@ export function createTimedOperands(gpu: Gpu, problem: CudaLinearProblem, dtype:
         bias: 0,
         out,
         inputScale,
+        hasCodes: false,
         denseCopy: 0,
         multiprocessorCount: properties.multiprocessorCount,
       };

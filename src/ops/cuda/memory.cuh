@@ -41,6 +41,10 @@ __device__ __forceinline__ void store16(void* p, const Vec16& v) {
                : "memory");
 }
 
+__device__ __forceinline__ void store8(void* p, u32 first, u32 second) {
+  asm volatile("st.global.v2.u32 [%0], {%1,%2};" ::"l"(p), "r"(first), "r"(second) : "memory");
+}
+
 __device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
 
 __device__ __forceinline__ Vec16 load_shared16(u32 address) {

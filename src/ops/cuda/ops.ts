@@ -1,5 +1,5 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import type { AddRmsNormOp, BufferName, ExpertDownOp, ExpertGateUpOp, RmsNormOp } from '../../plan/plan.js';
+import type { BufferName, ExpertDownOp, ExpertGateUpOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
@@ -11,7 +11,7 @@ import { gegluLaunch } from '../geglu/cuda.js';
 import { headNormLaunch } from '../head-norm/cuda.js';
 import { linearOp } from '../linear/cuda/op.js';
 import { attentionOp } from '../paged-attention/cuda-op.js';
-import { rmsNormLaunch } from '../rms-norm/cuda.js';
+import { addRmsNormOp, rmsNormOp } from '../rms-norm/cuda-op.js';
 import { sampleLaunch } from '../sample/cuda.js';
 import { softCapLaunch } from '../soft-cap/cuda.js';
 import { swigluLaunch } from '../swiglu/cuda.js';
@@ -45,14 +45,8 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
         );
     },
   },
-  rmsNorm: {
-    kernels: () => [commonPart('rms-norm/rms-norm.cu')],
-    bind: (op, scope) => bindNorm(op, scope.at(op.x), null, scope),
-  },
-  addRmsNorm: {
-    kernels: () => [commonPart('rms-norm/rms-norm.cu')],
-    bind: (op, scope) => bindNorm(op, scope.at(op.residual), scope.at(op.delta), scope),
-  },
+  rmsNorm: rmsNormOp,
+  addRmsNorm: addRmsNormOp,
   add: {
     kernels: () => [commonPart('add/add.cu')],
     bind(op, scope) {
@@ -165,18 +159,6 @@ function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: Cud
 /** The definition of an op's kind. */
 export function cudaOpOf<Kind extends CudaOp['kind']>(op: CudaOpOf<Kind>): CudaOpDefinition<CudaOpOf<Kind>> {
   return CUDA_OPS[op.kind];
-}
-
-/** @param delta address of what is added to `x` first, or null */
-function bindNorm(
-  op: RmsNormOp | AddRmsNormOp,
-  x: number,
-  delta: number | null,
-  scope: CudaScope,
-): CudaInstruction {
-  const operands = { x, delta, weight: scope.context.memory.tensor(op.weight), out: scope.at(op.out) };
-  const rows = scope.rows(op.out);
-  return (step, sink) => sink.kernel(rmsNormLaunch(rows(step), op.epsilon, operands));
 }
 
 /** Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ. */

@@ -33,6 +33,9 @@ export interface LinearMatrices {
   readonly inputCodes: number;
 }
 
+/** Codes of 8 bits that a method takes its input in, see row-codes.cuh. */
+export type InputCodes = 'int8' | 'e4m3';
+
 export interface LinearOperands extends LinearMatrices {
   /** Tensor maps of what the method's `maps` returns, in that order. */
   readonly maps: readonly TensorMap[];
@@ -43,6 +46,8 @@ export interface LinearOperands extends LinearMatrices {
   readonly out: number;
   /** Address of the scales of x in 8 bits, or 0. */
   readonly inputScale: number;
+  /** Whether x in 8 bits is there already, where the method takes it so. */
+  readonly hasCodes: boolean;
   /** Address of memory for a dense copy of the weights. */
   readonly denseCopy: number;
   readonly multiprocessorCount: number;
@@ -55,6 +60,8 @@ export interface LinearOperands extends LinearMatrices {
 export interface LinearMethod<Config> {
   /** Elements of weights that it reads as they are stored. */
   readonly reads: ReadonlySet<WeightElement>;
+  /** Codes in which it takes its input; absent: activations. */
+  readonly inputCodes?: InputCodes;
   /**
    * The configuration that runs a problem where nothing was measured, the same for all rows of a class; undefined where another
    * method is faster or has to.

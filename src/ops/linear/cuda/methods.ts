@@ -1,5 +1,5 @@
 /** The methods of computing linear layers on a GPU. To add one: its file, and its line in the table. */
-import type { LinearMethod } from './method.js';
+import type { InputCodes, LinearMethod } from './method.js';
 import { matmul } from './matmul.js';
 import { ring } from './ring.js';
 import { stream } from './stream.js';
@@ -13,6 +13,9 @@ export const METHODS = { ...KERNEL_METHODS, matmul };
 
 type ConfigOf<Method> = Method extends LinearMethod<infer Config> ? Config : never;
 export type LinearConfig = ConfigOf<(typeof METHODS)[keyof typeof METHODS]>;
+
+/** Codes in which a configuration takes its input; undefined: activations. */
+export const inputCodesOf = (config: LinearConfig): InputCodes | undefined => methodOf(config).inputCodes;
 
 /** The method of a configuration. */
 export const methodOf = ({ method }: LinearConfig): LinearMethod<LinearConfig> => METHODS[method];

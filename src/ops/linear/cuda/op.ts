@@ -81,6 +81,7 @@ function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Var
     ...matrices,
     ...parametersOf(op, scope, plan.weights[op.weight]!.format),
     inputScale,
+    hasCodes: op.hasRoundedInput,
     denseCopy: memory.denseCopy,
     multiprocessorCount: scope.context.target.multiprocessorCount,
   };

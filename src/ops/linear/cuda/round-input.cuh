@@ -1,12 +1,9 @@
 // Rows of activations in 8 bits for wide8.cu and widef8.cu, with a scale for each row. A block a row.
 //
-// The bytes of 16 columns lie in the order in which tiles of weights in bytes have them (weights.cuh): word t has the
-// columns 2t, 2t + 1, 2t + 8 and 2t + 9. Rows are padded with zeros to whole boxes of 128 bytes.
+// The bytes of 16 columns lie as row-codes.cuh says. Rows are padded with zeros to whole boxes of 128 bytes.
 #pragma once
-#include "cuda/act.cuh"
-#include "cuda/e4m3.cuh"
 #include "cuda/launch.cuh"
-#include "cuda/memory.cuh"
+#include "cuda/row-codes.cuh"
 
 struct RoundInputArgs {
   const u16* x;  // [m, k], k a multiple of 8
@@ -14,31 +11,6 @@ struct RoundInputArgs {
   float* scale;  // [m]
   int k;
 };
-
-// byte = round(x * 127 / max|x|)
-struct Int8Codes {
-  static constexpr float LARGEST = 127.f;
-  static __device__ __forceinline__ u32 pair(float low, float high) {
-    return ((u32)__float2int_rn(low) & 0xff) | ((u32)__float2int_rn(high) & 0xff) << 8;
-  }
-};
-
-// E4M3 of x * 448 / max|x|.
-struct E4m3Codes {
-  static constexpr float LARGEST = 448.f;
-  static __device__ __forceinline__ u32 pair(float low, float high) { return pack_e4m3(low, high); }
-};
-
-// Largest magnitude of a block's 16-bit values, as their bits: those of infinities and NaNs are larger than of numbers.
-__device__ __forceinline__ u32 block_max_bits(u32 pairs, u32* scratch) {
-#pragma unroll
-  for (int mask = 16; mask > 0; mask >>= 1) pairs = __vmaxu2(pairs, __shfl_xor_sync(0xffffffffu, pairs, mask));
-  if ((threadIdx.x & 31) == 0) scratch[threadIdx.x >> 5] = pairs;
-  __syncthreads();
-  u32 most = 0;
-  for (int i = 0; i < (int)(blockDim.x >> 5); i++) most = __vmaxu2(most, scratch[i]);
-  return max(most & 0xffff, most >> 16);
-}
 
 // Takes 4 bytes of shared memory for each warp.
 template <typename CODES> __device__ __forceinline__ void round_row(const RoundInputArgs& a) {
@@ -52,12 +24,7 @@ template <typename CODES> __device__ __forceinline__ void round_row(const RoundI
 #pragma unroll
     for (int j = 0; j < 4; j++) most = __vmaxu2(most, v.w[j] & 0x7fff7fffu);
   }
-  const float largest = act_to_float((u16)block_max_bits(most, (u32*)memory));
-  // A row of zeros stays one; one with an infinity or a NaN becomes NaN as a whole.
-  const float inverse = largest < 1e-30f ? 0.f : __fdiv_rn(CODES::LARGEST, largest);
-  const bool isFinite = largest - largest == 0.f;
-  if (threadIdx.x == 0)
-    a.scale[blockIdx.x] = isFinite ? __fdiv_rn(largest, CODES::LARGEST) : __uint_as_float(0x7fc00000u);
+  const float inverse = row_codes_inverse<CODES>(most, (u32*)memory, a.scale + blockIdx.x);
   const int padded = (a.k + 127) & ~127;
   u8* out = a.out + (size_t)blockIdx.x * padded;
   for (int i = threadIdx.x * 16; i < padded; i += blockDim.x * 16) {

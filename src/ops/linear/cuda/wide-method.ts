@@ -12,7 +12,7 @@ import type { LaunchSink } from '../../cuda/sink.js';
 import type { StructValue, ValuesOf } from '../../struct.js';
 import type { WIDE_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
-import type { LinearMatrices, LinearMethod, LinearOperands } from './method.js';
+import type { InputCodes, LinearMatrices, LinearMethod, LinearOperands } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
 import { type StoredWeights, storedWeights } from './stored-weights.js';
@@ -52,6 +52,7 @@ export interface WideKind<Name extends string> {
   readonly mostOtherRows: number;
   /** Bytes of a number of x. */
   readonly inputBytes: 1 | 2;
+  readonly inputCodes?: InputCodes;
   readonly shapes: readonly TriedShape[];
   /** Clock cycles on an H200. */
   readonly cycles: WideCycles;
@@ -216,6 +217,7 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
       'clusterBlocks',
     ]),
     reads: kind.reads,
+    ...(kind.inputCodes && { inputCodes: kind.inputCodes }),
     builtIn: (problem, target) => method.candidates(problem, target)[0],
     candidates: (problem, { computeCapability, multiprocessorCount }) =>
       hasWarpgroupProducts(computeCapability)

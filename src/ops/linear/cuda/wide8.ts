@@ -2,6 +2,7 @@
 import { ceilDiv } from '../../cuda/launch.js';
 import { ROUND_INPUT_ARGS, WIDE8_ARGS } from './args.js';
 import { linearUnit } from './generated-kernel.js';
+import type { InputCodes } from './method.js';
 import { type TriedShape, type WideKind, wideMethod } from './wide-method.js';
 
 /** Up to here products of activations as they are take no longer than weights take to come (H200). */
@@ -49,26 +50,31 @@ const FP8_SHAPES: readonly TriedShape[] = [
 /** Columns of x in 8 bits: whole boxes. */
 export const codeColumns = (k: number): number => ceilDiv(k, BOX_ROW_BYTES) * BOX_ROW_BYTES;
 
-/** Parts that do not depend on the numbers. @param roundKernel makes bytes of x */
-const roundedInputs = (roundKernel: string) =>
+/** Kernels that make bytes of x. */
+const ROUND_KERNELS: Readonly<Record<InputCodes, string>> = { int8: 'round_input', e4m3: 'round_input_e4m3' };
+
+/** Parts that do not depend on the numbers. */
+const roundedInputs = (inputCodes: InputCodes) =>
   ({
+    inputCodes,
     takes: ({ inputBits }) => inputBits === 8,
     mostOtherRows: MAX_DENSE_ROWS,
     inputBytes: 1,
-    tokens: ({ k }, { inputCodes, xRows }) => ({
-      address: inputCodes,
+    tokens: ({ k }, { inputCodes: address, xRows }) => ({
+      address,
       rows: xRows,
       columns: codeColumns(k),
       dtype: 'i8',
     }),
-    prepare({ m, k, format }, { x, inputCodes, inputScale }, sink) {
+    prepare({ m, k, format }, { x, inputCodes: out, inputScale: scale, hasCodes }, sink) {
+      if (hasCodes) return;
       sink.kernel({
         unit: linearUnit(format),
-        kernel: roundKernel,
+        kernel: ROUND_KERNELS[inputCodes],
         grid: [m, 1, 1],
         blockThreads: ROUND_THREADS,
         sharedBytes: (ROUND_THREADS / WARP_THREADS) * 4,
-        args: ROUND_INPUT_ARGS.of({ x, out: inputCodes, scale: inputScale, k }),
+        args: ROUND_INPUT_ARGS.of({ x, out, scale, k }),
       });
     },
     args: (values, { inputScale }) => WIDE8_ARGS.of({ ...values, inputScale }),
@@ -87,7 +93,7 @@ const CYCLES = {
 const FRAGMENT_CYCLES = 76;
 
 export const WIDE8: WideKind<'wide8'> = {
-  ...roundedInputs('round_input'),
+  ...roundedInputs('int8'),
   name: 'wide8',
   shapes: SHAPES,
   reads: new Set(['int8']),
@@ -96,7 +102,7 @@ export const WIDE8: WideKind<'wide8'> = {
 
 /** E4M3 has the rate and the tiles of int8, whose times are taken for it: estimates are not fitted. */
 export const WIDEF8: WideKind<'widef8'> = {
-  ...roundedInputs('round_input_e4m3'),
+  ...roundedInputs('e4m3'),
   name: 'widef8',
   shapes: FP8_SHAPES,
   reads: new Set(['fp8']),

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
-import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
+import { benchmarkPlan, type PlanChoice } from '../../../builder/testing/benchmark-plans.js';
 import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
 import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { Mapped } from '../../../ops/cuda/mapped.js';
@@ -42,10 +42,15 @@ interface Ranked {
 }
 
 /** Binds two layers of LLaMA-2-7B, without a device. */
-function bind(target: typeof H200, weights: 'dense' | 'int8', ranked?: Ranked, embeds = false) {
+function bind(
+  target: typeof H200,
+  weights: 'dense' | 'int8',
+  ranked?: Ranked,
+  change: Pick<Partial<PlanChoice>, 'embeds' | 'inputBits'> = {},
+) {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
   const ranks = ranked && { ranks: ranked.ranks };
-  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, embeds, ...ranks });
+  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, ...change, ...ranks });
   const lowered = lowerForCuda(plan);
   const limits = { ...LIMITS, maxLogits: maxResults(plan, LIMITS) };
   const { offset, rows } = sizeCuda(lowered, limits, target);
@@ -111,7 +116,7 @@ const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
 test.each(['dense', 'int8'] as const)(
   'a model of embeddings (%s) ends with its head and samples nothing',
   (weights) => {
-    const { run } = bind(H200, weights, undefined, true);
+    const { run } = bind(H200, weights, undefined, { embeds: true });
     for (const tokens of [1, 40, 300]) {
       const names = namesOf(run({ tokens, logits: tokens, decodeItems: 0, prefillTiles: 3 }));
       expect(names.slice(-4)).toEqual(['add', 'gather', 'rms_norm', expect.stringMatching(/_f32$|^matmul$/)]);
@@ -137,6 +142,20 @@ describe('launches of a step on an H200, INT8', () => {
       ...['embedding', 'rms_norm', ...layers, 'add_rms_norm', ...layers],
       ...HEAD,
     ]);
+  });
+
+  it('with inputs of 8 bits: norms round what only a linear takes, and others are rounded before theirs', () => {
+    const rounding = bind(H200, 'int8', undefined, { inputBits: 8 });
+    const layers = [
+      ...['wide8_store', 'rope_append', 'attention_prefill_wgmma', 'round_input', 'wide8_store'],
+      ...['add_rms_norm_int8', 'wide8_swiglu', 'round_input', 'wide8_store'],
+    ];
+    expect(namesOf(rounding.run({ tokens: 300, logits: 1, decodeItems: 0, prefillTiles: 3 }))).toEqual([
+      ...['embedding', 'rms_norm_int8', ...layers, 'add_rms_norm_int8', ...layers],
+      ...HEAD,
+    ]);
+    // Steps of few tokens take activations.
+    expect(namesOf(rounding.run({}))).toEqual(namesOf(run({})));
   });
 
   it('of both: each kind of attention takes its rows', () => {

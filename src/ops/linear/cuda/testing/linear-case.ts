@@ -109,7 +109,8 @@ export class LinearCase {
     const denseCopy = config.method === 'matmul' ? this.#kernels.reserve(2 * n * k) : 0;
     const { multiprocessorCount } = target;
     const { scale, bias } = this.#at;
-    const operands = { ...matrices, maps, scale, bias, inputScale, out, denseCopy, multiprocessorCount };
+    const input = { inputScale, hasCodes: false };
+    const operands = { ...matrices, ...input, maps, scale, bias, out, denseCopy, multiprocessorCount };
     method.launch(config, this.#problem, operands, this.#kernels.sink);
     const count = this.#problem.m * columns;
     const all = isFloat ? this.#kernels.floats(out, count) : this.#kernels.activations(out, count);

@@ -21,6 +21,7 @@ export const OPERANDS: LinearOperands = {
   bias: 0,
   inputCodes: 0x6000,
   inputScale: 0x7000,
+  hasCodes: false,
   out: 0x4000,
   denseCopy: 0x5000,
   multiprocessorCount: 132,
