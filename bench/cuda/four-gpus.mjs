@@ -36,6 +36,8 @@ const session = createSession(flags, fileURLToPath(new URL('../..', import.meta.
 const ranks = Number(flags.ranks);
 const isOnGpus = flags.device === 'cuda';
 const ALOFT = join(session.app, 'bin/aloft.js');
+/** Random weights come without a tokenizer; ids that the demo model's lacks have no text. */
+const TOKENIZER = ['--tokenizer_dir', join(session.app, 'models/demo')];
 const INT8 = ['--use_weight_only', '--kv_cache_dtype', 'int8'];
 const OPEN_REQUESTS = 16;
 /** Rows of 8 KiB: 8 KiB to 16 MiB. */
@@ -140,10 +142,8 @@ async function streams() {
 async function server() {
   const repository = session.work('repository');
   rmSync(repository, { recursive: true, force: true });
-  // Random weights come without a tokenizer; ids that the demo model's lacks have no text.
-  const tokenizer = ['--tokenizer_dir', join(session.app, 'models/demo')];
   await session.aloft(
-    [...['repo', 'create', '--engine_dir', session.work('int8')], '--model_repo', repository, ...tokenizer],
+    [...['repo', 'create', '--engine_dir', session.work('int8')], '--model_repo', repository, ...TOKENIZER],
     20,
   );
   const ports = ['--http-port', '0', '--grpc-port', '0', '--metrics-port', '0'];
@@ -247,6 +247,7 @@ async function mpirun() {
     '--max_output_len',
     '32',
     '--ignore_eos',
+    ...TOKENIZER,
   ];
   const launch = [
     program,
@@ -274,7 +275,11 @@ async function scaling() {
 
 const wanted = flags.only?.split(',');
 const record = { ...machineRecord(['four-gpus.mjs', ...process.argv.slice(2)]), ranks, parts: {} };
-if (isOnGpus) record.links = spawnSync('nvidia-smi', ['topo', '-m'], { encoding: 'utf8' }).stdout;
+if (isOnGpus) {
+  const smi = (...words) => spawnSync('nvidia-smi', words, { encoding: 'utf8' }).stdout;
+  record.gpus = smi('--query-gpu=name,driver_version', '--format=csv,noheader').trim().split('\n');
+  record.links = smi('topo', '-m');
+}
 let hasFailed = false;
 for (const { name, leastSeconds, start, needsGpus } of PARTS) {
   if ((wanted !== undefined && !wanted.includes(name)) || (needsGpus === true && !isOnGpus)) continue;
