@@ -250,6 +250,15 @@ test.each([
   });
 });
 
+test('FP8 weights are recorded as TensorRT-LLM records them', async () => {
+  await withDirectory(async (root) => {
+    const { manifest } = await build(root, prepare(root, { quantization: 'fp8' }));
+    expect(manifest.builder_config).toMatchObject({ quant_mode: 256, fp8: true, int8: false });
+    expect(manifest.plugin_config.weight_only_quant_matmul_plugin).toBe(false);
+    expect(manifest.aloft.quantised_format).toBe('fp8 per channel');
+  });
+});
+
 test('rotary flags win over config.json', async () => {
   await withDirectory(async (root) => {
     const { manifest } = await build(

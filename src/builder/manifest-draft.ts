@@ -43,7 +43,7 @@ function builderConfig(
 ): ManifestDraft['builder_config'] {
   const { limits, plugins } = options;
   return {
-    fp8: false,
+    fp8: isFp8(quantisation),
     hidden_act: config.activation,
     hidden_size: config.hidden,
     int8: false, // says that activations or an unpaged cache are INT8
@@ -66,6 +66,9 @@ function builderConfig(
   };
 }
 
+/** TensorRT-LLM counts FP8 weights as a way of its own beside those of weights alone. */
+const isFp8 = (quantisation: Quantisation | null): boolean => quantisation?.format.element === 'fp8';
+
 function quantMode(quantisation: Quantisation | null, { kvCache }: BuildOptions): number {
   const cacheBit = kvCache === 'int8' || kvCache === 'fp8' ? KV_CACHE_BITS[kvCache] : 0;
   if (quantisation === null) return cacheBit;
@@ -75,6 +78,7 @@ function quantMode(quantisation: Quantisation | null, { kvCache }: BuildOptions)
 
 function pluginConfig({ quantisation }: BuildSubject, options: BuildOptions): ManifestDraft['plugin_config'] {
   const hasGroups = quantisation !== null && quantisation.format.group !== null;
+  const isWeightOnly = quantisation !== null && !hasGroups && !isFp8(quantisation);
   const { plugins, precision, limits } = options;
   return {
     attention_qk_half_accumulation: false,
@@ -97,7 +101,7 @@ function pluginConfig({ quantisation }: BuildSubject, options: BuildOptions): Ma
     tokens_per_block: limits.blockTokens,
     use_custom_all_reduce: plugins.customAllReduce,
     weight_only_groupwise_quant_matmul_plugin: hasGroups ? WEIGHT_ONLY_PLUGIN : false,
-    weight_only_quant_matmul_plugin: quantisation === null || hasGroups ? false : WEIGHT_ONLY_PLUGIN,
+    weight_only_quant_matmul_plugin: isWeightOnly ? WEIGHT_ONLY_PLUGIN : false,
   };
 }
 

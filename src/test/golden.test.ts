@@ -66,6 +66,11 @@ const cpuModels: readonly Model[] = [
     ...demo,
   },
   {
+    name: 'demo model, fp8',
+    flags: { model_dir: DEMO_MODEL, dtype: 'float16', quantization: 'fp8', quantize_lm_head: true },
+    ...demo,
+  },
+  {
     name: 'demo model, int4',
     flags: { model_dir: DEMO_MODEL, dtype: 'float16', quantization: 'int4', quantize_lm_head: true },
     ...demo,

@@ -65,6 +65,15 @@ describe('held-out text', () => {
     expect(relativeDifference(perplexityOf(await losses(flags)), float16)).toBeLessThan(1e-2); // seen: 1.1e-3
   });
 
+  test('FP8 within 1 % of float16, with activations of FP8 as well', async () => {
+    const float16 = perplexityOf(await losses({ dtype: 'float16' }));
+    const weights = { dtype: 'float16', quantization: 'fp8', max_batch_size: '256' } as const;
+    expect(relativeDifference(perplexityOf(await losses(weights)), float16)).toBeLessThan(1e-2);
+    if (DEVICE === 'cpu') return; // which rounds no inputs of FP8 weights
+    const eightBits = { ...weights, fp8_activations: true } as const;
+    expect(relativeDifference(perplexityOf(await losses(eightBits)), float16)).toBeLessThan(2e-2);
+  });
+
   test.runIf(DEVICE === 'cpu').each([...QUANTISED_FORMATS.keys()].filter((name) => name.startsWith('int4')))(
     '%s within 2 %% of float16',
     async (quantization) => {

@@ -7,7 +7,7 @@ import { bindInt4Tiler } from '../../ops/linear/cuda/int4-tiles.js';
 import { type StoredWeights, storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import type { WeightFormat } from '../../plan/weight-format.js';
+import { codeDtype, type WeightFormat } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
 import {
   checkedReport,
@@ -109,7 +109,7 @@ export function cudaSpecs(
   }
   const scale: PackedTensorSpec = { name: `${name}.scale`, dtype: 'f32', shape: [rows] };
   const tiles = tilesOf(format, use);
-  if (tiles === undefined) return [{ name, dtype: 'i8', shape }, scale];
+  if (tiles === undefined) return [{ name, dtype: codeDtype(format), shape }, scale];
   const tensor: PackedTensorSpec = { name, dtype: 'u8', shape: tileShape(tiles.tile, rows, columns) };
   return tiles.hasRowScales ? [tensor, scale] : [tensor];
 }

@@ -1,15 +1,17 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
+import { invariant } from '../../core/errors.js';
 import type { BufferName, ExpertDownOp, ExpertGateUpOp } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
-import { expertDownLaunch, expertGateUpLaunch, routeLaunch } from '../experts/cuda.js';
+import { expertDownLaunch, expertGateUpLaunch, type ExpertKind, routeLaunch } from '../experts/cuda.js';
 import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
 import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
 import { gegluLaunch } from '../geglu/cuda.js';
 import { headNormLaunch } from '../head-norm/cuda.js';
 import { linearOp } from '../linear/cuda/op.js';
+import { storedWeights } from '../linear/cuda/stored-weights.js';
 import { attentionOp } from '../paged-attention/cuda-op.js';
 import { addRmsNormOp, rmsNormOp } from '../rms-norm/cuda-op.js';
 import { sampleLaunch } from '../sample/cuda.js';
@@ -105,7 +107,8 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
       const { columns, ...args } = expertArgs(op, op.x, scope);
       const rows = scope.rows(op.x);
       const ofLaunch = { ...args, columns: columns / 2 };
-      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), ofLaunch));
+      const kind = expertKind(op, scope);
+      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), kind, ofLaunch));
     },
   },
   expertDown: {
@@ -113,7 +116,8 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     bind(op, scope) {
       const args = expertArgs(op, op.gated, scope);
       const rows = scope.rows(op.gated);
-      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), args));
+      const kind = expertKind(op, scope);
+      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), kind, args));
     },
   },
   softCap: {
@@ -154,6 +158,12 @@ function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: Cud
     columns: shape[0]! / op.expertCount,
     perToken: scope.columns(op.routes) / 2,
   };
+}
+
+function expertKind({ weight }: ExpertGateUpOp | ExpertDownOp, { context }: CudaScope): ExpertKind {
+  const { kind } = storedWeights(context.plan.weights[weight]!.format);
+  invariant(kind !== 'int4', () => 'experts in int4 on a GPU');
+  return kind;
 }
 
 /** The definition of an op's kind. */

@@ -1,17 +1,18 @@
 import { expect, it } from 'vitest';
 import { describeGpuKernels, type TestKernels } from '../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../core/random.js';
-import { quantiseRow } from '../linear/reference.js';
+import { quantiseFp8Row, quantiseRow, restoreFp8 } from '../linear/reference.js';
 import { type Matrix, randomMatrix, rowOf } from '../matrix.js';
 import { CUDA_DTYPES, roundActivations, roundoff } from '../testing/activations.js';
 import { relativeError } from '../testing/compare.js';
-import { expertDownLaunch, expertGateUpLaunch, routeLaunch } from './cuda.js';
+import { expertDownLaunch, expertGateUpLaunch, type ExpertKind, routeLaunch } from './cuda.js';
 import { expertDownReference, expertGateUpReference, routeReference } from './reference.js';
 
 /** Exponentials are a little less exact than f32. */
 const SHARE_TOLERANCE = 1e-5;
 /** The result is rounded once; sums of products are in f32. */
 const ROUNDINGS = 2;
+const KINDS: readonly ExpertKind[] = ['dense', 'int8', 'fp8'];
 const SIZES = [
   [1, 2, 1],
   [5, 8, 2],
@@ -20,16 +21,28 @@ const SIZES = [
 ] as const;
 const [EXPERTS, PER_TOKEN, HIDDEN, INTER] = [6, 3, 264, 72];
 
+function int8Row(row: Float32Array) {
+  const { quantised, scale } = quantiseRow(row);
+  const values = Float32Array.from(quantised, (code) => code * scale);
+  return { codes: new Uint8Array(quantised.buffer), scale, values };
+}
+
+function fp8Row(row: Float32Array) {
+  const fp8 = quantiseFp8Row(row);
+  return { ...fp8, values: restoreFp8(fp8) };
+}
+
 /** A weight on the device, and the values that it has there. */
-function uploadWeight(kernels: TestKernels, weight: Matrix, isInt8: boolean) {
-  if (!isInt8) {
+function uploadWeight(kernels: TestKernels, weight: Matrix, kind: ExpertKind) {
+  if (kind === 'dense') {
     const data = roundActivations(weight.data, kernels.dtype);
     return { weight: kernels.uploadActivations(data), scale: 0, values: { ...weight, data } };
   }
-  const rows = Array.from({ length: weight.rowCount }, (_, row) => quantiseRow(rowOf(weight, row)));
-  const codes = Int8Array.from(rows.flatMap(({ quantised }) => Array.from(quantised)));
+  const lines = Array.from({ length: weight.rowCount }, (_, row) => rowOf(weight, row));
+  const rows = kind === 'fp8' ? lines.map(fp8Row) : lines.map(int8Row);
+  const codes = Uint8Array.from(rows.flatMap((row) => Array.from(row.codes)));
   const scales = Float32Array.from(rows, ({ scale }) => scale);
-  const data = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / weight.columnCount)]!);
+  const data = Float32Array.from(rows.flatMap(({ values }) => Array.from(values)));
   return { weight: kernels.upload(codes), scale: kernels.upload(scales), values: { ...weight, data } };
 }
 
@@ -51,24 +64,24 @@ describeGpuKernels('experts', (open) => {
     },
   );
 
-  it.each(CUDA_DTYPES.flatMap((dtype) => [false, true].map((isInt8) => [dtype, isInt8] as const)))(
-    'equal the reference in %s, int8 weights %s',
-    (dtype, isInt8) => {
+  it.each(CUDA_DTYPES.flatMap((dtype) => KINDS.map((kind) => [dtype, kind] as const)))(
+    'equal the reference in %s with %s weights',
+    (dtype, kind) => {
       const kernels = open({ dtype, isMixture: true });
       const [random, tokens] = [seededRandom(3), 19];
       const x = randomMatrix(tokens, HIDDEN, random);
       const data = roundActivations(x.data, dtype);
       const logits = randomMatrix(tokens, EXPERTS, random);
       const routes = routeReference(logits, { expertsPerToken: PER_TOKEN, isNormalised: true });
-      const gateUp = uploadWeight(kernels, randomMatrix(EXPERTS * 2 * INTER, HIDDEN, random), isInt8);
-      const down = uploadWeight(kernels, randomMatrix(EXPERTS * HIDDEN, INTER, random), isInt8);
+      const gateUp = uploadWeight(kernels, randomMatrix(EXPERTS * 2 * INTER, HIDDEN, random), kind);
+      const down = uploadWeight(kernels, randomMatrix(EXPERTS * HIDDEN, INTER, random), kind);
       const routesAt = kernels.upload(routes.data);
       const [gatedAt, out] = [tokens * PER_TOKEN * INTER, tokens * HIDDEN].map((count) =>
         kernels.reserve(2 * count),
       );
 
       kernels.run(
-        expertGateUpLaunch(tokens, {
+        expertGateUpLaunch(tokens, kind, {
           x: kernels.uploadActivations(data),
           routes: routesAt,
           weight: gateUp.weight,
@@ -84,7 +97,7 @@ describeGpuKernels('experts', (open) => {
       expect(relativeError(gated, expected.data)).toBeLessThan(ROUNDINGS * roundoff(dtype));
 
       kernels.run(
-        expertDownLaunch(tokens, {
+        expertDownLaunch(tokens, kind, {
           x: gatedAt!,
           routes: routesAt,
           weight: down.weight,

@@ -33,14 +33,27 @@ export function routeLaunch(tokens: number, args: ValuesOf<typeof ROUTE_ARGS>): 
   return { ...smallLaunch('route_experts', [tokens, 1, 1], ROUTE_ARGS.of(args)), blockThreads: 32 };
 }
 
-/** @param args with the scales of an INT8 weight, else 0 */
-export function expertGateUpLaunch(tokens: number, args: ValuesOf<typeof EXPERT_ARGS>): KernelLaunch {
+/** Numbers of experts' matrices. */
+export type ExpertKind = 'dense' | 'int8' | 'fp8';
+
+const kernelOf = (name: string, kind: ExpertKind): string => (kind === 'dense' ? name : `${name}_${kind}`);
+
+/** @param args with the scales of a quantised weight, else 0 */
+export function expertGateUpLaunch(
+  tokens: number,
+  kind: ExpertKind,
+  args: ValuesOf<typeof EXPERT_ARGS>,
+): KernelLaunch {
   const grid = [ceilDiv(args.columns, EXPERT_WARPS), tokens * args.perToken, 1] as const;
-  return smallLaunch(args.scale === 0 ? 'expert_gate_up' : 'expert_gate_up_int8', grid, EXPERT_ARGS.of(args));
+  return smallLaunch(kernelOf('expert_gate_up', kind), grid, EXPERT_ARGS.of(args));
 }
 
-/** @param args with the scales of an INT8 weight, else 0 */
-export function expertDownLaunch(tokens: number, args: ValuesOf<typeof EXPERT_ARGS>): KernelLaunch {
+/** @param args with the scales of a quantised weight, else 0 */
+export function expertDownLaunch(
+  tokens: number,
+  kind: ExpertKind,
+  args: ValuesOf<typeof EXPERT_ARGS>,
+): KernelLaunch {
   const grid = [ceilDiv(args.columns, EXPERT_WARPS), tokens, 1] as const;
-  return smallLaunch(args.scale === 0 ? 'expert_down' : 'expert_down_int8', grid, EXPERT_ARGS.of(args));
+  return smallLaunch(kernelOf('expert_down', kind), grid, EXPERT_ARGS.of(args));
 }

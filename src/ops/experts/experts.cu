@@ -2,6 +2,7 @@
 // warp a row: a matrix is read for each token that chooses its expert, from the second on out of the L2 cache.
 // HIDDEN and the width of an expert are multiples of 8.
 #include "cuda/act.cuh"
+#include "cuda/e4m3.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/swiglu.cuh"
@@ -74,40 +75,50 @@ extern "C" __global__ void route_experts(const RouteArgs a) {
 struct ExpertArgs {
   const u16* x;         // [tokens, in]; for expert_down [tokens, perToken * in]
   const float* routes;  // [tokens, 2 * perToken]
-  const void* weight;   // [experts * rows, in], activations or int8
-  const float* scale;   // [experts * rows] of int8
+  const void* weight;   // [experts * rows, in], activations, int8 or E4M3
+  const float* scale;   // [experts * rows] of int8 and E4M3
   u16* out;             // [tokens, perToken * columns]; for expert_down [tokens, columns]
   int in, columns, perToken;
 };
 
+enum ExpertNumbers { EXPERT_ACTS, EXPERT_INT8, EXPERT_E4M3 };
+
 // Eight weights from a row on, without their scale.
-template <bool INT8> __device__ __forceinline__ void load_weights(const void* weight, size_t at, float (&w)[8]) {
-  if constexpr (INT8) {
-    const u32 words[2] = {load4((const i8*)weight + at), load4((const i8*)weight + at + 4)};
+template <ExpertNumbers NUMBERS> __device__ __forceinline__ void load_weights(const void* weight, size_t at,
+                                                                              float (&w)[8]) {
+  if constexpr (NUMBERS == EXPERT_ACTS) {
+    unpack8(load16((const u16*)weight + at), w);
+    return;
+  }
+  const u32 words[2] = {load4((const u8*)weight + at), load4((const u8*)weight + at + 4)};
+  if constexpr (NUMBERS == EXPERT_INT8) {
 #pragma unroll
     for (int j = 0; j < 8; j++) w[j] = (float)(i8)(words[j / 4] >> (8 * (j % 4)));
   } else {
-    unpack8(load16((const u16*)weight + at), w);
+    Vec16 pairs;
+    widen4(words[0], pairs.w[0], pairs.w[1]);
+    widen4(words[1], pairs.w[2], pairs.w[3]);
+    unpack8(pairs, w);
   }
 }
 
 // The warp's product of a vector with a row.
-template <bool INT8>
+template <ExpertNumbers NUMBERS>
 __device__ __forceinline__ float expert_dot(const ExpertArgs& a, const u16* x, size_t row) {
   float sum = 0.f;
   for (int i = (threadIdx.x & 31) * 8; i < a.in; i += 32 * 8) {
     float w[8], v[8];
-    load_weights<INT8>(a.weight, row * a.in + i, w);
+    load_weights<NUMBERS>(a.weight, row * a.in + i, w);
     unpack8(load16(x + i), v);
 #pragma unroll
     for (int j = 0; j < 8; j++) sum += w[j] * v[j];
   }
   sum = warp_sum(sum);
-  return INT8 ? sum * a.scale[row] : sum;
+  return NUMBERS == EXPERT_ACTS ? sum : sum * a.scale[row];
 }
 
 // Grid: [columns / EXPERT_WARPS, tokens * perToken].
-template <bool INT8> __device__ __forceinline__ void gate_up(const ExpertArgs& a) {
+template <ExpertNumbers NUMBERS> __device__ __forceinline__ void gate_up(const ExpertArgs& a) {
   allow_successor();
   wait_predecessor();
   const int column = blockIdx.x * EXPERT_WARPS + (threadIdx.x >> 5);
@@ -116,12 +127,12 @@ template <bool INT8> __device__ __forceinline__ void gate_up(const ExpertArgs& a
   const int expert = (int)a.routes[(size_t)token * 2 * a.perToken + slot];
   const u16* x = a.x + (size_t)token * a.in;
   const size_t row = (size_t)expert * 2 * a.columns + column;
-  const float gate = expert_dot<INT8>(a, x, row), up = expert_dot<INT8>(a, x, row + a.columns);
+  const float gate = expert_dot<NUMBERS>(a, x, row), up = expert_dot<NUMBERS>(a, x, row + a.columns);
   if ((threadIdx.x & 31) == 0) a.out[(size_t)blockIdx.y * a.columns + column] = float_to_act(swiglu(gate, up));
 }
 
 // Grid: [columns / EXPERT_WARPS, tokens].
-template <bool INT8> __device__ __forceinline__ void down(const ExpertArgs& a) {
+template <ExpertNumbers NUMBERS> __device__ __forceinline__ void down(const ExpertArgs& a) {
   allow_successor();
   wait_predecessor();
   const int column = blockIdx.x * EXPERT_WARPS + (threadIdx.x >> 5), token = blockIdx.y;
@@ -130,16 +141,18 @@ template <bool INT8> __device__ __forceinline__ void down(const ExpertArgs& a) {
   float sum = 0.f;
   for (int slot = 0; slot < a.perToken; slot++) {
     const size_t row = (size_t)(int)routes[slot] * a.columns + column;
-    sum += routes[a.perToken + slot] * expert_dot<INT8>(a, a.x + ((size_t)token * a.perToken + slot) * a.in, row);
+    sum += routes[a.perToken + slot] * expert_dot<NUMBERS>(a, a.x + ((size_t)token * a.perToken + slot) * a.in, row);
   }
   if ((threadIdx.x & 31) == 0) a.out[(size_t)token * a.columns + column] = float_to_act(sum);
 }
 
-extern "C" __global__ void __launch_bounds__(EXPERT_WARPS * 32) expert_gate_up(const ExpertArgs a) {
-  gate_up<false>(a);
-}
-extern "C" __global__ void __launch_bounds__(EXPERT_WARPS * 32) expert_gate_up_int8(const ExpertArgs a) {
-  gate_up<true>(a);
-}
-extern "C" __global__ void __launch_bounds__(EXPERT_WARPS * 32) expert_down(const ExpertArgs a) { down<false>(a); }
-extern "C" __global__ void __launch_bounds__(EXPERT_WARPS * 32) expert_down_int8(const ExpertArgs a) { down<true>(a); }
+#define EXPERT_KERNEL(name, FUNCTION, NUMBERS)                                                  \
+  extern "C" __global__ void __launch_bounds__(EXPERT_WARPS * 32) name(const ExpertArgs args) { \
+    FUNCTION<NUMBERS>(args);                                                                    \
+  }
+EXPERT_KERNEL(expert_gate_up, gate_up, EXPERT_ACTS)
+EXPERT_KERNEL(expert_gate_up_int8, gate_up, EXPERT_INT8)
+EXPERT_KERNEL(expert_gate_up_fp8, gate_up, EXPERT_E4M3)
+EXPERT_KERNEL(expert_down, down, EXPERT_ACTS)
+EXPERT_KERNEL(expert_down_int8, down, EXPERT_INT8)
+EXPERT_KERNEL(expert_down_fp8, down, EXPERT_E4M3)

@@ -16,6 +16,7 @@ import {
   INT4_IN_BF16,
   INT8,
   MIXTURE,
+  MIXTURE_FP8,
   MIXTURE_INT8,
   ODD,
 } from './test-shapes.js';
@@ -111,6 +112,7 @@ export const MODEL_CASES: readonly ModelCase[] = [
     load: LONG_LOAD,
   },
   { name: 'f16, experts', shape: MIXTURE, ...IN_F16 },
+  { name: 'fp8, experts', shape: MIXTURE_FP8, ...IN_F16 },
   { name: 'bf16 activations, int8, experts, no graphs', shape: MIXTURE_INT8, ...IN_BF16, useGraphs: false },
   // With a key head for each query head, compute capability 9.0 cuts 512 cached tokens into a piece.
   { name: 'f16, three pieces of attention', shape: F16, ...IN_F16, load: LONG_LOAD },

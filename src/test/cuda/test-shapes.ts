@@ -56,6 +56,7 @@ export const GEMMA_INT8: TestModelShape = {
 
 /** Four experts in place of each feed-forward network, dense and in INT8. */
 export const MIXTURE: TestModelShape = { ...F16, isMixture: true };
+export const MIXTURE_FP8: TestModelShape = { ...MIXTURE, format: FP8.format };
 export const MIXTURE_INT8: TestModelShape = { ...ODD, format: INT8.format, isMixture: true };
 
 /** Heads of a size for which compute capability 9.0 has a prefill kernel of its own. */

@@ -3,6 +3,7 @@
 // does not depend on the batch that it is in.
 #include "kernels.h"
 #include "vector.h"
+#include <cstdlib>
 
 namespace aloft {
 namespace {
@@ -22,12 +23,15 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
   // The weights of input `k + part` of all tiles.
   [[gnu::always_inline]] static inline void load(const uint8_t* const* stream, int part, Vector* weights) {
     for (int tile = 0; tile < Tiles; tile++) {
+      if constexpr (format == LinearFormat::fp8) {
+        loadCodes(stream[tile] + part * tileRows, weights + tile * vectorsPerTile);
+        continue;
+      }
       for (int v = 0; v < vectorsPerTile; v++) {
         const int64_t bytes = v * lanes;
         Vector& out = weights[tile * vectorsPerTile + v];
         if constexpr (format == LinearFormat::f32) out = loadFloats(stream[tile] + bytes * 4);
         if constexpr (format == LinearFormat::f16) out = loadHalves(stream[tile] + bytes * 2);
-        if constexpr (format == LinearFormat::fp8) out = loadE4m3(stream[tile] + part * tileRows + bytes);
         if constexpr (format == LinearFormat::bf16) {
           const Words pairs = loadWords(stream[tile] + bytes * 4);
           out = part == 0 ? evenBfloats(pairs) : oddBfloats(pairs);
@@ -36,13 +40,20 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
     }
   }
 
-  // x: [in][Tokens] f32, one group of prepared tokens, of which the first `tokenCount` exist.
-  static void run(const LinearCall& call, const float* x, int64_t token, int64_t tokenCount, int64_t tile) {
+  // x: [in][Tokens] f32, one group of prepared tokens, of which the first `tokenCount` exist. tiles: from `tile` on,
+  // `bytes` apart. ahead: what is fetched meanwhile, half as many bytes; null: these tiles, a little ahead of use.
+  static void run(const LinearCall& call, const float* x, int64_t token, int64_t tokenCount, int64_t tile,
+                  const uint8_t* tiles, int64_t bytes, const uint8_t* ahead) {
     Vector sums[Tokens][vectors] = {};
     const uint8_t* stream[Tiles];
-    for (int i = 0; i < Tiles; i++) stream[i] = tileAt(call, tile + i);
+    for (int i = 0; i < Tiles; i++) stream[i] = tiles + i * bytes;
     for (int64_t k = 0; k < call.paddedIn; k += inputStep<format>) {
-      for (int i = 0; i < Tiles; i++) prefetch(stream[i]);
+      for (int i = 0; i < Tiles; i++) {
+        if (ahead == nullptr)
+          prefetch(stream[i]);
+        else
+          __builtin_prefetch(ahead + (stream[i] - tiles) / 2, 0, 2);
+      }
 #pragma GCC unroll 4
       for (int part = 0; part < inputStep<format>; part++, x += Tokens) {
         Vector weights[vectors];
@@ -60,7 +71,9 @@ template <LinearFormat format, int Tokens, int Tiles> struct DenseBlock {
       if (t >= tokenCount) break;
       float results[Tiles * tileRows];
       std::memcpy(results, sums[t], sizeof results);
-      if constexpr (format == LinearFormat::fp8) scaleRows(call, tile, Tiles, results);
+      if constexpr (format == LinearFormat::fp8)
+        for (int i = 0; i < Tiles; i++) inOrder(results + i * tileRows);
+      if (call.format == LinearFormat::fp8) scaleRows(call, tile, Tiles, results);
       for (int i = 0; i < Tiles; i++) storeTile(call, token + t, tile + i, results + i * tileRows);
     }
   }
@@ -95,22 +108,53 @@ void prepare(const LinearCall& call, const PreparedBlock& block, int64_t first, 
   }
 }
 
+// Halves that are 2^-8 of E4M3 numbers: sign, exponent and fraction moved to their places.
+void widenCodes(const uint8_t* codes, int64_t count, uint16_t* halves) {
+  for (int64_t i = 0; i < count; i++)
+    halves[i] = static_cast<uint16_t>(static_cast<uint16_t>(static_cast<int8_t>(codes[i])) << 7 & 0xbfff);
+}
+
+// From so many groups of tokens on fp8 tiles become halves once for all of them: the same numbers in fewer steps.
+constexpr int64_t minWidenedGroups = 2;
+
+// `bytes`: of a tile; `ahead`: what comes after these tiles, where it is not what lies behind them.
+template <LinearFormat format, int Tokens, int Tiles>
+void multiplyTiles(const LinearCall& call, const PreparedBlock& block, int64_t tile, const uint8_t* tiles,
+                   int64_t bytes, const uint8_t* ahead = nullptr) {
+  for (int64_t t = 0; t < block.tokenCount; t += Tokens) {
+    const float* x = reinterpret_cast<const float*>(block.activations) + t * call.paddedIn;
+    DenseBlock<format, Tokens, Tiles>::run(call, x, block.firstToken + t, block.tokenCount - t, tile, tiles, bytes,
+                                           t == 0 ? ahead : nullptr);
+  }
+}
+
 // Tiles outside, tokens inside: a few tiles come from memory once and stay in the L2 cache for the other tokens.
 template <LinearFormat format, int Tokens>
 void multiplyGroups(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {
   constexpr int fitting = maxSums / vectorsPerTile / Tokens;
-  constexpr int tiles = fitting > maxTiles ? maxTiles : fitting;
+  constexpr int most = fitting > maxTiles ? maxTiles : fitting;
+  const int64_t bytes = tileBytes(call.format, call.paddedIn);
+  uint16_t* halves = nullptr;
+  if (format == LinearFormat::fp8 && block.tokenCount > (minWidenedGroups - 1) * Tokens)
+    halves = static_cast<uint16_t*>(std::malloc(most * bytes * sizeof(uint16_t)));
   for (int64_t tile = firstTile; tile < lastTile;) {
-    const bool full = lastTile - tile >= tiles;
-    for (int64_t t = 0; t < block.tokenCount; t += Tokens) {
-      const float* x = reinterpret_cast<const float*>(block.activations) + t * call.paddedIn;
+    const bool full = lastTile - tile >= most;
+    const uint8_t* tiles = tileAt(call, tile);
+    if (halves != nullptr) {
+      widenCodes(tiles, (full ? most : 1) * bytes, halves);
+      const uint8_t *widened = reinterpret_cast<const uint8_t*>(halves), *next = tiles + (full ? most : 1) * bytes;
       if (full)
-        DenseBlock<format, Tokens, tiles>::run(call, x, block.firstToken + t, block.tokenCount - t, tile);
+        multiplyTiles<LinearFormat::f16, Tokens, most>(call, block, tile, widened, 2 * bytes, next);
       else
-        DenseBlock<format, Tokens, 1>::run(call, x, block.firstToken + t, block.tokenCount - t, tile);
+        multiplyTiles<LinearFormat::f16, Tokens, 1>(call, block, tile, widened, 2 * bytes, next);
+    } else if (full) {
+      multiplyTiles<format, Tokens, most>(call, block, tile, tiles, bytes);
+    } else {
+      multiplyTiles<format, Tokens, 1>(call, block, tile, tiles, bytes);
     }
-    tile += full ? tiles : 1;
+    tile += full ? most : 1;
   }
+  std::free(halves);
 }
 
 template <LinearFormat format, int Tokens = maxGroupTokens>

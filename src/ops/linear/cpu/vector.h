@@ -73,19 +73,34 @@ ALOFT_INLINE Vector loadHalves(const uint8_t* from) {
   const Vector scaled = reinterpret_cast<Vector>((wide & 0x7fff) << 13) * broadcast(0x1p112f);
   return reinterpret_cast<Vector>(reinterpret_cast<Words>(scaled) | (wide & 0x8000) << 16);
 }
-// 2^-8 of FP8 E4M3 numbers: exponent and fraction moved to their places, and the biases' difference multiplied in.
-ALOFT_INLINE Vector loadE4m3(const uint8_t* from) {
-  typedef uint8_t Bytes __attribute__((vector_size(4)));
-  Bytes bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  const Words wide = __builtin_convertvector(bytes, Words);
-  const Vector scaled = reinterpret_cast<Vector>((wide & 0x7f) << 20) * broadcast(0x1p112f);
-  return reinterpret_cast<Vector>(reinterpret_cast<Words>(scaled) | (wide & 0x80) << 24);
-}
 
 #endif
 
 constexpr int vectorsPerTile = 16 / lanes;
+
+// 2^-8 of the 16 E4M3 numbers of an input. Without instructions that widen bytes, number 4i + v is in lane i of vector
+// v: `inOrder` puts results into the order of rows.
+#if defined(__AVX2__)
+ALOFT_INLINE void loadCodes(const uint8_t* from, Vector* out) {
+  for (int v = 0; v < vectorsPerTile; v++) out[v] = loadE4m3(from + v * lanes);
+}
+ALOFT_INLINE void inOrder(float*) {}
+#else
+ALOFT_INLINE void loadCodes(const uint8_t* from, Vector* out) {
+  const Words codes = loadWords(from);
+  for (int v = 0; v < vectorsPerTile; v++) {
+    // Exponent and fraction in their places; the factor is the difference of the biases.
+    const Words magnitude = (v == 3 ? codes >> 4 : codes << (20 - 8 * v)) & 0x07f00000;
+    const Vector scaled = reinterpret_cast<Vector>(magnitude) * broadcast(0x1p112f);
+    out[v] = reinterpret_cast<Vector>(reinterpret_cast<Words>(scaled) | (codes << (24 - 8 * v) & 0x80000000));
+  }
+}
+ALOFT_INLINE void inOrder(float* results) {
+  float rows[16];
+  for (int row = 0; row < 16; row++) rows[row] = results[row % 4 * 4 + row / 4];
+  std::memcpy(results, rows, sizeof rows);
+}
+#endif
 
 #if defined(__AVX512F__)
 ALOFT_INLINE Vector evenBfloats(Words pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }

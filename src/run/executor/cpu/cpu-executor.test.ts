@@ -51,6 +51,8 @@ const INT8: TestModelShape = {
   fused: true,
 };
 
+const FP8: TestModelShape = { ...INT8, format: NAMED_FORMATS.fp8 };
+
 const INT4: TestModelShape = { ...INT8, format: NAMED_FORMATS.int4_g32 };
 
 for (const isa of LEVELS) {
@@ -67,6 +69,8 @@ for (const isa of LEVELS) {
   describeExecutor(`CPU executor, ${isa}, experts`, subject(mixture, { kvDtype: 'f16', threadCount: 2 }));
   const int8 = createTestModel(INT8);
   describeExecutor(`CPU executor, ${isa}, int8`, subject(int8, { kvDtype: 'f16', threadCount: 3 }));
+  const fp8 = createTestModel(FP8);
+  describeExecutor(`CPU executor, ${isa}, fp8`, subject(fp8, { kvDtype: 'f16', threadCount: 2 }));
   const int4 = createTestModel(INT4);
   describeExecutor(`CPU executor, ${isa}, int4`, subject(int4, { kvDtype: 'f16', threadCount: 2 }));
   for (const kvDtype of ['i8', 'f8e4m3'] as const)
