@@ -42,18 +42,22 @@ const ISA_FLAGS = {
   amx: [...AVX512, '-mavx512vnni', '-mavx512bf16', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
 };
 
-/** Every file under src/ whose name ends so, sorted. */
+/** Every file under src/ whose name ends so, sorted, without fixtures of tests: packages have none. */
 function sourcesEnding(...endings) {
   return readdirSync(join(root, 'src'), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && endings.some((ending) => entry.name.endsWith(ending)))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.includes('/testing/'))
     .toSorted();
 }
+
+/** All C++ files that the library is made from. */
+export const librarySources = () => sourcesEnding('.cpp', '.h');
 
 /** Hash of all C++ files and of the flags: equal hashes mean that a library was made from these. */
 export function sourceHash() {
   const hash = createHash('sha256').update(JSON.stringify([COMMON_FLAGS, ISA_FLAGS]));
-  for (const file of sourcesEnding('.cpp', '.h')) hash.update(file).update(readFileSync(join(root, file)));
+  for (const file of librarySources()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 
