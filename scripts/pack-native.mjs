@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildLibrary, sourceHash } from './native-library.mjs';
+import { removeUnreachedDeclarations } from './declarations.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PLATFORMS = {
@@ -88,6 +89,7 @@ function packMain(work) {
     names.map((name) => [`aloft-cpu-${name}`, contents.version]),
   );
   writeFileSync(file, `${JSON.stringify(contents, undefined, 2)}\n`);
+  removeUnreachedDeclarations(join(work, 'package'), contents.exports);
   rmSync(plain);
   return pack(join(work, 'package'));
 }

@@ -14,6 +14,7 @@ import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
 import { addServeFlags, serveOptions, type ServeFlags } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
+import { startTraces } from './start-traces.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
 
@@ -303,6 +304,16 @@ describe('traces', () => {
     for (let i = 0; i < 2; i++) diag.error('{"stack":"Error: refused at x","message":"refused"}');
     expect(warnings).toEqual(['Traces do not reach the collector: refused. Later faults are not logged.']);
     expect(await endOther()).toBe(true);
+  });
+
+  test('a collector needs packages that may not be installed', async () => {
+    const start = (name: string) =>
+      startTraces({ url: undefined, resource: {} }, SILENT_LOG, () => import(name));
+    await expect(start('@opentelemetry/not-installed')).rejects.toMatchObject({ code: 'PACKAGE_MISSING' });
+    await expect(start('@opentelemetry/not-installed')).rejects.toThrow(
+      /run npm install @opentelemetry\/core@[\d.]+ .*sdk-trace@[\d.]+ .*or leave out/,
+    );
+    await expect(start('./no-such-file.js')).rejects.toThrow(/Cannot find module .*no-such-file/);
   });
 
   test('reach a collector, with the trace of the caller', async () => {

@@ -9,6 +9,7 @@ import type { RegisterCommand } from './main.js';
 import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import { serveLog } from './serve-log.js';
 import { servedEngines } from './served-engines.js';
+import { startTraces } from './start-traces.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
@@ -51,10 +52,7 @@ export async function startFromFlags(
   const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
-  const endTraces =
-    traces.target === undefined
-      ? async () => true
-      : (await import('./trace-export.js')).exportTraces(traces.target, log);
+  const endTraces = traces.target === undefined ? async () => true : await startTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
   return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }
