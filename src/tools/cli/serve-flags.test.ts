@@ -246,6 +246,40 @@ describe('log', () => {
     expect(text).toMatch(/\[V\] .* of 'ensemble' over http, [\d.]+ ms, PROMPT_TOO_LONG: /);
   });
 
+  test('is one object of JSON a line where it is asked for, and stays so', async () => {
+    const { terminal: screen, lines: written } = terminal();
+    const { log, settings } = await serveLog(parse('--log-format=json', '--log-verbose=1').flags, screen);
+    const server = await startTestServer({ options: { logSettings: settings }, log });
+    const post = (path: string, body: object) =>
+      fetch(`${server.httpUrl}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const ask = (text_input: string) =>
+      post('/v2/models/ensemble/generate', { text_input, max_tokens: 3 }).then((answer) => answer.text());
+    await ask('x');
+    await ask('x'.repeat(5000));
+    const changed = await post('/v2/logging', { log_format: 'default' });
+    expect([changed.status, await changed.text()]).toEqual([400, expect.stringMatching(/stays json/)]);
+    await server.close();
+    const lines = written
+      .join('')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find(({ message }) => String(message).startsWith('Started HTTPService at '))).toEqual({
+      time: expect.stringMatching(/Z$/),
+      level: 'info',
+      message: expect.any(String),
+    });
+    expect(lines.find(({ finishReasons }) => finishReasons === 'length')).toMatchObject({
+      level: 'verbose',
+      model: 'ensemble',
+      protocol: 'http',
+      promptTokens: 2,
+      outputTokens: 3,
+      durationMs: expect.any(Number),
+    });
+    expect(lines.find(({ code }) => code === 'PROMPT_TOO_LONG')).toMatchObject({ protocol: 'http' });
+  });
+
   test('a file that cannot be written is named', async () => {
     await expect(
       serveLog(parse('--log-file', join(directory, 'no', 'file')).flags, terminal().terminal),
