@@ -80,6 +80,9 @@ describe.skipIf(!hasChromium)(`report ${NEEDS_CHROMIUM}`, () => {
         expect(await page.locator('figure svg').count()).toBeGreaterThanOrEqual(REPORTS[name].charts.length);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(look.width);
         expect(await seriousFaults(page)).toEqual([]);
+        const hidden = `[...document.querySelectorAll('.table')].map((one) => one.scrollWidth - one.clientWidth)`;
+        if (look.width === 1280)
+          expect(Math.max(...(await page.evaluate<number[]>(hidden))), 'hidden columns').toBe(0);
         await page.close();
       }
     },
