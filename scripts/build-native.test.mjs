@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sourceHash } from './native-library.mjs';
+import { librarySources, sourceHash } from './native-library.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'aloft-install-'));
@@ -47,6 +47,14 @@ test('kernels of the same sources are taken as they are, and found when a progra
     pathToFileURL(join(installed, 'dist/ffi/kernel-library-path.js')).href
   );
   expect(kernelLibraryPath()).toBe(join(prebuilt, 'libaloft-cpu.so'));
+});
+
+test('a package has all sources that the hash reads, or its prebuilt kernels would be refused', () => {
+  const words = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const [{ files }] = JSON.parse(spawnSync('npm', words, { cwd: root, encoding: 'utf8' }).stdout);
+  const packed = new Set(files.map(({ path }) => path));
+  expect(librarySources().length).toBeGreaterThan(60);
+  expect(librarySources().filter((file) => !packed.has(file))).toEqual([]);
 });
 
 test('kernels of other sources, or none, are compiled, and a missing compiler is one sentence', () => {

@@ -1,6 +1,7 @@
 /**
  * Compiles the CPU kernel library from every `.cpp` under src/. Only what changed is compiled again.
- * A file named `<stem>.<isa>.cpp` is compiled for that instruction set, on x64 alone; the others for the x86-64 or arm64 baseline.
+ * A file named `<stem>.<isa>.cpp` is compiled for that instruction set, where the processor is of its kind; the others for the baseline
+ * of x86-64 or arm64.
  */
 import { createHash } from 'node:crypto';
 import { spawn, spawnSync } from 'node:child_process';
@@ -35,37 +36,48 @@ const AVX512 = [
   '-Wno-uninitialized', // GCC 12 warns about its own AVX-512 header
   '-Wno-maybe-uninitialized',
 ];
+/** Flags of instruction sets by kind of processor. */
 const ISA_FLAGS = {
-  avx2: ['-mavx2', '-mfma', '-mf16c'],
-  avx512: AVX512,
-  avx512vnni: [...AVX512, '-mavx512vnni'],
-  amx: [...AVX512, '-mavx512vnni', '-mavx512bf16', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
+  x64: {
+    avx2: ['-mavx2', '-mfma', '-mf16c'],
+    avx512: AVX512,
+    avx512vnni: [...AVX512, '-mavx512vnni'],
+    amx: [...AVX512, '-mavx512vnni', '-mavx512bf16', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
+  },
+  arm64: {
+    neon: ['-DALOFT_NEON'], // the baseline has it; the portable level does without
+    dotprod: ['-DALOFT_NEON', '-march=armv8.2-a+dotprod'],
+  },
 };
 
-/** Every file under src/ whose name ends so, sorted. */
+/** Every file under src/ whose name ends so, sorted, without fixtures of tests: packages have none. */
 function sourcesEnding(...endings) {
   return readdirSync(join(root, 'src'), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && endings.some((ending) => entry.name.endsWith(ending)))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.includes('/testing/'))
     .toSorted();
 }
+
+/** All C++ files that the library is made from. */
+export const librarySources = () => sourcesEnding('.cpp', '.h');
 
 /** Hash of all C++ files and of the flags: equal hashes mean that a library was made from these. */
 export function sourceHash() {
   const hash = createHash('sha256').update(JSON.stringify([COMMON_FLAGS, ISA_FLAGS]));
-  for (const file of sourcesEnding('.cpp', '.h')) hash.update(file).update(readFileSync(join(root, file)));
+  for (const file of librarySources()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 
-function flagsOf(source) {
+/** @returns undefined for a file that is for other processors */
+function flagsOf(source, arch) {
   const isa = /\.(\w+)\.cpp$/.exec(source)?.[1];
   if (isa === undefined) return COMMON_FLAGS;
-  const flags = ISA_FLAGS[isa];
-  if (flags === undefined)
-    throw new Error(
-      `${source}: unknown instruction set '${isa}'; known: ${Object.keys(ISA_FLAGS).join(', ')}`,
-    );
-  return [...COMMON_FLAGS, ...flags];
+  const known = Object.values(ISA_FLAGS).flatMap((flags) => Object.keys(flags));
+  if (!known.includes(isa))
+    throw new Error(`${source}: unknown instruction set '${isa}'; known: ${known.join(', ')}`);
+  const flags = ISA_FLAGS[arch]?.[isa];
+  return flags && [...COMMON_FLAGS, ...flags];
 }
 
 /** Hash of all that an object was made from: compiler, flags, and the contents of every file that the last compilation read. */
@@ -103,6 +115,19 @@ function compile(job) {
   });
 }
 
+/**
+ * Link of a library of x64 with musl by the compiler for glibc, whose types on x64 are those of musl. Its C++ runtime goes in; a symbol
+ * that musl lacks is an error here.
+ */
+export const MUSL_X64 = {
+  linkFlags: ['-nodefaultlibs', '-s', '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-Wl,-z,defs'],
+  libraries: [
+    'scripts/musl/glibc-symbols.cpp',
+    ...['-Wl,-Bstatic', '-lstdc++', '-lgcc_eh', '-lgcc', '-Wl,-Bdynamic'],
+    ...['-L/usr/lib/x86_64-linux-musl', '-l:libc.so'], // Debian: musl-dev
+  ],
+};
+
 /** Names every object that is linked, in its present form, and how. */
 const linkStampOf = (jobs, flags) =>
   [...jobs.map(({ source, object }) => `${source} ${stampIn(`${object}.stamp`)}`), ...flags].join('\n');
@@ -113,21 +138,22 @@ export class CompilerMissing extends Error {}
 /**
  * @param library file to write
  * @param options.compiler program, options.arch `x64` or `arm64`, options.objects folder of object files,
- *   options.linkFlags further flags of the linker, options.say receives text about the work
+ *   options.linkFlags further flags of the linker, options.libraries files and libraries after the objects, options.say receives text about the work
  * @throws {CompilerMissing} when there is work and the compiler does not run
  */
-export async function buildLibrary(library, { compiler, arch, objects, linkFlags = [], say }) {
-  const sources = sourcesEnding('.cpp').filter((source) => arch === 'x64' || !/\.\w+\.cpp$/.test(source));
-  const jobs = sources.map((source) => ({
-    compiler,
-    source,
-    flags: flagsOf(source),
-    object: join(objects, `${source.replaceAll('/', '_')}.o`),
-  }));
+export async function buildLibrary(
+  library,
+  { compiler, arch, objects, linkFlags = [], libraries = [], say },
+) {
+  const jobs = sourcesEnding('.cpp').flatMap((source) => {
+    const flags = flagsOf(source, arch);
+    const object = join(objects, `${source.replaceAll('/', '_')}.o`);
+    return flags === undefined ? [] : [{ compiler, source, flags, object }];
+  });
   const stale = jobs.filter((job) => stampIn(`${job.object}.stamp`) !== stampOf(job));
   const stampFile = `${library}.stamp`;
-  if (stale.length === 0 && existsSync(library) && stampIn(stampFile) === linkStampOf(jobs, linkFlags))
-    return;
+  const linkStamp = () => linkStampOf(jobs, [...linkFlags, ...libraries]);
+  if (stale.length === 0 && existsSync(library) && stampIn(stampFile) === linkStamp()) return;
 
   if (spawnSync(compiler, ['--version']).status !== 0) throw new CompilerMissing(compiler);
   say(`Compiling CPU kernels (${stale.length} of ${jobs.length} files) ...`);
@@ -144,12 +170,12 @@ export async function buildLibrary(library, { compiler, arch, objects, linkFlags
     compiler,
     [
       ...['-shared', '-pthread', '-Wl,-z,nodelete', ...linkFlags],
-      ...[...jobs.map((job) => job.object), '-o', `${library}.new`],
+      ...[...jobs.map((job) => job.object), ...libraries, '-o', `${library}.new`],
     ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
   if (link.status !== 0) throw new Error('linking the CPU kernel library failed');
   renameSync(`${library}.new`, library);
-  writeFileSync(stampFile, linkStampOf(jobs, linkFlags));
+  writeFileSync(stampFile, linkStamp());
   say(` ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
 }

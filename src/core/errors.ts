@@ -73,6 +73,7 @@ export const ERROR_CATALOGUE = {
     retriable: false,
     meaning: 'A command that checks something found faults; it has printed them.',
   },
+  PACKAGE_MISSING: userMistake('A package that only this needs is not installed.'),
   FILE_UNREADABLE: userMistake('A file is there and cannot be read, mostly because this user may not.'),
   TOO_MANY_FILES: {
     ...unavailable('The process may have no more files open; raise its limit (ulimit -n).'),

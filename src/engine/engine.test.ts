@@ -5,6 +5,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -165,7 +166,10 @@ test.each(PLACEMENTS)('what is written is read back, aligned in memory: %s', asy
   await withEngine((engine, root) => {
     expect(readdirSync(root)).toEqual(['engine']);
     expect(readdirSync(engine).toSorted()).toEqual(['config.json', FILE, 'model.cache']);
-    const rank = openEngineRank(engine, { ...EXPECTED, maxResidentBytes });
+    const read: number[] = [];
+    const onBytes = (bytes: number): void => void read.push(bytes);
+    const rank = openEngineRank(engine, { ...EXPECTED, maxResidentBytes, onBytes });
+    expect(read).toEqual(maxResidentBytes === 0 ? [] : [statSync(join(engine, FILE)).size]);
     expect(rank.plan).toEqual(PLAN);
     expect(rank.tensorNames).toEqual(['small', 'bytes', 'large']);
     for (const [index, { name, dtype, shape }] of TENSORS.entries()) {

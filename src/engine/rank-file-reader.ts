@@ -67,6 +67,8 @@ export interface EngineExpectation {
   readonly verification: Verification;
   /** A file of up to this many bytes is read into huge pages, a larger one is mapped. Default 0. */
   readonly maxResidentBytes?: number;
+  /** Receives the bytes of a file that is read, not mapped, after each piece. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH */
@@ -83,7 +85,8 @@ export function openEngineRank(directory: string, expected: EngineExpectation): 
   const path = join(directory, file.file);
   if (!existsSync(path))
     throw new AloftError('ENGINE_NOT_FOUND', `${path} is missing. Copy it again, or build the engine again.`);
-  const area = file.bytes <= (expected.maxResidentBytes ?? 0) ? readFileToHost(path) : mapFile(path);
+  const area =
+    file.bytes <= (expected.maxResidentBytes ?? 0) ? readFileToHost(path, expected.onBytes) : mapFile(path);
   try {
     return rankOf({ directory, path, manifest, area }, file, expected);
   } catch (fault) {

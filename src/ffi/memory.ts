@@ -113,9 +113,10 @@ export function mapFile(path: string): HostArea {
 /**
  * Reads a whole file into anonymous memory in huge pages. Kernels that stream through it are bound by memory, and read it
  * faster than through the 4 KiB pages of a mapped file.
+ * @param onBytes receives the bytes read so far after each piece
  * @throws {AloftError} FILE_UNREADABLE, TOO_MANY_FILES, OUT_OF_MEMORY, ENGINE_CORRUPT
  */
-export function readFileToHost(path: string): HostArea {
+export function readFileToHost(path: string, onBytes?: (bytes: number) => void): HostArea {
   requireRegularFile(path);
   const file = readingFile(path, () => openSync(path, 'r'));
   const { size } = fstatSync(file);
@@ -130,6 +131,7 @@ export function readFileToHost(path: string): HostArea {
           `${path} ended after ${offset} of ${size} bytes. Copy it again.`,
         );
       offset += count;
+      onBytes?.(offset);
     }
     return target;
   } catch (fault) {

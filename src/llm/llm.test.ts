@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AloftError, type GenerateEvent, LLM } from '../index.js';
+import type { LoadProgress } from './load-options.js';
 import { StepMeter } from '../test/metered-executor.js';
 import { buildDemo } from '../tools/cli/testing/command-line.js';
 
@@ -247,10 +248,13 @@ test('durations are since the request was made, and an abort has its reason as c
 });
 
 test('loading tells its stages, and ends when its signal aborts', async () => {
-  const stages: string[] = [];
-  const loaded = await LLM.load(engine, { onProgress: ({ stage }) => void stages.push(stage) });
+  const progress: LoadProgress[] = [];
+  const loaded = await LLM.load(engine, { onProgress: (next) => void progress.push(next) });
   await loaded.close();
-  expect(stages).toEqual(['tokenizer', 'weights', 'ready']);
+  expect([...new Set(progress.map(({ stage }) => stage))]).toEqual(['tokenizer', 'weights', 'ready']);
+  const bytes = progress.map(({ loadedBytes }) => loadedBytes);
+  expect(bytes).toEqual(bytes.toSorted((a, b) => a - b));
+  expect([bytes[0], bytes.at(-1)]).toEqual([0, progress[0]!.weightBytes]);
   for (const at of ['tokenizer', 'weights'] as const) {
     const controller = new AbortController();
     const loading = LLM.load(engine, {

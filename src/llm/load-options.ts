@@ -13,7 +13,7 @@ export interface LoadOptions extends Omit<OpenExecutorOptions, 'engineDirectory'
   readonly scheduler?: Partial<BatcherOptions>;
   /** Ends loading when it aborts. */
   readonly signal?: AbortSignal;
-  /** Called as each stage of loading begins. */
+  /** Called as each stage of loading begins, and while weights come in. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Compiled module that opens the executor (see ExecutorModule); default: the one for the engine's device. */
   readonly executorUrl?: string;
@@ -25,7 +25,14 @@ export interface LoadProgress {
   readonly stage: 'tokenizer' | 'weights' | 'ready';
   /** Bytes of the engine's weights, all ranks together. */
   readonly weightBytes: number;
+  /** Those of them that are in their place; weights that are mapped stay where they lie, and are not counted before the end. */
+  readonly loadedBytes: number;
 }
+
+/** Runs a load and shows its progress while it lasts. @returns what `load` returns */
+export type ShowLoad = <Loaded>(
+  load: (onProgress: (progress: LoadProgress) => void) => Promise<Loaded>,
+) => Promise<Loaded>;
 
 /** Separates options that a user gave in one list into those of the executor and those of its scheduler. */
 export function loadOptionsOf(options: EngineOptions): LoadOptions {

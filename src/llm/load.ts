@@ -15,7 +15,7 @@ import { type GenerationDefaults, loadGenerationDefaults } from '../text/generat
 import { TextGenerator } from '../text/generator.js';
 import { loadTokenizer } from '../text/tokenizer/load.js';
 import type { Tokenizer } from '../text/tokenizer/tokenizer.js';
-import type { LoadOptions, LoadProgress } from './load-options.js';
+import type { LoadOptions } from './load-options.js';
 
 const EXECUTOR_URL = new URL('../run/ranks/open-engine.js', import.meta.url).href;
 
@@ -37,22 +37,33 @@ export interface LoadedEngine extends LoadedBatcher {
 export async function loadBatcher(engineDirectory: string, options: LoadOptions): Promise<LoadedBatcher> {
   const manifest = readManifest(engineDirectory);
   const { builder_config: build } = manifest;
-  const { tokenizerDirectory: _, modelName: __, onProgress: ___, signal, ...rest } = options;
+  const { tokenizerDirectory: _, modelName: __, onProgress, signal, ...rest } = options;
   const { scheduler, executorUrl, ...open } = rest;
-  const opening = openThreadedBatcher({
-    executorUrl: executorUrl ?? EXECUTOR_URL,
-    executorOptions: { ...open, engineDirectory } satisfies OpenExecutorOptions,
-    batcher: {
-      ...DEFAULT_BATCHER_OPTIONS,
-      maxInputTokens: build.max_input_len,
-      maxOutputTokens: manifest.aloft.output_is_limited === false ? undefined : build.max_output_len,
-      // If a step is computed while it is submitted, overlapping hides nothing and delays tokens by a step (on a CPU,
-      // time to the first token of the demo model 2.8 ms instead of 2.0).
-      overlap: !DEVICE_TRAITS[manifest.aloft.device].computesWhileSubmitting,
-      ...scheduler,
+  const weightBytes = weightBytesOf(manifest);
+  const report = (loadedBytes: number): void => onProgress?.({ stage: 'weights', weightBytes, loadedBytes });
+  report(0);
+  const opening = openThreadedBatcher(
+    {
+      executorUrl: executorUrl ?? EXECUTOR_URL,
+      executorOptions: { ...open, engineDirectory } satisfies OpenExecutorOptions,
+      batcher: {
+        ...DEFAULT_BATCHER_OPTIONS,
+        maxInputTokens: build.max_input_len,
+        maxOutputTokens: manifest.aloft.output_is_limited === false ? undefined : build.max_output_len,
+        // If a step is computed while it is submitted, overlapping hides nothing and delays tokens by a step (on a CPU,
+        // time to the first token of the demo model 2.8 ms instead of 2.0).
+        overlap: !DEVICE_TRAITS[manifest.aloft.device].computesWhileSubmitting,
+        ...scheduler,
+      },
     },
-  });
+    report,
+  );
   return { manifest, batcher: await unlessAborted(opening, signal) };
+}
+
+/** Bytes of an engine's weights, all ranks together. */
+function weightBytesOf({ aloft }: EngineManifest): number {
+  return aloft.ranks.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** A thread that reads weights cannot be stopped in the middle: it is closed as soon as it is open. */
@@ -87,20 +98,21 @@ function cancelled({ reason }: AbortSignal): AloftError {
 export async function loadEngine(engineDirectory: string, options: LoadOptions): Promise<LoadedEngine> {
   const { onProgress, signal } = options;
   const manifest = readManifest(engineDirectory); // a directory without an engine has no tokenizer either, and only the first is worth reporting
-  const weightBytes = manifest.aloft.ranks.reduce((sum, { bytes }) => sum + bytes, 0);
-  const report = (stage: LoadProgress['stage']): void => {
+  const weightBytes = weightBytesOf(manifest);
+  const throwIfAborted = (): void => {
     if (signal?.aborted) throw cancelled(signal);
-    onProgress?.({ stage, weightBytes });
   };
-  report('tokenizer');
+  throwIfAborted();
+  onProgress?.({ stage: 'tokenizer', weightBytes, loadedBytes: 0 });
+  throwIfAborted();
   const tokenizerDirectory = options.tokenizerDirectory ?? engineDirectory;
   // The tokenizer before the weights: a missing one is found in milliseconds.
   const tokenizer = await loadTokenizer(tokenizerDirectory);
   const chatTemplate = await loadChatTemplate(tokenizerDirectory, tokenizer.specialTokens);
   const defaults = await loadGenerationDefaults(engineDirectory, tokenizer);
-  report('weights');
+  throwIfAborted();
   const engine = await loadBatcher(engineDirectory, options);
-  onProgress?.({ stage: 'ready', weightBytes });
+  onProgress?.({ stage: 'ready', weightBytes, loadedBytes: weightBytes });
   const model = modelCard(engine, options, chatTemplate);
   return {
     ...engine,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium, launchChromium, NEEDS_CHROMIUM, seriousFaults } from './testing/browser.js';
+import { hasChromium, launchChromium, LOOKS, NEEDS_CHROMIUM, seriousFaults } from './testing/browser.js';
 import { startTestServer, until, type TestServer } from './testing/test-server.js';
 
 const PAGE = fileURLToPath(new URL('../../web/dist', import.meta.url));
@@ -230,16 +230,24 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
     await until(() => server.model.runningCount === 0 && server.model.waitingCount === 0);
   });
 
-  test('nothing overflows on a phone, nothing comes from elsewhere, nothing fails', async () => {
-    const widths = await page.evaluate(
-      '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-    );
-    expect(widths).toEqual([390, 390]);
+  test.each(LOOKS)(
+    'at $width px, $colorScheme: nothing overflows, and axe finds no serious fault',
+    async (look) => {
+      await page.setViewportSize({ width: look.width, height: 844 });
+      await page.emulateMedia({ colorScheme: look.colorScheme });
+      await page.getByLabel('Theme').selectOption('auto');
+      const [red] = /\d+/.exec(await page.evaluate<string>('getComputedStyle(document.body).color')) ?? [];
+      expect(Number(red) > 127).toBe(look.colorScheme === 'dark');
+      const widths = await page.evaluate(
+        '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+      );
+      expect(widths).toEqual([look.width, look.width]);
+      expect(await seriousFaults(page)).toEqual([]);
+    },
+  );
+
+  test('nothing comes from elsewhere, nothing fails', async () => {
     expect(requests.filter((url) => !url.startsWith(server.httpUrl) && !url.startsWith('data:'))).toEqual([]);
     expect(faults).toEqual([]);
-  });
-
-  test('axe finds no serious fault', async () => {
-    expect(await seriousFaults(page)).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import type { WeightElement } from '../../plan/weight-format.js';
 export function arithmeticOf(element: WeightElement, isa: IsaLevel): readonly [Arithmetic, number] {
   const isOfBytes = element === 'int8' || element === 'int4';
   if (isOfBytes && isa === 'amx') return ['amxInt8', 2];
-  if (isOfBytes && isa === 'avx512vnni') return ['int8', 2];
+  if (isOfBytes && (isa === 'avx512vnni' || isa === 'dotprod')) return ['int8', 2];
   if (element === 'f16' && isa === 'amx') return ['amxBf16', 4];
   if (element === 'bf16' && isa === 'amx') return ['amxBf16', 2];
   return ['f32', 1];

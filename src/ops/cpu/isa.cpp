@@ -9,6 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace aloft {
 
@@ -63,6 +67,10 @@ Isa detectIsa() {
                    hasStates(tileStates) && requestTilePermission();
   return amx ? Isa::amx : Isa::avx512vnni;
 }
+#elif defined(__aarch64__) && defined(__linux__)
+Isa detectIsa() { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? Isa::dotprod : Isa::neon; }
+#elif defined(__aarch64__)
+Isa detectIsa() { return Isa::neon; }
 #else
 Isa detectIsa() { return Isa::portable; }
 #endif

@@ -1,9 +1,9 @@
 // Kernels that are written once and compiled for several instruction sets.
 //
 // A kernel body is a header that defines functions in namespace aloft::ALOFT_ISA, a name that follows from the
-// compiler's flags. Three files include it: <op>.cpp (portable), <op>.avx2.cpp and <op>.avx512.cpp. The namespaces keep
-// the compiled variants apart: the linker would merge equal names, and old machines would meet instructions that they
-// lack.
+// compiler's flags. Files that include it: <op>.cpp (portable), <op>.avx2.cpp and <op>.avx512.cpp for x86-64, and
+// <op>.neon.cpp for arm64. The namespaces keep the compiled variants apart: the linker would merge equal names, and old
+// machines would meet instructions that they lack.
 #pragma once
 #include "isa.h"
 
@@ -11,6 +11,8 @@
 #define ALOFT_ISA avx512
 #elif defined(__AVX2__)
 #define ALOFT_ISA avx2
+#elif defined(ALOFT_NEON)
+#define ALOFT_ISA neon
 #else
 #define ALOFT_ISA portable
 #endif
@@ -25,6 +27,9 @@
   }                                                    \
   namespace aloft::avx512 {                            \
   result name parameters;                              \
+  }                                                    \
+  namespace aloft::neon {                              \
+  result name parameters;                              \
   }
 
 // The variant of a declared function for a level.
@@ -33,6 +38,8 @@
   ((isa) >= aloft::Isa::avx512 ? aloft::avx512::name \
    : (isa) >= aloft::Isa::avx2 ? aloft::avx2::name   \
                                : aloft::portable::name)
+#elif defined(__aarch64__)
+#define ALOFT_SELECT(isa, name) ((isa) >= aloft::Isa::neon ? aloft::neon::name : aloft::portable::name)
 #else
 #define ALOFT_SELECT(isa, name) (aloft::portable::name)
 #endif

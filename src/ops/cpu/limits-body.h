@@ -8,7 +8,7 @@ double peakF32(int64_t rounds) {
   // Independent chains, enough to hide the latency and few enough for the registers.
 #if defined(__AVX512F__)
   constexpr int chains = 12;
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) || defined(ALOFT_NEON)
   constexpr int chains = 5;
 #else
   constexpr int chains = 2;

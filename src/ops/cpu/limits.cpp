@@ -13,6 +13,8 @@ double peak([[maybe_unused]] Isa isa, Arithmetic arithmetic, int64_t rounds) {
   if (arithmetic == Arithmetic::int8 && isa >= Isa::avx512vnni) return peakInt8Vnni(rounds);
   if (arithmetic == Arithmetic::amxInt8 && isa == Isa::amx) return peakInt8Amx(rounds);
   if (arithmetic == Arithmetic::amxBf16 && isa == Isa::amx) return peakBf16Amx(rounds);
+#elif defined(__aarch64__)
+  if (arithmetic == Arithmetic::int8 && isa == Isa::dotprod) return peakInt8Dotprod(rounds);
 #endif
   return 0;
 }

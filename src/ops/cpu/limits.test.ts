@@ -17,10 +17,15 @@ describe('limits of the machine', () => {
     withEachLevel(2, ({ library, handle, isa }) => {
       const peak = library.bind('double aloft_limit_peak(uint64_t pool, int arithmetic, int64_t rounds)');
       const perRound = [0, 1, 2, 3].map((arithmetic) => Number(peak(handle, arithmetic, 1000)) / 1000);
-      const chains = { portable: 2, avx2: 5, avx512: 12, avx512vnni: 12, amx: 12 }[isa];
-      const isAmx = isa === 'amx';
-      const hasVnni = isAmx || isa === 'avx512vnni';
-      const wanted = [2 * 16 * chains, hasVnni ? 2 * 64 * 16 : 0, isAmx ? 131072 : 0, isAmx ? 65536 : 0];
+      const wanted = {
+        portable: [2 * 16 * 2, 0, 0, 0],
+        avx2: [2 * 16 * 5, 0, 0, 0],
+        avx512: [2 * 16 * 12, 0, 0, 0],
+        avx512vnni: [2 * 16 * 12, 2 * 64 * 16, 0, 0],
+        amx: [2 * 16 * 12, 2 * 64 * 16, 131072, 65536],
+        neon: [2 * 16 * 5, 0, 0, 0],
+        dotprod: [2 * 16 * 5, 2 * 16 * 16, 0, 0],
+      }[isa];
       expect(perRound, isa).toEqual(wanted.map((operations) => 2 * operations));
     });
   });

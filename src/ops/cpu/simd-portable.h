@@ -1,4 +1,4 @@
-// F32x16 in the compiler's generic vectors: SSE2 on x86-64, NEON on arm64.
+// F32x16 in the compiler's generic vectors: SSE2 on x86-64, on arm64 NEON without what C++ has no word for.
 #pragma once
 #include "half.h"
 #include "levels.h"

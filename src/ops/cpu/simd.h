@@ -1,4 +1,5 @@
-// Sixteen floats at a time, whatever the machine: one AVX-512 register, two AVX2 registers or four of the baseline.
+// Sixteen floats at a time, whatever the machine: one AVX-512 register, two AVX2 registers or four of NEON or the
+// baseline.
 // Lanes and orders of summation are the same at every level; fused multiply-add is not available at the portable one.
 #pragma once
 #include "half.h"
@@ -12,6 +13,8 @@
 #include "simd-avx512.h"
 #elif defined(__AVX2__)
 #include "simd-avx2.h"
+#elif defined(ALOFT_NEON)
+#include "simd-neon.h"
 #else
 #include "simd-portable.h"
 #endif

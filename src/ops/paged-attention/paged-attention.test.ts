@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildStep, type StepRow } from '../../core/build-step.js';
 import { seededRandom } from '../../core/random.js';
 import type { StepInput } from '../../core/step.js';
+import { ISA_LEVELS } from '../../device/cpu/isa.js';
 import type { CpuPool } from '../../device/cpu/kernel-library.js';
 import { withEachLevel } from '../../device/cpu/testing/test-pools.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
@@ -203,7 +204,7 @@ describe('pagedAttention on the CPU', () => {
     const results: Float32Array[] = [];
     for (const threadCount of [1, 2, 5])
       withEachLevel(threadCount, (pool, isa) => {
-        if (isa === 'avx2') results.push(concatenated(runSteps(pool, shape, steps, blocks.length)));
+        if (isa === ISA_LEVELS[1]) results.push(concatenated(runSteps(pool, shape, steps, blocks.length)));
       });
     expect(results.map((result) => equalBits(result, results[0]!))).toEqual([true, true, true]);
   });

@@ -8,18 +8,26 @@ import { warmedUp } from '../executor/warm-up.js';
 
 const RANK_URL = new URL('../executor/prepare-rank.js', import.meta.url).href;
 
-/** @throws {AloftError} of the engine reader and of the device's executor, WORLD_SIZE_MISMATCH, UNSUPPORTED, RANK_DIED */
-export async function openExecutor(options: OpenExecutorOptions): Promise<Executor> {
+/**
+ * @param onWeightBytes receives the bytes of weights that are in their place so far; where several ranks load side by side, as if
+ *   all were as far as the first
+ * @throws {AloftError} of the engine reader and of the device's executor, WORLD_SIZE_MISMATCH, UNSUPPORTED, RANK_DIED
+ */
+export async function openExecutor(
+  options: OpenExecutorOptions,
+  onWeightBytes: (bytes: number) => void = () => {},
+): Promise<Executor> {
   const { tensor_parallel: engineRanks } = readManifest(options.engineDirectory).builder_config;
   const { place, worldSize = place?.worldSize ?? engineRanks, profile, ...others } = options;
   // The reader of engines refuses a number that is not the engine's, before any process is started.
-  if (worldSize === 1 || worldSize !== engineRanks) return openOneRank({ ...options, worldSize });
+  if (worldSize === 1 || worldSize !== engineRanks)
+    return openOneRank({ ...options, worldSize, onWeightBytes });
   const { openRanks } = await import('./open-ranks.js');
   const executor = await openRanks({
     worldSize,
     rankUrl: RANK_URL,
     rankOptions: { ...others, useGraphs: profile === undefined && options.useGraphs !== false },
-    leaderOptions: options,
+    leaderOptions: { ...options, onWeightBytes: (bytes: number) => onWeightBytes(bytes * worldSize) },
     ...present({ place }),
   });
   return options.warmup === true ? warmedUp(executor) : executor;

@@ -1,6 +1,6 @@
 /** The log and trace settings that clients may read and change while the server runs. */
 import { AloftError, suggestion } from '../../core/errors.js';
-import type { Log } from '../../core/log.js';
+import type { Log, LogFields } from '../../core/log.js';
 
 export type LogSetting = string | boolean | number;
 export type LogSettings = Readonly<Record<string, LogSetting>>;
@@ -40,30 +40,37 @@ export class SettableLog implements Log {
       if (!Object.hasOwn(LOG_DEFAULTS, key)) throw unknown('log', key, Object.keys(LOG_DEFAULTS));
       const wanted = typeof LOG_DEFAULTS[key as keyof typeof LOG_DEFAULTS];
       if (typeof value !== wanted) throw fault(`log setting '${key}' must be a ${wanted}`);
-      if (key === 'log_format' && value !== 'default' && value !== 'ISO8601') {
-        throw fault(`log setting 'log_format' must be default or ISO8601`);
-      }
+      if (key === 'log_format') this.#checkFormat(value);
       if (typeof value === 'number' && (!Number.isInteger(value) || value < 0))
         throw fault(`'${key}' must be a count`);
     }
     this.#current = { ...this.#current, ...changes };
   }
 
-  error(message: string): void {
-    if (this.#current.log_error) this.#target.error(this.#stamped(message));
+  error(message: string, fields?: LogFields): void {
+    if (this.#current.log_error) this.#target.error(this.#stamped(message), fields);
   }
-  warning(message: string): void {
-    if (this.#current.log_warning) this.#target.warning(this.#stamped(message));
+  warning(message: string, fields?: LogFields): void {
+    if (this.#current.log_warning) this.#target.warning(this.#stamped(message), fields);
   }
-  info(message: string): void {
-    if (this.#current.log_info) this.#target.info(this.#stamped(message));
+  info(message: string, fields?: LogFields): void {
+    if (this.#current.log_info) this.#target.info(this.#stamped(message), fields);
   }
-  verbose(message: string): void {
-    if (this.isVerbose) this.#target.verbose(this.#stamped(message));
+  verbose(message: string, fields?: LogFields): void {
+    if (this.isVerbose) this.#target.verbose(this.#stamped(message), fields);
   }
 
-  /** The default has month, day and time, as Triton's lines do. */
+  /** @throws {AloftError} REQUEST_INVALID */
+  #checkFormat(value: LogSetting): void {
+    if (this.#current.log_format === 'json' && value !== 'json')
+      throw fault(`log setting 'log_format' stays json: the server was started with --log-format json`);
+    if (this.#current.log_format !== 'json' && value !== 'default' && value !== 'ISO8601')
+      throw fault(`log setting 'log_format' must be default or ISO8601`);
+  }
+
+  /** The default has month, day and time, as Triton's lines do; lines of JSON have a member of their own for it. */
   #stamped(message: string): string {
+    if (this.#current.log_format === 'json') return message;
     const iso = new Date().toISOString();
     if (this.#current.log_format === 'ISO8601') return `${iso} ${message}`;
     return `${iso.slice(5, 7)}${iso.slice(8, 10)} ${iso.slice(11, 23)} ${message}`;

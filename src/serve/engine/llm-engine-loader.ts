@@ -6,15 +6,21 @@ import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine } from '../../llm/load.js';
 import { checkEngine } from '../../llm/check.js';
-import { type LoadOptions, loadOptionsOf } from '../../llm/load-options.js';
+import { type LoadOptions, loadOptionsOf, type ShowLoad } from '../../llm/load-options.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
 import type { Tokenizer } from '../../text/tokenizer/tokenizer.js';
 import type { ServableEngine, MemoryUse, EngineLoader, TokenCodec } from './engine-loader.js';
 
-/** @param defaults options of every engine whose configuration does not set them: those of the command line */
-export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
+/**
+ * @param defaults options of every engine whose configuration does not set them: those of the command line
+ * @param show shows the progress of loads; default: nobody looks
+ */
+export function llmEngineLoader(
+  defaults: LoadOptions,
+  show: ShowLoad = (load) => load(() => {}),
+): EngineLoader {
   return {
     async load(settings) {
       const { scheduler, ...own } = loadOptionsOf(settings.options);
@@ -25,7 +31,10 @@ export function llmEngineLoader(defaults: LoadOptions): EngineLoader {
         ...present({ modelName, tokenizerDirectory }),
         scheduler: { ...defaults.scheduler, ...scheduler },
       };
-      return loadedModel(await loadEngine(settings.engineDirectory, options), options);
+      const engine = await show((onProgress) =>
+        loadEngine(settings.engineDirectory, { ...options, onProgress }),
+      );
+      return loadedModel(engine, options);
     },
     async check({ engineDirectory, tokenizerDirectory = engineDirectory }) {
       checkEngine(engineDirectory);

@@ -18,6 +18,8 @@ export function logRequest({ modelName, protocol, arrivedMs }: RequestInfo, log:
       }
     },
     onEnd(error, nowMs) {
+      const sinceArrival = (ms: number | undefined) =>
+        ms === undefined ? undefined : Math.round((ms - arrivedMs) * 10) / 10;
       const parts = [
         `request ${id === '' ? '<id_unknown>' : id} of '${modelName}' over ${protocol}`,
         ...(usage === undefined
@@ -32,7 +34,17 @@ export function logRequest({ modelName, protocol, arrivedMs }: RequestInfo, log:
           ? `ended by ${reasons.join(', ') || 'its client'}`
           : `${error.code}: ${error.message}`,
       ];
-      log.verbose(parts.join(', '));
+      log.verbose(parts.join(', '), {
+        request: id,
+        model: modelName,
+        protocol,
+        promptTokens: usage?.promptTokens,
+        cachedPromptTokens: usage?.cachedPromptTokens,
+        outputTokens: usage?.outputTokens,
+        firstTokenMs: sinceArrival(firstMs),
+        durationMs: sinceArrival(nowMs),
+        ...(error === undefined ? { finishReasons: reasons.join(',') } : { code: error.code }),
+      });
     },
   };
 }

@@ -19,6 +19,11 @@ export const hasChromium: boolean = existsSync(CHROMIUM);
 /** Text for the name of a test that skips without it. */
 export const NEEDS_CHROMIUM = `[needs ${CHROMIUM}: apt-get install chromium]`;
 
+/** Phone, tablet and desk, light and dark: how pages are looked at. */
+export const LOOKS = [390, 768, 1280].flatMap((width) =>
+  (['light', 'dark'] as const).map((colorScheme) => ({ width, colorScheme })),
+);
+
 /** @param more flags beside those that keep it from calling out */
 export function launchChromium(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...more] });

@@ -18,6 +18,7 @@ import { engineOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { interruptible } from './interrupt.js';
+import { loadShown } from './load-shown.js';
 import type { Terminal } from './terminal.js';
 import { terminalLog } from './terminal-log.js';
 
@@ -71,7 +72,10 @@ interface Measurement {
 async function measure({ directory, buildSeconds, flags, terminal, signal }: Measurement): Promise<void> {
   const options = engineOptions(flags);
   const batchingType = flags.type === 'V1' ? flags.type : undefined;
-  const engine = await loadBatcher(directory, loadOptionsOf({ ...options, ...present({ batchingType }) }));
+  const loading = loadOptionsOf({ ...options, ...present({ batchingType }) });
+  const engine = await loadShown(terminal)((onProgress) =>
+    loadBatcher(directory, { ...loading, onProgress }),
+  );
   try {
     const { executorLimits: limits, memory } = engine.batcher.facts;
     const log = terminalLog(flags.logLevel, terminal);

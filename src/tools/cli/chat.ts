@@ -12,6 +12,7 @@ import { addLoadFlags, type LoadFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { repeated } from './flags.js';
 import { stateFolder } from './folders.js';
+import { LLM } from '../../llm/llm.js';
 import { loadShown } from './load-shown.js';
 import type { Terminal } from './terminal.js';
 
@@ -47,7 +48,9 @@ async function chatCommand(engine: string | undefined, flags: ChatFlags, termina
   if (flags.url === undefined) {
     const directory =
       engine === undefined ? await demoEngine(terminal) : await engineDirectoryOf(engine, terminal);
-    await using llm = await loadShown(directory, loadOptions(flags), terminal);
+    await using llm = await loadShown(terminal)((onProgress) =>
+      LLM.load(directory, { ...loadOptions(flags), onProgress }),
+    );
     return await talk(engineModel(llm), settings, flags, terminal);
   }
   if (engine !== undefined)

@@ -13,7 +13,7 @@ const OLD_CLIENTS = [
 /** The loader of engines that the server commands get. */
 async function engineLoader(): Promise<MakeLoader> {
   const { llmEngineLoader } = await import('../../serve/engine/llm-engine-loader.js');
-  return ({ engineOptions }) => llmEngineLoader(loadOptionsOf(engineOptions));
+  return ({ engineOptions }, show) => llmEngineLoader(loadOptionsOf(engineOptions), show);
 }
 
 export const COMMANDS: readonly CommandEntry[] = [

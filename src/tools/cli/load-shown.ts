@@ -1,25 +1,58 @@
-/** Loads an engine and says so on the screen while it lasts. */
-import { LLM } from '../../llm/llm.js';
-import type { LoadOptions } from '../../llm/load-options.js';
-import { formatBytes, type Terminal } from './terminal.js';
+/** Progress of loading engines, in bytes of their weights. */
+import type { ShowLoad } from '../../llm/load-options.js';
+import { type Progress, startProgress } from './progress.js';
+import type { Terminal } from './terminal.js';
 
-const CLEAR_LINE = '\r\u001b[K';
+/**
+ * Loads that have a screen to themselves, or a line each half minute.
+ * @param onShown receives the progress when there is one
+ */
+export function loadShown(terminal: Terminal, onShown: (progress: Progress) => void = () => {}): ShowLoad {
+  return async (load) => {
+    let progress: Progress | undefined;
+    try {
+      return await load(({ stage, weightBytes, loadedBytes }) => {
+        if (stage !== 'weights') return;
+        if (progress === undefined) {
+          progress = startProgress(terminal, { name: 'load', total: weightBytes, unit: 'bytes' });
+          onShown(progress);
+        }
+        progress.update(loadedBytes);
+      });
+    } finally {
+      progress?.stop();
+    }
+  };
+}
 
-/** @throws {AloftError} what `LLM.load` throws */
-export async function loadShown(
-  engineDirectory: string,
-  options: LoadOptions,
-  terminal: Terminal,
-): Promise<LLM> {
-  if (terminal.screen === undefined) return await LLM.load(engineDirectory, options);
-  try {
-    return await LLM.load(engineDirectory, {
-      ...options,
-      onProgress({ stage, weightBytes }) {
-        if (stage === 'weights') terminal.err(`Loading ${formatBytes(weightBytes)} of weights ...`);
+export interface LoadScreen {
+  /** The terminal for messages, which go above the bar. */
+  readonly terminal: Terminal;
+  readonly show: ShowLoad;
+}
+
+/** A server's screen, which its log is on, too: it has a bar for one load at a time, and without a screen nothing. */
+export function loadScreen(terminal: Terminal): LoadScreen {
+  let shown: Progress | undefined;
+  let isTaken = terminal.screen === undefined;
+  const showOne = loadShown(terminal, (progress) => (shown = progress));
+  return {
+    terminal: {
+      ...terminal,
+      err(text) {
+        shown?.clear();
+        terminal.err(text);
       },
-    });
-  } finally {
-    terminal.err(CLEAR_LINE);
-  }
+    },
+    async show(load) {
+      if (isTaken) return load(() => {});
+      isTaken = true;
+      try {
+        return await showOne(load);
+      } finally {
+        isTaken = false;
+        shown = undefined;
+      }
+    },
+  };
 }

@@ -1,12 +1,12 @@
 /** Progress of long work with the time that is left: a bar where somebody looks, a line each half minute elsewhere. */
 import { SingleBar } from 'cli-progress';
-import type { Terminal } from './terminal.js';
+import { formatBytes, type Terminal } from './terminal.js';
 
 export interface Work {
   readonly name: string;
   /** Number of units of the whole work. */
   readonly total: number;
-  /** Plural name of a unit, such as `requests`. */
+  /** Plural name of a unit, such as `requests`; `bytes` are counted in KiB, MiB and so on. */
   readonly unit: string;
 }
 
@@ -111,6 +111,7 @@ function filled(share: number, width: number): string {
 
 function countText({ total, unit }: Work, { done, secondsPassed }: ProgressState): string {
   const left = done > 0 ? `, ${durationText((secondsPassed / done) * (total - done))} left` : '';
+  if (unit === 'bytes') return `${formatBytes(done)} of ${formatBytes(total)}${left}`;
   return `${Math.floor(done)} of ${total} ${unit}${left}`;
 }
 

@@ -8,7 +8,7 @@ import type { GenerateRequest, Prompt } from '../../core/generate.js';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
-import type { LLM } from '../../llm/llm.js';
+import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type ConstraintFlags, readConstraintFlags } from '../run/constraint.js';
@@ -118,7 +118,9 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
   });
   const constraint = readConstraintFlags(flags);
   const options = loadOptions(flags);
-  await using llm = await loadShown(flags.engineDir, options, terminal);
+  await using llm = await loadShown(terminal)((onProgress) =>
+    LLM.load(flags.engineDir, { ...options, onProgress }),
+  );
   const log = terminalLog(flags.logLevel, terminal);
   log.info(`Memory:\n${memoryTable(loadedView(llm.limits, llm.memory, options.maxKvTokens))}`);
   log.info(`Running the ${llm.model.precision} engine ...`);

@@ -14,6 +14,7 @@ import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
 import { addServeFlags, serveOptions, type ServeFlags } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
+import { startTraces } from './start-traces.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
 
@@ -245,6 +246,40 @@ describe('log', () => {
     expect(text).toMatch(/\[V\] .* of 'ensemble' over http, [\d.]+ ms, PROMPT_TOO_LONG: /);
   });
 
+  test('is one object of JSON a line where it is asked for, and stays so', async () => {
+    const { terminal: screen, lines: written } = terminal();
+    const { log, settings } = await serveLog(parse('--log-format=json', '--log-verbose=1').flags, screen);
+    const server = await startTestServer({ options: { logSettings: settings }, log });
+    const post = (path: string, body: object) =>
+      fetch(`${server.httpUrl}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const ask = (text_input: string) =>
+      post('/v2/models/ensemble/generate', { text_input, max_tokens: 3 }).then((answer) => answer.text());
+    await ask('x');
+    await ask('x'.repeat(5000));
+    const changed = await post('/v2/logging', { log_format: 'default' });
+    expect([changed.status, await changed.text()]).toEqual([400, expect.stringMatching(/stays json/)]);
+    await server.close();
+    const lines = written
+      .join('')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find(({ message }) => String(message).startsWith('Started HTTPService at '))).toEqual({
+      time: expect.stringMatching(/Z$/),
+      level: 'info',
+      message: expect.any(String),
+    });
+    expect(lines.find(({ finishReasons }) => finishReasons === 'length')).toMatchObject({
+      level: 'verbose',
+      model: 'ensemble',
+      protocol: 'http',
+      promptTokens: 2,
+      outputTokens: 3,
+      durationMs: expect.any(Number),
+    });
+    expect(lines.find(({ code }) => code === 'PROMPT_TOO_LONG')).toMatchObject({ protocol: 'http' });
+  });
+
   test('a file that cannot be written is named', async () => {
     await expect(
       serveLog(parse('--log-file', join(directory, 'no', 'file')).flags, terminal().terminal),
@@ -303,6 +338,16 @@ describe('traces', () => {
     for (let i = 0; i < 2; i++) diag.error('{"stack":"Error: refused at x","message":"refused"}');
     expect(warnings).toEqual(['Traces do not reach the collector: refused. Later faults are not logged.']);
     expect(await endOther()).toBe(true);
+  });
+
+  test('a collector needs packages that may not be installed', async () => {
+    const start = (name: string) =>
+      startTraces({ url: undefined, resource: {} }, SILENT_LOG, () => import(name));
+    await expect(start('@opentelemetry/not-installed')).rejects.toMatchObject({ code: 'PACKAGE_MISSING' });
+    await expect(start('@opentelemetry/not-installed')).rejects.toThrow(
+      /run npm install @opentelemetry\/core@[\d.]+ .*sdk-trace@[\d.]+ .*or leave out/,
+    );
+    await expect(start('./no-such-file.js')).rejects.toThrow(/Cannot find module .*no-such-file/);
   });
 
   test('reach a collector, with the trace of the caller', async () => {

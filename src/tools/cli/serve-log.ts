@@ -2,11 +2,13 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { AloftError } from '../../core/errors.js';
-import { lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
+import { jsonLog, lineLog, LOG_LEVELS, type Log, type LogLevel } from '../../core/log.js';
 import type { LogSettings } from '../../serve/context/settings.js';
 import { onOff, oneOf, wholeNumber } from './flags.js';
 import type { Terminal } from './terminal.js';
 import { wrappedLine } from './word-wrap.js';
+
+const LOG_FORMATS = ['default', 'ISO8601', 'json'] as const;
 
 export interface LogFlags {
   readonly logLevel: LogLevel;
@@ -14,7 +16,7 @@ export interface LogFlags {
   readonly logInfo?: boolean;
   readonly logWarning?: boolean;
   readonly logError?: boolean;
-  readonly logFormat: 'default' | 'ISO8601';
+  readonly logFormat: (typeof LOG_FORMATS)[number];
   readonly logFile?: string;
   /** launch_triton_server's: everything, into a file. */
   readonly log?: true;
@@ -27,7 +29,12 @@ export function addLogFlags(command: Command): Command {
     .addOption(new Option('--log-info <flag>', 'log this level').argParser(onOff).hideHelp())
     .addOption(new Option('--log-warning <flag>', 'log this level').argParser(onOff).hideHelp())
     .addOption(new Option('--log-error <flag>', 'log this level').argParser(onOff).hideHelp())
-    .option('--log-format <format>', 'of times: default or ISO8601', oneOf(['default', 'ISO8601']), 'default')
+    .option(
+      '--log-format <format>',
+      'lines with times as Triton writes them (default) or as ISO8601, or json: one object a line',
+      oneOf(LOG_FORMATS),
+      'default',
+    )
     .option('--log-file <file>', 'append to this file instead of the standard error stream')
     .addOption(new Option('--log', 'as --log-verbose 3, into triton_log.txt or --log-file').hideHelp());
 }
@@ -44,8 +51,9 @@ export interface ServeLog {
 export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<ServeLog> {
   const path = flags.logFile ?? (flags.log ? 'triton_log.txt' : undefined);
   const file = path === undefined ? undefined : await LogFile.open(path);
+  const isJson = flags.logFormat === 'json';
   const write = (line: string) =>
-    file === undefined ? terminal.err(`${shown(line, terminal)}\n`) : file.write(line);
+    file === undefined ? terminal.err(`${isJson ? line : shown(line, terminal)}\n`) : file.write(line);
   const reaches = (level: LogLevel) => LOG_LEVELS.indexOf(flags.logLevel) >= LOG_LEVELS.indexOf(level);
   const settings: LogSettings = {
     log_file: path ?? '',
@@ -55,7 +63,7 @@ export async function serveLog(flags: LogFlags, terminal: Terminal): Promise<Ser
     log_verbose_level: flags.logVerbose ?? (flags.log ? 3 : reaches('verbose') ? 1 : 0),
     log_format: flags.logFormat,
   };
-  const log = lineLog('verbose', write);
+  const log = isJson ? jsonLog(write) : lineLog('verbose', write);
   return file === undefined ? { log, settings } : { log, settings, reopen: () => file.reopen() };
 }
 

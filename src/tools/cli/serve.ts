@@ -3,18 +3,21 @@ import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import type { EngineLoader } from '../../serve/engine/engine-loader.js';
 import type { ServeOptions } from '../../serve/context/options.js';
+import type { ShowLoad } from '../../llm/load-options.js';
 import { SettableLog } from '../../serve/context/settings.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
+import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
 import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import { serveLog } from './serve-log.js';
 import { servedEngines } from './served-engines.js';
+import { startTraces } from './start-traces.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
 
 /** Makes the loader of a server's engines from its options, once when it starts. */
-export type MakeLoader = (options: ServeOptions) => EngineLoader;
+export type MakeLoader = (options: ServeOptions, show: ShowLoad) => EngineLoader;
 
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
@@ -26,7 +29,9 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
     command.action(async (engines: string[], given: ServeFlags) => {
       const flags = { ...given, ...(await servedEngines(engines, given, terminal)) };
       const options = serveOptions(flags);
-      const started = await startFromFlags(command, options, makeLoader(options), terminal);
+      const screen = loadScreen(terminal);
+      const loader = makeLoader(options, screen.show);
+      const started = await startFromFlags(command, options, loader, screen.terminal);
       await serveUntilSignal(started, { exitOnError: flags.exitOnError, terminal });
     });
   };
@@ -51,10 +56,7 @@ export async function startFromFlags(
   const { log, settings: logSettings, reopen: reopenLog } = await serveLog(flags, terminal);
   const traces = readTraceOptions(flags, process.env);
   reportTritonFlags(command, new SettableLog(log, logSettings));
-  const endTraces =
-    traces.target === undefined
-      ? async () => true
-      : (await import('./trace-export.js')).exportTraces(traces.target, log);
+  const endTraces = traces.target === undefined ? async () => true : await startTraces(traces.target, log);
   const whole = { ...options, logSettings, traceSettings: traces.settings };
   return { server: await startServer(whole, { loader, log }), reopenLog, endTraces };
 }

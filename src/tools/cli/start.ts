@@ -5,6 +5,7 @@ import { tryLines } from '../../serve/start/startup-print.js';
 import { iterateEvents } from '../../text/event-stream.js';
 import { collectAnswer, summaryLine } from '../run/output.js';
 import { demoEngine } from './demo-engine.js';
+import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
 import { type MakeLoader, serveUntilSignal, startFromFlags } from './serve.js';
 import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
@@ -25,7 +26,9 @@ export function startCommand(makeLoader: MakeLoader): RegisterCommand {
     command.setOptionValue('logLevel', 'warning');
     command.action(async (flags: StartFlags) => {
       const options = serveOptions({ ...flags, engineDir: await demoEngine(terminal) });
-      const started = await startFromFlags(command, options, makeLoader(options), terminal);
+      const screen = loadScreen(terminal);
+      const loader = makeLoader(options, screen.show);
+      const started = await startFromFlags(command, options, loader, screen.terminal);
       const { server } = started;
       await server.modelsLoaded;
       await answer(server, flags.prompt, terminal);

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasChromium, launchChromium, NEEDS_CHROMIUM, seriousFaults } from '../../serve/testing/browser.js';
+import {
+  hasChromium,
+  launchChromium,
+  LOOKS,
+  NEEDS_CHROMIUM,
+  seriousFaults,
+} from '../../serve/testing/browser.js';
 import { EARLIER_INFLIGHT, inflightPage } from '../bench/inflight-report.js';
 import { EARLIER_SWEEP, sweepReport } from '../bench/serve/sweep-report.js';
 import { EARLIER_STATIC, staticPage } from '../bench/static-report.js';
@@ -67,16 +73,16 @@ describe.skipIf(!hasChromium)(`report ${NEEDS_CHROMIUM}`, () => {
   }
 
   test.each(Object.keys(REPORTS) as ReportName[])(
-    'of %s: light, dark and on a phone nothing overflows, and axe finds no serious fault',
+    'of %s: on a phone, a tablet and a desk, light and dark, nothing overflows, and axe finds no serious fault',
     async (name) => {
-      for (const look of [
-        { width: 390, colorScheme: 'dark' },
-        { width: 1280, colorScheme: 'light' },
-      ] as const) {
+      for (const look of LOOKS) {
         const page = await open(name, look);
         expect(await page.locator('figure svg').count()).toBeGreaterThanOrEqual(REPORTS[name].charts.length);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(look.width);
         expect(await seriousFaults(page)).toEqual([]);
+        const hidden = `[...document.querySelectorAll('.table')].map((one) => one.scrollWidth - one.clientWidth)`;
+        if (look.width === 1280)
+          expect(Math.max(...(await page.evaluate<number[]>(hidden))), 'hidden columns').toBe(0);
         await page.close();
       }
     },

@@ -1,4 +1,5 @@
-// Codes of four bits in vectors, and the end of a group, at the vector width of the including file: AVX2 or AVX-512.
+// Codes of four bits in vectors, and the end of a group, at the vector width of the including file: AVX2, AVX-512 or
+// NEON.
 #pragma once
 #include "int4.h"
 #include "vector.h"
@@ -19,6 +20,21 @@ ALOFT_INLINE Words loadZeros(const uint8_t* from) {
 }
 ALOFT_INLINE Vector toFloats(Words a) { return _mm512_cvtepi32_ps(a); }
 ALOFT_INLINE void storeFloats(float* to, Vector a) { _mm512_storeu_ps(to, a); }
+#elif defined(ALOFT_NEON)
+ALOFT_INLINE Words add(Words a, Words b) { return vaddq_u32(a, b); }
+ALOFT_INLINE Words subtract(Words a, Words b) { return vsubq_u32(a, b); }
+ALOFT_INLINE Words product(Words a, Words b) { return vmulq_u32(a, b); }
+ALOFT_INLINE Words both(Words a, Words b) { return vandq_u32(a, b); }
+template <int bits> ALOFT_INLINE Words shiftWords(Words a) {
+  return vreinterpretq_u32_u16(vshrq_n_u16(vreinterpretq_u16_u32(a), bits));
+}
+ALOFT_INLINE Words loadZeros(const uint8_t* from) {
+  uint32_t four;
+  std::memcpy(&four, from, 4);
+  return vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+}
+ALOFT_INLINE Vector toFloats(Words a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
+ALOFT_INLINE void storeFloats(float* to, Vector a) { vst1q_f32(to, a); }
 #else
 ALOFT_INLINE Words broadcastWord(int32_t value) { return _mm256_set1_epi32(value); }
 ALOFT_INLINE Words add(Words a, Words b) { return _mm256_add_epi32(a, b); }

@@ -1,5 +1,5 @@
 // int4 weights by multiplying 16-bit words (vpmaddwd), for levels without 8-bit dot products. The including file
-// defines INT4_NAME and is compiled for AVX2 or AVX-512.
+// defines INT4_NAME and is compiled for AVX2, AVX-512 or NEON.
 //
 // The four bytes of a row, two quads of codes, are two words. Shifts take a word apart into four codes: those of inputs
 // (0, 2), (4, 6), (1, 3) and (5, 7). Activations are stored in the order (0, 2), (1, 3) of each quad, so that each 4
@@ -12,6 +12,9 @@ namespace {
 #if defined(__AVX512F__)
 constexpr int blockTokens = 8;
 ALOFT_INLINE Words halfOfByte() { return _mm512_set1_epi16(15); }
+#elif defined(ALOFT_NEON)
+constexpr int blockTokens = 4;
+ALOFT_INLINE Words halfOfByte() { return vdupq_n_u32(0x000f000f); }
 #else
 constexpr int blockTokens = 4;
 ALOFT_INLINE Words halfOfByte() { return _mm256_set1_epi16(15); }

@@ -1,5 +1,5 @@
 // int8 weights by multiplying 16-bit words (vpmaddwd), for levels without 8-bit dot products. The including file
-// defines INT8_NAME and is compiled for AVX2 or AVX-512.
+// defines INT8_NAME and is compiled for AVX2, AVX-512 or NEON.
 //
 // A quad of weights w0 w1 w2 w3 is split into the words (w0, w2) and (w1, w3) by shifts; activations are stored in that
 // order, so that each 4 bytes of them are one broadcast operand.
@@ -16,6 +16,13 @@ ALOFT_INLINE Words oddBytes(Words bytes) { return _mm512_srai_epi16(bytes, 8); }
 ALOFT_INLINE Words multiplyPairs(Words a, Words b) { return _mm512_madd_epi16(a, b); }
 ALOFT_INLINE Words add(Words a, Words b) { return _mm512_add_epi32(a, b); }
 constexpr int blockTokens = 8;
+#elif defined(ALOFT_NEON)
+ALOFT_INLINE Words oddBytes(Words bytes) { return vreinterpretq_u32_s16(vshrq_n_s16(vreinterpretq_s16_u32(bytes), 8)); }
+ALOFT_INLINE Words evenBytes(Words bytes) {
+  return oddBytes(vreinterpretq_u32_u16(vshlq_n_u16(vreinterpretq_u16_u32(bytes), 8)));
+}
+ALOFT_INLINE Words add(Words a, Words b) { return vaddq_u32(a, b); }
+constexpr int blockTokens = 4;
 #else
 ALOFT_INLINE Words broadcastWord(int32_t value) { return _mm256_set1_epi32(value); }
 ALOFT_INLINE Words evenBytes(Words bytes) { return _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8); }

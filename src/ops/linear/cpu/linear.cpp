@@ -19,6 +19,9 @@ const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
   if (isa == Isa::avx2) return int8Avx2;
+#elif defined(__aarch64__)
+  if (isa == Isa::dotprod) return inputBits == 8 ? int8BytesDotprod : int8Dotprod;
+  if (isa == Isa::neon) return int8Neon;
 #endif
   (void)isa, (void)tokenCount, (void)inputBits;
   return int8Portable;
@@ -33,6 +36,9 @@ const LinearKernel& int4Kernel(Isa isa, int64_t tokenCount, int64_t group) {
   if (isa >= Isa::avx512vnni) return int4Avx512Vnni;
   if (isa == Isa::avx512) return int4Avx512;
   if (isa == Isa::avx2) return int4Avx2;
+#elif defined(__aarch64__)
+  if (isa == Isa::dotprod) return int4Dotprod;
+  if (isa == Isa::neon) return int4Neon;
 #endif
   (void)isa, (void)tokenCount, (void)group;
   return int4Portable;
@@ -45,6 +51,8 @@ const LinearKernel& denseKernel(Isa isa, LinearFormat format) {
   if (isa == Isa::amx && format == LinearFormat::fp8) return denseAmxFp8;
   if (isa >= Isa::avx512) return denseAvx512;
   if (isa == Isa::avx2) return denseAvx2;
+#elif defined(__aarch64__)
+  if (isa >= Isa::neon) return denseNeon;
 #endif
   (void)isa, (void)format;
   return densePortable;

@@ -4,6 +4,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(ALOFT_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace aloft {
@@ -46,7 +48,31 @@ ALOFT_INLINE Vector loadE4m3(const uint8_t* from) {
 }
 ALOFT_INLINE Words loadWords(const uint8_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 
-#else  // 128 bits: SSE2 or NEON, written in the compiler's vector types
+#elif defined(ALOFT_NEON)
+
+constexpr int lanes = 4;
+using Vector = float32x4_t;
+using Words = uint32x4_t;
+
+ALOFT_INLINE Vector broadcast(float value) { return vdupq_n_f32(value); }
+ALOFT_INLINE Vector multiplyAdd(Vector a, Vector b, Vector sum) { return vfmaq_f32(sum, a, b); }
+ALOFT_INLINE Vector loadFloats(const uint8_t* from) { return vreinterpretq_f32_u8(vld1q_u8(from)); }
+ALOFT_INLINE Vector loadHalves(const uint8_t* from) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from))); }
+ALOFT_INLINE Words loadWords(const uint8_t* from) { return vreinterpretq_u32_u8(vld1q_u8(from)); }
+ALOFT_INLINE Words broadcastWord(int32_t value) { return vreinterpretq_u32_s32(vdupq_n_s32(value)); }
+// The same four bytes in all lanes.
+ALOFT_INLINE int8x16_t broadcastQuad(const uint8_t* from) {
+  int32_t quad;
+  std::memcpy(&quad, from, 4);
+  return vreinterpretq_s8_s32(vdupq_n_s32(quad));
+}
+// Sums of the products of two neighbouring 16-bit words, as vpmaddwd.
+ALOFT_INLINE Words multiplyPairs(Words a, Words b) {
+  const int16x8_t x = vreinterpretq_s16_u32(a), y = vreinterpretq_s16_u32(b);
+  return vreinterpretq_u32_s32(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+}
+
+#else  // 128 bits: SSE2, or NEON without its intrinsics, written in the compiler's vector types
 
 constexpr int lanes = 4;
 typedef float Vector __attribute__((vector_size(16)));

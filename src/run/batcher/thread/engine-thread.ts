@@ -14,7 +14,9 @@ async function runEngine(port: MessagePort, data: EngineThreadData): Promise<voi
   let batcher: Batcher;
   try {
     const module = await loadExecutorModule(data.executorUrl);
-    executor = await module.openExecutor(data.executorOptions);
+    executor = await module.openExecutor(data.executorOptions, (weightBytes) =>
+      post({ type: 'loading', weightBytes }),
+    );
     batcher = new Batcher(executor, data.batcher, sharedClock(data.timeOriginMs));
   } catch (thrown) {
     post({ type: 'openFailed', error: reportError(thrown) });

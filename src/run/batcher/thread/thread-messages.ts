@@ -45,6 +45,8 @@ export interface EngineFacts {
 }
 
 export type FromEngine =
+  /** Bytes of weights that are in their place so far. */
+  | { readonly type: 'loading'; readonly weightBytes: number }
   | { readonly type: 'opened'; readonly facts: EngineFacts }
   | { readonly type: 'openFailed'; readonly error: ErrorReport }
   | StepMessage;

@@ -27,19 +27,28 @@ interface OpenRequest {
   readonly onEvent: (event: BatcherEvent) => void;
 }
 
-/** Starts an engine thread. @throws {AloftError} whatever opening the executor throws there */
-export async function openThreadedBatcher(options: EngineThreadOptions): Promise<ThreadedBatcher> {
+/**
+ * Starts an engine thread.
+ * @param onWeightBytes receives the bytes of weights that are in their place so far
+ * @throws {AloftError} whatever opening the executor throws there
+ */
+export async function openThreadedBatcher(
+  options: EngineThreadOptions,
+  onWeightBytes: (bytes: number) => void = () => {},
+): Promise<ThreadedBatcher> {
   const workerData: EngineThreadData = { ...options, timeOriginMs: performance.timeOrigin };
   const worker = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData });
   const facts = await new Promise<EngineFacts>((resolve, reject) => {
     worker.once('error', reject);
-    worker.once('message', (message: FromEngine) => {
-      if (message.type === 'opened') resolve(message.facts);
+    worker.on('message', (message: FromEngine) => {
+      if (message.type === 'loading') onWeightBytes(message.weightBytes);
+      else if (message.type === 'opened') resolve(message.facts);
       else if (message.type === 'openFailed')
         reject(new AloftError(message.error.code, message.error.message));
     });
   });
   worker.removeAllListeners('error');
+  worker.removeAllListeners('message');
   return new ThreadedBatcher(worker, facts, options.batcher.stepTimeoutMs);
 }
 

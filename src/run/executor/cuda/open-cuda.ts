@@ -73,7 +73,7 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
   checkArchitecture(engine, gpu.properties);
   const facts = kernelFactsOf(engine);
   const units = copyMachineCode(engine);
-  const addresses = uploadWeights(engine, gpu);
+  const addresses = uploadWeights(engine, gpu, given.onWeightBytes);
   const { cudaLibraryPath, collectives, shareGpu, profile, useGraphs } = given;
   return prepareCudaExecutor({
     plan: engine.plan,
@@ -116,14 +116,20 @@ export function copyMachineCode({
 }
 
 /** Copies an engine's weights to the device. @returns their addresses there by tensor. @throws {AloftError} OUT_OF_MEMORY */
-function uploadWeights(engine: EngineRank, gpu: Gpu): ReadonlyMap<string, number> {
+function uploadWeights(
+  engine: EngineRank,
+  gpu: Gpu,
+  onBytes: OpenExecutorOptions['onWeightBytes'],
+): ReadonlyMap<string, number> {
   const addresses = new Map<string, number>();
+  let bytes = 0;
   for (const name of engine.tensorNames) {
     if (name.startsWith(KERNEL_TENSOR_PREFIX)) continue;
     const { address, byteLength } = engine.tensor(name);
     const target = gpu.allocate(byteLength, `the weight ${name}`);
     gpu.driver.call('cuMemcpyHtoD_v2', target, address, byteLength);
     addresses.set(name, target);
+    onBytes?.((bytes += byteLength));
   }
   return addresses;
 }

@@ -7,7 +7,7 @@ import type { Executor } from '../executor.js';
  */
 export interface ExecutorModule {
   /** @param options whatever survives the structured clone algorithm; the module checks it */
-  openExecutor(options: unknown): Promise<Executor>;
+  openExecutor(options: unknown, onWeightBytes: (bytes: number) => void): Promise<Executor>;
 }
 
 /** @param moduleUrl compiled module (`file:` URL) @throws {AloftError} INTERNAL when it exports no openExecutor */

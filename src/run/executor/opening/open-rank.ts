@@ -17,6 +17,8 @@ export interface EngineRankRequest {
   readonly verification?: Verification;
   /** Number of layers to run, whose result goes through final norm and head. Default: all. */
   readonly layerCount?: number;
+  /** Receives the bytes of weights that are in their place so far. A function stays on its thread. */
+  readonly onWeightBytes?: (bytes: number) => void;
 }
 
 /** Needs of the device that opens the file. */
@@ -39,6 +41,7 @@ export function openRank(request: EngineRankRequest, needs: RankFileNeeds = {}):
     layoutVersion,
     verification,
     maxResidentBytes,
+    onBytes: request.onWeightBytes,
   });
   try {
     checkRank(engine, DEVICES[device].layout);

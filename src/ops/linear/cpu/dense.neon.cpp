@@ -1,0 +1,2 @@
+#define DENSE_NAME denseNeon
+#include "dense-body.h"

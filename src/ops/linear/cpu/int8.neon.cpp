@@ -1,0 +1,2 @@
+#define INT8_NAME int8Neon
+#include "int8-words-body.h"

@@ -1,0 +1,1 @@
+#include "quantise-groups-body.h"

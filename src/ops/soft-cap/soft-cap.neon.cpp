@@ -1,0 +1,1 @@
+#include "cpu-kernel.h"
