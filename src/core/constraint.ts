@@ -77,6 +77,17 @@ export interface TokenClass {
   /** Members with more characters than `than`, which grows, from 0 to the last of `upTo`. */
   readonly longer: readonly { readonly than: number; readonly trie: TokenTrie }[];
   readonly others: TokenTrie;
+  /** The same by their members of the set at the start; undefined for small sets, with which few of them begin. */
+  readonly tails: TokenTails | undefined;
+}
+
+export interface TokenTails {
+  /** [characters] texts behind so many members. */
+  readonly behind: readonly TokenTrie[];
+  /** Whole texts of the tokens with more members at the start than `behind` tells apart. */
+  readonly longer: TokenTrie;
+  /** Texts behind any number of members. */
+  readonly any: TokenTrie;
 }
 
 /** Tokens of a model as constraints need them. All arrays may lie in memory that threads share. */

@@ -162,6 +162,19 @@ describe.each(CASES)('masks over %s', (_, vocabularyOf, sample) => {
     );
   });
 
+  it('agree with it where bounds lie about the length of the longest token', async () => {
+    const tokens = await vocabularyOf();
+    const { maxDepth } = tokens.trie;
+    for (const bound of [maxDepth, maxDepth + 1]) {
+      const schemas = [
+        { type: 'string', minLength: bound, maxLength: bound },
+        { type: 'string', pattern: `^(?:a{${bound + 5}}|b+)$`, maxLength: bound },
+      ];
+      for (const [seed, schema] of schemas.entries())
+        compare(compileConstraint({ type: 'json_schema', schema }), tokens, { seed, count: 2, sample });
+    }
+  });
+
   it('agree with it for schemas, patterns and grammars', async () => {
     const tokens = await vocabularyOf();
     const constraints = [
