@@ -52,6 +52,15 @@ export interface Grammar {
   readonly root: number;
 }
 
+/** A grammar as threads pass it on. */
+export interface PackedGrammar {
+  readonly nodeCount: number;
+  /** Root, rules and nodes, in memory that threads share. */
+  readonly codes: Int32Array;
+  /** Texts and names of rules. */
+  readonly texts: readonly string[];
+}
+
 /** Tokens by their bytes, in the order of a walk that visits a node before those under it. */
 export interface TokenTrie {
   /** [nodes] byte that leads to the node; the root's means nothing. */
@@ -111,7 +120,7 @@ export interface TokenVocabulary {
 export interface TokenConstraint {
   /** Equal keys mean equal grammars. */
   readonly key: string;
-  readonly grammar: Grammar;
+  readonly grammar: PackedGrammar;
   readonly tokens: TokenVocabulary;
   /** Spaces at the very start of the output that do not belong to its text. */
   readonly droppedSpaces: number;
