@@ -1,5 +1,6 @@
 /**
- * Time in which a server refuses constraints that cannot be followed, and what a stream beside them feels.
+ * Time in which a server refuses constraints that cannot be followed, and begins with those that are as large as they may be; and what a
+ * stream beside them feels.
  *
  *   node bench/constraints/hostile.mjs [FILE]
  *
@@ -61,11 +62,36 @@ async function startServer() {
   throw new Error('the server is not ready');
 }
 
-const post = (body) =>
-  fetch(`${url}/v1/completions`, {
+const send = (path, body) =>
+  fetch(`${url}/v1/${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'ensemble', prompt: 'Once upon a time', ...body }),
+    body: JSON.stringify({ model: 'ensemble', ...body }),
+  });
+const post = (body) => send('completions', { prompt: 'Once upon a time', ...body });
+
+/** Tools whose grammars have nearly as many nodes as those of a request may have. No two calls make equal ones. */
+let heavyCount = 0;
+function heavyTools() {
+  const shift = ++heavyCount * 1009;
+  const bounds = (i) => ({
+    type: 'integer',
+    minimum: -123_456_789_012_345 + shift + 7 * i,
+    maximum: 987_654_321_098_765 - shift - 11 * i,
+  });
+  return Array.from({ length: 256 }, (_, tool) => {
+    const names = Array.from({ length: 8 }, (__, i) => `bound_${i}`);
+    const properties = Object.fromEntries(names.map((name, i) => [name, bounds(8 * tool + i)]));
+    const parameters = { type: 'object', properties, required: names };
+    return { type: 'function', function: { name: `tool_${tool}`, parameters } };
+  });
+}
+const sendHeavyTools = () =>
+  send('chat/completions', {
+    messages: [{ role: 'user', content: 'Hello' }],
+    tools: heavyTools(),
+    tool_choice: 'required',
+    max_tokens: 1,
   });
 
 /** Milliseconds between the pieces of one stream, ascending. */
@@ -104,12 +130,14 @@ try {
   });
   // Large bodies cost their reading, whatever is in them; a temperature below zero refuses them.
   const texts = Array.from({ length: 100_000 }, (_, i) => `value ${i}`);
+  const refused = (name, body) => ({ name, status: 400, attackOnce: () => post(body) });
   const attacks = [
-    ['none, but bodies of 100,000 strings', { temperature: -1, metadata: { texts } }],
-    ['none, but bodies of 1 MB', { temperature: -1, metadata: { text: 'x'.repeat(1_000_000) } }],
-    ...HOSTILE.map(([name, constraint]) => [name, { max_tokens: 4, ...members(constraint) }]),
+    refused('none, but bodies of 100,000 strings', { temperature: -1, metadata: { texts } }),
+    refused('none, but bodies of 1 MB', { temperature: -1, metadata: { text: 'x'.repeat(1_000_000) } }),
+    ...HOSTILE.map(([name, constraint]) => refused(name, { max_tokens: 4, ...members(constraint) })),
+    { name: '256 tools with bounds of 15 digits, answered', status: 200, attackOnce: sendHeavyTools },
   ];
-  for (const [name, body] of attacks) {
+  for (const { name, status: wanted, attackOnce } of attacks) {
     const times = [];
     const beside = [];
     for (let i = 0; i < ROUNDS; i++) {
@@ -117,8 +145,9 @@ try {
       const attack = async () => {
         while (isReading) {
           const startMs = performance.now();
-          const { status } = await post(body);
-          if (status !== 400) throw new Error(`${name}: ${status}`);
+          const answer = await attackOnce();
+          await answer.arrayBuffer();
+          if (answer.status !== wanted) throw new Error(`${name}: ${answer.status}`);
           times.push(performance.now() - startMs);
         }
       };
@@ -130,7 +159,7 @@ try {
     times.sort((a, b) => a - b);
     rows.push({
       constraint: name,
-      refusals: times.length,
+      answers: times.length,
       p50Ms: at(times, 0.5),
       largestMs: at(times, 1),
       p50GapMs: least(beside, 0.5),

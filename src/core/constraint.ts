@@ -52,6 +52,15 @@ export interface Grammar {
   readonly root: number;
 }
 
+/** A grammar as threads pass it on. */
+export interface PackedGrammar {
+  readonly nodeCount: number;
+  /** Root, rules and nodes, in memory that threads share. */
+  readonly codes: Int32Array;
+  /** Texts and names of rules. */
+  readonly texts: readonly string[];
+}
+
 /** Tokens by their bytes, in the order of a walk that visits a node before those under it. */
 export interface TokenTrie {
   /** [nodes] byte that leads to the node; the root's means nothing. */
@@ -77,6 +86,17 @@ export interface TokenClass {
   /** Members with more characters than `than`, which grows, from 0 to the last of `upTo`. */
   readonly longer: readonly { readonly than: number; readonly trie: TokenTrie }[];
   readonly others: TokenTrie;
+  /** The same by their members of the set at the start; undefined for small sets, with which few of them begin. */
+  readonly tails: TokenTails | undefined;
+}
+
+export interface TokenTails {
+  /** [characters] texts behind so many members. */
+  readonly behind: readonly TokenTrie[];
+  /** Whole texts of the tokens with more members at the start than `behind` tells apart. */
+  readonly longer: TokenTrie;
+  /** Texts behind any number of members. */
+  readonly any: TokenTrie;
 }
 
 /** Tokens of a model as constraints need them. All arrays may lie in memory that threads share. */
@@ -100,7 +120,7 @@ export interface TokenVocabulary {
 export interface TokenConstraint {
   /** Equal keys mean equal grammars. */
   readonly key: string;
-  readonly grammar: Grammar;
+  readonly grammar: PackedGrammar;
   readonly tokens: TokenVocabulary;
   /** Spaces at the very start of the output that do not belong to its text. */
   readonly droppedSpaces: number;

@@ -75,7 +75,7 @@ class CourseCompiler {
     const compiled = await this.#context.constraints.compile(constraint, true);
     if (this.#known.has(compiled.key)) return compiled;
     this.#known.add(compiled.key);
-    this.#nodeCount += compiled.grammar.nodes.length;
+    this.#nodeCount += compiled.grammar.nodeCount;
     if (this.#nodeCount > GRAMMAR_LIMITS.nodes) throw tooLarge('too many rules', GRAMMAR_LIMITS.nodes);
     return compiled;
   }

@@ -4,6 +4,7 @@ import type { StepStats } from '../../core/batcher-stats.js';
 import type { BatcherEvent, TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { compileConstraint } from '../../text/grammar/compile-constraint.js';
+import { packGrammar } from '../../text/grammar/packed-grammar.js';
 import { SharedAutomaton, TokenMatcher } from '../../text/grammar/token-matcher.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
@@ -44,7 +45,13 @@ const VOCABULARY = toyVocabulary('toy', TOKENS);
 
 function constraintOf(constraint: Constraint, tokens = VOCABULARY): TokenConstraint {
   const key = JSON.stringify(constraint);
-  return { key, grammar: compileConstraint(constraint), tokens, droppedSpaces: 0, startsText: false };
+  return {
+    key,
+    grammar: packGrammar(compileConstraint(constraint)),
+    tokens,
+    droppedSpaces: 0,
+    startsText: false,
+  };
 }
 
 /** Texts of two characters' pairs, or a list of them: never short, never endless. */

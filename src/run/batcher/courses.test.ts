@@ -4,6 +4,7 @@ import type { TokenCourse, TokenCourseEdge } from '../../core/course.js';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { compileConstraint } from '../../text/grammar/compile-constraint.js';
+import { packGrammar } from '../../text/grammar/packed-grammar.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { Batcher } from './batcher.js';
 import { type BatcherOptions, DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
@@ -20,7 +21,7 @@ const LIMITS = toyLimits(TOKENS.length);
 const tokens = toyVocabulary('courses', TOKENS);
 const PAIRS: TokenConstraint = {
   key: 'pairs',
-  grammar: compileConstraint({ type: 'regex', pattern: '(?:[abc]1){2,5}' }),
+  grammar: packGrammar(compileConstraint({ type: 'regex', pattern: '(?:[abc]1){2,5}' })),
   tokens,
   droppedSpaces: 0,
   startsText: false,

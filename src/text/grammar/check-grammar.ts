@@ -186,8 +186,9 @@ function findCycle(grammar: Grammar, next: (node: number) => Set<number>): strin
 /** Inside `both` a rule may only call at its end: then its states stay finitely many. */
 function checkBoth(grammar: Grammar): void {
   const seen = new Set<number>();
-  for (const [id, node] of grammar.nodes.entries())
-    if (node.type === 'both') for (const rule of rulesUnder(grammar, id)) seen.add(rule);
+  for (let id = 0; id < grammar.nodes.length; id++)
+    if (grammar.nodes[id]!.type === 'both') for (const rule of rulesUnder(grammar, id)) seen.add(rule);
+  if (seen.size === 0) return;
   for (const rule of seen) for (const next of rulesUnder(grammar, grammar.rules[rule]!.node)) seen.add(next);
   const inside = (id: number): Set<number> => innerRules(grammar, id);
   const reduced = {

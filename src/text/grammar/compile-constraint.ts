@@ -75,10 +75,10 @@ function withoutDeadParts(grammar: Grammar): Grammar {
   checkGrammar(grammar);
   if (!grammar.nodes.some(({ type }) => type === 'both')) return grammar;
   const automaton = new Automaton(grammar);
-  const nodes = grammar.nodes.map((node, id) =>
-    node.type !== 'both' || automaton.isSatisfiable(id) ? node : ({ type: 'choice', parts: [] } as const),
-  );
-  const checked = { ...grammar, nodes };
+  const isDead = grammar.nodes.map(({ type }, id) => type === 'both' && !automaton.isSatisfiable(id));
+  if (!isDead.includes(true)) return grammar;
+  const nothing = { type: 'choice', parts: [] } as const;
+  const checked = { ...grammar, nodes: grammar.nodes.map((node, id) => (isDead[id]! ? nothing : node)) };
   checkGrammar(checked);
   return checked;
 }

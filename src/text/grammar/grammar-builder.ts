@@ -133,7 +133,7 @@ export class GrammarBuilder {
   }
 
   #node(node: GrammarNode): NodeId {
-    const key = JSON.stringify(node.type === 'repeat' ? { ...node, max: String(node.max) } : node);
+    const key = keyOf(node);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#nodes.length >= GRAMMAR_LIMITS.nodes)
@@ -143,6 +143,28 @@ export class GrammarBuilder {
     const id = this.#nodes.push(node) - 1;
     this.#known.set(key, id);
     return id;
+  }
+}
+
+/** Equal for equal nodes. */
+function keyOf(node: GrammarNode): string {
+  switch (node.type) {
+    case 'empty':
+      return 'empty';
+    case 'text':
+      return `text ${node.text}`;
+    case 'characters':
+      return `characters ${node.ranges.join()}`;
+    case 'repeat':
+      return `repeat ${node.part} ${node.min} ${node.max}`;
+    case 'rule':
+      return `rule ${node.rule}`;
+    case 'not':
+      return `not ${node.part}`;
+    case 'sequence':
+    case 'choice':
+    case 'both':
+      return `${node.type} ${node.parts.join()}`;
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import type { Grammar, TokenVocabulary } from '../../core/constraint.js';
 import { compileConstraint } from './compile-constraint.js';
+import { packGrammar } from './packed-grammar.js';
 import { CASE_SCHEMAS } from './testing/case-schemas.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
 import { publishedVocabulary } from './testing/published-vocabulary.js';
@@ -49,7 +50,13 @@ function passMs(tokens: TokenVocabulary, grammars: readonly Grammar[], isAlone: 
   let lexemes = new LexemeTokenCache(tokens);
   for (const grammar of grammars) {
     if (isAlone) lexemes = new LexemeTokenCache(tokens);
-    const constraint = { key: 'bench', grammar, tokens, droppedSpaces: 0, startsText: false };
+    const constraint = {
+      key: 'bench',
+      grammar: packGrammar(grammar),
+      tokens,
+      droppedSpaces: 0,
+      startsText: false,
+    };
     const automaton = new SharedAutomaton(constraint, lexemes);
     for (let i = 0; i < ANSWERS; i++) {
       const matcher = new TokenMatcher(automaton, constraint);

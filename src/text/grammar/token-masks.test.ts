@@ -6,6 +6,7 @@ import { AloftError } from '../../core/errors.js';
 import { checkGrammar } from './check-grammar.js';
 import { compileConstraint } from './compile-constraint.js';
 import { GrammarBuilder, type NodeId } from './grammar-builder.js';
+import { packGrammar } from './packed-grammar.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
 import { NaiveMatcher, type Ways } from './testing/naive-matcher.js';
 import { randomSource } from './testing/random-texts.js';
@@ -15,7 +16,13 @@ import { SharedAutomaton, TokenMatcher } from './token-matcher.js';
 const BYTES = [...Buffer.from('ab"{}:,1 \\'), ...new Set(Buffer.from('é漢')), 0x80];
 
 function matcherOf(grammar: Grammar, tokens: TokenVocabulary): TokenMatcher {
-  const constraint = { key: 'test', grammar, tokens, droppedSpaces: 0, startsText: false };
+  const constraint = {
+    key: 'test',
+    grammar: packGrammar(grammar),
+    tokens,
+    droppedSpaces: 0,
+    startsText: false,
+  };
   return new TokenMatcher(new SharedAutomaton(constraint), constraint);
 }
 
@@ -160,6 +167,19 @@ describe.each(CASES)('masks over %s', (_, vocabularyOf, sample) => {
       }),
       { numRuns: sample < 1 ? 8 : 40, seed: 11 },
     );
+  });
+
+  it('agree with it where bounds lie about the length of the longest token', async () => {
+    const tokens = await vocabularyOf();
+    const { maxDepth } = tokens.trie;
+    for (const bound of [maxDepth, maxDepth + 1]) {
+      const schemas = [
+        { type: 'string', minLength: bound, maxLength: bound },
+        { type: 'string', pattern: `^(?:a{${bound + 5}}|b+)$`, maxLength: bound },
+      ];
+      for (const [seed, schema] of schemas.entries())
+        compare(compileConstraint({ type: 'json_schema', schema }), tokens, { seed, count: 2, sample });
+    }
   });
 
   it('agree with it for schemas, patterns and grammars', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Constraint, TokenConstraint } from '../../core/constraint.js';
 import { compileConstraint } from './compile-constraint.js';
+import { packGrammar } from './packed-grammar.js';
 import { largeVocabulary } from './testing/large-vocabulary.js';
 import { AutomatonCache, SharedAutomaton, TokenMatcher } from './token-matcher.js';
 import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
@@ -12,7 +13,7 @@ function constraintOf(
 ): TokenConstraint {
   return {
     key: 'test',
-    grammar: compileConstraint(constraint),
+    grammar: packGrammar(compileConstraint(constraint)),
     droppedSpaces: 0,
     startsText: false,
     ...other,

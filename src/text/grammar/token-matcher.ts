@@ -1,6 +1,7 @@
 import type { TokenConstraint, TokenVocabulary } from '../../core/constraint.js';
 import { Automaton } from './automaton/automaton.js';
 import { EMPTY, NOTHING, type Term } from './automaton/terms.js';
+import { unpackGrammar } from './packed-grammar.js';
 import { LexemeTokenCache } from './vocabulary/lexeme-tokens.js';
 import { type TokenMask, TokenMasks } from './vocabulary/token-masks.js';
 
@@ -44,7 +45,8 @@ export class SharedAutomaton {
   }
 
   #fresh(): TokenMasks {
-    const { grammar, tokens } = this.#constraint;
+    const { tokens } = this.#constraint;
+    const grammar = unpackGrammar(this.#constraint.grammar);
     return new TokenMasks(new Automaton(grammar), tokens, {
       lexemes: this.#lexemes,
       isFlat: grammar.rules.length === 0,

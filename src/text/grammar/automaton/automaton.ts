@@ -37,6 +37,9 @@ export class Automaton {
   readonly #isLive = new Map<Term, boolean>();
   #workLeft: number = GRAMMAR_LIMITS.checkWork;
   #depth = 0;
+  /** Sets of bytes for the searches of states that wait for each other. */
+  readonly #alikes: Uint32Array[] = [];
+  #openFinds = 0;
 
   /** @param grammar one that {@link checkGrammar} accepts and whose nodes `both` all match something */
   constructor(grammar: Grammar) {
@@ -54,6 +57,7 @@ export class Automaton {
   allow(work: number): void {
     this.#workLeft = work;
     this.#depth = 0;
+    this.#openFinds = 0;
   }
 
   /** Whether so many terms were made that a new automaton should take over. */
@@ -78,8 +82,10 @@ export class Automaton {
   }
 
   #find(state: Term, byte: number): Term {
-    const alike = new Uint32Array(8).fill(0xffffffff);
+    const alike = (this.#alikes[this.#openFinds] ??= new Uint32Array(8)).fill(0xffffffff);
+    this.#openFinds++;
     const next = this.#derive(state, byte, alike);
+    this.#openFinds--;
     const start = (this.#rows[state] || this.#addRow(state)) * 256;
     for (let word = 0; word < 8; word++)
       for (let bits = alike[word]!; bits !== 0; bits &= bits - 1)

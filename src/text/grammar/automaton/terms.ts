@@ -137,9 +137,11 @@ export class Terms {
   }
 
   choice(parts: readonly Term[]): Term {
-    const kept = this.#flat(parts, KIND.CHOICE).filter((part) => part !== NOTHING);
+    const some = parts.filter((part) => part !== NOTHING);
+    if (some.length <= 1) return some[0] ?? NOTHING;
+    const kept = this.#flat(some, KIND.CHOICE);
     if (kept.includes(ALL)) return ALL;
-    if (kept.length <= 1) return kept[0] ?? NOTHING;
+    if (kept.length === 1) return kept[0]!;
     return this.#once(`c${kept.join()}`, () => {
       const matchesEmpty = kept.some((part) => this.matchesEmpty[part]);
       return this.#add(KIND.CHOICE, 0, 0, { matchesEmpty, list: kept });
@@ -193,8 +195,16 @@ export class Terms {
 
   /** Parts of parts of the same kind, ascending, each once. */
   #flat(parts: readonly Term[], kind: Kind): Term[] {
-    const flat = parts.flatMap((part) => (this.kinds[part] === kind ? this.lists[part]! : [part]));
-    if (flat.length <= 1) return flat;
+    const flat: Term[] = [];
+    let isAscending = true;
+    const add = (part: Term): void => {
+      if (flat.length > 0 && part <= flat.at(-1)!) isAscending = false;
+      flat.push(part);
+    };
+    for (const part of parts)
+      if (this.kinds[part] === kind) for (const inner of this.lists[part]!) add(inner);
+      else add(part);
+    if (isAscending) return flat;
     flat.sort((a, b) => a - b);
     return flat.filter((part, i) => part !== flat[i - 1]);
   }

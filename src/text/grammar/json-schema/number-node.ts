@@ -90,13 +90,16 @@ export class NumberNodes {
   #naturals(first: number, last: number): NodeId {
     const builder = this.#builder;
     if (first > last) return builder.nothing;
-    const parts: NodeId[] = [];
-    for (let length = String(first).length; length <= String(last).length; length++) {
-      const from = Math.max(first, length === 1 ? 0 : 10 ** (length - 1));
-      const to = Math.min(last, 10 ** length - 1);
-      parts.push(this.#between(String(from), String(to)));
-    }
-    return builder.choice(...parts);
+    const [low, high] = [String(first), String(last)];
+    if (low.length === high.length) return this.#between(low, high);
+    const isBetween = low.length + 1 < high.length;
+    return builder.choice(
+      this.#between(low, '9'.repeat(low.length)),
+      isBetween
+        ? builder.sequence(this.#digit(1, 9), this.#text.digits(low.length, high.length - 2))
+        : builder.nothing,
+      this.#between(`1${'0'.repeat(high.length - 1)}`, high),
+    );
   }
 
   /** Texts of digits, all equally long, from `a` to `b`. */

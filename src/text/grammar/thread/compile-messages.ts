@@ -1,5 +1,5 @@
 /** Messages between a compiler of constraints and its thread. */
-import type { Constraint, Grammar, TokenVocabulary } from '../../../core/constraint.js';
+import type { Constraint, PackedGrammar, TokenVocabulary } from '../../../core/constraint.js';
 import type { ErrorReport } from '../../../core/errors.js';
 import type { VocabularyTable } from '../vocabulary/tokenizer-vocabulary.js';
 
@@ -9,7 +9,7 @@ export type CompileTask =
 
 export type CompileResult =
   | { readonly type: 'vocabulary'; readonly tokens: TokenVocabulary }
-  | { readonly type: 'constraint'; readonly grammar: Grammar };
+  | { readonly type: 'constraint'; readonly grammar: PackedGrammar };
 
 export interface ToCompiler {
   readonly id: number;

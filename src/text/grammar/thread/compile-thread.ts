@@ -2,11 +2,13 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { invariant, reportError } from '../../../core/errors.js';
 import { compileConstraint } from '../compile-constraint.js';
+import { packGrammar } from '../packed-grammar.js';
 import { tokenizerVocabulary } from '../vocabulary/tokenizer-vocabulary.js';
 import type { CompileResult, CompileTask, FromCompiler, ToCompiler } from './compile-messages.js';
 
 function run(task: CompileTask): CompileResult {
-  if (task.type === 'constraint') return { type: 'constraint', grammar: compileConstraint(task.constraint) };
+  if (task.type === 'constraint')
+    return { type: 'constraint', grammar: packGrammar(compileConstraint(task.constraint)) };
   return { type: 'vocabulary', tokens: tokenizerVocabulary(task.table, task.vocabulary) };
 }
 

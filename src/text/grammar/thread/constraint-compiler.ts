@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type { Constraint, Grammar, TokenConstraint, TokenVocabulary } from '../../../core/constraint.js';
+import type {
+  Constraint,
+  PackedGrammar,
+  TokenConstraint,
+  TokenVocabulary,
+} from '../../../core/constraint.js';
 import { AloftError } from '../../../core/errors.js';
 import { checkSourceLength, constraintError } from '../limits.js';
 import {
@@ -30,7 +35,7 @@ interface OpenTask {
 export class ConstraintCompiler {
   readonly #tokenTable: TokenTableLike;
   readonly #vocabulary: number;
-  readonly #kept = new Map<string, Promise<Grammar>>();
+  readonly #kept = new Map<string, Promise<PackedGrammar>>();
   readonly #open = new Map<number, OpenTask>();
   /** Made for the first constraint. */
   #vocabularyTable: VocabularyTable | undefined;
@@ -70,7 +75,7 @@ export class ConstraintCompiler {
     return this.#vocabularyTable;
   }
 
-  #grammarOf(key: string, constraint: Constraint): Promise<Grammar> {
+  #grammarOf(key: string, constraint: Constraint): Promise<PackedGrammar> {
     const grammar = this.#kept.get(key) ?? this.#compileGrammar(constraint);
     this.#kept.delete(key);
     this.#kept.set(key, grammar);
@@ -78,7 +83,7 @@ export class ConstraintCompiler {
     return grammar;
   }
 
-  async #compileGrammar(constraint: Constraint): Promise<Grammar> {
+  async #compileGrammar(constraint: Constraint): Promise<PackedGrammar> {
     const result = await this.#run({ type: 'constraint', constraint });
     if (result.type !== 'constraint')
       throw new AloftError('INTERNAL', 'a constraint was answered by another task');

@@ -9,9 +9,11 @@ export interface FreeRun {
   readonly length: number;
   /** Whether no text of the set is longer. */
   readonly isLongest: boolean;
+  /** [characters] the one state behind so many, the last also behind more; undefined where which characters they are matters. */
+  readonly states: readonly Term[] | undefined;
 }
 
-const NONE: FreeRun = { length: 0, isLongest: false };
+const NONE: FreeRun = { length: 0, isLongest: false, states: undefined };
 
 interface Step {
   readonly next: readonly Term[];
@@ -34,6 +36,8 @@ export class FreeRuns {
   of(state: Term, enough: number): FreeRun {
     if (!this.#mayBegin(state)) return NONE;
     let front: ReadonlySet<Term> = new Set([state]);
+    const states: Term[] = [state];
+    let isSingle = true;
     for (let length = 0; length <= enough; length++) {
       const next = new Set<Term>();
       let hasDead = false;
@@ -42,11 +46,13 @@ export class FreeRuns {
         hasDead ||= step.hasDead;
         for (const term of step.next) next.add(term);
       }
-      if (hasDead) return { length, isLongest: next.size === 0 };
+      if (hasDead) return { length, isLongest: next.size === 0, states: isSingle ? states : undefined };
       if (next.size === front.size && [...next].every((term) => front.has(term))) break;
+      isSingle &&= next.size === 1;
+      if (isSingle) states.push([...next][0]!);
       front = next;
     }
-    return { length: Infinity, isLongest: true };
+    return { length: Infinity, isLongest: true, states: isSingle ? states : undefined };
   }
 
   /** False only if some character cannot follow; most states show it with one byte. */

@@ -28,18 +28,24 @@ interface Copy {
 export class LexemeReader {
   readonly #automaton: Automaton;
   readonly #shared: Terms;
+  readonly #longest: number;
   readonly #copies = new Map<Term, Copy>();
+  /** Copies whose bounds are those of the grammar. */
+  readonly #exactCopies = new Map<Term, Copy>();
   readonly #parts = new Map<Term, Copy | undefined>();
   readonly #lexemes = new Map<Term, Lexeme | undefined>();
   readonly #openRules = new Set<number>();
   #depth = 0;
+  #isExact = false;
   /** Terms that the copy that is being made may still have, and how many from the first call of a rule on. */
   #left = 0;
   #callingSize = 0;
 
-  constructor(automaton: Automaton, shared: Terms) {
+  /** @param longest bytes of the longest token; bounds of repetitions that it cannot reach are all the same */
+  constructor(automaton: Automaton, shared: Terms, longest: number) {
     this.#automaton = automaton;
     this.#shared = shared;
+    this.#longest = longest;
   }
 
   /** The whole of a state; undefined if it is too large. */
@@ -104,7 +110,8 @@ export class LexemeReader {
 
   /** The same term among the shared ones, calls replaced by what they stand for; undefined with recursion or if it is too large. */
   #copy(term: Term): Copy | undefined {
-    const known = this.#copies.get(term);
+    const copies = this.#isExact ? this.#exactCopies : this.#copies;
+    const known = copies.get(term);
     if (known !== undefined) {
       if (known.callsRules) this.#left = Math.min(this.#left, this.#callingSize);
       this.#left -= known.size;
@@ -114,7 +121,7 @@ export class LexemeReader {
     this.#depth++;
     const copy = this.#make(term);
     this.#depth--;
-    if (copy !== undefined) this.#copies.set(term, copy);
+    if (copy !== undefined) copies.set(term, copy);
     return copy;
   }
 
@@ -149,11 +156,11 @@ export class LexemeReader {
       case KIND.CHOICE:
         return of(terms.lists[term]!, (parts) => shared.choice(parts));
       case KIND.REPEAT:
-        return of([first], ([part]) => shared.repeat(part!, terms.seconds[term]!, terms.maxima[term]!));
+        return of([first], ([part]) => this.#repeat(part!, terms.seconds[term]!, terms.maxima[term]!));
       case KIND.BOTH:
-        return of(terms.lists[term]!, (parts) => shared.both(parts));
+        return this.#exactly(() => of(terms.lists[term]!, (parts) => shared.both(parts)));
       case KIND.NOT:
-        return of([first], ([part]) => shared.not(part!));
+        return this.#exactly(() => of([first], ([part]) => shared.not(part!)));
       case KIND.START:
         return undefined;
       case KIND.RULE: {
@@ -166,5 +173,20 @@ export class LexemeReader {
         return body && { ...body, callsRules: true };
       }
     }
+  }
+
+  /** A repetition that no token tells from the one that is asked for: each time takes a byte at least. */
+  #repeat(part: Term, min: number, max: number): Term {
+    if (this.#isExact) return this.#shared.repeat(part, min, max);
+    return this.#shared.repeat(part, Math.min(min, this.#longest + 1), max > this.#longest ? Infinity : max);
+  }
+
+  /** Keeps bounds as they are: whether several terms match the same text can depend on those far behind a token. */
+  #exactly<T>(make: () => T): T {
+    const before = this.#isExact;
+    this.#isExact = true;
+    const made = make();
+    this.#isExact = before;
+    return made;
   }
 }

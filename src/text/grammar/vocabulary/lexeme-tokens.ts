@@ -2,7 +2,9 @@ import type { TokenClass, TokenTrie, TokenVocabulary } from '../../../core/const
 import { Automaton } from '../automaton/automaton.js';
 import type { Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
+import type { ByteSet } from './byte-set.js';
 import { type FreeRun, FreeRuns } from './free-run.js';
+import { IdList, setBits } from './id-list.js';
 import type { TriePlace } from './token-trie.js';
 import { type TokenView, TokenViews } from './token-views.js';
 import { TrieWalk } from './trie-walk.js';
@@ -17,8 +19,6 @@ export interface LexemeTokens {
   readonly beyond: readonly TokenView[] | undefined;
 }
 
-/** Every byte may come behind a lexeme. */
-export const ANY_BYTE = new Uint32Array(8).fill(0xffffffff);
 /** Bytes that are kept before all starts afresh. */
 const KEPT_BYTES = 96 << 20;
 const BYTES_PER_NODE = 16;
@@ -52,6 +52,7 @@ export class Contents {
   readonly #known = new Map<string, Map<number, LexemeTokens>>();
   readonly #runs: readonly FreeRuns[];
   readonly #walk: TrieWalk;
+  readonly #ids = new IdList();
   #keptBytes = 0;
 
   constructor(tokens: TokenVocabulary) {
@@ -77,7 +78,7 @@ export class Contents {
    * @param follow bytes that may come behind the lexeme; undefined: nothing comes
    * @throws {AloftError} REQUEST_INVALID when that takes too long to find
    */
-  tokensOf(view: TokenView, lexeme: Term, follow: Uint32Array | undefined): LexemeTokens {
+  tokensOf(view: TokenView, lexeme: Term, follow: ByteSet | undefined): LexemeTokens {
     const known = this.#knownOf(follow);
     const key = view.id * 2 ** 20 + lexeme;
     let found = known.get(key);
@@ -85,50 +86,43 @@ export class Contents {
     return found;
   }
 
-  #knownOf(follow: Uint32Array | undefined): Map<number, LexemeTokens> {
-    const key = follow === ANY_BYTE ? 'any' : String(follow);
+  #knownOf(follow: ByteSet | undefined): Map<number, LexemeTokens> {
+    const key = follow?.key ?? '';
     let known = this.#known.get(key);
     if (known === undefined) this.#known.set(key, (known = new Map()));
     return known;
   }
 
-  #find(view: TokenView, lexeme: Term, follow: Uint32Array | undefined): LexemeTokens {
+  #find(view: TokenView, lexeme: Term, follow: ByteSet | undefined): LexemeTokens {
     this.automaton.allow(GRAMMAR_LIMITS.maskWork);
-    const ids: number[] = [];
     const ends: TriePlace[] | undefined = follow && [];
-    const { free, others } =
-      view === this.all ? this.#withoutFree(lexeme) : { free: undefined, others: [view] };
-    for (const place of others)
-      this.#walk.from(place, lexeme, (node, state) => {
-        const { ends: last, tokenStarts, tokenIds } = place.trie;
-        for (let i = tokenStarts[node]!; i < tokenStarts[node + 1]!; i++) ids.push(tokenIds[i]!);
-        if (ends !== undefined && last[node]! > node + 1 && this.automaton.isAccepting(state))
-          ends.push({ trie: place.trie, node });
-      });
-    const inside = this.#inside(free, ids);
-    const isFollowed = (place: TriePlace): boolean => follow === ANY_BYTE || hasChild(place, follow!);
-    return { ...inside, beyond: ends === undefined ? [] : this.views.joined(ends.filter(isFollowed)) };
+    const { free, others } = this.#walksOf(view, lexeme);
+    const ids = this.#ids.cleared();
+    for (const { place, state: start } of others) this.#walk.from(place, start, ids, ends);
+    const followed = ends?.filter((place) => follow!.goesOnFrom(place)) ?? [];
+    return { ...this.#inside(free, ids.taken), beyond: this.views.joined(followed) };
+  }
+
+  /** The bits of tokens of which any can follow, and where to walk for the others. */
+  #walksOf(view: TokenView, lexeme: Term): Walks {
+    const all = { free: undefined, others: [{ place: view, state: lexeme }] };
+    return (view === this.all && this.#withoutFree(lexeme)) || all;
   }
 
   /** A list that is longer than a mask becomes one. */
-  #inside(free: Int32Array | undefined, ids: readonly number[]): Pick<LexemeTokens, 'bits' | 'ids'> {
+  #inside(free: Int32Array | undefined, ids: Int32Array): Pick<LexemeTokens, 'bits' | 'ids'> {
     const words = Math.ceil(this.#tokens.vocabulary / 32);
     const isMask = ids.length > words;
     this.#keptBytes += 4 * (isMask ? words : ids.length);
-    if (!isMask) return { bits: free, ids: Int32Array.from(ids) };
+    if (!isMask) return { bits: free, ids: ids.slice() };
     const bits = free?.slice() ?? new Int32Array(words);
-    for (const id of ids) bits[id >> 5]! |= 1 << (id & 31);
+    setBits(bits, ids);
     return { bits, ids: new Int32Array(0) };
   }
 
-  /** The bits of tokens of which any can follow, and tries of the others. */
-  #withoutFree(lexeme: Term): {
-    readonly free: Int32Array | undefined;
-    readonly others: readonly TriePlace[];
-  } {
-    const { classes, trie } = this.#tokens;
-    const places = (...tries: readonly TokenTrie[]): TriePlace[] =>
-      tries.map((of) => ({ trie: of, node: 0 }));
+  /** The same for all tokens, where many characters are free. */
+  #withoutFree(lexeme: Term): Walks | undefined {
+    const { classes } = this.#tokens;
     let best: FreeClass | undefined;
     for (const [i, tokens] of classes.entries()) {
       const one = { tokens, run: this.#runs[i]!.of(lexeme, tokens.upTo.length) };
@@ -136,14 +130,39 @@ export class Contents {
       // The sets grow no larger from here on.
       if (best?.run.length === Infinity) break;
     }
-    if (best === undefined) return { free: undefined, others: places(trie) };
+    if (best === undefined) return undefined;
     const { tokens, run } = best;
     const length = Math.min(run.length, tokens.upTo.length - 1);
-    const free = tokens.upTo[length];
-    if (run.isLongest && run.length === length) return { free, others: places(tokens.others) };
-    const longer = tokens.longer.findLast(({ than }) => than <= length)!;
-    return { free, others: places(tokens.others, longer.trie) };
+    const others = othersBehind(best, lexeme);
+    if (!(run.isLongest && run.length === length))
+      others.push(startOf(tokens.longer.findLast(({ than }) => than <= length)!.trie, lexeme));
+    return { free: tokens.upTo[length], others };
   }
+}
+
+/** A trie that is walked from its root in a state. */
+interface WalkStart {
+  readonly place: TriePlace;
+  readonly state: Term;
+}
+
+interface Walks {
+  readonly free: Int32Array | undefined;
+  readonly others: readonly WalkStart[];
+}
+
+const startOf = (trie: TokenTrie, state: Term): WalkStart => ({ place: { trie, node: 0 }, state });
+
+/** Walks for the tokens that are no members of a class: behind its members at their start, where those lead to one state. */
+function othersBehind({ tokens, run }: FreeClass, lexeme: Term): WalkStart[] {
+  const { others, tails } = tokens;
+  if (tails === undefined || run.states === undefined || !run.isLongest) return [startOf(others, lexeme)];
+  if (run.states.length === 1 && run.length === Infinity) return [startOf(tails.any, lexeme)];
+  const states = run.states;
+  const starts = tails.behind
+    .slice(0, run.length + 1)
+    .map((trie, count) => startOf(trie, states[Math.min(count, states.length - 1)]!));
+  return run.length < tails.behind.length ? starts : [...starts, startOf(tails.longer, lexeme)];
 }
 
 interface FreeClass {
@@ -153,13 +172,4 @@ interface FreeClass {
 
 function freeCount({ tokens, run }: FreeClass): number {
   return tokens.counts[Math.min(run.length, tokens.counts.length - 1)]!;
-}
-
-/** Whether a byte of a set goes on from a place. */
-function hasChild({ trie, node }: TriePlace, set: Uint32Array): boolean {
-  for (let child = node + 1; child < trie.ends[node]!; child = trie.ends[child]!) {
-    const byte = trie.bytes[child]!;
-    if ((set[byte >> 5]! >>> (byte & 31)) & 1) return true;
-  }
-  return false;
 }

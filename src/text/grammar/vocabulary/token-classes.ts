@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { TokenClass } from '../../../core/constraint.js';
+import type { TokenClass, TokenTails } from '../../../core/constraint.js';
 import { type CodePoints, pairsOf, PLAIN_CHARACTERS, union } from '../code-points.js';
-import { buildTrie, shared, type TokenBytes } from './token-trie.js';
+import { buildTrie, shared, sortTokens, type TokenBytes } from './token-trie.js';
 
 /** Most characters that are told apart: nearly all tokens have fewer. */
 const MAX_COUNTED = 24;
@@ -24,6 +24,7 @@ export function tokenClasses(sorted: readonly TokenBytes[], vocabulary: number):
 function tokenClass(sorted: readonly TokenBytes[], vocabulary: number, characters: CodePoints): TokenClass {
   const isIn = membership(characters);
   const lengths = sorted.map(({ bytes }) => characterCount(bytes, isIn));
+  const others = sorted.filter((_, i) => lengths[i] === 0);
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
   const upTo = [new Int32Array(Math.ceil(vocabulary / 32))];
   const counts = [0];
@@ -38,12 +39,56 @@ function tokenClass(sorted: readonly TokenBytes[], vocabulary: number, character
     characters,
     upTo: upTo.map(shared),
     counts,
-    longer: [...new Set([0, 6, 12, upTo.length - 1])].map((than) => ({
-      than,
-      trie: buildTrie(sorted.filter((_, i) => lengths[i]! > than)),
-    })),
-    others: buildTrie(sorted.filter((_, i) => lengths[i] === 0)),
+    longer: [...new Set([0, 6, 9, 12, upTo.length - 1])]
+      .filter((than) => than < upTo.length)
+      .map((than) => ({
+        than,
+        trie: buildTrie(sorted.filter((_, i) => lengths[i]! > than)),
+      })),
+    others: buildTrie(others),
+    tails: characters === PLAIN_CHARACTERS ? tailsOf(others, isIn) : undefined,
   };
+}
+
+/** @param others tokens that are not made of members of the set alone */
+function tailsOf(others: readonly TokenBytes[], isIn: Uint8Array): TokenTails {
+  const behind: TokenBytes[][] = Array.from({ length: MAX_COUNTED + 1 }, () => []);
+  const longer: TokenBytes[] = [];
+  const tails = others.map(({ id, bytes }) => {
+    const { count, byteCount } = membersAtStart(bytes, isIn);
+    const tail = { id, bytes: bytes.subarray(byteCount) };
+    if (count > MAX_COUNTED) longer.push({ id, bytes });
+    else behind[count]!.push(tail);
+    return tail;
+  });
+  return {
+    behind: behind.map((tokens) => buildTrie(sortTokens(tokens))),
+    longer: buildTrie(longer),
+    any: buildTrie(sortTokens(tails)),
+  };
+}
+
+/** Members of a set with which a token that is not made of them alone begins. */
+function membersAtStart(
+  bytes: Uint8Array,
+  isIn: Uint8Array,
+): { readonly count: number; readonly byteCount: number } {
+  let count = 0;
+  let at = 0;
+  while (at < bytes.length && isIn[Math.min(bytes[at]!, 128)] === 1) {
+    const length = characterBytes(bytes[at]!);
+    if (length > 1 && (at + length > bytes.length || !isUtf8(bytes.subarray(at, at + length)))) break;
+    at += length;
+    count++;
+  }
+  return { count, byteCount: at };
+}
+
+/** Length of the character that a byte begins; a byte from the middle of one begins none, and no two of them are UTF-8. */
+function characterBytes(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
 }
 
 /** [129] whether each character of one byte is in the set; the last: whether all others are. */

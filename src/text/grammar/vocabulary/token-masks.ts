@@ -2,10 +2,12 @@ import type { TokenVocabulary } from '../../../core/constraint.js';
 import type { Automaton } from '../automaton/automaton.js';
 import { EMPTY, KIND, NOTHING, type Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
+import { ANY_BYTE, ByteSet } from './byte-set.js';
+import { IdList, setBits } from './id-list.js';
 import { type Lexeme, LexemeReader } from './lexeme-reader.js';
-import { ANY_BYTE, type Contents, type LexemeTokenCache } from './lexeme-tokens.js';
+import type { Contents, LexemeTokenCache } from './lexeme-tokens.js';
 import type { TokenView } from './token-views.js';
-import { TrieWalk } from './trie-walk.js';
+import { longestToken, TrieWalk } from './trie-walk.js';
 
 /** Bytes of masks that an automaton keeps. */
 const KEPT_BYTES = 4 << 20;
@@ -17,6 +19,11 @@ export interface TokenMask {
   /** [vocabulary / 32] one bit a token. */
   readonly bits: Int32Array;
   readonly isEmpty: boolean;
+}
+
+function isZero(words: Int32Array): boolean {
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 /** A mask that is being made: what is left to do, and what is done. */
@@ -39,7 +46,9 @@ export class TokenMasks {
   readonly #isFlat: boolean;
   readonly #kept = new Map<Term, TokenMask>();
   readonly #keptFirst = new Map<Term, TokenMask>();
+  readonly #firstBytes = new Map<Term, ByteSet>();
   readonly #walk: TrieWalk;
+  readonly #ids = new IdList();
   #unused = new Int32Array(0);
   #contents: Contents;
   #reader: LexemeReader;
@@ -55,7 +64,7 @@ export class TokenMasks {
     this.#isFlat = isFlat;
     this.#walk = new TrieWalk(automaton, tokens);
     this.#contents = lexemes.current();
-    this.#reader = new LexemeReader(automaton, this.#contents.automaton.terms);
+    this.#reader = this.#newReader();
   }
 
   /**
@@ -68,7 +77,7 @@ export class TokenMasks {
     let mask = kept.get(state);
     if (mask !== undefined) return mask;
     const bits = this.#compute(state, isFirst);
-    mask = { bits, isEmpty: bits.every((word) => word === 0) };
+    mask = { bits, isEmpty: isZero(bits) };
     if ((kept.size + 1) * bits.byteLength > KEPT_BYTES) kept.clear();
     kept.set(state, mask);
     return mask;
@@ -88,7 +97,7 @@ export class TokenMasks {
     const contents = this.#lexemes.current();
     if (contents !== this.#contents) {
       this.#contents = contents;
-      this.#reader = new LexemeReader(this.automaton, contents.automaton.terms);
+      this.#reader = this.#newReader();
     }
     this.automaton.allow(GRAMMAR_LIMITS.maskWork);
     const view = (isFirst && contents.first) || contents.all;
@@ -100,6 +109,10 @@ export class TokenMasks {
     for (let next = work.open.pop(); next !== undefined; next = work.open.pop())
       this.#take(next.view, next.state, work);
     return work.bits;
+  }
+
+  #newReader(): LexemeReader {
+    return new LexemeReader(this.automaton, this.#contents.automaton.terms, longestToken(this.#tokens));
   }
 
   /** Bits of no token, several masks to a buffer: the collector of garbage counts buffers. */
@@ -125,13 +138,9 @@ export class TokenMasks {
       const rest = terms.kinds[head] === KIND.TEXT ? terms.sequence(terms.textRest(head), tail) : tail;
       return this.#takeByte(view, byte, rest, work);
     }
-    const isChoice = terms.kinds[head] === KIND.CHOICE;
-    const lexeme = this.#isFlat
-      ? this.#reader.whole(state)
-      : isChoice && !isSequence
-        ? undefined
-        : this.#reader.first(state);
+    const lexeme = this.#lexeme(state);
     const isEmptyToo = lexeme !== undefined && this.#contents.automaton.isAccepting(lexeme.term);
+    const isChoice = terms.kinds[head] === KIND.CHOICE;
     if (lexeme !== undefined && !(isChoice && isEmptyToo && lexeme.rest !== EMPTY)) {
       if (!this.#takeLexeme(view, lexeme, work)) return this.#takeAll(view, state, work.bits);
       if (isEmptyToo) work.open.push({ view, state: lexeme.rest });
@@ -140,6 +149,12 @@ export class TokenMasks {
     const parts = this.#isFlat ? undefined : this.#opened(head);
     if (parts === undefined) return this.#takeAll(view, state, work.bits);
     for (const part of parts) work.open.push({ view, state: terms.sequence(part, tail) });
+  }
+
+  /** The lexeme that a state begins with; a choice is opened first. */
+  #lexeme(state: Term): Lexeme | undefined {
+    if (this.#isFlat) return this.#reader.whole(state);
+    return this.automaton.terms.kinds[state] === KIND.CHOICE ? undefined : this.#reader.first(state);
   }
 
   /** Terms of which a term is the choice; undefined where it cannot be taken apart. */
@@ -173,17 +188,23 @@ export class TokenMasks {
 
   /** @returns false where too many tokens go on behind the lexeme */
   #takeLexeme(view: TokenView, { term, rest, isOpen }: Lexeme, { bits, open }: Work): boolean {
-    const follow = rest === EMPTY ? undefined : isOpen ? this.#firstBytes(rest) : ANY_BYTE;
+    const follow = rest === EMPTY ? undefined : isOpen ? this.#firstBytesOf(rest) : ANY_BYTE;
     const { bits: many, ids, beyond } = this.#contents.tokensOf(view, term, follow);
     if (beyond === undefined) return false;
-    for (let i = 0; i < ids.length; i++) bits[ids[i]! >> 5]! |= 1 << (ids[i]! & 31);
+    setBits(bits, ids);
     if (many !== undefined) for (let word = 0; word < bits.length; word++) bits[word]! |= many[word]!;
     for (const next of beyond) open.push({ view: next, state: rest });
     return true;
   }
 
   /** Bytes that a text can begin with. */
-  #firstBytes(state: Term): Uint32Array {
+  #firstBytesOf(state: Term): ByteSet {
+    let set = this.#firstBytes.get(state);
+    if (set === undefined) this.#firstBytes.set(state, (set = new ByteSet(this.#findFirstBytes(state))));
+    return set;
+  }
+
+  #findFirstBytes(state: Term): Uint32Array {
     const set = new Uint32Array(8);
     for (let byte = 0; byte < 256; byte++)
       if (this.automaton.next(state, byte) !== NOTHING) set[byte >> 5]! |= 1 << (byte & 31);
@@ -192,10 +213,8 @@ export class TokenMasks {
 
   /** Sets the bits of the tokens of a view that can follow, one byte after the other. */
   #takeAll(view: TokenView, state: Term, bits: Int32Array): void {
-    const { tokenStarts, tokenIds } = view.trie;
-    this.#walk.from(view, state, (node) => {
-      for (let i = tokenStarts[node]!; i < tokenStarts[node + 1]!; i++)
-        bits[tokenIds[i]! >> 5]! |= 1 << (tokenIds[i]! & 31);
-    });
+    const ids = this.#ids.cleared();
+    this.#walk.from(view, state, ids);
+    setBits(bits, ids.taken);
   }
 }

@@ -48,43 +48,6 @@ export interface TriePlace {
 /** Number of nodes under a place. */
 export const sizeUnder = ({ trie, node }: TriePlace): number => trie.ends[node]! - node - 1;
 
-/** A trie of all texts that lie under several places, counted from each; tokens at the places themselves are left out. */
-export function mergedTrie(places: readonly TriePlace[]): TokenTrie {
-  const nodes = new NodeList(1 + places.reduce((sum, place) => sum + sizeUnder(place), 0));
-  const tokenIds: number[] = [];
-  const takeTokens = ({ trie, node }: TriePlace): void => {
-    for (let i = trie.tokenStarts[node]!; i < trie.tokenStarts[node + 1]!; i++) {
-      tokenIds.push(trie.tokenIds[i]!);
-      nodes.countToken();
-    }
-  };
-  const copy = ({ trie, node }: TriePlace, depth: number): void => {
-    const lift = depth - trie.depths[node]!;
-    for (let at = node + 1; at < trie.ends[node]!; at++) {
-      nodes.add(trie.bytes[at]!, trie.depths[at]! + lift);
-      takeTokens({ trie, node: at });
-    }
-  };
-  const merge = (at: readonly TriePlace[], depth: number): void => {
-    if (at.length === 1) return copy(at[0]!, depth);
-    const children = new Map<number, TriePlace[]>();
-    for (const { trie, node } of at)
-      for (let child = node + 1; child < trie.ends[node]!; child = trie.ends[child]!) {
-        const byte = trie.bytes[child]!;
-        const alike = children.get(byte);
-        if (alike === undefined) children.set(byte, [{ trie, node: child }]);
-        else alike.push({ trie, node: child });
-      }
-    for (const [byte, alike] of [...children].toSorted(([a], [b]) => a - b)) {
-      nodes.add(byte, depth + 1);
-      for (const place of alike) takeTokens(place);
-      merge(alike, depth + 1);
-    }
-  };
-  merge(places, 0);
-  return nodes.finish(Int32Array.from(tokenIds));
-}
-
 /** The same trie in memory that threads share. */
 function sharedTrie(trie: TokenTrie): TokenTrie {
   const { bytes, depths, ends, tokenStarts, tokenIds, maxDepth } = trie;

@@ -1,5 +1,6 @@
 import type { TokenTrie } from '../../../core/constraint.js';
-import { mergedTrie, sizeUnder, type TriePlace } from './token-trie.js';
+import { sizeUnder, type TriePlace } from './token-trie.js';
+import { mergedTrie } from './trie-merger.js';
 
 /** Tokens by what is left of them behind their beginnings: the texts under a node of a trie. */
 export interface TokenView extends TriePlace {

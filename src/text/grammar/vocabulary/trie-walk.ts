@@ -1,7 +1,13 @@
 import type { TokenVocabulary } from '../../../core/constraint.js';
 import type { Automaton } from '../automaton/automaton.js';
 import { NOTHING, type Term } from '../automaton/terms.js';
+import type { IdList } from './id-list.js';
 import type { TriePlace } from './token-trie.js';
+
+/** Bytes of the longest token. */
+export function longestToken({ trie, first }: Pick<TokenVocabulary, 'trie' | 'first'>): number {
+  return Math.max(trie.maxDepth, first?.trie.maxDepth ?? 0);
+}
 
 /** Follows all texts of a trie through an automaton at once. */
 export class TrieWalk {
@@ -9,26 +15,36 @@ export class TrieWalk {
   /** [depth] states on the way to a node. */
   readonly #path: Int32Array;
 
-  constructor(automaton: Automaton, { trie, first }: Pick<TokenVocabulary, 'trie' | 'first'>) {
+  constructor(automaton: Automaton, tokens: Pick<TokenVocabulary, 'trie' | 'first'>) {
     this.#automaton = automaton;
-    this.#path = new Int32Array(Math.max(trie.maxDepth, first?.trie.maxDepth ?? 0) + 1);
+    this.#path = new Int32Array(longestToken(tokens) + 1);
   }
 
-  /** Visits the nodes under a place to which the automaton can follow. @param state that of the place */
-  from({ trie, node: top }: TriePlace, state: Term, visit: (node: number, state: Term) => void): void {
-    const { bytes, depths, ends } = trie;
+  /**
+   * Takes the ids of the tokens under a place to which the automaton can follow.
+   * @param state that of the place
+   * @param ends takes the places that go on where a text may end
+   */
+  from({ trie, node: top }: TriePlace, state: Term, ids: IdList, ends?: TriePlace[]): void {
+    const { bytes, depths, ends: lasts, tokenStarts, tokenIds } = trie;
     const path = this.#path;
     const automaton = this.#automaton;
-    const last = ends[top]!;
+    const last = lasts[top]!;
     path[depths[top]!] = state;
     for (let node = top + 1; node < last;) {
       const depth = depths[node]!;
       const next = automaton.next(path[depth - 1]!, bytes[node]!);
-      if (next === NOTHING) node = ends[node]!;
-      else {
-        path[depth] = next;
-        visit(node++, next);
+      const behind = lasts[node]!;
+      if (next === NOTHING) {
+        node = behind;
+        continue;
       }
+      path[depth] = next;
+      const start = tokenStarts[node]!;
+      const end = tokenStarts[node + 1]!;
+      if (start < end) ids.add(tokenIds, start, end);
+      if (ends !== undefined && behind > node + 1 && automaton.isAccepting(next)) ends.push({ trie, node });
+      node++;
     }
   }
 }
