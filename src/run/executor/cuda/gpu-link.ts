@@ -1,4 +1,5 @@
-/** Connects the ranks of a host: each proves that it reaches the others' memory, or all take NCCL. */
+/** Connects ranks: each proves that it reaches the others' memory, or all take NCCL. */
+import { hostname } from 'node:os';
 import { AloftError } from '../../../core/errors.js';
 import type { CollectivesWay } from '../../../core/engine-options.js';
 import type { RankGroup } from '../../../device/cpu/rank-group.js';
@@ -121,6 +122,7 @@ export class GpuLink {
   #showCards(): readonly RankCard[] {
     const { group, gpu, memory, layout } = this.#parts;
     const card = {
+      host: hostname(),
       uuid: gpu.properties.uuid,
       byteLength: layout.byteLength,
       handle: attempt(() => memoryHandle(gpu.driver, memory)).value,
@@ -132,6 +134,8 @@ export class GpuLink {
   #reachPeers(cards: readonly RankCard[]): string | undefined {
     const { group, gpu } = this.#parts;
     if (group.rankCount > MAX_PEERS) return `more than ${MAX_PEERS} ranks`;
+    const away = cards.findIndex(({ host }) => host !== cards[0]!.host);
+    if (away > 0) return `rank ${away} is on another host than rank 0`;
     const opened = attempt(() => {
       for (const [rank, { handle }] of cards.entries())
         this.#peers[rank] =
