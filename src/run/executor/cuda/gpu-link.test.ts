@@ -75,7 +75,20 @@ describe('a rank on a GPU', () => {
     const { executor } = open();
     expect(executor.limits.blockCount).toBe(7);
     expect(executor.deviceName).toMatch(
-      /; rank 0 on GPU-fake, rank 1 on GPU-other; sums of up to 128 rows in one shot over peer memory/,
+      /; rank 0 on GPU-fake, rank 1 on GPU-other; sums of up to 128 rows in one shot over peer memory, of more in two \(timed, us in one and in two: 8 rows 400\.0 and 400\.0/,
+    );
+  });
+
+  test('takes one shot for as many rows as asked, in whole classes', () => {
+    expect(open({ oneShotRows: 70 }).executor.deviceName).toMatch(
+      /sums of up to 64 rows in one shot .*\(as asked\)$/,
+    );
+    expect(open({ oneShotRows: 7 }).executor.deviceName).toMatch(/sums of up to 0 rows in one shot/);
+  });
+
+  test('times no sums where ranks share a GPU', () => {
+    expect(open({ shareGpu: true }, { otherUuid: 'GPU-fake' }).executor.deviceName).toMatch(
+      /sums of up to 128 rows in one shot .*\(not timed\)$/,
     );
   });
 

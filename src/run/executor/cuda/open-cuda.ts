@@ -75,7 +75,7 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
   const facts = kernelFactsOf(engine);
   const units = copyMachineCode(engine);
   const addresses = uploadWeights(engine, gpu);
-  const { cudaLibraryPath, collectives, shareGpu, profile, useGraphs } = given;
+  const { cudaLibraryPath, collectives, oneShotRows, shareGpu, profile, useGraphs } = given;
   return prepareCudaExecutor({
     plan: engine.plan,
     gpu,
@@ -92,6 +92,7 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
     },
     cudaLibraryPath,
     collectives,
+    oneShotRows,
     shareGpu,
     ...present({ profile, useGraphs }),
   });
