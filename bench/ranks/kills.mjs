@@ -1,17 +1,23 @@
 /**
  * Kills one process of `aloft run` on two CPU ranks at 100 random points of its life, and checks that each command ends
  * within two seconds, with one coded error that names the rank and with no process left.
- *   node scripts/prepare.mjs && node bench/ranks/kills.mjs [count]
+ *   node scripts/prepare.mjs && node bench/ranks/kills.mjs [--count 100] [--output bench/results/ranks/kills.json]
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { machineRecord } from '../../dist/tools/bench/machine.js';
 import { killFault, killRank, randomKills } from '../../dist/test/kill-ranks.js';
 
 const LIMIT_MS = 2000;
-const count = Number(process.argv[2] ?? 100);
+const { values: flags } = parseArgs({
+  options: { count: { type: 'string', default: '100' }, output: { type: 'string' } },
+});
+const count = Number(flags.count);
+const machine = machineRecord(['node', 'bench/ranks/kills.mjs', '--count', flags.count]);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const engine = mkdtempSync(join(tmpdir(), 'aloft-kills-'));
 const sizes = '--max_batch_size 4 --max_input_len 64 --max_output_len 512 --tp_size 2 --world_size 2'.split(
@@ -22,10 +28,13 @@ execFileSync(process.execPath, [join(root, 'bin/aloft.js'), 'build', ...model, .
   stdio: 'ignore',
 });
 const times = [];
+const kills = [];
 const endings = { killed: 0, finished: 0, failed: 0 };
 try {
   for (const kill of randomKills(count, 5)) {
     const ending = await killRank(engine, kill);
+    const code = /\[([A-Z_]+)\]/.exec(ending.err)?.[1] ?? null;
+    kills.push({ ...kill, status: ending.status, code, endedAfterMs: Math.round(ending.ms) });
     const late = ending.ms < LIMIT_MS ? undefined : `it takes ${Math.round(ending.ms)} ms`;
     const fault = killFault(kill, ending) ?? late;
     if (ending.status !== 0) times.push(ending.ms);
@@ -40,8 +49,16 @@ try {
 }
 times.sort((a, b) => a - b);
 const at = (share) => Math.round(times[Math.min(times.length - 1, Math.floor(share * times.length))]);
+const summary = { ...endings, medianMs: at(0.5), largestMs: at(1) };
 console.log(
   `${count} kills: ${endings.killed} coded ends, ${endings.finished} after all was done, ${endings.failed} faults; ` +
-    `until no process was left: median ${at(0.5)} ms, largest ${at(1)} ms`,
+    `until no process was left: median ${summary.medianMs} ms, largest ${summary.largestMs} ms`,
 );
+if (flags.output !== undefined) {
+  mkdirSync(dirname(flags.output), { recursive: true });
+  writeFileSync(
+    flags.output,
+    `${JSON.stringify({ machine, limitMs: LIMIT_MS, summary, kills }, undefined, 2)}\n`,
+  );
+}
 process.exitCode = endings.failed === 0 ? 0 : 1;

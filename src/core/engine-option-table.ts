@@ -145,6 +145,13 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     fallback: 'auto',
     flag: '--collectives <way>',
   },
+  oneShotRows: {
+    meaning: "most rows of a sum over ranks' GPUs that takes one shot over their memory instead of two",
+    unit: 'rows',
+    values: { type: 'whole', min: 0, max: 128 },
+    fallback: 'what is faster, timed at load',
+    flag: '--one-shot-rows <rows>',
+  },
   maxDeviceBytes: {
     meaning: 'cap on weights, workspace and KV cache on a GPU together, such as 32GB',
     unit: 'bytes',

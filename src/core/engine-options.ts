@@ -50,6 +50,8 @@ export interface OpeningOptions {
   readonly shareGpu?: boolean;
   /** Way between the GPUs of ranks. Default `auto`. */
   readonly collectives?: CollectivesWay;
+  /** Most rows of a sum over the GPUs of ranks that takes one shot instead of two. Default: what is faster, timed when the engine opens. */
+  readonly oneShotRows?: number;
   /** Cap on weights, workspace and KV cache together on a GPU. Default: all of its memory. */
   readonly maxDeviceBytes?: number;
   /** Folders of CUDA libraries, separated by colons, before the standard places. */

@@ -12,6 +12,14 @@ export interface LiveRequest {
   readonly timeToFirstTokenMs: number | null;
 }
 
+/** A rank of an engine, and the memory that it takes for each purpose. */
+export interface LiveRank {
+  readonly rank: number;
+  /** `gpu 0`, or `cpu`. */
+  readonly device: string;
+  readonly memory: readonly { readonly purpose: string; readonly bytes: number }[];
+}
+
 export interface LiveEngine {
   readonly model: string;
   readonly slotCount: number;
@@ -29,6 +37,7 @@ export interface LiveEngine {
   readonly deviceMs: number;
   readonly hostMs: number;
   readonly preemptionCount: number;
+  readonly ranks: readonly LiveRank[];
   readonly requests: readonly LiveRequest[];
 }
 

@@ -29,6 +29,7 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
       script: {
         tokenMs: 10,
         slotCount: 4,
+        rankCount: 2,
         answer: (prompt) => (/as Markdown/.test(prompt) ? MARKDOWN : ' Layers learn: 深度学习 😀 done.'),
         isEndless: (prompt) => /the sea|old trains|without end/.test(prompt), // the crowd's, and one of ours
       },
@@ -228,6 +229,17 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
     expect(await page.locator('.lane:not(.free)').count()).toBeGreaterThan(0);
     await page.getByRole('button', { name: 'Stop the crowd' }).click();
     await until(() => server.model.runningCount === 0 && server.model.waitingCount === 0);
+  });
+
+  test('the ranks of an engine are shown with the memory of each', async () => {
+    const rows = page.locator('.ranks tbody tr');
+    await expect.poll(() => rows.count()).toBe(2);
+    expect(await rows.nth(1).locator('th, td').allTextContents()).toEqual([
+      '1 (gpu 2)',
+      '1.0 MiB',
+      '0.0 MiB',
+      '0.0 MiB',
+    ]);
   });
 
   test.each(LOOKS)(

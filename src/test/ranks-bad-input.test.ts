@@ -1,6 +1,7 @@
 /** What users of ranks get wrong: one sentence each, printed by one process. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
@@ -88,3 +89,18 @@ test("a launcher's variables that contradict each other", async () => {
   expect([status, err.length]).toEqual([2, 1]);
   expect(err[0]).toMatch(/RANK to 2 and WORLD_SIZE to 2.*\[USAGE\]$/);
 });
+
+test.skipIf(!existsSync('/usr/bin/mpirun'))(
+  "several hosts without mpirun's connections [needs Open MPI: apt-get install openmpi-bin]",
+  async () => {
+    const job = {
+      PMIX_NAMESPACE: `${process.pid}`,
+      OMPI_COMM_WORLD_SIZE: '2',
+      OMPI_COMM_WORLD_LOCAL_SIZE: '1',
+    };
+    const place = { OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_LOCAL_RANK: '0' };
+    const { status, err } = await aloft(['--version'], { ...job, ...place });
+    expect([status, err.length]).toEqual([2, 1]);
+    expect(err[0]).toMatch(/^aloft: Open MPI connects 1 processes, and the job has 2;.*\[UNSUPPORTED\]$/);
+  },
+);

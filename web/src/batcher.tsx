@@ -70,6 +70,7 @@ function Engine({ engine }: { readonly engine: LiveEngine }) {
         {engine.model}: {running.length} of {engine.slotCount} slots
       </h3>
       <Blocks engine={engine} />
+      {engine.ranks.length > 1 && <Ranks engine={engine} />}
       <ol>
         {running.slice(0, MAX_LANES).map((request) => (
           <Lane key={request.id} request={request} />
@@ -114,6 +115,44 @@ function Lane({ request }: { readonly request: LiveRequest }) {
       </span>
     </li>
   );
+}
+
+/** Memory of each rank of an engine over several processes. */
+function Ranks({ engine }: { readonly engine: LiveEngine }) {
+  const used = engine.ranks.flatMap(({ memory }) => memory.filter(({ bytes }) => bytes > 0));
+  const purposes = [...new Set(used.map(({ purpose }) => purpose))];
+  return (
+    <div class="ranks">
+      <table>
+        <caption>{`Memory of ${engine.ranks.length} ranks`}</caption>
+        <thead>
+          <tr>
+            <th scope="col">rank</th>
+            {purposes.map((purpose) => (
+              <th key={purpose} scope="col">
+                {purpose}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {engine.ranks.map(({ rank, device, memory }) => (
+            <tr key={rank}>
+              <th scope="row">{`${rank} (${device})`}</th>
+              {purposes.map((purpose) => (
+                <td key={purpose}>{megabytes(memory.find((use) => use.purpose === purpose)?.bytes ?? 0)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function megabytes(bytes: number): string {
+  const mebi = bytes / 2 ** 20;
+  return mebi >= 1024 ? `${(mebi / 1024).toFixed(1)} GiB` : `${mebi.toFixed(mebi < 10 ? 1 : 0)} MiB`;
 }
 
 function Blocks({ engine }: { readonly engine: LiveEngine }) {

@@ -10,17 +10,13 @@ namespace {
 // Kind and size of an exchange; both sides must mean the same.
 enum Exchange { sum = 1, gather = 2 };
 
-float* bufferOf(const Group& group, int rank) {
-  return group.buffers + (rank * 2 + (group.round & 1)) * group.pieceCount;
-}
-
 // Shows `count` numbers to all ranks and waits for theirs, which lie in their buffers of this round until the call
 // after the next. One wait a round is enough: a rank that writes a buffer again has seen every rank arrive in the
 // round between.
 int exchangePiece(Group& group, const float* values, int64_t count, Exchange kind) {
   group.round++;
   RankState& own = group.shared->ranks[group.rank];
-  std::memcpy(bufferOf(group, group.rank), values, count * sizeof(float));
+  std::memcpy(bufferOf(group, group.rank, group.round), values, count * sizeof(float));
   const int64_t exchange = count * 4 + kind;
   own.exchange[group.round & 1].store(exchange, std::memory_order_relaxed);
   advance(own.arrived, group.round);
@@ -38,9 +34,9 @@ void sumBuffers(const Group& group, float* out, int64_t count) {
   constexpr int64_t tile = 2048;
   for (int64_t begin = 0; begin < count; begin += tile) {
     const int64_t length = std::min(tile, count - begin);
-    std::memcpy(out + begin, bufferOf(group, 0) + begin, length * sizeof(float));
+    std::memcpy(out + begin, bufferOf(group, 0, group.round) + begin, length * sizeof(float));
     for (int rank = 1; rank < group.rankCount; rank++) {
-      const float* part = bufferOf(group, rank) + begin;
+      const float* part = bufferOf(group, rank, group.round) + begin;
       for (int64_t i = 0; i < length; i++) out[begin + i] += part[i];
     }
   }
@@ -126,7 +122,7 @@ ALOFT_API int aloft_ranks_all_gather(uint64_t handle, uint64_t x, uint64_t out, 
     const int64_t end = std::min(begin + group.pieceCount, count);
     if (const int failure = exchangePiece(group, values + begin, end - begin, gather)) return failure;
     for (int rank = 0; rank < group.rankCount; rank++)
-      placePart(bufferOf(group, rank), rank, begin, end, columns, pointer<float>(out), outColumns);
+      placePart(bufferOf(group, rank, group.round), rank, begin, end, columns, pointer<float>(out), outColumns);
   }
   return 0;
 }

@@ -1,4 +1,7 @@
-/** Processes of one host that run an engine together: counters and buffers in shared memory, with a native half in `rank-group.cpp`. */
+/**
+ * Processes that run an engine together: counters and buffers in shared memory, with a native half in `rank-group.cpp`. Ranks of
+ * other hosts are shown in it by `rank-mirror.ts`.
+ */
 import { AloftError } from '../../core/errors.js';
 import type { NativeFunction } from '../../ffi/library.js';
 import { addressOf } from '../../ffi/memory.js';
@@ -10,7 +13,7 @@ const PIECE_COUNT = 65_536;
 /** Answer of a wait whose time was over before anything came. */
 const NOT_YET = -1;
 
-/** Most ranks of one host. */
+/** Most ranks of an engine. */
 const MAX_RANKS = 64;
 
 /**
@@ -35,7 +38,7 @@ function checkRankCount(rankCount: number): void {
   if (rankCount <= MAX_RANKS) return;
   throw new AloftError(
     'UNSUPPORTED',
-    `One host runs ${MAX_RANKS} ranks at most, not ${rankCount}; build the engine with a smaller --tp_size.`,
+    `An engine runs on ${MAX_RANKS} ranks at most, not ${rankCount}; build the engine with a smaller --tp_size.`,
   );
 }
 
@@ -62,8 +65,10 @@ export class RankGroup {
   readonly rankCount: number;
   /** Time that a rank waits for another one that lives, ms. */
   readonly patienceMs: number;
-  readonly #pids: number[] = [];
-  readonly #handle: number;
+  /** Names of processes, as messages have them. */
+  readonly #names: string[] = [];
+  /** The native half. */
+  readonly handle: number;
   readonly #native: ReturnType<typeof bindGroup>;
 
   /** @param address of {@link rankGroupBytes} of shared memory, zero before the first rank joins */
@@ -72,23 +77,26 @@ export class RankGroup {
     this.rankCount = rankCount;
     this.patienceMs = patienceMs;
     this.#native = bindGroup();
-    this.#handle = Number(this.#native.join(address, rank, rankCount, PIECE_COUNT, patienceMs));
+    this.handle = Number(this.#native.join(address, rank, rankCount, PIECE_COUNT, patienceMs));
   }
 
-  /** Stores which process a rank is, so that all others notice its end. */
-  register(rank: number, pid: number): void {
-    this.#pids[rank] = pid;
-    this.#native.register(this.#handle, rank, pid);
+  /**
+   * Stores which process a rank is, so that all others notice its end.
+   * @param pid of a rank on another host: the process of this host that is connected with it
+   */
+  register(rank: number, pid: number, name = `process ${pid}`): void {
+    this.#names[rank] = name;
+    this.#native.register(this.handle, rank, pid);
   }
 
   /** Number of exchanges so far: equal on all ranks between two steps. */
   get round(): number {
-    return Number(this.#native.round(this.#handle));
+    return Number(this.#native.round(this.handle));
   }
 
   /** Replaces x by the sum over ranks.  x [count] f32 @throws {AloftError} RANK_DIED, RANK_LATE, RANK_DIVERGED */
   allReduce(x: number, count: number): void {
-    this.#check(this.#native.allReduce(this.#handle, x, count));
+    this.#check(this.#native.allReduce(this.handle, x, count));
   }
 
   /** x [rows, columns] f32 of all ranks -> out [rows, outColumns] f32 @throws {AloftError} as {@link allReduce} */
@@ -97,7 +105,7 @@ export class RankGroup {
     out: number,
     shape: readonly [rows: number, columns: number, outColumns: number],
   ): void {
-    this.#check(this.#native.allGather(this.#handle, x, out, ...shape));
+    this.#check(this.#native.allGather(this.handle, x, out, ...shape));
   }
 
   /**
@@ -119,7 +127,7 @@ export class RankGroup {
 
   /** Rank 0: wakes the others for message `number`. */
   command(number: number): void {
-    this.#native.command(this.#handle, number);
+    this.#native.command(this.handle, number);
   }
 
   /**
@@ -128,7 +136,7 @@ export class RankGroup {
    */
   awaitCommand(number: number, look: () => void): void {
     for (;;) {
-      const result = this.#native.awaitCommand(this.#handle, number);
+      const result = this.#native.awaitCommand(this.handle, number);
       if (result !== NOT_YET) return this.#check(result);
       look();
     }
@@ -136,21 +144,21 @@ export class RankGroup {
 
   /** Other ranks: message `number` is done. */
   echo(number: number): void {
-    this.#native.echo(this.#handle, number);
+    this.#native.echo(this.handle, number);
   }
 
   /** Rank 0: waits until all others have done message `number`. @throws {AloftError} as {@link allReduce} */
   awaitEcho(number: number): void {
-    this.#check(this.#native.awaitEcho(this.#handle, number));
+    this.#check(this.#native.awaitEcho(this.handle, number));
   }
 
   /** Makes all waits of all ranks end. @returns the error of the first failure, which may be an earlier one */
   fail(fault: Fault, rank: number): RankError {
-    return this.#errorOf(Number(this.#native.fail(this.#handle, FAULTS.indexOf(fault) + 1, rank)));
+    return this.#errorOf(Number(this.#native.fail(this.handle, FAULTS.indexOf(fault) + 1, rank)));
   }
 
   dispose(): void {
-    this.#native.leave(this.#handle);
+    this.#native.leave(this.handle);
   }
 
   #check(failure: number | bigint): void {
@@ -159,9 +167,9 @@ export class RankGroup {
 
   #errorOf(failure: number): RankError {
     const [fault, rank] = [FAULTS[(failure >> 8) - 1]!, failure & 255];
-    const pid = this.#pids[rank];
-    const name = `Rank ${rank} of ${this.rankCount}${pid === undefined ? '' : ` (process ${pid})`}`;
-    return new RankError(fault, rank, `${name} ${SENTENCES[fault]}`);
+    const name = this.#names[rank];
+    const whole = `Rank ${rank} of ${this.rankCount}${name === undefined ? '' : ` (${name})`}`;
+    return new RankError(fault, rank, `${whole} ${SENTENCES[fault]}`);
   }
 }
 

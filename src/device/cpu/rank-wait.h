@@ -63,6 +63,11 @@ struct Group {
   int stoppedMs[maxRanks] = {};
 };
 
+// Numbers that a rank shows in a round; they stay until the round after the next.
+inline float* bufferOf(const Group& group, int rank, uint32_t round) {
+  return group.buffers + (rank * 2 + (round & 1)) * group.pieceCount;
+}
+
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -5,11 +5,9 @@ import type { OpenExecutorOptions } from './opening/open-options.js';
 import type { PreparedRank, RankNumber } from './opening/prepared-rank.js';
 
 /** @throws {AloftError} of the engine reader and of the device's executor */
-export async function prepareRank(
-  options: OpenExecutorOptions,
-  { rank, worldSize }: RankNumber,
-): Promise<PreparedRank> {
-  const { device } = readManifest(options.engineDirectory).aloft;
+export async function prepareRank(options: OpenExecutorOptions, number: RankNumber): Promise<PreparedRank> {
+  const { device, ranks } = readManifest(options.engineDirectory).aloft;
   const backend = await loadBackend(device);
-  return backend.prepare({ ...options, rank, worldSize });
+  const prepared = backend.prepare({ ...options, ...number });
+  return { ...prepared, identity: ranks.map((file) => file.header_crc32).join(' ') };
 }

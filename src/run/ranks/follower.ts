@@ -1,5 +1,6 @@
 /** A rank other than 0: opens its part of the engine, then runs the steps that rank 0 sends. */
 import { invariant, reportError } from '../../core/errors.js';
+import type { JobPlace } from '../../core/job-place.js';
 import { present } from '../../core/present.js';
 import { RankError, RankGroup } from '../../device/cpu/rank-group.js';
 import type { Executor } from '../executor/executor.js';
@@ -9,12 +10,18 @@ import type { LeaderLink, Prepare } from './rank-messages.js';
 import { loadRankModule } from './rank-module.js';
 import { CLOSE, echoOf, followedSlot, isAttached, PREPARE, readStep, STEP } from './step-message.js';
 
-async function openFollower(prepare: Prepare, group: RankGroup, link: LeaderLink): Promise<Executor> {
+async function openFollower(
+  prepare: Prepare,
+  group: RankGroup,
+  link: LeaderLink,
+  place?: JobPlace,
+): Promise<Executor> {
   const { rank, worldSize, rankUrl, rankOptions } = prepare;
   const module = await loadRankModule(rankUrl);
-  const prepared = await module.prepareRank(rankOptions, { rank, worldSize });
+  const prepared = await module.prepareRank(rankOptions, { rank, worldSize, ...present({ place }) });
   const answer = link.next();
-  await link.send({ type: 'prepared', blockCount: prepared.blockCount });
+  const { blockCount, identity } = prepared;
+  await link.send({ type: 'prepared', blockCount, ...present({ identity }) });
   const open = await answer;
   invariant(open.type === 'open', () => `rank 0 sent '${open.type}' for 'open'`);
   return prepared.open({ blockCount: open.blockCount, group });
@@ -44,8 +51,11 @@ async function follow(executor: Executor, receiver: RankReceiver, group: RankGro
   }
 }
 
-/** Runs a rank until rank 0 closes it. Rank 0 prints why one failed, once for all. @returns whether all went well */
-export async function runFollower(prepare: Prepare, link: LeaderLink): Promise<boolean> {
+/**
+ * Runs a rank until rank 0 closes it. Rank 0 prints why one failed, once for all.
+ * @param place of a rank that a launcher started @returns whether all went well
+ */
+export async function runFollower(prepare: Prepare, link: LeaderLink, place?: JobPlace): Promise<boolean> {
   const { rank, worldSize: rankCount, memoryPath, patienceMs } = prepare;
   const memory = joinRankMemory(memoryPath, rankCount);
   const group = new RankGroup(memory.groupAddress, { rank, rankCount, ...present({ patienceMs }) });
@@ -56,7 +66,7 @@ export async function runFollower(prepare: Prepare, link: LeaderLink): Promise<b
   };
   let executor: Executor;
   try {
-    executor = await openFollower(prepare, group, link);
+    executor = await openFollower(prepare, group, link, place);
     await link.send({ type: 'opened', memory: executor.memory });
   } catch (thrown) {
     // Rank 0 may wait for this one in an exchange, where no message reaches it.

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { followJob, gatherRanks } from './job.js';
 
-const PLACE = { job: `test-${process.pid}`, worldSize: 3, version: '1' };
+const PLACE = { job: `test-${process.pid}`, worldSize: 3, localRank: 1, localSize: 3, version: '1' };
 
 test('a job without rank 0 is reported by one of the others', async () => {
   await expect(followJob({ ...PLACE, rank: 1 }, 10)).rejects.toMatchObject({

@@ -1,41 +1,33 @@
 /**
- * Ranks that a launcher such as mpirun started as one job on one host. Rank 0 listens on sockets in the system's abstract name
- * space, which are named by user and job and leave no files: one for as long as it lives, and one for each engine that it opens.
+ * Ranks that a launcher such as mpirun started as one job. Where they are on several hosts, the processes of `hosts/` stand for
+ * the ranks of other hosts, so that this file sees one host.
  */
-import { createServer, connect, type Server, type Socket } from 'node:net';
-import { createInterface, type Interface } from 'node:readline';
+import type { Socket } from 'node:net';
 import { AloftError } from '../../core/errors.js';
-import type { JobPlace } from '../../core/job-place.js';
+import { isOverHosts, type JobPlace } from '../../core/job-place.js';
 import { runFollower } from './follower.js';
-import type { FromRank, LeaderLink, ToRank } from './rank-messages.js';
+import { jobSocketName, listenForRanks, pause, reachSocket } from './job-sockets.js';
+import { JsonLines } from './json-lines.js';
+import type { FromRank, Greeting, LeaderLink, ToRank } from './rank-messages.js';
 import { RankPeer } from './rank-peer.js';
-
-interface Greeting {
-  readonly rank: number;
-  readonly worldSize: number;
-  readonly pid: number;
-  readonly version: string;
-}
 
 /** Time for all processes of a job to come, ms. */
 const GATHER_MS = 30_000;
-const RETRY_MS = 50;
 
-function socketName(job: string, purpose: 'life' | 'engine'): string {
-  return `\0aloft-${process.getuid?.() ?? 0}-${job}-${purpose}`;
-}
+/** Time for rank 0 to report a failure, ms. It takes a host for lost that has been silent for some seconds. */
+const REPORT_MS = 4000;
 
 /**
  * Rank 0: lets the others see that it lives, until this process ends.
- * @returns a function that waits until all have seen it, so that none waits for a rank 0 that had little to do
+ * @returns a function that waits until all have seen it, so that none waits for a rank 0 that had little to do, and lets them end
  */
 export async function showLife({ job, worldSize }: JobPlace): Promise<() => Promise<void>> {
-  let seenCount = 0;
+  const sockets: Socket[] = [];
   let resolve: () => void;
   const seen = new Promise<void>((callback) => (resolve = callback));
-  const server = await listen(socketName(job, 'life'), (socket) => {
-    socket.on('error', () => undefined).unref();
-    if (++seenCount === worldSize - 1) resolve();
+  const server = await listenForRanks(jobSocketName(job, 'life'), (socket) => {
+    sockets.push(socket.on('error', () => undefined).unref());
+    if (sockets.length === worldSize - 1) resolve();
   });
   server.unref();
   return async () => {
@@ -43,7 +35,8 @@ export async function showLife({ job, worldSize }: JobPlace): Promise<() => Prom
     const patience = setTimeout(() => resolve(), GATHER_MS);
     await seen;
     clearTimeout(patience);
-    server.unref();
+    server.close();
+    for (const socket of sockets) socket.destroy();
   };
 }
 
@@ -55,16 +48,17 @@ export async function gatherRanks({ job, worldSize, version }: JobPlace): Promis
   const complete = new Promise<void>((...callbacks) => ([resolve, reject] = callbacks));
   const greet = async (socket: Socket): Promise<void> => {
     const lines = new JsonLines(socket);
-    const { rank, pid, ...other } = await lines.next<Greeting>();
-    if (other.version !== version || other.worldSize !== worldSize) {
-      const message = `Rank ${rank} is one of ${other.worldSize} and runs Aloft ${other.version}, rank 0 is one of ${worldSize} and runs ${version}; start all with one command.`;
+    const greeting = await lines.next<Greeting>();
+    const { rank } = greeting;
+    if (greeting.version !== version || greeting.worldSize !== worldSize) {
+      const message = `Rank ${rank} is one of ${greeting.worldSize} and runs Aloft ${greeting.version}, rank 0 is one of ${worldSize} and runs ${version}; start all with one command.`;
       reject(new AloftError('RANK_DIVERGED', message));
       return;
     }
-    peers.set(rank, new RankPeer(rank, pid, linkOver(socket, lines)));
+    peers.set(rank, new RankPeer(greeting, linkOver(socket, lines, greeting)));
     if (peers.size === worldSize - 1) resolve();
   };
-  const server = await listen(socketName(job, 'engine'), (socket) => void greet(socket));
+  const server = await listenForRanks(jobSocketName(job, 'engine'), (socket) => void greet(socket));
   const patience = setTimeout(
     () =>
       reject(
@@ -91,7 +85,11 @@ export async function gatherRanks({ job, worldSize, version }: JobPlace): Promis
  * @throws {AloftError} RANK_LATE on rank 1, for all of them, when there is no rank 0
  */
 export async function followJob(place: JobPlace, patienceMs = GATHER_MS): Promise<boolean> {
-  const life = await reach(socketName(place.job, 'life'), () => true, patienceMs);
+  const startMs = performance.now();
+  const life = await reachSocket(
+    jobSocketName(place.job, 'life'),
+    () => performance.now() - startMs < patienceMs,
+  );
   if (life === undefined && place.rank === 1)
     throw new AloftError(
       'RANK_LATE',
@@ -101,7 +99,7 @@ export async function followJob(place: JobPlace, patienceMs = GATHER_MS): Promis
   let isOver = false;
   const over = new Promise<void>((resolve) => life.once('close', resolve)).then(() => (isOver = true));
   for (;;) {
-    const socket = await reach(socketName(place.job, 'engine'), () => !isOver, Infinity);
+    const socket = await reachSocket(jobSocketName(place.job, 'engine'), () => !isOver);
     if (socket === undefined) return true;
     const lines = new JsonLines(socket);
     const { rank, worldSize, version } = place;
@@ -109,84 +107,23 @@ export async function followJob(place: JobPlace, patienceMs = GATHER_MS): Promis
     const link: LeaderLink = { next: () => lines.next<ToRank>(), send: (message) => lines.send(message) };
     const first = await Promise.race([link.next(), over]);
     if (typeof first === 'boolean') return true;
-    if (first.type !== 'prepare' || !(await runFollower(first, link))) {
+    if (first.type !== 'prepare' || !(await runFollower(first, link, place))) {
       // Rank 0 reports first: a launcher ends all of a job when one of it fails.
-      await Promise.race([over, pause(1500)]);
+      // On another host, a lost connection looks like the end of rank 0.
+      await (isOverHosts(place) ? pause(REPORT_MS) : Promise.race([over, pause(REPORT_MS)]));
       return false;
     }
     socket.destroy();
   }
 }
 
-/** Connects, again and again while it makes sense. */
-async function reach(
-  name: string,
-  makesSense: () => boolean,
-  limitMs: number = GATHER_MS,
-): Promise<Socket | undefined> {
-  const startMs = performance.now();
-  while (makesSense() && performance.now() - startMs < limitMs) {
-    const socket = connect(name);
-    const isConnected = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    if (isConnected) return socket.on('error', () => undefined);
-    await pause(RETRY_MS);
-  }
-  return undefined;
-}
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-function listen(name: string, onSocket: (socket: Socket) => void): Promise<Server> {
-  const server = createServer(onSocket);
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new AloftError(
-          'ADDRESS_IN_USE',
-          `Another process is rank 0 of this job already (${cause.message}); load one engine of several ranks at a time.`,
-          { cause },
-        ),
-      ),
-    );
-    server.listen(name, () => resolve(server));
-  });
-}
-
-function linkOver(socket: Socket, lines: JsonLines) {
+function linkOver(socket: Socket, lines: JsonLines, { pid, remote }: Greeting) {
   return {
     ended: new Promise<string>((resolve) => socket.once('close', () => resolve('ended'))),
     send: (message: ToRank) => void lines.send(message),
     next: () => lines.next<FromRank>(),
     keepAlive: (isKept: boolean) => void (isKept ? socket.ref() : socket.unref()),
+    // The other host ends a rank whose connection is gone.
+    kill: () => (remote === undefined ? void process.kill(pid, 'SIGKILL') : void socket.destroy()),
   };
-}
-
-/** Messages as lines of JSON. */
-class JsonLines {
-  readonly #socket: Socket;
-  readonly #lines: Interface;
-  readonly #waiting: string[] = [];
-
-  constructor(socket: Socket) {
-    this.#socket = socket.on('error', () => undefined);
-    this.#lines = createInterface({ input: socket });
-    this.#lines.on('line', (line) => {
-      if (this.#lines.listenerCount('taken') === 0) this.#waiting.push(line);
-      else this.#lines.emit('taken', line);
-    });
-  }
-
-  next<Message>(): Promise<Message> {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) return Promise.resolve(JSON.parse(waiting) as Message);
-    return new Promise((resolve) =>
-      this.#lines.once('taken', (line: string) => resolve(JSON.parse(line) as Message)),
-    );
-  }
-
-  send(message: unknown): Promise<void> {
-    return new Promise((resolve) => this.#socket.write(`${JSON.stringify(message)}\n`, () => resolve()));
-  }
 }

@@ -26,14 +26,19 @@ export function forkRank(rank: number, descriptor: number): RankPeer {
       'RANK_DIED',
       `The process of rank ${rank} cannot be started; see the limits of this user.`,
     );
-  return new RankPeer(rank, child.pid, {
-    ended,
-    send: (message) => void child.send(message, () => undefined), // one that has ended is noticed by its end
-    next: () => new Promise<FromRank>((resolve) => child.once('message', resolve)),
-    keepAlive(isKept) {
-      for (const handle of [child, child.channel])
-        if (isKept) handle?.ref();
-        else handle?.unref();
+  const { pid } = child;
+  return new RankPeer(
+    { rank, pid },
+    {
+      ended,
+      send: (message) => void child.send(message, () => undefined), // one that has ended is noticed by its end
+      next: () => new Promise<FromRank>((resolve) => child.once('message', resolve)),
+      kill: () => void process.kill(pid, 'SIGKILL'),
+      keepAlive(isKept) {
+        for (const handle of [child, child.channel])
+          if (isKept) handle?.ref();
+          else handle?.unref();
+      },
     },
-  });
+  );
 }

@@ -1,4 +1,4 @@
-/** Opens an engine on several ranks of this host: rank 0 on this thread, each other one in a process of its own. */
+/** Opens an engine on several ranks: rank 0 on this thread, each other one in a process of its own. */
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { JobPlace } from '../../core/job-place.js';
 import { present } from '../../core/present.js';
@@ -39,7 +39,7 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
     if (request.place !== undefined) processes.push(...(await gatherRanks(request.place)));
     else for (let rank = 1; rank < rankCount; rank++) processes.push(forkRank(rank, memory.descriptor));
     // Before anything is loaded, so that the end of any process is noticed from the beginning.
-    for (const { rank, pid } of processes) group.register(rank, pid);
+    for (const { rank, pid, name } of processes) group.register(rank, pid, name);
     const broadcast = new StepBroadcast(new RankSender(group, memory), group);
     const isJob = request.place !== undefined;
     const memoryPath = isJob ? `/proc/${process.pid}/fd/${memory.descriptor}` : INHERITED_MEMORY;
@@ -70,12 +70,18 @@ async function openAll(
     started.ask({ type: 'prepare', rank: started.rank, ...common }, 'prepared'),
   );
   const module = await loadRankModule(rankUrl);
-  const prepared = await module.prepareRank(leaderOptions, { rank: 0, worldSize });
-  const counts = await asked.catch((fault: unknown) => {
-    prepared.dispose();
-    throw fault;
+  const prepared = await module.prepareRank(leaderOptions, {
+    rank: 0,
+    worldSize,
+    ...present({ place: request.place }),
   });
-  const blockCount = Math.min(prepared.blockCount, ...counts.map((answer) => answer.blockCount));
+  const answers = await asked
+    .then((all) => requireOneEngine(prepared, processes, all))
+    .catch((fault: unknown) => {
+      prepared.dispose();
+      throw fault;
+    });
+  const blockCount = Math.min(prepared.blockCount, ...answers.map((answer) => answer.blockCount));
   const opened = together(processes, (started) => started.ask({ type: 'open', blockCount }, 'opened'));
   await immediate(); // the messages are on their way before this rank waits for the others
   const leader = openLeader(prepared, blockCount);
@@ -84,6 +90,20 @@ async function openAll(
     throw fault;
   });
   return { leader, rankMemory: [leader.memory, ...others.map(({ memory }) => memory)] };
+}
+
+/** Ranks of several hosts read the engine each on its own. @throws {AloftError} RANK_DIVERGED */
+function requireOneEngine<Answer extends Pick<PreparedRank, 'identity'>>(
+  { identity }: Answer | PreparedRank,
+  processes: readonly RankPeer[],
+  answers: readonly Answer[],
+): readonly Answer[] {
+  const odd = processes.find((_, i) => answers[i]!.identity !== identity);
+  if (odd === undefined) return answers;
+  throw new AloftError(
+    'RANK_DIVERGED',
+    `Rank ${odd.rank} (${odd.name}) has another engine under the same path than rank 0; copy one engine to all hosts.`,
+  );
 }
 
 /** Asks all ranks. Their failure counts where the result is awaited, which may be after another failure, or never. */

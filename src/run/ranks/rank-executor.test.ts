@@ -80,6 +80,13 @@ describe('ranks of one host', () => {
     await expect(open(2, { failingRank })).rejects.toThrow(`rank ${failingRank} was asked to fail`);
   });
 
+  test('a rank that has another engine is refused', async () => {
+    await expect(open(2, { oddRank: 1 })).rejects.toMatchObject({
+      code: 'RANK_DIVERGED',
+      message: expect.stringMatching(/^Rank 1 \(process \d+\) has another engine/) as string,
+    });
+  });
+
   test('a rank that is killed while nothing runs fails the group at once, and all others end', async () => {
     const executor = await openTracked(4);
     const failed = new Promise<ErrorReport>((resolve) => executor.onFailure(resolve));

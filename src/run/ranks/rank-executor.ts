@@ -147,12 +147,12 @@ export class RankExecutor implements Executor {
   /** A rank ended while nobody waited for it. */
   #noticeEnd(process: RankPeer, how: string): void {
     if (this.#isClosing || this.#failure !== undefined) return;
-    const { rank, pid } = process;
+    const { rank, name } = process;
     const first = this.#ranks.group.fail('RANK_DIED', rank);
     const isThis = first.rank === rank && first.code === 'RANK_DIED';
     const error = new AloftError(
       'RANK_DIED',
-      `Rank ${rank} of ${this.#ranks.group.rankCount} (process ${pid}) ${how}, and the other ranks with it; load the engine again.`,
+      `Rank ${rank} of ${this.#ranks.group.rankCount} (${name}) ${how}, and the other ranks with it; load the engine again.`,
     );
     const failure = reportError(this.#end(isThis && this.#lastWords(first) === first ? error : first));
     for (const listener of this.#failureListeners) listener(failure);

@@ -18,6 +18,9 @@ export interface RankMemory {
   readonly message: Int32Array;
   /** Step that a rank ran last. */
   readonly echoes: readonly Int32Array[];
+  /** Text of a rank's report, as another host's memory takes it. */
+  lastWords(rank: number): Uint8Array;
+  writeLastWords(rank: number, text: Uint8Array): void;
   /** Stores why a rank ends. */
   writeReport(rank: number, report: ErrorReport): void;
   /** Why a rank ended, if it could still say so. */
@@ -51,6 +54,10 @@ function viewsOf(shared: SharedMemory, rankCount: number): RankMemory {
   };
   const report = (rank: number): Uint8Array =>
     area.bytes(offsets.reports + rank * REPORT_BYTES, REPORT_BYTES);
+  const lastWords = (rank: number): Uint8Array => {
+    const bytes = report(rank);
+    return bytes.slice(0, bytes.indexOf(0));
+  };
   return {
     descriptor,
     groupAddress: area.address,
@@ -61,9 +68,10 @@ function viewsOf(shared: SharedMemory, rankCount: number): RankMemory {
     writeReport(rank, { code, message }) {
       new TextEncoder().encodeInto(`${code} ${message}`, report(rank).subarray(0, -1));
     },
+    lastWords,
+    writeLastWords: (rank, text) => report(rank).set(text),
     readReport(rank) {
-      const bytes = report(rank);
-      const text = Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString('utf8');
+      const text = Buffer.from(lastWords(rank)).toString('utf8');
       const [code] = text.split(' ', 1);
       return isErrorCode(code) ? { code, message: text.slice(code.length + 1) } : undefined;
     },

@@ -21,9 +21,20 @@ export type ToRank =
 export type Prepare = Extract<ToRank, { type: 'prepare' }>;
 
 export type FromRank =
-  | { readonly type: 'prepared'; readonly blockCount: number }
+  | { readonly type: 'prepared'; readonly blockCount: number; readonly identity?: string }
   | { readonly type: 'opened'; readonly memory: MemoryBudget }
   | { readonly type: 'failed'; readonly error: ErrorReport };
+
+/** First message of a rank of a job. */
+export interface Greeting {
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Process whose end is the end of the rank, on the host of rank 0. */
+  readonly pid: number;
+  readonly version: string;
+  /** Process of the rank where that is on another host. */
+  readonly remote?: { readonly pid: number; readonly host: string };
+}
 
 /** Connection of a rank with rank 0. */
 export interface LeaderLink {

@@ -1,5 +1,6 @@
 /** The state of all batchers at one moment. */
-import type { LiveEngine, LiveRequest, LiveSnapshot } from '../../protocol/live.js';
+import type { LiveEngine, LiveRank, LiveRequest, LiveSnapshot } from '../../protocol/live.js';
+import type { MemoryUse } from '../engine/engine-loader.js';
 import type { ActiveRequest } from '../generation/active-requests.js';
 import type { EngineStats } from './engine-stats.js';
 import type { ServerHealth } from './health.js';
@@ -44,8 +45,22 @@ function liveEngine(
     deviceMs: latest.deviceMs,
     hostMs: latest.hostMs,
     preemptionCount,
+    ranks: liveRanks(engine.loaded.memory),
     requests,
   };
+}
+
+function liveRanks(memory: readonly MemoryUse[]): LiveRank[] {
+  const ranks = [...new Set(memory.map(({ rank }) => rank))];
+  return ranks.map((rank) => {
+    const ofRank = memory.filter((use) => use.rank === rank);
+    const { kind, deviceId } = ofRank[0]!; // weights, on the device that runs the rank
+    return {
+      rank,
+      device: kind === 'gpu' ? `gpu ${deviceId}` : 'cpu',
+      memory: ofRank.map(({ purpose, bytes }) => ({ purpose, bytes })),
+    };
+  });
 }
 
 function liveRequest(request: ActiveRequest, nowMs: number): LiveRequest {

@@ -21,6 +21,7 @@ export interface ModelScript {
   readonly firstTokenMs: number;
   readonly tokenMs: number;
   readonly slotCount: number;
+  readonly rankCount: number;
   readonly maxWaitingCount: number;
   /** Fails with this error after so many tokens. */
   readonly failAfter: { readonly tokenCount: number; readonly error: AloftError } | undefined;
@@ -42,12 +43,21 @@ const DEFAULT_SCRIPT: ModelScript = {
   firstTokenMs: 0,
   tokenMs: 0,
   slotCount: 8,
+  rankCount: 1,
   maxWaitingCount: 64,
   failAfter: undefined,
   maxInputTokens: 4096,
   card: {},
   isEndless: (prompt) => prompt.includes(ENDLESS_PROMPT),
 };
+
+/** Memory of a rank on a GPU of its own. */
+const memoryOf = (rank: number): readonly MemoryUse[] => [
+  { purpose: 'weights', rank, kind: 'gpu', deviceId: 1 + rank, bytes: 2 ** 20 },
+  { purpose: 'KV blocks', rank, kind: 'gpu', deviceId: 1 + rank, bytes: 2 ** 10 },
+  { purpose: 'workspace', rank, kind: 'cpu', deviceId: 0, bytes: 0 },
+  { purpose: 'host tier of KV blocks', rank, kind: 'pinned', deviceId: 0, bytes: 77 },
+];
 
 const CARD: ModelCard = {
   name: 'scripted',
@@ -68,12 +78,7 @@ export class ScriptedModel implements ServableEngine {
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
   readonly takesAllProcessors = false;
-  readonly memory: readonly MemoryUse[] = [
-    { purpose: 'weights', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 20 },
-    { purpose: 'KV blocks', rank: 0, kind: 'gpu', deviceId: 1, bytes: 2 ** 10 },
-    { purpose: 'workspace', rank: 0, kind: 'cpu', deviceId: 0, bytes: 0 },
-    { purpose: 'host tier of KV blocks', rank: 0, kind: 'pinned', deviceId: 0, bytes: 77 },
-  ];
+  readonly memory: readonly MemoryUse[];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];
   isDead = false;
@@ -90,6 +95,7 @@ export class ScriptedModel implements ServableEngine {
   constructor(script: Partial<ModelScript>) {
     this.#script = { ...DEFAULT_SCRIPT, ...script };
     this.maxSequenceCount = this.#script.slotCount;
+    this.memory = Array.from({ length: this.#script.rankCount }, (_, rank) => memoryOf(rank)).flat();
     this.generator = {
       model: { ...CARD, ...this.#script.card },
       start: (request, onEvent) => {

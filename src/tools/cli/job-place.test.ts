@@ -29,13 +29,19 @@ describe.each([
 ])('under %s', (_, variables, job) => {
   test('a process knows its place', () => {
     const version = expect.any(String) as string;
-    expect(jobPlace(variables)).toEqual({ job, rank: 1, worldSize: 4, version });
+    const local = { localRank: 1, localSize: 4 };
+    expect(jobPlace(variables)).toEqual({ job, rank: 1, worldSize: 4, ...local, version });
   });
 
   test('a process that is alone has none', () => {
     const alone = Object.entries(variables).map(([name, value]) => [name, value === '4' ? '1' : value]);
     expect(jobPlace(Object.fromEntries(alone))).toBeUndefined();
   });
+});
+
+test('a process of one of several hosts knows its place there', () => {
+  const variables = { ...OPEN_MPI, OMPI_COMM_WORLD_LOCAL_SIZE: '2', OMPI_COMM_WORLD_LOCAL_RANK: '0' };
+  expect(jobPlace(variables)).toMatchObject({ rank: 1, worldSize: 4, localRank: 0, localSize: 2 });
 });
 
 test('a process without a launcher has none, even with some of its variables', () => {
@@ -50,9 +56,9 @@ test('mpirun under Slurm means its own ranks', () => {
 
 test.each([
   [
-    { ...OPEN_MPI, OMPI_COMM_WORLD_LOCAL_SIZE: '2' },
-    'UNSUPPORTED',
-    /^mpirun started 4 ranks on several hosts/,
+    { ...OPEN_MPI, OMPI_COMM_WORLD_LOCAL_SIZE: '2', OMPI_COMM_WORLD_LOCAL_RANK: 'x' },
+    'USAGE',
+    /LOCAL_RANK to 'x', and a whole number/,
   ],
   [{ ...TORCHRUN, LOCAL_WORLD_SIZE: '2' }, 'UNSUPPORTED', /^torchrun started 4 ranks on several hosts/],
   [{ ...SRUN, SLURM_STEP_NUM_NODES: '2' }, 'UNSUPPORTED', /^srun started 4 ranks on several hosts/],

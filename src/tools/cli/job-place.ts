@@ -15,6 +15,8 @@ interface Launcher {
   /** Number of ranks on this host; absent where the launcher gives a number of hosts. */
   readonly localSize?: string;
   readonly hostCount?: string;
+  /** Place among the ranks of this host; absent where processes on several hosts would not find each other, for want of MPI. */
+  readonly localRank?: string;
 }
 
 /** Launchers in the order in which they are asked: mpirun under Slurm sets the variables of both, and means its own. */
@@ -24,6 +26,7 @@ const LAUNCHERS: readonly Launcher[] = [
     rank: 'OMPI_COMM_WORLD_RANK',
     worldSize: 'OMPI_COMM_WORLD_SIZE',
     job: ['PMIX_NAMESPACE'],
+    localRank: 'OMPI_COMM_WORLD_LOCAL_RANK',
     localSize: 'OMPI_COMM_WORLD_LOCAL_SIZE',
   },
   {
@@ -44,7 +47,7 @@ const LAUNCHERS: readonly Launcher[] = [
 
 /**
  * @returns undefined for a process that no launcher started, or that is alone
- * @throws {AloftError} USAGE for variables that contradict each other, UNSUPPORTED for several hosts
+ * @throws {AloftError} USAGE for variables that contradict each other, UNSUPPORTED for several hosts without MPI
  */
 export function jobPlace(environment: Environment): JobPlace | undefined {
   const launcher = LAUNCHERS.find((one) => isSetBy(environment, one));
@@ -56,9 +59,9 @@ export function jobPlace(environment: Environment): JobPlace | undefined {
       'USAGE',
       `${launcher.name} set ${launcher.rank} to ${rank} and ${launcher.worldSize} to ${worldSize}, but ranks count from 0; correct or unset them.`,
     );
-  requireOneHost(environment, launcher, worldSize);
   const job = [launcher.name, ...launcher.job.map((name) => environment[name])].join('-');
-  return { job, rank, worldSize, version: packageVersion() };
+  const local = localPlace(environment, launcher, { rank, worldSize });
+  return { job, rank, worldSize, ...local, version: packageVersion() };
 }
 
 /** Whether a launcher has started this process as one of several. */
@@ -79,16 +82,25 @@ function numberOf(environment: Environment, { name }: Launcher, variable: string
   );
 }
 
-/** @throws {AloftError} UNSUPPORTED */
-function requireOneHost(environment: Environment, launcher: Launcher, worldSize: number): void {
-  const { name, localSize, hostCount } = launcher;
-  const isLocal =
+/** Place among the ranks of this host. @throws {AloftError} USAGE, UNSUPPORTED */
+function localPlace(
+  environment: Environment,
+  launcher: Launcher,
+  { rank, worldSize }: Pick<JobPlace, 'rank' | 'worldSize'>,
+): Pick<JobPlace, 'localRank' | 'localSize'> {
+  const { name, localRank, localSize, hostCount } = launcher;
+  const isOneHost =
     localSize === undefined
       ? Number(environment[hostCount!] ?? 1) === 1
       : Number(environment[localSize] ?? worldSize) === worldSize;
-  if (isLocal) return;
+  if (isOneHost) return { localRank: rank, localSize: worldSize };
+  if (localRank !== undefined && localSize !== undefined)
+    return {
+      localRank: numberOf(environment, launcher, localRank),
+      localSize: numberOf(environment, launcher, localSize),
+    };
   throw new AloftError(
     'UNSUPPORTED',
-    `${name} started ${worldSize} ranks on several hosts, but ranks run on one host; name one, and run a server on each host for more.`,
+    `${name} started ${worldSize} ranks on several hosts, which find each other by Open MPI alone; start them with mpirun, or name one host.`,
   );
 }

@@ -4,6 +4,7 @@ import { AloftError, reportError } from '../../core/errors.js';
 import { systemFault } from '../../core/file-fault.js';
 import { normaliseFlags, usageError } from './flags.js';
 import { addExamples, helpConfiguration, helpRequest } from './help.js';
+import { isOverHosts, type JobPlace } from '../../core/job-place.js';
 import { jobPlace } from './job-place.js';
 import { Interrupted, Reported } from './interrupt.js';
 import { packageVersion } from './package-version.js';
@@ -66,9 +67,28 @@ async function joinJob(): Promise<(() => Promise<void>) | undefined> {
   const place = jobPlace(process.env);
   if (place === undefined) return () => Promise.resolve();
   const { followJob, showLife } = await import('../../run/ranks/job.js');
-  if (place.rank === 0) return showLife(place);
-  if (await followJob(place)) return undefined;
-  process.exit(1); // rank 0 has printed why
+  const leaveHosts = isOverHosts(place) ? await joinOtherHosts(place) : undefined;
+  if (place.rank === 0) {
+    const untilSeen = await showLife(place);
+    return async () => {
+      await untilSeen();
+      await leaveHosts?.();
+    };
+  }
+  if (!(await followJob(place))) process.exit(1); // rank 0 has printed why
+  await leaveHosts?.();
+  return undefined;
+}
+
+/** @throws {AloftError} on rank 0, DEVICE_UNAVAILABLE, UNSUPPORTED or RANK_LATE when the hosts do not find each other */
+async function joinOtherHosts(place: JobPlace): Promise<() => Promise<void>> {
+  const { joinHosts } = await import('../../run/ranks/hosts/join-hosts.js');
+  try {
+    return await joinHosts(place);
+  } catch (fault) {
+    if (place.rank > 0) process.exit(1); // rank 0 has printed why
+    throw fault;
+  }
 }
 
 /** Runs the command. Commander throws when it has printed a version or help, which is no failure. */

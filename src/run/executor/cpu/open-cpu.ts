@@ -1,4 +1,5 @@
 /** Opens an engine directory on this machine's CPU. */
+import { isOverHosts, type JobPlace } from '../../../core/job-place.js';
 import { present } from '../../../core/present.js';
 import { type CpuPool, createCpuPool } from '../../../device/cpu/kernel-library.js';
 import { SharedCollectives } from '../../../device/cpu/shared-collectives.js';
@@ -22,15 +23,22 @@ export async function openCpuExecutor(given: OpenExecutorOptions): Promise<Execu
   return prepared.open({ blockCount: prepared.blockCount });
 }
 
+/** A core is left to the process that is connected with other hosts: it polls, and the slowest thread decides. */
+function threadsOfRank(hostRanks: number, place: JobPlace | undefined): number {
+  const coreCount = physicalCoreCount() - (place !== undefined && isOverHosts(place) ? 1 : 0);
+  return Math.max(1, Math.floor(coreCount / hostRanks));
+}
+
 /** Ranks share this machine's memory and cores in equal parts. @throws {AloftError} of the engine reader, OUT_OF_MEMORY, CONFIG_INVALID */
 export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
-  const { worldSize = 1 } = given;
-  const availableBytes = process.availableMemory() / worldSize;
+  const { worldSize = 1, place } = given;
+  const hostRanks = place?.localSize ?? worldSize;
+  const availableBytes = process.availableMemory() / hostRanks;
   const mayBeResident = given.mapWeights !== true && hasHugePages();
   const maxResidentBytes = mayBeResident ? availableBytes * RESIDENT_SHARE : 0;
   const engine = openRank(given, { device: 'cpu', maxResidentBytes });
   try {
-    const hostKvBytes = (given.hostKvBytes ?? 0) / worldSize;
+    const hostKvBytes = (given.hostKvBytes ?? 0) / hostRanks;
     const { kvDtype, limits, demand } = sizeCpu(
       shapeOf(engine),
       { ...given, hostKvBytes },
@@ -41,7 +49,7 @@ export function prepareCpuRank(given: OpenExecutorOptions): PreparedRank {
       open({ blockCount, group, announce }) {
         let pool: CpuPool | undefined;
         try {
-          const threadCount = given.threadCount ?? Math.max(1, Math.floor(physicalCoreCount() / worldSize));
+          const threadCount = given.threadCount ?? threadsOfRank(hostRanks, place);
           pool = createCpuPool({ ...given, threadCount });
           return new CpuExecutor({
             plan: engine.plan,

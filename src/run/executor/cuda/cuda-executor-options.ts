@@ -35,6 +35,7 @@ export interface CudaExecutorOptions {
   readonly cudaLibraryPath: string | undefined;
   /** Way between ranks. Default `auto`. */
   readonly collectives?: CollectivesWay | undefined;
+  readonly oneShotRows?: number | undefined;
   /** Whether ranks may share a GPU. Default false. */
   readonly shareGpu?: boolean | undefined;
   /** Launches decode steps as captured graphs. Default true; off for debugging and sanitizers. */

@@ -1,4 +1,5 @@
 /** A rank whose GPU computes nothing, connected with a rank that does not exist: what it decides, enqueues and refuses. */
+import { hostname } from 'node:os';
 import { afterAll, describe, expect, test } from 'vitest';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
@@ -8,22 +9,22 @@ import { RankError, type RankGroup } from '../../../device/cpu/rank-group.js';
 import type { StepInput } from '../../../core/step.js';
 import { prepareCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
-import { decodeCard, encodeCard } from './rank-card.js';
+import { decodeCard, encodeCard, type RankCard } from './rank-card.js';
 import { createFakeLibraries, createFakeGpu } from './testing/fake-gpu.js';
 
 const libraries = createFakeLibraries();
 afterAll(() => libraries.dispose());
 
 const MARK = 0x1a10f7;
-const CARD_BYTES = encodeCard({ uuid: 'GPU-0', byteLength: 0, handle: undefined }).byteLength;
+const CARD_BYTES = encodeCard({ host: '', uuid: 'GPU-0', byteLength: 0, handle: undefined }).byteLength;
 const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: 2 };
 const plan = benchmarkPlan({ shape, dtype: 'f16', weights: 'int8', ranks: { rank: 0, worldSize: 2 } });
 const UNITS = ['common', 'attention', 'sample', 'linear-int8', 'linear-dense'];
 
 /** Rank 0 of two; the other one answers as this one does, from a GPU of its own. */
-function groupOf(otherUuid: string): RankGroup {
+function groupOf(other: Partial<RankCard>): RankGroup {
   const twin = (own: Uint8Array): Uint8Array =>
-    own.byteLength === CARD_BYTES ? encodeCard({ ...decodeCard(own), uuid: otherUuid }) : own;
+    own.byteLength === CARD_BYTES ? encodeCard({ ...decodeCard(own), ...other }) : own;
   const group = {
     rank: 0,
     rankCount: 2,
@@ -36,7 +37,7 @@ function groupOf(otherUuid: string): RankGroup {
 
 function open(
   more: Partial<CudaExecutorOptions> = {},
-  { otherUuid = 'GPU-other', arePeersReached = true } = {},
+  { otherUuid = 'GPU-other', arePeersReached = true, otherHost = hostname() } = {},
 ) {
   const { gpu, ...fake } = createFakeGpu(90);
   const download = (_: number, target: Uint32Array): void => {
@@ -63,7 +64,7 @@ function open(
   });
   const executor = prepared.open({
     blockCount: 7,
-    group: groupOf(otherUuid),
+    group: groupOf({ uuid: otherUuid, host: otherHost }),
     announce: (step) => announced.push(step),
   });
   return { ...fake, executor, announced };
@@ -74,7 +75,20 @@ describe('a rank on a GPU', () => {
     const { executor } = open();
     expect(executor.limits.blockCount).toBe(7);
     expect(executor.deviceName).toMatch(
-      /; rank 0 on GPU-fake, rank 1 on GPU-other; sums of up to 128 rows in one shot over peer memory/,
+      /; rank 0 on GPU-fake, rank 1 on GPU-other; sums of up to 128 rows in one shot over peer memory, of more in two \(timed, us in one and in two: 8 rows 400\.0 and 400\.0/,
+    );
+  });
+
+  test('takes one shot for as many rows as asked, in whole classes', () => {
+    expect(open({ oneShotRows: 70 }).executor.deviceName).toMatch(
+      /sums of up to 64 rows in one shot .*\(as asked\)$/,
+    );
+    expect(open({ oneShotRows: 7 }).executor.deviceName).toMatch(/sums of up to 0 rows in one shot/);
+  });
+
+  test('times no sums where ranks share a GPU', () => {
+    expect(open({ shareGpu: true }, { otherUuid: 'GPU-fake' }).executor.deviceName).toMatch(
+      /sums of up to 128 rows in one shot .*\(not timed\)$/,
     );
   });
 
@@ -131,6 +145,12 @@ describe('a rank on a GPU', () => {
     await executor.collect();
     // Norms and rotations come by themselves, sums and tokens by the library; a kernel places what it gathers.
     expect(calls.slice(first).filter((call) => call === 'cuLaunchKernelEx')).toHaveLength(1 + 2 * 8 + 5 + 1);
+  });
+
+  test('takes NCCL where another rank is on another host, and maps nothing of it', () => {
+    const { executor, calls } = open({}, { otherHost: 'elsewhere' });
+    expect(executor.deviceName).toMatch(/; sums by NCCL 2\.28\.3 \(rank 1 is on another host than rank 0\)$/);
+    expect(calls).not.toContain('cuIpcOpenMemHandle_v2');
   });
 
   test('does not share its GPU unasked', () => {

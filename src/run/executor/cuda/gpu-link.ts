@@ -1,4 +1,5 @@
-/** Connects the ranks of a host: each proves that it reaches the others' memory, or all take NCCL. */
+/** Connects ranks: each proves that it reaches the others' memory, or all take NCCL. */
+import { hostname } from 'node:os';
 import { AloftError } from '../../../core/errors.js';
 import type { CollectivesWay } from '../../../core/engine-options.js';
 import type { RankGroup } from '../../../device/cpu/rank-group.js';
@@ -8,7 +9,17 @@ import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import type { Kernels } from '../../../device/cuda/kernels.js';
 import type { Stream } from '../../../device/cuda/stream.js';
 import { cudaDtype } from '../../../ops/cuda/dtype.js';
+import type { KernelLaunch } from '../../../ops/cuda/launch.js';
 import type { LibraryExchange } from '../../../ops/cuda/sink.js';
+import {
+  crossingOf,
+  decodeTimes,
+  encodeTimes,
+  isOneShot,
+  slowestTimes,
+  timesText,
+  wholeClasses,
+} from '../../../ops/exchange/crossing.js';
 import { proofLaunch } from '../../../ops/exchange/cuda.js';
 import type { RankConnection, ReduceWay } from '../../../ops/exchange/ranks.js';
 import {
@@ -16,16 +27,18 @@ import {
   MAX_PEERS,
   ONE_SHOT_ROWS,
   REGION_NAMES,
+  type RegionName,
   regionTable,
 } from '../../../ops/exchange/region.js';
 import type { Plan } from '../../../plan/plan.js';
+import { timedBytes, timeReduces } from './reduce-timer.js';
 import { checkCards, decodeCard, encodeCard, type RankCard } from './rank-card.js';
 
 /** Words of the host's memory that kernels look at while they wait; SignalWord in exchange.cuh. */
 const SIGNAL = { stop: 0, late: 1 } as const;
 const SIGNAL_BYTES = 64;
-/** Rows above which sums of more than two ranks take two shots: each rank would send too much in one. */
-const MANY_RANKS_ONE_SHOT_ROWS = 64;
+/** Most rows of sums in one shot where they are not timed; of more than two ranks, each would send too much in one. */
+const UNTIMED_ONE_SHOT_ROWS = 64;
 const MARK = 0x1a10f7;
 
 /** Parts of a rank that the connection uses. */
@@ -44,6 +57,7 @@ interface LinkParts {
 interface GpuLinkOptions {
   readonly collectives?: CollectivesWay | undefined;
   readonly shareGpu?: boolean | undefined;
+  readonly oneShotRows?: number | undefined;
   readonly cudaLibraryPath: string | undefined;
 }
 
@@ -69,23 +83,26 @@ export class GpuLink {
     const hasPeerMemory = obstacle === undefined;
     const nccl = hasPeerMemory ? undefined : this.#joinNccl(obstacle);
     this.#communicator = nccl?.communicator;
-    const oneShotRows = group.rankCount > 2 ? MANY_RANKS_ONE_SHOT_ROWS : ONE_SHOT_ROWS;
-    this.connection = {
+    const connection = {
       rank: group.rank,
       worldSize: group.rankCount,
       dtype: cudaDtype(plan),
       multiprocessorCount: gpu.properties.multiprocessorCount,
       hasPeerMemory,
-      wayOf: hasPeerMemory
-        ? (rows): ReduceWay => (rows <= oneShotRows ? 'oneShot' : 'twoShot')
-        : (): ReduceWay => 'library',
-      table: (name) => memory + layout.tableOffset(name),
-      room: (name) => memory + layout.regions[name].offset,
+      table: (name: RegionName) => memory + layout.tableOffset(name),
+      room: (name: RegionName) => memory + layout.regions[name].offset,
     };
+    const crossing = hasPeerMemory ? this.#findCrossing(connection) : undefined;
+    const wayOf = (rows: number): ReduceWay => {
+      if (crossing === undefined) return 'library';
+      return isOneShot(rows, crossing.rows) ? 'oneShot' : 'twoShot';
+    };
+    this.connection = { ...connection, wayOf };
     const places = cards.map(({ uuid }, rank) => `rank ${rank} on ${uuid}`).join(', ');
-    const way = hasPeerMemory
-      ? `sums of up to ${oneShotRows} rows in one shot over peer memory, of more in two`
-      : `sums by NCCL ${nccl!.version} (${obstacle})`;
+    const way =
+      crossing !== undefined
+        ? `sums of up to ${crossing.rows} rows in one shot over peer memory, of more in two (${crossing.reason})`
+        : `sums by NCCL ${nccl!.version} (${obstacle})`;
     this.summary = `${places}; ${way}`;
   }
 
@@ -121,6 +138,7 @@ export class GpuLink {
   #showCards(): readonly RankCard[] {
     const { group, gpu, memory, layout } = this.#parts;
     const card = {
+      host: hostname(),
       uuid: gpu.properties.uuid,
       byteLength: layout.byteLength,
       handle: attempt(() => memoryHandle(gpu.driver, memory)).value,
@@ -132,6 +150,8 @@ export class GpuLink {
   #reachPeers(cards: readonly RankCard[]): string | undefined {
     const { group, gpu } = this.#parts;
     if (group.rankCount > MAX_PEERS) return `more than ${MAX_PEERS} ranks`;
+    const away = cards.findIndex(({ host }) => host !== cards[0]!.host);
+    if (away > 0) return `rank ${away} is on another host than rank 0`;
     const opened = attempt(() => {
       for (const [rank, { handle }] of cards.entries())
         this.#peers[rank] =
@@ -145,6 +165,34 @@ export class GpuLink {
     return forgetful === undefined
       ? undefined
       : `stores into the memory of another GPU are lost, says rank ${forgetful}`;
+  }
+
+  /** Most rows of sums in one shot, the same on every rank. */
+  #findCrossing(connection: Omit<RankConnection, 'wayOf'>): {
+    readonly rows: number;
+    readonly reason: string;
+  } {
+    const { group, gpu, kernels, stream, plan, options } = this.#parts;
+    if (options.oneShotRows !== undefined)
+      return { rows: wholeClasses(options.oneShotRows), reason: 'as asked' };
+    const { hidden } = plan.dims;
+    // Ranks that share a GPU wait for each other's turn on it, which says nothing about their sums.
+    const memory =
+      options.shareGpu === true
+        ? undefined
+        : attempt(() => gpu.allocate(timedBytes(hidden), 'timed sums')).value;
+    if (this.#firstWithout(memory !== undefined) !== undefined) {
+      if (memory !== undefined) gpu.free(memory);
+      return { rows: group.rankCount > 2 ? UNTIMED_ONE_SHOT_ROWS : ONE_SHOT_ROWS, reason: 'not timed' };
+    }
+    const sink = {
+      kernel: (launch: KernelLaunch) => kernels.launch(stream, launch, true),
+      matmul: () => undefined,
+    };
+    const own = timeReduces({ gpu, stream, sink, connection, hidden, memory: memory! });
+    gpu.free(memory!);
+    const times = slowestTimes(group.exchange(encodeTimes(own)).map(decodeTimes));
+    return { rows: crossingOf(times), reason: `timed, us in one and in two: ${timesText(times)}` };
   }
 
   /** Asks all ranks. @returns the first that says no, the same on every rank */

@@ -57,8 +57,9 @@ export function ordinalOfRank(
 ): number {
   if (worldSize === 1) return gpu;
   const count = countAll();
-  if (gpu + worldSize <= count) return gpu + rank;
-  if (shareGpu) return (gpu + rank) % Math.max(1, count);
+  const { localRank, localSize } = place ?? { localRank: rank, localSize: worldSize };
+  if (gpu + localSize <= count) return gpu + localRank;
+  if (shareGpu) return (gpu + localRank) % Math.max(1, count);
   const isGivenOne = count === 1 && (rank > 0 || place !== undefined);
   if (isGivenOne) return 0;
   throw new AloftError(
@@ -74,7 +75,7 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
   const facts = kernelFactsOf(engine);
   const units = copyMachineCode(engine);
   const addresses = uploadWeights(engine, gpu, given.onWeightBytes);
-  const { cudaLibraryPath, collectives, shareGpu, profile, useGraphs } = given;
+  const { cudaLibraryPath, collectives, oneShotRows, shareGpu, profile, useGraphs } = given;
   return prepareCudaExecutor({
     plan: engine.plan,
     gpu,
@@ -91,6 +92,7 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
     },
     cudaLibraryPath,
     collectives,
+    oneShotRows,
     shareGpu,
     ...present({ profile, useGraphs }),
   });
@@ -98,10 +100,11 @@ function prepare(engine: EngineRank, gpu: Gpu, given: OpenExecutorOptions): Prep
 
 /** Bytes for each rank where ranks share a GPU: they load at the same time, so that none can see what is left. */
 function shareOfDevice(
-  { shareGpu, worldSize = 1 }: OpenExecutorOptions,
+  { shareGpu, worldSize = 1, place }: OpenExecutorOptions,
   { totalBytes }: GpuProperties,
 ): number | undefined {
-  return shareGpu === true ? Math.floor((totalBytes * DEFAULT_FREE_FRACTION) / worldSize) : undefined;
+  const hostRanks = place?.localSize ?? worldSize;
+  return shareGpu === true ? Math.floor((totalBytes * DEFAULT_FREE_FRACTION) / hostRanks) : undefined;
 }
 
 /** Machine code by unit, on the heap: kernels are loaded when the engine's file is no longer mapped. */

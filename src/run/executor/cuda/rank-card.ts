@@ -1,8 +1,10 @@
-/** Card that a rank shows the others of its host before they connect: its GPU, and the memory that they store into. */
+/** Card that a rank shows the others before they connect: its host, its GPU, and the memory that they store into. */
 import { AloftError } from '../../../core/errors.js';
 import { MEMORY_HANDLE_BYTES } from '../../../device/cuda/peer-memory.js';
 
 export interface RankCard {
+  /** Name of the host; a long one is cut. */
+  readonly host: string;
   readonly uuid: string;
   /** Bytes of the memory, for comparison. */
   readonly byteLength: number;
@@ -11,25 +13,31 @@ export interface RankCard {
 }
 
 const UUID_BYTES = 48;
-const CARD_BYTES = UUID_BYTES + 16 + MEMORY_HANDLE_BYTES;
+const HOST_BYTES = 72;
+const NUMBERS_AT = UUID_BYTES + HOST_BYTES;
+const CARD_BYTES = NUMBERS_AT + 16 + MEMORY_HANDLE_BYTES;
 
-export function encodeCard({ uuid, byteLength, handle }: RankCard): Uint8Array {
+export function encodeCard({ host, uuid, byteLength, handle }: RankCard): Uint8Array {
   const bytes = new Uint8Array(CARD_BYTES);
-  new TextEncoder().encodeInto(uuid, bytes.subarray(0, UUID_BYTES));
   const view = new DataView(bytes.buffer);
-  view.setFloat64(UUID_BYTES, byteLength, true);
-  view.setFloat64(UUID_BYTES + 8, handle === undefined ? 0 : 1, true);
-  if (handle !== undefined) bytes.set(handle, UUID_BYTES + 16);
+  const encoder = new TextEncoder();
+  encoder.encodeInto(uuid, bytes.subarray(0, UUID_BYTES));
+  encoder.encodeInto(host, bytes.subarray(UUID_BYTES, NUMBERS_AT - 1));
+  view.setFloat64(NUMBERS_AT, byteLength, true);
+  view.setFloat64(NUMBERS_AT + 8, handle === undefined ? 0 : 1, true);
+  if (handle !== undefined) bytes.set(handle, NUMBERS_AT + 16);
   return bytes;
 }
 
 export function decodeCard(bytes: Uint8Array): RankCard {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const hasHandle = view.getFloat64(UUID_BYTES + 8, true) === 1;
+  const hasHandle = view.getFloat64(NUMBERS_AT + 8, true) === 1;
+  const textAt = (at: number): string => new TextDecoder().decode(bytes.subarray(at, bytes.indexOf(0, at)));
   return {
-    uuid: new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0))),
-    byteLength: view.getFloat64(UUID_BYTES, true),
-    handle: hasHandle ? bytes.slice(UUID_BYTES + 16) : undefined,
+    host: textAt(UUID_BYTES),
+    uuid: textAt(0),
+    byteLength: view.getFloat64(NUMBERS_AT, true),
+    handle: hasHandle ? bytes.slice(NUMBERS_AT + 16) : undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 /** Opening in two phases: every rank says how many KV blocks it has room for, then all open with the smallest number. */
+import type { JobPlace } from '../../../core/job-place.js';
 import type { StepInput } from '../../../core/step.js';
 import type { RankGroup } from '../../../device/cpu/rank-group.js';
 import type { Executor } from '../executor.js';
@@ -19,6 +20,8 @@ export interface RankAgreement {
 export interface PreparedRank {
   /** KV blocks that this rank has room for. */
   readonly blockCount: number;
+  /** Text that is the same for all ranks of one engine. Absent: not compared. */
+  readonly identity?: string;
   /** May be called once; takes over what was prepared. @throws {AloftError} OUT_OF_MEMORY, DEVICE_UNAVAILABLE */
   open(agreement: RankAgreement): Executor;
   /** Gives back a rank that is not opened. */
@@ -29,6 +32,8 @@ export interface PreparedRank {
 export interface RankNumber {
   readonly rank: number;
   readonly worldSize: number;
+  /** Place in the job of a launcher. Absent: rank 0 started all ranks, on its own host. */
+  readonly place?: JobPlace;
 }
 
 /** A module that prepares ranks; the processes of ranks load it by URL. */

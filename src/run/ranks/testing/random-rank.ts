@@ -15,18 +15,21 @@ export interface RandomRankOptions {
   readonly fault?: ModelFault | undefined;
   /** Rank that has room for one block less than the others. */
   readonly smallRank?: number;
+  /** Rank that has another engine than the others. */
+  readonly oddRank?: number;
   /** Rank whose preparation fails. */
   readonly failingRank?: number;
 }
 
 export async function prepareRank(
-  { limits, fault, smallRank, failingRank }: RandomRankOptions,
+  { limits, fault, smallRank, oddRank, failingRank }: RandomRankOptions,
   { rank, worldSize }: RankNumber,
 ): Promise<PreparedRank> {
   if (rank === failingRank) throw new Error(`rank ${rank} was asked to fail`);
   const { plan, weight } = randomRanks(worldSize)[rank]!;
   return {
     blockCount: limits.blockCount - (rank === smallRank ? 1 : 0),
+    identity: rank === oddRank ? 'another' : 'one',
     open({ blockCount, group, announce }) {
       const pool = createCpuPool({ threadCount: 1 });
       const packed = packForCpu(plan, weight, pool);
