@@ -84,7 +84,7 @@ export function sessionsOf(results, gpu) {
   const groups = new Map();
   for (const result of results) {
     const { commit, machine, parts } = result.data;
-    if (parts === undefined || machine.gpu !== gpu) continue;
+    if (!Array.isArray(parts) || machine.gpu !== gpu) continue;
     const key = JSON.stringify([commit, machine]);
     groups.set(key, [...(groups.get(key) ?? []), result]);
   }

@@ -24,15 +24,15 @@ test.each([
 });
 
 test.each([
-  ['sm_90a', {}, 'attention_prefill_wgmma'],
-  ['sm_90a', { kvDtype: 'i8' }, 'attention_prefill_wgmma'],
-  ['sm_100', {}, 'attention_prefill'],
-  ['sm_80', {}, 'attention_prefill'],
-] as const)('attention for %s with %o has %s', (arch, change, kernel) => {
+  ['sm_90a', {}, ['attention_prefill_wgmma']],
+  ['sm_90a', { kvDtype: 'i8' }, ['attention_prefill_wgmma', 'attention_prefill_expanded']],
+  ['sm_100', {}, ['attention_prefill']],
+  ['sm_80', {}, ['attention_prefill']],
+] as const)('attention for %s with %o has %s', (arch, change, kernels) => {
   const units = kernelUnits({ ...dense, ...change }, parseArchitecture(arch), 16);
   const { headers } = units.find(({ name }) => name === 'attention')!;
   const text = [...headers.values()].join('');
-  expect(text.match(/attention_prefill\w*(?=\()/g)).toEqual([kernel]);
+  expect(text.match(/attention_prefill\w*(?=\()/g)).toEqual(kernels);
 });
 
 test('an engine has the kernel for any number of rows', () => {
