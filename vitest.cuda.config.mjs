@@ -20,6 +20,7 @@ export default mergeConfig(
           'serve-equality',
           'serve-vanish',
           'embeddings',
+          'quantised-checkpoints',
         ].map((name) => `dist/test/${name}.test.js`),
       ],
       provide: { device: 'cuda' },

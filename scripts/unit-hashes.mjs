@@ -42,6 +42,7 @@ const VARIANTS = [
   ['tinyllama_1b', 'bf16', 'dense', null],
   ['tinyllama_1b', 'f16', 'int8', 'i8'],
   ['tinyllama_1b', 'bf16', 'int8', 'f8e4m3'],
+  ['tinyllama_1b', 'f16', 'fp8', null],
   ['tiny', 'f16', 'int8', null],
   ['tiny', 'bf16', 'dense', 'i8'],
 ];

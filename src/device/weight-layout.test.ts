@@ -10,6 +10,7 @@ import {
   INT8_PER_CHANNEL,
   codeDtype,
   FP8_PER_CHANNEL,
+  int4Format,
   isQuantised,
   type QuantisedFormat,
 } from '../plan/weight-format.js';
@@ -120,6 +121,18 @@ describe.each(LAYOUTS.map((layout) => [layout.device, layout] as const))('layout
       const weight = weightOf(rows, format as QuantisedFormat);
       expect(packed(layout, quantised, weight, 'linear')).toEqual(packed(layout, dense, weight, 'linear'));
     }
+  });
+
+  it('keeps the order of codes behind them', () => {
+    const format = int4Format(32, true);
+    const { quantised } = groupedSources(format);
+    const order = Int32Array.from({ length: COLUMNS }, (_, i) => (i * 7) % COLUMNS);
+    const ordered = { ...quantised, order: tensorOf('i32', [COLUMNS], order) } as WeightData;
+    const weight = weightOf(ROWS, int4Format(32, true, true));
+    expect(packed(layout, ordered, weight, 'linear')).toEqual([
+      ...packed(layout, quantised, weightOf(ROWS, format), 'linear'),
+      new Uint8Array(order.buffer),
+    ]);
   });
 
   it('takes fp8 as it takes the numbers', () => {

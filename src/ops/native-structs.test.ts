@@ -27,6 +27,7 @@ import { GEGLU_ARGS } from './geglu/cuda.js';
 import { HEAD_NORM_ARGS } from './head-norm/cuda.js';
 import {
   DEQUANTISE_ARGS,
+  ORDER_INPUT_ARGS,
   RING_ARGS,
   ROUND_INPUT_ARGS,
   STREAM_ARGS,
@@ -69,6 +70,7 @@ const STRUCTS: readonly Struct[] = [
   ROPE_ARGS,
   SWIGLU_ARGS,
   DEQUANTISE_ARGS,
+  ORDER_INPUT_ARGS,
   RING_ARGS,
   STREAM_ARGS,
   WIDE_ARGS,

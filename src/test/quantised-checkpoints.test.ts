@@ -10,6 +10,7 @@ import { openExecutor } from '../run/ranks/open-engine.js';
 import { GREEDY } from '../core/sampling.js';
 import { tokenRequest } from '../run/batcher/testing/mixed-requests.js';
 import { type BuildFlags, buildTemporaryEngine, withModel } from './build-and-open.js';
+import { DEVICE } from './device.js';
 import { allLogits, argmaxOfRows, haveSameBits, shareOfRange } from './logits.js';
 import { referenceJson, referencePath, referenceTensors } from './reference-data.js';
 import { outcomesOf } from './requests.js';
@@ -57,6 +58,8 @@ const logitsOf = (name: string, flags: BuildFlags, chunkTokens?: number): Promis
     allLogits(executor, referenceOf(name).ids, chunkTokens),
   );
 
+const onCpu = test.runIf(DEVICE === 'cpu');
+
 test('every checkpoint of the reference is tested', () => {
   expect(readdirSync(referencePath('quantised')).toSorted()).toEqual(Object.keys(FORMATS).toSorted());
 });
@@ -72,7 +75,13 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
     tensors.dispose();
   });
 
-  test('has the logits of its weights, as codes and as numbers', async () => {
+  if (DEVICE === 'cuda')
+    test('has the logits of its weights on a GPU', async () => {
+      const logits = await logitsOf(name, { dtype: 'float16' });
+      expect(shareOfRange(logits, expectedOf(name).get('logits')!)).toBeLessThan(1e-2);
+    });
+
+  onCpu('has the logits of its weights, as codes and as numbers', async () => {
     const expected = expectedOf(name).get('logits')!;
     const numbers = await logitsOf(name, { dtype: 'float32', quantization: 'none' });
     expect(shareOfRange(numbers, expected)).toBeLessThan(1e-5);
@@ -81,12 +90,12 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
     expect(argmaxOfRows(codes, 96)).toEqual(argmax);
   });
 
-  test('has the same bits in chunks of 3 tokens', async () => {
+  onCpu('has the same bits in chunks of 3 tokens', async () => {
     const [whole, chunked] = [await logitsOf(name, {}), await logitsOf(name, {}, 3)];
     expect(haveSameBits(chunked, whole)).toBe(true);
   });
 
-  test('is cut between groups for two ranks of this host, or refused', async () => {
+  onCpu('is cut between groups for two ranks of this host, or refused', async () => {
     const flags = { model_dir: pathOf(name), dtype: 'float32', tp_size: '2', world_size: '2' };
     const refusal = REFUSALS.find(([part]) => FORMATS[name]!.includes(part));
     if (refusal !== undefined) {
@@ -108,7 +117,7 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
     }
   });
 
-  test('continues its prompt as its weights do, alone and beside others', async () => {
+  onCpu('continues its prompt as its weights do, alone and beside others', async () => {
     const requests = Array.from({ length: 5 }, (_, i) =>
       tokenRequest(`${i}`, {
         promptTokenIds: Int32Array.from(i === 0 ? ids : ids.slice(i)),
@@ -127,7 +136,7 @@ describe.each(Object.keys(FORMATS))('%s', (name) => {
   });
 });
 
-test('a module that is dense although the configuration says otherwise is named', async () => {
+onCpu('a module that is dense although the configuration says otherwise is named', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'aloft-test-'));
   try {
     cpSync(pathOf('awq-g64-partly'), directory, { recursive: true });

@@ -9,6 +9,6 @@ export function arithmeticOf(element: WeightElement, isa: IsaLevel): readonly [A
   if (isOfBytes && isa === 'amx') return ['amxInt8', 2];
   if (isOfBytes && (isa === 'avx512vnni' || isa === 'dotprod')) return ['int8', 2];
   if (element === 'f16' && isa === 'amx') return ['amxBf16', 4];
-  if (element === 'bf16' && isa === 'amx') return ['amxBf16', 2];
+  if ((element === 'bf16' || element === 'fp8') && isa === 'amx') return ['amxBf16', 2];
   return ['f32', 1];
 }

@@ -7,7 +7,7 @@ import { bindInt4Tiler } from '../../ops/linear/cuda/int4-tiles.js';
 import { type StoredWeights, storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { bindTiler, tileShape } from '../../ops/linear/cuda/tiles.js';
 import type { PlanWeight, WeightName } from '../../plan/plan.js';
-import { codeDtype, type WeightFormat } from '../../plan/weight-format.js';
+import { codeDtype, hasOrder, type WeightFormat } from '../../plan/weight-format.js';
 import type { CpuPool } from '../cpu/kernel-library.js';
 import {
   checkedReport,
@@ -57,6 +57,7 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
       const tiles = tilesOf(weight.format, use);
       if (tiles?.groups !== undefined) {
         const place = { ...tiles.groups, rows, columns, target: address! };
+        if (source.kind === 'quantised' && source.order !== null) targets[1]!.set(source.order.bytes);
         return useGroupedCodes(source, weight, quantiseGroups, ({ rowCount, codes, scales, zeros }) => {
           tileInt4({ ...place, codes, scales, zeros, sourceRows: rowCount });
         });
@@ -92,7 +93,7 @@ function tilesOf(format: WeightFormat, use: WeightUse): StoredWeights | undefine
   return stored.isTiled ? stored : undefined;
 }
 
-/** Shapes of the stored tensors; int8 and fp8 weights have an f32 scale per row, scales of groups lie in the tiles. */
+/** Shapes of the stored tensors; int8 and fp8 weights have an f32 scale per row, scales of groups lie in the tiles, inputs of codes in act order behind. */
 export function cudaSpecs(
   name: WeightName,
   { shape, format }: PlanWeight,
@@ -111,5 +112,6 @@ export function cudaSpecs(
   const tiles = tilesOf(format, use);
   if (tiles === undefined) return [{ name, dtype: codeDtype(format), shape }, scale];
   const tensor: PackedTensorSpec = { name, dtype: 'u8', shape: tileShape(tiles.tile, rows, columns) };
-  return tiles.hasRowScales ? [tensor, scale] : [tensor];
+  const order: PackedTensorSpec = { name: `${name}.order`, dtype: 'i32', shape: [columns] };
+  return [tensor, ...(tiles.hasRowScales ? [scale] : []), ...(hasOrder(format) ? [order] : [])];
 }

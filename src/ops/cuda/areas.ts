@@ -34,9 +34,11 @@ export interface AreaSizes {
   readonly workspaceBytes: number;
   /** Numbers in the largest weight of which a dense copy is made; 0 if there is none. */
   readonly denseCopyCount: number;
-  /** Size of the largest input that a linear layer rounds to 8 bits; no columns if none does. */
+  /** Rows of the largest input of a linear layer, and columns of the widest that is rounded to 8 bits; none if no layer does. */
   readonly inputRows: number;
   readonly inputColumns: number;
+  /** Columns of the widest input that is brought into the order of codes; 0 if there is none. */
+  readonly orderedColumns: number;
   /** Bytes that the other ranks store into; 0 for one rank. */
   readonly exchangeBytes: number;
 }
@@ -80,6 +82,10 @@ export const AREAS = {
   inputCodes: area('inputs in 8 bits', ({ inputRows, inputColumns }) => inputRows * inputColumns),
   inputScales: area('scales of inputs', ({ inputRows, inputColumns }) =>
     inputColumns === 0 ? 0 : inputRows * WORD,
+  ),
+  orderedInput: area(
+    'inputs in the order of codes',
+    ({ inputRows, orderedColumns }) => inputRows * orderedColumns * ACTIVATION_BYTES,
   ),
   cosTable: area('rotary tables', allRotationBytes),
   sinTable: area('rotary tables', allRotationBytes),

@@ -37,7 +37,7 @@ export interface BenchFlags extends LoadFlags, Omit<StaticFlags, 'model'>, Infli
 /** Flags of the originals that Aloft refuses, and what to do instead. */
 const REFUSED = [
   ['--refit', 'engines are not refitted; leave it out'],
-  ['--enable-fp8', 'use --use_weight_only for INT8 weights'],
+  ['--enable-fp8', 'build with aloft build --quantization fp8 and give --engine_dir'],
   ['--force-num-layer-1', 'build with aloft build --n_layer 1 and give --engine_dir'],
   ['--n-positions <n>', 'build with aloft build --n_positions and give --engine_dir'],
 ] as const;

@@ -56,6 +56,13 @@ export const ROUND_INPUT_ARGS = new Struct('RoundInputArgs', 'linear/cuda/round-
   k: 'i32',
 });
 
+export const ORDER_INPUT_ARGS = new Struct('OrderInputArgs', 'linear/cuda/order-input.cu', {
+  x: 'address',
+  order: 'address',
+  out: 'address',
+  k: 'i32',
+});
+
 export const DEQUANTISE_ARGS = new Struct('DequantiseArgs', 'linear/cuda/dequantise-args.cuh', {
   tiles: 'address',
   scale: 'address',

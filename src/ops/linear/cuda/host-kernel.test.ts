@@ -6,6 +6,7 @@ import { roundActivations, roundoff } from '../../testing/activations.js';
 import { canEndWith } from './choose.js';
 import { configKey } from './keys.js';
 import { KERNEL_METHODS, type LinearConfig, methodOf, METHODS } from './methods.js';
+import { orderInputLaunch } from './order-input.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { storedWeights } from './stored-weights.js';
 import { HostKernels, type HostKernel } from './testing/host-kernels.js';
@@ -141,6 +142,21 @@ describe('linear on a host', () => {
         );
       kernels.dispose();
     }
+  });
+
+  it('brings inputs into the order of codes', () => {
+    const [rows, k] = [3, 328];
+    const kernels = new HostKernels('f16', [
+      { name: 'order_input', file: 'linear/cuda/order-input.cu', struct: 'OrderInputArgs' },
+    ]);
+    const x = Float32Array.from({ length: rows * k }, (_, i) => i % 1999);
+    const order = Int32Array.from({ length: k }, (_, i) => (i * 37) % k);
+    const out = kernels.reserve(2 * rows * k);
+    const at = { x: kernels.uploadActivations(x), order: kernels.upload(order), out };
+    kernels.sink.kernel(orderInputLaunch(rows, { ...at, k }));
+    const expected = Float32Array.from(x, (_, i) => x[i - (i % k) + order[i % k]!]!);
+    expect(kernels.activations(out, rows * k)).toEqual(expected);
+    kernels.dispose();
   });
 
   it.each(CASES.filter(([, name]) => isQuantised(NAMED_FORMATS[name])))(

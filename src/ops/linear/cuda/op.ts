@@ -1,14 +1,16 @@
 /** Linear layers of a plan on a GPU: the problems that they pose, the kernels that solve them, and the launches. */
 import type { Plan } from '../../../plan/plan.js';
-import type { WeightFormat } from '../../../plan/weight-format.js';
+import { hasOrder, type WeightFormat } from '../../../plan/weight-format.js';
 import { commonPart, type CudaOpDefinition } from '../../cuda/definition.js';
 import { cudaDtype } from '../../cuda/dtype.js';
 import type { CudaLinear } from '../../cuda/lower.js';
 import type { CudaScope } from '../../cuda/scope.js';
+import type { LaunchSink } from '../../cuda/sink.js';
 import { swigluLaunch } from '../../swiglu/cuda.js';
 import { canEndWith, kernelChooser, type LinearChooser } from './choose.js';
 import type { LinearMethod, LinearOperands } from './method.js';
 import { type LinearConfig, methodOf } from './methods.js';
+import { ORDER_INPUT_PART, orderInputLaunch } from './order-input.js';
 import type { CudaLinearProblem } from './problem.js';
 import { MIN_X_MAP_ROWS, ROW_CLASSES, rowClass } from './row-classes.js';
 import { storedWeights } from './stored-weights.js';
@@ -42,7 +44,9 @@ interface Variant extends Solution {
 export const linearOp: CudaOpDefinition<CudaLinear> = {
   *kernels(op, { plan, target, chooseLinear }) {
     // For products by the matrix library: a dense copy before them, and what follows them.
-    const { dequantise } = storedWeights(plan.weights[op.weight]!.format);
+    const { format } = plan.weights[op.weight]!;
+    if (hasOrder(format)) yield ORDER_INPUT_PART;
+    const { dequantise } = storedWeights(format);
     if (dequantise !== undefined) yield { unit: 'common', ...dequantise };
     yield commonPart('add/add.cu');
     if (op.gate !== undefined) yield commonPart('swiglu/swiglu.cu');
@@ -57,11 +61,13 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
     const { gate, index } = op;
     const rows = scope.rows(op.x);
     const variants = bindVariants(op, scope);
+    const order = bindOrder(op, scope);
     const gateUp = scope.at(op.out);
     const gated = gate && { out: scope.next().at(gate.out), columns: scope.next().columns(gate.out) };
     return (step, sink) => {
       const m = rows(step);
       const { method, config, problem, operands } = variants.get(rowClass(m))!;
+      order?.(m, sink);
       method.launch(config, { ...problem, m }, operands, sink);
       if (gated === undefined || problem.epilogue === 'swiglu') return;
       sink.startOp?.(index + 1);
@@ -76,10 +82,12 @@ function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Var
   const xRows = Math.max(MIN_X_MAP_ROWS, memory.valueRows(scope.value(op.x)));
   const { inputCodes, inputScales: inputScale } = memory;
   const weight = memory.tensor(op.weight);
-  const matrices = { dtype: cudaDtype(plan), x: scope.at(op.x), xRows, weight, inputCodes };
+  const { format } = plan.weights[op.weight]!;
+  const x = hasOrder(format) ? memory.orderedInput : scope.at(op.x);
+  const matrices = { dtype: cudaDtype(plan), x, xRows, weight, inputCodes };
   const fixed = {
     ...matrices,
-    ...parametersOf(op, scope, plan.weights[op.weight]!.format),
+    ...parametersOf(op, scope, format),
     inputScale,
     hasCodes: op.hasRoundedInput,
     denseCopy: memory.denseCopy,
@@ -95,6 +103,18 @@ function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Var
       return [m, { problem, config, method, operands: { ...fixed, maps, out } }];
     }),
   );
+}
+
+/** Brings the rows of x into the order of codes; undefined for weights whose codes lie as inputs do. */
+function bindOrder(
+  { x, weight }: CudaLinear,
+  scope: CudaScope,
+): ((rows: number, sink: LaunchSink) => void) | undefined {
+  const { plan, memory } = scope.context;
+  if (!hasOrder(plan.weights[weight]!.format)) return undefined;
+  const operands = { x: scope.at(x), order: memory.tensor(`${weight}.order`), out: memory.orderedInput };
+  const args = { ...operands, k: scope.columns(x) };
+  return (rows, sink) => sink.kernel(orderInputLaunch(rows, args));
 }
 
 /** Addresses of scales and bias; 0 for those that a layer does not have. */

@@ -2,6 +2,7 @@
 import { AloftError } from '../../../core/errors.js';
 import {
   formatText,
+  isQuantised,
   NAMED_FORMATS,
   QUANTISED_FORMATS,
   sameFormat,
@@ -110,12 +111,15 @@ const STORED: readonly (readonly [format: WeightFormat, stored: StoredWeights])[
   ),
 ];
 
-/** Formats that kernels of linear layers read. */
-export const LINEAR_FORMATS: readonly WeightFormat[] = STORED.map(([format]) => format);
+/** Formats that kernels of linear layers read. Codes in act order lie as others do: their inputs are ordered before a product. */
+export const LINEAR_FORMATS: readonly WeightFormat[] = STORED.flatMap(([format]) =>
+  isQuantised(format) && format.group !== null ? [format, { ...format, hasOrder: true }] : [format],
+);
 
 /** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; a build checks for those before it begins */
 export function storedWeights(format: WeightFormat): StoredWeights {
-  const found = STORED.find(([one]) => sameFormat(one, format));
+  const lying = isQuantised(format) ? { ...format, hasOrder: false } : format;
+  const found = STORED.find(([one]) => sameFormat(one, lying));
   if (found !== undefined) return found[1];
   throw new AloftError('UNSUPPORTED', `No CUDA kernel multiplies weights in ${formatText(format)}.`);
 }

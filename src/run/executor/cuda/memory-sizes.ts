@@ -11,6 +11,8 @@ import { keyTileBytes } from '../../../ops/paged-attention/cuda-expand.js';
 import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
+import type { LinearOp } from '../../../plan/plan.js';
+import { hasOrder, type WeightFormat } from '../../../plan/weight-format.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
 import { attentionSplit } from './step-descriptor.js';
 
@@ -49,8 +51,11 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     expandedBytes: keyTiles * keyTileBytes(plan.dims),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
     denseCopyCount: largestDenseCopy(lowered),
-    inputRows: Math.max(MIN_X_MAP_ROWS, sizes.maxTokens),
-    inputColumns: widestRoundedInput(lowered),
+    inputRows: Math.max(MIN_X_MAP_ROWS, sizes.maxTokens, maxLogits),
+    inputColumns: widestInput(lowered, ({ op, columns }) =>
+      op.inputBits === undefined ? 0 : codeColumns(columns),
+    ),
+    orderedColumns: widestInput(lowered, ({ format, columns }) => (hasOrder(format) ? columns : 0)),
     exchangeBytes: plan.worldSize > 1 ? exchangeLayoutOf(lowered, maxLogits).byteLength : 0,
   };
   return {
@@ -69,11 +74,20 @@ export function exchangeLayoutOf({ plan, ops, inferred }: LoweredPlan, maxLogits
   return exchangeLayout({ worldSize, hidden: dims.hidden, gatherColumns: gatherColumns ?? 0, maxLogits });
 }
 
-/** Columns of the widest input that a layer rounds to 8 bits; 0 if none does. */
-function widestRoundedInput({ plan, ops }: LoweredPlan): number {
-  const columns = ops.map((op) =>
-    op.kind === 'linear' && op.inputBits !== undefined ? codeColumns(plan.weights[op.weight]!.shape[1]!) : 0,
-  );
+/** Largest number of columns that a linear layer's input needs. */
+function widestInput(
+  { plan, ops }: LoweredPlan,
+  columnsFor: (layer: {
+    readonly op: LinearOp;
+    readonly format: WeightFormat;
+    readonly columns: number;
+  }) => number,
+): number {
+  const columns = ops.map((op) => {
+    if (op.kind !== 'linear') return 0;
+    const { shape, format } = plan.weights[op.weight]!;
+    return columnsFor({ op, format, columns: shape[1]! });
+  });
   return Math.max(0, ...columns);
 }
 

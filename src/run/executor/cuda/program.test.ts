@@ -10,6 +10,8 @@ import { createRecordingSink } from '../../../ops/cuda/testing/recording-sink.js
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { maxResults } from '../opening/sizing.js';
 import { sizeCuda } from './memory-sizes.js';
+import type { Plan } from '../../../plan/plan.js';
+import { isQuantised } from '../../../plan/weight-format.js';
 import { bindProgram } from './program.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
@@ -44,13 +46,14 @@ interface Ranked {
 /** Binds two layers of LLaMA-2-7B, without a device. */
 function bind(
   target: typeof H200,
-  weights: 'dense' | 'int8',
+  weights: 'dense' | 'int8' | 'int4',
   ranked?: Ranked,
-  change: Pick<Partial<PlanChoice>, 'embeds' | 'inputBits'> = {},
+  choice: Pick<Partial<PlanChoice>, 'embeds' | 'inputBits'> = {},
+  change = (plan: Plan): Plan => plan,
 ) {
   const shape = { ...namedShape('llama2_7b'), num_hidden_layers: 2 };
   const ranks = ranked && { ranks: ranked.ranks };
-  const plan = benchmarkPlan({ shape, dtype: 'f16', weights, ...change, ...ranks });
+  const plan = change(benchmarkPlan({ shape, dtype: 'f16', weights, ...choice, ...ranks }));
   const lowered = lowerForCuda(plan);
   const limits = { ...LIMITS, maxLogits: maxResults(plan, LIMITS) };
   const { offset, rows } = sizeCuda(lowered, limits, target);
@@ -123,6 +126,31 @@ test.each(['dense', 'int8'] as const)(
     }
   },
 );
+
+/** The plan with the codes of all groups in act order. */
+function inActOrder(plan: Plan): Plan {
+  const weights = Object.entries(plan.weights).map(([name, weight]) => {
+    const { format } = weight;
+    const isGrouped = isQuantised(format) && format.group !== null;
+    return [name, isGrouped ? { ...weight, format: { ...format, hasOrder: true } } : weight] as const;
+  });
+  return { ...plan, weights: Object.fromEntries(weights) };
+}
+
+test.each([1, 300])('%i inputs of codes in act order are ordered before each of their layers', (tokens) => {
+  const { run } = bind(H200, 'int4', undefined, {}, inActOrder);
+  const step = tokens === 1 ? {} : { tokens, logits: 1, decodeItems: 0, prefillTiles: 3 };
+  const names = namesOf(run(step));
+  const linears = names.flatMap((name, i) => (/^(ring|wide)_(store|swiglu)$/.test(name) ? [i] : []));
+  expect(linears).toHaveLength(8);
+  expect(linears.map((i) => names[i - 1])).toEqual(Array.from({ length: 8 }, () => 'order_input'));
+  const plain = namesOf(bind(H200, 'int4').run(step));
+  expect(names.filter((name) => name !== 'order_input')).toEqual(plain);
+  const launches = run({}).launches;
+  const first = launches.findIndex(({ kernel }) => kernel === 'order_input');
+  expect(launches[first]!.args.values).toMatchObject({ order: 0x300, out: 0x100, k: 4096 });
+  expect(launches[first + 1]!.args.values['x']).toBe(0x100);
+});
 
 describe('launches of a step on an H200, INT8', () => {
   const { run, mapped, lowered } = bind(H200, 'int8');
