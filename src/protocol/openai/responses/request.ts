@@ -22,6 +22,7 @@ import { sharedFields } from '../members.js';
 import { optional } from '../optional.js';
 import { requestReader } from '../request-reader.js';
 import { INPUT_ITEM, itemMessages } from './items.js';
+import type { OutputItem } from './output.js';
 
 const TOOL = Type.Object({
   type: Type.String(),
@@ -83,23 +84,26 @@ export interface ResponseRequest extends ConversationRequest {
   readonly echoed: JsonObject;
 }
 
+export interface EarlierResponses {
+  /** Messages up to and with a response. */
+  readonly messagesOf: (id: string) => readonly ChatMessage[];
+  readonly itemOf: (id: string) => OutputItem;
+}
+
 /**
- * @param earlier messages of the response that the request continues, by its id
+ * @param earlier responses that the request may continue or name items of
  * @throws {OpenAiRequestError} that names the wrong member
  */
-export function readResponseRequest(
-  body: JsonObject,
-  earlier: (id: string) => readonly ChatMessage[],
-): ResponseRequest {
+export function readResponseRequest(body: JsonObject, earlier: EarlierResponses): ResponseRequest {
   const json = readMembers(body);
   refuseIgnored(json);
   const functions = (json.tools ?? []).map(functionOf);
   const tools = checkedTools(functions.map((tool, i) => ({ path: `tools.${i}.name`, function: tool })));
   const offered = offeredTools(choiceOf(json.tool_choice), tools);
   const hasTools = tools.length > 0 && offered.choice.type !== 'none';
-  const messages = itemMessages(json.input);
+  const messages = itemMessages(json.input, earlier.itemOf);
   const previousId = json.previous_response_id ?? undefined;
-  const all = [...(previousId === undefined ? [] : earlier(previousId)), ...messages];
+  const all = [...(previousId === undefined ? [] : earlier.messagesOf(previousId)), ...messages];
   const effort = json.reasoning?.effort ?? undefined;
   const budget = json.thinking_token_budget ?? undefined;
   const prompt = {
