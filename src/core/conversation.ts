@@ -53,6 +53,8 @@ export interface ConversationRequest {
   readonly choice: ToolChoice;
   /** Whether an answer may have several calls. */
   readonly isParallel: boolean;
+  /** True if the prompt shows more tools than may be called: no other must be. */
+  readonly isNarrowed?: boolean;
   readonly thought: ThoughtWishes;
   /** True if arguments of calls must be JSON objects, also of tools that are not strict. */
   readonly holdsObjects?: boolean;

@@ -39,6 +39,7 @@ const TOOL_CHOICE = Type.Object({
 const THINKING = Type.Object({
   type: Type.Enum(['enabled', 'disabled', 'adaptive']),
   budget_tokens: optional(Type.Integer({ minimum: 0 })),
+  display: optional(Type.String()),
 });
 
 /** Members that make the prompt. */
@@ -49,6 +50,12 @@ const PROMPT_MEMBERS = {
   tools: optional(Type.Array(TOOL, { maxItems: MAX_TOOLS })),
   tool_choice: optional(TOOL_CHOICE),
   thinking: optional(THINKING),
+  output_config: optional(
+    Type.Object({
+      format: optional(Type.Object({ type: Type.String() })),
+      effort: optional(Type.String()),
+    }),
+  ),
 };
 
 const MEMBERS = {
@@ -59,7 +66,6 @@ const MEMBERS = {
   temperature: optional(Type.Number({ minimum: 0, maximum: 2 })),
   top_p: optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
   top_k: optional(Type.Integer({ minimum: 0 })),
-  output_config: optional(Type.Object({ format: optional(Type.Object({ type: Type.String() })) })),
   metadata: optional(Type.Object({})),
 };
 
@@ -115,7 +121,7 @@ export function readMessagesRequest(body: JsonObject): MessagesRequest {
     isParallel: json.tool_choice?.disable_parallel_tool_use !== true,
     thought: {
       isSeparate: true,
-      isShown: isThinking,
+      isShown: isThinking && json.thinking?.display !== 'omitted',
       maxTokens: isThinking ? (json.thinking?.budget_tokens ?? undefined) : undefined,
     },
     // The input of a call is an object here, so a call must have one.
@@ -137,12 +143,13 @@ function readPrompt(json: PromptMembers) {
   const tools = checkedTools(functions.map((tool, i) => ({ path: `tools.${i}.name`, function: tool })));
   const choice = choiceOf(json.tool_choice, tools);
   const hasTools = tools.length > 0 && choice.type !== 'none';
-  const { thinking } = json;
+  const { thinking, output_config: config } = json;
   const prompt = {
     type: 'chat',
     messages: chatMessages(json.system, json.messages),
     templateArguments: {
       enable_thinking: thinking !== undefined && thinking !== null && thinking.type !== 'disabled',
+      ...present({ reasoning_effort: config?.effort ?? undefined }),
       ...(hasTools ? { tools: templateTools(functions) } : {}),
     },
   } as const;

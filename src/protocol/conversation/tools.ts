@@ -24,7 +24,10 @@ export type FunctionTool = Static<typeof FUNCTION>;
 export const MAX_TOOLS = REQUEST_LIMITS.tools.max;
 
 export function unsupportedTool(path: string, type: string): OpenAiRequestError {
-  const message = `'${path}' is '${type}', but only tools of type 'function' are supported: the client runs them.`;
+  const message =
+    type === 'custom'
+      ? `'${path}' is 'custom', but tools with free input are not supported; offer a function with a text as its argument.`
+      : `'${path}' is '${type}', but only tools of type 'function' are supported: the client runs them.`;
   return new OpenAiRequestError(path, message, 'UNSUPPORTED');
 }
 
@@ -67,6 +70,39 @@ function plainSchema(schema: Readonly<Record<string, unknown>>): Readonly<Record
 
 const withoutWideIntegers = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? Number(value) : value;
+
+/** Some of the tools, any of which may be called (`auto`) or one of which must be (`required`). */
+export interface AllowedTools {
+  readonly mode: string;
+  readonly names: readonly string[];
+}
+
+/** Tools that may be called, and which of them must be. */
+export interface OfferedTools {
+  readonly tools: readonly Tool[];
+  readonly choice: ToolChoice;
+  readonly isNarrowed: boolean;
+}
+
+/** @param choice as a word, the name of a tool, or the tools that are allowed */
+export function offeredTools(
+  choice: string | { readonly name: string } | AllowedTools | null | undefined,
+  tools: readonly Tool[],
+): OfferedTools {
+  if (typeof choice !== 'object' || choice === null || !('names' in choice))
+    return { tools, choice: toolChoice(choice, tools), isNarrowed: false };
+  const { mode, names } = choice;
+  if (mode !== 'auto' && mode !== 'required')
+    throw new OpenAiRequestError(
+      'tool_choice.mode',
+      `The mode of 'tool_choice' is '${mode}', but must be 'auto' or 'required'.`,
+    );
+  if (names.length === 0)
+    throw new OpenAiRequestError('tool_choice', `'tool_choice' allows no tool; name one, or use 'none'.`);
+  for (const name of names) toolChoice({ name }, tools);
+  const allowed = tools.filter(({ name }) => names.includes(name));
+  return { tools: allowed, choice: { type: mode }, isNarrowed: allowed.length < tools.length };
+}
 
 /** @param choice as a word, or the name of a tool */
 export function toolChoice(

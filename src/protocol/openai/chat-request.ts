@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from '../json.js';
 import { JsonCounter } from '../json-cost.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
-import { toolChoice } from '../conversation/tools.js';
+import { type AllowedTools, offeredTools } from '../conversation/tools.js';
 import { chatTools, TOOL_MEMBERS } from './chat-tools.js';
 import { sharedFields } from './members.js';
 import { MESSAGE_CONTENT, readContent } from './message-content.js';
@@ -66,9 +66,9 @@ export function readChatRequest(body: JsonObject): ChatRequest {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
   checkCallArguments(json.messages);
-  const tools = chatTools(json.tools ?? []);
-  const choice = toolChoice(namedChoice(json.tool_choice), tools);
-  const templateArguments = templateArgumentsOf(json, choice.type !== 'none' && tools.length > 0);
+  const offered = offeredTools(choiceOf(json.tool_choice), chatTools(json.tools ?? []));
+  const hasTools = offered.choice.type !== 'none' && offered.tools.length > 0;
+  const templateArguments = templateArgumentsOf(json, hasTools);
   const request: GenerateRequest = {
     ...sharedFields(json),
     // The answer goes on within a message instead of beginning one.
@@ -89,16 +89,22 @@ export function readChatRequest(body: JsonObject): ChatRequest {
     isShown: json.include_reasoning ?? true,
     maxTokens: json.thinking_token_budget ?? undefined,
   };
-  return { ...streamOptions(json), request, tools, choice, isParallel, thought };
+  return { ...streamOptions(json), ...offered, request, isParallel, thought };
 }
 
-/** A choice as a word, or with the name of a function. @throws {OpenAiRequestError} */
-function namedChoice(choice: ChatMembers['tool_choice']): string | { readonly name: string } | undefined {
+/** A choice as a word, with the name of a function, or with those of several. @throws {OpenAiRequestError} */
+function choiceOf(
+  choice: ChatMembers['tool_choice'],
+): string | { readonly name: string } | AllowedTools | undefined {
   if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
   if (choice.type === 'function' && choice.function) return choice.function;
+  if (choice.type === 'allowed_tools' && choice.allowed_tools) {
+    const { mode, tools } = choice.allowed_tools;
+    return { mode, names: tools.map((tool) => tool.function?.name ?? '') };
+  }
   throw new OpenAiRequestError(
     'tool_choice',
-    `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', or name a function.`,
+    `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', name a function, or be of type 'allowed_tools'.`,
     'UNSUPPORTED',
   );
 }

@@ -7,12 +7,23 @@ import { optional } from './optional.js';
 
 const TOOL = Type.Object({ type: Type.String(), function: optional(FUNCTION) });
 
+const NAMED = Type.Object({ name: Type.String() });
+
 export const TOOL_MEMBERS = {
   tools: optional(Type.Array(TOOL, { maxItems: MAX_TOOLS })),
   tool_choice: optional(
     Type.Union([
       Type.String(),
-      Type.Object({ type: Type.String(), function: optional(Type.Object({ name: Type.String() })) }),
+      Type.Object({
+        type: Type.String(),
+        function: optional(NAMED),
+        allowed_tools: optional(
+          Type.Object({
+            mode: Type.String(),
+            tools: Type.Array(Type.Object({ type: Type.String(), function: optional(NAMED) })),
+          }),
+        ),
+      }),
     ]),
   ),
   parallel_tool_calls: optional(Type.Boolean()),

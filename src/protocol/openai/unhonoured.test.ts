@@ -9,10 +9,12 @@ import { UNHONOURED, type RequestKind } from './unhonoured.js';
 
 const CHAT = { model: 'm', messages: [{ role: 'user', content: 'a' }] };
 const COMPLETION = { model: 'm', prompt: 'a' };
+const none = (id: string): never => expect.fail(`${id} was asked for`);
+const EARLIER = { messagesOf: none, itemOf: none };
 const READERS: Readonly<Record<RequestKind, (members: JsonObject) => unknown>> = {
   chat: (members) => readChatRequest({ ...CHAT, ...members }),
   completions: (members) => readCompletionRequest({ ...COMPLETION, ...members }),
-  responses: (members) => readResponseRequest({ model: 'm', input: 'a', ...members }, () => []),
+  responses: (members) => readResponseRequest({ model: 'm', input: 'a', ...members }, EARLIER),
 };
 const read = (kind: RequestKind, members: JsonObject): unknown => READERS[kind](members);
 

@@ -81,6 +81,7 @@ const OF_RESPONSES: Readonly<Record<string, Unhonoured>> = {
   prompt: unless('there are no prompts on the server; use instructions and input'),
   truncation: unless('nothing is left out of the input', 'disabled'),
   top_logprobs: unless('use /v1/chat/completions', 0),
+  context_management: unless('nothing is left out of the input', '[]'),
 };
 
 /** Tables of each request kind. */

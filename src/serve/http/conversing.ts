@@ -93,7 +93,7 @@ function familyOf(
 
 /** The request with everything that its answer is held to. */
 function heldRequest(conversation: ConversationRequest, { format, thought }: Family): GenerateRequest {
-  const { request, tools, choice, isParallel, thought: wishes, holdsObjects = false } = conversation;
+  const { request, tools, choice, isParallel, isNarrowed = false, holdsObjects = false } = conversation;
   const marks = [...(format?.marks ?? []), ...(thought ? [thought.begin, thought.end] : [])];
   const { constraint, ...rest } = request;
   // A message that goes on is in the middle of its answer.
@@ -106,9 +106,10 @@ function heldRequest(conversation: ConversationRequest, { format, thought }: Fam
       tools,
       choice: format === undefined ? { type: 'none' } : choice,
       isParallel,
+      isNarrowed,
       holdsObjects,
       thought: hasThought ? thought : undefined,
-      thoughtTokens: wishes.maxTokens,
+      thoughtTokens: conversation.thought.maxTokens,
       constraint,
     }),
   };

@@ -2,10 +2,11 @@
 import { AloftError } from '../../core/errors.js';
 import type { ChatMessage } from '../../core/generate.js';
 import { writeJson } from '../../protocol/json.js';
+import type { OutputItem } from '../../protocol/openai/responses/output.js';
 
 export interface StoredResponse {
   /** The answer as it was sent. */
-  readonly body: object;
+  readonly body: { readonly output?: readonly OutputItem[] };
   /** The conversation up to and with the answer, without instructions. */
   readonly messages: readonly ChatMessage[];
 }
@@ -27,6 +28,8 @@ export const STORE_LIMITS: StoreLimits = { responseCount: 4096, characterCount: 
 export class ResponseStore {
   readonly #limits: StoreLimits;
   readonly #entries = new Map<string, Entry>();
+  /** Responses by the ids of their items. */
+  readonly #responseOfItem = new Map<string, string>();
   #characterCount = 0;
 
   constructor(limits: StoreLimits) {
@@ -39,6 +42,7 @@ export class ResponseStore {
     if (characterCount > this.#limits.characterCount) return;
     this.#entries.set(id, { ...response, caller, characterCount });
     this.#characterCount += characterCount;
+    for (const item of response.body.output ?? []) this.#responseOfItem.set(item.id, id);
     for (const old of this.#entries.keys()) {
       if (
         this.#entries.size <= this.#limits.responseCount &&
@@ -62,6 +66,18 @@ export class ResponseStore {
     return entry;
   }
 
+  /** An item of a response that is kept. @throws {AloftError} RESPONSE_NOT_FOUND */
+  item(id: string, caller: string | undefined): OutputItem {
+    const response = this.#responseOfItem.get(id);
+    const isOwn = response !== undefined && this.#entries.get(response)?.caller === caller;
+    const item = isOwn ? this.get(response, caller).body.output?.find((one) => one.id === id) : undefined;
+    if (item !== undefined) return item;
+    throw new AloftError(
+      'RESPONSE_NOT_FOUND',
+      `There is no item '${id.slice(0, 100)}': its response was not stored, or has been dropped for newer ones; send the item itself.`,
+    );
+  }
+
   /** @throws {AloftError} RESPONSE_NOT_FOUND */
   delete(id: string, caller: string | undefined): void {
     this.get(id, caller);
@@ -69,7 +85,9 @@ export class ResponseStore {
   }
 
   #drop(id: string): void {
-    this.#characterCount -= this.#entries.get(id)?.characterCount ?? 0;
+    const entry = this.#entries.get(id);
+    this.#characterCount -= entry?.characterCount ?? 0;
+    for (const item of entry?.body.output ?? []) this.#responseOfItem.delete(item.id);
     this.#entries.delete(id);
   }
 }

@@ -44,10 +44,10 @@ async function respond(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const caller = context.access.callerOf(credentialsOf(request)).id;
-  const conversation = readResponseRequest(
-    parseJsonObject(bodyText(request)),
-    (id) => store.get(id, caller).messages,
-  );
+  const conversation = readResponseRequest(parseJsonObject(bodyText(request)), {
+    messagesOf: (id) => store.get(id, caller).messages,
+    itemOf: (id) => store.item(id, caller),
+  });
   const { model, isStream, isStored, messages, echoed } = conversation;
   const id = `resp_${randomUUID().replaceAll('-', '')}`;
   const head = { id, createdAt: Math.floor(Date.now() / 1000), model, echoed };

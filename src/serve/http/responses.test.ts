@@ -215,6 +215,38 @@ describe('stored responses', () => {
     await expect(openai.responses.retrieve(second.id)).rejects.toMatchObject({ status: 404 });
   });
 
+  test('have items that a later input may name instead of repeating them', async () => {
+    const first = await openai.responses.create({ model, input: 'Weather?', tools, max_output_tokens: 500 });
+    const [text, call] = first.output;
+    const references = [{ type: 'item_reference', id: text!.id! }, { id: call!.id! }] as ResponseInputItem[];
+    const result = { type: 'function_call_output', call_id: 'call_1', output: 'sunny' } as const;
+    const input: ResponseInputItem[] = [{ role: 'user', content: 'Weather?' }, ...references, result];
+    expect((await openai.responses.create({ model, input, tools })).output_text).toBe('It is sunny 😀.');
+    expect(server.model.requests.at(-1)!.prompt).toMatchObject({
+      messages: [
+        { role: 'user', content: 'Weather?' },
+        {
+          role: 'assistant',
+          content: 'Let me see.',
+          tool_calls: [{ function: { name: 'weather', arguments: CALL } }],
+        },
+        { role: 'tool', content: 'sunny' },
+      ],
+    });
+    const loose = await openai.responses.create({ model, input: 'A', store: false });
+    for (const [client, id] of [
+      [openai, loose.output[0]!.id!],
+      [openai, 'msg_0'],
+      [clientOf('other'), text!.id!],
+    ] as const) {
+      const next = client.responses.create({ model, input: [{ type: 'item_reference', id }] });
+      await expect(next).rejects.toMatchObject({ status: 404, code: 'response_not_found' });
+    }
+    await openai.responses.delete(first.id);
+    const gone = openai.responses.create({ model, input: references });
+    await expect(gone).rejects.toMatchObject({ status: 404, code: 'response_not_found' });
+  });
+
   test('are not there with store: false, for other keys, or under other ids', async () => {
     const loose = await openai.responses.create({ model, input: 'A', store: false });
     const kept = await openai.responses.create({ model, input: 'A' });

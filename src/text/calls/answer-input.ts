@@ -45,6 +45,15 @@ export class AnswerInput {
     return this.#text[this.#at];
   }
 
+  /** Whether the answer ends before so many more characters and one. */
+  *isAtEnd(count: number): Reading<boolean> {
+    while (this.#text.length - this.#at <= count) {
+      if (this.#hasEnded) return true;
+      yield;
+    }
+    return false;
+  }
+
   /** Text that has come; may be empty. */
   get available(): string {
     return this.#text.slice(this.#at);

@@ -13,6 +13,8 @@ export interface CourseWishes {
   readonly choice: ToolChoice;
   /** Whether an answer may have several calls. */
   readonly isParallel: boolean;
+  /** Whether the model may know of tools that it must not call. */
+  readonly isNarrowed: boolean;
   /** Whether arguments must be JSON objects, also of tools that are not strict. */
   readonly holdsObjects: boolean;
   /** Tags of the model's thoughts; undefined where it has none. */
@@ -36,9 +38,10 @@ export function heldAnswer(wishes: CourseWishes): {
 }
 
 /** Whether calls must be held to their form. */
-function needsCalls({ shape, tools, choice, isParallel, holdsObjects, constraint }: CourseWishes): boolean {
+function needsCalls(wishes: CourseWishes): boolean {
+  const { shape, tools, choice, isParallel, isNarrowed, holdsObjects, constraint } = wishes;
   if (tools.length === 0 || choice.type === 'none') return false;
-  if (choice.type !== 'auto' || constraint !== undefined || !isParallel) return true;
+  if (choice.type !== 'auto' || constraint !== undefined || !isParallel || isNarrowed) return true;
   // Arguments between tags are made into an object by their reader.
   return tools.some(({ isStrict }) => isStrict) || (holdsObjects && shape.argumentsAs === 'json');
 }

@@ -25,6 +25,8 @@ export interface ArgumentTags {
   readonly keyBegin: string;
   readonly keyEnd: string;
   readonly valueEnd: string;
+  /** Form of values: JSON, or text of which the reader makes JSON where it must. */
+  readonly valuesAs: 'json' | 'text';
 }
 
 export interface CallFormat {

@@ -2,11 +2,12 @@
 import { AloftError, suggestion } from '../../core/errors.js';
 import type { CallFormat } from './call-format.js';
 import { DEEPSEEK_V3, DEEPSEEK_V31 } from './formats/deepseek.js';
-import { FUNCTIONARY, FUNCTIONARY_TURNS } from './formats/functionary.js';
+import { FUNCTIONARY, FUNCTIONARY_RECIPIENTS, FUNCTIONARY_TURNS } from './formats/functionary.js';
 import { GLM_4 } from './formats/glm4.js';
 import { HERMES } from './formats/hermes.js';
 import { LLAMA } from './formats/llama.js';
 import { MISTRAL, MISTRAL_NAMED } from './formats/mistral.js';
+import { PYTHONIC } from './formats/pythonic.js';
 import { GLM_45, QWEN3_CODER } from './formats/tagged.js';
 
 /** Those of which a template shows most come first: `<tool_call>` is a part of several. */
@@ -19,7 +20,9 @@ const FORMATS: readonly CallFormat[] = [
   QWEN3_CODER,
   HERMES,
   FUNCTIONARY,
+  FUNCTIONARY_RECIPIENTS,
   FUNCTIONARY_TURNS,
+  PYTHONIC,
   LLAMA,
   GLM_4,
 ];

@@ -31,7 +31,7 @@ export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedP
   nodes.connect(before[entries.length]!, { text: '', to });
   for (const [i, [name, schema]] of entries.entries()) {
     const place = { tool: tool.name, name, $defs };
-    const constraint = isHeld ? valueConstraint(schema, place) : ANY_VALUE;
+    const constraint = constraintOf(isHeld ? schema : undefined, place, tags);
     const value = nodes.add();
     nodes.connect(value, { text: tags.valueEnd, to: before[i + 1]! });
     const text = `${tags.keyBegin}${name}${tags.keyEnd}`;
@@ -42,7 +42,12 @@ export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedP
 }
 
 /** Text without tags. */
-const ANY_VALUE: Constraint = { type: 'regex', pattern: '[^<]*' };
+const ANY_TEXT: Constraint = { type: 'regex', pattern: '[^<]*' };
+
+function constraintOf(schema: unknown, place: ValuePlace, { valuesAs }: ArgumentTags): Constraint {
+  if (valuesAs === 'json') return { type: 'json_schema', schema: withDefinitions(schema ?? true, place) };
+  return schema === undefined ? ANY_TEXT : valueConstraint(schema, place);
+}
 
 interface ValuePlace {
   readonly tool: string;

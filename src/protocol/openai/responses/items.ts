@@ -4,12 +4,14 @@ import type { ChatMessage } from '../../../core/generate.js';
 import { REQUEST_LIMITS } from '../../../core/request-limits.js';
 import { OpenAiRequestError } from '../error.js';
 import { optional } from '../optional.js';
+import type { OutputItem } from './output.js';
 
 const PART = Type.Object({ type: Type.String(), text: optional(Type.String()) });
 const CONTENT = Type.Union([Type.String(), Type.Array(PART, { maxItems: REQUEST_LIMITS.contentParts.max })]);
 
 export const INPUT_ITEM = Type.Object({
   type: optional(Type.String()),
+  id: optional(Type.String()),
   role: optional(Type.Enum(['user', 'assistant', 'system', 'developer'])),
   content: optional(CONTENT),
   call_id: optional(Type.String()),
@@ -23,12 +25,25 @@ type Content = Static<typeof CONTENT>;
 
 const TEXT_PARTS: ReadonlySet<string> = new Set(['input_text', 'output_text', 'text', 'reasoning_text']);
 
-/** @throws {OpenAiRequestError} for an item that is no message, call, result or thought */
-export function itemMessages(input: string | readonly Item[]): ChatMessage[] {
+/**
+ * @param itemOf item of an earlier response that is named by its id; absent where none can be
+ * @throws {OpenAiRequestError} for an item that is no message, call, result or thought
+ */
+export function itemMessages(
+  input: string | readonly Item[],
+  itemOf?: (id: string) => OutputItem,
+): ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const turns = new Turns();
-  for (const [i, item] of input.entries()) turns.add(item, `input.${i}`);
+  for (const [i, item] of input.entries())
+    turns.add(itemOf !== undefined && isReference(item) ? itemOf(item.id) : item, `input.${i}`);
   return turns.messages();
+}
+
+/** Clients may leave the type of a reference out. */
+function isReference(item: Item): item is Item & { readonly id: string } {
+  if (typeof item.id !== 'string') return false;
+  return item.type === 'item_reference' || (!item.type && !item.role);
 }
 
 /** A message of the model while its items come one by one: thought, text, calls. */

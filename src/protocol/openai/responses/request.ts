@@ -9,7 +9,8 @@ import {
   MAX_TOOLS,
   templateTools,
   TOOL_SCHEMA,
-  toolChoice,
+  type AllowedTools,
+  offeredTools,
   TOOL_NAME,
   unsupportedTool,
 } from '../../conversation/tools.js';
@@ -21,6 +22,7 @@ import { sharedFields } from '../members.js';
 import { optional } from '../optional.js';
 import { requestReader } from '../request-reader.js';
 import { INPUT_ITEM, itemMessages } from './items.js';
+import type { OutputItem } from './output.js';
 
 const TOOL = Type.Object({
   type: Type.String(),
@@ -41,10 +43,24 @@ const RESPONSE_MEMBERS = {
   max_output_tokens: optional(Type.Integer({ minimum: 1 })),
   tools: optional(Type.Array(TOOL, { maxItems: MAX_TOOLS })),
   tool_choice: optional(
-    Type.Union([Type.String(), Type.Object({ type: Type.String(), name: optional(Type.String()) })]),
+    Type.Union([
+      Type.String(),
+      Type.Object({
+        type: Type.String(),
+        name: optional(Type.String()),
+        mode: optional(Type.String()),
+        tools: optional(Type.Array(Type.Object({ type: Type.String(), name: optional(Type.String()) }))),
+      }),
+    ]),
   ),
   parallel_tool_calls: optional(Type.Boolean()),
-  text: optional(Type.Object({ format: optional(Type.Object({ type: Type.String() })) })),
+  text: optional(
+    Type.Object({
+      format: optional(Type.Object({ type: Type.String() })),
+      verbosity: optional(Type.String()),
+    }),
+  ),
+  include: optional(Type.Array(Type.String())),
   reasoning: optional(Type.Object({ effort: optional(Type.String()) })),
   thinking_token_budget: optional(Type.Integer({ minimum: 0 })),
   chat_template_kwargs: optional(Type.Record(Type.String(), Type.Unknown())),
@@ -68,22 +84,26 @@ export interface ResponseRequest extends ConversationRequest {
   readonly echoed: JsonObject;
 }
 
+export interface EarlierResponses {
+  /** Messages up to and with a response. */
+  readonly messagesOf: (id: string) => readonly ChatMessage[];
+  readonly itemOf: (id: string) => OutputItem;
+}
+
 /**
- * @param earlier messages of the response that the request continues, by its id
+ * @param earlier responses that the request may continue or name items of
  * @throws {OpenAiRequestError} that names the wrong member
  */
-export function readResponseRequest(
-  body: JsonObject,
-  earlier: (id: string) => readonly ChatMessage[],
-): ResponseRequest {
+export function readResponseRequest(body: JsonObject, earlier: EarlierResponses): ResponseRequest {
   const json = readMembers(body);
+  refuseIgnored(json);
   const functions = (json.tools ?? []).map(functionOf);
   const tools = checkedTools(functions.map((tool, i) => ({ path: `tools.${i}.name`, function: tool })));
-  const choice = toolChoice(namedChoice(json.tool_choice), tools);
-  const hasTools = tools.length > 0 && choice.type !== 'none';
-  const messages = itemMessages(json.input);
+  const offered = offeredTools(choiceOf(json.tool_choice), tools);
+  const hasTools = tools.length > 0 && offered.choice.type !== 'none';
+  const messages = itemMessages(json.input, earlier.itemOf);
   const previousId = json.previous_response_id ?? undefined;
-  const all = [...(previousId === undefined ? [] : earlier(previousId)), ...messages];
+  const all = [...(previousId === undefined ? [] : earlier.messagesOf(previousId)), ...messages];
   const effort = json.reasoning?.effort ?? undefined;
   const budget = json.thinking_token_budget ?? undefined;
   const prompt = {
@@ -103,12 +123,29 @@ export function readResponseRequest(
     isStored: json.store ?? true,
     messages: all,
     request: { ...formed(json), ...ownFields({ maxOutputTokens: json.max_output_tokens }), prompt },
-    tools,
-    choice,
+    ...offered,
     isParallel: json.parallel_tool_calls ?? true,
     thought: { isSeparate: true, isShown: true, maxTokens: budget },
     echoed: echoedMembers(json, tools),
   };
+}
+
+/** Wishes within members of which others are met. @throws {OpenAiRequestError} for those that are not */
+function refuseIgnored({ text, include }: Members): void {
+  const verbosity = text?.verbosity ?? 'medium';
+  if (verbosity !== 'medium')
+    throw new OpenAiRequestError(
+      'text.verbosity',
+      `'text.verbosity' is '${verbosity}', which is not supported: say in the instructions how long the answer should be.`,
+      'UNSUPPORTED',
+    );
+  // Others ask for what tools of OpenAI's service find, or for thoughts in a form that comes back: they are in the answer as text.
+  if (include?.includes('message.output_text.logprobs'))
+    throw new OpenAiRequestError(
+      'include',
+      `'include' asks for 'message.output_text.logprobs', which is not supported: use /v1/chat/completions.`,
+      'UNSUPPORTED',
+    );
 }
 
 /** Members of both kinds, and the form of the text. @throws {OpenAiRequestError} for two forms */
@@ -133,10 +170,14 @@ function functionOf(tool: Static<typeof TOOL>, i: number): FunctionTool {
 }
 
 /** @throws {OpenAiRequestError} */
-function namedChoice(choice: Members['tool_choice']): string | { readonly name: string } | undefined {
+function choiceOf(
+  choice: Members['tool_choice'],
+): string | { readonly name: string } | AllowedTools | undefined {
   if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
   if (choice.type === 'function' && choice.name) return { name: choice.name };
-  const message = `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', or name a function.`;
+  if (choice.type === 'allowed_tools')
+    return { mode: choice.mode ?? 'auto', names: (choice.tools ?? []).map(({ name }) => name ?? '') };
+  const message = `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', name a function, or be of type 'allowed_tools'.`;
   throw new OpenAiRequestError('tool_choice', message, 'UNSUPPORTED');
 }
 

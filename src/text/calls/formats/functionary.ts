@@ -1,4 +1,4 @@
-/** Functionary 3.1 and the custom calls of LLaMA 3.1: `<function=NAME>{...}</function>`. Functionary 3.2: `>>>NAME` and a line break. */
+/** Functionary 3.1 and the custom calls of LLaMA 3.1: `<function=NAME>{...}</function>`. Functionary 3.2: `>>>NAME` and a line break. Functionary 2: messages with a recipient. */
 import type { AnswerInput, Reading } from '../answer-input.js';
 import type { AnswerParts } from '../answer-parts.js';
 import type { CallFormat } from '../call-format.js';
@@ -69,6 +69,54 @@ export const FUNCTIONARY_TURNS: CallFormat = {
     } while ((yield* input.until([TURN], parts.text)) !== undefined);
   },
 };
+
+const FROM = '<|from|>';
+const RECIPIENT = '<|recipient|>';
+const CONTENT = '<|content|>';
+const STOP = '<|stop|>';
+
+/** The prompt ends with `<|recipient|>`, so that the answer begins with a recipient. */
+export const FUNCTIONARY_RECIPIENTS: CallFormat = {
+  names: ['functionary_v2'],
+  isAskedBy: (template) => template.includes(RECIPIENT) && template.includes(CONTENT),
+  marks: [FROM, RECIPIENT, CONTENT, STOP],
+  shape: {
+    start: '',
+    opening: (name) => `${name}\n${CONTENT}`,
+    closing: '',
+    between: `\n${FROM}assistant\n${RECIPIENT}`,
+    finish: '',
+    argumentsAs: 'json',
+  },
+  *read(input, parts) {
+    for (;;) {
+      yield* readRecipient(input, parts);
+      for (;;) {
+        const mark = yield* input.until([FROM, STOP, RECIPIENT], parts.text);
+        if (mark === undefined) return;
+        parts.turn();
+        if (mark === RECIPIENT) break;
+        // The sender stands between two messages.
+        if (mark === FROM) yield* input.upTo([RECIPIENT, CONTENT, FROM, STOP], () => {});
+      }
+    }
+  },
+};
+
+/** The recipient of a message, and its arguments if it is a tool; what has no recipient is text. */
+function* readRecipient(input: AnswerInput, parts: AnswerParts): Reading {
+  input.record('');
+  yield* input.space();
+  let name = '';
+  yield* input.upTo(['\n', CONTENT, FROM, STOP], (text) => (name += text));
+  name = name.trim();
+  yield* input.space();
+  const hasContent = yield* input.takes(CONTENT);
+  const recorded = input.recorded();
+  if (!hasContent || !/^[\w.-]{1,64}$/.test(name)) return parts.text(recorded);
+  if (name === EVERYBODY) parts.turn();
+  else yield* readCall(input, parts, { name, end: FROM });
+}
 
 interface OpenCall {
   readonly name: string;

@@ -16,9 +16,15 @@ const GLM_TAGS: ArgumentTags = {
   keyBegin: '<arg_key>',
   keyEnd: '</arg_key>\n<arg_value>',
   valueEnd: '</arg_value>\n',
+  valuesAs: 'text',
 };
 
-const CODER_TAGS: ArgumentTags = { keyBegin: '<parameter=', keyEnd: '>\n', valueEnd: '\n</parameter>\n' };
+const CODER_TAGS: ArgumentTags = {
+  keyBegin: '<parameter=',
+  keyEnd: '>\n',
+  valueEnd: '\n</parameter>\n',
+  valuesAs: 'text',
+};
 
 export const GLM_45: CallFormat = {
   names: ['glm45', 'glm47'],

@@ -102,6 +102,12 @@ const JSON_FAMILIES: readonly JsonFamily[] = [
     join: (calls) => calls.join('>>>'),
     before: (text) => `all\n${text}>>>`,
   },
+  {
+    format: 'functionary_v2',
+    call: (name, args) => `${name}\n<|content|>${args}`,
+    join: (calls) => calls.join('\n<|from|>assistant\n<|recipient|>'),
+    before: (text) => `all\n<|content|>${text}\n<|from|>assistant\n<|recipient|>`,
+  },
 ];
 
 const TEXT = 'Let me see: 1 < 2, [a], `x`.';
@@ -185,7 +191,103 @@ const TAGGED = [
   ];
 });
 
+/** Python of a call, and the JSON that it becomes. */
+const PYTHON = [
+  ['a call', 'weather(city="Paris", days=2)', PARIS],
+  ['spaces and single quotes', "weather( city = 'Paris' ,\n days=2, )", PARIS],
+  [
+    'constants',
+    'weather(city=None, days=True, a=False, b=null)',
+    '{"city": null, "days": true, "a": false, "b": null}',
+  ],
+  [
+    'numbers',
+    'weather(a=-1.5e3, b=1_000, c=.5, d=0x1F, e=+7)',
+    '{"a": -1.5e3, "b": 1000, "c": 0.5, "d": 31, "e": 7}',
+  ],
+  [
+    'lists, tuples and dictionaries',
+    "weather(a=[1, 'x', [ ]], b=(1,), c={'k': {2: \"v\"}, 'l': []})",
+    '{"a": [1, "x", []], "b": [1], "c": {"k": {"2": "v"}, "l": []}}',
+  ],
+  [
+    'unicode and escapes',
+    String.raw`weather(city='京都 😀 it\'s "so" \x41\u00e9\U0001f600\n\d)]')`,
+    String.raw`{"city": "京都 😀 it's \"so\" Aé😀\n\\d)]"}`,
+  ],
+  [
+    'half characters in escapes',
+    String.raw`weather(city="\ud83d\ude00")`,
+    String.raw`{"city": "\ud83d\ude00"}`,
+  ],
+].map(([what, call, args]) => ({ what: what!, call: call!, args: args! }));
+
+const PYTHONIC: readonly FamilyCase[] = [
+  ...PYTHON.map(({ what, call, args }) => ({
+    format: 'pythonic',
+    what,
+    output: `[${call}]`,
+    text: '',
+    calls: [whole(args)],
+  })),
+  ...[
+    { what: 'a call without arguments', output: '[clock()]', text: '', calls: [whole('{}', 'clock')] },
+    {
+      what: 'parallel calls',
+      output: `[${PYTHON.map(({ call }) => call).join(', ')}, clock() ]`,
+      text: '',
+      calls: [...PYTHON.map(({ args }) => whole(args)), whole('{}', 'clock')],
+    },
+    {
+      what: 'text before a call, and between control tokens',
+      output: `${TEXT} <|python_start|>[weather(city="Paris", days=2)]<|python_end|>`,
+      text: TEXT,
+      calls: [whole(PARIS)],
+    },
+    {
+      what: 'brackets that are no calls',
+      output: 'See [1, 2], [weather] and [sun(1)], [weather(city="Paris", days=2), x]',
+      text: 'See [1, 2], [weather] and [sun(1)],, x]',
+      calls: [whole(PARIS)],
+    },
+    { what: 'a call cut by length', output: '[weather(city="Par', text: '', calls: [part(CUT)] },
+    {
+      what: 'what is no Python',
+      output: '[weather(city: Paris]), clock()]',
+      text: '',
+      calls: [whole('{"city": Paris]'), whole('{}', 'clock')],
+    },
+    {
+      what: 'a word without quotes',
+      output: '[weather(city=Paris)]',
+      text: '',
+      calls: [whole('{"city": Paris')],
+    },
+  ].map((one) => ({ format: 'pythonic', ...one })),
+];
+
 const OTHERS: readonly FamilyCase[] = [
+  {
+    format: 'functionary_v2',
+    what: 'a text alone, with its end',
+    output: 'all\n<|content|>The end.<|stop|>',
+    text: 'The end.',
+    calls: [],
+  },
+  {
+    format: 'functionary_v2',
+    what: 'no recipient',
+    output: 'The end.\nOf all.',
+    text: 'The end.\nOf all.',
+    calls: [],
+  },
+  {
+    format: 'functionary_v2',
+    what: 'an object that breaks off at the next message',
+    output: `weather\n<|content|>{"city": 1\n<|from|>assistant\n<|recipient|>clock\n<|content|>{}`,
+    text: '',
+    calls: [part('{"city": 1\n'), whole('{}', 'clock')],
+  },
   { format: 'glm4', what: 'a call', output: `weather\n${PARIS}`, text: '', calls: [whole(PARIS)] },
   { format: 'glm4', what: 'unicode', output: `weather\n${KYOTO}`, text: '', calls: [whole(KYOTO)] },
   { format: 'glm4', what: 'a call cut by length', output: `weather\n${CUT}`, text: '', calls: [part(CUT)] },
@@ -272,5 +374,6 @@ const OTHERS: readonly FamilyCase[] = [
 export const FAMILY_CASES: readonly FamilyCase[] = [
   ...JSON_FAMILIES.flatMap(jsonCases),
   ...TAGGED,
+  ...PYTHONIC,
   ...OTHERS,
 ];

@@ -42,6 +42,15 @@ export const FAMILY_TEMPLATES: Readonly<Record<string, string>> = {
   'functionary_v3.2': turns(
     each(`{{ '>>>' if not loop.first }}{{ call.function.name + '\\n' }}${ARGUMENTS}`),
   ),
+  functionary_v2: turns(
+    each(
+      `{{ '\\n<|from|>assistant\\n<|recipient|>' if not loop.first }}{{ call.function.name + '\\n<|content|>' }}${ARGUMENTS}`,
+    ),
+  ),
+  pythonic: turns(
+    `{{ '[' }}${each(`${NAME}{{ '(' }}{% for key, value in call.function.arguments.items() %}{{ key + '=' }}{{ value | tojson }}{{ ', ' if not loop.last }}{% endfor %}{{ ')' }}{{ ', ' if not loop.last }}`)}{{ ']' }}`,
+    "{{ 'Write [name(key=value)].' if false }}",
+  ),
   glm4: turns(each(`{{ call.function.name + '\\n' }}${ARGUMENTS}`), "{{ '<|observation|>' if false }}"),
   glm45: turns(
     each(
