@@ -1,6 +1,6 @@
 /**
  * Runs tests of CPU kernels as an arm64 processor does, with qemu:
- *   node scripts/test-arm64.mjs [FILTER ...]      default: the tests of all CPU kernels, which take half an hour
+ *   node scripts/test-arm64.mjs [FILTER ...]      default: the tests of all CPU kernels, which take an hour
  * Needs Debian's g++-aarch64-linux-gnu and qemu-user. Node.js for arm64 and the arm64 parts of our packages come from npm, into
  * build/arm64. The tests are those of a checkout: each level of instructions is compared with the reference.
  */
@@ -50,7 +50,10 @@ async function placeSources() {
     recursive: true,
     filter: (path) => !path.startsWith(join(root, 'dist/native')),
   });
-  for (const name of ['src', 'scripts', 'models', 'oracle', 'vitest.config.mjs'])
+  // A link would lead modules to the packages of the checkout.
+  for (const name of ['scripts', 'vitest.config.mjs'])
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  for (const name of ['src', 'models', 'oracle'])
     if (!existsSync(join(folder, name))) symlinkSync(join(root, name), join(folder, name));
   await buildLibrary(join(folder, 'dist/native/libaloft-cpu.so'), {
     compiler: process.env.CXX_LINUX_ARM64_GNU ?? 'aarch64-linux-gnu-g++',

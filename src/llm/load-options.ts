@@ -4,7 +4,7 @@ import type { BatcherOptions } from '../run/batcher/batcher-options.js';
 import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 
 /** Options of an engine that is opened and served. Everything has a default: the engine's own limits, then what suits most. */
-export interface LoadOptions extends Omit<OpenExecutorOptions, 'engineDirectory' | 'rank'> {
+export interface LoadOptions extends Omit<OpenExecutorOptions, 'engineDirectory' | 'rank' | 'onWeightBytes'> {
   /** Tokenizer files; default: those that were copied into the engine. */
   readonly tokenizerDirectory?: string;
   /** Name that clients see; default: the engine's model name. */
