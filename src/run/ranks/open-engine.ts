@@ -20,6 +20,7 @@ export async function openExecutor(options: OpenExecutorOptions): Promise<Execut
     rankUrl: RANK_URL,
     rankOptions: { ...others, useGraphs: profile === undefined && options.useGraphs !== false },
     leaderOptions: options,
+    isProfiled: profile !== undefined,
     ...present({ place }),
   });
   return options.warmup === true ? warmedUp(executor) : executor;
