@@ -42,16 +42,17 @@ for host in "a $a 1" "b $b 2"; do
 done
 
 printf '%s slots=8\n' 10.77.0.1 10.77.0.2 >"$work/hosts"
-# mpirun starts its daemon of the other host by this program, as it does by ssh elsewhere.
+# mpirun of Open MPI 4 and 5 starts its daemon of the other host by this program, as it does by ssh elsewhere.
 cat >"$work/agent" <<END
 #!/bin/sh
 shift
 exec nsenter --target $b --net --uts sh -c "\$*"
 END
 chmod +x "$work/agent"
+export OMPI_MCA_plm_rsh_agent="$work/agent" PRTE_MCA_plm_ssh_agent="$work/agent"
 set +e
 nsenter --target "$a" --net --uts mpirun --allow-run-as-root --hostfile "$work/hosts" \
-  --mca plm_rsh_agent "$work/agent" --mca btl_tcp_if_include 10.77.0.0/24 "$@" &
+  --mca btl_tcp_if_include 10.77.0.0/24 "$@" &
 mpirun=$!
 for signal in INT TERM; do trap 'kill -TERM $mpirun' $signal; done
 while kill -0 "$mpirun" 2>/dev/null; do wait "$mpirun"; status=$?; done

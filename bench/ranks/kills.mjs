@@ -1,6 +1,7 @@
 /**
- * Kills one process of `aloft run` on two CPU ranks at 100 random points of its life, and checks that each command ends
- * within two seconds, with one coded error that names the rank and with no process left.
+ * Kills one process of `aloft run` on two CPU ranks at random points of its life (while it loads, at its first step, in the middle
+ * of its answer, at its end), and a rank of `aloft serve` that runs nothing. Checks that each command ends within two seconds with no
+ * process left, and, unless rank 0 itself was killed, with one coded error that names the rank; and that a server is ready no more.
  *   node scripts/prepare.mjs && node bench/ranks/kills.mjs [--count 100] [--output bench/results/ranks/kills.json]
  */
 import { execFileSync } from 'node:child_process';
@@ -29,7 +30,7 @@ execFileSync(process.execPath, [join(root, 'bin/aloft.js'), 'build', ...model, .
 });
 const times = [];
 const kills = [];
-const endings = { killed: 0, finished: 0, failed: 0 };
+const endings = { coded: 0, withLeader: 0, finished: 0, failed: 0 };
 try {
   for (const kill of randomKills(count, 5)) {
     const ending = await killRank(engine, kill);
@@ -38,10 +39,11 @@ try {
     const late = ending.ms < LIMIT_MS ? undefined : `it takes ${Math.round(ending.ms)} ms`;
     const fault = killFault(kill, ending) ?? late;
     if (ending.status !== 0) times.push(ending.ms);
-    if (fault === undefined) endings[ending.status === 0 ? 'finished' : 'killed']++;
+    if (fault === undefined)
+      endings[ending.status === 0 ? 'finished' : kill.who === 'leader' ? 'withLeader' : 'coded']++;
     else {
       endings.failed++;
-      console.log(`${kill.who} killed after ${kill.afterMs} ms: ${fault}\n${ending.err}`);
+      console.log(`${kill.stage}: ${kill.who} killed after ${kill.afterMs} ms: ${fault}\n${ending.err}`);
     }
   }
 } finally {
@@ -51,7 +53,8 @@ times.sort((a, b) => a - b);
 const at = (share) => Math.round(times[Math.min(times.length - 1, Math.floor(share * times.length))]);
 const summary = { ...endings, medianMs: at(0.5), largestMs: at(1) };
 console.log(
-  `${count} kills: ${endings.killed} coded ends, ${endings.finished} after all was done, ${endings.failed} faults; ` +
+  `${count} kills: ${endings.coded} coded ends, ${endings.withLeader} of rank 0 with all others, ` +
+    `${endings.finished} after all was done, ${endings.failed} faults; ` +
     `until no process was left: median ${summary.medianMs} ms, largest ${summary.largestMs} ms`,
 );
 if (flags.output !== undefined) {

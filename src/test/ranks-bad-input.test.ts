@@ -1,7 +1,7 @@
 /** What users of ranks get wrong: one sentence each, printed by one process. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
@@ -20,9 +20,12 @@ interface Ended {
   readonly err: readonly string[];
 }
 
-function aloft(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+const aloft = (argv: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended> =>
+  run([process.execPath, ALOFT, ...argv], env);
+
+function run([program, ...words]: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [ALOFT, ...argv], { env: { ...process.env, ...env } }, (error, _, err) =>
+    execFile(program!, words, { env: { ...process.env, ...env } }, (error, _, err) =>
       resolve({
         status: error === null ? 0 : Number(error.code),
         err: err.split('\n').filter((line) => line !== '' && !line.startsWith('[Aloft] [I]')),
@@ -90,17 +93,45 @@ test("a launcher's variables that contradict each other", async () => {
   expect(err[0]).toMatch(/RANK to 2 and WORLD_SIZE to 2.*\[USAGE\]$/);
 });
 
-test.skipIf(!existsSync('/usr/bin/mpirun'))(
+const ON_TWO_HOSTS: NodeJS.ProcessEnv = {
+  PMIX_NAMESPACE: `${process.pid}`,
+  OMPI_COMM_WORLD_SIZE: '2',
+  OMPI_COMM_WORLD_RANK: '0',
+  OMPI_COMM_WORLD_LOCAL_SIZE: '1',
+  OMPI_COMM_WORLD_LOCAL_RANK: '0',
+};
+const MPI_LIBRARY = ['x86_64', 'aarch64']
+  .map((name) => `/usr/lib/${name}-linux-gnu/libmpi.so.40`)
+  .find((path) => existsSync(path));
+
+test.skipIf(MPI_LIBRARY === undefined)(
   "several hosts without mpirun's connections [needs Open MPI: apt-get install openmpi-bin]",
   async () => {
-    const job = {
-      PMIX_NAMESPACE: `${process.pid}`,
-      OMPI_COMM_WORLD_SIZE: '2',
-      OMPI_COMM_WORLD_LOCAL_SIZE: '1',
-    };
-    const place = { OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_LOCAL_RANK: '0' };
-    const { status, err } = await aloft(['--version'], { ...job, ...place });
+    const { status, err } = await aloft(['--version'], ON_TWO_HOSTS);
     expect([status, err.length]).toEqual([2, 1]);
     expect(err[0]).toMatch(/^aloft: Open MPI connects 1 processes, and the job has 2;.*\[UNSUPPORTED\]$/);
   },
 );
+
+/** Words before a command that hide the library from it, where there is one. */
+const WITHOUT_MPI =
+  MPI_LIBRARY === undefined
+    ? []
+    : [
+        'unshare',
+        '--mount',
+        'sh',
+        '-c',
+        `mount --bind /dev/null ${realpathSync(MPI_LIBRARY)} && exec "$@"`,
+        'sh',
+      ];
+const canHide =
+  WITHOUT_MPI.length === 0 || spawnSync('unshare', [...WITHOUT_MPI.slice(1), 'true']).status === 0;
+
+test.skipIf(!canHide)('several hosts without Open MPI [needs mount namespaces: run as root]', async () => {
+  const { status, err } = await run([...WITHOUT_MPI, process.execPath, ALOFT, '--version'], ON_TWO_HOSTS);
+  expect([status, err.length]).toEqual([2, 1]);
+  expect(err[0]).toMatch(
+    /^aloft: Ranks on several hosts need Open MPI on each, .* no libmpi\.so\.40; install it.*\[DEVICE_UNAVAILABLE\]$/,
+  );
+});

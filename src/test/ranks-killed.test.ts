@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-test.each(randomKills(20, 5))('the $who is killed $afterMs ms after it started', async (kill) => {
+test.each(randomKills(20, 5))('$stage: the $who is killed after $afterMs ms', async (kill) => {
   const ending = await killRank(engine.directory, kill);
   expect(killFault(kill, ending), ending.err).toBeUndefined();
 });

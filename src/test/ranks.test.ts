@@ -16,9 +16,9 @@ const PROMPTS = ['Once upon a time', 'What is deep learning ?', 'The sun'];
 const engines: TemporaryEngine[] = [];
 afterAll(() => engines.forEach((engine) => engine.dispose()));
 
-async function demoEngine(rankCount: number): Promise<string> {
+async function demoEngine(rankCount: number, more: Readonly<Record<string, string>> = {}): Promise<string> {
   const count = String(rankCount);
-  const engine = await buildTemporaryEngine({ ...BUILD, tp_size: count, world_size: count });
+  const engine = await buildTemporaryEngine({ ...BUILD, ...more, tp_size: count, world_size: count });
   engines.push(engine);
   return engine.directory;
 }
@@ -36,15 +36,24 @@ async function answers(
 
 describe('the demo model', () => {
   test('gives the same greedy text on one, two and four ranks', async () => {
-    const [one, two, four] = await Promise.all([1, 2, 4].map(demoEngine));
+    const [one, two, four] = await Promise.all([1, 2, 4].map((rankCount) => demoEngine(rankCount)));
     const expected = await answers(one!);
     expect(await answers(two!)).toEqual(expected);
     expect(await answers(four!)).toEqual(expected);
     expect(childPids(process.pid)).toEqual([]);
   });
 
+  test.each(['int8', 'fp8'])(
+    'keeps %s KV blocks on two ranks, which give the text of one',
+    async (kvCacheDtype) => {
+      const build = { dtype: 'float16', kv_cache_dtype: kvCacheDtype };
+      const [one, two] = await Promise.all([1, 2].map((rankCount) => demoEngine(rankCount, build)));
+      expect(await answers(two!)).toEqual(await answers(one!));
+    },
+  );
+
   test('holds its answers to a form on two ranks as on one', async () => {
-    const [one, two] = await Promise.all([1, 2].map(demoEngine));
+    const [one, two] = await Promise.all([1, 2].map((rankCount) => demoEngine(rankCount)));
     const constraint = { type: 'regex', pattern: '(?:[a-z]{2,5} ){3}[a-z]{2,5}\\.' } as const;
     const texts = await answers(two!, { constraint });
     for (const text of texts) expect(text).toMatch(/^(?:[a-z]{2,5} ){3}[a-z]{2,5}\.$/);

@@ -51,6 +51,11 @@ export interface Executor {
   readonly deviceName?: string;
   /** Number that says how the last step was launched, equal on all ranks of an engine. Absent where there is one way. */
   readonly launch?: number;
+  /**
+   * Times of the ops of every other rank since they were asked for before, [ops of the plan + 1] f32 each, ms; the last is sampling.
+   * No step may be open. Absent where there is no other rank, or none is profiled.
+   */
+  readonly takeRankTimes?: (opCount: number) => readonly Float32Array[];
   /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
   prepareSteps?(): void;
   /**

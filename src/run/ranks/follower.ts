@@ -4,21 +4,23 @@ import type { JobPlace } from '../../core/job-place.js';
 import { present } from '../../core/present.js';
 import { RankError, RankGroup } from '../../device/cpu/rank-group.js';
 import type { Executor } from '../executor/executor.js';
+import type { RankNumber } from '../executor/opening/prepared-rank.js';
+import { OpTimes } from './op-times.js';
 import { RankReceiver } from './rank-channel.js';
 import { joinRankMemory } from './rank-memory.js';
 import type { LeaderLink, Prepare } from './rank-messages.js';
 import { loadRankModule } from './rank-module.js';
-import { CLOSE, echoOf, followedSlot, isAttached, PREPARE, readStep, STEP } from './step-message.js';
+import { CLOSE, echoOf, followedSlot, isAttached, PREPARE, readStep, STEP, TIMES } from './step-message.js';
 
 async function openFollower(
   prepare: Prepare,
   group: RankGroup,
   link: LeaderLink,
-  place?: JobPlace,
+  more: Pick<RankNumber, 'place' | 'profile'>,
 ): Promise<Executor> {
   const { rank, worldSize, rankUrl, rankOptions } = prepare;
   const module = await loadRankModule(rankUrl);
-  const prepared = await module.prepareRank(rankOptions, { rank, worldSize, ...present({ place }) });
+  const prepared = await module.prepareRank(rankOptions, { rank, worldSize, ...more });
   const answer = link.next();
   const { blockCount, identity } = prepared;
   await link.send({ type: 'prepared', blockCount, ...present({ identity }) });
@@ -31,11 +33,19 @@ async function openFollower(
 const MAX_OPEN_STEPS = 2;
 
 /** Runs steps until rank 0 closes. @throws {AloftError} */
-async function follow(executor: Executor, receiver: RankReceiver, group: RankGroup): Promise<void> {
+async function follow(
+  executor: Executor,
+  receiver: RankReceiver,
+  { group, times }: { readonly group: RankGroup; readonly times: OpTimes },
+): Promise<void> {
   let openCount = 0;
   for (;;) {
     const message = receiver.receive(() => executor.checkDevice?.());
     if (message[0] === PREPARE) executor.prepareSteps?.();
+    if (message[0] === TIMES) {
+      for (; openCount > 0; openCount--) await executor.collect();
+      group.exchange(times.take(message[1]!));
+    }
     if (message[0] !== STEP) receiver.answer([]);
     if (message[0] === CLOSE) return;
     if (message[0] !== STEP) continue;
@@ -64,9 +74,11 @@ export async function runFollower(prepare: Prepare, link: LeaderLink, place?: Jo
     memory.writeReport(rank, reportError(thrown));
     group.fail('RANK_DIED', rank);
   };
+  const times = new OpTimes();
   let executor: Executor;
   try {
-    executor = await openFollower(prepare, group, link, place);
+    const profile = prepare.isProfiled ? times.listener : undefined;
+    executor = await openFollower(prepare, group, link, present({ place, profile }));
     await link.send({ type: 'opened', memory: executor.memory });
   } catch (thrown) {
     // Rank 0 may wait for this one in an exchange, where no message reaches it.
@@ -75,7 +87,7 @@ export async function runFollower(prepare: Prepare, link: LeaderLink, place?: Jo
     return false;
   }
   try {
-    await follow(executor, new RankReceiver(group, memory), group);
+    await follow(executor, new RankReceiver(group, memory), { group, times });
   } catch (thrown) {
     endGroup(thrown);
     return false;

@@ -28,6 +28,7 @@ export async function openExecutor(
     rankUrl: RANK_URL,
     rankOptions: { ...others, useGraphs: profile === undefined && options.useGraphs !== false },
     leaderOptions: { ...options, onWeightBytes: (bytes: number) => onWeightBytes(bytes * worldSize) },
+    isProfiled: profile !== undefined,
     ...present({ place }),
   });
   return options.warmup === true ? warmedUp(executor) : executor;

@@ -20,6 +20,8 @@ export interface RanksRequest {
   /** Compiled module that prepares ranks (see RankModule). */
   readonly rankUrl: string;
   readonly rankOptions: unknown;
+  /** Whether the other ranks measure their ops. Default false. */
+  readonly isProfiled?: boolean;
   /** Options of rank 0, which need not survive a clone. Default: those of all ranks. */
   readonly leaderOptions?: unknown;
   /** Job whose processes are the ranks. Default: this process starts the others. */
@@ -46,7 +48,8 @@ export async function openRanks(request: RanksRequest): Promise<RankExecutor> {
     const { leader, rankMemory } = await openAll(request, memoryPath, processes, (prepared, blockCount) =>
       prepared.open({ blockCount, group, announce: broadcast.announce }),
     );
-    return new RankExecutor({ leader, rankMemory, processes, broadcast, group, memory });
+    const { isProfiled = false } = request;
+    return new RankExecutor({ leader, rankMemory, processes, broadcast, group, memory, isProfiled });
   } catch (fault) {
     const report = fault instanceof RankError ? memory.readReport(fault.rank) : undefined;
     for (const process of processes) process.kill();
@@ -64,8 +67,16 @@ async function openAll(
   processes: readonly RankPeer[],
   openLeader: (prepared: PreparedRank, blockCount: number) => Executor,
 ): Promise<Pick<OpenRanks, 'leader' | 'rankMemory'>> {
-  const { worldSize, rankUrl, rankOptions, leaderOptions = rankOptions, patienceMs } = request;
-  const common = { worldSize, leaderPid: process.pid, memoryPath, rankUrl, rankOptions, patienceMs };
+  const {
+    worldSize,
+    rankUrl,
+    rankOptions,
+    leaderOptions = rankOptions,
+    isProfiled = false,
+    patienceMs,
+  } = request;
+  const leaderPid = process.pid;
+  const common = { worldSize, leaderPid, memoryPath, rankUrl, rankOptions, isProfiled, patienceMs };
   const asked = together(processes, (started) =>
     started.ask({ type: 'prepare', rank: started.rank, ...common }, 'prepared'),
   );

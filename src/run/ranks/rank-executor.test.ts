@@ -71,6 +71,19 @@ describe('ranks of one host', () => {
     },
   );
 
+  test('each rank gives the times of its ops since it was asked before, if they are profiled', async () => {
+    const rankOptions: RandomRankOptions = { limits: LIMITS };
+    const executor = await openRanks({ worldSize: 2, rankUrl: RANK_URL, rankOptions, isProfiled: true });
+    opened.push(executor);
+    const opCount = randomRanks(2)[0]!.plan.ops.length + 1;
+    const take = () => executor.takeRankTimes!(opCount).map((times) => times.filter((ms) => ms > 0).length);
+    expect(take()).toEqual([0]);
+    await greedy(executor, 2);
+    expect(take()[0]).toBeGreaterThan(opCount / 2);
+    expect(take()).toEqual([0]);
+    expect((await openTracked(2)).takeRankTimes).toBeUndefined();
+  });
+
   test('the cache has as many blocks as the smallest rank has room for', async () => {
     const executor = await openTracked(2, { smallRank: 1 });
     expect(executor.limits.blockCount).toBe(LIMITS.blockCount - 1);

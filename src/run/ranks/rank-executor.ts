@@ -28,6 +28,7 @@ export interface OpenRanks {
   readonly broadcast: StepBroadcast;
   readonly group: RankGroup;
   readonly memory: RankMemory;
+  readonly isProfiled: boolean;
 }
 
 /**
@@ -42,6 +43,7 @@ export class RankExecutor implements Executor {
   readonly computeThreadCount?: number;
   readonly deviceName?: string;
   readonly prepareSteps?: () => void;
+  readonly takeRankTimes?: (opCount: number) => readonly Float32Array[];
   readonly #ranks: OpenRanks;
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
   #failure: AloftError | undefined;
@@ -57,6 +59,7 @@ export class RankExecutor implements Executor {
     if (computeThreadCount !== undefined)
       this.computeThreadCount = computeThreadCount * (processes.length + 1);
     if (deviceName !== undefined) this.deviceName = deviceName;
+    if (ranks.isProfiled) this.takeRankTimes = (opCount) => this.#takeRankTimes(opCount);
     if (leader.prepareSteps !== undefined) this.prepareSteps = () => this.#prepareSteps();
     for (const process of processes) {
       process.keepAlive(false);
@@ -126,6 +129,19 @@ export class RankExecutor implements Executor {
     await leader.dispose();
     group.dispose();
     memory.dispose();
+  }
+
+  /** @throws {AloftError} as {@link submit} */
+  #takeRankTimes(opCount: number): readonly Float32Array[] {
+    this.#requireRunning();
+    const { broadcast, group } = this.#ranks;
+    try {
+      broadcast.askTimes(opCount);
+      const [, ...others] = group.exchange(new Uint8Array(4 * opCount));
+      return others.map((bytes) => new Float32Array(bytes.buffer, bytes.byteOffset, opCount));
+    } catch (thrown) {
+      throw this.#end(thrown);
+    }
   }
 
   /** @throws {AloftError} as {@link submit} */

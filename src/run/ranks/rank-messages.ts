@@ -14,6 +14,8 @@ export type ToRank =
       /** Compiled module that prepares ranks (see RankModule). */
       readonly rankUrl: string;
       readonly rankOptions: unknown;
+      /** Whether the rank measures its ops. */
+      readonly isProfiled: boolean;
       readonly patienceMs: number | undefined;
     }
   | { readonly type: 'open'; readonly blockCount: number };

@@ -1,7 +1,7 @@
 import type { SlotState, StepInput } from '../../core/step.js';
 import type { RankGroup } from '../../device/cpu/rank-group.js';
 import type { RankSender } from './rank-channel.js';
-import { attachmentOf, CLOSE, echoOf, PREPARE, type SlotChange, stepParts } from './step-message.js';
+import { attachmentOf, CLOSE, echoOf, PREPARE, type SlotChange, stepParts, TIMES } from './step-message.js';
 
 /** Sends what rank 0 runs to the other ranks. Changes of slots wait for the next step: they matter to nothing before. */
 export class StepBroadcast {
@@ -44,6 +44,11 @@ export class StepBroadcast {
   /** Lets the other ranks prepare steps, while this one does. @throws {AloftError} as {@link announce} */
   prepare(): void {
     this.#sender.send([Int32Array.of(PREPARE)]);
+  }
+
+  /** Lets the other ranks exchange the times of their ops. @throws {AloftError} as {@link announce} */
+  askTimes(opCount: number): void {
+    this.#sender.send([Int32Array.of(TIMES, opCount)]);
   }
 
   /** Lets the other ranks end. @throws {AloftError} as {@link announce} */

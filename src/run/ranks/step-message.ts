@@ -23,10 +23,11 @@ const NONE = -1;
 /** Numbers of a change: slot, tokens of the prompt, last token, two numbers of most likely tokens. */
 const CHANGE_LENGTH = 5;
 
-/** Kinds of messages: a step, the end, the preparation of steps. */
+/** Kinds of messages: a step, the end, the preparation of steps, the question for times of ops, whose number follows. */
 export const STEP = 1;
 export const CLOSE = 2;
 export const PREPARE = 3;
+export const TIMES = 4;
 
 /** Numbers before the lists: kind, step id, tokens, rows, logits, table width, changes, three counts of block moves. */
 const HEADER_LENGTH = 10;

@@ -18,6 +18,7 @@ import {
   summaryTable,
 } from '../profile/profile-report.js';
 import { type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
+import { summariseRanks } from '../profile/rank-summary.js';
 import { readEarlier } from '../report/earlier-result.js';
 import { htmlReport } from '../report/html.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
@@ -70,7 +71,8 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
     const phases: ProfiledPhase[] = [];
     for (const [index, one] of cases.entries()) {
       progress.update(index, caseName(one));
-      const steps = await profileSteps({ executor: engine.executor, takeCalls }, one);
+      const opCount = engine.model.plan.ops.length;
+      const steps = await profileSteps({ executor: engine.executor, takeCalls, opCount }, one);
       const own = phasesOf(one, steps, engine);
       progress.clear();
       terminal.out(`\n${[caseName(one), ...own.map(summaryTable)].join('\n\n')}\n`);
@@ -140,6 +142,7 @@ function phasesOf(
         stepCount: own.length,
         stepMs: own.reduce((sum, { deviceMs }) => sum + deviceMs, 0),
         ops: summarise(own, model, rates),
+        ranks: summariseRanks(own, model.plan),
       },
     ];
   });

@@ -6,6 +6,7 @@ import { knownFacts, machineFacts } from '../report/facts.js';
 import type { BarChart, Cell, Report, Table } from '../report/report.js';
 import { formatTable } from '../cli/terminal.js';
 import type { OpSummary } from './op-summary.js';
+import type { RankSummary } from './rank-summary.js';
 
 /** One phase of one case. All sums are over `stepCount` steps. */
 export interface ProfiledPhase {
@@ -15,6 +16,8 @@ export interface ProfiledPhase {
   readonly stepCount: number;
   readonly stepMs: number;
   readonly ops: readonly OpSummary[];
+  /** Of several ranks, each one's; else none. */
+  readonly ranks: readonly RankSummary[];
 }
 
 export interface ProfileResult {
@@ -35,7 +38,7 @@ export function plainResult(result: ProfileResult): object {
 }
 
 /** Times are of a step. What the device spent between calls is a row of its own. */
-export function summaryTable({ phase, stepCount, stepMs, ops }: ProfiledPhase): string {
+export function summaryTable({ phase, stepCount, stepMs, ops, ranks }: ProfiledPhase): string {
   const callMs = ops.reduce((sum, { ms }) => sum + ms, 0);
   const ofStep = (ms: number): readonly string[] => [
     (ms / stepCount).toFixed(3),
@@ -65,7 +68,18 @@ export function summaryTable({ phase, stepCount, stepMs, ops }: ProfiledPhase): 
   return [
     `${phase}: ${(stepMs / stepCount).toFixed(3)} ms a step, mean of ${stepCount}`,
     formatTable([header, ...rows, ['between calls', '', ...ofStep(stepMs - callMs)], total]),
+    ...(ranks.length === 0 ? [] : ['', rankTable(ranks, stepCount)]),
   ].join('\n');
+}
+
+/** Exchanges are waits, too: the rank that computes longest exchanges shortest. */
+function rankTable(ranks: readonly RankSummary[], stepCount: number): string {
+  const rows = ranks.map(({ rank, computeMs, exchangeMs }) => [
+    String(rank),
+    (computeMs / stepCount).toFixed(3),
+    (exchangeMs / stepCount).toFixed(3),
+  ]);
+  return formatTable([['rank', 'computes, ms', 'exchanges, ms'], ...rows]);
 }
 
 const EARLIER_OP = Type.Object({ name: Type.String(), ms: Type.Number() });
@@ -99,7 +113,10 @@ export function profilePage(
       ...(earlier === undefined ? [] : [machineFacts('Earlier run', earlier.machine)]),
     ],
     charts: phases.map(barsOf),
-    tables: phases.map((phase) => tableOf(phase, earlier)),
+    tables: phases.flatMap((phase) => [
+      tableOf(phase, earlier),
+      ...(phase.ranks.length === 0 ? [] : [ranksOf(phase)]),
+    ]),
   };
 }
 
@@ -147,6 +164,19 @@ function tableOf(phase: ProfiledPhase, earlier: EarlierProfile | undefined): Tab
       (100 * limitMs) / ms,
       [...kernels].join(' + '),
       ...compared(name, ms / stepCount),
+    ]),
+  };
+}
+
+function ranksOf(phase: ProfiledPhase): Table {
+  const { ranks, stepCount } = phase;
+  return {
+    caption: `${titleOf(phase)}, by rank`,
+    columns: ['rank', 'computes, ms', 'exchanges, ms'],
+    rows: ranks.map(({ rank, computeMs, exchangeMs }): Cell[] => [
+      rank,
+      computeMs / stepCount,
+      exchangeMs / stepCount,
     ]),
   };
 }

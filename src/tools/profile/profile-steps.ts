@@ -15,6 +15,8 @@ export interface ProfiledStep {
   readonly submittedMs: number;
   readonly deviceMs: number;
   readonly calls: readonly TimedCall[];
+  /** Times of the other ranks' ops, in order; see {@link Executor.takeRankTimes}. */
+  readonly others: readonly Float32Array[];
 }
 
 /** The executor, and the calls of the step that it ran last. */
@@ -22,6 +24,8 @@ export interface ProfileSubject {
   readonly executor: Executor;
   /** Hands over the calls heard since it was asked before. */
   readonly takeCalls: () => readonly TimedCall[];
+  /** Ops of the plan. */
+  readonly opCount: number;
 }
 
 /** Rows of each step, in the order in which they run. Prompts are cut into steps of at most `maxStepTokens`. */
@@ -52,7 +56,8 @@ export async function profileSteps(subject: ProfileSubject, work: SweepCase): Pr
     const submittedMs = performance.now();
     executor.submit(step);
     const { deviceMs } = await executor.collect();
-    return { phase, step, submittedMs, deviceMs, calls: subject.takeCalls() };
+    const others = executor.takeRankTimes?.(subject.opCount + 1) ?? [];
+    return { phase, step, submittedMs, deviceMs, calls: subject.takeCalls(), others };
   };
   // The first steps load code and touch weights; nobody wants to know their times.
   for (const rows of batch.prefill) await run('prefill', rows);

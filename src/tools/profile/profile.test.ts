@@ -6,6 +6,7 @@ import type { CostModel } from '../../run/executor/profile/op-cost.js';
 import { benchmarkPlan } from '../../builder/testing/benchmark-plans.js';
 import { chromeTrace } from './chrome-trace.js';
 import { opName, summarise } from './op-summary.js';
+import { summariseRanks } from './rank-summary.js';
 import { summaryTable } from './profile-report.js';
 import type { ProfiledStep } from './profile-steps.js';
 
@@ -20,6 +21,7 @@ const profiled = (submittedMs: number): ProfiledStep => ({
   step,
   submittedMs,
   deviceMs: 2,
+  others: [],
   calls: [
     ...down.map((opIndex, i) => ({ opIndex, kernel: 'ring', startMs: i * 0.03, ms: 0.02 })),
     { opIndex: plan.ops.length, kernel: 'sample', startMs: 1.5, ms: 0.1 },
@@ -36,13 +38,36 @@ test('layers are summed, and rates and shares follow from bytes and time', () =>
   ]);
   expect(ops[0]!.ms).toBeCloseTo(64 * 0.02, 9);
   expect(ops[0]!.limitMs / ops[0]!.ms).toBeCloseTo(0.5, 2);
-  const table = summaryTable({ caseName: 'one', phase: 'decode', stepCount: 2, stepMs: 4, ops });
+  const table = summaryTable({ caseName: 'one', phase: 'decode', stepCount: 2, stepMs: 4, ops, ranks: [] });
   expect(table).toMatch(/^decode: 2\.000 ms a step, mean of 2$/m);
   expect(table).toMatch(
     /^linear mlp\.proj 4096x11008 int8 +32 +0\.640 +32\.0% +1444\.\d\d +225\d\.\d +4\.\d+ +50% +ring$/m,
   );
   expect(table).toMatch(/^between calls +1\.260 +63\.0%$/m);
   expect(table).toMatch(/^whole step +2\.000 +100\.0% +16%$/m);
+});
+
+test('ranks are compared by what they compute and by what they exchange', () => {
+  const ranks = { rank: 0, worldSize: 2 };
+  const ofTwo = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8', ranks });
+  const kinds = ofTwo.ops.map(({ kind }) => kind);
+  const [sum, linear] = [kinds.indexOf('allReduce'), kinds.indexOf('linear')];
+  const other = new Float32Array(kinds.length + 1);
+  other.set([0.5], sum);
+  other.set([2], linear);
+  other.set([0.25], kinds.length);
+  const calls = [
+    { opIndex: linear, kernel: 'k', startMs: 0, ms: 1 },
+    { opIndex: sum, kernel: 'k', startMs: 1, ms: 1.5 },
+  ];
+  const both = [0, 3].map((submittedMs) => ({ ...profiled(submittedMs), calls, others: [other] }));
+  expect(summariseRanks(both, ofTwo)).toEqual([
+    { rank: 0, computeMs: 2, exchangeMs: 3 },
+    { rank: 1, computeMs: 4.5, exchangeMs: 1 },
+  ]);
+  const phase = { caseName: 'one', phase: 'decode', stepCount: 2, stepMs: 4, ops: [] } as const;
+  expect(summaryTable({ ...phase, ranks: summariseRanks(both, ofTwo) })).toMatch(/^1 +2\.250 +0\.500$/m);
+  expect(summariseRanks([profiled(0)], plan)).toEqual([]);
 });
 
 test('what computes more than it reads is held against the peak', () => {

@@ -3,6 +3,7 @@ import type { JobPlace } from '../../../core/job-place.js';
 import type { StepInput } from '../../../core/step.js';
 import type { RankGroup } from '../../../device/cpu/rank-group.js';
 import type { Executor } from '../executor.js';
+import type { CallListener } from './timed-call.js';
 
 /** Agreement of the ranks of an engine, and a rank's connection to the others. */
 export interface RankAgreement {
@@ -34,6 +35,8 @@ export interface RankNumber {
   readonly worldSize: number;
   /** Place in the job of a launcher. Absent: rank 0 started all ranks, on its own host. */
   readonly place?: JobPlace;
+  /** Receives every call of a step. */
+  readonly profile?: CallListener;
 }
 
 /** A module that prepares ranks; the processes of ranks load it by URL. */

@@ -23,7 +23,7 @@ export interface RandomRankOptions {
 
 export async function prepareRank(
   { limits, fault, smallRank, oddRank, failingRank }: RandomRankOptions,
-  { rank, worldSize }: RankNumber,
+  { rank, worldSize, profile }: RankNumber,
 ): Promise<PreparedRank> {
   if (rank === failingRank) throw new Error(`rank ${rank} was asked to fail`);
   const { plan, weight } = randomRanks(worldSize)[rank]!;
@@ -39,7 +39,7 @@ export async function prepareRank(
         plan,
         pool,
         ...packed,
-        ...present({ collectives: group && new SharedCollectives(group), announce }),
+        ...present({ collectives: group && new SharedCollectives(group), announce, profile }),
         limits: { ...limits, blockCount },
         kvDtype: 'f32',
         onDispose: () => packed.dispose(),

@@ -102,6 +102,7 @@ export const PROFILE_RESULT: ProfileResult = {
       phase: 'decode',
       stepCount: 2,
       stepMs: 4,
+      ranks: [],
       ops: [
         {
           name: 'linear mlp.proj 256x688 f16',
