@@ -53,6 +53,8 @@ export interface WideKind<Name extends string> {
   /** Bytes of a number of x. */
   readonly inputBytes: 1 | 2;
   readonly inputCodes?: InputCodes;
+  /** Whether the products of a stage are a sum of their own (wide-promoted.cuh). */
+  readonly promotes: boolean;
   readonly shapes: readonly TriedShape[];
   /** Clock cycles on an H200. */
   readonly cycles: WideCycles;
@@ -201,6 +203,14 @@ export function wideStages(
   return Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixed) / stage));
 }
 
+/** Groups of tokens by 16 rows that a warp has sums of: those of a stage are of 16 groups of tokens at most. */
+function sumGroups(
+  { promotes }: Pick<WideKind<string>, 'promotes'>,
+  { tokenGroups, tilesPerWarp }: WideShape,
+): number {
+  return tokenGroups * tilesPerWarp + (promotes ? tokenGroups / ceilDiv(tokenGroups, 16) : 0);
+}
+
 /** Box of the tiles' map: a stage's weights come in one copy, or in one of gate and one of up. */
 const tileBox = (shape: WideShape, tile: TileSize, epilogue: Epilogue): TileBox => ({
   across: tilesAcross(shape, tile),
@@ -237,8 +247,8 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
     },
     launch(config, problem, operands, sink) {
       kind.prepare?.(problem, operands, sink);
-      const { tokenGroups, tilesPerWarp, warpgroups, clusterBlocks } = config;
-      const isFillingWarpgroup = tokenGroups * tilesPerWarp * warpgroups > MAX_EVEN_GROUPS;
+      const { warpgroups, clusterBlocks } = config;
+      const isFillingWarpgroup = sumGroups(kind, config) * warpgroups > MAX_EVEN_GROUPS;
       const { format } = problem;
       const { stage, fixed } = wideBytes(kind.inputBytes, config, storedWeights(format));
       const stageCount = wideStages(kind, config, format);

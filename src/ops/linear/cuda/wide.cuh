@@ -55,7 +55,8 @@ struct Wide {
   static_assert(TOKEN_GROUPS % CLUSTER_BLOCKS == 0, "slices must be equal");
   static_assert(BOXES * TILES_PER_WARP % 2 == 0, "fragments take turns");
   // More sums than an even share of the registers holds: the filling warp becomes a warpgroup that gives its own away.
-  static constexpr bool TAKES_REGISTERS = TOKEN_GROUPS * TILES_PER_WARP * WARPGROUPS > 40;
+  static constexpr int STAGE_SUMS = P::PROMOTES ? TOKEN_GROUPS / ((TOKEN_GROUPS + 15) / 16) : 0;  // wide-promoted.cuh
+  static constexpr bool TAKES_REGISTERS = (TOKEN_GROUPS * TILES_PER_WARP + STAGE_SUMS) * WARPGROUPS > 40;
   static constexpr int THREADS = CONSUMERS * 32 + (TAKES_REGISTERS ? 128 : 32);
   static constexpr int FEW_REGISTERS = 40, EVEN_REGISTERS = 65536 / THREADS / 8 * 8;
   static constexpr int MANY_REGISTERS = (EVEN_REGISTERS * THREADS - FEW_REGISTERS * 128) / (CONSUMERS * 32) / 8 * 8;

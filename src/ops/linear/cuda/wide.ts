@@ -35,6 +35,7 @@ export const WIDE: WideKind<'wide'> = {
   takes: () => true,
   mostOtherRows: MAX_RING_ROWS,
   inputBytes: 2,
+  promotes: false,
   shapes: SHAPES,
   // Fitted to 11 numbers of rows by LLaMA-2-7B's four shapes on an H200: the estimate is 6% off, and what it chooses takes 0.5%
   // more time than the best, on average. The tensor cores' rate is 2 cycles a product. Fragments of int4

@@ -31,7 +31,7 @@ const SHAPES: readonly TriedShape[] = [
   [32, 1, 2, 2, 2, 129, Infinity],
 ];
 
-/** The same for fp8, whose sums of a stage take registers beside all others (wide-promoted.cuh): those that have enough. */
+/** The same for fp8, whose sums of a stage take registers beside all others (wide-promoted.cuh): those that nvcc gives enough. */
 const FP8_SHAPES: readonly TriedShape[] = [
   [8, 1, 1, 4, 2, 65, 256],
   [8, 1, 2, 4, 1, 65, 256],
@@ -40,7 +40,6 @@ const FP8_SHAPES: readonly TriedShape[] = [
   [16, 1, 2, 2, 1, 65, 1024],
   [16, 1, 2, 2, 2, 65, 1024],
   [16, 2, 2, 2, 1, 129, Infinity],
-  [16, 2, 2, 2, 2, 129, Infinity],
   [24, 1, 2, 2, 1, 129, Infinity],
   [24, 1, 2, 2, 2, 129, Infinity],
   [32, 1, 2, 2, 1, 129, Infinity],
@@ -95,6 +94,7 @@ const FRAGMENT_CYCLES = 76;
 export const WIDE8: WideKind<'wide8'> = {
   ...roundedInputs('int8'),
   name: 'wide8',
+  promotes: false,
   shapes: SHAPES,
   reads: new Set(['int8']),
   cycles: { ...CYCLES, fragments: { int8: FRAGMENT_CYCLES } },
@@ -104,6 +104,7 @@ export const WIDE8: WideKind<'wide8'> = {
 export const WIDEF8: WideKind<'widef8'> = {
   ...roundedInputs('e4m3'),
   name: 'widef8',
+  promotes: true,
   shapes: FP8_SHAPES,
   reads: new Set(['fp8']),
   cycles: { ...CYCLES, fragments: { fp8: FRAGMENT_CYCLES } },
