@@ -89,7 +89,7 @@ export class MessagesStreamWriter implements ConversationWriter {
   }
 
   #started(inputTokens: number): string {
-    // How much of the prompt is kept is known at the end; clients add these up from here on.
+    // The part of the prompt that is kept is known at the end; clients add these up from here on.
     const cached = { cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
     const usage = { input_tokens: inputTokens, ...cached, output_tokens: 0 };
     const begun = { ...message(this.#head, []), stop_reason: null, stop_sequence: null, usage };

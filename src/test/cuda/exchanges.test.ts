@@ -18,7 +18,7 @@ function runRanks(works: readonly ExchangeWork[], options: ExchangeRun = {}): Pr
 const same = (rankCount: number, work: ExchangeWork): ExchangeWork[] =>
   Array<ExchangeWork>(rankCount).fill(work);
 
-/** What ranks must keep wherever they run. */
+/** Tests of what ranks must keep wherever they run. */
 function describeExchanges(name: string, options: ExchangeRun, rankCounts: readonly number[]): void {
   describeCollectives(name, {
     rankCounts,

@@ -16,7 +16,7 @@ export interface ProfiledPhase {
   readonly stepCount: number;
   readonly stepMs: number;
   readonly ops: readonly OpSummary[];
-  /** Of several ranks, each one's; else none. */
+  /** Those of each rank where there are several; else none. */
   readonly ranks: readonly RankSummary[];
 }
 
