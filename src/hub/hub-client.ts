@@ -1,4 +1,5 @@
-/** Requests to a hub: commits, listings, parts of files, and refusals as coded errors. */
+/** Requests to a hub: its own client's listings, downloads of parts of files, and refusals as coded errors. */
+import type { ListFileEntry } from '@huggingface/hub';
 import { AloftError } from '../core/errors.js';
 import { type HubSettings } from './hub-settings.js';
 import { PassingFault, patiently } from './passing-fault.js';
@@ -9,17 +10,6 @@ import type { RemoteFile } from './remote-file.js';
 export interface RemoteModel {
   readonly commit: string;
   readonly files: readonly RemoteFile[];
-}
-
-/** An entry of a listing, as a hub should write it. */
-interface ListedEntry {
-  readonly type: string;
-  readonly path: string;
-  readonly size: number;
-  /** Git's checksum of the file, or of what stands for it. */
-  readonly oid: string;
-  /** Size and SHA-256 of a file that is stored outside of git. */
-  readonly lfs?: { readonly oid: string; readonly size: number };
 }
 
 const MAX_FAILURES = 3;
@@ -36,43 +26,38 @@ export class HubClient {
 
   /** Commit of a revision, and the files there. @throws {AloftError} HUB_*, CHECKPOINT_NOT_FOUND */
   async model(repository: string, revision: string): Promise<RemoteModel> {
-    const patience = {
-      maxFailures: MAX_FAILURES,
-      delayMs: this.settings.retryDelayMs,
-      signal: this.#signal,
-    };
+    const hub = await import('@huggingface/hub');
+    const { endpoint: hubUrl, retryDelayMs: delayMs } = this.settings;
+    const request = (url: Parameters<typeof fetch>[0], options?: RequestInit): Promise<Response> =>
+      this.#request(urlOf(url), new Headers(options?.headers), { repository, revision });
+    const patience = { maxFailures: MAX_FAILURES, delayMs, signal: this.#signal };
     return patiently(async () => {
       try {
-        const commit = await this.#commit(repository, revision);
-        return { commit, files: await this.#listing(repository, commit) };
+        const { sha: commit } = await hub.modelInfo({
+          name: repository,
+          revision,
+          hubUrl,
+          fetch: request,
+          additionalFields: ['sha'],
+        });
+        if (!/^[0-9a-f]{40}$/.test(commit)) throw this.#noHub();
+        const files: RemoteFile[] = [];
+        const listing = hub.listFiles({
+          repo: repository,
+          revision: commit,
+          hubUrl,
+          recursive: true,
+          fetch: request,
+        });
+        for await (const entry of listing) {
+          if (entry.type === 'file') files.push(this.#remoteFile(entry));
+        }
+        return { commit, files };
       } catch (fault) {
         if (fault instanceof AloftError || this.#signal.aborted) throw fault;
         throw this.#noHub(fault);
       }
     }, patience);
-  }
-
-  async #commit(repository: string, revision: string): Promise<string> {
-    const url = `${this.settings.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
-    const response = await this.#request(url, new Headers(), { repository, revision });
-    const { sha } = (await response.json()) as { readonly sha?: unknown };
-    if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw this.#noHub();
-    return sha;
-  }
-
-  /** All files at a commit. A listing has pages, each with the address of the next in its Link header. */
-  async #listing(repository: string, commit: string): Promise<RemoteFile[]> {
-    const files: RemoteFile[] = [];
-    let url: string | undefined =
-      `${this.settings.endpoint}/api/models/${repository}/tree/${commit}?recursive=true`;
-    while (url !== undefined) {
-      const response = await this.#request(url, new Headers(), { repository, revision: commit });
-      for (const entry of (await response.json()) as readonly ListedEntry[]) {
-        if (entry.type === 'file') files.push(this.#remoteFile(entry));
-      }
-      url = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
-    }
-    return files;
   }
 
   /** The bytes of a file from `start` on: status 206, or 200 with all bytes from a hub that cannot skip some. @throws {AloftError} */
@@ -123,7 +108,7 @@ export class HubClient {
     }
   }
 
-  #remoteFile({ path, size, oid, lfs }: ListedEntry): RemoteFile {
+  #remoteFile({ path, size, oid, lfs }: ListFileEntry): RemoteFile {
     const [type, hex = ''] = lfs === undefined ? (['git', oid] as const) : (['sha256', lfs.oid] as const);
     const bytes = lfs?.size ?? size;
     const isChecksum = type === 'git' ? /^[0-9a-f]{40}$/ : /^[0-9a-f]{64}$/;
@@ -152,4 +137,8 @@ export function reasonOf(fault: unknown): string {
   const { cause } = fault;
   if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
   return cause instanceof Error && cause.message !== '' ? cause.message : fault.message;
+}
+
+function urlOf(input: Parameters<typeof fetch>[0]): string {
+  return typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
 }

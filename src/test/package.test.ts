@@ -7,8 +7,8 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Bounds of the package, a few percent above its present size: the weights of the demo model are half of it. */
-const MAX_UNPACKED_BYTES = 19.8e6;
-const MAX_FILES = 2200;
+const MAX_UNPACKED_BYTES = 20e6;
+const MAX_FILES = 2350;
 
 interface Packed {
   readonly unpackedSize: number;
