@@ -34,7 +34,7 @@ const endings = { coded: 0, withLeader: 0, finished: 0, failed: 0 };
 try {
   for (const kill of randomKills(count, 5)) {
     const ending = await killRank(engine, kill);
-    const code = /\[([A-Z_]+)\]/.exec(ending.err)?.[1] ?? null;
+    const code = /[[(](RANK_[A-Z]+|MODEL_UNAVAILABLE)[\])]/.exec(ending.err)?.[1] ?? null;
     kills.push({ ...kill, status: ending.status, code, endedAfterMs: Math.round(ending.ms) });
     const late = ending.ms < LIMIT_MS ? undefined : `it takes ${Math.round(ending.ms)} ms`;
     const fault = killFault(kill, ending) ?? late;

@@ -6,9 +6,8 @@ import { seededRandom } from '../core/random.js';
 import { childPids, isRunning } from './processes.js';
 
 const ALOFT = fileURLToPath(new URL('../../bin/aloft.js', import.meta.url));
-const RUN_FLAGS = '--input-text Once --max-output-len 480 --ignore-eos --temperature 0 --threads 1'.split(
-  ' ',
-);
+const RUN_FLAGS =
+  '--input-text Once --streaming --max-output-len 480 --ignore-eos --temperature 0 --threads 1'.split(' ');
 
 /**
  * Points of a command's life, by what it has shown: the other rank's process, the beginning of its output, its first text, the

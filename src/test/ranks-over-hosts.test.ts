@@ -1,5 +1,6 @@
 /** Ranks on two hosts: what holds on one, and what ends the group. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
@@ -68,7 +69,7 @@ describe.skipIf(!hasTwoHosts())(`two hosts ${HOSTS_NEED}`, () => {
   describe('end with one coded error', () => {
     /** Does something to a command in the middle of its answer. @returns its errors */
     async function errorsAfter(action: (job: HostsJob) => void): Promise<string[]> {
-      const job = aloftOnHosts(2, ...greedy(await demoEngine(2), 480));
+      const job = aloftOnHosts(2, ...greedy(await demoEngine(2), 480), '--streaming');
       await job.printed('little town');
       action(job);
       await expect.poll(() => job.processes()).toEqual([]);
@@ -115,8 +116,34 @@ describe.skipIf(!hasTwoHosts())(`two hosts ${HOSTS_NEED}`, () => {
     });
   });
 
+  test('serve, and fail open requests with the code of a rank that is killed', async () => {
+    const directory = await demoEngine(2);
+    const ports = ['--http-port', '18000', '--grpc-port', '18001', '--metrics-port', '18002']; // of a network of its own
+    const job = aloftOnHosts(2, 'serve', '--engine-dir', directory, '--threads', '1', ...ports);
+    await job.printed('Ready: model');
+    const pidOf = (rank: number) => job.processes().find((one) => one.rank === rank && !one.isBridge)!.pid;
+    const onHostA = async (request: string): Promise<string> => {
+      const print = `fetch(${request}).then(async (r) => console.log(r.status, await r.text()))`;
+      const words = ['-t', `${pidOf(0)}`, '-n', process.execPath, '-e', print];
+      return (await promisify(execFile)('nsenter', words)).stdout;
+    };
+    const generate = (members: object): Promise<string> => {
+      const body = JSON.stringify(JSON.stringify({ text_input: 'Once', top_k: 1, ...members }));
+      const url = 'http://127.0.0.1:18000/v2/models/ensemble/generate';
+      return onHostA(`'${url}', { method: 'POST', body: ${body} }`);
+    };
+    const metrics = () => onHostA("'http://127.0.0.1:18002/metrics'");
+    expect(await generate({ max_tokens: 12 })).toMatch(/^200 .*Once upon a time, in a little town/);
+    const open = generate({ max_tokens: 480, end_id: -1 });
+    await expect.poll(metrics).toMatch(/^aloft_running_requests\{.*\} 1$/m);
+    process.kill(pidOf(1), 'SIGKILL');
+    expect(await open).toMatch(/^503 .*Rank 1 of 2 \(process \d+ on host-b\) has ended/);
+    await expect.poll(() => job.processes()).toEqual([]);
+    expect((await job.ended).err).toMatch(/has stopped \(RANK_DIED\): Rank 1 of 2/);
+  });
+
   test('are left by all processes when rank 0 is killed', async () => {
-    const job = aloftOnHosts(2, ...greedy(await demoEngine(2), 480));
+    const job = aloftOnHosts(2, ...greedy(await demoEngine(2), 480), '--streaming');
     await job.printed('little town');
     process.kill(job.processes().find((one) => one.rank === 0 && !one.isBridge)!.pid, 'SIGKILL');
     await expect.poll(() => job.processes()).toEqual([]);

@@ -37,7 +37,8 @@ export class HostsJob {
   readonly ended: Promise<EndedJob>;
   readonly #child: ChildProcess;
   readonly #mark = `${process.pid}-${performance.now()}`;
-  readonly #listeners: ((out: string) => void)[] = [];
+  readonly #listeners: (() => void)[] = [];
+  #out = '';
   #err = '';
 
   /** @param words for mpirun, without quotes or blanks in any of them */
@@ -46,15 +47,17 @@ export class HostsJob {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    let out = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-      for (const listener of this.#listeners) listener(out);
-    });
-    child.stderr.on('data', (chunk: Buffer) => (this.#err += chunk.toString()));
+    child.stdout.on('data', (chunk: Buffer) => this.#take({ out: chunk.toString() }));
+    child.stderr.on('data', (chunk: Buffer) => this.#take({ err: chunk.toString() }));
     this.ended = new Promise((resolve) =>
-      child.once('close', (status) => resolve({ status, out, err: this.#err })),
+      child.once('close', (status) => resolve({ status, out: this.#out, err: this.#err })),
     );
+  }
+
+  #take({ out = '', err = '' }: { readonly out?: string; readonly err?: string }): void {
+    this.#out += out;
+    this.#err += err;
+    for (const listener of this.#listeners) listener();
   }
 
   /** Everything so far that is no output. */
@@ -64,7 +67,9 @@ export class HostsJob {
 
   /** Resolves when the command has printed some text. */
   printed(text: string): Promise<void> {
-    return new Promise((resolve) => this.#listeners.push((out) => out.includes(text) && resolve()));
+    return new Promise((resolve) =>
+      this.#listeners.push(() => (this.#out.includes(text) || this.#err.includes(text)) && resolve()),
+    );
   }
 
   /** Ranks and bridges that run. */

@@ -25,6 +25,8 @@ const MAX_LOOK_MS = 500;
 const EAGER_MS = 20;
 /** Pause between polls where ranks need all cores, us. */
 const SHARED_CORE_PAUSE_US = 50;
+/** Time that an engine's memory is looked at after its last connection has ended, ms. */
+const LINGER_MS = 1000;
 /** Time for the last messages to leave, ms. */
 const FLUSH_MS = 500;
 
@@ -49,6 +51,8 @@ export class HostBridge implements BridgeSession {
   #quietMs = 0;
   #lastLookMs = performance.now();
   #session: Session | undefined;
+  /** Set when the session has no connections any more. */
+  #lingering: NodeJS.Timeout | undefined;
   #sessionCount = 0;
   #lastNewsMs = 0;
   #isOver = false;
@@ -104,20 +108,24 @@ export class HostBridge implements BridgeSession {
   }
 
   begin(session: number, path: string): { readonly session: number; readonly memoryPath: string } {
+    if (this.#lingering !== undefined) this.#dispose();
     if (this.#session === undefined) this.#open(this.#isHead ? ++this.#sessionCount : session, path);
     const { number, memory } = this.#session!;
     return { session: number, memoryPath: `/proc/${process.pid}/fd/${memory.descriptor}` };
   }
 
   end(): void {
-    const { memory, group, mirror } = this.#session ?? {};
-    // The connection of a rank may end before this process has looked at the rank.
-    mirror?.check();
-    mirror?.sendNews();
+    // The connections of a process that was killed end before the process does, and the failure is still to come.
+    this.#lingering = setTimeout(() => this.#dispose(), LINGER_MS).unref();
+  }
+
+  #dispose(): void {
+    clearTimeout(this.#lingering);
+    this.#lingering = undefined;
+    const { memory, group } = this.#session ?? {};
     this.#session = undefined;
     group?.dispose();
     memory?.dispose();
-    this.#pids.clear();
   }
 
   #open(number: number, path: string): void {
