@@ -1,5 +1,5 @@
 import type { Automaton } from '../automaton/automaton.js';
-import { NOTHING, type Term } from '../automaton/terms.js';
+import { NOTHING, type Term, UNKNOWN } from '../automaton/terms.js';
 import { type ByteRanges, utf8Ranges } from '../automaton/utf8-ranges.js';
 import { type CodePoints, pairsOf } from '../code-points.js';
 
@@ -74,13 +74,22 @@ export class FreeRuns {
       let front = new Set([state]);
       for (const [first, last] of ranges) {
         const reached = new Set<Term>();
-        for (const at of front)
-          for (let byte = first; byte <= last; byte++) reached.add(this.#automaton.next(at, byte));
+        for (const at of front) this.#addNext(at, [first, last], reached);
         hasDead = reached.delete(NOTHING) || hasDead;
         front = reached;
       }
       for (const term of front) next.add(term);
     }
     return { next: [...next], hasDead };
+  }
+
+  /** Neighbouring bytes mostly lead to one state. */
+  #addNext(state: Term, [first, last]: readonly [number, number], reached: Set<Term>): void {
+    let before: Term = UNKNOWN;
+    for (let byte = first; byte <= last; byte++) {
+      const next = this.#automaton.next(state, byte);
+      if (next !== before) reached.add(next);
+      before = next;
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
 import type { ByteSet } from './byte-set.js';
 import { type FreeRun, FreeRuns } from './free-run.js';
-import { IdList, setBits } from './id-list.js';
+import { TokenSet } from './token-set.js';
 import type { TriePlace } from './token-trie.js';
 import { type TokenView, TokenViews } from './token-views.js';
 import { TrieWalk } from './trie-walk.js';
@@ -52,7 +52,7 @@ export class Contents {
   readonly #known = new Map<string, Map<number, LexemeTokens>>();
   readonly #runs: readonly FreeRuns[];
   readonly #walk: TrieWalk;
-  readonly #ids = new IdList();
+  readonly #found: TokenSet;
   #keptBytes = 0;
 
   constructor(tokens: TokenVocabulary) {
@@ -61,6 +61,7 @@ export class Contents {
     this.first = tokens.first && this.views.of(tokens.first.trie, 0);
     this.#runs = tokens.classes.map(({ characters }) => new FreeRuns(this.automaton, characters));
     this.#walk = new TrieWalk(this.automaton, tokens);
+    this.#found = new TokenSet(Math.ceil(tokens.vocabulary / 32));
   }
 
   /** Lexemes whose tokens were found, by what is left of the tokens. */
@@ -97,10 +98,10 @@ export class Contents {
     this.automaton.allow(GRAMMAR_LIMITS.maskWork);
     const ends: TriePlace[] | undefined = follow && [];
     const { free, others } = this.#walksOf(view, lexeme);
-    const ids = this.#ids.cleared();
-    for (const { place, state: start } of others) this.#walk.from(place, start, ids, ends);
+    const found = this.#found.cleared();
+    for (const { place, state: start } of others) this.#walk.from(place, start, found, ends);
     const followed = ends?.filter((place) => follow!.goesOnFrom(place)) ?? [];
-    return { ...this.#inside(free, ids.taken), beyond: this.views.joined(followed) };
+    return { ...this.#inside(free), beyond: this.views.joined(followed) };
   }
 
   /** The bits of tokens of which any can follow, and where to walk for the others. */
@@ -109,14 +110,12 @@ export class Contents {
     return (view === this.all && this.#withoutFree(lexeme)) || all;
   }
 
-  /** A list that is longer than a mask becomes one. */
-  #inside(free: Int32Array | undefined, ids: Int32Array): Pick<LexemeTokens, 'bits' | 'ids'> {
-    const words = Math.ceil(this.#tokens.vocabulary / 32);
-    const isMask = ids.length > words;
-    this.#keptBytes += 4 * (isMask ? words : ids.length);
-    if (!isMask) return { bits: free, ids: ids.slice() };
-    const bits = free?.slice() ?? new Int32Array(words);
-    setBits(bits, ids);
+  /** What was found, with the bits of those of which any can follow. */
+  #inside(free: Int32Array | undefined): Pick<LexemeTokens, 'bits' | 'ids'> {
+    const { bits, ids } = this.#found;
+    this.#keptBytes += 4 * (bits?.length ?? ids.length);
+    if (bits === undefined) return { bits: free, ids: ids.slice() };
+    if (free !== undefined) for (let word = 0; word < bits.length; word++) bits[word]! |= free[word]!;
     return { bits, ids: new Int32Array(0) };
   }
 

@@ -3,9 +3,9 @@ import type { Automaton } from '../automaton/automaton.js';
 import { EMPTY, KIND, NOTHING, type Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
 import { ANY_BYTE, ByteSet } from './byte-set.js';
-import { IdList, setBits } from './id-list.js';
 import { type Lexeme, LexemeReader } from './lexeme-reader.js';
 import type { Contents, LexemeTokenCache } from './lexeme-tokens.js';
+import { setBits, TokenSet } from './token-set.js';
 import type { TokenView } from './token-views.js';
 import { longestToken, TrieWalk } from './trie-walk.js';
 
@@ -48,7 +48,7 @@ export class TokenMasks {
   readonly #keptFirst = new Map<Term, TokenMask>();
   readonly #firstBytes = new Map<Term, ByteSet>();
   readonly #walk: TrieWalk;
-  readonly #ids = new IdList();
+  readonly #found: TokenSet;
   #unused = new Int32Array(0);
   #contents: Contents;
   #reader: LexemeReader;
@@ -63,6 +63,7 @@ export class TokenMasks {
     this.#lexemes = lexemes;
     this.#isFlat = isFlat;
     this.#walk = new TrieWalk(automaton, tokens);
+    this.#found = new TokenSet(Math.ceil(tokens.vocabulary / 32));
     this.#contents = lexemes.current();
     this.#reader = this.#newReader();
   }
@@ -213,8 +214,6 @@ export class TokenMasks {
 
   /** Sets the bits of the tokens of a view that can follow, one byte after the other. */
   #takeAll(view: TokenView, state: Term, bits: Int32Array): void {
-    const ids = this.#ids.cleared();
-    this.#walk.from(view, state, ids);
-    setBits(bits, ids.taken);
+    this.#walk.from(view, state, this.#found.cleared(bits));
   }
 }

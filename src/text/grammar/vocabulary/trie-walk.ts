@@ -1,7 +1,7 @@
 import type { TokenVocabulary } from '../../../core/constraint.js';
 import type { Automaton } from '../automaton/automaton.js';
 import { NOTHING, type Term } from '../automaton/terms.js';
-import type { IdList } from './id-list.js';
+import type { TokenSet } from './token-set.js';
 import type { TriePlace } from './token-trie.js';
 
 /** Bytes of the longest token. */
@@ -21,11 +21,11 @@ export class TrieWalk {
   }
 
   /**
-   * Takes the ids of the tokens under a place to which the automaton can follow.
+   * Takes the tokens under a place to which the automaton can follow.
    * @param state that of the place
    * @param ends takes the places that go on where a text may end
    */
-  from({ trie, node: top }: TriePlace, state: Term, ids: IdList, ends?: TriePlace[]): void {
+  from({ trie, node: top }: TriePlace, state: Term, found: TokenSet, ends?: TriePlace[]): void {
     const { bytes, depths, ends: lasts, tokenStarts, tokenIds } = trie;
     const path = this.#path;
     const automaton = this.#automaton;
@@ -42,7 +42,7 @@ export class TrieWalk {
       path[depth] = next;
       const start = tokenStarts[node]!;
       const end = tokenStarts[node + 1]!;
-      if (start < end) ids.add(tokenIds, start, end);
+      if (start < end) found.add(tokenIds, start, end);
       if (ends !== undefined && behind > node + 1 && automaton.isAccepting(next)) ends.push({ trie, node });
       node++;
     }
