@@ -2,7 +2,7 @@
  * The package's install script: sees to the CPU kernel library. A package of this platform that was built from the same sources has
  * it ready (`scripts/pack-native.mjs`); else it is compiled into dist/native/libaloft-cpu.so, as in a checkout.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,16 +26,26 @@ function prebuiltPackage() {
   return undefined;
 }
 
+/** npm keeps to itself what the scripts of packages print, so a terminal gets it from here: in lines, which npm's spinner leaves alone. */
+function say(text) {
+  process.stderr.write(text);
+  if (process.stderr.isTTY || process.env.npm_lifecycle_event !== 'install') return;
+  try {
+    writeFileSync('/dev/tty', `\r${text.trim()}\n`);
+  } catch {
+    // There is no terminal.
+  }
+}
+
 const isCheckout = existsSync(join(root, 'tsconfig.json'));
 if (isCheckout || prebuiltPackage() === undefined) {
-  if (!isCheckout)
-    process.stderr.write(`No prebuilt CPU kernels for ${platform} of this version are installed.\n`);
+  if (!isCheckout) say(`No prebuilt CPU kernels for ${platform} of this version are installed.\n`);
   try {
     await buildLibrary(join(root, 'dist/native/libaloft-cpu.so'), {
       compiler,
       arch: process.arch,
       objects: join(root, 'build/native'),
-      say: (text) => process.stderr.write(text),
+      say,
     });
   } catch (fault) {
     console.error(
