@@ -110,7 +110,7 @@ export class Contents {
     return (view === this.all && this.#withoutFree(lexeme)) || all;
   }
 
-  /** What was found, with the bits of those of which any can follow. */
+  /** Tokens that were found, with the bits of those of which any can follow. */
   #inside(free: Int32Array | undefined): Pick<LexemeTokens, 'bits' | 'ids'> {
     const { bits, ids } = this.#found;
     this.#keptBytes += 4 * (bits?.length ?? ids.length);
