@@ -102,7 +102,7 @@ function lowerOp(plan: PlanAndInferred, index: number): CudaOp {
       return lowerLinear(plan, op, index);
     case 'rmsNorm':
     case 'addRmsNorm':
-      return next?.kind === 'linear' && roundsFor(plan, op, index)
+      return next?.kind === 'linear' && roundsFor(plan, index)
         ? { ...op, index, reader: lowerLinear(plan, next, index + 1) }
         : { ...op, index, reader: undefined };
     case 'ropeAppend':
@@ -111,43 +111,39 @@ function lowerOp(plan: PlanAndInferred, index: number): CudaOp {
       return { kind: 'attention', index, append: op, attend: next };
     case 'pagedAttention':
       throw new AloftError('INTERNAL', `Plan op ${index} (pagedAttention) does not follow its ropeAppend.`);
-    case 'allReduce':
-      if (next?.kind === 'addRmsNorm' && next.delta === op.x)
-        return { kind: 'reduceNorm', index, x: op.x, norm: next };
-      return { ...op, index };
+    case 'allReduce': {
+      const norm = normOfSum(ops, index);
+      return norm === undefined ? { ...op, index } : { kind: 'reduceNorm', index, x: op.x, norm };
+    }
     default:
       return { ...op, index };
   }
 }
 
 function lowerLinear(plan: PlanAndInferred, op: LinearOp, index: number): CudaLinear {
-  const [before, next] = [plan.ops[index - 1], plan.ops[index + 1]];
-  const isNorm = before?.kind === 'rmsNorm' || (before?.kind === 'addRmsNorm' && !isReduced(plan, index - 1));
+  const next = plan.ops[index + 1];
   return {
     ...op,
     index,
     gate: next?.kind === 'swiglu' && next.gateUp === op.out ? next : undefined,
-    hasRoundedInput: isNorm && roundsFor(plan, before, index - 1),
+    hasRoundedInput: roundsFor(plan, index - 1),
   };
 }
 
-/** Whether a sum over ranks and the norm after it may be one kernel. */
-const isReduced = ({ ops }: PlanAndInferred, index: number): boolean => {
-  const [before, op] = [ops[index - 1], ops[index]];
-  return before?.kind === 'allReduce' && op?.kind === 'addRmsNorm' && op.delta === before.x;
-};
+/** The norm that is one op with the sum over ranks at `index`. */
+function normOfSum(ops: Plan['ops'], index: number): AddRmsNormOp | undefined {
+  const [sum, norm] = [ops[index], ops[index + 1]];
+  return sum?.kind === 'allReduce' && norm?.kind === 'addRmsNorm' && norm.delta === sum.x ? norm : undefined;
+}
 
-/** Whether the result of a norm is the input of the next op alone, which is a linear layer that rounds it. */
-function roundsFor(
-  { ops, dims, inferred }: PlanAndInferred,
-  norm: RmsNormOp | AddRmsNormOp,
-  index: number,
-): boolean {
-  const next = ops[index + 1];
-  if (next?.kind !== 'linear' || next.inputBits === undefined || next.x !== norm.out) return false;
-  const value = inferred.operands[index + 1]!.get(next.x);
-  const readers = inferred.operands.filter((operands) => [...operands.values()].includes(value!));
-  return dims.hidden % ROUNDED_COLUMNS === 0 && readers.length === 2;
+/** Whether the op is a norm by itself whose result only the next one takes, a linear layer that rounds it. */
+function roundsFor({ ops, dims, inferred }: PlanAndInferred, index: number): boolean {
+  const [norm, next] = [ops[index], ops[index + 1]];
+  const isNorm = norm?.kind === 'rmsNorm' || norm?.kind === 'addRmsNorm';
+  if (!isNorm || next?.kind !== 'linear' || next.inputBits === undefined || next.x !== norm.out) return false;
+  const { lastUsedAt } = inferred.operands[index + 1]!.get(next.x)!;
+  const isWhole = dims.hidden % ROUNDED_COLUMNS === 0;
+  return isWhole && lastUsedAt === index + 1 && normOfSum(ops, index - 1) === undefined;
 }
 
 /** Number of plan ops that an op stands for. */

@@ -3,10 +3,9 @@
  * queries would each make them anew: with few of them that is less work, with many it is most of it. The bits are the same. Pure.
  */
 import type { PlanDims } from '../../plan/plan.js';
-import { ACTIVATION_BYTES } from '../cuda/dtype.js';
+import { ACTIVATION_BYTES, type CudaDtype } from '../cuda/dtype.js';
 import { ceilDiv, type KernelLaunch } from '../cuda/launch.js';
 import type { Mapped } from '../cuda/mapped.js';
-import type { CudaDtype } from '../cuda/dtype.js';
 import { WGMMA_TILE } from './cuda.js';
 import { EXPAND_ARGS } from './cuda-args.js';
 import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';

@@ -13,14 +13,7 @@ export function bashScript(commands: readonly CompletedCommand[]): string {
     '_aloft() {',
     '  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path="" word words="" kind=""',
     '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    '    case "$path $word" in',
-    ...commands
-      .filter(({ path }) => path.length > 0)
-      .map(
-        (command) =>
-          `      ${quoted(`${command.path.slice(0, -1).join(' ')} ${command.path.at(-1)}`)}) path=${quoted(key(command))} ;;`,
-      ),
-    '    esac',
+    ...pathCases(commands),
     '  done',
     '  case "$path" in',
     ...commands.map(
@@ -28,14 +21,7 @@ export function bashScript(commands: readonly CompletedCommand[]): string {
     ),
     '  esac',
     '  case "$path $before" in',
-    ...commands.flatMap((command) =>
-      command.flags.flatMap((flag) => {
-        const kind = bashValue(flag.value);
-        const names = [flag.long, ...(flag.short === undefined ? [] : [flag.short])];
-        const patterns = names.map((name) => quoted(`${key(command)} ${name}`)).join('|');
-        return kind === undefined ? [] : [`    ${patterns}) ${kind} ;;`];
-      }),
-    ),
+    ...valueCases(commands, bashValue, (kind) => kind),
     '  esac',
     '  case "$kind" in',
     '    directory) COMPREPLY=($(compgen -d -- "$current")) ;;',
@@ -79,24 +65,10 @@ export function zshScript(commands: readonly CompletedCommand[]): string {
     '  local path="" word',
     '  local -a entries',
     '  for word in "${(@)words[2,CURRENT-1]}"; do',
-    '    case "$path $word" in',
-    ...commands
-      .filter(({ path }) => path.length > 0)
-      .map(
-        (command) =>
-          `      ${quoted(`${command.path.slice(0, -1).join(' ')} ${command.path.at(-1)}`)}) path=${quoted(key(command))} ;;`,
-      ),
-    '    esac',
+    ...pathCases(commands),
     '  done',
     '  case "$path ${words[CURRENT-1]}" in',
-    ...commands.flatMap((command) =>
-      command.flags.flatMap((flag) => {
-        const action = zshValue(flag.value);
-        const names = [flag.long, ...(flag.short === undefined ? [] : [flag.short])];
-        const patterns = names.map((name) => quoted(`${key(command)} ${name}`)).join('|');
-        return action === undefined ? [] : [`    ${patterns}) ${action}; return ;;`];
-      }),
-    ),
+    ...valueCases(commands, zshValue, (action) => `${action}; return`),
     '  esac',
     '  case "$path" in',
     ...commands.flatMap((command) => [
@@ -114,6 +86,33 @@ export function zshScript(commands: readonly CompletedCommand[]): string {
     'compdef _aloft aloft',
     '',
   ].join('\n');
+}
+
+/** The words of a command line become the path of a command, one after the other. */
+function pathCases(commands: readonly CompletedCommand[]): string[] {
+  const named = commands.filter(({ path }) => path.length > 0);
+  const lines = named.map((command) => {
+    const words = `${command.path.slice(0, -1).join(' ')} ${command.path.at(-1)}`;
+    return `      ${quoted(words)}) path=${quoted(key(command))} ;;`;
+  });
+  return ['    case "$path $word" in', ...lines, '    esac'];
+}
+
+/** Cases of flags that take a value. */
+function valueCases(
+  commands: readonly CompletedCommand[],
+  valueOf: (value: FlagValue) => string | undefined,
+  bodyOf: (value: string) => string,
+): string[] {
+  return commands.flatMap((command) =>
+    command.flags.flatMap((flag) => {
+      const value = valueOf(flag.value);
+      const patterns = namesOf(flag)
+        .map((name) => quoted(`${key(command)} ${name}`))
+        .join('|');
+      return value === undefined ? [] : [`    ${patterns}) ${bodyOf(value)} ;;`];
+    }),
+  );
 }
 
 const namesOf = ({ long, short }: CompletedFlag): string[] => (short === undefined ? [long] : [long, short]);
