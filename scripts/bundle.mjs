@@ -45,7 +45,13 @@ function resolveFolder(name, from) {
 
 /** Packages that the tests on a GPU import besides. */
 const TEST_DEPENDENCIES = ['vitest', 'openai'];
-const TEST_FILES = ['oracle', 'vitest.config.mjs', 'vitest.cuda.config.mjs', 'scripts/summary-reporter.mjs'];
+const TEST_FILES = [
+  'oracle',
+  'bench/peers/torch',
+  'vitest.config.mjs',
+  'vitest.cuda.config.mjs',
+  'scripts/summary-reporter.mjs',
+];
 
 /** Folders of all dependencies of the bundle; optional ones only where they are installed. */
 function dependencyFolders() {
@@ -82,12 +88,14 @@ const isNeeded = (path) =>
   !/node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
   !isForeign(path);
 
+/** Entries of the package: of patterns of files the folder, as what is not needed is left out below. */
+const packaged = new Set(
+  readPackage(root).files.map((entry) => (entry.includes('*') ? entry.split('/')[0] : entry)),
+);
+
 const app = join(target, 'app');
 mkdirSync(app, { recursive: true });
-for (const entry of [
-  ...[...readPackage(root).files, 'package.json', 'bench/cuda'],
-  ...(wantsTests ? TEST_FILES : []),
-])
+for (const entry of [...packaged, 'package.json', 'bench/cuda', ...(wantsTests ? TEST_FILES : [])])
   if (existsSync(join(root, entry)))
     cpSync(join(root, entry), join(app, entry), { recursive: true, filter: isNeeded });
 // Kernels are the only sources that are read at run time.
