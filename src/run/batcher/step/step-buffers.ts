@@ -26,6 +26,7 @@ export class StepBuffers implements StepInput {
   rowCount = 0;
   logitCount = 0;
   maskCount = 0;
+  readonly masksFollow = false;
   returnLogits = false;
   #decodeRowCount = 0;
   #prefixHitTokens = 0;
