@@ -7,7 +7,7 @@
  * The engine has LLaMA-2-7B's shape and random weights; one that stands in the work folder, where acceptance.mjs builds the same,
  * is taken as it is. With it a run takes less than a minute. Constrained rows write lists of JSON objects under eight schemas, too
  * long to end; all rows have the same prompts and lengths, and are sampled in the same way. A step's time is that from the
- * results of the step before to its own, at full batches without prompts. The first round fills the caches of masks; a figure is
+ * results of the step before to its own, at full batches without prompts: every row takes part in every one of them. The first round fills the caches of masks; a figure is
  * the least of the others, as a disturbance only ever takes time. `--device cpu` rehearses with the demo model.
  *
  * The record goes to DIR/constrained-rows-*.json. Exit status 1 when a step of constrained rows takes over 2% more than one of
@@ -116,19 +116,15 @@ async function stepsOf(llm, arm) {
 const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const round = (value) => Math.round(value * 10_000) / 10_000;
 
-/** Milliseconds of steps in which every row that is ready takes part and no prompt is read. */
+/** Milliseconds of steps in which every row takes part and no prompt is read. */
 function timesOf(steps, arm) {
-  const constrainedRows = Array.from({ length: rows }, (_, row) => row).filter(isConstrained[arm]).length;
-  const freeRows = rows - constrainedRows;
-  const isWhole = ({ prefillRowCount, decodeRowCount }) =>
-    prefillRowCount === 0 && (decodeRowCount === rows || (arm === 'mixed' && decodeRowCount === freeRows));
+  const isWhole = ({ prefillRowCount, decodeRowCount }) => prefillRowCount === 0 && decodeRowCount === rows;
   const whole = steps.filter((step, i) => i > 0 && isWhole(step) && isWhole(steps[i - 1]));
   if (whole.length < 8) throw new Error(`only ${whole.length} steps of ${arm} rows were whole`);
   const before = new Map(steps.map((step) => [step.stepId + 1, step.timeMs]));
   const times = whole.map(({ stepId, timeMs }) => timeMs - before.get(stepId)).toSorted((a, b) => a - b);
   const mean = (member) => round(meanOf(whole.map((step) => step[member])));
   const at = (share) => round(times[Math.floor(share * (times.length - 1))]);
-  const constrainedTokens = whole.reduce((sum, { decodeRowCount }) => sum + decodeRowCount - freeRows, 0);
   return {
     steps: whole.length,
     meanMs: round(meanOf(times)),
@@ -137,10 +133,6 @@ function timesOf(steps, arm) {
     deviceMs: mean('deviceMs'),
     idleMs: mean('idleMs'),
     hostMs: mean('hostMs'),
-    // A step in which a constrained row waits for its mask gives it no token.
-    ...(constrainedRows > 0 && {
-      tokensPerConstrainedRowAndStep: round(constrainedTokens / constrainedRows / whole.length),
-    }),
   };
 }
 

@@ -17,7 +17,10 @@ export interface StepRow {
 }
 
 type StepOptions = Partial<
-  Pick<StepInput, 'stepId' | 'blockCopies' | 'blocksToHost' | 'blocksFromHost' | 'returnLogits'>
+  Pick<
+    StepInput,
+    'stepId' | 'blockCopies' | 'blocksToHost' | 'blocksFromHost' | 'returnLogits' | 'masksFollow'
+  >
 >;
 
 export function buildStep(rows: readonly StepRow[], options: StepOptions = {}): StepInput {
@@ -61,6 +64,7 @@ export function buildStep(rows: readonly StepRow[], options: StepOptions = {}): 
     logitMasks: Int32Array.from(logits, ({ mask }) => mask),
     maskCount: masks.length,
     masks: Int32Array.from(masks.flatMap((mask) => [...mask])),
+    masksFollow: false,
     blockCopies: new Int32Array(0),
     blocksToHost: new Int32Array(0),
     blocksFromHost: new Int32Array(0),

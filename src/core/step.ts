@@ -34,6 +34,8 @@ export interface StepInput {
   readonly maskCount: number;
   /** [masks, vocabulary / 32] one bit a token, lowest first: 1 where it may be sampled. */
   readonly masks: Int32Array;
+  /** True when `masks` are not known yet: the forward pass begins without them, and sampling when they are supplied. */
+  readonly masksFollow: boolean;
   /**
    * Block moves before the step, exact length, applied in this order and each list from its start:
    * [2 * n] (device block, host block) pairs saved to the host tier,
@@ -70,7 +72,10 @@ export interface StepOutput {
   readonly logits: Float32Array | undefined;
   /** Time the device worked on it, ms. */
   readonly deviceMs: number;
-  /** Time from the end of the step before to its start, ms: what the host kept the device waiting. 0 for the first, and where nobody measures. */
+  /**
+   * Time from the end of the step before to its start, and its wait for masks that follow, ms: what the host kept the device waiting.
+   * 0 for the first that has its masks, and where nobody measures.
+   */
   readonly idleMs: number;
 }
 

@@ -131,7 +131,7 @@ export class Batcher implements TokenBatcher {
     this.#endExpired();
     const isLaunched = this.#steps.launch(this.#scheduled);
     const depth = isLaunched && this.#options.overlap ? 1 : 0;
-    while (this.#steps.inFlightCount > depth) await this.#steps.settle(this.#acceptStep);
+    await this.#steps.settle(depth, this.#acceptStep);
     return true;
   }
 
@@ -166,7 +166,7 @@ export class Batcher implements TokenBatcher {
         // Messages and timers get their chance after every step, also when the executor answers at once.
         else await new Promise((resolve) => setImmediate(resolve));
       }
-      while (this.#steps.inFlightCount > 0) await this.#steps.settle(this.#acceptStep);
+      await this.#steps.settle(0, this.#acceptStep);
     } catch (thrown) {
       this.fail(reportError(thrown));
     }

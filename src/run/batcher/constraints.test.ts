@@ -67,10 +67,33 @@ const constrained = (
 
 function open(options: Partial<BatcherOptions> = {}, limits: Partial<typeof LIMITS> = {}) {
   const executor = new ToyExecutor({ limits: { ...LIMITS, ...limits } });
+  const calls = recordCalls(executor);
   const batcher = new Batcher(executor, { ...DEFAULT_BATCHER_OPTIONS, ...options }, new ManualClock());
   const steps: StepStats[] = [];
   batcher.onStep((stats) => steps.push(stats));
-  return { batcher, steps };
+  return { batcher, steps, calls };
+}
+
+/** Writes down the calls of an executor that concern steps. */
+function recordCalls(executor: ToyExecutor): readonly string[] {
+  const calls: string[] = [];
+  const submit = executor.submit.bind(executor);
+  const supplyMasks = executor.supplyMasks.bind(executor);
+  const collect = executor.collect.bind(executor);
+  executor.submit = (step) => {
+    calls.push(`submit ${step.stepId}${step.maskCount > 0 && !step.masksFollow ? ' with masks' : ''}`);
+    submit(step);
+  };
+  executor.supplyMasks = (stepId, masks) => {
+    calls.push(`masks of ${stepId}`);
+    supplyMasks(stepId, masks);
+  };
+  executor.collect = async () => {
+    const output = await collect();
+    calls.push(`collect ${output.stepId}`);
+    return output;
+  };
+  return calls;
 }
 
 const textOf = (tokenIds: readonly number[]): string => tokenIds.map((id) => TOKENS[id]).join('');
@@ -161,7 +184,7 @@ describe('constraints', () => {
     expect(sequence!.finishReason).toBe('stop');
   });
 
-  test('unconstrained rows run in every step beside constrained ones, which wait for their tokens', async () => {
+  test('rows run in every step of the overlapped form, constrained or not', async () => {
     const { batcher, steps } = open({ overlap: true });
     const stepsOf = (request: TokenRequest): number[] => {
       const taken: number[] = [];
@@ -173,9 +196,58 @@ describe('constraints', () => {
     while (await batcher.turn()) continue;
     expect(free).toEqual(free.map((_, i) => free[0]! + i));
     expect(free).toHaveLength(24);
-    // As long as both run.
-    expect(held.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => held[0]! + 2 * i));
+    expect(held).toEqual(held.map((_, i) => held[0]! + i));
+    expect(held.length).toBeGreaterThan(9);
   });
+
+  test('are followed while the next step runs: only its sampling waits for them', async () => {
+    const { batcher, calls } = open({ overlap: true });
+    await runToEnd(batcher, [constrained('a', LONG, { maxOutputTokens: 4 })]);
+    expect(calls).toEqual([
+      ...[
+        'submit 0 with masks',
+        'submit 1',
+        'collect 0',
+        'masks of 1',
+        'submit 2',
+        'collect 1',
+        'masks of 2',
+      ],
+      ...['submit 3', 'collect 2', 'masks of 3', 'collect 3'],
+    ]);
+    const plain = open({ overlap: false });
+    await runToEnd(plain.batcher, [constrained('a', LONG, { maxOutputTokens: 2 })]);
+    expect(plain.calls).toEqual(['submit 0 with masks', 'collect 0', 'submit 1 with masks', 'collect 1']);
+  });
+
+  test.each(['cancel', 'endSequence', 'submit'] as const)(
+    'leave others alone when a request takes to %s between a step and its masks',
+    async (act) => {
+      const others = ['b', 'c'].map((id, i) =>
+        constrained(id, LONG, { sampling: { ...DRAWS, seed: BigInt(i) } }),
+      );
+      const expected = await Promise.all(others.map((request) => runToEnd(open().batcher, [request])));
+      const { batcher } = open({ overlap: true });
+      const collectors = [constrained('a', LONG), ...others].map((request) => {
+        const collector = new OutcomeCollector();
+        batcher.submit(request, collector.take);
+        return collector;
+      });
+      for (let i = 0; i < 4; i++) await batcher.turn();
+      // The turn has submitted its step and waits for the step before.
+      const turn = batcher.turn();
+      const { id } = constrained('a', LONG);
+      if (act === 'cancel') batcher.cancel(id);
+      else if (act === 'endSequence') batcher.endSequence(id, 0);
+      else batcher.submit(constrained('d', PAIRS), () => undefined);
+      await turn;
+      while (await batcher.turn()) batcher.kv.checkIntegrity();
+      for (const [i, collector] of collectors.slice(1).entries())
+        expect(collector.outcome.sequences).toEqual(expected[i]![0]!.outcome.sequences);
+      expect(collectors.map(({ isOver }) => isOver)).toEqual([true, true, true]);
+      expect(batcher.health.state).toBe('running');
+    },
+  );
 
   test('beams keep to them, each with its own state', async () => {
     const { batcher } = open();

@@ -1,8 +1,11 @@
 /** Random traces: whatever is submitted, cancelled, delayed or preempted, the invariants of the batcher hold. */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { TokenConstraint } from '../../core/constraint.js';
 import type { TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
+import { compileConstraint } from '../../text/grammar/compile-constraint.js';
+import { packGrammar } from '../../text/grammar/packed-grammar.js';
 import { ToyExecutor } from '../executor/testing/toy-executor.js';
 import { BATCHING_TYPES, SCHEDULER_POLICIES } from '../../core/engine-options.js';
 import { Batcher } from './batcher.js';
@@ -10,6 +13,7 @@ import { DEFAULT_BATCHER_OPTIONS } from './batcher-options.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { tokenRequest } from './testing/mixed-requests.js';
 import { type Outcome, OutcomeCollector, runToEnd } from './testing/outcome.js';
+import { toyVocabulary } from './testing/toy-vocabulary.js';
 
 const VOCABULARY = 24;
 const BLOCK_TOKENS = 2;
@@ -21,6 +25,7 @@ const rarely = (values: fc.Arbitrary<number>) =>
 const KINDS = [
   ...(['greedy', 'sampled', 'continuations', 'bestOf'] as const),
   ...(['beams', 'penalisedBeams', 'scored', 'stopLists'] as const),
+  ...(['constrained', 'constrainedBeams'] as const),
 ];
 
 const requestSpecs = fc.record({
@@ -86,6 +91,42 @@ const TEXTS = [0, 1].map((text) =>
   Int32Array.from({ length: 20 }, (_, i) => (i * (7 + text) + text) % VOCABULARY),
 );
 
+/** Pairs of a letter and a digit; some have only beginnings that no token continues. */
+const CONSTRAINTS = ['(?:[a-h][0-7]){2,9}', '(?:[a-d][0-7])*', '(?:[a-h][0-7]){3}(?:x|[a-c]1)'].map(
+  (pattern): TokenConstraint => ({
+    key: pattern,
+    grammar: packGrammar(compileConstraint({ type: 'regex', pattern })),
+    tokens: toyVocabulary('traces', [
+      'a',
+      'b',
+      'c',
+      'd',
+      'e',
+      'f',
+      'g',
+      'h',
+      '0',
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+      '6',
+      '7',
+      'a0',
+      'b1',
+      '1c',
+      '2d',
+      'e4f',
+      '',
+      '-',
+      '7a7',
+    ]),
+    droppedSpaces: 0,
+    startsText: false,
+  }),
+);
+
 function requestOf(id: string, spec: RequestSpec): TokenRequest {
   const promptTokenIds = TEXTS[spec.text]!.slice(0, spec.promptCount);
   const { width, seed, endIds, priority, maxOutputTokens, queueTimeoutMs, deadlineMs, salt } = spec;
@@ -128,6 +169,12 @@ function requestOf(id: string, spec: RequestSpec): TokenRequest {
       };
     case 'stopLists':
       return { ...request, stopTokenLists: [[seed], [seed + 1, seed + 2]] };
+    case 'constrained':
+    case 'constrainedBeams': {
+      const constraint = CONSTRAINTS[seed % CONSTRAINTS.length];
+      if (spec.kind === 'constrained') return { ...request, constraint, sequenceCount: width, bestOf: width };
+      return { ...request, constraint, beam: { width, lengthPenalty: 1, earlyStopping: seed % 2 === 0 } };
+    }
     default:
       return request;
   }
@@ -308,6 +355,7 @@ test('invariants hold and answers are those of a request alone', { timeout: 600_
         const key = JSON.stringify({
           ...request,
           id: '',
+          constraint: request.constraint?.key,
           sampling: { ...request.sampling, seed: `${request.sampling.seed}` },
         });
         if (!alone.has(key)) alone.set(key, await answerAlone(request));

@@ -38,6 +38,8 @@ export interface MemoryBudget {
 /**
  * Runs a plan on a device. Calls take effect in the order in which they are made.
  * `submit` may return before the device is done; `collect` of the same step waits for it. At most two steps are in flight.
+ * A step whose masks follow gets them by `supplyMasks`, before it is collected, before another is submitted, and before its
+ * slots are attached anew; steps before it may be collected, and its slots may be detached.
  * All rows of a step are independent, except that they share the KV blocks that their tables name.
  */
 export interface Executor {
@@ -56,7 +58,10 @@ export interface Executor {
    * No step may be open. Absent where there is no other rank, or none is profiled.
    */
   readonly takeRankTimes?: (opCount: number) => readonly Float32Array[];
-  /** Makes now what steps of new sizes would make when they first come, such as graphs. Absent where there is nothing to make. */
+  /**
+   * Makes now what steps of new sizes would make when they first come, such as graphs, but for steps whose masks follow.
+   * Absent where there is nothing to make.
+   */
   prepareSteps?(): void;
   /**
    * Gives a free slot below `maxRows` to a sequence; must precede the first step that names the slot.
@@ -67,6 +72,12 @@ export interface Executor {
   detachSlot(slot: number): void;
   /** @throws {AloftError} INTERNAL on a step that would read or write out of bounds, before anything of it runs */
   submit(step: StepInput): void;
+  /**
+   * Hands over the masks of the last step, whose masks follow: it is sampled as if it had been submitted with them.
+   * @param masks [masks, vocabulary / 32] as in {@link StepInput}, until the step is collected
+   * @throws {AloftError} INTERNAL for any other step, a second time, and for too few masks; DEVICE_FAILED
+   */
+  supplyMasks(stepId: number, masks: Int32Array): void;
   /** Results in submission order. @throws {AloftError} DEVICE_FAILED, OUT_OF_MEMORY */
   collect(): Promise<StepOutput>;
   /** Looks at what runs, without waiting. Absent where steps run while they are submitted. @throws {AloftError} DEVICE_FAILED, RANK_LATE */

@@ -114,13 +114,51 @@ function checkLogits(step: StepInput, { vocabulary }: ExecutorLimits): void {
 }
 
 /** Masks are read by number, and the device has room for one a row. */
-function checkMasks(step: StepInput, { vocabulary, maxRows }: ExecutorLimits): void {
-  const { maskCount, masks, logitCount, logitMasks } = step;
-  if (!(maskCount <= maxRows && masks.length >= maskCount * maskWords(vocabulary)))
-    throw brokenInvariant(`step ${step.stepId} has ${maskCount} masks in ${masks.length} words`);
+function checkMasks(step: StepInput, limits: ExecutorLimits): void {
+  const { maskCount, masks, masksFollow, logitCount, logitMasks } = step;
+  if (!(maskCount <= limits.maxRows))
+    throw brokenInvariant(`step ${step.stepId} has ${maskCount} masks for ${limits.maxRows} rows`);
+  if (!masksFollow) checkMaskWords(step, masks, limits);
   for (let i = 0; i < logitCount; i++)
     if (!(logitMasks[i]! >= -1 && logitMasks[i]! < maskCount))
       throw brokenInvariant(`logit ${i} names mask ${logitMasks[i]} of ${maskCount}`);
+}
+
+function checkMaskWords({ stepId, maskCount }: StepInput, masks: Int32Array, limits: ExecutorLimits): void {
+  if (!(masks.length >= maskCount * maskWords(limits.vocabulary)))
+    throw brokenInvariant(`step ${stepId} has ${maskCount} masks in ${masks.length} words`);
+}
+
+/** The step whose masks have not come yet. Only the last step of an executor can be one. */
+export class MaskWait {
+  #step: StepInput | undefined;
+
+  /** Notes a checked step. @throws {AloftError} INTERNAL while the step before it waits, and on one that waits for no masks */
+  submit(step: StepInput): void {
+    const waiting = this.#step;
+    if (waiting !== undefined)
+      throw brokenInvariant(`step ${step.stepId} is submitted before the masks of step ${waiting.stepId}`);
+    if (step.masksFollow && step.maskCount === 0)
+      throw brokenInvariant(`step ${step.stepId} waits for masks and has none`);
+    if (step.masksFollow) this.#step = step;
+  }
+
+  /** @returns the step that waited, with its masks @throws {AloftError} INTERNAL when it is another one, or masks are missing */
+  supply(stepId: number, masks: Int32Array, limits: ExecutorLimits): StepInput {
+    const step = this.#step;
+    if (step?.stepId !== stepId)
+      throw brokenInvariant(`masks come for step ${stepId}, and ${step?.stepId ?? 'no step'} waits for any`);
+    checkMaskWords(step, masks, limits);
+    this.#step = undefined;
+    return { ...step, masks, masksFollow: false };
+  }
+
+  /** @throws {AloftError} INTERNAL on a slot that is yet to be sampled as it was when the step was submitted */
+  attach(slot: number): void {
+    const step = this.#step;
+    if (step?.rowSlots.subarray(0, step.rowCount).includes(slot) === true)
+      throw brokenInvariant(`slot ${slot} is attached before the masks of step ${step.stepId}`);
+  }
 }
 
 /** @param counts blocks that there are of each of a pair */

@@ -34,6 +34,7 @@ function recorder(limits: ExecutorLimits, canPrepare: boolean) {
       expect(Math.max(...blockTables)).toBeLessThan(limits.blockCount);
       log.push(`step ${tokenCount} of ${contextLengths[0]} in ${maxBlocksPerSequence}`);
     },
+    supplyMasks: () => undefined,
     collect: () => Promise.resolve({} as StepOutput),
     dispose: () => Promise.resolve(),
   };

@@ -8,7 +8,7 @@ import { LIMITS } from '../executor/testing/conformance-driver.js';
 import { ReferenceExecutor } from '../executor/reference/reference-executor.js';
 import type { Executor } from '../executor/executor.js';
 import { openRanks } from './open-ranks.js';
-import type { RankExecutor } from './rank-executor.js';
+import { type OpenRanks, RankExecutor } from './rank-executor.js';
 import type { RandomRankOptions } from './testing/random-rank.js';
 
 const RANK_URL = new URL('./testing/random-rank.js', import.meta.url).href;
@@ -121,6 +121,38 @@ describe('ranks of one host', () => {
     const step = buildStep([{ slot: 0, tokenIds: PROMPT, firstPosition: 0, blocks: [0, 1] }]);
     expect(() => executor.submit(step)).toThrowError(expect.objectContaining({ code: 'RANK_DIED' }) as Error);
     await expect(executor.collect()).rejects.toMatchObject({ code: 'RANK_DIED' });
+  });
+
+  test('a step without its masks gets some before the other ranks are asked to end, as they may wait for its tokens', async () => {
+    const calls: string[] = [];
+    const note = (call: string) => () => void calls.push(call);
+    const broadcast = { attach: note('attach'), close: note('close'), finish: note('sent'), isInStep: false };
+    const [model] = randomRanks(1);
+    const leader = new ReferenceExecutor({ ...model!, limits: LIMITS, kvDtype: 'f32' });
+    const supply = leader.supplyMasks.bind(leader);
+    leader.supplyMasks = (stepId, masks) => {
+      supply(stepId, masks);
+      calls.push(`masks of ${stepId}`);
+    };
+    const ranks = {
+      leader,
+      rankMemory: [leader.memory],
+      processes: [],
+      broadcast,
+      group: { dispose: note('group') },
+      memory: { dispose: note('memory') },
+      isProfiled: false,
+    };
+    const executor = new RankExecutor(ranks as unknown as OpenRanks);
+    attach(executor);
+    const mask = new Int32Array(Math.ceil(executor.limits.vocabulary / 32));
+    const wanted = [{ index: PROMPT.length - 1, target: -1, mask }];
+    const step = buildStep([{ slot: 0, tokenIds: PROMPT, firstPosition: 0, blocks: [0, 1], wanted }], {
+      stepId: 5,
+    });
+    executor.submit({ ...step, masksFollow: true });
+    await executor.dispose();
+    expect(calls).toEqual(['attach', 'sent', 'masks of 5', 'close', 'group', 'memory']);
   });
 
   test('a rank that is stopped is late, and ended', async () => {

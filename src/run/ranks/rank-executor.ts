@@ -46,6 +46,8 @@ export class RankExecutor implements Executor {
   readonly takeRankTimes?: (opCount: number) => readonly Float32Array[];
   readonly #ranks: OpenRanks;
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
+  /** The last step, if its masks have not come. */
+  #waiting: StepInput | undefined;
   #failure: AloftError | undefined;
   #isClosing = false;
 
@@ -94,6 +96,18 @@ export class RankExecutor implements Executor {
       // A step that was refused before it was sent harms nobody.
       throw broadcast.isInStep ? this.#end(thrown) : thrown;
     }
+    if (step.masksFollow) this.#waiting = step;
+  }
+
+  /** Only rank 0 samples, so the others run their step without masks. @throws {AloftError} as {@link collect}; INTERNAL as every executor */
+  supplyMasks(stepId: number, masks: Int32Array): void {
+    this.#requireRunning();
+    try {
+      this.#ranks.leader.supplyMasks(stepId, masks);
+      this.#waiting = undefined;
+    } catch (thrown) {
+      throw this.#endIfBroken(thrown);
+    }
   }
 
   async collect(): Promise<StepOutput> {
@@ -102,7 +116,7 @@ export class RankExecutor implements Executor {
     try {
       output = await this.#ranks.leader.collect();
     } catch (thrown) {
-      throw BREAKING.has(reportError(thrown).code) ? this.#end(thrown) : thrown;
+      throw this.#endIfBroken(thrown);
     }
     this.#requireRunning(); // what was computed while a rank ended is worth nothing
     return output;
@@ -120,6 +134,7 @@ export class RankExecutor implements Executor {
     const lastResort = setTimeout(() => processes.forEach((process) => process.kill()), CLOSE_GRACE_MS);
     if (this.#failure === undefined)
       try {
+        this.#releaseOthers();
         broadcast.close();
       } catch (thrown) {
         this.#end(thrown);
@@ -156,6 +171,14 @@ export class RankExecutor implements Executor {
     }
   }
 
+  /** Samples the step that waits for masks, without any: on GPUs the other ranks wait for its tokens before they can end. */
+  #releaseOthers(): void {
+    if (this.#waiting === undefined) return;
+    const { stepId, maskCount } = this.#waiting;
+    const words = maskCount * Math.ceil(this.limits.vocabulary / 32);
+    this.supplyMasks(stepId, new Int32Array(words).fill(-1));
+  }
+
   #requireRunning(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -172,6 +195,11 @@ export class RankExecutor implements Executor {
     );
     const failure = reportError(this.#end(isThis && this.#lastWords(first) === first ? error : first));
     for (const listener of this.#failureListeners) listener(failure);
+  }
+
+  /** @returns the error that callers get */
+  #endIfBroken(thrown: unknown): unknown {
+    return BREAKING.has(reportError(thrown).code) ? this.#end(thrown) : thrown;
   }
 
   /** Ends all ranks. @returns the error that says why, from then on the only one */

@@ -101,6 +101,7 @@ export function readStep(message: Int32Array): SentStep {
     logitMasks: new Int32Array(logitCount).fill(-1),
     maskCount: 0,
     masks: new Int32Array(0),
+    masksFollow: false,
     blocksToHost: take(toHost),
     blocksFromHost: take(fromHost),
     blockCopies: take(copies),

@@ -34,9 +34,9 @@ export class Sequence {
     return this.knownCount - this.promptCount;
   }
 
-  /** Tokens whose KV can be asked for now. Groups that wait for the host stop at what it knows; others follow the device. */
+  /** Tokens whose KV can be asked for now. Beams, which the host chooses, stop at what it knows; others follow the device. */
   get targetCount(): number {
-    return this.group.waitsForHost ? this.knownCount : this.knownCount + this.inFlightCount;
+    return this.group.spec.isBeamSearch ? this.knownCount : this.knownCount + this.inFlightCount;
   }
 
   /** Tokens that could run in the next step. The last token of all is never run: nothing follows it. */
@@ -67,8 +67,6 @@ export interface GroupSpec {
   /** Sequences of the group: continuations or beams. They get slots together and are preempted together. */
   readonly width: number;
   readonly isBeamSearch: boolean;
-  /** The host must know a token before it can say which may follow. */
-  readonly isConstrained?: boolean;
   /** Logits of prompt tokens are wanted, so every one must be computed: no prefix reuse. */
   readonly scoresPrompt: boolean;
   readonly cacheSalt: string | undefined;
@@ -111,11 +109,6 @@ export class SequenceGroup {
     this.sequences = Array.from({ length: spec.width }, (_, index) => new Sequence(this, index, spec));
     this.isForked = spec.width === 1;
     this.isSpread = !spec.isBeamSearch || spec.width === 1;
-  }
-
-  /** True if the next token depends on what the host makes of the last: beams that it chooses, constraints that it follows. */
-  get waitsForHost(): boolean {
-    return this.spec.isBeamSearch || this.spec.isConstrained === true;
   }
 
   /** Tokens that all sequences share and one computes: all of the prompt but its last token, whose logits each needs. */

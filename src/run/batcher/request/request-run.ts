@@ -57,7 +57,6 @@ export class RequestRun implements SequenceOwner {
       maxOutputTokens: request.maxOutputTokens,
       width: requestWidth(request),
       isBeamSearch: beam !== undefined,
-      isConstrained: constraint !== undefined,
       scoresPrompt,
       cacheSalt: request.cacheSalt,
       priority: request.priority,

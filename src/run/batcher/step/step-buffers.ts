@@ -4,7 +4,6 @@ import type { KvCache } from '../../kv/kv-cache.js';
 import type { SchedulerLimits } from '../../scheduler/scheduler-limits.js';
 import type { Sequence } from '../../scheduler/sequence.js';
 import type { RowList, StepPlan } from '../../scheduler/step-plan.js';
-import type { ConstraintRun } from '../request/constraint-run.js';
 import type { RequestSequence } from '../request/request-run.js';
 import type { SlotTable } from './slot-table.js';
 
@@ -26,6 +25,7 @@ export class StepBuffers implements StepInput {
   rowCount = 0;
   logitCount = 0;
   maskCount = 0;
+  masksFollow = false;
   returnLogits = false;
   #decodeRowCount = 0;
   #prefixHitTokens = 0;
@@ -76,6 +76,7 @@ export class StepBuffers implements StepInput {
     this.rowCount = 0;
     this.logitCount = 0;
     this.maskCount = 0;
+    this.masksFollow = false;
     this.returnLogits = false;
     this.#decodeRowCount = plan.decodeRows.length;
     this.#prefixHitTokens = plan.prefixHitTokens;
@@ -86,6 +87,16 @@ export class StepBuffers implements StepInput {
     this.blocksToHost = kv.takeSaves();
     this.blocksFromHost = kv.takeLoads();
     this.blockCopies = kv.takeCopies();
+    if (!this.masksFollow) this.writeMasks();
+  }
+
+  /** Writes what each constrained row may sample; all tokens before it must be known. */
+  writeMasks(): void {
+    if (this.maskCount === 0) return;
+    for (let logit = 0; logit < this.logitCount; logit++) {
+      const mask = this.logitMasks[logit]!;
+      if (mask >= 0) this.#writeMask(this.runOfLogit(logit), mask);
+    }
   }
 
   /** Composition of the step, for statistics. */
@@ -161,7 +172,9 @@ export class StepBuffers implements StepInput {
 
   #addSample(row: number, run: RequestSequence, token: number): void {
     this.#addLogit(row, token, -1);
-    if (run.constraint !== undefined) this.#addMask(run.constraint);
+    if (run.constraint !== undefined) this.logitMasks[this.logitCount - 1] = this.maskCount++;
+    // Another sample is on its way before this one, and the constraint goes on from it.
+    if (run.constraint !== undefined && run.sequence.inFlightCount > 1) this.masksFollow = true;
     const { promptScores, tokens } = run.request;
     const endsPrompt = promptScores !== undefined && !promptScores.isEmitted;
     this.returnLogits ||= tokens.returnGenerationLogits || (endsPrompt && tokens.returnContextLogits);
@@ -174,16 +187,15 @@ export class StepBuffers implements StepInput {
     this.logitTargets[this.logitCount++] = target;
   }
 
-  /** Gives the last logit a mask. */
-  #addMask(constraint: ConstraintRun): void {
-    const start = this.maskCount * constraint.maskWords;
-    if (start + constraint.maskWords > this.masks.length) {
-      const grown = new Int32Array(Math.max(start + constraint.maskWords, 2 * this.masks.length));
-      grown.set(this.masks);
-      this.masks = grown;
-    }
-    constraint.writeMask(this.masks, start);
-    this.logitMasks[this.logitCount - 1] = this.maskCount++;
+  #writeMask({ request, sequence, constraint }: RequestSequence, mask: number): void {
+    const { maskWords } = constraint!;
+    const start = mask * maskWords;
+    const neededWords = this.maskCount * maskWords;
+    if (this.masks.length < neededWords)
+      this.masks = new Int32Array(Math.max(neededWords, 2 * this.masks.length));
+    // A row that has ended since it was submitted is thrown away, whatever it samples.
+    if (request.isOver || sequence.isFinished) this.masks.fill(-1, start, start + maskWords);
+    else constraint!.writeMask(this.masks, start);
   }
 }
 

@@ -106,10 +106,17 @@ export class StepDriver {
     return plan.rowCount > 0;
   }
 
-  /** Waits for the oldest step in flight and has its results read. */
-  async settle(read: ReadStep): Promise<void> {
-    const output = await this.#executor.collect();
-    if (this.#isAbandoned) return;
+  /** Waits for the oldest steps until `leftCount` are in flight, and has their results read. */
+  async settle(leftCount: number, read: ReadStep): Promise<void> {
+    while (this.#inFlight.length > leftCount) {
+      const output = await this.#executor.collect();
+      if (this.#isAbandoned) return;
+      this.#take(output, read);
+    }
+    this.#supplyMasks();
+  }
+
+  #take(output: StepOutput, read: ReadStep): void {
     const startMs = this.#clock.nowMs();
     const step = this.#inFlight.shift()!;
     this.heartbeatMs = startMs;
@@ -121,6 +128,16 @@ export class StepDriver {
     const { deviceMs, idleMs } = output;
     const rows = { ...step.rowStats(), outputTokenCount, deviceMs, idleMs };
     this.#notify({ stepId: step.stepId, ...rows, ...this.#state(startMs) });
+  }
+
+  /** Hands over the masks of the step in flight, if they waited for the tokens of the steps before, which are read now. */
+  #supplyMasks(): void {
+    const [step] = this.#inFlight;
+    if (step?.masksFollow !== true) return;
+    const startMs = this.#clock.nowMs();
+    step.writeMasks();
+    this.#executor.supplyMasks(step.stepId, step.masks);
+    this.#hostMs += this.#clock.nowMs() - startMs;
   }
 
   /** Reports the state without a step: requests that end between steps free their blocks there. */

@@ -50,6 +50,8 @@ export class NullExecutor implements Executor {
     this.#submitted.push(step);
   }
 
+  supplyMasks(): void {}
+
   async collect(): Promise<StepOutput> {
     const { stepId, logitCount } = this.#submitted.shift()!;
     return Object.assign(this.#outputs[logitCount]!, { stepId });

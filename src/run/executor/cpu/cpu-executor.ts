@@ -5,7 +5,7 @@ import { addressOf, allocateHost, copyHost, type HostArea } from '../../../ffi/m
 import { createStepView, type StepView } from '../../../ops/cpu/step-view.js';
 import { RowRotations } from '../../../ops/rope/cpu.js';
 import { dependsOnPrompt, rotationTable, type RotationTable } from '../../../ops/rope/rotation.js';
-import { bindSample, NativeSlot, SampleRows, type SampleKernel } from '../../../ops/sample/cpu.js';
+import { bindSample, SampleRows, type SampleKernel } from '../../../ops/sample/cpu.js';
 import { planBuffers, type BufferLayout } from '../../../plan/buffers.js';
 import type { InferredPlan } from '../../../plan/infer.js';
 import type { Plan, RopeParams } from '../../../plan/plan.js';
@@ -13,35 +13,12 @@ import { validatePlan } from '../../../plan/validate.js';
 import type { CpuExecutorLimits, CpuExecutorOptions } from './cpu-executor-options.js';
 import { CpuKvCache } from './cpu-kv-cache.js';
 import { compileProgram } from './cpu-program.js';
+import { CpuSlot, type CpuSlots, feedBack } from './cpu-slot.js';
 import type { Instruction } from './op-scope.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { limitsOfPlan } from '../opening/sizing.js';
-import { checkSlot, checkStep } from '../step-check.js';
-import { emptyOutput, type HostSlot, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
-
-/** A slot and, where its prompt decides them, the rotations of its tokens. */
-class CpuSlot implements HostSlot {
-  readonly state: SlotState;
-  readonly native: NativeSlot;
-  readonly rotations = new Map<RopeParams, RotationTable>();
-
-  constructor(state: SlotState) {
-    this.state = state;
-    this.native = new NativeSlot(state);
-  }
-
-  get sampling(): SlotState['sampling'] {
-    return this.state.sampling;
-  }
-
-  get lastTokenId(): number | undefined {
-    return this.native.lastTokenId;
-  }
-
-  get hasLastToken(): boolean {
-    return this.native.lastTokenId !== undefined;
-  }
-}
+import { checkSlot, checkStep, MaskWait } from '../step-check.js';
+import { emptyOutput, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
 
 /** Rotations of the rows of a step under one set of parameters. */
 interface RopeState {
@@ -87,6 +64,9 @@ export class CpuExecutor implements Executor {
   readonly #ropes: RopeState[] = [];
   readonly #slots = new Map<number, CpuSlot>();
   readonly #finished: StepOutput[] = [];
+  readonly #maskWait = new MaskWait();
+  /** Samples the step that waits for masks, once it has them. */
+  #sampleLater: (step: StepInput) => void = () => undefined;
   /** When the step that runs began. */
   #startMs = 0;
   #lastEndMs: number | undefined;
@@ -138,6 +118,7 @@ export class CpuExecutor implements Executor {
 
   attachSlot(state: SlotState): void {
     checkSlot(state, this.limits, this.#slots);
+    this.#maskWait.attach(state.slot);
     this.#slots.set(state.slot, new CpuSlot(state));
   }
 
@@ -149,6 +130,7 @@ export class CpuExecutor implements Executor {
     const startMs = performance.now();
     this.#startMs = startMs;
     checkStep(step, this.limits, this.#slots);
+    this.#maskWait.submit(step);
     resolveTokenIds(step, this.#slots, this.#tokenIds);
     this.#options.announce?.(step, this.#tokenIds);
     this.#cache.move(step);
@@ -162,12 +144,28 @@ export class CpuExecutor implements Executor {
     };
     if (step.tokenCount > 0) for (const instruction of this.#program) instruction(counts);
     this.#requireWeights();
-    // Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ.
-    const output = this.#options.plan.rank === 0 ? this.#sampleAll(step) : emptyOutput(step, 0);
-    const endMs = performance.now();
     const idleMs = startMs - (this.#lastEndMs ?? startMs);
-    this.#lastEndMs = endMs;
-    this.#finished.push({ ...output, deviceMs: endMs - startMs, idleMs });
+    if (step.masksFollow) {
+      // Slots that are detached before the masks come are sampled as they were.
+      const slots = new Map(this.#slots);
+      const forwardEndMs = performance.now();
+      this.#sampleLater = (whole) => {
+        const waitMs = performance.now() - forwardEndMs;
+        this.#finish(whole, slots, { startMs: startMs + waitMs, idleMs: idleMs + waitMs });
+      };
+    } else this.#finish(step, this.#slots, { startMs, idleMs });
+  }
+
+  supplyMasks(stepId: number, masks: Int32Array): void {
+    this.#sampleLater(this.#maskWait.supply(stepId, masks, this.limits));
+  }
+
+  /** Samples a step whose forward pass is done. @param times its start, as if it had never waited, and all its waits */
+  #finish(step: StepInput, slots: CpuSlots, times: { startMs: number; idleMs: number }): void {
+    // Rank 0 samples for all: where two tokens are almost equally likely, ranks that chose alone might differ.
+    const output = this.#options.plan.rank === 0 ? this.#sampleAll(step, slots) : emptyOutput(step, 0);
+    this.#lastEndMs = performance.now();
+    this.#finished.push({ ...output, deviceMs: this.#lastEndMs - times.startMs, idleMs: times.idleMs });
   }
 
   /** @throws {AloftError} ENGINE_CORRUPT when weights have become zeros */
@@ -226,17 +224,17 @@ export class CpuExecutor implements Executor {
     return own;
   }
 
-  #sampleAll(step: StepInput): StepOutput {
+  #sampleAll(step: StepInput, slots: CpuSlots): StepOutput {
     const { logitCount } = step;
     const { vocabulary, hiddenColumns } = this.limits;
-    if (hiddenColumns !== undefined) return this.#hiddenStates(step);
+    if (hiddenColumns !== undefined) return this.#hiddenStates(step, slots);
     let topCount = 0;
     for (let i = 0; i < logitCount; i++) {
-      const request = logitRequest(step, i, this.#slots);
+      const request = logitRequest(step, i, slots);
       topCount = Math.max(topCount, request.topCount);
       const words = maskOf(step, i, vocabulary);
       const mask = words === undefined ? 0 : addressOf(words);
-      this.#sampleRows.set(i, this.#slots.get(request.slot)!.native, { ...request, mask });
+      this.#sampleRows.set(i, slots.get(request.slot)!.native, { ...request, mask });
     }
     const output = emptyOutput(step, topCount);
     if (logitCount === 0) return output;
@@ -253,21 +251,14 @@ export class CpuExecutor implements Executor {
       addressOf(output.topTokenIds),
       addressOf(output.topLogprobs),
     );
-    this.#feedBack(step, output);
+    feedBack(step, slots, output);
     return step.returnLogits ? { ...output, logits: this.#copyLogits(logitCount) } : output;
   }
 
-  #hiddenStates(step: StepInput): StepOutput {
+  #hiddenStates(step: StepInput, slots: CpuSlots): StepOutput {
     const output = emptyOutput(step, 0);
-    this.#feedBack(step, output);
+    feedBack(step, slots, output);
     return step.returnLogits ? { ...output, logits: this.#copyLogits(step.logitCount) } : output;
-  }
-
-  /** Sampled tokens become their slots' last tokens. */
-  #feedBack(step: StepInput, { tokenIds }: StepOutput): void {
-    for (let i = 0; i < step.logitCount; i++)
-      if (step.logitTargets[i] === -1)
-        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.native.append(Math.max(0, tokenIds[i]!));
   }
 
   /** @returns [logitCount, vocabulary or hidden columns] */

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
 import { buildStep, type StepRow } from '../../../core/build-step.js';
 import { GREEDY, type SamplingParams } from '../../../core/sampling.js';
+import type { StepInput } from '../../../core/step.js';
 import { benchmarkPlan } from '../../../builder/testing/benchmark-plans.js';
 import type { TimedCall } from '../opening/timed-call.js';
 import { openCudaExecutor } from './cuda-executor.js';
@@ -105,6 +106,112 @@ describe('a decode step', () => {
     const resultBytes = ({ made }: typeof top): number =>
       Number(/\d+$/.exec(made.find((call) => call.startsWith('cuMemcpyDtoH'))!)![0]);
     expect(resultBytes(top)).toBeGreaterThan(resultBytes(plain));
+  });
+});
+
+describe('a step whose masks follow', () => {
+  const WORDS = Math.ceil(plan.dims.vocabulary / 32);
+  /** Decode steps of three rows, of which two have masks. */
+  const step = (stepId: number): StepInput => {
+    const mask = new Int32Array(WORDS).fill(-1);
+    const rows = decode([0, 1, 2], 40 + stepId).map((row, i) =>
+      i === 0 ? row : { ...row, wanted: [{ index: 0, target: -1, mask }] },
+    );
+    return buildStep(rows, { stepId });
+  };
+  const late = (stepId: number): StepInput => ({
+    ...step(stepId),
+    masks: new Int32Array(0),
+    masksFollow: true,
+  });
+  const opened = (more: Partial<CudaExecutorOptions> = {}) => {
+    const all = open(more);
+    [0, 1, 2].forEach((slot) => all.attach(slot));
+    const made = (act: () => void): string[] => {
+      const first = all.calls.length;
+      act();
+      return all.calls.slice(first);
+    };
+    return { ...all, made };
+  };
+  const upload = `cuMemcpyHtoDAsync_v2 ${2 * WORDS * 4}`;
+  const launchesOf = (calls: readonly string[]) =>
+    calls
+      .filter((call) => /Launch|HtoD|DtoH|Callback/.test(call))
+      .map((call) => call.replace(/DtoH.*/, 'DtoH'));
+
+  test('runs its forward pass as a graph without sampling, and samples when they come', async () => {
+    const { executor, made } = opened();
+    const first = made(() => executor.submit(late(1)));
+    expect(countOf(first, 'cuLaunchKernelEx')).toBe(DECODE_LAUNCHES - 1);
+    executor.supplyMasks(1, step(1).masks);
+    await executor.collect();
+    const forward = made(() => executor.submit(late(2)));
+    expect(launchesOf(forward)).toEqual([expect.stringMatching(/^cuMemcpyHtoD/), 'cuGraphLaunch']);
+    expect(forward).not.toContain(upload);
+    const sampling = made(() => executor.supplyMasks(2, step(2).masks));
+    expect(launchesOf(sampling)).toEqual([
+      ...[upload, 'cuLaunchKernelEx', 'cuMemcpyDtoH', 'cuStreamAddCallback'],
+    ]);
+    expect(await executor.collect()).toMatchObject({ stepId: 2, logitCount: 3 });
+    // Steps that have their masks have a graph of their own, with sampling in it.
+    executor.submit(step(3));
+    await executor.collect();
+    const whole = made(() => executor.submit(step(4)));
+    expect(launchesOf(whole)).toEqual([
+      ...[
+        upload,
+        expect.stringMatching(/^cuMemcpyHtoD/),
+        'cuGraphLaunch',
+        'cuMemcpyDtoH',
+        'cuStreamAddCallback',
+      ],
+    ]);
+  });
+
+  test.each([{ useGraphs: false }, { profile: () => undefined }])(
+    'does the same launch by launch: %o',
+    async (more) => {
+      const { executor, made } = opened(more);
+      const forward = made(() => executor.submit(late(1)));
+      const sampling = made(() => executor.supplyMasks(1, step(1).masks));
+      expect([forward, sampling].map((calls) => countOf(calls, 'cuLaunchKernelEx'))).toEqual([
+        DECODE_LAUNCHES - 1,
+        1,
+      ]);
+      expect((await executor.collect()).stepId).toBe(1);
+    },
+  );
+
+  test('has its wait for masks among what the device waited for', async () => {
+    const { executor, fake } = opened();
+    executor.submit(step(0));
+    const { deviceMs } = await executor.collect();
+    fake.idle(1);
+    executor.submit(late(1));
+    fake.idle(2);
+    executor.supplyMasks(1, step(1).masks);
+    const output = await executor.collect();
+    expect(output.idleMs).toBe(3);
+    expect(output.deviceMs).toBe(deviceMs + FAKE_WORK_MS['cuLaunchKernelEx']!);
+  });
+
+  test('takes the masks from memory that the caller may change at once', () => {
+    const { executor, fake } = opened();
+    executor.submit(late(1));
+    const masks = Int32Array.from({ length: 2 * WORDS }, (_, i) => i);
+    executor.supplyMasks(1, masks);
+    const areas = fake.pinned.map(
+      ({ buffer }) => new Int32Array(buffer, 0, Math.min(2 * WORDS, buffer.byteLength >> 2)),
+    );
+    expect(areas).toContainEqual(masks.slice());
+  });
+
+  test('keeps nobody from ending: without masks nothing of it waits on the device', async () => {
+    const { executor, calls } = opened();
+    executor.submit(late(1));
+    await executor.dispose();
+    expect(calls.at(-1)).toBe('dispose');
   });
 });
 

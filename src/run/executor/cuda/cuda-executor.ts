@@ -12,15 +12,16 @@ import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { maskWords, topCountOf } from '../../../ops/sample/contract.js';
+import { maskWords } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import type { PreparedRank, RankAgreement } from '../opening/prepared-rank.js';
 import { resultLimits } from '../opening/sizing.js';
-import { type CheckedSlot, checkSlot, checkStep } from '../step-check.js';
+import { checkSlot, checkStep, MaskWait } from '../step-check.js';
 import { moveBlocks } from './block-moves.js';
 import { type CallTimer, createCallTimer } from './call-timer.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
+import { type CudaSlot, cudaSlotOf, noteLogits } from './cuda-slot.js';
 import {
   allocateWorkspace,
   budgetOf,
@@ -28,7 +29,7 @@ import {
   type ExecutorWorkspace,
   withCache,
 } from './device-memory.js';
-import { createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
+import { type CompleteStep, createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
 import { exchangeLayoutOf } from './memory-sizes.js';
 import { bindProgram } from './program.js';
 import { GpuLink } from './gpu-link.js';
@@ -64,15 +65,6 @@ interface PreparedOptions extends CudaExecutorOptions {
   readonly agreement: RankAgreement;
 }
 
-/** An attached slot as the host sees it; its parameters, history and last token are on the device. */
-interface CudaSlot extends CheckedSlot {
-  hasLastToken: boolean;
-  /** Number of most likely tokens that a sampled token reports; -1 reports no log probabilities. */
-  readonly sampledTops: number;
-  /** The same for a token of the prompt. */
-  readonly promptTops: number;
-}
-
 class CudaExecutor implements Executor {
   readonly limits: ExecutorLimits;
   readonly memory: MemoryBudget;
@@ -91,7 +83,10 @@ class CudaExecutor implements Executor {
   readonly #flights: readonly Flight[];
   readonly #hostBlocks: PinnedArea | undefined;
   readonly #slots = new Map<number, CudaSlot>();
-  readonly #pending: PendingStep[] = [];
+  readonly #maskWait = new MaskWait();
+  /** The last step, if it is yet to be sampled. */
+  #unsampled: PendingStep | undefined;
+  readonly #pending: CompleteStep[] = [];
   #submittedCount = 0;
 
   constructor(options: PreparedOptions) {
@@ -165,13 +160,10 @@ class CudaExecutor implements Executor {
 
   attachSlot(state: SlotState): void {
     checkSlot(state, this.limits, this.#slots);
-    const { slot, sampling, promptTokenIds, outputTokenIds } = state;
+    this.#maskWait.attach(state.slot);
+    const { slot, promptTokenIds, outputTokenIds } = state;
     const { slots, history, lastTokens } = this.#areas;
-    this.#slots.set(slot, {
-      hasLastToken: outputTokenIds.length > 0,
-      sampledTops: topCountOf(sampling, false),
-      promptTops: topCountOf(sampling, true),
-    });
+    this.#slots.set(slot, cudaSlotOf(state));
     // Copies from pageable memory take their source before they return.
     const copy = (target: number, source: ArrayBufferView): void => {
       if (source.byteLength > 0) this.#stream.copyToDevice(target, addressOf(source), source.byteLength);
@@ -188,16 +180,36 @@ class CudaExecutor implements Executor {
 
   submit(step: StepInput): void {
     checkStep(step, this.limits, this.#slots);
+    this.#maskWait.submit(step);
     this.#options.agreement.announce?.(step, step.tokenIds);
     const count = this.#submittedCount++;
     const flight = this.#flights[count % IN_FLIGHT]!;
     const before = count === 0 ? undefined : this.#flights[(count - 1) % IN_FLIGHT];
-    const { outTokens, outTopIds, outBytes } = this.#areas;
-    const topCount = this.#noteLogits(step);
+    const topCount = noteLogits(step, this.#slots);
+    const pending = { flight, before, step, topCount };
     flight.start.record(this.#stream);
     moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
-    if (step.maskCount > 0) this.#uploadMasks(flight, step);
+    if (step.maskCount > 0 && !step.masksFollow) this.#uploadMasks(flight, step);
     this.#launcher.launch(flight, step, topCount);
+    if (step.masksFollow) {
+      flight.forwardEnd.record(this.#stream);
+      this.#unsampled = pending;
+    } else this.#complete(pending, false);
+  }
+
+  supplyMasks(stepId: number, masks: Int32Array): void {
+    const step = this.#maskWait.supply(stepId, masks, this.limits);
+    const { flight, topCount, before } = this.#unsampled!;
+    flight.sampleStart.record(this.#stream);
+    this.#uploadMasks(flight, step);
+    this.#launcher.sample(topCount);
+    this.#complete({ flight, before, step, topCount }, true);
+  }
+
+  /** Enqueues what follows sampling: the results come back. */
+  #complete(pending: PendingStep, hasWaited: boolean): void {
+    const { flight, step, topCount } = pending;
+    const { outTokens, outTopIds, outBytes } = this.#areas;
     this.#stream.copyToHost(
       flight.results.address,
       outTokens,
@@ -206,7 +218,7 @@ class CudaExecutor implements Executor {
     flight.end.record(this.#stream);
     this.#signal.signalAfter(flight.end);
     const logits = step.returnLogits ? this.#copyLogits(step.logitCount) : undefined;
-    this.#pending.push({ flight, before, step, topCount, logits });
+    this.#pending.push({ ...pending, hasWaited, logits });
   }
 
   async collect(): Promise<StepOutput> {
@@ -252,18 +264,6 @@ class CudaExecutor implements Executor {
   #requireRanks(): void {
     const fault = this.#link?.fault();
     if (fault !== undefined) throw fault;
-  }
-
-  /** Notes which slots get a last token. @returns the largest number of most likely tokens that any logit of the step reports */
-  #noteLogits({ logitCount, logitRows, logitTargets, rowSlots }: StepInput): number {
-    let topCount = 0;
-    for (let i = 0; i < logitCount; i++) {
-      const slot = this.#slots.get(rowSlots[logitRows[i]!]!)!;
-      const isSampled = logitTargets[i]! < 0;
-      if (isSampled) slot.hasLastToken = true;
-      topCount = Math.max(topCount, isSampled ? slot.sampledTops : slot.promptTops);
-    }
-    return topCount;
   }
 
   /** @returns [logits, vocabulary or hidden columns], complete when the stream is */

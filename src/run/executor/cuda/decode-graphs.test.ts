@@ -35,8 +35,8 @@ test.each([
   },
 );
 
-test('a size is captured once, with a descriptor of its size', () => {
-  const emitted: number[] = [];
+test('a part of a size is captured once, with a descriptor of its size', () => {
+  const emitted: string[] = [];
   let disposed = 0;
   const stream = {
     capture(enqueue: () => void) {
@@ -44,9 +44,11 @@ test('a size is captured once, with a descriptor of its size', () => {
       return { launch: () => {}, dispose: () => disposed++ };
     },
   };
-  const graphs = createDecodeGraphs(stream, 7, ({ capacity }) => emitted.push(capacity.rows));
-  const first = graphs.graphFor({ rows: 4, decodeItems: 8 });
-  expect(graphs.graphFor({ rows: 4, decodeItems: 8 })).toBe(first);
+  const graphs = createDecodeGraphs(stream, 7, ({ capacity }, part) =>
+    emitted.push(`${part} of ${capacity.rows}`),
+  );
+  const first = graphs.graphFor({ rows: 4, decodeItems: 8 }, 'whole');
+  expect(graphs.graphFor({ rows: 4, decodeItems: 8 }, 'whole')).toBe(first);
   expect(first.layout.capacity).toEqual({
     tokens: 4,
     rows: 4,
@@ -56,8 +58,9 @@ test('a size is captured once, with a descriptor of its size', () => {
     keyTiles: 0,
     maxBlocks: 7,
   });
-  graphs.graphFor({ rows: 4, decodeItems: 16 });
-  expect(emitted).toEqual([4, 4]);
+  graphs.graphFor({ rows: 4, decodeItems: 16 }, 'whole');
+  expect(graphs.graphFor({ rows: 4, decodeItems: 8 }, 'forward')).not.toBe(first);
+  expect(emitted).toEqual(['whole of 4', 'whole of 4', 'forward of 4']);
   graphs.dispose();
-  expect(disposed).toBe(2);
+  expect(disposed).toBe(3);
 });

@@ -1,5 +1,6 @@
 /** Captured decode steps: one graph for each size, made when first needed or all at once. */
 import type { Graph, Stream } from '../../../device/cuda/stream.js';
+import type { StepPart } from './program.js';
 import { descriptorLayout, type DescriptorLayout } from './step-descriptor.js';
 
 /** Largest decode batch that is captured. */
@@ -40,6 +41,8 @@ export function graphSizes(maxRows: number, maxSplits: number): readonly GraphSi
 
 const keyOf = ({ rows, decodeItems }: GraphSize): string => `${rows}/${decodeItems}`;
 
+type GraphPart = Exclude<StepPart, 'sampling'>;
+
 interface CapturedStep {
   readonly graph: Graph;
   /** Where the step's descriptor has its fields. */
@@ -47,21 +50,21 @@ interface CapturedStep {
 }
 
 export interface DecodeGraphs {
-  /** Captured when it is asked for the first time. */
-  graphFor(size: GraphSize): CapturedStep;
+  /** Captured when it is asked for the first time. Without sampling, where that comes later, it is another graph. */
+  graphFor(size: GraphSize, part: GraphPart): CapturedStep;
   dispose(): void;
 }
 
-/** @param emit enqueues a decode step whose descriptor has the layout */
+/** @param emit enqueues a part of a decode step whose descriptor has the layout */
 export function createDecodeGraphs(
   stream: Pick<Stream, 'capture'>,
   maxBlocks: number,
-  emit: (layout: DescriptorLayout) => void,
+  emit: (layout: DescriptorLayout, part: GraphPart) => void,
 ): DecodeGraphs {
   const captured = new Map<string, CapturedStep>();
   return {
-    graphFor(size) {
-      const key = keyOf(size);
+    graphFor(size, part) {
+      const key = `${part} ${keyOf(size)}`;
       let found = captured.get(key);
       if (found === undefined) {
         const { rows, decodeItems } = size;
@@ -75,7 +78,7 @@ export function createDecodeGraphs(
           maxBlocks,
         };
         const layout = descriptorLayout(capacity);
-        found = { layout, graph: stream.capture(() => emit(layout)) };
+        found = { layout, graph: stream.capture(() => emit(layout, part)) };
         captured.set(key, found);
       }
       return found;

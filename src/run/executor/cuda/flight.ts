@@ -12,15 +12,24 @@ export interface Flight {
   readonly masks: () => PinnedArea;
   readonly start: CudaEvent;
   readonly end: CudaEvent;
+  /** Between these a step whose masks follow waits for them. */
+  readonly forwardEnd: CudaEvent;
+  readonly sampleStart: CudaEvent;
 }
 
-/** A step whose results nobody has collected. */
+/** A step on the device whose results nobody has collected. */
 export interface PendingStep {
   readonly flight: Flight;
   /** The flight of the step before, whose events are recorded anew only after this step was collected. */
   readonly before: Flight | undefined;
   readonly step: StepInput;
   readonly topCount: number;
+}
+
+/** A step that is done, or will be without anything more from the host. */
+export interface CompleteStep extends PendingStep {
+  /** Whether it waited for masks. */
+  readonly hasWaited: boolean;
   readonly logits: Float32Array | undefined;
 }
 
@@ -37,17 +46,20 @@ export function createFlight(
     masks: () => (masks ??= gpu.allocatePinned(memory.maskBytes)),
     start: createEvent(gpu.driver),
     end: createEvent(gpu.driver),
+    forwardEnd: createEvent(gpu.driver),
+    sampleStart: createEvent(gpu.driver),
   };
 }
 
 /** Reads the results of a step that is done. */
 export function stepOutputOf(
-  { flight, before, step, topCount, logits }: PendingStep,
+  { flight, before, step, topCount, hasWaited, logits }: CompleteStep,
   memory: Pick<ExecutorMemory, 'outTokens' | 'outLogprobs' | 'outTopIds' | 'outTopLogprobs'>,
 ): StepOutput {
   const at = (address: number): number => address - memory.outTokens;
   const { buffer } = flight.results;
   const { logitCount } = step;
+  const waitMs = hasWaited ? flight.sampleStart.msSince(flight.forwardEnd) : 0;
   return {
     stepId: step.stepId,
     logitCount,
@@ -57,7 +69,7 @@ export function stepOutputOf(
     topTokenIds: new Int32Array(buffer, at(memory.outTopIds), logitCount * topCount).slice(),
     topLogprobs: new Float32Array(buffer, at(memory.outTopLogprobs), logitCount * topCount).slice(),
     logits,
-    deviceMs: flight.end.msSince(flight.start),
-    idleMs: before === undefined ? 0 : flight.start.msSince(before.end),
+    deviceMs: flight.end.msSince(flight.start) - waitMs,
+    idleMs: waitMs + (before === undefined ? 0 : flight.start.msSince(before.end)),
   };
 }

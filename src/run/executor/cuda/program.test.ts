@@ -12,7 +12,7 @@ import { maxResults } from '../opening/sizing.js';
 import { sizeCuda } from './memory-sizes.js';
 import type { Plan } from '../../../plan/plan.js';
 import { isQuantised } from '../../../plan/weight-format.js';
-import { bindProgram } from './program.js';
+import { bindProgram, type StepPart } from './program.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 const A100 = { computeCapability: 80, multiprocessorCount: 108 };
@@ -81,9 +81,9 @@ function bind(
     ...(ranked && { ranks: connectionOf(ranked) }),
   };
   const program = bindProgram(lowered, context);
-  const run = (step: Partial<CudaStep>) => {
+  const run = (step: Partial<CudaStep>, part: StepPart = 'whole') => {
     const sink = createRecordingSink();
-    program({ ...STEP, ...step }, sink);
+    program({ ...STEP, ...step }, sink, part);
     return sink;
   };
   return { run, mapped, lowered };
@@ -280,6 +280,12 @@ describe('launches of a step of two ranks', () => {
   it('of decode: sums end in norms, rank 0 samples and sends its tokens, the other takes them', () => {
     expect(namesOf(at(0).run({}))).toEqual([...DECODE, 'sample', 'share_tokens']);
     expect(namesOf(at(1).run({}))).toEqual([...DECODE, 'take_tokens']);
+  });
+
+  it('in parts: tokens are sent when they are sampled', () => {
+    const { run } = at(0);
+    expect(namesOf(run({}, 'forward'))).toEqual(DECODE);
+    expect(namesOf(run({}, 'sampling'))).toEqual(['sample', 'share_tokens']);
   });
 
   it('of a prompt: sums take two shots, and norms come by themselves', () => {

@@ -5,12 +5,16 @@ import { type CudaContext, CudaScope, type CudaStep, type CudaInstruction } from
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { outputOf, readsOf } from '../../../plan/operands.js';
 
-/** Enqueues a whole step. */
-export type Program = (step: CudaStep, sink: LaunchSink) => void;
+/** Parts of a step that are enqueued together: all of it, what needs no masks, or sampling alone. */
+export type StepPart = 'whole' | 'forward' | 'sampling';
+
+/** Enqueues a step, or a part of it. */
+export type Program = (step: CudaStep, sink: LaunchSink, part: StepPart) => void;
 
 interface BoundOp {
   readonly index: number;
   readonly enqueue: CudaInstruction;
+  readonly part: StepPart;
   /** Whether it works on the tokens whose logits are wanted, of which a step may have none. */
   readonly isOnLogits: boolean;
 }
@@ -19,11 +23,12 @@ export function bindProgram({ ops }: LoweredPlan, context: CudaContext): Program
   const bound = ops.map((op): BoundOp => {
     const { index } = op;
     const enqueue = cudaOpOf(op).bind(op, new CudaScope(context, index));
-    return { index, enqueue, isOnLogits: isOnLogits(context, index) };
+    const part = op.kind === 'sample' ? 'sampling' : 'forward';
+    return { index, enqueue, part, isOnLogits: isOnLogits(context, index) };
   });
-  return (step, sink) => {
-    for (const { index, enqueue, isOnLogits } of bound) {
-      if (isOnLogits && step.logits === 0) continue;
+  return (step, sink, part) => {
+    for (const { index, enqueue, part: own, isOnLogits } of bound) {
+      if ((part !== 'whole' && part !== own) || (isOnLogits && step.logits === 0)) continue;
       sink.startOp?.(index);
       enqueue(step, sink);
     }

@@ -13,7 +13,7 @@ import {
   MAX_GRAPH_ROWS,
 } from './decode-graphs.js';
 import type { Flight } from './flight.js';
-import type { Program } from './program.js';
+import type { Program, StepPart } from './program.js';
 import {
   type AttentionSplit,
   countAttentionWork,
@@ -41,12 +41,16 @@ export class StepLauncher {
   /** Blocks of the longest sequence. */
   readonly #maxBlocks: number;
   #last = 0;
+  /** Layout of the descriptor on the device; undefined after a step without tokens. */
+  #layout: DescriptorLayout | undefined;
 
   constructor(parts: LauncherParts) {
     const { stream, limits, sink } = parts;
     this.#parts = parts;
     this.#maxBlocks = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
-    this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout) => this.#emit(layout, 0, sink));
+    this.#graphs = createDecodeGraphs(stream, this.#maxBlocks, (layout, part) =>
+      this.#emit(layout, part, { topCount: 0, sink }),
+    );
   }
 
   /** Rows of the graph of the last step, or its negative number of tokens where it ran launch by launch. */
@@ -54,22 +58,24 @@ export class StepLauncher {
     return this.#last;
   }
 
-  /** Captures every graph. */
+  /** Captures every graph of a whole step. Those without sampling wait for their first step, which most engines never have. */
   prepare(): void {
     const { usesGraphs, limits, split } = this.#parts;
     if (!usesGraphs) return;
     const maxSplits = Math.ceil(limits.maxSequenceTokens / split.splitTokens);
-    for (const size of graphSizes(limits.maxRows, maxSplits)) this.#graphs.graphFor(size);
+    for (const size of graphSizes(limits.maxRows, maxSplits)) this.#graphs.graphFor(size, 'whole');
   }
 
-  /** @param topCount largest number of most likely tokens that any logit of the step reports */
+  /** Launches a step, without sampling where masks follow. @param topCount largest number of most likely tokens that any logit reports */
   launch(flight: Flight, step: StepInput, topCount: number): void {
     const { usesGraphs, split, limits, stream, timer, sink } = this.#parts;
     const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
     const { decodeItems, prefillTiles, keyTiles, isDecode } = countAttentionWork(step, split);
+    const part = step.masksFollow ? 'forward' : 'whole';
+    this.#layout = undefined;
     if (usesGraphs && isDecode && topCount === 0 && rows > 0 && rows <= MAX_GRAPH_ROWS) {
       const size = graphSize(rows, decodeItems, limits.maxRows);
-      const { graph, layout } = this.#graphs.graphFor(size);
+      const { graph, layout } = this.#graphs.graphFor(size, part);
       this.#last = size.rows;
       this.#upload(flight, layout, step);
       graph.launch(stream);
@@ -80,8 +86,15 @@ export class StepLauncher {
       const layout = descriptorLayout({ tokens, rows, logits, ...work, maxBlocks });
       this.#upload(flight, layout, step);
       timer?.begin();
-      this.#emit(layout, topCount, timer?.sink ?? sink);
+      this.#emit(layout, part, { topCount, sink: timer?.sink ?? sink });
     }
+  }
+
+  /** Samples the step that was launched last, whose masks are there now. */
+  sample(topCount: number): void {
+    const { timer, sink } = this.#parts;
+    if (this.#layout !== undefined)
+      this.#emit(this.#layout, 'sampling', { topCount, sink: timer?.sink ?? sink });
   }
 
   dispose(): void {
@@ -92,9 +105,14 @@ export class StepLauncher {
     const { split, stream, descriptor } = this.#parts;
     fillDescriptor(words, layout, step, split);
     stream.copyToDevice(descriptor, staging.address, layout.length * 4);
+    this.#layout = layout;
   }
 
-  #emit({ capacity, offsets }: DescriptorLayout, topCount: number, sink: LaunchSink): void {
+  #emit(
+    { capacity, offsets }: DescriptorLayout,
+    part: StepPart,
+    { topCount, sink }: { readonly topCount: number; readonly sink: LaunchSink },
+  ): void {
     const { tokens, logits, decodeItems, prefillTiles, keyTiles, maxBlocks } = capacity;
     const { descriptor, program } = this.#parts;
     const shape: CudaStep = {
@@ -107,6 +125,6 @@ export class StepLauncher {
       topCount,
       descriptor: (field) => descriptor + 4 * offsets[field],
     };
-    program(shape, sink);
+    program(shape, sink, part);
   }
 }

@@ -6,7 +6,7 @@ import { sampleReference, scoreBeamReference, scoreReference } from '../../../op
 import { validatePlan } from '../../../plan/validate.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import { limitsOfPlan } from '../opening/sizing.js';
-import { checkSlot, checkStep } from '../step-check.js';
+import { checkSlot, checkStep, MaskWait } from '../step-check.js';
 import { emptyOutput, type HostSlot, logitRequest, maskOf, resolveTokenIds } from '../step-results.js';
 import { LockstepCollectives } from './lockstep-collectives.js';
 import { type RankModel, ReferenceRank } from './reference-rank.js';
@@ -49,6 +49,9 @@ export class ReferenceExecutor implements Executor {
   readonly #collectives: LockstepCollectives;
   readonly #slots = new Map<number, ReferenceSlot>();
   readonly #finished: StepOutput[] = [];
+  readonly #maskWait = new MaskWait();
+  /** Samples the step that waits for masks, once it has them. */
+  #sampleLater: (step: StepInput) => void = () => undefined;
 
   constructor({ plan, weight, otherRanks = [], limits, kvDtype: dtype }: ReferenceExecutorOptions) {
     const models = [{ plan, weight }, ...otherRanks];
@@ -73,6 +76,7 @@ export class ReferenceExecutor implements Executor {
 
   attachSlot(state: SlotState): void {
     checkSlot(state, this.limits, this.#slots);
+    this.#maskWait.attach(state.slot);
     this.#slots.set(state.slot, new ReferenceSlot(state));
   }
 
@@ -83,10 +87,21 @@ export class ReferenceExecutor implements Executor {
   submit(step: StepInput): void {
     const startMs = performance.now();
     checkStep(step, this.limits, this.#slots);
+    this.#maskWait.submit(step);
     for (const rank of this.#ranks) rank.moveBlocks(step);
     const logits = this.#run(step);
-    const output = this.#sample(step, logits);
-    this.#finished.push({ ...output, deviceMs: performance.now() - startMs, idleMs: 0 });
+    // Slots that are detached before the masks come are sampled as they were.
+    const slots = step.masksFollow ? new Map(this.#slots) : this.#slots;
+    const sample = (whole: StepInput): void => {
+      const output = this.#sample(whole, logits, slots);
+      this.#finished.push({ ...output, deviceMs: performance.now() - startMs, idleMs: 0 });
+    };
+    if (step.masksFollow) this.#sampleLater = sample;
+    else sample(step);
+  }
+
+  supplyMasks(stepId: number, masks: Int32Array): void {
+    this.#sampleLater(this.#maskWait.supply(stepId, masks, this.limits));
   }
 
   collect(): Promise<StepOutput> {
@@ -111,15 +126,15 @@ export class ReferenceExecutor implements Executor {
     return this.#ranks[0]!.logits;
   }
 
-  #sample(step: StepInput, logits: Matrix): StepOutput {
+  #sample(step: StepInput, logits: Matrix, slots: ReadonlyMap<number, ReferenceSlot>): StepOutput {
     const { vocabulary, hiddenColumns } = this.limits;
-    if (hiddenColumns !== undefined) return this.#hiddenStates(step, logits);
-    const requests = Array.from({ length: step.logitCount }, (_, i) => logitRequest(step, i, this.#slots));
+    if (hiddenColumns !== undefined) return this.#hiddenStates(step, logits, slots);
+    const requests = Array.from({ length: step.logitCount }, (_, i) => logitRequest(step, i, slots));
     const topCount = Math.max(0, ...requests.map((request) => request.topCount));
     const output = emptyOutput(step, topCount);
     for (const [i, request] of requests.entries()) {
       const row = rowOf(logits, i).subarray(0, vocabulary);
-      const slot = this.#slots.get(request.slot)!;
+      const slot = slots.get(request.slot)!;
       const mask = maskOf(step, i, vocabulary);
       const context = { ...slot.state, outputTokenIds: slot.outputTokenIds, mask };
       const beam =
@@ -144,11 +159,10 @@ export class ReferenceExecutor implements Executor {
       : output;
   }
 
-  #hiddenStates(step: StepInput, states: Matrix): StepOutput {
+  #hiddenStates(step: StepInput, states: Matrix, slots: ReadonlyMap<number, ReferenceSlot>): StepOutput {
     const output = emptyOutput(step, 0);
     for (let i = 0; i < step.logitCount; i++) {
-      if (step.logitTargets[i] === -1)
-        this.#slots.get(step.rowSlots[step.logitRows[i]!]!)!.outputTokenIds.push(0);
+      if (step.logitTargets[i] === -1) slots.get(step.rowSlots[step.logitRows[i]!]!)!.outputTokenIds.push(0);
     }
     const { hidden } = this.#ranks[0]!.plan.dims;
     return step.returnLogits ? { ...output, logits: firstColumns(states, step.logitCount, hidden) } : output;

@@ -187,6 +187,13 @@ export async function interleaved(
   return results;
 }
 
+/** A mask that allows these tokens. */
+export function maskAllowing(driver: Driver, tokenIds: readonly number[]): Int32Array {
+  const mask = new Int32Array(Math.ceil(driver.executor.limits.vocabulary / 32));
+  for (const id of tokenIds) mask[id >> 5]! |= 1 << (id & 31);
+  return mask;
+}
+
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }

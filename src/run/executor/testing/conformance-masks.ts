@@ -1,7 +1,7 @@
 /** The part of the conformance suite about masks: which tokens rows may sample. */
 import { expect, it } from 'vitest';
 import type { StepRow } from '../../../core/build-step.js';
-import { type Driver, logitsOf, range, tokens, type WithDriver } from './conformance-driver.js';
+import { logitsOf, maskAllowing, range, tokens, type WithDriver } from './conformance-driver.js';
 
 const PROMPT = tokens(11, 12);
 const row = (slot: number, mask?: Int32Array): StepRow => ({
@@ -11,13 +11,6 @@ const row = (slot: number, mask?: Int32Array): StepRow => ({
   blocks: range(2).map((block) => 2 * slot + block),
   wanted: [{ index: PROMPT.length - 1, target: -1, ...(mask === undefined ? {} : { mask }) }],
 });
-
-/** Bits of tokens. */
-function maskOf(driver: Driver, tokenIds: readonly number[]): Int32Array {
-  const mask = new Int32Array(Math.ceil(driver.executor.limits.vocabulary / 32));
-  for (const id of tokenIds) mask[id >> 5]! |= 1 << (id & 31);
-  return mask;
-}
 
 /** Rows that have masks of their own beside rows that have none. */
 export function describeMasks(withDriver: WithDriver): void {
@@ -30,9 +23,9 @@ export function describeMasks(withDriver: WithDriver): void {
       const ranked = [...logitsOf(free, 0).entries()].toSorted((a, b) => b[1] - a[1]).map(([id]) => id);
       const output = await driver.step([
         row(0),
-        row(1, maskOf(driver, [ranked[9]!])),
-        row(2, maskOf(driver, ranked.slice(3))),
-        row(3, maskOf(driver, ranked)),
+        row(1, maskAllowing(driver, [ranked[9]!])),
+        row(2, maskAllowing(driver, ranked.slice(3))),
+        row(3, maskAllowing(driver, ranked)),
       ]);
       expect([...output.tokenIds]).toEqual([likeliest, ranked[9], ranked[3], likeliest]);
     }),
@@ -43,7 +36,7 @@ export function describeMasks(withDriver: WithDriver): void {
     withDriver(async (driver) => {
       const allowed = [3, 31, 32, 63, 77];
       driver.attach(0, { prompt: PROMPT, sampling: { temperature: 2, seed: 7n, logprobs: 3 } });
-      const mask = maskOf(driver, allowed);
+      const mask = maskAllowing(driver, allowed);
       const seen = new Set<number>();
       for (let i = 0; i < 20; i++) {
         const length = PROMPT.length + i;
@@ -66,7 +59,7 @@ export function describeMasks(withDriver: WithDriver): void {
         endIds: [5],
         sampling: { minTokens: 9, logitBias: new Map([[6, 1000]]), badWords: [[8]] },
       });
-      const output = await driver.step([row(0, maskOf(driver, [5, 8]))]);
+      const output = await driver.step([row(0, maskAllowing(driver, [5, 8]))]);
       expect([5, 8]).toContain(output.tokenIds[0]);
     }),
   );
@@ -75,7 +68,7 @@ export function describeMasks(withDriver: WithDriver): void {
     'bound what beams report',
     withDriver(async (driver) => {
       driver.attach(0, { prompt: PROMPT, isBeam: true, sampling: { logprobs: 6 } });
-      const output = await driver.step([row(0, maskOf(driver, [40, 41, 42]))]);
+      const output = await driver.step([row(0, maskAllowing(driver, [40, 41, 42]))]);
       expect([...output.topTokenIds].toSorted((a, b) => a - b)).toEqual([-1, -1, -1, 40, 41, 42]);
     }),
   );

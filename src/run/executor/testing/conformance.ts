@@ -18,6 +18,7 @@ import {
   withDriverOf,
 } from './conformance-driver.js';
 import { describeFaults, describeSlots } from './conformance-faults.js';
+import { describeLateMasks } from './conformance-late-masks.js';
 import { describeMasks } from './conformance-masks.js';
 
 /** @param name of the executor and its weights */
@@ -28,6 +29,7 @@ export function describeExecutor(name: string, subject: Subject): void {
   describe(`${name}: tokens`, () => describeTokens(withDriver));
   describe(`${name}: sampling`, () => describeSampling(withDriver));
   describe(`${name}: masks`, () => describeMasks(withDriver));
+  describe(`${name}: masks that follow`, () => describeLateMasks(withDriver));
   describeBeams(name, subject);
   describe(`${name}: slots`, () => describeSlots(withDriver));
   describe(`${name}: faults`, () => describeFaults(withDriver));

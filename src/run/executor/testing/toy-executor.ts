@@ -57,6 +57,8 @@ export class ToyExecutor implements Executor {
   readonly #attached = new Set<number>();
   readonly #slots = new Map<number, ToySlot>();
   readonly #commands: Command[] = [];
+  /** The last step, if its masks have not come. */
+  #unmasked: StepInput | undefined;
 
   constructor(options: ToyExecutorOptions) {
     const { limits } = options;
@@ -72,6 +74,11 @@ export class ToyExecutor implements Executor {
   attachSlot(state: SlotState): void {
     const { slot } = state;
     invariant(!this.#attached.has(slot), () => `slot ${slot} is attached twice`);
+    const { rowSlots, rowCount = 0 } = this.#unmasked ?? {};
+    invariant(
+      !rowSlots?.subarray(0, rowCount).includes(slot),
+      () => `slot ${slot} is attached before its masks`,
+    );
     this.#attached.add(slot);
     this.#commands.push({ type: 'attach', state });
   }
@@ -82,12 +89,34 @@ export class ToyExecutor implements Executor {
   }
 
   submit(step: StepInput): void {
+    const { stepId, maskCount, masksFollow } = step;
+    invariant(
+      this.#unmasked === undefined,
+      () => `step ${stepId} comes before the masks of the one before it`,
+    );
+    invariant(maskCount > 0 || !masksFollow, () => `step ${stepId} waits for masks and has none`);
+    if (masksFollow) this.#unmasked = step;
     this.#commands.push({ type: 'step', step });
+  }
+
+  supplyMasks(stepId: number, masks: Int32Array): void {
+    const step = this.#unmasked;
+    invariant(step?.stepId === stepId, () => `step ${stepId} does not wait for masks`);
+    const wordCount = step.maskCount * Math.ceil(this.limits.vocabulary / 32);
+    invariant(masks.length >= wordCount, () => `${masks.length} words of masks for ${wordCount}`);
+    this.#unmasked = undefined;
+    const index = this.#commands.findIndex((command) => command.type === 'step' && command.step === step);
+    this.#commands[index] = { type: 'step', step: { ...step, masks, masksFollow: false } };
   }
 
   async collect(): Promise<StepOutput> {
     const { delayMs = 0 } = this.#options;
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const next = this.#commands.find((command) => command.type === 'step');
+    invariant(
+      next?.step.masksFollow !== true,
+      () => `step ${next!.step.stepId} is collected before its masks`,
+    );
     for (let command = this.#commands.shift(); command !== undefined; command = this.#commands.shift()) {
       if (command.type === 'step') return this.#run(command.step);
       if (command.type === 'attach') this.#attach(command.state);
@@ -226,6 +255,10 @@ export class ToyExecutor implements Executor {
       return;
     }
     const mask = maskOf(step, logit, vocabulary);
+    invariant(
+      mask === undefined || mask.some((word) => word !== 0),
+      () => `mask of logit ${logit} allows nothing`,
+    );
     const current = { ...state, outputTokenIds: Int32Array.from(outputTokenIds), mask };
     const scores = () => (state.isBeam ? beamScores(logits, current) : logSoftmax(logits));
     const tokenId = isBroken ? -1 : sampleToy(logits, current, position);
