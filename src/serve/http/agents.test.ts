@@ -176,11 +176,6 @@ describe('a request of Codex', () => {
   });
 
   test.each<[string, object, string]>([
-    [
-      'a tool with free input',
-      { tools: [{ type: 'custom', name: 'patch', format: { type: 'grammar' } }] },
-      'free input',
-    ],
     ['a tool of the service', { tools: [{ type: 'web_search' }] }, "'tools.0.type' is 'web_search'"],
     ['a shell of the client', { tools: [{ type: 'local_shell' }] }, "'tools.0.type' is 'local_shell'"],
     ['another verbosity', { text: { verbosity: 'low' } }, "'text.verbosity' is 'low'"],
