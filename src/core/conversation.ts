@@ -11,7 +11,7 @@ export interface Tool {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** True if arguments must be valid under the schema whatever the model writes. */
   readonly isStrict: boolean;
-  /** What a custom tool takes instead of arguments: a text of a form, or any. Absent: it is a function. */
+  /** Form of the text that a custom tool takes instead of arguments; undefined: any text. Absent for functions. */
   readonly input?: { readonly form: TextForm | undefined };
 }
 

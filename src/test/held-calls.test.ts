@@ -46,8 +46,11 @@ const TOOLS: readonly Tool[] = [
   { name: 'clock', parameters: { type: 'object', additionalProperties: false }, isStrict: true },
 ];
 /** A course in which one of the tools must be called, unless it is wished otherwise. */
-const compile = (vocabulary: Vocabulary, wishes: Partial<CourseWishes> & Pick<CourseWishes, 'shape'>, prompt?: string) =>
-  compileHeld(vocabulary, { tools: TOOLS, ...wishes }, prompt);
+const compile = (
+  vocabulary: Vocabulary,
+  wishes: Partial<CourseWishes> & Pick<CourseWishes, 'shape'>,
+  prompt?: string,
+) => compileHeld(vocabulary, { tools: TOOLS, ...wishes }, prompt);
 
 function partsOf(text: string, format: string, isThinking = false): AnswerPart[] {
   const reader = new AnswerReader({

@@ -29,7 +29,10 @@ const withConstraints = (tokenizer: Tokenizer, marks: readonly string[]): Vocabu
   marks,
 });
 
-export const demo = withConstraints(await loadTokenizer(new URL('../../models/demo', import.meta.url).pathname), []);
+export const demo = withConstraints(
+  await loadTokenizer(new URL('../../models/demo', import.meta.url).pathname),
+  [],
+);
 
 /** A byte-level tokenizer in which all marks of a format are control tokens. */
 export async function byteLevel(marks: readonly string[]): Promise<Vocabulary> {

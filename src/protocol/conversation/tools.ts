@@ -44,7 +44,7 @@ export function templateTools(functions: readonly FunctionTool[]): object[] {
 export interface PlacedFunction {
   readonly path: string;
   readonly function: FunctionTool;
-  /** What a custom tool takes, which is shown as this function. */
+  /** Input of the custom tool that is shown as this function. */
   readonly input?: Tool['input'];
 }
 

@@ -137,8 +137,18 @@ describe('a request of Codex', () => {
         status: 'completed',
       },
       { type: 'function_call_output', call_id: 'call_1', output: 'sunny' },
+      { type: 'custom_tool_call', call_id: 'call_2', name: 'apply_patch', input: '+a', status: 'completed' },
+      { type: 'custom_tool_call_output', call_id: 'call_2', output: 'done' },
     ],
-    tools: [{ type: 'function', name: 'weather', description: 'd', strict: false, parameters: schema }],
+    tools: [
+      { type: 'function', name: 'weather', description: 'd', strict: false, parameters: schema },
+      {
+        type: 'custom',
+        name: 'apply_patch',
+        description: 'Edits files.',
+        format: { type: 'grammar', syntax: 'lark', definition: 'start: "+" /.+/ LF?\n%import common.LF' },
+      },
+    ],
     tool_choice: 'auto',
     parallel_tool_calls: false,
     reasoning: { effort: 'medium', summary: 'auto' },
@@ -167,10 +177,12 @@ describe('a request of Codex', () => {
         { role: 'user', content: 'Weather?' },
         { role: 'assistant', tool_calls: [{ id: 'call_1' }] },
         { role: 'tool', content: 'sunny' },
+        { role: 'assistant', tool_calls: [{ id: 'call_2', function: { name: 'apply_patch' } }] },
+        { role: 'tool', content: 'done' },
       ],
       templateArguments: { reasoning_effort: 'medium' },
     });
-    expect(course).toBeDefined();
+    expect(JSON.stringify(course)).toContain('"tool":"apply_patch"');
     const id = /"id":"(resp_[0-9a-f]+)"/.exec(text)![1]!;
     expect((await fetch(`${server.httpUrl}/v1/responses/${id}`)).status).toBe(404);
   });

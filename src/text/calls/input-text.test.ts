@@ -13,7 +13,16 @@ function read(pieces: readonly string[]): string {
   return text + input.end();
 }
 
-const TEXTS = ['', 'a', 'print("1 < 2")\n\t\\n', '\u{1f600}é\u0001\u2028 京都', '{"input": "x"}', '\\', '"', '\ud83d'];
+const TEXTS = [
+  '',
+  'a',
+  'print("1 < 2")\n\t\\n',
+  '\u{1f600}é\u0001\u2028 京都',
+  '{"input": "x"}',
+  '\\',
+  '"',
+  '\ud83d',
+];
 const escaped = (json: string): string =>
   json.replaceAll(/[^\0-~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
@@ -35,15 +44,9 @@ describe.each(TEXTS)('%j', (input) => {
 
 test('the input comes as it is written', () => {
   const input = new InputText();
-  expect(['{"inp', 'ut": "a', 'b\\', 'n', '\\ud83d', '\\ude00c"', '}'].map((json) => input.push(json))).toEqual([
-    '',
-    'a',
-    'b',
-    '\n',
-    '',
-    '\u{1f600}c',
-    '',
-  ]);
+  expect(
+    ['{"inp', 'ut": "a', 'b\\', 'n', '\\ud83d', '\\ude00c"', '}'].map((json) => input.push(json)),
+  ).toEqual(['', 'a', 'b', '\n', '', '\u{1f600}c', '']);
 });
 
 test.each(['{"code": "x"}', '"just text"', '[1]', '{"input": 5}', 'print(1)'])(

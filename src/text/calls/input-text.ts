@@ -64,7 +64,7 @@ export class InputText {
   }
 }
 
-/** What an escape stands for; one that JSON does not know stays as it is. */
+/** The character of an escape; one that JSON does not know stays as it is. */
 function characterOf(piece: string): string {
   if (!piece.startsWith('\\')) return piece;
   try {

@@ -57,7 +57,11 @@ function taggedInput({ name }: Tool, form: TextForm | undefined, { nodes, tags, 
     return before;
   }
   const writtenAs = valuesAs === 'json' ? 'string' : { without: mark };
-  nodes.connect(before, { text, part: { type: 'constrained', constraint: { ...input, writtenAs } }, to: behind });
+  nodes.connect(before, {
+    text,
+    part: { type: 'constrained', constraint: { ...input, writtenAs } },
+    to: behind,
+  });
   nodes.connect(behind, { text: valueEnd, to });
   return before;
 }

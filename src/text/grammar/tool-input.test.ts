@@ -50,7 +50,8 @@ describe.each(INPUT_FORMS)('$what', ({ form, isInput }) => {
     const object = compileConstraint(inputOf(form));
     const texts = [
       ...Array.from({ length: 50 }, () => {
-        const bare = form === undefined ? undefined : randomText(new Automaton(compileConstraint(form)), random);
+        const bare =
+          form === undefined ? undefined : randomText(new Automaton(compileConstraint(form)), random);
         return bare?.toString('utf8') ?? '\u{1f600}"\\\n\u0001';
       }),
       '',
@@ -62,7 +63,8 @@ describe.each(INPUT_FORMS)('$what', ({ form, isInput }) => {
       '<a>\n',
       '<a b',
     ];
-    for (const input of texts) expect([input, matches(object, JSON.stringify({ input }))]).toEqual([input, isInput(input)]);
+    for (const input of texts)
+      expect([input, matches(object, JSON.stringify({ input }))]).toEqual([input, isInput(input)]);
   });
 });
 
@@ -89,9 +91,24 @@ test.each<[string, ToolInput['form'], ToolInput['writtenAs'], RegExp]>([
     'object',
     /^The format of the tool 'patch' is refused: Line \d+ of the grammar: %ignore is not supported/,
   ],
-  ['a pattern with a mistake', { type: 'regex', pattern: '(' }, 'string', /^The format of the tool 'patch' is refused/],
-  ['a rule without an end', { type: 'grammar', grammar: 'start: "a" | b\nb: "c" b' }, 'object', /'b'.* has no end/],
-  ['a text that has the mark', { type: 'regex', pattern: `a${MARK}` }, { without: MARK }, /cannot be satisfied/],
+  [
+    'a pattern with a mistake',
+    { type: 'regex', pattern: '(' },
+    'string',
+    /^The format of the tool 'patch' is refused/,
+  ],
+  [
+    'a rule without an end',
+    { type: 'grammar', grammar: 'start: "a" | b\nb: "c" b' },
+    'object',
+    /'b'.* has no end/,
+  ],
+  [
+    'a text that has the mark',
+    { type: 'regex', pattern: `a${MARK}` },
+    { without: MARK },
+    /cannot be satisfied/,
+  ],
   [
     'a recursive grammar that may write the mark',
     { type: 'grammar', grammar: 'start: "<" start? ">"' },

@@ -190,7 +190,10 @@ class GrammarParser {
     });
     const [from, to] = points;
     if (from === undefined || to === undefined || from > to)
-      throw this.#fault(`the range ${first.text}..${last.text} is not one from a character to a later one.`, first);
+      throw this.#fault(
+        `the range ${first.text}..${last.text} is not one from a character to a later one.`,
+        first,
+      );
     this.#at++;
     return this.#builder.characters(codePoints([[from, to]]));
   }

@@ -4,7 +4,7 @@ import type { TextForm } from '../../../core/constraint.js';
 export interface InputForm {
   readonly what: string;
   readonly form: TextForm | undefined;
-  isInput(text: string): boolean;
+  readonly isInput: (text: string) => boolean;
 }
 
 /** The patch language of Codex. */

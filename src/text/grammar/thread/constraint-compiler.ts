@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type {
-  HeldForm,
-  PackedGrammar,
-  TokenConstraint,
-  TokenVocabulary,
-} from '../../../core/constraint.js';
+import type { HeldForm, PackedGrammar, TokenConstraint, TokenVocabulary } from '../../../core/constraint.js';
 import { AloftError } from '../../../core/errors.js';
 import { checkSourceLength, constraintError } from '../limits.js';
 import {
