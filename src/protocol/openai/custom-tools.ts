@@ -10,16 +10,20 @@ import { isObject, type JsonValue } from '../json.js';
 import { OpenAiRequestError } from './error.js';
 import { optional } from './optional.js';
 
-const GRAMMAR_MEMBERS = { syntax: optional(Type.String()), definition: optional(Type.String()) };
+const FORMAT_TYPE = Type.String({ description: 'text or grammar' });
+const GRAMMAR_MEMBERS = {
+  syntax: optional(Type.String({ description: 'lark or regex' })),
+  definition: optional(Type.String()),
+};
 
 /** The format of the Responses interface. */
-export const FLAT_FORMAT = Type.Object({ type: Type.String(), ...GRAMMAR_MEMBERS });
+export const FLAT_FORMAT = Type.Object({ type: FORMAT_TYPE, ...GRAMMAR_MEMBERS });
 
 /** The custom tool of the chat interface. */
 export const CUSTOM = Type.Object({
   name: TOOL_NAME,
   description: optional(Type.String()),
-  format: optional(Type.Object({ type: Type.String(), grammar: optional(Type.Object(GRAMMAR_MEMBERS)) })),
+  format: optional(Type.Object({ type: FORMAT_TYPE, grammar: optional(Type.Object(GRAMMAR_MEMBERS)) })),
 });
 
 /** A grammar with the path of its members in the request. */

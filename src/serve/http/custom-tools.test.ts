@@ -1,4 +1,6 @@
 /** Custom tools over both of OpenAI's interfaces, with its own client, unmodified. */
+import { HumanMessage } from '@langchain/core/messages';
+import { ChatOpenAI, customTool } from '@langchain/openai';
 import OpenAI from 'openai';
 import type { ResponseInputItem, ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -345,4 +347,37 @@ describe('responses', () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ status: 400, param, message: expect.stringMatching(message) as string });
   });
+});
+
+test('LangChain runs a custom tool and hands its output back', async () => {
+  const inputs: string[] = [];
+  const run = (input: string): string => {
+    inputs.push(input);
+    return 'ok';
+  };
+  const patch = customTool(run, { name: 'patch', format: { type: 'grammar', ...grammar } });
+  const chat = new ChatOpenAI({
+    model,
+    apiKey: 'none',
+    maxRetries: 0,
+    maxTokens: 500,
+    useResponsesApi: true,
+    configuration: { baseURL: `${server.httpUrl}/v1` },
+  }).bindTools([patch, RESPONSES_TOOLS[1]!]);
+  const question = new HumanMessage('Edit.');
+  const answer = await chat.invoke([question]);
+  const calls = answer.tool_calls ?? [];
+  expect(calls.map(({ name }) => name)).toEqual(['patch', 'clock']);
+  const output: unknown = await patch.invoke(calls[0] as never);
+  expect(inputs).toEqual([INPUT]);
+  const { text } = await chat.invoke([question, answer, output as HumanMessage]);
+  expect(text).toBe('Done.');
+});
+
+test.each(['/v1/chat/completions', '/v1/responses'])('the description of %s has formats', async (path) => {
+  const description = (await (await fetch(`${server.httpUrl}/openapi.json`)).json()) as {
+    readonly paths: Readonly<Record<string, object>>;
+  };
+  const text = JSON.stringify(description.paths[path]);
+  for (const part of ['text or grammar', 'lark or regex', '"definition"']) expect(text).toContain(part);
 });
