@@ -19,6 +19,23 @@ export type Constraint =
       readonly triggers: readonly string[];
     };
 
+/** Form of a text by itself. */
+export type TextForm = Extract<Constraint, { readonly type: 'regex' | 'grammar' }>;
+
+/** The input of a custom tool as a model's family writes it. */
+export interface ToolInput {
+  readonly type: 'tool_input';
+  /** Name of the tool, for messages. */
+  readonly tool: string;
+  /** Undefined: any text. */
+  readonly form: TextForm | undefined;
+  /** JSON of an object whose only member is the input, a JSON string, or the text itself without a mark that ends it. */
+  readonly writtenAs: 'object' | 'string' | { readonly without: string };
+}
+
+/** All that a part of an answer can be held to. */
+export type HeldForm = Constraint | ToolInput;
+
 /** Text between two tags: JSON that is valid under a schema. */
 export interface TagStructure {
   readonly begin: string;

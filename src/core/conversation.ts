@@ -1,16 +1,22 @@
 /** Tools that a conversation offers to its model, and the parts that an answer is made of. */
+import type { TextForm } from './constraint.js';
 import type { ErrorReport } from './errors.js';
 import type { GenerateRequest, TextLogprobs } from './generate.js';
 import type { FinishReason, Usage } from './request.js';
 
-/** A function that a model may call. */
+/** A function that a model may call, or a custom tool, which models are shown as a function with one text as its argument. */
 export interface Tool {
   readonly name: string;
   /** JSON schema of its arguments, an object. */
   readonly parameters: Readonly<Record<string, unknown>>;
   /** True if arguments must be valid under the schema whatever the model writes. */
   readonly isStrict: boolean;
+  /** Form of the text that a custom tool takes instead of arguments; undefined: any text. Absent for functions. */
+  readonly input?: { readonly form: TextForm | undefined };
 }
+
+/** The one argument of the function as which a custom tool is shown. */
+export const INPUT_ARGUMENT = 'input';
 
 export type ToolChoice =
   /** The model decides. */
@@ -24,15 +30,24 @@ export type ToolChoice =
 
 /**
  * A part of an answer, in the order in which the model writes them. The arguments of a call are the texts of its `arguments`
- * parts put together: JSON, unless the model wrote something else or was cut.
+ * parts put together: JSON, unless the model wrote something else or was cut. The input of a custom tool is that of its `input` parts.
  */
 export type AnswerPart =
   | { readonly type: 'text'; readonly text: string }
   /** A thought before the answer. */
   | { readonly type: 'thought'; readonly text: string }
   /** A call begins. `call` counts the calls of one answer from 0. */
-  | { readonly type: 'call'; readonly call: number; readonly id: string; readonly name: string }
+  | {
+      readonly type: 'call';
+      readonly call: number;
+      readonly id: string;
+      readonly name: string;
+      /** Present if it is a call of a custom tool. */
+      readonly isCustom?: true;
+    }
   | { readonly type: 'arguments'; readonly call: number; readonly text: string }
+  /** Text of a custom tool's input. */
+  | { readonly type: 'input'; readonly call: number; readonly text: string }
   /** A call is complete. One that was cut has no such part. */
   | { readonly type: 'call-end'; readonly call: number };
 

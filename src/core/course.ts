@@ -2,7 +2,7 @@
  * Courses of outputs: a graph of texts that an output must have, with free or constrained parts behind them. A forced call of a
  * tool is one, and so is a thought that ends within a budget before a constraint begins.
  */
-import type { Constraint, TokenConstraint, TokenVocabulary } from './constraint.js';
+import type { HeldForm, TokenConstraint, TokenVocabulary } from './constraint.js';
 
 /** An output starts at a node, goes along edges, and may end at final nodes. */
 export interface Course {
@@ -28,7 +28,7 @@ export interface CourseEdge {
 }
 
 export type CoursePart =
-  | { readonly type: 'constrained'; readonly constraint: Constraint }
+  | { readonly type: 'constrained'; readonly constraint: HeldForm }
   | {
       /** Any text up to a mark, which is a part of it. */
       readonly type: 'free';

@@ -1,5 +1,5 @@
 /** Courses in the tokens of a model. */
-import type { Constraint, TokenConstraint } from '../core/constraint.js';
+import type { HeldForm, TokenConstraint } from '../core/constraint.js';
 import type {
   Course,
   CourseEdge,
@@ -25,7 +25,7 @@ export interface CourseContext {
 }
 
 /** Matches every text; made for its vocabulary. */
-const ANY_TEXT: Constraint = { type: 'regex', pattern: '[^]*' };
+const ANY_TEXT: HeldForm = { type: 'regex', pattern: '[^]*' };
 
 /** @throws {AloftError} REQUEST_INVALID for a constraint that cannot be used, and for a course that is too large */
 export async function compileCourse(
@@ -70,7 +70,7 @@ class CourseCompiler {
     this.#context = context;
   }
 
-  async constraint(constraint: Constraint): Promise<TokenConstraint> {
+  async constraint(constraint: HeldForm): Promise<TokenConstraint> {
     this.#context.requireWanted();
     const compiled = await this.#context.constraints.compile(constraint, true);
     if (this.#known.has(compiled.key)) return compiled;

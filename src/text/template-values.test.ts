@@ -46,4 +46,14 @@ describe('arguments of a template', () => {
   ])('are what Python reads: %s', (_, source, json, expected) => {
     expect(render(source, json)).toBe(expected);
   });
+
+  it('are given tools where the text has custom ones, and those of the text elsewhere', () => {
+    const json = '{"tools": [{"type": "custom", "0": 1.0}, {"type": "function", "default": 1.0}]}';
+    const shown = [{ type: 'function', function: {} }, { type: 'function' }];
+    const values = templateValues(json, { tools: shown });
+    const template = new ChatTemplate(new Map([['default', '{{ tools | tojson }}']]), {}, 'test');
+    expect(template.render([], values)).toBe(
+      '[{"type": "function", "function": {}}, {"type": "function", "default": 1.0}]',
+    );
+  });
 });

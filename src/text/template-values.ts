@@ -6,6 +6,7 @@ import type { Value } from './jinja/values/value.js';
 
 /** Member whose own members are template arguments. */
 const NESTED = 'chat_template_kwargs';
+const TOOLS = 'tools';
 
 /**
  * Reads the arguments again from the request's text; JavaScript's values of those that are no numbers, lists or objects are the same.
@@ -24,9 +25,19 @@ export function templateValues(
   const inner = nested !== undefined && isDict(nested) ? membersOf(nested) : new Map<Value, Value>();
   const read = names.flatMap((name) => {
     const value = top.get(name) ?? inner.get(name);
-    return value === undefined ? [] : [[name, value] as const];
+    if (value === undefined) return [];
+    return [[name, name === TOOLS ? withShownTools(value, given[name]) : value] as const];
   });
   return { ...given, ...Object.fromEntries(read) };
+}
+
+/** Tools as the text has them, but for custom ones: these were given as the functions as which templates are shown them. */
+function withShownTools(tools: Value, given: unknown): unknown {
+  if (!Array.isArray(tools) || !Array.isArray(given)) return tools;
+  const shown: readonly unknown[] = given;
+  return (tools as readonly Value[]).map((tool, i) =>
+    isDict(tool) && membersOf(tool).get('type') === 'custom' ? shown[i] : tool,
+  );
 }
 
 const membersOf = (dict: AnyDict): ReadonlyMap<Value, Value> => new Map(dictPairs(dict));

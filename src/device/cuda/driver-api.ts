@@ -13,6 +13,7 @@ export const DRIVER_PROTOTYPES = {
   cuDeviceGetUuid_v2: '(uint64_t uuid, int device)',
   cuDeviceTotalMem_v2: '(uint64_t bytes, int device)',
   cuDeviceCanAccessPeer: '(uint64_t can, int device, int peer)',
+  cuDeviceGetP2PAttribute: '(uint64_t value, int attribute, int device, int peer)',
   cuDevicePrimaryCtxRetain: '(uint64_t context, int device)',
   cuDevicePrimaryCtxRelease_v2: '(int device)',
   cuCtxSetCurrent: '(uint64_t context)',
@@ -74,6 +75,9 @@ export const DEVICE_ATTRIBUTE = {
   sharedBytesPerMultiprocessor: 81,
   sharedBytesPerBlockOptIn: 97,
 } as const;
+
+/** `CUdevice_P2PAttribute` values that we read. */
+export const P2P_ATTRIBUTE = { performanceRank: 1, nativeAtomics: 3 } as const;
 
 /** `CUfunction_attribute` values that we read or set. */
 export const FUNCTION_ATTRIBUTE = {

@@ -26,6 +26,11 @@ const CUDA_LIBRARIES = {
     names: ['libnccl.so.2'],
     install: 'install NCCL 2, or `pip install nvidia-nccl-cu13`',
   },
+  nvml: {
+    what: "NVIDIA's management library NVML, which knows how GPUs are linked",
+    names: ['libnvidia-ml.so.1'],
+    install: "it comes with NVIDIA's display driver; give containers the capability `utility`",
+  },
   cublasLt: {
     what: 'the matrix library cuBLASLt',
     names: ['libcublasLt.so.13', 'libcublasLt.so.12'],

@@ -4,19 +4,14 @@ import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { openDriver } from './driver.js';
 import { gpuCount, readProperties, type GpuProperties } from './gpu.js';
 import { openCudaLibrary } from './library-search.js';
-import { openNccl } from './nccl.js';
 import { openNvrtc } from './nvrtc.js';
 
 export interface CudaSurvey {
   readonly gpus: readonly GpuProperties[];
-  /** Pairs of ordinals of GPUs of which the driver says that they do not reach each other's memory. */
-  readonly apart: readonly (readonly [number, number])[];
   /** CUDA version of the driver such as `13.0`; undefined without one. */
   readonly driver: string | undefined;
   readonly nvrtc: string | undefined;
   readonly cublasLt: string | undefined;
-  /** Undefined also where every GPU reaches every other one, so that nobody needs it. */
-  readonly nccl: string | undefined;
   /** Missing parts, one sentence each. */
   readonly missing: readonly string[];
 }
@@ -33,31 +28,23 @@ export function surveyCuda(libraryPath?: string): CudaSurvey {
       return undefined;
     }
   };
-  const { gpus, apart } = attempt(() => surveyGpus(libraryPath)) ?? { gpus: [], apart: [] };
+  const gpus = attempt(() => surveyGpus(libraryPath)) ?? [];
   const version = gpus[0]?.driverCudaVersion;
   return {
     gpus,
-    apart,
     driver: version === undefined ? undefined : versionName(version, 1000, 10),
     nvrtc: attempt(() => openNvrtc(libraryPath).version),
     cublasLt: attempt(() => {
       const library = openCudaLibrary('cublasLt', libraryPath);
       return versionName(Number(library.bind('size_t cublasLtGetVersion()')()), 10_000, 100);
     }),
-    nccl: apart.length === 0 ? undefined : attempt(() => openNccl(libraryPath).version),
     missing,
   };
 }
 
-function surveyGpus(libraryPath: string | undefined): Pick<CudaSurvey, 'gpus' | 'apart'> {
+function surveyGpus(libraryPath: string | undefined): GpuProperties[] {
   const driver = openDriver(libraryPath);
-  const ordinals = Array.from({ length: gpuCount(driver) }, (_, ordinal) => ordinal);
-  const pairs = ordinals.flatMap((a) => ordinals.slice(a + 1).map((b) => [a, b] as const));
-  const reaches = (a: number, b: number): boolean => driver.out32('cuDeviceCanAccessPeer', a, b) !== 0;
-  return {
-    gpus: ordinals.map((ordinal) => readProperties(driver, ordinal)),
-    apart: pairs.filter(([a, b]) => !reaches(a, b) || !reaches(b, a)),
-  };
+  return Array.from({ length: gpuCount(driver) }, (_, ordinal) => readProperties(driver, ordinal));
 }
 
 /** 13010 with units of 1000 and 10 -> `13.1`. */

@@ -106,6 +106,9 @@ export class MessagesStreamWriter implements ConversationWriter {
         return this.#begin('call', { type: 'tool_use', id: part.id, name: part.name, input: {} });
       case 'arguments':
         return this.#delta({ type: 'input_json_delta', partial_json: part.text });
+      case 'input':
+        // The interface has no custom tools.
+        return '';
       case 'call-end':
         return this.#close();
     }

@@ -24,10 +24,7 @@ export type FunctionTool = Static<typeof FUNCTION>;
 export const MAX_TOOLS = REQUEST_LIMITS.tools.max;
 
 export function unsupportedTool(path: string, type: string): OpenAiRequestError {
-  const message =
-    type === 'custom'
-      ? `'${path}' is 'custom', but tools with free input are not supported; offer a function with a text as its argument.`
-      : `'${path}' is '${type}', but only tools of type 'function' are supported: the client runs them.`;
+  const message = `'${path}' is '${type}', but only tools that the client runs are supported: functions and custom tools.`;
   return new OpenAiRequestError(path, message, 'UNSUPPORTED');
 }
 
@@ -47,19 +44,22 @@ export function templateTools(functions: readonly FunctionTool[]): object[] {
 export interface PlacedFunction {
   readonly path: string;
   readonly function: FunctionTool;
+  /** Input of the custom tool that is shown as this function. */
+  readonly input?: Tool['input'];
 }
 
 /** @throws {OpenAiRequestError} where two have one name, or all together are too long */
 export function checkedTools(functions: readonly PlacedFunction[]): Tool[] {
   const known = new Set<string>();
   let characterCount = 0;
-  return functions.map(({ path, function: { name, parameters, strict } }) => {
+  return functions.map(({ path, function: { name, parameters, strict }, input }) => {
     if (known.has(name))
       throw new OpenAiRequestError(path, `'${path}' is '${name}', as of another tool; rename one of them.`);
     known.add(name);
     characterCount += JSON.stringify(parameters ?? {}, withoutWideIntegers).length;
     requireWithin('toolCharacters', characterCount, 'tools');
-    return { name, parameters: plainSchema(parameters ?? {}), isStrict: strict ?? false };
+    const tool = { name, parameters: plainSchema(parameters ?? {}), isStrict: strict ?? false };
+    return input === undefined ? tool : { ...tool, input };
   });
 }
 
@@ -71,11 +71,21 @@ function plainSchema(schema: Readonly<Record<string, unknown>>): Readonly<Record
 const withoutWideIntegers = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? Number(value) : value;
 
+/** A tool that a choice names. */
+export interface NamedTool {
+  readonly name: string;
+  /** Whether it is called a custom tool there. */
+  readonly isCustom?: boolean;
+}
+
 /** Some of the tools, any of which may be called (`auto`) or one of which must be (`required`). */
 export interface AllowedTools {
   readonly mode: string;
-  readonly names: readonly string[];
+  readonly allowed: readonly NamedTool[];
 }
+
+/** A choice of tools: as a word, the tool that must be called, or the tools that are allowed. */
+export type GivenChoice = string | NamedTool | AllowedTools | null | undefined;
 
 /** Tools that may be called, and which of them must be. */
 export interface OfferedTools {
@@ -84,31 +94,25 @@ export interface OfferedTools {
   readonly isNarrowed: boolean;
 }
 
-/** @param choice as a word, the name of a tool, or the tools that are allowed */
-export function offeredTools(
-  choice: string | { readonly name: string } | AllowedTools | null | undefined,
-  tools: readonly Tool[],
-): OfferedTools {
-  if (typeof choice !== 'object' || choice === null || !('names' in choice))
+/** @throws {OpenAiRequestError} for a choice that is none, and for tools that are not offered */
+export function offeredTools(choice: GivenChoice, tools: readonly Tool[]): OfferedTools {
+  if (typeof choice !== 'object' || choice === null || !('allowed' in choice))
     return { tools, choice: toolChoice(choice, tools), isNarrowed: false };
-  const { mode, names } = choice;
+  const { mode, allowed: given } = choice;
   if (mode !== 'auto' && mode !== 'required')
     throw new OpenAiRequestError(
       'tool_choice.mode',
       `The mode of 'tool_choice' is '${mode}', but must be 'auto' or 'required'.`,
     );
-  if (names.length === 0)
+  if (given.length === 0)
     throw new OpenAiRequestError('tool_choice', `'tool_choice' allows no tool; name one, or use 'none'.`);
-  for (const name of names) toolChoice({ name }, tools);
-  const allowed = tools.filter(({ name }) => names.includes(name));
+  for (const tool of given) toolChoice(tool, tools);
+  const allowed = tools.filter(({ name }) => given.some((tool) => tool.name === name));
   return { tools: allowed, choice: { type: mode }, isNarrowed: allowed.length < tools.length };
 }
 
-/** @param choice as a word, or the name of a tool */
-export function toolChoice(
-  choice: string | { readonly name: string } | null | undefined,
-  tools: readonly Tool[],
-): ToolChoice {
+/** @throws {OpenAiRequestError} for a choice that is none, and for a tool that is not offered */
+export function toolChoice(choice: Exclude<GivenChoice, AllowedTools>, tools: readonly Tool[]): ToolChoice {
   if (choice === undefined || choice === null) return { type: 'auto' };
   if (choice === 'none' || choice === 'auto') return { type: choice };
   if (typeof choice === 'string' && choice !== 'required') {
@@ -118,11 +122,13 @@ export function toolChoice(
   if (tools.length === 0)
     throw new OpenAiRequestError('tool_choice', `'tool_choice' is only allowed when 'tools' are specified.`);
   if (typeof choice === 'string') return { type: 'required' };
-  const { name } = choice;
-  if (tools.some((tool) => tool.name === name)) return { type: 'named', name };
-  const known = tools.map((tool) => tool.name).join(', ');
+  const { name, isCustom = false } = choice;
+  const known = tools.filter(({ input }) => (input !== undefined) === isCustom).map((tool) => tool.name);
+  if (known.includes(name)) return { type: 'named', name };
+  const kind = isCustom ? 'custom tool' : 'function';
+  const advice = known.length === 0 ? `there is no ${kind}` : `use one of ${known.join(', ')}`;
   throw new OpenAiRequestError(
     'tool_choice',
-    `'tool_choice' names the function '${name}', which is not among the tools; use one of ${known}.`,
+    `'tool_choice' names the ${kind} '${name}', which is not among the tools; ${advice}.`,
   );
 }

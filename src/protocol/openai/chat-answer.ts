@@ -103,24 +103,33 @@ function deltasOf(parts: readonly AnswerPart[]): object[] {
         return [{ content: part.text }];
       case 'thought':
         return [{ reasoning_content: part.text }];
-      case 'call': {
-        const { id, name } = part;
-        const call = { index: part.call, id, type: 'function', function: { name, arguments: '' } };
-        return [{ tool_calls: [call] }];
-      }
+      case 'call':
+        return [{ tool_calls: [{ index: part.call, ...callOf(part) }] }];
       case 'arguments':
         return [{ tool_calls: [{ index: part.call, function: { arguments: part.text } }] }];
+      case 'input':
+        return [{ tool_calls: [{ index: part.call, custom: { input: part.text } }] }];
       case 'call-end':
         return [];
     }
   });
 }
 
+/** A call while it is gathered. */
+type Call =
+  | { readonly id: string; readonly type: 'function'; function: { name: string; arguments: string } }
+  | { readonly id: string; readonly type: 'custom'; custom: { name: string; input: string } };
+
+function callOf({ id, name, isCustom }: Extract<AnswerPart, { type: 'call' }>): Call {
+  if (isCustom) return { id, type: 'custom', custom: { name, input: '' } };
+  return { id, type: 'function', function: { name, arguments: '' } };
+}
+
 /** One choice while it is gathered. */
 interface Choice {
   text: string;
   thought: string;
-  readonly calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[];
+  readonly calls: Call[];
   readonly logprobs: TextLogprobs[];
   finishReason: ChatFinishReason | undefined;
 }
@@ -169,9 +178,13 @@ function addPart(choice: Choice, part: AnswerPart): void {
   const { calls } = choice;
   if (part.type === 'text') choice.text += part.text;
   else if (part.type === 'thought') choice.thought += part.text;
-  else if (part.type === 'call')
-    calls.push({ id: part.id, type: 'function', function: { name: part.name, arguments: '' } });
-  else if (part.type === 'arguments') calls[part.call]!.function.arguments += part.text;
+  else if (part.type === 'call') calls.push(callOf(part));
+  else if (part.type === 'arguments' || part.type === 'input') addToCall(calls[part.call]!, part.text);
+}
+
+function addToCall(call: Call, text: string): void {
+  if (call.type === 'function') call.function.arguments += text;
+  else call.custom.input += text;
 }
 
 /** Members that say nothing are left out, but for content. */

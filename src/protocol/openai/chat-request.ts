@@ -7,8 +7,9 @@ import { isObject, type JsonObject } from '../json.js';
 import { JsonCounter } from '../json-cost.js';
 import { OpenAiRequestError } from './error.js';
 import { ownFields } from './member-names.js';
-import { type AllowedTools, offeredTools } from '../conversation/tools.js';
-import { chatTools, TOOL_MEMBERS } from './chat-tools.js';
+import { offeredTools } from '../conversation/tools.js';
+import { chatToolChoice, chatTools, TOOL_MEMBERS } from './chat-tools.js';
+import { templateCall } from './custom-tools.js';
 import { sharedFields } from './members.js';
 import { MESSAGE_CONTENT, readContent } from './message-content.js';
 import { optional } from './optional.js';
@@ -66,9 +67,10 @@ export function readChatRequest(body: JsonObject): ChatRequest {
     throw new OpenAiRequestError('top_logprobs', `'top_logprobs' needs 'logprobs': true.`);
   }
   checkCallArguments(json.messages);
-  const offered = offeredTools(choiceOf(json.tool_choice), chatTools(json.tools ?? []));
+  const { tools, shown } = chatTools(json.tools ?? []);
+  const offered = offeredTools(chatToolChoice(json.tool_choice), tools);
   const hasTools = offered.choice.type !== 'none' && offered.tools.length > 0;
-  const templateArguments = templateArgumentsOf(json, hasTools);
+  const templateArguments = templateArgumentsOf(json, hasTools ? { tools: shown } : {});
   const request: GenerateRequest = {
     ...sharedFields(json),
     // The answer goes on within a message instead of beginning one.
@@ -92,23 +94,6 @@ export function readChatRequest(body: JsonObject): ChatRequest {
   return { ...streamOptions(json), ...offered, request, isParallel, thought };
 }
 
-/** A choice as a word, with the name of a function, or with those of several. @throws {OpenAiRequestError} */
-function choiceOf(
-  choice: ChatMembers['tool_choice'],
-): string | { readonly name: string } | AllowedTools | undefined {
-  if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
-  if (choice.type === 'function' && choice.function) return choice.function;
-  if (choice.type === 'allowed_tools' && choice.allowed_tools) {
-    const { mode, tools } = choice.allowed_tools;
-    return { mode, names: tools.map((tool) => tool.function?.name ?? '') };
-  }
-  throw new OpenAiRequestError(
-    'tool_choice',
-    `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', name a function, or be of type 'allowed_tools'.`,
-    'UNSUPPORTED',
-  );
-}
-
 /**
  * Arguments of earlier calls are JSON within a text of the body, and chat templates are given what it says.
  * @throws {AloftError} REQUEST_INVALID when all together are more than a body may be
@@ -125,7 +110,7 @@ function checkCallArguments(messages: readonly JsonObject[]): void {
 }
 
 /** @throws {OpenAiRequestError} */
-function templateArgumentsOf(json: ChatMembers, hasTools: boolean): Readonly<Record<string, unknown>> {
+function templateArgumentsOf(json: ChatMembers, offered: object): Readonly<Record<string, unknown>> {
   const named = Object.keys(TEMPLATE_MEMBERS) as (keyof typeof TEMPLATE_MEMBERS)[];
   const given = named.flatMap((name) =>
     json[name] === undefined || json[name] === null ? [] : [[name, json[name]]],
@@ -134,7 +119,7 @@ function templateArgumentsOf(json: ChatMembers, hasTools: boolean): Readonly<Rec
     ...(isWithoutThought(json) ? { enable_thinking: false } : {}),
     ...json.chat_template_kwargs,
     ...Object.fromEntries(given),
-    ...(hasTools ? { tools: json.tools } : {}),
+    ...offered,
   };
   const { chat_template: template } = json;
   if (typeof template === 'string' && /\{[{%#]/.test(template))
@@ -162,7 +147,13 @@ function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage 
   const members = Object.entries(given).filter(([name, value]) => !isAbsent(name, value));
   // OpenAI's newer name; chat templates of open models know only the older one.
   const role = given.role === 'developer' ? 'system' : given.role;
-  return { ...Object.fromEntries(members), role, content };
+  return { ...Object.fromEntries(members), ...templateCalls(given, `messages.${index}`), role, content };
+}
+
+/** Calls of a message, if it has a list of them. */
+function templateCalls({ tool_calls: calls }: JsonObject, path: string): { readonly tool_calls?: unknown[] } {
+  if (!Array.isArray(calls) || calls.length === 0) return {};
+  return { tool_calls: calls.map((call, i) => templateCall(call, `${path}.tool_calls.${i}`)) };
 }
 
 /** Whether a member says nothing. Templates take a list of calls that is there for a message that makes some. */

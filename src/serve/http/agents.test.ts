@@ -137,8 +137,18 @@ describe('a request of Codex', () => {
         status: 'completed',
       },
       { type: 'function_call_output', call_id: 'call_1', output: 'sunny' },
+      { type: 'custom_tool_call', call_id: 'call_2', name: 'apply_patch', input: '+a', status: 'completed' },
+      { type: 'custom_tool_call_output', call_id: 'call_2', output: 'done' },
     ],
-    tools: [{ type: 'function', name: 'weather', description: 'd', strict: false, parameters: schema }],
+    tools: [
+      { type: 'function', name: 'weather', description: 'd', strict: false, parameters: schema },
+      {
+        type: 'custom',
+        name: 'apply_patch',
+        description: 'Edits files.',
+        format: { type: 'grammar', syntax: 'lark', definition: 'start: "+" /.+/ LF?\n%import common.LF' },
+      },
+    ],
     tool_choice: 'auto',
     parallel_tool_calls: false,
     reasoning: { effort: 'medium', summary: 'auto' },
@@ -167,20 +177,17 @@ describe('a request of Codex', () => {
         { role: 'user', content: 'Weather?' },
         { role: 'assistant', tool_calls: [{ id: 'call_1' }] },
         { role: 'tool', content: 'sunny' },
+        { role: 'assistant', tool_calls: [{ id: 'call_2', function: { name: 'apply_patch' } }] },
+        { role: 'tool', content: 'done' },
       ],
       templateArguments: { reasoning_effort: 'medium' },
     });
-    expect(course).toBeDefined();
+    expect(JSON.stringify(course)).toContain('"tool":"apply_patch"');
     const id = /"id":"(resp_[0-9a-f]+)"/.exec(text)![1]!;
     expect((await fetch(`${server.httpUrl}/v1/responses/${id}`)).status).toBe(404);
   });
 
   test.each<[string, object, string]>([
-    [
-      'a tool with free input',
-      { tools: [{ type: 'custom', name: 'patch', format: { type: 'grammar' } }] },
-      'free input',
-    ],
     ['a tool of the service', { tools: [{ type: 'web_search' }] }, "'tools.0.type' is 'web_search'"],
     ['a shell of the client', { tools: [{ type: 'local_shell' }] }, "'tools.0.type' is 'local_shell'"],
     ['another verbosity', { text: { verbosity: 'low' } }, "'text.verbosity' is 'low'"],

@@ -211,7 +211,7 @@ describe('chat completions', () => {
       'tools.0.function.name',
     ],
     ['tool without a function', { messages, tools: [{ type: 'function' }] }, 'tools.0.function'],
-    ['type of a tool', { messages, tools: [{ type: 'custom' }] }, 'tools.0.type'],
+    ['type of a tool', { messages, tools: [{ type: 'web_search' }] }, 'tools.0.type'],
     ['top_logprobs alone', { messages, top_logprobs: 2 }, 'top_logprobs'],
     ['images', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }, 'messages.0.content'],
   ])('a wrong %s names its member', async (_, body, param) => {

@@ -1,7 +1,9 @@
 /** Collects the parts of an answer: spaces around thoughts and calls belong to no part. */
-import type { AnswerPart } from '../../core/conversation.js';
+import type { AnswerPart, Tool } from '../../core/conversation.js';
+import { InputText } from './input-text.js';
 
 export interface PartsOptions {
+  readonly tools: readonly Tool[];
   /** Makes the id of a call. */
   readonly callId: () => string;
   /** Calls beyond so many are left out. */
@@ -15,6 +17,8 @@ export class AnswerParts {
   #callCount = 0;
   /** True while the call at hand is one too many. */
   #isDropping = false;
+  /** Reads the input of the call at hand; undefined for functions. */
+  #input: InputText | undefined;
   /** Spaces that belong to a text only if it goes on. */
   #heldSpace = '';
   #heldType: 'text' | 'thought' = 'text';
@@ -42,18 +46,20 @@ export class AnswerParts {
   call(name: string): void {
     this.turn();
     this.#isDropping = ++this.#callCount > this.#options.maxCalls;
-    if (!this.#isDropping)
-      this.#parts.push({ type: 'call', call: this.#callCount - 1, id: this.#options.callId(), name });
+    const isCustom = this.#options.tools.some((tool) => tool.name === name && tool.input !== undefined);
+    this.#input = isCustom ? new InputText() : undefined;
+    if (this.#isDropping) return;
+    const call = { type: 'call', call: this.#callCount - 1, id: this.#options.callId(), name } as const;
+    this.#parts.push(isCustom ? { ...call, isCustom } : call);
   }
 
-  readonly arguments = (text: string): void => {
-    if (this.#isDropping || text === '') return;
-    const last = this.#parts.at(-1);
-    if (last?.type === 'arguments') this.#parts[this.#parts.length - 1] = { ...last, text: last.text + text };
-    else this.#parts.push({ type: 'arguments', call: this.#callCount - 1, text });
+  readonly arguments = (json: string): void => {
+    if (this.#input === undefined) this.#addToCall('arguments', json);
+    else this.#addToCall('input', this.#input.push(json));
   };
 
   callEnd(): void {
+    if (this.#input !== undefined) this.#addToCall('input', this.#input.end());
     if (!this.#isDropping) this.#parts.push({ type: 'call-end', call: this.#callCount - 1 });
   }
 
@@ -68,6 +74,13 @@ export class AnswerParts {
     const parts = this.#parts;
     this.#parts = [];
     return parts;
+  }
+
+  #addToCall(type: 'arguments' | 'input', text: string): void {
+    if (this.#isDropping || text === '') return;
+    const last = this.#parts.at(-1);
+    if (last?.type === type) this.#parts[this.#parts.length - 1] = { ...last, text: last.text + text };
+    else this.#parts.push({ type, call: this.#callCount - 1, text });
   }
 
   #add(type: 'text' | 'thought', text: string): void {

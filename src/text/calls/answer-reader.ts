@@ -1,5 +1,5 @@
 /** Reads one answer as it comes: thoughts, text and calls. */
-import type { AnswerPart, Tool } from '../../core/conversation.js';
+import type { AnswerPart } from '../../core/conversation.js';
 import type { ThoughtTags } from '../../core/generate.js';
 import { AnswerInput, type Reading } from './answer-input.js';
 import { AnswerParts, type PartsOptions } from './answer-parts.js';
@@ -8,7 +8,6 @@ import type { CallFormat } from './call-format.js';
 export interface AnswerReaderOptions extends PartsOptions {
   /** Form of calls; undefined where none can come. */
   readonly format: CallFormat | undefined;
-  readonly tools: readonly Tool[];
   /** Tags of thoughts; undefined where all is text. */
   readonly thought: ThoughtTags | undefined;
   /** True if the prompt ends within a thought. */

@@ -1,5 +1,5 @@
 /** Courses of answers: thoughts within their budget, calls with valid arguments, the form of the answer. */
-import type { Constraint } from '../../core/constraint.js';
+import type { Constraint, HeldForm } from '../../core/constraint.js';
 import type { Tool, ToolChoice } from '../../core/conversation.js';
 import type { ThoughtTags } from '../../core/generate.js';
 import type { Course, CourseEdge, CoursePart } from '../../core/course.js';
@@ -149,7 +149,8 @@ class AnswerCourse {
   }
 
   /** Form of a tool's arguments: any object for a tool that is offered and not strict. */
-  #argumentsOf({ parameters, isStrict }: Tool): Constraint {
+  #argumentsOf({ name, parameters, isStrict, input }: Tool): HeldForm {
+    if (input !== undefined) return { type: 'tool_input', tool: name, form: input.form, writtenAs: 'object' };
     if (this.#wishes.choice.type === 'auto' && !isStrict) return { type: 'json_object' };
     return { type: 'json_schema', schema: { type: 'object', ...parameters } };
   }

@@ -1,6 +1,6 @@
 /** Courses of arguments that stand between tags, one by one. */
-import type { Constraint } from '../../core/constraint.js';
-import type { Tool } from '../../core/conversation.js';
+import type { Constraint, TextForm } from '../../core/constraint.js';
+import { INPUT_ARGUMENT, type Tool } from '../../core/conversation.js';
 import { AloftError } from '../../core/errors.js';
 import type { ArgumentTags } from './call-format.js';
 import type { CourseNodes } from './course-nodes.js';
@@ -22,7 +22,9 @@ type Schema = Readonly<Record<string, unknown>>;
  * @returns the node before them
  * @throws {AloftError} REQUEST_INVALID for a text whose form cannot be kept between tags
  */
-export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedPlace): number {
+export function taggedArguments(tool: Tool, place: TaggedPlace): number {
+  if (tool.input !== undefined) return taggedInput(tool, tool.input.form, place);
+  const { nodes, tags, isHeld, to } = place;
   const { properties, required, $defs } = tool.parameters;
   const entries = Object.entries(isSchema(properties) ? properties : {});
   const isRequired = (name: string): boolean => Array.isArray(required) && required.includes(name);
@@ -30,8 +32,8 @@ export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedP
   const before = Array.from({ length: entries.length + 1 }, () => nodes.add());
   nodes.connect(before[entries.length]!, { text: '', to });
   for (const [i, [name, schema]] of entries.entries()) {
-    const place = { tool: tool.name, name, $defs };
-    const constraint = constraintOf(isHeld ? schema : undefined, place, tags);
+    const argument = { tool: tool.name, name, $defs };
+    const constraint = constraintOf(isHeld ? schema : undefined, argument, tags);
     const value = nodes.add();
     nodes.connect(value, { text: tags.valueEnd, to: before[i + 1]! });
     const text = `${tags.keyBegin}${name}${tags.keyEnd}`;
@@ -39,6 +41,29 @@ export function taggedArguments(tool: Tool, { nodes, tags, isHeld, to }: TaggedP
     if (!isRequired(name)) nodes.connect(before[i]!, { text: '', to: before[i + 1]! });
   }
   return before[0]!;
+}
+
+/** The input of a custom tool as the one argument. @returns the node before it */
+function taggedInput({ name }: Tool, form: TextForm | undefined, { nodes, tags, to }: TaggedPlace): number {
+  const { keyBegin, keyEnd, valueEnd, valuesAs } = tags;
+  const [before, behind] = [nodes.add(), nodes.add()];
+  const text = `${keyBegin}${INPUT_ARGUMENT}${keyEnd}`;
+  const mark = valueEnd.trim();
+  const input = { type: 'tool_input', tool: name, form } as const;
+  if (valuesAs === 'text' && form === undefined) {
+    // Free text takes its mark with it.
+    nodes.connect(before, { text, part: { type: 'free', until: mark, mayEnd: false }, to: behind });
+    nodes.connect(behind, { text: valueEnd.slice(valueEnd.indexOf(mark) + mark.length), to });
+    return before;
+  }
+  const writtenAs = valuesAs === 'json' ? 'string' : { without: mark };
+  nodes.connect(before, {
+    text,
+    part: { type: 'constrained', constraint: { ...input, writtenAs } },
+    to: behind,
+  });
+  nodes.connect(behind, { text: valueEnd, to });
+  return before;
 }
 
 /** Text without tags. */

@@ -1,4 +1,5 @@
-import type { Constraint, Grammar } from '../../core/constraint.js';
+import type { Grammar, HeldForm } from '../../core/constraint.js';
+import { AloftError } from '../../core/errors.js';
 import { Automaton } from './automaton/automaton.js';
 import { checkGrammar, endlessRule } from './check-grammar.js';
 import { parseGrammar } from './ebnf/grammar-parser.js';
@@ -8,12 +9,23 @@ import { SchemaCompiler } from './json-schema/schema-compiler.js';
 import { checkSourceLength, constraintError, GRAMMAR_LIMITS } from './limits.js';
 import { regexNode } from './regex/regex-node.js';
 import { structuralTagGrammar } from './structural-tags.js';
+import { toolInputGrammar } from './tool-input.js';
 
 /**
  * The grammar of a constraint.
  * @throws {AloftError} REQUEST_INVALID for what is not supported, cannot be satisfied, or is larger than {@link GRAMMAR_LIMITS}
  */
-export function compileConstraint(constraint: Constraint): Grammar {
+export function compileConstraint(constraint: HeldForm): Grammar {
+  if (constraint.type !== 'tool_input') return checkedGrammar(constraint);
+  try {
+    return checkedGrammar(constraint);
+  } catch (fault) {
+    if (!(fault instanceof AloftError)) throw fault;
+    throw constraintError(`The format of the tool '${constraint.tool}' is refused: ${fault.message}`);
+  }
+}
+
+function checkedGrammar(constraint: HeldForm): Grammar {
   const grammar = withinStack(() => withoutDeadParts(grammarOf(constraint)));
   if (constraint.type !== 'grammar') return grammar;
   const endless = endlessRule(grammar);
@@ -33,7 +45,7 @@ function withinStack(compile: () => Grammar): Grammar {
   }
 }
 
-function grammarOf(constraint: Constraint): Grammar {
+function grammarOf(constraint: HeldForm): Grammar {
   switch (constraint.type) {
     case 'json_schema':
       checkSourceLength('JSON schema', JSON.stringify(constraint.schema) ?? '');
@@ -53,6 +65,8 @@ function grammarOf(constraint: Constraint): Grammar {
       return parseGrammar(constraint.grammar);
     case 'choice':
       return choiceGrammar(constraint.choices);
+    case 'tool_input':
+      return toolInputGrammar(constraint, compileConstraint);
     case 'structural_tag':
       checkSourceLength('structural tag', JSON.stringify(constraint.structures));
       return structuralTagGrammar(constraint);

@@ -5,6 +5,9 @@ import { constraintError, GRAMMAR_LIMITS } from './limits.js';
 /** Number of a node. */
 export type NodeId = number;
 
+/** A node that is text. */
+export type GrammarLeaf = Extract<GrammarNode, { readonly type: 'text' | 'characters' }>;
+
 /** Makes the nodes of a grammar. Equal nodes are one, and simple ones are simplified. */
 export class GrammarBuilder {
   readonly empty: NodeId;
@@ -87,8 +90,12 @@ export class GrammarBuilder {
     this.#rules[rule]!.node = node;
   }
 
-  /** Copies another grammar. @returns its root */
-  include({ nodes, rules, root }: Grammar): NodeId {
+  /**
+   * Copies another grammar.
+   * @param leaf makes the nodes of texts and characters
+   * @returns its root
+   */
+  include({ nodes, rules, root }: Grammar, leaf = (node: GrammarLeaf): NodeId => this.#node(node)): NodeId {
     const declared = rules.map(({ name }) => this.declare(name));
     const copies: NodeId[] = [];
     const of = (part: NodeId): NodeId => copies[part]!;
@@ -96,7 +103,7 @@ export class GrammarBuilder {
       if ('parts' in node) copies.push(this.#node({ ...node, parts: node.parts.map(of) }));
       else if ('part' in node) copies.push(this.#node({ ...node, part: of(node.part) }));
       else if (node.type === 'rule') copies.push(declared[node.rule]!.node);
-      else copies.push(this.#node(node));
+      else copies.push(node.type === 'empty' ? this.empty : leaf(node));
     }
     for (const [i, { rule }] of declared.entries()) this.define(rule, of(rules[i]!.node));
     return of(root);

@@ -19,11 +19,9 @@ const H200: GpuProperties = {
 };
 const WHOLE: CudaSurvey = {
   gpus: [H200],
-  apart: [],
   driver: '13.0',
   nvrtc: '13.0',
   cublasLt: '13.0',
-  nccl: undefined,
   missing: [],
 };
 

@@ -7,7 +7,9 @@ import { detectIsa, openKernelLibrary } from '../../device/cpu/kernel-library.js
 import { physicalCoreCount } from '../../device/cpu/physical-cores.js';
 import { architectureName, MIN_COMPUTE_CAPABILITY } from '../../device/cuda/architecture.js';
 import type { GpuProperties } from '../../device/cuda/gpu.js';
+import { type LinkSurvey, surveyLinks } from '../../device/cuda/gpu-links.js';
 import { type CudaSurvey, surveyCuda } from '../../device/cuda/survey.js';
+import { linksText } from './gpu-links.js';
 import { formatBytes, formatTable, jsonText, type Terminal } from './terminal.js';
 
 export function registerDevices(command: Command, terminal: Terminal): void {
@@ -16,7 +18,9 @@ export function registerDevices(command: Command, terminal: Terminal): void {
     .option('--json', 'print all facts as JSON')
     .action(({ cudaLibraryPath, json }: { readonly cudaLibraryPath?: string; readonly json?: true }) => {
       if (json) {
-        terminal.out(jsonText({ cpu: cpuFacts(), cuda: surveyCuda(cudaLibraryPath) }));
+        const cuda = surveyCuda(cudaLibraryPath);
+        const links = surveyLinks(cuda.gpus, cudaLibraryPath);
+        terminal.out(jsonText({ cpu: cpuFacts(), cuda: { ...cuda, links } }));
         return;
       }
       const texts = DEVICE_NAMES.map((device) => LISTINGS[device](cudaLibraryPath));
@@ -27,7 +31,10 @@ export function registerDevices(command: Command, terminal: Terminal): void {
 /** Prints what this machine has of each kind of device. */
 const LISTINGS: Readonly<Record<DeviceName, (cudaLibraryPath: string | undefined) => string>> = {
   cpu: () => formatTable(cpuRows()),
-  cuda: (cudaLibraryPath) => cudaText(surveyCuda(cudaLibraryPath)),
+  cuda: (cudaLibraryPath) => {
+    const survey = surveyCuda(cudaLibraryPath);
+    return cudaText(survey, surveyLinks(survey.gpus, cudaLibraryPath));
+  },
 };
 
 function cpuFacts() {
@@ -48,8 +55,8 @@ function cpuRows(): string[][] {
   ];
 }
 
-/** GPUs, CUDA's parts, and what is missing. */
-export function cudaText(survey: CudaSurvey): string {
+/** GPUs and their links, CUDA's parts, and what is missing. */
+export function cudaText(survey: CudaSurvey, links: LinkSurvey): string {
   const { gpus, driver, nvrtc, cublasLt, missing } = survey;
   const parts = [
     ['CUDA driver', driver ?? '-', 'runs engines'],
@@ -59,21 +66,9 @@ export function cudaText(survey: CudaSurvey): string {
   const header = ['device', 'name', 'architecture', 'multiprocessors', 'memory', 'uuid', 'usable'];
   const list = gpus.length === 0 ? 'No CUDA GPU.' : formatTable([header, ...gpus.map(gpuRow)]);
   const table = formatTable([['library', 'version', 'for'], ...parts]);
-  return [list, ...rankLines(survey), '', table, ...missing.map((sentence) => `Missing: ${sentence}`)].join(
-    '\n',
-  );
-}
-
-/** Line on the way between ranks on several GPUs. */
-function rankLines({ gpus, apart, nccl }: CudaSurvey): string[] {
-  if (gpus.length < 2) return [];
-  if (apart.length === 0)
-    return [
-      "Ranks on these GPUs exchange over each other's memory, if it proves to work when an engine opens.",
-    ];
-  const pairs = apart.map(([a, b]) => `${a} and ${b}`).join(', ');
-  const way = nccl === undefined ? 'NCCL, which is missing' : `NCCL ${nccl}`;
-  return [`These GPUs do not reach each other's memory: ${pairs}. Ranks on them exchange by ${way}.`];
+  const linkLines = linksText(links);
+  const between = linkLines.length === 0 ? [''] : ['', ...linkLines, ''];
+  return [list, ...between, table, ...missing.map((sentence) => `Missing: ${sentence}`)].join('\n');
 }
 
 function gpuRow(gpu: GpuProperties): string[] {

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import type { ChatMessage } from '../../../core/generate.js';
 import { REQUEST_LIMITS } from '../../../core/request-limits.js';
+import { customCall } from '../custom-tools.js';
 import { OpenAiRequestError } from '../error.js';
 import { optional } from '../optional.js';
 import type { OutputItem } from './output.js';
@@ -17,6 +18,7 @@ export const INPUT_ITEM = Type.Object({
   call_id: optional(Type.String()),
   name: optional(Type.String()),
   arguments: optional(Type.String()),
+  input: optional(Type.String()),
   output: optional(CONTENT),
 });
 
@@ -61,10 +63,11 @@ class Turns {
     const type = item.type ?? 'message';
     if (type === 'message') this.#message(item, path);
     else if (type === 'function_call') this.#call(item);
-    else if (type === 'function_call_output') this.#result(item, path);
+    else if (type === 'custom_tool_call') this.#customCall(item, path);
+    else if (type === 'function_call_output' || type === 'custom_tool_call_output') this.#result(item, path);
     else if (type === 'reasoning') this.#thought(item, path);
     else {
-      const message = `'${path}' is of type '${type}', which is not supported here; only messages, calls of functions, their outputs and reasoning are read.`;
+      const message = `'${path}' is of type '${type}', which is not supported here; only messages, calls of functions and custom tools, their outputs and reasoning are read.`;
       throw new OpenAiRequestError(path, message, 'UNSUPPORTED');
     }
   }
@@ -93,6 +96,13 @@ class Turns {
       function: { name: name ?? '', arguments: args ?? '{}' },
     };
     this.#openTurn().calls.push(call);
+  }
+
+  #customCall({ call_id: id, name, input }: Item, path: string): void {
+    for (const [member, value] of Object.entries({ name, input }))
+      if (typeof value !== 'string')
+        throw new OpenAiRequestError(`${path}.${member}`, `'${path}' lacks '${member}'.`);
+    this.#openTurn().calls.push(customCall(id ?? '', name!, input!));
   }
 
   #result({ call_id: id, output }: Item, path: string): void {

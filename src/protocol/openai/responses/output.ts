@@ -27,7 +27,16 @@ interface CallItem {
   status: string;
 }
 
-export type OutputItem = MessageItem | ReasoningItem | CallItem;
+interface CustomCallItem {
+  readonly type: 'custom_tool_call';
+  readonly id: string;
+  readonly call_id: string;
+  readonly name: string;
+  input: string;
+  status: string;
+}
+
+export type OutputItem = MessageItem | ReasoningItem | CallItem | CustomCallItem;
 
 /** An event before it has its number. */
 export interface OutputEvent {
@@ -47,9 +56,11 @@ export class ResponseOutput {
       case 'thought':
         return [...this.#enter('reasoning'), this.#text(part.text)];
       case 'call':
-        return [...this.close('completed'), ...this.#open(callItem(part.id, part.name))];
+        return [...this.close('completed'), ...this.#open(callItem(part))];
       case 'arguments':
         return [this.#arguments(part.text)];
+      case 'input':
+        return [this.#input(part.text)];
       case 'call-end':
         return this.close('completed');
     }
@@ -67,6 +78,8 @@ export class ResponseOutput {
       const { name, arguments: text } = item;
       return [{ type: 'response.function_call_arguments.done', ...place, name, arguments: text }, done];
     }
+    if (item.type === 'custom_tool_call')
+      return [{ type: 'response.custom_tool_call_input.done', ...place, input: item.input }, done];
     const part = item.content[0]!;
     const kind = item.type === 'message' ? 'output_text' : 'reasoning_text';
     const { text } = part;
@@ -96,7 +109,7 @@ export class ResponseOutput {
   #open(item: OutputItem): OutputEvent[] {
     this.items.push(item);
     this.#isOpen = true;
-    const copy = item.type === 'function_call' ? { ...item } : { ...item, content: [] };
+    const copy = 'content' in item ? { ...item, content: [] } : { ...item };
     return [{ type: 'response.output_item.added', output_index: this.items.length - 1, item: copy }];
   }
 
@@ -114,6 +127,12 @@ export class ResponseOutput {
     return { type: 'response.function_call_arguments.delta', ...this.#place(item), delta };
   }
 
+  #input(delta: string): OutputEvent {
+    const item = this.items.at(-1) as CustomCallItem;
+    item.input += delta;
+    return { type: 'response.custom_tool_call_input.delta', ...this.#place(item), delta };
+  }
+
   #place({ id }: OutputItem): { readonly item_id: string; readonly output_index: number } {
     return { item_id: id, output_index: this.items.length - 1 };
   }
@@ -121,11 +140,9 @@ export class ResponseOutput {
 
 const itemId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
 
-const callItem = (call_id: string, name: string): CallItem => ({
-  type: 'function_call',
-  id: itemId('fc'),
-  call_id,
-  name,
-  arguments: '',
-  status: 'in_progress',
-});
+function callItem(part: Extract<AnswerPart, { type: 'call' }>): CallItem | CustomCallItem {
+  const call = { call_id: part.id, name: part.name, status: 'in_progress' };
+  return part.isCustom
+    ? { type: 'custom_tool_call', id: itemId('ctc'), ...call, input: '' }
+    : { type: 'function_call', id: itemId('fc'), ...call, arguments: '' };
+}

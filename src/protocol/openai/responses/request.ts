@@ -5,17 +5,19 @@ import type { ChatMessage } from '../../../core/generate.js';
 import { REQUEST_LIMITS } from '../../../core/request-limits.js';
 import {
   checkedTools,
-  type FunctionTool,
+  type GivenChoice,
   MAX_TOOLS,
-  templateTools,
-  TOOL_SCHEMA,
-  type AllowedTools,
+  type NamedTool,
   offeredTools,
+  type PlacedFunction,
+  templateTools,
   TOOL_NAME,
+  TOOL_SCHEMA,
   unsupportedTool,
 } from '../../conversation/tools.js';
 import type { JsonObject } from '../../json.js';
 import { formatConstraint } from '../constraint.js';
+import { FLAT_FORMAT, responsesCustomTool } from '../custom-tools.js';
 import { OpenAiRequestError } from '../error.js';
 import { ownFields } from '../member-names.js';
 import { sharedFields } from '../members.js';
@@ -30,6 +32,7 @@ const TOOL = Type.Object({
   description: optional(Type.String()),
   parameters: optional(TOOL_SCHEMA),
   strict: optional(Type.Boolean()),
+  format: optional(FLAT_FORMAT),
 });
 
 const MAX_ITEMS = 2 * REQUEST_LIMITS.messages.max;
@@ -97,8 +100,8 @@ export interface EarlierResponses {
 export function readResponseRequest(body: JsonObject, earlier: EarlierResponses): ResponseRequest {
   const json = readMembers(body);
   refuseIgnored(json);
-  const functions = (json.tools ?? []).map(functionOf);
-  const tools = checkedTools(functions.map((tool, i) => ({ path: `tools.${i}.name`, function: tool })));
+  const functions = (json.tools ?? []).map(placedFunction);
+  const tools = checkedTools(functions);
   const offered = offeredTools(choiceOf(json.tool_choice), tools);
   const hasTools = tools.length > 0 && offered.choice.type !== 'none';
   const messages = itemMessages(json.input, earlier.itemOf);
@@ -113,7 +116,7 @@ export function readResponseRequest(body: JsonObject, earlier: EarlierResponses)
       ...(effort === 'none' || budget === 0 ? { enable_thinking: false } : {}),
       ...json.chat_template_kwargs,
       ...(effort === undefined ? {} : { reasoning_effort: effort }),
-      ...(hasTools ? { tools: templateTools(functions) } : {}),
+      ...(hasTools ? { tools: templateTools(functions.map((tool) => tool.function)) } : {}),
     },
   } as const;
   return {
@@ -162,24 +165,29 @@ function formed(json: Members) {
 }
 
 /** @throws {OpenAiRequestError} for tools that OpenAI's service itself would run */
-function functionOf(tool: Static<typeof TOOL>, i: number): FunctionTool {
-  if (tool.type !== 'function') throw unsupportedTool(`tools.${i}.type`, tool.type);
-  const { name } = tool;
-  if (!name) throw new OpenAiRequestError(`tools.${i}.name`, `'tools.${i}' lacks 'name'.`);
-  return { ...tool, name };
+function placedFunction(tool: Static<typeof TOOL>, i: number): PlacedFunction {
+  const path = `tools.${i}`;
+  const { type, name } = tool;
+  if (type !== 'function' && type !== 'custom') throw unsupportedTool(`${path}.type`, type);
+  if (!name) throw new OpenAiRequestError(`${path}.name`, `'${path}' lacks 'name'.`);
+  if (type === 'custom') return responsesCustomTool({ ...tool, name }, path);
+  return { path: `${path}.name`, function: { ...tool, name } };
 }
 
 /** @throws {OpenAiRequestError} */
-function choiceOf(
-  choice: Members['tool_choice'],
-): string | { readonly name: string } | AllowedTools | undefined {
-  if (choice === undefined || choice === null || typeof choice === 'string') return choice ?? undefined;
-  if (choice.type === 'function' && choice.name) return { name: choice.name };
-  if (choice.type === 'allowed_tools')
-    return { mode: choice.mode ?? 'auto', names: (choice.tools ?? []).map(({ name }) => name ?? '') };
-  const message = `'tool_choice' is of type '${choice.type}', but must be 'none', 'auto' or 'required', name a function, or be of type 'allowed_tools'.`;
+function choiceOf(choice: Members['tool_choice']): GivenChoice {
+  if (choice === undefined || choice === null || typeof choice === 'string') return choice;
+  const { type, name, mode, tools } = choice;
+  if ((type === 'function' || type === 'custom') && name) return namedTool(choice);
+  if (type === 'allowed_tools') return { mode: mode ?? 'auto', allowed: (tools ?? []).map(namedTool) };
+  const message = `'tool_choice' is of type '${type}', but must be 'none', 'auto' or 'required', name a function or a custom tool, or be of type 'allowed_tools'.`;
   throw new OpenAiRequestError('tool_choice', message, 'UNSUPPORTED');
 }
+
+const namedTool = ({ type, name }: { readonly type: string; readonly name?: string | null }): NamedTool => ({
+  name: name ?? '',
+  isCustom: type === 'custom',
+});
 
 /** Instructions come first, joined with the system's messages there: most templates know one of these only. */
 function withInstructions(

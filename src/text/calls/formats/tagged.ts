@@ -91,7 +91,9 @@ function* readTaggedCall(
   if (hasFunction) input.read(1);
   parts.call(name);
   parts.arguments('{');
-  const isWhole = yield* readArguments(input, parts, { tags, schema: schemaOf(tools, name) });
+  const tool = tools.find((one) => one.name === name);
+  const options = { tags, schema: schemaOf(tool), isCustom: tool?.input !== undefined };
+  const isWhole = yield* readArguments(input, parts, options);
   if (!isWhole) return;
   parts.arguments('}');
   parts.callEnd();
@@ -103,13 +105,15 @@ function* readTaggedCall(
 interface ArgumentsOptions {
   readonly tags: ArgumentTags;
   readonly schema: Readonly<Record<string, unknown>>;
+  /** Whether it is the input of a custom tool, of which nothing may be lost. */
+  readonly isCustom: boolean;
 }
 
 /** @returns false when the answer ends before the arguments do */
 function* readArguments(
   input: AnswerInput,
   parts: AnswerParts,
-  { tags, schema }: ArgumentsOptions,
+  { tags, schema, isCustom }: ArgumentsOptions,
 ): Reading<boolean> {
   for (let isFirst = true; ; isFirst = false) {
     yield* input.space();
@@ -121,19 +125,35 @@ function* readArguments(
       if ((yield* input.until([mark], (text) => (key += text))) === undefined) return false;
     }
     parts.arguments(`${isFirst ? '' : ', '}${JSON.stringify(key.trim())}: `);
-    const end = tags.valueEnd.trim();
+    const value = valueTags(tags, isCustom);
     const read = isText(schema[key.trim()]) ? readTextValue : readOtherValue;
-    if (!(yield* read(input, parts, end))) return false;
+    if (!(yield* read(input, parts, value))) return false;
   }
 }
 
 /** Tags without the spaces between them, of which models write more or fewer. */
 const marksOf = (text: string): string[] => text.trim().split(/\s+/);
 
-/** A text, handed on as the inner part of a JSON string. One line break at each end belongs to the tags. */
-function* readTextValue(input: AnswerInput, parts: AnswerParts, end: string): Reading<boolean> {
+/** Tags around a value. */
+interface ValueTags {
+  readonly end: string;
+  /** Whether a line break behind the first tag, and one before the last, belong to the tags. */
+  readonly takesFirstBreak: boolean;
+  readonly takesLastBreak: boolean;
+}
+
+/** Models write line breaks between tags and values of arguments whether or not the tags have them. */
+const valueTags = ({ keyEnd, valueEnd }: ArgumentTags, isCustom: boolean): ValueTags => ({
+  end: valueEnd.trim(),
+  takesFirstBreak: !isCustom || keyEnd.endsWith('\n'),
+  takesLastBreak: !isCustom || valueEnd.startsWith('\n'),
+});
+
+/** A text, handed on as the inner part of a JSON string. */
+function* readTextValue(input: AnswerInput, parts: AnswerParts, tags: ValueTags): Reading<boolean> {
+  const { end, takesFirstBreak, takesLastBreak } = tags;
   parts.arguments('"');
-  yield* input.takes('\n');
+  if (takesFirstBreak) yield* input.takes('\n');
   let held = '';
   const mark = yield* input.until([end], (text) => {
     const all = held + text;
@@ -141,7 +161,7 @@ function* readTextValue(input: AnswerInput, parts: AnswerParts, end: string): Re
     parts.arguments(escaped(all.slice(0, all.length - held.length)));
   });
   if (mark === undefined) return false;
-  parts.arguments(escaped(held === '\n' ? '' : held) + '"');
+  parts.arguments(escaped(held === '\n' && takesLastBreak ? '' : held) + '"');
   return true;
 }
 
@@ -149,7 +169,7 @@ function* readTextValue(input: AnswerInput, parts: AnswerParts, end: string): Re
 const UNDECIDED_END = /[\n\ud800-\udbff]$/;
 
 /** A value that is JSON, if it can be; it is handed on when all of it is there. */
-function* readOtherValue(input: AnswerInput, parts: AnswerParts, end: string): Reading<boolean> {
+function* readOtherValue(input: AnswerInput, parts: AnswerParts, { end }: ValueTags): Reading<boolean> {
   let text = '';
   const mark = yield* input.until([end], (piece) => (text += piece));
   if (mark === undefined) return false;
@@ -169,8 +189,8 @@ function isJson(text: string): boolean {
   }
 }
 
-function schemaOf(tools: readonly Tool[], name: string): Readonly<Record<string, unknown>> {
-  const properties = tools.find((tool) => tool.name === name)?.parameters['properties'];
+function schemaOf(tool: Tool | undefined): Readonly<Record<string, unknown>> {
+  const properties = tool?.parameters['properties'];
   return typeof properties === 'object' && properties !== null ? { ...properties } : {};
 }
 

@@ -35,6 +35,22 @@ describe('parseGrammar', () => {
       ['hello ada', 'Bye Bo'],
     ],
     ['Lark repetition', 'start: "a"~2 ("b" | "c")~1..3 /d/i', ['aabd', 'aabcbD'], ['abd', 'aad']],
+    [
+      'Lark: groups in brackets, ranges, aliases over lines, and imports',
+      `start: expr
+expr: [SIGN] term (SP ADD SP term)* -> add
+| "(" expr ")"
+term: INT | HEX+ -> hex
+HEX: "a".."f" | "]"
+SIGN: ["+" | "-"] "~"
+SP: " "
+ADD: "+"
+%import common.INT
+%import common (WS, LF) // not used
+%import common.CNAME -> NAME`,
+      ['1', '+~12 + 3 + a]f', '(~7)', '((7))'],
+      ['g', '1 +2', '(1', '+1', '1 + 2 add'],
+    ],
     ['recursion', 'root ::= "[" (root ("," root)*)? "]"', ['[]', '[[],[[]]]'], ['[', '[,]']],
     ['a rule for nothing', 'root ::= "a" empty "b"\nempty ::=', ['ab'], ['a']],
   ])('%s', (_, source, valid, invalid) => {
@@ -55,7 +71,14 @@ describe('parseGrammar', () => {
     ['root ::= ("a"', /the group is not closed/],
     ['root ::= "a', /Line 1 of the grammar is not understood from "\\"a"/],
     ['start: "a"\n%ignore " "', /Line 2 of the grammar: %ignore is not supported/],
-    ['start: "a" -> x', /aliases/],
+    ['start: "a" ->', /Line 1 of the grammar: a name is missing behind '->'/],
+    ['root ::= "a" -> x', /a rule begins with its name, not with "->"/],
+    ['start: "b".."a"', /the range "b".."a" is not one/],
+    ['start: "ab".."c"', /the range "ab".."c" is not one/],
+    ['start: ["a" | "b"', /the group is not closed/],
+    ['start: A\n%import common.A', /Line 2 of the grammar: common.A is not known/],
+    ['start: A\n%import other.A', /Line 2 of the grammar: %import is not supported here/],
+    ['start: INT\nINT: "1"\n%import common.INT', /the rule 'INT' is defined twice, first in line 2/],
     ['start: /a/x', /the flag 'x'/],
     ['start: /(a)\\1/', /A backreference/],
     ['root ::= "a"{3,2}', /the wrong way round/],

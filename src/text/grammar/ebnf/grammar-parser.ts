@@ -4,7 +4,8 @@ import { GrammarBuilder, type NodeId } from '../grammar-builder.js';
 import { constraintError, GRAMMAR_LIMITS } from '../limits.js';
 import { regexNode } from '../regex/regex-node.js';
 import { withBothCases } from '../regex/character-sets.js';
-import { type EbnfToken, ebnfTokens } from './tokens.js';
+import { COMMON_TERMINALS } from './common-terminals.js';
+import { type EbnfToken, ebnfTokens, isGbnf } from './tokens.js';
 import { unescapeEbnf } from './unescape.js';
 
 interface Rule {
@@ -16,7 +17,8 @@ interface Rule {
 
 /**
  * Parses a context-free grammar in GBNF (`root ::= ...`) or in Lark's notation (`start: ...`). Of Lark, what both have:
- * rules and terminals, strings, regular expressions, groups, repetition; no templates, imports, ignored tokens or aliases.
+ * rules and terminals, strings and ranges of characters, regular expressions, groups, repetition, imports of its common terminals, and
+ * aliases, which say nothing about texts; no templates, other imports or ignored tokens.
  * @throws {AloftError} REQUEST_INVALID naming line or rule
  */
 export function parseGrammar(source: string): Grammar {
@@ -33,7 +35,7 @@ class GrammarParser {
 
   constructor(source: string) {
     this.#tokens = ebnfTokens(source);
-    this.#isGbnf = this.#tokens.some(({ text, type }) => type === 'sign' && text === '::=');
+    this.#isGbnf = isGbnf(source);
   }
 
   parse(): Grammar {
@@ -72,8 +74,7 @@ class GrammarParser {
 
   #rule(): void {
     const token = this.#next;
-    if (token.type === 'directive')
-      throw this.#fault(`${token.text.split(/\s/)[0]} is not supported; write the rule out.`);
+    if (token.type === 'directive') return this.#import(token);
     if (token.type !== 'name')
       throw this.#fault(`a rule begins with its name, not with ${JSON.stringify(token.text)}.`);
     this.#at++;
@@ -81,11 +82,34 @@ class GrammarParser {
     if (this.#next.text.startsWith('{')) throw this.#fault('templates are not supported.');
     if (!this.#take(this.#definition))
       throw this.#fault(`'${this.#definition}' is missing behind the name '${name}'.`);
+    const rule = this.#definedRule(name, token);
+    this.#builder.define(rule.rule, this.#choice());
+  }
+
+  #definedRule(name: string, token: EbnfToken): Rule {
     const rule = this.#ruleOf(name, token.line);
     if (rule.definedAt !== undefined)
       throw this.#fault(`the rule '${name}' is defined twice, first in line ${rule.definedAt}.`, token);
     rule.definedAt = token.line;
-    this.#builder.define(rule.rule, this.#choice());
+    return rule;
+  }
+
+  /** Imports of Lark's own terminals: `%import common.INT`, `%import common.INT -> NUMBER`, `%import common (INT, WS)`. */
+  #import(token: EbnfToken): void {
+    this.#at++;
+    const [, one, alias, several] = IMPORT.exec(token.text) ?? [];
+    if (one === undefined && several === undefined)
+      throw this.#fault(`${token.text.split(/\s/)[0]} is not supported here; write the rule out.`, token);
+    const names = one === undefined ? several!.split(',').map((name) => name.trim()) : [one];
+    for (const name of names) {
+      const pattern = COMMON_TERMINALS.get(name);
+      if (pattern === undefined)
+        throw this.#fault(`common.${name} is not known; write the terminal out.`, token);
+      const options = { where: `terminal common.${name}`, isSearch: false } as const;
+      const characters = (set: readonly number[]) => this.#builder.characters(set);
+      const rule = this.#definedRule(alias ?? name, token);
+      this.#builder.define(rule.rule, regexNode(this.#builder, pattern, { ...options, characters }));
+    }
   }
 
   #ruleOf(name: string, usedAt: number): Rule {
@@ -107,11 +131,18 @@ class GrammarParser {
   #sequence(): NodeId {
     const parts: NodeId[] = [];
     for (;;) {
-      if (this.#isSign('->')) throw this.#fault('aliases (->) are not supported.');
+      if (!this.#isGbnf && this.#take('->')) return this.#alias(parts);
       const part = this.#startsRule() ? undefined : this.#part();
       if (part === undefined) return this.#builder.sequence(...parts);
       parts.push(this.#repeated(part));
     }
+  }
+
+  /** The name of an alternative, which matters to Lark's trees alone. */
+  #alias(parts: readonly NodeId[]): NodeId {
+    if (this.#next.type !== 'name') throw this.#fault(`a name is missing behind '->'.`);
+    this.#at++;
+    return this.#builder.sequence(...parts);
   }
 
   /** Whether the next token is the name of a rule that is defined here. */
@@ -133,9 +164,9 @@ class GrammarParser {
       case 'name':
         return this.#ruleOf(plainName(token.text), token.line).node;
       case 'string':
-        return this.#string(token);
+        return !this.#isGbnf && this.#take('..') ? this.#range(token) : this.#string(token);
       case 'class':
-        return this.#isGbnf ? this.#class(token) : this.#optionalGroup(token);
+        return this.#class(token);
       default:
         return this.#regex(token);
     }
@@ -150,9 +181,21 @@ class GrammarParser {
     return isOptional ? this.#builder.optional(node) : node;
   }
 
-  /** Lark's `[...]` is an optional group; its source was cut as a class is. */
-  #optionalGroup(token: EbnfToken): NodeId {
-    throw this.#fault(`write the optional group ${token.text} as (...)?.`, token);
+  /** One character between two: `"a".."z"`. */
+  #range(first: EbnfToken): NodeId {
+    const last = this.#next;
+    const points = [first, last].map(({ type, text }) => {
+      const [character, ...others] = type === 'string' ? unescapeEbnf(text.slice(1, -1)) : '';
+      return others.length === 0 ? character?.codePointAt(0) : undefined;
+    });
+    const [from, to] = points;
+    if (from === undefined || to === undefined || from > to)
+      throw this.#fault(
+        `the range ${first.text}..${last.text} is not one from a character to a later one.`,
+        first,
+      );
+    this.#at++;
+    return this.#builder.characters(codePoints([[from, to]]));
   }
 
   #repeated(part: NodeId): NodeId {
@@ -220,6 +263,8 @@ class GrammarParser {
     });
   }
 }
+
+const IMPORT = /^%import\s+common\s*(?:\.\s*(\w+)\s*(?:->\s*(\w+)\s*)?|\(([\w\s,]+)\)\s*)(?:\/\/.*)?$/;
 
 /** Lark marks rules with `?` and `!`, which matter to its trees alone. */
 const plainName = (text: string): string => text.replace(/^[?!]+/, '');

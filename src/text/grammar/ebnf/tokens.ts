@@ -21,9 +21,14 @@ const PATTERNS: readonly (readonly [EbnfToken['type'], RegExp])[] = [
 const MARKED_NAME = /[?!]+[A-Za-z_][A-Za-z0-9_]*/y;
 const GAP = /(?:[ \t\r]+|\n|#[^\n]*|\/\/[^\n]*)/y;
 
+/** Whether a grammar is written in GBNF; in Lark's notation otherwise. */
+export const isGbnf = (source: string): boolean => /^[ \t]*[A-Za-z_][\w-]*\s*::=/m.test(source);
+
 /** Cuts a grammar into tokens. @throws {AloftError} REQUEST_INVALID naming the line */
 export function ebnfTokens(source: string): readonly EbnfToken[] {
   checkSourceLength('grammar', source);
+  // In Lark's notation brackets hold an optional group, in GBNF a class of characters.
+  const known = isGbnf(source) ? PATTERNS : PATTERNS.filter(([type]) => type !== 'class');
   const tokens: EbnfToken[] = [];
   let [at, line, lastLine] = [0, 1, 0];
   while (at < source.length) {
@@ -34,7 +39,7 @@ export function ebnfTokens(source: string): readonly EbnfToken[] {
       if (gap === '\n') line++;
       continue;
     }
-    const patterns = line === lastLine ? PATTERNS : [['name', MARKED_NAME] as const, ...PATTERNS];
+    const patterns = line === lastLine ? known : [['name', MARKED_NAME] as const, ...known];
     const found = patterns
       .map(([type, pattern]) => {
         pattern.lastIndex = at;

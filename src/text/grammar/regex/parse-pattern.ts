@@ -1,10 +1,17 @@
 import { type AST, RegExpParser, RegExpSyntaxError } from '@eslint-community/regexpp';
 import { checkSourceLength, constraintError, GRAMMAR_LIMITS } from '../limits.js';
 
-/** Parses a pattern of ECMA-262: with the flag `u` as JSON Schema advises, else as browsers read old ones. @throws {AloftError} REQUEST_INVALID */
-export function parsePattern(pattern: string, where: string): AST.Pattern {
-  checkSourceLength(where, pattern);
-  checkNesting(pattern, where);
+/**
+ * Parses a pattern of ECMA-262: with the flag `u` as JSON Schema advises, else as browsers read old ones. Groups may have names as in
+ * Python and Rust, too: `(?P<name>...)`.
+ * @throws {AloftError} REQUEST_INVALID
+ */
+export function parsePattern(source: string, where: string): AST.Pattern {
+  checkSourceLength(where, source);
+  checkNesting(source, where);
+  const pattern = source.replaceAll(NAMED_GROUP, (text, opening: string | undefined) =>
+    opening === undefined ? text : '(?<',
+  );
   const parser = new RegExpParser({ ecmaVersion: 2024 });
   const parse = (unicode: boolean): AST.Pattern =>
     parser.parsePattern(pattern, 0, pattern.length, { unicode, unicodeSets: false });
@@ -21,6 +28,9 @@ export function parsePattern(pattern: string, where: string): AST.Pattern {
     }
   }
 }
+
+/** Escapes and classes, which are kept as they are, or the opening of a named group. */
+const NAMED_GROUP = /\\.|\[(?:\\.|[^\]\\])*\]|(\(\?P<)/gsu;
 
 /** The parser recurses, and a stack has an end. */
 function checkNesting(pattern: string, where: string): void {

@@ -13,8 +13,17 @@ export function randomSource(seed: number): () => number {
   };
 }
 
-/** Bytes of a text that the grammar matches; undefined when it did not end in time. */
-export function randomText(automaton: Automaton, random: () => number, maxBytes = 400): Buffer | undefined {
+/**
+ * Bytes of a text that the grammar matches; undefined when it did not end in time.
+ * @param ends characters that come more often: those of strings, lists and objects, so that most texts end
+ */
+export function randomText(
+  automaton: Automaton,
+  random: () => number,
+  maxBytes = 400,
+  ends = '"]}',
+): Buffer | undefined {
+  const endBytes = Buffer.from(ends);
   const bytes: number[] = [];
   let state = automaton.start;
   while (bytes.length < maxBytes) {
@@ -23,9 +32,8 @@ export function randomText(automaton: Automaton, random: () => number, maxBytes 
       (byte) => automaton.next(state, byte) !== NOTHING,
     );
     if (automaton.isAccepting(state) && (next.length === 0 || random() < 0.3)) return Buffer.from(bytes);
-    // Ends of strings, lists and objects come more often, so that most texts end.
-    const ends = next.filter((byte) => byte === 0x22 || byte === 0x5d || byte === 0x7d);
-    const from = ends.length > 0 && random() < 0.4 ? ends : next;
+    const ending = next.filter((byte) => endBytes.includes(byte));
+    const from = ending.length > 0 && random() < 0.4 ? ending : next;
     const byte = from[Math.floor(random() * from.length)]!;
     bytes.push(byte);
     state = automaton.next(state, byte);

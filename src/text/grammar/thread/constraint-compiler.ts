@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type {
-  Constraint,
-  PackedGrammar,
-  TokenConstraint,
-  TokenVocabulary,
-} from '../../../core/constraint.js';
+import type { HeldForm, PackedGrammar, TokenConstraint, TokenVocabulary } from '../../../core/constraint.js';
 import { AloftError } from '../../../core/errors.js';
 import { checkSourceLength, constraintError } from '../limits.js';
 import {
@@ -55,7 +50,7 @@ export class ConstraintCompiler {
    * @param continuesText the output goes on with a text, so that its first token is as any other
    * @throws {AloftError} REQUEST_INVALID for a constraint that is not supported, cannot be satisfied or is too large
    */
-  async compile(constraint: Constraint, continuesText: boolean): Promise<TokenConstraint> {
+  async compile(constraint: HeldForm, continuesText: boolean): Promise<TokenConstraint> {
     const source = JSON.stringify(constraint);
     checkSourceLength('constraint', source);
     const key = createHash('sha256').update(source).digest('hex');
@@ -75,7 +70,7 @@ export class ConstraintCompiler {
     return this.#vocabularyTable;
   }
 
-  #grammarOf(key: string, constraint: Constraint): Promise<PackedGrammar> {
+  #grammarOf(key: string, constraint: HeldForm): Promise<PackedGrammar> {
     const grammar = this.#kept.get(key) ?? this.#compileGrammar(constraint);
     this.#kept.delete(key);
     this.#kept.set(key, grammar);
@@ -83,7 +78,7 @@ export class ConstraintCompiler {
     return grammar;
   }
 
-  async #compileGrammar(constraint: Constraint): Promise<PackedGrammar> {
+  async #compileGrammar(constraint: HeldForm): Promise<PackedGrammar> {
     const result = await this.#run({ type: 'constraint', constraint });
     if (result.type !== 'constraint')
       throw new AloftError('INTERNAL', 'a constraint was answered by another task');

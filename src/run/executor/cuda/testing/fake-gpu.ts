@@ -1,10 +1,10 @@
 /** A GPU that computes nothing: it writes down what its driver is asked to do, and keeps a clock of its own. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CudaDriver } from '../../../../device/cuda/driver.js';
 import type { Gpu, PinnedArea } from '../../../../device/cuda/gpu.js';
+import { compileStandIn } from '../../../../device/cuda/testing/stand-ins.js';
 import { addressOf } from '../../../../ffi/memory.js';
 
 export interface FakeGpu {
@@ -160,15 +160,7 @@ int ncclBroadcast(uint64_t, uint64_t, size_t, int, int, uint64_t communicator, u
 /** A folder with libraries that take the place of cuBLASLt and NCCL. */
 export function createFakeLibraries(): { readonly folder: string; dispose(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'aloft-libraries-'));
-  for (const [name, text] of [
-    ['libcublasLt.so.13', LIBRARY],
-    ['libnccl.so.2', NCCL],
-  ] as const) {
-    const source = join(folder, `${name}.cpp`);
-    writeFileSync(source, text);
-    const words = ['-shared', '-fPIC', '-o', join(folder, name), source];
-    const { status, stderr } = spawnSync('g++', words, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`g++ cannot compile the stand-in for ${name}: ${stderr}`);
-  }
+  compileStandIn(folder, 'libcublasLt.so.13', LIBRARY);
+  compileStandIn(folder, 'libnccl.so.2', NCCL);
   return { folder, dispose: () => rmSync(folder, { recursive: true, force: true }) };
 }
