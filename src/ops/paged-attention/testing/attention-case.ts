@@ -195,7 +195,8 @@ export class AttentionCase {
       cache: isQuantised
         ? undefined
         : tensorMap({ address: at.cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
-      expanded: isQuantised
+      // A map has a row at least; steps that only decode expand nothing.
+      expanded: isQuantised && keyTiles > 0
         ? tensorMap(expandedMap(this.dims, { address: at.expanded, keyTiles, dtype }))
         : undefined,
     };
