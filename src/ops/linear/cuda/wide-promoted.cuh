@@ -2,8 +2,8 @@
 // is cut off. With 11,008 products of one sign that takes a fifth of the sum. So the products of a stage, 128 or 256 k,
 // are a sum of their own, which is added to the others in f32.
 //
-// Sums of a stage beside all others take registers, so there are parts: those of some groups of tokens. Two parts take turns: while
-// the products of one run, the sums of the one before are added.
+// Sums of a stage beside all others take registers, so there are parts: those of some groups of tokens. Two parts take
+// turns: while the products of one run, the sums of the one before are added.
 #pragma once
 #include "cuda/async.cuh"
 #include "cuda/wgmma.cuh"
@@ -14,7 +14,10 @@ template <typename WIDE, int TILES_PER_WARP, int SUMS>
 __device__ __forceinline__ void multiply_promoted(float (&totals)[TILES_PER_WARP][SUMS], const WideView& a, int stages,
                                                   u32 ring, u32 full, u32 empty, int& slot, u32& parity) {
   typedef typename WIDE::P P;
-  constexpr int PARTS = SUMS > 96 ? SUMS / 32 : SUMS > 48 ? 2 : 1, PART_SUMS = SUMS / PARTS, PART_BYTES = PART_SUMS * 256;
+  constexpr int PARTS = SUMS > 96   ? SUMS / 32
+                        : SUMS > 48 ? 2
+                                    : 1,
+                PART_SUMS = SUMS / PARTS, PART_BYTES = PART_SUMS * 256;
   constexpr int TURNS = TILES_PER_WARP * PARTS, BUFFERS = TURNS > 1 ? 2 : 1;
   static_assert(SUMS % PARTS == 0, "parts are equal");
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;

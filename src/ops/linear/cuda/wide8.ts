@@ -39,17 +39,11 @@ const FP8_SHAPES: readonly TriedShape[] = [
   [12, 1, 2, 4, 2, 129, 512],
   [16, 1, 2, 2, 1, 65, 1024],
   [16, 1, 2, 2, 2, 65, 1024],
-  [16, 1, 2, 4, 1, 65, Infinity],
-  [16, 1, 2, 4, 2, 65, Infinity],
-  [16, 1, 3, 2, 1, 65, Infinity],
   [16, 2, 2, 2, 1, 129, Infinity],
   [24, 1, 2, 2, 1, 129, Infinity],
   [24, 1, 2, 2, 2, 129, Infinity],
-  [24, 1, 2, 4, 1, 129, Infinity],
-  [24, 1, 2, 4, 2, 129, Infinity],
   [32, 1, 2, 2, 1, 129, Infinity],
   [32, 1, 2, 2, 2, 129, Infinity],
-  [32, 1, 2, 4, 1, 129, Infinity],
 ];
 
 /** Columns of x in 8 bits: whole boxes. */

@@ -196,9 +196,10 @@ export class AttentionCase {
         ? undefined
         : tensorMap({ address: at.cacheBase, rows, columns: headDim, boxRows: boxRows.cache, dtype }),
       // A map has a row at least; steps that only decode expand nothing.
-      expanded: isQuantised && keyTiles > 0
-        ? tensorMap(expandedMap(this.dims, { address: at.expanded, keyTiles, dtype }))
-        : undefined,
+      expanded:
+        isQuantised && keyTiles > 0
+          ? tensorMap(expandedMap(this.dims, { address: at.expanded, keyTiles, dtype }))
+          : undefined,
     };
   }
 
