@@ -3,7 +3,8 @@
  *
  *   node bench/constraints/always-valid.mjs [FILE]
  *
- * Each constraint is answered by random weights, by random weights that like to close what is open, and by the demo model.
+ * Each constraint is answered by random weights, by random weights that like to close what is open, and by the demo model; and once more by
+ * random weights in overlapped steps, as GPUs run them, where masks are supplied after their step was submitted.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,9 +29,10 @@ try {
     { model: 'random weights', engine: random, endBias: 0, seed: 1 },
     { model: 'random weights, closing signs preferred', engine: random, endBias: 4, seed: 2 },
     { model: 'demo model', engine: demo, endBias: 0, seed: 3 },
+    { model: 'random weights, overlapped steps', engine: random, endBias: 4, seed: 4, overlap: true },
   ];
-  for (const { model, engine, endBias, seed } of runs) {
-    const llm = await LLM.load(engine);
+  for (const { model, engine, endBias, seed, overlap = false } of runs) {
+    const llm = await LLM.load(engine, { overlap });
     const startMs = performance.now();
     const tally = await answerCases(llm, CONSTRAINT_CASES, { ...OPTIONS, endBias, seed });
     const seconds = Math.round((performance.now() - startMs) / 1000);
