@@ -14,6 +14,7 @@ export default mergeConfig(
         'dist/test/cuda/*.test.js',
         ...[
           'logits-demo',
+          'families',
           'greedy',
           'perplexity',
           'golden',

@@ -17,13 +17,15 @@ import transformers
 
 from common import provenance, write_json
 from family_models import FAMILIES, config_of, fill, prompts_of
+from gpu_family_models import GPU_FAMILIES
 
+INPUTS = ("family_models.py", "gpu_family_models.py")
 SEED = 41011
 MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
-# name: (family, class of the base model, pooling, whether a Normalize module follows)
+# name: (family, class of the base model, pooling, whether a Normalize module follows). GPUs run all of them.
 MODELS = {
-    "qwen3-last": ("qwen3", "Qwen3Model", "lasttoken", True),
+    "qwen3-last": ("qwen3-heads-of-32", "Qwen3Model", "lasttoken", True),
     "mistral-mean": ("mistral", "MistralModel", "mean_tokens", False),
     "llama3-cls": ("llama3", "LlamaModel", "cls_token", True),
 }
@@ -48,7 +50,7 @@ def write_modules(folder, hidden, mode, normalise):
 def write_model(out, name, seed):
     """Write the folder of one model."""
     family, base, mode, normalise = MODELS[name]
-    model_type, architecture, spec = FAMILIES[family]
+    model_type, architecture, spec = {**FAMILIES, **GPU_FAMILIES}[family]
     config = {**config_of(model_type, architecture, spec), "architectures": [base]}
     dtype = getattr(torch, config["torch_dtype"])
     parsed = transformers.CONFIG_MAPPING[model_type].from_dict(dict(config))
@@ -68,7 +70,7 @@ def write_model(out, name, seed):
     with torch.no_grad():
         prompts = prompts_of(config["vocab_size"], seed)
         states = [model(input_ids=ids, use_cache=False).last_hidden_state[0] for ids in prompts]
-    inputs = {"family_models.py": provenance(Path(__file__).with_name("family_models.py"))["script_sha256"]}
+    inputs = {script: provenance(Path(__file__).with_name(script))["script_sha256"] for script in INPUTS}
     write_json(folder / "reference.json", {"provenance": {**provenance(__file__, seed), "inputs": inputs}, "prompts": [
         {"ids": ids[0].tolist(), "embedding": pool(state, mode, normalise).tolist()} for ids, state in zip(prompts, states)]})
 

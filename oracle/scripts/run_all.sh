@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 export CUDA_VISIBLE_DEVICES=
 python3 tiny_models.py "$2"
 python3 family_models.py "$2"
+python3 gpu_family_models.py "$2"
 python3 embedding_models.py "$2"
 python3 chatglm_models.py "$2"
 python3 gguf_blocks.py "$2"
