@@ -18,7 +18,7 @@ const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
   if (isa >= Isa::avx512vnni && inputBits == 8) return int8BytesAvx512Vnni;
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
-  if (isa == Isa::avx2) return int8Avx2;
+  if (isa == Isa::avx2) return inputBits == 8 ? int8BytesAvx2 : int8Avx2;
 #elif defined(__aarch64__)
   if (isa == Isa::dotprod) return inputBits == 8 ? int8BytesDotprod : int8Dotprod;
   if (isa == Isa::neon) return int8Neon;
