@@ -69,8 +69,8 @@ ALOFT_INLINE void addPacked(const uint8_t* stream, const int16_t* x, int64_t oct
   }
 }
 
-// The end of a group of inputs for a group of tokens, at one vector of rows: `sums` [Tokens][16]. groupSum: of the first
-// token, `groups` apart.
+// The end of a group of inputs for a group of tokens, at one vector of rows: `sums` [Tokens][16]. groupSum: of the
+// first token, `groups` apart.
 template <int Tokens>
 ALOFT_INLINE void addGroups(Vector scales, Words zeros, const int32_t* groupSum, int64_t groups, int v,
                             const Words (&dots)[Tokens][vectorsPerTile], float* sums) {

@@ -13,11 +13,7 @@ constexpr int maxGroupTokens = 4;  // 8 of 16 registers, beside weights, an acti
 constexpr int vectors = 2;         // of a tile
 constexpr int32_t mostOfPair = 128;
 
-// Equal groups rather than full ones and a rest, which would leave registers idle.
-int64_t groupTokens(int64_t tokenCount) {
-  const int64_t groupCount = (tokenCount + maxGroupTokens - 1) / maxGroupTokens;
-  return (tokenCount + groupCount - 1) / groupCount;
-}
+int64_t groupTokens(int64_t tokenCount) { return equalGroups(tokenCount, maxGroupTokens); }
 
 // What was split off a quad of activations.
 struct Rest {
@@ -40,7 +36,8 @@ ALOFT_INLINE int8_t* groupAt(const LinearCall& call, const PreparedBlock& block,
 }
 
 ALOFT_INLINE TokenRests* restsAt(const LinearCall& call, const PreparedBlock& block, int64_t t) {
-  const int64_t width = block.groupTokens, bytes = width * call.paddedIn + t % width * (bytesPerInput - 1) * call.paddedIn;
+  const int64_t width = block.groupTokens,
+                bytes = width * call.paddedIn + t % width * (bytesPerInput - 1) * call.paddedIn;
   return reinterpret_cast<TokenRests*>(groupAt(call, block, t) + bytes);
 }
 
@@ -117,7 +114,7 @@ void multiplyGroup(const LinearCall& call, const PreparedBlock& block, int64_t t
   const int8_t* x = groupAt(call, block, t);
   for (int64_t k = 0; k < call.paddedIn; k += 4, x += 4 * Tokens) {
     const uint8_t* stream = weights + k * tileRows;
-    prefetch(stream);
+    if (t == 0) prefetch(stream);
     const __m256i low = unsignedWeights(stream), high = unsignedWeights(stream + 32);
     for (int i = 0; i < Tokens; i++) {
       const __m256i quad = broadcastQuad(x + 4 * i);

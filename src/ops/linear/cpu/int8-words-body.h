@@ -43,7 +43,7 @@ void widen(const uint8_t* stream, int64_t quadCount, int16_t* words) {
 // Adds the products of `quadCount` quads as they are packed to the sums of one group of tokens.
 template <int Tokens>
 ALOFT_INLINE void addPacked(const uint8_t* stream, const int16_t* x, int64_t quadCount,
-                           Words (&sums)[Tokens][vectorsPerTile]) {
+                            Words (&sums)[Tokens][vectorsPerTile]) {
   for (int64_t quad = 0; quad < quadCount; quad++, stream += quadBytes, x += 4 * Tokens) {
     prefetch(stream);
     Words even[vectorsPerTile], odd[vectorsPerTile];

@@ -32,6 +32,13 @@ struct LinearKernel {
   void (*multiply)(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile);
 };
 
+// Tokens of a group where registers hold `most`: equal groups rather than full ones and a rest, which would leave
+// registers idle.
+ALOFT_INLINE int64_t equalGroups(int64_t tokenCount, int64_t most) {
+  const int64_t groupCount = (tokenCount + most - 1) / most;
+  return (tokenCount + groupCount - 1) / groupCount;
+}
+
 // Upper limit of a block.
 constexpr int64_t maxPreparedTokens = 256;
 

@@ -40,11 +40,8 @@ constexpr int maxGroupTokens = maxSums / vectorsPerTile > 12 ? 12 : maxSums / ve
 
 constexpr int64_t quadWords = 4 * tileRows;  // of four inputs of a tile
 
-// Tokens whose sums are in registers at once: equal groups rather than full ones and a rest, which would leave registers idle.
-ALOFT_INLINE int64_t pairGroupTokens(int64_t tokenCount) {
-  const int64_t groupCount = (tokenCount + maxGroupTokens - 1) / maxGroupTokens;
-  return (tokenCount + groupCount - 1) / groupCount;
-}
+// Tokens whose sums are in registers at once.
+ALOFT_INLINE int64_t pairGroupTokens(int64_t tokenCount) { return equalGroups(tokenCount, maxGroupTokens); }
 
 // Adds up 32 activations of a token, from input k on, for the group that they are in; padding may be in none.
 ALOFT_INLINE void addGroupSum(const LinearCall& call, const PreparedBlock& block, int64_t t, int64_t k,
@@ -80,8 +77,8 @@ ALOFT_INLINE void quantiseToPairs(const LinearCall& call, const PreparedBlock& b
   }
 }
 
-// Adds the products of the two pairs of a quad of inputs to the sums of a group's tokens. Products are added first: half
-// as many additions wait for each other.
+// Adds the products of the two pairs of a quad of inputs to the sums of a group's tokens. Products are added first:
+// half as many additions wait for each other.
 template <int Tokens>
 ALOFT_INLINE void addQuad(const Words (&even)[vectorsPerTile], const Words (&odd)[vectorsPerTile], const int16_t* x,
                           Words (&sums)[Tokens][vectorsPerTile]) {
@@ -97,6 +94,7 @@ ALOFT_INLINE void addQuad(const Words (&even)[vectorsPerTile], const Words (&odd
 template <int Tokens, int64_t aheadBytes>
 ALOFT_INLINE void addPairs(const int16_t* words, const int16_t* x, int64_t pairCount,
                            Words (&sums)[Tokens][vectorsPerTile], const uint8_t* ahead) {
+#pragma GCC unroll 4
   for (int64_t pair = 0; pair < pairCount; pair++, words += quadWords / 2, x += 2 * Tokens) {
     if (ahead != nullptr) __builtin_prefetch(ahead + pair * aheadBytes, 0, 2);
     Words weights[vectorsPerTile];
