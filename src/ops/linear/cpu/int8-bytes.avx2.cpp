@@ -15,7 +15,7 @@ constexpr int32_t mostOfPair = 128;
 
 int64_t groupTokens(int64_t tokenCount) { return equalGroups(tokenCount, maxGroupTokens); }
 
-// What was split off a quad of activations.
+// The excess that was split off a quad of activations.
 struct Rest {
   int32_t quad;
   int8_t values[4];

@@ -1,4 +1,4 @@
-// What kernels of quantised weights share that multiply 16-bit words: vectors of them, the layout of activations, and
+// Shared by kernels of quantised weights that multiply 16-bit words: vectors of them, the layout of activations, and
 // products of pairs of inputs (vpmaddwd). At the vector width of the including file: AVX2, AVX-512 or NEON.
 #pragma once
 #include "int4.h"
