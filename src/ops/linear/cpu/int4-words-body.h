@@ -25,26 +25,37 @@ constexpr int64_t octetBytes = 8 * tileRows / 2;  // of eight inputs of a tile
 // Words are kept of so many inputs, or of one group.
 constexpr int64_t chunkInputs = 512;
 
-// The two pairs of a vector of octets that are the first quad of inputs, or the second.
-template <int quad> ALOFT_INLINE Words evenOf(Words bytes) {
-  return both(quad == 0 ? bytes : shiftWords<4>(bytes), halfOfByte());
-}
-template <int quad> ALOFT_INLINE Words oddOf(Words bytes) {
-  return quad == 0 ? both(shiftWords<8>(bytes), halfOfByte()) : shiftWords<12>(bytes);
+// Pair `part` of the four of an octet.
+template <int part> ALOFT_INLINE Words pairOf(Words bytes) {
+  if constexpr (part == 0) return both(bytes, halfOfByte());
+  if constexpr (part == 1) return both(shiftWords<8>(bytes), halfOfByte());
+  if constexpr (part == 2) return both(shiftWords<4>(bytes), halfOfByte());
+  if constexpr (part == 3) return shiftWords<12>(bytes);
 }
 
-// The words of `octetCount` octets of a tile: [octets][2][2][16][2].
+template <int part> ALOFT_INLINE void storePair(Words bytes, int16_t* words) {
+  storeWords(words + part * quadWords / 2, pairOf<part>(bytes));
+}
+
+// The words of `octetCount` octets of a tile: [octets][4][16][2].
 void widen(const uint8_t* stream, int64_t octetCount, int16_t* words) {
   for (int64_t octet = 0; octet < octetCount; octet++, stream += octetBytes, words += 2 * quadWords) {
     for (int v = 0; v < vectorsPerTile; v++) {
       const Words bytes = loadWords(stream + v * lanes * 4);
-      int16_t* to = words + v * lanes * 2;
-      storeWords(to, evenOf<0>(bytes));
-      storeWords(to + quadWords / 2, oddOf<0>(bytes));
-      storeWords(to + quadWords, evenOf<1>(bytes));
-      storeWords(to + quadWords / 2 * 3, oddOf<1>(bytes));
+      storePair<0>(bytes, words + v * lanes * 2);
+      storePair<1>(bytes, words + v * lanes * 2);
+      storePair<2>(bytes, words + v * lanes * 2);
+      storePair<3>(bytes, words + v * lanes * 2);
     }
   }
+}
+
+template <int part, int Tokens>
+ALOFT_INLINE void addPairOf(const uint8_t* stream, const int16_t* x, Words (&dots)[Tokens][vectorsPerTile]) {
+  Words weights[vectorsPerTile];
+  for (int v = 0; v < vectorsPerTile; v++) weights[v] = pairOf<part>(loadWords(stream + v * lanes * 4));
+  addPair<Tokens>(weights, x + part * 2 * Tokens, dots);
+  __asm__ volatile("" ::: "memory");  // one pair at a time: the words of all would take the registers of sums
 }
 
 template <int quad, int Tokens>
@@ -52,8 +63,8 @@ ALOFT_INLINE void addQuadOf(const uint8_t* stream, const int16_t* x, Words (&dot
   Words even[vectorsPerTile], odd[vectorsPerTile];
   for (int v = 0; v < vectorsPerTile; v++) {
     const Words bytes = loadWords(stream + v * lanes * 4);
-    even[v] = evenOf<quad>(bytes);
-    odd[v] = oddOf<quad>(bytes);
+    even[v] = pairOf<2 * quad>(bytes);
+    odd[v] = pairOf<2 * quad + 1>(bytes);
   }
   addQuad<Tokens>(even, odd, x + quad * 4 * Tokens, dots);
 }
@@ -64,8 +75,15 @@ ALOFT_INLINE void addPacked(const uint8_t* stream, const int16_t* x, int64_t oct
                             Words (&dots)[Tokens][vectorsPerTile]) {
   for (int64_t octet = 0; octet < octetCount; octet++, stream += octetBytes, x += 8 * Tokens) {
     prefetch(stream);
-    addQuadOf<0>(stream, x, dots);
-    addQuadOf<1>(stream, x, dots);
+    if constexpr (Tokens <= 2) {
+      addQuadOf<0>(stream, x, dots);
+      addQuadOf<1>(stream, x, dots);
+    } else {
+      addPairOf<0>(stream, x, dots);
+      addPairOf<1>(stream, x, dots);
+      addPairOf<2>(stream, x, dots);
+      addPairOf<3>(stream, x, dots);
+    }
   }
 }
 
@@ -133,7 +151,8 @@ void multiplyTiles(const LinearCall& call, const PreparedBlock& block, int64_t f
 void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {
   withGroupTokens<maxGroupTokens>(block.groupTokens, [&](auto tokens) {
     constexpr int count = decltype(tokens)::value;
-    if (block.tokenCount > count)
+    // Two groups split each part themselves, which costs them less than storing it.
+    if (block.tokenCount > 2 * count)
       multiplyTiles<count, true>(call, block, firstTile, lastTile);
     else
       multiplyTiles<count, false>(call, block, firstTile, lastTile);

@@ -89,6 +89,16 @@ ALOFT_INLINE void addQuad(const Words (&even)[vectorsPerTile], const Words (&odd
   }
 }
 
+// The same of one pair.
+template <int Tokens>
+ALOFT_INLINE void addPair(const Words (&weights)[vectorsPerTile], const int16_t* x,
+                          Words (&sums)[Tokens][vectorsPerTile]) {
+  for (int i = 0; i < Tokens; i++) {
+    const Words value = broadcastPair(x + 2 * i);
+    for (int v = 0; v < vectorsPerTile; v++) sums[i][v] = add(sums[i][v], multiplyPairs(weights[v], value));
+  }
+}
+
 // The same of `pairCount` pairs of words, [pairs][16][2]. One at a time: the words of two would take the registers of
 // sums. ahead: what is fetched meanwhile, for each pair so many bytes, or null.
 template <int Tokens, int64_t aheadBytes>
@@ -100,10 +110,7 @@ ALOFT_INLINE void addPairs(const int16_t* words, const int16_t* x, int64_t pairC
     Words weights[vectorsPerTile];
     for (int v = 0; v < vectorsPerTile; v++)
       weights[v] = loadWords(reinterpret_cast<const uint8_t*>(words + v * lanes * 2));
-    for (int i = 0; i < Tokens; i++) {
-      const Words value = broadcastPair(x + 2 * i);
-      for (int v = 0; v < vectorsPerTile; v++) sums[i][v] = add(sums[i][v], multiplyPairs(weights[v], value));
-    }
+    addPair<Tokens>(weights, x, sums);
   }
 }
 
