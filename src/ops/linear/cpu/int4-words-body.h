@@ -75,7 +75,7 @@ ALOFT_INLINE void addPacked(const uint8_t* stream, const int16_t* x, int64_t oct
                             Words (&dots)[Tokens][vectorsPerTile]) {
   for (int64_t octet = 0; octet < octetCount; octet++, stream += octetBytes, x += 8 * Tokens) {
     prefetch(stream);
-    if constexpr (Tokens <= 2) {
+    if constexpr (Tokens == 1) {
       addQuadOf<0>(stream, x, dots);
       addQuadOf<1>(stream, x, dots);
     } else {
