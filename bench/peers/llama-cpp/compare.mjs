@@ -2,7 +2,8 @@
  * node bench/peers/llama-cpp/compare.mjs --work_dir DIR [--shape tinyllama_1b] [--threads 2] [--rounds 3] [--only int4,int8] [--output FILE]
  * Aloft and llama.cpp (through node-llama-cpp) side by side on the CPU, on the same seeded random weights: tokens/s of a prompt
  * of 512 tokens and of decoding 128: int8, with activations of 16 and of 8 bits, against Q8_0, int4 against Q4_0, and float16
- * against F16. llama.cpp's activations have 8 bits beside quantised weights. Rounds alternate between the two, so
+ * against F16. llama.cpp's activations have 8 bits beside quantised weights, and its files have the head in the format of the
+ * layers, which Aloft has where a row says so. Rounds alternate between the two, so
  * that a slower machine is slower for both; a result is the median of its rounds. Models are made in DIR once and kept.
  * Needs `npm run build` in the repository and `npm install` here, or in the folder that --peer_dir names: it is large.
  */
@@ -23,6 +24,11 @@ const ALL_PRECISIONS = [
     name: 'int8-activations8',
     gguf: 'q8_0',
     buildFlags: ['--use_weight_only', '--int8_activations'],
+  },
+  {
+    name: 'int8-activations8-head8',
+    gguf: 'q8_0',
+    buildFlags: ['--use_weight_only', '--int8_activations', '--quantize_lm_head'],
   },
   { name: 'int4', gguf: 'q4_0', buildFlags: ['--quantization', 'int4'] },
   { name: 'int4_g32', gguf: 'q4_0', buildFlags: ['--quantization', 'int4_g32'] },

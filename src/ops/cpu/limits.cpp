@@ -11,6 +11,7 @@ double peak([[maybe_unused]] Isa isa, Arithmetic arithmetic, int64_t rounds) {
   if (arithmetic == Arithmetic::f32) return ALOFT_SELECT(isa, peakF32)(rounds);
 #if defined(__x86_64__)
   if (arithmetic == Arithmetic::int8 && isa >= Isa::avx512vnni) return peakInt8Vnni(rounds);
+  if (arithmetic == Arithmetic::int8 && isa == Isa::avx2) return peakInt8Avx2(rounds);
   if (arithmetic == Arithmetic::amxInt8 && isa == Isa::amx) return peakInt8Amx(rounds);
   if (arithmetic == Arithmetic::amxBf16 && isa == Isa::amx) return peakBf16Amx(rounds);
 #elif defined(__aarch64__)

@@ -9,6 +9,7 @@ ALOFT_DECLARE_LEVELS(double, peakF32, (int64_t rounds))
 ALOFT_DECLARE_LEVELS(uint64_t, readWords, (const uint64_t* words, int64_t count))
 
 namespace aloft {
+double peakInt8Avx2(int64_t rounds);
 double peakInt8Vnni(int64_t rounds);
 double peakInt8Dotprod(int64_t rounds);
 double peakInt8Amx(int64_t rounds);

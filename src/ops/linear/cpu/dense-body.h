@@ -88,11 +88,7 @@ constexpr int maxSums = 12;
 constexpr int maxTiles = 4;  // more streams than that slow the memory down
 constexpr int maxGroupTokens = maxSums / vectorsPerTile > 12 ? 12 : maxSums / vectorsPerTile;
 
-// Equal groups rather than full ones and a rest: a small rest would leave registers idle.
-int64_t groupTokens(int64_t tokenCount) {
-  const int64_t groupCount = (tokenCount + maxGroupTokens - 1) / maxGroupTokens;
-  return (tokenCount + groupCount - 1) / groupCount;
-}
+int64_t groupTokens(int64_t tokenCount) { return equalGroups(tokenCount, maxGroupTokens); }
 
 // The tokens of a group side by side: rows of x are often a power of two apart, where they compete for the same cache
 // lines.

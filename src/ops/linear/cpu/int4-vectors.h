@@ -2,26 +2,22 @@
 // NEON.
 #pragma once
 #include "int4.h"
-#include "vector.h"
+#include "words.h"
 
 namespace aloft {
 namespace {
 
 #if defined(__AVX512F__)
-ALOFT_INLINE Words broadcastWord(int32_t value) { return _mm512_set1_epi32(value); }
-ALOFT_INLINE Words add(Words a, Words b) { return _mm512_add_epi32(a, b); }
 ALOFT_INLINE Words subtract(Words a, Words b) { return _mm512_sub_epi32(a, b); }
 ALOFT_INLINE Words product(Words a, Words b) { return _mm512_mullo_epi32(a, b); }
 ALOFT_INLINE Words both(Words a, Words b) { return _mm512_and_si512(a, b); }
 template <int bits> ALOFT_INLINE Words shiftWords(Words a) { return _mm512_srli_epi16(a, bits); }
-ALOFT_INLINE Words multiplyPairs(Words a, Words b) { return _mm512_madd_epi16(a, b); }
 ALOFT_INLINE Words loadZeros(const uint8_t* from) {
   return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 ALOFT_INLINE Vector toFloats(Words a) { return _mm512_cvtepi32_ps(a); }
 ALOFT_INLINE void storeFloats(float* to, Vector a) { _mm512_storeu_ps(to, a); }
 #elif defined(ALOFT_NEON)
-ALOFT_INLINE Words add(Words a, Words b) { return vaddq_u32(a, b); }
 ALOFT_INLINE Words subtract(Words a, Words b) { return vsubq_u32(a, b); }
 ALOFT_INLINE Words product(Words a, Words b) { return vmulq_u32(a, b); }
 ALOFT_INLINE Words both(Words a, Words b) { return vandq_u32(a, b); }
@@ -36,13 +32,10 @@ ALOFT_INLINE Words loadZeros(const uint8_t* from) {
 ALOFT_INLINE Vector toFloats(Words a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
 ALOFT_INLINE void storeFloats(float* to, Vector a) { vst1q_f32(to, a); }
 #else
-ALOFT_INLINE Words broadcastWord(int32_t value) { return _mm256_set1_epi32(value); }
-ALOFT_INLINE Words add(Words a, Words b) { return _mm256_add_epi32(a, b); }
 ALOFT_INLINE Words subtract(Words a, Words b) { return _mm256_sub_epi32(a, b); }
 ALOFT_INLINE Words product(Words a, Words b) { return _mm256_mullo_epi32(a, b); }
 ALOFT_INLINE Words both(Words a, Words b) { return _mm256_and_si256(a, b); }
 template <int bits> ALOFT_INLINE Words shiftWords(Words a) { return _mm256_srli_epi16(a, bits); }
-ALOFT_INLINE Words multiplyPairs(Words a, Words b) { return _mm256_madd_epi16(a, b); }
 ALOFT_INLINE Words loadZeros(const uint8_t* from) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
 }

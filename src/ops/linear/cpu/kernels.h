@@ -32,6 +32,13 @@ struct LinearKernel {
   void (*multiply)(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile);
 };
 
+// Tokens of a group where registers hold `most`: equal groups rather than full ones and a rest, which would leave
+// registers idle.
+ALOFT_INLINE int64_t equalGroups(int64_t tokenCount, int64_t most) {
+  const int64_t groupCount = (tokenCount + most - 1) / most;
+  return (tokenCount + groupCount - 1) / groupCount;
+}
+
 // Upper limit of a block.
 constexpr int64_t maxPreparedTokens = 256;
 
@@ -39,7 +46,7 @@ extern const LinearKernel densePortable, denseAvx2, denseAvx512, denseAmxF16, de
 extern const LinearKernel int8Portable, int8Avx2, int8Avx512, int8Avx512Vnni, int8Amx;
 extern const LinearKernel denseNeon, int8Neon, int8Dotprod, int4Neon, int4Dotprod;
 // Activations of 8 bits as one byte; the other kernels of int8 take them as they take those of 16.
-extern const LinearKernel int8BytesAvx512Vnni, int8BytesDotprod;
+extern const LinearKernel int8BytesAvx2, int8BytesAvx512Vnni, int8BytesDotprod;
 extern const LinearKernel int4Portable, int4Avx2, int4Avx512, int4Avx512Vnni, int4Amx;
 
 // Groups of 16 rows of 64 bytes a step, which are a tile register of AMX: two rows a token, or one.

@@ -18,7 +18,7 @@ const LinearKernel& int8Kernel(Isa isa, int64_t tokenCount, int64_t inputBits) {
   if (isa >= Isa::avx512vnni && inputBits == 8) return int8BytesAvx512Vnni;
   if (isa >= Isa::avx512vnni) return int8Avx512Vnni;
   if (isa == Isa::avx512) return int8Avx512;
-  if (isa == Isa::avx2) return int8Avx2;
+  if (isa == Isa::avx2) return inputBits == 8 ? int8BytesAvx2 : int8Avx2;
 #elif defined(__aarch64__)
   if (isa == Isa::dotprod) return inputBits == 8 ? int8BytesDotprod : int8Dotprod;
   if (isa == Isa::neon) return int8Neon;
@@ -78,10 +78,13 @@ struct Blocking {
 
 Blocking chooseBlocking(const LinearCall& call, const LinearKernel& kernel) {
   const int64_t tokenBytes = call.paddedIn * kernel.bytesPerInput;
+  const int64_t group = kernel.groupTokens(call.tokenCount);
   int64_t limit = preparedBytes / tokenBytes;
   limit = limit < minBlockTokens ? minBlockTokens : limit > maxPreparedTokens ? maxPreparedTokens : limit;
-  const int64_t group = kernel.groupTokens(call.tokenCount);
-  const int64_t block = call.tokenCount < limit ? roundUp(call.tokenCount, group) : limit / group * group;
+  limit = limit / group * group;
+  // Equal blocks: all weights would be read once more for a small rest.
+  const int64_t blockCount = (call.tokenCount + limit - 1) / limit;
+  const int64_t block = roundUp((call.tokenCount + blockCount - 1) / blockCount, group);
   const int64_t perToken = int64_t{sizeof(float)} + groupCount(call) * int64_t{sizeof(int32_t)};
   return {group, block, roundUp(block * tokenBytes, 64), roundUp(block * tokenBytes, 64) + block * perToken};
 }
