@@ -3,8 +3,7 @@
 //
 // A quad of weights w0 w1 w2 w3 is split into the words (w0, w2) and (w1, w3) by shifts; activations are stored in that
 // order, so that each 4 bytes of them are one broadcast operand. Several groups of tokens share the split: a part of a
-// tile becomes words once, and stays in the L1 cache for all of them. Activations of 8 bits gain nothing: vpmaddubsw
-// would need three more instructions for its 32 products, and two vpmaddwd with their additions are four.
+// tile becomes words once, and stays in the L1 cache for all of them.
 #include "words.h"
 #include <memory>
 
