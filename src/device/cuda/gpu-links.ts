@@ -1,10 +1,10 @@
 /** Links between the GPUs of a machine, by what the driver and NVML say. */
-import { AloftError } from '../../core/errors.js';
 import { P2P_ATTRIBUTE } from './driver-api.js';
 import { type CudaDriver, openDriver } from './driver.js';
 import type { GpuProperties } from './gpu.js';
 import { openNccl } from './nccl.js';
 import { type GpuPath, type Nvml, openNvml } from './nvml.js';
+import { attemptsInto } from './survey-attempts.js';
 
 /** Two GPUs. */
 export interface PairLink {
@@ -33,15 +33,7 @@ export interface LinkSurvey {
 export function surveyLinks(gpus: readonly GpuProperties[], libraryPath?: string): LinkSurvey {
   if (gpus.length < 2) return { pairs: [], nvml: undefined, nccl: undefined, notes: [] };
   const notes: string[] = [];
-  const attempt = <Found>(look: () => Found): Found | undefined => {
-    try {
-      return look();
-    } catch (fault) {
-      if (!(fault instanceof AloftError)) throw fault;
-      notes.push(fault.message);
-      return undefined;
-    }
-  };
+  const attempt = attemptsInto(notes);
   const nvml = attempt(() => openNvml(libraryPath));
   const readPairs = (): PairLink[] => {
     const driver = openDriver(libraryPath);

@@ -1,10 +1,10 @@
 /** Survey of a machine's CUDA: GPUs, driver, compiler, matrix library, and sentences about what is missing. */
-import { AloftError } from '../../core/errors.js';
 import { MIN_COMPUTE_CAPABILITY } from './architecture.js';
 import { openDriver } from './driver.js';
 import { gpuCount, readProperties, type GpuProperties } from './gpu.js';
 import { openCudaLibrary } from './library-search.js';
 import { openNvrtc } from './nvrtc.js';
+import { attemptsInto } from './survey-attempts.js';
 
 export interface CudaSurvey {
   readonly gpus: readonly GpuProperties[];
@@ -19,15 +19,7 @@ export interface CudaSurvey {
 /** Looks without taking a GPU: no context is made. */
 export function surveyCuda(libraryPath?: string): CudaSurvey {
   const missing: string[] = [];
-  const attempt = <T>(look: () => T): T | undefined => {
-    try {
-      return look();
-    } catch (fault) {
-      if (!(fault instanceof AloftError)) throw fault;
-      missing.push(fault.message);
-      return undefined;
-    }
-  };
+  const attempt = attemptsInto(missing);
   const gpus = attempt(() => surveyGpus(libraryPath)) ?? [];
   const version = gpus[0]?.driverCudaVersion;
   return {

@@ -98,13 +98,8 @@ void multiplyTiles(const LinearCall& call, const PreparedBlock& block, int64_t f
 }
 
 void multiply(const LinearCall& call, const PreparedBlock& block, int64_t firstTile, int64_t lastTile) {
-  withGroupTokens<maxGroupTokens>(block.groupTokens, [&](auto tokens) {
-    constexpr int count = decltype(tokens)::value;
-    // Two groups split each part themselves, which costs them less than storing it.
-    if (block.tokenCount > 2 * count)
-      multiplyTiles<count, true>(call, block, firstTile, lastTile);
-    else
-      multiplyTiles<count, false>(call, block, firstTile, lastTile);
+  withGroups(block, [&](auto tokens, auto isShared) {
+    multiplyTiles<decltype(tokens)::value, decltype(isShared)::value>(call, block, firstTile, lastTile);
   });
 }
 
