@@ -76,16 +76,16 @@ typedef CUresult (*Encode)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
                            const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
                            CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
 
-// A map of [MOST_ROWS, columns] f16 with boxes of 64 columns.
-static TensorMap map_of(void* address, int columns, int boxRows) {
+// A map of [MOST_ROWS, columns] f16 with boxes of 64 columns, `boxes` of which are copied at once.
+static TensorMap map_of(void* address, int columns, int boxRows, int boxes) {
   static void* encode = nullptr;
   cudaDriverEntryPointQueryResult found;
   if (encode == nullptr)
     CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &found));
   alignas(64) CUtensorMap made;
-  const cuuint64_t sizes[2] = {(cuuint64_t)columns, MOST_ROWS}, strides[1] = {(cuuint64_t)columns * 2};
-  const cuuint32_t box[2] = {64, (cuuint32_t)boxRows}, steps[2] = {1, 1};
-  CHECK(((Encode)encode)(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2, address, sizes, strides, box, steps,
+  const cuuint64_t sizes[3] = {64, MOST_ROWS, (cuuint64_t)columns / 64}, strides[2] = {(cuuint64_t)columns * 2, 128};
+  const cuuint32_t box[3] = {64, (cuuint32_t)boxRows, (cuuint32_t)boxes}, steps[3] = {1, 1, 1};
+  CHECK(((Encode)encode)(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 3, address, sizes, strides, box, steps,
                          CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                          CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   TensorMap map;
@@ -132,7 +132,8 @@ static void run_linear(const Linear& l, const Shape& shape, bool isGated, u16* x
   a.x = x, a.weight = l.weight, a.scale = l.scale, a.out = out, a.m = rows, a.n = l.n, a.k = l.k, a.xRows = xRows;
   a.outStride = isGated ? l.n / 2 : l.n;
   a.stageCount = std::min(16, (shape.sharedKib * 1024 - fixed) / stage);
-  a.xMap = map_of(x, l.k, xRows == 1 ? 8 : xRows);
+  a.xBoxCount = shape.boxes;
+  a.xMap = map_of(x, l.k, xRows == 1 ? 8 : xRows, shape.boxes);
   const int tileRows = tiles * (isGated ? 8 : 16);
   const int blocks = std::min(multiprocessors * shape.blocksPerMultiprocessor, (a.outStride + tileRows - 1) / tileRows);
   launch((isGated ? shape.swiglu : shape.store)[groups - 1], blocks, (shape.rowWarps * shape.kWarps + 1) * 32,
