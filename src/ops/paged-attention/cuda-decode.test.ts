@@ -35,6 +35,36 @@ describe('the kernels of decode attention', () => {
     expect([few.name, many.name]).toEqual(['attention_decode_ring', 'attention_decode_int8']);
   });
 
+  it('multiply on tensor cores where several query heads share a key head of a cache of activations', () => {
+    for (const kvDtype of ['f16', 'bf16'] as const) {
+      const { few, many } = kernelsOf(kvDtype, GROUPED);
+      expect([few.name, many.name]).toEqual(['attention_decode_ring', 'attention_decode_tensor']);
+    }
+    const others = [
+      kernelsOf('f8e4m3', GROUPED),
+      kernelsOf('f16', GROUPED, 12),
+      kernelsOf('f16', { ...GROUPED, headDim: 96 }),
+      kernelsOf('f16', { kvHeadCount: 1 }),
+      kernelsOf('f16', { headCount: 16, kvHeadCount: 1, headDim: 256 }),
+    ];
+    for (const { many } of others) expect(many.name).toBe('attention_decode_ring');
+    const target = { computeCapability: 90, multiprocessorCount: 132 };
+    for (const headDim of [64, 128, 256]) {
+      const { many: kernel, defines } = kernelsOf('f16', { ...GROUPED, headDim });
+      const { TENSOR_WARPS: warps, TENSOR_SLOTS: slots, TENSOR_TOKENS: tokens } = defines;
+      const { sharedBytes, blockThreads, grid } = kernel.launch(
+        { kvHeadCount: 8, decodeItems: 1000 } as Parameters<typeof kernel.launch>[0],
+        target,
+      );
+      expect([sharedBytes, blockThreads, grid[0]]).toEqual([
+        warps! * slots! * tokens! * headDim * 4,
+        32 * warps!,
+        132,
+      ]);
+      expect(sharedBytes).toBeLessThanOrEqual(192 << 10);
+    }
+  });
+
   it('take pieces of whole cache blocks, shorter ones where queries share few key heads', () => {
     for (const blockTokens of [8, 16, 24, 32, 48, 64, 128])
       for (const kvDtype of ['f16', 'i8', 'f8e4m3'] as const)

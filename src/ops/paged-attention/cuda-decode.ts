@@ -1,5 +1,5 @@
 /** The CUDA kernels of decode attention: which one a plan gets, and its launches. Pure. */
-import { kvVectorBytes } from '../../plan/kv-dtype.js';
+import { isQuantisedKv, kvVectorBytes } from '../../plan/kv-dtype.js';
 import type { Plan } from '../../plan/plan.js';
 import { type CudaTarget, hasBulkRings } from '../cuda/capability.js';
 import type { KernelLaunch } from '../cuda/launch.js';
@@ -8,7 +8,11 @@ import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';
 
 /** A kernel of decode attention. */
 interface DecodeKernel {
-  readonly name: 'attention_decode' | 'attention_decode_ring' | 'attention_decode_int8';
+  readonly name:
+    | 'attention_decode'
+    | 'attention_decode_ring'
+    | 'attention_decode_int8'
+    | 'attention_decode_tensor';
   readonly file: string;
   launch(problem: AttentionProblem, target: CudaTarget): Shape;
 }
@@ -54,7 +58,10 @@ export function decodeKernelsFor(
     return { few: ring, many: int8Kernel(int8), splitTokens, defines };
   }
   const { pieceTokens } = ringShape(group);
-  return { few: ring, many: ring, splitTokens: wholeBlocks(pieceTokens, blockTokens), defines: {} };
+  const splitTokens = wholeBlocks(pieceTokens, blockTokens);
+  const tensor = tensorShape(plan, group, blockTokens);
+  if (tensor === undefined) return { few: ring, many: ring, splitTokens, defines: {} };
+  return { few: ring, many: tensorKernel(tensor), splitTokens, defines: tensor.defines };
 }
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
@@ -155,6 +162,54 @@ const int8Kernel = ({ warps, warpBytes }: Int8Shape): DecodeKernel => ({
   file: 'paged-attention/decode-int8.cu',
   launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
     grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
+    blockThreads: warps * 32,
+    sharedBytes: warps * warpBytes,
+    stageCount: 0,
+  }),
+});
+
+/** Sizes of heads that fill the operands of decode-tensor.cu. */
+const TENSOR_HEAD_DIMS: readonly number[] = [64, 128, 256];
+/** Query heads that share a key head: more would need a third set of columns, and registers have no room for their sums. */
+const TENSOR_MAX_GROUP = 16;
+const TENSOR_MAX_GROUP_DIMS = 2048;
+/** Slots of a warp, and their tokens: so many that they have 8 KiB, which is one step of products with heads of 128. */
+const TENSOR_SLOTS = 3;
+const tensorSlotTokens = (headDim: number): number => (headDim < 128 ? 32 : 16);
+/** Bytes of the slots of all warps of a block, which has a multiprocessor to itself; and warps, two a quarter of it. */
+const TENSOR_SLOT_BYTES = 192 << 10;
+const TENSOR_MAX_WARPS = 8;
+
+interface TensorShape extends Pick<DecodeKernels, 'defines'> {
+  readonly warps: number;
+  /** Bytes of the slots of a warp. */
+  readonly warpBytes: number;
+}
+
+/** Shape of the kernel on tensor cores for a cache of activations, where several query heads share a key head. */
+function tensorShape(
+  { kvDtype, dims: { headDim } }: PlanOfDecode,
+  group: number,
+  blockTokens: number,
+): TensorShape | undefined {
+  const isFilled = TENSOR_HEAD_DIMS.includes(headDim) && blockTokens % 8 === 0;
+  const fits = group > 1 && group <= TENSOR_MAX_GROUP && group * headDim <= TENSOR_MAX_GROUP_DIMS;
+  if (isQuantisedKv(kvDtype) || !isFilled || !fits) return undefined;
+  const tokens = tensorSlotTokens(headDim);
+  const warpBytes = TENSOR_SLOTS * tokens * 2 * kvVectorBytes(kvDtype, headDim);
+  const warps = Math.min(TENSOR_MAX_WARPS, Math.floor(TENSOR_SLOT_BYTES / warpBytes));
+  return {
+    defines: { TENSOR_WARPS: warps, TENSOR_SLOTS, TENSOR_TOKENS: tokens },
+    warps,
+    warpBytes,
+  };
+}
+
+const tensorKernel = ({ warps, warpBytes }: TensorShape): DecodeKernel => ({
+  name: 'attention_decode_tensor',
+  file: 'paged-attention/decode-tensor.cu',
+  launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
+    grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount), 1, 1],
     blockThreads: warps * 32,
     sharedBytes: warps * warpBytes,
     stageCount: 0,

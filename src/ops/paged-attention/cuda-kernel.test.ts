@@ -13,7 +13,7 @@ import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
   heads: { headCount, kvHeadCount, headDim },
 });
-const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
+const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT, SEVEN, SIXTEEN, WIDE] = [
   heads(1, 1, 16),
   heads(4, 4, 32),
   heads(8, 2, 48),
@@ -22,6 +22,9 @@ const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
   heads(4, 1, 128),
   heads(2, 1, 256),
   heads(16, 2, 64),
+  heads(14, 2, 128),
+  heads(32, 2, 128),
+  heads(16, 2, 256),
 ];
 /** Each size of heads; then each type of cache, each kernel that older devices have, and other blocks, with some of the sizes. */
 const CHOICES: readonly KernelChoice[] = [
@@ -39,6 +42,13 @@ const CHOICES: readonly KernelChoice[] = [
   { dtype: 'f16', ...ODD, kvDtype: 'f8e4m3' },
   { dtype: 'bf16', ...FULL, kvDtype: 'f8e4m3', blockTokens: 24 },
   { dtype: 'f16', ...HALF, blockTokens: 24 },
+  { dtype: 'f16', ...SEVEN },
+  { dtype: 'bf16', ...SEVEN, scores: { window: 300, softCap: 4 } },
+  { dtype: 'bf16', ...GROUPED, blockTokens: 64 },
+  { dtype: 'f16', ...EIGHT, blockTokens: 8, scores: { window: 33 } },
+  { dtype: 'f16', ...SIXTEEN, blockTokens: 32 },
+  { dtype: 'bf16', ...SIXTEEN, scores: { softCap: 2.5 } },
+  { dtype: 'f16', ...WIDE, blockTokens: 24 },
   { dtype: 'f16', ...SINGLE, isOldDevice: true },
   { dtype: 'f16', ...LARGEST, isOldDevice: true },
   { dtype: 'bf16', ...GROUPED, isOldDevice: true, blockTokens: 8 },
