@@ -1,10 +1,11 @@
 /** Embeddings of published forms of models, against transformers, and by every interface of a server. */
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { gpusForTests } from '../device/cuda/testing/on-gpu.js';
 import { LLM } from '../llm/llm.js';
 import { buildTemporaryEngine, DEMO_MODEL } from './build-and-open.js';
 import { startDemoServer } from './demo-server.js';
-import { onDevice } from './device.js';
+import { DEVICE, onDevice } from './device.js';
 import { referenceJson, referencePath } from './reference-data.js';
 
 interface Reference {
@@ -45,7 +46,8 @@ async function withEmbedder(
   const engine = await buildTemporaryEngine({ task: 'embed', ...LIMITS, ...flags, ...several });
   try {
     // The checkpoints have no tokenizer, and prompts of ids need none.
-    const llm = await LLM.load(engine.directory, { tokenizerDirectory: DEMO_MODEL });
+    const shareGpu = DEVICE === 'cuda' && gpusForTests() < ranks;
+    const llm = await LLM.load(engine.directory, { tokenizerDirectory: DEMO_MODEL, shareGpu });
     try {
       await use(llm);
     } finally {

@@ -22,11 +22,10 @@ export function createCompletionSignal(driver: CudaDriver): CompletionSignal {
   const raise = openKernelLibrary().address('aloft_raise');
   const wakeUp = createWakeUp();
   const stream = createStream(driver);
-  const wait = driver.raw('cuStreamWaitEvent');
   const addCallback = driver.raw('cuStreamAddCallback');
   return {
-    signalAfter({ handle }) {
-      driver.check('cuStreamWaitEvent', wait(stream.handle, handle, 0));
+    signalAfter(event) {
+      stream.waitFor(event);
       driver.check('cuStreamAddCallback', addCallback(stream.handle, raise, wakeUp.descriptor, 0));
     },
     next: () => wakeUp.next(),

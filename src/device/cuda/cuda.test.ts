@@ -118,6 +118,18 @@ describe('tensor maps', () => {
     });
   });
 
+  it('say several boxes beside each other as a third dimension', () => {
+    const matrix = { address: 4096, rows: 16, columns: 256, boxRows: 8, boxCount: 4, dtype: 'f16' } as const;
+    expect(encoded(matrix)).toMatchObject({
+      type: 6,
+      swizzle: 3,
+      sizes: [64, 16, 4],
+      strides: [512, 128],
+      box: [64, 8, 4],
+      steps: [1, 1, 1],
+    });
+  });
+
   it('say int8 tiles of 1,024 bytes as words, in boxes of some along k and some along rows', () => {
     const box = { down: 12, across: 2 };
     expect(encoded({ address: 8192, down: 7, across: 172, tileBytes: 1024, box })).toEqual({

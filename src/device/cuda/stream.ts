@@ -7,6 +7,8 @@ const CAPTURE_RELAXED = 2;
 export interface Stream {
   readonly handle: number;
   synchronize(): void;
+  /** Has what comes next wait on the device for an event, as it was recorded last. */
+  waitFor(event: CudaEvent): void;
   /** Records what `enqueue` puts on the stream instead of running it. */
   capture(enqueue: () => void): Graph;
   copyToDevice(target: number, hostAddress: number, byteLength: number): void;
@@ -27,7 +29,7 @@ export interface CudaEvent {
   record(stream: Stream): void;
   isDone(): boolean;
   synchronize(): void;
-  /** Milliseconds from `start` to this event; both must be done. */
+  /** Milliseconds from `start` to this event, negative where it came first; both must be done, on streams of one device. */
   msSince(start: CudaEvent): number;
   readonly handle: number;
   dispose(): void;
@@ -38,6 +40,7 @@ export function createStream(driver: CudaDriver): Stream {
   const stream: Stream = {
     handle,
     synchronize: () => driver.call('cuStreamSynchronize', handle),
+    waitFor: (event) => driver.call('cuStreamWaitEvent', handle, event.handle, 0),
     capture(enqueue) {
       driver.call('cuStreamBeginCapture_v2', handle, CAPTURE_RELAXED);
       try {

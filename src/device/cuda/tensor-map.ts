@@ -30,10 +30,18 @@ interface Encoding {
 
 function encodingOf(mapped: Mapped): Encoding {
   if ('boxRows' in mapped) {
-    const { rows, columns, boxRows, dtype } = mapped;
+    const { rows, columns, boxRows, boxCount, dtype } = mapped;
     const bytes = BYTES_PER_ELEMENT[dtype];
-    const box = [BOX_ROW_BYTES / bytes, boxRows];
-    const shape = { sizes: [columns, rows], strideBytes: [columns * bytes], box };
+    const boxColumns = BOX_ROW_BYTES / bytes;
+    const [rowBytes, box] = [columns * bytes, [boxColumns, boxRows]];
+    const shape =
+      boxCount === undefined
+        ? { sizes: [columns, rows], strideBytes: [rowBytes], box }
+        : {
+            sizes: [boxColumns, rows, columns / boxColumns],
+            strideBytes: [rowBytes, BOX_ROW_BYTES],
+            box: [...box, boxCount],
+          };
     return { type: DATA_TYPE[dtype], swizzle: SWIZZLE_128B, ...shape };
   }
   const { down, across, tileBytes, box } = mapped;

@@ -8,6 +8,8 @@ interface MappedMatrix {
   /** Rows start at multiples of 16 bytes. */
   readonly columns: number;
   readonly boxRows: number;
+  /** Boxes beside each other that one copy brings, one after the other: rows are whole boxes then. One if undefined. */
+  readonly boxCount?: number;
   readonly dtype: CudaDtype | 'i8';
 }
 

@@ -140,6 +140,35 @@ describeGpuKernels('sample', (open) => {
     }
   });
 
+  it('reports log probabilities of all tokens where a mask allows a few', () => {
+    const kernels = open({ dtype: 'f16' });
+    const logits = randomLogits(500, 93);
+    // Rows that report something lie beside rows that do not, and masked rows beside free ones.
+    const rows = [undefined, ...masksOf(500)].flatMap((mask) =>
+      [0, 1.2].flatMap((temperature) =>
+        [undefined, 0, 6].map((logprobs) => ({
+          logits,
+          context: contextOf({ temperature, logprobs, seed: 5n }, { mask }),
+          position: 7,
+        })),
+      ),
+    );
+    const { tokenIds, logprobs, topIds } = sample(kernels, rows, 6);
+    for (const [i, { context, position }] of rows.entries()) {
+      const tokenId = sampleReference(logits, context, position);
+      expect(tokenIds[i]).toBe(tokenId);
+      const topCount = context.sampling.logprobs;
+      const { logprob, top } = scoreReference(logits, tokenId, topCount ?? 0);
+      if (topCount === undefined) expect(logprobs[i]).toBeNaN();
+      else expect(logprobs[i]).toBeCloseTo(logprob, 4);
+      const ids = top.map(({ tokenId: id }) => id);
+      expect([...topIds.subarray(6 * i, 6 * i + 6)]).toEqual([
+        ...ids,
+        ...countUp(6 - ids.length).map(() => -1),
+      ]);
+    }
+  });
+
   it('scores beams within a mask', () => {
     const kernels = open({ dtype: 'f16' });
     const logits = randomLogits(500, 92);

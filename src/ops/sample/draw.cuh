@@ -24,10 +24,11 @@ __device__ __forceinline__ u64 random_bits(u64 seed, u32 position) {
   return ((u64)c1 << 32) | c0;
 }
 
-__device__ int draw(const SampleArgs& a, const SampleSlot& slot, const float* source, float* work, u32 position,
-                    Scratch& s) {
+// `source` gives the value of a token before its temperature; it may read `work` at that token.
+template <typename Source>
+__device__ int draw(const SampleArgs& a, const SampleSlot& slot, Source source, float* work, u32 position, Scratch& s) {
   for (int i = threadIdx.x; i < a.vocabulary; i += SAMPLE_THREADS)
-    work[i] = bounded(__fdiv_rn(bounded(source[i]), slot.temperature));
+    work[i] = bounded(__fdiv_rn(bounded(source(i)), slot.temperature));
   __syncthreads();
   const float largest = block_best(work, a.vocabulary, s, [](float, int) { return true; }).value;
   float threshold = NOTHING;

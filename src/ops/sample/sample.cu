@@ -22,9 +22,9 @@ struct SampleRow {
   __device__ __forceinline__ bool has_penalties() const {
     return slot.repetitionPenalty != 1.f || slot.frequencyPenalty != 0.f || slot.presencePenalty != 0.f;
   }
-  // Whether the choice is made among the logits as they are.
+  // Whether the choice is made among the logits as they are, of the tokens that the mask allows.
   __device__ __forceinline__ bool is_plain() const {
-    return mask == nullptr && slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 &&
+    return (mask == nullptr || !slot.isBeam) && slot.biasCount == 0 && !has_penalties() && slot.badWordCount == 0 &&
            position - slot.promptCount >= slot.minTokens;
   }
   __device__ __forceinline__ bool allows(int id) const {
@@ -124,7 +124,8 @@ __device__ __forceinline__ float log_sum_of(const float* logits, int count, floa
   return largest + logf(block_total(sum, s));
 }
 
-// The row's next token. Beams are scored by their modified values. `likeliest` is taken where nothing else is possible.
+// The row's next token. Beams are scored by their modified values. `likeliest`, of the tokens that the mask allows, is
+// taken where nothing else is possible.
 __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow& row, int likeliest, Scores& scores,
                                             Scratch& s) {
   const bool plain = row.is_plain();
@@ -139,7 +140,9 @@ __device__ __forceinline__ int choose_token(const SampleArgs& a, const SampleRow
   }
   if (token < 0) return likeliest;
   if (row.is_greedy()) return token;
-  const int drawn = draw(a, row.slot, plain ? row.logits : row.work, row.work, row.position, s);
+  const float* values = plain ? row.logits : row.work;
+  const auto source = [&](int id) { return row.allows(id) ? values[id] : NOTHING; };
+  const int drawn = draw(a, row.slot, source, row.work, row.position, s);
   return drawn >= 0 ? drawn : likeliest;
 }
 
@@ -169,12 +172,15 @@ extern "C" __global__ void __launch_bounds__(SAMPLE_THREADS, 1) sample(const Sam
   const int index = blockIdx.x, slotIndex = a.rowSlots[a.logitRows[index]];
   if (slotIndex < 0) return;  // a padding row
   const SampleRow row = row_of(a, index, slotIndex);
-  const Candidate likeliest = best_of(row.logits, a.vocabulary, s);
+  const bool isMasked = row.mask != nullptr && row.target < 0;
   const int wanted = row.target < 0 ? row.slot.topCount : row.slot.promptTopCount;
   Scores scores = {row.logits, 0.f};
+  // A row with a mask whose log probability nobody wants asks only for the tokens that it allows.
+  Candidate likeliest{NOTHING, -1};
+  if (wanted >= 0 || !isMasked) likeliest = best_of(row.logits, a.vocabulary, s);
   if (wanted >= 0) scores.logSum = log_sum_of(row.logits, a.vocabulary, likeliest.value, s);
-  const int allowed = row.mask == nullptr || row.target >= 0 ? likeliest.id : best_allowed(a, row, s).id;
-  const int token = row.target < 0 ? choose_token(a, row, allowed, scores, s) : row.target;
+  if (isMasked) likeliest = best_allowed(a, row, s);
+  const int token = row.target < 0 ? choose_token(a, row, likeliest.id, scores, s) : row.target;
   float logprob = __int_as_float(0x7fc00000);  // NaN: nobody asked
   if (wanted >= 0 && token >= 0) logprob = bounded(scores.values[token]) - scores.logSum;
   report_top(a, index, wanted, scores, s);

@@ -59,7 +59,7 @@ export interface Executor {
    */
   readonly takeRankTimes?: (opCount: number) => readonly Float32Array[];
   /**
-   * Makes now what steps of new sizes would make when they first come, such as graphs, but for steps whose masks follow.
+   * Makes now what steps of new sizes would make when they first come, such as graphs, but for steps with masks.
    * Absent where there is nothing to make.
    */
   prepareSteps?(): void;

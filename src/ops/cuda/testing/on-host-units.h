@@ -53,7 +53,7 @@ void bulk_copy_once(u32 target, const void* source, u32 bytes, u32 barrier, u64)
 // A map as host-kernels.ts writes it: of a matrix of values of `size` bytes in boxes of 128 bytes a row, or of tiles.
 struct alignas(64) TensorMap {
   const u8* base;
-  int rows, columns, boxRows, boxColumns, size, unused[25];
+  int rows, columns, boxRows, boxColumns, size, boxCount, unused[24];
 };
 static_assert(sizeof(TensorMap) == 128, "the size of a CUtensorMap");
 
@@ -68,6 +68,11 @@ void box_copy(u32 target, const void* map, int column, int row, u32 barrier) {
       memcpy(memory + line + piece * 16 + i % 16, &value, m.size);
     }
   });
+}
+void boxes_copy(u32 target, const void* map, int box, int row, u32 barrier) {
+  const TensorMap m = *(const TensorMap*)map;
+  for (int i = 0; i < m.boxCount; i++)
+    box_copy(target + i * m.boxRows * 128, map, (box + i) * 128 / m.size, row, barrier);
 }
 void box_copy_once(u32 target, const void* map, int column, int row, u32 barrier, u64) {
   box_copy(target, map, column, row, barrier);

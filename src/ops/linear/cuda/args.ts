@@ -13,6 +13,7 @@ export const RING_ARGS = new Struct('RingArgs', 'linear/cuda/ring.cu', {
   outStride: 'i32',
   stageCount: 'i32',
   xRows: 'i32',
+  xBoxCount: 'i32',
   xMap: 'tensorMap',
   weightMap: 'tensorMap',
 });

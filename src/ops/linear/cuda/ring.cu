@@ -9,9 +9,9 @@
 // with weights before they wait for this kernel's result.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
-// maps (swizzled, zeros outside the tensor), quantised weights as contiguous tiles, a single row of x as it lies. The
-// time that x takes grows with its rows, so boxes have few where there are few tokens: sums of tokens beyond are not
-// stored, whatever they are.
+// maps (swizzled, zeros outside the tensor), x as all boxes of a stage at once, quantised weights as contiguous tiles, a
+// single row of x as it lies. The time that x takes grows with its rows, so boxes have few where there are few tokens:
+// sums of tokens beyond are not stored, whatever they are.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"
@@ -28,10 +28,11 @@ struct RingScalars {
   const u16* bias;     // [n] or null
   void* out;           // [m, outStride]
   int m, n, k, outStride, stageCount;
-  int xRows;  // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
+  int xRows;      // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
+  int xBoxCount;  // boxes of x that a copy brings: 1, or all of a stage
 };
 struct RingArgs : RingScalars {
-  TensorMap xMap;       // of x, box 64 x xRows
+  TensorMap xMap;       // of x, boxes 64 x xRows
   TensorMap weightMap;  // of a dense weight, box 64 x 16
 };
 // The arguments as code uses them, see async.cuh.
@@ -81,6 +82,8 @@ struct Ring {
     const u32 at = stage + weight_room(a);
     if (a.xRows == 1) {
       if (lane == 0) bulk_copy(at, a.x + stageIndex * STAGE_K, x_bytes(a, stageIndex), barrier);
+    } else if (a.xBoxCount == BOXES) {
+      if (lane == 0) boxes_copy(at, a.xMap, stageIndex * BOXES, 0, barrier);
     } else if (lane < BOXES) {
       box_copy(at + lane * a.xRows * 128, a.xMap, (stageIndex * BOXES + lane) * 64, 0, barrier);
     }

@@ -56,6 +56,18 @@ describe('configurations of ring.cu', () => {
     }
   });
 
+  it('copy the boxes of x of a stage at once, where rows of x are whole boxes', () => {
+    const copied = (k: number) => {
+      const problem = { ...shape, k, format: INT8, m: 16 };
+      const config = chooseLinear(problem, H200) as RingConfig;
+      const [map] = ring.maps(config, problem, OPERANDS) as (Mapped & { boxCount?: number })[];
+      return [config.boxes, kernelLaunchOf(config, problem).args.values['xBoxCount'], map!.boxCount];
+    };
+    const [boxes, ...counts] = copied(4096);
+    expect(counts).toEqual([boxes, boxes]);
+    expect(copied(4096 + 8).slice(1)).toEqual([1, undefined]);
+  });
+
   it('read dense weights through a map of their own, and tiles as they lie', () => {
     const valuesOf = (format: typeof INT8, m: number) => {
       const problem = { ...shape, format, m };

@@ -172,6 +172,9 @@ function ringRows({ tokenGroups }: RingConfig, m: number): number {
 }
 const FEW_BOX_ROWS = 4;
 
+/** Boxes of x that a copy brings: those of a stage, whose number limits the ring's rate, where rows of x are whole boxes. */
+const xBoxCount = ({ boxes }: RingConfig, k: number): number => (k % BOX_COLUMNS === 0 ? boxes : 1);
+
 /** Rows of the boxes of the tensor maps of x, ascending. A launch of a single row takes a map, too, and ignores it. */
 const xBoxRows = ({ tokenGroups }: RingConfig): readonly number[] =>
   tokenGroups === 1 ? [FEW_BOX_ROWS, 8] : [tokenGroups * 8];
@@ -240,11 +243,13 @@ export const ring: LinearMethod<RingConfig> = {
   fits: ({ sharedBytes }, { sharedBytesPerBlock }) => sharedBytes <= sharedBytesPerBlock,
   kernel: (config, problem) => generatedKernel('ring', numbersOf(config), problem),
   maps(config, { n, k, format }, { x, xRows, weight, dtype }) {
+    const boxCount = xBoxCount(config, k);
     const boxes = xBoxRows(config).map((boxRows) => ({
       address: x,
       rows: xRows,
       columns: k,
       boxRows,
+      ...(boxCount > 1 && { boxCount }),
       dtype,
     }));
     if (storedWeights(format).isTiled) return boxes;
@@ -271,6 +276,7 @@ export const ring: LinearMethod<RingConfig> = {
         ...commonArguments(problem, operands),
         stageCount,
         xRows,
+        xBoxCount: xBoxCount(config, problem.k),
         xMap,
         // Tiles are copied as they lie.
         weightMap: maps[boxes.length],

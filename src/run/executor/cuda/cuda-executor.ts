@@ -12,7 +12,6 @@ import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
 import { encodeSampleSlot, MAX_LIST_NUMBERS, SAMPLE_SLOT_BYTES } from '../../../ops/sample/cuda.js';
-import { maskWords } from '../../../ops/sample/contract.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { Executor, ExecutorLimits, MemoryBudget } from '../executor.js';
 import type { PreparedRank, RankAgreement } from '../opening/prepared-rank.js';
@@ -31,6 +30,7 @@ import {
 } from './device-memory.js';
 import { type CompleteStep, createFlight, type Flight, type PendingStep, stepOutputOf } from './flight.js';
 import { exchangeLayoutOf } from './memory-sizes.js';
+import { MaskUpload } from './mask-upload.js';
 import { bindProgram } from './program.js';
 import { GpuLink } from './gpu-link.js';
 import { attentionSplit } from './step-descriptor.js';
@@ -79,6 +79,7 @@ class CudaExecutor implements Executor {
   readonly #link: GpuLink | undefined;
   readonly #timer: CallTimer | undefined;
   readonly #launcher: StepLauncher;
+  readonly #masks: MaskUpload;
   readonly #logits: PlanValue;
   readonly #flights: readonly Flight[];
   readonly #hostBlocks: PinnedArea | undefined;
@@ -136,6 +137,7 @@ class CudaExecutor implements Executor {
       descriptor: areas.descriptor,
       usesGraphs: (options.useGraphs ?? true) && profile === undefined,
     });
+    this.#masks = new MaskUpload(driver, areas.tokenMasks, plan.dims.vocabulary);
     this.#flights = Array.from({ length: IN_FLIGHT }, () => createFlight(gpu, areas));
     const hostBytes = limits.hostBlockCount * areas.blockBytes;
     this.#hostBlocks = hostBytes > 0 ? gpu.allocatePinned(hostBytes) : undefined;
@@ -189,25 +191,31 @@ class CudaExecutor implements Executor {
     const pending = { flight, before, step, topCount };
     flight.start.record(this.#stream);
     moveBlocks(this.#stream, step, this.#areas, this.#hostBlocks?.address);
-    if (step.maskCount > 0 && !step.masksFollow) this.#uploadMasks(flight, step);
+    const hasMasks = step.maskCount > 0;
+    if (hasMasks && !step.masksFollow) this.#masks.upload(pending);
     this.#launcher.launch(flight, step, topCount);
-    if (step.masksFollow) {
-      flight.forwardEnd.record(this.#stream);
-      this.#unsampled = pending;
-    } else this.#complete(pending, false);
+    if (hasMasks) flight.forwardEnd.record(this.#stream);
+    if (step.masksFollow) this.#unsampled = pending;
+    else if (hasMasks) this.#sample(pending);
+    else this.#complete(pending);
   }
 
   supplyMasks(stepId: number, masks: Int32Array): void {
     const step = this.#maskWait.supply(stepId, masks, this.limits);
-    const { flight, topCount, before } = this.#unsampled!;
-    flight.sampleStart.record(this.#stream);
-    this.#uploadMasks(flight, step);
-    this.#launcher.sample(topCount);
-    this.#complete({ flight, before, step, topCount }, true);
+    const pending = { ...this.#unsampled!, step };
+    this.#masks.upload(pending);
+    this.#sample(pending);
+  }
+
+  /** Enqueues the sampling of a step whose masks are on their way to the device. */
+  #sample(pending: PendingStep): void {
+    this.#stream.waitFor(pending.flight.masksThere);
+    this.#launcher.sample(pending.topCount);
+    this.#complete(pending);
   }
 
   /** Enqueues what follows sampling: the results come back. */
-  #complete(pending: PendingStep, hasWaited: boolean): void {
+  #complete(pending: PendingStep): void {
     const { flight, step, topCount } = pending;
     const { outTokens, outTopIds, outBytes } = this.#areas;
     this.#stream.copyToHost(
@@ -218,7 +226,7 @@ class CudaExecutor implements Executor {
     flight.end.record(this.#stream);
     this.#signal.signalAfter(flight.end);
     const logits = step.returnLogits ? this.#copyLogits(step.logitCount) : undefined;
-    this.#pending.push({ ...pending, hasWaited, logits });
+    this.#pending.push({ ...pending, logits });
   }
 
   async collect(): Promise<StepOutput> {
@@ -242,6 +250,7 @@ class CudaExecutor implements Executor {
 
   async dispose(): Promise<void> {
     this.#stream.synchronize();
+    this.#masks.dispose();
     this.#signal.dispose();
     this.#timer?.dispose();
     this.#launcher.dispose();
@@ -250,14 +259,6 @@ class CudaExecutor implements Executor {
     this.#link?.dispose();
     this.#stream.dispose();
     this.#options.gpu.dispose();
-  }
-
-  /** Masks have an area of their own, so that captured steps find them. */
-  #uploadMasks(flight: Flight, { masks, maskCount }: StepInput): void {
-    const words = maskCount * maskWords(this.limits.vocabulary);
-    const staging = flight.masks();
-    new Int32Array(staging.buffer).set(masks.subarray(0, words));
-    this.#stream.copyToDevice(this.#areas.tokenMasks, staging.address, words * 4);
   }
 
   /** Results of a step in which a rank was waited for in vain are worth nothing. */

@@ -60,7 +60,8 @@ test('a part of a size is captured once, with a descriptor of its size', () => {
   });
   graphs.graphFor({ rows: 4, decodeItems: 16 }, 'whole');
   expect(graphs.graphFor({ rows: 4, decodeItems: 8 }, 'forward')).not.toBe(first);
-  expect(emitted).toEqual(['whole of 4', 'whole of 4', 'forward of 4']);
+  graphs.graphFor({ rows: 4, decodeItems: 8 }, 'sampling');
+  expect(emitted).toEqual(['whole of 4', 'whole of 4', 'forward of 4', 'sampling of 4']);
   graphs.dispose();
-  expect(disposed).toBe(3);
+  expect(disposed).toBe(4);
 });

@@ -41,8 +41,6 @@ export function graphSizes(maxRows: number, maxSplits: number): readonly GraphSi
 
 const keyOf = ({ rows, decodeItems }: GraphSize): string => `${rows}/${decodeItems}`;
 
-type GraphPart = Exclude<StepPart, 'sampling'>;
-
 interface CapturedStep {
   readonly graph: Graph;
   /** Where the step's descriptor has its fields. */
@@ -50,8 +48,8 @@ interface CapturedStep {
 }
 
 export interface DecodeGraphs {
-  /** Captured when it is asked for the first time. Without sampling, where that comes later, it is another graph. */
-  graphFor(size: GraphSize, part: GraphPart): CapturedStep;
+  /** Captured when it is asked for the first time. A part of a step is a graph of its own. */
+  graphFor(size: GraphSize, part: StepPart): CapturedStep;
   dispose(): void;
 }
 
@@ -59,7 +57,7 @@ export interface DecodeGraphs {
 export function createDecodeGraphs(
   stream: Pick<Stream, 'capture'>,
   maxBlocks: number,
-  emit: (layout: DescriptorLayout, part: GraphPart) => void,
+  emit: (layout: DescriptorLayout, part: StepPart) => void,
 ): DecodeGraphs {
   const captured = new Map<string, CapturedStep>();
   return {

@@ -1,4 +1,4 @@
-/** Things that a step takes with it to the device and back: pinned memory for its descriptor and results, and two events. */
+/** Things that a step takes with it to the device and back: pinned memory for its descriptor, masks and results, and its events. */
 import type { StepInput, StepOutput } from '../../../core/step.js';
 import type { Gpu, PinnedArea } from '../../../device/cuda/gpu.js';
 import { createEvent, type CudaEvent } from '../../../device/cuda/stream.js';
@@ -12,9 +12,10 @@ export interface Flight {
   readonly masks: () => PinnedArea;
   readonly start: CudaEvent;
   readonly end: CudaEvent;
-  /** Between these a step whose masks follow waits for them. */
+  /** From here on a step with masks waits for them, */
   readonly forwardEnd: CudaEvent;
-  readonly sampleStart: CudaEvent;
+  /** and here, on a stream of their own, they are on the device. */
+  readonly masksThere: CudaEvent;
 }
 
 /** A step on the device whose results nobody has collected. */
@@ -28,8 +29,6 @@ export interface PendingStep {
 
 /** A step that is done, or will be without anything more from the host. */
 export interface CompleteStep extends PendingStep {
-  /** Whether it waited for masks. */
-  readonly hasWaited: boolean;
   readonly logits: Float32Array | undefined;
 }
 
@@ -47,19 +46,19 @@ export function createFlight(
     start: createEvent(gpu.driver),
     end: createEvent(gpu.driver),
     forwardEnd: createEvent(gpu.driver),
-    sampleStart: createEvent(gpu.driver),
+    masksThere: createEvent(gpu.driver),
   };
 }
 
 /** Reads the results of a step that is done. */
 export function stepOutputOf(
-  { flight, before, step, topCount, hasWaited, logits }: CompleteStep,
+  { flight, before, step, topCount, logits }: CompleteStep,
   memory: Pick<ExecutorMemory, 'outTokens' | 'outLogprobs' | 'outTopIds' | 'outTopLogprobs'>,
 ): StepOutput {
   const at = (address: number): number => address - memory.outTokens;
   const { buffer } = flight.results;
   const { logitCount } = step;
-  const waitMs = hasWaited ? flight.sampleStart.msSince(flight.forwardEnd) : 0;
+  const waitMs = step.maskCount > 0 ? Math.max(0, flight.masksThere.msSince(flight.forwardEnd)) : 0;
   return {
     stepId: step.stepId,
     logitCount,

@@ -8,6 +8,7 @@ import type { CallTimer } from './call-timer.js';
 import {
   createDecodeGraphs,
   type DecodeGraphs,
+  type GraphSize,
   graphSize,
   graphSizes,
   MAX_GRAPH_ROWS,
@@ -41,8 +42,8 @@ export class StepLauncher {
   /** Blocks of the longest sequence. */
   readonly #maxBlocks: number;
   #last = 0;
-  /** Layout of the descriptor on the device; undefined after a step without tokens. */
-  #layout: DescriptorLayout | undefined;
+  /** The descriptor on the device, and the size of the graph that reads it, if one does; undefined after a step without tokens. */
+  #launched: { readonly layout: DescriptorLayout; readonly size?: GraphSize } | undefined;
 
   constructor(parts: LauncherParts) {
     const { stream, limits, sink } = parts;
@@ -58,7 +59,7 @@ export class StepLauncher {
     return this.#last;
   }
 
-  /** Captures every graph of a whole step. Those without sampling wait for their first step, which most engines never have. */
+  /** Captures every graph of a whole step. Those of steps with masks wait for their first one, which most engines never have. */
   prepare(): void {
     const { usesGraphs, limits, split } = this.#parts;
     if (!usesGraphs) return;
@@ -66,18 +67,19 @@ export class StepLauncher {
     for (const size of graphSizes(limits.maxRows, maxSplits)) this.#graphs.graphFor(size, 'whole');
   }
 
-  /** Launches a step, without sampling where masks follow. @param topCount largest number of most likely tokens that any logit reports */
+  /** Launches a step; of one with masks all but sampling. @param topCount largest number of most likely tokens that any logit reports */
   launch(flight: Flight, step: StepInput, topCount: number): void {
     const { usesGraphs, split, limits, stream, timer, sink } = this.#parts;
     const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
     const { decodeItems, prefillTiles, keyTiles, isDecode } = countAttentionWork(step, split);
-    const part = step.masksFollow ? 'forward' : 'whole';
-    this.#layout = undefined;
+    const part = step.maskCount > 0 ? 'forward' : 'whole';
+    this.#launched = undefined;
     if (usesGraphs && isDecode && topCount === 0 && rows > 0 && rows <= MAX_GRAPH_ROWS) {
       const size = graphSize(rows, decodeItems, limits.maxRows);
       const { graph, layout } = this.#graphs.graphFor(size, part);
       this.#last = size.rows;
       this.#upload(flight, layout, step);
+      this.#launched = { layout, size };
       graph.launch(stream);
     } else if (tokens > 0) {
       this.#last = -tokens;
@@ -85,16 +87,19 @@ export class StepLauncher {
       const work = { decodeItems, prefillTiles, keyTiles };
       const layout = descriptorLayout({ tokens, rows, logits, ...work, maxBlocks });
       this.#upload(flight, layout, step);
+      this.#launched = { layout };
       timer?.begin();
       this.#emit(layout, part, { topCount, sink: timer?.sink ?? sink });
     }
   }
 
-  /** Samples the step that was launched last, whose masks are there now. */
+  /** Samples the step with masks that was launched last, in the way in which it was launched. */
   sample(topCount: number): void {
-    const { timer, sink } = this.#parts;
-    if (this.#layout !== undefined)
-      this.#emit(this.#layout, 'sampling', { topCount, sink: timer?.sink ?? sink });
+    const { stream, timer, sink } = this.#parts;
+    if (this.#launched === undefined) return;
+    const { layout, size } = this.#launched;
+    if (size !== undefined) this.#graphs.graphFor(size, 'sampling').graph.launch(stream);
+    else this.#emit(layout, 'sampling', { topCount, sink: timer?.sink ?? sink });
   }
 
   dispose(): void {
@@ -105,7 +110,6 @@ export class StepLauncher {
     const { split, stream, descriptor } = this.#parts;
     fillDescriptor(words, layout, step, split);
     stream.copyToDevice(descriptor, staging.address, layout.length * 4);
-    this.#layout = layout;
   }
 
   #emit(

@@ -1,16 +1,28 @@
-/** A GPU that computes nothing: it writes down what its driver is asked to do, and keeps a clock of its own. */
+/** A GPU that computes nothing: it writes down what its driver is asked to do, and when each of its streams would do it. */
 import { mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import koffi from 'koffi';
+import { LAUNCH_LAYOUT } from '../../../../device/cuda/driver-api.js';
 import type { CudaDriver } from '../../../../device/cuda/driver.js';
 import type { Gpu, PinnedArea } from '../../../../device/cuda/gpu.js';
 import { compileStandIn } from '../../../../device/cuda/testing/stand-ins.js';
 import { addressOf } from '../../../../ffi/memory.js';
 
+/** Work of a stream. */
+interface FakeWork {
+  /** As in the list of calls. */
+  readonly call: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 export interface FakeGpu {
   readonly gpu: Gpu;
   /** Names of driver calls in order, with the sizes of copies. */
   readonly calls: string[];
+  /** What takes time, in the order of calls. */
+  readonly work: FakeWork[];
   readonly pinned: PinnedArea[];
   /** The device has nothing to do for so long. */
   idle(ms: number): void;
@@ -20,7 +32,7 @@ export interface FakeGpu {
   release(): void;
 }
 
-/** Time that the device works on a call, ms. */
+/** Time that a stream works on a call, ms. */
 export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
   cuLaunchKernelEx: 1,
   cuGraphLaunch: 8,
@@ -31,25 +43,46 @@ export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
 const FIRST_ADDRESS = 2 ** 40;
 const COPIES = new Set(['cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcpyDtoDAsync_v2']);
 
+/** The stream of a call that takes time. */
+function streamOf(name: string, args: readonly unknown[]): number {
+  if (name === 'cuGraphLaunch') return args[1] as number;
+  if (COPIES.has(name)) return args[3] as number;
+  const config = koffi.view(BigInt(args[0] as number), LAUNCH_LAYOUT.configBytes);
+  return new DataView(config).getUint32(LAUNCH_LAYOUT.streamOffset, true);
+}
+
 export function createFakeGpu(computeCapability: number): FakeGpu {
   const calls: string[] = [];
   const pinned: PinnedArea[] = [];
+  const work: FakeWork[] = [];
   const eventMs = new Map<unknown, number>();
+  const streamMs = new Map<unknown, number>();
   const signals: number[] = [];
-  let [handle, address, freeBytes, nowMs] = [1, FIRST_ADDRESS, 50e9, 0];
+  let [handle, address, freeBytes, hostMs] = [1, FIRST_ADDRESS, 50e9, 0];
   let [isCapturing, isHeld] = [false, false];
   const raiseSignals = (): void => {
     for (const descriptor of signals.splice(0)) writeSync(descriptor, 'x');
   };
+  /** When a stream is done with what it was given, or could begin what it is given now. */
+  const readyMs = (stream: unknown): number => Math.max(hostMs, streamMs.get(stream) ?? 0);
   const put = (name: string, args: readonly unknown[]): void => {
-    calls.push(COPIES.has(name) ? `${name} ${String(args[2])}` : name);
+    const call = COPIES.has(name) ? `${name} ${String(args[2])}` : name;
+    calls.push(call);
     if (name === 'cuStreamBeginCapture_v2') isCapturing = true;
     else if (name === 'cuStreamEndCapture') isCapturing = false;
-    else if (name === 'cuEventRecord') eventMs.set(args[0], nowMs);
+    else if (name === 'cuEventRecord') eventMs.set(args[0], readyMs(args[1]));
+    else if (name === 'cuStreamWaitEvent')
+      streamMs.set(args[0], Math.max(readyMs(args[0]), eventMs.get(args[1])!));
     else if (name === 'cuStreamAddCallback') {
       signals.push(args[2] as number);
       if (!isHeld) raiseSignals();
-    } else if (!isCapturing) nowMs += FAKE_WORK_MS[name] ?? 0;
+    } else if (!isCapturing && name in FAKE_WORK_MS) {
+      const stream = streamOf(name, args);
+      const startMs = readyMs(stream);
+      const endMs = startMs + FAKE_WORK_MS[name]!;
+      streamMs.set(stream, endMs);
+      work.push({ call, startMs, endMs });
+    }
   };
   const answer =
     <T>(value: (...args: readonly unknown[]) => T) =>
@@ -107,8 +140,9 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
   return {
     gpu,
     calls,
+    work,
     pinned,
-    idle: (ms) => void (nowMs += ms),
+    idle: (ms) => void (hostMs = Math.max(hostMs, ...streamMs.values()) + ms),
     hold: () => void (isHeld = true),
     release() {
       isHeld = false;
