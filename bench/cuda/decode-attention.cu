@@ -1,14 +1,14 @@
-// Decode attention over a cache of activations with grouped queries: the kernel on tensor cores in several shapes
-// beside the one that multiplies on the cores, each first compared with sums in double precision.
+// Decode attention over a cache of activations with grouped queries: the kernels on tensor cores, a warp a unit and a
+// block a unit, beside the one that multiplies on the cores, each first compared with sums in double precision.
 //
 //   nvcc -std=c++17 -arch=sm_90a -O3 --use_fast_math -Isrc/ops -Isrc -cudart static -DGROUP=7 -o decode \
 //     bench/cuda/decode-attention.cu
 //   ./decode
 //
-// GROUP is the number of query heads a key head; 28 heads with 7, else 32. HEAD_DIM (default: 128) and ACT_BF16 may be
-// given, too. A time is that of a launch in a captured graph of 24 layers, each with a cache of its own, whose launches
-// overlap as in an engine; between them a small kernel stands for the linear layers, whose time is taken off. It is the
-// fastest of 6 graphs, and kernels take turns.
+// GROUP is the number of query heads a key head; 28 heads with 7, else 32. HEAD_DIM (default: 128), ACT_BF16 and
+// TENSOR_SHARED_SLOTS may be given, too. A time is that of a launch in a captured graph of 24 layers, each with a cache
+// of its own as far as 2 GiB go, whose launches overlap as in an engine; between them a small kernel stands for the
+// linear layers, whose time is taken off. It is the fastest of 6 graphs, and kernels take turns.
 #ifndef GROUP
 #define GROUP 7
 #endif
@@ -19,9 +19,12 @@
 // Pieces of rows differ between launches here.
 static __constant__ int pieceTokens;
 #define SPLIT_TOKENS pieceTokens
-#define TENSOR_WARPS 8
+#define TENSOR_WARPS (HEAD_DIM > 128 ? 4 : 8)
 #define TENSOR_SLOTS 3
-#define TENSOR_TOKENS 16
+#ifndef TENSOR_SHARED_SLOTS
+#define TENSOR_SHARED_SLOTS 2
+#endif
+#define TENSOR_TOKENS (HEAD_DIM < 128 ? 32 : 16)
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -31,20 +34,6 @@ static __constant__ int pieceTokens;
 #include <cuda_runtime.h>
 #include "paged-attention/decode-ring.cu"
 #include "paged-attention/decode-tensor.cu"
-
-#define TENSOR_KERNEL(warps, slots, tokens, blocks)                        \
-  extern "C" __global__ void __launch_bounds__(warps * 32, blocks)         \
-      tensor_##warps##_##slots##_##tokens##_##blocks(const DecodeArgs a) { \
-    extern __shared__ __align__(128) u8 memory[];                          \
-    decode_tensor<warps, slots, tokens>(a, shared_address(memory));        \
-  }
-TENSOR_KERNEL(4, 7, 16, 1)
-TENSOR_KERNEL(7, 4, 16, 1)
-TENSOR_KERNEL(12, 2, 16, 1)
-TENSOR_KERNEL(4, 3, 32, 1)
-TENSOR_KERNEL(7, 2, 32, 1)
-TENSOR_KERNEL(4, 3, 16, 2)
-TENSOR_KERNEL(6, 2, 16, 2)
 
 #define CHECK(call)                                                                      \
   do {                                                                                   \
@@ -90,26 +79,15 @@ static int multiprocessors;
 struct Kernel {
   const char* name;
   void (*run)(const DecodeArgs);
-  int warps, sharedBytes, blocks;  // blocks that share a multiprocessor
+  int warps, sharedBytes;
   bool isRing;
 };
-#define TENSOR(warps, slots, tokens, blocks)                     \
-  {#warps " warps, " #slots " slots of " #tokens ", x " #blocks, \
-   tensor_##warps##_##slots##_##tokens##_##blocks,               \
-   warps,                                                        \
-   warps * slots * TensorSlot<tokens>::BYTES,                    \
-   blocks,                                                       \
-   false}
+constexpr int SLOT_BYTES = TENSOR_WARPS * TensorSlot<TENSOR_TOKENS>::BYTES;
 static const Kernel KERNELS[] = {
-    {"ring", attention_decode_ring, 9, 0, 1, true},
-    {"8 warps, 3 slots of 16, x 1", attention_decode_tensor, 8, 24 * TensorSlot<16>::BYTES, 1, false},
-    TENSOR(4, 7, 16, 1),
-    TENSOR(7, 4, 16, 1),
-    TENSOR(12, 2, 16, 1),
-    TENSOR(4, 3, 32, 1),
-    TENSOR(7, 2, 32, 1),
-    TENSOR(4, 3, 16, 2),
-    TENSOR(6, 2, 16, 2),
+    {"ring", attention_decode_ring, 9, 0, true},
+    {"tensor, a warp a unit", attention_decode_tensor, TENSOR_WARPS, TENSOR_SLOTS* SLOT_BYTES, false},
+    {"tensor, a block a unit", attention_decode_tensor_shared, TENSOR_WARPS,
+     TENSOR_SHARED_SLOTS* SLOT_BYTES + (int)sizeof(WarpSums<TENSOR_WARPS>), false},
 };
 
 template <typename T> static T* device_copy(const std::vector<T>& from) {
@@ -197,7 +175,7 @@ struct Work {
     a.cache += layer % layers * LAYER_BLOCK;
     const int units = items * KV_HEADS, stageBytes = (int)(2 * HEAD_BLOCK * 2);
     a.stageCount = kernel.isRing ? std::max(1, (128 << 10) / stageBytes / 8) * 8 : 0;
-    launch(kernel.run, std::min(units, multiprocessors * kernel.blocks), kernel.warps * 32,
+    launch(kernel.run, std::min(units, multiprocessors), kernel.warps * 32,
            kernel.isRing ? a.stageCount * stageBytes : kernel.sharedBytes, (const DecodeArgs)a);
   }
 };
@@ -396,7 +374,8 @@ int main() {
       [&](int) { launch(read_all, multiprocessors * 8, 256, 0, (const uint4*)cache, cacheBytes / 8 / 16, (u32*)out); });
   time_of(reading);
   printf("reading %.0f MB: %.2f TB/s\n", cacheBytes / 8e6, cacheBytes / 8 / time_of(reading) / 1e6);
-  const int cases[][2] = {{16, 1100}, {64, 1100}, {128, 1100}, {256, 300}, {1, 4000}, {8, 4000}, {4, 1100}, {64, 130}};
+  const int cases[][2] = {{1, 1100},   {1, 4000},   {4, 1100},  {8, 4000}, {16, 1100},
+                          {64, 1100}, {128, 1100}, {256, 300}, {64, 130}};
   for (const auto& c : cases) time_case(c[0], c[1], cacheBytes, cache, qkv, out, cosTable, sinTable);
   return 0;
 }

@@ -29,28 +29,34 @@ struct TensorSlot {
   }
 };
 
-// Copies of the units from `index` on, each `step`-th, in slots. A warp's lanes have one such each.
-template <int TOKENS>
+// Copies of the units from `index` on, each `step`-th, in slots. A warp's lanes have one such each. The SHARERS warps of
+// a block that share units take their slots in turn; one that does not has all of them.
+template <int TOKENS, int SHARERS>
 struct TensorCopies {
   const DecodeArgs& a;
   int index, step, unitCount;
   Unit u;
-  int done;   // tokens of the unit that have been requested, in whole slots
-  int block;  // of the cache: this lane's of 32 of the unit
+  int next;    // token of the unit with which this warp's next slot begins
+  int window;  // of 32 blocks of the unit, whose places the lanes know; -1: none
+  int block;   // of the cache: this lane's of them
+
+  // Token of each unit with which this warp's first slot begins.
+  static __device__ __forceinline__ int begin() { return SHARERS == 1 ? 0 : (threadIdx.x >> 5) * TOKENS; }
 
   __device__ __forceinline__ void open() {
-    done = 0;
+    next = begin();
+    window = -1;
     if (index < unitCount) u = unit_at(a, index);
   }
 
   // Requests the next tokens of the list, if there are any, for a slot that nobody reads. A request is one group of
   // copies. The whole warp calls it.
   __device__ __forceinline__ void request(TensorSlot<TOKENS> slot) {
-    while (index < unitCount && done >= u.blocks * BLOCK_TOKENS) index += step, open();
+    while (index < unitCount && next >= u.blocks * BLOCK_TOKENS) index += step, open();
     if (index < unitCount) {
 #pragma unroll
       for (int i = 0; i < TOKENS; i += COPIED_TOKENS) copy_tokens(slot, i);
-      done += TOKENS;
+      next += SHARERS * TOKENS;
     }
     close_copies();
   }
@@ -58,9 +64,10 @@ struct TensorCopies {
   // Copies COPIED_TOKENS tokens, from the slot's `first` on. Zeros stand for those that the unit does not have: what
   // lies in their place may be no number, and a weight of zero would not hide that.
   __device__ __forceinline__ void copy_tokens(TensorSlot<TOKENS> slot, int first) {
-    const int lane = threadIdx.x & 31, piece = lane % VECTOR_PIECES, token0 = done + first;
-    if (token0 % (32 * BLOCK_TOKENS) == 0) {
-      const int b = token0 / BLOCK_TOKENS + lane;
+    const int lane = threadIdx.x & 31, piece = lane % VECTOR_PIECES, token0 = next + first;
+    if (token0 / (32 * BLOCK_TOKENS) != window) {
+      window = token0 / (32 * BLOCK_TOKENS);
+      const int b = 32 * window + lane;
       block = b < u.blocks ? a.blockTables[(size_t)u.row * a.maxBlocks + u.first / BLOCK_TOKENS + b] : 0;
     }
     const int from = __shfl_sync(0xffffffffu, block, token0 / BLOCK_TOKENS);

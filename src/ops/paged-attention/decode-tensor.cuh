@@ -218,6 +218,24 @@ struct TensorSums {
       }
   }
 
+  // Gives a warp's sums to those that share the unit.
+  template <int WARPS>
+  __device__ __forceinline__ void put(WarpSums<WARPS>& to, int warp) const {
+#pragma unroll
+    for (int s = 0; s < COLUMN_SETS; s++)
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        const int head = 8 * s + 2 * column() + e;
+        if (head >= GROUP) continue;
+#pragma unroll
+        for (int m = 0; m < DIM_TILES; m++)
+#pragma unroll
+          for (int half = 0; half < 2; half++)
+            to.values[warp][head][16 * m + 8 * half + row()] = acc[s][m][2 * half + e];
+        if (row() == 0) to.stats[warp][head][0] = best[s][e], to.stats[warp][head][1] = total[s][e];
+      }
+  }
+
   // Adds the splits of a row in their order.
   __device__ __forceinline__ void merge(const DecodeArgs& a, const Unit& u) {
     constexpr int AT_ONCE = HEAD_DIM > 128 ? 2 : 4;  // a split after the other, each would take as long as all of them
