@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PlanDims } from '../../plan/plan.js';
-import { decodeKernelsFor, ringStageCount } from './cuda-decode.js';
+import { decodeKernelOf, decodeKernelsFor, ringStageCount } from './cuda-decode.js';
+import { fixedPieces } from './cuda-pieces.js';
 
 const LLAMA = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
 const GROUPED = { ...LLAMA, kvHeadCount: 8 };
@@ -35,18 +36,32 @@ describe('the kernels of decode attention', () => {
     expect([few.name, many.name]).toEqual(['attention_decode_ring', 'attention_decode_int8']);
   });
 
-  it('take pieces of whole cache blocks, shorter ones where queries share few key heads', () => {
+  const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+  const piecesOf = (kernels: ReturnType<typeof kernelsOf>, tokens: number) =>
+    decodeKernelOf(kernels, tokens).pieces(tokens, H200);
+
+  it('take pieces of one length where rows are few or many, shorter ones where queries share few key heads', () => {
     for (const blockTokens of [8, 16, 24, 32, 48, 64, 128])
       for (const kvDtype of ['f16', 'i8', 'f8e4m3'] as const)
-        expect(kernelsOf(kvDtype, {}, blockTokens).splitTokens % blockTokens).toBe(0);
-    expect([kernelsOf('f16'), kernelsOf('f16', GROUPED)].map(({ splitTokens }) => splitTokens)).toEqual([
-      512, 256,
-    ]);
-    expect([kernelsOf('i8'), kernelsOf('i8', GROUPED)].map(({ splitTokens }) => splitTokens)).toEqual([
-      512, 128,
-    ]);
-    // A lane of a warp for each block of a piece.
-    expect(kernelsOf('i8', {}, 8).splitTokens).toBe(256);
+        for (const tokens of [1, 8, 1000]) {
+          const whole = blockTokens * Math.floor(512 / blockTokens);
+          expect(piecesOf(kernelsOf(kvDtype, {}, blockTokens), tokens)).toEqual(fixedPieces(whole));
+        }
+    expect(piecesOf(kernelsOf('f16', GROUPED), 16)).toEqual(fixedPieces(256));
+    expect(piecesOf(kernelsOf('i8', GROUPED), 8)).toEqual(fixedPieces(128));
+    // A piece is held in registers.
+    const old = kernelsOf('f16', {}, 48, 80);
+    expect([piecesOf(old, 1), old.defines]).toEqual([fixedPieces(128), { PIECE_TOKENS: 128 }]);
+  });
+
+  it('give each warp one piece of an int8 cache at most, where the rows of a class are too few for two', () => {
+    const countOf = (dims: object, tokens: number): number => piecesOf(kernelsOf('i8', dims), tokens).count;
+    expect([9, 16, 17].map((tokens) => countOf({}, tokens))).toEqual([3, 3, 1]);
+    const half = { headCount: 16, kvHeadCount: 16 };
+    expect([9, 17, 33].map((tokens) => countOf(half, tokens))).toEqual([6, 3, 1]);
+    expect([9, 17, 33, 65].map((tokens) => countOf(GROUPED, tokens))).toEqual([12, 6, 3, 1]);
+    // More than four queries a key head: four warps a block.
+    expect(countOf({ kvHeadCount: 4 }, 16)).toBe(16);
   });
 
   it('leave room for two blocks of a multiprocessor, whatever the sizes of heads and blocks', () => {
