@@ -16,9 +16,6 @@
 #define HEAD_DIM 128
 #endif
 #define BLOCK_TOKENS 16
-// Pieces of rows differ between launches here.
-static __constant__ int pieceTokens;
-#define SPLIT_TOKENS pieceTokens
 #define TENSOR_WARPS (HEAD_DIM > 128 ? 4 : 8)
 #define TENSOR_SLOTS 3
 #ifndef TENSOR_SHARED_SLOTS
@@ -84,10 +81,12 @@ struct Kernel {
 };
 constexpr int SLOT_BYTES = TENSOR_WARPS * TensorSlot<TENSOR_TOKENS>::BYTES;
 static const Kernel KERNELS[] = {
+#if GROUP * HEAD_DIM <= 1024  // whose sums are no more than 48 KiB
     {"ring", attention_decode_ring, 9, 0, true},
-    {"tensor, a warp a unit", attention_decode_tensor, TENSOR_WARPS, TENSOR_SLOTS* SLOT_BYTES, false},
+#endif
+    {"tensor, a warp a unit", attention_decode_tensor, TENSOR_WARPS, TENSOR_SLOTS * SLOT_BYTES, false},
     {"tensor, a block a unit", attention_decode_tensor_shared, TENSOR_WARPS,
-     TENSOR_SHARED_SLOTS* SLOT_BYTES + (int)sizeof(WarpSums<TENSOR_WARPS>), false},
+     TENSOR_SHARED_SLOTS * SLOT_BYTES + (int)sizeof(WarpSums<TENSOR_WARPS>), false},
 };
 
 template <typename T> static T* device_copy(const std::vector<T>& from) {
@@ -121,7 +120,7 @@ struct Work {
       : lengths(lengths), layers(layers), items(0), args{} {
     const int rows = (int)lengths.size();
     maxBlocks = (*std::max_element(lengths.begin(), lengths.end()) + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
-    std::vector<int> order, offsets;
+    std::vector<int> order;
     for (int length : lengths)
       for (int i = 0; i < (length + BLOCK_TOKENS - 1) / BLOCK_TOKENS; i++) order.push_back((int)order.size());
     u32 random = 1;
@@ -130,26 +129,26 @@ struct Work {
     tables.assign((size_t)rows * maxBlocks, 0);
     size_t next = 0;
     for (int row = 0; row < rows; row++) {
-      offsets.push_back(row);
       for (int i = 0; i < (lengths[row] + BLOCK_TOKENS - 1) / BLOCK_TOKENS; i++)
         tables[(size_t)row * maxBlocks + i] = order[next++];
     }
-    offsets.push_back(rows);
     args.qkv = qkv, args.cache = cache, args.out = out, args.cosTable = cosTable, args.sinTable = sinTable;
-    args.rowOffsets = device_copy(offsets), args.contextLengths = device_copy(lengths);
     args.blockTables = device_copy(tables);
     args.arrivals = device_copy(std::vector<u32>((size_t)rows * KV_HEADS));
     args.blockStride = layers * LAYER_BLOCK, args.kvHeads = KV_HEADS, args.maxBlocks = maxBlocks;
   }
+  // Lists pieces as cuda-pieces.ts does. @param piece tokens of each but a row's last
   void cut(int piece) {
     std::vector<int> list;
-    for (size_t row = 0; row < lengths.size(); row++)
-      for (int i = 0; i * piece < lengths[row]; i++) list.push_back((int)row << 16 | i);
+    for (size_t row = 0; row < lengths.size(); row++) {
+      const int count = (lengths[row] + piece - 1) / piece;
+      for (int i = 0; i < count; i++)
+        for (int word : {(int)row << 16 | i, count << 16 | piece, lengths[row], (int)row}) list.push_back(word);
+    }
     release_items();
-    items = (int)list.size();
+    items = (int)list.size() / 4;
     args.items = device_copy(list), args.itemCount = device_copy(std::vector<int>{items});
     CHECK(cudaMalloc(&args.partials, (size_t)items * HEADS * (HEAD_DIM + 2) * 4));
-    CHECK(cudaMemcpyToSymbol(pieceTokens, &piece, 4));
   }
   void release_items() {
     if (args.items == nullptr) return;
@@ -160,9 +159,8 @@ struct Work {
   }
   ~Work() {
     release_items();
-    for (const void* p : {(const void*)args.rowOffsets, (const void*)args.contextLengths, (const void*)args.blockTables,
-                          (const void*)args.arrivals})
-      CHECK(cudaFree((void*)p));
+    CHECK(cudaFree((void*)args.blockTables));
+    CHECK(cudaFree(args.arrivals));
   }
   size_t tokens() const {
     size_t sum = 0;
@@ -279,7 +277,18 @@ static float time_of(cudaGraphExec_t graph) {
   return ms * 1000 / LAYERS;
 }
 
-constexpr int KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0], PIECES[] = {64, 128, 256, 512};
+constexpr int KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0], PIECE_COUNT = 4;
+constexpr int PIECES[PIECE_COUNT] = {64, 128, 256, 512};
+
+// Tokens of a piece by the rule of cuda-decode-tensor.ts, for many rows of equal length.
+static int ruled_piece(int rows, int length) {
+  int most = 16;
+  while (most < rows) most *= 2;
+  const int count = multiprocessors * TENSOR_WARPS / (most * KV_HEADS);
+  if (count < 2) return 512;
+  const int pieces = count * ((length + count * 1024 - 1) / (count * 1024)), step = pieces * BLOCK_TOKENS;
+  return std::max(256, (length + step - 1) / step * BLOCK_TOKENS);
+}
 
 static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16* qkv, u16* out, float* cosTable,
                       float* sinTable) {
@@ -291,11 +300,13 @@ static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16*
   const cudaGraphExec_t none = captured([&](int) { small(); });
   printf("\n%d rows of %d tokens, %d layers of %.1f MB; microseconds (TB/s) with pieces of", rows, context, layers,
          work.bytes() / 1e6);
-  for (int piece : PIECES) printf(" %d", piece);
+  std::vector<int> pieces(PIECES, PIECES + PIECE_COUNT);
+  if (rows > 8) pieces.push_back(ruled_piece(rows, context));
+  for (int piece : pieces) printf(" %d", piece);
   printf("\n");
-  float times[KERNEL_COUNT][4], idle = 1e9f;
-  for (int p = 0; p < 4; p++) {
-    work.cut(PIECES[p]);
+  float times[KERNEL_COUNT][PIECE_COUNT + 1], idle = 1e9f;
+  for (size_t p = 0; p < pieces.size(); p++) {
+    work.cut(pieces[p]);
     cudaGraphExec_t graphs[KERNEL_COUNT];
     for (int k = 0; k < KERNEL_COUNT; k++) {
       graphs[k] = captured([&](int layer) { small(), work.run(KERNELS[k], layer); });
@@ -309,7 +320,8 @@ static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16*
   }
   for (int k = 0; k < KERNEL_COUNT; k++) {
     printf("  %-30s", KERNELS[k].name);
-    for (int p = 0; p < 4; p++) printf("  %6.1f (%.2f)", times[k][p] - idle, work.bytes() / (times[k][p] - idle) / 1e6);
+    for (size_t p = 0; p < pieces.size(); p++)
+      printf("  %6.1f (%.2f)", times[k][p] - idle, work.bytes() / (times[k][p] - idle) / 1e6);
     printf("\n");
   }
   printf("  nothing between the small kernels: %.2f\n", idle);
@@ -374,7 +386,7 @@ int main() {
       [&](int) { launch(read_all, multiprocessors * 8, 256, 0, (const uint4*)cache, cacheBytes / 8 / 16, (u32*)out); });
   time_of(reading);
   printf("reading %.0f MB: %.2f TB/s\n", cacheBytes / 8e6, cacheBytes / 8 / time_of(reading) / 1e6);
-  const int cases[][2] = {{1, 1100},   {1, 4000},   {4, 1100},  {8, 4000}, {16, 1100},
+  const int cases[][2] = {{1, 1100},  {1, 4000},   {4, 1100},  {8, 4000}, {16, 1100},
                           {64, 1100}, {128, 1100}, {256, 300}, {64, 130}};
   for (const auto& c : cases) time_case(c[0], c[1], cacheBytes, cache, qkv, out, cosTable, sinTable);
   return 0;

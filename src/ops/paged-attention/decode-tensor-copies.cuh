@@ -29,8 +29,8 @@ struct TensorSlot {
   }
 };
 
-// Copies of the units from `index` on, each `step`-th, in slots. A warp's lanes have one such each. The SHARERS warps of
-// a block that share units take their slots in turn; one that does not has all of them.
+// Copies of the units from `index` on, each `step`-th, in slots. A warp's lanes have one such each. SHARERS warps of a
+// block take the slots of a unit in turn; one alone has all of them.
 template <int TOKENS, int SHARERS>
 struct TensorCopies {
   const DecodeArgs& a;

@@ -238,7 +238,8 @@ struct TensorSums {
 
   // Adds the splits of a row in their order.
   __device__ __forceinline__ void merge(const DecodeArgs& a, const Unit& u) {
-    constexpr int AT_ONCE = HEAD_DIM > 128 ? 2 : 4;  // a split after the other, each would take as long as all of them
+    // A split after the other, each would take as long as all of them; registers have no room for more.
+    constexpr int AT_ONCE = COLUMN_SETS > 1 || HEAD_DIM > 128 ? 2 : 4;
     const size_t step = (size_t)a.kvHeads * GROUP * (HEAD_DIM + 2);
     const int splits = u.splits();
     clear();
