@@ -13,7 +13,7 @@ interface DecodeKernel {
   readonly name: 'attention_decode' | 'attention_decode_ring' | 'attention_decode_int8';
   readonly file: string;
   launch(problem: AttentionProblem, target: CudaTarget): Shape;
-  /** How rows are cut in a step of `tokens` tokens: the same within a class of row-classes.ts. */
+  /** The rule that cuts rows in a step of `tokens` tokens: the same within a class of row-classes.ts. */
   pieces(tokens: number, target: CudaTarget): PieceRule;
 }
 

@@ -1,4 +1,4 @@
-/** How decode attention cuts the cached tokens of a row into pieces, and how kernels are told. Pure. */
+/** Pieces of the cached tokens of a row, which decode attention takes one by one, and the list that tells kernels of them. Pure. */
 import { ceilDiv } from '../cuda/launch.js';
 
 /** Cuts a row by its own length alone. */
