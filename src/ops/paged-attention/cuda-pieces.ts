@@ -7,7 +7,7 @@ export interface PieceRule {
   readonly count: number;
   readonly minTokens: number;
   readonly maxTokens: number;
-  /** What the tokens of a piece are a multiple of, as are both bounds. */
+  /** Granule: the tokens of a piece are a multiple of it, as are both bounds. */
   readonly stepTokens: number;
 }
 
