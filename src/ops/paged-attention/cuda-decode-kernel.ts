@@ -14,7 +14,7 @@ export interface DecodeKernel {
     | 'attention_decode_tensor_shared';
   readonly file: string;
   launch(problem: AttentionProblem, target: CudaTarget): DecodeShape;
-  /** How rows are cut in a step of `tokens` tokens: the same within a class of row-classes.ts. */
+  /** The rule that cuts rows in a step of `tokens` tokens: the same within a class of row-classes.ts. */
   pieces(tokens: number, target: CudaTarget): PieceRule;
 }
 

@@ -1,4 +1,4 @@
-/** How decode attention cuts the cached tokens of a row into pieces, and how kernels are told. Pure. */
+/** Pieces of the cached tokens of a row, which decode attention takes one by one, and the list that tells kernels of them. Pure. */
 import { ceilDiv } from '../cuda/launch.js';
 
 /** Cuts a row by its own length alone. */
@@ -7,7 +7,7 @@ export interface PieceRule {
   readonly count: number;
   readonly minTokens: number;
   readonly maxTokens: number;
-  /** What the tokens of a piece are a multiple of, as are both bounds. */
+  /** Granule: the tokens of a piece are a multiple of it, as are both bounds. */
   readonly stepTokens: number;
 }
 

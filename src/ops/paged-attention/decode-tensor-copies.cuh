@@ -12,7 +12,7 @@
 #define COPY_TOKENS (512 / VECTOR_BYTES)  // whose vectors the lanes of a warp copy at once
 #define COPIED_TOKENS 8                   // that always lie in one cache block
 
-// What a token's pieces are moved by: piece p lies at p ^ this. Lanes 4 g + t load piece t of key g, eight lanes at
+// Shifts of a token's pieces: piece p lies at p ^ this. Lanes 4 g + t load piece t of key g, eight lanes at
 // once; and the eight values of a matrix are loaded at once.
 __device__ __forceinline__ int key_shift(int token) { return (token & 1) * 4; }
 __device__ __forceinline__ int value_shift(int token) { return token & 7; }

@@ -146,7 +146,7 @@ struct TensorSums {
           weight[e] = score == MASKED_SCORE ? 0.f : exp2f(score - best[s][e]);
         }
         const u32 pair = pack_act(weight[0], weight[1]);
-        // What is divided by is what was multiplied by.
+        // The divisor is the sum of the rounded weights, by which values are multiplied.
         total[s][0] += act_low(pair), total[s][1] += act_high(pair);
         weights[i][half] = transpose_matrix(pair);
       }

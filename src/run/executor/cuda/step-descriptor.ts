@@ -77,7 +77,7 @@ export interface AttentionWork {
 }
 
 export interface AttentionSplit {
-  /** How decode attention cuts rows in a step of so many tokens. */
+  /** The rule that cuts rows for decode attention in a step of so many tokens. */
   readonly pieces: (tokens: number) => PieceRule;
   /** Queries of a piece of prefill attention. */
   readonly queryTile: number;
