@@ -16,8 +16,8 @@ const tensorSlotTokens = (headDim: number): number => (headDim < 128 ? 32 : 16);
 /** Bytes of the slots of all warps of a block, which has a multiprocessor to itself; and warps, two a quarter of it. */
 const TENSOR_SLOT_BYTES = 192 << 10;
 const TENSOR_MAX_WARPS = 8;
-/** Cached tokens of a piece: of few rows, which blocks take; of many, which warps take; and bounds between. */
-const TENSOR_PIECE_TOKENS = { few: 256, many: 512 } as const;
+/** Cached tokens of a piece where its length is fixed, and bounds of pieces that fill the warps. */
+const TENSOR_PIECE_TOKENS = 512;
 const TENSOR_FILLING_TOKENS = { least: 256, most: 1024 } as const;
 
 /** The kernels for a cache whose heads and blocks fill the operands; undefined for others, and where no queries share a head. */
@@ -45,7 +45,7 @@ export function tensorKernels(
     few: {
       name: 'attention_decode_tensor_shared',
       ...kernel(warps * (TENSOR_SLOTS.shared * slotBytes + sumsBytes(group, headDim)) + FLAG_BYTES),
-      pieces: () => fixedPieces(wholeBlocks(TENSOR_PIECE_TOKENS.few, blockTokens)),
+      pieces: () => fixedPieces(wholeBlocks(TENSOR_PIECE_TOKENS, blockTokens)),
     },
     many: {
       name: 'attention_decode_tensor',
@@ -55,7 +55,7 @@ export function tensorKernels(
           warps: multiprocessorCount * warps,
           units: rowClass(stepTokens) * kvHeadCount,
           bounds: TENSOR_FILLING_TOKENS,
-          manyTokens: wholeBlocks(TENSOR_PIECE_TOKENS.many, blockTokens),
+          manyTokens: wholeBlocks(TENSOR_PIECE_TOKENS, blockTokens),
           blockTokens,
         }),
     },

@@ -85,7 +85,7 @@ describe('the kernels of decode attention', () => {
           expect(piecesOf(kernelsOf(kvDtype, {}, blockTokens), tokens)).toEqual(fixedPieces(whole));
         }
     expect(piecesOf(kernelsOf('f8e4m3', GROUPED), 16)).toEqual(fixedPieces(256));
-    expect(piecesOf(kernelsOf('f16', GROUPED), 8)).toEqual(fixedPieces(256));
+    expect(piecesOf(kernelsOf('f16', GROUPED), 8)).toEqual(fixedPieces(512));
     expect(piecesOf(kernelsOf('f16', GROUPED), 128)).toEqual(fixedPieces(512));
     expect(piecesOf(kernelsOf('i8', GROUPED), 8)).toEqual(fixedPieces(128));
     // A piece is held in registers.
