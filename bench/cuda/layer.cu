@@ -1,12 +1,13 @@
 // Times what a decode step of a few rows does in a layer beside attention: the kernels of dense, norm, gate and up,
-// proj, norm and the next layer's qkv, for LLaMA-2-7B's shape with INT8 weights, in a captured graph of 32 layers whose
-// launches overlap as in an engine. Between layers a small kernel stands for attention. Weights are random bytes.
+// proj, norm and the next layer's qkv, for LLaMA-2-7B's shape with INT8 or INT4 weights, in a captured graph of 32
+// layers whose launches overlap as in an engine. Between layers a small kernel stands for attention. Weights are random
+// bytes.
 //
-//   nvcc -std=c++17 -arch=sm_90a -O3 -Isrc/ops -Isrc -o layer bench/cuda/layer.cu
+//   nvcc -std=c++17 -arch=sm_90a -O3 -Isrc/ops -Isrc -cudart static -o layer bench/cuda/layer.cu    (INT4: -DINT4)
 //   ./layer            rows 1, 4, 8, 9 and 16 with the shapes that src/ops/linear/cuda/ring.ts has built in
-//   ./layer shapes     16 rows with other shapes of the kernels, too
+//   ./layer search     1, 4, 8 and 16 rows with other shapes, too: one linear layer after the other gets the best one
 //
-// A line is microseconds of a layer, of the fastest of 12 launches, and the rate at which weights are read. What a
+// A line is microseconds of a layer, of the fastest of 8 launches, and the rate at which weights are read. What a
 // change of ring.cu or of rms-norm.cu is worth shows here in seconds, without an engine; what it is worth in tokens
 // takes `aloft bench`.
 #define HIDDEN 4096
@@ -19,20 +20,32 @@
 #include "linear/cuda/ring.cu"
 #include "rms-norm/rms-norm.cu"
 
-#define KERNELS(groups)                                               \
-  RING_KERNEL(store_##groups##_1188, INT8, groups, 1, 1, 8, 8, STORE) \
-  RING_KERNEL(store_##groups##_2144, INT8, groups, 2, 1, 4, 4, STORE) \
-  RING_KERNEL(swiglu_##groups##_2144, INT8, groups, 2, 1, 4, 4, SWIGLU)
-KERNELS(1)
-KERNELS(2)
-#define MORE_KERNELS(tiles, rowWarps, kWarps, boxes)                                                    \
-  RING_KERNEL(store_2_##tiles##rowWarps##kWarps##boxes, INT8, 2, tiles, rowWarps, kWarps, boxes, STORE) \
-  RING_KERNEL(swiglu_2_##tiles##rowWarps##kWarps##boxes, INT8, 2, tiles, rowWarps, kWarps, boxes, SWIGLU)
-MORE_KERNELS(2, 1, 8, 8)
-MORE_KERNELS(2, 2, 4, 4)
-MORE_KERNELS(4, 1, 4, 4)
+#ifdef INT4
+#define FORMAT INT4_G128
+constexpr int TILE_BYTES = 1056, TILE_BOXES = 2;
+#else
+#define FORMAT INT8
+constexpr int TILE_BYTES = 1024, TILE_BOXES = 1;
+#endif
 
-constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 12;
+// Kernels of a shape, whose boxes are twice as many where tiles are two boxes wide.
+#define STORE_KERNELS(tiles, rowWarps, kWarps, boxes)                                                                 \
+  RING_KERNEL(store_1_##tiles##rowWarps##kWarps##boxes, FORMAT, 1, tiles, rowWarps, kWarps, boxes* TILE_BOXES, STORE) \
+  RING_KERNEL(store_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, STORE)
+#define ALL_KERNELS(tiles, rowWarps, kWarps, boxes)                                                             \
+  STORE_KERNELS(tiles, rowWarps, kWarps, boxes)                                                                 \
+  RING_KERNEL(swiglu_1_##tiles##rowWarps##kWarps##boxes, FORMAT, 1, tiles, rowWarps, kWarps, boxes* TILE_BOXES, \
+              SWIGLU)                                                                                           \
+  RING_KERNEL(swiglu_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, SWIGLU)
+STORE_KERNELS(1, 1, 8, 8)
+STORE_KERNELS(1, 1, 4, 8)
+ALL_KERNELS(1, 2, 4, 4)
+ALL_KERNELS(2, 1, 4, 4)
+ALL_KERNELS(2, 1, 8, 8)
+ALL_KERNELS(2, 2, 2, 4)
+ALL_KERNELS(2, 2, 4, 4)
+
+constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 8;
 
 #define CHECK(call)                                                             \
   do {                                                                          \
@@ -110,58 +123,89 @@ struct Linear {
   u8* weight;
   float* scale;
   int n, k;
-  size_t bytes() const { return (size_t)n * k; }
+  size_t bytes() const { return (size_t)n * k / (1024 * TILE_BOXES) * TILE_BYTES; }
 };
 // As a configuration of ring.ts; the number of groups of 8 tokens follows from the rows.
 struct Shape {
   void (*store[2])(RingArgs);
   void (*swiglu[2])(RingArgs);
   int tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor;
+
+  int tiles() const { return tilesPerWarp * rowWarps; }
+  int warps() const { return rowWarps * kWarps + 1; }
+  Shape with(int kib, int blocks) const {
+    Shape s = *this;
+    s.sharedKib = kib, s.blocksPerMultiprocessor = blocks;
+    return s;
+  }
 };
+#define SHAPE(tiles, rowWarps, kWarps, boxes, ...)                                       \
+  {{store_1_##tiles##rowWarps##kWarps##boxes, store_2_##tiles##rowWarps##kWarps##boxes}, \
+   {__VA_ARGS__},                                                                        \
+   tiles,                                                                                \
+   rowWarps,                                                                             \
+   kWarps,                                                                               \
+   boxes * TILE_BOXES,                                                                   \
+   0,                                                                                    \
+   0}
+#define GATED_SHAPE(tiles, rowWarps, kWarps, boxes)                                \
+  SHAPE(tiles, rowWarps, kWarps, boxes, swiglu_1_##tiles##rowWarps##kWarps##boxes, \
+        swiglu_2_##tiles##rowWarps##kWarps##boxes)
+enum { DENSE_LAYER, GATE_LAYER, PROJ_LAYER, QKV_LAYER, LINEARS };
+static const char* const NAMES[LINEARS] = {"dense", "gate", "proj", "qkv"};
 struct Buffers {
   u16 *attention, *gated, *qkv, *residual, *delta, *normed, *normWeight;
 };
 
-static void run_linear(const Linear& l, const Shape& shape, bool isGated, u16* x, u16* out, int rows) {
-  const int groups = rows > 8 ? 2 : 1, xRows = rows == 1 ? 1 : rows <= 4 ? 4 : groups * 8;
-  const int unit = xRows == 1 ? 128 : 1024, tiles = shape.tilesPerWarp * shape.rowWarps;
-  const auto whole = [&](int bytes) { return (bytes + unit - 1) / unit * unit; };
-  const int stage = whole(shape.boxes * tiles * 1024) + whole(xRows * shape.boxes * 128);
-  const int fixed = 256 + shape.kWarps * tiles * groups * 8 * 16 * 4;
+// Sizes that follow from a shape and the rows, as in ring.ts.
+struct Sizes {
+  int groups, xRows, stage, fixed, stages;
+  Sizes(const Shape& s, int rows) {
+    groups = rows > 8 ? 2 : 1, xRows = rows == 1 ? 1 : rows <= 4 ? 4 : groups * 8;
+    const int unit = xRows == 1 ? 128 : 1024;
+    const auto whole = [&](int bytes) { return (bytes + unit - 1) / unit * unit; };
+    stage = whole(s.boxes / TILE_BOXES * s.tiles() * TILE_BYTES) + whole(xRows * s.boxes * 128);
+    fixed = 256 + s.kWarps * s.tiles() * groups * 8 * 16 * 4;
+    stages = std::min(16, (s.sharedKib * 1024 - fixed) / stage);
+  }
+};
+
+static void run_linear(const Linear& l, const Shape& s, bool isGated, u16* x, u16* out, int rows) {
+  const Sizes sizes(s, rows);
   RingArgs a = {};
-  a.x = x, a.weight = l.weight, a.scale = l.scale, a.out = out, a.m = rows, a.n = l.n, a.k = l.k, a.xRows = xRows;
+  a.x = x, a.weight = l.weight, a.scale = l.scale, a.out = out, a.m = rows, a.n = l.n, a.k = l.k;
+  a.xRows = sizes.xRows, a.xBoxCount = s.boxes, a.stageCount = sizes.stages;
   a.outStride = isGated ? l.n / 2 : l.n;
-  a.stageCount = std::min(16, (shape.sharedKib * 1024 - fixed) / stage);
-  a.xBoxCount = shape.boxes;
-  a.xMap = map_of(x, l.k, xRows == 1 ? 8 : xRows, shape.boxes);
-  const int tileRows = tiles * (isGated ? 8 : 16);
-  const int blocks = std::min(multiprocessors * shape.blocksPerMultiprocessor, (a.outStride + tileRows - 1) / tileRows);
-  launch((isGated ? shape.swiglu : shape.store)[groups - 1], blocks, (shape.rowWarps * shape.kWarps + 1) * 32,
-         fixed + a.stageCount * stage, a);
+  a.xMap = map_of(x, l.k, sizes.xRows == 1 ? 8 : sizes.xRows, s.boxes);
+  const int tileRows = s.tiles() * (isGated ? 8 : 16);
+  const int blocks = std::min(multiprocessors * s.blocksPerMultiprocessor, (a.outStride + tileRows - 1) / tileRows);
+  launch((isGated ? s.swiglu : s.store)[sizes.groups - 1], blocks, s.warps() * 32,
+         sizes.fixed + sizes.stages * sizes.stage, a);
 }
 
 struct Layer {
   Linear dense, gate, proj, qkv;
 };
 
-static void run_layer(const Layer& l, const Buffers& b, const Shape& few, const Shape& many, int rows) {
+static void run_layer(const Layer& l, const Buffers& b, const Shape* shapes, int rows) {
   const auto norm = [&] {
     launch(add_rms_norm, rows, NORM_THREADS, 0, RmsNormArgs{b.residual, b.delta, b.normWeight, b.normed, 1e-5f});
   };
   launch(like_attention, multiprocessors, 128, 0, AttentionArgs{b.qkv, b.attention, rows});
-  run_linear(l.dense, few, false, b.attention, b.delta, rows);
+  run_linear(l.dense, shapes[DENSE_LAYER], false, b.attention, b.delta, rows);
   norm();
-  run_linear(l.gate, many, true, b.normed, b.gated, rows);
-  run_linear(l.proj, few, false, b.gated, b.delta, rows);
+  run_linear(l.gate, shapes[GATE_LAYER], true, b.normed, b.gated, rows);
+  run_linear(l.proj, shapes[PROJ_LAYER], false, b.gated, b.delta, rows);
   norm();
-  run_linear(l.qkv, many, false, b.normed, b.qkv, rows);
+  run_linear(l.qkv, shapes[QKV_LAYER], false, b.normed, b.qkv, rows);
 }
 
-static void time_layers(const Layer* layers, const Buffers& b, const Shape& few, const Shape& many, int rows) {
+// Microseconds of a layer.
+static float time_layers(const Layer* layers, const Buffers& b, const Shape* shapes, int rows) {
   cudaGraph_t graph;
   cudaGraphExec_t whole;
   CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int i = 0; i < GRAPH_LAYERS; i++) run_layer(layers[i % LAYERS], b, few, many, rows);
+  for (int i = 0; i < GRAPH_LAYERS; i++) run_layer(layers[i % LAYERS], b, shapes, rows);
   CHECK(cudaStreamEndCapture(stream, &graph));
   CHECK(cudaGraphInstantiate(&whole, graph, 0));
   cudaEvent_t start, end;
@@ -177,20 +221,39 @@ static void time_layers(const Layer* layers, const Buffers& b, const Shape& few,
     CHECK(cudaEventElapsedTime(&ms, start, end));
     best = std::min(best, ms);
   }
-  const Layer& l = layers[0];
-  const double bytes = (double)l.dense.bytes() + l.gate.bytes() + l.proj.bytes() + l.qkv.bytes();
-  const auto name = [](const Shape& s) {
-    static char text[2][64];
-    static int turn;
-    char* to = text[turn ^= 1];
-    snprintf(to, sizeof text[0], "%d %d %d %d, %d KiB x %d", s.tilesPerWarp, s.rowWarps, s.kWarps, s.boxes, s.sharedKib,
-             s.blocksPerMultiprocessor);
-    return to;
-  };
-  printf("%2d rows, %s and %s: %.1f us, %.2f TB/s\n", rows, name(few), name(many), best * 1000 / GRAPH_LAYERS,
-         bytes * GRAPH_LAYERS / best / 1e9);
+  CHECK(cudaEventDestroy(start));
+  CHECK(cudaEventDestroy(end));
   CHECK(cudaGraphExecDestroy(whole));
   CHECK(cudaGraphDestroy(graph));
+  return best * 1000 / GRAPH_LAYERS;
+}
+
+static void print_shape(int linear, const Shape& s) {
+  printf(" %s %d %d %d %d, %d KiB x %d;", NAMES[linear], s.tilesPerWarp, s.rowWarps, s.kWarps, s.boxes, s.sharedKib,
+         s.blocksPerMultiprocessor);
+}
+
+// Gives one linear layer after the other the shape with which a layer takes the least time, twice.
+static void search(const Layer* layers, const Buffers& b, const Shape* kinds, int kindCount, Shape* best, int rows) {
+  const int rooms[][2] = {{200, 1}, {108, 2}, {90, 2}, {72, 3}, {72, 2}, {54, 4}, {54, 3}, {54, 2}, {43, 5}, {36, 6}};
+  float least = time_layers(layers, b, best, rows);
+  for (int turn = 0; turn < 2 * LINEARS; turn++)
+    for (int kind = 0; kind < kindCount; kind++)
+      for (const auto& [kib, blocks] : rooms) {
+        const int linear = turn % LINEARS;
+        const Shape tried = kinds[kind].with(kib, blocks), before = best[linear];
+        const bool fits = tried.warps() * blocks <= 48 && Sizes(tried, rows).stages >= 2;
+        if (!fits || (linear == GATE_LAYER && tried.swiglu[0] == nullptr)) continue;
+        best[linear] = tried;
+        const float us = time_layers(layers, b, best, rows);
+        if (us < least - 0.05f)
+          least = us;
+        else
+          best[linear] = before;
+      }
+  printf("%2d rows, the best: %.1f us;", rows, least);
+  for (int linear = 0; linear < LINEARS; linear++) print_shape(linear, best[linear]);
+  printf("\n");
 }
 
 int main(int argc, char** argv) {
@@ -219,20 +282,33 @@ int main(int argc, char** argv) {
   };
   const Buffers buffers = {acts(HIDDEN, 0.5f), acts(INTER, 0.5f),  acts(3 * HIDDEN, 0.5f), acts(HIDDEN, 0.5f),
                            acts(HIDDEN, 0.5f), acts(HIDDEN, 0.5f), acts(HIDDEN, 1.f)};
-  const Shape few = {{store_1_1188, store_2_1188}, {}, 1, 1, 8, 8, 108, 2};
-  const Shape many = {{store_1_2144, store_2_2144}, {swiglu_1_2144, swiglu_2_2144}, 2, 1, 4, 4, 72, 3};
-  for (int rows : {1, 4, 8, 9, 16}) time_layers(layers, buffers, few, many, rows);
-  if (argc < 2 || strcmp(argv[1], "shapes") != 0) return 0;
-  const Shape others[] = {many,
-                          {{nullptr, store_2_2188}, {nullptr, swiglu_2_2188}, 2, 1, 8, 8, 108, 2},
-                          {{nullptr, store_2_2244}, {nullptr, swiglu_2_2244}, 2, 2, 4, 4, 108, 2},
-                          {{nullptr, store_2_4144}, {nullptr, swiglu_2_4144}, 4, 1, 4, 4, 72, 3}};
-  for (Shape other : others)
-    for (int blocks = 1; blocks <= 3; blocks++) {
-      other.blocksPerMultiprocessor = blocks, other.sharedKib = blocks == 1 ? 200 : 216 / blocks;
-      const int stage = other.boxes * other.tilesPerWarp * other.rowWarps * 1024 + 16 * other.boxes * 128;
-      const int fixed = 256 + other.kWarps * other.tilesPerWarp * other.rowWarps * 16 * 64;
-      if ((other.sharedKib * 1024 - fixed) / stage >= 2) time_layers(layers, buffers, few, other, 16);
-    }
+  enum { S1188, S1148, S1244, S2144, S2188, S2224, S2244 };
+  const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 4, 8),       GATED_SHAPE(1, 2, 4, 4),
+                         GATED_SHAPE(2, 1, 4, 4), GATED_SHAPE(2, 1, 8, 8), GATED_SHAPE(2, 2, 2, 4),
+                         GATED_SHAPE(2, 2, 4, 4)};
+  const Shape few = kinds[S1188].with(108, 2);
+#ifdef INT4
+  const Shape builtIn[2][LINEARS] = {
+      {few, kinds[S2244].with(72, 3), few, kinds[S1188].with(54, 3)},
+      {few, kinds[S2244].with(108, 2), few, kinds[S2144].with(72, 3)},
+  };
+#else
+  const Shape builtIn[2][LINEARS] = {
+      {kinds[S1188].with(54, 2), kinds[S2144].with(72, 3), few, kinds[S1188].with(54, 3)},
+      {few, kinds[S1244].with(72, 3), few, kinds[S1244].with(72, 3)},
+  };
+#endif
+  const Layer& l = layers[0];
+  const double bytes = (double)l.dense.bytes() + l.gate.bytes() + l.proj.bytes() + l.qkv.bytes();
+  for (int rows : {1, 4, 8, 9, 16}) {
+    const float us = time_layers(layers, buffers, builtIn[rows > 8], rows);
+    printf("%2d rows: %.1f us, %.2f TB/s\n", rows, us, bytes / us / 1e6);
+  }
+  if (argc < 2 || strcmp(argv[1], "search") != 0) return 0;
+  for (int rows : {1, 4, 8, 16}) {
+    Shape best[LINEARS];
+    std::copy(builtIn[rows > 8], builtIn[rows > 8] + LINEARS, best);
+    search(layers, buffers, kinds, sizeof kinds / sizeof *kinds, best, rows);
+  }
   return 0;
 }

@@ -65,7 +65,6 @@ function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Reado
     ...decode.defines,
     HIDDEN: hidden,
     ...(plan.worldSize > 1 ? { RANKS: plan.worldSize } : {}),
-    SPLIT_TOKENS: decode.splitTokens,
   };
 }
 

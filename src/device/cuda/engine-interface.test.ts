@@ -34,6 +34,7 @@ import {
 } from '../../ops/paged-attention/cuda-args.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
+import { DECODE_ITEM_WORDS } from '../../ops/paged-attention/cuda-pieces.js';
 import { RMS_NORM_ARGS, RMS_NORM_CODES_ARGS } from '../../ops/rms-norm/cuda.js';
 import { ROPE_ARGS, ropeAppendLaunch } from '../../ops/rope/cuda.js';
 import { CUDA_SAMPLE_SLOT, SAMPLE_ARGS } from '../../ops/sample/cuda.js';
@@ -77,8 +78,8 @@ test('engines whose kernels take other arguments are refused', () => {
     (['f16', 'i8', 'f8e4m3'] as const).flatMap((kvDtype) =>
       [32, 8].map((kvHeadCount) => {
         const plan = { kvDtype, dims: { ...DIMS, kvHeadCount }, ops: [] };
-        const { few, many, splitTokens, defines } = decodeKernelsFor(plan, capability, 16);
-        return [few.name, many.name, splitTokens, defines, prefillKernelFor(plan, capability, 16)];
+        const { few, many, defines } = decodeKernelsFor(plan, capability, 16);
+        return [few.name, many.name, defines, DECODE_ITEM_WORDS, prefillKernelFor(plan, capability, 16)];
       }),
     ),
   );
@@ -97,5 +98,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([7, '9be6af0cd711']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([8, '5770c73be473']);
 });

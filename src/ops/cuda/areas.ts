@@ -1,5 +1,6 @@
 /** Areas of device memory that an executor keeps beside weights and KV cache: name, purpose and size of each. Pure. */
 import type { PlanDims } from '../../plan/plan.js';
+import { DECODE_ITEM_WORDS } from '../paged-attention/cuda-pieces.js';
 import { rotationBytes } from '../rope/cuda-tables.js';
 import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
@@ -100,7 +101,10 @@ const AREA_NAMES = Object.keys(AREAS) as readonly AreaName[];
 function descriptorBytes(sizes: AreaSizes): number {
   const { maxStepTokens, maxRows, maxBlocks, maxLogits, maxDecodeItems, keyTiles } = sizes;
   const perRow = maxRows * (9 + maxBlocks);
-  return WORD * (4 * maxStepTokens + perRow + 6 * maxLogits + 2 * maxDecodeItems + keyTiles + 1024);
+  return (
+    WORD *
+    (4 * maxStepTokens + perRow + 6 * maxLogits + 2 * DECODE_ITEM_WORDS * maxDecodeItems + keyTiles + 1024)
+  );
 }
 
 /** Values by area. */

@@ -67,8 +67,8 @@ __device__ __forceinline__ void box_copy(u32 target, const void* map, int column
 // Copies boxes beside each other, from the `box`-th of a row on, of a map of several (MappedMatrix.boxCount).
 __device__ __forceinline__ void boxes_copy(u32 target, const void* map, int box, int row, u32 barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::"r"(
-          target),
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::
+          "r"(target),
       "l"(map), "r"(0), "r"(row), "r"(box), "r"(barrier)
       : "memory");
 }

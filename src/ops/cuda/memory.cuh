@@ -41,6 +41,10 @@ __device__ __forceinline__ void store16(void* p, const Vec16& v) {
                : "memory");
 }
 
+__device__ __forceinline__ void store4(void* p, u32 word) {
+  asm volatile("st.global.u32 [%0], %1;" ::"l"(p), "r"(word) : "memory");
+}
+
 __device__ __forceinline__ void store8(void* p, u32 first, u32 second) {
   asm volatile("st.global.v2.u32 [%0], {%1,%2};" ::"l"(p), "r"(first), "r"(second) : "memory");
 }

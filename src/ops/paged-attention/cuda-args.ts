@@ -7,8 +7,6 @@ export const DECODE_ARGS = new Struct('DecodeArgs', 'paged-attention/decode-unit
   out: 'address',
   cosTable: 'address',
   sinTable: 'address',
-  rowOffsets: 'address',
-  contextLengths: 'address',
   blockTables: 'address',
   items: 'address',
   itemCount: 'address',

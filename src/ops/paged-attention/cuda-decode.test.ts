@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PlanDims } from '../../plan/plan.js';
-import { decodeKernelsFor, ringStageCount } from './cuda-decode.js';
+import { decodeKernelOf, decodeKernelsFor, ringStageCount } from './cuda-decode.js';
+import { fixedPieces, pieceTokens } from './cuda-pieces.js';
 
 const LLAMA = { headCount: 32, kvHeadCount: 32, headDim: 128 } as PlanDims;
 const GROUPED = { ...LLAMA, kvHeadCount: 8 };
@@ -35,18 +36,79 @@ describe('the kernels of decode attention', () => {
     expect([few.name, many.name]).toEqual(['attention_decode_ring', 'attention_decode_int8']);
   });
 
-  it('take pieces of whole cache blocks, shorter ones where queries share few key heads', () => {
+  const H200 = { computeCapability: 90, multiprocessorCount: 132 };
+  const piecesOf = (kernels: ReturnType<typeof kernelsOf>, tokens: number) =>
+    decodeKernelOf(kernels, tokens).pieces(tokens, H200);
+
+  it('multiply on tensor cores where several query heads share a key head of a cache of activations', () => {
+    for (const kvDtype of ['f16', 'bf16'] as const) {
+      const { few, many } = kernelsOf(kvDtype, GROUPED);
+      expect([few.name, many.name]).toEqual(['attention_decode_tensor_shared', 'attention_decode_tensor']);
+    }
+    const others = [
+      kernelsOf('f8e4m3', GROUPED),
+      kernelsOf('f16', GROUPED, 12),
+      kernelsOf('f16', { ...GROUPED, headDim: 96 }),
+      kernelsOf('f16', { kvHeadCount: 1 }),
+      kernelsOf('f16', { headCount: 16, kvHeadCount: 1, headDim: 256 }),
+    ];
+    for (const { few, many } of others)
+      expect([few.name, many.name]).toEqual(['attention_decode_ring', 'attention_decode_ring']);
+  });
+
+  it('have slots for all warps of a block that has a multiprocessor, and beside them the sums of those that share', () => {
+    for (const headDim of [64, 128, 256])
+      for (const kvHeadCount of [16, 8, 4, 2].filter((heads) => (32 / heads) * headDim <= 2048)) {
+        const group = 32 / kvHeadCount;
+        const { few, many, defines } = kernelsOf('f16', { kvHeadCount, headDim });
+        const { TENSOR_WARPS: warps, TENSOR_TOKENS: tokens } = defines;
+        const slotBytes = warps! * tokens! * headDim * 4;
+        const sumsBytes = 4 * warps! * group * (headDim + 2) + 4;
+        for (const [kernel, bytes] of [
+          [few, defines['TENSOR_SHARED_SLOTS']! * slotBytes + sumsBytes],
+          [many, defines['TENSOR_SLOTS']! * slotBytes],
+        ] as const) {
+          const problem = { kvHeadCount, decodeItems: 1000 } as Parameters<typeof kernel.launch>[0];
+          const { sharedBytes, blockThreads, grid } = kernel.launch(problem, H200);
+          expect([sharedBytes, blockThreads, grid[0]]).toEqual([bytes, 32 * warps!, 132]);
+          // Of 227 KiB of a multiprocessor.
+          expect(sharedBytes).toBeLessThanOrEqual(227 << 10);
+        }
+      }
+  });
+
+  it('take pieces of one length where rows are few or many, shorter ones where queries share few key heads', () => {
     for (const blockTokens of [8, 16, 24, 32, 48, 64, 128])
       for (const kvDtype of ['f16', 'i8', 'f8e4m3'] as const)
-        expect(kernelsOf(kvDtype, {}, blockTokens).splitTokens % blockTokens).toBe(0);
-    expect([kernelsOf('f16'), kernelsOf('f16', GROUPED)].map(({ splitTokens }) => splitTokens)).toEqual([
-      512, 256,
-    ]);
-    expect([kernelsOf('i8'), kernelsOf('i8', GROUPED)].map(({ splitTokens }) => splitTokens)).toEqual([
-      512, 128,
-    ]);
-    // A lane of a warp for each block of a piece.
-    expect(kernelsOf('i8', {}, 8).splitTokens).toBe(256);
+        for (const tokens of [1, 8, 1000]) {
+          const whole = blockTokens * Math.floor(512 / blockTokens);
+          expect(piecesOf(kernelsOf(kvDtype, {}, blockTokens), tokens)).toEqual(fixedPieces(whole));
+        }
+    expect(piecesOf(kernelsOf('f8e4m3', GROUPED), 16)).toEqual(fixedPieces(256));
+    expect(piecesOf(kernelsOf('f16', GROUPED), 8)).toEqual(fixedPieces(512));
+    expect(piecesOf(kernelsOf('f16', GROUPED), 128)).toEqual(fixedPieces(512));
+    expect(piecesOf(kernelsOf('i8', GROUPED), 8)).toEqual(fixedPieces(128));
+    // A piece is held in registers.
+    const old = kernelsOf('f16', {}, 48, 80);
+    expect([piecesOf(old, 1), old.defines]).toEqual([fixedPieces(128), { PIECE_TOKENS: 128 }]);
+  });
+
+  it('give each warp one piece of an int8 cache at most, where the rows of a class are too few for two', () => {
+    const countOf = (dims: object, tokens: number): number => piecesOf(kernelsOf('i8', dims), tokens).count;
+    expect([9, 16, 17].map((tokens) => countOf({}, tokens))).toEqual([3, 3, 1]);
+    const half = { headCount: 16, kvHeadCount: 16 };
+    expect([9, 17, 33].map((tokens) => countOf(half, tokens))).toEqual([6, 3, 1]);
+    expect([9, 17, 33, 65].map((tokens) => countOf(GROUPED, tokens))).toEqual([12, 6, 3, 1]);
+    // More than four queries a key head: four warps a block.
+    expect(countOf({ kvHeadCount: 4 }, 16)).toBe(16);
+  });
+
+  it('give each warp one piece of grouped queries at most, of no less than 256 tokens', () => {
+    const ruleOf = (kvHeadCount: number, tokens: number) =>
+      piecesOf(kernelsOf('f16', { kvHeadCount }), tokens);
+    expect([9, 17, 33, 65].map((tokens) => ruleOf(8, tokens).count)).toEqual([8, 4, 2, 1]);
+    expect([9, 17, 33, 65, 129].map((tokens) => ruleOf(4, tokens).count)).toEqual([16, 8, 4, 2, 1]);
+    expect([300, 1100, 8000].map((length) => pieceTokens(ruleOf(4, 64), length))).toEqual([256, 288, 1008]);
   });
 
   it('leave room for two blocks of a multiprocessor, whatever the sizes of heads and blocks', () => {

@@ -1,38 +1,22 @@
 /** The CUDA kernels of decode attention: which one a plan gets, and its launches. Pure. */
 import { kvVectorBytes } from '../../plan/kv-dtype.js';
-import type { Plan } from '../../plan/plan.js';
 import { type CudaTarget, hasBulkRings } from '../cuda/capability.js';
 import type { KernelLaunch } from '../cuda/launch.js';
+import { rowClass } from '../linear/cuda/row-classes.js';
 import { DECODE_ARGS } from './cuda-args.js';
+import type { DecodeKernel, DecodeKernels, PlanOfDecode } from './cuda-decode-kernel.js';
+import { tensorKernels } from './cuda-decode-tensor.js';
+import { fillingPieces, fixedPieces, wholeBlocks } from './cuda-pieces.js';
 import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';
-
-/** A kernel of decode attention. */
-interface DecodeKernel {
-  readonly name: 'attention_decode' | 'attention_decode_ring' | 'attention_decode_int8';
-  readonly file: string;
-  launch(problem: AttentionProblem, target: CudaTarget): Shape;
-}
-
-/** The part of a launch that kernels differ in. */
-interface Shape extends Pick<KernelLaunch, 'grid' | 'blockThreads' | 'sharedBytes'> {
-  readonly stageCount: number;
-}
-
-/** The kernels of decode attention that a plan gets on a device. */
-export interface DecodeKernels {
-  /** For steps of up to {@link FEW_TOKENS} tokens, and for those of more. */
-  readonly few: DecodeKernel;
-  readonly many: DecodeKernel;
-  /** Cached tokens in one piece of a row, whole cache blocks. */
-  readonly splitTokens: number;
-  /** Constants that they are compiled with. */
-  readonly defines: Readonly<Record<string, number>>;
-}
 
 /** The lowest class of row-classes.ts, so that a step has one class for all of its kernels. */
 export const FEW_TOKENS = 8;
 
-type PlanOfDecode = Pick<Plan, 'kvDtype' | 'dims'>;
+/** The kernel of a step of `tokens` tokens. */
+export const decodeKernelOf = (
+  { few, many }: Pick<DecodeKernels, 'few' | 'many'>,
+  tokens: number,
+): DecodeKernel => (tokens <= FEW_TOKENS ? few : many);
 
 /** The kernels of decode attention that a plan gets on a device: the one place that decides. */
 export function decodeKernelsFor(
@@ -43,23 +27,25 @@ export function decodeKernelsFor(
   const group = plan.dims.headCount / plan.dims.kvHeadCount;
   if (!hasBulkRings(computeCapability)) {
     // A piece is held in registers: fewer tokens when several query heads share them.
-    const splitTokens = group >= 4 ? 64 : 128;
-    return { few: REGISTER_KERNEL, many: REGISTER_KERNEL, splitTokens, defines: {} };
+    const pieceTokens = group >= 4 ? 64 : 128;
+    const kernel = registerKernel(pieceTokens);
+    return { few: kernel, many: kernel, defines: { PIECE_TOKENS: pieceTokens } };
   }
   const int8 = int8Shape(plan, group, blockTokens);
-  const ring = ringKernel(group);
   // With few rows the warps of a block share a row's tokens.
   if (int8 !== undefined) {
-    const { splitTokens, defines } = int8;
-    return { few: ring, many: int8Kernel(int8), splitTokens, defines };
+    const ring = ringKernel(group, int8.pieceTokens);
+    return { few: ring, many: int8Kernel(int8), defines: int8.defines };
   }
-  const { pieceTokens } = ringShape(group);
-  return { few: ring, many: ring, splitTokens: wholeBlocks(pieceTokens, blockTokens), defines: {} };
+  const tensor = tensorKernels(plan, group, blockTokens);
+  if (tensor !== undefined) return tensor;
+  const ring = ringKernel(group, wholeBlocks(ringShape(group).pieceTokens, blockTokens));
+  return { few: ring, many: ring, defines: {} };
 }
 
 const MAX_DECODE_BLOCKS_PER_HEAD = 1024;
 
-const REGISTER_KERNEL: DecodeKernel = {
+const registerKernel = (pieceTokens: number): DecodeKernel => ({
   name: 'attention_decode',
   file: 'paged-attention/decode.cu',
   launch: ({ kvHeadCount, decodeItems }) => ({
@@ -68,7 +54,8 @@ const REGISTER_KERNEL: DecodeKernel = {
     sharedBytes: 0,
     stageCount: 0,
   }),
-};
+  pieces: () => fixedPieces(pieceTokens),
+});
 
 /**
  * Shapes of the ring kernel: cached tokens of a piece, warps that take cache blocks, blocks that share a multiprocessor, and the
@@ -89,10 +76,7 @@ export function ringStageCount(stageBytes: number, ringBytes: number, warps: num
   return fitting < warps ? fitting : Math.floor(fitting / warps) * warps;
 }
 
-const wholeBlocks = (tokens: number, blockTokens: number): number =>
-  blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
-
-function ringKernel(group: number): DecodeKernel {
+function ringKernel(group: number, pieceTokens: number): DecodeKernel {
   const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(group);
   return {
     name: 'attention_decode_ring',
@@ -107,6 +91,7 @@ function ringKernel(group: number): DecodeKernel {
         stageCount,
       };
     },
+    pieces: () => fixedPieces(pieceTokens),
   };
 }
 
@@ -116,14 +101,18 @@ const INT8_SLOTS = 2;
 const INT8_BLOCKS_PER_MULTIPROCESSOR = 2;
 /** Bytes of the slots of all warps of a block, of which two share a multiprocessor. */
 const INT8_SLOT_BYTES = 104 << 10;
-/** Cached tokens of a piece: grouped queries have fewer key heads to spread over the warps of the device. */
+/** Cached tokens of a piece where there are many rows: grouped queries have fewer key heads to spread over the warps of the device. */
 const INT8_PIECE_TOKENS = { single: 512, grouped: 128 } as const;
-/** Cache blocks of a piece at most: each lane of a warp knows the place of one. */
-const INT8_PIECE_BLOCKS = 32;
+/** Bounds of pieces that fill the warps of the device: a piece takes time beside its tokens, and long rows are cut more often. */
+const INT8_FILLING_TOKENS = { least: 128, most: 2048 } as const;
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
-interface Int8Shape extends Pick<DecodeKernels, 'splitTokens' | 'defines'> {
+interface Int8Shape extends Pick<DecodeKernels, 'defines'> {
+  readonly kvHeadCount: number;
+  readonly blockTokens: number;
+  /** Cached tokens of a piece, where rows are many or few. */
+  readonly pieceTokens: number;
   readonly warps: number;
   /** Bytes of the slots of a warp. */
   readonly warpBytes: number;
@@ -141,35 +130,44 @@ function int8Shape(
   const warpBytes = INT8_SLOTS * slotTokens * 2 * kvVectorBytes(kvDtype, dims.headDim);
   const maxWarps = INT8_MAX_WARPS[group <= 4 ? 'oneSet' : 'moreSets'];
   const warps = Math.max(1, Math.min(maxWarps, Math.floor(INT8_SLOT_BYTES / warpBytes)));
-  const pieceTokens = INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'];
   return {
-    splitTokens: wholeBlocks(Math.min(pieceTokens, INT8_PIECE_BLOCKS * blockTokens), blockTokens),
+    kvHeadCount: dims.kvHeadCount,
+    blockTokens,
+    pieceTokens: wholeBlocks(INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'], blockTokens),
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
     warps,
     warpBytes,
   };
 }
 
-const int8Kernel = ({ warps, warpBytes }: Int8Shape): DecodeKernel => ({
+const int8Kernel = (shape: Int8Shape): DecodeKernel => ({
   name: 'attention_decode_int8',
   file: 'paged-attention/decode-int8.cu',
   launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
     grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
-    blockThreads: warps * 32,
-    sharedBytes: warps * warpBytes,
+    blockThreads: shape.warps * 32,
+    sharedBytes: shape.warps * shape.warpBytes,
     stageCount: 0,
   }),
+  pieces: (tokens, { multiprocessorCount }) =>
+    fillingPieces({
+      warps: multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR * shape.warps,
+      units: rowClass(tokens) * shape.kvHeadCount,
+      bounds: INT8_FILLING_TOKENS,
+      manyTokens: shape.pieceTokens,
+      blockTokens: shape.blockTokens,
+    }),
 });
 
 /** Rope, cache append and attention for rows with one new token, in a step of `tokens` tokens. */
 export function decodeLaunch(
-  { few, many }: Pick<DecodeKernels, 'few' | 'many'>,
+  kernels: Pick<DecodeKernels, 'few' | 'many'>,
   tokens: number,
   problem: AttentionProblem,
   target: CudaTarget,
   o: AttentionOperands,
 ): KernelLaunch {
-  const kernel = tokens <= FEW_TOKENS ? few : many;
+  const kernel = decodeKernelOf(kernels, tokens);
   const { stageCount, ...shape } = kernel.launch(problem, target);
   const { blockStride, kvHeadCount, maxBlocks, window } = problem;
   return {
@@ -182,8 +180,6 @@ export function decodeLaunch(
       out: o.out,
       cosTable: o.cosTable,
       sinTable: o.sinTable,
-      rowOffsets: o.rowOffsets,
-      contextLengths: o.contextLengths,
       blockTables: o.blockTables,
       items: o.decodeItems,
       itemCount: o.itemCount,

@@ -1,19 +1,24 @@
 import { expect, it } from 'vitest';
-import { describeGpuKernels, type KernelChoice } from '../../builder/testing/test-kernels.js';
+import {
+  describeGpuKernels,
+  type KernelChoice,
+  type TestKernels,
+} from '../../builder/testing/test-kernels.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import { rowOf } from '../matrix.js';
 import { ropeAppendLaunch } from '../rope/cuda.js';
 import { roundoff } from '../testing/activations.js';
 import { firstDifference, relativeError } from '../testing/compare.js';
 import { prefillLaunch } from './cuda.js';
-import { decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
+import { decodeKernelOf, decodeKernelsFor, decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
+import type { PieceRule } from './cuda-pieces.js';
 import { expandLaunch } from './cuda-expand.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
   heads: { headCount, kvHeadCount, headDim },
 });
-const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
+const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT, SEVEN, SIXTEEN, WIDE] = [
   heads(1, 1, 16),
   heads(4, 4, 32),
   heads(8, 2, 48),
@@ -22,6 +27,9 @@ const [TINY, SINGLE, ODD, HALF, FULL, GROUPED, LARGEST, EIGHT] = [
   heads(4, 1, 128),
   heads(2, 1, 256),
   heads(16, 2, 64),
+  heads(14, 2, 128),
+  heads(32, 2, 128),
+  heads(16, 2, 256),
 ];
 /** Each size of heads; then each type of cache, each kernel that older devices have, and other blocks, with some of the sizes. */
 const CHOICES: readonly KernelChoice[] = [
@@ -39,6 +47,13 @@ const CHOICES: readonly KernelChoice[] = [
   { dtype: 'f16', ...ODD, kvDtype: 'f8e4m3' },
   { dtype: 'bf16', ...FULL, kvDtype: 'f8e4m3', blockTokens: 24 },
   { dtype: 'f16', ...HALF, blockTokens: 24 },
+  { dtype: 'f16', ...SEVEN },
+  { dtype: 'bf16', ...SEVEN, scores: { window: 300, softCap: 4 } },
+  { dtype: 'bf16', ...GROUPED, blockTokens: 64 },
+  { dtype: 'f16', ...EIGHT, blockTokens: 8, scores: { window: 33 } },
+  { dtype: 'f16', ...SIXTEEN, blockTokens: 32 },
+  { dtype: 'bf16', ...SIXTEEN, scores: { softCap: 2.5 } },
+  { dtype: 'f16', ...WIDE, blockTokens: 24 },
   { dtype: 'f16', ...SINGLE, isOldDevice: true },
   { dtype: 'f16', ...LARGEST, isOldDevice: true },
   { dtype: 'bf16', ...GROUPED, isOldDevice: true, blockTokens: 8 },
@@ -81,6 +96,74 @@ const PREFILL_ROWS: readonly AttendingRow[] = [
   { cached: 400, fresh: 257 },
 ];
 
+/** Rows in equal pieces, whatever a class of rows would choose: of one cache block to over 512 tokens. */
+const CUT_CHOICES: readonly KernelChoice[] = [
+  { dtype: 'f16', ...FULL },
+  { dtype: 'bf16', ...GROUPED },
+  { dtype: 'f16', ...SEVEN, scores: { window: 300 } },
+  { dtype: 'f16', ...WIDE, blockTokens: 24 },
+  { dtype: 'f16', ...SINGLE, kvDtype: 'i8' },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8' },
+  { dtype: 'f16', ...FULL, kvDtype: 'i8', scores: { window: 300 } },
+  { dtype: 'f16', ...LARGEST, kvDtype: 'i8', blockTokens: 8 },
+  { dtype: 'bf16', ...GROUPED, kvDtype: 'i8' },
+  { dtype: 'f16', ...HALF, kvDtype: 'i8', blockTokens: 64 },
+];
+const CUT_CASES = [1, 2, 3, 6].flatMap((count) =>
+  CUT_CHOICES.flatMap((choice) =>
+    (['few', 'many'] as const).map((size) => [count, JSON.stringify(choice), size, choice] as const),
+  ),
+);
+
+/** @param count pieces of a row */
+const cutRule = ({ blockTokens }: TestKernels, count: number): PieceRule => ({
+  count,
+  minTokens: blockTokens,
+  maxTokens: 2048,
+  stepTokens: blockTokens,
+});
+
+const kernelsOf = ({ plan, target, blockTokens }: TestKernels) =>
+  decodeKernelsFor(plan, target.computeCapability, blockTokens);
+
+/** Runs decode attention as a step of `tokens` tokens does, and compares output and cache with the reference. */
+function expectDecoded(choice: KernelChoice, kernels: TestKernels, tokens: number, rule: PieceRule): void {
+  const attention = new AttentionCase(kernels, DECODE_ROWS, rule);
+  const { decodeKernels } = attention;
+  const operands = attention.upload();
+  // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
+  for (let i = 0; i < 2; i++)
+    kernels.run(decodeLaunch(decodeKernels, tokens, attention.problem, kernels.target, operands));
+
+  const expected = attention.expected();
+  const out = kernels.activations(operands.out, expected.data.length);
+  const actual = { ...expected, data: out };
+  const tolerance = toleranceOf(choice, DECODE_ROUNDINGS);
+  for (const [row, { cached }] of DECODE_ROWS.entries())
+    expect(relativeError(rowOf(actual, row), rowOf(expected, row)), `${cached} tokens`).toBeLessThan(
+      tolerance,
+    );
+
+  const { rowCount } = attention.step;
+  const counters = kernels.integers(operands.arrivals, rowCount * attention.dims.kvHeadCount);
+  expect(counters.every((count) => count === 0)).toBe(true);
+  // The new token is in the cache, and nothing else has changed.
+  const found = attention.download(operands);
+  const rotated = attention.rotated();
+  const { cache } = attention;
+  attention.eachFresh((row, position, token) => {
+    for (const place of attention.placesOf(row, position)) {
+      cache.write(place, attention.vectorOf(rotated, token, place));
+      const error = relativeError(found.read(place), cache.read(place));
+      // A neighbouring activation, or in 8 bits a neighbouring code.
+      const step = choice.kvDtype === undefined ? 0 : LARGEST_STEP[choice.kvDtype];
+      expect(error).toBeLessThan(step + 2.01 * roundoff(choice.dtype));
+      cache.copyFrom(found, place);
+    }
+  });
+  expect(firstDifference(found.bytes, cache.bytes)).toBe(-1);
+}
+
 describeGpuKernels('pagedAttention', (open) => {
   const SIZES = [
     ['few', FEW_TOKENS],
@@ -90,43 +173,21 @@ describeGpuKernels('pagedAttention', (open) => {
     CASES.flatMap(([name, choice]) => SIZES.map(([size, tokens]) => [size, name, choice, tokens] as const)),
   )('decodes %s rows with the kernels of %s', (size, _, choice, tokens) => {
     const kernels = open(choice);
-    const attention = new AttentionCase(kernels, DECODE_ROWS);
-    const { decodeKernels } = attention;
+    const { few, many } = kernelsOf(kernels);
     // One kernel for both is compared once.
-    if (size === 'few' && decodeKernels.few === decodeKernels.many) return;
-    const operands = attention.upload();
-    // Twice: what a launch leaves behind in counters and partial sums is where the next one begins.
-    for (let i = 0; i < 2; i++)
-      kernels.run(decodeLaunch(decodeKernels, tokens, attention.problem, kernels.target, operands));
-
-    const expected = attention.expected();
-    const out = kernels.activations(operands.out, expected.data.length);
-    const actual = { ...expected, data: out };
-    const tolerance = toleranceOf(choice, DECODE_ROUNDINGS);
-    for (const [row, { cached }] of DECODE_ROWS.entries())
-      expect(relativeError(rowOf(actual, row), rowOf(expected, row)), `${cached} tokens`).toBeLessThan(
-        tolerance,
-      );
-
-    const { rowCount } = attention.step;
-    const counters = kernels.integers(operands.arrivals, rowCount * attention.dims.kvHeadCount);
-    expect(counters.every((count) => count === 0)).toBe(true);
-    // The new token is in the cache, and nothing else has changed.
-    const found = attention.download(operands);
-    const rotated = attention.rotated();
-    const { cache } = attention;
-    attention.eachFresh((row, position, token) => {
-      for (const place of attention.placesOf(row, position)) {
-        cache.write(place, attention.vectorOf(rotated, token, place));
-        const error = relativeError(found.read(place), cache.read(place));
-        // A neighbouring activation, or in 8 bits a neighbouring code.
-        const step = choice.kvDtype === undefined ? 0 : LARGEST_STEP[choice.kvDtype];
-        expect(error).toBeLessThan(step + 2.01 * roundoff(choice.dtype));
-        cache.copyFrom(found, place);
-      }
-    });
-    expect(firstDifference(found.bytes, cache.bytes)).toBe(-1);
+    if (size === 'few' && few === many) return;
+    const rule = decodeKernelOf({ few, many }, tokens).pieces(tokens, kernels.target);
+    expectDecoded(choice, kernels, tokens, rule);
   });
+
+  it.each(CUT_CASES)(
+    'decodes with %s pieces a row with the kernels of %s, %s rows',
+    (count, _, size, choice) => {
+      const kernels = open(choice);
+      const tokens = size === 'few' ? FEW_TOKENS : FEW_TOKENS + 1;
+      expectDecoded(choice, kernels, tokens, cutRule(kernels, count));
+    },
+  );
 
   it.each(CASES)('attends with the kernels of %s', (_, choice) => {
     const kernels = open(choice);

@@ -12,6 +12,17 @@ struct UnitInput {
   int newBlock;  // of the cache, for the new token
 };
 
+// Requests the part of a unit's input that `append_newest` takes.
+__device__ __forceinline__ void request_newest(const DecodeArgs& a, const Unit& u, int lane, UnitInput& in) {
+  const int newest = u.newest(), heads = a.heads();
+  const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
+  in.rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
+  if (lane >= USED_LANES) return;
+  in.newBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
+  in.newKey = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
+  in.newValue = load16(source + (heads + a.kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
+}
+
 // Requests a unit's input; the new token's part of it where the warp appends it.
 __device__ __forceinline__ UnitInput request_input(const DecodeArgs& a, const Unit& u, int lane, bool hasNewest) {
   UnitInput in{};

@@ -28,16 +28,20 @@ struct AheadCopies {
   const DecodeArgs& a;
   int index, step, unitCount;
   Unit u;
-  int done;   // slots of the unit that have been requested
-  int block;  // of the cache: this lane's of the unit, which has at most 32
+  int done;              // slots of the unit that have been requested
+  int block, nextBlock;  // of the cache: this lane's of the 32 that are being requested, and of the 32 after those
 
   __device__ __forceinline__ void open() {
     done = 0;
     if (index >= unitCount) return;
     u = unit_at(a, index);
-    const int lane = threadIdx.x & 31;
-    const int* table = a.blockTables + (size_t)u.row * a.maxBlocks + u.first / BLOCK_TOKENS;
-    block = lane < u.blocks ? table[lane] : 0;
+    nextBlock = block_of(0);
+  }
+
+  // This lane's of the unit's 32 blocks from `first` on.
+  __device__ __forceinline__ int block_of(int first) const {
+    const int b = first + (threadIdx.x & 31);
+    return b < u.blocks ? a.blockTables[(size_t)u.row * a.maxBlocks + u.first / BLOCK_TOKENS + b] : 0;
   }
 
   // Requests the next blocks of the list, if there are any, for a slot that is empty. The whole warp calls it.
@@ -45,10 +49,11 @@ struct AheadCopies {
     while (index < unitCount && done == slots_of(u)) index += step, open();
     if (index >= unitCount) return;
     const int first = done * INT8_SLOT_BLOCKS, count = min(INT8_SLOT_BLOCKS, u.blocks - first);
+    if (first % 32 == 0) block = nextBlock, nextBlock = block_of(first + 32);
     const bool isFirstLane = (threadIdx.x & 31) == 0;
     if (isFirstLane) barrier_expect(full, count * KV_HEAD_BYTES);
     for (int b = 0; b < count; b++) {
-      const int from = __shfl_sync(0xffffffffu, block, first + b);
+      const int from = __shfl_sync(0xffffffffu, block, (first + b) % 32);
       if (isFirstLane)
         bulk_copy(slot + b * KV_HEAD_BYTES, a.cache + from * a.blockStride + (size_t)u.kvHead * KV_HEAD_BYTES,
                   KV_HEAD_BYTES, full);

@@ -1,18 +1,17 @@
 // Work of decode attention: a unit is a split of a row's cached tokens and a KV head.
 #pragma once
+#include "cuda/memory.cuh"
 #include "paged-attention/kv-cache.cuh"
 #include "paged-attention/scores.cuh"
 
 struct DecodeArgs {
-  const u16* qkv;             // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
-  KvElement* cache;           // of the layer, in block 0
-  u16* out;                   // [tokens, heads * HEAD_DIM]
-  const float* cosTable;      // [positions, HEAD_DIM / 2]
-  const float* sinTable;      // [positions, HEAD_DIM / 2]
-  const int* rowOffsets;      // [rows + 1]
-  const int* contextLengths;  // [rows]
-  const int* blockTables;     // [rows, maxBlocks]
-  const int* items;           // [itemCount] row * 65536 + split of SPLIT_TOKENS cached tokens
+  const u16* qkv;          // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
+  KvElement* cache;        // of the layer, in block 0
+  u16* out;                // [tokens, heads * HEAD_DIM]
+  const float* cosTable;   // [positions, HEAD_DIM / 2]
+  const float* sinTable;   // [positions, HEAD_DIM / 2]
+  const int* blockTables;  // [rows, maxBlocks]
+  const int* items;        // [itemCount, 4], see unit_of
   const int* itemCount;
   float* partials;  // [items, kvHeads, GROUP, HEAD_DIM + 2]
   u32* arrivals;    // [rows, kvHeads], zero between launches
@@ -30,24 +29,30 @@ struct Unit {
   int newToken;  // place of the row's token in qkv and out
   int first;     // cached token with which the split begins
   int blocks;    // of the cache
+  int count;     // splits of the row
   int visible;   // first token that the new one sees
 
   __device__ __forceinline__ int newest() const { return length - 1; }
   // First position after the unit's blocks.
   __device__ __forceinline__ int end() const { return first + blocks * BLOCK_TOKENS; }
-  __device__ __forceinline__ int splits() const { return (length + SPLIT_TOKENS - 1) / SPLIT_TOKENS; }
+  __device__ __forceinline__ int splits() const { return count; }
 };
 
+// An item has all that is to be known of its row (cuda-pieces.ts): loads that follow from each other are what a short
+// unit waits for. Words: row and split; splits of the row and tokens of each but the last; length; new token.
 __device__ __forceinline__ Unit unit_of(const DecodeArgs& a, int item, int kvHead) {
+  const Vec16 packed = load16(a.items + 4 * item);
   Unit u;
   u.item = item;
   u.kvHead = kvHead;
-  u.row = a.items[item] >> 16;
-  u.split = a.items[item] & 0xffff;
-  u.length = a.contextLengths[u.row];
-  u.newToken = a.rowOffsets[u.row];
-  u.first = u.split * SPLIT_TOKENS;
-  u.blocks = (min(SPLIT_TOKENS, u.length - u.first) + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+  u.row = packed.w[0] >> 16;
+  u.split = packed.w[0] & 0xffff;
+  u.count = packed.w[1] >> 16;
+  u.length = packed.w[2];
+  u.newToken = packed.w[3];
+  const int tokens = packed.w[1] & 0xffff;
+  u.first = u.split * tokens;
+  u.blocks = (min(tokens, u.length - u.first) + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
   u.visible = first_visible(u.length - 1, a.window);
   return u;
 }

@@ -14,7 +14,7 @@
 #include "paged-attention/scores.cuh"
 
 #define DECODE_WARPS 4
-#define PASSES (SPLIT_TOKENS / (DECODE_WARPS * TOKENS_A_WARP))
+#define PASSES (PIECE_TOKENS / (DECODE_WARPS * TOKENS_A_WARP))
 
 struct DecodeWarp {
   const DecodeArgs& a;
@@ -66,7 +66,7 @@ struct DecodeWarp {
       for (int i = 0; i < EPL; i++) q[g][i] *= scale;
     }
     newKey = kv_zero(), newValue = kv_zero();
-    if (u.newest() >= u.first + SPLIT_TOKENS) return;
+    if (u.newest() >= u.first + PIECE_TOKENS) return;
     float k[EPL];
     unpack8(active() ? load16(source + (heads + u.kvHead) * HEAD_DIM) : zero16(), k);
     rotate_lane(k, rotation, lane);

@@ -2,6 +2,7 @@
 // Flash attention (Dao 2023, arXiv:2307.08691): a block takes 64 queries of one head and walks over tiles of 64 cached
 // tokens; scores never leave the registers. Tiles are copied asynchronously into two buffers in turn.
 #include "cuda/act.cuh"
+#include "cuda/copy-async.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
@@ -12,18 +13,6 @@
 #define TILE 64
 #define PREFILL_WARPS 4
 #define STRIDE (HEAD_DIM * 2 + 16)  // bytes of a row in shared memory: eight rows fall into different banks
-
-__device__ __forceinline__ void copy_async16(u32 target, const void* source, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(inside ? 16 : 0)
-               : "memory");
-}
-
-#ifdef KV_8BIT
-__device__ __forceinline__ void copy_async4(u32 target, const void* source, bool inside) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(inside ? 4 : 0)
-               : "memory");
-}
-#endif
 
 struct PrefillArgs {
   const u16* qkv;             // [tokens, (heads + 2 kvHeads) * HEAD_DIM]
@@ -89,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
                     inside);
       }
     }
-    asm volatile("cp.async.commit_group;" ::: "memory");
+    close_copies();
   };
   // Vectors 0 .. TILE - 1 are keys, the next TILE values, in the stage as in the tiles.
   const auto convert = [&](int stage) {
@@ -120,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
       copy_async16(buffer(stage, 1) + token * STRIDE + piece * 16, from + (size_t)a.kvHeads * BLOCK_TOKENS * HEAD_DIM,
                    inside);
     }
-    asm volatile("cp.async.commit_group;" ::: "memory");
+    close_copies();
   };
 #endif
 
@@ -137,9 +126,9 @@ extern "C" __global__ void __launch_bounds__(PREFILL_WARPS * 32) attention_prefi
   for (int tile = firstTile; tile < tileCount; tile++) {
     if (tile + 1 < tileCount) {
       fetch((tile + 1) & 1, tile + 1);
-      asm volatile("cp.async.wait_group 1;" ::: "memory");
+      wait_copies<1>();
     } else {
-      asm volatile("cp.async.wait_group 0;" ::: "memory");
+      wait_copies<0>();
     }
     __syncthreads();
 

@@ -9,9 +9,9 @@
 // with weights before they wait for this kernel's result.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
-// maps (swizzled, zeros outside the tensor), x as all boxes of a stage at once, quantised weights as contiguous tiles, a
-// single row of x as it lies. The time that x takes grows with its rows, so boxes have few where there are few tokens:
-// sums of tokens beyond are not stored, whatever they are.
+// maps (swizzled, zeros outside the tensor), x as all boxes of a stage at once, quantised weights as contiguous tiles,
+// a single row of x as it lies. The time that x takes grows with its rows, so boxes have few where there are few
+// tokens: sums of tokens beyond are not stored, whatever they are.
 #include "cuda/act.cuh"
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"

@@ -1,5 +1,5 @@
 /** Few rows of x on devices with bulk copies, which stream the weights through a ring: configurations of `ring.cu`. */
-import type { WeightElement, WeightFormat } from '../../../plan/weight-format.js';
+import { type WeightElement, weightBytes, type WeightFormat } from '../../../plan/weight-format.js';
 import { hasBulkRings } from '../../cuda/capability.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import { RING_ARGS } from './args.js';
@@ -27,6 +27,9 @@ export interface RingConfig {
 const KIB = 1024;
 /** Below this many 16-row tiles per multiprocessor, blocks of one tile share the work better than blocks of two. */
 const FEW_TILES_PER_MULTIPROCESSOR = 4;
+const SOME_TILES_PER_MULTIPROCESSOR = 8;
+/** A few tiles of at most so many bytes: they need no large ring, and the next layer's blocks begin beside this one's. */
+const SHORT_TILE_BYTES = 72 * 1024;
 
 type RingShape = readonly [
   tilesPerWarp: number,
@@ -38,67 +41,62 @@ type RingShape = readonly [
 ];
 type TokenGroups = RingConfig['tokenGroups'];
 
-type ShapesOfGroups = Partial<Record<TokenGroups, readonly [few: RingShape, many: RingShape]>>;
+/** Shapes by how many tiles of weights there are, and how long these are. */
+interface Shapes {
+  readonly few: RingShape;
+  /** Few tiles, which are short; `few` if undefined. */
+  readonly fewShort?: RingShape;
+  /** `many` if undefined. */
+  readonly some?: RingShape;
+  readonly many: RingShape;
+}
+
+type ShapesOfGroups = Partial<Record<TokenGroups, Shapes>>;
 
 const BYTE_SHAPES: ShapesOfGroups = {
-  1: [
-    [1, 1, 8, 8, 108, 2],
-    [2, 1, 4, 4, 72, 3],
-  ],
-  2: [
-    [1, 1, 8, 8, 108, 2],
-    [2, 1, 4, 4, 72, 3],
-  ],
-  4: [
-    [2, 1, 4, 4, 200, 1],
-    [2, 2, 2, 2, 72, 3],
-  ],
-  8: [
-    [1, 2, 4, 4, 200, 1],
-    [2, 2, 2, 2, 108, 2],
-  ],
+  1: {
+    few: [1, 1, 8, 8, 108, 2],
+    fewShort: [1, 1, 8, 8, 54, 2],
+    some: [1, 1, 8, 8, 54, 3],
+    many: [2, 1, 4, 4, 72, 3],
+  },
+  2: { few: [1, 1, 8, 8, 108, 2], many: [1, 2, 4, 4, 72, 3] },
+  4: { few: [2, 1, 4, 4, 200, 1], many: [2, 2, 2, 2, 72, 3] },
+  8: { few: [1, 2, 4, 4, 200, 1], many: [2, 2, 2, 2, 108, 2] },
 };
 
 /**
- * Winners on an H200 for LLaMA-2-7B's shapes: [weights][token groups] -> [few rows of weights, many]. Those of int4 for more than
- * 16 tokens are computed: enough bytes under way, and fewer of x than of weights. Those of fp8 are int8's.
+ * Winners on an H200 for LLaMA-2-7B's shapes, those of int8 and int4 for up to 16 tokens as a layer takes them one after the other
+ * (bench/cuda/layer.cu). Those of int4 for more than 16 tokens are computed: enough bytes under way, and fewer of x than of
+ * weights. Those of fp8 are int8's.
  */
 const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
   dense: {
-    1: [
-      [1, 1, 4, 4, 108, 2],
-      [2, 1, 4, 4, 108, 2],
-    ],
-    2: [
-      [1, 1, 4, 4, 108, 2],
-      [2, 1, 4, 4, 108, 2],
-    ],
-    4: [
-      [2, 1, 4, 4, 200, 1],
-      [2, 2, 2, 2, 108, 2],
-    ],
+    1: { few: [1, 1, 4, 4, 108, 2], many: [2, 1, 4, 4, 108, 2] },
+    2: { few: [1, 1, 4, 4, 108, 2], many: [2, 1, 4, 4, 108, 2] },
+    4: { few: [2, 1, 4, 4, 200, 1], many: [2, 2, 2, 2, 108, 2] },
   },
   int8: BYTE_SHAPES,
   fp8: BYTE_SHAPES,
   int4: {
-    1: [
-      [1, 1, 8, 16, 108, 2],
-      [2, 1, 4, 8, 72, 3],
-    ],
-    2: [
-      [1, 1, 8, 16, 108, 2],
-      [2, 1, 4, 8, 72, 3],
-    ],
-    4: [
-      [2, 1, 4, 8, 200, 1],
-      [2, 2, 2, 4, 108, 2],
-    ],
-    8: [
-      [1, 2, 4, 8, 200, 1],
-      [2, 2, 2, 4, 200, 1],
-    ],
+    1: { few: [1, 1, 8, 16, 108, 2], some: [1, 1, 8, 16, 54, 3], many: [2, 2, 4, 8, 72, 3] },
+    2: { few: [1, 1, 8, 16, 108, 2], some: [2, 1, 4, 8, 72, 3], many: [2, 2, 4, 8, 108, 2] },
+    4: { few: [2, 1, 4, 8, 200, 1], many: [2, 2, 2, 4, 108, 2] },
+    8: { few: [1, 2, 4, 8, 200, 1], many: [2, 2, 2, 4, 200, 1] },
   },
 };
+
+/** Which of the shapes fits a layer's weights. */
+function shapeFor(
+  { few, fewShort = few, many, some = many }: Shapes,
+  { n, k, format, epilogue }: CudaLinearProblem,
+  multiprocessorCount: number,
+): RingShape {
+  const tilesPerMultiprocessor = n / 16 / multiprocessorCount;
+  if (epilogue === 'swiglu' || tilesPerMultiprocessor >= SOME_TILES_PER_MULTIPROCESSOR) return many;
+  if (tilesPerMultiprocessor >= FEW_TILES_PER_MULTIPROCESSOR) return some;
+  return weightBytes(format, 16, k) <= SHORT_TILE_BYTES ? fewShort : few;
+}
 
 /** Shapes that won anywhere in trials on an H200. */
 const TRIALS: readonly RingShape[] = [
@@ -113,12 +111,17 @@ const TRIALS: readonly RingShape[] = [
   [1, 1, 4, 8, 72, 3],
   [2, 1, 4, 8, 108, 2],
   [1, 1, 8, 16, 108, 2],
+  [1, 1, 8, 8, 54, 2],
+  [1, 1, 8, 8, 54, 3],
+  [1, 2, 4, 4, 72, 3],
 ];
 /**
  * Shapes to try with int4, whose tiles are two boxes wide. With half of the shared memory the next kernel's blocks fit beside; with
  * more and smaller blocks they come one by one.
  */
 const INT4_TRIALS: readonly RingShape[] = [
+  [1, 1, 8, 16, 54, 3],
+  [2, 2, 4, 8, 72, 3],
   [2, 1, 8, 16, 108, 1],
   [2, 2, 4, 8, 108, 1],
   [3, 1, 4, 8, 108, 2],
@@ -224,13 +227,13 @@ export const ring: LinearMethod<RingConfig> = {
     'blocksPerMultiprocessor',
   ]),
   reads: new Set<WeightElement>(['f16', 'bf16', 'int8', 'fp8', 'int4']),
-  builtIn({ m, n, format, epilogue }, { computeCapability, multiprocessorCount }) {
+  builtIn(problem, { computeCapability, multiprocessorCount }) {
+    const { m, format } = problem;
     const tokenGroups = tokenGroupsFor(m);
     if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return undefined;
     const shapes = SHAPES[storedWeights(format).kind][tokenGroups];
     if (shapes === undefined) return undefined;
-    const isFew = n / 16 / multiprocessorCount < FEW_TILES_PER_MULTIPROCESSOR && epilogue !== 'swiglu';
-    return configOf(tokenGroups, shapes[isFew ? 0 : 1]);
+    return configOf(tokenGroups, shapeFor(shapes, problem, multiprocessorCount));
   },
   candidates({ m, format }, { computeCapability }) {
     const tokenGroups = tokenGroupsFor(m);

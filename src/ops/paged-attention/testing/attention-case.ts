@@ -10,12 +10,15 @@ import { type Matrix, randomMatrix, rowOf } from '../../matrix.js';
 import { ropeAppendReference } from '../../rope/reference.js';
 import { rotationTable } from '../../rope/rotation.js';
 import { roundActivations } from '../../testing/activations.js';
-import { prefillKernelFor, WGMMA_TILE, wgmmaBoxRows } from '../cuda.js';
+import { prefillKernelFor, wgmmaBoxRows } from '../cuda.js';
 import { expandedMap, keyTileBytes } from '../cuda-expand.js';
-import { type DecodeKernels, decodeKernelsFor } from '../cuda-decode.js';
+import { decodeKernelOf, decodeKernelsFor } from '../cuda-decode.js';
+import type { DecodeKernels } from '../cuda-decode-kernel.js';
+import { DECODE_ITEM_WORDS, type PieceRule } from '../cuda-pieces.js';
 import type { AttentionOperands, AttentionProblem } from '../cuda-problem.js';
 import { ReferenceKvCache } from '../reference-cache.js';
 import { pagedAttentionReference } from '../reference.js';
+import { type AttentionItems, attentionItems } from './attention-items.js';
 import { CudaCache, type VectorPlace } from './cuda-cache.js';
 
 /** Tokens of a sequence: those that are cached, and those that the step brings. */
@@ -38,8 +41,10 @@ export class AttentionCase {
   readonly problem: AttentionProblem;
   readonly #kernels: TestKernels;
   readonly #reference: ReferenceKvCache;
+  readonly #rule: PieceRule | undefined;
 
-  constructor(kernels: TestKernels, rows: readonly AttendingRow[]) {
+  /** @param rule cuts rows of one new token; by default as the plan's kernel of so many tokens wants it */
+  constructor(kernels: TestKernels, rows: readonly AttendingRow[], rule?: PieceRule) {
     const { plan, blockTokens, dtype } = kernels;
     const { dims, kvDtype } = plan;
     const random = seededRandom(rows.length + dims.headDim);
@@ -47,6 +52,7 @@ export class AttentionCase {
     const { headCount, kvHeadCount, headDim, layerCount } = dims;
     const shape = { layerCount, kvHeadCount, headDim, blockTokens, blockCount, dtype, kvDtype };
     this.#kernels = kernels;
+    this.#rule = rule;
     this.step = step;
     this.cache = new CudaCache(shape, NOTHING);
     this.#reference = new ReferenceKvCache(dims, { blockCount, blockTokens, dtype: referenceDtype(kvDtype) });
@@ -125,7 +131,7 @@ export class AttentionCase {
     const tokenRows = new Int32Array(step.tokenCount);
     this.eachFresh((row, _, token) => (tokenRows[token] = row));
     const layerOffsetBytes = LAYER * this.cache.layerBytes;
-    const partialCount = decodeItems.length * headCount * (headDim + 2);
+    const partialCount = (decodeItems.length / DECODE_ITEM_WORDS) * headCount * (headDim + 2);
     return {
       qkv,
       cache: cacheBase + layerOffsetBytes,
@@ -136,7 +142,7 @@ export class AttentionCase {
       sinTable: kernels.upload(sin),
       partials: kernels.reserve(4 * Math.max(1, partialCount)),
       arrivals: kernels.reserve(4 * step.rowCount * kvHeadCount),
-      itemCount: kernels.upload(Int32Array.of(decodeItems.length)),
+      itemCount: kernels.upload(Int32Array.of(decodeItems.length / DECODE_ITEM_WORDS)),
       decodeItems: kernels.upload(Int32Array.of(...decodeItems, 0)),
       prefillTiles: kernels.upload(Int32Array.of(...prefillTiles, 0)),
       keyTiles: kernels.upload(Int32Array.of(...keyTiles, 0)),
@@ -208,32 +214,20 @@ export class AttentionCase {
     return decodeKernelsFor(plan, target.computeCapability, blockTokens);
   }
 
-  /** Pieces of attention as the executor lists them: row * 65536 + index of the piece. */
-  #items() {
-    const { splitTokens } = this.decodeKernels;
-    const { rowOffsets, contextLengths, rowCount } = this.step;
-    const [decodeItems, prefillTiles]: [number[], number[]] = [[], []];
-    const [keyTiles, firstKeyTiles]: [number[], number[]] = [[], []];
-    for (let row = 0; row < rowCount; row++) {
-      const fresh = rowOffsets[row + 1]! - rowOffsets[row]!;
-      const count =
-        fresh === 1
-          ? ceilDiv(contextLengths[row]!, splitTokens)
-          : ceilDiv(fresh, this.prefillKernel.queryTile);
-      for (let i = 0; i < count; i++) {
-        (fresh === 1 ? decodeItems : prefillTiles).push((row << 16) | i);
-        if (fresh > 1) firstKeyTiles.push(keyTiles.length);
-      }
-      if (fresh === 1) continue;
-      const tiles = ceilDiv(contextLengths[row]!, WGMMA_TILE);
-      for (let i = 0; i < tiles; i++) keyTiles.push((row << 16) | i);
-    }
-    return { decodeItems, prefillTiles, keyTiles, firstKeyTiles };
+  get #pieces(): PieceRule {
+    const { tokenCount } = this.step;
+    return (
+      this.#rule ?? decodeKernelOf(this.decodeKernels, tokenCount).pieces(tokenCount, this.#kernels.target)
+    );
+  }
+
+  #items(): AttentionItems {
+    return attentionItems(this.step, this.#pieces, this.prefillKernel.queryTile);
   }
 
   #work() {
     const { decodeItems, prefillTiles } = this.#items();
-    return { decodeItems: decodeItems.length, prefillTiles: prefillTiles.length };
+    return { decodeItems: decodeItems.length / DECODE_ITEM_WORDS, prefillTiles: prefillTiles.length };
   }
 
   #sizes() {

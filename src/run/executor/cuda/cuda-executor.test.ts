@@ -148,7 +148,7 @@ test('prepared steps need no capture later', async () => {
   const { executor, calls, attach, run } = open();
   executor.prepareSteps!();
   // Pieces of attention have 256 tokens: four in the longest sequence.
-  expect(callCount(calls, 'cuStreamBeginCapture_v2')).toBe(graphSizes(12, 4).length);
+  expect(callCount(calls, 'cuStreamBeginCapture_v2')).toBe(graphSizes(12, () => 4).length);
   for (let slot = 0; slot < 12; slot++) attach(slot);
   for (const slots of [[0], [0, 1, 2], Array.from({ length: 12 }, (_, i) => i)])
     for (const position of [10, 300, 1000]) {

@@ -27,15 +27,17 @@ export function graphSize(rowCount: number, decodeItems: number, maxRows: number
   return { rows, decodeItems: Math.max(rows, powerAbove(decodeItems)) };
 }
 
-/** Every size that steps of up to `maxRows` rows can have. @param maxSplits pieces of attention of the longest sequence */
-export function graphSizes(maxRows: number, maxSplits: number): readonly GraphSize[] {
+/** Every size that steps of up to `maxRows` rows can have. @param maxPieces of the longest sequence, in a step of so many rows */
+export function graphSizes(maxRows: number, maxPieces: (rowCount: number) => number): readonly GraphSize[] {
   const sizes = new Map<string, GraphSize>();
-  for (let rowCount = 1; rowCount <= Math.min(maxRows, MAX_GRAPH_ROWS); rowCount++)
+  for (let rowCount = 1; rowCount <= Math.min(maxRows, MAX_GRAPH_ROWS); rowCount++) {
+    const most = rowCount * maxPieces(rowCount);
     for (let items = powerAbove(rowCount); ; items *= 2) {
-      const size = graphSize(rowCount, Math.min(items, rowCount * maxSplits), maxRows);
+      const size = graphSize(rowCount, Math.min(items, most), maxRows);
       sizes.set(keyOf(size), size);
-      if (items >= rowCount * maxSplits) break;
+      if (items >= most) break;
     }
+  }
   return [...sizes.values()];
 }
 

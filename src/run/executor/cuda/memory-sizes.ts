@@ -3,18 +3,19 @@ import { type AreaName, AREAS, areaRecord } from '../../../ops/cuda/areas.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { ACTIVATION_BYTES } from '../../../ops/cuda/dtype.js';
 import { kernelLifetimes, type LoweredPlan } from '../../../ops/cuda/lower.js';
-import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../../../ops/linear/cuda/row-classes.js';
+import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS, ROW_CLASSES } from '../../../ops/linear/cuda/row-classes.js';
 import { storedWeights } from '../../../ops/linear/cuda/stored-weights.js';
 import { codeColumns } from '../../../ops/linear/cuda/wide8.js';
 import { exchangeLayout, type ExchangeLayout } from '../../../ops/exchange/region.js';
 import { keyTileBytes } from '../../../ops/paged-attention/cuda-expand.js';
+import { maxPieceCount } from '../../../ops/paged-attention/cuda-pieces.js';
 import { distinctRopes } from '../../../ops/rope/cuda-tables.js';
 import { planBuffers } from '../../../plan/buffers.js';
 import type { PlanValue } from '../../../plan/infer.js';
 import type { LinearOp } from '../../../plan/plan.js';
 import { hasOrder, type WeightFormat } from '../../../plan/weight-format.js';
 import type { CudaExecutorLimits } from './cuda-executor-options.js';
-import { attentionSplit } from './step-descriptor.js';
+import { type AttentionSplit, attentionSplit } from './step-descriptor.js';
 
 export interface CudaSizes {
   /** Rounded up, as every number of rows of a product by the matrix library. */
@@ -34,7 +35,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
   const sizes = { maxTokens: roundRows(maxStepTokens), maxLogits, activationBytes: ACTIVATION_BYTES };
   const lives = kernelLifetimes(lowered);
   const layout = planBuffers({ ...inferred, values: [...lives.values()] }, sizes);
-  const { splitTokens, keyTileRoom: keyTiles } = attentionSplit(plan, target, limits);
+  const { pieces, keyTileRoom: keyTiles } = attentionSplit(plan, target, limits);
   // Tensor maps of x cover 64 rows at least, also of the last buffer: the slack keeps them inside.
   const widest = Math.max(...inferred.values.map((value) => value.columns));
   const areaSizes = {
@@ -46,7 +47,7 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     maxSequenceTokens,
     ropeCount: distinctRopes(plan).length,
     maxBlocks: Math.ceil(maxSequenceTokens / blockTokens),
-    maxDecodeItems: maxRows * Math.ceil(maxSequenceTokens / splitTokens),
+    maxDecodeItems: maxDecodeItems(pieces, limits),
     keyTiles,
     expandedBytes: keyTiles * keyTileBytes(plan.dims),
     workspaceBytes: layout.totalBytes + MIN_X_MAP_ROWS * widest * ACTIVATION_BYTES,
@@ -64,6 +65,21 @@ export function sizeCuda(lowered: LoweredPlan, limits: CudaExecutorLimits, targe
     offset: (value) => layout.offsets.get(lives.get(value)!)!,
     rows: ({ rows }) => (rows === 'tokens' ? sizes.maxTokens : maxLogits),
   };
+}
+
+/** Pieces of decode attention in the largest step of any class of steps. */
+function maxDecodeItems(
+  pieces: AttentionSplit['pieces'],
+  { maxRows, maxStepTokens, maxSequenceTokens }: CudaExecutorLimits,
+): number {
+  const classes = ROW_CLASSES.filter((_, i) => i === 0 || ROW_CLASSES[i - 1]! < maxStepTokens);
+  const largest = classes.at(-1)!;
+  const counts = classes.map((most) => {
+    // The largest class stands for all above, too.
+    const rows = most === largest ? maxRows : Math.min(most, maxRows);
+    return rows * maxPieceCount(pieces(most), maxSequenceTokens);
+  });
+  return Math.max(...counts);
 }
 
 /** Where a rank keeps what the others store. @param maxLogits as in {@link CudaSizes} */

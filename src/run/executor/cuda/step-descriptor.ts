@@ -3,8 +3,14 @@ import type { StepInput } from '../../../core/step.js';
 import { ceilDiv } from '../../../ops/cuda/launch.js';
 import type { CudaTarget } from '../../../ops/cuda/capability.js';
 import { prefillKernelFor } from '../../../ops/paged-attention/cuda.js';
-import { decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
+import { decodeKernelOf, decodeKernelsFor } from '../../../ops/paged-attention/cuda-decode.js';
 import { keyTileRoom, keyTilesOf, type PrefillRow } from '../../../ops/paged-attention/cuda-expand.js';
+import {
+  DECODE_ITEM_WORDS,
+  pieceCount,
+  type PieceRule,
+  writePieces,
+} from '../../../ops/paged-attention/cuda-pieces.js';
 import { DESCRIPTOR_FIELDS, type DescriptorField } from '../../../ops/cuda/step-fields.js';
 import type { Plan } from '../../../plan/plan.js';
 import type { ExecutorLimits } from '../executor.js';
@@ -46,7 +52,7 @@ export function descriptorLayout(capacity: DescriptorCapacity): DescriptorLayout
     logitRows: logits,
     logitTargets: logits,
     logitMasks: logits,
-    decodeItems: capacity.decodeItems,
+    decodeItems: DECODE_ITEM_WORDS * capacity.decodeItems,
     prefillTiles: capacity.prefillTiles,
     keyTiles: capacity.keyTiles,
     firstKeyTiles: capacity.keyTiles > 0 ? capacity.prefillTiles : 0,
@@ -71,7 +77,8 @@ export interface AttentionWork {
 }
 
 export interface AttentionSplit {
-  readonly splitTokens: number;
+  /** The rule that cuts rows for decode attention in a step of so many tokens. */
+  readonly pieces: (tokens: number) => PieceRule;
   /** Queries of a piece of prefill attention. */
   readonly queryTile: number;
   /** Tiles of keys that there is room to expand. */
@@ -81,13 +88,14 @@ export interface AttentionSplit {
 /** Sizes of the pieces of attention that the kernels of a plan take on a device. */
 export function attentionSplit(
   plan: Plan,
-  { computeCapability }: CudaTarget,
+  target: CudaTarget,
   limits: Pick<ExecutorLimits, 'blockTokens' | 'maxStepTokens' | 'maxSequenceTokens'>,
 ): AttentionSplit {
   const { blockTokens } = limits;
-  const { queryTile, expands } = prefillKernelFor(plan, computeCapability, blockTokens);
+  const { queryTile, expands } = prefillKernelFor(plan, target.computeCapability, blockTokens);
+  const decodeKernels = decodeKernelsFor(plan, target.computeCapability, blockTokens);
   return {
-    splitTokens: decodeKernelsFor(plan, computeCapability, blockTokens).splitTokens,
+    pieces: (tokens) => decodeKernelOf(decodeKernels, tokens).pieces(tokens, target),
     queryTile,
     keyTileRoom: expands ? keyTileRoom(plan.dims, limits) : 0,
   };
@@ -95,13 +103,14 @@ export function attentionSplit(
 
 export function countAttentionWork(
   step: StepInput,
-  { splitTokens, queryTile, keyTileRoom }: AttentionSplit,
+  { pieces, queryTile, keyTileRoom }: AttentionSplit,
 ): AttentionWork {
+  const rule = pieces(step.tokenCount);
   let decodeItems = 0;
   let prefillTiles = 0;
   for (let row = 0; row < step.rowCount; row++) {
     const tokens = step.rowOffsets[row + 1]! - step.rowOffsets[row]!;
-    if (tokens === 1) decodeItems += ceilDiv(step.contextLengths[row]!, splitTokens);
+    if (tokens === 1) decodeItems += pieceCount(rule, step.contextLengths[row]!);
     else prefillTiles += ceilDiv(tokens, queryTile);
   }
   let isDecode = step.tokenCount === step.rowCount && step.logitCount === step.rowCount;
@@ -139,6 +148,7 @@ export function fillDescriptor(
   put('logitMasks', step.logitMasks, logitCount);
   padDescriptor(words, { capacity, offsets }, step);
 
+  const rule = split.pieces(tokenCount);
   let item = offsets.decodeItems;
   let tile = offsets.prefillTiles;
   let keyTile = 0;
@@ -146,8 +156,8 @@ export function fillDescriptor(
     const [begin, end] = [step.rowOffsets[row]!, step.rowOffsets[row + 1]!];
     words.fill(row, offsets.tokenRows + begin, offsets.tokenRows + end);
     if (end - begin === 1) {
-      const splits = ceilDiv(step.contextLengths[row]!, split.splitTokens);
-      for (let i = 0; i < splits; i++) words[item++] = (row << 16) | i;
+      const cut = { row, contextTokens: step.contextLengths[row]!, newToken: begin };
+      item = writePieces(words, item, cut, rule);
     } else {
       // The last queries see the most tokens: kernels that start with them do not end with one long piece.
       const firstTile = tile;
@@ -163,7 +173,7 @@ export function fillDescriptor(
     const used = Math.min(step.maxBlocksPerSequence, capacity.maxBlocks);
     words.set(step.blockTables.subarray(table, table + used), offsets.blockTables + row * capacity.maxBlocks);
   }
-  words[offsets.itemCount] = item - offsets.decodeItems;
+  words[offsets.itemCount] = (item - offsets.decodeItems) / DECODE_ITEM_WORDS;
 }
 
 /** Padding tokens have id 0, one row each without a slot, and no attention. */

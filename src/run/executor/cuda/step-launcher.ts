@@ -1,6 +1,7 @@
 /** Puts the ops of a step on the stream: launch by launch, or as a graph that was captured before. */
 import type { StepInput } from '../../../core/step.js';
 import type { Stream } from '../../../device/cuda/stream.js';
+import { maxPieceCount } from '../../../ops/paged-attention/cuda-pieces.js';
 import type { CudaStep } from '../../../ops/cuda/scope.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import type { ExecutorLimits } from '../executor.js';
@@ -63,8 +64,9 @@ export class StepLauncher {
   prepare(): void {
     const { usesGraphs, limits, split } = this.#parts;
     if (!usesGraphs) return;
-    const maxSplits = Math.ceil(limits.maxSequenceTokens / split.splitTokens);
-    for (const size of graphSizes(limits.maxRows, maxSplits)) this.#graphs.graphFor(size, 'whole');
+    const maxPieces = (rowCount: number): number =>
+      maxPieceCount(split.pieces(rowCount), limits.maxSequenceTokens);
+    for (const size of graphSizes(limits.maxRows, maxPieces)) this.#graphs.graphFor(size, 'whole');
   }
 
   /** Launches a step; of one with masks all but sampling. @param topCount largest number of most likely tokens that any logit reports */

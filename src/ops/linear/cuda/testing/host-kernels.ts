@@ -88,7 +88,14 @@ export class HostKernels implements LinearMachine {
     map.setBigUint64(0, BigInt(mapped.address), true);
     const numbers =
       'boxRows' in mapped
-        ? [mapped.rows, mapped.columns, mapped.boxRows, 0, mapped.dtype === 'i8' ? 1 : 2, mapped.boxCount ?? 1]
+        ? [
+            mapped.rows,
+            mapped.columns,
+            mapped.boxRows,
+            0,
+            mapped.dtype === 'i8' ? 1 : 2,
+            mapped.boxCount ?? 1,
+          ]
         : [mapped.down, mapped.across, mapped.box.down, mapped.box.across, mapped.tileBytes];
     for (const [i, number] of numbers.entries()) map.setInt32(8 + 4 * i, number, true);
     return new Uint8Array(map.buffer);

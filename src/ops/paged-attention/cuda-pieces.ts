@@ -1,0 +1,94 @@
+/** Pieces of the cached tokens of a row, which decode attention takes one by one, and the list that tells kernels of them. Pure. */
+import { ceilDiv } from '../cuda/launch.js';
+
+/** Cuts a row by its own length alone. */
+export interface PieceRule {
+  /** Equal pieces of a row; a multiple of them where they would be longer than `maxTokens`. */
+  readonly count: number;
+  readonly minTokens: number;
+  readonly maxTokens: number;
+  /** Granule: the tokens of a piece are a multiple of it, as are both bounds. */
+  readonly stepTokens: number;
+}
+
+/** Pieces of one length, however long the row is. */
+export const fixedPieces = (tokens: number): PieceRule => ({
+  count: 1,
+  minTokens: tokens,
+  maxTokens: tokens,
+  stepTokens: tokens,
+});
+
+/** The most tokens that are whole cache blocks and no more than `tokens`, or a block. */
+export const wholeBlocks = (tokens: number, blockTokens: number): number =>
+  blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
+
+/**
+ * Pieces for kernels in which a warp takes a piece of a row and key head by itself. Where the rows of a class leave warps without
+ * one, a row is cut into as many pieces as give each warp one piece at most: no warp takes a second one while others have none.
+ * @param by `warps` of the device; `units`, rows of the class times key heads; `bounds` of a piece in tokens where warps are
+ *   left; `manyTokens`, whole blocks, of a piece where none are
+ */
+export function fillingPieces(by: {
+  readonly warps: number;
+  readonly units: number;
+  readonly bounds: { readonly least: number; readonly most: number };
+  readonly manyTokens: number;
+  readonly blockTokens: number;
+}): PieceRule {
+  const { bounds, manyTokens, blockTokens } = by;
+  const count = Math.floor(by.warps / by.units);
+  if (count < 2) return fixedPieces(manyTokens);
+  return {
+    count,
+    minTokens: wholeBlocks(bounds.least, blockTokens),
+    maxTokens: wholeBlocks(bounds.most, blockTokens),
+    stepTokens: blockTokens,
+  };
+}
+
+/** Tokens of every piece of a row but the last, which may have fewer. @param rowTokens at least 1 */
+export function pieceTokens(
+  { count, minTokens, maxTokens, stepTokens }: PieceRule,
+  rowTokens: number,
+): number {
+  const pieces = count * ceilDiv(rowTokens, count * maxTokens);
+  return Math.max(minTokens, stepTokens * ceilDiv(rowTokens, pieces * stepTokens));
+}
+
+/** Pieces of a row. */
+export const pieceCount = (rule: PieceRule, rowTokens: number): number =>
+  ceilDiv(rowTokens, pieceTokens(rule, rowTokens));
+
+/** Pieces that no row of up to `rowTokens` tokens exceeds: a longer row may have fewer than a shorter one. */
+export const maxPieceCount = ({ count, minTokens, maxTokens }: PieceRule, rowTokens: number): number =>
+  Math.min(ceilDiv(rowTokens, minTokens), count * ceilDiv(rowTokens, count * maxTokens));
+
+/** 32-bit words of a piece in the list of a step, which decode-unit.cuh reads. */
+export const DECODE_ITEM_WORDS = 4;
+
+/** A row whose pieces are listed. */
+export interface CutRow {
+  readonly row: number;
+  /** Its tokens, with the new one, and the new one's place in the step. */
+  readonly contextTokens: number;
+  readonly newToken: number;
+}
+
+/** Lists the pieces of a row in `words` from `at` on. @returns where the next row's begin */
+export function writePieces(
+  words: Int32Array,
+  at: number,
+  { row, contextTokens, newToken }: CutRow,
+  rule: PieceRule,
+): number {
+  const tokens = pieceTokens(rule, contextTokens);
+  const count = ceilDiv(contextTokens, tokens);
+  for (let piece = 0; piece < count; piece++) {
+    words[at++] = (row << 16) | piece;
+    words[at++] = (count << 16) | tokens;
+    words[at++] = contextTokens;
+    words[at++] = newToken;
+  }
+  return at;
+}
