@@ -8,7 +8,9 @@ import { storedWeights } from './stored-weights.js';
 export function problemKey(problem: CudaLinearProblem): string {
   const { m, n, k, format, epilogue, inputBits, inputIsRounded } = problem;
   const inputs =
-    inputBits === undefined ? '' : ` inputs ${inputIsRounded === true ? 'rounded to' : 'of'} ${inputBits} bits`;
+    inputBits === undefined
+      ? ''
+      : ` inputs ${inputIsRounded === true ? 'rounded to' : 'of'} ${inputBits} bits`;
   return `linear ${storedWeights(format).key} ${n}x${k} ${epilogue} rows ${rowClassName(m)}${inputs}`;
 }
 

@@ -123,7 +123,12 @@ export function wideConfigs<Name extends string>(
   const { m, n, format } = problem;
   const tileBoxes = storedWeights(format).tile.columns / BOX_COLUMNS;
   // Results are stored two by two.
-  if (!kind.reads.has(elementOf(format)) || m <= kind.mostOtherRows(problem) || n % 2 !== 0 || !kind.takes(problem))
+  if (
+    !kind.reads.has(elementOf(format)) ||
+    m <= kind.mostOtherRows(problem) ||
+    n % 2 !== 0 ||
+    !kind.takes(problem)
+  )
     return [];
   return kind.shapes
     .filter(([, , , , , from, to]) => from <= m && m <= to)
