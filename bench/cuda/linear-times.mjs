@@ -49,7 +49,11 @@ const tools = { gpu, nvrtc: openNvrtc(libraryPath), dtype: 'f16', libraryPath };
 const rows = flags.rows.split(',').map(Number);
 const records = [];
 for (const { kind, input } of METHODS) {
-  const problemOf = (m, { name: _, ...layer }) => ({ m, ...layer, format, ...input });
+  const problemOf = (m, { n, k, epilogue, inputIsRounded }) => ({
+    ...{ m, n, k, epilogue, format },
+    ...input,
+    inputIsRounded,
+  });
   const problems = rows.flatMap((m) => LAYERS.map((layer) => problemOf(m, layer)));
   const configs = (problem) => wideConfigs(kind, problem, multiprocessorCount);
   const timer = createLinearTimer(tools, problems, configs);
