@@ -70,7 +70,7 @@ export function createTimedOperands(gpu: Gpu, problem: CudaLinearProblem, dtype:
         bias: 0,
         out,
         inputScale,
-        hasCodes: false,
+        hasCodes: problem.inputIsRounded ?? false,
         denseCopy: 0,
         multiprocessorCount: properties.multiprocessorCount,
       };

@@ -16,9 +16,9 @@ const tensorSlotTokens = (headDim: number): number => (headDim < 128 ? 32 : 16);
 /** Bytes of the slots of all warps of a block, which has a multiprocessor to itself; and warps, two a quarter of it. */
 const TENSOR_SLOT_BYTES = 192 << 10;
 const TENSOR_MAX_WARPS = 8;
-/** Cached tokens of a piece where its length is fixed, and bounds of pieces that fill the warps. */
+/** Cached tokens of pieces: of few rows, whose length is fixed, and of many. */
 const TENSOR_PIECE_TOKENS = 512;
-const TENSOR_FILLING_TOKENS = { least: 256, most: 1024 } as const;
+const TENSOR_PIECES = { least: 256, most: 1024, leastOfMany: 512, mostOfMany: 1024 } as const;
 
 /** The kernels for a cache whose heads and blocks fill the operands; undefined for others, and where no queries share a head. */
 export function tensorKernels(
@@ -54,8 +54,7 @@ export function tensorKernels(
         fillingPieces({
           warps: multiprocessorCount * warps,
           units: rowClass(stepTokens) * kvHeadCount,
-          bounds: TENSOR_FILLING_TOKENS,
-          manyTokens: wholeBlocks(TENSOR_PIECE_TOKENS, blockTokens),
+          lengths: TENSOR_PIECES,
           blockTokens,
         }),
     },

@@ -77,28 +77,46 @@ describe('the kernels of decode attention', () => {
       }
   });
 
-  it('take pieces of one length where rows are few or many, shorter ones where queries share few key heads', () => {
+  it('take pieces of one length where blocks take them, shorter ones where queries share few key heads', () => {
     for (const blockTokens of [8, 16, 24, 32, 48, 64, 128])
-      for (const kvDtype of ['f16', 'i8', 'f8e4m3'] as const)
-        for (const tokens of [1, 8, 1000]) {
+      for (const kvDtype of ['f16', 'f8e4m3'] as const)
+        for (const tokens of [9, 1000]) {
           const whole = blockTokens * Math.floor(512 / blockTokens);
           expect(piecesOf(kernelsOf(kvDtype, {}, blockTokens), tokens)).toEqual(fixedPieces(whole));
         }
     expect(piecesOf(kernelsOf('f8e4m3', GROUPED), 16)).toEqual(fixedPieces(256));
     expect(piecesOf(kernelsOf('f16', GROUPED), 8)).toEqual(fixedPieces(512));
-    expect(piecesOf(kernelsOf('f16', GROUPED), 128)).toEqual(fixedPieces(512));
     expect(piecesOf(kernelsOf('i8', GROUPED), 8)).toEqual(fixedPieces(128));
     // A piece is held in registers.
     const old = kernelsOf('f16', {}, 48, 80);
     expect([piecesOf(old, 1), old.defines]).toEqual([fixedPieces(128), { PIECE_TOKENS: 128 }]);
   });
 
+  it('cut a long row of few in four or a multiple, each of 256 to 512 tokens', () => {
+    for (const kvDtype of ['f16', 'i8', 'f8e4m3'] as const)
+      for (const tokens of [1, 8]) {
+        const rule = piecesOf(kernelsOf(kvDtype), tokens);
+        const lengths = [200, 600, 1100, 2048, 4000].map((length) => pieceTokens(rule, length));
+        expect(lengths).toEqual([256, 256, 288, 512, 512]);
+      }
+  });
+
+  it('cut rows of many in an even number of pieces, or in three where two turns of the warps are enough for them', () => {
+    const lengthsOf = (tokens: number) => {
+      const rule = piecesOf(kernelsOf('i8'), tokens);
+      return [500, 1000, 2048, 3000].map((length) => pieceTokens(rule, length));
+    };
+    expect(lengthsOf(32)).toEqual([512, 512, 688, 1008]);
+    expect(lengthsOf(64)).toEqual([512, 512, 1024, 752]);
+    expect(lengthsOf(160)).toEqual(lengthsOf(64));
+  });
+
   it('give each warp one piece of an int8 cache at most, where the rows of a class are too few for two', () => {
     const countOf = (dims: object, tokens: number): number => piecesOf(kernelsOf('i8', dims), tokens).count;
-    expect([9, 16, 17].map((tokens) => countOf({}, tokens))).toEqual([3, 3, 1]);
+    expect([9, 16, 33].map((tokens) => countOf({}, tokens))).toEqual([3, 3, 2]);
     const half = { headCount: 16, kvHeadCount: 16 };
-    expect([9, 17, 33].map((tokens) => countOf(half, tokens))).toEqual([6, 3, 1]);
-    expect([9, 17, 33, 65].map((tokens) => countOf(GROUPED, tokens))).toEqual([12, 6, 3, 1]);
+    expect([9, 17, 65].map((tokens) => countOf(half, tokens))).toEqual([6, 3, 2]);
+    expect([9, 17, 33, 129].map((tokens) => countOf(GROUPED, tokens))).toEqual([12, 6, 3, 2]);
     // More than four queries a key head: four warps a block.
     expect(countOf({ kvHeadCount: 4 }, 16)).toBe(16);
   });
@@ -106,8 +124,8 @@ describe('the kernels of decode attention', () => {
   it('give each warp one piece of grouped queries at most, of no less than 256 tokens', () => {
     const ruleOf = (kvHeadCount: number, tokens: number) =>
       piecesOf(kernelsOf('f16', { kvHeadCount }), tokens);
-    expect([9, 17, 33, 65].map((tokens) => ruleOf(8, tokens).count)).toEqual([8, 4, 2, 1]);
-    expect([9, 17, 33, 65, 129].map((tokens) => ruleOf(4, tokens).count)).toEqual([16, 8, 4, 2, 1]);
+    expect([9, 17, 33, 129].map((tokens) => ruleOf(8, tokens).count)).toEqual([8, 4, 2, 2]);
+    expect([9, 17, 33, 65].map((tokens) => ruleOf(4, tokens).count)).toEqual([16, 8, 4, 2]);
     expect([300, 1100, 8000].map((length) => pieceTokens(ruleOf(4, 64), length))).toEqual([256, 288, 1008]);
   });
 

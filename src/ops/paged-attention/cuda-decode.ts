@@ -6,7 +6,7 @@ import { rowClass } from '../linear/cuda/row-classes.js';
 import { DECODE_ARGS } from './cuda-args.js';
 import type { DecodeKernel, DecodeKernels, PlanOfDecode } from './cuda-decode-kernel.js';
 import { tensorKernels } from './cuda-decode-tensor.js';
-import { fillingPieces, fixedPieces, wholeBlocks } from './cuda-pieces.js';
+import { fillingPieces, fixedPieces, type PieceLengths, wholeBlocks } from './cuda-pieces.js';
 import type { AttentionOperands, AttentionProblem } from './cuda-problem.js';
 
 /** The lowest class of row-classes.ts, so that a step has one class for all of its kernels. */
@@ -34,12 +34,12 @@ export function decodeKernelsFor(
   const int8 = int8Shape(plan, group, blockTokens);
   // With few rows the warps of a block share a row's tokens.
   if (int8 !== undefined) {
-    const ring = ringKernel(group, int8.pieceTokens);
-    return { few: ring, many: int8Kernel(int8), defines: int8.defines };
+    const few = ringKernel(group, ringPieces(group, blockTokens, int8.lengths.leastOfMany));
+    return { few, many: int8Kernel(int8), defines: int8.defines };
   }
   const tensor = tensorKernels(plan, group, blockTokens);
   if (tensor !== undefined) return tensor;
-  const ring = ringKernel(group, wholeBlocks(ringShape(group).pieceTokens, blockTokens));
+  const ring = ringKernel(group, ringPieces(group, blockTokens, ringShape(group).pieceTokens));
   return { few: ring, many: ring, defines: {} };
 }
 
@@ -76,7 +76,18 @@ export function ringStageCount(stageBytes: number, ringBytes: number, warps: num
   return fitting < warps ? fitting : Math.floor(fitting / warps) * warps;
 }
 
-function ringKernel(group: number, pieceTokens: number): DecodeKernel {
+/** Pieces of a row of few in the ring kernel, which has a block for each: shorter ones fill the device, longer ones take less beside. */
+const FEW_RING_PIECES = { count: 4, least: 256 } as const;
+
+/** Pieces of the ring kernel. @param most tokens of a piece */
+function ringPieces(group: number, blockTokens: number, most: number): DecodeKernel['pieces'] {
+  const fixed = fixedPieces(wholeBlocks(most, blockTokens));
+  const { count, least } = FEW_RING_PIECES;
+  const ofFew = { ...fixed, count, minTokens: wholeBlocks(least, blockTokens), stepTokens: blockTokens };
+  return (tokens) => (group === 1 && tokens <= FEW_TOKENS ? ofFew : fixed);
+}
+
+function ringKernel(group: number, pieces: DecodeKernel['pieces']): DecodeKernel {
   const { warps, blocksPerMultiprocessor, ringBytes } = ringShape(group);
   return {
     name: 'attention_decode_ring',
@@ -91,7 +102,7 @@ function ringKernel(group: number, pieceTokens: number): DecodeKernel {
         stageCount,
       };
     },
-    pieces: () => fixedPieces(pieceTokens),
+    pieces,
   };
 }
 
@@ -101,18 +112,18 @@ const INT8_SLOTS = 2;
 const INT8_BLOCKS_PER_MULTIPROCESSOR = 2;
 /** Bytes of the slots of all warps of a block, of which two share a multiprocessor. */
 const INT8_SLOT_BYTES = 104 << 10;
-/** Cached tokens of a piece where there are many rows: grouped queries have fewer key heads to spread over the warps of the device. */
-const INT8_PIECE_TOKENS = { single: 512, grouped: 128 } as const;
-/** Bounds of pieces that fill the warps of the device: a piece takes time beside its tokens, and long rows are cut more often. */
-const INT8_FILLING_TOKENS = { least: 128, most: 2048 } as const;
+/** Cached tokens of pieces: each takes time beside its tokens, and grouped queries have fewer key heads to spread over the device. */
+const INT8_PIECES = {
+  single: { least: 256, most: 2048, leastOfMany: 512, mostOfMany: 1024 },
+  grouped: { least: 128, most: 2048, leastOfMany: 128, mostOfMany: 128 },
+} as const;
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
 interface Int8Shape extends Pick<DecodeKernels, 'defines'> {
   readonly kvHeadCount: number;
   readonly blockTokens: number;
-  /** Cached tokens of a piece, where rows are many or few. */
-  readonly pieceTokens: number;
+  readonly lengths: PieceLengths;
   readonly warps: number;
   /** Bytes of the slots of a warp. */
   readonly warpBytes: number;
@@ -133,7 +144,7 @@ function int8Shape(
   return {
     kvHeadCount: dims.kvHeadCount,
     blockTokens,
-    pieceTokens: wholeBlocks(INT8_PIECE_TOKENS[group === 1 ? 'single' : 'grouped'], blockTokens),
+    lengths: INT8_PIECES[group === 1 ? 'single' : 'grouped'],
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
     warps,
     warpBytes,
@@ -153,8 +164,7 @@ const int8Kernel = (shape: Int8Shape): DecodeKernel => ({
     fillingPieces({
       warps: multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR * shape.warps,
       units: rowClass(tokens) * shape.kvHeadCount,
-      bounds: INT8_FILLING_TOKENS,
-      manyTokens: shape.pieceTokens,
+      lengths: shape.lengths,
       blockTokens: shape.blockTokens,
     }),
 });

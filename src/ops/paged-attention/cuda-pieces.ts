@@ -23,28 +23,40 @@ export const fixedPieces = (tokens: number): PieceRule => ({
 export const wholeBlocks = (tokens: number, blockTokens: number): number =>
   blockTokens * Math.max(1, Math.floor(tokens / blockTokens));
 
+/** Tokens of pieces, of which rules make whole blocks. */
+export interface PieceLengths {
+  /** Bounds where the rows of a class leave warps without a piece. */
+  readonly least: number;
+  readonly most: number;
+  /** Bounds where they do not. */
+  readonly leastOfMany: number;
+  readonly mostOfMany: number;
+}
+
 /**
  * Pieces for kernels in which a warp takes a piece of a row and key head by itself. Where the rows of a class leave warps without
  * one, a row is cut into as many pieces as give each warp one piece at most: no warp takes a second one while others have none.
- * @param by `warps` of the device; `units`, rows of the class times key heads; `bounds` of a piece in tokens where warps are
- *   left; `manyTokens`, whole blocks, of a piece where none are
+ * Where they are so many that this is one piece, but three give each warp two at most, a long row has three; else an even number.
+ * @param by `warps` of the device; `units`, rows of the class times key heads
  */
 export function fillingPieces(by: {
   readonly warps: number;
   readonly units: number;
-  readonly bounds: { readonly least: number; readonly most: number };
-  readonly manyTokens: number;
+  readonly lengths: PieceLengths;
   readonly blockTokens: number;
 }): PieceRule {
-  const { bounds, manyTokens, blockTokens } = by;
-  const count = Math.floor(by.warps / by.units);
-  if (count < 2) return fixedPieces(manyTokens);
-  return {
+  const { warps, units, lengths, blockTokens } = by;
+  const ruleOf = (count: number, least: number, most: number): PieceRule => ({
     count,
-    minTokens: wholeBlocks(bounds.least, blockTokens),
-    maxTokens: wholeBlocks(bounds.most, blockTokens),
+    minTokens: wholeBlocks(least, blockTokens),
+    maxTokens: wholeBlocks(most, blockTokens),
     stepTokens: blockTokens,
-  };
+  });
+  const { least, most, leastOfMany, mostOfMany } = lengths;
+  const inOneTurn = Math.floor(warps / units);
+  if (inOneTurn >= 2) return ruleOf(inOneTurn, least, most);
+  const inTwoTurns = Math.floor((2 * warps) / units);
+  return ruleOf(inTwoTurns >= 3 ? 3 : 2, leastOfMany, mostOfMany);
 }
 
 /** Tokens of every piece of a row but the last, which may have fewer. @param rowTokens at least 1 */

@@ -63,6 +63,12 @@ const formsOf = (dtype: CudaDtype, epilogue: Epilogue) => [
     title: `${name}, inputs of 8 bits`,
     inputBits: 8 as const,
   })),
+  {
+    name: 'int8' as const,
+    title: 'int8, inputs rounded to 8 bits before',
+    inputBits: 8 as const,
+    inputIsRounded: true,
+  },
 ];
 const CASES = [false, true].flatMap((isOldDevice) =>
   CUDA_DTYPES.flatMap((dtype) =>

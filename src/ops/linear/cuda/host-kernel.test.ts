@@ -14,6 +14,7 @@ import { packBytes } from './testing/byte-matrix.js';
 import { packInt4 } from './testing/int4-matrix.js';
 import { LinearCase } from './testing/linear-case.js';
 import { OPERANDS } from './testing/problems.js';
+import { MAX_EXACT_ROWS } from './wide8.js';
 
 type Size = readonly [rows: readonly number[], n: number, k: number, epilogue: Epilogue];
 /** Nothing is a multiple of a tile; some blocks have several tiles, some tiles are outside of the matrix. */
@@ -142,6 +143,26 @@ describe('linear on a host', () => {
         );
       kernels.dispose();
     }
+  });
+
+  it('in f16 with int8 weights, and inputs that are in codes', { timeout: 300_000 }, () => {
+    const problems = problemsOf('int8', ALL)
+      .filter(({ m }) => m > MAX_EXACT_ROWS)
+      .map((problem) => ({ ...problem, inputBits: 8 as const, inputIsRounded: true }));
+    const isOne = ({ method }: LinearConfig): boolean => method === 'wide8';
+    const kernels = new HostKernels('f16', kernelsOf(problems, isOne));
+    let count = 0;
+    for (const problem of problems) {
+      const linear = new LinearCase(kernels, problem);
+      const configs = configsOf(problem).filter(isOne);
+      count += configs.length;
+      for (const config of configs)
+        expect(linear.errorOf(config), `${linear.name}: ${configKey(config, 0)}`).toBeLessThan(
+          1.1 * ROUNDINGS[problem.epilogue] * roundoff('f16') + SUM_TOLERANCE,
+        );
+      kernels.dispose();
+    }
+    expect(count).toBeGreaterThan(2);
   });
 
   it('brings inputs into the order of codes', () => {

@@ -5,8 +5,12 @@ import { rowClassName } from './row-classes.js';
 import { storedWeights } from './stored-weights.js';
 
 /** Problems with the same key share a configuration: those of a class of rows. */
-export function problemKey({ m, n, k, format, epilogue, inputBits }: CudaLinearProblem): string {
-  const inputs = inputBits === undefined ? '' : ` inputs of ${inputBits} bits`;
+export function problemKey(problem: CudaLinearProblem): string {
+  const { m, n, k, format, epilogue, inputBits, inputIsRounded } = problem;
+  const inputs =
+    inputBits === undefined
+      ? ''
+      : ` inputs ${inputIsRounded === true ? 'rounded to' : 'of'} ${inputBits} bits`;
   return `linear ${storedWeights(format).key} ${n}x${k} ${epilogue} rows ${rowClassName(m)}${inputs}`;
 }
 

@@ -24,8 +24,14 @@ interface Solution {
 /** Solves a layer for a number of rows: with SwiGLU where there is one kernel for both, else without. */
 export function solveLinear(op: CudaLinear, plan: Plan, m: number, choose: LinearChooser): Solution {
   const { shape, format } = plan.weights[op.weight]!;
-  const { inputBits } = op;
-  const size = { m, n: shape[0]!, k: shape[1]!, format, ...(inputBits === undefined ? {} : { inputBits }) };
+  const { inputBits, hasRoundedInput: inputIsRounded } = op;
+  const size = {
+    m,
+    n: shape[0]!,
+    k: shape[1]!,
+    format,
+    ...(inputBits === undefined ? {} : { inputBits, inputIsRounded }),
+  };
   if (op.gate !== undefined) {
     const problem = { ...size, epilogue: 'swiglu' } as const;
     const config = choose(problem);

@@ -17,6 +17,8 @@ export interface CudaLinearProblem {
   readonly epilogue: Epilogue;
   /** Bits that x may be rounded to, as in {@link LinearOp}. */
   readonly inputBits?: LinearOp['inputBits'];
+  /** Whether what makes x rounds it, where the layer's method takes codes. */
+  readonly inputIsRounded?: boolean;
 }
 
 /** Columns of the result. */

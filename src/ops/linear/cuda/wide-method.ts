@@ -42,6 +42,9 @@ export type TriedShape = readonly [
   toRows: number,
 ];
 
+/** A matrix of tokens, whose boxes depend on the configuration. */
+export type MappedInput = Omit<Extract<Mapped, { boxRows: number }>, 'boxRows' | 'boxCount'>;
+
 /** Properties in which methods differ. */
 export interface WideKind<Name extends string> {
   readonly name: Name;
@@ -49,7 +52,7 @@ export interface WideKind<Name extends string> {
   /** Whether it may compute a problem of more rows than {@link WideKind.mostOtherRows}. */
   readonly takes: (problem: CudaLinearProblem) => boolean;
   /** Up to here other methods are faster. */
-  readonly mostOtherRows: number;
+  readonly mostOtherRows: (problem: CudaLinearProblem) => number;
   /** Bytes of a number of x. */
   readonly inputBytes: 1 | 2;
   readonly inputCodes?: InputCodes;
@@ -59,10 +62,7 @@ export interface WideKind<Name extends string> {
   /** Clock cycles on an H200. */
   readonly cycles: WideCycles;
   /** The matrix that the kernel reads tokens from. */
-  readonly tokens: (
-    problem: CudaLinearProblem,
-    matrices: LinearMatrices,
-  ) => Omit<Extract<Mapped, { boxRows: number }>, 'boxRows'>;
+  readonly tokens: (problem: CudaLinearProblem, matrices: LinearMatrices) => MappedInput;
   /** Enqueues what comes before the kernel. */
   readonly prepare?: (problem: CudaLinearProblem, operands: LinearOperands, sink: LaunchSink) => void;
   /** Arguments of the kernel. */
@@ -123,7 +123,12 @@ export function wideConfigs<Name extends string>(
   const { m, n, format } = problem;
   const tileBoxes = storedWeights(format).tile.columns / BOX_COLUMNS;
   // Results are stored two by two.
-  if (!kind.reads.has(elementOf(format)) || m <= kind.mostOtherRows || n % 2 !== 0 || !kind.takes(problem))
+  if (
+    !kind.reads.has(elementOf(format)) ||
+    m <= kind.mostOtherRows(problem) ||
+    n % 2 !== 0 ||
+    !kind.takes(problem)
+  )
     return [];
   return kind.shapes
     .filter(([, , , , , from, to]) => from <= m && m <= to)

@@ -33,7 +33,7 @@ export const WIDE: WideKind<'wide'> = {
   name: 'wide',
   reads: new Set(['int8', 'fp8', 'int4']),
   takes: () => true,
-  mostOtherRows: MAX_RING_ROWS,
+  mostOtherRows: () => MAX_RING_ROWS,
   inputBytes: 2,
   promotes: false,
   shapes: SHAPES,

@@ -5,8 +5,10 @@ import { linearUnit } from './generated-kernel.js';
 import type { InputCodes } from './method.js';
 import { type TriedShape, type WideKind, wideMethod } from './wide-method.js';
 
-/** Up to here products of activations as they are take no longer than weights take to come (H200). */
+/** Up to here a kernel that rounds inputs takes more time than products of activations as they are do (H200). */
 const MAX_DENSE_ROWS = 64;
+/** The same where what makes inputs rounds them. */
+export const MAX_EXACT_ROWS = 32;
 /** Bytes of a row of a box of tokens. */
 const BOX_ROW_BYTES = 128;
 /** Threads of a row of x that is rounded. */
@@ -15,9 +17,11 @@ const WARP_THREADS = 32;
 
 /** [tokenGroups, tilesPerWarp, warpgroups, boxes, clusterBlocks, from rows, to rows]: what won anywhere in trials on an H200. */
 const SHAPES: readonly TriedShape[] = [
-  [8, 1, 1, 4, 2, 65, 256],
-  [8, 1, 2, 4, 1, 65, 256],
-  [8, 1, 2, 4, 2, 65, 256],
+  [8, 1, 1, 4, 1, 33, 64],
+  [8, 1, 1, 4, 2, 33, 256],
+  [8, 1, 2, 4, 1, 33, 256],
+  [8, 1, 2, 4, 2, 33, 256],
+  [8, 1, 3, 2, 1, 33, 64],
   [12, 1, 2, 4, 2, 129, 512],
   [12, 1, 3, 2, 1, 129, 512],
   [16, 1, 2, 4, 1, 65, 1024],
@@ -49,6 +53,14 @@ const FP8_SHAPES: readonly TriedShape[] = [
 /** Columns of x in 8 bits: whole boxes. */
 export const codeColumns = (k: number): number => ceilDiv(k, BOX_ROW_BYTES) * BOX_ROW_BYTES;
 
+/** x in 8 bits as kernels read it. */
+export const codesAsTokens: WideKind<string>['tokens'] = ({ k }, { inputCodes: address, xRows }) => ({
+  address,
+  rows: xRows,
+  columns: codeColumns(k),
+  dtype: 'i8',
+});
+
 /** Kernels that make bytes of x. */
 const ROUND_KERNELS: Readonly<Record<InputCodes, string>> = { int8: 'round_input', e4m3: 'round_input_e4m3' };
 
@@ -57,14 +69,9 @@ const roundedInputs = (inputCodes: InputCodes) =>
   ({
     inputCodes,
     takes: ({ inputBits }) => inputBits === 8,
-    mostOtherRows: MAX_DENSE_ROWS,
+    mostOtherRows: ({ inputIsRounded }) => (inputIsRounded === true ? MAX_EXACT_ROWS : MAX_DENSE_ROWS),
     inputBytes: 1,
-    tokens: ({ k }, { inputCodes: address, xRows }) => ({
-      address,
-      rows: xRows,
-      columns: codeColumns(k),
-      dtype: 'i8',
-    }),
+    tokens: codesAsTokens,
     prepare({ m, k, format }, { x, inputCodes: out, inputScale: scale, hasCodes }, sink) {
       if (hasCodes) return;
       sink.kernel({

@@ -115,14 +115,16 @@ describe('descriptor', () => {
       const alone = piecesOf([length, ...others(8, 7)])[0];
       expect(piecesOf([length, ...others(15, 4000)])[0], String(length)).toEqual(alone);
     }
-    expect(piecesOf([1, 128, 129, 500, 2048, 4000, 60, 60, 60]).slice(0, 6)).toEqual([
-      [128],
-      [128],
-      [128, 128],
-      ...[176, 688, 1344].map((tokens) => [tokens, tokens, tokens]),
+    expect(piecesOf([1, 256, 257, 500, 2048, 4000, 60, 60, 60]).slice(0, 6)).toEqual([
+      [256],
+      [256],
+      [256, 256],
+      [256, 256],
+      ...[688, 1344].map((tokens) => [tokens, tokens, tokens]),
     ]);
-    // In a class of many rows, and in one of few: 512 tokens.
-    for (const count of [7, 20])
-      expect(piecesOf([2048, ...others(count, 60)])[0]).toEqual([512, 512, 512, 512]);
+    // In a class of few rows, and in ones of many.
+    expect(piecesOf([2048, ...others(7, 60)])[0]).toEqual([512, 512, 512, 512]);
+    expect(piecesOf([2048, ...others(20, 60)])[0]).toEqual([688, 688, 688]);
+    expect(piecesOf([2048, ...others(60, 60)])[0]).toEqual([1024, 1024]);
   });
 });
