@@ -43,7 +43,7 @@ export type TriedShape = readonly [
 ];
 
 /** A matrix of tokens, whose boxes depend on the configuration. */
-export type MappedInput = Omit<Extract<Mapped, { boxRows: number }>, 'boxRows' | 'boxCount'>;
+type MappedInput = Omit<Extract<Mapped, { boxRows: number }>, 'boxRows' | 'boxCount'>;
 
 /** Properties in which methods differ. */
 export interface WideKind<Name extends string> {
