@@ -54,7 +54,7 @@ const FP8_SHAPES: readonly TriedShape[] = [
 export const codeColumns = (k: number): number => ceilDiv(k, BOX_ROW_BYTES) * BOX_ROW_BYTES;
 
 /** x in 8 bits as kernels read it. */
-export const codesAsTokens: WideKind<string>['tokens'] = ({ k }, { inputCodes: address, xRows }) => ({
+const codesAsTokens: WideKind<string>['tokens'] = ({ k }, { inputCodes: address, xRows }) => ({
   address,
   rows: xRows,
   columns: codeColumns(k),
