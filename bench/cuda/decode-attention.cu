@@ -31,15 +31,7 @@
 #include <cuda_runtime.h>
 #include "paged-attention/decode-ring.cu"
 #include "paged-attention/decode-tensor.cu"
-
-#define CHECK(call)                                                                      \
-  do {                                                                                   \
-    const auto status = (call);                                                          \
-    if (status != cudaSuccess) {                                                         \
-      fprintf(stderr, "%s: %s, line %d\n", #call, cudaGetErrorString(status), __LINE__); \
-      exit(1);                                                                           \
-    }                                                                                    \
-  } while (0)
+#include "timed-graph.cuh"
 
 constexpr int KV_HEADS = GROUP == 7 ? 4 : std::max(1, 32 / GROUP), HEADS = GROUP * KV_HEADS;
 constexpr int LAYERS = 24, GRAPHS = 6, MOST_ROWS = 256, POSITIONS = 8192, COLUMNS = (HEADS + 2 * KV_HEADS) * HEAD_DIM;
@@ -70,7 +62,6 @@ __global__ void read_all(const uint4* p, size_t count, u32* out) {
   if (sum == 0x12345) *out = sum;
 }
 
-static cudaStream_t stream;
 static int multiprocessors;
 
 struct Kernel {
@@ -94,19 +85,6 @@ template <typename T> static T* device_copy(const std::vector<T>& from) {
   CHECK(cudaMalloc(&to, std::max<size_t>(1, from.size()) * sizeof(T)));
   CHECK(cudaMemcpy(to, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
   return to;
-}
-
-template <typename... Args>
-static void launch(void (*kernel)(Args...), int blocks, int threads, int sharedBytes, Args... args) {
-  CHECK(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sharedBytes));
-  cudaLaunchAttribute early;
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = blocks, config.blockDim = threads, config.dynamicSmemBytes = sharedBytes, config.stream = stream;
-  config.attrs = &early, config.numAttrs = 1;
-  void* parameters[] = {&args...};
-  CHECK(cudaLaunchKernelExC(&config, (const void*)kernel, parameters));
 }
 
 // Rows and their places; `layers` of the cache lie side by side in each block.
@@ -251,30 +229,14 @@ static double error_of(const Work& work, const std::vector<u16>& qkv, const std:
   return worst;
 }
 
-template <typename Body> static cudaGraphExec_t captured(Body body) {
-  cudaGraph_t graph;
-  cudaGraphExec_t whole;
-  CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int i = 0; i < LAYERS; i++) body(i);
-  CHECK(cudaStreamEndCapture(stream, &graph));
-  CHECK(cudaGraphInstantiate(&whole, graph, 0));
-  CHECK(cudaGraphDestroy(graph));
-  return whole;
-}
-// Microseconds of a layer.
-static float time_of(cudaGraphExec_t graph) {
-  static cudaEvent_t start, end;
-  if (start == nullptr) {
-    CHECK(cudaEventCreate(&start));
-    CHECK(cudaEventCreate(&end));
-  }
-  float ms;
-  CHECK(cudaEventRecord(start, stream));
-  CHECK(cudaGraphLaunch(graph, stream));
-  CHECK(cudaEventRecord(end, stream));
-  CHECK(cudaEventSynchronize(end));
-  CHECK(cudaEventElapsedTime(&ms, start, end));
-  return ms * 1000 / LAYERS;
+// Microseconds of a layer of those that `enqueue` is called for.
+template <typename Enqueue>
+static float time_layers(Enqueue enqueue) {
+  return fastest_launch(GRAPHS,
+                        [&] {
+                          for (int layer = 0; layer < LAYERS; layer++) enqueue(layer);
+                        }) /
+         LAYERS;
 }
 
 constexpr int KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0], PIECE_COUNT = 4;
@@ -284,10 +246,11 @@ constexpr int PIECES[PIECE_COUNT] = {64, 128, 256, 512};
 static int ruled_piece(int rows, int length) {
   int most = 16;
   while (most < rows) most *= 2;
-  const int count = multiprocessors * TENSOR_WARPS / (most * KV_HEADS);
-  if (count < 2) return 512;
+  const int warps = multiprocessors * TENSOR_WARPS, units = most * KV_HEADS;
+  const bool isOneTurn = warps / units >= 2;
+  const int count = isOneTurn ? warps / units : 2 * warps / units >= 3 ? 3 : 2, least = isOneTurn ? 256 : 512;
   const int pieces = count * ((length + count * 1024 - 1) / (count * 1024)), step = pieces * BLOCK_TOKENS;
-  return std::max(256, (length + step - 1) / step * BLOCK_TOKENS);
+  return std::max(least, (length + step - 1) / step * BLOCK_TOKENS);
 }
 
 static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16* qkv, u16* out, float* cosTable,
@@ -297,26 +260,18 @@ static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16*
   const int layers = (int)std::min<size_t>(LAYERS, cacheBytes / (blocks * LAYER_BLOCK * 2));
   Work work(lengths, layers, cache, qkv, out, cosTable, sinTable);
   const auto small = [&] { launch(between, 16, 128, 0, qkv, rows); };
-  const cudaGraphExec_t none = captured([&](int) { small(); });
+  const float idle = time_layers([&](int) { small(); });
   printf("\n%d rows of %d tokens, %d layers of %.1f MB; microseconds (TB/s) with pieces of", rows, context, layers,
          work.bytes() / 1e6);
   std::vector<int> pieces(PIECES, PIECES + PIECE_COUNT);
   if (rows > 8) pieces.push_back(ruled_piece(rows, context));
   for (int piece : pieces) printf(" %d", piece);
   printf("\n");
-  float times[KERNEL_COUNT][PIECE_COUNT + 1], idle = 1e9f;
+  float times[KERNEL_COUNT][PIECE_COUNT + 1];
   for (size_t p = 0; p < pieces.size(); p++) {
     work.cut(pieces[p]);
-    cudaGraphExec_t graphs[KERNEL_COUNT];
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-      graphs[k] = captured([&](int layer) { small(), work.run(KERNELS[k], layer); });
-      times[k][p] = 1e9f;
-    }
-    for (int i = 0; i < GRAPHS; i++) {
-      idle = std::min(idle, time_of(none));
-      for (int k = 0; k < KERNEL_COUNT; k++) times[k][p] = std::min(times[k][p], time_of(graphs[k]));
-    }
-    for (const cudaGraphExec_t graph : graphs) CHECK(cudaGraphExecDestroy(graph));
+    for (int k = 0; k < KERNEL_COUNT; k++)
+      times[k][p] = time_layers([&](int layer) { small(), work.run(KERNELS[k], layer); });
   }
   for (int k = 0; k < KERNEL_COUNT; k++) {
     printf("  %-30s", KERNELS[k].name);
@@ -325,7 +280,6 @@ static void time_case(int rows, int context, size_t cacheBytes, u16* cache, u16*
     printf("\n");
   }
   printf("  nothing between the small kernels: %.2f\n", idle);
-  CHECK(cudaGraphExecDestroy(none));
 }
 
 int main() {
@@ -382,10 +336,9 @@ int main() {
     }
   }
   fill<<<1024, 256, 0, stream>>>(cache, cacheBytes / 2, 1.5f, 1);
-  const auto reading = captured(
+  const float reading = time_layers(
       [&](int) { launch(read_all, multiprocessors * 8, 256, 0, (const uint4*)cache, cacheBytes / 8 / 16, (u32*)out); });
-  time_of(reading);
-  printf("reading %.0f MB: %.2f TB/s\n", cacheBytes / 8e6, cacheBytes / 8 / time_of(reading) / 1e6);
+  printf("reading %.0f MB: %.2f TB/s\n", cacheBytes / 8e6, cacheBytes / 8 / reading / 1e6);
   const int cases[][2] = {{1, 1100},  {1, 4000},   {4, 1100},  {8, 4000}, {16, 1100},
                           {64, 1100}, {128, 1100}, {256, 300}, {64, 130}};
   for (const auto& c : cases) time_case(c[0], c[1], cacheBytes, cache, qkv, out, cosTable, sinTable);

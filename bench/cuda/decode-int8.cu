@@ -73,7 +73,7 @@ struct Rule {
   }
 };
 static Rule fixed(int tokens) { return {1, tokens, tokens, tokens}; }
-static Rule equal(int count, int least = 128, int most = 2048) { return {count, least, most, BLOCK_TOKENS}; }
+static Rule equal(int count, int least = 256, int most = 2048) { return {count, least, most, BLOCK_TOKENS}; }
 
 struct Kernel {
   void (*run)(DecodeArgs);
@@ -83,53 +83,21 @@ static const Kernel INT8 = {attention_decode_int8, INT8_WARPS, INT8_WARPS * 32, 
 static const Kernel COPIES = {only_copies, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0};
 static const Kernel RING = {attention_decode_ring, 1, 7 * 32, 18 * KV_HEAD_BYTES, 18};
 
-static cudaStream_t stream;
 static int blocksOfDevice;
 static DecodeArgs base;
 static int *lengthsOnDevice, *itemsOnDevice, *tableOnDevice;
 static float *expected, betweenUs;
 static int failures;
 
-template <typename... Args> static void launch(void (*kernel)(Args...), int blocks, int threads, int bytes,
-                                               Args... args) {
-  cudaLaunchAttribute early;
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = blocks, config.blockDim = threads, config.dynamicSmemBytes = bytes, config.stream = stream;
-  config.attrs = &early, config.numAttrs = 1;
-  CHECK(cudaLaunchKernelEx(&config, kernel, args...));
-}
-
 // Microseconds of one of the GRAPH_LAYERS that `enqueue` is called for.
 template <typename Enqueue> static float time_layers(Enqueue enqueue) {
-  cudaGraph_t graph;
-  cudaGraphExec_t whole;
-  CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int i = 0; i < GRAPH_LAYERS; i++) {
-    enqueue(i % LAYERS);
-    launch(between, 132, 128, 0);
-  }
-  CHECK(cudaStreamEndCapture(stream, &graph));
-  CHECK(cudaGraphInstantiate(&whole, graph, 0));
-  cudaEvent_t start, end;
-  CHECK(cudaEventCreate(&start));
-  CHECK(cudaEventCreate(&end));
-  float best = 1e9f;
-  for (int i = 0; i < LAUNCHES; i++) {
-    float ms;
-    CHECK(cudaEventRecord(start, stream));
-    CHECK(cudaGraphLaunch(whole, stream));
-    CHECK(cudaEventRecord(end, stream));
-    CHECK(cudaEventSynchronize(end));
-    CHECK(cudaEventElapsedTime(&ms, start, end));
-    best = std::min(best, ms);
-  }
-  CHECK(cudaEventDestroy(start));
-  CHECK(cudaEventDestroy(end));
-  CHECK(cudaGraphExecDestroy(whole));
-  CHECK(cudaGraphDestroy(graph));
-  return best * 1000 / GRAPH_LAYERS - betweenUs;
+  const float all = fastest_launch(LAUNCHES, [&] {
+    for (int i = 0; i < GRAPH_LAYERS; i++) {
+      enqueue(i % LAYERS);
+      launch(between, 132, 128, 0);
+    }
+  });
+  return all / GRAPH_LAYERS - betweenUs;
 }
 
 // Rows of a step, with heads.
@@ -257,9 +225,6 @@ int main(int argc, char** argv) {
   fill_qkv<<<512, 256, 0, stream>>>(qkv, qkvCount);
   fill_rotation<<<512, 256, 0, stream>>>(cosine, sine);
   CHECK(cudaStreamSynchronize(stream));
-  for (const Kernel& kernel : {INT8, COPIES, RING})
-    CHECK(
-        cudaFuncSetAttribute((const void*)kernel.run, cudaFuncAttributeMaxDynamicSharedMemorySize, kernel.sharedBytes));
   betweenUs = time_layers([](int) {});
   printf("between layers: %.1f us, subtracted\n", betweenUs);
 

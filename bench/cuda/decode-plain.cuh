@@ -7,17 +7,9 @@
 #include <vector>
 #include <cuda_runtime.h>
 #include "paged-attention/decode-unit.cuh"
+#include "timed-graph.cuh"
 
 constexpr int MOST_TOKENS = 4096;
-
-#define CHECK(call)                                                                      \
-  do {                                                                                   \
-    const cudaError_t status = (call);                                                   \
-    if (status != cudaSuccess) {                                                         \
-      fprintf(stderr, "%s: %s, line %d\n", #call, cudaGetErrorString(status), __LINE__); \
-      exit(1);                                                                           \
-    }                                                                                    \
-  } while (0)
 
 // Attention of a row and head by a block, one thread a dimension; the new token's key and value are rounded to int8 as
 // in the cache.

@@ -19,6 +19,7 @@
 #include <cuda_runtime.h>
 #include "linear/cuda/ring.cu"
 #include "rms-norm/rms-norm.cu"
+#include "timed-graph.cuh"
 
 #ifdef INT4
 #define FORMAT INT4_G128
@@ -47,15 +48,6 @@ ALL_KERNELS(2, 2, 4, 4)
 
 constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 8;
 
-#define CHECK(call)                                                             \
-  do {                                                                          \
-    const auto status = (call);                                                 \
-    if ((int)status != 0) {                                                     \
-      fprintf(stderr, "%s: error %d, line %d\n", #call, (int)status, __LINE__); \
-      exit(1);                                                                  \
-    }                                                                           \
-  } while (0)
-
 struct AttentionArgs {
   const u16* qkv;
   u16* out;
@@ -82,7 +74,6 @@ __global__ void fill_acts(u16* p, int count, float value) {
     p[i] = float_to_act(value);
 }
 
-static cudaStream_t stream;
 static int multiprocessors;
 
 typedef CUresult (*Encode)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*, const cuuint64_t*, const cuuint64_t*,
@@ -104,19 +95,6 @@ static TensorMap map_of(void* address, int columns, int boxRows, int boxes) {
   TensorMap map;
   memcpy(&map, &made, sizeof map);
   return map;
-}
-
-// A launch that may begin before its predecessor has ended.
-template <typename Args> static void launch(void (*kernel)(Args), int blocks, int threads, int sharedBytes, Args args) {
-  CHECK(cudaFuncSetAttribute((const void*)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sharedBytes));
-  cudaLaunchAttribute early;
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = blocks, config.blockDim = threads, config.dynamicSmemBytes = sharedBytes, config.stream = stream;
-  config.attrs = &early, config.numAttrs = 1;
-  void* parameters[1] = {&args};
-  CHECK(cudaLaunchKernelExC(&config, (const void*)kernel, parameters));
 }
 
 struct Linear {
@@ -202,30 +180,11 @@ static void run_layer(const Layer& l, const Buffers& b, const Shape* shapes, int
 
 // Microseconds of a layer.
 static float time_layers(const Layer* layers, const Buffers& b, const Shape* shapes, int rows) {
-  cudaGraph_t graph;
-  cudaGraphExec_t whole;
-  CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int i = 0; i < GRAPH_LAYERS; i++) run_layer(layers[i % LAYERS], b, shapes, rows);
-  CHECK(cudaStreamEndCapture(stream, &graph));
-  CHECK(cudaGraphInstantiate(&whole, graph, 0));
-  cudaEvent_t start, end;
-  CHECK(cudaEventCreate(&start));
-  CHECK(cudaEventCreate(&end));
-  float best = 1e9f;
-  for (int i = 0; i < LAUNCHES; i++) {
-    float ms;
-    CHECK(cudaEventRecord(start, stream));
-    CHECK(cudaGraphLaunch(whole, stream));
-    CHECK(cudaEventRecord(end, stream));
-    CHECK(cudaEventSynchronize(end));
-    CHECK(cudaEventElapsedTime(&ms, start, end));
-    best = std::min(best, ms);
-  }
-  CHECK(cudaEventDestroy(start));
-  CHECK(cudaEventDestroy(end));
-  CHECK(cudaGraphExecDestroy(whole));
-  CHECK(cudaGraphDestroy(graph));
-  return best * 1000 / GRAPH_LAYERS;
+  return fastest_launch(LAUNCHES,
+                        [&] {
+                          for (int i = 0; i < GRAPH_LAYERS; i++) run_layer(layers[i % LAYERS], b, shapes, rows);
+                        }) /
+         GRAPH_LAYERS;
 }
 
 static void print_shape(int linear, const Shape& s) {
