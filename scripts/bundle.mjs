@@ -86,6 +86,7 @@ const isNeeded = (path) =>
   (!path.endsWith('.map') || (wantsTests && !path.includes('node_modules'))) &&
   (wantsTests || !/\.test\.m?js$/.test(path)) &&
   !/node_modules\/[^/]+\/(test|tests|docs|examples?|benchmarks?)$/.test(path) &&
+  path !== join(root, 'docs/site') &&
   !isForeign(path);
 
 /** Entries of the package: of patterns of files the folder, as what is not needed is left out below. */

@@ -1,7 +1,7 @@
 /**
  * node bench/peers/llama-cpp/compare.mjs --work_dir DIR [--shape tinyllama_1b] [--threads 2] [--rounds 3] [--only int4,int8] [--output FILE]
  * Aloft and llama.cpp (through node-llama-cpp) side by side on the CPU, on the same seeded random weights: tokens/s of a prompt
- * of 512 tokens and of decoding 128: int8, with activations of 16 and of 8 bits, against Q8_0, int4 against Q4_0, and float16
+ * of 512 tokens and of decoding 128: int8, with activations of 16 and of 8 bits, against Q8_0, int4 against Q4_0 and Q4_K, and float16
  * against F16. llama.cpp's activations have 8 bits beside quantised weights, and its files have the head in the format of the
  * layers, which Aloft has where a row says so. Rounds alternate between the two, so
  * that a slower machine is slower for both; a result is the median of its rounds. Models are made in DIR once and kept.
@@ -32,6 +32,7 @@ const ALL_PRECISIONS = [
   },
   { name: 'int4', gguf: 'q4_0', buildFlags: ['--quantization', 'int4'] },
   { name: 'int4_g32', gguf: 'q4_0', buildFlags: ['--quantization', 'int4_g32'] },
+  { name: 'int4-of-k', engine: 'int4', gguf: 'q4_k', buildFlags: ['--quantization', 'int4'] },
   { name: 'float16', gguf: 'f16', buildFlags: [] },
 ];
 
@@ -58,7 +59,7 @@ const PRECISIONS = ALL_PRECISIONS.filter(
 );
 const workDir = join(flags.work_dir, flags.shape);
 const checkpointDir = join(workDir, 'checkpoint');
-const engineDir = ({ name }) => join(workDir, `engine-${name}`);
+const engineDir = ({ name, engine = name }) => join(workDir, `engine-${engine}`);
 const ggufFile = ({ gguf }) => join(workDir, `gguf/model-${gguf}.gguf`);
 
 const node = (...args) =>

@@ -1,13 +1,13 @@
 /**
  * node convert.mjs --model_dir DIR --output_dir DIR
- * Writes model-f16.gguf, model-q8_0.gguf and model-q4_0.gguf from a Hugging Face LLaMA directory with f16 safetensors, so that both engines
+ * Writes model-f16.gguf, model-q8_0.gguf, model-q4_0.gguf and model-q4_k.gguf from a Hugging Face LLaMA directory with f16 safetensors, so that both engines
  * run the same weights. The vocabulary has the right length and placeholder texts: prompts are given as token ids.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCheckpoint } from './checkpoint.mjs';
-import { toF16, toF32, toQ4_0, toQ8_0 } from './encode.mjs';
+import { toF16, toF32, toQ4_0, toQ4_K, toQ8_0 } from './encode.mjs';
 import { writeGguf } from './gguf.mjs';
 
 const LAYER_TENSORS = {
@@ -46,7 +46,7 @@ function* tensorNames(config) {
 
 function tensors(checkpoint, matrixType) {
   const { config } = checkpoint;
-  const encoders = { F32: toF32, F16: toF16, Q8_0: toQ8_0, Q4_0: toQ4_0 };
+  const encoders = { F32: toF32, F16: toF16, Q8_0: toQ8_0, Q4_0: toQ4_0, Q4_K: toQ4_K };
   return [...tensorNames(config)].map(([name, source]) => {
     const shape = checkpoint.shape(source);
     const type = shape.length === 1 ? 'F32' : matrixType;
@@ -108,6 +108,7 @@ for (const [type, fileType] of [
   ['F16', 1],
   ['Q8_0', 7],
   ['Q4_0', 2],
+  ['Q4_K', 14],
 ]) {
   const path = join(values.output_dir, `model-${type.toLowerCase()}.gguf`);
   writeGguf(path, metadata(checkpoint.config, fileType), tensors(checkpoint, type));

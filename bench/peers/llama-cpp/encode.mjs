@@ -70,3 +70,56 @@ export function toQ4_0(halves) {
   }
   return out;
 }
+
+/** Values and bytes of a block of Q4_K, and its groups of 32 values. */
+const [K_VALUES, K_BYTES, K_GROUPS] = [256, 144, 8];
+
+/**
+ * Blocks of 256 values in eight groups of 32: a code of four bits times the group's scale, less its minimum. Scales and minima are 6
+ * bits of a factor each has for the block, in f16. Groups span from their least value, or 0, to their largest.
+ */
+export function toQ4_K(halves) {
+  const blockCount = halves.length / K_VALUES;
+  const out = Buffer.alloc(blockCount * K_BYTES);
+  for (let block = 0; block < blockCount; block++) {
+    const value = (i) => halfValues[halves[block * K_VALUES + i]];
+    const groups = Array.from({ length: K_GROUPS }, (_, group) => {
+      let [least, most] = [0, -Infinity];
+      for (let i = group * 32; i < group * 32 + 32; i++) {
+        least = Math.min(least, value(i));
+        most = Math.max(most, value(i));
+      }
+      return { scale: Math.max(0, most - least) / 15, minimum: -least };
+    });
+    const factorOf = (key) => {
+      const bits = normalHalfBits(Math.max(...groups.map((group) => group[key])) / 63);
+      const factor = halfValues[bits];
+      return {
+        bits,
+        codes: groups.map((group) => (factor === 0 ? 0 : Math.min(63, Math.round(group[key] / factor)))),
+        factor,
+      };
+    };
+    const [scales, minima] = [factorOf('scale'), factorOf('minimum')];
+    const at = block * K_BYTES;
+    out.writeUInt16LE(scales.bits, at);
+    out.writeUInt16LE(minima.bits, at + 2);
+    for (let group = 0; group < 4; group++) {
+      const [low, high] = [scales.codes, minima.codes].map((codes) => [codes[group], codes[group + 4]]);
+      out.writeUInt8(low[0] | ((low[1] >> 4) << 6), at + 4 + group);
+      out.writeUInt8(high[0] | ((high[1] >> 4) << 6), at + 8 + group);
+      out.writeUInt8((low[1] & 15) | ((high[1] & 15) << 4), at + 12 + group);
+    }
+    const code = (i) => {
+      const group = i >> 5;
+      const [step, offset] = [scales.factor * scales.codes[group], minima.factor * minima.codes[group]];
+      return step === 0 ? 0 : Math.max(0, Math.min(15, Math.round((value(i) + offset) / step)));
+    };
+    for (let pair = 0; pair < 4; pair++)
+      for (let i = 0; i < 32; i++) {
+        const first = pair * 64 + i;
+        out.writeUInt8(code(first) | (code(first + 32) << 4), at + 16 + pair * 32 + i);
+      }
+  }
+  return out;
+}

@@ -9,6 +9,7 @@ export const GGUF_TYPES = {
   F16: { id: 1, blockValues: 1, blockBytes: 2 },
   Q4_0: { id: 2, blockValues: 32, blockBytes: 18 },
   Q8_0: { id: 8, blockValues: 32, blockBytes: 34 },
+  Q4_K: { id: 12, blockValues: 256, blockBytes: 144 },
 };
 
 const VALUE_TYPES = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10 };
