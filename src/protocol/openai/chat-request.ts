@@ -11,7 +11,7 @@ import { offeredTools } from '../conversation/tools.js';
 import { chatToolChoice, chatTools, TOOL_MEMBERS } from './chat-tools.js';
 import { templateCall } from './custom-tools.js';
 import { sharedFields } from './members.js';
-import { MESSAGE_CONTENT, readContent } from './message-content.js';
+import { MESSAGE_CONTENT, readContent, requireContent } from './message-content.js';
 import { optional } from './optional.js';
 import { requestReader } from './request-reader.js';
 import { streamOptions, type StreamOptions } from './stream-options.js';
@@ -142,7 +142,9 @@ const isWithoutThought = ({
   thinking_token_budget: budget,
 }: ChatMembers): boolean => effort === 'none' || budget === 0;
 
+/** @throws {OpenAiRequestError} */
 function readMessage(given: Static<typeof MESSAGE>, index: number): ChatMessage {
+  requireContent(given.role, given.content, `messages.${index}.content`);
   const content = readContent(given.content, index);
   const members = Object.entries(given).filter(([name, value]) => !isAbsent(name, value));
   // OpenAI's newer name; chat templates of open models know only the older one.

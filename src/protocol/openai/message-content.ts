@@ -18,6 +18,16 @@ export const MESSAGE_CONTENT = Type.Union([
 type Content = Static<typeof MESSAGE_CONTENT>;
 type Part = Exclude<Extract<Content, readonly unknown[]>[number], string>;
 
+/** Roles whose messages are nothing without a content; an assistant's may be calls. */
+const ROLES_OF_CONTENT: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'tool']);
+
+/** @param path of the content in the request. @throws {OpenAiRequestError} a message lacks the content that its role needs */
+export function requireContent(role: string, content: unknown, path: string): void {
+  const isMissing = content === undefined || content === null;
+  if (isMissing && ROLES_OF_CONTENT.has(role))
+    throw new OpenAiRequestError(path, `'${path}' is missing: a message of role '${role}' needs a text.`);
+}
+
 /** The member that holds the text of a part, by its type: agents keep parts of other interfaces, and refusals of earlier answers. */
 const TEXT_MEMBERS: ReadonlyMap<string, 'text' | 'refusal'> = new Map([
   ['text', 'text'],

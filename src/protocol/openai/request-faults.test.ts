@@ -4,6 +4,7 @@ import type { JsonValue } from '../json.js';
 import { readChatRequest } from './chat-request.js';
 import { readCompletionRequest } from './completion-request.js';
 import { OpenAiRequestError } from './error.js';
+import { itemMessages } from './responses/items.js';
 
 function faultOf(read: () => unknown): readonly [param: string, message: string] | undefined {
   try {
@@ -84,5 +85,23 @@ describe('content of a message', () => {
     ],
   ])('%j', (content, param, message) => {
     expect(contentFault(content)).toEqual([param, message]);
+  });
+
+  test('is there, unless an assistant may have made calls', () => {
+    const messageFault = (message: Record<string, JsonValue>) =>
+      faultOf(() => readChatRequest({ model: 'm', messages: [message] }));
+    const missing = (role: string) => [
+      'messages.0.content',
+      `'messages.0.content' is missing: a message of role '${role}' needs a text.`,
+    ];
+    for (const role of ['system', 'developer', 'user', 'tool']) {
+      expect(messageFault({ role })).toEqual(missing(role));
+      expect(messageFault({ role, content: null })).toEqual(missing(role));
+    }
+    expect(messageFault({ role: 'assistant', content: null })).toBeUndefined();
+    expect(faultOf(() => itemMessages([{ role: 'user' }]))?.[1]).toMatch(
+      /content' is missing: a message of role 'user'/,
+    );
+    expect(faultOf(() => itemMessages([{ role: 'assistant' }]))).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import type { ChatMessage } from '../../../core/generate.js';
 import { REQUEST_LIMITS } from '../../../core/request-limits.js';
 import { customCall } from '../custom-tools.js';
 import { OpenAiRequestError } from '../error.js';
+import { requireContent } from '../message-content.js';
 import { optional } from '../optional.js';
 import type { OutputItem } from './output.js';
 
@@ -79,6 +80,7 @@ class Turns {
 
   #message({ role, content }: Item, path: string): void {
     if (!role) throw new OpenAiRequestError(`${path}.role`, `'${path}' lacks 'role'.`);
+    requireContent(role, content, `${path}.content`);
     const text = textOf(content ?? '', `${path}.content`);
     if (role !== 'assistant') {
       this.#endTurn();
