@@ -137,7 +137,8 @@ describe('response_format and tools', () => {
     const answer = await openai.chat.completions.create({
       model,
       messages,
-      max_tokens: 60,
+      // The longest answer: 12 characters, and a line break with 32 spaces in each of five gaps. Tokens are drawn.
+      max_tokens: 180,
       response_format: { type: 'json_schema', json_schema: { name: 'x', strict: true, schema } },
     });
     expect(answer.choices[0]!.finish_reason).toBe('stop');
