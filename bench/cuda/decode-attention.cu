@@ -8,7 +8,7 @@
 // GROUP is the number of query heads a key head; 28 heads with 7, else 32. HEAD_DIM (default: 128), ACT_BF16 and
 // TENSOR_SHARED_SLOTS may be given, too. A time is that of a launch in a captured graph of 24 layers, each with a cache
 // of its own as far as 2 GiB go, whose launches overlap as in an engine; between them a small kernel stands for the
-// linear layers, whose time is taken off. It is the fastest of 6 graphs, and kernels take turns.
+// linear layers, whose time is taken off. It is the fastest of 6 launches.
 #ifndef GROUP
 #define GROUP 7
 #endif

@@ -12,13 +12,12 @@ struct UnitInput {
   int newBlock;  // of the cache, for the new token
 };
 
-// Requests the part of a unit's input that `append_newest` takes.
+// Requests the new token's key and value, and where they go.
 __device__ __forceinline__ void request_newest(const DecodeArgs& a, const Unit& u, int lane, UnitInput& in) {
-  const int newest = u.newest(), heads = a.heads();
-  const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
-  in.rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
   if (lane >= USED_LANES) return;
-  in.newBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
+  const int heads = a.heads();
+  const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
+  in.newBlock = a.blockTables[(size_t)u.row * a.maxBlocks + u.newest() / BLOCK_TOKENS];
   in.newKey = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
   in.newValue = load16(source + (heads + a.kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
 }
@@ -26,16 +25,12 @@ __device__ __forceinline__ void request_newest(const DecodeArgs& a, const Unit& 
 // Requests a unit's input; the new token's part of it where the warp appends it.
 __device__ __forceinline__ UnitInput request_input(const DecodeArgs& a, const Unit& u, int lane, bool hasNewest) {
   UnitInput in{};
-  const int newest = u.newest(), heads = a.heads();
-  const u16* source = a.qkv + (size_t)u.newToken * (heads + 2 * a.kvHeads) * HEAD_DIM;
-  in.rotation = load_rotation(a.cosTable, a.sinTable, newest, lane);
+  const u16* source = a.qkv + (size_t)u.newToken * (a.heads() + 2 * a.kvHeads) * HEAD_DIM;
+  in.rotation = load_rotation(a.cosTable, a.sinTable, u.newest(), lane);
   if (lane >= USED_LANES) return in;
 #pragma unroll
   for (int g = 0; g < GROUP; g++) in.query[g] = load16(source + (u.kvHead * GROUP + g) * HEAD_DIM + lane * EPL);
-  if (!hasNewest) return in;
-  in.newBlock = a.blockTables[(size_t)u.row * a.maxBlocks + newest / BLOCK_TOKENS];
-  in.newKey = load16(source + (heads + u.kvHead) * HEAD_DIM + lane * EPL);
-  in.newValue = load16(source + (heads + a.kvHeads + u.kvHead) * HEAD_DIM + lane * EPL);
+  if (hasNewest) request_newest(a, u, lane, in);
   return in;
 }
 

@@ -57,6 +57,7 @@ struct TensorDecoder {
     const bool hasNewest = u.newest() < u.end() && isMine;
     if (hasNewest) {
       UnitInput in{};
+      in.rotation = load_rotation(a.cosTable, a.sinTable, u.newest(), lane);
       request_newest(a, u, lane, in);
       append_newest(a, u, in, lane, sub, newKey, newValue);
     }

@@ -10,6 +10,7 @@ import type { StepInput } from '../../../core/step.js';
 import { prepareCudaExecutor } from './cuda-executor.js';
 import type { CudaExecutorOptions } from './cuda-executor-options.js';
 import { decodeCard, encodeCard, type RankCard } from './rank-card.js';
+import { fakeOptions } from './testing/fake-executor.js';
 import { createFakeLibraries, createFakeGpu } from './testing/fake-gpu.js';
 
 const libraries = createFakeLibraries();
@@ -47,19 +48,7 @@ function open(
   const prepared = prepareCudaExecutor({
     plan,
     gpu: Object.assign(gpu, { download }),
-    tensorAddress: () => 4096,
-    cudaLibraryPath: libraries.folder,
-    units: new Map(UNITS.map((name) => [name, new Uint8Array(8)])),
-    limits: {
-      maxStepTokens: 512,
-      maxRows: 12,
-      maxLogits: 64,
-      blockTokens: 16,
-      blockCount: 0,
-      hostBlockCount: 4,
-      maxSequenceTokens: 1024,
-    },
-    kv: { weightBytes: 1e9, kvCacheFreeMemFraction: 0.5, maxKvTokens: undefined, maxDeviceBytes: undefined },
+    ...fakeOptions(libraries.folder, UNITS),
     ...more,
   });
   const executor = prepared.open({

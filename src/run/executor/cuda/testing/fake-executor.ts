@@ -14,6 +14,23 @@ export const FAKE_UNITS = ['common', 'attention', 'sample', 'linear-int8', 'line
 /** Launches of a decode step. Embedding; in a layer norm, qkv, attention, projection, norm, gate-up with SwiGLU, down; last sum, gather, norm, head, sampling. */
 export const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;
 
+/** Options of an executor on a fake GPU that do not depend on its plan. @param libraryFolder that of its stand-ins for libraries */
+export const fakeOptions = (libraryFolder: string, unitNames: readonly string[]) => ({
+  tensorAddress: () => 4096,
+  cudaLibraryPath: libraryFolder,
+  units: new Map(unitNames.map((name) => [name, new Uint8Array(8)])),
+  limits: {
+    maxStepTokens: 512,
+    maxRows: 12,
+    maxLogits: 64,
+    blockTokens: 16,
+    blockCount: 0,
+    hostBlockCount: 4,
+    maxSequenceTokens: 1024,
+  },
+  kv: { weightBytes: 1e9, kvCacheFreeMemFraction: 0.5, maxKvTokens: undefined, maxDeviceBytes: undefined },
+});
+
 /** An executor on a GPU that computes nothing. @param libraryFolder that of its stand-ins for libraries */
 export function openOnFakeGpu(libraryFolder: string, more: Partial<CudaExecutorOptions> = {}) {
   const fake = createFakeGpu(90);
@@ -21,19 +38,7 @@ export function openOnFakeGpu(libraryFolder: string, more: Partial<CudaExecutorO
   const executor = openCudaExecutor({
     plan: fakePlan,
     gpu,
-    tensorAddress: () => 4096,
-    cudaLibraryPath: libraryFolder,
-    units: new Map(FAKE_UNITS.map((name) => [name, new Uint8Array(8)])),
-    limits: {
-      maxStepTokens: 512,
-      maxRows: 12,
-      maxLogits: 64,
-      blockTokens: 16,
-      blockCount: 0,
-      hostBlockCount: 4,
-      maxSequenceTokens: 1024,
-    },
-    kv: { weightBytes: 1e9, kvCacheFreeMemFraction: 0.5, maxKvTokens: undefined, maxDeviceBytes: undefined },
+    ...fakeOptions(libraryFolder, FAKE_UNITS),
     ...more,
   });
   const attach = (slot: number, sampling: SamplingParams = GREEDY) =>
