@@ -1,15 +1,14 @@
-// Times what a decode step of a few rows does in a layer beside attention: the kernels of dense, norm, gate and up,
-// proj, norm and the next layer's qkv, for LLaMA-2-7B's shape with INT8 or INT4 weights, in a captured graph of 32
-// layers whose launches overlap as in an engine. Between layers a small kernel stands for attention. Weights are random
-// bytes.
+// Times the kernels of a decode step of a few rows: attention, dense, gate and up, proj and the next layer's qkv, for
+// LLaMA-2-7B's shape with INT8, INT4 or f16 weights, in a captured graph of 32 layers whose launches overlap as in an
+// engine. Weights are random bytes.
 //
-//   nvcc -std=c++17 -arch=sm_90a -O3 -Isrc/ops -Isrc -cudart static -o layer bench/cuda/layer.cu    (INT4: -DINT4)
+//   nvcc -std=c++17 -arch=sm_90a -O3 -use_fast_math -Isrc/ops -Isrc -cudart static -o layer bench/cuda/layer.cu
 //   ./layer            rows 1, 4, 8, 9 and 16 with the shapes that src/ops/linear/cuda/ring.ts has built in
 //   ./layer search     1, 4, 8 and 16 rows with other shapes, too: one linear layer after the other gets the best one
 //
-// A line is microseconds of a layer, of the fastest of 8 launches, and the rate at which weights are read. What a
-// change of ring.cu or of rms-norm.cu is worth shows here in seconds, without an engine; what it is worth in tokens
-// takes `aloft bench`.
+// INT4: -DINT4; f16: -DDENSE_WEIGHTS -DKV_16BIT. Rows have 190 tokens. A line is microseconds of a layer, of the
+// fastest of 5 launches, and the rate at which weights are read. What a change of ring.cu is worth shows here in
+// seconds, without an engine; what it is worth in tokens takes `aloft bench`.
 #define HIDDEN 4096
 #include <algorithm>
 #include <cstdio>
@@ -18,21 +17,24 @@
 #include <cuda.h>
 #include <cuda_runtime.h>
 #include "linear/cuda/ring.cu"
-#include "rms-norm/rms-norm.cu"
+#include "attended-rows.cuh"
 #include "timed-graph.cuh"
 
-#ifdef INT4
+#if defined(INT4)
 #define FORMAT INT4_G128
-constexpr int TILE_BYTES = 1056, TILE_BOXES = 2;
+#elif defined(DENSE_WEIGHTS)
+#define FORMAT DENSE
 #else
 #define FORMAT INT8
-constexpr int TILE_BYTES = 1024, TILE_BOXES = 1;
 #endif
+constexpr int TILE_BYTES = Weights<FORMAT>::TILE_BYTES, TILE_BOXES = Weights<FORMAT>::TILE_BOXES;
 
 // Kernels of a shape, whose boxes are twice as many where tiles are two boxes wide.
 #define STORE_KERNELS(tiles, rowWarps, kWarps, boxes)                                                                 \
   RING_KERNEL(store_1_##tiles##rowWarps##kWarps##boxes, FORMAT, 1, tiles, rowWarps, kWarps, boxes* TILE_BOXES, STORE) \
-  RING_KERNEL(store_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, STORE)
+  RING_KERNEL(store_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, STORE) \
+  RING_KERNEL(add_1_##tiles##rowWarps##kWarps##boxes, FORMAT, 1, tiles, rowWarps, kWarps, boxes* TILE_BOXES, ADD)     \
+  RING_KERNEL(add_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, ADD)
 #define ALL_KERNELS(tiles, rowWarps, kWarps, boxes)                                                             \
   STORE_KERNELS(tiles, rowWarps, kWarps, boxes)                                                                 \
   RING_KERNEL(swiglu_1_##tiles##rowWarps##kWarps##boxes, FORMAT, 1, tiles, rowWarps, kWarps, boxes* TILE_BOXES, \
@@ -40,25 +42,15 @@ constexpr int TILE_BYTES = 1024, TILE_BOXES = 1;
   RING_KERNEL(swiglu_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, SWIGLU)
 STORE_KERNELS(1, 1, 8, 8)
 STORE_KERNELS(1, 1, 4, 8)
+STORE_KERNELS(1, 1, 4, 4)
 ALL_KERNELS(1, 2, 4, 4)
 ALL_KERNELS(2, 1, 4, 4)
 ALL_KERNELS(2, 1, 8, 8)
 ALL_KERNELS(2, 2, 2, 4)
 ALL_KERNELS(2, 2, 4, 4)
 
-constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 8;
+constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 5, LEAD = 2, TOKENS_OF_ROW = 190;
 
-struct AttentionArgs {
-  const u16* qkv;
-  u16* out;
-  int rows;
-};
-extern "C" __global__ void like_attention(const AttentionArgs a) {
-  allow_successor();
-  wait_predecessor();
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < a.rows * HIDDEN; i += gridDim.x * blockDim.x)
-    a.out[i] = float_to_act(tanhf(act_to_float(a.qkv[(size_t)(i / HIDDEN) * 3 * HIDDEN + i % HIDDEN])));
-}
 __global__ void fill_bytes(u32* p, size_t words, u32 seed) {
   for (size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x; i < words; i += (size_t)gridDim.x * blockDim.x) {
     u32 x = (u32)i * 2654435761u + seed;
@@ -80,18 +72,20 @@ typedef CUresult (*Encode)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
                            const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
                            CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
 
-// A map of [MOST_ROWS, columns] f16 with boxes of 64 columns, `boxes` of which are copied at once.
-static TensorMap map_of(void* address, int columns, int boxRows, int boxes) {
+// A map of [rows, columns] f16 with boxes of 64 columns, `boxes` of which are copied at once; 0: one for single boxes.
+static TensorMap map_of(const void* address, int rows, int columns, int boxRows, int boxes) {
   static void* encode = nullptr;
   cudaDriverEntryPointQueryResult found;
   if (encode == nullptr)
     CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &found));
   alignas(64) CUtensorMap made;
-  const cuuint64_t sizes[3] = {64, MOST_ROWS, (cuuint64_t)columns / 64}, strides[2] = {(cuuint64_t)columns * 2, 128};
+  const cuuint64_t rowBytes = (cuuint64_t)columns * 2;
+  const cuuint64_t sizes[3] = {(cuuint64_t)(boxes ? 64 : columns), (cuuint64_t)rows, (cuuint64_t)columns / 64};
+  const cuuint64_t strides[2] = {rowBytes, 128};
   const cuuint32_t box[3] = {64, (cuuint32_t)boxRows, (cuuint32_t)boxes}, steps[3] = {1, 1, 1};
-  CHECK(((Encode)encode)(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 3, address, sizes, strides, box, steps,
-                         CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  CHECK(((Encode)encode)(&made, CU_TENSOR_MAP_DATA_TYPE_FLOAT16, boxes ? 3 : 2, (void*)address, sizes, strides, box,
+                         steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   TensorMap map;
   memcpy(&map, &made, sizeof map);
   return map;
@@ -106,24 +100,27 @@ struct Linear {
 // As a configuration of ring.ts; the number of groups of 8 tokens follows from the rows.
 struct Shape {
   void (*store[2])(RingArgs);
+  void (*add[2])(RingArgs);
   void (*swiglu[2])(RingArgs);
-  int tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor;
+  int tilesPerWarp, rowWarps, kWarps, boxes, sharedKib, blocksPerMultiprocessor, lead;
 
   int tiles() const { return tilesPerWarp * rowWarps; }
   int warps() const { return rowWarps * kWarps + 1; }
-  Shape with(int kib, int blocks) const {
+  Shape with(int kib, int blocks, int stages = LEAD) const {
     Shape s = *this;
-    s.sharedKib = kib, s.blocksPerMultiprocessor = blocks;
+    s.sharedKib = kib, s.blocksPerMultiprocessor = blocks, s.lead = stages;
     return s;
   }
 };
 #define SHAPE(tiles, rowWarps, kWarps, boxes, ...)                                       \
   {{store_1_##tiles##rowWarps##kWarps##boxes, store_2_##tiles##rowWarps##kWarps##boxes}, \
+   {add_1_##tiles##rowWarps##kWarps##boxes, add_2_##tiles##rowWarps##kWarps##boxes},     \
    {__VA_ARGS__},                                                                        \
    tiles,                                                                                \
    rowWarps,                                                                             \
    kWarps,                                                                               \
    boxes * TILE_BOXES,                                                                   \
+   0,                                                                                    \
    0,                                                                                    \
    0}
 #define GATED_SHAPE(tiles, rowWarps, kWarps, boxes)                                \
@@ -132,7 +129,8 @@ struct Shape {
 enum { DENSE_LAYER, GATE_LAYER, PROJ_LAYER, QKV_LAYER, LINEARS };
 static const char* const NAMES[LINEARS] = {"dense", "gate", "proj", "qkv"};
 struct Buffers {
-  u16 *attention, *gated, *qkv, *residual, *delta, *normed, *normWeight;
+  u16 *attention, *gated, *qkv, *residual, *x, *normWeight;
+  float* squares;
 };
 
 // Sizes that follow from a shape and the rows, as in ring.ts.
@@ -140,76 +138,107 @@ struct Sizes {
   int groups, xRows, stage, fixed, stages;
   Sizes(const Shape& s, int rows) {
     groups = rows > 8 ? 2 : 1, xRows = rows == 1 ? 1 : rows <= 4 ? 4 : groups * 8;
-    const int unit = xRows == 1 ? 128 : 1024;
+    const int unit = FORMAT != DENSE && xRows == 1 ? 128 : 1024;
     const auto whole = [&](int bytes) { return (bytes + unit - 1) / unit * unit; };
     stage = whole(s.boxes / TILE_BOXES * s.tiles() * TILE_BYTES) + whole(xRows * s.boxes * 128);
-    fixed = 256 + s.kWarps * s.tiles() * groups * 8 * 16 * 4;
+    fixed = 640 + s.kWarps * s.tiles() * groups * 8 * 16 * 4;
     stages = std::min(16, (s.sharedKib * 1024 - fixed) / stage);
   }
 };
 
-static void run_linear(const Linear& l, const Shape& s, bool isGated, u16* x, u16* out, int rows) {
+// What a linear layer does beside its product.
+enum Part { ADDS, GATES, STORES };
+
+static void run_linear(const Linear& l, const Shape& s, Part part, const Buffers& b, const u16* x, u16* out, int rows) {
   const Sizes sizes(s, rows);
   RingArgs a = {};
   a.x = x, a.weight = l.weight, a.scale = l.scale, a.out = out, a.m = rows, a.n = l.n, a.k = l.k;
-  a.xRows = sizes.xRows, a.xBoxCount = s.boxes, a.stageCount = sizes.stages;
-  a.outStride = isGated ? l.n / 2 : l.n;
-  a.xMap = map_of(x, l.k, sizes.xRows == 1 ? 8 : sizes.xRows, s.boxes);
-  const int tileRows = s.tiles() * (isGated ? 8 : 16);
+  a.xRows = sizes.xRows, a.xBoxCount = s.boxes, a.stageCount = sizes.stages, a.lead = s.lead;
+  a.outStride = part == GATES ? l.n / 2 : l.n;
+  a.xMap = map_of(x, MOST_ROWS, l.k, sizes.xRows == 1 ? 8 : sizes.xRows, s.boxes);
+  if (FORMAT == DENSE) a.weightMap = map_of(l.weight, l.n, l.k, 16, 0);
+  if (part == ADDS)
+    a.nextNormWeight = b.normWeight, a.nextSquares = b.squares, a.residual = b.residual;
+  else
+    a.normWeight = b.normWeight, a.squares = b.squares, a.epsilon = 1e-5f;
+  const int tileRows = s.tiles() * (part == GATES ? 8 : 16);
   const int blocks = std::min(multiprocessors * s.blocksPerMultiprocessor, (a.outStride + tileRows - 1) / tileRows);
-  launch((isGated ? s.swiglu : s.store)[sizes.groups - 1], blocks, s.warps() * 32,
-         sizes.fixed + sizes.stages * sizes.stage, a);
+  const auto& kernels = part == ADDS ? s.add : part == GATES ? s.swiglu : s.store;
+  launch(kernels[sizes.groups - 1], blocks, s.warps() * 32, sizes.fixed + sizes.stages * sizes.stage, a);
 }
 
 struct Layer {
   Linear dense, gate, proj, qkv;
 };
 
-static void run_layer(const Layer& l, const Buffers& b, const Shape* shapes, int rows) {
-  const auto norm = [&] {
-    launch(add_rms_norm, rows, NORM_THREADS, 0, RmsNormArgs{b.residual, b.delta, b.normWeight, b.normed, 1e-5f});
-  };
-  launch(like_attention, multiprocessors, 128, 0, AttentionArgs{b.qkv, b.attention, rows});
-  run_linear(l.dense, shapes[DENSE_LAYER], false, b.attention, b.delta, rows);
-  norm();
-  run_linear(l.gate, shapes[GATE_LAYER], true, b.normed, b.gated, rows);
-  run_linear(l.proj, shapes[PROJ_LAYER], false, b.gated, b.delta, rows);
-  norm();
-  run_linear(l.qkv, shapes[QKV_LAYER], false, b.normed, b.qkv, rows);
+static void run_layer(const Layer& l, const AttendedRows& attended, int layer, const Buffers& b, const Shape* shapes,
+                      int rows) {
+  attended.run(layer);
+  run_linear(l.dense, shapes[DENSE_LAYER], ADDS, b, b.attention, b.x, rows);
+  run_linear(l.gate, shapes[GATE_LAYER], GATES, b, b.x, b.gated, rows);
+  run_linear(l.proj, shapes[PROJ_LAYER], ADDS, b, b.gated, b.x, rows);
+  run_linear(l.qkv, shapes[QKV_LAYER], STORES, b, b.x, b.qkv, rows);
 }
 
 // Microseconds of a layer.
-static float time_layers(const Layer* layers, const Buffers& b, const Shape* shapes, int rows) {
+static float time_layers(const Layer* layers, const AttendedRows& attended, const Buffers& b, const Shape* shapes,
+                         int rows) {
   return fastest_launch(LAUNCHES,
                         [&] {
-                          for (int i = 0; i < GRAPH_LAYERS; i++) run_layer(layers[i % LAYERS], b, shapes, rows);
+                          for (int i = 0; i < GRAPH_LAYERS; i++)
+                            run_layer(layers[i % LAYERS], attended, i, b, shapes, rows);
                         }) /
          GRAPH_LAYERS;
 }
 
 static void print_shape(int linear, const Shape& s) {
-  printf(" %s %d %d %d %d, %d KiB x %d;", NAMES[linear], s.tilesPerWarp, s.rowWarps, s.kWarps, s.boxes, s.sharedKib,
-         s.blocksPerMultiprocessor);
+  printf(" %s %d %d %d %d, %d KiB x %d, lead %d;", NAMES[linear], s.tilesPerWarp, s.rowWarps, s.kWarps, s.boxes,
+         s.sharedKib, s.blocksPerMultiprocessor, s.lead);
 }
 
 // Gives one linear layer after the other the shape with which a layer takes the least time, twice.
-static void search(const Layer* layers, const Buffers& b, const Shape* kinds, int kindCount, Shape* best, int rows) {
-  const int rooms[][2] = {{200, 1}, {108, 2}, {90, 2}, {72, 3}, {72, 2}, {54, 4}, {54, 3}, {54, 2}, {43, 5}, {36, 6}};
-  float least = time_layers(layers, b, best, rows);
-  for (int turn = 0; turn < 2 * LINEARS; turn++)
+static void search(const Layer* layers, const AttendedRows& attended, const Buffers& b, const Shape* kinds,
+                   int kindCount, Shape* best, int rows) {
+  const int rooms[][2] = {{200, 1}, {108, 2}, {108, 1}, {90, 2}, {72, 3}, {72, 2}, {54, 4}, {54, 3},
+                          {54, 2},  {43, 5},  {43, 3},  {36, 6}, {36, 4}, {36, 3}, {28, 4}};
+  float least = time_layers(layers, attended, b, best, rows);
+  const auto attempt = [&](int linear, const Shape& tried) {
+    const Shape before = best[linear];
+    best[linear] = tried;
+    const float us = time_layers(layers, attended, b, best, rows);
+    if (us < least - 0.05f)
+      least = us;
+    else
+      best[linear] = before;
+  };
+  const auto fits = [&](const Shape& s) {
+    return s.warps() * s.blocksPerMultiprocessor <= 48 && Sizes(s, rows).stages >= 2;
+  };
+  // Layers that share a room and a lead: what one layer alone would gain nothing from.
+  for (int gate = 0; gate < kindCount; gate++)
+    for (int other = 0; other < kindCount; other++)
+      for (const auto& [kib, blocks] : rooms)
+        for (const int lead : {2, 6, 1000}) {
+          Shape tried[LINEARS];
+          for (int linear = 0; linear < LINEARS; linear++)
+            tried[linear] = kinds[linear == GATE_LAYER ? gate : other].with(kib, blocks, lead);
+          if (kinds[gate].swiglu[0] == nullptr || !fits(tried[GATE_LAYER]) || !fits(tried[DENSE_LAYER])) continue;
+          const float us = time_layers(layers, attended, b, tried, rows);
+          if (us < least) least = us, std::copy(tried, tried + LINEARS, best);
+        }
+  printf("%2d rows, with one room for all: %.1f us;", rows, least);
+  for (int linear = 0; linear < LINEARS; linear++) print_shape(linear, best[linear]);
+  printf("\n");
+  for (int turn = 0; turn < 2 * LINEARS; turn++) {
+    const int linear = turn % LINEARS;
     for (int kind = 0; kind < kindCount; kind++)
       for (const auto& [kib, blocks] : rooms) {
-        const int linear = turn % LINEARS;
-        const Shape tried = kinds[kind].with(kib, blocks), before = best[linear];
-        const bool fits = tried.warps() * blocks <= 48 && Sizes(tried, rows).stages >= 2;
-        if (!fits || (linear == GATE_LAYER && tried.swiglu[0] == nullptr)) continue;
-        best[linear] = tried;
-        const float us = time_layers(layers, b, best, rows);
-        if (us < least - 0.05f)
-          least = us;
-        else
-          best[linear] = before;
+        const Shape tried = kinds[kind].with(kib, blocks, best[linear].lead);
+        if (fits(tried) && (linear != GATE_LAYER || tried.swiglu[0] != nullptr)) attempt(linear, tried);
       }
+    for (const int lead : {0, 1, 2, 3, 4, 6, 8, 12, 1000})
+      attempt(linear, best[linear].with(best[linear].sharedKib, best[linear].blocksPerMultiprocessor, lead));
+  }
   printf("%2d rows, the best: %.1f us;", rows, least);
   for (int linear = 0; linear < LINEARS; linear++) print_shape(linear, best[linear]);
   printf("\n");
@@ -239,14 +268,27 @@ int main(int argc, char** argv) {
     fill_acts<<<64, 256, 0, stream>>>(p, MOST_ROWS * columns, value);
     return p;
   };
-  const Buffers buffers = {acts(HIDDEN, 0.5f), acts(INTER, 0.5f),  acts(3 * HIDDEN, 0.5f), acts(HIDDEN, 0.5f),
-                           acts(HIDDEN, 0.5f), acts(HIDDEN, 0.5f), acts(HIDDEN, 1.f)};
-  enum { S1188, S1148, S1244, S2144, S2188, S2224, S2244 };
-  const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 4, 8),       GATED_SHAPE(1, 2, 4, 4),
-                         GATED_SHAPE(2, 1, 4, 4), GATED_SHAPE(2, 1, 8, 8), GATED_SHAPE(2, 2, 2, 4),
-                         GATED_SHAPE(2, 2, 4, 4)};
+  float* squares;
+  CHECK(cudaMalloc(&squares, MOST_ROWS * HIDDEN / 16 * 4));
+  fill_floats<<<64, 256, 0, stream>>>(squares, MOST_ROWS * HIDDEN / 16, 16.f);
+  const Buffers buffers = {acts(HIDDEN, 0.5f),
+                           acts(INTER, 0.5f),
+                           acts(3 * HIDDEN, 0.5f),
+                           acts(HIDDEN, 0.5f),
+                           acts(HIDDEN, 0.5f),
+                           acts(HIDDEN, 1.f),
+                           squares};
+  enum { S1188, S1148, S1144, S1244, S2144, S2188, S2224, S2244 };
+  const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 4, 8),       SHAPE(1, 1, 4, 4),
+                         GATED_SHAPE(1, 2, 4, 4), GATED_SHAPE(2, 1, 4, 4), GATED_SHAPE(2, 1, 8, 8),
+                         GATED_SHAPE(2, 2, 2, 4), GATED_SHAPE(2, 2, 4, 4)};
   const Shape few = kinds[S1188].with(108, 2);
-#ifdef INT4
+#if defined(DENSE_WEIGHTS)
+  const Shape builtIn[2][LINEARS] = {
+      {kinds[S1144].with(108, 2), kinds[S2144].with(108, 2), kinds[S1144].with(108, 2), kinds[S1144].with(108, 2)},
+      {kinds[S1144].with(108, 2), kinds[S2144].with(108, 2), kinds[S1144].with(108, 2), kinds[S1144].with(108, 2)},
+  };
+#elif defined(INT4)
   const Shape builtIn[2][LINEARS] = {
       {few, kinds[S2244].with(72, 3), few, kinds[S1188].with(54, 3)},
       {few, kinds[S2244].with(108, 2), few, kinds[S2144].with(72, 3)},
@@ -259,15 +301,15 @@ int main(int argc, char** argv) {
 #endif
   const Layer& l = layers[0];
   const double bytes = (double)l.dense.bytes() + l.gate.bytes() + l.proj.bytes() + l.qkv.bytes();
-  for (int rows : {1, 4, 8, 9, 16}) {
-    const float us = time_layers(layers, buffers, builtIn[rows > 8], rows);
-    printf("%2d rows: %.1f us, %.2f TB/s\n", rows, us, bytes / us / 1e6);
-  }
-  if (argc < 2 || strcmp(argv[1], "search") != 0) return 0;
-  for (int rows : {1, 4, 8, 16}) {
+  const bool isSearch = argc > 1 && strcmp(argv[1], "search") == 0;
+  for (int rows : {1, 16, 4, 8, 9}) {
+    const AttendedRows attended(rows, TOKENS_OF_ROW, buffers.qkv, buffers.attention);
     Shape best[LINEARS];
     std::copy(builtIn[rows > 8], builtIn[rows > 8] + LINEARS, best);
-    search(layers, buffers, kinds, sizeof kinds / sizeof *kinds, best, rows);
+    const float us = time_layers(layers, attended, buffers, best, rows);
+    printf("%2d rows: %.1f us, %.2f TB/s\n", rows, us, bytes / us / 1e6);
+    if (isSearch && rows != 9) search(layers, attended, buffers, kinds, sizeof kinds / sizeof *kinds, best, rows);
+    fflush(stdout);
   }
   return 0;
 }

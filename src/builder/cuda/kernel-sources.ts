@@ -6,6 +6,7 @@ import { kernelSource } from '../../ops/cuda/kernel-files.js';
 import { lowerForCuda } from '../../ops/cuda/lower.js';
 import { cudaOpOf } from '../../ops/cuda/ops.js';
 import { type LinearChooser, linearChooser } from '../../ops/linear/cuda/choose.js';
+import type { GeneratedKernel } from '../../ops/linear/cuda/method.js';
 import { type LinearConfig, methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { cacheDefines, scoreDefines } from '../../ops/paged-attention/cuda-defines.js';
@@ -72,13 +73,25 @@ function planDefines(plan: Plan, target: CudaTarget, blockTokens: number): Reado
 export function trialUnit(
   problems: readonly CudaLinearProblem[],
   candidates: (problem: CudaLinearProblem) => readonly LinearConfig[],
-  { computeCapability, dtype }: { readonly computeCapability: number; readonly dtype: CudaDtype },
+  target: UnitTarget,
 ): CompileRequest | undefined {
   const kernels = problems.flatMap((problem) =>
     candidates(problem).map((config) => methodOf(config).kernel(config, problem)),
   );
   const parts = kernels.filter((kernel) => kernel !== undefined);
-  if (parts.length === 0) return undefined;
+  return parts.length === 0 ? undefined : linearTrials(parts, target);
+}
+
+interface UnitTarget {
+  readonly computeCapability: number;
+  readonly dtype: CudaDtype;
+}
+
+/** Kernels of linear layers as one unit. */
+export function linearTrials(
+  parts: readonly GeneratedKernel[],
+  { computeCapability, dtype }: UnitTarget,
+): CompileRequest {
   return {
     name: 'trials',
     ...sourceOf(parts),

@@ -15,13 +15,14 @@ import type { KernelLaunch, TensorMap } from '../../ops/cuda/launch.js';
 import type { Mapped } from '../../ops/cuda/mapped.js';
 import type { LaunchSink } from '../../ops/cuda/sink.js';
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
+import type { GeneratedKernel } from '../../ops/linear/cuda/method.js';
 import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { decodeActivations, encodeActivations } from '../../ops/testing/activations.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { AttentionScores, Plan } from '../../plan/plan.js';
 import type { FormatName } from '../../plan/weight-format.js';
-import { kernelUnits, trialUnit } from '../cuda/kernel-sources.js';
+import { kernelUnits, linearTrials, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
 import { asInGemma, asMixture, benchmarkPlan, type PlanChoice, withScores } from './benchmark-plans.js';
 
@@ -157,6 +158,12 @@ export class TestKernels {
     const { computeCapability } = this.target;
     const unit = trialUnit(problems, configsOf, { computeCapability, dtype: this.dtype });
     this.#load(linearUnit(problems[0]!.format), unit!);
+  }
+
+  /** Loads kernels of linear layers, all of which are of one unit. */
+  loadGenerated(kernels: readonly GeneratedKernel[]): void {
+    const { computeCapability } = this.target;
+    this.#load(kernels[0]!.unit, linearTrials(kernels, { computeCapability, dtype: this.dtype }));
   }
 
   /** Compiles a unit, for the device that is here, and loads it under a name. */

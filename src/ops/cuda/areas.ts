@@ -4,7 +4,9 @@ import { DECODE_ITEM_WORDS } from '../paged-attention/cuda-pieces.js';
 import { rotationBytes } from '../rope/cuda-tables.js';
 import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
+import { MIN_X_MAP_ROWS } from '../linear/cuda/row-classes.js';
 import { ACTIVATION_BYTES } from './dtype.js';
+import { ceilDiv } from './launch.js';
 
 /** Most log probabilities that a token can report. */
 export const MAX_TOP_COUNT = 32;
@@ -12,6 +14,8 @@ export const MAX_TOP_COUNT = 32;
 const RESULT_WORDS = 2 + 2 * MAX_TOP_COUNT;
 const WORD = 4;
 const MATMUL_WORKSPACE_BYTES = 64 << 20;
+/** Columns of a sum of squares, see ring-norms.cuh. */
+const SQUARES_COLUMNS = 16;
 
 /** Numbers that sizes follow from. */
 export interface AreaSizes {
@@ -83,6 +87,10 @@ export const AREAS = {
   inputCodes: area('inputs in 8 bits', ({ inputRows, inputColumns }) => inputRows * inputColumns),
   inputScales: area('scales of inputs', ({ inputRows, inputColumns }) =>
     inputColumns === 0 ? 0 : inputRows * WORD,
+  ),
+  squares: area(
+    'sums of squares',
+    ({ dims }) => MIN_X_MAP_ROWS * ceilDiv(dims.hidden, SQUARES_COLUMNS) * WORD,
   ),
   orderedInput: area(
     'inputs in the order of codes',

@@ -34,6 +34,34 @@ describe('lowering for a GPU', () => {
     expect(next).toBe(PLAN.ops.length + 1);
   });
 
+  it('finds the norms that linear layers can do, and no other', () => {
+    const { ops } = lowerForCuda(PLAN);
+    const norms = ops.flatMap((op) => (op.kind === 'addRmsNorm' || op.kind === 'rmsNorm' ? [op] : []));
+    // The first and the last have no addend.
+    expect(norms.map(({ between }) => between !== undefined)).toEqual([false, true, true, true, false]);
+    for (const [index, op] of ops.entries()) {
+      if (op.kind !== 'addRmsNorm') continue;
+      const [before, after] = [ops[index - 1]!, ops[index + 1]!];
+      expect(before).toMatchObject({ kind: 'linear', normAfter: op.between });
+      expect(after).toMatchObject({ kind: 'linear', normBefore: op.between });
+      expect(op.between!.norm.out).toBe(op.out);
+    }
+    // A sum over ranks is in between.
+    const ranks = { rank: 0, worldSize: 2 };
+    const sharded = lowerForCuda(benchmarkPlan({ shape, dtype: 'f16', weights: 'int8', ranks }));
+    expect(sharded.ops.some((op) => op.kind === 'linear' && (op.normAfter ?? op.normBefore))).toBe(false);
+  });
+
+  it('leaves a norm by itself whose result or addend another op takes, too', () => {
+    const at = indexOf('addRmsNorm');
+    const norm = PLAN.ops[at] as Extract<PlanOp, { kind: 'addRmsNorm' }>;
+    for (const name of [norm.out, norm.delta]) {
+      const twin = { ...PLAN.ops[at + 1]!, x: name, out: 'other' } as PlanOp;
+      const { ops } = lowerForCuda(withOps((all) => all.toSpliced(at + 2, 0, twin)));
+      expect(ops.find(({ index }) => index === at)).toMatchObject({ between: undefined });
+    }
+  });
+
   it('leaves SwiGLU by itself where its input does not come from the linear before it', () => {
     const at = indexOf('swiglu');
     const plan = withOps((ops) => {
@@ -75,6 +103,8 @@ describe('lifetimes of values', () => {
       const op = PLAN.ops[index]!;
       return lives.get(lowered.inferred.operands[index]!.get('out' in op ? op.out : '')!)!.definedAt;
     };
+    // A layer may store the result of the norm after it.
+    expect(definedAt(indexOf('addRmsNorm'))).toBe(indexOf('addRmsNorm') - 1);
     // SwiGLU's result is written while gate-up still reads its input, and attention's while queries are rotated.
     for (const kind of ['swiglu', 'pagedAttention'] as const)
       expect(definedAt(indexOf(kind))).toBe(indexOf(kind) - 1);

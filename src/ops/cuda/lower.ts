@@ -4,6 +4,7 @@ import { type InferredPlan, inferPlan, type PlanValue } from '../../plan/infer.j
 import type {
   AddRmsNormOp,
   AllReduceOp,
+  BufferName,
   LinearOp,
   PagedAttentionOp,
   Plan,
@@ -13,8 +14,8 @@ import type {
   SwigluOp,
 } from '../../plan/plan.js';
 
-/** A linear layer. Where its kernel can end with SwiGLU, `gate` is part of it; otherwise `gate` is launched after it. */
-export interface CudaLinear extends LinearOp {
+/** A linear layer without its neighbours. Where its kernel can end with SwiGLU, `gate` is part of it; otherwise `gate` is launched after it. */
+export interface LoweredLinear extends LinearOp {
   /** Index of the first of its ops in the plan. */
   readonly index: number;
   /** The SwiGLU that is next in the plan and takes the layer's result. */
@@ -23,11 +24,25 @@ export interface CudaLinear extends LinearOp {
   readonly hasRoundedInput: boolean;
 }
 
+/** A norm whose addend is one linear layer's result, and whose result is another's input. Where kernels can, both layers do its work. */
+export interface NormBetween {
+  readonly norm: AddRmsNormOp;
+  readonly before: LoweredLinear;
+  readonly after: LoweredLinear;
+}
+
+/** A linear layer. */
+export interface CudaLinear extends LoweredLinear {
+  readonly normBefore: NormBetween | undefined;
+  readonly normAfter: NormBetween | undefined;
+}
+
 /** A norm. */
 type CudaNorm<Op extends RmsNormOp | AddRmsNormOp> = Op & {
   readonly index: number;
   /** The layer that alone takes the result, and whose input is rounded: the norm does so. */
-  readonly reader: CudaLinear | undefined;
+  readonly reader: LoweredLinear | undefined;
+  readonly between: NormBetween | undefined;
 };
 
 /** Rotation, append to the cache and attention. Decode attention does all of it in one kernel. */
@@ -99,12 +114,17 @@ function lowerOp(plan: PlanAndInferred, index: number): CudaOp {
   const next = ops[index + 1];
   switch (op.kind) {
     case 'linear':
-      return lowerLinear(plan, op, index);
+      return {
+        ...lowerLinear(plan, op, index),
+        normBefore: normBetween(plan, index - 1),
+        normAfter: normBetween(plan, index + 1),
+      };
     case 'rmsNorm':
-    case 'addRmsNorm':
-      return next?.kind === 'linear' && roundsFor(plan, index)
-        ? { ...op, index, reader: lowerLinear(plan, next, index + 1) }
-        : { ...op, index, reader: undefined };
+    case 'addRmsNorm': {
+      const reads = next?.kind === 'linear' && roundsFor(plan, index);
+      const reader = reads ? lowerLinear(plan, next, index + 1) : undefined;
+      return { ...op, index, reader, between: normBetween(plan, index) };
+    }
     case 'ropeAppend':
       if (next?.kind !== 'pagedAttention' || next.qkv !== op.qkv || next.layer !== op.layer)
         throw new AloftError('INTERNAL', `Plan op ${index} (ropeAppend) is not followed by its attention.`);
@@ -120,13 +140,32 @@ function lowerOp(plan: PlanAndInferred, index: number): CudaOp {
   }
 }
 
-function lowerLinear(plan: PlanAndInferred, op: LinearOp, index: number): CudaLinear {
+function lowerLinear(plan: PlanAndInferred, op: LinearOp, index: number): LoweredLinear {
   const next = plan.ops[index + 1];
   return {
     ...op,
     index,
     gate: next?.kind === 'swiglu' && next.gateUp === op.out ? next : undefined,
     hasRoundedInput: roundsFor(plan, index - 1),
+  };
+}
+
+/** Rows of norms between linear layers are whole vectors of sums, see ring-norms.cuh. */
+const NORMED_COLUMNS = 64;
+
+/** The norm at `index`, if no other op takes its addend or its result than the linear layers before and after it. */
+function normBetween(plan: PlanAndInferred, index: number): NormBetween | undefined {
+  const [before, norm, after] = [plan.ops[index - 1], plan.ops[index], plan.ops[index + 1]];
+  if (norm?.kind !== 'addRmsNorm' || before?.kind !== 'linear' || after?.kind !== 'linear') return undefined;
+  const isLast = (name: BufferName, at: number): boolean =>
+    plan.inferred.operands[at]!.get(name)!.lastUsedAt === at;
+  const isBetween = before.out === norm.delta && after.x === norm.out;
+  if (!isBetween || !isLast(norm.delta, index) || !isLast(norm.out, index + 1)) return undefined;
+  if (plan.dims.hidden % NORMED_COLUMNS !== 0) return undefined;
+  return {
+    norm,
+    before: lowerLinear(plan, before, index - 1),
+    after: lowerLinear(plan, after, index + 1),
   };
 }
 
@@ -162,6 +201,11 @@ export function kernelLifetimes({ inferred, ops }: LoweredPlan): ReadonlyMap<Pla
     const covered = inferred.operands.slice(op.index, op.index + planOpCount(op));
     for (const value of covered.flatMap((operands) => [...operands.values()]))
       if (value.definedAt > op.index) lives.set(value, { ...value, definedAt: op.index });
+    // The layer before a norm may store its result.
+    if (op.kind === 'linear' && op.normAfter !== undefined) {
+      const value = inferred.operands[op.index + 1]!.get(op.normAfter.norm.out)!;
+      lives.set(value, { ...value, definedAt: op.index });
+    }
   }
   return lives;
 }

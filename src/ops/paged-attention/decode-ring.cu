@@ -131,7 +131,6 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
     }
   barriers_fence();
   __syncthreads();
-  allow_successor();
   const int unitCount = *a.itemCount * a.kvHeads;
   if (warp == DECODE_WARPS) {
     // The first round finds every slot empty.
@@ -143,6 +142,8 @@ extern "C" __global__ void __launch_bounds__((DECODE_WARPS + 1) * 32, GROUP == 1
   Unit first{};
   if ((int)blockIdx.x < unitCount) first = unit_at(a, blockIdx.x);
   wait_predecessor();
+  // The next layer's copies would take the predecessor's share of the bus before.
+  allow_successor();
   DecodeConsumer consumer{a, shared, ring, warp, lane, sub, min(DECODE_WARPS, a.stageCount), 0};
   consumer.run(first, unitCount);
 }

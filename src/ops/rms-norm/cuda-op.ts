@@ -4,7 +4,7 @@ import type { CudaOpOf } from '../cuda/lower.js';
 import type { CudaInstruction, CudaScope } from '../cuda/scope.js';
 import { kernelChooser, type LinearChooser } from '../linear/cuda/choose.js';
 import { inputCodesOf } from '../linear/cuda/methods.js';
-import { solveLinear } from '../linear/cuda/op.js';
+import { sharesNorm, solveLinear } from '../linear/cuda/op.js';
 import { ROW_CLASSES, rowClass } from '../linear/cuda/row-classes.js';
 import type { Plan } from '../../plan/plan.js';
 import type { InputCodes } from '../linear/cuda/method.js';
@@ -46,8 +46,10 @@ function bindNorm(op: CudaNorm, x: number, delta: number | null, scope: CudaScop
   const coded = { ...operands, out: memory.inputCodes, scale: memory.inputScales };
   const rowsOf = scope.rows(op.out);
   const codes = new Map(ROW_CLASSES.map((rows) => [rows, codesFor(op, plan, rows, chooseLinear)]));
+  const shared = new Set(ROW_CLASSES.filter((rows) => sharesNorm(op.between, plan, rows, chooseLinear)));
   return (step, sink) => {
     const rows = rowsOf(step);
+    if (shared.has(rowClass(rows))) return;
     const made = codes.get(rowClass(rows));
     sink.kernel(
       made === undefined

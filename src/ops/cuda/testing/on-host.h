@@ -187,6 +187,8 @@ T __shfl_xor_sync(u32, T value, int mask) {
 int __popc(u32 bits) { return std::popcount(bits); }
 float __expf(float value) { return expf(value); }
 float __uint_as_float(u32 bits) { return std::bit_cast<float>(bits); }
+u32 __float_as_uint(float value) { return std::bit_cast<u32>(value); }
+float rsqrtf(float value) { return 1 / sqrtf(value); }
 template <typename T>
 T __ldg(const T* from) {
   return *from;

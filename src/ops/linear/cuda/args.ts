@@ -14,8 +14,15 @@ export const RING_ARGS = new Struct('RingArgs', 'linear/cuda/ring.cu', {
   stageCount: 'i32',
   xRows: 'i32',
   xBoxCount: 'i32',
+  lead: 'i32',
   xMap: 'tensorMap',
   weightMap: 'tensorMap',
+  normWeight: 'address',
+  squares: 'address',
+  nextNormWeight: 'address',
+  nextSquares: 'address',
+  residual: 'address',
+  epsilon: 'f32',
 });
 
 export const STREAM_ARGS = new Struct('StreamArgs', 'linear/cuda/stream.cu', {

@@ -3,8 +3,9 @@
 #include "cuda/act.cuh"
 #include "cuda/swiglu.cuh"
 
-// Stores them as activations, or as f32, or makes one activation of gate and up.
-enum Epilogue { STORE, STORE_F32, SWIGLU };
+// Stores them as activations, or as f32, or makes one activation of gate and up, or adds them to the residual and
+// stores what is to be normed (ring-norms.cuh).
+enum Epilogue { STORE, STORE_F32, SWIGLU, ADD };
 
 // The activation that gate and up make, both rounded to activations as if they had been stored.
 __device__ __forceinline__ float swiglu_of_sums(float gate, float up) { return swiglu(round_act(gate), round_act(up)); }

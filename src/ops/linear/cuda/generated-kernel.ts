@@ -6,7 +6,18 @@ import type { GeneratedKernel, LinearMethod, LinearOperands } from './method.js'
 import { type CudaLinearProblem, type Epilogue, outColumns } from './problem.js';
 import { storedWeights } from './stored-weights.js';
 
-const EPILOGUES: Readonly<Record<Epilogue, string>> = { store: 'STORE', f32: 'STORE_F32', swiglu: 'SWIGLU' };
+/** Epilogues of kernels: those of problems, and the addition that a norm after the layer begins with. */
+export type KernelEpilogue = Epilogue | 'add';
+const EPILOGUES: Readonly<Record<KernelEpilogue, string>> = {
+  store: 'STORE',
+  f32: 'STORE_F32',
+  swiglu: 'SWIGLU',
+  add: 'ADD',
+};
+
+interface KernelProblem extends Pick<CudaLinearProblem, 'format'> {
+  readonly epilogue: KernelEpilogue;
+}
 
 /** Unit that has the kernels for weights in a format. */
 export const linearUnit = (format: WeightFormat): string => `linear-${storedWeights(format).key}`;
@@ -15,7 +26,7 @@ export const linearUnit = (format: WeightFormat): string => `linear-${storedWeig
 export function kernelCode(
   method: string,
   numbers: readonly number[],
-  { format, epilogue }: Pick<CudaLinearProblem, 'format' | 'epilogue'>,
+  { format, epilogue }: KernelProblem,
 ): { readonly unit: string; readonly kernel: string } {
   return {
     unit: linearUnit(format),
@@ -27,7 +38,7 @@ export function kernelCode(
 export function generatedKernel(
   method: string,
   numbers: readonly number[],
-  problem: Pick<CudaLinearProblem, 'format' | 'epilogue'>,
+  problem: KernelProblem,
 ): GeneratedKernel {
   const { unit, kernel: name } = kernelCode(method, numbers, problem);
   const parameters = [

@@ -36,6 +36,20 @@ export interface LinearMatrices {
 /** Codes of 8 bits that a method takes its input in, see row-codes.cuh. */
 export type InputCodes = 'int8' | 'e4m3';
 
+/** Addresses of a norm before a layer, whose x is not divided by the rms: the layer does so, see ring-norms.cuh. */
+export interface NormBefore {
+  readonly weight: number;
+  readonly squares: number;
+  readonly epsilon: number;
+}
+
+/** Addresses of a norm after a layer, which adds its result to `residual` and leaves x of the layer after in `out`. */
+export interface NormAfter {
+  readonly weight: number;
+  readonly squares: number;
+  readonly residual: number;
+}
+
 export interface LinearOperands extends LinearMatrices {
   /** Tensor maps of what the method's `maps` returns, in that order. */
   readonly maps: readonly TensorMap[];
@@ -51,6 +65,9 @@ export interface LinearOperands extends LinearMatrices {
   /** Address of memory for a dense copy of the weights. */
   readonly denseCopy: number;
   readonly multiprocessorCount: number;
+  /** Norms of which the layer does its part; where there is one after it, `out` is that one's. */
+  readonly normBefore?: NormBefore;
+  readonly normAfter?: NormAfter;
 }
 
 /**
@@ -79,6 +96,8 @@ export interface LinearMethod<Config> {
   fits(config: Config, device: { readonly sharedBytesPerBlock: number }): boolean;
   /** The kernel that a unit must hold; undefined for a library's. */
   kernel(config: Config, problem: CudaLinearProblem): GeneratedKernel | undefined;
+  /** The kernel that takes part in the norm after the layer; absent: the method takes no part in norms. */
+  normedKernel?(config: Config, problem: CudaLinearProblem): GeneratedKernel;
   /** Matrices that launches read through tensor maps, for any number of rows of the problem's class. */
   maps(config: Config, problem: CudaLinearProblem, matrices: LinearMatrices): readonly Mapped[];
   launch(config: Config, problem: CudaLinearProblem, operands: LinearOperands, sink: LaunchSink): void;

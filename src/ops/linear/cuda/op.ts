@@ -3,7 +3,7 @@ import type { Plan } from '../../../plan/plan.js';
 import { hasOrder, type WeightFormat } from '../../../plan/weight-format.js';
 import { commonPart, type CudaOpDefinition } from '../../cuda/definition.js';
 import { cudaDtype } from '../../cuda/dtype.js';
-import type { CudaLinear } from '../../cuda/lower.js';
+import type { CudaLinear, LoweredLinear, NormBetween } from '../../cuda/lower.js';
 import type { CudaScope } from '../../cuda/scope.js';
 import type { LaunchSink } from '../../cuda/sink.js';
 import { swigluLaunch } from '../../swiglu/cuda.js';
@@ -22,7 +22,7 @@ interface Solution {
 }
 
 /** Solves a layer for a number of rows: with SwiGLU where there is one kernel for both, else without. */
-export function solveLinear(op: CudaLinear, plan: Plan, m: number, choose: LinearChooser): Solution {
+export function solveLinear(op: LoweredLinear, plan: Plan, m: number, choose: LinearChooser): Solution {
   const { shape, format } = plan.weights[op.weight]!;
   const { inputBits, hasRoundedInput: inputIsRounded } = op;
   const size = {
@@ -39,6 +39,19 @@ export function solveLinear(op: CudaLinear, plan: Plan, m: number, choose: Linea
   }
   const problem = { ...size, epilogue: op.outDtype === 'f32' ? 'f32' : 'store' } as const;
   return { problem, config: choose(problem) };
+}
+
+/** Whether the layers before and after a norm do its work in steps of `m` rows. */
+export function sharesNorm(
+  between: NormBetween | undefined,
+  plan: Plan,
+  m: number,
+  choose: LinearChooser,
+): boolean {
+  if (between === undefined) return false;
+  return [between.before, between.after].every(
+    (layer) => methodOf(solveLinear(layer, plan, m, choose).config).normedKernel !== undefined,
+  );
 }
 
 /** A layer at the numbers of rows of one class, with all addresses. */
@@ -59,8 +72,10 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
     const choose = kernelChooser(chooseLinear, target);
     for (const m of ROW_CLASSES) {
       const { problem, config } = solveLinear(op, plan, m, choose);
-      const kernel = methodOf(config).kernel(config, problem);
+      const method = methodOf(config);
+      const kernel = method.kernel(config, problem);
       if (kernel !== undefined) yield kernel;
+      if (sharesNorm(op.normAfter, plan, m, choose)) yield method.normedKernel!(config, problem);
     }
   },
   bind(op, scope) {
@@ -105,10 +120,31 @@ function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Var
       const { problem, config } = solveLinear(op, plan, m, chooseLinear);
       const method = methodOf(config);
       const maps = method.maps(config, problem, matrices).map(memory.tensorMap);
+      const norms = normOperands(op, scope, m);
       const out = problem.epilogue === 'swiglu' ? scope.next().at(op.gate!.out) : scope.at(op.out);
-      return [m, { problem, config, method, operands: { ...fixed, maps, out } }];
+      return [m, { problem, config, method, operands: { ...fixed, maps, out, ...norms } }];
     }),
   );
+}
+
+/** Operands of the norms that a layer has a part in, in steps of `m` rows. */
+function normOperands(
+  { normBefore: before, normAfter: after }: CudaLinear,
+  scope: CudaScope,
+  m: number,
+): Partial<LinearOperands> {
+  const { plan, memory, chooseLinear } = scope.context;
+  const [hasBefore, hasAfter] = [before, after].map((between) => sharesNorm(between, plan, m, chooseLinear));
+  const { squares } = memory;
+  const of = ({ norm }: NormBetween) => ({ weight: memory.tensor(norm.weight), squares });
+  const next = scope.next();
+  return {
+    ...(hasBefore && { normBefore: { ...of(before!), epsilon: before!.norm.epsilon } }),
+    ...(hasAfter && {
+      normAfter: { ...of(after!), residual: next.at(after!.norm.residual) },
+      out: next.at(after!.norm.out),
+    }),
+  };
 }
 
 /** Brings the rows of x into the order of codes; undefined for weights whose codes lie as inputs do. */

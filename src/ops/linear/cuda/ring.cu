@@ -18,6 +18,7 @@
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
+#include "linear/cuda/ring-norms.cuh"
 #include "linear/cuda/sums.cuh"
 #include "linear/cuda/weights.cuh"
 
@@ -30,14 +31,23 @@ struct RingScalars {
   int m, n, k, outStride, stageCount;
   int xRows;      // rows of x in a stage: 1, 4 or 8 TOKEN_GROUPS
   int xBoxCount;  // boxes of x that a copy brings: 1, or all of a stage
+  int lead;       // stages that a block has not requested yet when the next kernel may start
 };
 struct RingArgs : RingScalars {
   TensorMap xMap;       // of x, boxes 64 x xRows
   TensorMap weightMap;  // of a dense weight, box 64 x 16
+  // Norms before and after the layer; null pointers: there is none.
+  const u16* normWeight;      // [k] of the norm before
+  const float* squares;       // [m, k / 16] sums of 16 columns each, for the norm before
+  const u16* nextNormWeight;  // [n] of the norm after
+  float* nextSquares;         // [m, n / 16]
+  u16* residual;              // [m, n], with ADD
+  float epsilon;              // of the norm before
 };
 // The arguments as code uses them, see async.cuh.
 struct RingView : RingScalars {
   const TensorMap *xMap, *weightMap;
+  const RingArgs* norms;
 };
 
 // TOKEN_GROUPS of 8 tokens, TILES_PER_WARP of 16 rows, ROW_WARPS x K_WARPS that multiply, BOXES of 64 k in a stage.
@@ -52,7 +62,9 @@ struct Ring {
   static_assert(BOXES % W::TILE_BOXES == 0, "a stage has whole tiles");
   static constexpr int OUT_ROWS = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
   static constexpr u32 WEIGHT_BYTES = STAGE_TILES * TILES * W::TILE_BYTES;
-  static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKEN_GROUPS * 8 * 16 * 4;
+  static constexpr int TOKENS = TOKEN_GROUPS * 8;
+  static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKENS * 16 * 4;
+  typedef NormRoom<CONSUMERS, TOKENS> Room;
 
   static __device__ __forceinline__ int out_rows(const RingView& a) { return EPILOGUE == SWIGLU ? a.n / 2 : a.n; }
 
@@ -97,6 +109,7 @@ struct Ring {
     const int mine = (int)blockIdx.x < blockTiles ? (blockTiles - 1 - (int)blockIdx.x) / (int)gridDim.x + 1 : 0;
     const int total = mine * stagesOfTile;
     const int early = min(total, a.stageCount);
+    if (total - early <= a.lead) allow_successor();
     for (int i = 0; i < early; i++) {
       const int tile = blockIdx.x + i / stagesOfTile * gridDim.x;
       W::template fill_stage<Ring>(a, stages + i * stageBytes, full + 8 * i, tile, i % stagesOfTile, policy);
@@ -106,6 +119,7 @@ struct Ring {
     int slot = 0, tile = blockIdx.x + early / stagesOfTile * gridDim.x, stage = early % stagesOfTile;
     u32 parity = 0;
     for (int i = early; i < total; i++) {
+      if (total - i == a.lead) allow_successor();
       barrier_wait(empty + 8 * slot, parity);
       W::template fill_stage<Ring>(a, stages + slot * stageBytes, full + 8 * slot, tile, stage, policy);
       fill_tokens(a, stages + slot * stageBytes, full + 8 * slot, stage);
@@ -162,30 +176,48 @@ struct Ring {
   }
 
   // Adds the parts of k and stores.
-  static __device__ __forceinline__ void finish_tile(const RingView& a, float* partial, int blockTile) {
-    constexpr int TOKENS = TOKEN_GROUPS * 8, TILE_FLOATS = TOKENS * 16;
+  static __device__ __forceinline__ void finish_tile(const RingView& a, float* partial, const Room& room,
+                                                     int blockTile) {
+    constexpr int TILE_FLOATS = TOKENS * 16;
     for (int index = threadIdx.x; index < OUT_ROWS * TOKENS; index += CONSUMERS * 32) {
       const int tile = index / TILE_FLOATS, within = index % TILE_FLOATS, token = within >> 4;
-      if (token >= a.m) continue;
+      if (EPILOGUE != ADD && token >= a.m) continue;
       float sums[2];
 #pragma unroll
       for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
         float sum = 0.f;
 #pragma unroll
         for (int w = 0; w < K_WARPS; w++) sum += partial[(w * TILES + tile + j * HALF) * TILE_FLOATS + within];
+        if (a.norms->squares != nullptr) sum *= room.inverse[token];
         const int channel = tile_row(a, blockTile, tile + j * HALF) + (within & 15);
         if (channel < a.n) sum = finish_sum<W::IS_SCALED>(sum, channel, a.scale, a.bias);
         sums[j] = sum;
       }
       const int row = tile_row(a, blockTile, tile) + (within & 15);
-      if (row >= out_rows(a)) continue;
-      store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
+      const bool isLive = token < a.m && row < out_rows(a);
+      if constexpr (EPILOGUE == ADD)
+        add_to_residual(*a.norms, (u16*)a.out, a.n, token, row, isLive, sums[0], room.range);
+      else if (isLive)
+        store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
     }
+  }
+
+  // What norms need: of their weights before the predecessor has ended, of the residual after.
+  static __device__ __forceinline__ void prepare_norms(const RingView& a, Room& room) {
+    const RingArgs& norms = *a.norms;
+    float range = 1.f;
+    if (norms.squares != nullptr) range = range_of_weights(norms.normWeight, a.k, room.largest);
+    if (EPILOGUE == ADD) {
+      const float next = range_of_weights(norms.nextNormWeight, a.n, room.largest);
+      if (threadIdx.x == 0) room.range = next;
+    }
+    wait_predecessor();
+    if (norms.squares != nullptr) find_inverses<CONSUMERS>(norms, a.m, a.k, range, room.inverse);
   }
 
   // The warps that multiply.
   static __device__ __forceinline__ void multiply(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty,
-                                                  float* partial, int blockTiles) {
+                                                  float* partial, const Room& room, int blockTiles) {
     const int warp = threadIdx.x >> 5, rowWarp = warp / K_WARPS, kWarp = warp % K_WARPS;
     const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, tileCount = W::tiles_of(a.k);
     int slot = 0;
@@ -209,7 +241,7 @@ struct Ring {
       consumer_sync();  // the previous tile's sums have been read
       put_sums(sums, partial, rowWarp, kWarp);
       consumer_sync();
-      finish_tile(a, partial, blockTile);
+      finish_tile(a, partial, room, blockTile);
     }
   }
 
@@ -218,6 +250,7 @@ struct Ring {
     const u32 stages = shared_address(memory), stageBytes = stage_bytes(a);
     float* partial = (float*)(memory + a.stageCount * stageBytes);
     const u32 full = shared_address(partial) + PARTIAL_BYTES, empty = full + 128;  // at most 16 stages
+    Room& room = *(Room*)((u8*)partial + PARTIAL_BYTES + 256);
     const int blockTiles = (out_rows(a) + OUT_ROWS - 1) / OUT_ROWS;
     if (threadIdx.x == 0)
       for (int s = 0; s < a.stageCount; s++) {
@@ -231,12 +264,11 @@ struct Ring {
     }
     barriers_fence();
     __syncthreads();
-    allow_successor();
     if (threadIdx.x >> 5 == CONSUMERS) {
       fill(a, stages, stageBytes, full, empty, blockTiles);
     } else {
-      wait_predecessor();
-      multiply(a, stages, stageBytes, full, empty, partial, blockTiles);
+      prepare_norms(a, room);
+      multiply(a, stages, stageBytes, full, empty, partial, room, blockTiles);
     }
   }
 };
@@ -245,7 +277,7 @@ struct Ring {
   extern "C" __global__ void __launch_bounds__((ROW_WARPS * K_WARPS + 1) * 32, 1)                    \
       name(const __grid_constant__ RingArgs args) {                                                  \
     Ring<FORMAT, TOKEN_GROUPS, TILES_PER_WARP, ROW_WARPS, K_WARPS, BOXES, EPILOGUE>::run(            \
-        {args, &args.xMap, &args.weightMap});                                                        \
+        {args, &args.xMap, &args.weightMap, &args});                                                 \
   }
 
 // A unit includes this file and makes its kernels with RING_KERNEL lines.

@@ -106,14 +106,7 @@ function connectionOf({ ranks, connection }: Ranked): RankConnection {
 const namesOf = ({ calls }: ReturnType<ReturnType<typeof bind>['run']>): string[] =>
   calls.map(([, name]) => name.replace(/(_\d+)+/, ''));
 
-const layer = [
-  'ring_store',
-  'attention_decode_ring',
-  'ring_store',
-  'add_rms_norm',
-  'ring_swiglu',
-  'ring_store',
-];
+const layer = ['ring_store', 'attention_decode_ring', 'ring_add', 'ring_swiglu'];
 const HEAD = ['add', 'gather', 'rms_norm', 'ring_f32', 'sample'];
 
 test.each(['dense', 'int8'] as const)(
@@ -141,7 +134,7 @@ test.each([1, 300])('%i inputs of codes in act order are ordered before each of 
   const { run } = bind(H200, 'int4', undefined, {}, inActOrder);
   const step = tokens === 1 ? {} : { tokens, logits: 1, decodeItems: 0, prefillTiles: 3 };
   const names = namesOf(run(step));
-  const linears = names.flatMap((name, i) => (/^(ring|wide)_(store|swiglu)$/.test(name) ? [i] : []));
+  const linears = names.flatMap((name, i) => (/^(ring|wide)_(store|swiglu|add)$/.test(name) ? [i] : []));
   expect(linears).toHaveLength(8);
   expect(linears.map((i) => names[i - 1])).toEqual(Array.from({ length: 8 }, () => 'order_input'));
   const plain = namesOf(bind(H200, 'int4').run(step));
@@ -155,11 +148,26 @@ test.each([1, 300])('%i inputs of codes in act order are ordered before each of 
 describe('launches of a step on an H200, INT8', () => {
   const { run, mapped, lowered } = bind(H200, 'int8');
 
-  it('of decode: one kernel rotates, appends and attends, one computes gate, up and SwiGLU', () => {
+  it('of decode: one kernel rotates, appends and attends, and linear layers do the norms between them', () => {
     expect(namesOf(run({}))).toEqual([
-      ...['embedding', 'rms_norm', ...layer, 'add_rms_norm', ...layer],
+      ...['embedding', 'rms_norm', ...layer, 'ring_add', ...layer, 'ring_store'],
       ...HEAD,
     ]);
+  });
+
+  it('of decode: layers before and after a norm have the same sums and residual', () => {
+    const { launches } = run({});
+    const adding = launches.flatMap(({ kernel, args }, i) =>
+      kernel.endsWith('_add') ? [[args.values, launches[i + 1]!.args.values] as const] : [],
+    );
+    expect(adding).toHaveLength(3);
+    for (const [before, after] of adding) {
+      expect(before['out']).toBe(after['x']);
+      expect(before['nextSquares']).toBe(after['squares']);
+      expect(before['nextNormWeight']).toBe(after['normWeight']);
+      expect(before['residual']).toBe(adding[0]![0]['residual']);
+      expect([before['squares'], after['residual']]).toEqual([0, 0]);
+    }
   });
 
   it('of a prompt: warpgroups multiply and attend', () => {
@@ -203,7 +211,7 @@ describe('launches of a step on an H200, INT8', () => {
   it('belong to the ops that profiles know', () => {
     const kindsOf = (step: Partial<CudaStep>) =>
       run(step).calls.map(([index]) => lowered.plan.ops[index]?.kind ?? 'sample');
-    expect(kindsOf({}).slice(2, 6)).toEqual(['linear', 'pagedAttention', 'linear', 'addRmsNorm']);
+    expect(kindsOf({}).slice(2, 6)).toEqual(['linear', 'pagedAttention', 'linear', 'linear']);
     expect(kindsOf({ tokens: 40, prefillTiles: 1 }).slice(2, 6)).toEqual([
       ...['linear', 'ropeAppend', 'pagedAttention', 'pagedAttention'],
     ]);

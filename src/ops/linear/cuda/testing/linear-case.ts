@@ -1,17 +1,15 @@
 /** A linear layer with random numbers on a GPU, and how far its results are from the reference's. */
 import type { TestKernels } from '../../../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../../../core/random.js';
-import { type Matrix, randomMatrix, rowOf } from '../../../matrix.js';
-import { roundActivations } from '../../../testing/activations.js';
+import { type Matrix, rowOf } from '../../../matrix.js';
 import { relativeError } from '../../../testing/compare.js';
 import { linearReference, quantiseFp8Row, quantiseRow, restoreFp8 } from '../../reference.js';
 import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
-import { packBytes } from './byte-matrix.js';
-import { packInt4 } from './int4-matrix.js';
 import { codeColumns } from '../wide8.js';
+import { randomActivations, uploadWeights } from './uploaded-weights.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
@@ -55,17 +53,13 @@ export class LinearCase {
   readonly #expectedOfRounded: Float32Array;
 
   constructor(kernels: LinearMachine, problem: CudaLinearProblem) {
-    const { m, n, k, format, epilogue } = problem;
+    const { m, n, k, epilogue } = problem;
     const random = seededRandom(m + n + k);
-    const rounded = (rows: number, columns: number): Matrix => {
-      const { data } = randomMatrix(rows, columns, random);
-      return { rowCount: rows, columnCount: columns, data: roundActivations(data, kernels.dtype) };
-    };
     this.name = `[${m}, ${k}] x [${n}, ${k}] ${epilogue}`;
     this.#kernels = kernels;
     this.#problem = problem;
-    this.#x = rounded(m, k);
-    this.#bias = rounded(1, n).data;
+    this.#x = randomActivations(kernels, m, k, random);
+    this.#bias = randomActivations(kernels, 1, n, random).data;
     const x = kernels.reserve(2 * this.#xRows * k);
     kernels.write(x, this.#x.data);
     const bias = kernels.uploadActivations(this.#bias);
@@ -78,20 +72,9 @@ export class LinearCase {
       inputCodes: made === undefined ? inputCodes : kernels.upload(made.codes),
       inputScale: made === undefined ? inputScale : kernels.upload(made.scales),
     };
-    const { groups, isTiled } = storedWeights(format);
-    if (groups !== undefined) {
-      const { values, tiles } = packInt4(groups, n, k, random);
-      this.#weight = values;
-      this.#at = { ...input, weight: kernels.upload(tiles), scale: 0, bias };
-    } else if (isTiled) {
-      const { values, tiles, scales } = packBytes(format, n, k, random);
-      this.#weight = values;
-      const weight = kernels.upload(tiles);
-      this.#at = { ...input, weight, scale: kernels.upload(scales), bias };
-    } else {
-      this.#weight = rounded(n, k);
-      this.#at = { ...input, weight: kernels.uploadActivations(this.#weight.data), scale: 0, bias };
-    }
+    const { values, weight, scale } = uploadWeights(kernels, problem, random);
+    this.#weight = values;
+    this.#at = { ...input, weight, scale, bias };
     this.#rows = spread(m, MAX_ROWS);
     this.#columns = spread(outColumns(problem), MAX_COLUMNS);
     this.#expected = this.#reference(false);

@@ -11,8 +11,8 @@ const shape = { ...namedShape('tinyllama_1b'), num_hidden_layers: LAYERS };
 /** Plan of a fake executor: two layers in INT8. */
 export const fakePlan = benchmarkPlan({ shape, dtype: 'f16', weights: 'int8' });
 export const FAKE_UNITS = ['common', 'attention', 'sample', 'linear-int8', 'linear-dense'];
-/** Launches of a decode step. Embedding; in a layer norm, qkv, attention, projection, norm, gate-up with SwiGLU, down; last sum, gather, norm, head, sampling. */
-export const DECODE_LAUNCHES = 1 + LAYERS * 7 + 5;
+/** Launches of a decode step. Embedding, norm; in a layer qkv, attention, projection, gate-up with SwiGLU, down; last sum, gather, norm, head, sampling. */
+export const DECODE_LAUNCHES = 2 + LAYERS * 5 + 5;
 
 /** Options of an executor on a fake GPU that do not depend on its plan. @param libraryFolder that of its stand-ins for libraries */
 export const fakeOptions = (libraryFolder: string, unitNames: readonly string[]) => ({
