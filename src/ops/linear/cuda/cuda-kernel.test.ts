@@ -10,6 +10,7 @@ import { KERNEL_METHODS, type LinearConfig, methodOf, METHODS } from './methods.
 import type { Epilogue, CudaLinearProblem } from './problem.js';
 import { storedWeights } from './stored-weights.js';
 import { LinearCase } from './testing/linear-case.js';
+import { layersOf, NORMED_CASES, normedFaults, normedKernels } from './testing/normed-cases.js';
 
 /** Rows of x at both sides of every size of a tile. */
 const ROWS = [1, 3, 8, 9, 16, 17, 31, 33, 64, 65, 100, 200, 513];
@@ -136,4 +137,18 @@ describeGpuKernels('linear', (open) => {
         }
     },
   );
+});
+
+describeGpuKernels('norms between linear layers', (open) => {
+  it.each(NORMED_CASES)('in %s with %s weights', (dtype, name) => {
+    const all = layersOf(name);
+    const faults = all.flatMap((layers) => {
+      const kernels = open({ dtype });
+      kernels.loadGenerated(normedKernels(all, kernels.target));
+      const found = normedFaults(kernels, layers);
+      kernels.dispose();
+      return found;
+    });
+    expect(faults).toEqual([]);
+  });
 });

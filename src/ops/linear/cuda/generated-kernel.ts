@@ -7,7 +7,7 @@ import { type CudaLinearProblem, type Epilogue, outColumns } from './problem.js'
 import { storedWeights } from './stored-weights.js';
 
 /** Epilogues of kernels: those of problems, and the addition that a norm after the layer begins with. */
-export type KernelEpilogue = Epilogue | 'add';
+type KernelEpilogue = Epilogue | 'add';
 const EPILOGUES: Readonly<Record<KernelEpilogue, string>> = {
   store: 'STORE',
   f32: 'STORE_F32',
