@@ -42,8 +42,8 @@ class AttendedRows {
 public:
   AttendedRows(int rowCount, int tokens, const u16* qkv, u16* out) : rows(rowCount) {
     const int blocks = rows * ((tokens + BLOCK_TOKENS - 1) / BLOCK_TOKENS);
-    // As cuda-decode.ts cuts rows.
-    const int count = rows <= 8 ? 4 : std::max(1, 2 * 132 * INT8_WARPS / (16 * HEADS));
+    // As cuda-decode.ts cuts rows: more than 8 in one piece each, which three warps share.
+    const int count = rows <= 8 ? 4 : 1;
     const int piece = std::max(256, (tokens + count * BLOCK_TOKENS - 1) / (count * BLOCK_TOKENS) * BLOCK_TOKENS);
     const int pieces = (tokens + piece - 1) / piece;
     std::vector<int> items, order(blocks), table(rows * MOST_BLOCKS, 0);
@@ -62,6 +62,7 @@ public:
     args.partials = on_device<float>((size_t)units * (HEAD_DIM + 2) * 4);
     args.arrivals = on_device<u32>(rows * HEADS * 4);
     args.items = copied(items), args.itemCount = copied({rows * pieces}), args.blockTables = copied(table);
+    args.teamWarps = 3;
     args.kvHeads = HEADS, args.maxBlocks = MOST_BLOCKS;
   }
   AttendedRows(const AttendedRows&) = delete;

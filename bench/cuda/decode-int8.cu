@@ -47,9 +47,11 @@ extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) only_copies(con
   const int warp = threadIdx.x >> 5;
   allow_successor();
   const int unitCount = *a.itemCount * a.kvHeads;
-  AheadCopies copies{a, warp * (int)gridDim.x + (int)blockIdx.x, (int)gridDim.x * INT8_WARPS, unitCount};
+  AheadCopies copies{a, TeamPlace::of_warp(a, warp), warp * (int)gridDim.x + (int)blockIdx.x,
+                     (int)gridDim.x * INT8_WARPS, unitCount};
   const int first = copies.index;
-  Int8Decoder d{a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), 0, 0, copies};
+  Int8Decoder d{
+      a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), 0, 0, copies, nullptr};
   d.start_copies();
   wait_predecessor();
   for (int index = first; index < unitCount; index += d.copies.step) {
@@ -77,11 +79,14 @@ static Rule equal(int count, int least = 256, int most = 2048) { return {count, 
 
 struct Kernel {
   void (*run)(DecodeArgs);
-  int warps, threads, sharedBytes, stageCount;
+  int warps, threads, sharedBytes, stageCount, teamWarps;
 };
-static const Kernel INT8 = {attention_decode_int8, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0};
-static const Kernel COPIES = {only_copies, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0};
-static const Kernel RING = {attention_decode_ring, 1, 7 * 32, 18 * KV_HEAD_BYTES, 18};
+static Kernel int8_kernel(int teamWarps) {
+  return {attention_decode_int8, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0, teamWarps};
+}
+static const Kernel INT8 = int8_kernel(1);
+static const Kernel COPIES = {only_copies, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0, 1};
+static const Kernel RING = {attention_decode_ring, 1, 7 * 32, 18 * KV_HEAD_BYTES, 18, 1};
 
 static int blocksOfDevice;
 static DecodeArgs base;
@@ -142,7 +147,7 @@ struct Case {
     CHECK(cudaMemcpy(itemsOnDevice, items.data(), items.size() * 4, cudaMemcpyHostToDevice));
     CHECK(cudaMemcpy((void*)args.itemCount, &itemCount, 4, cudaMemcpyHostToDevice));
     DecodeArgs a = args;
-    a.stageCount = kernel.stageCount;
+    a.stageCount = kernel.stageCount, a.teamWarps = kernel.teamWarps;
     const auto enqueue = [&](int layer) {
       DecodeArgs ofLayer = a;
       ofLayer.cache += (size_t)layer * heads * KV_HEAD_BYTES;
@@ -175,11 +180,17 @@ static void few_units(const Case& c, int mostRows) {
     if (pieces > 0)
       c.run((std::to_string(pieces) + " pieces" + (pieces == count ? " (rule)" : "")).c_str(), INT8, equal(pieces));
   c.run("copies by the rule", COPIES, equal(count));
+  for (const int team : {2, 3, 6})
+    for (int pieces = 1; pieces <= 2; pieces++)
+      c.run((std::to_string(pieces) + " pieces, teams of " + std::to_string(team)).c_str(), int8_kernel(team),
+            equal(pieces, 256, 2048 * team));
 }
 static void many_units(const Case& c) {
   for (const int tokens : {256, 512, 1024, 2048})
     c.run(("fixed " + std::to_string(tokens)).c_str(), INT8, fixed(tokens));
   for (int pieces = 1; pieces <= 3; pieces++) c.run((std::to_string(pieces) + " pieces").c_str(), INT8, equal(pieces));
+  for (const int team : {2, 3, 6})
+    c.run(("1 piece, teams of " + std::to_string(team)).c_str(), int8_kernel(team), equal(1, 256, 2048 * team));
   c.run("copies, 512", COPIES, fixed(512));
 }
 static void few_rows(const Case& c) {
@@ -230,7 +241,7 @@ int main(int argc, char** argv) {
 
   const auto wanted = [&](int rows) { return only == 0 || only == rows; };
   for (const int heads : {32, 16})
-    for (const int tokens : {1100, 2048, 3000, 4000})
+    for (const int tokens : {190, 1100, 2048, 3000, 4000})
       if (wanted(16)) few_units(Case(same(16, tokens), heads), 16);
   if (wanted(9))
     for (const int heads : {32, 16}) few_units(Case(same(9, 2048), heads), 16);
@@ -239,7 +250,7 @@ int main(int argc, char** argv) {
     for (int row = 0; row < 16; row++) mixed.push_back(1000 + 200 * (row * 7 % 16));
     few_units(Case(mixed, 32), 16);
   }
-  for (const int tokens : {130, 1000, 2048})
+  for (const int tokens : {130, 190, 1000, 2048})
     if (wanted(64)) many_units(Case(same(64, tokens), 32));
   if (wanted(32)) many_units(Case(same(32, 2048), 32));
   if (wanted(160)) many_units(Case(same(160, 2048), 32));

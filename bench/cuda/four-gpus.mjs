@@ -38,7 +38,7 @@ const isOnGpus = flags.device === 'cuda';
 const ALOFT = join(session.app, 'bin/aloft.js');
 /** Random weights come without a tokenizer; ids that the demo model's lacks have no text. */
 const TOKENIZER = ['--tokenizer_dir', join(session.app, 'models/demo')];
-const INT8 = ['--use_weight_only', '--kv_cache_dtype', 'int8'];
+const INT8 = ['--use_weight_only', '--int8_activations', '--kv_cache_dtype', 'int8'];
 const OPEN_REQUESTS = 16;
 /** Rows of 8 KiB: 8 KiB to 16 MiB. */
 const ROWS = [1, 2, 8, 32, 64, 128, 512, 2048];

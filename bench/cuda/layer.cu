@@ -49,7 +49,7 @@ ALL_KERNELS(2, 1, 8, 8)
 ALL_KERNELS(2, 2, 2, 4)
 ALL_KERNELS(2, 2, 4, 4)
 
-constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 5, LEAD = 2, TOKENS_OF_ROW = 190;
+constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 5, LEAD = 4, TOKENS_OF_ROW = 190;
 
 __global__ void fill_bytes(u32* p, size_t words, u32 seed) {
   for (size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x; i < words; i += (size_t)gridDim.x * blockDim.x) {
@@ -282,21 +282,24 @@ int main(int argc, char** argv) {
   const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 4, 8),       SHAPE(1, 1, 4, 4),
                          GATED_SHAPE(1, 2, 4, 4), GATED_SHAPE(2, 1, 4, 4), GATED_SHAPE(2, 1, 8, 8),
                          GATED_SHAPE(2, 2, 2, 4), GATED_SHAPE(2, 2, 4, 4)};
-  const Shape few = kinds[S1188].with(108, 2);
 #if defined(DENSE_WEIGHTS)
+  const Shape f16Few = kinds[S1148].with(108, 2), f16Sixteen = kinds[S1144].with(108, 2);
+  const Shape f16Gate = kinds[S2144].with(108, 2);
   const Shape builtIn[2][LINEARS] = {
-      {kinds[S1144].with(108, 2), kinds[S2144].with(108, 2), kinds[S1144].with(108, 2), kinds[S1144].with(108, 2)},
-      {kinds[S1144].with(108, 2), kinds[S2144].with(108, 2), kinds[S1144].with(108, 2), kinds[S1144].with(108, 2)},
+      {f16Few, f16Gate, f16Few, kinds[S2188].with(200, 1)},
+      {f16Sixteen, f16Gate, f16Sixteen, f16Sixteen},
   };
 #elif defined(INT4)
+  const Shape int4Few = kinds[S1188].with(90, 2), int4Sixteen = kinds[S2188].with(200, 1);
   const Shape builtIn[2][LINEARS] = {
-      {few, kinds[S2244].with(72, 3), few, kinds[S1188].with(54, 3)},
-      {few, kinds[S2244].with(108, 2), few, kinds[S2144].with(72, 3)},
+      {int4Few, kinds[S2188].with(90, 2), int4Few, int4Few},
+      {kinds[S1188].with(108, 2), int4Sixteen, int4Sixteen, kinds[S2144].with(72, 3)},
   };
 #else
+  const Shape int8Sixteen = kinds[S1188].with(108, 2);
   const Shape builtIn[2][LINEARS] = {
-      {kinds[S1188].with(54, 2), kinds[S2144].with(72, 3), few, kinds[S1188].with(54, 3)},
-      {few, kinds[S1244].with(72, 3), few, kinds[S1244].with(72, 3)},
+      {kinds[S1148].with(54, 3), kinds[S2144].with(72, 3), kinds[S1148].with(90, 2), kinds[S1244].with(54, 4)},
+      {int8Sixteen, kinds[S1244].with(72, 3), int8Sixteen, kinds[S1244].with(72, 3)},
   };
 #endif
   const Layer& l = layers[0];

@@ -1,6 +1,6 @@
 // Programmatic dependent launch: a kernel may start before its predecessor ends.
 //
-// Every kernel of a chain first lets its successor start, does what depends on nobody (weights), then waits for its
+// Every kernel of a chain lets its successor start, does what depends on nobody (weights), then waits for its
 // predecessor. Because every block waits, the end of the predecessor implies the end of all earlier kernels.
 #pragma once
 

@@ -16,6 +16,7 @@ export const DECODE_ARGS = new Struct('DecodeArgs', 'paged-attention/decode-unit
   kvHeads: 'i32',
   maxBlocks: 'i32',
   stageCount: 'i32',
+  teamWarps: 'i32',
   window: 'i32',
 });
 

@@ -13,7 +13,8 @@ export interface DecodeKernel {
     | 'attention_decode_tensor'
     | 'attention_decode_tensor_shared';
   readonly file: string;
-  launch(problem: AttentionProblem, target: CudaTarget): DecodeShape;
+  /** The launch in a step of `tokens` tokens. */
+  launch(problem: AttentionProblem, target: CudaTarget, tokens: number): DecodeShape;
   /** The rule that cuts rows in a step of `tokens` tokens: the same within a class of row-classes.ts. */
   pieces(tokens: number, target: CudaTarget): PieceRule;
 }
@@ -21,6 +22,8 @@ export interface DecodeKernel {
 /** The part of a launch that kernels differ in. */
 interface DecodeShape extends Pick<KernelLaunch, 'grid' | 'blockThreads' | 'sharedBytes'> {
   readonly stageCount: number;
+  /** Warps that share a unit; absent: kernels that know no teams. */
+  readonly teamWarps?: number;
 }
 
 /** The kernels of decode attention that a plan gets on a device. */

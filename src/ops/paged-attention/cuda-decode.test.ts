@@ -69,7 +69,7 @@ describe('the kernels of decode attention', () => {
           [many, defines['TENSOR_SLOTS']! * slotBytes],
         ] as const) {
           const problem = { kvHeadCount, decodeItems: 1000 } as Parameters<typeof kernel.launch>[0];
-          const { sharedBytes, blockThreads, grid } = kernel.launch(problem, H200);
+          const { sharedBytes, blockThreads, grid } = kernel.launch(problem, H200, 64);
           expect([sharedBytes, blockThreads, grid[0]]).toEqual([bytes, 32 * warps!, 132]);
           // Of 227 KiB of a multiprocessor.
           expect(sharedBytes).toBeLessThanOrEqual(227 << 10);
@@ -101,21 +101,37 @@ describe('the kernels of decode attention', () => {
       }
   });
 
-  it('cut rows of many in an even number of pieces, or in three where two turns of the warps are enough for them', () => {
+  it('cut rows of very many in an even number of pieces, and of fewer where warps share them only above a length', () => {
     const lengthsOf = (tokens: number) => {
       const rule = piecesOf(kernelsOf('i8'), tokens);
-      return [500, 1000, 2048, 3000].map((length) => pieceTokens(rule, length));
+      return [500, 1000, 2048, 3000, 4000].map((length) => pieceTokens(rule, length));
     };
-    expect(lengthsOf(32)).toEqual([512, 512, 688, 1008]);
-    expect(lengthsOf(64)).toEqual([512, 512, 1024, 752]);
-    expect(lengthsOf(160)).toEqual(lengthsOf(64));
+    expect(lengthsOf(16)).toEqual([512, 1008, 2048, 3008, 4000]);
+    expect(lengthsOf(32)).toEqual([512, 1008, 2048, 3008, 2000]);
+    expect(lengthsOf(64)).toEqual([512, 1008, 2048, 1504, 2000]);
+    expect(lengthsOf(160)).toEqual([512, 512, 1024, 752, 1008]);
+  });
+
+  it('have teams of warps over an int8 cache, so that few are without work', () => {
+    const teamsOf = (dims: object, tokens: readonly number[]) => {
+      const { many } = kernelsOf('i8', dims);
+      const problem = { kvHeadCount: 32, decodeItems: 1000 } as Parameters<typeof many.launch>[0];
+      return tokens.map((count) => many.launch(problem, H200, count).teamWarps);
+    };
+    expect(teamsOf({}, [9, 16, 17, 33, 65, 1024])).toEqual([3, 3, 3, 2, 1, 1]);
+    expect(teamsOf({ headCount: 16, kvHeadCount: 16 }, [9, 17, 33, 65, 129, 193])).toEqual([
+      6, 3, 3, 2, 2, 1,
+    ]);
+    expect(teamsOf({ headCount: 4, kvHeadCount: 4 }, [9])).toEqual([6]);
+    // Several query heads a key head, and heads whose sums have no room beside the slots.
+    expect([teamsOf(GROUPED, [9]), teamsOf({ headDim: 256 }, [9])]).toEqual([[1], [1]]);
   });
 
   it('give each warp one piece of an int8 cache at most, where the rows of a class are too few for two', () => {
     const countOf = (dims: object, tokens: number): number => piecesOf(kernelsOf('i8', dims), tokens).count;
-    expect([9, 16, 33].map((tokens) => countOf({}, tokens))).toEqual([3, 3, 2]);
-    const half = { headCount: 16, kvHeadCount: 16 };
-    expect([9, 17, 65].map((tokens) => countOf(half, tokens))).toEqual([6, 3, 2]);
+    expect([9, 16, 33, 65].map((tokens) => countOf({}, tokens))).toEqual([1, 1, 1, 2]);
+    const few = { headCount: 4, kvHeadCount: 4 };
+    expect([9, 17, 33].map((tokens) => countOf(few, tokens))).toEqual([4, 2, 1]);
     expect([9, 17, 33, 129].map((tokens) => countOf(GROUPED, tokens))).toEqual([12, 6, 3, 2]);
     // More than four queries a key head: four warps a block.
     expect(countOf({ kvHeadCount: 4 }, 16)).toBe(16);
@@ -137,6 +153,7 @@ describe('the kernels of decode attention', () => {
         const { sharedBytes, blockThreads, grid } = kernel.launch(
           { kvHeadCount: 32, decodeItems: 1000 } as Parameters<typeof kernel.launch>[0],
           target,
+          64,
         );
         expect(sharedBytes).toBeLessThanOrEqual(104 << 10);
         expect(blockThreads).toBe(32 * defines['INT8_WARPS']!);

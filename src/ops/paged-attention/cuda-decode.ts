@@ -120,8 +120,13 @@ const INT8_PIECES = {
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
+/** Largest heads for whose sums a block has room, as HAS_TEAMS in int8-team.cuh. */
+const MAX_TEAM_HEAD_DIM = 128;
+
 interface Int8Shape extends Pick<DecodeKernels, 'defines'> {
   readonly kvHeadCount: number;
+  /** Whether warps of a block can share a unit. */
+  readonly hasTeams: boolean;
   readonly blockTokens: number;
   readonly lengths: PieceLengths;
   readonly warps: number;
@@ -143,6 +148,7 @@ function int8Shape(
   const warps = Math.max(1, Math.min(maxWarps, Math.floor(INT8_SLOT_BYTES / warpBytes)));
   return {
     kvHeadCount: dims.kvHeadCount,
+    hasTeams: group === 1 && dims.headDim <= MAX_TEAM_HEAD_DIM,
     blockTokens,
     lengths: INT8_PIECES[group === 1 ? 'single' : 'grouped'],
     defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
@@ -151,22 +157,44 @@ function int8Shape(
   };
 }
 
+/** Warps of the device, units of a step of `tokens` tokens, and warps of a team that shares each. */
+function int8Warps(
+  { warps, kvHeadCount, hasTeams }: Int8Shape,
+  tokens: number,
+  { multiprocessorCount }: CudaTarget,
+): { readonly all: number; readonly team: number; readonly units: number } {
+  const all = multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR * warps;
+  const units = rowClass(tokens) * kvHeadCount;
+  return { all, team: hasTeams ? teamWarps(all / units, warps) : 1, units };
+}
+
+/** Warps of a team by how many each unit could have: a block's warps are whole teams. */
+function teamWarps(perUnit: number, blockWarps: number): number {
+  // In two turns of all teams, where one leaves warps without a unit or takes long for each.
+  const most = perUnit >= 2 ? perUnit : perUnit >= 0.5 ? Math.max(2, 2 * perUnit) : 1;
+  const sizes = Array.from({ length: Math.min(blockWarps, Math.floor(most)) }, (_, i) => i + 1);
+  return sizes.findLast((size) => blockWarps % size === 0) ?? 1;
+}
+
 const int8Kernel = (shape: Int8Shape): DecodeKernel => ({
   name: 'attention_decode_int8',
   file: 'paged-attention/decode-int8.cu',
-  launch: ({ kvHeadCount, decodeItems }, { multiprocessorCount }) => ({
-    grid: [Math.min(decodeItems * kvHeadCount, multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR), 1, 1],
+  launch: ({ kvHeadCount, decodeItems }, target, tokens) => ({
+    grid: [
+      Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR),
+      1,
+      1,
+    ],
     blockThreads: shape.warps * 32,
     sharedBytes: shape.warps * shape.warpBytes,
     stageCount: 0,
+    teamWarps: int8Warps(shape, tokens, target).team,
   }),
-  pieces: (tokens, { multiprocessorCount }) =>
-    fillingPieces({
-      warps: multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR * shape.warps,
-      units: rowClass(tokens) * shape.kvHeadCount,
-      lengths: shape.lengths,
-      blockTokens: shape.blockTokens,
-    }),
+  pieces(tokens, target) {
+    const { all, team, units } = int8Warps(shape, tokens, target);
+    const { lengths, blockTokens } = shape;
+    return fillingPieces({ warps: all, teamWarps: team, units, lengths, blockTokens });
+  },
 });
 
 /** Rope, cache append and attention for rows with one new token, in a step of `tokens` tokens. */
@@ -178,7 +206,7 @@ export function decodeLaunch(
   o: AttentionOperands,
 ): KernelLaunch {
   const kernel = decodeKernelOf(kernels, tokens);
-  const { stageCount, ...shape } = kernel.launch(problem, target);
+  const { stageCount, teamWarps = 1, ...shape } = kernel.launch(problem, target, tokens);
   const { blockStride, kvHeadCount, maxBlocks, window } = problem;
   return {
     unit: 'attention',
@@ -199,6 +227,7 @@ export function decodeLaunch(
       kvHeads: kvHeadCount,
       maxBlocks,
       stageCount,
+      teamWarps,
       window,
     }),
   };

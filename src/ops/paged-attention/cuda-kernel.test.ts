@@ -13,6 +13,7 @@ import { prefillLaunch } from './cuda.js';
 import { decodeKernelOf, decodeKernelsFor, decodeLaunch, FEW_TOKENS } from './cuda-decode.js';
 import type { PieceRule } from './cuda-pieces.js';
 import { expandLaunch } from './cuda-expand.js';
+import type { AttentionProblem } from './cuda-problem.js';
 import { AttentionCase, type AttendingRow } from './testing/attention-case.js';
 
 const heads = (headCount: number, kvHeadCount: number, headDim: number) => ({
@@ -115,6 +116,18 @@ const CUT_CASES = [1, 2, 3, 6].flatMap((count) =>
   ),
 );
 
+/** Warps that share a unit over an int8 cache, and tokens of a step whose units are few enough for them on 132 multiprocessors. */
+const TEAM_CASES = [
+  [6, 9],
+  [3, 200],
+  [2, 1000],
+  [1, 2000],
+] as const;
+const TEAM_CHOICES = [
+  { dtype: 'f16', ...FULL, kvDtype: 'i8' },
+  { dtype: 'bf16', ...FULL, kvDtype: 'i8', scores: { window: 300 } },
+] as const satisfies readonly KernelChoice[];
+
 /** @param count pieces of a row */
 const cutRule = ({ blockTokens }: TestKernels, count: number): PieceRule => ({
   count,
@@ -188,6 +201,22 @@ describeGpuKernels('pagedAttention', (open) => {
       expectDecoded(choice, kernels, tokens, cutRule(kernels, count));
     },
   );
+
+  it.each(
+    TEAM_CASES.flatMap(([team, tokens]) =>
+      [1, 3].flatMap((count) => TEAM_CHOICES.map((choice) => [team, count, choice, tokens] as const)),
+    ),
+  )('decodes with teams of %i warps and %i pieces a row: %o', (team, count, choice, tokens) => {
+    const kernels = open(choice);
+    const { kvHeadCount } = choice.heads;
+    const shape = kernelsOf(kernels).many.launch(
+      { kvHeadCount, decodeItems: 1, headBlockBytes: 0 } as AttentionProblem,
+      { ...kernels.target, multiprocessorCount: 132 },
+      tokens,
+    );
+    expect(shape.teamWarps).toBe(team);
+    expectDecoded(choice, kernels, tokens, cutRule(kernels, count));
+  });
 
   it.each(CASES)('attends with the kernels of %s', (_, choice) => {
     const kernels = open(choice);

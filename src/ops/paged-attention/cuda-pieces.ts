@@ -34,27 +34,30 @@ export interface PieceLengths {
 }
 
 /**
- * Pieces for kernels in which a warp takes a piece of a row and key head by itself. Where the rows of a class leave warps without
- * one, a row is cut into as many pieces as give each warp one piece at most: no warp takes a second one while others have none.
- * Where they are so many that this is one piece, but three give each warp two at most, a long row has three; else an even number.
- * @param by `warps` of the device; `units`, rows of the class times key heads
+ * Pieces for kernels in which a warp, or a team of them, takes a piece of a row and key head by itself. Where the rows of a class
+ * leave teams without one, a row is cut into as many pieces as give each team one piece at most: none takes a second one while
+ * others have none. Otherwise warps of teams share rows in one piece, up to a length; without teams a long row has three pieces if
+ * that gives each warp two at most, else an even number.
+ * @param by `warps` of the device; `teamWarps` that share a piece; `units`, rows of the class times key heads
  */
 export function fillingPieces(by: {
   readonly warps: number;
+  readonly teamWarps?: number;
   readonly units: number;
   readonly lengths: PieceLengths;
   readonly blockTokens: number;
 }): PieceRule {
-  const { warps, units, lengths, blockTokens } = by;
+  const { warps, teamWarps = 1, units, lengths, blockTokens } = by;
   const ruleOf = (count: number, least: number, most: number): PieceRule => ({
     count,
     minTokens: wholeBlocks(least, blockTokens),
-    maxTokens: wholeBlocks(most, blockTokens),
+    maxTokens: wholeBlocks(most * teamWarps, blockTokens),
     stepTokens: blockTokens,
   });
   const { least, most, leastOfMany, mostOfMany } = lengths;
-  const inOneTurn = Math.floor(warps / units);
+  const inOneTurn = Math.floor(warps / (units * teamWarps));
   if (inOneTurn >= 2) return ruleOf(inOneTurn, least, most);
+  if (teamWarps > 1) return ruleOf(1, leastOfMany, inOneTurn === 1 ? most : mostOfMany);
   const inTwoTurns = Math.floor((2 * warps) / units);
   return ruleOf(inTwoTurns >= 3 ? 3 : 2, leastOfMany, mostOfMany);
 }

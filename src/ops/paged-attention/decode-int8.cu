@@ -1,9 +1,11 @@
 // Attention of one new token a sequence over an int8 paged KV cache on compute capability 9.0, with rotary embedding
-// and the cache append fused in. Every warp works by itself: it takes units of the list in turn, copies their cache
-// blocks into two slots of its own with bulk copies, and multiplies on tensor cores (decode-int8.cuh). Its copies run
-// ahead over the list: a slot is filled again as soon as it has been read, with the next unit's blocks after this
-// one's. The first ones start before the wait for the predecessor: earlier steps wrote the older tokens. The newest
-// comes from qkv.
+// and the cache append fused in. A warp takes units of the list in turn, copies their cache blocks into two slots of
+// its own with bulk copies, and multiplies on tensor cores (decode-int8.cuh). Its copies run ahead over the list: a
+// slot is filled again as soon as it has been read, with the next unit's blocks after this one's. The first ones start
+// before the wait for the predecessor: earlier steps wrote the older tokens. The newest comes from qkv.
+//
+// A slot takes a warp more than a microsecond, most of which is waiting. So where there are few units, the warps of a
+// team share each: they take its slots in turn, and their sums meet in shared memory (int8-team.cuh).
 #include "cuda/async.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
@@ -11,6 +13,7 @@
 #include "paged-attention/decode-int8.cuh"
 #include "paged-attention/decode-merge.cuh"
 #include "paged-attention/decode-unit.cuh"
+#include "paged-attention/int8-team.cuh"
 #include "paged-attention/kv-cache.cuh"
 
 #define SLOTS 2
@@ -23,12 +26,13 @@ struct SlotBarriers {
 
 __device__ __forceinline__ int slots_of(const Unit& u) { return (u.blocks + INT8_SLOT_BLOCKS - 1) / INT8_SLOT_BLOCKS; }
 
-// Copies of the units from `index` on, each `step`-th.
+// Copies of the units from `index` on, each `step`-th: of their slots those of a member of the team.
 struct AheadCopies {
   const DecodeArgs& a;
+  TeamPlace place;
   int index, step, unitCount;
   Unit u;
-  int done;              // slots of the unit that have been requested
+  int done;              // of the member's slots of the unit: that have been requested
   int block, nextBlock;  // of the cache: this lane's of the 32 that are being requested, and of the 32 after those
 
   __device__ __forceinline__ void open() {
@@ -38,17 +42,19 @@ struct AheadCopies {
     nextBlock = block_of(0);
   }
 
-  // This lane's of the unit's 32 blocks from `first` on.
+  // This lane's of 32 of the member's blocks of the unit, from `first` on.
   __device__ __forceinline__ int block_of(int first) const {
-    const int b = first + (threadIdx.x & 31);
+    const int own = first + (threadIdx.x & 31);
+    const int b = place.slot(own / INT8_SLOT_BLOCKS) * INT8_SLOT_BLOCKS + own % INT8_SLOT_BLOCKS;
     return b < u.blocks ? a.blockTables[(size_t)u.row * a.maxBlocks + u.first / BLOCK_TOKENS + b] : 0;
   }
 
   // Requests the next blocks of the list, if there are any, for a slot that is empty. The whole warp calls it.
   __device__ __forceinline__ void request(u32 slot, u32 full) {
-    while (index < unitCount && done == slots_of(u)) index += step, open();
+    while (index < unitCount && place.slot(done) >= slots_of(u)) index += step, open();
     if (index >= unitCount) return;
-    const int first = done * INT8_SLOT_BLOCKS, count = min(INT8_SLOT_BLOCKS, u.blocks - first);
+    const int first = done * INT8_SLOT_BLOCKS;
+    const int count = min(INT8_SLOT_BLOCKS, u.blocks - place.slot(done) * INT8_SLOT_BLOCKS);
     if (first % 32 == 0) block = nextBlock, nextBlock = block_of(first + 32);
     const bool isFirstLane = (threadIdx.x & 31) == 0;
     if (isFirstLane) barrier_expect(full, count * KV_HEAD_BYTES);
@@ -71,13 +77,14 @@ struct StoredPart {
   int splits;
 };
 
-// A warp and its units.
+// A warp, its units and its part in them.
 struct Int8Decoder {
   const DecodeArgs& a;
   u32 slots, barriers;  // addresses
   int lane, sub;        // as in decode-lanes.cuh
   AheadCopies copies;
-  int slot, parity;
+  TeamSums* shared;  // of the block
+  int slot, parity, turn;
   StoredPart stored, counted;
   u32 before;  // count before `counted`, in the first lane
   Int8Sums sums;
@@ -115,9 +122,14 @@ struct Int8Decoder {
     __syncwarp();
   }
 
+  // Whether the new token lies in a slot of this warp.
+  __device__ __forceinline__ bool has_newest(const Unit& u) const {
+    return u.newest() < u.end() && copies.place.has((u.newest() - u.first) / SLOT_TOKENS);
+  }
+
   __device__ __forceinline__ void take_unit(const Unit& u, const UnitInput& in) {
     KvVector newKey, newValue;
-    const bool hasNewest = u.newest() < u.end();
+    const bool hasNewest = has_newest(u);
     if (hasNewest) append_newest(a, u, in, lane, sub, newKey, newValue);
     {
       float q[GROUP][EPL];
@@ -125,7 +137,8 @@ struct Int8Decoder {
       sums.clear();
       sums.take_queries(q);
     }
-    for (int token0 = u.first; token0 < u.end(); token0 += SLOT_TOKENS) {
+    const TeamPlace& place = copies.place;
+    for (int token0 = u.first + place.member * SLOT_TOKENS; token0 < u.end(); token0 += place.warps * SLOT_TOKENS) {
       barrier_wait(full(slot), parity);
       const int within = u.newest() - token0;
       if (hasNewest && within >= 0 && within < SLOT_TOKENS) put_newest(within, newKey, newValue);
@@ -155,6 +168,7 @@ struct Int8Decoder {
 
   __device__ __forceinline__ void finish_unit(const Unit& u, int index) {
     sums.finish();
+    if (HAS_TEAMS && copies.place.warps > 1 && !share_sums(*shared, copies.place, sums, turn ^= 1)) return;
     advance_parts();
     if (u.splits() == 1) {
       sums.store_result(a, u);
@@ -173,13 +187,13 @@ struct Int8Decoder {
     if (index < unitCount) u = unit_at(a, index);
     wait_predecessor();
     UnitInput in{};
-    if (index < unitCount) in = request_input(a, u, lane, u.newest() < u.end());
+    if (index < unitCount) in = request_input(a, u, lane, has_newest(u));
     for (; index < unitCount; index += step) {
       take_unit(u, in);
       const Unit done = u;
       if (index + step < unitCount) {
         u = unit_at(a, index + step);
-        in = request_input(a, u, lane, u.newest() < u.end());
+        in = request_input(a, u, lane, has_newest(u));
       }
       finish_unit(done, index);
     }
@@ -191,12 +205,16 @@ struct Int8Decoder {
 extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8(const DecodeArgs a) {
   extern __shared__ __align__(128) u8 memory[];
   __shared__ SlotBarriers barriers[INT8_WARPS];
+  __shared__ TeamSums shared;
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & (LANES - 1), sub = (threadIdx.x & 31) / LANES;
   allow_successor();
   // The step's description was there before the step. Few units are spread over all blocks before a block has two.
   const int unitCount = *a.itemCount * a.kvHeads;
-  AheadCopies copies{a, warp * (int)gridDim.x + (int)blockIdx.x, (int)gridDim.x * INT8_WARPS, unitCount};
+  const TeamPlace place = TeamPlace::of_warp(a, warp);
+  AheadCopies copies{a, place, place.team * (int)gridDim.x + (int)blockIdx.x,
+                     (int)gridDim.x * (INT8_WARPS / place.warps), unitCount};
   Int8Decoder decoder{
-      a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies};
+      a,      shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies,
+      &shared};
   decoder.run();
 }

@@ -18,6 +18,7 @@ struct DecodeArgs {
   u64 blockStride;  // elements from one block to the next
   int kvHeads, maxBlocks;
   int stageCount;  // slots of the ring of decode-ring.cu
+  int teamWarps;   // warps that share a unit in decode-int8.cu
   int window;      // newest tokens that a token sees, 0 for all; heeded with HAS_WINDOW
 
   __device__ __forceinline__ int heads() const { return kvHeads * GROUP; }

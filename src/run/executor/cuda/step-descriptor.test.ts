@@ -110,21 +110,18 @@ describe('descriptor', () => {
       return found;
     };
     const others = (count: number, length: number): number[] => Array.from({ length: count }, () => length);
-    // 16 rows of 32 heads in 3 pieces are 1,536 units for 1,584 warps.
+    // 16 rows of 32 heads are 512 units, each of which three of 1,584 warps share.
     for (const length of [1, 128, 129, 500, 2048, 4000]) {
       const alone = piecesOf([length, ...others(8, 7)])[0];
       expect(piecesOf([length, ...others(15, 4000)])[0], String(length)).toEqual(alone);
     }
     expect(piecesOf([1, 256, 257, 500, 2048, 4000, 60, 60, 60]).slice(0, 6)).toEqual([
-      [256],
-      [256],
-      [256, 256],
-      [256, 256],
-      ...[688, 1344].map((tokens) => [tokens, tokens, tokens]),
+      ...[512, 512, 512, 512, 2048, 4000].map((tokens) => [tokens]),
     ]);
     // In a class of few rows, and in ones of many.
     expect(piecesOf([2048, ...others(7, 60)])[0]).toEqual([512, 512, 512, 512]);
-    expect(piecesOf([2048, ...others(20, 60)])[0]).toEqual([688, 688, 688]);
-    expect(piecesOf([2048, ...others(60, 60)])[0]).toEqual([1024, 1024]);
+    expect(piecesOf([4000, ...others(20, 60)])[0]).toEqual([2000, 2000]);
+    expect(piecesOf([4000, ...others(60, 60)])[0]).toEqual([2000, 2000]);
+    expect(piecesOf([2048, ...others(64, 60)])[0]).toEqual([1024, 1024]);
   });
 });

@@ -9,7 +9,7 @@ import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
 import { codeColumns } from '../wide8.js';
-import { randomActivations, uploadWeights } from './uploaded-weights.js';
+import { randomActivations, uploadLinearWeights } from './uploaded-weights.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
@@ -72,7 +72,7 @@ export class LinearCase {
       inputCodes: made === undefined ? inputCodes : kernels.upload(made.codes),
       inputScale: made === undefined ? inputScale : kernels.upload(made.scales),
     };
-    const { values, weight, scale } = uploadWeights(kernels, problem, random);
+    const { values, weight, scale } = uploadLinearWeights(kernels, problem, random);
     this.#weight = values;
     this.#at = { ...input, weight, scale, bias };
     this.#rows = spread(m, MAX_ROWS);

@@ -11,7 +11,7 @@ import { type LinearConfig, methodOf } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MIN_X_MAP_ROWS } from '../row-classes.js';
 import type { LinearMachine } from './linear-case.js';
-import { randomActivations, uploadWeights } from './uploaded-weights.js';
+import { randomActivations, uploadLinearWeights } from './uploaded-weights.js';
 
 const EPSILON = 1e-5;
 /** Columns of a sum of squares. */
@@ -59,7 +59,7 @@ export function normedErrors(
   const residual = scaled(randomActivations(kernels, m, hidden, random), largestResidual);
   const norm = scaled(randomActivations(kernels, 1, hidden, random), largestWeight).data;
   const bias = randomActivations(kernels, 1, after.n, random).data;
-  const [first, second] = [before, after].map((problem) => uploadWeights(kernels, problem, random));
+  const [first, second] = [before, after].map((problem) => uploadLinearWeights(kernels, problem, random));
   const reserved = (columns: number): number => kernels.reserve(2 * MIN_X_MAP_ROWS * columns);
   const [xAt, between] = [reserved(before.k), reserved(hidden)];
   kernels.write(xAt, x.data);

@@ -15,7 +15,7 @@ interface UploadedWeights {
   readonly scale: number;
 }
 
-export function uploadWeights(
+export function uploadLinearWeights(
   kernels: LinearMachine,
   { n, k, format }: Pick<CudaLinearProblem, 'n' | 'k' | 'format'>,
   random: RandomSource,
