@@ -79,7 +79,7 @@ public:
     const int blocks = std::min(units, 2 * 132);
 #ifdef KV_INT8
     if (rows > 8) {
-      launch(attention_decode_int8, blocks, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, a);
+      launch(attention_decode_int8_teams, blocks, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, a);
       return;
     }
 #endif

@@ -47,10 +47,10 @@ extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) only_copies(con
   const int warp = threadIdx.x >> 5;
   allow_successor();
   const int unitCount = *a.itemCount * a.kvHeads;
-  AheadCopies copies{a, TeamPlace::of_warp(a, warp), warp * (int)gridDim.x + (int)blockIdx.x,
-                     (int)gridDim.x * INT8_WARPS, unitCount};
+  AheadCopies<AloneInTeam> copies{a, AloneInTeam(a, warp), warp * (int)gridDim.x + (int)blockIdx.x,
+                                  (int)gridDim.x * INT8_WARPS, unitCount};
   const int first = copies.index;
-  Int8Decoder d{
+  Int8Decoder<AloneInTeam> d{
       a, shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), 0, 0, copies, nullptr};
   d.start_copies();
   wait_predecessor();
@@ -82,7 +82,12 @@ struct Kernel {
   int warps, threads, sharedBytes, stageCount, teamWarps;
 };
 static Kernel int8_kernel(int teamWarps) {
-  return {attention_decode_int8, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0, teamWarps};
+  return {teamWarps > 1 ? attention_decode_int8_teams : attention_decode_int8,
+          INT8_WARPS,
+          INT8_WARPS * 32,
+          INT8_WARPS * SLOTS * SLOT_BYTES,
+          0,
+          teamWarps};
 }
 static const Kernel INT8 = int8_kernel(1);
 static const Kernel COPIES = {only_copies, INT8_WARPS, INT8_WARPS * 32, INT8_WARPS * SLOTS * SLOT_BYTES, 0, 1};

@@ -87,6 +87,17 @@ test('a gain below the noise leaves the built-in choice', () => {
   expect(tuneLinears(problems, {}, timer)[key(problems[0]!)]!.config).toBe(expected);
 });
 
+test('a gain of few rows counts only where it is large, as they overlap with their neighbours', () => {
+  const problems = linearProblems(plan, H200, 128);
+  const { timer } = fakeTimer((_, index) => (index === 0 ? 100 : 96));
+  const timings = tuneLinears(problems, {}, timer);
+  for (const problem of problems) {
+    const builtIn = configKey(chooseLinear(problem, H200), VERSION);
+    const isKept = timings[key(problem)]!.config === builtIn;
+    expect(isKept, key(problem)).toBe(problem.m <= 16 || timer.candidates(problem).length === 1);
+  }
+});
+
 test('what is known is not measured again, unless this version cannot run it', () => {
   const problems = linearProblems(plan, H200, 128);
   const first = fakeTimer(() => 10);

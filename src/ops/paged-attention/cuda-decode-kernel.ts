@@ -5,13 +5,16 @@ import type { KernelLaunch } from '../cuda/launch.js';
 import type { PieceRule } from './cuda-pieces.js';
 import type { AttentionProblem } from './cuda-problem.js';
 
+type DecodeKernelName =
+  | 'attention_decode'
+  | 'attention_decode_ring'
+  | 'attention_decode_int8'
+  | 'attention_decode_int8_teams'
+  | 'attention_decode_tensor'
+  | 'attention_decode_tensor_shared';
+
 export interface DecodeKernel {
-  readonly name:
-    | 'attention_decode'
-    | 'attention_decode_ring'
-    | 'attention_decode_int8'
-    | 'attention_decode_tensor'
-    | 'attention_decode_tensor_shared';
+  readonly name: DecodeKernelName;
   readonly file: string;
   /** The launch in a step of `tokens` tokens. */
   launch(problem: AttentionProblem, target: CudaTarget, tokens: number): DecodeShape;
@@ -22,8 +25,8 @@ export interface DecodeKernel {
 /** The part of a launch that kernels differ in. */
 interface DecodeShape extends Pick<KernelLaunch, 'grid' | 'blockThreads' | 'sharedBytes'> {
   readonly stageCount: number;
-  /** Warps that share a unit; absent: kernels that know no teams. */
-  readonly teamWarps?: number;
+  /** Kernel for teams of warps, of which each shares a unit, and the warps of one; absent: the kernel is the usual one. */
+  readonly teams?: { readonly kernel: DecodeKernelName; readonly warps: number };
 }
 
 /** The kernels of decode attention that a plan gets on a device. */

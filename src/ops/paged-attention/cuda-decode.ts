@@ -179,17 +179,17 @@ function teamWarps(perUnit: number, blockWarps: number): number {
 const int8Kernel = (shape: Int8Shape): DecodeKernel => ({
   name: 'attention_decode_int8',
   file: 'paged-attention/decode-int8.cu',
-  launch: ({ kvHeadCount, decodeItems }, target, tokens) => ({
-    grid: [
-      Math.min(decodeItems * kvHeadCount, target.multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR),
-      1,
-      1,
-    ],
-    blockThreads: shape.warps * 32,
-    sharedBytes: shape.warps * shape.warpBytes,
-    stageCount: 0,
-    teamWarps: int8Warps(shape, tokens, target).team,
-  }),
+  launch({ kvHeadCount, decodeItems }, target, tokens) {
+    const blocks = target.multiprocessorCount * INT8_BLOCKS_PER_MULTIPROCESSOR;
+    const { team } = int8Warps(shape, tokens, target);
+    return {
+      grid: [Math.min(decodeItems * kvHeadCount, blocks), 1, 1],
+      blockThreads: shape.warps * 32,
+      sharedBytes: shape.warps * shape.warpBytes,
+      stageCount: 0,
+      ...(team > 1 && { teams: { kernel: 'attention_decode_int8_teams', warps: team } }),
+    };
+  },
   pieces(tokens, target) {
     const { all, team, units } = int8Warps(shape, tokens, target);
     const { lengths, blockTokens } = shape;
@@ -206,11 +206,11 @@ export function decodeLaunch(
   o: AttentionOperands,
 ): KernelLaunch {
   const kernel = decodeKernelOf(kernels, tokens);
-  const { stageCount, teamWarps = 1, ...shape } = kernel.launch(problem, target, tokens);
+  const { stageCount, teams, ...shape } = kernel.launch(problem, target, tokens);
   const { blockStride, kvHeadCount, maxBlocks, window } = problem;
   return {
     unit: 'attention',
-    kernel: kernel.name,
+    kernel: teams?.kernel ?? kernel.name,
     ...shape,
     args: DECODE_ARGS.of({
       qkv: o.qkv,
@@ -227,7 +227,7 @@ export function decodeLaunch(
       kvHeads: kvHeadCount,
       maxBlocks,
       stageCount,
-      teamWarps,
+      teamWarps: teams?.warps ?? 1,
       window,
     }),
   };

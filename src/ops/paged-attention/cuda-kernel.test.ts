@@ -214,7 +214,7 @@ describeGpuKernels('pagedAttention', (open) => {
       { ...kernels.target, multiprocessorCount: 132 },
       tokens,
     );
-    expect(shape.teamWarps).toBe(team);
+    expect(shape.teams?.warps ?? 1).toBe(team);
     expectDecoded(choice, kernels, tokens, cutRule(kernels, count));
   });
 

@@ -57,7 +57,7 @@ export function fillingPieces(by: {
   const { least, most, leastOfMany, mostOfMany } = lengths;
   const inOneTurn = Math.floor(warps / (units * teamWarps));
   if (inOneTurn >= 2) return ruleOf(inOneTurn, least, most);
-  if (teamWarps > 1) return ruleOf(1, leastOfMany, inOneTurn === 1 ? most : mostOfMany);
+  if (teamWarps > 1) return ruleOf(1, leastOfMany, most);
   const inTwoTurns = Math.floor((2 * warps) / units);
   return ruleOf(inTwoTurns >= 3 ? 3 : 2, leastOfMany, mostOfMany);
 }

@@ -27,9 +27,10 @@ struct SlotBarriers {
 __device__ __forceinline__ int slots_of(const Unit& u) { return (u.blocks + INT8_SLOT_BLOCKS - 1) / INT8_SLOT_BLOCKS; }
 
 // Copies of the units from `index` on, each `step`-th: of their slots those of a member of the team.
+template <typename Place>
 struct AheadCopies {
   const DecodeArgs& a;
-  TeamPlace place;
+  Place place;
   int index, step, unitCount;
   Unit u;
   int done;              // of the member's slots of the unit: that have been requested
@@ -78,11 +79,12 @@ struct StoredPart {
 };
 
 // A warp, its units and its part in them.
+template <typename Place>
 struct Int8Decoder {
   const DecodeArgs& a;
   u32 slots, barriers;  // addresses
   int lane, sub;        // as in decode-lanes.cuh
-  AheadCopies copies;
+  AheadCopies<Place> copies;
   TeamSums* shared;  // of the block
   int slot, parity, turn;
   StoredPart stored, counted;
@@ -137,7 +139,7 @@ struct Int8Decoder {
       sums.clear();
       sums.take_queries(q);
     }
-    const TeamPlace& place = copies.place;
+    const Place& place = copies.place;
     for (int token0 = u.first + place.member * SLOT_TOKENS; token0 < u.end(); token0 += place.warps * SLOT_TOKENS) {
       barrier_wait(full(slot), parity);
       const int within = u.newest() - token0;
@@ -168,7 +170,8 @@ struct Int8Decoder {
 
   __device__ __forceinline__ void finish_unit(const Unit& u, int index) {
     sums.finish();
-    if (HAS_TEAMS && copies.place.warps > 1 && !share_sums(*shared, copies.place, sums, turn ^= 1)) return;
+    if constexpr (Place::IS_TEAM)
+      if (!share_sums(*shared, copies.place, sums, turn ^= 1)) return;
     advance_parts();
     if (u.splits() == 1) {
       sums.store_result(a, u);
@@ -202,19 +205,31 @@ struct Int8Decoder {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8(const DecodeArgs a) {
+template <typename Place>
+__device__ __forceinline__ void decode_int8(const DecodeArgs& a, SlotBarriers* barriers, TeamSums* shared) {
   extern __shared__ __align__(128) u8 memory[];
-  __shared__ SlotBarriers barriers[INT8_WARPS];
-  __shared__ TeamSums shared;
   const int warp = threadIdx.x >> 5, lane = threadIdx.x & (LANES - 1), sub = (threadIdx.x & 31) / LANES;
   allow_successor();
   // The step's description was there before the step. Few units are spread over all blocks before a block has two.
   const int unitCount = *a.itemCount * a.kvHeads;
-  const TeamPlace place = TeamPlace::of_warp(a, warp);
-  AheadCopies copies{a, place, place.team * (int)gridDim.x + (int)blockIdx.x,
-                     (int)gridDim.x * (INT8_WARPS / place.warps), unitCount};
-  Int8Decoder decoder{
-      a,      shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies,
-      &shared};
+  const Place place(a, warp);
+  AheadCopies<Place> copies{a, place, place.team * (int)gridDim.x + (int)blockIdx.x,
+                            (int)gridDim.x * (INT8_WARPS / place.warps), unitCount};
+  Int8Decoder<Place> decoder{
+      a,     shared_address(memory) + warp * SLOTS * SLOT_BYTES, shared_address(&barriers[warp]), lane, sub, copies,
+      shared};
   decoder.run();
 }
+
+extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8(const DecodeArgs a) {
+  __shared__ SlotBarriers barriers[INT8_WARPS];
+  decode_int8<AloneInTeam>(a, barriers, nullptr);
+}
+
+#ifdef HAS_TEAMS
+extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8_teams(const DecodeArgs a) {
+  __shared__ SlotBarriers barriers[INT8_WARPS];
+  __shared__ TeamSums shared;
+  decode_int8<PlaceInTeam>(a, barriers, &shared);
+}
+#endif

@@ -4,16 +4,29 @@
 #include "paged-attention/decode-int8.cuh"
 #include "paged-attention/decode-unit.cuh"
 
-#define HAS_TEAMS (GROUP == 1 && HEAD_DIM <= 128)  // as hasTeams in cuda-decode.ts
+// As hasTeams in cuda-decode.ts.
+#if GROUP == 1 && HEAD_DIM <= 128
+#define HAS_TEAMS
+#endif
+
+// The place of a warp that works by itself.
+struct AloneInTeam {
+  static constexpr bool IS_TEAM = false;
+  static constexpr int warps = 1, member = 0;
+  int team;
+
+  __device__ __forceinline__ AloneInTeam(const DecodeArgs& a, int warp) : team(warp) {}
+  __device__ __forceinline__ int slot(int i) const { return i; }
+  __device__ __forceinline__ bool has(int slot) const { return true; }
+};
 
 // A warp's place among the teams of its block.
-struct TeamPlace {
+struct PlaceInTeam {
+  static constexpr bool IS_TEAM = true;
   int warps, team, member;
 
-  static __device__ __forceinline__ TeamPlace of_warp(const DecodeArgs& a, int warp) {
-    const int warps = HAS_TEAMS ? a.teamWarps : 1;
-    return {warps, warp / warps, warp % warps};
-  }
+  __device__ __forceinline__ PlaceInTeam(const DecodeArgs& a, int warp)
+      : warps(a.teamWarps), team(warp / warps), member(warp % warps) {}
   // The slot of a unit that is this warp's i-th.
   __device__ __forceinline__ int slot(int i) const { return member + i * warps; }
   __device__ __forceinline__ bool has(int slot) const { return slot % warps == member; }
@@ -21,11 +34,11 @@ struct TeamPlace {
 
 // Sums of the warps of a block for one unit, and for the next one while these are still read.
 struct TeamSums {
-  float values[2][HAS_TEAMS ? INT8_WARPS : 1][HEAD_DIM], stats[2][INT8_WARPS][2];
+  float values[2][INT8_WARPS][HEAD_DIM], stats[2][INT8_WARPS][2];
 };
 
 // Adds up the sums of a team in its first warp, which alone gets true. All of the team's warps call it.
-__device__ __forceinline__ bool share_sums(TeamSums& shared, const TeamPlace& place, Int8Sums& sums, int turn) {
+__device__ __forceinline__ bool share_sums(TeamSums& shared, const PlaceInTeam& place, Int8Sums& sums, int turn) {
   const int warp = threadIdx.x >> 5, row = Int8Sums::row();
   const bool isHolder = Int8Sums::column() == 0;
   if (place.member > 0 && isHolder) {

@@ -5,8 +5,8 @@
 // fills the ring. The others form ROW_WARPS groups of rows by K_WARPS parts of each stage's k, whose sums meet in
 // shared memory at the end of a tile. The order of additions depends on the kernel's shape only, never on other tokens.
 //
-// The next kernel's blocks fill their rings with weights before they wait for this kernel's result. They start when this
-// kernel has requested nearly all of its own (`lead`): copies of both would share the bus before, for nothing.
+// The next kernel's blocks fill their rings with weights before they wait for this kernel's result. They start when
+// this kernel has requested nearly all of its own (`lead`): before, copies of both would share the bus for nothing.
 //
 // Bulk copies come in large pieces, because their rate is limited: x and dense weights as boxes of 64 k through tensor
 // maps (swizzled, zeros outside the tensor), x as all boxes of a stage at once, quantised weights as contiguous tiles,

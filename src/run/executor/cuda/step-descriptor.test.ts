@@ -120,8 +120,8 @@ describe('descriptor', () => {
     ]);
     // In a class of few rows, and in ones of many.
     expect(piecesOf([2048, ...others(7, 60)])[0]).toEqual([512, 512, 512, 512]);
-    expect(piecesOf([4000, ...others(20, 60)])[0]).toEqual([2000, 2000]);
-    expect(piecesOf([4000, ...others(60, 60)])[0]).toEqual([2000, 2000]);
+    expect(piecesOf([4000, ...others(20, 60)])[0]).toEqual([4000]);
+    expect(piecesOf([4000, ...others(60, 60)])[0]).toEqual([4000]);
     expect(piecesOf([2048, ...others(64, 60)])[0]).toEqual([1024, 1024]);
   });
 });
