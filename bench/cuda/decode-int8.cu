@@ -18,6 +18,7 @@
 #define BLOCK_TOKENS 16
 #define INT8_SLOT_BLOCKS 2
 #define INT8_WARPS 6
+#define INT8_TEAMS 1
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

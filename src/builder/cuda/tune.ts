@@ -28,11 +28,11 @@ const FEW_ROWS = 64;
 /** Another configuration must be this much faster than the built-in choice: less is noise. */
 const NOISE = 0.02;
 /**
- * The same for a layer of few rows, whose kernel overlaps the ends of its neighbours: built-in choices are those that are fastest in
- * a row of layers, and what is timed here is a layer by itself.
+ * The same for up to so many rows, with which a layer's kernel overlaps those of its neighbours: built-in choices are the fastest in a
+ * row of layers, and what is timed here is a layer by itself.
  */
-const NOISE_OF_FEW_ROWS = 0.06;
-const MAX_FEW_ROWS = 16;
+const NOISE_OF_OVERLAP = 0.06;
+const MAX_OVERLAPPING_ROWS = 16;
 
 /** Every linear problem that the tuner times: each class of rows up to a step's tokens. */
 export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: number): CudaLinearProblem[] {
@@ -75,7 +75,7 @@ function fastest(problem: CudaLinearProblem, timer: LinearTimer): Timings[string
   for (const [index, config] of timer.candidates(problem).entries()) {
     const microseconds = timed(problem, config, timer);
     if (microseconds === undefined) continue;
-    const noise = problem.m <= MAX_FEW_ROWS ? NOISE_OF_FEW_ROWS : NOISE;
+    const noise = problem.m <= MAX_OVERLAPPING_ROWS ? NOISE_OF_OVERLAP : NOISE;
     const score = microseconds * (index === 0 ? 1 - noise : 1);
     if (best === undefined || score < best.score) best = { config, microseconds, score };
   }

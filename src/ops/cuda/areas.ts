@@ -1,12 +1,11 @@
 /** Areas of device memory that an executor keeps beside weights and KV cache: name, purpose and size of each. Pure. */
 import type { PlanDims } from '../../plan/plan.js';
+import { squaresBytes } from '../linear/cuda/shared-norms.js';
 import { DECODE_ITEM_WORDS } from '../paged-attention/cuda-pieces.js';
 import { rotationBytes } from '../rope/cuda-tables.js';
 import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
-import { MIN_X_MAP_ROWS } from '../linear/cuda/row-classes.js';
 import { ACTIVATION_BYTES } from './dtype.js';
-import { ceilDiv } from './launch.js';
 
 /** Most log probabilities that a token can report. */
 export const MAX_TOP_COUNT = 32;
@@ -14,8 +13,6 @@ export const MAX_TOP_COUNT = 32;
 const RESULT_WORDS = 2 + 2 * MAX_TOP_COUNT;
 const WORD = 4;
 const MATMUL_WORKSPACE_BYTES = 64 << 20;
-/** Columns of a sum of squares, see ring-norms.cuh. */
-const SQUARES_COLUMNS = 16;
 
 /** Numbers that sizes follow from. */
 export interface AreaSizes {
@@ -88,10 +85,7 @@ export const AREAS = {
   inputScales: area('scales of inputs', ({ inputRows, inputColumns }) =>
     inputColumns === 0 ? 0 : inputRows * WORD,
   ),
-  squares: area(
-    'sums of squares',
-    ({ dims }) => MIN_X_MAP_ROWS * ceilDiv(dims.hidden, SQUARES_COLUMNS) * WORD,
-  ),
+  squares: area('sums of squares', ({ dims }) => squaresBytes(dims.hidden)),
   orderedInput: area(
     'inputs in the order of codes',
     ({ inputRows, orderedColumns }) => inputRows * orderedColumns * ACTIVATION_BYTES,

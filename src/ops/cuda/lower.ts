@@ -1,5 +1,6 @@
 /** A plan as the list of what a GPU runs: the one place that decides which ops of a plan become one. Pure. */
 import { AloftError } from '../../core/errors.js';
+import { canShareNorm } from '../linear/cuda/shared-norms.js';
 import { type InferredPlan, inferPlan, type PlanValue } from '../../plan/infer.js';
 import type {
   AddRmsNormOp,
@@ -150,24 +151,23 @@ function lowerLinear(plan: PlanAndInferred, op: LinearOp, index: number): Lowere
   };
 }
 
-/** Rows of norms between linear layers are whole vectors of sums, see ring-norms.cuh. */
-const NORMED_COLUMNS = 64;
-
 /** The norm at `index`, if no other op takes its addend or its result than the linear layers before and after it. */
 function normBetween(plan: PlanAndInferred, index: number): NormBetween | undefined {
   const [before, norm, after] = [plan.ops[index - 1], plan.ops[index], plan.ops[index + 1]];
   if (norm?.kind !== 'addRmsNorm' || before?.kind !== 'linear' || after?.kind !== 'linear') return undefined;
-  const isLast = (name: BufferName, at: number): boolean =>
-    plan.inferred.operands[at]!.get(name)!.lastUsedAt === at;
   const isBetween = before.out === norm.delta && after.x === norm.out;
-  if (!isBetween || !isLast(norm.delta, index) || !isLast(norm.out, index + 1)) return undefined;
-  if (plan.dims.hidden % NORMED_COLUMNS !== 0) return undefined;
+  if (!isBetween || !canShareNorm(plan.dims.hidden)) return undefined;
+  if (!isLastUse(plan, norm.delta, index) || !isLastUse(plan, norm.out, index + 1)) return undefined;
   return {
     norm,
     before: lowerLinear(plan, before, index - 1),
     after: lowerLinear(plan, after, index + 1),
   };
 }
+
+/** Whether no op after the one at `index` takes one of its operands. */
+const isLastUse = ({ inferred }: PlanAndInferred, operand: BufferName, index: number): boolean =>
+  inferred.operands[index]!.get(operand)!.lastUsedAt === index;
 
 /** The norm that is one op with the sum over ranks at `index`. */
 function normOfSum(ops: Plan['ops'], index: number): AddRmsNormOp | undefined {
@@ -176,13 +176,13 @@ function normOfSum(ops: Plan['ops'], index: number): AddRmsNormOp | undefined {
 }
 
 /** Whether the op is a norm by itself whose result only the next one takes, a linear layer that rounds it. */
-function roundsFor({ ops, dims, inferred }: PlanAndInferred, index: number): boolean {
+function roundsFor(plan: PlanAndInferred, index: number): boolean {
+  const { ops, dims } = plan;
   const [norm, next] = [ops[index], ops[index + 1]];
   const isNorm = norm?.kind === 'rmsNorm' || norm?.kind === 'addRmsNorm';
   if (!isNorm || next?.kind !== 'linear' || next.inputBits === undefined || next.x !== norm.out) return false;
-  const { lastUsedAt } = inferred.operands[index + 1]!.get(next.x)!;
   const isWhole = dims.hidden % ROUNDED_COLUMNS === 0;
-  return isWhole && lastUsedAt === index + 1 && normOfSum(ops, index - 1) === undefined;
+  return isWhole && isLastUse(plan, next.x, index + 1) && normOfSum(ops, index - 1) === undefined;
 }
 
 /** Number of plan ops that an op stands for. */

@@ -120,7 +120,7 @@ const INT8_PIECES = {
 /** Warps of a block by whether one set of four heads holds all that share a key head; two need twice the registers. */
 const INT8_MAX_WARPS = { oneSet: 6, moreSets: 4 } as const;
 
-/** Largest heads for whose sums a block has room, as HAS_TEAMS in int8-team.cuh. */
+/** Largest heads for whose sums a block has room. */
 const MAX_TEAM_HEAD_DIM = 128;
 
 interface Int8Shape extends Pick<DecodeKernels, 'defines'> {
@@ -146,12 +146,17 @@ function int8Shape(
   const warpBytes = INT8_SLOTS * slotTokens * 2 * kvVectorBytes(kvDtype, dims.headDim);
   const maxWarps = INT8_MAX_WARPS[group <= 4 ? 'oneSet' : 'moreSets'];
   const warps = Math.max(1, Math.min(maxWarps, Math.floor(INT8_SLOT_BYTES / warpBytes)));
+  const hasTeams = group === 1 && dims.headDim <= MAX_TEAM_HEAD_DIM;
   return {
     kvHeadCount: dims.kvHeadCount,
-    hasTeams: group === 1 && dims.headDim <= MAX_TEAM_HEAD_DIM,
+    hasTeams,
     blockTokens,
     lengths: INT8_PIECES[group === 1 ? 'single' : 'grouped'],
-    defines: { INT8_SLOT_BLOCKS: slotTokens / blockTokens, INT8_WARPS: warps },
+    defines: {
+      INT8_SLOT_BLOCKS: slotTokens / blockTokens,
+      INT8_WARPS: warps,
+      INT8_TEAMS: hasTeams ? 1 : 0,
+    },
     warps,
     warpBytes,
   };

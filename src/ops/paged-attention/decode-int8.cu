@@ -226,7 +226,7 @@ extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decod
   decode_int8<AloneInTeam>(a, barriers, nullptr);
 }
 
-#ifdef HAS_TEAMS
+#if INT8_TEAMS
 extern "C" __global__ void __launch_bounds__(INT8_WARPS * 32, 2) attention_decode_int8_teams(const DecodeArgs a) {
   __shared__ SlotBarriers barriers[INT8_WARPS];
   __shared__ TeamSums shared;

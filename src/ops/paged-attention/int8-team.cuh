@@ -1,13 +1,8 @@
 // Teams of warps of a block that share a unit of decode attention (decode-int8.cu): which slots a warp takes, and the
-// sum of their sums. For heads whose sums find room beside the slots; other warps work by themselves.
+// sum of their sums. With INT8_TEAMS, where one query head has a key head and its sums find room beside the slots.
 #pragma once
 #include "paged-attention/decode-int8.cuh"
 #include "paged-attention/decode-unit.cuh"
-
-// As hasTeams in cuda-decode.ts.
-#if GROUP == 1 && HEAD_DIM <= 128
-#define HAS_TEAMS
-#endif
 
 // The place of a warp that works by itself.
 struct AloneInTeam {

@@ -49,8 +49,9 @@ function bindNorm(op: CudaNorm, x: number, delta: number | null, scope: CudaScop
   const shared = new Set(ROW_CLASSES.filter((rows) => sharesNorm(op.between, plan, rows, chooseLinear)));
   return (step, sink) => {
     const rows = rowsOf(step);
-    if (shared.has(rowClass(rows))) return;
-    const made = codes.get(rowClass(rows));
+    const size = rowClass(rows);
+    if (shared.has(size)) return;
+    const made = codes.get(size);
     sink.kernel(
       made === undefined
         ? rmsNormLaunch(rows, op.epsilon, operands)

@@ -12,7 +12,7 @@ import type { Mapped } from '../../../cuda/mapped.js';
 import type { LaunchSink } from '../../../cuda/sink.js';
 import { structMemory } from '../../../struct.js';
 import { decodeActivations, encodeActivations } from '../../../testing/activations.js';
-import type { LinearMachine } from './linear-case.js';
+import type { LinearMachine } from './linear-machine.js';
 
 /** A kernel file and the line that makes a kernel of it; the struct that the kernel takes. */
 export interface HostKernel {

@@ -1,33 +1,19 @@
 /** A linear layer with random numbers on a GPU, and how far its results are from the reference's. */
-import type { TestKernels } from '../../../../builder/testing/test-kernels.js';
 import { seededRandom } from '../../../../core/random.js';
 import { type Matrix, rowOf } from '../../../matrix.js';
 import { relativeError } from '../../../testing/compare.js';
 import { linearReference, quantiseFp8Row, quantiseRow, restoreFp8 } from '../../reference.js';
-import { type LinearConfig, methodOf } from '../methods.js';
+import { inputCodesOf, type LinearConfig } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MATMUL_ROW_STEP, MIN_X_MAP_ROWS } from '../row-classes.js';
 import { storedWeights } from '../stored-weights.js';
 import { codeColumns } from '../wide8.js';
+import { launchLinear, type LinearMachine } from './linear-machine.js';
 import { randomActivations, uploadLinearWeights } from './uploaded-weights.js';
 
 /** Rows and columns of the result that are compared, spread over all of them: the reference is slow. */
 const MAX_ROWS = 24;
 const MAX_COLUMNS = 192;
-
-/** What runs the kernels: a GPU, or a host in its place. */
-export type LinearMachine = Pick<
-  TestKernels,
-  | 'dtype'
-  | 'tensorMap'
-  | 'sink'
-  | 'reserve'
-  | 'write'
-  | 'upload'
-  | 'uploadActivations'
-  | 'floats'
-  | 'activations'
-> & { readonly target: { readonly multiprocessorCount: number } };
 
 export class LinearCase {
   readonly name: string;
@@ -83,27 +69,20 @@ export class LinearCase {
 
   /** Largest difference from the reference, in units of the largest magnitude. */
   errorOf(config: LinearConfig): number {
-    const { dtype, target, tensorMap } = this.#kernels;
     const { n, k, epilogue } = this.#problem;
-    const method = methodOf(config);
-    const { x, weight, inputCodes, inputScale } = this.#at;
-    const matrices = { dtype, x, xRows: this.#xRows, weight, inputCodes };
-    const maps = method.maps(config, this.#problem, matrices).map(tensorMap);
     const columns = outColumns(this.#problem);
     const isFloat = epilogue === 'f32';
     // The matrix library computes whole steps of rows.
     const outRows = config.method === 'matmul' ? this.#xRows : this.#problem.m;
     const out = this.#kernels.reserve(outRows * columns * (isFloat ? 4 : 2));
     const denseCopy = config.method === 'matmul' ? this.#kernels.reserve(2 * n * k) : 0;
-    const { multiprocessorCount } = target;
-    const { scale, bias } = this.#at;
-    const input = { inputScale, hasCodes: this.#problem.inputIsRounded ?? false };
-    const operands = { ...matrices, ...input, maps, scale, bias, out, denseCopy, multiprocessorCount };
-    method.launch(config, this.#problem, operands, this.#kernels.sink);
+    const hasCodes = this.#problem.inputIsRounded ?? false;
+    const operands = { ...this.#at, xRows: this.#xRows, hasCodes, out, denseCopy };
+    launchLinear(this.#kernels, this.#problem, config, operands);
     const count = this.#problem.m * columns;
     const all = isFloat ? this.#kernels.floats(out, count) : this.#kernels.activations(out, count);
     const compared = this.#rows.flatMap((row) => this.#columns.map((column) => all[row * columns + column]!));
-    const expected = method.inputCodes === undefined ? this.#expected : this.#expectedOfRounded;
+    const expected = inputCodesOf(config) === undefined ? this.#expected : this.#expectedOfRounded;
     return relativeError(Float32Array.from(compared), expected);
   }
 

@@ -5,7 +5,7 @@ import type { CudaDtype } from '../../../cuda/dtype.js';
 import { roundoff } from '../../../testing/activations.js';
 import type { GeneratedKernel } from '../method.js';
 import { type LinearConfig, methodOf, METHODS } from '../methods.js';
-import type { LinearMachine } from './linear-case.js';
+import type { LinearMachine } from './linear-machine.js';
 import { normedErrors, type NormedLayers, normedLayers } from './normed-layers.js';
 
 const ROWS = [1, 3, 8, 9, 16];

@@ -1,21 +1,21 @@
 /** A linear layer, a norm and another layer, where the layers do the norm's work, and how far that is from the reference. */
 import { seededRandom } from '../../../../core/random.js';
 import type { WeightFormat } from '../../../../plan/weight-format.js';
-import { type Matrix, rowOf } from '../../../matrix.js';
+import type { Matrix } from '../../../matrix.js';
 import { addRmsNormReference } from '../../../rms-norm/reference.js';
+import { swigluReference } from '../../../swiglu/reference.js';
 import { roundActivations } from '../../../testing/activations.js';
 import { relativeError } from '../../../testing/compare.js';
 import { linearReference } from '../../reference.js';
-import type { LinearOperands, NormAfter, NormBefore } from '../method.js';
-import { type LinearConfig, methodOf } from '../methods.js';
+import type { NormAfter, NormBefore } from '../method.js';
+import type { LinearConfig } from '../methods.js';
 import { type CudaLinearProblem, outColumns } from '../problem.js';
 import { MIN_X_MAP_ROWS } from '../row-classes.js';
-import type { LinearMachine } from './linear-case.js';
+import { squaresBytes } from '../shared-norms.js';
+import { launchLinear, type LinearMachine } from './linear-machine.js';
 import { randomActivations, uploadLinearWeights } from './uploaded-weights.js';
 
 const EPSILON = 1e-5;
-/** Columns of a sum of squares. */
-const SQUARES_COLUMNS = 16;
 
 export interface NormedLayers {
   readonly before: CudaLinearProblem;
@@ -65,40 +65,18 @@ export function normedErrors(
   kernels.write(xAt, x.data);
   const shared = {
     weight: kernels.uploadActivations(norm),
-    squares: kernels.reserve((4 * MIN_X_MAP_ROWS * hidden) / SQUARES_COLUMNS),
+    squares: kernels.reserve(squaresBytes(hidden)),
   };
   const normAfter: NormAfter = { ...shared, residual: kernels.uploadActivations(residual.data) };
   const normBefore: NormBefore = { ...shared, epsilon: EPSILON };
   const isFloat = after.epilogue === 'f32';
   const columns = outColumns(after);
   const out = kernels.reserve(m * columns * (isFloat ? 4 : 2));
-  const run = (
-    problem: CudaLinearProblem,
-    config: LinearConfig,
-    operands: Pick<LinearOperands, 'x' | 'weight' | 'scale' | 'bias' | 'out' | 'normBefore' | 'normAfter'>,
-  ): void => {
-    const method = methodOf(config);
-    const matrices = {
-      dtype: kernels.dtype,
-      x: operands.x,
-      xRows: MIN_X_MAP_ROWS,
-      weight: operands.weight,
-      inputCodes: 0,
-    };
-    const all = {
-      ...matrices,
-      ...operands,
-      maps: method.maps(config, problem, matrices).map(kernels.tensorMap),
-      inputScale: 0,
-      hasCodes: false,
-      denseCopy: 0,
-      multiprocessorCount: kernels.target.multiprocessorCount,
-    };
-    method.launch(config, problem, all, kernels.sink);
-  };
-  run(before, configs.before, { ...first!, x: xAt, bias: 0, out: between, normAfter });
+  const given = { xRows: MIN_X_MAP_ROWS, ...first! };
+  launchLinear(kernels, before, configs.before, { ...given, x: xAt, bias: 0, out: between, normAfter });
   const biasAt = kernels.uploadActivations(bias);
-  run(after, configs.after, { ...second!, x: between, bias: biasAt, out, normBefore });
+  const taken = { xRows: MIN_X_MAP_ROWS, ...second! };
+  launchLinear(kernels, after, configs.after, { ...taken, x: between, bias: biasAt, out, normBefore });
 
   const delta = roundActivations(linearReference(x, first!.values).data, kernels.dtype);
   const addend = { ...residual, data: delta };
@@ -108,16 +86,6 @@ export function normedErrors(
   const product = linearReference(normed, second!.values, bias);
   return {
     residual: relativeError(sum, residual.data),
-    result: relativeError(found, after.epilogue === 'swiglu' ? swiglu(product) : product.data),
+    result: relativeError(found, (after.epilogue === 'swiglu' ? swigluReference(product) : product).data),
   };
-}
-
-/** [rows, gate and up] as [rows, columns] */
-function swiglu(product: Matrix): Float32Array {
-  const columns = product.columnCount / 2;
-  return Float32Array.from({ length: product.rowCount * columns }, (_, i) => {
-    const row = rowOf(product, Math.floor(i / columns));
-    const [gate, up] = [row[i % columns]!, row[columns + (i % columns)]!];
-    return (gate / (1 + Math.exp(-gate))) * up;
-  });
 }

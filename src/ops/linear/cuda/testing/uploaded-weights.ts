@@ -6,7 +6,7 @@ import type { CudaLinearProblem } from '../problem.js';
 import { storedWeights } from '../stored-weights.js';
 import { packBytes } from './byte-matrix.js';
 import { packInt4 } from './int4-matrix.js';
-import type { LinearMachine } from './linear-case.js';
+import type { LinearMachine } from './linear-machine.js';
 
 interface UploadedWeights {
   readonly values: Matrix;
