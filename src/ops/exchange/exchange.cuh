@@ -20,6 +20,13 @@
 #define BUFFERS 3
 // Looks at a slot between two looks at the clock and at the host's memory, which is slow to reach.
 #define POLLS_BETWEEN_LOOKS 2048
+// Polls of a slot without a pause; from then on pauses grow, to 1 us. A grid that polls on and on keeps its memory so
+// busy that stores from other ranks take 1 ms instead of 1 us. The rank that polls is then late for the next round,
+// where the others wait for it and poll in turn: one late kernel cost 73 ms over a step of 32 layers
+// (bench/cuda/late-rank.cu).
+#define EAGER_POLLS 4
+#define PAUSE_NS 100u
+#define LONGEST_PAUSE_NS 1000u
 
 // Words of 64 bits that describe a region to kernels; `src/ops/exchange/region.ts` writes them in this order.
 enum RegionWord { REGION_RANK, REGION_STATE, REGION_SIGNALS, REGION_SLOT_VECTORS, REGION_DEADLINE_NS, REGION_PEERS };
@@ -140,6 +147,7 @@ __device__ __forceinline__ Vec16 await_vector(const Region& region, const Vec16*
       beginNs = look(region.state, region.signals, region.deadlineNs, peer, beginNs);
       if (beginNs == 0) return zero16();
     }
+    if (polls > EAGER_POLLS) pause_ns(min((polls - EAGER_POLLS) * PAUSE_NS, LONGEST_PAUSE_NS));
     v = load_from_peer(at);
   }
   return v;

@@ -28,3 +28,4 @@ __device__ __forceinline__ u64 clock_ns() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
   return ns;
 }
+__device__ __forceinline__ void pause_ns(u32 ns) { __nanosleep(ns); }

@@ -14,6 +14,8 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+using std::min;
+
 struct alignas(16) Vec16 {
   u32 w[4];
 };

@@ -13,3 +13,4 @@ inline u32 load_signal(const u32* p) {
 }
 inline void store_signal(u32* p, u32 word) { store_word(p, word); }
 inline u64 clock_ns() { return static_cast<u64>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+inline void pause_ns(u32) { std::this_thread::yield(); }
