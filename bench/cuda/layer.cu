@@ -299,7 +299,7 @@ int main(int argc, char** argv) {
   const Shape int8Sixteen = kinds[S1188].with(108, 2);
   const Shape builtIn[2][LINEARS] = {
       {kinds[S1148].with(54, 3), kinds[S2144].with(72, 3), kinds[S1148].with(90, 2), kinds[S1244].with(54, 4)},
-      {int8Sixteen, kinds[S1244].with(72, 3), int8Sixteen, kinds[S1244].with(72, 3)},
+      {kinds[S1188].with(90, 2), kinds[S1244].with(72, 3), int8Sixteen, kinds[S1244].with(72, 3)},
   };
 #endif
   const Layer& l = layers[0];
