@@ -121,6 +121,14 @@ describe.each(LAYOUTS.map((layout) => [layout.device, layout] as const))('layout
       const weight = weightOf(rows, format as QuantisedFormat);
       expect(packed(layout, quantised, weight, 'linear')).toEqual(packed(layout, dense, weight, 'linear'));
     }
+    // The matrices of experts lie as one matrix that a linear layer would have.
+    expect(layout.formats('experts')).toContainEqual(format);
+    const weight = weightOf(ROWS, format as QuantisedFormat);
+    expect(packed(layout, quantised, weight, 'experts')).toEqual(packed(layout, dense, weight, 'linear'));
+  });
+
+  it('does not store experts in act order', () => {
+    expect(layout.formats('experts').filter(hasOrder)).toEqual([]);
   });
 
   it('keeps the order of codes behind them', () => {

@@ -9,6 +9,7 @@ import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js'
 import { linearUnit } from '../../ops/linear/cuda/generated-kernel.js';
 import { methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
+import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
 import { NAMED_FORMATS } from '../../plan/weight-format.js';
 import { kernelUnits, trialUnit } from './kernel-sources.js';
 import { parseResourceReport } from '../../device/cuda/resource-report.js';
@@ -65,21 +66,25 @@ const GEMMA = { ...LLAMA2, num_hidden_layers: 1, num_attention_heads: 16, num_ke
 const MISTRAL = { ...namedShape('llama3_8b'), num_hidden_layers: 1 };
 
 test.skipIf(compiler === undefined).each([
-  ['sm_90a', 'bf16', GEMMA, { window: 4096, softCap: 50 }],
-  ['sm_80', 'bf16', GEMMA, { window: 4096, softCap: 50 }],
-  ['sm_90a', 'f16', MISTRAL, { window: 4096 }],
-  ['sm_89', 'f16', MISTRAL, { window: 4096 }],
+  ['sm_90a', 'bf16', 'int4', GEMMA, { window: 4096, softCap: 50 }],
+  ['sm_80', 'bf16', 'int4_g32_zeros', GEMMA, { window: 4096, softCap: 50 }],
+  ['sm_90a', 'f16', 'int4_g32_zeros', MISTRAL, { window: 4096 }],
+  ['sm_89', 'f16', 'dense', MISTRAL, { window: 4096 }],
 ] as const)(
-  `kernels for %s in %s with windows, soft caps, norms of heads and experts compile [${compilerOrNeed}]`,
-  (arch, dtype, shape, scores) => {
+  `kernels for %s in %s with experts in %s, windows, soft caps and norms of heads compile [${compilerOrNeed}]`,
+  (arch, dtype, weights, shape, scores) => {
     const gemma = asInGemma(benchmarkPlan({ shape, dtype, weights: 'dense' }));
-    const plan = withScores(asMixture(gemma), scores);
+    const plan = withScores(asMixture(gemma, weights), scores);
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     const kernels = units
       .filter(({ name }) => name === 'attention' || name === 'common')
       .flatMap((unit) => Object.entries(parseResourceReport(compiler!.compile(unit).log)));
     const found = kernels.map(([kernel]) => kernel);
-    for (const kernel of ['head_norm', 'soft_cap', 'route_experts', 'expert_down_int8', 'attention_prefill'])
+    const { key } = storedWeights(NAMED_FORMATS[weights === 'dense' ? dtype : weights]);
+    const experts = ['expert_gate_up', 'expert_down'].map((name) =>
+      key === 'dense' ? name : `${name}_${key}`,
+    );
+    for (const kernel of ['head_norm', 'soft_cap', 'route_experts', ...experts, 'attention_prefill'])
       expect(found).toContain(kernel);
     for (const [kernel, { spillBytes }] of kernels) expect(spillBytes, kernel).toBeLessThanOrEqual(128);
   },

@@ -3,8 +3,10 @@ import { namedShape } from '../random-weights/shapes.js';
 import { chooseLinear, linearChooser } from '../../ops/linear/cuda/choose.js';
 import { problemKey } from '../../ops/linear/cuda/keys.js';
 import { methodOf } from '../../ops/linear/cuda/methods.js';
-import { INT8_PER_CHANNEL } from '../../plan/weight-format.js';
-import { benchmarkPlan } from '../testing/benchmark-plans.js';
+import { expertDownLaunch, expertGateUpLaunch } from '../../ops/experts/cuda.js';
+import { storedWeights } from '../../ops/linear/cuda/stored-weights.js';
+import { INT8_PER_CHANNEL, NAMED_FORMATS } from '../../plan/weight-format.js';
+import { asMixture, benchmarkPlan } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
 import { kernelUnits } from './kernel-sources.js';
 import { linearProblems } from './tune.js';
@@ -45,6 +47,22 @@ test('an engine has the kernel for any number of rows', () => {
     expect(source).toContain(methodOf(config).kernel(config, problem)!.line);
   }
 });
+
+test.each(['f16', 'fp8', 'int4', 'int4_g32_zeros'] as const)(
+  'an engine has the kernels that its experts in %s run',
+  (name) => {
+    const units = kernelUnits(asMixture(dense, name), H200, 16);
+    const { source, headers } = units.find((unit) => unit.name === 'common')!;
+    const text = [source, ...headers.values()].join('\n');
+    const args = { x: 1, routes: 2, weight: 3, scale: 0, out: 4, in: 8, columns: 8, perToken: 1 };
+    const stored = storedWeights(NAMED_FORMATS[name]);
+    for (const launch of [expertGateUpLaunch, expertDownLaunch]) {
+      const { unit, kernel } = launch(1, stored, args);
+      expect(unit).toBe('common');
+      expect(text).toMatch(new RegExp(`^\\w+_KERNEL\\(${kernel}, `, 'm'));
+    }
+  },
+);
 
 test('where cuBLASLt won, the built-in kernel is compiled too, for another version of cuBLASLt', () => {
   const winner = { method: 'matmul', algorithm: 2 } as const;

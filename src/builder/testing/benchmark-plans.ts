@@ -63,12 +63,19 @@ export function asInGemma(plan: Plan): Plan {
   return { ...plan, ops: [...ops, softCap], weights: { ...plan.weights, headNorm } };
 }
 
-/** The plan with four experts in place of each feed-forward network, two of them for a token; its weights have no source. */
-export function asMixture(plan: Plan): Plan {
+/**
+ * The plan with four experts in place of each feed-forward network, two of them for a token; its weights have no source.
+ * @param weights format of the experts
+ */
+export function asMixture(plan: Plan, weights: PlanChoice['weights'] = 'dense'): Plan {
   const { hidden, intermediate } = plan.dims;
   const expertCount = 4;
   const dense = { type: 'dense', dtype: plan.activationDtype } as const;
-  const weight = (shape: readonly number[]): PlanWeight => ({ shape, format: dense, source: { parts: [] } });
+  const quantised = QUANTISED_FORMATS.get(weights) ?? dense;
+  const weight = (shape: readonly number[], format: WeightFormat): PlanWeight => ({
+    ...{ shape, format },
+    source: { parts: [] },
+  });
   const gated = plan.ops.filter((op) => op.kind === 'swiglu' || op.kind === 'geglu');
   const gateUps = new Set(gated.map(({ gateUp }) => gateUp));
   const ops = plan.ops.flatMap((op): Plan['ops'] => {
@@ -92,9 +99,9 @@ export function asMixture(plan: Plan): Plan {
     return op.kind === 'linear' && op.x === 'gated' ? [] : [op];
   });
   const experts = {
-    router: weight([expertCount, hidden]),
-    gateUps: weight([expertCount * 2 * intermediate, hidden]),
-    downs: weight([expertCount * hidden, intermediate]),
+    router: weight([expertCount, hidden], dense),
+    gateUps: weight([expertCount * 2 * intermediate, hidden], quantised),
+    downs: weight([expertCount * hidden, intermediate], quantised),
   };
   return { ...plan, ops, weights: { ...plan.weights, ...experts } };
 }

@@ -21,7 +21,6 @@ import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { decodeActivations, encodeActivations } from '../../ops/testing/activations.js';
 import type { QuantisedKvDtype } from '../../plan/kv-dtype.js';
 import type { AttentionScores, Plan } from '../../plan/plan.js';
-import type { FormatName } from '../../plan/weight-format.js';
 import { kernelUnits, linearTrials, trialUnit } from '../cuda/kernel-sources.js';
 import { namedShape } from '../random-weights/shapes.js';
 import { asInGemma, asMixture, benchmarkPlan, type PlanChoice, withScores } from './benchmark-plans.js';
@@ -40,8 +39,8 @@ export interface KernelChoice {
   readonly isGemma?: boolean;
   /** Adds the ops of a mixture of experts. */
   readonly isMixture?: boolean;
-  /** Format of linears. Default: dense. */
-  readonly weights?: FormatName;
+  /** Format of linears and of experts. Default: dense. */
+  readonly weights?: PlanChoice['weights'];
   /** Inputs of linears; as in {@link PlanChoice}. */
   readonly inputBits?: PlanChoice['inputBits'];
   /** Chooses the kernels of compute capability 8.0. */
@@ -111,7 +110,7 @@ export class TestKernels {
     const linears = { weights, ...present({ inputBits }) };
     const llama = withScores(planOf(dtype, heads, linears), choice.scores ?? {});
     const dense = choice.isGemma === true ? asInGemma(llama) : llama;
-    const plan = choice.isMixture === true ? asMixture(dense) : dense;
+    const plan = choice.isMixture === true ? asMixture(dense, weights) : dense;
     this.#device = device;
     this.dtype = dtype;
     this.blockTokens = blockTokens;

@@ -1,4 +1,4 @@
-/** Layout of weights on a CUDA device: dense in 16 bits, row by row; quantised linears in tiles that are matrix operands as they lie. */
+/** Layout of weights on a CUDA device: dense in 16 bits, row by row; quantised linears, and experts in int4, in tiles that are matrix operands as they lie. */
 import { AloftError } from '../../core/errors.js';
 import { addressOf, allocateHost } from '../../ffi/memory.js';
 import { bindCodePacker, bindGroupQuantiser, bindPacker, type PackTarget } from '../../ops/linear/cpu/cpu.js';
@@ -88,9 +88,11 @@ export function createCudaWeightLayout(pool: CpuPool): WeightLayout {
 
 /** Form of a weight in tiles; undefined for one that lies row by row. */
 function tilesOf(format: WeightFormat, use: WeightUse): StoredWeights | undefined {
-  if (use !== 'linear') return undefined;
+  if (use !== 'linear' && use !== 'experts') return undefined;
   const stored = storedWeights(format);
-  return stored.isTiled ? stored : undefined;
+  // The kernels of experts read bytes row by row, and scales of groups behind their tiles.
+  const isTiled = use === 'linear' ? stored.isTiled : stored.groups !== undefined;
+  return isTiled ? stored : undefined;
 }
 
 /** Shapes of the stored tensors; int8 and fp8 weights have an f32 scale per row, scales of groups lie in the tiles, inputs of codes in act order behind. */

@@ -1,13 +1,14 @@
 import type { WeightRole } from '../../plan/ops/op-definition.js';
-import { NAMED_FORMATS, type WeightFormat } from '../../plan/weight-format.js';
+import { hasOrder, NAMED_FORMATS, type WeightFormat } from '../../plan/weight-format.js';
 import { LINEAR_FORMATS } from '../linear/cuda/stored-weights.js';
 
-const { f16, bf16, int8, fp8 } = NAMED_FORMATS;
+const { f16, bf16, int8 } = NAMED_FORMATS;
 
 /** Formats of weights that CUDA kernels read, by the use of a weight. */
 export const CUDA_FORMATS: Readonly<Record<WeightRole, readonly WeightFormat[]>> = {
   table: [f16, bf16, int8],
   vector: [f16, bf16],
   linear: LINEAR_FORMATS,
-  experts: [f16, bf16, int8, fp8],
+  // Inputs are ordered for a linear layer alone.
+  experts: LINEAR_FORMATS.filter((format) => !hasOrder(format)),
 };

@@ -1,17 +1,16 @@
 /** The ops of a GPU: which kernels each kind needs, and how it becomes launches. A kind without an entry does not compile. */
-import { invariant } from '../../core/errors.js';
-import type { BufferName, ExpertDownOp, ExpertGateUpOp } from '../../plan/plan.js';
+import type { BufferName, ExpertDownOp, ExpertGateUpOp, Plan } from '../../plan/plan.js';
 import { isQuantised } from '../../plan/weight-format.js';
 import { addLaunch } from '../add/cuda.js';
 import { embeddingLaunch } from '../embedding/cuda.js';
-import { expertDownLaunch, expertGateUpLaunch, type ExpertKind, routeLaunch } from '../experts/cuda.js';
+import { expertDownLaunch, expertGateUpLaunch, expertPart, routeLaunch } from '../experts/cuda.js';
 import { allGatherOp, allReduceOp, reduceNormOp } from '../exchange/cuda-op.js';
 import { enqueueTokens } from '../exchange/ranks.js';
 import { gatherLaunch } from '../gather/cuda.js';
 import { gegluLaunch } from '../geglu/cuda.js';
 import { headNormLaunch } from '../head-norm/cuda.js';
 import { linearOp } from '../linear/cuda/op.js';
-import { storedWeights } from '../linear/cuda/stored-weights.js';
+import { type StoredWeights, storedWeights } from '../linear/cuda/stored-weights.js';
 import { attentionOp } from '../paged-attention/cuda-op.js';
 import { addRmsNormOp, rmsNormOp } from '../rms-norm/cuda-op.js';
 import { sampleLaunch } from '../sample/cuda.js';
@@ -102,22 +101,22 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
     },
   },
   expertGateUp: {
-    kernels: () => [commonPart('experts/experts.cu')],
+    kernels: (op, { plan }) => [expertPart('expert_gate_up', storedExperts(op, plan))],
     bind(op, scope) {
       const { columns, ...args } = expertArgs(op, op.x, scope);
       const rows = scope.rows(op.x);
       const ofLaunch = { ...args, columns: columns / 2 };
-      const kind = expertKind(op, scope);
-      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), kind, ofLaunch));
+      const stored = storedExperts(op, scope.context.plan);
+      return (step, sink) => sink.kernel(expertGateUpLaunch(rows(step), stored, ofLaunch));
     },
   },
   expertDown: {
-    kernels: () => [commonPart('experts/experts.cu')],
+    kernels: (op, { plan }) => [expertPart('expert_down', storedExperts(op, plan))],
     bind(op, scope) {
       const args = expertArgs(op, op.gated, scope);
       const rows = scope.rows(op.gated);
-      const kind = expertKind(op, scope);
-      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), kind, args));
+      const stored = storedExperts(op, scope.context.plan);
+      return (step, sink) => sink.kernel(expertDownLaunch(rows(step), stored, args));
     },
   },
   softCap: {
@@ -147,12 +146,13 @@ const CUDA_OPS: { readonly [Kind in CudaOp['kind']]: CudaOpDefinition<CudaOpOf<K
 /** Arguments of the kernels of experts; `columns` are the rows of an expert's matrix. */
 function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: CudaScope) {
   const { plan, memory } = scope.context;
-  const { shape, format } = plan.weights[op.weight]!;
+  const { shape } = plan.weights[op.weight]!;
+  const { hasRowScales } = storedExperts(op, plan);
   return {
     x: scope.at(x),
     routes: scope.at(op.routes),
     weight: memory.tensor(op.weight),
-    scale: isQuantised(format) ? memory.tensor(`${op.weight}.scale`) : 0,
+    scale: hasRowScales ? memory.tensor(`${op.weight}.scale`) : 0,
     out: scope.at(op.out),
     in: shape[1]!,
     columns: shape[0]! / op.expertCount,
@@ -160,11 +160,8 @@ function expertArgs(op: ExpertGateUpOp | ExpertDownOp, x: BufferName, scope: Cud
   };
 }
 
-function expertKind({ weight }: ExpertGateUpOp | ExpertDownOp, { context }: CudaScope): ExpertKind {
-  const { kind } = storedWeights(context.plan.weights[weight]!.format);
-  invariant(kind !== 'int4', () => 'experts in int4 on a GPU');
-  return kind;
-}
+const storedExperts = ({ weight }: ExpertGateUpOp | ExpertDownOp, { weights }: Plan): StoredWeights =>
+  storedWeights(weights[weight]!.format);
 
 /** The definition of an op's kind. */
 export function cudaOpOf<Kind extends CudaOp['kind']>(op: CudaOpOf<Kind>): CudaOpDefinition<CudaOpOf<Kind>> {

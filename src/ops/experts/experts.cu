@@ -1,14 +1,14 @@
 // Mixtures of experts. Every block takes one token (and one of its experts) and some rows of the expert's matrix, a
 // warp a row: a matrix is read for each token that chooses its expert, from the second on out of the L2 cache.
-// HIDDEN and the width of an expert are multiples of 8.
+// HIDDEN and the width of an expert are multiples of 8. Experts in int4 are in int4-experts.cu.
 #include "cuda/act.cuh"
 #include "cuda/e4m3.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
 #include "cuda/swiglu.cuh"
 #include "cuda/warp.cuh"
+#include "experts/expert-args.cuh"
 
-#define EXPERT_WARPS 8
 #define MAX_EXPERTS 256
 #define MAX_EXPERTS_PER_TOKEN 16
 #define LOWEST __int_as_float(0xff800000)  // minus infinity
@@ -71,15 +71,6 @@ extern "C" __global__ void route_experts(const RouteArgs a) {
     before += __popc(lanes);
   }
 }
-
-struct ExpertArgs {
-  const u16* x;         // [tokens, in]; for expert_down [tokens, perToken * in]
-  const float* routes;  // [tokens, 2 * perToken]
-  const void* weight;   // [experts * rows, in], activations, int8 or E4M3
-  const float* scale;   // [experts * rows] of int8 and E4M3
-  u16* out;             // [tokens, perToken * columns]; for expert_down [tokens, columns]
-  int in, columns, perToken;
-};
 
 enum ExpertNumbers { EXPERT_ACTS, EXPERT_INT8, EXPERT_E4M3 };
 

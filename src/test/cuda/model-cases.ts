@@ -17,6 +17,8 @@ import {
   INT8,
   MIXTURE,
   MIXTURE_FP8,
+  MIXTURE_INT4,
+  MIXTURE_INT4_ZEROS,
   MIXTURE_INT8,
   ODD,
 } from './test-shapes.js';
@@ -114,6 +116,8 @@ export const MODEL_CASES: readonly ModelCase[] = [
   { name: 'f16, experts', shape: MIXTURE, ...IN_F16 },
   { name: 'fp8, experts', shape: MIXTURE_FP8, ...IN_F16 },
   { name: 'bf16 activations, int8, experts, no graphs', shape: MIXTURE_INT8, ...IN_BF16, useGraphs: false },
+  { name: 'int4, experts', shape: MIXTURE_INT4, ...IN_F16 },
+  { name: 'bf16 activations, int4 with zeros, experts', shape: MIXTURE_INT4_ZEROS, ...IN_BF16 },
   // With a key head for each query head, compute capability 9.0 cuts 512 cached tokens into a piece.
   { name: 'f16, three pieces of attention', shape: F16, ...IN_F16, load: LONG_LOAD },
   { name: 'f16, three pieces of attention, cache int8', shape: F16, ...I8_IN_F16, load: LONG_LOAD },

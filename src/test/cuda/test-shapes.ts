@@ -54,10 +54,16 @@ export const GEMMA_INT8: TestModelShape = {
   dims: { ...DIMS, hidden: 256, kvHeadCount: 2, headDim: 64, intermediate: 704 },
 };
 
-/** Four experts in place of each feed-forward network, dense and in INT8. */
+/** Four experts in place of each feed-forward network, dense and quantised. */
 export const MIXTURE: TestModelShape = { ...F16, isMixture: true };
 export const MIXTURE_FP8: TestModelShape = { ...MIXTURE, format: FP8.format };
 export const MIXTURE_INT8: TestModelShape = { ...ODD, format: INT8.format, isMixture: true };
+/** Groups of 128 inputs, and of 32 with zeros; the last tile of a row cut short. */
+export const MIXTURE_INT4: TestModelShape = { ...MIXTURE, format: INT4.format };
+export const MIXTURE_INT4_ZEROS: TestModelShape = {
+  ...MIXTURE_INT8,
+  format: NAMED_FORMATS.int4_g32_zeros,
+};
 
 /** Heads of a size for which compute capability 9.0 has a prefill kernel of its own. */
 export const HEADS_OF_64: TestModelShape = {

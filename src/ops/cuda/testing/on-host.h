@@ -37,6 +37,7 @@ Index threadIdx, blockIdx, blockDim, gridDim;
 namespace host {
 
 constexpr u32 MEMORY_BYTES = 256 << 10, STACK_BYTES = 64 << 10, MOST_TURNS = 4000000;
+constexpr u8 UNWRITTEN = 0x7e;  // NaN in both types of activations
 struct Thread {
   ucontext_t context;
   bool isDone;
@@ -133,18 +134,22 @@ extern float partial[host::MEMORY_BYTES / 4] __attribute__((alias("memory")));
 namespace host {
 
 // Runs `kernel` block by block. Returns 0, or 1 with a text of at most 255 characters.
-int launch(int grid, int blockThreads, u32 bytes, char* text) {
+int launch(int columns, int rows, int blockThreads, u32 bytes, char* text) {
   fault = kernel == nullptr ? "no kernel of this name" : bytes > MEMORY_BYTES ? "too much shared memory" : nullptr;
   sharedBytes = bytes;
-  gridDim.x = grid;
+  gridDim = {columns, rows};
   blockDim.x = blockThreads;
   threads.resize(blockThreads);
   stacks.resize((size_t)blockThreads * STACK_BYTES);
-  for (blockIdx.x = 0; blockIdx.x < grid && fault == nullptr; blockIdx.x++) {
-    memset(memory, 0x7e, sizeof memory);  // NaN in both types of activations
+  for (int i = 0; i < columns * rows && fault == nullptr; i++) {
+    blockIdx = {i % columns, i / columns};
+    memset(memory, UNWRITTEN, sizeof memory);
     for (Meeting& warp : warps) warp = {};
     block = named = {};
     run_block();
+    const auto isWritten = [](u8 byte) { return byte != UNWRITTEN; };
+    if (fault == nullptr && std::any_of(memory + bytes, memory + sizeof memory, isWritten))
+      fault = "a store beside shared memory";
   }
   if (fault == nullptr) return 0;
   snprintf(text, 256, "%s", fault);
@@ -186,6 +191,7 @@ T __shfl_xor_sync(u32, T value, int mask) {
 }
 int __popc(u32 bits) { return std::popcount(bits); }
 float __expf(float value) { return expf(value); }
+float __int_as_float(u32 bits) { return std::bit_cast<float>(bits); }
 float __uint_as_float(u32 bits) { return std::bit_cast<float>(bits); }
 u32 __float_as_uint(float value) { return std::bit_cast<u32>(value); }
 float rsqrtf(float value) { return 1 / sqrtf(value); }

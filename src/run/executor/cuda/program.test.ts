@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { namedShape } from '../../../builder/random-weights/shapes.js';
-import { benchmarkPlan, type PlanChoice } from '../../../builder/testing/benchmark-plans.js';
+import { asMixture, benchmarkPlan, type PlanChoice } from '../../../builder/testing/benchmark-plans.js';
 import { areaRecord, resultParts } from '../../../ops/cuda/areas.js';
 import { lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { Mapped } from '../../../ops/cuda/mapped.js';
@@ -119,6 +119,17 @@ test.each(['dense', 'int8'] as const)(
     }
   },
 );
+
+test.each([
+  ['int8', 'int8', 0x300],
+  ['int4', 'int4g128', 0],
+] as const)('experts in %s run the kernels of their format', (weights, key, scale) => {
+  const { run } = bind(H200, weights, undefined, {}, (plan) => asMixture(plan, weights));
+  const launches = run({}).launches.filter(({ kernel }) => kernel.startsWith('expert_'));
+  const names = [`expert_gate_up_${key}`, `expert_down_${key}`];
+  expect(launches.map(({ kernel }) => kernel)).toEqual([...names, ...names]);
+  for (const { args } of launches) expect(args.values).toMatchObject({ weight: 0x300, scale });
+});
 
 /** The plan with the codes of all groups in act order. */
 function inActOrder(plan: Plan): Plan {

@@ -25,9 +25,9 @@ export interface HostKernel {
 const SOURCES = fileURLToPath(new URL('../../../../../src/ops', import.meta.url));
 /** Headers that on-host.h and on-host-units.h take the place of. */
 const REPLACED = ['act', 'async', 'cluster', 'e4m3', 'int8', 'memory', 'mma', 'pairs', 'wgmma'];
-/** Bytes before and after every area, which no kernel may write. */
+/** Bytes before and after every area, which no kernel may write: NaN in both types of activations, so that no result may depend on them. */
 const MARGIN_BYTES = 256;
-const MARGIN = 0xa5;
+const MARGIN = 0xff;
 const MAP_ALIGNMENT = 64;
 const compiler = process.env['CXX'] ?? 'g++';
 
@@ -52,7 +52,7 @@ export class HostKernels implements LinearMachine {
       const { status, stderr } = spawnSync(compiler, words);
       if (status !== 0) throw new Error(`${compiler} compiles no kernels: ${String(stderr).slice(0, 4000)}`);
       this.#run = openLibrary(library).bind(
-        'int aloft_host_launch(uint64_t name, uint64_t args, int grid, int threads, int shared, uint64_t fault)',
+        'int aloft_host_launch(uint64_t name, uint64_t args, int columns, int rows, int threads, int shared, uint64_t fault)',
       );
     } finally {
       rmSync(folder, { recursive: true });
@@ -76,7 +76,7 @@ export class HostKernels implements LinearMachine {
     const name = Buffer.from(`${kernel}\0`);
     const fault = new Uint8Array(256);
     const texts = [addressOf(name), base + start] as const;
-    if (this.#run(...texts, grid[0], blockThreads, sharedBytes, addressOf(fault)) !== 0)
+    if (this.#run(...texts, grid[0], grid[1], blockThreads, sharedBytes, addressOf(fault)) !== 0)
       throw new Error(
         `${kernel}: ${Buffer.from(fault.subarray(0, fault.indexOf(0))).toString()} (on the host)`,
       );
@@ -166,11 +166,11 @@ function sourceOf(kernels: readonly HostKernel[]): string {
     '#include "cuda/testing/on-host-units.h"',
     ...[...files].map((file) => `#include "${file}"`),
     ...lines,
-    'extern "C" __global__ int aloft_host_launch(const char* name, const void* args, int grid, int threads, int shared,',
-    '                                            char* fault) {',
+    'extern "C" __global__ int aloft_host_launch(const char* name, const void* args, int columns, int rows, int threads,',
+    '                                            int shared, char* fault) {',
     '  host::kernel = nullptr;',
     ...table,
-    '  return host::launch(grid, threads, shared, fault);',
+    '  return host::launch(columns, rows, threads, shared, fault);',
     '}',
     '',
   ].join('\n');
