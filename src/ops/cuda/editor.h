@@ -26,6 +26,7 @@ extern const __device__ dim3 blockDim, gridDim;
 __device__ void __syncthreads();
 __device__ void __syncwarp(unsigned mask = 0xffffffffu);
 __device__ void __threadfence();
+__device__ void __nanosleep(unsigned ns);
 __device__ unsigned __ballot_sync(unsigned mask, int predicate);
 template <typename T> __device__ T __shfl_sync(unsigned mask, T value, int lane, int width = 32);
 template <typename T> __device__ T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32);
