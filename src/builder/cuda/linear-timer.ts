@@ -87,7 +87,7 @@ export function createLinearTimer(
       const subject = operandsFor(problemKey(given), problem);
       const { operands } = subject;
       const call = (copy: number): void => {
-        methodOf(config).launch(config, problem, operands.at(config, copy), sink);
+        methodOf(config).bind(config, problem, operands.at(config, copy))(problem.m, sink);
       };
       call(0);
       stream.synchronize();

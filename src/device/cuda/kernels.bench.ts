@@ -65,7 +65,12 @@ const launches: Readonly<Record<string, () => KernelLaunch>> = {
   attention_prefill_wgmma: () => prefillLaunch(prefill, problem, target, operands),
 };
 
-const driver = { raw: () => () => 0, call: () => {}, out64: () => 1 } as unknown as CudaDriver;
+const driver = {
+  raw: () => () => 0,
+  call: () => {},
+  out64: () => 1,
+  out32: () => 0,
+} as unknown as CudaDriver;
 const stream = { handle: 1 } as Stream;
 const kernels = createKernels(driver, target.computeCapability);
 for (const unit of ['common', 'attention']) kernels.load(unit, new Uint8Array(8));

@@ -13,6 +13,13 @@ interface KernelResources {
   readonly localBytes: number;
 }
 
+/** A kernel of a loaded unit. */
+interface LoadedKernel {
+  readonly handle: number;
+  /** Bytes of dynamic shared memory that it may get. */
+  maxShared: number;
+}
+
 /** Room for a kernel's parameter: the most that a kernel of ours takes, and some more. */
 const MAX_ARGS_BYTES = 1024;
 /** That of a tensor map. */
@@ -37,21 +44,21 @@ export interface Kernels {
 
 export function createKernels(driver: CudaDriver, computeCapability: number): Kernels {
   const modules = new Map<string, number>();
-  const functions = new Map<string, { handle: number; maxShared: number }>();
+  const units = new Map<string, Map<string, LoadedKernel>>();
   const packer = createPacker();
   const launchRaw = driver.raw('cuLaunchKernelEx');
 
-  const functionOf = (unit: string, kernel: string): { handle: number; maxShared: number } => {
-    const key = `${unit}/${kernel}`;
-    let found = functions.get(key);
+  const functionOf = (unit: string, kernel: string): LoadedKernel => {
+    const functions = units.get(unit);
+    let found = functions?.get(kernel);
     if (found === undefined) {
       const module = modules.get(unit);
-      if (module === undefined)
+      if (functions === undefined || module === undefined)
         throw new AloftError('INTERNAL', `No kernel unit '${unit}' is loaded (for ${kernel}).`);
       const handle = driver.out64('cuModuleGetFunction', module, kernel);
       const staticShared = driver.out32('cuFuncGetAttribute', FUNCTION_ATTRIBUTE.sharedBytes, handle);
       found = { handle, maxShared: DEFAULT_SHARED_BYTES - staticShared };
-      functions.set(key, found);
+      functions.set(kernel, found);
     }
     return found;
   };
@@ -59,6 +66,7 @@ export function createKernels(driver: CudaDriver, computeCapability: number): Ke
   return {
     load(unit, image) {
       modules.set(unit, driver.out64('cuModuleLoadData', addressOf(image)));
+      units.set(unit, new Map());
     },
     launch(stream, launch, overlap) {
       const found = functionOf(launch.unit, launch.kernel);
@@ -87,7 +95,7 @@ export function createKernels(driver: CudaDriver, computeCapability: number): Ke
     dispose() {
       for (const module of modules.values()) driver.call('cuModuleUnload', module);
       modules.clear();
-      functions.clear();
+      units.clear();
     },
   };
 }

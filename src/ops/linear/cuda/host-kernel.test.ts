@@ -202,7 +202,8 @@ describe('linear on a host', () => {
         scale: kernels.upload(scales),
         denseCopy,
       };
-      METHODS.matmul.launch({ method: 'matmul' }, { m: 1, n, k, format, epilogue: 'store' }, operands, sink);
+      const problem = { m: 1, n, k, format, epilogue: 'store' } as const;
+      METHODS.matmul.bind({ method: 'matmul' }, problem, operands)(1, sink);
       expect(kernels.activations(denseCopy, n * k)).toEqual(roundActivations(values.data, dtype));
       kernels.dispose();
     },

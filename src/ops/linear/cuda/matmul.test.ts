@@ -8,7 +8,7 @@ const QKV: CudaLinearProblem = { m: 192, n: 12288, k: 4096, format: DENSE, epilo
 
 function launched(problem: CudaLinearProblem, operands = OPERANDS, algorithm = 3) {
   const sink = createRecordingSink();
-  matmul.launch({ method: 'matmul', algorithm }, problem, operands, sink);
+  matmul.bind({ method: 'matmul', algorithm }, problem, operands)(problem.m, sink);
   return sink;
 }
 

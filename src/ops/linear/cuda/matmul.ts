@@ -62,14 +62,15 @@ export const matmul: LinearMethod<MatmulConfig> = {
   fits: () => true,
   kernel: () => undefined,
   maps: () => [],
-  launch(config, problem, { x, weight, scale, bias, out, dtype, denseCopy }, sink) {
-    const { m, n, format } = problem;
-    const { dequantise } = storedWeights(format);
-    if (dequantise !== undefined)
-      sink.kernel(dequantiseLaunch(dequantise.name, problem, { weight, scale, out: denseCopy }));
-    const pointers = { x, weight: dequantise === undefined ? weight : denseCopy, out };
-    sink.matmul(matmulShape(problem, dtype), pointers, algorithmAt(config, m));
-    if (bias !== 0) sink.kernel(addBiasLaunch(m, n, out, bias));
+  bind(config, problem, { x, weight, scale, bias, out, dtype, denseCopy }) {
+    const { dequantise } = storedWeights(problem.format);
+    const dense = dequantise && dequantiseLaunch(dequantise.name, problem, { weight, scale, out: denseCopy });
+    const pointers = { x, weight: dense === undefined ? weight : denseCopy, out };
+    return (m, sink) => {
+      if (dense !== undefined) sink.kernel(dense);
+      sink.matmul(matmulShape({ ...problem, m }, dtype), pointers, algorithmAt(config, m));
+      if (bias !== 0) sink.kernel(addBiasLaunch(m, problem.n, out, bias));
+    };
   },
 };
 

@@ -100,5 +100,9 @@ export interface LinearMethod<Config> {
   normedKernel?(config: Config, problem: CudaLinearProblem): GeneratedKernel;
   /** Matrices that launches read through tensor maps, for any number of rows of the problem's class. */
   maps(config: Config, problem: CudaLinearProblem, matrices: LinearMatrices): readonly Mapped[];
-  launch(config: Config, problem: CudaLinearProblem, operands: LinearOperands, sink: LaunchSink): void;
+  /** Works out all of a layer's launches that does not depend on the rows of a step. */
+  bind(config: Config, problem: CudaLinearProblem, operands: LinearOperands): LinearLaunch;
 }
+
+/** Enqueues a layer for `m` rows, any number of the class of its problem. */
+export type LinearLaunch = (m: number, sink: LaunchSink) => void;

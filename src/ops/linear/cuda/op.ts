@@ -8,10 +8,10 @@ import type { CudaScope } from '../../cuda/scope.js';
 import type { LaunchSink } from '../../cuda/sink.js';
 import { swigluLaunch } from '../../swiglu/cuda.js';
 import { canEndWith, kernelChooser, type LinearChooser } from './choose.js';
-import type { LinearMethod, LinearOperands } from './method.js';
+import type { LinearLaunch, LinearOperands } from './method.js';
 import { type LinearConfig, methodOf } from './methods.js';
 import { ORDER_INPUT_PART, orderInputLaunch } from './order-input.js';
-import type { CudaLinearProblem } from './problem.js';
+import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { MIN_X_MAP_ROWS, ROW_CLASSES, rowClass } from './row-classes.js';
 import { storedWeights } from './stored-weights.js';
 
@@ -54,10 +54,10 @@ export function sharesNorm(
   );
 }
 
-/** A layer at the numbers of rows of one class, with all addresses. */
-interface Variant extends Solution {
-  readonly method: LinearMethod<LinearConfig>;
-  readonly operands: LinearOperands;
+/** A layer at the numbers of rows of one class. */
+interface Variant {
+  readonly epilogue: Epilogue;
+  readonly launch: LinearLaunch;
 }
 
 export const linearOp: CudaOpDefinition<CudaLinear> = {
@@ -87,10 +87,10 @@ export const linearOp: CudaOpDefinition<CudaLinear> = {
     const gated = gate && { out: scope.next().at(gate.out), columns: scope.next().columns(gate.out) };
     return (step, sink) => {
       const m = rows(step);
-      const { method, config, problem, operands } = variants.get(rowClass(m))!;
+      const { epilogue, launch } = variants.get(rowClass(m))!;
       order?.(m, sink);
-      method.launch(config, { ...problem, m }, operands, sink);
-      if (gated === undefined || problem.epilogue === 'swiglu') return;
+      launch(m, sink);
+      if (gated === undefined || epilogue === 'swiglu') return;
       sink.startOp?.(index + 1);
       sink.kernel(swigluLaunch(m, gated.columns, gateUp, gated.out));
     };
@@ -122,7 +122,8 @@ function bindVariants(op: CudaLinear, scope: CudaScope): ReadonlyMap<number, Var
       const maps = method.maps(config, problem, matrices).map(memory.tensorMap);
       const norms = normOperands(op, scope, m);
       const out = problem.epilogue === 'swiglu' ? scope.next().at(op.gate!.out) : scope.at(op.out);
-      return [m, { problem, config, method, operands: { ...fixed, maps, out, ...norms } }];
+      const launch = method.bind(config, problem, { ...fixed, maps, out, ...norms });
+      return [m, { epilogue: problem.epilogue, launch }];
     }),
   );
 }

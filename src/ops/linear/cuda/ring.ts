@@ -144,39 +144,39 @@ export const ring: LinearMethod<RingConfig> = {
     if (storedWeights(format).isTiled) return boxes;
     return [...boxes, { address: weight, rows: n, columns: k, boxRows: WEIGHT_BOX_ROWS, dtype }];
   },
-  launch(config, problem, operands, sink) {
-    const { m, epilogue } = problem;
+  bind(config, problem, operands) {
+    const { format, epilogue } = problem;
     const { x, weight, maps, multiprocessorCount, normBefore, normAfter } = operands;
-    const { stage, fixed } = ringBytes(config, problem);
-    const stageCount = ringStages(config, problem);
-    const xRows = ringRows(config, m);
     const boxes = xBoxRows(config);
-    const xMap = maps[xRows === 1 ? boxes.length - 1 : boxes.indexOf(xRows)]!;
     const tileRows = config.tilesPerWarp * config.rowWarps * (epilogue === 'swiglu' ? 8 : 16);
-    const blocks = multiprocessorCount * config.blocksPerMultiprocessor;
-    sink.kernel({
+    const mostBlocks = multiprocessorCount * config.blocksPerMultiprocessor;
+    const launch = {
       ...kernelCode('ring', numbersOf(config), normAfter ? { ...problem, epilogue: 'add' } : problem),
-      grid: [Math.min(blocks, ceilDiv(outColumns(problem), tileRows)), 1, 1],
+      grid: [Math.min(mostBlocks, ceilDiv(outColumns(problem), tileRows)), 1, 1],
       blockThreads: (config.rowWarps * config.kWarps + 1) * 32,
-      sharedBytes: fixed + stageCount * stage,
-      args: RING_ARGS.of({
-        x,
-        weight,
-        ...commonArguments(problem, operands),
-        stageCount,
-        xRows,
-        xBoxCount: xBoxCount(config, problem.k),
-        lead: LEAD_STAGES,
-        xMap,
-        // Tiles are copied as they lie.
-        weightMap: maps[boxes.length],
-        normWeight: normBefore?.weight ?? 0,
-        squares: normBefore?.squares ?? 0,
-        epsilon: normBefore?.epsilon ?? 0,
-        nextNormWeight: normAfter?.weight ?? 0,
-        nextSquares: normAfter?.squares ?? 0,
-        residual: normAfter?.residual ?? 0,
-      }),
-    });
+    } as const;
+    const values = {
+      x,
+      weight,
+      ...commonArguments(problem, operands),
+      xBoxCount: xBoxCount(config, problem.k),
+      lead: LEAD_STAGES,
+      // Tiles are copied as they lie.
+      weightMap: maps[boxes.length],
+      normWeight: normBefore?.weight ?? 0,
+      squares: normBefore?.squares ?? 0,
+      epsilon: normBefore?.epsilon ?? 0,
+      nextNormWeight: normAfter?.weight ?? 0,
+      nextSquares: normAfter?.squares ?? 0,
+      residual: normAfter?.residual ?? 0,
+    };
+    return (m, sink) => {
+      const { stage, fixed } = ringBytes(config, { m, format });
+      const stageCount = ringStages(config, { m, format });
+      const xRows = ringRows(config, m);
+      const xMap = maps[xRows === 1 ? boxes.length - 1 : boxes.indexOf(xRows)]!;
+      const args = RING_ARGS.of({ ...values, m, stageCount, xRows, xMap });
+      sink.kernel({ ...launch, sharedBytes: fixed + stageCount * stage, args });
+    };
   },
 };

@@ -116,10 +116,17 @@ export const LINEAR_FORMATS: readonly WeightFormat[] = STORED.flatMap(([format])
   isQuantised(format) && format.group !== null ? [format, { ...format, hasOrder: true }] : [format],
 );
 
+/** What was found before: every launch asks, for the few formats of a plan. */
+const FOUND = new WeakMap<WeightFormat, StoredWeights>();
+
 /** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; a build checks for those before it begins */
 export function storedWeights(format: WeightFormat): StoredWeights {
-  const lying = isQuantised(format) ? { ...format, hasOrder: false } : format;
-  const found = STORED.find(([one]) => sameFormat(one, lying));
-  if (found !== undefined) return found[1];
+  let found = FOUND.get(format);
+  if (found === undefined) {
+    const lying = isQuantised(format) ? { ...format, hasOrder: false } : format;
+    found = STORED.find(([one]) => sameFormat(one, lying))?.[1];
+    if (found !== undefined) FOUND.set(format, found);
+  }
+  if (found !== undefined) return found;
   throw new AloftError('UNSUPPORTED', `No CUDA kernel multiplies weights in ${formatText(format)}.`);
 }

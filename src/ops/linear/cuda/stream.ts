@@ -84,15 +84,17 @@ export const stream: LinearMethod<StreamConfig> = {
   fits: () => true,
   kernel: (config, problem) => generatedKernel('stream', numbersOf(config), problem),
   maps: () => [],
-  launch(config, problem, operands, sink) {
+  bind(config, problem, operands) {
     const { warps, tiles, tokenGroups } = config;
     const blockRows = problem.epilogue === 'swiglu' ? 16 : tiles * 16;
-    sink.kernel({
+    const launch = {
       ...kernelCode('stream', numbersOf(config), problem),
       grid: [ceilDiv(outColumns(problem), blockRows), 1, 1],
       blockThreads: warps * 32,
       sharedBytes: warps * tiles * tokenGroups * 8 * 16 * 4,
-      args: STREAM_ARGS.of({ x: operands.x, weight: operands.weight, ...commonArguments(problem, operands) }),
-    });
+    } as const;
+    const { x, weight } = operands;
+    const values = { x, weight, ...commonArguments(problem, operands) };
+    return (m, sink) => sink.kernel({ ...launch, args: STREAM_ARGS.of({ ...values, m }) });
   },
 };

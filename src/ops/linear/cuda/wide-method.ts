@@ -8,11 +8,10 @@ import {
 import { hasWarpgroupProducts } from '../../cuda/capability.js';
 import { ceilDiv, type TensorMap } from '../../cuda/launch.js';
 import type { Mapped, TileBox } from '../../cuda/mapped.js';
-import type { LaunchSink } from '../../cuda/sink.js';
 import type { StructValue, ValuesOf } from '../../struct.js';
 import type { WIDE_ARGS } from './args.js';
 import { commonArguments, generatedKernel, kernelCode, numberedKeys } from './generated-kernel.js';
-import type { InputCodes, LinearMatrices, LinearMethod, LinearOperands } from './method.js';
+import type { InputCodes, LinearLaunch, LinearMatrices, LinearMethod, LinearOperands } from './method.js';
 import type { CudaLinearProblem, Epilogue } from './problem.js';
 import { rowClass } from './row-classes.js';
 import { type StoredWeights, storedWeights } from './stored-weights.js';
@@ -63,8 +62,8 @@ export interface WideKind<Name extends string> {
   readonly cycles: WideCycles;
   /** The matrix that the kernel reads tokens from. */
   readonly tokens: (problem: CudaLinearProblem, matrices: LinearMatrices) => MappedInput;
-  /** Enqueues what comes before the kernel. */
-  readonly prepare?: (problem: CudaLinearProblem, operands: LinearOperands, sink: LaunchSink) => void;
+  /** Enqueues what comes before the kernel; undefined where nothing does. */
+  readonly prepare?: (problem: CudaLinearProblem, operands: LinearOperands) => LinearLaunch | undefined;
   /** Arguments of the kernel. */
   readonly args: (values: ValuesOf<typeof WIDE_ARGS>, operands: LinearOperands) => StructValue;
 }
@@ -106,7 +105,7 @@ const MAX_EVEN_GROUPS = 40;
 
 const tileRows = ({ tilesPerWarp, warpgroups }: WideShape): number => tilesPerWarp * warpgroups * 64;
 
-const tileCount = (shape: WideShape, { m, n }: CudaLinearProblem): number =>
+const tileCount = (shape: WideShape, { m, n }: Pick<CudaLinearProblem, 'm' | 'n'>): number =>
   ceilDiv(n, tileRows(shape)) * ceilDiv(m, shape.tokenGroups * 8);
 
 /** Number of a device's blocks that make whole clusters. */
@@ -250,25 +249,25 @@ export function wideMethod<Name extends string>(kind: WideKind<Name>): LinearMet
         { address: matrices.weight, down, across, tileBytes, box: tileBox(config, tile, epilogue) },
       ];
     },
-    launch(config, problem, operands, sink) {
-      kind.prepare?.(problem, operands, sink);
+    bind(config, problem, operands) {
+      const prepare = kind.prepare?.(problem, operands);
       const { warpgroups, clusterBlocks } = config;
       const isFillingWarpgroup = sumGroups(kind, config) * warpgroups > MAX_EVEN_GROUPS;
-      const { format } = problem;
+      const { format, n } = problem;
       const { stage, fixed } = wideBytes(kind.inputBytes, config, storedWeights(format));
       const stageCount = wideStages(kind, config, format);
       const [xMap, weightMap]: readonly TensorMap[] = operands.maps;
-      const blocks = Math.min(
-        blockCount(config, operands.multiprocessorCount),
-        tileCount(config, problem) * clusterBlocks,
-      );
-      sink.kernel({
-        ...kernelCode(kind.name, numbersOf(config), problem),
-        grid: [blocks, 1, 1],
-        blockThreads: (warpgroups * 4 + (isFillingWarpgroup ? 4 : 1)) * WARP_THREADS,
-        sharedBytes: fixed + stageCount * stage,
-        args: kind.args({ ...commonArguments(problem, operands), stageCount, xMap, weightMap }, operands),
-      });
+      const mostBlocks = blockCount(config, operands.multiprocessorCount);
+      const { unit, kernel } = kernelCode(kind.name, numbersOf(config), problem);
+      const blockThreads = (warpgroups * 4 + (isFillingWarpgroup ? 4 : 1)) * WARP_THREADS;
+      const sharedBytes = fixed + stageCount * stage;
+      const values = { ...commonArguments(problem, operands), stageCount, xMap, weightMap };
+      return (m, sink) => {
+        prepare?.(m, sink);
+        const blocks = Math.min(mostBlocks, tileCount(config, { m, n }) * clusterBlocks);
+        const args = kind.args({ ...values, m }, operands);
+        sink.kernel({ unit, kernel, grid: [blocks, 1, 1], blockThreads, sharedBytes, args });
+      };
     },
   };
   return method;

@@ -72,16 +72,16 @@ const roundedInputs = (inputCodes: InputCodes) =>
     mostOtherRows: ({ inputIsRounded }) => (inputIsRounded === true ? MAX_EXACT_ROWS : MAX_DENSE_ROWS),
     inputBytes: 1,
     tokens: codesAsTokens,
-    prepare({ m, k, format }, { x, inputCodes: out, inputScale: scale, hasCodes }, sink) {
-      if (hasCodes) return;
-      sink.kernel({
+    prepare({ k, format }, { x, inputCodes: out, inputScale: scale, hasCodes }) {
+      if (hasCodes) return undefined;
+      const launch = {
         unit: linearUnit(format),
         kernel: ROUND_KERNELS[inputCodes],
-        grid: [m, 1, 1],
         blockThreads: ROUND_THREADS,
         sharedBytes: (ROUND_THREADS / WARP_THREADS) * 4,
         args: ROUND_INPUT_ARGS.of({ x, out, scale, k }),
-      });
+      };
+      return (m, sink) => sink.kernel({ ...launch, grid: [m, 1, 1] });
     },
     args: (values, { inputScale }) => WIDE8_ARGS.of({ ...values, inputScale }),
   }) satisfies Partial<WideKind<string>>;

@@ -31,5 +31,5 @@ export function launchLinear(
   const absent = { inputCodes: 0, inputScale: 0, hasCodes: false, denseCopy: 0 };
   const operands = { dtype, multiprocessorCount, ...absent, ...given };
   const maps = method.maps(config, problem, operands).map(tensorMap);
-  method.launch(config, problem, { ...operands, maps }, sink);
+  method.bind(config, problem, { ...operands, maps })(problem.m, sink);
 }

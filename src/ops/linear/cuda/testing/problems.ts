@@ -66,7 +66,7 @@ export function launchesOf(
   const sink = createRecordingSink();
   const method = methodOf(config);
   const maps = method.maps(config, problem, operands).map((_, index) => Uint8Array.of(index));
-  method.launch(config, problem, { ...operands, maps }, sink);
+  method.bind(config, problem, { ...operands, maps })(problem.m, sink);
   return sink.launches;
 }
 
