@@ -12,7 +12,6 @@ export default mergeConfig(
         // Kernels first: where they are wrong, everything after them is.
         'dist/ops/**/cuda-kernel.test.js',
         'dist/test/cuda/*.test.js',
-        'dist/verify/cuda-verify.test.js',
         ...[
           'logits-demo',
           'families',

@@ -15,11 +15,10 @@ const TOKENS = 128;
 const STEPS = 200;
 const libraries = createFakeLibraries();
 const { gpu } = createFakeGpu(90);
-const { raw } = gpu.driver;
 let launchCount = 0;
 const driver = {
   ...gpu.driver,
-  raw: (name) => (name === 'cuLaunchKernelEx' ? () => (launchCount++, 0) : raw(name)),
+  raw: (name) => (name === 'cuLaunchKernelEx' ? () => (launchCount++, 0) : gpu.driver.raw(name)),
 };
 const options = fakeOptions(libraries.folder, FAKE_UNITS);
 const executor = openCudaExecutor({

@@ -1,4 +1,5 @@
-import type { Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../plan.js';
+import { present } from '../../core/present.js';
+import type { LinearOp, Plan, PlanDims, PlanOp, PlanWeight, RopeParams } from '../plan.js';
 import type { WeightFormat } from '../weight-format.js';
 
 export interface TestPlanShape {
@@ -8,6 +9,10 @@ export interface TestPlanShape {
   readonly format: WeightFormat;
   readonly dense: 'f32' | 'f16' | 'bf16';
   readonly bias: boolean;
+  /** Format of the table of embeddings. Absent: that of `dense`. */
+  readonly table?: WeightFormat;
+  /** Bits that the inputs of linears but the head may be rounded to. */
+  readonly inputBits?: LinearOp['inputBits'];
   /** With `addRmsNorm` instead of `add` and `rmsNorm`. */
   readonly fused: boolean;
   /** With what Gemma's layers have beside those of LLaMA, see {@link GEMMA}. Absent: false. */
@@ -56,11 +61,11 @@ class TestPlanBuilder {
   }
 
   build(): Plan {
-    const { dims, dense } = this.#shape;
+    const { dims, dense, table } = this.#shape;
     const { vocabulary, hidden, layerCount } = dims;
     this.#ops.push({
       kind: 'embedding',
-      table: this.#dense('embedding', [vocabulary, hidden]),
+      table: this.#weight('embedding', [vocabulary, hidden], table ?? { type: 'dense', dtype: dense }),
       out: 'hidden',
       ...(this.#isGemma && { scale: GEMMA.embeddingScale }),
     });
@@ -195,8 +200,10 @@ class TestPlanBuilder {
   ): void {
     const weight = this.#weight(name, [outputs, inputs], this.#shape.format);
     const bias = this.#shape.bias ? this.#dense(`${name}.bias`, [outputs]) : null;
-    const outDtype = out === 'logits' ? 'f32' : 'activation';
-    this.#ops.push({ kind: 'linear', x, weight, bias, out, outDtype });
+    const { inputBits } = this.#shape;
+    const linear = { kind: 'linear', x, weight, bias, out } as const;
+    if (out === 'logits') this.#ops.push({ ...linear, outDtype: 'f32' });
+    else this.#ops.push({ ...linear, outDtype: 'activation', ...present({ inputBits }) });
   }
 
   #dense(name: string, shape: readonly number[]): string {

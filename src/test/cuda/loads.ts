@@ -50,6 +50,20 @@ export const LONG_LOAD: Load = loadOf(
   ],
 );
 
+const MANY_PROMPTS = [20, 40, 100, 200, 300, 600, ...Array.from({ length: 34 }, () => 25)];
+
+/** Steps of every class of rows up to 1,024: prompts alone and together, and decode batches of 20 and 40. */
+export const MANY_LOAD: Load = loadOf(
+  MANY_PROMPTS,
+  { ...LIMITS, maxRows: 40, maxSequenceTokens: 640 },
+  (whole) => [
+    ...[0, 1, 2, 3, 4, 5].map((slot) => [whole(slot)]),
+    [...MANY_PROMPTS.keys()].slice(6).map(whole),
+    ...decode(1, [...MANY_PROMPTS.keys()]),
+    ...decode(1, [...MANY_PROMPTS.keys()].slice(0, 20)),
+  ],
+);
+
 function loadOf(
   promptLengths: readonly number[],
   limits: Load['limits'],

@@ -24,9 +24,25 @@ export const INT8: TestModelShape = { ...F16, format: INT8_PER_CHANNEL };
 
 export const FP8: TestModelShape = { ...F16, format: NAMED_FORMATS.fp8 };
 
+/** Inputs of linears rounded to 8 bits in steps of many tokens. */
+export const INT8_INPUTS: TestModelShape = { ...INT8, inputBits: 8 };
+export const FP8_INPUTS: TestModelShape = { ...FP8, inputBits: 8 };
+
+/** Heads of 64, each with keys of its own. */
+export const OWN_KEYS: TestModelShape = {
+  ...INT8,
+  dims: { ...DIMS, hidden: 256, headDim: 64, intermediate: 704 },
+};
+
+/** A table in INT8. */
+export const INT8_TABLE: TestModelShape = { ...INT8, table: INT8_PER_CHANNEL };
+
+export const BIASED: TestModelShape = { ...F16, bias: true };
+
 /** Groups of 128 and of 32 inputs, the last of a row cut short. */
 export const INT4: TestModelShape = { ...F16, format: NAMED_FORMATS.int4 };
 export const INT4_G32: TestModelShape = { ...F16, format: NAMED_FORMATS.int4_g32 };
+export const INT4_G32_ZEROS: TestModelShape = { ...F16, format: NAMED_FORMATS.int4_g32_zeros };
 
 export const BF16: TestModelShape = { ...F16, format: { type: 'dense', dtype: 'bf16' }, dense: 'bf16' };
 

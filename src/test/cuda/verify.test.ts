@@ -1,8 +1,8 @@
 /** Engines on a GPU against their checkpoint. */
 import { afterAll, expect, test } from 'vitest';
-import { describeOnGpu } from '../device/cuda/testing/on-gpu.js';
-import { aloft, buildDemo, DEMO_MODEL, temporaryFolder } from '../tools/cli/testing/command-line.js';
-import type { EngineComparison } from './verify.js';
+import { describeOnGpu } from '../../device/cuda/testing/on-gpu.js';
+import { aloft, buildDemo, DEMO_MODEL, temporaryFolder } from '../../tools/cli/testing/command-line.js';
+import type { EngineComparison } from '../../verify/verify.js';
 
 const folder = temporaryFolder();
 afterAll(() => folder.dispose());
