@@ -13,11 +13,16 @@ interface KernelResources {
   readonly localBytes: number;
 }
 
-/** A kernel of a loaded unit. */
 interface LoadedKernel {
   readonly handle: number;
   /** Bytes of dynamic shared memory that it may get. */
   maxShared: number;
+}
+
+interface LoadedUnit {
+  readonly module: number;
+  /** Those that were asked for. */
+  readonly kernels: Map<string, LoadedKernel>;
 }
 
 /** Room for a kernel's parameter: the most that a kernel of ours takes, and some more. */
@@ -43,30 +48,27 @@ export interface Kernels {
 }
 
 export function createKernels(driver: CudaDriver, computeCapability: number): Kernels {
-  const modules = new Map<string, number>();
-  const units = new Map<string, Map<string, LoadedKernel>>();
+  const units = new Map<string, LoadedUnit>();
   const packer = createPacker();
   const launchRaw = driver.raw('cuLaunchKernelEx');
 
   const functionOf = (unit: string, kernel: string): LoadedKernel => {
-    const functions = units.get(unit);
-    let found = functions?.get(kernel);
+    const loaded = units.get(unit);
+    if (loaded === undefined)
+      throw new AloftError('INTERNAL', `No kernel unit '${unit}' is loaded (for ${kernel}).`);
+    let found = loaded.kernels.get(kernel);
     if (found === undefined) {
-      const module = modules.get(unit);
-      if (functions === undefined || module === undefined)
-        throw new AloftError('INTERNAL', `No kernel unit '${unit}' is loaded (for ${kernel}).`);
-      const handle = driver.out64('cuModuleGetFunction', module, kernel);
+      const handle = driver.out64('cuModuleGetFunction', loaded.module, kernel);
       const staticShared = driver.out32('cuFuncGetAttribute', FUNCTION_ATTRIBUTE.sharedBytes, handle);
       found = { handle, maxShared: DEFAULT_SHARED_BYTES - staticShared };
-      functions.set(kernel, found);
+      loaded.kernels.set(kernel, found);
     }
     return found;
   };
 
   return {
     load(unit, image) {
-      modules.set(unit, driver.out64('cuModuleLoadData', addressOf(image)));
-      units.set(unit, new Map());
+      units.set(unit, { module: driver.out64('cuModuleLoadData', addressOf(image)), kernels: new Map() });
     },
     launch(stream, launch, overlap) {
       const found = functionOf(launch.unit, launch.kernel);
@@ -93,8 +95,7 @@ export function createKernels(driver: CudaDriver, computeCapability: number): Ke
       };
     },
     dispose() {
-      for (const module of modules.values()) driver.call('cuModuleUnload', module);
-      modules.clear();
+      for (const { module } of units.values()) driver.call('cuModuleUnload', module);
       units.clear();
     },
   };

@@ -1,6 +1,5 @@
 /** Runs a model on the GPU and by the reference, and says where they differ. */
-import { buildStep, type StepRow } from '../../core/build-step.js';
-import { seededRandom } from '../../core/random.js';
+import { buildStep } from '../../core/build-step.js';
 import { GREEDY, type SamplingParams } from '../../core/sampling.js';
 import type { StepOutput } from '../../core/step.js';
 import { sampleReference, scoreBeamReference, scoreReference } from '../../ops/sample/reference.js';
@@ -8,7 +7,7 @@ import { relativeError } from '../../ops/testing/compare.js';
 import type { Executor } from '../../run/executor/executor.js';
 import { ReferenceExecutor } from '../../run/executor/reference/reference-executor.js';
 import { createTestModel } from '../../run/executor/testing/test-model.js';
-import type { Load, Part } from './loads.js';
+import { isSampled, type LoadSequence, sequencesOf, stepRow } from './loads.js';
 import type { ModelCase } from './model-cases.js';
 import { type CudaTools, openTestExecutor } from './open-test-executor.js';
 
@@ -55,14 +54,6 @@ const LOGPROB_TOLERANCE = 2e-5;
 const samplingOf = (slot: number): SamplingParams =>
   slot === BEAM_SLOT ? BEAM_SAMPLING : SAMPLINGS[slot % SAMPLINGS.length]!;
 
-/** A sequence that both executors run; the device's tokens are the ones that count. */
-interface Sequence {
-  readonly slot: number;
-  readonly prompt: readonly number[];
-  readonly history: number[];
-  readonly blocks: readonly number[];
-}
-
 /** @returns what differs, a sentence each; empty when the case passes */
 export async function compareModel(test: ModelCase, tools: CudaTools): Promise<string[]> {
   const model = createTestModel(test.shape);
@@ -96,46 +87,23 @@ async function compareExecutors(
       });
   const faults: string[] = [];
   for (const [stepId, parts] of load.steps.entries()) {
-    const rows = (isDevice: boolean) => parts.map((part) => rowOf(part, sequences[part.slot]!, isDevice));
+    const rows = (isDevice: boolean) => parts.map((part) => stepRow(part, sequences[part.slot]!, isDevice));
     executor.submit(buildStep(rows(true), { stepId, returnLogits: true }));
     reference.submit(buildStep(rows(false), { stepId, returnLogits: true }));
     const [actual, expected] = [await executor.collect(), await reference.collect()];
     for (const [index, part] of parts.entries()) {
       const sequence = sequences[part.slot]!;
-      const isSampled = part.prompt === undefined || part.prompt[1] === sequence.prompt.length;
       const logits = logitsOf(actual, index);
       const error = relativeError(logits, logitsOf(expected, index));
       const fault = error <= tolerance ? undefined : `logits differ by ${error}`;
-      const sampled = isSampled ? compareSample(actual, index, logits, sequence) : undefined;
+      const hasToken = isSampled(part, sequence);
+      const sampled = hasToken ? compareSample(actual, index, logits, sequence) : undefined;
       for (const what of [fault, sampled])
         if (what !== undefined) faults.push(`step ${stepId}, slot ${part.slot}: ${what}`);
-      if (isSampled) sequence.history.push(actual.tokenIds[index]!);
+      if (hasToken) sequence.history.push(actual.tokenIds[index]!);
     }
   }
   return faults;
-}
-
-function sequencesOf({ promptLengths, limits }: Load, vocabulary: number): Sequence[] {
-  const random = seededRandom(11);
-  const count = promptLengths.length;
-  const blockCount = Math.ceil(limits.maxSequenceTokens / limits.blockTokens);
-  return promptLengths.map((length, slot) => {
-    const prompt = Array.from({ length }, () => Math.floor(random.next() * vocabulary));
-    const blocks = Array.from({ length: blockCount }, (_, i) => i * count + slot);
-    return { slot, prompt, history: [...prompt], blocks };
-  });
-}
-
-function rowOf({ slot, prompt }: Part, sequence: Sequence, isDevice: boolean): StepRow {
-  const { history, blocks } = sequence;
-  if (prompt !== undefined) {
-    const [begin, end] = prompt;
-    const row = { slot, tokenIds: sequence.prompt.slice(begin, end), firstPosition: begin, blocks };
-    if (end === sequence.prompt.length) return row;
-    // Nothing may be sampled in the middle of a prompt: it would take the place of the next token in the history.
-    return { ...row, wanted: [{ index: end - begin - 1, target: sequence.prompt[end]! }] };
-  }
-  return { slot, tokenIds: [isDevice ? -1 : history.at(-1)!], firstPosition: history.length - 1, blocks };
 }
 
 const logitsOf = ({ logits, logitCount }: StepOutput, index: number): Float32Array => {
@@ -148,7 +116,7 @@ function compareSample(
   actual: StepOutput,
   index: number,
   logits: Float32Array,
-  { prompt, history, slot }: Sequence,
+  { prompt, history, slot }: LoadSequence,
 ): string | undefined {
   const sampling = samplingOf(slot);
   const outputTokenIds = history.slice(prompt.length);

@@ -7,6 +7,7 @@ import { openCudaExecutor } from '../../run/executor/cuda/cuda-executor.js';
 import { fakeOptions } from '../../run/executor/cuda/testing/fake-executor.js';
 import { createFakeGpu, createFakeLibraries } from '../../run/executor/cuda/testing/fake-gpu.js';
 import { createTestPlan } from '../../plan/testing/test-plan.js';
+import { isSampled, sequencesOf, stepRow } from './loads.js';
 import { MODEL_CASES, type ModelCase } from './model-cases.js';
 
 const libraries = createFakeLibraries();
@@ -28,55 +29,29 @@ const kindOf = (kernel: string): string => kernel.replace(/(?<=_)\d+_/g, '');
 async function kernelsOf({ shape, load, kvDtype, isOldDevice = false, useGraphs }: ModelCase) {
   const own = createTestPlan(shape);
   const plan = { ...own, kvDtype: kvDtype ?? own.kvDtype };
-  const { gpu } = createFakeGpu(isOldDevice ? 80 : 90);
-  const { driver } = gpu;
-  const names = new Map<number, string>();
-  const launched = new Set<string>();
+  const { gpu, kernels: launched } = createFakeGpu(isOldDevice ? 80 : 90);
   const units = kernelUnits(plan, gpu.properties, load.limits.blockTokens);
-  const executor = openCudaExecutor({
-    ...fakeOptions(
-      libraries.folder,
-      units.map(({ name }) => name),
-    ),
-    plan,
-    limits: load.limits,
-    useGraphs,
-    gpu: {
-      ...gpu,
-      driver: {
-        ...driver,
-        out64(name, ...words) {
-          const handle = driver.out64(name, ...words);
-          if (name === 'cuModuleGetFunction') names.set(handle, words[1] as string);
-          return handle;
-        },
-        raw(name) {
-          if (name !== 'cuLaunchKernelEx') return driver.raw(name);
-          return (_, kernel) => {
-            launched.add(names.get(Number(kernel))!);
-            return 0;
-          };
-        },
-      },
-    },
-  });
-  const tokenCounts = load.promptLengths.map(() => 0);
-  for (const [slot, length] of load.promptLengths.entries())
+  const options = fakeOptions(
+    libraries.folder,
+    units.map(({ name }) => name),
+  );
+  const { limits } = load;
+  const kv = { ...options.kv, maxKvTokens: limits.blockCount * limits.blockTokens };
+  const executor = openCudaExecutor({ ...options, plan, limits, kv, useGraphs, gpu });
+  const sequences = sequencesOf(load, plan.dims.vocabulary);
+  for (const { slot, prompt } of sequences)
     executor.attachSlot({
       ...{ slot, sampling: GREEDY, isBeam: false, endIds: [] },
-      promptTokenIds: new Int32Array(length),
+      promptTokenIds: Int32Array.from(prompt),
       outputTokenIds: new Int32Array(0),
     });
   for (const parts of load.steps) {
-    const rows = parts.map(
-      ({ slot, prompt: [begin, end] = [tokenCounts[slot]!, tokenCounts[slot]! + 1] }) => {
-        tokenCounts[slot] = end;
-        const blocks = Array.from({ length: Math.ceil(end / load.limits.blockTokens) }, (_, block) => block);
-        return { slot, tokenIds: Array.from({ length: end - begin }, () => 1), firstPosition: begin, blocks };
-      },
-    );
-    executor.submit(buildStep(rows));
+    executor.submit(buildStep(parts.map((part) => stepRow(part, sequences[part.slot]!, true))));
     await executor.collect();
+    for (const part of parts) {
+      const sequence = sequences[part.slot]!;
+      if (isSampled(part, sequence)) sequence.history.push(0);
+    }
   }
   await executor.dispose();
   const texts = units.flatMap(({ source, headers }) => [source, ...headers.values()]);

@@ -1,5 +1,5 @@
 /** Few rows of x on devices with bulk copies, which stream the weights through a ring: configurations of `ring.cu`. */
-import type { WeightElement } from '../../../plan/weight-format.js';
+import type { WeightElement, WeightFormat } from '../../../plan/weight-format.js';
 import { hasBulkRings } from '../../cuda/capability.js';
 import { ceilDiv } from '../../cuda/launch.js';
 import { RING_ARGS } from './args.js';
@@ -68,30 +68,30 @@ const xBoxCount = ({ boxes }: RingConfig, k: number): number => (k % BOX_COLUMNS
 const xBoxRows = ({ tokenGroups }: RingConfig): readonly number[] =>
   tokenGroups === 1 ? [FEW_BOX_ROWS, 8] : [tokenGroups * 8];
 
-type Rows = Pick<CudaLinearProblem, 'm' | 'format'>;
+/** Shared memory of a ring: its stages, and their bytes with those that do not depend on their number. */
+interface RingRoom {
+  readonly stageCount: number;
+  readonly byteLength: number;
+}
 
-/** Shared memory of a stage and of what does not depend on the number of stages. */
-function ringBytes(
-  config: RingConfig,
-  { m, format }: Rows,
-): { readonly stage: number; readonly fixed: number } {
+/** The room of a block with so many rows of x in a stage: the fewer rows, the more stages fit. */
+function ringRoom(config: RingConfig, xRows: number, format: WeightFormat): RingRoom {
   const { isTiled, tile } = storedWeights(format);
   const tiles = config.tilesPerWarp * config.rowWarps;
-  const xRows = ringRows(config, m);
   const unit = isTiled && xRows === 1 ? 128 : 1024;
   const inUnits = (bytes: number): number => ceilDiv(bytes, unit) * unit;
   const weightBytes = ((config.boxes * BOX_COLUMNS) / tile.columns) * tiles * tile.bytes;
-  return {
-    stage: inUnits(weightBytes) + inUnits(xRows * config.boxes * 128),
-    fixed: FIXED_BYTES + config.kWarps * tiles * config.tokenGroups * 8 * 16 * 4,
-  };
+  const stage = inUnits(weightBytes) + inUnits(xRows * config.boxes * 128);
+  const fixed = FIXED_BYTES + config.kWarps * tiles * config.tokenGroups * 8 * 16 * 4;
+  const stageCount = Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
+  return { stageCount, byteLength: fixed + stageCount * stage };
 }
 
-/** Number of stages of the ring that fit into the block's shared memory: the fewer rows, the more. */
-export function ringStages(config: RingConfig, rows: Rows): number {
-  const { stage, fixed } = ringBytes(config, rows);
-  return Math.min(MAX_STAGES, Math.floor((config.sharedBytes - fixed) / stage));
-}
+/** Stages of the ring for a number of rows. */
+export const ringStages = (
+  config: RingConfig,
+  { m, format }: Pick<CudaLinearProblem, 'm' | 'format'>,
+): number => ringRoom(config, ringRows(config, m), format).stageCount;
 
 /** Template parameters. */
 const numbersOf = ({ tokenGroups, tilesPerWarp, rowWarps, kWarps, boxes }: RingConfig): readonly number[] => [
@@ -170,13 +170,16 @@ export const ring: LinearMethod<RingConfig> = {
       nextSquares: normAfter?.squares ?? 0,
       residual: normAfter?.residual ?? 0,
     };
+    const rings = new Map(
+      [1, ...boxes].map((xRows) => {
+        const { stageCount, byteLength: sharedBytes } = ringRoom(config, xRows, format);
+        const xMap = maps[xRows === 1 ? boxes.length - 1 : boxes.indexOf(xRows)]!;
+        return [xRows, { sharedBytes, ofRing: { stageCount, xRows, xMap } }];
+      }),
+    );
     return (m, sink) => {
-      const { stage, fixed } = ringBytes(config, { m, format });
-      const stageCount = ringStages(config, { m, format });
-      const xRows = ringRows(config, m);
-      const xMap = maps[xRows === 1 ? boxes.length - 1 : boxes.indexOf(xRows)]!;
-      const args = RING_ARGS.of({ ...values, m, stageCount, xRows, xMap });
-      sink.kernel({ ...launch, sharedBytes: fixed + stageCount * stage, args });
+      const { sharedBytes, ofRing } = rings.get(ringRows(config, m))!;
+      sink.kernel({ ...launch, sharedBytes, args: RING_ARGS.of({ ...values, ...ofRing, m }) });
     };
   },
 };

@@ -116,17 +116,17 @@ export const LINEAR_FORMATS: readonly WeightFormat[] = STORED.flatMap(([format])
   isQuantised(format) && format.group !== null ? [format, { ...format, hasOrder: true }] : [format],
 );
 
-/** What was found before: every launch asks, for the few formats of a plan. */
-const FOUND = new WeakMap<WeightFormat, StoredWeights>();
+/** Those that were asked for before: whoever binds a plan asks thousands of times for a few formats. */
+const KNOWN = new WeakMap<WeightFormat, StoredWeights>();
 
 /** @throws {AloftError} UNSUPPORTED for a format that no kernel reads; a build checks for those before it begins */
 export function storedWeights(format: WeightFormat): StoredWeights {
-  let found = FOUND.get(format);
-  if (found === undefined) {
-    const lying = isQuantised(format) ? { ...format, hasOrder: false } : format;
-    found = STORED.find(([one]) => sameFormat(one, lying))?.[1];
-    if (found !== undefined) FOUND.set(format, found);
-  }
-  if (found !== undefined) return found;
-  throw new AloftError('UNSUPPORTED', `No CUDA kernel multiplies weights in ${formatText(format)}.`);
+  const known = KNOWN.get(format);
+  if (known !== undefined) return known;
+  const lying = isQuantised(format) ? { ...format, hasOrder: false } : format;
+  const found = STORED.find(([one]) => sameFormat(one, lying));
+  if (found === undefined)
+    throw new AloftError('UNSUPPORTED', `No CUDA kernel multiplies weights in ${formatText(format)}.`);
+  KNOWN.set(format, found[1]);
+  return found[1];
 }

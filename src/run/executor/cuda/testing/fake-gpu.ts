@@ -21,6 +21,8 @@ export interface FakeGpu {
   readonly gpu: Gpu;
   /** Names of driver calls in order, with the sizes of copies. */
   readonly calls: string[];
+  /** Names of the kernels that were launched or captured, in order. */
+  readonly kernels: string[];
   /** What takes time, in the order of calls. */
   readonly work: FakeWork[];
   readonly pinned: PinnedArea[];
@@ -53,6 +55,8 @@ function streamOf(name: string, args: readonly unknown[]): number {
 
 export function createFakeGpu(computeCapability: number): FakeGpu {
   const calls: string[] = [];
+  const kernels: string[] = [];
+  const kernelNames = new Map<unknown, string>();
   const pinned: PinnedArea[] = [];
   const work: FakeWork[] = [];
   const eventMs = new Map<unknown, number>();
@@ -68,6 +72,7 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
   const put = (name: string, args: readonly unknown[]): void => {
     const call = COPIES.has(name) ? `${name} ${String(args[2])}` : name;
     calls.push(call);
+    if (name === 'cuLaunchKernelEx') kernels.push(kernelNames.get(args[1])!);
     if (name === 'cuStreamBeginCapture_v2') isCapturing = true;
     else if (name === 'cuStreamEndCapture') isCapturing = false;
     else if (name === 'cuEventRecord') eventMs.set(args[0], readyMs(args[1]));
@@ -100,7 +105,11 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
       },
     check: () => {},
     query: answer(() => !isHeld),
-    out64: answer(() => handle++),
+    out64(name: string, ...args: readonly unknown[]) {
+      put(name, args);
+      if (name === 'cuModuleGetFunction') kernelNames.set(handle, args[1] as string);
+      return handle++;
+    },
     out64WithFirst: answer(() => handle++),
     out32: answer(() => 0),
     outFloat: answer((start, end) => eventMs.get(end)! - eventMs.get(start)!),
@@ -140,6 +149,7 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
   return {
     gpu,
     calls,
+    kernels,
     work,
     pinned,
     idle: (ms) => void (hostMs = Math.max(hostMs, ...streamMs.values()) + ms),
