@@ -1,30 +1,44 @@
 /** Parts that compare every kernel with the reference, plainly and under compute-sanitizer. */
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { MODEL_CASES } from '../../../dist/test/cuda/model-cases.js';
 import { hazardsOf, judgeReports, withCounts } from './race-reports.mjs';
+
+const GiB = 2 ** 30;
+const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
 
 /**
  * Processes at a time. Most of a check's time is the reference's, on one core. The race checker takes some 30 GB of memory for
  * the first case of a process, and more for each one after it.
  */
-const AT_ONCE = { none: 6, memcheck: 6, racecheck: 3 };
+const half = Math.max(1, Math.floor(availableParallelism() / 2));
+const AT_ONCE = { none: half, memcheck: half, racecheck: Math.max(1, Math.floor(memory / (36 * GiB))) };
 
-/** The comparison of every kernel with the reference, each case in a process of its own. @returns what each of them printed */
+/**
+ * The comparison of every kernel with the reference, each case in a process of its own.
+ * @returns what each of them printed
+ * @throws an error that names every case whose process failed, after the others have run
+ */
 async function compareAll(session, { before = [], limitSeconds, atOnce }) {
   const library = session.libraryPath === undefined ? [] : ['--library-path', session.libraryPath];
   const program = [process.execPath, join(session.app, 'dist/test/cuda/check.js')];
-  const lines = MODEL_CASES.map((_, i) => {
+  const cases = MODEL_CASES.map(({ name }, i) => {
     const shard = ['--shard', `${i + 1}/${MODEL_CASES.length}`];
-    return [...before, ...program, ...library, ...shard];
+    return { name, line: [...before, ...program, ...library, ...shard] };
   });
   const printed = [];
+  const failures = [];
   const takeTurns = async () => {
-    for (let line = lines.shift(); line !== undefined; line = lines.shift())
-      printed.push(await session.runLine(line, limitSeconds));
+    for (let next = cases.shift(); next !== undefined; next = cases.shift()) {
+      const { name, line } = next;
+      await session.runLine(line, limitSeconds).then(
+        (text) => printed.push(text),
+        ({ message }) => failures.push(`${name}: ${message}`),
+      );
+    }
   };
-  const ends = await Promise.allSettled(Array.from({ length: atOnce }, takeTurns));
-  const failed = ends.find(({ status }) => status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await Promise.all(Array.from({ length: atOnce }, takeTurns));
+  if (failures.length > 0) throw new Error(failures.join('\n'));
   return printed;
 }
 
@@ -55,7 +69,7 @@ const outcome = ({ caseCount, faults, foreignCount }) =>
   ].join('\n');
 
 export async function memcheck(session) {
-  const checked = await sanitize(session, 'memcheck', 100);
+  const checked = await sanitize(session, 'memcheck', 240);
   return { ok: checked.faults.length === 0, text: outcome(checked) };
 }
 
@@ -76,7 +90,7 @@ export async function racecheck(session) {
     faults: [`remote-mbarrier: ${message}`],
     text: 'remote mbarriers: no evidence, so nothing is excused',
   }));
-  const checked = await sanitize(session, 'racecheck', 200, evidence.holds ? EXCHANGE : undefined);
+  const checked = await sanitize(session, 'racecheck', 400, evidence.holds ? EXCHANGE : undefined);
   const exchange = { reports: checked.excused.length, hazards: hazardsOf(checked.excused) };
   const faults = [...evidence.faults, ...checked.faults];
   const text = [
