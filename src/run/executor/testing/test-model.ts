@@ -65,7 +65,7 @@ function randomWeight(name: string, { shape, format }: PlanWeight, random: Rando
   return { shape, data: representable(data, shape, format) };
 }
 
-/** The values that are left after storage in `format`. */
+/** Values that storage in `format` leaves as they are, so that a device that packs them has what the reference has. */
 function representable(data: Float32Array, shape: readonly number[], format: WeightFormat): Float32Array {
   if (format.type === 'quantised') {
     const columns = shape[1]!;
@@ -80,8 +80,17 @@ function representable(data: Float32Array, shape: readonly number[], format: Wei
 }
 
 function restoredRow(row: Float32Array, format: QuantisedFormat): Float32Array {
-  if (format.group !== null) return restoreGroups(quantiseGroups(row, format));
+  if (format.group !== null) return settledGroups(row, format);
   if (format.element === 'fp8') return restoreFp8(quantiseFp8Row(row));
   const { quantised, scale } = quantiseRow(row);
   return Float32Array.from(quantised, (value) => value * scale);
+}
+
+/**
+ * Groups with zeros whose codes do not reach from 0 to 15 get another scale when they are stored once more, so they are stored
+ * until nothing changes any more.
+ */
+function settledGroups(row: Float32Array, format: QuantisedFormat): Float32Array {
+  const stored = restoreGroups(quantiseGroups(row, format));
+  return stored.every((value, i) => value === row[i]) ? stored : settledGroups(stored, format);
 }
