@@ -30,11 +30,11 @@ __device__ __forceinline__ void int4_pairs(u32 word, int product, const Int4Zero
     u32& pair = i == 0 ? first : second;
 #ifdef ACT_BF16
     // 0x4300 + nibble is 128 + nibble. The significand has 7 bits, so every nibble is brought to the lowest.
-    pair = add_pairs((words[i] >> product * 4 & 0x000f000fu) | 0x43004300u, zero.low);
+    pair = add_pairs(masked_with(words[i] >> product * 4, 0x000f000fu, 0x43004300u), zero.low);
 #else
     // 0x6400 + nibble is 1024 + nibble; 4 bits up, 1024 + 16 nibble, of which 0x2c00 makes the sixteenth part.
-    pair = product == 0 ? add_pairs((words[i] & 0x000f000fu) | 0x64006400u, zero.low)
-                        : multiply_add_pairs((words[i] & 0x00f000f0u) | 0x64006400u, 0x2c002c00u, zero.high);
+    pair = product == 0 ? add_pairs(masked_with(words[i], 0x000f000fu, 0x64006400u), zero.low)
+                        : multiply_add_pairs(masked_with(words[i], 0x00f000f0u, 0x64006400u), 0x2c002c00u, zero.high);
 #endif
   }
 }

@@ -5,6 +5,13 @@
 // A 16-bit value in both halves.
 __device__ __forceinline__ u32 twice(u32 bits) { return bits * 0x10001u; }
 
+// (word & mask) | bits, in one instruction: of two constants the compiler makes two.
+__device__ __forceinline__ u32 masked_with(u32 word, u32 mask, u32 bits) {
+  u32 out;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(out) : "r"(word), "r"(mask), "r"(bits));
+  return out;
+}
+
 __device__ __forceinline__ u32 add_pairs(u32 a, u32 b) {
   u32 sum;
 #ifdef ACT_BF16
