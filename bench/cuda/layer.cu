@@ -292,13 +292,13 @@ int main(int argc, char** argv) {
 #elif defined(INT4)
   const Shape int4Few = kinds[S1188].with(90, 2), int4Sixteen = kinds[S2188].with(200, 1);
   const Shape builtIn[2][LINEARS] = {
-      {int4Few, kinds[S2188].with(90, 2), int4Few, int4Few},
+      {kinds[S1188].with(72, 3), kinds[S2188].with(90, 2), int4Few, kinds[S1244].with(54, 4)},
       {kinds[S1188].with(108, 2), int4Sixteen, int4Sixteen, kinds[S2144].with(72, 3)},
   };
 #else
   const Shape int8Sixteen = kinds[S1188].with(108, 2);
   const Shape builtIn[2][LINEARS] = {
-      {kinds[S1148].with(54, 3), kinds[S2144].with(72, 3), kinds[S1148].with(90, 2), kinds[S1244].with(54, 4)},
+      {kinds[S1188].with(72, 3), kinds[S2144].with(90, 2), kinds[S1188].with(90, 2), kinds[S1188].with(90, 2)},
       {kinds[S1188].with(90, 2), kinds[S1244].with(72, 3), int8Sixteen, kinds[S1244].with(72, 3)},
   };
 #endif

@@ -2,6 +2,17 @@
 #pragma once
 #include "cuda/types.cuh"
 
+// The same value, which the compiler keeps in a register: what it can work out from other values, it may work out anew
+// in every turn of a loop.
+__device__ __forceinline__ u32 kept(u32 value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+__device__ __forceinline__ float kept(float value) {
+  asm volatile("" : "+f"(value));
+  return value;
+}
+
 // Loads data that is read once: it does not displace what other kernels keep in L1.
 __device__ __forceinline__ Vec16 load_stream(const void* p) {
   Vec16 v;

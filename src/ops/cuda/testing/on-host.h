@@ -225,6 +225,8 @@ float round_act(float value) { return act_to_float(float_to_act(value)); }
 u32 pack_act(double low, double high) { return float_to_act(low) | (u32)float_to_act(high) << 16; }
 float half_bits_to_float(u16 bits) { return std::bit_cast<_Float16>(bits); }
 u32 twice(u32 bits) { return bits * 0x10001u; }
+u32 kept(u32 value) { return value; }
+float kept(float value) { return value; }
 u32 masked_with(u32 word, u32 mask, u32 bits) { return (word & mask) | bits; }
 u32 multiply_add_pairs(u32 a, u32 b, u32 c) {
   return pack_act((double)act_low(a) * act_low(b) + act_low(c), (double)act_high(a) * act_high(b) + act_high(c));

@@ -18,10 +18,17 @@ __device__ __forceinline__ void store_sums(void* out, size_t at, const float (&s
   if (EPILOGUE == SWIGLU) ((u16*)out)[at] = float_to_act(swiglu_of_sums(sums[0], sums[1]));
 }
 
-// A sum times the scale of its channel, if weights have scales, plus its bias, if there is one.
+// A channel's part in its results: a scale, if weights have scales, and a bias, if there is one.
+struct Channel {
+  float scale, bias;
+};
 template <bool IS_SCALED>
-__device__ __forceinline__ float finish_sum(float sum, int channel, const float* scale, const u16* bias) {
-  if (IS_SCALED) sum *= __ldg(scale + channel);
-  if (bias) sum += act_to_float(__ldg(bias + channel));
+__device__ __forceinline__ Channel load_channel(int channel, const float* scale, const u16* bias) {
+  return {IS_SCALED ? __ldg(scale + channel) : 1.f, bias ? act_to_float(__ldg(bias + channel)) : 0.f};
+}
+template <bool IS_SCALED>
+__device__ __forceinline__ float finish_sum(float sum, const Channel& channel, bool hasBias) {
+  if (IS_SCALED) sum *= channel.scale;
+  if (hasBias) sum += channel.bias;
   return sum;
 }

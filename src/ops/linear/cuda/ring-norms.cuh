@@ -54,17 +54,26 @@ __device__ __forceinline__ void find_inverses(const Args& norms, int m, int k, f
   }
 }
 
+// A result meets the residual at its token and row, and the row's weight of the norm after.
+struct Meeting {
+  u16 residual, weight;
+};
+template <typename Args>
+__device__ __forceinline__ Meeting load_meeting(const Args& norms, int n, int token, int row) {
+  return {norms.residual[(size_t)token * n + row], __ldg(norms.nextNormWeight + row)};
+}
+
 // Adds a layer's result for a token and a row to the residual, and stores x of the next layer. The lanes of 16 rows of
 // a token call it together; `isLive` says whether there are such a row and token.
 template <typename Args>
 __device__ __forceinline__ void add_to_residual(const Args& norms, u16* x, int n, int token, int row, bool isLive,
-                                                float result, float range) {
+                                                const Meeting& met, float result, float range) {
   const size_t at = (size_t)token * n + row;
   float sum = 0.f;
   if (isLive) {
-    sum = round_act(act_to_float(norms.residual[at]) + round_act(result));
+    sum = round_act(act_to_float(met.residual) + round_act(result));
     norms.residual[at] = float_to_act(sum);
-    x[at] = float_to_act(sum * act_to_float(__ldg(norms.nextNormWeight + row)) / range);
+    x[at] = float_to_act(sum * act_to_float(met.weight) / range);
   }
   float square = sum * sum;
 #pragma unroll

@@ -18,7 +18,7 @@
 #include "cuda/memory.cuh"
 #include "cuda/mma.cuh"
 #include "linear/cuda/epilogue.cuh"
-#include "linear/cuda/ring-norms.cuh"
+#include "linear/cuda/ring-results.cuh"
 #include "linear/cuda/sums.cuh"
 #include "linear/cuda/weights.cuh"
 
@@ -56,8 +56,8 @@ template <WeightFormat FORMAT, int TOKEN_GROUPS, int TILES_PER_WARP, int ROW_WAR
 struct Ring {
   typedef RingView View;
   typedef Weights<FORMAT> W;
-  static constexpr int CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS, ROWS = TILES * 16,
-                       HALF = TILES / 2;
+  static constexpr int PARTS = K_WARPS, CONSUMERS = ROW_WARPS * K_WARPS, TILES = TILES_PER_WARP * ROW_WARPS,
+                       ROWS = TILES * 16, HALF = TILES / 2;
   static constexpr int STAGE_BOXES = BOXES, STAGE_TILES = BOXES / W::TILE_BOXES, STAGE_K = 64 * BOXES;
   static_assert(BOXES % W::TILE_BOXES == 0, "a stage has whole tiles");
   static constexpr int OUT_ROWS = EPILOGUE == SWIGLU ? ROWS / 2 : ROWS;
@@ -65,6 +65,7 @@ struct Ring {
   static constexpr int TOKENS = TOKEN_GROUPS * 8;
   static constexpr u32 PARTIAL_BYTES = K_WARPS * TILES * TOKENS * 16 * 4;
   typedef NormRoom<CONSUMERS, TOKENS> Room;
+  typedef RingResults<Ring, EPILOGUE, OUT_ROWS * TOKENS, CONSUMERS * 32> Results;
 
   static __device__ __forceinline__ int out_rows(const RingView& a) { return EPILOGUE == SWIGLU ? a.n / 2 : a.n; }
 
@@ -110,13 +111,17 @@ struct Ring {
     const int total = mine * stagesOfTile;
     const int early = min(total, a.stageCount);
     if (total - early <= a.lead) allow_successor();
+    int tile = blockIdx.x, stage = 0;
     for (int i = 0; i < early; i++) {
-      const int tile = blockIdx.x + i / stagesOfTile * gridDim.x;
-      W::template fill_stage<Ring>(a, stages + i * stageBytes, full + 8 * i, tile, i % stagesOfTile, policy);
+      W::template fill_stage<Ring>(a, stages + i * stageBytes, full + 8 * i, tile, stage, policy);
+      if (++stage == stagesOfTile) stage = 0, tile += gridDim.x;
     }
     wait_predecessor();
-    for (int i = 0; i < early; i++) fill_tokens(a, stages + i * stageBytes, full + 8 * i, i % stagesOfTile);
-    int slot = 0, tile = blockIdx.x + early / stagesOfTile * gridDim.x, stage = early % stagesOfTile;
+    for (int i = 0, of = 0; i < early; i++) {
+      fill_tokens(a, stages + i * stageBytes, full + 8 * i, of);
+      if (++of == stagesOfTile) of = 0;
+    }
+    int slot = 0;
     u32 parity = 0;
     for (int i = early; i < total; i++) {
       if (total - i == a.lead) allow_successor();
@@ -128,30 +133,46 @@ struct Ring {
     }
   }
 
-  // 64 k of this warp's rows by all tokens: box `box` of the tiles at place `across` of a stage. In boxes of x, 16-byte
-  // piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
+  // Where a warp's lanes find their parts of a stage, in bytes from its start. Worked out once: for every stage it
+  // would take as many operations as some of its products.
+  struct Places {
+    u32 rows, scales, tokens;
+    u32 turn;  // of the swizzle, in every second box
+
+    __device__ __forceinline__ Places(const RingView& a, int rowWarp, int kWarp) {
+      const u32 tile = W::tile_address(0, rowWarp * TILES_PER_WARP, TILES, kWarp, STAGE_TILES);
+      rows = kept(tile + W::lane_place());
+      scales = kept(tile + W::scale_place());
+      const int row = kWarp * W::TILE_BOXES * a.xRows + min(W::token_row(), a.xRows - 1);
+      tokens = kept(weight_room(a) + row * 128 + W::token_place(a.xRows == 1 ? 0 : row & 7));
+      turn = kept(a.xRows == 4 ? 64u : 0u);
+    }
+  };
+
+  // 64 k of this warp's rows by all tokens: box `box` of the tiles that lie `across` after the warp's first. In boxes
+  // of x, 16-byte piece p of the 128 bytes at address a lies at p ^ (a / 128 % 8).
   static __device__ __forceinline__ void multiply_box(const RingView& a, Sums<TOKEN_GROUPS> (&sums)[TILES_PER_WARP],
-                                                      u32 stage, int rowWarp, int across, int box) {
-    const int xRow = (across * W::TILE_BOXES + box) * a.xRows + min(W::token_row(), a.xRows - 1),
-              swizzle = a.xRows == 1 ? 0 : xRow & 7;
+                                                      u32 stage, const Places& places, int across, int box) {
+    const int xBox = across * W::TILE_BOXES + box;
+    const u32 tokens = (stage + places.tokens + xBox * a.xRows * 128) ^ (xBox & 1 ? places.turn : 0);
     Vec16 x[TOKEN_GROUPS][2];
 #pragma unroll
     for (int n = 0; n < TOKEN_GROUPS; n++)
 #pragma unroll
-      for (int half = 0; half < 2; half++)
-        x[n][half] = W::load_tokens(stage + weight_room(a) + (xRow + n * 8) * 128, half, swizzle);
+      for (int half = 0; half < 2; half++) x[n][half] = W::load_tokens((tokens ^ (half << 6)) + n * 1024);
 #pragma unroll
     for (int r = 0; r < TILES_PER_WARP; r++) {
-      const u32 tile = W::tile_address(stage, rowWarp * TILES_PER_WARP + r, TILES, across, STAGE_TILES);
+      const u32 tile = W::tile_address(stage, r, TILES, across, STAGE_TILES);
 #pragma unroll
       for (int load = 0; load < W::LOADS; load++) {
-        const typename W::Rows low = W::load_rows(tile, box, load, 0), high = W::load_rows(tile, box, load, 1);
+        const typename W::Rows low = W::load_rows(tile + places.rows, box, load, 0),
+                               high = W::load_rows(tile + places.rows, box, load, 1);
 #pragma unroll
         for (int i = 0; i < W::PRODUCTS; i++) {
           u32 f[4];
           W::fragment(f, low, high, i);
           const int product = load * W::PRODUCTS + i;
-          sums[r].template add<W>(f, x, product, box * 4 + product, tile);
+          sums[r].template add<W>(f, x, product, box * 4 + product, tile + places.scales);
         }
       }
     }
@@ -175,33 +196,6 @@ struct Ring {
         }
   }
 
-  // Adds the parts of k and stores.
-  static __device__ __forceinline__ void finish_tile(const RingView& a, float* partial, const Room& room,
-                                                     int blockTile) {
-    constexpr int TILE_FLOATS = TOKENS * 16;
-    for (int index = threadIdx.x; index < OUT_ROWS * TOKENS; index += CONSUMERS * 32) {
-      const int tile = index / TILE_FLOATS, within = index % TILE_FLOATS, token = within >> 4;
-      if (EPILOGUE != ADD && token >= a.m) continue;
-      float sums[2];
-#pragma unroll
-      for (int j = 0; j < (EPILOGUE == SWIGLU ? 2 : 1); j++) {
-        float sum = 0.f;
-#pragma unroll
-        for (int w = 0; w < K_WARPS; w++) sum += partial[(w * TILES + tile + j * HALF) * TILE_FLOATS + within];
-        if (a.norms->squares != nullptr) sum *= room.inverse[token];
-        const int channel = tile_row(a, blockTile, tile + j * HALF) + (within & 15);
-        if (channel < a.n) sum = finish_sum<W::IS_SCALED>(sum, channel, a.scale, a.bias);
-        sums[j] = sum;
-      }
-      const int row = tile_row(a, blockTile, tile) + (within & 15);
-      const bool isLive = token < a.m && row < out_rows(a);
-      if constexpr (EPILOGUE == ADD)
-        add_to_residual(*a.norms, (u16*)a.out, a.n, token, row, isLive, sums[0], room.range);
-      else if (isLive)
-        store_sums<EPILOGUE>(a.out, (size_t)token * a.outStride + row, sums);
-    }
-  }
-
   // Work for norms: on their weights before the predecessor has ended, on the residual after it has.
   static __device__ __forceinline__ void prepare_norms(const RingView& a, Room& room) {
     const RingArgs& norms = *a.norms;
@@ -219,35 +213,39 @@ struct Ring {
   static __device__ __forceinline__ void multiply(const RingView& a, u32 stages, u32 stageBytes, u32 full, u32 empty,
                                                   float* partial, const Room& room, int blockTiles) {
     const int warp = threadIdx.x >> 5, rowWarp = warp / K_WARPS, kWarp = warp % K_WARPS;
-    const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, tileCount = W::tiles_of(a.k);
+    const int stagesOfTile = (a.k + STAGE_K - 1) / STAGE_K, tileCount = W::tiles_of(a.k) - kWarp;
+    const Places places(a, rowWarp, kWarp);
     int slot = 0;
-    u32 parity = 0;
+    u32 parity = 0, at = stages;
     for (int blockTile = blockIdx.x; blockTile < blockTiles; blockTile += gridDim.x) {
       Sums<TOKEN_GROUPS> sums[TILES_PER_WARP];
 #pragma unroll
       for (int r = 0; r < TILES_PER_WARP; r++) sums[r].clear();
+      Results results;
+      results.request(a, blockTile);
+#pragma unroll 1
       for (int stage = 0; stage < stagesOfTile; stage++) {
         barrier_wait(full + 8 * slot, parity);
 #pragma unroll
-        for (int across = kWarp; across < STAGE_TILES; across += K_WARPS)
-          if (stage * STAGE_TILES + across < tileCount)
+        for (int across = 0; across < STAGE_TILES; across += K_WARPS)
+          if (kWarp + across < STAGE_TILES && stage * STAGE_TILES + across < tileCount)
 #pragma unroll
-            for (int box = 0; box < W::TILE_BOXES; box++)
-              multiply_box(a, sums, stages + slot * stageBytes, rowWarp, across, box);
+            for (int box = 0; box < W::TILE_BOXES; box++) multiply_box(a, sums, at, places, across, box);
         __syncwarp();
         if ((threadIdx.x & 31) == 0) barrier_arrive(empty + 8 * slot);
-        if (++slot == a.stageCount) slot = 0, parity ^= 1;
+        at += stageBytes;
+        if (++slot == a.stageCount) slot = 0, parity ^= 1, at = stages;
       }
       consumer_sync();  // the previous tile's sums have been read
       put_sums(sums, partial, rowWarp, kWarp);
       consumer_sync();
-      finish_tile(a, partial, room, blockTile);
+      results.finish(a, blockTile, partial, room);
     }
   }
 
   static __device__ __forceinline__ void run(const RingView& a) {
     extern __shared__ __align__(1024) u8 memory[];
-    const u32 stages = shared_address(memory), stageBytes = stage_bytes(a);
+    const u32 stages = kept(shared_address(memory)), stageBytes = stage_bytes(a);
     float* partial = (float*)(memory + a.stageCount * stageBytes);
     const u32 full = shared_address(partial) + PARTIAL_BYTES, empty = full + 128;  // at most 16 stages
     Room& room = *(Room*)((u8*)partial + PARTIAL_BYTES + 256);

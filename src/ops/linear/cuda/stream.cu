@@ -126,7 +126,8 @@ struct Stream {
 #pragma unroll
         for (int w = 0; w < WARPS; w++) sum += partial[(w * TILES + r + j) * TILE_FLOATS + within];
         const int channel = row + j * rowsApart;
-        if (channel < a.n) sum = finish_sum<W::IS_SCALED>(sum, channel, a.scale, a.bias);
+        if (channel < a.n)
+          sum = finish_sum<W::IS_SCALED>(sum, load_channel<W::IS_SCALED>(channel, a.scale, a.bias), a.bias);
         sums[j] = sum;
       }
       if (token < a.m && row < (EPILOGUE == SWIGLU ? a.n / 2 : a.n))

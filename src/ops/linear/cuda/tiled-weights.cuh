@@ -35,9 +35,8 @@ struct TiledWeights {
     return stage + (tile * acrosses + across) * TILE_BYTES;
   }
   static __device__ __forceinline__ int token_row() { return threadIdx.x & 7; }
-  static __device__ __forceinline__ Vec16 load_tokens(u32 row, int half, int swizzle) {
-    return load_matrices(row + (((half * 4 + ((threadIdx.x & 31) >> 3)) ^ swizzle) << 4));
-  }
+  static __device__ __forceinline__ u32 token_place(int swizzle) { return (((threadIdx.x & 31) >> 3) ^ swizzle) << 4; }
+  static __device__ __forceinline__ Vec16 load_tokens(u32 at) { return load_matrices(at); }
 
   // ---- in global memory: a chunk is a tile ----
   static constexpr int CHUNK_K = 64 * BOXES, CHUNK_PRODUCTS = 4 * BOXES;

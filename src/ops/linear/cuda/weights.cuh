@@ -66,17 +66,23 @@ struct Weights<DENSE> {
   static __device__ __forceinline__ u32 tile_address(u32 stage, int tile, int tiles, int across, int acrosses) {
     return stage + (across * tiles + tile) * TILE_BYTES;
   }
-  // Rows 0 to 7 or 8 to 15 (`half`) of a tile's box.
-  static __device__ __forceinline__ Vec16 load_rows(u32 tile, int box, int load, int half) {
+  // Places of a lane's weights in a tile, and of its scales, which dense weights do not have.
+  static __device__ __forceinline__ u32 lane_place() {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
-    return load_shared16(tile + g * 128 + (((load * 4 + t) ^ g) << 4) + half * 1024);
+    return g * 128 + ((t ^ g) << 4);
+  }
+  static __device__ __forceinline__ u32 scale_place() { return 0; }
+  // Rows 0 to 7 or 8 to 15 (`half`) of a tile's box. `at` is the lane's place in the tile.
+  static __device__ __forceinline__ Vec16 load_rows(u32 at, int box, int load, int half) {
+    return load_shared16((at ^ (load << 6)) + half * 1024);
   }
   // The row of 8 whose address a lane gives to load_tokens.
   static __device__ __forceinline__ int token_row() { return (threadIdx.x & 31) >> 2; }
-  // Tokens for the products of half of 64 k, 2 words each. Pieces of the row lie at p ^ swizzle.
-  static __device__ __forceinline__ Vec16 load_tokens(u32 row, int half, int swizzle) {
-    return load_shared16(row + (((half * 4 + (threadIdx.x & 3)) ^ swizzle) << 4));
-  }
+  // A lane's place in the first half of a row of 64 k, whose 16-byte pieces lie at p ^ swizzle. That in the other half
+  // has bit 6 of its address turned.
+  static __device__ __forceinline__ u32 token_place(int swizzle) { return ((threadIdx.x & 3) ^ swizzle) << 4; }
+  // Tokens for the products of half of 64 k, 2 words each.
+  static __device__ __forceinline__ Vec16 load_tokens(u32 at) { return load_shared16(at); }
 
   // ---- in global memory ----
   static constexpr int CHUNK_K = 32, CHUNK_PRODUCTS = 2;  // that a load covers
@@ -110,12 +116,14 @@ struct ByteWeights : TiledWeights<1024, 1> {
   typedef Vec16 Rows;
   typedef Vec16 ScaledRows;
 
-  static __device__ __forceinline__ Vec16 load_rows(u32 tile, int box, int load, int half) {
-    return load_shared16(tile + (threadIdx.x & 31) * 16 + half * 512);
+  static __device__ __forceinline__ u32 lane_place() { return (threadIdx.x & 31) * 16; }
+  static __device__ __forceinline__ u32 scale_place() { return 0; }
+  static __device__ __forceinline__ Vec16 load_rows(u32 at, int box, int load, int half) {
+    return load_shared16(at + half * 512);
   }
   // Rows whose operands have the scales of groups in them.
   static __device__ __forceinline__ Vec16 load_scaled(u32 tile, int box, int half) {
-    return load_rows(tile, box, 0, half);
+    return load_rows(tile + lane_place(), box, 0, half);
   }
   // Four bytes as four activations.
   static __device__ __forceinline__ void unpack4(u32 bytes, u32& low, u32& high) {
@@ -173,27 +181,30 @@ struct Int4Weights : TiledWeights<1024 + 128 / GROUP_K * 16 * (HAS_ZEROS ? 3 : 2
   static __device__ __forceinline__ u32 row_of_group(int group, int half) {
     return ((threadIdx.x & 31) >> 2) + (group * 16 + half * 8);
   }
-  static __device__ __forceinline__ u16 load_scale(u32 tile, int group, int half) {
-    return load_shared2(tile + row_of_group(group, half) * 2 + SCALES);
+  static __device__ __forceinline__ u32 lane_place() { return (threadIdx.x & 31) * 8; }
+  static __device__ __forceinline__ u32 scale_place() { return row_of_group(0, 0) * 2; }
+  static __device__ __forceinline__ u16 load_scale(u32 at, int group, int half) {
+    return load_shared2(at + (group * 16 + half * 8) * 2 + SCALES);
   }
-  static __device__ __forceinline__ float scale_of(u32 tile, int group, int half) {
-    return half_bits_to_float(load_scale(tile, group, half));
+  static __device__ __forceinline__ float scale_of(u32 at, int group, int half) {
+    return half_bits_to_float(load_scale(at, group, half));
   }
 
-  static __device__ __forceinline__ Rows load_rows(u32 tile, int box, int load, int half) {
+  static __device__ __forceinline__ Rows load_rows(u32 at, int box, int load, int half) {
     Rows rows;
-    load_shared8(tile + (threadIdx.x & 31) * 8 + (box * 512 + half * 256), rows.words);
+    load_shared8(at + (box * 512 + half * 256), rows.words);
 #pragma unroll
     for (int i = 0; i < BOX_GROUPS; i++)
-      rows.zeros[i] =
-          int4_zero(HAS_ZEROS ? load_shared1(tile + row_of_group(box * 64 / GROUP_K + i, half) + ZEROS) : 8);
+      rows.zeros[i] = int4_zero(
+          HAS_ZEROS ? load_shared1(at - lane_place() + row_of_group(box * 64 / GROUP_K + i, half) + ZEROS) : 8);
     return rows;
   }
   static __device__ __forceinline__ ScaledRows load_scaled(u32 tile, int box, int half) {
     ScaledRows rows;
-    (Rows&)rows = load_rows(tile, box, 0, half);
+    (Rows&)rows = load_rows(tile + lane_place(), box, 0, half);
 #pragma unroll
-    for (int i = 0; i < BOX_GROUPS; i++) rows.scales[i] = int4_scale(load_scale(tile, box * 64 / GROUP_K + i, half));
+    for (int i = 0; i < BOX_GROUPS; i++)
+      rows.scales[i] = int4_scale(load_scale(tile + scale_place(), box * 64 / GROUP_K + i, half));
     return rows;
   }
 
