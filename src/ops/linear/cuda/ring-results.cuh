@@ -1,4 +1,4 @@
-// What the threads of a ring's block do at the end of a tile: they add up the parts of k, and store.
+// The end of a ring's tile: threads add up the parts of k, and store.
 #pragma once
 #include "cuda/types.cuh"
 #include "linear/cuda/epilogue.cuh"
@@ -10,8 +10,8 @@ struct RingResults {
   typedef typename Ring::W W;
   static constexpr int TURNS = (COUNT + THREADS - 1) / THREADS, SUMS = EPILOGUE == SWIGLU ? 2 : 1,
                        TILE_RESULTS = Ring::TOKENS * 16;
-  // What results take besides sums comes from memory, which may last longer than a stage. It is requested before the
-  // tile's products, unless there is so much of it that it would fill the registers.
+  // Scales and residual come from memory, which may take longer than a stage. They are requested before the tile's
+  // products, unless there are so many that they would fill the registers.
   static constexpr bool IS_EARLY = TURNS <= 4;
 
   // Result `index` of a tile of the block.
