@@ -15,7 +15,7 @@ import type { Nvrtc } from '../../device/cuda/nvrtc.js';
 import { createEvent, createStream } from '../../device/cuda/stream.js';
 import { trialUnit } from './kernel-sources.js';
 import { createTimedOperands, type TimedOperands } from './timed-operands.js';
-import type { LinearTimer } from './tune.js';
+import type { LinearCall, LinearTimer } from './tune.js';
 
 export interface TimerTools {
   readonly gpu: Gpu;
@@ -71,6 +71,39 @@ export function createLinearTimer(
     current?.operands.dispose();
     return (current = { key, operands: createTimedOperands(gpu, problem, dtype) });
   };
+  /** Operands of the layers of a row, which those of its class share. */
+  const ofRow = new Map<string, TimedOperands>();
+  const rowOperands = (row: readonly LinearCall[]): readonly TimedOperands[] => {
+    const keys = row.map(({ problem }) => problemKey(problem));
+    if (!keys.every((key) => ofRow.has(key))) {
+      for (const operands of ofRow.values()) operands.dispose();
+      ofRow.clear();
+      for (const [index, key] of keys.entries())
+        if (!ofRow.has(key)) ofRow.set(key, createTimedOperands(gpu, asRead(row[index]!.problem), dtype));
+    }
+    return keys.map((key) => ofRow.get(key)!);
+  };
+  /** Whoever does not read the weights as they are stored reads a dense copy, which is made before the product is timed. */
+  const asRead = (problem: CudaLinearProblem): CudaLinearProblem =>
+    readsStored(chooseLinear(problem, properties), problem)
+      ? problem
+      : { ...problem, format: NAMED_FORMATS[dtype] };
+  /** Time of one of the calls, of which each is of another copy of its weights. */
+  const fastestRound = (call: (index: number) => void): number => {
+    const graph = stream.capture(() => {
+      for (let i = 0; i < CALLS; i++) call(i);
+    });
+    let best = Infinity;
+    for (let round = 0; round < ROUNDS; round++) {
+      start.record(stream);
+      graph.launch(stream);
+      end.record(stream);
+      end.synchronize();
+      best = Math.min(best, end.msSince(start));
+    }
+    graph.dispose();
+    return (best * 1000) / CALLS;
+  };
   const sink: LaunchSink = {
     kernel: (launch) => kernels.launch(stream, launch, true),
     matmul: (shape, pointers, algorithm) => matmuls.matmul(stream, shape, pointers, algorithm),
@@ -81,12 +114,11 @@ export function createLinearTimer(
     candidates,
     microseconds(given, config) {
       loadTrials(given);
-      // Whoever does not read the weights as they are stored reads a dense copy, which is made before the product is timed.
-      const isStored = readsStored(chooseLinear(given, properties), given);
-      const problem = isStored ? given : { ...given, format: NAMED_FORMATS[dtype] };
+      const problem = asRead(given);
       const subject = operandsFor(problemKey(given), problem);
       const { operands } = subject;
-      const call = (copy: number): void => {
+      const call = (index: number): void => {
+        const copy = index % operands.copyCount;
         methodOf(config).bind(config, problem, operands.at(config, copy))(problem.m, sink);
       };
       call(0);
@@ -94,19 +126,17 @@ export function createLinearTimer(
       const result = operands.result();
       subject.expected ??= result;
       if (differ(result, subject.expected)) return undefined;
-      const graph = stream.capture(() => {
-        for (let i = 0; i < CALLS; i++) call(i % operands.copyCount);
+      return fastestRound(call);
+    },
+    microsecondsInRow(row) {
+      const operands = rowOperands(row);
+      return fastestRound((index) => {
+        for (const [i, { problem: given, config }] of row.entries()) {
+          const [problem, own] = [asRead(given), operands[i]!];
+          const at = own.at(config, index % own.copyCount);
+          methodOf(config).bind(config, problem, at)(problem.m, sink);
+        }
       });
-      let best = Infinity;
-      for (let round = 0; round < ROUNDS; round++) {
-        start.record(stream);
-        graph.launch(stream);
-        end.record(stream);
-        end.synchronize();
-        best = Math.min(best, end.msSince(start));
-      }
-      graph.dispose();
-      return (best * 1000) / CALLS;
     },
   };
 }

@@ -4,7 +4,7 @@ import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js'
 import { configKey, problemKey } from '../../ops/linear/cuda/keys.js';
 import type { LinearConfig } from '../../ops/linear/cuda/methods.js';
 import { benchmarkPlan } from '../testing/benchmark-plans.js';
-import { linearProblems, tuneLinears, type LinearTimer } from './tune.js';
+import { type LinearCall, linearProblems, tuneLinears, type LinearTimer } from './tune.js';
 
 const H200 = { computeCapability: 90, multiprocessorCount: 132 };
 const A100 = { computeCapability: 80, multiprocessorCount: 108 };
@@ -12,23 +12,33 @@ const VERSION = 130100;
 const plan = benchmarkPlan({ shape: namedShape('llama2_7b'), dtype: 'f16', weights: 'int8' });
 const key = (problem: Parameters<typeof problemKey>[0]): string => problemKey(problem);
 
-/** Times by configuration; every call is counted. */
-function fakeTimer(microseconds: (config: LinearConfig, index: number) => number | undefined) {
+type Microseconds = (config: LinearConfig, index: number) => number | undefined;
+
+/** Times by configuration, by itself and in a row; every call by itself is counted. */
+function fakeTimer(microseconds: Microseconds, inRow: Microseconds = microseconds) {
   const calls: string[] = [];
   const candidates: LinearTimer['candidates'] = (problem) => {
     const first = chooseLinear(problem, H200);
     return [first, ...kernelCandidates(problem, H200), { method: 'matmul', algorithm: 5 }];
   };
+  const indexOf = ({ problem, config }: LinearCall): number =>
+    candidates(problem)
+      .map((one) => configKey(one, VERSION))
+      .indexOf(configKey(config, VERSION));
+  const rows: string[] = [];
   const timer: LinearTimer = {
     libraryVersion: VERSION,
     candidates,
     microseconds(problem, config) {
       calls.push(problemKey(problem));
-      const keys = candidates(problem).map((one) => configKey(one, VERSION));
-      return microseconds(config, keys.indexOf(configKey(config, VERSION)));
+      return microseconds(config, indexOf({ problem, config }));
+    },
+    microsecondsInRow(row) {
+      rows.push(row.map(({ problem }) => `${problem.n}x${problem.k} ${problem.m}`).join(', '));
+      return row.reduce((sum, call) => sum + inRow(call.config, indexOf(call))!, 0);
     },
   };
-  return { timer, calls };
+  return { timer, calls, rows };
 }
 
 test('the problems of LLaMA-2-7B: four layers and the head, rows by class up to a step', () => {
@@ -81,21 +91,50 @@ test('the fastest wins, and what does not give the same result never does', () =
 });
 
 test('a gain below the noise leaves the built-in choice', () => {
-  const problems = linearProblems(plan, H200, 128).slice(0, 1);
+  const problems = linearProblems(plan, H200, 128).filter(({ m }) => m === 64);
   const { timer } = fakeTimer((_, index) => (index === 0 ? 100 : 99));
   const expected = configKey(chooseLinear(problems[0]!, H200), VERSION);
   expect(tuneLinears(problems, {}, timer)[key(problems[0]!)]!.config).toBe(expected);
 });
 
-test('a gain of few rows counts only where it is large, as they overlap with their neighbours', () => {
+test('layers of few rows get what is fastest in a row, whatever is by itself; all others what is by itself', () => {
   const problems = linearProblems(plan, H200, 128);
-  const { timer } = fakeTimer((_, index) => (index === 0 ? 100 : 96));
+  const { timer, rows } = fakeTimer(
+    (_, index) => (index === 1 ? 50 : 100),
+    (_, index) => (index === 2 ? 90 : 100),
+  );
   const timings = tuneLinears(problems, {}, timer);
   for (const problem of problems) {
-    const builtIn = configKey(chooseLinear(problem, H200), VERSION);
-    const isKept = timings[key(problem)]!.config === builtIn;
-    expect(isKept, key(problem)).toBe(problem.m <= 16 || timer.candidates(problem).length === 1);
+    const isInRow = problem.m <= 16 && problem.epilogue !== 'f32';
+    const winner = timer.candidates(problem)[isInRow ? 2 : 1];
+    expect(timings[key(problem)]!.config, key(problem)).toBe(configKey(winner!, VERSION));
   }
+  // The fewest and the most rows of both classes, of all layers in order.
+  const row = (m: number) =>
+    ['12288x4096', '4096x4096', '22016x4096', '4096x11008'].map((size) => `${size} ${m}`);
+  expect(new Set(rows)).toEqual(new Set([1, 8, 9, 16].map((m) => row(m).join(', '))));
+});
+
+test('in a row, the built-in choice stays where others gain no more than noise', () => {
+  const problems = linearProblems(plan, H200, 128);
+  const { timer } = fakeTimer(
+    (_, index) => (index === 0 ? 100 : 50),
+    (_, index) => (index === 0 ? 100 : 99.9),
+  );
+  const timings = tuneLinears(problems, {}, timer);
+  for (const problem of problems.filter(({ m, epilogue }) => m <= 16 && epilogue !== 'f32'))
+    expect(timings[key(problem)]!.config).toBe(configKey(chooseLinear(problem, H200), VERSION));
+});
+
+test('what gives another result is not tried in a row either', () => {
+  const problems = linearProblems(plan, H200, 128);
+  const { timer } = fakeTimer(
+    (_, index) => (index === 2 ? undefined : 100),
+    (_, index) => (index === 2 ? 10 : index === 3 ? 90 : 100),
+  );
+  const problem = problems[0]!;
+  const winner = timer.candidates(problem)[3]!;
+  expect(tuneLinears(problems, {}, timer)[key(problem)]!.config).toBe(configKey(winner, VERSION));
 });
 
 test('what is known is not measured again, unless this version cannot run it', () => {

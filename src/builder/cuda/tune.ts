@@ -18,6 +18,13 @@ export interface LinearTimer {
   candidates(problem: CudaLinearProblem): readonly LinearConfig[];
   /** Time of one call, or undefined when its result is not the first candidate's. */
   microseconds(problem: CudaLinearProblem, config: LinearConfig): number | undefined;
+  /** Time of one call of each, one after the other as in a step. */
+  microsecondsInRow(row: readonly LinearCall[]): number;
+}
+
+export interface LinearCall {
+  readonly problem: CudaLinearProblem;
+  readonly config: LinearConfig;
 }
 
 /** Problem key -> winner and its time: the entries of a timing cache. */
@@ -27,12 +34,15 @@ export type Timings = Readonly<Record<string, { readonly config: string; readonl
 const FEW_ROWS = 64;
 /** Another configuration must be this much faster than the built-in choice: less is noise. */
 const NOISE = 0.02;
+/** The same for a row of layers against the one before it. */
+const NOISE_OF_ROW = 0.005;
 /**
- * The same for up to so many rows, with which a layer's kernel overlaps those of its neighbours: built-in choices are the fastest in a
- * row of layers, and what is timed here is a layer by itself.
+ * With up to so many rows a layer's kernel overlaps those of its neighbours, so that layers are timed in a row: what is fastest by
+ * itself made a stream of INT4 9% slower (docs/performance.md).
  */
-const NOISE_OF_OVERLAP = 0.06;
 const MAX_OVERLAPPING_ROWS = 16;
+/** Times that each layer of a row is tried: what is best for it depends on the others. */
+const TURNS = 2;
 
 /** Every linear problem that the tuner times: each class of rows up to a step's tokens. */
 export function linearProblems(plan: Plan, target: CudaTarget, maxStepTokens: number): CudaLinearProblem[] {
@@ -59,28 +69,75 @@ export function tuneLinears(
   timer: LinearTimer,
 ): Timings {
   const timings: Record<string, Timings[string]> = { ...known };
-  for (const problem of problems) {
+  const tuned: Tuned[] = problems.map((problem) => {
+    const before = known[problemKey(problem)];
+    const config = before && parseConfigKey(before.config, timer.libraryVersion);
+    if (config !== undefined) return { problem, config, tried: [] };
+    const [builtIn, ...others] = timer.candidates(problem);
+    const tried = [builtIn!, ...others].flatMap((candidate) => {
+      const microseconds = timed(problem, candidate, timer);
+      return microseconds === undefined ? [] : [{ config: candidate, microseconds }];
+    });
+    return { problem, config: fastest(tried, builtIn), tried };
+  });
+  for (const rows of ROW_CLASSES.filter((most) => most <= MAX_OVERLAPPING_ROWS))
+    tuneRow(
+      tuned.filter(({ problem }) => problem.m === rows && problem.epilogue !== 'f32'),
+      timer,
+    );
+  for (const { problem, config, tried } of tuned) {
     const key = problemKey(problem);
-    const before = known[key];
-    if (before !== undefined && parseConfigKey(before.config, timer.libraryVersion) !== undefined) continue;
-    const winner = fastest(problem, timer);
-    if (winner === undefined) delete timings[key];
-    else timings[key] = winner;
+    const winner = tried.find((one) => one.config === config);
+    if (config === undefined) delete timings[key];
+    else if (winner !== undefined)
+      timings[key] = {
+        config: configKey(config, timer.libraryVersion),
+        microseconds: winner.microseconds,
+      };
   }
   return timings;
 }
 
-function fastest(problem: CudaLinearProblem, timer: LinearTimer): Timings[string] | undefined {
-  let best: { config: LinearConfig; microseconds: number; score: number } | undefined;
-  for (const [index, config] of timer.candidates(problem).entries()) {
-    const microseconds = timed(problem, config, timer);
-    if (microseconds === undefined) continue;
-    const noise = problem.m <= MAX_OVERLAPPING_ROWS ? NOISE_OF_OVERLAP : NOISE;
-    const score = microseconds * (index === 0 ? 1 - noise : 1);
-    if (best === undefined || score < best.score) best = { config, microseconds, score };
-  }
-  if (best === undefined) return undefined;
-  return { config: configKey(best.config, timer.libraryVersion), microseconds: best.microseconds };
+/** A problem with its configuration so far, and those that solve it with their times; none where it was known. */
+interface Tuned {
+  readonly problem: CudaLinearProblem;
+  config: LinearConfig | undefined;
+  readonly tried: readonly { readonly config: LinearConfig; readonly microseconds: number }[];
+}
+
+function fastest(tried: Tuned['tried'], builtIn: LinearConfig | undefined): LinearConfig | undefined {
+  const score = ({ config, microseconds }: Tuned['tried'][number]): number =>
+    config === builtIn ? microseconds * (1 - NOISE) : microseconds;
+  return tried.toSorted((a, b) => score(a) - score(b))[0]?.config;
+}
+
+/** Gives one layer of a row after the other the configuration with which the row takes the least time, from the built-in ones on. */
+function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
+  const row = layers.filter(({ tried }) => tried.length > 0);
+  for (const layer of row) layer.config = layer.tried[0]!.config;
+  if (row.every(({ tried }) => tried.length === 1)) return;
+  let least = rowMicroseconds(row, timer);
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const layer of row)
+      for (const { config } of layer.tried) {
+        const before = layer.config;
+        if (config === before) continue;
+        layer.config = config;
+        const microseconds = rowMicroseconds(row, timer);
+        if (microseconds < least * (1 - NOISE_OF_ROW)) least = microseconds;
+        else layer.config = before;
+      }
+}
+
+/** Time of a row with the fewest and with the most rows of its class together. */
+function rowMicroseconds(row: readonly Tuned[], timer: LinearTimer): number {
+  const most = row[0]!.problem.m;
+  const fewest = (ROW_CLASSES[ROW_CLASSES.indexOf(most) - 1] ?? 0) + 1;
+  const withRows = (m: number): number =>
+    timer.microsecondsInRow(
+      row.map(({ problem, config }) => ({ problem: { ...problem, m }, config: config! })),
+    );
+  return withRows(fewest) + withRows(most);
 }
 
 /** @throws {AloftError} DEVICE_FAILED that says which configuration broke the device */
