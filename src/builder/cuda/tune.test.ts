@@ -126,6 +126,18 @@ test('in a row, the built-in choice stays where others gain no more than noise',
     expect(timings[key(problem)]!.config).toBe(configKey(chooseLinear(problem, H200), VERSION));
 });
 
+test('in a row, small gains that are gone when it is timed once more are given up', () => {
+  const problems = linearProblems(plan, H200, 128);
+  let calls = 0;
+  const { timer } = fakeTimer(
+    () => 100,
+    () => (calls++ < 1000 ? 100 - calls / 12 : 100),
+  );
+  const timings = tuneLinears(problems, {}, timer);
+  for (const problem of problems.filter(({ m, epilogue }) => m === 8 && epilogue !== 'f32'))
+    expect(timings[key(problem)]!.config).toBe(configKey(chooseLinear(problem, H200), VERSION));
+});
+
 test('what gives another result is not tried in a row either', () => {
   const problems = linearProblems(plan, H200, 128);
   const { timer } = fakeTimer(

@@ -111,12 +111,19 @@ function fastest(tried: Tuned['tried'], builtIn: LinearConfig | undefined): Line
   return tried.toSorted((a, b) => score(a) - score(b))[0]?.config;
 }
 
-/** Gives one layer of a row after the other the configuration with which the row takes the least time, from the built-in ones on. */
+/**
+ * Gives one layer of a row after the other the configuration with which the row takes the least time, from the built-in ones on.
+ * These stay if the row gains no more than noise in the end: many small gains can be luck as many times.
+ */
 function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
   const row = layers.filter(({ tried }) => tried.length > 0);
-  for (const layer of row) layer.config = layer.tried[0]!.config;
-  if (row.every(({ tried }) => tried.length === 1)) return;
-  let least = rowMicroseconds(row, timer);
+  const builtIn = row.map(({ tried }) => tried[0]!.config);
+  const choose = (configs: readonly LinearConfig[]): number => {
+    for (const [index, layer] of row.entries()) layer.config = configs[index]!;
+    return rowMicroseconds(row, timer);
+  };
+  if (row.length === 0) return;
+  let least = choose(builtIn);
   for (let turn = 0; turn < TURNS; turn++)
     for (const layer of row)
       for (const { config } of layer.tried) {
@@ -127,6 +134,10 @@ function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
         if (microseconds < least * (1 - NOISE_OF_ROW)) least = microseconds;
         else layer.config = before;
       }
+  const chosen = row.map(({ config }) => config!);
+  const [withBuiltIn, withChosen] = [choose(builtIn), choose(chosen)];
+  if (withChosen >= withBuiltIn * (1 - NOISE))
+    for (const [i, layer] of row.entries()) layer.config = builtIn[i];
 }
 
 /** Time of a row with the fewest and with the most rows of its class together. */
