@@ -6,12 +6,12 @@ import { hazardsOf, judgeReports, withCounts } from './race-reports.mjs';
 
 const GiB = 2 ** 30;
 const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+const half = Math.max(1, Math.floor(availableParallelism() / 2));
 
 /**
  * Processes at a time. Most of a check's time is the reference's, on one core. The race checker takes some 30 GB of memory for
  * the first case of a process, and more for each one after it.
  */
-const half = Math.max(1, Math.floor(availableParallelism() / 2));
 const AT_ONCE = { none: half, memcheck: half, racecheck: Math.max(1, Math.floor(memory / (36 * GiB))) };
 
 /**

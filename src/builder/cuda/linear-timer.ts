@@ -9,10 +9,11 @@ import { type LinearConfig, methodOf } from '../../ops/linear/cuda/methods.js';
 import type { CudaLinearProblem } from '../../ops/linear/cuda/problem.js';
 import { NAMED_FORMATS } from '../../plan/weight-format.js';
 import { openCublasLt } from '../../device/cuda/cublaslt.js';
+import { callMicroseconds } from '../../device/cuda/fastest.js';
 import type { Gpu } from '../../device/cuda/gpu.js';
 import { createKernels } from '../../device/cuda/kernels.js';
 import type { Nvrtc } from '../../device/cuda/nvrtc.js';
-import { createEvent, createStream } from '../../device/cuda/stream.js';
+import { createStream } from '../../device/cuda/stream.js';
 import { trialUnit } from './kernel-sources.js';
 import { createTimedOperands, type TimedOperands } from './timed-operands.js';
 import type { LinearCall, LinearTimer } from './tune.js';
@@ -25,11 +26,9 @@ export interface TimerTools {
 }
 
 const WORKSPACE_BYTES = 64 << 20;
-const CALLS = 12;
-const ROUNDS = 4;
-/** The same for rows of layers. Short rounds are more often left alone by others who use the device. */
-const ROWS = 8;
-const ROUNDS_OF_ROWS = 6;
+const BY_ITSELF = { calls: 12, runs: 4 };
+/** Short runs are more often left alone by others who use the device. */
+const IN_ROW = { calls: 8, runs: 6 };
 /** Largest difference between results, relative to the largest of them. */
 const TOLERANCE = 0.01;
 
@@ -48,7 +47,6 @@ export function createLinearTimer(
   const matmuls = openCublasLt(workspace, libraryPath);
   const kernels = createKernels(gpu.driver, properties.computeCapability);
   const stream = createStream(gpu.driver);
-  const [start, end] = [createEvent(gpu.driver), createEvent(gpu.driver)];
   const device = {
     ...properties,
     proposalCount: (problem: CudaLinearProblem) => matmuls.algorithmCount(matmulShape(problem, dtype)),
@@ -91,25 +89,16 @@ export function createLinearTimer(
     readsStored(chooseLinear(problem, properties), problem)
       ? problem
       : { ...problem, format: NAMED_FORMATS[dtype] };
-  /** Time of one of the calls, of which each is of another copy of its weights. */
-  const fastestRound = (calls: number, rounds: number, call: (index: number) => void): number => {
-    const graph = stream.capture(() => {
-      for (let i = 0; i < calls; i++) call(i);
-    });
-    let best = Infinity;
-    for (let round = 0; round < rounds; round++) {
-      start.record(stream);
-      graph.launch(stream);
-      end.record(stream);
-      end.synchronize();
-      best = Math.min(best, end.msSince(start));
-    }
-    graph.dispose();
-    return (best * 1000) / calls;
-  };
   const sink: LaunchSink = {
     kernel: (launch) => kernels.launch(stream, launch, true),
     matmul: (shape, pointers, algorithm) => matmuls.matmul(stream, shape, pointers, algorithm),
+  };
+  /** A call of a configuration, by its number: one after the other reads another copy of the weight. */
+  const callOf = (config: LinearConfig, problem: CudaLinearProblem, operands: TimedOperands) => {
+    return (index: number): void => {
+      const at = operands.at(config, index % operands.copyCount);
+      methodOf(config).bind(config, problem, at)(problem.m, sink);
+    };
   };
 
   return {
@@ -120,25 +109,19 @@ export function createLinearTimer(
       const problem = asRead(given);
       const subject = operandsFor(problemKey(given), problem);
       const { operands } = subject;
-      const call = (index: number): void => {
-        const copy = index % operands.copyCount;
-        methodOf(config).bind(config, problem, operands.at(config, copy))(problem.m, sink);
-      };
+      const call = callOf(config, problem, operands);
       call(0);
       stream.synchronize();
       const result = operands.result();
       subject.expected ??= result;
       if (differ(result, subject.expected)) return undefined;
-      return fastestRound(CALLS, ROUNDS, call);
+      return callMicroseconds(gpu.driver, stream, BY_ITSELF, call);
     },
     microsecondsInRow(row) {
       const operands = rowOperands(row);
-      return fastestRound(ROWS, ROUNDS_OF_ROWS, (index) => {
-        for (const [i, { problem: given, config }] of row.entries()) {
-          const [problem, own] = [asRead(given), operands[i]!];
-          const at = own.at(config, index % own.copyCount);
-          methodOf(config).bind(config, problem, at)(problem.m, sink);
-        }
+      const calls = row.map(({ problem, config }, i) => callOf(config, asRead(problem), operands[i]!));
+      return callMicroseconds(gpu.driver, stream, IN_ROW, (index) => {
+        for (const call of calls) call(index);
       });
     },
   };

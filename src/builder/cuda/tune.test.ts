@@ -171,3 +171,15 @@ test('a problem that nothing solved has no entry', () => {
   const problems = linearProblems(plan, H200, 128).slice(0, 1);
   expect(tuneLinears(problems, {}, fakeTimer(() => undefined).timer)).toEqual({});
 });
+
+test('a device that fails is an error that names the configurations, by itself and in a row', () => {
+  const problems = linearProblems(plan, H200, 128);
+  const broken = (): number => {
+    throw new Error('an illegal address.');
+  };
+  const failed =
+    /^Timing 'ring [\d ]+' for 'linear int8 12288x4096 store rows <=8' failed: an illegal address\. Build with --no_tune/;
+  expect(() => tuneLinears(problems, {}, fakeTimer(broken).timer)).toThrow(failed);
+  const inRow = /^Timing 'ring .* <=8', then 'ring .* 4096x11008 store rows <=8' failed: .* --no_tune/;
+  expect(() => tuneLinears(problems, {}, fakeTimer(() => 100, broken).timer)).toThrow(inRow);
+});

@@ -118,12 +118,15 @@ function fastest(tried: Tuned['tried'], builtIn: LinearConfig | undefined): Line
 function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
   const row = layers.filter(({ tried }) => tried.length > 0);
   const builtIn = row.map(({ tried }) => tried[0]!.config);
-  const choose = (configs: readonly LinearConfig[]): number => {
+  const choose = (configs: readonly LinearConfig[]): void => {
     for (const [index, layer] of row.entries()) layer.config = configs[index]!;
+  };
+  const timeOf = (configs: readonly LinearConfig[]): number => {
+    choose(configs);
     return rowMicroseconds(row, timer);
   };
   if (row.length === 0) return;
-  let least = choose(builtIn);
+  let least = timeOf(builtIn);
   for (let turn = 0; turn < TURNS; turn++)
     for (const layer of row)
       for (const { config } of layer.tried) {
@@ -135,9 +138,8 @@ function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
         else layer.config = before;
       }
   const chosen = row.map(({ config }) => config!);
-  const [withBuiltIn, withChosen] = [choose(builtIn), choose(chosen)];
-  if (withChosen >= withBuiltIn * (1 - NOISE))
-    for (const [i, layer] of row.entries()) layer.config = builtIn[i];
+  const [withBuiltIn, withChosen] = [timeOf(builtIn), timeOf(chosen)];
+  if (withChosen >= withBuiltIn * (1 - NOISE)) choose(builtIn);
 }
 
 /** Time of a row with the fewest and with the most rows of its class together. */
@@ -145,19 +147,33 @@ function rowMicroseconds(row: readonly Tuned[], timer: LinearTimer): number {
   const most = row[0]!.problem.m;
   const fewest = (ROW_CLASSES[ROW_CLASSES.indexOf(most) - 1] ?? 0) + 1;
   const withRows = (m: number): number =>
-    timer.microsecondsInRow(
+    timedInRow(
       row.map(({ problem, config }) => ({ problem: { ...problem, m }, config: config! })),
+      timer,
     );
   return withRows(fewest) + withRows(most);
 }
 
-/** @throws {AloftError} DEVICE_FAILED that says which configuration broke the device */
 function timed(problem: CudaLinearProblem, config: LinearConfig, timer: LinearTimer): number | undefined {
+  return explained([{ problem, config }], timer, () => timer.microseconds(problem, config));
+}
+
+function timedInRow(row: readonly LinearCall[], timer: LinearTimer): number {
+  return explained(row, timer, () => timer.microsecondsInRow(row));
+}
+
+/** @throws {AloftError} DEVICE_FAILED that says which configurations broke the device */
+function explained<T>(calls: readonly LinearCall[], timer: LinearTimer, time: () => T): T {
   try {
-    return timer.microseconds(problem, config);
+    return time();
   } catch (fault) {
-    const subject = `Timing '${configKey(config, timer.libraryVersion)}' for '${problemKey(problem)}' failed`;
+    const subjects = calls.map(
+      ({ problem, config }) => `'${configKey(config, timer.libraryVersion)}' for '${problemKey(problem)}'`,
+    );
     const reason = fault instanceof Error ? fault.message : String(fault);
-    throw new AloftError('DEVICE_FAILED', `${subject}: ${reason} Build with --no_tune to do without timing.`);
+    throw new AloftError(
+      'DEVICE_FAILED',
+      `Timing ${subjects.join(', then ')} failed: ${reason} Build with --no_tune to do without timing.`,
+    );
   }
 }

@@ -2,9 +2,10 @@
 import type { CudaDtype } from '../../ops/cuda/dtype.js';
 import { READ_LIMIT_ARGS } from '../../ops/cuda/tool-kernels.js';
 import { openCublasLt } from './cublaslt.js';
+import { fastestMs } from './fastest.js';
 import type { Gpu } from './gpu.js';
 import { createKernels } from './kernels.js';
-import { createEvent, createStream } from './stream.js';
+import { createStream } from './stream.js';
 
 export interface GpuLimits {
   /** Reading memory that no cache holds, GB/s. */
@@ -45,17 +46,9 @@ export function measureGpuLimits({ gpu, common, dtype, libraryPath }: GpuLimitTo
   const data = gpu.allocate(readBytes, 'measuring the read rate');
   const workspace = gpu.allocate(MATMUL_WORKSPACE_BYTES, 'cuBLASLt');
   const matmuls = openCublasLt({ address: workspace, byteLength: MATMUL_WORKSPACE_BYTES }, libraryPath);
-  const [start, end] = [createEvent(driver), createEvent(driver)];
   const bestMs = (enqueue: () => void): number => {
-    let best = Infinity;
-    for (let round = 0; round <= ROUNDS; round++) {
-      start.record(stream);
-      enqueue();
-      end.record(stream);
-      end.synchronize();
-      if (round > 0) best = Math.min(best, end.msSince(start)); // the first loads code and wakes clocks
-    }
-    return best;
+    enqueue(); // the first run loads code and wakes clocks
+    return fastestMs(driver, stream, ROUNDS, enqueue);
   };
   stream.fillWords(data, 0, readBytes / 4);
   const readMs = bestMs(() => {
@@ -68,8 +61,6 @@ export function measureGpuLimits({ gpu, common, dtype, libraryPath }: GpuLimitTo
   const shape = { m: MATMUL_SIZE, n: MATMUL_SIZE, k: MATMUL_SIZE, inputDtype: dtype, outputDtype: dtype };
   const pointers = { x: data, weight: data + matrixBytes, out: data + 2 * matrixBytes };
   const matmulMs = bestMs(() => matmuls.matmul(stream, shape, pointers));
-  start.dispose();
-  end.dispose();
   matmuls.dispose();
   kernels.dispose();
   stream.dispose();

@@ -1,6 +1,7 @@
 /** Times sums over ranks in both ways, on the ranks that will make them. All ranks time at the same time. */
 import type { Gpu } from '../../../device/cuda/gpu.js';
-import { createEvent, type Stream } from '../../../device/cuda/stream.js';
+import { callMicroseconds } from '../../../device/cuda/fastest.js';
+import type { Stream } from '../../../device/cuda/stream.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { type ReduceTimes, TIMED_ROWS } from '../../../ops/exchange/crossing.js';
 import { enqueueReduceNorm, type RankConnection, type ReduceWay } from '../../../ops/exchange/ranks.js';
@@ -47,24 +48,10 @@ function timeOf(
     columns: hidden,
     epsilon: EPSILON,
   };
-  const graph = stream.capture(() => {
-    for (let call = 0; call < CALLS; call++)
-      enqueueReduceNorm({ ...connection, wayOf: () => way }, rows, operands, {
-        sink,
-        startNorm: () => undefined,
-      });
-  });
-  const [start, end] = [createEvent(driver), createEvent(driver)];
-  let bestMs = Infinity;
-  for (let launch = 0; launch < LAUNCHES; launch++) {
-    start.record(stream);
-    graph.launch(stream);
-    end.record(stream);
-    end.synchronize();
-    bestMs = Math.min(bestMs, end.msSince(start));
-  }
-  graph.dispose();
-  start.dispose();
-  end.dispose();
-  return (1000 * bestMs) / CALLS;
+  return callMicroseconds(driver, stream, { calls: CALLS, runs: LAUNCHES }, () =>
+    enqueueReduceNorm({ ...connection, wayOf: () => way }, rows, operands, {
+      sink,
+      startNorm: () => undefined,
+    }),
+  );
 }
