@@ -117,9 +117,9 @@ struct Ring {
       if (++stage == stagesOfTile) stage = 0, tile += gridDim.x;
     }
     wait_predecessor();
-    for (int i = 0, of = 0; i < early; i++) {
-      fill_tokens(a, stages + i * stageBytes, full + 8 * i, of);
-      if (++of == stagesOfTile) of = 0;
+    for (int i = 0, xStage = 0; i < early; i++) {
+      fill_tokens(a, stages + i * stageBytes, full + 8 * i, xStage);
+      if (++xStage == stagesOfTile) xStage = 0;
     }
     int slot = 0;
     u32 parity = 0;
