@@ -3,7 +3,7 @@
 // engine. Weights are random bytes.
 //
 //   nvcc -std=c++17 -arch=sm_90a -O3 -use_fast_math -Isrc/ops -Isrc -cudart static -o layer bench/cuda/layer.cu
-//   ./layer            rows 1, 4, 8, 9 and 16 with the shapes that src/ops/linear/cuda/ring.ts has built in
+//   ./layer            rows 1, 4, 8, 9 and 16 with the shapes that src/ops/linear/cuda/ring-shapes.ts has built in
 //   ./layer search     1, 4, 8 and 16 rows with other shapes, too: one linear layer after the other gets the best one
 //
 // INT4: -DINT4; f16: -DDENSE_WEIGHTS -DKV_16BIT. Rows have 190 tokens. A line is microseconds of a layer, of the
@@ -41,15 +41,16 @@ constexpr int TILE_BYTES = Weights<FORMAT>::TILE_BYTES, TILE_BOXES = Weights<FOR
               SWIGLU)                                                                                           \
   RING_KERNEL(swiglu_2_##tiles##rowWarps##kWarps##boxes, FORMAT, 2, tiles, rowWarps, kWarps, boxes* TILE_BOXES, SWIGLU)
 STORE_KERNELS(1, 1, 8, 8)
-STORE_KERNELS(1, 1, 4, 8)
-STORE_KERNELS(1, 1, 4, 4)
+STORE_KERNELS(1, 1, 16, 16)
+STORE_KERNELS(1, 3, 4, 4)
 ALL_KERNELS(1, 2, 4, 4)
+ALL_KERNELS(1, 2, 8, 8)
 ALL_KERNELS(2, 1, 4, 4)
 ALL_KERNELS(2, 1, 8, 8)
-ALL_KERNELS(2, 2, 2, 4)
-ALL_KERNELS(2, 2, 4, 4)
+ALL_KERNELS(2, 3, 4, 4)
+ALL_KERNELS(3, 2, 4, 4)
 
-constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 4, GRAPH_LAYERS = 32, LAUNCHES = 5, LEAD = 4, TOKENS_OF_ROW = 190;
+constexpr int INTER = 11008, MOST_ROWS = 16, LAYERS = 8, GRAPH_LAYERS = 32, LAUNCHES = 5, LEAD = 4, TOKENS_OF_ROW = 190;
 
 __global__ void fill_bytes(u32* p, size_t words, u32 seed) {
   for (size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x; i < words; i += (size_t)gridDim.x * blockDim.x) {
@@ -199,8 +200,8 @@ static void print_shape(int linear, const Shape& s) {
 // Gives one linear layer after the other the shape with which a layer takes the least time, twice.
 static void search(const Layer* layers, const AttendedRows& attended, const Buffers& b, const Shape* kinds,
                    int kindCount, Shape* best, int rows) {
-  const int rooms[][2] = {{200, 1}, {108, 2}, {108, 1}, {90, 2}, {72, 3}, {72, 2}, {54, 4}, {54, 3},
-                          {54, 2},  {43, 5},  {43, 3},  {36, 6}, {36, 4}, {36, 3}, {28, 4}};
+  const int rooms[][2] = {{224, 1}, {200, 1}, {108, 2}, {108, 1}, {90, 2}, {72, 3}, {72, 2}, {54, 4},
+                          {54, 3},  {54, 2},  {43, 5},  {43, 3},  {36, 6}, {36, 4}, {36, 3}, {28, 4}};
   float least = time_layers(layers, attended, b, best, rows);
   const auto attempt = [&](int linear, const Shape& tried) {
     const Shape before = best[linear];
@@ -278,28 +279,27 @@ int main(int argc, char** argv) {
                            acts(HIDDEN, 0.5f),
                            acts(HIDDEN, 1.f),
                            squares};
-  enum { S1188, S1148, S1144, S1244, S2144, S2188, S2224, S2244 };
-  const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 4, 8),       SHAPE(1, 1, 4, 4),
-                         GATED_SHAPE(1, 2, 4, 4), GATED_SHAPE(2, 1, 4, 4), GATED_SHAPE(2, 1, 8, 8),
-                         GATED_SHAPE(2, 2, 2, 4), GATED_SHAPE(2, 2, 4, 4)};
+  enum { S1188, S111616, S1344, S1244, S1288, S2144, S2188, S2344, S3244 };
+  const Shape kinds[] = {SHAPE(1, 1, 8, 8),       SHAPE(1, 1, 16, 16),     SHAPE(1, 3, 4, 4),
+                         GATED_SHAPE(1, 2, 4, 4), GATED_SHAPE(1, 2, 8, 8), GATED_SHAPE(2, 1, 4, 4),
+                         GATED_SHAPE(2, 1, 8, 8), GATED_SHAPE(2, 3, 4, 4), GATED_SHAPE(3, 2, 4, 4)};
 #if defined(DENSE_WEIGHTS)
-  const Shape f16Few = kinds[S1148].with(108, 2), f16Sixteen = kinds[S1144].with(108, 2);
-  const Shape f16Gate = kinds[S2144].with(108, 2);
+  const Shape f16All = kinds[S2188].with(224, 1);
   const Shape builtIn[2][LINEARS] = {
-      {f16Few, f16Gate, f16Few, kinds[S2188].with(200, 1)},
-      {f16Sixteen, f16Gate, f16Sixteen, f16Sixteen},
+      {f16All, kinds[S2344].with(224, 1), f16All, f16All},
+      {f16All, kinds[S3244].with(200, 1), f16All, kinds[S1288].with(224, 1)},
   };
 #elif defined(INT4)
-  const Shape int4Few = kinds[S1188].with(90, 2), int4Sixteen = kinds[S2188].with(200, 1);
+  const Shape int4Sixteen = kinds[S1288].with(200, 1);
   const Shape builtIn[2][LINEARS] = {
-      {kinds[S1188].with(72, 3), kinds[S2188].with(90, 2), int4Few, kinds[S1244].with(54, 4)},
-      {kinds[S1188].with(108, 2), int4Sixteen, int4Sixteen, kinds[S2144].with(72, 3)},
+      {kinds[S1188].with(72, 3), kinds[S2188].with(90, 2), kinds[S1188].with(90, 2), kinds[S1244].with(54, 4)},
+      {int4Sixteen, kinds[S3244].with(200, 1), int4Sixteen, int4Sixteen},
   };
 #else
-  const Shape int8Sixteen = kinds[S1188].with(108, 2);
+  const Shape int8Few = kinds[S111616].with(108, 2), int8Sixteen = kinds[S1288].with(224, 1);
   const Shape builtIn[2][LINEARS] = {
-      {kinds[S1188].with(72, 3), kinds[S2144].with(90, 2), kinds[S1188].with(90, 2), kinds[S1188].with(90, 2)},
-      {kinds[S1188].with(90, 2), kinds[S1244].with(72, 3), int8Sixteen, kinds[S1244].with(72, 3)},
+      {int8Few, kinds[S3244].with(108, 2), int8Few, kinds[S1188].with(90, 2)},
+      {int8Sixteen, int8Sixteen, int8Sixteen, int8Sixteen},
   };
 #endif
   const Layer& l = layers[0];

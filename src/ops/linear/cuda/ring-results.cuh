@@ -50,7 +50,7 @@ struct RingResults {
       for (int turn = 0; turn < TURNS; turn++) early[turn] = load(a, blockTile, threadIdx.x + turn * THREADS);
   }
 
-  // `partial` has the sums of parts of k, [part][tile][token][row].
+  // `partial` has the sums of parts of k, [part][tile][Ring::sum_place].
   __device__ __forceinline__ void finish(const typename Ring::View& a, int blockTile, const float* partial,
                                          const typename Ring::Room& room) const {
     if constexpr (IS_EARLY) {
@@ -69,13 +69,14 @@ private:
                                                     const Beside& beside) {
     const Place place(a, blockTile, index);
     if (index >= COUNT || (EPILOGUE != ADD && !place.isLive)) return;
+    const int within = Ring::sum_place(place.token, place.within & 15);
     float sums[2];
 #pragma unroll
     for (int j = 0; j < SUMS; j++) {
       float sum = 0.f;
 #pragma unroll
       for (int part = 0; part < Ring::PARTS; part++)
-        sum += partial[(part * Ring::TILES + place.tile + j * Ring::HALF) * TILE_RESULTS + place.within];
+        sum += partial[(part * Ring::TILES + place.tile + j * Ring::HALF) * TILE_RESULTS + within];
       if (a.norms->squares != nullptr) sum *= room.inverse[place.token];
       sums[j] = finish_sum<W::IS_SCALED>(sum, beside.channels[j], a.bias);
     }

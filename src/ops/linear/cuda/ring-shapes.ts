@@ -28,18 +28,20 @@ interface Shapes {
   /** `many` if undefined. */
   readonly some?: RingShape;
   readonly many: RingShape;
+  /** Gate and up with SwiGLU; `many` if undefined. */
+  readonly gated?: RingShape;
 }
 
 type ShapesOfGroups = Partial<Record<TokenGroups, Shapes>>;
 
 const BYTE_SHAPES: ShapesOfGroups = {
   1: {
-    few: [1, 1, 8, 8, 90, 2],
-    fewShort: [1, 1, 8, 8, 72, 3],
+    few: [1, 1, 16, 16, 108, 2],
     some: [1, 1, 8, 8, 90, 2],
     many: [2, 1, 4, 4, 90, 2],
+    gated: [3, 2, 4, 4, 108, 2],
   },
-  2: { few: [1, 1, 8, 8, 108, 2], fewShort: [1, 1, 8, 8, 90, 2], many: [1, 2, 4, 4, 72, 3] },
+  2: { few: [1, 2, 8, 8, 224, 1], many: [1, 2, 8, 8, 224, 1] },
   4: { few: [2, 1, 4, 4, 200, 1], many: [2, 2, 2, 2, 72, 3] },
   8: { few: [1, 2, 4, 4, 200, 1], many: [2, 2, 2, 2, 108, 2] },
 };
@@ -51,8 +53,18 @@ const BYTE_SHAPES: ShapesOfGroups = {
  */
 const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
   dense: {
-    1: { few: [1, 1, 4, 8, 108, 2], some: [2, 1, 8, 8, 200, 1], many: [2, 1, 4, 4, 108, 2] },
-    2: { few: [1, 1, 4, 4, 108, 2], many: [2, 1, 4, 4, 108, 2] },
+    1: {
+      few: [2, 1, 8, 8, 224, 1],
+      some: [2, 1, 8, 8, 224, 1],
+      many: [2, 1, 4, 4, 108, 2],
+      gated: [2, 3, 4, 4, 224, 1],
+    },
+    2: {
+      few: [2, 1, 8, 8, 224, 1],
+      some: [1, 2, 8, 8, 224, 1],
+      many: [2, 1, 4, 4, 108, 2],
+      gated: [3, 2, 4, 4, 200, 1],
+    },
     4: { few: [2, 1, 4, 4, 200, 1], many: [2, 2, 2, 2, 108, 2] },
   },
   int8: BYTE_SHAPES,
@@ -65,10 +77,10 @@ const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
       many: [2, 1, 8, 16, 90, 2],
     },
     2: {
-      few: [2, 1, 8, 16, 200, 1],
-      fewShort: [1, 1, 8, 16, 108, 2],
-      some: [2, 1, 4, 8, 72, 3],
+      few: [1, 2, 8, 16, 200, 1],
+      some: [1, 2, 8, 16, 200, 1],
       many: [2, 1, 8, 16, 200, 1],
+      gated: [3, 2, 4, 8, 200, 1],
     },
     4: { few: [2, 1, 4, 8, 200, 1], many: [2, 2, 2, 4, 108, 2] },
     8: { few: [1, 2, 4, 8, 200, 1], many: [2, 2, 2, 4, 200, 1] },
@@ -83,9 +95,10 @@ export function shapeFor(
 ): RingShape | undefined {
   const shapes = SHAPES[storedWeights(format).kind][tokenGroups];
   if (shapes === undefined) return undefined;
-  const { few, fewShort = few, many, some = many } = shapes;
+  const { few, fewShort = few, many, some = many, gated = many } = shapes;
+  if (epilogue === 'swiglu') return gated;
   const tilesPerMultiprocessor = n / 16 / multiprocessorCount;
-  if (epilogue === 'swiglu' || tilesPerMultiprocessor >= SOME_TILES_PER_MULTIPROCESSOR) return many;
+  if (tilesPerMultiprocessor >= SOME_TILES_PER_MULTIPROCESSOR) return many;
   if (tilesPerMultiprocessor >= FEW_TILES_PER_MULTIPROCESSOR) return some;
   return weightBytes(format, 16, k) <= SHORT_TILE_BYTES ? fewShort : few;
 }
@@ -146,6 +159,25 @@ const INT4_TRIALS: readonly RingShape[] = [
   [2, 2, 2, 4, 108, 2],
   [3, 2, 4, 8, 108, 1],
 ];
-/** Shapes to time for weights in a format. */
-export const trialsOf = (format: WeightFormat): readonly RingShape[] =>
-  storedWeights(format).kind === 'int4' ? INT4_TRIALS : TRIALS;
+/** Shapes to try besides with up to 16 tokens: blocks with many warps, and blocks of three tiles that a layer has about one of each. */
+const FEW_TOKENS_TRIALS: readonly RingShape[] = [
+  [1, 1, 16, 16, 108, 2],
+  [1, 2, 8, 8, 224, 1],
+  [2, 1, 8, 8, 224, 1],
+  [1, 3, 4, 4, 224, 1],
+  [3, 2, 4, 4, 108, 2],
+  [2, 3, 4, 4, 224, 1],
+];
+const FEW_TOKENS_INT4_TRIALS: readonly RingShape[] = [
+  [1, 2, 8, 16, 200, 1],
+  [1, 2, 4, 8, 72, 3],
+  [3, 2, 4, 8, 200, 1],
+];
+
+/** Shapes to time for weights in a format and a number of tokens. */
+export function trialsOf(format: WeightFormat, tokenGroups: TokenGroups): readonly RingShape[] {
+  const isInt4 = storedWeights(format).kind === 'int4';
+  const trials = isInt4 ? INT4_TRIALS : TRIALS;
+  if (tokenGroups > 2) return trials;
+  return [...trials, ...(isInt4 ? FEW_TOKENS_INT4_TRIALS : FEW_TOKENS_TRIALS)];
+}

@@ -180,7 +180,12 @@ struct Ring {
 
   static __device__ __forceinline__ void consumer_sync() { sync_threads<CONSUMERS * 32>(); }
 
-  // Puts a warp's sums into `partial`, [K_WARPS][tile][token][row].
+  // A sum's place in a tile of `partial`: [token][row], with rows turned so that a warp's stores meet all banks.
+  static __device__ __forceinline__ int sum_place(int token, int row) {
+    return (token * 16 + row) ^ ((token >> 1 & 3) << 3);
+  }
+
+  // Puts a warp's sums into `partial`, [K_WARPS][tile][sum_place].
   static __device__ __forceinline__ void put_sums(const Sums<TOKEN_GROUPS> (&sums)[TILES_PER_WARP], float* partial,
                                                   int rowWarp, int kWarp) {
     const int lane = threadIdx.x & 31;
@@ -191,7 +196,7 @@ struct Ring {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const int token = n * 8 + (lane & 3) * 2 + (i & 1), row = (lane >> 2) + (i >> 1) * 8;
-          partial[((kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKEN_GROUPS * 8 + token) * 16 + row] =
+          partial[(kWarp * TILES + rowWarp * TILES_PER_WARP + r) * TOKENS * 16 + sum_place(token, row)] =
               sums[r].all[n][i];
         }
   }

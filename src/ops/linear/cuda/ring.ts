@@ -122,7 +122,7 @@ export const ring: LinearMethod<RingConfig> = {
   candidates({ m, format }, { computeCapability }) {
     const tokenGroups = tokenGroupsFor(m);
     if (!hasBulkRings(computeCapability) || tokenGroups === undefined) return [];
-    return trialsOf(format)
+    return trialsOf(format, tokenGroups)
       .map((shape) => configOf(tokenGroups, shape))
       .filter((config) => ringStages(config, { m: tokenGroups * 8, format }) >= MIN_STAGES);
   },
