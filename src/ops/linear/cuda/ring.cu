@@ -180,9 +180,10 @@ struct Ring {
 
   static __device__ __forceinline__ void consumer_sync() { sync_threads<CONSUMERS * 32>(); }
 
-  // A sum's place in a tile of `partial`: [token][row], with rows turned so that a warp's stores meet all banks.
+  // A sum's place in a tile of `partial`: [token][row]. With several groups rows are turned so that a warp's stores
+  // meet all banks; with one that takes registers which cost more than its few stores.
   static __device__ __forceinline__ int sum_place(int token, int row) {
-    return (token * 16 + row) ^ ((token >> 1 & 3) << 3);
+    return (token * 16 + row) ^ (TOKEN_GROUPS > 1 ? (token >> 1 & 3) << 3 : 0);
   }
 
   // Puts a warp's sums into `partial`, [K_WARPS][tile][sum_place].
