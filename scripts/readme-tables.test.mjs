@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { paragraph, source, table } from './readme/format.mjs';
+import { paragraph, runsOf, source, table } from './readme/format.mjs';
 import { GPUS, leastSeconds } from './readme/hardware-limit.mjs';
 import { commitOf, fromNewest, readResults, Refusal, refusalsOf, sessionsOf } from './readme/results.mjs';
 import { DOCUMENTS, readDocument, resultsPath, withFigures } from './readme-tables.mjs';
@@ -201,5 +201,15 @@ describe('Markdown', () => {
     expect(from('b.json', 'a.json')).toBe(
       '`s.mjs` at commit aaaaaaa; results [1](bench/results/a.json), [2](bench/results/b.json)',
     );
+  });
+
+  test('of runs says how many each case had', () => {
+    expect(
+      [
+        [1, 1],
+        [3, 3],
+        [3, 1],
+      ].map(runsOf),
+    ).toEqual(['one run a case', 'the mean of 3 runs a case', 'the mean of 1 to 3 runs a case']);
   });
 });

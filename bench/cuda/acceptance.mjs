@@ -13,7 +13,8 @@
  *   --only demo,tests,warmup,arch-build,profile,int8-untuned,timing-cache,plan-memory
  *   --only int8-capped-short,int8-capped-long,fp16-capped-short,fp16-capped-long,fp16-kv8-capped  (README's memory table)
  *
- * Builds tune their kernels, so nothing else may compute on the GPU beside them.
+ * Builds tune their kernels, so nothing else may compute on the GPU beside them. Nor may anything keep the host's cores busy
+ * while a part measures, such as a build for another GPU, which compiles on all of them: a step that is planned late shows.
  *
  * A part that reads another one's engine runs that one first unless it ran in the same `--work` folder at the same commit.
  * `--arch-engine` is an engine of the demo model that was built with `--arch` on a machine without a GPU; without one, the

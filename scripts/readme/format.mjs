@@ -32,4 +32,11 @@ export function source({ script, commit, paths, root = '' }) {
   return `\`${script}\` at commit ${commit}; ${links}`;
 }
 
+/** How often cases were measured, in words. @param counts runs of each case */
+export function runsOf(counts) {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (most === 1) return 'one run a case';
+  return `the mean of ${least === most ? most : `${least} to ${most}`} runs a case`;
+}
+
 export const byText = (a, b) => (a < b ? -1 : Number(a > b));

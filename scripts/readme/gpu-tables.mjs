@@ -1,5 +1,5 @@
 /** The README's blocks of acceptance runs on a GPU. Each is made from one session, and refuses it when it lacks a row. */
-import { number, paragraph, source, table } from './format.mjs';
+import { number, paragraph, runsOf, source, table } from './format.mjs';
 import { GPUS, isLlama2, leastSeconds } from './hardware-limit.mjs';
 import { Refusal } from './results.mjs';
 
@@ -55,10 +55,12 @@ function speedCells(row, gpu, shape) {
 export function speedBlock(session) {
   const { gpu } = session;
   const paths = [];
+  const runs = [];
   const rows = CASES.map((shape, i) => {
     const cells = ENGINES.flatMap((engine) => {
       const row = rowOf(session, `${engine}-${shape.part}`, shape);
       paths.push(row.path);
+      runs.push(row.runs);
       return speedCells(row, gpu, shape);
     });
     return [`${shape.inputTokens},${shape.outputTokens}`, shape.batch, ARTICLE[i], ...cells];
@@ -67,7 +69,7 @@ export function speedBlock(session) {
   const header = ['input,output', 'batch', 'article, V100 INT8'];
   const ours = ENGINES.flatMap((engine) => [`Aloft ${engine === 'int8' ? 'INT8' : engine}`, 'of the limit']);
   const caption = `LLaMA-2-7B's shape with random weights on one ${gpu}, 16-bit KV cache: output tokens a second of the whole
-    batch, one run a case (${sourceOf(session, paths)}). *Of the limit* is the share of what the GPU allows at most: every weight,
+    batch, ${runsOf(runs)} (${sourceOf(session, paths)}). *Of the limit* is the share of what the GPU allows at most: every weight,
     key and value is read once a step at ${number(bytesPerSecond / 1e12, 1)} TB/s, 16-bit products run at
     ${number(flops / 1e12)} TFLOP/s, and nothing else takes time (\`scripts/readme/hardware-limit.mjs\`).`;
   return `${paragraph(caption)}\n\n${table([...header, ...ours], rows)}`;

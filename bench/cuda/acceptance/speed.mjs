@@ -32,12 +32,16 @@ export async function build(session, name, extra, limits = LIMITS) {
 
 export const SHORT = '128,128;2048,128';
 export const LONG = '128,2048;2048,2048';
+const SHORT_RUNS = 3;
 
-/** One measured run a case; graphs are captured once for the whole sweep, so long cases need no warm-up of their own. */
+/**
+ * Measured runs a case: several of short ones, where a pause of the host shows; one of long ones. Graphs are captured once for the
+ * whole sweep, so long cases need no warm-up of their own.
+ */
 export async function sweep(session, name, { engine, lengths, batches = '1;4;8;16', ...how }) {
-  const { warmUp, limit, extra = [] } = how;
+  const { warmUp, limit, runCount = 1, extra = [] } = how;
   const json = session.work(`${name}.json`);
-  const runs = ['--num_runs', '1', '--duration', '0', '--warm_up', String(warmUp)];
+  const runs = ['--num_runs', String(runCount), '--duration', '0', '--warm_up', String(warmUp)];
   const cases = ['--batch_size', batches, '--input_output_len', lengths];
   const words = ['bench', '-m', 'llama2_7b', '--engine_dir', session.work(engine), '--json', json];
   const log = ['--log_level', 'info', ...extra, ...session.libraryFlags];
@@ -49,7 +53,7 @@ export async function sweep(session, name, { engine, lengths, batches = '1;4;8;1
 }
 
 export const short = (session, name, engine) =>
-  sweep(session, name, { engine, lengths: SHORT, warmUp: 1, limit: 45 });
+  sweep(session, name, { engine, lengths: SHORT, warmUp: 1, runCount: SHORT_RUNS, limit: 90 });
 export const long = (session, name, engine) =>
   sweep(session, name, { engine, lengths: LONG, warmUp: 0, limit: 160 });
 
@@ -112,7 +116,14 @@ export async function inflightTable(session) {
 
 /** Static batches of the same engine. */
 export const wideShort = (session) =>
-  sweep(session, 'wide-short', { engine: 'wide', lengths: SHORT, batches: '1;16;64', warmUp: 1, limit: 60 });
+  sweep(session, 'wide-short', {
+    engine: 'wide',
+    lengths: SHORT,
+    batches: '1;16;64',
+    warmUp: 1,
+    runCount: SHORT_RUNS,
+    limit: 120,
+  });
 export const wideLong = (session) =>
   sweep(session, 'wide-long', { engine: 'wide', lengths: LONG, batches: '16', warmUp: 0, limit: 100 });
 
