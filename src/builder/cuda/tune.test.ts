@@ -126,6 +126,22 @@ test('in a row, the built-in choice stays where others gain no more than noise',
     expect(timings[key(problem)]!.config).toBe(configKey(chooseLinear(problem, H200), VERSION));
 });
 
+test('in a row, the built-in choice stays where others gain less than a step may lose', () => {
+  const problems = linearProblems(plan, H200, 128).filter(({ m, epilogue }) => m <= 16 && epilogue !== 'f32');
+  const configsWith = (microseconds: number) => {
+    const { timer } = fakeTimer(
+      () => 100,
+      (_, index) => (index === 2 ? microseconds : 100),
+    );
+    const timings = tuneLinears(problems, {}, timer);
+    return { timer, configs: problems.map((problem) => timings[key(problem)]!.config) };
+  };
+  const built = configsWith(96).configs;
+  expect(built).toEqual(problems.map((problem) => configKey(chooseLinear(problem, H200), VERSION)));
+  const { timer, configs } = configsWith(94);
+  expect(configs).toEqual(problems.map((problem) => configKey(timer.candidates(problem)[2]!, VERSION)));
+});
+
 test('in a row, small gains that are gone when it is timed once more are given up', () => {
   const problems = linearProblems(plan, H200, 128);
   let calls = 0;

@@ -37,6 +37,11 @@ const NOISE = 0.02;
 /** The same for a row of layers against the one before it. */
 const NOISE_OF_ROW = 0.005;
 /**
+ * A row must gain this much in the end. It lacks what a step has between its layers, attention above all, beside which dense's blocks
+ * wait: rows that gained 2 to 5% made steps no faster, and some slower (docs/performance.md).
+ */
+const LEAST_GAIN_OF_ROW = 0.05;
+/**
  * With up to so many rows a layer's kernel overlaps those of its neighbours, so that layers are timed in a row: what is fastest by
  * itself made a stream of INT4 9% slower (docs/performance.md).
  */
@@ -113,7 +118,7 @@ function fastest(tried: Tuned['tried'], builtIn: LinearConfig | undefined): Line
 
 /**
  * Gives one layer of a row after the other the configuration with which the row takes the least time, from the built-in ones on.
- * These stay if the row gains no more than noise in the end: many small gains can be luck as many times.
+ * These stay if the row gains too little in the end: many small gains can be luck as many times.
  */
 function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
   const row = layers.filter(({ tried }) => tried.length > 0);
@@ -139,7 +144,7 @@ function tuneRow(layers: readonly Tuned[], timer: LinearTimer): void {
       }
   const chosen = row.map(({ config }) => config!);
   const [withBuiltIn, withChosen] = [timeOf(builtIn), timeOf(chosen)];
-  if (withChosen >= withBuiltIn * (1 - NOISE)) choose(builtIn);
+  if (withChosen >= withBuiltIn * (1 - LEAST_GAIN_OF_ROW)) choose(builtIn);
 }
 
 /** Time of a row with the fewest and with the most rows of its class together. */
