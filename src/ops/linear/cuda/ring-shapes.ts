@@ -8,6 +8,8 @@ const FEW_TILES_PER_MULTIPROCESSOR = 4;
 const SOME_TILES_PER_MULTIPROCESSOR = 8;
 /** A few tiles of at most so many bytes: they need no large ring, and the next layer's blocks begin beside this one's. */
 const SHORT_TILE_BYTES = 72 * 1024;
+/** Blocks of several tiles are taken unless smaller ones keep multiprocessors busier by more than this. */
+const LEAST_BUSY = 0.9;
 
 export type RingShape = readonly [
   tilesPerWarp: number,
@@ -25,10 +27,12 @@ interface Shapes {
   readonly few: RingShape;
   /** Few tiles, which are short; `few` if undefined. */
   readonly fewShort?: RingShape;
+  /** Few tiles, where blocks of `few` would leave multiprocessors idle; `few` if undefined. */
+  readonly narrow?: RingShape;
   /** `many` if undefined. */
   readonly some?: RingShape;
   readonly many: RingShape;
-  /** Gate and up with SwiGLU; `many` if undefined. */
+  /** Gate and up with SwiGLU; `many` if undefined, or where its blocks would leave multiprocessors idle. */
   readonly gated?: RingShape;
 }
 
@@ -41,7 +45,7 @@ const BYTE_SHAPES: ShapesOfGroups = {
     many: [2, 1, 4, 4, 90, 2],
     gated: [3, 2, 4, 4, 108, 2],
   },
-  2: { few: [1, 2, 8, 8, 224, 1], many: [1, 2, 8, 8, 224, 1] },
+  2: { few: [1, 2, 8, 8, 224, 1], narrow: [1, 1, 8, 8, 108, 2], many: [1, 2, 8, 8, 224, 1] },
   4: { few: [2, 1, 4, 4, 200, 1], many: [2, 2, 2, 2, 72, 3] },
   8: { few: [1, 2, 4, 4, 200, 1], many: [2, 2, 2, 2, 108, 2] },
 };
@@ -55,12 +59,14 @@ const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
   dense: {
     1: {
       few: [2, 1, 8, 8, 224, 1],
+      narrow: [1, 1, 4, 8, 108, 2],
       some: [2, 1, 8, 8, 224, 1],
       many: [2, 1, 4, 4, 108, 2],
       gated: [2, 3, 4, 4, 224, 1],
     },
     2: {
       few: [2, 1, 8, 8, 224, 1],
+      narrow: [1, 1, 4, 4, 108, 2],
       some: [1, 2, 8, 8, 224, 1],
       many: [2, 1, 4, 4, 108, 2],
       gated: [3, 2, 4, 4, 200, 1],
@@ -78,6 +84,7 @@ const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
     },
     2: {
       few: [1, 2, 8, 16, 200, 1],
+      narrow: [1, 1, 8, 16, 108, 2],
       some: [1, 2, 8, 16, 200, 1],
       many: [2, 1, 8, 16, 200, 1],
       gated: [3, 2, 4, 8, 200, 1],
@@ -87,6 +94,12 @@ const SHAPES: Readonly<Record<StoredWeights['kind'], ShapesOfGroups>> = {
   },
 };
 
+/** Share of the multiprocessors that have a tile, from the first to the last, where a layer has n rows of weights. */
+function busyShare([tilesPerWarp, rowWarps]: RingShape, n: number, multiprocessorCount: number): number {
+  const tiles = Math.ceil(n / (16 * tilesPerWarp * rowWarps));
+  return tiles / (multiprocessorCount * Math.ceil(tiles / multiprocessorCount));
+}
+
 /** The shape for a layer's weights and a number of tokens; undefined where rings are slower than other methods. */
 export function shapeFor(
   { n, k, format, epilogue }: CudaLinearProblem,
@@ -95,12 +108,16 @@ export function shapeFor(
 ): RingShape | undefined {
   const shapes = SHAPES[storedWeights(format).kind][tokenGroups];
   if (shapes === undefined) return undefined;
-  const { few, fewShort = few, many, some = many, gated = many } = shapes;
-  if (epilogue === 'swiglu') return gated;
+  const { few, fewShort = few, narrow = few, many, some = many, gated = many } = shapes;
+  const unlessIdle = (shape: RingShape, smaller: RingShape): RingShape => {
+    const [busy, busier] = [shape, smaller].map((one) => busyShare(one, n, multiprocessorCount));
+    return busy! < LEAST_BUSY * busier! ? smaller : shape;
+  };
+  if (epilogue === 'swiglu') return unlessIdle(gated, many);
   const tilesPerMultiprocessor = n / 16 / multiprocessorCount;
   if (tilesPerMultiprocessor >= SOME_TILES_PER_MULTIPROCESSOR) return many;
   if (tilesPerMultiprocessor >= FEW_TILES_PER_MULTIPROCESSOR) return some;
-  return weightBytes(format, 16, k) <= SHORT_TILE_BYTES ? fewShort : few;
+  return unlessIdle(weightBytes(format, 16, k) <= SHORT_TILE_BYTES ? fewShort : few, narrow);
 }
 
 /** Shapes that won anywhere in trials on an H200. */
@@ -159,7 +176,7 @@ const INT4_TRIALS: readonly RingShape[] = [
   [2, 2, 2, 4, 108, 2],
   [3, 2, 4, 8, 108, 1],
 ];
-/** Shapes to try besides with up to 16 tokens: blocks with many warps, and blocks of three tiles that a layer has about one of each. */
+/** Shapes to try besides with up to 16 tokens: blocks with 16 warps that multiply, and blocks of 48 and 96 rows. */
 const FEW_TOKENS_TRIALS: readonly RingShape[] = [
   [1, 1, 16, 16, 108, 2],
   [1, 2, 8, 8, 224, 1],

@@ -89,6 +89,31 @@ describe('configurations of ring.cu', () => {
         }
   });
 
+  it('have large blocks only where these keep the multiprocessors as busy as small ones', () => {
+    // Rows of weights that the multiprocessor with the most has, with blocks of so many.
+    const longest = (n: number, rows: number): number =>
+      Math.ceil(Math.ceil(n / rows) / H200.multiprocessorCount) * rows;
+    const [layers, gated] = [
+      [1024, 2048, 3584, 4096, 4608, 5120, 6144, 8192],
+      [9728, 11008, 13824, 14400, 17920, 18944, 22016, 27648, 37888],
+    ];
+    for (const format of [INT8, FP8, INT4, DENSE])
+      for (const m of [1, 16]) {
+        const rowsOf = (n: number, epilogue: 'store' | 'swiglu'): number => {
+          const config = chooseLinear({ m, n, k: 4096, format, epilogue }, H200) as RingConfig;
+          return config.tilesPerWarp * config.rowWarps * 16;
+        };
+        for (const n of layers) expect(longest(n, rowsOf(n, 'store'))).toBeLessThan(1.15 * longest(n, 16));
+        for (const n of gated) expect(longest(n, rowsOf(n, 'swiglu'))).toBeLessThan(1.15 * longest(n, 32));
+      }
+    const chosen = (n: number, k: number, m: number, format: typeof INT8) =>
+      chooseLinear({ m, n, k, format, epilogue: 'store' }, H200);
+    for (const k of [4096, 11008]) {
+      expect(chosen(4096, k, 16, INT8)).toMatchObject({ tilesPerWarp: 1, rowWarps: 2, kWarps: 8 });
+      expect(chosen(4096, k, 1, DENSE)).toMatchObject({ tilesPerWarp: 2, rowWarps: 1, kWarps: 8 });
+    }
+  });
+
   it('fuse gate-up and SwiGLU only where both start on tiles', () => {
     const config = chooseLinear({ m: 1, n: 22016, k: 4096, format: DENSE, epilogue: 'swiglu' }, H200);
     expect(ring.fusesSwiglu(config as RingConfig, 11008)).toBe(true);
