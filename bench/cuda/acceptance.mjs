@@ -6,7 +6,7 @@
  *
  * Parts (acceptance/parts.mjs) run in order of importance, each under its own time limit and the whole under `--seconds`; one
  * that cannot end in time is skipped. Exit status 1 when a part failed or was skipped. Where a command may take ten minutes
- * and the machine stays, calls with one `--work` folder share engines. On an H200 these take about 5 minutes each:
+ * and the machine stays, calls with one `--work` folder share engines. On an H200 these take 5 to 8 minutes each:
  *
  *   --only build-int8,int8-short,build-fp16,fp16-short,int8-long,fp16-long,host-time,inflight     (README's speed tables)
  *   --only conformance,memcheck,racecheck
