@@ -1,8 +1,8 @@
-// Attention of one new token a sequence over an int8 paged KV cache on compute capability 9.0, with rotary embedding
-// and the cache append fused in. A warp takes units of the list in turn, copies their cache blocks into two slots of
-// its own with bulk copies, and multiplies on tensor cores (decode-int8.cuh). Its copies run ahead over the list: a
-// slot is filled again as soon as it has been read, with the next unit's blocks after this one's. The first ones start
-// before the wait for the predecessor: earlier steps wrote the older tokens. The newest comes from qkv.
+// Attention of one new token a sequence over an int8 paged KV cache on compute capability 9.0 and 10.x, with rotary
+// embedding and the cache append fused in. A warp takes units of the list in turn, copies their cache blocks into two
+// slots of its own with bulk copies, and multiplies on tensor cores (decode-int8.cuh). Its copies run ahead over the
+// list: a slot is filled again as soon as it has been read, with the next unit's blocks after this one's. The first
+// ones start before the wait for the predecessor: earlier steps wrote the older tokens. The newest comes from qkv.
 //
 // A slot takes a warp more than a microsecond, most of which is waiting. So where there are few units, the warps of a
 // team share each: they take its slots in turn, and their sums meet in shared memory (int8-team.cuh).

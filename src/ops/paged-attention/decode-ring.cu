@@ -1,8 +1,8 @@
-// Attention of one new token a sequence over the paged KV cache on compute capability 9.0, with rotary embedding and
-// the cache append fused in. It does the work of decode.cu, fed by bulk copies: one warp of a block copies cache blocks
-// into a ring of shared memory and runs ahead over the whole list of work (decode-copies.cuh); the other warps take the
-// cache blocks in turn. Copies start before the wait for the predecessor: earlier steps wrote the older tokens. The
-// newest comes from qkv, and the warp that takes its block puts it into the slot.
+// Attention of one new token a sequence over the paged KV cache on compute capability 9.0 and 10.x, with rotary
+// embedding and the cache append fused in. It does the work of decode.cu, fed by bulk copies: one warp of a block
+// copies cache blocks into a ring of shared memory and runs ahead over the whole list of work (decode-copies.cuh); the
+// other warps take the cache blocks in turn. Copies start before the wait for the predecessor: earlier steps wrote the
+// older tokens. The newest comes from qkv, and the warp that takes its block puts it into the slot.
 //
 // A slot of the ring always serves the same warp (the number of slots is a multiple of the number of warps that take
 // blocks). Otherwise a fast warp could wait for a slot two rounds ahead of a slow one, and parity cannot tell such

@@ -1,8 +1,8 @@
 // Attention of one new token a sequence over a paged cache of activations whose key heads serve several query heads
-// each, on compute capability 9.0, with rotary embedding and the cache append fused in. A warp copies tokens into slots
-// of its own and multiplies on tensor cores (decode-tensor.cuh). Its copies run ahead over the list of units: a slot is
-// filled again as soon as it has been read. The first ones start before the wait for the predecessor: earlier steps
-// wrote the older tokens. The newest comes from qkv.
+// each, on compute capability 9.0 and 10.x, with rotary embedding and the cache append fused in. A warp copies tokens
+// into slots of its own and multiplies on tensor cores (decode-tensor.cuh). Its copies run ahead over the list of
+// units: a slot is filled again as soon as it has been read. The first ones start before the wait for the predecessor:
+// earlier steps wrote the older tokens. The newest comes from qkv.
 //
 // With many rows every warp takes units by itself, as in decode-int8.cu. A few rows have fewer units than the device
 // has warps: there the warps of a block share a unit, and their sums meet in shared memory, as in decode-ring.cu.

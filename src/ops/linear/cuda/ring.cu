@@ -1,5 +1,6 @@
-// Linear layers over 1 to 64 rows on compute capability 9.0: one block a multiprocessor streams its share of the
-// weights through a ring of shared memory with bulk copies, so that tens of kilobytes are in flight all the time.
+// Linear layers over 1 to 64 rows on compute capability 9.0 and 10.x: each block streams its share of the weights
+// through a ring of shared memory with bulk copies, so that a multiprocessor, on which one block or several lie
+// (ring-shapes.ts), has tens of kilobytes in flight all the time.
 //
 // Tensor cores multiply 16 weight rows by 8 tokens; weights.cuh says how formats of weights become operands. One warp
 // fills the ring. The others form ROW_WARPS groups of rows by K_WARPS parts of each stage's k, whose sums meet in
