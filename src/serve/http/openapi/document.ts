@@ -10,6 +10,7 @@ export interface DescribedRoute {
 }
 
 export interface DocumentOptions {
+  /** Version of Triton whose interface is spoken. */
   readonly version: string;
   /** Whether use needs a key. */
   readonly hasKeys: boolean;
@@ -25,7 +26,7 @@ export interface Operation {
 
 export interface OpenApiDocument {
   readonly openapi: string;
-  readonly info: { readonly title: string; readonly version: string };
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: object;
 }
@@ -42,7 +43,7 @@ export function openApiDocument(
   const header = { type: 'apiKey', in: 'header', name: 'x-api-key' };
   return {
     openapi: '3.1.0',
-    info: { title: 'Aloft', version },
+    info: { title: 'Aloft', version, description: "The version is that of Triton's interface." },
     paths,
     components: { securitySchemes: { bearer, header } },
   };

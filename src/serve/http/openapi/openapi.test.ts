@@ -90,4 +90,5 @@ test('the page names all routes, runs nothing and loads nothing', async () => {
   for (const { path } of operations()) expect(page).toContain(`<code>${path}</code>`);
   expect(page).not.toMatch(/<script|src=|https?:/);
   expect(page).toContain('<td>max_tokens');
+  expect(page).not.toContain(document.info.version); // Triton's, which nobody should take for Aloft's
 });

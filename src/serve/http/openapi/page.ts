@@ -25,9 +25,9 @@ export function documentPage({ info, paths }: OpenApiDocument): string {
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${escaped(info.title)} ${escaped(info.version)}</title>
+<title>${escaped(info.title)}</title>
 <style>${STYLE}</style>
-<h1>${escaped(info.title)} ${escaped(info.version)}</h1>
+<h1>${escaped(info.title)}</h1>
 <p>Routes of this server, and the members of their requests. The same for programs: <a href="openapi.json">openapi.json</a>.</p>
 ${operations.join('\n')}
 </html>
