@@ -36,6 +36,8 @@ export class ModelRepository {
   readonly #log: Log;
   readonly #binder: VersionBinder;
   readonly #loads: ModelLoads;
+  /** Directories of models whose name another model has. */
+  readonly #hidden = new Set<string>();
   #pollTimer: NodeJS.Timeout | undefined;
   /** Models that should be loaded at start and are in no directory. */
   #missingModels: readonly string[] = [];
@@ -185,7 +187,11 @@ export class ModelRepository {
   #rescan(): string[] {
     const found = new Map(this.#options.memoryModels.map((files) => [files.name, files]));
     for (const directory of this.#options.directories) {
-      for (const files of scanRepository(directory)) if (!found.has(files.name)) found.set(files.name, files);
+      for (const files of scanRepository(directory)) {
+        const first = found.get(files.name);
+        if (first === undefined) found.set(files.name, files);
+        else this.#reportHidden(files.directory!, first);
+      }
     }
     const changed = [...found.values()].filter(
       (files) => this.#table.get(files.name)?.files.signature !== files.signature,
@@ -193,6 +199,16 @@ export class ModelRepository {
     for (const files of changed) this.#table.setFiles(files);
     const gone = this.#table.names.filter((name) => !found.has(name));
     return [...changed.map((files) => files.name), ...gone];
+  }
+
+  /** Says once of a directory that another model has its name. */
+  #reportHidden(directory: string, { name, directory: first }: ModelFiles): void {
+    if (this.#hidden.has(directory)) return;
+    this.#hidden.add(directory);
+    const other = first ?? 'an engine of the command line';
+    this.#log.warning(
+      `${directory} is not served: ${other} has the name '${name}', too; rename one of them.`,
+    );
   }
 
   async #poll(): Promise<void> {

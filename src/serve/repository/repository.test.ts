@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AloftError } from '../../core/errors.js';
-import { SILENT_LOG } from '../../core/log.js';
+import { SILENT_LOG, type Log } from '../../core/log.js';
 import { fakeEngine, until } from '../testing/test-server.js';
 import { ScriptedLoader } from '../testing/scripted-model.js';
 import { checkRepository } from './check.js';
 import { createRepository } from './create.js';
 import { WITHOUT_EFFECT } from './parameter-catalogue.js';
 import { formatFinding } from './finding.js';
+import { engineModels } from './memory-models.js';
 import { ModelRepository, type RepositoryOptions } from './model-repository.js';
 
 let directory: string;
@@ -582,6 +583,28 @@ describe('loading', () => {
     ]);
     await models.close();
   });
+});
+
+test('a model whose name another directory or an engine of the command line has is named once', async () => {
+  createRepository({ engineDirectory: engine, outputDirectory: repository });
+  const other = join(directory, 'other');
+  cpSync(join(repository, 'ensemble'), join(other, 'ensemble'), { recursive: true });
+  const warnings: string[] = [];
+  const log: Log = { ...SILENT_LOG, warning: (line) => warnings.push(line) };
+  const memoryModels = engineModels(engine, undefined).filter(({ name }) => name === 'postprocessing');
+  const options = { ...OPTIONS, directories: [repository, other], memoryModels };
+  const models = new ModelRepository(
+    { ...options, controlMode: 'poll', pollSeconds: 0.02 },
+    new ScriptedLoader(),
+    log,
+  );
+  await models.start();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await models.close();
+  expect(warnings).toEqual([
+    `${join(repository, 'postprocessing')} is not served: an engine of the command line has the name 'postprocessing', too; rename one of them.`,
+    `${join(other, 'ensemble')} is not served: ${join(repository, 'ensemble')} has the name 'ensemble', too; rename one of them.`,
+  ]);
 });
 
 describe('control modes', () => {
