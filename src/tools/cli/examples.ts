@@ -32,7 +32,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   profile: [
     'aloft profile --engine_dir ./engine --html profile.html --compare yesterday.json',
-    'aloft profile --engine_dir ./engine --batch_size "1;16" --output trace.json',
+    'aloft profile --engine_dir ./engine --batch_size "1;8" --output trace.json',
   ],
   serve: ['aloft serve ./engine', 'aloft serve --model_repo ./models --host 0.0.0.0 --api_key_file keys.txt'],
   client: [

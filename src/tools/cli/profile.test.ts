@@ -45,8 +45,8 @@ test('times every op of the prompt and of decode steps, as table and as trace', 
   }
 });
 
-test('a batch that the engine does not take is refused with its limits', async () => {
-  const { status, err } = await aloft('profile', '--engine_dir', engine, '--batch_size', '99');
-  expect(status).toBe(2);
+test('a batch that the engine does not take is refused with its limits, before those that it takes run', async () => {
+  const { status, out, err } = await aloft('profile', '--engine_dir', engine, '--batch_size', '1;99');
+  expect([status, out]).toEqual([2, '']);
   expect(err).toMatch(/The engine takes 4 sequences of 192 tokens, not 99 of 144/);
 });

@@ -17,7 +17,7 @@ import {
   type ProfileResult,
   summaryTable,
 } from '../profile/profile-report.js';
-import { type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
+import { checkFits, type ProfiledStep, profileSteps } from '../profile/profile-steps.js';
 import { summariseRanks } from '../profile/rank-summary.js';
 import { readEarlier } from '../report/earlier-result.js';
 import { htmlReport } from '../report/html.js';
@@ -37,7 +37,7 @@ interface ProfileFlags extends EngineFlags {
 
 export function registerProfile(command: Command, terminal: Terminal): void {
   command
-    .option('--batch-size <list>', 'batch sizes, "1;16"', '1')
+    .option('--batch-size <list>', 'batch sizes, "1;8"', '1')
     .option('--input-output-len <list>', 'pairs of lengths, "128,16;2048,16"', '128,16')
     .option('--json <file>', 'also write the tables as JSON, with machine, commit and command')
     .option('--html <file>', 'also write a report: one page with charts and tables')
@@ -66,6 +66,8 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
   );
   const progress = startProgress(terminal, { name: 'profile', total: cases.length, unit: 'cases' });
   try {
+    // All of them first: a case that fails later would take the results of those before it along.
+    for (const one of cases) checkFits(engine.executor, one);
     terminal.out(`${limitsLine(engine)}\n`);
     const all: ProfiledStep[] = [];
     const phases: ProfiledPhase[] = [];

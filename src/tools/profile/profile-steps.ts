@@ -35,10 +35,9 @@ interface Batch {
   readonly prompts: readonly Int32Array[];
 }
 
-/** @throws {AloftError} USAGE, OUT_OF_MEMORY when the executor cannot take the batch */
+/** Needs a case that {@link checkFits} has passed. */
 export async function profileSteps(subject: ProfileSubject, work: SweepCase): Promise<ProfiledStep[]> {
   const { executor } = subject;
-  checkFits(executor, work);
   const batch = createBatch(executor, work);
   batch.prompts.forEach((promptTokenIds, slot) =>
     executor.attachSlot({
@@ -69,7 +68,8 @@ export async function profileSteps(subject: ProfileSubject, work: SweepCase): Pr
   return steps;
 }
 
-function checkFits({ limits }: Executor, { batch, inputTokens, outputTokens }: SweepCase): void {
+/** @throws {AloftError} USAGE, OUT_OF_MEMORY when the executor cannot take the batch */
+export function checkFits({ limits }: Executor, { batch, inputTokens, outputTokens }: SweepCase): void {
   const tokens = inputTokens + outputTokens;
   if (batch > limits.maxRows || tokens > limits.maxSequenceTokens)
     throw new AloftError(
