@@ -12,8 +12,9 @@ import { startedLines } from '../../serve/start/startup-print.js';
 import { startTestServer } from '../../serve/testing/test-server.js';
 import { normaliseFlags } from './flags.js';
 import { serveLog } from './serve-log.js';
-import { addServeFlags, serveOptions, type ServeFlags } from './serve-flags.js';
+import { addModelFlags, addServeFlags, serveOptions, type ServeFlags } from './serve-flags.js';
 import type { Terminal } from './terminal.js';
+import { aloft } from './testing/command-line.js';
 import { startTraces } from './start-traces.js';
 import { readTraceOptions } from './trace-flags.js';
 import { reportTritonFlags } from './triton-flags.js';
@@ -23,7 +24,7 @@ beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'aloft-flags-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function parse(...argv: string[]): { command: Command; flags: ServeFlags } {
-  const command = addServeFlags(new Command('serve'))
+  const command = addServeFlags(addModelFlags(new Command('serve')))
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   command.parse(normaliseFlags(['--model_repo', 'r', ...argv]), { from: 'user' });
@@ -39,6 +40,14 @@ test('parsers of calls and thoughts are those of a list', () => {
   });
   expect(() => parse('--tool-call-parser', 'x')).toThrow(/Allowed: .*hermes/);
   expect(() => parse('--reasoning-parser', 'x')).toThrow(/Allowed: none, .*qwen3/);
+});
+
+test('start has no flags for models of its own choice, which it would not serve', async () => {
+  const { status, err } = await aloft('start', '--engine_dir', directory, '--no-serve');
+  expect([status, err]).toEqual([
+    2,
+    "aloft: unknown option '--engine-dir'. See 'aloft start --help'. [USAGE]\n",
+  ]);
 });
 
 function notes(command: Command): string[] {

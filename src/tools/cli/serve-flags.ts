@@ -21,7 +21,8 @@ import { type GrpcTlsFlags, readGrpcTls, readKeys, readTls } from './serve-secre
 import { addTraceFlags, type TraceFlags } from './trace-flags.js';
 import { addTritonFlags } from './triton-flags.js';
 
-export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
+/** Which models a server has; `aloft start` knows its own. */
+interface ModelFlags {
   readonly modelRepo?: readonly string[];
   readonly modelRepository?: readonly string[];
   readonly modelStore?: readonly string[];
@@ -29,6 +30,12 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   /** Made of several engines on the command line. */
   readonly namedEngines?: readonly NamedEngine[];
   readonly tokenizerDir?: string;
+  readonly modelControlMode?: ControlMode;
+  readonly repositoryPollSecs?: number;
+  readonly loadModel?: readonly string[];
+}
+
+export interface ServeFlags extends ModelFlags, LogFlags, TraceFlags, GrpcTlsFlags {
   readonly id: string;
   readonly host: string;
   readonly httpAddress?: string;
@@ -40,9 +47,6 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly allowHttp: boolean;
   readonly allowGrpc: boolean;
   readonly allowMetrics: boolean;
-  readonly modelControlMode: ControlMode;
-  readonly repositoryPollSecs: number;
-  readonly loadModel?: readonly string[];
   readonly exitTimeoutSecs: number;
   readonly exitOnError: boolean;
   readonly restart?: boolean;
@@ -72,16 +76,30 @@ export interface ServeFlags extends LogFlags, TraceFlags, GrpcTlsFlags {
   readonly metricsConfig?: readonly string[];
 }
 
-export function addServeFlags(command: Command): Command {
-  const { http, grpc, metrics } = DEFAULTS;
-  const port = wholeNumber(0, 65_535);
-  command
+/** Flags that say which models are served, and how they come and go. */
+export function addModelFlags(command: Command): Command {
+  return command
     .optionsGroup('Models:')
     .option('--model-repo <dir>', 'model repository; may be repeated', repeated)
     .addOption(new Option('--model-repository <dir>', 'the same').argParser(repeated))
     .addOption(new Option('--model-store <dir>', 'the same').argParser(repeated).hideHelp())
     .option('--engine-dir <dir>', 'serve one engine without a repository')
     .option('--tokenizer-dir <dir>', 'tokenizer for --engine-dir (default: beside the engine)')
+    .option(
+      '--model-control-mode <mode>',
+      'none, explicit or poll',
+      oneOf(['none', 'explicit', 'poll']),
+      DEFAULTS.controlMode,
+    )
+    .option('--repository-poll-secs <seconds>', 'in mode poll', realNumber(0.1, 86_400), DEFAULTS.pollSeconds)
+    .option('--load-model <name>', 'in mode explicit, load at start; * is all; may be repeated', repeated);
+}
+
+/** Flags of a server whatever its models are. */
+export function addServeFlags(command: Command): Command {
+  const { http, grpc, metrics } = DEFAULTS;
+  const port = wholeNumber(0, 65_535);
+  command
     .optionsGroup('Addresses:')
     .option('--id <name>', 'name of the server', DEFAULTS.serverId)
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets others connect', http.host)
@@ -95,14 +113,6 @@ export function addServeFlags(command: Command): Command {
     .option('--allow-grpc <flag>', 'listen for gRPC', onOff, true)
     .option('--allow-metrics <flag>', 'listen for metrics', onOff, true)
     .optionsGroup('Models:')
-    .option(
-      '--model-control-mode <mode>',
-      'none, explicit or poll',
-      oneOf(['none', 'explicit', 'poll']),
-      DEFAULTS.controlMode,
-    )
-    .option('--repository-poll-secs <seconds>', 'in mode poll', realNumber(0.1, 86_400), DEFAULTS.pollSeconds)
-    .option('--load-model <name>', 'in mode explicit, load at start; * is all; may be repeated', repeated)
     .option(
       '--exit-timeout-secs <seconds>',
       'time for running requests at shutdown',
@@ -238,8 +248,8 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     namedEngines,
     tokenizerDirectory: flags.tokenizerDir,
     engineOptions: engineOptions(flags),
-    controlMode: flags.modelControlMode,
-    pollSeconds: flags.repositoryPollSecs,
+    controlMode: flags.modelControlMode ?? DEFAULTS.controlMode,
+    pollSeconds: flags.repositoryPollSecs ?? DEFAULTS.pollSeconds,
     loadModels: flags.loadModel ?? [],
     http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
     grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),

@@ -8,7 +8,7 @@ import { SettableLog } from '../../serve/context/settings.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
 import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
-import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
+import { addModelFlags, addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
 import { serveLog } from './serve-log.js';
 import { servedEngines } from './served-engines.js';
 import { startTraces } from './start-traces.js';
@@ -22,7 +22,7 @@ export type MakeLoader = (options: ServeOptions, show: ShowLoad) => EngineLoader
 /** @returns the command; the loader is a parameter so that the server can be started over any engine */
 export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
   return (command, terminal) => {
-    addServeFlags(command).argument(
+    addServeFlags(addModelFlags(command)).argument(
       '[engines...]',
       'engines; or checkpoints or ORG/NAME on Hugging Face, built once (instead of --engine-dir)',
     );

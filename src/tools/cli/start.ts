@@ -20,9 +20,11 @@ interface StartFlags extends ServeFlags {
 
 export function startCommand(makeLoader: MakeLoader): RegisterCommand {
   return (command, terminal) => {
-    addServeFlags(command)
+    command
+      .optionsGroup('Demo:')
       .option('--prompt <text>', 'what to ask', DEMO_PROMPT)
       .option('--no-serve', 'stop after the answer');
+    addServeFlags(command);
     command.setOptionValue('logLevel', 'warning');
     command.action(async (flags: StartFlags) => {
       const options = serveOptions({ ...flags, engineDir: await demoEngine(terminal) });
