@@ -108,11 +108,10 @@ export function addBenchFlags(command: Command): void {
       'constant:128',
     )
     .option('--output-len <lengths>', 'IFB, V1: likewise', 'geometric:64,512')
-    .option(
-      '--request-rate <n>',
-      'IFB, V1: Poisson arrivals a second (default: all at once)',
-      realNumber(1e-6, 1e9),
-      Infinity,
+    .addOption(
+      new Option('--request-rate <n>', 'IFB, V1: Poisson arrivals a second')
+        .argParser(realNumber(1e-6, 1e9))
+        .default(Infinity, 'all at once'),
     )
     .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0)
     .optionsGroup('Results:')

@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'pull',
+    group: 'Engines:',
     description: 'download a model from Hugging Face into its cache',
     load: async () => (await import('./pull.js')).registerPull,
   },
@@ -42,6 +43,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'verify',
+    group: 'Engines:',
     description: 'compare an engine with its checkpoint, layer by layer',
     load: async () => (await import('./verify.js')).registerVerify,
   },

@@ -60,6 +60,30 @@ test('--help=word shows the flags that have the word', async () => {
   expect(out).not.toContain('--temperature');
 });
 
+test.each([
+  ['run', '--help=nothing-of-the-kind'],
+  ['repo', '--help=nothing-of-the-kind'],
+])('%s %s says that no flag has the word', async (...argv) => {
+  const { out, status } = await aloft(...argv);
+  expect(status).toBe(0);
+  expect(out).toMatch(/^No flag has 'nothing-of-the-kind' in its name or meaning\.$/m);
+});
+
+test('every command stands under a heading of its own, and a default is said once', async () => {
+  const { out } = await aloft('--help');
+  expect(/\nCommands:\n((?: .+\n)+)/.exec(out)![1]).toMatch(/^  help .*\n$/);
+  for (const [path] of RUNNABLE) {
+    const help = (await aloft(...path.split(' '), '--help')).out.replaceAll(/\s+/g, ' ');
+    expect(help, path).not.toMatch(/\(default: [^)]*\) \(default: /);
+  }
+});
+
+test('help and no command at all show the examples, as --help does', async () => {
+  const { out } = await aloft('--help');
+  expect((await aloft('help')).out).toBe(out);
+  expect((await aloft()).err).toBe(out);
+});
+
 test('colours are there on request only', async () => {
   let out = '';
   const terminal = { ...NOWHERE, out: (text: string) => void (out += text), outColours: true };

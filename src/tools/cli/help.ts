@@ -49,6 +49,12 @@ export function helpConfiguration(word: string | undefined): HelpConfiguration {
   };
 }
 
+/** Says below the help of a command that a search for `word` found nothing, which else looks like a command without flags. */
+export function addSearchNote(command: Command, word: string): void {
+  if (command.createHelp().visibleOptions(command).length === 0)
+    command.addHelpText('after', `\nNo flag has '${word}' in its name or meaning.`);
+}
+
 /** Adds the examples of a command below its help. */
 export function addExamples(command: Command, name: string): void {
   const examples = EXAMPLES[name] ?? [];

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AloftError, reportError } from '../../core/errors.js';
 import { systemFault } from '../../core/file-fault.js';
 import { normaliseFlags, usageError } from './flags.js';
-import { addExamples, helpConfiguration, helpRequest } from './help.js';
+import { addExamples, addSearchNote, helpConfiguration, helpRequest } from './help.js';
 import { isOverHosts, type JobPlace } from '../../core/job-place.js';
 import { jobPlace } from './job-place.js';
 import { Interrupted, Reported } from './interrupt.js';
@@ -128,7 +128,10 @@ export async function createProgram(
     if (entry.group !== undefined) command.helpGroup(entry.group);
     if (isWanted(entry)) (await entry.load())(command, terminal);
   }
-  for (const command of withSubcommands(program)) addExamples(command, pathOf(command));
+  for (const command of withSubcommands(program)) {
+    if (searchedWord !== undefined) addSearchNote(command, searchedWord);
+    addExamples(command, pathOf(command));
+  }
   return program;
 }
 
@@ -145,7 +148,7 @@ function withSubcommands(command: Command): Command[] {
 
 function explain(thrown: unknown, command: Command, terminal: Terminal): number {
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
-    terminal.err(command.helpInformation());
+    command.configureOutput({ writeOut: terminal.err }).outputHelp(); // with its examples
     return 2;
   }
   const error = thrown instanceof CommanderError ? usageError(command, thrown.message) : systemFault(thrown);

@@ -93,7 +93,7 @@ export async function benchServe(flags: ServeBenchFlags, terminal: Terminal): Pr
 
 /** Work ahead, with the time that it takes at least where arrivals say so. */
 function planText({ numRequests }: ServeBenchFlags, planned: readonly Load[]): string {
-  const work = `${planned.length} loads of ${numRequests} requests each`;
+  const work = `${plural(planned.length, 'load')} of ${plural(numRequests, 'request')}`;
   const seconds = planned.reduce((sum, { rate }) => sum + numRequests / rate, 0);
   return seconds > 0 ? `${work}: at least ${durationText(seconds)}.` : `${work}.`;
 }

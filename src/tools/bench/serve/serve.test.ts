@@ -79,7 +79,7 @@ test('Ctrl-C ends a sweep, and what is done is written, marked partial', async (
   expect(await main(words.split(' '), COMMANDS, terminal)).toBe(130);
   const { points, partial } = JSON.parse(readFileSync(json, 'utf8'));
   expect([points.length, partial]).toEqual([1, true]);
-  expect(err).toMatch(/^3 loads of 2 requests each\.$/m);
+  expect(err).toMatch(/^3 loads of 2 requests\.$/m);
 });
 
 test('a failed warm-up request ends the sweep before anything is measured', async () => {
