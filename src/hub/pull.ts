@@ -40,7 +40,42 @@ const DOWNLOADS_AT_ONCE = 4;
  */
 export async function pullModel(name: ModelName, settings: HubSettings, events: PullEvents): Promise<string> {
   if (settings.isOffline) return requireCached(name, settings);
-  const client = new HubClient(settings, events.signal);
+  const { place, chosen, first, filesOf } = await beginPull(name, settings, events.signal);
+  const { cached, commit } = place;
+  const snapshot = cached.snapshot(commit);
+  const all = [...new Set([...first, ...filesOf(chosen.texts), ...filesOf(weightPaths(chosen, snapshot))])];
+  const path = pathOf(snapshot, chosen);
+  await events.onPlan({ ...sizes(cached, all), commit, path, cacheDirectory: settings.cacheDirectory });
+  await fetchAll(all, place, events);
+  await writingTo(cached.folder, `refs/${name.revision}`, () => cached.setCommit(name.revision, commit));
+  return path;
+}
+
+/**
+ * Brings the configuration of a model into the cache, and no weights.
+ * @returns directory that has its config.json, or path of a GGUF file, which is there only if it was pulled
+ * @throws {AloftError} HUB_*, CHECKPOINT_NOT_FOUND, DOWNLOAD_CORRUPT, OUTPUT_FAILED
+ */
+export async function pullConfig(
+  name: ModelName,
+  settings: HubSettings,
+  signal: AbortSignal,
+): Promise<string> {
+  if (settings.isOffline) return requireCached(name, settings);
+  const { place, chosen } = await beginPull(name, settings, signal);
+  return pathOf(place.cached.snapshot(place.commit), chosen);
+}
+
+/** Files of a model on a hub, once those are here that say what else is needed, and what a build would make of it. */
+interface BegunPull {
+  readonly place: Place;
+  readonly chosen: ChosenFiles;
+  readonly first: readonly RemoteFile[];
+  readonly filesOf: (paths: readonly string[]) => RemoteFile[];
+}
+
+async function beginPull(name: ModelName, settings: HubSettings, signal: AbortSignal): Promise<BegunPull> {
+  const client = new HubClient(settings, signal);
   const model = await client.model(name.repository, name.revision);
   const cached = new CachedRepository(settings.cacheDirectory, name.repository);
   const place = { client, cached, repository: name.repository, commit: model.commit };
@@ -48,25 +83,11 @@ export async function pullModel(name: ModelName, settings: HubSettings, events: 
   const chosen = chooseFiles([...files.keys()], name);
   const filesOf = (paths: readonly string[]): RemoteFile[] =>
     paths.map((path) => listedFile(files, path, name));
-  // They say what else is needed, and what a build would make of it.
   const first = filesOf(
     [...chosen.texts, chosen.weights].filter((path) => /(?:^config|^modules|\.index)\.json$/.test(path)),
   );
-  await fetchAll(first, place, { ...events, onBytes: () => {} });
-  const snapshot = cached.snapshot(model.commit);
-  const all = [...new Set([...first, ...filesOf(chosen.texts), ...filesOf(weightPaths(chosen, snapshot))])];
-  const path = pathOf(snapshot, chosen);
-  await events.onPlan({
-    ...sizes(cached, all),
-    commit: model.commit,
-    path,
-    cacheDirectory: settings.cacheDirectory,
-  });
-  await fetchAll(all, place, events);
-  await writingTo(cached.folder, `refs/${name.revision}`, () =>
-    cached.setCommit(name.revision, model.commit),
-  );
-  return path;
+  await fetchAll(first, place, { onBytes: () => {}, signal });
+  return { place, chosen, first, filesOf };
 }
 
 /** Path of a model that was pulled, of the revision's last commit; undefined when one of its files is missing. Needs no network. */

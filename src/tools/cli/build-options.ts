@@ -23,6 +23,15 @@ function describe({ meaning, support, note, fallback }: BuildFlag): string {
   return `${meaning}${fallback === undefined ? '' : ` (default: ${fallback})`}${remark}`;
 }
 
+/** `--model_dir ORG/NAME` names a model on the hub. @param pathOf brings it here and returns its path */
+export async function withModelPath(
+  given: GivenFlags,
+  pathOf: (source: string) => Promise<string>,
+): Promise<GivenFlags> {
+  const model = given.get('model_dir');
+  return typeof model === 'string' ? new Map([...given, ['model_dir', await pathOf(model)]]) : given;
+}
+
 /** Only what the user wrote, under the names of the flag table. */
 export function givenFlags(command: Command, values: Record<string, unknown>): GivenFlags {
   const given = new Map<string, string | readonly string[] | true>();

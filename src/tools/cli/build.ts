@@ -8,7 +8,7 @@ import type { GivenFlags } from '../../builder/flag-reader.js';
 import { randomCheckpoint } from '../../builder/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
 import { type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
-import { addBuildFlags, givenFlags } from './build-options.js';
+import { addBuildFlags, givenFlags, withModelPath } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -39,16 +39,9 @@ export function registerBuild(command: Command, terminal: Terminal): void {
   addBuildFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = terminalLog(values.logLevel, terminal);
-    await runBuild(await withLocalModel(givenFlags(command, values), terminal), values, log, terminal);
+    const given = await withModelPath(givenFlags(command, values), (source) => localModel(source, terminal));
+    await runBuild(given, values, log, terminal);
   });
-}
-
-/** `--model_dir ORG/NAME` names a model on the hub. */
-async function withLocalModel(given: GivenFlags, terminal: Terminal): Promise<GivenFlags> {
-  const model = given.get('model_dir');
-  return typeof model === 'string'
-    ? new Map([...given, ['model_dir', await localModel(model, terminal)]])
-    : given;
 }
 
 /** Builds and prints the report. Shared with commands that need an engine first. Ctrl-C leaves nothing behind. */

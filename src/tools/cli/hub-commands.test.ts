@@ -31,6 +31,10 @@ beforeAll(async () => {
         '1_Pooling/config.json': Buffer.from('{"pooling_mode_mean_tokens":true}'),
       },
     },
+    'org/quantised': {
+      revisions: { main: COMMIT },
+      files: { 'model-Q4_0.gguf': Buffer.from('GGUF') },
+    },
     'org/odd': {
       revisions: { main: COMMIT },
       files: {
@@ -48,6 +52,21 @@ afterAll(async () => {
   vi.unstubAllEnvs();
   await hub.close();
   folder.dispose();
+});
+
+test('memory is planned from the configuration of a model on the hub alone', async () => {
+  const plan = async (...flags: string[]) => aloft('plan-memory', '--model_dir', ...flags);
+  const before = hub.requests.length;
+  const { status, out, err } = await plan('org/demo', '--gpu_memory_gb', '24');
+  expect([status, err]).toEqual([0, '']);
+  expect(out).toBe((await plan(DEMO_MODEL, '--gpu_memory_gb', '24')).out);
+  const asked = hub.requests.slice(before);
+  expect(asked.filter((line) => line.includes('/config.json'))).not.toEqual([]);
+  expect(asked.filter((line) => line.includes('model.safetensors'))).toEqual([]);
+  expect(await plan('org/quantised:Q4_0')).toMatchObject({
+    status: 2,
+    err: expect.stringMatching(/bring it with 'aloft pull org\/quantised:Q4_0'\. \[CHECKPOINT_NOT_FOUND\]$/m),
+  });
 });
 
 test('a model is pulled and built once, and then runs without a hub', async () => {

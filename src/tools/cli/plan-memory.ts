@@ -16,9 +16,10 @@ import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-ru
 import { savingFlags } from '../memory/build-savings.js';
 import { fittingSequences, memoryTable, type MemoryView } from '../memory/memory-view.js';
 import { ARCH_DEVICE } from './build-target.js';
-import { addBuildFlags, givenFlags } from './build-options.js';
+import { addBuildFlags, givenFlags, withModelPath } from './build-options.js';
 import { addOptionFlags, engineOptions, parserOf } from './engine-flags.js';
 import { byteCount, realNumber } from './flags.js';
+import { localConfig } from './pull.js';
 import { formatBytes, jsonText, type Terminal } from './terminal.js';
 
 interface PlanMemoryFlags {
@@ -48,8 +49,8 @@ export function registerPlanMemory(command: Command, terminal: Terminal): void {
     .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)');
   addOptionFlags(command, ['kvCacheFreeMemFraction', 'maxKvTokens']);
   addBuildFlags(command);
-  command.action((values: Record<string, unknown> & PlanMemoryFlags) =>
-    planMemory(values, givenFlags(command, values), terminal),
+  command.action(async (values: Record<string, unknown> & PlanMemoryFlags) =>
+    planMemory(values, await withModelPath(givenFlags(command, values), localConfig), terminal),
   );
 }
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { checkedRevision, type ModelName, parseModelName } from '../../hub/model-name.js';
-import { cachedModel, pullModel, type PullPlan } from '../../hub/pull.js';
+import { cachedModel, pullConfig, pullModel, type PullPlan } from '../../hub/pull.js';
 import { requireSpace } from './disk-space.js';
 import { hubSettings } from './hub-settings.js';
 import { interruptible } from './interrupt.js';
@@ -45,6 +45,23 @@ export function modelNameOf(source: string): ModelName | undefined {
 export async function localModel(source: string, terminal: Terminal): Promise<string> {
   const name = modelNameOf(source);
   return name === undefined ? source : cachedOrPulled(name, terminal, requireDownloadSpace);
+}
+
+/**
+ * Path whose configuration can be read: that of a model on the hub is downloaded alone.
+ * @throws {AloftError} HUB_*, CHECKPOINT_NOT_FOUND, also of a GGUF file that is not in the cache
+ */
+export async function localConfig(source: string): Promise<string> {
+  const name = modelNameOf(source);
+  if (name === undefined) return source;
+  const settings = hubSettings(process.env);
+  const path =
+    cachedModel(name, settings) ?? (await interruptible((signal) => pullConfig(name, settings, signal)));
+  if (existsSync(path)) return path;
+  throw new AloftError(
+    'CHECKPOINT_NOT_FOUND',
+    `${source} is a GGUF file, which says itself what it is and must be here whole; bring it with 'aloft pull ${source}'.`,
+  );
 }
 
 /** Path of a model. One in the cache is used as it is; `aloft pull` looks for a newer commit. */
