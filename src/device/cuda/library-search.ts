@@ -14,7 +14,7 @@ const CUDA_LIBRARIES = {
   driver: {
     what: 'the CUDA driver',
     names: ['libcuda.so.1'],
-    install: "install NVIDIA's display driver, 580 or later",
+    install: "install NVIDIA's display driver: 525 or later for CUDA 12, 580 or later for CUDA 13",
   },
   nvrtc: {
     what: "CUDA's run-time compiler NVRTC",
