@@ -77,7 +77,10 @@ interface EngineFacts {
 function engineFacts(engineDirectory: string): EngineFacts {
   const path = join(engineDirectory, 'config.json');
   if (!existsSync(path))
-    throw new AloftError('ENGINE_NOT_FOUND', `No engine in '${engineDirectory}': config.json is missing.`);
+    throw new AloftError(
+      'ENGINE_NOT_FOUND',
+      `No engine in '${engineDirectory}': config.json is missing; make one with 'aloft build --output_dir ${engineDirectory}'.`,
+    );
   const text = readingFile(path, () => readFileSync(path, 'utf8'));
   let config: unknown;
   try {

@@ -171,10 +171,12 @@ export class ModelRepository {
   }
 
   #requireExplicit(): void {
-    if (this.#options.controlMode === 'explicit') return;
+    const { controlMode } = this.#options;
+    if (controlMode === 'explicit') return;
+    // Triton's words, which it also uses where nothing polls.
     throw new AloftError(
       'MODEL_UNAVAILABLE',
-      'explicit model load / unload is not allowed if polling is enabled',
+      `explicit model load / unload is not allowed if polling is enabled; the mode of this server is ${controlMode}, start it with --model-control-mode explicit`,
     );
   }
 

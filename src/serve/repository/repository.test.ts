@@ -171,7 +171,7 @@ describe('create and check', () => {
     );
     expect(() =>
       createRepository({ engineDirectory: directory, outputDirectory: join(directory, 'x') }),
-    ).toThrow(/config.json is missing/);
+    ).toThrow(/config.json is missing; make one with 'aloft build --output_dir .*'\.$/);
   });
 
   test('findings name file and line', () => {
@@ -612,7 +612,7 @@ describe('control modes', () => {
     createRepository({ engineDirectory: engine, outputDirectory: repository });
     const { models } = await open();
     await expect(models.load('ensemble')).rejects.toThrow(
-      'explicit model load / unload is not allowed if polling is enabled',
+      'explicit model load / unload is not allowed if polling is enabled; the mode of this server is none, start it with --model-control-mode explicit',
     );
     await models.close();
   });
