@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { namedShape } from '../random-weights/shapes.js';
 import { asInGemma, asMixture, benchmarkPlan, withScores } from '../testing/benchmark-plans.js';
 import { parseArchitecture } from '../../device/cuda/architecture.js';
+import type { CompiledUnit, CompileRequest } from '../../device/cuda/nvrtc.js';
 import { prefillKernelFor } from '../../ops/paged-attention/cuda.js';
 import { decodeKernelsFor } from '../../ops/paged-attention/cuda-decode.js';
 import { chooseLinear, kernelCandidates } from '../../ops/linear/cuda/choose.js';
@@ -18,6 +19,14 @@ import { linearProblems } from './tune.js';
 
 const compiler = findCompiler();
 const compilerOrNeed = compiler?.name ?? 'needs NVRTC or nvcc: install the CUDA toolkit 13.0';
+const compiled = new Map<string, CompiledUnit>();
+/** Compiles a unit once: cases have units in common, and compiling takes seconds. */
+function compile(unit: CompileRequest): CompiledUnit {
+  const key = JSON.stringify({ ...unit, headers: [...unit.headers] });
+  const known = compiled.get(key) ?? compiler!.compile(unit);
+  compiled.set(key, known);
+  return known;
+}
 const LLAMA2 = namedShape('llama2_7b');
 const GROUPED = { ...namedShape('tinyllama_1b'), num_hidden_layers: 1 };
 /**
@@ -46,7 +55,7 @@ test.skipIf(compiler === undefined).each(CASES)(
   (arch, dtype, weights, shape, maxSpillBytes) => {
     const plan = benchmarkPlan({ shape, dtype, weights });
     for (const unit of kernelUnits(plan, parseArchitecture(arch), 16)) {
-      const { cubin, log } = compiler!.compile(unit);
+      const { cubin, log } = compile(unit);
       expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
       // ptxas gives up the overlap of products with a remark (C7510 to C7520), not with an error.
       expect(log, unit.name).not.toMatch(/wgmma.mma_async instructions are serialized/);
@@ -78,7 +87,7 @@ test.skipIf(compiler === undefined).each([
     const units = kernelUnits(plan, parseArchitecture(arch), 16);
     const kernels = units
       .filter(({ name }) => name === 'attention' || name === 'common')
-      .flatMap((unit) => Object.entries(parseResourceReport(compiler!.compile(unit).log)));
+      .flatMap((unit) => Object.entries(parseResourceReport(compile(unit).log)));
     const found = kernels.map(([kernel]) => kernel);
     const { key } = storedWeights(NAMED_FORMATS[weights === 'dense' ? dtype : weights]);
     const experts = ['expert_gate_up', 'expert_down'].map((name) =>
@@ -116,7 +125,7 @@ test.skipIf(compiler === undefined).each(RANKS)(
     };
     const plan = benchmarkPlan({ shape, dtype, weights: 'dense', ranks: { rank: 0, worldSize } });
     const common = kernelUnits(plan, parseArchitecture(arch), 16).find(({ name }) => name === 'common')!;
-    const resources = parseResourceReport(compiler!.compile(common).log);
+    const resources = parseResourceReport(compile(common).log);
     for (const kernel of EXCHANGES) expect(resources[kernel]?.spillBytes, kernel).toBeLessThanOrEqual(64);
   },
   300_000,
@@ -146,7 +155,7 @@ test.skipIf(compiler === undefined).each(CACHES)(
       ['attention', prefillKernelFor(plan, computeCapability, 16).name],
       ['attention', decodeKernelsFor(plan, computeCapability, 16).many.name],
     ] as const) {
-      const { log } = compiler!.compile(units.find((unit) => unit.name === name)!);
+      const { log } = compile(units.find((unit) => unit.name === name)!);
       const { spillBytes, registerCount } = parseResourceReport(log)[kernel]!;
       expect(spillBytes, kernel).toBeLessThanOrEqual(MAX_CACHE_SPILL_BYTES);
       expect(registerCount, kernel).toBeGreaterThan(0);
@@ -182,7 +191,7 @@ test.skipIf(compiler === undefined).each(TRIALS)(
     ];
     const unit = linearUnit(NAMED_FORMATS[weights === 'dense' ? dtype : weights]);
     const same = problems.filter(({ format }) => linearUnit(format) === unit);
-    const { cubin, log } = compiler!.compile(trialUnit(same, candidates, { computeCapability, dtype })!);
+    const { cubin, log } = compile(trialUnit(same, candidates, { computeCapability, dtype })!);
     expect(Buffer.from(cubin.subarray(1, 4)).toString('latin1')).toBe('ELF');
     const names = new Set(
       same.flatMap((problem) =>
