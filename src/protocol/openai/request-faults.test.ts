@@ -41,6 +41,14 @@ describe('a prompt', () => {
   });
 });
 
+test.each<[JsonValue, string, string]>([
+  [5, 'stop', `'stop' must be string or array or null.`],
+  [['a', 1], 'stop.1', `'stop.1' must be string.`],
+  [Array<string>(65).fill('a'), 'stop', `'stop' must not have more than 64 items.`],
+])('a form within a form: stop %j', (stop, param, message) => {
+  expect(faultOf(() => readCompletionRequest({ model: 'm', prompt: 'a', stop }))).toEqual([param, message]);
+});
+
 describe('integers that a double cannot hold', () => {
   const all = 2n ** 63n - 1n;
   const completion = { model: 'm', prompt: 'a' };
