@@ -39,7 +39,7 @@ function longestPrompt(limits: TokenLimits) {
   return { tokens, ...boundOf(tokens, setting, limits) };
 }
 
-/** What bounds a length: a limit of the engine or, where that is no shorter, the KV cache. And what raises the bound. */
+/** The bound of a length, a limit of the engine or, where that is no shorter, the KV cache; and the remedy that raises it. */
 function boundOf(tokens: number, setting: string, { maxSequenceTokens, isCacheBound }: TokenLimits) {
   if (isCacheBound && tokens >= maxSequenceTokens - 1)
     return {
