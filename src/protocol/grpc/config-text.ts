@@ -25,9 +25,9 @@ export function parseConfigText(text: string): ConfigParse {
   return { type: 'fault', fault: { line: faultLine(text, message), message: withSuggestion(message) } };
 }
 
-/** The library's message, with the field that was probably meant. To look for one takes time with the length of the word. */
+/** The library's message, with the field that was probably meant. */
 function withSuggestion(message: string): string {
-  const [, word, typeName] = /^unknown field "(\w{1,64})" for message ([\w.]+)/.exec(message) ?? [];
+  const [, word, typeName] = /^unknown field "(\w+)" for message ([\w.]+)/.exec(message) ?? [];
   if (word === undefined) return message;
   const type = messagesIn(ModelConfigSchema.file.messages).find((one) => one.typeName === typeName);
   const near = suggestion(word, type?.fields.map(({ name }) => name) ?? []);
