@@ -24,4 +24,10 @@ describe('suggestion', () => {
   ])('%s -> %s', (word, expected) => {
     expect(suggestion(word, ['--max-batch-size', '--engine-dir', '--dtype'])).toBe(expected);
   });
+
+  test('for a word of a million letters there is none, and to find that takes no time', () => {
+    const startMs = performance.now();
+    expect(suggestion('a'.repeat(2 ** 20), ['a'.repeat(40), 'log_verbose_level'])).toBeUndefined();
+    expect(performance.now() - startMs).toBeLessThan(20);
+  });
 });

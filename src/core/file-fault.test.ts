@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { fileFault, readingFile, systemFault } from './file-fault.js';
+import { fileFault, readingFile, systemFault, writingFile } from './file-fault.js';
 
 const fault = (code: string, more: object = {}) =>
   Object.assign(new Error(`${code}: it failed`), { code, syscall: 'open', errno: -1, ...more });
@@ -28,6 +28,29 @@ test('an error that is not about a file stays as it is', () => {
     code: 'TOO_MANY_FILES',
     message: expect.stringMatching(/^A file or connection \(socket\) cannot be opened/),
   });
+});
+
+test.each([
+  ['EACCES', '/a may not be written by this user; change its permissions, or name another place.'],
+  ['ENOENT', '/a lies in a folder that is missing; make the folder, or correct the path.'],
+  ['EISDIR', '/a is a directory, not a file; name a file.'],
+  ['ENOSPC', '/a cannot be written, because the disk is full; free space, or name another place.'],
+  ['EOTHER', '/a cannot be written (EOTHER); check the path and its permissions.'],
+])('%s of a write is no fault of reading', (code, message) => {
+  const write = () => {
+    throw fault(code);
+  };
+  expect(() => writingFile('/a', write)).toThrow(expect.objectContaining({ code: 'OUTPUT_FAILED', message }));
+});
+
+test('what only writing meets is a fault of the output, also where nobody foresaw it', () => {
+  for (const code of ['ENOSPC', 'EROFS', 'EDQUOT', 'EFBIG']) {
+    expect(systemFault(fault(code, { path: '/a' }))).toMatchObject({ code: 'OUTPUT_FAILED' });
+    expect(systemFault(fault(code, { syscall: 'write' }))).toMatchObject({
+      code: 'OUTPUT_FAILED',
+      message: expect.stringMatching(/^A file \(write\) /),
+    });
+  }
 });
 
 test('a read passes its result on', () => {

@@ -11,6 +11,8 @@ export interface TokenLimits {
   readonly maxOutputTokens: number;
   /** Longest prompt and output together (`max_seq_len`, positions of the model, KV cache of one sequence). */
   readonly maxSequenceTokens: number;
+  /** The KV cache holds no longer sequence, though the engine would take one. */
+  readonly isCacheBound?: true;
   /** Most continuations of one request: `sequenceCount`, `bestOf`. */
   readonly maxSequenceCount: number;
   /** Widest beam; 1 means that beam search is not available. */

@@ -24,10 +24,14 @@ export function firstFault(faults: readonly Fault[]): Pick<Fault, 'instancePath'
   const ofForms = faults.slice(0, end < 0 ? undefined : end);
   const lists = [...byForm(ofForms).values()];
   const root = ofForms.map(({ instancePath }) => instancePath).toSorted((a, b) => a.length - b.length)[0]!;
-  const isOfType = ([fault]: readonly Fault[]) => fault!.keyword !== 'type' || fault!.instancePath !== root;
+  // A form may have forms itself, so it is of the value's type when anything but types is wrong with one of them.
+  const isAtRoot = ({ instancePath }: Fault) => instancePath === root;
+  const isOfType = (list: readonly Fault[]) =>
+    list.some((fault) => !isAtRoot(fault) || (fault.keyword !== 'type' && fault.keyword !== 'anyOf'));
   const [meant] = lists.filter(isOfType).toSorted((a, b) => rank(a) - rank(b));
   if (meant !== undefined) return firstFault(meant.map((fault) => within(fault, forms)));
-  const types = new Set(lists.map(([fault]) => fault!.message.replace(/^must be /, '')));
+  const ofTypes = ofForms.filter((fault) => isAtRoot(fault) && fault.keyword === 'type');
+  const types = new Set(ofTypes.map(({ message }) => message.replace(/^must be /, '')));
   return { instancePath: root, message: `must be ${[...types].join(' or ')}` };
 }
 

@@ -2,7 +2,7 @@
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
-import type { JsonObject } from '../json.js';
+import { isObject, type JsonObject, type JsonValue } from '../json.js';
 import { OpenAiRequestError } from '../openai/error.js';
 import { firstFault } from './first-fault.js';
 
@@ -16,11 +16,29 @@ export interface MemberReader<Members extends TProperties> {
 export function memberReader<Members extends TProperties>(members: Members): MemberReader<Members> {
   const schema = Type.Object(members);
   const validator = Compile(schema);
-  const read = (json: JsonObject): JsonObject & Static<TObject<Members>> => {
+  const read = (given: JsonObject): JsonObject & Static<TObject<Members>> => {
+    if (validator.Check(given)) return given;
+    const json = withDoubles(given, members);
     if (validator.Check(json)) return json;
     throw faultIn(json, members);
   };
   return Object.assign(read, { schema });
+}
+
+/** Integers that a double cannot hold, in members that take none: such as 2^63 - 1 for "as many as there are". */
+function withDoubles(json: JsonObject, members: TProperties): JsonObject {
+  const refused = Object.entries(members).flatMap(([name, schema]) => {
+    const value = json[name];
+    return value === undefined || Value.Check(schema, value) ? [] : [[name, asDoubles(value)] as const];
+  });
+  return { ...json, ...Object.fromEntries(refused) };
+}
+
+function asDoubles(value: JsonValue): JsonValue {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(asDoubles);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asDoubles(item)]));
 }
 
 /** Items of a member whose every fault is looked for; to list those of a hundred thousand takes a second. */

@@ -1,5 +1,6 @@
 /** Requests whose members have a wrong form: the error names the place in the form that was meant. */
 import { describe, expect, test } from 'vitest';
+import { readMessagesRequest } from '../anthropic/messages-request.js';
 import type { JsonValue } from '../json.js';
 import { readChatRequest } from './chat-request.js';
 import { readCompletionRequest } from './completion-request.js';
@@ -37,6 +38,42 @@ describe('a prompt', () => {
 
   test.each<[JsonValue]>([['a'], [['a', 'b']], [[1, 2]], [[[1], [2, 3]]]])('%j is none', (prompt) => {
     expect(promptFault(prompt)).toBeUndefined();
+  });
+});
+
+test.each<[JsonValue, string, string]>([
+  [5, 'stop', `'stop' must be string or array or null.`],
+  [['a', 1], 'stop.1', `'stop.1' must be string.`],
+  [Array<string>(65).fill('a'), 'stop', `'stop' must not have more than 64 items.`],
+])('a form within a form: stop %j', (stop, param, message) => {
+  expect(faultOf(() => readCompletionRequest({ model: 'm', prompt: 'a', stop }))).toEqual([param, message]);
+});
+
+describe('integers that a double cannot hold', () => {
+  const all = 2n ** 63n - 1n;
+  const completion = { model: 'm', prompt: 'a' };
+  const chat = { model: 'm', messages: [{ role: 'user', content: 'a' }] };
+  const message = { ...chat, max_tokens: all };
+
+  test('are as many tokens as there are', () => {
+    expect(readCompletionRequest({ ...completion, max_tokens: all }).requests[0]!.maxOutputTokens).toBe(
+      2 ** 63,
+    );
+    expect(readChatRequest({ ...chat, max_completion_tokens: all }).request.maxOutputTokens).toBe(2 ** 63);
+    expect(readMessagesRequest(message).request.maxOutputTokens).toBe(2 ** 63);
+  });
+
+  test('stay exact as a seed', () => {
+    const { request } = readChatRequest({ ...chat, max_tokens: all, seed: all });
+    expect(request.seed).toBe(all);
+  });
+
+  test('are told as what they are where they are too large', () => {
+    expect(faultOf(() => readChatRequest({ ...chat, n: all }))).toEqual(['n', `'n' must be <= 128.`]);
+    expect(faultOf(() => readCompletionRequest({ ...completion, prompt: [1, -all] }))).toEqual([
+      'prompt.1',
+      `'prompt.1' must be >= 0.`,
+    ]);
   });
 });
 

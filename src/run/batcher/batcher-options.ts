@@ -68,15 +68,14 @@ export function schedulerLimits(options: BatcherOptions, executor: ExecutorLimit
 /** Facts about the batcher for the text layer. */
 export function tokenLimits(options: BatcherOptions, executor: ExecutorLimits): TokenLimits {
   const maxSequenceCount = options.maxSequenceCount ?? executor.maxRows;
-  const maxSequenceTokens = Math.min(
-    executor.maxSequenceTokens,
-    executor.blockCount * executor.blockTokens + 1,
-  );
+  const cacheTokens = executor.blockCount * executor.blockTokens + 1;
+  const maxSequenceTokens = Math.min(executor.maxSequenceTokens, cacheTokens);
   return {
     vocabulary: executor.vocabulary,
     maxInputTokens: Math.min(options.maxInputTokens ?? Infinity, maxSequenceTokens - 1),
     maxOutputTokens: Math.min(options.maxOutputTokens ?? Infinity, maxSequenceTokens - 1),
     maxSequenceTokens,
+    ...(cacheTokens < executor.maxSequenceTokens ? { isCacheBound: true } : {}),
     maxSequenceCount,
     maxBeamWidth: Math.min(options.maxBeamWidth, maxSequenceCount),
     maxTopLogprobs: Math.min(options.maxTopLogprobs, executor.maxTopLogprobs ?? executor.vocabulary),

@@ -15,7 +15,7 @@ export interface TlsFiles {
   readonly clientAuthority: string | undefined;
 }
 
-interface ListenOptions {
+export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one; undefined does not listen. */
   readonly port: number | undefined;

@@ -6,7 +6,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { AloftError } from '../../core/errors.js';
 import { hostAndPort } from '../../core/network-address.js';
 import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.js';
 import type { ServeOptions } from '../context/options.js';
@@ -40,7 +39,7 @@ export function createGrpcServer(context: ServerContext): Server {
   return server;
 }
 
-/** @returns the port. @throws {AloftError} ADDRESS_IN_USE */
+/** @returns the port. @throws the library's error, whose words hold the system's code */
 export async function listenGrpc(
   server: Server,
   host: string,
@@ -50,7 +49,7 @@ export async function listenGrpc(
   return await new Promise((resolve, reject) => {
     server.bindAsync(hostAndPort(host, port), credentials(tls), (error, boundPort) => {
       if (error === null) resolve(boundPort);
-      else reject(new AloftError('ADDRESS_IN_USE', error.message, { cause: error }));
+      else reject(error);
     });
   });
 }

@@ -667,6 +667,16 @@ describe('infer', () => {
       /batch-size must be <= 8 for 'ensemble'/,
     ],
     [
+      'a batch without rows',
+      {
+        inputs: [
+          { ...json, shape: [0, 1], data: [] },
+          { ...tokens, shape: [0, 1], data: [] },
+        ],
+      },
+      /batch-size must be at least 1 for 'ensemble', but the first dimension of its inputs is 0/,
+    ],
+    [
       'unequal batches',
       { inputs: [{ ...json, shape: [2, 1], data: ['a', 'b'] }, tokens] },
       /'max_tokens' batch size does not match other inputs/,

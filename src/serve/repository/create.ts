@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { dirname, join, resolve } from 'node:path';
 import type { EngineOptions } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
-import { readingFile } from '../../core/file-fault.js';
+import { readingFile, writingFile } from '../../core/file-fault.js';
 import { writeConfigText } from '../../protocol/grpc/config-text.js';
 import { isObject } from '../../protocol/json.js';
 import { repositoryConfigs, type RepositorySettings } from './templates.js';
@@ -19,11 +19,11 @@ const WRITTEN: EngineOptions = { policy: 'guaranteed_no_evict', prefixReuse: tru
 /**
  * Writes the five models, or the two of an engine that embeds, each with version 1. The directory appears complete or not at all.
  * @returns the names of the models.
- * @throws {AloftError} ENGINE_NOT_FOUND, OUTPUT_EXISTS
+ * @throws {AloftError} ENGINE_NOT_FOUND, OUTPUT_EXISTS, OUTPUT_FAILED
  */
 export function createRepository(options: CreateOptions): string[] {
   const output = resolve(options.outputDirectory);
-  if (existsSync(output) && readdirSync(output).length > 0) {
+  if (existsSync(output) && readingFile(output, () => readdirSync(output)).length > 0) {
     throw new AloftError(
       'OUTPUT_EXISTS',
       `'${output}' is not empty; remove it or choose another --model_repo.`,
@@ -33,16 +33,18 @@ export function createRepository(options: CreateOptions): string[] {
   const configs = repositoryConfigs(completeSettings({ ...options, options: written }));
   const temporary = `${output}.partial-${process.pid}`;
   try {
-    for (const [name, config] of configs) {
-      const directory = join(temporary, name);
-      mkdirSync(join(directory, '1'), { recursive: true });
-      writeFileSync(join(directory, 'config.pbtxt'), `${writeConfigText(config).trimEnd()}\n`);
-      // Keeps the directory in version control systems that drop empty ones.
-      writeFileSync(join(directory, '1', '.keep'), '');
-    }
-    mkdirSync(dirname(output), { recursive: true });
-    rmSync(output, { recursive: true, force: true });
-    renameSync(temporary, output);
+    writingFile(output, () => {
+      for (const [name, config] of configs) {
+        const directory = join(temporary, name);
+        mkdirSync(join(directory, '1'), { recursive: true });
+        writeFileSync(join(directory, 'config.pbtxt'), `${writeConfigText(config).trimEnd()}\n`);
+        // Keeps the directory in version control systems that drop empty ones.
+        writeFileSync(join(directory, '1', '.keep'), '');
+      }
+      mkdirSync(dirname(output), { recursive: true });
+      rmSync(output, { recursive: true, force: true });
+      renameSync(temporary, output);
+    });
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AloftError, reportError } from '../../core/errors.js';
 import { readingFile } from '../../core/file-fault.js';
 import type { ModelConfig } from '../../protocol/gen/model_config_pb.js';
-import { emptyConfig, readConfigFile, type ConfigFile } from './config-file.js';
+import { emptyConfig, lineOf, readConfigFile, type ConfigFile } from './config-file.js';
 import type { Finding } from './finding.js';
 
 /** A model as its files describe it. */
@@ -52,6 +52,10 @@ export function readModelFiles(name: string, directory: string, configOverride?:
       ),
     );
   }
+  if (read.file && config && config.maxBatchSize < 0) {
+    const message = `max_batch_size is ${config.maxBatchSize}, but must be 0 or more.`;
+    findings.push(finding(path, lineOf(read.file, /^\s*max_batch_size\s*:/), message));
+  }
   if (versions.length === 0) {
     findings.push(finding(directory, undefined, `no version directory; make an (empty) directory named 1.`));
   }
@@ -63,14 +67,27 @@ interface ReadConfig {
   readonly findings: readonly Finding[];
 }
 
+/** Far more than a configuration has, and little enough to be parsed while others wait. */
+const MAX_CONFIG_BYTES = 2 ** 20;
+
 /** A file that may not be read is a fault of its model, and not of the others. */
 function configText(path: string): { readonly text?: string; readonly unreadable?: ReadConfig } {
+  const unreadable = (message: string) => ({
+    unreadable: { file: undefined, findings: [finding(path, undefined, message)] },
+  });
   try {
-    const text = readingFile(path, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));
-    return text === undefined ? {} : { text };
+    const stats = existsSync(path) ? statSync(path) : undefined;
+    if (stats === undefined) return {};
+    // To read a pipe or a device may never end.
+    if (!stats.isFile() && !stats.isDirectory())
+      return unreadable('this is no regular file; put the configuration itself there.');
+    if (stats.size > MAX_CONFIG_BYTES)
+      return unreadable(
+        `the file has ${stats.size} bytes, but a configuration has at most ${MAX_CONFIG_BYTES}; correct the file.`,
+      );
+    return { text: readingFile(path, () => readFileSync(path, 'utf8')) };
   } catch (error) {
-    const { message } = reportError(error);
-    return { unreadable: { file: undefined, findings: [finding(path, undefined, message)] } };
+    return unreadable(reportError(error).message);
   }
 }
 

@@ -18,8 +18,8 @@ import { idleLoader } from '../engine/idle-loader.js';
 import { ServerMetrics } from '../metrics/server-metrics.js';
 import { Access } from '../context/access.js';
 import { ByteBudget } from '../context/byte-budget.js';
-import type { ServeOptions } from '../context/options.js';
-import { portHolder } from './port-holder.js';
+import type { ListenOptions, ServeOptions } from '../context/options.js';
+import { listenFault } from './listen-fault.js';
 import { engineModels, namedEngineModels } from '../repository/memory-models.js';
 import { ModelRepository } from '../repository/model-repository.js';
 import type { ServerContext } from '../context/server-context.js';
@@ -157,17 +157,17 @@ function requireDifferentPorts({ http, grpc, metrics }: ServeOptions): void {
   }
 }
 
-/** All or none: what was opened is closed again when a port is taken. */
+/** All or none: what was opened is closed again when a port is taken. @throws {AloftError} ADDRESS_IN_USE, USAGE */
 async function openPorts(options: ServeOptions, listeners: Listeners): Promise<BoundPorts> {
   try {
-    const grpc = await opened('gRPC', options.grpc.port, (port) =>
+    const grpc = await opened('gRPC', options.grpc, (port) =>
       listenGrpc(listeners.grpc, options.grpc.host, port, options.grpcTls ?? options.tls),
     );
-    const http = await opened('HTTP', options.http.port, async (port) => {
+    const http = await opened('HTTP', options.http, async (port) => {
       await listeners.http.listen({ host: bareHost(options.http.host), port, backlog: ACCEPT_BACKLOG });
       return portOf(listeners.http.server);
     });
-    const metrics = await opened('metrics', options.metrics.port, async (port) => {
+    const metrics = await opened('metrics', options.metrics, async (port) => {
       await new Promise<void>((resolve, reject) => {
         listeners.metrics.once('error', reject);
         listeners.metrics.listen(port, bareHost(options.metrics.host), () => resolve());
@@ -183,19 +183,14 @@ async function openPorts(options: ServeOptions, listeners: Listeners): Promise<B
 
 async function opened(
   service: string,
-  port: number | undefined,
+  address: ListenOptions,
   open: (port: number) => Promise<number>,
 ): Promise<number | undefined> {
-  if (port === undefined) return undefined;
+  if (address.port === undefined) return undefined;
   try {
-    return await open(port);
+    return await open(address.port);
   } catch (cause) {
-    const holder = portHolder(port);
-    const isTaken = holder !== undefined || (cause instanceof Error && cause.message.includes('EADDRINUSE'));
-    if (!isTaken) throw cause;
-    const flag = `--${service.toLowerCase()}-port`;
-    const message = `Port ${port} for ${service} is taken${holder === undefined ? '' : ` by ${holder}`}; stop that or choose another with ${flag}.`;
-    throw new AloftError('ADDRESS_IN_USE', message, { cause });
+    throw listenFault(service, address, cause);
   }
 }
 

@@ -54,6 +54,11 @@ export function validateInputs(request: InferRequest, model: ModelInterface): nu
     if (tensor.shape[0] === batchSize) continue;
     throw fault(`input '${tensor.name}' batch size does not match other inputs for '${request.modelName}'`);
   }
+  if (batchSize === 0) {
+    throw fault(
+      `inference request batch-size must be at least 1 for '${request.modelName}', but the first dimension of its inputs is 0`,
+    );
+  }
   if (batchSize !== undefined && batchSize > model.maxBatchSize) {
     throw fault(`inference request batch-size must be <= ${model.maxBatchSize} for '${request.modelName}'`);
   }

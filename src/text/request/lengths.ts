@@ -32,11 +32,21 @@ export function fitText(
   throw tooLong(`${bytes} bytes of text, more than all tokens of ${longestTokenBytes} bytes`, limits);
 }
 
-function longestPrompt({ maxInputTokens, maxSequenceTokens }: TokenLimits) {
-  return {
-    tokens: Math.min(maxInputTokens, maxSequenceTokens - 1),
-    setting: maxInputTokens < maxSequenceTokens ? 'max_input_len' : 'max_seq_len',
-  };
+function longestPrompt(limits: TokenLimits) {
+  const { maxInputTokens, maxSequenceTokens } = limits;
+  const tokens = Math.min(maxInputTokens, maxSequenceTokens - 1);
+  const setting = maxInputTokens < maxSequenceTokens ? 'max_input_len' : 'max_seq_len';
+  return { tokens, ...boundOf(tokens, setting, limits) };
+}
+
+/** The bound of a length, a limit of the engine or, where that is no shorter, the KV cache; and the remedy that raises it. */
+function boundOf(tokens: number, setting: string, { maxSequenceTokens, isCacheBound }: TokenLimits) {
+  if (isCacheBound && tokens >= maxSequenceTokens - 1)
+    return {
+      setting: 'all that the KV cache holds',
+      remedy: 'give the KV cache more (kv_cache_free_mem_fraction, max_tokens_in_paged_kv_cache)',
+    };
+  return { setting, remedy: `build the engine with a larger ${setting}` };
 }
 
 /**
@@ -58,11 +68,11 @@ export function fitPrompt(
 
 /** The phrase in the middle is the one by which OpenAI's clients know that a conversation has grown too long. */
 function tooLong(found: string, limits: TokenLimits): AloftError {
-  const { tokens, setting } = longestPrompt(limits);
+  const { tokens, setting, remedy } = longestPrompt(limits);
   return new AloftError(
     'PROMPT_TOO_LONG',
     `The prompt has ${found}, but ${contextLength(limits)}, of which a prompt takes at most ${tokens} (${setting}); ` +
-      `shorten it, set truncatePromptTokens to ${tokens} or less, or build the engine with a larger ${setting}.`,
+      `shorten it, set truncatePromptTokens to ${tokens} or less, or ${remedy}.`,
   );
 }
 
@@ -81,15 +91,17 @@ export function fitOutput(promptTokens: number, request: GenerateRequest, limits
   // A prompt alone is read by a step that samples behind it.
   if (wanted === 0) return 1;
   if (wanted <= most || request.shortensOutput) return Math.min(wanted, most);
-  if (wanted > limits.maxOutputTokens)
+  if (wanted > limits.maxOutputTokens) {
+    const { setting, remedy } = boundOf(limits.maxOutputTokens, 'max_output_len', limits);
     throw new AloftError(
       'REQUEST_TOO_LARGE',
-      `maxOutputTokens is ${wanted}, but this engine generates at most ${limits.maxOutputTokens} tokens (max_output_len); ` +
-        'ask for less or build the engine with a larger max_output_len.',
+      `maxOutputTokens is ${wanted}, but this engine generates at most ${limits.maxOutputTokens} tokens (${setting}); ` +
+        `ask for less or ${remedy}.`,
     );
+  }
   throw new AloftError(
     'CONTEXT_LENGTH_EXCEEDED',
     `The prompt of ${promptTokens} tokens and maxOutputTokens of ${wanted} make ${promptTokens + wanted}, but ` +
-      `${contextLength(limits)} (max_seq_len); ask for at most ${room} or shorten the prompt.`,
+      `${contextLength(limits)} (${boundOf(limits.maxSequenceTokens, 'max_seq_len', limits).setting}); ask for at most ${room} or shorten the prompt.`,
   );
 }

@@ -168,6 +168,23 @@ describe('refusals', () => {
     );
   });
 
+  it('name the KV cache where it holds less than the engine takes', () => {
+    const cached: TokenLimits = { ...LIMITS, maxInputTokens: 39, maxOutputTokens: 39, isCacheBound: true };
+    const ask = (fields: Fields, promptTokens: number) => () => resolve(fields, promptTokens, {}, cached);
+    const remedy = 'give the KV cache more (kv_cache_free_mem_fraction, max_tokens_in_paged_kv_cache).';
+    expect(ask({}, 45)).toThrowError(
+      `of which a prompt takes at most 39 (all that the KV cache holds); shorten it, set truncatePromptTokens to 39 or less, or ${remedy}`,
+    );
+    expect(ask({ maxOutputTokens: 41 }, 1)).toThrowError(
+      `at most 39 tokens (all that the KV cache holds); ask for less or ${remedy}`,
+    );
+    expect(ask({ maxOutputTokens: 25 }, 18)).toThrowError(
+      'is 40 tokens (all that the KV cache holds); ask for',
+    );
+    const both = () => resolve({}, 25, {}, { ...cached, maxInputTokens: 20 });
+    expect(both).toThrowError('build the engine with a larger max_input_len');
+  });
+
   it('of a long output name all lengths', () => {
     const tooLarge = (message: string): unknown =>
       expect.objectContaining({ code: 'REQUEST_TOO_LARGE', message });

@@ -1,5 +1,4 @@
 /** The in-flight mode of `aloft bench`: a data set or generated requests, all at once or at a Poisson rate. */
-import { writeFileSync } from 'node:fs';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import { AloftError } from '../../core/errors.js';
 import { seededRandom } from '../../core/random.js';
@@ -7,10 +6,11 @@ import type { LoadedBatcher } from '../../llm/load.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
 import { unlessAborted } from '../cli/interrupt.js';
 import { durationText, startProgress } from '../cli/progress.js';
-import type { Terminal } from '../cli/terminal.js';
+import { jsonText, type Terminal } from '../cli/terminal.js';
 import { readEarlier } from '../report/earlier-result.js';
 import { histogramOf } from '../report/histogram.js';
 import { htmlReport } from '../report/html.js';
+import { writeResultFile } from '../report/result-file.js';
 import { parseDistribution } from './distribution.js';
 import {
   EARLIER_INFLIGHT,
@@ -104,9 +104,9 @@ function reportRun(
     tpot_histogram: histogramOf(outputTokenTimes(records)),
   };
   terminal.out(`${inflightText(result.report)}\n`);
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (flags.json !== undefined) writeResultFile(flags.json, jsonText(result));
   if (flags.html !== undefined)
-    writeFileSync(flags.html, htmlReport(inflightPage('Requests in flight', result, earlier)));
+    writeResultFile(flags.html, htmlReport(inflightPage('Requests in flight', result, earlier)));
 }
 
 /** Work ahead, with the time that its arrivals take. */

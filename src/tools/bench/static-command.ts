@@ -1,5 +1,6 @@
 /** The static-batch sweep of `aloft bench`: cases, rows, table, files. */
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
+import { writingFile } from '../../core/file-fault.js';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
 import { DEVICES } from '../../device/device.js';
@@ -7,9 +8,10 @@ import type { DevicePlace } from '../../device/device-support.js';
 import type { LoadedBatcher } from '../../llm/load.js';
 import { unlessAborted } from '../cli/interrupt.js';
 import { durationText, startProgress } from '../cli/progress.js';
-import type { Terminal } from '../cli/terminal.js';
+import { jsonText, type Terminal } from '../cli/terminal.js';
 import { readEarlier } from '../report/earlier-result.js';
 import { htmlReport } from '../report/html.js';
+import { requireWritable, writeResultFile } from '../report/result-file.js';
 import { watchDecodeSteps } from './decode-times.js';
 import { machineRecord } from './machine.js';
 import { type PeakMemory, watchPeak } from './peak-memory.js';
@@ -69,6 +71,7 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
   terminal.err(`${planText(cases.length, flags)}\n`);
   const subject = subjectOf(bench);
+  if (flags.csv) requireWritable([csvFile(subject)]);
   const rows: SweepRow[] = [];
   const gauge = DEVICES[engine.manifest.aloft.device].openMemoryGauge?.(bench.place);
   const peak = gauge === undefined ? undefined : watchPeak(gauge);
@@ -178,7 +181,8 @@ function printRow(
   }
   const lines = `${isFirst ? `${csvHeader(subject, row)}\n` : ''}${csvLine(subject, row)}\n`;
   terminal.out(lines);
-  appendFileSync(csvFile(subject), lines);
+  const file = csvFile(subject);
+  writingFile(file, () => appendFileSync(file, lines));
 }
 
 /** The original's name for the file that CSV lines are appended to. */
@@ -199,7 +203,7 @@ function writeResults({ engine, flags }: StaticBench, { subject, rows, partial, 
     partial,
     rows: rows.map((row) => Object.fromEntries(rowFields(subject, row)) as StaticResult['rows'][number]),
   };
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  if (flags.json !== undefined) writeResultFile(flags.json, jsonText(result));
   if (flags.html !== undefined)
-    writeFileSync(flags.html, htmlReport(staticPage(result, { ...subject, ...flags }, earlier)));
+    writeResultFile(flags.html, htmlReport(staticPage(result, { ...subject, ...flags }, earlier)));
 }

@@ -1,6 +1,7 @@
 /** A conversation: what was said, with which settings, and the figures of the last answer. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { AloftError } from '../../core/errors.js';
+import { writingFile } from '../../core/file-fault.js';
 import type { ChatMessage } from '../../core/generate.js';
 import type { ChatModel, ChatReply } from './chat-model.js';
 import type { ChatSettings } from './settings.js';
@@ -69,9 +70,11 @@ export class Conversation {
     this.#last = undefined;
   }
 
+  /** @throws {AloftError} OUTPUT_FAILED */
   save(path: string): void {
     const { settings, messages } = this;
-    writeFileSync(path, `${JSON.stringify({ model: this.model.name, settings, messages }, undefined, 2)}\n`);
+    const text = `${JSON.stringify({ model: this.model.name, settings, messages }, undefined, 2)}\n`;
+    writingFile(path, () => writeFileSync(path, text));
   }
 
   /** @throws {AloftError} USAGE for a file that holds no conversation */

@@ -43,6 +43,17 @@ test('Ctrl-C ends a sweep, and the cases that are done are written, marked parti
   expect(read('partial.html')).toContain('Stopped before its end');
 });
 
+test('a file that cannot be written is refused before anything is built or measured', async () => {
+  for (const flag of ['--json', '--html']) {
+    const { status, out, err } = await aloft('bench', ...QUICK, flag, engine);
+    expect([status, out, err]).toEqual([
+      2,
+      '',
+      `aloft: ${engine} is a directory, not a file; name a file. [OUTPUT_FAILED]\n`,
+    ]);
+  }
+});
+
 test('Ctrl-C ends requests in flight, and those that are done are reported', async () => {
   const terminal = {
     out: () => {},

@@ -11,6 +11,7 @@ import { loadOptionsOf } from '../../llm/load-options.js';
 import { benchInflight } from '../bench/inflight-command.js';
 import { benchStatic } from '../bench/static-command.js';
 import { parseBatchSizes, parseLengths } from '../bench/sweep.js';
+import { requireWritable } from '../report/result-file.js';
 import { registerBenchServe } from './bench-serve.js';
 import { runBuild } from './build.js';
 import { type BenchFlags, addBenchFlags, checkBenchFlags } from './bench-flags.js';
@@ -51,6 +52,7 @@ async function namedEngine(
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {
   checkBenchFlags(flags);
+  requireWritable([flags.json, flags.html]);
   await interruptible(async (signal) => {
     const { directory, buildSeconds, dispose } = await engineFor(flags, terminal);
     try {

@@ -1,5 +1,6 @@
 /** Standard streams whose reader goes away, and processes that may open few files: neither ends in a stack trace. */
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -31,6 +32,20 @@ test.each([
   const status = await new Promise((resolve) => child.once('close', resolve));
   expect([status, text]).toEqual([0, 'worked on']);
 });
+
+test.skipIf(!existsSync('/dev/full'))(
+  'results that a full disk does not take are a failure [needs /dev/full]',
+  () => {
+    const run = (arguments_: string) =>
+      spawnSync('sh', ['-c', `"$0" "$1" ${arguments_}`, process.execPath, ALOFT], { encoding: 'utf8' });
+    expect(run('devices > /dev/full')).toMatchObject({
+      status: 2,
+      stderr:
+        'aloft: The standard output cannot be written, because the disk is full; free space, or name another place. [OUTPUT_FAILED]\n',
+    });
+    expect(run('devices > /dev/null')).toMatchObject({ status: 0, stderr: '' });
+  },
+);
 
 test.each([30, 100, 255])('a process that may open %i files says so in one sentence', (count) => {
   const line = `ulimit -n ${count} && exec "$0" "$1" devices`;

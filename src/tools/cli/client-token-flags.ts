@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TokenCommand } from '../../client/token-command.js';
 import { AloftError } from '../../core/errors.js';
+import { readingFile } from '../../core/file-fault.js';
 import { realNumber } from './flags.js';
 
 export interface TokenFlags {
@@ -120,14 +121,9 @@ export function readTokenCommand(
   };
 }
 
-/** Token ids of one line of comma-separated values. @throws {AloftError} USAGE */
+/** Token ids of one line of comma-separated values. @throws {AloftError} USAGE, FILE_UNREADABLE */
 export function readCsv(path: string): number[] {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new AloftError('USAGE', `'${path}' cannot be read.`, { cause });
-  }
+  const text = readingFile(path, () => readFileSync(path, 'utf8'));
   const ids = text
     .trim()
     .split(/[\s,]+/)

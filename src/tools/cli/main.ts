@@ -49,6 +49,8 @@ export async function main(
     if (untilFollowed === undefined) return 0;
     const status = await parse(program, argv);
     await untilFollowed();
+    const lost = await terminal.lostResults?.();
+    if (lost !== undefined) throw lost;
     return status;
   } catch (thrown) {
     return explain(

@@ -45,6 +45,17 @@ test('times every op of the prompt and of decode steps, as table and as trace', 
   }
 });
 
+test('a file that cannot be written is refused before a step is timed', async () => {
+  for (const flag of ['--json', '--html', '--output']) {
+    const { status, out, err } = await aloft('profile', '--engine_dir', engine, flag, engine);
+    expect([status, out, err]).toEqual([
+      2,
+      '',
+      `aloft: ${engine} is a directory, not a file; name a file. [OUTPUT_FAILED]\n`,
+    ]);
+  }
+});
+
 test('a batch that the engine does not take is refused with its limits, before those that it takes run', async () => {
   const { status, out, err } = await aloft('profile', '--engine_dir', engine, '--batch_size', '1;99');
   expect([status, out]).toEqual([2, '']);

@@ -1,5 +1,4 @@
 /** `aloft profile`: where the time of a step goes, op by op. */
-import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { TimedCall } from '../../run/executor/opening/timed-call.js';
 import { openProfiled, type ProfiledEngine } from '../../run/executor/profile/open-profiled.js';
@@ -21,6 +20,7 @@ import { checkFits, type ProfiledStep, profileSteps } from '../profile/profile-s
 import { summariseRanks } from '../profile/rank-summary.js';
 import { readEarlier } from '../report/earlier-result.js';
 import { htmlReport } from '../report/html.js';
+import { requireWritable, writeResultFile } from '../report/result-file.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 import { startProgress } from './progress.js';
 import type { Terminal } from './terminal.js';
@@ -53,6 +53,7 @@ async function runProfile(flags: ProfileFlags, terminal: Terminal): Promise<void
   );
   const earlier =
     flags.compare === undefined ? undefined : readEarlier(flags.compare, EARLIER_PROFILE, 'aloft profile');
+  requireWritable([flags.output, flags.json, flags.html]);
   let calls: TimedCall[] = [];
   const takeCalls = (): readonly TimedCall[] => {
     const taken = calls;
@@ -102,7 +103,7 @@ function writeResults(
 ): void {
   const write = (file: string | undefined, text: () => string): void => {
     if (file === undefined) return;
-    writeFileSync(file, text());
+    writeResultFile(file, text());
     terminal.err(`Wrote ${file}.\n`);
   };
   const result: ProfileResult = {

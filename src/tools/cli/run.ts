@@ -1,7 +1,6 @@
 /** `aloft run`: continues prompts, all of them in flight at once. */
 import type { Command } from 'commander';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { Constraint } from '../../core/constraint.js';
 import { AloftError } from '../../core/errors.js';
 import type { GenerateRequest, Prompt } from '../../core/generate.js';
@@ -10,6 +9,7 @@ import { present } from '../../core/present.js';
 import type { SamplingNumbers } from '../../core/sampling-fields.js';
 import { LLM } from '../../llm/llm.js';
 import { loadedView, memoryTable } from '../memory/memory-view.js';
+import { requireWritable, writeResultFile } from '../report/result-file.js';
 import { OrderedOutput, TextPieces } from '../run/ordered-output.js';
 import { type ConstraintFlags, readConstraintFlags } from '../run/constraint.js';
 import { type Answer, collectAnswer, csvRows, plainAnswer, summaryLine } from '../run/output.js';
@@ -116,6 +116,7 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
     addSpecialTokens: flags.addSpecialTokens,
     chat: flags.chat ?? false,
   });
+  requireWritable([flags.outputCsv]);
   const constraint = readConstraintFlags(flags);
   const options = loadOptions(flags);
   await using llm = await loadShown(terminal)((onProgress) =>
@@ -132,8 +133,7 @@ async function runCommand(flags: RunFlags, terminal: Terminal): Promise<void> {
     ? await streamAll(llm, requests, flags, terminal)
     : await answerAll(llm, requests, terminal);
   if (flags.outputCsv !== undefined) {
-    mkdirSync(dirname(flags.outputCsv), { recursive: true });
-    writeFileSync(flags.outputCsv, csvRows(answers, flags.endId ?? llm.padId));
+    writeResultFile(flags.outputCsv, csvRows(answers, flags.endId ?? llm.padId));
     terminal.err(`Wrote ${flags.outputCsv}.\n`);
   } else if (flags.json) {
     for (const answer of answers) terminal.out(`${JSON.stringify(plainAnswer(answer))}\n`);

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -197,14 +198,61 @@ describe("tritonserver's and launch_triton_server's command lines", () => {
     expect(() => serveOptions(parse('--grpc-use-ssl=true').flags)).toThrow(
       /needs --grpc-server-cert and --grpc-server-key/,
     );
-    const key = join(import.meta.dirname, 'serve-flags.test.js');
-    const grpc = parse('--grpc-use-ssl=1', '--grpc-server-cert', key, '--grpc-server-key', key).flags;
-    expect(serveOptions(grpc)).toMatchObject({
-      tls: undefined,
-      grpcTls: { certificate: readFileSync(key, 'utf8') },
-    });
   });
 });
+
+describe.skipIf(spawnSync('openssl', ['version']).status !== 0)(
+  'TLS files [needs openssl: apt-get install openssl]',
+  () => {
+    const file = (name: string) => join(directory, name);
+    beforeEach(() => {
+      const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=a'];
+      for (const name of ['own', 'other'])
+        execFileSync(
+          'openssl',
+          ['req', '-x509', ...curve, '-keyout', file(`${name}.key`), '-out', file(`${name}.pem`)],
+          {
+            stdio: 'ignore',
+          },
+        );
+      writeFileSync(file('text'), 'no certificate');
+    });
+
+    test('are those of gRPC alone by flags of its own', () => {
+      const grpc = [
+        '--grpc-use-ssl=1',
+        '--grpc-server-cert',
+        file('own.pem'),
+        '--grpc-server-key',
+        file('own.key'),
+      ];
+      expect(serveOptions(parse(...grpc).flags)).toMatchObject({
+        tls: undefined,
+        grpcTls: { certificate: readFileSync(file('own.pem'), 'utf8') },
+      });
+    });
+
+    test.each([
+      ['none', 'own.key', '', /^--tls-cert \S+none is missing/],
+      ['text', 'own.key', '', /^--tls-cert \S+text holds no certificate in PEM form\.$/],
+      ['own.pem', 'text', '', /^--tls-key \S+text holds no private key without a passphrase in PEM form\.$/],
+      [
+        'own.pem',
+        'other.key',
+        '',
+        /^--tls-cert and --tls-key do not belong together; name the key of this certificate\.$/,
+      ],
+      ['own.pem', 'own.key', 'text', /^--tls-client-ca \S+text holds no certificate in PEM form\.$/],
+    ])(
+      '%s with %s and authority %s are refused before the server starts',
+      (certificate, key, authority, message) => {
+        const given = ['--tls-cert', file(certificate), '--tls-key', file(key)];
+        const all = authority === '' ? given : [...given, '--tls-client-ca', file(authority)];
+        expect(() => serveOptions(parse(...all).flags)).toThrow(message);
+      },
+    );
+  },
+);
 
 test('metrics leave this machine on purpose only, and a server with keys says so then', () => {
   const ports = { http: 1, grpc: 2, metrics: 3 };

@@ -255,10 +255,11 @@ export function serveOptions(flags: ServeFlags): ServeOptions {
     grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
     // Metrics have no keys: they leave this machine only on purpose.
     metrics: listen(flags.metricsAddress ?? DEFAULTS.metrics.host, flags.metricsPort, flags.allowMetrics),
-    tls: readTls(
-      { certificate: flags.tlsCert, key: flags.tlsKey, authority: flags.tlsClientCa },
-      '--tls-cert and --tls-key',
-    ),
+    tls: readTls({
+      certificate: { flag: '--tls-cert', path: flags.tlsCert },
+      key: { flag: '--tls-key', path: flags.tlsKey },
+      authority: { flag: '--tls-client-ca', path: flags.tlsClientCa },
+    }),
     grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
     strictReadiness: flags.strictReadiness,
     metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),

@@ -1,11 +1,15 @@
 /** Printing of commands. The only holder of the process's streams. */
 import { styleText } from 'node:util';
+import type { AloftError } from '../../core/errors.js';
+import { isSystemFault, writeFault } from '../../core/file-fault.js';
 
 export interface Terminal {
   /** Results. */
   readonly out: (text: string) => void;
   /** Messages about the work: progress, warnings, errors. */
   readonly err: (text: string) => void;
+  /** Waits until results are written; the fault by which some were lost, such as a full disk. Absent where none can be lost. */
+  readonly lostResults?: () => Promise<AloftError | undefined>;
   /** Whether results go to somebody's screen. */
   readonly isInteractive: boolean;
   /** The screen that messages go to; absent where they go to a file or another program. */
@@ -17,9 +21,11 @@ export interface Terminal {
 
 /** The terminal of this process. When the reader of a stream goes away, the work goes on without it: a server serves, a file is written. */
 export function processTerminal(): Terminal {
+  const results = writerTo(process.stdout);
   return {
-    out: writerTo(process.stdout),
-    err: writerTo(process.stderr),
+    out: results.write,
+    lostResults: results.lost,
+    err: writerTo(process.stderr).write,
     isInteractive: process.stdout.isTTY,
     ...(process.stderr.isTTY ? { screen: process.stderr } : {}),
     outColours: wantsColours(process.stdout, process.env),
@@ -39,11 +45,23 @@ export function painted(format: Parameters<typeof styleText>[0], text: string): 
   return styleText(format, text, { validateStream: false });
 }
 
-function writerTo(stream: NodeJS.WriteStream): (text: string) => void {
-  let isBroken = false;
-  stream.on('error', () => (isBroken = true));
-  return (text) => {
-    if (!isBroken) stream.write(text);
+interface StreamWriter {
+  readonly write: (text: string) => void;
+  readonly lost: () => Promise<AloftError | undefined>;
+}
+
+function writerTo(stream: NodeJS.WriteStream): StreamWriter {
+  let fault: Error | undefined;
+  stream.on('error', (error) => (fault ??= error));
+  return {
+    write(text) {
+      if (fault === undefined) stream.write(text);
+    },
+    async lost() {
+      if (fault === undefined) await new Promise<void>((resolve) => stream.write('', () => resolve()));
+      const isUnread = isSystemFault(fault) && fault.code === 'EPIPE';
+      return isSystemFault(fault) && !isUnread ? writeFault('The standard output', fault) : undefined;
+    },
   };
 }
 

@@ -129,16 +129,18 @@ export class NumberNodes {
   /** Numbers without a sign from `low` to `high`; undefined goes as far as digits are kept. */
   #magnitudes(low: Bound, high: Bound | undefined): NodeId {
     const builder = this.#builder;
-    if (high === undefined) return builder.nothing;
-    const wholeDigits = Math.max(low.whole.length, high.isOpen ? WHOLE_DIGITS : high.whole.length);
+    // As for integers: there are no numbers of more digits, so a bound beyond them bounds nothing above, and leaves nothing below.
+    if (high === undefined || low.whole.length > SAFE_DIGITS) return builder.nothing;
+    const isOpen = high.isOpen || high.whole.length > SAFE_DIGITS;
+    const wholeDigits = Math.max(low.whole.length, isOpen ? WHOLE_DIGITS : high.whole.length);
     const fractionDigits = Math.max(
       Math.min(FRACTION_DIGITS, SAFE_DIGITS - wholeDigits),
       low.fraction.length,
-      high.isOpen ? 0 : high.fraction.length,
+      isOpen ? 0 : high.fraction.length,
     );
     const fractions = new FractionNodes(builder, this.#text, fractionDigits);
     const first = Number(low.whole);
-    const last = high.isOpen ? 10 ** wholeDigits : Number(high.whole);
+    const last = isOpen ? 10 ** wholeDigits : Number(high.whole);
     const atLow = fractions.atLeast(low.fraction, low.isIncluded);
     if (first > last) return builder.nothing;
     const atHigh = fractions.atMost(high.fraction, high.isIncluded);
@@ -146,7 +148,7 @@ export class NumberNodes {
     return builder.choice(
       builder.sequence(builder.text(low.whole), atLow),
       builder.sequence(this.#naturals(first + 1, last - 1), fractions.any()),
-      high.isOpen ? builder.nothing : builder.sequence(builder.text(high.whole), atHigh),
+      isOpen ? builder.nothing : builder.sequence(builder.text(high.whole), atHigh),
     );
   }
 }

@@ -7,6 +7,16 @@ import { randomSchema } from '../testing/random-schemas.js';
 import { SCHEMAS } from '../testing/schemas.js';
 import { schemaFault } from '../testing/validators.js';
 
+/** A text of a schema; undefined where the schema is refused because there is none. */
+function numberText(schema: unknown, seed: number): string | undefined {
+  try {
+    return randomText(new Automaton(compile(schema)), randomSource(seed))?.toString();
+  } catch (error) {
+    expect(String(error)).toMatch(/cannot be satisfied/);
+    return undefined;
+  }
+}
+
 const compile = (schema: unknown) => compileConstraint({ type: 'json_schema', schema });
 
 describe('JSON schemas', () => {
@@ -36,6 +46,26 @@ describe('JSON schemas', () => {
       if (fault !== undefined) expect.fail(`${JSON.stringify(schema)}: ${text}: ${fault}`);
     }
     expect(ended).toBeGreaterThan(40);
+  });
+
+  it('numbers within bounds of any size are within them, or there are none', () => {
+    const random = randomSource(5);
+    const bound = () => (random() < 0.5 ? -1 : 1) * 10 ** (random() * 325 - 20);
+    let ended = 0;
+    for (let i = 0; i < 300; i++) {
+      const [minimum, maximum] = [bound(), bound()].toSorted((a, b) => a - b);
+      const schema = {
+        type: 'number',
+        ...(random() < 0.7 ? { [random() < 0.5 ? 'minimum' : 'exclusiveMinimum']: minimum } : {}),
+        ...(random() < 0.7 ? { [random() < 0.5 ? 'maximum' : 'exclusiveMaximum']: maximum } : {}),
+      };
+      const text = numberText(schema, i);
+      if (text === undefined) continue;
+      ended++;
+      const fault = schemaFault(schema)(JSON.parse(text));
+      if (fault !== undefined) expect.fail(`${JSON.stringify(schema)}: ${text}: ${fault}`);
+    }
+    expect(ended).toBeGreaterThan(100);
   });
 
   it('bounds of many digits take no more nodes than digits', () => {
@@ -68,6 +98,12 @@ describe('JSON schemas', () => {
       [-13, 205, 1000],
     ],
     ['numbers', { type: 'number', minimum: -0.5, maximum: 2.25 }, [-0.5, 0, 1.75, 2, 2.25], [-0.51, 2.26, 3]],
+    [
+      'numbers below a bound that no safe number reaches',
+      { type: 'number', minimum: 0, maximum: Number.MAX_VALUE },
+      [0, 0.5, 12_345_678, 999_999_999.5],
+      [-1, '1'],
+    ],
     ['open numbers', { type: 'number', exclusiveMinimum: 0 }, [0.1, 7, 12.5], [0, -1]],
     ['multiples', { multipleOf: 7, minimum: 10, type: 'integer' }, [14, 21, 700], [7, 15, 701]],
     ['lengths', { type: 'string', minLength: 2, maxLength: 3 }, ['ab', '漢字x', '\n"'], ['a', 'abcd']],

@@ -1,13 +1,13 @@
 /** `aloft bench serve`: a sweep of loads against a server; text, JSON and HTML results. */
-import { writeFileSync } from 'node:fs';
 import { AloftError } from '../../../core/errors.js';
 import { seededRandom } from '../../../core/random.js';
 import { interruptible } from '../../cli/interrupt.js';
 import { durationText, startProgress } from '../../cli/progress.js';
-import { plural, formatTable, type Terminal } from '../../cli/terminal.js';
+import { plural, formatTable, jsonText, type Terminal } from '../../cli/terminal.js';
 import { readEarlier } from '../../report/earlier-result.js';
 import { histogramOf } from '../../report/histogram.js';
 import { htmlReport } from '../../report/html.js';
+import { requireWritable, writeResultFile } from '../../report/result-file.js';
 import { parseDistribution } from '../distribution.js';
 import { inflightReport, inflightText, outputTokenTimes } from '../latency-report.js';
 import { machineRecord } from '../machine.js';
@@ -57,6 +57,7 @@ interface Load {
 export async function benchServe(flags: ServeBenchFlags, terminal: Terminal): Promise<void> {
   const earlier =
     flags.compare === undefined ? undefined : readEarlier(flags.compare, EARLIER_SWEEP, 'aloft bench serve');
+  requireWritable([flags.json, flags.html]);
   const url = flags.url ?? (flags.api === 'grpc' ? 'localhost:8001' : 'localhost:8000');
   const target = await openTarget({ api: flags.api, url, model: flags.model, apiKey: flags.apiKey });
   const loadName = flags.requestRate === undefined ? 'requests at a time' : 'requests/s';
@@ -125,8 +126,8 @@ function summary({ points, loadName }: Sweep): string {
 
 function writeResults(sweep: Sweep, flags: ServeBenchFlags, earlier: EarlierSweep | undefined): void {
   const result = { ...sweep, workload: { ...flags, apiKey: undefined } };
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
-  if (flags.html !== undefined) writeFileSync(flags.html, htmlReport(sweepReport(sweep, flags, earlier)));
+  if (flags.json !== undefined) writeResultFile(flags.json, jsonText(result));
+  if (flags.html !== undefined) writeResultFile(flags.html, htmlReport(sweepReport(sweep, flags, earlier)));
 }
 
 function pointOf(flags: ServeBenchFlags, load: Load, result: WorkloadRun): SweepPoint {
