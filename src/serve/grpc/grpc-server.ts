@@ -13,11 +13,17 @@ import type { ServerContext } from '../context/server-context.js';
 import { callGuard } from './guard.js';
 import { healthHandlers } from './health-service.js';
 import { modelInferHandler } from './model-infer.js';
-import { modelStreamInferHandler } from './model-stream-infer.js';
+import { InferStreams } from './model-stream-infer.js';
 import { RawStreams } from './raw-streams.js';
 import { unaryHandlers } from './unary.js';
 
-export function createGrpcServer(context: ServerContext): Server {
+export interface GrpcService {
+  readonly server: Server;
+  /** Ends streams that clients keep open with the reason: the library would cancel them. */
+  readonly endStreams: () => void;
+}
+
+export function createGrpcServer(context: ServerContext): GrpcService {
   setLogVerbosity(logVerbosity.NONE); // what goes wrong is in our own words, not in raw lines before them
   const { options } = context;
   const rawStreams = new RawStreams();
@@ -29,14 +35,15 @@ export function createGrpcServer(context: ServerContext): Server {
     'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
     interceptors: [callGuard(context, rawStreams)],
   });
+  const streams = new InferStreams(context, rawStreams);
   const handlers: UntypedServiceImplementation = {
     ...unaryHandlers(context),
     ModelInfer: modelInferHandler(context),
-    ModelStreamInfer: modelStreamInferHandler(context, rawStreams),
+    ModelStreamInfer: streams.handler,
   };
   server.addService(INFERENCE_SERVICE, handlers);
   server.addService(HEALTH_SERVICE, { ...healthHandlers(context) });
-  return server;
+  return { server, endStreams: () => streams.shutDown() };
 }
 
 /** @returns the port. @throws the library's error, whose words hold the system's code */

@@ -454,3 +454,24 @@ function makeCoupled(repository: string): void {
     writeFileSync(path, readFileSync(path, 'utf8').replace('decoupled: true', 'decoupled: false'));
   }
 }
+
+test('a server that shuts down ends idle and busy streams as unavailable, after their answers', async () => {
+  const other = await startTestServer({ script: { tokenMs: 1, slotCount: 4 }, options: { drainMs: 50 } });
+  const own = new IndependentClient(other.grpcAddress);
+  const [idle, busy] = [own.stream(), own.stream()];
+  idle.write(ensembleRequest('a', 2, true, 'short'));
+  busy.write(ensembleRequest(ENDLESS_PROMPT, 1e6, true, 'endless'));
+  const messages = { idle: [] as Message[], busy: [] as Message[] };
+  const ended = (['idle', 'busy'] as const).map((name) => {
+    const stream = { idle, busy }[name];
+    stream.on('data', (message: Message) => messages[name].push(message));
+    return new Promise<unknown>((resolve) => stream.on('error', resolve));
+  });
+  await until(() => messages.busy.length > 0 && messages.idle.some(finalFlag));
+  await other.close();
+  for (const fault of await Promise.all(ended))
+    expect(fault).toMatchObject({ code: status.UNAVAILABLE, details: 'Server exiting' });
+  expect(messages.idle.filter((message) => message['error_message'])).toEqual([]);
+  expect(messages.busy.at(-1)!['error_message']).toMatch(/^The server shuts down/);
+  own.close();
+});

@@ -9,7 +9,7 @@ import { ModelInferRequestSchema } from '../../protocol/gen/inference_pb.js';
 import { EMPTY_FINAL, readGrpcRequest } from '../../protocol/grpc/infer-request.js';
 import { GrpcResponseEncoder, streamedError } from '../../protocol/grpc/infer-response.js';
 import { decodeRequest, type Outgoing } from '../../protocol/grpc/service.js';
-import type { AloftError } from '../../core/errors.js';
+import { AloftError } from '../../core/errors.js';
 import type { InferRequest, InferResponse } from '../../protocol/kserve/infer.js';
 import type { InferCall, ResponseBatch } from '../inference/infer-call.js';
 import type { ServedModel } from '../repository/served-model.js';
@@ -27,9 +27,21 @@ type Stream = ServerDuplexStream<Outgoing, Outgoing>;
 const LAST = { triton_final_response: true };
 const NOT_LAST = { triton_final_response: false };
 
-export function modelStreamInferHandler(context: ServerContext, rawStreams: RawStreams) {
-  return (stream: Stream): void => {
-    const session = new StreamSession(context, stream, rawStreams.of(stream.metadata));
+/** The streams of a server. */
+export class InferStreams {
+  readonly #context: ServerContext;
+  readonly #rawStreams: RawStreams;
+  readonly #open = new Set<StreamSession>();
+
+  constructor(context: ServerContext, rawStreams: RawStreams) {
+    this.#context = context;
+    this.#rawStreams = rawStreams;
+  }
+
+  readonly handler = (stream: Stream): void => {
+    const session = new StreamSession(this.#context, stream, this.#rawStreams.of(stream.metadata));
+    this.#open.add(session);
+    session.ended.addEventListener('abort', () => this.#open.delete(session));
     stream.on('data', (message: Outgoing) => session.take(message));
     // The client has sent all: the stream ends when all is answered.
     stream.on('end', () => session.finish());
@@ -37,6 +49,11 @@ export function modelStreamInferHandler(context: ServerContext, rawStreams: RawS
     // A broken connection: 'cancelled' follows, which does the work.
     stream.on('error', () => session.cancel());
   };
+
+  /** Ends those that clients keep open with the reason, each when what it has asked for is answered. */
+  shutDown(): void {
+    for (const session of this.#open) session.shutDown();
+  }
 }
 
 class StreamSession {
@@ -50,6 +67,7 @@ class StreamSession {
   #ordered: Promise<void> = Promise.resolve();
   #openCount = 0;
   #hasAllRequests = false;
+  #isShutDown = false;
 
   constructor(context: ServerContext, stream: Stream, raw: ServerHttp2Stream) {
     this.#context = context;
@@ -95,6 +113,16 @@ class StreamSession {
     this.#controller.abort();
   }
 
+  shutDown(): void {
+    this.#isShutDown = true;
+    this.#endWhenAnswered();
+  }
+
+  /** Aborted when the stream has ended, however it did. */
+  get ended(): AbortSignal {
+    return this.#controller.signal;
+  }
+
   async #ending(answered: Promise<void>): Promise<void> {
     await answered;
     this.#openCount--;
@@ -102,7 +130,17 @@ class StreamSession {
   }
 
   #endWhenAnswered(): void {
-    if (this.#hasAllRequests && this.#openCount === 0 && !this.#controller.signal.aborted) this.#stream.end();
+    if (this.#openCount > 0 || this.#controller.signal.aborted) return;
+    if (this.#hasAllRequests) {
+      this.#controller.abort();
+      this.#stream.end();
+    } else if (this.#isShutDown) this.#endWith(new AloftError('SHUTTING_DOWN', 'Server exiting'));
+  }
+
+  /** Ends the stream, and the requests on it, with a status. */
+  #endWith(error: unknown): void {
+    this.#controller.abort();
+    this.#stream.emit('error', grpcStatus(error, this.#context.log));
   }
 
   /** @param turn what must be written before; undefined for decoupled models, whose answers may interleave. Never rejects. */
@@ -144,8 +182,7 @@ class StreamSession {
     const { code } = report;
     if (code === 'CANCELLED' && this.#controller.signal.aborted) return;
     if (this.#endsOnError || code === 'SLOW_READER') {
-      this.#controller.abort();
-      this.#stream.emit('error', grpcStatus(error, log));
+      this.#endWith(error);
       return;
     }
     try {

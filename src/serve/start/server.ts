@@ -1,12 +1,11 @@
 /** Starts and stops a server. Ports open at once; models load behind them, and the health routes report how far they are. */
 import type { FastifyInstance } from 'fastify';
-import type { Server as GrpcServer } from '@grpc/grpc-js';
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AloftError, reportError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { bareHost } from '../../core/network-address.js';
-import { createGrpcServer, listenGrpc } from '../grpc/grpc-server.js';
+import { createGrpcServer, type GrpcService, listenGrpc } from '../grpc/grpc-server.js';
 import { createHttpServer } from '../http/http-server.js';
 import { createMetricsServer } from '../http/metrics-server.js';
 import { HeldAnswers } from '../inference/held-answers.js';
@@ -79,7 +78,7 @@ export async function startServer(options: ServeOptions, parts: ServerParts): Pr
 
 interface Listeners {
   readonly http: FastifyInstance;
-  readonly grpc: GrpcServer;
+  readonly grpc: GrpcService;
   readonly metrics: HttpServer;
 }
 
@@ -161,7 +160,7 @@ function requireDifferentPorts({ http, grpc, metrics }: ServeOptions): void {
 async function openPorts(options: ServeOptions, listeners: Listeners): Promise<BoundPorts> {
   try {
     const grpc = await opened('gRPC', options.grpc, (port) =>
-      listenGrpc(listeners.grpc, options.grpc.host, port, options.grpcTls ?? options.tls),
+      listenGrpc(listeners.grpc.server, options.grpc.host, port, options.grpcTls ?? options.tls),
     );
     const http = await opened('HTTP', options.http, async (port) => {
       await listeners.http.listen({ host: bareHost(options.http.host), port, backlog: ACCEPT_BACKLOG });
@@ -224,9 +223,10 @@ async function closeListeners({ http, grpc, metrics }: Listeners): Promise<void>
   clearTimeout(force);
   metrics.closeAllConnections();
   await new Promise<void>((resolve) => metrics.close(() => resolve()));
+  grpc.endStreams();
   await new Promise<void>((resolve) => {
-    const forceGrpc = setTimeout(() => grpc.forceShutdown(), LAST_WRITES_MS);
-    grpc.tryShutdown(() => {
+    const forceGrpc = setTimeout(() => grpc.server.forceShutdown(), LAST_WRITES_MS);
+    grpc.server.tryShutdown(() => {
       clearTimeout(forceGrpc);
       resolve();
     });
