@@ -143,7 +143,7 @@ class ObjectCompiler {
       }),
     );
     const any = this.#anyName();
-    const rest = nodes.reduce((left, node) => builder.without(left, node), builder.without(any, taken));
+    const rest = builder.without(any, builder.choice(taken, ...nodes));
     const member = (name: NodeId, views: readonly (Place | boolean)[]): NodeId => {
       const value = this.#compiler.valueNode(views);
       return value === builder.nothing ? value : text.member(text.quoted(name), value);
@@ -152,9 +152,8 @@ class ObjectCompiler {
       member(rest, this.#places.map(additional)),
       ...nodes.map((node, i) => {
         const others = nodes.filter((_, j) => j !== i);
-        const own = others.reduce((left, other) => builder.without(left, other), builder.both(any, node));
         return member(
-          builder.without(own, taken),
+          builder.without(builder.both(any, node), builder.choice(taken, ...others)),
           this.#places.map((place) => patternView(place, patterns[i]!)),
         );
       }),

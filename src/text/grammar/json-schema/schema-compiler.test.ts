@@ -167,6 +167,18 @@ describe('JSON schemas', () => {
       [{ n_1: 'x' }, { m: 5 }],
     ],
     [
+      'members of fifty patterns',
+      {
+        type: 'object',
+        patternProperties: Object.fromEntries(
+          Array.from({ length: 50 }, (_, i) => [`^k${i}_`, { type: i % 2 === 0 ? 'integer' : 'string' }]),
+        ),
+        additionalProperties: false,
+      },
+      [{}, { k0_: 1, k49_a: 'x' }, { k10_: 2, k1_: 'y' }],
+      [{ k50_: 1 }, { k1_: 2 }, { k10_: 'y' }],
+    ],
+    [
       'counts',
       { type: 'object', additionalProperties: { type: 'integer' }, minProperties: 1, maxProperties: 2 },
       [{ a: 1 }, { a: 1, b: 2 }],
