@@ -11,7 +11,7 @@ import { HEALTH_SERVICE, INFERENCE_SERVICE } from '../../protocol/grpc/service.j
 import type { ServeOptions } from '../context/options.js';
 import type { ServerContext } from '../context/server-context.js';
 import { callGuard } from './guard.js';
-import { healthHandlers } from './health-service.js';
+import { healthHandlers, Watchers } from './health-service.js';
 import { modelInferHandler } from './model-infer.js';
 import { InferStreams } from './model-stream-infer.js';
 import { RawStreams } from './raw-streams.js';
@@ -19,7 +19,7 @@ import { unaryHandlers } from './unary.js';
 
 export interface GrpcService {
   readonly server: Server;
-  /** Ends streams that clients keep open with the reason: the library would cancel them. */
+  /** Ends streams and calls of Watch that clients keep open with the reason: the library would cancel them. */
   readonly endStreams: () => void;
 }
 
@@ -36,14 +36,19 @@ export function createGrpcServer(context: ServerContext): GrpcService {
     interceptors: [callGuard(context, rawStreams)],
   });
   const streams = new InferStreams(context, rawStreams);
+  const watchers = new Watchers(context);
   const handlers: UntypedServiceImplementation = {
     ...unaryHandlers(context),
     ModelInfer: modelInferHandler(context),
     ModelStreamInfer: streams.handler,
   };
   server.addService(INFERENCE_SERVICE, handlers);
-  server.addService(HEALTH_SERVICE, { ...healthHandlers(context) });
-  return { server, endStreams: () => streams.shutDown() };
+  server.addService(HEALTH_SERVICE, { ...healthHandlers(context, watchers) });
+  const endStreams = (): void => {
+    streams.shutDown();
+    watchers.shutDown();
+  };
+  return { server, endStreams };
 }
 
 /** @returns the port. @throws the library's error, whose words hold the system's code */

@@ -77,3 +77,23 @@ test('open calls of Watch have a limit', async () => {
   for (const stream of streams) stream.on('error', () => undefined).cancel();
   expect(all.filter((end) => end === 'refused').length).toBe(6);
 });
+
+test('a server that shuts down ends calls of Watch as unavailable, after the last status', async () => {
+  const other = await startTestServer({});
+  const watching = new Client(other.grpcAddress, credentials.createInsecure());
+  const stream = watching.makeServerStreamRequest(
+    '/grpc.health.v1.Health/Watch',
+    bytes,
+    bytes,
+    Buffer.alloc(0),
+  );
+  const statuses: number[] = [];
+  stream.on('data', (message: Buffer) => statuses.push(message[1]!));
+  const end = new Promise<ServiceError>((resolve) => stream.once('error', resolve));
+  await new Promise((resolve) => stream.once('data', resolve));
+  await other.close();
+  expect(await end).toMatchObject({ code: status.UNAVAILABLE, details: 'Server exiting' });
+  const [serving, notServing] = [1, 2];
+  expect([statuses[0], statuses.at(-1)]).toEqual([serving, notServing]);
+  watching.close();
+});

@@ -16,8 +16,8 @@ const WATCH_INTERVAL_MS = 500;
 /** Probes need no key, so their number has a limit of its own. */
 const MAX_WATCHERS = 1024;
 
-export function healthHandlers(context: ServerContext) {
-  const watchers = new Watchers(context);
+/** @param watchers takes the calls of Watch */
+export function healthHandlers(context: ServerContext, watchers: Watchers) {
   return {
     Check(call: ServerUnaryCall<Outgoing, Outgoing>, respond: sendUnaryData<Outgoing>): void {
       try {
@@ -48,7 +48,7 @@ interface Watcher {
 }
 
 /** All open Watch calls, with one timer. */
-class Watchers {
+export class Watchers {
   readonly #context: ServerContext;
   readonly #open = new Set<Watcher>();
   #timer: NodeJS.Timeout | undefined;
@@ -71,6 +71,15 @@ class Watchers {
     call.on('close', remove);
     if (this.#open.size === 1) this.#timer = setInterval(() => this.#notifyAll(), WATCH_INTERVAL_MS);
     this.#notify(watcher, statusOf(this.#context, service));
+  }
+
+  /** Ends all with the reason, after the last status. */
+  shutDown(): void {
+    this.#notifyAll();
+    const fault = new AloftError('SHUTTING_DOWN', 'Server exiting');
+    for (const { call } of this.#open) call.emit('error', grpcStatus(fault, this.#context.log));
+    this.#open.clear();
+    clearInterval(this.#timer);
   }
 
   /** Asks once for each service: many watch the same. */
