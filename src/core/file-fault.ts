@@ -49,16 +49,15 @@ export function fileFault(path: string, thrown: unknown): unknown {
       `${path} cannot be opened: the process may have no more files open (${code}); raise the limit with 'ulimit -n 4096'.`,
       { cause: thrown },
     );
-  if (WRITE_ONLY.has(code ?? '')) return writeFault(path, thrown);
+  if (code !== undefined && WRITE_ONLY.has(code)) return writeFault(path, code, thrown);
   const meaning = MEANINGS[code ?? ''] ?? `cannot be read (${code}); check the path and its permissions`;
   return new AloftError('FILE_UNREADABLE', `${path} ${meaning}.`, { cause: thrown });
 }
 
-/** The error for a write that the system refused. */
-export function writeFault(path: string, thrown: NodeJS.ErrnoException): AloftError {
-  const { code = '' } = thrown;
+/** The error for a write that the system refuses with `code`, or would. */
+export function writeFault(path: string, code: string, cause?: unknown): AloftError {
   const meaning = WRITE_MEANINGS[code] ?? `cannot be written (${code}); check the path and its permissions`;
-  return new AloftError('OUTPUT_FAILED', `${path} ${meaning}.`, { cause: thrown });
+  return new AloftError('OUTPUT_FAILED', `${path} ${meaning}.`, { cause });
 }
 
 /** Runs a write to `path`. @throws {AloftError} OUTPUT_FAILED, TOO_MANY_FILES; what is no fault of the system stays as it is */
@@ -67,7 +66,7 @@ export function writingFile<Result>(path: string, write: () => Result): Result {
     return write();
   } catch (thrown) {
     if (!isSystemFault(thrown) || OUT_OF_DESCRIPTORS.includes(thrown.code)) throw fileFault(path, thrown);
-    throw writeFault(path, thrown);
+    throw writeFault(path, thrown.code ?? '', thrown);
   }
 }
 

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { AloftError } from '../../core/errors.js';
 import { writingFile } from '../../core/file-fault.js';
 import type { ChatMessage } from '../../core/generate.js';
+import { jsonText } from '../cli/terminal.js';
 import type { ChatModel, ChatReply } from './chat-model.js';
 import type { ChatSettings } from './settings.js';
 
@@ -73,7 +74,7 @@ export class Conversation {
   /** @throws {AloftError} OUTPUT_FAILED */
   save(path: string): void {
     const { settings, messages } = this;
-    const text = `${JSON.stringify({ model: this.model.name, settings, messages }, undefined, 2)}\n`;
+    const text = jsonText({ model: this.model.name, settings, messages });
     writingFile(path, () => writeFileSync(path, text));
   }
 

@@ -5,7 +5,7 @@ import { describeManifest } from '../engine/describe.js';
 import { type Inspection, inspect, tokenizerFacts } from '../inspect/inspection.js';
 import { inspectionText, tokenizerRows } from '../inspect/inspection-text.js';
 import { isEngine } from './engine-source.js';
-import { formatTable, type Terminal } from './terminal.js';
+import { formatTable, jsonText, type Terminal } from './terminal.js';
 
 export function registerInspect(command: Command, terminal: Terminal): void {
   command
@@ -18,14 +18,12 @@ export function registerInspect(command: Command, terminal: Terminal): void {
 
 async function inspectModel(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
   const inspection: Inspection = await inspect(path);
-  terminal.out(isJson ? `${JSON.stringify(inspection, undefined, 2)}\n` : inspectionText(inspection));
+  terminal.out(isJson ? jsonText(inspection) : inspectionText(inspection));
 }
 
 async function inspectEngine(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
   const manifest = readManifest(path);
   const tokenizer = await tokenizerFacts(path);
   const text = `${path}\n${describeManifest(manifest)}\n${formatTable(tokenizerRows(tokenizer))}\n`;
-  terminal.out(
-    isJson ? `${JSON.stringify({ path, kind: 'engine', manifest, tokenizer }, undefined, 2)}\n` : text,
-  );
+  terminal.out(isJson ? jsonText({ path, kind: 'engine', manifest, tokenizer }) : text);
 }

@@ -23,7 +23,7 @@ import { htmlReport } from '../report/html.js';
 import { requireWritable, writeResultFile } from '../report/result-file.js';
 import { addEngineFlags, type EngineFlags, engineOptions } from './engine-flags.js';
 import { startProgress } from './progress.js';
-import type { Terminal } from './terminal.js';
+import { jsonText, type Terminal } from './terminal.js';
 import { elementOf } from '../../plan/weight-format.js';
 
 interface ProfileFlags extends EngineFlags {
@@ -113,7 +113,7 @@ function writeResults(
     phases,
   };
   write(flags.output, () => `${JSON.stringify(chromeTrace(all, engine.model))}\n`);
-  write(flags.json, () => `${JSON.stringify(plainResult(result), undefined, 2)}\n`);
+  write(flags.json, () => jsonText(plainResult(result)));
   write(flags.html, () => htmlReport(profilePage(result, earlier)));
 }
 

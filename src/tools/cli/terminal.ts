@@ -59,8 +59,8 @@ function writerTo(stream: NodeJS.WriteStream): StreamWriter {
     },
     async lost() {
       if (fault === undefined) await new Promise<void>((resolve) => stream.write('', () => resolve()));
-      const isUnread = isSystemFault(fault) && fault.code === 'EPIPE';
-      return isSystemFault(fault) && !isUnread ? writeFault('The standard output', fault) : undefined;
+      if (!isSystemFault(fault) || fault.code === 'EPIPE') return undefined;
+      return writeFault('The standard output', fault.code ?? '', fault);
     },
   };
 }

@@ -13,7 +13,7 @@ import { addLoadFlags, type LoadFlags, loadOptions } from './engine-flags.js';
 import { wholeNumber } from './flags.js';
 import { interruptible } from './interrupt.js';
 import { localModel } from './pull.js';
-import { formatTable, type Terminal } from './terminal.js';
+import { formatTable, jsonText, type Terminal } from './terminal.js';
 
 interface VerifyFlags extends LoadFlags {
   readonly textFile?: string;
@@ -65,7 +65,7 @@ async function verifyCommand(
         },
       });
     });
-    terminal.out(flags.json ? `${JSON.stringify(result, undefined, 2)}\n` : verificationText(result));
+    terminal.out(flags.json ? jsonText(result) : verificationText(result));
     requireWithin(result);
   } finally {
     checkpoint.tensors.dispose();

@@ -1,8 +1,7 @@
 /** Files that a command writes its results to: whether they can be written is asked before the work, which may take hours. */
 import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { AloftError } from '../../core/errors.js';
-import { writingFile } from '../../core/file-fault.js';
+import { writeFault, writingFile } from '../../core/file-fault.js';
 
 /**
  * Checks each file that a flag names, or the nearest folder around it that is there. Nothing is made.
@@ -12,8 +11,7 @@ export function requireWritable(paths: readonly (string | undefined)[]): void {
   for (const path of paths) {
     if (path === undefined) continue;
     const there = writingFile(path, () => statSync(path, { throwIfNoEntry: false }));
-    if (there?.isDirectory())
-      throw new AloftError('OUTPUT_FAILED', `${path} is a directory, not a file; name a file.`);
+    if (there?.isDirectory()) throw writeFault(path, 'EISDIR');
     const probed = there === undefined ? nearestFolder(path) : path;
     writingFile(path, () => accessSync(probed, constants.W_OK));
   }

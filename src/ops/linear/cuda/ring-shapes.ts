@@ -109,10 +109,9 @@ export function shapeFor(
   const shapes = SHAPES[storedWeights(format).kind][tokenGroups];
   if (shapes === undefined) return undefined;
   const { few, fewShort = few, narrow = few, many, some = many, gated = many } = shapes;
-  const unlessIdle = (shape: RingShape, smaller: RingShape): RingShape => {
-    const [busy, busier] = [shape, smaller].map((one) => busyShare(one, n, multiprocessorCount));
-    return busy! < LEAST_BUSY * busier! ? smaller : shape;
-  };
+  const busy = (shape: RingShape): number => busyShare(shape, n, multiprocessorCount);
+  const unlessIdle = (shape: RingShape, smaller: RingShape): RingShape =>
+    busy(shape) < LEAST_BUSY * busy(smaller) ? smaller : shape;
   if (epilogue === 'swiglu') return unlessIdle(gated, many);
   const tilesPerMultiprocessor = n / 16 / multiprocessorCount;
   if (tilesPerMultiprocessor >= SOME_TILES_PER_MULTIPROCESSOR) return many;
