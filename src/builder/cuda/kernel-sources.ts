@@ -19,8 +19,8 @@ import type { CompileRequest, CompiledUnit, Nvrtc } from '../../device/cuda/nvrt
 const FIRST_UNITS = ['common', 'attention', 'sample'];
 /** Units whose results must match a reference bit by bit: no approximate functions. */
 const EXACT_UNITS: ReadonlySet<string> = new Set(['sample']);
-/** Measures the device, for every plan. */
-const LIMITS = commonPart('cuda/limits.cu');
+/** For every plan: what a step takes and leaves is copied, and the device is measured. */
+const OF_EVERY_PLAN = ['cuda/copy-words.cu', 'cuda/limits.cu'].map(commonPart);
 
 /** Every unit that a plan needs, with the kernels that `chooseLinear` can ask for. */
 export function kernelUnits(
@@ -30,7 +30,8 @@ export function kernelUnits(
   chooseLinear: LinearChooser = linearChooser(target),
 ): readonly CompileRequest[] {
   const context = { plan, target, blockTokens, chooseLinear };
-  const parts = [...lowerForCuda(plan).ops.flatMap((op) => [...cudaOpOf(op).kernels(op, context)]), LIMITS];
+  const ofOps = lowerForCuda(plan).ops.flatMap((op) => [...cudaOpOf(op).kernels(op, context)]);
+  const parts = [...ofOps, ...OF_EVERY_PLAN];
   const names = new Set(parts.map(({ unit }) => unit));
   const others = [...names].filter((unit) => !FIRST_UNITS.includes(unit)).toSorted();
   const shared = {

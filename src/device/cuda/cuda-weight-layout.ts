@@ -27,7 +27,7 @@ import type {
 } from '../weight-layout.js';
 
 /** Layout of the weights and of what the kernels in an engine read. Engines with another one are refused. */
-export const CUDA_LAYOUT_VERSION = 9;
+export const CUDA_LAYOUT_VERSION = 10;
 
 export const CUDA_LAYOUT: StoredLayout = {
   device: 'cuda',

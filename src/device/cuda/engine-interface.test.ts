@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { PlanDims } from '../../plan/plan.js';
 import { ADD_ARGS, ADD_BIAS_ARGS } from '../../ops/add/cuda.js';
+import { COPY_WORDS_ARGS } from '../../ops/cuda/copy-words.js';
 import { EMBEDDING_ARGS } from '../../ops/embedding/cuda.js';
 import { EXPERT_ARGS, ROUTE_ARGS } from '../../ops/experts/cuda.js';
 import {
@@ -64,7 +65,7 @@ const STRUCTS = [
     RMS_NORM_CODES_ARGS,
     ROPE_ARGS,
   ],
-  ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS],
+  ...[SAMPLE_ARGS, CUDA_SAMPLE_SLOT, SOFT_CAP_ARGS, SWIGLU_ARGS, COPY_WORDS_ARGS],
 ];
 const ROPE_OPERANDS = {
   ...{ qkv: 1, cache: 2, cosTable: 3, sinTable: 4, positions: 5 },
@@ -98,5 +99,5 @@ test('engines whose kernels take other arguments are refused', () => {
     .digest('hex')
     .slice(0, 12);
   // Another value: raise CUDA_LAYOUT_VERSION, so that older engines are refused, and write both here.
-  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([9, 'ee3cbd3e50ad']);
+  expect([CUDA_LAYOUT_VERSION, interfaceOfKernels]).toEqual([10, '23849ce5cabb']);
 });

@@ -5,7 +5,9 @@ import { DECODE_ITEM_WORDS } from '../paged-attention/cuda-pieces.js';
 import { rotationBytes } from '../rope/cuda-tables.js';
 import { maskWords } from '../sample/contract.js';
 import { SAMPLE_SLOT_BYTES } from '../sample/cuda.js';
+import { COPY_PIECE_BYTES } from './copy-words.js';
 import { ACTIVATION_BYTES } from './dtype.js';
+import { ceilDiv } from './launch.js';
 
 /** Most log probabilities that a token can report. */
 export const MAX_TOP_COUNT = 32;
@@ -59,6 +61,8 @@ const area = (purpose: string, bytes: Area['bytes'], isZeroed = false): Area => 
   bytes,
   isZeroed,
 });
+/** Results go to the host in whole pieces. */
+const inPieces = (bytes: number): number => COPY_PIECE_BYTES * ceilDiv(bytes, COPY_PIECE_BYTES);
 const allRotationBytes = ({ maxSequenceTokens, dims, ropeCount }: AreaSizes): number =>
   ropeCount * rotationBytes(dims, maxSequenceTokens);
 const logitBytes = ({ maxLogits, dims, samples }: AreaSizes): number =>
@@ -67,7 +71,7 @@ const logitBytes = ({ maxLogits, dims, samples }: AreaSizes): number =>
 export const AREAS = {
   workspace: area('the workspace', ({ workspaceBytes }) => workspaceBytes, true),
   // Zeros stay where a plan samples nothing.
-  results: area('results', ({ maxLogits }) => maxLogits * RESULT_WORDS * WORD, true),
+  results: area('results', ({ maxLogits }) => inPieces(maxLogits * RESULT_WORDS * WORD), true),
   partials: area(
     'attention partial sums',
     ({ maxDecodeItems, dims }) => maxDecodeItems * dims.headCount * (dims.headDim + 2) * WORD,

@@ -15,7 +15,7 @@
 #include "cuda/act.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/memory.cuh"
-#include "exchange/peer-memory.cuh"
+#include "cuda/peer-memory.cuh"
 
 #define BUFFERS 3
 // Looks at a slot between two looks at the clock and at the host's memory, which is slow to reach.

@@ -8,6 +8,7 @@ import { createKernels, type Kernels } from '../../../device/cuda/kernels.js';
 import { createEvent, createStream, type Stream } from '../../../device/cuda/stream.js';
 import { addressOf } from '../../../ffi/memory.js';
 import { MAX_TOP_COUNT } from '../../../ops/cuda/areas.js';
+import { copyWordsLaunch } from '../../../ops/cuda/copy-words.js';
 import { type LoweredPlan, lowerForCuda } from '../../../ops/cuda/lower.js';
 import type { LaunchSink } from '../../../ops/cuda/sink.js';
 import { linearChooser } from '../../../ops/linear/cuda/choose.js';
@@ -130,6 +131,7 @@ class CudaExecutor implements Executor {
     this.#launcher = new StepLauncher({
       stream,
       sink,
+      copy: (...copy) => this.#copyWords(...copy),
       timer: this.#timer,
       program,
       split: attentionSplit(plan, properties, limits),
@@ -218,15 +220,16 @@ class CudaExecutor implements Executor {
   #complete(pending: PendingStep): void {
     const { flight, step, topCount } = pending;
     const { outTokens, outTopIds, outBytes } = this.#areas;
-    this.#stream.copyToHost(
-      flight.results.address,
-      outTokens,
-      topCount > 0 ? outBytes : outTopIds - outTokens,
-    );
+    this.#copyWords(flight.results.address, outTokens, topCount > 0 ? outBytes : outTopIds - outTokens);
     flight.end.record(this.#stream);
     this.#signal.signalAfter(flight.end);
     const logits = step.returnLogits ? this.#copyLogits(step.logitCount) : undefined;
     this.#pending.push({ ...pending, logits });
+  }
+
+  /** Without overlap: what follows may read the words before it waits for its predecessor. */
+  #copyWords(target: number, source: number, byteLength: number): void {
+    this.#kernels.launch(this.#stream, copyWordsLaunch(target, source, byteLength), false);
   }
 
   async collect(): Promise<StepOutput> {

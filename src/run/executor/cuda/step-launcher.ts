@@ -27,6 +27,8 @@ import {
 export interface LauncherParts {
   readonly stream: Stream;
   readonly sink: LaunchSink;
+  /** Copies a few words once the stream has come so far, and has what follows wait for them. */
+  readonly copy: (target: number, source: number, byteLength: number) => void;
   /** Absent: no launch is timed. */
   readonly timer: CallTimer | undefined;
   readonly program: Program;
@@ -80,7 +82,8 @@ export class StepLauncher {
       const size = graphSize(rows, decodeItems, limits.maxRows);
       const { graph, layout } = this.#graphs.graphFor(size, part);
       this.#last = size.rows;
-      this.#upload(flight, layout, step);
+      this.#fill(flight, layout, step);
+      this.#parts.copy(this.#parts.descriptor, flight.staging.address, layout.length * 4);
       this.#launched = { layout, size };
       graph.launch(stream);
     } else if (tokens > 0) {
@@ -88,7 +91,8 @@ export class StepLauncher {
       const maxBlocks = this.#maxBlocks;
       const work = { decodeItems, prefillTiles, keyTiles };
       const layout = descriptorLayout({ tokens, rows, logits, ...work, maxBlocks });
-      this.#upload(flight, layout, step);
+      this.#fill(flight, layout, step);
+      stream.copyToDevice(this.#parts.descriptor, flight.staging.address, layout.length * 4);
       this.#launched = { layout };
       timer?.begin();
       this.#emit(layout, part, { topCount, sink: timer?.sink ?? sink });
@@ -108,10 +112,8 @@ export class StepLauncher {
     this.#graphs.dispose();
   }
 
-  #upload({ words, staging }: Flight, layout: DescriptorLayout, step: StepInput): void {
-    const { split, stream, descriptor } = this.#parts;
-    fillDescriptor(words, layout, step, split);
-    stream.copyToDevice(descriptor, staging.address, layout.length * 4);
+  #fill({ words }: Flight, layout: DescriptorLayout, step: StepInput): void {
+    fillDescriptor(words, layout, step, this.#parts.split);
   }
 
   #emit(

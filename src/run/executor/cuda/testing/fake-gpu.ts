@@ -8,6 +8,7 @@ import type { CudaDriver } from '../../../../device/cuda/driver.js';
 import type { Gpu, PinnedArea } from '../../../../device/cuda/gpu.js';
 import { compileStandIn } from '../../../../device/cuda/testing/stand-ins.js';
 import { addressOf } from '../../../../ffi/memory.js';
+import { COPY_PIECE_BYTES } from '../../../../ops/cuda/copy-words.js';
 
 /** Work of a stream. */
 interface FakeWork {
@@ -19,7 +20,7 @@ interface FakeWork {
 
 export interface FakeGpu {
   readonly gpu: Gpu;
-  /** Names of driver calls in order, with the sizes of copies. */
+  /** Names of driver calls in order, with the sizes of copies. Those that a kernel makes have its name. */
   readonly calls: string[];
   /** Names of the kernels that were launched or captured, in order. */
   readonly kernels: string[];
@@ -40,6 +41,7 @@ export const FAKE_WORK_MS: Readonly<Record<string, number>> = {
   cuGraphLaunch: 8,
   cuMemcpyHtoDAsync_v2: 0.25,
   cuMemcpyDtoHAsync_v2: 0.5,
+  copy_words: 0.125,
 };
 
 const FIRST_ADDRESS = 2 ** 40;
@@ -49,8 +51,16 @@ const COPIES = new Set(['cuMemcpyHtoDAsync_v2', 'cuMemcpyDtoHAsync_v2', 'cuMemcp
 function streamOf(name: string, args: readonly unknown[]): number {
   if (name === 'cuGraphLaunch') return args[1] as number;
   if (COPIES.has(name)) return args[3] as number;
-  const config = koffi.view(BigInt(args[0] as number), LAUNCH_LAYOUT.configBytes);
-  return new DataView(config).getUint32(LAUNCH_LAYOUT.streamOffset, true);
+  return viewOf(args[0], LAUNCH_LAYOUT.configBytes).getUint32(LAUNCH_LAYOUT.streamOffset, true);
+}
+
+const viewOf = (address: unknown, byteLength: number): DataView =>
+  new DataView(koffi.view(BigInt(address as number), byteLength));
+
+/** Bytes that a launch of `copy_words` copies: its parameter has two addresses and a number of pieces. */
+function copiedBytes(parameters: unknown): number {
+  const argument = viewOf(parameters, 8).getBigUint64(0, true);
+  return COPY_PIECE_BYTES * viewOf(argument, 20).getInt32(16, true);
 }
 
 export function createFakeGpu(computeCapability: number): FakeGpu {
@@ -70,9 +80,16 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
   /** When a stream is done with what it was given, or could begin what it is given now. */
   const readyMs = (stream: unknown): number => Math.max(hostMs, streamMs.get(stream) ?? 0);
   const put = (name: string, args: readonly unknown[]): void => {
-    const call = COPIES.has(name) ? `${name} ${String(args[2])}` : name;
+    const kernel = name === 'cuLaunchKernelEx' ? kernelNames.get(args[1])! : undefined;
+    const isCopy = kernel === 'copy_words';
+    const does = isCopy ? kernel : name;
+    const call = isCopy
+      ? `${does} ${copiedBytes(args[2])}`
+      : COPIES.has(name)
+        ? `${name} ${String(args[2])}`
+        : name;
     calls.push(call);
-    if (name === 'cuLaunchKernelEx') kernels.push(kernelNames.get(args[1])!);
+    if (kernel !== undefined) kernels.push(kernel);
     if (name === 'cuStreamBeginCapture_v2') isCapturing = true;
     else if (name === 'cuStreamEndCapture') isCapturing = false;
     else if (name === 'cuEventRecord') eventMs.set(args[0], readyMs(args[1]));
@@ -81,10 +98,10 @@ export function createFakeGpu(computeCapability: number): FakeGpu {
     else if (name === 'cuStreamAddCallback') {
       signals.push(args[2] as number);
       if (!isHeld) raiseSignals();
-    } else if (!isCapturing && name in FAKE_WORK_MS) {
+    } else if (!isCapturing && does in FAKE_WORK_MS) {
       const stream = streamOf(name, args);
       const startMs = readyMs(stream);
-      const endMs = startMs + FAKE_WORK_MS[name]!;
+      const endMs = startMs + FAKE_WORK_MS[does]!;
       streamMs.set(stream, endMs);
       work.push({ call, startMs, endMs });
     }
