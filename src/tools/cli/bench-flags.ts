@@ -1,12 +1,13 @@
 /** Flags of `aloft bench`: those of TensorRT-LLM's benchmark.py and gptManagerBenchmark, and Aloft's own. */
 import { type Command, Option } from 'commander';
 import { KV_CACHE_NAMES } from '../../core/dtype.js';
+import { requireOwnOptions } from '../../core/device-options.js';
 import { AloftError } from '../../core/errors.js';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import type { InflightFlags } from '../bench/inflight-command.js';
 import type { StaticFlags } from '../bench/static-command.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
-import { addLoadFlags, addSchedulingFlags, type LoadFlags } from './engine-flags.js';
+import { addLoadFlags, addSchedulingFlags, engineOptions, type LoadFlags } from './engine-flags.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
 
 const MODES = ['static', 'IFB', 'V1'] as const;
@@ -30,7 +31,7 @@ export interface BenchFlags extends LoadFlags, Omit<StaticFlags, 'model'>, Infli
   readonly maxBatchSize?: number;
   readonly maxInputLen?: number;
   readonly maxOutputLen?: number;
-  readonly device: DeviceChoice;
+  readonly device?: DeviceChoice;
   readonly logLevel: LogLevel;
 }
 
@@ -95,9 +96,8 @@ export function addBenchFlags(command: Command): void {
     .option('--max-output-len <n>', 'with --random_weights (default: as the sweep needs)', wholeNumber(1))
     .option(
       '--device <device>',
-      `with --random_weights: ${DEVICE_CHOICES.join(', ')}`,
+      `with --random_weights: ${DEVICE_CHOICES.join(', ')} (default: auto)`,
       oneOf(DEVICE_CHOICES),
-      'auto',
     )
     .optionsGroup('Requests in flight:')
     .option('--dataset <file>', 'IFB, V1: requests as gptManagerBenchmark or trtllm-bench write them')
@@ -132,6 +132,36 @@ function addBeamFlags(command: Command): void {
     .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
 }
 
+/** Flags of the engine that `--random_weights` builds, by their names among the parsed. */
+const OF_RANDOM_WEIGHTS = {
+  device: '--device',
+  useWeightOnly: '--use_weight_only',
+  kvCacheDtype: '--kv_cache_dtype',
+  fp8KvCache: '--fp8_kv_cache',
+  maxBatchSize: '--max_batch_size',
+  maxInputLen: '--max_input_len',
+  maxOutputLen: '--max_output_len',
+  outputDir: '--output_dir',
+} as const;
+
+/** An engine that is there has been built, and cannot be changed. */
+function requireRandomWeights(
+  { randomWeights, device = 'auto', ...flags }: BenchFlags,
+  given: Readonly<Record<string, unknown>>,
+): void {
+  if (randomWeights) {
+    if (device !== 'auto')
+      requireOwnOptions(engineOptions(flags), { device, engine: 'the one of --random_weights' });
+    return;
+  }
+  const [, flag] = Object.entries(OF_RANDOM_WEIGHTS).find(([name]) => given[name] !== undefined) ?? [];
+  if (flag !== undefined)
+    throw new AloftError(
+      'USAGE',
+      `${flag} is for an engine of --random_weights; add that flag, or leave it out.`,
+    );
+}
+
 /** @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another */
 export function checkBenchFlags(flags: BenchFlags): void {
   const given = flags as unknown as Record<string, unknown>;
@@ -139,8 +169,7 @@ export function checkBenchFlags(flags: BenchFlags): void {
     if (given[new Option(flag).attributeName()] === undefined) continue;
     throw new AloftError('UNSUPPORTED', `${flag.split(' ')[0]} is not supported: ${instead}.`);
   }
-  if (flags.outputDir !== undefined && !flags.randomWeights)
-    throw new AloftError('USAGE', '--output_dir keeps an engine of --random_weights; add that flag.');
+  requireRandomWeights(flags, given);
   if (flags.engineDir !== undefined && flags.randomWeights)
     throw new AloftError('USAGE', '--engine_dir and --random_weights exclude each other; drop one.');
   if (flags.engineDir === undefined && !flags.randomWeights)
