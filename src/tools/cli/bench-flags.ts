@@ -68,7 +68,20 @@ export function addBenchFlags(command: Command): void {
       oneOf(MODES),
       'static',
     )
-    .option('--dtype <type>', DTYPES.join(', '), oneOf(DTYPES))
+    .option('--dtype <type>', DTYPES.join(', '), oneOf(DTYPES));
+  addStaticFlags(command);
+  addResultFlags(command);
+  addRandomWeightFlags(command);
+  addInflightFlags(command);
+  addLoadFlags(command.optionsGroup('Engine and memory:'));
+  addSchedulingFlags(command);
+  command.optionsGroup('Flags of the originals:');
+  for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
+  for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
+}
+
+function addStaticFlags(command: Command): void {
+  command
     .optionsGroup('Static batches:')
     .option('--batch-size <list>', 'static: batch sizes, "1;4;8;16"', '8')
     .option('--input-output-len <list>', 'static: pairs, "128,128;128,2048"', '128,20')
@@ -77,11 +90,21 @@ export function addBenchFlags(command: Command): void {
     .option('--duration <seconds>', 'static: measured seconds at least', realNumber(0, 1e6), 60)
     .option('--top-k <k>', 'keep the k most likely tokens', wholeNumber(0), 1)
     .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1), 0)
+    .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1);
+}
+
+function addResultFlags(command: Command): void {
+  command
     .optionsGroup('Results:')
     .option('--csv', 'CSV lines instead of [BENCHMARK] lines')
     .option('--json <file>', 'also write a JSON file with machine, versions, commit and command')
     .option('--html <file>', 'also write a report: one page with charts and tables')
     .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
+    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
+}
+
+function addRandomWeightFlags(command: Command): void {
+  command
     .optionsGroup('Engine with random weights:')
     .option('--random-weights', 'build a temporary engine of the shape named by -m with random weights')
     .option('--use-weight-only', 'with --random_weights: INT8 weights')
@@ -99,6 +122,11 @@ export function addBenchFlags(command: Command): void {
       `with --random_weights: ${DEVICE_CHOICES.join(', ')} (default: auto)`,
       oneOf(DEVICE_CHOICES),
     )
+    .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
+}
+
+function addInflightFlags(command: Command): void {
+  command
     .optionsGroup('Requests in flight:')
     .option('--dataset <file>', 'IFB, V1: requests as gptManagerBenchmark or trtllm-bench write them')
     .option('--num-requests <n>', 'IFB, V1: generated requests', wholeNumber(1), 128)
@@ -113,23 +141,7 @@ export function addBenchFlags(command: Command): void {
         .argParser(realNumber(1e-6, 1e9))
         .default(Infinity, 'all at once'),
     )
-    .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0)
-    .optionsGroup('Results:')
-    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
-  addBeamFlags(command);
-  addLoadFlags(command.optionsGroup('Engine and memory:'));
-  addSchedulingFlags(command);
-  command.optionsGroup('Flags of the originals:');
-  for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
-  for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
-}
-
-function addBeamFlags(command: Command): void {
-  command
-    .optionsGroup('Static batches:')
-    .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1)
-    .optionsGroup('Engine with random weights:')
-    .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
+    .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0);
 }
 
 /** Flags of the engine that `--random_weights` builds, by their names among the parsed. */

@@ -8,7 +8,8 @@ import { demoEngine } from './demo-engine.js';
 import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
 import { type MakeLoader, serveUntilSignal, startFromFlags } from './serve.js';
-import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
+import { addServeFlags, type ServeFlags } from './serve-flags.js';
+import { serveOptions } from './serve-options.js';
 import { requireServedOptions } from './served-engines.js';
 import type { Terminal } from './terminal.js';
 
