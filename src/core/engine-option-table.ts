@@ -1,4 +1,5 @@
 /** The table of engine options: flags of the command line, readers of config.pbtxt and the reference page follow from it. */
+import type { DeviceName } from './device.js';
 import type { EngineOptionName, EngineOptions, OpeningOptions, SchedulingOptions } from './engine-options.js';
 
 interface NumberValues {
@@ -44,6 +45,8 @@ export interface EngineOption<Values extends OptionValues = OptionValues> {
   /** Absent where a value has none. */
   readonly unit?: string;
   readonly values: Values;
+  /** The only kind of device whose engines have a use for it; it is refused for others. Absent: all have. */
+  readonly device?: DeviceName;
   /** Phrase for the default; absent where the option is off or unlimited. */
   readonly fallback?: string;
   /** Flag of the command line, with its argument. */
@@ -72,12 +75,14 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     meaning: 'CPU threads of each rank',
     unit: 'threads',
     values: { type: 'whole', min: 1, max: 1024 },
+    device: 'cpu',
     fallback: 'all cores, shared between ranks',
     flag: '--threads <n>',
   },
   mapWeights: {
     meaning: 'CPU: map the engine file instead of reading it into huge pages; starts sooner, decodes slower',
     values: { type: 'switch' },
+    device: 'cpu',
     flag: '--mmap-weights',
   },
   kvCacheFreeMemFraction: {
@@ -130,6 +135,7 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     meaning: 'which GPU runs an engine built for CUDA; of several ranks, the first of theirs',
     unit: 'ordinal',
     values: { type: 'whole', min: 0, max: 1024 },
+    device: 'cuda',
     fallback: '0',
     flag: '--gpu <n>',
     parameters: ['gpu_device_ids'],
@@ -137,11 +143,13 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
   shareGpu: {
     meaning: 'let several ranks share a GPU; slow, for checks',
     values: { type: 'switch' },
+    device: 'cuda',
     flag: '--share-gpu',
   },
   collectives: {
     meaning: 'way between the GPUs of ranks: by their own memory where that works, or by NCCL',
     values: { type: 'choice', choices: { auto: 'auto', nccl: 'nccl' } },
+    device: 'cuda',
     fallback: 'auto',
     flag: '--collectives <way>',
   },
@@ -149,6 +157,7 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     meaning: "most rows of a sum over ranks' GPUs that takes one shot over their memory instead of two",
     unit: 'rows',
     values: { type: 'whole', min: 0, max: 128 },
+    device: 'cuda',
     fallback: 'what is faster, timed at load',
     flag: '--one-shot-rows <rows>',
   },
@@ -156,12 +165,14 @@ export const OPENING_OPTIONS: Table<Omit<OpeningOptions, 'place'>> = {
     meaning: 'cap on weights, workspace and KV cache on a GPU together, such as 32GB',
     unit: 'bytes',
     values: { type: 'bytes' },
+    device: 'cuda',
     flag: '--max-device-memory <bytes>',
   },
   cudaLibraryPath: {
     meaning: 'where CUDA libraries lie, separated by colons',
     unit: 'folders',
     values: { type: 'text' },
+    device: 'cuda',
     flag: '--cuda-library-path <folders>',
   },
   warmup: {

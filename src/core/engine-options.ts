@@ -22,7 +22,7 @@ export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number];
 /** Ways between the GPUs of ranks: `auto` is our own kernels where GPUs reach each other's memory, NCCL elsewhere. */
 export type CollectivesWay = 'auto' | 'nccl';
 
-/** Options that an engine is opened with. A device ignores those that it does not know. */
+/** Options that an engine is opened with. One that its kind of device has no use for is refused (see the table). */
 export interface OpeningOptions {
   /** Job whose processes are the ranks. No flag and no parameter sets it: the launcher does. Default: this process starts the others. */
   readonly place?: JobPlace;

@@ -66,6 +66,18 @@ export async function pullConfig(
   return pathOf(place.cached.snapshot(place.commit), chosen);
 }
 
+/** As {@link pullConfig}, with all that a build reads besides weights: the tokenizer, templates, defaults of generation. */
+export async function pullTexts(
+  name: ModelName,
+  settings: HubSettings,
+  signal: AbortSignal,
+): Promise<string> {
+  if (settings.isOffline) return requireCached(name, settings);
+  const { place, chosen, filesOf } = await beginPull(name, settings, signal);
+  await fetchAll(filesOf(chosen.texts), place, { onBytes: () => {}, signal });
+  return pathOf(place.cached.snapshot(place.commit), chosen);
+}
+
 /** Files of a model on a hub, once those are here that say what else is needed, and what a build would make of it. */
 interface BegunPull {
   readonly place: Place;

@@ -148,7 +148,7 @@ describe.each(DEVICE === 'cpu' ? cpuModels : cudaModels)('$name', (model) => {
     openExecutor: ({ blockCount, hostBlockCount }) =>
       openExecutor({
         engineDirectory: engine.directory,
-        threadCount: 1, // of a CPU
+        ...(DEVICE === 'cpu' ? { threadCount: 1 } : {}),
         maxKvTokens: blockCount * BLOCK_TOKENS,
         hostKvBytes: hostBlockCount * blockBytes,
       }),

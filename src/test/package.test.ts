@@ -43,6 +43,17 @@ test('stays small', () => {
   expect(paths.length).toBeLessThan(MAX_FILES);
 });
 
+test('says how faults are reported by an address exactly where it has one', () => {
+  const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
+  const names = JSON.parse(read('package.json')) as { repository?: unknown; bugs?: unknown };
+  const hasAddress = (names.repository ?? names.bugs) !== undefined;
+  const [, report] = /^## How to report\n(.*?)^## /ms.exec(read('SECURITY.md')) ?? [];
+  expect(/no public address/.test(report!)).toBe(!hasAddress);
+  expect(/\*Security\* tab|https:|mailto:/.test(report!)).toBe(hasAddress);
+  const others = paths.filter((path) => /^docs\/guide\/.*\.md$|^(README|CONTRIBUTING)\.md$/.test(path));
+  expect(others.filter((path) => /public address/.test(read(path)))).toEqual([]);
+});
+
 test('has every file that the README links to', () => {
   const targets = Array.from(
     readFileSync(`${root}README.md`, 'utf8').matchAll(/\]\(([^)#:]+)\)/g),

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createRepository } from '../serve/repository/create.js';
 import { buildTemporaryEngine, DEMO_MODEL, type TemporaryEngine } from './build-and-open.js';
+import { DEVICE } from './device.js';
 
 const ALOFT = fileURLToPath(new URL('../../bin/aloft.js', import.meta.url));
 const FREE_PORTS = ['--http-port', '0', '--grpc-port', '0', '--metrics-port', '0'];
@@ -56,14 +57,27 @@ const mebibytesOf = (tokens: number): number => (tokens * 2 * 6 * 4 * 32 * 2) / 
 
 test('a flag reaches the engine of --engine-dir, and the server prints it', async () => {
   const printed = await serve(
-    ...['--engine-dir', engine.directory, '--max_tokens_in_paged_kv_cache', '4096', '--threads', '1'],
+    ...['--engine-dir', engine.directory, '--max_tokens_in_paged_kv_cache', '4096'],
     ...['--scheduler_policy', 'max_utilization'],
   );
-  expect(printed).toMatch(/\| engineOptions +\| threadCount 1, maxKvTokens 4096, policy max_utilization +\|/);
+  expect(printed).toMatch(/\| engineOptions +\| maxKvTokens 4096, policy max_utilization +\|/);
   expect(kvMebibytes(printed)).toBe(mebibytesOf(4096));
   // What nobody changed is not printed.
   expect(printed).not.toContain('maxQueuedRequests');
 });
+
+test.runIf(DEVICE === 'cpu')(
+  'a repository may hold engines for several devices, so it only warns',
+  async () => {
+    const repository = join(directory, 'for-gpus');
+    createRepository({ engineDirectory: engine.directory, outputDirectory: repository, options: { gpu: 1 } });
+    const printed = await serve('--model-repo', repository, '--share_gpu', '--threads', '1');
+    const reason = "is for engines that were built for 'cuda', and this one was built for 'cpu'.";
+    for (const subject of ["--gpu or parameter 'gpu_device_ids'", '--share_gpu'])
+      expect(printed).toContain(`warning: ${subject} has no effect: it ${reason}`);
+    expect(printed).not.toContain('--threads has');
+  },
+);
 
 test('config.pbtxt overrides a flag of the command line', async () => {
   const [open, set] = [join(directory, 'open'), join(directory, 'set')];

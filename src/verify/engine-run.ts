@@ -1,6 +1,8 @@
 /** Logits of an engine as its own executor computes them, after all layers or some. */
 import { buildStep } from '../core/build-step.js';
+import { ownOptions } from '../core/device-options.js';
 import { GREEDY } from '../core/sampling.js';
+import { readManifest } from '../engine/manifest.js';
 import { type Matrix, zeroMatrix } from '../ops/matrix.js';
 import type { OpenExecutorOptions } from '../run/executor/opening/open-options.js';
 import { openExecutor } from '../run/ranks/open-engine.js';
@@ -14,7 +16,9 @@ export interface EngineRun {
 
 /** @returns [wanted, vocabulary or hidden columns] @throws {AloftError} of the engine reader and the executor */
 export async function runEngine({ options, tokenIds, wanted }: EngineRun): Promise<Matrix> {
-  const executor = await openExecutor({ ...options, maxKvTokens: tokenIds.length, mapWeights: true });
+  const { device } = readManifest(options.engineDirectory).aloft;
+  const mapping = ownOptions({ mapWeights: true }, device);
+  const executor = await openExecutor({ ...options, ...mapping, maxKvTokens: tokenIds.length });
   try {
     const { blockTokens, maxStepTokens, maxLogits, vocabulary, hiddenColumns = vocabulary } = executor.limits;
     const blocks = Array.from({ length: Math.ceil(tokenIds.length / blockTokens) }, (_, block) => block);

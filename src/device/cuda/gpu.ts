@@ -83,7 +83,10 @@ export function openGpu(ordinal: number, libraryPath?: string): Gpu {
   const driver = openDriver(libraryPath);
   const count = gpuCount(driver);
   if (ordinal >= count)
-    throw new AloftError('DEVICE_UNAVAILABLE', `There is no GPU ${ordinal}: this machine shows ${count}.`);
+    throw new AloftError(
+      'DEVICE_UNAVAILABLE',
+      `There is no GPU ${ordinal}: this machine shows ${count}, counted from 0.`,
+    );
   const properties = readProperties(driver, ordinal);
   if (properties.computeCapability < MIN_COMPUTE_CAPABILITY)
     throw new AloftError(

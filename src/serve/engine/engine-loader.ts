@@ -49,6 +49,8 @@ export interface ServableEngine {
   readonly memory: readonly MemoryUse[];
   /** Its steps and the server's own thread leave no processor of this machine free: what a message costs holds up a step. */
   readonly takesAllProcessors: boolean;
+  /** Sentences on options that were given and that its kind of device has no use for. */
+  readonly remarks: readonly string[];
   /** Called after every step, and when the batcher falls idle. @returns a function that ends the subscription. */
   subscribe(listener: (stats: StepStats) => void): () => void;
   /** Milliseconds since the step loop last turned (it turns when idle, too); Infinity once it has stopped for good. */

@@ -74,6 +74,10 @@ export class IdleEngine implements ServableEngine {
     return this.#last.takesAllProcessors;
   }
 
+  get remarks(): readonly string[] {
+    return this.#last.remarks;
+  }
+
   /** Time of the last request, on the system's clock; undefined while there are requests, and while it is unloaded. */
   get idleSinceMs(): number | undefined {
     return this.#isAwake && this.#openCount === 0 ? this.#lastUsedMs : undefined;

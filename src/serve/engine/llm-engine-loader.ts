@@ -1,12 +1,16 @@
 /** The real engines behind the server's {@link EngineLoader}: `src/llm` with the settings of a config.pbtxt. */
 import { availableParallelism } from 'node:os';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
-import { DEVICE_TRAITS } from '../../core/device.js';
+import { DEVICE_TRAITS, type DeviceName } from '../../core/device.js';
+import { flagOf } from '../../core/device-options.js';
+import { ENGINE_OPTIONS } from '../../core/engine-option-table.js';
+import type { EngineOptionName } from '../../core/engine-options.js';
 import { present } from '../../core/present.js';
 import type { BatcherHealth } from '../../core/token-batcher.js';
 import { type LoadedEngine, loadEngine } from '../../llm/load.js';
 import { checkEngine } from '../../llm/check.js';
 import { type LoadOptions, loadOptionsOf, type ShowLoad } from '../../llm/load-options.js';
+import { ownOptionsOf } from '../../llm/own-options.js';
 import { DEFAULT_BATCHER_OPTIONS } from '../../run/batcher/batcher-options.js';
 import { loadGenerationDefaults } from '../../text/generation-config.js';
 import { loadTokenizer } from '../../text/tokenizer/load.js';
@@ -31,10 +35,16 @@ export function llmEngineLoader(
         ...present({ modelName, tokenizerDirectory }),
         scheduler: { ...defaults.scheduler, ...scheduler },
       };
+      // A repository may hold engines for several kinds of devices, which are served with the same flags.
+      const { own: used, foreign, device } = ownOptionsOf(settings.engineDirectory, options);
       const engine = await show((onProgress) =>
-        loadEngine(settings.engineDirectory, { ...options, onProgress }),
+        loadEngine(settings.engineDirectory, { ...used, onProgress }),
       );
-      return loadedModel(engine, options);
+      return loadedModel(
+        engine,
+        used,
+        foreign.map((name) => withoutEffect(name, device)),
+      );
     },
     async check({ engineDirectory, tokenizerDirectory = engineDirectory }) {
       checkEngine(engineDirectory);
@@ -51,7 +61,18 @@ export function llmEngineLoader(
 /** Time for the step at hand when an engine is unloaded; its requests have ended or been cancelled before. */
 const LAST_STEP_MS = 5000;
 
-function loadedModel(engine: LoadedEngine, { gpu = 0, scheduler }: LoadOptions): ServableEngine {
+/** Sentence on an option that the engine's device has no use for, by all names that it may have been given under. */
+function withoutEffect(name: EngineOptionName, device: DeviceName): string {
+  const { parameters = [], device: needed } = ENGINE_OPTIONS[name];
+  const names = [flagOf(name), ...parameters.map((parameter) => `parameter '${parameter}'`)].join(' or ');
+  return `${names} has no effect: it is for engines that were built for '${needed}', and this one was built for '${device}'.`;
+}
+
+function loadedModel(
+  engine: LoadedEngine,
+  { gpu = 0, scheduler }: LoadOptions,
+  remarks: readonly string[],
+): ServableEngine {
   const { batcher, tokenizer, text } = engine;
   const { executorLimits } = batcher.facts;
   return {
@@ -62,6 +83,7 @@ function loadedModel(engine: LoadedEngine, { gpu = 0, scheduler }: LoadOptions):
     blockTokens: executorLimits.blockTokens,
     kvBlockCount: executorLimits.blockCount,
     memory: memoryUse(engine, gpu),
+    remarks,
     takesAllProcessors: batcher.facts.computeThreadCount + 1 >= availableParallelism(),
     subscribe: (listener) => batcher.onStep(listener),
     heartbeatAgeMs: () => heartbeatAgeMs(batcher.health),

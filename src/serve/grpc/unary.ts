@@ -15,23 +15,28 @@ import { grpcStatus } from './status.js';
 
 export type Unary = handleUnaryCall<Outgoing, Outgoing>;
 
+type Handle<Method extends DescMethod> = (
+  request: MessageShape<Method['input']>,
+) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>;
+/** Names a handler by its method, and gives it the form of the framework. */
+type On = <Method extends DescMethod>(method: Method, handle: Handle<Method>) => [string, Unary];
+
+const { method } = Service;
+
 export function unaryHandlers(context: ServerContext): Record<string, Unary> {
-  const { health, repository, options, logSettings, traces } = context;
-  const { method } = Service;
-  const on = <Method extends DescMethod>(
-    descriptor: Method,
-    handle: (
-      request: MessageShape<Method['input']>,
-    ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
-  ): [string, Unary] => [descriptor.name, unary(descriptor, context.log, handle)];
-  const noSharedMemory = (): never => {
-    throw sharedMemoryRefusal();
-  };
-  const regionStatus = (kind: RegionKind) => (request: { readonly name: string }) => {
-    requireNoRegion(kind, request.name);
-    return {};
-  };
+  const on: On = (descriptor, handle) => [descriptor.name, unary(descriptor, context.log, handle)];
   return Object.fromEntries([
+    ...modelHandlers(on, context),
+    ...repositoryHandlers(on, context),
+    ...sharedMemoryHandlers(on),
+    ...settingHandlers(on, context),
+  ]);
+}
+
+/** Facts about the server and its models, and whether they are ready. */
+function modelHandlers(on: On, context: ServerContext): [string, Unary][] {
+  const { health, repository, options } = context;
+  return [
     on(method.serverLive, () => ({ live: health.notLiveReason() === undefined })),
     on(method.serverReady, () => ({ ready: health.notReadyReason() === undefined })),
     on(method.modelReady, ({ name, version }) => ({ ready: health.isModelReady(name, version) })),
@@ -53,6 +58,11 @@ export function unaryHandlers(context: ServerContext): Record<string, Unary> {
     }),
     on(method.modelConfig, ({ name, version }) => ({ config: repository.resolve(name, version).config })),
     on(method.modelStatistics, ({ name, version }) => modelStatistics(context, name, version)),
+  ];
+}
+
+function repositoryHandlers(on: On, { repository }: ServerContext): [string, Unary][] {
+  return [
     on(method.repositoryIndex, ({ repositoryName, ready }) => {
       requireNoRepository(repositoryName);
       return { models: repository.index(ready) };
@@ -67,12 +77,30 @@ export function unaryHandlers(context: ServerContext): Record<string, Unary> {
       await repository.unload(modelName, plain(parameters)['unload_dependents'] === true);
       return {};
     }),
-    on(method.systemSharedMemoryStatus, regionStatus('system')),
-    on(method.systemSharedMemoryRegister, noSharedMemory),
+  ];
+}
+
+/** There are no regions: none can be made, and none needs to be removed. */
+function sharedMemoryHandlers(on: On): [string, Unary][] {
+  const refuse = (): never => {
+    throw sharedMemoryRefusal();
+  };
+  const status = (kind: RegionKind) => (request: { readonly name: string }) => {
+    requireNoRegion(kind, request.name);
+    return {};
+  };
+  return [
+    on(method.systemSharedMemoryStatus, status('system')),
+    on(method.systemSharedMemoryRegister, refuse),
     on(method.systemSharedMemoryUnregister, () => ({})),
-    on(method.cudaSharedMemoryStatus, regionStatus('cuda')),
-    on(method.cudaSharedMemoryRegister, noSharedMemory),
+    on(method.cudaSharedMemoryStatus, status('cuda')),
+    on(method.cudaSharedMemoryRegister, refuse),
     on(method.cudaSharedMemoryUnregister, () => ({})),
+  ];
+}
+
+function settingHandlers(on: On, { repository, logSettings, traces }: ServerContext): [string, Unary][] {
+  return [
     on(method.traceSetting, ({ settings, modelName }) => {
       if (modelName !== '') repository.resolve(modelName, '');
       // An empty list clears a setting.
@@ -95,21 +123,18 @@ export function unaryHandlers(context: ServerContext): Record<string, Unary> {
       ]);
       return { settings: Object.fromEntries(now) };
     }),
-  ]);
+  ];
 }
 
-function unary<Method extends DescMethod>(
-  method: Method,
-  log: Log,
-  handle: (
-    request: MessageShape<Method['input']>,
-  ) => MessageInitShape<Method['output']> | Promise<MessageInitShape<Method['output']>>,
-): Unary {
+function unary<Method extends DescMethod>(descriptor: Method, log: Log, handle: Handle<Method>): Unary {
   return (call, respond) => {
     const run = async (): Promise<Outgoing> => {
       const bytes = call.request as Uint8Array;
-      requireWithin('controlBytes', bytes.length, `The message of ${method.name}`);
-      return create(method.output, await handle(decodeRequest(method.input as Method['input'], bytes)));
+      requireWithin('controlBytes', bytes.length, `The message of ${descriptor.name}`);
+      return create(
+        descriptor.output,
+        await handle(decodeRequest(descriptor.input as Method['input'], bytes)),
+      );
     };
     run().then(
       (response) => respond(null, response),

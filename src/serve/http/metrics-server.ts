@@ -20,6 +20,10 @@ export function createMetricsServer(metrics: ServerMetrics, options: ServeOption
       response.writeHead(404).end();
       return;
     }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(request.method === 'OPTIONS' ? 204 : 405, { allow: 'GET, HEAD, OPTIONS' }).end();
+      return;
+    }
     metrics.engines();
     metrics.registry.metrics().then(
       (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),

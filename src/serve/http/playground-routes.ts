@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
+import { type Handler, route } from './route.js';
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -25,14 +26,13 @@ export function playgroundRoutes(app: FastifyInstance, directory: string | undef
     if (!isPage && !url.startsWith('/assets/')) continue; // the program of reports is no part of the page
     // Asset names hold a hash of their content; the page itself does not.
     const caching = isPage ? 'no-cache' : 'public, max-age=31536000, immutable';
-    const route = { exposeHeadRoute: true, config: { access: 'page' } } as const;
-    app.get(isPage ? '/' : url, route, (_, reply) =>
+    const sendFile: Handler = (_, reply) =>
       reply
         .type(CONTENT_TYPES[extname(path)] ?? 'application/octet-stream')
         .header('cache-control', caching)
         .header('content-security-policy', CONTENT_SECURITY_POLICY)
         .header('x-content-type-options', 'nosniff')
-        .send(content),
-    );
+        .send(content);
+    route(app, isPage ? '/' : url, { GET: sendFile }, { access: 'page', isDescribed: false });
   }
 }

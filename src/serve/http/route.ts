@@ -12,29 +12,33 @@ type Method = 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH';
 
 const METHODS: readonly (Method | 'HEAD')[] = ['GET', 'HEAD', 'POST', 'DELETE', 'PUT', 'PATCH'];
 
-/** Registers a route, and 405 for every other method on its path. HEAD is GET without the body. */
+/**
+ * Registers a route, and 405 for every other method on its path. HEAD is GET without the body. OPTIONS, and `Allow` beside a 405, say
+ * which methods there are (RFC 9110, 9.3.7 and 15.5.6).
+ */
 export function route(
   app: FastifyInstance,
   url: string,
   handlers: Readonly<Partial<Record<Method, Handler>>>,
-  { access = 'inference', maxBodyBytes }: RouteOptions = {},
+  { access = 'inference', isDescribed = true, maxBodyBytes }: RouteOptions = {},
 ): void {
+  const handlerOf = (method: Method | 'HEAD') => handlers[method === 'HEAD' ? 'GET' : method];
+  const allowed = [...METHODS.filter((method) => handlerOf(method) !== undefined), 'OPTIONS'].join(', ');
+  const bodyLimit = maxBodyBytes ?? bodyLimitOf(app, access);
   for (const method of METHODS) {
-    const handler = handlers[method === 'HEAD' ? 'GET' : method] ?? methodNotAllowed;
-    const isDescribed = method !== 'HEAD' && handlers[method] !== undefined;
-    app.route({
-      method,
-      url,
-      handler,
-      config: { access, isDescribed },
-      bodyLimit: maxBodyBytes ?? bodyLimitOf(app, access),
-    });
+    const handler = handlerOf(method) ?? ((request, reply) => methodNotAllowed(request, reply, allowed));
+    const isOwn = method !== 'HEAD' && handlers[method] !== undefined;
+    app.route({ method, url, handler, config: { access, isDescribed: isDescribed && isOwn }, bodyLimit });
   }
+  const sayAllowed: Handler = (_, reply) => reply.header('allow', allowed).code(204).send();
+  app.route({ method: 'OPTIONS', url, handler: sayAllowed, config: { access }, bodyLimit });
 }
 
 export interface RouteOptions {
   /** Rights that the route needs. Default: those of inference. */
   readonly access?: AccessGroup;
+  /** Whether the description of the interface names it. Default true. */
+  readonly isDescribed?: boolean;
   readonly maxBodyBytes?: number;
 }
 
@@ -72,8 +76,8 @@ export function traceparentOf(request: FastifyRequest): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function methodNotAllowed(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return sendJson(reply, refusalOf(request), 405);
+function methodNotAllowed(request: FastifyRequest, reply: FastifyReply, allowed: string): FastifyReply {
+  return sendJson(reply.header('allow', allowed), refusalOf(request), 405);
 }
 
 function refusalOf(request: FastifyRequest): string {

@@ -90,47 +90,24 @@ function begin(
     return void answerOnce(reader, []);
   }
   requireStreamable(model, form, call.acceptsMany);
-  const info = requestInfo(model, { ...call, arrivedMs });
-  const limits = requestLimits(call, model);
   const echo = !form.isStreaming && !(form.excludeInput ?? model.excludeInput);
-  const cacheSalt = saltOf(request.parameters);
-  const common = { ...limits.fields, ...present({ echo: echo || undefined, cacheSalt }) };
-  const requests = rows.map((row, i) =>
-    withTenant(named({ ...row, ...common }, request.id, i, rows.length), call.caller.tenant),
-  );
-  const calls = requests.map((row) => ({
-    engine: model.engine,
-    request: row,
-    queue: limits.queue,
-    signal: call.signal,
-    info,
-  }));
-  const builder = new AnswerBuilder(requests.length, {
+  const calls = rowCalls(rows, model, { ...call, arrivedMs }, echo);
+  const builder = new AnswerBuilder(calls.length, {
     isStreaming: form.isStreaming,
     echoTokens: echo && model.kind === 'engine',
     splitsTokens: model.kind === 'engine',
-    sequenceCount: requests[0]?.sequenceCount ?? 1,
+    sequenceCount: calls[0]?.request.sequenceCount ?? 1,
   });
   const requested = new Set(request.outputs.map((output) => output.name));
   const tensors = outputTensors(model.interface, form, requested);
   const follower = followResponses(model, statistics, arrivedMs);
-  const namedReader: Reader<ResponseBatch> = {
-    take(batch) {
-      const busy = reader.take(batch);
-      follower?.noteWritten(batch.responses.length, performance.now());
-      return busy;
-    },
-    end(failure) {
-      if (failure !== undefined) follower?.noteFailure(failure, performance.now());
-      reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface)));
-    },
-  };
+  const followed = followedReader(reader, follower, fieldNamesOf(model.interface));
   const responseOf = (answer: TensorAnswer) =>
     respond(model, request, tensors(answer), parametersOf(answer.rows));
   const answersOf = () => (call.isStream && model.isDecoupled ? builder.wholes() : [builder.whole()]);
   const answer = form.isStreaming
-    ? streamedAnswer(builder, responseOf, namedReader)
-    : wholeAnswer(builder, () => answersOf().map(responseOf), namedReader, heldAnswers.open());
+    ? streamedAnswer(builder, responseOf, followed)
+    : wholeAnswer(builder, () => answersOf().map(responseOf), followed, heldAnswers.open());
   runRows(run, calls, {
     take(row) {
       follower?.noteTokens(performance.now());
@@ -138,6 +115,45 @@ function begin(
     },
     end: (failure) => answer.end(failure),
   });
+}
+
+/** The rows of a request as requests to the engine, all with the same limits. @param echo begin each answer with its prompt */
+function rowCalls(
+  rows: readonly GenerateRequest[],
+  model: GenerationModel,
+  call: InferCall & { readonly arrivedMs: number },
+  echo: boolean,
+) {
+  const { id, parameters } = call.request;
+  const limits = requestLimits(call, model);
+  const common = { ...limits.fields, ...present({ echo: echo || undefined, cacheSalt: saltOf(parameters) }) };
+  const info = requestInfo(model, call);
+  return rows.map((row, i) => ({
+    engine: model.engine,
+    request: withTenant(named({ ...row, ...common }, id, i, rows.length), call.caller.tenant),
+    queue: limits.queue,
+    signal: call.signal,
+    info,
+  }));
+}
+
+/** Counts what the reader gets, and names the fields of failures as the model does. */
+function followedReader(
+  reader: Reader<ResponseBatch>,
+  follower: ResponseFollower | undefined,
+  fieldNames: ReturnType<typeof fieldNamesOf>,
+): Reader<ResponseBatch> {
+  return {
+    take(batch) {
+      const busy = reader.take(batch);
+      follower?.noteWritten(batch.responses.length, performance.now());
+      return busy;
+    },
+    end(failure) {
+      if (failure !== undefined) follower?.noteFailure(failure, performance.now());
+      reader.end(failure && inFieldNames(failure, fieldNames));
+    },
+  };
 }
 
 /** A response of an ensemble is one of its engine's model, too. */

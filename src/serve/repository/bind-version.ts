@@ -147,7 +147,11 @@ export class VersionBinder {
     if (error !== undefined) throw invalid(formatFinding(error));
     const { loaded, fault } = await this.#replaceEngine(settings, model);
     const context = { engine: loaded.engine, engineFile: loaded.model.file, find: this.#find };
-    return { served: bindGeneration(loaded.model, 'engine', context), findings, fault };
+    const remarks = loaded.engine.loaded.remarks.map((message): Finding => {
+      return { severity: 'warning', file: model.file.path, line: undefined, message };
+    });
+    const served = bindGeneration(loaded.model, 'engine', context);
+    return { served, findings: [...findings, ...remarks], fault };
   }
 
   /**

@@ -3,9 +3,9 @@ import { lineOf, lineOfTensor } from './config-file.js';
 import { readEngineSettings } from './engine-settings.js';
 import { idleFieldFindings, priorityFindings } from './field-findings.js';
 import { ParameterReader } from './parameters.js';
-import { mapEnsemble } from './ensemble-map.js';
+import { type FindConfig, mapEnsemble } from './ensemble-map.js';
 import { namesWithLines, type Finding } from './finding.js';
-import { modelKind } from '../tensors/model-kind.js';
+import { modelKind, type ModelKind } from '../tensors/model-kind.js';
 import { engineNameOf } from './bind-model.js';
 import { inputField } from '../tensors/fields.js';
 import { scanRepository, selectedVersions, type ModelFiles } from './scan.js';
@@ -26,7 +26,7 @@ export function checkRepository(directory: string): Finding[] {
 function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Finding[] {
   const { file } = files;
   if (file === undefined) return [];
-  const find = (name: string) => models.find((other) => other.name === name)?.file?.config;
+  const find: FindConfig = (name) => models.find((other) => other.name === name)?.file?.config;
   const kind = modelKind(file.config);
   if (kind === undefined) {
     const message = `backend '${file.config.backend}' with these tensors is no model that can be served: engine models have backend 'tensorrtllm', ensembles platform 'ensemble'.`;
@@ -38,54 +38,50 @@ function modelFindings(files: ModelFiles, models: readonly ModelFiles[]): Findin
     ...idleFieldFindings(file),
     ...priorityFindings(file),
   ];
-  if (kind !== 'engine') {
-    const parameters = new ParameterReader(file);
-    parameters.reportIdle(kind);
-    findings.push(...parameters.findings);
-  }
-  if (kind === 'engine') {
-    for (const version of selectedVersions(file.config, files.versions)) {
-      const model = {
-        file,
-        modelName: files.name,
-        modelDirectory: files.directory,
-        tokenizerDirectory: undefined,
-      };
-      findings.push(...readEngineSettings({ ...model, version: String(version) }).findings);
-    }
-  }
-  if (kind === 'ensemble') {
-    const ensembleLine = lineOf(file, /ensemble_scheduling/);
-    for (const fault of mapEnsemble(file.config, find).faults)
-      findings.push(at('error', file.path, ensembleLine, `${fault}.`));
-    for (const key of ['instanceGroup', 'modelWarmup'] as const) {
-      if (file.config[key].length > 0)
-        findings.push(
-          at(
-            'error',
-            file.path,
-            undefined,
-            `an ensemble must not have ${key === 'instanceGroup' ? 'instance_group' : 'model_warmup'}.`,
-          ),
-        );
-    }
-  }
-  if (kind === 'bls') {
-    const engine = engineNameOf(kind, file, find);
-    if (engine !== undefined && find(engine) === undefined) {
-      const line = lineOf(file, /tensorrt_llm_model_name/);
-      findings.push(
-        at(
-          'error',
-          file.path,
-          line,
-          `the engine model '${engine}' is not in this repository; set 'tensorrt_llm_model_name'.`,
-        ),
-      );
-    }
-  }
+  if (kind === 'engine') findings.push(...engineFindings(files, file));
+  else findings.push(...idleParameterFindings(file, kind));
+  if (kind === 'ensemble') findings.push(...ensembleFindings(file, find));
+  if (kind === 'bls') findings.push(...blsFindings(file, find));
   if (kind !== 'ensemble' && kind !== 'postprocessing') findings.push(...unsupportedFindings(file, kind));
   return findings;
+}
+
+function engineFindings(files: ModelFiles, file: ConfigFile): Finding[] {
+  const model = {
+    file,
+    modelName: files.name,
+    modelDirectory: files.directory,
+    tokenizerDirectory: undefined,
+  };
+  return selectedVersions(file.config, files.versions).flatMap(
+    (version) => readEngineSettings({ ...model, version: String(version) }).findings,
+  );
+}
+
+function idleParameterFindings(file: ConfigFile, kind: ModelKind): Finding[] {
+  const parameters = new ParameterReader(file);
+  parameters.reportIdle(kind);
+  return parameters.findings;
+}
+
+function ensembleFindings(file: ConfigFile, find: FindConfig): Finding[] {
+  const line = lineOf(file, /ensemble_scheduling/);
+  const faults = mapEnsemble(file.config, find).faults.map((fault) =>
+    at('error', file.path, line, `${fault}.`),
+  );
+  const fields = { instance_group: file.config.instanceGroup, model_warmup: file.config.modelWarmup };
+  const set = Object.entries(fields).filter(([, values]) => values.length > 0);
+  return [
+    ...faults,
+    ...set.map(([field]) => at('error', file.path, undefined, `an ensemble must not have ${field}.`)),
+  ];
+}
+
+function blsFindings(file: ConfigFile, find: FindConfig): Finding[] {
+  const engine = engineNameOf('bls', file, find);
+  if (engine === undefined || find(engine) !== undefined) return [];
+  const message = `the engine model '${engine}' is not in this repository; set 'tensorrt_llm_model_name'.`;
+  return [at('error', file.path, lineOf(file, /tensorrt_llm_model_name/), message)];
 }
 
 function tensorFindings(file: ConfigFile): Finding[] {

@@ -80,112 +80,114 @@ export function outputTensors(
   return (answer) => {
     const tensors: Tensor[] = [];
     for (const output of wanted) {
-      const tensor = outputTensor(output.field, output, answer, form);
+      const tensor = MAKERS[output.field](output, answer, form);
       if (tensor !== undefined) tensors.push(tensor);
     }
     return tensors;
   };
 }
 
-function outputTensor(
-  field: ResponseField,
-  { name, datatype }: { readonly name: string; readonly datatype: Datatype },
-  answer: TensorAnswer,
-  form: AnswerForm,
-): Tensor | undefined {
-  const { pieces, rows } = answer;
-  const [first] = rows;
-  const sequenceCount = rows.length === 0 ? 0 : pieces.length / rows.length;
-  const flat = (values: readonly (number | bigint)[]) => scalars(name, datatype, values);
-  switch (field) {
-    case 'text':
-      return textTensor(
-        name,
-        [pieces.length],
-        pieces.map((piece) => piece.text),
-      );
-    case 'tokenIds': {
-      const { shape, values } = padded(
-        pieces.map((piece) => piece.tokenIds),
-        form.padId,
-      );
-      return numberTensor(name, 'INT32', [rows.length, sequenceCount, ...shape], values);
-    }
-    case 'sequenceLengths':
-      return numberTensor(
-        name,
-        'INT32',
-        [rows.length, sequenceCount],
-        pieces.map((piece) => piece.tokenIds.length),
-      );
-    case 'cumulativeLogprobs':
-      return numberTensor(
-        name,
-        'FP32',
-        [rows.length, sequenceCount],
-        pieces.map((piece) => piece.cumulativeLogprob),
-      );
-    case 'outputLogprobs': {
-      const { shape, values } = padded(
-        pieces.map((piece) => piece.logprobs.map((entry) => entry.logprob)),
-        0,
-      );
-      return numberTensor(name, 'FP32', [rows.length, sequenceCount, ...shape], values);
-    }
-    case 'embedding': {
-      const embeddings = rows.map((row) => row.embedding ?? new Float32Array());
-      const shape = [rows.length, embeddings[0]?.length ?? 0];
-      return logitsTensor(name, datatype, shape, joinLogits(embeddings));
-    }
-    case 'contextLogits': {
-      if (first?.contextLogits === undefined) return undefined;
-      const tokenCount = first.promptTokenIds.length;
-      const shape = [1, tokenCount, first.contextLogits.length / tokenCount];
-      return logitsTensor(name, datatype, shape, first.contextLogits);
-    }
-    case 'generationLogits': {
-      const block = generationLogits(pieces);
-      if (block === undefined) return undefined;
-      return logitsTensor(name, datatype, [rows.length, sequenceCount, ...block.shape], block.logits);
-    }
-    case 'draftCount':
-      return flat(rows.map(() => 0));
-    case 'batchIndex':
-      return answer.isStreamed && answer.isMany ? flat([pieces[0]?.row ?? 0]) : undefined;
-    case 'sequenceIndex':
-      return answer.isStreamed && answer.isMany ? flat([pieces[0]?.sequence ?? 0]) : undefined;
-    case 'inputTokenCount':
-      return flat(rows.map((row) => row.promptTokenIds.length));
-    case 'outputTokenCount':
-      return flat(pieces.map((piece) => piece.tokenIds.length));
-    case 'finishReason':
-      return pieces.some((piece) => piece.finishReason)
-        ? textTensor(
-            name,
-            [pieces.length],
-            pieces.map((piece) => piece.finishReason ?? ''),
-          )
-        : undefined;
-    case 'arrivalNs':
-      return timeTensor(name, first?.timings, 'submittedMs');
-    case 'firstScheduledNs':
-      return timeTensor(name, first?.timings, 'scheduledMs');
-    case 'firstTokenNs':
-      return timeTensor(name, first?.timings, 'firstTokenMs');
-    case 'lastTokenNs':
-      return timeTensor(name, first?.timings, 'finishedMs');
-    case 'takenBlocks':
-      return blockTensor(name, rows, 'taken');
-    case 'freshBlocks':
-      return blockTensor(name, rows, 'fresh');
-    case 'reusedBlocks':
-      return blockTensor(name, rows, 'reused');
-    case 'absent':
-      return undefined;
-  }
+/** The output of a model that a tensor is made for. */
+interface Output {
+  readonly name: string;
+  readonly datatype: Datatype;
 }
 
-function scalars(name: string, datatype: Datatype, values: readonly (number | bigint)[]): Tensor {
+/** Undefined where the answer has no such thing, or not in this response. */
+type MakeTensor = (output: Output, answer: TensorAnswer, form: AnswerForm) => Tensor | undefined;
+
+const MAKERS: Readonly<Record<ResponseField, MakeTensor>> = {
+  text: ({ name }, { pieces }) =>
+    textTensor(
+      name,
+      [pieces.length],
+      pieces.map((piece) => piece.text),
+    ),
+  tokenIds: ({ name }, answer, { padId }) => {
+    const { shape, values } = padded(
+      answer.pieces.map((piece) => piece.tokenIds),
+      padId,
+    );
+    return numberTensor(name, 'INT32', [...rowShape(answer), ...shape], values);
+  },
+  sequenceLengths: ({ name }, answer) =>
+    numberTensor(
+      name,
+      'INT32',
+      rowShape(answer),
+      answer.pieces.map((piece) => piece.tokenIds.length),
+    ),
+  cumulativeLogprobs: ({ name }, answer) =>
+    numberTensor(
+      name,
+      'FP32',
+      rowShape(answer),
+      answer.pieces.map((piece) => piece.cumulativeLogprob),
+    ),
+  outputLogprobs: ({ name }, answer) => {
+    const { shape, values } = padded(
+      answer.pieces.map((piece) => piece.logprobs.map((entry) => entry.logprob)),
+      0,
+    );
+    return numberTensor(name, 'FP32', [...rowShape(answer), ...shape], values);
+  },
+  embedding: (output, { rows }) => {
+    const embeddings = rows.map((row) => row.embedding ?? new Float32Array());
+    return logitsTensor(output, [rows.length, embeddings[0]?.length ?? 0], joinLogits(embeddings));
+  },
+  contextLogits: (output, { rows: [first] }) => {
+    if (first?.contextLogits === undefined) return undefined;
+    const tokenCount = first.promptTokenIds.length;
+    const shape = [1, tokenCount, first.contextLogits.length / tokenCount];
+    return logitsTensor(output, shape, first.contextLogits);
+  },
+  generationLogits: (output, answer) => {
+    const block = generationLogits(answer.pieces);
+    return block && logitsTensor(output, [...rowShape(answer), ...block.shape], block.logits);
+  },
+  draftCount: (output, { rows }) =>
+    scalars(
+      output,
+      rows.map(() => 0),
+    ),
+  batchIndex: indexTensor('row'),
+  sequenceIndex: indexTensor('sequence'),
+  inputTokenCount: (output, { rows }) =>
+    scalars(
+      output,
+      rows.map((row) => row.promptTokenIds.length),
+    ),
+  outputTokenCount: (output, { pieces }) =>
+    scalars(
+      output,
+      pieces.map((piece) => piece.tokenIds.length),
+    ),
+  finishReason: ({ name }, { pieces }) => {
+    const reasons = pieces.map((piece) => piece.finishReason ?? '');
+    return reasons.some((reason) => reason !== '') ? textTensor(name, [pieces.length], reasons) : undefined;
+  },
+  arrivalNs: timeTensor('submittedMs'),
+  firstScheduledNs: timeTensor('scheduledMs'),
+  firstTokenNs: timeTensor('firstTokenMs'),
+  lastTokenNs: timeTensor('finishedMs'),
+  takenBlocks: blockTensor('taken'),
+  freshBlocks: blockTensor('fresh'),
+  reusedBlocks: blockTensor('reused'),
+  absent: () => undefined,
+};
+
+/** [rows, continuations of each] */
+function rowShape({ rows, pieces }: TensorAnswer): number[] {
+  return [rows.length, rows.length === 0 ? 0 : pieces.length / rows.length];
+}
+
+/** Streamed pieces name their row and their continuation where there are several. */
+function indexTensor(key: 'row' | 'sequence'): MakeTensor {
+  return (output, { pieces, isStreamed, isMany }) =>
+    isStreamed && isMany ? scalars(output, [pieces[0]?.[key] ?? 0]) : undefined;
+}
+
+function scalars({ name, datatype }: Output, values: readonly number[]): Tensor {
   return numberTensor(name, datatype === 'BYTES' ? 'INT32' : datatype, [values.length, 1], values);
 }
 
@@ -216,33 +218,28 @@ function generationLogits(pieces: readonly Piece[]) {
   return { shape: [longest, vocabulary], logits: joined };
 }
 
-function logitsTensor(
-  name: string,
-  datatype: Datatype,
-  shape: readonly number[],
-  logits: Float32Array,
-): Tensor {
+function logitsTensor({ name, datatype }: Output, shape: readonly number[], logits: Float32Array): Tensor {
   if (datatype !== 'FP16') return { name, datatype: 'FP32', shape, data: logits };
   return { name, datatype, shape, data: Uint16Array.from(logits, floatToHalf) };
 }
 
 /** Times are on the batcher's clock; the end of the request is now. */
-function timeTensor(
-  name: string,
-  timings: RequestTimings | undefined,
-  key: keyof RequestTimings,
-): Tensor | undefined {
-  const at = timings?.[key];
-  const finished = timings?.finishedMs;
-  if (at === undefined || finished === undefined) return undefined;
-  const epochMs = Date.now() - (finished - at);
-  return numberTensor(name, 'INT64', [1, 1], [BigInt(Math.round(epochMs * 1000)) * 1000n]);
+function timeTensor(key: keyof RequestTimings): MakeTensor {
+  return ({ name }, { rows: [first] }) => {
+    const at = first?.timings?.[key];
+    const finished = first?.timings?.finishedMs;
+    if (at === undefined || finished === undefined) return undefined;
+    const epochMs = Date.now() - (finished - at);
+    return numberTensor(name, 'INT64', [1, 1], [BigInt(Math.round(epochMs * 1000)) * 1000n]);
+  };
 }
 
 /** Known at the end of a request: a streamed answer has it with its last piece. */
-function blockTensor(name: string, rows: readonly RowFacts[], key: keyof KvBlockUsage): Tensor | undefined {
-  const counts = rows.flatMap(({ usage }) => usage?.kvBlocks?.[key] ?? []);
-  return counts.length === rows.length ? scalars(name, 'INT32', counts) : undefined;
+function blockTensor(key: keyof KvBlockUsage): MakeTensor {
+  return ({ name }, { rows }) => {
+    const counts = rows.flatMap(({ usage }) => usage?.kvBlocks?.[key] ?? []);
+    return counts.length === rows.length ? scalars({ name, datatype: 'INT32' }, counts) : undefined;
+  };
 }
 
 /** Collects the facts of a row from its events. */

@@ -154,6 +154,7 @@ export async function nullLoader(stepsPerSecond: number, tokenizerDirectory: str
       blockTokens: 64,
       kvBlockCount: 0,
       takesAllProcessors: false,
+      remarks: [],
       memory: [],
       subscribe: () => () => {},
       onFailure: () => {},

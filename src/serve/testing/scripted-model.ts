@@ -78,6 +78,7 @@ export class ScriptedModel implements ServableEngine {
   readonly blockTokens = 64;
   readonly kvBlockCount = 100;
   readonly takesAllProcessors = false;
+  readonly remarks = [];
   readonly memory: readonly MemoryUse[];
   /** Requests as they came, newest last. */
   readonly requests: GenerateRequest[] = [];

@@ -1,5 +1,6 @@
 /** The static-batch sweep of `aloft bench`: cases, rows, table, files. */
 import { appendFileSync } from 'node:fs';
+import { AloftError } from '../../core/errors.js';
 import { writingFile } from '../../core/file-fault.js';
 import { SYSTEM_CLOCK } from '../../core/clock.js';
 import type { SamplingParams } from '../../core/sampling.js';
@@ -69,6 +70,11 @@ export async function benchStatic(bench: StaticBench): Promise<void> {
     },
   );
   for (const warning of warnings) terminal.out(`[WARNING] ${warning}\n`);
+  if (cases.length === 0)
+    throw new AloftError(
+      'USAGE',
+      `No case of --batch_size and --input_output_len is within the limits of the engine (batches of ${build.max_batch_size}, ${build.max_input_len} tokens in, ${build.max_output_len} out), so there is nothing to measure; give smaller numbers, or build an engine with larger limits.`,
+    );
   terminal.err(`${planText(cases.length, flags)}\n`);
   const subject = subjectOf(bench);
   if (flags.csv) requireWritable([csvFile(subject)]);

@@ -1,12 +1,13 @@
 /** Flags of `aloft bench`: those of TensorRT-LLM's benchmark.py and gptManagerBenchmark, and Aloft's own. */
 import { type Command, Option } from 'commander';
 import { KV_CACHE_NAMES } from '../../core/dtype.js';
+import { requireOwnOptions } from '../../core/device-options.js';
 import { AloftError } from '../../core/errors.js';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.js';
 import type { InflightFlags } from '../bench/inflight-command.js';
 import type { StaticFlags } from '../bench/static-command.js';
 import { DEVICE_CHOICES, type DeviceChoice } from './build-target.js';
-import { addLoadFlags, addSchedulingFlags, type LoadFlags } from './engine-flags.js';
+import { addLoadFlags, addSchedulingFlags, engineOptions, type LoadFlags } from './engine-flags.js';
 import { oneOf, realNumber, wholeNumber } from './flags.js';
 
 const MODES = ['static', 'IFB', 'V1'] as const;
@@ -30,7 +31,7 @@ export interface BenchFlags extends LoadFlags, Omit<StaticFlags, 'model'>, Infli
   readonly maxBatchSize?: number;
   readonly maxInputLen?: number;
   readonly maxOutputLen?: number;
-  readonly device: DeviceChoice;
+  readonly device?: DeviceChoice;
   readonly logLevel: LogLevel;
 }
 
@@ -67,7 +68,20 @@ export function addBenchFlags(command: Command): void {
       oneOf(MODES),
       'static',
     )
-    .option('--dtype <type>', DTYPES.join(', '), oneOf(DTYPES))
+    .option('--dtype <type>', DTYPES.join(', '), oneOf(DTYPES));
+  addStaticFlags(command);
+  addResultFlags(command);
+  addRandomWeightFlags(command);
+  addInflightFlags(command);
+  addLoadFlags(command.optionsGroup('Engine and memory:'));
+  addSchedulingFlags(command);
+  command.optionsGroup('Flags of the originals:');
+  for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
+  for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
+}
+
+function addStaticFlags(command: Command): void {
+  command
     .optionsGroup('Static batches:')
     .option('--batch-size <list>', 'static: batch sizes, "1;4;8;16"', '8')
     .option('--input-output-len <list>', 'static: pairs, "128,128;128,2048"', '128,20')
@@ -76,11 +90,21 @@ export function addBenchFlags(command: Command): void {
     .option('--duration <seconds>', 'static: measured seconds at least', realNumber(0, 1e6), 60)
     .option('--top-k <k>', 'keep the k most likely tokens', wholeNumber(0), 1)
     .option('--top-p <p>', 'keep the most likely tokens up to this probability', realNumber(0, 1), 0)
+    .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1);
+}
+
+function addResultFlags(command: Command): void {
+  command
     .optionsGroup('Results:')
     .option('--csv', 'CSV lines instead of [BENCHMARK] lines')
     .option('--json <file>', 'also write a JSON file with machine, versions, commit and command')
     .option('--html <file>', 'also write a report: one page with charts and tables')
     .option('--compare <file>', 'with --html: the --json result of an earlier run, drawn beside this one')
+    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
+}
+
+function addRandomWeightFlags(command: Command): void {
+  command
     .optionsGroup('Engine with random weights:')
     .option('--random-weights', 'build a temporary engine of the shape named by -m with random weights')
     .option('--use-weight-only', 'with --random_weights: INT8 weights')
@@ -95,10 +119,14 @@ export function addBenchFlags(command: Command): void {
     .option('--max-output-len <n>', 'with --random_weights (default: as the sweep needs)', wholeNumber(1))
     .option(
       '--device <device>',
-      `with --random_weights: ${DEVICE_CHOICES.join(', ')}`,
+      `with --random_weights: ${DEVICE_CHOICES.join(', ')} (default: auto)`,
       oneOf(DEVICE_CHOICES),
-      'auto',
     )
+    .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
+}
+
+function addInflightFlags(command: Command): void {
+  command
     .optionsGroup('Requests in flight:')
     .option('--dataset <file>', 'IFB, V1: requests as gptManagerBenchmark or trtllm-bench write them')
     .option('--num-requests <n>', 'IFB, V1: generated requests', wholeNumber(1), 128)
@@ -113,23 +141,37 @@ export function addBenchFlags(command: Command): void {
         .argParser(realNumber(1e-6, 1e9))
         .default(Infinity, 'all at once'),
     )
-    .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0)
-    .optionsGroup('Results:')
-    .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'error');
-  addBeamFlags(command);
-  addLoadFlags(command.optionsGroup('Engine and memory:'));
-  addSchedulingFlags(command);
-  command.optionsGroup('Flags of the originals:');
-  for (const [flag, why] of ALWAYS) command.addOption(new Option(flag, `accepted: ${why}`));
-  for (const [flag, instead] of REFUSED) command.addOption(new Option(flag, `[not supported: ${instead}]`));
+    .option('--seed <n>', 'IFB, V1: seed of lengths and arrivals', wholeNumber(0), 0);
 }
 
-function addBeamFlags(command: Command): void {
-  command
-    .optionsGroup('Static batches:')
-    .option('--num-beams <n>', 'static: beam search when over 1', wholeNumber(1, 32), 1)
-    .optionsGroup('Engine with random weights:')
-    .option('--output-dir <dir>', 'with --random_weights: keep the engine here');
+/** Flags of the engine that `--random_weights` builds, by their names among the parsed. */
+const OF_RANDOM_WEIGHTS = {
+  device: '--device',
+  useWeightOnly: '--use_weight_only',
+  kvCacheDtype: '--kv_cache_dtype',
+  fp8KvCache: '--fp8_kv_cache',
+  maxBatchSize: '--max_batch_size',
+  maxInputLen: '--max_input_len',
+  maxOutputLen: '--max_output_len',
+  outputDir: '--output_dir',
+} as const;
+
+/** An engine that is there has been built, and cannot be changed. */
+function requireRandomWeights(
+  { randomWeights, device = 'auto', ...flags }: BenchFlags,
+  given: Readonly<Record<string, unknown>>,
+): void {
+  if (randomWeights) {
+    if (device !== 'auto')
+      requireOwnOptions(engineOptions(flags), { device, engine: 'the one of --random_weights' });
+    return;
+  }
+  const [, flag] = Object.entries(OF_RANDOM_WEIGHTS).find(([name]) => given[name] !== undefined) ?? [];
+  if (flag !== undefined)
+    throw new AloftError(
+      'USAGE',
+      `${flag} is for an engine of --random_weights; add that flag, or leave it out.`,
+    );
 }
 
 /** @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another */
@@ -139,8 +181,7 @@ export function checkBenchFlags(flags: BenchFlags): void {
     if (given[new Option(flag).attributeName()] === undefined) continue;
     throw new AloftError('UNSUPPORTED', `${flag.split(' ')[0]} is not supported: ${instead}.`);
   }
-  if (flags.outputDir !== undefined && !flags.randomWeights)
-    throw new AloftError('USAGE', '--output_dir keeps an engine of --random_weights; add that flag.');
+  requireRandomWeights(flags, given);
   if (flags.engineDir !== undefined && flags.randomWeights)
     throw new AloftError('USAGE', '--engine_dir and --random_weights exclude each other; drop one.');
   if (flags.engineDir === undefined && !flags.randomWeights)

@@ -1,5 +1,5 @@
 /** `aloft bench` over the demo model: sweeps, reports, and what Ctrl-C leaves. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMMANDS } from './commands.js';
 import { main } from './main.js';
@@ -22,6 +22,17 @@ test('a sweep says what it will do, and writes a report that compares it with an
   const row = { model_name: 'engine' };
   expect(JSON.parse(read('one.json'))).toMatchObject({ partial: false, rows: [row, row] });
   expect(read('two.html')).toContain('tokens_per_sec, change in %');
+});
+
+test('a sweep of which no case fits the engine is an error, and each case that does not is named', async () => {
+  const json = folder.path('nothing.json');
+  const { status, out, err } = await aloft('bench', ...QUICK, '--batch_size', '5;6', '--json', json);
+  expect(out.match(/^\[WARNING\] check batch_size\([56]\) <= max_batch_size\(4\) failed/gm)).toHaveLength(2);
+  expect([status, err]).toEqual([
+    2,
+    'aloft: No case of --batch_size and --input_output_len is within the limits of the engine (batches of 4, 128 tokens in, 64 out), so there is nothing to measure; give smaller numbers, or build an engine with larger limits. [USAGE]\n',
+  ]);
+  expect(existsSync(json)).toBe(false);
 });
 
 test('Ctrl-C ends a sweep, and the cases that are done are written, marked partial', async () => {

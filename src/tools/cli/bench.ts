@@ -119,7 +119,7 @@ async function engineFor(flags: BenchFlags, terminal: Terminal): Promise<BenchEn
   const log = terminalLog(flags.logLevel, terminal);
   try {
     const place = {
-      device: flags.device,
+      device: flags.device ?? 'auto',
       ...present({ cudaLibraryPath: engineOptions(flags).cudaLibraryPath }),
     };
     const report = await runBuild(randomBuildFlags(flags, directory), place, log, terminal);

@@ -48,8 +48,14 @@ function chosenDevice(
   log: Log,
 ): DeviceName {
   if (device !== 'auto') {
-    if (arch === undefined || DEVICE_TRAITS[device].hasArchitectures) return device;
-    throw new AloftError('USAGE', `--arch names a GPU architecture; use it with --device ${ARCH_DEVICE}.`);
+    if (DEVICE_TRAITS[device].hasArchitectures) return device;
+    const forGpus = { '--arch': arch, '--cuda_library_path': cudaLibraryPath };
+    const [first] = Object.entries(forGpus).find(([, value]) => value !== undefined) ?? [];
+    if (first === undefined) return device;
+    throw new AloftError(
+      'USAGE',
+      `${first} is for engines of a GPU; use it with --device ${ARCH_DEVICE}, or leave it out.`,
+    );
   }
   if (arch !== undefined) return ARCH_DEVICE;
   const choice = automaticDevice((name) => DEVICES[name].survey(present({ cudaLibraryPath })), precision);

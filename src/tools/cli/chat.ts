@@ -1,6 +1,8 @@
 /** `aloft chat`: a conversation in the terminal, with an engine in this process or with a server. */
 import type { Command } from 'commander';
 import { join } from 'node:path';
+import { flagOf } from '../../core/device-options.js';
+import type { EngineOptionName } from '../../core/engine-options.js';
 import { AloftError } from '../../core/errors.js';
 import { type ChatModel, engineModel, serverModel } from '../chat/chat-model.js';
 import { chat } from '../chat/chat-loop.js';
@@ -8,7 +10,7 @@ import { Conversation } from '../chat/conversation.js';
 import { openLineScreen } from '../chat/line-screen.js';
 import { changeSetting, type ChatSettings } from '../chat/settings.js';
 import { demoEngine } from './demo-engine.js';
-import { addLoadFlags, type LoadFlags, loadOptions } from './engine-flags.js';
+import { addLoadFlags, engineOptions, type LoadFlags, loadOptions } from './engine-flags.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { repeated } from './flags.js';
 import { stateFolder } from './folders.js';
@@ -55,8 +57,18 @@ async function chatCommand(engine: string | undefined, flags: ChatFlags, termina
   }
   if (engine !== undefined)
     throw new AloftError('USAGE', `An engine (${engine}) and --url were both given; leave one of them out.`);
+  requireNoLoadFlags(flags);
   const { url, apiKey, modelName: model } = flags;
   await talk(await serverModel({ url, apiKey, model }), settings, flags, terminal);
+}
+
+/** A server has loaded its engine. @throws {AloftError} USAGE */
+function requireNoLoadFlags(flags: ChatFlags): void {
+  const { place: _, ...options } = engineOptions(flags);
+  const [option] = Object.keys(options) as EngineOptionName[];
+  const flag = flags.tokenizerDir === undefined ? option && flagOf(option) : '--tokenizer_dir';
+  if (flag !== undefined)
+    throw new AloftError('USAGE', `${flag} is for an engine that is loaded here; leave it out with --url.`);
 }
 
 function readSettings(given: readonly string[]): ChatSettings {

@@ -73,52 +73,10 @@ interface ClientFlags extends TokenFlags {
 const TEXT_OUTPUT_LEN = 100;
 
 export function registerClient(command: Command, terminal: Terminal): void {
-  command
-    .optionsGroup('Server:')
-    .option('-u, --url <host:port>', 'server (default: localhost:8001, http: localhost:8000)')
-    .option('-i, --protocol <protocol>', 'grpc or http', oneOf(['grpc', 'http']), 'grpc')
-    .optionsGroup('Request:')
-    .option('-p, --prompt <text>', 'the prompt')
-    .addOption(new Option('--text <text>', 'the prompt, as inflight_batcher_llm_client has it').hideHelp())
-    .option('-S, --streaming', 'print the answer as it comes')
-    .option('-o, --output-len <n>', 'most tokens to generate (default: 100; token ids: 16)', wholeNumber(1))
-    .addOption(new Option('--request-output-len <n>', 'the same').argParser(wholeNumber(1)).hideHelp())
-    .option('--model-name <name>', 'default: ensemble; for token ids tensorrt_llm')
-    .option('--request-id <id>', 'name of the request')
-    .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
-    .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1));
-  addSamplingFlags(command.optionsGroup('Sampling:'))
-    .option('--length-penalty <x>', 'for beams', realNumber(-100, 100))
-    .option('--random-seed <n>', 'makes sampling repeatable', readSeed)
-    .optionsGroup('End and form of the answer:')
-    .option('--stop-words <word...>', 'texts that end the answer')
-    .option('--bad-words <word...>', 'texts that must not appear')
-    .option('--end-id <id>', 'token that ends the answer; -1 none', wholeNumber(-1))
-    .option('--pad-id <id>', 'token that fills rows', wholeNumber(0))
-    .option('--exclude-input-in-output', 'print the answer without the prompt')
-    .option('--return-log-probs', 'ask for log probabilities')
-    .option(
-      '--guided-decoding-guide-type <type>',
-      'hold the text to a form: json, json_schema, regex, ebnf_grammar, structural_tag',
-    )
-    .option('--guided-decoding-guide <guide>', 'the schema, pattern or grammar itself')
-    .optionsGroup('Checks and timing:')
-    .option('--stop-after-ms <ms>', 'cancel after this time', wholeNumber(0))
-    .option('-t, --stream-timeout <seconds>', 'give up after this time', realNumber(0, 1e6))
-    .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
-    .option('-c, --check-output', 'compare the answer with --expected-output')
-    .option('--expected-output <text>', 'what the answer must be')
-    .addOption(new Option('--check-outputs', 'as end_to_end_grpc_client has it').hideHelp())
-    .addOption(new Option('--expected-outputs <text...>', 'as end_to_end_grpc_client has it').hideHelp())
-    .optionsGroup('Keys and TLS:')
-    .option('--api-key <key>', 'key of the server')
-    .option('-s, --ssl', 'use TLS')
-    .option('-r, --root-certificates <file>', 'PEM of the authority')
-    .option('--private-key <file>', "PEM of the client's key")
-    .option('-x, --certificate-chain <file>', "PEM of the client's certificate")
-    .optionsGroup('Checks and timing:')
-    .option('-v, --verbose', 'print times')
-    .option('--json', 'print each answer as one line of JSON (not with token ids)');
+  addRequestFlags(command);
+  addAnswerFlags(command);
+  addCheckFlags(command);
+  addConnectionFlags(command);
   addTokenFlags(command.optionsGroup('Token ids:'));
   command.action(async (options: Omit<ClientFlags, 'sampling'>) => {
     refuseUnsupported(command);
@@ -134,6 +92,65 @@ export function registerClient(command: Command, terminal: Terminal): void {
       if (client instanceof GrpcClient) client.close();
     }
   });
+}
+
+function addRequestFlags(command: Command): void {
+  command
+    .optionsGroup('Server:')
+    .option('-u, --url <host:port>', 'server (default: localhost:8001, http: localhost:8000)')
+    .option('-i, --protocol <protocol>', 'grpc or http', oneOf(['grpc', 'http']), 'grpc')
+    .optionsGroup('Request:')
+    .option('-p, --prompt <text>', 'the prompt')
+    .addOption(new Option('--text <text>', 'the prompt, as inflight_batcher_llm_client has it').hideHelp())
+    .option('-S, --streaming', 'print the answer as it comes')
+    .option('-o, --output-len <n>', 'most tokens to generate (default: 100; token ids: 16)', wholeNumber(1))
+    .addOption(new Option('--request-output-len <n>', 'the same').argParser(wholeNumber(1)).hideHelp())
+    .option('--model-name <name>', 'default: ensemble; for token ids tensorrt_llm')
+    .option('--request-id <id>', 'name of the request')
+    .option('-b, --beam-width <n>', 'beams', wholeNumber(1))
+    .option('-n, --num-return-sequences <n>', 'independent answers', wholeNumber(1));
+}
+
+function addAnswerFlags(command: Command): void {
+  addSamplingFlags(command.optionsGroup('Sampling:'))
+    .option('--length-penalty <x>', 'for beams', realNumber(-100, 100))
+    .option('--random-seed <n>', 'makes sampling repeatable', readSeed)
+    .optionsGroup('End and form of the answer:')
+    .option('--stop-words <word...>', 'texts that end the answer')
+    .option('--bad-words <word...>', 'texts that must not appear')
+    .option('--end-id <id>', 'token that ends the answer; -1 none', wholeNumber(-1))
+    .option('--pad-id <id>', 'token that fills rows', wholeNumber(0))
+    .option('--exclude-input-in-output', 'print the answer without the prompt')
+    .option('--return-log-probs', 'ask for log probabilities')
+    .option(
+      '--guided-decoding-guide-type <type>',
+      'hold the text to a form: json, json_schema, regex, ebnf_grammar, structural_tag',
+    )
+    .option('--guided-decoding-guide <guide>', 'the schema, pattern or grammar itself');
+}
+
+function addCheckFlags(command: Command): void {
+  command
+    .optionsGroup('Checks and timing:')
+    .option('--stop-after-ms <ms>', 'cancel after this time', wholeNumber(0))
+    .option('-t, --stream-timeout <seconds>', 'give up after this time', realNumber(0, 1e6))
+    .option('--concurrency <n>', 'send the prompt so many times at once', wholeNumber(1), 1)
+    .option('-c, --check-output', 'compare the answer with --expected-output')
+    .option('--expected-output <text>', 'what the answer must be')
+    .addOption(new Option('--check-outputs', 'as end_to_end_grpc_client has it').hideHelp())
+    .addOption(new Option('--expected-outputs <text...>', 'as end_to_end_grpc_client has it').hideHelp())
+    .option('-v, --verbose', 'print times')
+    .option('--json', 'print each answer as one line of JSON (not with token ids)');
+}
+
+function addConnectionFlags(command: Command): void {
+  command
+    .optionsGroup('Keys and TLS:')
+    .option('--api-key <key>', 'key of the server')
+    .option('-s, --ssl', 'use TLS')
+    .option('-r, --root-certificates <file>', 'PEM of the authority')
+    .option('--private-key <file>', "PEM of the client's key")
+    .option('-x, --certificate-chain <file>', "PEM of the client's certificate");
 }
 
 function openClient(flags: ClientFlags): TextClient & (GrpcClient | HttpClient) {

@@ -244,7 +244,7 @@ describe('bench', () => {
     [['--refit'], /--refit is not supported: .*\[UNSUPPORTED\]/],
     [['--force_num_layer_1'], /--force-num-layer-1 is not supported: build with .*--n_layer 1/],
     [['--dtype', 'float32'], /Engine dtype \(float16\) != Runtime dtype \(float32\)/],
-    [['--output_dir', 'x'], /--output_dir keeps an engine of --random_weights/],
+    [['--output_dir', 'x'], /--output_dir is for an engine of --random_weights; add that flag/],
   ])('%j is refused', async (flags, message) => {
     const { status, err } = await aloft('bench', '--engine_dir', engine, ...flags);
     expect([status, err]).toEqual([2, expect.stringMatching(message) as string]);

@@ -22,6 +22,7 @@ beforeAll(async () => {
   );
   hub = await startTestHub({
     'org/demo': { revisions: { main: COMMIT }, files },
+    'org/seen': { revisions: { main: COMMIT }, files },
     'org/huge': { revisions: { main: COMMIT }, files },
     'org/embed': {
       revisions: { main: COMMIT },
@@ -67,6 +68,29 @@ test('memory is planned from the configuration of a model on the hub alone', asy
     status: 2,
     err: expect.stringMatching(/bring it with 'aloft pull org\/quantised:Q4_0'\. \[CHECKPOINT_NOT_FOUND\]$/m),
   });
+});
+
+test('a model on the hub is inspected without its weights, and says what needs them', async () => {
+  const before = hub.requests.length;
+  const { status, out, err } = await aloft('inspect', 'org/seen');
+  expect([status, err]).toEqual([0, expect.stringMatching(/^There is no org\/seen here .*\.\.\.\n$/)]);
+  expect(hub.requests.slice(before).filter((line) => line.includes('model.safetensors'))).toEqual([]);
+  const local = (await aloft('inspect', DEMO_MODEL)).out.split('\n');
+  const rows = out.split('\n');
+  const differing = rows.filter((row, index) => row !== local[index]);
+  expect(rows).toHaveLength(local.length);
+  expect(differing).toEqual([
+    folder.path('hub', 'models--org--seen', 'snapshots', COMMIT),
+    expect.stringMatching(/^size +6 layers, hidden 256, /),
+    expect.stringMatching(/^stored +only the weights say .*; bring them with 'aloft pull org\/seen'$/),
+  ]);
+  const json = JSON.parse((await aloft('inspect', 'org/seen', '--json')).out) as object;
+  expect(json).toMatchObject({ parameterCount: null, stored: null, tokenizer: { tokenCount: 4096 } });
+  expect(await aloft('inspect', 'org/quantised:Q4_0')).toMatchObject({
+    status: 2,
+    err: expect.stringMatching(/bring it with 'aloft pull org\/quantised:Q4_0'\. \[CHECKPOINT_NOT_FOUND\]$/m),
+  });
+  expect((await aloft('inspect', 'org/odd')).err).toMatch(/\[ARCHITECTURE_UNKNOWN\]\n$/);
 });
 
 test('a model is pulled and built once, and then runs without a hub', async () => {
@@ -137,6 +161,8 @@ test('pull prints the path, and says so when nothing is missing', async () => {
   const { status, out, err } = await aloft('pull', 'org/demo');
   expect([status, out]).toEqual([0, `${folder.path('hub', 'models--org--demo', 'snapshots', COMMIT)}\n`]);
   expect(err).toMatch(/^org\/demo at 123456700000: [\d.]+ MiB in 5 files, all of them in /);
+  const whole = await aloft('inspect', 'org/demo');
+  expect(whole.out).toMatch(/^stored +F16: 57 tensors, 6\.45 M numbers$/m);
 });
 
 test.each([

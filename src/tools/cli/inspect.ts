@@ -2,23 +2,28 @@
 import type { Command } from 'commander';
 import { readManifest } from '../../engine/manifest.js';
 import { describeManifest } from '../engine/describe.js';
-import { type Inspection, inspect, tokenizerFacts } from '../inspect/inspection.js';
+import { type Inspection, inspect, inspectTexts, tokenizerFacts } from '../inspect/inspection.js';
 import { inspectionText, tokenizerRows } from '../inspect/inspection-text.js';
 import { isEngine } from './engine-source.js';
+import { localTexts } from './pull.js';
 import { formatTable, jsonText, type Terminal } from './terminal.js';
 
 export function registerInspect(command: Command, terminal: Terminal): void {
   command
-    .argument('<path>', 'a checkpoint, a GGUF file or an engine')
+    .argument(
+      '<model>',
+      'a checkpoint, a GGUF file or an engine, or ORG/NAME on Hugging Face, of which no weights are downloaded',
+    )
     .option('--json', 'print all facts as JSON')
-    .action((path: string, { json = false }: { json?: boolean }) =>
-      isEngine(path) ? inspectEngine(path, json, terminal) : inspectModel(path, json, terminal),
+    .action((source: string, { json = false }: { json?: boolean }) =>
+      isEngine(source) ? inspectEngine(source, json, terminal) : inspectModel(source, json, terminal),
     );
 }
 
-async function inspectModel(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
-  const inspection: Inspection = await inspect(path);
-  terminal.out(isJson ? jsonText(inspection) : inspectionText(inspection));
+async function inspectModel(source: string, isJson: boolean, terminal: Terminal): Promise<void> {
+  const { path, hasWeights } = await localTexts(source, terminal);
+  const inspection: Inspection = await (hasWeights ? inspect(path) : inspectTexts(path));
+  terminal.out(isJson ? jsonText(inspection) : inspectionText(inspection, source));
 }
 
 async function inspectEngine(path: string, isJson: boolean, terminal: Terminal): Promise<void> {

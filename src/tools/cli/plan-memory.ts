@@ -55,6 +55,11 @@ export function registerPlanMemory(command: Command, terminal: Terminal): void {
 }
 
 async function planMemory(flags: PlanMemoryFlags, given: GivenFlags, terminal: Terminal): Promise<void> {
+  if (flags.engineDir !== undefined && flags.arch !== undefined)
+    throw new AloftError(
+      'USAGE',
+      '--arch is for what is not built yet, and an engine has its own; leave it out.',
+    );
   const engine = flags.engineDir === undefined ? unbuilt(flags, given) : dryEngine(flags.engineDir);
   const { worldSize } = engine.plan;
   const { isSharedByRanks } = DEVICE_TRAITS[engine.device];

@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import { AloftError } from '../../core/errors.js';
 import { present } from '../../core/present.js';
 import { checkedRevision, type ModelName, parseModelName } from '../../hub/model-name.js';
-import { cachedModel, pullConfig, pullModel, type PullPlan } from '../../hub/pull.js';
+import type { HubSettings } from '../../hub/hub-settings.js';
+import { cachedModel, pullConfig, pullModel, type PullPlan, pullTexts } from '../../hub/pull.js';
 import { requireSpace } from './disk-space.js';
 import { hubSettings } from './hub-settings.js';
 import { interruptible } from './interrupt.js';
@@ -54,14 +55,45 @@ export async function localModel(source: string, terminal: Terminal): Promise<st
 export async function localConfig(source: string): Promise<string> {
   const name = modelNameOf(source);
   if (name === undefined) return source;
+  return cachedModel(name, hubSettings(process.env)) ?? (await bring(source, name, pullConfig));
+}
+
+/** A model whose configuration and tokenizer can be read. */
+export interface LocalTexts {
+  /** Directory of the checkpoint, or path of a GGUF file. */
+  readonly path: string;
+  /** False where they were downloaded alone. */
+  readonly hasWeights: boolean;
+}
+
+/** Like {@link localConfig}, with the tokenizer. @throws {AloftError} as that */
+export async function localTexts(source: string, terminal: Terminal): Promise<LocalTexts> {
+  const name = modelNameOf(source);
+  if (name === undefined) return { path: source, hasWeights: true };
   const settings = hubSettings(process.env);
-  const path =
-    cachedModel(name, settings) ?? (await interruptible((signal) => pullConfig(name, settings, signal)));
+  const cached = cachedModel(name, settings);
+  if (cached !== undefined) return { path: cached, hasWeights: true };
+  sayAsking(name, settings, terminal);
+  return { path: await bring(source, name, pullTexts), hasWeights: false };
+}
+
+/** @param pull brings a part of a model without its weights */
+async function bring(source: string, name: ModelName, pull: typeof pullConfig): Promise<string> {
+  const path = await interruptible((signal) => pull(name, hubSettings(process.env), signal));
   if (existsSync(path)) return path;
   throw new AloftError(
     'CHECKPOINT_NOT_FOUND',
     `${source} is a GGUF file, which says itself what it is and must be here whole; bring it with 'aloft pull ${source}'.`,
   );
+}
+
+function sayAsking(
+  { repository }: ModelName,
+  { isOffline, endpoint }: HubSettings,
+  terminal: Terminal,
+): void {
+  if (isOffline) return;
+  terminal.err(`There is no ${repository} here or in the cache; asking ${endpoint} for it ...\n`);
 }
 
 /** Path of a model. One in the cache is used as it is; `aloft pull` looks for a newer commit. */
@@ -73,10 +105,7 @@ export async function cachedOrPulled(
   const settings = hubSettings(process.env);
   const cached = cachedModel(name, settings);
   if (cached !== undefined) return cached;
-  if (!settings.isOffline)
-    terminal.err(
-      `There is no ${name.repository} here or in the cache; asking ${settings.endpoint} for it ...\n`,
-    );
+  sayAsking(name, settings, terminal);
   return pull(name, terminal, check);
 }
 

@@ -1,23 +1,13 @@
-/** Flags of `aloft serve` and `aloft start`, and the options that they make. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+/** Flags of `aloft serve` and `aloft start`. */
 import { type Command, Option } from 'commander';
-import { AloftError } from '../../core/errors.js';
-import {
-  DEFAULT_SERVE_OPTIONS as DEFAULTS,
-  type NamedEngine,
-  type ServeOptions,
-} from '../../serve/context/options.js';
-import { readRestrictions } from '../../serve/context/restricted-apis.js';
-import { parseServedName } from '../../serve/context/served-names.js';
-import { readMetricsOptions } from '../../serve/metrics/metrics-options.js';
+import { DEFAULT_SERVE_OPTIONS as DEFAULTS, type NamedEngine } from '../../serve/context/options.js';
 import type { ControlMode } from '../../serve/repository/model-repository.js';
 import { CALL_FORMAT_NAMES } from '../../text/calls/call-formats.js';
 import { THOUGHT_NAMES } from '../../text/calls/thought-tags.js';
-import { addOptionGroup, engineOptions } from './engine-flags.js';
+import { addOptionGroup } from './engine-flags.js';
 import { onOff, oneOf, realNumber, repeated, wholeNumber } from './flags.js';
 import { addLogFlags, type LogFlags } from './serve-log.js';
-import { type GrpcTlsFlags, readGrpcTls, readKeys, readTls } from './serve-secrets.js';
+import type { GrpcTlsFlags } from './serve-secrets.js';
 import { addTraceFlags, type TraceFlags } from './trace-flags.js';
 import { addTritonFlags } from './triton-flags.js';
 
@@ -76,7 +66,7 @@ export interface ServeFlags extends ModelFlags, LogFlags, TraceFlags, GrpcTlsFla
   readonly metricsConfig?: readonly string[];
 }
 
-/** Flags that say which models are served, and how they come and go. */
+/** Flags that say which models are served. */
 export function addModelFlags(command: Command): Command {
   return command
     .optionsGroup('Models:')
@@ -97,6 +87,20 @@ export function addModelFlags(command: Command): Command {
 
 /** Flags of a server whatever its models are. */
 export function addServeFlags(command: Command): Command {
+  addAddressFlags(command);
+  addLifeFlags(command);
+  addLimitFlags(command);
+  addRightsFlags(command);
+  addTlsFlags(command);
+  addOpenAiFlags(command);
+  addPageFlags(command);
+  addOptionGroup(command, 'Engine options (defaults, which a config.pbtxt may override):');
+  addTritonFlags(command.optionsGroup('Flags of tritonserver:'));
+  addLogFlags(command.optionsGroup('Log:'));
+  return addTraceFlags(command.optionsGroup('Traces:'));
+}
+
+function addAddressFlags(command: Command): void {
   const { http, grpc, metrics } = DEFAULTS;
   const port = wholeNumber(0, 65_535);
   command
@@ -111,7 +115,12 @@ export function addServeFlags(command: Command): Command {
     .option('--metrics-port <port>', 'Prometheus metrics', port, metrics.port ?? 0)
     .option('--allow-http <flag>', 'listen for HTTP', onOff, true)
     .option('--allow-grpc <flag>', 'listen for gRPC', onOff, true)
-    .option('--allow-metrics <flag>', 'listen for metrics', onOff, true)
+    .option('--allow-metrics <flag>', 'listen for metrics', onOff, true);
+}
+
+/** Lives of models, whichever they are. */
+function addLifeFlags(command: Command): void {
+  command
     .optionsGroup('Models:')
     .option(
       '--exit-timeout-secs <seconds>',
@@ -125,7 +134,11 @@ export function addServeFlags(command: Command): Command {
       '--idle-unload-seconds <seconds>',
       'free an engine that had no request for so long, or whose memory another one needs; the next request loads it again',
       realNumber(0.1, 1e6),
-    )
+    );
+}
+
+function addLimitFlags(command: Command): void {
+  command
     .optionsGroup('Limits:')
     .option('--http-max-input-size <bytes>', 'largest request', wholeNumber(1), DEFAULTS.maxBodyBytes)
     .option(
@@ -134,6 +147,22 @@ export function addServeFlags(command: Command): Command {
       wholeNumber(0),
       DEFAULTS.maxQueuedRequests,
     )
+    .option(
+      '--max-open-body-bytes <bytes>',
+      'bodies of all requests that are not answered',
+      wholeNumber(1),
+      DEFAULTS.maxOpenBodyBytes,
+    )
+    .option(
+      '--body-timeout-secs <seconds>',
+      'time of a body in any case; a longer one needs 16 KB/s',
+      realNumber(0.1, 86_400),
+      DEFAULTS.bodyTimeoutMs / 1000,
+    );
+}
+
+function addRightsFlags(command: Command): void {
+  command
     .optionsGroup('Keys and rights:')
     .option('--api-key-file <file>', 'one key a line; requests then need one')
     .option(
@@ -160,25 +189,24 @@ export function addServeFlags(command: Command): Command {
       'name by which a server without keys may be called, besides its addresses; * is any; may be repeated',
       repeated,
     )
-    .optionsGroup('Limits:')
-    .option(
-      '--max-open-body-bytes <bytes>',
-      'bodies of all requests that are not answered',
-      wholeNumber(1),
-      DEFAULTS.maxOpenBodyBytes,
-    )
-    .option(
-      '--body-timeout-secs <seconds>',
-      'time of a body in any case; a longer one needs 16 KB/s',
-      realNumber(0.1, 86_400),
-      DEFAULTS.bodyTimeoutMs / 1000,
-    )
+    .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated);
+}
+
+function addTlsFlags(command: Command): void {
+  command
     .optionsGroup('TLS:')
     .option('--tls-cert <file>', 'PEM certificate: use TLS')
     .option('--tls-key <file>', 'PEM key')
     .option('--tls-client-ca <file>', 'PEM authority that clients must have a certificate of')
-    .optionsGroup('Keys and rights:')
-    .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', repeated)
+    .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
+    .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
+    .option('--grpc-server-cert <file>', 'PEM certificate')
+    .option('--grpc-server-key <file>', 'PEM key')
+    .option('--grpc-root-cert <file>', 'PEM authority of the clients');
+}
+
+function addOpenAiFlags(command: Command): void {
+  command
     .optionsGroup('OpenAI API:')
     .option(
       '--served-model-name <name>',
@@ -204,7 +232,11 @@ export function addServeFlags(command: Command): Command {
       '--sse-keepalive-secs <seconds>',
       'send a comment on OpenAI streams that are silent for so long (default: never)',
       realNumber(0.001, 86_400),
-    )
+    );
+}
+
+function addPageFlags(command: Command): void {
+  command
     .optionsGroup('Page, health, metrics:')
     .option('--no-playground', 'do not serve the page at /')
     .option('--strict-readiness <flag>', 'ready only when all models are', onOff, true)
@@ -212,84 +244,5 @@ export function addServeFlags(command: Command): Command {
       '--metrics-config <setting>',
       'summary_latencies=true, summary_quantiles=0.5:0.05,0.99:0.001, histogram_latencies=false, counter_latencies=false; may be repeated',
       repeated,
-    )
-    .optionsGroup('TLS:')
-    .option('--grpc-use-ssl [flag]', 'TLS for gRPC alone, with the four that follow', onOff)
-    .option('--grpc-use-ssl-mutual [flag]', 'ask clients of gRPC for a certificate', onOff)
-    .option('--grpc-server-cert <file>', 'PEM certificate')
-    .option('--grpc-server-key <file>', 'PEM key')
-    .option('--grpc-root-cert <file>', 'PEM authority of the clients');
-  addOptionGroup(command, 'Engine options (defaults, which a config.pbtxt may override):');
-  addTritonFlags(command.optionsGroup('Flags of tritonserver:'));
-  addLogFlags(command.optionsGroup('Log:'));
-  return addTraceFlags(command.optionsGroup('Traces:'));
-}
-
-/** @throws {AloftError} USAGE */
-export function serveOptions(flags: ServeFlags): ServeOptions {
-  const modelRepositories = [
-    ...(flags.modelRepo ?? []),
-    ...(flags.modelRepository ?? []),
-    ...(flags.modelStore ?? []),
-  ];
-  const { engineDir, namedEngines = [] } = flags;
-  if (modelRepositories.length === 0 && engineDir === undefined && namedEngines.length === 0) {
-    throw new AloftError('USAGE', 'Nothing to serve: name an engine, or give --model-repo or --engine-dir.');
-  }
-  const listen = (host: string | undefined, port: number, allowed: boolean) => ({
-    host: host ?? flags.host,
-    port: allowed ? port : undefined,
-  });
-  return {
-    ...DEFAULTS,
-    serverId: flags.id,
-    modelRepositories,
-    engineDirectory: engineDir,
-    namedEngines,
-    tokenizerDirectory: flags.tokenizerDir,
-    engineOptions: engineOptions(flags),
-    controlMode: flags.modelControlMode ?? DEFAULTS.controlMode,
-    pollSeconds: flags.repositoryPollSecs ?? DEFAULTS.pollSeconds,
-    loadModels: flags.loadModel ?? [],
-    http: listen(flags.httpAddress, flags.httpPort, flags.allowHttp),
-    grpc: listen(flags.grpcAddress, flags.grpcPort, flags.allowGrpc),
-    // Metrics have no keys: they leave this machine only on purpose.
-    metrics: listen(flags.metricsAddress ?? DEFAULTS.metrics.host, flags.metricsPort, flags.allowMetrics),
-    tls: readTls({
-      certificate: { flag: '--tls-cert', path: flags.tlsCert },
-      key: { flag: '--tls-key', path: flags.tlsKey },
-      authority: { flag: '--tls-client-ca', path: flags.tlsClientCa },
-    }),
-    grpcTls: flags.grpcUseSsl || flags.grpcUseSslMutual ? readGrpcTls(flags) : undefined,
-    strictReadiness: flags.strictReadiness,
-    metricsOptions: readMetricsOptions(flags.metricsConfig ?? []),
-    apiKeys: readKeys(flags.apiKeyFile, '--api-key-file'),
-    adminKeys: readKeys(flags.adminKeyFile, '--admin-key-file'),
-    priorityKeys: readKeys(flags.priorityKeyFile, '--priority-key-file'),
-    restrictions: {
-      http: readRestrictions('http', flags.httpRestrictedApi ?? []),
-      grpc: readRestrictions('grpc', flags.grpcRestrictedProtocol ?? []),
-    },
-    sharesPrefixCache: flags.sharePrefixCache ?? false,
-    allowedHosts: flags.allowedHost ?? [],
-    corsOrigins: flags.corsOrigin ?? [],
-    servedNames: (flags.servedModelName ?? []).map(parseServedName),
-    toolCallParser: flags.toolCallParser,
-    reasoningParser: flags.reasoningParser,
-    strictLengths: flags.strictLengths,
-    keepAliveMs: flags.sseKeepaliveSecs === undefined ? undefined : flags.sseKeepaliveSecs * 1000,
-    maxOpenBodyBytes: flags.maxOpenBodyBytes,
-    bodyTimeoutMs: flags.bodyTimeoutSecs * 1000,
-    maxBodyBytes: flags.httpMaxInputSize,
-    maxQueuedRequests: flags.maxQueuedRequests,
-    drainMs: flags.exitTimeoutSecs * 1000,
-    restart: flags.restart ?? false,
-    idleUnloadMs: flags.idleUnloadSeconds === undefined ? undefined : flags.idleUnloadSeconds * 1000,
-    playgroundDirectory: flags.playground ? playgroundDirectory() : undefined,
-  };
-}
-
-function playgroundDirectory(): string | undefined {
-  const directory = fileURLToPath(new URL('../../../web/dist', import.meta.url));
-  return existsSync(directory) ? directory : undefined;
+    );
 }

@@ -8,9 +8,10 @@ import { SettableLog } from '../../serve/context/settings.js';
 import { startServer, type RunningServer } from '../../serve/start/server.js';
 import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
-import { addModelFlags, addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
+import { addModelFlags, addServeFlags, type ServeFlags } from './serve-flags.js';
+import { serveOptions } from './serve-options.js';
 import { serveLog } from './serve-log.js';
-import { servedEngines } from './served-engines.js';
+import { requireServedOptions, servedEngines } from './served-engines.js';
 import { startTraces } from './start-traces.js';
 import type { Terminal } from './terminal.js';
 import { readTraceOptions } from './trace-flags.js';
@@ -29,6 +30,7 @@ export function serveCommand(makeLoader: MakeLoader): RegisterCommand {
     command.action(async (engines: string[], given: ServeFlags) => {
       const flags = { ...given, ...(await servedEngines(engines, given, terminal)) };
       const options = serveOptions(flags);
+      requireServedOptions(options);
       const screen = loadScreen(terminal);
       const loader = makeLoader(options, screen.show);
       const started = await startFromFlags(command, options, loader, screen.terminal);

@@ -1,7 +1,10 @@
 /** Engines that stand on the command line of `aloft serve`. */
 import { basename } from 'node:path';
+import { DEVICE_NAMES } from '../../core/device.js';
+import { foreignOptions, requireOwnOptions } from '../../core/device-options.js';
 import { AloftError } from '../../core/errors.js';
-import type { NamedEngine } from '../../serve/context/options.js';
+import { readManifest } from '../../engine/manifest.js';
+import type { NamedEngine, ServeOptions } from '../../serve/context/options.js';
 import { engineDirectoryOf } from './engine-source.js';
 import { modelNameOf } from './pull.js';
 import type { ServeFlags } from './serve-flags.js';
@@ -70,4 +73,19 @@ function namesOf(sources: readonly string[]): ReadonlyMap<string, string> {
     named.set(name, source);
   }
   return named;
+}
+
+/**
+ * Refuses options that none of the engines of a command line has a use for. Those of a repository are only known as they load.
+ * @throws {AloftError} USAGE, and those of the engine reader
+ */
+export function requireServedOptions({ engineOptions: options, ...served }: ServeOptions): void {
+  const { engineDirectory, namedEngines, modelRepositories } = served;
+  const isForAll = DEVICE_NAMES.every((device) => foreignOptions(options, device).length === 0);
+  if (isForAll || modelRepositories.length > 0) return;
+  const directories = [engineDirectory ?? [], ...namedEngines.map(({ directory }) => directory)].flat();
+  const [device, another] = new Set(directories.map((directory) => readManifest(directory).aloft.device));
+  if (device === undefined || another !== undefined) return;
+  const engine = directories.length === 1 ? `the one in ${directories[0]}` : 'each of those that are named';
+  requireOwnOptions(options, { device, engine });
 }

@@ -8,7 +8,9 @@ import { demoEngine } from './demo-engine.js';
 import { loadScreen } from './load-shown.js';
 import type { RegisterCommand } from './main.js';
 import { type MakeLoader, serveUntilSignal, startFromFlags } from './serve.js';
-import { addServeFlags, type ServeFlags, serveOptions } from './serve-flags.js';
+import { addServeFlags, type ServeFlags } from './serve-flags.js';
+import { serveOptions } from './serve-options.js';
+import { requireServedOptions } from './served-engines.js';
 import type { Terminal } from './terminal.js';
 
 const DEMO_PROMPT = 'What is deep learning ?';
@@ -28,6 +30,7 @@ export function startCommand(makeLoader: MakeLoader): RegisterCommand {
     command.setOptionValue('logLevel', 'warning');
     command.action(async (flags: StartFlags) => {
       const options = serveOptions({ ...flags, engineDir: await demoEngine(terminal) });
+      requireServedOptions(options);
       const screen = loadScreen(terminal);
       const loader = makeLoader(options, screen.show);
       const started = await startFromFlags(command, options, loader, screen.terminal);

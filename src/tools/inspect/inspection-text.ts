@@ -6,33 +6,36 @@ import type { BuiltMemory, Inspection, TokenizerFacts } from './inspection.js';
 /** Memory of cards that a reader may have, in bytes. */
 const CARDS = [24e9, 80e9];
 
-export function inspectionText(inspection: Inspection): string {
-  const { path, kind, model, config, parameterCount, stored, tokenizer, worldSizes, device } = inspection;
+/** @param source as the user named the model */
+export function inspectionText(inspection: Inspection, source: string): string {
+  const { path, kind, model, config, parameterCount, tokenizer, worldSizes, device } = inspection;
+  const parameters = parameterCount === null ? '' : `${count(parameterCount)} parameters, `;
   const { architecture, layerCount, hidden, headCount, kvHeadCount, headDim, intermediate, vocabulary } =
     config;
   const rows = [
     ['model', `${model} (${architecture}), a ${kind} that 'aloft build' takes`],
     [
       'size',
-      `${count(parameterCount)} parameters, ${layerCount} layers, hidden ${hidden}, ${headCount} heads (${kvHeadCount} key/value) of ${headDim}, FFN ${intermediate}, vocabulary ${vocabulary}`,
+      `${parameters}${layerCount} layers, hidden ${hidden}, ${headCount} heads (${kvHeadCount} key/value) of ${headDim}, FFN ${intermediate}, vocabulary ${vocabulary}`,
     ],
     ...(config.experts === undefined
       ? []
       : [['experts', `${config.experts.count} a layer, ${config.experts.perToken} a token`]]),
     ['context', `${config.maxPositions.toLocaleString('en-US')} tokens, ${ropeText(config.rope)}`],
-    [
-      'stored',
-      stored
-        .map(
-          ({ name, tensorCount, elements }) => `${name}: ${tensorCount} tensors, ${count(elements)} numbers`,
-        )
-        .join('; '),
-    ],
+    ['stored', storedText(inspection, source)],
     ...tokenizerRows(tokenizer),
     ['ranks', `${worldSizes.join(', ')} (--tp_size, --device ${device})`],
   ];
   const warnings = inspection.warnings.map((warning) => `\nWarning: ${warning}`).join('');
   return `${path}\n${formatTable(rows)}\n\n${memoryText(inspection.memory, device)}${warnings}\n`;
+}
+
+function storedText({ stored }: Inspection, source: string): string {
+  if (stored === null)
+    return `only the weights say in which types, and how many parameters; bring them with 'aloft pull ${source}'`;
+  return stored
+    .map(({ name, tensorCount, elements }) => `${name}: ${tensorCount} tensors, ${count(elements)} numbers`)
+    .join('; ');
 }
 
 export function tokenizerRows(tokenizer: TokenizerFacts | string): string[][] {

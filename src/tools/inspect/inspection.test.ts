@@ -33,16 +33,16 @@ describe('inspect', () => {
       6 * 2 * 4 * (32 + 4),
     ]);
     expect(int8Weights!.weightBytes).toBeLessThan(plain!.weightBytes);
-    const text = inspectionText(found);
+    const text = inspectionText(found, DEMO);
     expect(text).toMatch(/^context +1,024 tokens, RoPE base 10,000$/m);
     expect(text).toMatch(/^ranks +1, 2 \(--tp_size, --device cuda\)$/m);
   });
 
   it('says of a mixture of experts what it is, and which device its sizes are for', async () => {
-    const text = inspectionText(await inspect(path('oracle/families/qwen3-moe')));
+    const text = inspectionText(await inspect(path('oracle/families/qwen3-moe')), 'moe');
     expect(text).toMatch(/^experts +8 a layer, 3 a token$/m);
     expect(text).toMatch(/^tokenizer +No tokenizer.json or tokenizer.model in/m);
-    const small = inspectionText(await inspect(path('oracle/tiny/gqa-f16')));
+    const small = inspectionText(await inspect(path('oracle/tiny/gqa-f16')), 'tiny');
     expect(small).toContain('Memory with --device cpu');
   });
 

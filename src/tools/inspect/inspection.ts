@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Checkpoint } from '../../builder/checkpoint/checkpoint.js';
 import type { ModelConfig } from '../../builder/checkpoint/model-config.js';
-import { openCheckpoint } from '../../builder/checkpoint/open.js';
+import { openCheckpoint, readModelConfig } from '../../builder/checkpoint/open.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 import { modelFileFor } from '../../builder/models/registry.js';
 import { resolveBuildOptions } from '../../builder/resolve-options.js';
@@ -46,8 +46,10 @@ export interface Inspection {
   /** Name of the model in Aloft, such as `llama`. */
   readonly model: string;
   readonly config: ModelConfig;
-  readonly parameterCount: number;
-  readonly stored: readonly StoredType[];
+  /** Numbers in its tensors; null without the weights, which say what they are themselves. */
+  readonly parameterCount: number | null;
+  /** Null without the weights. */
+  readonly stored: readonly StoredType[] | null;
   /** Or the sentence that says why it cannot be used. */
   readonly tokenizer: TokenizerFacts | string;
   /** Numbers of ranks that the model divides over. */
@@ -85,30 +87,56 @@ const TARGETS: readonly DryTarget[] = [
 export async function inspect(path: string): Promise<Inspection> {
   const checkpoint = openCheckpoint(path);
   try {
-    const { config, tensors, warnings } = checkpoint;
-    const model = modelFileFor(config.architecture, config.path).name;
-    const target =
-      TARGETS.find((device) => fits(() => dry(config, path, new Map(), device))) ?? TARGETS.at(-1)!;
-    const size = (given: GivenFlags) => dry(config, path, given, target);
+    const { config, tensors, warnings, tokenizerDirectory = path } = checkpoint;
     return {
-      path,
-      kind: statSync(path).isDirectory() ? 'checkpoint' : 'GGUF file',
-      model,
-      config,
+      ...configFacts(config, path),
       parameterCount: tensors.names.reduce((sum, name) => sum + elementCount(tensors.info(name)!.shape), 0),
       stored: storedTypes(checkpoint),
-      tokenizer: await tokenizerFacts(checkpoint.tokenizerDirectory ?? path),
-      worldSizes: RANK_COUNTS.filter((ranks) => fits(() => size(rankFlags(ranks)))),
-      device: target.device,
-      memory: BUILDS.map(([flags, given]) => {
-        const { plan, weightBytes } = size(new Map(given));
-        return { flags, weightBytes, kvBytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype) };
-      }),
+      tokenizer: await tokenizerFacts(tokenizerDirectory),
       warnings,
     };
   } finally {
     checkpoint.tensors.dispose();
   }
+}
+
+/**
+ * As {@link inspect}, of a checkpoint whose weights are not here.
+ * @param path its directory, with its config.json and its tokenizer
+ */
+export async function inspectTexts(path: string): Promise<Inspection> {
+  const facts = configFacts(readModelConfig(path), path);
+  return {
+    ...facts,
+    parameterCount: null,
+    stored: null,
+    tokenizer: await tokenizerFacts(path),
+    warnings: [],
+  };
+}
+
+type ConfigFacts = Pick<
+  Inspection,
+  'path' | 'kind' | 'model' | 'config' | 'worldSizes' | 'device' | 'memory'
+>;
+
+/** Facts that follow from the configuration alone. */
+function configFacts(config: ModelConfig, path: string): ConfigFacts {
+  const target =
+    TARGETS.find((device) => fits(() => dry(config, path, new Map(), device))) ?? TARGETS.at(-1)!;
+  const size = (given: GivenFlags) => dry(config, path, given, target);
+  return {
+    path,
+    kind: statSync(path).isDirectory() ? 'checkpoint' : 'GGUF file',
+    model: modelFileFor(config.architecture, config.path).name,
+    config,
+    worldSizes: RANK_COUNTS.filter((ranks) => fits(() => size(rankFlags(ranks)))),
+    device: target.device,
+    memory: BUILDS.map(([flags, given]) => {
+      const { plan, weightBytes } = size(new Map(given));
+      return { flags, weightBytes, kvBytesPerToken: kvBytesPerToken(plan.dims, plan.kvDtype) };
+    }),
+  };
 }
 
 function storedTypes({ tensors }: Checkpoint): StoredType[] {

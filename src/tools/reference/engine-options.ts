@@ -3,13 +3,14 @@ import { ENGINE_OPTIONS, type EngineOption, SCHEDULING_OPTIONS } from '../../cor
 /** docs/reference/engine-options.md, from the table of engine options. */
 export function engineOptionReference(): string {
   const rows = Object.entries(ENGINE_OPTIONS).map(([name, option]) => {
-    const { meaning, unit = '', fallback = '' } = option;
+    const { meaning, unit = '', fallback = '', device = '' } = option;
     const path = Object.hasOwn(SCHEDULING_OPTIONS, name) ? `scheduler.${name}` : name;
     const cells = [
       code(path),
       valuesText(option),
       unit,
       fallback,
+      device,
       flagText(option),
       configText(option),
       meaning,
@@ -23,10 +24,11 @@ export function engineOptionReference(): string {
     '(`LLM.load(directory, { maxKvTokens: 4096, scheduler: { overlap: true } })`) and in the code down to the',
     'device. Flags and names in `config.pbtxt` are those of TensorRT-LLM and Triton. `aloft run`, `chat`, `bench`, `profile`,',
     "`verify`, `serve` and `start` take the flags; those of the scheduler only `bench`, `serve` and `start`. What a model's",
-    '`config.pbtxt` sets overrides flags of `aloft serve`.',
+    '`config.pbtxt` sets overrides flags of `aloft serve`. An option for one kind of device is refused for an engine that was',
+    'built for another; a server of a model repository, which may hold engines for both, warns instead.',
     '',
-    '| Option | Values | Unit | Default | Flag | In `config.pbtxt` | Meaning |',
-    '| --- | --- | --- | --- | --- | --- | --- |',
+    '| Option | Values | Unit | Default | Only for | Flag | In `config.pbtxt` | Meaning |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');

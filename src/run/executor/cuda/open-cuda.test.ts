@@ -45,7 +45,7 @@ describe('the GPU of a rank', () => {
       [0, 1],
       [5, 6],
     ]);
-    expect(ordinalOfRank({ engineDirectory: 'engine', gpu: 3 }, () => 1)).toBe(3);
+    expect(ordinalOfRank({ engineDirectory: 'engine', gpu: 3 }, () => 4)).toBe(3);
   });
 
   test('is the only one that a launcher shows to a process, or one that ranks may share', () => {
@@ -53,6 +53,19 @@ describe('the GPU of a rank', () => {
       [0, 0],
       [0, 0],
     ]);
+  });
+
+  test.each([
+    ['one rank', {}],
+    ['ranks that share', { worldSize: 2, shareGpu: true }],
+    ['ranks of a launcher', { worldSize: 2, place }],
+  ])('is not one beyond the last, for %s', (_, more: object) => {
+    const beyond = (count: number) =>
+      ordinalOfRank({ engineDirectory: 'engine', gpu: 2, ...more }, () => count);
+    expect(() => beyond(2)).toThrow(
+      '--gpu is 2, but this machine shows 2 GPUs, counted from 0; give a smaller',
+    );
+    expect(() => beyond(1)).toThrow(/shows 1 GPU, counted/);
   });
 
   test('is missing where there are fewer than ranks', () => {

@@ -49,14 +49,20 @@ export function prepareCudaRank(given: OpenExecutorOptions): PreparedRank {
 /**
  * GPU of a rank: rank 0 takes `--gpu`, the others those after it. Where a process sees a single GPU, it takes that: launchers
  * show each rank its own.
- * @throws {AloftError} DEVICE_UNAVAILABLE for fewer GPUs than ranks
+ * @throws {AloftError} USAGE for a `--gpu` that is not there, DEVICE_UNAVAILABLE for fewer GPUs than ranks
  */
 export function ordinalOfRank(
   { gpu = 0, rank = 0, worldSize = 1, shareGpu = false, place }: OpenExecutorOptions,
   countAll: () => number,
 ): number {
-  if (worldSize === 1) return gpu;
+  if (worldSize === 1 && gpu === 0) return gpu;
   const count = countAll();
+  if (gpu >= count && count > 0)
+    throw new AloftError(
+      'USAGE',
+      `--gpu is ${gpu}, but this machine shows ${count === 1 ? '1 GPU' : `${count} GPUs`}, counted from 0; give a smaller number.`,
+    );
+  if (worldSize === 1) return gpu;
   const { localRank, localSize } = place ?? { localRank: rank, localSize: worldSize };
   if (gpu + localSize <= count) return gpu + localRank;
   if (shareGpu) return (gpu + localRank) % Math.max(1, count);
