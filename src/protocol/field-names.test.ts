@@ -27,7 +27,11 @@ test.each([
     'The prompt has 9 tokens; shorten it, or build another engine.',
     undefined,
   ],
-  ['shorten it, set topP to 8 or less, or rest.', 'shorten it, set runtime_top_p to 8 or less, or rest.', 'runtime_top_p'],
+  [
+    'shorten it, set topP to 8 or less, or rest.',
+    'shorten it, set runtime_top_p to 8 or less, or rest.',
+    'runtime_top_p',
+  ],
   ['Requests that never stop have no end.', 'Requests that never stop have no end.', undefined],
 ])('%s', (message, renamed, field) => {
   expect(renameFields(message, NAMES)).toEqual({ message: renamed, field });

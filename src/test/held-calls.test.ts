@@ -219,7 +219,7 @@ test('a refused schema is named with its tool, and its argument where these stan
     isStrict: true,
   };
   const refused = (format: string) =>
-    compile(demo, { shape: callFormatNamed(format)!.shape, tools: [...TOOLS, unknown] });
+    compile(demo, { shape: callFormatNamed(format).shape, tools: [...TOOLS, unknown] });
   await expect(refused('hermes')).rejects.toThrow(
     /^The schema of the tool 'find' is refused: .* #\/properties\/where\/contains: /,
   );

@@ -98,6 +98,8 @@ describe.each(INTERFACES)('%s', (_, { path, asks, maxTokens, stop, truncates }) 
   });
 
   test('more output than there can be', async () => {
-    expect(await refusal(path, { ...asks('a'), [maxTokens]: 100_000 })).toContain(`${maxTokens} is 100000, but`);
+    expect(await refusal(path, { ...asks('a'), [maxTokens]: 100_000 })).toContain(
+      `${maxTokens} is 100000, but`,
+    );
   });
 });

@@ -106,7 +106,8 @@ class CourseCompiler {
     try {
       return await this.constraint(constraint);
     } catch (fault) {
-      if (whose === undefined || !(fault instanceof AloftError) || fault.code !== 'REQUEST_INVALID') throw fault;
+      if (whose === undefined || !(fault instanceof AloftError) || fault.code !== 'REQUEST_INVALID')
+        throw fault;
       throw new AloftError(fault.code, `The ${whose} is refused: ${fault.message}`, { cause: fault });
     }
   }

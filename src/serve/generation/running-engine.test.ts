@@ -6,7 +6,11 @@ const SLOTS = 4;
 const QUEUED = 40;
 
 /** An engine whose slots and queue are full of requests. Each call of the result ends one of them. */
-function fullEngine(): { readonly engine: RunningEngine; readonly fill: () => void; readonly end: (nowMs: number) => void } {
+function fullEngine(): {
+  readonly engine: RunningEngine;
+  readonly fill: () => void;
+  readonly end: (nowMs: number) => void;
+} {
   const loaded = { maxSequenceCount: SLOTS, takesAllProcessors: false, onFailure: () => {} };
   const engine = new RunningEngine('m', '1', loaded as unknown as ServableEngine, QUEUED);
   const removals: (() => void)[] = [];

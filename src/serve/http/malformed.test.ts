@@ -31,7 +31,12 @@ test.each([
   ['no HTTP at all', 'HELLO\r\n\r\n', 400, /^The bytes are no request of HTTP\/1\.1 \(.+\); send/],
   ['two lengths', post('/v2', {}, 'Transfer-Encoding: chunked\r\n'), 400, /Content-Length/],
   ['the beginning of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, /^The bytes are no request/],
-  ['large headers', `GET /v2 HTTP/1.1\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`, 431, /more than \d+ bytes; send fewer/],
+  [
+    'large headers',
+    `GET /v2 HTTP/1.1\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`,
+    431,
+    /more than \d+ bytes; send fewer/,
+  ],
 ])('%s: one sentence', async (_, text, status, message) => {
   const answered = await exchange(['', text]);
   expect(answered).toMatch(new RegExp(`^HTTP/1.1 ${status} `));

@@ -18,8 +18,9 @@ export interface MalformedOptions {
 /** @returns a listener to `clientError`, which must end the connection: what follows on it cannot be read */
 export function answerMalformed({ maxHeaderBytes, openCount }: MalformedOptions) {
   return (error: ClientError, socket: Duplex): void => {
-    // What is written here would stand within the answer to a request before, which may be a stream.
-    if (error.code === 'ECONNRESET' || !socket.writable || openCount(socket) > 0) return void socket.destroy();
+    // An answer would stand within the one to a request before, which may be a stream.
+    if (error.code === 'ECONNRESET' || !socket.writable || openCount(socket) > 0)
+      return void socket.destroy();
     const [status, message] = explain(error, maxHeaderBytes);
     const body = errorBody(message);
     const head = [
@@ -34,9 +35,15 @@ export function answerMalformed({ maxHeaderBytes, openCount }: MalformedOptions)
 
 function explain({ code, reason }: ClientError, maxHeaderBytes: number): readonly [number, string] {
   if (code === 'HPE_HEADER_OVERFLOW')
-    return [431, `The headers of the request have more than ${maxHeaderBytes} bytes; send fewer or shorter ones.`];
+    return [
+      431,
+      `The headers of the request have more than ${maxHeaderBytes} bytes; send fewer or shorter ones.`,
+    ];
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return [408, 'The headers of the request did not arrive in time; send it again.'];
   const why = reason === undefined ? '' : ` (${reason.replace(/\.$/, '')})`;
-  return [400, `The bytes are no request of HTTP/1.1${why}; send HTTP/1.1 here, and gRPC to the port of --grpc-port.`];
+  return [
+    400,
+    `The bytes are no request of HTTP/1.1${why}; send HTTP/1.1 here, and gRPC to the port of --grpc-port.`,
+  ];
 }

@@ -29,7 +29,8 @@ test('times between tokens are those of each sequence, however many leave togeth
   const stepMs = 40;
   for (let step = 1; step <= 5; step++) observer.onEvents([0, 1, 2].map(token), step * stepMs);
   const text = await registry.metrics();
-  const value = (name: string): number => Number(new RegExp(`^${name}\\{model="m"\\} (\\S+)$`, 'm').exec(text)?.[1]);
+  const value = (name: string): number =>
+    Number(new RegExp(`^${name}\\{model="m"\\} (\\S+)$`, 'm').exec(text)?.[1]);
   expect(value('aloft_inter_token_seconds_count')).toBe(3 * 4);
   expect(value('aloft_inter_token_seconds_sum')).toBeCloseTo((3 * 4 * stepMs) / 1000, 9);
   expect(value('aloft_time_to_first_token_seconds_count')).toBe(1);
