@@ -28,7 +28,12 @@ export interface CourseEdge {
 }
 
 export type CoursePart =
-  | { readonly type: 'constrained'; readonly constraint: HeldForm }
+  | {
+      readonly type: 'constrained';
+      readonly constraint: HeldForm;
+      /** Whose form it is, as a refusal of it begins: `schema of the tool 'weather'`. Absent: a form that says so itself. */
+      readonly whose?: string;
+    }
   | {
       /** Any text up to a mark, which is a part of it. */
       readonly type: 'free';

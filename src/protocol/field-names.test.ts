@@ -22,6 +22,16 @@ test.each([
   ],
   ['sequenceCount is 3, but beam.width is 2.', 'sequenceCount is 3, but beam_width is 2.', 'beam_width'],
   ['stop[1] must be text.', 'stop_words[1] must be text.', 'stop_words'],
+  [
+    'The prompt has 9 tokens; shorten it, set truncatePromptTokens to 8 or less, or build another engine.',
+    'The prompt has 9 tokens; shorten it, or build another engine.',
+    undefined,
+  ],
+  [
+    'shorten it, set topP to 8 or less, or rest.',
+    'shorten it, set runtime_top_p to 8 or less, or rest.',
+    'runtime_top_p',
+  ],
   ['Requests that never stop have no end.', 'Requests that never stop have no end.', undefined],
 ])('%s', (message, renamed, field) => {
   expect(renameFields(message, NAMES)).toEqual({ message: renamed, field });

@@ -14,6 +14,9 @@ const ABOUT_REQUESTS: ReadonlySet<ErrorCode> = new Set([
 /** Words that are no plain English: `maxOutputTokens`, `beam.width`; and the first word, which names the field at fault. */
 const FIELD_WORD = /^\w+(?:\.\w+)?|\b[a-z]+\.[a-z]\w*\b|\b[a-z]+[A-Z]\w*\b/g;
 
+/** A remedy that an interface without the member cannot offer. */
+const REMEDY = /\bset (\w+) to \d+ or less, /g;
+
 export interface Renamed {
   readonly message: string;
   /** The first field that the message names. */
@@ -22,7 +25,10 @@ export interface Renamed {
 
 export function renameFields(message: string, names: FieldNames): Renamed {
   let field: string | undefined;
-  const renamed = message.replaceAll(FIELD_WORD, (word) => {
+  const possible = message.replaceAll(REMEDY, (remedy, word: string) =>
+    Object.hasOwn(names, word) ? remedy : '',
+  );
+  const renamed = possible.replaceAll(FIELD_WORD, (word) => {
     const name = Object.hasOwn(names, word) ? names[word] : undefined;
     field ??= name;
     return name ?? word;

@@ -211,3 +211,19 @@ test('a course of too many places, or too many rules, is refused', { timeout: 12
   });
   await expect(compiled).rejects.toThrow(/too many rules in all calls/);
 });
+
+test('a refused schema is named with its tool, and its argument where these stand one by one', async () => {
+  const unknown: Tool = {
+    name: 'find',
+    parameters: { type: 'object', properties: { where: { type: 'array', contains: {} } } },
+    isStrict: true,
+  };
+  const refused = (format: string) =>
+    compile(demo, { shape: callFormatNamed(format).shape, tools: [...TOOLS, unknown] });
+  await expect(refused('hermes')).rejects.toThrow(
+    /^The schema of the tool 'find' is refused: .* #\/properties\/where\/contains: /,
+  );
+  await expect(refused('glm45')).rejects.toThrow(
+    /^The schema of the argument 'where' of the tool 'find' is refused: .* #\/contains: /,
+  );
+});

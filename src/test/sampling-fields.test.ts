@@ -9,7 +9,7 @@ import { NEUTRAL } from '../core/sampling.js';
 import { SAMPLING_FIELD_NAMES, samplingField, type SamplingNumbers } from '../core/sampling-fields.js';
 import { numberTensor, textTensor, type Tensor } from '../protocol/kserve/tensor.js';
 import { readChatRequest } from '../protocol/openai/chat-request.js';
-import { inMemberNames } from '../protocol/openai/member-names.js';
+import { inMemberNames, memberNames } from '../protocol/openai/member-names.js';
 import { repositoryConfigs, type RepositorySettings } from '../serve/repository/templates.js';
 import { ALWAYS_OPTIONAL, inputField, outputField } from '../serve/tensors/fields.js';
 import { fieldNamesOf, modelInterface } from '../serve/tensors/interface.js';
@@ -102,7 +102,7 @@ describe.each(SAMPLING_FIELD_NAMES)('%s', (name) => {
       code: 'REQUEST_INVALID',
       message: expect.stringMatching(`^${name} must be`),
     });
-    expect(inMemberNames(fault as AloftError, 'prompt')).toMatchObject({ param: member.name });
+    expect(inMemberNames(fault as AloftError, memberNames('prompt'))).toMatchObject({ param: member.name });
     expect(fieldNamesOf(interfaceOf('text'))[name]).toBe(tensor.text);
     expect(fieldNamesOf(interfaceOf('engine'))[name]).toBe(tensor.engine);
   });

@@ -77,11 +77,44 @@ describe('calls', () => {
     expectValid({ id: '', type: 'function', function: { name: 'multiply', arguments: args } });
   });
 
-  test('of a tool whose schema is not supported are refused, with the keyword', async () => {
-    const bad = { type: 'function' as const, function: { name: 'f', parameters: { contains: {} } } };
-    const body = { model, messages, tools: [bad], tool_choice: 'required' as const };
-    const error = await openai.chat.completions.create(body).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ status: 400, message: expect.stringContaining('contains') as string });
+  const refusal = async (given: object) => {
+    const described = { type: 'function' as const, function: { name: 'f', parameters: given } };
+    const body = { model, messages, tools: [...tools, described], tool_choice: 'required' as const };
+    return await openai.chat.completions
+      .create({ ...body, max_tokens: 200 } as never)
+      .catch((thrown: unknown) => thrown);
+  };
+
+  test('of a tool whose schema is not supported are refused, with the tool and the keyword', async () => {
+    expect(await refusal({ contains: {} })).toMatchObject({
+      status: 400,
+      message: expect.stringMatching(/The schema of the tool 'f' is refused: .* #\/contains: /) as string,
+    });
+  });
+
+  test.each([[{ type: 'string' }], [{ type: ['array', 'null'] }]])(
+    'of a tool whose arguments are no object are refused: %j',
+    async (given) => {
+      expect(await refusal(given)).toMatchObject({
+        status: 400,
+        message: expect.stringContaining("The schema of the tool 'f' is refused: its type is") as string,
+      });
+    },
+  );
+
+  test('have an object where the schema allows other values as well', async () => {
+    const loose = { type: ['object', 'string'], properties: {}, additionalProperties: false };
+    const body = { model, messages, temperature: 1.5, n: 8, max_tokens: 200, seed: 5, ...THOUGHT };
+    const { choices } = await openai.chat.completions.create({
+      ...body,
+      tools: [{ type: 'function', function: { name: 'f', parameters: loose } }],
+      tool_choice: 'required',
+      parallel_tool_calls: false,
+    });
+    for (const { message } of choices) {
+      const [call] = message.tool_calls ?? [];
+      expect(call?.type === 'function' && (JSON.parse(call.function.arguments) as unknown)).toEqual({});
+    }
   });
 });
 

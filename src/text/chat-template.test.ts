@@ -95,6 +95,16 @@ describe('chat templates', () => {
     );
   });
 
+  it('pass it on also where messages without content broke the template first', async () => {
+    const strips = LLAMA2.replace("message['content']", "message['content'].strip()");
+    expect(strips).not.toBe(LLAMA2);
+    const template = await load({ 'chat_template.jinja': strips });
+    const silent: ChatMessage = { role: 'assistant', content: null };
+    expect(() => template.render([user('a'), silent, silent], {})).toThrowError(
+      "The model's chat template does not accept these messages: ConversationRequest roles must alternate user/assistant.",
+    );
+  });
+
   it('are refused at load when they cannot be parsed', async () => {
     await expect(load({ 'chat_template.jinja': '{% if %}' })).rejects.toMatchObject({
       code: 'TOKENIZER_INVALID',

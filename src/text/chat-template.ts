@@ -98,9 +98,9 @@ class MessageRendering {
     this.#messages = messages;
   }
 
-  /** @throws {PythonError} the error of the first form when all of them fail */
+  /** @throws {PythonError} when all forms fail: the template's own words, if it had any, else the error of the first form */
   run(): string {
-    let error: unknown;
+    let error: PythonError | undefined;
     let fallback: string | undefined;
     for (const form of formsOf(this.#messages)) {
       try {
@@ -109,7 +109,7 @@ class MessageRendering {
         fallback ??= rendered.text;
       } catch (cause) {
         if (!(cause instanceof PythonError)) throw cause;
-        error ??= cause;
+        if (error === undefined || (!isOwnWords(error) && isOwnWords(cause))) error = cause;
       }
     }
     if (fallback === undefined) throw error;
@@ -138,10 +138,13 @@ class MessageRendering {
 const isMisshapen = ({ hasPrintedNone, hasPrintedWatched }: Rendered): boolean =>
   hasPrintedNone || hasPrintedWatched;
 
+/** Whether the template itself refused the messages, rather than broke on them. */
+const isOwnWords = ({ type }: PythonError): boolean => type === 'TemplateError';
+
 /** The template's own words as they are; other errors with their line. */
 function refusal(cause: PythonError): AloftError {
   const reason = cause.message.replace(/\.$/, '');
-  const place = cause.type === 'TemplateError' ? '' : ` (${cause.type} in line ${cause.line})`;
+  const place = isOwnWords(cause) ? '' : ` (${cause.type} in line ${cause.line})`;
   return new AloftError(
     'REQUEST_INVALID',
     `The model's chat template does not accept these messages: ${reason}${place}.`,

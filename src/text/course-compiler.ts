@@ -24,6 +24,8 @@ export interface CourseContext {
   readonly requireWanted: () => void;
 }
 
+type ConstrainedPart = Extract<CoursePart, { readonly type: 'constrained' }>;
+
 /** Matches every text; made for its vocabulary. */
 const ANY_TEXT: HeldForm = { type: 'regex', pattern: '[^]*' };
 
@@ -89,8 +91,7 @@ class CourseCompiler {
   }
 
   async #part(part: CoursePart): Promise<TokenCoursePart> {
-    if (part.type === 'constrained')
-      return { type: 'constrained', constraint: await this.constraint(part.constraint) };
+    if (part.type === 'constrained') return { type: 'constrained', constraint: await this.#held(part) };
     const { until, mayEnd, budget } = part;
     return {
       type: 'free',
@@ -98,6 +99,17 @@ class CourseCompiler {
       mayEnd,
       budget: budget && { tokens: budget.tokens, closing: await this.#encode(budget.closing) },
     };
+  }
+
+  /** A request may have many tools, so a refusal says which of them it is about. */
+  async #held({ constraint, whose }: ConstrainedPart): Promise<TokenConstraint> {
+    try {
+      return await this.constraint(constraint);
+    } catch (fault) {
+      if (whose === undefined || !(fault instanceof AloftError) || fault.code !== 'REQUEST_INVALID')
+        throw fault;
+      throw new AloftError(fault.code, `The ${whose} is refused: ${fault.message}`, { cause: fault });
+    }
   }
 
   async #encode(text: string): Promise<number[]> {

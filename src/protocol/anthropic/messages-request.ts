@@ -69,6 +69,16 @@ const MEMBERS = {
   metadata: optional(Type.Object({})),
 };
 
+/** Names of the members by those of GenerateRequest, for refusals of the engine. */
+export const MESSAGE_NAMES = {
+  prompt: 'messages',
+  maxOutputTokens: 'max_tokens',
+  stop: 'stop_sequences',
+  temperature: 'temperature',
+  topP: 'top_p',
+  topK: 'top_k',
+} as const satisfies Partial<Record<keyof GenerateRequest, string>>;
+
 const readMembers = memberReader(MEMBERS);
 
 export const { schema: MESSAGES_SCHEMA } = readMembers;

@@ -2,7 +2,7 @@
 import { type AloftError, ERROR_CATALOGUE } from '../../core/errors.js';
 import type { GenerateRequest } from '../../core/generate.js';
 import { present } from '../../core/present.js';
-import { inFieldNames, renameFields } from '../field-names.js';
+import { type FieldNames, inFieldNames, renameFields } from '../field-names.js';
 import { isContextLength, OpenAiRequestError } from './error.js';
 import { REQUEST_NAMES } from './members.js';
 
@@ -16,6 +16,9 @@ const OWN_NAMES = {
 } as const satisfies Partial<Record<keyof GenerateRequest, string>>;
 
 const NAMES = { ...REQUEST_NAMES, ...OWN_NAMES, 'embedding.dimensions': 'dimensions' };
+
+/** Names in a route's requests, among them that of the prompt. */
+export type MemberNames = FieldNames & { readonly prompt: string };
 
 /** Refusals of a prompt that name no member. */
 const ABOUT_PROMPT =
@@ -31,11 +34,17 @@ export function ownFields(fields: {
 }
 
 /**
- * A refusal of the engine as an error in the member that caused it, where it names one.
- * @param promptMember the member that holds the prompt
+ * Names of a route's members.
+ * @param prompt the member that holds the prompt
+ * @param others members that this route alone calls so, by the names of the Node API
  */
-export function inMemberNames(error: AloftError, promptMember: string): AloftError {
-  const names = { ...NAMES, prompt: promptMember };
+export function memberNames(prompt: string, others: FieldNames = {}): MemberNames {
+  return { ...NAMES, ...others, prompt };
+}
+
+/** A refusal of the engine as an error in the member that caused it, where it names one. */
+export function inMemberNames(error: AloftError, names: MemberNames): AloftError {
+  const promptMember = names.prompt;
   const renamed = inFieldNames(error, names);
   if (isContextLength(error.code)) return new OpenAiRequestError(promptMember, renamed.message, error.code);
   const named = renameFields(error.message, names).field;

@@ -10,12 +10,13 @@ import type { KvCache } from '../kv/kv-cache.js';
 import type { Sequence } from '../scheduler/sequence.js';
 import type { BeamProgress } from './request/beam-run.js';
 import { type BatcherOptions, tokenLimits } from './batcher-options.js';
-import { ConstraintRuns } from './request/constraint-run.js';
+import { Arrivals } from './request/arrivals.js';
 import { prefixSalt } from './request/prefix-salt.js';
 import {
   type Intake,
   SHUTTING_DOWN,
   expiryReport,
+  hangReport,
   noFiniteLogitReport,
   refusalOf,
   refusedEvent,
@@ -37,7 +38,7 @@ export class Batcher implements TokenBatcher {
   readonly #steps: StepDriver;
   readonly #uniformPromptTokens: number | undefined;
   readonly #requests = new Map<RequestId, RequestRun>();
-  readonly #constraints = new ConstraintRuns();
+  readonly #arrivals: Arrivals;
   readonly #failureListeners: ((failure: ErrorReport) => void)[] = [];
   #state: BatcherHealth['state'] = 'running';
   #failure: ErrorReport | undefined;
@@ -50,6 +51,10 @@ export class Batcher implements TokenBatcher {
     this.limits = tokenLimits(options, executor.limits);
     this.#uniformPromptTokens = executor.limits.uniformPromptTokens;
     this.#steps = new StepDriver(executor, options, clock);
+    this.#arrivals = new Arrivals(clock, (run) => {
+      this.#requests.set(run.tokens.id, run);
+      this.#steps.scheduler.add(run.group);
+    });
   }
 
   /** For inspection. */
@@ -58,7 +63,7 @@ export class Batcher implements TokenBatcher {
   }
 
   get health(): BatcherHealth {
-    const heartbeatMs = this.#steps.isIdle ? this.#clock.nowMs() : this.#steps.heartbeatMs;
+    const heartbeatMs = this.#isIdle ? this.#clock.nowMs() : this.#steps.heartbeatMs;
     return { state: this.#state, failure: this.#failure, heartbeatMs };
   }
 
@@ -89,23 +94,15 @@ export class Batcher implements TokenBatcher {
       sink.event(refusedEvent(request, refusal, this.#clock.nowMs()));
       return;
     }
-    const cacheSalt = prefixSalt(request, this.#uniformPromptTokens);
-    const nowMs = this.#clock.nowMs();
-    let run: RequestRun;
-    try {
-      run = new RequestRun({ ...request, cacheSalt }, sink, nowMs, this.#constraints.of(request));
-    } catch (thrown) {
-      sink.event(refusedEvent(request, reportError(thrown), nowMs));
-      return;
-    }
-    this.#requests.set(request.id, run);
-    this.#steps.scheduler.add(run.group);
+    this.#arrivals.add({ ...request, cacheSalt: prefixSalt(request, this.#uniformPromptTokens) }, sink);
     this.#wakeUp();
   }
 
   cancel(id: RequestId): void {
     const run = this.#requests.get(id);
-    if (run !== undefined) this.#end(run, { code: 'CANCELLED', message: `Request ${id} was cancelled.` });
+    const error = { code: 'CANCELLED', message: `Request ${id} was cancelled.` } as const;
+    if (run === undefined) this.#arrivals.end(id, error);
+    else this.#end(run, error);
     this.#wakeUp();
   }
 
@@ -120,6 +117,7 @@ export class Batcher implements TokenBatcher {
   /** Ends the loop after the step in flight; open requests fail with SHUTTING_DOWN. The executor stays open. */
   async close(): Promise<void> {
     if (this.#state === 'running') this.#state = 'closed';
+    this.#arrivals.endAll(SHUTTING_DOWN);
     for (const request of this.#requests.values()) this.#end(request, SHUTTING_DOWN);
     this.#wakeUp();
     if (this.#state === 'closed') await this.#loop;
@@ -127,10 +125,10 @@ export class Batcher implements TokenBatcher {
 
   /** One turn of the loop, for callers that drive it themselves. @returns false when there was nothing to do */
   async turn(): Promise<boolean> {
-    if (this.#steps.isIdle) return false;
+    if (this.#isIdle) return false;
+    this.#arrivals.turn();
     this.#endExpired();
-    const isLaunched = this.#steps.launch(this.#scheduled);
-    const depth = isLaunched && this.#options.overlap ? 1 : 0;
+    const depth = this.#steps.launch(this.#scheduled) && this.#options.overlap ? 1 : 0;
     await this.#steps.settle(depth, this.#acceptStep);
     return true;
   }
@@ -143,6 +141,7 @@ export class Batcher implements TokenBatcher {
     this.#steps.abandon();
     const requests = [...this.#requests.values()];
     this.#requests.clear();
+    this.#arrivals.endAll(error);
     for (const request of requests) request.fail(error, this.#clock.nowMs());
     for (const listener of this.#failureListeners) listener(error);
     this.#wakeUp();
@@ -153,10 +152,7 @@ export class Batcher implements TokenBatcher {
     const { inFlightCount, oldestStepId, heartbeatMs } = this.#steps;
     const silentMs = this.#clock.nowMs() - heartbeatMs;
     if (inFlightCount === 0 || silentMs <= this.#options.stepTimeoutMs) return;
-    const message =
-      `Step ${oldestStepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
-      `${this.#options.stepTimeoutMs} ms; the device hangs or the limit is too low.`;
-    this.fail({ code: 'DEVICE_FAILED', message });
+    this.fail(hangReport(oldestStepId, silentMs, this.#options.stepTimeoutMs));
   }
 
   async #runLoop(): Promise<void> {
@@ -175,11 +171,15 @@ export class Batcher implements TokenBatcher {
   /** Waits for the next submission. */
   async #idle(): Promise<void> {
     // Looked at again, because a request may have come while the last turn was awaited.
-    if (this.#state !== 'running' || !this.#steps.isIdle) return;
+    if (this.#state !== 'running' || !this.#isIdle) return;
     this.#steps.notifyIdle();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+  }
+
+  get #isIdle(): boolean {
+    return this.#steps.isIdle && this.#arrivals.count === 0;
   }
 
   #wakeUp(): void {
@@ -292,9 +292,9 @@ export class Batcher implements TokenBatcher {
     return {
       health: this.health,
       capacity: { limits: this.limits, blockTokens, blockCount },
-      waitingCount: this.#steps.scheduler.waitingCount,
+      waitingCount: this.#steps.scheduler.waitingCount + this.#arrivals.count,
       maxQueuedRequests: this.#options.maxQueuedRequests,
-      isInProgress: this.#requests.has(id),
+      isInProgress: this.#requests.has(id) || this.#arrivals.has(id),
     };
   }
 }

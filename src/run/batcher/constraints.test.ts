@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Constraint, TokenConstraint } from '../../core/constraint.js';
 import type { StepStats } from '../../core/batcher-stats.js';
+import type { Clock } from '../../core/clock.js';
+import type { RequestId } from '../../core/ids.js';
 import type { BatcherEvent, TokenRequest } from '../../core/request.js';
 import { GREEDY } from '../../core/sampling.js';
 import { compileConstraint } from '../../text/grammar/compile-constraint.js';
@@ -297,5 +299,61 @@ describe('constraints', () => {
     expect(failed!.outcome.error).toBe('REQUEST_INVALID');
     expectValid(fine!, PAIRS);
     expect(batcher.health.state).toBe('running');
+  });
+});
+
+describe('constraints that take long to begin', () => {
+  /** Numbers whose digits decide together: finding out what may follow takes more work than a mask may. */
+  const ambiguous = (divisor: number): TokenConstraint =>
+    constraintOf({ type: 'json_schema', schema: { type: 'integer', multipleOf: divisor } });
+  const batcherWith = (nowMs: Clock['nowMs']) =>
+    new Batcher(new ToyExecutor({ limits: LIMITS }), DEFAULT_BATCHER_OPTIONS, { nowMs });
+
+  test('leave steps to others in between, however many come at once', async () => {
+    const batcher = batcherWith(() => performance.now());
+    const other = new OutcomeCollector();
+    batcher.submit(tokenRequest('other', { endIds: [], maxOutputTokens: 20 }), other.take);
+    const refused = Array.from({ length: 12 }, () => new OutcomeCollector());
+    for (const [i, { take }] of refused.entries())
+      batcher.submit(constrained(`refused ${i}`, ambiguous(999 - 2 * i)), take);
+    while (other.tokenCount < 2 && (await batcher.turn()));
+    expect(refused.filter(({ isOver }) => isOver).length).toBeLessThan(6);
+    while (await batcher.turn());
+    expect(refused.map(({ outcome }) => outcome.error)).toEqual(refused.map(() => 'REQUEST_INVALID'));
+    expect(other.outcome.sequences.get(0)?.tokenIds).toHaveLength(20);
+  });
+
+  test('can be cancelled, and end with the batcher, while they wait', async () => {
+    let timeMs = 0;
+    const batcher = batcherWith(() => (timeMs += 10));
+    const submit = (id: string) => {
+      const collector = new OutcomeCollector();
+      batcher.submit(constrained(id, PAIRS), collector.take);
+      return collector;
+    };
+    const [begun, waiting, cancelled] = ['begun', 'waiting', 'cancelled'].map(submit);
+    expect(submit('waiting').outcome.error).toBe('REQUEST_INVALID'); // the id is in use
+    batcher.cancel('cancelled' as RequestId);
+    expect([begun, waiting, cancelled].map((one) => one!.outcome.error)).toEqual([
+      undefined,
+      undefined,
+      'CANCELLED',
+    ]);
+    await batcher.close();
+    expect([begun, waiting].map((one) => one!.outcome.error)).toEqual(['SHUTTING_DOWN', 'SHUTTING_DOWN']);
+    expect([begun, waiting, cancelled].flatMap((one) => one!.faults)).toEqual([]);
+  });
+
+  test('begin in the order in which they came', async () => {
+    let timeMs = 0;
+    const batcher = batcherWith(() => (timeMs += 10));
+    const ended: string[] = [];
+    for (const id of ['a', 'b', 'c'])
+      batcher.submit(constrained(id, ambiguous(999)), ({ type }) => type === 'failed' && ended.push(id));
+    expect(ended).toEqual(['a']);
+    await batcher.turn();
+    expect(ended).toEqual(['a', 'b']);
+    await batcher.turn();
+    expect([ended, await batcher.turn()]).toEqual([['a', 'b', 'c'], false]);
   });
 });

@@ -3,6 +3,7 @@ import { AloftError, type ErrorReport } from '../../core/errors.js';
 import { withLimit } from '../../core/time-limit.js';
 import type { ServableEngine } from '../engine/engine-loader.js';
 import { ActiveRequests, type QueuePlace } from './active-requests.js';
+import { FinishGaps } from './finish-gaps.js';
 import { Flusher } from './flusher.js';
 
 /** QUEUE_FULL with the time after which a retry is worth it. */
@@ -29,8 +30,7 @@ export class RunningEngine {
   readonly maxRequestCount: number;
   #isClosing = false;
   #freed: Promise<boolean> | undefined;
-  #lastFinishMs: number | undefined;
-  #meanFinishGapMs = 1000;
+  readonly #finishGaps = new FinishGaps();
 
   constructor(name: string, version: string, loaded: ServableEngine, maxQueuedRequests: number) {
     this.name = name;
@@ -64,18 +64,16 @@ export class RunningEngine {
     return this.#isClosing;
   }
 
+  /** A request has left {@link active}. */
   noteFinished(nowMs: number, event: 'finished' | 'failed'): void {
     if (event === 'finished') this.hasAnswered = true;
-    if (this.#lastFinishMs !== undefined) {
-      this.#meanFinishGapMs += 0.1 * (nowMs - this.#lastFinishMs - this.#meanFinishGapMs);
-    }
-    this.#lastFinishMs = nowMs;
+    this.#finishGaps.add(nowMs, this.active.count > 0);
   }
 
   /** Seconds after which a place in the queue is likely to be free: the time the requests beyond the running ones need. */
   #retryAfterSeconds(): number {
     const waiting = Math.max(1, this.active.count - this.loaded.maxSequenceCount);
-    return Math.min(60, Math.max(1, Math.ceil((waiting * this.#meanFinishGapMs) / 1000)));
+    return Math.min(60, Math.max(1, Math.ceil((waiting * this.#finishGaps.meanMs) / 1000)));
   }
 
   /**

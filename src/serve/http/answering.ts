@@ -5,7 +5,7 @@ import type { GenerateEvent, GenerateRequest } from '../../core/generate.js';
 import { writeJson } from '../../protocol/json.js';
 import type { BodyWriter, PromptedEvent, StreamWriter } from '../../protocol/openai/answer.js';
 import { OpenAiRequestError } from '../../protocol/openai/error.js';
-import { inMemberNames } from '../../protocol/openai/member-names.js';
+import { inMemberNames, type MemberNames } from '../../protocol/openai/member-names.js';
 import { requireTurn } from '../context/access.js';
 import type { ServerContext } from '../context/server-context.js';
 import type { Reader } from '../generation/reader.js';
@@ -25,8 +25,8 @@ import { Silence } from './silence.js';
 export interface Job {
   readonly model: GenerationModel;
   readonly requests: readonly GenerateRequest[];
-  /** Member of the body that errors of the prompt are about. */
-  readonly promptMember: string;
+  /** Members of the body, for errors that are about them. */
+  readonly names: MemberNames;
   /** Undefined: the answer comes as a whole. */
   readonly stream: StreamWriter | undefined;
   readonly whole: BodyWriter;
@@ -143,7 +143,7 @@ function run(
       held = undefined;
       return reader.take(first);
     },
-    end: (failure) => reader.end(failure && inMemberNames(failure, job.promptMember)),
+    end: (failure) => reader.end(failure && inMemberNames(failure, job.names)),
   });
 }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../core/conversation.js';
 import type { GenerateEvent, GenerateRequest, ThoughtTags } from '../../core/generate.js';
 import type { PromptedEvent } from '../../protocol/openai/answer.js';
+import type { MemberNames } from '../../protocol/openai/member-names.js';
 import { AnswerReader } from '../../text/calls/answer-reader.js';
 import { heldAnswer } from '../../text/calls/call-course.js';
 import type { CallFormat } from '../../text/calls/call-format.js';
@@ -24,7 +25,7 @@ export interface ConversationJob {
   readonly isStream: boolean;
   readonly model: GenerationModel;
   readonly conversation: ConversationRequest;
-  readonly promptMember: string;
+  readonly names: MemberNames;
   /** Beginning of the ids of calls. */
   readonly callPrefix: string;
   readonly stream: ConversationWriter;
@@ -38,13 +39,13 @@ export async function converse(
   reply: FastifyReply,
   job: ConversationJob,
 ): Promise<FastifyReply> {
-  const { isStream, model, conversation, promptMember, stream, whole } = job;
+  const { isStream, model, conversation, names, stream, whole } = job;
   const family = familyOf(context, model, conversation);
   const events = new ConversationEvents(job, family);
   return await answer(context, request, reply, {
     model,
     requests: [heldRequest(conversation, family)],
-    promptMember,
+    names,
     stream: isStream
       ? {
           push: (item) =>

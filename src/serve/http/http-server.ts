@@ -10,9 +10,10 @@ import { guard } from './guard.js';
 import { healthRoutes } from './health-routes.js';
 import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
+import { answerMalformed } from './malformed.js';
 import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
-import { limitPipelines } from './pipeline.js';
+import { limitPipelines, OpenRequests } from './pipeline.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { RouteDescription } from './openapi/route-description.js';
@@ -27,6 +28,7 @@ import { sharedMemoryRoutes } from './shared-memory-routes.js';
 /** All routes; listening is the caller's. */
 export async function createHttpServer(context: ServerContext): Promise<FastifyInstance> {
   const { options } = context;
+  const open = new OpenRequests();
   const app: FastifyInstance = fastify({
     bodyLimit: Math.min(options.maxBodyBytes, REQUEST_LIMITS.jsonBytes.max),
     exposeHeadRoutes: false,
@@ -41,12 +43,16 @@ export async function createHttpServer(context: ServerContext): Promise<FastifyI
     frameworkErrors: (error, request, reply) => {
       sendError(request, reply, ownError(error), context.log);
     },
+    clientErrorHandler: answerMalformed({
+      maxHeaderBytes: options.maxHeaderBytes,
+      openCount: (socket) => open.count(socket),
+    }),
     http: { maxHeaderSize: options.maxHeaderBytes },
     ...(options.tls === undefined ? {} : { https: tlsOptions(options.tls, options.maxHeaderBytes) }),
   });
   app.server.maxConnections = options.maxConnectionCount;
   const intake = new BodyIntake(options, context.bodyBudget);
-  limitPipelines(app);
+  limitPipelines(app, open);
   intake.serve(app);
   guard(app, context);
   app.setErrorHandler((error: FastifyError, request, reply) => {

@@ -2,7 +2,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
 import { MessagesBodyWriter, MessagesStreamWriter } from '../../protocol/anthropic/messages-answer.js';
-import { readCountRequest, readMessagesRequest } from '../../protocol/anthropic/messages-request.js';
+import {
+  MESSAGE_NAMES,
+  readCountRequest,
+  readMessagesRequest,
+} from '../../protocol/anthropic/messages-request.js';
 import { parseJsonObject } from '../../protocol/json.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
@@ -28,7 +32,7 @@ async function messages(
     isStream,
     model: openAiModel(context, model),
     conversation,
-    promptMember: 'messages',
+    names: MESSAGE_NAMES,
     callPrefix: 'toolu_',
     stream: new MessagesStreamWriter(head),
     whole: new MessagesBodyWriter(head),

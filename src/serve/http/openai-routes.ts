@@ -7,6 +7,7 @@ import { readChatRequest } from '../../protocol/openai/chat-request.js';
 import { CompletionBodyWriter, CompletionStreamWriter } from '../../protocol/openai/completion-answer.js';
 import { readCompletionRequest } from '../../protocol/openai/completion-request.js';
 import { EmbeddingsBody, readEmbeddingsRequest } from '../../protocol/openai/embeddings.js';
+import { memberNames } from '../../protocol/openai/member-names.js';
 import type { StreamOptions } from '../../protocol/openai/stream-options.js';
 import type { ServerContext } from '../context/server-context.js';
 import { answer } from './answering.js';
@@ -33,7 +34,7 @@ async function complete(
   return await answer(context, request, reply, {
     model: openAiModel(context, options.model),
     requests: options.requests,
-    promptMember: 'prompt',
+    names: memberNames('prompt'),
     stream: options.stream ? new CompletionStreamWriter(head, sequenceCount, options) : undefined,
     whole: new CompletionBodyWriter(head, sequenceCount),
   });
@@ -48,7 +49,7 @@ async function embed(
   return await answer(context, request, reply, {
     model: openAiModel(context, options.model),
     requests: options.requests,
-    promptMember: 'input',
+    names: memberNames('input'),
     stream: undefined,
     whole: new EmbeddingsBody(options),
   });
@@ -69,7 +70,7 @@ async function chat(
       ...options,
       request: { ...options.request, prompt: withPythonValues(options.request.prompt, text) },
     },
-    promptMember: 'messages',
+    names: memberNames('messages'),
     callPrefix: 'call_',
     stream: new ChatStreamWriter(head, options),
     whole: new ChatBodyWriter(head),

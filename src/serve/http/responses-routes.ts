@@ -6,7 +6,7 @@ import { parseJsonObject, writeJson } from '../../protocol/json.js';
 import { ResponseBodyWriter, ResponseStreamWriter } from '../../protocol/openai/responses/answer.js';
 import { itemMessages } from '../../protocol/openai/responses/items.js';
 import type { OutputItem } from '../../protocol/openai/responses/output.js';
-import { readResponseRequest } from '../../protocol/openai/responses/request.js';
+import { readResponseRequest, RESPONSE_NAMES } from '../../protocol/openai/responses/request.js';
 import type { ServerContext } from '../context/server-context.js';
 import { bodyText } from './body.js';
 import { converse } from './conversing.js';
@@ -58,7 +58,7 @@ async function respond(
     isStream,
     model: openAiModel(context, model),
     conversation,
-    promptMember: 'input',
+    names: RESPONSE_NAMES,
     callPrefix: 'call_',
     stream: new ResponseStreamWriter(head, onEnd),
     whole: new ResponseBodyWriter(head, onEnd),

@@ -85,18 +85,20 @@ export class RequestMetrics {
     // Bound children: one look-up of labels for a request instead of one for each token.
     const labels = { model };
     const interToken = this.#interToken.labels(labels);
-    let lastTokenMs: number | undefined;
+    const lastTokenMs = new Map<number, number>(); // by sequence: those of one request leave together
     let hasEnded = false;
     return {
       onEvents: (events, nowMs) => {
         for (const event of events) {
           switch (event.type) {
-            case 'text':
+            case 'text': {
               if (event.tokenIds.length === 0) break; // the prompt's echo, or text that was held back
-              if (lastTokenMs === undefined) this.#observeFirst(info, nowMs - info.arrivedMs);
-              else interToken.observe((nowMs - lastTokenMs) / 1000);
-              lastTokenMs = nowMs;
+              if (lastTokenMs.size === 0) this.#observeFirst(info, nowMs - info.arrivedMs);
+              const lastMs = lastTokenMs.get(event.sequence);
+              if (lastMs !== undefined) interToken.observe((nowMs - lastMs) / 1000);
+              lastTokenMs.set(event.sequence, nowMs);
               break;
+            }
             case 'sequence':
               hasEnded = true;
               this.#finishReasons.inc({ model, reason: event.finishReason });

@@ -1,6 +1,7 @@
 /** Courses of answers: thoughts within their budget, calls with valid arguments, the form of the answer. */
-import type { Constraint, HeldForm } from '../../core/constraint.js';
+import type { Constraint } from '../../core/constraint.js';
 import type { Tool, ToolChoice } from '../../core/conversation.js';
+import { AloftError } from '../../core/errors.js';
 import type { ThoughtTags } from '../../core/generate.js';
 import type { Course, CourseEdge, CoursePart } from '../../core/course.js';
 import type { CallShape } from './call-format.js';
@@ -136,24 +137,36 @@ class AnswerCourse {
     const close = this.#nodes.add();
     this.#nodes.connect(close, { text: closing, to });
     for (const tool of offered) {
+      const isHeld = choice.type !== 'auto' || tool.isStrict;
+      if (isHeld) requireObject(tool);
       const text = `${before}${opening(tool.name)}`.slice(skipped.length);
       if (argumentsAs === 'json') {
-        const part = { type: 'constrained', constraint: this.#argumentsOf(tool) } as const;
-        this.#nodes.connect(from, { text, part, to: close });
+        this.#nodes.connect(from, { text, part: argumentsOf(tool, isHeld), to: close });
       } else {
-        const isHeld = choice.type !== 'auto' || tool.isStrict;
         const place = { nodes: this.#nodes, tags: argumentsAs, isHeld, to: close };
         this.#nodes.connect(from, { text, to: taggedArguments(tool, place) });
       }
     }
   }
+}
 
-  /** Form of a tool's arguments: any object for a tool that is offered and not strict. */
-  #argumentsOf({ name, parameters, isStrict, input }: Tool): HeldForm {
-    if (input !== undefined) return { type: 'tool_input', tool: name, form: input.form, writtenAs: 'object' };
-    if (this.#wishes.choice.type === 'auto' && !isStrict) return { type: 'json_object' };
-    return { type: 'json_schema', schema: { type: 'object', ...parameters } };
-  }
+/** A tool's arguments: any object for one that is not held to its schema. */
+function argumentsOf({ name, parameters, input }: Tool, isHeld: boolean): CoursePart {
+  const type = 'constrained';
+  if (input !== undefined)
+    return { type, constraint: { type: 'tool_input', tool: name, form: input.form, writtenAs: 'object' } };
+  if (!isHeld) return { type, constraint: { type: 'json_object' } };
+  const constraint: Constraint = { type: 'json_schema', schema: { ...parameters, type: 'object' } };
+  return { type, constraint, whose: `schema of the tool '${name}'` };
+}
+
+/** Arguments of another type could not be told from an object that a model wrote as a text. @throws {AloftError} REQUEST_INVALID */
+function requireObject({ name, parameters: { type } }: Tool): void {
+  if (type === undefined || type === 'object' || (Array.isArray(type) && type.includes('object'))) return;
+  throw new AloftError(
+    'REQUEST_INVALID',
+    `The schema of the tool '${name}' is refused: its type is ${JSON.stringify(type)}, and arguments are an object; make it "object" with a property for each argument.`,
+  );
 }
 
 interface CallsPlace {

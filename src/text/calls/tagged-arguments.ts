@@ -37,7 +37,8 @@ export function taggedArguments(tool: Tool, place: TaggedPlace): number {
     const value = nodes.add();
     nodes.connect(value, { text: tags.valueEnd, to: before[i + 1]! });
     const text = `${tags.keyBegin}${name}${tags.keyEnd}`;
-    nodes.connect(before[i]!, { text, part: { type: 'constrained', constraint }, to: value });
+    const whose = `schema of the argument '${name}' of the tool '${tool.name}'`;
+    nodes.connect(before[i]!, { text, part: { type: 'constrained', constraint, whose }, to: value });
     if (!isRequired(name)) nodes.connect(before[i]!, { text: '', to: before[i + 1]! });
   }
   return before[0]!;

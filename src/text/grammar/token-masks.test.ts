@@ -216,3 +216,26 @@ describe.each(CASES)('masks over %s', (_, vocabularyOf, sample) => {
       compare(compileConstraint(constraint), tokens, { seed, count: sample < 1 ? 3 : 6, sample });
   });
 });
+
+it('a state without a mask is refused at once the next time, for the same reason', async () => {
+  const schema = { type: 'integer', multipleOf: 999 };
+  const grammar = compileConstraint({ type: 'json_schema', schema });
+  const constraint = {
+    key: 'test',
+    grammar: packGrammar(grammar),
+    tokens: await demoVocabulary(),
+    droppedSpaces: 0,
+    startsText: false,
+  };
+  const shared = new SharedAutomaton(constraint);
+  const refusal = (): unknown => {
+    try {
+      return new TokenMatcher(shared, constraint).mask();
+    } catch (thrown) {
+      return thrown;
+    }
+  };
+  const first = refusal();
+  expect(first).toMatchObject({ code: 'REQUEST_INVALID' });
+  expect(refusal()).toBe(first);
+});

@@ -19,7 +19,7 @@ import type { JsonObject } from '../../json.js';
 import { formatConstraint } from '../constraint.js';
 import { FLAT_FORMAT, responsesCustomTool } from '../custom-tools.js';
 import { OpenAiRequestError } from '../error.js';
-import { ownFields } from '../member-names.js';
+import { memberNames, ownFields } from '../member-names.js';
 import { sharedFields } from '../members.js';
 import { optional } from '../optional.js';
 import { requestReader } from '../request-reader.js';
@@ -34,6 +34,9 @@ const TOOL = Type.Object({
   strict: optional(Type.Boolean()),
   format: optional(FLAT_FORMAT),
 });
+
+/** Names of the members by those of GenerateRequest, for refusals of the engine. */
+export const RESPONSE_NAMES = memberNames('input', { maxOutputTokens: 'max_output_tokens' });
 
 const MAX_ITEMS = 2 * REQUEST_LIMITS.messages.max;
 

@@ -62,6 +62,13 @@ export function noFiniteLogitReport({ id }: TokenRequest): ErrorReport {
   return { code: 'DEVICE_FAILED', message };
 }
 
+export function hangReport(stepId: number | undefined, silentMs: number, limitMs: number): ErrorReport {
+  const message =
+    `Step ${stepId} has not ended after ${Math.round(silentMs)} ms, the limit is ` +
+    `${limitMs} ms; the device hangs or the limit is too low.`;
+  return { code: 'DEVICE_FAILED', message };
+}
+
 export function expiryReport(request: RequestRun, nowMs: number): ErrorReport {
   const { id, deadlineMs, queueTimeoutMs } = request.tokens;
   if (nowMs >= request.group.spec.endBeforeMs)

@@ -1,4 +1,5 @@
 import type { TokenVocabulary } from '../../../core/constraint.js';
+import { AloftError } from '../../../core/errors.js';
 import type { Automaton } from '../automaton/automaton.js';
 import { EMPTY, KIND, NOTHING, type Term } from '../automaton/terms.js';
 import { GRAMMAR_LIMITS } from '../limits.js';
@@ -46,6 +47,8 @@ export class TokenMasks {
   readonly #isFlat: boolean;
   readonly #kept = new Map<Term, TokenMask>();
   readonly #keptFirst = new Map<Term, TokenMask>();
+  /** Why states have no mask: to find that out again would take as long. Keys are as in `#computeOnce`. */
+  readonly #refusals = new Map<number, AloftError>();
   readonly #firstBytes = new Map<Term, ByteSet>();
   readonly #walk: TrieWalk;
   readonly #found: TokenSet;
@@ -77,7 +80,7 @@ export class TokenMasks {
     const kept = isFirst && this.#tokens.first !== undefined ? this.#keptFirst : this.#kept;
     let mask = kept.get(state);
     if (mask !== undefined) return mask;
-    const bits = this.#compute(state, isFirst);
+    const bits = this.#computeOnce(state, isFirst);
     mask = { bits, isEmpty: isZero(bits) };
     if ((kept.size + 1) * bits.byteLength > KEPT_BYTES) kept.clear();
     kept.set(state, mask);
@@ -92,6 +95,19 @@ export class TokenMasks {
     let at = state;
     for (let i = offsets[tokenId]!; i < offsets[tokenId + 1]!; i++) at = this.automaton.next(at, bytes[i]!);
     return at;
+  }
+
+  /** @throws {AloftError} as the first time, where it was in vain */
+  #computeOnce(state: Term, isFirst: boolean): Int32Array {
+    const key = 2 * state + (isFirst ? 1 : 0);
+    const refusal = this.#refusals.get(key);
+    if (refusal !== undefined) throw refusal;
+    try {
+      return this.#compute(state, isFirst);
+    } catch (fault) {
+      if (fault instanceof AloftError) this.#refusals.set(key, fault);
+      throw fault;
+    }
   }
 
   #compute(state: Term, isFirst: boolean): Int32Array {
