@@ -3,7 +3,7 @@ import { LLM } from '../../dist/index.js';
 import { runClosedLoop } from './closed-loop.mjs';
 
 const [engine, threads] = process.argv.slice(2);
-const llm = await LLM.load(engine, { threadCount: Number(threads) });
+const llm = await LLM.load(engine, threads === '0' ? {} : { threadCount: Number(threads) });
 
 process.on('message', (job) => void runClosedLoop(job, request).then((result) => process.send(result)));
 process.once('disconnect', () => void llm.close());

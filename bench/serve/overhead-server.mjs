@@ -8,7 +8,7 @@ const [engineDirectory, threads] = process.argv.slice(2);
 const free = { host: '127.0.0.1', port: 0 };
 const options = { ...DEFAULT_SERVE_OPTIONS, engineDirectory, http: free, grpc: free, metrics: free };
 const server = await startServer(options, {
-  loader: llmEngineLoader({ threadCount: Number(threads) }),
+  loader: llmEngineLoader(threads === '0' ? {} : { threadCount: Number(threads) }),
   log: SILENT_LOG,
 });
 await server.modelsLoaded;

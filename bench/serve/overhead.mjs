@@ -6,7 +6,8 @@
  * Three processes: one calls `LLM.generate`, one serves the same engine, one is the server's client. Rounds alternate
  * between the two ways; in a round both get the same prompts, which no other round has. Their texts must be equal.
  * Time to first token is the median of a round's requests. Prints the medians of the rounds and of the ratios of paired
- * rounds. With `grpc` a worker's requests share a stream, with `grpc-call` each is a call of its own.
+ * rounds. With `grpc` a worker's requests share a stream, with `grpc-call` each is a call of its own. `--threads 0` is for
+ * an engine on a GPU, which takes no number of threads.
  */
 import { fork } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

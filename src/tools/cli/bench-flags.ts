@@ -149,11 +149,14 @@ const OF_RANDOM_WEIGHTS = {
   device: '--device',
   useWeightOnly: '--use_weight_only',
   kvCacheDtype: '--kv_cache_dtype',
+  outputDir: '--output_dir',
+} as const;
+/** Those of them that benchmark.py takes beside `--engine_dir`, too, where the engine's own configuration wins. */
+const OVERRIDDEN_BY_ENGINES = {
   fp8KvCache: '--fp8_kv_cache',
   maxBatchSize: '--max_batch_size',
   maxInputLen: '--max_input_len',
   maxOutputLen: '--max_output_len',
-  outputDir: '--output_dir',
 } as const;
 
 /** An engine that is there has been built, and cannot be changed. */
@@ -174,8 +177,11 @@ function requireRandomWeights(
     );
 }
 
-/** @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another */
-export function checkBenchFlags(flags: BenchFlags): void {
+/**
+ * @returns warnings about flags without effect
+ * @throws {AloftError} UNSUPPORTED for flags that are known and refused, USAGE for those that need another
+ */
+export function checkBenchFlags(flags: BenchFlags): readonly string[] {
   const given = flags as unknown as Record<string, unknown>;
   for (const [flag, instead] of REFUSED) {
     if (given[new Option(flag).attributeName()] === undefined) continue;
@@ -191,4 +197,8 @@ export function checkBenchFlags(flags: BenchFlags): void {
     );
   if (flags.numBeams > 1 && flags.type !== 'static')
     throw new AloftError('USAGE', '--num_beams is for --type static; leave it out.');
+  if (flags.randomWeights) return [];
+  return Object.entries(OVERRIDDEN_BY_ENGINES)
+    .filter(([name]) => given[name] !== undefined)
+    .map(([, flag]) => `${flag} changes nothing about an engine that is built; its own configuration holds.`);
 }

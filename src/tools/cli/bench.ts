@@ -51,7 +51,7 @@ async function namedEngine(
 }
 
 async function runBench(flags: BenchFlags, terminal: Terminal): Promise<void> {
-  checkBenchFlags(flags);
+  for (const warning of checkBenchFlags(flags)) terminal.out(`[WARNING] ${warning}\n`);
   requireWritable([flags.json, flags.html]);
   await interruptible(async (signal) => {
     const { directory, buildSeconds, dispose } = await engineFor(flags, terminal);

@@ -50,7 +50,7 @@ test.each([
     ['bench', '--engine_dir', engine, '--device', 'cuda'],
     /^aloft: --device is for an engine of --random_weights;/,
   ],
-  [['bench', engine, '--max_input_len', '9'], /--max_input_len is for an engine of --random_weights;/],
+  [['bench', engine, '--kv_cache_dtype', 'int8'], /--kv_cache_dtype is for an engine of --random_weights;/],
   [
     ['bench', '--random_weights', '--device', 'cpu', '--gpu', '0'],
     /^aloft: --gpu .* the one of --random_weights was/,

@@ -240,6 +240,14 @@ describe('bench', () => {
     expect(inflight.out).toMatch(/Requests, mean input and output tokens: +6, 16\.0, 4\.0/);
   });
 
+  test("limits of a build are benchmark.py's flags beside an engine, too, and change nothing", async () => {
+    const quick = ['--warm_up', '0', '--num_runs', '1', '--duration', '0'];
+    const sizes = ['--batch_size', '2', '--input_output_len', '16,4', '--max_batch_size', '1'];
+    const { status, out } = await aloft('bench', '--engine_dir', engine, ...quick, ...sizes);
+    expect(out).toMatch(/^\[WARNING\] --max_batch_size changes nothing about an engine that is built/);
+    expect([status, out]).toEqual([0, expect.stringMatching(/batch_size 2 input_length 16 /) as string]);
+  });
+
   test.each([
     [['--refit'], /--refit is not supported: .*\[UNSUPPORTED\]/],
     [['--force_num_layer_1'], /--force-num-layer-1 is not supported: build with .*--n_layer 1/],
