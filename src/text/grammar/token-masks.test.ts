@@ -217,6 +217,16 @@ describe.each(CASES)('masks over %s', (_, vocabularyOf, sample) => {
   });
 });
 
+it('digits of multiples of some hundred have a mask, with bounds, too', async () => {
+  const tokens = await demoVocabulary();
+  for (const schema of [{ multipleOf: 599 }, { multipleOf: 397, minimum: 0, maximum: 100_000 }]) {
+    const grammar = compileConstraint({ type: 'json_schema', schema: { type: 'integer', ...schema } });
+    const packed = packGrammar(grammar);
+    const constraint = { key: 'test', grammar: packed, tokens, droppedSpaces: 0, startsText: false };
+    expect(new TokenMatcher(new SharedAutomaton(constraint), constraint).mask()).toBeDefined();
+  }
+});
+
 it('a state without a mask is refused at once the next time, for the same reason', async () => {
   const schema = { type: 'integer', multipleOf: 999 };
   const grammar = compileConstraint({ type: 'json_schema', schema });

@@ -101,6 +101,12 @@ export class Terms {
     return this.texts[this.firsts[term]!]![this.seconds[term]!];
   }
 
+  /** The bytes that a term begins with, if it is one byte of a set or has one in front. */
+  headBytes(term: Term): Uint32Array | undefined {
+    const head = this.kinds[term] === KIND.SEQUENCE ? this.firsts[term]! : term;
+    return this.kinds[head] === KIND.BYTES ? this.byteSets[this.firsts[head]!] : undefined;
+  }
+
   /** The byte that a term is, if it can be but one. */
   onlyByte(term: Term): number | undefined {
     if (this.kinds[term] !== KIND.BYTES) return undefined;
