@@ -6,6 +6,15 @@ const RENDER_EVERY_MS = 80;
 
 let renderer: ((text: string) => string) | undefined;
 
+/** A text as it stands, in the direction that its script is read in. */
+export function Plain({ text }: { readonly text: string }) {
+  return (
+    <p class="text" dir="auto">
+      {text}
+    </p>
+  );
+}
+
 export function Markdown({ text }: { readonly text: string }) {
   const [html, setHtml] = useState(() => renderer?.(text));
   const latest = useRef(text);
@@ -23,7 +32,7 @@ export function Markdown({ text }: { readonly text: string }) {
     }, RENDER_EVERY_MS);
   }, [text]);
   useEffect(() => addCopyButtons(box.current), [html]);
-  if (html === undefined) return <p class="text">{text}</p>;
+  if (html === undefined) return <Plain text={text} />;
   // oxlint-disable-next-line react/no-danger -- sanitised by DOMPurify
   return <div ref={box} class="text markdown" dangerouslySetInnerHTML={{ __html: html }} />;
 }
