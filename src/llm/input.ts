@@ -110,6 +110,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   messages: 'prompt: { type: "chat", messages }',
   text: 'prompt',
   responseFormat: 'constraint',
+  signal: 'the argument behind the request, as in complete(request, signal)',
 };
 
 const LISTS = ['stop', 'badWords', 'endIds', 'stopTokenLists', 'badTokenLists', 'shownTokens'] as const;
@@ -130,6 +131,9 @@ export function requestOf(input: GenerateInput | GenerateRequest): GenerateReque
     ...(seed === undefined ? {} : { seed: seedOf(seed) }),
     ...(beam === undefined ? {} : { beam: beamOf(beam) }),
   };
+  for (const name of Object.keys(rest.embedding ?? {}))
+    if (name !== 'dimensions')
+      throw refusal(`An embedding has no option '${name}'; its options are dimensions and signal.`);
   for (const name of LISTS) {
     if (request[name] !== undefined && !Array.isArray(request[name]))
       throw refusal(`${name} must be a list, but is ${shown(request[name])}.`);
@@ -137,8 +141,16 @@ export function requestOf(input: GenerateInput | GenerateRequest): GenerateReque
   return request;
 }
 
+/** @throws {AloftError} REQUEST_INVALID: what is no signal would fail where no caller could catch it */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || isSignal(signal)) return;
+  throw refusal(
+    `The argument behind the request must be an AbortSignal itself, such as AbortSignal.timeout(60_000), but is ${shown(signal)}.`,
+  );
+}
+
 function unknownMember(name: string): AloftError {
-  const camel = name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const camel = camelCase(name);
   const meant = OTHER_NAMES[camel] ?? suggestion(camel, NAMES);
   return refusal(
     meant === undefined
@@ -149,6 +161,10 @@ function unknownMember(name: string): AloftError {
 
 function promptOf(prompt: PromptInput): Prompt {
   if (typeof prompt === 'string') return { type: 'text', text: prompt, addSpecialTokens: true };
+  if (Array.isArray(prompt))
+    throw refusal(
+      `prompt must be a text or an object, but is a list; a conversation is { type: 'chat', messages }, tokens are { type: 'tokens', tokenIds }.`,
+    );
   if (!isObject(prompt)) throw refusal(`prompt must be a text or an object, but is ${shown(prompt)}.`);
   switch (prompt.type) {
     case 'text':
@@ -216,18 +232,32 @@ function beamOf(beam: unknown): BeamParams {
   return { width, lengthPenalty, earlyStopping };
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Also one that is not Node's own, as some frameworks have. */
+export const isSignal = (value: unknown): boolean =>
+  isObject(value) && typeof value['addEventListener'] === 'function' && typeof value['aborted'] === 'boolean';
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isList = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) || ArrayBuffer.isView(value);
+
+/** `max_tokens` as `maxTokens`. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
 
 function refusal(message: string): AloftError {
   return new AloftError('REQUEST_INVALID', message);
 }
 
 /** A value in a message: short, and on one line. */
-function shown(value: unknown): string {
-  if (typeof value === 'bigint' || typeof value === 'function' || value === undefined) return String(value);
-  const text = JSON.stringify(value);
+export function shown(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // A BigInt, or an object that holds itself.
+  }
+  text ??= String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
