@@ -12,7 +12,7 @@ import { inferRoute } from './infer-route.js';
 import { liveRoute } from './live-route.js';
 import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
-import { limitPipelines } from './pipeline.js';
+import { limitPipelines } from './pipelining.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { RouteDescription } from './openapi/route-description.js';
