@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
       }
       const { settings } = conversation;
       const set = Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+      if (argument !== '' && set.length > 0) return set.join('\n');
       const others = SETTING_NAMES.filter((name) => settings[name] === undefined);
       return [...set, `The model's own: ${others.join(', ')}`].join('\n');
     },
