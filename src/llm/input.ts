@@ -118,7 +118,7 @@ const LISTS = ['stop', 'badWords', 'endIds', 'stopTokenLists', 'badTokenLists', 
 /** @throws {AloftError} REQUEST_INVALID naming the member, what it must be, and the name that was probably meant */
 export function requestOf(input: GenerateInput | GenerateRequest): GenerateRequest {
   if (typeof input === 'string') return { prompt: promptOf(input) };
-  if (!isObject(input))
+  if (!isPlainObject(input))
     throw refusal(`A request must be a text or an object with a prompt, but is ${shown(input)}.`);
   for (const name of Object.keys(input)) if (!NAMES.includes(name)) throw unknownMember(name);
   const { prompt, stop, seed, beam, ...rest } = input;
@@ -165,7 +165,7 @@ function promptOf(prompt: PromptInput): Prompt {
     throw refusal(
       `prompt must be a text or an object, but is a list; a conversation is { type: 'chat', messages }, tokens are { type: 'tokens', tokenIds }.`,
     );
-  if (!isObject(prompt)) throw refusal(`prompt must be a text or an object, but is ${shown(prompt)}.`);
+  if (!isPlainObject(prompt)) throw refusal(`prompt must be a text or an object, but is ${shown(prompt)}.`);
   switch (prompt.type) {
     case 'text':
       if (typeof prompt.text !== 'string')
@@ -195,7 +195,7 @@ function messagesOf(messages: readonly ChatMessageInput[]): ChatMessage[] {
       `messages must be a list such as [{ role: 'user', content: 'Hello' }], but is ${shown(messages)}.`,
     );
   return (messages as readonly ChatMessageInput[]).map((message, i) => {
-    if (!isObject(message) || typeof message.role !== 'string')
+    if (!isPlainObject(message) || typeof message.role !== 'string')
       throw refusal(`messages[${i}] must be an object with a role and a content, but is ${shown(message)}.`);
     return { ...message, content: contentOf(message.content, `messages[${i}].content`) };
   });
@@ -208,7 +208,8 @@ function contentOf(content: ChatMessageInput['content'] | undefined, where: stri
     throw refusal(`${where} must be a text or a list of parts, but is ${shown(content)}.`);
   return content
     .map((part: unknown, i) => {
-      if (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string') return part['text'];
+      if (isPlainObject(part) && part['type'] === 'text' && typeof part['text'] === 'string')
+        return part['text'];
       throw refusal(
         `${where}[${i}] must be { type: 'text', text: ... }: models here read text alone; it is ${shown(part)}.`,
       );
@@ -225,7 +226,8 @@ function seedOf(seed: unknown): bigint {
 }
 
 function beamOf(beam: unknown): BeamParams {
-  if (!isObject(beam)) throw refusal(`beam must be an object such as { width: 4 }, but is ${shown(beam)}.`);
+  if (!isPlainObject(beam))
+    throw refusal(`beam must be an object such as { width: 4 }, but is ${shown(beam)}.`);
   const { width, lengthPenalty = 1, earlyStopping = false } = beam as Partial<BeamParams>;
   if (width === undefined)
     throw refusal('beam.width is missing; give a number of beams, such as { width: 4 }.');
@@ -234,8 +236,10 @@ function beamOf(beam: unknown): BeamParams {
 
 /** Also one that is not Node's own, as some frameworks have. */
 export const isSignal = (value: unknown): boolean =>
-  isObject(value) && typeof value['addEventListener'] === 'function' && typeof value['aborted'] === 'boolean';
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  isPlainObject(value) &&
+  typeof value['addEventListener'] === 'function' &&
+  typeof value['aborted'] === 'boolean';
+export const isPlainObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isList = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) || ArrayBuffer.isView(value);

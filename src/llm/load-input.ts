@@ -3,7 +3,7 @@ import { OPENING_OPTIONS, type OptionValues, SCHEDULING_OPTIONS } from '../core/
 import { AloftError, suggestion } from '../core/errors.js';
 import { isWithin, rangeText } from '../core/number-range.js';
 import type { BatcherOptions } from '../run/batcher/batcher-options.js';
-import { camelCase, isObject, isSignal, shown } from './input.js';
+import { camelCase, isPlainObject, isSignal, shown } from './input.js';
 import type { LoadOptions } from './load-options.js';
 
 /** Members besides those of the table of engine options. The compiler asks for new ones. */
@@ -58,7 +58,7 @@ function checkMembers(
   table: Table,
   others: Readonly<Record<string, true>>,
 ): Readonly<Record<string, unknown>> {
-  if (!isObject(value))
+  if (!isPlainObject(value))
     throw usage(`${where} must be an object such as { maxKvTokens: 4096 }, but is ${shown(value)}.`);
   const names = [...Object.keys(table), ...Object.keys(others)];
   for (const [name, member] of Object.entries(value)) {

@@ -14,11 +14,19 @@ export function useFollowedEnd(log: RefObject<HTMLElement | null>, last: string 
     const box = log.current;
     if (box === null) return;
     let isFollowed = true;
+    /** Place of the end when it was last brought into view. */
+    let endTop = 0;
+    const isNearEnd = (): boolean => box.scrollHeight - box.clientHeight - box.scrollTop < NEAR_PIXELS;
     const toEnd = (): void => {
-      if (isFollowed) box.scrollTop = box.scrollHeight;
+      // The event of a scroll may come after the text that follows it.
+      if (box.scrollTop < endTop - NEAR_PIXELS && !isNearEnd()) isFollowed = false;
+      if (!isFollowed) return;
+      box.scrollTop = box.scrollHeight;
+      endTop = box.scrollTop;
     };
     const onScroll = (): void => {
-      isFollowed = box.scrollHeight - box.clientHeight - box.scrollTop < NEAR_PIXELS;
+      isFollowed = isNearEnd();
+      if (isFollowed) endTop = box.scrollTop;
     };
     const growth = new MutationObserver(toEnd);
     growth.observe(box, { childList: true, characterData: true, subtree: true });

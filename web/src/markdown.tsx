@@ -31,7 +31,11 @@ export function Markdown({ text }: { readonly text: string }) {
       void render();
     }, RENDER_EVERY_MS);
   }, [text]);
-  useEffect(() => addCopyButtons(box.current), [html]);
+  useEffect(() => {
+    // So that the keyboard can scroll them.
+    for (const wide of box.current?.querySelectorAll<HTMLElement>('pre, table') ?? []) wide.tabIndex = 0;
+    addCopyButtons(box.current);
+  }, [html]);
   if (html === undefined) return <Plain text={text} />;
   // oxlint-disable-next-line react/no-danger -- sanitised by DOMPurify
   return <div ref={box} class="text markdown" dangerouslySetInnerHTML={{ __html: html }} />;
@@ -39,7 +43,6 @@ export function Markdown({ text }: { readonly text: string }) {
 
 function addCopyButtons(box: HTMLElement | null): void {
   for (const block of box?.querySelectorAll('pre') ?? []) {
-    block.tabIndex = 0; // so that the keyboard can scroll it
     const button = document.createElement('button');
     button.type = 'button';
     button.className = 'copy';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { AloftError } from '../../core/errors.js';
 import type { ChatMessage } from '../../core/generate.js';
-import { ABANDONED, chat, type Line } from './chat-loop.js';
+import { ABANDONED, chat, type TypedLine } from './chat-loop.js';
 import type { ChatModel } from './chat-model.js';
 import { Conversation } from './conversation.js';
 import type { ChatSettings } from './settings.js';
@@ -37,7 +37,7 @@ function echoModel(asked: Asked[]): ChatModel {
 }
 
 /** Plays lines to a chat. @returns all that it printed, what the model was asked, and how many messages failed */
-async function play(...lines: Exclude<Line, undefined>[]) {
+async function play(...lines: Exclude<TypedLine, undefined>[]) {
   const asked: Asked[] = [];
   let [out, err] = ['', ''];
   const failedCount = await chat(new Conversation(echoModel(asked), {}, undefined), {

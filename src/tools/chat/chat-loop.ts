@@ -6,12 +6,13 @@ import type { Conversation } from './conversation.js';
 
 /** Stands for a line that the user gave up with Ctrl-C. */
 export const ABANDONED = Symbol('abandoned');
-export type Line = string | typeof ABANDONED | undefined;
+/** A line of the input; undefined at its end. */
+export type TypedLine = string | typeof ABANDONED | undefined;
 
 /** The two ends of a chat. */
 export interface ChatScreen {
-  /** The next line; undefined at the end of the input. */
-  readonly readLine: (prompt: string) => Promise<Line>;
+  /** Asks for the next line. */
+  readonly readLine: (prompt: string) => Promise<TypedLine>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   /** Calls `stop` when the user interrupts an answer. @returns a function that ends this */
@@ -55,7 +56,7 @@ async function answer(conversation: Conversation, message: string, screen: ChatS
 }
 
 /** One message: a line, or all lines between two fences. */
-async function readMessage({ readLine }: ChatScreen): Promise<Line> {
+async function readMessage({ readLine }: ChatScreen): Promise<TypedLine> {
   const first = await readLine(PROMPT);
   if (typeof first !== 'string' || !first.startsWith(FENCE)) return first;
   const lines = [first.slice(FENCE.length)];

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { WordWrapper } from '../cli/word-wrap.js';
-import { ABANDONED, type ChatScreen, type Line } from './chat-loop.js';
+import { ABANDONED, type ChatScreen, type TypedLine } from './chat-loop.js';
 
 const HISTORY_LINES = 500;
 
@@ -39,7 +39,7 @@ export function openLineScreen(options: ScreenOptions): LineScreen {
     ...(isInteractive ? { output, history: readHistory(historyPath), historySize: HISTORY_LINES } : {}),
     terminal: isInteractive,
   });
-  const waiting: ((line: Line) => void)[] = [];
+  const waiting: ((line: TypedLine) => void)[] = [];
   const ready: string[] = [];
   let isClosed = false;
   let stop: (() => void) | undefined;
