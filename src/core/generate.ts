@@ -196,7 +196,7 @@ export interface SequenceTextEvent {
   readonly finishReason: FinishReason;
   /** The stop string that matched; undefined when none did. */
   readonly stop: string | undefined;
-  /** NaN when a stop string ended the sequence and the request did not ask for log probabilities. */
+  /** Sum over the tokens; of a beam its score. NaN where the request asked neither for log probabilities nor for beams. */
   readonly cumulativeLogprob: number;
 }
 

@@ -1,6 +1,6 @@
 /** config.json of an engine directory: TensorRT-LLM 0.5's two objects, and a third for what Aloft needs besides. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEVICE_NAMES } from '../core/device.js';
@@ -164,6 +164,11 @@ export function looksLikeEngine(directory: string): boolean {
 /** @throws {AloftError} ENGINE_NOT_FOUND, ENGINE_CORRUPT, ENGINE_VERSION, FILE_UNREADABLE */
 export function readManifest(directory: string): EngineManifest {
   const path = join(directory, MANIFEST_FILE);
+  if (statSync(directory, { throwIfNoEntry: false })?.isFile())
+    throw new AloftError(
+      'ENGINE_NOT_FOUND',
+      `${directory} is a file, but an engine is a directory. Of a GGUF file make one with 'aloft build --model_dir ${directory} --output_dir ./engine'.`,
+    );
   if (!existsSync(path))
     throw new AloftError(
       'ENGINE_NOT_FOUND',
@@ -210,7 +215,7 @@ function checkOrigin(config: Record<string, unknown>, path: string): void {
   if ('architectures' in config || 'model_type' in config)
     throw new AloftError(
       'ENGINE_NOT_FOUND',
-      `${path} belongs to a Hugging Face checkpoint, not to an engine. Build one with 'aloft build --model_dir DIR'.`,
+      `${path} belongs to a Hugging Face checkpoint, not to an engine. Build one with 'aloft build --model_dir ${dirname(path)} --output_dir ./engine'.`,
     );
   throw new AloftError('ENGINE_NOT_FOUND', `${path} is not the configuration of an engine.`);
 }

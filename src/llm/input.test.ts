@@ -1,6 +1,7 @@
 /** Mistakes of plain JavaScript: refused by name, with the name that was probably meant. */
 import { describe, expect, test } from 'vitest';
-import { requestOf } from './input.js';
+import { checkSignal, requestOf } from './input.js';
+import { checkLoadArguments } from './load-input.js';
 
 /** As JavaScript calls it. */
 const read = requestOf as (input: unknown) => ReturnType<typeof requestOf>;
@@ -37,9 +38,57 @@ test.each([
   [{ prompt: 'a', beam: {} }, /beam\.width is missing/],
   [{ prompt: 'a', badWords: 'x' }, /badWords must be a list, but is "x"/],
   [{ prompt: 'a', endIds: 2 }, /endIds must be a list, but is 2/],
+  [{ prompt: [{ role: 'user' }] }, /but is a list; a conversation is \{ type: 'chat', messages \}/],
+  [{ prompt: 'a', embedding: { dimension: 3 } }, /An embedding has no option 'dimension'; its options are/],
+  [{ prompt: 'a', signal: 7 }, /no member 'signal'; did you mean the argument behind the request/],
 ])('%j is refused', (input, message) => {
   expect(() => read(input)).toThrow(message);
   expect(() => read(input)).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
+});
+
+test('what has no JSON is named all the same', () => {
+  expect(() => read({ prompt: 'a', endIds: 2n })).toThrow('endIds must be a list, but is 2.');
+  expect(() => read({ prompt: 'a', endIds: () => 2 })).toThrow('endIds must be a list, but is a function.');
+});
+
+test.each([[{ signal: AbortSignal.abort() }], ['x'], [null]])('a signal that is %j is refused', (signal) => {
+  expect(() => checkSignal(signal)).toThrow(/must be an AbortSignal itself.* but is /);
+});
+
+test('a signal may be that of a framework', () => {
+  checkSignal(undefined);
+  checkSignal(AbortSignal.timeout(1));
+  checkSignal({ aborted: false, addEventListener: () => {} });
+});
+
+describe('arguments of LLM.load', () => {
+  test.each<[unknown, unknown, RegExp]>([
+    [undefined, {}, /the path of its directory, such as '\.\/engine', but is undefined\.$/],
+    [new URL('file:///engine'), {}, /the path of its directory, .* but is "file:\/\/\/engine"\.$/],
+    ['e', null, /^options must be an object such as \{ maxKvTokens: 4096 \}, but is null/],
+    ['e', { max_kv_tokens: 4 }, /^options has no member 'max_kv_tokens'; did you mean maxKvTokens\?$/],
+    ['e', { threads: 4 }, /^options has no member 'threads'/],
+    ['e', { policy: 'V1' }, /did you mean scheduler: \{ policy: \.\.\. \}\?$/],
+    ['e', { maxKvTokens: '4' }, /^maxKvTokens must be an integer at least 1, but is "4"\.$/],
+    ['e', { threadCount: -4 }, /^threadCount must be an integer at least 1 and at most 1024, but is -4\.$/],
+    ['e', { kvCacheFreeMemFraction: 2 }, /must be a number at least 0 and at most 1, but is 2\.$/],
+    ['e', { warmup: 'yes' }, /^warmup must be true or false, but is "yes"\.$/],
+    ['e', { collectives: 'mpi' }, /^collectives must be 'auto' or 'nccl', but is "mpi"\.$/],
+    ['e', { cudaLibraryPath: 1 }, /^cudaLibraryPath must be a text, but is 1\.$/],
+    ['e', { scheduler: 'V1' }, /^scheduler must be an object/],
+    ['e', { scheduler: { polcy: 'x' } }, /^scheduler has no member 'polcy'; did you mean policy\?$/],
+    ['e', { scheduler: { overlap: 1 } }, /^overlap must be true or false, but is 1\.$/],
+    ['e', { signal: 5 }, /^signal must be an AbortSignal/],
+  ])('%j, %j are refused', (directory, options, message) => {
+    expect(() => checkLoadArguments(directory, options)).toThrow(message);
+    expect(() => checkLoadArguments(directory, options)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
+  test('what is left out has defaults, and an executor of the program’s own has its own options', () => {
+    const scheduler = { policy: 'max_utilization', batchingType: 'V1', overlap: undefined };
+    checkLoadArguments('e', { executorUrl: 'file:///mine.js', optionOfMine: 1 });
+    checkLoadArguments('e', { maxKvTokens: undefined, hostKvBytes: 0, scheduler, modelName: 'm' });
+  });
 });
 
 describe('short forms', () => {

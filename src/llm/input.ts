@@ -110,6 +110,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   messages: 'prompt: { type: "chat", messages }',
   text: 'prompt',
   responseFormat: 'constraint',
+  signal: 'the argument behind the request, as in complete(request, signal)',
 };
 
 const LISTS = ['stop', 'badWords', 'endIds', 'stopTokenLists', 'badTokenLists', 'shownTokens'] as const;
@@ -117,7 +118,7 @@ const LISTS = ['stop', 'badWords', 'endIds', 'stopTokenLists', 'badTokenLists', 
 /** @throws {AloftError} REQUEST_INVALID naming the member, what it must be, and the name that was probably meant */
 export function requestOf(input: GenerateInput | GenerateRequest): GenerateRequest {
   if (typeof input === 'string') return { prompt: promptOf(input) };
-  if (!isObject(input))
+  if (!isPlainObject(input))
     throw refusal(`A request must be a text or an object with a prompt, but is ${shown(input)}.`);
   for (const name of Object.keys(input)) if (!NAMES.includes(name)) throw unknownMember(name);
   const { prompt, stop, seed, beam, ...rest } = input;
@@ -130,6 +131,9 @@ export function requestOf(input: GenerateInput | GenerateRequest): GenerateReque
     ...(seed === undefined ? {} : { seed: seedOf(seed) }),
     ...(beam === undefined ? {} : { beam: beamOf(beam) }),
   };
+  for (const name of Object.keys(rest.embedding ?? {}))
+    if (name !== 'dimensions')
+      throw refusal(`An embedding has no option '${name}'; its options are dimensions and signal.`);
   for (const name of LISTS) {
     if (request[name] !== undefined && !Array.isArray(request[name]))
       throw refusal(`${name} must be a list, but is ${shown(request[name])}.`);
@@ -137,8 +141,16 @@ export function requestOf(input: GenerateInput | GenerateRequest): GenerateReque
   return request;
 }
 
+/** @throws {AloftError} REQUEST_INVALID: what is no signal would fail where no caller could catch it */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || isSignal(signal)) return;
+  throw refusal(
+    `The argument behind the request must be an AbortSignal itself, such as AbortSignal.timeout(60_000), but is ${shown(signal)}.`,
+  );
+}
+
 function unknownMember(name: string): AloftError {
-  const camel = name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const camel = camelCase(name);
   const meant = OTHER_NAMES[camel] ?? suggestion(camel, NAMES);
   return refusal(
     meant === undefined
@@ -149,7 +161,11 @@ function unknownMember(name: string): AloftError {
 
 function promptOf(prompt: PromptInput): Prompt {
   if (typeof prompt === 'string') return { type: 'text', text: prompt, addSpecialTokens: true };
-  if (!isObject(prompt)) throw refusal(`prompt must be a text or an object, but is ${shown(prompt)}.`);
+  if (Array.isArray(prompt))
+    throw refusal(
+      `prompt must be a text or an object, but is a list; a conversation is { type: 'chat', messages }, tokens are { type: 'tokens', tokenIds }.`,
+    );
+  if (!isPlainObject(prompt)) throw refusal(`prompt must be a text or an object, but is ${shown(prompt)}.`);
   switch (prompt.type) {
     case 'text':
       if (typeof prompt.text !== 'string')
@@ -179,7 +195,7 @@ function messagesOf(messages: readonly ChatMessageInput[]): ChatMessage[] {
       `messages must be a list such as [{ role: 'user', content: 'Hello' }], but is ${shown(messages)}.`,
     );
   return (messages as readonly ChatMessageInput[]).map((message, i) => {
-    if (!isObject(message) || typeof message.role !== 'string')
+    if (!isPlainObject(message) || typeof message.role !== 'string')
       throw refusal(`messages[${i}] must be an object with a role and a content, but is ${shown(message)}.`);
     return { ...message, content: contentOf(message.content, `messages[${i}].content`) };
   });
@@ -192,7 +208,8 @@ function contentOf(content: ChatMessageInput['content'] | undefined, where: stri
     throw refusal(`${where} must be a text or a list of parts, but is ${shown(content)}.`);
   return content
     .map((part: unknown, i) => {
-      if (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string') return part['text'];
+      if (isPlainObject(part) && part['type'] === 'text' && typeof part['text'] === 'string')
+        return part['text'];
       throw refusal(
         `${where}[${i}] must be { type: 'text', text: ... }: models here read text alone; it is ${shown(part)}.`,
       );
@@ -209,25 +226,42 @@ function seedOf(seed: unknown): bigint {
 }
 
 function beamOf(beam: unknown): BeamParams {
-  if (!isObject(beam)) throw refusal(`beam must be an object such as { width: 4 }, but is ${shown(beam)}.`);
+  if (!isPlainObject(beam))
+    throw refusal(`beam must be an object such as { width: 4 }, but is ${shown(beam)}.`);
   const { width, lengthPenalty = 1, earlyStopping = false } = beam as Partial<BeamParams>;
   if (width === undefined)
     throw refusal('beam.width is missing; give a number of beams, such as { width: 4 }.');
   return { width, lengthPenalty, earlyStopping };
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Also one that is not Node's own, as some frameworks have. */
+export const isSignal = (value: unknown): boolean =>
+  isPlainObject(value) &&
+  typeof value['addEventListener'] === 'function' &&
+  typeof value['aborted'] === 'boolean';
+export const isPlainObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isList = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) || ArrayBuffer.isView(value);
+
+/** `max_tokens` as `maxTokens`. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
 
 function refusal(message: string): AloftError {
   return new AloftError('REQUEST_INVALID', message);
 }
 
 /** A value in a message: short, and on one line. */
-function shown(value: unknown): string {
-  if (typeof value === 'bigint' || typeof value === 'function' || value === undefined) return String(value);
-  const text = JSON.stringify(value);
+export function shown(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // A BigInt, or an object that holds itself.
+  }
+  text ??= String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

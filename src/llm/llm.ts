@@ -20,9 +20,11 @@ import {
   type GenerateInput,
   type PromptInput,
   type RequestOptions,
+  checkSignal,
   requestOf,
 } from './input.js';
 import { type LoadedEngine, loadEngine } from './load.js';
+import { checkLoadArguments } from './load-input.js';
 import type { LoadOptions } from './load-options.js';
 import { Session, type SessionOptions } from './session.js';
 
@@ -100,9 +102,10 @@ export class LLM implements Generator {
 
   /**
    * Maps the engine, starts its thread and allocates the KV cache. `options.signal` ends it.
-   * @throws {AloftError} CANCELLED, ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH, OUT_OF_MEMORY
+   * @throws {AloftError} USAGE for a wrong argument, CANCELLED, ENGINE_NOT_FOUND, ENGINE_VERSION, ENGINE_DEVICE, ENGINE_CORRUPT, WORLD_SIZE_MISMATCH, OUT_OF_MEMORY
    */
   static async load(engineDirectory: string, options: LoadOptions = {}): Promise<LLM> {
+    checkLoadArguments(engineDirectory, options);
     return new LLM(await loadEngine(engineDirectory, options));
   }
 
@@ -158,6 +161,7 @@ export class LLM implements Generator {
     let request: GenerateRequest;
     try {
       request = requestOf(input);
+      checkSignal(signal);
     } catch (fault) {
       return failedAtOnce(fault);
     }

@@ -7,11 +7,15 @@ import { startTestServer, until, type TestServer } from './testing/test-server.j
 
 const PAGE = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
+/** A name for this machine that browsers do not trust, as they do localhost. */
+const HOST = 'gpu-box';
+
 const MARKDOWN = [
   '# Title',
   '**bold** [link](https://example.org) [bad](javascript:alert(1))',
   '- one\n- two',
   '```js\nconst a = 1;\n```',
+  `|${'wide|'.repeat(12)}\n|${'-|'.repeat(12)}\n|${'cells of a table|'.repeat(12)}`,
   '<img src=x onerror="alert(1)"><script>alert(1)</script><iframe src="/"></iframe><form><input></form>',
   '<b onclick="alert(1)" style="position:fixed">b</b>',
 ].join('\n\n');
@@ -33,9 +37,9 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
         answer: (prompt) => (/as Markdown/.test(prompt) ? MARKDOWN : ' Layers learn: 深度学习 😀 done.'),
         isEndless: (prompt) => /the sea|old trains|without end/.test(prompt), // the crowd's, and one of ours
       },
-      options: { playgroundDirectory: PAGE },
+      options: { playgroundDirectory: PAGE, allowedHosts: [HOST] },
     });
-    browser = await launchChromium();
+    browser = await launchChromium([`--host-resolver-rules=MAP ${HOST} 127.0.0.1`]);
     page = await browser.newPage({ viewport: { width: 390, height: 844 } });
     page.on('request', (request) => requests.push(request.url()));
     page.on('pageerror', (error) => faults.push(error.message));
@@ -66,6 +70,18 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
     expect(await page.locator('.note').textContent()).toMatch(
       /^ended: stop; \d+ \+ \d+ tokens; first token after \d+ ms, then \d+ tokens\/s$/,
     );
+  });
+
+  test('a chat from another machine without TLS, where browsers withhold some of what they can', async () => {
+    const other = await browser.newPage();
+    await other.goto(server.httpUrl.replace(/127\.0\.0\.1|localhost/, HOST));
+    await other.waitForSelector('.health.ready');
+    expect(await other.evaluate('isSecureContext')).toBe(false);
+    await other.getByLabel('Prompt', { exact: true }).fill('What is deep learning ?');
+    await other.keyboard.press('Enter');
+    await other.waitForSelector('.note');
+    expect(await other.locator('.note').textContent()).toMatch(/^ended: stop/);
+    await other.close();
   });
 
   test('what nobody changed is not sent, and the system prompt is', async () => {
@@ -120,6 +136,49 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
     await button('Copy code').click();
     await expect.poll(() => answer.locator('.copy').textContent()).toBe('Copied');
     expect(await seriousFaults(page)).toEqual([]);
+  });
+
+  test('text is read in the direction of its script', async () => {
+    await button('New').click();
+    await ask('שלום');
+    const direction = (selector: string) =>
+      page.evaluate<string>(`getComputedStyle(document.querySelector('${selector}')).direction`);
+    expect(await direction('article.user .text')).toBe('rtl');
+    expect(await direction('article.assistant .markdown p')).toBe('ltr');
+  });
+
+  test('a failure is told from the end of an answer', async () => {
+    await button('New').click();
+    await page.route('**/completions', (route) => route.fulfill({ status: 503, body: '{}' }));
+    await page.getByLabel('Prompt', { exact: true }).fill('fail');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator('.note').getAttribute('class')).toBe('note fault');
+    await page.unroute('**/completions');
+    await button('Answer again').click();
+    await expect.poll(() => page.locator('.note').getAttribute('class')).toBe('note');
+  });
+
+  test('an answer that grows leaves a reader who scrolled up alone, and follows one at the end', async () => {
+    const LOG = "document.querySelector('.log')";
+    const scrollTop = () => page.evaluate<number>(`${LOG}.scrollTop`);
+    const toEnd = () => page.evaluate<number>(`${LOG}.scrollHeight - ${LOG}.clientHeight - ${LOG}.scrollTop`);
+    await button('New').click();
+    await page.getByLabel('Prompt', { exact: true }).fill('without end');
+    await page.keyboard.press('Enter');
+    await expect.poll(scrollTop).toBeGreaterThan(200);
+    expect(await toEnd()).toBeLessThan(40);
+    // Text that comes before the event of the scroll does not take it back.
+    await page.evaluate(`${LOG}.scrollTop = 20, ${LOG}.lastElementChild.append('')`);
+    const length = (await answers())[0]!.length;
+    await expect.poll(async () => (await answers())[0]!.length).toBeGreaterThan(length + 200);
+    expect(await scrollTop()).toBe(20);
+    await page.evaluate(`${LOG}.scrollTop = ${LOG}.scrollHeight`);
+    const later = (await answers())[0]!.length;
+    await expect.poll(async () => (await answers())[0]!.length).toBeGreaterThan(later + 200);
+    expect(await toEnd()).toBeLessThan(40);
+    await button('Stop').click();
+    await page.waitForSelector('.note');
+    await expect.poll(toEnd).toBeLessThan(2);
   });
 
   test('a second click on Send does not stop the answer', async () => {
@@ -181,6 +240,14 @@ describe.skipIf(!hasChromium)(`playground ${NEEDS_CHROMIUM}`, () => {
       .poll(() => page.getByLabel('Prompt', { exact: true }).inputValue())
       .toBe('notes.txt:\n\none line');
     await page.getByLabel('Prompt', { exact: true }).fill('');
+    const picture = await page.evaluateHandle(
+      `(() => { const data = new DataTransfer(); data.items.add(new File(['\\0'], 'a.png')); return data; })()`,
+    );
+    await page.locator('.ask').dispatchEvent('drop', { dataTransfer: picture });
+    await expect
+      .poll(() => page.getByRole('alert').allTextContents())
+      .toContain('a.png is no text: drop files of text of at most 1 MiB.');
+    expect(await page.getByLabel('Prompt', { exact: true }).inputValue()).toBe('');
   });
 
   test('the theme is a choice that stays', async () => {

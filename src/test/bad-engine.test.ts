@@ -44,6 +44,23 @@ describe('aloft run', () => {
       prepare: () => rmSync(at('engine'), { recursive: true }),
     },
     {
+      what: 'a file in place of an engine',
+      code: 'ENGINE_NOT_FOUND',
+      message:
+        /\/engine is a file, but an engine is a directory\. .*'aloft build --model_dir .*\/engine --output/,
+      prepare: () => {
+        rmSync(at('engine'), { recursive: true });
+        writeFileSync(at('engine'), 'GGUF');
+      },
+    },
+    {
+      what: 'a checkpoint in place of an engine',
+      code: 'ENGINE_NOT_FOUND',
+      message:
+        /belongs to a Hugging Face checkpoint, .*'aloft build --model_dir .*\/engine --output_dir \.\/engine'/,
+      prepare: () => writeFileSync(at('engine', 'config.json'), '{"model_type": "llama"}'),
+    },
+    {
       what: 'an engine without its weights',
       code: 'ENGINE_NOT_FOUND',
       message: /rank0\.engine is missing\. Copy it again, or build/,

@@ -4,6 +4,7 @@ import { type ScoredToken, wholeTokens } from '../../src/client/whole-tokens.js'
 import { answer } from './api.js';
 import { type Chat, type ChatNode, shownPath, withChange, withNode } from './chat.js';
 import { chat } from './chats.js';
+import { newId } from './id.js';
 import { apiKey, sampling, selectedModel } from './state.js';
 
 /** A second click of a double click on Send must not stop the answer. */
@@ -39,16 +40,15 @@ export async function answerTo(question: ChatNode): Promise<void> {
   try {
     await receive(inputOf(chat.value, question), controller.signal, show);
   } catch (error) {
-    show({
-      note: controller.signal.aborted ? 'stopped' : error instanceof Error ? error.message : String(error),
-    });
+    if (controller.signal.aborted) show({ note: 'stopped' });
+    else show({ note: error instanceof Error ? error.message : String(error), hasFailed: true });
   } finally {
     running.value = undefined;
   }
 }
 
 function nodeOf(role: ChatNode['role'], content: string, parent: string | null): ChatNode {
-  return { id: crypto.randomUUID(), parent, role, content, tokens: [], note: undefined };
+  return { id: newId(), parent, role, content, tokens: [], note: undefined };
 }
 
 type Input = Parameters<typeof answer>[1];

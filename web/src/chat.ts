@@ -1,5 +1,6 @@
 /** A conversation as a tree: an edited question or another answer is a branch beside the first. Pure. */
 import type { ScoredToken } from '../../src/client/whole-tokens.js';
+import { newId } from './id.js';
 
 export interface ChatNode {
   readonly id: string;
@@ -10,6 +11,8 @@ export interface ChatNode {
   readonly tokens: readonly ScoredToken[];
   /** How an answer ended; undefined while it comes. */
   readonly note: string | undefined;
+  /** True if the note is an error. */
+  readonly hasFailed?: boolean;
 }
 
 export interface Chat {
@@ -25,7 +28,7 @@ export interface Chat {
 }
 
 export function newChat(kind: Chat['kind'] = 'chat', system = ''): Chat {
-  return { id: crypto.randomUUID(), kind, system, nodes: [], leaf: null, changedMs: Date.now() };
+  return { id: newId(), kind, system, nodes: [], leaf: null, changedMs: Date.now() };
 }
 
 /** Nodes from the start to the leaf. */
@@ -98,7 +101,7 @@ export function parseChats(text: string): Chat[] {
   const chats: unknown = Object(value)['chats'];
   if (!Array.isArray(chats) || !chats.every(isChat)) throw fault;
   // New names, so that an import never replaces what is here.
-  return chats.map((chat) => settled({ ...chat, id: crypto.randomUUID() }));
+  return chats.map((chat) => settled({ ...chat, id: newId() }));
 }
 
 function isChat(value: unknown): value is Chat {

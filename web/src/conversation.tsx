@@ -1,14 +1,16 @@
 /** Prompt and answers: a conversation, or texts that are continued. */
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import { ask, running, stop } from './ask.js';
 import { shownPath } from './chat.js';
 import { begin, ChatBar } from './chat-bar.js';
 import { chat } from './chats.js';
+import { useFollowedEnd } from './followed-end.js';
 import { selectedModel } from './state.js';
 import { TurnView } from './turn.js';
 
 const draft = signal('');
+const dropFault = signal<string | undefined>(undefined);
 /** Larger files are no prompts. */
 const MAX_FILE_BYTES = 1 << 20;
 
@@ -16,11 +18,7 @@ export function Conversation() {
   const log = useRef<HTMLDivElement>(null);
   const current = chat.value;
   const shown = shownPath(current);
-  const end = shown.at(-1);
-  useEffect(
-    () => log.current?.scrollTo({ top: log.current.scrollHeight }),
-    [end?.id, end?.content, end?.note],
-  );
+  useFollowedEnd(log, shown.at(-1)?.id);
   return (
     <>
       <ChatBar />
@@ -58,6 +56,11 @@ export function Conversation() {
         ))}
       </div>
       <AskForm />
+      {dropFault.value !== undefined && (
+        <p class="note fault" role="alert">
+          {dropFault.value}
+        </p>
+      )}
     </>
   );
 }
@@ -87,6 +90,7 @@ function AskForm() {
       </label>
       <textarea
         id="prompt"
+        dir="auto"
         rows={3}
         placeholder={chat.value.kind === 'chat' ? 'What is deep learning ?' : 'Once upon a time'}
         value={draft.value}
@@ -110,12 +114,16 @@ function AskForm() {
   );
 }
 
-/** Puts the text of dropped files into the prompt. */
+/** Puts the text of dropped files into the prompt, and says of others why they are left out. */
 async function addFiles(files: Iterable<File>): Promise<void> {
+  dropFault.value = undefined;
   for (const file of files) {
-    if (file.size > MAX_FILE_BYTES) continue;
-    const text = await file.text();
-    if (text.includes('\u0000')) continue; // no text
+    const text = file.size > MAX_FILE_BYTES ? undefined : await file.text();
+    if (text === undefined || text.includes('\u0000')) {
+      const reason = text === undefined ? 'is larger than 1 MiB' : 'is no text';
+      dropFault.value = `${file.name} ${reason}: drop files of text of at most 1 MiB.`;
+      continue;
+    }
     draft.value = `${draft.value}${draft.value === '' ? '' : '\n\n'}${file.name}:\n\n${text}`;
   }
 }

@@ -16,7 +16,11 @@ const marked = new Marked({
   },
 });
 
+/** Elements that have a direction of their own: an answer may quote Hebrew in English. */
+const BLOCKS = new Set('P H1 H2 H3 H4 H5 H6 UL OL LI BLOCKQUOTE TH TD'.split(' '));
+
 DOMPurify.addHook('afterSanitizeAttributes', (element) => {
+  if (BLOCKS.has(element.tagName)) element.setAttribute('dir', 'auto');
   if (element.tagName !== 'A') return;
   element.setAttribute('target', '_blank');
   element.setAttribute('rel', 'noopener noreferrer nofollow');

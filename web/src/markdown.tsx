@@ -6,6 +6,15 @@ const RENDER_EVERY_MS = 80;
 
 let renderer: ((text: string) => string) | undefined;
 
+/** A text as it stands, in the direction that its script is read in. */
+export function Plain({ text }: { readonly text: string }) {
+  return (
+    <p class="text" dir="auto">
+      {text}
+    </p>
+  );
+}
+
 export function Markdown({ text }: { readonly text: string }) {
   const [html, setHtml] = useState(() => renderer?.(text));
   const latest = useRef(text);
@@ -22,15 +31,18 @@ export function Markdown({ text }: { readonly text: string }) {
       void render();
     }, RENDER_EVERY_MS);
   }, [text]);
-  useEffect(() => addCopyButtons(box.current), [html]);
-  if (html === undefined) return <p class="text">{text}</p>;
+  useEffect(() => {
+    // So that the keyboard can scroll them.
+    for (const wide of box.current?.querySelectorAll<HTMLElement>('pre, table') ?? []) wide.tabIndex = 0;
+    addCopyButtons(box.current);
+  }, [html]);
+  if (html === undefined) return <Plain text={text} />;
   // oxlint-disable-next-line react/no-danger -- sanitised by DOMPurify
   return <div ref={box} class="text markdown" dangerouslySetInnerHTML={{ __html: html }} />;
 }
 
 function addCopyButtons(box: HTMLElement | null): void {
   for (const block of box?.querySelectorAll('pre') ?? []) {
-    block.tabIndex = 0; // so that the keyboard can scroll it
     const button = document.createElement('button');
     button.type = 'button';
     button.className = 'copy';

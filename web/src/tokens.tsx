@@ -10,7 +10,7 @@ export function Tokens({ tokens }: { readonly tokens: readonly ScoredToken[] }) 
   useEffect(() => details.current?.scrollIntoView({ block: 'nearest' }), [chosen]);
   return (
     <>
-      <p class="text tokens">
+      <p class="text tokens" dir="auto">
         {tokens.map((token, i) => (
           // Not a <button>: browsers make boxes of those, and a token with a line break would tear the text apart.
           <span

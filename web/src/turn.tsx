@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { answerTo, ask, running } from './ask.js';
 import { type ChatNode, siblingsOf, withBranch } from './chat.js';
 import { chat } from './chats.js';
-import { copyText, Markdown } from './markdown.js';
+import { copyText, Markdown, Plain } from './markdown.js';
 import { Tokens } from './tokens.js';
 
 export function TurnView({ node, isLast }: { readonly node: ChatNode; readonly isLast: boolean }) {
@@ -26,7 +26,7 @@ export function TurnView({ node, isLast }: { readonly node: ChatNode; readonly i
         />
       )}
       {isComing && <span class="caret" aria-hidden="true" />}
-      {node.note !== undefined && <p class="note">{node.note}</p>}
+      {node.note !== undefined && <p class={node.hasFailed ? 'note fault' : 'note'}>{node.note}</p>}
       {!isComing && edited === undefined && <Actions node={node} onEdit={() => edit(node.content)} />}
     </article>
   );
@@ -35,7 +35,7 @@ export function TurnView({ node, isLast }: { readonly node: ChatNode; readonly i
 function Content({ node }: { readonly node: ChatNode }) {
   if (node.tokens.length > 0) return <Tokens tokens={node.tokens} />;
   const isPlain = node.role === 'user' || chat.value.kind === 'complete';
-  return isPlain ? <p class="text">{node.content}</p> : <Markdown text={node.content} />;
+  return isPlain ? <Plain text={node.content} /> : <Markdown text={node.content} />;
 }
 
 interface EditorProps {
@@ -56,6 +56,7 @@ function Editor({ text, onText, onSend, onCancel }: EditorProps) {
     >
       <textarea
         aria-label="Edited message"
+        dir="auto"
         rows={3}
         value={text}
         onInput={(event) => onText(event.currentTarget.value)}

@@ -1,5 +1,6 @@
 /** The CPU kernel library, and the thread pool that its kernels run on. */
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { AloftError } from '../../core/errors.js';
 import { kernelLibraryPath } from '../../ffi/kernel-library-path.js';
 import { openLibrary, type NativeLibrary } from '../../ffi/library.js';
@@ -7,13 +8,14 @@ import { ISA_LEVELS, type IsaLevel } from './isa.js';
 import { physicalCoreCount } from './physical-cores.js';
 
 const LIBRARY_PATH = kernelLibraryPath();
+const BUILD_SCRIPT = fileURLToPath(new URL('../../../scripts/build-native.mjs', import.meta.url));
 
 /** Opens the library of this installation. @throws {AloftError} COMPILER_MISSING when it was never compiled */
 export function openKernelLibrary(path: string = LIBRARY_PATH): NativeLibrary {
   if (!existsSync(path)) {
     throw new AloftError(
       'COMPILER_MISSING',
-      `The CPU kernel library ${path} is not built; install a C++20 compiler (Debian: apt-get install g++) and run 'npm install' again.`,
+      `The CPU kernel library ${path} is not built, as where no C++20 compiler was found (Debian: apt-get install g++) or install scripts are switched off; build it with 'node ${BUILD_SCRIPT}'.`,
     );
   }
   return openLibrary(path);

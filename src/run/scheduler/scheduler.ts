@@ -9,7 +9,10 @@ import type { SchedulerLimits } from './scheduler-limits.js';
 import type { Sequence, SequenceGroup } from './sequence.js';
 import { StepPlan } from './step-plan.js';
 
-/** Which rows a pass over the batch may make. A starting group takes everything from the prefill budget. */
+/**
+ * Rows that a pass over the batch may make. In `start` a group makes its first ones, of which even a single token is charged to
+ * the budget: `both` sets tokens aside for the rows of groups that run already.
+ */
 type Phase = 'decode' | 'prefill' | 'both' | 'start';
 
 /**
@@ -234,11 +237,11 @@ export class Scheduler {
   }
 
   #startWaiting(): void {
-    let reservedBlocks = -1;
+    let reservedBlocks: number | undefined;
     for (let group = this.#waiting.first; group !== undefined; group = this.#waiting.first) {
       this.#stepPlan.waitReason = this.#reasonToWait(group);
       if (this.#stepPlan.waitReason !== undefined) return;
-      if (reservedBlocks < 0) reservedBlocks = this.#blocksAheadOfBatch();
+      reservedBlocks ??= this.#blocksAheadOfBatch();
       const match = this.#matchPrefix(group);
       const demand = blocksToStart(group, this.#kv, this.#limits.policy, match);
       if (demand + reservedBlocks > this.#kv.availableCount) {

@@ -22,7 +22,7 @@ export class RowList {
     return this.#sequences[row]!;
   }
 
-  /** The next `count` tokens of `sequence` run, the first `scoreCount` of them to be scored. */
+  /** The next `count` tokens of `sequence` run, the first `scoreCount` of them to be scored; moves the counts of the sequence on. */
   add(sequence: Sequence, count: number, scoreCount: number): void {
     const isSampled = sequence.computedCount + count === sequence.targetCount;
     this.#sequences[this.starts.length] = sequence;
@@ -71,7 +71,7 @@ export class StepPlan {
     this.detachedSlots.push(slot);
   }
 
-  /** Slots given up between steps stay listed until the next step is handed out. */
+  /** Leaves `detachedSlots` as it is: slots given up between steps stay listed until the next step is handed out. */
   clear(): void {
     this.decodeRows.clear();
     this.prefillRows.clear();

@@ -27,16 +27,3 @@ export interface ServerContext {
   readonly logSettings: SettableLog;
   readonly traces: TraceControl;
 }
-
-export const EXTENSIONS: readonly string[] = [
-  'model_repository',
-  'model_repository(unload_dependents)',
-  'schedule_policy',
-  'model_configuration',
-  'binary_tensor_data',
-  'parameters',
-  'statistics',
-  'trace',
-  'logging',
-  'generate',
-];

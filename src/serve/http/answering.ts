@@ -12,7 +12,7 @@ import type { Reader } from '../generation/reader.js';
 import { withTenant } from '../inference/cache-salt.js';
 import { clientReport } from '../inference/client-report.js';
 import { requestInfo } from '../inference/request-info.js';
-import { queuePolicyFor } from '../inference/request-limits.js';
+import { queuePolicyFor } from '../inference/queue-limits.js';
 import { runRows } from '../inference/run-rows.js';
 import type { GenerationModel } from '../repository/served-model.js';
 import { clientSignal, StreamedReply } from './connection.js';
@@ -128,7 +128,7 @@ function run(
     info,
   }));
   const firstTokens = new Map<number, string>();
-  let held: PromptedEvent[] | undefined = [];
+  let early: PromptedEvent[] | undefined = [];
   runRows(context.runGeneration, calls, {
     take({ row, events }) {
       const items = events.map((event): PromptedEvent => {
@@ -136,11 +136,11 @@ function run(
           firstTokens.set(row, engine.loaded.codec.decode(event.promptTokenIds.slice(0, 1), false));
         return { promptIndex: row, event, firstTokenText: firstTokens.get(row) ?? '' };
       });
-      if (held === undefined) return reader.take(items);
-      held.push(...items);
+      if (early === undefined) return reader.take(items);
+      early.push(...items);
       if (!events.some(decidesAnswer)) return undefined;
-      const first = held;
-      held = undefined;
+      const first = early;
+      early = undefined;
       return reader.take(first);
     },
     end: (failure) => reader.end(failure && inMemberNames(failure, job.names)),

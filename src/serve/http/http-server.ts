@@ -13,7 +13,7 @@ import { liveRoute } from './live-route.js';
 import { answerMalformed } from './malformed.js';
 import { messagesRoutes } from './messages-routes.js';
 import { metadataRoutes } from './metadata-routes.js';
-import { limitPipelines, OpenRequests } from './pipeline.js';
+import { limitPipelines, OpenRequests } from './pipelining.js';
 import { openAiModelRoutes } from './openai-models.js';
 import { openAiRoutes } from './openai-routes.js';
 import { RouteDescription } from './openapi/route-description.js';

@@ -4,8 +4,8 @@ import { ModelConfigSchema } from '../../protocol/gen/model_config_pb.js';
 import { ModelStatisticsResponseSchema } from '../../protocol/gen/inference_pb.js';
 import { messageJson } from '../../protocol/grpc/message-json.js';
 import { writeJson } from '../../protocol/json.js';
-import { modelMetadata, modelStatistics } from '../inference/model-metadata.js';
-import { EXTENSIONS, type ServerContext } from '../context/server-context.js';
+import { EXTENSIONS, modelMetadata, modelStatistics } from '../inference/model-metadata.js';
+import type { ServerContext } from '../context/server-context.js';
 import { sendJson } from './reply.js';
 import { modelOf, modelRoute, route, type Handler } from './route.js';
 

@@ -21,7 +21,7 @@ import { saltOf, withTenant } from './cache-salt.js';
 import type { HeldAnswer, HeldAnswers } from './held-answers.js';
 import type { Infer, InferCall, ResponseBatch } from './infer-call.js';
 import { requestInfo } from './request-info.js';
-import { requestLimits } from './request-limits.js';
+import { requestLimits } from './queue-limits.js';
 import { fixedParameters, responseParameters } from './response-parameters.js';
 import { runCodec } from './run-codec.js';
 import { runRows, type RowEvents } from './run-rows.js';
@@ -101,7 +101,7 @@ function begin(
   const requested = new Set(request.outputs.map((output) => output.name));
   const tensors = outputTensors(model.interface, form, requested);
   const follower = followResponses(model, statistics, arrivedMs);
-  const followed = followedReader(reader, follower, fieldNamesOf(model.interface));
+  const followed = followedReader(reader, model, follower);
   const responseOf = (answer: TensorAnswer) =>
     respond(model, request, tensors(answer), parametersOf(answer.rows));
   const answersOf = () => (call.isStream && model.isDecoupled ? builder.wholes() : [builder.whole()]);
@@ -137,25 +137,6 @@ function rowCalls(
   }));
 }
 
-/** Counts what the reader gets, and names the fields of failures as the model does. */
-function followedReader(
-  reader: Reader<ResponseBatch>,
-  follower: ResponseFollower | undefined,
-  fieldNames: ReturnType<typeof fieldNamesOf>,
-): Reader<ResponseBatch> {
-  return {
-    take(batch) {
-      const busy = reader.take(batch);
-      follower?.noteWritten(batch.responses.length, performance.now());
-      return busy;
-    },
-    end(failure) {
-      if (failure !== undefined) follower?.noteFailure(failure, performance.now());
-      reader.end(failure && inFieldNames(failure, fieldNames));
-    },
-  };
-}
-
 /** A response of an ensemble is one of its engine's model, too. */
 function followResponses(
   { isDecoupled, name, version, engine }: GenerationModel,
@@ -168,6 +149,25 @@ function followResponses(
     [...models].map((model) => model.responses),
     arrivedMs,
   );
+}
+
+/** Counts what a reader takes, and names the fields of a failure as the model's interface does. */
+function followedReader(
+  reader: Reader<ResponseBatch>,
+  model: GenerationModel,
+  follower: ResponseFollower | undefined,
+): Reader<ResponseBatch> {
+  return {
+    take(batch) {
+      const busy = reader.take(batch);
+      follower?.noteWritten(batch.responses.length, performance.now());
+      return busy;
+    },
+    end(failure) {
+      if (failure !== undefined) follower?.noteFailure(failure, performance.now());
+      reader.end(failure && inFieldNames(failure, fieldNamesOf(model.interface)));
+    },
+  };
 }
 
 /** In the JSON of `generate` an input that the model does not declare is a parameter; such an input must not be ignored. */

@@ -1,4 +1,4 @@
-/** Metadata and statistics of a model, for both protocols. */
+/** Metadata of the server and of models, and their statistics, for both protocols. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ModelStatisticsResponseSchema,
@@ -12,6 +12,20 @@ import type { MemoryUse } from '../engine/engine-loader.js';
 import type { ServedModel } from '../repository/served-model.js';
 import type { ServerMetrics } from '../metrics/server-metrics.js';
 import type { ModelRepository } from '../repository/model-repository.js';
+
+/** Extensions of the protocol that the server's metadata names. */
+export const EXTENSIONS: readonly string[] = [
+  'model_repository',
+  'model_repository(unload_dependents)',
+  'schedule_policy',
+  'model_configuration',
+  'binary_tensor_data',
+  'parameters',
+  'statistics',
+  'trace',
+  'logging',
+  'generate',
+];
 
 /** Parts of the server that know about models. */
 export interface ModelSources {

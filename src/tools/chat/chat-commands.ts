@@ -1,7 +1,7 @@
 /** Commands of a chat: lines that begin with a slash. */
 import { AloftError, suggestion } from '../../core/errors.js';
 import type { Conversation } from './conversation.js';
-import { changeSetting } from './settings.js';
+import { changeSetting, SETTING_NAMES } from './settings.js';
 
 interface ChatCommand {
   readonly usage: string;
@@ -13,16 +13,17 @@ interface ChatCommand {
 const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   set: {
     usage: '/set [name [value]]',
-    meaning: 'show settings, change one, or give it back to the model',
+    meaning: 'list settings, change one, or give it back to the model',
     run(conversation, argument) {
       if (argument !== '') {
         const [, name = '', value = ''] = /^(\S+)\s*([^]*)$/.exec(argument) ?? [];
         conversation.settings = changeSetting(conversation.settings, name, value);
       }
-      const set = Object.entries(conversation.settings).map(
-        ([name, value]) => `${name} = ${JSON.stringify(value)}`,
-      );
-      return set.length === 0 ? "All settings are the model's own." : set.join('\n');
+      const { settings } = conversation;
+      const set = Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+      if (argument !== '' && set.length > 0) return set.join('\n');
+      const others = SETTING_NAMES.filter((name) => settings[name] === undefined);
+      return [...set, `The model's own: ${others.join(', ')}`].join('\n');
     },
   },
   system: {
@@ -67,7 +68,7 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
 const HELP = [
   ...Object.values(COMMANDS).map(({ usage, meaning }) => `${usage.padEnd(22)}${meaning}`),
   `${'"""'.padEnd(22)}begin and end a message of several lines`,
-  `${'Ctrl-C'.padEnd(22)}stop the answer`,
+  `${'Ctrl-C'.padEnd(22)}stop the answer, or drop what was typed`,
 ].join('\n');
 
 /**
@@ -90,7 +91,7 @@ function fileOf(path: string, command: string): string {
 }
 
 function statsOf({ last, model }: Conversation): string {
-  if (last === undefined) return `Model ${model.name}; no answer yet.`;
+  if (last === undefined) return `Model ${model.name}; no answer has come to its end yet.`;
   const { promptTokens, outputTokens, firstPieceMs, totalMs, finishReason } = last;
   const decodeMs = totalMs - firstPieceMs;
   const rate =

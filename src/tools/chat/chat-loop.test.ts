@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { AloftError } from '../../core/errors.js';
 import type { ChatMessage } from '../../core/generate.js';
-import { chat } from './chat-loop.js';
+import { ABANDONED, chat, type TypedLine } from './chat-loop.js';
 import type { ChatModel } from './chat-model.js';
 import { Conversation } from './conversation.js';
 import type { ChatSettings } from './settings.js';
@@ -37,7 +37,7 @@ function echoModel(asked: Asked[]): ChatModel {
 }
 
 /** Plays lines to a chat. @returns all that it printed, what the model was asked, and how many messages failed */
-async function play(...lines: string[]) {
+async function play(...lines: Exclude<TypedLine, undefined>[]) {
   const asked: Asked[] = [];
   let [out, err] = ['', ''];
   const failedCount = await chat(new Conversation(echoModel(asked), {}, undefined), {
@@ -86,6 +86,11 @@ describe('a chat', () => {
     expect(asked[1]!.messages).toEqual([{ role: 'user', content: 'next' }]);
   });
 
+  test('forgets a message that is given up, also between its lines', async () => {
+    const { asked } = await play(ABANDONED, '"""first', ABANDONED, 'second');
+    expect(asked.map(({ messages }) => messages)).toEqual([[{ role: 'user', content: 'second' }]]);
+  });
+
   test('has settings, of which unset ones are the model’s own', async () => {
     const { out, asked } = await play(
       '/set',
@@ -100,7 +105,7 @@ describe('a chat', () => {
       { temperature: 0.5, stop: ['a b', 'c'] },
       { stop: ['a b', 'c'] },
     ]);
-    expect(out).toContain("All settings are the model's own.\ntemperature = 0.5\n");
+    expect(out).toMatch(/^The model's own: max_tokens, seed, temperature, .*, stop\ntemperature = 0\.5\n/);
   });
 
   test('has a system prompt that can be replaced and removed', async () => {
@@ -130,7 +135,9 @@ describe('a chat', () => {
 
   test('reports figures of the last answer, and that there is none', async () => {
     const { out } = await play('/stats', 'one', '/stats', '/bye', 'never read');
-    expect(out).toMatch(/^Model echo; no answer yet\.\nre: one\necho: 5 \+ 2 tokens, .* ended by stop\n$/);
+    expect(out).toMatch(
+      /^Model echo; no answer has come to its end yet\.\nre: one\necho: 5 \+ 2 tokens, .* ended by stop\n$/,
+    );
   });
 
   const other = join(folder, 'other.json');
@@ -139,7 +146,7 @@ describe('a chat', () => {
     ['/sett x', /There is no command \/sett; \/help lists them\. Did you mean \/set\? \[USAGE\]/],
     ['/set tempature 1', /no setting 'tempature'.* Did you mean 'temperature'\? \[USAGE\]/],
     ['/set top_p 2', /top_p must be .* but is 2\. \[REQUEST_INVALID\]/],
-    ['/set seed x', /seed must be .* but is NaN\. \[REQUEST_INVALID\]/],
+    ['/set seed x', /seed must be .* but is "x"\. \[REQUEST_INVALID\]/],
     ['/save', /\/save needs the name of a file\. \[USAGE\]/],
     [`/load ${folder}/absent.json`, /absent\.json .*is missing/],
     [`/load ${other}`, /other\.json holds no conversation that \/save wrote; name one that does\. \[USAGE\]/],

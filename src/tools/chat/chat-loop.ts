@@ -4,10 +4,15 @@ import { systemFault } from '../../core/file-fault.js';
 import { runChatCommand } from './chat-commands.js';
 import type { Conversation } from './conversation.js';
 
+/** Stands for a line that the user gave up with Ctrl-C. */
+export const ABANDONED = Symbol('abandoned');
+/** A line of the input; undefined at its end. */
+export type TypedLine = string | typeof ABANDONED | undefined;
+
 /** The two ends of a chat. */
 export interface ChatScreen {
-  /** The next line; undefined at the end of the input. */
-  readonly readLine: (prompt: string) => Promise<string | undefined>;
+  /** Asks for the next line. */
+  readonly readLine: (prompt: string) => Promise<TypedLine>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   /** Calls `stop` when the user interrupts an answer. @returns a function that ends this */
@@ -24,7 +29,7 @@ export async function chat(conversation: Conversation, screen: ChatScreen): Prom
   for (;;) {
     const message = await readMessage(screen);
     if (message === undefined) return failedCount;
-    if (message.trim() === '') continue;
+    if (message === ABANDONED || message.trim() === '') continue;
     try {
       if (message.startsWith('/')) {
         const text = runChatCommand(conversation, message);
@@ -51,12 +56,13 @@ async function answer(conversation: Conversation, message: string, screen: ChatS
 }
 
 /** One message: a line, or all lines between two fences. */
-async function readMessage({ readLine }: ChatScreen): Promise<string | undefined> {
+async function readMessage({ readLine }: ChatScreen): Promise<TypedLine> {
   const first = await readLine(PROMPT);
-  if (first === undefined || !first.startsWith(FENCE)) return first;
+  if (typeof first !== 'string' || !first.startsWith(FENCE)) return first;
   const lines = [first.slice(FENCE.length)];
   while (!lines.at(-1)!.endsWith(FENCE)) {
     const line = await readLine(MORE);
+    if (line === ABANDONED) return line;
     if (line === undefined) break;
     lines.push(line);
   }

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { WordWrapper } from '../cli/word-wrap.js';
-import type { ChatScreen } from './chat-loop.js';
+import { ABANDONED, type ChatScreen, type TypedLine } from './chat-loop.js';
 
 const HISTORY_LINES = 500;
 
@@ -27,16 +27,19 @@ export function openLineScreen(options: ScreenOptions): LineScreen {
   const { input, output, isInteractive, columns, historyPath } = options;
   const wrapper = new WordWrapper(columns, options.out);
   const out = isInteractive ? (text: string) => wrapper.write(text) : options.out;
+  const errWrapper = new WordWrapper(columns, options.err);
   const err = (text: string): void => {
     wrapper.end();
-    options.err(text);
+    if (!isInteractive) return options.err(text);
+    errWrapper.write(text);
+    errWrapper.end();
   };
   const lines = createInterface({
     input,
     ...(isInteractive ? { output, history: readHistory(historyPath), historySize: HISTORY_LINES } : {}),
     terminal: isInteractive,
   });
-  const waiting: ((line: string | undefined) => void)[] = [];
+  const waiting: ((line: TypedLine) => void)[] = [];
   const ready: string[] = [];
   let isClosed = false;
   let stop: (() => void) | undefined;
@@ -52,8 +55,10 @@ export function openLineScreen(options: ScreenOptions): LineScreen {
   lines.on('history', (history) => writeHistory(historyPath, history));
   lines.on('SIGINT', () => {
     if (stop !== undefined) return stop();
-    err('\nCtrl-D or /bye leaves.\n');
-    lines.prompt();
+    err(lines.line === '' ? '\nCtrl-D or /bye leaves.\n' : '\n');
+    lines.write(null, { ctrl: true, name: 'e' }); // to the end of the line, all of which goes with the next key
+    lines.write(null, { ctrl: true, name: 'u' });
+    waiting.shift()?.(ABANDONED);
   });
   return {
     out,

@@ -24,7 +24,7 @@ const RANGES: ReadonlyMap<string, NumberRange> = new Map([
   ['seed', { isInteger: true, min: 0, max: Number.MAX_SAFE_INTEGER }],
   ...SAMPLING_FIELD_NAMES.map(samplingField).map(({ openAi, range }) => [openAi.name, range] as const),
 ]);
-const SETTING_NAMES: readonly string[] = [...RANGES.keys(), 'stop'];
+export const SETTING_NAMES: readonly string[] = [...RANGES.keys(), 'stop'];
 
 /**
  * The settings with one changed. A stop text is added to those that are there.
@@ -41,7 +41,7 @@ export function changeSetting(settings: ChatSettings, name: string, text: string
   const range = RANGES.get(name);
   if (range === undefined) return { ...settings, stop: [...(settings.stop ?? []), text] };
   const value = Number(text);
-  checkNumber(name, value, range);
+  checkNumber(name, Number.isNaN(value) ? text : value, range);
   return { ...settings, [name]: value };
 }
 

@@ -3,8 +3,54 @@ import { type Command, Option } from 'commander';
 import { BUILD_FLAGS, type BuildFlag } from '../../builder/build-flags.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 
+/** Headings of the help in their order, each with its flags. */
+export const BUILD_GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Model and engine:': ['model_dir', 'output_dir', 'force', 'dtype', 'task', 'pooling', 'timing_cache'],
+  'Quantised weights:': [
+    'quantization',
+    'quantize_lm_head',
+    'quantize_embedding',
+    'use_weight_only',
+    'weight_only_precision',
+    'group_size',
+    'quant_ckpt_path',
+    'int8_activations',
+    'fp8_activations',
+  ],
+  'KV cache:': ['kv_cache_dtype', 'int8_kv_cache', 'fp8_kv_cache', 'tokens_per_block'],
+  'Limits:': ['max_batch_size', 'max_input_len', 'max_output_len', 'max_beam_width', 'max_num_tokens'],
+  'Ranks:': ['tp_size', 'world_size', 'pp_size'],
+  'Rotary positions:': ['rotary_base', 'rotary_scaling'],
+  'Random weights:': [
+    'random_weights',
+    'random_seed',
+    'vocab_size',
+    'n_layer',
+    'n_positions',
+    'n_embd',
+    'n_head',
+    'n_kv_head',
+    'inter_size',
+    'multiple_of',
+    'ffn_dim_multiplier',
+    'hidden_act',
+    'rms_norm_eps',
+  ],
+};
+
+/** Adds the flags that do something, by groups. */
 export function addBuildFlags(command: Command): void {
-  for (const flag of BUILD_FLAGS) command.addOption(optionOf(flag));
+  const flags = new Map(BUILD_FLAGS.map((flag) => [flag.name, flag]));
+  for (const [heading, names] of Object.entries(BUILD_GROUPS)) {
+    command.optionsGroup(heading);
+    for (const name of names) command.addOption(optionOf(flags.get(name)!));
+  }
+}
+
+/** Adds the flags of build.py that are accepted without effect, or refused with what to do instead. */
+export function addOriginalFlags(command: Command): void {
+  command.optionsGroup('Flags of the original:');
+  for (const flag of BUILD_FLAGS) if (flag.support !== 'yes') command.addOption(optionOf(flag));
 }
 
 function optionOf(flag: BuildFlag): Option {

@@ -8,7 +8,7 @@ import type { GivenFlags } from '../../builder/flag-reader.js';
 import { randomCheckpoint } from '../../builder/random-weights/random-checkpoint.js';
 import { type BuildSource, resolveBuildOptions } from '../../builder/resolve-options.js';
 import { type Log, LOG_LEVELS, type LogLevel } from '../../core/log.js';
-import { addBuildFlags, givenFlags, withModelPath } from './build-options.js';
+import { addBuildFlags, addOriginalFlags, givenFlags, withModelPath } from './build-options.js';
 import { type BuildPlace, openBuildTarget, DEVICE_CHOICES } from './build-target.js';
 import { oneOf } from './flags.js';
 import { interruptible } from './interrupt.js';
@@ -22,7 +22,9 @@ interface CommonFlags extends BuildPlace {
 }
 
 export function registerBuild(command: Command, terminal: Terminal): void {
+  addBuildFlags(command);
   command
+    .optionsGroup('Device:')
     .option(
       '--device <device>',
       `what the engine is for: ${DEVICE_CHOICES.join(', ')}`,
@@ -35,8 +37,9 @@ export function registerBuild(command: Command, terminal: Terminal): void {
     )
     .option('--no-tune', 'do not time kernel configurations on the GPU')
     .option('--cuda-library-path <folders>', 'where CUDA libraries lie, separated by colons')
+    .optionsGroup('Printing:')
     .option('--log-level <level>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info');
-  addBuildFlags(command);
+  addOriginalFlags(command);
   command.action(async (values: Record<string, unknown> & CommonFlags) => {
     const log = terminalLog(values.logLevel, terminal);
     const given = await withModelPath(givenFlags(command, values), (source) => localModel(source, terminal));

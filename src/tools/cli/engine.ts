@@ -7,7 +7,7 @@ import { openRank } from '../../run/executor/opening/open-rank.js';
 import type { KernelFacts } from '../../device/cuda/kernel-facts.js';
 import { printPlan } from '../../plan/print.js';
 import { describeKernels } from '../engine/describe-kernels.js';
-import { describeManifest, describeTensors, type StoredTensor } from '../engine/describe.js';
+import { describeTensors, manifestRows, type StoredTensor } from '../engine/describe.js';
 import { wholeNumber } from './flags.js';
 import { plural, formatBytes, formatTable, jsonText, type Terminal } from './terminal.js';
 
@@ -73,7 +73,7 @@ function show(directory: string, { rank, plan, json }: ShowFlags, terminal: Term
       return;
     }
     const ops = plan ? `${printPlan(engine.plan)}\n` : '';
-    terminal.out(`${describeManifest(manifest)}\n\n${ops}${describeTensors(tensors)}\n`);
+    terminal.out(`${formatTable(manifestRows(manifest))}\n\n${ops}${describeTensors(tensors)}\n`);
     if (engine.kernelFacts !== undefined)
       terminal.out(`\n${describeKernels(engine.kernelFacts as KernelFacts)}\n`);
   } finally {

@@ -1,6 +1,8 @@
 /** Help as people read it: groups, examples, width, search and colours. */
 import { expect, test } from 'vitest';
 import type { Command } from 'commander';
+import { BUILD_FLAGS } from '../../builder/build-flags.js';
+import { BUILD_GROUPS } from './build-options.js';
 import { COMMANDS } from './commands.js';
 import { EXAMPLES } from './examples.js';
 import { createProgram, main } from './main.js';
@@ -36,10 +38,16 @@ test('every example belongs to a command', () => {
   expect(Object.keys(EXAMPLES).filter((path) => !paths.has(path))).toEqual([]);
 });
 
-test.each(['run', 'serve', 'bench', 'client'])('help of %s groups its flags', async (name) => {
+test.each(['build', 'run', 'serve', 'bench', 'client'])('help of %s groups its flags', async (name) => {
   const { out } = await aloft(name, '--help');
   expect(out.match(/^\S.*:$/gm)!.length).toBeGreaterThanOrEqual(5);
   expect(out).toMatch(/^Examples:$/m);
+});
+
+test('each flag of a build that does something has one group', () => {
+  const grouped = Object.values(BUILD_GROUPS).flat();
+  const names = BUILD_FLAGS.filter(({ support }) => support === 'yes').map(({ name }) => name);
+  expect(grouped.toSorted()).toEqual(names.toSorted());
 });
 
 test.each(RUNNABLE.map(([path]) => [path]))(

@@ -1,7 +1,7 @@
 /** `aloft inspect`: what a checkpoint, a GGUF file or an engine is. */
 import type { Command } from 'commander';
 import { readManifest } from '../../engine/manifest.js';
-import { describeManifest } from '../engine/describe.js';
+import { manifestRows } from '../engine/describe.js';
 import { type Inspection, inspect, inspectTexts, tokenizerFacts } from '../inspect/inspection.js';
 import { inspectionText, tokenizerRows } from '../inspect/inspection-text.js';
 import { isEngine } from './engine-source.js';
@@ -29,6 +29,7 @@ async function inspectModel(source: string, isJson: boolean, terminal: Terminal)
 async function inspectEngine(path: string, isJson: boolean, terminal: Terminal): Promise<void> {
   const manifest = readManifest(path);
   const tokenizer = await tokenizerFacts(path);
-  const text = `${path}\n${describeManifest(manifest)}\n${formatTable(tokenizerRows(tokenizer))}\n`;
+  const rows = [...manifestRows(manifest), ...tokenizerRows(tokenizer)];
+  const text = `${path}\n${formatTable(rows)}\n`;
   terminal.out(isJson ? jsonText({ path, kind: 'engine', manifest, tokenizer }) : text);
 }

@@ -16,7 +16,7 @@ import { dryBudget, dryBuild, type DryEngine, dryEngine } from '../memory/dry-ru
 import { savingFlags } from '../memory/build-savings.js';
 import { fittingSequences, memoryTable, type MemoryView } from '../memory/memory-view.js';
 import { ARCH_DEVICE } from './build-target.js';
-import { addBuildFlags, givenFlags, withModelPath } from './build-options.js';
+import { addBuildFlags, addOriginalFlags, givenFlags, withModelPath } from './build-options.js';
 import { addOptionFlags, engineOptions, parserOf } from './engine-flags.js';
 import { byteCount, realNumber } from './flags.js';
 import { localConfig } from './pull.js';
@@ -49,6 +49,7 @@ export function registerPlanMemory(command: Command, terminal: Terminal): void {
     .option('--arch <architecture>', 'plan for a GPU of this architecture (default with a GPU: sm_90a)');
   addOptionFlags(command, ['kvCacheFreeMemFraction', 'maxKvTokens']);
   addBuildFlags(command);
+  addOriginalFlags(command);
   command.action(async (values: Record<string, unknown> & PlanMemoryFlags) =>
     planMemory(values, await withModelPath(givenFlags(command, values), localConfig), terminal),
   );

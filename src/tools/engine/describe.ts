@@ -3,17 +3,17 @@ import { BYTES_PER_ELEMENT, elementCount, type DType } from '../../core/dtype.js
 import type { EngineManifest } from '../../engine/manifest.js';
 import { plural, formatBytes, formatTable } from '../cli/terminal.js';
 
-/** Table of an engine's properties and limits. */
-export function describeManifest({
+/** Rows of a table of an engine's properties and limits. */
+export function manifestRows({
   aloft,
   builder_config: build,
   plugin_config: plugin,
-}: EngineManifest): string {
+}: EngineManifest): (readonly [string, string])[] {
   const { quantised_format: format, quantised_parts: parts } = aloft;
   const quantised = format === null ? '' : `, ${format}: ${parts.join(', ')}`;
   const device =
     aloft.device_architecture === null ? aloft.device : `${aloft.device} ${aloft.device_architecture}`;
-  return formatTable([
+  return [
     ['model', `${build.name} (${aloft.architecture}), ${build.precision}${quantised}`],
     [
       'size',
@@ -22,14 +22,24 @@ export function describeManifest({
     ['device', `${device}, ${plural(build.tensor_parallel, 'rank')}`],
     [
       'limits',
-      `${build.max_batch_size} sequences, prompts of ${build.max_input_len} and outputs of ${build.max_output_len} tokens, ${plural(aloft.max_beam_width, 'beam')}`,
+      `${build.max_batch_size} sequences, ${lengthLimits(aloft, build)}, ${plural(aloft.max_beam_width, 'beam')}`,
     ],
     ...embeddingRows(aloft.embedding),
     ['KV cache', `${aloft.kv_cache_dtype}, blocks of ${plugin.tokens_per_block} tokens`],
     ['end ids', aloft.end_ids.length === 0 ? 'none' : aloft.end_ids.join(', ')],
-    ['tokenizer', aloft.tokenizer_files.length === 0 ? 'none' : aloft.tokenizer_files.join(', ')],
+    ['tokenizer files', aloft.tokenizer_files.length === 0 ? 'none' : aloft.tokenizer_files.join(', ')],
     ['written by', `${aloft.created_by}, format ${aloft.format_version}, layout ${aloft.layout_version}`],
-  ]);
+  ];
+}
+
+/** A build without `--max_output_len` only limits what prompt and output have together. */
+function lengthLimits(
+  { output_is_limited: isLimited = true }: EngineManifest['aloft'],
+  { max_input_len: input, max_output_len: output }: EngineManifest['builder_config'],
+): string {
+  return isLimited
+    ? `prompts of ${input} and outputs of ${output} tokens`
+    : `prompts of ${input} tokens, ${input + output} with their outputs`;
 }
 
 function embeddingRows(embedding: EngineManifest['aloft']['embedding']): readonly [string, string][] {

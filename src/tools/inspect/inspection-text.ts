@@ -43,7 +43,7 @@ export function tokenizerRows(tokenizer: TokenizerFacts | string): string[][] {
   const { tokenCount, bos = 'none', eos = 'none', hasChatTemplate, toolCalls, hasThoughts } = tokenizer;
   const chat = hasChatTemplate
     ? `has a template; tool calls: ${toolCalls ?? 'no known format'}; thoughts: ${hasThoughts ? 'yes' : 'no'}`
-    : 'no template: chat requests need --chat_template';
+    : 'no template: chats are refused; put chat_template.jinja beside the tokenizer';
   return [
     ['tokenizer', `${tokenCount.toLocaleString('en-US')} tokens, begins with ${bos}, ends with ${eos}`],
     ['chat', chat],
