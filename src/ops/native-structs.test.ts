@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { ADD_ARGS, ADD_BIAS_ARGS } from './add/cuda.js';
 import { KV_LAYOUT } from './cpu/kv-layout.js';
 import { STEP_VIEW } from './cpu/step-view.js';
+import { COPY_WORDS_ARGS } from './cuda/copy-words.js';
 import { FILL_ARGS, READ_LIMIT_ARGS } from './cuda/tool-kernels.js';
 import { EMBEDDING_ARGS } from './embedding/cuda.js';
 import { EXPERT_ARGS, ROUTE_ARGS } from './experts/cuda.js';
@@ -56,6 +57,7 @@ const STRUCTS: readonly Struct[] = [
   SHARE_TOKENS_ARGS,
   TAKE_TOKENS_ARGS,
   TWO_SHOT_ARGS,
+  COPY_WORDS_ARGS,
   EMBEDDING_ARGS,
   FILL_ARGS,
   GATHER_ARGS,
