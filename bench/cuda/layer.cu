@@ -18,15 +18,9 @@
 #include <cuda_runtime.h>
 #include "linear/cuda/ring.cu"
 #include "attended-rows.cuh"
+#include "measured-format.cuh"
 #include "timed-graph.cuh"
 
-#if defined(INT4)
-#define FORMAT INT4_G128
-#elif defined(DENSE_WEIGHTS)
-#define FORMAT DENSE
-#else
-#define FORMAT INT8
-#endif
 constexpr int TILE_BYTES = Weights<FORMAT>::TILE_BYTES, TILE_BOXES = Weights<FORMAT>::TILE_BOXES;
 
 // Kernels of a shape, whose boxes are twice as many where tiles are two boxes wide.

@@ -8,15 +8,9 @@
 // INT4: -DINT4; f16: -DDENSE_WEIGHTS. A line: bytes of weights that a multiprocessor multiplies in a cycle, with up to
 // 8 and with 16 tokens, for a block's tiles a warp, warps of rows, warps of k, and boxes a stage.
 #include "linear/cuda/ring.cu"
+#include "measured-format.cuh"
 #include "timed-graph.cuh"
 
-#if defined(INT4)
-#define FORMAT INT4_G128
-#elif defined(DENSE_WEIGHTS)
-#define FORMAT DENSE
-#else
-#define FORMAT INT8
-#endif
 constexpr int TILE_BOXES = Weights<FORMAT>::TILE_BOXES, ROUNDS = 200, MOST_BLOCKS = 256;
 __device__ long long cycles[MOST_BLOCKS];
 

@@ -258,3 +258,21 @@ export const BUILD_FLAGS: readonly BuildFlag[] = [
   ...RECORDED,
   ...UNSUPPORTED,
 ];
+
+/** Flags that say what the KV cache holds. */
+export const KV_CACHE_FLAGS = ['kv_cache_dtype', 'int8_kv_cache', 'fp8_kv_cache'] as const;
+
+/** Flags that say the sizes of an engine with random weights. */
+export const SHAPE_FLAGS = [
+  'vocab_size',
+  'n_layer',
+  'n_positions',
+  'n_embd',
+  'n_head',
+  'n_kv_head',
+  'inter_size',
+  'multiple_of',
+  'ffn_dim_multiplier',
+  'hidden_act',
+  'rms_norm_eps',
+] as const;

@@ -2,7 +2,7 @@
 import { KV_CACHE_NAMES, type PrecisionName } from '../core/dtype.js';
 import { POOLINGS } from '../core/embedding.js';
 import { AloftError } from '../core/errors.js';
-import { BUILD_FLAGS, type BuildFlag, PRECISIONS } from './build-flags.js';
+import { BUILD_FLAGS, type BuildFlag, KV_CACHE_FLAGS, PRECISIONS, SHAPE_FLAGS } from './build-flags.js';
 import type { BuildOptions, EngineLimits, PluginSettings, RopeScalingOverride } from './build-options.js';
 import { FlagReader, type GivenFlags } from './flag-reader.js';
 import { quantisationChoice } from './quantisation-choice.js';
@@ -66,23 +66,6 @@ function checkContradictions(given: GivenFlags): void {
   if (both('quant_ckpt_path', 'random_weights'))
     usage('--quant_ckpt_path and --random_weights exclude each other. Drop one.');
 }
-
-/** Flags that say what the KV cache holds. */
-const KV_CACHE_FLAGS = ['kv_cache_dtype', 'int8_kv_cache', 'fp8_kv_cache'] as const;
-
-const SHAPE_FLAGS = [
-  'vocab_size',
-  'n_layer',
-  'n_positions',
-  'n_embd',
-  'n_head',
-  'n_kv_head',
-  'inter_size',
-  'multiple_of',
-  'ffn_dim_multiplier',
-  'hidden_act',
-  'rms_norm_eps',
-] as const;
 
 function resolveSource(flags: FlagReader): BuildSource {
   if (flags.given('quant_ckpt_path')) return { type: 'checkpoint', directory: flags.text('quant_ckpt_path') };

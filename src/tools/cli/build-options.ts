@@ -1,6 +1,6 @@
 /** The flag table of a build as options of a command. */
 import { type Command, Option } from 'commander';
-import { BUILD_FLAGS, type BuildFlag } from '../../builder/build-flags.js';
+import { BUILD_FLAGS, type BuildFlag, KV_CACHE_FLAGS, SHAPE_FLAGS } from '../../builder/build-flags.js';
 import type { GivenFlags } from '../../builder/flag-reader.js';
 
 /** Headings of the help in their order, each with its flags. */
@@ -17,25 +17,11 @@ export const BUILD_GROUPS: Readonly<Record<string, readonly string[]>> = {
     'int8_activations',
     'fp8_activations',
   ],
-  'KV cache:': ['kv_cache_dtype', 'int8_kv_cache', 'fp8_kv_cache', 'tokens_per_block'],
+  'KV cache:': [...KV_CACHE_FLAGS, 'tokens_per_block'],
   'Limits:': ['max_batch_size', 'max_input_len', 'max_output_len', 'max_beam_width', 'max_num_tokens'],
   'Ranks:': ['tp_size', 'world_size', 'pp_size'],
   'Rotary positions:': ['rotary_base', 'rotary_scaling'],
-  'Random weights:': [
-    'random_weights',
-    'random_seed',
-    'vocab_size',
-    'n_layer',
-    'n_positions',
-    'n_embd',
-    'n_head',
-    'n_kv_head',
-    'inter_size',
-    'multiple_of',
-    'ffn_dim_multiplier',
-    'hidden_act',
-    'rms_norm_eps',
-  ],
+  'Random weights:': ['random_weights', 'random_seed', ...SHAPE_FLAGS],
 };
 
 /** Adds the flags that do something, by groups. */

@@ -73,7 +73,7 @@ export class StepLauncher {
 
   /** Launches a step; of one with masks all but sampling. @param topCount largest number of most likely tokens that any logit reports */
   launch(flight: Flight, step: StepInput, topCount: number): void {
-    const { usesGraphs, split, limits, stream, timer, sink } = this.#parts;
+    const { usesGraphs, split, limits, stream, descriptor, copy, timer, sink } = this.#parts;
     const { tokenCount: tokens, rowCount: rows, logitCount: logits } = step;
     const { decodeItems, prefillTiles, keyTiles, isDecode } = countAttentionWork(step, split);
     const part = step.maskCount > 0 ? 'forward' : 'whole';
@@ -82,8 +82,8 @@ export class StepLauncher {
       const size = graphSize(rows, decodeItems, limits.maxRows);
       const { graph, layout } = this.#graphs.graphFor(size, part);
       this.#last = size.rows;
-      this.#fill(flight, layout, step);
-      this.#parts.copy(this.#parts.descriptor, flight.staging.address, layout.length * 4);
+      fillDescriptor(flight.words, layout, step, split);
+      copy(descriptor, flight.staging.address, layout.length * 4);
       this.#launched = { layout, size };
       graph.launch(stream);
     } else if (tokens > 0) {
@@ -91,8 +91,8 @@ export class StepLauncher {
       const maxBlocks = this.#maxBlocks;
       const work = { decodeItems, prefillTiles, keyTiles };
       const layout = descriptorLayout({ tokens, rows, logits, ...work, maxBlocks });
-      this.#fill(flight, layout, step);
-      stream.copyToDevice(this.#parts.descriptor, flight.staging.address, layout.length * 4);
+      fillDescriptor(flight.words, layout, step, split);
+      stream.copyToDevice(descriptor, flight.staging.address, layout.length * 4);
       this.#launched = { layout };
       timer?.begin();
       this.#emit(layout, part, { topCount, sink: timer?.sink ?? sink });
@@ -110,10 +110,6 @@ export class StepLauncher {
 
   dispose(): void {
     this.#graphs.dispose();
-  }
-
-  #fill({ words }: Flight, layout: DescriptorLayout, step: StepInput): void {
-    fillDescriptor(words, layout, step, this.#parts.split);
   }
 
   #emit(
